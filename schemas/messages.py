@@ -1,0 +1,345 @@
+"""Every payload that travels over the broker.
+
+What devices and services report tolerates unknown keys, so that a newer bridge can talk to an older
+consumer. What asks for something to be done forbids them: an order half understood is an order refused.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.units import Instant, Kind, Name, Number, Percent, Quality, Seconds, Watts
+
+Value = Number | str | list[str]
+"""A point's value: a number, a state's name, or the names of the bits that are set."""
+
+Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+"""Names one outbox file for ever: 64 random bits drawn when the file is made."""
+
+
+class Message(BaseModel):
+    """Something that is said about the site."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", ser_json_inf_nan="constants")
+
+
+class Order(BaseModel):
+    """Something that is wanted of the site: unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+# --- devices -----------------------------------------------------------------------------------
+
+
+class PointMeta(Message):
+    """What a subscriber should know of a point before its first value."""
+
+    unit: str = ""
+    low: Number | None = None
+    high: Number | None = None
+
+
+class Meta(Message):
+    """A device introduces itself (retained)."""
+
+    kind: Kind
+    make: str
+    model: str
+    profile: str
+    ratings: dict[str, Number] = {}
+    points: dict[Name, PointMeta]
+    commands: list[Name] = []
+    actions: list[Name] = []
+
+
+class DeviceState(StrEnum):
+    ONLINE = "online"
+    DEGRADED = "degraded"
+    OFFLINE = "offline"
+
+
+class DeviceStatus(Message):
+    """Whether the bridge can talk to a device, and if not, why (retained)."""
+
+    at: Instant
+    state: DeviceState
+    reason: str = ""
+
+
+class Telemetry(Message):
+    """The points of one device at one instant. A point that was not read is absent, never 0."""
+
+    at: Instant
+    epoch: Epoch
+    seq: int = Field(ge=1)
+    historical: bool = False
+    """Sent late, out of the outbox: the archive wants it, alarms and dispatch do not."""
+    values: dict[Name, Value]
+    quality: dict[Name, Quality] = {}
+    """Only the points whose quality is not good."""
+
+    def good(self, point: str) -> Value | None:
+        """The value of a point if it can be believed."""
+        return None if point in self.quality else self.values.get(point)
+
+    def number(self, point: str) -> float | None:
+        """The value of a point if it can be believed and is a number."""
+        value = self.good(point)
+        return value if isinstance(value, float) else None
+
+
+class Archived(Message):
+    """The samples of a device that are committed in the archive: its bridge may forget exactly these."""
+
+    epoch: Epoch
+    ranges: list[tuple[int, int]]
+    """First and last sequence number, both included."""
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+class Authority(StrEnum):
+    """Who may overrule whom, strongest first."""
+
+    PROTECTION = "protection"
+    DSO = "dso"
+    OPERATOR = "operator"
+    MARKET = "market"
+    PLAN = "plan"
+    SELF_CONSUMPTION = "self_consumption"
+
+    @property
+    def rank(self) -> int:
+        """0 is the strongest."""
+        return list(Authority).index(self)
+
+
+class Action(StrEnum):
+    START = "start"
+    STOP = "stop"
+    STANDBY = "standby"
+    RESET = "reset"
+
+
+class Command(Order):
+    """What a device should do, and until when. After `until` the device goes to its fallback.
+
+    Either `values` or `action`, never both. Power in W, positive out of the device.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=64)]
+    at: Instant
+    until: Instant
+    source: Name
+    authority: Authority
+    values: dict[Name, Number] = {}
+    action: Action | None = None
+    reason: str = Field(max_length=500)
+
+    @model_validator(mode="after")
+    def _one_wish(self) -> Self:
+        if bool(self.values) == (self.action is not None):
+            raise ValueError("give either `values` or `action`, not both and not neither")
+        if self.until <= self.at:
+            raise ValueError("`until` must be later than `at`")
+        return self
+
+
+class OutcomeState(StrEnum):
+    """What became of a command."""
+
+    ACCEPTED = "accepted"
+    APPLIED = "applied"
+    VERIFIED = "verified"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    NOT_OBEYED = "not_obeyed"
+    FOREIGN_CHANGE = "foreign_change"
+
+
+class Limited(Message):
+    """One step of the guard that changed a wanted value."""
+
+    point: Name
+    source: str
+    """The name of the limit, such as `bms:charge` or `site:export`."""
+    wanted: Number
+    allowed: Number
+
+
+class Outcome(Message):
+    """What a bridge did with a command."""
+
+    id: str
+    """The command's."""
+    at: Instant
+    state: OutcomeState
+    requested: dict[Name, Number] = {}
+    applied: dict[Name, Number] = {}
+    measured: dict[Name, Number] = {}
+    limited_by: list[Limited] = []
+    action: Action | None = None
+    source: str = ""
+    reason: str = ""
+
+
+# --- plan --------------------------------------------------------------------------------------
+
+
+class Step(Message):
+    """One interval of a plan. Powers are means over the interval, SoC and energy stand at its end."""
+
+    at: Instant
+    seconds: Seconds
+    power: Watts
+    """Of the battery, positive discharging."""
+    soc: Percent
+    grid: Watts
+    """Positive importing."""
+    load: Watts
+    pv: Watts
+    price_import: Number
+    """Per kWh, in the plan's currency."""
+    price_export: Number
+    marginal_value: Number
+    """What one more stored kWh would be worth at the end of this step, in the plan's currency."""
+    reason: str
+
+
+class Plan(Message):
+    """A schedule of powers, made at `at` and valid until `until` (retained)."""
+
+    id: str
+    at: Instant
+    until: Instant
+    currency: str
+    steps: list[Step]
+    peak: Watts | None = None
+    """The highest mean import of a billing interval the plan means to reach this month."""
+    cost: Number
+    cost_idle: Number
+    """The same hours with a battery that rests."""
+    inputs: dict[str, Seconds] = {}
+    """Age of what the plan was made from."""
+
+
+# --- alarms (IEC 62682 / ISA-18.2) ---------------------------------------------------------------
+
+
+class AlarmPriority(StrEnum):
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class AlarmState(StrEnum):
+    """The alarm states of IEC 62682, chapter 4: names in words, abbreviations in the comments."""
+
+    NORMAL = "normal"  # NORM
+    UNACKNOWLEDGED = "unacknowledged"  # UNACK
+    ACKNOWLEDGED = "acknowledged"  # ACKED
+    RETURNED = "returned"  # RTNUN: returned to normal, unacknowledged
+    LATCHED = "latched"  # returned to normal, acknowledged, waits for a reset
+    SHELVED = "shelved"  # SHLVD
+    SUPPRESSED = "suppressed"  # DSUPR: suppressed by design
+
+
+class Alarm(Message):
+    """The state of one alarm (retained while it is not normal)."""
+
+    at: Instant
+    state: AlarmState
+    priority: AlarmPriority
+    device: Name
+    point: Name
+    text: str
+    """What the operator reads: what is wrong and what it means."""
+    value: Number | str | None = None
+    limit: Number | str | None = None
+    since: Instant
+    first_out: bool = False
+    """This alarm was the first of its flood."""
+    shelved_until: Instant | None = None
+    by: str = ""
+    """Who acknowledged, shelved or reset it."""
+
+
+class AlarmRequest(Order):
+    """An operator's answer to an alarm."""
+
+    at: Instant
+    action: Literal["ack", "shelve", "unshelve", "reset"]
+    who: Annotated[str, Field(min_length=1, max_length=64)]
+    why: Annotated[str, Field(max_length=500)] = ""
+    until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _shelving_ends(self) -> Self:
+        if (self.action == "shelve") != (self.until is not None):
+            raise ValueError("`until` goes with `shelve`, and `shelve` needs it: no alarm is shelved for ever")
+        return self
+
+
+# --- control -----------------------------------------------------------------------------------
+
+
+class Mode(StrEnum):
+    AUTO = "auto"
+    MANUAL = "manual"
+    LOCAL = "local"
+    LOCKOUT = "lockout"
+
+
+class ControlMode(Message):
+    """Who steers the battery now (retained)."""
+
+    at: Instant
+    mode: Mode
+    who: str
+    why: str = ""
+    power: Watts | None = None
+    """The wanted power in manual mode."""
+    until: Instant | None = None
+    """When the lease ends and the mode returns to auto."""
+
+
+class ControlRequest(Order):
+    """A wish of an operator or a SCADA system. Manual power needs a lease that ends."""
+
+    at: Instant
+    mode: Mode
+    who: Annotated[str, Field(min_length=1, max_length=64)]
+    why: Annotated[str, Field(max_length=500)] = ""
+    power: Watts | None = None
+    until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _manual_is_whole(self) -> Self:
+        if self.mode is Mode.MANUAL and (self.power is None or self.until is None):
+            raise ValueError("manual mode needs `power` in W and `until`")
+        if self.mode is not Mode.MANUAL and self.power is not None:
+            raise ValueError("`power` goes with manual mode only")
+        return self
+
+
+# --- services ----------------------------------------------------------------------------------
+
+
+class ServiceStatus(Message):
+    """A part of joulebus says how it is (retained; `offline` is its last will)."""
+
+    state: Literal["online", "offline"]
+    at: Instant | None = None
+    started: Instant | None = None
+    version: str = ""
+    lag: Seconds = 0.0
+    """How far it is behind its input."""
+    last_success: Instant | None = None
+    detail: str = ""
+    counts: dict[str, int] = {}

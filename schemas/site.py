@@ -1,0 +1,230 @@
+"""The site file: what stands at one grid connection, how it is reached, and within which limits it may run."""
+
+import tomllib
+from collections import Counter
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from schemas.messages import AlarmPriority
+from schemas.profile import PROFILES, Profile, Shape, load_profile
+from schemas.tariff import Tariff
+from schemas.troubles import Trouble, explain
+from schemas.units import Kind, Name, Number, Percent, Seconds, VoltAmperes, WattHours, Watts
+
+S = TypeVar("S", bound=Shape)
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Device(Shape):
+    """One addressable thing."""
+
+    name: Name
+    profile: str
+    address: Annotated[str, Field(pattern=r"^(tcp|rtu\+tcp)://[^\s/:]+:\d{1,5}$")]
+    """`tcp://host:port`, or `rtu+tcp://host:port` for a serial gateway that passes RTU frames through."""
+    unit: int = Field(default=1, ge=0, le=255)
+    poll: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
+    """Seconds between two readings of the fast points."""
+    rated_power: Watts | None = Field(default=None, gt=0)
+    """W; a pcs and a pv need it."""
+    rated_apparent_power: VoltAmperes | None = Field(default=None, gt=0)
+    """VA; the rated power when left out."""
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.address.partition("://")[2].rpartition(":")
+        return host, int(port)
+
+
+class Grid(Shape):
+    """The grid connection point."""
+
+    meter: Name
+    import_limit: Watts = Field(gt=0)
+    export_limit: Watts = Field(ge=0)
+
+
+class Battery(Shape):
+    """A PCS and the BMS behind it, and what the owner allows."""
+
+    pcs: Name
+    bms: Name
+    energy: WattHours = Field(gt=0)
+    """Usable energy between 0 and 100 % SoC."""
+    soc_min: Percent = 10.0
+    soc_max: Percent = 90.0
+    efficiency: Annotated[float, Field(gt=0.5, le=1)] = 0.95
+    """Of each direction, AC to cell and cell to AC."""
+    wear: Annotated[float, Field(ge=0)] = 0.02
+    """Per kWh discharged, in the tariff's currency."""
+    ramp: Annotated[float, Field(gt=0)] = 20_000.0
+    """W/s the setpoint may move at most."""
+    fallback: Watts = 0.0
+    """Power when no valid command is left."""
+    ccl_stale_after: Positive = 5.0
+    """Seconds after which BMS data counts as missing: its limits are then 0."""
+
+
+class AlarmRule(Shape):
+    """When a point is wrong. One of above, below, equals, contains or silent."""
+
+    name: Name
+    device: Name | None = None
+    kind: Annotated[Kind | None, Field(strict=False)] = None
+    """The rule holds for this device, or for every device of this kind."""
+    point: Name = "p"
+    above: Number | None = None
+    below: Number | None = None
+    equals: str | None = None
+    contains: str | None = None
+    """A name in a list of flags; `*` for any."""
+    silent: Seconds | None = None
+    """No telemetry for so long."""
+    clear: Number | None = None
+    """Where it returns to normal, on the safe side of the limit (deadband)."""
+    hold: Seconds = 0.0
+    """On-delay: so long it must be wrong before the alarm is raised."""
+    off: Seconds = 0.0
+    """Off-delay: so long it must be right before the alarm returns to normal."""
+    priority: Annotated[AlarmPriority, Field(strict=False)] = AlarmPriority.MEDIUM
+    latched: bool = False
+    text: str = ""
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        given = [c for c in ("above", "below", "equals", "contains", "silent") if getattr(self, c) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of above, below, equals, contains, silent; given: {given or 'none'}")
+        if (self.device is None) == (self.kind is None):
+            raise ValueError("give either `device` or `kind`")
+        if self.clear is not None and (
+            (self.above is not None and self.clear > self.above) or (self.below is not None and self.clear < self.below)
+        ):
+            raise ValueError("`clear` lies on the wrong side of the limit: the alarm would never return to normal")
+        return self
+
+
+class Site(Shape):
+    """One grid connection with its devices."""
+
+    site: Name
+    title: str = ""
+    time_zone: str = "UTC"
+    mode: Literal["control", "read_only"] = "control"
+    """read_only (shadow) never writes to a device."""
+    tariff: str
+    """A tariff file, relative to the site file."""
+    grid: Grid
+    battery: Battery
+    device: Annotated[list[Device], Field(min_length=1)]
+    alarm: list[AlarmRule] = []
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if self.time_zone not in available_timezones():
+            raise ValueError(f"time_zone {self.time_zone!r} is not an IANA name such as Europe/Berlin")
+        for name, times in Counter(device.name for device in self.device).items():
+            if times > 1:
+                raise ValueError(f"device {name!r} is given {times} times; each needs a name of its own")
+        taken: dict[tuple[str, int], str] = {}
+        for device in self.device:
+            other = taken.setdefault((device.address, device.unit), device.name)
+            if other != device.name:
+                raise ValueError(
+                    f"device {device.name!r} and device {other!r} share {device.address} unit {device.unit}; "
+                    "give one of them another address or unit"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _roles_exist(self) -> Self:
+        known = {device.name for device in self.device}
+        for role, name in (
+            ("grid.meter", self.grid.meter),
+            ("battery.pcs", self.battery.pcs),
+            ("battery.bms", self.battery.bms),
+            *((f"alarm {rule.name}", rule.device) for rule in self.alarm if rule.device),
+        ):
+            if name not in known:
+                raise ValueError(f"{role} names device {name!r}; there is: {', '.join(sorted(known))}")
+        if self.battery.soc_min >= self.battery.soc_max:
+            raise ValueError(f"battery.soc_min {self.battery.soc_min} must be below soc_max {self.battery.soc_max}")
+        return self
+
+    def named(self, name: str) -> Device:
+        """A device by its name."""
+        return next(device for device in self.device if device.name == name)
+
+    @cached_property
+    def profiles(self) -> dict[str, Profile]:
+        """The profile of every device; a file beside the site file wins over a shipped one."""
+        found = {}
+        for device in self.device:
+            own = self._folder / "profiles"
+            folder = own if (own / f"{device.profile}.toml").is_file() else PROFILES
+            found[device.name] = load_profile(device.profile, folder)
+        return found
+
+    def of_kind(self, *kinds: Kind) -> list[Device]:
+        """The devices of some kinds."""
+        return [device for device in self.device if self.profiles[device.name].kind in kinds]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def tariff_path(self) -> Path:
+        return self._folder / self.tariff
+
+    @cached_property
+    def prices(self) -> Tariff:
+        """The tariff file."""
+        return _read(self.tariff_path, Tariff)
+
+
+def load_site(path: Path) -> Site:
+    """The site file with its profiles and tariff. Raises Trouble: the file, the field, what would be right."""
+    site = _read(path, Site)
+    site._folder = path.parent
+    try:
+        profiles, _ = site.profiles, site.prices
+    except Trouble as wrong:
+        raise Trouble(f"{path}: {wrong}") from wrong
+    _check_kinds(path, site, profiles)
+    return site
+
+
+def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
+    for field, name, kind in (
+        ("grid.meter", site.grid.meter, Kind.METER),
+        ("battery.pcs", site.battery.pcs, Kind.PCS),
+        ("battery.bms", site.battery.bms, Kind.BMS),
+    ):
+        given = profiles[name].kind
+        if given is not kind:
+            raise Trouble(f"{path}: {field}: device {name!r} is a {given}, a {kind} is needed")
+    for device in site.device:
+        if profiles[device.name].kind in (Kind.PCS, Kind.PV) and device.rated_power is None:
+            raise Trouble(f"{path}: device {device.name!r}: rated_power (W) is missing")
+    for name, side in (("import", site.prices.import_), ("export", site.prices.export)):
+        if side.day_ahead and not (site.tariff_path.parent / side.day_ahead.file).is_file():
+            raise Trouble(f"{site.tariff_path}: {name}.day_ahead.file: {side.day_ahead.file} does not exist")
+        if name == "import" and not side.period and not side.day_ahead:
+            raise Trouble(f"{site.tariff_path}: import: give at least one [[import.period]] or import.day_ahead")
+
+
+def _read(path: Path, shape: type[S]) -> S:
+    if not path.is_file():
+        raise Trouble(f"{path} does not exist")
+    try:
+        return shape.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, OSError) as wrong:
+        raise explain(path, wrong) from wrong

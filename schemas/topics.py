@@ -1,0 +1,169 @@
+"""The public contract: each topic, its payload, its delivery, and who may write it.
+
+A changed payload or topic is a major version. No topic is both a value and a folder.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from schemas import messages as m
+
+M = TypeVar("M", bound=BaseModel)
+
+ROOT = "ems/v1"
+COMMAND_TTL = 10.0
+"""Seconds a command lives at most; it is resent every 2 s."""
+
+
+@dataclass(frozen=True)
+class Topic(Generic[M]):
+    """An address with the shape of what is said there. All topics use QoS 1."""
+
+    template: str
+    payload: type[M]
+    says: str
+    """One sentence for the generated page."""
+    writers: tuple[str, ...]
+    """Roles of the access list."""
+    retain: bool = False
+    expires: bool = False
+    """Sent with a message expiry, so that it is never delivered late."""
+
+    @property
+    def name(self) -> str:
+        """A short name for documents, such as `device.telemetry`."""
+        words = [word for word in self.template.split("/")[3:] if not word.startswith("{")]
+        return ".".join(words)
+
+    @property
+    def filter(self) -> str:
+        """The subscription that hears every address of this topic."""
+        return re.sub(r"\{\w+\}", "+", self.template)
+
+    @property
+    def places(self) -> list[str]:
+        """The names of the parts of the address that vary."""
+        return re.findall(r"\{(\w+)\}", self.template)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9_-]+)", self.template))
+
+    def at(self, **place: str) -> str:
+        """The address for a site, device...; parts left out become `+`.
+
+        Raises ValueError for a part this topic does not have or a name that does not fit a topic.
+        """
+        for key, name in place.items():
+            if key not in self.places:
+                raise ValueError(f"{self.template} has no {{{key}}}")
+            if not re.fullmatch(r"[a-z0-9_-]+|\+", name):
+                raise ValueError(f"{key} {name!r} does not fit a topic: use a-z, 0-9, _ and -")
+        return re.sub(r"\{(\w+)\}", lambda found: place.get(found[1], "+"), self.template)
+
+    def place(self, address: str) -> dict[str, str] | None:
+        """The parts of an address, or None when it belongs to another topic."""
+        found = self._pattern.fullmatch(address)
+        return found.groupdict() if found else None
+
+
+META = Topic(
+    f"{ROOT}/{{site}}/device/{{device}}/meta",
+    m.Meta,
+    "A device introduces itself: kind, make, model, ratings, points with unit and range.",
+    ("bridge",),
+    retain=True,
+)
+DEVICE_STATUS = Topic(
+    f"{ROOT}/{{site}}/device/{{device}}/status",
+    m.DeviceStatus,
+    "Whether a device can be reached, and if not, why.",
+    ("bridge",),
+    retain=True,
+)
+TELEMETRY = Topic(
+    f"{ROOT}/{{site}}/device/{{device}}/telemetry",
+    m.Telemetry,
+    "The points of a device at one instant.",
+    ("bridge",),
+)
+ARCHIVED = Topic(
+    f"{ROOT}/{{site}}/device/{{device}}/archived",
+    m.Archived,
+    "The samples that are committed: the bridge forgets exactly these.",
+    ("archive",),
+)
+COMMAND = Topic(
+    f"{ROOT}/{{site}}/device/{{device}}/command",
+    m.Command,
+    "What a device should do, and until when. Never retained.",
+    ("dispatch",),
+    expires=True,
+)
+OUTCOME = Topic(
+    f"{ROOT}/{{site}}/device/{{device}}/outcome",
+    m.Outcome,
+    "What became of a command.",
+    ("bridge",),
+)
+PLAN = Topic(
+    f"{ROOT}/{{site}}/plan/current",
+    m.Plan,
+    "The schedule of powers the site follows.",
+    ("optimize",),
+    retain=True,
+    expires=True,
+)
+ALARM = Topic(
+    f"{ROOT}/{{site}}/alarm/{{alarm}}/state",
+    m.Alarm,
+    "An alarm; retained while it is not normal.",
+    ("alarms",),
+    retain=True,
+)
+ALARM_REQUEST = Topic(
+    f"{ROOT}/{{site}}/alarm/{{alarm}}/request",
+    m.AlarmRequest,
+    "An operator acknowledges, shelves or resets an alarm. Never retained.",
+    ("status", "operator"),
+)
+CONTROL_MODE = Topic(
+    f"{ROOT}/{{site}}/control/mode",
+    m.ControlMode,
+    "Who steers the battery, and until when.",
+    ("dispatch",),
+    retain=True,
+)
+CONTROL_REQUEST = Topic(
+    f"{ROOT}/{{site}}/control/request",
+    m.ControlRequest,
+    "A wanted mode or manual power. Never retained.",
+    ("status", "operator"),
+    expires=True,
+)
+SERVICE_STATUS = Topic(
+    f"{ROOT}/{{site}}/service/{{service}}/status",
+    m.ServiceStatus,
+    "How a part of joulebus is; offline is its last will.",
+    ("bridge", "archive", "alarms", "optimize", "dispatch", "status"),
+    retain=True,
+)
+
+TOPICS: tuple[Topic[Any], ...] = (
+    META,
+    DEVICE_STATUS,
+    TELEMETRY,
+    ARCHIVED,
+    COMMAND,
+    OUTCOME,
+    PLAN,
+    ALARM,
+    ALARM_REQUEST,
+    CONTROL_MODE,
+    CONTROL_REQUEST,
+    SERVICE_STATUS,
+)
