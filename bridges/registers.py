@@ -1,5 +1,6 @@
 """The codec between registers and values: words in, numbers out. No sockets; the simulator uses it too."""
 
+import math
 import struct
 from collections.abc import Mapping
 
@@ -8,7 +9,14 @@ from schemas.profile import Point, Register
 
 _FORMATS = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f32": "f", "f64": "d"}
 _STRUCTS = {kind: struct.Struct(">" + code) for kind, code in _FORMATS.items()}
-_NOT_IMPLEMENTED = {"u16": 0xFFFF, "i16": -0x8000, "u32": 0xFFFF_FFFF, "i32": -0x8000_0000, "u64": 2**64 - 1, "i64": -(2**63)}
+_NOT_IMPLEMENTED = {
+    "u16": 0xFFFF,
+    "i16": -0x8000,
+    "u32": 0xFFFF_FFFF,
+    "i32": -0x8000_0000,
+    "u64": 2**64 - 1,
+    "i64": -(2**63),
+}
 """SunSpec's values for `not implemented`, by type (SunSpec Device Information Model Specification, chapter 4)."""
 
 
@@ -17,17 +25,18 @@ def unpack(register: Register, words: list[int], order: str = "big") -> float | 
     if register.type == "text":
         return b"".join(word.to_bytes(2, "big") for word in words).split(b"\0")[0].decode("latin-1").strip()
     if (register.word_order or order) == "little":
-        words = words[::-1]
-    raw: float | int = _STRUCTS[register.type].unpack(struct.pack(f">{len(words)}H", *words))[0]
-    return raw
+        words = [*reversed(words)]
+    content: float | int = _STRUCTS[register.type].unpack(struct.pack(f">{len(words)}H", *words))[0]
+    return content
 
 
 def pack(register: Register, raw: float | str, order: str = "big") -> list[int]:
     """The words of a raw content. Raises struct.error when it does not fit the type."""
     if register.type == "text":
         packed = str(raw).encode("latin-1")[: register.words * 2].ljust(register.words * 2, b"\0")
+    elif isinstance(raw, str):
+        raise ValueError(f"{raw!r} is a text, the register holds {register.type}")
     else:
-        assert not isinstance(raw, str)
         packed = _STRUCTS[register.type].pack(raw if register.type.startswith("f") else round(raw))
     words = list(struct.unpack(f">{len(packed) // 2}H", packed))
     return words[::-1] if (register.word_order or order) == "little" and register.type != "text" else words
@@ -41,10 +50,13 @@ def decode(point: Point, words: list[int], order: str = "big", power: int = 0, s
     raw = unpack(point, words, order)
     if isinstance(raw, str):
         return raw or None
-    if raw in point.absent or raw != raw or raw in (float("inf"), float("-inf")):
+    absent = raw in point.absent or (sunspec and point.flags is None and raw == _NOT_IMPLEMENTED.get(point.type))
+    if absent or not math.isfinite(raw):
         return None
-    if sunspec and raw == _NOT_IMPLEMENTED.get(point.type) and point.flags is None:
-        return None
+    return _meaning(point, raw, power)
+
+
+def _meaning(point: Point, raw: float, power: int) -> Value:
     if point.enum is not None:
         return point.enum.get(str(raw), f"unknown_{raw}")
     if point.first is not None:

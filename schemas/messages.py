@@ -268,6 +268,8 @@ class Alarm(Message):
     shelved_until: Instant | None = None
     by: str = ""
     """Who acknowledged, shelved or reset it."""
+    why: str = ""
+    """What they said about it."""
 
 
 class AlarmRequest(Order):

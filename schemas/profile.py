@@ -91,6 +91,9 @@ class Setpoint(Register):
     """Per unit of the device's rated power for `p_set` and `q_set`, else in the unit: a command has a limit."""
     memory: Literal["ram", "eeprom"] = "ram"
     """EEPROM wears out: such a register is never written cyclically."""
+    fallback: Number | None = None
+    """Where it goes when no valid command is left, in its own unit; left as it is when not given.
+    `p_set` of the battery goes to the site file's `battery.fallback`."""
     enable: int | None = None
     """A register of the same model that must hold 1 for the setpoint to work."""
 

@@ -117,6 +117,11 @@ class Site(Shape):
     time_zone: str = "UTC"
     mode: Literal["control", "read_only"] = "control"
     """read_only (shadow) never writes to a device."""
+    archive: bool = True
+    """Whether an archive listens: the bridge then keeps each sample until it is committed there.
+    Without one it keeps it until the broker has it."""
+    command_sources: list[Name] = ["dispatch"]
+    """Whose commands the bridges obey."""
     tariff: str
     """A tariff file, relative to the site file."""
     grid: Grid

@@ -1,0 +1,24 @@
+"""What the bridge last read of each of its devices, and how old that is. Pure: `now` is the monotonic clock."""
+
+from dataclasses import dataclass, field
+
+from schemas.messages import Telemetry
+
+
+@dataclass
+class Board:
+    """The newest good value of every point, by device."""
+
+    _seen: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+
+    def note(self, device: str, sample: Telemetry, now: float) -> None:
+        """A device was read at `now`."""
+        for point in sample.values:
+            value = sample.number(point)
+            if value is not None:
+                self._seen[device, point] = (now, value)
+
+    def fresh(self, device: str, point: str, now: float, age: float) -> float | None:
+        """A value that is at most `age` seconds old, or None: what is too old is not known."""
+        seen = self._seen.get((device, point))
+        return seen[1] if seen is not None and now - seen[0] <= age else None

@@ -1,0 +1,127 @@
+"""One device on its line: where its points are, and what they say now."""
+
+from dataclasses import dataclass, field
+from itertools import count
+
+from bridges.modbus import Declined, Line, Unreachable, walk
+from bridges.poll import Block, Image, Located, address_of, blocks, covered, locate, values
+from bridges.registers import encode, unpack
+from schemas.messages import Action, Meta, PointMeta, Value
+from schemas.profile import Profile, Register
+from schemas.site import Device
+
+
+@dataclass
+class Field:
+    """A device as the bridge meets it in the field."""
+
+    device: Device
+    profile: Profile
+    line: Line
+    writable: bool = False
+    """The site is controlled, not only watched: without it nothing is ever written."""
+    bases: dict[int, int] = field(default_factory=dict)
+    """Where its SunSpec models begin."""
+    points: list[Located] = field(default_factory=list)
+    hot: list[Block] = field(default_factory=list)
+    slow: list[Block] = field(default_factory=list)
+    failures: int = 0
+    """Cycles in a row without an answer."""
+    reason: str = "not asked yet"
+    _turn: "count[int]" = field(default_factory=count)
+
+    @property
+    def online(self) -> bool:
+        return self.failures == 0 and bool(self.points)
+
+    async def connect(self) -> None:
+        """Find its models and plan the requests. Raises Unreachable or Declined."""
+        if self.profile.sunspec:
+            self.bases = await walk(self.line, self.device.unit, self.profile.function)
+        points = locate(self.profile, self.bases)
+        if not points:
+            raise Unreachable(f"it has none of the models of profile {self.device.profile}")
+        self.hot = blocks([p for p in points if p.point.rate == "fast"], self.profile.gap)
+        self.slow = blocks([p for p in points if p.point.rate == "slow"], self.profile.gap)
+        await self._arm_watchdog()
+        self.points = points
+
+    async def read(self) -> dict[str, Value]:
+        """One cycle: all fast points, and one block of the slow ones in turn. Raises Unreachable or Declined."""
+        if not self.points:
+            await self.connect()
+        wanted = [*self.hot, *([self.slow[next(self._turn) % len(self.slow)]] if self.slow else [])]
+        return await self._read(wanted)
+
+    async def look(self, *names: str) -> dict[str, Value]:
+        """Only some points, now: to verify what was written."""
+        located = [p for p in self.points if p.name in names]
+        return await self._read(blocks(located, self.profile.gap))
+
+    async def write(self, name: str, value: float) -> None:
+        """Write a setpoint and its enable register. Raises Unreachable, Declined or struct.error."""
+        setpoint = self.profile.commands[name]
+        address = address_of(setpoint, self.bases)
+        if address is None:
+            raise Declined(f"the device has no model {setpoint.model} for {name}")
+        words = encode(setpoint, value, self.profile.word_order, await self._power(setpoint))
+        await self.line.write(self.device.unit, setpoint.write, address, words)
+        if setpoint.enable is not None:
+            await self.line.write(self.device.unit, setpoint.write, address - setpoint.register_ + setpoint.enable, [1])
+
+    async def act(self, action: Action) -> None:
+        """Start, stop, standby, reset. Raises Unreachable or Declined."""
+        for step in self.profile.actions[action.value]:
+            base = 0 if step.model is None else self.bases[step.model]
+            await self.line.write(self.device.unit, step.write, base + step.register_, [step.value])
+
+    def scale(self, name: str) -> float:
+        """One in the setpoint's own limits is so many W: power setpoints are given per unit of the rating."""
+        return self.device.rated_power or 1.0 if name in ("p_set", "q_set") else 1.0
+
+    def meta(self) -> Meta:
+        """How the device introduces itself."""
+        rated = {"power": self.device.rated_power, "apparent_power": self.device.rated_apparent_power}
+        return Meta(
+            kind=self.profile.kind,
+            make=self.profile.make,
+            model=self.profile.model,
+            profile=self.device.profile,
+            ratings={name: value for name, value in rated.items() if value is not None},
+            points={
+                p.name: PointMeta(unit=p.point.unit, low=p.point.low, high=p.point.high)
+                for p in locate(self.profile, self.bases)
+            },
+            commands=sorted(self.profile.commands),
+            actions=sorted(self.profile.actions),
+        )
+
+    def forget(self) -> None:
+        """It may be another device next time, or the same one after a power cycle: look again."""
+        self.points = []
+
+    async def _read(self, wanted: list[Block]) -> dict[str, Value]:
+        image: Image = {}
+        for block in wanted:
+            words = await self.line.read(self.device.unit, block.function, block.start, block.count)
+            image |= {(block.function, block.start + i): word for i, word in enumerate(words)}
+        read = [p for block in wanted for p in covered(self.points, block)]
+        return values(read, image, self.profile)
+
+    async def _power(self, register: Register) -> int:
+        """The power of ten a setpoint is scaled by, read from the device."""
+        if register.scale_register is None:
+            return 0
+        base = 0 if register.model is None else self.bases[register.model]
+        function = register.function or self.profile.function
+        words = await self.line.read(self.device.unit, function, base + register.scale_register, 1)
+        return int(unpack(Register(register=0, type="i16"), words))
+
+    async def _arm_watchdog(self) -> None:
+        """The last layer: without us the device itself goes to its safe state."""
+        dog = self.profile.watchdog
+        if dog is None or not self.writable:
+            return
+        base = 0 if dog.model is None else self.bases[dog.model]
+        raw = round(dog.seconds / dog.scale)
+        await self.line.write(self.device.unit, dog.write, base + dog.register_, [raw])

@@ -1,0 +1,113 @@
+"""May this command be obeyed? Pure: what is late, retained, unknown or contradictory is refused, and says why."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from schemas.messages import Action, Authority, Command, OutcomeState
+from schemas.topics import COMMAND_TTL
+
+SKEW = timedelta(seconds=5)
+"""A command from further in the future shows that a clock is wrong."""
+
+LONGEST = timedelta(seconds=6 * COMMAND_TTL)
+REMEMBERED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a command is not obeyed, in the state its outcome will have."""
+
+    reason: str
+    state: OutcomeState = OutcomeState.REFUSED
+
+
+@dataclass
+class Ledger:
+    """What a device has been told so far."""
+
+    seen: dict[str, None] = field(default_factory=dict)
+    """The ids of the last commands, oldest first."""
+    newest: dict[str, datetime] = field(default_factory=dict)
+    """`at` of the newest command of each source."""
+    authority: Authority | None = None
+    source: str = ""
+    until: datetime | None = None
+    """Who holds the device, and until when."""
+
+    def remember(self, command: Command) -> None:
+        """The command is going to be obeyed."""
+        self.seen[command.id] = None
+        while len(self.seen) > REMEMBERED:
+            del self.seen[next(iter(self.seen))]
+        self.newest[command.source] = command.at
+        self.authority, self.source, self.until = command.authority, command.source, command.until
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What the device at this address understands, and whom it obeys."""
+
+    points: Collection[str]
+    actions: Collection[str]
+    sources: Collection[str]
+    read_only: bool = False
+
+
+def refusal(command: Command, retained: bool, post: Post, ledger: Ledger, now: datetime) -> Refusal | None:
+    """Why not, or None when the command may be obeyed. `now` is the wall clock."""
+    if post.read_only:
+        return Refusal("read_only: this site is only watched, nothing is ever written")
+    if retained:
+        return Refusal("retained: a command out of the broker's store may be of any age")
+    return _out_of_time(command, ledger, now) or _not_understood(command, post) or _overruled(command, ledger, now)
+
+
+def _out_of_time(command: Command, ledger: Ledger, now: datetime) -> Refusal | None:
+    if command.until <= now:
+        late = (now - command.until).total_seconds()
+        return Refusal(f"expired: it was valid until {late:.1f} s ago", OutcomeState.EXPIRED)
+    if command.at > now + SKEW:
+        return Refusal(f"clock_skew: it comes from {(command.at - now).total_seconds():.1f} s in the future")
+    if command.until - command.at > LONGEST:
+        return Refusal(f"too_long: a command is valid for at most {LONGEST.total_seconds():.0f} s and then sent again")
+    if command.id in ledger.seen:
+        return Refusal("duplicate: this id was obeyed before")
+    newest = ledger.newest.get(command.source)
+    if newest is not None and command.at < newest:
+        return Refusal(f"out_of_order: {command.source} has sent a newer command")
+    return None
+
+
+def _not_understood(command: Command, post: Post) -> Refusal | None:
+    if command.source not in post.sources:
+        return Refusal(f"foreign_source: {command.source!r} does not command here; {', '.join(post.sources)} does")
+    for point in command.values:
+        if point not in post.points:
+            return Refusal(f"unknown: no command {point!r}; there is: {', '.join(post.points) or 'none'}")
+    if command.action is not None and command.action not in post.actions:
+        return Refusal(f"unknown: no action {command.action.value!r}; there is: {', '.join(post.actions) or 'none'}")
+    return None
+
+
+def _overruled(command: Command, ledger: Ledger, now: datetime) -> Refusal | None:
+    holder = ledger.authority if ledger.until is not None and ledger.until > now else None
+    # The same source may weaken its own claim: an operator's lease that ends goes back to the plan.
+    if holder is not None and command.source != ledger.source and command.authority.rank > holder.rank:
+        return Refusal(f"authority: {ledger.source} holds the device as {holder.value}")
+    return None
+
+
+def identity(payload: bytes) -> str:
+    """The id in a payload that is not a valid command, so that its sender learns of the refusal."""
+    try:
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
+        return "unknown"
+    given = found.get("id") if isinstance(found, Mapping) else None
+    return given[:64] if isinstance(given, str) and given else "unknown"
+
+
+AFTER = {Action.START: "running", Action.STOP: "off", Action.STANDBY: "standby"}
+"""What a device's `state` says once it has obeyed."""

@@ -1,0 +1,113 @@
+"""Which registers to read, in which requests. Pure.
+
+A device answers exception 2 to a request that touches one unmapped register, so a block spans only what the
+profile maps, plus gaps the profile allows, and at most 125 registers (Modbus Application Protocol 1.1b3, 6.3).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bridges.registers import decode, unpack
+from schemas.messages import Value
+from schemas.profile import Point, Profile, Register
+
+MOST = 125
+
+Image = dict[tuple[int, int], int]
+"""What was read: (function, address) -> word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A point at its protocol address."""
+
+    name: str
+    point: Point
+    function: int
+    address: int
+    scale_address: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One request."""
+
+    function: int
+    start: int
+    count: int
+
+
+def address_of(register: Register, bases: Mapping[int, int]) -> int | None:
+    """The protocol address of a register; None when the device lacks its SunSpec model."""
+    if register.model is None:
+        return register.register_
+    base = bases.get(register.model)
+    return None if base is None else base + register.register_
+
+
+def locate(profile: Profile, bases: Mapping[int, int]) -> list[Located]:
+    """Every point the device has. `bases` are the addresses where its SunSpec models begin."""
+    found = []
+    for name, point in profile.points.items():
+        address = address_of(point, bases)
+        if address is None:
+            continue
+        scale = point.scale_register
+        if scale is not None and point.model is not None:
+            scale += bases[point.model]
+        found.append(Located(name, point, point.function or profile.function, address, scale))
+    return found
+
+
+def blocks(points: Iterable[Located], gap: int = 0) -> list[Block]:
+    """The fewest requests that read all these points without touching more than `gap` unmapped registers in a row."""
+    spans = {(one.function, one.address, one.address + one.point.count) for one in points}
+    spans |= {
+        (one.function, one.scale_address, one.scale_address + 1) for one in points if one.scale_address is not None
+    }
+    found: list[Block] = []
+    for function, start, end in sorted(spans):
+        last = found[-1] if found else None
+        if last and last.function == function and start <= last.start + last.count + gap and end - last.start <= MOST:
+            found[-1] = Block(function, last.start, max(last.count, end - last.start))
+        else:
+            found.append(Block(function, start, end - start))
+    return found
+
+
+def covered(points: Iterable[Located], block: Block) -> list[Located]:
+    """The points that a block reads."""
+    end = block.start + block.count
+    return [
+        one
+        for one in points
+        if one.function == block.function and block.start <= one.address and one.address + one.point.count <= end
+    ]
+
+
+def values(points: Iterable[Located], image: Image, profile: Profile) -> dict[str, Value]:
+    """What the image says of some points. A point whose registers were not all read is absent."""
+    found = {}
+    for one in points:
+        words = [image.get((one.function, one.address + i)) for i in range(one.point.count)]
+        power = _power(one, image)
+        if power is None or any(word is None for word in words):
+            continue
+        value = decode(one.point, [w for w in words if w is not None], profile.word_order, power, profile.sunspec)
+        if value is not None:
+            found[one.name] = value
+    return found
+
+
+def _power(one: Located, image: Image) -> int | None:
+    """The power of ten in the point's scale register; None when it was not read or is not a scale.
+
+    SunSpec allows -10..10; 0x8000 says `not implemented`, and the value then has no meaning.
+    """
+    if one.scale_address is None:
+        return 0
+    word = image.get((one.function, one.scale_address))
+    if word is None:
+        return None
+    power = int(unpack(Register(register=0, type="i16"), [word]))
+    return power if -10 <= power <= 10 else None

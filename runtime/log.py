@@ -1,0 +1,16 @@
+"""Log lines for people: one when a neighbour is lost, one when it is back, nothing in between."""
+
+import logging
+import sys
+
+
+def set_up(name: str, level: str = "INFO") -> None:
+    """Lines on standard error: time, part, level, words."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=level,
+        format=f"%(asctime)s {name:<9} %(levelname)-7s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    for noisy in ("pymodbus", "asyncio", "aiosqlite", "mqtt"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)  # each failure is said once, by the part that meets it

@@ -1,0 +1,116 @@
+"""Where the broker and the database are, from the environment; secrets from files."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+from schemas.troubles import Trouble
+
+BROKER = "mqtt://127.0.0.1:1883"
+DATABASE = "sqlite+aiosqlite:///joulebus.db"
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where the broker listens and who we are there."""
+
+    host: str
+    port: int
+    tls: bool = False
+    user: str | None = None
+    password: str | None = None
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        """Without the password: this is printed."""
+        return f"mqtt{'s' * self.tls}://{self.user + '@' if self.user else ''}{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs from machine to machine; what differs from site to site stands in the site file."""
+
+    broker: Broker
+    database: str
+    health: tuple[str, int] | None = None
+    """Where the health endpoint listens; port 0 for any free one."""
+    state: Path = Path()
+    """Folder for what a part keeps between runs, such as the bridge's outbox."""
+
+
+def read_settings(role: str, env: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of a part. Raises Trouble that names the variable and what would be right."""
+    password = secret(env, "JOULEBUS_BROKER_PASSWORD")
+    broker = parse_broker(secret(env, "JOULEBUS_BROKER") or BROKER, role, password, env)
+    database = secret(env, "JOULEBUS_DATABASE") or DATABASE
+    if secret_word := secret(env, "JOULEBUS_DATABASE_PASSWORD"):
+        database = _with_password(database, secret_word)
+    state = Path(env.get("JOULEBUS_STATE", "."))
+    return Settings(broker, database, _health(env.get("JOULEBUS_HEALTH", "")), state)
+
+
+def secret(env: Mapping[str, str], name: str) -> str | None:
+    """A variable, or the content of the file that `name`_FILE names."""
+    if name in env:
+        return env[name]
+    if path := env.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as wrong:
+            raise Trouble(f"{name}_FILE: {path} cannot be read: {wrong.strerror}") from wrong
+    return None
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """KEY=VALUE lines, `#` for comments: the same variables as in the environment."""
+    found: dict[str, str] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as wrong:
+        raise Trouble(f"{path} cannot be read: {wrong.strerror}") from wrong
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            key, equals, value = line.partition("=")
+            if not equals or not key.strip().startswith("JOULEBUS_"):
+                raise Trouble(f"{path}:{number}: {line!r} is not JOULEBUS_...=value")
+            found[key.strip()] = value.strip()
+    return found
+
+
+def parse_broker(url: str, role: str, password: str | None, env: Mapping[str, str]) -> Broker:
+    """A broker's URL: mqtt(s)://user@host:port. Raises Trouble for anything else."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Trouble(f"JOULEBUS_BROKER: {url!r}: the port is not a number from 1 to 65535") from None
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise Trouble(f"JOULEBUS_BROKER: {url!r} is not mqtt://user@host:port or mqtts://user@host:port")
+    tls = parts.scheme == "mqtts"
+    password = unquote(parts.password) if parts.password else password
+    user = unquote(parts.username) if parts.username else (role if password else None)
+    ca, cert, key = (env.get(f"JOULEBUS_BROKER_{name}") for name in ("CA", "CERT", "KEY"))
+    return Broker(parts.hostname, port or (8883 if tls else 1883), tls, user, password, ca, cert, key)
+
+
+def _with_password(database: str, password: str) -> str:
+    scheme, _, rest = database.partition("://")
+    user, at, place = rest.partition("@")
+    if not at:
+        raise Trouble(
+            "JOULEBUS_DATABASE_PASSWORD is given, but JOULEBUS_DATABASE names no user: write driver://user@host/name"
+        )
+    return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
+
+
+def _health(address: str) -> tuple[str, int] | None:
+    if not address:
+        return None
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise Trouble(f"JOULEBUS_HEALTH: {address!r} is not host:port")
+    return host or "127.0.0.1", int(port)
