@@ -1,0 +1,63 @@
+# Everything a fresh machine with python3, make and Debian packages needs is fetched into .venv and .tools: no root.
+# `make` alone lists the targets.
+
+PYTHON ?= python3
+V := .venv/bin
+
+help:                ## this list
+	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1\t\2/p;s/^\([a-z-]*\):  *## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+demo: .venv/demo     ## a battery site that lives on measured data, with its page
+	@$(V)/joulebus demo $(ARGS)
+
+setup: .venv/demo .venv/test ## prepare all that `make demo` and `make test` need
+
+test: .venv/test     ## all tests: real broker, MariaDB, Modbus, browser
+	$(V)/pytest -q $(ARGS)
+
+test-fast: .venv/test ## only what takes no longer than a moment
+	$(V)/pytest -q -m "not slow" $(ARGS)
+
+check: .venv/test    ## lint, types, and which room may import which
+	$(V)/ruff format --check .
+	$(V)/ruff check .
+	$(V)/mypy
+	$(V)/lint-imports
+
+docs: .venv/test     ## write the generated documents again
+	$(V)/joulebus docs docs
+
+lock: .venv/test     ## resolve the dependencies again: pinned versions and hashes
+	$(V)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header -p 3.11 -o requirements.txt
+	$(V)/uv pip compile -q pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header -p 3.11 -c requirements.txt -o requirements-dev.txt
+
+up:                  ## the containers of docker-compose.yml
+	docker compose up --build --detach
+
+down:                ## and stop them
+	docker compose down
+
+clean:               ## forget what was fetched and what the demo kept
+	rm -rf .venv .tools .run
+
+.venv/bin/uv:
+	@echo "preparing .venv"
+	@$(PYTHON) -m venv .venv 2>/dev/null || $(PYTHON) -m joulebus.neighbours --venv .venv
+	@$(V)/python -m pip install -q --disable-pip-version-check uv==0.13.9
+
+# The demo needs the runtime packages and a broker; the tests need the rest as well.
+.venv/demo: .venv/bin/uv requirements.txt pyproject.toml
+	@echo "fetching the packages of requirements.txt"
+	@$(V)/uv pip install -q --python $(V)/python --require-hashes -r requirements.txt
+	@$(V)/uv pip install -q --python $(V)/python --no-deps -e .
+	@$(V)/python -m joulebus.neighbours mosquitto
+	@touch $@
+
+.venv/test: .venv/demo requirements-dev.txt
+	@echo "fetching the packages of requirements-dev.txt"
+	@$(V)/uv pip install -q --python $(V)/python --require-hashes -r requirements-dev.txt
+	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb chromium mbpoll
+	@touch $@
+
+.PHONY: help demo setup test test-fast check docs lock up down clean
+.DEFAULT_GOAL := help

@@ -1,0 +1,206 @@
+"""The command line. A part is imported only when it runs: a bridge never loads pandas."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from schemas.troubles import Trouble
+
+EPILOG = """\
+environment:
+  JOULEBUS_BROKER              mqtt(s)://user@host:port    [mqtt://127.0.0.1:1883]
+  JOULEBUS_BROKER_PASSWORD     better: JOULEBUS_BROKER_PASSWORD_FILE, the name of a file
+  JOULEBUS_BROKER_CA, _CERT, _KEY   for mqtts
+  JOULEBUS_DATABASE            mariadb+asyncmy://user@host/name or sqlite+aiosqlite:///file    [sqlite+aiosqlite:///joulebus.db]
+  JOULEBUS_DATABASE_PASSWORD   better: JOULEBUS_DATABASE_PASSWORD_FILE
+  JOULEBUS_HEALTH              host:port of the health endpoint
+  JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
+Each can be read from a file instead: NAME_FILE, or all from one with --env. {role} stands for the part's name.
+"""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A part that runs until it is told to stop."""
+
+    says: str
+    health: int
+    """Default port of its health endpoint."""
+
+
+SERVICES = {
+    "simulate": Service("a whole site that does not exist: Modbus servers with physics behind them", 9180),
+    "bridge": Service("read the devices, publish telemetry, obey commands within the limits", 9181),
+    "archive": Service("store what is said on the bus", 9182),
+    "alarms": Service("judge the alarm rules", 9183),
+    "optimize": Service("plan the battery's next hours", 9184),
+    "dispatch": Service("turn the plan into commands, every two seconds", 9185),
+    "status": Service("the page for operators", 9186),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command with its help."""
+    parser = argparse.ArgumentParser(
+        prog="joulebus",
+        description="An energy management system for sites with a battery.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, service in SERVICES.items():
+        _options(_add_service(commands, name, service), name)
+    up = _command(commands, "up", "run all parts on this machine under one supervisor")
+    up.add_argument("--simulate", action="store_true", help="run the simulated site as well")
+    up.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the status page listens")
+    demo = _command(commands, "demo", "a battery site that lives on measured data: broker, simulation, all parts")
+    demo.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="stop after so long")
+    demo.add_argument("--json", action="store_true", help="no summary; end with one line of JSON")
+    demo.add_argument("--port", type=int, default=8080, help="of the status page; the health endpoints follow it")
+    demo.add_argument(
+        "--folder", type=Path, default=Path(".run/demo"), help="what it keeps: database, outbox, passwords"
+    )
+    check = commands.add_parser("check", help="say what is wrong with a site file")
+    check.add_argument("site", type=Path)
+    migrate = commands.add_parser("migrate", help="bring the archive's tables up to date")
+    migrate.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")
+    fault = commands.add_parser("fault", help="switch a fault of the simulated site on or off")
+    fault.add_argument("name", help="such as bms:silent; `list` shows all")
+    fault.add_argument("switch", choices=["on", "off"], nargs="?", default="on")
+    fault.add_argument("--health", default=f"127.0.0.1:{SERVICES['simulate'].health}", help="the simulator's endpoint")
+    health = commands.add_parser("health", help="ask a part's health endpoint; exit 0 when it is ready")
+    health.add_argument("address", nargs="?", help="host:port; JOULEBUS_HEALTH when left out")
+    docs = commands.add_parser("docs", help="write the generated documents")
+    docs.add_argument("folder", type=Path, nargs="?", default=Path("docs"))
+    return parser
+
+
+def _command(commands: Any, name: str, says: str) -> argparse.ArgumentParser:  # noqa: ANN401  # argparse hides its type
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=says, description=says.capitalize() + ".")
+    parser.add_argument(
+        "--site", type=Path, default=Path("site.toml"), metavar="FILE", help="the site file [site.toml]"
+    )
+    parser.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines; the environment wins")
+    return parser
+
+
+def _add_service(commands: Any, name: str, service: Service) -> argparse.ArgumentParser:  # noqa: ANN401  # as above
+    parser = _command(commands, name, service.says)
+    parser.epilog, parser.formatter_class = EPILOG, argparse.RawDescriptionHelpFormatter
+    where = f"where /health and /metrics answer [127.0.0.1:{service.health}]"
+    parser.add_argument("--health", metavar="HOST:PORT", help=where)
+    return parser
+
+
+def _options(parser: argparse.ArgumentParser, name: str) -> None:
+    if name == "bridge":
+        parser.add_argument("--name", default="bridge", help="when several bridges share a site")
+        parser.add_argument("--device", action="append", metavar="NAME", help="serve only this one; may be repeated")
+    if name == "simulate":
+        parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="switched on from the start")
+    if name == "status":
+        parser.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the page listens")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command. Trouble is said in words, without a traceback."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        return _run(parsed)
+    except Trouble as trouble:
+        print(f"joulebus: {trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from joulebus import commands, demo, up  # noqa: PLC0415  # what they import is not for --help
+
+    env = _environment(getattr(parsed, "env", None))
+    if parsed.command in SERVICES:
+        return _serve(parsed, env)
+    plain: dict[str, Callable[[], int]] = {
+        "up": lambda: asyncio.run(up.run(parsed.site, env, simulate=parsed.simulate, page=parsed.page)),
+        "demo": lambda: asyncio.run(
+            demo.run(demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json))
+        ),
+        "check": lambda: commands.check(parsed.site),
+        "migrate": lambda: commands.migrate(env),
+        "fault": lambda: commands.fault(parsed.name, parsed.switch == "on", parsed.health),
+        "health": lambda: commands.health(parsed.address or env.get("JOULEBUS_HEALTH", "")),
+        "docs": lambda: commands.docs(parsed.folder),
+    }
+    return plain[parsed.command]()
+
+
+def _environment(file: Path | None) -> dict[str, str]:
+    from runtime.settings import read_env_file  # noqa: PLC0415
+
+    return (read_env_file(file) if file else {}) | dict(os.environ)
+
+
+def _serve(parsed: argparse.Namespace, env: dict[str, str]) -> int:
+    from runtime.log import set_up  # noqa: PLC0415
+    from runtime.part import Part  # noqa: PLC0415
+    from runtime.settings import read_settings  # noqa: PLC0415
+    from schemas.site import load_site  # noqa: PLC0415
+
+    env = {"JOULEBUS_HEALTH": f"127.0.0.1:{SERVICES[parsed.command].health}"} | env
+    if parsed.health:
+        env["JOULEBUS_HEALTH"] = parsed.health
+    name = getattr(parsed, "name", parsed.command)
+    set_up(name, env.get("JOULEBUS_LOG", "INFO"))
+    part = Part(name, load_site(parsed.site), replace(read_settings(name, env)))
+    asyncio.run(_service(parsed, part))
+    return 0
+
+
+def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]:  # noqa: ANN401, PLR0911  # one line a part
+    """The part's own shell, imported only now."""
+    match parsed.command:
+        case "simulate":
+            from joulebus.simulate import run as simulate  # noqa: PLC0415
+
+            return simulate(part, parsed.fault)
+        case "bridge":
+            from bridges.service import run as bridge  # noqa: PLC0415
+
+            return bridge(part, parsed.device)
+        case "archive":
+            from consumers.archive.service import run as archive  # noqa: PLC0415
+
+            return archive(part)
+        case "alarms":
+            from consumers.alarms.service import run as alarms  # noqa: PLC0415
+
+            return alarms(part)
+        case "optimize":
+            from consumers.optimize.service import run as optimize  # noqa: PLC0415
+
+            return optimize(part)
+        case "dispatch":
+            from consumers.dispatch.service import run as dispatch  # noqa: PLC0415
+
+            return dispatch(part)
+        case _:
+            from consumers.status.service import run as status  # noqa: PLC0415
+
+            return status(part, *host_and_port(parsed.page))
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """`host:port` in two. Raises Trouble for anything else."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise Trouble(f"{address!r} is not host:port")
+    return host or "127.0.0.1", int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

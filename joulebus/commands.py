@@ -1,0 +1,71 @@
+"""The short commands: they do one thing, say it, and end."""
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from runtime.settings import read_settings
+from schemas.site import load_site
+from schemas.troubles import Trouble
+
+
+def check(path: Path) -> int:
+    """Say what stands in a site file, or what is wrong with it."""
+    site = load_site(path)
+    say(f"{path}: good. {site.title or site.site}: {len(site.device)} devices, {site.mode}, tariff {site.tariff}")
+    for device in site.device:
+        profile = site.profiles[device.name]
+        where = f"{device.address} unit {device.unit}"
+        say(f"  {device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}")
+    return 0
+
+
+def migrate(env: dict[str, str]) -> int:
+    """Bring the archive's tables up to date."""
+    from consumers.archive.migrate import migrate as upgrade  # noqa: PLC0415  # alembic is loaded for this alone
+
+    say(upgrade(read_settings("archive", env).database))
+    return 0
+
+
+def fault(name: str, on: bool, address: str) -> int:
+    """Switch a fault of the simulated site."""
+    path = "/fault/list" if name == "list" else f"/fault/{name}/{'on' if on else 'off'}"
+    request = urllib.request.Request(f"http://{address}{path}", method="POST")  # http is written here
+    try:
+        with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
+            say(answer.read().decode().strip())
+    except urllib.error.HTTPError as wrong:
+        raise Trouble(f"fault {name!r} is not known: joulebus fault list shows all ({wrong.code})") from None
+    except OSError as wrong:
+        raise Trouble(f"no simulator answers at {address}: {wrong}; --health says where") from None
+    return 0
+
+
+def health(address: str) -> int:
+    """0 when a part is ready, 1 when it is not or does not answer."""
+    if not address:
+        raise Trouble("give host:port, or set JOULEBUS_HEALTH")
+    try:
+        with urllib.request.urlopen(f"http://{address}/health", timeout=3) as answer:  # as above
+            say(answer.read().decode().strip())
+    except urllib.error.HTTPError as wrong:
+        say(wrong.read().decode().strip())
+        return 1
+    except OSError as wrong:
+        raise Trouble(f"nothing answers at {address}: {wrong}") from None
+    return 0
+
+
+def docs(folder: Path) -> int:
+    """Write the generated documents."""
+    from joulebus.documents import generate  # noqa: PLC0415
+
+    for path in generate(folder):
+        say(str(path))
+    return 0
+
+
+def say(text: str) -> None:
+    """To whoever sits at the terminal."""
+    print(text)

@@ -1,0 +1,45 @@
+"""All parts of one site on this machine, as separate processes."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from joulebus.cli import SERVICES
+from joulebus.supervisor import Supervisor
+from runtime.log import set_up
+from runtime.settings import read_settings
+from schemas.site import load_site
+
+PARTS = ("bridge", "archive", "alarms", "optimize", "dispatch", "status")
+
+log = logging.getLogger("up")
+
+
+def command(part: str, site: Path, page: str = "") -> list[str]:
+    """The command line of a part."""
+    extra = ["--page", page] if part == "status" else []
+    return [sys.executable, "-m", "joulebus.cli", part, "--site", str(site), *extra]
+
+
+async def run(path: Path, env: Mapping[str, str], *, simulate: bool, page: str) -> int:
+    """Run the parts until told to stop. Raises Trouble when the site file or the settings are wrong."""
+    set_up("up")
+    load_site(path)
+    settings = read_settings("bridge", env)
+    supervisor = Supervisor(settings.state / "log")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    parts = ("simulate", *PARTS) if simulate else PARTS
+    for part in parts:
+        health = {"JOULEBUS_HEALTH": f"127.0.0.1:{SERVICES[part].health}"}
+        supervisor.start(part, command(part, path, page), {**env, **health})
+    log.info("%s run; page http://%s, logs in %s", ", ".join(parts), page, supervisor.folder)
+    try:
+        await stop.wait()
+    finally:
+        await supervisor.close()
+    return 0
