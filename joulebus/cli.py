@@ -103,6 +103,9 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("--device", action="append", metavar="NAME", help="serve only this one; may be repeated")
     if name == "simulate":
         parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="switched on from the start")
+        parser.add_argument(
+            "--past", type=float, default=0.0, metavar="DAYS", help="lived through before its first start"
+        )
     if name == "status":
         parser.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the page listens")
 
@@ -167,7 +170,7 @@ def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]
         case "simulate":
             from joulebus.simulate import run as simulate  # noqa: PLC0415
 
-            return simulate(part, parsed.fault)
+            return simulate(part, parsed.fault, parsed.past)
         case "bridge":
             from bridges.service import run as bridge  # noqa: PLC0415
 

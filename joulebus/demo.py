@@ -68,9 +68,9 @@ async def run(wish: Wish) -> int:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         if wish.json:
-            print(json.dumps(await demo.closing_line()))  # noqa: T201  # the line other programs read
+            print(json.dumps(await demo.closing_line()))  # the line other programs read
         elif sys.stdout.isatty():
-            print()  # noqa: T201  # below the live line
+            print()  # below the live line
     finally:
         await demo.supervisor.close()
     return 0
@@ -121,12 +121,13 @@ class Demo:
                 raise Trouble(f"port {device.endpoint[1]} of device {device.name} is in use; is another demo running?")
 
     def _env(self, part: str, broker: Secrets) -> dict[str, str]:
-        return broker.env | {
+        own = {"JOULEBUS_HEALTH": f"127.0.0.1:{self.ports[part]}", "JOULEBUS_STATE": str(self.folder)}
+        if part == "simulate":  # it speaks Modbus only
+            return own
+        return own | {
             "JOULEBUS_BROKER": broker.address(part),
             "JOULEBUS_BROKER_PASSWORD_FILE": str(broker.password_file(part)),
             "JOULEBUS_DATABASE": self.database,
-            "JOULEBUS_HEALTH": f"127.0.0.1:{self.ports[part]}",
-            "JOULEBUS_STATE": str(self.folder),
         }
 
     async def _prepare_archive(self) -> None:
@@ -156,7 +157,7 @@ class Demo:
             await asyncio.sleep(2)
             line = self.observer.line(self.site.grid.meter, battery, solar)
             live = sys.stdout.isatty()
-            print(f"\r{line}\x1b[K" if live else line, end="" if live else "\n", flush=True)  # noqa: T201
+            print(f"\r{line}\x1b[K" if live else line, end="" if live else "\n", flush=True)
 
     async def closing_line(self) -> dict[str, Any]:
         """What the whole run comes to, counted in the outbox and in the database, not in memory."""
@@ -188,9 +189,9 @@ class Demo:
     async def _drained(self) -> int:
         """Samples that are still in the outbox once the archive had time to take them."""
         end = time.monotonic() + DRAIN
-        while (left := _waiting(self._outbox())) and time.monotonic() < end:
+        while time.monotonic() < end and _waiting(self._outbox()):  # noqa: ASYNC110  # another process empties it
             await asyncio.sleep(0.2)
-        return left
+        return _waiting(self._outbox())
 
     def _outbox(self) -> Path:
         return self.folder / f"outbox-{self.site.site}-bridge.db"

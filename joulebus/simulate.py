@@ -1,37 +1,34 @@
 """The simulated site as a part: its faults are switched at its health endpoint."""
 
 from collections.abc import Callable
-
-from simulator.faults import Faults
-from simulator.service import SimulatedSite
+from datetime import timedelta
 
 from runtime.part import Part
+from simulator.service import SimulatedSite
 
 
-async def run(part: Part, switched_on: list[str]) -> None:
+async def run(part: Part, switched_on: list[str], past_days: float = 0.0) -> None:
     """Serve the site's devices on their Modbus addresses until told to stop."""
-    faults = Faults.of(part.site)
-    for name in switched_on:
-        faults.switch(name, on=True)
+    memory = part.settings.state / f"simulated-{part.site.site}.json"
+    past = timedelta(days=0 if memory.is_file() else past_days)
+    simulated = SimulatedSite(part.site, switched_on, past=past, memory=memory)
+    faults = simulated.faults
 
-    def order(name: str, on: bool) -> Callable[[], str]:
-        def switch() -> str:
-            faults.switch(name, on=on)
-            return f"{name} is {'on' if on else 'off'}\n"
+    def switch(name: str, turn: Callable[[str], None], word: str) -> Callable[[], str]:
+        def order() -> str:
+            turn(name)
+            return f"{name} is {word}\n"
 
-        return switch
+        return order
 
     part.orders = {
-        f"/fault/{name}/{word}": order(name, word == "on") for name in faults.names for word in ("on", "off")
+        **{f"/fault/{name}/on": switch(name, faults.on, "on") for name in faults.known},
+        **{f"/fault/{name}/off": switch(name, faults.off, "off") for name in faults.known},
+        "/fault/list": lambda: "".join(f"{n}{' (on)' if n in faults.active else ''}\n" for n in sorted(faults.known)),
     }
-    part.orders["/fault/list"] = lambda: "".join(
-        f"{name}{' (on)' if faults.on(name) else ''}\n" for name in faults.names
-    )
-    simulated = SimulatedSite(part.site, faults)
 
     async def serve() -> None:
-        async with simulated:
-            part.ready = True
-            await simulated.serve()
+        part.ready = True
+        await simulated.serve()
 
     await part.run(None, serve)

@@ -20,7 +20,7 @@ log = logging.getLogger("up")
 
 def command(part: str, site: Path, page: str = "") -> list[str]:
     """The command line of a part."""
-    extra = ["--page", page] if part == "status" else []
+    extra = {"status": ["--page", page], "simulate": ["--past", "7"]}.get(part, [])
     return [sys.executable, "-m", "joulebus.cli", part, "--site", str(site), *extra]
 
 

@@ -26,7 +26,7 @@ from runtime.settings import Broker
 from schemas.messages import ServiceStatus
 from schemas.topics import SERVICE_STATUS, TOPICS, M, Topic
 
-LARGEST = 1_000_000
+LARGEST = 250_000
 """Bytes of a payload. The broker's max_packet_size is above it: one oversize packet blocks its publisher for ever."""
 
 NO_SUBSCRIBER = 0x10
@@ -82,7 +82,7 @@ class Bus(aiomqtt.Client):
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
         self._client.manual_ack_set(True)
-        self._inbox: deque[Heard[Any]] = deque()
+        self._inbox: deque[tuple[str, bytes, bool, int]] = deque()
         self._news = asyncio.Event()
         self._unconfirmed: dict[int, asyncio.Future[int]] = {}
 
@@ -109,17 +109,13 @@ class Bus(aiomqtt.Client):
                 reason = await confirmed
         except TimeoutError:
             raise aiomqtt.MqttError(f"{address}: no acknowledgement in {self.timeout:.0f} s") from None
-        except asyncio.CancelledError:
-            if self._disconnected.done():
-                raise aiomqtt.MqttError(f"{address}: the connection was lost before the acknowledgement") from None
-            raise
         if reason >= 0x80:
             raise Refused(f"{address}: the broker refused it (reason 0x{reason:02x}): see the access list")
 
     def post(
         self, address: str, payload: bytes, *, retain: bool = False, properties: Properties | None = None
     ) -> "asyncio.Future[int]":
-        """Publish without waiting; the future gives the broker's reason code, or is cancelled with the connection.
+        """Publish without waiting; the future gives the broker's reason code, or MqttError when the connection is lost.
 
         Raises MqttError when there is no connection.
         """
@@ -128,8 +124,13 @@ class Bus(aiomqtt.Client):
             raise aiomqtt.MqttCodeError(sent.rc, "not connected")
         confirmed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._unconfirmed[sent.mid] = confirmed
-        confirmed.add_done_callback(lambda _: self._unconfirmed.pop(sent.mid, None))
+        confirmed.add_done_callback(lambda done: self._settled(sent.mid, done))
         return confirmed
+
+    def _settled(self, mid: int, confirmed: "asyncio.Future[int]") -> None:
+        self._unconfirmed.pop(mid, None)
+        if not confirmed.cancelled():
+            confirmed.exception()  # looked at, so that nobody has to wait for a message that may be lost
 
     async def listen(self, *addresses: str, size: int = 1000) -> AsyncIterator[list[Heard[Any]]]:
         """Batches of what is said at some addresses. The caller acknowledges each batch when it is done with it.
@@ -148,7 +149,7 @@ class Bus(aiomqtt.Client):
                 if subscribing.done():
                     _granted(addresses, subscribing.result())
                 while self._inbox:
-                    yield [self._inbox.popleft() for _ in range(min(size, len(self._inbox)))]
+                    yield self._open(min(size, len(self._inbox)))
         finally:
             subscribing.cancel()
 
@@ -157,17 +158,24 @@ class Bus(aiomqtt.Client):
         for heard in batch:
             self._client.ack(heard.mid, 1)
 
+    def _open(self, count: int) -> list[Heard[Any]]:
+        """The oldest letters of the inbox, read."""
+        batch = []
+        for address, payload, retained, mid in [self._inbox.popleft() for _ in range(count)]:
+            found = _find(address)
+            if found is None:  # an address that only resembles one of our topics
+                self._client.ack(mid, 1)
+                continue
+            topic, place = found
+            message, fault = _read(topic, payload)
+            batch.append(Heard(topic, place, message, fault, payload, retained, mid))
+        return batch
+
     # aiomqtt's callbacks, in the loop's thread --------------------------------------------------
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
-        found = _find(message.topic)
-        if found is None:  # not ours: an address that only resembles one of our topics
-            self._client.ack(message.mid, message.qos)
-            return
-        topic, place = found
-        payload = bytes(message.payload)
-        content, fault = _read(topic, payload)
-        self._inbox.append(Heard(topic, place, content, fault, payload, message.retain, message.mid))
+        # Kept as it came: a backlog of 50 000 must fit into memory, and paho's own object weighs 6 kB.
+        self._inbox.append((message.topic, bytes(message.payload), message.retain, message.mid))
         self._news.set()
 
     def _on_publish(
@@ -181,7 +189,8 @@ class Bus(aiomqtt.Client):
         super()._on_disconnect(*args)
         self._news.set()
         for confirmed in [*self._unconfirmed.values()]:
-            confirmed.cancel()
+            if not confirmed.done():
+                confirmed.set_exception(aiomqtt.MqttError("the connection was lost before the acknowledgement"))
 
 
 def taken_over(wrong: BaseException) -> bool:
@@ -222,6 +231,8 @@ def _read(topic: Topic[M], payload: bytes) -> tuple[M | None, str]:
         first = wrong.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "payload"
         return None, f"{field}: {first['msg']}"
+    except Exception as wrong:  # noqa: BLE001  # no payload may stop a part, whatever it does to the parser
+        return None, f"payload: {type(wrong).__name__}: {wrong}"
 
 
 def _options(address: str) -> SubscribeOptions:

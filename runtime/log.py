@@ -12,5 +12,5 @@ def set_up(name: str, level: str = "INFO") -> None:
         format=f"%(asctime)s {name:<9} %(levelname)-7s %(message)s",
         datefmt="%H:%M:%S",
     )
-    for noisy in ("pymodbus", "asyncio", "aiosqlite", "mqtt"):
+    for noisy in ("pymodbus", "asyncio", "aiosqlite", "asyncmy", "alembic", "mqtt"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)  # each failure is said once, by the part that meets it

@@ -40,17 +40,24 @@ class Settings:
     """Where the health endpoint listens; port 0 for any free one."""
     state: Path = Path()
     """Folder for what a part keeps between runs, such as the bridge's outbox."""
+    page_token: str | None = None
+    """What the status page asks of who wants to act; without it only this machine may."""
 
 
 def read_settings(role: str, env: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of a part. Raises Trouble that names the variable and what would be right."""
+    """The settings of a part; `{role}` in a variable stands for its name, so that one set serves all parts.
+
+    Raises Trouble that names the variable and what would be right.
+    """
+    env = {name: value.replace("{role}", role) for name, value in env.items() if name.startswith("JOULEBUS_")}
     password = secret(env, "JOULEBUS_BROKER_PASSWORD")
     broker = parse_broker(secret(env, "JOULEBUS_BROKER") or BROKER, role, password, env)
     database = secret(env, "JOULEBUS_DATABASE") or DATABASE
     if secret_word := secret(env, "JOULEBUS_DATABASE_PASSWORD"):
         database = _with_password(database, secret_word)
     state = Path(env.get("JOULEBUS_STATE", "."))
-    return Settings(broker, database, _health(env.get("JOULEBUS_HEALTH", "")), state)
+    token = secret(env, "JOULEBUS_PAGE_TOKEN")
+    return Settings(broker, database, _health(env.get("JOULEBUS_HEALTH", "")), state, token)
 
 
 def secret(env: Mapping[str, str], name: str) -> str | None:

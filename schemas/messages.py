@@ -21,13 +21,17 @@ Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 class Message(BaseModel):
     """Something that is said about the site."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="ignore", ser_json_inf_nan="constants", use_attribute_docstrings=True
+    )
 
 
 class Order(BaseModel):
     """Something that is wanted of the site: unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants", use_attribute_docstrings=True
+    )
 
 
 # --- devices -----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ Type = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "text"]
 
 
 class Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Grade(StrEnum):

@@ -23,10 +23,13 @@ class Device(Shape):
     """One addressable thing."""
 
     name: Name
+    """Its name in topics, on pages and in this file."""
     profile: str
+    """The register map: a file in `profiles/` beside this file, or a shipped one."""
     address: Annotated[str, Field(pattern=r"^(tcp|rtu\+tcp)://[^\s/:]+:\d{1,5}$")]
     """`tcp://host:port`, or `rtu+tcp://host:port` for a serial gateway that passes RTU frames through."""
     unit: int = Field(default=1, ge=0, le=255)
+    """Modbus unit identifier."""
     poll: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
     """Seconds between two readings of the fast points."""
     rated_power: Watts | None = Field(default=None, gt=0)
@@ -45,19 +48,26 @@ class Grid(Shape):
     """The grid connection point."""
 
     meter: Name
+    """The device that measures the power at the connection point."""
     import_limit: Watts = Field(gt=0)
+    """The most the site may draw."""
     export_limit: Watts = Field(ge=0)
+    """The most it may feed in; 0 for nothing."""
 
 
 class Battery(Shape):
     """A PCS and the BMS behind it, and what the owner allows."""
 
     pcs: Name
+    """The device that converts."""
     bms: Name
+    """The device that watches the cells; what it allows is never exceeded."""
     energy: WattHours = Field(gt=0)
     """Usable energy between 0 and 100 % SoC."""
     soc_min: Percent = 10.0
+    """The plan stays above."""
     soc_max: Percent = 90.0
+    """The plan stays below."""
     efficiency: Annotated[float, Field(gt=0.5, le=1)] = 0.95
     """Of each direction, AC to cell and cell to AC."""
     wear: Annotated[float, Field(ge=0)] = 0.02
@@ -74,13 +84,19 @@ class AlarmRule(Shape):
     """When a point is wrong. One of above, below, equals, contains or silent."""
 
     name: Name
+    """The alarm is then called `<name>-<device>`. A shipped rule of this name is replaced."""
     device: Name | None = None
+    """The rule holds for this device..."""
     kind: Annotated[Kind | None, Field(strict=False)] = None
-    """The rule holds for this device, or for every device of this kind."""
+    """...or for every device of this kind."""
     point: Name = "p"
+    """What is judged, as the profile calls it."""
     above: Number | None = None
+    """More than this is wrong."""
     below: Number | None = None
+    """Less than this is wrong."""
     equals: str | None = None
+    """The name of a state that is wrong."""
     contains: str | None = None
     """A name in a list of flags; `*` for any."""
     silent: Seconds | None = None
@@ -93,7 +109,9 @@ class AlarmRule(Shape):
     """Off-delay: so long it must be right before the alarm returns to normal."""
     priority: Annotated[AlarmPriority, Field(strict=False)] = AlarmPriority.MEDIUM
     latched: bool = False
+    """It stays until an operator resets it, and cannot be shelved."""
     text: str = ""
+    """What the operator reads: what it means and what to do."""
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
@@ -113,8 +131,11 @@ class Site(Shape):
     """One grid connection with its devices."""
 
     site: Name
+    """Its name in topics and in the database."""
     title: str = ""
+    """Its name on pages."""
     time_zone: str = "UTC"
+    """An IANA name such as Europe/Berlin: billing intervals and tariffs follow it."""
     mode: Literal["control", "read_only"] = "control"
     """read_only (shadow) never writes to a device."""
     archive: bool = True

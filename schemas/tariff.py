@@ -20,19 +20,24 @@ class Period(Shape):
     price: Number
     """Per kWh."""
     start: Clock | None = None
+    """Local time of the site."""
     end: Clock | None = None
     """Local time of the site; an end before the start crosses midnight."""
     days: list[Day] | None = None
+    """Every day when left out."""
     months: Annotated[list[Annotated[int, Field(ge=1, le=12)]], Field(min_length=1)] | None = None
+    """1 to 12; every month when left out."""
 
 
 class DayAhead(Shape):
     """Market prices from a CSV (`timestamp_utc,price_eur_per_mwh`, may be gzipped)."""
 
     file: str
+    """Relative to the tariff file."""
     plus: Number = 0.0
     """Added per kWh: grid fees, taxes, supplier."""
     times: Number = 1.0
+    """A factor on the market price, such as 1.19 for the tax on it."""
     floor: Number | None = None
     """The price never falls below this."""
     repeat: bool = False
@@ -45,17 +50,26 @@ class Demand(Shape):
     price: Annotated[float, Field(ge=0)]
     """Per kW and month."""
     minutes: Literal[15, 30, 60] = 15
+    """Length of a billing interval."""
 
 
 class Side(Shape):
     """One direction: either periods or day-ahead prices."""
 
     period: list[Period] = []
+    """Prices by time of use."""
     day_ahead: DayAhead | None = None
+    """Market prices, instead of periods."""
 
 
 class Tariff(Shape):
+    """A tariff file."""
+
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    """ISO 4217."""
     import_: Side = Field(alias="import")
+    """What a drawn kWh costs."""
     export: Side = Side()
+    """What is paid for a fed-in kWh."""
     demand: Demand | None = None
+    """What the highest draw of a month costs."""

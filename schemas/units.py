@@ -24,7 +24,15 @@ Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, json_schema_
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=64)]
 """Part of a topic: lower-case letters, digits, `_` and `-`."""
 
-Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+
+def _to_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:  # which pydantic would let through, past everybody who catches its own error
+        raise ValueError("lies outside of the years 1 to 9999 in UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 """A moment, always kept in UTC; a time without a zone is refused."""
 
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from bridges.registers import decode, encode, encode_point
 from schemas.profile import PROFILES, Point, load_profile
 
-INTEGERS = {
+INTEGERS = {  # a value is a float: 53 bits
     "u16": (0, 0xFFFF),
     "i16": (-0x8000, 0x7FFF),
     "u32": (0, 2**32 - 1),
     "i32": (-(2**31), 2**31 - 1),
-    "i64": (-(2**63), 2**63 - 1),
+    "i64": (-(2**53), 2**53),
 }
 
 

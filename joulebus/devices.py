@@ -1,0 +1,83 @@
+"""The generated page about devices: what the shipped profiles read and write."""
+
+from joulebus.words import page, table
+from schemas.profile import PROFILES, Grade, Point, Profile, Register, load_profile
+
+GRADES = {
+    Grade.LISTED: "written from the manual",
+    Grade.RECORDED: "decodes a register dump of a real unit to known values",
+    Grade.PROVEN: "run on a site",
+}
+
+
+def devices() -> str:
+    """docs/devices.md"""
+    profiles = {path.stem: load_profile(path.stem) for path in sorted(PROFILES.glob("*.toml"))}
+    head = ["profile", "kind", "make and model", "grade", "points", "commands", "actions", "own watchdog"]
+    return page(
+        "# Devices",
+        "A device is data: a file of registers in `bridges/profiles/`, or in `profiles/` beside your site file. "
+        "[Add one](add-a-device.md).",
+        table(head, [_summary(name, profile) for name, profile in profiles.items()]),
+        "The grade says how far a profile has been proven: "
+        + "; ".join(f"**{grade}**, {says}" for grade, says in GRADES.items())
+        + ".",
+        *(section for name, profile in profiles.items() for section in _sections(name, profile)),
+    )
+
+
+def _summary(name: str, profile: Profile) -> list[str]:
+    dog = profile.watchdog
+    return [
+        f"[`{name}`](#{name})",
+        profile.kind,
+        f"{profile.make} {profile.model}",
+        profile.grade,
+        str(len(profile.points)),
+        ", ".join(profile.commands) or "none",
+        ", ".join(profile.actions) or "none",
+        f"{dog.seconds:g} s, fed by {'a write' if dog.fed_by == 'write' else 'any request'}" if dog else "none",
+    ]
+
+
+def _sections(name: str, profile: Profile) -> list[str]:
+    found = [f"## {name}", f"{profile.make} {profile.model}. Source: {profile.source}.", profile.notes]
+    found += [
+        table(
+            ["point", "unit", "register", "type", "scale", "rate", "what it tells"],
+            [
+                [f"`{key}`", point.unit, _place(point), point.type, _scale(point), point.rate, _tells(point)]
+                for key, point in profile.points.items()
+            ],
+        )
+    ]
+    if profile.commands:
+        rows = [
+            [f"`{key}`", one.unit, _place(one), one.type, _scale(one), f"{one.low:g} to {one.high:g}", one.memory]
+            for key, one in profile.commands.items()
+        ]
+        note = "Limits of `p_set` and `q_set` are per unit of the rated power."
+        found += [table(["command", "unit", "register", "type", "scale", "limits", "memory"], rows), note]
+    return [part for part in found if part]
+
+
+def _place(register: Register) -> str:
+    return str(register.register_) if register.model is None else f"model {register.model} + {register.register_}"
+
+
+def _scale(register: Register) -> str:
+    scale = f"{register.scale:g}" if register.scale != 1 else ""
+    power = f"10^[{register.scale_register}]" if register.scale_register is not None else ""
+    return " × ".join(part for part in (scale, power) if part)
+
+
+def _tells(point: Point) -> str:
+    if point.enum is not None:
+        return ", ".join(dict.fromkeys(point.enum.values()))
+    if point.first is not None:
+        return ", ".join(dict.fromkeys([*point.first.values(), point.otherwise]))
+    if point.flags is not None:
+        return f"any of: {', '.join(point.flags.values())}"
+    if point.low is not None and point.high is not None:
+        return f"{point.low:g} to {point.high:g}"
+    return ""

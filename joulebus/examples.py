@@ -1,0 +1,125 @@
+"""One message per topic, as it could be heard on a summer noon; the documents print them, the tests check them."""
+
+from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel
+
+from schemas import messages as m
+from schemas import topics as t
+from schemas.units import Kind
+
+NOON = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
+
+PLACES = {"site": "plant", "device": "pcs1", "alarm": "cell_temperature_high-bms1", "service": "archive"}
+"""What the parts of an address stand for, and examples of them."""
+
+EXAMPLES: dict[str, BaseModel] = {
+    t.META.name: m.Meta(
+        kind=Kind.PCS,
+        make="Sinexcel",
+        model="PWS2",
+        profile="sinexcel_pws2",
+        ratings={"rated_power": 100_000.0, "rated_apparent_power": 110_000.0},
+        points={"p": m.PointMeta(unit="W"), "f": m.PointMeta(unit="Hz", low=0.0, high=70.0), "state": m.PointMeta()},
+        commands=["p_set", "q_set"],
+        actions=["start", "stop", "reset", "standby"],
+    ),
+    t.DEVICE_STATUS.name: m.DeviceStatus(
+        at=NOON, state=m.DeviceState.OFFLINE, reason="no answer for 3 s from tcp://192.0.2.10:502 unit 1"
+    ),
+    t.TELEMETRY.name: m.Telemetry(
+        at=NOON,
+        epoch="5f1d3c9a7b20e846",
+        seq=123_456,
+        values={"p": 25_000.0, "f": 50.01, "state": "running", "alarms": []},
+    ),
+    t.ARCHIVED.name: m.Archived(epoch="5f1d3c9a7b20e846", ranges=[(123_400, 123_455), (123_457, 123_460)]),
+    t.COMMAND.name: m.Command(
+        id="dispatch-8842",
+        at=NOON,
+        until=NOON + timedelta(seconds=t.COMMAND_TTL),
+        source="dispatch",
+        authority=m.Authority.PLAN,
+        values={"p_set": 25_000.0},
+        reason="plan: discharge into the evening price",
+    ),
+    t.OUTCOME.name: m.Outcome(
+        id="dispatch-8842",
+        at=NOON + timedelta(milliseconds=40),
+        state=m.OutcomeState.VERIFIED,
+        requested={"p_set": 25_000.0},
+        applied={"p_set": 20_000.0},
+        measured={"p": 19_950.0},
+        limited_by=[m.Limited(point="p_set", source="bms:discharge", wanted=25_000.0, allowed=20_000.0)],
+        source="dispatch",
+    ),
+    t.PLAN.name: m.Plan(
+        id="2026-06-21T12:00:00Z",
+        at=NOON,
+        until=NOON + timedelta(minutes=30),
+        currency="EUR",
+        steps=[
+            m.Step(
+                at=NOON,
+                seconds=900.0,
+                power=-40_000.0,
+                soc=62.5,
+                grid=0.0,
+                load=35_000.0,
+                pv=75_000.0,
+                price_import=0.28,
+                price_export=0.06,
+                marginal_value=0.24,
+                reason="stores PV that would be sold for less than it saves tonight",
+            )
+        ],
+        peak=80_000.0,
+        cost=12.4,
+        cost_idle=31.9,
+        inputs={"bms1": 0.8, "grid": 0.5},
+    ),
+    t.ALARM.name: m.Alarm(
+        at=NOON,
+        state=m.AlarmState.UNACKNOWLEDGED,
+        priority=m.AlarmPriority.MEDIUM,
+        device="bms1",
+        point="cell_t_max",
+        text="The battery is warm and ages faster; the BMS may reduce its power. Check cooling, filters and doors.",
+        value=46.5,
+        limit=45.0,
+        since=NOON,
+        first_out=True,
+    ),
+    t.ALARM_REQUEST.name: m.AlarmRequest(
+        at=NOON,
+        action="shelve",
+        who="anna",
+        why="fan is replaced on Monday",
+        until=NOON + timedelta(hours=8),
+    ),
+    t.CONTROL_MODE.name: m.ControlMode(
+        at=NOON,
+        mode=m.Mode.MANUAL,
+        who="anna",
+        why="heat run after service",
+        power=50_000.0,
+        until=NOON + timedelta(minutes=20),
+    ),
+    t.CONTROL_REQUEST.name: m.ControlRequest(
+        at=NOON,
+        mode=m.Mode.MANUAL,
+        who="anna",
+        why="heat run after service",
+        power=50_000.0,
+        until=NOON + timedelta(minutes=20),
+    ),
+    t.SERVICE_STATUS.name: m.ServiceStatus(
+        state="online",
+        at=NOON,
+        started=NOON - timedelta(hours=3),
+        version="0.1.0",
+        lag=0.04,
+        last_success=NOON,
+        counts={"stored": 432_000, "rejected": 0},
+    ),
+}

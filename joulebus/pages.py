@@ -1,0 +1,125 @@
+"""The generated pages about topics and alarms."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from consumers.alarms.catalog import load_catalog
+from consumers.alarms.rules import LONGEST_SHELF, OLDEST_REQUEST, mermaid
+from joulebus.asyncapi import schemas
+from joulebus.examples import EXAMPLES
+from joulebus.words import HEAD, Node, fields, page, table
+from schemas.site import AlarmRule
+from schemas.topics import TOPICS, Topic
+
+CONTRACT = """\
+The public contract of joulebus: MQTT 5, QoS 1, JSON. Times carry a zone, powers are in W, energies in Wh, and a
+positive power flows out of the device into the site. A changed payload is a new major version. For machines there is
+[asyncapi.json](asyncapi.json)."""
+
+ALARMS = f"""\
+Alarms follow IEC 62682 (ISA-18.2). A rule is judged for each device it fits; the alarm is then called `<rule>-<device>`
+and stands in the topic `alarm/<rule>-<device>/state` as long as it is not normal.
+
+- The condition is calm: it must be wrong for the *on-delay* before the alarm is raised, and right, beyond *clear*, for
+  the *off-delay* before it returns. Values that are historical or of bad quality neither raise nor clear it.
+- An operator acknowledges, shelves or resets it by a request; one that is retained, or older than
+  {OLDEST_REQUEST.total_seconds():.0f} s, is refused. Shelving ends by itself within {LONGEST_SHELF.days * 24} h.
+- A latching alarm stays until it was acknowledged and reset, and cannot be shelved.
+- The first alarm after a calm of 10 s is marked `first_out`: what follows is probably its consequence."""
+
+OWN_RULE = """\
+Rules of your own stand in the [site file](configuration.md#alarm); one with the name of a shipped rule replaces it:
+
+```toml
+# site.toml
+[[alarm]]
+name = "import_high"
+kind = "meter"
+point = "p"
+above = 450e3
+clear = 430e3
+hold = 60
+priority = "high"
+text = "The site is close to its connection's limit. Switch off what can wait."
+```"""
+
+
+def topics() -> str:
+    """docs/topics.md"""
+    kinds = schemas()
+    rows = [
+        [
+            f"[`{topic.template}`](#{topic.name.replace('.', '')})",
+            ", ".join(topic.writers),
+            _delivery(topic),
+            topic.says,
+        ]
+        for topic in TOPICS
+    ]
+    shown = {topic.payload.__name__ for topic in TOPICS}
+    parts = [name for name, schema in kinds.items() if name not in shown and "properties" in schema]
+    return page(
+        "# Topics",
+        CONTRACT,
+        table(["topic", "who writes", "delivery", "what it says"], rows),
+        *(section for topic in TOPICS for section in _topic(topic, kinds)),
+        "## Parts of payloads",
+        *(section for name in parts for section in (f"### {name}", *_described(kinds[name], kinds))),
+    )
+
+
+def alarms() -> str:
+    """docs/alarms.md"""
+    catalog = load_catalog()
+    head = ["rule", "kind", "wrong when", "right when", "on / off delay", "priority", "what the operator reads"]
+    return page(
+        "# Alarms",
+        ALARMS,
+        f"```mermaid\n{mermaid()}\n```",
+        "What is not drawn is refused. `suppressed` is kept for suppression by design and is not used yet.",
+        "## Shipped rules",
+        table(head, [_rule(rule) for rule in catalog.rules]),
+        "For each part of joulebus:",
+        table(head, [_rule(catalog.service, "service")]),
+        "## Your own",
+        OWN_RULE,
+    )
+
+
+def _topic(topic: Topic[Any], kinds: Node) -> Iterator[str]:
+    yield f"## {topic.name}"
+    yield f"`{topic.template}`"
+    yield from _described(kinds[topic.payload.__name__], kinds)
+    example = EXAMPLES[topic.name].model_dump(mode="json", exclude_unset=True)
+    yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```"
+
+
+def _described(schema: Node, kinds: Node) -> Iterator[str]:
+    yield schema["description"]
+    if schema.get("additionalProperties") is False:
+        yield "Unknown keys are refused."
+    yield table(HEAD, fields(schema, kinds))
+
+
+def _delivery(topic: Topic[Any]) -> str:
+    return ", ".join(["QoS 1", *["retained"] * topic.retain, *["expires"] * topic.expires])
+
+
+def _rule(rule: AlarmRule, kind: str = "") -> list[str]:
+    wrong, right = _conditions(rule)
+    delays = f"{rule.hold:g} s / {rule.off:g} s"
+    latched = ", latching" * rule.latched
+    return [f"`{rule.name}`", kind or str(rule.kind), wrong, right, delays, f"{rule.priority}{latched}", rule.text]
+
+
+def _conditions(rule: AlarmRule) -> tuple[str, str]:
+    """When it is wrong, and when it is right again."""
+    if rule.silent is not None:
+        return f"no telemetry for {rule.silent:g} s", "telemetry"
+    if rule.equals is not None:
+        return f"`{rule.point}` is `{rule.equals}`", "any other"
+    if rule.contains is not None:
+        return f"`{rule.point}` contains {'any' if rule.contains == '*' else f'`{rule.contains}`'}", "none"
+    sign, limit, back = (">", rule.above, "≤") if rule.above is not None else ("<", rule.below, "≥")
+    return f"`{rule.point}` {sign} {limit:g}", f"{back} {limit if rule.clear is None else rule.clear:g}"

@@ -1,0 +1,87 @@
+"""A server of one's own: started on a port of this machine, waited for, and ended by its process id."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+READY = 30.0
+"""Seconds a server may take until it answers; a loaded machine is slow, a broken server ends at once."""
+STOP = 10.0
+"""Seconds it may take to end before it is killed."""
+
+
+class NotStarted(RuntimeError):
+    """A server ended or stayed silent instead of answering; carries the end of its log."""
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass
+class Server:
+    """A program that listens on `port`. What it says goes to `log`."""
+
+    command: list[str]
+    env: dict[str, str]
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises NotStarted."""
+        # a server must not outlive the one who started it, however that one ends
+        leash = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603
+                [*leash, *self.command], env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        end = time.monotonic() + READY
+        while not answers(self.port):
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.kill()
+                said = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
+                raise NotStarted(f"{self.command[0]} does not answer on port {self.port}: {' | '.join(said)}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, such as SIGSTOP to freeze it."""
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(number)
+        try:
+            self.process.wait(STOP)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None

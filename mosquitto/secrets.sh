@@ -1,0 +1,111 @@
+#!/bin/sh
+# Makes what the broker and its clients must keep to themselves: a password and a certificate for each user of the
+# access list, the broker's own certificate, and the authority that signs them. What is there already stays.
+# Prints the names of what it made, never a secret. Needs mosquitto_passwd, and openssl for the certificates.
+set -eu
+umask 077
+
+usage() {
+    cat <<'END'
+usage: secrets.sh [--passwords] [--containers] [FOLDER [HOST...]]
+  FOLDER        where to (default: the folder `secrets` beside this script)
+  HOST          names and addresses clients reach the broker by (default: localhost 127.0.0.1 and this host's name)
+  --passwords   passwords only, no certificates
+  --containers  files readable inside containers, whose users differ; the folder stays closed to others. Also
+                makes the database's passwords
+END
+}
+
+certificates=yes containers=no
+while [ $# -gt 0 ]; do
+    case $1 in
+        --passwords) certificates=no ;;
+        --containers) containers=yes ;;
+        -h | --help) usage; exit 0 ;;
+        -*) usage >&2; exit 2 ;;
+        *) break ;;
+    esac
+    shift
+done
+
+here=$(cd "$(dirname "$0")" && pwd)
+folder=${1:-$here/secrets}
+[ $# -eq 0 ] || shift
+roles=$(sed -n 's/^user //p' "$here/acl")
+
+mkdir -p "$folder/passwords"
+chmod 700 "$folder" "$folder/passwords"
+cd "$folder"
+
+# --- passwords: one file each, and one file of their hashes for the broker --------------------------
+password() {
+    [ -s "passwords/$1" ] && return
+    # hexadecimal: needs no escaping in an address
+    od -An -N24 -tx1 /dev/urandom | tr -d ' \n' > "passwords/$1.new"
+    mv "passwords/$1.new" "passwords/$1"
+    echo "made passwords/$1"
+}
+
+stale=no
+for role in $roles; do
+    password "$role"
+    [ -z "$(find "passwords/$role" -newer passwords.hashed 2>&1)" ] || stale=yes
+done
+if [ $stale = yes ]; then
+    trap "rm -f passwords.new" EXIT
+    for role in $roles; do printf '%s:%s\n' "$role" "$(cat "passwords/$role")"; done > passwords.new
+    mosquitto_passwd -U passwords.new
+    chmod 600 passwords.new
+    mv passwords.new passwords.hashed
+    echo "made passwords.hashed"
+fi
+if [ $containers = yes ]; then
+    password database
+    password database-root
+fi
+
+# --- certificates -----------------------------------------------------------------------------------
+# name, subject alternative names, usage
+certificate() {
+    [ -s "$1.crt" ] && return
+    openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"
+    {
+        echo "basicConstraints=critical,CA:FALSE"
+        echo "keyUsage=critical,digitalSignature"
+        echo "extendedKeyUsage=$3"
+        [ -z "$2" ] || echo "subjectAltName=$2"
+    } > "$1.ext"
+    openssl req -new -key "$1.key" -subj "/CN=${1##*/}" |
+        openssl x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 825 -sha256 \
+            -extfile "$1.ext" -out "$1.new" 2>/dev/null
+    rm "$1.ext"
+    mv "$1.new" "$1.crt"
+    echo "made $1.crt"
+}
+
+names() {
+    for host in "$@"; do
+        case $host in
+            *[!0-9.]*) printf 'DNS:%s\n' "$host" ;;
+            *) printf 'IP:%s\n' "$host" ;;
+        esac
+    done | sort -u | paste -sd, -
+}
+
+if [ $certificates = yes ]; then
+    mkdir -p clients
+    chmod 700 clients
+    if [ ! -s ca.crt ]; then
+        openssl ecparam -name prime256v1 -genkey -noout -out ca.key
+        openssl req -x509 -new -key ca.key -sha256 -days 3650 -subj "/CN=joulebus authority" \
+            -addext "basicConstraints=critical,CA:TRUE,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign" \
+            -out ca.new
+        mv ca.new ca.crt
+        echo "made ca.crt"
+    fi
+    [ $# -gt 0 ] || set -- localhost 127.0.0.1 "$(uname -n)"
+    certificate server "$(names "$@")" serverAuth
+    for role in $roles; do certificate "clients/$role" "" clientAuth; done
+fi
+
+[ $containers = no ] || find . -type f ! -name ca.key -exec chmod 644 {} +

@@ -1,0 +1,132 @@
+"""The only door to the database: MariaDB through asyncmy, or a SQLite file through aiosqlite, from one URL."""
+
+import re
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from schemas.tables import REVISION
+from schemas.troubles import Trouble
+
+EXAMPLES = "mariadb+asyncmy://user:password@host:3306/name or sqlite+aiosqlite:///file.db"
+
+_STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+_MARIADB = {
+    "connect_timeout": 3,  # of TCP alone: against a server that accepts and is silent only the read_timeout helps
+    "init_command": f"SET time_zone = '+00:00', sql_mode = '{_STRICT}'",
+    "client_flag": 0,  # without FOUND_ROWS: a row that was there already is not counted as written
+}
+
+_SQLITE = (
+    "PRAGMA synchronous = FULL",  # NORMAL may lose the last commits at a power cut, and the bridges have forgotten them
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+def engine(url: str, *, patience: int = 10) -> AsyncEngine:
+    """A pool of connections that are made when they are needed. Raises Trouble for a URL nobody can follow.
+
+    `patience`: seconds MariaDB may take for one answer.
+    """
+    where = _parse(url)
+    if where.drivername == "sqlite+aiosqlite":
+        return _sqlite(where)
+    try:
+        options = _MARIADB | {"read_timeout": patience}
+        return create_async_engine(where, pool_pre_ping=True, pool_size=5, max_overflow=5, connect_args=options)
+    except (ImportError, SQLAlchemyError) as wrong:
+        raise Trouble(f"the database {describe(url)} cannot be used: {wrong}") from wrong
+
+
+def describe(url: str) -> str:
+    """The URL for people to read: without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return re.sub(r"//[^@/]*@", "//***@", url)
+
+
+async def check_schema(engine: AsyncEngine) -> None:
+    """Raises Trouble when the database cannot be reached or does not have the newest migration."""
+    where = describe(str(engine.url))
+    try:
+        async with engine.connect() as connection:
+            found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all()
+    except (OSError, SQLAlchemyError) as wrong:
+        if missing(wrong):
+            raise Trouble(f"the database {where} is empty; run: joulebus migrate") from None
+        raise unreachable(where, wrong) from wrong
+    if not found:
+        raise Trouble(f"the database {where} is empty; run: joulebus migrate")
+    if found != [REVISION]:
+        raise Trouble(f"the database {where} has the migration {found[0]}, {REVISION} is needed; run: joulebus migrate")
+
+
+def code(wrong: BaseException) -> int:
+    """The number MariaDB gave the error; 0 for SQLite and for everything that is not the database's word."""
+    cause = wrong.orig if isinstance(wrong, DBAPIError) else wrong
+    number = cause.args[0] if cause is not None and cause.args else 0
+    return number if isinstance(number, int) else 0
+
+
+def missing(wrong: BaseException) -> bool:
+    """A table or a column is not there: the schema is not the one this program was written for."""
+    sqlite_says = ("no such table", "no such column", "has no column named")
+    return code(wrong) in (1054, 1146) or any(words in str(wrong) for words in sqlite_says)
+
+
+def unreachable(where: str, wrong: BaseException) -> Trouble:
+    """What a person should look at when the database does not answer."""
+    cause = getattr(wrong, "orig", None) or wrong
+    hint = {
+        1044: "the user may not use this database",
+        1045: "check the user and the password",
+        1049: "there is no database of this name; create it",
+    }.get(code(wrong), "is it running? JOULEBUS_DATABASE says where")
+    if missing(wrong):
+        hint = "its tables are not those of this joulebus; run: joulebus migrate"
+    words = cause.args[-1] if cause.args else type(cause).__name__
+    return Trouble(f"the database {where} cannot be used: {words}; {hint}")
+
+
+def _parse(url: str) -> URL:
+    try:
+        where = make_url(url)
+    except (ArgumentError, ValueError):
+        raise Trouble(f"JOULEBUS_DATABASE: {describe(url)!r} is not a database URL; write {EXAMPLES}") from None
+    if where.drivername not in ("mariadb+asyncmy", "mysql+asyncmy", "sqlite+aiosqlite"):
+        raise Trouble(f"JOULEBUS_DATABASE: driver {where.drivername!r} is not supported; write {EXAMPLES}")
+    if not 0 <= (where.port or 0) <= 65535:
+        raise Trouble(f"JOULEBUS_DATABASE: {where.port} is not a port; write {EXAMPLES}")
+    if not where.database:
+        raise Trouble(f"JOULEBUS_DATABASE: {describe(url)} names no database; write {EXAMPLES}")
+    return where.set(drivername="mariadb+asyncmy") if where.drivername.startswith("mysql") else where
+
+
+def _sqlite(where: URL) -> AsyncEngine:
+    folder = Path(where.database or "").parent
+    if not folder.is_dir():
+        raise Trouble(f"JOULEBUS_DATABASE: the folder {folder} of {where.database} does not exist")
+    made = create_async_engine(where)
+
+    @event.listens_for(made.sync_engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own type
+        connection.isolation_level = None  # else Python's driver begins transactions by itself, and too late
+        cursor = connection.cursor()
+        for pragma in _SQLITE:
+            cursor.execute(pragma)
+        with suppress(sqlite3.OperationalError):  # locked: somebody else is about to change it
+            cursor.execute("PRAGMA journal_mode = WAL")  # readers never wait for the archive; stays with the file
+        cursor.close()
+
+    @event.listens_for(made.sync_engine, "begin")
+    def _begin(connection: Any) -> None:  # noqa: ANN401
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+    return made

@@ -1,0 +1,174 @@
+"""The archive in the database, one definition for MariaDB and SQLite. The only shape that knows SQLAlchemy.
+
+Every table has a natural primary key and its rows are never changed: a message that comes twice is one row, and
+a reader may follow a device through time in the order the rows lie on the disk. JSON stands as the text that was
+validated when it came, so nothing is decoded and encoded again on the way in.
+
+Partitions by time need `at` in every unique key: that is why it stands in the key of the telemetry, though
+(site, device, epoch, seq) alone names a sample (its bridge never changes the time of a sample in its outbox).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import SchemaItem
+
+REVISION = "0001"
+"""The newest migration; a database that has another one is not written to."""
+
+LONGEST_NAME = 64
+LARGEST_SEQ = 2**63 - 1
+PAYLOAD_CUT = 4096
+"""Bytes of a dead letter that are kept."""
+
+MARIADB = ("mariadb", "mysql")
+
+
+class Moment(TypeDecorator[datetime]):
+    """UTC with microseconds. Both databases keep no zone: it is taken off on the way in and put back on the way out."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:  # noqa: ANN401  # SQLAlchemy's own signature
+        precise = mysql.DATETIME(fsp=6) if dialect.name in MARIADB else DateTime()
+        return dialect.type_descriptor(precise)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _ascii(length: int = LONGEST_NAME) -> String:
+    """A name: one byte a letter, compared by its bytes, as Python compares it."""
+    exact = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
+    return String(length).with_variant(exact, *MARIADB)
+
+
+def _json() -> Text:
+    """JSON as the text it came as. MariaDB's own JSON type is this, too."""
+    return Text().with_variant(mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), *MARIADB)
+
+
+metadata = MetaData()
+
+
+def _table(name: str, *columns: SchemaItem, json: tuple[str, ...] = ("body",), **options: Any) -> Table:  # noqa: ANN401
+    # A missing value must pass, too: json_valid(NULL) is NULL in MariaDB, and 0 in SQLite.
+    checks = [
+        CheckConstraint(f"{column} IS NULL OR json_valid({column})", name=f"{name}_{column}_is_json") for column in json
+    ]
+    return Table(
+        name,
+        metadata,
+        *columns,
+        *checks,
+        mariadb_engine="InnoDB",
+        mariadb_default_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        **options,
+    )
+
+
+def _key(name: str, kind: Any = None) -> Column[Any]:  # noqa: ANN401
+    return Column(name, kind if kind is not None else _ascii(), primary_key=True)
+
+
+telemetry = _table(
+    "telemetry",
+    _key("site"),
+    _key("device"),
+    _key("at", Moment()),
+    _key("epoch", _ascii(16)),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("historical", Boolean, nullable=False),
+    Column("points", _json(), nullable=False),
+    Column("quality", _json()),
+    json=("points", "quality"),
+    mariadb_page_compressed="1",
+    sqlite_with_rowid=False,
+)
+"""One row per message of a device. `quality` is null when every point is good, which is nearly always."""
+
+command = _table(
+    "command",
+    _key("site"),
+    _key("device"),
+    _key("at", Moment()),
+    _key("id"),
+    Column("until", Moment(), nullable=False),
+    Column("source", _ascii(), nullable=False),
+    Column("authority", _ascii(), nullable=False),
+    Column("body", _json(), nullable=False),
+)
+
+outcome = _table(
+    "outcome",
+    _key("site"),
+    _key("device"),
+    _key("at", Moment()),
+    _key("id"),
+    _key("state"),
+    Column("body", _json(), nullable=False),
+)
+
+alarm = _table(
+    "alarm",
+    _key("site"),
+    _key("alarm"),
+    _key("at", Moment()),
+    _key("state"),
+    Column("priority", _ascii(), nullable=False),
+    Column("body", _json(), nullable=False),
+)
+"""Each change of an alarm's state."""
+
+control = _table(
+    "control",
+    _key("site"),
+    _key("at", Moment()),
+    _key("topic"),
+    _key("subject"),
+    Column("who", String(LONGEST_NAME), nullable=False),
+    Column("body", _json(), nullable=False),
+)
+"""Who wanted what and who steers: control modes, control requests, and requests to alarms (the `subject`)."""
+
+plan = _table(
+    "plan",
+    _key("site"),
+    _key("at", Moment()),
+    _key("id"),
+    Column("until", Moment(), nullable=False),
+    Column("body", _json(), nullable=False),
+    mariadb_page_compressed="1",
+)
+
+dead_letter = _table(
+    "dead_letter",
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("received", Moment(), nullable=False),
+    Column("topic", String(512), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("payload", LargeBinary(PAYLOAD_CUT), nullable=False),
+    json=(),
+)
+"""What could not be stored where it belongs, and why; the payload is cut."""

@@ -1,0 +1,199 @@
+"""The bridge between a real broker and real Modbus servers: what it reads, what it writes, and what it never does."""
+
+import asyncio
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas.messages import DeviceState, Kind, Outcome
+from schemas.topics import COMMAND, DEVICE_STATUS, META, OUTCOME, TELEMETRY
+from schemas.units import utc_now
+from tests.bridges.conftest import Bench, Start
+
+P_SET = 135
+"""Register of the Sinexcel's active power setpoint, 100 W a step."""
+
+
+async def test_every_device_is_introduced_and_read(start: Start) -> None:
+    bench = await start()
+    kinds = {device.name: (await bench.hears.until(META, device=device.name)).kind for device in bench.site.device}
+    assert kinds == {"pcs": Kind.PCS, "bms": Kind.BMS, "meter": Kind.METER, "pv": Kind.PV}
+    sample = await bench.hears.until(TELEMETRY, device="pv")
+    assert sample.number("p") == pytest.approx(bench.simulated.world.plant.sun_power, abs=2000)
+    sample = await bench.hears.until(TELEMETRY, lambda one: one.seq == 4, device="meter")
+    seqs = [one.seq for one in bench.hears.all(TELEMETRY, device="meter")]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert (utc_now() - sample.at) < timedelta(seconds=2)
+
+
+async def test_a_command_is_applied_and_proven(start: Start) -> None:
+    bench = await start()
+    began = time.monotonic()
+    command = await bench.command(values={"p_set": 20_000.0})
+    verified = await bench.outcome(command.id, "verified")
+    assert time.monotonic() - began < 1.0
+    assert verified.applied == {"p_set": 20_000.0}
+    assert verified.measured["p"] == pytest.approx(20_000, abs=2000)
+    assert verified.limited_by == []
+    assert bench.writes(P_SET) == [(200,)]
+    await asyncio.sleep(1.2)
+    assert bench.writes(P_SET) == [(200,)], "a setpoint that holds is not written again"
+
+
+async def test_what_limits_a_command_is_said(start: Start) -> None:
+    bench = await start()
+    command = await bench.command(values={"p_set": 170_000.0})
+    verified = await bench.outcome(command.id, "verified")
+    assert verified.requested == {"p_set": 170_000.0}
+    assert verified.applied["p_set"] <= 100_000
+    assert verified.limited_by[0].source == "pcs:range"
+
+
+def _good(**change: Any) -> dict[str, Any]:
+    now = utc_now()
+    return {
+        "id": "x1",
+        "at": now.isoformat(),
+        "until": (now + timedelta(seconds=10)).isoformat(),
+        "source": "dispatch",
+        "authority": "plan",
+        "values": {"p_set": 5000.0},
+        "reason": "test",
+    } | change
+
+
+FORBIDDEN: list[tuple[str, Any, bool]] = [
+    ("retained", _good(), True),
+    ("not valid", _good(values={"p_set": "12"}), False),
+    ("not valid", _good(colour="red"), False),
+    ("not valid", _good(action="start"), False),
+    ("not valid", _good(at="2026-06-01T12:00:00"), False),
+    ("not valid", json.dumps(_good()).replace("5000.0", "NaN").encode(), False),
+    ("not valid", json.dumps(_good()).replace("5000.0", "1e999").encode(), False),
+    ("not valid", b"\xff\xfe\x00", False),
+    ("not valid", b"", False),
+    ("not valid", b"[" * 60_000, False),
+    ("not valid", b"{" + b" " * 64_000 + b"}", False),
+    ("unknown", _good(values={"p": 5000.0}), False),
+    ("foreign_source", _good(source="thief"), False),
+]
+
+
+async def test_what_is_wrong_never_reaches_a_register(start: Start) -> None:
+    bench = await start()
+    old = utc_now() - timedelta(minutes=1)
+    late = _good(at=old.isoformat(), until=(old + timedelta(seconds=10)).isoformat())
+    ahead = utc_now() + timedelta(seconds=30)
+    future = _good(at=ahead.isoformat(), until=(ahead + timedelta(seconds=10)).isoformat())
+    for reason, wish, retain in [*FORBIDDEN, ("expired", late, False), ("clock_skew", future, False)]:
+        before = len(bench.hears.all(OUTCOME))
+        payload = wish if isinstance(wish, bytes) else json.dumps(wish).encode()
+        address = COMMAND.at(site=bench.site.site, device="pcs")
+        await bench.tells.bus.send(address, payload, retain=retain)
+        said = await _next(bench, before)
+        assert said.reason.startswith(reason), (reason, payload[:80])
+        assert said.state in ("refused", "expired")
+        if retain:
+            await bench.tells.bus.send(address, b"", retain=True)
+            await _next(bench, before + 1)
+    assert bench.writes(P_SET) == []
+    assert len(bench.hears.all(OUTCOME)) == len(FORBIDDEN) + 3, "each got exactly one outcome"
+
+
+async def _next(bench: Bench, known: int) -> Outcome:
+    await bench.hears.until(OUTCOME, lambda _: len(bench.hears.all(OUTCOME)) > known)
+    return bench.hears.all(OUTCOME)[known]
+
+
+async def test_the_same_command_twice_is_obeyed_once(start: Start) -> None:
+    bench = await start()
+    command = await bench.command(id="twice")
+    await bench.outcome(command.id, "verified")
+    await bench.command(id="twice")
+    assert (await bench.outcome("twice", "refused")).reason.startswith("duplicate")
+    await bench.command(id="older", at=command.at - timedelta(seconds=2))
+    assert (await bench.outcome("older", "refused")).reason.startswith("out_of_order")
+    assert bench.writes(P_SET) == [(100,)]
+
+
+async def test_without_a_valid_command_it_falls_back(start: Start) -> None:
+    bench = await start()
+    now = utc_now()
+    command = await bench.command(values={"p_set": 20_000.0}, at=now, until=now + timedelta(seconds=2))
+    await bench.outcome(command.id, "verified")
+    began = time.monotonic()
+    await bench.outcome(command.id, "expired", seconds=4)
+    await bench.hears.until(TELEMETRY, lambda one: one.seq > 4 and one.number("p") == 0, seconds=3, device="pcs")
+    assert time.monotonic() - began < 2.0 + 2 * 0.5 + 0.5, "ttl plus two poll cycles"
+    assert bench.writes(P_SET)[-1] == (0,)
+
+
+async def test_a_battery_that_says_nothing_is_not_used(start: Start) -> None:
+    bench = await start()
+    command = await bench.command(values={"p_set": 20_000.0})
+    await bench.outcome(command.id, "verified")
+    bench.simulated.faults.on("bms:silent")
+    await bench.hears.until(TELEMETRY, lambda one: one.seq > 4 and one.number("p_set") == 0, seconds=6, device="pcs")
+    offline = lambda one: one.state is DeviceState.OFFLINE  # noqa: E731  # a word for the next line
+    assert (await bench.hears.until(DEVICE_STATUS, offline, device="bms")).reason
+    command = await bench.command(values={"p_set": 30_000.0})
+    limited = await bench.outcome(command.id, "applied")
+    assert limited.applied == {"p_set": 0.0}
+    assert limited.limited_by[-1].source == "bms:missing"
+    bench.simulated.faults.off("bms:silent")
+    switched = utc_now()
+    back = await bench.hears.until(DEVICE_STATUS, lambda one: one.at > switched, 15, device="bms")
+    assert back.state is DeviceState.ONLINE
+
+
+async def test_a_silent_device_does_not_hold_up_the_others(start: Start) -> None:
+    bench = await start()
+    bench.simulated.faults.on("pv:silent")
+    await asyncio.sleep(0.5)
+    before = len(bench.hears.all(TELEMETRY, device="meter"))
+    await asyncio.sleep(3)
+    came = len(bench.hears.all(TELEMETRY, device="meter")) - before
+    assert came >= 5, f"6 are due in 3 s, {came} came"
+
+
+@pytest.mark.parametrize("lie", ["wrong_register_count", "exception"])
+async def test_an_answer_that_lies_is_not_published(start: Start, lie: str) -> None:
+    bench = await start()
+    bench.simulated.faults.on(f"meter:{lie}")
+    await asyncio.sleep(0.6)
+    before = len(bench.hears.all(TELEMETRY, device="meter"))
+    await bench.hears.until(DEVICE_STATUS, lambda one: one.state is DeviceState.OFFLINE, device="meter")
+    assert len(bench.hears.all(TELEMETRY, device="meter")) == before
+
+
+async def test_a_device_that_does_not_obey_is_told_on(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridges.control.SETTLING", 1.5)  # the story, not the ten seconds
+    bench = await start()
+    bench.simulated.faults.on("pcs:ignores_setpoint")
+    command = await bench.command(values={"p_set": 40_000.0})
+    said = await bench.outcome(command.id, "not_obeyed")
+    assert "the measured power stays at" in said.reason
+
+
+async def test_a_watched_site_is_never_written_to(start: Start) -> None:
+    bench = await start(mode="read_only")
+    command = await bench.command()
+    assert (await bench.outcome(command.id, "refused")).reason.startswith("read_only")
+    await asyncio.sleep(0.6)
+    assert list(bench.simulated.written) == []
+
+
+async def test_the_devices_own_watchdog_is_armed(start: Start) -> None:
+    bench = await start()
+    assert bench.writes(327) == [(10,)]
+
+
+async def test_start_and_stop(start: Start) -> None:
+    bench = await start()
+    for action, state in (("stop", "off"), ("start", "running")):
+        command = await bench.command(values={}, action=action)
+        said = await bench.outcome(command.id, "verified", "not_obeyed", "failed", seconds=15)
+        assert (said.state, said.reason) == ("verified", state)

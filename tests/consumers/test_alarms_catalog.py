@@ -1,0 +1,165 @@
+"""Which alarms a site has, and what the shipped ones promise an operator."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from consumers.alarms.catalog import load_catalog, missing, watched
+from schemas.messages import AlarmPriority
+from schemas.profile import PROFILES, load_profile
+from schemas.site import load_site
+from schemas.troubles import Trouble
+
+BMS = """
+make = "ACME"
+model = "rack"
+kind = "bms"
+source = "made up for tests"
+[points]
+soc = { register = 0, scale = 0.1, unit = "%" }
+cell_u_max = { register = 1, scale = 0.001, unit = "V" }
+cell_u_min = { register = 2, scale = 0.001, unit = "V" }
+cell_t_max = { register = 3, type = "i16", scale = 0.1, unit = "degC" }
+state = { register = 4, enum = { 1 = "connected", 9 = "fault" } }
+alarms = { register = 5, flags = { 0 = "fan" } }
+alarms_2 = { register = 6, flags = { 0 = "door" } }
+"""
+PCS = """
+make = "ACME"
+model = "pcs"
+kind = "pcs"
+source = "made up for tests"
+[points]
+p = { register = 0, type = "i32", unit = "W" }
+state = { register = 2, first = { 0 = "running", 1 = "fault" } }
+"""
+METER = """
+make = "ACME"
+model = "meter"
+kind = "meter"
+source = "made up for tests"
+[points]
+p = { register = 0, type = "i32", unit = "W" }
+"""
+SITE = """
+site = "{name}"
+tariff = "tariff.toml"
+grid = {{ meter = "grid", import_limit = 100e3, export_limit = 0.0 }}
+battery = {{ pcs = "pcs1", bms = "bms1", energy = 200e3 }}
+[[device]]
+name = "grid"
+profile = "meter"
+address = "tcp://127.0.0.1:502"
+[[device]]
+name = "pcs1"
+profile = "pcs"
+address = "tcp://127.0.0.1:503"
+rated_power = 100e3
+[[device]]
+name = "bms1"
+profile = "bms"
+address = "tcp://127.0.0.1:504"
+"""
+
+
+def small_site(folder: Path, name: str = "plant", more: str = "") -> Path:
+    """A site file with a meter, a PCS and a BMS, and their profiles and tariff beside it."""
+    (folder / "profiles").mkdir(exist_ok=True)
+    for profile, text in (("bms", BMS), ("pcs", PCS), ("meter", METER)):
+        (folder / "profiles" / f"{profile}.toml").write_text(text, encoding="utf-8")
+    (folder / "tariff.toml").write_text("[[import.period]]\nprice = 0.30\n", encoding="utf-8")
+    path = folder / "site.toml"
+    path.write_text(SITE.format(name=name) + dedent(more), encoding="utf-8")
+    return path
+
+
+def alarms_of(folder: Path, more: str = "") -> dict[str, object]:
+    return dict(watched(load_site(small_site(folder, more=more)), load_catalog()))
+
+
+def test_a_site_has_the_shipped_alarms_its_devices_have_points_for(tmp_path: Path) -> None:
+    assert set(alarms_of(tmp_path)) == {
+        *(f"cell_voltage_{what}-bms1" for what in ("high", "too_high", "low", "too_low", "spread")),
+        *(f"cell_temperature_{what}-bms1" for what in ("high", "too_high")),
+        *(f"{what}-bms1" for what in ("soc_low", "bms_fault", "bms_alarm", "bms_silent", "bms_degraded")),
+        *(f"pcs_{what}-pcs1" for what in ("fault", "silent", "degraded")),
+        *(f"pcs_{what}-pcs1" for what in ("command_refused", "command_failed", "not_obeyed", "foreign_change")),
+        *(f"meter_{what}-grid" for what in ("silent", "degraded")),
+    }
+
+
+def test_the_site_file_replaces_by_name_and_adds(tmp_path: Path) -> None:
+    rules = watched(
+        load_site(
+            small_site(
+                tmp_path,
+                more="""
+                [[alarm]]
+                name = "soc_low"
+                device = "bms1"
+                point = "soc"
+                below = 20
+                [[alarm]]
+                name = "import_high"
+                kind = "meter"
+                above = 90e3
+                hold = 60
+                text = "Close to the connection's limit."
+                """,
+            )
+        ),
+        load_catalog(),
+    )
+    assert rules["soc_low-bms1"].below == 20
+    assert rules["soc_low-bms1"].text.startswith("The battery is nearly empty")
+    assert rules["import_high-grid"].device == "grid"
+    assert rules["import_high-grid"].text == "Close to the connection's limit."
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ('device = "bms1"\npoint = "sco"\nbelow = 5', "alarm mine: point 'sco' of device 'bms1'.*mean 'soc'"),
+        ('kind = "bms"\npoint = "state"\nequals = "falut"', "state 'falut' of device 'bms1'.*mean 'fault'"),
+        ('kind = "pcs"\npoint = "state"\nequals = "faults"', "state 'faults' of device 'pcs1'.*mean 'fault'"),
+        ('kind = "bms"\npoint = "alarms"\ncontains = "fann"', "flag 'fann' of device 'bms1'.*mean 'fan'"),
+        ('kind = "pv"\nabove = 5', "alarm mine: a device of kind pv does not exist"),
+    ],
+)
+def test_an_alarm_that_could_never_be_raised_is_refused(tmp_path: Path, rule: str, words: str) -> None:
+    with pytest.raises(Trouble, match=words):
+        alarms_of(tmp_path, f'[[alarm]]\nname = "mine"\n{rule}\n')
+
+
+def test_the_shipped_alarms_tell_an_operator_what_to_do() -> None:
+    catalog = load_catalog()
+    names = [rule.name for rule in [*catalog.rules, catalog.service]]
+    assert len(names) == len(set(names))
+    for rule in [*catalog.rules, catalog.service]:
+        assert rule.text.endswith(".")
+        assert len(rule.text.split()) >= 8, f"{rule.name} does not say what it means and what to do"
+        assert rule.priority is not AlarmPriority.CRITICAL or rule.latched
+        assert (rule.above is None and rule.below is None) or rule.clear is not None, f"{rule.name} would flap"
+
+
+NOT_TOLD_YET = {"contactor_stuck", "bms_fault"}
+"""No shipped profile has these states; the names are those a profile should use."""
+
+
+def test_every_shipped_alarm_fits_a_shipped_profile() -> None:
+    """Else it is dead text: its point or state is spelled otherwise than the profiles do."""
+    profiles = [load_profile(path.stem) for path in PROFILES.glob("*.toml")]
+    unfit = {
+        rule.name
+        for rule in load_catalog().rules
+        if rule.silent is None and not any(p.kind is rule.kind and missing(rule, p) is None for p in profiles)
+    }
+    assert unfit <= NOT_TOLD_YET
+
+
+def test_all_registers_of_alarms_are_one_point(tmp_path: Path) -> None:
+    rule = '[[alarm]]\nname = "mine"\nkind = "bms"\npoint = "alarms"\ncontains = "{}"\n'
+    assert "mine-bms1" in alarms_of(tmp_path, rule.format("door"))
+    with pytest.raises(Trouble, match=r"flag 'doors'.*mean 'door'"):
+        alarms_of(tmp_path, rule.format("doors"))

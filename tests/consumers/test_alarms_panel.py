@@ -1,0 +1,305 @@
+"""The panel of a small site: what is heard goes in, changes come out. No broker, no clock."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from consumers.alarms.catalog import load_catalog, watched
+from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.rules import Now, Refusal
+from schemas.messages import Alarm, AlarmRequest, AlarmState, Telemetry, Value
+from schemas.site import load_site
+from schemas.units import Quality
+from tests.consumers.test_alarms_catalog import small_site
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DEVICES = ("grid", "pcs1", "bms1")
+RULES = """
+[[alarm]]
+name = "tripped"
+kind = "pcs"
+point = "state"
+equals = "fault"
+priority = "critical"
+latched = true
+[[alarm]]
+name = "import_high"
+kind = "meter"
+above = 90e3
+clear = 80e3
+hold = 3
+[[alarm]]
+name = "warm"
+kind = "bms"
+point = "cell_t_max"
+above = 30
+"""
+
+
+def at(second: float) -> Now:
+    return Now(500.0 + second, NOON + timedelta(seconds=second))
+
+
+def say(
+    second: float, *, historical: bool = False, quality: dict[str, Quality] | None = None, **values: Value
+) -> Telemetry:
+    return Telemetry(
+        at=at(second).wall,
+        epoch="0" * 16,
+        seq=int(second) + 1,
+        historical=historical,
+        values=values,
+        quality=quality or {},
+    )
+
+
+def wish(action: str, second: float) -> AlarmRequest:
+    until = at(second + 60).wall if action == "shelve" else None
+    return AlarmRequest.model_validate({"at": at(second).wall, "action": action, "who": "anna", "until": until})
+
+
+@pytest.fixture
+def panel(tmp_path: Path) -> Panel:
+    return a_panel(tmp_path)
+
+
+def a_panel(folder: Path, more: str = RULES, second: float = 0) -> Panel:
+    catalog = load_catalog()
+    return Panel(watched(load_site(small_site(folder, more=more)), catalog), catalog.service, at(second))
+
+
+def words(changes: Changes) -> dict[str, str]:
+    return {name: alarm.state.value for name, alarm in changes}
+
+
+def test_a_fault_is_raised_with_all_an_operator_needs(panel: Panel) -> None:
+    ((name, alarm),) = panel.hear("pcs1", say(1, state="fault"), at(1))
+    assert name == "tripped-pcs1"
+    assert (alarm.state, alarm.priority) == ("unacknowledged", "critical")
+    assert (alarm.device, alarm.point, alarm.value, alarm.limit) == ("pcs1", "state", "fault", "fault")
+    assert alarm.at == alarm.since == at(1).wall
+    assert panel.shown() == {name: alarm}
+    assert panel.hear("pcs1", say(1.5, state="fault"), at(1.5)) == []
+
+
+def test_the_names_of_flags_are_the_value(panel: Panel) -> None:
+    assert panel.hear("bms1", say(0, alarms=["fan"], alarms_2=["door"]), at(0)) == []
+    ((name, alarm),) = panel.hear("bms1", say(2, alarms=["fan"], alarms_2=["door"]), at(2))
+    assert (name, alarm.value, alarm.limit) == ("bms_alarm-bms1", "fan, door", "*")
+
+
+def test_alarms_are_over_only_when_every_register_says_so(panel: Panel) -> None:
+    for second in (0, 2):
+        panel.hear("bms1", say(second, alarms=[], alarms_2=["door"]), at(second))
+    for second in range(3, 30):
+        unsure = say(second, alarms=[], alarms_2=[], quality={"alarms_2": Quality.STALE})
+        assert panel.hear("bms1", unsure, at(second)) == []
+    assert panel.hear("bms1", say(30, alarms=[], alarms_2=[]), at(30)) == []
+    assert words(panel.hear("bms1", say(40, alarms=[], alarms_2=[]), at(40))) == {"bms_alarm-bms1": "returned"}
+
+
+def test_a_spread_is_told_from_two_points(panel: Panel) -> None:
+    panel.hear("bms1", say(0, cell_u_max=3.5, cell_u_min=3.1), at(0))
+    panel.hear("bms1", say(1, cell_u_max=3.5), at(1))
+    ((name, alarm),) = panel.hear("bms1", say(300, cell_u_max=3.5, cell_u_min=3.1), at(300))
+    assert name == "cell_voltage_spread-bms1"
+    assert alarm.value == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    "unbelievable",
+    [
+        say(1, historical=True, state="fault"),
+        *(say(1, state="fault", quality={"state": bad}) for bad in Quality if bad is not Quality.GOOD),
+        say(1, state=["fault"]),
+        say(1),
+    ],
+)
+def test_what_cannot_be_believed_raises_nothing(panel: Panel, unbelievable: Telemetry) -> None:
+    assert panel.hear("pcs1", unbelievable, at(1)) == []
+
+
+def test_what_cannot_be_believed_clears_nothing(panel: Panel) -> None:
+    panel.hear("pcs1", say(1, state="fault"), at(1))
+    assert panel.hear("pcs1", say(2, historical=True, state="running"), at(2)) == []
+    assert panel.hear("pcs1", say(3, state="running", quality={"state": Quality.STALE}), at(3)) == []
+    assert words(panel.hear("pcs1", say(4, state="running"), at(4))) == {"tripped-pcs1": "returned"}
+
+
+def test_the_first_of_a_flood_is_marked(panel: Panel) -> None:
+    first = panel.hear("pcs1", say(1, state="fault"), at(1))
+    second = panel.hear("bms1", say(9, cell_t_max=40.0), at(9))
+    panel.hear("grid", say(15, p=95e3), at(15))
+    third = panel.hear("grid", say(18, p=95e3), at(18))
+    assert [alarm.first_out for _, alarm in first + second + third] == [True, False, False]
+    panel.hear("bms1", say(30, cell_t_max=20.0), at(30))
+    ((_, later),) = panel.hear("bms1", say(31, cell_t_max=40.0), at(31))
+    assert later.first_out
+
+
+# --- silence -----------------------------------------------------------------------------------------
+
+
+def test_a_device_that_falls_silent_and_comes_back(panel: Panel) -> None:
+    for second in range(4):
+        for device in DEVICES:
+            panel.hear(device, say(second, p=1.0), at(second))
+    for second in range(4, 9):
+        for device in ("pcs1", "grid"):
+            panel.hear(device, say(second, p=1.0), at(second))
+        changes = panel.tick(at(second))
+        assert words(changes) == {}, second
+    panel.hear("grid", say(9, p=1.0), at(9))
+    changes = panel.tick(at(9))
+    assert words(changes) == {"bms_silent-bms1": "unacknowledged"}
+    assert (changes[0][1].value, changes[0][1].limit) == (6.0, 5.0)
+
+    after: Changes = []
+    for second in range(10, 20):
+        for device in DEVICES:
+            panel.hear(device, say(second, p=1.0), at(second))
+        after += panel.tick(at(second))
+    assert words(after) == {"bms_silent-bms1": "returned"}
+    assert after[0][1].at == at(15).wall  # 5 s off-delay
+
+
+@pytest.mark.parametrize(
+    "no_sign_of_life",
+    [say(4, historical=True, p=1.0), say(4), say(4, p=1.0, quality={"p": Quality.STALE})],
+    ids=["historical", "empty", "stale"],
+)
+def test_what_does_not_show_life_does_not_end_silence(panel: Panel, no_sign_of_life: Telemetry) -> None:
+    panel.hear("grid", say(0, p=1.0), at(0))
+    panel.hear("grid", no_sign_of_life, at(4))
+    assert "meter_silent-grid" in words(panel.tick(at(6)))
+
+
+def test_a_device_that_was_never_heard_is_silent_too(panel: Panel) -> None:
+    assert panel.tick(at(5)) == []
+    assert set(words(panel.tick(at(6)))) == {"bms_silent-bms1", "pcs_silent-pcs1", "meter_silent-grid"}
+
+
+def test_our_own_deafness_is_not_their_silence(panel: Panel) -> None:
+    panel.hear("grid", say(0, p=1.0), at(0))
+    panel.deaf(at(60))
+    assert panel.tick(at(61)) == []
+    assert "meter_silent-grid" in words(panel.tick(at(66)))
+
+
+# --- what is seen from outside ------------------------------------------------------------------------
+
+
+def test_a_word_holds_until_the_next(panel: Panel) -> None:
+    for second in range(41):
+        for device in DEVICES:
+            panel.hear(device, say(second, p=1.0), at(second))
+        changes = panel.note("bms1", "link", "degraded", at(second)) if second == 0 else []
+        changes += panel.tick(at(second))
+        assert words(changes) == ({"bms_degraded-bms1": "unacknowledged"} if second == 30 else {}), second
+
+
+def test_a_disobeyed_command(panel: Panel) -> None:
+    assert words(panel.note("pcs1", "outcome", "not_obeyed", at(0))) == {"pcs_not_obeyed-pcs1": "unacknowledged"}
+    assert panel.note("pcs1", "outcome", "verified", at(1)) == []
+    panel.deaf(at(10))
+    assert words(panel.tick(at(11))) == {"pcs_not_obeyed-pcs1": "returned"}
+
+
+def test_a_service_that_is_down(panel: Panel) -> None:
+    assert panel.note_service("archive", "online", at(0)) == []
+    assert panel.note_service("archive", "offline", at(1)) == []
+    panel.deaf(at(10))
+    ((name, alarm),) = panel.tick(at(11))
+    assert (name, alarm.device, alarm.value) == ("service_down-archive", "archive", "offline")
+    panel.note_service("archive", "online", at(12))
+    assert words(panel.note_service("archive", "online", at(17))) == {"service_down-archive": "returned"}
+
+
+# --- operators -----------------------------------------------------------------------------------------
+
+
+def test_acknowledged_returned_and_gone(panel: Panel) -> None:
+    panel.hear("bms1", say(1, cell_t_max=40.0), at(1))
+    ((name, alarm),) = panel.request("warm-bms1", wish("ack", 2), at(2))
+    assert (alarm.state, alarm.by, alarm.since) == ("acknowledged", "anna", at(1).wall)
+    ((name, alarm),) = panel.hear("bms1", say(3, cell_t_max=20.0), at(3))
+    assert (name, alarm.state, alarm.value) == ("warm-bms1", "normal", 20.0)
+    assert panel.shown() == {}
+
+
+def test_shelved_comes_back_by_itself(panel: Panel) -> None:
+    panel.hear("bms1", say(1, cell_t_max=40.0), at(1))
+    ((_, alarm),) = panel.request("warm-bms1", wish("shelve", 2), at(2))
+    assert (alarm.state, alarm.shelved_until) == ("shelved", at(62).wall)
+    panel.deaf(at(61))
+    assert panel.tick(at(61)) == []
+    assert words(panel.tick(at(62))) == {"warm-bms1": "unacknowledged"}
+
+
+def test_an_alarm_that_does_not_exist_is_not_acknowledged(panel: Panel) -> None:
+    with pytest.raises(Refusal, match="no such alarm"):
+        panel.request("warm-pcs1", wish("ack", 1), at(1))
+
+
+# --- restarts ------------------------------------------------------------------------------------------
+
+
+def test_a_restart_changes_nothing(panel: Panel, tmp_path: Path) -> None:
+    panel.hear("pcs1", say(1, state="fault"), at(1))
+    panel.hear("bms1", say(2, cell_t_max=40.0, alarms=["fan"]), at(2))
+    panel.hear("bms1", say(4, cell_t_max=40.0, alarms=["fan"]), at(4))
+    panel.request("warm-bms1", wish("shelve", 5), at(5))
+    panel.request("tripped-pcs1", wish("ack", 5), at(5))
+    panel.deaf(at(20))
+    panel.note_service("archive", "offline", at(20))
+    panel.tick(at(20))
+    panel.tick(at(31))
+    before = panel.shown()
+    assert {"tripped-pcs1", "warm-bms1", "bms_alarm-bms1", "service_down-archive", "pcs_silent-pcs1"} <= set(before)
+
+    again = a_panel(tmp_path, second=40)
+    again.restore(before, at(40))
+    assert again.shown() == before
+    assert words(again.hear("pcs1", say(41, state="running"), at(41))) == {"tripped-pcs1": "latched"}
+    assert again.hear("bms1", say(42, cell_t_max=40.0, alarms=["fan"]), at(42)) == []
+    assert words(again.tick(at(65))).get("warm-bms1") == "unacknowledged"
+
+
+def test_silence_survives_a_restart(tmp_path: Path) -> None:
+    rules = '[[alarm]]\nname = "meter_silent"\nkind = "meter"\nsilent = 5\n'
+    silent = dict(a_panel(tmp_path, rules).tick(at(6)))
+    again = a_panel(tmp_path, rules, second=10)
+    again.restore(silent, at(10))
+    assert again.tick(at(11)) == []  # not heard for 1 s only, but never heard
+    assert again.tick(at(30)) == []
+    again.hear("grid", say(31, p=1.0), at(31))
+    assert words(again.tick(at(32))) == {"meter_silent-grid": "returned"}
+
+
+def test_what_follows_a_restart_is_not_the_first_of_its_flood(panel: Panel, tmp_path: Path) -> None:
+    before = dict(panel.hear("pcs1", say(1, state="fault"), at(1)))
+    again = a_panel(tmp_path, second=5)
+    again.restore(before, at(5))
+    ((_, alarm),) = again.hear("bms1", say(6, cell_t_max=40.0), at(6))
+    assert not alarm.first_out
+    assert again.shown()["tripped-pcs1"].first_out
+
+
+@pytest.mark.parametrize("state", [AlarmState.LATCHED, AlarmState.SUPPRESSED])
+def test_a_state_the_rule_does_not_know_any_more_is_shown_to_an_operator(
+    panel: Panel, tmp_path: Path, state: AlarmState
+) -> None:
+    ((name, alarm),) = panel.hear("bms1", say(1, cell_t_max=40.0), at(1))
+    again = a_panel(tmp_path)
+    again.restore({name: alarm.model_copy(update={"state": state})}, at(2))
+    assert again.shown()[name].state is AlarmState.RETURNED
+    again.request(name, wish("ack", 3), at(3))
+    assert again.shown() == {}
+
+
+def test_an_alarm_whose_rule_is_gone_is_left_out(panel: Panel, tmp_path: Path) -> None:
+    stored: dict[str, Alarm] = dict(panel.hear("bms1", say(1, cell_t_max=40.0), at(1)))
+    again = a_panel(tmp_path, more="")
+    again.restore(stored, at(2))
+    assert again.shown() == {}

@@ -1,0 +1,290 @@
+"""Stories of one alarm, as tables: seconds and what happens then."""
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.alarms.rules import (
+    LATCHING,
+    LONGEST_SHELF,
+    PLAIN,
+    Event,
+    Memory,
+    Now,
+    Refusal,
+    is_wrong,
+    judge,
+    mermaid,
+    request,
+    transitions,
+)
+from schemas.messages import AlarmRequest, AlarmState, Value
+from schemas.site import AlarmRule
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+HOT = AlarmRule(name="hot", device="bms1", point="t", above=45.0, clear=42.0, hold=10.0, off=5.0)
+TRIP = HOT.model_copy(update={"latched": True})
+QUICK = HOT.model_copy(update={"hold": 0.0, "off": 0.0})
+
+NORMAL, UNACK, ACKED = AlarmState.NORMAL, AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED
+RETURNED, LATCHED, SHELVED = AlarmState.RETURNED, AlarmState.LATCHED, AlarmState.SHELVED
+
+Happening = float | str | None
+Story = list[tuple[float, Happening]]
+
+
+def at(second: float) -> Now:
+    return Now(1000.0 + second, NOON + timedelta(seconds=second))
+
+
+def wish(action: str, now: Now, minutes: float = 5) -> AlarmRequest:
+    until = now.wall + timedelta(minutes=minutes) if action == "shelve" else None
+    return AlarmRequest.model_validate({"at": now.wall, "action": action, "who": "anna", "why": "seen", "until": until})
+
+
+def live(rule: AlarmRule, story: Story) -> list[AlarmState]:
+    """The states a story goes through. A number is a reading, None one that nobody can believe, a word a request."""
+    memory, states = Memory(), []
+    for second, happens in story:
+        now = at(second)
+        if isinstance(happens, str):
+            memory = request(rule, memory, wish(happens, now), now)
+        else:
+            memory = judge(rule, memory, happens, now)
+        states.append(memory.state)
+    return [state for i, state in enumerate(states) if i == 0 or state is not states[i - 1]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "story", "states"),
+    [
+        (HOT, [(0, 51), (5, 44), (10, 51), (15, 44)], [NORMAL]),
+        (HOT, [(0, 51), (9.9, 51)], [NORMAL]),
+        (HOT, [(0, 51), (10, 51)], [NORMAL, UNACK]),
+        (HOT, [(0, 51), (4, 46), (5, 45), (6, 51), (15, 51), (16, 51)], [NORMAL, UNACK]),
+        (HOT, [(0, 51), (10, 51), (11, 43), (20, 43), (30, 44.9)], [NORMAL, UNACK]),
+        (HOT, [(0, 51), (10, 51), (11, 41), (15, 41), (15.5, 43), (16, 41), (20, 41)], [NORMAL, UNACK]),
+        (HOT, [(0, 51), (10, 51), (11, 41), (16, 41)], [NORMAL, UNACK, RETURNED]),
+        (HOT, [(0, 51), (10, 51), (11, "ack"), (12, 41), (17, 41)], [NORMAL, UNACK, ACKED, NORMAL]),
+        (HOT, [(0, 51), (10, 51), (12, 41), (17, 41), (18, "ack")], [NORMAL, UNACK, RETURNED, NORMAL]),
+        (
+            HOT,
+            [(0, 51), (10, 51), (12, 41), (17, 41), (20, 51), (30, 51)],
+            [NORMAL, UNACK, RETURNED, UNACK],
+        ),
+        (HOT, [(0, 51), (5, None), (10, None), (60, None)], [NORMAL]),
+        (HOT, [(0, 51), (5, None), (10, 51)], [NORMAL, UNACK]),
+        (HOT, [(0, 51), (10, 51), (11, None), (60, None)], [NORMAL, UNACK]),
+        (TRIP, [(0, 51), (10, 51), (11, "ack"), (12, 41), (17, 41)], [NORMAL, UNACK, ACKED, LATCHED]),
+        (
+            TRIP,
+            [(0, 51), (10, 51), (12, 41), (17, 41), (18, "ack"), (19, "reset")],
+            [NORMAL, UNACK, RETURNED, LATCHED, NORMAL],
+        ),
+        (
+            TRIP,
+            [(0, 51), (10, 51), (12, 41), (17, 41), (18, "ack"), (20, 51), (30, 51)],
+            [NORMAL, UNACK, RETURNED, LATCHED, UNACK],
+        ),
+        (HOT, [(0, 51), (10, 51), (11, "shelve"), (20, 51), (300, 51)], [NORMAL, UNACK, SHELVED]),
+        (HOT, [(0, 51), (10, 51), (11, "shelve"), (310, 51), (311, None)], [NORMAL, UNACK, SHELVED, UNACK]),
+        (HOT, [(0, 51), (10, 51), (11, "shelve"), (20, 41), (25, 41), (311, None)], [NORMAL, UNACK, SHELVED, NORMAL]),
+        (HOT, [(0, 41), (1, "shelve"), (2, 51), (12, 51), (13, "unshelve")], [NORMAL, SHELVED, UNACK]),
+        (HOT, [(0, "shelve"), (200, "shelve"), (400, 41), (499, 41), (500, 41)], [SHELVED, NORMAL]),
+    ],
+    ids=[
+        "spikes",
+        "not yet long enough",
+        "hot for long",
+        "flapping begins the delay anew",
+        "not cool enough to be over",
+        "cool, but not for long enough",
+        "cool again, nobody looked",
+        "acknowledged, then over",
+        "over, then acknowledged",
+        "over, and hot again",
+        "one bad reading, then nothing to believe",
+        "gaps between hot readings",
+        "gaps do not end an alarm",
+        "latched",
+        "latched until the reset",
+        "latched and hot again",
+        "shelved stays quiet",
+        "shelving ends by itself while it is hot",
+        "shelving ends by itself, nothing is wrong",
+        "shelved beforehand, unshelved while it is hot",
+        "shelved for longer",
+    ],
+)
+def test_a_story(rule: AlarmRule, story: Story, states: list[AlarmState]) -> None:
+    story = [(second, float(what) if isinstance(what, int) else what) for second, what in story]
+    assert live(rule, story) == states
+
+
+@pytest.mark.parametrize(
+    ("rule", "story", "words"),
+    [
+        (HOT, [(0, "ack")], "normal does not take ack"),
+        (HOT, [(0, "reset")], "normal does not take reset"),
+        (HOT, [(0, "unshelve")], "normal does not take unshelve"),
+        (HOT, [(0, 51.0), (10, 51.0), (11, "ack"), (12, "ack")], "acknowledged does not take ack"),
+        (TRIP, [(0, 51.0), (10, 51.0), (11, "reset")], "latching alarm that is unacknowledged does not take reset"),
+        (TRIP, [(0, 51.0), (10, 51.0), (11, "shelve")], "latching alarm that is unacknowledged does not take shelve"),
+    ],
+)
+def test_what_is_not_in_the_table_is_refused(rule: AlarmRule, story: Story, words: str) -> None:
+    with pytest.raises(Refusal, match=words):
+        live(rule, story)
+
+
+@pytest.mark.parametrize("late", [-31, 31])
+def test_a_request_from_another_moment_is_refused(late: float) -> None:
+    with pytest.raises(Refusal, match="too far apart"):
+        request(HOT, Memory(state=UNACK, active=True), wish("ack", at(0)), at(late))
+
+
+@pytest.mark.parametrize("minutes", [-1, 0, LONGEST_SHELF.total_seconds() / 60 + 1])
+def test_a_shelf_has_a_sensible_end(minutes: float) -> None:
+    with pytest.raises(Refusal, match="up to 1 day"):
+        request(HOT, Memory(), wish("shelve", at(0), minutes), at(0))
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_step_of_the_wall_clock_moves_no_delay(hours: float) -> None:
+    step = timedelta(hours=hours)
+    memory = judge(HOT, Memory(), 51.0, at(0))
+    now = at(5)
+    memory = judge(HOT, memory, 51.0, replace(now, wall=now.wall + step))
+    assert memory.state is NORMAL
+    now = at(10)
+    memory = judge(HOT, memory, 51.0, replace(now, wall=now.wall + step))
+    assert memory.state is UNACK
+    assert memory.since == now.wall + step
+
+    shelved = request(HOT, memory, wish("shelve", at(11)), at(11))
+    now = at(20)
+    assert judge(HOT, shelved, 51.0, replace(now, wall=now.wall + step)).state is SHELVED
+    now = at(11 + 300)
+    assert judge(HOT, shelved, 51.0, replace(now, wall=now.wall + step)).state is UNACK
+
+
+def test_who_and_why_stay_until_the_next_change() -> None:
+    memory = judge(QUICK, Memory(), 51.0, at(0))
+    memory = request(HOT, memory, wish("ack", at(1)), at(1))
+    assert (memory.by, memory.why, memory.at, memory.since) == ("anna", "seen", at(1).wall, at(0).wall)
+
+
+@pytest.mark.parametrize(
+    ("condition", "reading", "wrong"),
+    [
+        ({"above": 5.0}, 5.0, False),
+        ({"above": 5.0}, 5.1, True),
+        ({"above": 0.0}, -1.0, False),
+        ({"below": 5.0}, 5.0, False),
+        ({"below": 5.0}, 4.9, True),
+        ({"below": 0.0, "clear": 2.0}, 0.5, False),
+        ({"above": 5.0}, "fault", None),
+        ({"equals": "fault"}, "fault", True),
+        ({"equals": "fault"}, "running", False),
+        ({"equals": "fault"}, 7.0, None),
+        ({"contains": "*"}, ["fan"], True),
+        ({"contains": "*"}, [], False),
+        ({"contains": "fan"}, ["door", "fan"], True),
+        ({"contains": "fan"}, ["door"], False),
+        ({"contains": "fan"}, "fan", None),
+        ({"silent": 5.0}, 5.0, False),
+        ({"silent": 5.0}, 5.1, True),
+    ],
+)
+def test_what_is_wrong(condition: dict[str, object], reading: Value, wrong: bool | None) -> None:
+    rule = AlarmRule.model_validate({"name": "x", "device": "d", **condition})
+    assert is_wrong(rule, reading, active=False) is wrong
+
+
+def test_an_active_alarm_is_over_only_beyond_clear() -> None:
+    low = AlarmRule(name="low", device="d", below=2.8, clear=3.0)
+    assert [is_wrong(low, u, active=True) for u in (2.7, 2.9, 3.0)] == [True, True, False]
+    assert [is_wrong(HOT, t, active=True) for t in (46.0, 43.0, 42.0)] == [True, True, False]
+
+
+def test_the_diagram_shows_every_transition() -> None:
+    lines = mermaid().splitlines()
+    for table in (PLAIN, LATCHING):
+        for (state, event), following in table.items():
+            assert any(line.strip().startswith(f"{state} --> {following}: {event}") for line in lines)
+    assert "    acknowledged --> latched: return (latching)" in lines
+    assert "    acknowledged --> normal: return (not latching)" in lines
+    assert len(lines) == 2 + len({(state, event, to) for t in (PLAIN, LATCHING) for (state, event), to in t.items()})
+
+
+# --- properties ------------------------------------------------------------------------------------
+
+readings = st.one_of(st.none(), st.floats(30, 60))
+happenings = st.one_of(readings, st.sampled_from(["ack", "shelve", "unshelve", "reset"]))
+stories = st.lists(st.tuples(st.floats(0.01, 20), happenings), max_size=40)
+rules = st.sampled_from([HOT, TRIP, QUICK])
+
+
+def walk(rule: AlarmRule, story: list[tuple[float, Happening]]) -> list[tuple[Now, Happening, Memory, Memory]]:
+    """Every step of a story: when, what happened, the memory before and after."""
+    memory, second, steps = Memory(), 0.0, []
+    for pause, happens in story:
+        second += pause
+        now, before = at(second), memory
+        if isinstance(happens, str):
+            try:
+                memory = request(rule, memory, wish(happens, now), now)
+            except Refusal:
+                memory = before
+        else:
+            memory = judge(rule, memory, happens, now)
+        steps.append((now, happens, before, memory))
+    return steps
+
+
+@given(rules, stories)
+def test_it_is_never_active_without_its_hold(rule: AlarmRule, story: list[tuple[float, Happening]]) -> None:
+    hot_since = math.inf
+    for now, happens, before, after in walk(rule, story):
+        if isinstance(happens, float):
+            hot_since = min(hot_since, now.steady) if happens > 45 else math.inf
+        if after.active and not before.active:
+            assert now.steady - hot_since >= rule.hold
+
+
+@given(rules, stories)
+def test_no_operator_changes_the_condition(rule: AlarmRule, story: list[tuple[float, Happening]]) -> None:
+    for _, happens, before, after in walk(rule, story):
+        if not isinstance(happens, float):
+            assert after.active == before.active
+
+
+@given(rules, stories)
+def test_what_is_active_is_always_shown(rule: AlarmRule, story: list[tuple[float, Happening]]) -> None:
+    for _, _, _, after in walk(rule, story):
+        if after.active:
+            assert after.state in (UNACK, ACKED, SHELVED)
+        else:
+            assert after.state in (NORMAL, RETURNED, LATCHED, SHELVED)
+        assert (after.shelf_ends is not None) == (after.state is SHELVED)
+
+
+@given(rules, stories)
+def test_every_change_stands_in_the_table(rule: AlarmRule, story: list[tuple[float, Happening]]) -> None:
+    """One step, or two where the end of shelving finds the condition wrong."""
+    table = transitions(rule)
+    for _, _, before, after in walk(rule, story):
+        one = {to for (state, _), to in table.items() if state is before.state} | {before.state}
+        two = {to for (state, event), to in table.items() if state in one and event in (Event.RAISE, Event.RETURN)}
+        assert after.state in one | two
+
+
+@given(stories)
+def test_a_latching_alarm_ends_only_by_a_reset(story: list[tuple[float, Happening]]) -> None:
+    for _, happens, before, after in walk(TRIP, story):
+        if before.state is not NORMAL and after.state is NORMAL:
+            assert happens == "reset"

@@ -1,0 +1,123 @@
+"""Migrations, on both databases."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from consumers.archive.migrate import SCRIPTS, migrate
+from joulebus.mariadb import MariaDB
+from runtime.database import check_schema, engine
+from schemas.tables import REVISION, metadata
+from schemas.troubles import Trouble
+
+Fresh = Callable[[], str]
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Fresh:
+    """Makes empty databases."""
+    numbers = iter(range(9))
+    if request.param == "sqlite":
+        return lambda: f"sqlite+aiosqlite:///{tmp_path}/{next(numbers)}.db"
+    mariadb: MariaDB = request.getfixturevalue("mariadb")
+    return mariadb.database
+
+
+def ask(url: str, question: Callable[[Connection], object]) -> object:
+    async def _ask() -> object:
+        database = engine(url)
+        try:
+            async with database.begin() as connection:
+                return await connection.run_sync(question)
+        finally:
+            await database.dispose()
+
+    return asyncio.run(_ask())
+
+
+def check(url: str) -> None:
+    async def _check() -> None:
+        database = engine(url)
+        try:
+            await check_schema(database)
+        finally:
+            await database.dispose()
+
+    asyncio.run(_check())
+
+
+def definitions(connection: Connection) -> dict[str, str]:
+    """How the database itself describes each table, in one line each."""
+    names = [table.name for table in metadata.sorted_tables]
+    if connection.dialect.name == "sqlite":
+        question = text("SELECT sql FROM sqlite_master WHERE name = :name")
+        found = {name: connection.execute(question, {"name": name}).scalar_one() for name in names}
+    else:
+        found = {name: connection.execute(text(f"SHOW CREATE TABLE `{name}`")).one()[1] for name in names}
+    return {name: "".join(words.split()) for name, words in found.items()}
+
+
+def test_a_migrated_database_is_exactly_the_definition(fresh: Fresh) -> None:
+    migrated, made = fresh(), fresh()
+    assert "from empty to migration 0001" in migrate(migrated)
+    ask(made, metadata.create_all)
+    assert ask(migrated, definitions) == ask(made, definitions)
+    context = {"compare_type": True, "compare_server_default": True}
+    differences = ask(
+        migrated, lambda connection: compare_metadata(MigrationContext.configure(connection, opts=context), metadata)
+    )
+    assert differences == []
+
+
+def test_the_program_and_the_scripts_agree_on_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
+
+
+def test_two_processes_at_once_migrate_once(fresh: Fresh) -> None:
+    url = fresh()
+    script = "import sys; from consumers.archive.migrate import migrate; print(migrate(sys.argv[1]))"
+    both = [
+        subprocess.Popen([sys.executable, "-c", script, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=50) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sorted("already" in out for out, _ in said) == [False, True]
+
+
+def test_a_migration_that_broke_off_goes_on(fresh: Fresh) -> None:
+    url = fresh()
+    ask(url, metadata.tables["alarm"].create)  # MariaDB does not take it back
+    migrate(url)
+    check(url)
+
+
+def test_a_wrong_schema_is_refused_with_what_to_run(fresh: Fresh) -> None:
+    url = fresh()
+    with pytest.raises(Trouble, match="is empty; run: joulebus migrate"):
+        check(url)
+    migrate(url)
+    check(url)
+    ask(url, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(Trouble, match="has the migration 9999, 0001 is needed; run: joulebus migrate"):
+        check(url)
+    with pytest.raises(Trouble, match="a migration that this joulebus does not know"):
+        migrate(url)
+
+
+def test_a_database_that_is_not_there_is_said_in_words() -> None:
+    with pytest.raises(Trouble, match="is it running") as trouble:
+        migrate("mariadb+asyncmy://joulebus:hush@127.0.0.1:1/joulebus")
+    assert "hush" not in str(trouble.value)

@@ -1,0 +1,118 @@
+"""What was heard becomes rows."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from consumers.archive.rows import KEPT, confirmations, ranges, sort_out
+from runtime.bus import Heard
+from schemas import tables, topics
+from schemas.messages import Telemetry
+from schemas.topics import Topic
+from schemas.units import Quality
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+EPOCH = "00112233aabbccdd"
+
+
+def sample(seq: int, device: str = "pcs", second: float | None = None, **more: Any) -> Heard[Any]:
+    at = NOON + timedelta(seconds=seq if second is None else second)
+    said = Telemetry(at=at, epoch=more.pop("epoch", EPOCH), seq=seq, values={"p": float(seq)}, **more)
+    place = {"site": "plant", "device": device}
+    return Heard(topics.TELEMETRY, place, said, "", said.model_dump_json().encode(), False, seq)
+
+
+def garbage(payload: bytes, topic: Topic[Any] = topics.TELEMETRY) -> Heard[Any]:
+    try:
+        topic.payload.model_validate_json(payload)
+    except ValidationError as wrong:
+        fault = str(wrong)
+    place = dict.fromkeys(topic.places, "x")
+    return Heard(topic, place, None, fault, payload, False, 1)
+
+
+@given(st.sets(st.integers(1, 60)))
+def test_ranges_hold_exactly_the_numbers_and_never_touch(numbers: set[int]) -> None:
+    found = ranges(numbers)
+    assert [n for low, high in found for n in range(low, high + 1)] == sorted(numbers)
+    assert all(after[0] > before[1] + 1 for before, after in pairwise(found))
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.sampled_from(["bms", "grid", "pcs"])), max_size=60))
+def test_however_a_batch_is_mixed_each_sample_is_one_row_in_the_order_of_the_key(mix: list[tuple[int, str]]) -> None:
+    entries, twins = sort_out([sample(seq, device) for seq, device in mix], NOON)
+    keys = [entry.key for entry in entries]
+    assert keys == sorted(set(keys))
+    assert {(key[1], key[4]) for key in keys} == {(device, seq) for seq, device in mix}
+    assert twins == len(mix) - len(keys)
+
+
+def test_quality_is_only_kept_where_something_is_not_good() -> None:
+    good, bad = sample(1), sample(2, quality={"p": Quality.FROZEN}, historical=True)
+    (first, second), _ = sort_out([good, bad], NOON)
+    assert first.row["quality"] is None
+    assert json.loads(second.row["quality"]) == {"p": "frozen"}
+    assert json.loads(second.row["points"]) == {"p": 2.0}
+    assert second.row["historical"] is True
+
+
+def test_what_is_not_valid_is_a_dead_letter_with_its_reason_and_a_cut_payload() -> None:
+    (entry,), _ = sort_out([garbage(b"\xff" * 10_000)], NOON)
+    assert entry.table is tables.dead_letter
+    assert entry.row["topic"] == "ems/v1/x/device/x/telemetry"
+    assert entry.row["payload"] == b"\xff" * 4096
+    assert "json" in entry.row["reason"].lower()
+    assert len(entry.row["reason"]) <= 500
+
+
+def test_two_equal_dead_letters_are_two() -> None:
+    entries, twins = sort_out([garbage(b""), garbage(b"")], NOON)
+    assert (len(entries), twins) == (2, 0)
+
+
+def test_a_cleared_retained_topic_is_no_row() -> None:
+    cleared = Heard(topics.ALARM, {"site": "plant", "alarm": "hot"}, None, "", b"", True, 1)
+    assert sort_out([cleared], NOON) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("heard", "says"),
+    [(sample(1, "d" * 65), "device: more than 64 letters"), (sample(2**63, second=0), "seq: more than 63 bits")],
+    ids=["a long name", "a large number"],
+)
+def test_what_fits_no_column_is_a_dead_letter_on_both_databases(heard: Heard[Any], says: str) -> None:
+    (entry,), _ = sort_out([heard], NOON)
+    assert entry.table is tables.dead_letter
+    assert entry.row["reason"].startswith(says)
+
+
+def test_the_largest_seq_fits() -> None:
+    (entry,), _ = sort_out([sample(2**63 - 1, second=0)], NOON)
+    assert entry.table is tables.telemetry
+
+
+def test_confirmed_is_each_epoch_of_each_device_by_itself() -> None:
+    batch = [sample(n) for n in (3, 1, 2, 7, 2)] + [sample(4, "bms"), sample(5, epoch="f" * 16)]
+    said = {(device, one.epoch): one.ranges for _, device, one in confirmations(batch)}
+    assert said == {("pcs", EPOCH): [(1, 3), (7, 7)], ("bms", EPOCH): [(4, 4)], ("pcs", "f" * 16): [(5, 5)]}
+
+
+def test_a_dead_letter_is_confirmed_when_it_says_which_sample_it_is() -> None:
+    newer = sample(9).payload.replace(b'"quality":{}', b'"quality":{"p":"not-yet-invented"}')
+    assert b"not-yet" in newer
+    (confirmed,) = confirmations([garbage(newer), garbage(b"{}"), garbage(b'{"epoch":"short","seq":1}')])
+    assert confirmed[2].ranges == [(9, 9)]
+
+
+def test_the_archive_listens_to_everything_that_is_said_and_done() -> None:
+    names = {topic.name for topic in KEPT}
+    assert names == {
+        *("device.telemetry", "device.command", "device.outcome", "plan.current"),
+        *("alarm.state", "alarm.request", "control.mode", "control.request"),
+    }

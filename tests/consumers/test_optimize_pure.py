@@ -1,0 +1,164 @@
+"""What optimize makes of telemetry, of the archive and of price files, before any plan."""
+
+import gzip
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.optimize.past import Past
+from consumers.optimize.prices import read_prices
+from consumers.optimize.situation import Situation
+from consumers.optimize.think import look, think
+from schemas.messages import Telemetry, Value
+from schemas.site import Site
+from schemas.troubles import Trouble
+from schemas.units import Quality
+from tests.consumers.test_dispatch_desk import plant_site
+
+NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return plant_site(tmp_path_factory.mktemp("site"))
+
+
+def said(second: float, values: dict[str, Value], **more: Any) -> Telemetry:
+    at = NOON + timedelta(seconds=second)
+    return Telemetry(at=at, epoch="0" * 16, seq=100_000 + int(second * 1000), values=values, **more)
+
+
+def told(site: Site) -> Situation:
+    situation = Situation.of(site)
+    situation.fold("grid", said(0, {"p": 30e3}))
+    situation.fold("pcs1", said(0, {"p": 10e3}))
+    situation.fold("bms1", said(0, {"soc": 55.0}))
+    situation.fold("pv1", said(0, {"p": 20e3}))
+    return situation
+
+
+def test_load_is_what_grid_battery_and_pv_make(site: Site) -> None:
+    situation = told(site)
+    assert (situation.load(NOON), situation.pv(NOON)) == (60e3, 20e3)
+    assert situation.soc is not None
+    assert situation.soc.value == 55.0
+    assert situation.missing(NOON) == []
+
+
+def test_silence_is_named_and_pv_may_sleep(site: Site) -> None:
+    later = NOON + timedelta(seconds=90)
+    situation = told(site)
+    situation.fold("grid", said(89, {"p": 30e3}))
+    assert situation.missing(later) == ["pcs1", "bms1"]
+    assert situation.pv(later) == 0.0
+    assert situation.ages(later) == {"grid": 1.0, "pcs1": 90.0, "bms1": 90.0, "pv1": 90.0}
+    assert Situation.of(site).missing(NOON) == ["grid", "pcs1", "bms1"]
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        said(5, {"p": 90e3}, historical=True),
+        said(-5, {"p": 90e3}),
+        said(5, {"p": 90e3}, quality={"p": Quality.IMPLAUSIBLE}),
+        said(5, {"p": "off"}),
+        said(5, {}),
+    ],
+    ids=["late", "older", "not good", "a word", "not read"],
+)
+def test_what_does_not_tell_of_now_changes_nothing(site: Site, late: Telemetry) -> None:
+    situation = told(site)
+    situation.fold("grid", late)
+    assert situation.load(NOON) == 60e3
+
+
+def test_a_spike_is_smoothed(site: Site) -> None:
+    situation = told(site)
+    situation.fold("grid", said(1, {"p": 200e3}))
+    assert 30e3 < situation.powers["grid"].value < 32e3
+
+
+@given(st.permutations(["grid", "pcs1", "bms1", "pv1"]), st.integers(1, 3))
+def test_order_and_repetition_of_devices_do_not_matter(site: Site, order: list[str], times: int) -> None:
+    values: dict[str, dict[str, Value]] = {
+        "grid": {"p": 30e3},
+        "pcs1": {"p": 10e3},
+        "bms1": {"soc": 55.0},
+        "pv1": {"p": 20e3},
+    }
+    situation = Situation.of(site)
+    for _ in range(times):
+        for device in order:
+            situation.fold(device, said(0, values[device]))
+    assert situation == told(site)
+
+
+def filled(site: Site, means: dict[str, list[float]], before: datetime = NOON) -> Past:
+    """Means of the quarter hours before an instant, oldest first."""
+    past = Past(site)
+    for device, values in means.items():
+        past.means[device] = {before - (len(values) - i) * QUARTER: value for i, value in enumerate(values)}
+    return past
+
+
+def test_the_past_of_the_load_is_the_sum_and_a_sleeping_inverter_is_dark(site: Site) -> None:
+    past = filled(site, {"grid": [10.0, 20.0, -30.0], "pcs1": [1.0, 2.0], "pv1": [50.0]})
+    assert [value for _, value in past.load()] == [21.0, 22.0]
+    assert [value for _, value in past.pv()] == [0.0, 50.0]
+
+
+def test_the_billed_peak_is_of_whole_windows_of_this_month(site: Site) -> None:
+    begin = datetime(2026, 5, 31, 22, tzinfo=UTC)  # June in Berlin
+    means = {"grid": [99e3, 99e3, 99e3, 99e3, 40e3, 60e3, 50e3, -70e3, 80e3]}
+    past = filled(site, means, begin + 5 * QUARTER)
+    later = begin + timedelta(hours=3)
+    assert past.billed(later, 15) == 80e3
+    assert past.billed(later, 60) == 37.5e3
+    assert past.billed(begin + timedelta(minutes=5), 15) == 0.0
+
+
+def test_a_plan_is_made_of_all_of_it(site: Site) -> None:
+    past = filled(site, {"grid": [50e3] * 96, "pcs1": [0.0] * 96, "pv1": [0.0] * 96})
+    situation = told(site)
+    outlook = look(situation, past, {}, NOON)
+    assert (outlook.soc, outlook.demand, outlook.billed, outlook.rated) == (55.0, 15.0, 50e3, 100e3)
+    assert (outlook.load[0], outlook.pv[0], outlook.buy[0], outlook.sell[0]) == (60e3, 20e3, 0.12, 0.05)
+    assert {at.hour for at, price in zip(outlook.starts, outlook.buy, strict=True) if price > 0.2} == {15, 16, 17, 18}
+    plan, wrong = think(situation, past, {}, NOON)
+    assert wrong == []
+    assert plan.inputs == {"grid": 0.0, "pcs1": 0.0, "bms1": 0.0, "pv1": 0.0}
+    assert plan.cost < plan.cost_idle
+
+
+PRICES = "timestamp_utc,price_eur_per_mwh\n2026-06-10T10:15:00Z,50.5\n2026-06-10T10:00:00Z,-20\n2026-06-10T10:30:00Z,\n"
+
+
+@pytest.mark.parametrize("name", ["prices.csv", "prices.csv.gz"])
+def test_a_price_file_is_read(tmp_path: Path, name: str) -> None:
+    packed = gzip.compress(PRICES.encode()) if name.endswith(".gz") else PRICES.encode()
+    (tmp_path / name).write_bytes(packed)
+    series = read_prices(tmp_path / name)
+    assert series.hold == QUARTER
+    assert [series.at(NOON + timedelta(minutes=m)) for m in (-1, 0, 14, 15, 30)] == [None, -0.02, -0.02, 0.0505, None]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"timestamp_utc,price_eur_per_mwh\nyesterday,3\n", r"prices.csv:2: not `timestamp_utc"),
+        (b"time,price_eur_per_mwh\n2026-06-10T10:00:00Z,3\n", r"prices.csv:2: not `timestamp_utc"),
+        (b"timestamp_utc,price_eur_per_mwh\n2026-06-10T10:00:00Z,3 EUR\n", r"prices.csv:2: .*3 EUR"),
+        (b"\xff\xfe\x00", r"prices.csv cannot be read"),
+        (None, r"prices.csv cannot be read"),
+    ],
+)
+def test_a_bad_price_file_is_said(tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "prices.csv").write_bytes(content)
+    with pytest.raises(Trouble, match=words):
+        read_prices(tmp_path / "prices.csv")

@@ -1,0 +1,398 @@
+"""The page in a real browser over a real broker: an operator looks, and acts."""
+
+import asyncio
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+from consumers.status.service import run
+from joulebus import neighbours
+from joulebus.server import free_port
+from runtime.bus import Bus
+from runtime.database import engine
+from runtime.part import Part
+from runtime.settings import Settings, parse_broker
+from schemas import topics
+from schemas.messages import (
+    Alarm,
+    AlarmPriority,
+    AlarmRequest,
+    AlarmState,
+    ControlMode,
+    ControlRequest,
+    DeviceState,
+    DeviceStatus,
+    Limited,
+    Mode,
+    Outcome,
+    OutcomeState,
+    Plan,
+    ServiceStatus,
+    Step,
+    Telemetry,
+)
+from schemas.tables import metadata, telemetry
+from schemas.topics import M, Topic
+from schemas.troubles import Trouble
+from schemas.units import utc_now
+from tests.conftest import Broker
+from tests.consumers.test_status_state import DEVICES, EPOCH, page_site
+
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+ROLES = ("bridge", "alarms", "optimize", "dispatch", "archive")
+SOON = 5_000
+"""Milliseconds until the page shows what was said."""
+
+
+class Scene:
+    """A site that is told by the test, the page as a running part, and an operator's browser."""
+
+    def __init__(self, name: str, buses: dict[str, Bus], address: str, context: BrowserContext) -> None:
+        self.site = name
+        self.buses = buses
+        self.address = address
+        self.context = context
+        self.complaints: list[str] = []
+        self.seq = 0
+
+    async def say(self, role: str, topic: Topic[M], message: M | None, **place: str) -> None:
+        address = topic.at(site=self.site, **place)
+        await self.buses[role].send(
+            address, message.model_dump_json().encode() if message else b"", retain=topic.retain
+        )
+
+    async def measure(self, device: str, late: float = 0.0, **values: Any) -> None:
+        self.seq += 1
+        at = utc_now() - timedelta(seconds=late)
+        told = Telemetry(at=at, epoch=EPOCH, seq=self.seq, values=values)
+        await self.say("bridge", topics.TELEMETRY, told, device=device)
+
+    async def everything(self) -> None:
+        """A site on an ordinary day."""
+        for device in DEVICES:
+            status = DeviceStatus(at=utc_now(), state=DeviceState.ONLINE)
+            await self.say("bridge", topics.DEVICE_STATUS, status, device=device)
+        for role in ROLES:
+            await self.say(role, topics.SERVICE_STATUS, online(), service=role)
+        await self.measure("grid", p=12_300.0)
+        await self.measure("pcs1", p=-20_000.0, state="running")
+        await self.measure("pv1", p=45_600.0)
+        await self.measure("bms1", soc=63.4)
+        await self.say("optimize", topics.PLAN, plan())
+        auto = ControlMode(at=utc_now(), mode=Mode.AUTO, who="dispatch")
+        await self.say("dispatch", topics.CONTROL_MODE, auto)
+
+    async def open(self, **options: Any) -> Page:
+        page = await self.context.new_page()
+        page.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda wrong: self.complaints.append(str(wrong)))
+        await page.emulate_media(**options)
+        await page.goto(self.address)
+        await expect(page.locator("#lamp")).to_have_text("live", timeout=SOON)
+        return page
+
+
+def online() -> ServiceStatus:
+    return ServiceStatus(state="online", at=utc_now(), version="0.1.0", lag=0.1)
+
+
+def plan() -> Plan:
+    start = utc_now() - timedelta(minutes=5)
+    steps = [
+        Step(
+            at=start + timedelta(minutes=15 * n), seconds=900.0, power=-20e3, soc=60.0 + n, grid=10e3, load=40e3,
+            pv=50e3, price_import=0.3, price_export=0.1, marginal_value=0.2, reason="store what would be sold cheaply",
+        )
+        for n in range(8)
+    ]  # fmt: skip
+    until = utc_now() + timedelta(hours=1)
+    return Plan(id="p1", at=start, until=until, currency="EUR", steps=steps, peak=50e3, cost=10.0, cost_idle=12.5)
+
+
+def alarm(state: AlarmState = AlarmState.UNACKNOWLEDGED, text: str = "The battery is warm.") -> Alarm:
+    now = utc_now()
+    return Alarm(
+        at=now, state=state, priority=AlarmPriority.HIGH, device="bms1", point="cell_t_max", text=text, value=46.0,
+        limit=45.0, since=now - timedelta(minutes=3),
+    )  # fmt: skip
+
+
+async def archive(folder: Path, site: str) -> str:
+    """A database with an hour of the site."""
+    url = f"sqlite+aiosqlite:///{folder}/archive.db"
+    database = engine(url)
+    now = utc_now()
+    rows = [
+        {
+            "site": site, "device": device, "at": now - timedelta(seconds=20 * ago), "epoch": EPOCH, "seq": 1000 - ago,
+            "historical": False, "points": f'{{"{point}": {value}}}', "quality": None,
+        }
+        for device, point, value in (("grid", "p", 10e3), ("pcs1", "p", 0.0), ("pv1", "p", 20e3), ("bms1", "soc", 20.0))
+        for ago in range(180)
+    ]  # fmt: skip
+    async with database.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+        await connection.execute(telemetry.insert(), rows)
+    await database.dispose()
+    return url
+
+
+async def answering(address: str) -> None:
+    async with httpx.AsyncClient() as asking:
+        for _ in range(100):
+            with suppress(httpx.TransportError):
+                await asking.get(f"{address}/health")
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError(f"{address} does not answer")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def scene(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    folder, name = tmp_path_factory.mktemp("page"), f"page-{secrets.token_hex(4)}"
+    site, port = page_site(folder, name), free_port()
+    settings = Settings(parse_broker(broker.url("status"), "status", None, {}), await archive(folder, name))
+    async with AsyncExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr("consumers.status.app.BEAT", 0.1)
+        serving = asyncio.create_task(run(Part("status", site, settings), port=port))
+        stack.push_async_callback(ended, serving)
+        buses = {
+            role: await stack.enter_async_context(Bus(parse_broker(broker.url(role), role, None, {}), identifier=role))
+            for role in ROLES
+        }
+        playing = await stack.enter_async_context(async_playwright())
+        path = shutil.which("chromium-headless-shell") or str(neighbours.chromium().path)
+        browser = await playing.chromium.launch(executable_path=path, args=CHROMIUM, env={**neighbours.chromium().env})
+        stack.push_async_callback(browser.close)
+        await answering(f"http://127.0.0.1:{port}")
+        context = await browser.new_context(viewport={"width": 1440, "height": 900})
+        yield Scene(name, buses, f"http://127.0.0.1:{port}", context)
+
+
+async def ended(serving: "asyncio.Task[None]") -> None:
+    began = time.monotonic()
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+    assert time.monotonic() - began < 3, "open pages must not hold up the end"
+
+
+async def heard(bus: Bus, *addresses: str) -> Any:
+    async for batch in bus.listen(*addresses):
+        bus.ack(batch)
+        return batch[0]
+    raise AssertionError("the connection ended")
+
+
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+
+
+@in_one_loop
+async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    for name, power, doing in (
+        ("grid", "12.3", "importing"),
+        ("pv", "45.6", "producing"),
+        ("battery", "20.0", "charging"),
+        ("load", "37.9", "consuming"),
+    ):
+        await expect(page.locator(f"[data-node={name}] .value")).to_have_text(power, timeout=SOON)
+        await expect(page.locator(f"[data-label={name}]")).to_have_text(doing)
+    await expect(page.locator("#soc")).to_have_text("63.4 %")
+    await expect(page.locator("#mode")).to_have_text("AUTO")
+    await expect(page.locator("#no-alarms")).to_contain_text("No alarms")
+    await expect(page.locator("#devices tr")).to_have_count(4)
+    await expect(page.locator("#services .bad")).to_have_count(0)
+    await expect(page.locator("#facts")).to_contain_text("2.50 EUR less than at rest")
+    await scene.measure("grid", p=-3_000.0)
+    await expect(page.locator("[data-label=grid]")).to_have_text("exporting", timeout=SOON)
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_the_curves_show_the_archive_beside_the_plan(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    await page.get_by_role("button", name="±1 h").click()
+    await expect(page.locator(".uplot")).to_have_count(3, timeout=SOON)
+    await page.locator("#chart-power .u-over").hover(position={"x": 180, "y": 40})
+    words = page.locator("[data-curve=pv] b")
+    await expect(words).to_have_text("20.0 / –", timeout=SOON)
+    found = (await page.evaluate("fetch('/api/series?hours=1').then(r => r.json())"))["columns"]
+    assert max(value for value in found["load"] if value is not None) == 30e3
+    assert found["plan_pv"][-1] == 50e3
+    await expect(page.locator("#curves-fault")).to_be_hidden()
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_old_values_and_dead_services_are_never_shown_as_live(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    await expect(page.locator("[data-node=grid].doubtful")).to_have_count(0, timeout=SOON)
+    await scene.measure("grid", late=30, p=9_000.0)
+    await expect(page.locator("[data-label=grid]")).to_contain_text("stale", timeout=SOON)
+    await expect(page.locator("[data-node=load].doubtful")).to_have_count(1)
+    await expect(page.locator("#devices tr[data-key=grid] .lamp")).to_have_text("silent")
+    died = ServiceStatus(state="offline", detail="died or lost its connection")
+    await scene.say("alarms", topics.SERVICE_STATUS, died, service="alarms")
+    await expect(page.locator("#services li[data-key=alarms] .lamp")).to_have_text("down", timeout=SOON)
+    await expect(page.locator("#no-alarms")).to_contain_text("Alarms are not known: the alarm service is down")
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_an_alarm_is_seen_and_acknowledged_with_the_keyboard(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    text = "The battery is <b onclick=alert(1)>warm</b> & wants <img src=x onerror=alert(2)> air."
+    await scene.say("alarms", topics.ALARM, alarm(text=text), alarm="warm-bms1")
+    row = page.locator("#alarms li[data-key=warm-bms1]")
+    await expect(row.locator("[data-f=text]")).to_have_text(text, timeout=SOON)
+    await expect(row.locator("img")).to_have_count(0)
+    assert (await page.title()).startswith("(1) ")
+    listening = asyncio.create_task(heard(scene.buses["alarms"], topics.ALARM_REQUEST.at(site=scene.site)))
+    await asyncio.sleep(0.2)
+    await row.get_by_role("button", name="Acknowledge").focus()
+    await page.keyboard.press("Enter")
+    await page.locator("#ask [name=who]").fill("Ann")
+    await page.keyboard.press("Enter")
+    got = await asyncio.wait_for(listening, 5)
+    assert isinstance(got.message, AlarmRequest)
+    assert (got.message.action, got.message.who, got.place["alarm"], got.retained) == ("ack", "Ann", "warm-bms1", False)
+    await expect(page.locator("#toast")).to_contain_text("Asked")
+    await scene.say("alarms", topics.ALARM, alarm(AlarmState.ACKNOWLEDGED), alarm="warm-bms1")
+    await expect(row.get_by_role("button", name="Acknowledge")).to_be_hidden(timeout=SOON)
+    await scene.say("alarms", topics.ALARM, None, alarm="warm-bms1")
+    await expect(row).to_have_count(0, timeout=SOON)
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_an_operator_asks_for_a_power_for_a_time(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    listening = asyncio.create_task(heard(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)))
+    await page.locator("#mode").click()
+    await page.get_by_label("Manual").check()
+    await page.get_by_label("Charge", exact=True).check()
+    await page.locator("#steer [name=kw]").fill("12.5")
+    await page.locator("#steer [name=who]").fill("Ann")
+    await page.get_by_role("button", name="Ask for it").click()
+    got = await asyncio.wait_for(listening, 5)
+    assert isinstance(got.message, ControlRequest)
+    assert (got.message.mode, got.message.power, got.message.who) == (Mode.MANUAL, -12_500.0, "Ann")
+    assert got.message.until is not None
+    assert timedelta(minutes=59) < got.message.until - utc_now() <= timedelta(hours=1)
+    manual = ControlMode(at=utc_now(), mode=Mode.MANUAL, who="Ann", power=-12_500.0, until=got.message.until)
+    await scene.say("dispatch", topics.CONTROL_MODE, manual)
+    await expect(page.locator("#mode")).to_contain_text("MANUAL −12.5 kW until", timeout=SOON)
+    await page.close()
+    assert scene.complaints == []
+
+
+CONTRAST = """() => {
+  const rgba = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { r, g, b, a }; };
+  const linear = (c) => c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4;
+  const light = ({ r, g, b }) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const ground = (node) => {
+    const colour = rgba(getComputedStyle(node).backgroundColor);
+    return colour.a || !node.parentElement ? colour : ground(node.parentElement);
+  };
+  const weak = [];
+  for (const node of document.querySelectorAll("body *")) {
+    const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    if (!own || !node.checkVisibility() || node.closest(".shape, dialog, .visually-hidden")) continue;
+    const style = getComputedStyle(node);
+    const [a, b] = [light(rgba(node instanceof SVGElement ? style.fill : style.color)), light(ground(node))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) weak.push(`${node.textContent.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
+  }
+  return weak;
+}"""
+"""Texts that are too faint for WCAG AA."""
+
+
+@in_one_loop
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 400])
+async def test_it_can_be_read_on_a_desk_and_on_a_phone(scene: Scene, width: int, scheme: str) -> None:
+    page = await scene.open(color_scheme=scheme, reduced_motion="reduce")
+    await page.set_viewport_size({"width": width, "height": 900})
+    await scene.everything()
+    long = "Import is far above the limit of the connection, for longer than the contract allows. " * 3
+    await scene.say("alarms", topics.ALARM, alarm(text=long), alarm="long-bms1")
+    limits = [Limited(point="p_set", source="bms:charge", wanted=-30e3, allowed=-20e3)]
+    outcome = Outcome(
+        id="c1", at=utc_now(), state=OutcomeState.VERIFIED, requested={"p_set": -30e3}, applied={"p_set": -20e3},
+        limited_by=limits,
+    )  # fmt: skip
+    await scene.say("bridge", topics.OUTCOME, outcome, device="pcs1")
+    await scene.say(
+        "archive", topics.SERVICE_STATUS, ServiceStatus(state="offline", detail="stopped"), service="archive"
+    )
+    await expect(page.locator("#limits")).to_contain_text("limited by bms:charge −30.0 → −20.0 kW", timeout=SOON)
+    await expect(page.locator(".uplot")).to_have_count(3, timeout=SOON)
+    await expect(page.locator("#services .bad")).to_have_count(1, timeout=SOON)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await page.evaluate(CONTRAST) == []
+    assert await page.evaluate("document.getAnimations().length") == 0, "whoever wants no motion gets none"
+    await scene.say("alarms", topics.ALARM, None, alarm="long-bms1")
+    await page.close()
+    assert scene.complaints == []
+
+
+# --- without neighbours --------------------------------------------------------------------------------
+
+
+async def test_without_broker_and_database_the_page_says_so_at_once(tmp_path: Path) -> None:
+    port, nowhere = free_port(), free_port()
+    settings = Settings(
+        parse_broker(f"mqtt://127.0.0.1:{nowhere}", "status", None, {}),
+        f"mariadb+asyncmy://ems:x@127.0.0.1:{nowhere}/ems",
+    )
+    serving = asyncio.create_task(run(Part("status", page_site(tmp_path), settings, patience=None), port=port))
+    try:
+        await answering(f"http://127.0.0.1:{port}")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=1) as asking:
+            assert (await asking.get("/")).status_code == 200
+            series = (await asking.get("/api/series")).json()
+            state = (await asking.get("/api/state")).json()
+            health = await asking.get("/health")
+            wish = await asking.post(
+                "/api/control", json={"mode": "auto", "who": "Ann"}, headers={"x-joulebus": "page"}
+            )
+    finally:
+        await ended(serving)
+    assert (state["broker"], state["archive"]) == (False, False)
+    assert {part["state"] for part in state["flow"].values()} == {"missing"}
+    assert series["fault"] == "the archive cannot be read"
+    assert len(series["at"]) == len(series["columns"]["load"]) > 0
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    assert (wish.status_code, wish.json()["detail"]) == (503, "there is no connection to the broker")
+
+
+async def test_a_port_in_use_is_said_in_words(tmp_path: Path) -> None:
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "status", None, {}), f"sqlite+aiosqlite:///{tmp_path}/a.db")
+    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(Trouble, match=f"127.0.0.1:{port}: Address already in use; give another"):
+            await run(Part("status", page_site(tmp_path), settings), port=port)

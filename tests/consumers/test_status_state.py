@@ -1,0 +1,336 @@
+"""What the page says of a site: the truth, also when the truth is that nobody knows."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from consumers.status.state import Moment, Peak, State, fold
+from consumers.status.view import view
+from schemas.messages import (
+    Alarm,
+    AlarmPriority,
+    AlarmState,
+    ControlMode,
+    DeviceState,
+    DeviceStatus,
+    Limited,
+    Mode,
+    Outcome,
+    OutcomeState,
+    Plan,
+    ServiceStatus,
+    Step,
+    Telemetry,
+)
+from schemas.site import Site, load_site
+from schemas.topics import ALARM, CONTROL_MODE, DEVICE_STATUS, OUTCOME, PLAN, SERVICE_STATUS, TELEMETRY, Topic
+from schemas.units import Quality
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+EPOCH = "00112233aabbccdd"
+
+SITE = """
+site = "{name}"
+title = "Test & <Site>"
+time_zone = "Europe/Berlin"
+tariff = "tariff.toml"
+grid = {{ meter = "grid", import_limit = 100e3, export_limit = 50e3 }}
+battery = {{ pcs = "pcs1", bms = "bms1", energy = 200e3 }}
+"""
+DEVICES = {
+    "grid": "janitza_umg96rme",
+    "pcs1": "sinexcel_pws2",
+    "bms1": "pylontech_powercube_m2",
+    "pv1": "sunspec_pv",
+}
+
+
+def page_site(folder: Path, name: str = "plant") -> Site:
+    """A site with one device of each kind, with shipped profiles."""
+    blocks = [
+        f'[[device]]\nname = "{device}"\nprofile = "{profile}"\naddress = "tcp://127.0.0.1:{502 + number}"\n'
+        "rated_power = 100e3\n"
+        for number, (device, profile) in enumerate(DEVICES.items())
+    ]
+    (folder / "tariff.toml").write_text("[[import.period]]\nprice = 0.30\n", encoding="utf-8")
+    (folder / "site.toml").write_text(SITE.format(name=name) + "".join(blocks), encoding="utf-8")
+    return load_site(folder / "site.toml")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(page_site(tmp_path), broker=True)
+
+
+def at(second: float) -> Moment:
+    return Moment(NOON + timedelta(seconds=second), 1000.0 + second)
+
+
+def hear(state: State, second: float, topic: Topic[Any], message: BaseModel | None, **place: str) -> None:
+    fold(state, topic, {"site": "plant", **place}, message, at(second))
+
+
+def measured(second: float, seq: int = 1, **values: float) -> Telemetry:
+    return Telemetry(at=NOON + timedelta(seconds=second), epoch=EPOCH, seq=seq, values=dict(values))
+
+
+def alarm(state: AlarmState = AlarmState.UNACKNOWLEDGED, priority: AlarmPriority = AlarmPriority.HIGH) -> Alarm:
+    return Alarm(at=NOON, state=state, priority=priority, device="bms1", point="soc", text="Low.", since=NOON)
+
+
+def step(minute: float, power: float = 10e3) -> Step:
+    return Step(
+        at=NOON + timedelta(minutes=minute), seconds=900.0, power=power, soc=50.0, grid=20e3, load=30e3, pv=0.0,
+        price_import=0.3, price_export=0.1, marginal_value=0.2, reason=f"from minute {minute:.0f}",
+    )  # fmt: skip
+
+
+def plan(*steps: Step) -> Plan:
+    until = steps[-1].at + timedelta(seconds=steps[-1].seconds)
+    return Plan(id="p1", at=NOON, until=until, currency="EUR", steps=list(steps), cost=1.0, cost_idle=2.0)
+
+
+# --- power -----------------------------------------------------------------------------------------
+
+
+def all_measured(state: State, second: float, grid: float, battery: float, pv: float) -> None:
+    for device, power in (("grid", grid), ("pcs1", battery), ("pv1", pv)):
+        hear(state, second, TELEMETRY, measured(second, p=power), device=device)
+
+
+def test_the_load_is_what_grid_battery_and_pv_bring(state: State) -> None:
+    all_measured(state, 0, grid=5e3, battery=-20e3, pv=40e3)
+    flow = view(state, at(1))["flow"]
+    assert [flow[name]["value"] for name in ("grid", "battery", "pv", "load")] == [5e3, -20e3, 40e3, 25e3]
+    assert {part["state"] for part in flow.values()} == {"live"}
+
+
+def test_a_load_nobody_can_know_is_not_guessed(state: State) -> None:
+    hear(state, 0, TELEMETRY, measured(0, p=5e3), device="grid")
+    load = view(state, at(1))["flow"]["load"]
+    assert (load["value"], load["state"]) == (None, "missing")
+
+
+@pytest.mark.parametrize(
+    ("second", "shown"), [(0, "live"), (9.9, "live"), (10.1, "stale"), (3600, "stale")], ids="{}".format
+)
+def test_a_value_older_than_its_patience_is_stale(state: State, second: float, shown: str) -> None:
+    all_measured(state, 0, 1e3, 2e3, 3e3)
+    flow = view(state, at(second))["flow"]
+    assert {part["state"] for part in flow.values()} == {shown}
+    assert flow["grid"]["age"] == pytest.approx(second)
+
+
+@pytest.mark.parametrize(
+    ("late", "shown"), [(0, "live"), (8, "live"), (30, "stale"), (-3600, "live")], ids=["now", "8 s", "30 s", "ahead"]
+)
+def test_a_value_that_comes_late_is_as_old_as_it_says(state: State, late: float, shown: str) -> None:
+    hear(state, 0, TELEMETRY, measured(-late, p=1e3), device="grid")
+    assert view(state, at(0))["flow"]["grid"]["state"] == shown
+
+
+@given(step=st.floats(-1e6, 1e6))
+def test_a_step_of_the_wall_clock_makes_nothing_younger_or_older(
+    tmp_path_factory: pytest.TempPathFactory, step: float
+) -> None:
+    state = State(page_site(tmp_path_factory.mktemp("clock")), broker=True)
+    hear(state, 0, TELEMETRY, measured(0, p=1e3), device="grid")
+    stepped = Moment(NOON + timedelta(seconds=4 + step), 1004.0)
+    assert view(state, stepped)["flow"]["grid"] == {"value": 1e3, "unit": "W", "state": "live", "age": 4.0}
+
+
+def test_what_the_outbox_sends_afterwards_is_not_now(state: State) -> None:
+    hear(state, 0, TELEMETRY, measured(0, 5, p=1e3), device="grid")
+    late = Telemetry(at=NOON, epoch=EPOCH, seq=6, historical=True, values={"p": 9e3})
+    hear(state, 1, TELEMETRY, late, device="grid")
+    hear(state, 1, TELEMETRY, measured(0, 4, p=7e3), device="grid")
+    assert view(state, at(1))["flow"]["grid"]["value"] == 1e3
+
+
+def test_a_new_outbox_counts_from_one_again(state: State) -> None:
+    hear(state, 0, TELEMETRY, measured(0, 900, p=1e3), device="grid")
+    renewed = Telemetry(at=NOON, epoch="ffffffffffffffff", seq=1, values={"p": 2e3})
+    hear(state, 1, TELEMETRY, renewed, device="grid")
+    assert view(state, at(1))["flow"]["grid"]["value"] == 2e3
+
+
+def test_a_value_of_bad_quality_says_so(state: State) -> None:
+    doubtful = Telemetry(at=NOON, epoch=EPOCH, seq=1, values={"p": 5e3}, quality={"p": Quality.FROZEN})
+    all_measured(state, 0, 1e3, 2e3, 3e3)
+    hear(state, 0, TELEMETRY, doubtful.model_copy(update={"seq": 2}), device="grid")
+    seen = view(state, at(1))
+    assert (seen["flow"]["grid"]["state"], seen["flow"]["load"]["state"]) == ("frozen", "frozen")
+    assert seen["devices"][0]["doubtful"] == {"p": "frozen"}
+
+
+def test_without_the_broker_nothing_is_live(state: State) -> None:
+    all_measured(state, 0, 1e3, 2e3, 3e3)
+    hear(state, 0, SERVICE_STATUS, ServiceStatus(state="online", at=NOON), service="bridge")
+    state.broker = False
+    seen = view(state, at(1))
+    assert {part["state"] for part in seen["flow"].values()} == {"stale"}
+    assert {device["state"] for device in seen["devices"]} == {"unknown"}
+    assert {service["state"] for service in seen["services"]} == {"unknown"}
+
+
+# --- devices and services ----------------------------------------------------------------------------
+
+
+def test_a_device_says_how_it_is_and_silence_says_more(state: State) -> None:
+    def shown(second: float) -> tuple[str, str]:
+        found = view(state, at(second))["devices"][0]
+        return found["state"], found["reason"]
+
+    assert shown(0) == ("silent", "nothing heard yet")
+    hear(state, 0, DEVICE_STATUS, DeviceStatus(at=NOON, state=DeviceState.ONLINE), device="grid")
+    hear(state, 0, TELEMETRY, measured(0, p=1e3), device="grid")
+    assert shown(1) == ("online", "")
+    assert shown(20) == ("silent", "last heard 20 s ago")
+    hear(state, 21, DEVICE_STATUS, DeviceStatus(at=NOON, state=DeviceState.OFFLINE, reason="timeout"), device="grid")
+    assert shown(21) == ("offline", "timeout")
+
+
+def test_an_offline_device_has_no_live_values(state: State) -> None:
+    all_measured(state, 0, 1e3, 2e3, 3e3)
+    hear(state, 1, DEVICE_STATUS, DeviceStatus(at=NOON, state=DeviceState.OFFLINE), device="pcs1")
+    flow = view(state, at(1))["flow"]
+    assert [flow[name]["state"] for name in ("grid", "battery", "load")] == ["live", "stale", "stale"]
+
+
+def test_the_alarms_of_a_device_are_shown_wherever_its_map_keeps_them(state: State) -> None:
+    none: dict[str, Any] = {name: [] for name in ("alarms", *(f"alarms_{n}" for n in range(2, 7)))}
+    values = none | {"alarms_5": ["bms_timeout"]}
+    hear(state, 0, TELEMETRY, Telemetry(at=NOON, epoch=EPOCH, seq=1, values=values), device="pcs1")
+    assert view(state, at(1))["devices"][1]["flags"] == ["bms_timeout"]
+    assert view(state, at(500))["devices"][1]["flags"] is None, "old flags are no flags"
+
+
+ONLINE = ServiceStatus(state="online", at=NOON, version="0.1.0", lag=0.2)
+
+
+@pytest.mark.parametrize(
+    ("status", "second", "shown"),
+    [
+        (ONLINE, 11.9, "online"),
+        (ONLINE, 12.1, "down"),
+        (ONLINE.model_copy(update={"at": NOON - timedelta(minutes=5)}), 0.0, "down"),
+        (ServiceStatus(state="offline"), 0.0, "down"),
+        (None, 0.0, "down"),
+    ],
+    ids=["speaks", "went silent", "an old retained word", "its last will", "never heard"],
+)
+def test_a_service_is_down_when_it_is_silent(
+    state: State, status: ServiceStatus | None, second: float, shown: str
+) -> None:
+    hear(state, 0, SERVICE_STATUS, status, service="archive")
+    services = {one["service"]: one["state"] for one in view(state, at(second))["services"]}
+    assert services["archive"] == shown
+    assert set(services) == {"bridge", "archive", "alarms", "optimize", "dispatch", "status"}
+
+
+# --- alarms ------------------------------------------------------------------------------------------
+
+
+def test_the_worst_new_alarm_comes_first(state: State) -> None:
+    for name, priority, known in (
+        ("a", AlarmPriority.LOW, AlarmState.UNACKNOWLEDGED),
+        ("b", AlarmPriority.CRITICAL, AlarmState.SHELVED),
+        ("c", AlarmPriority.HIGH, AlarmState.ACKNOWLEDGED),
+        ("d", AlarmPriority.HIGH, AlarmState.UNACKNOWLEDGED),
+    ):
+        hear(state, 0, ALARM, alarm(known, priority), alarm=name)
+    assert [one["alarm"] for one in view(state, at(0))["alarms"]["list"]] == ["d", "c", "a", "b"]
+
+
+@pytest.mark.parametrize("end", [None, alarm(AlarmState.NORMAL)], ids=["cleared", "normal"])
+def test_an_alarm_that_ended_is_gone(state: State, end: Alarm | None) -> None:
+    hear(state, 0, ALARM, alarm(), alarm="soc_low-bms1")
+    hear(state, 1, ALARM, end, alarm="soc_low-bms1")
+    assert view(state, at(1))["alarms"]["list"] == []
+
+
+@pytest.mark.parametrize(
+    ("known", "asks"),
+    [
+        (AlarmState.UNACKNOWLEDGED, ["ack", "shelve"]),
+        (AlarmState.ACKNOWLEDGED, ["shelve"]),
+        (AlarmState.RETURNED, ["ack"]),
+        (AlarmState.LATCHED, ["reset"]),
+        (AlarmState.SHELVED, ["unshelve"]),
+        (AlarmState.SUPPRESSED, []),
+    ],
+)
+def test_only_what_an_alarm_answers_to_is_offered(state: State, known: AlarmState, asks: list[str]) -> None:
+    hear(state, 0, ALARM, alarm(known), alarm="a")
+    assert view(state, at(0))["alarms"]["list"][0]["asks"] == asks
+
+
+def test_no_alarms_is_only_said_when_somebody_watches(state: State) -> None:
+    assert view(state, at(0))["alarms"]["doubt"] == "the alarm service is down"
+    hear(state, 0, SERVICE_STATUS, ONLINE, service="alarms")
+    assert view(state, at(1))["alarms"] == {"doubt": "", "list": []}
+    state.broker = False
+    assert view(state, at(1))["alarms"]["doubt"] == "no connection to the broker"
+
+
+def test_a_new_connection_forgets_what_was_only_retained(state: State) -> None:
+    hear(state, 0, ALARM, alarm(), alarm="a")
+    hear(state, 0, PLAN, plan(step(0)))
+    hear(state, 0, TELEMETRY, measured(0, p=1e3), device="grid")
+    state.renew()
+    seen = view(state, at(1))
+    assert (seen["alarms"]["list"], seen["plan"], seen["flow"]["grid"]["value"]) == ([], None, 1e3)
+
+
+# --- plan, mode, dispatch ------------------------------------------------------------------------------
+
+
+def test_the_plan_shows_the_step_of_now_and_its_own_end(state: State) -> None:
+    assert view(state, at(0))["plan"] is None
+    hear(state, 0, PLAN, plan(step(0), step(15)))
+    shown = {minute: view(state, at(60 * minute))["plan"] for minute in (1, 14, 15, 31)}
+    reasons = [found["step"] and found["step"]["reason"] for found in shown.values()]
+    assert reasons == ["from minute 0", "from minute 0", "from minute 15", None]
+    assert [found["valid"] for found in shown.values()] == [True, True, True, False]
+    hear(state, 5, PLAN, None)
+    assert view(state, at(5))["plan"] is None
+
+
+def test_the_mode_is_doubted_when_nobody_steers(state: State) -> None:
+    manual = ControlMode(at=NOON, mode=Mode.MANUAL, who="Ann", power=5e3, until=NOON + timedelta(seconds=10))
+    hear(state, 0, CONTROL_MODE, manual)
+    assert view(state, at(0))["mode"]["doubt"] == "dispatch is down"
+    hear(state, 0, SERVICE_STATUS, ONLINE, service="dispatch")
+    assert view(state, at(1))["mode"] | {"doubt": ""} == view(state, at(1))["mode"]
+    assert view(state, at(11))["mode"]["doubt"] == "the lease has ended"
+    hear(state, 11, CONTROL_MODE, None)
+    assert view(state, at(11))["mode"]["mode"] == "unknown"
+
+
+def outcome(second: float, kind: OutcomeState, allowed: float = 8e3) -> Outcome:
+    limit = Limited(point="p_set", source="bms:discharge", wanted=10e3, allowed=allowed)
+    return Outcome(
+        id=f"c{second}", at=NOON + timedelta(seconds=second), state=kind, requested={"p_set": 10e3},
+        applied={"p_set": allowed}, measured={"p": 7.9e3}, limited_by=[limit], source="dispatch", reason="plan",
+    )  # fmt: skip
+
+
+def test_dispatch_says_what_came_of_the_last_command_and_what_limited_it(state: State) -> None:
+    assert view(state, at(0))["dispatch"] is None
+    hear(state, 0, OUTCOME, outcome(0, OutcomeState.VERIFIED), device="pcs1")
+    hear(state, 1, OUTCOME, outcome(1, OutcomeState.ACCEPTED), device="pcs1")
+    seen = view(state, at(2))["dispatch"]
+    assert (seen["state"], seen["wanted"], seen["applied"], seen["measured"]) == ("verified", 10e3, 8e3, 7.9e3)
+    assert seen["limited_by"] == [{"point": "p_set", "source": "bms:discharge", "wanted": 10e3, "allowed": 8e3}]
+    assert [view(state, at(second))["dispatch"]["current"] for second in (9, 11)] == [True, False]
+
+
+def test_the_peak_of_a_window_long_gone_is_not_shown(state: State) -> None:
+    state.peak = Peak(month=90e3, window=40e3, ends=NOON + timedelta(minutes=15), minutes=15)
+    assert view(state, at(60))["peak"]["month"] == 90e3
+    assert view(state, at(31 * 60))["peak"] is None

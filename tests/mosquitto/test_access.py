@@ -1,0 +1,177 @@
+"""The access list against the real broker: every user, every topic, both directions."""
+
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from joulebus.broker import roles
+from schemas import topics
+from schemas.topics import TOPICS, Topic
+from tests.conftest import Broker
+from tests.mosquitto.client import NOT_AUTHORIZED, Client
+
+ROLES = roles()
+
+MATRIX = """
+topic                bridge archive alarms optimize dispatch status scada operator admin
+device.meta          w      r       r      r        r        r      r     r        r
+device.status        w      r       r      r        r        r      r     r        r
+device.telemetry     w      r       r      r        r        r      r     r        r
+device.command       r      r       -      -        w        -      -     -        r
+device.outcome       w      r       r      r        r        r      r     r        r
+device.archived      r      w       -      -        -        -      -     -        r
+plan.current         -      r       -      w        r        r      r     r        r
+alarm.state          -      r       b      r        r        r      r     r        r
+alarm.request        -      r       r      r        r        w      -     w        r
+control.mode         -      r       r      r        b        r      r     r        r
+control.request      -      r       r      r        r        w      -     w        r
+service.status       -      -       -      -        -        r      -     -        r
+own service.status   w      w       w      w        w        b      -     -        r
+$SYS                 -      -       -      -        -        -      -     -        r
+"""
+"""r reads, w writes, b both. Alarms and dispatch read their own words back after a restart. Of the services the page
+alone reads how the others are: it must tell a dead one."""
+
+PROBE = "$SYS/broker/version"
+
+
+def matrix() -> dict[tuple[str, str], str]:
+    """What a role may do with a topic."""
+    heading, *rows = [line for line in MATRIX.splitlines() if line]
+    roles = heading.split()[1:]
+    cells: dict[tuple[str, str], str] = {}
+    for row in rows:
+        *topic, rights = row[:20].strip(), row[20:].split()
+        cells |= {(role, topic[0]): right for role, right in zip(roles, rights, strict=True)}
+    return cells
+
+
+@dataclass
+class Tried:
+    """What came of every user saying and hearing everything."""
+
+    published: dict[tuple[str, str], int]
+    """(who, topic) -> reason code"""
+    heard: set[tuple[str, str]]
+    subscribed: dict[str, int]
+
+
+def address(topic: Topic[Any], site: str, service: str) -> str:
+    place = {"site": site, "device": "pcs-1", "alarm": "hot", "service": service}
+    return topic.at(**{key: place[key] for key in topic.places})
+
+
+def addresses(role: str, site: str) -> dict[str, str]:
+    """Every topic as a role meets it; a service writes about itself only."""
+    named = {topic.name: address(topic, site, "another") for topic in TOPICS}
+    return {**named, "own service.status": address(topics.SERVICE_STATUS, site, role), "$SYS": PROBE}
+
+
+@pytest.fixture(scope="module")
+def tried(broker: Broker) -> Tried:
+    """All users are connected at once; each listens to everything and then says everything."""
+    site = f"site-{secrets.token_hex(4)}"
+    with ExitStack() as stack:
+        clients = {role: stack.enter_context(Client.of(broker.url(role))) for role in ROLES}
+        subscribed = {role: client.subscribe(f"ems/v1/{site}/#") for role, client in clients.items()}
+        published = {
+            (role, name): client.publish(at)
+            for role, client in clients.items()
+            for name, at in addresses(role, site).items()
+        }
+        for client in clients.values():
+            client.subscribe("$SYS/broker/#")
+            client.subscribe("flush")
+    heard = {(role, at.replace(site, "site")) for role, client in clients.items() for at, _ in client.heard}
+    return Tried(published, heard, subscribed)
+
+
+CELLS = matrix()
+
+
+@pytest.mark.parametrize(("role", "name"), CELLS)
+def test_each_user_may_do_what_the_matrix_says_and_nothing_else(tried: Tried, role: str, name: str) -> None:
+    right = CELLS[role, name]
+    granted = tried.published[role, name] != NOT_AUTHORIZED
+    assert granted == (right in "wb"), f"publish was answered {tried.published[role, name]}"
+    # somebody else writes what this user reads; `another` service has no writer, so its own readers are tried below
+    if name not in ("service.status", "own service.status"):
+        at = PROBE if name == "$SYS" else addresses(role, "site")[name]
+        assert ((role, at) in tried.heard) == (right in "rb")
+
+
+def test_the_matrix_names_every_user_and_every_topic() -> None:
+    assert {role for role, _ in CELLS} == set(ROLES)
+    assert {name for _, name in CELLS} == {topic.name for topic in TOPICS} | {"own service.status", "$SYS"}
+
+
+def test_the_writers_in_the_contract_are_those_of_the_access_list() -> None:
+    for topic in TOPICS:
+        row = "own service.status" if topic is topics.SERVICE_STATUS else topic.name
+        assert set(topic.writers) == {role for role in ROLES if CELLS[role, row] in "wb"}, topic.name
+
+
+@pytest.mark.parametrize("reader", ROLES)
+def test_only_the_page_and_the_admin_hear_how_the_services_are(tried: Tried, reader: str) -> None:
+    heard = {at for role, at in tried.heard if role == reader and "/service/" in at}
+    writers = {role for role in ROLES if CELLS[role, "own service.status"] in "wb"}
+    assert heard == (
+        {f"ems/v1/site/service/{role}/status" for role in writers} if reader in ("status", "admin") else set()
+    )
+
+
+def test_a_subscription_is_granted_but_what_may_not_be_read_is_withheld(tried: Tried) -> None:
+    # mosquitto's access file judges each message, not the subscription
+    assert set(tried.subscribed.values()) == {1}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_outside_the_contract_everything_is_forbidden(broker: Broker, site_name: str, role: str) -> None:
+    strange = [
+        f"ems/v1/{site_name}",
+        f"ems/v1/{site_name}/device/pcs-1",
+        f"ems/v1/{site_name}/device/pcs-1/command/now",
+        f"ems/v1/{site_name}/plan/next",
+        f"ems/v2/{site_name}/device/pcs-1/telemetry",
+        f"{site_name}/anything",
+        "$SYS/broker/version",
+        "$CONTROL/dynamic-security/v1",
+    ]
+    with Client.of(broker.url(role)) as client:
+        assert {topic: client.publish(topic) for topic in strange} == dict.fromkeys(strange, NOT_AUTHORIZED)
+
+
+def test_a_late_reader_gets_no_retained_message_it_may_not_read(broker: Broker, site_name: str) -> None:
+    # mosquitto 2.0 cannot forbid a command to be retained: bridges refuse it, and only its readers ever see it
+    command = topics.COMMAND.at(site=site_name, device="pcs-1")
+    with Client.of(broker.url("dispatch")) as dispatch:
+        assert dispatch.publish(command, retain=True) in (0, 16)
+        heard = {}
+        for role in ("bridge", "scada"):
+            with Client.of(broker.url(role)) as reader:
+                reader.subscribe(command)
+                reader.subscribe("flush")
+                heard[role] = [at for at, _ in reader.heard]
+        dispatch.publish(command, b"", retain=True)
+    assert heard == {"bridge": [command], "scada": []}
+
+
+@pytest.mark.parametrize(
+    ("topic", "reader", "arrives"), [(topics.CONTROL_REQUEST, "dispatch", True), (topics.COMMAND, "bridge", False)]
+)
+def test_a_last_will_says_no_more_than_its_user_may(
+    broker: Broker, site_name: str, topic: Topic[Any], reader: str, arrives: bool
+) -> None:
+    at = topic.at(**{key: {"site": site_name}.get(key, "pcs-1") for key in topic.places})
+    with Client.of(broker.url(reader)) as listening:
+        listening.subscribe(at)
+        dying = Client.of(broker.url("operator"))
+        dying.paho.will_set(at, b"boom", qos=1)
+        dying.connect()
+        dying.cut()
+        with Client.of(broker.url("operator")):  # the broker has buried the first one when it greets the second
+            listening.subscribe("flush")
+        assert [payload for _, payload in listening.heard] == ([b"boom"] if arrives else [])

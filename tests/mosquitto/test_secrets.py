@@ -1,0 +1,121 @@
+"""The script that makes passwords and certificates: safe to run twice, silent about what it makes."""
+
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from joulebus import neighbours
+from joulebus.broker import SHIPPED, roles
+
+ROLES = roles()
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = ["sh", SHIPPED / "secrets.sh", *words]
+    env = neighbours.mosquitto_passwd().env
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder of secrets and what was said while it was made."""
+    folder = tmp_path_factory.mktemp("made") / "secrets"
+    done = run(folder, "ems.example", "192.0.2.7")
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout + done.stderr
+
+
+def test_every_user_has_a_password_of_its_own_and_a_certificate(made: tuple[Path, str]) -> None:
+    passwords = {role: (made[0] / "passwords" / role).read_text(encoding="utf-8") for role in ROLES}
+    assert len(set(passwords.values())) == len(ROLES)
+    assert all(len(password) == 48 for password in passwords.values())
+    for role in ROLES:
+        context = ssl.create_default_context(cafile=str(made[0] / "ca.crt"))
+        context.load_cert_chain(made[0] / "clients" / f"{role}.crt", made[0] / "clients" / f"{role}.key")
+
+
+def test_it_prints_no_secret(made: tuple[Path, str]) -> None:
+    folder, said = made
+    for role in ROLES:
+        assert f"made passwords/{role}\n" in said
+        assert (folder / "passwords" / role).read_text(encoding="utf-8") not in said
+    assert "PRIVATE KEY" not in said
+
+
+def test_nobody_else_can_read_it(made: tuple[Path, str]) -> None:
+    folder, _ = made
+    assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in [folder, *folder.rglob("*")] if path.is_dir()} == {0o700}
+
+
+def test_no_password_is_left_beside_the_hashes(made: tuple[Path, str]) -> None:
+    folder, _ = made
+    hashed = (folder / "passwords.hashed").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(":")[0] for line in hashed] == list(ROLES)
+    assert all(line.partition(":")[2].startswith("$7$") for line in hashed)
+    top = {path.name for path in folder.iterdir()}
+    assert top == {"passwords", "clients", "passwords.hashed", "ca.crt", "ca.key", "ca.srl", "server.crt", "server.key"}
+
+
+def test_the_certificates_verify_and_the_server_has_the_names_it_was_given(made: tuple[Path, str]) -> None:
+    def openssl(*words: str) -> str:
+        return subprocess.run(["openssl", *words], cwd=made[0], capture_output=True, text=True, check=True).stdout
+
+    for role in ROLES:
+        assert openssl("verify", "-purpose", "sslclient", "-CAfile", "ca.crt", f"clients/{role}.crt")
+        assert openssl("x509", "-noout", "-subject", "-in", f"clients/{role}.crt").strip().endswith(f"CN = {role}")
+    assert openssl("verify", "-purpose", "sslserver", "-CAfile", "ca.crt", "server.crt")
+    names = openssl("x509", "-noout", "-ext", "subjectAltName", "-in", "server.crt")
+    assert "DNS:ems.example" in names
+    assert "IP Address:192.0.2.7" in names
+
+
+def test_a_second_run_changes_nothing_and_says_nothing(made: tuple[Path, str]) -> None:
+    before = files(made[0])
+    done = run(made[0])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert files(made[0]) == before
+
+
+def test_what_was_lost_is_made_anew_and_the_rest_is_kept(tmp_path: Path) -> None:
+    run(tmp_path / "s")
+    before = files(tmp_path / "s")
+    (tmp_path / "s" / "passwords" / "scada").unlink()
+    (tmp_path / "s" / "clients" / "scada.crt").unlink()
+    assert run(tmp_path / "s").returncode == 0
+    after = files(tmp_path / "s")
+    changed = {name for name in before if before[name] != after[name]}
+    # OpenSSL notes the serial number of the new certificate
+    assert changed == {"passwords/scada", "passwords.hashed", "clients/scada.crt", "clients/scada.key", "ca.srl"}
+
+
+def test_passwords_alone_need_no_openssl(tmp_path: Path) -> None:
+    assert run("--passwords", tmp_path / "s").returncode == 0
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {"passwords", "passwords.hashed"}
+
+
+def test_for_containers_the_files_are_open_and_the_folder_is_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    assert run("--containers", folder).returncode == 0
+    assert folder.stat().st_mode & 0o777 == 0o700
+    modes = {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+    assert modes.pop("ca.key") == 0o600  # no container needs it
+    assert set(modes.values()) == {0o644}
+    assert {"passwords/database", "passwords/database-root"} <= modes.keys()
+
+
+def test_a_wrong_option_makes_nothing(tmp_path: Path) -> None:
+    done = run("--everything", tmp_path / "s")
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+    assert not (tmp_path / "s").exists()
+
+
+def test_it_is_plain_posix_shell() -> None:
+    assert subprocess.run(["dash", "-n", SHIPPED / "secrets.sh"], check=False).returncode == 0

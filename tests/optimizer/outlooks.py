@@ -1,0 +1,74 @@
+"""Outlooks to plan for: a plain one to change, and hypothesis' wild ones."""
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from hypothesis import strategies as st
+
+from optimizer.outlook import Outlook, step_starts
+from schemas.site import Battery, Grid
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOON = datetime(2026, 6, 10, 10, 0, tzinfo=UTC)
+"""Noon in Berlin."""
+
+
+def battery(**change: Any) -> Battery:
+    return Battery.model_validate({"pcs": "pcs1", "bms": "bms1", "energy": 200e3, **change})
+
+
+def grid(**change: Any) -> Grid:
+    return Grid.model_validate({"meter": "grid", "import_limit": 300e3, "export_limit": 300e3, **change})
+
+
+def outlook(hours: float = 24, now: datetime = NOON, **change: Any) -> Outlook:
+    """50 kW of load, no PV, 0.20 to buy and 0.05 to sell; vectors may be given as one number or as a list."""
+    starts = step_starts(now, hours)
+    plain: dict[str, Any] = {"load": 50e3, "pv": 0.0, "buy": 0.20, "sell": 0.05}
+    given = {**plain, "soc": 50.0, "battery": battery(), "grid": grid(), "rated": 100e3, "zone": BERLIN, **change}
+    for name in plain:
+        given[name] = np.resize(np.array(given[name], dtype=float), len(starts))
+    return Outlook(starts=starts, **given)
+
+
+def prices_by_hour(now: datetime = NOON, *, hours: int = 24, cheap: float = 0.08, dear: float = 0.30) -> list[float]:
+    """Cheap from noon to 16 h, dear from 18 to 21 h local time, 0.20 otherwise."""
+    clocks = [start.astimezone(BERLIN).hour for start in step_starts(now, hours)]
+    return [cheap if 12 <= clock < 16 else dear if 18 <= clock < 21 else 0.20 for clock in clocks]
+
+
+@st.composite
+def wild(draw: st.DrawFn) -> Outlook:
+    """Anything that could happen at a site: negative prices, closed exports, a load beyond the limit, any SoC."""
+    steps = draw(st.integers(2, 24))
+    minutes = draw(st.sampled_from([15, 30, 60]))
+    late = draw(st.sampled_from([0, 1, 7, 14]))
+    now = draw(st.sampled_from([NOON, datetime(2026, 3, 31, 20, 30, tzinfo=UTC)])).replace(minute=late)
+    count = len(step_starts(now, steps / 4))
+
+    def some(low: float, high: float) -> list[float]:
+        value = st.floats(low, high).map(lambda number: round(number, 3))
+        return draw(st.lists(value, min_size=count, max_size=count))
+
+    return outlook(
+        steps / 4,
+        now,
+        load=some(0, 400e3),
+        pv=some(0, 300e3),
+        buy=some(-0.2, 0.6),
+        sell=some(-0.2, 0.4),
+        soc=draw(st.floats(0, 100)),
+        battery=battery(
+            energy=draw(st.floats(5e3, 2e6)),
+            efficiency=draw(st.floats(0.7, 1.0)),
+            wear=draw(st.floats(0, 0.1)),
+        ),
+        grid=grid(import_limit=draw(st.floats(1e3, 400e3)), export_limit=draw(st.floats(0, 300e3))),
+        rated=draw(st.floats(1e3, 300e3)),
+        demand=draw(st.sampled_from([0.0, 15.0])),
+        minutes=minutes,
+        billed=draw(st.floats(0, 200e3)),
+        imported=draw(st.floats(0, 20e3)),
+    )

@@ -1,0 +1,238 @@
+"""What the battery does now, against what was planned and what is measured."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizer.billing import Billing
+from optimizer.dispatch import Moment, Ratings, Wanted, decide
+from schemas.messages import Authority, ControlMode, Mode, Plan, Step
+from tests.optimizer.outlooks import BERLIN, NOON, battery, grid
+
+RATINGS = Ratings(battery(), grid(import_limit=250e3, export_limit=80e3), 100e3)
+AUTO = ControlMode(at=NOON, mode=Mode.AUTO, who="dispatch")
+QUIET = Billing(BERLIN, 15)
+MOMENT = Moment(
+    now=NOON + timedelta(minutes=5), net=40e3, meter_age=0.5, soc=50.0, charge=90e3, discharge=95e3, bms_age=0.5
+)
+
+
+def planned(power: float, load: float = 40e3, pv: float = 0.0, *, peak: float | None = None, **change: Any) -> Plan:
+    """A plan of one step that holds now."""
+    step = Step(
+        at=NOON,
+        seconds=900,
+        power=power,
+        soc=50,
+        grid=load - pv - power,
+        load=load,
+        pv=pv,
+        price_import=0.20,
+        price_export=0.05,
+        marginal_value=0.15,
+        reason="as planned",
+    ).model_copy(update=change)
+    return Plan(
+        id="1", at=NOON, until=NOON + timedelta(hours=1), currency="EUR", steps=[step], peak=peak, cost=0, cost_idle=0
+    )
+
+
+def wanted(plan: Plan | None, billing: Billing = QUIET, mode: ControlMode = AUTO, **change: Any) -> Wanted:
+    return decide(RATINGS, replace(MOMENT, **change), plan, billing, mode)
+
+
+@pytest.mark.parametrize(
+    ("plan", "net", "power"),
+    [
+        (planned(40e3), 40e3, 40e3),
+        (planned(40e3), 55e3, 55e3),
+        (planned(40e3), 10e3, 10e3),
+        (planned(40e3), -20e3, 0.0),
+        (planned(30e3), 55e3, 30e3),
+        (planned(30e3), 20e3, 20e3),
+        (planned(60e3), 10e3, 60e3),
+        (planned(-50e3), 40e3, -50e3),
+        (planned(-60e3, 0.0, 60e3), -60e3, -60e3),
+        (planned(-60e3, 0.0, 60e3), -80e3, -80e3),
+        (planned(-60e3, 0.0, 60e3), -20e3, -20e3),
+        (planned(-60e3, 0.0, 60e3), 30e3, 0.0),
+        (planned(-40e3, 0.0, 60e3), -70e3, -40e3),
+        (planned(-90e3, 0.0, 60e3), -20e3, -90e3),
+        (planned(0.0), 70e3, 0.0),
+        (planned(0.0), -30e3, -30e3),
+        (planned(0.0, price_export=0.15), -30e3, 0.0),
+    ],
+    ids=[
+        "covers the load",
+        "more load than forecast is covered, too",
+        "less load than forecast is not exported",
+        "a surplus is not sold by an error",
+        "a part of the load: no more than planned",
+        "a part of the load: no more than there is",
+        "sells what it meant to sell",
+        "buys what it meant to buy",
+        "stores PV",
+        "stores all of the PV",
+        "less sun than forecast is not bought",
+        "no sun at all",
+        "stores a part of the PV",
+        "stores PV and buys",
+        "rests",
+        "rests, but stores what is worth more than its price",
+        "rests and sells PV that is well paid",
+    ],
+)
+def test_a_plan_is_followed_on_what_is_measured(plan: Plan, net: float, power: float) -> None:
+    got = wanted(plan, net=net)
+    assert got.power == pytest.approx(power)
+    assert got.authority is Authority.PLAN
+
+
+@pytest.mark.parametrize(
+    ("change", "power", "words"),
+    [
+        ({"meter_age": 2.0}, 40e3, "as planned"),
+        ({"meter_age": 4.0, "last": 22e3}, 22e3, "holds: the grid meter is silent for 4 s"),
+        ({"meter_age": 5.5, "last": 22e3}, 0.0, "rests: the grid meter is silent for 6 s"),
+        ({"net": None}, 0.0, "rests: the grid meter is missing"),
+        ({"bms_age": 5.5}, 0.0, "rests: the BMS is silent for 6 s"),
+        ({"charge": None}, 0.0, "rests: the BMS does not say what it allows"),
+        ({"soc": None}, 0.0, "rests: the BMS does not say what it allows"),
+        ({"discharge": 15e3}, 15e3, "as planned; limited by the BMS"),
+        ({"discharge": 0.0}, 0.0, "as planned; limited by the BMS"),
+        ({"soc": 10.0}, 0.0, "as planned; limited by the SoC of 10.0 %"),
+        ({"net": 140e3, "discharge": 150e3}, 100e3, "as planned; limited by the PCS rating"),
+        ({"last": 40.3e3}, 40.3e3, "as planned"),
+        ({"last": 41e3}, 40e3, "as planned"),
+    ],
+    ids=[
+        "a fresh meter",
+        "an old meter holds",
+        "a dead meter rests",
+        "a meter never heard rests",
+        "a silent BMS rests",
+        "no CCL rests",
+        "no SoC rests",
+        "the BMS limits",
+        "the BMS forbids",
+        "empty",
+        "the rating",
+        "inside the deadband nothing changes",
+        "outside of it it does",
+    ],
+)
+def test_what_is_not_known_is_not_used(change: dict[str, Any], power: float, words: str) -> None:
+    got = wanted(planned(40e3), **change)
+    assert got.power == pytest.approx(power)
+    assert got.reason == words
+
+
+@pytest.mark.parametrize(
+    ("net", "power", "reason"),
+    [(40e3, 40e3, "no valid plan: covers the load"), (-30e3, -30e3, "no valid plan: stores PV")],
+)
+def test_without_a_plan_it_serves_the_site_itself(net: float, power: float, reason: str) -> None:
+    expired = planned(-50e3).model_copy(update={"until": NOON + timedelta(minutes=1)})
+    for plan in (None, expired):
+        assert wanted(plan, net=net) == Wanted(power, reason, Authority.SELF_CONSUMPTION)
+
+
+def seen(power: float, peak: float = 0.0) -> Billing:
+    """Five minutes at a power."""
+    return replace(QUIET, at=MOMENT.now, power=power, energy=power / 12, seen=300.0, peak=peak)
+
+
+@pytest.mark.parametrize(
+    ("plan", "billing", "net", "power"),
+    [
+        (planned(0.0, peak=60e3), seen(60e3), 60e3, 0.0),
+        (planned(0.0, peak=60e3), seen(60e3), 90e3, 30e3),
+        (planned(0.0, peak=60e3), seen(120e3), 60e3, 30e3),
+        (planned(0.0, peak=60e3), seen(0.0), 90e3, 0.0),
+        (planned(0.0, peak=60e3), seen(60e3, peak=100e3), 90e3, 0.0),
+        (planned(-50e3, peak=60e3), seen(60e3), 40e3, -20e3),
+        (planned(0.0), seen(120e3), 90e3, 0.0),
+    ],
+    ids=[
+        "at the peak",
+        "a sudden load is held",
+        "what was too much is made up for",
+        "what was too little may be used",
+        "a higher peak is billed already",
+        "charging never makes a peak",
+        "no demand tariff",
+    ],
+)
+def test_the_window_s_mean_stays_at_the_month_s_peak(plan: Plan, billing: Billing, net: float, power: float) -> None:
+    got = wanted(plan, billing, net=net)
+    assert got.power == pytest.approx(power)
+    assert ("the month's peak" in got.reason) == (power != 0.0)
+
+
+def test_last_month_s_peak_binds_nobody() -> None:
+    july = NOON.replace(month=7, day=1, hour=0)
+    plan = planned(0.0, peak=10e3).model_copy(update={"until": july + timedelta(hours=1)})
+    assert wanted(plan, net=90e3, now=july).power != pytest.approx(80e3)
+
+
+@pytest.mark.parametrize(
+    ("power", "net", "allowed", "by"),
+    [
+        (-90e3, 200e3, -50e3, "the import limit"),
+        (95e3, 0.0, 80e3, "the export limit"),
+        (0.0, 300e3, 50e3, "the import limit"),
+        (0.0, -120e3, -40e3, "the export limit"),
+    ],
+)
+def test_the_site_s_limits_hold(power: float, net: float, allowed: float, by: str) -> None:
+    plan = planned(power, load=max(net, 0.0), pv=max(-net, 0.0), price_export=0.5)
+    got = wanted(plan, net=net)
+    assert got.power == pytest.approx(allowed)
+    assert got.reason == f"as planned; limited by {by}"
+
+
+def test_a_manual_power_is_the_operator_s_within_the_limits() -> None:
+    manual = ControlMode(at=NOON, mode=Mode.MANUAL, who="anna", power=120e3, until=NOON + timedelta(hours=1))
+    expected = Wanted(95e3, "manual by anna; limited by the BMS", Authority.OPERATOR)
+    assert wanted(planned(-50e3), mode=manual) == expected
+    assert wanted(None, mode=manual, net=None).power == 95e3  # a person may know more than a dead meter
+    assert wanted(None, mode=manual, bms_age=60.0).power == 0.0
+
+
+@st.composite
+def moments(draw: st.DrawFn) -> Moment:
+    watts = st.floats(0, 2e5)
+    return replace(
+        MOMENT,
+        net=draw(st.floats(-3e5, 3e5)),
+        soc=draw(st.floats(0, 100)),
+        charge=draw(watts),
+        discharge=draw(watts),
+        last=draw(st.floats(-1e5, 1e5)),
+    )
+
+
+@given(
+    moment=moments(),
+    power=st.floats(-1e5, 1e5),
+    load_pv=st.tuples(st.floats(0, 3e5), st.floats(0, 3e5)),
+    used=st.floats(0, 3e5),
+    peak=st.none() | st.floats(0, 3e5),
+)
+def test_no_limit_of_the_battery_is_ever_broken(
+    *, moment: Moment, power: float, load_pv: tuple[float, float], used: float, peak: float | None
+) -> None:
+    net, planned_net = moment.net or 0.0, load_pv[0] - load_pv[1]
+    got = decide(RATINGS, moment, planned(power, *load_pv, peak=peak), seen(used), AUTO).power
+    assert -min(moment.charge or 0.0, 100e3) - 1 <= got <= min(moment.discharge or 0.0, 100e3) + 1
+    assert got <= 0 or (moment.soc or 0.0) > 10
+    assert got >= 0 or (moment.soc or 0.0) < 90
+    # Energy is bought or sold only where the plan meant it, or a limit of the site or the month asks for it.
+    if got < -1 and power >= min(planned_net, 0.0) - 50:
+        assert net - got <= max(net, 0.0) + 500
+    if got > 1 and power <= max(planned_net, 0.0) + 50 and peak is None:
+        assert net - got >= min(net, 0.0) - 500

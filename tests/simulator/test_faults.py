@@ -1,0 +1,35 @@
+"""Faults have names that begin with a device, and an unknown one is refused with a hint."""
+
+import pytest
+
+from schemas.site import Site
+from schemas.troubles import Trouble
+from simulator.faults import Faults, known
+
+
+def test_each_device_has_its_own(site: Site) -> None:
+    names = known(site)
+    assert {"meter:silent", "meter:inverted", "pcs:trip", "pcs:ignores_setpoint", "bms:hot", "bms:cell_high"} <= set(
+        names
+    )
+    assert "pv:trip" not in names
+    assert all(names.values())
+
+
+def test_on_and_off(site: Site) -> None:
+    faults = Faults(known(site), ["bms:hot"])
+    faults.on("pcs:trip")
+    faults.off("bms:hot")
+    assert faults.active == {"pcs:trip"}
+    assert faults.has("pcs", "trip")
+
+
+def test_an_unknown_name_is_refused_and_changes_nothing(site: Site) -> None:
+    faults = Faults(known(site), ["bms:hot"])
+    with pytest.raises(Trouble, match="did you mean 'bms:hot'"):
+        faults.on("bms:hott")
+    with pytest.raises(Trouble, match="did you mean 'bms:hot'"):
+        faults.off("bms:hott")
+    with pytest.raises(Trouble, match="did you mean 'bms:hot'"):
+        faults.set(["pcs:trip", "bms:hott"])
+    assert faults.active == {"bms:hot"}
