@@ -272,7 +272,8 @@ class Control:
             else:
                 self.wanted[point] = safe
         words = ", ".join(f"{point} to {value:g}" for point, value in self.wanted.items())
-        log.warning("%s: no valid command is left; %s", self.name, words or "nothing to do")
+        if words:
+            log.warning("%s: no valid command is left; %s", self.name, words)
         if self.last is not None:
             ended = Pending(self.last, 0.0, dict(self.wanted))
             await self._say(ended, OutcomeState.EXPIRED, f"no newer command came; {words}")

@@ -96,6 +96,10 @@ class Line:
         except asyncio.CancelledError:
             self.close()  # a half-asked question must not be answered to the next one who asks
             raise
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # Python 3.11's wait_for, inside pymodbus, forgets a cancellation that comes together with the answer.
+            raise asyncio.CancelledError
         if answer.isError():
             code = getattr(answer, "exception_code", 0)
             raise Declined(f"the device {_EXCEPTIONS.get(code, 'answers with an exception')} (exception {code})")

@@ -186,14 +186,17 @@ class Bridge:
     def _post(self, key: Key, body: bytes) -> None:
         if self.bus is None:
             return
-        epoch, device, seq = key
         with contextlib.suppress(aiomqtt.MqttError):
-            confirmed = self.bus.post(TELEMETRY.at(site=self.site, device=device), body)
+            confirmed = self.bus.post(TELEMETRY.at(site=self.site, device=key[1]), body)
             self.spool.sent(key, time.monotonic())
             if not self.part.site.archive:
-                confirmed.add_done_callback(
-                    lambda done: done.cancelled() or self.spool.confirm(device, epoch, [(seq, seq)])
-                )
+                confirmed.add_done_callback(lambda done: self._accepted(done, key))
+
+    def _accepted(self, done: "asyncio.Future[int]", key: Key) -> None:
+        """Without an archive the broker's word is all there is."""
+        epoch, device, seq = key
+        if not done.cancelled() and done.exception() is None and done.result() < 0x80:
+            self.spool.confirm(device, epoch, [(seq, seq)])
 
     async def _send_backlog(self, bus: Bus) -> None:
         """What waits, oldest first and in windows, so that the newest samples always find the line free."""

@@ -1,0 +1,174 @@
+"""A simulated device behind pymodbus' Modbus server, with the lies a line can tell."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Protocol, Self, cast
+
+from pymodbus import FramerType
+from pymodbus.constants import ExcCodes
+from pymodbus.pdu import ModbusPDU
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from schemas.messages import Value
+from schemas.troubles import Trouble
+from simulator.faults import Faults
+from simulator.image import Image, Wish
+
+SLOW = 2.0
+"""Seconds a slow device takes."""
+
+_asked: ContextVar[ModbusPDU | None] = ContextVar("_asked", default=None)
+"""The request an answer belongs to: pymodbus gives a late answer the transaction id of the newest request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One write that reached a device."""
+
+    at: float
+    """Monotonic."""
+    device: str
+    register: int
+    values: tuple[int, ...]
+
+
+class Behind(Protocol):
+    """What stands behind the registers."""
+
+    def values(self) -> Mapping[str, Value]:
+        """The points as they are now."""
+
+    def obey(self, wish: Wish) -> None:
+        """Someone wrote."""
+
+    def heard(self, *, write: bool) -> None:
+        """A request came in: it may feed a watchdog."""
+
+
+@dataclass(slots=True)
+class Puppet:
+    """A device without physics: it shows what it was told and remembers what was asked of it."""
+
+    shown: dict[str, Value] = field(default_factory=dict)
+    wishes: list[Wish] = field(default_factory=list)
+
+    def values(self) -> Mapping[str, Value]:
+        return self.shown
+
+    def obey(self, wish: Wish) -> None:
+        self.wishes.append(wish)
+        if wish.name in self.shown:
+            self.shown[wish.name] = wish.value
+
+    def heard(self, *, write: bool) -> None:
+        """It has no watchdog."""
+
+
+@dataclass
+class Device:
+    """Answers requests out of its register image."""
+
+    name: str
+    image: Image
+    behind: Behind
+    faults: Faults = field(default_factory=lambda: Faults(()))
+    written: deque[Written] = field(default_factory=lambda: deque(maxlen=100_000))
+
+    def simulated(self, unit: int) -> SimDevice:
+        """As pymodbus wants it: one block of registers that `answer` fills at each request."""
+        low, high = self.image.span
+        block = SimData(low, count=high - low + 1, values=0, datatype=DataType.REGISTERS)
+        return SimDevice(unit, [block], action=self.answer)
+
+    async def answer(  # noqa: PLR0917  # pymodbus calls it so
+        self,
+        function: int,
+        first: int,
+        start: int,
+        count: int,
+        registers: list[int],
+        written: list[int] | list[bool] | None,
+    ) -> ExcCodes | None:
+        """pymodbus asks before it answers; the registers it will send are filled in here."""
+        if self.faults.has(self.name, "slow"):
+            await asyncio.sleep(SLOW)
+        if self.faults.has(self.name, "silent") or self.faults.has(self.name, "exception"):
+            return ExcCodes.DEVICE_FAILURE
+        if function in (6, 16):
+            return None if written is None else self._write(function, start, [int(word) for word in written])
+        if function not in (3, 4):
+            return ExcCodes.ILLEGAL_FUNCTION
+        self.behind.heard(write=False)
+        frozen = self.faults.has(self.name, "frozen")
+        words = self.image.read(function, start, count, {} if frozen else self.behind.values())
+        if words is None:
+            return ExcCodes.ILLEGAL_ADDRESS
+        registers[start - first : start - first + count] = words
+        return None
+
+    def _write(self, function: int, start: int, words: list[int]) -> ExcCodes | None:
+        wishes = self.image.write(function, start, words)
+        if wishes is None:
+            return ExcCodes.ILLEGAL_ADDRESS
+        self.written.append(Written(time.monotonic(), self.name, start, tuple(words)))
+        self.behind.heard(write=True)
+        for wish in wishes:
+            self.behind.obey(wish)
+        return None
+
+
+class Endpoint:
+    """A Modbus server for one or several devices, each with its unit. `async with` runs it; port 0 takes a free one."""
+
+    def __init__(self, host: str, port: int, devices: Mapping[int, Device], *, rtu: bool = False) -> None:
+        self.host, self.port, self.devices = host, port, dict(devices)
+        self._framer = FramerType.RTU if rtu else FramerType.SOCKET
+        self._server: ModbusTcpServer | None = None
+
+    async def __aenter__(self) -> Self:
+        self._server = ModbusTcpServer(
+            [device.simulated(unit) for unit, device in self.devices.items()],
+            framer=self._framer,
+            address=(self.host, self.port),
+            trace_packet=self._packet,
+            trace_pdu=self._pdu,
+        )
+        try:
+            await self._server.serve_forever(background=True)
+        except RuntimeError as wrong:
+            names = ", ".join(device.name for device in self.devices.values())
+            raise Trouble(
+                f"cannot listen at {self.host}:{self.port} for {names}: "
+                "the port is in use, or the address does not belong to this machine"
+            ) from wrong
+        listening = cast("asyncio.Server", self._server.transport)
+        self.port = listening.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None:
+            await self._server.shutdown()  # type: ignore[no-untyped-call]
+            await asyncio.sleep(0)  # the connections close in the next round of the loop
+
+    def _pdu(self, sending: bool, pdu: ModbusPDU) -> ModbusPDU:
+        if not sending:
+            _asked.set(pdu)
+            return pdu
+        if asked := _asked.get():
+            pdu.transaction_id, pdu.dev_id = asked.transaction_id, asked.dev_id
+        if self._has(pdu.dev_id, "wrong_register_count") and pdu.function_code in (3, 4):
+            pdu.registers = pdu.registers[:-1] or [*pdu.registers, 0]
+        return pdu
+
+    def _packet(self, sending: bool, packet: bytes) -> bytes:
+        asked = _asked.get()
+        return b"" if sending and asked and self._has(asked.dev_id, "silent") else packet
+
+    def _has(self, unit: int, fault: str) -> bool:
+        device = self.devices.get(unit)
+        return device is not None and device.faults.has(device.name, fault)

@@ -1,0 +1,185 @@
+"""The registers of a device, made from its profile: what they hold, and what a write to them means. No sockets."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bridges.registers import decode, encode, encode_point, unpack
+from schemas.messages import Value
+from schemas.profile import Point, Profile, Register, Watchdog, Write
+from schemas.troubles import Trouble
+from simulator.sunspec import Chain, chain
+
+ENDS = {"u16": (0, 0xFFFF), "i16": (-0x8000, 0x7FFF), "u32": (0, 2**32 - 1), "i32": (-(2**31), 2**31 - 1)}
+BOTH, SINGLE = frozenset((6, 16)), frozenset((6,))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a write asks for: a command or an action by its name, `<command>:enable` or `watchdog`."""
+
+    name: str
+    value: float
+
+
+class Image:
+    """Every register of the profile answers; for SunSpec, every register of the models it names."""
+
+    def __init__(self, profile: Profile, *, rated: float = 0.0, apparent: float = 0.0, unit: int = 1) -> None:
+        self.profile = profile
+        self._chain = _chain(profile, rated, apparent or rated, unit)
+        self._held: dict[int, dict[int, int]] = {3: {}, 4: {}}
+        self._at: dict[tuple[int, int], list[str]] = {}
+        self._writable: dict[int, frozenset[int]] = {}
+        self._map()
+        self._check_rating(rated)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Lowest and highest address."""
+        addresses = [*self._held[3], *self._held[4]]
+        return min(addresses), max(addresses)
+
+    def address(self, register: int, model: int | None) -> int:
+        """The protocol address of a register, also inside a SunSpec model."""
+        return register if model is None else self._chain.models[model] + register
+
+    def read(self, function: int, start: int, count: int, values: Mapping[str, Value]) -> list[int] | None:
+        """The words of a request with `values` shown in them, or None when one of them does not exist."""
+        held = self._held[function]
+        span = range(start, start + count)
+        if any(address not in held for address in span):
+            return None
+        self._show({name for address in span for name in self._at.get((function, address), ())}, values)
+        return [held[address] for address in span]
+
+    def seen(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """The same values as a master reads them: in the steps of their registers."""
+        found: dict[str, Value] = {}
+        order = self.profile.word_order
+        for name, point in self.profile.points.items():
+            if name not in values:
+                continue
+            power = self._power(point)
+            value = decode(point, _encode(point, values[name], order, power), order, power, self.profile.sunspec)
+            found |= {} if value is None else {name: value}
+        return found
+
+    def write(self, function: int, start: int, words: Sequence[int]) -> list[Wish] | None:
+        """Holds the words; what they ask for, or None when one of them cannot be written with this function."""
+        span = range(start, start + len(words))
+        if any(function not in self._writable.get(address, ()) for address in span):
+            return None
+        self._held[3].update(zip(span, words, strict=True))
+        return [*self._commands(span), *self._actions(span)]
+
+    def _commands(self, span: range) -> list[Wish]:
+        wishes = []
+        for name, setpoint in self.profile.commands.items():
+            start = self.address(setpoint.register_, setpoint.model)
+            if start in span or start + setpoint.count - 1 in span:
+                raw = float(unpack(setpoint, self._words(start, setpoint.count), self.profile.word_order))
+                wishes.append(Wish(name, raw * setpoint.scale * 10.0 ** self._power(setpoint)))
+            if setpoint.enable is not None:
+                enable = self.address(setpoint.enable, setpoint.model)
+                wishes += [Wish(f"{name}:enable", self._held[3][enable])] if enable in span else []
+        return wishes
+
+    def _actions(self, span: range) -> list[Wish]:
+        wishes = []
+        for name, writes in self.profile.actions.items():
+            last = self.address(writes[-1].register_, writes[-1].model)
+            if last in span and self._held[3][last] == writes[-1].value:
+                wishes.append(Wish(name, 1.0))
+        if (dog := self.profile.watchdog) and (place := self.address(dog.register_, dog.model)) in span:
+            wishes.append(Wish("watchdog", self._held[3][place] * dog.scale))
+        return wishes
+
+    def _show(self, names: set[str], values: Mapping[str, Value]) -> None:
+        fresh: dict[tuple[int, int], int] = {}
+        for name in names & values.keys():
+            point = self.profile.points[name]
+            function: int = point.function or self.profile.function
+            start = self.address(point.register_, point.model)
+            for place, word in enumerate(_encode(point, values[name], self.profile.word_order, self._power(point))):
+                # several points may share a register, each with its own bits
+                fresh[function, start + place] = fresh.get((function, start + place), 0) | word
+        for (function, address), word in fresh.items():
+            self._held[function][address] = word
+
+    def _words(self, start: int, count: int) -> list[int]:
+        return [self._held[3][start + place] for place in range(count)]
+
+    def _power(self, register: Register) -> int:
+        if register.scale_register is None:
+            return 0
+        word = self._held[3][self.address(register.scale_register, register.model)]
+        return word - 0x10000 if word & 0x8000 else word
+
+    def _map(self) -> None:
+        profile = self.profile
+        self._held[3] |= self._chain.words
+        self._writable |= dict.fromkeys(self._chain.writable, BOTH)
+        for name, point in profile.points.items():
+            function, start = point.function or profile.function, self.address(point.register_, point.model)
+            for address in range(start, start + point.count):
+                self._held[function].setdefault(address, 0)
+                self._at.setdefault((function, address), []).append(name)
+        for setpoint in profile.commands.values():
+            functions = BOTH if setpoint.write == 16 else SINGLE
+            self._allow(self.address(setpoint.register_, setpoint.model), setpoint.count, functions)
+            if setpoint.enable is not None:
+                self._allow(self.address(setpoint.enable, setpoint.model), 1, functions)
+        orders: list[Write | Watchdog] = [write for writes in profile.actions.values() for write in writes]
+        orders += [profile.watchdog] if profile.watchdog else []
+        for order in orders:
+            self._allow(self.address(order.register_, order.model), 1, BOTH if order.write == 16 else SINGLE)
+        self._fill_gaps()
+
+    def _allow(self, start: int, count: int, functions: frozenset[int]) -> None:
+        for address in range(start, start + count):
+            self._held[3].setdefault(address, 0)
+            self._writable[address] = self._writable.get(address, frozenset()) | functions
+
+    def _fill_gaps(self) -> None:
+        """A profile says with `gap` that holes up to that width may be read: they hold 0."""
+        for held in self._held.values():
+            known = sorted(held)
+            for left, right in pairwise(known):
+                if 1 < right - left <= self.profile.gap + 1:
+                    held.update(dict.fromkeys(range(left + 1, right), 0))
+
+    def _check_rating(self, rated: float) -> None:
+        registers = {"p": self.profile.points.get("p"), "p_set": self.profile.commands.get("p_set")}
+        for name, register in registers.items():
+            if register is None or register.type == "text":
+                continue
+            order, power = self.profile.word_order, self._power(register)
+            try:
+                for edge in (1.2 * rated, 0.0 if register.type.startswith("u") else -1.2 * rated):
+                    encode(register, edge, order, power)
+            except struct.error as wrong:
+                raise Trouble(
+                    f"{self.profile.make} {self.profile.model}: a rated power of {rated:g} W does not fit into "
+                    f"its register for {name} ({register.type}, steps of {abs(register.scale):g} W)"
+                ) from wrong
+
+
+def _chain(profile: Profile, rated: float, apparent: float, unit: int) -> Chain:
+    if not profile.sunspec:
+        return Chain()
+    registers = [*profile.points.values(), *profile.commands.values()]
+    return chain({r.model for r in registers if r.model is not None}, rated=rated, apparent=apparent, unit=unit)
+
+
+def _encode(point: Point, value: Value, order: str, power: int) -> list[int]:
+    """As the codec does it, but a number too large for its register stands at the register's end, as on a device."""
+    try:
+        return encode_point(point, value, order, power)
+    except struct.error:
+        if point.type not in ENDS or not isinstance(value, float | int):
+            raise
+        low, high = ENDS[point.type]
+        factor = point.scale * 10.0**power
+        return encode_point(point, max(low, min(high, round(value / factor))) * factor, order, power)

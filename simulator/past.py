@@ -1,0 +1,63 @@
+"""The site's own past: the same physics under a simple rule, as the telemetry a bridge would have sent."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+
+from schemas.messages import Telemetry
+from schemas.site import Site
+from schemas.units import utc_now
+from simulator.roles import Role, cast, image_of
+from simulator.world import World, new_world
+
+SHAVE = 0.75
+"""Of the import limit: what lies above is taken from the battery."""
+NIGHT = range(5)
+"""Local hours in which the battery gets ready for the morning."""
+
+
+def past(
+    site: Site, start: datetime, end: datetime, step: float = 300.0, seed: int = 0
+) -> Iterator[tuple[str, Telemetry]]:
+    """Device and telemetry, in order of time, every `step` seconds from `start` until before `end`.
+
+    The same moments give the same messages with the same keys, so seeding twice changes nothing.
+    """
+    roles: dict[str, Role] = {}
+    images = {device.name: image_of(site, device) for device in site.device}
+    for world in lived(site, start, end, step, seed):
+        roles = roles or cast(world, utc_now)
+        for name, role in roles.items() if world.at >= start else ():
+            values = images[name].seen(role.shown())
+            seq = int(world.at.timestamp() // step)
+            yield name, Telemetry(at=world.at, epoch=_epoch(site, name), seq=seq, historical=True, values=values)
+
+
+def lived(site: Site, start: datetime, end: datetime, step: float = 300.0, seed: int = 0) -> Iterator[World]:
+    """The world after each step, from the midnight (UTC) before `start` until before `end`."""
+    world = new_world(site, start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0), seed=seed)
+    world.plant.pcs.timeout = 0.0
+    while world.at + timedelta(seconds=step) < end:
+        world.plant.pcs.p_set = _steer(world)
+        world.step(step)
+        yield world
+
+
+def _steer(world: World) -> float:
+    """PV surplus into the battery, high load out of it, and half full in the morning."""
+    site, plant = world.site, world.plant
+    idle, soc = plant.load - plant.sun_power, plant.battery.soc
+    shave = SHAVE * site.grid.import_limit
+    if idle < 0:
+        return max(idle, -plant.pcs.rated) if soc < site.battery.soc_max else 0.0
+    if idle > shave:
+        return min(idle - shave, plant.pcs.rated) if soc > site.battery.soc_min else 0.0
+    night = world.at.astimezone(site.zone).hour in NIGHT
+    if night and soc < 60:
+        return -0.2 * plant.pcs.rated
+    evening = world.at.astimezone(site.zone).hour >= 17
+    return min(idle, 0.5 * plant.pcs.rated) if evening and soc > 40 else 0.0
+
+
+def _epoch(site: Site, device: str) -> str:
+    return blake2b(f"{site.site}/{device}".encode(), digest_size=8).hexdigest()

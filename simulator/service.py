@@ -1,0 +1,161 @@
+"""The simulated site as it runs: its Modbus servers and its clock."""
+
+import asyncio
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from schemas.site import Device as SiteDevice
+from schemas.site import Site
+from schemas.troubles import Trouble
+from schemas.units import utc_now
+from simulator.device import Device, Endpoint, Written
+from simulator.faults import Faults
+from simulator.past import lived
+from simulator.roles import cast, image_of
+from simulator.world import World, new_world
+
+TICK = 0.1
+"""Seconds between two steps of the physics; requests make steps of their own."""
+REMEMBER = 1.0
+"""Seconds between two notes of the counters."""
+
+log = logging.getLogger("joulebus.simulator")
+
+
+class SimulatedSite:
+    """Every device of a site file, answering at its address. `async with` runs it, `serve` runs it for ever.
+
+    `faults` may be switched while it runs. `past` lives through that time first, `memory` keeps counters and SoC over a
+    restart. With `free_ports` each address of the site gets a free port: see `site`.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        faults: Iterable[str] = (),
+        seed: int = 0,
+        *,
+        soc: float = 50.0,
+        ramp: float | None = None,
+        start: datetime | None = None,
+        past: timedelta = timedelta(),
+        memory: Path | None = None,
+        free_ports: bool = False,
+    ) -> None:
+        self.site, self._free_ports = site, free_ports
+        self._memory = memory
+        self._begin, self._clock = start or utc_now(), time.monotonic
+        self._zero = self._clock()
+        self.world = _begin(site, self._begin, past, seed=seed, soc=soc, ramp=ramp)
+        self.faults.set(faults)
+        self.written: deque[Written] = deque(maxlen=100_000)
+        self.devices = self._devices()
+        self._running = AsyncExitStack()
+        if memory and memory.is_file():
+            self._recall(memory)
+
+    @property
+    def faults(self) -> Faults:
+        return self.world.faults
+
+    def now(self) -> datetime:
+        """The site's time: it never jumps, whatever is done to the wall clock."""
+        return self._begin + timedelta(seconds=self._clock() - self._zero)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opening:
+            for endpoint, members in self._endpoints():
+                await opening.enter_async_context(endpoint)
+                self._moved(members, endpoint.port)
+            ticking = asyncio.create_task(self._ticks(), name="simulator:ticks")
+            opening.push_async_callback(_end, ticking)
+            self._running = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._running.aclose()
+        self._remember()
+
+    async def serve(self) -> None:
+        """Runs until it is cancelled. Raises Trouble when an address cannot be used."""
+        async with self:
+            for device in self.site.device:
+                log.info("%s answers at %s, unit %d", device.name, device.address, device.unit)
+            await asyncio.Event().wait()
+
+    def _devices(self) -> dict[str, Device]:
+        roles = cast(self.world, self.now)
+        return {
+            device.name: Device(device.name, image_of(self.site, device), roles[device.name], self.faults, self.written)
+            for device in self.site.device
+        }
+
+    def _endpoints(self) -> list[tuple[Endpoint, list[SiteDevice]]]:
+        shared: dict[str, list[SiteDevice]] = {}
+        for device in self.site.device:
+            shared.setdefault(device.address, []).append(device)
+        found = []
+        for address, members in shared.items():
+            host, port = members[0].endpoint
+            units = {member.unit: self.devices[member.name] for member in members}
+            rtu = address.startswith("rtu+tcp://")
+            found.append((Endpoint(host, 0 if self._free_ports else port, units, rtu=rtu), members))
+        return found
+
+    def _moved(self, members: list[SiteDevice], port: int) -> None:
+        """The site file with the port that is really used."""
+        names = {member.name for member in members}
+        self.site = self.site.model_copy(
+            update={
+                "device": [
+                    d.model_copy(update={"address": f"{d.address.rpartition(':')[0]}:{port}"}) if d.name in names else d
+                    for d in self.site.device
+                ]
+            }
+        )
+
+    async def _ticks(self) -> None:
+        due, note = self._clock(), 0.0
+        while True:
+            self.world.advance(self.now())
+            if (note := note + TICK) >= REMEMBER:
+                note = 0.0
+                self._remember()
+            now = self._clock()
+            due = max(due + TICK, now - 1.0)  # no drift; after a pause no burst of ticks either
+            await asyncio.sleep(max(0.0, due - now))
+
+    def _remember(self) -> None:
+        if self._memory is None:
+            return
+        fresh = self._memory.with_suffix(".new")
+        fresh.write_text(json.dumps(self.world.plant.remember()), encoding="utf-8")
+        fresh.replace(self._memory)
+
+    def _recall(self, memory: Path) -> None:
+        try:
+            kept = {str(name): float(value) for name, value in json.loads(memory.read_text(encoding="utf-8")).items()}
+        except (OSError, ValueError, AttributeError, TypeError) as wrong:
+            raise Trouble(f"{memory}: not a memory of the simulator ({wrong}); take it away to begin anew") from wrong
+        self.world.plant.recall(kept)
+
+
+def _begin(site: Site, begin: datetime, past: timedelta, *, seed: int, soc: float, ramp: float | None) -> World:
+    world = new_world(site, begin, soc=soc, ramp=ramp, seed=seed)
+    if past:
+        for older in lived(site, begin - past, begin, seed=seed):
+            world.plant.recall(older.plant.remember())
+    return world
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

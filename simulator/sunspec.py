@@ -1,0 +1,86 @@
+"""The register image of a SunSpec device: `SunS`, its models one after the other, and the end."""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sunspec2.device import Model, ModelError
+
+from schemas.troubles import Trouble
+
+BASE = 40000
+"""Where SunSpec devices begin; 0 and 50000 are allowed, too."""
+SCALES = {
+    **dict.fromkeys(("A_SF", "ARtg_SF", "V_SF", "DCA_SF", "DCV_SF", "Tmp_SF", "WMaxLimPct_SF", "VArPct_SF"), -1),
+    **dict.fromkeys(("Hz_SF", "PF_SF", "PFRtg_SF", "OutPFSet_SF"), -2),
+}
+"""Powers of ten a usual inverter gives its quantities in."""
+OF_RATING = ("W_SF", "VA_SF", "VAr_SF", "DCW_SF", "WRtg_SF", "VARtg_SF", "VArRtg_SF")
+"""These are as fine as 16 bits allow at the rated power."""
+
+
+@dataclass(slots=True)
+class Chain:
+    """Addresses and words of all models."""
+
+    words: dict[int, int] = field(default_factory=dict)
+    models: dict[int, int] = field(default_factory=dict)
+    """Model -> address of its ID register."""
+    writable: set[int] = field(default_factory=set)
+
+
+def chain(models: Iterable[int], *, rated: float, apparent: float, unit: int = 1) -> Chain:
+    """The whole chain; model 1 comes first, as the specification wants. Unused points say `not implemented`."""
+    made, address = Chain({BASE: 0x5375, BASE + 1: 0x6E53}), BASE + 2
+    for number in sorted({1, *models}):
+        model = _model(number, rated, apparent, unit)
+        words = struct.unpack(f">{len(model.get_mb()) // 2}H", model.get_mb())
+        made.models[number] = address
+        made.words.update(enumerate(words, address))
+        for point in model.points.values():
+            if point.pdef.get("access") == "RW":
+                made.writable.update(range(address + point.offset, address + point.offset + point.len))
+        address += len(words)
+    made.words |= {address: 0xFFFF, address + 1: 0}
+    return made
+
+
+def _model(number: int, rated: float, apparent: float, unit: int) -> Any:  # noqa: ANN401  # pysunspec2 has no types
+    try:
+        model = Model(number)
+    except ModelError as wrong:
+        raise Trouble(f"SunSpec model {number} cannot be simulated: {wrong}") from wrong
+    if not model.points:
+        raise Trouble(f"SunSpec model {number} is not known")
+    fine = next(power for power in range(12) if 1.3 * apparent / 10**power <= 32767)
+    scales = {name: SCALES.get(name, fine if name in OF_RATING else 0) for name in model.points if name.endswith("_SF")}
+    for name, power in scales.items():
+        model.points[name].value = power
+    for name, value in _settings(number, rated, apparent, unit).items():
+        model.points[name].cvalue = value
+    return model
+
+
+def _settings(number: int, rated: float, apparent: float, unit: int) -> dict[str, float | str]:
+    """What the nameplate and the installer say."""
+    match number:
+        case 1:
+            return {"Mn": "joulebus", "Md": "simulated inverter", "Vr": "1", "SN": f"SIM-{unit}", "DA": unit}
+        case 103:
+            return {"Evt1": 0, "Evt2": 0, "WH": 0, "St": 2}
+        case 120:
+            reactive = {f"VArRtgQ{quadrant}": sign * 0.6 * apparent for quadrant, sign in ((1, 1), (4, -1))}
+            factor: dict[str, float | str] = {"PFRtgQ1": 0.8, "PFRtgQ4": -0.8}
+            return {"DERTyp": 4, "WRtg": rated, "VARtg": apparent, "ARtg": apparent / 690} | reactive | factor
+        case 123:
+            ask: dict[str, float | str] = {
+                "Conn": 1,
+                "WMaxLimPct": 100,
+                "WMaxLim_Ena": 0,
+                "OutPFSet": 1,
+                "OutPFSet_Ena": 0,
+            }
+            return ask | {"VArPct_Ena": 0, "WMaxLimPct_RvrtTms": 0}
+        case _:
+            return {}
