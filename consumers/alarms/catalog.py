@@ -1,0 +1,93 @@
+"""Which alarms a site has: the shipped rules that fit its devices, and the site file's own."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import Field
+
+from consumers.alarms.reading import ALARMS, WORDS, spreads
+from schemas.profile import Profile, Shape
+from schemas.site import AlarmRule, Site
+from schemas.troubles import Trouble
+from schemas.units import Name
+
+CATALOG = Path(__file__).with_name("catalog.toml")
+
+
+class Catalog(Shape):
+    """The shipped rules. The `service` rule holds for every part of joulebus, the others for a kind of device."""
+
+    rules: list[AlarmRule] = Field(alias="alarm")
+    service: AlarmRule
+
+
+def load_catalog(path: Path = CATALOG) -> Catalog:
+    return Catalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def watched(site: Site, catalog: Catalog) -> dict[Name, AlarmRule]:
+    """Every alarm of a site by its name, `<rule>-<device>`; each rule for exactly one device.
+
+    A site's rule replaces the shipped one of that name. Raises Trouble for one that could never be raised.
+    """
+    found: dict[Name, AlarmRule] = {}
+    for rule in catalog.rules:
+        found |= _instances(site, rule)
+    texts = {rule.name: rule.text for rule in catalog.rules}
+    for rule in site.alarm:
+        mine = _instances(site, rule)
+        if not mine:
+            raise _unfit(site, rule)
+        found |= {
+            name: one if one.text else one.model_copy(update={"text": texts.get(rule.name, "")})
+            for name, one in mine.items()
+        }
+    return found
+
+
+def for_device(rule: AlarmRule, device: str) -> AlarmRule:
+    """The rule for one device, or one service."""
+    return rule.model_copy(update={"device": device, "kind": None})
+
+
+def _instances(site: Site, rule: AlarmRule) -> dict[Name, AlarmRule]:
+    return {
+        f"{rule.name}-{device.name}": for_device(rule, device.name)
+        for device in site.device
+        if rule.device == device.name or (rule.device is None and site.profiles[device.name].kind is rule.kind)
+        if missing(rule, site.profiles[device.name]) is None
+    }
+
+
+def missing(rule: AlarmRule, profile: Profile) -> tuple[str, str, list[str]] | None:
+    """None when the profile has what the rule needs; else what is missing and what there is instead."""
+    if rule.silent is not None or rule.point in WORDS:
+        return None
+    point = profile.points.get(rule.point)
+    if point is None:
+        names = [*profile.points, *spreads(profile.points), *WORDS]
+        return None if rule.point in names else ("point", rule.point, names)
+    states = [*(point.enum or point.first or {}).values(), point.otherwise]
+    if rule.equals is not None and (point.enum or point.first) and rule.equals not in states:
+        return "state", rule.equals, states
+    flags = ["*", *(flag for name in profile.points for flag in _flags(profile, rule.point, name))]
+    if rule.contains is not None and rule.contains not in flags:
+        return "flag", rule.contains, flags
+    return None
+
+
+def _flags(profile: Profile, wanted: str, name: str) -> list[str]:
+    same = name == wanted or (wanted == ALARMS and name.startswith(f"{ALARMS}_"))
+    return list((profile.points[name].flags or {}).values()) if same else []
+
+
+def _unfit(site: Site, rule: AlarmRule) -> Trouble:
+    where = f"alarm {rule.name}"
+    for device in site.device:
+        profile = site.profiles[device.name]
+        wrong = missing(rule, profile) if device.name == rule.device or profile.kind is rule.kind else None
+        if wrong:
+            what, name, known = wrong
+            return Trouble.unknown(f"{what} {name!r} of device {device.name!r}", name, known, where)
+    kinds = sorted({profile.kind.value for profile in site.profiles.values()})
+    return Trouble.unknown(f"a device of kind {rule.kind!s}", str(rule.kind), kinds, where)

@@ -1,0 +1,170 @@
+"""All alarms of a site, like the panel on a control room's wall: what is heard goes in, changes come out."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+
+from consumers.alarms.catalog import for_device
+from consumers.alarms.reading import WORDS, alive, read
+from consumers.alarms.rules import Memory, Now, Refusal, judge, request, transitions
+from schemas.messages import Alarm, AlarmRequest, AlarmState, Telemetry, Value
+from schemas.site import AlarmRule
+
+FLOOD = 10.0
+"""Seconds. The first alarm after so long a calm is the first-out: what comes behind it is probably its consequence."""
+
+Changes = list[tuple[str, Alarm]]
+
+
+class Panel:
+    def __init__(self, rules: Mapping[str, AlarmRule], service: AlarmRule, now: Now) -> None:
+        self._rules = dict(rules)
+        self._service = service
+        self._memories = dict.fromkeys(self._rules, Memory())
+        self._of: defaultdict[str, list[str]] = defaultdict(list)
+        for name, rule in self._rules.items():
+            self._of[str(rule.device)].append(name)
+        self._words: dict[str, str] = {}
+        self._first_out: set[str] = set()
+        self._last_raised = float("-inf")
+        self._listening = now.steady
+        self._alive: dict[str, float] = {}
+
+    def shown(self) -> dict[str, Alarm]:
+        """Every alarm that is not normal."""
+        return {
+            name: self._alarm(name) for name, memory in self._memories.items() if memory.state is not AlarmState.NORMAL
+        }
+
+    def restore(self, stored: Mapping[str, Alarm], now: Now) -> None:
+        """Go on from what we said before we were stopped; alarms whose rule is gone are left out."""
+        for name, alarm in stored.items():
+            rule = self._rule(name)
+            if rule is None or alarm.state is AlarmState.NORMAL:
+                continue
+            self._memories[name] = _remembered(rule, alarm, now)
+            self._last_raised = now.steady
+            if alarm.first_out:
+                self._first_out.add(name)
+
+    def deaf(self, now: Now) -> None:
+        """We heard nothing until now (no broker, a frozen process): nobody else's silence counts."""
+        self._listening = now.steady
+        self._alive.clear()
+
+    def hear(self, device: str, telemetry: Telemetry, now: Now) -> Changes:
+        """A device's points. What is historical, or of bad quality, neither raises nor clears."""
+        if telemetry.historical:
+            return []
+        if alive(telemetry):
+            self._alive[device] = now.steady
+        points = {name: rule.point for name in self._of[device] if (rule := self._rules[name]).silent is None}
+        return self._judge({n: read(telemetry, point) for n, point in points.items() if point not in WORDS}, now)
+
+    def note(self, device: str, point: str, word: str, now: Now) -> Changes:
+        """A device seen from outside: its link, or the outcome of a command. A word holds until the next one."""
+        return self._note({name: word for name in self._of[device] if self._rules[name].point == point}, now)
+
+    def note_service(self, service: str, state: str, now: Now) -> Changes:
+        """The same for a part of joulebus: online or offline."""
+        name = f"{self._service.name}-{service}"
+        self._rule(name)
+        return self._note({name: state}, now)
+
+    def request(self, name: str, wish: AlarmRequest, now: Now) -> Changes:
+        """An operator's answer. Raises Refusal."""
+        rule = self._rule(name)
+        if rule is None:
+            raise Refusal("there is no such alarm")
+        return self._keep(name, request(rule, self._memories[name], wish, now), now)
+
+    def tick(self, now: Now) -> Changes:
+        """Time has passed: judges silence, goes on with delays, ends shelving. Once a second."""
+        readings: dict[str, Value | None] = {name: self._age(rule, now) for name, rule in self._rules.items()}
+        return self._judge(readings | self._words, now)
+
+    def _note(self, words: dict[str, str], now: Now) -> Changes:
+        self._words |= words
+        return self._judge(words, now)
+
+    def _age(self, rule: AlarmRule, now: Now) -> Value | None:
+        """Of the telemetry, in s. As long as we could not have heard it, nobody knows."""
+        if rule.silent is None or rule.device is None:
+            return None
+        age = now.steady - self._alive.get(rule.device, self._listening)
+        return age if rule.device in self._alive or age > rule.silent else None
+
+    def _judge(self, readings: Mapping[str, Value | None], now: Now) -> Changes:
+        changes: Changes = []
+        for name, reading in readings.items():
+            changes += self._keep(name, judge(self._rules[name], self._memories[name], reading, now), now)
+        return changes
+
+    def _keep(self, name: str, memory: Memory, now: Now) -> Changes:
+        before, self._memories[name] = self._memories[name], memory
+        if (before.state, before.shelved_until) == (memory.state, memory.shelved_until):
+            return []
+        if memory.state is AlarmState.UNACKNOWLEDGED:
+            self._raised(name, now)
+        alarm = self._alarm(name)
+        if memory.state is AlarmState.NORMAL:
+            self._memories[name] = replace(memory, value=None)
+            self._first_out.discard(name)
+        return [(name, alarm)]
+
+    def _raised(self, name: str, now: Now) -> None:
+        if now.steady - self._last_raised >= FLOOD:
+            self._first_out.add(name)
+        else:
+            self._first_out.discard(name)
+        self._last_raised = now.steady
+
+    def _rule(self, name: str) -> AlarmRule | None:
+        """The rule of an alarm; those of services are made when a service is first heard of."""
+        prefix = f"{self._service.name}-"
+        if name not in self._rules and name.startswith(prefix):
+            self._rules[name] = for_device(self._service, name.removeprefix(prefix))
+            self._memories[name] = Memory()
+        return self._rules.get(name)
+
+    def _alarm(self, name: str) -> Alarm:
+        rule, memory = self._rules[name], self._memories[name]
+        return Alarm(
+            at=memory.at,
+            state=memory.state,
+            priority=rule.priority,
+            device=str(rule.device),
+            point=rule.point,
+            text=rule.text,
+            value=", ".join(memory.value) if isinstance(memory.value, list) else memory.value,
+            limit=_limit(rule),
+            since=memory.since,
+            first_out=name in self._first_out,
+            shelved_until=memory.shelved_until,
+            by=memory.by,
+            why=memory.why,
+        )
+
+
+def _limit(rule: AlarmRule) -> float | str | None:
+    conditions = (rule.above, rule.below, rule.equals, rule.contains, rule.silent)
+    return next(limit for limit in conditions if limit is not None)
+
+
+def _remembered(rule: AlarmRule, alarm: Alarm, now: Now) -> Memory:
+    """A state that the rule does not know any more becomes `returned`: an operator looks at it."""
+    known = {state for state, _ in transitions(rule)}
+    state = alarm.state if alarm.state in known else AlarmState.RETURNED
+    left = (alarm.shelved_until - now.wall).total_seconds() if alarm.shelved_until else None
+    shelved = state is AlarmState.SHELVED
+    return Memory(
+        state=state,
+        active=state in (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED),
+        value=alarm.value,
+        at=alarm.at,
+        since=alarm.since,
+        shelved_until=alarm.shelved_until if shelved else None,
+        shelf_ends=now.steady + (left or 0.0) if shelved else None,
+        by=alarm.by,
+        why=alarm.why,
+    )

@@ -1,0 +1,166 @@
+"""The alarms consumer: listens to the site, says what is wrong, takes the operators' answers."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from consumers.alarms import reading
+from consumers.alarms.catalog import load_catalog, watched
+from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.rules import Now, Refusal
+from runtime.bus import Bus, Heard, Refused
+from runtime.part import Part
+from schemas.messages import Alarm, AlarmRequest, AlarmState, DeviceStatus, Outcome, ServiceStatus, Telemetry
+from schemas.topics import ALARM, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
+from schemas.units import utc_now
+
+MARK = "end-of-stored"
+"""An alarm that does not exist. Its clearing, heard back, follows everything the broker had stored."""
+LONGEST_READ = 20.0
+"""Seconds for that."""
+FROZEN = 3.0
+"""Seconds between two ticks that mean this process stood still; what it did not hear was not silent."""
+
+
+async def run(part: Part) -> None:
+    """Judge alarms until stopped. What is not normal stands in the broker, and is read back from there."""
+    catalog = load_catalog()
+    panel = Panel(watched(part.site, catalog), catalog.service, _now())
+    await part.run(_Desk(part, panel).work)
+
+
+class _Desk:
+    """Between the panel and the broker. One change after the other: they must be heard in their order."""
+
+    def __init__(self, part: Part, panel: Panel) -> None:
+        self.part, self.panel, self.site = part, panel, part.site.site
+        self.restored = False
+        self.turn = asyncio.Lock()
+
+    async def work(self, bus: Bus) -> None:
+        """One connection. The first takes over what is stored; later ones correct what is stored."""
+        stored = await _stored(bus, self.site)
+        self.panel.deaf(_now())
+        if not self.restored:
+            self.panel.restore(stored, _now())
+            self.restored = True
+        await self._correct(bus, stored)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick(bus), name="alarms.tick")
+            group.create_task(self._listen(bus), name="alarms.listen")
+
+    async def _listen(self, bus: Bus) -> None:
+        topics = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST)
+        async for batch in bus.listen(*(topic.at(site=self.site) for topic in topics)):
+            for heard in batch:
+                async with self.turn:
+                    await self._say(bus, self._judge(heard))
+            bus.ack(batch)
+            self.part.succeeded()
+
+    async def _tick(self, bus: Bus) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(1)
+            if time.monotonic() - before > FROZEN:
+                self.panel.deaf(_now())
+            async with self.turn:
+                await self._say(bus, self.panel.tick(_now()))
+
+    def _judge(self, heard: Heard[Any]) -> Changes:
+        device = heard.place.get("device", "")
+        match heard.message:
+            case Telemetry() as telemetry:
+                if not telemetry.historical:
+                    self.part.lag = max(0.0, (utc_now() - telemetry.at).total_seconds())
+                return self.panel.hear(device, telemetry, _now())
+            case DeviceStatus(state=state):
+                return self.panel.note(device, reading.LINK, state, _now())
+            case Outcome(state=state):
+                return self.panel.note(device, reading.OUTCOME, state, _now())
+            case ServiceStatus(state=state) if heard.place["service"] != self.part.name:
+                return self.panel.note_service(heard.place["service"], state, _now())
+            case AlarmRequest() as wish:
+                return self._request(heard, wish)
+        if heard.fault:
+            self.part.counts["unreadable"] += 1
+        return []
+
+    def _request(self, heard: Heard[Any], wish: AlarmRequest) -> Changes:
+        name = heard.place["alarm"]
+        if heard.retained:
+            return self._refuse(name, wish, "it is retained: it would be done again and again")
+        try:
+            changes = self.panel.request(name, wish, _now())
+        except Refusal as reason:
+            return self._refuse(name, wish, str(reason))
+        self.part.log.info("%s of %s by %s: %s", wish.action, name, wish.who, wish.why or "no reason given")
+        return changes
+
+    def _refuse(self, name: str, wish: AlarmRequest, reason: str) -> Changes:
+        self.part.counts["refused"] += 1
+        self.part.log.warning("refused %s of %s by %s: %s", wish.action, name, wish.who, reason)
+        return []
+
+    async def _say(self, bus: Bus, changes: Changes) -> None:
+        for name, alarm in changes:
+            if alarm.state is AlarmState.UNACKNOWLEDGED:
+                self.part.counts["raised"] += 1
+            self.part.log.info("%s is %s (%s)", name, alarm.state, alarm.value)
+            await _publish(bus, self.site, name, alarm)
+        self.part.counts["active"] = len(self.panel.shown())
+
+    async def _correct(self, bus: Bus, stored: Mapping[str, Alarm]) -> None:
+        """What was lost while we or the broker were away, and what a changed rule left behind."""
+        shown = self.panel.shown()
+        for name, alarm in shown.items():
+            if stored.get(name) != alarm:
+                await _publish(bus, self.site, name, alarm)
+        for name in stored.keys() - shown.keys():
+            over = stored[name].model_copy(update={"state": AlarmState.NORMAL, "at": utc_now()})
+            await _publish(bus, self.site, name, over)
+        self.part.counts["active"] = len(shown)
+
+
+async def _publish(bus: Bus, site: str, alarm_name: str, alarm: Alarm) -> None:
+    """Subscribers hear `normal` once, then the topic is empty: who comes later sees only what is not normal."""
+    await bus.say(ALARM, alarm, site=site, alarm=alarm_name)
+    if alarm.state is AlarmState.NORMAL:
+        await bus.say(ALARM, None, site=site, alarm=alarm_name)
+
+
+async def _stored(bus: Bus, site: str) -> dict[str, Alarm]:
+    """Our own alarms as the broker keeps them."""
+    try:
+        async with asyncio.timeout(LONGEST_READ), asyncio.TaskGroup() as group:
+            marking = group.create_task(_mark(bus, site), name="alarms.mark")
+            stored = await _until_mark(bus, site)
+            marking.cancel()
+    except TimeoutError:
+        address = ALARM.at(site=site)
+        raise Refused(f"{address}: the broker does not send back what we said there: see the access list") from None
+    await bus.unsubscribe(ALARM.at(site=site))
+    return stored
+
+
+async def _until_mark(bus: Bus, site: str) -> dict[str, Alarm]:
+    stored: dict[str, Alarm] = {}
+    async for batch in bus.listen(ALARM.at(site=site)):
+        bus.ack(batch)
+        stored |= {heard.place["alarm"]: heard.message for heard in batch if heard.message is not None}
+        if any(heard.place["alarm"] == MARK for heard in batch):
+            break
+    return stored
+
+
+async def _mark(bus: Bus, site: str) -> None:
+    """Again and again: one that was sent before we were subscribed is not heard."""
+    while True:
+        await asyncio.sleep(0.05)
+        await bus.say(ALARM, None, site=site, alarm=MARK)
+        await asyncio.sleep(0.5)
+
+
+def _now() -> Now:
+    return Now(time.monotonic(), utc_now())

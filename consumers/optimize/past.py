@@ -1,0 +1,90 @@
+"""Quarter-hour means of the site out of the archive, kept in memory: what forecasts and the month's peak need."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from optimizer.billing import COMPLETE
+from optimizer.tariff import month, window
+from runtime.history import History
+from schemas.site import Site
+from schemas.units import Kind
+
+DAYS = timedelta(days=14)
+"""Five workdays and four days of two weekends, with some to spare."""
+SLICE = timedelta(days=1)
+SETTLED = timedelta(minutes=30)
+"""What is younger may still be filled up by an outbox."""
+
+Means = dict[datetime, float]
+
+
+@dataclass
+class Past:
+    """Filled from now backwards, a day at a time, so that the first plan needs not wait for all of it."""
+
+    site: Site
+    means: dict[str, Means] = field(default_factory=dict)
+    """W by device."""
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+    async def fill(self, history: History, now: datetime, seconds: float) -> bool:
+        """Read what is missing, for at most so many seconds; False when some is still to be read."""
+        begin = min(now - DAYS, month(now, self.site.zone)[0])
+        end = window(now, self.site.zone, 15)[0]
+        if self.oldest is None or self.newest is None or self.newest < end - SLICE:
+            self.oldest = self.newest = end
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + seconds
+        await self._read(history, self.newest - SETTLED, end)
+        self.newest = end
+        while self.oldest > begin:
+            start = max(begin, self.oldest - SLICE)
+            await self._read(history, start, self.oldest)
+            self.oldest = start
+            if loop.time() > patience:
+                break
+        self._forget(begin)
+        return self.oldest <= begin
+
+    async def _read(self, history: History, start: datetime, end: datetime) -> None:
+        for device in self._devices():
+            found = await history.means(self.site.site, device, "p", start, end, 900)
+            self.means.setdefault(device, {}).update(found)
+
+    def _devices(self) -> list[str]:
+        return [self.site.grid.meter, self.site.battery.pcs, *(device.name for device in self.site.of_kind(Kind.PV))]
+
+    def _forget(self, begin: datetime) -> None:
+        for means in self.means.values():
+            for at in [at for at in means if at < begin]:
+                del means[at]
+
+    def pv(self) -> list[tuple[datetime, float]]:
+        """W of all PV together."""
+        return [(at, sum(self._pv(at))) for at in self._seen()]
+
+    def load(self) -> list[tuple[datetime, float]]:
+        """W: grid + battery + PV."""
+        grid, battery = (self.means.get(name, {}) for name in (self.site.grid.meter, self.site.battery.pcs))
+        return [(at, max(0.0, grid[at] + battery[at] + sum(self._pv(at)))) for at in self._seen()]
+
+    def _seen(self) -> list[datetime]:
+        grid, battery = (self.means.get(name, {}) for name in (self.site.grid.meter, self.site.battery.pcs))
+        return sorted(grid.keys() & battery.keys())
+
+    def _pv(self, at: datetime) -> list[float]:
+        # An inverter that is not there sleeps: many draw their own supply from the panels.
+        return [self.means.get(device.name, {}).get(at, 0.0) for device in self.site.of_kind(Kind.PV)]
+
+    def billed(self, now: datetime, minutes: int) -> float:
+        """W: the highest mean import of a whole billing window of this month."""
+        begin = month(now, self.site.zone)[0]
+        windows: dict[datetime, list[float]] = {}
+        for at, power in self.means.get(self.site.grid.meter, {}).items():
+            start, end = window(at, self.site.zone, minutes)
+            if start >= begin and end <= now:
+                windows.setdefault(start, []).append(max(power, 0.0))
+        whole = [sum(means) / len(means) for means in windows.values() if len(means) >= COMPLETE * minutes / 15]
+        return max(whole, default=0.0)

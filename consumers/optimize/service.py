@@ -1,0 +1,188 @@
+"""Optimize at work: folds what is measured, plans each 5 min in a thread, verifies, and publishes the plan."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from consumers.optimize.past import Past
+from consumers.optimize.prices import read_prices
+from consumers.optimize.situation import Situation
+from optimizer.dispatch import current_step
+from optimizer.tariff import Series
+from runtime.bus import Bus, Heard
+from runtime.database import engine
+from runtime.history import History
+from runtime.part import Part
+from schemas.messages import Plan, Telemetry
+from schemas.tariff import Side
+from schemas.topics import PLAN, TELEMETRY
+from schemas.troubles import Trouble
+from schemas.units import utc_now
+
+EVERY = 300.0
+"""Seconds, aligned to the clock: each third plan falls on the start of a quarter hour."""
+FILLING, DEADLINE = 10.0, 30.0
+"""Seconds for the archive and for the plan."""
+WRONG, LASTING, APART = 0.2, 60.0, 60.0
+"""The forecast is badly wrong: off by so much of the PCS rating, for so many seconds; plans so far apart at least."""
+
+Planner = Callable[[Situation, Past, dict[str, Series], datetime], tuple[Plan, list[str]]]
+
+
+async def run(part: Part) -> None:
+    """Runs until it is told to stop."""
+    optimize = Optimize(part)
+    try:
+        await part.run(optimize.work)
+    finally:
+        await optimize.history.engine.dispose()
+
+
+@dataclass
+class _Read:
+    """A price file as it was when it was read."""
+
+    changed: float
+    series: Series
+
+
+class Optimize:
+    """The situation, the past and the last plan; they survive a connection."""
+
+    def __init__(self, part: Part, planner: Planner | None = None) -> None:
+        self.part = part
+        self.site = part.site
+        self.situation = Situation.of(part.site)
+        self.past = Past(part.site)
+        self.history = History(engine(part.settings.database))
+        self.plan: Plan | None = None
+        self._planner = planner or _think
+        self._files: dict[Path, _Read] = {}
+        self._wrong_since: float | None = None
+
+    async def work(self, bus: Bus) -> None:
+        if self.plan is not None:  # a broker that lost its store has lost it, too
+            await self._publish(bus, self.plan)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(bus), name="optimize.listen")
+            group.create_task(self._keep_planning(bus), name="optimize.plan")
+
+    async def _listen(self, bus: Bus) -> None:
+        async for batch in bus.listen(TELEMETRY.at(site=self.site.site)):
+            for heard in batch:
+                self._hear(heard)
+            bus.ack(batch)
+
+    def _hear(self, heard: Heard[Any]) -> None:
+        if isinstance(heard.message, Telemetry) and not heard.retained:
+            self.situation.fold(heard.place["device"], heard.message)
+
+    async def _keep_planning(self, bus: Bus) -> None:
+        while True:
+            if missing := self.situation.missing(utc_now()):
+                self.part.detail = f"no new plan: {', '.join(missing)} is silent"
+                await asyncio.sleep(1)
+                continue
+            await self._once(bus)
+            await self._until_next()
+
+    async def _until_next(self) -> None:
+        began, wall = time.monotonic(), time.time()
+        due = EVERY - wall % EVERY + 0.5  # half a second past the clock: never the last of the quarter hour before
+        while (since := time.monotonic() - began) < due:
+            await asyncio.sleep(min(1.0, due - since))
+            if since > APART and self._badly_wrong():
+                self.part.counts["surprises"] += 1
+                return
+
+    def _badly_wrong(self) -> bool:
+        """The load less PV has been far from the forecast for a while."""
+        now = utc_now()
+        step = current_step(self.plan, now)
+        if step is None or self.situation.missing(now):
+            return False
+        error = self.situation.load(now) - self.situation.pv(now) - (step.load - step.pv)
+        rated = self.site.named(self.site.battery.pcs).rated_power or 0.0
+        if abs(error) < WRONG * rated:
+            self._wrong_since = None
+            return False
+        self._wrong_since = self._wrong_since or time.monotonic()
+        return time.monotonic() - self._wrong_since > LASTING
+
+    async def _once(self, bus: Bus) -> None:
+        """One plan. What goes wrong leaves the last one standing until it expires."""
+        began = time.monotonic()
+        note = await self._fill()
+        try:
+            series = self._series()
+            now = utc_now()
+            still = replace(self.situation, powers=dict(self.situation.powers))  # telemetry goes on meanwhile
+            thinking = asyncio.to_thread(self._planner, still, self.past, series, now)
+            plan, wrong = await asyncio.wait_for(thinking, DEADLINE)
+        except TimeoutError:
+            self._fail(f"no plan in {DEADLINE:.0f} s")
+            return
+        except Trouble as trouble:
+            self._fail(str(trouble))
+            return
+        except Exception as bug:  # whatever the planner does, the last plan stands (FAULTS F35)
+            self.part.log.exception("the planner failed")
+            self._fail(f"the planner failed: {bug}")
+            return
+        if wrong:
+            self._fail(f"the plan was not published: {'; '.join(wrong[:3])}")
+            return
+        self.plan, self._wrong_since = plan, None
+        await self._publish(bus, plan)
+        self.part.lag = time.monotonic() - began
+        self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"
+        self.part.counts["plans"] += 1
+        self.part.succeeded()
+
+    def _fail(self, why: str) -> None:
+        self.part.counts["failed"] += 1
+        self.part.detail = why
+        self.part.log.warning("%s", why)
+
+    async def _fill(self) -> str:
+        try:
+            whole = await self.past.fill(self.history, utc_now(), FILLING)
+        except (SQLAlchemyError, OSError) as wrong:
+            self.part.log.warning("the archive cannot be read: %s", wrong)
+            return "; without the archive"
+        return "" if whole else "; still reading the past"
+
+    def _series(self) -> dict[str, Series]:
+        """The price files by the side of the tariff, read again when they change."""
+        found = {}
+        sides: dict[str, Side] = {"import": self.site.prices.import_, "export": self.site.prices.export}
+        for name, side in sides.items():
+            if side.day_ahead is None:
+                continue
+            path = self.site.tariff_path.parent / side.day_ahead.file
+            try:
+                changed = path.stat().st_mtime
+            except OSError as wrong:
+                raise Trouble(f"{path} cannot be read: {wrong}") from wrong
+            read = self._files.get(path)
+            if read is None or read.changed != changed:
+                read = self._files[path] = _Read(changed, read_prices(path))
+            found[name] = read.series
+        return found
+
+    async def _publish(self, bus: Bus, plan: Plan) -> None:
+        left = (plan.until - utc_now()).total_seconds()
+        if left >= 1:
+            await bus.say(PLAN, plan, expiry=left, site=self.site.site)
+
+
+def _think(situation: Situation, past: Past, series: dict[str, Series], now: datetime) -> tuple[Plan, list[str]]:
+    from consumers.optimize.think import think  # noqa: PLC0415  # loads the solver: 1 to 3 s, in the planning thread
+
+    return think(situation, past, series, now)

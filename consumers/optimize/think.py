@@ -1,0 +1,49 @@
+"""From situation and past to a verified plan. The only file of the service that loads the solver."""
+
+from datetime import datetime
+
+import numpy as np
+
+from consumers.optimize.past import Past
+from consumers.optimize.situation import Situation
+from optimizer.forecast import load_ahead, pv_ahead
+from optimizer.outlook import Outlook, step_starts
+from optimizer.plan import plan
+from optimizer.tariff import Series, prices
+from optimizer.verify import verify
+from schemas.messages import Plan
+from schemas.units import Kind
+
+HORIZON = 36.0
+"""Hours: past the next day's evening, so that the end does not show in the morning."""
+
+
+def think(situation: Situation, past: Past, series: dict[str, Series], now: datetime) -> tuple[Plan, list[str]]:
+    """The plan, and what is wrong with it."""
+    outlook = look(situation, past, series, now)
+    found = plan(outlook, situation.ages(now))
+    return found, verify(found, outlook)
+
+
+def look(situation: Situation, past: Past, series: dict[str, Series], now: datetime) -> Outlook:
+    """The next hours. Raises Trouble where the tariff has no price."""
+    site, tariff, demand = situation.site, situation.site.prices, situation.site.prices.demand
+    starts = step_starts(now, HORIZON)
+    most = sum(device.rated_power or 0.0 for device in site.of_kind(Kind.PV))
+    return Outlook(
+        starts=starts,
+        load=load_ahead(past.load(), situation.load(now), starts, site.zone),
+        pv=pv_ahead(past.pv(), situation.pv(now), starts, most),
+        buy=np.array(prices(tariff.import_, starts, site.zone, series.get("import"))),
+        sell=np.array(prices(tariff.export, starts, site.zone, series.get("export"))),
+        soc=situation.soc.value if situation.soc else 0.0,
+        battery=site.battery,
+        grid=site.grid,
+        rated=site.named(site.battery.pcs).rated_power or 0.0,
+        zone=site.zone,
+        currency=tariff.currency,
+        demand=demand.price if demand else 0.0,
+        minutes=demand.minutes if demand else 15,
+        billed=max(past.billed(now, demand.minutes), situation.billing.peak) if demand else 0.0,
+        imported=situation.billing.imported(starts[0]),
+    )

@@ -1,0 +1,153 @@
+"""The page's addresses: the page, its live state, its curves, and the two things an operator may ask for."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterable, Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import Path as InPath
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from pydantic import Field, ValidationError
+
+from consumers.status.door import Door
+from schemas.messages import AlarmRequest, ControlRequest, Order
+from schemas.site import Site
+from schemas.topics import ALARM_REQUEST, COMMAND_TTL, CONTROL_REQUEST, M, Topic
+from schemas.units import Instant, Name, utc_now
+
+HERE = Path(__file__).parent
+BEAT = 1.0
+"""Seconds between two states of the event stream."""
+
+O = TypeVar("O", bound=Order)  # noqa: E741  # an order
+Curve = Literal[
+    "grid", "pv", "battery", "load", "soc",
+    "plan_grid", "plan_pv", "plan_battery", "plan_load", "plan_soc", "price_import", "price_export",
+]  # fmt: skip
+
+
+class NotSaid(Exception):
+    """The broker did not take a request."""
+
+
+class Publish(Protocol):
+    """Says something at the broker; raises NotSaid."""
+
+    async def __call__(self, topic: Topic[M], message: M, *, expiry: float | None = None, **place: str) -> None: ...
+
+
+class ControlWish(ControlRequest):
+    """What the page sends: made now, when it does not say otherwise."""
+
+    at: Instant = Field(default_factory=utc_now)
+
+
+class AlarmWish(AlarmRequest):
+    at: Instant = Field(default_factory=utc_now)
+
+
+def create_app(
+    site: Site,
+    view: Callable[[], dict[str, Any]],
+    curves: Callable[[float | None], Awaitable[dict[str, Any]]],
+    publish: Publish,
+    *,
+    token: str | None = None,
+    closing: asyncio.Event | None = None,
+) -> FastAPI:
+    """`view` gives the state for now, `curves` the columns of some hours, `closing` ends the open streams."""
+    app = FastAPI(title="joulebus", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Door, token=token)
+    app.add_exception_handler(RequestValidationError, _wrong_question)
+    app.add_exception_handler(NotSaid, _not_said)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    _reading(app, site, view, curves, closing or asyncio.Event(), needs_token=token is not None)
+    _acting(app, site, publish)
+    return app
+
+
+def _reading(
+    app: FastAPI,
+    site: Site,
+    view: Callable[[], dict[str, Any]],
+    curves: Callable[[float | None], Awaitable[dict[str, Any]]],
+    closing: asyncio.Event,
+    *,
+    needs_token: bool,
+) -> None:
+    templates = Jinja2Templates(directory=HERE)
+
+    @app.get("/", response_class=HTMLResponse)
+    async def page(request: Request) -> HTMLResponse:
+        rated = site.named(site.battery.pcs).rated_power
+        words = {"site": site, "rated": rated, "needs_token": needs_token}
+        return templates.TemplateResponse(request, "page.html", words)
+
+    @app.get("/events", response_class=EventSourceResponse)
+    async def events() -> AsyncIterable[ServerSentEvent]:
+        while not closing.is_set():
+            yield ServerSentEvent(raw_data=json.dumps(view(), allow_nan=False), retry=1000)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(closing.wait(), BEAT)
+
+    @app.get("/api/state")
+    async def state() -> dict[str, Any]:
+        return view()
+
+    @app.get("/api/series")
+    async def series(
+        point: Annotated[list[Curve] | None, Query()] = None,
+        hours: Annotated[float | None, Query(gt=0, le=168)] = None,
+    ) -> dict[str, Any]:
+        found = await curves(hours)
+        wanted = {name: found["columns"][name] for name in point or found["columns"]}
+        return found | {"columns": wanted}
+
+    @app.get("/health")
+    async def health() -> dict[str, Any]:
+        now = view()
+        well = now["broker"] and now["archive"] is not False
+        return {"status": "ok" if well else "degraded", "broker": now["broker"], "archive": now["archive"]}
+
+
+def _acting(app: FastAPI, site: Site, publish: Publish) -> None:
+    @app.post("/api/control", status_code=202)
+    async def control(request: Request) -> dict[str, str]:
+        wish = _read(ControlWish, await request.body())
+        await publish(CONTROL_REQUEST, wish, expiry=COMMAND_TTL, site=site.site)
+        return {"asked": wish.mode}
+
+    @app.post("/api/alarms/{alarm}", status_code=202)
+    async def answer(request: Request, alarm: Annotated[Name, InPath()]) -> dict[str, str]:
+        wish = _read(AlarmWish, await request.body())
+        await publish(ALARM_REQUEST, wish, site=site.site, alarm=alarm)
+        return {"asked": wish.action}
+
+
+def _read(shape: type[O], body: bytes) -> O:
+    """Strict, from the bytes themselves: a decoded body has lost which of its texts were dates."""
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError as wrong:
+        raise HTTPException(422, _mistakes(wrong.errors())) from None
+
+
+def _mistakes(errors: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # pydantic's and FastAPI's differ
+    """Without the input: a NaN in it could not be sent back as JSON."""
+    return [{"field": ".".join(map(str, error["loc"])), "why": error["msg"]} for error in errors]
+
+
+async def _wrong_question(_: Request, wrong: Exception) -> JSONResponse:
+    errors = wrong.errors() if isinstance(wrong, RequestValidationError) else []
+    return JSONResponse({"detail": _mistakes(errors)}, 422)
+
+
+async def _not_said(_: Request, wrong: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(wrong)}, 503)

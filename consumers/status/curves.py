@@ -1,0 +1,123 @@
+"""Asks the archive for the page: curves for the chart and the billed peak. When it is silent there are gaps."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from consumers.status.series import Means, Span, actual, around, month, planned, today, window
+from consumers.status.state import Peak, State
+from runtime.history import History
+from schemas.troubles import Trouble
+from schemas.units import Kind, utc_now
+
+PATIENCE = 5.0
+"""Seconds the archive has for an answer."""
+FRESH = 10.0
+"""Seconds an answer serves for everyone who asks: many open pages are one question."""
+PEAK_EVERY, PEAK_PATIENCE = 15.0, 60.0
+
+T = TypeVar("T")
+log = logging.getLogger("status")
+
+
+class Curves:
+    """The archive as the page needs it."""
+
+    def __init__(self, state: State, history: History) -> None:
+        self.state = state
+        self.history = history
+        self._answers: dict[float | None, tuple[float, dict[str, Any]]] = {}
+        self._asking = asyncio.Lock()
+
+    async def over(self, hours: float | None) -> dict[str, Any]:
+        """Columns on one time axis: so many hours back and ahead, or the day of the site."""
+        async with self._asking:
+            asked, answer = self._answers.get(hours, (-FRESH, {}))
+            if time.monotonic() - asked >= FRESH:
+                now, site = utc_now(), self.state.site
+                slowest = max(device.poll for device in site.device)
+                span = around(now, hours, slowest) if hours else today(now, site.zone)
+                answer = await self._ask(span, now)
+                self._answers = {**self._recent(), hours: (time.monotonic(), answer)}
+            return answer
+
+    def _recent(self) -> dict[float | None, tuple[float, dict[str, Any]]]:
+        """What is still worth keeping: questions come with any number of hours."""
+        return {hours: kept for hours, kept in self._answers.items() if time.monotonic() - kept[0] < FRESH}
+
+    async def _ask(self, span: Span, now: datetime) -> dict[str, Any]:
+        found = await self._answer(self._means(span, now))
+        plans = await self._answer(self.history.plans(self.state.site.site, span.start, now)) or []
+        if self.state.plan is not None:
+            plans = [*plans, self.state.plan.word]
+        columns = actual(found or {name: [[]] for name in self._devices()}, span) | planned(plans, span)
+        return {
+            "seconds": span.seconds,
+            "now": now.timestamp(),
+            "fault": "the archive cannot be read" if found is None else "",
+            "at": [at.timestamp() for at in span.instants],
+            "columns": columns,
+        }
+
+    def _devices(self) -> dict[str, list[tuple[str, str]]]:
+        site = self.state.site
+        return {
+            "grid": [(site.grid.meter, "p")],
+            "pv": [(device.name, "p") for device in site.of_kind(Kind.PV)],
+            "battery": [(site.battery.pcs, "p")],
+            "soc": [(site.battery.bms, "soc")],
+        }
+
+    async def _means(self, span: Span, now: datetime) -> dict[str, list[Means]]:
+        site, end = self.state.site.site, min(span.end, now)
+        return {
+            name: [await self.history.means(site, *one, span.start, end, span.seconds) for one in places]
+            for name, places in self._devices().items()
+        }
+
+    async def _answer(self, question: Awaitable[T], patience: float = PATIENCE) -> T | None:
+        """What the archive says, or None; the state remembers whether it spoke."""
+        try:
+            async with asyncio.timeout(patience):
+                answer = await question
+        except (SQLAlchemyError, OSError, TimeoutError, Trouble) as wrong:
+            if self.state.archive is not False:
+                log.warning("the archive cannot be read: %s", str(wrong).split("\n", 1)[0] or type(wrong).__name__)
+            self.state.archive = False
+            return None
+        if self.state.archive is False:
+            log.info("the archive is back")
+        self.state.archive = True
+        return answer
+
+    async def watch_peak(self) -> None:
+        """Keep the month's billed peak: day by day up to now, then only the window of now again and again."""
+        zone = self.state.site.zone
+        demand = self.state.site.prices.demand
+        minutes = demand.minutes if demand else 15
+        highest, seen = 0.0, month(utc_now(), zone)
+        while True:
+            now = utc_now()
+            if seen < month(now, zone) - timedelta(minutes=minutes):
+                highest, seen = 0.0, month(now, zone)
+            start, ends = window(now, minutes, zone)
+            until = min(seen + timedelta(days=1), start)
+            means = await self._imports(seen, now if until == start else until, minutes * 60)
+            if means is not None:
+                highest = max([highest, *(mean for at, mean in means if at < start)])
+                seen = until
+            if means is not None and until == start:
+                mine = next((mean for at, mean in means if at >= start), None)
+                self.state.peak = Peak(highest, mine, ends, minutes)
+            if means is None or until == start:
+                await asyncio.sleep(PEAK_EVERY)
+
+    async def _imports(self, start: datetime, end: datetime, seconds: int) -> Means | None:
+        site = self.state.site
+        question = self.history.means(site.site, site.grid.meter, "p", start, end, seconds)
+        return await self._answer(question, PEAK_PATIENCE)

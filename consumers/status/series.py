@@ -1,0 +1,120 @@
+"""The curves of the page on one common time axis: what was, what was planned at the time, and what is planned now."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from schemas.messages import Plan, Step
+
+Means = list[tuple[datetime, float]]
+"""Instants (the start of each interval) and mean values, as the archive gives them."""
+
+Column = list[float | None]
+"""A value for each instant of a span; None is a gap and is drawn as one."""
+
+ACTUAL = ("grid", "pv", "battery", "load", "soc")
+PLANNED = ("plan_grid", "plan_pv", "plan_battery", "plan_load", "plan_soc", "price_import", "price_export")
+
+WIDTHS = (10, 30, 60, 300, 900, 3600)
+MOST = 400
+"""Intervals of a span at most: about as many as a chart has pixels to spare for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Intervals of `seconds` from `start` to `end`."""
+
+    start: datetime
+    end: datetime
+    seconds: int
+
+    @property
+    def instants(self) -> list[datetime]:
+        count = int((self.end - self.start).total_seconds()) // self.seconds
+        return [self.start + timedelta(seconds=self.seconds * number) for number in range(count)]
+
+
+def today(now: datetime, zone: ZoneInfo) -> Span:
+    """The day of the site, which has 23 or 25 hours when the clocks change."""
+    day = now.astimezone(zone).date()
+    start, end = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
+    return Span(start, end, 300)
+
+
+def around(now: datetime, hours: float, poll: float = 1.0) -> Span:
+    """So many hours back and ahead, in intervals that hold a value of a device read every `poll` seconds."""
+    fit = (width for width in WIDTHS if 7200 * hours / width <= MOST and width >= 2 * poll)
+    seconds = next(fit, WIDTHS[-1])
+    middle = datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
+    reach = timedelta(hours=hours)
+    return Span(middle - reach, middle + reach, seconds)
+
+
+def actual(means: Mapping[str, Sequence[Means]], span: Span) -> dict[str, Column]:
+    """A column per name, the sum of its devices; the load is what grid, battery and PV bring."""
+    columns = {name: total(_aligned(one, span) for one in parts) for name, parts in means.items()}
+    columns["load"] = total(columns.get(name, []) for name in ("grid", "battery", "pv") if means.get(name))
+    return columns
+
+
+def total(columns: Iterable[Column]) -> Column:
+    """Sums instant by instant; where one is missing there is no sum."""
+    return [
+        sum(value for value in row if value is not None) if None not in row else None
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def planned(plans: Sequence[Plan], span: Span) -> dict[str, Column]:
+    """What the plan that held at each instant said of it; for what is to come the newest plan holds."""
+    plans = sorted(plans, key=lambda plan: plan.at)
+    made = [plan.at for plan in plans]
+    begins = [[step.at for step in plan.steps] for plan in plans]
+    columns: dict[str, Column] = {name: [] for name in PLANNED}
+    for at in span.instants:
+        held = bisect_left(made, at + timedelta(seconds=span.seconds)) - 1
+        # A plan may begin with the step after the one it was made in: until then the one before it held.
+        steps = (_step(plans[one].steps, begins[one], at) for one in (held, held - 1) if one >= 0)
+        step = next((step for step in steps if step), None)
+        for name, value in zip(PLANNED, _row(step, at, span.seconds), strict=True):
+            columns[name].append(value)
+    return columns
+
+
+def _row(step: Step | None, at: datetime, seconds: int) -> Column:
+    if step is None:
+        return [None] * len(PLANNED)
+    # SoC stands at a step's end: only the interval in which the step ends has a value, the chart connects them.
+    left = (step.at + timedelta(seconds=step.seconds) - at).total_seconds()
+    soc = step.soc if left <= seconds else None
+    return [step.grid, step.pv, step.power, step.load, soc, step.price_import, step.price_export]
+
+
+def _step(steps: Sequence[Step], begins: Sequence[datetime], at: datetime) -> Step | None:
+    number = bisect_right(begins, at) - 1
+    if number < 0 or at >= steps[number].at + timedelta(seconds=steps[number].seconds):
+        return None
+    return steps[number]
+
+
+def _aligned(means: Means, span: Span) -> Column:
+    """Each mean in the interval that holds its instant."""
+    found = {int((at - span.start).total_seconds()) // span.seconds: value for at, value in means}
+    return [found.get(number) for number in range(len(span.instants))]
+
+
+def window(now: datetime, minutes: int, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The billing window of now, aligned with the site's clock."""
+    local = now.astimezone(zone)
+    offset = local.utcoffset() or timedelta()
+    since = (now.timestamp() + offset.total_seconds()) // (minutes * 60) * minutes * 60 - offset.total_seconds()
+    start = datetime.fromtimestamp(since, UTC)
+    return start, start + timedelta(minutes=minutes)
+
+
+def month(now: datetime, zone: ZoneInfo) -> datetime:
+    """When the month of the site began."""
+    first = now.astimezone(zone).date().replace(day=1)
+    return datetime.combine(first, time(), zone).astimezone(UTC)

@@ -1,0 +1,148 @@
+"""What the page knows of a site: the last word of each device, service and alarm, and when it was heard."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from schemas.messages import (
+    Alarm,
+    AlarmState,
+    ControlMode,
+    DeviceStatus,
+    Meta,
+    Outcome,
+    OutcomeState,
+    Plan,
+    ServiceStatus,
+    Telemetry,
+    Value,
+)
+from schemas.site import Site
+from schemas.topics import ALARM, CONTROL_MODE, DEVICE_STATUS, META, PLAN, SERVICE_STATUS, Topic
+from schemas.units import Quality
+
+T = TypeVar("T")
+
+PASSING = {OutcomeState.ACCEPTED, OutcomeState.SUPERSEDED}
+"""Steps on the way to an outcome: the operator wants to know what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now, on both clocks: the wall's for what messages say, the monotonic one (s) for how long ago we heard them."""
+
+    at: datetime
+    ticks: float
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Generic[T]):
+    """Something we heard. `late` is how old (s) it was by its own word when it came."""
+
+    word: T
+    heard: float
+    late: float = 0.0
+
+    def age(self, now: Moment) -> float:
+        """Seconds since it was true. A step of the wall clock after we heard it changes nothing."""
+        return max(0.0, now.ticks - self.heard) + self.late
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    value: Value
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Mean imports (W) over the tariff's billing windows."""
+
+    month: float
+    window: float | None
+    ends: datetime
+    minutes: int
+
+
+@dataclass
+class State:
+    """Everything the page shows of one site. Filled by `fold`, read by `view`."""
+
+    site: Site
+    broker: bool = False
+    archive: bool | None = None
+    """Whether the last question to the archive was answered; None before the first."""
+    points: dict[tuple[str, str], Said[Reading]] = field(default_factory=dict)
+    telemetry: dict[str, Said[Telemetry]] = field(default_factory=dict)
+    meta: dict[str, Meta] = field(default_factory=dict)
+    devices: dict[str, Said[DeviceStatus]] = field(default_factory=dict)
+    services: dict[str, Said[ServiceStatus]] = field(default_factory=dict)
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+    outcomes: dict[str, Said[Outcome]] = field(default_factory=dict)
+    plan: Said[Plan] | None = None
+    mode: Said[ControlMode] | None = None
+    peak: Peak | None = None
+
+    def renew(self) -> None:
+        """A new connection: the broker now says again all that is retained, and what it does not say is no more."""
+        for table in (self.meta, self.devices, self.services, self.alarms):
+            table.clear()
+        self.plan = self.mode = None
+
+
+def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseModel | None, now: Moment) -> None:
+    """Take in one message; None says that a retained topic was cleared."""
+    match message:
+        case None:
+            _forget(state, topic, place)
+        case Telemetry():
+            _fold_telemetry(state, place["device"], message, now)
+        case Meta():
+            state.meta[place["device"]] = message
+        case DeviceStatus():
+            state.devices[place["device"]] = _said(message, message.at, now)
+        case Outcome() if message.state not in PASSING:
+            state.outcomes[place["device"]] = _said(message, message.at, now)
+        case Alarm() if message.state is AlarmState.NORMAL:
+            state.alarms.pop(place["alarm"], None)
+        case Alarm():
+            state.alarms[place["alarm"]] = message
+        case ServiceStatus():
+            state.services[place["service"]] = _said(message, message.at, now)
+        case Plan():
+            state.plan = _said(message, message.at, now)
+        case ControlMode():
+            state.mode = _said(message, message.at, now)
+
+
+def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
+    if topic is PLAN:
+        state.plan = None
+    elif topic is CONTROL_MODE:
+        state.mode = None
+    elif topic is ALARM:
+        state.alarms.pop(place["alarm"], None)
+    elif topic is META:
+        state.meta.pop(place["device"], None)
+    elif topic is DEVICE_STATUS:
+        state.devices.pop(place["device"], None)
+    elif topic is SERVICE_STATUS:
+        state.services.pop(place["service"], None)
+
+
+def _fold_telemetry(state: State, device: str, message: Telemetry, now: Moment) -> None:
+    last = state.telemetry.get(device)
+    again = last is not None and last.word.epoch == message.epoch and last.word.seq >= message.seq
+    if message.historical or again:
+        return
+    state.telemetry[device] = _said(message, message.at, now)
+    for point, value in message.values.items():
+        reading = Reading(value, message.quality.get(point, Quality.GOOD))
+        state.points[device, point] = _said(reading, message.at, now)
+
+
+def _said(word: T, at: datetime | None, now: Moment) -> Said[T]:
+    late = (now.at - at).total_seconds() if at else 0.0
+    return Said(word, now.ticks, max(0.0, late))

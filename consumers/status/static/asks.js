@@ -1,0 +1,77 @@
+// What an operator asks of the site: each goes through a dialog that says what will happen, and needs a name.
+
+const $ = (id) => document.getElementById(id);
+const TITLES = { ack: "Acknowledge", shelve: "Shelve", unshelve: "Unshelve", reset: "Reset" };
+
+export function asks(state) {
+  const later = (minutes) => new Date(Date.parse(state().at) + minutes * 60_000).toISOString();
+  const manualFields = $("manual");
+  for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
+  for (const radio of $("steer").querySelectorAll("[name=mode]"))
+    radio.addEventListener("change", () => { manualFields.disabled = radio.value !== "manual"; });
+
+  async function alarm(name, action) {
+    const found = state().alarms.list.find((one) => one.alarm === name);
+    $("ask-title").textContent = `${TITLES[action]} this alarm`;
+    $("ask-what").textContent = found?.text || name;
+    $("ask").querySelector("[data-for=shelve]").hidden = action !== "shelve";
+    $("ask").querySelector(".main").textContent = TITLES[action];
+    const wish = await answered($("ask"));
+    if (!wish) return;
+    const until = action === "shelve" ? { until: later(Number(wish.minutes)) } : {};
+    await send(`/api/alarms/${encodeURIComponent(name)}`, { action, who: wish.who, why: wish.why, ...until }, wish.token);
+  }
+
+  async function control() {
+    manualFields.disabled = $("steer").querySelector("[name=mode]:checked").value !== "manual";
+    const wish = await answered($("steer"));
+    if (!wish) return;
+    const manual = wish.mode === "manual" ? { power: Number(wish.sign) * Number(wish.kw) * 1000, until: later(Number(wish.minutes)) } : {};
+    await send("/api/control", { mode: wish.mode, who: wish.who, why: wish.why, ...manual }, wish.token);
+  }
+
+  return { alarm, control };
+}
+
+/** What was filled in, or null when it was cancelled. The name is remembered here, a token only in this tab. */
+function answered(dialog) {
+  const form = dialog.querySelector("form");
+  form.who.value = localStorage.getItem("who") ?? "";
+  form.why.value = "";
+  if (form.token) form.token.value = sessionStorage.getItem("token") ?? "";
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((done) => {
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue !== "do") return done(null);
+      const wish = Object.fromEntries(new FormData(form));
+      localStorage.setItem("who", wish.who);
+      if (wish.token) sessionStorage.setItem("token", wish.token);
+      return done(wish);
+    }, { once: true });
+  });
+}
+
+async function send(address, body, token) {
+  const headers = { "content-type": "application/json", "x-joulebus": "page" };
+  if (token) headers.authorization = `Bearer ${token}`;
+  try {
+    const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(body) });
+    if (answer.status === 401) sessionStorage.removeItem("token");
+    toast(answer.ok ? "Asked. The page shows it when it has happened." : `Refused: ${await reason(answer)}`);
+  } catch (wrong) {
+    toast(`Not asked: ${wrong.message}`);
+  }
+}
+
+async function reason(answer) {
+  const { detail } = await answer.json();
+  return Array.isArray(detail) ? detail.map((one) => `${one.field}: ${one.why}`).join("; ") : detail;
+}
+
+let clearing = 0;
+function toast(text) {
+  $("toast").textContent = text;
+  clearTimeout(clearing);
+  clearing = setTimeout(() => { $("toast").textContent = ""; }, 8000);
+}

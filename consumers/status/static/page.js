@@ -1,0 +1,250 @@
+// The live page: one event a second with the whole state, drawn in place. Texts only ever enter as text.
+import { Curves } from "./curves.js";
+import { asks } from "./asks.js";
+import { age, kilowatts, number, clock, since } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+const site = document.body.dataset;
+const curves = new Curves(site);
+const ask = asks(() => state);
+let state = null;
+let heard = 0;
+
+// --- drawing in place: rows are kept, so that a button keeps the focus --------------------------------
+
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function fill(node, words) {
+  for (const [field, text] of Object.entries(words)) say(node.querySelector(`[data-f="${field}"]`), text);
+}
+
+function rows(parent, template, items, key, draw) {
+  const known = new Map([...parent.children].map((node) => [node.dataset.key, node]));
+  items.forEach((item, place) => {
+    const node = known.get(String(item[key])) ?? $(template).content.firstElementChild.cloneNode(true);
+    known.delete(String(item[key]));
+    node.dataset.key = item[key];
+    if (parent.children[place] !== node) parent.insertBefore(node, parent.children[place] ?? null);
+    draw(node, item);
+  });
+  known.forEach((node) => node.remove());
+}
+
+function lamp(node, kind, text) {
+  node.className = `lamp ${kind}`;
+  say(node, text);
+}
+
+// --- power flow -----------------------------------------------------------------------------------------
+
+const DOING = {
+  grid: ["exporting", "importing"], pv: ["consuming", "producing"], battery: ["charging", "discharging"], load: ["feeding in", "consuming"],
+};
+const IDLE = 50; // W: below this a meter shows noise, not flow
+
+function drawFlow({ flow, soc }) {
+  const most = Math.max(Number(site.importLimit), Number(site.rated) || 0);
+  const words = [];
+  for (const [name, part] of Object.entries(flow)) {
+    const power = part.value;
+    const moving = power !== null && part.state === "live" && Math.abs(power) >= IDLE;
+    // Towards the hub when power comes out of the device into the site; the load takes it.
+    const inward = name === "load" ? power < 0 : power > 0;
+    drawLink(name, moving, inward, Math.min(1, Math.abs(power ?? 0) / most));
+    const node = document.querySelector(`[data-node="${name}"]`);
+    node.classList.toggle("doubtful", part.state !== "live");
+    fill(node, { value: power === null ? "–" : kilowatts(Math.abs(power)) });
+    const doing = power === null ? "unknown" : Math.abs(power) < IDLE ? "idle" : DOING[name][power > 0 ? 1 : 0];
+    const text = part.state === "live" ? doing : doubt(part);
+    say(document.querySelector(`[data-label="${name}"]`), text);
+    words.push(`${name} ${power === null ? "unknown" : `${kilowatts(Math.abs(power))} kW ${text}`}`);
+  }
+  const fresh = soc.state === "live";
+  say($("soc"), soc.value === null ? "–" : `${number(soc.value, 1)} %`);
+  say($("soc-energy"), !fresh ? doubt(soc) : `${number((soc.value / 1e5) * site.energy, 0)} of ${number(site.energy / 1e3, 0)} kWh`);
+  for (const node of [$("soc"), $("soc-ring")]) node.classList.toggle("doubtful", !fresh);
+  $("soc-ring").style.strokeDasharray = `${soc.value ?? 0} 100`;
+  $("flow").setAttribute("aria-label", `Power flow: ${words.join(", ")}`);
+}
+
+function drawLink(name, moving, inward, share) {
+  const stream = document.querySelector(`[data-link="${name}"] .stream`);
+  stream.style.strokeWidth = moving ? 4 + 6 * share : 0;
+  stream.classList.toggle("back", !inward);
+  stream.style.setProperty("--pace", share > 0.5 ? "0.5s" : share > 0.15 ? "0.9s" : "1.6s");
+  const arrow = document.querySelector(`[data-arrow="${name}"]`);
+  const toHub = { pv: 90, grid: 0, load: 180, battery: 270 }[name];
+  arrow.style.display = moving ? "" : "none";
+  arrow.setAttribute("transform", `translate(${arrow.dataset.x} ${arrow.dataset.y}) rotate(${toHub + (inward ? 0 : 180)}) scale(${1 + 0.6 * share})`);
+}
+
+function doubt(part) {
+  if (part.state === "missing") return "no value";
+  return part.state === "stale" ? `stale, ${age(part.age)} old` : part.state;
+}
+
+// --- the rest -------------------------------------------------------------------------------------------
+
+function drawHeader(state) {
+  const { mode, who, until, power, doubt: unsure, read_only: shadow } = state.mode;
+  const pill = $("mode");
+  const lease = until ? ` until ${clock(until, site.zone)}` : "";
+  const wish = power === null || power === undefined ? "" : ` ${kilowatts(power)} kW`;
+  say(pill, `${mode.toUpperCase()}${wish}${mode === "auto" ? "" : lease}${unsure ? ` (${unsure})` : ""}`);
+  pill.className = `pill ${unsure ? "doubtful" : mode === "lockout" ? "lockout" : mode === "auto" ? "" : "notable"}`;
+  pill.title = who ? `by ${who}: ${state.mode.why || "no reason given"}. Change the mode` : "Change the mode";
+  pill.disabled = shadow;
+  say($("clock"), `${since(state.at, site.zone)} ${site.zone}`);
+  $("clock").dateTime = state.at;
+}
+
+const SHAPES = {
+  critical: ["1", "M2 2H22V22H2Z"], high: ["2", "M12 1L23 22H1Z"], medium: ["3", "M12 1L23 12L12 23L1 12Z"], low: ["4", "M12 1A11 11 0 1 0 12 23A11 11 0 1 0 12 1Z"],
+};
+
+function drawAlarms({ doubt: unsure, list }) {
+  const open = list.filter((alarm) => !["shelved", "suppressed"].includes(alarm.state));
+  say($("alarm-count"), list.length ? `${open.length} active${list.length > open.length ? `, ${list.length - open.length} shelved` : ""}` : "");
+  say($("no-alarms"), unsure ? `Alarms are not known: ${unsure}.${list.length ? " Last seen:" : ""}` : "No alarms. Every rule of the site is watched and normal.");
+  $("no-alarms").classList.toggle("doubtful", Boolean(unsure));
+  $("no-alarms").hidden = list.length > 0 && !unsure;
+  rows($("alarms"), "t-alarm", list, "alarm", (node, alarm) => {
+    const unseen = ["unacknowledged", "returned"].includes(alarm.state);
+    node.className = `${alarm.priority} ${unseen ? "unseen" : ""} ${open.includes(alarm) ? "" : "quiet"}`;
+    const [digit, path] = SHAPES[alarm.priority];
+    node.querySelector("path").setAttribute("d", path);
+    say(node.querySelector("svg text"), digit);
+    const value = alarm.value === null ? "" : `, ${show(alarm.value, alarm.unit)}${typeof alarm.limit === "number" ? ` (limit ${show(alarm.limit, alarm.unit)})` : ""}`;
+    const shelved = alarm.shelved_until ? `, until ${since(alarm.shelved_until, site.zone)}` : "";
+    fill(node, {
+      priority: `${alarm.priority}: `,
+      text: alarm.text || alarm.alarm,
+      where: `${alarm.device}.${alarm.point}${value} · since ${since(alarm.since, site.zone)} (${age(alarm.seconds)}) · ${alarm.state}${shelved}${alarm.by ? ` by ${alarm.by}` : ""}${alarm.first_out ? " · first of its flood" : ""}`,
+    });
+    for (const button of node.querySelectorAll("button")) button.hidden = !alarm.asks.includes(button.dataset.ask);
+  });
+  document.title = `${open.length ? `(${open.length}) ` : ""}${site.title}`;
+}
+
+function show(value, unit = "") {
+  if (value === null) return "–";
+  if (Array.isArray(value)) return value.length ? value.join(", ") : "none";
+  if (typeof value !== "number") return String(value);
+  if (unit === "Wh" && Math.abs(value) >= 1e9) return `${number(value / 1e6, 1)} MWh`;
+  if (["W", "var", "VA", "Wh"].includes(unit)) return `${kilowatts(value)} k${unit}`;
+  return `${number(value, Math.abs(value) >= 1000 ? 0 : Math.abs(value) < 10 && unit === "V" ? 3 : 1)}${unit ? ` ${unit === "degC" ? "°C" : unit}` : ""}`;
+}
+
+const GRADE = { online: "", degraded: "warn", offline: "bad", silent: "bad", unknown: "unknown", down: "bad" };
+
+function drawDevices(devices) {
+  rows($("devices"), "t-device", devices, "device", (node, device) => {
+    lamp(node.querySelector(".lamp"), GRADE[device.state], device.state);
+    const doubtful = Object.entries(device.doubtful).map(([point, quality]) => `${point} ${quality}`);
+    fill(node, {
+      name: device.device, model: `${device.make} ${device.model}`, reason: device.reason, age: age(device.age),
+      quality: device.age === null ? "–" : doubtful.length ? doubtful.join(", ") : device.state === "online" ? "good" : "–",
+    });
+    const flags = device.flags === null ? [] : [{ point: "alarms", value: device.flags, unit: "", state: "live" }];
+    rows(node.querySelector("[data-list]"), "t-value", [...device.values, ...flags], "point", (chip, value) => {
+      chip.className = value.state === "live" ? "" : "doubtful";
+      chip.title = value.state === "live" ? "" : doubt(value);
+      fill(chip, { point: value.point, value: show(value.value, value.unit) + (value.state === "stale" ? ` (${age(value.age)} old)` : "") });
+    });
+  });
+}
+
+function drawServices(services) {
+  rows($("services"), "t-service", services, "service", (node, one) => {
+    lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
+    const words = one.state === "online" ? [age(one.lag), one.version, one.detail] : [one.detail || `last word ${age(one.age)} ago`];
+    fill(node, { name: one.service, words: words.filter(Boolean).join(" · ") });
+  });
+}
+
+function direction(power) {
+  if (Math.abs(power) < IDLE) return "Rest";
+  return `${power > 0 ? "Discharge" : "Charge"} ${kilowatts(Math.abs(power))} kW`;
+}
+
+function drawDispatch({ dispatch, plan, mode }) {
+  const step = plan?.step;
+  const now = dispatch?.current;
+  $("wanted").classList.toggle("doubtful", !now);
+  if (!dispatch) say($("wanted"), "No command heard yet");
+  else if (!now) say($("wanted"), `No command for ${age(dispatch.age)}`);
+  else say($("wanted"), ["applied", "verified"].includes(dispatch.state) ? dispatch.action ?? direction(dispatch.applied ?? 0) : `Last command: ${dispatch.state.replace("_", " ")}`);
+  say($("because"), [now && dispatch.reason, mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
+  rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
+    fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
+  const money = (amount) => `${number(amount, 2)} ${plan.currency}`;
+  facts([
+    dispatch && ["outcome", `${dispatch.state.replace("_", " ")}, ${age(dispatch.age)} ago`],
+    now && dispatch.wanted !== null && ["asked", `${kilowatts(dispatch.wanted)} kW${dispatch.source ? ` by ${dispatch.source}` : ""}`],
+    now && dispatch.measured !== null && ["measured", `${kilowatts(dispatch.measured)} kW`],
+    !plan && ["plan", "none"],
+    plan && ["plan", `${plan.valid ? "made" : "not valid, made"} ${age(plan.age)} ago, until ${clock(plan.until, site.zone)}`],
+    plan?.valid && ["price now", `${number(step.price_import, 3)} import, ${number(step.price_export, 3)} export`],
+    plan?.valid && ["cost of plan", `${money(plan.cost)}, ${money(plan.cost_idle - plan.cost)} less than at rest`],
+  ].filter(Boolean));
+}
+
+function facts(pairs) {
+  const list = $("facts");
+  while (list.children.length > 2 * pairs.length) list.lastChild.remove();
+  while (list.children.length < 2 * pairs.length) list.append(document.createElement("dt"), document.createElement("dd"));
+  pairs.flat().forEach((text, place) => say(list.children[place], text));
+}
+
+function drawPeak({ peak, plan }) {
+  $("peak").hidden = !peak;
+  if ($("peak").hidden) return;
+  const most = Math.max(peak.month, peak.window ?? 0, plan?.peak ?? 0, 1) * 1.1;
+  $("peak-window").setAttribute("width", (300 * Math.max(0, peak.window ?? 0)) / most);
+  $("peak-month").setAttribute("x", (300 * peak.month) / most);
+  const aim = plan?.peak === null || plan?.peak === undefined ? "" : `; the plan keeps ${kilowatts(plan.peak)} kW`;
+  const window_ = peak.window === null ? "" : `This window of ${peak.minutes} min until ${clock(peak.ends, site.zone)}: ${kilowatts(peak.window)} kW. `;
+  say($("peak-words"), `${window_}Highest of the month: ${kilowatts(peak.month)} kW${aim}.`);
+}
+
+// --- the stream -------------------------------------------------------------------------------------------
+
+function draw() {
+  drawHeader(state);
+  drawFlow(state);
+  drawAlarms(state.alarms);
+  drawDevices(state.devices);
+  drawServices(state.services);
+  drawDispatch(state);
+  drawPeak(state);
+  curves.follow(state);
+}
+
+function judge() {
+  const silence = (performance.now() - heard) / 1000;
+  const lost = silence > 4;
+  document.body.dataset.stream = lost ? "lost" : "live";
+  let trouble = "";
+  if (lost) trouble = state ? `No connection to the status page for ${age(silence)}: what you see is old.` : "No connection to the status page.";
+  else if (!state.broker) trouble = "No connection to the broker: every value is old.";
+  else if (state.archive === false) trouble = "The archive cannot be read: curves and the billed peak are missing.";
+  $("banner").hidden = !trouble;
+  say($("banner"), trouble);
+  lamp($("lamp"), lost || !state.broker ? "bad" : state.archive === false ? "warn" : "", lost ? "not connected" : state.broker ? "live" : "no broker");
+}
+
+const stream = new EventSource("/events");
+stream.onmessage = (event) => {
+  state = JSON.parse(event.data);
+  heard = performance.now();
+  draw();
+  judge();
+};
+setInterval(judge, 1000);
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-ask]");
+  if (button) ask.alarm(button.closest("li").dataset.key, button.dataset.ask);
+});
+$("mode").addEventListener("click", () => ask.control());

@@ -1,0 +1,300 @@
+"""What the page shows of a state: plain words and numbers for JSON, and never an old value as a live one."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from consumers.status.state import Moment, Said, State
+from schemas.messages import Alarm, AlarmPriority, AlarmState, DeviceState, Mode, Outcome, Plan, Step
+from schemas.site import Device
+from schemas.topics import COMMAND_TTL, SERVICE_STATUS
+from schemas.units import Kind, Quality
+
+View = dict[str, Any]
+
+SILENT = 12.0
+"""Seconds: a service that has not spoken for so long is down (they speak each 5 s)."""
+
+KEY_POINTS = {
+    Kind.PCS: ("p", "state", "q", "f", "dc_u", "t_heatsink", "t_cab"),
+    Kind.BMS: ("soc", "u", "i", "ccl", "dcl", "cell_u_min", "cell_u_max", "cell_t_max", "state", "work_state"),
+    Kind.METER: ("p", "q", "f", "u_l1n", "e_import", "e_export"),
+    Kind.PV: ("p", "state", "dc_p", "dc_u"),
+    Kind.LOAD: ("p", "state"),
+    Kind.SENSOR: (),
+}
+"""What an operator looks at first; the archive has the rest."""
+
+ASKS = {
+    AlarmState.UNACKNOWLEDGED: ["ack", "shelve"],
+    AlarmState.ACKNOWLEDGED: ["shelve"],
+    AlarmState.RETURNED: ["ack"],
+    AlarmState.LATCHED: ["reset"],
+    AlarmState.SHELVED: ["unshelve"],
+}
+"""What can be asked of an alarm in each state."""
+
+
+def view(state: State, now: Moment) -> View:
+    """The whole page as JSON."""
+    return {
+        "at": now.at.isoformat(),
+        "broker": state.broker,
+        "archive": state.archive,
+        "mode": _mode(state, now),
+        "flow": _flow(state, now),
+        "soc": _point(state, state.site.battery.bms, "soc", now),
+        "alarms": _alarms(state, now),
+        "devices": [_device(state, device, now) for device in state.site.device],
+        "services": _services(state, now),
+        "dispatch": _dispatch(state, now),
+        "plan": _plan(state, now),
+        "peak": _peak(state, now),
+    }
+
+
+def patience(device: Device, rate: str) -> float:
+    """Seconds after which a value is stale. Slow points are read in rotation, between the fast ones."""
+    polls, floor = (3, 10.0) if rate == "fast" else (20, 60.0)
+    return max(polls * device.poll, floor)
+
+
+def alive(state: State, service: str, now: Moment) -> bool:
+    said = state.services.get(service)
+    return state.broker and said is not None and said.word.state == "online" and said.age(now) <= SILENT
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def _point(state: State, device: str, point: str, now: Moment) -> View:
+    """A value with how far it can be believed: live, stale, missing, or the quality that is not good."""
+    said = state.points.get((device, point))
+    shape = state.site.profiles[device].points.get(point)
+    unit = shape.unit if shape else ""
+    if said is None:
+        return {"value": None, "unit": unit, "state": "missing", "age": None}
+    age = said.age(now)
+    limit = patience(state.site.named(device), shape.rate if shape else "fast")
+    mark = "live" if said.word.quality is Quality.GOOD else str(said.word.quality)
+    if age > limit or _gone(state, device):
+        mark = "stale"
+    return {"value": said.word.value, "unit": unit, "state": mark, "age": round(age, 1)}
+
+
+def _gone(state: State, device: str) -> bool:
+    status = state.devices.get(device)
+    return not state.broker or (status is not None and status.word.state is DeviceState.OFFLINE)
+
+
+def _flow(state: State, now: Moment) -> View:
+    site = state.site
+    grid = _power(state, [site.grid.meter], now)
+    battery = _power(state, [site.battery.pcs], now)
+    pv = _power(state, [device.name for device in site.of_kind(Kind.PV)], now)
+    # What comes into the site is what the load takes.
+    return {"grid": grid, "battery": battery, "pv": pv, "load": _sum([grid, battery, pv])}
+
+
+def _power(state: State, devices: list[str], now: Moment) -> View:
+    return _sum([_point(state, device, "p", now) for device in devices])
+
+
+def _sum(parts: list[View]) -> View:
+    """As old and as doubtful as its worst part; no parts are a live 0 (a site without PV)."""
+    worst = min((part["state"] for part in parts), key=_doubt, default="live")
+    values = [part["value"] for part in parts]
+    whole = all(isinstance(value, float) for value in values)
+    ages = [part["age"] for part in parts if part["age"] is not None]
+    return {
+        "value": sum(values) if whole else None,
+        "unit": "W",
+        "state": worst if whole else "missing",
+        "age": max(ages, default=None),
+    }
+
+
+def _doubt(mark: str) -> int:
+    order = ["missing", "stale", "frozen", "implausible", "substituted", "live"]
+    return order.index(mark)
+
+
+# --- devices and services ------------------------------------------------------------------------
+
+
+def _device(state: State, device: Device, now: Moment) -> View:
+    profile = state.site.profiles[device.name]
+    meta = state.meta.get(device.name)
+    last = state.telemetry.get(device.name)
+    age = last.age(now) if last else None
+    mark, reason = _device_state(state, device, age)
+    return {
+        "device": device.name,
+        "kind": str(profile.kind),
+        "make": meta.make if meta else profile.make,
+        "model": meta.model if meta else profile.model,
+        "state": mark,
+        "reason": reason,
+        "age": round(age, 1) if age is not None else None,
+        "doubtful": {point: str(quality) for point, quality in last.word.quality.items()} if last else {},
+        "values": [{"point": point} | _point(state, device.name, point, now) for point in _key_points(state, device)],
+        "flags": _flags(state, device, now),
+    }
+
+
+def _flags(state: State, device: Device, now: Moment) -> list[str] | None:
+    """The device's own alarms, wherever its map keeps them; None when it has none to say or they are not live."""
+    points = [name for name in state.site.profiles[device.name].points if name.startswith("alarms")]
+    found = [_point(state, device.name, point, now) for point in points]
+    if not found or any(one["state"] != "live" for one in found):
+        return None
+    return [flag for one in found for flag in one["value"]]
+
+
+def _device_state(state: State, device: Device, age: float | None) -> tuple[str, str]:
+    status = state.devices.get(device.name)
+    if not state.broker:
+        return "unknown", "no connection to the broker"
+    if status is not None and status.word.state is DeviceState.OFFLINE:
+        return "offline", status.word.reason
+    if age is None:
+        return "silent", "nothing heard yet"
+    if age > patience(device, "fast"):
+        return "silent", f"last heard {age:.0f} s ago"
+    return (str(status.word.state), status.word.reason) if status else ("online", "")
+
+
+def _key_points(state: State, device: Device) -> list[str]:
+    profile = state.site.profiles[device.name]
+    known = [point for point in KEY_POINTS[profile.kind] if point in profile.points]
+    return (known or list(profile.points))[:6]
+
+
+def _services(state: State, now: Moment) -> list[View]:
+    names = dict.fromkeys([*SERVICE_STATUS.writers, *sorted(state.services)])
+    return [_service(state, name, now) for name in names]
+
+
+def _service(state: State, name: str, now: Moment) -> View:
+    said = state.services.get(name)
+    if said is None:
+        return {"service": name, "state": "down" if state.broker else "unknown", "detail": "never heard", "age": None}
+    word, age = said.word, said.age(now)
+    detail = word.detail
+    if word.state == "online" and age > SILENT:
+        detail = f"silent for {age:.0f} s"
+    return {
+        "service": name,
+        "state": "online" if alive(state, name, now) else "down" if state.broker else "unknown",
+        "detail": detail,
+        "age": round(age, 1),
+        "lag": word.lag,
+        "version": word.version,
+        "success": round((now.at - word.last_success).total_seconds(), 1) if word.last_success else None,
+    }
+
+
+# --- alarms --------------------------------------------------------------------------------------
+
+
+def _alarms(state: State, now: Moment) -> View:
+    """`doubt` says why an empty list does not mean that all is well."""
+    doubt = ""
+    if not state.broker:
+        doubt = "no connection to the broker"
+    elif not alive(state, "alarms", now):
+        doubt = "the alarm service is down"
+    return {
+        "doubt": doubt,
+        "list": [_alarm(state, name, alarm, now) for name, alarm in sorted(state.alarms.items(), key=_rank)],
+    }
+
+
+def _rank(item: tuple[str, Alarm]) -> tuple[bool, int, bool, float]:
+    """Shelved ones last; then by priority, unacknowledged before acknowledged, the newest first."""
+    alarm = item[1]
+    quiet = alarm.state in (AlarmState.SHELVED, AlarmState.SUPPRESSED)
+    known = alarm.state is not AlarmState.UNACKNOWLEDGED
+    return quiet, list(AlarmPriority).index(alarm.priority), known, -alarm.since.timestamp()
+
+
+def _alarm(state: State, name: str, alarm: Alarm, now: Moment) -> View:
+    profile = state.site.profiles.get(alarm.device)
+    point = profile.points.get(alarm.point) if profile else None
+    return alarm.model_dump(mode="json") | {
+        "alarm": name,
+        "unit": point.unit if point else "",
+        "asks": ASKS.get(alarm.state, []),
+        "seconds": max(0, round((now.at - alarm.since).total_seconds())),
+    }
+
+
+# --- who steers, and what for --------------------------------------------------------------------
+
+
+def _mode(state: State, now: Moment) -> View:
+    steering = alive(state, "dispatch", now)
+    doubt = "" if steering else "dispatch is down" if state.broker else "no connection to the broker"
+    if state.mode is None:
+        return {"mode": "unknown", "doubt": doubt or "never heard", "read_only": state.site.mode == "read_only"}
+    word = state.mode.word
+    if word.mode is Mode.MANUAL and word.until is not None and word.until <= now.at:
+        doubt = doubt or "the lease has ended"
+    shown = word.model_dump(mode="json", include={"mode", "who", "why", "power", "until"})
+    return shown | {"doubt": doubt, "read_only": state.site.mode == "read_only"}
+
+
+def _dispatch(state: State, now: Moment) -> View | None:
+    """The last command to the PCS and what became of it. Without a new one for the ttl the device falls back."""
+    said = state.outcomes.get(state.site.battery.pcs)
+    if said is None:
+        return None
+    word, age = said.word, said.age(now)
+    return {
+        "state": str(word.state),
+        "current": age <= COMMAND_TTL and state.broker,
+        "age": round(age, 1),
+        "wanted": word.requested.get("p_set"),
+        "applied": word.applied.get("p_set"),
+        "measured": _measured(word),
+        "action": str(word.action) if word.action else None,
+        "limited_by": [limit.model_dump(mode="json") for limit in word.limited_by],
+        "source": word.source,
+        "reason": word.reason,
+    }
+
+
+def _measured(word: Outcome) -> float | None:
+    return word.measured.get("p", word.measured.get("p_set"))
+
+
+def _plan(state: State, now: Moment) -> View | None:
+    """The plan and its step for now; a plan past its end is said to be over."""
+    if state.plan is None:
+        return None
+    plan: Said[Plan] = state.plan
+    word = plan.word
+    step = _step(word.steps, now)
+    return {
+        "id": word.id,
+        "age": round(plan.age(now), 1),
+        "until": word.until.isoformat(),
+        "valid": word.until > now.at and step is not None and state.broker,
+        "currency": word.currency,
+        "peak": word.peak,
+        "cost": word.cost,
+        "cost_idle": word.cost_idle,
+        "step": step.model_dump(mode="json") if step else None,
+    }
+
+
+def _step(steps: Iterable[Step], now: Moment) -> Step | None:
+    return next((step for step in steps if step.at <= now.at < step.at + timedelta(seconds=step.seconds)), None)
+
+
+def _peak(state: State, now: Moment) -> View | None:
+    """The billed peak so far. A window that is over by more than its length was not followed any more."""
+    peak = state.peak
+    if peak is None or now.at > peak.ends + timedelta(minutes=peak.minutes):
+        return None
+    return {"month": peak.month, "window": peak.window, "ends": peak.ends.isoformat(), "minutes": peak.minutes}

@@ -1,0 +1,135 @@
+"""Checks a plan by a second way: walks through it step by step, with no matrix and no solver."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from optimizer.outlook import Outlook
+from schemas.messages import Plan, Step
+
+WATT = 1.0
+PERCENT = 0.02
+MONEY = 1e-3
+PENALTY = 100.0
+"""Per kWh beyond a limit of the site: idling is no match for a plan that keeps one."""
+
+
+@dataclass
+class Meter:
+    """The bill of a walk through the steps."""
+
+    outlook: Outlook
+    money: float = 0.0
+    beyond: float = 0.0
+    """kWh"""
+    windows: dict[int, float] = field(default_factory=dict)
+    """kWh imported in each billing window."""
+
+    def turn(self, index: int, grid: float) -> None:
+        """One step at a grid power in kW."""
+        look, hours = self.outlook, float(self.outlook.hours[index])
+        price = look.buy[index] if grid > 0 else look.sell[index]
+        self.money += float(price) * grid * hours
+        over = max(grid - look.grid.import_limit / 1000, -grid - look.grid.export_limit / 1000, 0.0)
+        self.beyond += over * hours
+        number = look.windows[index]
+        self.windows[number] = self.windows.get(number, 0.0) + max(grid, 0.0) * hours
+
+    def peaks(self) -> dict[int, float]:
+        """kW by month."""
+        found = {0: self.outlook.billed / 1000}
+        for number, energy in self.windows.items():
+            in_month = self.outlook.months[self.outlook.windows.index(number)]
+            before = self.outlook.imported / 1000 if number == 0 else 0.0
+            mean = (energy + before) / (self.outlook.minutes / 60)
+            found[in_month] = max(found.get(in_month, 0.0), mean)
+        return found
+
+    def total(self) -> float:
+        return self.money + self.outlook.demand * (sum(self.peaks().values()) - self.outlook.billed / 1000)
+
+
+def verify(plan: Plan, outlook: Outlook) -> list[str]:
+    """What is wrong with a plan, in sentences; empty when it is good."""
+    wrong = list(_times(plan, outlook))
+    if wrong:
+        return wrong
+    for index, step in enumerate(plan.steps):
+        wrong += [f"{step.at:%d %b %H:%M}Z: {what}" for what in _step(plan, outlook, index, step)]
+    return wrong or list(_money(plan, outlook))
+
+
+def _times(plan: Plan, outlook: Outlook) -> Iterator[str]:
+    if not plan.at < plan.until:
+        yield "the plan ends before it begins"
+    if len(plan.steps) != len(outlook.starts):
+        yield f"{len(plan.steps)} steps where {len(outlook.starts)} were asked for"
+        return
+    for step, at, hours in zip(plan.steps, outlook.starts, outlook.hours, strict=True):
+        if step.at != at or abs(step.seconds - float(hours) * 3600) > 1e-3:
+            yield f"the step at {step.at:%d %b %H:%M:%S}Z should be at {at:%H:%M:%S} for {float(hours) * 3600:.0f} s"
+            return
+
+
+def _step(plan: Plan, outlook: Outlook, index: int, step: Step) -> Iterator[str]:
+    numbers = (step.power, step.soc, step.grid, step.load, step.pv, step.marginal_value)
+    if not all(math.isfinite(number) for number in numbers):
+        yield "not every number is finite"
+        return
+    if abs(step.power) > outlook.rated + WATT:
+        yield f"{step.power:.0f} W is more than the PCS can ({outlook.rated:.0f} W)"
+    yield from _soc(plan, outlook, index, step)
+    yield from _balance(outlook, index, step)
+    rest = step.load - step.pv
+    for over, resting, name in (
+        (step.grid - outlook.grid.import_limit, rest - outlook.grid.import_limit, "import"),
+        (-step.grid - outlook.grid.export_limit, -rest - outlook.grid.export_limit, "export"),
+    ):
+        if over > WATT and over > resting + WATT:
+            yield f"the battery drives the {name} {over:.0f} W beyond its limit"
+
+
+def _soc(plan: Plan, outlook: Outlook, index: int, step: Step) -> Iterator[str]:
+    battery = outlook.battery
+    before = plan.steps[index - 1].soc if index else outlook.soc
+    cells = step.power / battery.efficiency if step.power > 0 else step.power * battery.efficiency
+    after = before - cells * float(outlook.hours[index]) / battery.energy * 100
+    if abs(after - step.soc) > PERCENT:
+        yield f"SoC {step.soc:.2f} % does not follow from {before:.2f} % and {step.power:.0f} W ({after:.2f} %)"
+    # A battery that begins outside of what is allowed may stay there, but go no further.
+    if step.soc < min(battery.soc_min, outlook.soc) - PERCENT:
+        yield f"SoC {step.soc:.2f} % is below {battery.soc_min:.0f} %"
+    if step.soc > max(battery.soc_max, outlook.soc) + PERCENT:
+        yield f"SoC {step.soc:.2f} % is above {battery.soc_max:.0f} %"
+
+
+def _balance(outlook: Outlook, index: int, step: Step) -> Iterator[str]:
+    if abs(step.grid + step.power + step.pv - step.load) > WATT:
+        yield f"grid {step.grid:.0f} + battery {step.power:.0f} + PV {step.pv:.0f} W is not the load {step.load:.0f} W"
+    given = (outlook.load[index], outlook.pv[index], outlook.buy[index], outlook.sell[index])
+    used = (step.load, step.pv, step.price_import, step.price_export)
+    for name, is_, should in zip(("load", "PV", "import price", "export price"), used, given, strict=True):
+        if abs(is_ - float(should)) > 1e-6:
+            yield f"the {name} is {is_:g}, not {float(should):g}"
+
+
+def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
+    planned, idle = Meter(outlook), Meter(outlook)
+    wear = 0.0
+    for index, step in enumerate(plan.steps):
+        planned.turn(index, step.grid / 1000)
+        idle.turn(index, (step.load - step.pv) / 1000)
+        wear += outlook.battery.wear * max(step.power, 0.0) / 1000 * float(outlook.hours[index])
+    gained = (plan.steps[-1].soc - outlook.soc) / 100 * outlook.battery.energy / 1000
+    cost, rest = planned.total() + wear - outlook.stored_value * gained, idle.total()
+    near = MONEY + 1e-4 * abs(cost) + outlook.stored_value * outlook.battery.energy / 1e9
+    if abs(cost - plan.cost) > near:
+        yield f"it costs {cost:.4f}, not {plan.cost:.4f}"
+    if abs(rest - plan.cost_idle) > near:
+        yield f"idling costs {rest:.4f}, not {plan.cost_idle:.4f}"
+    if outlook.demand and (plan.peak is None or abs(plan.peak - planned.peaks()[0] * 1000) > WATT):
+        yield f"the peak is {planned.peaks()[0] * 1000:.0f} W, not {plan.peak}"
+    outside = not outlook.battery.soc_min <= outlook.soc <= outlook.battery.soc_max
+    dearer = cost + PENALTY * planned.beyond - rest - PENALTY * idle.beyond
+    if dearer > near and not outside:
+        yield f"it is {dearer:.4f} dearer than idling"
