@@ -123,23 +123,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    from joulebus import commands, demo, up  # noqa: PLC0415  # what they import is not for --help
-
     env = _environment(getattr(parsed, "env", None))
     if parsed.command in SERVICES:
         return _serve(parsed, env)
-    plain: dict[str, Callable[[], int]] = {
-        "up": lambda: asyncio.run(up.run(parsed.site, env, simulate=parsed.simulate, page=parsed.page)),
-        "demo": lambda: asyncio.run(
-            demo.run(demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json))
-        ),
+    match parsed.command:
+        case "up":
+            from joulebus import up  # noqa: PLC0415
+
+            return asyncio.run(up.run(parsed.site, env, simulate=parsed.simulate, page=parsed.page))
+        case "demo":
+            from joulebus import demo  # noqa: PLC0415
+
+            wish = demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json)
+            return asyncio.run(demo.run(wish))
+    from joulebus import commands  # noqa: PLC0415
+
+    short: dict[str, Callable[[], int]] = {
         "check": lambda: commands.check(parsed.site),
         "migrate": lambda: commands.migrate(env),
         "fault": lambda: commands.fault(parsed.name, parsed.switch == "on", parsed.health),
         "health": lambda: commands.health(parsed.address or env.get("JOULEBUS_HEALTH", "")),
         "docs": lambda: commands.docs(parsed.folder),
     }
-    return plain[parsed.command]()
+    return short[parsed.command]()
 
 
 def _environment(file: Path | None) -> dict[str, str]:

@@ -4,15 +4,19 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from runtime.settings import read_settings
-from schemas.site import load_site
 from schemas.troubles import Trouble
 
 
 def check(path: Path) -> int:
     """Say what stands in a site file, or what is wrong with it."""
+    from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # `health` is asked often: keep it light
+    from schemas.site import load_site  # noqa: PLC0415
+
     site = load_site(path)
-    say(f"{path}: good. {site.title or site.site}: {len(site.device)} devices, {site.mode}, tariff {site.tariff}")
+    rules = watched(site, load_catalog())
+    say(
+        f"{path}: good. {site.title or site.site}: {len(site.device)} devices, {site.mode}, tariff {site.tariff}, {len(rules)} alarms"
+    )
     for device in site.device:
         profile = site.profiles[device.name]
         where = f"{device.address} unit {device.unit}"
@@ -23,6 +27,7 @@ def check(path: Path) -> int:
 def migrate(env: dict[str, str]) -> int:
     """Bring the archive's tables up to date."""
     from consumers.archive.migrate import migrate as upgrade  # noqa: PLC0415  # alembic is loaded for this alone
+    from runtime.settings import read_settings  # noqa: PLC0415
 
     say(upgrade(read_settings("archive", env).database))
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.messages import DeviceState, Kind, Outcome
+from schemas.messages import Action, DeviceState, Kind, Outcome
 from schemas.topics import COMMAND, DEVICE_STATUS, META, OUTCOME, TELEMETRY
 from schemas.units import utc_now
 from tests.bridges.conftest import Bench, Start
@@ -193,7 +193,7 @@ async def test_the_devices_own_watchdog_is_armed(start: Start) -> None:
 
 async def test_start_and_stop(start: Start) -> None:
     bench = await start()
-    for action, state in (("stop", "off"), ("start", "running")):
+    for action, state in ((Action.STOP, "off"), (Action.START, "running")):
         command = await bench.command(values={}, action=action)
         said = await bench.outcome(command.id, "verified", "not_obeyed", "failed", seconds=15)
         assert (said.state, said.reason) == ("verified", state)

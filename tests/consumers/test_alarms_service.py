@@ -220,7 +220,6 @@ async def test_silence_and_disobedience_are_told(broker: Broker, site_file: Path
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the access list does not let `alarms` hear service/+/status yet", raises=AssertionError)
 async def test_a_dead_service_is_told(broker: Broker, site_file: Path, site_name: str) -> None:
     async with everyone(broker, site_name) as (plant, _, ear), running(broker, site_file):
         await plant.bus.say(SERVICE_STATUS, ServiceStatus(state="offline"), site=site_name, service="bridge")

@@ -316,14 +316,19 @@ async def test_a_server_that_freezes_is_given_up_and_waited_for(
     mariadb: MariaDB, mariadb_url: str, told: list[str]
 ) -> None:
     database = engine(mariadb_url, patience=1)
-    store = Store(database, told.append)
+    lost = asyncio.Event()
+
+    def tell(words: str) -> None:
+        told.append(words)
+        lost.set()
+
+    store = Store(database, tell)
     await store.keep(samples(1))
     mariadb.send(signal.SIGSTOP)
     try:
         keeping = asyncio.create_task(store.keep(samples(2)))
         async with asyncio.timeout(15):
-            while not told:
-                await asyncio.sleep(0.05)
+            await lost.wait()
         assert not keeping.done()
     finally:
         mariadb.send(signal.SIGCONT)

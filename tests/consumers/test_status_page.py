@@ -308,6 +308,20 @@ async def test_an_operator_asks_for_a_power_for_a_time(scene: Scene) -> None:
     assert scene.complaints == []
 
 
+@in_one_loop
+async def test_a_refused_command_is_not_shown_as_if_it_were_done(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    refused = Outcome(
+        id="c2", at=utc_now(), state=OutcomeState.REFUSED, requested={"p_set": 30e3}, reason="a retained command"
+    )
+    await scene.say("bridge", topics.OUTCOME, refused, device="pcs1")
+    await expect(page.locator("#wanted")).to_have_text("Last command: refused", timeout=SOON)
+    await expect(page.locator("#because")).to_contain_text("a retained command")
+    await page.close()
+    assert scene.complaints == []
+
+
 CONTRAST = """() => {
   const rgba = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { r, g, b, a }; };
   const linear = (c) => c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4;

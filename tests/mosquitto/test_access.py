@@ -115,11 +115,11 @@ def test_the_writers_in_the_contract_are_those_of_the_access_list() -> None:
 
 
 @pytest.mark.parametrize("reader", ROLES)
-def test_only_the_page_and_the_admin_hear_how_the_services_are(tried: Tried, reader: str) -> None:
+def test_only_the_page_the_alarms_and_the_admin_hear_how_the_services_are(tried: Tried, reader: str) -> None:
     heard = {at for role, at in tried.heard if role == reader and "/service/" in at}
     writers = {role for role in ROLES if CELLS[role, "own service.status"] in "wb"}
     assert heard == (
-        {f"ems/v1/site/service/{role}/status" for role in writers} if reader in ("status", "admin") else set()
+        {f"ems/v1/site/service/{role}/status" for role in writers} if reader in ("status", "alarms", "admin") else set()
     )
 
 

@@ -60,8 +60,9 @@ def test_it_never_leaves_the_circle_of_its_apparent_power(p: float, q: float) ->
 
 
 def test_without_a_ramp_it_follows_at_once_and_with_one_in_time() -> None:
-    at_once, ramped = Pcs(RATED, RATED, p_set=6e4), Pcs(RATED, RATED, ramp=2e4, p_set=6e4)
-    assert carried(at_once, 0) == pytest.approx(6e4)
+    ramped = Pcs(RATED, RATED, ramp=2e4, p_set=6e4)
+    for none in (None, float("inf")):
+        assert carried(Pcs(RATED, RATED, ramp=none, p_set=6e4), 0) == pytest.approx(6e4)
     assert [round(carried(ramped, 1)) for _ in range(4)] == [20_000, 40_000, 60_000, 60_000]
 
 

@@ -179,20 +179,6 @@ async def test_faults_of_the_physics(simulated: SimulatedSite) -> None:
         assert (await pcs.read_holding_registers(32)).registers[0] & 0b101 == 0b100  # running, no fault
 
 
-async def test_faults_come_from_a_file_that_may_change(site: Site, tmp_path: Path) -> None:
-    file = tmp_path / "faults"
-    async with SimulatedSite(site, fault_file=file, free_ports=True) as running:
-        file.write_text("bms:hot\npcs:trip\n", encoding="utf-8")
-        await asyncio.sleep(0.35)
-        assert running.faults.active == {"bms:hot", "pcs:trip"}
-        file.write_text("bms:warm", encoding="utf-8")  # nonsense changes nothing
-        await asyncio.sleep(0.35)
-        assert running.faults.active == {"bms:hot", "pcs:trip"}
-        file.unlink()
-        await asyncio.sleep(0.35)
-        assert running.faults.active == set()
-
-
 def test_an_unknown_fault_is_refused_at_the_start(site: Site) -> None:
     with pytest.raises(Trouble, match="did you mean 'meter:inverted'"):
         SimulatedSite(site, ["meter:invertd"])
