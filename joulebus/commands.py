@@ -14,9 +14,7 @@ def check(path: Path) -> int:
 
     site = load_site(path)
     rules = watched(site, load_catalog())
-    say(
-        f"{path}: good. {site.title or site.site}: {len(site.device)} devices, {site.mode}, tariff {site.tariff}, {len(rules)} alarms"
-    )
+    say(f"{path}: good. {site.title or site.site}: {len(site.device)} devices, {site.mode}, {len(rules)} alarms")
     for device in site.device:
         profile = site.profiles[device.name]
         where = f"{device.address} unit {device.unit}"

@@ -53,7 +53,7 @@ class SimulatedSite:
         self._memory = memory
         self._begin, self._clock = start or utc_now(), time.monotonic
         self._zero = self._clock()
-        self.world = _begin(site, self._begin, past, seed=seed, soc=soc, ramp=ramp)
+        self.world = _first_world(site, self._begin, past, seed=seed, soc=soc, ramp=ramp)
         self.faults.set(faults)
         self.written: deque[Written] = deque(maxlen=100_000)
         self.devices = self._devices()
@@ -74,8 +74,8 @@ class SimulatedSite:
             for endpoint, members in self._endpoints():
                 await opening.enter_async_context(endpoint)
                 self._moved(members, endpoint.port)
-            ticking = asyncio.create_task(self._ticks(), name="simulator:ticks")
-            opening.push_async_callback(_end, ticking)
+            self._ticking = asyncio.create_task(self._ticks(), name="simulator:ticks")
+            opening.push_async_callback(_end, self._ticking)
             self._running = opening.pop_all()
         return self
 
@@ -88,7 +88,7 @@ class SimulatedSite:
         async with self:
             for device in self.site.device:
                 log.info("%s answers at %s, unit %d", device.name, device.address, device.unit)
-            await asyncio.Event().wait()
+            await self._ticking
 
     def _devices(self) -> dict[str, Device]:
         roles = cast(self.world, self.now)
@@ -147,11 +147,13 @@ class SimulatedSite:
         self.world.plant.recall(kept)
 
 
-def _begin(site: Site, begin: datetime, past: timedelta, *, seed: int, soc: float, ramp: float | None) -> World:
+def _first_world(site: Site, begin: datetime, past: timedelta, *, seed: int, soc: float, ramp: float | None) -> World:
     world = new_world(site, begin, soc=soc, ramp=ramp, seed=seed)
+    older = world
     if past:
-        for older in lived(site, begin - past, begin, seed=seed):
-            world.plant.recall(older.plant.remember())
+        for older in lived(site, begin - past, begin, seed=seed):  # noqa: B007  # only where it ends matters
+            pass
+    world.plant.recall(older.plant.remember())
     return world
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from schemas.messages import Action, DeviceState, Kind, Outcome
+from schemas.messages import Action, DeviceState, Outcome
 from schemas.topics import COMMAND, DEVICE_STATUS, META, OUTCOME, TELEMETRY
-from schemas.units import utc_now
+from schemas.units import Kind, utc_now
 from tests.bridges.conftest import Bench, Start
 
 P_SET = 135

@@ -9,11 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
 from joulebus import neighbours
+from joulebus.server import free_port
 from schemas.profile import load_profile
 from schemas.site import Site
 from schemas.troubles import Trouble
@@ -191,8 +193,10 @@ async def test_a_port_in_use_is_said_in_words(simulated: SimulatedSite) -> None:
 
 
 async def test_nothing_stays_open_when_the_last_port_is_taken(simulated: SimulatedSite, site: Site) -> None:
-    taken = simulated.site.named("pv").address
-    devices = [d.model_copy(update={"address": taken}) if d.name == "pv" else d for d in site.device]
+    ports = {"pv": simulated.site.named("pv").endpoint[1]}
+    devices = [
+        d.model_copy(update={"address": f"tcp://127.0.0.1:{ports.get(d.name) or free_port()}"}) for d in site.device
+    ]
     half = site.model_copy(update={"device": devices})
     for _ in range(2):  # the second time shows that the first one let go of the other ports
         with pytest.raises(Trouble, match="for pv: the port is in use"):
@@ -280,6 +284,17 @@ async def test_a_puppet_shows_what_it_is_told_and_remembers_what_it_is_asked() -
         assert (await client.read_holding_registers(135)).registers == [250]
         client.close()
     assert puppet.wishes == [Wish("p_set", 25_000.0)]
+
+
+async def test_a_serial_gateway_speaks_rtu_frames(site: Site) -> None:
+    devices = [d.model_copy(update={"address": f"rtu+{d.address}"}) if d.name == "bms" else d for d in site.device]
+    mixed = site.model_copy(update={"device": devices})
+    async with SimulatedSite(mixed, start=NOON, free_ports=True) as running:
+        host, port = running.site.named("bms").endpoint
+        client = AsyncModbusTcpClient(host, port=port, framer=FramerType.RTU)
+        await client.connect()
+        assert (await client.read_holding_registers(5127)).registers == [500]
+        client.close()
 
 
 async def test_the_memory_is_written_while_it_runs(site: Site, tmp_path: Path) -> None:
