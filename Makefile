@@ -13,10 +13,10 @@ demo: .venv/demo     ## a battery site that lives on measured data, with its pag
 setup: .venv/demo .venv/test ## prepare all that `make demo` and `make test` need
 
 test: .venv/test     ## all tests: real broker, MariaDB, Modbus, browser
-	$(V)/pytest -q $(ARGS)
+	$(V)/pytest -q -n 4 --dist worksteal $(ARGS)
 
 test-fast: .venv/test ## only what takes no longer than a moment
-	$(V)/pytest -q -m "not slow" $(ARGS)
+	$(V)/pytest -q -n 4 --dist worksteal -m "not slow" $(ARGS)
 
 check: .venv/test    ## lint, types, and which room may import which
 	$(V)/ruff format --check .

@@ -13,7 +13,10 @@ def check(path: Path) -> int:
     from schemas.site import load_site  # noqa: PLC0415
 
     site = load_site(path)
-    rules = watched(site, load_catalog())
+    try:
+        rules = watched(site, load_catalog())
+    except Trouble as wrong:
+        raise Trouble(f"{path}: {wrong}") from wrong
     say(f"{path}: good. {site.title or site.site}: {len(site.device)} devices, {site.mode}, {len(rules)} alarms")
     for device in site.device:
         profile = site.profiles[device.name]

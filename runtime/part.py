@@ -79,20 +79,17 @@ class Part:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        jobs: list[asyncio.Task[Any]] = [
-            asyncio.create_task(job(), name=f"{self.name}.{job.__name__}") for job in aside
-        ]
-        if work is not None:
-            jobs.append(asyncio.create_task(self._keep_connected(work, session), name=f"{self.name}.work"))
-        stopping = asyncio.create_task(stop.wait(), name=f"{self.name}.stop")
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(_end, [stopping, *jobs])
             if self.settings.health is not None:
-                self.health_port = await stack.enter_async_context(
-                    serve_health(self.settings.health, self._report, self.orders)
-                )
-            done, _ = await asyncio.wait({stopping, *jobs}, return_when=asyncio.FIRST_COMPLETED)
-            for job in done - {stopping}:
+                serving = serve_health(self.settings.health, self._report, self.orders)
+                self.health_port = await stack.enter_async_context(serving)
+            running: list[asyncio.Task[Any]] = [asyncio.create_task(job()) for job in aside]
+            if work is not None:
+                running.append(asyncio.create_task(self._keep_connected(work, session)))
+            running.append(asyncio.create_task(stop.wait()))
+            stack.push_async_callback(_end, running)
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for job in done:
                 _raise_first(job)
 
     async def _keep_connected(self, work: Work, session: int) -> None:

@@ -1,0 +1,140 @@
+"""Bad input is answered in a sentence that names the file, the field and what would be right; never a traceback."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from joulebus.cli import SERVICES, build_parser, main
+from tests.conftest import Broker
+
+REPOSITORY = Path(__file__).parents[2]
+SITE = (REPOSITORY / "site.toml").read_text(encoding="utf-8")
+TARIFF = (REPOSITORY / "tariff.toml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The demo's site file in a folder of its own, to spoil."""
+    (tmp_path / "simulator").symlink_to(REPOSITORY / "simulator")
+    (tmp_path / "tariff.toml").write_text(TARIFF, encoding="utf-8")
+    path = tmp_path / "site.toml"
+    path.write_text(SITE, encoding="utf-8")
+    return path
+
+
+def test_a_good_site_file_is_called_good(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(site)]) == 0
+    assert "site.toml: good" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('title = "Demo site"', 'titel = "Demo site"', r"site\.toml:3: titel: unknown key"),
+        ("import_limit = 500_000", 'import_limit = "500 kW"', r"grid\.import_limit: .*valid number"),
+        ("import_limit = 500_000", "import_limit = -1", r"grid\.import_limit: .*greater than 0"),
+        ("energy = 200_000", "energy = 0", r"battery\.energy: .*greater than 0"),
+        ("rated_power = 100_000", "rated_power = -5", r"rated_power: .*greater than 0"),
+        ("rated_power = 150_000", "", r"device 'pv': rated_power \(W\) is missing"),
+        ("127.0.0.1:15022", "127.0.0.1:15021", r"device 'bms' and device 'pcs' share tcp://127\.0\.0\.1:15021 unit 1"),
+        ('"sunspec_pv"', '"sunspec_pvv"', r"profile 'sunspec_pvv' does not exist; did you mean 'sunspec_pv'"),
+        ('meter = "meter"', 'meter = "metre"', r"grid\.meter names device 'metre'; there is: bms, meter, pcs, pv"),
+        ('bms = "bms"', 'bms = "pv"', r"battery\.bms: device 'pv' is a pv, a bms is needed"),
+        ('"Europe/Berlin"', '"Berlin"', r"time_zone 'Berlin' is not an IANA name such as Europe/Berlin"),
+        ('name = "bms"', 'name = "BMS 1"', r"name: .*pattern"),
+        ('name = "bms"', 'name = "pcs"', r"device 'pcs' is given 2 times"),
+        ("above = 45", "above = 45\nbelow = 3", r"give exactly one of above, below"),
+        ("clear = 42", "clear = 48", r"`clear` lies on the wrong side"),
+        ('point = "cell_t_max"', 'point = "cell_tt_max"', r"point 'cell_tt_max' .*did you mean 'cell_t_max'"),
+        ('"tcp://127.0.0.1:15021"', '"http://127.0.0.1:15021"', r"address: "),
+        ('tariff = "tariff.toml"', 'tariff = "nowhere.toml"', r"nowhere\.toml does not exist"),
+        ("[grid]", "[grid", r"site\.toml: not valid TOML: .*line"),
+    ],
+)
+def test_what_is_wrong_in_a_site_file_is_said(
+    site: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, says: str
+) -> None:
+    assert old in SITE
+    site.write_text(SITE.replace(old, new, 1), encoding="utf-8")
+    assert main(["check", str(site)]) == 1
+    err = capsys.readouterr().err
+    assert re.search(says, err), err
+    assert str(site.parent) in err
+    assert "Traceback" not in err
+
+
+def test_a_tariff_without_its_prices_is_said(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoiled = TARIFF.replace("de_lu_day_ahead", "de_lu_day_behind", 1)
+    (site.parent / "tariff.toml").write_text(spoiled, encoding="utf-8")
+    assert main(["check", str(site)]) == 1
+    assert re.search(r"tariff\.toml: import\.day_ahead\.file: .* does not exist", capsys.readouterr().err)
+
+
+def run(part: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A part as a process, with a health endpoint on any free port."""
+    given = {"JOULEBUS_HEALTH": "127.0.0.1:0"} | env
+    command = [sys.executable, "-m", "joulebus.cli", part, "--site", str(REPOSITORY / "site.toml")]
+    return subprocess.run(command, env=os.environ | given, capture_output=True, text=True, timeout=40, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["alarms", "dispatch"])
+def test_a_broker_that_is_not_there_is_said(part: str) -> None:
+    done = run(part, JOULEBUS_BROKER="mqtt://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "the broker mqtt://127.0.0.1:9 cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_password_is_said_and_not_printed(broker: Broker) -> None:
+    done = run("alarms", JOULEBUS_BROKER=f"mqtt://alarms:not-it@127.0.0.1:{broker.port}")
+    assert done.returncode == 1
+    assert "does not let us in" in done.stderr
+    assert "not-it" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("JOULEBUS_BROKER", "http://127.0.0.1", "is not mqtt://user@host:port"),
+        ("JOULEBUS_BROKER", "mqtt://127.0.0.1:99999", "the port is not a number from 1 to 65535"),
+        ("JOULEBUS_BROKER_FILE", "/nowhere/broker", "JOULEBUS_BROKER_FILE: /nowhere/broker cannot be read"),
+        ("JOULEBUS_HEALTH", "nine", "JOULEBUS_HEALTH: 'nine' is not host:port"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_said(variable: str, value: str, says: str) -> None:
+    done = run("alarms", **{variable: value})
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_health_port_in_use_is_said(taken: int, broker: Broker) -> None:
+    done = run("alarms", JOULEBUS_HEALTH=f"127.0.0.1:{taken}", JOULEBUS_BROKER=broker.url("alarms"))
+    assert done.returncode == 1
+    assert f"health endpoint 127.0.0.1:{taken}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("part", SERVICES)
+def test_every_part_has_help(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args([part, "--help"])
+    assert ended.value.code == 0
+    help_ = capsys.readouterr().out
+    assert "JOULEBUS_BROKER" in help_
+    assert "--site" in help_
