@@ -17,6 +17,7 @@ class Ear:
         self.bus = bus
         self.heard: list[Heard[Any]] = []
         self._news = asyncio.Event()
+        self.listening: asyncio.Task[None] | None = None
 
     def all(self, topic: Topic[M], **place: str) -> list[M]:
         """Every valid message of a topic, also of one device only."""
@@ -35,8 +36,14 @@ class Ear:
                 for message in self.all(topic, **place):
                     if fits(message):
                         return message
+                if self.listening is not None and self.listening.done():
+                    self.listening.result()  # a deaf ear says so, instead of hearing nothing
                 self._news.clear()
                 await self._news.wait()
+
+    def wake(self) -> None:
+        """Whoever waits looks again."""
+        self._news.set()
 
     async def listen(self, *addresses: str) -> None:
         async for batch in self.bus.listen(*addresses):
@@ -51,10 +58,12 @@ async def ear(url: str, *addresses: str) -> AsyncIterator[Ear]:
     broker = parse_broker(url, "test", None, {})
     async with Bus(broker, identifier=broker.user or "test") as bus:
         listener = Ear(bus)
-        task = asyncio.create_task(listener.listen(*addresses)) if addresses else None
+        if addresses:
+            listener.listening = asyncio.create_task(listener.listen(*addresses))
+            listener.listening.add_done_callback(lambda _: listener.wake())
         try:
             yield listener
         finally:
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            if listener.listening is not None:
+                listener.listening.cancel()
+                await asyncio.gather(listener.listening, return_exceptions=True)
