@@ -127,6 +127,11 @@ class Bus(aiomqtt.Client):
         confirmed.add_done_callback(lambda done: self._settled(sent.mid, done))
         return confirmed
 
+    @property
+    def unconfirmed(self) -> int:
+        """Messages the broker has not acknowledged yet."""
+        return len(self._unconfirmed)
+
     def _settled(self, mid: int, confirmed: "asyncio.Future[int]") -> None:
         self._unconfirmed.pop(mid, None)
         if not confirmed.cancelled():
@@ -140,14 +145,16 @@ class Bus(aiomqtt.Client):
         wanted = [(address, _options(address)) for address in addresses]
         subscribing = asyncio.ensure_future(self.subscribe(wanted, timeout=600))
         subscribing.add_done_callback(lambda _: self._news.set())
+        asked = False
         try:
             while True:
                 await self._news.wait()
                 self._news.clear()
                 if self._disconnected.done():
                     raise self._disconnected.exception() or aiomqtt.MqttError("disconnected")
-                if subscribing.done():
+                if subscribing.done() and not asked:
                     _granted(addresses, subscribing.result())
+                    asked = True
                 while self._inbox:
                     yield self._open(min(size, len(self._inbox)))
         finally:

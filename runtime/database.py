@@ -22,6 +22,9 @@ _MARIADB = {
     "client_flag": 0,  # without FOUND_ROWS: a row that was there already is not counted as written
 }
 
+_CUT_OFF = 1047
+"""A Galera node's word while it is not part of the majority: another one must be asked."""
+
 _SQLITE = (
     "PRAGMA synchronous = FULL",  # NORMAL may lose the last commits at a power cut, and the bridges have forgotten them
     "PRAGMA busy_timeout = 5000",
@@ -38,8 +41,7 @@ def engine(url: str, *, patience: int = 10) -> AsyncEngine:
     if where.drivername == "sqlite+aiosqlite":
         return _sqlite(where)
     try:
-        options = _MARIADB | {"read_timeout": patience}
-        return create_async_engine(where, pool_pre_ping=True, pool_size=5, max_overflow=5, connect_args=options)
+        return _mariadb(where, patience)
     except (ImportError, SQLAlchemyError) as wrong:
         raise Trouble(f"the database {describe(url)} cannot be used: {wrong}") from wrong
 
@@ -107,6 +109,47 @@ def _parse(url: str) -> URL:
     if not where.database:
         raise Trouble(f"JOULEBUS_DATABASE: {describe(url)} names no database; write {EXAMPLES}")
     return where.set(drivername="mariadb+asyncmy") if where.drivername.startswith("mysql") else where
+
+
+def _mariadb(where: URL, patience: int) -> AsyncEngine:
+    """With more than one node, `...@node1:3306/name?host=node2:3306&host=node3:3306`, the first that serves is used."""
+    others = where.query.get("host", ())
+    nodes = [(where.host, where.port), *map(_node, [others] if isinstance(others, str) else others)]
+    options = _MARIADB | {"read_timeout": patience}
+    made = create_async_engine(
+        where.difference_update_query(["host"]), pool_pre_ping=True, pool_size=5, max_overflow=5, connect_args=options
+    )
+    if len(nodes) > 1:
+        _several(made, nodes)
+    return made
+
+
+def _node(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise Trouble(f"JOULEBUS_DATABASE: host={address!r} is not host:port")
+    return host, int(port)
+
+
+def _several(made: AsyncEngine, nodes: list[tuple[str | None, int | None]]) -> None:
+    """Nodes of one Galera cluster: each new connection goes to the first one that does its work."""
+
+    @event.listens_for(made.sync_engine, "do_connect")
+    def _connect(dialect: Any, _record: object, args: Any, kwargs: dict[str, Any]) -> Any:  # noqa: ANN401  # SQLAlchemy's
+        for number, (host, port) in enumerate(nodes, 1):
+            try:
+                found = dialect.connect(*args, **kwargs | {"host": host, "port": port or 3306})
+                found.cursor().execute("SELECT 1")  # refused by a node that is cut off from the cluster
+            except dialect.loaded_dbapi.Error:
+                if number == len(nodes):
+                    raise
+            else:
+                return found
+        return None
+
+    @event.listens_for(made.sync_engine, "handle_error")
+    def _cut_off(context: Any) -> None:  # noqa: ANN401  # as above
+        context.is_disconnect = context.is_disconnect or code(context.sqlalchemy_exception) == _CUT_OFF
 
 
 def _sqlite(where: URL) -> AsyncEngine:

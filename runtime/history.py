@@ -1,32 +1,19 @@
 """The one door for reading what the archive keeps. It only loads the driver of the database it reads."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import (
-    ColumnElement,
-    Double,
-    Integer,
-    Select,
-    String,
-    and_,
-    case,
-    cast,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from runtime import points, resolution, rollups
+from runtime.rollups import Bucket
 from schemas.messages import Alarm, Plan, Value
-from schemas.tables import alarm, plan, telemetry
+from schemas.tables import alarm, dirty, flow, gap, plan, telemetry
 from schemas.units import Quality
 
-_NUMBER = r"^-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$"
 _VALUES = TypeAdapter(dict[str, Value])
 _QUALITY = TypeAdapter(dict[str, Quality])
 
@@ -42,29 +29,105 @@ class Counts:
     """Different (device, at)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Wh from where to where in the quarter of an hour that begins at `at`."""
+
+    at: datetime
+    pv_load: float
+    pv_battery: float
+    pv_grid: float
+    grid_load: float
+    grid_battery: float
+    battery_load: float
+    battery_grid: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An hour of a device of which less is stored than expected."""
+
+    device: str
+    at: datetime
+    expected: int
+    stored: int
+    cause: str
+    closed: datetime | None
+    """When back-fill completed it."""
+
+
 class History:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
 
-    async def means(  # noqa: PLR0917  # where, what, when: they read well in a row
+    # --- curves ------------------------------------------------------------------------------------
+
+    async def series(  # noqa: PLR0917  # where, what, when: they read well in a row
+        self, site: str, device: str, point: str, start: datetime, end: datetime, pixels: int = 1000
+    ) -> tuple[str, list[Bucket]]:
+        """A point's curve at the resolution that fits the pixels it is drawn on, and the name of that: raw, 1m, ..."""
+        fits = resolution.fitting(end - start, pixels)
+        return fits, await self.buckets(site, device, point, start, end, fits)
+
+    async def buckets(  # noqa: PLR0917  # as above
+        self, site: str, device: str, point: str, start: datetime, end: datetime, fits: str
+    ) -> list[Bucket]:
+        """A point at one resolution; each raw number is an interval of its own."""
+        if fits == "raw":
+            return [rollups.single(*one) for one in await self.numbers(site, device, point, start, end)]
+        asked = rollups.question((site, device, point), start, end, fits, sqlite=self._sqlite)
+        return [one for row in await self._rows(asked) if (one := rollups.bucket(row)) is not None]
+
+    async def means(  # noqa: PLR0917  # as above
         self, site: str, device: str, point: str, start: datetime, end: datetime, seconds: int
     ) -> list[tuple[datetime, float]]:
         """Means of a point's good numbers over the intervals of the clock (UTC) that have some; `end` is excluded.
 
-        Each with the moment its interval begins. The interval is a whole number of seconds.
+        Each with the moment its interval begins. The interval is a whole number of seconds. Out of rollups where
+        these are whole and newer than their telemetry, else out of that: the result is the same.
         """
-        number = self._number(point)
-        slot = self._slot(seconds)
-        rows = await self._rows(
-            select(slot, func.avg(number))
-            .where(*_within(telemetry.c, start, end), telemetry.c.site == site, telemetry.c.device == device)
-            .group_by(slot)
-            .order_by(slot)
-        )
-        return [
-            (datetime.fromtimestamp(int(slot) * seconds, UTC), float(mean)) for slot, mean in rows if mean is not None
-        ]
+        place, parts = (site, device, point), list[tuple[int, float, int]]()
+        first, last = await self._rolled_up(place, start, end, seconds)
+        for one in await self.buckets(*place, first, last, rollups.fitting(seconds)) if first < last else ():
+            parts.append((int(one.at.timestamp()) // seconds, one.mean * one.samples, one.samples))
+        for begin, until in ((start, min(first, end)), (max(first, last), end)):
+            if begin < until:
+                parts += await self._rows(points.sums(place, begin, until, seconds, sqlite=self._sqlite))
+        found = rollups.means((int(slot), float(total or 0), count) for slot, total, count in parts)
+        return [(datetime.fromtimestamp(slot * seconds, UTC), mean) for slot, mean in found.items()]
+
+    async def numbers(
+        self, site: str, device: str, point: str, start: datetime, end: datetime
+    ) -> list[tuple[datetime, float]]:
+        """Every good number of a point as it was measured, oldest first."""
+        rows = await self._rows(points.found((site, device, point), start, end, sqlite=self._sqlite))
+        read = points.number
+        return [(at.replace(tzinfo=UTC), value) for at, letters in rows if (value := read(letters)) is not None]
+
+    async def values(
+        self, site: str, device: str, point: str, start: datetime, end: datetime
+    ) -> list[tuple[datetime, Value]]:
+        """Every good value of a point, also where it is the name of a state."""
+        place, whole = (site, device, point), points.WHOLE
+        rows = await self._rows(points.found(place, start, end, sqlite=self._sqlite, letters=whole))
+        read = points.value
+        return [(at.replace(tzinfo=UTC), value) for at, letters in rows if (value := read(letters)) is not None]
+
+    async def energy(
+        self, site: str, device: str, start: datetime, end: datetime, point: str = "p"
+    ) -> list[tuple[datetime, float, float]]:
+        """Wh out of a device into the site and the other way, for each quarter of an hour that has some."""
+        found = await self.buckets(site, device, point, start, end, "15m")
+        return [(one.at, one.plus, one.minus) for one in found]
+
+    async def flows(self, site: str, start: datetime, end: datetime) -> list[Flows]:
+        """What went from where to where."""
+        asked = flow.c.site == site, *_within(flow.c, start, end)
+        columns = (column for column in flow.c if column.name != "site")
+        return [Flows(*row) for row in await self._rows(select(*columns).where(*asked).order_by(flow.c.at))]
+
+    # --- now ---------------------------------------------------------------------------------------
 
     async def latest(self, site: str) -> dict[str, tuple[datetime, dict[str, Value]]]:
         """The newest sample of each device and when it was measured. What was not good is left out."""
@@ -78,6 +141,8 @@ class History:
                 found[row.device] = row.at, _good(row.points, row.quality)
                 row = (await connection.execute(last.where(telemetry.c.device < row.device))).first()
         return found
+
+    # --- what was said -----------------------------------------------------------------------------
 
     async def plans(self, site: str, start: datetime, end: datetime) -> list[Plan]:
         """All plans made in this span, oldest first."""
@@ -94,6 +159,25 @@ class History:
             .order_by(alarm.c.at)
         )
         return [(name, Alarm.model_validate_json(body)) for name, body in rows]
+
+    # --- what is there, and what is not ------------------------------------------------------------
+
+    async def gaps(self, site: str, start: datetime, end: datetime) -> list[Gap]:
+        """The ledger of what is or was missing, oldest first."""
+        c = gap.c
+        asked = select(c.device, c.at, c.expected, c.stored, c.cause, c.closed).where(c.site == site)
+        return [Gap(*row) for row in await self._rows(asked.where(*_within(c, start, end)).order_by(c.at, c.device))]
+
+    async def completeness(self, site: str, start: datetime, end: datetime) -> dict[str, float]:
+        """How much of what was expected of each device is stored, from 0 to 1: since `start`, or its first sample."""
+        since = select(telemetry.c.device, func.min(telemetry.c.at)).where(telemetry.c.site == site)
+        found = dict(await self._rows(since.group_by(telemetry.c.device)))
+        missing = dict.fromkeys(found, 0.0)
+        for one in await self.gaps(site, start, end):
+            if one.device in missing and one.expected:
+                missing[one.device] += max(0, one.expected - one.stored) / one.expected
+        hours = {device: (end - max(start, rollups.floor(at, 3600))) / _HOUR for device, at in found.items()}
+        return {device: max(0.0, 1 - missing[device] / max(hours[device], 1.0)) for device in sorted(found)}
 
     async def counts(self, site: str, since: datetime) -> Counts:
         """How much telemetry was measured since then."""
@@ -126,32 +210,29 @@ class History:
             stored.setdefault(device, []).append((low, high))
         return stored
 
+    async def _rolled_up(
+        self, place: points.Place, start: datetime, end: datetime, seconds: int
+    ) -> tuple[datetime, datetime]:
+        """The span that rollups tell: up to the newest, and up to the first that is older than its telemetry."""
+        fits = rollups.fitting(seconds)
+        if not fits:
+            return end, end
+        size = resolution.RESOLUTIONS[fits]
+        first, last = rollups.whole(start, end, size)
+        mine = dirty.c.site == place[0], dirty.c.device == place[1], dirty.c.span <= size
+        ((oldest,),) = await self._rows(select(func.min(dirty.c.at)).where(*mine, *_within(dirty.c, first, last)))
+        ((newest,),) = await self._rows(rollups.newest(place, first, last, fits))
+        if newest is None:
+            return end, end
+        last = min(last, newest + timedelta(seconds=size))
+        return first, min(last, rollups.floor(oldest, size)) if oldest else last
+
     async def _rows(self, question: Select[Any]) -> list[Any]:
         async with self.engine.connect() as connection:
             return list((await connection.execute(question)).all())
 
-    def _slot(self, seconds: int) -> ColumnElement[int]:
-        """The number of the interval since 1970. UNIX_TIMESTAMP would end in 2038, strftime would round up."""
-        if self._sqlite:
-            whole = func.substr(telemetry.c.at, 1, 19)
-            return cast(func.strftime("%s", whole, type_=Integer), Integer).op("/")(literal(seconds))
-        since = func.timestampdiff(text("SECOND"), text("'1970-01-01'"), telemetry.c.at, type_=Integer)
-        return since.op("DIV")(literal(seconds))
 
-    def _number(self, point: str) -> ColumnElement[float | None]:
-        """The value of a point where it is a number and good, else NULL."""
-        path = f'$."{point}"'
-        value: ColumnElement[float]
-        numeric: ColumnElement[bool]
-        if self._sqlite:
-            value = func.json_extract(telemetry.c.points, path, type_=Double)
-            numeric = func.json_type(telemetry.c.points, path).in_(("real", "integer"))
-        else:
-            # JSON_TYPE(JSON_EXTRACT()) would cost three times as much; a number is what looks like one.
-            found = func.json_value(telemetry.c.points, path, type_=String)
-            value, numeric = cast(found, Double), found.regexp_match(_NUMBER)
-        good = or_(telemetry.c.quality.is_(None), func.json_extract(telemetry.c.quality, path).is_(None))
-        return case((and_(numeric, good), value))
+_HOUR = timedelta(hours=1)
 
 
 def _within(columns: Any, start: datetime, end: datetime) -> tuple[ColumnElement[bool], ...]:  # noqa: ANN401

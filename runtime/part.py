@@ -15,6 +15,7 @@ from typing import Any
 
 import aiomqtt
 
+from runtime.alive import tell_alive
 from runtime.bus import Bus, Refused, last_will, not_let_in, taken_over
 from runtime.health import Orders, serve_health
 from runtime.settings import Settings
@@ -87,7 +88,7 @@ class Part:
             if work is not None:
                 running.append(asyncio.create_task(self._keep_connected(work, session)))
             running.append(asyncio.create_task(stop.wait()))
-            stack.push_async_callback(_end, running)
+            stack.push_async_callback(_end, [*running, asyncio.create_task(tell_alive())])
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for job in done:
                 _raise_first(job)

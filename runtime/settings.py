@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote, urlsplit
 from schemas.troubles import Trouble
 
 BROKER = "mqtt://127.0.0.1:1883"
+SHORTEST_KEY = 16
+"""Characters: a shorter key could be guessed."""
 DATABASE = "sqlite+aiosqlite:///joulebus.db"
 
 
@@ -42,6 +44,8 @@ class Settings:
     """Folder for what a part keeps between runs, such as the bridge's outbox."""
     page_token: str | None = None
     """What the status page asks of who wants to act; without it only this machine may."""
+    command_key: str | None = None
+    """With it dispatch signs its commands, and a bridge obeys no other."""
 
 
 def read_settings(role: str, env: Mapping[str, str] = os.environ) -> Settings:
@@ -57,7 +61,10 @@ def read_settings(role: str, env: Mapping[str, str] = os.environ) -> Settings:
         database = _with_password(database, secret_word)
     state = Path(env.get("JOULEBUS_STATE", "."))
     token = secret(env, "JOULEBUS_PAGE_TOKEN")
-    return Settings(broker, database, _health(env.get("JOULEBUS_HEALTH", "")), state, token)
+    key = secret(env, "JOULEBUS_COMMAND_KEY")
+    if key is not None and len(key) < SHORTEST_KEY:
+        raise Trouble(f"JOULEBUS_COMMAND_KEY has {len(key)} characters, it needs {SHORTEST_KEY}: openssl rand -hex 32")
+    return Settings(broker, database, _health(env.get("JOULEBUS_HEALTH", "")), state, token, key)
 
 
 def secret(env: Mapping[str, str], name: str) -> str | None:

@@ -142,6 +142,8 @@ class Command(Order):
     values: dict[Name, Number] = {}
     action: Action | None = None
     reason: str = Field(max_length=500)
+    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """HMAC-SHA256 over the topic's address and the other fields, where the site has a command key."""
 
     @model_validator(mode="after")
     def _one_wish(self) -> Self:
@@ -152,12 +154,17 @@ class Command(Order):
         return self
 
 
+METER_SIGN_SUSPECT = "meter_sign_suspect"
+"""With this word begins the reason of a status, a refusal or a lockout when the grid meter is not believed."""
+
+
 class OutcomeState(StrEnum):
     """What became of a command."""
 
     ACCEPTED = "accepted"
     APPLIED = "applied"
     VERIFIED = "verified"
+    LIMITED = "limited"  # proven, but a limit made it less than what was asked: see limited_by
     REFUSED = "refused"
     SUPERSEDED = "superseded"
     EXPIRED = "expired"

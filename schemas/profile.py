@@ -6,17 +6,23 @@ Read by the bridge (decodes), by the simulator (encodes), by the generated pages
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas.troubles import Trouble, explain
+from schemas.lint import mistakes
+from schemas.troubles import Trouble, explain, point_at
 from schemas.units import Kind, Name, Number, Seconds
 
 WORDS = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "u64": 4, "i64": 4, "f32": 2, "f64": 4, "text": 0}
 """Registers of 16 bits per type; a text says its own length."""
 
 Type = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "text"]
+
+Unit = Literal[
+    "", "W", "var", "VA", "V", "A", "Hz", "Wh", "varh", "VAh", "Ah", "%", "degC", "Ohm", "kOhm", "s", "min", "h", "deg"
+]  # fmt: skip
+"""The units of joulebus: no k, no M; the scale of a point leads there."""
 
 
 class Shape(BaseModel):
@@ -45,7 +51,9 @@ class Register(Shape):
     """raw x scale = value in the unit of joulebus. Negative where a device counts power the other way."""
     scale_register: int | None = None
     """A register (in the same model) whose content, a power of ten, multiplies as well."""
-    unit: str = ""
+    of_rated: bool = False
+    """The register holds percent of the device's rated power; the point is in W all the same."""
+    unit: Unit = ""
     function: Literal[3, 4] | None = None
     """3 holding or 4 input registers, when it differs from the profile's."""
     word_order: Literal["big", "little"] | None = None
@@ -64,6 +72,18 @@ class Register(Shape):
         return self.words or WORDS[self.type]
 
 
+R = TypeVar("R", bound=Register)
+
+
+class Sign(Shape):
+    """A register that tells the direction of a value which the device gives without a sign."""
+
+    register_: int = Field(alias="register", ge=0, le=65535)
+    """In the same model, read by the same function."""
+    negative: Annotated[list[int], Field(min_length=1)]
+    """While it holds one of these the value is negative."""
+
+
 class Point(Register):
     """A quantity that is read. With `enum`, `first` or `flags` it is a name or a list of names."""
 
@@ -71,6 +91,10 @@ class Point(Register):
     low: Number | None = None
     high: Number | None = None
     """Outside of low..high a value is implausible and never published as good."""
+    steepest: Annotated[Number, Field(gt=0)] | None = None
+    """In the unit per second: a value that moves faster is implausible until three readings in a row agree."""
+    sign: Sign | None = None
+    """For a device that gives an amount here and its direction in another register."""
     absent: list[int] = []
     """Raw values that mean `not implemented`."""
     enum: dict[str, str] | None = None
@@ -96,6 +120,12 @@ class Setpoint(Register):
     `p_set` of the battery goes to the site file's `battery.fallback`."""
     enable: int | None = None
     """A register of the same model that must hold 1 for the setpoint to work."""
+    deadband: Annotated[Number, Field(ge=0)] = 0.0
+    """In the unit of low and high: a smaller change is not worth a write."""
+    interval: Seconds | None = None
+    """Between two writes at least; when not given 0 for ram, 300 for eeprom."""
+    per_day: Annotated[int, Field(ge=1)] | None = None
+    """Most writes in 24 h; when not given 100000 for ram, 50 for eeprom. What makes the site safer is not held up."""
 
 
 class Write(Shape):
@@ -116,8 +146,20 @@ class Watchdog(Shape):
     scale: Number = 1.0
     """raw x scale = seconds"""
     write: Literal[6, 16] = 6
-    fed_by: Literal["write", "any"] = "any"
-    """Whether it takes a write, or any request, to feed it."""
+    fed_by: Literal["any", "write", "setpoint"] = "any"
+    """What feeds it: any request, a write to this register, or the setpoint written again."""
+    heartbeat: int | None = Field(default=None, ge=0, le=65535)
+    """A register of the same model with a counter that must move, where a write alone does not do."""
+
+
+def _has_limits(given: object) -> object:
+    missing = [key for key in ("low", "high") if isinstance(given, dict) and key not in given]
+    if missing:
+        raise ValueError(
+            f"a command without a limit ({' and '.join(missing)} missing): give low and high, for p_set and q_set per "
+            "unit of the rated power (low = -1, high = 1), else in its unit"
+        )
+    return given
 
 
 class Profile(Shape):
@@ -136,10 +178,23 @@ class Profile(Shape):
     """How many unmapped registers one read may touch: most devices answer exception 2 to the first."""
     sunspec: bool = False
     """Its models are found by walking the chain from `SunS`."""
+    frozen_after: Seconds | None = None
+    """Seconds after which registers that stand still are frozen; 0 for never. When not given 60 for a meter, whose
+    voltage always moves, and never for others: a battery at rest may stand still for hours."""
+    pulse: Name | None = None
+    """A point that moves as long as the device's own values are fresh, such as a heartbeat counter of the BMS in a
+    PCS: when it stands still for `pulse_after`, all values are stale."""
+    pulse_after: Seconds = 10.0
     points: Annotated[dict[Name, Point], Field(min_length=1)]
-    commands: dict[Name, Setpoint] = {}
+    commands: dict[Name, Annotated[Setpoint, BeforeValidator(_has_limits)]] = {}
     actions: dict[Literal["start", "stop", "standby", "reset"], list[Write]] = {}
     watchdog: Watchdog | None = None
+
+    @model_validator(mode="after")
+    def _has_its_pulse(self) -> Self:
+        if self.pulse is not None and self.pulse not in self.points:
+            raise ValueError(f"pulse names the point {self.pulse!r}, and there is none of that name")
+        return self
 
     @model_validator(mode="after")
     def _addresses(self) -> Self:
@@ -149,6 +204,24 @@ class Profile(Shape):
                     f"{name}: `model` goes with `sunspec = true`, and a SunSpec profile gives it for every register"
                 )
         return self
+
+    def rated(self, power: float | None) -> "Profile":
+        """The profile of a device of this size: what its registers give in percent of it is then in W."""
+        registers = [*self.points.values(), *self.commands.values()]
+        if power is None or not any(register.of_rated for register in registers):
+            return self
+        return self.model_copy(
+            update={
+                "points": {name: _sized(point, power) for name, point in self.points.items()},
+                "commands": {name: _sized(setpoint, power) for name, setpoint in self.commands.items()},
+            }
+        )
+
+
+def _sized(register: R, power: float) -> R:
+    if not register.of_rated:
+        return register
+    return register.model_copy(update={"scale": register.scale * power / 100, "of_rated": False})
 
 
 PROFILES = Path(__file__).parent.parent / "bridges" / "profiles"
@@ -161,6 +234,9 @@ def load_profile(name: str, folder: Path = PROFILES) -> Profile:
         known = sorted(file.stem for file in folder.glob("*.toml"))
         raise Trouble.unknown(f"profile {name!r}", name, known, where=str(folder))
     try:
-        return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        profile = Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (ValueError, OSError) as wrong:
-        raise explain(path, wrong) from wrong
+        raise explain(path, wrong, Profile) from wrong
+    if wrongs := list(mistakes(profile)):
+        raise point_at(path, wrongs)
+    return profile

@@ -18,6 +18,9 @@ from schemas.units import Kind, Name, Number, Percent, Seconds, VoltAmperes, Wat
 S = TypeVar("S", bound=Shape)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+ADDRESS = r"^((tcp|rtu\+tcp)://[^\s/:]+:\d{1,5}|rtu:///[^\s?]+(\?(&?(baud=\d{3,7}|parity=[NEO]|stop=[12]))+)?)$"
+"""How a device is reached: Modbus TCP, RTU over TCP, RTU."""
+
 
 class Device(Shape):
     """One addressable thing."""
@@ -26,8 +29,9 @@ class Device(Shape):
     """Its name in topics, on pages and in this file."""
     profile: str
     """The register map: a file in `profiles/` beside this file, or a shipped one."""
-    address: Annotated[str, Field(pattern=r"^(tcp|rtu\+tcp)://[^\s/:]+:\d{1,5}$")]
-    """`tcp://host:port`, or `rtu+tcp://host:port` for a serial gateway that passes RTU frames through."""
+    address: Annotated[str, Field(pattern=ADDRESS)]
+    """`tcp://host:port`, `rtu+tcp://host:port` for a serial gateway that passes RTU frames through, or a serial line
+    of this machine, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1`. Devices with the same address share one line."""
     unit: int = Field(default=1, ge=0, le=255)
     """Modbus unit identifier."""
     poll: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
@@ -39,9 +43,10 @@ class Device(Shape):
 
     @property
     def endpoint(self) -> tuple[str, int]:
-        """Host and port."""
-        host, _, port = self.address.partition("://")[2].rpartition(":")
-        return host, int(port)
+        """Host and port; the device file and 0 for a serial line."""
+        where = self.address.partition("://")[2]
+        host, _, port = where.rpartition(":")
+        return (where.partition("?")[0], 0) if self.address.startswith("rtu://") else (host, int(port))
 
 
 class Grid(Shape):
@@ -53,6 +58,11 @@ class Grid(Shape):
     """The most the site may draw."""
     export_limit: Watts = Field(ge=0)
     """The most it may feed in; 0 for nothing."""
+    dso_limit: Percent | None = None
+    """% of the rated power of every device that holds when the network operator's signal is not known. Give it where
+    there is such a signal; without it nothing is limited before the first one."""
+    dso_hold: Seconds = Field(default=900.0, ge=0)
+    """How long the operator's last limit goes on after its signal was lost; then `dso_limit` holds."""
 
 
 class Battery(Shape):
@@ -127,6 +137,17 @@ class AlarmRule(Shape):
         return self
 
 
+class Retention(Shape):
+    """How long the archive keeps what; 0 for ever."""
+
+    raw_days: int = Field(default=90, ge=0, le=36_500)
+    """Days of telemetry at the resolution it was measured in."""
+    minute_days: int = Field(default=400, ge=0, le=36_500)
+    """Days of means per minute."""
+    years: int = Field(default=10, ge=0, le=100)
+    """Years of quarter-hours, hours, energy flows, plans, alarms and journals."""
+
+
 class Site(Shape):
     """One grid connection with its devices."""
 
@@ -149,6 +170,8 @@ class Site(Shape):
     battery: Battery
     device: Annotated[list[Device], Field(min_length=1)]
     alarm: list[AlarmRule] = []
+    retention: Retention = Retention()
+    """How long the archive keeps what."""
 
     _folder: Path = PrivateAttr(default=Path())
 
@@ -191,12 +214,12 @@ class Site(Shape):
     @cached_property
     def profiles(self) -> dict[str, Profile]:
         """The profile of every device; a file beside the site file wins over a shipped one."""
-        found = {}
-        for device in self.device:
-            own = self._folder / "profiles"
-            folder = own if (own / f"{device.profile}.toml").is_file() else PROFILES
-            found[device.name] = load_profile(device.profile, folder)
-        return found
+        own = self._folder / "profiles"
+        made = {  # two hundred devices of one make share one profile
+            name: load_profile(name, own if (own / f"{name}.toml").is_file() else PROFILES)
+            for name in dict.fromkeys(device.profile for device in self.device)
+        }
+        return {device.name: made[device.profile].rated(device.rated_power) for device in self.device}
 
     def of_kind(self, *kinds: Kind) -> list[Device]:
         """The devices of some kinds."""
@@ -253,4 +276,4 @@ def _read(path: Path, shape: type[S]) -> S:
     try:
         return shape.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (ValueError, OSError) as wrong:
-        raise explain(path, wrong) from wrong
+        raise explain(path, wrong, shape) from wrong

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Double,
     Integer,
     LargeBinary,
     MetaData,
@@ -104,9 +105,134 @@ telemetry = _table(
     Column("quality", _json()),
     json=("points", "quality"),
     mariadb_page_compressed="1",
+    mariadb_partition_by="RANGE COLUMNS (at) (PARTITION future VALUES LESS THAN (MAXVALUE))",
     sqlite_with_rowid=False,
 )
-"""One row per message of a device. `quality` is null when every point is good, which is nearly always."""
+"""One row per message of a device; MariaDB keeps each week in a partition, so that forgetting is not deleting.
+
+`quality` is null when every point is good, which is nearly always.
+"""
+
+rollup_1m = _table(
+    "rollup_1m",
+    _key("site"),
+    _key("device"),
+    _key("at", Moment()),
+    Column("points", _json(), nullable=False),
+    json=("points",),
+    mariadb_page_compressed="1",
+    sqlite_with_rowid=False,
+)
+"""One row per device and minute: {point: [samples, low, mean, high, last, seconds, plus, minus]}, good numbers only."""
+
+
+def _rollup(name: str) -> Table:
+    return _table(
+        name,
+        _key("site"),
+        _key("device"),
+        _key("point"),
+        _key("at", Moment()),
+        Column("samples", Integer, nullable=False),
+        *(Column(column, Double, nullable=False) for column in ("low", "mean", "high", "last", "twa")),
+        *(Column(column, Double, nullable=False) for column in ("seconds", "plus", "minus")),
+        json=(),
+        mariadb_page_compressed="1",
+        sqlite_with_rowid=False,
+    )
+
+
+rollup_15m = _rollup("rollup_15m")
+"""One row per point and quarter of an hour, so that a month of a point lies together. `at` is the beginning, in UTC.
+
+`twa`: the time-weighted mean over the `seconds` that are covered: a value holds until the next, 60 s at most.
+`plus` and `minus`: the integral over time of what was above and below zero, per hour: Wh for a power in W, both >= 0.
+A counter (`e_*`) needs none of these: what it counted until the end of a row is its `last`; take the difference.
+All zones' offsets are whole quarters of an hour: these are the billing intervals of every site, DST nights included.
+"""
+rollup_1h = _rollup("rollup_1h")
+"""The same for the hours of UTC."""
+
+dirty = _table(
+    "dirty",
+    _key("site"),
+    _key("device"),
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    _key("at", Moment()),
+    Column("turn", BigInteger, primary_key=True, autoincrement=False),
+    json=(),
+)
+"""Rollups (of 60, 900 or 3600 s) that are older than what they are made of; written in the same transaction as that.
+
+`turn` keeps apart what came before and after the roller began to read.
+"""
+
+flow = _table(
+    "flow",
+    _key("site"),
+    _key("at", Moment()),
+    *(
+        Column(name, Double, nullable=False)
+        for name in (
+            "pv_load",
+            "pv_battery",
+            "pv_grid",
+            "grid_load",
+            "grid_battery",
+            "battery_load",
+            "battery_grid",
+        )
+    ),
+    json=(),
+)
+"""Wh from where to where in the quarter of an hour that begins at `at`."""
+
+gap = _table(
+    "gap",
+    _key("site"),
+    _key("device"),
+    _key("at", Moment()),
+    Column("expected", Integer, nullable=False),
+    Column("stored", Integer, nullable=False),
+    Column("cause", _ascii(), nullable=False),
+    Column("closed", Moment()),
+    json=(),
+)
+"""The ledger: every whole hour of every device. `closed` is when it was found complete, or completed by back-fill.
+
+`cause`, why it was not complete, or empty: offline | bridge_down | outbox_cap | quarantined_clock | unknown.
+"""
+
+quarantine = _table(
+    "quarantine",
+    _key("site"),
+    _key("device"),
+    _key("epoch", _ascii(16)),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("received", Moment(), nullable=False),
+    Column("at", Moment(), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("body", _json(), nullable=False),
+)
+"""Samples whose clock cannot be right: from the future or impossibly old. `body` is the whole message."""
+
+journal = _table(
+    "journal",
+    _key("site"),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", _ascii(), nullable=False),
+    Column("device", _ascii(), nullable=False),
+    Column("at", Moment(), nullable=False),
+    Column("id", _ascii(), nullable=False),
+    Column("state", _ascii(), nullable=False),
+    Column("previous", _ascii(), nullable=False),
+    Column("hash", _ascii(), nullable=False),
+    json=(),
+)
+"""The chain over all rows of `command` and `outcome` (the `kind`) of a site, in the order they came.
+
+`hash` is the SHA-256 over `previous`, its own number and the whole row: consumers/archive/journal.py.
+"""
 
 command = _table(
     "command",

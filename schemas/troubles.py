@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+from schemas.units import NAME
 
 
 class Trouble(Exception):
@@ -17,53 +20,100 @@ class Trouble(Exception):
     def unknown(cls, what: str, name: str, known: Iterable[str], where: str = "") -> Trouble:
         """`what` does not exist; says which of the known names was probably meant."""
         known = list(known)
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is: {', '.join(known) or 'none'}"
+        hint = _meant(name, known) or f"there is: {', '.join(known) or 'none'}"
         return cls(f"{where}: {what} does not exist; {hint}" if where else f"{what} does not exist; {hint}")
 
 
-def explain(path: Path, wrong: Exception) -> Trouble:
-    """A Trouble with one line per mistake in a TOML file, each with its line where that can be told."""
+def explain(path: Path, wrong: Exception, shape: type[BaseModel] | None = None) -> Trouble:
+    """A Trouble with one line per mistake in a TOML file, each with its line where that can be told.
+
+    With the `shape` the file should have, a key that it does not know is compared with those it knows.
+    """
     if isinstance(wrong, tomllib.TOMLDecodeError):
         return Trouble(f"{path}: not valid TOML: {wrong}")
     if not isinstance(wrong, ValidationError):
         return Trouble(f"{path}: {wrong}")
+    known = _keys(shape) if shape else []
+    found = []
+    for error in wrong.errors(include_url=False):
+        place = ".".join(str(part) for part in error["loc"] if part != "[key]")
+        key = place.rsplit(".", 1)[-1]
+        said = _say(error["type"], error["msg"], error.get("input"), _meant(key, known), error.get("ctx", {}))
+        found.append((place, said))
+    return point_at(path, found)
+
+
+def point_at(path: Path, mistakes: Iterable[tuple[str, str]]) -> Trouble:
+    """A Trouble with one line per mistake: where in the file (`points.p.scale`) and what."""
     text = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     lines = []
-    for error in wrong.errors(include_url=False):
-        place = [str(part) for part in error["loc"]]
-        line = _line(text, place)
+    for place, words in mistakes:
+        line = _line(text, place.split(".")) if place else None
         where = f"{path}:{line}" if line else str(path)
-        field = ".".join(place) or "the file"
-        lines.append(f"{where}: {field}: {_say(error['type'], error['msg'], error.get('input'))}")
+        lines.append(f"{where}: {place or 'the file'}: {words}")
     return Trouble("\n".join(lines))
 
 
-def _say(kind: str, message: str, given: object) -> str:
+def _say(kind: str, message: str, given: object, meant: str, context: Mapping[str, object]) -> str:
+    expected = re.findall(r"'([^']*)'", str(context.get("expected", "")))
     match kind:
         case "extra_forbidden":
-            return "unknown key; take it out or correct its spelling"
+            return f"unknown key; {meant or 'take it out or correct its spelling'}"
         case "missing":
             return "is missing"
         case "value_error":
             return message.removeprefix("Value error, ")
+        case "string_pattern_mismatch" if isinstance(given, str) and context.get("pattern") == NAME:
+            right = re.sub(r"[^a-z0-9_-]+", "_", given.lower())
+            return f"a name holds only a-z, 0-9, _ and -; did you mean {right!r}?"
+        case "literal_error" | "enum" if isinstance(given, str) and expected:
+            names = ", ".join(name for name in expected if name)
+            return f"{given!r} is not known; {_meant(given, expected) or f'there is: {names}'}"
         case _:
             return f"{message[0].lower()}{message[1:]} (given: {given!r})"
 
 
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, [one for one in known if one], n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _keys(shape: type[BaseModel]) -> list[str]:
+    """Every key that may stand somewhere in a file of this shape."""
+    schema = shape.model_json_schema()
+    shapes = [schema, *schema.get("$defs", {}).values()]
+    return sorted({key for one in shapes for key in one.get("properties", {})})
+
+
 def _line(text: list[str], place: list[str]) -> int | None:
-    """The line of the last part of `place` that is written in the file as a key, below its table."""
-    start, found = 0, None
+    """The line of the last part of `place` that is written in the file as a key, below its table.
+
+    `points.p.scale` may be a table [points.p], a line `p.scale = 1`, or `p = { scale = 1 }` below [points].
+    """
+    start, found, name = 0, None, ""
     for part in place:
         if part.isdigit():
-            tables = [n for n, line in enumerate(text) if line.startswith("[[")]
+            tables = [number for number, line in enumerate(text) if line.startswith("[[") and _writes(line, name)]
             if int(part) < len(tables):
                 start = tables[int(part)]
                 found = start + 1
             continue
-        for number, line in enumerate(text[start:], start):
-            stripped = line.strip()
-            if stripped.startswith((f"{part} ", f"{part}=")) or stripped.strip("[]").split(".")[-1] == part:
-                start, found = number, number + 1
-                break
+        name = part
+        number = next((number for number, line in enumerate(text[start:], start) if _writes(line, part)), None)
+        if number is None:
+            break
+        start, found = number, number + 1
+        if _is_inline(text[number], part):
+            break  # what follows stands in the braces of this line; a line below would be another's
     return found
+
+
+def _writes(line: str, key: str) -> bool:
+    bare = line.strip()
+    if bare.startswith("["):
+        return key in [part.strip() for part in bare.split("#")[0].strip().strip("[]").split(".")]
+    return re.match(rf'"?{re.escape(key)}"?\s*[=.]', bare) is not None
+
+
+def _is_inline(line: str, key: str) -> bool:
+    return re.match(rf'\s*"?{re.escape(key)}"?\s*=', line) is not None

@@ -21,7 +21,8 @@ WattHours = Annotated[float, _unit("Wh")]
 Seconds = Annotated[float, _unit("s")]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, json_schema_extra={"unit": "%"})]
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=64)]
+NAME = r"^[a-z0-9_-]+$"
+Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 """Part of a topic: lower-case letters, digits, `_` and `-`."""
 
 
