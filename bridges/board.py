@@ -13,12 +13,15 @@ class Board:
 
     def note(self, device: str, sample: Telemetry, now: float) -> None:
         """A device was read at `now`."""
-        for point in sample.values:
-            value = sample.number(point)
-            if value is not None:
+        for point, value in sample.values.items():
+            if isinstance(value, float) and point not in sample.quality:
                 self._seen[device, point] = (now, value)
 
     def fresh(self, device: str, point: str, now: float, age: float) -> float | None:
         """A value that is at most `age` seconds old, or None: what is too old is not known."""
         seen = self._seen.get((device, point))
         return seen[1] if seen is not None and now - seen[0] <= age else None
+
+    def when(self, device: str, point: str) -> float:
+        """The monotonic time at which a value was noted; minus infinity for never."""
+        return self._seen.get((device, point), (float("-inf"), 0.0))[0]

@@ -5,45 +5,43 @@ The clock of every deadline is monotonic: a step of the wall clock neither keeps
 
 import asyncio
 import logging
+import math
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bridges.board import Board
 from bridges.device import Field
-from bridges.guard import AFTER, Ledger, Post, identity, refusal
-from bridges.limits import Limit, Situation, clamp, limits, reported
+from bridges.docket import Docket, Pending, Say
+from bridges.guard import Ledger, Post, actions, identity, is_limit, refusal, understood
+from bridges.limits import DSO, RAMP, Limit, clamp, limits, reactive, reported, settle
 from bridges.modbus import Declined, Unreachable
+from bridges.ownership import Verdict
+from bridges.relay import LIMIT, Relay
+from bridges.sequence import STAGES
+from bridges.setpoints import Setpoints
+from bridges.sign import SignCheck
+from bridges.situation import METER_AGE, situation
+from bridges.switchgear import Switchgear
 from runtime.bus import Heard
-from schemas.messages import Action, Command, Limited, Outcome, OutcomeState
+from runtime.signature import forgery
+from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, Command, Limited, OutcomeState, Value
 from schemas.site import Site
-from schemas.topics import COMMAND_TTL
+from schemas.topics import COMMAND, COMMAND_TTL
 from schemas.units import utc_now
-
-METER_AGE = 5.0
-"""Seconds after which a measured power is too old to steer by."""
-
-SETTLING = 10.0
-"""Seconds the measured power may take to follow before a command counts as not obeyed."""
 
 GLANCES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Pauses in s between looks at a device that has just been told something."""
 
+CLAIM = 10.0
+"""Seconds between two words about the same foreign hand."""
+
+BY_HAND = (Authority.PROTECTION, Authority.DSO, Authority.OPERATOR)
+"""Those who close no loop over the meter: they may still steer when it is suspect."""
+
 log = logging.getLogger("bridge")
-Say = Callable[[Outcome], Awaitable[None]]
-
-
-@dataclass
-class Pending:
-    """A command that is applied and not yet proven."""
-
-    command: Command
-    since: float
-    applied: dict[str, float] = field(default_factory=dict)
-    limited: list[Limited] = field(default_factory=list)
-    final: bool = False
-    """Nothing but the device's own time stands between the setpoint and the wish (no ramp of ours)."""
 
 
 @dataclass
@@ -54,250 +52,334 @@ class Control:
     site: Site
     board: Board
     say: Say
+    counts: Counter[str] = field(default_factory=Counter)
+    key: str | None = None
+    """Commands must be signed with it."""
+    battery: Field | None = None
+    """Whose contactor is closed before this inverter starts."""
     ledger: Ledger = field(default_factory=Ledger)
     wanted: dict[str, float] = field(default_factory=dict)
-    applied: dict[str, float] = field(default_factory=dict)
-    pending: Pending | None = None
     last: Command | None = None
+    suspicion: str = ""
+    """Why the grid meter is not believed: no loop is closed over it until a person has looked."""
     deadline: float = field(default_factory=lambda: time.monotonic() + COMMAND_TTL)
     """Monotonic time at which the last command dies; a bridge that starts gives the sender one ttl."""
     fallen: bool = False
-    _moved: float = field(default_factory=time.monotonic)
+    _waiting: bool = False
+    """The write budget holds up what a command asked for."""
+    _ticked: float = field(default_factory=time.monotonic)
+    _fed: float = 0.0
+    _powers: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=100))
+    """When the device gave how much, in the last seconds."""
+    _claimed: float = float("-inf")
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.docket = Docket(self.device, self.rated, self.say)
+        self.setpoints = Setpoints(self.device, self.counts)
+        self.switchgear = Switchgear(self.device, self.battery, self._rest)
+        self.relay = Relay(self.site.grid.dso_limit, self.site.grid.dso_hold)
+        meter = self.site.named(self.site.grid.meter)
+        self.sign = SignCheck(self.rated, settle=meter.poll + 0.2)
 
     @property
     def name(self) -> str:
         return self.device.device.name
 
     @property
+    def rated(self) -> float:
+        return self.device.device.rated_power or 0.0
+
+    @property
     def steers_battery(self) -> bool:
         return self.name == self.site.battery.pcs
+
+    # commands ----------------------------------------------------------------------------------
 
     async def obey(self, heard: Heard[Command]) -> None:
         """Take a command from the broker; every one gets an outcome."""
         command = heard.message
         if command is None:
-            await self._refuse(identity(heard.payload), OutcomeState.REFUSED, f"not valid: {heard.fault or 'empty'}")
+            await self.docket.refuse(
+                identity(heard.payload), OutcomeState.REFUSED, f"not valid: {heard.fault or 'empty'}"
+            )
             return
-        profile = self.device.profile
-        post = Post(
-            sorted(profile.commands), sorted(profile.actions), self.site.command_sources, not self.device.writable
-        )
-        no = refusal(command, heard.retained, post, self.ledger, utc_now())
+        no = self._forged(heard.payload) or self._refusal(command, heard.retained)
         if no is not None:
-            await self._refuse(command.id, no.state, no.reason, command)
+            await self.docket.refuse(command.id, no[0], no[1], command)
             return
         async with self._turn:
             await self._take(command)
         await self._glance()
+
+    def _forged(self, payload: bytes) -> tuple[OutcomeState, str] | None:
+        if self.key is None:
+            return None
+        why = forgery(payload, COMMAND.at(site=self.site.site, device=self.name), self.key)
+        return (OutcomeState.REFUSED, why) if why else None
+
+    def _refusal(self, command: Command, retained: bool) -> tuple[OutcomeState, str] | None:
+        profile = self.device.profile
+        points, known = understood(profile, command), actions(profile, steers_battery=self.steers_battery)
+        post = Post(points, known, self.site.command_sources, not self.device.writable)
+        no = refusal(command, retained, post, self.ledger, utc_now())
+        if no is not None:
+            return no.state, no.reason
+        if self.suspicion and command.action is not Action.RESET and command.authority not in BY_HAND:
+            return OutcomeState.REFUSED, f"{METER_SIGN_SUSPECT}: {self.suspicion}"
+        return None
+
+    async def _take(self, command: Command) -> None:
+        kind = "action" if command.action else "limit" if is_limit(command) else "values"
+        pending = await self.docket.enter(kind, command)
+        self.ledger.remember(command, holds=kind != "limit")
+        deadline = time.monotonic() + (command.until - utc_now()).total_seconds()
+        if kind == "limit":
+            self.relay.hear(command.values[LIMIT], deadline)
+        else:
+            self.last, self.deadline, self.fallen = command, deadline, False
+        if kind == "values":
+            self.wanted = dict(command.values)
+        try:
+            why = await (self._act(command) if command.action else self._apply(cyclic=False))
+        except (Unreachable, Declined, struct.error) as wrong:
+            await self.docket.close(kind, OutcomeState.FAILED, str(wrong))
+            return
+        pending.said = not why
+        await self.docket.tell(pending, OutcomeState.ACCEPTED if why else OutcomeState.APPLIED, why)
+
+    async def _act(self, command: Command) -> str:
+        """Start and stop of the battery go step by step; the others are told at once."""
+        action = command.action
+        if action in STAGES and self.steers_battery:
+            return self.switchgear.begin(action)
+        if action is Action.RESET and command.authority is Authority.OPERATOR and self.suspicion:
+            log.warning("%s: the meter is believed again: reset by %s, %s", self.name, command.source, command.reason)
+            self.suspicion = ""
+            self.sign.forget()
+        if action is not None and action.value in self.device.profile.actions:
+            await self.device.act(action)
+        return ""
+
+    # each cycle --------------------------------------------------------------------------------
 
     async def tick(self) -> None:
         """After each reading: follow the limits, go on ramping, prove, or fall back."""
         if not self.device.writable or not self.device.online:
             return
         async with self._turn:
-            if time.monotonic() >= self.deadline and not self.fallen:
+            now = time.monotonic()
+            if now - self._ticked > 2.5 * self.device.device.poll:
+                self.setpoints.out_of_sight()
+            self._ticked = now
+            if now >= self.deadline and not self.fallen:
                 await self._fall_back()
-            await self._follow()
-            await self._prove_or_give_up()
-
-    async def _take(self, command: Command) -> None:
-        if self.pending is not None and self.pending.command.values != command.values:
-            await self._say(self.pending, OutcomeState.SUPERSEDED, f"by {command.id}")
-        self.ledger.remember(command)
-        self.deadline = time.monotonic() + (command.until - utc_now()).total_seconds()
-        self.last, self.fallen = command, False
-        self.pending = Pending(command, time.monotonic())
-        try:
-            if command.action is not None:
-                await self.device.act(command.action)
-            else:
-                self.wanted = dict(command.values)
-                await self._write_all(self.pending)
-        except (Unreachable, Declined, struct.error) as wrong:
-            failed, self.pending = self.pending, None
-            await self._say(failed, OutcomeState.FAILED, str(wrong))
-            return
-        await self._say(self.pending, OutcomeState.APPLIED)
-
-    async def _write_all(self, pending: Pending) -> None:
-        """Clamp and write every wanted point."""
-        pending.limited, pending.final = [], True
-        for point, wish in self.wanted.items():
-            allowed, steps = clamp(wish, self._limits(point))
-            pending.limited += reported(point, steps)
-            pending.final &= not any(source == "battery:ramp" for source, _, _ in steps)
-            await self._write(point, allowed)
-            pending.applied[point] = allowed
-
-    async def _write(self, point: str, value: float) -> None:
-        await self.device.write(point, value)
-        self.applied[point] = value
-        self._moved = time.monotonic()
-
-    def _limits(self, point: str) -> list[Limit]:
-        setpoint = self.device.profile.commands[point]
-        scale = self.device.scale(point)
-        own = Limit(f"{self.name}:range", setpoint.low * scale, setpoint.high * scale)
-        return [own, *limits(self._situation())] if point == "p_set" and self.steers_battery else [own]
-
-    def _situation(self) -> Situation:
-        now, battery, grid = time.monotonic(), self.site.battery, self.site.grid
-        device, rated = self.device.device, self.device.device.rated_power or 0.0
-        stale = battery.ccl_stale_after
-        measured = self.board.fresh(self.name, "p", now, METER_AGE)
-        return Situation(
-            rated_power=rated,
-            apparent_power=device.rated_apparent_power or rated,
-            reactive_power=self.applied.get("q_set", 0.0),
-            voltage=self.board.fresh(battery.bms, "u", now, stale),
-            charge_current=self.board.fresh(battery.bms, "ccl", now, stale),
-            discharge_current=self.board.fresh(battery.bms, "dcl", now, stale),
-            soc=self.board.fresh(battery.bms, "soc", now, stale),
-            soc_min=battery.soc_min,
-            soc_max=battery.soc_max,
-            grid=self.board.fresh(grid.meter, "p", now, METER_AGE),
-            battery=measured,
-            import_limit=grid.import_limit,
-            export_limit=grid.export_limit,
-            last=self.applied.get("p_set", measured or 0.0),
-            ramp=battery.ramp * min(now - self._moved, 2.0),
-        )
+            self._note_power(self._seen(), self.board.when(self.name, "p"))
+            await self._check_sign(now)
+            await self._weigh(self.setpoints.noted(self.board, now))
+            try:
+                await self._feed(now)
+                await self._follow()
+                await self._go_on()
+            except (Unreachable, Declined, struct.error) as wrong:
+                log.warning("%s could not be written: %s", self.name, wrong)
+        read = self.board.when(self.name, "p") - self.device.device.poll  # the cycle had begun by then
+        await self._prove(self._seen(), read if math.isfinite(read) else time.monotonic())
 
     async def _follow(self) -> None:
         """The limits move while a command holds, a ramp goes on, and a device that was switched off forgets."""
-        for point, wish in self.wanted.items():
-            allowed, steps = clamp(wish, self._limits(point))
-            moved = abs(allowed - self.applied.get(point, allowed + 1)) > 1e-3 * self.device.scale(point)
-            if not moved and not self._forgotten(point):
-                continue
-            try:
-                await self._write(point, allowed)
-            except (Unreachable, Declined, struct.error) as wrong:
-                log.warning("%s: %s could not be written: %s", self.name, point, wrong)
-                return
-            if self.pending is not None:
-                self.pending.applied[point] = allowed
-                self.pending.limited = reported(point, steps)
-                self.pending.final = not any(source == "battery:ramp" for source, _, _ in steps)
+        why = await self._apply(cyclic=not self._waiting)
+        pending = self.docket.open.get("values")
+        if pending is not None and not pending.said and not why:
+            pending.said = True
+            await self.docket.tell(pending, OutcomeState.APPLIED)
 
-    def _forgotten(self, point: str) -> bool:
-        """The register no longer holds what was written: a power cycle, or somebody else."""
-        if point not in self.applied:
-            return False
-        holds = self.board.fresh(self.name, point, time.monotonic(), 1.5 * self.device.device.poll)
-        return holds is not None and not self._same(point, holds)
+    async def _apply(self, *, cyclic: bool) -> str:
+        """Clamp and write every wanted point as far as the write budget goes; gives why something waits."""
+        waits, limited, ramping = "", list[Limited](), False
+        for point, wish in self._wishes():
+            chain = self._limits(point)
+            allowed, steps = clamp(wish, chain)
+            value = settle(allowed, self.setpoints.step(point), chain)
+            held = self.setpoints.owned[point].value
+            firm = [limit for limit in chain if limit.source != RAMP]
+            urgent = self.fallen or (held is not None and clamp(held, firm)[0] != held)
+            waits = await self.setpoints.put(point, value, urgent=urgent, cyclic=cyclic) or waits
+            limited += reported(point, steps)
+            ramping |= any(source == RAMP for source, _, _ in steps)
+        self._waiting = bool(waits) and not cyclic
+        self._note(limited, ramping or self._waiting)
+        return waits
 
-    def _same(self, point: str, holds: float) -> bool:
-        """Equal within the resolution of the register."""
-        step = abs(self.device.profile.commands[point].scale) if point in self.device.profile.points else 0.0
-        return abs(holds - self.applied[point]) <= max(step, 1e-3 * self.device.scale(point))
+    def _note(self, limited: list[Limited], moving: bool) -> None:
+        """What the open commands have come to."""
+        applied, now = self.setpoints.applied, time.monotonic()
+        for kind, pending in self.docket.open.items():
+            if kind == "values":
+                named = {"q_set" if point == "pf_set" else point for point in self.wanted}
+                pending.applied = {point: applied[point] for point in named if point in applied}
+                pending.limited = limited
+            elif kind == "limit":
+                pending.applied = {LIMIT: pending.command.values[LIMIT]}
+            if moving:
+                pending.final = None
+            elif pending.final is None:
+                pending.final = now
+
+    def _wishes(self) -> Iterator[tuple[str, float]]:
+        """What is wanted of each register, reactive power first: it takes its share of the S-circle."""
+        commands, wanted = self.setpoints.commands, dict(self.wanted)
+        if LIMIT in commands and self.relay.limit(time.monotonic()) is not None:
+            wanted.setdefault(LIMIT, 100.0)
+        factor = None if "pf_set" in commands else wanted.pop("pf_set", None)
+        for point in sorted(wanted, key=lambda one: one != "q_set"):
+            yield point, wanted[point]
+        if factor is not None:
+            device = self.device.device
+            apparent = device.rated_apparent_power or self.rated
+            yield "q_set", reactive(factor, self.setpoints.applied.get("p_set", 0.0), apparent)
+
+    def _limits(self, point: str) -> list[Limit]:
+        setpoint, scale = self.setpoints.commands[point], self.device.scale(point)
+        own = Limit(f"{self.name}:range", setpoint.low * scale, setpoint.high * scale)
+        percent = self.relay.limit(time.monotonic())
+        if point == LIMIT:
+            return [own, Limit(DSO, 0.0, 100.0 if percent is None else percent)]
+        apparent = self.device.device.rated_apparent_power or self.rated
+        if point == "q_set" and apparent:
+            return [own, Limit(f"{self.name}:apparent_power", -apparent, apparent)]
+        if point != "p_set" or not self.steers_battery:
+            return [own]
+        now = situation(
+            self.site,
+            self.board,
+            time.monotonic(),
+            moved=self.setpoints.owned["p_set"].at,
+            powers=self._powers,
+            applied=self.setpoints.applied,
+            wanted=self.wanted,
+            dso_percent=percent,
+        )
+        chain = [own, *limits(now)]
+        if setpoint.memory == "eeprom":  # a ramp is a write each cycle
+            chain = [limit for limit in chain if limit.source != RAMP]
+        if self.switchgear.stopping:
+            chain.append(Limit("pcs:stopping", 0.0, 0.0))
+        return chain
+
+    async def _feed(self, now: float) -> None:
+        """The device's own watchdog, where reading does not feed it."""
+        dog = self.device.profile.watchdog
+        if dog is None or (dog.fed_by == "any" and dog.heartbeat is None) or now - self._fed < dog.seconds / 3:
+            return
+        self._fed = now
+        if dog.fed_by == "setpoint":
+            await self.setpoints.again()
+        else:
+            await self.device.feed_watchdog()
+        self.counts[f"fed_{self.name}".replace("-", "_")] += 1
+
+    async def _check_sign(self, now: float) -> None:
+        """A meter that does not show the battery's steps as it should: power 0, and no closed loop any more."""
+        if not self.steers_battery or self.suspicion:
+            return
+        meter = self.site.named(self.site.grid.meter)
+        power = self.board.fresh(self.name, "p", now, 1.5 * self.device.device.poll)
+        grid = self.board.fresh(meter.name, "p", now, 1.5 * meter.poll)
+        if power is None or grid is None:
+            return
+        self.sign.see(now, power, grid)
+        if suspicion := self.sign.suspicion:
+            self.suspicion = f"{meter.name}: {suspicion}"
+            self.counts[METER_SIGN_SUSPECT] += 1
+            log.error("%s rests, %s: %s", self.name, METER_SIGN_SUSPECT, self.suspicion)
+            if self.last is not None and self.last.authority not in BY_HAND:
+                self.wanted = {"p_set": 0.0}
+
+    async def _weigh(self, verdicts: Mapping[str, Verdict]) -> None:
+        """Somebody else at our registers is named; what the device lost is written again in any case."""
+        foreign = [point for point, verdict in verdicts.items() if verdict is Verdict.FOREIGN]
+        now = time.monotonic()
+        if not foreign or self.last is None or now - self._claimed < CLAIM:
+            return
+        self._claimed = now
+        told = ", ".join(f"{point} held our {self.setpoints.applied[point]:g}" for point in foreign)
+        claim = Pending(self.last, now, self.setpoints.applied)
+        await self.docket.tell(claim, OutcomeState.FOREIGN_CHANGE, f"{told} and was changed by somebody else")
+
+    # start and stop ----------------------------------------------------------------------------
+
+    async def _go_on(self) -> None:
+        """The next stage of a start or a stop."""
+        pending = self.docket.open.get("action")
+        if pending is None or (ended := await self.switchgear.go_on()) is None:
+            return
+        if self.docket.open.get("action") is pending:  # not followed by another while we looked
+            self.switchgear.sequence = None
+            await self.docket.close("action", *ended)
+
+    async def _rest(self) -> None:
+        self.wanted["p_set"] = 0.0
+        await self._apply(cyclic=False)
+
+    # proof -------------------------------------------------------------------------------------
 
     async def _glance(self) -> None:
         """Look at once, and a few times more: a good device follows in milliseconds."""
         for pause in GLANCES:
             await asyncio.sleep(pause)
-            if await self._prove_or_give_up(look=True):
+            if not self.docket.open:
                 return
-
-    async def _prove_or_give_up(self, look: bool = False) -> bool:
-        """True when nothing is left to prove."""
-        pending = self.pending
-        if pending is None:
-            return True
-        try:
-            seen = await self.device.look("p", "state", *pending.applied) if look else {}
-        except (Unreachable, Declined):
-            return True
-        if self.pending is not pending:  # proven, or followed by another, while we looked
-            return True
-        mismatch = next(
-            (p for p in pending.applied if isinstance(v := seen.get(p), float) and not self._same(p, v)), None
-        )
-        if mismatch is not None:
-            self.pending = None
-            reason = f"the register of {mismatch} reads back {seen[mismatch]} instead of {pending.applied[mismatch]}"
-            await self._say(pending, OutcomeState.FAILED, reason)
-            return True
-        power = seen.get("p") if look else self.board.fresh(self.name, "p", time.monotonic(), METER_AGE)
-        if pending.command.action is not None:
-            return await self._prove_action(pending, str(seen.get("state", "")), look)
-        return await self._prove_power(pending, power if isinstance(power, float) else None)
-
-    async def _prove_power(self, pending: Pending, power: float | None) -> bool:
-        target = pending.applied.get("p_set")
-        tolerance = max(0.02 * (self.device.device.rated_power or 0.0), 1000.0)
-        obeyed = target is None or (power is not None and abs(power - target) <= tolerance)
-        measured = {"p": power} if power is not None else {}
-        if obeyed and pending.final:
-            self.pending = None
-            await self._say(pending, OutcomeState.VERIFIED, measured=measured)
-            return True
-        if time.monotonic() - pending.since > SETTLING and pending.final:
-            self.pending = None
-            reason = f"the register holds {target} W, the measured power stays at {power} W"
-            await self._say(pending, OutcomeState.NOT_OBEYED, reason, measured=measured)
-            return True
-        return False
-
-    async def _prove_action(self, pending: Pending, state: str, look: bool) -> bool:
-        action = pending.command.action
-        wanted = AFTER.get(action) if action is not None else None
-        if not look and "state" in self.device.profile.points:
             try:
-                state = str((await self.device.look("state")).get("state", ""))
+                async with self._turn:
+                    await self._go_on()
+                began = time.monotonic()
+                seen = await self.device.look("p", "q", "state", "p_limit_state", *self.setpoints.names)
             except (Unreachable, Declined):
-                return False
-        proven = (
-            state != "fault" if action is Action.RESET else state == wanted or "state" not in self.device.profile.points
-        )
-        if not proven and time.monotonic() - pending.since <= SETTLING:
-            return False
-        self.pending = None
-        if proven:
-            await self._say(pending, OutcomeState.VERIFIED, state)
-        else:
-            await self._say(pending, OutcomeState.NOT_OBEYED, f"its state is {state!r} instead of {wanted!r}")
-        return True
+                return
+            self._note_power(seen, began)
+            await self._weigh(await self._read_back(seen, began))
+            await self._prove(seen, began)
+
+    async def _read_back(self, seen: Mapping[str, Value], began: float) -> dict[str, Verdict]:
+        """A register that does not take what was written fails its command."""
+        verdicts = self.setpoints.read_back(seen, began)
+        pending = self.docket.open.get("values")
+        for point, verdict in verdicts.items():
+            if pending is not None and point in pending.applied and verdict is Verdict.NEVER_HELD:
+                holds = self.setpoints.applied[point]
+                reason = f"the register of {point} reads back {self.setpoints.held(point, seen):g} instead of {holds:g}"
+                await self.docket.close("values", OutcomeState.FAILED, reason)
+                break
+        return verdicts
+
+    def _seen(self) -> dict[str, Value]:
+        now = time.monotonic()
+        found = {point: self.board.fresh(self.name, point, now, METER_AGE) for point in ("p", "q")}
+        return {point: value for point, value in found.items() if value is not None}
+
+    def _note_power(self, seen: Mapping[str, Value], at: float) -> None:
+        power = seen.get("p")
+        if isinstance(power, float) and (not self._powers or at > self._powers[-1][0]):
+            self._powers.append((at, power))
+
+    async def _prove(self, seen: Mapping[str, Value], began: float) -> None:
+        await self.docket.prove(seen, began, switching=self.switchgear.sequence is not None)
+
+    # the end of a command ----------------------------------------------------------------------
 
     async def _fall_back(self) -> None:
         """No valid command is left: ramp to what was declared safe."""
-        self.fallen = True
-        for point, setpoint in self.device.profile.commands.items():
-            scale = self.device.scale(point)
-            own = None if setpoint.fallback is None else setpoint.fallback * scale
+        self.fallen, self.wanted = True, {}
+        for point, setpoint in self.setpoints.commands.items():
+            own = None if setpoint.fallback is None else setpoint.fallback * self.device.scale(point)
             safe = self.site.battery.fallback if point == "p_set" and self.steers_battery else own
-            if safe is None:
-                self.wanted.pop(point, None)
-            else:
+            if safe is not None:
                 self.wanted[point] = safe
         words = ", ".join(f"{point} to {value:g}" for point, value in self.wanted.items())
         if words:
             log.warning("%s: no valid command is left; %s", self.name, words)
+        self.docket.open.pop("values", None)
         if self.last is not None:
             ended = Pending(self.last, 0.0, dict(self.wanted))
-            await self._say(ended, OutcomeState.EXPIRED, f"no newer command came; {words}")
-        self.pending = None
-
-    async def _refuse(self, id_: str, state: OutcomeState, reason: str, command: Command | None = None) -> None:
-        requested = dict(command.values) if command else {}
-        source = command.source if command else ""
-        await self.say(Outcome(id=id_, at=utc_now(), state=state, requested=requested, source=source, reason=reason))
-
-    async def _say(
-        self, pending: Pending, state: OutcomeState, reason: str = "", measured: dict[str, float] | None = None
-    ) -> None:
-        await self.say(
-            Outcome(
-                id=pending.command.id,
-                at=utc_now(),
-                state=state,
-                requested=dict(pending.command.values),
-                applied=dict(pending.applied),
-                measured=measured or {},
-                limited_by=list(pending.limited),
-                action=pending.command.action,
-                source=pending.command.source,
-                reason=reason,
-            )
-        )
+            await self.docket.tell(ended, OutcomeState.EXPIRED, f"no newer command came; {words}")

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from itertools import count
 
+from bridges.guard import understood
 from bridges.modbus import Declined, Line, Unreachable, walk
-from bridges.poll import Block, Image, Located, address_of, blocks, covered, locate, values
+from bridges.plan import plan_of
+from bridges.poll import Block, Image, Located, address_of, blocks, locate, values
 from bridges.registers import encode, unpack
 from schemas.messages import Action, Meta, PointMeta, Value
 from schemas.profile import Profile, Register
@@ -25,10 +27,15 @@ class Field:
     points: list[Located] = field(default_factory=list)
     hot: list[Block] = field(default_factory=list)
     slow: list[Block] = field(default_factory=list)
+    raw: dict[Block, list[int]] = field(default_factory=dict)
+    """What the last reading brought."""
+    _known: dict[Block, list[int]] = field(default_factory=dict)
+    """The last words of every block: a slow point's scale factor may stand in a block of another turn."""
     failures: int = 0
     """Cycles in a row without an answer."""
     reason: str = "not asked yet"
     _turn: "count[int]" = field(default_factory=count)
+    _beats: "count[int]" = field(default_factory=lambda: count(1))
 
     @property
     def online(self) -> bool:
@@ -38,13 +45,12 @@ class Field:
         """Find its models and plan the requests. Raises Unreachable or Declined."""
         if self.profile.sunspec:
             self.bases = await walk(self.line, self.device.unit, self.profile.function)
-        points = locate(self.profile, self.bases)
-        if not points:
+        plan = plan_of(self.profile, self.bases)
+        if not plan.points:
             raise Unreachable(f"it has none of the models of profile {self.device.profile}")
-        self.hot = blocks([p for p in points if p.point.rate == "fast"], self.profile.gap)
-        self.slow = blocks([p for p in points if p.point.rate == "slow"], self.profile.gap)
+        self.hot, self.slow = plan.hot, plan.slow
         await self._arm_watchdog()
-        self.points = points
+        self.points, self._known = plan.points, {}
 
     async def read(self) -> dict[str, Value]:
         """One cycle: all fast points, and one block of the slow ones in turn. Raises Unreachable or Declined."""
@@ -92,7 +98,7 @@ class Field:
                 p.name: PointMeta(unit=p.point.unit, low=p.point.low, high=p.point.high)
                 for p in locate(self.profile, self.bases)
             },
-            commands=sorted(self.profile.commands),
+            commands=understood(self.profile),
             actions=sorted(self.profile.actions),
         )
 
@@ -101,12 +107,30 @@ class Field:
         self.points = []
 
     async def _read(self, wanted: list[Block]) -> dict[str, Value]:
-        image: Image = {}
+        """The values of some blocks. A slow block the device declines is left out: its points are absent."""
+        found: dict[str, Value] = {}
+        crossing: list[Located] = []
+        raw: dict[Block, list[int]] = {}
+        plan = plan_of(self.profile, self.bases)
         for block in wanted:
-            words = await self.line.read(self.device.unit, block.function, block.start, block.count)
-            image |= {(block.function, block.start + i): word for i, word in enumerate(words)}
-        read = [p for block in wanted for p in covered(self.points, block)]
-        return values(read, image, self.profile)
+            try:
+                words = await self.line.read(self.device.unit, block.function, block.start, block.count)
+            except Declined:
+                if block in self.slow and len(wanted) > 1:
+                    continue
+                raise
+            decoder = plan.decoder(block)
+            raw[block] = words
+            found |= decoder(words)
+            crossing += decoder.crossing
+        self.raw = raw
+        self._known |= raw
+        if not crossing:
+            return found
+        image: Image = {}
+        for block, words in [*self._known.items(), *raw.items()]:  # what is fresh comes last and wins
+            image |= {(block.function, block.start + place): word for place, word in enumerate(words)}
+        return found | values(crossing, image, self.profile)
 
     async def _power(self, register: Register) -> int:
         """The power of ten a setpoint is scaled by, read from the device."""
@@ -125,3 +149,13 @@ class Field:
         base = 0 if dog.model is None else self.bases[dog.model]
         raw = round(dog.seconds / dog.scale)
         await self.line.write(self.device.unit, dog.write, base + dog.register_, [raw])
+
+    async def feed_watchdog(self) -> None:
+        """Show the device that we live. Raises Unreachable or Declined."""
+        dog = self.profile.watchdog
+        if dog is None or dog.heartbeat is None:
+            await self._arm_watchdog()
+            return
+        base = 0 if dog.model is None else self.bases[dog.model]
+        beat = next(self._beats) & 0xFFFF
+        await self.line.write(self.device.unit, dog.write, base + dog.heartbeat, [beat])

@@ -5,7 +5,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bridges.relay import LIMIT
 from schemas.messages import Action, Authority, Command, OutcomeState
+from schemas.profile import Profile
 from schemas.topics import COMMAND_TTL
 
 SKEW = timedelta(seconds=5)
@@ -36,13 +38,39 @@ class Ledger:
     until: datetime | None = None
     """Who holds the device, and until when."""
 
-    def remember(self, command: Command) -> None:
-        """The command is going to be obeyed."""
+    def remember(self, command: Command, *, holds: bool = True) -> None:
+        """The command is going to be obeyed. A mere limit does not hold the device: others steer within it."""
         self.seen[command.id] = None
         while len(self.seen) > REMEMBERED:
             del self.seen[next(iter(self.seen))]
         self.newest[command.source] = command.at
+        if not holds:
+            return
         self.authority, self.source, self.until = command.authority, command.source, command.until
+
+
+def is_limit(command: Command) -> bool:
+    """The network operator (or a protection) only narrows what others may do."""
+    return command.authority in (Authority.DSO, Authority.PROTECTION) and set(command.values) == {LIMIT}
+
+
+PERCENT = {"p_set_pct": "p_set", "q_set_pct": "q_set"}
+"""Setpoints that a device takes in percent of its rating are given in W and var all the same."""
+
+
+def understood(profile: Profile, command: Command | None = None) -> list[str]:
+    """The values a device can be given: its registers, a power factor where it takes var, and a limit on its power."""
+    points = {PERCENT.get(point, point) for point in profile.commands}
+    if {"p_set", "q_set"} <= points:
+        points.add("pf_set")
+    if command is not None and is_limit(command):
+        points.add(LIMIT)
+    return sorted(points)
+
+
+def actions(profile: Profile, *, steers_battery: bool) -> list[str]:
+    """What it can be told to do. The battery can always be reset: its control may have lost its trust in the meter."""
+    return sorted({*profile.actions, *(["reset"] if steers_battery else [])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +114,10 @@ def _not_understood(command: Command, post: Post) -> Refusal | None:
     for point in command.values:
         if point not in post.points:
             return Refusal(f"unknown: no command {point!r}; there is: {', '.join(post.points) or 'none'}")
+    if not 0 <= command.values.get(LIMIT, 0.0) <= 100:
+        return Refusal(f"unknown: {LIMIT} goes from 0 to 100 %, not to {command.values[LIMIT]:g}")
+    if not -1 <= command.values.get("pf_set", 1.0) <= 1:
+        return Refusal(f"unknown: a power factor lies within -1 and 1, not at {command.values['pf_set']:g}")
     if command.action is not None and command.action not in post.actions:
         return Refusal(f"unknown: no action {command.action.value!r}; there is: {', '.join(post.actions) or 'none'}")
     return None

@@ -5,10 +5,12 @@ only narrow what the earlier ones left: the site's wish to import less never dis
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from schemas.messages import Limited
+
+RAMP, DSO = "battery:ramp", "dso:limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,15 @@ class Situation:
     """The setpoint that holds."""
     ramp: float
     """W the setpoint may move now."""
+    dso: float | None = None
+    """W the network operator allows in each direction."""
+    power_factor: float | None = None
+    """Wanted instead of a reactive power."""
 
 
 def limits(now: Situation) -> list[Limit]:
     """All limits of this moment, strongest first."""
-    return [_s_circle(now), _rating(now), _bms(now), _soc(now), _site(now), _ramp(now)]
+    return [_s_circle(now), _rating(now), _bms(now), _soc(now), _site(now), _dso(now), _ramp(now)]
 
 
 def clamp(wanted: float, limits: Iterable[Limit]) -> tuple[float, list[tuple[str, float, float]]]:
@@ -65,6 +71,24 @@ def clamp(wanted: float, limits: Iterable[Limit]) -> tuple[float, list[tuple[str
     return wanted, steps
 
 
+def settle(value: float, step: float, limits: Sequence[Limit]) -> float:
+    """The nearest value that a register of this step can hold without breaking a limit that `value` keeps."""
+    if step <= 0:
+        return value
+    steps = round(value / step, 9)  # 300 W is 3 steps of 100 W, not 2.9999999999999996
+    for whole in (round(steps), math.floor(steps), math.ceil(steps)):
+        if clamp(whole * step, limits)[0] == whole * step:
+            return whole * step + 0.0
+    return math.trunc(steps) * step + 0.0
+
+
+def reactive(power_factor: float, power: float, apparent: float) -> float:
+    """The var that give a power factor at a power; positive feeds them in, a negative factor draws them."""
+    if power_factor == 0:
+        return apparent
+    return math.copysign(abs(power) * math.tan(math.acos(min(1.0, abs(power_factor)))), power_factor)
+
+
 def reported(point: str, steps: Iterable[tuple[str, float, float]]) -> list[Limited]:
     """The steps as they travel in an outcome."""
     return [Limited(point=point, source=source, wanted=before, allowed=after) for source, before, after in steps]
@@ -72,7 +96,10 @@ def reported(point: str, steps: Iterable[tuple[str, float, float]]) -> list[Limi
 
 def _s_circle(now: Situation) -> Limit:
     # P^2 + Q^2 <= S^2: reactive power takes its share of the inverter's current.
-    left = math.sqrt(max(0.0, now.apparent_power**2 - now.reactive_power**2))
+    if now.power_factor is not None:
+        left = now.apparent_power * abs(now.power_factor)
+    else:
+        left = math.sqrt(max(0.0, now.apparent_power**2 - now.reactive_power**2))
     return Limit("pcs:apparent_power", -left, left)
 
 
@@ -105,5 +132,10 @@ def _site(now: Situation) -> Limit:
     return Limit("site:grid", without - now.import_limit, without + now.export_limit)
 
 
+def _dso(now: Situation) -> Limit:
+    most = math.inf if now.dso is None else now.dso
+    return Limit(DSO, -most, most)
+
+
 def _ramp(now: Situation) -> Limit:
-    return Limit("battery:ramp", now.last - now.ramp, now.last + now.ramp)
+    return Limit(RAMP, now.last - now.ramp, now.last + now.ramp)

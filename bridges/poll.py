@@ -26,6 +26,7 @@ class Located:
     function: int
     address: int
     scale_address: int | None = None
+    sign_address: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,18 @@ def locate(profile: Profile, bases: Mapping[int, int]) -> list[Located]:
         address = address_of(point, bases)
         if address is None:
             continue
-        scale = point.scale_register
-        if scale is not None and point.model is not None:
-            scale += bases[point.model]
-        found.append(Located(name, point, point.function or profile.function, address, scale))
+        base = address - point.register_  # 0 without a model
+        scale = None if point.scale_register is None else base + point.scale_register
+        sign = None if point.sign is None else base + point.sign.register_
+        found.append(Located(name, point, point.function or profile.function, address, scale, sign))
     return found
 
 
 def blocks(points: Iterable[Located], gap: int = 0) -> list[Block]:
     """The fewest requests that read all these points without touching more than `gap` unmapped registers in a row."""
     spans = {(one.function, one.address, one.address + one.point.count) for one in points}
-    spans |= {
-        (one.function, one.scale_address, one.scale_address + 1) for one in points if one.scale_address is not None
-    }
+    beside = ((one.function, at) for one in points for at in (one.scale_address, one.sign_address) if at is not None)
+    spans |= {(function, at, at + 1) for function, at in beside}
     found: list[Block] = []
     for function, start, end in sorted(spans):
         last = found[-1] if found else None
@@ -90,13 +90,21 @@ def values(points: Iterable[Located], image: Image, profile: Profile) -> dict[st
     found = {}
     for one in points:
         words = [image.get((one.function, one.address + i)) for i in range(one.point.count)]
-        power = _power(one, image)
-        if power is None or any(word is None for word in words):
+        power, negative = _power(one, image), _negative(one, image)
+        if power is None or negative is None or any(word is None for word in words):
             continue
         value = decode(one.point, [w for w in words if w is not None], profile.word_order, power, profile.sunspec)
         if value is not None:
-            found[one.name] = value
+            found[one.name] = 0.0 - value if negative and isinstance(value, float) else value
     return found
+
+
+def _negative(one: Located, image: Image) -> bool | None:
+    """Whether another register says that the value is negative; None when it was not read."""
+    if one.sign_address is None or one.point.sign is None:
+        return False
+    word = image.get((one.function, one.sign_address))
+    return None if word is None else word in one.point.sign.negative
 
 
 def _power(one: Located, image: Image) -> int | None:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from schemas.messages import Value
 from schemas.profile import Point, Register
 
-_FORMATS = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f32": "f", "f64": "d"}
-_STRUCTS = {kind: struct.Struct(">" + code) for kind, code in _FORMATS.items()}
-_NOT_IMPLEMENTED = {
+FORMATS = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f32": "f", "f64": "d"}
+_STRUCTS = {kind: struct.Struct(">" + code) for kind, code in FORMATS.items()}
+NOT_IMPLEMENTED = {
     "u16": 0xFFFF,
     "i16": -0x8000,
     "u32": 0xFFFF_FFFF,
@@ -50,7 +50,7 @@ def decode(point: Point, words: list[int], order: str = "big", power: int = 0, s
     raw = unpack(point, words, order)
     if isinstance(raw, str):
         return raw or None
-    absent = raw in point.absent or (sunspec and point.flags is None and raw == _NOT_IMPLEMENTED.get(point.type))
+    absent = raw in point.absent or (sunspec and point.flags is None and raw == NOT_IMPLEMENTED.get(point.type))
     if absent or not math.isfinite(raw):
         return None
     return _meaning(point, raw, power)
@@ -75,7 +75,8 @@ def _scaled(raw: float, scale: float, power: int) -> float:
     # Multiplying by 0.1 would publish 230.10000000000002: dividing by 10 is exact in the digits that count.
     if power:
         scale *= 10.0**power
-    return raw / (1 / scale) if 0 < abs(scale) < 1 else float(raw * scale)
+    value = raw / (1 / scale) if 0 < abs(scale) < 1 else float(raw * scale)
+    return value + 0.0  # an inverted 0 is 0, not -0
 
 
 def encode_point(point: Point, value: Value, order: str = "big", power: int = 0) -> list[int]:
@@ -88,6 +89,8 @@ def encode_point(point: Point, value: Value, order: str = "big", power: int = 0)
         if point.first is None:
             raise ValueError(f"{value!r} is not a value of {point}")
         return pack(point, 0 if value == point.otherwise else 1 << int(_key(point.first, value)), order)
+    if point.sign is not None and isinstance(value, float | int):
+        value = abs(value)  # the direction stands in a register of its own
     if isinstance(value, list):
         return pack(point, sum(1 << int(_key(point.flags or {}, name)) for name in value), order)
     return encode(point, value, order, power)

@@ -1,6 +1,7 @@
 """A simulated device behind pymodbus' Modbus server, with the lies a line can tell."""
 
 import asyncio
+import itertools
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from schemas.messages import Value
 from schemas.troubles import Trouble
 from simulator.faults import Faults
 from simulator.image import Image, Wish
+from simulator.lies import SAYS, lie
 
 SLOW = 2.0
 """Seconds a slow device takes."""
@@ -78,6 +80,7 @@ class Device:
     behind: Behind
     faults: Faults = field(default_factory=lambda: Faults(()))
     written: deque[Written] = field(default_factory=lambda: deque(maxlen=100_000))
+    _turns: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def simulated(self, unit: int) -> SimDevice:
         """As pymodbus wants it: one block of registers that `answer` fills at each request."""
@@ -99,6 +102,8 @@ class Device:
             await asyncio.sleep(SLOW)
         if self.faults.has(self.name, "silent") or self.faults.has(self.name, "exception"):
             return ExcCodes.DEVICE_FAILURE
+        if self.faults.has(self.name, "busy") and next(self._turns) % 2 == 0:
+            return ExcCodes.DEVICE_BUSY
         if function in (6, 16):
             return None if written is None else self._write(function, start, [int(word) for word in written])
         if function not in (3, 4):
@@ -108,7 +113,8 @@ class Device:
         words = self.image.read(function, start, count, {} if frozen else self.behind.values())
         if words is None:
             return ExcCodes.ILLEGAL_ADDRESS
-        registers[start - first : start - first + count] = words
+        zeros = self.faults.has(self.name, "zeros")
+        registers[start - first : start - first + count] = [0] * count if zeros else words
         return None
 
     def _write(self, function: int, start: int, words: list[int]) -> ExcCodes | None:
@@ -126,6 +132,8 @@ class Endpoint:
     """A Modbus server for one or several devices, each with its unit. `async with` runs it; port 0 takes a free one."""
 
     def __init__(self, host: str, port: int, devices: Mapping[int, Device], *, rtu: bool = False) -> None:
+        if host.startswith("/"):
+            raise Trouble(f"{host}: a serial line cannot be simulated; give the device a tcp:// or rtu+tcp:// address")
         self.host, self.port, self.devices = host, port, dict(devices)
         self._framer = FramerType.RTU if rtu else FramerType.SOCKET
         self._server: ModbusTcpServer | None = None
@@ -167,7 +175,14 @@ class Endpoint:
 
     def _packet(self, sending: bool, packet: bytes) -> bytes:
         asked = _asked.get()
-        return b"" if sending and asked and self._has(asked.dev_id, "silent") else packet
+        device = self.devices.get(asked.dev_id) if sending and asked else None
+        if device is None:
+            return packet
+        if device.faults.has(device.name, "silent"):
+            return b""
+        for name in device.faults.active_of(device.name, SAYS):
+            packet = lie(name, packet, rtu=self._framer is FramerType.RTU)
+        return packet
 
     def _has(self, unit: int, fault: str) -> bool:
         device = self.devices.get(unit)

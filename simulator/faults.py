@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from schemas.site import Site
 from schemas.troubles import Trouble
 from schemas.units import Kind
+from simulator.lies import SAYS
 
 LINE = {
     "silent": "hears nothing and answers nothing",
@@ -12,12 +13,18 @@ LINE = {
     "slow": "answers after 2 s, late but right",
     "wrong_register_count": "answers one register too few (one too many where one was asked for)",
     "frozen": "answers the same registers for ever",
+    "zeros": "answers nothing but zeros, as a gateway does that has lost its device",
+    "busy": "answers exception 6 (busy) to every other request",
+    **SAYS,
 }
 """What any device can do to its bridge."""
 PHYSICS: dict[Kind, dict[str, str]] = {
     Kind.PCS: {
         "trip": "goes to its fault state and stays there",
         "ignores_setpoint": "holds the register, not the power",
+        "refuses_setpoint": "confirms a write of its setpoint and keeps the old value",
+        "foreign_write": "somebody else writes 5 kW to its setpoint again and again",
+        "forgets": "has just been switched off and on: its setpoint is 0, once",
     },
     Kind.BMS: {"hot": "one module is 35 K hotter", "cell_high": "one cell stands 0.4 V above the others"},
     Kind.METER: {"inverted": "its current transformers point the wrong way"},
@@ -59,6 +66,10 @@ class Faults:
         for name in names:
             wanted.on(name)
         self.active = wanted.active
+
+    def active_of(self, device: str, names: Iterable[str]) -> list[str]:
+        """Those of `names` that are on for a device."""
+        return [name for name in names if f"{device}:{name}" in self.active] if self.active else []
 
     def has(self, device: str, fault: str) -> bool:
         return f"{device}:{fault}" in self.active

@@ -27,7 +27,7 @@ class Image:
     """Every register of the profile answers; for SunSpec, every register of the models it names."""
 
     def __init__(self, profile: Profile, *, rated: float = 0.0, apparent: float = 0.0, unit: int = 1) -> None:
-        self.profile = profile
+        self.profile = profile = profile.rated(rated)
         self._chain = _chain(profile, rated, apparent or rated, unit)
         self._held: dict[int, dict[int, int]] = {3: {}, 4: {}}
         self._at: dict[tuple[int, int], list[str]] = {}
@@ -105,8 +105,15 @@ class Image:
             for place, word in enumerate(_encode(point, values[name], self.profile.word_order, self._power(point))):
                 # several points may share a register, each with its own bits
                 fresh[function, start + place] = fresh.get((function, start + place), 0) | word
+            fresh |= self._direction(function, point, values[name])
         for (function, address), word in fresh.items():
             self._held[function][address] = word
+
+    def _direction(self, function: int, point: Point, value: Value) -> dict[tuple[int, int], int]:
+        """The register that tells the sign, when a value shown without one is negative."""
+        if point.sign is None or not isinstance(value, float | int) or value >= 0:
+            return {}
+        return {(function, self.address(point.sign.register_, point.model)): point.sign.negative[0]}
 
     def _words(self, start: int, count: int) -> list[int]:
         return [self._held[3][start + place] for place in range(count)]
@@ -126,6 +133,10 @@ class Image:
             for address in range(start, start + point.count):
                 self._held[function].setdefault(address, 0)
                 self._at.setdefault((function, address), []).append(name)
+            if point.sign is not None:
+                direction = self.address(point.sign.register_, point.model)
+                self._held[function].setdefault(direction, 0)
+                self._at.setdefault((function, direction), []).append(name)
         for setpoint in profile.commands.values():
             functions = BOTH if setpoint.write == 16 else SINGLE
             self._allow(self.address(setpoint.register_, setpoint.model), setpoint.count, functions)
@@ -133,6 +144,8 @@ class Image:
                 self._allow(self.address(setpoint.enable, setpoint.model), 1, functions)
         orders: list[Write | Watchdog] = [write for writes in profile.actions.values() for write in writes]
         orders += [profile.watchdog] if profile.watchdog else []
+        if (dog := profile.watchdog) and dog.heartbeat is not None:
+            self._allow(self.address(dog.heartbeat, dog.model), 1, BOTH if dog.write == 16 else SINGLE)
         for order in orders:
             self._allow(self.address(order.register_, order.model), 1, BOTH if order.write == 16 else SINGLE)
         self._fill_gaps()
@@ -169,8 +182,16 @@ class Image:
 def _chain(profile: Profile, rated: float, apparent: float, unit: int) -> Chain:
     if not profile.sunspec:
         return Chain()
-    registers = [*profile.points.values(), *profile.commands.values()]
-    return chain({r.model for r in registers if r.model is not None}, rated=rated, apparent=apparent, unit=unit)
+    lengths: dict[int, int] = {}
+    powers: set[tuple[int, int]] = set()
+    for register in [*profile.points.values(), *profile.commands.values()]:
+        last = max(register.register_ + register.count - 1, register.scale_register or 0)
+        if register.model is not None:
+            lengths[register.model] = max(lengths.get(register.model, 0), last - 1)
+            if register.scale_register is not None and register.unit in ("W", "VA", "var"):
+                powers.add((register.model, register.scale_register))
+    powers -= {(one.model, one.scale_register) for one in profile.commands.values()}  # percent of the rated power
+    return chain(lengths, powers, rated=rated, apparent=apparent, unit=unit)
 
 
 def _encode(point: Point, value: Value, order: str, power: int) -> list[int]:

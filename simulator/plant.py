@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from schemas.site import Site
 from schemas.units import Kind
 from simulator.battery import Battery
-from simulator.pcs import Pcs
+from simulator.pcs import Order, Pcs
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Plant:
     battery: Battery
     pcs: Pcs
     pv: dict[str, Pv] = field(default_factory=dict)
+    connected: bool = True
+    """The battery's contactor is closed."""
     load: float = 0.0
     e_load: float = 0.0
     e_import: float = 0.0
@@ -67,6 +69,8 @@ class Plant:
         self.load = around.load
         for pv in self.pv.values():
             pv.step(around.sun, dt)
+        if not self.connected:
+            self.pcs.order(Order.STOP)  # no DC, no inverter
         wanted = self.pcs.wanted(dt)
         self.pcs.carry(self.battery.step(self.pcs.dc_of(wanted), dt), wanted)
         hours = dt / 3600

@@ -98,6 +98,8 @@ class PcsRole(Role):
         self.world.advance(self.now())
         pcs = self.world.plant.pcs
         match wish.name:
+            case "p_set" if self.world.faults.has(self.device.name, "refuses_setpoint"):
+                pass
             case "p_set" if pcs.state is State.RUNNING:
                 pcs.p_set = wish.value
             case "q_set" if pcs.state is State.RUNNING:
@@ -126,7 +128,7 @@ class BmsRole(Role):
             **super().shown(),
             **self.flags(self.alarms(low, high, cold, hot)),
             "work_state": work,
-            "contactor": "closed",
+            "contactor": "closed" if self.world.plant.connected else "open",
             "soc": battery.soc,
             "soh": 99.0,
             "u": battery.voltage,
@@ -147,6 +149,12 @@ class BmsRole(Role):
             "e_charge_total": battery.charged,
             "e_discharge_total": battery.discharged,
         }
+
+    def obey(self, wish: Wish) -> None:
+        self.world.advance(self.now())
+        if wish.name in ("start", "stop"):
+            self.world.plant.connected = wish.name == "start"
+        self.world.advance(self.now())
 
     @staticmethod
     def alarms(low: float, high: float, cold: float, hot: float) -> set[str]:

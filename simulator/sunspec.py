@@ -1,22 +1,23 @@
 """The register image of a SunSpec device: `SunS`, its models one after the other, and the end."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sunspec2.device import Model, ModelError
-
-from schemas.troubles import Trouble
+from sunspec2.device import Model, get_model_def
+from sunspec2.mdef import ModelDefinitionError
 
 BASE = 40000
 """Where SunSpec devices begin; 0 and 50000 are allowed, too."""
 SCALES = {
     **dict.fromkeys(("A_SF", "ARtg_SF", "V_SF", "DCA_SF", "DCV_SF", "Tmp_SF", "WMaxLimPct_SF", "VArPct_SF"), -1),
+    **dict.fromkeys(("SoC_SF", "SoH_SF", "Pct_SF", "AMax_SF", "ModTmp_SF"), -1),
     **dict.fromkeys(("Hz_SF", "PF_SF", "PFRtg_SF", "OutPFSet_SF"), -2),
+    "CellV_SF": -3,
 }
 """Powers of ten a usual inverter gives its quantities in."""
-OF_RATING = ("W_SF", "VA_SF", "VAr_SF", "DCW_SF", "WRtg_SF", "VARtg_SF", "VArRtg_SF")
+OF_RATING = ("W_SF", "VA_SF", "VAr_SF", "VAR_SF", "Var_SF", "DCW_SF", "WRtg_SF", "VARtg_SF", "VArRtg_SF")
 """These are as fine as 16 bits allow at the rated power."""
 
 
@@ -30,11 +31,23 @@ class Chain:
     writable: set[int] = field(default_factory=set)
 
 
-def chain(models: Iterable[int], *, rated: float, apparent: float, unit: int = 1) -> Chain:
-    """The whole chain; model 1 comes first, as the specification wants. Unused points say `not implemented`."""
+def chain(
+    models: Mapping[int, int], powers: Iterable[tuple[int, int]] = (), *, rated: float, apparent: float, unit: int = 1
+) -> Chain:
+    """The whole chain; model 1 comes first, as the specification wants. Unused points say `not implemented`.
+
+    A maker's own model, which SunSpec does not define, is as long as `models` says, and holds zeros but for the
+    scale registers of its `powers` (model, register).
+    """
     made, address = Chain({BASE: 0x5375, BASE + 1: 0x6E53}), BASE + 2
     for number in sorted({1, *models}):
         model = _model(number, rated, apparent, unit)
+        if model is None:
+            made.models[number] = address
+            made.words.update(enumerate([number, models[number], *[0] * models[number]], address))
+            made.words.update({address + scale: _fine(apparent) for of, scale in powers if of == number})
+            address += 2 + models[number]
+            continue
         words = struct.unpack(f">{len(model.get_mb()) // 2}H", model.get_mb())
         made.models[number] = address
         made.words.update(enumerate(words, address))
@@ -47,19 +60,33 @@ def chain(models: Iterable[int], *, rated: float, apparent: float, unit: int = 1
 
 
 def _model(number: int, rated: float, apparent: float, unit: int) -> Any:  # noqa: ANN401  # pysunspec2 has no types
-    try:
-        model = Model(number)
-    except ModelError as wrong:
-        raise Trouble(f"SunSpec model {number} cannot be simulated: {wrong}") from wrong
-    if not model.points:
-        raise Trouble(f"SunSpec model {number} is not known")
-    fine = next(power for power in range(12) if 1.3 * apparent / 10**power <= 32767)
+    model = _empty(number)
+    if model is None:
+        return None
+    fine = _fine(apparent)
     scales = {name: SCALES.get(name, fine if name in OF_RATING else 0) for name in model.points if name.endswith("_SF")}
     for name, power in scales.items():
         model.points[name].value = power
     for name, value in _settings(number, rated, apparent, unit).items():
         model.points[name].cvalue = value
     return model
+
+
+def _fine(apparent: float) -> int:
+    """The finest power of ten that 16 bits allow."""
+    return next(power for power in range(12) if 1.3 * apparent / 10**power <= 32767)
+
+
+def _empty(number: int) -> Any:  # noqa: ANN401  # as above
+    """A model with nothing in it; None when SunSpec does not define it. Parts that repeat are left out."""
+    try:
+        group = get_model_def(number)["group"]
+    except ModelDefinitionError:
+        return None
+    if not any(part.get("count", 1) != 1 for part in group.get("groups", [])):
+        return Model(number)
+    length = sum(point["size"] for point in group["points"]) - 2
+    return Model(number, data=struct.pack(">2H", number, length) + bytes(2 * length), model_len=length)
 
 
 def _settings(number: int, rated: float, apparent: float, unit: int) -> dict[str, float | str]:

@@ -14,6 +14,8 @@ LONGEST = 10.0
 """Seconds of one step of the physics at most."""
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 """Since then the counters have been running: a meter's 32-bit float soon loses its Wh."""
+FOREIGN = 5000.0
+"""W that somebody else wants of the battery."""
 MEAN_IMPORT, MEAN_EXPORT, MEAN_BATTERY = 85_000.0, 3_000.0, 4_000.0
 """W they ran with, so that a counter never begins at 0."""
 
@@ -46,6 +48,11 @@ class World:
         plant.pcs.deaf = self.faults.has(pcs, "ignores_setpoint")
         plant.battery.extra_kelvin = 35.0 * self.faults.has(bms, "hot")
         plant.battery.extra_volts = 0.4 * self.faults.has(bms, "cell_high")
+        if self.faults.has(pcs, "foreign_write"):
+            plant.pcs.p_set = FOREIGN
+        if self.faults.has(pcs, "forgets"):
+            plant.pcs.p_set = plant.pcs.q_set = 0.0
+            self.faults.off(f"{pcs}:forgets")
         if self.faults.has(pcs, "trip"):
             plant.pcs.order(Order.TRIP)
 

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from bridges.service import run
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Authority, Command, Outcome
+from schemas.profile import Profile
 from schemas.site import Site, load_site
 from schemas.topics import COMMAND, META, OUTCOME, TELEMETRY
 from schemas.units import utc_now
@@ -24,6 +25,10 @@ from tests.conftest import Broker
 from tests.ear import Ear, ear
 
 DEMO = Path(__file__).parents[2] / "site.toml"
+
+
+NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
+"""The simulated sun shines, whenever the tests run."""
 
 
 @dataclass
@@ -36,8 +41,8 @@ class Bench:
     hears: Ear
     tells: Ear
 
-    async def command(self, **change: Any) -> Command:
-        """Send a good command with some changes, as dispatch does."""
+    def wish(self, **change: Any) -> Command:
+        """A good command with some changes."""
         now = utc_now()
         wish: dict[str, Any] = {
             "id": f"c{time.monotonic_ns()}",
@@ -48,8 +53,12 @@ class Bench:
             "values": {"p_set": 10_000.0},
             "reason": "test",
         }
-        command = Command(**(wish | change))
-        await self.tells.bus.say(COMMAND, command, expiry=10, site=self.site.site, device="pcs")
+        return Command(**(wish | change))
+
+    async def command(self, device: str = "pcs", **change: Any) -> Command:
+        """Send one, as dispatch does."""
+        command = self.wish(**change)
+        await self.tells.bus.say(COMMAND, command, expiry=10, site=self.site.site, device=device)
         return command
 
     async def outcome(self, command: str, *states: str, seconds: float = 10.0) -> Outcome:
@@ -73,16 +82,31 @@ async def start(broker: Broker, site_name: str, tmp_path: Path) -> AsyncIterator
     """Start a simulated site and its bridge; arguments change the site file or its battery."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def begin(battery: dict[str, Any] | None = None, soc: float = 50.0, **change: Any) -> Bench:
+        async def begin(
+            battery: dict[str, Any] | None = None,
+            soc: float = 50.0,
+            *,
+            dso_limit: float | None = None,
+            command_key: str | None = None,
+            faults: Iterable[str] = (),
+            profiles: Mapping[str, Profile] | None = None,
+            **change: Any,
+        ) -> Bench:
             demo = load_site(DEMO)
             calm = {"ramp": 1e9, "ccl_stale_after": 2.0} | (battery or {})
             update = {"site": site_name, "battery": demo.battery.model_copy(update=calm)} | change
-            simulated = SimulatedSite(demo.model_copy(update=update), soc=soc, ramp=math.inf, free_ports=True)
+            update["grid"] = demo.grid.model_copy(update={"dso_limit": dso_limit})
+            site = demo.model_copy(update=update | change)
+            # as if they lay beside the site file
+            site.__dict__["profiles"] = demo.profiles | dict(profiles or {})
+            simulated = SimulatedSite(site, faults, soc=soc, ramp=math.inf, start=NOON, free_ports=True)
             await stack.enter_async_context(simulated)
             address = f"ems/v1/{site_name}/#"
             hears = await stack.enter_async_context(ear(broker.url("admin"), address))
             tells = await stack.enter_async_context(ear(broker.url("dispatch")))
-            settings = Settings(parse_broker(broker.url("bridge"), "bridge", None, {}), "", None, tmp_path)
+            settings = Settings(
+                parse_broker(broker.url("bridge"), "bridge", None, {}), "", None, tmp_path, command_key=command_key
+            )
             part = Part("bridge", simulated.site, settings)
             running = asyncio.create_task(run(part))
             stack.push_async_callback(_end, running)

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.messages import Action, DeviceState, Outcome
 from schemas.topics import COMMAND, DEVICE_STATUS, META, OUTCOME, TELEMETRY
-from schemas.units import Kind, utc_now
+from schemas.units import Kind, Quality, utc_now
 from tests.bridges.conftest import Bench, Start
 
 P_SET = 135
@@ -46,10 +46,10 @@ async def test_a_command_is_applied_and_proven(start: Start) -> None:
 async def test_what_limits_a_command_is_said(start: Start) -> None:
     bench = await start()
     command = await bench.command(values={"p_set": 170_000.0})
-    verified = await bench.outcome(command.id, "verified")
-    assert verified.requested == {"p_set": 170_000.0}
-    assert verified.applied["p_set"] <= 100_000
-    assert verified.limited_by[0].source == "pcs:range"
+    limited = await bench.outcome(command.id, "limited")
+    assert limited.requested == {"p_set": 170_000.0}
+    assert limited.applied["p_set"] <= 100_000
+    assert limited.limited_by[0].source == "pcs:range"
 
 
 def _good(**change: Any) -> dict[str, Any]:
@@ -166,7 +166,7 @@ async def test_a_silent_device_does_not_hold_up_the_others(start: Start) -> None
     assert came >= 5, f"6 are due in 3 s, {came} came"
 
 
-@pytest.mark.parametrize("lie", ["wrong_register_count", "exception"])
+@pytest.mark.parametrize("lie", ["wrong_register_count", "exception", "double_reply", "stale_transaction"])
 async def test_an_answer_that_lies_is_not_published(start: Start, lie: str) -> None:
     bench = await start()
     bench.simulated.faults.on(f"meter:{lie}")
@@ -176,8 +176,26 @@ async def test_an_answer_that_lies_is_not_published(start: Start, lie: str) -> N
     assert len(bench.hears.all(TELEMETRY, device="meter")) == before
 
 
+async def test_a_device_that_is_busy_now_and_then_is_read_all_the_same(start: Start) -> None:
+    bench = await start()
+    bench.simulated.faults.on("meter:busy")
+    before = len(bench.hears.all(TELEMETRY, device="meter"))
+    await asyncio.sleep(2.2)
+    assert len(bench.hears.all(TELEMETRY, device="meter")) - before >= 4
+
+
+async def test_a_block_of_zeros_is_not_believed(start: Start) -> None:
+    bench = await start()
+    bench.simulated.faults.on("bms:zeros")
+    doubted = await bench.hears.until(TELEMETRY, lambda one: bool(one.quality), device="bms")
+    assert set(doubted.quality.values()) == {Quality.IMPLAUSIBLE}
+    assert doubted.number("soc") is None
+    degraded = await bench.hears.until(DEVICE_STATUS, lambda one: one.state is DeviceState.DEGRADED, device="bms")
+    assert "implausible" in degraded.reason
+
+
 async def test_a_device_that_does_not_obey_is_told_on(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridges.control.SETTLING", 1.5)  # the story, not the ten seconds
+    monkeypatch.setattr("bridges.docket.SETTLING", 1.5)  # the story, not the ten seconds
     bench = await start()
     bench.simulated.faults.on("pcs:ignores_setpoint")
     command = await bench.command(values={"p_set": 40_000.0})

@@ -1,0 +1,208 @@
+"""How fast the archive stores, and how small, on the real MariaDB with durable commits.
+
+`python -m benchmarks.archive --json` prints one line. A value is one point of one message; 50 points a message, as
+devices at 1 Hz would send them. The archive is a process of its own; its CPU seconds are its own, rollups included.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from benchmarks import archive_query
+from consumers.archive.migrate import migrate
+from joulebus.broker import prepare
+from joulebus.mariadb import MariaDB
+from joulebus.server import Server, free_port
+from runtime.bus import Bus
+from runtime.database import engine
+from runtime.settings import parse_broker
+from schemas.messages import Telemetry, Value
+from schemas.site import load_site
+from schemas.tables import dirty, rollup_1h, rollup_1m, rollup_15m, telemetry
+from schemas.topics import TELEMETRY
+from schemas.units import utc_now
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+EPOCH = "00112233aabbccdd"
+POINTS = 50
+DEVICES = ("pcs", "bms", "meter", "pv")
+PROGRAM = (
+    "import asyncio, sys; from pathlib import Path; from consumers.archive.service import run; "
+    "from runtime.part import Part; from runtime.settings import read_settings; from schemas.site import load_site; "
+    "asyncio.run(run(Part('archive', load_site(Path(sys.argv[1])), read_settings('archive'))))"
+)
+
+
+def samples(count: int, end: datetime) -> Iterator[tuple[str, Telemetry]]:
+    """What devices at 1 Hz said until `end`: powers and currents that move, temperatures and states that hardly do."""
+    seconds = count // len(DEVICES)
+    for second in range(seconds):
+        values: dict[str, Value] = {
+            f"p_{n}": round(5000 * math.sin(second / (90 + n)) + n, 1) if n % 3 == 0 else float(20 + n + second // 300)
+            for n in range(POINTS)
+        }
+        at = end - timedelta(seconds=seconds - second)
+        for device in DEVICES:
+            yield device, Telemetry(at=at, epoch=EPOCH, seq=second + 1, historical=True, values=values)
+
+
+async def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--messages", type=int, default=50_000, help="the backlog that is drained")
+    parser.add_argument("--days", type=int, default=1, help="of telemetry that are queried; 30 are 2.6 million rows")
+    wish = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        database = MariaDB(Path(folder) / "mariadb")
+        database.start()
+        try:
+            url = database.database()
+            found = await measure(Path(folder), url, wish.messages)
+            found |= size(database, url, wish.messages)
+            found |= await queries(database, wish.days)
+        finally:
+            database.stop()
+    print(json.dumps(found) if wish.json else "\n".join(f"{name:<24} {value}" for name, value in found.items()))
+
+
+async def queries(database: MariaDB, days: int) -> dict[str, float]:
+    """The reading side, in a database of its own, with a pool that a day of telemetry fits into."""
+    database.sql(f"SET GLOBAL innodb_buffer_pool_size = {256 * 2**20}")
+    url = database.database()
+    await asyncio.to_thread(migrate, url)
+    return await archive_query.measure(url, days)
+
+
+async def measure(folder: Path, url: str, messages: int) -> dict[str, float]:
+    """The writing side: fill the archive's session at the broker, start it, and watch it."""
+    await asyncio.to_thread(migrate, url)
+    secrets = prepare(folder / "broker", free_port())
+    server = Server(secrets.command, secrets.env, secrets.port, folder / "broker.log")
+    server.start()
+    env = os.environ | {"JOULEBUS_BROKER": secrets.url("archive"), "JOULEBUS_DATABASE": url}
+    command = [sys.executable, "-c", PROGRAM, str(REPOSITORY / "site.toml")]
+    store = engine(url)
+    try:
+        site = load_site(REPOSITORY / "site.toml").site
+        # It subscribes, so that the broker keeps the backlog for it.
+        with subprocess.Popen(command, env=env) as first:  # noqa: ASYNC220
+            await asyncio.sleep(3)
+            first.terminate()
+        await _backlog(secrets.url("bridge"), site, messages)
+        with subprocess.Popen(command, env=env) as archive:  # noqa: ASYNC220
+            try:
+                found = await _drained(store, psutil.Process(archive.pid), messages)
+            finally:
+                archive.terminate()
+        return found | {"ratio_to_bare_insert": round(found["values_per_cpu_s"] / await _bare(store), 3)}
+    finally:
+        await store.dispose()
+        server.stop()
+
+
+async def _backlog(url: str, site: str, messages: int) -> None:
+    async with Bus(parse_broker(url, "bridge", None, {}), identifier="bridge") as bus:
+        waiting: list[asyncio.Future[int]] = []
+        for device, sample in samples(messages, utc_now()):
+            address = TELEMETRY.at(site=site, device=device)
+            waiting.append(bus.post(address, sample.model_dump_json().encode()))
+            if len(waiting) == 500:
+                await asyncio.gather(*waiting)
+                waiting.clear()
+        await asyncio.gather(*waiting)
+
+
+async def _drained(store: AsyncEngine, process: psutil.Process, messages: int) -> dict[str, float]:
+    """Until all is stored, then until the rollups are made; CPU time without that of the start."""
+    began, cpu, most = 0.0, 0.0, 0.0
+    before = 0.0
+    while (stored := await _count(store, telemetry)) < messages:
+        most = max(most, process.memory_info().rss / 1e6)
+        if stored == 0:
+            began, before = time.monotonic(), _cpu(process)
+        await asyncio.sleep(0.1)
+    took = time.monotonic() - began
+    deadline = time.monotonic() + 60
+    while await _late(store) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.5)
+    cpu = _cpu(process) - before
+    return {
+        "values_per_cpu_s": round(messages * POINTS / cpu),
+        "drain_messages_per_s": round(messages / took),
+        "drain_rss_mb": round(most, 1),
+    }
+
+
+async def _late(store: AsyncEngine) -> int:
+    """Minutes that are over and not rolled yet."""
+    async with store.connect() as connection:
+        over = select(func.count()).where(dirty.c.span == 60, dirty.c.at < utc_now() - timedelta(minutes=2))
+        return int((await connection.execute(over)).scalar_one())
+
+
+async def _bare(store: AsyncEngine) -> float:
+    """Values per CPU second of nothing but executemany of the same rows, 1000 at a time, by the driver itself."""
+    async with store.connect() as connection:
+        rows = (
+            await connection.execute(
+                text("SELECT site, device, at, epoch, seq, historical, points, quality FROM telemetry LIMIT 20000")
+            )
+        ).all()
+        await connection.execute(text("CREATE TABLE bare LIKE telemetry"))
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        before = time.process_time()
+        async with driver.cursor() as cursor:
+            for start in range(0, len(rows), 1000):
+                await cursor.executemany(
+                    "INSERT INTO bare VALUES (%s,%s,%s,%s,%s,%s,%s,%s)",
+                    [tuple(row) for row in rows[start : start + 1000]],
+                )
+                await driver.commit()
+        spent = time.process_time() - before
+        await connection.execute(text("DROP TABLE bare"))
+    return len(rows) * POINTS / spent
+
+
+def size(database: MariaDB, url: str, messages: int) -> dict[str, float]:
+    """Bytes on the disk (page compression is holes in files), by value, of the telemetry and with its rollups."""
+    name = url.rpartition("/")[2]
+    tables = [table.name for table in (telemetry, rollup_1m, rollup_15m, rollup_1h)]
+    database.sql(f"USE {name}; FLUSH TABLES {', '.join(tables)} FOR EXPORT; UNLOCK TABLES;")
+    every = {
+        table: sum(file.stat().st_blocks * 512 for file in (database.data / name).glob(f"{table}*.ibd"))
+        for table in tables
+    }
+    values = messages * POINTS
+    return {
+        "bytes_per_value": round(every["telemetry"] / values, 2),
+        "bytes_per_value_with_rollups": round(sum(every.values()) / values, 2),
+    }
+
+
+async def _count(store: AsyncEngine, table: Any) -> int:  # noqa: ANN401
+    async with store.connect() as connection:
+        return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+def _cpu(process: psutil.Process) -> float:
+    used = process.cpu_times()
+    return used.user + used.system
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

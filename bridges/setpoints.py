@@ -1,0 +1,134 @@
+"""The registers of one device that we write: what they were told, what they hold, and how often they may be written."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridges.board import Board
+from bridges.budget import Budget, allowance
+from bridges.device import Field
+from bridges.guard import PERCENT
+from bridges.ownership import Ownership, Verdict
+from schemas.messages import Value
+from schemas.profile import Setpoint
+
+IN_FLIGHT = 2.0
+"""Seconds a cycle of readings may take at most: what was noted later than that after a write began after it."""
+
+
+@dataclass
+class Setpoints:
+    """Everything that is written to a device's commands goes through here."""
+
+    device: Field
+    counts: Counter[str]
+
+    def __post_init__(self) -> None:
+        self.commands: dict[str, Setpoint] = {}
+        self._registers: dict[str, tuple[str, float]] = {}
+        """The profile's own name of a setpoint, and what one W or var is in its unit."""
+        for name, setpoint in self.device.profile.commands.items():
+            self._add(name, setpoint)
+        self.owned = {point: Ownership(at=time.monotonic()) for point in self.commands}
+        self.budgets = {
+            point: Budget(allowance(setpoint, self.device.scale(point))) for point, setpoint in self.commands.items()
+        }
+
+    def _add(self, name: str, setpoint: Setpoint) -> None:
+        """One in percent of the rating becomes one in W or var."""
+        point, device = PERCENT.get(name, name), self.device.device
+        rated = self.device.scale(point)
+        factor = 1.0
+        if name in PERCENT:
+            factor = 100 / ((device.rated_apparent_power or rated) if point == "q_set" else rated)
+            per_unit = 1 / factor / rated
+            update = {key: getattr(setpoint, key) * per_unit for key in ("low", "high", "deadband")}
+            fallback = None if setpoint.fallback is None else setpoint.fallback * per_unit
+            update |= {"fallback": fallback, "scale": setpoint.scale / factor}
+            setpoint = setpoint.model_copy(update=update)
+        self.commands[point], self._registers[point] = setpoint, (name, factor)
+
+    @property
+    def applied(self) -> dict[str, float]:
+        """What was written last, by point."""
+        return {point: one.value for point, one in self.owned.items() if one.value is not None}
+
+    def step(self, point: str) -> float:
+        """By how much the register's value can move; 0 where the device scales it by itself."""
+        setpoint = self.commands[point]
+        fine = setpoint.scale_register is not None or setpoint.type.startswith("f")
+        return 0.0 if fine else abs(setpoint.scale)
+
+    async def put(self, point: str, value: float, *, urgent: bool, cyclic: bool) -> str:
+        """Write a value that is worth it; gives why it waits. Raises Unreachable, Declined or struct.error.
+
+        What is `urgent` makes the site safer: no budget holds it up.
+        """
+        owned, budget = self.owned[point], self.budgets[point]
+        change = float("inf") if owned.value is None or owned.astray else abs(value - owned.value)
+        if change == 0 or not (urgent or budget.worth(change)):
+            return ""
+        if not urgent and (why := budget.wait(time.monotonic(), cyclic=cyclic)):
+            self.counts[f"writes_held_back_{self._label(point)}"] += 1
+            return why
+        await self._write(point, value)
+        now = time.monotonic()
+        owned.wrote(value, now)
+        budget.spend(now)
+        self.counts[f"writes_{self._label(point)}"] += 1
+        return ""
+
+    async def again(self) -> None:
+        """Every setpoint as it is, for a watchdog that wants it so. Raises Unreachable, Declined or struct.error."""
+        for point, value in self.applied.items():
+            await self._write(point, value)
+
+    async def _write(self, point: str, value: float) -> None:
+        name, factor = self._registers[point]
+        await self.device.write(name, value * factor)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the points in which the registers can be read back."""
+        return [self._registers[point][0] for point in self.applied]
+
+    def out_of_sight(self) -> None:
+        """The device was silent for a while."""
+        for one in self.owned.values():
+            one.out_of_sight()
+
+    def read_back(self, seen: Mapping[str, Value], began: float) -> dict[str, Verdict]:
+        """What a reading that began at `began` says of our registers."""
+        found = {}
+        for point, one in self.owned.items():
+            name, factor = self._registers[point]
+            holds = seen.get(name)
+            if isinstance(holds, float) and one.at < began:
+                found[point] = one.judge(holds / factor, self.tolerance(point))
+        return found
+
+    def held(self, point: str, seen: Mapping[str, Value]) -> float:
+        """What a reading shows in the register of a point, in the point's unit."""
+        name, factor = self._registers[point]
+        holds = seen.get(name)
+        return holds / factor if isinstance(holds, float) else float("nan")
+
+    def noted(self, board: Board, now: float) -> dict[str, Verdict]:
+        """The same by the cyclic readings."""
+        device = self.device.device
+        seen: dict[str, Value] = {}
+        for point, one in self.owned.items():
+            age = min(1.5 * device.poll, now - one.at - IN_FLIGHT)
+            name, _ = self._registers[point]
+            holds = board.fresh(device.name, name, now, age)
+            if age > 0 and holds is not None:
+                seen[name] = holds
+        return self.read_back(seen, now)
+
+    def tolerance(self, point: str) -> float:
+        """Two values of the register that are this near are the same."""
+        return max(abs(self.commands[point].scale), 1e-3 * self.device.scale(point))
+
+    def _label(self, point: str) -> str:
+        return f"{self.device.device.name}_{point}".replace("-", "_")
