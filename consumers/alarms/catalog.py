@@ -19,6 +19,8 @@ class Catalog(Shape):
 
     rules: list[AlarmRule] = Field(alias="alarm")
     service: AlarmRule
+    parts: list[AlarmRule] = Field(alias="part", default=[])
+    """Rules for one part each: `device` names it."""
 
 
 def load_catalog(path: Path = CATALOG) -> Catalog:
@@ -33,6 +35,7 @@ def watched(site: Site, catalog: Catalog) -> dict[Name, AlarmRule]:
     found: dict[Name, AlarmRule] = {}
     for rule in catalog.rules:
         found |= _instances(site, rule)
+    found |= {f"{rule.name}-{rule.device}": rule for rule in catalog.parts}
     texts = {rule.name: rule.text for rule in catalog.rules}
     for rule in site.alarm:
         mine = _instances(site, rule)

@@ -4,9 +4,13 @@ from collections.abc import Container
 
 from schemas.messages import Telemetry, Value
 
-LINK, OUTCOME = "link", "outcome"
-WORDS = (LINK, OUTCOME)
-"""`link`: what the bridge says of the device (online, degraded, offline); `outcome`: of its last command."""
+LINK, OUTCOME, DOUBT = "link", "outcome", "doubt"
+WORDS = (LINK, OUTCOME, DOUBT)
+"""`link`: what the bridge says of the device (online, degraded, offline); `outcome`: of its last command; `doubt`:
+why it does not believe the device, such as meter_sign_suspect."""
+
+DETAIL = "detail"
+"""With this a part of joulebus says what troubles it; what a rule compares is what stands before the colon."""
 
 SPREADS = {"cell_u_spread": ("cell_u_max", "cell_u_min"), "cell_t_spread": ("cell_t_max", "cell_t_min")}
 ALARMS = "alarms"

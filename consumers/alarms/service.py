@@ -75,12 +75,16 @@ class _Desk:
                 if not telemetry.historical:
                     self.part.lag = max(0.0, (utc_now() - telemetry.at).total_seconds())
                 return self.panel.hear(device, telemetry, _now())
-            case DeviceStatus(state=state):
-                return self.panel.note(device, reading.LINK, state, _now())
+            case DeviceStatus(state=state, reason=reason):
+                doubt = reason.partition(":")[0]
+                changes = self.panel.note(device, reading.LINK, state, _now())
+                return [*changes, *self.panel.note(device, reading.DOUBT, doubt, _now())]
             case Outcome(state=state):
                 return self.panel.note(device, reading.OUTCOME, state, _now())
-            case ServiceStatus(state=state) if heard.place["service"] != self.part.name:
-                return self.panel.note_service(heard.place["service"], state, _now())
+            case ServiceStatus(state=state, detail=detail) if heard.place["service"] != self.part.name:
+                changes = self.panel.note_service(heard.place["service"], state, _now())
+                trouble = detail.partition(":")[0]
+                return [*changes, *self.panel.note(heard.place["service"], reading.DETAIL, trouble, _now())]
             case AlarmRequest() as wish:
                 return self._request(heard, wish)
         if heard.fault:

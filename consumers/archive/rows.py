@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -35,8 +35,16 @@ class Identity(m.Message):
     seq: int = Field(ge=1)
 
 
-def sort_out(batch: Iterable[Heard[Any]], now: datetime) -> tuple[list[Entry], int]:
+FUTURE = timedelta(minutes=5)
+"""How far the clock of a bridge may be ahead of ours."""
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""A clock that was never set says 1970."""
+
+
+def sort_out(batch: Iterable[Heard[Any]], now: datetime, oldest: datetime = OLDEST) -> tuple[list[Entry], int]:
     """The rows of a batch in the order of their keys, and how many were twins of another.
+
+    Telemetry from before `oldest`, or from the future, is kept aside.
 
     Sorted, because two writers that lock rows in different orders deadlock: 13-29 % of batches unsorted, none sorted.
     """
@@ -46,6 +54,8 @@ def sort_out(batch: Iterable[Heard[Any]], now: datetime) -> tuple[list[Entry], i
         if heard.message is None and not heard.fault:
             continue  # a retained topic was cleared
         entry = _entry(heard) if heard.message is not None else dead(heard, heard.fault, now)
+        if entry.table is tables.telemetry and not oldest <= entry.row["at"] <= now + FUTURE:
+            entry = _aside(entry, now)
         if reason := _misfit(entry):
             entry = dead(heard, reason, now)
         key = entry.key or (number,)
@@ -63,6 +73,15 @@ def dead(heard: Heard[Any], reason: str, now: datetime) -> Entry:
         "payload": heard.payload[: tables.PAYLOAD_CUT],
     }
     return Entry(tables.dead_letter, (), row, heard)
+
+
+def _aside(entry: Entry, now: datetime) -> Entry:
+    """A sample whose time cannot be right: it would lie where nobody looks, or poison a rollup."""
+    row, said = entry.row, entry.heard.message
+    wrong = "from the future" if row["at"] > now else "impossibly old"
+    kept = {name: row[name] for name in ("site", "device", "epoch", "seq", "at")}
+    kept |= {"received": now, "reason": f"clock: {wrong}", "body": _text(said)}
+    return Entry(tables.quarantine, tuple(row[name] for name in _KEYS["quarantine"]), kept, entry.heard)
 
 
 def confirmations(batch: Iterable[Heard[Any]]) -> list[tuple[str, str, m.Archived]]:

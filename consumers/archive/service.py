@@ -1,55 +1,81 @@
 """Listens to the site and keeps it: store, commit, acknowledge to the broker, confirm to the bridges. In this order."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
-from consumers.archive.rows import KEPT, confirmations, sort_out
+from consumers.archive.rows import KEPT, OLDEST, confirmations, sort_out
 from consumers.archive.store import Kept, Store
+from consumers.archive.upkeep import Upkeep
 from runtime.bus import Bus, Heard
 from runtime.database import engine
 from runtime.part import Part
-from schemas.messages import Telemetry
-from schemas.topics import ARCHIVED
+from schemas.messages import DeviceStatus, Telemetry
+from schemas.topics import ARCHIVED, DEVICE_STATUS
 from schemas.units import utc_now
 
 SESSION = 7 * 86_400
 """Seconds the broker keeps what we have not heard while we are away."""
 
 BATCH = 1000
+PATIENCE = 10.0
+"""Seconds we wait for the database at the start; who has once been connected waits for ever."""
 PAUSE = 0.25
 """Seconds between two commits, unless there is a backlog: each is an fsync, and flash wears out."""
 
 
+CLOCK = "clock_quarantine"
+"""So begins the detail of our status for a while after samples came whose time cannot be right."""
+CLOCK_SHOWN = timedelta(minutes=10)
+
+
 async def run(part: Part) -> None:
-    """The archive of one site, until it is told to stop."""
+    """The archive of one site, until it is told to stop. Raises Trouble when there is no database at the start."""
     database = engine(part.settings.database)
     try:
-        await part.run(Archive(part, Store(database, lambda words: _tell(part, words))).work, session=SESSION)
+        archive = Archive(part, Store(database, lambda words: _tell(part, words)))
+        archive.upkeep = Upkeep(part, database, archive.store)
+        await part.run(archive.work, archive.beside, session=SESSION)
     finally:
         await database.dispose()
 
 
 class Archive:
+    upkeep: Upkeep
+
     def __init__(self, part: Part, store: Store) -> None:
         self.part, self.store = part, store
+        self.opened = False
+        self.doubted: datetime | None = None
 
     async def work(self, bus: Bus) -> None:
         """Listen from the first moment, so that the broker keeps for us what is said while the database is away."""
-        async with asyncio.TaskGroup() as group:
-            self.part.ready = False
-            group.create_task(self._open(), name="archive.open")
-            addresses = [topic.at(site=self.part.site.site) for topic in KEPT]
-            async for batch in bus.listen(*addresses, size=BATCH):
-                await self._keep(bus, batch)
-                if len(batch) < BATCH:
-                    await asyncio.sleep(PAUSE)
+        self.part.ready = self.opened and not self.store.trouble
+        addresses = [topic.at(site=self.part.site.site) for topic in (*KEPT, DEVICE_STATUS)]
+        async for batch in bus.listen(*addresses, size=BATCH):
+            self._note(batch)
+            await self._keep(bus, batch)
+            if len(batch) < BATCH:
+                await asyncio.sleep(PAUSE)
 
-    async def _open(self) -> None:
-        await self.store.open()
-        self.part.ready = True
+    async def beside(self) -> None:
+        """Open the database, then keep what is made of the telemetry up to date."""
+        await self.store.open(PATIENCE)
+        self.opened = self.part.ready = True
+        await self.upkeep.run()
+
+    def _note(self, batch: list[Heard[Any]]) -> None:
+        witness, now = self.upkeep.witness, utc_now()
+        for heard in batch:
+            if isinstance(heard.message, DeviceStatus):
+                witness.hear(heard.place["device"], heard.message, now)
+            elif isinstance(heard.message, Telemetry) and not heard.message.historical:
+                witness.heard = now
 
     async def _keep(self, bus: Bus, batch: list[Heard[Any]]) -> None:
-        entries, twins = sort_out(batch, utc_now())
+        now, days = utc_now(), self.part.site.retention.raw_days
+        oldest = max(OLDEST, now - timedelta(days=days)) if days else OLDEST
+        entries, twins = sort_out([one for one in batch if one.topic is not DEVICE_STATUS], now, oldest)
         kept = await self.store.keep(entries)
         bus.ack(batch)
         self._count(batch, kept, twins)
@@ -61,10 +87,20 @@ class Archive:
         counts["archived"] += kept.new["telemetry"]
         counts["duplicates"] += kept.known["telemetry"] + twins
         counts["dead_letters"] += kept.new["dead_letter"]
+        self._doubt(kept.new["quarantine"])
         newest = max((one.message.at for one in batch if isinstance(one.message, Telemetry)), default=None)
         if newest is not None:
             self.part.lag = max(0.0, (utc_now() - newest).total_seconds())
         self.part.succeeded()
+
+    def _doubt(self, aside: int) -> None:
+        """Say it where the alarms look, and take it back when the clocks have been right for a while."""
+        if aside:
+            self.part.counts["quarantined"] += aside
+            self.doubted = utc_now()
+            self.part.detail = f"{CLOCK}: samples with an impossible time are kept aside; set the clock of the bridge"
+        elif self.doubted is not None and utc_now() - self.doubted > CLOCK_SHOWN:
+            self.doubted, self.part.detail = None, self.store.trouble
 
 
 def _tell(part: Part, trouble: str) -> None:

@@ -5,10 +5,12 @@ that it will never take (a dead letter, in the same transaction), and a mistake 
 """
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, TypeVar
@@ -18,9 +20,11 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.archive import journal
+from consumers.archive.rollups import HOLD
 from consumers.archive.rows import Entry, dead
 from runtime.database import check_schema, code, describe, missing, unreachable
-from schemas.tables import dead_letter
+from schemas.tables import dead_letter, dirty, telemetry
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -50,14 +54,32 @@ class Store:
         self.engine, self.tell = engine, tell
         self.trouble = ""
         self._current = False
+        self._turn = random.getrandbits(62)
+        self._marked: set[tuple[str, str, datetime]] = set()
+        self._writing = asyncio.Lock()
 
-    async def open(self) -> None:
-        """Returns when the database is there and has the newest migration."""
-        await self._persist(self._check)
+    async def open(self, patience: float = math.inf) -> None:
+        """Returns when the database is there and has the newest migration.
+
+        Raises Trouble when that takes longer than `patience` seconds.
+        """
+        try:
+            async with asyncio.timeout(None if patience == math.inf else patience):
+                await self._persist(self._check)
+        except TimeoutError:
+            raise Trouble(self.trouble or str(f"the database {self._where} does not answer")) from None
+
+    async def next_turn(self) -> int:
+        """From now on minutes are marked with a new number; all with an older one are committed."""
+        async with self._writing:
+            self._turn = random.getrandbits(62)
+            self._marked = set()
+            return self._turn
 
     async def keep(self, entries: list[Entry]) -> Kept:
         """Returns when all rows are committed, however long that takes."""
-        return await self._persist(lambda: self._attempt(entries))
+        async with self._writing:
+            return await self._persist(lambda: self._attempt(entries))
 
     async def _persist(self, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
         wait, patient = FIRST_WAIT, True
@@ -94,16 +116,36 @@ class Store:
         if not self._current:
             await self._check()
         kept, letters = Kept(), list[Entry]()
+        marks = minutes(entries) - self._marked
         async with self.engine.begin() as connection:
             for table, some in by_table(entries):
+                news = await journal.unknown(connection, table, some)
                 new, refused = await _write(connection, table, some)
+                await journal.chain(connection, [one for one in news if one not in [bad for bad, _ in refused]])
                 kept.new[table.name] += new
                 kept.known[table.name] += len(some) - new - len(refused)
                 letters += [dead(entry.heard, reason, utc_now()) for entry, reason in refused]
             if letters:
                 await _write(connection, dead_letter, letters)
                 kept.new[dead_letter.name] += len(letters)
+            if marks:
+                rows = [
+                    {"site": site, "device": device, "span": 60, "at": at, "turn": self._turn}
+                    for site, device, at in sorted(marks)
+                ]
+                await connection.execute(upsert(dirty, connection.dialect.name), rows)
+        self._marked |= marks
         return kept
+
+
+def minutes(entries: list[Entry]) -> set[tuple[str, str, datetime]]:
+    """The minutes whose rollups are changed by some rows: a value holds into the minute after its own."""
+    found = {
+        (entry.row["site"], entry.row["device"], entry.row["at"].replace(second=0, microsecond=0))
+        for entry in entries
+        if entry.table is telemetry
+    }
+    return found | {(site, device, at + timedelta(seconds=HOLD)) for site, device, at in found}
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumers.dispatch.modes import Control, expire
+from consumers.dispatch.modes import Control, expire, lock
 from consumers.dispatch.moment import STOPPED, Fold
+from consumers.dispatch.resets import Advice, Resets
 from optimizer.billing import Billing
 from optimizer.dispatch import Ratings, Wanted, decide
-from schemas.messages import Action, Authority, Mode, Plan
+from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, ControlMode, Mode, Plan
 from schemas.site import Site
 
 BETWEEN = ("starting", "stopping", "precharge")
@@ -53,6 +54,9 @@ class Desk:
     """W, the setpoint sent last."""
     starts: Attempts = field(default_factory=Attempts)
     stops: Attempts = field(default_factory=Attempts)
+    resets: Resets = field(default_factory=Resets)
+    released: ControlMode | None = None
+    """The lockout that a person has just ended."""
     locked: float | None = None
     """Monotonic seconds since lockout holds."""
     detail: str = ""
@@ -83,10 +87,41 @@ class Desk:
         self.detail = f"{mode.mode}: {said}"
         return order
 
+    def distrust(self, reason: str, now: datetime) -> None:
+        """The bridge closes no loop over this meter: a person has to look."""
+        if self.control is not None and self.control.mode.mode not in (Mode.LOCKOUT, Mode.LOCAL):
+            self.control = lock(self.control, reason, now)
+
+    def release(self, lockout: ControlMode) -> None:
+        """A named person has ended it: what it was for is reset."""
+        self.released = lockout
+
+    def _release(self, mono: float) -> Order | None:
+        lockout, self.released = self.released, None
+        if lockout is None or self.control is None:
+            return None
+        if self.fold.state != "fault" and not lockout.why.startswith(METER_SIGN_SUSPECT):
+            return None
+        self.resets.done(mono)
+        reason = f"lockout ended by {self.control.mode.who} {self.control.mode.why}".strip()
+        return Order(Wanted(0.0, reason[:500], Authority.OPERATOR), Action.RESET)
+
+    def _tripped(self, now: datetime, mono: float) -> Order | None:
+        assert self.control is not None  # noqa: S101  # told by order()
+        advice = self.resets.advise(self.fold.state, mono)
+        if advice is Advice.RESET and self._can(Action.RESET):
+            reason = "the PCS has tripped: its one automatic reset"
+            return Order(Wanted(0.0, reason, Authority.SELF_CONSUMPTION), Action.RESET)
+        if advice is Advice.LOCK:
+            self.control = lock(self.control, "the PCS has tripped again after its automatic reset", now)
+        return None
+
     def _steer(self, now: datetime, mono: float) -> tuple[Order | None, str]:
         assert self.control is not None  # noqa: S101  # told by order()
         if self.fold.pcs_is_silent(mono):
             return None, f"{self.site.battery.pcs} is silent; nothing is sent"
+        if (reset := self._release(mono) or self._tripped(now, mono)) is not None:
+            return reset, reset.wanted.reason
         state = self.fold.state
         if state in STOPPED and self._can(Action.START):
             if not self.starts.due(mono):
@@ -104,6 +139,8 @@ class Desk:
 
     def _lock(self, mono: float) -> tuple[Order | None, str]:
         """First 0, then stop; no more once the PCS says that it stands."""
+        if self.fold.state == "fault":
+            return None, "the PCS has tripped"
         if self.fold.state in STOPPED:
             return None, "the PCS is stopped"
         moving = self.fold.power is None or abs(self.fold.power) > 0.02 * self.ratings.rated

@@ -60,6 +60,11 @@ def expire(control: Control, now: datetime) -> Control:
     return replace(control, mode=ControlMode(at=now, mode=Mode.AUTO, who="dispatch", why=why))
 
 
+def lock(control: Control, why: str, now: datetime) -> Control:
+    """Nobody steers until a person has looked: only a named request ends it."""
+    return replace(control, mode=ControlMode(at=now, mode=Mode.LOCKOUT, who="dispatch", why=why[:500]))
+
+
 def _untimely(control: Control, request: ControlRequest, now: datetime, retained: bool) -> str:
     if retained:
         return "a retained request is never followed: it may be of any age"

@@ -11,7 +11,8 @@ from consumers.dispatch.desk import Desk, Order
 from consumers.dispatch.modes import ask, begin
 from runtime.bus import Bus, Heard
 from runtime.part import Part
-from schemas.messages import Command, ControlMode, ControlRequest, Mode, Outcome, Plan, Telemetry
+from runtime.signature import signed
+from schemas.messages import METER_SIGN_SUSPECT, Command, ControlMode, ControlRequest, Mode, Outcome, Plan, Telemetry
 from schemas.topics import COMMAND, COMMAND_TTL, CONTROL_MODE, CONTROL_REQUEST, OUTCOME, PLAN, TELEMETRY
 from schemas.units import utc_now
 
@@ -62,8 +63,11 @@ class Dispatch:
             if self.part.site.mode == "read_only":
                 self.part.detail = f"read only, would do this: {self.desk.detail}"
                 return
-            pcs = self.part.site.battery.pcs
-            await bus.say(COMMAND, self._command(order), expiry=COMMAND_TTL, site=self.part.site.site, device=pcs)
+            place = {"site": self.part.site.site, "device": self.part.site.battery.pcs}
+            command, key = self._command(order), self.part.settings.command_key
+            if key is not None:
+                command = signed(command, COMMAND.at(**place), key)
+            await bus.say(COMMAND, command, expiry=COMMAND_TTL, **place)
             self.part.counts["commands"] += 1
             self.part.succeeded()
 
@@ -108,6 +112,8 @@ class Dispatch:
                 self.desk.plan = plan
             case Outcome() as outcome if outcome.source == "dispatch":
                 self.part.counts[outcome.state.value] += 1
+                if outcome.reason.startswith(METER_SIGN_SUSPECT):
+                    self.desk.distrust(outcome.reason, utc_now())
             case ControlMode() as kept if self.desk.control is None and heard.retained:
                 self.desk.control = begin(utc_now(), kept)
             case ControlRequest() as request:
@@ -125,6 +131,8 @@ class Dispatch:
             self.part.log.warning("%s asks for %s: %s", request.who, request.mode, self.desk.control.refusal)
             return
         self.part.log.info("%s by %s %s", request.mode, request.who, request.why)
+        if control.mode.mode is Mode.LOCKOUT and request.mode is not Mode.LOCKOUT:
+            self.desk.release(control.mode)
         if request.mode is Mode.LOCAL:
             await self._say_mode(bus)
         else:

@@ -85,7 +85,8 @@ def test_a_site_has_the_shipped_alarms_its_devices_have_points_for(tmp_path: Pat
         *(f"{what}-bms1" for what in ("soc_low", "bms_fault", "bms_alarm", "bms_silent", "bms_degraded")),
         *(f"pcs_{what}-pcs1" for what in ("fault", "silent", "degraded")),
         *(f"pcs_{what}-pcs1" for what in ("command_refused", "command_failed", "not_obeyed", "foreign_change")),
-        *(f"meter_{what}-grid" for what in ("silent", "degraded")),
+        *(f"meter_{what}-grid" for what in ("silent", "degraded", "sign_suspect")),
+        "clock_quarantine-archive",
     }
 
 

@@ -20,6 +20,10 @@ import psutil
 import pytest
 from sqlalchemy import func, select, text
 
+from consumers.alarms.catalog import load_catalog
+from consumers.alarms.panel import Panel
+from consumers.alarms.reading import DETAIL
+from consumers.alarms.rules import Now
 from consumers.archive.migrate import migrate
 from consumers.archive.rows import ranges
 from joulebus.mariadb import MariaDB
@@ -29,10 +33,13 @@ from runtime.history import History
 from runtime.settings import parse_broker
 from schemas import messages as m
 from schemas import tables, topics
+from schemas.site import AlarmRule
 from tests.conftest import Broker
 
 EPOCH = "00112233aabbccdd"
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+PROFILES = {"meter": "janitza_umg96rme", "pcs": "sinexcel_pws2", "bms": "pylontech_powercube_m2"}
 
 PROGRAM = """
 import asyncio, sys
@@ -52,12 +59,13 @@ class Archive:
     def __init__(self, broker: Broker, database: str, site: str, log: Path) -> None:
         words = {
             "site": site,
+            "retention": {"raw_days": 0},
             "tariff": "tariff.toml",
             "grid": {"meter": "meter", "import_limit": 1000, "export_limit": 0},
             "battery": {"pcs": "pcs", "bms": "bms", "energy": 1000},
             "device": [
-                {"name": name, "profile": "none", "address": "tcp://127.0.0.1:502", "unit": unit}
-                for unit, name in enumerate(["meter", "pcs", "bms"])
+                {"name": name, "profile": profile, "address": "tcp://127.0.0.1:502", "unit": unit, "rated_power": 1000}
+                for unit, (name, profile) in enumerate(PROFILES.items())
             ],
         }
         with socket.socket() as probe:
@@ -366,7 +374,9 @@ async def test_what_is_said_and_done_is_journalled(broker: Broker, archive: Arch
         }
         who = (await connection.execute(select(tables.control.c.topic, tables.control.c.who))).all()
     await database.dispose()
-    assert count == {"telemetry": 1, "command": 1, "outcome": 1, "alarm": 1, "plan": 1, "control": 3}
+    kept = {"telemetry": 1, "command": 1, "outcome": 1, "alarm": 1, "plan": 1, "control": 3, "journal": 2}
+    made_of_them = ("dirty", "rollup_1m", "rollup_15m", "rollup_1h")
+    assert {name: number for name, number in count.items() if number and name not in made_of_them} == kept
     assert ("control.request", "Zoë") in [tuple(row) for row in who]
     async with archive.history() as history:
         assert await history.plans(site_name, START, later) == [plan]
@@ -434,3 +444,43 @@ async def test_a_broker_that_restarts_loses_nothing(broker: Broker, archive: Arc
     await until(all_stored)
     await ready(archive)
     assert "Traceback" not in archive.log.read_text()
+
+
+async def test_without_a_database_at_the_start_it_ends_and_says_so(
+    broker: Broker, site_name: str, tmp_path: Path
+) -> None:
+    async with bus(broker, "archive"):
+        pass
+    alone = Archive(broker, "mariadb+asyncmy://joulebus:hush@127.0.0.1:1/joulebus", site_name, tmp_path / "log")
+    alone.start()
+    assert alone.process is not None
+    assert await asyncio.to_thread(alone.process.wait, 20) != 0
+    words = alone.log.read_text()
+    assert "is it running? JOULEBUS_DATABASE says where" in words
+    assert "hush" not in words
+
+
+async def test_samples_from_the_future_are_kept_aside_and_the_alarm_hears_of_it(
+    broker: Broker, archive: Archive, site_name: str
+) -> None:
+    await asyncio.to_thread(migrate, archive.database)
+    archive.start()
+    await ready(archive)
+    async with bus(broker, "bridge") as bridge, confirmed(bridge, site_name) as heard:
+        wrong = sample(1).model_copy(update={"at": datetime.now(UTC) + timedelta(hours=1)})
+        await bridge.say(topics.TELEMETRY, wrong, site=site_name, device="pcs")
+
+        async def confirmed_too() -> bool:
+            return heard == {1}
+
+        await until(confirmed_too)
+    said = archive.health()
+    assert said["detail"].startswith("clock_quarantine: ")
+    assert said["counts"]["quarantined"] == 1
+    panel = Panel(watched_parts(), load_catalog().service, Now(0.0, START))
+    ((name, alarm),) = panel.note("archive", DETAIL, said["detail"].partition(":")[0], Now(1.0, START))
+    assert (name, alarm.state) == ("clock_quarantine-archive", m.AlarmState.UNACKNOWLEDGED)
+
+
+def watched_parts() -> dict[str, AlarmRule]:
+    return {f"{rule.name}-{rule.device}": rule for rule in load_catalog().parts}

@@ -19,6 +19,7 @@ from schemas.troubles import Trouble
         ("mariadb+asyncmy://a:hush@b:port/c", "is not a database URL"),
         ("mariadb+asyncmy://a:hush@b:70000/c", "70000 is not a port"),
         ("mariadb+asyncmy://a:hush@b", "names no database"),
+        ("mariadb+asyncmy://a:hush@b/c?host=d", "host='d' is not host:port"),
         ("sqlite+aiosqlite:////no/such/folder/x.db", "the folder /no/such/folder of"),
     ],
 )

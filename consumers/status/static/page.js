@@ -175,7 +175,7 @@ function drawDispatch({ dispatch, plan, mode }) {
   $("wanted").classList.toggle("doubtful", !now);
   if (!dispatch) say($("wanted"), "No command heard yet");
   else if (!now) say($("wanted"), `No command for ${age(dispatch.age)}`);
-  else say($("wanted"), ["applied", "verified"].includes(dispatch.state) ? dispatch.action ?? direction(dispatch.applied ?? 0) : `Last command: ${dispatch.state.replace("_", " ")}`);
+  else say($("wanted"), ["applied", "verified", "limited"].includes(dispatch.state) ? dispatch.action ?? direction(dispatch.applied ?? 0) : `Last command: ${dispatch.state.replace("_", " ")}`);
   say($("because"), [now && dispatch.reason, mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));

@@ -1,0 +1,224 @@
+"""The journal that shows every change, the ledger of gaps, samples with a wrong clock, and what is forgotten."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.archive.journal import verify
+from consumers.archive.ledger import Ledger, Witness
+from consumers.archive.migrate import migrate
+from consumers.archive.retention import WEEK, forget, partitions, prepare
+from consumers.archive.roller import Roller
+from consumers.archive.rows import confirmations, sort_out
+from consumers.archive.store import Store
+from runtime.bus import Heard, _read
+from runtime.database import engine
+from schemas import messages as m
+from schemas import tables
+from schemas.site import Retention
+from schemas.topics import COMMAND, OUTCOME, TELEMETRY
+from tests.consumers.test_archive_rollups import NOON, SITE, said
+
+LATER = NOON + timedelta(hours=3)
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+async def archive(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+    if request.param == "mariadb":
+        fresh = request.getfixturevalue("mariadb").database()
+    await asyncio.to_thread(migrate, fresh)
+    database = engine(fresh)
+    yield database
+    await database.dispose()
+
+
+async def keep(database: AsyncEngine, batch: list[Heard[Any]], now: datetime = LATER) -> None:
+    await Store(database, lambda _: None).keep(sort_out(batch, now)[0])
+
+
+async def run(database: AsyncEngine, statement: str) -> None:
+    async with database.begin() as connection:
+        assert (await connection.execute(text(statement))).rowcount == 1
+
+
+async def count(database: AsyncEngine, table: Any) -> int:
+    async with database.connect() as connection:
+        return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+def orders() -> list[Heard[Any]]:
+    place, batch = {"site": "plant", "device": "pcs"}, list[Heard[Any]]()
+    for number in range(1, 6):
+        at = NOON + timedelta(seconds=number)
+        order = m.Command(
+            id=f"c{number}", at=at, until=LATER, source="dispatch", authority=m.Authority.PLAN,
+            values={"p_set": number * 1.5}, reason="günstig 🔋",
+        )  # fmt: skip
+        done = m.Outcome(id=f"c{number}", at=at, state=m.OutcomeState.APPLIED)
+        batch.append(Heard(COMMAND, place, order, "", b"", False, number))
+        batch.append(Heard(OUTCOME, place, done, "", b"", False, number))
+    return batch
+
+
+async def test_the_journal_holds_whatever_comes_once_and_twice(archive: AsyncEngine) -> None:
+    batch = orders()
+    await keep(archive, batch[:5])
+    first = await verify(archive, "plant")
+    await keep(archive, batch)
+    await keep(archive, batch)
+    found = await verify(archive, "plant")
+    assert (first.links, found.links, found.wrong) == (5, 10, "")
+    assert first.head != found.head
+    assert (await verify(archive, "elsewhere")).links == 0
+
+
+@pytest.mark.parametrize(
+    ("crime", "says"),
+    [
+        ("UPDATE command SET body = replace(body, '4.5', '4.6') WHERE id = 'c3'", "c3 of pcs, .*its row was changed"),
+        ("UPDATE outcome SET state = 'verified' WHERE id = 'c2'", "c2 of pcs, .*its row is missing"),
+        ("UPDATE command SET authority = 'operator' WHERE id = 'c1'", "c1 of pcs, .*its row was changed"),
+        ("DELETE FROM outcome WHERE id = 'c4'", "c4 of pcs, .*its row is missing"),
+        ("DELETE FROM journal WHERE number = 7", "link 7 is missing"),
+        ("DELETE FROM journal WHERE number = 10", "outcome: 5 rows, but 4 in the journal"),
+        ("UPDATE journal SET hash = previous WHERE number = 6", "link 6 .*changed"),
+        ("UPDATE journal SET id = 'c9' WHERE number = 2", "link 2 .*missing"),
+    ],
+)
+async def test_any_change_breaks_the_chain(archive: AsyncEngine, crime: str, says: str) -> None:
+    await keep(archive, orders())
+    await run(archive, crime)
+    found = await verify(archive, "plant")
+    assert re.search(says, found.wrong), found.wrong
+
+
+async def test_the_ledger_says_why_and_back_fill_closes_it(archive: AsyncEngine) -> None:
+    witness = Witness([device.name for device in SITE.device], NOON)
+    witness.hear("pcs", m.DeviceStatus(at=NOON, state=m.DeviceState.OFFLINE), NOON)
+    ledger = Ledger(archive, SITE, witness, NOON - timedelta(minutes=1))
+    half = [said(n, n, {"p": 1.0}) for n in range(1, 1801)]
+    await keep(archive, half)
+    now = NOON + timedelta(hours=1, minutes=3)
+    assert await ledger.write(now) == len(SITE.device)
+
+    async def hour(device: str) -> Any:
+        async with archive.connect() as connection:
+            return (await connection.execute(select(tables.gap).where(tables.gap.c.device == device))).one()
+
+    row = await hour("meter")
+    assert (row.at, row.expected, row.stored, row.cause, row.closed) == (NOON, 3600, 1800, "unknown", None)
+    assert (await hour("pcs")).cause == "offline"
+    await keep(archive, [said(n, n, {"p": 1.0}) for n in range(1801, 3600)])
+    assert await ledger.write(now) == len(SITE.device) - 1
+    row = await hour("meter")
+    assert (row.stored, row.cause, row.closed) == (3599, "unknown", now)
+
+
+def test_silence_of_all_devices_is_the_bridge() -> None:
+    witness = Witness(["a", "b"], NOON)
+    witness.look(NOON + timedelta(seconds=29))
+    assert not witness.seen
+    witness.look(NOON + timedelta(seconds=31))
+    assert set(witness.seen.values()) == {"bridge_down"}
+
+
+async def test_a_wrong_clock_is_kept_aside_and_never_poisons_a_rollup(archive: AsyncEngine) -> None:
+    batch = [said(1, 0, {"p": 1.0}), said(2, 3 * 3600 + 301, {"p": 9e9}), said(3, -60 * 86400 * 365, {"p": 9e9})]
+    await keep(archive, batch)
+    await keep(archive, batch)
+    assert [one.ranges for _, _, one in confirmations(batch)] == [[(1, 3)]]
+    assert await count(archive, tables.telemetry) == 1
+    async with archive.connect() as connection:
+        rows = (await connection.execute(select(tables.quarantine).order_by(tables.quarantine.c.seq))).all()
+    assert [row.reason for row in rows] == ["clock: from the future", "clock: impossibly old"]
+    assert [m.Telemetry.model_validate_json(row.body) for row in rows] == [one.message for one in batch[1:]]
+    await Roller(archive, SITE, Store(archive, lambda _: None)).roll(LATER + timedelta(days=1))
+    assert await count(archive, tables.rollup_1h) == 1
+
+
+async def test_what_is_too_old_is_forgotten_and_nothing_else(archive: AsyncEngine) -> None:
+    await prepare(archive, NOON)
+    await prepare(archive, NOON + WEEK)
+    days = range(0, 40, 4)
+    batch = [said(1 + day, day * 86400, {"p": 1.0}) for day in days]
+    end = NOON + timedelta(days=40)
+    await keep(archive, batch, end)
+    before = await partitions(archive) if archive.dialect.name != "sqlite" else {}
+    await forget(archive, "plant", Retention(raw_days=20), end)
+    async with archive.connect() as connection:
+        left = list(
+            (await connection.execute(select(tables.telemetry.c.seq).order_by(tables.telemetry.c.seq))).scalars()
+        )
+    assert left == [1 + day for day in days if day >= 20]
+    if before:
+        assert len(before) == 5
+        assert len(await partitions(archive)) == 3
+    await forget(archive, "plant", Retention(raw_days=0, minute_days=0, years=0), end + timedelta(days=9999))
+    assert await count(archive, tables.telemetry) == len(left)
+
+
+GOOD = said(1, 0, {"p": 1.5, "state": "run", "alarms": []}).payload
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A telemetry with some bytes flipped, cut out or doubled."""
+    payload = bytearray(GOOD)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(payload) - 1))
+        match draw(st.integers(0, 2)):
+            case 0:
+                payload[place] ^= 1 << draw(st.integers(0, 7))
+            case 1:
+                del payload[place : place + draw(st.integers(1, 20))]
+            case _:
+                payload[place:place] = payload[: draw(st.integers(0, 20))]
+        payload = payload or bytearray(b"{")
+    return bytes(payload)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+async def test_any_payload_is_a_row_somewhere_and_nothing_stops(data: st.DataObject, tmp_path_factory: Any) -> None:
+    """F39: each is stored, kept aside or a dead letter; a good one beside them is stored."""
+    fields = st.fixed_dictionaries(dict.fromkeys(("at", "epoch", "seq", "values"), JUNK))
+    junk = fields.map(lambda words: json.dumps(words).encode())
+    payloads = data.draw(st.lists(mutated() | junk | st.binary(max_size=30), min_size=1, max_size=40))
+    folder = tmp_path_factory.mktemp("fuzz")
+    url = f"sqlite+aiosqlite:///{folder}/archive.db"
+    database = engine(url)
+    async with database.begin() as connection:
+        await connection.run_sync(tables.metadata.create_all)
+        await connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        await connection.execute(text("INSERT INTO alembic_version VALUES (:it)"), {"it": tables.REVISION})
+    batch = [said(99, 60, {"p": 2.0})]
+    for number, payload in enumerate(payloads):
+        message, fault = _read(TELEMETRY, payload)
+        batch.append(Heard(TELEMETRY, {"site": "plant", "device": "meter"}, message, fault, payload, False, number))
+    Random(1).shuffle(batch)
+    entries, twins = sort_out(batch, LATER)
+    store = Store(database, lambda _: None)
+    kept = await store.keep(entries)
+    assert sum(kept.new.values()) + twins == len(batch)
+    assert kept.new["dead_letter"] >= sum(one.message is None for one in batch)
+    await Roller(database, SITE, store).roll(LATER + timedelta(days=1))
+    confirmations(batch)
+    await database.dispose()
