@@ -18,6 +18,9 @@ test: .venv/test     ## all tests: real broker, MariaDB, Modbus, browser
 test-fast: .venv/test ## only what takes no longer than a moment
 	$(V)/pytest -q -n 4 --dist worksteal -m "not slow" $(ARGS)
 
+chaos: .venv/test    ## random faults on real processes, three seeds of 40 s: the table of docs/guarantees.md
+	JOULEBUS_CHAOS=full $(V)/pytest -q tests/chaos/test_chaos.py::test_chaos $(ARGS)
+
 check: .venv/test    ## lint, types, and which room may import which
 	$(V)/ruff format --check .
 	$(V)/ruff check .
@@ -31,7 +34,8 @@ lock: .venv/test     ## resolve the dependencies again: pinned versions and hash
 	$(V)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header -p 3.11 -o requirements.txt
 	$(V)/uv pip compile -q pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header -p 3.11 -c requirements.txt -o requirements-dev.txt
 
-up:                  ## the containers of docker-compose.yml
+up:                  ## the containers of docker-compose.yml, with passwords and keys of their own
+	sh mosquitto/secrets.sh --containers mosquitto/secrets mosquitto localhost
 	docker compose up --build --detach
 
 down:                ## and stop them
@@ -56,8 +60,8 @@ clean:               ## forget what was fetched and what the demo kept
 .venv/test: .venv/demo requirements-dev.txt
 	@echo "fetching the packages of requirements-dev.txt"
 	@$(V)/uv pip install -q --python $(V)/python --require-hashes -r requirements-dev.txt
-	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb chromium mbpoll
+	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll
 	@touch $@
 
-.PHONY: help demo setup test test-fast check docs lock up down clean
+.PHONY: help demo setup test test-fast chaos check docs lock up down clean
 .DEFAULT_GOAL := help

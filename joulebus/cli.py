@@ -18,6 +18,7 @@ environment:
   JOULEBUS_BROKER_CA, _CERT, _KEY   for mqtts
   JOULEBUS_DATABASE            mariadb+asyncmy://user@host/name or sqlite+aiosqlite:///file    [sqlite+aiosqlite:///joulebus.db]
   JOULEBUS_DATABASE_PASSWORD   better: JOULEBUS_DATABASE_PASSWORD_FILE
+  JOULEBUS_COMMAND_KEY         dispatch signs with it, bridges then obey no other; better: JOULEBUS_COMMAND_KEY_FILE
   JOULEBUS_HEALTH              host:port of the health endpoint
   JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
 Each can be read from a file instead: NAME_FILE, or all from one with --env. {role} stands for the part's name.
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     up = _command(commands, "up", "run all parts on this machine under one supervisor")
     up.add_argument("--simulate", action="store_true", help="run the simulated site as well")
     up.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the status page listens")
+    up.add_argument("--health-from", type=int, default=9180, metavar="PORT", help="first port of the parts' endpoints")
     demo = _command(commands, "demo", "a battery site that lives on measured data: broker, simulation, all parts")
     demo.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="stop after so long")
     demo.add_argument("--json", action="store_true", help="no summary; end with one line of JSON")
@@ -75,9 +77,35 @@ def build_parser() -> argparse.ArgumentParser:
     fault.add_argument("--health", default=f"127.0.0.1:{SERVICES['simulate'].health}", help="the simulator's endpoint")
     health = commands.add_parser("health", help="ask a part's health endpoint; exit 0 when it is ready")
     health.add_argument("address", nargs="?", help="host:port; JOULEBUS_HEALTH when left out")
+    scan = commands.add_parser("scan", help="look at a Modbus address and write the block for the site file")
+    scan.add_argument("address", help="tcp://host:502, with /3 for unit 3; rtu+tcp://host:port; rtu:///dev/ttyUSB0")
+    scan.add_argument("--units", metavar="1-10", help="look at several units; 1,3 for some")
+    commission = _command(commands, "commission", "read a new site's devices, step its battery by 5 %%, write a report")
+    commission.add_argument("--yes", action="store_true", help="do not ask before each write")
+    commission.add_argument("--report", type=Path, default=Path("commissioning.md"), metavar="FILE", help="where to")
+    outbox = _command(commands, "outbox", "show what a bridge keeps until it is archived")
+    outbox.add_argument("file", type=Path, nargs="?", help="one outbox; those of the site when left out")
+    _archive_commands(commands)
     docs = commands.add_parser("docs", help="write the generated documents")
     docs.add_argument("folder", type=Path, nargs="?", default=Path("docs"))
     return parser
+
+
+def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides its type
+    export = _command(commands, "export", "write points of the archive to a file, CSV or Parquet")
+    export.add_argument("--point", action="append", required=True, metavar="DEVICE.POINT", help="may be repeated")
+    export.add_argument("--from", dest="start", required=True, metavar="TIME", help="2026-06-01 or 2026-06-01T12:00")
+    export.add_argument("--to", dest="end", required=True, metavar="TIME", help="excluded; both in the site's zone")
+    export.add_argument("--resolution", choices=["raw", "1m", "15m", "1h"], default="raw")
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends with .csv or .parquet")
+    gaps = _command(commands, "gaps", "what is or was missing in the archive, and how complete it is")
+    gaps.add_argument("--days", type=float, default=7.0, help="back from now [7]")
+    gaps.add_argument("--json", action="store_true", help="one line of JSON")
+    journal = _command(commands, "journal", "whether the record of all commands was changed")
+    journal.add_argument("what", choices=["verify"])
+    backup = commands.add_parser("backup", help="copy the embedded archive while it is being written")
+    backup.add_argument("file", type=Path)
+    backup.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")
 
 
 def _command(commands: Any, name: str, says: str) -> argparse.ArgumentParser:  # noqa: ANN401  # argparse hides its type
@@ -101,6 +129,9 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
     if name == "bridge":
         parser.add_argument("--name", default="bridge", help="when several bridges share a site")
         parser.add_argument("--device", action="append", metavar="NAME", help="serve only this one; may be repeated")
+    if name == "archive":
+        parser.add_argument("what", nargs="?", choices=["status"], help="do not run, but say how large it is")
+        parser.add_argument("--json", action="store_true", help="with status: one line of JSON")
     if name == "simulate":
         parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="switched on from the start")
         parser.add_argument(
@@ -124,27 +155,39 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(parsed: argparse.Namespace) -> int:
     env = _environment(getattr(parsed, "env", None))
-    if parsed.command in SERVICES:
+    if parsed.command in SERVICES and getattr(parsed, "what", None) is None:
         return _serve(parsed, env)
     match parsed.command:
         case "up":
             from joulebus import up  # noqa: PLC0415
 
-            return asyncio.run(up.run(parsed.site, env, simulate=parsed.simulate, page=parsed.page))
+            return asyncio.run(up.run(up.Wish(parsed.site, parsed.simulate, parsed.page, parsed.health_from), env))
         case "demo":
             from joulebus import demo  # noqa: PLC0415
 
             wish = demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json)
             return asyncio.run(demo.run(wish))
-    from joulebus import commands  # noqa: PLC0415
+    if parsed.command == "scan":
+        from joulebus.scan import scan, target  # noqa: PLC0415
+
+        return asyncio.run(scan(*target(parsed.address, parsed.units)))
+    if parsed.command == "commission":
+        from joulebus import commission  # noqa: PLC0415
+        from runtime.settings import read_settings  # noqa: PLC0415
+        from schemas.site import load_site  # noqa: PLC0415
+
+        return commission.run(load_site(parsed.site), read_settings("admin", env), parsed.report, yes=parsed.yes)
+    from joulebus import commands, look  # noqa: PLC0415
 
     short: dict[str, Callable[[], int]] = {
         "check": lambda: commands.check(parsed.site),
         "migrate": lambda: commands.migrate(env),
         "fault": lambda: commands.fault(parsed.name, parsed.switch == "on", parsed.health),
         "health": lambda: commands.health(parsed.address or env.get("JOULEBUS_HEALTH", "")),
+        "outbox": lambda: commands.outbox(parsed.file, parsed.site, env),
         "docs": lambda: commands.docs(parsed.folder),
     }
+    short |= dict.fromkeys(("export", "gaps", "journal", "archive", "backup"), lambda: look.run(parsed, env))
     return short[parsed.command]()
 
 
@@ -163,6 +206,10 @@ def _serve(parsed: argparse.Namespace, env: dict[str, str]) -> int:
     env = {"JOULEBUS_HEALTH": f"127.0.0.1:{SERVICES[parsed.command].health}"} | env
     if parsed.health:
         env["JOULEBUS_HEALTH"] = parsed.health
+    if parsed.command == "simulate":  # it speaks Modbus only, and has no password to read
+        env = {
+            name: value for name, value in env.items() if not name.startswith(("JOULEBUS_BROKER", "JOULEBUS_DATABASE"))
+        }
     name = getattr(parsed, "name", parsed.command)
     set_up(name, env.get("JOULEBUS_LOG", "INFO"))
     part = Part(name, load_site(parsed.site), replace(read_settings(name, env)))

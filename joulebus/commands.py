@@ -1,5 +1,6 @@
 """The short commands: they do one thing, say it, and end."""
 
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -60,6 +61,17 @@ def health(address: str) -> int:
         return 1
     except OSError as wrong:
         raise Trouble(f"nothing answers at {address}: {wrong}") from None
+    return 0
+
+
+def outbox(file: Path | None, site: Path, env: dict[str, str]) -> int:
+    """Say what waits in one outbox, or in all of a site."""
+    from joulebus.outbox import of_site, report  # noqa: PLC0415  # as above
+    from runtime.settings import read_settings  # noqa: PLC0415
+
+    for path in [file] if file else of_site(site, read_settings("bridge", env).state):
+        for line in report(path, time.time()):
+            say(line)
     return 0
 
 

@@ -40,6 +40,9 @@ DRAIN = 10.0
 
 log = logging.getLogger("demo")
 
+SIGNING = ("bridge", "dispatch")
+"""The parts that know the key of commands."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -121,13 +124,13 @@ class Demo:
                 raise Trouble(f"port {device.endpoint[1]} of device {device.name} is in use; is another demo running?")
 
     def _env(self, part: str, broker: Secrets) -> dict[str, str]:
-        own = {"JOULEBUS_HEALTH": f"127.0.0.1:{self.ports[part]}", "JOULEBUS_STATE": str(self.folder)}
-        if part == "simulate":  # it speaks Modbus only
-            return own
-        return own | {
+        return {
+            "JOULEBUS_HEALTH": f"127.0.0.1:{self.ports[part]}",
+            "JOULEBUS_STATE": str(self.folder),
             "JOULEBUS_BROKER": broker.address(part),
             "JOULEBUS_BROKER_PASSWORD_FILE": str(broker.password_file(part)),
             "JOULEBUS_DATABASE": self.database,
+            **({"JOULEBUS_COMMAND_KEY_FILE": str(broker.password_file("command-key"))} if part in SIGNING else {}),
         }
 
     async def _prepare_archive(self) -> None:

@@ -4,8 +4,8 @@ from joulebus.words import page, table
 from schemas.profile import PROFILES, Grade, Point, Profile, Register, load_profile
 
 GRADES = {
-    Grade.LISTED: "written from the manual",
-    Grade.RECORDED: "decodes a register dump of a real unit to known values",
+    Grade.LISTED: "written from the manual, or from a project that uses the device",
+    Grade.RECORDED: "decodes registers of a real unit, kept with their source in `tests/recordings/`, to known values",
     Grade.PROVEN: "run on a site",
 }
 
@@ -19,11 +19,18 @@ def devices() -> str:
         "A device is data: a file of registers in `bridges/profiles/`, or in `profiles/` beside your site file. "
         "[Add one](add-a-device.md).",
         table(head, [_summary(name, profile) for name, profile in profiles.items()]),
-        "The grade says how far a profile has been proven: "
-        + "; ".join(f"**{grade}**, {says}" for grade, says in GRADES.items())
-        + ".",
+        "The grade says how far a profile has been proven:",
+        table(["grade", "means", "profiles"], [_grade(grade, list(profiles.values())) for grade in GRADES]),
+        "Whatever its grade, every profile is read back from the simulator's registers through a real Modbus server, "
+        "and the SunSpec ones are compared with the definitions and the decoding of pysunspec2. For a device that "
+        "speaks SunSpec, `joulebus scan tcp://192.0.2.10:502` says which profile fits. Before a `listed` profile "
+        "commands anything, compare its values and their signs with the device's own display.",
         *(section for name, profile in profiles.items() for section in _sections(name, profile)),
     )
+
+
+def _grade(grade: Grade, profiles: list[Profile]) -> list[str]:
+    return [f"**{grade}**", GRADES[grade], str(sum(profile.grade is grade for profile in profiles))]
 
 
 def _summary(name: str, profile: Profile) -> list[str]:
@@ -41,7 +48,8 @@ def _summary(name: str, profile: Profile) -> list[str]:
 
 
 def _sections(name: str, profile: Profile) -> list[str]:
-    found = [f"## {name}", f"{profile.make} {profile.model}. Source: {profile.source}.", profile.notes]
+    grade = f"Grade {profile.grade}: {GRADES[profile.grade]}."
+    found = [f"## {name}", f"{profile.make} {profile.model}. {grade} Source: {profile.source}.", profile.notes]
     found += [
         table(
             ["point", "unit", "register", "type", "scale", "rate", "what it tells"],
@@ -68,7 +76,8 @@ def _place(register: Register) -> str:
 def _scale(register: Register) -> str:
     scale = f"{register.scale:g}" if register.scale != 1 else ""
     power = f"10^[{register.scale_register}]" if register.scale_register is not None else ""
-    return " × ".join(part for part in (scale, power) if part)
+    rated = "% of the rated power" if register.of_rated else ""
+    return " × ".join(part for part in (scale, power, rated) if part)
 
 
 def _tells(point: Point) -> str:

@@ -46,7 +46,7 @@ EXAMPLES: dict[str, BaseModel] = {
     t.OUTCOME.name: m.Outcome(
         id="dispatch-8842",
         at=NOON + timedelta(milliseconds=40),
-        state=m.OutcomeState.VERIFIED,
+        state=m.OutcomeState.LIMITED,
         requested={"p_set": 25_000.0},
         applied={"p_set": 20_000.0},
         measured={"p": 19_950.0},

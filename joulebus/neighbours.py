@@ -62,6 +62,8 @@ NEIGHBOURS = {
     "mariadb": Neighbour(
         ("mariadb-server-core", "mariadb-client-core"), ("mariadbd", "mariadb-install-db", "my_print_defaults")
     ),
+    "mariadb-client": Neighbour(("mariadb-client",), ("mariadb-dump", "mariadb-binlog")),
+    "galera": Neighbour(("galera-4",), ("libgalera_smm.so",), ("usr/lib/galera",)),
     "chromium": Neighbour(
         # the program looks for chromium-common's files beside itself, so both must be in one tree
         ("chromium-headless-shell", "chromium-common", "fonts-dejavu-core"),

@@ -75,10 +75,13 @@ class Observer:
                 self.alarms.pop(heard.place["alarm"], None)
 
     def _judge(self, outcome: Outcome, now: float) -> None:
-        if outcome.state in (OutcomeState.APPLIED, OutcomeState.VERIFIED, OutcomeState.REFUSED):
+        proven = outcome.state in (OutcomeState.VERIFIED, OutcomeState.LIMITED)
+        if proven:
+            self.commands["verified"] += 1
+        elif outcome.state in (OutcomeState.APPLIED, OutcomeState.REFUSED):
             self.commands[outcome.state.value] += 1
         began = self._under_way.get(outcome.id)
-        if outcome.state is OutcomeState.VERIFIED and began is not None:
+        if proven and began is not None:
             self.round_trips.append(now - began)
         if outcome.state not in (OutcomeState.ACCEPTED, OutcomeState.APPLIED):
             self._under_way.pop(outcome.id, None)

@@ -5,9 +5,9 @@ import logging
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from joulebus.cli import SERVICES
 from joulebus.supervisor import Supervisor
 from runtime.log import set_up
 from runtime.settings import read_settings
@@ -24,20 +24,30 @@ def command(part: str, site: Path, page: str = "") -> list[str]:
     return [sys.executable, "-m", "joulebus.cli", part, "--site", str(site), *extra]
 
 
-async def run(path: Path, env: Mapping[str, str], *, simulate: bool, page: str) -> int:
+@dataclass(frozen=True)
+class Wish:
+    """What the person at the terminal wants."""
+
+    site: Path
+    simulate: bool
+    page: str
+    health_from: int
+
+
+async def run(wish: Wish, env: Mapping[str, str]) -> int:
     """Run the parts until told to stop. Raises Trouble when the site file or the settings are wrong."""
     set_up("up")
-    load_site(path)
+    load_site(wish.site)
     settings = read_settings("bridge", env)
     supervisor = Supervisor(settings.state / "log")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    parts = ("simulate", *PARTS) if simulate else PARTS
-    for part in parts:
-        health = {"JOULEBUS_HEALTH": f"127.0.0.1:{SERVICES[part].health}"}
-        supervisor.start(part, command(part, path, page), {**env, **health})
-    log.info("%s run; page http://%s, logs in %s", ", ".join(parts), page, supervisor.folder)
+    parts = ("simulate", *PARTS) if wish.simulate else PARTS
+    for turn, part in enumerate(parts):
+        health = {"JOULEBUS_HEALTH": f"127.0.0.1:{wish.health_from + turn}"}
+        supervisor.start(part, command(part, wish.site, wish.page), {**env, **health})
+    log.info("%s run; page http://%s, logs in %s", ", ".join(parts), wish.page, supervisor.folder)
     try:
         await stop.wait()
     finally:

@@ -59,6 +59,7 @@ if [ $stale = yes ]; then
     mv passwords.new passwords.hashed
     echo "made passwords.hashed"
 fi
+password command-key  # not of a user: dispatch signs its commands with it, bridges obey no other
 if [ $containers = yes ]; then
     password database
     password database-root

@@ -47,7 +47,7 @@ def test_a_good_site_file_is_called_good(site: Path, capsys: pytest.CaptureFixtu
         ('meter = "meter"', 'meter = "metre"', r"grid\.meter names device 'metre'; there is: bms, meter, pcs, pv"),
         ('bms = "bms"', 'bms = "pv"', r"battery\.bms: device 'pv' is a pv, a bms is needed"),
         ('"Europe/Berlin"', '"Berlin"', r"time_zone 'Berlin' is not an IANA name such as Europe/Berlin"),
-        ('name = "bms"', 'name = "BMS 1"', r"name: .*pattern"),
+        ('name = "bms"', 'name = "BMS 1"', r"name: .*did you mean 'bms_1'"),
         ('name = "bms"', 'name = "pcs"', r"device 'pcs' is given 2 times"),
         ("above = 45", "above = 45\nbelow = 3", r"give exactly one of above, below"),
         ("clear = 42", "clear = 48", r"`clear` lies on the wrong side"),

@@ -1,0 +1,178 @@
+"""Points of the archive into a file, CSV or Parquet: as a stream, so that years fit into little memory."""
+
+import csv
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TextIO
+from zoneinfo import ZoneInfo
+
+from runtime.database import check_schema, engine
+from runtime.history import History
+from runtime.rollups import Bucket
+from schemas.troubles import Trouble
+
+Row = Sequence[Any]
+Write = Callable[[list[Row]], None]
+
+RAW = ("at", "device", "point", "value")
+ROLLED = ("at", "device", "point", *(field.name for field in fields(Bucket) if field.name != "at"))
+STRIDES = {"raw": timedelta(hours=3), "1m": timedelta(days=2), "15m": timedelta(days=30), "1h": timedelta(days=120)}
+"""How much is read at once: about 10 000 rows at 1 Hz."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be exported: of which site, from when until when (excluded), how finely, and where to."""
+
+    site: str
+    points: list[tuple[str, str]]
+    start: datetime
+    end: datetime
+    resolution: str
+    out: Path
+
+    def __post_init__(self) -> None:
+        if self.start >= self.end:
+            raise Trouble(f"--from {self.start:%Y-%m-%d %H:%M} must lie before --to {self.end:%Y-%m-%d %H:%M} (UTC)")
+        _writer(self.out.suffix)
+
+
+async def export(url: str, wish: Wish, progress: TextIO = sys.stderr) -> str:
+    """Write the file and say what is in it. It gets its name only once it is whole. Raises Trouble."""
+    part = wish.out.with_name(f"{wish.out.name}.part")
+    columns = RAW if wish.resolution == "raw" else ROLLED
+    database = engine(url, patience=60)
+    rows = 0
+    try:
+        await check_schema(database)
+        with _writer(wish.out.suffix)(part, columns) as write:
+            done = Progress(progress, (wish.end - wish.start) * len(wish.points))
+            async for some, span in _rows(History(database), wish):
+                if some:
+                    write(some)
+                rows += len(some)
+                done.add(span, rows)
+        part.rename(wish.out)
+    except OSError as wrong:
+        raise Trouble(f"{wish.out} cannot be written: {wrong.strerror or wrong}") from wrong
+    finally:
+        part.unlink(missing_ok=True)
+        await database.dispose()
+    return f"{wish.out}: {rows} rows of {len(wish.points)} points at {wish.resolution}"
+
+
+async def _rows(history: History, wish: Wish) -> AsyncIterator[tuple[list[Row], timedelta]]:
+    """One point after the other, each in strides of time, with how much time that was."""
+    for device, point in wish.points:
+        start = wish.start
+        while start < wish.end:
+            end = min(start + STRIDES[wish.resolution], wish.end)
+            place = (wish.site, device, point, start, end)
+            if wish.resolution == "raw":
+                yield [(at, device, point, value) for at, value in await history.values(*place)], end - start
+            else:
+                found = await history.buckets(*place, wish.resolution)
+                yield [(one.at, device, point, *astuple(one)[1:]) for one in found], end - start
+            start = end
+
+
+@dataclass
+class Progress:
+    """How far it is, on one line that is written over; nothing where nobody looks."""
+
+    to: TextIO
+    whole: timedelta
+    done: timedelta = timedelta()
+    said: float = 0.0
+
+    def add(self, span: timedelta, rows: int) -> None:
+        self.done += span
+        finished = self.done >= self.whole
+        if self.to.isatty() and (finished or time.monotonic() - self.said > 0.2):
+            self.said = time.monotonic()
+            print(
+                f"\r{self.done / self.whole:4.0%}  {rows} rows", end="\n" if finished else "", file=self.to, flush=True
+            )
+
+
+# --- formats ---------------------------------------------------------------------------------------
+
+
+def _writer(suffix: str) -> Callable[[Path, Sequence[str]], AbstractContextManager[Write]]:
+    if suffix == ".csv":
+        return _csv
+    if suffix == ".parquet":
+        return _parquet
+    raise Trouble(f"--out: {suffix or 'a name without an ending'} is not known; end the name with .csv or .parquet")
+
+
+@contextmanager
+def _csv(path: Path, columns: Sequence[str]) -> Any:  # noqa: ANN401  # contextmanager makes the type
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(columns)
+        yield lambda rows: lines.writerows(_plain(rows))
+
+
+def _plain(rows: Iterable[Row]) -> Iterable[Row]:
+    """Moments as ISO 8601 in UTC, the names of bits in one field."""
+    for at, *rest in rows:
+        yield at.isoformat().replace("+00:00", "Z"), *(" ".join(one) if isinstance(one, list) else one for one in rest)
+
+
+@contextmanager
+def _parquet(path: Path, columns: Sequence[str]) -> Any:  # noqa: ANN401  # as above
+    try:
+        import pyarrow as pa  # noqa: PLC0415  # 166 MB that only this needs
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError:
+        raise Trouble('Parquet needs pyarrow: pip install "joulebus[parquet]"; or write to a .csv file') from None
+    text = pa.string()
+    kinds = {"at": pa.timestamp("us", tz="UTC"), "device": text, "point": text, "samples": pa.int64(), "state": text}
+    names = (*columns, "state") if columns is RAW else columns
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in names])
+    with parquet.ParquetWriter(path, schema) as file:
+        yield lambda rows: file.write_table(pa.table(_split(rows, columns), schema=schema))
+
+
+def _split(rows: list[Row], columns: Sequence[str]) -> dict[str, list[Any]]:
+    """By column; what is no number stands in a column of its own, because a column has one type."""
+    found = {name: [row[place] for row in rows] for place, name in enumerate(columns)}
+    if columns is RAW:
+        values = found["value"]
+        found["value"] = [value if isinstance(value, float) else None for value in values]
+        found["state"] = [
+            None if isinstance(value, float) else " ".join(value) if isinstance(value, list) else value
+            for value in values
+        ]
+    return found
+
+
+# --- what was asked for ------------------------------------------------------------------------------
+
+
+def points(given: list[str], known: Iterable[str]) -> list[tuple[str, str]]:
+    """`device.point` of each. Raises Trouble for a device the site does not have."""
+    found, names = [], sorted(known)
+    for one in given:
+        device, dot, point = one.partition(".")
+        if not dot or not point:
+            raise Trouble(f"--point: {one!r} is not DEVICE.POINT, such as {names[0]}.p")
+        if device not in names:
+            raise Trouble.unknown(f"device {device!r}", device, names)
+        found.append((device, point))
+    return found
+
+
+def moment(given: str, zone: ZoneInfo, option: str) -> datetime:
+    """A date or a time; one without an offset is meant in the site's time zone."""
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        raise Trouble(f"{option}: {given!r} is no time; write 2026-06-01, 2026-06-01T12:00 or with +02:00") from None
+    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)

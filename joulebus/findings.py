@@ -1,0 +1,173 @@
+"""What a commissioning finds: checks of readings and of steps, and the report. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import sqrt
+from statistics import fmean, pstdev
+
+from schemas.messages import Value
+from schemas.profile import Profile
+from schemas.site import Device, Site
+
+GOOD, WRONG, OPEN = "good", "WRONG", "not decided"
+NEAR = 0.15
+"""Share by which two measurements of the same thing may differ: losses and meters of class 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    device: str
+    check: str
+    verdict: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of the battery did. Powers in W, positive out of the device; means before and after."""
+
+    wanted: float
+    """By how much the setpoint was moved."""
+    moved: Mapping[str, float]
+    """By how much each device's power moved."""
+    noise: float
+    """W the grid wanders by itself."""
+    delay: Mapping[str, float]
+    """Seconds until half of it was seen."""
+
+
+def plausible(device: Device, profile: Profile, seen: Mapping[str, Value]) -> list[Finding]:
+    """Are the points there, within their ranges, and do they agree with each other?"""
+    missing = sorted(profile.points.keys() - seen.keys())
+    outside = [
+        f"{name} is {value:g} {point.unit}"
+        for name, point in profile.points.items()
+        if isinstance(value := seen.get(name), float)
+        and ((point.low is not None and value < point.low) or (point.high is not None and value > point.high))
+    ]
+    absent = f"; without {', '.join(missing)}" if missing else ""
+    found = [
+        Finding(device.name, "points", GOOD if seen else WRONG, f"{len(seen)} of {len(profile.points)} read{absent}"),
+        Finding(device.name, "ranges", WRONG if outside else GOOD, "; ".join(outside) or "all within the profile's"),
+    ]
+    return [*found, *_rating(device, seen), *_triangle(device, seen)]
+
+
+def _rating(device: Device, seen: Mapping[str, Value]) -> list[Finding]:
+    given = {"p_max_inj": device.rated_power, "s_max": device.rated_apparent_power or device.rated_power}
+    return [
+        Finding(
+            device.name,
+            "rating",
+            GOOD if abs(says - rated) <= 0.1 * rated else WRONG,
+            f"the site file says {rated:g}, the device ({point}) says {says:g}",
+        )
+        for point, rated in given.items()
+        if rated is not None and isinstance(says := seen.get(point), float)
+    ]
+
+
+def _triangle(device: Device, seen: Mapping[str, Value]) -> list[Finding]:
+    """Volts times amperes are volt-amperes: a wrong scale of one of them shows."""
+    volts = [value for phase in (1, 2, 3) if isinstance(value := seen.get(f"u_l{phase}n"), float)]
+    amperes = [value for phase in (1, 2, 3) if isinstance(value := seen.get(f"i_l{phase}"), float)]
+    p, q = seen.get("p"), seen.get("q", 0.0)
+    if len(volts) != 3 or len(amperes) != 3 or not isinstance(p, float) or not isinstance(q, float):
+        return []
+    product, power = sum(u * abs(i) for u, i in zip(volts, amperes, strict=True)), sqrt(p**2 + q**2)
+    if product < 500:
+        return []  # too little flows to say
+    good = abs(product - power) <= NEAR * product + 200
+    says = f"U x I gives {product:.0f} VA, P and Q give {power:.0f} VA"
+    return [Finding(device.name, "scale at rest", GOOD if good else WRONG, says)]
+
+
+def agreement(site: Site, seen: Mapping[str, Mapping[str, Value]]) -> list[Finding]:
+    """PCS and BMS look at the same DC link."""
+    pcs, bms = seen.get(site.battery.pcs, {}).get("dc_u"), seen.get(site.battery.bms, {}).get("u")
+    if not isinstance(pcs, float) or not isinstance(bms, float) or bms <= 0:
+        return []
+    verdict = GOOD if abs(pcs - bms) <= 0.05 * bms else WRONG
+    return [Finding(site.battery.bms, "DC voltage", verdict, f"PCS {pcs:.0f} V, BMS {bms:.0f} V")]
+
+
+def judge(site: Site, steps: Sequence[Step]) -> list[Finding]:
+    """Sign, scale and delay of every device, from a step up and a step down."""
+    pcs, bms, meter = site.battery.pcs, site.battery.bms, site.grid.meter
+    moved = fmean(abs(step.moved.get(pcs, 0.0)) for step in steps)
+    against = {pcs: ("the setpoint", [step.wanted for step in steps], 1.0)}
+    for device, slope in ((bms, 1.0), (meter, -1.0)):
+        against[device] = ("the PCS", [step.moved.get(pcs, 0.0) for step in steps], slope)
+    found = []
+    for device, (reference, inputs, slope) in against.items():
+        outputs = [step.moved.get(device, 0.0) for step in steps]
+        noise = max(step.noise for step in steps) if device == meter else 0.0
+        if device == pcs or moved > 0:
+            found += _sign_and_scale(device, reference, inputs, outputs, slope, noise)
+        delays = [step.delay[device] for step in steps if device in step.delay]
+        if delays:
+            found.append(Finding(device, "delay", GOOD if max(delays) < 5 else WRONG, f"{max(delays):.1f} s"))
+    return found
+
+
+def _sign_and_scale(  # noqa: PLR0917  # the two sides of one comparison
+    device: str, reference: str, inputs: Sequence[float], outputs: Sequence[float], slope: float, noise: float
+) -> list[Finding]:
+    square = sum(one**2 for one in inputs)
+    share = slope * sum(a * b for a, b in zip(inputs, outputs, strict=True)) / square if square else 0.0
+    says = f"{share:+.2f} of a step of {reference}"
+    if noise > 0.3 * sqrt(square / len(inputs)):
+        return [
+            Finding(device, "sign", OPEN, f"{says}, but the load moves by {noise:.0f} W: repeat it when it is calm")
+        ]
+    if abs(share) < 0.05:
+        return [Finding(device, "sign", WRONG, f"{says}: it does not see the step")]
+    sign = Finding(device, "sign", GOOD if share > 0 else WRONG, says if share > 0 else f"{says}: it counts backwards")
+    size = abs(share)
+    if abs(size - 1) <= NEAR + noise / sqrt(square):
+        return [sign, Finding(device, "scale", GOOD, f"{size:.2f}")]
+    factor = next(
+        (f" (a factor of {ten:g})" for ten in (0.001, 0.01, 0.1, 10, 100, 1000) if 0.8 < size / ten < 1.25), ""
+    )
+    return [sign, Finding(device, "scale", WRONG, f"{size:.2f} instead of 1{factor}")]
+
+
+def wander(values: Sequence[float]) -> float:
+    """W by which a power moves by itself."""
+    return pstdev(values) if len(values) > 1 else 0.0
+
+
+def report(site: Site, findings: Sequence[Finding], at: datetime, notes: Sequence[str]) -> str:
+    """Markdown, for the site's folder and for the person who signs it."""
+    wrong, undecided = (sum(one.verdict == verdict for one in findings) for verdict in (WRONG, OPEN))
+    verdict = "passed" if not wrong and not undecided else f"not passed: {wrong} wrong, {undecided} not decided"
+    devices = []
+    for device in site.device:
+        profile, rated = site.profiles[device.name], f"{device.rated_power:g}" if device.rated_power else ""
+        devices.append(
+            f"| {device.name} | {profile.make} {profile.model} | {device.address} | {device.unit} | {rated} |"
+        )
+    lines = [f"| {one.device} | {one.check} | {one.verdict} | {one.says} |" for one in findings]
+    return "\n".join(
+        [
+            f"# Commissioning of {site.title or site.site}",
+            "",
+            f"{at:%Y-%m-%d %H:%M} UTC: **{verdict}**.",
+            "",
+            "| device | make and model | address | unit | rated W |",
+            "|---|---|---|---|---|",
+            *devices,
+            "",
+            "| device | check | verdict | found |",
+            "|---|---|---|---|",
+            *lines,
+            "",
+            *[f"- {note}" for note in notes],
+            "",
+            "Done by: ____________________    Signature: ____________________",
+            "",
+        ]
+    )

@@ -1,0 +1,138 @@
+"""What is missing in the archive, whether its journal was changed, and how large it is: for people to read."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Table, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from consumers.archive.journal import verify
+from runtime.database import check_schema, engine
+from runtime.history import History
+from schemas.site import Site
+from schemas.tables import metadata, telemetry
+from schemas.units import utc_now
+
+
+@dataclass(frozen=True)
+class Size:
+    """A table; `bytes` is 0 where the database does not tell."""
+
+    table: str
+    rows: int
+    bytes: int
+    oldest: datetime | None
+    newest: datetime | None
+
+
+async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
+    """Print the ledger of the last days, and completeness; 0 when nothing is missing now, else 1."""
+    end = utc_now()
+    start = end - timedelta(days=days)
+    database = engine(url, patience=60)
+    try:
+        await check_schema(database)
+        history = History(database)
+        found = await history.gaps(site.site, start, end)
+        complete = await history.completeness(site.site, start, end)
+    finally:
+        await database.dispose()
+    if as_json:
+        told = {"completeness": complete, "gaps": [asdict(one) for one in found]}
+        print(json.dumps(told, default=lambda at: at.isoformat()))
+    else:
+        for one in found:
+            closed = f"closed {_local(one.closed, site)}" if one.closed else "open"
+            print(
+                f"{_local(one.at, site)}  {one.device:16} {one.stored:6} of {one.expected:6}  {one.cause:18} {closed}"
+            )
+        for device, share in complete.items():
+            print(f"{device:16} {share:8.3%} complete")
+        if not complete:
+            print("nothing is stored yet")
+    return int(any(one.closed is None for one in found))
+
+
+async def verify_journal(url: str, site: Site) -> int:
+    """Follow the chain over commands and outcomes and print its head; 1 when something was changed."""
+    database = engine(url, patience=60)
+    try:
+        await check_schema(database)
+        verdict = await verify(database, site.site)
+    finally:
+        await database.dispose()
+    if verdict.wrong:
+        print(f"the journal of {site.site} was changed: {verdict.wrong}")
+        return 1
+    print(f"the journal of {site.site} is whole: {verdict.links} links, head {verdict.head}")
+    return 0
+
+
+async def archive_status(url: str, site: Site, *, as_json: bool) -> int:
+    """Print the size of every table, bytes per value, and how far behind the archive is."""
+    database = engine(url, patience=60)
+    try:
+        await check_schema(database)
+        sizes, values, newest = await _sizes(database, site.site)
+    finally:
+        await database.dispose()
+    raw = next(one for one in sizes if one.table == telemetry.name)
+    per_value = raw.bytes / values if values else None
+    lag = (utc_now() - newest).total_seconds() if newest else None
+    if as_json:
+        told = {"tables": [asdict(one) for one in sizes], "values": values, "bytes_per_value": per_value, "lag_s": lag}
+        print(json.dumps(told, default=lambda at: at.isoformat()))
+        return 0
+    for one in sizes:
+        span = f"{_local(one.oldest, site)} to {_local(one.newest, site)}" if one.oldest and one.newest else "empty"
+        size = f"{one.bytes / 1e6:10.1f} MB" if one.bytes else " " * 13
+        print(f"{one.table:16} {one.rows:12} rows {size}  {span}")
+    print(f"about {values} values of telemetry" + (f", {per_value:.1f} bytes each" if per_value else ""))
+    print(
+        f"the newest of {site.site} is {lag:.1f} s old" if lag is not None else f"nothing of {site.site} is stored yet"
+    )
+    return 0
+
+
+async def _sizes(database: AsyncEngine, site: str) -> tuple[list[Size], int, datetime | None]:
+    """All tables, how many values the telemetry of all sites holds, and when the newest of this one was measured."""
+    history, c = History(database), telemetry.c
+    async with database.connect() as connection:
+        sizes = [await _size(connection, table) for table in metadata.sorted_tables]
+        rows = (await connection.execute(select(c.site, c.device, func.count()).group_by(c.site, c.device))).all()
+    latest = {name: await history.latest(name) for name in {row.site for row in rows} | {site}}
+    values = sum(count * len(latest[name][device][1]) for name, device, count in rows if device in latest[name])
+    return sizes, values, max((at for at, _ in latest[site].values()), default=None)
+
+
+async def _size(connection: AsyncConnection, table: Table) -> Size:
+    at: Any = table.c["at"] if "at" in table.c else table.c["received"]
+    rows, oldest, newest = (await connection.execute(select(func.count(), func.min(at), func.max(at)))).one()
+    return Size(table.name, rows, await _bytes(connection, table.name), oldest, newest)
+
+
+async def _bytes(connection: AsyncConnection, table: str) -> int:
+    """On the disk where the database tells (MariaDB: a user with the right PROCESS), else before compression."""
+    for question in _BYTES[connection.dialect.name == "sqlite"]:
+        try:
+            async with connection.begin_nested():
+                return int((await connection.execute(text(question), {"name": table})).scalar_one() or 0)
+        except DBAPIError:
+            continue
+    return 0
+
+
+_ALLOCATED = """SELECT sum(allocated_size) FROM information_schema.innodb_sys_tablespaces
+    WHERE name = concat(database(), '/', :name) OR name LIKE concat(database(), '/', :name, '#P#%')"""
+_LENGTH = """SELECT data_length + index_length FROM information_schema.tables
+    WHERE table_schema = database() AND table_name = :name"""
+_DBSTAT = "SELECT sum(pgsize) FROM dbstat WHERE name = :name"
+_BYTES = {True: [_DBSTAT], False: [_ALLOCATED, _LENGTH]}
+"""Not every build of SQLite has its table of pages."""
+
+
+def _local(at: datetime | None, site: Site) -> str:
+    return f"{at.astimezone(site.zone):%Y-%m-%d %H:%M}" if at else "-"

@@ -1,0 +1,37 @@
+"""The commands that look into the archive: export, gaps, journal, archive status, backup."""
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+
+from runtime.settings import read_settings
+from schemas.site import load_site
+
+
+def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
+    """Each is imported only now. Raises Trouble."""
+    url = read_settings("archive", env).database
+    if parsed.command == "backup":
+        from joulebus.backup import backup  # noqa: PLC0415
+
+        print(backup(url, parsed.file))
+        return 0
+    site = load_site(parsed.site)
+    if parsed.command == "export":
+        from joulebus import export  # noqa: PLC0415
+
+        points = export.points(parsed.point, [device.name for device in site.device])
+        start, end = (
+            export.moment(given, site.zone, option)
+            for given, option in ((parsed.start, "--from"), (parsed.end, "--to"))
+        )
+        wish = export.Wish(site.site, points, start, end, parsed.resolution, parsed.out)
+        print(asyncio.run(export.export(url, wish)))
+        return 0
+    from joulebus import ledger  # noqa: PLC0415
+
+    if parsed.command == "gaps":
+        return asyncio.run(ledger.gaps(url, site, parsed.days, as_json=parsed.json))
+    if parsed.command == "journal":
+        return asyncio.run(ledger.verify_journal(url, site))
+    return asyncio.run(ledger.archive_status(url, site, as_json=parsed.json))

@@ -1,0 +1,107 @@
+"""`joulebus scan`: look at an address, name what stands there, and write its block for the site file."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+
+from bridges.discover import Chain, discover, fitting, plausible
+from bridges.modbus import Declined, Line, Unreachable
+from joulebus.commands import say
+from schemas.profile import PROFILES, Profile, load_profile
+from schemas.site import ADDRESS
+from schemas.troubles import Trouble
+from schemas.units import Kind
+
+TIMEOUT = 2.0
+"""Seconds; a device that is asked for the first time may take longer than in service."""
+
+
+async def scan(address: str, units: Sequence[int]) -> int:
+    """Say what the units at an address are. Raises Trouble when none of them answers."""
+    profiles = {path.stem: load_profile(path.stem) for path in sorted(PROFILES.glob("*.toml"))}
+    line = Line(address, TIMEOUT)
+    silent: dict[int, str] = {}
+    try:
+        for unit in units:
+            try:
+                say("\n".join([text async for text in _look(line, unit, profiles)]))
+            except (Unreachable, Declined) as why:
+                silent[unit] = str(why)
+                say(f"unit {unit}: {why}")
+    finally:
+        line.close()
+    if len(silent) == len(units):
+        which = f"unit {units[0]}" if len(units) == 1 else f"units {units[0]} to {units[-1]}"
+        raise Trouble(
+            f"nothing answers at {address}, {which}: {silent[units[-1]]}; is the device on, Modbus TCP enabled in it, "
+            "and the port (mostly 502) and the unit right? --units 1-10 tries several"
+        )
+    return 0
+
+
+async def _look(line: Line, unit: int, profiles: dict[str, Profile]) -> AsyncIterator[str]:
+    chain = await discover(line, unit)
+    if chain is not None:
+        for text in [*_models(chain), "", *_blocks(line.address, chain, profiles)]:
+            yield text
+        return
+    yield f"unit {unit} answers but does not speak SunSpec: there is no marker at 40000, 0 or 50000"
+    fits = [name for name, one in profiles.items() if not one.sunspec and await plausible(line, unit, one)]
+    for name in fits:
+        yield f"\n# its registers answer as a {profiles[name].make} {profiles[name].model} would: compare its nameplate"
+        yield "\n".join(_block(line.address, unit, name, profiles[name], None))
+    if not fits:
+        yield "# no shipped profile reads it: write one, docs/add-a-device.md shows how"
+
+
+def _models(chain: Chain) -> list[str]:
+    """What was found, in lines."""
+    name = " ".join(part for part in (chain.common("Mn"), chain.common("Md")) if part) or "a device without a name"
+    serial, version = chain.common("SN"), chain.common("Vr")
+    lines = [f"unit {chain.unit}: {name}, serial {serial or 'unknown'}{f', version {version}' if version else ''}"]
+    for one in chain.models:
+        shown = ", ".join(f"{key} {value}" for key, value in one.main.items())
+        label = one.label or "a model of the maker's own"
+        lines.append(f"  {one.number:>5} at {one.address:<6}{label}{': ' if shown else ''}{shown}")
+    return lines
+
+
+def _blocks(address: str, chain: Chain, profiles: dict[str, Profile]) -> list[str]:
+    """The block for the site file, or why there is none."""
+    fits = fitting(chain, profiles)
+    if not fits:
+        models = ", ".join(str(number) for number in chain.numbers)
+        return [f"# no shipped profile reads models {models}: write one, docs/add-a-device.md shows how"]
+    first, *others = fits
+    lines = _block(address, chain.unit, first, fits[first], chain.rated_power)
+    return [*lines, *(f"# it is a {fits[other].kind} as well: profile {other}" for other in others)]
+
+
+def _block(address: str, unit: int, name: str, profile: Profile, power: float | None) -> list[str]:
+    lines = ["[[device]]", f'name = "{profile.kind}"', f'profile = "{name}"', f'address = "{address}"']
+    lines += [f"unit = {unit}"] if unit != 1 else []
+    if profile.kind in (Kind.PCS, Kind.PV):
+        told = f"rated_power = {power:.0f}  # W, from its nameplate" if power else ""
+        lines.append(told or "# rated_power =  # W: take it from its nameplate")
+    return lines
+
+
+def target(text: str, units: str | None) -> tuple[str, list[int]]:
+    """`tcp://host[:port][/unit]` and `1-10` or `1,3` as an address and units. Raises Trouble."""
+    given = re.fullmatch(r"((?:tcp|rtu\+tcp)://[^/:]+)(:\d+)?(?:/(\d+))?/?", text)
+    address = f"{given[1]}{given[2] or ':502'}" if given else text
+    if not re.match(ADDRESS, address):
+        raise Trouble(
+            f"{text!r} is not an address; write tcp://host:502, tcp://host:502/3 for unit 3, "
+            "rtu+tcp://host:port or rtu:///dev/ttyUSB0"
+        )
+    return address, _units(units or (given and given[3]) or "1")
+
+
+def _units(text: str) -> list[int]:
+    found: list[int] = []
+    for part in text.split(","):
+        edges = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
+        if not edges or not int(edges[1]) <= int(edges[2] or edges[1]) <= 255:
+            raise Trouble(f"{text!r} are not units; write --units 1-10 or --units 1,3,5, from 0 to 255")
+        found += range(int(edges[1]), int(edges[2] or edges[1]) + 1)
+    return found

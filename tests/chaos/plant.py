@@ -1,0 +1,125 @@
+"""A whole site in processes that can be killed, frozen and robbed of their memory; only its devices live here."""
+
+import asyncio
+import math
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from consumers.archive.migrate import migrate
+from joulebus.mariadb import MariaDB
+from joulebus.server import Server, free_port
+from schemas.site import load_site
+from simulator.service import SimulatedSite
+from tests.chaos.story import Fault
+from tests.conftest import Broker
+
+DEMO = Path(__file__).parents[2] / "site.toml"
+NAMES = ("database", "broker", "archive", "bridge")
+"""In a good order to start."""
+
+
+@dataclass
+class Plant:
+    """The parts by name, and what was done to them."""
+
+    folder: Path
+    simulated: SimulatedSite
+    broker: Broker
+    database: str
+    parts: dict[str, Server]
+    away: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: {name: [] for name in NAMES})
+    """When each part was away, on the monotonic clock."""
+    _turn: dict[str, asyncio.Lock] = field(default_factory=lambda: {name: asyncio.Lock() for name in NAMES})
+
+    @property
+    def name(self) -> str:
+        return self.simulated.site.site
+
+    async def start(self, *names: str) -> None:
+        for name in names:
+            await asyncio.to_thread(self.parts[name].start)
+
+    async def suffer(self, fault: Fault) -> None:
+        """The fault and its end. A part that has not come back from its last fault has that one first."""
+        async with self._turn[fault.part]:
+            began = time.monotonic()
+            await self._break(fault)
+            await asyncio.sleep(fault.lasts)
+            if fault.kind == "freeze":
+                self.parts[fault.part].send(signal.SIGCONT)
+            else:
+                await self.start(fault.part)
+            self.away[fault.part].append((began, time.monotonic()))
+
+    async def _break(self, fault: Fault) -> None:
+        part = self.parts[fault.part]
+        if fault.kind == "freeze":
+            part.send(signal.SIGSTOP)
+            return
+        await asyncio.to_thread(part.kill)
+        if fault.kind == "wipe":
+            for kept in (self.broker.secrets.folder / "data").iterdir():
+                kept.unlink()
+
+    def dead(self) -> list[str]:
+        """Parts that ended by themselves."""
+        return [n for n, part in self.parts.items() if part.process is None or part.process.poll() is not None]
+
+    def numbered(self) -> tuple[str, dict[str, int]]:
+        """The epoch of the bridge's outbox, and the last seq it gave to each device."""
+        with sqlite3.connect(f"file:{self.folder}/outbox-{self.name}-bridge.db?mode=ro", uri=True, timeout=5) as outbox:
+            (epoch,) = outbox.execute("SELECT epoch FROM life").fetchone()
+            return epoch, dict(outbox.execute("SELECT device, seq FROM counter"))
+
+
+@asynccontextmanager
+async def plant(folder: Path, name: str) -> AsyncIterator[Plant]:
+    """All is prepared, the devices answer, and nothing else runs yet."""
+    demo = load_site(DEMO)
+    site = demo.model_copy(update={"site": name})
+    async with AsyncExitStack() as stack:
+        simulated = await stack.enter_async_context(SimulatedSite(site, soc=50.0, ramp=math.inf, free_ports=True))
+        (folder / "site.toml").write_text(_site_file(simulated), encoding="utf-8")
+        broker, mariadb = Broker(folder / "broker"), MariaDB(folder / "mariadb")
+        stack.callback(_end, parts := {"database": mariadb, "broker": broker})
+        await asyncio.to_thread(mariadb.start)
+        database = mariadb.database()
+        await asyncio.to_thread(migrate, database)
+        await asyncio.to_thread(mariadb.stop)
+        for part in ("archive", "bridge"):
+            parts[part] = _part(part, folder, broker, database)
+        yield Plant(folder, simulated, broker, database, parts)
+
+
+def _site_file(simulated: SimulatedSite) -> str:
+    """The demo's site file, with the ports its devices really have."""
+    text = DEMO.read_text(encoding="utf-8").replace('site = "demo"', f'site = "{simulated.site.site}"')
+    for device in load_site(DEMO).device:
+        text = text.replace(device.address, simulated.site.named(device.name).address)
+    text = text.replace('tariff = "tariff.toml"', f'tariff = "{DEMO.parent / "tariff.toml"}"')
+    return text.replace("ramp = 50_000", "ramp = 1e9")
+
+
+def _part(name: str, folder: Path, broker: Broker, database: str) -> Server:
+    port = free_port()
+    env = os.environ | {
+        "JOULEBUS_BROKER": broker.url(name),
+        "JOULEBUS_DATABASE": database,
+        "JOULEBUS_HEALTH": f"127.0.0.1:{port}",
+        "JOULEBUS_STATE": str(folder),
+    }
+    command = [sys.executable, "-m", "joulebus.cli", name, "--site", str(folder / "site.toml")]
+    return Server(command, dict(env), port, folder / f"{name}.log")
+
+
+def _end(parts: dict[str, Server]) -> None:
+    for part in reversed(parts.values()):
+        part.send(signal.SIGCONT)
+        part.kill()

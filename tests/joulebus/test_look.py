@@ -1,0 +1,229 @@
+"""The commands that look into the archive, as a person types them, on both databases."""
+
+import asyncio
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, text, update
+
+from consumers.archive.migrate import migrate
+from consumers.archive.rows import sort_out
+from consumers.archive.store import Store
+from joulebus.cli import main
+from joulebus.export import moment
+from runtime.bus import Heard
+from runtime.database import engine
+from schemas import messages as m
+from schemas import tables, topics
+from schemas.site import load_site
+from schemas.troubles import Trouble
+from schemas.units import utc_now
+
+DEMO = Path(__file__).parents[2] / "site.toml"
+START = datetime(2026, 6, 1, tzinfo=UTC)
+SPAN = ["--from", "2026-06-01T00:00+00:00", "--to", "2026-06-01T04:00+00:00"]
+COUNT = 1440
+Joulebus = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A migrated database, which the commands use."""
+    fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+    if request.param == "mariadb":
+        fresh = request.getfixturevalue("mariadb").database()
+    migrate(fresh)
+    monkeypatch.setenv("JOULEBUS_DATABASE", fresh)
+    return fresh
+
+
+@pytest.fixture
+def joulebus(capsys: pytest.CaptureFixture[str]) -> Joulebus:
+    """Runs a command: its exit code and what it said."""
+
+    def run(*words: str) -> tuple[int, str]:
+        code = main([*words, "--site", str(DEMO)])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+def write(url: str, *rows: tuple[Any, dict[str, Any]], said: list[tuple[topics.Topic[Any], str, Any]]) -> None:
+    async def work() -> None:
+        database = engine(url)
+        heard: list[Heard[Any]] = [
+            Heard(topic, {"site": "demo", "device": device}, one, "", b"", False, 1) for topic, device, one in said
+        ]
+        if heard:
+            await Store(database, lambda words: pytest.fail(words) if words else None).keep(
+                sort_out(heard, utc_now())[0]
+            )
+        async with database.begin() as connection:
+            for statement, values in rows:
+                await connection.execute(statement, values)
+        await database.dispose()
+
+    asyncio.run(work())
+
+
+def samples(device: str = "pcs") -> list[tuple[topics.Topic[Any], str, Any]]:
+    """Four hours of a sample each 10 s."""
+    return [
+        (
+            topics.TELEMETRY,
+            device,
+            m.Telemetry(
+                at=START + timedelta(seconds=10 * n, microseconds=n),
+                epoch="00112233aabbccdd",
+                seq=n + 1,
+                values={"p": n / 3, "state": "running", "alarms": ["hot", "low"]},
+            ),
+        )
+        for n in range(COUNT)
+    ]
+
+
+def test_an_export_holds_every_value_exactly(url: str, joulebus: Joulebus, tmp_path: Path) -> None:
+    write(url, said=samples())
+    out = tmp_path / "out.csv"
+    code, said = joulebus("export", "--point", "pcs.p", "--point", "pcs.state", *SPAN, "--out", str(out))
+    assert (code, said) == (0, f"{out}: {2 * COUNT} rows of 2 points at raw\n")
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    power = [row for row in rows if row["point"] == "p"]
+    assert [float(row["value"]) for row in power] == [n / 3 for n in range(COUNT)]
+    assert [datetime.fromisoformat(row["at"]) for row in power] == [
+        START + timedelta(seconds=10 * n, microseconds=n) for n in range(COUNT)
+    ]
+    assert {row["value"] for row in rows if row["point"] == "state"} == {"running"}
+    assert sorted(one.name for one in tmp_path.glob("out*")) == ["out.csv"]
+
+
+def test_an_export_ends_before_its_end_and_speaks_the_sites_time(url: str, joulebus: Joulebus, tmp_path: Path) -> None:
+    write(url, said=samples())
+    out = tmp_path / "out.csv"
+    span = ["--from", "2026-06-01T02:00:00", "--to", "2026-06-01T02:00:10"]  # Berlin: midnight in UTC
+    assert joulebus("export", "--point", "pcs.alarms", *span, "--out", str(out))[0] == 0
+    assert out.read_text().splitlines() == ["at,device,point,value", "2026-06-01T00:00:00Z,pcs,alarms,hot low"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["--point", "pcs"], "is not DEVICE.POINT"),
+        (["--point", "psc.p"], "device 'psc'"),
+        (["--from", "yesterday"], "--from: 'yesterday' is no time"),
+        (["--to", "2026-05-01"], "must lie before --to"),
+        (["--out", "x.xlsx"], "end the name with .csv or .parquet"),
+        (["--out", "/no/such/folder/x.csv"], "cannot be written"),
+    ],
+)
+@pytest.mark.usefixtures("url")
+def test_what_cannot_be_exported_is_said_in_words(
+    joulebus: Joulebus, tmp_path: Path, change: list[str], says: str
+) -> None:
+    good = ["--point", "pcs.p", *SPAN, "--out", str(tmp_path / "out.csv")]
+    code, said = joulebus("export", *good, *change)
+    assert code == 1
+    assert says in said
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_without_pyarrow_parquet_says_what_to_install(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+    migrate(url)
+    script = "import sys; sys.modules['pyarrow'] = None; from joulebus.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ["export", "--site", str(DEMO), "--point", "pcs.p", *SPAN, "--out", str(tmp_path / "x.parquet")]
+    env = os.environ | {"JOULEBUS_DATABASE": url}
+    done = subprocess.run([sys.executable, "-c", script, *words], env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'pip install "joulebus[parquet]"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_time_without_an_offset_is_the_sites_also_in_the_night_of_the_change() -> None:
+    zone = load_site(DEMO).zone
+    assert moment("2026-10-25", zone, "--from") == datetime(2026, 10, 24, 22, tzinfo=UTC)
+    assert moment("2026-10-26", zone, "--to") - moment("2026-10-25", zone, "--from") == timedelta(hours=25)
+    with pytest.raises(Trouble, match="--to"):
+        moment("24:00", zone, "--to")
+
+
+def test_gaps_are_listed_with_their_cause(url: str, joulebus: Joulebus) -> None:
+    assert joulebus("gaps") == (0, "nothing is stored yet\n")
+    hour = utc_now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+    gap = {"site": "demo", "device": "pcs", "at": hour, "expected": 7200, "cause": "offline", "closed": None}
+    write(url, (insert(tables.gap), gap | {"stored": 1800}), said=samples())
+    code, said = joulebus("gaps", "--days", "1")
+    assert code == 1
+    assert f"{hour.astimezone(load_site(DEMO).zone):%Y-%m-%d %H:%M}  pcs" in said
+    assert "1800 of   7200  offline            open" in said
+    assert "96.875% complete" in said
+    write(url, (update(tables.gap).values(closed=utc_now(), stored=7200), {}), said=[])
+    code, said = joulebus("gaps", "--days", "1", "--json")
+    told = json.loads(said)
+    assert (code, told["completeness"], told["gaps"][0]["stored"]) == (0, {"pcs": 1.0}, 7200)
+
+
+def test_a_journal_that_was_changed_is_found(url: str, joulebus: Joulebus) -> None:
+    now = utc_now()
+    commands = [
+        m.Command(
+            id=f"c{n}", at=now, until=now + timedelta(seconds=9), source="dispatch", authority=m.Authority.PLAN,
+            values={"p_set": float(n)}, reason="test",
+        )
+        for n in range(5)
+    ]  # fmt: skip
+    write(url, said=[(topics.COMMAND, "pcs", one) for one in commands])
+    code, said = joulebus("journal", "verify")
+    assert code == 0
+    assert "the journal of demo is whole: 5 links" in said
+    write(url, (text("UPDATE command SET source = 'nobody' WHERE id = 'c3'"), {}), said=[])
+    code, said = joulebus("journal", "verify")
+    assert code == 1
+    assert "was changed" in said
+    assert "c3" in said
+
+
+def test_the_archives_status(url: str, joulebus: Joulebus) -> None:
+    code, said = joulebus("archive", "status")
+    assert code == 0
+    assert "nothing of demo is stored yet" in said
+    write(url, said=samples())
+    code, said = joulebus("archive", "status", "--json")
+    told = json.loads(said)
+    assert code == 0
+    (raw,) = [one for one in told["tables"] if one["table"] == "telemetry"]
+    assert raw["rows"] == COUNT
+    assert raw["bytes"] > 50_000
+    assert datetime.fromisoformat(raw["oldest"]) == START
+    assert told["values"] == 3 * COUNT
+    assert told["bytes_per_value"] == pytest.approx(raw["bytes"] / told["values"])
+    newest = START + timedelta(seconds=10 * (COUNT - 1))
+    assert told["lag_s"] == pytest.approx((utc_now() - newest).total_seconds(), abs=5)
+    code, said = joulebus("archive", "status")
+    assert "telemetry" in said
+    assert "bytes each" in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["gaps"], ["journal", "verify"], ["archive", "status"], ["export", "--point", "pcs.p", *SPAN, "--out", "x.csv"]],
+)
+def test_a_database_without_tables_says_what_to_run(
+    command: list[str], joulebus: Joulebus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOULEBUS_DATABASE", f"sqlite+aiosqlite:///{tmp_path}/empty.db")
+    code, said = joulebus(*command)
+    assert code == 1
+    assert "run: joulebus migrate" in said
