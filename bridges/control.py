@@ -20,7 +20,7 @@ from bridges.limits import DSO, RAMP, Limit, clamp, limits, reactive, reported, 
 from bridges.modbus import Declined, Unreachable
 from bridges.ownership import Verdict
 from bridges.relay import LIMIT, Relay
-from bridges.sequence import STAGES
+from bridges.sequence import STAGES, STOPPED
 from bridges.setpoints import Setpoints
 from bridges.sign import SignCheck
 from bridges.situation import METER_AGE, situation
@@ -37,6 +37,8 @@ GLANCES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 CLAIM = 10.0
 """Seconds between two words about the same foreign hand."""
+
+GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
 
 BY_HAND = (Authority.PROTECTION, Authority.DSO, Authority.OPERATOR)
 """Those who close no loop over the meter: they may still steer when it is suspect."""
@@ -104,7 +106,7 @@ class Control:
                 identity(heard.payload), OutcomeState.REFUSED, f"not valid: {heard.fault or 'empty'}"
             )
             return
-        no = self._forged(heard.payload) or self._refusal(command, heard.retained)
+        no = self._forged(heard.payload) or self._refusal(command, heard.retained) or await self._untimely(command)
         if no is not None:
             await self.docket.refuse(command.id, no[0], no[1], command)
             return
@@ -128,6 +130,18 @@ class Control:
         if self.suspicion and command.action is not Action.RESET and command.authority not in BY_HAND:
             return OutcomeState.REFUSED, f"{METER_SIGN_SUSPECT}: {self.suspicion}"
         return None
+
+    async def _untimely(self, command: Command) -> tuple[OutcomeState, str] | None:
+        """The grid mode of a running inverter stays: it would switch over under load."""
+        if command.action not in GRID_MODES or "state" not in self.device.profile.points:
+            return None
+        try:
+            state = (await self.device.look("state")).get("state")
+        except (Unreachable, Declined) as wrong:
+            return OutcomeState.FAILED, str(wrong)
+        if state in STOPPED:
+            return None
+        return OutcomeState.REFUSED, f"grid_mode: it changes only when stopped or in standby, the device is {state}"
 
     async def _take(self, command: Command) -> None:
         kind = "action" if command.action else "limit" if is_limit(command) else "values"

@@ -8,7 +8,7 @@ from bridges.device import Field
 from bridges.guard import AFTER
 from bridges.modbus import Declined, Unreachable
 from bridges.proof import doubt
-from schemas.messages import Action, Command, Limited, Outcome, OutcomeState, Value
+from schemas.messages import Command, Limited, Outcome, OutcomeState, Value
 from schemas.units import utc_now
 
 SETTLING = 10.0
@@ -78,19 +78,21 @@ class Docket:
 
     async def _prove_action(self, pending: Pending, seen: Mapping[str, Value]) -> None:
         action = pending.command.action
-        wanted = AFTER.get(action) if action is not None else None
-        speaks = "state" in self.device.profile.points
-        if speaks and "state" not in seen:
+        if action is None:
+            return
+        point, obeyed = AFTER[action]
+        speaks = point in self.device.profile.points
+        if speaks and point not in seen:
             try:
-                seen = await self.device.look("state")
+                seen = await self.device.look(point)
             except (Unreachable, Declined):
                 return
-        state = str(seen.get("state", ""))
-        proven = not speaks or (state != "fault" if action is Action.RESET else state == wanted)
+        says = str(seen.get(point, ""))
+        proven = not speaks or obeyed(says)
         late = time.monotonic() - pending.since > SETTLING
         if self.open.get("action") is not pending or not (proven or late):
             return  # followed by another while we looked, or still on its way
-        reason = state if proven else f"its state is {state!r} instead of {wanted!r}"
+        reason = says if proven else f"after {action.value} its {point} is {says!r}"
         await self.close("action", OutcomeState.VERIFIED if proven else OutcomeState.NOT_OBEYED, reason)
 
     async def refuse(self, name: str, state: OutcomeState, reason: str, command: Command | None = None) -> None:

@@ -1,7 +1,7 @@
 """May this command be obeyed? Pure: what is late, retained, unknown or contradictory is refused, and says why."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -141,5 +141,12 @@ def identity(payload: bytes) -> str:
     return given[:64] if isinstance(given, str) and given else "unknown"
 
 
-AFTER = {Action.START: "running", Action.STOP: "off", Action.STANDBY: "standby"}
-"""What a device's `state` says once it has obeyed."""
+AFTER: dict[Action, tuple[str, Callable[[str], bool]]] = {
+    Action.START: ("state", lambda says: says in ("running", "throttled")),
+    Action.STOP: ("state", lambda says: says == "off"),
+    Action.STANDBY: ("state", lambda says: says == "standby"),
+    Action.RESET: ("state", lambda says: says != "fault"),
+    Action.GRID_FOLLOWING: ("grid_state", lambda says: says != "islanded"),
+    Action.GRID_FORMING: ("grid_state", lambda says: says == "islanded"),
+}
+"""Which point shows that a device has obeyed, and whether what it says does."""

@@ -126,6 +126,9 @@ class Action(StrEnum):
     STOP = "stop"
     STANDBY = "standby"
     RESET = "reset"
+    GRID_FOLLOWING = "grid_following"
+    GRID_FORMING = "grid_forming"
+    """The grid modes; a PCS changes between them only while it is stopped or in standby."""
 
 
 class Command(Order):

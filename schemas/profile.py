@@ -187,7 +187,7 @@ class Profile(Shape):
     pulse_after: Seconds = 10.0
     points: Annotated[dict[Name, Point], Field(min_length=1)]
     commands: dict[Name, Annotated[Setpoint, BeforeValidator(_has_limits)]] = {}
-    actions: dict[Literal["start", "stop", "standby", "reset"], list[Write]] = {}
+    actions: dict[Literal["start", "stop", "standby", "reset", "grid_following", "grid_forming"], list[Write]] = {}
     watchdog: Watchdog | None = None
 
     @model_validator(mode="after")

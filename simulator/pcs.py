@@ -53,6 +53,8 @@ class Pcs:
     q: float = 0.0
     dc: float = 0.0
     """W at the battery's side."""
+    forming: bool = False
+    """Grid mode: it would make its own grid. Changes only while it does not run."""
     derating: bool = False
     """The battery did not take or give what was wanted."""
     deaf: bool = False

@@ -82,7 +82,7 @@ class PcsRole(Role):
             **self.phases(pcs.p, pcs.q),
             **self.flags(name for name, on in active.items() if on),
             "state": pcs.state.value,
-            "grid_state": "connected" if running else "disconnected",
+            "grid_state": "islanded" if pcs.forming else "connected" if running else "disconnected",
             "p_set": pcs.p_set,
             "q_set": pcs.q_set,
             "dc_p": pcs.dc,
@@ -108,6 +108,8 @@ class PcsRole(Role):
                 pcs.timeout = wish.value
             case "start" | "stop" | "standby" | "reset":
                 pcs.order(Order(wish.name))
+            case "grid_following" | "grid_forming" if pcs.state is not State.RUNNING:
+                pcs.forming = wish.name == "grid_forming"
         self.world.advance(self.now())
 
     def heard(self, *, write: bool) -> None:

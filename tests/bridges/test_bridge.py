@@ -222,3 +222,18 @@ async def test_start_and_stop(start: Start) -> None:
         command = await bench.command(values={}, action=action)
         said = await bench.outcome(command.id, "verified", "not_obeyed", "failed", seconds=15)
         assert (said.state, said.reason) == ("verified", state)
+
+
+async def test_the_grid_mode_changes_only_at_rest(start: Start) -> None:
+    bench = await start()
+    running = await bench.command(values={}, action=Action.GRID_FORMING)
+    assert (await bench.outcome(running.id, "refused")).reason.startswith("grid_mode: it changes only when stopped")
+    assert bench.writes(654) == []
+    for action, says in (
+        (Action.STOP, "off"),
+        (Action.GRID_FORMING, "islanded"),
+        (Action.GRID_FOLLOWING, "disconnected"),
+    ):
+        command = await bench.command(values={}, action=action)
+        done = await bench.outcome(command.id, "verified", "not_obeyed", "failed", "refused", seconds=15)
+        assert (done.state, done.reason) == ("verified", says)
