@@ -59,7 +59,7 @@ class Control:
     """Commands must be signed with it."""
     battery: Field | None = None
     """Whose contactor is closed before this inverter starts."""
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger = field(default_factory=lambda: Ledger(since=utc_now()))
     wanted: dict[str, float] = field(default_factory=dict)
     last: Command | None = None
     suspicion: str = ""

@@ -33,6 +33,8 @@ class Ledger:
     """The ids of the last commands, oldest first."""
     newest: dict[str, datetime] = field(default_factory=dict)
     """`at` of the newest command of each source."""
+    since: datetime | None = None
+    """When this ledger was begun: what was sent before may have been obeyed before, nobody remembers."""
     authority: Authority | None = None
     source: str = ""
     until: datetime | None = None
@@ -100,11 +102,17 @@ def _out_of_time(command: Command, ledger: Ledger, now: datetime) -> Refusal | N
         return Refusal(f"clock_skew: it comes from {(command.at - now).total_seconds():.1f} s in the future")
     if command.until - command.at > LONGEST:
         return Refusal(f"too_long: a command is valid for at most {LONGEST.total_seconds():.0f} s and then sent again")
+    return _seen_before(command, ledger)
+
+
+def _seen_before(command: Command, ledger: Ledger) -> Refusal | None:
     if command.id in ledger.seen:
         return Refusal("duplicate: this id was obeyed before")
     newest = ledger.newest.get(command.source)
     if newest is not None and command.at < newest:
         return Refusal(f"out_of_order: {command.source} has sent a newer command")
+    if ledger.since is not None and command.at < ledger.since:
+        return Refusal("before_start: it was sent before this bridge began, and may have been obeyed already")
     return None
 
 

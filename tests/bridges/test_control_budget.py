@@ -74,6 +74,16 @@ async def test_a_watchdog_that_wants_writes_is_fed(start: Start) -> None:
     assert bench.part.counts["fed_pcs"] >= 3
 
 
+async def test_a_watchdog_that_wants_the_setpoint_again_gets_it(start: Start) -> None:
+    bench = await start(profiles=pws2({"seconds": 2.0, "fed_by": "setpoint"}))
+    await bench.outcome((await bench.command(values={"p_set": 20_000.0})).id, "verified")
+    await asyncio.sleep(3)
+    assert bench.simulated.world.plant.pcs.p_set == 20_000
+    assert len(bench.writes(DOG)) == 1, "armed once"
+    assert set(bench.writes(P_SET)) == {(200,)}
+    assert 4 <= len(bench.writes(P_SET)) <= 10
+
+
 async def test_a_heartbeat_counts_up(start: Start) -> None:
     bench = await start(profiles=pws2({"seconds": 2.0, "fed_by": "write", "heartbeat": BEAT}))
     await asyncio.sleep(2.5)

@@ -65,6 +65,13 @@ def test_retained_and_read_only_are_refused_before_anything_else() -> None:
     assert watched.reason.startswith("read_only")
 
 
+def test_what_was_sent_before_the_bridge_began_is_not_obeyed_again() -> None:
+    reborn = Ledger(since=NOON + timedelta(seconds=1))
+    no = refusal(command(), False, POST, reborn, NOON + timedelta(seconds=2))
+    assert no is not None
+    assert no.reason.startswith("before_start")
+
+
 def test_the_same_source_may_weaken_its_own_claim() -> None:
     ledger = Ledger()
     ledger.remember(command(authority=Authority.OPERATOR, at=NOON - timedelta(seconds=1)))
