@@ -154,30 +154,42 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    from runtime.log import set_up  # noqa: PLC0415
+
     env = _environment(getattr(parsed, "env", None))
     if parsed.command in SERVICES and getattr(parsed, "what", None) is None:
         return _serve(parsed, env)
+    if parsed.command == "up":
+        from joulebus import up  # noqa: PLC0415
+
+        return asyncio.run(up.run(up.Wish(parsed.site, parsed.simulate, parsed.page, parsed.health_from), env))
+    if parsed.command == "demo":
+        from joulebus import demo  # noqa: PLC0415
+
+        wish = demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json)
+        return asyncio.run(demo.run(wish))
+    set_up(parsed.command, "WARNING")
+    return _short(parsed, env)
+
+
+def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
+    """What does one thing and ends."""
     match parsed.command:
-        case "up":
-            from joulebus import up  # noqa: PLC0415
+        case "scan":
+            from joulebus.scan import scan, target  # noqa: PLC0415
 
-            return asyncio.run(up.run(up.Wish(parsed.site, parsed.simulate, parsed.page, parsed.health_from), env))
-        case "demo":
-            from joulebus import demo  # noqa: PLC0415
+            return asyncio.run(scan(*target(parsed.address, parsed.units)))
+        case "commission":
+            from joulebus import commission  # noqa: PLC0415
+            from runtime.settings import read_settings  # noqa: PLC0415
+            from schemas.site import load_site  # noqa: PLC0415
 
-            wish = demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json)
-            return asyncio.run(demo.run(wish))
-    if parsed.command == "scan":
-        from joulebus.scan import scan, target  # noqa: PLC0415
+            return commission.run(load_site(parsed.site), read_settings("admin", env), parsed.report, yes=parsed.yes)
+        case "export" | "gaps" | "journal" | "archive" | "backup":
+            from joulebus import look  # noqa: PLC0415
 
-        return asyncio.run(scan(*target(parsed.address, parsed.units)))
-    if parsed.command == "commission":
-        from joulebus import commission  # noqa: PLC0415
-        from runtime.settings import read_settings  # noqa: PLC0415
-        from schemas.site import load_site  # noqa: PLC0415
-
-        return commission.run(load_site(parsed.site), read_settings("admin", env), parsed.report, yes=parsed.yes)
-    from joulebus import commands, look  # noqa: PLC0415
+            return look.run(parsed, env)
+    from joulebus import commands  # noqa: PLC0415
 
     short: dict[str, Callable[[], int]] = {
         "check": lambda: commands.check(parsed.site),
@@ -187,7 +199,6 @@ def _run(parsed: argparse.Namespace) -> int:
         "outbox": lambda: commands.outbox(parsed.file, parsed.site, env),
         "docs": lambda: commands.docs(parsed.folder),
     }
-    short |= dict.fromkeys(("export", "gaps", "journal", "archive", "backup"), lambda: look.run(parsed, env))
     return short[parsed.command]()
 
 
