@@ -13,10 +13,10 @@ demo: .venv/demo     ## a battery site that lives on measured data, with its pag
 setup: .venv/demo .venv/test ## prepare all that `make demo` and `make test` need
 
 test: .venv/test     ## all tests: real broker, MariaDB, Modbus, browser
-	$(V)/pytest -q -n 4 --dist worksteal $(ARGS)
+	$(V)/pytest -q -n 6 --dist worksteal $(ARGS)
 
 test-fast: .venv/test ## only what takes no longer than a moment
-	$(V)/pytest -q -n 4 --dist worksteal -m "not slow" $(ARGS)
+	$(V)/pytest -q -n 6 --dist worksteal -m "not slow" $(ARGS)
 
 chaos: .venv/test    ## random faults on real processes, three seeds of 40 s: the table of docs/guarantees.md
 	JOULEBUS_CHAOS=full $(V)/pytest -q tests/chaos/test_chaos.py::test_chaos $(ARGS)
