@@ -261,7 +261,16 @@ def _dispatch(state: State, now: Moment) -> View | None:
         "limited_by": [limit.model_dump(mode="json") for limit in word.limited_by],
         "source": word.source,
         "reason": word.reason,
+        "why": _why(state, now),
     }
+
+
+def _why(state: State, now: Moment) -> str:
+    """Dispatch's own word on what it does; it says it with each sign of life: `auto: 0.0 kW, rests: ...`."""
+    said = state.services.get("dispatch")
+    if said is None or not alive(state, "dispatch", now):
+        return ""
+    return said.word.detail.partition(", ")[2]
 
 
 def _measured(word: Outcome) -> float | None:

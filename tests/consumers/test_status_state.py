@@ -334,3 +334,11 @@ def test_the_peak_of_a_window_long_gone_is_not_shown(state: State) -> None:
     state.peak = Peak(month=90e3, window=40e3, ends=NOON + timedelta(minutes=15), minutes=15)
     assert view(state, at(60))["peak"]["month"] == 90e3
     assert view(state, at(31 * 60))["peak"] is None
+
+
+def test_dispatch_says_in_its_own_words_why_it_rests(state: State) -> None:
+    hear(state, 0, OUTCOME, outcome(0, OutcomeState.VERIFIED), device="pcs1")
+    status = ONLINE.model_copy(update={"detail": "auto: 0.0 kW, rests: the BMS is silent for 9 s"})
+    hear(state, 0, SERVICE_STATUS, status, service="dispatch")
+    assert view(state, at(1))["dispatch"]["why"] == "rests: the BMS is silent for 9 s"
+    assert view(state, at(60))["dispatch"]["why"] == "", "what a dead service said last is no reason"

@@ -176,7 +176,7 @@ function drawDispatch({ dispatch, plan, mode }) {
   if (!dispatch) say($("wanted"), "No command heard yet");
   else if (!now) say($("wanted"), `No command for ${age(dispatch.age)}`);
   else say($("wanted"), ["applied", "verified", "limited"].includes(dispatch.state) ? dispatch.action ?? direction(dispatch.applied ?? 0) : `Last command: ${dispatch.state.replace("_", " ")}`);
-  say($("because"), [now && dispatch.reason, mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
+  say($("because"), [now && dispatch.reason, now && dispatch.why || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
   const money = (amount) => `${number(amount, 2)} ${plan.currency}`;
