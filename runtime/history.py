@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime import points, resolution, rollups
 from runtime.rollups import Bucket
+from schemas.flows import Flows
 from schemas.messages import Alarm, Plan, Value
 from schemas.tables import alarm, dirty, flow, gap, plan, telemetry
 from schemas.units import Quality
@@ -27,20 +28,6 @@ class Counts:
     """Different (device, epoch, seq): what a bridge calls one sample."""
     instants: int
     """Different (device, at)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flows:
-    """Wh from where to where in the quarter of an hour that begins at `at`."""
-
-    at: datetime
-    pv_load: float
-    pv_battery: float
-    pv_grid: float
-    grid_load: float
-    grid_battery: float
-    battery_load: float
-    battery_grid: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +108,12 @@ class History:
         found = await self.buckets(site, device, point, start, end, "15m")
         return [(one.at, one.plus, one.minus) for one in found]
 
-    async def flows(self, site: str, start: datetime, end: datetime) -> list[Flows]:
-        """What went from where to where."""
+    async def flows(self, site: str, start: datetime, end: datetime) -> list[tuple[datetime, Flows]]:
+        """What went from where to where in each quarter of an hour, with the moment it begins."""
         asked = flow.c.site == site, *_within(flow.c, start, end)
-        columns = (column for column in flow.c if column.name != "site")
-        return [Flows(*row) for row in await self._rows(select(*columns).where(*asked).order_by(flow.c.at))]
+        columns = flow.c.at, *(flow.c[name] for name in Flows._fields)
+        rows = await self._rows(select(*columns).where(*asked).order_by(flow.c.at))
+        return [(at, Flows(*energies)) for at, *energies in rows]
 
     # --- now ---------------------------------------------------------------------------------------
 

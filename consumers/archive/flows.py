@@ -5,19 +5,7 @@ takes the PV first, the battery takes what is left of it, the grid gets the rest
 and feeds the grid, and the grid fills what is still missing.
 """
 
-from typing import NamedTuple
-
-
-class Flows(NamedTuple):
-    """Wh, never negative."""
-
-    pv_load: float
-    pv_battery: float
-    pv_grid: float
-    grid_load: float
-    grid_battery: float
-    battery_load: float
-    battery_grid: float
+from schemas.flows import Flows
 
 
 def flows(pv: float, imported: float, exported: float, discharged: float, charged: float) -> Flows:
