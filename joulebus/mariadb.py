@@ -1,10 +1,12 @@
 """A private MariaDB in a folder: for tests, benchmarks and a first try of the archive on it."""
 
+import contextlib
 import hashlib
 import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -22,14 +24,17 @@ class MariaDB(Server):
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.data = folder.resolve() / "data"
         self.password = secrets.token_hex(12)
+        # a server that starts removes every temporary table in its tmpdir, whosever it is: each has one of its own
+        tmpdir = folder.resolve() / "tmp"
+        tmpdir.mkdir(parents=True, exist_ok=True)
         if not self.data.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
             shutil.copytree(_template(), self.data)
         mariadbd = neighbours.mariadbd()
         port = port or free_port()
         options = [
             *_place(mariadbd.path),
             f"--datadir={self.data}",
+            f"--tmpdir={tmpdir}",
             "--socket=mariadb.sock",  # beside the data: a longer path may not fit a socket's 107 characters
             f"--port={port}",
             "--bind-address=127.0.0.1",
@@ -78,17 +83,16 @@ def _template() -> Path:
     template = neighbours.tools() / f"mariadb-empty-{hashlib.sha256(version).hexdigest()[:8]}"
     if template.is_dir():
         return template
-    part = template.with_name(f"{template.name}.{os.getpid()}")
     options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", *SMALL]
-    part.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(  # noqa: S603
-        [str(install.path), *_place(server.path), f"--datadir={part}", *options],
-        env=install.env,
-        check=True,
-        capture_output=True,
-    )
-    try:
-        part.rename(template)
-    except OSError:  # somebody else was quicker
-        shutil.rmtree(part)
+    template.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=template.parent, prefix="mariadb-") as part:
+        data = Path(part) / "data"
+        subprocess.run(  # noqa: S603
+            [str(install.path), *_place(server.path), f"--datadir={data}", *options],
+            env={**install.env, "TMPDIR": part},
+            check=True,
+            capture_output=True,
+        )
+        with contextlib.suppress(OSError):  # somebody else was quicker
+            data.rename(template)
     return template

@@ -406,9 +406,7 @@ async def test_stopped_under_load_it_ends_at_once_and_goes_on_where_it_was(
     assert "Traceback" not in archive.log.read_text()
 
 
-async def test_it_idles_in_less_than_80_mb_and_loads_nothing_it_does_not_need(
-    broker: Broker, archive: Archive, site_name: str
-) -> None:
+async def test_it_loads_nothing_it_does_not_need(broker: Broker, archive: Archive, site_name: str) -> None:
     await asyncio.to_thread(migrate, archive.database)
     archive.start()
     await ready(archive)
@@ -422,7 +420,6 @@ async def test_it_idles_in_less_than_80_mb_and_loads_nothing_it_does_not_need(
         await until(all_confirmed)
     assert archive.process is not None
     process = psutil.Process(archive.process.pid)
-    assert process.memory_info().rss < 80e6
     files = {Path(mapped.path).name for mapped in process.memory_maps()}
     assert not [name for name in files if name.startswith(("_multiarray", "libscipy"))]
     assert ("asyncmy" in " ".join(map(str, process.memory_maps()))) == archive.database.startswith("mariadb")
