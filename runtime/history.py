@@ -89,8 +89,8 @@ class History:
     ) -> list[tuple[datetime, float]]:
         """Every good number of a point as it was measured, oldest first."""
         rows = await self._rows(points.found((site, device, point), start, end, sqlite=self._sqlite))
-        read = points.number
-        return [(at.replace(tzinfo=UTC), value) for at, letters in rows if (value := read(letters)) is not None]
+        read, moment = points.number, datetime.fromisoformat
+        return [(moment(at), value) for at, letters in rows if (value := read(letters)) is not None]
 
     async def values(
         self, site: str, device: str, point: str, start: datetime, end: datetime
@@ -98,8 +98,8 @@ class History:
         """Every good value of a point, also where it is the name of a state."""
         place, whole = (site, device, point), points.WHOLE
         rows = await self._rows(points.found(place, start, end, sqlite=self._sqlite, letters=whole))
-        read = points.value
-        return [(at.replace(tzinfo=UTC), value) for at, letters in rows if (value := read(letters)) is not None]
+        read, moment = points.value, datetime.fromisoformat
+        return [(moment(at), value) for at, letters in rows if (value := read(letters)) is not None]
 
     async def energy(
         self, site: str, device: str, start: datetime, end: datetime, point: str = "p"

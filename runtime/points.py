@@ -9,11 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
-    DateTime,
     Double,
     Integer,
-    LargeBinary,
     Select,
     String,
     and_,
@@ -21,6 +20,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -42,30 +42,42 @@ Place = tuple[str, str, str]
 
 
 def found(place: Place, start: datetime, end: datetime, *, sqlite: bool, letters: int = NUMBER) -> Select[Any]:
-    """Moments (UTC, without their zone) and the text of the value, which `number` and `value` understand."""
+    """Moments as ISO 8601 and the text of the value, which `number` and `value` understand."""
     site, device, point = place
+    text_of = behind(telemetry.c.points, point, letters, sqlite=sqlite)
+    if letters == NUMBER and not sqlite:  # a number ends at the comma, which MariaDB finds sooner than Python
+        text_of = func.substring_index(text_of, ",", 1, type_=NullType())
     return (
-        select(type_coerce(telemetry.c.at, DateTime()), behind(telemetry.c.points, point, letters, sqlite=sqlite))
+        select(iso(telemetry.c.at), text_of)
         .where(telemetry.c.site == site, telemetry.c.device == device, *within(start, end), good(point))
         .order_by(telemetry.c.at)
     )
 
 
-def behind(points: ColumnElement[Any], point: str, letters: int, *, sqlite: bool) -> ColumnElement[Any]:
+def iso(at: Column[datetime]) -> ColumnElement[str]:
+    """A moment as the text it is, for `datetime.fromisoformat`: a third of the time of the driver's own reading."""
+    return type_coerce(at, String) + "+00:00"
+
+
+def behind(points: Column[Any], point: str, letters: int, *, sqlite: bool) -> ColumnElement[Any]:
     """What stands behind a point's name; what begins with `{`, or is empty, does not have it."""
     key = f'"{point}":'
     if sqlite:
         begins = func.instr(points, key, type_=Integer)
         return case((begins > 0, func.substr(points, begins + len(key), letters)), else_=literal("")).label("found")
-    # one search through the bytes; each costs as much as all the rest
-    return func.left(func.substring_index(cast(points, LargeBinary), key, -1), letters, type_=NullType())
+    # one search through the bytes; CONVERT takes them as they lie, where CAST would copy them: half the time
+    raw: ColumnElement[bytes] = literal_column(f"CONVERT({points.table.name}.{points.name} USING binary)")
+    return func.left(func.substring_index(raw, key, -1), letters, type_=NullType())
 
 
 def number(letters: str | bytes) -> float | None:
     """The number a text begins with, if it is one."""
-    end = letters.find(b"," if isinstance(letters, bytes) else ",")  # type: ignore[arg-type]  # both are bytes, or text
     try:
-        return float(letters[:end] if end >= 0 else letters.rstrip(b"}" if isinstance(letters, bytes) else "}"))  # type: ignore[arg-type]
+        return float(letters)  # nearly always nothing else is there
+    except ValueError:
+        words = letters.decode(errors="replace") if isinstance(letters, bytes) else letters
+    try:
+        return float(words.partition(",")[0].rstrip("}"))
     except ValueError:
         return None
 

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, select
 
-from runtime.points import Place, behind
+from runtime.points import Place, behind, iso
 from schemas.tables import rollup_1h, rollup_1m, rollup_15m
 
 TABLES = {"15m": rollup_15m, "1h": rollup_1h}
@@ -18,8 +17,7 @@ _LONGEST = 250
 _decode = json.JSONDecoder().raw_decode
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """A point's good numbers in one interval."""
 
     at: datetime
@@ -49,9 +47,9 @@ def question(place: Place, start: datetime, end: datetime, resolution: str, *, s
     c = TABLES.get(resolution, rollup_1m).c
     where = c.site == site, c.device == device, c.at >= start, c.at < end
     if resolution == "1m":
-        return select(c.at, behind(c.points, point, _LONGEST, sqlite=sqlite)).where(*where).order_by(c.at)
+        return select(iso(c.at), behind(c.points, point, _LONGEST, sqlite=sqlite)).where(*where).order_by(c.at)
     columns = (c[name] for name in _COLUMNS)
-    return select(c.at, *columns).where(*where, c.point == point).order_by(c.at)
+    return select(iso(c.at), *columns).where(*where, c.point == point).order_by(c.at)
 
 
 def newest(place: Place, start: datetime, end: datetime, resolution: str) -> Select[Any]:
@@ -64,9 +62,10 @@ def newest(place: Place, start: datetime, end: datetime, resolution: str) -> Sel
 
 def bucket(row: Any) -> Bucket | None:  # noqa: ANN401  # a row of either shape
     """The interval of a row; None in a minute that does not have the point."""
+    at = datetime.fromisoformat(row[0])
     if len(row) > 2:
-        return Bucket(*row)
-    at, letters = row
+        return Bucket(at, *row[1:])
+    letters = row[1]
     words = letters.decode() if isinstance(letters, bytes) else letters
     if not words.startswith("["):
         return None
