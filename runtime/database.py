@@ -57,6 +57,8 @@ def describe(url: str) -> str:
 async def check_schema(engine: AsyncEngine) -> None:
     """Raises Trouble when the database cannot be reached or does not have the newest migration."""
     where = describe(str(engine.url))
+    if not _is_there(engine):
+        raise Trouble(f"the database {where} is empty; run: joulebus migrate")
     try:
         async with engine.connect() as connection:
             found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all()
@@ -68,6 +70,11 @@ async def check_schema(engine: AsyncEngine) -> None:
         raise Trouble(f"the database {where} is empty; run: joulebus migrate")
     if found != [REVISION]:
         raise Trouble(f"the database {where} has the migration {found[0]}, {REVISION} is needed; run: joulebus migrate")
+
+
+def _is_there(engine: AsyncEngine) -> bool:
+    """SQLite makes a file for whoever connects: to look must not make one."""
+    return engine.dialect.name != "sqlite" or Path(engine.url.database or "").is_file()
 
 
 def code(wrong: BaseException) -> int:

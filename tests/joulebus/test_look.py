@@ -57,6 +57,16 @@ def joulebus(capsys: pytest.CaptureFixture[str]) -> Joulebus:
     return run
 
 
+@pytest.mark.parametrize("words", [["gaps"], ["journal", "verify"], ["archive", "status"]])
+def test_who_only_looks_makes_no_database(
+    words: list[str], joulebus: Joulebus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOULEBUS_DATABASE", f"sqlite+aiosqlite:///{tmp_path}/none.db")
+    code, said = joulebus(*words)
+    assert (code, "is empty; run: joulebus migrate" in said) == (1, True), said
+    assert list(tmp_path.iterdir()) == []
+
+
 def write(url: str, *rows: tuple[Any, dict[str, Any]], said: list[tuple[topics.Topic[Any], str, Any]]) -> None:
     async def work() -> None:
         database = engine(url)
