@@ -157,6 +157,13 @@ class Judge:
         return True
 
 
+def stand_in(
+    values: Mapping[str, Value], quality: Mapping[str, Quality], substitute: Mapping[str, float]
+) -> tuple[dict[str, Value], dict[str, Quality]]:
+    """The reading of a device with what a person put in place of some points. Never good: nothing is steered by it."""
+    return {**values, **substitute}, {**quality, **dict.fromkeys(substitute, Quality.SUBSTITUTED)}
+
+
 def _is_analog(point: Point) -> bool:
     return point.type != "text" and not (point.enum or point.first or point.flags)
 

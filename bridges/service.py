@@ -18,7 +18,7 @@ from bridges.device import Field
 from bridges.docket import Say
 from bridges.modbus import Declined, Line, Unreachable
 from bridges.outgoing import Outgoing
-from bridges.quality import Judge
+from bridges.quality import Judge, stand_in
 from bridges.spool import Spool
 from runtime.bus import Bus, Heard
 from runtime.part import Part
@@ -159,6 +159,8 @@ class Bridge:
         one.failures, one.reason = 0, ""
         now = time.monotonic()
         quality = self._judges[one.device.name].judge(values, one.raw, now)
+        if one.device.substitute:
+            values, quality = stand_in(values, quality, one.device.substitute)
         sample = self.outgoing.put(one.device.name, values, quality)
         self.board.note(one.device.name, sample, now)
         if not known:  # its models are known only now

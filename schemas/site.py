@@ -40,6 +40,10 @@ class Device(Shape):
     """W; a pcs and a pv need it."""
     rated_apparent_power: VoltAmperes | None = Field(default=None, gt=0)
     """VA; the rated power when left out."""
+    substitute: dict[Name, Number] = {}
+    """Values put in place of what the device reads, for a sensor that is broken until somebody repairs it, such as
+    `{ t_cab = 25.0 }`. Published with the quality `substituted`: shown and archived, but no limit, alarm or plan is
+    made from them."""
 
     @property
     def endpoint(self) -> tuple[str, int]:
@@ -263,6 +267,9 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     for device in site.device:
         if profiles[device.name].kind in (Kind.PCS, Kind.PV) and device.rated_power is None:
             raise Trouble(f"{path}: device {device.name!r}: rated_power (W) is missing")
+        points = profiles[device.name].points
+        for point in device.substitute.keys() - points.keys():
+            raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))
     for name, side in (("import", site.prices.import_), ("export", site.prices.export)):
         if side.day_ahead and not (site.tariff_path.parent / side.day_ahead.file).is_file():
             raise Trouble(f"{site.tariff_path}: {name}.day_ahead.file: {side.day_ahead.file} does not exist")

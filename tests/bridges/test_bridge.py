@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from schemas.messages import Action, DeviceState, Outcome
+from schemas.site import load_site
 from schemas.topics import COMMAND, DEVICE_STATUS, META, OUTCOME, TELEMETRY
 from schemas.units import Kind, Quality, utc_now
-from tests.bridges.conftest import Bench, Start
+from tests.bridges.conftest import DEMO, Bench, Start
 
 P_SET = 135
 """Register of the Sinexcel's active power setpoint, 100 W a step."""
@@ -154,6 +155,22 @@ async def test_a_battery_that_says_nothing_is_not_used(start: Start) -> None:
     switched = utc_now()
     back = await bench.hears.until(DEVICE_STATUS, lambda one: one.at > switched, 15, device="bms")
     assert back.state is DeviceState.ONLINE
+
+
+async def test_what_a_person_put_in_place_of_a_value_is_shown_and_steers_nothing(start: Start) -> None:
+    stands_in = {"soc": 50.0, "cycles": 7.0}
+    devices = [
+        device.model_copy(update={"substitute": stands_in}) if device.name == "bms" else device
+        for device in load_site(DEMO).device
+    ]
+    bench = await start(soc=70.0, device=devices)
+    sample = await bench.hears.until(TELEMETRY, device="bms")
+    assert {point: sample.values[point] for point in stands_in} == stands_in
+    assert sample.quality == dict.fromkeys(stands_in, Quality.SUBSTITUTED)
+    said = await bench.hears.until(DEVICE_STATUS, lambda one: one.state is DeviceState.DEGRADED, device="bms")
+    assert "soc substituted" in said.reason
+    limited = await bench.outcome((await bench.command(values={"p_set": 20_000.0})).id, "applied")
+    assert (limited.applied, limited.limited_by[-1].source) == ({"p_set": 0.0}, "bms:soc_missing")
 
 
 async def test_a_silent_device_does_not_hold_up_the_others(start: Start) -> None:

@@ -42,6 +42,11 @@ def test_a_good_site_file_is_called_good(site: Path, capsys: pytest.CaptureFixtu
         ("energy = 200_000", "energy = 0", r"battery\.energy: .*greater than 0"),
         ("rated_power = 100_000", "rated_power = -5", r"rated_power: .*greater than 0"),
         ("rated_power = 150_000", "", r"device 'pv': rated_power \(W\) is missing"),
+        (
+            "rated_power = 150_000",
+            "rated_power = 150_000\nsubstitute = { t_cabb = 25.0 }",
+            r"device 'pv': substitute\.t_cabb does not exist; did you mean 't_cab'",
+        ),
         ("127.0.0.1:15022", "127.0.0.1:15021", r"device 'bms' and device 'pcs' share tcp://127\.0\.0\.1:15021 unit 1"),
         ('"sunspec_pv"', '"sunspec_pvv"', r"profile 'sunspec_pvv' does not exist; did you mean 'sunspec_pv'"),
         ('meter = "meter"', 'meter = "metre"', r"grid\.meter names device 'metre'; there is: bms, meter, pcs, pv"),
