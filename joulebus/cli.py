@@ -5,10 +5,11 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from joulebus.parts import SERVICES, Service
 from schemas.troubles import Trouble
 
 EPILOG = """\
@@ -23,26 +24,6 @@ environment:
   JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
 Each can be read from a file instead: NAME_FILE, or all from one with --env. {role} stands for the part's name.
 """
-
-
-@dataclass(frozen=True)
-class Service:
-    """A part that runs until it is told to stop."""
-
-    says: str
-    health: int
-    """Default port of its health endpoint."""
-
-
-SERVICES = {
-    "simulate": Service("a whole site that does not exist: Modbus servers with physics behind them", 9180),
-    "bridge": Service("read the devices, publish telemetry, obey commands within the limits", 9181),
-    "archive": Service("store what is said on the bus", 9182),
-    "alarms": Service("judge the alarm rules", 9183),
-    "optimize": Service("plan the battery's next hours", 9184),
-    "dispatch": Service("turn the plan into commands, every two seconds", 9185),
-    "status": Service("the page for operators", 9186),
-}
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -20,8 +20,8 @@ from typing import Any
 
 from joulebus import neighbours
 from joulebus.broker import Secrets, prepare
-from joulebus.cli import SERVICES
 from joulebus.observer import Observer
+from joulebus.parts import SERVICES
 from joulebus.server import answers, free_port
 from joulebus.supervisor import Supervisor
 from joulebus.up import PARTS, command

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from joulebus.cli import SERVICES, build_parser, main
+from joulebus.cli import build_parser, main
+from joulebus.parts import SERVICES
 from tests.conftest import Broker
 
 REPOSITORY = Path(__file__).parents[2]

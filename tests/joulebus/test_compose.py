@@ -21,7 +21,8 @@ from jsonschema.protocols import Validator
 
 from joulebus import neighbours
 from joulebus.broker import SHIPPED, roles
-from joulebus.cli import SERVICES, build_parser
+from joulebus.cli import build_parser
+from joulebus.parts import SERVICES
 from runtime.settings import read_settings
 
 ROLES = roles()
