@@ -6,7 +6,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import aiomqtt
 
@@ -63,6 +63,11 @@ class Outgoing:
         """The archive has some samples."""
         self._confirmed.append((device, archived.epoch, archived.ranges))
         self._soon()
+
+    def dropped(self, device: str) -> list[tuple[datetime, datetime]]:
+        """The hours of which samples were given up because the outbox was full: first and last of each stretch."""
+        hours = self.spool.dropped_hours.get(device, ())
+        return [(_hour(first), _hour(last)) for first, last in hours]
 
     def flush(self) -> None:
         """Write the group down and send it. A full disk loses the proof of delivery, not the live values."""
@@ -160,3 +165,7 @@ class Outgoing:
         epoch, device, seq = key
         if not done.cancelled() and done.exception() is None and done.result() < 0x80:
             self.confirm(device, Archived(epoch=epoch, ranges=[(seq, seq)]))
+
+
+def _hour(number: int) -> datetime:
+    return datetime.fromtimestamp(number * 3600, UTC)

@@ -175,14 +175,14 @@ class Bridge:
         return f"{METER_SIGN_SUSPECT}: {suspect}" if suspect else ""
 
     def _tell(self, one: Field, state: DeviceState, reason: str) -> None:
-        """Say a device's state when it changes."""
-        said = self._said.get(one.device.name)
-        if said is not None and (said.state, said.reason) == (state, reason):
+        """Say a device's state when it changes, and when samples of another hour were given up."""
+        said, dropped = self._said.get(one.device.name), self.outgoing.dropped(one.device.name)
+        if said is not None and (said.state, said.reason, said.dropped) == (state, reason, dropped):
             return
         if said is None or said.state != state:
             log = self.part.log.info if state is DeviceState.ONLINE else self.part.log.warning
             log("%s is %s%s", one.device.name, state.value, f": {reason}" if reason else "")
-        status = DeviceStatus(at=utc_now(), state=state, reason=reason)
+        status = DeviceStatus(at=utc_now(), state=state, reason=reason, dropped=dropped)
         self._said[one.device.name] = status
         self._say(DEVICE_STATUS, status, one.device.name)
 
