@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import aiomqtt
 
 from bridges.spool import AGAIN, Key, Row, Spool
-from runtime.bus import Bus
+from runtime.bus import LARGEST, Bus
 from runtime.part import Part
 from schemas.messages import Archived, Telemetry, Value
 from schemas.topics import TELEMETRY
@@ -153,12 +153,25 @@ class Outgoing:
     def _post(self, key: Key, body: bytes, *, kept: bool) -> None:
         if self.bus is None:
             return
+        if len(body) > LARGEST:
+            self._refuse(key, len(body), kept=kept)
+            return
         with contextlib.suppress(aiomqtt.MqttError):
             confirmed = self.bus.post(TELEMETRY.at(site=self.part.site.site, device=key[1]), body)
             if kept:
                 self.spool.sent(key, time.monotonic())
             if kept and not self.part.site.archive:
                 confirmed.add_done_callback(lambda done: self._accepted(done, key))
+
+    def _refuse(self, key: Key, size: int, *, kept: bool) -> None:
+        """The broker would cut the connection, again and again, and nothing else would get through."""
+        epoch, device, seq = key
+        if not self.part.counts["too_large_samples"]:
+            self.part.log.warning("a sample of %s has %d bytes: more than %d cannot be sent", device, size, LARGEST)
+        self.part.counts["too_large_samples"] += 1
+        if kept:
+            self.spool.sent(key, time.monotonic())  # nobody tries it again until it is forgotten
+            self.confirm(device, Archived(epoch=epoch, ranges=[(seq, seq)]))
 
     def _accepted(self, done: "asyncio.Future[int]", key: Key) -> None:
         """Without an archive the broker's word is all there is."""

@@ -97,8 +97,6 @@ class Bus(aiomqtt.Client):
 
     async def send(self, address: str, payload: bytes, *, retain: bool = False, expiry: float | None = None) -> None:
         """The same for a payload that is made already."""
-        if len(payload) > LARGEST:
-            raise ValueError(f"{address}: {len(payload)} bytes are more than {LARGEST}, the most a message may have")
         properties = None
         if expiry is not None:
             properties = Properties(PacketTypes.PUBLISH)
@@ -117,8 +115,10 @@ class Bus(aiomqtt.Client):
     ) -> "asyncio.Future[int]":
         """Publish without waiting; the future gives the broker's reason code, or MqttError when the connection is lost.
 
-        Raises MqttError when there is no connection.
+        Raises MqttError when there is no connection, ValueError when it is too large to send.
         """
+        if len(payload) > LARGEST:
+            raise ValueError(f"{address}: {len(payload)} bytes are more than {LARGEST}, the most a message may have")
         sent = self._client.publish(address, payload, 1, retain, properties)
         if sent.rc != paho.MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(sent.rc, "not connected")
