@@ -163,3 +163,43 @@ async def _is_heard(seq: int, bridge: Bus, scada: Ear, site: str) -> None:
     now = m.Telemetry(at=datetime.now(UTC), epoch=EPOCH, seq=seq, values={"p": 1.0})
     await bridge.say(topics.TELEMETRY, now, site=site, device="meter")
     await scada.until(topics.TELEMETRY, lambda one: one.seq == seq, LIVE)
+
+
+async def test_of_two_with_one_name_one_ends_and_says_why_and_the_other_goes_on(
+    broker: Broker, site_name: str, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+    before = _connects(broker)
+    async with on(broker, url, site_name, tmp_path / "first") as first:
+        before += 1  # made room for it
+        first.start()
+        await ready(first)
+        second = Archive(broker, url, site_name, tmp_path / "second")
+        second.start()
+        assert first.process is not None
+        assert second.process is not None
+        try:
+            ended = await asyncio.to_thread(first.process.wait, 20)
+            assert ended != 0
+            assert "another archive of this site came to the broker with our name" in first.log.read_text()
+            await ready(second)
+            async with bus(broker, "bridge") as bridge:
+                await bridge.say(topics.TELEMETRY, sample(1), site=site_name, device="pcs")
+
+            async def stored() -> bool:
+                return await second.stored(site_name) == [(1, 1)]
+
+            await until(stored)
+            known = _connects(broker)
+            assert known - before <= 4, "each came, and came back once"
+            await asyncio.sleep(3)
+            assert second.process.poll() is None
+            assert _connects(broker) == known, "they do not push each other out again and again"
+        finally:
+            second.process.kill()
+            second.process.wait()
+
+
+def _connects(broker: Broker) -> int:
+    """How often an archive came to the broker."""
+    return broker.log.read_text(encoding="utf-8").count(" as archive (")
