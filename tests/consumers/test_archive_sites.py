@@ -69,6 +69,7 @@ async def test_two_sites_in_one_database_never_see_each_others(sites: Sites) -> 
     history = sites.history
 
     async def all_done() -> bool:
+        await asyncio.sleep(1)  # rollups are made each 10 s
         rolled = [await history.buckets(name, "pcs", "p", *SPAN, "1m") for name in sites.names]
         known = [await history.sequences(name, EPOCH) for name in sites.names]
         links = [(await verify(history.engine, name)).links for name in sites.names]
