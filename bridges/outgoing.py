@@ -6,12 +6,12 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import aiomqtt
 
 from bridges.spool import AGAIN, Key, Row, Spool
-from runtime.bus import Bus
+from runtime.bus import LARGEST, Bus
 from runtime.part import Part
 from schemas.messages import Archived, Telemetry, Value
 from schemas.topics import TELEMETRY
@@ -63,6 +63,11 @@ class Outgoing:
         """The archive has some samples."""
         self._confirmed.append((device, archived.epoch, archived.ranges))
         self._soon()
+
+    def dropped(self, device: str) -> list[tuple[datetime, datetime]]:
+        """The hours of which samples were given up because the outbox was full: first and last of each stretch."""
+        hours = self.spool.dropped_hours.get(device, ())
+        return [(_hour(first), _hour(last)) for first, last in hours]
 
     def flush(self) -> None:
         """Write the group down and send it. A full disk loses the proof of delivery, not the live values."""
@@ -148,6 +153,9 @@ class Outgoing:
     def _post(self, key: Key, body: bytes, *, kept: bool) -> None:
         if self.bus is None:
             return
+        if len(body) > LARGEST:
+            self._refuse(key, len(body), kept=kept)
+            return
         with contextlib.suppress(aiomqtt.MqttError):
             confirmed = self.bus.post(TELEMETRY.at(site=self.part.site.site, device=key[1]), body)
             if kept:
@@ -155,8 +163,22 @@ class Outgoing:
             if kept and not self.part.site.archive:
                 confirmed.add_done_callback(lambda done: self._accepted(done, key))
 
+    def _refuse(self, key: Key, size: int, *, kept: bool) -> None:
+        """The broker would cut the connection, again and again, and nothing else would get through."""
+        epoch, device, seq = key
+        if not self.part.counts["too_large_samples"]:
+            self.part.log.warning("a sample of %s has %d bytes: more than %d cannot be sent", device, size, LARGEST)
+        self.part.counts["too_large_samples"] += 1
+        if kept:
+            self.spool.sent(key, time.monotonic())  # nobody tries it again until it is forgotten
+            self.confirm(device, Archived(epoch=epoch, ranges=[(seq, seq)]))
+
     def _accepted(self, done: "asyncio.Future[int]", key: Key) -> None:
         """Without an archive the broker's word is all there is."""
         epoch, device, seq = key
         if not done.cancelled() and done.exception() is None and done.result() < 0x80:
             self.confirm(device, Archived(epoch=epoch, ranges=[(seq, seq)]))
+
+
+def _hour(number: int) -> datetime:
+    return datetime.fromtimestamp(number * 3600, UTC)

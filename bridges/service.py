@@ -4,7 +4,6 @@ The control loop never waits for broker, disk or archive: reading and guarding r
 """
 
 import asyncio
-import contextlib
 import random
 import time
 from dataclasses import dataclass, field
@@ -109,9 +108,7 @@ class Bridge:
         self.outgoing.spool.forget_sent()
         try:
             for one in self.fields:
-                await bus.say(META, one.meta(), site=self.site, device=one.device.name)
-                if one.device.name in self._said:
-                    await bus.say(DEVICE_STATUS, self._said[one.device.name], site=self.site, device=one.device.name)
+                await self._introduce(bus, one)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.outgoing.send_backlog(bus), name="bridge.backlog")
                 async for batch in bus.listen(*self._addresses()):
@@ -120,6 +117,16 @@ class Bridge:
                         self._take(heard, group)
         finally:
             self.outgoing.bus = None
+
+    async def _introduce(self, bus: Bus, one: Field) -> None:
+        """A word that is too large for the broker is left out: the readings go on. Raises Refused."""
+        name = one.device.name
+        try:
+            await bus.say(META, one.meta(), site=self.site, device=name)
+            if name in self._said:
+                await bus.say(DEVICE_STATUS, self._said[name], site=self.site, device=name)
+        except ValueError as wrong:
+            self.part.log.warning("not said: %s", wrong)
 
     @property
     def bus(self) -> Bus | None:
@@ -177,24 +184,29 @@ class Bridge:
         return f"{METER_SIGN_SUSPECT}: {suspect}" if suspect else ""
 
     def _tell(self, one: Field, state: DeviceState, reason: str) -> None:
-        """Say a device's state when it changes."""
-        said = self._said.get(one.device.name)
-        if said is not None and (said.state, said.reason) == (state, reason):
+        """Say a device's state when it changes, and when samples of another hour were given up."""
+        said, dropped = self._said.get(one.device.name), self.outgoing.dropped(one.device.name)
+        if said is not None and (said.state, said.reason, said.dropped) == (state, reason, dropped):
             return
         if said is None or said.state != state:
             log = self.part.log.info if state is DeviceState.ONLINE else self.part.log.warning
             log("%s is %s%s", one.device.name, state.value, f": {reason}" if reason else "")
-        status = DeviceStatus(at=utc_now(), state=state, reason=reason)
+        status = DeviceStatus(at=utc_now(), state=state, reason=reason, dropped=dropped)
         self._said[one.device.name] = status
         self._say(DEVICE_STATUS, status, one.device.name)
 
     def _say(self, topic: Topic[M], message: M, device: str) -> None:
         """Without waiting for the broker: it may be frozen, and the reading goes on. What a new connection must
         know is said again when it is made."""
-        if self.bus is not None:
-            with contextlib.suppress(aiomqtt.MqttError):
-                body = message.model_dump_json().encode()
-                self.bus.post(topic.at(site=self.site, device=device), body, retain=topic.retain)
+        if self.bus is None:
+            return
+        body = message.model_dump_json().encode()
+        try:
+            self.bus.post(topic.at(site=self.site, device=device), body, retain=topic.retain)
+        except ValueError as wrong:
+            self.part.log.warning("not said: %s", wrong)
+        except aiomqtt.MqttError:
+            pass
 
     # hearing -----------------------------------------------------------------------------------
 

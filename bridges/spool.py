@@ -23,6 +23,9 @@ AGAIN = 10.0
 OVERHEAD = 150
 """Bytes a row costs on the disk beside its body: key, index, share of a page."""
 
+REMEMBERED = 30 * 24
+"""Hours: so long it is remembered of which hours samples were given up. The archive asks no longer."""
+
 Key = tuple[str, str, int]
 """(epoch, device, seq)"""
 
@@ -34,6 +37,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE INDEX IF NOT EXISTS oldest ON outbox (at);
 CREATE TABLE IF NOT EXISTS counter (device TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dropped (device TEXT PRIMARY KEY, samples INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dropped_hour (device TEXT, hour INTEGER, PRIMARY KEY (device, hour)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS life (epoch TEXT NOT NULL, boot TEXT NOT NULL);
 """
 
@@ -58,6 +62,8 @@ class Spool:
     """And never more than half of what the disk has left when the bridge starts."""
     dropped: int = 0
     """Oldest rows given up because the outbox was full."""
+    dropped_hours: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """By device, the hours since 1970 of which rows were given up: first and last of each stretch."""
     epoch: str = ""
     _sent: dict[Key, float] = field(default_factory=dict)
     """When each row went out last, the oldest first."""
@@ -67,6 +73,7 @@ class Spool:
     _rows: int = 0
     _bytes: int = 0
     _seq: dict[str, int] = field(default_factory=dict)
+    _hours: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         try:
@@ -86,6 +93,7 @@ class Spool:
         ).fetchone()
         self.most_bytes = min(self.most_bytes, self._bytes + shutil.disk_usage(self.path.parent).free // 2)
         self.dropped = self._db.execute("SELECT coalesce(sum(samples), 0) FROM dropped").fetchone()[0]
+        self._read_hours()
 
     def _first_epoch(self) -> str:
         """A new one with a new file, and after a restart of the machine: a power cut may have taken the last
@@ -206,11 +214,13 @@ class Spool:
     def _drop(self) -> None:
         """The oldest go. On a full disk SQLite in WAL mode cannot even delete: the cap stays well below it."""
         rows, size, gone = self._rows - self.most_rows, self._bytes - self.most_bytes, []
-        oldest = self._db.execute("SELECT epoch, device, seq, length(body) FROM outbox ORDER BY at")
-        for *key, length in oldest:
+        hours: set[tuple[str, int]] = set()
+        oldest = self._db.execute("SELECT epoch, device, seq, length(body), at FROM outbox ORDER BY at")
+        for *key, length, at in oldest:
             if rows <= 0 and size <= 0:
                 break
             gone.append(((key[0], key[1], key[2]), length))
+            hours.add((key[1], int(at // 3600)))
             rows, size = rows - 1, size - length - OVERHEAD
         oldest.close()
         with _Transaction(self._db):
@@ -218,8 +228,25 @@ class Spool:
             self._db.executemany(sql, [key for key, _ in gone])
             sql = "INSERT INTO dropped VALUES (?, 1) ON CONFLICT (device) DO UPDATE SET samples = samples + 1"
             self._db.executemany(sql, [(key[1],) for key, _ in gone])
+            if fresh := hours - self._hours:
+                self._db.executemany("INSERT INTO dropped_hour VALUES (?, ?)", sorted(fresh))
+                oldest_hour = max(hour for _, hour in fresh) - REMEMBERED
+                self._db.execute("DELETE FROM dropped_hour WHERE hour < ?", (oldest_hour,))
         self.dropped += len(gone)
         self._forget(gone)
+        if fresh:
+            self._read_hours()
+
+    def _read_hours(self) -> None:
+        found: dict[str, list[tuple[int, int]]] = {}
+        self._hours = set(self._db.execute("SELECT device, hour FROM dropped_hour"))
+        for device, hour in sorted(self._hours):
+            known = found.setdefault(device, [])
+            if known and known[-1][1] == hour - 1:
+                known[-1] = (known[-1][0], hour)
+            else:
+                known.append((hour, hour))
+        self.dropped_hours = found
 
     def _forget(self, gone: Iterable[tuple[Key, int]]) -> None:
         for key, length in gone:

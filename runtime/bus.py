@@ -11,6 +11,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Generic
 
@@ -85,6 +86,7 @@ class Bus(aiomqtt.Client):
         self._inbox: deque[tuple[str, bytes, bool, int]] = deque()
         self._news = asyncio.Event()
         self._unconfirmed: dict[int, asyncio.Future[int]] = {}
+        self._looked_up: dict[str, asyncio.Future[bytes]] = {}
 
     async def say(self, topic: Topic[M], message: M | None, *, expiry: float | None = None, **place: str) -> None:
         """Publish and wait for the broker's PUBACK; None clears a retained topic.
@@ -97,8 +99,6 @@ class Bus(aiomqtt.Client):
 
     async def send(self, address: str, payload: bytes, *, retain: bool = False, expiry: float | None = None) -> None:
         """The same for a payload that is made already."""
-        if len(payload) > LARGEST:
-            raise ValueError(f"{address}: {len(payload)} bytes are more than {LARGEST}, the most a message may have")
         properties = None
         if expiry is not None:
             properties = Properties(PacketTypes.PUBLISH)
@@ -117,8 +117,10 @@ class Bus(aiomqtt.Client):
     ) -> "asyncio.Future[int]":
         """Publish without waiting; the future gives the broker's reason code, or MqttError when the connection is lost.
 
-        Raises MqttError when there is no connection.
+        Raises MqttError when there is no connection, ValueError when it is too large to send.
         """
+        if len(payload) > LARGEST:
+            raise ValueError(f"{address}: {len(payload)} bytes are more than {LARGEST}, the most a message may have")
         sent = self._client.publish(address, payload, 1, retain, properties)
         if sent.rc != paho.MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(sent.rc, "not connected")
@@ -160,6 +162,18 @@ class Bus(aiomqtt.Client):
         finally:
             subscribing.cancel()
 
+    async def retained(self, topic: Topic[M], seconds: float = 1.0, **place: str) -> M | None:
+        """What the broker keeps at an address nobody listens to yet; None when it keeps nothing valid."""
+        address = topic.at(**place)
+        found = self._looked_up[address] = asyncio.get_running_loop().create_future()
+        try:
+            await self.subscribe(address)
+            await asyncio.wait([found], timeout=seconds)
+            await self.unsubscribe(address)
+        finally:
+            del self._looked_up[address]
+        return _read(topic, found.result())[0] if found.done() else None
+
     def ack(self, batch: Iterable[Heard[Any]]) -> None:
         """Tell the broker that these are done with; it forgets them."""
         for heard in batch:
@@ -181,6 +195,11 @@ class Bus(aiomqtt.Client):
     # aiomqtt's callbacks, in the loop's thread --------------------------------------------------
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        found = self._looked_up.get(message.topic)
+        if found is not None and message.qos == 0:
+            if not found.done():
+                found.set_result(bytes(message.payload))
+            return
         # Kept as it came: a backlog of 50 000 must fit into memory, and paho's own object weighs 6 kB.
         self._inbox.append((message.topic, bytes(message.payload), message.retain, message.mid))
         self._news.set()
@@ -210,9 +229,9 @@ def not_let_in(wrong: BaseException) -> bool:
     return isinstance(wrong, aiomqtt.MqttCodeError) and _code(wrong) in _NOT_LET_IN
 
 
-def last_will(site: str, service: str) -> tuple[str, bytes]:
+def last_will(site: str, service: str, started: datetime) -> tuple[str, bytes]:
     """What the broker says for a service that died."""
-    offline = ServiceStatus(state="offline", detail="died or lost its connection")
+    offline = ServiceStatus(state="offline", started=started, detail="died or lost its connection")
     return SERVICE_STATUS.at(site=site, service=service), offline.model_dump_json().encode()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from runtime import points, resolution, rollups
 from runtime.rollups import Bucket
 from schemas.flows import Flows
-from schemas.messages import Alarm, Plan, Value
+from schemas.messages import Alarm, Plan, Step, Value
 from schemas.tables import alarm, dirty, flow, gap, plan, telemetry
 from schemas.units import Quality
 
@@ -41,6 +41,31 @@ class Gap:
     cause: str
     closed: datetime | None
     """When back-fill completed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Load and PV of a quarter of an hour, in W: as they were forecast before it began, and as they came."""
+
+    at: datetime
+    """When the quarter begins."""
+    made: datetime
+    """When this was believed."""
+    load: float
+    pv: float
+    measured_load: float | None = None
+    """None until it is measured."""
+    measured_pv: float | None = None
+
+    @property
+    def load_error(self) -> float | None:
+        """W; positive when more was forecast than came."""
+        return None if self.measured_load is None else self.load - self.measured_load
+
+    @property
+    def pv_error(self) -> float | None:
+        """The same for the PV."""
+        return None if self.measured_pv is None else self.pv - self.measured_pv
 
 
 class History:
@@ -139,6 +164,39 @@ class History:
         )
         return [Plan.model_validate_json(body) for (body,) in rows]
 
+    async def forecasts(
+        self,
+        site: str,
+        start: datetime,
+        end: datetime,
+        *,
+        known: datetime | None = None,
+        ahead: timedelta = timedelta(),
+    ) -> list[Forecast]:
+        """What was believed of each quarter of an hour in a span, oldest first; those nobody forecast are missing.
+
+        Out of the newest plan there was at `known`, and at least `ahead` before the quarter began.
+        """
+        came = dict(await self.flows(site, start, end))
+        first, last = rollups.whole(start, end, _QUARTER.seconds)
+        by, made, steps, found = first, first, dict[datetime, Step](), list[Forecast]()
+        for at in [first + n * _QUARTER for n in range((last - first) // _QUARTER)]:
+            moment = min(known or at, at - ahead)
+            if moment != by or not steps:
+                by, (made, steps) = moment, await self._believed(site, moment)
+            if at in steps:
+                measured = _measured(came[at]) if at in came else (None, None)
+                found.append(Forecast(at, made, steps[at].load, steps[at].pv, *measured))
+        return found
+
+    async def _believed(self, site: str, by: datetime) -> tuple[datetime, dict[datetime, Step]]:
+        """When the newest plan was made that was there at a moment, and its whole quarters."""
+        newest = select(plan.c.body).where(plan.c.site == site, plan.c.at <= by).order_by(plan.c.at.desc()).limit(1)
+        for (body,) in await self._rows(newest):
+            found = Plan.model_validate_json(body)
+            return found.at, {step.at: step for step in found.steps if step.seconds == _QUARTER.seconds}
+        return by, {}
+
     async def alarms(self, site: str, start: datetime, end: datetime) -> list[tuple[str, Alarm]]:
         """The changes of all alarms in this span with their names, oldest first."""
         rows = await self._rows(
@@ -220,11 +278,16 @@ class History:
             return list((await connection.execute(question)).all())
 
 
-_HOUR = timedelta(hours=1)
+_HOUR, _QUARTER = timedelta(hours=1), timedelta(minutes=15)
 
 
 def _within(columns: Any, start: datetime, end: datetime) -> tuple[ColumnElement[bool], ...]:  # noqa: ANN401
     return columns.at >= start, columns.at < end
+
+
+def _measured(one: Flows) -> tuple[float, float]:
+    """Mean load and PV (W) of a quarter of an hour."""
+    return 4 * (one.pv_load + one.grid_load + one.battery_load), 4 * (one.pv_load + one.pv_battery + one.pv_grid)
 
 
 def _good(points: str, quality: str | None) -> dict[str, Value]:

@@ -116,10 +116,11 @@ class Part:
 
     async def _once(self, work: Work, session: int, was_lost: bool) -> None:
         broker = self.settings.broker
-        will = last_will(self.site.site, self.name)
+        will = last_will(self.site.site, self.name, self.started)
         bus = Bus(broker, identifier=broker.user or f"{self.site.site}-{self.name}", will=will, session=session)
         async with asyncio.TaskGroup() as group, bus:
             if was_lost:
+                await self._give_way(bus)
                 self.log.info("the broker is back")
             self.ready = True
             self.patience = None
@@ -133,6 +134,17 @@ class Part:
                         offline = ServiceStatus(state="offline", at=utc_now(), detail="stopped")
                         await bus.say(SERVICE_STATUS, offline, site=self.site.site, service=self.name)
 
+    async def _give_way(self, bus: Bus) -> None:
+        """Raises Trouble when a younger one came with our name while we were away; two would cut each other off for
+        ever. Newer brokers say so (see taken_over), mosquitto 2.0.11 only closes the connection."""
+        last = await bus.retained(SERVICE_STATUS, site=self.site.site, service=self.name)
+        if last is not None and last.started is not None and last.started > self.started:
+            raise Trouble(self._rival)
+
+    @property
+    def _rival(self) -> str:
+        return f"another {self.name} of this site came to the broker with our name; each runs only once"
+
     async def _heartbeat(self, bus: Bus) -> None:
         while True:
             await bus.say(SERVICE_STATUS, self.status(), site=self.site.site, service=self.name)
@@ -141,7 +153,7 @@ class Part:
     def _give_up_if_hopeless(self, reason: BaseException, born: float) -> None:
         broker = self.settings.broker
         if taken_over(reason):
-            raise Trouble(f"another {self.name} of this site came to the broker with our name; each runs only once")
+            raise Trouble(self._rival)
         if self.patience is not None and not_let_in(reason):
             raise Trouble(f"the broker {broker} does not let us in: {reason}; check the user and the password")
         if self.patience is not None and time.monotonic() - born > self.patience:

@@ -70,6 +70,9 @@ class DeviceStatus(Message):
     at: Instant
     state: DeviceState
     reason: str = ""
+    dropped: list[tuple[Instant, Instant]] = []
+    """The hours of which the bridge's outbox gave up samples, past its cap: the beginnings of the first and the last
+    of each stretch."""
 
 
 class Telemetry(Message):

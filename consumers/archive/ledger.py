@@ -20,6 +20,7 @@ GRACE = timedelta(minutes=2)
 """An hour is looked at when what was on its way has come."""
 
 
+OUTBOX_CAP = "outbox_cap"
 SILENCE = timedelta(seconds=30)
 """Nothing from any device, though none is said to be offline: then it is the bridge."""
 
@@ -30,13 +31,19 @@ class Witness:
     def __init__(self, devices: list[str], now: datetime) -> None:
         self.devices, self.heard = devices, now
         self.seen: dict[tuple[str, datetime], str] = {}
+        self._dropped: dict[str, list[tuple[datetime, datetime]]] = {}
         self._offline: set[str] = set()
 
     def hear(self, device: str, said: DeviceStatus, now: datetime) -> None:
         """The bridge says how a device is."""
         self.look(now)
         (self._offline.add if said.state is DeviceState.OFFLINE else self._offline.discard)(device)
+        self._dropped[device] = said.dropped
         self.look(now)
+
+    def dropped(self, device: str, at: datetime) -> bool:
+        """Whether the bridge said that samples of this hour went past the cap of its outbox: these never come."""
+        return any(first <= at <= last for first, last in self._dropped.get(device, ()))
 
     def look(self, now: datetime) -> None:
         """What is so, now."""
@@ -94,7 +101,11 @@ class Ledger:
         complete = stored >= ENOUGH * expected
         known = gap.c.site == self.site.site, gap.c.device == device, gap.c.at == at
         before = (await connection.execute(select(gap.c.cause).where(*known))).scalar()
-        cause = before or ("" if complete else await self._cause(connection, device, at, end))
+        cause = before or ""
+        if not complete and self.witness.dropped(device, at):
+            cause = OUTBOX_CAP  # whatever was the matter then: without the cap they would have come later
+        elif not complete and not before:
+            cause = await self._cause(connection, device, at, end)
         row = {"site": self.site.site, "device": device, "at": at, "expected": expected, "stored": stored}
         return row | {"cause": cause, "closed": now if complete else None}
 

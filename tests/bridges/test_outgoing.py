@@ -105,6 +105,22 @@ async def test_a_full_disk_stops_neither_the_readings_nor_the_live_values(bench:
     assert [sample.seq for sample in bench.kept()] == [*range(1, len(bench.outgoing.spool) + 1)], "no gap either"
 
 
+async def test_a_sample_that_no_broker_takes_is_counted_and_holds_nobody_up(bench: Bench) -> None:
+    assert bench.outgoing.bus is not None
+    for _ in range(3):
+        bench.outgoing.put("bms", {"text": "x" * 300_000}, {})
+        bench.put(1.0)
+        bench.outgoing.flush()
+    backlog = asyncio.create_task(bench.outgoing.send_backlog(bench.outgoing.bus))
+    assert [sample.seq for sample in await heard(bench, 3)] == [1, 2, 3]
+    bench.put(2.0)
+    assert [sample.number("p") for sample in await heard(bench, 4)] == [1.0, 1.0, 1.0, 2.0]
+    assert not backlog.done()
+    backlog.cancel()
+    assert bench.outgoing.part.counts["too_large_samples"] == 3
+    assert {row.key[1] for row in bench.outgoing.spool.backlog(1e9)} == {"meter"}, "nobody tries them again"
+
+
 async def test_the_past_waits_while_the_line_is_slow(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bus, bench.outgoing.bus = bench.outgoing.bus, None
     assert bus is not None

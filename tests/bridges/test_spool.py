@@ -105,6 +105,25 @@ def test_the_cap_counts_bytes_too_and_remembers_what_it_cost(tmp_path: Path) -> 
     again.close()
 
 
+def test_it_remembers_of_which_hours_it_gave_up_samples(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "outbox.db", most_rows=1)
+    hours = [100, 100, 101, 102, 105, 106, 2000]
+    for hour in hours:
+        spool.keep([Row((spool.epoch, "meter", spool.next("meter")), hour * 3600 + 1799.9, b"x")])
+        if hour == 106:
+            assert spool.dropped_hours == {"meter": [(100, 102), (105, 105)]}
+            spool.close()
+            spool = Spool(tmp_path / "outbox.db", most_rows=1)
+            assert spool.dropped_hours == {"meter": [(100, 102), (105, 105)]}
+    assert spool.dropped_hours == {"meter": [(100, 102), (105, 106)]}
+    keep(spool)
+    keep(spool)
+    start = int(NOON.timestamp() // 3600)
+    assert spool.dropped_hours == {"meter": [(start, start)]}, "what the archive asks no longer is forgotten"
+    assert spool.dropped == len(hours) + 1
+    spool.close()
+
+
 def test_a_full_disk_is_said_and_ends(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "outbox.db")
     rows = [keep(spool, size=3000) for _ in range(5)]

@@ -93,8 +93,8 @@ async def plant(folder: Path, name: str) -> AsyncIterator[Plant]:
         database = mariadb.database()
         await asyncio.to_thread(migrate, database)
         await asyncio.to_thread(mariadb.stop)
-        for part in ("archive", "bridge"):
-            parts[part] = _part(part, folder, broker, database)
+        for kind in ("archive", "bridge"):
+            parts[kind] = part(kind, folder, broker, database)
         yield Plant(folder, simulated, broker, database, parts)
 
 
@@ -107,7 +107,7 @@ def _site_file(simulated: SimulatedSite) -> str:
     return text.replace("ramp = 50_000", "ramp = 1e9")
 
 
-def _part(name: str, folder: Path, broker: Broker, database: str) -> Server:
+def part(name: str, folder: Path, broker: Broker, database: str) -> Server:
     port = free_port()
     env = os.environ | {
         "JOULEBUS_BROKER": broker.url(name),

@@ -148,6 +148,45 @@ def test_what_cannot_be_exported_is_said_in_words(
     assert not list(tmp_path.glob("out*"))
 
 
+def test_a_parquet_file_has_types_moments_in_utc_and_exact_values(
+    joulebus: Joulebus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow as pa  # noqa: PLC0415  # 0.5 s that only this needs
+    from pyarrow import parquet  # noqa: PLC0415
+
+    url = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+    monkeypatch.setenv("JOULEBUS_DATABASE", url)
+    migrate(url)
+    write(url, said=samples())
+    out = tmp_path / "out.parquet"
+    places = [word for point in ("p", "state", "alarms") for word in ("--point", f"pcs.{point}")]
+    code, said = joulebus("export", *places, *SPAN, "--out", str(out))
+    assert (code, said) == (0, f"{out}: {3 * COUNT} rows of 3 points at raw\n")
+    table = parquet.read_table(out)
+    text = pa.string()
+    assert dict(zip(table.schema.names, table.schema.types, strict=True)) == {
+        "at": pa.timestamp("us", tz="UTC"), "device": text, "point": text, "value": pa.float64(), "state": text
+    }  # fmt: skip
+    rows = table.to_pylist()
+    power, state, alarms = (rows[n * COUNT : (n + 1) * COUNT] for n in range(3))
+    assert [row["value"] for row in power] == [n / 3 for n in range(COUNT)]
+    for some in (power, state, alarms):
+        assert [row["at"] for row in some] == [START + timedelta(seconds=10 * n, microseconds=n) for n in range(COUNT)]
+    assert {(row["device"], row["point"], row["state"]) for row in power} == {("pcs", "p", None)}
+    assert {(row["point"], row["value"], row["state"]) for row in state} == {("state", None, "running")}
+    assert {row["state"] for row in alarms} == {"hot low"}
+    assert sorted(one.name for one in tmp_path.glob("out*")) == ["out.parquet"]
+    numbers = dict.fromkeys(("low", "mean", "high", "last", "twa", "seconds", "plus", "minus"), 1 / 3)
+    row: dict[str, Any] = {"device": "pcs", "point": "p", "at": START, "samples": 90} | numbers
+    write(url, (insert(tables.rollup_15m), row | {"site": "demo"}), said=[])
+    assert joulebus("export", "--point", "pcs.p", *SPAN, "--resolution", "15m", "--out", str(out))[0] == 0
+    table = parquet.read_table(out)
+    assert table.to_pylist() == [row]
+    kinds = {name: table.schema.field(name).type for name in row}
+    assert kinds["samples"] == pa.int64()
+    assert {kinds[name] for name in numbers} == {pa.float64()}
+
+
 def test_without_pyarrow_parquet_says_what_to_install(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
     migrate(url)
