@@ -30,6 +30,12 @@ from schemas.topics import SERVICE_STATUS, TOPICS, M, Topic
 LARGEST = 250_000
 """Bytes of a payload. The broker's max_packet_size is above it: one oversize packet blocks its publisher for ever."""
 
+BEHIND = 600.0
+"""Seconds a subscription may take: the broker answers it only when all that a kept session held has been sent."""
+
+NOTHING_KEPT = 1.0
+"""Seconds after which a broker that granted a subscription, and sent nothing, keeps nothing there."""
+
 NO_SUBSCRIBER = 0x10
 TAKEN_OVER = 0x8E
 _NOT_LET_IN = {0x84, 0x85, 0x86, 0x87, 0x8A}
@@ -145,7 +151,7 @@ class Bus(aiomqtt.Client):
         Reads while it subscribes: the broker sends a kept session's backlog before it confirms the subscription.
         """
         wanted = [(address, _options(address)) for address in addresses]
-        subscribing = asyncio.ensure_future(self.subscribe(wanted, timeout=600))
+        subscribing = asyncio.ensure_future(self.subscribe(wanted, timeout=BEHIND))
         subscribing.add_done_callback(lambda _: self._news.set())
         asked = False
         try:
@@ -162,17 +168,28 @@ class Bus(aiomqtt.Client):
         finally:
             subscribing.cancel()
 
-    async def retained(self, topic: Topic[M], seconds: float = 1.0, **place: str) -> M | None:
-        """What the broker keeps at an address nobody listens to yet; None when it keeps nothing valid."""
+    async def retained(self, topic: Topic[M], **place: str) -> M | None:
+        """What the broker keeps at an address nobody listens to yet; None when it keeps nothing valid.
+
+        Raises MqttError when the connection is lost meanwhile.
+        """
         address = topic.at(**place)
         found = self._looked_up[address] = asyncio.get_running_loop().create_future()
+        asking = asyncio.ensure_future(self._look_up(address, found))
         try:
-            await self.subscribe(address)
-            await asyncio.wait([found], timeout=seconds)
-            await self.unsubscribe(address)
+            await asyncio.wait([asking, self._disconnected], return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise self._disconnected.exception() or aiomqtt.MqttError("disconnected")
+            await asking
         finally:
+            asking.cancel()
             del self._looked_up[address]
         return _read(topic, found.result())[0] if found.done() else None
+
+    async def _look_up(self, address: str, found: "asyncio.Future[bytes]") -> None:
+        await self.subscribe(address, timeout=BEHIND)
+        await asyncio.wait([found], timeout=NOTHING_KEPT)
+        await self.unsubscribe(address, timeout=BEHIND)
 
     def ack(self, batch: Iterable[Heard[Any]]) -> None:
         """Tell the broker that these are done with; it forgets them."""
