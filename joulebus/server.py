@@ -1,7 +1,8 @@
 """A server of one's own: started on a port of this machine, waited for, and ended by its process id."""
 
 import contextlib
-import random
+import itertools
+import os
 import shutil
 import signal
 import socket
@@ -20,10 +21,16 @@ class NotStarted(RuntimeError):
     """A server ended or stayed silent instead of answering; carries the end of its log."""
 
 
+PORTS, STRETCH = range(20_000, 32_000), 200
+"""Below those the system gives to outgoing connections."""
+_turn = itertools.count()
+
+
 def free_port() -> int:
-    """A port nobody listens on now, below those the system gives to outgoing connections: it is free tomorrow, too."""
+    """A port nobody listens on now, and that is free a moment later, too: each process walks a stretch of its own."""
+    first = PORTS.start + os.getpid() * STRETCH % len(PORTS)
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = first + next(_turn) % STRETCH
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -54,22 +54,28 @@ def describe(url: str) -> str:
         return re.sub(r"//[^@/]*@", "//***@", url)
 
 
+class Unmigrated(Trouble):
+    """The database is there, but its tables are not those this program was written for."""
+
+
 async def check_schema(engine: AsyncEngine) -> None:
-    """Raises Trouble when the database cannot be reached or does not have the newest migration."""
+    """Raises Unmigrated when the database does not have the newest migration, Trouble when it cannot be reached."""
     where = describe(str(engine.url))
     if not _is_there(engine):
-        raise Trouble(f"the database {where} is empty; run: joulebus migrate")
+        raise Unmigrated(f"the database {where} is empty; run: joulebus migrate")
     try:
         async with engine.connect() as connection:
             found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all()
     except (OSError, SQLAlchemyError) as wrong:
         if missing(wrong):
-            raise Trouble(f"the database {where} is empty; run: joulebus migrate") from None
+            raise Unmigrated(f"the database {where} is empty; run: joulebus migrate") from None
         raise unreachable(where, wrong) from wrong
     if not found:
-        raise Trouble(f"the database {where} is empty; run: joulebus migrate")
+        raise Unmigrated(f"the database {where} is empty; run: joulebus migrate")
     if found != [REVISION]:
-        raise Trouble(f"the database {where} has the migration {found[0]}, {REVISION} is needed; run: joulebus migrate")
+        raise Unmigrated(
+            f"the database {where} has the migration {found[0]}, {REVISION} is needed; run: joulebus migrate"
+        )
 
 
 def _is_there(engine: AsyncEngine) -> bool:

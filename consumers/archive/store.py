@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from consumers.archive import journal
 from consumers.archive.rollups import HOLD
 from consumers.archive.rows import Entry, dead
-from runtime.database import check_schema, code, describe, missing, unreachable
+from runtime.database import Unmigrated, check_schema, code, describe, missing, unreachable
 from schemas.tables import dead_letter, dirty, telemetry
 from schemas.troubles import Trouble
 from schemas.units import utc_now
@@ -61,11 +61,12 @@ class Store:
     async def open(self, patience: float = math.inf) -> None:
         """Returns when the database is there and has the newest migration.
 
-        Raises Trouble when that takes longer than `patience` seconds.
+        Raises Trouble when it cannot be reached for `patience` seconds. A migration is waited for: it was said what to
+        run, and meanwhile the broker keeps everything for us.
         """
         try:
-            async with asyncio.timeout(None if patience == math.inf else patience):
-                await self._persist(self._check)
+            async with asyncio.timeout(None if patience == math.inf else patience) as limit:
+                await self._persist(lambda: self._look(limit))
         except TimeoutError:
             raise Trouble(self.trouble or str(f"the database {self._where} does not answer")) from None
 
@@ -107,6 +108,13 @@ class Store:
     @property
     def _where(self) -> str:
         return describe(str(self.engine.url))
+
+    async def _look(self, limit: asyncio.Timeout) -> None:
+        try:
+            await self._check()
+        except Unmigrated:
+            limit.reschedule(None)
+            raise
 
     async def _check(self) -> None:
         await check_schema(self.engine)
