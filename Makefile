@@ -60,7 +60,7 @@ clean:               ## forget what was fetched and what the demo kept
 .venv/test: .venv/demo requirements-dev.txt
 	@echo "fetching the packages of requirements-dev.txt"
 	@$(V)/uv pip install -q --python $(V)/python --require-hashes -r requirements-dev.txt
-	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll
+	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll libfaketime
 	@touch $@
 
 .PHONY: help demo setup test test-fast chaos check docs lock up down clean

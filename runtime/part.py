@@ -28,6 +28,10 @@ from schemas.units import utc_now
 HEARTBEAT = 5.0
 """Seconds between two words of a service about itself. A reader that hears nothing for 12 s calls it dead."""
 
+SILENCE = 4.0
+"""Seconds the broker may owe an answer and say nothing at all until the line counts as dead: neither a cable that was
+pulled nor a frozen broker says so."""
+
 FIRST_WAIT, LONGEST_WAIT = 0.2, 3.0
 
 Work = Callable[[Bus], Coroutine[Any, Any, None]]
@@ -123,11 +127,15 @@ class Part:
                 self.log.info("the broker is back")
             self.ready = True
             self.patience = None
-            beat = group.create_task(self._heartbeat(bus), name=f"{self.name}.heartbeat")
+            beside = [
+                group.create_task(self._heartbeat(bus), name=f"{self.name}.heartbeat"),
+                group.create_task(self._notice_silence(bus), name=f"{self.name}.silence"),
+            ]
             try:
                 await work(bus)
             finally:
-                beat.cancel()
+                for job in beside:
+                    job.cancel()
                 with contextlib.suppress(aiomqtt.MqttError, Refused, TimeoutError):
                     async with asyncio.timeout(1):
                         offline = ServiceStatus(state="offline", at=utc_now(), detail="stopped")
@@ -137,6 +145,11 @@ class Part:
         while True:
             await bus.say(SERVICE_STATUS, self.status(), site=self.site.site, service=self.name)
             await asyncio.sleep(HEARTBEAT)
+
+    async def _notice_silence(self, bus: Bus) -> None:
+        await bus.silence(SILENCE)
+        self.ready = False  # at once: to leave a dead line takes a moment
+        raise aiomqtt.MqttError(f"it owes an answer and has said nothing for {SILENCE:.0f} s")
 
     def _give_up_if_hopeless(self, reason: BaseException, born: float) -> None:
         broker = self.settings.broker
