@@ -55,6 +55,7 @@ class Part:
     started: datetime = field(default_factory=utc_now)
     last_success: datetime | None = None
     health_port: int | None = None
+    _lost: bool = False
 
     def __post_init__(self) -> None:
         self.log = logging.getLogger(self.name)
@@ -99,18 +100,17 @@ class Part:
 
     async def _keep_connected(self, work: Work, session: int) -> None:
         """A new connection after each loss; one line when it is lost, one when it is back."""
-        wait, born, lost = FIRST_WAIT, time.monotonic(), False
+        wait, born = FIRST_WAIT, time.monotonic()
         while True:
             began = time.monotonic()
             try:
-                await self._once(work, session, was_lost=lost)
+                await self._once(work, session)
             except* aiomqtt.MqttError as wrong:
                 reason = _first(wrong)
                 self._give_up_if_hopeless(reason, born)
-                if not lost:
+                if not self._lost:
                     self.log.warning("lost the broker %s: %s", self.settings.broker, reason)
-                lost = True
-                self.ready = False
+                self._lost, self.ready = True, False
             except* Refused as wrong:
                 raise Trouble(str(_first(wrong))) from None
             else:
@@ -118,14 +118,14 @@ class Part:
             wait = FIRST_WAIT if time.monotonic() - began > LONGEST_WAIT else min(wait * 2, LONGEST_WAIT)
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
 
-    async def _once(self, work: Work, session: int, was_lost: bool) -> None:
+    async def _once(self, work: Work, session: int) -> None:
         broker = self.settings.broker
         will = last_will(self.site.site, self.name)
         bus = Bus(broker, identifier=broker.user or f"{self.site.site}-{self.name}", will=will, session=session)
         async with asyncio.TaskGroup() as group, bus:
-            if was_lost:
+            if self._lost:
                 self.log.info("the broker is back")
-            self.ready = True
+            self._lost, self.ready = False, True
             self.patience = None
             beside = [
                 group.create_task(self._heartbeat(bus), name=f"{self.name}.heartbeat"),
