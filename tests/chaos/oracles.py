@@ -13,7 +13,7 @@ from runtime.database import engine
 from runtime.history import Counts, History
 from schemas.topics import COMMAND_TTL
 from simulator.device import Written
-from tests.chaos.commander import TOO_MUCH, TTL, Commander
+from tests.chaos.commander import TOO_MUCH, Commander
 from tests.chaos.plant import Plant
 
 FULL = os.environ.get("JOULEBUS_CHAOS") == "full"
@@ -22,6 +22,10 @@ PATIENCE = 30.0
 """Seconds after the last part is back until everything must be stored (G1)."""
 CYCLES = 2 * 0.5 + 0.7
 """Two poll cycles of the pcs, and a loaded machine's delay."""
+NOTICED, RECOVERED = 6.0, 5.0
+"""Seconds until a broker that is lost shows, and from its return until it is used again."""
+LOADED = 1.0
+"""Seconds more for a loaded machine."""
 WATCHDOG = 10.0
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 P_SET, SCALE, RATED = 135, 100.0, 100_000.0
@@ -46,7 +50,7 @@ class Watch:
         away = plant.away["bridge"]
         late = []
         for at, power in self.seen:
-            valid = max((until for _, until in commander.given if until - TTL <= at), default=0.0)
+            valid = max((one.until for one in commander.given if one.at <= at), default=0.0)
             gone = max((began + WATCHDOG for began, end in away if began <= at <= end), default=0.0)
             back = max((end + COMMAND_TTL for _, end in away if end <= at), default=0.0)
             if power and at > max(valid, gone, back) + CYCLES:
@@ -100,7 +104,7 @@ def wrong_writes(written: list[Written], commander: Commander) -> tuple[list[flo
     strange = [
         power
         for at, power in powers
-        if power and not any(_asks(wish, power) and at <= until + CYCLES for wish, until in commander.given)
+        if power and not any(_asks(one.power, power) and at <= one.until + CYCLES for one in commander.given)
     ]
     return strange, [power for _, power in powers if abs(power) > RATED]
 

@@ -16,15 +16,12 @@ from schemas.messages import Telemetry
 from schemas.topics import TELEMETRY
 from schemas.units import utc_now
 from tests.chaos.commander import TTL
-from tests.chaos.oracles import CYCLES, FULL, moved, steered
+from tests.chaos.oracles import CYCLES, FULL, LOADED, NOTICED, RECOVERED, moved, steered
 from tests.chaos.plant import Plant, plant
 from tests.chaos.proxy import GOOD, Line, Proxy
 
 SILENT = 30.0 if FULL else 12.0
 """Seconds; longer than any command lives."""
-NOTICED, RECOVERED = 6.0, 5.0
-LOADED = 1.0
-"""Seconds more for a loaded machine."""
 
 SECONDS, TORN = (20.0, 20) if FULL else (5.0, 4)
 SLOW = Line(latency=0.3, rate=20_000)
