@@ -89,6 +89,8 @@ class Bus(aiomqtt.Client):
         self._news = asyncio.Event()
         self._unconfirmed: dict[int, asyncio.Future[int]] = {}
         self._words = 0
+        # in TLS 1.3 a client hears nothing but the end when its certificate is refused
+        self._doubt = f"; is {broker.cert} still valid, and its authority known there?" if broker.cert else ""
 
     async def say(self, topic: Topic[M], message: M | None, *, expiry: float | None = None, **place: str) -> None:
         """Publish and wait for the broker's PUBACK; None clears a retained topic.
@@ -212,7 +214,7 @@ class Bus(aiomqtt.Client):
     def _on_disconnect(self, *args: Any) -> None:  # noqa: ANN401  # passed on as it came
         super()._on_disconnect(*args)
         if not self._connected.done():  # aiomqtt would go on waiting for an answer that cannot come any more
-            self._connected.set_exception(aiomqtt.MqttError("the broker does not answer"))
+            self._connected.set_exception(aiomqtt.MqttError(f"the broker does not answer{self._doubt}"))
         self._news.set()
         for confirmed in [*self._unconfirmed.values()]:
             if not confirmed.done():

@@ -55,7 +55,8 @@ class Part:
     started: datetime = field(default_factory=utc_now)
     last_success: datetime | None = None
     health_port: int | None = None
-    _lost: bool = False
+    _lost: set[str] = field(default_factory=set)
+    """Why there is no connection since the last one: each reason that was said."""
 
     def __post_init__(self) -> None:
         self.log = logging.getLogger(self.name)
@@ -99,7 +100,7 @@ class Part:
                 _raise_first(job)
 
     async def _keep_connected(self, work: Work, session: int) -> None:
-        """A new connection after each loss; one line when it is lost, one when it is back."""
+        """A new connection after each loss; one line when it is lost, one for each new reason, one when it is back."""
         wait, born = FIRST_WAIT, time.monotonic()
         while True:
             began = time.monotonic()
@@ -108,9 +109,8 @@ class Part:
             except* aiomqtt.MqttError as wrong:
                 reason = _first(wrong)
                 self._give_up_if_hopeless(reason, born)
-                if not self._lost:
-                    self.log.warning("lost the broker %s: %s", self.settings.broker, reason)
-                self._lost, self.ready = True, False
+                self._say_lost(str(reason))
+                self.ready = False
             except* Refused as wrong:
                 raise Trouble(str(_first(wrong))) from None
             else:
@@ -125,7 +125,7 @@ class Part:
         async with asyncio.TaskGroup() as group, bus:
             if self._lost:
                 self.log.info("the broker is back")
-            self._lost, self.ready = False, True
+            self._lost, self.ready = set(), True
             self.patience = None
             beside = [
                 group.create_task(self._heartbeat(bus), name=f"{self.name}.heartbeat"),
@@ -159,6 +159,12 @@ class Part:
             raise Trouble(f"the broker {broker} does not let us in: {reason}; check the user and the password")
         if self.patience is not None and time.monotonic() - born > self.patience:
             raise Trouble(f"the broker {broker} cannot be reached: {reason}; is it running? JOULEBUS_BROKER says where")
+
+    def _say_lost(self, reason: str) -> None:
+        if reason not in self._lost:
+            words = "the broker %s is still away: %s" if self._lost else "lost the broker %s: %s"
+            self.log.warning(words, self.settings.broker, reason)
+        self._lost.add(reason)
 
     def _report(self) -> tuple[bool, dict[str, Any]]:
         words = self.status().model_dump(mode="json") | {"service": self.name, "site": self.site.site}
