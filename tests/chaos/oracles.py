@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
+
+from sqlalchemy import Select
 
 from runtime.database import engine
 from runtime.history import Counts, History
@@ -63,20 +66,25 @@ class Watch:
 
 
 @asynccontextmanager
-async def steered(site: Plant) -> AsyncIterator[tuple[Commander, Watch]]:
-    """The parts of a site run, somebody commands its battery, and somebody looks at it; in the end it is judged."""
-    await site.start(*(name for name, part in site.parts.items() if part.process is None))
+async def steered(site: Plant, *names: str) -> AsyncIterator[tuple[Commander, Watch]]:
+    """The parts of a site run (or these of them), somebody commands its battery, and somebody looks at it.
+
+    In the end it is judged.
+    """
+    names = names or tuple(site.parts)
+    await site.start(*(name for name in names if site.parts[name].process is None))
     commander, watch = Commander(site.broker.url("dispatch"), site.name, Random(1)), Watch()
     tasks = [asyncio.create_task(work) for work in (commander.work(), watch.work(site))]
     try:
         await moved(watch)
         yield commander, watch
-        await stored(site)
+        if "archive" in names:
+            await stored(site)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    assert site.dead() == []
+    assert not {*site.dead()} & {*names}
     assert wrong_writes(list(site.simulated.written), commander) == ([], []), commander.bad
     assert watch.unsafe(commander, site) == []
 
@@ -123,6 +131,15 @@ async def settled(plant: Plant) -> tuple[Counts, int, int]:
     counts = await history.counts(plant.name, LONG_AGO)
     await database.dispose()
     return counts, sum(last.values()), lost
+
+
+async def rows(site: Plant, question: Select[Any]) -> list[Any]:
+    """What the archive answers."""
+    database = engine(site.database)
+    async with database.connect() as connection:
+        found = list(await connection.execute(question))
+    await database.dispose()
+    return found
 
 
 def _within(ranges: list[tuple[int, int]], seq: int) -> int:

@@ -9,16 +9,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from bridges.outgoing import HISTORICAL
-from runtime.database import engine
 from schemas.tables import outcome, telemetry
 from tests.chaos.commander import TTL
-from tests.chaos.oracles import CYCLES, FULL, LOADED, NOTICED, RECOVERED, Watch, moved, steered
+from tests.chaos.oracles import CYCLES, FULL, LOADED, NOTICED, RECOVERED, Watch, moved, rows, steered
 from tests.chaos.plant import Plant, plant
 from tests.chaos.story import Fault
 from tests.conftest import Broker
@@ -35,7 +33,7 @@ async def test_while_the_broker_is_away_the_battery_rests_and_all_is_kept(tmp_pa
             gone, back = (datetime.now(UTC) - timedelta(seconds=ago) for ago in _ago(site))
             await moved(watch)
         late = gone + timedelta(seconds=LOADED), back - timedelta(seconds=HISTORICAL)
-        told = await _rows(site, select(telemetry.c.historical).where(telemetry.c.at.between(*late)))
+        told = await rows(site, select(telemetry.c.historical).where(telemetry.c.at.between(*late)))
         assert {historical for (historical,) in told} == {True}, "what is sent late says so"
 
 
@@ -55,7 +53,7 @@ async def test_what_a_frozen_broker_holds_back_is_not_obeyed(tmp_path: Path, sit
             commander.ttl = TTL
             await _without(site, watch, Fault(0.0, "broker", "freeze", FROZEN))
             await moved(watch)
-        bodies = await _rows(site, select(outcome.c.body).where(outcome.c.state == "expired"))
+        bodies = await rows(site, select(outcome.c.body).where(outcome.c.state == "expired"))
         late = [said for (body,) in bodies if "it was valid until" in (said := json.loads(body))["reason"]]
         assert stale & {said["requested"]["p_set"] for said in late}, "one did come, and was refused"
 
@@ -119,11 +117,3 @@ def _fill(filler: Path) -> None:
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
-
-
-async def _rows(site: Plant, question: Select[Any]) -> list[Any]:
-    database = engine(site.database)
-    async with database.connect() as connection:
-        found = list(await connection.execute(question))
-    await database.dispose()
-    return found
