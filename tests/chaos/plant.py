@@ -90,8 +90,12 @@ class Plant:
             return
         await asyncio.to_thread(part.kill)
         if fault.kind == "wipe":
-            for kept in (self.broker.secrets.folder / "data").iterdir():
-                kept.unlink()
+            self.forget()
+
+    def forget(self) -> None:
+        """All that the broker kept is gone."""
+        for kept in (self.broker.secrets.folder / "data").iterdir():
+            kept.unlink()
 
     def dead(self) -> list[str]:
         """Parts that ended by themselves."""

@@ -17,6 +17,8 @@ from tests.chaos.plant import NAMES, Plant, plant
 from tests.chaos.story import Fault, story
 
 SEEDS, SECONDS = ((1, 2, 3), 40.0) if FULL else ((1,), 12.0)
+ORDERS = ("database", "broker", "archive"), ("broker", "database", "archive"), ("broker", "archive", "database")
+"""With their reverses all six."""
 HEAD = """
 | seed | faults | samples | lost | twice | stored after, s | commands | bad ones |\
  obeyed late or wrong | over the rating |\
@@ -76,14 +78,23 @@ async def test_chaos(seed: int, tmp_path: Path, site_name: str, capsys: pytest.C
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("late", ["database", "broker", "archive"])
-async def test_whatever_starts_last_it_converges(late: str, tmp_path: Path, site_name: str) -> None:
+@pytest.mark.parametrize("order", ORDERS, ids=" ".join)
+async def test_in_whatever_order_they_start_it_converges(
+    order: tuple[str, ...], tmp_path: Path, site_name: str
+) -> None:
+    """F50: the bridge is there first; then the others in this order, and once more in the reverse one."""
     async with plant(tmp_path, site_name) as site:
-        await site.start(*(name for name in NAMES if name != late))
-        await asyncio.sleep(1.5)
-        assert site.numbered()[1], "the bridge reads and keeps, whoever is missing"
-        await site.start(late)
-        counts, numbered, lost = await settled(site)
-        assert (lost, counts.rows) == (0, counts.samples)
-        assert counts.samples >= numbered > 0
-        assert site.dead() == []
+        await site.start("bridge")
+        for names in (order, order[::-1]):
+            before = sum(site.numbered()[1].values())
+            for name in names:
+                await site.start(name)
+                await asyncio.sleep(0.3)
+            assert sum(site.numbered()[1].values()) > before, "the bridge reads and keeps, whoever is missing"
+            counts, numbered, lost = await settled(site)
+            assert (lost, counts.rows) == (0, counts.samples), names
+            assert counts.samples >= numbered > 0
+            assert site.dead() == []
+            for name in names:
+                await asyncio.to_thread(site.parts[name].kill)
+            site.forget()
