@@ -60,17 +60,17 @@ async def test_what_a_frozen_broker_holds_back_is_not_obeyed(tmp_path: Path, sit
 
 @pytest.mark.slow
 async def test_a_broker_without_room_loses_nothing(tmp_path: Path, site_name: str) -> None:
+    """It can write nothing down and takes all it knew with it when it is killed, what it acknowledged as well."""
     async with plant(tmp_path, site_name, embedded=True) as site:
         data = _on_a_disk_of_its_own(site.broker)
         async with steered(site):
-            assert site.broker.process is not None
-            disk = Path(f"/proc/{site.broker.process.pid}/root{data}")
-            _fill(disk / "filler")
-            fault = asyncio.create_task(site.suffer(Fault(0.0, "archive", "kill", 6.0)))
+            _fill(_seen_by(site.broker, data) / "filler")
+            frozen = asyncio.create_task(site.suffer(Fault(0.0, "archive", "freeze", 6.0)))
             await _until(lambda: "No space left" in site.broker.log.read_text(encoding="utf-8"))
-            await fault
-            (disk / "filler").unlink()
-            await _until(lambda: (disk / "mosquitto.db").is_file() and (disk / "mosquitto.db").stat().st_size > 0)
+            await site.suffer(Fault(0.0, "broker", "kill", 0.5))
+            await frozen
+            kept = _seen_by(site.broker, data) / "mosquitto.db"
+            await _until(lambda: kept.is_file() and kept.stat().st_size > 0)
 
 
 async def _without(site: Plant, watch: Watch, fault: Fault) -> None:
@@ -111,6 +111,12 @@ def _on_a_disk_of_its_own(broker: Broker) -> Path:
     text = config.read_text(encoding="utf-8")
     config.write_text(text if text.startswith("user root") else f"user root\n{text}", encoding="utf-8")
     return data
+
+
+def _seen_by(broker: Broker, folder: Path) -> Path:
+    """The folder as the broker sees it."""
+    assert broker.process is not None
+    return Path(f"/proc/{broker.process.pid}/root{folder}")
 
 
 def _fill(filler: Path) -> None:

@@ -16,9 +16,9 @@ from schemas.tables import outcome, quarantine
 from tests.chaos.certificates import date
 from tests.chaos.clock import Clock, clocks
 from tests.chaos.commander import PERIOD
-from tests.chaos.oracles import CYCLES, LOADED, Watch, moved, rows, steered
+from tests.chaos.oracles import CYCLES, LOADED, RECOVERED, Watch, moved, rows, steered
 from tests.chaos.plant import Plant, plant
-from tests.chaos.story import Fault
+from tests.chaos.proxy import GOOD, Line
 
 HOUR = 3600.0
 WRONG = (HOUR, -HOUR)
@@ -30,7 +30,7 @@ TTL = 1.0
 
 @pytest.mark.slow
 async def test_whatever_the_clocks_do_nothing_is_obeyed_late_or_lost(tmp_path: Path, site_name: str) -> None:
-    async with plant(tmp_path, site_name, embedded=True, tls=True) as site:
+    async with plant(tmp_path, site_name, embedded=True, tls=True, lines=True) as site:
         date(site.broker.secrets.folder / "secrets", "ca", "server", "clients/*", since=1, days=825)
         with clocks(tmp_path, site.parts["broker"], site.parts["bridge"]) as (broker, bridge):
             async with steered(site) as (commander, watch):
@@ -55,8 +55,12 @@ async def test_whatever_the_clocks_do_nothing_is_obeyed_late_or_lost(tmp_path: P
 async def _set_broker(site: Plant, clock: Clock, skew: float, watch: Watch) -> None:
     """What waits for a consumer that is away waits on, certificates are valid, and commands pass as ever."""
     clock.set(skew)
-    await site.suffer(Fault(0.0, "archive", "kill", PERIOD))
-    await site.until("archive", ready=True, seconds=15)
+    site.lines["archive"].become(Line(refuse=True))
+    site.lines["archive"].cut()
+    await site.until("archive", ready=False, seconds=RECOVERED)
+    await asyncio.sleep(1.0)
+    site.lines["archive"].become(GOOD)
+    await site.until("archive", ready=True, seconds=RECOVERED + LOADED)
     await moved(watch)
 
 

@@ -23,6 +23,11 @@ from tests.chaos.proxy import GOOD, Line, Proxy
 SILENT = 30.0 if FULL else 12.0
 """Seconds; longer than any command lives."""
 
+BOTH_WAYS, ONE_WAY = Line(up=False, down=False), Line(down=False)
+PAIRS = [
+    pytest.param(BOTH_WAYS, ONE_WAY, id="the bridge's both ways"),
+    *([pytest.param(ONE_WAY, BOTH_WAYS, id="the bridge's one way")] if FULL else []),
+]
 SECONDS, TORN = (20.0, 20) if FULL else (5.0, 4)
 SLOW = Line(latency=0.3, rate=20_000)
 LATE = 4.0
@@ -32,13 +37,14 @@ LIES = Line(corrupt=0.01), Line(corrupt=0.0005)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "line", [pytest.param(Line(up=False, down=False), id="both ways"), pytest.param(Line(down=False), id="one way")]
-)
-async def test_a_silent_line_is_noticed_and_the_battery_rests(line: Line, tmp_path: Path, site_name: str) -> None:
+@pytest.mark.parametrize(("bridge", "archive"), PAIRS)
+async def test_a_silent_line_is_noticed_and_the_battery_rests(
+    bridge: Line, archive: Line, tmp_path: Path, site_name: str
+) -> None:
     async with plant(tmp_path, site_name, embedded=True, lines=True) as site, steered(site) as (_, watch):
         began = time.monotonic()
-        site.become(line)
+        site.lines["bridge"].become(bridge)
+        site.lines["archive"].become(archive)
         await site.until("bridge", ready=False, seconds=NOTICED + LOADED)
         await asyncio.sleep(began + SILENT - time.monotonic())
         assert watch.standing(began + TTL + CYCLES, time.monotonic()) == {0.0}
