@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from bridges.board import Board
 from bridges.device import Field
 from bridges.docket import Docket, Pending, Say
-from bridges.guard import Ledger, Post, actions, identity, is_limit, refusal, understood
+from bridges.guard import Ledger, Post, actions, identity, is_limit, refusal, remaining, understood
 from bridges.limits import DSO, RAMP, Limit, clamp, limits, reactive, reported, settle
 from bridges.modbus import Declined, Unreachable
 from bridges.ownership import Verdict
@@ -147,7 +147,7 @@ class Control:
         kind = "action" if command.action else "limit" if is_limit(command) else "values"
         pending = await self.docket.enter(kind, command)
         self.ledger.remember(command, holds=kind != "limit")
-        deadline = time.monotonic() + (command.until - utc_now()).total_seconds()
+        deadline = time.monotonic() + remaining(command, utc_now())
         if kind == "limit":
             self.relay.hear(command.values[LIMIT], deadline)
         else:

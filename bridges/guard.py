@@ -14,6 +14,7 @@ SKEW = timedelta(seconds=5)
 """A command from further in the future shows that a clock is wrong."""
 
 LONGEST = timedelta(seconds=6 * COMMAND_TTL)
+"""The life of a command. One that comes later than that after its end shows that a clock is wrong, too."""
 REMEMBERED = 1000
 
 
@@ -49,6 +50,11 @@ class Ledger:
         if not holds:
             return
         self.authority, self.source, self.until = command.authority, command.source, command.until
+
+
+def remaining(command: Command, now: datetime) -> float:
+    """Seconds it may be obeyed from now on: never longer than it was given, however far our clock is behind."""
+    return (command.until - max(now, command.at)).total_seconds()
 
 
 def is_limit(command: Command) -> bool:
@@ -97,6 +103,8 @@ def refusal(command: Command, retained: bool, post: Post, ledger: Ledger, now: d
 def _out_of_time(command: Command, ledger: Ledger, now: datetime) -> Refusal | None:
     if command.until <= now:
         late = (now - command.until).total_seconds()
+        if late > LONGEST.total_seconds():
+            return Refusal(f"clock_skew: it was valid until {late:.1f} s ago, and nothing holds a command up so long")
         return Refusal(f"expired: it was valid until {late:.1f} s ago", OutcomeState.EXPIRED)
     if command.at > now + SKEW:
         return Refusal(f"clock_skew: it comes from {(command.at - now).total_seconds():.1f} s in the future")

@@ -20,6 +20,8 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 
+from runtime.cancelled import heed_cancellation
+
 TIMEOUT = 1.0
 """Seconds to wait for an answer; pymodbus' own retries would make it 12."""
 
@@ -158,10 +160,7 @@ class Line:
             raise
         finally:
             self._asking = False
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            # Python 3.11's wait_for, inside pymodbus, forgets a cancellation that comes together with the answer.
-            raise asyncio.CancelledError
+        heed_cancellation()
         self._silent.pop(unit, None)
         self._compare(answer, function, unit, 1 if answer.isError() else body)
         if answer.isError():

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import aiomqtt
 
+from bridges.pace import Pace
 from bridges.spool import AGAIN, Key, Row, Spool
 from runtime.bus import LARGEST, Bus
 from runtime.part import Part
@@ -22,9 +23,6 @@ HISTORICAL = 10.0
 
 WINDOW = 0.002
 """Seconds in which samples gather for one commit: two hundred commits a second would cost more than the readings."""
-
-ON_THE_WAY = 200
-"""Messages the broker may owe an answer for until more of the past is sent: a slow line is for the newest samples."""
 
 CHECKPOINT = 5.0
 """Seconds between two checkpoints of the outbox."""
@@ -42,6 +40,7 @@ class Outgoing:
         self.part, self.spool = part, spool
         self.bus: Bus | None = None
         """The connection, while there is one."""
+        self.pace = Pace()
         self._clock = clock
         self._last = clock()
         self._fresh: list[Row] = []
@@ -90,8 +89,9 @@ class Outgoing:
 
     async def send_backlog(self, bus: Bus) -> None:
         """What waits, oldest first and in windows, so that the newest samples always find the line free."""
+        self.pace = Pace()
         while bus is self.bus:
-            room = ON_THE_WAY - bus.unconfirmed
+            room = self.pace.past - bus.unconfirmed
             window = self.spool.backlog(time.monotonic(), room) if room > 0 else []
             old = self._clock().timestamp() - HISTORICAL
             for row in window:
@@ -156,8 +156,14 @@ class Outgoing:
         if len(body) > LARGEST:
             self._refuse(key, len(body), kept=kept)
             return
+        if kept and self.bus.unconfirmed >= self.pace.newest:
+            return  # what is kept goes out later
         with contextlib.suppress(aiomqtt.MqttError):
+            began, pace = time.monotonic(), self.pace
             confirmed = self.bus.post(TELEMETRY.at(site=self.part.site.site, device=key[1]), body)
+            confirmed.add_done_callback(
+                lambda done: pace.confirmed(began, time.monotonic()) if _answered(done) else None
+            )
             if kept:
                 self.spool.sent(key, time.monotonic())
             if kept and not self.part.site.archive:
@@ -176,9 +182,13 @@ class Outgoing:
     def _accepted(self, done: "asyncio.Future[int]", key: Key) -> None:
         """Without an archive the broker's word is all there is."""
         epoch, device, seq = key
-        if not done.cancelled() and done.exception() is None and done.result() < 0x80:
+        if _answered(done) and done.result() < 0x80:
             self.confirm(device, Archived(epoch=epoch, ranges=[(seq, seq)]))
 
 
 def _hour(number: int) -> datetime:
     return datetime.fromtimestamp(number * 3600, UTC)
+
+
+def _answered(done: "asyncio.Future[int]") -> bool:
+    return not done.cancelled() and done.exception() is None

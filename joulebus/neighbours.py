@@ -53,7 +53,7 @@ class Neighbour:
     packages: tuple[str, ...]
     programs: tuple[str, ...]
     folders: tuple[str, ...] = ("usr/sbin", "usr/bin")
-    """Where the programs stand once unpacked."""
+    """Where the programs stand once unpacked; a star for the machine's kind."""
 
 
 NEIGHBOURS = {
@@ -72,6 +72,7 @@ NEIGHBOURS = {
         ("usr/lib/chromium",),
     ),
     "mbpoll": Neighbour(("mbpoll",), ("mbpoll",)),
+    "libfaketime": Neighbour(("libfaketime",), ("libfaketimeMT.so.1",), ("usr/lib/*/faketime",)),
     "pip": Neighbour(("python3-pip-whl",), ()),
 }
 
@@ -108,6 +109,10 @@ def mbpoll() -> Program:
     return program("mbpoll", "mbpoll")
 
 
+def faketime() -> Program:
+    return program("libfaketime", "libfaketimeMT.so.1")
+
+
 def tools() -> Path:
     """Where fetched programs live: `.tools` in the repository, or JOULEBUS_TOOLS."""
     return Path(os.environ.get("JOULEBUS_TOOLS") or REPOSITORY / ".tools").resolve()
@@ -124,7 +129,7 @@ def program(neighbour: str, name: str) -> Program:
 def unpacked(neighbour: str, name: str, folder: Path) -> Program:
     """A program out of `folder`, fetched there first if need be. Raises Missing."""
     tree = _tree(neighbour, folder)
-    places = [tree / place for place in NEIGHBOURS[neighbour].folders]
+    places = [found for place in NEIGHBOURS[neighbour].folders for found in tree.glob(place)]
     path = next((place / name for place in places if (place / name).is_file()), None)
     if path is None:
         raise Missing(f"{tree} is incomplete, {name} is not in it: delete that folder and try again")

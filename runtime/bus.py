@@ -36,6 +36,9 @@ BEHIND = 600.0
 NOTHING_KEPT = 1.0
 """Seconds after which a broker that granted a subscription, and sent nothing, keeps nothing there."""
 
+BEAT = 0.5
+"""Seconds between two looks whether the broker still speaks."""
+
 NO_SUBSCRIBER = 0x10
 TAKEN_OVER = 0x8E
 _NOT_LET_IN = {0x84, 0x85, 0x86, 0x87, 0x8A}
@@ -93,6 +96,9 @@ class Bus(aiomqtt.Client):
         self._news = asyncio.Event()
         self._unconfirmed: dict[int, asyncio.Future[int]] = {}
         self._looked_up: dict[str, asyncio.Future[bytes]] = {}
+        self._words = 0
+        # in TLS 1.3 a client hears nothing but the end when its certificate is refused
+        self._doubt = f"; is {broker.cert} still valid, and its authority known there?" if broker.cert else ""
 
     async def say(self, topic: Topic[M], message: M | None, *, expiry: float | None = None, **place: str) -> None:
         """Publish and wait for the broker's PUBACK; None clears a retained topic.
@@ -139,6 +145,17 @@ class Bus(aiomqtt.Client):
     def unconfirmed(self) -> int:
         """Messages the broker has not acknowledged yet."""
         return len(self._unconfirmed)
+
+    async def silence(self, seconds: float) -> None:
+        """Returns when the broker owed us an answer for so long and said nothing at all: the line is dead.
+
+        Counted in beats of our own: a process that was frozen itself has not waited.
+        """
+        beats = 0.0
+        while beats < seconds / BEAT:
+            words = self._words
+            await asyncio.sleep(BEAT)
+            beats = beats + 1 if self._unconfirmed and words == self._words else 0
 
     def _settled(self, mid: int, confirmed: "asyncio.Future[int]") -> None:
         self._unconfirmed.pop(mid, None)
@@ -218,18 +235,22 @@ class Bus(aiomqtt.Client):
                 found.set_result(bytes(message.payload))
             return
         # Kept as it came: a backlog of 50 000 must fit into memory, and paho's own object weighs 6 kB.
+        self._words += 1
         self._inbox.append((message.topic, bytes(message.payload), message.retain, message.mid))
         self._news.set()
 
     def _on_publish(
         self, _client: paho.Client, _userdata: object, mid: int, reason_code: ReasonCode, _properties: Properties
     ) -> None:
+        self._words += 1
         confirmed = self._unconfirmed.get(mid)
         if confirmed is not None and not confirmed.done():
             confirmed.set_result(reason_code.value)
 
     def _on_disconnect(self, *args: Any) -> None:  # noqa: ANN401  # passed on as it came
         super()._on_disconnect(*args)
+        if not self._connected.done():  # aiomqtt would go on waiting for an answer that cannot come any more
+            self._connected.set_exception(aiomqtt.MqttError(f"the broker does not answer{self._doubt}"))
         self._news.set()
         for confirmed in [*self._unconfirmed.values()]:
             if not confirmed.done():

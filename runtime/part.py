@@ -28,6 +28,10 @@ from schemas.units import utc_now
 HEARTBEAT = 5.0
 """Seconds between two words of a service about itself. A reader that hears nothing for 12 s calls it dead."""
 
+SILENCE = 4.0
+"""Seconds the broker may owe an answer and say nothing at all until the line counts as dead: neither a cable that was
+pulled nor a frozen broker says so."""
+
 FIRST_WAIT, LONGEST_WAIT = 0.2, 3.0
 
 Work = Callable[[Bus], Coroutine[Any, Any, None]]
@@ -51,6 +55,10 @@ class Part:
     started: datetime = field(default_factory=utc_now)
     last_success: datetime | None = None
     health_port: int | None = None
+    _lost: set[str] = field(default_factory=set)
+    """Why there is no connection since the last one: each reason that was said."""
+    _met: bool = False
+    """We were connected before: what the broker keeps of a service of our name is our own word, or a rival's."""
 
     def __post_init__(self) -> None:
         self.log = logging.getLogger(self.name)
@@ -94,18 +102,16 @@ class Part:
                 _raise_first(job)
 
     async def _keep_connected(self, work: Work, session: int) -> None:
-        """A new connection after each loss; one line when it is lost, one when it is back."""
-        wait, born, lost = FIRST_WAIT, time.monotonic(), False
+        """A new connection after each loss; one line when it is lost, one for each new reason, one when it is back."""
+        wait, born = FIRST_WAIT, time.monotonic()
         while True:
             began = time.monotonic()
             try:
-                await self._once(work, session, was_lost=lost)
+                await self._once(work, session)
             except* aiomqtt.MqttError as wrong:
                 reason = _first(wrong)
                 self._give_up_if_hopeless(reason, born)
-                if not lost:
-                    self.log.warning("lost the broker %s: %s", self.settings.broker, reason)
-                lost = True
+                self._say_lost(str(reason))
                 self.ready = False
             except* Refused as wrong:
                 raise Trouble(str(_first(wrong))) from None
@@ -114,21 +120,26 @@ class Part:
             wait = FIRST_WAIT if time.monotonic() - began > LONGEST_WAIT else min(wait * 2, LONGEST_WAIT)
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
 
-    async def _once(self, work: Work, session: int, was_lost: bool) -> None:
+    async def _once(self, work: Work, session: int) -> None:
         broker = self.settings.broker
         will = last_will(self.site.site, self.name, self.started)
         bus = Bus(broker, identifier=broker.user or f"{self.site.site}-{self.name}", will=will, session=session)
         async with asyncio.TaskGroup() as group, bus:
-            if was_lost:
+            if self._met:
                 await self._give_way(bus)
+            if self._lost:
                 self.log.info("the broker is back")
-            self.ready = True
+            self._lost, self._met, self.ready = set(), True, True
             self.patience = None
-            beat = group.create_task(self._heartbeat(bus), name=f"{self.name}.heartbeat")
+            beside = [
+                group.create_task(self._heartbeat(bus), name=f"{self.name}.heartbeat"),
+                group.create_task(self._notice_silence(bus), name=f"{self.name}.silence"),
+            ]
             try:
                 await work(bus)
             finally:
-                beat.cancel()
+                for job in beside:
+                    job.cancel()
                 with contextlib.suppress(aiomqtt.MqttError, Refused, TimeoutError):
                     async with asyncio.timeout(1):
                         offline = ServiceStatus(state="offline", at=utc_now(), detail="stopped")
@@ -150,6 +161,11 @@ class Part:
             await bus.say(SERVICE_STATUS, self.status(), site=self.site.site, service=self.name)
             await asyncio.sleep(HEARTBEAT)
 
+    async def _notice_silence(self, bus: Bus) -> None:
+        await bus.silence(SILENCE)
+        self.ready = False  # at once: to leave a dead line takes a moment
+        raise aiomqtt.MqttError(f"it owes an answer and has said nothing for {SILENCE:.0f} s")
+
     def _give_up_if_hopeless(self, reason: BaseException, born: float) -> None:
         broker = self.settings.broker
         if taken_over(reason):
@@ -158,6 +174,12 @@ class Part:
             raise Trouble(f"the broker {broker} does not let us in: {reason}; check the user and the password")
         if self.patience is not None and time.monotonic() - born > self.patience:
             raise Trouble(f"the broker {broker} cannot be reached: {reason}; is it running? JOULEBUS_BROKER says where")
+
+    def _say_lost(self, reason: str) -> None:
+        if reason not in self._lost:
+            words = "the broker %s is still away: %s" if self._lost else "lost the broker %s: %s"
+            self.log.warning(words, self.settings.broker, reason)
+        self._lost.add(reason)
 
     def _report(self) -> tuple[bool, dict[str, Any]]:
         words = self.status().model_dump(mode="json") | {"service": self.name, "site": self.site.site}

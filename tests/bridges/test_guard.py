@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.guard import Ledger, Post, actions, identity, is_limit, refusal, understood
+from bridges.guard import Ledger, Post, actions, identity, is_limit, refusal, remaining, understood
 from schemas.messages import Action, Authority, Command, OutcomeState
 from schemas.profile import load_profile
 
@@ -37,6 +37,7 @@ def test_a_good_command_is_let_through() -> None:
     [
         ({}, NOON + timedelta(seconds=10), "expired"),
         ({"at": NOON + timedelta(seconds=6), "until": NOON + timedelta(seconds=16)}, NOON, "clock_skew"),
+        ({}, NOON + timedelta(hours=1), "clock_skew"),
         ({"until": NOON + timedelta(hours=1)}, NOON, "too_long"),
         ({"id": "old"}, NOON, "duplicate"),
         ({"at": NOON - timedelta(seconds=3)}, NOON, "out_of_order"),
@@ -54,6 +55,11 @@ def test_a_bad_command_is_refused(change: dict[str, Any], now: datetime, starts:
     assert no is not None
     assert no.reason.startswith(starts)
     assert (no.state is OutcomeState.EXPIRED) == (starts == "expired")
+
+
+@pytest.mark.parametrize(("skew", "seconds"), [(-4.0, 10.0), (0.0, 10.0), (4.0, 6.0)])
+def test_a_clock_that_is_behind_makes_no_command_live_longer(skew: float, seconds: float) -> None:
+    assert remaining(command(), NOON + timedelta(seconds=skew)) == seconds
 
 
 def test_retained_and_read_only_are_refused_before_anything_else() -> None:

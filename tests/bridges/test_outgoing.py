@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridges.outgoing import HISTORICAL, Outgoing
+from bridges.pace import Pace
 from bridges.spool import Spool
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
@@ -128,13 +129,13 @@ async def test_the_past_waits_while_the_line_is_slow(bench: Bench, monkeypatch: 
         bench.put(1.0)
     bench.outgoing.flush()
     bench.outgoing.bus = bus
-    monkeypatch.setattr("bridges.outgoing.ON_THE_WAY", 0)  # the broker owes all the answers it may owe
+    monkeypatch.setattr(Pace, "past", 0)  # the broker owes all the answers it may owe
     backlog = asyncio.create_task(bench.outgoing.send_backlog(bus))
     bench.put(2.0)
     assert [sample.number("p") for sample in await heard(bench, 1)] == [2.0]
     await asyncio.sleep(0.1)
     assert len(bench.hears.all(TELEMETRY)) == 1
-    monkeypatch.setattr("bridges.outgoing.ON_THE_WAY", 10)
+    monkeypatch.setattr(Pace, "past", 10)
     await heard(bench, 51)
     backlog.cancel()
 

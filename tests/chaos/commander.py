@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+from typing import NamedTuple
 
 import aiomqtt
 
@@ -23,6 +24,14 @@ TOO_MUCH = 5_000_000.0
 """W; a wish far beyond the rating, which is obeyed as far as the limits go."""
 
 
+class Given(NamedTuple):
+    """A good command that was tried: its power in W, and from when until when it may be obeyed (monotonic)."""
+
+    power: float
+    at: float
+    until: float
+
+
 @dataclass
 class Commander:
     """Sends until it is cancelled. A new connection after each loss: what could not be sent then is forgotten."""
@@ -31,8 +40,8 @@ class Commander:
     site: str
     random: Random
     silent: bool = False
-    given: list[tuple[float, float]] = field(default_factory=list)
-    """Power and the moment (monotonic) until which it may be obeyed, of each good command that was tried."""
+    ttl: float = TTL
+    given: list[Given] = field(default_factory=list)
     bad: list[tuple[str, float]] = field(default_factory=list)
     """Kind and power of the others."""
     oldest: Command | None = None
@@ -52,7 +61,8 @@ class Commander:
     async def _speak(self, bus: Bus) -> None:
         power = 100.0 * (10 + len(self.given)) if self.random.random() < 0.9 else TOO_MUCH
         good = self._command(power)
-        self.given.append((power, time.monotonic() + TTL))
+        now = time.monotonic()
+        self.given.append(Given(power, now, now + self.ttl))
         await self._send(bus, good)
         if self.random.random() < 0.4:
             await self._mislead(bus, good)
@@ -63,7 +73,7 @@ class Commander:
         wrong = self._command(-100.0 * (10 + len(self.bad)))
         if kind in ("expired", "future"):
             at = utc_now() + timedelta(seconds=-20 if kind == "expired" else 60)
-            wrong = wrong.model_copy(update={"at": at, "until": at + timedelta(seconds=TTL)})
+            wrong = wrong.model_copy(update={"at": at, "until": at + timedelta(seconds=self.ttl)})
         elif kind == "foreign":
             wrong = wrong.model_copy(update={"source": "stranger"})
         elif kind == "replayed":
@@ -74,14 +84,14 @@ class Commander:
 
     async def _send(self, bus: Bus, command: Command, *, retain: bool = False) -> None:
         address = COMMAND.at(site=self.site, device="pcs")
-        await bus.send(address, command.model_dump_json().encode(), retain=retain, expiry=None if retain else TTL)
+        await bus.send(address, command.model_dump_json().encode(), retain=retain, expiry=None if retain else self.ttl)
 
     def _command(self, power: float) -> Command:
         now = utc_now()
         return Command(
             id=f"c{time.monotonic_ns()}",
             at=now,
-            until=now + timedelta(seconds=TTL),
+            until=now + timedelta(seconds=self.ttl),
             source="dispatch",
             authority=Authority.PLAN,
             values={"p_set": power},

@@ -17,6 +17,7 @@ from joulebus.mariadb import MariaDB
 from joulebus.server import Server, free_port
 from schemas.site import load_site
 from simulator.service import SimulatedSite
+from tests.chaos.proxy import Line, Proxy
 from tests.chaos.story import Fault
 from tests.conftest import Broker
 
@@ -34,6 +35,8 @@ class Plant:
     broker: Broker
     database: str
     parts: dict[str, Server]
+    lines: dict[str, Proxy] = field(default_factory=dict)
+    """Between a part and the broker, where a test wanted some."""
     away: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: {name: [] for name in NAMES})
     """When each part was away, on the monotonic clock."""
     _turn: dict[str, asyncio.Lock] = field(default_factory=lambda: {name: asyncio.Lock() for name in NAMES})
@@ -45,6 +48,28 @@ class Plant:
     async def start(self, *names: str) -> None:
         for name in names:
             await asyncio.to_thread(self.parts[name].start)
+
+    def become(self, line: Line) -> None:
+        """From now on all lines are like that."""
+        for one in self.lines.values():
+            one.become(line)
+
+    async def ready(self, name: str) -> bool:
+        """What a part says of itself at /health."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.parts[name].port)
+        writer.write(b"GET /health HTTP/1.1\r\n\r\n")
+        status = await reader.readline()
+        writer.close()
+        return b" 200 " in status
+
+    async def until(self, name: str, *, ready: bool, seconds: float) -> float:
+        """Wait for a part to be ready, or to be it no more; gives how long that took. Raises TimeoutError."""
+        began = time.monotonic()
+        async with asyncio.timeout(seconds):
+            while True:
+                if await self.ready(name) is ready:
+                    return time.monotonic() - began
+                await asyncio.sleep(0.1)
 
     async def suffer(self, fault: Fault) -> None:
         """The fault and its end. A part that has not come back from its last fault has that one first."""
@@ -65,8 +90,12 @@ class Plant:
             return
         await asyncio.to_thread(part.kill)
         if fault.kind == "wipe":
-            for kept in (self.broker.secrets.folder / "data").iterdir():
-                kept.unlink()
+            self.forget()
+
+    def forget(self) -> None:
+        """All that the broker kept is gone."""
+        for kept in (self.broker.secrets.folder / "data").iterdir():
+            kept.unlink()
 
     def dead(self) -> list[str]:
         """Parts that ended by themselves."""
@@ -80,22 +109,51 @@ class Plant:
 
 
 @asynccontextmanager
-async def plant(folder: Path, name: str) -> AsyncIterator[Plant]:
-    """All is prepared, the devices answer, and nothing else runs yet."""
+async def plant(
+    folder: Path, name: str, *, embedded: bool = False, tls: bool = False, lines: bool = False
+) -> AsyncIterator[Plant]:
+    """All is prepared, the devices answer, and nothing else runs yet.
+
+    `embedded`: the archive is a file, where the database is not what is tried. `tls`: bridge and archive come from
+    outside, with certificates. `lines`: each of them over a line of its own.
+    """
     demo = load_site(DEMO)
     site = demo.model_copy(update={"site": name})
     async with AsyncExitStack() as stack:
         simulated = await stack.enter_async_context(SimulatedSite(site, soc=50.0, ramp=math.inf, free_ports=True))
         (folder / "site.toml").write_text(_site_file(simulated), encoding="utf-8")
-        broker, mariadb = Broker(folder / "broker"), MariaDB(folder / "mariadb")
-        stack.callback(_end, parts := {"database": mariadb, "broker": broker})
-        await asyncio.to_thread(mariadb.start)
-        database = mariadb.database()
+        broker, parts = Broker(folder / "broker", tls=tls), dict[str, Server]()
+        stack.callback(_end, parts)
+        database = f"sqlite+aiosqlite:///{folder}/archive.db" if embedded else await _database(folder, parts)
         await asyncio.to_thread(migrate, database)
-        await asyncio.to_thread(mariadb.stop)
+        if not embedded:
+            await asyncio.to_thread(parts["database"].stop)
+        parts["broker"] = broker
+        it = Plant(folder, simulated, broker, database, parts)
         for kind in ("archive", "bridge"):
-            parts[kind] = part(kind, folder, broker, database)
-        yield Plant(folder, simulated, broker, database, parts)
+            port = broker.tls_port or broker.port
+            if lines:
+                it.lines[kind] = await stack.enter_async_context(Proxy(port))
+                port = it.lines[kind].port
+            parts[kind] = part(kind, folder, broker, database, port)
+        yield it
+
+
+async def _database(folder: Path, parts: dict[str, Server]) -> str:
+    parts["database"] = mariadb = MariaDB(folder / "mariadb")
+    await asyncio.to_thread(mariadb.start)
+    return mariadb.database()
+
+
+def _door(name: str, broker: Broker, port: int) -> dict[str, str]:
+    """How a part gets in: with its password inside, with its certificate outside."""
+    if broker.tls_port is None:
+        return {"JOULEBUS_BROKER": f"mqtt://{name}:{broker.secrets.password(name)}@127.0.0.1:{port}"}
+    kept = broker.secrets.folder / "secrets"
+    files = {"CA": kept / "ca.crt", "CERT": kept / "clients" / f"{name}.crt", "KEY": kept / "clients" / f"{name}.key"}
+    return {"JOULEBUS_BROKER": f"mqtts://127.0.0.1:{port}"} | {
+        f"JOULEBUS_BROKER_{what}": str(path) for what, path in files.items()
+    }
 
 
 def _site_file(simulated: SimulatedSite) -> str:
@@ -107,16 +165,17 @@ def _site_file(simulated: SimulatedSite) -> str:
     return text.replace("ramp = 50_000", "ramp = 1e9")
 
 
-def part(name: str, folder: Path, broker: Broker, database: str) -> Server:
+def part(name: str, folder: Path, broker: Broker, database: str, door: int | None = None) -> Server:
+    """One part as a process; `door` is the port it comes to the broker by."""
     port = free_port()
-    env = os.environ | {
-        "JOULEBUS_BROKER": broker.url(name),
+    env = os.environ | _door(name, broker, door or broker.tls_port or broker.port)
+    env |= {
         "JOULEBUS_DATABASE": database,
         "JOULEBUS_HEALTH": f"127.0.0.1:{port}",
         "JOULEBUS_STATE": str(folder),
     }
     command = [sys.executable, "-m", "joulebus.cli", name, "--site", str(folder / "site.toml")]
-    return Server(command, dict(env), port, folder / f"{name}.log")
+    return Server(command, env, port, folder / f"{name}.log")
 
 
 def _end(parts: dict[str, Server]) -> None:

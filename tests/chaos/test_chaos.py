@@ -4,92 +4,26 @@ One short story with `make test`; JOULEBUS_CHAOS=full (`make chaos`) tells three
 """
 
 import asyncio
-import os
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from runtime.database import engine
-from runtime.history import Counts, History
 from schemas.topics import COMMAND_TTL
-from simulator.device import Written
-from tests.chaos.commander import TOO_MUCH, TTL, Commander
+from tests.chaos.commander import Commander
+from tests.chaos.oracles import CYCLES, FULL, Watch, settled, wrong_writes
 from tests.chaos.plant import NAMES, Plant, plant
 from tests.chaos.story import Fault, story
 
-FULL = os.environ.get("JOULEBUS_CHAOS") == "full"
 SEEDS, SECONDS = ((1, 2, 3), 40.0) if FULL else ((1,), 12.0)
-PATIENCE = 30.0
-"""Seconds after the last part is back until everything must be stored (G1)."""
-CYCLES = 2 * 0.5 + 0.7
-"""Two poll cycles of the pcs, and a loaded machine's delay."""
-WATCHDOG = 10.0
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-P_SET, SCALE, RATED = 135, 100.0, 100_000.0
-
+ORDERS = ("database", "broker", "archive"), ("broker", "database", "archive"), ("broker", "archive", "database")
+"""With their reverses all six."""
 HEAD = """
 | seed | faults | samples | lost | twice | stored after, s | commands | bad ones |\
  obeyed late or wrong | over the rating |\
  too long without a command |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
-
-
-@dataclass
-class Watch:
-    """The setpoint in the device, as it stood in each tenth of a second."""
-
-    seen: list[tuple[float, float]] = field(default_factory=list)
-
-    async def work(self, plant: Plant) -> None:
-        while True:
-            self.seen.append((time.monotonic(), plant.simulated.world.plant.pcs.p_set))
-            await asyncio.sleep(0.1)
-
-    def unsafe(self, commander: Commander, plant: Plant) -> list[float]:
-        """When it stood although no command was valid (G2), each as seconds after it should have been safe.
-
-        A bridge that is away leaves it to the device's own watchdog; one that starts gives the sender one ttl.
-        """
-        away = plant.away["bridge"]
-        late = []
-        for at, power in self.seen:
-            valid = max((until for _, until in commander.given if until - TTL <= at), default=0.0)
-            gone = max((began + WATCHDOG for began, end in away if began <= at <= end), default=0.0)
-            back = max((end + COMMAND_TTL for _, end in away if end <= at), default=0.0)
-            if power and at > max(valid, gone, back) + CYCLES:
-                late.append(at - max(valid, gone, back))
-        return late
-
-
-def wrong_writes(written: list[Written], commander: Commander) -> tuple[list[float], list[float]]:
-    """Setpoints (W) that no command asked for any more when they came (G3), and those above the rating."""
-    powers = [(one.at, _signed(one.values[0]) * SCALE) for one in written if one.register == P_SET]
-    strange = [
-        power
-        for at, power in powers
-        if power and not any(_asks(wish, power) and at <= until + CYCLES for wish, until in commander.given)
-    ]
-    return strange, [power for _, power in powers if abs(power) > RATED]
-
-
-async def settled(plant: Plant) -> tuple[Counts, int, int]:
-    """Once all that was numbered by now is stored, or when patience is at its end: how much was numbered, and lost."""
-    epoch, last = plant.numbered()
-    database, end = engine(plant.database), time.monotonic() + PATIENCE
-    history = History(database)
-    while True:
-        stored = await history.sequences(plant.name, epoch)
-        lost = sum(seq - _within(stored.get(device, []), seq) for device, seq in last.items())
-        if not lost or time.monotonic() > end:
-            break
-        await asyncio.sleep(0.2)
-    counts = await history.counts(plant.name, LONG_AGO)
-    await database.dispose()
-    return counts, sum(last.values()), lost
 
 
 async def happen(plant: Plant, commander: Commander, faults: list[Fault]) -> None:
@@ -144,27 +78,23 @@ async def test_chaos(seed: int, tmp_path: Path, site_name: str, capsys: pytest.C
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("late", ["database", "broker", "archive"])
-async def test_whatever_starts_last_it_converges(late: str, tmp_path: Path, site_name: str) -> None:
+@pytest.mark.parametrize("order", ORDERS, ids=" ".join)
+async def test_in_whatever_order_they_start_it_converges(
+    order: tuple[str, ...], tmp_path: Path, site_name: str
+) -> None:
+    """F50: the bridge is there first; then the others in this order, and once more in the reverse one."""
     async with plant(tmp_path, site_name) as site:
-        await site.start(*(name for name in NAMES if name != late))
-        await asyncio.sleep(1.5)
-        assert site.numbered()[1], "the bridge reads and keeps, whoever is missing"
-        await site.start(late)
-        counts, numbered, lost = await settled(site)
-        assert (lost, counts.rows) == (0, counts.samples)
-        assert counts.samples >= numbered > 0
-        assert site.dead() == []
-
-
-def _within(ranges: list[tuple[int, int]], seq: int) -> int:
-    """How many of the samples up to `seq` are in these ranges."""
-    return sum(min(last, seq) - first + 1 for first, last in ranges if first <= seq)
-
-
-def _asks(wish: float, power: float) -> bool:
-    return wish == power or (wish == TOO_MUCH and power > 0)
-
-
-def _signed(word: int) -> int:
-    return word - 0x10000 if word & 0x8000 else word
+        await site.start("bridge")
+        for names in (order, order[::-1]):
+            before = sum(site.numbered()[1].values())
+            for name in names:
+                await site.start(name)
+                await asyncio.sleep(0.3)
+            assert sum(site.numbered()[1].values()) > before, "the bridge reads and keeps, whoever is missing"
+            counts, numbered, lost = await settled(site)
+            assert (lost, counts.rows) == (0, counts.samples), names
+            assert counts.samples >= numbered > 0
+            assert site.dead() == []
+            for name in names:
+                await asyncio.to_thread(site.parts[name].kill)
+            site.forget()

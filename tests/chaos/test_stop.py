@@ -11,8 +11,8 @@ import pytest
 
 from joulebus.server import Server, free_port
 from schemas.topics import COMMAND, PLAN, SERVICE_STATUS, TELEMETRY
+from tests.chaos.oracles import FULL
 from tests.chaos.plant import Plant, part, plant
-from tests.chaos.test_chaos import FULL
 from tests.ear import ear
 
 PARTS = ("bridge", "alarms", "dispatch", "status", *(["optimize"] if FULL else []))
