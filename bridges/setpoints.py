@@ -1,5 +1,6 @@
 """The registers of one device that we write: what they were told, what they hold, and how often they may be written."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from bridges.board import Board
 from bridges.budget import Budget, allowance
 from bridges.device import Field
 from bridges.guard import PERCENT
+from bridges.modes import beside
 from bridges.ownership import Ownership, Verdict
 from schemas.messages import Value
 from schemas.profile import Setpoint
@@ -72,26 +74,28 @@ class Setpoints:
         if not urgent and (why := budget.wait(time.monotonic(), cyclic=cyclic)):
             self.counts[f"writes_held_back_{self._label(point)}"] += 1
             return why
-        await self._write(point, value)
+        times = await self._write(point, value)
         now = time.monotonic()
         owned.wrote(value, now)
-        budget.spend(now)
+        for _ in range(times):
+            budget.spend(now)
         self.counts[f"writes_{self._label(point)}"] += 1
         return ""
 
     async def again(self) -> None:
         """Every setpoint as it is, for a watchdog that wants it so. Raises Unreachable, Declined or struct.error."""
         for point, value in self.applied.items():
-            await self._write(point, value)
+            await self._write(point, value, anew=True)
 
-    async def _write(self, point: str, value: float) -> None:
+    async def _write(self, point: str, value: float, *, anew: bool = False) -> int:
         name, factor = self._registers[point]
-        await self.device.write(name, value * factor)
+        return await self.device.write(name, value * factor, anew=anew)
 
     @property
     def names(self) -> list[str]:
         """Of the points in which the registers can be read back."""
-        return [self._registers[point][0] for point in self.applied]
+        applied = self.applied.items()
+        return [name for point, value in applied for name in (self._registers[point][0], *self._beside(point, value))]
 
     def out_of_sight(self) -> None:
         """The device was silent for a while."""
@@ -105,8 +109,17 @@ class Setpoints:
             name, factor = self._registers[point]
             holds = seen.get(name)
             if isinstance(holds, float) and one.at < began:
-                found[point] = one.judge(holds / factor, self.tolerance(point))
+                # In another mode the amount means nothing, however right it is.
+                astray = one.value is not None and any(
+                    seen.get(beside, shown) != shown for beside, shown in self._beside(point, one.value).items()
+                )
+                found[point] = one.judge(math.inf if astray else holds / factor, self.tolerance(point))
         return found
+
+    def _beside(self, point: str, value: float) -> dict[str, Value]:
+        """What else must be read while the device follows: the mode of a setpoint that has one, its companions."""
+        name, factor = self._registers[point]
+        return beside(self.device.profile, self.device.profile.commands[name], value * factor)
 
     def held(self, point: str, seen: Mapping[str, Value]) -> float:
         """What a reading shows in the register of a point, in the point's unit."""
@@ -120,10 +133,10 @@ class Setpoints:
         seen: dict[str, Value] = {}
         for point, one in self.owned.items():
             age = min(1.5 * device.poll, now - one.at - IN_FLIGHT)
-            name, _ = self._registers[point]
-            holds = board.fresh(device.name, name, now, age)
-            if age > 0 and holds is not None:
-                seen[name] = holds
+            for name in (self._registers[point][0], *self._beside(point, one.value or 0.0)):
+                holds = board.said(device.name, name, now, age)
+                if age > 0 and holds is not None:
+                    seen[name] = holds
         return self.read_back(seen, now)
 
     def tolerance(self, point: str) -> float:
