@@ -25,6 +25,7 @@ from bridges.setpoints import Setpoints
 from bridges.sign import SignCheck
 from bridges.situation import METER_AGE, situation
 from bridges.switchgear import Switchgear
+from bridges.wear import Wear
 from runtime.bus import Heard
 from runtime.signature import forgery
 from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, Command, Limited, OutcomeState, Value
@@ -59,6 +60,8 @@ class Control:
     """Commands must be signed with it."""
     battery: Field | None = None
     """Whose contactor is closed before this inverter starts."""
+    wear: Wear | None = None
+    """Remembers the writes of registers that wear out beyond a restart."""
     ledger: Ledger = field(default_factory=lambda: Ledger(since=utc_now()))
     wanted: dict[str, float] = field(default_factory=dict)
     last: Command | None = None
@@ -79,7 +82,7 @@ class Control:
 
     def __post_init__(self) -> None:
         self.docket = Docket(self.device, self.rated, self.say)
-        self.setpoints = Setpoints(self.device, self.counts)
+        self.setpoints = Setpoints(self.device, self.counts, self.wear)
         self.switchgear = Switchgear(self.device, self.battery, self._rest)
         self.relay = Relay(self.site.grid.dso_limit, self.site.grid.dso_hold)
         meter = self.site.named(self.site.grid.meter)

@@ -11,7 +11,7 @@ from bridges.plan import plan_of
 from bridges.poll import Block, Image, Located, address_of, blocks, locate, values
 from bridges.registers import encode, pack, unpack
 from schemas.messages import Action, Meta, PointMeta, Value
-from schemas.profile import Modes, Profile, Register, Setpoint, Watchdog
+from schemas.profile import Modes, Profile, Register, Setpoint
 from schemas.site import Device
 
 
@@ -77,9 +77,12 @@ class Field:
         address = address_of(setpoint, self.bases)
         if address is None:
             raise Declined(f"the device has no model {setpoint.model} for {name}")
-        if setpoint.modes is not None:
+        if setpoint.modes is not None:  # reads what is held in any case
             return await self._steer(setpoint, setpoint.modes, value, anew=anew)
         words = encode(setpoint, value, self.profile.word_order, await self._power(setpoint))
+        wears = setpoint.memory == "eeprom" and setpoint.enable is None
+        if wears and await self._holds(setpoint.function or self.profile.function, address, words):
+            return 0  # a bridge that has just begun does not know it
         await self.line.write(self.device.unit, setpoint.write, address, words)
         for one in setpoint.companions:  # after the value: it has no meaning before, and the right one at once
             if await self.line.read(self.device.unit, 3, self._at(one.model, one.register_), 1) != [one.value]:
@@ -177,14 +180,15 @@ class Field:
         if dog is None or not self.writable:
             return
         raw = pack(Register(register=0, type=dog.type), dog.seconds / dog.scale, self.profile.word_order)
-        if dog.fed_by != "write" and await self._holds(dog, raw):
+        address = self._at(dog.model, dog.register_)
+        if dog.fed_by != "write" and await self._holds(3, address, raw):
             return  # a setting may wear out, and a line that comes and goes would write it each time
-        await self.line.write(self.device.unit, dog.write, self._at(dog.model, dog.register_), raw)
+        await self.line.write(self.device.unit, dog.write, address, raw)
 
-    async def _holds(self, dog: Watchdog, raw: list[int]) -> bool:
+    async def _holds(self, function: int, address: int, words: list[int]) -> bool:
         try:
-            return await self.line.read(self.device.unit, 3, self._at(dog.model, dog.register_), len(raw)) == raw
-        except Declined:
+            return await self.line.read(self.device.unit, function, address, len(words)) == words
+        except Declined:  # it can only be written
             return False
 
     async def feed_watchdog(self) -> None:

@@ -1,6 +1,8 @@
 """The registers of one device that we write: what they were told, what they hold, and how often they may be written."""
 
+import contextlib
 import math
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from bridges.device import Field
 from bridges.guard import PERCENT
 from bridges.modes import beside
 from bridges.ownership import Ownership, Verdict
+from bridges.wear import Wear
 from schemas.messages import Value
 from schemas.profile import Setpoint
 
@@ -25,6 +28,8 @@ class Setpoints:
 
     device: Field
     counts: Counter[str]
+    wear: Wear | None = None
+    """Remembers beyond a restart."""
 
     def __post_init__(self) -> None:
         self.commands: dict[str, Setpoint] = {}
@@ -36,6 +41,9 @@ class Setpoints:
         self.budgets = {
             point: Budget(allowance(setpoint, self.device.scale(point))) for point, setpoint in self.commands.items()
         }
+        for point, budget in self.budgets.items():
+            if self.wear is not None and budget.allowed.kept:
+                budget.recall(self.wear.ages(self.device.device.name, point, time.time()), time.monotonic())
 
     def _add(self, name: str, setpoint: Setpoint) -> None:
         """One in percent of the rating becomes one in W or var."""
@@ -74,13 +82,32 @@ class Setpoints:
         if not urgent and (why := budget.wait(time.monotonic(), cyclic=cyclic)):
             self.counts[f"writes_held_back_{self._label(point)}"] += 1
             return why
+        row = self._spend(point)
         times = await self._write(point, value)
-        now = time.monotonic()
-        owned.wrote(value, now)
-        for _ in range(times):
-            budget.spend(now)
+        owned.wrote(value, time.monotonic())
+        for _ in range(times - 1):
+            self._spend(point)
+        if not times:
+            self._spare(point, row)
         self.counts[f"writes_{self._label(point)}"] += 1
         return ""
+
+    def _spend(self, point: str) -> int:
+        """Counted before it is done: a bridge that dies in between may have written. Gives the row on disk."""
+        self.budgets[point].spend(time.monotonic())
+        if self.wear is None or not self.budgets[point].allowed.kept:
+            return 0
+        try:
+            return self.wear.note(self.device.device.name, point, time.time())
+        except sqlite3.Error:  # a full disk must hold up nothing that makes the site safer
+            self.counts["writes_not_kept"] += 1
+            return 0
+
+    def _spare(self, point: str, row: int) -> None:
+        self.budgets[point].spare()
+        if row and self.wear is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self.wear.retract(row)
 
     async def again(self) -> None:
         """Every setpoint as it is, for a watchdog that wants it so. Raises Unreachable, Declined or struct.error."""
