@@ -2,23 +2,28 @@
 
 from dataclasses import dataclass, field
 
-from schemas.messages import Telemetry
+from schemas.messages import Telemetry, Value
 
 
 @dataclass
 class Board:
     """The newest good value of every point, by device."""
 
-    _seen: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    _seen: dict[tuple[str, str], tuple[float, Value]] = field(default_factory=dict)
 
     def note(self, device: str, sample: Telemetry, now: float) -> None:
         """A device was read at `now`."""
         for point, value in sample.values.items():
-            if isinstance(value, float) and point not in sample.quality:
+            if point not in sample.quality:
                 self._seen[device, point] = (now, value)
 
     def fresh(self, device: str, point: str, now: float, age: float) -> float | None:
-        """A value that is at most `age` seconds old, or None: what is too old is not known."""
+        """A number that is at most `age` seconds old, or None: what is too old is not known."""
+        said = self.said(device, point, now, age)
+        return said if isinstance(said, float) else None
+
+    def said(self, device: str, point: str, now: float, age: float) -> Value | None:
+        """The same for a number or a name."""
         seen = self._seen.get((device, point))
         return seen[1] if seen is not None and now - seen[0] <= age else None
 

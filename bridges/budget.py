@@ -1,6 +1,7 @@
 """How often a register may still be written: flash cells wear out, and devices drop what comes too fast. Pure."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from schemas.profile import Setpoint
@@ -19,6 +20,8 @@ class Allowance:
     per_day: int
     cyclic: bool
     """Whether it may be written again and again for one command: ramps, moving limits, a foreign hand."""
+    kept: bool = False
+    """Whether its writes count beyond a restart of the bridge."""
 
 
 def allowance(setpoint: Setpoint, scale: float) -> Allowance:
@@ -26,7 +29,8 @@ def allowance(setpoint: Setpoint, scale: float) -> Allowance:
     eeprom = setpoint.memory == "eeprom"
     interval = (300.0 if eeprom else 0.0) if setpoint.interval is None else setpoint.interval
     per_day = (50 if eeprom else 100_000) if setpoint.per_day is None else setpoint.per_day
-    return Allowance(setpoint.deadband * scale, interval, per_day, cyclic=not eeprom)
+    kept = eeprom or setpoint.per_day is not None
+    return Allowance(setpoint.deadband * scale, interval, per_day, cyclic=not eeprom, kept=kept)
 
 
 @dataclass
@@ -37,9 +41,17 @@ class Budget:
     times: deque[float] = field(default_factory=deque)
     """Of the writes of the last 24 h."""
 
+    def recall(self, ages: Iterable[float], now: float) -> None:
+        """What was written before this bridge began, so many seconds ago, the oldest first."""
+        self.times.extend(now - age for age in ages)
+
     def spend(self, now: float) -> None:
-        """It was written."""
+        """It is written."""
         self.times.append(now)
+
+    def spare(self) -> None:
+        """The last write was none: the register held the value already."""
+        self.times.pop()
 
     def worth(self, change: float) -> bool:
         """Whether the value moves enough."""

@@ -25,6 +25,7 @@ from bridges.setpoints import Setpoints
 from bridges.sign import SignCheck
 from bridges.situation import METER_AGE, situation
 from bridges.switchgear import Switchgear
+from bridges.wear import Wear
 from runtime.bus import Heard
 from runtime.signature import forgery
 from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, Command, Limited, OutcomeState, Value
@@ -59,6 +60,8 @@ class Control:
     """Commands must be signed with it."""
     battery: Field | None = None
     """Whose contactor is closed before this inverter starts."""
+    wear: Wear | None = None
+    """Remembers the writes of registers that wear out beyond a restart."""
     ledger: Ledger = field(default_factory=lambda: Ledger(since=utc_now()))
     wanted: dict[str, float] = field(default_factory=dict)
     last: Command | None = None
@@ -71,6 +74,7 @@ class Control:
     """The write budget holds up what a command asked for."""
     _ticked: float = field(default_factory=time.monotonic)
     _fed: float = 0.0
+    _beaten: float = 0.0
     _powers: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=100))
     """When the device gave how much, in the last seconds."""
     _claimed: float = float("-inf")
@@ -78,7 +82,7 @@ class Control:
 
     def __post_init__(self) -> None:
         self.docket = Docket(self.device, self.rated, self.say)
-        self.setpoints = Setpoints(self.device, self.counts)
+        self.setpoints = Setpoints(self.device, self.counts, self.wear)
         self.switchgear = Switchgear(self.device, self.battery, self._rest)
         self.relay = Relay(self.site.grid.dso_limit, self.site.grid.dso_hold)
         meter = self.site.named(self.site.grid.meter)
@@ -282,9 +286,12 @@ class Control:
         return chain
 
     async def _feed(self, now: float) -> None:
-        """The device's own watchdog, where reading does not feed it."""
-        dog = self.device.profile.watchdog
-        if dog is None or (dog.fed_by == "any" and dog.heartbeat is None) or now - self._fed < dog.seconds / 3:
+        """The device's own watchdog, where reading does not feed it, and our heartbeat."""
+        heart, dog = self.device.profile.heartbeat, self.device.profile.watchdog
+        if heart is not None and now - self._beaten >= heart.every:
+            self._beaten = now
+            await self.device.beat()
+        if dog is None or dog.fed_by == "any" or now - self._fed < dog.seconds / 3:
             return
         self._fed = now
         if dog.fed_by == "setpoint":
@@ -348,7 +355,7 @@ class Control:
                 async with self._turn:
                     await self._go_on()
                 began = time.monotonic()
-                seen = await self.device.look("p", "q", "state", "p_limit_state", *self.setpoints.names)
+                seen = await self.device.look("p", "q", "ac_p", "state", "p_limit_state", *self.setpoints.names)
             except (Unreachable, Declined):
                 return
             self._note_power(seen, began)
@@ -369,7 +376,7 @@ class Control:
 
     def _seen(self) -> dict[str, Value]:
         now = time.monotonic()
-        found = {point: self.board.fresh(self.name, point, now, METER_AGE) for point in ("p", "q")}
+        found = {point: self.board.fresh(self.name, point, now, METER_AGE) for point in ("p", "q", "ac_p")}
         return {point: value for point, value in found.items() if value is not None}
 
     def _note_power(self, seen: Mapping[str, Value], at: float) -> None:

@@ -66,7 +66,7 @@ class Decoder:
         layout, place = ">", 0
         for one in points:
             start = one.address - self._block.start
-            if not self._holds(one.scale_address) or not self._holds(one.sign_address):
+            if not all(self._holds(at) for at in (one.scale_address, one.sign_address, one.negative_address)):
                 self.crossing.append(one)
             elif start < place or not self._plain(one):
                 self._others.append(one)

@@ -1,15 +1,17 @@
 """One device on its line: where its points are, and what they say now."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
 
 from bridges.guard import understood
 from bridges.modbus import Declined, Line, Unreachable, walk
+from bridges.modes import places, steps
 from bridges.plan import plan_of
 from bridges.poll import Block, Image, Located, address_of, blocks, locate, values
-from bridges.registers import encode, unpack
+from bridges.registers import encode, pack, unpack
 from schemas.messages import Action, Meta, PointMeta, Value
-from schemas.profile import Profile, Register
+from schemas.profile import Modes, Profile, Register, Setpoint
 from schemas.site import Device
 
 
@@ -36,6 +38,8 @@ class Field:
     reason: str = "not asked yet"
     _turn: "count[int]" = field(default_factory=count)
     _beats: "count[int]" = field(default_factory=lambda: count(1))
+    heartless: bool = False
+    """It does not want our heartbeat."""
 
     @property
     def online(self) -> bool:
@@ -64,16 +68,45 @@ class Field:
         located = [p for p in self.points if p.name in names]
         return await self._read(blocks(located, self.profile.gap))
 
-    async def write(self, name: str, value: float) -> None:
-        """Write a setpoint and its enable register. Raises Unreachable, Declined or struct.error."""
+    async def write(self, name: str, value: float, *, anew: bool = False) -> int:
+        """Write a setpoint and what goes with it; gives how often its most written register was written.
+
+        Raises Unreachable, Declined or struct.error.
+        """
         setpoint = self.profile.commands[name]
         address = address_of(setpoint, self.bases)
         if address is None:
             raise Declined(f"the device has no model {setpoint.model} for {name}")
+        if setpoint.modes is not None:  # reads what is held in any case
+            return await self._steer(setpoint, setpoint.modes, value, anew=anew)
         words = encode(setpoint, value, self.profile.word_order, await self._power(setpoint))
+        wears = setpoint.memory == "eeprom" and setpoint.enable is None
+        if wears and await self._holds(setpoint.function or self.profile.function, address, words):
+            return 0  # a bridge that has just begun does not know it
         await self.line.write(self.device.unit, setpoint.write, address, words)
+        for one in setpoint.companions:  # after the value: it has no meaning before, and the right one at once
+            if await self.line.read(self.device.unit, 3, self._at(one.model, one.register_), 1) != [one.value]:
+                await self.line.write(self.device.unit, one.write, self._at(one.model, one.register_), [one.value])
         if setpoint.enable is not None:
             await self.line.write(self.device.unit, setpoint.write, address - setpoint.register_ + setpoint.enable, [1])
+        return 1
+
+    async def _steer(self, setpoint: Setpoint, modes: Modes, value: float, *, anew: bool) -> int:
+        """An amount and its direction, from what the registers hold at this moment."""
+        held = {
+            place: tuple(await self.line.read(self.device.unit, 3, self._at(*place), count))
+            for place, count in places(setpoint, modes).items()
+        }
+        way = steps(setpoint, modes, value, held, self.profile.word_order, anew=anew)
+        for step in way:
+            await self.line.write(self.device.unit, step.function, self._at(*step.place), step.words)
+        return max(Counter(step.place for step in way).values(), default=0)
+
+    def _at(self, model: int | None, register: int) -> int:
+        """The address of a register. Raises Declined when the device lacks the model."""
+        if model is not None and model not in self.bases:
+            raise Declined(f"the device has no model {model}")
+        return register if model is None else self.bases[model] + register
 
     async def act(self, action: Action) -> None:
         """Start, stop, standby, reset. Raises Unreachable or Declined."""
@@ -104,7 +137,7 @@ class Field:
 
     def forget(self) -> None:
         """It may be another device next time, or the same one after a power cycle: look again."""
-        self.points = []
+        self.points, self.heartless = [], False
 
     async def _read(self, wanted: list[Block]) -> dict[str, Value]:
         """The values of some blocks. A slow block the device declines is left out: its points are absent."""
@@ -146,16 +179,30 @@ class Field:
         dog = self.profile.watchdog
         if dog is None or not self.writable:
             return
-        base = 0 if dog.model is None else self.bases[dog.model]
-        raw = round(dog.seconds / dog.scale)
-        await self.line.write(self.device.unit, dog.write, base + dog.register_, [raw])
+        raw = pack(Register(register=0, type=dog.type), dog.seconds / dog.scale, self.profile.word_order)
+        address = self._at(dog.model, dog.register_)
+        if dog.fed_by != "write" and await self._holds(3, address, raw):
+            return  # a setting may wear out, and a line that comes and goes would write it each time
+        await self.line.write(self.device.unit, dog.write, address, raw)
+
+    async def _holds(self, function: int, address: int, words: list[int]) -> bool:
+        try:
+            return await self.line.read(self.device.unit, function, address, len(words)) == words
+        except Declined:  # it can only be written
+            return False
 
     async def feed_watchdog(self) -> None:
         """Show the device that we live. Raises Unreachable or Declined."""
-        dog = self.profile.watchdog
-        if dog is None or dog.heartbeat is None:
-            await self._arm_watchdog()
+        await self._arm_watchdog()
+
+    async def beat(self) -> None:
+        """Our heartbeat, where the device has a register for it. Raises Unreachable."""
+        heart = self.profile.heartbeat
+        if heart is None or self.heartless:
             return
-        base = 0 if dog.model is None else self.bases[dog.model]
-        beat = next(self._beats) & 0xFFFF
-        await self.line.write(self.device.unit, dog.write, base + dog.heartbeat, [beat])
+        beat = next(self._beats) % (0x10000 if heart.type == "u16" else 0x1_0000_0000)
+        words = pack(Register(register=0, type=heart.type), beat, self.profile.word_order)
+        try:
+            await self.line.write(self.device.unit, heart.write, self._at(heart.model, heart.register_), words)
+        except Declined:  # the point is optional in SunSpec
+            self.heartless = True

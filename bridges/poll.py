@@ -4,7 +4,7 @@ A device answers exception 2 to a request that touches one unmapped register, so
 profile maps, plus gaps the profile allows, and at most 125 registers (Modbus Application Protocol 1.1b3, 6.3).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from bridges.registers import decode, unpack
@@ -27,6 +27,8 @@ class Located:
     address: int
     scale_address: int | None = None
     sign_address: int | None = None
+    negative_address: int | None = None
+    """Where the amount of a negative value stands, when not at `address`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,18 @@ def locate(profile: Profile, bases: Mapping[int, int]) -> list[Located]:
         base = address - point.register_  # 0 without a model
         scale = None if point.scale_register is None else base + point.scale_register
         sign = None if point.sign is None else base + point.sign.register_
-        found.append(Located(name, point, point.function or profile.function, address, scale, sign))
+        below = None if point.sign is None or point.sign.amount is None else base + point.sign.amount
+        found.append(Located(name, point, point.function or profile.function, address, scale, sign, below))
     return found
 
 
-def blocks(points: Iterable[Located], gap: int = 0) -> list[Block]:
+def blocks(points: Collection[Located], gap: int = 0) -> list[Block]:
     """The fewest requests that read all these points without touching more than `gap` unmapped registers in a row."""
     spans = {(one.function, one.address, one.address + one.point.count) for one in points}
     beside = ((one.function, at) for one in points for at in (one.scale_address, one.sign_address) if at is not None)
     spans |= {(function, at, at + 1) for function, at in beside}
+    below = ((one, one.negative_address) for one in points if one.negative_address is not None)
+    spans |= {(one.function, at, at + one.point.count) for one, at in below}
     found: list[Block] = []
     for function, start, end in sorted(spans):
         last = found[-1] if found else None
@@ -89,8 +94,9 @@ def values(points: Iterable[Located], image: Image, profile: Profile) -> dict[st
     """What the image says of some points. A point whose registers were not all read is absent."""
     found = {}
     for one in points:
-        words = [image.get((one.function, one.address + i)) for i in range(one.point.count)]
         power, negative = _power(one, image), _negative(one, image)
+        start = one.negative_address if negative and one.negative_address is not None else one.address
+        words = [image.get((one.function, start + i)) for i in range(one.point.count)]
         if power is None or negative is None or any(word is None for word in words):
             continue
         value = decode(one.point, [w for w in words if w is not None], profile.word_order, power, profile.sunspec)

@@ -19,8 +19,9 @@ def doubt(applied: Mapping[str, float], seen: Mapping[str, Value], rated: float)
     if (percent := applied.get("p_limit_pct")) is not None:
         if seen.get("p_limit_state") == "disabled":
             return f"the limit of {percent:g} % is written, but not enabled"
-        if not isinstance(p, float) or abs(p) > rated * percent / 100 + near:
-            return f"the limit is {percent:g} % of {rated:g} W, the measured power stays at {_said(p)} W"
+        given = seen.get("ac_p", p)  # of a hybrid, whose p is the battery's
+        if not isinstance(given, float) or abs(given) > rated * percent / 100 + near:
+            return f"the limit is {percent:g} % of {rated:g} W, the measured power stays at {_said(given)} W"
     return ""
 
 

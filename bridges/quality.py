@@ -25,6 +25,9 @@ HEADROOM = 2.0
 SINGLE = 2.0**-23
 """The relative step of a float of two registers: a counter of 20 GWh moves in steps of 2 kWh."""
 
+LEVELS = ("e_remaining", "e_rated")
+"""Energies that no counter counts: what is left goes down as well as up."""
+
 WIDEST_ZERO = 8
 """Registers: so many zeros in a row are a device that has no data (yet), fewer may be a device at rest."""
 
@@ -74,7 +77,7 @@ class Judge:
         self._counters = {
             name: (abs(point.scale), _span(point))
             for name, point in points.items()
-            if point.unit == "Wh" and name.startswith("e_")
+            if point.unit == "Wh" and name.startswith("e_") and name not in LEVELS
         }
 
     def judge(self, values: Mapping[str, Value], raw: Mapping[Block, Sequence[int]], now: float) -> dict[str, Quality]:

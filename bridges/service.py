@@ -19,6 +19,7 @@ from bridges.modbus import Declined, Line, Unreachable
 from bridges.outgoing import Outgoing
 from bridges.quality import Judge, stand_in
 from bridges.spool import Spool
+from bridges.wear import Wear
 from runtime.bus import Bus, Heard
 from runtime.part import Part
 from schemas.messages import METER_SIGN_SUSPECT, Archived, DeviceState, DeviceStatus, Outcome
@@ -78,6 +79,7 @@ class Bridge:
         self.site = self.part.site.site
         spool = Spool(self.part.settings.state / f"outbox-{self.site}-{self.part.name}.db")
         self.outgoing = Outgoing(self.part, spool)
+        self.wear = Wear(self.part.settings.state / f"writes-{self.site}-{self.part.name}.db")
         bms = next((one for one in self.fields if one.device.name == self.part.site.battery.bms), None)
         self.controls = {
             one.device.name: Control(
@@ -87,6 +89,7 @@ class Bridge:
                 self._sayer(one.device.name),
                 counts=self.part.counts,
                 key=self.part.settings.command_key,
+                wear=self.wear,
                 battery=bms if one.device.name == self.part.site.battery.pcs else None,
             )
             for one in self.fields
@@ -137,6 +140,7 @@ class Bridge:
         for one in self.fields:
             one.line.close()
         self.outgoing.close()
+        self.wear.close()
 
     # reading -----------------------------------------------------------------------------------
 

@@ -1,5 +1,8 @@
 """The registers of one device that we write: what they were told, what they hold, and how often they may be written."""
 
+import contextlib
+import math
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +12,9 @@ from bridges.board import Board
 from bridges.budget import Budget, allowance
 from bridges.device import Field
 from bridges.guard import PERCENT
+from bridges.modes import beside
 from bridges.ownership import Ownership, Verdict
+from bridges.wear import Wear
 from schemas.messages import Value
 from schemas.profile import Setpoint
 
@@ -23,6 +28,8 @@ class Setpoints:
 
     device: Field
     counts: Counter[str]
+    wear: Wear | None = None
+    """Remembers beyond a restart."""
 
     def __post_init__(self) -> None:
         self.commands: dict[str, Setpoint] = {}
@@ -34,6 +41,9 @@ class Setpoints:
         self.budgets = {
             point: Budget(allowance(setpoint, self.device.scale(point))) for point, setpoint in self.commands.items()
         }
+        for point, budget in self.budgets.items():
+            if self.wear is not None and budget.allowed.kept:
+                budget.recall(self.wear.ages(self.device.device.name, point, time.time()), time.monotonic())
 
     def _add(self, name: str, setpoint: Setpoint) -> None:
         """One in percent of the rating becomes one in W or var."""
@@ -72,26 +82,47 @@ class Setpoints:
         if not urgent and (why := budget.wait(time.monotonic(), cyclic=cyclic)):
             self.counts[f"writes_held_back_{self._label(point)}"] += 1
             return why
-        await self._write(point, value)
-        now = time.monotonic()
-        owned.wrote(value, now)
-        budget.spend(now)
+        row = self._spend(point)
+        times = await self._write(point, value)
+        owned.wrote(value, time.monotonic())
+        for _ in range(times - 1):
+            self._spend(point)
+        if not times:
+            self._spare(point, row)
         self.counts[f"writes_{self._label(point)}"] += 1
         return ""
+
+    def _spend(self, point: str) -> int:
+        """Counted before it is done: a bridge that dies in between may have written. Gives the row on disk."""
+        self.budgets[point].spend(time.monotonic())
+        if self.wear is None or not self.budgets[point].allowed.kept:
+            return 0
+        try:
+            return self.wear.note(self.device.device.name, point, time.time())
+        except sqlite3.Error:  # a full disk must hold up nothing that makes the site safer
+            self.counts["writes_not_kept"] += 1
+            return 0
+
+    def _spare(self, point: str, row: int) -> None:
+        self.budgets[point].spare()
+        if row and self.wear is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self.wear.retract(row)
 
     async def again(self) -> None:
         """Every setpoint as it is, for a watchdog that wants it so. Raises Unreachable, Declined or struct.error."""
         for point, value in self.applied.items():
-            await self._write(point, value)
+            await self._write(point, value, anew=True)
 
-    async def _write(self, point: str, value: float) -> None:
+    async def _write(self, point: str, value: float, *, anew: bool = False) -> int:
         name, factor = self._registers[point]
-        await self.device.write(name, value * factor)
+        return await self.device.write(name, value * factor, anew=anew)
 
     @property
     def names(self) -> list[str]:
         """Of the points in which the registers can be read back."""
-        return [self._registers[point][0] for point in self.applied]
+        applied = self.applied.items()
+        return [name for point, value in applied for name in (self._registers[point][0], *self._beside(point, value))]
 
     def out_of_sight(self) -> None:
         """The device was silent for a while."""
@@ -105,8 +136,17 @@ class Setpoints:
             name, factor = self._registers[point]
             holds = seen.get(name)
             if isinstance(holds, float) and one.at < began:
-                found[point] = one.judge(holds / factor, self.tolerance(point))
+                # In another mode the amount means nothing, however right it is.
+                astray = one.value is not None and any(
+                    seen.get(beside, shown) != shown for beside, shown in self._beside(point, one.value).items()
+                )
+                found[point] = one.judge(math.inf if astray else holds / factor, self.tolerance(point))
         return found
+
+    def _beside(self, point: str, value: float) -> dict[str, Value]:
+        """What else must be read while the device follows: the mode of a setpoint that has one, its companions."""
+        name, factor = self._registers[point]
+        return beside(self.device.profile, self.device.profile.commands[name], value * factor)
 
     def held(self, point: str, seen: Mapping[str, Value]) -> float:
         """What a reading shows in the register of a point, in the point's unit."""
@@ -120,10 +160,10 @@ class Setpoints:
         seen: dict[str, Value] = {}
         for point, one in self.owned.items():
             age = min(1.5 * device.poll, now - one.at - IN_FLIGHT)
-            name, _ = self._registers[point]
-            holds = board.fresh(device.name, name, now, age)
-            if age > 0 and holds is not None:
-                seen[name] = holds
+            for name in (self._registers[point][0], *self._beside(point, one.value or 0.0)):
+                holds = board.said(device.name, name, now, age)
+                if age > 0 and holds is not None:
+                    seen[name] = holds
         return self.read_back(seen, now)
 
     def tolerance(self, point: str) -> float:

@@ -1,13 +1,15 @@
 """The generated page about devices: what the shipped profiles read and write."""
 
 from joulebus.words import page, table
-from schemas.profile import PROFILES, Grade, Point, Profile, Register, load_profile
+from schemas.profile import PROFILES, Grade, Point, Profile, Register, Setpoint, load_profile
 
 GRADES = {
     Grade.LISTED: "written from the manual, or from a project that uses the device",
     Grade.RECORDED: "decodes registers of a real unit, kept with their source in `tests/recordings/`, to known values",
     Grade.PROVEN: "run on a site",
 }
+
+FED = {"any": "any request", "write": "a write", "setpoint": "the setpoint again"}
 
 
 def devices() -> str:
@@ -43,7 +45,7 @@ def _summary(name: str, profile: Profile) -> list[str]:
         str(len(profile.points)),
         ", ".join(profile.commands) or "none",
         ", ".join(profile.actions) or "none",
-        f"{dog.seconds:g} s, fed by {'a write' if dog.fed_by == 'write' else 'any request'}" if dog else "none",
+        f"{dog.seconds:g} s, fed by {FED[dog.fed_by]}" if dog else "none",
     ]
 
 
@@ -61,7 +63,7 @@ def _sections(name: str, profile: Profile) -> list[str]:
     ]
     if profile.commands:
         rows = [
-            [f"`{key}`", one.unit, _place(one), one.type, _scale(one), f"{one.low:g} to {one.high:g}", one.memory]
+            [f"`{key}`", one.unit, _written(one), one.type, _scale(one), f"{one.low:g} to {one.high:g}", one.memory]
             for key, one in profile.commands.items()
         ]
         note = "Limits of `p_set` and `q_set` are per unit of the rated power."
@@ -71,6 +73,17 @@ def _sections(name: str, profile: Profile) -> list[str]:
 
 def _place(register: Register) -> str:
     return str(register.register_) if register.model is None else f"model {register.model} + {register.register_}"
+
+
+def _written(setpoint: Setpoint) -> str:
+    """Where a setpoint goes; an amount with what goes beside it."""
+    modes = setpoint.modes
+    if modes is None:
+        return _place(setpoint)
+    amount = _place(setpoint) if modes.amount is None else f"{_place(setpoint)}, negative {modes.amount}"
+    words = f"mode {modes.register_}: + {modes.positive}, - {modes.negative}, 0 {modes.zero}"
+    beside = "".join(f"; {one.register_} = {one.value}" for one in setpoint.companions)
+    return f"amount {amount}; {words}{beside}"
 
 
 def _scale(register: Register) -> str:

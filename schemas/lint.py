@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from schemas.profile import Point, Profile, Register
+    from schemas.profile import Modes, Point, Profile, Register, Setpoint
 
 Mistake = tuple[str, str]
 """Where (`points.p`) and what, with what would be right."""
@@ -42,6 +42,7 @@ def mistakes(profile: Profile) -> Iterator[Mistake]:
     for name, setpoint in profile.commands.items():
         place = f"commands.{name}"
         yield from ((place, words) for words in [*_reach(setpoint), *_unit(name, setpoint), *_range(setpoint)])
+        yield from ((place, words) for words in _modes(name, setpoint, profile))
     yield from _collisions(profile)
 
 
@@ -99,6 +100,47 @@ def _reach(register: Register) -> Iterator[str]:
         yield f"no request can read scale_register {scale}: registers are 0 to {LAST}"
     if scale is not None and register.register_ <= scale <= last:
         yield f"its scale_register {scale} lies inside of the value itself, {_span(register)}"
+
+
+def _modes(name: str, setpoint: Setpoint, profile: Profile) -> Iterator[str]:
+    """What is written must be seen: an amount with its sign, and the name of everything beside it."""
+    modes = setpoint.modes
+    beside: list[tuple[int | None, int, list[int]]] = [
+        (one.model, one.register_, [one.value]) for one in setpoint.companions
+    ]
+    if modes is not None:
+        yield from _directed(name, setpoint, modes, profile)
+        beside.append((setpoint.model, modes.register_, sorted({modes.positive, modes.negative, modes.zero})))
+    for model, register, values in beside:
+        seen = [one for one in profile.points.values() if (one.model, one.register_, one.count) == (model, register, 1)]
+        if not any((one.function or profile.function) == 3 and _tells(one, values) for one in seen):
+            yield f"register {register} cannot be read back: give a point with function 3 whose enum has {values}"
+
+
+def _directed(name: str, setpoint: Setpoint, modes: Modes, profile: Profile) -> Iterator[str]:
+    if modes.positive == modes.negative:
+        yield f"mode {modes.positive} stands for both directions"
+    if setpoint.scale < 0 or setpoint.type not in ("u16", "u32") or setpoint.scale_register is not None:
+        yield f"an amount is a u16 or u32 with a positive scale and no scale_register, not {setpoint.type}"
+    if setpoint.enable is not None:
+        yield "`enable` goes with a setpoint that has a sign; give { register = .., value = 1 } in `companions`"
+    back = profile.points.get(name)
+    sign = None if back is None else back.sign
+    wanted = (setpoint.register_, setpoint.model, modes.register_, modes.amount)
+    if back is None or sign is None or (back.register_, back.model, sign.register_, sign.amount) != wanted:
+        more = "" if modes.amount is None else f", amount = {modes.amount}"
+        yield (
+            f"it cannot be read back: give a point {name} of its register, with "
+            f"sign = {{ register = {modes.register_}, negative = [{modes.negative}]{more} }}"
+        )
+    elif sign.negative != [modes.negative]:
+        yield f"its point takes {sign.negative} for negative, the command writes {modes.negative}"
+
+
+def _tells(point: Point, values: list[int]) -> bool:
+    """Its names are different for each of these."""
+    named = [(point.enum or {}).get(str(value)) for value in values]
+    return None not in named and len(set(named)) == len(values)
 
 
 def _unit(name: str, register: Register) -> Iterator[str]:

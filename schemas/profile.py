@@ -82,6 +82,8 @@ class Sign(Shape):
     """In the same model, read by the same function."""
     negative: Annotated[list[int], Field(min_length=1)]
     """While it holds one of these the value is negative."""
+    amount: int | None = Field(default=None, ge=0, le=65535)
+    """Where the amount of a negative value stands, when each direction has a register of its own."""
 
 
 class Point(Register):
@@ -106,6 +108,30 @@ class Point(Register):
     """Bit -> name of an alarm or a status; the value is the list of names that are set."""
 
 
+class Write(Shape):
+    """One register and what is written to it: by an action, or beside a setpoint."""
+
+    register_: int = Field(alias="register", ge=0, le=65535)
+    model: int | None = None
+    value: int = Field(ge=0, le=65535)
+    write: Literal[6, 16] = 6
+
+
+class Modes(Shape):
+    """A setpoint without a sign: its register takes the amount, this one, in the same model, the direction.
+
+    Written in an order that no failure makes dangerous: amount 0, companions, mode, amount.
+    """
+
+    register_: int = Field(alias="register", ge=0, le=65535)
+    positive: int = Field(ge=0, le=65535)
+    negative: int = Field(ge=0, le=65535)
+    zero: int = Field(ge=0, le=65535)
+    """For a wish of 0: the mode in which no power flows."""
+    amount: int | None = Field(default=None, ge=0, le=65535)
+    """Where the amount of a negative wish goes, when each direction has a register of its own."""
+
+
 class Setpoint(Register):
     """A quantity that can be written."""
 
@@ -120,6 +146,11 @@ class Setpoint(Register):
     `p_set` of the battery goes to the site file's `battery.fallback`."""
     enable: int | None = None
     """A register of the same model that must hold 1 for the setpoint to work."""
+    modes: Modes | None = None
+    """For a device that takes an amount and its direction instead of a signed value."""
+    companions: list[Write] = []
+    """Registers that must hold these values for the setpoint to work. Written when they hold others: before the mode
+    of a setpoint with `modes`, after the value of one with a sign."""
     deadband: Annotated[Number, Field(ge=0)] = 0.0
     """In the unit of low and high: a smaller change is not worth a write."""
     interval: Seconds | None = None
@@ -128,28 +159,29 @@ class Setpoint(Register):
     """Most writes in 24 h; when not given 100000 for ram, 50 for eeprom. What makes the site safer is not held up."""
 
 
-class Write(Shape):
-    """One register written by an action."""
-
-    register_: int = Field(alias="register", ge=0, le=65535)
-    model: int | None = None
-    value: int = Field(ge=0, le=65535)
-    write: Literal[6, 16] = 6
-
-
 class Watchdog(Shape):
     """The device's own dead-man: it goes to its safe state when nobody writes for `seconds`."""
 
     register_: int = Field(alias="register", ge=0, le=65535)
     model: int | None = None
+    type: Literal["u16", "u32"] = "u16"
     seconds: Seconds
     scale: Number = 1.0
     """raw x scale = seconds"""
     write: Literal[6, 16] = 6
     fed_by: Literal["any", "write", "setpoint"] = "any"
     """What feeds it: any request, a write to this register, or the setpoint written again."""
-    heartbeat: int | None = Field(default=None, ge=0, le=65535)
-    """A register of the same model with a counter that must move, where a write alone does not do."""
+
+
+class Heartbeat(Shape):
+    """A counter of ours that a device wants to see moving. One that declines it is not asked again."""
+
+    register_: int = Field(alias="register", ge=0, le=65535)
+    model: int | None = None
+    type: Literal["u16", "u32"] = "u16"
+    write: Literal[6, 16] = 16
+    every: Seconds = 1.0
+    """Between two beats at least; never faster than the device is read."""
 
 
 def _has_limits(given: object) -> object:
@@ -189,6 +221,7 @@ class Profile(Shape):
     commands: dict[Name, Annotated[Setpoint, BeforeValidator(_has_limits)]] = {}
     actions: dict[Literal["start", "stop", "standby", "reset", "grid_following", "grid_forming"], list[Write]] = {}
     watchdog: Watchdog | None = None
+    heartbeat: Heartbeat | None = None
 
     @model_validator(mode="after")
     def _has_its_pulse(self) -> Self:

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bridges.modes import amounts, places
 from bridges.registers import decode, encode, encode_point, unpack
 from schemas.messages import Value
-from schemas.profile import Point, Profile, Register, Watchdog, Write
+from schemas.profile import WORDS, Modes, Point, Profile, Register, Setpoint
 from schemas.troubles import Trouble
 from simulator.sunspec import Chain, chain
 
@@ -78,13 +79,34 @@ class Image:
         wishes = []
         for name, setpoint in self.profile.commands.items():
             start = self.address(setpoint.register_, setpoint.model)
-            if start in span or start + setpoint.count - 1 in span:
+            if setpoint.modes is not None:
+                wishes += self._steered(name, setpoint, setpoint.modes, span)
+            elif any(at in span for at in (start, start + setpoint.count - 1, *self._beside(setpoint))):
                 raw = float(unpack(setpoint, self._words(start, setpoint.count), self.profile.word_order))
-                wishes.append(Wish(name, raw * setpoint.scale * 10.0 ** self._power(setpoint)))
+                value = raw * setpoint.scale * 10.0 ** self._power(setpoint)
+                wishes.append(Wish(name, 0.0 if self._asleep(setpoint) else value))
             if setpoint.enable is not None:
                 enable = self.address(setpoint.enable, setpoint.model)
                 wishes += [Wish(f"{name}:enable", self._held[3][enable])] if enable in span else []
         return wishes
+
+    def _steered(self, name: str, setpoint: Setpoint, modes: Modes, span: range) -> list[Wish]:
+        """An amount counts only in the mode of its direction, and only beside its companions."""
+        if not any(self.address(register, model) in span for model, register in places(setpoint, modes)):
+            return []
+        direction = self._held[3][self.address(modes.register_, setpoint.model)]
+        here = amounts(setpoint, modes)[-1 if direction == modes.negative else 0]
+        words = self._words(self.address(here[1], here[0]), setpoint.count)
+        amount = float(unpack(setpoint, words, self.profile.word_order)) * setpoint.scale
+        sign = 0 if self._asleep(setpoint) else {modes.positive: 1, modes.negative: -1}.get(direction, 0)
+        return [Wish(name, sign * amount)]
+
+    def _beside(self, setpoint: Setpoint) -> dict[int, int]:
+        """Where its companions are, and what they must hold."""
+        return {self.address(one.register_, one.model): one.value for one in setpoint.companions}
+
+    def _asleep(self, setpoint: Setpoint) -> bool:
+        return any(self._held[3][address] != value for address, value in self._beside(setpoint).items())
 
     def _actions(self, span: range) -> list[Wish]:
         wishes = []
@@ -93,7 +115,9 @@ class Image:
             if last in span and self._held[3][last] == writes[-1].value:
                 wishes.append(Wish(name, 1.0))
         if (dog := self.profile.watchdog) and (place := self.address(dog.register_, dog.model)) in span:
-            wishes.append(Wish("watchdog", self._held[3][place] * dog.scale))
+            words = self._words(place, WORDS[dog.type])
+            raw = unpack(Register(register=0, type=dog.type), words, self.profile.word_order)
+            wishes.append(Wish("watchdog", float(raw) * dog.scale))
         return wishes
 
     def _show(self, names: set[str], values: Mapping[str, Value]) -> None:
@@ -101,19 +125,31 @@ class Image:
         for name in names & values.keys():
             point = self.profile.points[name]
             function: int = point.function or self.profile.function
-            start = self.address(point.register_, point.model)
+            start = self.address(self._register(point, values[name]), point.model)
             for place, word in enumerate(_encode(point, values[name], self.profile.word_order, self._power(point))):
                 # several points may share a register, each with its own bits
                 fresh[function, start + place] = fresh.get((function, start + place), 0) | word
-            fresh |= self._direction(function, point, values[name])
+            fresh |= self._direction(function, name, point, values[name])
         for (function, address), word in fresh.items():
             self._held[function][address] = word
 
-    def _direction(self, function: int, point: Point, value: Value) -> dict[tuple[int, int], int]:
-        """The register that tells the sign, when a value shown without one is negative."""
-        if point.sign is None or not isinstance(value, float | int) or value >= 0:
+    def _register(self, point: Point, value: Value) -> int:
+        """Where the amount of a value stands: 0 where the direction that holds has it."""
+        if point.sign is None or point.sign.amount is None or not isinstance(value, float | int):
+            return point.register_
+        direction = self._held[point.function or self.profile.function][self.address(point.sign.register_, point.model)]
+        below = value < 0 or (value == 0 and direction in point.sign.negative)
+        return point.sign.amount if below else point.register_
+
+    def _direction(self, function: int, name: str, point: Point, value: Value) -> dict[tuple[int, int], int]:
+        """The register that tells the sign, when a value shown without one has one."""
+        if point.sign is None or not isinstance(value, float | int) or value == 0:
             return {}
-        return {(function, self.address(point.sign.register_, point.model)): point.sign.negative[0]}
+        place = (function, self.address(point.sign.register_, point.model))
+        if value < 0:
+            return {place: point.sign.negative[0]}
+        modes = self.profile.commands[name].modes if name in self.profile.commands else None
+        return {} if modes is None else {place: modes.positive}
 
     def _words(self, start: int, count: int) -> list[int]:
         return [self._held[3][start + place] for place in range(count)]
@@ -134,18 +170,27 @@ class Image:
                 self._held[function].setdefault(address, 0)
                 self._at.setdefault((function, address), []).append(name)
             if point.sign is not None:
-                direction = self.address(point.sign.register_, point.model)
-                self._held[function].setdefault(direction, 0)
-                self._at.setdefault((function, direction), []).append(name)
+                below = () if point.sign.amount is None else range(point.sign.amount, point.sign.amount + point.count)
+                for register in (point.sign.register_, *below):
+                    address = self.address(register, point.model)
+                    self._held[function].setdefault(address, 0)
+                    self._at.setdefault((function, address), []).append(name)
         for setpoint in profile.commands.values():
             functions = BOTH if setpoint.write == 16 else SINGLE
             self._allow(self.address(setpoint.register_, setpoint.model), setpoint.count, functions)
             if setpoint.enable is not None:
                 self._allow(self.address(setpoint.enable, setpoint.model), 1, functions)
-        orders: list[Write | Watchdog] = [write for writes in profile.actions.values() for write in writes]
-        orders += [profile.watchdog] if profile.watchdog else []
-        if (dog := profile.watchdog) and dog.heartbeat is not None:
-            self._allow(self.address(dog.heartbeat, dog.model), 1, BOTH if dog.write == 16 else SINGLE)
+            if setpoint.modes is not None:
+                for (model, register), count in places(setpoint, setpoint.modes).items():
+                    self._allow(self.address(register, model), count, functions)
+        orders = [write for writes in profile.actions.values() for write in writes]
+        orders += [one for setpoint in profile.commands.values() for one in setpoint.companions]
+        if heart := profile.heartbeat:
+            count = WORDS[heart.type]
+            self._allow(self.address(heart.register_, heart.model), count, BOTH if heart.write == 16 else SINGLE)
+        if dog := profile.watchdog:
+            count = WORDS[dog.type]
+            self._allow(self.address(dog.register_, dog.model), count, BOTH if dog.write == 16 else SINGLE)
         for order in orders:
             self._allow(self.address(order.register_, order.model), 1, BOTH if order.write == 16 else SINGLE)
         self._fill_gaps()

@@ -51,6 +51,9 @@ class Plant:
     pv: dict[str, Pv] = field(default_factory=dict)
     connected: bool = True
     """The battery's contactor is closed."""
+    timeout: float = 0.0
+    """Seconds without a request until the BMS opens it; 0 never."""
+    unheard: float = 0.0
     load: float = 0.0
     e_load: float = 0.0
     e_import: float = 0.0
@@ -67,6 +70,9 @@ class Plant:
     def step(self, dt: float, around: Surroundings) -> None:
         """Lives on for `dt` seconds; 0 shows at once what a new setpoint does."""
         self.load = around.load
+        self.unheard += dt
+        if self.timeout and self.unheard > self.timeout:
+            self.connected = False
         for pv in self.pv.values():
             pv.step(around.sun, dt)
         if not self.connected:

@@ -1,7 +1,7 @@
 """What each kind of device shows of the physics, and what it obeys."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import hypot
 
@@ -64,8 +64,21 @@ class Role:
         return shown
 
 
+FEEDS = {"any": (), "write": ("watchdog",), "setpoint": ("p_set", "q_set")}
+"""Which wishes feed a watchdog; one of `any` is fed by every request."""
+
+
+@dataclass
 class PcsRole(Role):
     """The inverter of the battery."""
+
+    asked: dict[str, float] = field(default_factory=dict)
+    """Its setpoints, as far as they wait for their enable register."""
+    enabled: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.profile.watchdog is None:
+            self.world.plant.pcs.timeout = 0.0
 
     def shown(self) -> dict[str, Value]:
         pcs, battery = self.world.plant.pcs, self.world.plant.battery
@@ -84,6 +97,8 @@ class PcsRole(Role):
             "state": pcs.state.value,
             "grid_state": "islanded" if pcs.forming else "connected" if running else "disconnected",
             "p_set": pcs.p_set,
+            "p_set_state": "enabled" if "p_set" in self.enabled else "disabled",
+            "hb_device": self.world.at.timestamp() // 1 % 0x10000,
             "q_set": pcs.q_set,
             "dc_p": pcs.dc,
             "dc_u": battery.voltage,
@@ -97,6 +112,9 @@ class PcsRole(Role):
     def obey(self, wish: Wish) -> None:
         self.world.advance(self.now())
         pcs = self.world.plant.pcs
+        name, _, switch = wish.name.partition(":")
+        if name in self.profile.commands and self.profile.commands[name].enable is not None:
+            wish = self._enabled(name, wish, switch=bool(switch))
         match wish.name:
             case "p_set" if self.world.faults.has(self.device.name, "refuses_setpoint"):
                 pass
@@ -110,17 +128,32 @@ class PcsRole(Role):
                 pcs.order(Order(wish.name))
             case "grid_following" | "grid_forming" if pcs.state is not State.RUNNING:
                 pcs.forming = wish.name == "grid_forming"
+        dog = self.profile.watchdog
+        if dog is not None and wish.name in FEEDS[dog.fed_by]:
+            pcs.heard()
         self.world.advance(self.now())
 
-    def heard(self, *, write: bool) -> None:
+    def _enabled(self, name: str, wish: Wish, *, switch: bool) -> Wish:
+        """A setpoint counts while its enable register holds 1, whichever was written first."""
+        if switch:
+            (self.enabled.add if wish.value == 1 else self.enabled.discard)(name)
+        else:
+            self.asked[name] = wish.value
+        return Wish(name, self.asked.get(name, 0.0) if name in self.enabled else 0.0)
+
+    def heard(self, *, write: bool) -> None:  # noqa: ARG002  # what is written shows in `obey`
         dog = self.profile.watchdog
-        if write or dog is None or dog.fed_by == "any":
+        if dog is not None and dog.fed_by == "any":
             self.world.advance(self.now())  # first what happened while nobody asked
             self.world.plant.pcs.heard()
 
 
 class BmsRole(Role):
     """The battery as its BMS reports it."""
+
+    def heard(self, *, write: bool) -> None:  # noqa: ARG002  # any request will do
+        self.world.advance(self.now())
+        self.world.plant.unheard = 0.0
 
     def shown(self) -> dict[str, Value]:
         battery = self.world.plant.battery
@@ -131,6 +164,8 @@ class BmsRole(Role):
             **self.flags(self.alarms(low, high, cold, hot)),
             "work_state": work,
             "contactor": "closed" if self.world.plant.connected else "open",
+            "ems_timeout": self.world.plant.timeout,
+            "hb_device": self.world.at.timestamp() // 1 % 0x10000,
             "soc": battery.soc,
             "soh": 99.0,
             "u": battery.voltage,
@@ -142,6 +177,7 @@ class BmsRole(Role):
             "u_discharge_min": CELLS * 2.90,
             "cell_u_min": low,
             "cell_u_max": high,
+            "cell_u_avg": (low + high) / 2,
             "cell_u_min_id": 17.0,
             "cell_u_max_id": 203.0,
             "cell_t_min": cold,
@@ -156,6 +192,8 @@ class BmsRole(Role):
         self.world.advance(self.now())
         if wish.name in ("start", "stop"):
             self.world.plant.connected = wish.name == "start"
+        elif wish.name == "watchdog":
+            self.world.plant.timeout = wish.value
         self.world.advance(self.now())
 
     @staticmethod

@@ -40,6 +40,7 @@ class Bench:
     part: Part
     hears: Ear
     tells: Ear
+    running: asyncio.Task[None]
 
     def wish(self, **change: Any) -> Command:
         """A good command with some changes."""
@@ -113,7 +114,7 @@ async def start(broker: Broker, site_name: str, tmp_path: Path) -> AsyncIterator
             for device in simulated.site.device:
                 await hears.until(META, device=device.name)
                 await hears.until(TELEMETRY, device=device.name)
-            return Bench(simulated.site, simulated, part, hears, tells)
+            return Bench(simulated.site, simulated, part, hears, tells, running)
 
         yield begin
 

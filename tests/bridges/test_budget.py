@@ -15,8 +15,9 @@ def setpoint(**change: object) -> Setpoint:
 
 def test_ram_is_free_and_eeprom_is_dear() -> None:
     assert allowance(setpoint(deadband=0.01), 100_000) == Allowance(1000.0, 0.0, 100_000, cyclic=True)
-    assert allowance(setpoint(memory="eeprom"), 1.0) == Allowance(0.0, 300.0, 50, cyclic=False)
-    assert allowance(setpoint(memory="eeprom", interval=2.0, per_day=3), 1.0) == Allowance(0.0, 2.0, 3, cyclic=False)
+    assert allowance(setpoint(memory="eeprom"), 1.0) == Allowance(0.0, 300.0, 50, cyclic=False, kept=True)
+    short = setpoint(memory="eeprom", interval=2.0, per_day=3)
+    assert allowance(short, 1.0) == Allowance(0.0, 2.0, 3, cyclic=False, kept=True)
 
 
 def test_an_eeprom_is_written_for_a_command_and_never_cyclically() -> None:
@@ -44,3 +45,13 @@ def test_no_24_hours_see_more_writes_than_allowed(pauses: list[float], per_day: 
     for start in written:
         assert sum(start <= one < start + DAY for one in written) <= per_day
     assert all(later - earlier >= interval for earlier, later in itertools.pairwise(written))
+
+
+def test_what_was_written_before_the_bridge_began_counts() -> None:
+    budget = Budget(allowance(setpoint(memory="eeprom", per_day=2), 1.0))
+    budget.recall([DAY - 10, 100.0], now=50.0)
+    assert budget.wait(59.0, cyclic=False).startswith("budget: written again in 191.0 s"), "the interval goes on, too"
+    assert budget.wait(260.0, cyclic=False) == "", "the older one is a day old by then"
+    budget.spend(260.0)
+    budget.spare()
+    assert budget.wait(260.0, cyclic=False) == ""

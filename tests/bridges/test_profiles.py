@@ -88,3 +88,26 @@ def test_percent_of_the_rated_power_is_watts() -> None:
     assert profile.rated(92_000.0).rated(92_000.0).points["p_set"].scale == 920.0, "once is enough"
     other = load_profile("sinexcel_pws2")
     assert other.rated(50_000.0) is other, "two hundred devices share one profile"
+
+
+AMOUNT = "[points]\np_set = { register = 2, unit = 'W', sign = { register = 1, negative = [7] } }\nway = { register = 1, enum = { 7 = 'in', 8 = 'out', 9 = 'rest' } }\n[commands]\n"
+GOOD = "p_set = { register = 2, unit = 'W', low = -1, high = 1, modes = { register = 1, positive = 8, negative = 7, zero = 9 } }"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "says"),
+    [
+        ("positive = 8", "positive = 7", "mode 7 stands for both directions"),
+        ("unit = 'W', low", "type = 'i16', unit = 'W', low", "an amount is a u16 or u32 with a positive scale and no scale_register, not i16"),
+        ("unit = 'W', low", "unit = 'W', enable = 5, low", "`enable` goes with a setpoint that has a sign"),
+        ("modes = { register = 1", "modes = { register = 3", "it cannot be read back: give a point p_set of its register, with sign = { register = 3, negative = [7] }"),
+        ("negative = 7", "negative = 9", "its point takes [7] for negative, the command writes 9"),
+        ("zero = 9", "zero = 6", "register 1 cannot be read back: give a point with function 3 whose enum has [6, 7, 8]"),
+        ("low = -1", "companions = [{ register = 4, value = 2 }], low = -1", "register 4 cannot be read back"),
+    ],
+)  # fmt: skip
+def test_a_direction_that_could_be_mistaken_is_refused(tmp_path: Path, was: str, becomes: str, says: str) -> None:
+    (tmp_path / "good.toml").write_text(HEAD + AMOUNT + GOOD, encoding="utf-8")
+    assert load_profile("good", tmp_path).commands["p_set"].modes is not None
+    lines = refused(tmp_path, AMOUNT + GOOD.replace(was, becomes))
+    assert any(says in line for line in lines), lines

@@ -47,8 +47,10 @@ def shown(name: str, point: Point, turn: int) -> Value:
 def puppet(profile: Profile) -> tuple[Image, dict[str, Value]]:
     made = Image(profile, rated=RATED)
     values = {name: shown(name, point, turn) for turn, (name, point) in enumerate(profile.points.items())}
-    if "work_state" in values and any(point.sign for point in profile.points.values()):
-        values["work_state"] = "charging"  # the same register says the sign of the current
+    for sign in [point.sign for point in profile.points.values() if point.sign]:
+        for name, point in profile.points.items():
+            if point.register_ == sign.register_ and point.enum:  # the same register says the sign
+                values[name] = point.enum[str(sign.negative[0])]
     return made, values
 
 

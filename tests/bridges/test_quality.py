@@ -24,6 +24,7 @@ def judge(kind: str = "meter", power: float | None = 100_000.0, **more: Any) -> 
         "e_import": {"register": 4, "type": "u32", "scale": 100, "unit": "Wh"},
         "e_small": {"register": 6, "type": "u16", "scale": 10, "unit": "Wh"},
         "e_float": {"register": 8, "type": "f32", "scale": 1000, "unit": "Wh"},
+        "e_remaining": {"register": 10, "type": "u32", "scale": 100, "unit": "Wh"},
     }
     profile = {"make": "A", "model": "B", "kind": kind, "source": "test", "points": points} | more
     return Judge(Profile.model_validate(profile), power)
@@ -105,6 +106,11 @@ COUNTERS: list[tuple[str, str, list[float], list[bool]]] = [
 def test_energy_counters(point: str, told: list[float], good: list[bool]) -> None:
     one = judge()
     assert [point not in say(one, float(now), **{point: float(value)}) for now, value in enumerate(told)] == good
+
+
+def test_what_is_left_in_a_battery_is_no_counter() -> None:
+    one = judge()
+    assert [say(one, float(now), e_remaining=value) for now, value in enumerate((5000.0, 4000.0, 9000.0))] == [{}] * 3
 
 
 def test_after_a_silence_a_counter_may_have_moved() -> None:

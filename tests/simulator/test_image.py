@@ -17,8 +17,13 @@ NAMES = sorted(path.stem for path in Path(PROFILES).glob("*.toml"))
 RATED = 100_000.0
 
 
+def rated(name: str) -> float:
+    """An amount in W of one register ends at 65 kW."""
+    return RATED / 2 if name in ("goodwe_et", "sungrow_sh") else RATED
+
+
 def image(name: str) -> Image:
-    return Image(load_profile(name), rated=RATED)
+    return Image(load_profile(name), rated=rated(name))
 
 
 def plausible(point: Point) -> st.SearchStrategy[Value]:
@@ -54,11 +59,14 @@ def master(made: Image, profile: Profile, name: str, values: dict[str, Value]) -
 @settings(max_examples=10)  # for each of many profiles
 @given(data=st.data())
 def test_every_point_of_every_profile_comes_back(name: str, data: st.DataObject) -> None:
-    profile, made = load_profile(name).rated(RATED), image(name)
+    profile, made = load_profile(name).rated(rated(name)), image(name)
     values = {point: data.draw(plausible(spec), label=point) for point, spec in profile.points.items()}
-    for point, spec in profile.points.items():
-        seen = master(made, profile, point, values)
-        wanted = values[point]
+    for sign in [profile.points[command].sign for command in profile.commands]:
+        for point, spec in profile.points.items():  # its direction is shown by the setpoint
+            if sign is not None and spec.register_ == sign.register_:
+                del values[point]
+    for point, wanted in values.items():
+        spec, seen = profile.points[point], master(made, profile, point, values)
         if isinstance(wanted, float):
             step = abs(spec.scale) if spec.scale_register is None else 10 * abs(spec.scale)
             assert seen == pytest.approx(wanted, rel=1e-6, abs=0.51 * step), point
