@@ -26,14 +26,20 @@ PORTS, STRETCH = range(20_000, 32_000), 200
 _turn = itertools.count()
 
 
-def free_port() -> int:
-    """A port nobody listens on now, and that is free a moment later, too: each process walks a stretch of its own."""
+def free_port(row: int = 1) -> int:
+    """The first of some ports in a row nobody listens on, now and in a moment: each process walks its own stretch."""
     first = PORTS.start + os.getpid() * STRETCH % len(PORTS)
     while True:
-        port = first + next(_turn) % STRETCH
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        turns = [next(_turn) % STRETCH for _ in range(row)]
+        if turns[0] <= turns[-1] and all(_is_free(first + turn) for turn in turns):
+            return first + turns[0]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def answers(port: int) -> bool:

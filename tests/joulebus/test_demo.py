@@ -15,10 +15,14 @@ import httpx
 import psutil
 import pytest
 
-from joulebus.server import answers, free_port
+from joulebus.server import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = ("bridge", "archive", "alarms", "optimize", "dispatch", "status")
+
+
+EIGHT = 8
+"""Ports in a row: the page, and the health endpoints after it."""
 
 
 def demo_site(folder: Path) -> Path:
@@ -29,14 +33,6 @@ def demo_site(folder: Path) -> Path:
     path = folder / "site.toml"
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def eight_ports() -> int:
-    """The first of eight free ports in a row: page and health endpoints."""
-    while True:
-        first = free_port()
-        if first < 65_000 and not any(answers(port) for port in range(first, first + 9)):
-            return first
 
 
 @contextmanager
@@ -101,7 +97,7 @@ def until(condition: Callable[[], bool], seconds: float) -> float:
 
 @pytest.mark.slow
 def test_any_part_may_die_and_nothing_is_lost(tmp_path: Path) -> None:
-    port = eight_ports()
+    port = free_port(EIGHT)
     with demo(tmp_path, demo_site(tmp_path), port, "--json") as process:
         until(partial(all_online, port), 60)
         for name in ("archive", "bridge", "broker", "dispatch", "alarms", "optimize", "simulate"):
@@ -130,7 +126,7 @@ def test_any_part_may_die_and_nothing_is_lost(tmp_path: Path) -> None:
 def test_it_starts_quickly_and_stops_at_ctrl_c(tmp_path: Path) -> None:
     site = demo_site(tmp_path)
     for start in ("first", "second"):
-        port = eight_ports()
+        port = free_port(EIGHT)
         with demo(tmp_path, site, port) as process:
             took = until(partial(all_online, port), 60)
             assert start == "first" or took < 15, "10 s on a quiet machine"

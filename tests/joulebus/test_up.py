@@ -14,12 +14,12 @@ import pytest
 from joulebus.mariadb import MariaDB
 from joulebus.server import free_port
 from tests.conftest import Broker
-from tests.joulebus.test_demo import PARTS, REPOSITORY, all_online, demo_site, eight_ports, until
+from tests.joulebus.test_demo import EIGHT, PARTS, REPOSITORY, all_online, demo_site, until
 
 
 @pytest.mark.slow
 def test_all_parts_run_on_mariadb(broker: Broker, mariadb: MariaDB, tmp_path: Path) -> None:
-    page, health = free_port(), eight_ports()
+    page, health = free_port(), free_port(EIGHT)
     site = demo_site(tmp_path)
     site.write_text(site.read_text().replace('site = "demo"', 'site = "up"'))
     env = os.environ | {
