@@ -21,6 +21,9 @@ test-fast: .venv/test ## only what takes no longer than a moment
 chaos: .venv/test    ## random faults on real processes, three seeds of 40 s: the table of docs/guarantees.md
 	JOULEBUS_CHAOS=full $(V)/pytest -q tests/chaos/test_chaos.py::test_chaos $(ARGS)
 
+real-time: .venv/test ## the stories that `make test` tells shorter, at the times of the field: minutes
+	JOULEBUS_CHAOS=full $(V)/pytest -q -n 2 tests/bridges/test_polling.py::test_a_silent_unit_behind_a_gateway $(ARGS)
+
 check: .venv/test    ## lint, types, and which room may import which
 	$(V)/ruff format --check .
 	$(V)/ruff check .
@@ -63,5 +66,5 @@ clean:               ## forget what was fetched and what the demo kept
 	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll
 	@touch $@
 
-.PHONY: help demo setup test test-fast chaos check docs lock up down clean
+.PHONY: help demo setup test test-fast chaos real-time check docs lock up down clean
 .DEFAULT_GOAL := help
