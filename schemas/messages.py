@@ -329,14 +329,27 @@ class ControlMode(Message):
 
 
 class ControlRequest(Order):
-    """A wish of an operator or a SCADA system. Manual power needs a lease that ends."""
+    """A wish of an operator or a SCADA system: a mode, or a grid mode of the PCS at rest.
+
+    Manual power needs a lease that ends. Start, stop and reset have no word of their own: auto starts the PCS, lockout
+    stops it, and the end of a lockout resets what it was for.
+    """
 
     at: Instant
-    mode: Mode
+    mode: Mode | None = None
+    action: Literal[Action.GRID_FOLLOWING, Action.GRID_FORMING] | None = None
     who: Annotated[str, Field(min_length=1, max_length=64)]
     why: Annotated[str, Field(max_length=500)] = ""
     power: Watts | None = None
     until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _one_wish(self) -> Self:
+        if (self.mode is None) == (self.action is None):
+            raise ValueError("give either `mode` or `action`, not both and not neither")
+        if self.action is not None and (self.until is not None or not self.why.strip()):
+            raise ValueError("a grid mode needs `why`, and holds until another is asked for: no `until`")
+        return self
 
     @model_validator(mode="after")
     def _manual_is_whole(self) -> Self:

@@ -141,7 +141,7 @@ CONTROL_MODE = Topic(
 CONTROL_REQUEST = Topic(
     f"{ROOT}/{{site}}/control/request",
     m.ControlRequest,
-    "A wanted mode or manual power. Never retained.",
+    "A wanted mode, manual power, or grid mode of the PCS. Never retained.",
     ("status", "operator"),
     expires=True,
 )

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumers.dispatch.modes import Control, expire, lock
+from consumers.dispatch.modes import Control, act, ask, begin, expire, lock
 from consumers.dispatch.moment import STOPPED, Fold
 from consumers.dispatch.resets import Advice, Resets
 from optimizer.billing import Billing
 from optimizer.dispatch import Ratings, Wanted, decide
-from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, ControlMode, Mode, Plan
+from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, ControlMode, ControlRequest, Mode, Plan
 from schemas.site import Site
 
 BETWEEN = ("starting", "stopping", "precharge")
@@ -59,6 +59,8 @@ class Desk:
     """The lockout that a person has just ended."""
     locked: float | None = None
     """Monotonic seconds since lockout holds."""
+    asked: ControlRequest | None = None
+    """A grid mode that a person wants now."""
     detail: str = ""
 
     @classmethod
@@ -76,6 +78,9 @@ class Desk:
         mode = self.control.mode
         if mode.mode is not Mode.LOCKOUT:
             self.locked, self.stops = None, Attempts()
+        if (asked := self._asked()) is not None:
+            self.last, self.detail = None, asked.wanted.reason
+            return asked
         match mode.mode:
             case Mode.LOCAL:
                 order, said = None, f"{mode.who} steers at the device; nothing is sent"
@@ -86,6 +91,28 @@ class Desk:
         self.last = order.wanted.power if order and order.action is None else None
         self.detail = f"{mode.mode}: {said}"
         return order
+
+    def hear(self, request: ControlRequest, now: datetime, *, retained: bool = False) -> str:
+        """A person asks; gives why it is not followed."""
+        held = self.control or begin(now)
+        if request.action is None:
+            self.control = ask(held, request, now, retained=retained)
+        else:
+            able = self.site.profiles[self.site.battery.pcs].actions
+            self.control = act(held, request, now, state=self.fold.state, able=able, retained=retained)
+        if not self.control.refusal:
+            self.asked = request if request.action is not None else None
+            if held.mode.mode is Mode.LOCKOUT and request.mode not in (None, Mode.LOCKOUT):
+                self.release(held.mode)
+        return self.control.refusal
+
+    def _asked(self) -> Order | None:
+        """Once: who wants it again asks again."""
+        request, self.asked = self.asked, None
+        if request is None or self.fold.state not in STOPPED:
+            return None
+        reason = f"{request.action} by {request.who.strip()}: {request.why.strip()}"
+        return Order(Wanted(0.0, reason[:500], Authority.OPERATOR), request.action)
 
     def distrust(self, reason: str, now: datetime) -> None:
         """The bridge closes no loop over this meter: a person has to look."""

@@ -1,8 +1,10 @@
 """Who steers the battery: auto, manual, local or lockout, as a table. What is not written here is refused."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from consumers.dispatch.moment import STOPPED
 from schemas.messages import ControlMode, ControlRequest, Mode
 
 NEXT: dict[Mode, frozenset[Mode]] = {
@@ -41,14 +43,42 @@ def begin(now: datetime, kept: ControlMode | None = None) -> Control:
 def ask(control: Control, request: ControlRequest, now: datetime, *, retained: bool = False) -> Control:
     """What becomes of a request: the new mode, or the old one with a refusal in words."""
     refusal = _untimely(control, request, now, retained) or _forbidden(control.mode, request, now)
-    if refusal:
-        return replace(control, refusal=refusal)
+    if refusal or request.mode is None:
+        return replace(control, refusal=refusal or "it asks for no mode")
     # Lockout has no end but a named request; auto needs none.
     lease = request.until if request.mode in (Mode.MANUAL, Mode.LOCAL) else None
     mode = ControlMode(
         at=now, mode=request.mode, who=request.who.strip(), why=request.why, power=request.power, until=lease
     )
     return Control(mode, request.at)
+
+
+def act(
+    control: Control,
+    request: ControlRequest,
+    now: datetime,
+    *,
+    state: str,
+    able: Collection[str],
+    retained: bool = False,
+) -> Control:
+    """What becomes of a wish for a grid mode: the same mode, with a refusal in words or none.
+
+    `state` is the PCS', `able` what its profile can be told.
+    """
+    held, who = control.mode, request.who.strip()
+    refusal = _untimely(control, request, now, retained)
+    if not refusal and not who:
+        refusal = "the request does not say who asks"
+    elif not refusal and held.mode is Mode.LOCAL:
+        refusal = f"{held.who} steers at the device; nothing is sent"
+    elif not refusal and held.mode is Mode.MANUAL and held.who != who:
+        refusal = f"manual is held by {held.who}"
+    elif not refusal and request.action not in able:
+        refusal = f"the PCS knows no {request.action}"
+    elif not refusal and state not in STOPPED:
+        refusal = f"the grid mode changes only at rest, the PCS is {state or 'silent'}: ask for a lockout first"
+    return replace(control, refusal=refusal, asked=control.asked if refusal else request.at)
 
 
 def expire(control: Control, now: datetime) -> Control:
@@ -81,7 +111,7 @@ def _forbidden(held: ControlMode, request: ControlRequest, now: datetime) -> str
     who = request.who.strip()
     if not who:
         return "the request does not say who asks"
-    if request.mode not in NEXT[held.mode]:
+    if request.mode is not None and request.mode not in NEXT[held.mode]:
         return f"{held.mode} goes to {' or '.join(sorted(NEXT[held.mode]))}, not to {request.mode}"
     if request.until is not None and request.until <= now:
         return "the lease has ended already"

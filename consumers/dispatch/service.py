@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import Any
 
 from consumers.dispatch.desk import Desk, Order
-from consumers.dispatch.modes import ask, begin
+from consumers.dispatch.modes import begin
 from runtime.bus import Bus, Heard
 from runtime.part import Part
 from runtime.signature import signed
@@ -123,16 +123,12 @@ class Dispatch:
                 self.part.log.warning("a control request is not valid: %s", heard.fault)
 
     async def _answer(self, bus: Bus, request: ControlRequest, retained: bool) -> None:
-        now = utc_now()
-        control = self.desk.control or begin(now)
-        self.desk.control = ask(control, request, now, retained=retained)
-        if self.desk.control.refusal:
+        wish = request.mode or request.action
+        if refusal := self.desk.hear(request, utc_now(), retained=retained):
             self.part.counts["refused_requests"] += 1
-            self.part.log.warning("%s asks for %s: %s", request.who, request.mode, self.desk.control.refusal)
+            self.part.log.warning("%s asks for %s: %s", request.who, wish, refusal)
             return
-        self.part.log.info("%s by %s %s", request.mode, request.who, request.why)
-        if control.mode.mode is Mode.LOCKOUT and request.mode is not Mode.LOCKOUT:
-            self.desk.release(control.mode)
+        self.part.log.info("%s by %s %s", wish, request.who, request.why)
         if request.mode is Mode.LOCAL:
             await self._say_mode(bus)
         else:

@@ -87,7 +87,8 @@ def _reading(
     @app.get("/", response_class=HTMLResponse)
     async def page(request: Request) -> HTMLResponse:
         rated = site.named(site.battery.pcs).rated_power
-        words = {"site": site, "rated": rated, "needs_token": needs_token}
+        able = site.profiles[site.battery.pcs].actions
+        words = {"site": site, "rated": rated, "needs_token": needs_token, "grid_modes": "grid_forming" in able}
         return templates.TemplateResponse(request, "page.html", words)
 
     @app.get("/events", response_class=EventSourceResponse)
@@ -122,7 +123,7 @@ def _acting(app: FastAPI, site: Site, publish: Publish) -> None:
     async def control(request: Request) -> dict[str, str]:
         wish = _read(ControlWish, await request.body())
         await publish(CONTROL_REQUEST, wish, expiry=COMMAND_TTL, site=site.site)
-        return {"asked": wish.mode}
+        return {"asked": wish.mode or wish.action or ""}
 
     @app.post("/api/alarms/{alarm}", status_code=202)
     async def answer(request: Request, alarm: Annotated[Name, InPath()]) -> dict[str, str]:

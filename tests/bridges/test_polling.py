@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import time
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from tests.bridges.alone import TRUTH, Alone, alone
 from tests.bridges.liar import HONEST, REFUSED, Asked, Liar, Lie
 
 SILENCE = REFUSED["silence"]
+FULL = os.environ.get("JOULEBUS_CHAOS") == "full"
+FASTER, SILENT = (1, 120) if FULL else (5, 25)
+"""How much shorter than in the field the gateway's story is, and how many cycles of it a unit is silent."""
 
 
 def kept(site: Alone, device: str, since: float, poll: float) -> float:
@@ -69,25 +73,26 @@ async def test_reading_never_overlaps(tmp_path: Path, rtu: bool) -> None:
 
 @pytest.mark.parametrize("rtu", [False, True], ids=["TCP", "RTU"])
 async def test_a_silent_unit_behind_a_gateway(tmp_path: Path, rtu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The story at a fifth of its length: poll, timeouts and pauses are all shorter by that."""
-    monkeypatch.setattr(modbus, "SHORT", modbus.SHORT / 5)
-    monkeypatch.setattr(service, "LONGEST_PAUSE", service.LONGEST_PAUSE / 5)
-    monkeypatch.setattr(service, "Line", functools.partial(modbus.Line, timeout=modbus.TIMEOUT / 5))
+    """Poll, timeouts and pauses are all shorter by `FASTER`; with JOULEBUS_CHAOS=full they are as they are."""
+    monkeypatch.setattr(modbus, "SHORT", modbus.SHORT / FASTER)
+    monkeypatch.setattr(service, "LONGEST_PAUSE", service.LONGEST_PAUSE / FASTER)
+    monkeypatch.setattr(service, "Line", functools.partial(modbus.Line, timeout=modbus.TIMEOUT / FASTER))
+    poll = 1.0 / FASTER
     silent = False
 
     def choose(asked: Asked) -> Lie:
         return SILENCE if silent and asked.unit == 2 else HONEST
 
-    async with Liar(rtu, choose=choose) as liar, alone(tmp_path, [liar.address] * 4, poll=0.2) as it:
-        await asyncio.sleep(0.5)
+    async with Liar(rtu, choose=choose) as liar, alone(tmp_path, [liar.address] * 4, poll=poll) as it:
+        await asyncio.sleep(2.5 * poll)
         silent, since = True, time.monotonic()
-        await asyncio.sleep(5)
-        shares = {device: round(kept(it, device, since, 0.2), 2) for device in ("d0", "d2", "d3")}
+        await asyncio.sleep(SILENT * poll)
+        shares = {device: round(kept(it, device, since, poll), 2) for device in ("d0", "d2", "d3")}
         assert min(shares.values()) >= 0.95, shares
-        assert kept(it, "d1", since, 0.2) < 0.1
+        assert kept(it, "d1", since, poll) < 0.1
         silent = False
         count = it.count("d1")
-        await asyncio.sleep(2.6)
+        await asyncio.sleep(13 * poll)
         assert it.count("d1") > count, "it is found again within its longest pause"
         wrong = [v for seen in it.seen.values() for _, one in seen for n, v in one.values.items() if v != TRUTH[n]]
         assert wrong == []

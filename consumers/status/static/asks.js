@@ -27,7 +27,8 @@ export function asks(state) {
     const wish = await answered($("steer"));
     if (!wish) return;
     const manual = wish.mode === "manual" ? { power: Number(wish.sign) * Number(wish.kw) * 1000, until: later(Number(wish.minutes)) } : {};
-    await send("/api/control", { mode: wish.mode, who: wish.who, why: wish.why, ...manual }, wish.token);
+    const asked = wish.mode.startsWith("grid_") ? { action: wish.mode } : { mode: wish.mode };
+    await send("/api/control", { ...asked, who: wish.who, why: wish.why, ...manual }, wish.token);
   }
 
   return { alarm, control };
