@@ -31,6 +31,8 @@ async def test_every_part_that_is_told_to_stop_under_load_ends_in_good_order(tmp
         site.parts["status"].command += ["--page", f"127.0.0.1:{free_port()}"]
         async with ear(site.broker.url("admin"), f"ems/v1/{site_name}/#") as hears:
             await asyncio.gather(*(site.start(name) for name in PARTS))
+            for name in PARTS:  # who is stopped while it connects has said nothing yet
+                await hears.until(SERVICE_STATUS, lambda one: one.state == "online", seconds=60, service=name)
             await hears.until(COMMAND, seconds=60)
             if FULL:
                 await hears.until(PLAN, seconds=60)
