@@ -17,6 +17,7 @@ import aiomqtt
 
 from runtime.alive import tell_alive
 from runtime.bus import Bus, Refused, last_will, not_let_in, taken_over
+from runtime.cancelled import heed_cancellation
 from runtime.health import Orders, serve_health
 from runtime.settings import Settings
 from schemas.messages import ServiceStatus
@@ -117,6 +118,7 @@ class Part:
                 raise Trouble(str(_first(wrong))) from None
             else:
                 return
+            heed_cancellation()  # a stop that comes together with the loss is lost in a group of errors
             wait = FIRST_WAIT if time.monotonic() - began > LONGEST_WAIT else min(wait * 2, LONGEST_WAIT)
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
 
