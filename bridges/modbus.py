@@ -20,7 +20,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 
-from runtime.cancelled import heed_cancellation
+from runtime.cancelled import stoppable
 
 TIMEOUT = 1.0
 """Seconds to wait for an answer; pymodbus' own retries would make it 12."""
@@ -150,7 +150,8 @@ class Line:
         ctx.comm_params.timeout_connect = min(SHORT, self._timeout) if tries % FULL_TRY else self._timeout
         self._asking, self._length = True, 0
         try:
-            answer: ModbusPDU = await question
+            with stoppable():
+                answer: ModbusPDU = await question
         except (ModbusException, OSError, struct.error, asyncio.IncompleteReadError) as wrong:
             self._silent[unit] = tries + 1
             self._spoil(_in_words(wrong), wrong)
@@ -160,7 +161,6 @@ class Line:
             raise
         finally:
             self._asking = False
-        heed_cancellation()
         self._silent.pop(unit, None)
         self._compare(answer, function, unit, 1 if answer.isError() else body)
         if answer.isError():

@@ -148,8 +148,9 @@ def _bounded(ratings: Ratings, moment: Moment, wish: Wanted, bounds: Sequence[Bo
     """Later bounds win: what protects the battery stands after what saves money."""
     allowed, by = _clamp(wish.power, bounds)
     near = allowed != 0.0 and abs(allowed - moment.last) < DEADBAND * ratings.rated
-    if near and not _clamp(moment.last, bounds)[1]:  # the last power again, where every bound lets it pass
-        allowed = moment.last
+    held, broken = _clamp(moment.last, bounds)
+    if near and not broken:  # the last power again, where every bound lets it pass
+        allowed = held
     reason = f"{wish.reason}; limited by {', '.join(by)}" if by else wish.reason
     return Wanted(round(allowed, 1) + 0.0, reason[:500], wish.authority)
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime import points, resolution, rollups
-from runtime.cancelled import heed_cancellation
+from runtime.cancelled import stoppable
 from runtime.rollups import Bucket
 from schemas.flows import Flows
 from schemas.messages import Alarm, Plan, Step, Value
@@ -275,10 +275,9 @@ class History:
         return first, min(last, rollups.floor(oldest, size)) if oldest else last
 
     async def _rows(self, question: Select[Any]) -> list[Any]:
-        async with self.engine.connect() as connection:
-            rows = list((await connection.execute(question)).all())
-        heed_cancellation()
-        return rows
+        with stoppable():
+            async with self.engine.connect() as connection:
+                return list((await connection.execute(question)).all())
 
 
 _HOUR, _QUARTER = timedelta(hours=1), timedelta(minutes=15)

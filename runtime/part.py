@@ -17,7 +17,7 @@ import aiomqtt
 
 from runtime.alive import tell_alive
 from runtime.bus import Bus, Refused, last_will, not_let_in, taken_over
-from runtime.cancelled import heed_cancellation
+from runtime.cancelled import stoppable
 from runtime.health import Orders, serve_health
 from runtime.settings import Settings
 from schemas.messages import ServiceStatus
@@ -107,18 +107,19 @@ class Part:
         wait, born = FIRST_WAIT, time.monotonic()
         while True:
             began = time.monotonic()
-            try:
-                await self._once(work, session)
-            except* aiomqtt.MqttError as wrong:
-                reason = _first(wrong)
-                self._give_up_if_hopeless(reason, born)
-                self._say_lost(str(reason))
-                self.ready = False
-            except* Refused as wrong:
-                raise Trouble(str(_first(wrong))) from None
-            else:
-                return
-            heed_cancellation()  # a stop that comes together with the loss is lost in a group of errors
+            with stoppable():  # also when the stop comes together with the loss
+                try:
+                    # a task of its own: what its groups leave in the count of cancellations ends with it
+                    await asyncio.create_task(self._once(work, session), name=f"{self.name}.connected")
+                except* aiomqtt.MqttError as wrong:
+                    reason = _first(wrong)
+                    self._give_up_if_hopeless(reason, born)
+                    self._say_lost(str(reason))
+                    self.ready = False
+                except* Refused as wrong:
+                    raise Trouble(str(_first(wrong))) from None
+                else:
+                    return
             wait = FIRST_WAIT if time.monotonic() - began > LONGEST_WAIT else min(wait * 2, LONGEST_WAIT)
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
 

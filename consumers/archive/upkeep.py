@@ -13,7 +13,7 @@ from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.retention import forget, prepare
 from consumers.archive.roller import Roller
 from consumers.archive.store import Store
-from runtime.cancelled import heed_cancellation
+from runtime.cancelled import stoppable
 from runtime.part import Part
 from schemas.tables import quarantine
 from schemas.units import utc_now
@@ -38,8 +38,8 @@ class Upkeep:
         while True:
             for number, (pause, job) in enumerate(jobs):
                 if time.monotonic() >= due[number]:
-                    await self._try(job)
-                    heed_cancellation()
+                    with stoppable():
+                        await self._try(job)
                     due[number] = time.monotonic() + pause
             self.witness.look(utc_now())
             await asyncio.sleep(1)

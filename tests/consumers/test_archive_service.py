@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from consumers.alarms.rules import Now
 from consumers.archive.migrate import migrate
 from consumers.archive.rows import ranges
 from joulebus.mariadb import MariaDB
+from joulebus.server import free_port
 from runtime.bus import Bus
 from runtime.database import engine
 from runtime.history import History
@@ -68,9 +68,7 @@ class Archive:
                 for unit, (name, profile) in enumerate(PROFILES.items())
             ],
         }
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.env = os.environ | {
             "JOULEBUS_BROKER": broker.url("archive"),
             "JOULEBUS_DATABASE": database,
@@ -151,9 +149,11 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float = 20) -> Non
 
 async def ready(archive: Archive) -> None:
     async def is_ready() -> bool:
+        assert archive.process is not None
+        assert archive.process.poll() is None, f"the archive ended: {archive.log.read_text(encoding='utf-8')[-2000:]}"
         return bool((await asyncio.to_thread(archive.health)).get("ready"))
 
-    await until(is_ready)
+    await until(is_ready, 60)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from optimizer.billing import Billing
@@ -222,6 +222,13 @@ def moments(draw: st.DrawFn) -> Moment:
     load_pv=st.tuples(st.floats(0, 3e5), st.floats(0, 3e5)),
     used=st.floats(0, 3e5),
     peak=st.none() | st.floats(0, 3e5),
+)
+@example(  # a last power that breaks a limit by less than a watt is not held
+    moment=Moment(NOON, net=-51.0, soc=0.0, charge=1.0, discharge=0.0, last=1.0),
+    power=0.0,
+    load_pv=(0.0, 0.0),
+    used=0.0,
+    peak=None,
 )
 def test_no_limit_of_the_battery_is_ever_broken(
     *, moment: Moment, power: float, load_pv: tuple[float, float], used: float, peak: float | None

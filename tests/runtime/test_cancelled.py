@@ -1,13 +1,14 @@
 """A task that was told to end ends, also when the answer it waited for came in the same moment."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import aiomqtt
 import pytest
 
 from runtime.bus import Bus
-from runtime.cancelled import heed_cancellation
+from runtime.cancelled import stoppable
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.site import load_site
@@ -21,8 +22,8 @@ async def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten() -> N
 
     async def ask_for_ever() -> None:
         while True:
-            await asyncio.wait_for(answer, 5)
-            heed_cancellation()
+            with stoppable():
+                await asyncio.wait_for(answer, 5)
 
     task = asyncio.create_task(ask_for_ever())
     await asyncio.sleep(0.01)
@@ -34,11 +35,40 @@ async def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten() -> N
 
 
 async def test_nobody_else_is_stopped() -> None:
-    heed_cancellation()
-    with pytest.raises(TimeoutError):
+    with stoppable(), pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await asyncio.sleep(1)
-    heed_cancellation()
+
+
+async def test_a_stop_that_comes_together_with_an_error_is_not_forgotten() -> None:
+    answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def ask_for_ever() -> None:
+        while True:
+            with contextlib.suppress(OSError), stoppable():
+                await asyncio.wait_for(answer, 5)
+
+    task = asyncio.create_task(ask_for_ever())
+    await asyncio.sleep(0.01)
+    answer.set_exception(OSError("the line is gone"))
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=5)
+    assert done == {task}
+    assert task.cancelled()
+
+
+async def test_what_was_counted_before_stops_nobody() -> None:
+    async def work() -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(1)
+        with stoppable():
+            await asyncio.sleep(0)
+        return "went on"
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await task == "went on"
 
 
 async def test_a_part_that_loses_its_broker_while_it_is_stopped_ends(
@@ -59,3 +89,27 @@ async def test_a_part_that_loses_its_broker_while_it_is_stopped_ends(
     running.cancel()
     done, _ = await asyncio.wait([running], timeout=10)
     assert done == {running}
+
+
+async def test_a_part_comes_back_when_a_group_of_its_work_lost_the_broker(
+    broker: Broker, site_name: str, tmp_path: Path
+) -> None:
+    """The group waits for its end when its member fails: Python 3.11 leaves a cancellation in the count there."""
+    begun: asyncio.Queue[None] = asyncio.Queue()
+
+    async def fail() -> None:
+        await asyncio.sleep(0.01)
+        raise aiomqtt.MqttError("the broker went")
+
+    async def work(_: Bus) -> None:
+        begun.put_nowait(None)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+
+    settings = Settings(parse_broker(broker.url("alarms"), "alarms", None, {}), "", None, tmp_path)
+    running = asyncio.create_task(Part("alarms", SITE.model_copy(update={"site": site_name}), settings).run(work))
+    for _ in range(3):
+        await asyncio.wait_for(begun.get(), 20)
+    running.cancel()
+    await asyncio.wait([running], timeout=10)
+    assert running.cancelled()
