@@ -229,13 +229,13 @@ class Bus(aiomqtt.Client):
     # aiomqtt's callbacks, in the loop's thread --------------------------------------------------
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        self._words += 1
         found = self._looked_up.get(message.topic)
         if found is not None and message.qos == 0:
             if not found.done():
                 found.set_result(bytes(message.payload))
             return
         # Kept as it came: a backlog of 50 000 must fit into memory, and paho's own object weighs 6 kB.
-        self._words += 1
         self._inbox.append((message.topic, bytes(message.payload), message.retain, message.mid))
         self._news.set()
 

@@ -24,6 +24,7 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import topics
 from schemas.messages import (
+    Action,
     Alarm,
     AlarmPriority,
     AlarmRequest,
@@ -304,6 +305,31 @@ async def test_an_operator_asks_for_a_power_for_a_time(scene: Scene) -> None:
     manual = ControlMode(at=utc_now(), mode=Mode.MANUAL, who="Ann", power=-12_500.0, until=got.message.until)
     await scene.say("dispatch", topics.CONTROL_MODE, manual)
     await expect(page.locator("#mode")).to_contain_text("MANUAL −12.5 kW until", timeout=SOON)
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_a_grid_mode_is_asked_for_with_a_reason(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    listening = asyncio.create_task(heard(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)))
+    await page.locator("#mode").click()
+    await expect(page.locator("#steer [name=kw]")).to_be_disabled()
+    await page.get_by_label("Form a grid").check()
+    await page.locator("#steer [name=who]").fill("Ann")
+    ask = page.get_by_role("button", name="Ask for it")
+    await ask.click()
+    why = page.locator("#steer [name=why]")
+    await expect(why.and_(page.locator(":invalid"))).to_have_attribute("placeholder", "a grid mode needs a reason")
+    await why.fill("island test")
+    await ask.click()
+    got = await asyncio.wait_for(listening, 5)
+    assert isinstance(got.message, ControlRequest)
+    assert (got.message.mode, got.message.action, got.message.why) == (None, Action.GRID_FORMING, "island test")
+    await page.locator("#mode").click()
+    await page.get_by_label("Auto").check()
+    await expect(why).to_have_attribute("placeholder", "optional")
     await page.close()
     assert scene.complaints == []
 

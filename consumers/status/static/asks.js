@@ -5,10 +5,15 @@ const TITLES = { ack: "Acknowledge", shelve: "Shelve", unshelve: "Unshelve", res
 
 export function asks(state) {
   const later = (minutes) => new Date(Date.parse(state().at) + minutes * 60_000).toISOString();
-  const manualFields = $("manual");
+  const steer = $("steer").querySelector("form");
+  const fit = () => {
+    const mode = steer.elements.mode.value;
+    $("manual").disabled = mode !== "manual";
+    steer.why.required = mode.startsWith("grid_");
+    steer.why.placeholder = steer.why.required ? "a grid mode needs a reason" : "optional";
+  };
   for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
-  for (const radio of $("steer").querySelectorAll("[name=mode]"))
-    radio.addEventListener("change", () => { manualFields.disabled = radio.value !== "manual"; });
+  steer.addEventListener("change", fit);
 
   async function alarm(name, action) {
     const found = state().alarms.list.find((one) => one.alarm === name);
@@ -23,7 +28,7 @@ export function asks(state) {
   }
 
   async function control() {
-    manualFields.disabled = $("steer").querySelector("[name=mode]:checked").value !== "manual";
+    fit();
     const wish = await answered($("steer"));
     if (!wish) return;
     const manual = wish.mode === "manual" ? { power: Number(wish.sign) * Number(wish.kw) * 1000, until: later(Number(wish.minutes)) } : {};
