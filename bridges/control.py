@@ -297,7 +297,7 @@ class Control:
         if dog.fed_by == "setpoint":
             await self.setpoints.again()
         else:
-            await self.device.feed_watchdog()
+            await self.device.arm_watchdog()
         self.counts[f"fed_{self.name}".replace("-", "_")] += 1
 
     async def _check_sign(self, now: float) -> None:

@@ -53,7 +53,7 @@ class Field:
         if not plan.points:
             raise Unreachable(f"it has none of the models of profile {self.device.profile}")
         self.hot, self.slow = plan.hot, plan.slow
-        await self._arm_watchdog()
+        await self.arm_watchdog()
         self.points, self._known = plan.points, {}
 
     async def read(self) -> dict[str, Value]:
@@ -174,8 +174,9 @@ class Field:
         words = await self.line.read(self.device.unit, function, base + register.scale_register, 1)
         return int(unpack(Register(register=0, type="i16"), words))
 
-    async def _arm_watchdog(self) -> None:
-        """The last layer: without us the device itself goes to its safe state."""
+    async def arm_watchdog(self) -> None:
+        """The last layer: without us the device itself goes to its safe state. A watchdog that is fed by writes is fed
+        by being armed again. Raises Unreachable or Declined."""
         dog = self.profile.watchdog
         if dog is None or not self.writable:
             return
@@ -190,10 +191,6 @@ class Field:
             return await self.line.read(self.device.unit, function, address, len(words)) == words
         except Declined:  # it can only be written
             return False
-
-    async def feed_watchdog(self) -> None:
-        """Show the device that we live. Raises Unreachable or Declined."""
-        await self._arm_watchdog()
 
     async def beat(self) -> None:
         """Our heartbeat, where the device has a register for it. Raises Unreachable."""

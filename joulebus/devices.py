@@ -1,7 +1,8 @@
 """The generated page about devices: what the shipped profiles read and write."""
 
 from joulebus.words import page, table
-from schemas.profile import PROFILES, Grade, Point, Profile, Register, Setpoint, load_profile
+from schemas.profile import Grade, Point, Profile, Register, Setpoint
+from schemas.profiles import PROFILES, load_profile
 
 GRADES = {
     Grade.LISTED: "written from the manual, or from a project that uses the device",

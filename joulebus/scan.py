@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from bridges.discover import Chain, discover, fitting, plausible
 from bridges.modbus import Declined, Line, Unreachable
 from joulebus.commands import say
-from schemas.profile import PROFILES, Profile, load_profile
+from schemas.profile import Profile
+from schemas.profiles import PROFILES, load_profile
 from schemas.site import ADDRESS
 from schemas.troubles import Trouble
 from schemas.units import Kind

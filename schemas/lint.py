@@ -3,15 +3,11 @@
 A wrong register map is the most dangerous file of a site: it commands a battery by numbers it misunderstood. Pure.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import combinations
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from schemas.profile import Modes, Point, Profile, Register, Setpoint
+from schemas.profile import Modes, Point, Profile, Register, Setpoint
 
 Mistake = tuple[str, str]
 """Where (`points.p`) and what, with what would be right."""

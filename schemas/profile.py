@@ -3,15 +3,11 @@
 Read by the bridge (decodes), by the simulator (encodes), by the generated pages and by the tests.
 """
 
-import tomllib
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas.lint import mistakes
-from schemas.troubles import Trouble, explain, point_at
 from schemas.units import Kind, Name, Number, Seconds
 
 WORDS = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "u64": 4, "i64": 4, "f32": 2, "f64": 4, "text": 0}
@@ -255,21 +251,3 @@ def _sized(register: R, power: float) -> R:
     if not register.of_rated:
         return register
     return register.model_copy(update={"scale": register.scale * power / 100, "of_rated": False})
-
-
-PROFILES = Path(__file__).parent.parent / "bridges" / "profiles"
-
-
-def load_profile(name: str, folder: Path = PROFILES) -> Profile:
-    """A profile by its name. Raises Trouble that names the file and what would be right."""
-    path = folder / f"{name}.toml"
-    if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.toml"))
-        raise Trouble.unknown(f"profile {name!r}", name, known, where=str(folder))
-    try:
-        profile = Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, OSError) as wrong:
-        raise explain(path, wrong, Profile) from wrong
-    if wrongs := list(mistakes(profile)):
-        raise point_at(path, wrongs)
-    return profile

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, PrivateAttr, model_validator
 
 from schemas.messages import AlarmPriority
-from schemas.profile import PROFILES, Profile, Shape, load_profile
+from schemas.profile import Profile, Shape
+from schemas.profiles import PROFILES, load_profile
 from schemas.tariff import Tariff
 from schemas.troubles import Trouble, explain
 from schemas.units import Kind, Name, Number, Percent, Seconds, VoltAmperes, WattHours, Watts

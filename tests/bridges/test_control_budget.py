@@ -7,7 +7,8 @@ from typing import Any
 from bridges.device import Field
 from bridges.modbus import Line
 from schemas.messages import Action
-from schemas.profile import Heartbeat, Profile, load_profile
+from schemas.profile import Heartbeat, Profile
+from schemas.profiles import load_profile
 from schemas.topics import OUTCOME, TELEMETRY
 from tests.bridges.conftest import Start
 

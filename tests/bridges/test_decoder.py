@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridges.decoder import Decoder
 from bridges.poll import blocks, covered, locate, values
-from schemas.profile import PROFILES, load_profile
+from schemas.profiles import PROFILES, load_profile
 
 SPECIAL = [0, 1, 0x7FFF, 0x8000, 0xFFFF, 0xFFFE, 0x7FC0, 0x7F80, 2]
 

@@ -18,7 +18,7 @@ from bridges.discover import Chain, Found, decode, discover, fitting
 from bridges.modbus import Line, Unreachable
 from joulebus.cli import main
 from joulebus.scan import scan, target
-from schemas.profile import PROFILES, load_profile
+from schemas.profiles import PROFILES, load_profile
 from schemas.site import Device as SiteDevice
 from schemas.site import load_site
 from schemas.troubles import Trouble

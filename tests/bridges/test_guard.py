@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bridges.guard import Ledger, Post, actions, identity, is_limit, refusal, remaining, understood
 from schemas.messages import Action, Authority, Command, OutcomeState
-from schemas.profile import load_profile
+from schemas.profiles import load_profile
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 POST = Post(points=["p_set"], actions=["start"], sources=["dispatch", "scada"])

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.poll import MOST, Block, Image, Located, blocks, covered, locate, values
-from schemas.profile import Point, Profile, load_profile
+from schemas.profile import Point, Profile
+from schemas.profiles import load_profile
 
 
 def point(address: int, type_: str = "u16") -> Located:

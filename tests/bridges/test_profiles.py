@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.profile import PROFILES, Grade, load_profile
+from schemas.profile import Grade
+from schemas.profiles import PROFILES, load_profile
 from schemas.troubles import Trouble
 
 HEAD = 'make = "A"\nmodel = "B"\nkind = "meter"\nsource = "test"\n'

@@ -9,7 +9,8 @@ from sunspec2.mdef import ModelDefinitionError
 from bridges.device import Field
 from bridges.modbus import Line
 from schemas.messages import Value
-from schemas.profile import PROFILES, Point, Profile, Register, load_profile
+from schemas.profile import Point, Profile, Register
+from schemas.profiles import PROFILES, load_profile
 from schemas.site import Device as SiteDevice
 from simulator.device import Device, Endpoint, Puppet
 from simulator.image import Image

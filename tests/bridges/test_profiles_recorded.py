@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bridges.poll import Image, locate, values
-from schemas.profile import PROFILES, Grade, load_profile
+from schemas.profile import Grade
+from schemas.profiles import PROFILES, load_profile
 
 RECORDINGS = {
     path.stem: tomllib.loads(path.read_text(encoding="utf-8"))

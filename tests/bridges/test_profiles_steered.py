@@ -12,7 +12,8 @@ import pytest
 
 from bridges.modbus import Line
 from schemas.messages import Telemetry
-from schemas.profile import PROFILES, Profile, load_profile
+from schemas.profile import Profile
+from schemas.profiles import PROFILES, load_profile
 from schemas.site import Device, load_site
 from schemas.topics import DEVICE_STATUS, OUTCOME, TELEMETRY
 from schemas.units import utc_now

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.registers import decode, encode, encode_point
-from schemas.profile import PROFILES, Point, load_profile
+from schemas.profile import Point
+from schemas.profiles import PROFILES, load_profile
 
 INTEGERS = {  # a value is a float: 53 bits
     "u16": (0, 0xFFFF),

@@ -15,7 +15,7 @@ from bridges.budget import DAY
 from bridges.wear import Wear
 from joulebus.server import Server, free_port
 from schemas.messages import Authority, Command, Telemetry
-from schemas.profile import PROFILES
+from schemas.profiles import PROFILES
 from schemas.site import load_site
 from schemas.topics import COMMAND, OUTCOME, TELEMETRY
 from schemas.troubles import Trouble

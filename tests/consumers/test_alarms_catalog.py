@@ -7,7 +7,7 @@ import pytest
 
 from consumers.alarms.catalog import load_catalog, missing, watched
 from schemas.messages import AlarmPriority
-from schemas.profile import PROFILES, load_profile
+from schemas.profiles import PROFILES, load_profile
 from schemas.site import load_site
 from schemas.troubles import Trouble
 

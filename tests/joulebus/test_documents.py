@@ -11,7 +11,7 @@ from joulebus.asyncapi import document
 from joulebus.documents import DOCUMENTS, generate
 from joulebus.examples import EXAMPLES
 from joulebus.words import type_words
-from schemas.profile import PROFILES
+from schemas.profiles import PROFILES
 from schemas.topics import COMMAND, TOPICS, Topic
 
 DOCS = Path(__file__).parents[2] / "docs"

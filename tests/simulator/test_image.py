@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from bridges.registers import decode
 from schemas.messages import Value
-from schemas.profile import PROFILES, Point, Profile, load_profile
+from schemas.profile import Point, Profile
+from schemas.profiles import PROFILES, load_profile
 from schemas.troubles import Trouble
 from simulator.image import Image, Wish
 from simulator.sunspec import BASE

@@ -16,7 +16,7 @@ from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
 from joulebus import neighbours
 from joulebus.server import free_port
-from schemas.profile import load_profile
+from schemas.profiles import load_profile
 from schemas.site import Site
 from schemas.troubles import Trouble
 from simulator.device import Device, Endpoint, Puppet
