@@ -124,6 +124,9 @@ class Line:
         return list(answer.registers)
 
     async def _connected(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        if self._rtu:  # its answers bear no number: what came before the question must have been seen before it
+            await asyncio.sleep(0)  # in this turn of the loop the bytes that wait are found,
+            await asyncio.sleep(0)  # and in this one read
         if self._unclean and self._client.connected:
             self.close()
         if not self._client.connected:

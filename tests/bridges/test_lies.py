@@ -62,6 +62,22 @@ async def test_an_exception_is_said_with_its_number(rtu: bool, code: int) -> Non
         line.close()
 
 
+async def test_an_answer_that_waited_before_the_question_is_not_its_answer() -> None:
+    """A bridge that stood still for a moment finds it together with its own: on RTU nothing else tells them apart."""
+    answers: list[bytes] = []
+
+    async def remembered(asked: Asked, out: asyncio.StreamWriter) -> None:
+        answers.append(asked.registers())
+        out.write(answers[-1])
+
+    async with Liar(True, remembered) as liar:
+        line = Line(liar.address, timeout=0.2)
+        assert await line.read(7, 3, 100, 3) == [100, 101, 102]
+        liar.newest.write(answers[0])  # sent at once; the loop gets no turn to read it before the next question
+        assert await line.read(7, 3, 200, 3) == [200, 201, 202]
+        line.close()
+
+
 async def test_a_gateway_that_gives_a_late_answer_to_the_next_connection() -> None:
     async with Liar(rtu=True) as liar:
 

@@ -61,7 +61,7 @@ async def bench(broker: Broker, site_name: str, tmp_path: Path) -> AsyncIterator
 
 
 async def heard(bench: Bench, count: int) -> list[Telemetry]:
-    await bench.hears.until(TELEMETRY, lambda _: len(bench.hears.all(TELEMETRY)) >= count, 5)
+    await bench.hears.until(TELEMETRY, lambda _: len(bench.hears.all(TELEMETRY)) >= count, 30)
     return bench.hears.all(TELEMETRY)
 
 
