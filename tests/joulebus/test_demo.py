@@ -129,7 +129,7 @@ def test_it_starts_quickly_and_stops_at_ctrl_c(tmp_path: Path) -> None:
         port = free_port(EIGHT)
         with demo(tmp_path, site, port) as process:
             took = until(partial(all_online, port), 60)
-            assert start == "first" or took < 15, "10 s on a quiet machine"
+            assert start == "first" or took < 30, "10 s on a quiet machine"
             family = psutil.Process(process.pid).children(recursive=True)
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
