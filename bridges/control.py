@@ -8,27 +8,26 @@ import logging
 import math
 import struct
 import time
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridges.board import Board
 from bridges.device import Field
 from bridges.docket import Docket, Pending, Say
 from bridges.guard import Ledger, Post, actions, identity, is_limit, refusal, remaining, understood
-from bridges.limits import DSO, RAMP, Limit, clamp, limits, reactive, reported, settle
 from bridges.modbus import Declined, Unreachable
 from bridges.ownership import Verdict
-from bridges.relay import LIMIT, Relay
+from bridges.relay import LIMIT
 from bridges.sequence import STAGES, STOPPED
 from bridges.setpoints import Setpoints
 from bridges.sign import SignCheck
-from bridges.situation import METER_AGE, situation
-from bridges.switchgear import Switchgear
+from bridges.situation import METER_AGE
+from bridges.steering import Steering
 from bridges.wear import Wear
 from runtime.bus import Heard
 from runtime.signature import forgery
-from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, Command, Limited, OutcomeState, Value
+from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, Command, OutcomeState, Value
 from schemas.site import Site
 from schemas.topics import COMMAND, COMMAND_TTL
 from schemas.units import utc_now
@@ -63,42 +62,32 @@ class Control:
     wear: Wear | None = None
     """Remembers the writes of registers that wear out beyond a restart."""
     ledger: Ledger = field(default_factory=lambda: Ledger(since=utc_now()))
-    wanted: dict[str, float] = field(default_factory=dict)
     last: Command | None = None
     suspicion: str = ""
     """Why the grid meter is not believed: no loop is closed over it until a person has looked."""
     deadline: float = field(default_factory=lambda: time.monotonic() + COMMAND_TTL)
     """Monotonic time at which the last command dies; a bridge that starts gives the sender one ttl."""
-    fallen: bool = False
-    _waiting: bool = False
-    """The write budget holds up what a command asked for."""
     _ticked: float = field(default_factory=time.monotonic)
     _fed: float = 0.0
     _beaten: float = 0.0
-    _powers: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=100))
-    """When the device gave how much, in the last seconds."""
     _claimed: float = float("-inf")
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self.docket = Docket(self.device, self.rated, self.say)
+        rated, meter = self.device.device.rated_power or 0.0, self.site.named(self.site.grid.meter)
+        self.docket = Docket(self.device, rated, self.say)
         self.setpoints = Setpoints(self.device, self.counts, self.wear)
-        self.switchgear = Switchgear(self.device, self.battery, self._rest)
-        self.relay = Relay(self.site.grid.dso_limit, self.site.grid.dso_hold)
-        meter = self.site.named(self.site.grid.meter)
-        self.sign = SignCheck(self.rated, settle=meter.poll + 0.2)
+        self.steering = Steering(self.device, self.site, self.board, self.docket, self.setpoints, self.battery)
+        self.switchgear = self.steering.switchgear
+        self.sign = SignCheck(rated, settle=meter.poll + 0.2)
 
     @property
     def name(self) -> str:
         return self.device.device.name
 
     @property
-    def rated(self) -> float:
-        return self.device.device.rated_power or 0.0
-
-    @property
     def steers_battery(self) -> bool:
-        return self.name == self.site.battery.pcs
+        return self.steering.steers_battery
 
     # commands ----------------------------------------------------------------------------------
 
@@ -153,13 +142,13 @@ class Control:
         self.ledger.remember(command, holds=kind != "limit")
         deadline = time.monotonic() + remaining(command, utc_now())
         if kind == "limit":
-            self.relay.hear(command.values[LIMIT], deadline)
+            self.steering.relay.hear(command.values[LIMIT], deadline)
         else:
-            self.last, self.deadline, self.fallen = command, deadline, False
+            self.last, self.deadline, self.steering.fallen = command, deadline, False
         if kind == "values":
-            self.wanted = dict(command.values)
+            self.steering.wanted = dict(command.values)
         try:
-            why = await (self._act(command) if command.action else self._apply(cyclic=False))
+            why = await (self._act(command) if command.action else self.steering.apply(cyclic=False))
         except (Unreachable, Declined, struct.error) as wrong:
             await self.docket.close(kind, OutcomeState.FAILED, str(wrong))
             return
@@ -190,100 +179,19 @@ class Control:
             if now - self._ticked > 2.5 * self.device.device.poll:
                 self.setpoints.out_of_sight()
             self._ticked = now
-            if now >= self.deadline and not self.fallen:
+            if now >= self.deadline and not self.steering.fallen:
                 await self._fall_back()
-            self._note_power(self._seen(), self.board.when(self.name, "p"))
+            self.steering.note_power(self._seen(), self.board.when(self.name, "p"))
             await self._check_sign(now)
             await self._weigh(self.setpoints.noted(self.board, now))
             try:
                 await self._feed(now)
-                await self._follow()
+                await self.steering.follow()
                 await self._go_on()
             except (Unreachable, Declined, struct.error) as wrong:
                 log.warning("%s could not be written: %s", self.name, wrong)
         read = self.board.when(self.name, "p") - self.device.device.poll  # the cycle had begun by then
         await self._prove(self._seen(), read if math.isfinite(read) else time.monotonic())
-
-    async def _follow(self) -> None:
-        """The limits move while a command holds, a ramp goes on, and a device that was switched off forgets."""
-        why = await self._apply(cyclic=not self._waiting)
-        pending = self.docket.open.get("values")
-        if pending is not None and not pending.said and not why:
-            pending.said = True
-            await self.docket.tell(pending, OutcomeState.APPLIED)
-
-    async def _apply(self, *, cyclic: bool) -> str:
-        """Clamp and write every wanted point as far as the write budget goes; gives why something waits."""
-        waits, limited, ramping = "", list[Limited](), False
-        for point, wish in self._wishes():
-            chain = self._limits(point)
-            allowed, steps = clamp(wish, chain)
-            value = settle(allowed, self.setpoints.step(point), chain)
-            held = self.setpoints.owned[point].value
-            firm = [limit for limit in chain if limit.source != RAMP]
-            urgent = self.fallen or (held is not None and clamp(held, firm)[0] != held)
-            waits = await self.setpoints.put(point, value, urgent=urgent, cyclic=cyclic) or waits
-            limited += reported(point, steps)
-            ramping |= any(source == RAMP for source, _, _ in steps)
-        self._waiting = bool(waits) and not cyclic
-        self._note(limited, ramping or self._waiting)
-        return waits
-
-    def _note(self, limited: list[Limited], moving: bool) -> None:
-        """What the open commands have come to."""
-        applied, now = self.setpoints.applied, time.monotonic()
-        for kind, pending in self.docket.open.items():
-            if kind == "values":
-                named = {"q_set" if point == "pf_set" else point for point in self.wanted}
-                pending.applied = {point: applied[point] for point in named if point in applied}
-                pending.limited = limited
-            elif kind == "limit":
-                pending.applied = {LIMIT: pending.command.values[LIMIT]}
-            if moving:
-                pending.final = None
-            elif pending.final is None:
-                pending.final = now
-
-    def _wishes(self) -> Iterator[tuple[str, float]]:
-        """What is wanted of each register, reactive power first: it takes its share of the S-circle."""
-        commands, wanted = self.setpoints.commands, dict(self.wanted)
-        if LIMIT in commands and self.relay.limit(time.monotonic()) is not None:
-            wanted.setdefault(LIMIT, 100.0)
-        factor = None if "pf_set" in commands else wanted.pop("pf_set", None)
-        for point in sorted(wanted, key=lambda one: one != "q_set"):
-            yield point, wanted[point]
-        if factor is not None:
-            device = self.device.device
-            apparent = device.rated_apparent_power or self.rated
-            yield "q_set", reactive(factor, self.setpoints.applied.get("p_set", 0.0), apparent)
-
-    def _limits(self, point: str) -> list[Limit]:
-        setpoint, scale = self.setpoints.commands[point], self.device.scale(point)
-        own = Limit(f"{self.name}:range", setpoint.low * scale, setpoint.high * scale)
-        percent = self.relay.limit(time.monotonic())
-        if point == LIMIT:
-            return [own, Limit(DSO, 0.0, 100.0 if percent is None else percent)]
-        apparent = self.device.device.rated_apparent_power or self.rated
-        if point == "q_set" and apparent:
-            return [own, Limit(f"{self.name}:apparent_power", -apparent, apparent)]
-        if point != "p_set" or not self.steers_battery:
-            return [own]
-        now = situation(
-            self.site,
-            self.board,
-            time.monotonic(),
-            moved=self.setpoints.owned["p_set"].at,
-            powers=self._powers,
-            applied=self.setpoints.applied,
-            wanted=self.wanted,
-            dso_percent=percent,
-        )
-        chain = [own, *limits(now)]
-        if setpoint.memory == "eeprom":  # a ramp is a write each cycle
-            chain = [limit for limit in chain if limit.source != RAMP]
-        if self.switchgear.stopping:
-            chain.append(Limit("pcs:stopping", 0.0, 0.0))
-        return chain
 
     async def _feed(self, now: float) -> None:
         """The device's own watchdog, where reading does not feed it, and our heartbeat."""
@@ -315,7 +223,7 @@ class Control:
             self.counts[METER_SIGN_SUSPECT] += 1
             log.error("%s rests, %s: %s", self.name, METER_SIGN_SUSPECT, self.suspicion)
             if self.last is not None and self.last.authority not in BY_HAND:
-                self.wanted = {"p_set": 0.0}
+                self.steering.wanted = {"p_set": 0.0}
 
     async def _weigh(self, verdicts: Mapping[str, Verdict]) -> None:
         """Somebody else at our registers is named; what the device lost is written again in any case."""
@@ -339,10 +247,6 @@ class Control:
             self.switchgear.sequence = None
             await self.docket.close("action", *ended)
 
-    async def _rest(self) -> None:
-        self.wanted["p_set"] = 0.0
-        await self._apply(cyclic=False)
-
     # proof -------------------------------------------------------------------------------------
 
     async def _glance(self) -> None:
@@ -358,7 +262,7 @@ class Control:
                 seen = await self.device.look("p", "q", "ac_p", "state", "p_limit_state", *self.setpoints.names)
             except (Unreachable, Declined):
                 return
-            self._note_power(seen, began)
+            self.steering.note_power(seen, began)
             await self._weigh(await self._read_back(seen, began))
             await self._prove(seen, began)
 
@@ -379,28 +283,17 @@ class Control:
         found = {point: self.board.fresh(self.name, point, now, METER_AGE) for point in ("p", "q", "ac_p")}
         return {point: value for point, value in found.items() if value is not None}
 
-    def _note_power(self, seen: Mapping[str, Value], at: float) -> None:
-        power = seen.get("p")
-        if isinstance(power, float) and (not self._powers or at > self._powers[-1][0]):
-            self._powers.append((at, power))
-
     async def _prove(self, seen: Mapping[str, Value], began: float) -> None:
         await self.docket.prove(seen, began, switching=self.switchgear.sequence is not None)
 
     # the end of a command ----------------------------------------------------------------------
 
     async def _fall_back(self) -> None:
-        """No valid command is left: ramp to what was declared safe."""
-        self.fallen, self.wanted = True, {}
-        for point, setpoint in self.setpoints.commands.items():
-            own = None if setpoint.fallback is None else setpoint.fallback * self.device.scale(point)
-            safe = self.site.battery.fallback if point == "p_set" and self.steers_battery else own
-            if safe is not None:
-                self.wanted[point] = safe
-        words = ", ".join(f"{point} to {value:g}" for point, value in self.wanted.items())
+        """No valid command is left."""
+        words = self.steering.fall_back()
         if words:
             log.warning("%s: no valid command is left; %s", self.name, words)
         self.docket.open.pop("values", None)
         if self.last is not None:
-            ended = Pending(self.last, 0.0, dict(self.wanted))
+            ended = Pending(self.last, 0.0, dict(self.steering.wanted))
             await self.docket.tell(ended, OutcomeState.EXPIRED, f"no newer command came; {words}")
