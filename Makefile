@@ -26,6 +26,9 @@ faults: .venv/test   ## the single faults of docs/guarantees.md, as long as they
 		tests/consumers/test_archive_full_disk.py tests/bridges/test_polling.py::test_a_silent_unit_behind_a_gateway \
 		--deselect tests/chaos/test_chaos.py::test_chaos $(ARGS)
 
+search: .venv/test   ## look for cases nobody has tried yet, in all that is tested by properties
+	JOULEBUS_CHAOS=full $(V)/pytest -q -n 2 -m hypothesis $(ARGS)
+
 check: .venv/test    ## lint, types, and which room may import which
 	$(V)/ruff format --check .
 	$(V)/ruff check .
@@ -68,5 +71,5 @@ clean:               ## forget what was fetched and what the demo kept
 	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll libfaketime
 	@touch $@
 
-.PHONY: help demo setup test test-fast chaos faults check docs lock up down clean
+.PHONY: help demo setup test test-fast chaos faults search check docs lock up down clean
 .DEFAULT_GOAL := help

@@ -1,15 +1,28 @@
 """The real neighbours of the parts: broker, database, browser. One of each serves a whole run of tests."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from joulebus import broker as shipped
 from joulebus import neighbours
 from joulebus.mariadb import MariaDB
 from joulebus.server import Server, free_port
+
+# `make test` tries the same cases each time, however slow the machine is; `make search` looks for new ones.
+SEARCH = os.environ.get("JOULEBUS_CHAOS") == "full"
+hypothesis.settings.register_profile(
+    "joulebus",
+    deadline=None,
+    derandomize=not SEARCH,
+    max_examples=1000 if SEARCH else 100,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("joulebus")
 
 
 class Broker(Server):

@@ -136,7 +136,7 @@ def _rollup(column: Sequence[float], lasting: Sequence[float], lead: float, carr
         below = above - total
     above, below = above + max(0.0, carried) * lead, below + max(0.0, -carried) * lead
     mean = sum(column) / count
-    mean = mean if abs(mean) <= LARGEST else sum(value / count for value in column)
+    mean = mean if abs(mean) <= LARGEST else _cut(sum(value / count for value in column))
     return Rollup(
         count, low, mean, high, column[-1], lead + sum(lasting), _cut(above / 3600), _cut(max(0.0, below) / 3600)
     )

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -195,7 +195,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60)
 @given(data=st.data())
 async def test_any_payload_is_a_row_somewhere_and_nothing_stops(data: st.DataObject, tmp_path_factory: Any) -> None:
     """F39: each is stored, kept aside or a dead letter; a good one beside them is stored."""

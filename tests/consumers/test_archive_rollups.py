@@ -1,6 +1,7 @@
 """Rollups: the same whatever way the samples came, and right where energy is counted."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -168,6 +169,7 @@ def test_two_minutes_together_are_the_whole(samples: list[tuple[float, float]]) 
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9))
+@example([sys.float_info.max] * 3)  # the thirds of the largest number are more than it
 def test_the_largest_numbers_do_not_become_infinite(values: list[float]) -> None:
     found = roll([float(n) for n in range(len(values))], [{"p": value} for value in values], 0, 60)["p"]
     assert all(abs(number) < float("inf") for number in (*found.row(), found.twa, merge([found, found]).mean))

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from optimizer.bill import stored
 from optimizer.outlook import Outlook
@@ -133,7 +133,7 @@ def test_a_stored_kwh_is_worth_what_it_saves_in_the_dear_hours() -> None:
     assert worth[12] == pytest.approx(0.08 / 0.95, abs=1e-4)  # it could be bought for that
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(wild())
 def test_no_outlook_leads_to_a_bad_plan(look: Outlook) -> None:
     """Limits, balance, energy, cost against idling: all of it is checked by the second code path."""
@@ -144,7 +144,7 @@ def test_no_outlook_leads_to_a_bad_plan(look: Outlook) -> None:
     assert all(low - 0.01 <= step.soc <= high + 0.01 for step in found.steps)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(wild())
 def test_energy_is_conserved(look: Outlook) -> None:
     """What comes from grid and PV is used, stored or lost in the two conversions."""
