@@ -92,6 +92,7 @@ class Bus(aiomqtt.Client):
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
         self._client.manual_ack_set(True)
+        self._disconnected.add_done_callback(_looked_at)
         self._inbox: deque[tuple[str, bytes, bool, int]] = deque()
         self._news = asyncio.Event()
         self._unconfirmed: dict[int, asyncio.Future[int]] = {}
@@ -159,8 +160,7 @@ class Bus(aiomqtt.Client):
 
     def _settled(self, mid: int, confirmed: "asyncio.Future[int]") -> None:
         self._unconfirmed.pop(mid, None)
-        if not confirmed.cancelled():
-            confirmed.exception()  # looked at, so that nobody has to wait for a message that may be lost
+        _looked_at(confirmed)
 
     async def listen(self, *addresses: str, size: int = 1000) -> AsyncIterator[list[Heard[Any]]]:
         """Batches of what is said at some addresses. The caller acknowledges each batch when it is done with it.
@@ -255,6 +255,12 @@ class Bus(aiomqtt.Client):
         for confirmed in [*self._unconfirmed.values()]:
             if not confirmed.done():
                 confirmed.set_exception(aiomqtt.MqttError("the connection was lost before the acknowledgement"))
+
+
+def _looked_at(done: "asyncio.Future[Any]") -> None:
+    """Nobody has to wait for what may be lost: asyncio would complain of an error that nobody saw."""
+    if not done.cancelled():
+        done.exception()
 
 
 def taken_over(wrong: BaseException) -> bool:
