@@ -1,7 +1,7 @@
 """How long the loop takes: a command from publish to verified outcome, and a reading from the device to a subscriber.
 
 Side by side with the bare work of the same loop: one MQTT round trip, one Modbus write and one read-back.
-`python -m benchmarks.loop --json` prints one line; times in ms, memory in MB.
+`python -m benchmarks.loop --json` prints one line; times in ms, resident memory in MiB, as `top` shows it.
 """
 
 import argparse
