@@ -58,7 +58,7 @@ class Upkeep:
         self.part.counts["rollups"] += await self.roller.roll(now)
         aside = select(func.count()).select_from(quarantine).where(quarantine.c.site == self.part.site.site)
         async with self.engine.connect() as connection:
-            self.part.counts["quarantined"] = (await connection.execute(aside)).scalar_one()
+            self.part.counts["in_quarantine"] = (await connection.execute(aside)).scalar_one()
 
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)
