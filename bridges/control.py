@@ -25,7 +25,7 @@ from bridges.sign import SignCheck
 from bridges.situation import METER_AGE
 from bridges.steering import Steering
 from bridges.wear import Wear
-from runtime.bus import Heard
+from runtime.heard import Heard
 from runtime.signature import forgery
 from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, Command, OutcomeState, Value
 from schemas.site import Site
@@ -85,10 +85,6 @@ class Control:
     def name(self) -> str:
         return self.device.device.name
 
-    @property
-    def steers_battery(self) -> bool:
-        return self.steering.steers_battery
-
     # commands ----------------------------------------------------------------------------------
 
     async def obey(self, heard: Heard[Command]) -> None:
@@ -115,7 +111,7 @@ class Control:
 
     def _refusal(self, command: Command, retained: bool) -> tuple[OutcomeState, str] | None:
         profile = self.device.profile
-        points, known = understood(profile, command), actions(profile, steers_battery=self.steers_battery)
+        points, known = understood(profile, command), actions(profile, steers_battery=self.steering.steers_battery)
         post = Post(points, known, self.site.command_sources, not self.device.writable)
         no = refusal(command, retained, post, self.ledger, utc_now())
         if no is not None:
@@ -158,7 +154,7 @@ class Control:
     async def _act(self, command: Command) -> str:
         """Start and stop of the battery go step by step; the others are told at once."""
         action = command.action
-        if action in STAGES and self.steers_battery:
+        if action in STAGES and self.steering.steers_battery:
             return self.switchgear.begin(action)
         if action is Action.RESET and command.authority is Authority.OPERATOR and self.suspicion:
             log.warning("%s: the meter is believed again: reset by %s, %s", self.name, command.source, command.reason)
@@ -210,7 +206,7 @@ class Control:
 
     async def _check_sign(self, now: float) -> None:
         """A meter that does not show the battery's steps as it should: power 0, and no closed loop any more."""
-        if not self.steers_battery or self.suspicion:
+        if not self.steering.steers_battery or self.suspicion:
             return
         meter = self.site.named(self.site.grid.meter)
         power = self.board.fresh(self.name, "p", now, 1.5 * self.device.device.poll)
