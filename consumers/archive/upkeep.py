@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,7 +14,6 @@ from consumers.archive.roller import Roller
 from consumers.archive.store import Store
 from runtime.cancelled import stoppable
 from runtime.part import Part
-from schemas.tables import quarantine
 from schemas.units import utc_now
 
 ROLL, LEDGER, RETENTION = 10.0, 300.0, 6 * 3600.0
@@ -56,9 +54,6 @@ class Upkeep:
 
     async def _roll(self, now: datetime) -> None:
         self.part.counts["rollups"] += await self.roller.roll(now)
-        aside = select(func.count()).select_from(quarantine).where(quarantine.c.site == self.part.site.site)
-        async with self.engine.connect() as connection:
-            self.part.counts["in_quarantine"] = (await connection.execute(aside)).scalar_one()
 
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)
