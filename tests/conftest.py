@@ -1,6 +1,5 @@
 """The real neighbours of the parts: broker, database, browser. One of each serves a whole run of tests."""
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +11,14 @@ from joulebus import broker as shipped
 from joulebus import neighbours
 from joulebus.mariadb import MariaDB
 from joulebus.server import Server, free_port
+from tests.timed import FULL
 
 # `make test` tries the same cases each time, however slow the machine is; `make search` looks for new ones.
-SEARCH = os.environ.get("JOULEBUS_CHAOS") == "full"
 hypothesis.settings.register_profile(
     "joulebus",
     deadline=None,
-    derandomize=not SEARCH,
-    max_examples=1000 if SEARCH else 100,
+    derandomize=not FULL,
+    max_examples=1000 if FULL else 100,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("joulebus")

@@ -1,24 +1,43 @@
-"""Tests that look at the clock: a machine that stood still for a moment is not what they are about."""
+"""Tests that look at the clock: how long their stories are, and what a slow machine may do in them."""
 
 import functools
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+FULL = os.environ.get("JOULEBUS_CHAOS") == "full"
+"""Tell the long stories: as long as in the field, with `make chaos`, `make faults` and `make search`."""
 TRIES = 3
 
 
+class Late(AssertionError):
+    """Something did not come in its time."""
+
+
+def in_time(came: bool, words: object = "") -> None:
+    """Raises Late. For what a machine that stood still for a moment does as well as a mistake of ours."""
+    if not came:
+        raise Late(words)
+
+
+def _anew(given: dict[str, Any], number: int) -> dict[str, Path]:
+    if "tmp_path" not in given:
+        return {}
+    folder: Path = given["tmp_path"] / str(number)
+    folder.mkdir()
+    return {"tmp_path": folder}
+
+
 def timed(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Judge a test up to three times, each in a folder of its own: what is wrong fails each time."""
+    """Tell a story again that was late, up to three times, in a folder of its own; whatever else is wrong fails it."""
 
     @functools.wraps(test)
-    async def tried(*, tmp_path: Path, **given: Any) -> None:
+    async def tried(**given: Any) -> None:
         for number in range(1, TRIES + 1):
-            folder = tmp_path / str(number)
-            folder.mkdir()
             try:
-                return await test(tmp_path=folder, **given)
-            except AssertionError:
+                return await test(**given | _anew(given, number))
+            except Late:
                 if number == TRIES:
                     raise
         return None

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import os
 import time
 from pathlib import Path
 
@@ -11,10 +10,9 @@ import pytest
 from bridges import modbus, service
 from tests.bridges.alone import TRUTH, Alone, alone
 from tests.bridges.liar import HONEST, REFUSED, Asked, Liar, Lie
-from tests.timed import timed
+from tests.timed import FULL, in_time, timed
 
 SILENCE = REFUSED["silence"]
-FULL = os.environ.get("JOULEBUS_CHAOS") == "full"
 FASTER, SILENT = (1, 120) if FULL else (5, 25)
 """How much shorter than in the field the gateway's story is, and how many cycles of it a unit is silent."""
 SHORT, PAUSE = modbus.SHORT / FASTER, service.LONGEST_PAUSE / FASTER
@@ -40,8 +38,8 @@ async def test_cycles_stay_on_the_raster(tmp_path: Path) -> None:
         for device in ("d0", "d1", "d2"):
             times = [now for now, _ in it.seen[device]]
             slots = [round((now - times[0]) / 0.1) for now in times]
-            assert slots == [*range(len(slots))], "one message per device and cycle, none left out"
-            assert len(slots) >= 29
+            in_time(slots == [*range(len(slots))], f"one message per device and cycle, none left out: {device} {slots}")
+            in_time(len(slots) >= 29, f"{len(slots)} cycles")
 
 
 async def test_the_hot_block_comes_each_cycle_and_the_rest_in_rotation(tmp_path: Path) -> None:
@@ -71,7 +69,8 @@ async def test_reading_never_overlaps(tmp_path: Path, rtu: bool) -> None:
         await asyncio.sleep(1.5)
         counts = [it.count(f"d{number}") for number in range(3)]
     assert most == 1
-    assert min(counts) >= max(counts) - 1 >= 4
+    assert min(counts) >= max(counts) - 1
+    in_time(max(counts) > 4, counts)
 
 
 @pytest.mark.parametrize("rtu", [False, True], ids=["TCP", "RTU"])
@@ -92,12 +91,12 @@ async def test_a_silent_unit_behind_a_gateway(tmp_path: Path, rtu: bool, monkeyp
         silent, since = True, time.monotonic()
         await asyncio.sleep(SILENT * poll)
         shares = {device: round(kept(it, device, since, poll), 2) for device in ("d0", "d2", "d3")}
-        assert min(shares.values()) >= 0.95, shares
+        in_time(min(shares.values()) >= 0.95, shares)
         assert kept(it, "d1", since, poll) < 0.1
         silent = False
         count = it.count("d1")
         await asyncio.sleep(13 * poll)
-        assert it.count("d1") > count, "it is found again within its longest pause"
+        in_time(it.count("d1") > count, "it is found again within its longest pause")
         wrong = [v for seen in it.seen.values() for _, one in seen for n, v in one.values.items() if v != TRUTH[n]]
         assert wrong == []
 
@@ -115,7 +114,7 @@ async def test_a_silent_device_on_an_endpoint_of_its_own_costs_the_others_nothin
         since = time.monotonic()
         await asyncio.sleep(2.5)
         shares = {device: round(kept(it, device, since, 0.1), 2) for device in ("d0", "d1", "d3")}
-        assert min(shares.values()) >= 0.96, shares  # 24 of 25 by where the window begins
+        in_time(min(shares.values()) >= 0.96, shares)  # 24 of 25 by where the window begins
         assert it.count("d2") == 0
 
 

@@ -1,7 +1,6 @@
 """What must hold whatever breaks: nothing lost, nothing twice, no command obeyed late, and the battery safe in time."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,8 +18,6 @@ from simulator.device import Written
 from tests.chaos.commander import TOO_MUCH, Commander
 from tests.chaos.plant import Plant
 
-FULL = os.environ.get("JOULEBUS_CHAOS") == "full"
-"""Faults as long as they are promised to be survived, instead of just long enough."""
 PATIENCE = 30.0
 """Seconds after the last part is back until everything must be stored (G1)."""
 CYCLES = 2 * 0.5 + 0.7

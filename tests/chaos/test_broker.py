@@ -16,10 +16,11 @@ from sqlalchemy import select
 from bridges.outgoing import HISTORICAL
 from schemas.tables import outcome, telemetry
 from tests.chaos.commander import TTL
-from tests.chaos.oracles import CYCLES, FULL, LOADED, NOTICED, RECOVERED, Watch, moved, rows, steered
+from tests.chaos.oracles import CYCLES, LOADED, NOTICED, RECOVERED, Watch, moved, rows, steered
 from tests.chaos.plant import Plant, plant
 from tests.chaos.story import Fault
 from tests.conftest import Broker
+from tests.timed import FULL
 
 AWAY, FROZEN = (60.0, 20.0) if FULL else (12.0, 12.0)
 """Seconds; longer than any command lives."""

@@ -12,9 +12,10 @@ import pytest
 
 from schemas.topics import COMMAND_TTL
 from tests.chaos.commander import Commander
-from tests.chaos.oracles import CYCLES, FULL, Watch, settled, wrong_writes
+from tests.chaos.oracles import CYCLES, Watch, settled, wrong_writes
 from tests.chaos.plant import NAMES, Plant, plant
 from tests.chaos.story import Fault, story
+from tests.timed import FULL
 
 SEEDS, SECONDS = ((1, 2, 3), 40.0) if FULL else ((1,), 12.0)
 ORDERS = ("database", "broker", "archive"), ("broker", "database", "archive"), ("broker", "archive", "database")

@@ -16,9 +16,10 @@ from schemas.messages import Telemetry
 from schemas.topics import TELEMETRY
 from schemas.units import utc_now
 from tests.chaos.commander import TTL
-from tests.chaos.oracles import CYCLES, FULL, LOADED, NOTICED, RECOVERED, moved, steered
+from tests.chaos.oracles import CYCLES, LOADED, NOTICED, RECOVERED, moved, steered
 from tests.chaos.plant import Plant, plant
 from tests.chaos.proxy import GOOD, Line, Proxy
+from tests.timed import FULL
 
 SILENT = 30.0 if FULL else 12.0
 """Seconds; longer than any command lives."""

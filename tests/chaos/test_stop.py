@@ -11,9 +11,9 @@ import pytest
 
 from joulebus.server import Server, free_port
 from schemas.topics import COMMAND, PLAN, SERVICE_STATUS, TELEMETRY
-from tests.chaos.oracles import FULL
 from tests.chaos.plant import Plant, part, plant
 from tests.ear import ear
+from tests.timed import FULL
 
 PARTS = ("bridge", "alarms", "dispatch", "status", *(["optimize"] if FULL else []))
 """The archive's stop under load is a test of its own."""

@@ -1,7 +1,6 @@
 """The archive killed at the worst moment, and far behind; with JOULEBUS_CHAOS=full it is much farther behind."""
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -30,8 +29,9 @@ from tests.consumers.test_archive_service import (
     until,
 )
 from tests.ear import Ear, ear
+from tests.timed import FULL
 
-BACKLOG = 50_000 if os.environ.get("JOULEBUS_CHAOS") == "full" else 3_000
+BACKLOG = 50_000 if FULL else 3_000
 MOST_MEMORY = 200e6
 LIVE = 2.0
 """Seconds until what is measured now is heard by those who act on it, however far the archive is behind."""

@@ -4,7 +4,6 @@ Only with JOULEBUS_CHAOS=full: a MariaDB without room neither stores nor ends, b
 """
 
 import asyncio
-import os
 import secrets
 import shutil
 import signal
@@ -23,6 +22,7 @@ from schemas import topics
 from tests.conftest import Broker
 from tests.consumers.test_archive_faults import on
 from tests.consumers.test_archive_service import EPOCH, START, Archive, bus, confirmed, ready, sample, until
+from tests.timed import FULL
 
 DISK = 60
 """MB; an empty MariaDB of ours takes 30."""
@@ -69,7 +69,7 @@ def fill(disk: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("JOULEBUS_CHAOS") != "full", reason="40 s of a busy database: JOULEBUS_CHAOS=full")
+@pytest.mark.skipif(not FULL, reason="40 s of a busy database: JOULEBUS_CHAOS=full")
 async def test_a_full_disk_under_mariadb_is_waited_for_and_nothing_is_lost(
     broker: Broker, site_name: str, tmp_path: Path
 ) -> None:

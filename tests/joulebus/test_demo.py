@@ -125,11 +125,11 @@ def test_any_part_may_die_and_nothing_is_lost(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_it_starts_quickly_and_stops_at_ctrl_c(tmp_path: Path) -> None:
     site = demo_site(tmp_path)
-    for start in ("first", "second"):
+    later: list[float] = []
+    for start in range(4):
         port = free_port(EIGHT)
         with demo(tmp_path, site, port) as process:
             took = until(partial(all_online, port), 60)
-            assert start == "first" or took < 30, "10 s on a quiet machine"
             family = psutil.Process(process.pid).children(recursive=True)
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
@@ -138,6 +138,10 @@ def test_it_starts_quickly_and_stops_at_ctrl_c(tmp_path: Path) -> None:
             assert process.returncode == 0
             _, alive = psutil.wait_procs(family, timeout=1)
             assert alive == []
+        later += [took] if start else []
+        if later and took < 15:
+            break
+    assert min(later) < 15, f"10 s on a quiet machine: {later}"
 
 
 def test_a_port_in_use_is_said_in_a_sentence(tmp_path: Path) -> None:
