@@ -20,7 +20,8 @@ from bridges.outgoing import Outgoing
 from bridges.quality import Judge, stand_in
 from bridges.spool import Spool
 from bridges.wear import Wear
-from runtime.bus import Bus, Heard
+from runtime.bus import Bus
+from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import METER_SIGN_SUSPECT, Archived, DeviceState, DeviceStatus, Outcome
 from schemas.site import Site

@@ -7,7 +7,8 @@ from datetime import datetime
 from statistics import quantiles
 from typing import Any
 
-from runtime.bus import Bus, Heard
+from runtime.bus import Bus
+from runtime.heard import Heard
 from schemas.messages import (
     Alarm,
     AlarmState,

@@ -8,8 +8,8 @@ from itertools import islice
 from consumers.archive.migrate import migrate
 from consumers.archive.rows import Entry, sort_out
 from consumers.archive.store import Store
-from runtime.bus import Heard
 from runtime.database import engine
+from runtime.heard import Heard
 from runtime.history import History
 from schemas.messages import Telemetry
 from schemas.site import Site

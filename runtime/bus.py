@@ -10,10 +10,8 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, Generic
+from typing import Any
 
 import aiomqtt
 from paho.mqtt import client as paho
@@ -21,8 +19,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
-from pydantic import ValidationError
 
+from runtime.heard import Heard, find, read
 from runtime.settings import Broker
 from schemas.messages import ServiceStatus
 from schemas.topics import SERVICE_STATUS, TOPICS, M, Topic
@@ -46,24 +44,6 @@ _NOT_LET_IN = {0x84, 0x85, 0x86, 0x87, 0x8A}
 
 class Refused(Exception):
     """The broker said no: the access list forbids it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard(Generic[M]):
-    """One message from the broker.
-
-    `message` is None when the payload is empty (a cleared retained topic) or not valid; then `fault` says why.
-    `retained`: an old message out of the broker's store; on topics that are never retained, also one that was
-    sent with the flag set.
-    """
-
-    topic: Topic[M]
-    place: dict[str, str]
-    message: M | None
-    fault: str
-    payload: bytes
-    retained: bool
-    mid: int
 
 
 class Bus(aiomqtt.Client):
@@ -201,7 +181,7 @@ class Bus(aiomqtt.Client):
         finally:
             asking.cancel()
             del self._looked_up[address]
-        return _read(topic, found.result())[0] if found.done() else None
+        return read(topic, found.result())[0] if found.done() else None
 
     async def _look_up(self, address: str, found: "asyncio.Future[bytes]") -> None:
         await self.subscribe(address, timeout=BEHIND)
@@ -217,12 +197,12 @@ class Bus(aiomqtt.Client):
         """The oldest letters of the inbox, read."""
         batch = []
         for address, payload, retained, mid in [self._inbox.popleft() for _ in range(count)]:
-            found = _find(address)
+            found = find(address)
             if found is None:  # an address that only resembles one of our topics
                 self._client.ack(mid, 1)
                 continue
             topic, place = found
-            message, fault = _read(topic, payload)
+            message, fault = read(topic, payload)
             batch.append(Heard(topic, place, message, fault, payload, retained, mid))
         return batch
 
@@ -281,28 +261,6 @@ def last_will(site: str, service: str, started: datetime) -> tuple[str, bytes]:
 
 def _code(wrong: aiomqtt.MqttCodeError) -> int:
     return wrong.rc.value if isinstance(wrong.rc, ReasonCode) else int(wrong.rc or 0)
-
-
-@lru_cache(maxsize=10_000)
-def _find(address: str) -> tuple[Topic[Any], dict[str, str]] | None:
-    for topic in TOPICS:
-        place = topic.place(address)
-        if place is not None:
-            return topic, place
-    return None
-
-
-def _read(topic: Topic[M], payload: bytes) -> tuple[M | None, str]:
-    if not payload and topic.retain:
-        return None, ""
-    try:
-        return topic.payload.model_validate_json(payload), ""
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "payload"
-        return None, f"{field}: {first['msg']}"
-    except Exception as wrong:  # noqa: BLE001  # no payload may stop a part, whatever it does to the parser
-        return None, f"payload: {type(wrong).__name__}: {wrong}"
 
 
 def _options(address: str) -> SubscribeOptions:

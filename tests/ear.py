@@ -5,7 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from runtime.bus import Bus, Heard
+from runtime.bus import Bus
+from runtime.heard import Heard
 from runtime.settings import parse_broker
 from schemas.topics import M, Topic
 

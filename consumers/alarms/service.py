@@ -9,7 +9,8 @@ from consumers.alarms import reading
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.panel import Changes, Panel
 from consumers.alarms.rules import Now, Refusal
-from runtime.bus import Bus, Heard, Refused
+from runtime.bus import Bus, Refused
+from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import Alarm, AlarmRequest, AlarmState, DeviceStatus, Outcome, ServiceStatus, Telemetry
 from schemas.topics import ALARM, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import to_json
 from sqlalchemy import Table
 
-from runtime.bus import Heard
+from runtime.heard import Heard
 from schemas import messages as m
 from schemas import tables, topics
 

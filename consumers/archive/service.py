@@ -7,8 +7,9 @@ from typing import Any
 from consumers.archive.rows import KEPT, OLDEST, confirmations, sort_out
 from consumers.archive.store import Kept, Store
 from consumers.archive.upkeep import Upkeep
-from runtime.bus import Bus, Heard
+from runtime.bus import Bus
 from runtime.database import engine
+from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import DeviceStatus, Telemetry
 from schemas.topics import ARCHIVED, DEVICE_STATUS

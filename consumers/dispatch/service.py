@@ -9,7 +9,8 @@ from typing import Any
 
 from consumers.dispatch.desk import Desk, Order
 from consumers.dispatch.modes import begin
-from runtime.bus import Bus, Heard
+from runtime.bus import Bus
+from runtime.heard import Heard
 from runtime.part import Part
 from runtime.signature import signed
 from schemas.messages import METER_SIGN_SUSPECT, Command, ControlMode, ControlRequest, Mode, Outcome, Plan, Telemetry

@@ -15,8 +15,9 @@ from consumers.optimize.prices import read_prices
 from consumers.optimize.situation import Situation
 from optimizer.dispatch import current_step
 from optimizer.tariff import Series
-from runtime.bus import Bus, Heard
+from runtime.bus import Bus
 from runtime.database import engine
+from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
 from schemas.messages import Plan, Telemetry

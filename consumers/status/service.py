@@ -16,8 +16,9 @@ from consumers.status.app import NotSaid, create_app
 from consumers.status.curves import Curves
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
-from runtime.bus import Bus, Heard, Refused
+from runtime.bus import Bus, Refused
 from runtime.database import engine
+from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
 from schemas import topics

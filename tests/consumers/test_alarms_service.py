@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from consumers.alarms.service import MARK, run
-from runtime.bus import Bus, Heard
+from runtime.bus import Bus
+from runtime.heard import Heard
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Alarm, AlarmRequest, Outcome, OutcomeState, ServiceStatus, Telemetry

@@ -18,8 +18,8 @@ from consumers.archive.store import Store
 from joulebus import neighbours
 from joulebus.mariadb import MariaDB
 from joulebus.server import free_port
-from runtime.bus import Heard
 from runtime.database import engine
+from runtime.heard import Heard
 from runtime.history import History
 from schemas.messages import Telemetry
 from schemas.topics import TELEMETRY

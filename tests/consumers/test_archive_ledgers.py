@@ -22,8 +22,8 @@ from consumers.archive.retention import WEEK, forget, partitions, prepare
 from consumers.archive.roller import Roller
 from consumers.archive.rows import confirmations, sort_out
 from consumers.archive.store import Store
-from runtime.bus import Heard, _read
 from runtime.database import engine
+from runtime.heard import Heard, read
 from schemas import messages as m
 from schemas import tables
 from schemas.site import Retention
@@ -211,7 +211,7 @@ async def test_any_payload_is_a_row_somewhere_and_nothing_stops(data: st.DataObj
         await connection.execute(text("INSERT INTO alembic_version VALUES (:it)"), {"it": tables.REVISION})
     batch = [said(99, 60, {"p": 2.0})]
     for number, payload in enumerate(payloads):
-        message, fault = _read(TELEMETRY, payload)
+        message, fault = read(TELEMETRY, payload)
         batch.append(Heard(TELEMETRY, {"site": "plant", "device": "meter"}, message, fault, payload, False, number))
     Random(1).shuffle(batch)
     entries, twins = sort_out(batch, LATER)

@@ -21,8 +21,8 @@ from consumers.archive.roller import QUARTER, Roller, floor
 from consumers.archive.rollups import merge, roll
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
-from runtime.bus import Heard
 from runtime.database import engine
+from runtime.heard import Heard
 from schemas import tables
 from schemas.messages import Telemetry, Value
 from schemas.site import Site

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumers.archive.rows import KEPT, confirmations, ranges, sort_out
-from runtime.bus import Heard
+from runtime.heard import Heard
 from schemas import tables, topics
 from schemas.messages import Telemetry
 from schemas.topics import Topic

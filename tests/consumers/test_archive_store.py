@@ -18,8 +18,8 @@ from consumers.archive.migrate import migrate
 from consumers.archive.rows import Entry, sort_out
 from consumers.archive.store import Store, finish
 from joulebus.mariadb import MariaDB
-from runtime.bus import Heard
 from runtime.database import code, engine
+from runtime.heard import Heard
 from schemas.messages import Telemetry
 from schemas.tables import dead_letter, telemetry
 from schemas.topics import TELEMETRY

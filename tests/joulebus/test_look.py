@@ -19,8 +19,8 @@ from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
 from joulebus.cli import main
 from joulebus.export import moment
-from runtime.bus import Heard
 from runtime.database import engine
+from runtime.heard import Heard
 from schemas import messages as m
 from schemas import tables, topics
 from schemas.site import load_site

@@ -15,8 +15,8 @@ from sqlalchemy import insert
 from consumers.archive.migrate import migrate
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
-from runtime.bus import Heard
 from runtime.database import engine
+from runtime.heard import Heard
 from runtime.history import Counts, History
 from schemas.messages import Telemetry
 from schemas.tables import telemetry

@@ -15,8 +15,8 @@ from consumers.archive.migrate import migrate
 from consumers.archive.roller import Roller
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
-from runtime.bus import Heard
 from runtime.database import engine
+from runtime.heard import Heard
 from runtime.history import Gap, History
 from runtime.resolution import fitting
 from schemas import messages as m
