@@ -23,7 +23,7 @@ chaos: .venv/test    ## random faults on real processes, three seeds of 40 s: th
 
 faults: .venv/test   ## the single faults of docs/guarantees.md, as long as they are promised to be survived
 	JOULEBUS_CHAOS=full $(V)/pytest -q -n 2 tests/chaos tests/consumers/test_archive_faults.py \
-		tests/consumers/test_archive_full_disk.py tests/bridges/test_polling.py::test_a_silent_unit_behind_a_gateway \
+		tests/consumers/test_archive_full_disk.py tests/bridges/fieldbus/test_polling.py::test_a_silent_unit_behind_a_gateway \
 		--deselect tests/chaos/test_chaos.py::test_chaos $(ARGS)
 
 search: .venv/test   ## look for cases nobody has tried yet, in all that is tested by properties

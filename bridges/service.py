@@ -11,15 +11,15 @@ from typing import Any
 
 import aiomqtt
 
-from bridges.board import Board
-from bridges.control import Control
-from bridges.device import Field
-from bridges.docket import Say
-from bridges.modbus import Declined, Line, Unreachable
-from bridges.outgoing import Outgoing
-from bridges.quality import Judge, stand_in
-from bridges.spool import Spool
-from bridges.wear import Wear
+from bridges.control.controller import Controller
+from bridges.control.pending_commands import Say
+from bridges.control.write_log import WriteLog
+from bridges.fieldbus.modbus.connection import Connection, Declined, Unreachable
+from bridges.fieldbus.modbus.device import ModbusDevice
+from bridges.telemetry.latest_values import LatestValues
+from bridges.telemetry.outbox import Outbox
+from bridges.telemetry.publisher import Publisher
+from bridges.telemetry.quality import Judge, stand_in
 from runtime.bus import Bus
 from runtime.heard import Heard
 from runtime.part import Part
@@ -47,7 +47,7 @@ async def run(part: Part, only: list[str] | None = None) -> None:
         bridge.close()
 
 
-def devices(part: Part, only: list[str] | None = None) -> list[Field]:
+def devices(part: Part, only: list[str] | None = None) -> list[ModbusDevice]:
     """The site's devices on their lines; those with one address share one. Raises Trouble for an unknown name."""
     known = [device.name for device in part.site.device]
     for name in only or []:
@@ -56,15 +56,15 @@ def devices(part: Part, only: list[str] | None = None) -> list[Field]:
     battery, grid = part.site.battery, part.site.grid
     if only and battery.pcs in only and not {battery.bms, grid.meter} <= set(only):
         raise Trouble(f"the bridge of {battery.pcs} must also serve {battery.bms} and {grid.meter}: it guards by them")
-    lines: dict[str, Line] = {}
+    lines: dict[str, Connection] = {}
     fields = []
     for device in part.site.device:
         if only and device.name not in only:
             continue
-        line = lines.get(device.address) or lines.setdefault(device.address, Line(device.address))
+        line = lines.get(device.address) or lines.setdefault(device.address, Connection(device.address))
         profile = part.site.profiles[device.name]
         writable = part.site.mode == "control" and bool(profile.commands or profile.actions)
-        fields.append(Field(device, profile, line, writable=writable))
+        fields.append(ModbusDevice(device, profile, line, writable=writable))
     return fields
 
 
@@ -73,17 +73,17 @@ class Bridge:
     """All devices of one process."""
 
     part: Part
-    fields: list[Field]
-    board: Board = field(default_factory=Board)
+    fields: list[ModbusDevice]
+    board: LatestValues = field(default_factory=LatestValues)
 
     def __post_init__(self) -> None:
         self.site = self.part.site.site
-        spool = Spool(self.part.settings.state / f"outbox-{self.site}-{self.part.name}.db")
-        self.outgoing = Outgoing(self.part, spool)
-        self.wear = Wear(self.part.settings.state / f"writes-{self.site}-{self.part.name}.db")
+        spool = Outbox(self.part.settings.state / f"outbox-{self.site}-{self.part.name}.db")
+        self.outgoing = Publisher(self.part, spool)
+        self.wear = WriteLog(self.part.settings.state / f"writes-{self.site}-{self.part.name}.db")
         bms = next((one for one in self.fields if one.device.name == self.part.site.battery.bms), None)
         self.controls = {
-            one.device.name: Control(
+            one.device.name: Controller(
                 one,
                 self.part.site,
                 self.board,
@@ -122,7 +122,7 @@ class Bridge:
         finally:
             self.outgoing.bus = None
 
-    async def _introduce(self, bus: Bus, one: Field) -> None:
+    async def _introduce(self, bus: Bus, one: ModbusDevice) -> None:
         """A word that is too large for the broker is left out: the readings go on. Raises Refused."""
         name = one.device.name
         try:
@@ -145,7 +145,7 @@ class Bridge:
 
     # reading -----------------------------------------------------------------------------------
 
-    async def _poll(self, one: Field, phase: float) -> None:
+    async def _poll(self, one: ModbusDevice, phase: float) -> None:
         """Read a device for ever, on a fixed raster: a slow answer does not shift the next reading."""
         period, start, turn = one.device.poll, time.monotonic() + phase, 0
         while True:
@@ -156,7 +156,7 @@ class Bridge:
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             turn = max(turn + 1, int((time.monotonic() - start) / period))
 
-    async def _cycle(self, one: Field) -> None:
+    async def _cycle(self, one: ModbusDevice) -> None:
         known = bool(one.points)
         try:
             values = await one.read()
@@ -188,7 +188,7 @@ class Bridge:
         suspect = device == self.part.site.grid.meter and control is not None and control.suspicion
         return f"{METER_SIGN_SUSPECT}: {suspect}" if suspect else ""
 
-    def _tell(self, one: Field, state: DeviceState, reason: str) -> None:
+    def _tell(self, one: ModbusDevice, state: DeviceState, reason: str) -> None:
         """Say a device's state when it changes, and when samples of another hour were given up."""
         said, dropped = self._said.get(one.device.name), self.outgoing.dropped(one.device.name)
         if said is not None and (said.state, said.reason, said.dropped) == (state, reason, dropped):
@@ -235,7 +235,7 @@ class Bridge:
         return say
 
 
-def _most_power(site: Site, one: Field) -> float | None:
+def _most_power(site: Site, one: ModbusDevice) -> float | None:
     """W that can go through a device, by the ratings in the site file."""
     if one.device.rated_power is not None:
         return one.device.rated_apparent_power or one.device.rated_power

@@ -13,10 +13,10 @@ from statistics import fmean
 
 import aiomqtt
 
-from bridges.device import Field
-from bridges.guard import understood
-from bridges.modbus import Declined, Line, Unreachable
-from bridges.setpoints import Setpoints
+from bridges.control.guard import understood
+from bridges.control.setpoint_writer import SetpointWriter
+from bridges.fieldbus.modbus.connection import Connection, Declined, Unreachable
+from bridges.fieldbus.modbus.device import ModbusDevice
 from joulebus.findings import GOOD, OPEN, WRONG, Finding, Step, agreement, judge, plausible, report, wander
 from runtime.bus import Bus, Refused
 from runtime.settings import Settings
@@ -91,9 +91,11 @@ class Walk:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        lines: dict[str, Line] = {}
+        lines: dict[str, Connection] = {}
         self.fields = {
-            one.name: Field(one, self.site.profiles[one.name], lines.setdefault(one.address, Line(one.address)))
+            one.name: ModbusDevice(
+                one, self.site.profiles[one.name], lines.setdefault(one.address, Connection(one.address))
+            )
             for one in self.site.device
         }
 
@@ -131,7 +133,7 @@ class Walk:
             self.find(Finding(pcs.device.name, "steps", OPEN, why))
             return
         pcs.writable = True
-        registers = Setpoints(pcs, Counter())
+        registers = SetpointWriter(pcs, Counter())
         steps = []
         try:
             for power in (step, -step):
@@ -166,7 +168,7 @@ class Walk:
         state = self.seen[battery.pcs].get("state", "running")
         return "" if state == "running" else f"the PCS is {state}: start it first"
 
-    async def _step(self, registers: Setpoints, power: float) -> Step:
+    async def _step(self, registers: SetpointWriter, power: float) -> Step:
         before, noise = await self._mean()
         began = time.monotonic()
         try:

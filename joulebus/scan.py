@@ -3,8 +3,8 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 
-from bridges.discover import Chain, discover, fitting, plausible
-from bridges.modbus import Declined, Line, Unreachable
+from bridges.fieldbus.modbus.connection import Connection, Declined, Unreachable
+from bridges.fieldbus.modbus.discover import Chain, discover, fitting, plausible
 from joulebus.commands import say
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
@@ -19,7 +19,7 @@ TIMEOUT = 2.0
 async def scan(address: str, units: Sequence[int]) -> int:
     """Say what the units at an address are. Raises Trouble when none of them answers."""
     profiles = {path.stem: load_profile(path.stem) for path in sorted(PROFILES.glob("*.toml"))}
-    line = Line(address, TIMEOUT)
+    line = Connection(address, TIMEOUT)
     silent: dict[int, str] = {}
     try:
         for unit in units:
@@ -39,7 +39,7 @@ async def scan(address: str, units: Sequence[int]) -> int:
     return 0
 
 
-async def _look(line: Line, unit: int, profiles: dict[str, Profile]) -> AsyncIterator[str]:
+async def _look(line: Connection, unit: int, profiles: dict[str, Profile]) -> AsyncIterator[str]:
     chain = await discover(line, unit)
     if chain is not None:
         for text in [*_models(chain), "", *_blocks(line.address, chain, profiles)]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bridges.modes import amounts, places
-from bridges.registers import decode, encode, encode_point, unpack
+from bridges.fieldbus.modbus.codec import decode, encode, encode_point, unpack
+from bridges.fieldbus.modbus.direction import amounts, places
 from schemas.messages import Value
 from schemas.profile import WORDS, Modes, Point, Profile, Register, Setpoint
 from schemas.troubles import Trouble

@@ -212,7 +212,7 @@ async def test_a_block_of_zeros_is_not_believed(start: Start) -> None:
 
 
 async def test_a_device_that_does_not_obey_is_told_on(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridges.docket.SETTLING", 1.5)  # the story, not the ten seconds
+    monkeypatch.setattr("bridges.control.pending_commands.SETTLING", 1.5)  # the story, not the ten seconds
     bench = await start()
     bench.simulated.faults.on("pcs:ignores_setpoint")
     command = await bench.command(values={"p_set": 40_000.0})

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bridges.outgoing import HISTORICAL
+from bridges.telemetry.publisher import HISTORICAL
 from schemas.tables import outcome, telemetry
 from tests.chaos.commander import TTL
 from tests.chaos.oracles import CYCLES, LOADED, NOTICED, RECOVERED, Watch, moved, rows, steered

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from bridges.outgoing import Outgoing
 from bridges.service import Bridge, devices
+from bridges.telemetry.publisher import Publisher
 from consumers.archive import service, upkeep
 from consumers.archive.migrate import migrate
 from consumers.archive.roller import HOUR, floor
@@ -98,7 +98,7 @@ async def test_the_ledger_names_the_cap_where_an_outbox_gave_up_samples(
 
 def _bridge(part: Part, most_rows: int) -> Bridge:
     bridge = Bridge(part, devices(part))
-    bridge.outgoing = Outgoing(part, bridge.outgoing.spool, lambda: utc_now() - AGO)
+    bridge.outgoing = Publisher(part, bridge.outgoing.spool, lambda: utc_now() - AGO)
     bridge.outgoing.spool.most_rows = most_rows
     return bridge
 

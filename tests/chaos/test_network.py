@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridges.spool import Row, Spool
+from bridges.telemetry.outbox import Outbox, Row
 from runtime.bus import Bus
 from runtime.settings import parse_broker
 from schemas.messages import Telemetry
@@ -93,7 +93,7 @@ async def _tear(line: Proxy) -> int:
 
 def _past(outbox: Path, samples: int) -> int:
     """A bridge has been alone for a while."""
-    spool, begin = Spool(outbox), utc_now() - timedelta(hours=1)
+    spool, begin = Outbox(outbox), utc_now() - timedelta(hours=1)
     rows = []
     for number in range(samples):
         at = begin + timedelta(seconds=number)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridges.spool import Row, Spool
+from bridges.telemetry.outbox import Outbox, Row
 from joulebus.cli import main
 from joulebus.outbox import Waiting, look, report
 from schemas.troubles import Trouble
@@ -14,13 +14,13 @@ from tests.bridges.conftest import DEMO
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
 
-def fill(spool: Spool, device: str, count: int, *, sent: bool = False) -> None:
+def fill(spool: Outbox, device: str, count: int, *, sent: bool = False) -> None:
     keys = [(spool.epoch, device, spool.next(device)) for _ in range(count)]
     spool.keep([Row(key, NOON + key[2], b"x" * 1000) for key in keys], sent=sent)
 
 
 def test_what_waits_and_what_was_given_up(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "outbox-demo-bridge.db", most_rows=5)
+    spool = Outbox(tmp_path / "outbox-demo-bridge.db", most_rows=5)
     fill(spool, "bms", 2)
     fill(spool, "meter", 3, sent=True)
     fill(spool, "meter", 2)
@@ -38,7 +38,7 @@ def test_what_waits_and_what_was_given_up(tmp_path: Path) -> None:
 def test_from_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spool = Spool(tmp_path / "outbox-demo-bridge.db")
+    spool = Outbox(tmp_path / "outbox-demo-bridge.db")
     fill(spool, "meter", 3)
     monkeypatch.setenv("JOULEBUS_STATE", str(tmp_path))
     assert main(["outbox", "--site", str(DEMO)]) == 0

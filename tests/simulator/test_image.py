@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridges.registers import decode
+from bridges.fieldbus.modbus.codec import decode
 from schemas.messages import Value
 from schemas.profile import Point, Profile
 from schemas.profiles import PROFILES, load_profile

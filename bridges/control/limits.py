@@ -1,0 +1,141 @@
+"""What the battery may do now: each limit with its name, strongest first. Pure.
+
+The order is S-circle, PCS rating, BMS current limits, SoC, site import and export, DSO, ramp. A later limit can
+only narrow what the earlier ones left: the site's wish to import less never discharges an empty battery.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from schemas.messages import Limited
+
+RAMP, DSO = "battery:ramp", "dso:limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A range of power in W with the name of its source."""
+
+    source: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInputs:
+    """What the guard knows when it clamps. None is `not known or too old`. Powers in W, positive discharging."""
+
+    rated_power: float
+    apparent_power: float
+    reactive_power: float
+    voltage: float | None
+    charge_current: float | None
+    """The BMS' CCL in A."""
+    discharge_current: float | None
+    """The BMS' DCL in A."""
+    soc: float | None
+    soc_min: float
+    soc_max: float
+    grid: float | None
+    """At the meter, positive importing."""
+    battery: float | None
+    """Measured at the PCS."""
+    import_limit: float
+    export_limit: float
+    last: float
+    """The setpoint that holds."""
+    ramp: float
+    """W the setpoint may move now."""
+    dso: float | None = None
+    """W the network operator allows in each direction."""
+    power_factor: float | None = None
+    """Wanted instead of a reactive power."""
+
+
+def limits(now: LimitInputs) -> list[Limit]:
+    """All limits of this moment, strongest first."""
+    return [_s_circle(now), _rating(now), _bms(now), _soc(now), _site(now), _dso(now), _ramp(now)]
+
+
+def clamp(wanted: float, limits: Iterable[Limit]) -> tuple[float, list[tuple[str, float, float]]]:
+    """The power closest to `wanted` that the limits allow, and each step that moved it: (source, before, after)."""
+    low, high, steps = -math.inf, math.inf, []
+    for limit in limits:
+        low = min(max(low, limit.low), high)
+        high = max(min(high, limit.high), low)
+        allowed = min(max(wanted, low), high)
+        if allowed != wanted:
+            steps.append((limit.source, wanted, allowed))
+            wanted = allowed
+    return wanted, steps
+
+
+def settle(value: float, step: float, limits: Sequence[Limit]) -> float:
+    """The nearest value that a register of this step can hold without breaking a limit that `value` keeps."""
+    if step <= 0:
+        return value
+    steps = round(value / step, 9)  # 300 W is 3 steps of 100 W, not 2.9999999999999996
+    for whole in (round(steps), math.floor(steps), math.ceil(steps)):
+        if clamp(whole * step, limits)[0] == whole * step:
+            return whole * step + 0.0
+    return math.trunc(steps) * step + 0.0
+
+
+def reactive(power_factor: float, power: float, apparent: float) -> float:
+    """The var that give a power factor at a power; positive feeds them in, a negative factor draws them."""
+    if power_factor == 0:
+        return apparent
+    return math.copysign(abs(power) * math.tan(math.acos(min(1.0, abs(power_factor)))), power_factor)
+
+
+def reported(point: str, steps: Iterable[tuple[str, float, float]]) -> list[Limited]:
+    """The steps as they travel in an outcome."""
+    return [Limited(point=point, source=source, wanted=before, allowed=after) for source, before, after in steps]
+
+
+def _s_circle(now: LimitInputs) -> Limit:
+    # P^2 + Q^2 <= S^2: reactive power takes its share of the inverter's current.
+    if now.power_factor is not None:
+        left = now.apparent_power * abs(now.power_factor)
+    else:
+        left = math.sqrt(max(0.0, now.apparent_power**2 - now.reactive_power**2))
+    return Limit("pcs:apparent_power", -left, left)
+
+
+def _rating(now: LimitInputs) -> Limit:
+    return Limit("pcs:rated_power", -now.rated_power, now.rated_power)
+
+
+def _bms(now: LimitInputs) -> Limit:
+    if now.voltage is None or now.charge_current is None or now.discharge_current is None:
+        return Limit("bms:missing", 0.0, 0.0)
+    charge = max(0.0, now.charge_current) * now.voltage
+    # The cells deliver losses too: OpenEMS' generic ESS allows 0.95 of DCL x U on the AC side.
+    discharge = max(0.0, now.discharge_current) * now.voltage * 0.95
+    return Limit("bms:current", -charge, discharge)
+
+
+def _soc(now: LimitInputs) -> Limit:
+    if now.soc is None:
+        return Limit("bms:soc_missing", 0.0, 0.0)
+    low = 0.0 if now.soc >= now.soc_max else -math.inf
+    high = 0.0 if now.soc <= now.soc_min else math.inf
+    return Limit("battery:soc", low, high)
+
+
+def _site(now: LimitInputs) -> Limit:
+    if now.grid is None or now.battery is None:
+        return Limit("meter:missing", 0.0, 0.0)
+    # What the grid would carry with a resting battery; each W of discharge takes one away.
+    without = now.grid + now.battery
+    return Limit("site:grid", without - now.import_limit, without + now.export_limit)
+
+
+def _dso(now: LimitInputs) -> Limit:
+    most = math.inf if now.dso is None else now.dso
+    return Limit(DSO, -most, most)
+
+
+def _ramp(now: LimitInputs) -> Limit:
+    return Limit(RAMP, now.last - now.ramp, now.last + now.ramp)

@@ -1,0 +1,127 @@
+"""Which registers to read, in which requests. Pure.
+
+A device answers exception 2 to a request that touches one unmapped register, so a block spans only what the
+profile maps, plus gaps the profile allows, and at most 125 registers (Modbus Application Protocol 1.1b3, 6.3).
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from bridges.fieldbus.modbus.codec import decode, unpack
+from schemas.messages import Value
+from schemas.profile import Point, Profile, Register
+
+MOST = 125
+
+Words = dict[tuple[int, int], int]
+"""What was read: (function, address) -> word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A point at its protocol address."""
+
+    name: str
+    point: Point
+    function: int
+    address: int
+    scale_address: int | None = None
+    sign_address: int | None = None
+    negative_address: int | None = None
+    """Where the amount of a negative value stands, when not at `address`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One request."""
+
+    function: int
+    start: int
+    count: int
+
+
+def address_of(register: Register, bases: Mapping[int, int]) -> int | None:
+    """The protocol address of a register; None when the device lacks its SunSpec model."""
+    if register.model is None:
+        return register.register_
+    base = bases.get(register.model)
+    return None if base is None else base + register.register_
+
+
+def locate(profile: Profile, bases: Mapping[int, int]) -> list[Located]:
+    """Every point the device has. `bases` are the addresses where its SunSpec models begin."""
+    found = []
+    for name, point in profile.points.items():
+        address = address_of(point, bases)
+        if address is None:
+            continue
+        base = address - point.register_  # 0 without a model
+        scale = None if point.scale_register is None else base + point.scale_register
+        sign = None if point.sign is None else base + point.sign.register_
+        below = None if point.sign is None or point.sign.amount is None else base + point.sign.amount
+        found.append(Located(name, point, point.function or profile.function, address, scale, sign, below))
+    return found
+
+
+def blocks(points: Collection[Located], gap: int = 0) -> list[Block]:
+    """The fewest requests that read all these points without touching more than `gap` unmapped registers in a row."""
+    spans = {(one.function, one.address, one.address + one.point.count) for one in points}
+    beside = ((one.function, at) for one in points for at in (one.scale_address, one.sign_address) if at is not None)
+    spans |= {(function, at, at + 1) for function, at in beside}
+    below = ((one, one.negative_address) for one in points if one.negative_address is not None)
+    spans |= {(one.function, at, at + one.point.count) for one, at in below}
+    found: list[Block] = []
+    for function, start, end in sorted(spans):
+        last = found[-1] if found else None
+        if last and last.function == function and start <= last.start + last.count + gap and end - last.start <= MOST:
+            found[-1] = Block(function, last.start, max(last.count, end - last.start))
+        else:
+            found.append(Block(function, start, end - start))
+    return found
+
+
+def covered(points: Iterable[Located], block: Block) -> list[Located]:
+    """The points that a block reads."""
+    end = block.start + block.count
+    return [
+        one
+        for one in points
+        if one.function == block.function and block.start <= one.address and one.address + one.point.count <= end
+    ]
+
+
+def values(points: Iterable[Located], image: Words, profile: Profile) -> dict[str, Value]:
+    """What the image says of some points. A point whose registers were not all read is absent."""
+    found = {}
+    for one in points:
+        power, negative = _power(one, image), _negative(one, image)
+        start = one.negative_address if negative and one.negative_address is not None else one.address
+        words = [image.get((one.function, start + i)) for i in range(one.point.count)]
+        if power is None or negative is None or any(word is None for word in words):
+            continue
+        value = decode(one.point, [w for w in words if w is not None], profile.word_order, power, profile.sunspec)
+        if value is not None:
+            found[one.name] = 0.0 - value if negative and isinstance(value, float) else value
+    return found
+
+
+def _negative(one: Located, image: Words) -> bool | None:
+    """Whether another register says that the value is negative; None when it was not read."""
+    if one.sign_address is None or one.point.sign is None:
+        return False
+    word = image.get((one.function, one.sign_address))
+    return None if word is None else word in one.point.sign.negative
+
+
+def _power(one: Located, image: Words) -> int | None:
+    """The power of ten in the point's scale register; None when it was not read or is not a scale.
+
+    SunSpec allows -10..10; 0x8000 says `not implemented`, and the value then has no meaning.
+    """
+    if one.scale_address is None:
+        return 0
+    word = image.get((one.function, one.scale_address))
+    if word is None:
+        return None
+    power = int(unpack(Register(register=0, type="i16"), [word]))
+    return power if -10 <= power <= 10 else None

@@ -1,0 +1,188 @@
+"""The clamp never lets a power through that a stronger limit forbids, and names what moved it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridges.control.limit_inputs import limit_inputs
+from bridges.control.limits import RAMP, Limit, LimitInputs, clamp, limits, reactive, settle
+from bridges.telemetry.latest_values import LatestValues
+from schemas.messages import Telemetry
+from schemas.site import load_site
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+CALM = LimitInputs(
+    rated_power=100_000,
+    apparent_power=110_000,
+    reactive_power=0,
+    voltage=700,
+    charge_current=200,
+    discharge_current=200,
+    soc=50,
+    soc_min=10,
+    soc_max=90,
+    grid=20_000,
+    battery=0,
+    import_limit=250_000,
+    export_limit=100_000,
+    last=0,
+    ramp=1e9,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted", "allowed", "sources"),
+    [
+        ({}, 50_000, 50_000, []),
+        ({}, 130_000, 100_000, ["pcs:apparent_power", "pcs:rated_power"]),
+        ({"reactive_power": 88_000}, 80_000, 66_000, ["pcs:apparent_power"]),
+        ({"discharge_current": 10}, 50_000, 6_650, ["bms:current"]),
+        ({"charge_current": 10}, -50_000, -7_000, ["bms:current"]),
+        ({"charge_current": -10}, -50_000, 0, ["bms:current"]),
+        ({"voltage": None}, 50_000, 0, ["bms:missing"]),
+        ({"soc": None}, 50_000, 0, ["bms:soc_missing"]),
+        ({"soc": 10}, 50_000, 0, ["battery:soc"]),
+        ({"soc": 90}, -50_000, 0, ["battery:soc"]),
+        ({"soc": 90}, 50_000, 50_000, []),
+        ({"grid": -90_000}, 50_000, 10_000, ["site:grid"]),
+        ({"grid": 240_000}, -50_000, -10_000, ["site:grid"]),
+        ({"grid": None}, 50_000, 0, ["meter:missing"]),
+        ({"dso": 30_000}, 50_000, 30_000, ["dso:limit"]),
+        ({"dso": 0}, -50_000, 0, ["dso:limit"]),
+        ({"power_factor": 0.9}, 110_000, 99_000, ["pcs:apparent_power"]),
+        (
+            {"discharge_current": 130, "grid": -20_000, "dso": 70_000, "ramp": 60_000},
+            120_000,
+            60_000,
+            ["pcs:apparent_power", "pcs:rated_power", "bms:current", "site:grid", "dso:limit", "battery:ramp"],
+        ),
+        ({"ramp": 20_000}, 50_000, 20_000, ["battery:ramp"]),
+        ({"ramp": 20_000, "last": 90_000, "voltage": None}, 90_000, 0, ["bms:missing"]),
+        ({"soc": 10, "grid": 300_000}, 0, 0, []),
+    ],
+    ids=[
+        "within everything",
+        "more than the PCS has",
+        "reactive power takes its share",
+        "BMS limits discharge",
+        "BMS limits charge",
+        "a negative CCL is none",
+        "no BMS",
+        "no SoC",
+        "empty",
+        "full",
+        "full, discharging",
+        "export limit",
+        "import limit",
+        "no meter",
+        "network operator",
+        "network operator forbids",
+        "a power factor takes its share",
+        "each in its order",
+        "ramp",
+        "protection is faster than the ramp",
+        "an empty battery does not discharge to save the import limit",
+    ],
+)
+def test_the_clamp_says_who_decided(
+    change: dict[str, float], wanted: float, allowed: float, sources: list[str]
+) -> None:
+    power, steps = clamp(wanted, limits(replace(CALM, **change)))
+    assert power == pytest.approx(allowed)
+    assert [source for source, _, _ in steps] == sources
+
+
+ranges = st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)).map(sorted)
+
+
+@given(st.floats(-1e6, 1e6), st.lists(ranges, min_size=1, max_size=7))
+def test_no_limit_is_broken_unless_a_stronger_one_forbids_it(wanted: float, given_ranges: list[list[float]]) -> None:
+    chain = [Limit(str(n), low, high) for n, (low, high) in enumerate(given_ranges)]
+    power, _ = clamp(wanted, chain)
+    low, high = -1e9, 1e9
+    for limit in chain:
+        if limit.low > high or limit.high < low:
+            break  # contradicts a stronger one, which it follows as far as that allows; nothing is left to choose
+        low, high = max(low, limit.low), min(high, limit.high)
+        assert limit.low <= power <= limit.high
+
+
+@given(st.floats(-1e6, 1e6), st.lists(ranges, max_size=7))
+def test_the_steps_lead_from_the_wish_to_the_power(wanted: float, given_ranges: list[list[float]]) -> None:
+    power, steps = clamp(wanted, [Limit(str(n), low, high) for n, (low, high) in enumerate(given_ranges)])
+    assert [before for _, before, _ in steps] == [wanted, *[after for _, _, after in steps]][: len(steps)]
+    assert power == (steps[-1][2] if steps else wanted)
+
+
+some = st.floats(-2e5, 2e5)
+maybe = st.none() | st.floats(0, 400)
+situations = st.builds(
+    LimitInputs,
+    rated_power=st.just(100_000.0),
+    apparent_power=st.floats(100_000, 120_000),
+    reactive_power=st.floats(-120_000, 120_000),
+    voltage=st.none() | st.floats(500, 900),
+    charge_current=maybe,
+    discharge_current=maybe,
+    soc=st.none() | st.floats(0, 100),
+    soc_min=st.just(10.0),
+    soc_max=st.just(90.0),
+    grid=st.none() | some,
+    battery=st.none() | some,
+    import_limit=st.floats(0, 2e5),
+    export_limit=st.floats(0, 2e5),
+    last=some,
+    ramp=st.floats(0, 1e5),
+    dso=st.none() | st.floats(0, 1e5),
+    power_factor=st.none() | st.floats(-1, 1),
+)
+
+
+@given(situations, some, st.sampled_from([0.0, 1.0, 10.0, 100.0]))
+def test_whatever_happens_the_battery_is_protected(now: LimitInputs, wanted: float, step: float) -> None:
+    chain = limits(now)
+    power = settle(clamp(wanted, chain)[0], step, chain)
+    assert abs(power) <= min(now.rated_power, now.apparent_power)
+    if None in (now.voltage, now.charge_current, now.discharge_current, now.soc, now.grid, now.battery):
+        assert power == 0
+        return
+    assert -(now.charge_current or 0) * (now.voltage or 0) <= power <= (now.discharge_current or 0) * (now.voltage or 0)
+    assert power <= 0 or (now.soc or 0) > now.soc_min
+    assert power >= 0 or (now.soc or 0) < now.soc_max
+    if now.power_factor is None:
+        assert power**2 + now.reactive_power**2 <= now.apparent_power**2 + 1e-3 or power == 0
+
+
+@given(some, st.sampled_from([1.0, 10.0, 100.0, 0.1]), st.lists(ranges, max_size=5))
+def test_a_register_never_rounds_over_a_limit(wanted: float, step: float, given_ranges: list[list[float]]) -> None:
+    chain = [Limit(str(n), low, high) for n, (low, high) in enumerate(given_ranges) if low <= 0 <= high]
+    allowed, _ = clamp(wanted, chain)
+    held = settle(allowed, step, chain)
+    assert abs(held - allowed) <= step * 1.000001
+    assert clamp(held, chain)[0] == pytest.approx(held, abs=1e-6)
+
+
+@given(st.floats(-1, 1).filter(lambda one: abs(one) > 0.01), some)
+def test_a_power_factor_gives_its_var(factor: float, power: float) -> None:
+    q = reactive(factor, power, 1e6)
+    assert abs(power) == pytest.approx(abs(factor) * (power**2 + q**2) ** 0.5, abs=1e-3, rel=1e-6)
+    assert q * factor >= 0
+
+
+def test_room_at_the_grid_counts_the_power_the_meter_saw() -> None:
+    """A step the meter has not seen yet must not look like room for another one."""
+    site, board = load_site(Path(__file__).parents[3] / "site.toml"), LatestValues()
+    for device, at, values in (
+        ("bms", 0.9, {"u": 700.0, "ccl": 200.0, "dcl": 200.0, "soc": 50.0}),
+        ("meter", 1.0, {"p": -140_000.0}),
+        ("pcs", 1.2, {"p": 10_000.0}),
+    ):
+        board.note(device, Telemetry(at=NOON, epoch="0" * 16, seq=1, values=dict(values)), at)
+    powers = [(0.7, 0.0), (1.1, 10_000.0)]
+    now = limit_inputs(site, board, 1.3, moved=1.05, powers=powers, applied={"p_set": 10_000.0}, wanted={})
+    chain = [limit for limit in limits(now) if limit.source != RAMP]
+    assert clamp(50_000.0, chain)[0] == 10_000, "150 kW may flow out, 140 do without the battery"
