@@ -97,6 +97,15 @@ EXAMPLES: dict[str, BaseModel] = {
         why="fan is replaced on Monday",
         until=NOON + timedelta(hours=8),
     ),
+    t.ALARM_OUTCOME.name: m.RequestOutcome(
+        id="page-7f3a",
+        at=NOON,
+        followed=False,
+        who="anna",
+        wish="shelve",
+        cause=m.Cause.WRONG_STATE,
+        reason="the alarm is latched: it cannot be shelved",
+    ),
     t.CONTROL_MODE.name: m.ControlMode(
         at=NOON,
         mode=m.Mode.MANUAL,
@@ -123,3 +132,6 @@ EXAMPLES: dict[str, BaseModel] = {
         counts={"stored": 432_000, "rejected": 0},
     ),
 }
+# one shape, one example
+EXAMPLES[t.CONTROL_OUTCOME.name] = EXAMPLES[t.ALARM_OUTCOME.name]
+EXAMPLES[t.SERVICE_ARCHIVED.name] = EXAMPLES[t.ARCHIVED.name]

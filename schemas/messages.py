@@ -14,6 +14,8 @@ from schemas.units import Instant, Kind, Name, Number, Percent, Quality, Seconds
 Value = Number | str | list[str]
 """A point's value: a number, a state's name, or the names of the bits that are set."""
 
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=64)]
+
 Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 """Names one outbox file for ever: 64 random bits drawn when the file is made."""
 
@@ -32,6 +34,61 @@ class Order(BaseModel):
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants", use_attribute_docstrings=True
     )
+
+
+class Cause(StrEnum):
+    """Why something was refused, limited or is in trouble: what programs read. The reason beside it is for people.
+
+    On the wire any name may come: a newer bridge knows more causes than an older reader.
+    """
+
+    # a command or a request is not followed
+    INVALID = "invalid"  # it cannot be read, or says something that cannot be
+    READ_ONLY = "read_only"
+    RETAINED = "retained"
+    EXPIRED = "expired"
+    CLOCK_SKEW = "clock_skew"  # two clocks differ by more than any delay explains
+    TOO_LONG = "too_long"
+    DUPLICATE = "duplicate"
+    OUT_OF_ORDER = "out_of_order"
+    BEFORE_START = "before_start"
+    QUEUE_FULL = "queue_full"
+    FOREIGN_SOURCE = "foreign_source"
+    SIGNATURE = "signature"
+    AUTHORITY = "authority"  # somebody stronger holds it, or the source may not claim so much
+    UNKNOWN = "unknown"  # there is no such point, action, device or alarm
+    OUT_OF_RANGE = "out_of_range"
+    WRONG_STATE = "wrong_state"  # not in this state of the device, the mode or the alarm
+    LOCAL = "local"  # it is steered at its own panel
+    INTERLOCK = "interlock"
+    WRITE_BUDGET = "write_budget"
+    NEWER_COMMAND = "newer_command"
+    NO_COMMAND = "no_command"  # no valid command is left: the device goes to its fallback
+    STOPPING = "stopping"  # the bridge ends in good order
+
+    # between the bridge and a device
+    NO_ANSWER = "no_answer"
+    DECLINED = "declined"
+    MISSING_POINTS = "missing_points"
+    DOUBTED_VALUES = "doubted_values"
+    CRITICAL_POINT = "critical_point"  # what the guard needs is absent or doubted
+    FROZEN = "frozen"
+    NOT_HELD = "not_held"  # the register reads back something else
+    FOREIGN_WRITE = "foreign_write"
+    NOT_OBEYED = "not_obeyed"  # the measured power does not follow
+    REVERSED = "reversed"  # it flows in the other direction
+    WATCHDOG = "watchdog"  # the device's own is not armed
+    METER_POLARITY = "meter_polarity"  # the meter does not show the battery's steps as it should
+    SWINGING = "swinging"  # the closed loop swings at constant load
+    BMS_MISSING = "bms_missing"
+    METER_MISSING = "meter_missing"
+
+    # a part of joulebus
+    CLOCK_STEP = "clock_step"
+    OUTBOX = "outbox"
+    SECOND_INSTANCE = "second_instance"
+    NOT_ARCHIVED = "not_archived"
+    BROKER_REFUSES = "broker_refuses"
 
 
 # --- devices -----------------------------------------------------------------------------------
@@ -69,7 +126,10 @@ class DeviceStatus(Message):
 
     at: Instant
     state: DeviceState
+    causes: list[Name] = []
+    """What is wrong, in the words of `Cause`; the most important first."""
     reason: str = ""
+    """The same in words for people."""
     dropped: list[tuple[Instant, Instant]] = []
     """The hours of which the bridge's outbox gave up samples, past its cap: the beginnings of the first and the last
     of each stretch."""
@@ -140,9 +200,13 @@ class Command(Order):
     Either `values` or `action`, never both. Power in W, positive out of the device.
     """
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=64)]
+    id: Id
     at: Instant
     until: Instant
+    epoch: Epoch | None = None
+    number: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    """The order of a source's commands, whatever the clocks say: a higher number of the same epoch is newer. The epoch
+    is drawn when the source starts. Without them `at` is the order."""
     source: Name
     authority: Authority
     values: dict[Name, Number] = {}
@@ -157,6 +221,8 @@ class Command(Order):
             raise ValueError("give either `values` or `action`, not both and not neither")
         if self.until <= self.at:
             raise ValueError("`until` must be later than `at`")
+        if (self.epoch is None) != (self.number is None):
+            raise ValueError("`epoch` and `number` go together")
         return self
 
 
@@ -202,7 +268,10 @@ class Outcome(Message):
     limited_by: list[Limited] = []
     action: Action | None = None
     source: str = ""
+    cause: Name | None = None
+    """Why, in the words of `Cause`; None where all is as it was wanted."""
     reason: str = ""
+    """The same in words for people."""
 
 
 # --- plan --------------------------------------------------------------------------------------
@@ -289,9 +358,27 @@ class Alarm(Message):
     """What they said about it."""
 
 
+class RequestOutcome(Message):
+    """What became of what a person asked for, said where it was asked."""
+
+    id: str
+    """The request's; `unknown` when it had none or could not be read."""
+    at: Instant
+    followed: bool
+    who: str = ""
+    wish: str = ""
+    """What was asked for: a mode, an action."""
+    cause: Name | None = None
+    """Why not, in the words of `Cause`."""
+    reason: str = ""
+    """The same in words for people."""
+
+
 class AlarmRequest(Order):
     """An operator's answer to an alarm."""
 
+    id: Id | None = None
+    """Its outcome bears it."""
     at: Instant
     action: Literal["ack", "shelve", "unshelve", "reset"]
     who: Annotated[str, Field(min_length=1, max_length=64)]
@@ -322,6 +409,8 @@ class ControlMode(Message):
     mode: Mode
     who: str
     why: str = ""
+    cause: Name | None = None
+    """Why dispatch itself chose the mode, in the words of `Cause`."""
     power: Watts | None = None
     """The wanted power in manual mode."""
     until: Instant | None = None
@@ -335,6 +424,8 @@ class ControlRequest(Order):
     stops it, and the end of a lockout resets what it was for.
     """
 
+    id: Id | None = None
+    """Its outcome bears it."""
     at: Instant
     mode: Mode | None = None
     action: Literal[Action.GRID_FOLLOWING, Action.GRID_FORMING] | None = None
@@ -373,5 +464,8 @@ class ServiceStatus(Message):
     lag: Seconds = 0.0
     """How far it is behind its input."""
     last_success: Instant | None = None
+    causes: list[Name] = []
+    """What troubles it, in the words of `Cause`."""
     detail: str = ""
+    """What it does, and what troubles it, in words for people."""
     counts: dict[str, int] = {}

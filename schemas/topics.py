@@ -131,6 +131,12 @@ ALARM_REQUEST = Topic(
     "An operator acknowledges, shelves or resets an alarm. Never retained.",
     ("status", "operator"),
 )
+ALARM_OUTCOME = Topic(
+    f"{ROOT}/{{site}}/alarm/{{alarm}}/outcome",
+    m.RequestOutcome,
+    "What became of a request, and why not.",
+    ("alarms",),
+)
 CONTROL_MODE = Topic(
     f"{ROOT}/{{site}}/control/mode",
     m.ControlMode,
@@ -144,6 +150,18 @@ CONTROL_REQUEST = Topic(
     "A wanted mode, manual power, or grid mode of the PCS. Never retained.",
     ("status", "operator"),
     expires=True,
+)
+CONTROL_OUTCOME = Topic(
+    f"{ROOT}/{{site}}/control/outcome",
+    m.RequestOutcome,
+    "What became of a request for a mode, and why not.",
+    ("dispatch",),
+)
+SERVICE_ARCHIVED = Topic(
+    f"{ROOT}/{{site}}/service/{{service}}/archived",
+    m.Archived,
+    "The events that are committed: the part that said them forgets exactly these.",
+    ("archive",),
 )
 SERVICE_STATUS = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/status",
@@ -163,7 +181,10 @@ TOPICS: tuple[Topic[Any], ...] = (
     PLAN,
     ALARM,
     ALARM_REQUEST,
+    ALARM_OUTCOME,
     CONTROL_MODE,
     CONTROL_REQUEST,
+    CONTROL_OUTCOME,
+    SERVICE_ARCHIVED,
     SERVICE_STATUS,
 )

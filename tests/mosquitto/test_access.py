@@ -26,8 +26,12 @@ device.archived      r      w       -      -        -        -      -     -     
 plan.current         -      r       -      w        r        r      r     r        r
 alarm.state          -      r       b      r        r        r      r     r        r
 alarm.request        -      r       r      r        r        w      -     w        r
+alarm.outcome        -      r       w      -        -        r      r     r        r
 control.mode         -      r       r      r        b        r      r     r        r
 control.request      -      r       r      r        r        w      -     w        r
+control.outcome      -      r       -      -        w        r      r     r        r
+service.archived     -      w       -      -        -        -      -     -        r
+own service.archived r      w       r      r        r        -      -     -        r
 service.status       -      -       -      -        -        r      -     -        r
 own service.status   b      b       b      b        b        b      -     -        r
 $SYS                 -      -       -      -        -        -      -     -        r
@@ -35,6 +39,9 @@ $SYS                 -      -       -      -        -        -      -     -     
 """r reads, w writes, b both. Alarms and dispatch read their own words back after a restart, and each service its own
 status when it comes back: a younger one may have come with its name. How the others are the page and the alarms read:
 they must tell a dead one."""
+
+OWN = ("own service.status", "own service.archived")
+"""A service's words about itself, and what the archive says to it alone."""
 
 PROBE = "$SYS/broker/version"
 
@@ -68,7 +75,9 @@ def address(topic: Topic[Any], site: str, service: str) -> str:
 def addresses(role: str, site: str) -> dict[str, str]:
     """Every topic as a role meets it; a service writes about itself only."""
     named = {topic.name: address(topic, site, "another") for topic in TOPICS}
-    return {**named, "own service.status": address(topics.SERVICE_STATUS, site, role), "$SYS": PROBE}
+    mine = (topics.SERVICE_STATUS, topics.SERVICE_ARCHIVED)
+    own = {f"own {topic.name}": address(topic, site, role) for topic in mine}
+    return {**named, **own, "$SYS": PROBE}
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +92,8 @@ def tried(broker: Broker) -> Tried:
             for role, client in clients.items()
             for name, at in addresses(role, site).items()
         }
+        for role in ROLES:
+            clients["archive"].publish(address(topics.SERVICE_ARCHIVED, site, role))
         for client in clients.values():
             client.subscribe("$SYS/broker/#")
             client.subscribe("flush")
@@ -106,7 +117,7 @@ def test_each_user_may_do_what_the_matrix_says_and_nothing_else(tried: Tried, ro
 
 def test_the_matrix_names_every_user_and_every_topic() -> None:
     assert {role for role, _ in CELLS} == set(ROLES)
-    assert {name for _, name in CELLS} == {topic.name for topic in TOPICS} | {"own service.status", "$SYS"}
+    assert {name for _, name in CELLS} == {topic.name for topic in TOPICS} | {*OWN, "$SYS"}
 
 
 def test_the_writers_in_the_contract_are_those_of_the_access_list() -> None:
@@ -117,7 +128,7 @@ def test_the_writers_in_the_contract_are_those_of_the_access_list() -> None:
 
 @pytest.mark.parametrize("reader", ROLES)
 def test_only_the_page_the_alarms_and_the_admin_hear_how_the_other_services_are(tried: Tried, reader: str) -> None:
-    heard = {at for role, at in tried.heard if role == reader and "/service/" in at}
+    heard = {at for role, at in tried.heard if role == reader and "/service/" in at and at.endswith("/status")}
     writers = {role for role in ROLES if CELLS[role, "own service.status"] in "wb"}
     known = writers if reader in ("status", "alarms", "admin") else writers & {reader}
     assert heard == {f"ems/v1/site/service/{role}/status" for role in known}
