@@ -1,20 +1,23 @@
 """The bridge: reads devices, keeps each sample until it is archived, and lets commands through the guard.
 
-The control loop never waits for broker, disk or archive: reading and guarding run beside the connection.
+Reading and control never wait for broker, disk or archive: they run beside the connection. Each device has tasks of its
+own; one that fails begins anew and holds up no other.
 """
 
 import asyncio
+import functools
 import random
-import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiomqtt
 
+from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller
-from bridges.control.pending_commands import Say
 from bridges.control.write_log import WriteLog
-from bridges.fieldbus.modbus.connection import Connection, Declined, Unreachable
+from bridges.fieldbus.contract import Declined, FieldDevice, Reading, Unreachable
+from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from bridges.telemetry.latest_values import LatestValues
 from bridges.telemetry.outbox import Outbox
@@ -22,8 +25,9 @@ from bridges.telemetry.publisher import Publisher
 from bridges.telemetry.quality import Judge, stand_in
 from runtime.bus import Bus
 from runtime.heard import Heard
+from runtime.memory import Memory
 from runtime.part import Part
-from schemas.messages import METER_SIGN_SUSPECT, Archived, DeviceState, DeviceStatus, Outcome
+from schemas.messages import Archived, Cause, DeviceState, DeviceStatus, Outcome, Telemetry
 from schemas.site import Site
 from schemas.topics import ARCHIVED, COMMAND, DEVICE_STATUS, META, OUTCOME, M, Topic
 from schemas.troubles import Trouble
@@ -36,18 +40,21 @@ SPREAD, STEP = 1.0, 0.04
 """Seconds over which the first readings are spread, and in steps of how many: not all devices are read at once, and
 those that are share a commit."""
 
+AGAIN = 1.0
+"""Seconds until a device's task that failed begins anew."""
+
 
 async def run(part: Part, only: list[str] | None = None) -> None:
     """Serve the site's devices, or only some of them, until told to stop."""
     bridge = Bridge(part, devices(part, only))
     part.patience = None  # a site without a broker must be read and guarded all the same
     try:
-        await part.run(bridge.work, bridge.read_all)
+        await part.run(bridge.work, bridge.serve)
     finally:
         bridge.close()
 
 
-def devices(part: Part, only: list[str] | None = None) -> list[ModbusDevice]:
+def devices(part: Part, only: list[str] | None = None) -> list[FieldDevice]:
     """The site's devices on their lines; those with one address share one. Raises Trouble for an unknown name."""
     known = [device.name for device in part.site.device]
     for name in only or []:
@@ -57,15 +64,27 @@ def devices(part: Part, only: list[str] | None = None) -> list[ModbusDevice]:
     if only and battery.pcs in only and not {battery.bms, grid.meter} <= set(only):
         raise Trouble(f"the bridge of {battery.pcs} must also serve {battery.bms} and {grid.meter}: it guards by them")
     lines: dict[str, Connection] = {}
-    fields = []
+    found: list[FieldDevice] = []
     for device in part.site.device:
         if only and device.name not in only:
             continue
         line = lines.get(device.address) or lines.setdefault(device.address, Connection(device.address))
         profile = part.site.profiles[device.name]
         writable = part.site.mode == "control" and bool(profile.commands or profile.actions)
-        fields.append(ModbusDevice(device, profile, line, writable=writable))
-    return fields
+        found.append(ModbusDevice(device, profile, line, writable=writable))
+    return found
+
+
+@dataclass
+class Polled:
+    """A device as it is read."""
+
+    device: FieldDevice
+    judge: Judge
+    failures: int = 0
+    """Cycles in a row without an answer."""
+    known: bool = False
+    """It has introduced itself since it was found."""
 
 
 @dataclass
@@ -73,62 +92,89 @@ class Bridge:
     """All devices of one process."""
 
     part: Part
-    fields: list[ModbusDevice]
-    board: LatestValues = field(default_factory=LatestValues)
+    devices: list[FieldDevice]
+    latest: LatestValues = field(default_factory=LatestValues)
 
     def __post_init__(self) -> None:
         self.site = self.part.site.site
-        spool = Outbox(self.part.settings.state / f"outbox-{self.site}-{self.part.name}.db")
-        self.outgoing = Publisher(self.part, spool)
-        self.wear = WriteLog(self.part.settings.state / f"writes-{self.site}-{self.part.name}.db")
-        bms = next((one for one in self.fields if one.device.name == self.part.site.battery.bms), None)
-        self.controls = {
-            one.device.name: Controller(
-                one,
-                self.part.site,
-                self.board,
-                self._sayer(one.device.name),
-                counts=self.part.counts,
-                key=self.part.settings.command_key,
-                wear=self.wear,
-                battery=bms if one.device.name == self.part.site.battery.pcs else None,
-            )
-            for one in self.fields
+        state = self.part.settings.state
+        self.outgoing = Publisher(self.part, Outbox(state / f"outbox-{self.site}-{self.part.name}.db"))
+        self.write_log = WriteLog(state / f"writes-{self.site}-{self.part.name}.db")
+        self.polled = {
+            one.name: Polled(one, Judge(self.part.site.profiles[one.name], _most_power(self.part.site, one)))
+            for one in self.devices
         }
-        self._judges = {one.device.name: Judge(one.profile, _most_power(self.part.site, one)) for one in self.fields}
+        self.controls: dict[str, Controller] = {}
         self._said: dict[str, DeviceStatus] = {}
 
-    async def read_all(self) -> None:
-        """Read every device on its own raster; none waits for another."""
+    def _controllers(self) -> dict[str, Controller]:
+        """Needs the running loop: deadlines are of its clock."""
+        site, by_name = self.part.site, {one.name: one for one in self.devices}
+        found = {}
+        for one in self.devices:
+            battery = None
+            if one.name == site.battery.pcs:
+                battery = BatteryControl(site.battery, site, one, by_name.get(site.battery.bms), self.latest)
+            found[one.name] = Controller(
+                one,
+                site,
+                self.latest,
+                self._sayer(one.name),
+                battery=battery,
+                counts=self.part.counts,
+                key=self.part.settings.command_key,
+                log=self.write_log,
+                memory=Memory(self.part.settings.state / f"limit-{self.site}-{one.name}.json"),
+            )
+        return found
+
+    async def serve(self) -> None:
+        """Read and control every device; none waits for another."""
+        self.controls = self._controllers()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.outgoing.look_after(), name="bridge.outbox")
-            for number, one in enumerate(self.fields):
-                phase = number / len(self.fields) * min(one.device.poll, SPREAD)
-                group.create_task(self._poll(one, phase - phase % STEP), name=f"bridge.{one.device.name}.poll")
+            for number, one in enumerate(self.devices):
+                phase = number / len(self.devices) * min(one.poll, SPREAD)
+                polled, start = self.polled[one.name], phase - phase % STEP
+                self._start(group, f"{one.name}.poll", functools.partial(self._poll, polled, start))
+                if one.commands or one.actions:
+                    self._start(group, f"{one.name}.control", self.controls[one.name].run)
+
+    def _start(self, group: asyncio.TaskGroup, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        group.create_task(self._keep_up(name, job), name=f"bridge.{name}")
+
+    async def _keep_up(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        """One device's task fails alone, and begins anew."""
+        while True:
+            try:
+                await job()
+            except Exception:  # what nobody has thought of must end neither the guard nor the other devices
+                self.part.counts["failed_tasks"] += 1
+                self.part.log.exception("%s has failed and begins anew", name)
+            await asyncio.sleep(AGAIN)
 
     async def work(self, bus: Bus) -> None:
         """While there is a connection: introduce the devices, send what waits, take commands and confirmations."""
         self.outgoing.bus = bus
         self.outgoing.spool.forget_sent()
         try:
-            for one in self.fields:
+            for one in self.devices:
                 await self._introduce(bus, one)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.outgoing.send_backlog(bus), name="bridge.backlog")
                 async for batch in bus.listen(*self._addresses()):
                     bus.ack(batch)
                     for heard in batch:
-                        self._take(heard, group)
+                        self._take(heard)
         finally:
             self.outgoing.bus = None
 
-    async def _introduce(self, bus: Bus, one: ModbusDevice) -> None:
+    async def _introduce(self, bus: Bus, one: FieldDevice) -> None:
         """A word that is too large for the broker is left out: the readings go on. Raises Refused."""
-        name = one.device.name
         try:
-            await bus.say(META, one.meta(), site=self.site, device=name)
-            if name in self._said:
-                await bus.say(DEVICE_STATUS, self._said[name], site=self.site, device=name)
+            await bus.say(META, one.meta(), site=self.site, device=one.name)
+            if one.name in self._said:
+                await bus.say(DEVICE_STATUS, self._said[one.name], site=self.site, device=one.name)
         except ValueError as wrong:
             self.part.log.warning("not said: %s", wrong)
 
@@ -138,67 +184,102 @@ class Bridge:
         return self.outgoing.bus
 
     def close(self) -> None:
-        for one in self.fields:
-            one.line.close()
+        for one in self.devices:
+            one.close()
         self.outgoing.close()
-        self.wear.close()
+        self.write_log.close()
 
     # reading -----------------------------------------------------------------------------------
 
-    async def _poll(self, one: ModbusDevice, phase: float) -> None:
+    async def _poll(self, one: Polled, phase: float) -> None:
         """Read a device for ever, on a fixed raster: a slow answer does not shift the next reading."""
-        period, start, turn = one.device.poll, time.monotonic() + phase, 0
+        clock = asyncio.get_running_loop().time
+        period, start, turn = one.device.poll, clock() + phase, 0
         while True:
-            await asyncio.sleep(start + turn * period - time.monotonic())
+            await asyncio.sleep(start + turn * period - clock())
             await self._cycle(one)
             if one.failures:
                 pause = min(period * 2 ** min(one.failures - 1, 8), max(period, LONGEST_PAUSE))
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))
-            turn = max(turn + 1, int((time.monotonic() - start) / period))
+            turn = max(turn + 1, int((clock() - start) / period))
 
-    async def _cycle(self, one: ModbusDevice) -> None:
-        known = bool(one.points)
-        try:
-            values = await one.read()
-        except (Unreachable, Declined) as wrong:
-            one.failures += 1
-            one.reason = str(wrong)
-            self.part.counts["failed_readings"] += 1
-            if one.failures >= 2:
-                one.forget()
-                self._tell(one, DeviceState.OFFLINE, str(wrong))
+    async def _cycle(self, one: Polled) -> None:
+        name = one.device.name
+        control = self.controls[name]
+        if control.left_alone:
+            self._tell(one, DeviceState.OFFLINE, [(Cause.WATCHDOG, "left alone so that its own watchdog acts")])
             return
-        one.failures, one.reason = 0, ""
-        now = time.monotonic()
-        quality = self._judges[one.device.name].judge(values, one.raw, now)
-        if one.device.substitute:
-            values, quality = stand_in(values, quality, one.device.substitute)
-        sample = self.outgoing.put(one.device.name, values, quality)
-        self.board.note(one.device.name, sample, now)
-        if not known:  # its models are known only now
-            self._say(META, one.meta(), one.device.name)
-        bad = ", ".join(f"{point} {quality}" for point, quality in sample.quality.items())
-        bad = self._doubt(one.device.name) or bad
-        self._tell(one, DeviceState.DEGRADED if bad else DeviceState.ONLINE, bad)
-        await self.controls[one.device.name].tick()
+        try:
+            reading = await one.device.read()
+        except (Unreachable, Declined) as wrong:
+            self._missed(one, wrong)
+            return
+        one.failures = 0
+        sample = self._sample(one, reading)
+        self.latest.note(name, sample, reading.began)
+        if not one.known:  # its models are known only now
+            one.known = True
+            self._say(META, one.device.meta(), name)
+        control.read(reading.began)
+        self._wake(name)
+        troubles = [*self._troubles(name), *_doubts(reading, sample)]
+        self._tell(one, DeviceState.DEGRADED if troubles else DeviceState.ONLINE, troubles)
 
-    def _doubt(self, device: str) -> str:
-        """Why a device is not believed, although it answers."""
-        control = self.controls.get(self.part.site.battery.pcs)
-        suspect = device == self.part.site.grid.meter and control is not None and control.suspicion
-        return f"{METER_SIGN_SUSPECT}: {suspect}" if suspect else ""
+    def _missed(self, one: Polled, wrong: Unreachable | Declined) -> None:
+        one.failures += 1
+        self.part.counts["failed_readings"] += 1
+        if one.failures < 2:
+            return
+        one.device.forget()
+        one.known = False
+        self.controls[one.device.name].silent()
+        cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
+        self._tell(one, DeviceState.OFFLINE, [(cause, str(wrong)), *self._troubles(one.device.name)])
 
-    def _tell(self, one: ModbusDevice, state: DeviceState, reason: str) -> None:
+    def _sample(self, one: Polled, reading: Reading) -> Telemetry:
+        name = one.device.name
+        quality = one.judge.judge(reading.values, reading.raw, reading.began)
+        values = reading.values
+        if instead := self.part.site.named(name).substitute:
+            values, quality = stand_in(values, quality, instead)
+        return self.outgoing.put(name, values, quality)
+
+    def _wake(self, name: str) -> None:
+        """A battery decides by its BMS and by the grid meter, too."""
+        site = self.part.site
+        if name in (site.battery.bms, site.grid.meter) and site.battery.pcs in self.controls:
+            self.controls[site.battery.pcs].wake()
+
+    def _troubles(self, name: str) -> list[tuple[Cause, str]]:
+        """What control knows of a device; what speaks against the meter is said of the meter."""
+        site = self.part.site
+        found = self.controls[name].troubles
+        if name == site.battery.pcs:
+            return [one for one in found if one[0] is not Cause.METER_POLARITY]
+        pcs = self.controls.get(site.battery.pcs)
+        if name == site.grid.meter and pcs is not None:
+            return [*found, *(one for one in pcs.troubles if one[0] is Cause.METER_POLARITY)]
+        return found
+
+    def _tell(self, one: Polled, state: DeviceState, troubles: list[tuple[Cause, str]]) -> None:
         """Say a device's state when it changes, and when samples of another hour were given up."""
-        said, dropped = self._said.get(one.device.name), self.outgoing.dropped(one.device.name)
-        if said is not None and (said.state, said.reason, said.dropped) == (state, reason, dropped):
+        name = one.device.name
+        said, dropped = self._said.get(name), self.outgoing.dropped(name)
+        reason = "; ".join(words for _, words in troubles)
+        causes = list(dict.fromkeys(cause.value for cause, _ in troubles))
+        if said is not None and (said.state, said.reason, said.causes, said.dropped) == (
+            state,
+            reason,
+            causes,
+            dropped,
+        ):
             return
         if said is None or said.state != state:
             log = self.part.log.info if state is DeviceState.ONLINE else self.part.log.warning
-            log("%s is %s%s", one.device.name, state.value, f": {reason}" if reason else "")
-        status = DeviceStatus(at=utc_now(), state=state, reason=reason, dropped=dropped)
-        self._said[one.device.name] = status
-        self._say(DEVICE_STATUS, status, one.device.name)
+            log("%s is %s%s", name, state.value, f": {reason}" if reason else "")
+        status = DeviceStatus(at=utc_now(), state=state, causes=causes, reason=reason, dropped=dropped)
+        self._said[name] = status
+        self._say(DEVICE_STATUS, status, name)
 
     def _say(self, topic: Topic[M], message: M, device: str) -> None:
         """Without waiting for the broker: it may be frozen, and the reading goes on. What a new connection must
@@ -216,31 +297,44 @@ class Bridge:
     # hearing -----------------------------------------------------------------------------------
 
     def _addresses(self) -> list[str]:
-        names = [one.device.name for one in self.fields]
+        names = [one.name for one in self.devices]
         return [topic.at(site=self.site, device=name) for topic in (COMMAND, ARCHIVED) for name in names]
 
-    def _take(self, heard: Heard[Any], group: asyncio.TaskGroup) -> None:
+    def _take(self, heard: Heard[Any]) -> None:
         device = heard.place["device"]
         if heard.topic is ARCHIVED and isinstance(heard.message, Archived):
             self.outgoing.confirm(device, heard.message)
-        elif heard.topic is COMMAND:
+        elif heard.topic is COMMAND and device in self.controls:
             self.part.counts["commands"] += 1
-            group.create_task(self.controls[device].obey(heard), name=f"bridge.{device}.command")
+            self.controls[device].hear(heard)
 
-    def _sayer(self, device: str) -> Say:
-        async def say(outcome: Outcome) -> None:
+    def _sayer(self, device: str) -> Callable[[Outcome], None]:
+        def say(outcome: Outcome) -> None:
             self.part.counts[f"outcomes_{outcome.state.value}"] += 1
             self._say(OUTCOME, outcome, device)
 
         return say
 
 
-def _most_power(site: Site, one: ModbusDevice) -> float | None:
+def _doubts(reading: Reading, sample: Telemetry) -> list[tuple[Cause, str]]:
+    """What is wrong with the values themselves."""
+    found = []
+    if sample.quality:
+        words = ", ".join(f"{point} {quality}" for point, quality in sample.quality.items())
+        found.append((Cause.DOUBTED_VALUES, words))
+    if reading.declined:
+        words = ", ".join(f"{point}: {why}" for point, why in reading.declined.items())
+        found.append((Cause.MISSING_POINTS, words))
+    return found
+
+
+def _most_power(site: Site, one: FieldDevice) -> float | None:
     """W that can go through a device, by the ratings in the site file."""
-    if one.device.rated_power is not None:
-        return one.device.rated_apparent_power or one.device.rated_power
-    if one.device.name == site.grid.meter:
+    device = site.named(one.name)
+    if device.rated_power is not None:
+        return device.rated_apparent_power or device.rated_power
+    if device.name == site.grid.meter:
         return max(site.grid.import_limit, site.grid.export_limit)
-    if one.device.name == site.battery.bms:
+    if device.name == site.battery.bms:
         return site.named(site.battery.pcs).rated_power
     return None

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from schemas.messages import AlarmPriority
+from schemas.messages import AlarmPriority, Authority
 from schemas.profile import Profile, Shape
 from schemas.profiles import PROFILES, load_profile
 from schemas.tariff import Tariff
@@ -21,6 +21,13 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 ADDRESS = r"^((tcp|rtu\+tcp)://[^\s/:]+:\d{1,5}|rtu:///[^\s?]+(\?(&?(baud=\d{3,7}|parity=[NEO]|stop=[12]))+)?)$"
 """How a device is reached: Modbus TCP, RTU over TCP, RTU."""
+
+
+Claim = Annotated[Authority, Field(strict=False)]
+
+
+def _claims(given: object) -> object:
+    return dict.fromkeys(given, Authority.OPERATOR) if isinstance(given, list) else given
 
 
 class Device(Shape):
@@ -92,7 +99,10 @@ class Battery(Shape):
     fallback: Watts = 0.0
     """Power when no valid command is left."""
     ccl_stale_after: Positive = 5.0
-    """Seconds after which BMS data counts as missing: its limits are then 0."""
+    """Seconds after which BMS data counts as missing: its limits are then 0. Never less than 2.5 polls of the BMS."""
+    on_stop: Literal["fallback", "hold"] = "fallback"
+    """What a bridge that ends in good order leaves behind: the fallback, or the last setpoint, as long as the device's
+    own watchdog is armed."""
 
 
 class AlarmRule(Shape):
@@ -167,8 +177,9 @@ class Site(Shape):
     archive: bool = True
     """Whether an archive listens: the bridge then keeps each sample until it is committed there.
     Without one it keeps it until the broker has it."""
-    command_sources: list[Name] = ["dispatch"]
-    """Whose commands the bridges obey."""
+    command_sources: Annotated[dict[Name, Claim], BeforeValidator(_claims)] = {"dispatch": Authority.OPERATOR}
+    """Whose commands the bridges obey, and the most each may claim: protection, dso, operator, market, plan or
+    self_consumption, such as `{ dispatch = "operator", scada = "dso" }`. A list of names allows each `operator`."""
     tariff: str
     """A tariff file, relative to the site file."""
     grid: Grid

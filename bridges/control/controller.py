@@ -1,47 +1,49 @@
-"""One device under control: obeys commands within the limits, proves that they were obeyed, and falls back.
+"""One device under control, in a task of its own: takes commands, decides, writes, proves, and falls back.
 
-The clock of every deadline is monotonic: a step of the wall clock neither keeps a command alive nor kills it.
+The cycle runs by time, with or without a reading. Deadlines are of the event loop's monotonic clock: a step of the
+wall clock neither keeps a command alive nor kills it.
 """
 
 import asyncio
 import logging
-import math
-import struct
-import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from bridges.control.grid_limit import LIMIT
-from bridges.control.guard import History, Post, actions, identity, is_limit, refusal, remaining, understood
-from bridges.control.limit_inputs import METER_AGE
-from bridges.control.meter_polarity import MeterPolarity
-from bridges.control.pending_commands import Pending, PendingCommands, Say
-from bridges.control.power_control import PowerControl
-from bridges.control.read_back import Verdict
+from bridges.control.battery_control import BatteryControl
+from bridges.control.command_life import Event
+from bridges.control.device_life import NEXT, WRITES, Life, Turn
+from bridges.control.grid_limit import LIMIT, GridLimit
+from bridges.control.guard import BY_HAND, Arrival, History, Refusal, Station, actions, identity, refusal, understood
+from bridges.control.pending_commands import Kind, PendingCommands, kind_of
+from bridges.control.power_control import Decision, Now, Targets, decide, fallback, limit_chain
+from bridges.control.proof import Proof
 from bridges.control.sequence import STAGES, STOPPED
-from bridges.control.setpoint_writer import SetpointWriter
+from bridges.control.setpoint_writer import Put, Result, SetpointWriter
+from bridges.control.watchdog_care import Care, WatchdogCare
 from bridges.control.write_log import WriteLog
-from bridges.fieldbus.modbus.connection import Declined, Unreachable
-from bridges.fieldbus.modbus.device import ModbusDevice
-from bridges.telemetry.latest_values import LatestValues
+from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
+from bridges.telemetry.latest_values import LatestValues, lasts
 from runtime.heard import Heard
+from runtime.memory import Memory
 from runtime.signature import forgery
-from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, Command, OutcomeState, Value
+from schemas.messages import Action, Cause, Command, Outcome
 from schemas.site import Site
 from schemas.topics import COMMAND, COMMAND_TTL
 from schemas.units import utc_now
 
-GLANCES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
-"""Pauses in s between looks at a device that has just been told something."""
-
-CLAIM = 10.0
-"""Seconds between two words about the same foreign hand."""
-
+LONGEST_CYCLE = 1.0
+"""Seconds between two cycles at most, however slowly the device is read."""
+GLANCES = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Pauses in s between looks at a device that has just been told something: a good one follows in milliseconds."""
+MOST, RESERVE = 100, 100
+"""Commands that may wait; and as many more of those who steer by hand."""
+LEAVING = 3.5
+"""Seconds a device has to go to its fallback along its ramp when the bridge ends in good order."""
 GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
 
-BY_HAND = (Authority.PROTECTION, Authority.DSO, Authority.OPERATOR)
-"""Those who close no loop over the meter: they may still steer when it is suspect."""
+Trouble = tuple[Cause, str]
 
 log = logging.getLogger("bridge")
 
@@ -50,246 +52,431 @@ log = logging.getLogger("bridge")
 class Controller:
     """The writing side of one device."""
 
-    device: ModbusDevice
+    device: FieldDevice
     site: Site
-    board: LatestValues
-    say: Say
+    latest: LatestValues
+    say: Callable[[Outcome], None]
+    battery: BatteryControl | None = None
+    """What a battery needs more than other devices: limits, interlocks, start and stop, trust in its meter."""
     counts: Counter[str] = field(default_factory=Counter)
     key: str | None = None
     """Commands must be signed with it."""
-    battery: ModbusDevice | None = None
-    """Whose contactor is closed before this inverter starts."""
-    wear: WriteLog | None = None
-    """Remembers the writes of registers that wear out beyond a restart."""
-    ledger: History = field(default_factory=lambda: History(since=utc_now()))
-    last: Command | None = None
-    suspicion: str = ""
-    """Why the grid meter is not believed: no loop is closed over it until a person has looked."""
-    deadline: float = field(default_factory=lambda: time.monotonic() + COMMAND_TTL)
-    """Monotonic time at which the last command dies; a bridge that starts gives the sender one ttl."""
-    _ticked: float = field(default_factory=time.monotonic)
-    _fed: float = 0.0
-    _beaten: float = 0.0
-    _claimed: float = float("-inf")
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    log: WriteLog | None = None
+    memory: Memory | None = None
+    """Keeps the network operator's limits beyond a restart."""
+    wall: Callable[[], datetime] = field(default_factory=lambda: utc_now)
+    life: Life = Life.UNKNOWN
+    queue: deque[Arrival] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        rated, meter = self.device.device.rated_power or 0.0, self.site.named(self.site.grid.meter)
-        self.docket = PendingCommands(self.device, rated, self.say)
-        self.setpoints = SetpointWriter(self.device, self.counts, self.wear)
-        self.steering = PowerControl(self.device, self.site, self.board, self.docket, self.setpoints, self.battery)
-        self.switchgear = self.steering.switchgear
-        self.sign = MeterPolarity(rated, settle=meter.poll + 0.2)
+        now = self._now()
+        self.pending = PendingCommands(self.wall)
+        self.history = History(now)
+        self.writer = SetpointWriter(self.device, self.counts, self.log)
+        self.writer.recall(now)
+        self.watchdog = WatchdogCare(self.device.watchdog if self.device.writable else None)
+        self.grid_limit = GridLimit(self.site.grid.dso_limit, self.site.grid.dso_hold)
+        if self.memory is not None:
+            self.grid_limit.recall(self.memory.recall(), now)
+        self.proof = Proof(self.device, self.writer, self.pending)
+        self.grace = now + COMMAND_TTL
+        """A bridge that starts gives the sender one ttl."""
+        self._fresh: set[str] = set()
+        """Points of a new command that wait for their first write."""
+        self._wake = asyncio.Event()
+        self._glances: deque[float] = deque()
+        self._cycle = min(self.device.poll, LONGEST_CYCLE)
+        self._read = now
+        self._beaten = float("-inf")
+        self._unwritten: float | None = None
+        self._told: dict[str, str] = {}
 
     @property
     def name(self) -> str:
-        return self.device.device.name
+        return self.device.name
 
-    # commands ----------------------------------------------------------------------------------
+    # what comes from outside -------------------------------------------------------------------
 
-    async def obey(self, heard: Heard[Command]) -> None:
-        """Take a command from the broker; every one gets an outcome."""
+    def hear(self, heard: Heard[Command]) -> None:
+        """A command from the broker: it waits for its turn. Every one gets an outcome."""
         command = heard.message
+        now = self._now()
         if command is None:
-            await self.docket.refuse(
-                identity(heard.payload), OutcomeState.REFUSED, f"not valid: {heard.fault or 'empty'}"
-            )
+            words = f"not valid: {heard.fault or 'empty'}"
+            self.pending.refuse(identity(heard.payload), Refusal(Cause.INVALID, words))
+        elif why := self._forged(heard.payload):
+            self.pending.refuse(command.id, Refusal(Cause.SIGNATURE, why), command)
+        elif len(self.queue) >= MOST + (RESERVE if command.authority in BY_HAND else 0):
+            words = f"queue_full: {len(self.queue)} commands wait already"
+            self.pending.refuse(command.id, Refusal(Cause.QUEUE_FULL, words), command)
+        else:
+            self.queue.append(Arrival(command, heard.retained, self.wall(), now))
+            self.wake()
+        self._tell()
+
+    def read(self, began: float) -> None:
+        """The device was read; the reading began at `began`."""
+        if began - self._read > 2.5 * self.device.poll:
+            self.writer.out_of_sight()
+            self.watchdog.lost()
+        self._read = began
+        local = self.latest.said(self.name, "control_loc", self._now(), lasts(self.device.poll, 5.0)) == "local"
+        self._turn(Turn.TAKEN_OVER if local else Turn.READ)
+        self.wake()
+
+    def silent(self) -> None:
+        """It did not answer for a while."""
+        self._turn(Turn.SILENT)
+
+    def wake(self) -> None:
+        """Something it decides by has changed."""
+        self._wake.set()
+
+    @property
+    def left_alone(self) -> bool:
+        """It is not to be read now: its own watchdog must bite."""
+        return self.watchdog.bites(self._now())
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """What is wrong with it, the worst first."""
+        found: list[Trouble] = [] if self.battery is None else self.battery.troubles
+        if not self.device.writable:
+            return found
+        found += [(one.cause or Cause.DECLINED, f"{point} cannot be written: {one.reason}")
+                  for point, one in self.writer.failing.items()]  # fmt: skip
+        found += [(Cause.NOT_HELD, f"{point} does not hold what it is told") for point in self.proof.not_held]
+        if self.watchdog.trouble:
+            found.append((Cause.WATCHDOG, f"its watchdog is not armed: {self.watchdog.trouble}"))
+        if self.proof.foreign:
+            found.append((Cause.FOREIGN_WRITE, self.proof.foreign))
+        if self.life is Life.LOCAL:
+            found.append((Cause.LOCAL, "it is steered at its own panel"))
+        return found
+
+    # the cycle ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Control the device until this task is told to end; then leave it as the site file wants."""
+        try:
+            while True:
+                await self._wait()
+                await self.cycle()
+        finally:
+            await self._leave()
+
+    async def cycle(self) -> None:
+        """Once: take, decide, write, look, tell."""
+        began = self._now()
+        if self.battery is not None:
+            self.battery.follow(began)
+        while self.queue:
+            await self._take(self.queue.popleft())
+        self._expire()
+        if self.device.writable and WRITES[self.life] and not self.left_alone:
+            await self._care()
+            if self.battery is not None:
+                await self._go_on()
+            await self._steer()
+            await self._look()
+        self._prove()
+        self._tell()
+
+    async def _wait(self) -> None:
+        pause = self._glances.popleft() if self._glances else self._cycle
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+        except TimeoutError:
             return
-        no = self._forged(heard.payload) or self._refusal(command, heard.retained) or await self._untimely(command)
+        self._wake.clear()
+
+    async def _take(self, arrival: Arrival) -> None:
+        """Judge the next one now, and follow it."""
+        command, now = arrival.command, self._now()
+        no = refusal(arrival, self._station(command), self.history, self.pending.holder, now)
+        no = no or await self._untimely(command)
         if no is not None:
-            await self.docket.refuse(command.id, no[0], no[1], command)
+            self.pending.refuse(command.id, no, command)
             return
-        async with self._turn:
-            await self._take(command)
-        await self._glance()
+        self.history.remember(arrival)
+        self.pending.take(arrival, now)
+        match kind_of(command):
+            case "limit":
+                self.grid_limit.hear(command.authority, command.values[LIMIT], arrival.deadline)
+                if self.memory is not None:
+                    self.memory.keep(self.grid_limit.kept())
+                self._fresh.add(LIMIT)
+            case "values":
+                self._turn(Turn.COMMAND)
+                self._fresh |= {"q_set" if point == "pf_set" else point for point in command.values}
+            case "action":
+                await self._act(command, now)
 
-    def _forged(self, payload: bytes) -> tuple[OutcomeState, str] | None:
-        if self.key is None:
-            return None
-        why = forgery(payload, COMMAND.at(site=self.site.site, device=self.name), self.key)
-        return (OutcomeState.REFUSED, why) if why else None
+    def _station(self, command: Command) -> Station:
+        able = actions(self.device.actions, steers_battery=self.battery is not None)
+        return Station(
+            points=understood(self.device.commands, command),
+            actions=able,
+            sources=self.site.command_sources,
+            read_only=not self.device.writable,
+            local=self.life is Life.LOCAL,
+            distrust={} if self.battery is None else self.battery.distrust,
+        )
 
-    def _refusal(self, command: Command, retained: bool) -> tuple[OutcomeState, str] | None:
-        profile = self.device.profile
-        points, known = understood(profile, command), actions(profile, steers_battery=self.steering.steers_battery)
-        post = Post(points, known, self.site.command_sources, not self.device.writable)
-        no = refusal(command, retained, post, self.ledger, utc_now())
-        if no is not None:
-            return no.state, no.reason
-        if self.suspicion and command.action is not Action.RESET and command.authority not in BY_HAND:
-            return OutcomeState.REFUSED, f"{METER_SIGN_SUSPECT}: {self.suspicion}"
-        return None
-
-    async def _untimely(self, command: Command) -> tuple[OutcomeState, str] | None:
+    async def _untimely(self, command: Command) -> Refusal | None:
         """The grid mode of a running inverter stays: it would switch over under load."""
-        if command.action not in GRID_MODES or "state" not in self.device.profile.points:
+        if command.action not in GRID_MODES or "state" not in self.device.points:
             return None
         try:
-            state = (await self.device.look("state")).get("state")
+            state = (await self.device.look("state")).values.get("state")
         except (Unreachable, Declined) as wrong:
-            return OutcomeState.FAILED, str(wrong)
+            return Refusal(Cause.NO_ANSWER, f"grid_mode: its state cannot be read: {wrong}")
         if state in STOPPED:
             return None
-        return OutcomeState.REFUSED, f"grid_mode: it changes only when stopped or in standby, the device is {state}"
+        words = f"grid_mode: it changes only when stopped or in standby, the device is {state}"
+        return Refusal(Cause.WRONG_STATE, words)
 
-    async def _take(self, command: Command) -> None:
-        kind = "action" if command.action else "limit" if is_limit(command) else "values"
-        pending = await self.docket.enter(kind, command)
-        self.ledger.remember(command, holds=kind != "limit")
-        deadline = time.monotonic() + remaining(command, utc_now())
-        if kind == "limit":
-            self.steering.relay.hear(command.values[LIMIT], deadline)
-        else:
-            self.last, self.deadline, self.steering.fallen = command, deadline, False
-        if kind == "values":
-            self.steering.wanted = dict(command.values)
-        try:
-            why = await (self._act(command) if command.action else self.steering.apply(cyclic=False))
-        except (Unreachable, Declined, struct.error) as wrong:
-            await self.docket.close(kind, OutcomeState.FAILED, str(wrong))
+    def _expire(self) -> None:
+        now = self._now()
+        safe = fallback(self.device.commands, self._site_fallback)
+        words = ", ".join(f"{point} to {value:g}" for point, value in safe.items()) or "it is left as it is"
+        ran_out = self.pending.run_out(now, words)
+        if ran_out or (now >= self.grace and "values" not in self.pending.open):
+            if ran_out:
+                log.warning("%s: no valid command is left; %s", self.name, words)
+            self._turn(Turn.RAN_OUT)
+
+    # writing -----------------------------------------------------------------------------------
+
+    async def _steer(self) -> None:
+        """Decide, and write each value on its own."""
+        targets = self._targets()
+        decision = self._decide(targets)
+        results = await self._write(decision)
+        now, values = self._now(), self.pending.open.get("values")
+        if values is not None:
+            named = {"q_set" if point == "pf_set" else point for point in values.command.values}
+            values.applied = {point: value for point, value in self.writer.applied.items() if point in named}
+            values.limited = decision.limited_by
+        limit = self.pending.open.get("limit")
+        if limit is not None:
+            limit.applied = dict(limit.command.values)
+        self._report("values", {point: one for point, one in results.items() if point != LIMIT or values is not None})
+        self._report("limit", results)
+        self.proof.ramping = decision.ramping
+        self._give_up(results, now)
+        if self.battery is not None:
+            self.battery.decided(decision, closed=values is None or values.command.authority not in BY_HAND, now=now)
+
+    def _decide(self, targets: Targets) -> Decision:
+        now, device = self._now(), self.device
+        percent, authority = self.grid_limit.limit(now), self.grid_limit.strongest(now)
+        source = "dso:limit" if authority is None else f"{authority.value}:limit"
+        chains = {
+            point: limit_chain(self.name, one, percent, source, device.rated_apparent_power)
+            for point, one in device.commands.items()
+        }
+        if self.battery is not None and "p_set" in chains:
+            reactive = max(abs(q) for q in (self.writer.applied.get("q_set", 0.0), targets.values.get("q_set", 0.0)))
+            wears = device.commands["p_set"].wears
+            chains["p_set"] += self.battery.limits(
+                now, reactive, targets.values.get("pf_set"), self.grid_limit, self._cycle, wears=wears
+            )
+        worn = frozenset(point for point, one in self.writer.budgets.items() if one.worn_out)
+        steps = {point: device.step(point) for point in device.commands}
+        return decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
+
+    async def _write(self, decision: Decision) -> dict[str, Result]:
+        results = {}
+        for point, value in decision.values.items():
+            fresh, urgent = point in self._fresh, point in decision.urgent
+            results[point] = await self.writer.put(point, value, self._now(), urgent=urgent, cyclic=not fresh)
+            if results[point].put in (Put.HELD, Put.WRITTEN):
+                self._fresh.discard(point)
+            if results[point].put is Put.WRITTEN:
+                self._glances.extend(GLANCES[len(self._glances) :])
+                if point == "p_set" and self.battery is not None:
+                    self.battery.told(self._now(), value)
+        self._note_failures(results)
+        return results
+
+    def _targets(self) -> Targets:
+        fallen = self.life is Life.FALLBACK
+        values = self.pending.open.get("values")
+        wanted = fallback(self.device.commands, self._site_fallback) if fallen else {}
+        if values is not None:
+            wanted |= values.command.values
+        if self.battery is not None and self.battery.must_rest:
+            wanted.setdefault("p_set", 0.0)
+        if LIMIT in self.device.commands and self.grid_limit.limit(self._now()) is not None:
+            wanted.setdefault(LIMIT, 100.0)
+        return Targets(wanted, fallen)
+
+    @property
+    def _site_fallback(self) -> float | None:
+        return None if self.battery is None else self.battery.battery.fallback
+
+    def _report(self, kind: Kind, results: dict[str, Result]) -> None:
+        """What the writes of this cycle are to the open command."""
+        if kind not in self.pending.open:
             return
-        pending.said = not why
-        await self.docket.tell(pending, OutcomeState.ACCEPTED if why else OutcomeState.APPLIED, why)
+        failed = [one for one in results.values() if one.put is Put.FAILED]
+        waits = [one for one in results.values() if one.put is Put.WAITS]
+        if failed:
+            self.pending.event(kind, Event.WRITE_FAILED, "; ".join(one.reason for one in failed), failed[0].cause)
+        elif waits:
+            self.pending.event(kind, Event.HELD_BACK, waits[0].reason, waits[0].cause)
+        else:
+            self.pending.event(kind, Event.WRITTEN)
 
-    async def _act(self, command: Command) -> str:
+    def _note_failures(self, results: dict[str, Result]) -> None:
+        """One line when a point cannot be written, one when it can again."""
+        for point, one in results.items():
+            if one.put is Put.FAILED and self._told.get(point) != one.reason:
+                self._told[point] = one.reason
+                log.warning("%s: %s cannot be written: %s", self.name, point, one.reason)
+            elif one.put is not Put.FAILED and point in self._told and point not in self.writer.failing:
+                del self._told[point]
+                log.info("%s: %s can be written again", self.name, point)
+
+    def _give_up(self, results: dict[str, Result], now: float) -> None:
+        """What cannot be written for longer than a command lives is not read either: its watchdog must bite."""
+        if not any(one.put is Put.FAILED for one in results.values()):
+            self._unwritten = None
+            return
+        self._unwritten = now if self._unwritten is None else self._unwritten
+        if now - self._unwritten > COMMAND_TTL and self.watchdog.let_it_bite(now):
+            log.error("%s cannot be written: it is left alone so that its own watchdog acts", self.name)
+            self._unwritten = now
+            self.writer.out_of_sight()
+
+    async def _care(self) -> None:
+        """The device's own watchdog, and our heartbeat."""
+        now, heart = self._now(), self.device.heartbeat
+        try:
+            if heart is not None and now - self._beaten >= heart:
+                self._beaten = now
+                await self.device.beat()
+            match self.watchdog.due(now):
+                case Care.ARM:
+                    await self.device.arm()
+                    self.watchdog.armed(now, await self.device.armed())
+                    self.counts[f"fed_{self.name}".replace("-", "_")] += 1
+                case Care.LOOK:
+                    self.watchdog.looked(now, await self.device.armed())
+                case Care.FEED:
+                    await self.writer.again()
+                    self.watchdog.fed = now
+                    self.counts[f"fed_{self.name}".replace("-", "_")] += 1
+                case Care.NOTHING:
+                    pass
+        except Declined as no:
+            self.watchdog.failed(now, str(no))
+        except Unreachable:
+            pass  # the next cycle tries again
+
+    # actions -----------------------------------------------------------------------------------
+
+    async def _act(self, command: Command, now: float) -> None:
         """Start and stop of the battery go step by step; the others are told at once."""
         action = command.action
-        if action in STAGES and self.steering.steers_battery:
-            return self.switchgear.begin(action)
-        if action is Action.RESET and command.authority is Authority.OPERATOR and self.suspicion:
-            log.warning("%s: the meter is believed again: reset by %s, %s", self.name, command.source, command.reason)
-            self.suspicion = ""
-            self.sign.forget()
-        if action is not None and action.value in self.device.profile.actions:
-            await self.device.act(action)
-        return ""
-
-    # each cycle --------------------------------------------------------------------------------
-
-    async def tick(self) -> None:
-        """After each reading: follow the limits, go on ramping, prove, or fall back."""
-        if not self.device.writable or not self.device.online:
+        if action is None:
             return
-        async with self._turn:
-            now = time.monotonic()
-            if now - self._ticked > 2.5 * self.device.device.poll:
-                self.setpoints.out_of_sight()
-            self._ticked = now
-            if now >= self.deadline and not self.steering.fallen:
-                await self._fall_back()
-            self.steering.note_power(self._seen(), self.board.when(self.name, "p"))
-            await self._check_sign(now)
-            await self._weigh(self.setpoints.noted(self.board, now))
-            try:
-                await self._feed(now)
-                await self.steering.follow()
-                await self._go_on()
-            except (Unreachable, Declined, struct.error) as wrong:
-                log.warning("%s could not be written: %s", self.name, wrong)
-        read = self.board.when(self.name, "p") - self.device.device.poll  # the cycle had begun by then
-        await self._prove(self._seen(), read if math.isfinite(read) else time.monotonic())
-
-    async def _feed(self, now: float) -> None:
-        """The device's own watchdog, where reading does not feed it, and our heartbeat."""
-        heart, dog = self.device.profile.heartbeat, self.device.profile.watchdog
-        if heart is not None and now - self._beaten >= heart.every:
-            self._beaten = now
-            await self.device.beat()
-        if dog is None or dog.fed_by == "any" or now - self._fed < dog.seconds / 3:
+        if self.battery is not None and action in STAGES:
+            self.pending.event("action", Event.HELD_BACK, self.battery.begin(action, now))
             return
-        self._fed = now
-        if dog.fed_by == "setpoint":
-            await self.setpoints.again()
-        else:
-            await self.device.arm_watchdog()
-        self.counts[f"fed_{self.name}".replace("-", "_")] += 1
-
-    async def _check_sign(self, now: float) -> None:
-        """A meter that does not show the battery's steps as it should: power 0, and no closed loop any more."""
-        if not self.steering.steers_battery or self.suspicion:
+        if self.battery is not None and action is Action.RESET:
+            self.battery.reset(command)
+        try:
+            if action in self.device.actions:
+                await self.device.act(action)
+        except (Unreachable, Declined) as wrong:
+            cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
+            self.pending.event("action", Event.WRITE_FAILED, str(wrong), cause)
             return
-        meter = self.site.named(self.site.grid.meter)
-        power = self.board.fresh(self.name, "p", now, 1.5 * self.device.device.poll)
-        grid = self.board.fresh(meter.name, "p", now, 1.5 * meter.poll)
-        if power is None or grid is None:
-            return
-        self.sign.see(now, power, grid)
-        if suspicion := self.sign.suspicion:
-            self.suspicion = f"{meter.name}: {suspicion}"
-            self.counts[METER_SIGN_SUSPECT] += 1
-            log.error("%s rests, %s: %s", self.name, METER_SIGN_SUSPECT, self.suspicion)
-            if self.last is not None and self.last.authority not in BY_HAND:
-                self.steering.wanted = {"p_set": 0.0}
-
-    async def _weigh(self, verdicts: Mapping[str, Verdict]) -> None:
-        """Somebody else at our registers is named; what the device lost is written again in any case."""
-        foreign = [point for point, verdict in verdicts.items() if verdict is Verdict.FOREIGN]
-        now = time.monotonic()
-        if not foreign or self.last is None or now - self._claimed < CLAIM:
-            return
-        self._claimed = now
-        told = ", ".join(f"{point} held our {self.setpoints.applied[point]:g}" for point in foreign)
-        claim = Pending(self.last, now, self.setpoints.applied)
-        await self.docket.tell(claim, OutcomeState.FOREIGN_CHANGE, f"{told} and was changed by somebody else")
-
-    # start and stop ----------------------------------------------------------------------------
+        self.pending.event("action", Event.WRITTEN)
+        self._glances.extend(GLANCES[len(self._glances) :])
 
     async def _go_on(self) -> None:
         """The next stage of a start or a stop."""
-        pending = self.docket.open.get("action")
-        if pending is None or (ended := await self.switchgear.go_on()) is None:
-            return
-        if self.docket.open.get("action") is pending:  # not followed by another while we looked
-            self.switchgear.sequence = None
-            await self.docket.close("action", *ended)
+        assert self.battery is not None  # noqa: S101  # told by the cycle
+        ended = await self.battery.go_on(self._now())
+        if ended is not None:
+            event = Event.FOLLOWED if ended.well else Event.NOT_FOLLOWED
+            self.pending.event("action", event, ended.reason, None if ended.well else Cause.NOT_OBEYED)
 
     # proof -------------------------------------------------------------------------------------
 
-    async def _glance(self) -> None:
-        """Look at once, and a few times more: a good device follows in milliseconds."""
-        for pause in GLANCES:
-            await asyncio.sleep(pause)
-            if not self.docket.open:
+    async def _look(self) -> None:
+        """At once, and a few times more after a write."""
+        if not self.proof.wanted or not self._glances:
+            return
+        try:
+            self.proof.looked(await self.device.look(*self.proof.points))
+        except (Unreachable, Declined):
+            return
+        if self.battery is not None and (seen := self.proof.power) is not None:
+            self.battery.glance(*seen)
+
+    def _prove(self) -> None:
+        now = self._now()
+        if self.battery is not None:
+            self.battery.watch(now)
+        switching = self.battery is not None and self.battery.switching
+        following = None if self.battery is None else self.battery.following
+        self.proof.judge(self.latest, following, now, switching=switching)
+
+    # telling, ending ---------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        for outcome in self.pending.tell():
+            self.say(outcome)
+
+    async def _leave(self) -> None:
+        """The bridge ends in good order: fallback first, unless it is to hold and its watchdog is armed."""
+        if not self.device.writable or not WRITES[self.life]:
+            return
+        if not self.writer.applied and self.battery is None:
+            return
+        try:
+            async with asyncio.timeout(LEAVING + 1.0):
+                if self.battery is not None and self.battery.battery.on_stop == "hold" and await self.device.armed():
+                    return
+                await self._to_fallback()
+        except (TimeoutError, Unreachable, Declined) as wrong:
+            log.warning("%s may not be at its fallback: %s", self.name, wrong or "it took too long")
+        self._tell()
+
+    async def _to_fallback(self) -> None:
+        ends = self._now() + LEAVING
+        targets = Targets(fallback(self.device.commands, self._site_fallback), fallback=True)
+        words = ", ".join(f"{point} to {value:g}" for point, value in targets.values.items())
+        self.pending.event("values", Event.RAN_OUT, f"the bridge ends in good order; {words}", Cause.STOPPING)
+        while True:
+            decision = self._decide(targets)
+            await self._write(decision)
+            if not decision.ramping:
                 return
-            try:
-                async with self._turn:
-                    await self._go_on()
-                began = time.monotonic()
-                seen = await self.device.look("p", "q", "ac_p", "state", "p_limit_state", *self.setpoints.names)
-            except (Unreachable, Declined):
-                return
-            self.steering.note_power(seen, began)
-            await self._weigh(await self._read_back(seen, began))
-            await self._prove(seen, began)
+            if self.battery is not None:
+                self.battery.decided(decision, closed=False, now=self._now())
+                if self._now() > ends:
+                    self.battery.jump()
+            await asyncio.sleep(0.2)
 
-    async def _read_back(self, seen: Mapping[str, Value], began: float) -> dict[str, Verdict]:
-        """A register that does not take what was written fails its command."""
-        verdicts = self.setpoints.read_back(seen, began)
-        pending = self.docket.open.get("values")
-        for point, verdict in verdicts.items():
-            if pending is not None and point in pending.applied and verdict is Verdict.NEVER_HELD:
-                holds = self.setpoints.applied[point]
-                reason = f"the register of {point} reads back {self.setpoints.held(point, seen):g} instead of {holds:g}"
-                await self.docket.close("values", OutcomeState.FAILED, reason)
-                break
-        return verdicts
+    def _turn(self, turn: Turn) -> None:
+        after = NEXT[self.life, turn]
+        if after is not self.life:
+            log.info("%s is %s", self.name, after.value)
+            self.life = after
+            if after is Life.LOCAL and self.battery is not None:
+                self.battery.lost()
 
-    def _seen(self) -> dict[str, Value]:
-        now = time.monotonic()
-        found = {point: self.board.fresh(self.name, point, now, METER_AGE) for point in ("p", "q", "ac_p")}
-        return {point: value for point, value in found.items() if value is not None}
+    def _forged(self, payload: bytes) -> str:
+        if self.key is None:
+            return ""
+        return forgery(payload, COMMAND.at(site=self.site.site, device=self.name), self.key) or ""
 
-    async def _prove(self, seen: Mapping[str, Value], began: float) -> None:
-        await self.docket.prove(seen, began, switching=self.switchgear.sequence is not None)
-
-    # the end of a command ----------------------------------------------------------------------
-
-    async def _fall_back(self) -> None:
-        """No valid command is left."""
-        words = self.steering.fall_back()
-        if words:
-            log.warning("%s: no valid command is left; %s", self.name, words)
-        self.docket.open.pop("values", None)
-        if self.last is not None:
-            ended = Pending(self.last, 0.0, dict(self.steering.wanted))
-            await self.docket.tell(ended, OutcomeState.EXPIRED, f"no newer command came; {words}")
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -1,29 +1,64 @@
-"""The network operator's limit. A signal that is not known keeps its last limit, then the safe one. Pure."""
+"""The network operator's limit of one device, authority by authority. Pure; `runtime.memory` keeps it on disk.
 
-from dataclasses import dataclass
+A signal that is not known keeps its last limit, then the safe one. What was limited once is never free by silence, and
+none of those who limit overwrites another: the narrowest holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.messages import Authority
 
 LIMIT = "p_limit_pct"
 """The value by which the operator limits a device, whether it has such a register or not."""
 
 
+@dataclass(slots=True)
+class Signal:
+    """What one authority said last: % of the rated power, and until when by the monotonic clock."""
+
+    percent: float
+    until: float
+
+
 @dataclass
 class GridLimit:
-    """One device's limit in % of its rated power. Times are of the monotonic clock."""
+    """Times are of the monotonic clock."""
 
     safe: float | None = None
-    """What holds while the signal is not known; None on a site that has none."""
+    """What holds while a signal is not known; None on a site that has none."""
     hold: float = 900.0
-    percent: float | None = None
-    until: float = 0.0
+    """How long the last limit goes on after its signal was lost; then `safe` holds."""
+    signals: dict[Authority, Signal] = field(default_factory=dict)
 
-    def hear(self, percent: float, until: float) -> None:
-        """The operator has spoken."""
-        self.percent, self.until = percent, until
+    def hear(self, authority: Authority, percent: float, until: float) -> None:
+        """Somebody who may limit has spoken."""
+        self.signals[authority] = Signal(percent, until)
 
     def limit(self, now: float) -> float | None:
-        """In %, or None where no operator ever limited. What was limited once is never free by silence."""
-        if self.percent is None:
+        """In %, or None where nobody ever limited."""
+        if not self.signals:
             return self.safe
-        if self.safe is None or now < self.until + self.hold:
-            return self.percent
+        return min(self._of(signal, now) for signal in self.signals.values())
+
+    def strongest(self, now: float) -> Authority | None:
+        """Whose limit it is; None for the declared safe one, or none at all."""
+        limit = self.limit(now)
+        found = [one for one, signal in self.signals.items() if self._of(signal, now) == limit]
+        return min(found, key=lambda one: one.rank, default=None)
+
+    def _of(self, signal: Signal, now: float) -> float:
+        if self.safe is None or now < signal.until + self.hold:
+            return signal.percent
         return self.safe
+
+    def kept(self) -> dict[str, float]:
+        """What must outlive the process, by authority: the percentages."""
+        return {authority.value: signal.percent for authority, signal in self.signals.items()}
+
+    def recall(self, kept: Mapping[str, float], now: float) -> None:
+        """After a restart nobody knows how long the signal has been silent: it was lost just now."""
+        for authority in Authority:
+            percent = kept.get(authority.value)
+            if isinstance(percent, float | int) and 0 <= percent <= 100:
+                self.signals[authority] = Signal(float(percent), now)

@@ -1,13 +1,17 @@
-"""May this command be obeyed? Pure: what is late, retained, unknown or contradictory is refused, and says why."""
+"""May this command be obeyed? Pure: what is late, retained, unknown or contradictory is refused, and says why.
+
+A command is judged when it is taken out of the queue, not when it is heard: what waits grows older by the monotonic
+clock, and cannot overtake. No step of a wall clock shuts anybody out for longer than a command lives.
+"""
 
 import json
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bridges.control.grid_limit import LIMIT
-from schemas.messages import Action, Authority, Command, OutcomeState
-from schemas.profile import Profile
+from schemas.messages import Action, Authority, Cause, Command, OutcomeState
 from schemas.topics import COMMAND_TTL
 
 SKEW = timedelta(seconds=5)
@@ -17,44 +21,198 @@ LONGEST = timedelta(seconds=6 * COMMAND_TTL)
 """The life of a command. One that comes later than that after its end shows that a clock is wrong, too."""
 REMEMBERED = 1000
 
+BY_HAND = (Authority.PROTECTION, Authority.DSO, Authority.OPERATOR)
+"""Those who close no loop over the meter: they may still steer when it is not believed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a command is not obeyed, in the state its outcome will have."""
 
+    cause: Cause
     reason: str
     state: OutcomeState = OutcomeState.REFUSED
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A command, and when it came by both clocks."""
+
+    command: Command
+    retained: bool
+    wall: datetime
+    mono: float
+
+    @property
+    def deadline(self) -> float:
+        """The monotonic time at which it ends: never later than it was given, however far our clock is behind."""
+        command = self.command
+        return self.mono + (command.until - max(self.wall, command.at)).total_seconds()
+
+
+@dataclass(slots=True)
+class Order:
+    """The newest word of one source."""
+
+    command: Command
+    mono: float
+    retired: deque[str] = field(default_factory=lambda: deque(maxlen=100))
+    """Its earlier epochs: none of them comes back."""
+
+
 @dataclass
 class History:
-    """What a device has been told so far."""
+    """What a device has been told so far. Times are of the monotonic clock."""
 
+    began: float
+    """When it was begun: what was sent before may have been obeyed before, nobody remembers."""
     seen: dict[str, None] = field(default_factory=dict)
     """The ids of the last commands, oldest first."""
-    newest: dict[str, datetime] = field(default_factory=dict)
-    """`at` of the newest command of each source."""
-    since: datetime | None = None
-    """When this ledger was begun: what was sent before may have been obeyed before, nobody remembers."""
-    authority: Authority | None = None
-    source: str = ""
-    until: datetime | None = None
-    """Who holds the device, and until when."""
+    orders: dict[str, Order] = field(default_factory=dict)
 
-    def remember(self, command: Command, *, holds: bool = True) -> None:
-        """The command is going to be obeyed. A mere limit does not hold the device: others steer within it."""
+    def remember(self, arrival: Arrival) -> None:
+        """It is going to be obeyed."""
+        command = arrival.command
         self.seen[command.id] = None
         while len(self.seen) > REMEMBERED:
             del self.seen[next(iter(self.seen))]
-        self.newest[command.source] = command.at
-        if not holds:
+        last = self.orders.get(command.source)
+        if last is None:
+            self.orders[command.source] = Order(command, arrival.mono)
             return
-        self.authority, self.source, self.until = command.authority, command.source, command.until
+        if last.command.epoch is not None and last.command.epoch != command.epoch:
+            last.retired.append(last.command.epoch)
+        last.command, last.mono = command, arrival.mono
 
 
-def remaining(command: Command, now: datetime) -> float:
-    """Seconds it may be obeyed from now on: never longer than it was given, however far our clock is behind."""
-    return (command.until - max(now, command.at)).total_seconds()
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who steers the device, and until when by the monotonic clock."""
+
+    authority: Authority
+    source: str
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What the device at this address understands, and whom it obeys."""
+
+    points: Collection[str]
+    actions: Collection[str]
+    sources: Mapping[str, Authority]
+    """The most each source may claim."""
+    read_only: bool = False
+    local: bool = False
+    """Somebody steers it at its own panel."""
+    distrust: Mapping[Cause, str] = field(default_factory=dict)
+    """Why no loop is closed over this device and its meter until a person has looked."""
+
+
+def refusal(arrival: Arrival, station: Station, history: History, holder: Holder | None, now: float) -> Refusal | None:
+    """Why not, or None when the command may be obeyed. `now` is the monotonic time at which it is taken."""
+    if station.read_only:
+        return Refusal(Cause.READ_ONLY, "read_only: this site is only watched, nothing is ever written")
+    if arrival.retained:
+        return Refusal(Cause.RETAINED, "retained: a command out of the broker's store may be of any age")
+    return (
+        _out_of_time(arrival, now)
+        or _seen_before(arrival, history)
+        or _not_understood(arrival.command, station)
+        or _overruled(arrival.command, holder, now)
+        or _distrusted(arrival.command, station)
+    )
+
+
+def _out_of_time(arrival: Arrival, now: float) -> Refusal | None:
+    command, wall = arrival.command, arrival.wall
+    if command.until <= wall:
+        late = (wall - command.until).total_seconds()
+        if late > LONGEST.total_seconds():
+            words = f"clock_skew: it was valid until {late:.1f} s ago, and nothing holds a command up so long"
+            return Refusal(Cause.CLOCK_SKEW, words)
+        return Refusal(Cause.EXPIRED, f"expired: it was valid until {late:.1f} s ago", OutcomeState.EXPIRED)
+    if command.at > wall + SKEW:
+        ahead = (command.at - wall).total_seconds()
+        return Refusal(Cause.CLOCK_SKEW, f"clock_skew: it comes from {ahead:.1f} s in the future")
+    if command.until - command.at > LONGEST:
+        most = LONGEST.total_seconds()
+        return Refusal(Cause.TOO_LONG, f"too_long: a command is valid for at most {most:.0f} s and then sent again")
+    if now >= arrival.deadline:
+        waited = now - arrival.mono
+        return Refusal(Cause.EXPIRED, f"expired: it ended while it waited for {waited:.1f} s", OutcomeState.EXPIRED)
+    return None
+
+
+def _seen_before(arrival: Arrival, history: History) -> Refusal | None:
+    command = arrival.command
+    if command.id in history.seen:
+        return Refusal(Cause.DUPLICATE, "duplicate: this id was obeyed before")
+    last = history.orders.get(command.source)
+    if last is not None and _older(arrival, last):
+        return Refusal(Cause.OUT_OF_ORDER, f"out_of_order: {command.source} has sent a newer command")
+    # As our own clock would have shown it then: a step of it since moves both alike.
+    since = arrival.wall - timedelta(seconds=arrival.mono - history.began)
+    if command.at < since:
+        words = "before_start: it was sent before this bridge began, and may have been obeyed already"
+        return Refusal(Cause.BEFORE_START, words)
+    return None
+
+
+def _older(arrival: Arrival, last: Order) -> bool:
+    """By epoch and number where there are any, else by time; and no longer than a command can live: one that is older
+    than that has ended anyway, and a clock that was set back must not shut its owner out."""
+    command, newest = arrival.command, last.command
+    if command.epoch is not None and command.epoch in last.retired:
+        return True
+    if command.epoch is not None and command.epoch == newest.epoch:
+        return (command.number or 0) <= (newest.number or 0)
+    return command.at < newest.at and arrival.mono - last.mono < LONGEST.total_seconds()
+
+
+def _not_understood(command: Command, station: Station) -> Refusal | None:
+    if command.source not in station.sources:
+        known = ", ".join(station.sources)
+        words = f"foreign_source: {command.source!r} does not command here; {known} does"
+        return Refusal(Cause.FOREIGN_SOURCE, words)
+    for point, value in command.values.items():
+        if point not in station.points:
+            known = ", ".join(station.points) or "none"
+            return Refusal(Cause.UNKNOWN, f"unknown: no command {point!r}; there is: {known}")
+        low, high = SPANS.get(point, (value, value))
+        if not low <= value <= high:
+            return Refusal(Cause.OUT_OF_RANGE, f"out_of_range: {point} goes from {low:g} to {high:g}, not to {value:g}")
+    if command.action is not None and command.action not in station.actions:
+        known = ", ".join(station.actions) or "none"
+        return Refusal(Cause.UNKNOWN, f"unknown: no action {command.action.value!r}; there is: {known}")
+    if station.local:
+        return Refusal(Cause.LOCAL, "local: it is steered at its own panel")
+    return None
+
+
+SPANS = {LIMIT: (0.0, 100.0), "pf_set": (-1.0, 1.0)}
+"""What a quantity can be at all; what the device can do is a limit, and is told as one."""
+
+
+def _overruled(command: Command, holder: Holder | None, now: float) -> Refusal | None:
+    if holder is None or holder.deadline <= now:
+        return None
+    # The same source may weaken its own claim: an operator's lease that ends goes back to the plan.
+    if command.source != holder.source and command.authority.rank > holder.authority.rank:
+        words = f"authority: {holder.source} holds the device as {holder.authority.value}"
+        return Refusal(Cause.AUTHORITY, words)
+    return None
+
+
+def _distrusted(command: Command, station: Station) -> Refusal | None:
+    most = station.sources[command.source]
+    if command.authority.rank < most.rank:
+        words = f"authority: {command.source} may claim {most.value} at most, not {command.authority.value}"
+        return Refusal(Cause.AUTHORITY, words)
+    if not station.distrust or command.action is Action.RESET or command.authority in BY_HAND:
+        return None
+    cause, words = next(iter(station.distrust.items()))
+    return Refusal(cause, f"{cause.value}: {words}")
 
 
 def is_limit(command: Command) -> bool:
@@ -62,99 +220,31 @@ def is_limit(command: Command) -> bool:
     return command.authority in (Authority.DSO, Authority.PROTECTION) and set(command.values) == {LIMIT}
 
 
-PERCENT = {"p_set_pct": "p_set", "q_set_pct": "q_set"}
-"""Setpoints that a device takes in percent of its rating are given in W and var all the same."""
-
-
-def understood(profile: Profile, command: Command | None = None) -> list[str]:
-    """The values a device can be given: its registers, a power factor where it takes var, and a limit on its power."""
-    points = {PERCENT.get(point, point) for point in profile.commands}
-    if {"p_set", "q_set"} <= points:
-        points.add("pf_set")
+def understood(points: Collection[str], command: Command | None = None) -> list[str]:
+    """What a device can be given: its own values, a power factor where it takes var, and a limit on its power."""
+    known = set(points)
+    if {"p_set", "q_set"} <= known:
+        known.add("pf_set")
     if command is not None and is_limit(command):
-        points.add(LIMIT)
-    return sorted(points)
+        known.add(LIMIT)
+    return sorted(known)
 
 
-def actions(profile: Profile, *, steers_battery: bool) -> list[str]:
+def actions(able: Collection[Action], *, steers_battery: bool) -> list[Action]:
     """What it can be told to do. The battery can always be reset: its control may have lost its trust in the meter."""
-    return sorted({*profile.actions, *(["reset"] if steers_battery else [])})
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """What the device at this address understands, and whom it obeys."""
-
-    points: Collection[str]
-    actions: Collection[str]
-    sources: Collection[str]
-    read_only: bool = False
-
-
-def refusal(command: Command, retained: bool, post: Post, ledger: History, now: datetime) -> Refusal | None:
-    """Why not, or None when the command may be obeyed. `now` is the wall clock."""
-    if post.read_only:
-        return Refusal("read_only: this site is only watched, nothing is ever written")
-    if retained:
-        return Refusal("retained: a command out of the broker's store may be of any age")
-    return _out_of_time(command, ledger, now) or _not_understood(command, post) or _overruled(command, ledger, now)
-
-
-def _out_of_time(command: Command, ledger: History, now: datetime) -> Refusal | None:
-    if command.until <= now:
-        late = (now - command.until).total_seconds()
-        if late > LONGEST.total_seconds():
-            return Refusal(f"clock_skew: it was valid until {late:.1f} s ago, and nothing holds a command up so long")
-        return Refusal(f"expired: it was valid until {late:.1f} s ago", OutcomeState.EXPIRED)
-    if command.at > now + SKEW:
-        return Refusal(f"clock_skew: it comes from {(command.at - now).total_seconds():.1f} s in the future")
-    if command.until - command.at > LONGEST:
-        return Refusal(f"too_long: a command is valid for at most {LONGEST.total_seconds():.0f} s and then sent again")
-    return _seen_before(command, ledger)
-
-
-def _seen_before(command: Command, ledger: History) -> Refusal | None:
-    if command.id in ledger.seen:
-        return Refusal("duplicate: this id was obeyed before")
-    newest = ledger.newest.get(command.source)
-    if newest is not None and command.at < newest:
-        return Refusal(f"out_of_order: {command.source} has sent a newer command")
-    if ledger.since is not None and command.at < ledger.since:
-        return Refusal("before_start: it was sent before this bridge began, and may have been obeyed already")
-    return None
-
-
-def _not_understood(command: Command, post: Post) -> Refusal | None:
-    if command.source not in post.sources:
-        return Refusal(f"foreign_source: {command.source!r} does not command here; {', '.join(post.sources)} does")
-    for point in command.values:
-        if point not in post.points:
-            return Refusal(f"unknown: no command {point!r}; there is: {', '.join(post.points) or 'none'}")
-    if not 0 <= command.values.get(LIMIT, 0.0) <= 100:
-        return Refusal(f"unknown: {LIMIT} goes from 0 to 100 %, not to {command.values[LIMIT]:g}")
-    if not -1 <= command.values.get("pf_set", 1.0) <= 1:
-        return Refusal(f"unknown: a power factor lies within -1 and 1, not at {command.values['pf_set']:g}")
-    if command.action is not None and command.action not in post.actions:
-        return Refusal(f"unknown: no action {command.action.value!r}; there is: {', '.join(post.actions) or 'none'}")
-    return None
-
-
-def _overruled(command: Command, ledger: History, now: datetime) -> Refusal | None:
-    holder = ledger.authority if ledger.until is not None and ledger.until > now else None
-    # The same source may weaken its own claim: an operator's lease that ends goes back to the plan.
-    if holder is not None and command.source != ledger.source and command.authority.rank > holder.rank:
-        return Refusal(f"authority: {ledger.source} holds the device as {holder.value}")
-    return None
+    return sorted({*able, *([Action.RESET] if steers_battery else [])})
 
 
 def identity(payload: bytes) -> str:
-    """The id in a payload that is not a valid command, so that its sender learns of the refusal."""
+    """The id in a payload that is not a valid command, so that its sender learns of the refusal; always printable."""
     try:
         found = json.loads(payload)
     except (ValueError, RecursionError):
         return "unknown"
     given = found.get("id") if isinstance(found, Mapping) else None
-    return given[:64] if isinstance(given, str) and given else "unknown"
+    if not isinstance(given, str) or not given:
+        return "unknown"
+    return given[:64].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 AFTER: dict[Action, tuple[str, Callable[[str], bool]]] = {

@@ -1,55 +1,123 @@
-"""What the guard knows of the battery and its site at this moment, from what was read. Pure."""
+"""What the guard knows of a battery and its site at this moment, from what was read. Pure."""
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from bridges.control.limits import LimitInputs
-from bridges.telemetry.latest_values import LatestValues
-from schemas.site import Site
+from bridges.control.grid_limit import GridLimit
+from bridges.control.limits import Limit, LimitInputs
+from bridges.telemetry.latest_values import LatestValues, lasts
+from optimizer.site_load import SiteLoad
+from schemas.messages import Value
+from schemas.site import Battery, Site
 
 METER_AGE = 5.0
-"""Seconds after which a measured power is too old to steer by."""
-CATCH_UP = 1.5
-"""Cycles of ramp that may be made up at once: after an hour at rest the first step is as small as any other."""
+"""Seconds after which a measured power is too old to steer by, at usual polls."""
+RUNS = ("running", "throttled")
+"""States of a PCS in which a setpoint works."""
 
 
-def limit_inputs(
-    site: Site,
-    board: LatestValues,
-    now: float,
-    *,
-    moved: float,
-    powers: Sequence[tuple[float, float]],
-    applied: Mapping[str, float],
-    wanted: Mapping[str, float],
-    dso_percent: float | None = None,
-) -> LimitInputs:
-    """`now`, `moved` (the last write) and the times of the battery's `powers` are of the monotonic clock."""
-    battery, grid = site.battery, site.grid
-    device = site.named(battery.pcs)
-    rated, stale = device.rated_power or 0.0, battery.ccl_stale_after
-    measured = board.fresh(battery.pcs, "p", now, METER_AGE)
-    return LimitInputs(
-        rated_power=rated,
-        apparent_power=device.rated_apparent_power or rated,
-        reactive_power=applied.get("q_set", 0.0),
-        power_factor=wanted.get("pf_set"),
-        voltage=board.fresh(battery.bms, "u", now, stale),
-        charge_current=board.fresh(battery.bms, "ccl", now, stale),
-        discharge_current=board.fresh(battery.bms, "dcl", now, stale),
-        soc=board.fresh(battery.bms, "soc", now, stale),
-        soc_min=battery.soc_min,
-        soc_max=battery.soc_max,
-        grid=board.fresh(grid.meter, "p", now, METER_AGE),
-        battery=None if measured is None else _when_metered(powers, board.when(grid.meter, "p"), measured),
-        import_limit=grid.import_limit,
-        export_limit=grid.export_limit,
-        last=applied.get("p_set", measured or 0.0),
-        dso=None if dso_percent is None else rated * dso_percent / 100,
-        ramp=battery.ramp * min(now - moved, CATCH_UP * device.poll),
-    )
+@dataclass
+class BatteryInputs:
+    """Reads the latest values as the limits of one battery need them."""
 
+    site: Site
+    battery: Battery
+    latest: LatestValues
+    tells_state: bool
+    """The PCS' profile has a point `state`: without it a setpoint is believed to work at any time."""
+    load: SiteLoad = field(init=False)
+    _pcs: float = float("-inf")
+    _meter: float = float("-inf")
 
-def _when_metered(powers: Sequence[tuple[float, float]], metered: float, now: float) -> float:
-    """The battery's power when the meter was read: a step the meter has not seen yet would count as room that is not
-    there, and the next step would break the site's limit."""
-    return next((power for at, power in reversed(powers) if at <= metered), now)
+    def __post_init__(self) -> None:
+        self.pcs, self.meter = self.site.named(self.battery.pcs), self.site.named(self.site.grid.meter)
+        self.bms = self.site.named(self.battery.bms)
+        self.rated = self.pcs.rated_power or 0.0
+        self.load = SiteLoad(self.rated)
+
+    @property
+    def pcs_age(self) -> float:
+        """Seconds after which what the PCS said is too old."""
+        return lasts(self.pcs.poll, METER_AGE)
+
+    @property
+    def meter_age(self) -> float:
+        """The same of the grid meter."""
+        return lasts(self.meter.poll, METER_AGE)
+
+    @property
+    def bms_age(self) -> float:
+        """The same of the BMS."""
+        return lasts(self.bms.poll, self.battery.ccl_stale_after)
+
+    def follow(self, now: float) -> None:
+        """Take what was read since the last time, the battery first."""
+        began, power = self._newest(self.pcs.name, now)
+        if power is not None and began > self._pcs:
+            self._pcs = began
+            self.load.battery(began, power)
+        began, grid = self._newest(self.meter.name, now)
+        if grid is not None and began > self._meter:
+            self._meter = began
+            self.load.meter(began, grid)
+
+    def power(self, now: float) -> float | None:
+        """The battery's, W; None while the PCS is silent."""
+        return self.load.power(now, self.pcs_age)
+
+    def state(self, now: float) -> str | None:
+        """Of the PCS; None while it does not say."""
+        says = self.said(self.pcs.name, "state", now)
+        return says if isinstance(says, str) else None
+
+    def said(self, device: str, point: str, now: float) -> Value | None:
+        """A value as long as it is fresh for its device."""
+        least = self.battery.ccl_stale_after if device == self.bms.name else METER_AGE
+        return self.latest.said(device, point, now, lasts(self.site.named(device).poll, least))
+
+    def runs(self, now: float) -> bool | None:
+        """Whether a setpoint works. None: unknown."""
+        if not self.tells_state:
+            return True
+        state = self.state(now)
+        return None if state is None else state in RUNS
+
+    def limit_inputs(
+        self,
+        now: float,
+        *,
+        reactive_power: float,
+        power_factor: float | None,
+        position: float,
+        ramp: float,
+        grid_limit: GridLimit,
+        interlocks: tuple[Limit, ...] = (),
+        stopping: bool = False,
+    ) -> LimitInputs:
+        """Everything that limits the battery now."""
+        percent, authority = grid_limit.limit(now), grid_limit.strongest(now)
+        bms, age, grid = self.bms.name, self.bms_age, self.site.grid
+        return LimitInputs(
+            rated_power=self.rated,
+            apparent_power=self.pcs.rated_apparent_power or self.rated,
+            reactive_power=reactive_power,
+            power_factor=power_factor,
+            runs=self.runs(now),
+            voltage=self.latest.number(bms, "u", now, age),
+            charge_current=self.latest.number(bms, "ccl", now, age),
+            discharge_current=self.latest.number(bms, "dcl", now, age),
+            soc=self.latest.number(bms, "soc", now, age),
+            soc_min=self.battery.soc_min,
+            soc_max=self.battery.soc_max,
+            net_load=self.load.value(now, self.meter_age, self.pcs_age),
+            import_limit=grid.import_limit,
+            export_limit=grid.export_limit,
+            position=position,
+            ramp=ramp,
+            dso=None if percent is None else self.rated * percent / 100,
+            dso_name="dso:limit" if authority is None else f"{authority.value}:limit",
+            interlocks=interlocks,
+            stopping=stopping,
+        )
+
+    def _newest(self, device: str, now: float) -> tuple[float, float | None]:
+        return self.latest.began(device, "p"), self.latest.number(device, "p", now, float("inf"))

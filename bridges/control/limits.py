@@ -1,7 +1,8 @@
 """What the battery may do now: each limit with its name, strongest first. Pure.
 
-The order is S-circle, PCS rating, BMS current limits, SoC, site import and export, DSO, ramp. A later limit can
-only narrow what the earlier ones left: the site's wish to import less never discharges an empty battery.
+The order is interlocks, state of the PCS, S-circle, PCS rating, BMS current limits, SoC, site import and export, DSO,
+ramp. A later limit can only narrow what the earlier ones left: the site's wish to import less never discharges an empty
+battery, and no ramp holds up what protects it.
 """
 
 import math
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from schemas.messages import Limited
 
-RAMP, DSO = "battery:ramp", "dso:limit"
+RAMP = "battery:ramp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class LimitInputs:
     rated_power: float
     apparent_power: float
     reactive_power: float
+    runs: bool | None
+    """Whether the inverter runs: a setpoint of one that does not must be 0, or it jumps at its start. None: unknown."""
     voltage: float | None
     charge_current: float | None
     """The BMS' CCL in A."""
@@ -37,25 +40,28 @@ class LimitInputs:
     soc: float | None
     soc_min: float
     soc_max: float
-    grid: float | None
-    """At the meter, positive importing."""
-    battery: float | None
-    """Measured at the PCS."""
+    net_load: float | None
+    """What the grid would carry if the battery rested."""
     import_limit: float
     export_limit: float
-    last: float
-    """The setpoint that holds."""
+    position: float
+    """Where the ramp stands, before it was rounded to the steps of the register."""
     ramp: float
-    """W the setpoint may move now."""
+    """W it may move now; infinite for none."""
     dso: float | None = None
     """W the network operator allows in each direction."""
+    dso_name: str = "dso:limit"
     power_factor: float | None = None
     """Wanted instead of a reactive power."""
+    interlocks: tuple[Limit, ...] = ()
+    """What is blocked, each by its name."""
+    stopping: bool = False
 
 
 def limits(now: LimitInputs) -> list[Limit]:
     """All limits of this moment, strongest first."""
-    return [_s_circle(now), _rating(now), _bms(now), _soc(now), _site(now), _dso(now), _ramp(now)]
+    outer = [*now.interlocks, *_state(now), _s_circle(now), _rating(now)]
+    return [*outer, _bms(now), _soc(now), _site(now), _dso(now), _ramp(now)]
 
 
 def clamp(wanted: float, limits: Iterable[Limit]) -> tuple[float, list[tuple[str, float, float]]]:
@@ -94,6 +100,14 @@ def reported(point: str, steps: Iterable[tuple[str, float, float]]) -> list[Limi
     return [Limited(point=point, source=source, wanted=before, allowed=after) for source, before, after in steps]
 
 
+def _state(now: LimitInputs) -> list[Limit]:
+    if now.stopping:
+        return [Limit("pcs:stopping", 0.0, 0.0)]
+    if now.runs:
+        return []
+    return [Limit("pcs:state_unknown" if now.runs is None else "pcs:not_running", 0.0, 0.0)]
+
+
 def _s_circle(now: LimitInputs) -> Limit:
     # P^2 + Q^2 <= S^2: reactive power takes its share of the inverter's current.
     if now.power_factor is not None:
@@ -125,17 +139,16 @@ def _soc(now: LimitInputs) -> Limit:
 
 
 def _site(now: LimitInputs) -> Limit:
-    if now.grid is None or now.battery is None:
+    if now.net_load is None:
         return Limit("meter:missing", 0.0, 0.0)
-    # What the grid would carry with a resting battery; each W of discharge takes one away.
-    without = now.grid + now.battery
-    return Limit("site:grid", without - now.import_limit, without + now.export_limit)
+    # Each W of discharge takes one away from what the grid carries.
+    return Limit("site:grid", now.net_load - now.import_limit, now.net_load + now.export_limit)
 
 
 def _dso(now: LimitInputs) -> Limit:
     most = math.inf if now.dso is None else now.dso
-    return Limit(DSO, -most, most)
+    return Limit(now.dso_name, -most, most)
 
 
 def _ramp(now: LimitInputs) -> Limit:
-    return Limit(RAMP, now.last - now.ramp, now.last + now.ramp)
+    return Limit(RAMP, now.position - now.ramp, now.position + now.ramp)

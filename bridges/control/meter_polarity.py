@@ -33,6 +33,12 @@ class MeterPolarity:
     _before: tuple[float, float, float] | None = None
     """Time, battery and grid when it last stood still."""
 
+    def wait(self, settle: float) -> None:
+        """The meter was found to be later than it seemed: what was compared too early does not count."""
+        if settle > self.settle + 0.5:
+            self.forget()
+        self.settle = settle
+
     def see(self, now: float, battery: float, grid: float) -> None:
         """A reading of both, at a monotonic time."""
         if self._last is None or abs(battery - self._last) > STEADY * self.rated:

@@ -1,121 +1,113 @@
-"""The commands of one device that are obeyed and not yet proven, and what is said of each."""
+"""The commands of one device that hold, and what is said of each. Pure: the table of `command_life` decides.
 
-import time
-from collections.abc import Awaitable, Callable, Mapping
+At most one of each kind: `values`, `limit` (of the network operator) and `action`. A deadline belongs to its own kind:
+an action prolongs no setpoint.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
 
-from bridges.control.guard import AFTER
-from bridges.control.verification import doubt
-from bridges.fieldbus.modbus.connection import Declined, Unreachable
-from bridges.fieldbus.modbus.device import ModbusDevice
-from schemas.messages import Command, Limited, Outcome, OutcomeState, Value
-from schemas.units import utc_now
+from bridges.control.command_life import DONE, ENDED, NEXT, Event, Stage
+from bridges.control.guard import Arrival, Holder, Refusal, is_limit
+from schemas.messages import Cause, Command, Limited, Outcome, OutcomeState
 
-SETTLING = 10.0
-"""Seconds the measured power may take to follow before a command counts as not obeyed."""
+Kind = Literal["values", "limit", "action"]
 
-Say = Callable[[Outcome], Awaitable[None]]
+
+def kind_of(command: Command) -> Kind:
+    """What a command is about."""
+    return "action" if command.action else "limit" if is_limit(command) else "values"
 
 
 @dataclass
 class Pending:
-    """A command that is obeyed and not yet proven."""
+    """One command that holds."""
 
     command: Command
+    deadline: float
     since: float
+    """When it was taken; both times are of the monotonic clock."""
+    stage: Stage = Stage.TAKEN
     applied: dict[str, float] = field(default_factory=dict)
     limited: list[Limited] = field(default_factory=list)
-    final: float | None = None
-    """Since when nothing but the device's own time stands between the setpoint and the wish (no ramp of ours)."""
-    said: bool = False
-    """That it is applied."""
 
 
 @dataclass
 class PendingCommands:
-    """At most one open command of each kind: `values`, `limit` or `action`."""
+    """`wall` is the clock that outcomes bear."""
 
-    device: ModbusDevice
-    rated: float
-    say: Say
-    open: dict[str, Pending] = field(default_factory=dict)
+    wall: Callable[[], datetime]
+    open: dict[Kind, Pending] = field(default_factory=dict)
+    said: list[Outcome] = field(default_factory=list)
+    """Outcomes that wait to be told: after the write they speak of, never before."""
 
-    async def enter(self, kind: str, command: Command) -> Pending:
-        """A new command; it supersedes the open one of its kind."""
-        if kind in self.open:
-            await self.close(kind, OutcomeState.SUPERSEDED, f"by {command.id}")
-        pending = self.open[kind] = Pending(command, time.monotonic())
+    def take(self, arrival: Arrival, now: float) -> Pending:
+        """It is obeyed from now on; it supersedes the open one of its kind."""
+        kind = kind_of(arrival.command)
+        self.event(kind, Event.NEWER, f"by {arrival.command.id}", Cause.NEWER_COMMAND)
+        pending = self.open[kind] = Pending(arrival.command, arrival.deadline, now)
         return pending
 
-    async def close(
-        self, kind: str, state: OutcomeState, reason: str = "", measured: dict[str, float] | None = None
-    ) -> None:
-        """The last word on a command."""
-        await self.tell(self.open.pop(kind), state, reason, measured)
-
-    async def prove(self, seen: Mapping[str, Value], began: float, *, switching: bool) -> None:
-        """By the measured power, or the state. A command that came after the look is not judged by it.
-
-        `switching`: a start or a stop is on its way and judges itself.
-        """
-        for kind, pending in [*self.open.items()]:
-            if pending.since > began or self.open.get(kind) is not pending:
-                continue
-            if kind != "action":
-                await self._prove_power(kind, pending, seen)
-            elif not switching:
-                await self._prove_action(pending, seen)
-
-    async def _prove_power(self, kind: str, pending: Pending, seen: Mapping[str, Value]) -> None:
-        if pending.final is None:
-            return
-        against = doubt(pending.applied, seen, self.rated)
-        if against and time.monotonic() - pending.final <= SETTLING:
-            return
-        measured = {point: value for point in ("p", "q") if isinstance(value := seen.get(point), float)}
-        proven = OutcomeState.LIMITED if pending.limited else OutcomeState.VERIFIED
-        await self.close(kind, OutcomeState.NOT_OBEYED if against else proven, against, measured)
-
-    async def _prove_action(self, pending: Pending, seen: Mapping[str, Value]) -> None:
-        action = pending.command.action
-        if action is None:
-            return
-        point, obeyed = AFTER[action]
-        speaks = point in self.device.profile.points
-        if speaks and point not in seen:
-            try:
-                seen = await self.device.look(point)
-            except (Unreachable, Declined):
-                return
-        says = str(seen.get(point, ""))
-        proven = not speaks or obeyed(says)
-        late = time.monotonic() - pending.since > SETTLING
-        if self.open.get("action") is not pending or not (proven or late):
-            return  # followed by another while we looked, or still on its way
-        reason = says if proven else f"after {action.value} its {point} is {says!r}"
-        await self.close("action", OutcomeState.VERIFIED if proven else OutcomeState.NOT_OBEYED, reason)
-
-    async def refuse(self, name: str, state: OutcomeState, reason: str, command: Command | None = None) -> None:
-        """A command that is not obeyed; `name` is its id, as far as it can be read."""
+    def refuse(self, name: str, no: Refusal, command: Command | None = None) -> None:
+        """One that is not obeyed; `name` is its id, as far as it can be read."""
         requested = dict(command.values) if command else {}
-        source = command.source if command else ""
-        await self.say(Outcome(id=name, at=utc_now(), state=state, requested=requested, source=source, reason=reason))
-
-    async def tell(
-        self, pending: Pending, state: OutcomeState, reason: str = "", measured: dict[str, float] | None = None
-    ) -> None:
-        """What has become of a command so far."""
-        await self.say(
+        action = command.action if command else None
+        self.said.append(
             Outcome(
-                id=pending.command.id,
-                at=utc_now(),
-                state=state,
-                requested=dict(pending.command.values),
-                applied=dict(pending.applied),
-                measured=measured or {},
-                limited_by=list(pending.limited),
-                action=pending.command.action,
-                source=pending.command.source,
-                reason=reason,
+                id=name, at=self.wall(), state=no.state, requested=requested, action=action,
+                source=command.source if command else "", cause=no.cause, reason=no.reason,
             )
-        )
+        )  # fmt: skip
+
+    def event(
+        self,
+        kind: Kind,
+        event: Event,
+        reason: str = "",
+        cause: Cause | None = None,
+        measured: Mapping[str, float] | None = None,
+    ) -> None:
+        """Something happened to the open command of a kind, if there is one."""
+        pending = self.open.get(kind)
+        if pending is None:
+            return
+        pending.stage, said = NEXT[pending.stage, event]
+        if said is not None:
+            self.said.append(self._outcome(pending, said, reason, cause, measured or {}))
+        if pending.stage in ENDED or (kind == "action" and pending.stage in DONE):
+            del self.open[kind]
+
+    def run_out(self, now: float, words: str) -> bool:
+        """Ends what has run out; True when the values did: the device goes to its fallback."""
+        late: list[Kind] = [kind for kind, pending in self.open.items() if now >= pending.deadline]
+        for kind in late:
+            if kind == "action":  # it is judged by what it comes to, not by how long its word was valid
+                continue
+            reason = f"no newer command came; {words}" if kind == "values" else "the signal is lost: its limit holds on"
+            self.event(kind, Event.RAN_OUT, reason, Cause.NO_COMMAND)
+        return "values" in late
+
+    @property
+    def holder(self) -> Holder | None:
+        """Who steers the device by values. A limit holds nothing: others steer within it."""
+        pending = self.open.get("values")
+        if pending is None:
+            return None
+        return Holder(pending.command.authority, pending.command.source, pending.deadline)
+
+    def tell(self) -> list[Outcome]:
+        """What is to be said now; each once."""
+        said, self.said = self.said, []
+        return said
+
+    def _outcome(
+        self, pending: Pending, state: OutcomeState, reason: str, cause: Cause | None, measured: Mapping[str, float]
+    ) -> Outcome:
+        command = pending.command
+        return Outcome(
+            id=command.id, at=self.wall(), state=state, requested=dict(command.values), applied=dict(pending.applied),
+            measured=dict(measured), limited_by=list(pending.limited), action=command.action, source=command.source,
+            cause=cause, reason=reason,
+        )  # fmt: skip

@@ -1,155 +1,125 @@
-"""What is wanted of a device's registers, how far its limits let it, and what is written: anew in each cycle."""
+"""What a device is to be told now: targets and limits in, values out. Pure: `now` is the monotonic clock.
 
-import time
-from collections import deque
-from collections.abc import Iterator, Mapping
+Each value stands on its own, and what makes the site safer comes first.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bridges.control.grid_limit import LIMIT, GridLimit
-from bridges.control.limit_inputs import limit_inputs
-from bridges.control.limits import DSO, RAMP, Limit, clamp, limits, reactive, reported, settle
-from bridges.control.pending_commands import PendingCommands
-from bridges.control.setpoint_writer import SetpointWriter
-from bridges.control.start_stop import StartStop
-from bridges.fieldbus.modbus.device import ModbusDevice
-from bridges.telemetry.latest_values import LatestValues
-from schemas.messages import Limited, OutcomeState, Value
-from schemas.site import Site
+from bridges.control.grid_limit import LIMIT
+from bridges.control.limits import RAMP, Limit, clamp, reactive, reported, settle
+from bridges.fieldbus.contract import Writable
+from schemas.messages import Limited
+
+CATCH_UP = 1.5
+"""Cycles of ramp that may be made up at once: after an hour at rest the first step is as small as any other."""
 
 
-@dataclass
-class PowerControl:
-    """The registers of one device. What it writes is noted in the docket of its commands."""
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to write, in this order."""
 
-    device: ModbusDevice
-    site: Site
-    board: LatestValues
-    docket: PendingCommands
-    setpoints: SetpointWriter
-    battery: ModbusDevice | None = None
-    """Whose contactor is closed before this inverter starts."""
-    wanted: dict[str, float] = field(default_factory=dict)
-    fallen: bool = False
-    """What is wanted is what was declared safe: no budget holds it up."""
-    _waiting: bool = False
-    """The write budget holds up what a command asked for."""
-    _powers: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=100))
-    """When the device gave how much, in the last seconds."""
+    values: dict[str, float]
+    limited_by: list[Limited]
+    urgent: frozenset[str]
+    """Points that stand beyond a limit now, or go to their fallback: no budget holds these up."""
+    ramping: bool
+    """A ramp of ours still stands between the setpoint and the wish."""
+    position: float | None
+    """Where the ramp of p_set stands, before it was rounded to the steps of the register; None: p_set is not wanted."""
 
-    def __post_init__(self) -> None:
-        self.switchgear = StartStop(self.device, self.battery, self.rest)
-        self.relay = GridLimit(self.site.grid.dso_limit, self.site.grid.dso_hold)
 
-    @property
-    def name(self) -> str:
-        return self.device.device.name
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is wanted of a device."""
 
-    @property
-    def rated(self) -> float:
-        return self.device.device.rated_power or 0.0
+    values: Mapping[str, float]
+    fallback: bool
+    """No valid command is left: what is wanted is what was declared safe."""
 
-    @property
-    def steers_battery(self) -> bool:
-        return self.name == self.site.battery.pcs
 
-    async def follow(self) -> None:
-        """The limits move while a command holds, a ramp goes on, and a device that was switched off forgets."""
-        why = await self.apply(cyclic=not self._waiting)
-        pending = self.docket.open.get("values")
-        if pending is not None and not pending.said and not why:
-            pending.said = True
-            await self.docket.tell(pending, OutcomeState.APPLIED)
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What a decision is made from, besides the targets."""
 
-    async def apply(self, *, cyclic: bool) -> str:
-        """Clamp and write every wanted point as far as the write budget goes; gives why something waits."""
-        waits, limited, ramping = "", list[Limited](), False
-        for point, wish in self._wishes():
-            chain = self._limits(point)
-            allowed, steps = clamp(wish, chain)
-            value = settle(allowed, self.setpoints.step(point), chain)
-            held = self.setpoints.owned[point].value
-            firm = [limit for limit in chain if limit.source != RAMP]
-            urgent = self.fallen or (held is not None and clamp(held, firm)[0] != held)
-            waits = await self.setpoints.put(point, value, urgent=urgent, cyclic=cyclic) or waits
-            limited += reported(point, steps)
-            ramping |= any(source == RAMP for source, _, _ in steps)
-        self._waiting = bool(waits) and not cyclic
-        self._note(limited, ramping or self._waiting)
-        return waits
+    chains: Mapping[str, Sequence[Limit]]
+    """The limits of each point, strongest first."""
+    held: Mapping[str, float]
+    """What each point was told last."""
+    steps: Mapping[str, float]
+    """In what steps its register moves."""
+    worn: frozenset[str] = field(default_factory=frozenset)
+    """Points that were made safer too often: they rest at 0."""
+    apparent_power: float = 0.0
 
-    async def rest(self) -> None:
-        """Bring the power to 0."""
-        self.wanted["p_set"] = 0.0
-        await self.apply(cyclic=False)
 
-    def note_power(self, seen: Mapping[str, Value], at: float) -> None:
-        """A reading of the device that began at `at`."""
-        power = seen.get("p")
-        if isinstance(power, float) and (not self._powers or at > self._powers[-1][0]):
-            self._powers.append((at, power))
+def decide(targets: Targets, now: Now) -> Decision:
+    """Clamp what is wanted, each point by its own limits, and settle it on a value its register can hold."""
+    values: dict[str, float] = {}
+    limited: list[Limited] = []
+    urgent: set[str] = set()
+    ramping, position = False, None
+    for point, wish in _wishes(targets.values, now):
+        chain = now.chains[point]
+        allowed, steps = clamp(0.0 if point in now.worn else wish, chain)
+        values[point] = settle(allowed, now.steps.get(point, 0.0), chain)
+        limited += reported(point, steps)
+        if targets.fallback or _beyond(now.held.get(point), chain):
+            urgent.add(point)
+        if point == "p_set":
+            ramping, position = any(source == RAMP for source, _, _ in steps), allowed
+    order = sorted(values, key=lambda one: (not _safer(values[one], now.held.get(one)), one != "q_set"))
+    return Decision({point: values[point] for point in order}, limited, frozenset(urgent), ramping, position)
 
-    def fall_back(self) -> str:
-        """No valid command is left: what is wanted is what was declared safe. Gives it in words."""
-        self.fallen, self.wanted = True, {}
-        for point, setpoint in self.setpoints.commands.items():
-            own = None if setpoint.fallback is None else setpoint.fallback * self.device.scale(point)
-            safe = self.site.battery.fallback if point == "p_set" and self.steers_battery else own
-            if safe is not None:
-                self.wanted[point] = safe
-        return ", ".join(f"{point} to {value:g}" for point, value in self.wanted.items())
 
-    def _note(self, limited: list[Limited], moving: bool) -> None:
-        """What the open commands have come to."""
-        applied, now = self.setpoints.applied, time.monotonic()
-        for kind, pending in self.docket.open.items():
-            if kind == "values":
-                named = {"q_set" if point == "pf_set" else point for point in self.wanted}
-                pending.applied = {point: applied[point] for point in named if point in applied}
-                pending.limited = limited
-            elif kind == "limit":
-                pending.applied = {LIMIT: pending.command.values[LIMIT]}
-            if moving:
-                pending.final = None
-            elif pending.final is None:
-                pending.final = now
+def fallback(commands: Mapping[str, Writable], power: float | None) -> dict[str, float]:
+    """What is declared safe for each point; `power` is the site file's word for the battery's p_set."""
+    wanted = {}
+    for point, one in commands.items():
+        safe = power if point == "p_set" and power is not None else one.fallback
+        if safe is not None:
+            wanted[point] = safe
+    return wanted
 
-    def _wishes(self) -> Iterator[tuple[str, float]]:
-        """What is wanted of each register, reactive power first: it takes its share of the S-circle."""
-        commands, wanted = self.setpoints.commands, dict(self.wanted)
-        if LIMIT in commands and self.relay.limit(time.monotonic()) is not None:
-            wanted.setdefault(LIMIT, 100.0)
-        factor = None if "pf_set" in commands else wanted.pop("pf_set", None)
-        for point in sorted(wanted, key=lambda one: one != "q_set"):
-            yield point, wanted[point]
-        if factor is not None:
-            device = self.device.device
-            apparent = device.rated_apparent_power or self.rated
-            yield "q_set", reactive(factor, self.setpoints.applied.get("p_set", 0.0), apparent)
 
-    def _limits(self, point: str) -> list[Limit]:
-        setpoint, scale = self.setpoints.commands[point], self.device.scale(point)
-        own = Limit(f"{self.name}:range", setpoint.low * scale, setpoint.high * scale)
-        percent = self.relay.limit(time.monotonic())
-        if point == LIMIT:
-            return [own, Limit(DSO, 0.0, 100.0 if percent is None else percent)]
-        apparent = self.device.device.rated_apparent_power or self.rated
-        if point == "q_set" and apparent:
-            return [own, Limit(f"{self.name}:apparent_power", -apparent, apparent)]
-        if point != "p_set" or not self.steers_battery:
-            return [own]
-        now = limit_inputs(
-            self.site,
-            self.board,
-            time.monotonic(),
-            moved=self.setpoints.owned["p_set"].at,
-            powers=self._powers,
-            applied=self.setpoints.applied,
-            wanted=self.wanted,
-            dso_percent=percent,
-        )
-        chain = [own, *limits(now)]
-        if setpoint.memory == "eeprom":  # a ramp is a write each cycle
-            chain = [limit for limit in chain if limit.source != RAMP]
-        if self.switchgear.stopping:
-            chain.append(Limit("pcs:stopping", 0.0, 0.0))
-        return chain
+def _wishes(wanted: Mapping[str, float], now: Now) -> list[tuple[str, float]]:
+    """Reactive power before active: it takes its share of the S-circle. A power factor follows the active power."""
+    left = dict(wanted)
+    factor = None if "pf_set" in now.chains else left.pop("pf_set", None)
+    if factor is not None and "q_set" in now.chains:
+        power = left.get("p_set", now.held.get("p_set", 0.0))
+        left["q_set"] = reactive(factor, clamp(power, now.chains["p_set"])[0], now.apparent_power)
+    return sorted(left.items(), key=lambda one: one[0] != "q_set")
+
+
+def _beyond(held: float | None, chain: Sequence[Limit]) -> bool:
+    """What the register holds breaks a limit that is more than a ramp."""
+    if held is None:
+        return False
+    return clamp(held, [limit for limit in chain if limit.source != RAMP])[0] != held
+
+
+def _safer(value: float, held: float | None) -> bool:
+    """Less than before, in either direction."""
+    return held is not None and abs(value) < abs(held)
+
+
+def ramp_step(ramp: float, since: float, cycle: float) -> float:
+    """W that a ramp may move: `since` seconds after its last move, in cycles of `cycle` seconds."""
+    return math.inf if math.isinf(ramp) else ramp * min(since, CATCH_UP * cycle)
+
+
+def own_limits(name: str, one: Writable) -> list[Limit]:
+    """What the device itself takes."""
+    return [Limit(f"{name}:range", one.low, one.high)]
+
+
+def limit_chain(name: str, one: Writable, percent: float | None, source: str, apparent: float) -> list[Limit]:
+    """The limits of a point that is not the battery's power."""
+    chain = own_limits(name, one)
+    if one.name == LIMIT:
+        chain.append(Limit(source, 0.0, 100.0 if percent is None else percent))
+    elif one.name == "q_set" and apparent:
+        chain.append(Limit(f"{name}:apparent_power", -apparent, apparent))
+    return chain

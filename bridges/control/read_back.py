@@ -1,9 +1,11 @@
-"""Whose value a register holds. Pure.
+"""Whose value a register holds. Pure: a table of what a reading may say.
 
 A foreign hand is named only after our own write was seen in the register: before that, the device may simply not
-have taken it. A register that went to 0, or was out of sight, may have been through a power cycle: nobody is accused.
+have taken it. A register that went to 0, or was out of sight, may have been through a power cycle; an enable that fell,
+through the device's own timer: nobody is accused.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,7 +21,7 @@ class Verdict(StrEnum):
 
 
 @dataclass
-class Ownership:
+class ReadBack:
     """One register."""
 
     value: float | None = None
@@ -39,14 +41,15 @@ class Ownership:
         self.proven = False
 
     def judge(self, holds: float, step: float) -> Verdict:
-        """A reading that began after our write. Equal means within the `step` of the register."""
+        """A reading that began after our write. Equal means within the `step` of the register; infinite, that what
+        goes with the value (enable, mode, companions) is not as it must be."""
         if self.value is None:
             return Verdict.UNKNOWN
         was_proven = self.proven
-        self.astray = abs(holds - self.value) > step
+        self.astray = not abs(holds - self.value) <= step
         self.proven = not self.astray
         if not self.astray:
             return Verdict.HOLDS
         if not was_proven:
             return Verdict.NEVER_HELD
-        return Verdict.FORGOTTEN if abs(holds) <= step else Verdict.FOREIGN
+        return Verdict.FORGOTTEN if abs(holds) <= step or math.isinf(holds) else Verdict.FOREIGN

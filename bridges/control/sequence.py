@@ -1,6 +1,9 @@
-"""Start the battery, then the inverter; rest, stop the inverter, then open the battery. Pure: a table of stages."""
+"""Start the battery, then the inverter; rest, stop the inverter, then open the battery. Pure: a table of stages.
 
-from collections.abc import Callable
+Unknown is never taken for open, closed or `not ours`: an inverter starts only on a contactor that is seen closed, or
+that is not ours to switch, and what cannot be seen is waited for until its time is over.
+"""
+
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,37 +19,65 @@ class Stage(StrEnum):
     DONE = "done"
 
 
+class Contactor(StrEnum):
+    """What is known of the battery's contactor."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+    NOT_OURS = "not_ours"  # it switches by itself, or the battery has none
+
+
+class Inverter(StrEnum):
+    """What is known of the inverter."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    BETWEEN = "between"  # on its way, or in a state that is none of the two
+    UNKNOWN = "unknown"
+    SILENT = "silent"  # its profile has no state: being told must do
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What is seen of the two. None: it does not say."""
+    """What is seen of the two."""
 
-    state: str | None
-    """Of the inverter."""
-    contactor: str | None
-    """Of the battery; None as well where it is not ours to switch."""
-    resting: bool
-    """No power flows."""
+    inverter: Inverter
+    contactor: Contactor
+    resting: bool | None
+    """No power flows. None: unknown."""
 
 
-STOPPED = ("off", "standby", "sleeping")
+Reached = bool | None
+"""None: it cannot be seen at all, so being told must do."""
+
 STAGES: dict[Action, tuple[Stage, ...]] = {
     Action.START: (Stage.BATTERY_ON, Stage.INVERTER_ON),
     Action.STOP: (Stage.REST, Stage.INVERTER_OFF, Stage.BATTERY_OFF),
 }
 """A contactor never opens under load, and an inverter never starts on an open contactor."""
-REACHED: dict[Stage, Callable[[Sight], bool | None]] = {
-    Stage.BATTERY_ON: lambda seen: None if seen.contactor is None else seen.contactor == "closed",
-    Stage.INVERTER_ON: lambda seen: None if seen.state is None else seen.state in ("running", "throttled"),
-    Stage.REST: lambda seen: seen.resting,
-    Stage.INVERTER_OFF: lambda seen: None if seen.state is None else seen.state in STOPPED,
-    Stage.BATTERY_OFF: lambda seen: None if seen.contactor is None else seen.contactor == "open",
-}
-"""None: it cannot be seen, so being told must do."""
+
+_I, _C = Inverter, Contactor
+_RUNS: dict[Inverter, Reached] = {
+    _I.RUNNING: True, _I.STOPPED: False, _I.BETWEEN: False, _I.UNKNOWN: False, _I.SILENT: None,
+}  # fmt: skip
+_STANDS: dict[Inverter, Reached] = {
+    _I.RUNNING: False, _I.STOPPED: True, _I.BETWEEN: False, _I.UNKNOWN: False, _I.SILENT: None,
+}  # fmt: skip
+_CLOSED: dict[Contactor, Reached] = {_C.CLOSED: True, _C.OPEN: False, _C.UNKNOWN: False, _C.NOT_OURS: True}
+_OPEN: dict[Contactor, Reached] = {_C.CLOSED: False, _C.OPEN: True, _C.UNKNOWN: False, _C.NOT_OURS: True}
+
+STATES = {
+    "off": _I.STOPPED, "standby": _I.STOPPED, "sleeping": _I.STOPPED, "running": _I.RUNNING, "throttled": _I.RUNNING,
+}  # fmt: skip
+"""The states of profiles that are an end; every other is between."""
+STOPPED = tuple(name for name, inverter in STATES.items() if inverter is _I.STOPPED)
+
 PATIENCE: dict[Stage, float] = {
     Stage.BATTERY_ON: 30.0,  # precharge
-    Stage.INVERTER_ON: 60.0,  # soft start and grid observation time
+    Stage.INVERTER_ON: 120.0,  # soft start and grid observation time (60 s and more: VDE-AR-N 4105, 8.3.1)
     Stage.REST: 10.0,
-    Stage.INVERTER_OFF: 10.0,
+    Stage.INVERTER_OFF: 20.0,
     Stage.BATTERY_OFF: 10.0,
 }
 """Seconds."""
@@ -79,10 +110,18 @@ class Sequence:
         return self.stage is not Stage.DONE and now - self.since > PATIENCE[self.stage]
 
     def _reached(self, stage: Stage, seen: Sight, now: float) -> bool:
-        reached = REACHED[stage](seen)
-        if reached is None:
-            return stage in self.told or (stage in (Stage.BATTERY_ON, Stage.BATTERY_OFF))
-        # An inverter that does not let go of its power is stopped all the same.
-        late = stage is Stage.REST and self.stage is stage and self.overdue(now)
-        passed = stage is Stage.REST and self.stage in (Stage.INVERTER_OFF, Stage.BATTERY_OFF)
-        return reached or late or passed
+        match stage:
+            case Stage.BATTERY_ON:
+                reached = _CLOSED[seen.contactor]
+            case Stage.INVERTER_ON:
+                reached = _RUNS[seen.inverter]
+            case Stage.INVERTER_OFF:
+                reached = _STANDS[seen.inverter]
+            case Stage.BATTERY_OFF:
+                reached = _OPEN[seen.contactor]
+            case _:
+                # An inverter that does not let go of its power is stopped all the same; one that is stopped rests.
+                late = self.stage is Stage.REST and self.overdue(now)
+                passed = self.stage in (Stage.INVERTER_OFF, Stage.BATTERY_OFF)
+                return seen.resting is True or seen.inverter is Inverter.STOPPED or late or passed
+        return stage in self.told if reached is None else reached

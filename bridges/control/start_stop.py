@@ -1,26 +1,35 @@
 """The battery's contactor and its inverter, as the sequence of a start or a stop finds and switches them."""
 
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bridges.control.sequence import STAGES, Sequence, Sight, Stage
-from bridges.fieldbus.modbus.device import ModbusDevice
-from schemas.messages import Action, OutcomeState
+from bridges.control.sequence import STAGES, STATES, Contactor, Inverter, Sequence, Sight, Stage
+from bridges.control.verification import near
+from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
+from schemas.messages import Action, Value
 
-CONTACTOR = {"connected": "closed", "disconnected": "open"}
+CONTACTOR = {"connected": Contactor.CLOSED, "disconnected": Contactor.OPEN}
 """What a battery's state tells of it, where it has no point of its own (SunSpec 802)."""
+SAYS = {"closed": Contactor.CLOSED, "open": Contactor.OPEN}
 
 log = logging.getLogger("bridge")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a start or a stop came to its end."""
+
+    well: bool
+    reason: str
 
 
 @dataclass
 class StartStop:
     """One inverter and, where it is ours to switch, the battery behind it."""
 
-    inverter: ModbusDevice
-    battery: ModbusDevice | None
+    inverter: FieldDevice
+    battery: FieldDevice | None
     rest: Callable[[], Awaitable[None]]
     """Brings the power to 0."""
     sequence: Sequence | None = None
@@ -29,29 +38,37 @@ class StartStop:
     def stopping(self) -> bool:
         return self.sequence is not None and self.sequence.goal is Action.STOP
 
-    def begin(self, goal: Action) -> str:
+    def begin(self, goal: Action, now: float) -> str:
         """The stages that lie ahead, in words."""
-        self.sequence = Sequence(goal, time.monotonic())
+        self.sequence = Sequence(goal, now)
         return f"{goal.value}: {' then '.join(STAGES[goal])}"
 
-    async def go_on(self) -> tuple[OutcomeState, str] | None:
-        """The next stage; gives how it ended, and why. Raises Unreachable, Declined or struct.error."""
+    async def go_on(self, now: float) -> Ended | None:
+        """The next stage; gives how it ended."""
         if self.sequence is None:
             return None
-        seen, now = await self._sight(), time.monotonic()
+        seen, says = await self._look()
         stage = self.sequence.go_on(seen, now)
         if stage is Stage.DONE:
-            return OutcomeState.VERIFIED, seen.state or ""
+            self.sequence = None
+            return Ended(True, says)
         if self.sequence.overdue(now):
             late = self.sequence.stage.value
-            words = f"{late}: the inverter is {seen.state!r}, the battery's contactor {seen.contactor!r}"
-            return OutcomeState.NOT_OBEYED, words
-        if stage is not None:
+            self.sequence = None
+            return Ended(False, f"{late}: the inverter is {says or seen.inverter}, its contactor {seen.contactor}")
+        if stage is None:
+            return None
+        try:
             await self._order(stage)
+        except Declined as no:
+            self.sequence = None
+            return Ended(False, f"{stage.value}: {no}")
+        except Unreachable as silent:  # it may have been heard: what is seen next decides
+            log.warning("%s: %s: %s", self.inverter.name, stage.value, silent)
         return None
 
     async def _order(self, stage: Stage) -> None:
-        log.info("%s: %s", self.inverter.device.name, stage.value)
+        log.info("%s: %s", self.inverter.name, stage.value)
         match stage:
             case Stage.REST:
                 await self.rest()
@@ -62,14 +79,30 @@ class StartStop:
             case _ if self.battery is not None:
                 await self.battery.act(Action.START if stage is Stage.BATTERY_ON else Action.STOP)
 
-    async def _sight(self) -> Sight:
-        seen = await self.inverter.look("p", "state")
-        power, state, rated = seen.get("p"), seen.get("state"), self.inverter.device.rated_power or 0.0
-        resting = isinstance(power, float) and abs(power) <= 0.02 * rated
-        contactor = None
-        if self.battery is not None and {"start", "stop"} <= self.battery.profile.actions.keys():
-            said = await self.battery.look("contactor", "state")
-            contactor = said.get("contactor", CONTACTOR.get(str(said.get("state"))))
-        return Sight(
-            state if isinstance(state, str) else None, contactor if isinstance(contactor, str) else None, resting
-        )
+    async def _look(self) -> tuple[Sight, str]:
+        """What is seen, and the inverter's state in its own word."""
+        try:
+            seen = (await self.inverter.look("p", "state")).values
+        except (Unreachable, Declined):
+            return Sight(Inverter.UNKNOWN, await self._contactor(), None), "not answering"
+        power, says = seen.get("p"), seen.get("state")
+        resting = abs(power) <= 2 * near(0.0, self.inverter.rated_power) if isinstance(power, float) else None
+        return Sight(self._state(says), await self._contactor(), resting), says if isinstance(says, str) else ""
+
+    def _state(self, says: Value | None) -> Inverter:
+        if "state" not in self.inverter.points:
+            return Inverter.SILENT
+        return STATES.get(says, Inverter.BETWEEN) if isinstance(says, str) else Inverter.UNKNOWN
+
+    async def _contactor(self) -> Contactor:
+        """A battery that cannot be read has an unknown contactor; it is ours all the same."""
+        if self.battery is None or not {Action.START, Action.STOP} <= set(self.battery.actions):
+            return Contactor.NOT_OURS
+        try:
+            seen = (await self.battery.look("contactor", "state")).values
+        except (Unreachable, Declined):
+            return Contactor.UNKNOWN
+        says = seen.get("contactor")
+        if isinstance(says, str):
+            return SAYS.get(says, Contactor.UNKNOWN)
+        return CONTACTOR.get(str(seen.get("state")), Contactor.UNKNOWN)

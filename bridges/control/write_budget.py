@@ -1,45 +1,37 @@
-"""How often a register may still be written: flash cells wear out, and devices drop what comes too fast. Pure."""
+"""How often a register may still be written: flash cells wear out, and devices drop what comes too fast. Pure.
+
+What makes the site safer is not held up, and yet not written without end: each value that could not be written, or was
+not held, is tried again later each time, and a register that wears and has to be made safer again and again goes to 0.
+"""
 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from schemas.profile import Setpoint
+from bridges.fieldbus.contract import Writable
 
 DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What a register stands."""
-
-    deadband: float
-    """In the unit of its command: a smaller change is not worth a write."""
-    interval: float
-    """Seconds between two writes."""
-    per_day: int
-    cyclic: bool
-    """Whether it may be written again and again for one command: ramps, moving limits, a foreign hand."""
-    kept: bool = False
-    """Whether its writes count beyond a restart of the bridge."""
-
-
-def allowance(setpoint: Setpoint, scale: float) -> Allowance:
-    """From the profile; 100 000 writes wear an EEPROM cell out, 50 a day make five years of that."""
-    eeprom = setpoint.memory == "eeprom"
-    interval = (300.0 if eeprom else 0.0) if setpoint.interval is None else setpoint.interval
-    per_day = (50 if eeprom else 100_000) if setpoint.per_day is None else setpoint.per_day
-    kept = eeprom or setpoint.per_day is not None
-    return Allowance(setpoint.deadband * scale, interval, per_day, cyclic=not eeprom, kept=kept)
+MOST_URGENT = 5
+"""Urgent writes of a register that wears, in a row: then it goes to 0 and stays there until its budget allows more."""
+FIRST_AGAIN, LONGEST_AGAIN, LONGEST_AGAIN_WEARING = 0.5, 10.0, 300.0
+"""Seconds between two tries of what did not arrive: doubled each time."""
 
 
 @dataclass
-class Budget:
+class WriteBudget:
     """The writes of one register. `now` is the monotonic clock."""
 
-    allowed: Allowance
+    allowed: Writable
     times: deque[float] = field(default_factory=deque)
     """Of the writes of the last 24 h."""
+    urgent: int = 0
+    """Urgent writes since the last one that the budget allowed."""
+    tries: int = 0
+    """That have not arrived, in a row."""
+    again: float = float("-inf")
+    """When the next try is due."""
+    tried: float | None = None
+    """The value that was written last, or could not be."""
 
     def recall(self, ages: Iterable[float], now: float) -> None:
         """What was written before this bridge began, so many seconds ago, the oldest first."""
@@ -50,7 +42,7 @@ class Budget:
         self.times.append(now)
 
     def spare(self) -> None:
-        """The last write was none: the register held the value already."""
+        """The last write was none: the register held the value already, or declined it."""
         self.times.pop()
 
     def worth(self, change: float) -> bool:
@@ -61,11 +53,31 @@ class Budget:
         """Why it is not written now; empty when it may be."""
         while self.times and now - self.times[0] >= DAY:
             self.times.popleft()
-        if cyclic and not self.allowed.cyclic:
+        allowed = self.allowed
+        if cyclic and allowed.wears:
             return "budget: an EEPROM register is not written cyclically"
-        if self.times and now - self.times[-1] < self.allowed.interval:
-            left = self.allowed.interval - (now - self.times[-1])
+        if self.times and now - self.times[-1] < allowed.interval:
+            left = allowed.interval - (now - self.times[-1])
             return f"budget: written again in {left:.1f} s at the earliest"
-        if len(self.times) >= self.allowed.per_day:
-            return f"budget: {self.allowed.per_day} writes a day are used up"
+        if len(self.times) >= allowed.per_day:
+            return f"budget: {allowed.per_day} writes a day are used up"
         return ""
+
+    def missed(self, now: float) -> None:
+        """A write has not arrived: it was declined, nobody answered, or the register reads back something else."""
+        longest = LONGEST_AGAIN_WEARING if self.allowed.wears else LONGEST_AGAIN
+        self.again = now + min(FIRST_AGAIN * 2**self.tries, longest)
+        self.tries = min(self.tries + 1, 30)
+
+    def arrived(self) -> None:
+        """The register was seen to hold it."""
+        self.tries, self.again = 0, float("-inf")
+
+    def resting(self, now: float) -> bool:
+        """It has not arrived, and the next try is not due."""
+        return self.tries > 0 and now < self.again
+
+    @property
+    def worn_out(self) -> bool:
+        """It was made safer too often: what comes next is 0, until the budget allows another value."""
+        return self.allowed.wears and self.urgent >= MOST_URGENT

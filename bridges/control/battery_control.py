@@ -1,0 +1,198 @@
+"""What the control of a battery needs more than that of other devices: its limits, its ramp, start and stop, and trust
+in its meter and in its own power."""
+
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bridges.control.grid_limit import GridLimit
+from bridges.control.limit_inputs import BatteryInputs
+from bridges.control.limits import RAMP, Limit, limits
+from bridges.control.meter_polarity import MeterPolarity
+from bridges.control.power_control import Decision, ramp_step
+from bridges.control.start_stop import Ended, StartStop
+from bridges.control.swing import SwingWatch
+from bridges.control.verification import Following
+from bridges.fieldbus.contract import FieldDevice
+from bridges.telemetry.latest_values import LatestValues
+from schemas.messages import Action, Authority, Cause, Command
+from schemas.site import Battery, Site
+
+log = logging.getLogger("bridge")
+
+OPEN_LOOP = frozenset({Cause.METER_POLARITY, Cause.SWINGING, Cause.REVERSED})
+"""What takes the closed loop apart, until a named person has looked and sends RESET."""
+
+
+async def _nothing() -> None:
+    """The limits of a battery that stops bring its power to 0 in this cycle."""
+
+
+@dataclass
+class BatteryControl:
+    """One PCS with the BMS behind it. Powers in W, times of the monotonic clock."""
+
+    battery: Battery
+    site: Site
+    pcs: FieldDevice
+    bms: FieldDevice | None
+    latest: LatestValues
+    distrust: dict[Cause, str] = field(default_factory=dict)
+    """Why no loop is closed over it; in words."""
+    rest: Callable[[], Awaitable[None]] = _nothing
+
+    def __post_init__(self) -> None:
+        rated = self.pcs.rated_power
+        meter = self.site.named(self.site.grid.meter)
+        self.inputs = BatteryInputs(self.site, self.battery, self.latest, "state" in self.pcs.points)
+        self.following = Following(rated)
+        self.polarity = MeterPolarity(rated, settle=meter.poll + 0.2)
+        self.swing = SwingWatch(rated)
+        self.start_stop = StartStop(self.pcs, self.bms, self.rest)
+        self.position: float | None = None
+        self._moved: float | None = None
+        self._seen = float("-inf")
+        self._closed = False
+        self._jump = False
+
+    # what is read ------------------------------------------------------------------------------
+
+    def follow(self, now: float) -> None:
+        """Take what was read since the last cycle."""
+        self.inputs.follow(now)
+        if self.inputs.runs(now) is False:
+            self.position = None  # a start ramps from the power that is measured then
+            self.following.forget()
+
+    def glance(self, at: float, power: float) -> None:
+        """The PCS was looked at between two readings."""
+        self.inputs.load.battery(at, power)
+
+    def watch(self, now: float) -> None:
+        """Does the power follow, does the meter show it, does the loop swing?"""
+        shown = self.inputs.load.net.shown
+        if shown is not None and shown[0] > self._seen:
+            self._seen = shown[0]
+            self._watch_power(*shown, now)
+        self._watch_polarity(now)
+
+    def _watch_power(self, at: float, power: float, now: float) -> None:
+        if self.inputs.runs(now) is not True:
+            return
+        cause = self.following.see(at, power, self.inputs.load.net.dead_time)
+        if cause is Cause.REVERSED:
+            self._lose(cause, self.following.words)
+
+    def _watch_polarity(self, now: float) -> None:
+        meter, pcs = self.inputs.meter, self.inputs.pcs
+        power = self.latest.number(pcs.name, "p", now, 1.5 * pcs.poll)
+        grid = self.latest.number(meter.name, "p", now, 1.5 * meter.poll)
+        if power is None or grid is None or Cause.METER_POLARITY in self.distrust:
+            return
+        late = self.inputs.load.net.meter_delay if self.inputs.load.measured else 0.0
+        self.polarity.wait(meter.poll + 0.2 + late)
+        self.polarity.see(now, power, grid)
+        if why := self.polarity.suspicion:
+            self._lose(Cause.METER_POLARITY, f"{meter.name}: {why}")
+
+    def _lose(self, cause: Cause, words: str) -> None:
+        if cause not in self.distrust:
+            self.distrust[cause] = words
+            log.error("%s: no loop is closed any more, %s: %s", self.pcs.name, cause.value, words)
+
+    # limits ------------------------------------------------------------------------------------
+
+    def limits(
+        self, now: float, reactive: float, factor: float | None, grid_limit: GridLimit, cycle: float, *, wears: bool
+    ) -> list[Limit]:
+        """Everything that limits its power now, strongest first."""
+        measured = self.inputs.power(now)
+        position = self.position if self.position is not None else measured or 0.0
+        ramp = ramp_step(self.battery.ramp, cycle if self._moved is None else now - self._moved, cycle)
+        found = limits(
+            self.inputs.limit_inputs(
+                now,
+                reactive_power=reactive,
+                power_factor=factor,
+                position=position,
+                ramp=math.inf if self._jump else ramp,
+                grid_limit=grid_limit,
+                interlocks=self._interlocks(),
+                stopping=self.start_stop.stopping,
+            )
+        )
+        # Where each write wears the register a ramp is none: it would be one each cycle.
+        return [one for one in found if not (wears and one.source == RAMP)]
+
+    def _interlocks(self) -> tuple[Limit, ...]:
+        if Cause.REVERSED in self.distrust:
+            return (Limit("pcs:reversed", 0.0, 0.0),)
+        if self.distrust and self._closed:
+            cause = next(iter(self.distrust))
+            return (Limit(f"loop:{cause.value}", 0.0, 0.0),)
+        return ()
+
+    def decided(self, decision: Decision, *, closed: bool, now: float) -> None:
+        """What was decided in this cycle. `closed`: by somebody who closes a loop over the meter."""
+        self._closed = closed
+        if decision.position is None:
+            return
+        self.position, self._moved = decision.position, now
+        by_site = any(one.source == "site:grid" for one in decision.limited_by)
+        alone = self.inputs.load.alone
+        if why := self.swing.see(now, decision.position, closed=closed or by_site, alone=alone):
+            self._lose(Cause.SWINGING, why)
+
+    def told(self, now: float, power: float) -> None:
+        """The setpoint was written."""
+        self.inputs.load.told(now, power)
+        self.following.told(now, power)
+
+    def jump(self) -> None:
+        """There is no time left for a ramp."""
+        self._jump = True
+
+    def lost(self) -> None:
+        """Somebody else steers it: nothing of what held before counts."""
+        self.position, self.start_stop.sequence = None, None
+        self.following.forget()
+
+    # start, stop, trust ------------------------------------------------------------------------
+
+    @property
+    def must_rest(self) -> bool:
+        """Its power is to be 0, whether somebody wants it or not."""
+        return self.start_stop.stopping or bool(self.distrust and self._closed) or Cause.REVERSED in self.distrust
+
+    @property
+    def switching(self) -> bool:
+        """A start or a stop is on its way, and judges itself."""
+        return self.start_stop.sequence is not None
+
+    def begin(self, goal: Action, now: float) -> str:
+        """Start or stop it; gives the stages in words."""
+        return self.start_stop.begin(goal, now)
+
+    async def go_on(self, now: float) -> Ended | None:
+        """The next stage; gives how it ended."""
+        return await self.start_stop.go_on(now)
+
+    def reset(self, command: Command) -> None:
+        """A named person says that it is right now."""
+        if command.authority is not Authority.OPERATOR or not self.distrust:
+            return
+        log.warning("%s is trusted again: reset by %s, %s", self.pcs.name, command.source, command.reason)
+        self.distrust.clear()
+        self.polarity.forget()
+        self.swing.forget()
+        self.following.forget()
+        self.inputs.load.net.forget()
+
+    @property
+    def troubles(self) -> list[tuple[Cause, str]]:
+        """What is wrong, the worst first."""
+        found = [*self.distrust.items()]
+        if self.following.cause is Cause.NOT_OBEYED:
+            found.append((Cause.NOT_OBEYED, self.following.words))
+        return found
