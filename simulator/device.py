@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import time
 from collections import deque
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -33,7 +32,7 @@ class Written:
     """One write that reached a device."""
 
     at: float
-    """Monotonic."""
+    """On the clock of the event loop, which is the monotonic one."""
     device: str
     register: int
     values: tuple[int, ...]
@@ -98,14 +97,24 @@ class Device:
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """pymodbus asks before it answers; the registers it will send are filled in here."""
-        if self.faults.has(self.name, "slow"):
-            await asyncio.sleep(SLOW)
-        if self.faults.has(self.name, "silent") or self.faults.has(self.name, "exception"):
-            return ExcCodes.DEVICE_FAILURE
-        if self.faults.has(self.name, "busy") and next(self._turns) % 2 == 0:
-            return ExcCodes.DEVICE_BUSY
+        if wait := self.delay():
+            await asyncio.sleep(wait)
         if function in (6, 16):
-            return None if written is None else self._write(function, start, [int(word) for word in written])
+            return None if written is None else self.write(function, start, [int(word) for word in written])
+        words = self.read(function, start, count)
+        if isinstance(words, ExcCodes):
+            return words
+        registers[start - first : start - first + count] = words
+        return None
+
+    def delay(self) -> float:
+        """Seconds until it answers."""
+        return SLOW if self.faults.has(self.name, "slow") else 0.0
+
+    def read(self, function: int, start: int, count: int) -> list[int] | ExcCodes:
+        """The words it holds now, or the exception it answers with."""
+        if no := self._unwilling():
+            return no
         if function not in (3, 4):
             return ExcCodes.ILLEGAL_FUNCTION
         self.behind.heard(write=False)
@@ -113,18 +122,27 @@ class Device:
         words = self.image.read(function, start, count, {} if frozen else self.behind.values())
         if words is None:
             return ExcCodes.ILLEGAL_ADDRESS
-        zeros = self.faults.has(self.name, "zeros")
-        registers[start - first : start - first + count] = [0] * count if zeros else words
-        return None
+        return [0] * count if self.faults.has(self.name, "zeros") else words
 
-    def _write(self, function: int, start: int, words: list[int]) -> ExcCodes | None:
+    def write(self, function: int, start: int, words: list[int]) -> ExcCodes | None:
+        """Takes the words, or gives the exception it answers with."""
+        if no := self._unwilling():
+            return no
         wishes = self.image.write(function, start, words)
         if wishes is None:
             return ExcCodes.ILLEGAL_ADDRESS
-        self.written.append(Written(time.monotonic(), self.name, start, tuple(words)))
+        now = asyncio.get_running_loop().time()
+        self.written.append(Written(now, self.name, start, tuple(words)))
         self.behind.heard(write=True)
         for wish in wishes:
             self.behind.obey(wish)
+        return None
+
+    def _unwilling(self) -> ExcCodes | None:
+        if self.faults.has(self.name, "silent") or self.faults.has(self.name, "exception"):
+            return ExcCodes.DEVICE_FAILURE
+        if self.faults.has(self.name, "busy") and next(self._turns) % 2 == 0:
+            return ExcCodes.DEVICE_BUSY
         return None
 
 

@@ -3,9 +3,8 @@
 import asyncio
 import json
 import logging
-import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from simulator.device import Device, Endpoint, Written
 from simulator.faults import Faults
 from simulator.past import lived
 from simulator.roles import cast, image_of
+from simulator.wire import Wire
 from simulator.world import World, new_world
 
 TICK = 0.1
@@ -33,7 +33,8 @@ class SimulatedSite:
     """Every device of a site file, answering at its address. `async with` runs it, `serve` runs it for ever.
 
     `faults` may be switched while it runs. `past` lives through that time first, `memory` keeps counters and SoC over a
-    restart. With `free_ports` each address of the site gets a free port: see `site`.
+    restart. With `free_ports` each address of the site gets a free port: see `site`. Without `sockets` nothing
+    listens, and `wire` leads to the devices: all of it then lives on the time of the event loop, which may be virtual.
     """
 
     def __init__(
@@ -48,15 +49,17 @@ class SimulatedSite:
         past: timedelta = timedelta(),
         memory: Path | None = None,
         free_ports: bool = False,
+        sockets: bool = True,
     ) -> None:
-        self.site, self._free_ports = site, free_ports
+        self.site, self._free_ports, self._sockets = site, free_ports, sockets
         self._memory = memory
-        self._begin, self._clock = start or utc_now(), time.monotonic
-        self._zero = self._clock()
+        self._begin, self._zero, self._now_is_now = start or utc_now(), 0.0, start is None
+        self._clock: Callable[[], float] = lambda: self._zero
         self.world = _first_world(site, self._begin, past, seed=seed, soc=soc, ramp=ramp)
         self.faults.set(faults)
         self.written: deque[Written] = deque(maxlen=100_000)
         self.devices = self._devices()
+        self._wires: dict[str, Wire] = {}
         self._running = AsyncExitStack()
         if memory and memory.is_file():
             self._recall(memory)
@@ -66,12 +69,22 @@ class SimulatedSite:
         return self.world.faults
 
     def now(self) -> datetime:
-        """The site's time: it never jumps, whatever is done to the wall clock."""
+        """The site's time: it goes with the event loop once it runs, whatever is done to the wall clock."""
         return self._begin + timedelta(seconds=self._clock() - self._zero)
 
+    def wire(self, address: str) -> Wire:
+        """The line to the devices of one address of the site file, without sockets; the same one for all of them."""
+        if address not in self._wires:
+            units = {device.unit: self.devices[device.name] for device in self.site.device if device.address == address}
+            self._wires[address] = Wire(units, rtu=not address.startswith("tcp://"))
+        return self._wires[address]
+
     async def __aenter__(self) -> Self:
+        began = utc_now() if self._now_is_now else self.now()
+        self._clock = asyncio.get_running_loop().time
+        self._begin, self._zero = began, self._clock()
         async with AsyncExitStack() as opening:
-            for endpoint, members in self._endpoints():
+            for endpoint, members in self._endpoints() if self._sockets else ():
                 await opening.enter_async_context(endpoint)
                 self._moved(members, endpoint.port)
             self._ticking = asyncio.create_task(self._ticks(), name="simulator:ticks")
