@@ -65,14 +65,14 @@ class Wire:
     async def _read(self, unit: int, function: int, start: int, count: int) -> list[int]:
         device = self._device(unit)
         words = await self._ask(device, partial(device.read, function, start, count))
-        if device.faults.has(device.name, "wrong_register_count"):
+        if "wrong_register_count" in device.on:
             raise Unreachable(f"asked for {count} registers at {start}, {count - 1 or 2} came")
         return words
 
     async def _ask(self, device: Device, question: Callable[[], T | ExcCodes]) -> T:
         """What the device answers, in its time. A late one does what it was told all the same."""
         wait = device.delay()
-        if device.faults.has(device.name, "silent") or wait > self.timeout:
+        if "silent" in device.on or wait > self.timeout:
             if wait:
                 asyncio.get_running_loop().call_later(wait, question)
             await asyncio.sleep(self.timeout)
@@ -83,7 +83,7 @@ class Wire:
         if isinstance(answer, ExcCodes):
             words = SPEAKS.get(answer, "answers with an exception")
             raise Declined(f"the device {words} (exception {answer:d})", answer)
-        lies = [name for name in device.faults.active_of(device.name, SAYS) if knows(name, rtu=self._rtu)]
+        lies = [name for name in device.on if knows(name, rtu=self._rtu)]
         if lies:
             raise Unreachable(f"{device.name} {SAYS[lies[0]]}")
         return answer
