@@ -4,14 +4,16 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from runtime.part import Part
+from simulator.faults import listing
 from simulator.service import SimulatedSite
+from simulator.states import QUICK
 
 
 async def run(part: Part, switched_on: list[str], past_days: float = 0.0) -> None:
     """Serve the site's devices on their Modbus addresses until told to stop."""
     memory = part.settings.state / f"simulated-{part.site.site}.json"
     past = timedelta(days=0 if memory.is_file() else past_days)
-    simulated = SimulatedSite(part.site, switched_on, past=past, memory=memory)
+    simulated = SimulatedSite(part.site, switched_on, past=past, memory=memory, noisy=True, times=QUICK)
     faults = simulated.faults
 
     def switch(name: str, turn: Callable[[str], None], word: str) -> Callable[[], str]:
@@ -24,7 +26,7 @@ async def run(part: Part, switched_on: list[str], past_days: float = 0.0) -> Non
     part.orders = {
         **{f"/fault/{name}/on": switch(name, faults.on, "on") for name in faults.known},
         **{f"/fault/{name}/off": switch(name, faults.off, "off") for name in faults.known},
-        "/fault/list": lambda: "".join(f"{n}{' (on)' if n in faults.active else ''}\n" for n in sorted(faults.known)),
+        "/fault/list": lambda: listing(part.site, faults),
     }
 
     async def serve() -> None:

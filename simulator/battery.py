@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from math import exp, sqrt
+from typing import NamedTuple
 
 Curve = tuple[tuple[float, float], ...]
 
@@ -29,6 +30,17 @@ COOLING = 0.00075
 AMBIENT = 22.0
 SPREAD_VOLTS, SPREAD_KELVIN = 0.004, 1.0
 """How far the worst cells stand from the mean."""
+MOST = 3.0
+"""C: what flows at most, whatever is allowed; a fuse ends what is above."""
+
+
+class Worst(NamedTuple):
+    """The cells that stand furthest from the mean: V and degC."""
+
+    low: float
+    high: float
+    cold: float
+    hot: float
 
 
 def along(curve: Curve, x: float) -> float:
@@ -59,34 +71,33 @@ class Battery:
     discharged: float = 0.0
     lost: float = 0.0
     """Wh since the beginning: into the terminals, out of them, and turned into heat."""
+    soh: float = 100.0
+    """%: what is left of the energy it had when it was new; `energy` is what is left."""
     extra_kelvin: float = 0.0
     extra_volts: float = 0.0
-    """A hot module and a cell that runs away, for trials."""
+    less_volts: float = 0.0
+    """A hot module, a cell that runs away and a weak one, for trials."""
     ccl: float = field(default=0.0, init=False)
     dcl: float = field(default=0.0, init=False)
     """A the BMS allows: charging and discharging."""
+    worst: Worst = field(default=Worst(0, 0, 0, 0), init=False)
+    """As the BMS last saw them."""
+    capacity: float = field(init=False)
+    """Ah."""
+    resistance: float = field(init=False)
+    """Ohm."""
+    rated_current: float = field(init=False)
+    """A: 0.7 C, or what the PCS needs and a quarter more."""
 
     def __post_init__(self) -> None:
+        self.capacity = self.energy / (CELLS * 3.29)
+        self.resistance = CELLS * SAG_AT_1C / self.capacity
+        self.rated_current = max(0.7 * self.capacity, 1.25 * self.power / (CELLS * 3.29))
         self.limit(dt=float("inf"))
 
     @property
     def soc(self) -> float:
         return 100.0 * self.stored / self.energy
-
-    @property
-    def capacity(self) -> float:
-        """Ah."""
-        return self.energy / (CELLS * 3.29)
-
-    @property
-    def resistance(self) -> float:
-        """Ohm."""
-        return CELLS * SAG_AT_1C / self.capacity
-
-    @property
-    def rated_current(self) -> float:
-        """A: 0.7 C, or what the PCS needs and a quarter more."""
-        return max(0.7 * self.capacity, 1.25 * self.power / (CELLS * 3.29))
 
     @property
     def open_circuit(self) -> float:
@@ -100,33 +111,38 @@ class Battery:
     def cell_volts(self) -> tuple[float, float]:
         """Lowest and highest."""
         mean = self.voltage / CELLS
-        return mean - SPREAD_VOLTS, mean + SPREAD_VOLTS + self.extra_volts
+        return mean - SPREAD_VOLTS - self.less_volts, mean + SPREAD_VOLTS + self.extra_volts
 
     @property
     def cell_degrees(self) -> tuple[float, float]:
         """Lowest and highest."""
         return self.temperature - SPREAD_KELVIN, self.temperature + SPREAD_KELVIN + self.extra_kelvin
 
-    def step(self, power: float, dt: float) -> float:
-        """Carries `power` W at the terminals for `dt` seconds, as far as it may; returns what it carried."""
+    def step(self, power: float, dt: float, *, bounded: bool = True) -> float:
+        """Carries `power` W at the terminals for `dt` seconds, as far as it may; returns what it carried.
+
+        Not `bounded`: whoever draws it knows nothing of the limits, and the battery cannot help it.
+        """
         open_circuit, resistance = self.open_circuit, self.resistance
         # power = open_circuit x i - resistance x i^2, solved for the smaller current
         root = sqrt(max(0.0, open_circuit**2 - 4 * resistance * power))
-        current = max(-self.ccl, min(self.dcl, (open_circuit - root) / (2 * resistance)))
+        most = MOST * self.capacity
+        charge, discharge = (self.ccl, self.dcl) if bounded else (most, most)
+        current = max(-charge, min(discharge, (open_circuit - root) / (2 * resistance)))
         chemical = open_circuit * current * dt / 3600
         if chemical > self.stored:
             current *= self.stored / chemical
         elif -chemical > self.energy - self.stored:
             current *= (self.energy - self.stored) / -chemical
-        self._flow(current, dt / 3600)
+        self._flow(open_circuit, current, dt / 3600)
         self.current = current
         heat = current**2 * resistance
         self._warm(heat, dt)
         self.limit(dt)
         return open_circuit * current - heat
 
-    def _flow(self, current: float, hours: float) -> None:
-        chemical, heat = self.open_circuit * current * hours, current**2 * self.resistance * hours
+    def _flow(self, open_circuit: float, current: float, hours: float) -> None:
+        chemical, heat = open_circuit * current * hours, current**2 * self.resistance * hours
         self.stored = min(self.energy, max(0.0, self.stored - chemical))
         self.lost += heat
         terminals = chemical - heat
@@ -140,6 +156,7 @@ class Battery:
     def limit(self, dt: float) -> None:
         """The BMS looks at its worst cells again."""
         (low, high), (cold, hot) = self.cell_volts, self.cell_degrees
+        self.worst = Worst(low, high, cold, hot)
         rated, rise = self.rated_current, self.rated_current * LIMIT_RISE * dt
         charge = min(along(CHARGE_BY_TEMPERATURE, cold), along(CHARGE_BY_TEMPERATURE, hot))
         discharge = min(along(DISCHARGE_BY_TEMPERATURE, cold), along(DISCHARGE_BY_TEMPERATURE, hot))

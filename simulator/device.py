@@ -2,11 +2,11 @@
 
 import asyncio
 import itertools
-import time
 from collections import deque
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from random import Random
 from typing import Protocol, Self, cast
 
 from pymodbus import FramerType
@@ -18,11 +18,16 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from schemas.messages import Value
 from schemas.troubles import Trouble
 from simulator.faults import Faults
-from simulator.image import Image, Wish
-from simulator.lies import SAYS, lie
+from simulator.image import Image, Senses, Wish
+from simulator.lies import lie
 
-SLOW = 2.0
-"""Seconds a slow device takes."""
+QUICKEST = 0.005
+"""Seconds a laggard takes at least."""
+
+ACTIONS = frozenset(("start", "stop", "standby", "reset", "grid_following", "grid_forming"))
+IGNORING = frozenset(("ignores_writes", "local_ignores"))
+DECLINED_WITH = {"p_set": ExcCodes.ILLEGAL_VALUE}
+"""Other writes that a fault declines are declined with a device failure."""
 
 _asked: ContextVar[ModbusPDU | None] = ContextVar("_asked", default=None)
 """The request an answer belongs to: pymodbus gives a late answer the transaction id of the newest request."""
@@ -33,7 +38,7 @@ class Written:
     """One write that reached a device."""
 
     at: float
-    """Monotonic."""
+    """On the clock of the event loop, which is the monotonic one."""
     device: str
     register: int
     values: tuple[int, ...]
@@ -78,9 +83,18 @@ class Device:
     name: str
     image: Image
     behind: Behind
-    faults: Faults = field(default_factory=lambda: Faults(()))
+    faults: Faults = field(default_factory=lambda: Faults({}))
     written: deque[Written] = field(default_factory=lambda: deque(maxlen=100_000))
+    senses: Senses | None = None
     _turns: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.name)
+
+    @property
+    def on(self) -> Mapping[str, float]:
+        """Its faults, each with its size."""
+        return self.faults.of(self.name)
 
     def simulated(self, unit: int) -> SimDevice:
         """As pymodbus wants it: one block of registers that `answer` fills at each request."""
@@ -98,34 +112,75 @@ class Device:
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """pymodbus asks before it answers; the registers it will send are filled in here."""
-        if self.faults.has(self.name, "slow"):
-            await asyncio.sleep(SLOW)
-        if self.faults.has(self.name, "silent") or self.faults.has(self.name, "exception"):
-            return ExcCodes.DEVICE_FAILURE
-        if self.faults.has(self.name, "busy") and next(self._turns) % 2 == 0:
-            return ExcCodes.DEVICE_BUSY
+        if wait := self.delay():
+            await asyncio.sleep(wait)
         if function in (6, 16):
-            return None if written is None else self._write(function, start, [int(word) for word in written])
+            return None if written is None else self.write(function, start, [int(word) for word in written])
+        words = self.read(function, start, count)
+        if isinstance(words, ExcCodes):
+            return words
+        registers[start - first : start - first + count] = words
+        return None
+
+    def delay(self) -> float:
+        """Seconds until it answers."""
+        on = self.on
+        lags = self._random.uniform(QUICKEST, on["laggard"] / 1000) if "laggard" in on else 0.0
+        return lags + on.get("slow", 0.0)
+
+    def read(self, function: int, start: int, count: int) -> list[int] | ExcCodes:
+        """The words it holds now, or the exception it answers with."""
+        on = self.on
+        if on and (no := self._unwilling(on) or self._lacks(on, function, start, count)):
+            return no
         if function not in (3, 4):
             return ExcCodes.ILLEGAL_FUNCTION
         self.behind.heard(write=False)
-        frozen = self.faults.has(self.name, "frozen")
-        words = self.image.read(function, start, count, {} if frozen else self.behind.values())
+        values = {} if "frozen" in on else self.behind.values()
+        words = self.image.read(function, start, count, values, self.senses)
         if words is None:
             return ExcCodes.ILLEGAL_ADDRESS
-        zeros = self.faults.has(self.name, "zeros")
-        registers[start - first : start - first + count] = [0] * count if zeros else words
-        return None
+        return [0] * count if "zeros" in on else words
 
-    def _write(self, function: int, start: int, words: list[int]) -> ExcCodes | None:
-        wishes = self.image.write(function, start, words)
+    def write(self, function: int, start: int, words: list[int]) -> ExcCodes | None:
+        """Takes the words, or gives the exception it answers with."""
+        on = self.on
+        told = self.image.told(start, len(words)) if on else frozenset[str]()
+        if on and (no := self._unwilling(on) or self._declines(on, told)):
+            return no
+        wishes: list[Wish] | None = []
+        if not (told - {"watchdog"} and on.keys() & IGNORING and self.image.takes(function, start, len(words))):
+            wishes = self.image.write(function, start, words)
         if wishes is None:
             return ExcCodes.ILLEGAL_ADDRESS
-        self.written.append(Written(time.monotonic(), self.name, start, tuple(words)))
+        now = asyncio.get_running_loop().time()
+        self.written.append(Written(now, self.name, start, tuple(words)))
         self.behind.heard(write=True)
         for wish in wishes:
             self.behind.obey(wish)
         return None
+
+    def _unwilling(self, on: Mapping[str, float]) -> ExcCodes | None:
+        if "silent" in on or "exception" in on:
+            return ExcCodes.DEVICE_FAILURE
+        if "busy" in on and next(self._turns) % 2 == 0:
+            return ExcCodes.DEVICE_BUSY
+        return None
+
+    def _lacks(self, on: Mapping[str, float], function: int, start: int, count: int) -> ExcCodes | None:
+        lost = [self.image.spare] if "missing_register" in on else []
+        lost += ["contactor"] if "contactor_unreadable" in on else []
+        return ExcCodes.ILLEGAL_ADDRESS if self.image.shows(lost, function, start, count) else None
+
+    @staticmethod
+    def _declines(on: Mapping[str, float], told: frozenset[str]) -> ExcCodes | None:
+        """`told`: the commands and actions a write is about, and `watchdog`."""
+        if "local" in on and told - {"watchdog"}:
+            return ExcCodes.DEVICE_FAILURE
+        if "declines_actions" in on and told & ACTIONS:
+            return ExcCodes.DEVICE_FAILURE
+        declined = [name for name in sorted(told) if f"declines_{name}" in on]
+        return DECLINED_WITH.get(declined[0], ExcCodes.DEVICE_FAILURE) if declined else None
 
 
 class Endpoint:
@@ -169,7 +224,8 @@ class Endpoint:
             return pdu
         if asked := _asked.get():
             pdu.transaction_id, pdu.dev_id = asked.transaction_id, asked.dev_id
-        if self._has(pdu.dev_id, "wrong_register_count") and pdu.function_code in (3, 4):
+        device = self.devices.get(pdu.dev_id)
+        if device is not None and "wrong_register_count" in device.on and pdu.function_code in (3, 4):
             pdu.registers = pdu.registers[:-1] or [*pdu.registers, 0]
         return pdu
 
@@ -178,12 +234,9 @@ class Endpoint:
         device = self.devices.get(asked.dev_id) if sending and asked else None
         if device is None:
             return packet
-        if device.faults.has(device.name, "silent"):
+        on = device.on
+        if "silent" in on:
             return b""
-        for name in device.faults.active_of(device.name, SAYS):
+        for name in on:
             packet = lie(name, packet, rtu=self._framer is FramerType.RTU)
         return packet
-
-    def _has(self, unit: int, fault: str) -> bool:
-        device = self.devices.get(unit)
-        return device is not None and device.faults.has(device.name, fault)

@@ -1,11 +1,12 @@
 """The registers of a device, made from its profile: what they hold, and what a write to them means. No sockets."""
 
+import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bridges.fieldbus.modbus.codec import decode, encode, encode_point, unpack
+from bridges.fieldbus.modbus.codec import NOT_IMPLEMENTED, decode, encode, encode_point, pack, unpack
 from bridges.fieldbus.modbus.direction import amounts, places
 from schemas.messages import Value
 from schemas.profile import WORDS, Modes, Point, Profile, Register, Setpoint
@@ -14,6 +15,11 @@ from simulator.sunspec import Chain, chain
 
 ENDS = {"u16": (0, 0xFFFF), "i16": (-0x8000, 0x7FFF), "u32": (0, 2**32 - 1), "i32": (-(2**31), 2**31 - 1)}
 BOTH, SINGLE = frozenset((6, 16)), frozenset((6,))
+SPARE = ("f", "t", "q", "pf")
+"""Points nobody steers by."""
+
+Senses = Callable[[str, Value], Value | None]
+"""What a device's own sensors make of a point's true value; None for what they cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class Image:
         self._writable: dict[int, frozenset[int]] = {}
         self._map()
         self._check_rating(rated)
+        self._new = dict(self._held[3])
+        self._told = {address: self._named(range(address, address + 1)) for address in self._writable}
 
     @property
     def span(self) -> tuple[int, int]:
@@ -46,13 +54,45 @@ class Image:
         """The protocol address of a register, also inside a SunSpec model."""
         return register if model is None else self._chain.models[model] + register
 
-    def read(self, function: int, start: int, count: int, values: Mapping[str, Value]) -> list[int] | None:
+    @property
+    def spare(self) -> str:
+        """A fast point the device can do without."""
+        fast = [name for name, point in self.profile.points.items() if point.rate == "fast"]
+        return next((name for name in SPARE if name in fast), fast[-1])
+
+    def shows(self, names: Collection[str], function: int, start: int, count: int) -> bool:
+        """Whether one of these points stands in these registers."""
+        span = range(start, start + count) if names else ()
+        return any(name in names for address in span for name in self._at.get((function, address), ()))
+
+    def told(self, start: int, count: int) -> frozenset[str]:
+        """The commands and actions that these registers belong to, and `watchdog`."""
+        nothing: frozenset[str] = frozenset()
+        return nothing.union(*(self._told.get(address, nothing) for address in range(start, start + count)))
+
+    def takes(self, function: int, start: int, count: int) -> bool:
+        """Whether these registers can be written with this function."""
+        return all(function in self._writable.get(address, ()) for address in range(start, start + count))
+
+    def disable(self, command: str) -> None:
+        """The device itself clears the enable register of a setpoint."""
+        setpoint = self.profile.commands[command]
+        if setpoint.enable is not None:
+            self._held[3][self.address(setpoint.enable, setpoint.model)] = 0
+
+    def reset(self) -> None:
+        """It holds what it held when it was new."""
+        self._held[3] |= self._new
+
+    def read(
+        self, function: int, start: int, count: int, values: Mapping[str, Value], senses: Senses | None = None
+    ) -> list[int] | None:
         """The words of a request with `values` shown in them, or None when one of them does not exist."""
         held = self._held[function]
         span = range(start, start + count)
         if any(address not in held for address in span):
             return None
-        self._show({name for address in span for name in self._at.get((function, address), ())}, values)
+        self._show({name for address in span for name in self._at.get((function, address), ())}, values, senses)
         return [held[address] for address in span]
 
     def seen(self, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -69,9 +109,9 @@ class Image:
 
     def write(self, function: int, start: int, words: Sequence[int]) -> list[Wish] | None:
         """Holds the words; what they ask for, or None when one of them cannot be written with this function."""
-        span = range(start, start + len(words))
-        if any(function not in self._writable.get(address, ()) for address in span):
+        if not self.takes(function, start, len(words)):
             return None
+        span = range(start, start + len(words))
         self._held[3].update(zip(span, words, strict=True))
         return [*self._commands(span), *self._actions(span)]
 
@@ -120,20 +160,27 @@ class Image:
             wishes.append(Wish("watchdog", float(raw) * dog.scale))
         return wishes
 
-    def _show(self, names: set[str], values: Mapping[str, Value]) -> None:
+    def _show(self, names: set[str], values: Mapping[str, Value], senses: Senses | None) -> None:
         fresh: dict[tuple[int, int], int] = {}
         for name in names & values.keys():
             point = self.profile.points[name]
+            value = values[name] if senses is None else senses(name, values[name])
             function: int = point.function or self.profile.function
-            start = self.address(self._register(point, values[name]), point.model)
-            for place, word in enumerate(_encode(point, values[name], self.profile.word_order, self._power(point))):
+            start = self.address(self._register(point, value), point.model)
+            for place, word in enumerate(self._encoded(point, value)):
                 # several points may share a register, each with its own bits
                 fresh[function, start + place] = fresh.get((function, start + place), 0) | word
-            fresh |= self._direction(function, name, point, values[name])
+            fresh |= self._direction(function, name, point, value)
         for (function, address), word in fresh.items():
             self._held[function][address] = word
 
-    def _register(self, point: Point, value: Value) -> int:
+    def _encoded(self, point: Point, value: Value | None) -> list[int]:
+        if value is not None:
+            return _encode(point, value, self.profile.word_order, self._power(point))
+        raw = point.absent[0] if point.absent else NOT_IMPLEMENTED.get(point.type, math.nan)
+        return pack(point, raw, self.profile.word_order)
+
+    def _register(self, point: Point, value: Value | None) -> int:
         """Where the amount of a value stands: 0 where the direction that holds has it."""
         if point.sign is None or point.sign.amount is None or not isinstance(value, float | int):
             return point.register_
@@ -141,7 +188,7 @@ class Image:
         below = value < 0 or (value == 0 and direction in point.sign.negative)
         return point.sign.amount if below else point.register_
 
-    def _direction(self, function: int, name: str, point: Point, value: Value) -> dict[tuple[int, int], int]:
+    def _direction(self, function: int, name: str, point: Point, value: Value | None) -> dict[tuple[int, int], int]:
         """The register that tells the sign, when a value shown without one has one."""
         if point.sign is None or not isinstance(value, float | int) or value == 0:
             return {}
@@ -150,6 +197,22 @@ class Image:
             return {place: point.sign.negative[0]}
         modes = self.profile.commands[name].modes if name in self.profile.commands else None
         return {} if modes is None else {place: modes.positive}
+
+    def _named(self, span: range) -> frozenset[str]:
+        """The commands and actions whose registers are in a span, and `watchdog`."""
+        found = set()
+        for name, setpoint in self.profile.commands.items():
+            own: list[tuple[int | None, int]] = [
+                (setpoint.model, setpoint.register_ + n) for n in range(setpoint.count)
+            ]
+            own += [] if setpoint.enable is None else [(setpoint.model, setpoint.enable)]
+            own += [] if setpoint.modes is None else [*places(setpoint, setpoint.modes)]
+            own += [(one.model, one.register_) for one in setpoint.companions]
+            found |= {name for model, register in own if self.address(register, model) in span}
+        for name, writes in self.profile.actions.items():
+            found |= {name for one in writes if self.address(one.register_, one.model) in span}
+        dog = self.profile.watchdog
+        return frozenset(found | ({"watchdog"} if dog and self.address(dog.register_, dog.model) in span else set()))
 
     def _words(self, start: int, count: int) -> list[int]:
         return [self._held[3][start + place] for place in range(count)]

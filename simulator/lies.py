@@ -26,6 +26,11 @@ def lie(name: str, frame: bytes, *, rtu: bool) -> bytes:
     return change(frame, 0 if rtu else 6) if change else frame
 
 
+def knows(name: str, *, rtu: bool) -> bool:
+    """Whether a framing can tell this lie."""
+    return name in (_BOTH | (_RTU if rtu else _TCP))
+
+
 def _flip(frame: bytes, place: int, bits: int) -> bytes:
     place %= len(frame)
     return frame[:place] + bytes([frame[place] ^ bits]) + frame[place + 1 :]

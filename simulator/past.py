@@ -1,13 +1,14 @@
 """The site's own past: the same physics under a simple rule, as the telemetry a bridge would have sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from schemas.messages import Telemetry
-from schemas.site import Site
+from schemas.site import Battery, Site
 from schemas.units import utc_now
-from simulator.roles import Role, cast, image_of
+from simulator.roles.cast import cast, image_of
+from simulator.roles.role import Role
 from simulator.world import World, new_world
 
 SHAVE = 0.75
@@ -33,30 +34,43 @@ def past(
             yield name, Telemetry(at=world.at, epoch=_epoch(site, name), seq=seq, historical=True, values=values)
 
 
-def lived(site: Site, start: datetime, end: datetime, step: float = 300.0, seed: int = 0) -> Iterator[World]:
+def lived(
+    site: Site,
+    start: datetime,
+    end: datetime,
+    step: float = 300.0,
+    seed: int = 0,
+    *,
+    batteries: Sequence[Battery] = (),
+) -> Iterator[World]:
     """The world after each step, from the midnight (UTC) before `start` until before `end`."""
-    world = new_world(site, start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0), seed=seed)
-    world.plant.pcs.timeout = 0.0
+    midnight = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    world = new_world(site, midnight, batteries=batteries, seed=seed)
+    for one in world.plant.bess.values():
+        one.pcs.timeout = 0.0
     while world.at + timedelta(seconds=step) < end:
-        world.plant.pcs.p_set = _steer(world)
+        for battery in world.batteries:
+            world.plant.bess[battery.pcs].pcs.p_set = _steer(world, battery)
         world.step(step)
         yield world
 
 
-def _steer(world: World) -> float:
-    """PV surplus into the battery, high load out of it, and half full in the morning."""
-    site, plant = world.site, world.plant
-    idle, soc = plant.load - plant.sun_power, plant.battery.soc
+def _steer(world: World, battery: Battery) -> float:
+    """PV surplus into the battery, high load out of it, and half full in the morning; each does its share."""
+    site, plant, one = world.site, world.plant, world.plant.bess[battery.pcs]
+    rated, soc = one.pcs.rated, one.battery.soc
+    share = rated / sum(each.pcs.rated for each in plant.bess.values())
+    idle = plant.load - plant.sun_power
     shave = SHAVE * site.grid.import_limit
     if idle < 0:
-        return max(idle, -plant.pcs.rated) if soc < site.battery.soc_max else 0.0
+        return max(idle * share, -rated) if soc < battery.soc_max else 0.0
     if idle > shave:
-        return min(idle - shave, plant.pcs.rated) if soc > site.battery.soc_min else 0.0
+        return min((idle - shave) * share, rated) if soc > battery.soc_min else 0.0
     night = world.at.astimezone(site.zone).hour in NIGHT
     if night and soc < 60:
-        return -0.2 * plant.pcs.rated
+        return -0.2 * rated
     evening = world.at.astimezone(site.zone).hour >= 17
-    return min(idle, 0.5 * plant.pcs.rated) if evening and soc > 40 else 0.0
+    return min(idle * share, 0.5 * rated) if evening and soc > 40 else 0.0
 
 
 def _epoch(site: Site, device: str) -> str:

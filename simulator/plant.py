@@ -1,12 +1,19 @@
-"""The whole site: load, PV, battery and the grid that makes up the difference. No clock: a step gets its length."""
+"""The whole site: load, PV, batteries and the grid that makes up the difference. No clock: a step gets its length."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schemas.site import Battery as SiteBattery
 from schemas.site import Site
 from schemas.units import Kind
 from simulator.battery import Battery
-from simulator.pcs import Order, Pcs
+from simulator.bess import Bess
+from simulator.contactor import Contactor
+from simulator.pcs import Pcs
+from simulator.states import INSTANT, Order, State, Times
+
+OVERLOAD = 0.02
+"""Of the rated power: an island that lacks more than that goes dark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +32,28 @@ class Pv:
 
     rated: float
     apparent: float
+    observe: float = 0.0
+    """Seconds the grid must be there before it feeds again."""
     limit_pct: float = 100.0
     limited: bool = False
     available: float = 0.0
     p: float = 0.0
     energy: float = 0.0
     """Wh produced since the beginning."""
+    waits: float = 0.0
+    """Seconds until it feeds."""
 
     @property
     def curtailed(self) -> bool:
         return self.p < self.available
 
-    def step(self, sun: float, dt: float) -> None:
+    def step(self, sun: float, dt: float, *, lit: bool = True) -> None:
         self.available = self.rated * sun
-        self.p = min(self.available, self.rated * self.limit_pct / 100) if self.limited else self.available
+        self.waits = max(0.0, self.waits - dt) if lit else self.observe
+        if not lit or self.waits:
+            self.p = 0.0
+        else:
+            self.p = min(self.available, self.rated * self.limit_pct / 100) if self.limited else self.available
         self.energy += self.p * dt / 3600
 
 
@@ -46,57 +61,106 @@ class Pv:
 class Plant:
     """Powers in W, positive out of the device into the site; energies in Wh since the beginning."""
 
-    battery: Battery
-    pcs: Pcs
+    bess: dict[str, Bess]
+    """Battery systems by the names of their PCS; any number."""
     pv: dict[str, Pv] = field(default_factory=dict)
-    connected: bool = True
-    """The battery's contactor is closed."""
-    timeout: float = 0.0
-    """Seconds without a request until the BMS opens it; 0 never."""
-    unheard: float = 0.0
+    grid_lost: bool = False
+    """The line to the site is dead: what is left is an island, or dark."""
     load: float = 0.0
     e_load: float = 0.0
     e_import: float = 0.0
     e_export: float = 0.0
+    _was_lost: bool = False
+
+    @property
+    def first(self) -> Bess:
+        return next(iter(self.bess.values()))
+
+    @property
+    def battery(self) -> Battery:
+        """Of the first battery system, as the three below."""
+        return self.first.battery
+
+    @property
+    def pcs(self) -> Pcs:
+        return self.first.pcs
+
+    @property
+    def connected(self) -> bool:
+        """Its contactor conducts."""
+        return self.first.contactor.closed
 
     @property
     def sun_power(self) -> float:
         return sum(pv.p for pv in self.pv.values())
 
     @property
+    def battery_power(self) -> float:
+        return sum(one.pcs.p for one in self.bess.values())
+
+    @property
     def grid(self) -> float:
-        return self.load - self.sun_power - self.pcs.p
+        return 0.0 if self.grid_lost else self.load - self.sun_power - self.battery_power
+
+    @property
+    def lit(self) -> bool:
+        """There is a voltage on the site: the grid's, or that of a PCS that makes its own."""
+        return not self.grid_lost or bool(self._forming())
 
     def step(self, dt: float, around: Surroundings) -> None:
         """Lives on for `dt` seconds; 0 shows at once what a new setpoint does."""
-        self.load = around.load
-        self.unheard += dt
-        if self.timeout and self.unheard > self.timeout:
-            self.connected = False
+        lit = self.lit and (self.grid_lost is self._was_lost or not self.grid_lost)
+        self._was_lost = self.grid_lost
         for pv in self.pv.values():
-            pv.step(around.sun, dt)
-        if not self.connected:
-            self.pcs.order(Order.STOP)  # no DC, no inverter
-        wanted = self.pcs.wanted(dt)
-        self.pcs.carry(self.battery.step(self.pcs.dc_of(wanted), dt), wanted)
-        hours = dt / 3600
+            pv.step(around.sun, dt, lit=lit)
+        if self.grid_lost:
+            self._island(dt, around.load, lit=lit)
+        else:
+            self.load = around.load
+            for one in self.bess.values():
+                one.step(dt)
+        hours, grid = dt / 3600, self.grid
         self.e_load += self.load * hours
-        self.e_import += max(0.0, self.grid) * hours
-        self.e_export += max(0.0, -self.grid) * hours
+        self.e_import += max(0.0, grid) * hours
+        self.e_export += max(0.0, -grid) * hours
+
+    def _forming(self) -> list[Bess]:
+        return [one for one in self.bess.values() if one.pcs.forming and one.pcs.state is State.RUNNING]
+
+    def _island(self, dt: float, load: float, *, lit: bool) -> None:
+        """Those that form the grid carry what the others leave; `lit` is false in the moment the grid goes."""
+        forming = self._forming()
+        for one in self.bess.values():
+            if one not in forming:
+                one.step(dt, lit=lit)
+        need = load if forming else 0.0
+        need -= self.sun_power + sum(one.pcs.p for one in self.bess.values() if one not in forming)
+        rated = sum(one.pcs.rated for one in forming)
+        for one in forming:
+            one.step(dt, balance=need * one.pcs.rated / rated)
+        short = need - sum(one.pcs.p for one in forming)
+        if forming and abs(short) > OVERLOAD * rated:
+            for one in forming:
+                one.pcs.order(Order.TRIP, "overload")
+        # what was carried was used, to the last Wh, also in the moment it all breaks down
+        self.load = self.sun_power + self.battery_power
 
     def remember(self) -> dict[str, float]:
         """What must outlive the process: devices do not forget their counters at a restart."""
         kept = {name: getattr(self, name) for name in _KEPT_SITE}
-        kept |= {f"battery.{name}": getattr(self.battery, name) for name in _KEPT_BATTERY}
+        for pcs, one in self.bess.items():
+            kept |= {f"battery.{pcs}.{name}": getattr(one.battery, name) for name in _KEPT_BATTERY}
         return kept | {f"pv.{name}": pv.energy for name, pv in self.pv.items()}
 
     def recall(self, kept: Mapping[str, float]) -> None:
         """Goes on where `remember` stopped."""
         for name in _KEPT_SITE:
             setattr(self, name, kept.get(name, getattr(self, name)))
-        for name in _KEPT_BATTERY:
-            setattr(self.battery, name, kept.get(f"battery.{name}", getattr(self.battery, name)))
-        self.battery.stored = min(self.battery.energy, max(0.0, self.battery.stored))
+        for pcs, one in self.bess.items():
+            for name in _KEPT_BATTERY:  # before there could be several, the key named none
+                before = kept.get(f"battery.{name}", getattr(one.battery, name))
+                setattr(one.battery, name, kept.get(f"battery.{pcs}.{name}", before))
+            one.battery.stored = min(one.battery.energy, max(0.0, one.battery.stored))
         for name, pv in self.pv.items():
             pv.energy = kept.get(f"pv.{name}", pv.energy)
 
@@ -105,15 +169,37 @@ _KEPT_SITE = ("e_load", "e_import", "e_export")
 _KEPT_BATTERY = ("stored", "temperature", "charged", "discharged", "lost")
 
 
-def build(site: Site, *, soc: float = 50.0, ramp: float | None = None) -> Plant:
-    """The plant a site file describes."""
-    device = site.named(site.battery.pcs)
-    rated = device.rated_power or 0.0
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """In what state a battery is found."""
+
+    soc: float = 50.0
+    """%."""
+    soh: float = 100.0
+    """% of the energy in the site file."""
+
+
+def build(
+    site: Site,
+    batteries: Sequence[SiteBattery],
+    conditions: Mapping[str, Condition],
+    *,
+    ramp: float | None = None,
+    times: Times = INSTANT,
+) -> Plant:
+    """The plant a site file describes, with these batteries, each in its condition (by the name of its PCS)."""
     return Plant(
-        Battery(site.battery.energy, rated, site.battery.energy * soc / 100),
-        Pcs(rated, device.rated_apparent_power or rated, ramp),
+        {one.pcs: _bess(site, one, conditions.get(one.pcs, Condition()), ramp, times) for one in batteries},
         {
-            pv.name: Pv(pv.rated_power or 0.0, pv.rated_apparent_power or pv.rated_power or 0.0)
+            pv.name: Pv(pv.rated_power or 0.0, pv.rated_apparent_power or pv.rated_power or 0.0, times.observe)
             for pv in site.of_kind(Kind.PV)
         },
     )
+
+
+def _bess(site: Site, one: SiteBattery, found: Condition, ramp: float | None, times: Times) -> Bess:
+    device = site.named(one.pcs)
+    rated, energy = device.rated_power or 0.0, one.energy * found.soh / 100
+    battery = Battery(energy, rated, energy * found.soc / 100, soh=found.soh)
+    pcs = Pcs(rated, device.rated_apparent_power or rated, ramp, times)
+    return Bess(battery, pcs, Contactor(times))

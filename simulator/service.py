@@ -3,22 +3,27 @@
 import asyncio
 import json
 import logging
-import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Self
 
+from schemas.site import Battery, Site
 from schemas.site import Device as SiteDevice
-from schemas.site import Site
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from simulator.device import Device, Endpoint, Written
 from simulator.faults import Faults
 from simulator.past import lived
-from simulator.roles import cast, image_of
+from simulator.plant import Condition
+from simulator.roles.cast import cast, image_of
+from simulator.sensors import Sensors
+from simulator.states import INSTANT, Times
+from simulator.wire import Wire
 from simulator.world import World, new_world
 
 TICK = 0.1
@@ -33,7 +38,12 @@ class SimulatedSite:
     """Every device of a site file, answering at its address. `async with` runs it, `serve` runs it for ever.
 
     `faults` may be switched while it runs. `past` lives through that time first, `memory` keeps counters and SoC over a
-    restart. With `free_ports` each address of the site gets a free port: see `site`.
+    restart. With `free_ports` each address of the site gets a free port: see `site`. Without `sockets` nothing
+    listens, and `wire` leads to the devices: all of it then lives on the time of the event loop, which may be virtual.
+
+    As it stands its devices are ideal: they measure exactly and start at once. `noisy` blurs all that is measured,
+    `times` says how long things take. `batteries` in place of that of the site file, any number, and `conditions` of
+    them (by the names of their PCS) in place of `soc`.
     """
 
     def __init__(
@@ -43,20 +53,32 @@ class SimulatedSite:
         seed: int = 0,
         *,
         soc: float = 50.0,
+        batteries: Sequence[Battery] = (),
+        conditions: Mapping[str, Condition] | None = None,
         ramp: float | None = None,
+        times: Times = INSTANT,
+        noisy: bool = False,
         start: datetime | None = None,
         past: timedelta = timedelta(),
         memory: Path | None = None,
         free_ports: bool = False,
+        sockets: bool = True,
     ) -> None:
-        self.site, self._free_ports = site, free_ports
+        self.site, self._free_ports, self._sockets = site, free_ports, sockets
         self._memory = memory
-        self._begin, self._clock = start or utc_now(), time.monotonic
-        self._zero = self._clock()
-        self.world = _first_world(site, self._begin, past, seed=seed, soc=soc, ramp=ramp)
+        self._begin, self._zero, self._now_is_now = start or utc_now(), 0.0, start is None
+        self._clock: Callable[[], float] = lambda: self._zero
+        batteries = batteries or [site.battery]
+        found = {one.pcs: Condition(soc) for one in batteries} | dict(conditions or {})
+        self.world = new_world(
+            site, self._begin, batteries=batteries, conditions=found, ramp=ramp, times=times, seed=seed
+        )
+        if past:
+            _live(self.world, past)
         self.faults.set(faults)
         self.written: deque[Written] = deque(maxlen=100_000)
-        self.devices = self._devices()
+        self.devices = self._devices(noisy=noisy)
+        self._wires: dict[str, Wire] = {}
         self._running = AsyncExitStack()
         if memory and memory.is_file():
             self._recall(memory)
@@ -66,12 +88,22 @@ class SimulatedSite:
         return self.world.faults
 
     def now(self) -> datetime:
-        """The site's time: it never jumps, whatever is done to the wall clock."""
+        """The site's time: it goes with the event loop once it runs, whatever is done to the wall clock."""
         return self._begin + timedelta(seconds=self._clock() - self._zero)
 
+    def wire(self, address: str) -> Wire:
+        """The line to the devices of one address of the site file, without sockets; the same one for all of them."""
+        if address not in self._wires:
+            units = {device.unit: self.devices[device.name] for device in self.site.device if device.address == address}
+            self._wires[address] = Wire(units, rtu=not address.startswith("tcp://"))
+        return self._wires[address]
+
     async def __aenter__(self) -> Self:
+        began = utc_now() if self._now_is_now else self.now()
+        self._clock = asyncio.get_running_loop().time
+        self._begin, self._zero = began, self._clock()
         async with AsyncExitStack() as opening:
-            for endpoint, members in self._endpoints():
+            for endpoint, members in self._endpoints() if self._sockets else ():
                 await opening.enter_async_context(endpoint)
                 self._moved(members, endpoint.port)
             self._ticking = asyncio.create_task(self._ticks(), name="simulator:ticks")
@@ -90,12 +122,21 @@ class SimulatedSite:
                 log.info("%s answers at %s, unit %d", device.name, device.address, device.unit)
             await self._ticking
 
-    def _devices(self) -> dict[str, Device]:
-        roles = cast(self.world, self.now)
-        return {
-            device.name: Device(device.name, image_of(self.site, device), roles[device.name], self.faults, self.written)
-            for device in self.site.device
-        }
+    def _devices(self, *, noisy: bool) -> dict[str, Device]:
+        images = {device.name: image_of(self.site, device) for device in self.site.device}
+        roles = cast(self.world, self.now, images)
+        made = {}
+        for name, role in roles.items():
+            senses = Sensors(
+                role.profile,
+                most_power(self.site, name),
+                partial(self.faults.of, name),
+                Random(f"{self.world.seed} {name}"),
+                noisy=noisy,
+                used_up=partial(_used_up, self.faults, name),
+            )
+            made[name] = Device(name, images[name], role, self.faults, self.written, senses)
+        return made
 
     def _endpoints(self) -> list[tuple[Endpoint, list[SiteDevice]]]:
         shared: dict[str, list[SiteDevice]] = {}
@@ -147,14 +188,22 @@ class SimulatedSite:
         self.world.plant.recall(kept)
 
 
-def _first_world(site: Site, begin: datetime, past: timedelta, *, seed: int, soc: float, ramp: float | None) -> World:
-    world = new_world(site, begin, soc=soc, ramp=ramp, seed=seed)
+def _live(world: World, past: timedelta) -> None:
+    """The world is what it is after that time."""
     older = world
-    if past:
-        for older in lived(site, begin - past, begin, seed=seed):  # noqa: B007  # only where it ends matters
-            pass
+    for older in lived(world.site, world.at - past, world.at, seed=world.seed, batteries=world.batteries):  # noqa: B007  # only where it ends matters
+        pass
     world.plant.recall(older.plant.remember())
-    return world
+
+
+def _used_up(faults: Faults, device: str, fault: str) -> None:
+    faults.off(f"{device}:{fault}")
+
+
+def most_power(site: Site, device: str) -> float:
+    """W that a device's powers are measured in the range of."""
+    grid = max(site.grid.import_limit, site.grid.export_limit)
+    return grid if device == site.grid.meter else site.named(device).rated_power or 0.0
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from math import sin
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -34,12 +34,12 @@ class Recording:
         samples = self.columns[column]
         return samples[min(len(samples) - 1, int(self._position(local)))]
 
-    def smooth(self, column: int, local: datetime) -> float:
-        """On the straight line between the middles of two steps, so that it never stands still."""
-        samples = self.columns[column]
-        place = max(0.0, min(len(samples) - 1.0, self._position(local) - 0.5))
-        left = min(int(place), len(samples) - 2)
-        return samples[left] + (samples[left + 1] - samples[left]) * (place - left)
+    def smooth(self, local: datetime) -> list[float]:
+        """Every column on the straight line between the middles of two steps, so that it never stands still."""
+        samples = len(self.columns[0])
+        place = max(0.0, min(samples - 1.0, self._position(local) - 0.5))
+        left = min(int(place), samples - 2)
+        return [column[left] + (column[left + 1] - column[left]) * (place - left) for column in self.columns]
 
     def _position(self, local: datetime) -> float:
         day = alike(local.date(), self.year)
@@ -47,6 +47,7 @@ class Recording:
         return max(0.0, (wall.timestamp() - self.start) / self.step)
 
 
+@lru_cache(maxsize=100)
 def alike(day: date, year: int) -> date:
     """The day of `year` with the same weekday that is nearest to the same date."""
     day_of_month = min(day.day, 28) if day.month == 2 else day.day
@@ -71,9 +72,9 @@ def recording(name: str) -> Recording:
 
 def surroundings(at: datetime, zone: ZoneInfo, seed: int = 0) -> Surroundings:
     """Load in W and the sun's share at a moment, with the flicker a quarter hour's mean has lost."""
-    local, series = at.astimezone(zone), recording("commercial_site_2016")
-    load = 1000 * series.smooth(0, local) * (1 + 0.01 * _flicker(at.timestamp(), seed))
-    sun = series.smooth(1, local) / PV_PEAK * (1 + 0.015 * _flicker(at.timestamp(), seed + 1))
+    usual, sunshine, *_ = recording("commercial_site_2016").smooth(at.astimezone(zone))
+    load = 1000 * usual * (1 + 0.01 * _flicker(at.timestamp(), seed))
+    sun = sunshine / PV_PEAK * (1 + 0.015 * _flicker(at.timestamp(), seed + 1))
     return Surroundings(load, max(0.0, min(1.0, sun)))
 
 

@@ -1,23 +1,39 @@
 """A site with its surroundings, its faults and its time. Pure: the clock is an argument."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import sin
+from typing import Protocol
 
-from schemas.site import Site
+from schemas.site import Battery as SiteBattery
+from schemas.site import Device, Site
+from simulator.bess import Bess
 from simulator.faults import Faults, known
-from simulator.pcs import Order
-from simulator.plant import Plant, build
+from simulator.plant import Condition, Plant, build
+from simulator.recent import Recent
+from simulator.states import INSTANT, Times
 from simulator.weather_load import surroundings
 
 LONGEST = 10.0
 """Seconds of one step of the physics at most."""
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 """Since then the counters have been running: a meter's 32-bit float soon loses its Wh."""
-FOREIGN = 5000.0
-"""W that somebody else wants of the battery."""
 MEAN_IMPORT, MEAN_EXPORT, MEAN_BATTERY = 85_000.0, 3_000.0, 4_000.0
 """W they ran with, so that a counter never begins at 0."""
+PF_LOAD = 0.25
+"""var per W: the reactive power of the load."""
+ISLAND = 50.0, (230.0, 230.0, 230.0)
+"""Hz and V that a PCS makes."""
+
+
+class Sufferer(Protocol):
+    """Who suffers from the faults of a device."""
+
+    device: Device
+
+    def suffer(self, on: Mapping[str, float]) -> None:
+        """These are on, each with its size."""
 
 
 @dataclass
@@ -25,14 +41,19 @@ class World:
     """`advance` before you look."""
 
     site: Site
+    batteries: Sequence[SiteBattery]
     at: datetime
     plant: Plant
     faults: Faults
     seed: int = 0
+    roles: Sequence[Sufferer] = ()
+    recent: Recent = field(default_factory=Recent)
+    _suffered: int = 0
 
     def advance(self, now: datetime) -> None:
         """Lives on until `now`; at the same instant it shows what a new setpoint does."""
-        self._suffer()
+        if self.faults.active or self._suffered != self.faults.changes:
+            self._suffer()
         while (left := (now - self.at).total_seconds()) > LONGEST:
             self.step(LONGEST if left < 600 * LONGEST else left / 600)
         self.step(max(0.0, left))
@@ -41,41 +62,65 @@ class World:
         """One step of the physics, however long."""
         around = surroundings(self.at, self.site.zone, self.seed)
         self.plant.step(dt, around)
-        self.at = datetime.fromtimestamp(self.at.timestamp() + dt, UTC)
+        at = self.at.timestamp() + dt
+        self.at = datetime.fromtimestamp(at, UTC)
+        self.recent.step(at, dt, self.plant.grid, self.reactive)
 
     def _suffer(self) -> None:
-        pcs, bms, plant = self.site.battery.pcs, self.site.battery.bms, self.plant
-        plant.pcs.deaf = self.faults.has(pcs, "ignores_setpoint")
-        plant.battery.extra_kelvin = 35.0 * self.faults.has(bms, "hot")
-        plant.battery.extra_volts = 0.4 * self.faults.has(bms, "cell_high")
-        if self.faults.has(pcs, "foreign_write"):
-            plant.pcs.p_set = FOREIGN
-        if self.faults.has(pcs, "forgets"):
-            plant.pcs.p_set = plant.pcs.q_set = 0.0
-            self.faults.off(f"{pcs}:forgets")
-        if self.faults.has(pcs, "trip"):
-            plant.pcs.order(Order.TRIP)
+        self.plant.grid_lost = "grid_lost" in self.faults.of(self.site.grid.meter)
+        for one in self.roles:
+            one.suffer(self.faults.of(one.device.name))
+        self._suffered = self.faults.changes
+
+    def of_bms(self, bms: str) -> Bess:
+        """The battery system of a BMS."""
+        return self.plant.bess[next(one.pcs for one in self.batteries if one.bms == bms)]
+
+    @property
+    def reactive(self) -> float:
+        """var at the grid connection."""
+        if self.plant.grid_lost:
+            return 0.0
+        return PF_LOAD * self.plant.load - sum(one.pcs.q for one in self.plant.bess.values())
 
     @property
     def frequency(self) -> float:
-        """Hz; the grid breathes."""
+        """Hz on the site, while there is a voltage; the grid breathes."""
+        if self.plant.grid_lost:
+            return ISLAND[0]
         seconds = self.at.timestamp()
         return 50 + 0.012 * sin(seconds / 11) + 0.008 * sin(seconds / 47)
 
     @property
     def voltages(self) -> tuple[float, float, float]:
-        """V, each phase to neutral: it sinks a little with the import."""
+        """V on the site, each phase to neutral: it sinks a little with the import."""
+        if self.plant.grid_lost:
+            return ISLAND[1]
         seconds = self.at.timestamp()
         mean = 231 + 0.8 * sin(seconds / 61) - 5e-6 * self.plant.grid
         return mean + 0.4, mean, mean - 0.5
 
 
-def new_world(site: Site, at: datetime, *, soc: float = 50.0, ramp: float | None = None, seed: int = 0) -> World:
-    """A world that begins at `at`, with counters that look as if it had been there since `BORN`."""
-    plant = build(site, soc=soc, ramp=ramp)
+def new_world(
+    site: Site,
+    at: datetime,
+    *,
+    batteries: Sequence[SiteBattery] = (),
+    conditions: Mapping[str, Condition] | None = None,
+    ramp: float | None = None,
+    times: Times = INSTANT,
+    seed: int = 0,
+) -> World:
+    """A world that begins at `at`, with counters that look as if it had been there since `BORN`.
+
+    `batteries`: those of the site file, when none are given. `conditions` of them by the names of their PCS.
+    """
+    batteries = batteries or [site.battery]
+    plant = build(site, batteries, conditions or {}, ramp=ramp, times=times)
     hours = max(0.0, (at - BORN).total_seconds() / 3600)
     plant.e_import, plant.e_export = MEAN_IMPORT * hours, MEAN_EXPORT * hours
-    plant.battery.charged, plant.battery.discharged = MEAN_BATTERY * hours, 0.97 * MEAN_BATTERY * hours
+    for one in plant.bess.values():
+        one.battery.charged, one.battery.discharged = MEAN_BATTERY * hours, 0.97 * MEAN_BATTERY * hours
     for pv in plant.pv.values():
         pv.energy = 0.12 * pv.rated * hours
-    return World(site, at, plant, Faults(known(site)), seed)
+    return World(site, batteries, at, plant, Faults(known(site)), seed)

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.pcs import NEXT, Order, Pcs, State
+from simulator.pcs import Pcs
+from simulator.states import NEXT, Order, State
 
 RATED = 100_000.0
 
 
 def carried(pcs: Pcs, dt: float = 0.0) -> float:
+    pcs.live(dt, 770.0, lit=True)
     wanted = pcs.wanted(dt)
     pcs.carry(pcs.dc_of(wanted), wanted)
     return pcs.p
@@ -33,6 +35,7 @@ def test_a_fault_ends_only_with_a_reset() -> None:
         assert pcs.state is State.FAULT
     pcs.order(Order.RESET)
     pcs.order(Order.START)
+    carried(pcs)
     assert pcs.state is State.RUNNING
     assert pcs.p_set == 0  # no jump to a setpoint from before the fault
 

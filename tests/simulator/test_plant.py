@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.battery import Battery
+from simulator.bess import Bess
 from simulator.pcs import Pcs
 from simulator.plant import Plant, Pv, Surroundings
 
@@ -15,7 +16,7 @@ STEPS = st.lists(
 
 def plant(soc: float = 50.0) -> Plant:
     battery = Battery(200_000, 100_000, 2000 * soc)
-    return Plant(battery, Pcs(100_000, 100_000, timeout=0), {"pv": Pv(150_000, 150_000)})
+    return Plant({"pcs": Bess(battery, Pcs(100_000, 100_000, timeout=0))}, {"pv": Pv(150_000, 150_000)})
 
 
 @given(STEPS, st.floats(0, 100))

@@ -135,10 +135,9 @@ async def test_faults_of_the_line_and_the_way_back(simulated: SimulatedSite) -> 
         assert (await bms.read_holding_registers(5127)).registers == [500]
 
 
-async def test_a_slow_answer_is_late_and_right(simulated: SimulatedSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.device.SLOW", 0.3)
+async def test_a_slow_answer_is_late_and_right(simulated: SimulatedSite) -> None:
     async with asking(simulated, "bms", patience=0.1) as bms:
-        simulated.faults.on("bms:slow")
+        simulated.faults.on("bms:slow", 0.3)
         with pytest.raises(ModbusIOException):
             await bms.read_holding_registers(5127)
         simulated.faults.off("bms:slow")
@@ -301,4 +300,4 @@ async def test_the_memory_is_written_while_it_runs(site: Site, tmp_path: Path) -
     memory = tmp_path / "memory.json"
     async with SimulatedSite(site, memory=memory, free_ports=True):
         await asyncio.sleep(1.4)
-        assert json.loads(memory.read_text(encoding="utf-8"))["battery.stored"] == pytest.approx(100_000, rel=0.01)
+        assert json.loads(memory.read_text(encoding="utf-8"))["battery.pcs.stored"] == pytest.approx(100_000, rel=0.01)

@@ -34,4 +34,4 @@ async def test_a_soltaro_rack_opens_when_its_bridge_dies(tmp_path: Path) -> None
         await asyncio.gather(running, return_exceptions=True)
         await asyncio.sleep(SECONDS + 1)
         assert not plant.connected
-        assert plant.pcs.state.value == "off", "an inverter without DC stops"
+        assert (plant.pcs.state.value, plant.pcs.why) == ("fault", "dc_under_voltage"), "an inverter without DC trips"

@@ -1,0 +1,46 @@
+"""Which role each device of a site plays."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from schemas.site import Device, Site
+from schemas.troubles import Trouble
+from schemas.units import Kind
+from simulator.image import Image
+from simulator.roles.bms import BmsRole
+from simulator.roles.meter import MeterRole
+from simulator.roles.pcs import PcsRole
+from simulator.roles.pv import PvRole
+from simulator.roles.role import Role
+from simulator.world import World
+
+ROLES: dict[Kind, type[Role]] = {Kind.PCS: PcsRole, Kind.BMS: BmsRole, Kind.METER: MeterRole, Kind.PV: PvRole}
+
+
+def cast(world: World, now: Callable[[], datetime], images: Mapping[str, Image] | None = None) -> dict[str, Role]:
+    """The role of every device of the site, behind its registers. Raises Trouble for one that has none."""
+    site, roles = world.site, {}
+    for device in site.device:
+        profile = site.profiles[device.name]
+        _check(world, device, profile.kind)
+        image = (images or {}).get(device.name) or image_of(site, device)
+        roles[device.name] = ROLES[profile.kind](world, device, profile, now, image)
+    world.roles = list(roles.values())
+    return roles
+
+
+def image_of(site: Site, device: Device) -> Image:
+    """The registers of a device of the site."""
+    rated = device.rated_power or 0.0
+    apparent = device.rated_apparent_power or rated
+    return Image(site.profiles[device.name], rated=rated, apparent=apparent, unit=device.unit)
+
+
+def _check(world: World, device: Device, kind: Kind) -> None:
+    if kind not in ROLES:
+        raise Trouble(f"device {device.name!r}: a {kind} cannot be simulated, only {', '.join(ROLES)}")
+    mine = {Kind.PCS: [one.pcs for one in world.batteries], Kind.BMS: [one.bms for one in world.batteries]}.get(kind)
+    if mine is not None and device.name not in mine:
+        raise Trouble(
+            f"device {device.name!r} belongs to no battery of the site file, whose {kind} is {', '.join(mine)}"
+        )

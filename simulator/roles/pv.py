@@ -1,0 +1,44 @@
+"""A PV inverter."""
+
+from schemas.messages import Value
+from simulator.image import Wish
+from simulator.plant import Pv
+from simulator.roles.role import Role
+
+
+class PvRole(Role):
+    """It can be curtailed."""
+
+    @property
+    def plant(self) -> Pv:
+        return self.world.plant.pv[self.device.name]
+
+    def shown(self) -> dict[str, Value]:
+        pv, alive = self.plant, self.world.plant.lit
+        at_night = pv.available < 0.001 * pv.rated
+        state = "sleeping" if at_night else "throttled" if pv.curtailed else "running"
+        return {
+            "maker": "joulebus",
+            **super().shown(),
+            **self.phases(pv.p, 0.0, alive=alive),
+            **self.flags(() if alive else ("grid_disconnect", "ac_under_volt", "ac_disconnect")),
+            **self.named("state", *((state,) if alive and not pv.waits else ("starting" if alive else "off",))),
+            "dc_p": pv.p / 0.98,
+            "dc_u": 0.0 if at_night else 650.0,
+            "dc_i": pv.p / 0.98 / 650,
+            "e_inj_total": pv.energy,
+            "t_cab": 24 + 18 * pv.p / pv.rated,
+            "t_heatsink": 25 + 40 * pv.p / pv.rated,
+            "p_max_inj": pv.rated,
+            "s_max": pv.apparent,
+            "p_limit_pct": pv.limit_pct,
+            "p_limit_state": "enabled" if pv.limited else "disabled",
+        }
+
+    def take(self, wish: Wish) -> None:
+        if wish.name != "p_limit_pct":
+            return
+        pv = self.plant
+        pv.limited = "p_limit_pct" in self.enables.on
+        if "p_limit_pct" in self.enables.asked:
+            pv.limit_pct = self.enables.asked["p_limit_pct"]
