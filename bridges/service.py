@@ -105,7 +105,8 @@ class Bridge:
             for one in self.devices
         }
         self.controls: dict[str, Controller] = {}
-        self._said: dict[str, DeviceStatus] = {}
+        self.said: dict[str, DeviceStatus] = {}
+        """What was said last of each device."""
 
     def _controllers(self) -> dict[str, Controller]:
         """Needs the running loop: deadlines are of its clock."""
@@ -173,8 +174,8 @@ class Bridge:
         """A word that is too large for the broker is left out: the readings go on. Raises Refused."""
         try:
             await bus.say(META, one.meta(), site=self.site, device=one.name)
-            if one.name in self._said:
-                await bus.say(DEVICE_STATUS, self._said[one.name], site=self.site, device=one.name)
+            if one.name in self.said:
+                await bus.say(DEVICE_STATUS, self.said[one.name], site=self.site, device=one.name)
         except ValueError as wrong:
             self.part.log.warning("not said: %s", wrong)
 
@@ -264,7 +265,7 @@ class Bridge:
     def _tell(self, one: Polled, state: DeviceState, troubles: list[tuple[Cause, str]]) -> None:
         """Say a device's state when it changes, and when samples of another hour were given up."""
         name = one.device.name
-        said, dropped = self._said.get(name), self.outgoing.dropped(name)
+        said, dropped = self.said.get(name), self.outgoing.dropped(name)
         reason = "; ".join(words for _, words in troubles)
         causes = list(dict.fromkeys(cause.value for cause, _ in troubles))
         if said is not None and (said.state, said.reason, said.causes, said.dropped) == (
@@ -278,7 +279,7 @@ class Bridge:
             log = self.part.log.info if state is DeviceState.ONLINE else self.part.log.warning
             log("%s is %s%s", name, state.value, f": {reason}" if reason else "")
         status = DeviceStatus(at=utc_now(), state=state, causes=causes, reason=reason, dropped=dropped)
-        self._said[name] = status
+        self.said[name] = status
         self._say(DEVICE_STATUS, status, name)
 
     def _say(self, topic: Topic[M], message: M, device: str) -> None:
