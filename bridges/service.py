@@ -125,7 +125,7 @@ class Bridge:
                 counts=self.part.counts,
                 key=self.part.settings.command_key,
                 log=self.write_log,
-                memory=Memory(self.part.settings.state / f"limit-{self.site}-{one.name}.json"),
+                memory=Memory(self.part.settings.state / f"control-{self.site}-{one.name}.json"),
             )
         return found
 

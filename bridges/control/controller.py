@@ -63,7 +63,7 @@ class Controller:
     """Commands must be signed with it."""
     log: WriteLog | None = None
     memory: Memory | None = None
-    """Keeps the network operator's limits beyond a restart."""
+    """Keeps beyond a restart what the network operator said, and which points stand away from their fallback."""
     wall: Callable[[], datetime] = field(default_factory=lambda: utc_now)
     life: Life = Life.UNKNOWN
     queue: deque[Arrival] = field(default_factory=deque)
@@ -76,8 +76,10 @@ class Controller:
         self.writer.recall(now)
         self.watchdog = WatchdogCare(self.device.watchdog if self.device.writable else None)
         self.grid_limit = GridLimit(self.site.grid.dso_limit, self.site.grid.dso_hold)
-        if self.memory is not None:
-            self.grid_limit.recall(self.memory.recall(), now)
+        kept = {} if self.memory is None else self.memory.recall()
+        self.grid_limit.recall(kept.get("limits") or {}, now)
+        self._away: set[str] = set(kept.get("away") or ())
+        """Points that a bridge has told something else than their fallback: they must be brought back to it."""
         self.proof = Proof(self.device, self.writer, self.pending)
         self.grace = now + COMMAND_TTL
         """A bridge that starts gives the sender one ttl."""
@@ -204,8 +206,7 @@ class Controller:
         match kind_of(command):
             case "limit":
                 self.grid_limit.hear(command.authority, command.values[LIMIT], arrival.deadline)
-                if self.memory is not None:
-                    self.memory.keep(self.grid_limit.kept())
+                self._keep()
                 self._fresh.add(LIMIT)
             case "values":
                 self._turn(Turn.COMMAND)
@@ -239,7 +240,7 @@ class Controller:
 
     def _expire(self) -> None:
         now = self._now()
-        safe = fallback(self.device.commands, self._site_fallback)
+        safe = self._fallback()
         words = ", ".join(f"{point} to {value:g}" for point, value in safe.items()) or "it is left as it is"
         ran_out = self.pending.run_out(now, words)
         if ran_out or (now >= self.grace and "values" not in self.pending.open):
@@ -296,6 +297,7 @@ class Controller:
                 self._fresh.discard(point)
             if results[point].put is Put.WRITTEN:
                 self._glances.extend(GLANCES[len(self._glances) :])
+                self._note_away(point, value)
                 if point == "p_set" and self.battery is not None:
                     self.battery.told(self._now(), value)
         self._note_failures(results)
@@ -304,7 +306,7 @@ class Controller:
     def _targets(self) -> Targets:
         fallen = self.life is Life.FALLBACK
         values = self.pending.open.get("values")
-        wanted = fallback(self.device.commands, self._site_fallback) if fallen else {}
+        wanted = self._fallback() if fallen else {}
         if values is not None:
             wanted |= values.command.values
         if self.battery is not None and self.battery.must_rest:
@@ -313,9 +315,24 @@ class Controller:
             wanted.setdefault(LIMIT, 100.0)
         return Targets(wanted, fallen)
 
-    @property
-    def _site_fallback(self) -> float | None:
-        return None if self.battery is None else self.battery.battery.fallback
+    def _fallback(self) -> dict[str, float]:
+        """What is declared safe. A point that no bridge ever moved is left as its installer set it."""
+        power = None if self.battery is None else self.battery.battery.fallback
+        safe = fallback(self.device.commands, power)
+        ours = self._away | ({"p_set"} if self.battery is not None else set())
+        return {point: value for point, value in safe.items() if point in ours}
+
+    def _note_away(self, point: str, value: float) -> None:
+        before = set(self._away)
+        self._away.discard(point)
+        if value != self.device.commands[point].fallback:
+            self._away.add(point)
+        if self._away != before:
+            self._keep()
+
+    def _keep(self) -> None:
+        if self.memory is not None:
+            self.memory.keep({"limits": self.grid_limit.kept(), "away": sorted(self._away)})
 
     def _report(self, kind: Kind, results: dict[str, Result]) -> None:
         """What the writes of this cycle are to the open command."""
@@ -450,7 +467,7 @@ class Controller:
 
     async def _to_fallback(self) -> None:
         ends = self._now() + LEAVING
-        targets = Targets(fallback(self.device.commands, self._site_fallback), fallback=True)
+        targets = Targets(self._fallback(), fallback=True)
         words = ", ".join(f"{point} to {value:g}" for point, value in targets.values.items())
         self.pending.event("values", Event.RAN_OUT, f"the bridge ends in good order; {words}", Cause.STOPPING)
         while True:

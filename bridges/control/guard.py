@@ -54,8 +54,11 @@ class Arrival:
 class Order:
     """The newest word of one source."""
 
-    command: Command
+    at: datetime
     mono: float
+    epoch: str | None = None
+    number: int = 0
+    """The highest of its epoch."""
     retired: deque[str] = field(default_factory=lambda: deque(maxlen=100))
     """Its earlier epochs: none of them comes back."""
 
@@ -76,13 +79,13 @@ class History:
         self.seen[command.id] = None
         while len(self.seen) > REMEMBERED:
             del self.seen[next(iter(self.seen))]
-        last = self.orders.get(command.source)
-        if last is None:
-            self.orders[command.source] = Order(command, arrival.mono)
+        last = self.orders.setdefault(command.source, Order(command.at, arrival.mono))
+        last.at, last.mono = command.at, arrival.mono
+        if command.epoch is None:
             return
-        if last.command.epoch is not None and last.command.epoch != command.epoch:
-            last.retired.append(last.command.epoch)
-        last.command, last.mono = command, arrival.mono
+        if last.epoch is not None and last.epoch != command.epoch:
+            last.retired.append(last.epoch)
+        last.epoch, last.number = command.epoch, command.number or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +163,13 @@ def _seen_before(arrival: Arrival, history: History) -> Refusal | None:
 
 
 def _older(arrival: Arrival, last: Order) -> bool:
-    """By epoch and number where there are any, else by time; and no longer than a command can live: one that is older
-    than that has ended anyway, and a clock that was set back must not shut its owner out."""
-    command, newest = arrival.command, last.command
-    if command.epoch is not None and command.epoch in last.retired:
-        return True
-    if command.epoch is not None and command.epoch == newest.epoch:
-        return (command.number or 0) <= (newest.number or 0)
-    return command.at < newest.at and arrival.mono - last.mono < LONGEST.total_seconds()
+    """By epoch and number where there are any; an epoch that is new began later than all that were heard. By time else,
+    and no longer than a command can live: one that is older than that has ended anyway, and a clock that was set back
+    must not shut its owner out."""
+    command = arrival.command
+    if command.epoch is not None:
+        return command.epoch in last.retired or (command.epoch == last.epoch and (command.number or 0) <= last.number)
+    return command.at < last.at and arrival.mono - last.mono < LONGEST.total_seconds()
 
 
 def _not_understood(command: Command, station: Station) -> Refusal | None:

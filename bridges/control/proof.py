@@ -49,7 +49,8 @@ class Proof:
     @property
     def not_held(self) -> list[str]:
         """Points that were written again and still hold something else."""
-        return [point for point in self.writer.astray if self.writer.budgets[point].tries >= NOT_HELD]
+        budgets = self.writer.budgets.items()
+        return [point for point, one in budgets if one.tries >= NOT_HELD and point not in self.writer.failing]
 
     @property
     def power(self) -> tuple[float, float] | None:

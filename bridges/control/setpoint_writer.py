@@ -64,11 +64,6 @@ class SetpointWriter:
         """What was written last, by point."""
         return {point: one.value for point, one in self.points.items() if one.value is not None}
 
-    @property
-    def astray(self) -> list[str]:
-        """Points that hold something else than they were told."""
-        return [point for point, one in self.points.items() if one.astray]
-
     async def put(self, point: str, value: float, now: float, *, urgent: bool, cyclic: bool) -> Result:
         """Write a value that is worth it. What is `urgent` makes the site safer: no budget holds it up."""
         told, budget = self.points[point], self.budgets[point]

@@ -159,7 +159,8 @@ def field_devices(simulated: SimulatedSite, only: Iterable[str] | None = None) -
             device,
             site.profiles[device.name],
             simulated.wire(device.address),
-            writable=site.mode == "control" and bool(site.profiles[device.name].commands),
+            writable=site.mode == "control"
+            and bool(site.profiles[device.name].commands or site.profiles[device.name].actions),
         )
         for device in site.device
         if only is None or device.name in only
