@@ -27,7 +27,7 @@ faults: .venv/test   ## the single faults of docs/guarantees.md, as long as they
 		--deselect tests/chaos/test_chaos.py::test_chaos $(ARGS)
 
 search: .venv/test   ## look for cases nobody has tried yet, in all that is tested by properties
-	JOULEBUS_CHAOS=full $(V)/pytest -q -n 2 -m hypothesis $(ARGS)
+	JOULEBUS_CHAOS=full $(V)/pytest -q -n 2 -m "hypothesis or search" $(ARGS)
 
 check: .venv/test    ## lint, types, and which room may import which
 	$(V)/ruff format --check .
