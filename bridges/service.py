@@ -14,8 +14,9 @@ import aiomqtt
 from bridges.control.controller import Controller
 from bridges.control.pending_commands import Say
 from bridges.control.write_log import WriteLog
-from bridges.fieldbus.modbus.connection import Connection, Declined, Unreachable
+from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.device import ModbusDevice
+from bridges.fieldbus.modbus.site_lines import modbus_devices
 from bridges.telemetry.latest_values import LatestValues
 from bridges.telemetry.outbox import Outbox
 from bridges.telemetry.publisher import Publisher
@@ -56,16 +57,7 @@ def devices(part: Part, only: list[str] | None = None) -> list[ModbusDevice]:
     battery, grid = part.site.battery, part.site.grid
     if only and battery.pcs in only and not {battery.bms, grid.meter} <= set(only):
         raise Trouble(f"the bridge of {battery.pcs} must also serve {battery.bms} and {grid.meter}: it guards by them")
-    lines: dict[str, Connection] = {}
-    fields = []
-    for device in part.site.device:
-        if only and device.name not in only:
-            continue
-        line = lines.get(device.address) or lines.setdefault(device.address, Connection(device.address))
-        profile = part.site.profiles[device.name]
-        writable = part.site.mode == "control" and bool(profile.commands or profile.actions)
-        fields.append(ModbusDevice(device, profile, line, writable=writable))
-    return fields
+    return modbus_devices(part.site, only or ())
 
 
 @dataclass
@@ -97,6 +89,8 @@ class Bridge:
         }
         self._judges = {one.device.name: Judge(one.profile, _most_power(self.part.site, one)) for one in self.fields}
         self._said: dict[str, DeviceStatus] = {}
+        self._unarmed = {one.name for one in self.fields}
+        """Devices that have been away since their watchdog was set."""
 
     async def read_all(self) -> None:
         """Read every device on its own raster; none waits for another."""
@@ -157,20 +151,25 @@ class Bridge:
             turn = max(turn + 1, int((time.monotonic() - start) / period))
 
     async def _cycle(self, one: ModbusDevice) -> None:
-        known = bool(one.points)
+        known = one.known
         try:
-            values = await one.read()
+            reading = await one.read()
         except (Unreachable, Declined) as wrong:
             one.failures += 1
             one.reason = str(wrong)
             self.part.counts["failed_readings"] += 1
             if one.failures >= 2:
                 one.forget()
+                self._unarmed.add(one.name)
                 self._tell(one, DeviceState.OFFLINE, str(wrong))
             return
         one.failures, one.reason = 0, ""
+        if one.name in self._unarmed:
+            self._unarmed.discard(one.name)
+            await self._arm(one)
         now = time.monotonic()
-        quality = self._judges[one.device.name].judge(values, one.raw, now)
+        quality = self._judges[one.device.name].judge(reading.values, reading.raw, now)
+        values = reading.values
         if one.device.substitute:
             values, quality = stand_in(values, quality, one.device.substitute)
         sample = self.outgoing.put(one.device.name, values, quality)
@@ -181,6 +180,13 @@ class Bridge:
         bad = self._doubt(one.device.name) or bad
         self._tell(one, DeviceState.DEGRADED if bad else DeviceState.ONLINE, bad)
         await self.controls[one.device.name].tick()
+
+    async def _arm(self, one: ModbusDevice) -> None:
+        """A device whose watchdog cannot be set is read all the same."""
+        try:
+            await one.arm()
+        except (Unreachable, Declined) as wrong:
+            self.part.log.warning("the watchdog of %s is not armed: %s", one.device.name, wrong)
 
     def _doubt(self, device: str) -> str:
         """Why a device is not believed, although it answers."""

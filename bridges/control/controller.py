@@ -22,7 +22,7 @@ from bridges.control.read_back import Verdict
 from bridges.control.sequence import STAGES, STOPPED
 from bridges.control.setpoint_writer import SetpointWriter
 from bridges.control.write_log import WriteLog
-from bridges.fieldbus.modbus.connection import Declined, Unreachable
+from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.device import ModbusDevice
 from bridges.telemetry.latest_values import LatestValues
 from runtime.heard import Heard
@@ -125,7 +125,7 @@ class Controller:
         if command.action not in GRID_MODES or "state" not in self.device.profile.points:
             return None
         try:
-            state = (await self.device.look("state")).get("state")
+            state = (await self.device.look("state")).values.get("state")
         except (Unreachable, Declined) as wrong:
             return OutcomeState.FAILED, str(wrong)
         if state in STOPPED:
@@ -201,7 +201,7 @@ class Controller:
         if dog.fed_by == "setpoint":
             await self.setpoints.again()
         else:
-            await self.device.arm_watchdog()
+            await self.device.arm()
         self.counts[f"fed_{self.name}".replace("-", "_")] += 1
 
     async def _check_sign(self, now: float) -> None:
@@ -255,7 +255,8 @@ class Controller:
                 async with self._turn:
                     await self._go_on()
                 began = time.monotonic()
-                seen = await self.device.look("p", "q", "ac_p", "state", "p_limit_state", *self.setpoints.names)
+                names = ("p", "q", "ac_p", "state", "p_limit_state", *self.setpoints.names)
+                seen = (await self.device.look(*names)).values
             except (Unreachable, Declined):
                 return
             self.steering.note_power(seen, began)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bridges.control.guard import AFTER
 from bridges.control.verification import doubt
-from bridges.fieldbus.modbus.connection import Declined, Unreachable
+from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.device import ModbusDevice
 from schemas.messages import Command, Limited, Outcome, OutcomeState, Value
 from schemas.units import utc_now
@@ -84,7 +84,7 @@ class PendingCommands:
         speaks = point in self.device.profile.points
         if speaks and point not in seen:
             try:
-                seen = await self.device.look(point)
+                seen = (await self.device.look(point)).values
             except (Unreachable, Declined):
                 return
         says = str(seen.get(point, ""))

@@ -115,8 +115,7 @@ class SetpointWriter:
             await self._write(point, value, anew=True)
 
     async def _write(self, point: str, value: float, *, anew: bool = False) -> int:
-        name, factor = self._registers[point]
-        return await self.device.write(name, value * factor, anew=anew)
+        return (await self.device.write(point, value, anew=anew)).times
 
     @property
     def names(self) -> list[str]:

@@ -63,12 +63,12 @@ class StartStop:
                 await self.battery.act(Action.START if stage is Stage.BATTERY_ON else Action.STOP)
 
     async def _sight(self) -> Sight:
-        seen = await self.inverter.look("p", "state")
+        seen = (await self.inverter.look("p", "state")).values
         power, state, rated = seen.get("p"), seen.get("state"), self.inverter.device.rated_power or 0.0
         resting = isinstance(power, float) and abs(power) <= 0.02 * rated
         contactor = None
         if self.battery is not None and {"start", "stop"} <= self.battery.profile.actions.keys():
-            said = await self.battery.look("contactor", "state")
+            said = (await self.battery.look("contactor", "state")).values
             contactor = said.get("contactor", CONTACTOR.get(str(said.get("state"))))
         return Sight(
             state if isinstance(state, str) else None, contactor if isinstance(contactor, str) else None, resting

@@ -20,6 +20,7 @@ model = "addresses"
 kind = "{kind}"
 source = "tests/bridges/liar.py"
 frozen_after = 0.0
+line = {{ timeout = {timeout} }}
 [points]
 a = {{ register = 100 }}
 b = {{ register = 101 }}
@@ -59,11 +60,13 @@ class Alone:
 
 
 @contextlib.asynccontextmanager
-async def alone(folder: Path, addresses: Sequence[str], *, poll: float = 0.1) -> AsyncIterator[Alone]:
+async def alone(
+    folder: Path, addresses: Sequence[str], *, poll: float = 0.1, patience: float = 1.0
+) -> AsyncIterator[Alone]:
     """One device at each address, unit 1 and up; three kinds, because a site has them."""
     (folder / "profiles").mkdir()
     for kind in KINDS:
-        (folder / "profiles" / f"{kind}.toml").write_text(PROFILE.format(kind=kind), encoding="utf-8")
+        (folder / "profiles" / f"{kind}.toml").write_text(PROFILE.format(kind=kind, timeout=patience), encoding="utf-8")
     (folder / "tariff.toml").write_text("[[import.period]]\nprice = 0.3\n", encoding="utf-8")
     blocks = [SITE]
     for number, address in enumerate(addresses):
