@@ -7,7 +7,7 @@ own; one that fails begins anew and holds up no other.
 import asyncio
 import functools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,7 @@ from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, FieldDevice, Reading, Unreachable
-from bridges.fieldbus.modbus.connection import Connection
-from bridges.fieldbus.modbus.device import ModbusDevice
+from bridges.fieldbus.modbus.site_lines import modbus_devices
 from bridges.telemetry.latest_values import LatestValues
 from bridges.telemetry.outbox import Outbox
 from bridges.telemetry.publisher import Publisher
@@ -54,7 +53,7 @@ async def run(part: Part, only: list[str] | None = None) -> None:
         bridge.close()
 
 
-def devices(part: Part, only: list[str] | None = None) -> list[FieldDevice]:
+def devices(part: Part, only: list[str] | None = None) -> Sequence[FieldDevice]:
     """The site's devices on their lines; those with one address share one. Raises Trouble for an unknown name."""
     known = [device.name for device in part.site.device]
     for name in only or []:
@@ -63,16 +62,7 @@ def devices(part: Part, only: list[str] | None = None) -> list[FieldDevice]:
     battery, grid = part.site.battery, part.site.grid
     if only and battery.pcs in only and not {battery.bms, grid.meter} <= set(only):
         raise Trouble(f"the bridge of {battery.pcs} must also serve {battery.bms} and {grid.meter}: it guards by them")
-    lines: dict[str, Connection] = {}
-    found: list[FieldDevice] = []
-    for device in part.site.device:
-        if only and device.name not in only:
-            continue
-        line = lines.get(device.address) or lines.setdefault(device.address, Connection(device.address))
-        profile = part.site.profiles[device.name]
-        writable = part.site.mode == "control" and bool(profile.commands or profile.actions)
-        found.append(ModbusDevice(device, profile, line, writable=writable))
-    return found
+    return modbus_devices(part.site, only or ())
 
 
 @dataclass
@@ -92,7 +82,7 @@ class Bridge:
     """All devices of one process."""
 
     part: Part
-    devices: list[FieldDevice]
+    devices: Sequence[FieldDevice]
     latest: LatestValues = field(default_factory=LatestValues)
 
     def __post_init__(self) -> None:

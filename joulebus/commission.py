@@ -15,8 +15,8 @@ import aiomqtt
 
 from bridges.control.guard import understood
 from bridges.control.setpoint_writer import SetpointWriter
-from bridges.fieldbus.modbus.connection import Connection, Declined, Unreachable
-from bridges.fieldbus.modbus.device import ModbusDevice
+from bridges.fieldbus.contract import Declined, Unreachable
+from bridges.fieldbus.modbus.site_lines import modbus_devices
 from joulebus.findings import GOOD, OPEN, WRONG, Finding, Step, agreement, judge, plausible, report, wander
 from runtime.bus import Bus, Refused
 from runtime.settings import Settings
@@ -91,13 +91,7 @@ class Walk:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        lines: dict[str, Connection] = {}
-        self.fields = {
-            one.name: ModbusDevice(
-                one, self.site.profiles[one.name], lines.setdefault(one.address, Connection(one.address))
-            )
-            for one in self.site.device
-        }
+        self.fields = {one.name: one for one in modbus_devices(self.site, watched=True)}
 
     def close(self) -> None:
         for one in self.fields.values():
@@ -113,9 +107,9 @@ class Walk:
         seen: dict[str, dict[str, Value]] = {}
         for name, one in self.fields.items():
             try:
-                seen[name] = await one.read()
+                seen[name] = (await one.read()).values
                 for _ in one.slow:
-                    seen[name] |= await one.read()
+                    seen[name] |= (await one.read()).values
             except (Unreachable, Declined) as wrong:
                 self.find(Finding(name, "connection", WRONG, str(wrong)))
                 continue
@@ -134,6 +128,7 @@ class Walk:
             return
         pcs.writable = True
         registers = SetpointWriter(pcs, Counter())
+        registers.recall(time.monotonic())
         steps = []
         try:
             for power in (step, -step):
@@ -155,7 +150,7 @@ class Walk:
         missing = [name for name in (battery.pcs, battery.bms, self.site.grid.meter) if name not in self.seen]
         if missing:
             return f"no step without {', '.join(missing)}"
-        if self.site.mode != "control" or "p_set" not in understood(self.site.profiles[battery.pcs]):
+        if self.site.mode != "control" or "p_set" not in understood(self.fields[battery.pcs].commands):
             return "the site is only watched, or its PCS takes no power"
         bms = self.seen[battery.bms]
         u, ccl, dcl, soc = (bms.get(point) for point in ("u", "ccl", "dcl", "soc"))
@@ -172,11 +167,11 @@ class Walk:
         before, noise = await self._mean()
         began = time.monotonic()
         try:
-            await registers.put("p_set", power, urgent=True, cyclic=False)
+            await registers.put("p_set", power, time.monotonic(), urgent=True, cyclic=False)
             delay = await self._delays(before, power, began)
             after, _ = await self._mean()
         finally:
-            await registers.put("p_set", 0.0, urgent=True, cyclic=False)
+            await registers.put("p_set", 0.0, time.monotonic(), urgent=True, cyclic=False)
         await asyncio.sleep(LOOKS * PAUSE)
         return Step(power, {name: after[name] - before[name] for name in after}, noise, delay)
 
@@ -193,9 +188,9 @@ class Walk:
     async def _powers(self) -> dict[str, float]:
         battery, found = self.site.battery, dict[str, float]()
         for name in (battery.pcs, self.site.grid.meter):
-            power = (await self.fields[name].look("p")).get("p")
+            power = (await self.fields[name].look("p")).values.get("p")
             found |= {name: power} if isinstance(power, float) else {}
-        dc = await self.fields[battery.bms].look("u", "i")
+        dc = (await self.fields[battery.bms].look("u", "i")).values
         u, i = dc.get("u"), dc.get("i")
         return found | ({battery.bms: u * i} if isinstance(u, float) and isinstance(i, float) else {})
 

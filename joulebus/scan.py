@@ -3,12 +3,13 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 
-from bridges.fieldbus.modbus.connection import Connection, Declined, Unreachable
+from bridges.fieldbus.contract import Declined, Unreachable
+from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.discover import Chain, discover, fitting, plausible
 from joulebus.commands import say
+from schemas.address import spelled
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
-from schemas.site import ADDRESS
 from schemas.troubles import Trouble
 from schemas.units import Kind
 
@@ -88,13 +89,11 @@ def _block(address: str, unit: int, name: str, profile: Profile, power: float | 
 
 def target(text: str, units: str | None) -> tuple[str, list[int]]:
     """`tcp://host[:port][/unit]` and `1-10` or `1,3` as an address and units. Raises Trouble."""
-    given = re.fullmatch(r"((?:tcp|rtu\+tcp)://[^/:]+)(:\d+)?(?:/(\d+))?/?", text)
-    address = f"{given[1]}{given[2] or ':502'}" if given else text
-    if not re.match(ADDRESS, address):
-        raise Trouble(
-            f"{text!r} is not an address; write tcp://host:502, tcp://host:502/3 for unit 3, "
-            "rtu+tcp://host:port or rtu:///dev/ttyUSB0"
-        )
+    given = re.fullmatch(r"((?:tcp|rtu\+tcp)://[^/:]+)(:[0-9]+)?(?:/([0-9]+))?/?", text)
+    try:
+        address = spelled(f"{given[1]}{given[2] or ':502'}" if given else text)
+    except ValueError as wrong:
+        raise Trouble(f"{text}: {wrong}; `joulebus scan tcp://host:502/3` asks unit 3") from wrong
     return address, _units(units or (given and given[3]) or "1")
 
 

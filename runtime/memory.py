@@ -27,7 +27,7 @@ class Memory:
             return {}
         except (OSError, ValueError) as wrong:
             aside = self.path.with_suffix(".damaged")
-            log.error("%s cannot be read (%s): it is set aside as %s", self.path, wrong, aside.name)
+            log.warning("%s cannot be read (%s): it is set aside as %s", self.path, wrong, aside.name)
             try:
                 self.path.replace(aside)
             except OSError:
@@ -49,7 +49,7 @@ class Memory:
             fresh.replace(self.path)
         except OSError as wrong:
             if not self._said:
-                log.error("%s cannot be written: %s", self.path, wrong)
+                log.warning("%s cannot be written: %s", self.path, wrong)
             self._said = True
             return False
         self._last, self._said = text, False

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import combinations
 
-from schemas.profile import Modes, Point, Profile, Register, Setpoint
+from schemas.profile import WORDS, Modes, Point, Profile, Register, Setpoint
 
 Mistake = tuple[str, str]
 """Where (`points.p`) and what, with what would be right."""
@@ -37,9 +37,38 @@ def mistakes(profile: Profile) -> Iterator[Mistake]:
         yield from ((place, words) for words in _sentinels(point))
     for name, setpoint in profile.commands.items():
         place = f"commands.{name}"
+        if setpoint.type == "text":
+            yield place, "a command is a number: its type is not text"
         yield from ((place, words) for words in [*_reach(setpoint), *_unit(name, setpoint), *_range(setpoint)])
         yield from ((place, words) for words in _modes(name, setpoint, profile))
+        yield from ((place, words) for words in _whole(setpoint.write, setpoint.type, setpoint.count))
+    yield from _twins(profile)
+    yield from _ours(profile)
     yield from _collisions(profile)
+
+
+def _whole(function: int, type_: str, count: int) -> Iterator[str]:
+    """Function 6 writes one register: of a larger value the device would get a part, which is another value."""
+    if function == 6 and count > 1:
+        yield f"function 6 writes one register and {type_} takes {count}: give write = 16"
+
+
+def _twins(profile: Profile) -> Iterator[Mistake]:
+    for name in ("p_set", "q_set"):
+        if {name, f"{name}_pct"} <= profile.commands.keys():
+            yield f"commands.{name}_pct", f"is {name} in another unit: give one of the two"
+
+
+def _ours(profile: Profile) -> Iterator[Mistake]:
+    """The registers that we write by ourselves."""
+    dog, heart = profile.watchdog, profile.heartbeat
+    if dog is not None:
+        yield from (("watchdog", words) for words in _whole(dog.write, dog.type, WORDS[dog.type]))
+        raw = dog.seconds / dog.scale if dog.scale else 0.0
+        if not 0.5 <= raw < 2 ** (16 * WORDS[dog.type]):
+            yield "watchdog", f"{dog.seconds:g} s with scale {dog.scale:g} is {raw:g}, which no {dog.type} holds"
+    if heart is not None:
+        yield from (("heartbeat", words) for words in _whole(heart.write, heart.type, WORDS[heart.type]))
 
 
 def _collisions(profile: Profile) -> Iterator[Mistake]:
@@ -99,7 +128,8 @@ def _reach(register: Register) -> Iterator[str]:
 
 
 def _modes(name: str, setpoint: Setpoint, profile: Profile) -> Iterator[str]:
-    """What is written must be seen: an amount with its sign, and the name of everything beside it."""
+    """What is written must be seen: an amount with its sign, and the name of everything beside it (mode, companions,
+    enable): a device may take it back by itself."""
     modes = setpoint.modes
     beside: list[tuple[int | None, int, list[int]]] = [
         (one.model, one.register_, [one.value]) for one in setpoint.companions
@@ -107,7 +137,11 @@ def _modes(name: str, setpoint: Setpoint, profile: Profile) -> Iterator[str]:
     if modes is not None:
         yield from _directed(name, setpoint, modes, profile)
         beside.append((setpoint.model, modes.register_, sorted({modes.positive, modes.negative, modes.zero})))
+    if setpoint.enable is not None:
+        beside.append((setpoint.model, setpoint.enable, [1]))
     for model, register, values in beside:
+        if model == setpoint.model and 0 <= register - setpoint.register_ < setpoint.count:
+            yield f"register {register} goes with the value and lies inside of it, {_span(setpoint)}"
         seen = [one for one in profile.points.values() if (one.model, one.register_, one.count) == (model, register, 1)]
         if not any((one.function or profile.function) == 3 and _tells(one, values) for one in seen):
             yield f"register {register} cannot be read back: give a point with function 3 whose enum has {values}"

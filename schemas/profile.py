@@ -3,10 +3,12 @@
 Read by the bridge (decodes), by the simulator (encodes), by the generated pages and by the tests.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.units import Kind, Name, Number, Seconds
 
@@ -23,6 +25,19 @@ Unit = Literal[
 
 class Shape(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def refused(mistakes: Iterable[tuple[tuple[str | int, ...], str]]) -> ValidationError:
+    """What a validator of a whole file raises, so that each mistake is told at its own place in it."""
+    return ValidationError.from_exception_data(
+        "file",
+        [
+            InitErrorDetails(
+                type=PydanticCustomError("value_error", "{words}", {"words": words}), loc=place, input=None
+            )
+            for place, words in mistakes
+        ],
+    )
 
 
 class Grade(StrEnum):
@@ -138,10 +153,11 @@ class Setpoint(Register):
     memory: Literal["ram", "eeprom"] = "ram"
     """EEPROM wears out: such a register is never written cyclically."""
     fallback: Number | None = None
-    """Where it goes when no valid command is left, in its own unit; left as it is when not given.
-    `p_set` of the battery goes to the site file's `battery.fallback`."""
-    enable: int | None = None
-    """A register of the same model that must hold 1 for the setpoint to work."""
+    """Where it goes when no valid command is left, in the unit of low and high. Every command has one, but for the
+    `p_set` (or `p_set_pct`) of a battery's pcs, which goes to the site file's `battery.fallback`."""
+    enable: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """A register of the same model that must hold 1 for the setpoint to work: read back and written as a companion is,
+    after the others."""
     modes: Modes | None = None
     """For a device that takes an amount and its direction instead of a signed value."""
     companions: list[Write] = []
@@ -165,8 +181,16 @@ class Watchdog(Shape):
     scale: Number = 1.0
     """raw x scale = seconds"""
     write: Literal[6, 16] = 6
+    """6 writes one register: 16 when not given for a u32."""
     fed_by: Literal["any", "write", "setpoint"] = "any"
     """What feeds it: any request, a write to this register, or the setpoint written again."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _writes_all_of_it(cls, given: object) -> object:
+        if isinstance(given, dict) and given.get("type") == "u32":
+            return {"write": 16} | given
+        return given
 
 
 class Heartbeat(Shape):
@@ -180,6 +204,10 @@ class Heartbeat(Shape):
     """Between two beats at least; never faster than the device is read."""
 
 
+BY_SITE = ("p_set", "p_set_pct")
+"""Commands whose fallback the site file gives, for its battery."""
+
+
 def _has_limits(given: object) -> object:
     missing = [key for key in ("low", "high") if isinstance(given, dict) and key not in given]
     if missing:
@@ -188,6 +216,21 @@ def _has_limits(given: object) -> object:
             "unit of the rated power (low = -1, high = 1), else in its unit"
         )
     return given
+
+
+class LineTiming(Shape):
+    """What a device needs of the line to it, in seconds. Of devices that share a line the longest pauses hold."""
+
+    timeout: Annotated[Seconds, Field(gt=0, le=60)] = 1.0
+    """How long its answer may take; on a serial line what the bytes need comes on top. A unit that was silent three
+    times in a row is waited for shorter, but never shorter than it usually needs."""
+    connect_pause: Annotated[Seconds, Field(ge=0, le=60)] = 0.0
+    """Between a new connection and the first request: what is asked earlier is lost in some gateways and dongles."""
+    request_pause: Annotated[Seconds, Field(ge=0, le=10)] = 0.0
+    """Between an answer and the next request: some devices do not hear what comes sooner."""
+    silent_interval: Annotated[Seconds, Field(ge=0, le=1)] | None = None
+    """RTU: the silence before each frame. When not given, the specification's 3.5 characters on a serial line of this
+    machine, never less than 1.75 ms, and nothing behind a gateway, which keeps it itself."""
 
 
 class Profile(Shape):
@@ -206,6 +249,8 @@ class Profile(Shape):
     """How many unmapped registers one read may touch: most devices answer exception 2 to the first."""
     sunspec: bool = False
     """Its models are found by walking the chain from `SunS`."""
+    line: LineTiming = LineTiming()
+    """Timeouts and pauses it needs."""
     frozen_after: Seconds | None = None
     """Seconds after which registers that stand still are frozen; 0 for never. When not given 60 for a meter, whose
     voltage always moves, and never for others: a battery at rest may stand still for hours."""
@@ -232,6 +277,22 @@ class Profile(Shape):
                 raise ValueError(
                     f"{name}: `model` goes with `sunspec = true`, and a SunSpec profile gives it for every register"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _comes_back(self) -> Self:
+        """What was commanded last would stay for ever without a fallback."""
+        mistakes = []
+        for name, one in self.commands.items():
+            if one.fallback is None and name not in BY_SITE:
+                calm = one.high if name == "p_limit_pct" else min(max(0.0, one.low), one.high)
+                words = "give where it goes when no valid command is left"
+                mistakes.append((name, f"a command without a fallback: {words}, such as fallback = {calm:g}"))
+            elif one.fallback is not None and not one.low <= one.fallback <= one.high:
+                words = f"lies outside of its limits, low = {one.low:g} and high = {one.high:g}"
+                mistakes.append((name, f"fallback {one.fallback:g} {words}"))
+        if mistakes:
+            raise refused((("commands", name), words) for name, words in mistakes)
         return self
 
     def rated(self, power: float | None) -> "Profile":

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from schemas.address import parse_address, spelled
 from schemas.messages import AlarmPriority, Authority
-from schemas.profile import Profile, Shape
+from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
 from schemas.tariff import Tariff
 from schemas.troubles import Trouble, explain
@@ -18,9 +19,6 @@ from schemas.units import Kind, Name, Number, Percent, Seconds, VoltAmperes, Wat
 
 S = TypeVar("S", bound=Shape)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-ADDRESS = r"^((tcp|rtu\+tcp)://[^\s/:]+:\d{1,5}|rtu:///[^\s?]+(\?(&?(baud=\d{3,7}|parity=[NEO]|stop=[12]))+)?)$"
-"""How a device is reached: Modbus TCP, RTU over TCP, RTU."""
 
 
 Claim = Annotated[Authority, Field(strict=False)]
@@ -37,9 +35,10 @@ class Device(Shape):
     """Its name in topics, on pages and in this file."""
     profile: str
     """The register map: a file in `profiles/` beside this file, or a shipped one."""
-    address: Annotated[str, Field(pattern=ADDRESS)]
+    address: Annotated[str, AfterValidator(spelled)]
     """`tcp://host:port`, `rtu+tcp://host:port` for a serial gateway that passes RTU frames through, or a serial line
-    of this machine, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1`. Devices with the same address share one line."""
+    of this machine, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1`. Devices at the same host and port, or at the same
+    device file, share one line, however it is spelled; its settings must then be the same."""
     unit: int = Field(default=1, ge=0, le=255)
     """Modbus unit identifier."""
     poll: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
@@ -56,9 +55,8 @@ class Device(Shape):
     @property
     def endpoint(self) -> tuple[str, int]:
         """Host and port; the device file and 0 for a serial line."""
-        where = self.address.partition("://")[2]
-        host, _, port = where.rpartition(":")
-        return (where.partition("?")[0], 0) if self.address.startswith("rtu://") else (host, int(port))
+        where = parse_address(self.address)
+        return where.host, where.port
 
 
 class Grid(Shape):
@@ -198,14 +196,28 @@ class Site(Shape):
         for name, times in Counter(device.name for device in self.device).items():
             if times > 1:
                 raise ValueError(f"device {name!r} is given {times} times; each needs a name of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _one_master_on_a_wire(self) -> Self:
+        first: dict[str, Device] = {}
         taken: dict[tuple[str, int], str] = {}
-        for device in self.device:
-            other = taken.setdefault((device.address, device.unit), device.name)
-            if other != device.name:
-                raise ValueError(
+        for number, device in enumerate(self.device):
+            where, words = parse_address(device.address), ""
+            line = first.setdefault(where.wire, device)
+            other = taken.setdefault((where.wire, device.unit), device.name)
+            if parse_address(line.address).settings != where.settings:
+                words = (
+                    f"device {device.name!r} and device {line.name!r} share {where.wire} with different settings, "
+                    f"{device.address} and {line.address}: give both the same"
+                )
+            elif other != device.name:
+                words = (
                     f"device {device.name!r} and device {other!r} share {device.address} unit {device.unit}; "
                     "give one of them another address or unit"
                 )
+            if words:
+                raise refused([(("device", number, "address"), words)])
         return self
 
     @model_validator(mode="after")
@@ -279,6 +291,12 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     for device in site.device:
         if profiles[device.name].kind in (Kind.PCS, Kind.PV) and device.rated_power is None:
             raise Trouble(f"{path}: device {device.name!r}: rated_power (W) is missing")
+        for name, command in profiles[device.name].commands.items():
+            if command.fallback is None and profiles[device.name].kind is not Kind.PCS:
+                raise Trouble(
+                    f"{path}: device {device.name!r}: {name} of profile {device.profile} has no fallback, and only a "
+                    "pcs gets one from the site file: give where it goes when no valid command is left"
+                )
         points = profiles[device.name].points
         for point in device.substitute.keys() - points.keys():
             raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))

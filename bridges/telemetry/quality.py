@@ -5,10 +5,9 @@ stands still, a jump no physics allows, and a counter that runs backwards show i
 again when it was confirmed: some readings in a row that agree with each other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bridges.fieldbus.modbus.blocks import Block
 from schemas.messages import Value
 from schemas.profile import WORDS, Point, Profile
 from schemas.units import Kind, Quality
@@ -56,7 +55,7 @@ class Judge:
     """W the device can move at most, by its ratings; None when nobody knows."""
     _pulse: tuple[Value, float] | None = None
     """The last beat, and since when."""
-    _still: dict[Block, tuple[Sequence[int], float]] = field(default_factory=dict)
+    _still: dict[Hashable, tuple[Sequence[int], float]] = field(default_factory=dict)
     """What each block held, and since when."""
     _trust: dict[str, _Trust] = field(default_factory=dict)
     _counters: dict[str, tuple[float, float | None]] = field(default_factory=dict)
@@ -80,7 +79,9 @@ class Judge:
             if point.unit == "Wh" and name.startswith("e_") and name not in LEVELS
         }
 
-    def judge(self, values: Mapping[str, Value], raw: Mapping[Block, Sequence[int]], now: float) -> dict[str, Quality]:
+    def judge(
+        self, values: Mapping[str, Value], raw: Mapping[Hashable, Sequence[int]], now: float
+    ) -> dict[str, Quality]:
         """The points that are not good. `raw` is what the blocks held that were read in this cycle."""
         if _is_blank(raw):
             return dict.fromkeys(values, Quality.IMPLAUSIBLE)
@@ -110,7 +111,7 @@ class Judge:
             self._pulse = (beat, now)
         return now - self._pulse[1] > self.profile.pulse_after
 
-    def _is_frozen(self, raw: Mapping[Block, Sequence[int]], now: float) -> bool:
+    def _is_frozen(self, raw: Mapping[Hashable, Sequence[int]], now: float) -> bool:
         """Every block of this cycle holds what it held for too long."""
         after = self.profile.frozen_after
         if after is None:
@@ -171,7 +172,7 @@ def _is_analog(point: Point) -> bool:
     return point.type != "text" and not (point.enum or point.first or point.flags)
 
 
-def _is_blank(raw: Mapping[Block, Sequence[int]]) -> bool:
+def _is_blank(raw: Mapping[Hashable, Sequence[int]]) -> bool:
     """Nothing but zeros: a gateway without its device, or a device that is starting."""
     return sum(map(len, raw.values())) >= WIDEST_ZERO and not any(map(any, raw.values()))
 

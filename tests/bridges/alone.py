@@ -20,6 +20,7 @@ model = "addresses"
 kind = "{kind}"
 source = "tests/bridges/liar.py"
 frozen_after = 0.0
+line = {{ timeout = {timeout} }}
 [points]
 a = {{ register = 100 }}
 b = {{ register = 101 }}
@@ -50,20 +51,22 @@ class Alone:
     began: float = field(default_factory=time.monotonic)
     seen: dict[str, list[tuple[float, Telemetry]]] = field(default_factory=dict)
 
-    def note(self, device: str, sample: Telemetry, now: float) -> None:
-        """In the place of the board's."""
-        self.seen.setdefault(device, []).append((now, sample))
+    def note(self, device: str, sample: Telemetry, began: float) -> None:
+        """In the place of the latest values'."""
+        self.seen.setdefault(device, []).append((began, sample))
 
     def count(self, device: str) -> int:
         return len(self.seen.get(device, []))
 
 
 @contextlib.asynccontextmanager
-async def alone(folder: Path, addresses: Sequence[str], *, poll: float = 0.1) -> AsyncIterator[Alone]:
+async def alone(
+    folder: Path, addresses: Sequence[str], *, poll: float = 0.1, patience: float = 1.0
+) -> AsyncIterator[Alone]:
     """One device at each address, unit 1 and up; three kinds, because a site has them."""
     (folder / "profiles").mkdir()
     for kind in KINDS:
-        (folder / "profiles" / f"{kind}.toml").write_text(PROFILE.format(kind=kind), encoding="utf-8")
+        (folder / "profiles" / f"{kind}.toml").write_text(PROFILE.format(kind=kind, timeout=patience), encoding="utf-8")
     (folder / "tariff.toml").write_text("[[import.period]]\nprice = 0.3\n", encoding="utf-8")
     blocks = [SITE]
     for number, address in enumerate(addresses):
@@ -77,8 +80,8 @@ async def alone(folder: Path, addresses: Sequence[str], *, poll: float = 0.1) ->
     part = Part("bridge", load_site(folder / "site.toml"), settings)
     bridge = Bridge(part, devices(part))
     it = Alone(bridge)
-    bridge.board.note = it.note  # type: ignore[method-assign]  # nothing is decided by the board of a watched site
-    reading = asyncio.create_task(bridge.read_all())
+    bridge.latest.note = it.note  # type: ignore[method-assign]  # nothing is decided by what a watched site says
+    reading = asyncio.create_task(bridge.serve())
     try:
         yield it
     finally:

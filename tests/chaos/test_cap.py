@@ -73,7 +73,7 @@ async def test_the_ledger_names_the_cap_where_an_outbox_gave_up_samples(
         await until(all_unknown)
         bridge = _bridge(part("bridge", site, broker, tmp_path), most_rows=20)
         stack.callback(bridge.close)
-        reading = asyncio.create_task(bridge.read_all())
+        reading = asyncio.create_task(bridge.serve())
         stack.push_async_callback(_end, reading)
         spool = bridge.outgoing.spool
 

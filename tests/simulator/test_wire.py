@@ -56,7 +56,7 @@ def test_a_site_lives_a_thousand_seconds_in_less_than_twenty(site: Site) -> None
             values = await device.read()
             readings[device.device.name] += 1
             if device.device.name == "pcs":
-                powers.append((1000.0 * (turn // 2 * 2 % 40), values["p"]))
+                powers.append((1000.0 * (turn // 2 * 2 % 40), values.values["p"]))
 
     @virtual
     async def story() -> None:

@@ -4,7 +4,8 @@ A device answers exception 2 to a request that touches one unmapped register, so
 profile maps, plus gaps the profile allows, and at most 125 registers (Modbus Application Protocol 1.1b3, 6.3).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from bridges.fieldbus.modbus.codec import decode, unpack
@@ -30,6 +31,18 @@ class Located:
     negative_address: int | None = None
     """Where the amount of a negative value stands, when not at `address`."""
 
+    @property
+    def pieces(self) -> list[tuple[int, int]]:
+        """The registers it needs: first and behind the last of each piece."""
+        alone = [(at, at + 1) for at in (self.scale_address, self.sign_address) if at is not None]
+        amounts = [at for at in (self.address, self.negative_address) if at is not None]
+        return [*((at, at + self.point.count) for at in amounts), *alone]
+
+    @property
+    def registers(self) -> Iterator[tuple[int, int]]:
+        """Function and address of each register it needs."""
+        return ((self.function, at) for start, end in self.pieces for at in range(start, end))
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -38,6 +51,14 @@ class Block:
     function: int
     start: int
     count: int
+
+    def holds(self, function: int, start: int, end: int) -> bool:
+        return function == self.function and self.start <= start and end <= self.start + self.count
+
+    def touches(self, one: Located) -> bool:
+        """Whether the point needs a register of it."""
+        last = self.start + self.count
+        return one.function == self.function and any(start < last and end > self.start for start, end in one.pieces)
 
 
 def address_of(register: Register, bases: Mapping[int, int]) -> int | None:
@@ -63,31 +84,52 @@ def locate(profile: Profile, bases: Mapping[int, int]) -> list[Located]:
     return found
 
 
-def blocks(points: Collection[Located], gap: int = 0) -> list[Block]:
-    """The fewest requests that read all these points without touching more than `gap` unmapped registers in a row."""
-    spans = {(one.function, one.address, one.address + one.point.count) for one in points}
-    beside = ((one.function, at) for one in points for at in (one.scale_address, one.sign_address) if at is not None)
-    spans |= {(function, at, at + 1) for function, at in beside}
-    below = ((one, one.negative_address) for one in points if one.negative_address is not None)
-    spans |= {(one.function, at, at + one.point.count) for one, at in below}
+def blocks(points: Collection[Located], gap: int = 0, avoid: AbstractSet[tuple[int, int]] = frozenset()) -> list[Block]:
+    """The fewest requests that read all these points without touching more than `gap` unmapped registers in a row, nor
+    any (function, address) to `avoid`. A value and its scale or its sign are of one moment: one request has both
+    wherever one may reach so far."""
+    mapped = {register for one in points for register in one.registers}
+    spans: set[tuple[int, int, int]] = set()
+    for one in points:
+        low, high = min(start for start, _ in one.pieces), max(end for _, end in one.pieces)
+        whole = _readable(one.function, low, high, mapped, gap, avoid)
+        spans |= {(one.function, start, end) for start, end in ([(low, high)] if whole else one.pieces)}
     found: list[Block] = []
     for function, start, end in sorted(spans):
         last = found[-1] if found else None
-        if last and last.function == function and start <= last.start + last.count + gap and end - last.start <= MOST:
+        if last and last.function == function and _joins(last, start, end, gap, avoid):
             found[-1] = Block(function, last.start, max(last.count, end - last.start))
         else:
             found.append(Block(function, start, end - start))
     return found
 
 
+def _readable(  # noqa: PLR0917  # one span, and what bounds it
+    function: int,
+    start: int,
+    end: int,
+    mapped: AbstractSet[tuple[int, int]],
+    gap: int,
+    avoid: AbstractSet[tuple[int, int]],
+) -> bool:
+    """Whether one request may span from `start` to `end`."""
+    unmapped = 0
+    for address in range(start, end if end - start <= MOST else start):
+        unmapped = 0 if (function, address) in mapped else unmapped + 1
+        if unmapped > gap or (function, address) in avoid:
+            return False
+    return end - start <= MOST
+
+
+def _joins(last: Block, start: int, end: int, gap: int, avoid: AbstractSet[tuple[int, int]]) -> bool:
+    behind = last.start + last.count
+    between = ((last.function, address) for address in range(behind, start))
+    return start <= behind + gap and end - last.start <= MOST and not any(one in avoid for one in between)
+
+
 def covered(points: Iterable[Located], block: Block) -> list[Located]:
-    """The points that a block reads."""
-    end = block.start + block.count
-    return [
-        one
-        for one in points
-        if one.function == block.function and block.start <= one.address and one.address + one.point.count <= end
-    ]
+    """The points whose value a block reads."""
+    return [one for one in points if block.holds(one.function, one.address, one.address + one.point.count)]
 
 
 def values(points: Iterable[Located], image: Words, profile: Profile) -> dict[str, Value]:
@@ -114,14 +156,15 @@ def _negative(one: Located, image: Words) -> bool | None:
 
 
 def _power(one: Located, image: Words) -> int | None:
-    """The power of ten in the point's scale register; None when it was not read or is not a scale.
-
-    SunSpec allows -10..10; 0x8000 says `not implemented`, and the value then has no meaning.
-    """
+    """The power of ten in the point's scale register; None when it was not read or is not a scale."""
     if one.scale_address is None:
         return 0
     word = image.get((one.function, one.scale_address))
-    if word is None:
-        return None
+    return None if word is None else power_of_ten(word)
+
+
+def power_of_ten(word: int) -> int | None:
+    """What a scale register holds. SunSpec allows -10..10; 0x8000 says `not implemented`, and the value then has no
+    meaning: None."""
     power = int(unpack(Register(register=0, type="i16"), [word]))
     return power if -10 <= power <= 10 else None

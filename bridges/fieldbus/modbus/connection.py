@@ -10,26 +10,23 @@ import asyncio
 import contextlib
 import struct
 import termios
-import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, urlsplit
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 
+from bridges.fieldbus.contract import Declined, Unreachable
+from bridges.fieldbus.modbus.line import NOT_THERE
+from bridges.fieldbus.modbus.timing import Patience, on_wire, pause, strictest
 from runtime.cancelled import stoppable
+from schemas.address import Address, parse_address
+from schemas.profile import LineTiming
 
 TIMEOUT = 1.0
 """Seconds to wait for an answer; pymodbus' own retries would make it 12."""
-
-SHORT = 0.2
-"""The same for a unit that was silent the last time: it must not hold up the others on its line."""
-
-FULL_TRY = 8
-"""Every so many tries a silent unit gets the whole time: one that wakes up slow is found again."""
 
 QUIET = 0.05
 """Seconds without a byte after which a serial line is clean: a gateway delivers late answers to the next connection."""
@@ -37,8 +34,9 @@ QUIET = 0.05
 BUSY, BUSY_PAUSE = 6, 0.05
 """A busy device is asked once more after some seconds."""
 
-SUNS = [0x5375, 0x6E53]
-SUNSPEC_STARTS = (40000, 0, 50000)
+MOST = {3: 125, 4: 125, 6: 1, 16: 123}
+"""Registers of one request, by function (Modbus Application Protocol 1.1b3, chapter 6)."""
+
 _EXCEPTIONS = {
     1: "does not know this function",
     2: "has no such register",
@@ -52,38 +50,36 @@ _RTU, _MBAP = 4, 8
 """Bytes around the body of an answer: unit, function and checksum; the header of Modbus TCP and the function."""
 
 
-class Unreachable(Exception):
-    """No answer, or one that does not belong to the question."""
-
-
-class Declined(Exception):
-    """The device understood and said no: a Modbus exception."""
-
-    def __init__(self, words: str, code: int = 0) -> None:
-        super().__init__(words)
-        self.code = code
-
-
 class Connection:
     """One connection, shared by the units behind it, one request at a time."""
 
     def __init__(self, address: str, timeout: float = TIMEOUT) -> None:
-        """`address` as in the site file. A unit that does not answer is later waited for `SHORT` seconds only."""
+        """`address` as in the site file, `timeout` of the units that nothing else is known of (see `expect`)."""
         self.address = address
-        self._client = _client(address, timeout, trace_packet=self._heard, trace_connect=self._connection)
-        self._timeout = timeout
-        self._rtu = not address.startswith("tcp://")
+        self._where = parse_address(address)
+        self._client = _client(self._where, timeout, trace_packet=self._heard, trace_connect=self._connection)
+        self._rtu = self._where.scheme != "tcp"
+        self._timing, self._patience = LineTiming(timeout=timeout), dict[int, Patience]()
+        self._pause = pause(self._where, self._timing)
+        self._rested = 0.0
+        """When the silence is over that is due since the last byte, by the event loop's time."""
         self._turn = asyncio.Lock()
-        self._silent: dict[int, int] = {}
-        """Tries in a row that a unit has not answered."""
         self._asking = False
         self._length = 0
         """Bytes that have come since the question."""
         self._unclean = False
         """Bytes came that nobody had asked for, or an answer is still owed."""
 
+    def expect(self, unit: int, timing: LineTiming) -> None:
+        """A unit on this line, and what it needs: its own timeout, and the longest pauses of all."""
+        known = self._patience.get(unit)
+        self._patience[unit] = Patience(max(timing.timeout, known.timeout if known else 0.0))
+        self._timing = strictest(self._timing, timing)
+        self._pause = pause(self._where, self._timing)
+
     async def read(self, unit: int, function: int, start: int, count: int) -> list[int]:
         """`count` registers from `start`. Raises Unreachable or Declined."""
+        _possible(function, start, count)
         async with self._turn:
             try:
                 return await self._read(unit, function, start, count)
@@ -94,22 +90,28 @@ class Connection:
             return await self._read(unit, function, start, count)
 
     async def write(self, unit: int, function: int, start: int, words: Sequence[int]) -> float:
-        """Write registers with function 6 or 16; gives the monotonic time when the device had confirmed it.
+        """Write registers with function 6 or 16; gives the loop's time when the device had confirmed it.
 
-        Never tried twice: a write that timed out may have happened.
+        Never tried twice: a write that timed out may have happened. Raises Unreachable, or Declined: also, with nothing
+        sent, where the function does not write as many registers.
         """
+        _possible(function, start, len(words))
+        if not all(0 <= word <= 0xFFFF for word in words):
+            raise Declined(f"{list(words)} are not words of 16 bits: none was sent")
         async with self._turn:
             client = await self._connected()
+            said = f"writing {span(start, len(words))} by function {function}"
             if function == 6:
                 question = client.write_register(start, words[0], device_id=unit)
-                answer = await self._ask(question, function, unit, 4)
+                answer = await self._ask(question, function, unit, (4, 4), said)
                 same = answer.address == start and list(answer.registers) == [words[0]]
             else:
-                answer = await self._ask(client.write_registers(start, list(words), device_id=unit), 16, unit, 4)
+                question = client.write_registers(start, list(words), device_id=unit)
+                answer = await self._ask(question, 16, unit, (5 + 2 * len(words), 4), said)
                 same = answer.address == start and answer.count == len(words)
             if not same:
                 self._spoil(f"the answer to a write of {start} confirms another one, of {answer.address}")
-            return time.monotonic()
+            return asyncio.get_running_loop().time()
 
     def close(self) -> None:
         """Drop the connection; the next request makes a new one."""
@@ -118,26 +120,44 @@ class Connection:
     async def _read(self, unit: int, function: int, start: int, count: int) -> list[int]:
         client = await self._connected()
         ask = client.read_input_registers if function == 4 else client.read_holding_registers
-        answer = await self._ask(ask(start, count=count, device_id=unit), function, unit, 1 + 2 * count)
+        said = f"reading {span(start, count)} by function {function}"
+        answer = await self._ask(ask(start, count=count, device_id=unit), function, unit, (4, 1 + 2 * count), said)
         if len(answer.registers) != count:
             self._spoil(f"asked for {count} registers at {start}, {len(answer.registers)} came")
         return list(answer.registers)
 
     async def _connected(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        await self._rest()
         if self._rtu:  # its answers bear no number: what came before the question must have been seen before it
             await asyncio.sleep(0)  # in this turn of the loop the bytes that wait are found,
             await asyncio.sleep(0)  # and in this one read
         if self._unclean and self._client.connected:
             self.close()
         if not self._client.connected:
-            with contextlib.suppress(OSError, ModbusException, termios.error):  # a device file may refuse its settings
-                await self._client.connect()
-            if self._unclean and self._rtu:
-                await self._silence()
-            self._unclean = False
+            await self._connect()
         if not self._client.connected:
             raise Unreachable(f"no connection to {self.address}")
         return self._client
+
+    async def _connect(self) -> None:
+        self._client.ctx.comm_params.timeout_connect = self._timing.timeout
+        # a device file may refuse its settings, and a host may be no name
+        with contextlib.suppress(OSError, ModbusException, termios.error, ValueError):
+            await self._client.connect()
+        if self._unclean and self._rtu:
+            await self._silence()
+        self._hush(max(self._timing.connect_pause, self._pause))
+        await self._rest()
+        self._unclean = False
+
+    def _hush(self, seconds: float) -> None:
+        self._rested = max(self._rested, asyncio.get_running_loop().time() + seconds)
+
+    async def _rest(self) -> None:
+        """The silence that is due before a frame."""
+        loop = asyncio.get_running_loop()
+        while (left := self._rested - loop.time()) > 0:  # noqa: ASYNC110  # what comes meanwhile begins it anew
+            await asyncio.sleep(left)
 
     async def _silence(self) -> None:
         """Let everything pass that still comes for somebody else; a line that never rests is left after a while."""
@@ -147,16 +167,24 @@ class Connection:
             if self._length == 0:
                 return
 
-    async def _ask(self, question: Any, function: int, unit: int, body: int) -> ModbusPDU:  # noqa: ANN401  # pymodbus hides its type
-        """`body`: bytes the answer has after its function code."""
-        ctx, tries = self._client.ctx, self._silent.get(unit, 0)
-        ctx.comm_params.timeout_connect = min(SHORT, self._timeout) if tries % FULL_TRY else self._timeout
-        self._asking, self._length = True, 0
+    async def _ask(
+        self,
+        question: Any,  # noqa: ANN401  # pymodbus hides its type
+        function: int,
+        unit: int,
+        sizes: tuple[int, int],
+        said: str,
+    ) -> ModbusPDU:
+        """`sizes`: bytes that question and answer have after their function code."""
+        patience = self._patience.setdefault(unit, Patience(self._timing.timeout))
+        travel = on_wire(self._where, sum(sizes) + 2 * _RTU)
+        self._client.ctx.comm_params.timeout_connect = patience.wait + travel
+        self._asking, self._length, began = True, 0, asyncio.get_running_loop().time()
         try:
             with stoppable():
                 answer: ModbusPDU = await question
         except (ModbusException, OSError, struct.error, asyncio.IncompleteReadError) as wrong:
-            self._silent[unit] = tries + 1
+            patience.lost += 1
             self._spoil(_in_words(wrong), wrong)
         except asyncio.CancelledError:
             self._unclean = True  # a half-asked question must not be answered to the next one who asks
@@ -164,11 +192,13 @@ class Connection:
             raise
         finally:
             self._asking = False
-        self._silent.pop(unit, None)
-        self._compare(answer, function, unit, 1 if answer.isError() else body)
+        self._compare(answer, function, unit, 1 if answer.isError() else sizes[1])
+        code = answer.exception_code if answer.isError() else 0
+        if code not in NOT_THERE:  # which a gateway says, soon
+            patience.answered(max(0.0, asyncio.get_running_loop().time() - began - travel))
         if answer.isError():
-            code = answer.exception_code
-            raise Declined(f"the device {_EXCEPTIONS.get(code, 'answers with an exception')} (exception {code})", code)
+            does = _EXCEPTIONS.get(code, "answers with an exception")
+            raise Declined(f"the device {does} (exception {code}), {said}", code)
         return answer
 
     def _compare(self, answer: ModbusPDU, function: int, unit: int, body: int) -> None:
@@ -192,6 +222,7 @@ class Connection:
 
     def _heard(self, sending: bool, packet: bytes) -> bytes:
         """`packet` is everything that came since the question."""
+        self._hush(self._pause)
         if not sending:
             self._length = len(packet)
             self._unclean |= not self._asking
@@ -204,42 +235,33 @@ class Connection:
             waiting.set_exception(ConnectionException("the connection was lost"))
 
 
-def _client(address: str, timeout: float, **hooks: Any) -> AsyncModbusTcpClient | AsyncModbusSerialClient:  # noqa: ANN401  # as above
+def _client(where: Address, timeout: float, **hooks: Any) -> AsyncModbusTcpClient | AsyncModbusSerialClient:  # noqa: ANN401  # as above
     """pymodbus' client for an address. It neither tries twice nor reconnects by itself: we do."""
-    parts = urlsplit(address)
-    if parts.scheme == "rtu":
-        asked = {"baud": "9600", "parity": "N", "stop": "1"} | dict(parse_qsl(parts.query))
+    if where.scheme == "rtu":
         return AsyncModbusSerialClient(
-            parts.path, baudrate=int(asked["baud"]), parity=asked["parity"], stopbits=int(asked["stop"]),
-            timeout=timeout, retries=0, reconnect_delay=0, name=address, **hooks,
+            where.host, baudrate=where.baud, parity=where.parity, stopbits=where.stop,
+            timeout=timeout, retries=0, reconnect_delay=0, name=str(where), **hooks,
         )  # fmt: skip
     return AsyncModbusTcpClient(
-        parts.hostname or "", port=parts.port or 502, timeout=timeout, retries=0, reconnect_delay=0, name=address,
-        framer=FramerType.SOCKET if parts.scheme == "tcp" else FramerType.RTU, **hooks,
+        where.host, port=where.port, timeout=timeout, retries=0, reconnect_delay=0, name=str(where),
+        framer=FramerType.SOCKET if where.scheme == "tcp" else FramerType.RTU, **hooks,
     )  # fmt: skip
 
 
-async def walk(line: Connection, unit: int, function: int = 3) -> dict[int, int]:
-    """The addresses where a device's SunSpec models begin, by model number; the first of each.
-
-    Raises Unreachable when there is no SunSpec marker at 40000, 0 or 50000.
-    """
-    for start in SUNSPEC_STARTS:
-        with contextlib.suppress(Declined):
-            if await line.read(unit, function, start, 2) == SUNS:
-                return await _chain(line, unit, function, start + 2)
-    raise Unreachable("no SunSpec marker at 40000, 0 or 50000")
+def span(start: int, count: int) -> str:
+    """Registers in words."""
+    return f"register {start}" if count == 1 else f"registers {start}-{start + count - 1}"
 
 
-async def _chain(line: Connection, unit: int, function: int, address: int) -> dict[int, int]:
-    bases: dict[int, int] = {}
-    while address < 65534:
-        model, length = await line.read(unit, function, address, 2)
-        if model == 0xFFFF or length == 0:
-            break
-        bases.setdefault(model, address)
-        address += 2 + length
-    return bases
+def _possible(function: int, start: int, count: int) -> None:
+    """Raises Declined for a request that no device could answer: of a larger value function 6 would write a part."""
+    most = MOST.get(function, 0)
+    if not 1 <= count <= most:
+        raise Declined(
+            f"function {function} is for {most} register{'s' * (most > 1)} at most, not {count}: none was sent"
+        )
+    if not 0 <= start <= 0x10000 - count:
+        raise Declined(f"there are registers 0 to 65535, not {span(start, count)}")
 
 
 def _in_words(wrong: BaseException) -> str:

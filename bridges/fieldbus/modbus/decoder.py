@@ -1,6 +1,6 @@
 """All points of one block in one go. Pure.
 
-`poll.values` says what a value is, point by point; this does the same for a whole block with one precompiled
+`blocks.values` says what a value is, point by point; this does the same for a whole block with one precompiled
 `struct` and a tenth of the time: the decoding of a thousand points a second is what a bridge does most.
 """
 
@@ -30,7 +30,8 @@ class _Number:
 
 
 class Decoder:
-    """Decodes the words of one block. Points that need a register of another block are in `crossing`."""
+    """Decodes the words of one block: those of `points` that stand in it. The ones that need a register of another
+    block are in `crossing`."""
 
     def __init__(self, block: Block, points: Sequence[Located], profile: Profile) -> None:
         self._block, self._profile = block, profile

@@ -1,126 +1,199 @@
-"""One device on its line: where its points are, and what they say now."""
+"""A Modbus device: its reader, its writer, and what it is to the rest of the bridge."""
 
-from collections import Counter
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
-from bridges.control.guard import understood
-from bridges.fieldbus.modbus.blocks import Block, Located, Words, address_of, blocks, locate, values
-from bridges.fieldbus.modbus.codec import encode, pack, unpack
-from bridges.fieldbus.modbus.connection import Connection, Declined, Unreachable, walk
-from bridges.fieldbus.modbus.direction import places, steps
-from bridges.fieldbus.modbus.read_plan import read_plan
+from bridges.fieldbus.contract import Declined, FieldDevice, Reading, Watchdog, Writable, Written
+from bridges.fieldbus.modbus.blocks import locate, power_of_ten
+from bridges.fieldbus.modbus.direction import RegisterWrite
+from bridges.fieldbus.modbus.line import NO_SUCH, Line
+from bridges.fieldbus.modbus.read_plan import Request, read_plan
+from bridges.fieldbus.modbus.reader import Reader
+from bridges.fieldbus.modbus.setpoints import Target, targets
+from bridges.fieldbus.modbus.sunspec import walk
+from bridges.fieldbus.modbus.writer import Writer
 from schemas.messages import Action, Meta, PointMeta, Value
-from schemas.profile import Modes, Profile, Register, Setpoint
+from schemas.profile import WORDS, Profile
 from schemas.site import Device
+from schemas.units import Kind
 
 
 @dataclass
 class ModbusDevice:
-    """A device as the bridge meets it in the field."""
+    """A device as the bridge meets it in the field; `FieldDevice` says what each method promises."""
 
     device: Device
     profile: Profile
-    line: Connection
+    """Of its size: see `Profile.rated`."""
+    line: Line
     writable: bool = False
-    """The site is controlled, not only watched: without it nothing is ever written."""
-    bases: dict[int, int] = field(default_factory=dict)
-    """Where its SunSpec models begin."""
-    points: list[Located] = field(default_factory=list)
-    hot: list[Block] = field(default_factory=list)
-    slow: list[Block] = field(default_factory=list)
-    raw: dict[Block, list[int]] = field(default_factory=dict)
-    """What the last reading brought."""
-    _known: dict[Block, list[int]] = field(default_factory=dict)
-    """The last words of every block: a slow point's scale factor may stand in a block of another turn."""
+    known: bool = False
+    """Its models were found, and it was not forgotten since."""
     failures: int = 0
     """Cycles in a row without an answer."""
     reason: str = "not asked yet"
-    _turn: "count[int]" = field(default_factory=count)
-    _beats: "count[int]" = field(default_factory=lambda: count(1))
     heartless: bool = False
     """It does not want our heartbeat."""
+    _turn: "count[int]" = field(default_factory=count)
+    _beats: "count[int]" = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        dog, heart = self.profile.watchdog, self.profile.heartbeat
+        self.name: str = self.device.name
+        self.kind: Kind = self.profile.kind
+        self.poll: float = self.device.poll
+        self.rated_power: float = self.device.rated_power or 0.0
+        self.rated_apparent_power: float = self.device.rated_apparent_power or self.rated_power
+        self.points: Collection[str] = tuple(self.profile.points)
+        self.watchdog: Watchdog | None = Watchdog(dog.seconds, dog.fed_by) if dog else None
+        self.heartbeat: float | None = heart.every if heart else None
+        self.actions: Collection[Action] = [Action(name) for name in self.profile.actions]
+        self._targets = targets(self.profile, self.rated_power or 1.0, self.rated_apparent_power or 1.0)
+        self.commands: Mapping[str, Writable] = {name: one.writable for name, one in self._targets.items()}
+        self._found({})
+
+    def _found(self, bases: Mapping[int, int]) -> Reader:
+        self._writer = Writer(self.line, self.device.unit, self.profile, bases)
+        self._reader = Reader(self.line, self.device.unit, read_plan(self.profile, bases))
+        return self._reader
 
     @property
     def online(self) -> bool:
-        return self.failures == 0 and bool(self.points)
+        return self.failures == 0 and self.known
+
+    @property
+    def slow(self) -> list[Request]:
+        """What is asked in turn, one in each cycle."""
+        return self._reader.plan.slow
+
+    # reading -----------------------------------------------------------------------------------
 
     async def connect(self) -> None:
-        """Find its models and plan the requests. Raises Unreachable or Declined."""
-        if self.profile.sunspec:
-            self.bases = await walk(self.line, self.device.unit, self.profile.function)
-        plan = read_plan(self.profile, self.bases)
-        if not plan.points:
-            raise Unreachable(f"it has none of the models of profile {self.device.profile}")
-        self.hot, self.slow = plan.hot, plan.slow
-        await self.arm_watchdog()
-        self.points, self._known = plan.points, {}
+        """Find its models and the scales of its setpoints. Nothing is written. Raises Unreachable or Declined."""
+        sunspec = self.profile.sunspec
+        reader = self._found(await walk(self.line, self.device.unit, self.profile.function) if sunspec else {})
+        if not reader.plan.points:
+            raise Declined(f"it has none of the models of profile {self.device.profile}")
+        self.actions = [
+            Action(name)
+            for name, writes in self.profile.actions.items()
+            if all(self._writer.has(one.model) for one in writes)
+        ]
+        for target in self._targets.values() if self.writable else ():
+            with suppress(Declined):  # said when it is to be written
+                await self._power(target)
+        self.known = True
 
-    async def read(self) -> dict[str, Value]:
-        """One cycle: all fast points, and one block of the slow ones in turn. Raises Unreachable or Declined."""
-        if not self.points:
+    async def read(self) -> Reading:
+        """All fast points, and one request of the slow ones in turn."""
+        await self._ready()
+        plan = self._reader.plan
+        return await self._reader.read(plan.hot, [plan.slow[next(self._turn) % len(plan.slow)]] if plan.slow else [])
+
+    async def look(self, *points: str) -> Reading:
+        await self._ready()
+        return await self._reader.look(*points)
+
+    async def _ready(self) -> None:
+        if not self.known:
             await self.connect()
-        wanted = [*self.hot, *([self.slow[next(self._turn) % len(self.slow)]] if self.slow else [])]
-        return await self._read(wanted)
 
-    async def look(self, *names: str) -> dict[str, Value]:
-        """Only some points, now: to verify what was written."""
-        located = [p for p in self.points if p.name in names]
-        return await self._read(blocks(located, self.profile.gap))
+    def forget(self) -> None:
+        self.known = self.heartless = False
 
-    async def write(self, name: str, value: float, *, anew: bool = False) -> int:
-        """Write a setpoint and what goes with it; gives how often its most written register was written.
+    # writing -----------------------------------------------------------------------------------
 
-        Raises Unreachable, Declined or struct.error.
-        """
-        setpoint = self.profile.commands[name]
-        address = address_of(setpoint, self.bases)
-        if address is None:
-            raise Declined(f"the device has no model {setpoint.model} for {name}")
-        if setpoint.modes is not None:  # reads what is held in any case
-            return await self._steer(setpoint, setpoint.modes, value, anew=anew)
-        words = encode(setpoint, value, self.profile.word_order, await self._power(setpoint))
-        wears = setpoint.memory == "eeprom" and setpoint.enable is None
-        if wears and await self._holds(setpoint.function or self.profile.function, address, words):
-            return 0  # a bridge that has just begun does not know it
-        await self.line.write(self.device.unit, setpoint.write, address, words)
-        for one in setpoint.companions:  # after the value: it has no meaning before, and the right one at once
-            if await self.line.read(self.device.unit, 3, self._at(one.model, one.register_), 1) != [one.value]:
-                await self.line.write(self.device.unit, one.write, self._at(one.model, one.register_), [one.value])
-        if setpoint.enable is not None:
-            await self.line.write(self.device.unit, setpoint.write, address - setpoint.register_ + setpoint.enable, [1])
-        return 1
+    async def write(self, name: str, value: float, *, anew: bool = False) -> Written:
+        target = self._targets.get(name)
+        if target is None:
+            raise Declined(f"it cannot be told {name}; there is: {', '.join(self._targets) or 'nothing'}")
+        await self._may_write()
+        return await self._writer.put(
+            await self._writer.way(target, value, await self._power(target), anew=anew),
+        )
 
-    async def _steer(self, setpoint: Setpoint, modes: Modes, value: float, *, anew: bool) -> int:
-        """An amount and its direction, from what the registers hold at this moment."""
-        held = {
-            place: tuple(await self.line.read(self.device.unit, 3, self._at(*place), count))
-            for place, count in places(setpoint, modes).items()
-        }
-        way = steps(setpoint, modes, value, held, self.profile.word_order, anew=anew)
-        for step in way:
-            await self.line.write(self.device.unit, step.function, self._at(*step.place), step.words)
-        return max(Counter(step.place for step in way).values(), default=0)
-
-    def _at(self, model: int | None, register: int) -> int:
-        """The address of a register. Raises Declined when the device lacks the model."""
-        if model is not None and model not in self.bases:
-            raise Declined(f"the device has no model {model}")
-        return register if model is None else self.bases[model] + register
+    async def _power(self, target: Target) -> int:
+        """The power of ten that a setpoint is scaled by, as the device says now."""
+        scale = self._writer.scale(target.setpoint)
+        if scale is None:
+            return 0
+        power = power_of_ten((await self._reader.words(scale))[0])
+        if power is None:
+            raise Declined(f"{target.key} has no scale: register {scale.start} says `not implemented`")
+        return power
 
     async def act(self, action: Action) -> None:
-        """Start, stop, standby, reset. Raises Unreachable or Declined."""
-        for step in self.profile.actions[action.value]:
-            base = 0 if step.model is None else self.bases[step.model]
-            await self.line.write(self.device.unit, step.write, base + step.register_, [step.value])
+        writes = self.profile.actions.get(action.value)
+        if writes is None:
+            raise Declined(f"it has no {action.value}; there is: {', '.join(self.profile.actions) or 'no action'}")
+        await self._may_write()
+        way = [RegisterWrite(one.write, (one.model, one.register_), (one.value,)) for one in writes]
+        for one in way:
+            self._writer.at(one.place)  # before the first is written
+        await self._writer.put(way)
+
+    async def arm(self) -> None:
+        dog = self.profile.watchdog
+        if dog is None or not self.writable:
+            return
+        await self._ready()
+        write = self._writer.own(dog, dog.seconds / dog.scale)
+        if dog.fed_by != "write" and await self._writer.held(write.place, len(write.words)) == write.words:
+            return  # a setting may wear out, and a line that comes and goes would write it each time
+        await self._writer.put([write])
+
+    async def armed(self) -> bool | None:
+        dog = self.profile.watchdog
+        if dog is None:
+            return None
+        await self._ready()
+        write = self._writer.own(dog, dog.seconds / dog.scale)
+        held = await self._writer.held(write.place, len(write.words)) if self._writer.has(dog.model) else None
+        return None if held is None else held == write.words
+
+    async def beat(self) -> None:
+        heart = self.profile.heartbeat
+        if heart is None or self.heartless or not self.writable:
+            return
+        await self._ready()
+        beat = next(self._beats) % 2 ** (16 * WORDS[heart.type])
+        try:
+            await self._writer.put([self._writer.own(heart, beat)])
+        except Declined as no:
+            self.heartless = no.code in (0, *NO_SUCH)  # the point is optional in SunSpec
+            if not self.heartless:
+                raise
+
+    async def _may_write(self) -> None:
+        if not self.writable:
+            raise Declined("this site is only watched: nothing is ever written")
+        await self._ready()
+
+    # what it is --------------------------------------------------------------------------------
+
+    def step(self, name: str) -> float:
+        target = self._targets[name]
+        scale = self._writer.scale(target.setpoint)
+        word = None if scale is None else self._reader.word(scale.function, scale.start)
+        return target.step(0 if word is None else power_of_ten(word) or 0)
+
+    def beside(self, name: str, value: float) -> list[str]:
+        target = self._targets[name]
+        return [*({target.key} & self.profile.points.keys()), *target.beside(self.profile, value)]
+
+    def held(self, name: str, value: float, seen: Mapping[str, Value]) -> float | None:
+        return self._targets[name].held(self.profile, value, seen)
 
     def scale(self, name: str) -> float:
         """One in the setpoint's own limits is so many W: power setpoints are given per unit of the rating."""
         return self.device.rated_power or 1.0 if name in ("p_set", "q_set") else 1.0
 
     def meta(self) -> Meta:
-        """How the device introduces itself."""
         rated = {"power": self.device.rated_power, "apparent_power": self.device.rated_apparent_power}
+        has = self._writer.has
+        commands = {name for name, one in self._targets.items() if not self.known or has(one.setpoint.model)}
         return Meta(
             kind=self.profile.kind,
             make=self.profile.make,
@@ -128,78 +201,15 @@ class ModbusDevice:
             profile=self.device.profile,
             ratings={name: value for name, value in rated.items() if value is not None},
             points={
-                p.name: PointMeta(unit=p.point.unit, low=p.point.low, high=p.point.high)
-                for p in locate(self.profile, self.bases)
+                one.name: PointMeta(unit=one.point.unit, low=one.point.low, high=one.point.high)
+                for one in locate(self.profile, self._writer.bases)
             },
-            commands=understood(self.profile),
-            actions=sorted(self.profile.actions),
+            commands=sorted(commands | ({"pf_set"} if {"p_set", "q_set"} <= commands else set())),
+            actions=sorted(self.actions),
         )
 
-    def forget(self) -> None:
-        """It may be another device next time, or the same one after a power cycle: look again."""
-        self.points, self.heartless = [], False
+    def close(self) -> None:
+        self.line.close()
 
-    async def _read(self, wanted: list[Block]) -> dict[str, Value]:
-        """The values of some blocks. A slow block the device declines is left out: its points are absent."""
-        found: dict[str, Value] = {}
-        crossing: list[Located] = []
-        raw: dict[Block, list[int]] = {}
-        plan = read_plan(self.profile, self.bases)
-        for block in wanted:
-            try:
-                words = await self.line.read(self.device.unit, block.function, block.start, block.count)
-            except Declined:
-                if block in self.slow and len(wanted) > 1:
-                    continue
-                raise
-            decoder = plan.decoder(block)
-            raw[block] = words
-            found |= decoder(words)
-            crossing += decoder.crossing
-        self.raw = raw
-        self._known |= raw
-        if not crossing:
-            return found
-        image: Words = {}
-        for block, words in [*self._known.items(), *raw.items()]:  # what is fresh comes last and wins
-            image |= {(block.function, block.start + place): word for place, word in enumerate(words)}
-        return found | values(crossing, image, self.profile)
 
-    async def _power(self, register: Register) -> int:
-        """The power of ten a setpoint is scaled by, read from the device."""
-        if register.scale_register is None:
-            return 0
-        base = 0 if register.model is None else self.bases[register.model]
-        function = register.function or self.profile.function
-        words = await self.line.read(self.device.unit, function, base + register.scale_register, 1)
-        return int(unpack(Register(register=0, type="i16"), words))
-
-    async def arm_watchdog(self) -> None:
-        """The last layer: without us the device itself goes to its safe state. A watchdog that is fed by writes is fed
-        by being armed again. Raises Unreachable or Declined."""
-        dog = self.profile.watchdog
-        if dog is None or not self.writable:
-            return
-        raw = pack(Register(register=0, type=dog.type), dog.seconds / dog.scale, self.profile.word_order)
-        address = self._at(dog.model, dog.register_)
-        if dog.fed_by != "write" and await self._holds(3, address, raw):
-            return  # a setting may wear out, and a line that comes and goes would write it each time
-        await self.line.write(self.device.unit, dog.write, address, raw)
-
-    async def _holds(self, function: int, address: int, words: list[int]) -> bool:
-        try:
-            return await self.line.read(self.device.unit, function, address, len(words)) == words
-        except Declined:  # it can only be written
-            return False
-
-    async def beat(self) -> None:
-        """Our heartbeat, where the device has a register for it. Raises Unreachable."""
-        heart = self.profile.heartbeat
-        if heart is None or self.heartless:
-            return
-        beat = next(self._beats) % (0x10000 if heart.type == "u16" else 0x1_0000_0000)
-        words = pack(Register(register=0, type=heart.type), beat, self.profile.word_order)
-        try:
-            await self.line.write(self.device.unit, heart.write, self._at(heart.model, heart.register_), words)
-        except Declined:  # the point is optional in SunSpec
-            self.heartless = True
+_: type[FieldDevice] = ModbusDevice  # mypy compares the two

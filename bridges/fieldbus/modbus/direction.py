@@ -1,10 +1,11 @@
-"""A setpoint that is an amount and a direction: what to write, in which order, and what must be read afterwards. Pure.
+"""What to write for a setpoint, in which order, and what must be read afterwards. Pure.
 
-Between any two writes the device never gives more power, nor power in the other direction, than before or after: the
+Of a setpoint with a sign the value comes first and then what makes it count. One may also be an amount and a direction:
+between any two writes the device never gives more power, nor power in the other direction, than before or after: the
 amount goes to 0 before anything that changes what it means, and comes last. So a write that fails leaves less power.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridges.fieldbus.modbus.codec import decode, encode
@@ -55,7 +56,7 @@ def steps(
     """
     here = amounts(setpoint, modes)
     direction = RegisterWrite(setpoint.write, (setpoint.model, modes.register_), (mode(modes, value, setpoint.scale),))
-    beside = [RegisterWrite(one.write, (one.model, one.register_), (one.value,)) for one in setpoint.companions]
+    beside = companions(setpoint)
     amount = RegisterWrite(setpoint.write, here[-1 if value < 0 else 0], tuple(encode(setpoint, abs(value), order)))
     settled = all(held[one.place] == one.words for one in [*beside, direction])
     none = [RegisterWrite(setpoint.write, place, (0,) * setpoint.count) for place in here]
@@ -71,9 +72,32 @@ def _changes(held: Held, wanted: list[RegisterWrite]) -> Iterator[RegisterWrite]
             yield step
 
 
+def companions(setpoint: Setpoint) -> list[RegisterWrite]:
+    """All that must stand beside a setpoint with a sign, its enable last."""
+    found = [RegisterWrite(one.write, (one.model, one.register_), (one.value,)) for one in setpoint.companions]
+    if setpoint.enable is not None:
+        found.append(RegisterWrite(setpoint.write, (setpoint.model, setpoint.enable), (1,)))
+    return found
+
+
+def signed_steps(
+    setpoint: Setpoint, words: Sequence[int], held: Mapping[Place, tuple[int, ...] | None], *, anew: bool = False
+) -> list[RegisterWrite]:
+    """The writes for a setpoint with a sign; none of what is held already. None or absent: not known.
+
+    `anew`: the value, and what enables it, in any case.
+    """
+    value = RegisterWrite(setpoint.write, (setpoint.model, setpoint.register_), tuple(words))
+    return [
+        one
+        for one in (value, *companions(setpoint))
+        if held.get(one.place) != one.words or (anew and one.place in (value.place, (setpoint.model, setpoint.enable)))
+    ]
+
+
 def beside(profile: Profile, setpoint: Setpoint, value: float) -> dict[str, Value]:
-    """By the points that read them: what the direction register and the companions show while `value` holds."""
-    wanted: dict[Place, int] = {(one.model, one.register_): one.value for one in setpoint.companions}
+    """By the points that read them: what direction register, companions and enable show while `value` holds."""
+    wanted: dict[Place, int] = {one.place: one.words[0] for one in companions(setpoint)}
     if setpoint.modes is not None:
         wanted[setpoint.model, setpoint.modes.register_] = mode(setpoint.modes, value, setpoint.scale)
     elif not wanted:

@@ -5,20 +5,19 @@ pysunspec2 brings the definitions and the decoding; its own scan blocks and beli
 
 import struct
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sunspec2.device import Model, ModelError, get_model_def
 from sunspec2.mdef import ModelDefinitionError
 
+from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.blocks import MOST, Words, blocks, locate, values
-from bridges.fieldbus.modbus.connection import SUNS, SUNSPEC_STARTS, Connection, Declined, Unreachable
+from bridges.fieldbus.modbus.line import NOT_THERE, Line
+from bridges.fieldbus.modbus.sunspec import marker, models
 from schemas.profile import Profile
 from schemas.units import Kind
 
-END, LAST = 0xFFFF, 65534
-NOT_THERE = (10, 11)
-"""Exceptions of a gateway behind which the unit does not exist."""
 MAIN = (
     "DERTyp", "WRtg", "WMaxRtg", "VARtg", "VAMaxRtg", "WChaRteMaxRtg", "WDisChaRteMaxRtg", "WHRtg", "St", "InvSt",
     "State", "ChaSt", "SoC", "SoH", "W", "Hz", "PhVphA", "LNV", "V", "A", "DCV", "DCW", "WH", "TotWhInj", "TotWhAbs",
@@ -81,31 +80,31 @@ class Chain:
         return None
 
 
-async def discover(line: Connection, unit: int) -> Chain | None:
+async def discover(line: Line, unit: int) -> Chain | None:
     """The models of a device; None when it answers but does not speak SunSpec. Raises Unreachable when it is silent."""
-    for start in SUNSPEC_STARTS:
-        try:
-            if await line.read(unit, 3, start, 2) == SUNS:
-                return Chain(unit, start, [one async for one in _models(line, unit, start + 2)])
-        except Declined as no:
-            if no.code in NOT_THERE:
-                raise Unreachable(str(no)) from no
-    return None
+    try:
+        start = await marker(line, unit)
+    except Declined as no:
+        if no.code in NOT_THERE:
+            raise Unreachable(str(no)) from no
+        return None
+    return Chain(unit, start, [one async for one in _models(line, unit, start)])
 
 
-async def _models(line: Connection, unit: int, address: int) -> AsyncIterator[Found]:
-    while address < LAST:
-        number, length = await line.read(unit, 3, address, 2)
-        if number == END or length == 0 or address + length > LAST:
-            return
+async def _models(line: Line, unit: int, start: int) -> AsyncIterator[Found]:
+    async for number, address, length in models(line, unit, 3, start):
         words = [number, length]
-        while (missing := length + 2 - len(words)) > 0:
-            words += await line.read(unit, 3, address + len(words), min(MOST, missing))
+        try:
+            while (missing := length + 2 - len(words)) > 0:
+                words += await line.read(unit, 3, address + len(words), min(MOST, missing))
+        except Declined:  # it is there, and cannot be read whole
+            words += [0] * (length + 2 - len(words))
+            yield replace(decode(words, address), values={})
+            continue
         yield decode(words, address)
-        address += 2 + length
 
 
-async def plausible(line: Connection, unit: int, profile: Profile) -> bool:
+async def plausible(line: Line, unit: int, profile: Profile) -> bool:
     """Whether a device without SunSpec has all fast registers of a profile, with values inside of its ranges."""
     points = [one for one in locate(profile, {}) if one.point.rate == "fast"]
     image: Words = {}

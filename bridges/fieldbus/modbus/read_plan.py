@@ -3,12 +3,47 @@
 Two hundred devices of one make share one plan; a thousand small objects each would cost more than the sockets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from bridges.fieldbus.modbus.blocks import Block, Located, blocks, locate
 from bridges.fieldbus.modbus.decoder import Decoder
 from schemas.profile import Profile
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Request:
+    """One question, and what its answer says."""
+
+    block: Block
+    points: tuple[Located, ...]
+    """All that need a register of it."""
+    decode: Decoder
+    """Of the points that are read by it: each is read by one request of a plan, for two could be of two moments."""
+
+
+def requests(
+    points: Sequence[Located], profile: Profile, avoid: AbstractSet[tuple[int, int]] = frozenset()
+) -> list[Request]:
+    """The fewest that read these points; none touches a register to `avoid`."""
+    found = blocks(points, profile.gap, avoid)
+    read: dict[Block, list[Located]] = {block: [] for block in found}
+    for one in points:
+        read[_home(one, found)].append(one)
+    return [
+        Request(block, tuple(one for one in points if block.touches(one)), Decoder(block, read[block], profile))
+        for block in found
+    ]
+
+
+def _home(one: Located, found: Sequence[Block]) -> Block:
+    """The first block that has all of a point; where none has, the first with its value."""
+    for pieces in (one.pieces, one.pieces[:1]):
+        for block in found:
+            if all(block.holds(one.function, start, end) for start, end in pieces):
+                return block
+    raise AssertionError(f"no block reads {one.name}")
 
 
 @dataclass(eq=False)
@@ -17,20 +52,21 @@ class ReadPlan:
 
     profile: Profile
     points: list[Located]
-    hot: list[Block] = field(init=False)
-    """Read in each cycle."""
-    slow: list[Block] = field(init=False)
-    """Read in rotation, one in each cycle."""
-    _decoders: dict[Block, Decoder] = field(default_factory=dict)
+    hot: list[Request] = field(init=False)
+    """Asked in each cycle."""
+    slow: list[Request] = field(init=False)
+    """Asked in rotation, one in each cycle."""
+    _looks: dict[frozenset[str], list[Request]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.hot = blocks([p for p in self.points if p.point.rate == "fast"], self.profile.gap)
-        self.slow = blocks([p for p in self.points if p.point.rate == "slow"], self.profile.gap)
+        self.hot = requests([p for p in self.points if p.point.rate == "fast"], self.profile)
+        self.slow = requests([p for p in self.points if p.point.rate == "slow"], self.profile)
 
-    def decoder(self, block: Block) -> Decoder:
-        if block not in self._decoders:
-            self._decoders[block] = Decoder(block, self.points, self.profile)
-        return self._decoders[block]
+    def look(self, names: frozenset[str]) -> list[Request]:
+        """What reads some points only."""
+        if names not in self._looks:
+            self._looks[names] = requests([one for one in self.points if one.name in names], self.profile)
+        return self._looks[names]
 
 
 _made: dict[tuple[int, frozenset[tuple[int, int]]], ReadPlan] = {}

@@ -1,6 +1,6 @@
 """A field device without registers, for a million steps: it does what it is told, or what its faults make of it.
 
-It keeps the contract of `bridges.fieldbus.contract` and nothing else; what a real device does with its registers is told in
+It keeps the contract of `bridges.fieldbus.contract` and nothing else; what a device does with its registers is told in
 the stories on the simulator.
 """
 

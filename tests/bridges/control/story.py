@@ -83,8 +83,8 @@ class Story:
 
     def said(self, command: Command | None = None, device: str = "pcs") -> list[Outcome]:
         """The outcomes of a command, or of all."""
-        return [one for _, name, one in self.outcomes if name == device and command in (None, one) or
-                (name == device and command is not None and one.id == command.id)]  # fmt: skip
+        mine = [one for _, name, one in self.outcomes if name == device]
+        return mine if command is None else [one for one in mine if one.id == command.id]
 
     def states(self, command: Command | None = None, device: str = "pcs") -> list[str]:
         return [one.state.value for one in self.said(command, device)]

@@ -140,7 +140,7 @@ async def test_a_device_without_the_optional_heartbeat_is_left_alone(start: Star
     pcs = pws2()["pcs"]
     bench = await start(profiles={"pcs": pcs})
     device, heart = bench.site.named("pcs"), Heartbeat(register=9999)
-    field = ModbusDevice(device, pcs.model_copy(update={"heartbeat": heart}), Connection(device.address))
+    field = ModbusDevice(device, pcs.model_copy(update={"heartbeat": heart}), Connection(device.address), writable=True)
     await field.beat()
     assert field.heartless
     await field.beat()

@@ -1,6 +1,7 @@
 """The clamp never lets a power through that a stronger limit forbids, and names what moved it."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -91,9 +92,7 @@ CALM = LimitInputs(
         "an empty battery does not discharge to save the import limit",
     ],
 )
-def test_the_clamp_says_who_decided(
-    change: dict[str, float], wanted: float, allowed: float, sources: list[str]
-) -> None:
+def test_the_clamp_says_who_decided(change: dict[str, Any], wanted: float, allowed: float, sources: list[str]) -> None:
     power, steps = clamp(wanted, limits(replace(CALM, **change)))
     assert power == pytest.approx(allowed)
     assert [source for source, _, _ in steps] == sources

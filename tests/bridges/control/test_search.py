@@ -1,6 +1,6 @@
-"""A million steps in virtual time: commands in any order, repeated, delayed, forged; devices that are silent, decline, stop;
-inputs that are unknown. No write beyond a limit that is valid at that moment, none by a command that is not; without a valid
-one the fallback in time; no flash cell worn out.
+"""A million steps in virtual time: commands in any order, repeated, delayed, forged; devices that are silent, decline,
+stop; inputs that are unknown. No write beyond a limit that is valid at that moment, none by a command that is not;
+without a valid one the fallback in time; no flash cell worn out.
 """
 
 import asyncio
@@ -146,14 +146,23 @@ class Walk:
 
     # how it comes to the bridge ----------------------------------------------------------------
 
-    def _command(self, power: float | None, number: int | None, *, at: float = 0.0, until: float = 10.0, **change: Any) -> Command:
+    def _command(
+        self, power: float | None, number: int | None, *, at: float = 0.0, until: float = 10.0, **change: Any
+    ) -> Command:
         now = loop().wall()
         self._ids = getattr(self, "_ids", 0) + 1
-        return Command(**({
-            "id": f"c{self._ids}", "at": now + timedelta(seconds=at), "until": now + timedelta(seconds=until),
-            "epoch": EPOCH if number else None, "number": number, "source": "dispatch", "authority": Authority.PLAN,
-            "values": {} if power is None else {"p_set": power}, "reason": "walk",
-        } | change))  # fmt: skip
+        wish: dict[str, Any] = {
+            "id": f"c{self._ids}",
+            "at": now + timedelta(seconds=at),
+            "until": now + timedelta(seconds=until),
+            "epoch": EPOCH if number else None,
+            "number": number,
+            "source": "dispatch",
+            "authority": Authority.PLAN,
+            "values": {} if power is None else {"p_set": power},
+            "reason": "walk",
+        }
+        return Command(**(wish | change))
 
     def _send(self, command: Command, *, good: bool, retained: bool = False) -> None:
         payload = command.model_dump_json().encode()

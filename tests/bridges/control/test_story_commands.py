@@ -109,7 +109,7 @@ async def test_the_wall_clock_moves_no_deadline_and_shuts_nobody_out(tmp_path: P
             it.command(values={"p_set": 20_000.0})
             await asyncio.sleep(2)
             loop().step_wall(step)
-            numbered = {"epoch": "ab" * 8, "number": int(loop().time() * 10)}
+            numbered: dict[str, Any] = {"epoch": "ab" * 8, "number": int(loop().time() * 10)}
             after = it.command(values={"p_set": 30_000.0}, **numbered)
             await asyncio.sleep(1)
             assert it.states(after)[-1] == "verified", f"a step of {step} s"

@@ -150,7 +150,11 @@ async def test_a_missing_model_is_a_declined_action(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "cause", "within"),
-    [("ignores_setpoint", Cause.NOT_OBEYED, 20.0), ("half", Cause.NOT_OBEYED, 25.0), ("reversed", Cause.REVERSED, 12.0)],
+    [
+        ("ignores_setpoint", Cause.NOT_OBEYED, 20.0),
+        ("half", Cause.NOT_OBEYED, 25.0),
+        ("reversed", Cause.REVERSED, 12.0),
+    ],
 )
 def test_who_does_not_obey_is_named_while_commands_come_each_2_s(
     fault: str, cause: Cause, within: float, tmp_path: Path

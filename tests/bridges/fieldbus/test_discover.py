@@ -14,7 +14,8 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from sunspec2.device import Model
 
-from bridges.fieldbus.modbus.connection import Connection, Unreachable
+from bridges.fieldbus.contract import Unreachable
+from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.discover import Chain, Found, decode, discover, fitting
 from joulebus.cli import main
 from joulebus.scan import scan, target
@@ -217,7 +218,7 @@ def test_which_profile_fits(made: Chain, fits: list[str]) -> None:
         ("tcp://10.0.0.5:1502/7", None, ("tcp://10.0.0.5:1502", [7])),
         ("tcp://meter.local:502", "1-3,9", ("tcp://meter.local:502", [1, 2, 3, 9])),
         ("rtu+tcp://gw:4001/2", None, ("rtu+tcp://gw:4001", [2])),
-        ("rtu:///dev/ttyUSB0?baud=19200", "4", ("rtu:///dev/ttyUSB0?baud=19200", [4])),
+        ("rtu:///dev/ttyUSB0?baud=19200", "4", ("rtu:///dev/ttyUSB0?baud=19200&parity=N&stop=1", [4])),
     ],
 )
 def test_an_address(text: str, units: str | None, means: Any) -> None:

@@ -1,14 +1,14 @@
 """Readings stay on their raster, never overlap, and no device waits for another."""
 
 import asyncio
-import functools
 import time
 from pathlib import Path
 
 import pytest
 
 from bridges import service
-from bridges.fieldbus.modbus import connection as modbus
+from bridges.fieldbus.modbus import timing
+from bridges.fieldbus.modbus.connection import TIMEOUT
 from tests.bridges.alone import TRUTH, Alone, alone
 from tests.bridges.liar import HONEST, REFUSED, Asked, Liar, Lie
 from tests.timed import FULL, in_time, timed
@@ -16,7 +16,7 @@ from tests.timed import FULL, in_time, timed
 SILENCE = REFUSED["silence"]
 FASTER, SILENT = (1, 120) if FULL else (5, 25)
 """How much shorter than in the field the gateway's story is, and how many cycles of it a unit is silent."""
-SHORT, PAUSE = modbus.SHORT / FASTER, service.LONGEST_PAUSE / FASTER
+SHORT, PAUSE = timing.SHORT / FASTER, service.LONGEST_PAUSE / FASTER
 
 
 def kept(site: Alone, device: str, since: float, poll: float) -> float:
@@ -78,16 +78,18 @@ async def test_reading_never_overlaps(tmp_path: Path, rtu: bool) -> None:
 @timed
 async def test_a_silent_unit_behind_a_gateway(tmp_path: Path, rtu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Poll, timeouts and pauses are all shorter by `FASTER`; with JOULEBUS_CHAOS=full they are as they are."""
-    monkeypatch.setattr(modbus, "SHORT", SHORT)
+    monkeypatch.setattr(timing, "SHORT", SHORT)
     monkeypatch.setattr(service, "LONGEST_PAUSE", PAUSE)
-    monkeypatch.setattr(service, "Connection", functools.partial(modbus.Connection, timeout=modbus.TIMEOUT / FASTER))
     poll = 1.0 / FASTER
     silent = False
 
     def choose(asked: Asked) -> Lie:
         return SILENCE if silent and asked.unit == 2 else HONEST
 
-    async with Liar(rtu, choose=choose) as liar, alone(tmp_path, [liar.address] * 4, poll=poll) as it:
+    async with (
+        Liar(rtu, choose=choose) as liar,
+        alone(tmp_path, [liar.address] * 4, poll=poll, patience=TIMEOUT / FASTER) as it,
+    ):
         await asyncio.sleep(2.5 * poll)
         silent, since = True, time.monotonic()
         await asyncio.sleep(SILENT * poll)

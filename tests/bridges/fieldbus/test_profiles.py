@@ -35,7 +35,7 @@ def refused(folder: Path, body: str) -> list[str]:
         ("[points]\na = { register = 1, type = 'i32' }\nb = { register = 2 }", "bad.toml:7: points.b: overlaps points.a: register 2 and registers 1-2; did you mean register 3"),
         ("[points]\na = { register = 1 }\nb = { register = 1 }", "bad.toml:7: points.b: overlaps points.a: register 1 and register 1; one of them needs another register"),
         ("[points]\na = { register = 1, type = 'u32', flags = { 0 = 'x' } }\nb = { register = 1, flags = { 1 = 'y' } }", "bad.toml:7: points.b: overlaps points.a"),
-        ("[points]\na = { register = 1, type = 'i32' }\n[commands]\na = { register = 2, low = 0, high = 1 }", "bad.toml:8: commands.a: overlaps points.a"),
+        ("[points]\na = { register = 1, type = 'i32' }\n[commands]\na = { register = 2, low = 0, high = 1, fallback = 0 }", "bad.toml:8: commands.a: overlaps points.a"),
         ("[points]\nx = { register = 65535, type = 'f32' }", "bad.toml:6: points.x: no request can read registers 65535-65536: the last register is 65535"),
         ("[points]\np = { register = 1, unit = 'A' }", 'bad.toml:6: points.p: p is in W everywhere in joulebus, not in A: give unit = "W"'),
         ("[points]\nx = { register = 1, low = 5, high = -5 }", "bad.toml:6: points.x: low 5 is not below high -5; did you mean low = -5, high = 5?"),

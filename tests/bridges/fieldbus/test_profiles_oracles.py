@@ -66,7 +66,7 @@ async def test_the_bridge_reads_what_the_device_shows(name: str) -> None:
         await field.connect()
         read: dict[str, Value] = {}
         for _ in range(max(1, len(field.slow))):  # the slow ones come in turn
-            read |= await field.read()
+            read |= (await field.read()).values
         line.close()
     wanted = made.seen(values)
     wanted |= {
@@ -87,7 +87,7 @@ async def test_a_slow_point_whose_scale_stands_in_the_block_of_another_turn() ->
         assert len(field.slow) > 1
         read: dict[str, Value] = {}
         for _ in range(2 * len(field.slow)):
-            read |= await field.read()
+            read |= (await field.read()).values
         line.close()
     assert read["e_inj_total"] == made.seen(values)["e_inj_total"]
     assert read.keys() == profile.points.keys()

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridges.fieldbus.modbus.connection import Connection, Unreachable
+from bridges.fieldbus.contract import Unreachable
+from bridges.fieldbus.modbus.connection import Connection
 from schemas.site import Device
 from tests.bridges.liar import parse
 

@@ -1,0 +1,89 @@
+"""What a device can be told, in W, var or the unit of its profile, and how its registers show it. Pure."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridges.fieldbus.contract import Writable
+from bridges.fieldbus.modbus.codec import pack
+from bridges.fieldbus.modbus.direction import beside
+from schemas.messages import Value
+from schemas.profile import Profile, Setpoint
+
+PERCENT = {"p_set_pct": "p_set", "q_set_pct": "q_set"}
+"""Setpoints that a device takes in percent of its rating are given in W and var all the same."""
+
+EEPROM_INTERVAL, EEPROM_PER_DAY, RAM_PER_DAY = 300.0, 50, 100_000
+"""When the profile does not say: 100 000 writes wear a cell out, 50 a day make five years of that."""
+
+NEAR = 1e-6
+"""Of a register's step: less is the rounding of a float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A setpoint of the profile under the name and in the unit of joulebus."""
+
+    key: str
+    """The profile's own name of it, and of the point that reads it back."""
+    setpoint: Setpoint
+    factor: float
+    """One W or var is so much in the setpoint's unit."""
+    writable: Writable
+
+    def step(self, power: int) -> float:
+        """By how much the register moves the value while its scale is 10^`power`; 0 for a float."""
+        return 0.0 if self.setpoint.type.startswith("f") else abs(self.setpoint.scale) * 10.0**power / self.factor
+
+    def words(self, value: float, power: int, order: str) -> list[int]:
+        """The words of the register for a value; of two neighbours the one nearer to 0, for a limit was counted in.
+
+        Raises struct.error, ValueError or OverflowError when it does not fit.
+        """
+        raw = value * self.factor / (self.setpoint.scale * 10.0**power)
+        if self.setpoint.type.startswith("f"):
+            return pack(self.setpoint, raw, order)
+        near = round(raw)
+        beyond = abs(near) > abs(raw) + NEAR
+        return pack(self.setpoint, near - int(math.copysign(1, raw)) if beyond else near, order)
+
+    def beside(self, profile: Profile, value: float) -> dict[str, Value]:
+        """What the points show of that which goes with the value (enable, mode, companions) while it is held."""
+        return beside(profile, self.setpoint, value * self.factor)
+
+    def held(self, profile: Profile, value: float, seen: Mapping[str, Value]) -> float | None:
+        """What a reading shows that the device holds where it was told `value`; see `FieldDevice.held`."""
+        wanted = self.beside(profile, value)
+        if any(seen.get(point, shows) != shows for point, shows in wanted.items()):
+            return math.inf
+        amount = seen.get(self.key)
+        if not isinstance(amount, float) or not wanted.keys() <= seen.keys():
+            return None
+        return amount / self.factor
+
+
+def targets(profile: Profile, rated: float, apparent: float) -> dict[str, Target]:
+    """Every command of a profile, for a device of this size (W, VA), by the name of joulebus."""
+    return {
+        PERCENT.get(key, key): _target(key, setpoint, rated, apparent) for key, setpoint in profile.commands.items()
+    }
+
+
+def _target(key: str, setpoint: Setpoint, rated: float, apparent: float) -> Target:
+    name = PERCENT.get(key, key)
+    factor = 100.0 / (apparent if name == "q_set" else rated) if key in PERCENT else 1.0
+    unit = rated if key in ("p_set", "q_set") else 1.0 / factor
+    eeprom = setpoint.memory == "eeprom"
+    interval = (EEPROM_INTERVAL if eeprom else 0.0) if setpoint.interval is None else setpoint.interval
+    per_day = (EEPROM_PER_DAY if eeprom else RAM_PER_DAY) if setpoint.per_day is None else setpoint.per_day
+    writable = Writable(
+        name,
+        low=setpoint.low * unit,
+        high=setpoint.high * unit,
+        fallback=None if setpoint.fallback is None else setpoint.fallback * unit,
+        deadband=setpoint.deadband * unit,
+        interval=interval,
+        per_day=per_day,
+        wears=eeprom,
+    )
+    return Target(key, setpoint, factor, writable)

@@ -1,0 +1,25 @@
+"""The Modbus devices of a site on their lines: those behind one endpoint share one, however its address is spelled."""
+
+from collections.abc import Collection
+
+from bridges.fieldbus.modbus.connection import Connection
+from bridges.fieldbus.modbus.device import ModbusDevice
+from schemas.address import parse_address
+from schemas.site import Site
+
+
+def modbus_devices(site: Site, only: Collection[str] = (), *, watched: bool = False) -> list[ModbusDevice]:
+    """All devices, or `only` some. `watched`: none is ever written to, whatever the site file says."""
+    lines: dict[str, Connection] = {}
+    found = []
+    for device in site.device:
+        if only and device.name not in only:
+            continue
+        profile = site.profiles[device.name]
+        wire = parse_address(device.address).wire
+        if wire not in lines:
+            lines[wire] = Connection(device.address)
+        lines[wire].expect(device.unit, profile.line)
+        writable = site.mode == "control" and not watched and bool(profile.commands or profile.actions)
+        found.append(ModbusDevice(device, profile, lines[wire], writable=writable))
+    return found
