@@ -71,15 +71,8 @@ _OF: dict[Stage, dict[Event, Next]] = {
     S.TAKEN: _stay(S.TAKEN) | _WRITE | _PROOF | _END,
     S.ACCEPTED: _WRITE | _PROOF | _END | _stay(S.ACCEPTED, E.HELD_BACK),
     S.APPLIED: _WRITE | _PROOF | _END | _stay(S.APPLIED, E.HELD_BACK, E.WRITTEN),
-    # A limit that moves later is the news of the next command, not of this one.
-    S.VERIFIED: _WRITE
-    | _QUIET_END
-    | _stay(S.VERIFIED, E.HELD_BACK, E.WRITTEN, E.FOLLOWED)
-    | {E.FOLLOWED_LIMITED: (S.LIMITED, None), E.NOT_FOLLOWED: (S.NOT_OBEYED, Said.NOT_OBEYED)},
-    S.LIMITED: _WRITE
-    | _QUIET_END
-    | _stay(S.LIMITED, E.HELD_BACK, E.WRITTEN, E.FOLLOWED_LIMITED)
-    | {E.FOLLOWED: (S.VERIFIED, None), E.NOT_FOLLOWED: (S.NOT_OBEYED, Said.NOT_OBEYED)},
+    S.VERIFIED: _WRITE | _PROOF | _QUIET_END | _stay(S.VERIFIED, E.HELD_BACK, E.WRITTEN, E.FOLLOWED),
+    S.LIMITED: _WRITE | _PROOF | _QUIET_END | _stay(S.LIMITED, E.HELD_BACK, E.WRITTEN, E.FOLLOWED_LIMITED),
     # Written again and again it is still not held: only its proof is news.
     S.NOT_HELD: _PROOF | _END | _stay(S.NOT_HELD, E.HELD_BACK, E.WRITTEN, E.WRITE_FAILED, E.READ_BACK_DIFFERS),
     S.NOT_OBEYED: _PROOF

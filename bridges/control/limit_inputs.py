@@ -56,7 +56,7 @@ class BatteryInputs:
             self._pcs = began
             self.load.battery(began, power)
         began, grid = self._newest(self.meter.name, now)
-        if grid is not None and began > self._meter:
+        if grid is not None and began > self._meter and self.load.net.shown is not None:
             self._meter = began
             self.load.meter(began, grid)
 

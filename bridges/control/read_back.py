@@ -41,8 +41,8 @@ class ReadBack:
         self.proven = False
 
     def judge(self, holds: float, step: float) -> Verdict:
-        """A reading that began after our write. Equal means within the `step` of the register; infinite, that what
-        goes with the value (enable, mode, companions) is not as it must be."""
+        """A reading that began after our write. Equal means within the `step` of the register; infinite, that
+        its enable has fallen; not a number, that it is in another mode."""
         if self.value is None:
             return Verdict.UNKNOWN
         was_proven = self.proven

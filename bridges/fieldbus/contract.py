@@ -129,8 +129,9 @@ class FieldDevice(Protocol):
         """The points that show whether it holds `value`, the setpoint's own first."""
 
     def held(self, name: str, value: float, seen: Mapping[str, Value]) -> float | None:
-        """What a reading shows that it holds where it was told `value`. None: not seen. Infinite: what goes with it
-        (enable, mode, companions) is not as it must be, so that the amount means nothing."""
+        """What a reading shows that it holds where it was told `value`. None: not seen. What goes
+        with it is not as it must be, so that the amount means nothing: infinite where the device may have taken it back
+        by itself (an enable), not a number where somebody has changed it (a mode)."""
 
     def forget(self) -> None:
         """It may be another device next time, or the same one after a power cycle: look again."""

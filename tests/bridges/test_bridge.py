@@ -211,15 +211,6 @@ async def test_a_block_of_zeros_is_not_believed(start: Start) -> None:
     assert "implausible" in degraded.reason
 
 
-async def test_a_device_that_does_not_obey_is_told_on(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridges.control.pending_commands.SETTLING", 1.5)  # the story, not the ten seconds
-    bench = await start()
-    bench.simulated.faults.on("pcs:ignores_setpoint")
-    command = await bench.command(values={"p_set": 40_000.0})
-    said = await bench.outcome(command.id, "not_obeyed")
-    assert "the measured power stays at" in said.reason
-
-
 async def test_a_watched_site_is_never_written_to(start: Start) -> None:
     bench = await start(mode="read_only")
     command = await bench.command()

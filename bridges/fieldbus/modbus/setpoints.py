@@ -55,7 +55,8 @@ class Target:
         """What a reading shows that the device holds where it was told `value`; see `FieldDevice.held`."""
         wanted = self.beside(profile, value)
         if any(seen.get(point, shows) != shows for point, shows in wanted.items()):
-            return math.inf
+            # an enable may fall by the device's own timer; a mode is changed by somebody
+            return math.inf if self.setpoint.modes is None else math.nan
         amount = seen.get(self.key)
         if not isinstance(amount, float) or not wanted.keys() <= seen.keys():
             return None

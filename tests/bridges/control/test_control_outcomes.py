@@ -89,7 +89,7 @@ async def test_a_power_cycle_accuses_nobody(start: Start) -> None:
 
 
 async def test_the_network_operator_limits_what_others_steer(start: Start) -> None:
-    bench = await start(command_sources=["dispatch", "scada"])
+    bench = await start(command_sources={"dispatch": Authority.OPERATOR, "scada": Authority.DSO})
     limit = await bench.command(values={"p_limit_pct": 30.0}, source="scada", authority=Authority.DSO)
     await bench.outcome(limit.id, "verified")
     said = await bench.outcome((await bench.command(values={"p_set": 80_000.0})).id, "limited")
