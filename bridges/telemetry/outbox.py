@@ -244,8 +244,8 @@ class Outbox:
                 self.given_up.note(db, [(key[1], at) for key, _, at in gone])
             return gone
 
-        gone = self.file.attempt("be written", note)
-        self.given_up.add([(key[1], at) for key, _, at in gone or ()])
+        gone = self.file.attempt("be written", note) or []
+        self.given_up.add([(key[1], at) for key, _, at in gone])
         self._forget(gone)
 
     def _past_the_cap(self, db: sqlite3.Connection) -> list[Key]:
@@ -266,8 +266,6 @@ class Outbox:
             self._waiting[key[1]] -= 1
             self._bytes -= length + OVERHEAD
         return len(gone or ())
-
-    # the file ----------------------------------------------------------------------------------
 
     def mend(self) -> None:
         """Have a file again where that became possible; what waited elsewhere moves there, a share in each call."""
