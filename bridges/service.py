@@ -14,14 +14,16 @@ from typing import Any
 import aiomqtt
 
 from bridges.control.battery_control import BatteryControl
-from bridges.control.controller import Controller
+from bridges.control.controller import Controller, Doubt
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, FieldDevice, Reading, Unreachable
 from bridges.fieldbus.modbus.site_lines import modbus_devices
-from bridges.telemetry.latest_values import LatestValues
+from bridges.telemetry.critical import lacking
+from bridges.telemetry.latest_values import LatestValues, lasts
 from bridges.telemetry.outbox import Outbox
 from bridges.telemetry.publisher import Publisher
 from bridges.telemetry.quality import Judge, stand_in
+from bridges.telemetry.standstill import flows
 from runtime.bus import Bus
 from runtime.heard import Heard
 from runtime.memory import Memory
@@ -30,7 +32,7 @@ from schemas.messages import Archived, Cause, DeviceState, DeviceStatus, Outcome
 from schemas.site import Site
 from schemas.topics import ARCHIVED, COMMAND, DEVICE_STATUS, META, OUTCOME, M, Topic
 from schemas.troubles import Trouble
-from schemas.units import utc_now
+from schemas.units import Kind, utc_now
 
 LONGEST_PAUSE = 10.0
 """Seconds between two tries at a silent device, so that it does not hold up the others on its line."""
@@ -90,10 +92,8 @@ class Bridge:
         state = self.part.settings.state
         self.outgoing = Publisher(self.part, Outbox(state / f"outbox-{self.site}-{self.part.name}.db"))
         self.write_log = WriteLog(state / f"writes-{self.site}-{self.part.name}.db")
-        self.polled = {
-            one.name: Polled(one, Judge(self.part.site.profiles[one.name], _most_power(self.part.site, one)))
-            for one in self.devices
-        }
+        self.outgoing.spool.serve(one.name for one in self.devices)
+        self.polled = {one.name: Polled(one, _judge(self.part.site, one)) for one in self.devices}
         self.controls: dict[str, Controller] = {}
         self.said: dict[str, DeviceStatus] = {}
         """What was said last of each device."""
@@ -213,7 +213,7 @@ class Bridge:
             self._say(META, one.device.meta(), name)
         control.read(reading.began)
         self._wake(name)
-        troubles = [*self._troubles(name), *_doubts(reading, sample)]
+        troubles = [*self._troubles(name), *self._lacking(one.device, sample), *_doubts(reading, sample)]
         self._tell(one, DeviceState.DEGRADED if troubles else DeviceState.ONLINE, troubles)
 
     def _missed(self, one: Polled, wrong: Unreachable | Declined) -> None:
@@ -229,11 +229,25 @@ class Bridge:
 
     def _sample(self, one: Polled, reading: Reading) -> Telemetry:
         name = one.device.name
-        quality = one.judge.judge(reading.values, reading.raw, reading.began)
+        current = name == self.part.site.battery.bms and self._current_flows()
+        quality = one.judge.judge(reading.values, reading.raw, reading.began, current=current)
         values = reading.values
         if instead := self.part.site.named(name).substitute:
             values, quality = stand_in(values, quality, instead)
         return self.outgoing.put(name, values, quality)
+
+    def _current_flows(self) -> bool:
+        """Through the battery, as its PCS measures it: a BMS that stands still meanwhile is frozen."""
+        pcs = self.part.site.named(self.part.site.battery.pcs)
+        now = asyncio.get_running_loop().time()
+        return flows(self.latest.number(pcs.name, "p", now, lasts(pcs.poll, 5.0)), pcs.rated_power or 0.0)
+
+    def _lacking(self, device: FieldDevice, sample: Telemetry) -> list[Doubt]:
+        """Points without which nobody can guard; of the meters that is the grid's."""
+        if device.kind is Kind.METER and device.name != self.part.site.grid.meter:
+            return []
+        found = lacking(device.kind, sample.values, sample.quality)
+        return [(Cause.CRITICAL_POINT, ", ".join(f"{point} {why}" for point, why in found.items()))] if found else []
 
     def _wake(self, name: str) -> None:
         """A battery decides by its BMS and by the grid meter, too."""
@@ -241,7 +255,7 @@ class Bridge:
         if name in (site.battery.bms, site.grid.meter) and site.battery.pcs in self.controls:
             self.controls[site.battery.pcs].wake()
 
-    def _troubles(self, name: str) -> list[tuple[Cause, str]]:
+    def _troubles(self, name: str) -> list[Doubt]:
         """What control knows of a device; what speaks against the meter is said of the meter."""
         site = self.part.site
         found = self.controls[name].troubles
@@ -252,7 +266,7 @@ class Bridge:
             return [*found, *(one for one in pcs.troubles if one[0] is Cause.METER_POLARITY)]
         return found
 
-    def _tell(self, one: Polled, state: DeviceState, troubles: list[tuple[Cause, str]]) -> None:
+    def _tell(self, one: Polled, state: DeviceState, troubles: list[Doubt]) -> None:
         """Say a device's state when it changes, and when samples of another hour were given up."""
         name = one.device.name
         said, dropped = self.said.get(name), self.outgoing.dropped(name)
@@ -289,7 +303,10 @@ class Bridge:
 
     def _addresses(self) -> list[str]:
         names = [one.name for one in self.devices]
-        return [topic.at(site=self.site, device=name) for topic in (COMMAND, ARCHIVED) for name in names]
+        commands = [COMMAND.at(site=self.site, device=name) for name in names]
+        # samples of a device that was renamed are taken by its old name, too
+        waiting = dict.fromkeys([*names, *self.outgoing.spool.devices()])
+        return [*commands, *(ARCHIVED.at(site=self.site, device=name) for name in waiting)]
 
     def _take(self, heard: Heard[Any]) -> None:
         device = heard.place["device"]
@@ -307,7 +324,7 @@ class Bridge:
         return say
 
 
-def _doubts(reading: Reading, sample: Telemetry) -> list[tuple[Cause, str]]:
+def _doubts(reading: Reading, sample: Telemetry) -> list[Doubt]:
     """What is wrong with the values themselves."""
     found = []
     if sample.quality:
@@ -317,6 +334,11 @@ def _doubts(reading: Reading, sample: Telemetry) -> list[tuple[Cause, str]]:
         words = ", ".join(f"{point}: {why}" for point, why in reading.declined.items())
         found.append((Cause.MISSING_POINTS, words))
     return found
+
+
+def _judge(site: Site, one: FieldDevice) -> Judge:
+    energy = site.battery.energy if one.name == site.battery.bms else None
+    return Judge(site.profiles[one.name], _most_power(site, one), energy, one.poll)
 
 
 def _most_power(site: Site, one: FieldDevice) -> float | None:

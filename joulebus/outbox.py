@@ -3,10 +3,12 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bridges.telemetry.outbox import UNSERVED
+from runtime.kept import ASIDE
 from schemas.site import load_site
 from schemas.troubles import Trouble
 
@@ -28,7 +30,9 @@ class Waiting:
     sent: int = 0
     """Rows that the broker has and the archive has not confirmed; the others were never sent."""
     dropped: int = 0
-    """Given up since the file was made, because the outbox was full."""
+    """Given up since the file was made, because the outbox was full or nobody took them."""
+    served: bool = True
+    """The bridge has a device of this name."""
 
 
 def look(path: Path) -> list[Waiting]:
@@ -39,11 +43,15 @@ def look(path: Path) -> list[Waiting]:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
             found = {row[0]: Waiting(*row) for row in db.execute(_PER_DEVICE)}
             dropped = dict(db.execute("SELECT device, samples FROM dropped"))
+            served = _served(db)
     except sqlite3.Error as wrong:
         raise Trouble(f"{path} is not an outbox: {wrong}") from wrong
     for device in sorted(dropped.keys() - found.keys()):
         found[device] = Waiting(device)
-    return [_with(one, dropped.get(one.device, 0)) for one in found.values()]
+    return [
+        replace(one, dropped=dropped.get(one.device, 0), served=served is None or one.device in served)
+        for one in found.values()
+    ]
 
 
 def of_site(site: Path, state: Path) -> list[Path]:
@@ -66,10 +74,21 @@ def report(path: Path, now: float) -> Iterator[str]:
         what = f"{one.rows:>8} samples {_size(one.bytes):>10}"
         span = f"  {_moment(one.oldest)} .. {_moment(one.newest)}  oldest {_age(now - one.oldest)}" if one.rows else ""
         yield f"  {one.device:<16} {what}{span}" + (f"  {one.dropped} dropped" if one.dropped else "")
+    for one in devices:
+        if one.rows and not one.served:
+            yield (
+                f"  the bridge has no device {one.device} any more: the archive is offered its {one.rows} samples"
+                f" under this name, until they are {_age(UNSERVED)} old"
+            )
+    for aside in sorted(path.parent.glob(f"{path.name}{ASIDE}*Z")):
+        yield f"  {aside.name}: {_size(aside.stat().st_size)}, was damaged and set aside; nobody uses it"
 
 
-def _with(one: Waiting, dropped: int) -> Waiting:
-    return Waiting(one.device, one.rows, one.bytes, one.oldest, one.newest, one.sent, dropped)
+def _served(db: sqlite3.Connection) -> set[str] | None:
+    """The names the bridge has; None where it has not said so, as an older one does not."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'served'").fetchone() is None:
+        return None
+    return {name for (name,) in db.execute("SELECT device FROM served")} or None
 
 
 def _moment(at: float) -> str:

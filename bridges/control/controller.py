@@ -43,7 +43,8 @@ LEAVING = 3.5
 """Seconds a device has to go to its fallback along its ramp when the bridge ends in good order."""
 GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
 
-Trouble = tuple[Cause, str]
+Doubt = tuple[Cause, str]
+"""What is wrong with a device, and in words."""
 
 log = logging.getLogger("bridge")
 
@@ -140,9 +141,9 @@ class Controller:
         return self.watchdog.bites(self._now())
 
     @property
-    def troubles(self) -> list[Trouble]:
+    def troubles(self) -> list[Doubt]:
         """What is wrong with it, the worst first."""
-        found: list[Trouble] = [] if self.battery is None else self.battery.troubles
+        found: list[Doubt] = [] if self.battery is None else self.battery.troubles
         if not self.device.writable:
             return found
         found += [(one.cause or Cause.DECLINED, f"{point} cannot be written: {one.reason}")

@@ -3,8 +3,6 @@
 Each point is written on its own: one that is declined holds up no other.
 """
 
-import contextlib
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -56,8 +54,11 @@ class SetpointWriter:
         for point, one in self.device.commands.items():
             self.points.setdefault(point, ReadBack(at=now))
             budget = self.budgets.setdefault(point, WriteBudget(one))
-            if self.log is not None and self._kept(point):
-                budget.recall(self.log.ages(self.device.name, point, time.time()), now)
+            if self.log is None or not self._kept(point):
+                continue
+            budget.recall(self.log.ages(self.device.name, point, time.time()), now)
+            if not self.log.known:  # nobody knows what was written: the day counts as used
+                budget.recall([0.0] * one.per_day, now)
 
     @property
     def applied(self) -> dict[str, float]:
@@ -125,17 +126,15 @@ class SetpointWriter:
         self.budgets[point].spend(now)
         if self.log is None or not self._kept(point):
             return 0
-        try:
-            return self.log.note(self.device.name, point, time.time())
-        except sqlite3.Error:  # a full disk must hold up nothing that makes the site safer
+        row = self.log.note(self.device.name, point, time.time())
+        if row is None:  # a full disk must hold up nothing that makes the site safer
             self.counts["writes_not_kept"] += 1
-            return 0
+        return row or 0
 
     def _spare(self, point: str, row: int) -> None:
         self.budgets[point].spare()
         if row and self.log is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self.log.retract(row)
+            self.log.retract(row)
 
     def _kept(self, point: str) -> bool:
         """Whether its writes count beyond a restart."""

@@ -3,18 +3,28 @@
 A PUBACK is not durability: a broker that dies forgets what it acknowledged. So a row leaves only when its range
 was confirmed, and is sent again when the confirmation does not come. A lost confirmation costs a duplicate,
 which the archive's key absorbs.
+
+Nothing raises for the file's sake: a damaged one is set aside and a new one begins, and where none can be had the
+samples wait in memory. `trouble` says so.
 """
 
-import os
+import contextlib
 import secrets
 import shutil
 import sqlite3
-import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
+from bridges.telemetry import outbox_rows
+from bridges.telemetry.given_up import GivenUp
+from bridges.telemetry.outbox_rows import TABLES, Gone, Key, Row
+from runtime.kept import Transaction, damaged
+from runtime.kept_file import KeptFile
+from runtime.single import Lock, lock_folder
 from schemas.troubles import Trouble
 
 AGAIN = 10.0
@@ -23,128 +33,129 @@ AGAIN = 10.0
 OVERHEAD = 150
 """Bytes a row costs on the disk beside its body: key, index, share of a page."""
 
-REMEMBERED = 30 * 24
-"""Hours: so long it is remembered of which hours samples were given up. The archive asks no longer."""
+MOST_IN_MEMORY = 50_000_000
+"""Bytes that may wait where there is no file for them."""
 
-Key = tuple[str, str, int]
-"""(epoch, device, seq)"""
+UNSERVED = 30 * 86_400.0
+"""Seconds for which a sample of a name that the bridge has no more is offered to the archive."""
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS outbox (
-    epoch TEXT, device TEXT, seq INTEGER, at REAL NOT NULL, body BLOB NOT NULL, sent INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (epoch, device, seq)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS oldest ON outbox (at);
-CREATE TABLE IF NOT EXISTS counter (device TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dropped (device TEXT PRIMARY KEY, samples INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dropped_hour (device TEXT, hour INTEGER, PRIMARY KEY (device, hour)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS life (epoch TEXT NOT NULL, boot TEXT NOT NULL);
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A sample as it is kept."""
-
-    key: Key
-    at: float
-    """Seconds since 1970."""
-    body: bytes
+SHARE = 2000
+"""Rows that move from one file to the next without the readings waiting for it."""
 
 
 @dataclass
 class Outbox:
-    """Samples on their way. `now` is the monotonic clock."""
+    """Samples on their way. `now` is the monotonic clock. Raises Trouble when another process uses the file."""
 
     path: Path
     most_rows: int = 2_000_000
     most_bytes: int = 2_000_000_000
     """And never more than half of what the disk has left when the bridge starts."""
-    dropped: int = 0
-    """Oldest rows given up because the outbox was full."""
-    dropped_hours: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    """By device, the hours since 1970 of which rows were given up: first and last of each stretch."""
     epoch: str = ""
+    lost: int = 0
+    """Samples that went with a damaged file; how many one held that was damaged before we began nobody knows."""
+    given_up: GivenUp = field(default_factory=GivenUp)
+    _served: frozenset[str] | None = None
     _sent: dict[Key, float] = field(default_factory=dict)
     """When each row went out last, the oldest first."""
-    _place: float = 0.0
+    _place: float = float("-inf")
     """How far the backlog was read: what is on its way is not read again and again."""
     _turned: float = 0.0
-    _rows: int = 0
+    _waiting: Counter[str] = field(default_factory=Counter)
+    """Rows, by device."""
     _bytes: int = 0
     _seq: dict[str, int] = field(default_factory=dict)
-    _hours: set[tuple[str, int]] = field(default_factory=set)
+    _left: list[tuple[sqlite3.Connection, Iterator[Row]]] = field(default_factory=list)
+    """What was used before: its rows move over."""
+    _moving: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._cap, self._lock = self.most_bytes, self._alone()
+        self.file = KeptFile("the outbox", self.path, TABLES, self._use)
+
+    def _alone(self) -> Lock | None:
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # A killed process loses nothing with NORMAL; a power cut may take the last moments, see _first_epoch.
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            # Only a checkpoint waits for the disk: it is made in a thread, so that a slow disk delays no reading.
-            self._db.execute("PRAGMA wal_autocheckpoint=0")
-            self._db.executescript(_TABLES)
+            lock = lock_folder(self.path.parent, self.path.name)
+        except OSError:
+            return None  # where no file can be made none is shared
+        if lock is None:
+            raise Trouble(f"the outbox {self.path} is used by another process, and no two may number its samples")
+        return lock
+
+    def _use(self, db: sqlite3.Connection, before: sqlite3.Connection | None) -> None:
+        """Go on where this file stands."""
+        amounts, epoch = outbox_rows.amounts(db), outbox_rows.epoch_of(db)
+        counters = outbox_rows.counters(db) if epoch else {}
+        self.given_up.read(db)
+        try:
+            with Transaction(db):
+                self.given_up.write(db)
+            if self._served is not None:
+                outbox_rows.write_served(db, self._served)
+            if epoch is None:
+                epoch = secrets.token_hex(8)
+                outbox_rows.begin_epoch(db, epoch)
         except sqlite3.Error as wrong:
-            raise Trouble(f"the outbox {self.path} cannot be used: {wrong}") from wrong
-        self.epoch = self._first_epoch()
-        self._seq = dict(self._db.execute("SELECT device, seq FROM counter"))
-        self._rows, self._bytes = self._db.execute(
-            "SELECT count(*), coalesce(sum(length(body)), 0) + count(*) * ? FROM outbox", (OVERHEAD,)
-        ).fetchone()
-        self.most_bytes = min(self.most_bytes, self._bytes + shutil.disk_usage(self.path.parent).free // 2)
-        self.dropped = self._db.execute("SELECT coalesce(sum(samples), 0) FROM dropped").fetchone()[0]
-        self._read_hours()
+            if damaged(wrong):
+                raise
+            # A full disk: what it holds can be sent all the same, and no other ever had this epoch.
+            epoch = epoch or secrets.token_hex(8)
+        if before is None:
+            self.lost += len(self)
+        else:
+            self._left.append((before, outbox_rows.oldest_first(before)))
+        self.epoch, self._seq = epoch, counters
+        self._waiting = Counter({device: rows for device, (rows, _) in amounts.items()})
+        self._bytes = sum(size + rows * OVERHEAD for rows, size in amounts.values())
+        self.most_bytes = self._room(db)
+        self.forget_sent()
 
-    def _first_epoch(self) -> str:
-        """A new one with a new file, and after a restart of the machine: a power cut may have taken the last
-        sequence numbers back, and no two samples may ever share an identity."""
-        row = self._db.execute("SELECT epoch, boot FROM life").fetchone()
-        return str(row[0]) if row and row[1] == _boot() else self.renew()
+    def _room(self, db: sqlite3.Connection) -> int:
+        """Bytes that may wait."""
+        if not db.execute("PRAGMA database_list").fetchone()[2]:
+            return min(self._cap, MOST_IN_MEMORY)
+        return min(self._cap, self._bytes + shutil.disk_usage(self.path.parent).free // 2)
 
-    def renew(self) -> str:
-        """Begin a new epoch: numbers start at 1 again. Raises sqlite3.Error when the disk is full."""
-        epoch = secrets.token_hex(8)
-        with _Transaction(self._db):
-            self._db.execute("DELETE FROM life")
-            self._db.execute("DELETE FROM counter")
-            self._db.execute("INSERT INTO life VALUES (?, ?)", (epoch, _boot()))
-        self.epoch, self._seq = epoch, {}
-        return epoch
+    @property
+    def trouble(self) -> str:
+        """What is wrong with its file, in words for people; empty when nothing is."""
+        return self.file.trouble
+
+    @property
+    def dropped(self) -> int:
+        """Samples given up: the outbox was full, or nobody took them."""
+        return self.given_up.samples.total()
+
+    @property
+    def dropped_hours(self) -> dict[str, list[tuple[int, int]]]:
+        """By device, the hours since 1970 of which samples were given up: first and last of each stretch."""
+        return self.given_up.hours
 
     def __len__(self) -> int:
-        return self._rows
+        return self._waiting.total()
+
+    # what waits --------------------------------------------------------------------------------
 
     def next(self, device: str) -> int:
         """The sequence number of the device's next sample; each is given once."""
         self._seq[device] = self._seq.get(device, 0) + 1
         return self._seq[device]
 
-    def keep(self, rows: Sequence[Row], *, sent: bool = False) -> None:
-        """Write samples down, all or none. Raises sqlite3.Error when the disk is full; their numbers are then free.
+    def keep(self, rows: Sequence[Row], *, sent: bool = False) -> bool:
+        """Write samples down, all or none. False when that cannot be, as on a full disk: their numbers are then free.
 
         `sent`: they go to the broker right after.
         """
-        try:
-            self._keep(rows, sent)
-        except sqlite3.Error:
+        if not self.file.attempt("keep samples", lambda db: outbox_rows.insert(db, rows, self.epoch, sent=sent)):
             for epoch, device, seq in [row.key for row in rows]:
                 if epoch == self.epoch:
-                    self._seq[device] = min(self._seq[device], seq - 1)
-            raise
-        self._rows += len(rows)
+                    self._seq[device] = min(self._seq.get(device, seq), seq - 1)
+            return False
+        self._waiting.update(row.key[1] for row in rows)
         self._bytes += sum(len(row.body) + OVERHEAD for row in rows)
-        if self._rows > self.most_rows or self._bytes > self.most_bytes:
-            self._drop()
-
-    def _keep(self, rows: Sequence[Row], sent: bool) -> None:
-        with _Transaction(self._db):
-            self._db.executemany(
-                "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?)", [(*row.key, row.at, row.body, sent) for row in rows]
-            )
-            self._db.executemany(
-                "INSERT INTO counter VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET seq = excluded.seq",
-                [row.key[1:] for row in rows if row.key[0] == self.epoch],
-            )
+        if len(self) > self.most_rows or self._bytes > self.most_bytes:
+            self._give_up(lambda db: outbox_rows.delete(db, self._past_the_cap(db)))
+        return True
 
     def sent(self, key: Key, now: float) -> None:
         """A sample went to the broker at `now`; it is not sent again before AGAIN seconds."""
@@ -153,125 +164,137 @@ class Outbox:
 
     def backlog(self, now: float, most: int = 200) -> list[Row]:
         """The oldest samples that were not sent, or not confirmed in time."""
-        if self._rows <= len(self._sent) and now - next(iter(self._sent.values()), now) < AGAIN:
+        if len(self) <= len(self._sent) and now - next(iter(self._sent.values()), now) < AGAIN:
             return []
         if now - self._turned >= AGAIN:
-            self._turned, self._place = now, 0.0
-        found: list[Row] = []
-        sql = "SELECT epoch, device, seq, at, body FROM outbox WHERE at >= ? ORDER BY at"
-        rows = self._db.execute(sql, (self._place,))
-        for epoch, device, seq, at, body in rows:
-            key = (epoch, device, seq)
-            if now - self._sent.get(key, -AGAIN) >= AGAIN:
-                found.append(Row(key, at, body))
-                if len(found) == most:
-                    break
-        rows.close()
-        self._place = found[-1].at if len(found) == most else 0.0
-        return found
+            self._turned, self._place = now, float("-inf")
+        found = self.file.attempt("be read", lambda db: self._due(db, now, most)) or []
+        whole = [row for row in found if row.is_whole]
+        if len(whole) < len(found):
+            self._discard([row.key for row in found if not row.is_whole])
+        self._place = whole[-1].at if whole and len(found) == most else float("-inf")
+        return whole
+
+    def _due(self, db: sqlite3.Connection, now: float, most: int) -> list[Row]:
+        with closing(outbox_rows.oldest_first(db, self._place)) as rows:
+            return [*islice((row for row in rows if now - self._sent.get(row.key, -AGAIN) >= AGAIN), most)]
 
     def mark_sent(self, rows: Sequence[Row]) -> None:
-        """For those who look at the file from outside. Raises sqlite3.Error."""
-        with _Transaction(self._db):
-            sql = "UPDATE outbox SET sent = 1 WHERE epoch = ? AND device = ? AND seq = ? AND sent = 0"
-            self._db.executemany(sql, [row.key for row in rows])
+        """For those who look at the file from outside."""
+        if rows:
+            self.file.attempt("be written", lambda db: outbox_rows.mark_sent(db, rows))
 
-    def confirm(self, confirmed: Iterable[tuple[str, str, Iterable[tuple[int, int]]]]) -> int:
-        """The archive has these ranges of (device, epoch): forget them. Gives how many that were.
+    def confirm(self, confirmed: Sequence[tuple[str, str, Iterable[tuple[int, int]]]]) -> int:
+        """The archive has these ranges of (device, epoch): forget them. Gives how many that were; on a full disk SQLite
+        cannot delete either, and they will be confirmed again."""
 
-        Raises sqlite3.Error: on a full disk SQLite cannot delete either.
-        """
-        gone: list[tuple[Key, int]] = []
-        sql = (
-            "DELETE FROM outbox WHERE epoch = ? AND device = ? AND seq BETWEEN ? AND ?"
-            " RETURNING epoch, device, seq, length(body)"
-        )
-        with _Transaction(self._db):
-            for device, epoch, ranges in confirmed:
-                for first, last in ranges:
-                    gone += [(row[:3], row[3]) for row in self._db.execute(sql, (epoch, device, first, last))]
-        self._forget(gone)
-        return len(gone)
+        def delete(db: sqlite3.Connection) -> list[Gone]:
+            with Transaction(db):
+                return [
+                    gone
+                    for device, epoch, ranges in confirmed
+                    for first, last in ranges
+                    for gone in outbox_rows.delete_range(db, epoch, device, first, last)
+                ]
+
+        return self._forget(self.file.attempt("forget samples", delete))
 
     def forget_sent(self) -> None:
         """The connection is new: whatever was on its way may be lost."""
         self._sent.clear()
-        self._place = 0.0
+        self._place = float("-inf")
 
     def oldest(self) -> float | None:
         """When the oldest sample that still waits was taken, in seconds since 1970."""
-        at: float | None = self._db.execute("SELECT min(at) FROM outbox").fetchone()[0]
-        return at
+        at = self.file.attempt("be read", lambda db: db.execute("SELECT min(at) FROM outbox").fetchone()[0])
+        return at if isinstance(at, float) and 0 <= at <= outbox_rows.LATEST else None
+
+    def renew(self) -> bool:
+        """Begin a new epoch: numbers start at 1 again. False when the disk is full: the old one goes on."""
+        epoch = secrets.token_hex(8)
+        if not self.file.attempt("be written", lambda db: outbox_rows.begin_epoch(db, epoch)):
+            return False
+        self.epoch, self._seq = epoch, {}
+        return True
+
+    # whose it is -------------------------------------------------------------------------------
+
+    def serve(self, devices: Iterable[str]) -> None:
+        """The bridge has these devices now."""
+        served = self._served = frozenset(devices)
+        self.file.attempt("be written", lambda db: outbox_rows.write_served(db, served))
+
+    def devices(self) -> list[str]:
+        """The names whose samples wait, also those the bridge has no more: confirmations come for them, too."""
+        return sorted(name for name, count in self._waiting.items() if count > 0)
+
+    def unserved(self) -> list[str]:
+        """The names whose samples wait and that the bridge has no more, such as one that was renamed."""
+        return [] if self._served is None else [name for name in self.devices() if name not in self._served]
+
+    def give_up_unserved(self, wall: float) -> None:
+        """What nobody took for UNSERVED seconds goes, as past the cap. `wall` is in seconds since 1970."""
+        for name in self.unserved():
+            self._give_up(lambda db, name=name: outbox_rows.delete_before(db, name, wall - UNSERVED))  # type: ignore[misc]
+
+    def _give_up(self, delete: Callable[[sqlite3.Connection], list[Gone]]) -> None:
+        def note(db: sqlite3.Connection) -> list[Gone]:
+            with Transaction(db):
+                gone = delete(db)
+                self.given_up.note(db, [(key[1], at) for key, _, at in gone])
+            return gone
+
+        gone = self.file.attempt("be written", note) or []
+        self.given_up.add([(key[1], at) for key, _, at in gone])
+        self._forget(gone)
+
+    def _past_the_cap(self, db: sqlite3.Connection) -> list[Key]:
+        """On a full disk SQLite in WAL mode cannot even delete: the cap stays well below it."""
+        rows, size = len(self) - self.most_rows, self._bytes - self.most_bytes
+        return outbox_rows.past_the_cap(db, rows, size, OVERHEAD)
+
+    def _discard(self, keys: Sequence[Key]) -> None:
+        def delete(db: sqlite3.Connection) -> list[Gone]:
+            with Transaction(db):
+                return outbox_rows.delete(db, keys)
+
+        self.lost += self._forget(self.file.attempt("be written", delete))
+
+    def _forget(self, gone: Sequence[Gone] | None) -> int:
+        for key, length, _ in gone or ():
+            self._sent.pop(key, None)
+            self._waiting[key[1]] -= 1
+            self._bytes -= length + OVERHEAD
+        return len(gone or ())
+
+    def mend(self) -> None:
+        """Have a file again where that became possible; what waited elsewhere moves there, a share in each call."""
+        self.file.mend()
+        self._move()
+
+    def _move(self) -> bool:
+        """Whether it came a step further."""
+        if not self._left:
+            return False
+        if not self._moving:
+            with contextlib.suppress(sqlite3.Error):
+                self._moving = [*islice(self._left[0][1], SHARE)]
+        if self._moving and not self.keep(self._moving):
+            return False
+        if not self._moving:
+            self._left.pop(0)[0].close()
+        self._moving = []
+        return True
 
     def checkpoint(self) -> None:
-        """Move what was written from the log into the file. For a thread: it waits for the disk."""
-        with closing(sqlite3.connect(self.path, timeout=0)) as db:
-            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """For a thread: it waits for the disk. Raises sqlite3.Error."""
+        self.file.checkpoint()
 
     def close(self) -> None:
-        self._db.close()
-
-    def _drop(self) -> None:
-        """The oldest go. On a full disk SQLite in WAL mode cannot even delete: the cap stays well below it."""
-        rows, size, gone = self._rows - self.most_rows, self._bytes - self.most_bytes, []
-        hours: set[tuple[str, int]] = set()
-        oldest = self._db.execute("SELECT epoch, device, seq, length(body), at FROM outbox ORDER BY at")
-        for *key, length, at in oldest:
-            if rows <= 0 and size <= 0:
-                break
-            gone.append(((key[0], key[1], key[2]), length))
-            hours.add((key[1], int(at // 3600)))
-            rows, size = rows - 1, size - length - OVERHEAD
-        oldest.close()
-        with _Transaction(self._db):
-            sql = "DELETE FROM outbox WHERE epoch = ? AND device = ? AND seq = ?"
-            self._db.executemany(sql, [key for key, _ in gone])
-            sql = "INSERT INTO dropped VALUES (?, 1) ON CONFLICT (device) DO UPDATE SET samples = samples + 1"
-            self._db.executemany(sql, [(key[1],) for key, _ in gone])
-            if fresh := hours - self._hours:
-                self._db.executemany("INSERT INTO dropped_hour VALUES (?, ?)", sorted(fresh))
-                oldest_hour = max(hour for _, hour in fresh) - REMEMBERED
-                self._db.execute("DELETE FROM dropped_hour WHERE hour < ?", (oldest_hour,))
-        self.dropped += len(gone)
-        self._forget(gone)
-        if fresh:
-            self._read_hours()
-
-    def _read_hours(self) -> None:
-        found: dict[str, list[tuple[int, int]]] = {}
-        self._hours = set(self._db.execute("SELECT device, hour FROM dropped_hour"))
-        for device, hour in sorted(self._hours):
-            known = found.setdefault(device, [])
-            if known and known[-1][1] == hour - 1:
-                known[-1] = (known[-1][0], hour)
-            else:
-                known.append((hour, hour))
-        self.dropped_hours = found
-
-    def _forget(self, gone: Iterable[tuple[Key, int]]) -> None:
-        for key, length in gone:
-            self._sent.pop(key, None)
-            self._rows -= 1
-            self._bytes -= length + OVERHEAD
-
-
-class _Transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, wrong: object, trace: object) -> None:
-        if kind is None:
-            self._db.execute("COMMIT")
-        elif self._db.in_transaction:  # a full disk rolls back by itself
-            self._db.execute("ROLLBACK")
-
-
-def _boot() -> str:
-    """Names this run of the machine; where the system does not tell, each start of the process counts as one."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return f"{os.getpid()}-{time.time()}"
+        while self._move():
+            pass
+        for db, _ in self._left:
+            db.close()
+        self.file.close()
+        if self._lock is not None:
+            self._lock.release()

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import secrets
 import sqlite3
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import aiomqtt
 
-from bridges.telemetry.outbox import AGAIN, Key, Outbox, Row
+from bridges.telemetry.outbox import AGAIN, Outbox
+from bridges.telemetry.outbox_rows import Key, Row
 from bridges.telemetry.send_window import SendWindow
 from runtime.bus import LARGEST, Bus
 from runtime.part import Part
@@ -26,6 +26,12 @@ WINDOW = 0.002
 
 CHECKPOINT = 5.0
 """Seconds between two checkpoints of the outbox."""
+
+TOLD = 3600.0
+"""Seconds for which it is told that a file was set aside; what nobody acknowledged stays with the alarm."""
+
+FULL = 60.0
+"""Seconds after the last sample was given up in which the outbox counts as full."""
 
 STEP_BACK = timedelta(seconds=1)
 """A clock that went back farther than this was set; less is how time servers correct it."""
@@ -46,6 +52,19 @@ class Publisher:
         self._fresh: list[Row] = []
         self._confirmed: list[tuple[str, str, list[tuple[int, int]]]] = []
         self._due = False
+        self._unkept = 0
+        """Samples that were sent and could not be kept."""
+        self._full_until = float("-inf")
+        self._aside = ("", 0.0)
+        """Which file was set aside, and since when that is told."""
+        self._said = ""
+        part.counts["dropped_samples"] = spool.dropped
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the outbox, in words for people (the cause is `outbox`); empty when nothing is."""
+        full = "the outbox is full or nobody takes its samples: the oldest go"
+        return "; ".join(filter(None, [self.spool.trouble, full if _now() < self._full_until else ""]))
 
     def put(self, device: str, values: dict[str, Value], quality: Mapping[str, Quality]) -> Telemetry:
         """Make a sample of what was read now; it leaves with the next group."""
@@ -73,38 +92,38 @@ class Publisher:
         self._due = False
         fresh, self._fresh = self._fresh, []
         confirmed, self._confirmed = self._confirmed, []
-        try:
-            if confirmed:  # first: it makes room
-                self.part.counts["confirmed_samples"] += self.spool.confirm(confirmed)
-            if fresh:
-                self.spool.keep(fresh, sent=self.bus is not None)
-        except sqlite3.Error as wrong:
-            self.part.counts["lost_samples"] += len(fresh)
-            self.part.detail = f"the outbox cannot be written: {wrong}"
-            self._send_all(self._nameless(fresh), kept=False)
-            return
-        if fresh:
-            self._count(len(fresh))
+        if confirmed:  # first: it makes room
+            self.part.counts["confirmed_samples"] += self.spool.confirm(confirmed)
+        if fresh and self.spool.keep(fresh, sent=self.bus is not None):
+            self.part.counts["samples"] += len(fresh)
+            self.part.succeeded()
             self._send_all(fresh, kept=True)
+        elif fresh:
+            self._unkept += len(fresh)
+            self._send_all(self._nameless(fresh), kept=False)
+        self._tell()
 
     async def send_backlog(self, bus: Bus) -> None:
         """What waits, oldest first and in windows, so that the newest samples always find the line free."""
         self.pace = SendWindow()
         while bus is self.bus:
             room = self.pace.past - bus.unconfirmed
-            window = self.spool.backlog(time.monotonic(), room) if room > 0 else []
+            window = self.spool.backlog(_now(), room) if room > 0 else []
             old = self._clock().timestamp() - HISTORICAL
             for row in window:
                 self._post(row.key, row.body if row.at > old else row.body.replace(_LIVE, _LATE, 1), kept=True)
-            with contextlib.suppress(sqlite3.Error):  # it is only for those who look
-                self.spool.mark_sent(window)
+            self.spool.mark_sent(window)
             await asyncio.sleep(0.02 if window or room <= 0 else AGAIN / 10)
 
     async def look_after(self) -> None:
         """Say how far we are behind, and keep the outbox tidy."""
         while True:
+            wall = self._clock().timestamp()
+            self.spool.mend()
+            self.spool.give_up_unserved(wall)
             oldest = self.spool.oldest()
-            self.part.lag = 0.0 if oldest is None else max(0.0, self._clock().timestamp() - oldest)
+            self.part.lag = 0.0 if oldest is None else max(0.0, wall - oldest)
+            self._tell()
             with contextlib.suppress(sqlite3.Error):  # the next one will do; a full disk is said by who writes
                 await asyncio.to_thread(self.spool.checkpoint)
             await asyncio.sleep(CHECKPOINT)
@@ -118,8 +137,7 @@ class Publisher:
         now = self._clock()
         if now < self._last - STEP_BACK:
             self.flush()
-            with contextlib.suppress(sqlite3.Error):
-                self.spool.renew()
+            if self.spool.renew():
                 self.part.log.warning("the clock was set back by %s: a new epoch begins", self._last - now)
                 self._last = now
         self._last = max(self._last, now)
@@ -130,14 +148,23 @@ class Publisher:
             self._due = True
             asyncio.get_running_loop().call_later(WINDOW, self.flush)
 
-    def _count(self, samples: int) -> None:
-        self.part.counts["samples"] += samples
+    def _tell(self) -> None:
+        """What became of the samples, and what is wrong with the outbox: once when it begins, once when it ends."""
+        now = _now()
         if self.spool.dropped > self.part.counts["dropped_samples"]:
-            self.part.detail = "the outbox is full: the oldest samples go"
-        elif self.part.detail.startswith("the outbox"):
-            self.part.detail = ""
+            self._full_until = now + FULL
+        if self.spool.file.aside != self._aside[0]:
+            self._aside = (self.spool.file.aside, now)
+        elif now - self._aside[1] > TOLD:
+            self.spool.file.aside = ""
         self.part.counts["dropped_samples"] = self.spool.dropped
-        self.part.succeeded()
+        self.part.counts["lost_samples"] = self._unkept + self.spool.lost
+        trouble = self.trouble
+        if trouble != self._said:
+            self.part.log.warning("%s", trouble or "the outbox is well again")
+            if self.part.detail == self._said:
+                self.part.detail = trouble
+            self._said = trouble
 
     def _nameless(self, rows: list[Row]) -> list[Row]:
         """In an epoch of their own: the numbers of samples that were not kept are given again."""
@@ -159,13 +186,11 @@ class Publisher:
         if kept and self.bus.unconfirmed >= self.pace.newest:
             return  # what is kept goes out later
         with contextlib.suppress(aiomqtt.MqttError):
-            began, pace = time.monotonic(), self.pace
+            began, pace = _now(), self.pace
             confirmed = self.bus.post(TELEMETRY.at(site=self.part.site.site, device=key[1]), body)
-            confirmed.add_done_callback(
-                lambda done: pace.confirmed(began, time.monotonic()) if _answered(done) else None
-            )
+            confirmed.add_done_callback(lambda done: pace.confirmed(began, _now()) if _answered(done) else None)
             if kept:
-                self.spool.sent(key, time.monotonic())
+                self.spool.sent(key, began)
             if kept and not self.part.site.archive:
                 confirmed.add_done_callback(lambda done: self._accepted(done, key))
 
@@ -176,7 +201,7 @@ class Publisher:
             self.part.log.warning("a sample of %s has %d bytes: more than %d cannot be sent", device, size, LARGEST)
         self.part.counts["too_large_samples"] += 1
         if kept:
-            self.spool.sent(key, time.monotonic())  # nobody tries it again until it is forgotten
+            self.spool.sent(key, _now())  # nobody tries it again until it is forgotten
             self.confirm(device, Archived(epoch=epoch, ranges=[(seq, seq)]))
 
     def _accepted(self, done: "asyncio.Future[int]", key: Key) -> None:
@@ -184,6 +209,11 @@ class Publisher:
         epoch, device, seq = key
         if _answered(done) and done.result() < 0x80:
             self.confirm(device, Archived(epoch=epoch, ranges=[(seq, seq)]))
+
+
+def _now() -> float:
+    """The loop's clock: the monotonic one, or the virtual one of a story."""
+    return asyncio.get_running_loop().time()
 
 
 def _hour(number: int) -> datetime:

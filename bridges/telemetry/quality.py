@@ -1,28 +1,26 @@
 """How far a value can be believed. Pure: `now` is the monotonic clock.
 
-A judge belongs to one device and remembers what it saw: a value alone can only be out of range, but a block that
+A judge belongs to one device and remembers what it saw: a value alone can only be out of range, but a device that
 stands still, a jump no physics allows, and a counter that runs backwards show in time. What jumped is believed
-again when it was confirmed: some readings in a row that agree with each other.
+again when it was confirmed, see `trust`.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from bridges.telemetry.physics import charging, counting, moving
+from bridges.telemetry.standstill import Standstill
+from bridges.telemetry.trust import AGREEMENT, Trust
 from schemas.messages import Value
-from schemas.profile import WORDS, Point, Profile
+from schemas.profile import Point, Profile
 from schemas.units import Kind, Quality
-
-CONFIRMED = 3
-"""Readings in a row that must agree before a jump, a reset or a new meter is believed."""
 
 METER_FROZEN = 60.0
 """Seconds a meter's registers may stand still: the grid's voltage and frequency never do for so long."""
 
-HEADROOM = 2.0
-"""A device may give this many times its rated power before its counter is doubted: ratings are not limits."""
-
-SINGLE = 2.0**-23
-"""The relative step of a float of two registers: a counter of 20 GWh moves in steps of 2 kWh."""
+POLLS = 3
+"""Nothing is frozen or stale before so many readings should have moved, however slowly a device is polled."""
 
 LEVELS = ("e_remaining", "e_rated")
 """Energies that no counter counts: what is left goes down as well as up."""
@@ -30,20 +28,8 @@ LEVELS = ("e_remaining", "e_rated")
 WIDEST_ZERO = 8
 """Registers: so many zeros in a row are a device that has no data (yet), fewer may be a device at rest."""
 
-Possible = Callable[[float, float], bool]
-"""Whether a value can have come from an earlier one, so many seconds ago."""
-
-
-@dataclass(slots=True)
-class _Trust:
-    """What is believed of one value, and what came instead of it."""
-
-    at: float
-    value: float
-    since: float = 0.0
-    other: float = 0.0
-    """The last value that was not believed, and when it came."""
-    agreed: int = 0
+Piece = TypeVar("Piece", bound=Hashable)
+"""Names a part of what came in a cycle, such as a block of registers."""
 
 
 @dataclass
@@ -53,14 +39,16 @@ class Judge:
     profile: Profile
     power: float | None = None
     """W the device can move at most, by its ratings; None when nobody knows."""
+    energy: float | None = None
+    """Wh between 0 and 100 % SoC of the battery it belongs to; None when nobody knows."""
+    poll: float = 1.0
+    """Seconds between two readings."""
     _pulse: tuple[Value, float] | None = None
     """The last beat, and since when."""
     _still: dict[Hashable, tuple[Sequence[int], float]] = field(default_factory=dict)
-    """What each block held, and since when."""
-    _trust: dict[str, _Trust] = field(default_factory=dict)
-    _counters: dict[str, tuple[float, float | None]] = field(default_factory=dict)
-    """Of each energy counter: its step, and where it wraps."""
-    _steep: dict[str, float] = field(default_factory=dict)
+    """What each piece held, and since when."""
+    _trust: list[tuple[str, Trust]] = field(default_factory=list)
+    """By point, each with what it is believed by."""
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     _analog: frozenset[str] = frozenset()
 
@@ -72,33 +60,42 @@ class Judge:
             for name, point in points.items()
             if point.low is not None or point.high is not None
         }
-        self._steep = {name: point.steepest for name, point in points.items() if point.steepest is not None}
-        self._counters = {
-            name: (abs(point.scale), _span(point))
-            for name, point in points.items()
-            if point.unit == "Wh" and name.startswith("e_") and name not in LEVELS
-        }
+        self._trust = [*self._trusts()]
+        self._standstill = Standstill(self.profile, self.power, self.poll)
+
+    def _trusts(self) -> Iterator[tuple[str, Trust]]:
+        for name, point in self.profile.points.items():
+            if point.steepest is not None:
+                yield name, Trust(moving(point.steepest), AGREEMENT["steepest"])
+            if name == "soc":
+                yield name, Trust(charging(point, self.power, self.energy), AGREEMENT["soc"])
+            if point.unit == "Wh" and name.startswith("e_") and name not in LEVELS:
+                yield name, Trust(counting(point, self.power), AGREEMENT["counter"])
 
     def judge(
-        self, values: Mapping[str, Value], raw: Mapping[Hashable, Sequence[int]], now: float
+        self,
+        values: Mapping[str, Value],
+        raw: Mapping[Piece, Sequence[int]],
+        now: float,
+        *,
+        current: bool = False,
     ) -> dict[str, Quality]:
-        """The points that are not good. `raw` is what the blocks held that were read in this cycle."""
+        """The points that are not good. `raw` is what came in this cycle, piece by piece; `current` says that it flows
+        through the battery as seen from outside, by its PCS (see `standstill.flows`)."""
         if _is_blank(raw):
             return dict.fromkeys(values, Quality.IMPLAUSIBLE)
         if self._has_no_pulse(values, now):
             return dict.fromkeys(values, Quality.STALE)
-        found = {name: Quality.FROZEN for name in values if name in self._analog} if self._is_frozen(raw, now) else {}
+        frozen = self._is_frozen(raw, now)
+        frozen |= self._standstill.lasts(values, now, current=current)
+        found = {name: Quality.FROZEN for name in values if name in self._analog} if frozen else {}
         for name, (low, high) in self._ranges.items():
             value = values.get(name)
             if isinstance(value, float) and not low <= value <= high:
                 found[name] = Quality.IMPLAUSIBLE
-        for name, steepest in self._steep.items():
+        for name, trust in self._trust:
             value = values.get(name)
-            if isinstance(value, float) and name not in found and not self._follows(name, value, now, steepest):
-                found[name] = Quality.IMPLAUSIBLE
-        for name in self._counters:
-            value = values.get(name)
-            if isinstance(value, float) and name not in found and not self._counts(name, value, now):
+            if isinstance(value, float) and name not in found and not trust.believes(value, now):
                 found[name] = Quality.IMPLAUSIBLE
         return found
 
@@ -109,56 +106,22 @@ class Judge:
             return False
         if self._pulse is None or self._pulse[0] != beat:
             self._pulse = (beat, now)
-        return now - self._pulse[1] > self.profile.pulse_after
+        return now - self._pulse[1] > max(self.profile.pulse_after, POLLS * self.poll)
 
-    def _is_frozen(self, raw: Mapping[Hashable, Sequence[int]], now: float) -> bool:
-        """Every block of this cycle holds what it held for too long."""
+    def _is_frozen(self, raw: Mapping[Piece, Sequence[int]], now: float) -> bool:
+        """Every piece of this cycle holds what it held for too long."""
         after = self.profile.frozen_after
         if after is None:
             after = METER_FROZEN if self.profile.kind is Kind.METER else 0.0
         if not after or not self._analog:
             return False
         still = True
-        for block, words in raw.items():
-            held = self._still.get(block)
+        for piece, words in raw.items():
+            held = self._still.get(piece)
             if held is None or held[0] != words:
-                self._still[block] = held = (words, now)
-            still &= now - held[1] > after
+                self._still[piece] = held = (words, now)
+            still &= now - held[1] > max(after, POLLS * self.poll)
         return still
-
-    def _follows(self, name: str, value: float, now: float, steepest: float) -> bool:
-        """Whether the value can have come from the last one in time."""
-        return self._believe(name, value, now, lambda before, seconds: abs(value - before) <= steepest * seconds)
-
-    def _counts(self, name: str, value: float, now: float) -> bool:
-        """Whether a counter can have come from its last value: forwards, no faster than the power, or over its end."""
-        step, span = self._counters[name]
-        step = max(step, abs(value) * SINGLE)
-
-        def possible(before: float, seconds: float) -> bool:
-            most = 1e300 if self.power is None else HEADROOM * self.power * seconds / 3600 + 2 * step
-            if value >= before:
-                return value - before <= most
-            # over the end of its register; without a rating only the last thousandth of it counts as near the end
-            return span is not None and value - before + span <= min(most, span / 1000)
-
-        return self._believe(name, value, now, possible)
-
-    def _believe(self, name: str, value: float, now: float, possible: Possible) -> bool:
-        trust = self._trust.get(name)
-        if trust is None:
-            self._trust[name] = _Trust(now, value)
-            return True
-        if possible(trust.value, now - trust.at):
-            trust.at, trust.value, trust.agreed = now, value, 0
-            return True
-        agrees = trust.agreed > 0 and possible(trust.other, now - trust.since)
-        trust.agreed = trust.agreed + 1 if agrees else 1
-        trust.other, trust.since = value, now
-        if trust.agreed < CONFIRMED:
-            return False
-        trust.at, trust.value, trust.agreed = now, value, 0
-        return True
 
 
 def stand_in(
@@ -172,13 +135,6 @@ def _is_analog(point: Point) -> bool:
     return point.type != "text" and not (point.enum or point.first or point.flags)
 
 
-def _is_blank(raw: Mapping[Hashable, Sequence[int]]) -> bool:
+def _is_blank(raw: Mapping[Piece, Sequence[int]]) -> bool:
     """Nothing but zeros: a gateway without its device, or a device that is starting."""
     return sum(map(len, raw.values())) >= WIDEST_ZERO and not any(map(any, raw.values()))
-
-
-def _span(point: Point) -> float | None:
-    """What a counter loses when its register wraps; None where the scale is not fixed or the register too wide."""
-    bits = 16 * WORDS[point.type]
-    whole = point.type.startswith(("u", "i")) and bits <= 32 and point.scale_register is None
-    return abs(point.scale) * 2.0**bits if whole else None

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridges.telemetry.outbox import Outbox, Row
+from bridges.telemetry.outbox import Outbox
+from bridges.telemetry.outbox_rows import Row
 from runtime.bus import Bus
 from runtime.settings import parse_broker
 from schemas.messages import Telemetry

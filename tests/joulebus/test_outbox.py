@@ -1,22 +1,24 @@
 """What the outbox holds can be seen while the bridge writes to it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bridges.telemetry.outbox import Outbox, Row
+from bridges.telemetry.outbox import Outbox
 from joulebus.cli import main
 from joulebus.outbox import Waiting, look, report
 from schemas.troubles import Trouble
 from tests.bridges.conftest import DEMO
+from tests.bridges.telemetry.samples import sample
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
 
 def fill(spool: Outbox, device: str, count: int, *, sent: bool = False) -> None:
-    keys = [(spool.epoch, device, spool.next(device)) for _ in range(count)]
-    spool.keep([Row(key, NOON + key[2], b"x" * 1000) for key in keys], sent=sent)
+    rows = [sample(spool, device, size=1000) for _ in range(count)]
+    spool.keep([replace(row, at=NOON + row.key[2]) for row in rows], sent=sent)
 
 
 def test_what_waits_and_what_was_given_up(tmp_path: Path) -> None:
@@ -32,6 +34,26 @@ def test_what_waits_and_what_was_given_up(tmp_path: Path) -> None:
     assert lines[0].endswith("5 samples, 5 kB")
     assert lines[1] == "  3 wait to be sent, 2 were sent and wait for the archive, 2 were dropped"
     assert "2026-06-01 12:00:02 .. 2026-06-01 12:00:05  oldest 2 h  1 dropped" in lines[3]
+    spool.close()
+
+
+def test_what_nobody_takes_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "outbox-demo-bridge.db"
+    path.write_text("no database " * 1000, encoding="utf-8")
+    spool = Outbox(path)
+    fill(spool, "old_meter", 2)
+    fill(spool, "meter", 1)
+    assert [one.served for one in look(path)] == [True, True], "nobody has said so yet"
+    spool.serve(["meter", "bms"])
+    assert [(one.device, one.served) for one in look(path)] == [("meter", True), ("old_meter", False)]
+    lines = [*report(path, NOON + 3 * 86_400)]
+    assert "old_meter" in lines[3]
+    assert "2 samples" in lines[3]
+    assert "oldest 3 d" in lines[3]
+    assert "no device old_meter any more" in lines[4]
+    assert "until they are 30 d old" in lines[4]
+    assert ".damaged-" in lines[5]
+    assert "set aside" in lines[5]
     spool.close()
 
 

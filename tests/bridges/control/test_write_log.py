@@ -18,7 +18,6 @@ from schemas.messages import Authority, Command, Telemetry
 from schemas.profiles import PROFILES
 from schemas.site import load_site
 from schemas.topics import COMMAND, OUTCOME, TELEMETRY
-from schemas.troubles import Trouble
 from schemas.units import utc_now
 from simulator.service import SimulatedSite
 from tests.bridges.conftest import DEMO, NOON
@@ -33,7 +32,7 @@ def test_what_is_a_day_old_is_forgotten_and_what_comes_from_ahead_is_not(tmp_pat
     for at in (0.0, 10.0, DAY, 3 * DAY):
         wear.note("pcs", "p_set", at)
     wear.note("pcs", "q_set", DAY)
-    wear.retract(wear.note("pcs", "p_set", DAY))
+    wear.retract(wear.note("pcs", "p_set", DAY) or 0)
     wear.close()
     again = WriteLog(tmp_path / "writes.db")
     assert again.ages("pcs", "p_set", DAY + 5) == [DAY - 5, 5.0, 0.0]
@@ -41,9 +40,21 @@ def test_what_is_a_day_old_is_forgotten_and_what_comes_from_ahead_is_not(tmp_pat
     again.close()
 
 
-def test_a_counter_that_cannot_be_is_said_in_words(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match=r"write counter .* cannot be used"):
-        WriteLog(tmp_path / "no" / "folder" / "writes.db")
+def test_without_a_file_it_counts_in_memory_and_says_so(tmp_path: Path) -> None:
+    wear = WriteLog(tmp_path / "no" / "folder" / "writes.db")
+    wear.note("pcs", "p_set", 5.0)
+    assert wear.ages("pcs", "p_set", 6.0) == [1.0]
+    assert not wear.known
+    assert "in memory only" in wear.trouble
+    wear.close()
+
+
+def test_a_damaged_file_is_set_aside_and_the_day_counts_as_used(tmp_path: Path) -> None:
+    (tmp_path / "writes.db").write_bytes(b"no database at all" * 100)
+    wear = WriteLog(tmp_path / "writes.db")
+    assert not wear.known
+    assert "was damaged" in wear.trouble
+    wear.close()
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bridges.telemetry import publisher
 from bridges.telemetry.outbox import Outbox
 from bridges.telemetry.publisher import HISTORICAL, Publisher
 from bridges.telemetry.send_window import SendWindow
@@ -18,6 +19,7 @@ from schemas.site import load_site
 from schemas.topics import TELEMETRY
 from schemas.units import Quality
 from tests.bridges.conftest import DEMO
+from tests.bridges.telemetry.samples import overwrite
 from tests.conftest import Broker
 from tests.ear import Ear, ear
 
@@ -77,7 +79,7 @@ async def test_what_is_sent_is_what_the_schema_says(bench: Bench) -> None:
 
 async def test_a_group_is_one_commit_and_keeps_its_order(bench: Bench) -> None:
     commits: list[str] = []
-    bench.outgoing.spool._db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    bench.outgoing.spool.file._db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
     for value in range(20):
         bench.put(float(value))
     came = await heard(bench, 20)
@@ -88,8 +90,8 @@ async def test_a_group_is_one_commit_and_keeps_its_order(bench: Bench) -> None:
 async def test_a_full_disk_stops_neither_the_readings_nor_the_live_values(bench: Bench) -> None:
     bench.put(1.0)
     bench.outgoing.flush()
-    pages = bench.outgoing.spool._db.execute("PRAGMA page_count").fetchone()[0]
-    bench.outgoing.spool._db.execute(f"PRAGMA max_page_count = {pages}")  # as a full disk does
+    pages = bench.outgoing.spool.file._db.execute("PRAGMA page_count").fetchone()[0]
+    bench.outgoing.spool.file._db.execute(f"PRAGMA max_page_count = {pages}")  # as a full disk does
     for value in range(2, 202):
         bench.put(float(value))
         bench.outgoing.flush()
@@ -97,13 +99,68 @@ async def test_a_full_disk_stops_neither_the_readings_nor_the_live_values(bench:
     counts = bench.outgoing.part.counts
     assert 0 < counts["lost_samples"] == 201 - len(bench.outgoing.spool)
     assert "full" in bench.outgoing.part.detail
-    bench.outgoing.spool._db.execute("PRAGMA max_page_count = 100000")
+    bench.outgoing.spool.file._db.execute("PRAGMA max_page_count = 100000")
     bench.put(0.0)
     bench.outgoing.flush()
     assert bench.outgoing.part.detail == ""
     came = await heard(bench, 202)
     assert len({(one.epoch, one.seq) for one in came}) == 202, "none has the name of another"
     assert [sample.seq for sample in bench.kept()] == [*range(1, len(bench.outgoing.spool) + 1)], "no gap either"
+
+
+async def test_a_file_that_breaks_stops_neither_the_readings_nor_the_live_values(bench: Bench) -> None:
+    bus, bench.outgoing.bus = bench.outgoing.bus, None
+    for _ in range(3000):
+        bench.put(1.0)
+    bench.outgoing.flush()
+    bench.outgoing.bus = bus
+    part, spool = bench.outgoing.part, bench.outgoing.spool
+    spool.checkpoint()
+    overwrite(spool.path)
+    spool.file._db.execute("PRAGMA shrink_memory")  # a page of the file, not of our memory
+    bench.outgoing.confirm("meter", Archived(epoch=spool.epoch, ranges=[(1, 3000)]))
+    bench.put(2.0)
+    await bench.hears.until(TELEMETRY, lambda one: one.number("p") == 2.0, 30)
+    assert part.counts["lost_samples"] == 3000
+    assert "was damaged" in bench.outgoing.trouble
+    assert part.detail == bench.outgoing.trouble
+    bench.put(3.0)
+    assert {sample.number("p") for sample in bench.kept()} == {2.0, 3.0}, "and what comes now is kept"
+
+
+async def test_that_a_file_was_set_aside_is_told_for_an_hour(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.outgoing.spool.file.aside = "it was damaged"
+    bench.outgoing.flush()
+    assert bench.outgoing.part.detail == "it was damaged"
+    bench.outgoing.flush()
+    assert bench.outgoing.trouble == "it was damaged"
+    monkeypatch.setattr(publisher, "TOLD", -1.0)
+    bench.outgoing.flush()
+    bench.outgoing.flush()
+    assert (bench.outgoing.trouble, bench.outgoing.part.detail) == ("", "")
+
+
+async def test_what_another_says_of_the_part_is_left_alone(bench: Bench) -> None:
+    bench.outgoing.part.detail = "the clock was set back"
+    bench.outgoing.spool.file.aside = "it was damaged"
+    bench.outgoing.flush()
+    assert bench.outgoing.part.detail == "the clock was set back"
+    assert bench.outgoing.trouble == "it was damaged"
+
+
+async def test_without_a_folder_the_live_values_go_on_and_what_waits_is_sent(bench: Bench, tmp_path: Path) -> None:
+    bench.outgoing.spool.close()
+    bench.outgoing.spool = Outbox(tmp_path / "none" / "outbox.db")
+    bus, bench.outgoing.bus = bench.outgoing.bus, None
+    for value in range(5):
+        bench.put(float(value))
+    bench.outgoing.flush()
+    assert "in memory only" in bench.outgoing.part.detail
+    bench.outgoing.bus = bus
+    assert bus is not None
+    backlog = asyncio.create_task(bench.outgoing.send_backlog(bus))
+    assert [sample.number("p") for sample in await heard(bench, 5)] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    backlog.cancel()
 
 
 async def test_a_sample_that_no_broker_takes_is_counted_and_holds_nobody_up(bench: Bench) -> None:

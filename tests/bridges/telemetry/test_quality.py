@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.fieldbus.modbus.blocks import Block
-from bridges.telemetry.quality import CONFIRMED, METER_FROZEN, WIDEST_ZERO, Judge
+from bridges.telemetry.quality import METER_FROZEN, POLLS, WIDEST_ZERO, Judge
+from bridges.telemetry.trust import AGREEMENT
 from schemas.messages import Value
 from schemas.profile import Profile
 from schemas.units import Quality
 
-HOT = Block(3, 0, 10)
+HOT = "registers 0 to 9"
 FROZEN, IMPLAUSIBLE = Quality.FROZEN, Quality.IMPLAUSIBLE
 
 
-def judge(kind: str = "meter", power: float | None = 100_000.0, **more: Any) -> Judge:
+def judge(kind: str = "meter", power: float | None = 100_000.0, poll: float = 1.0, **more: Any) -> Judge:
     points = {
         "u_l1n": {"register": 0, "unit": "V", "low": 0, "high": 500},
         "p": {"register": 1, "type": "i16", "scale": 10, "unit": "W", "steepest": 50_000},
@@ -27,7 +27,7 @@ def judge(kind: str = "meter", power: float | None = 100_000.0, **more: Any) -> 
         "e_remaining": {"register": 10, "type": "u32", "scale": 100, "unit": "Wh"},
     }
     profile = {"make": "A", "model": "B", "kind": kind, "source": "test", "points": points} | more
-    return Judge(Profile.model_validate(profile), power)
+    return Judge(Profile.model_validate(profile), power, poll=poll)
 
 
 def say(judge: Judge, now: float, **values: Value) -> dict[str, Quality]:
@@ -45,9 +45,11 @@ def test_range(value: float, good: bool) -> None:
 def test_a_block_of_zeros_is_no_reading() -> None:
     values: dict[str, Value] = {"u_l1n": 0.0, "p": 0.0, "state": "off"}
     assert judge().judge(values, {HOT: [0] * 10}, 0) == dict.fromkeys(values, IMPLAUSIBLE)
-    assert judge().judge(values, {HOT: [0] * 5, Block(3, 40, 5): [0] * 5}, 0) == dict.fromkeys(values, IMPLAUSIBLE)
+    assert judge().judge(values, {HOT: [0] * 5, "registers 40 to 44": [0] * 5}, 0) == dict.fromkeys(values, IMPLAUSIBLE)
     assert judge().judge(values, {HOT: [*[0] * 9, 1]}, 0) == {}
-    assert judge().judge(values, {Block(3, 0, 4): [0] * (WIDEST_ZERO - 1)}, 0) == {}, "a few zeros are a device at rest"
+    assert judge().judge(values, {"registers 0 to 3": [0] * (WIDEST_ZERO - 1)}, 0) == {}, (
+        "a few zeros are a device at rest"
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,23 @@ def test_registers_that_stand_still(kind: str, more: dict[str, float], after: fl
     assert one.judge(values, {HOT: [6, *words[1:]]}, 400.0) == {}, "one bit that moves is life"
 
 
+@pytest.mark.parametrize(("poll", "after"), [(1.0, METER_FROZEN), (20.0, METER_FROZEN), (30.0, POLLS * 30.0)])
+def test_a_slow_poll_freezes_nothing_by_itself(poll: float, after: float) -> None:
+    one = judge(poll=poll)
+    for turn in range(20):
+        now = turn * poll
+        assert (one.judge({"u_l1n": 230.0}, {HOT: [5] * 10}, now) == {"u_l1n": FROZEN}) == (now > after)
+
+
+@pytest.mark.parametrize("poll", [6.0, 20.0, 60.0])
+def test_a_pulse_is_not_missed_between_two_slow_readings(poll: float) -> None:
+    one = judge(pulse="e_small", pulse_after=5.0, poll=poll)
+    beats = [0.0, 1.0, 1.0, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]
+    said = [say(one, turn * poll, p=1.0, e_small=beat) for turn, beat in enumerate(beats)]
+    stale = dict.fromkeys(("p", "e_small"), Quality.STALE)
+    assert said == [{}] * 9 + [stale] * 2, "three readings and one more"
+
+
 def test_a_device_without_a_pulse_tells_old_news() -> None:
     one = judge(pulse="e_small", pulse_after=5.0)
     beats = [*range(10), *[9] * 20, 10]
@@ -88,23 +107,31 @@ def test_a_jump_is_believed_when_it_was_confirmed() -> None:
 
 
 DAY = 86_400.0
+LONG = AGREEMENT["counter"].seconds
+LIFE = 87_300_000
 COUNTERS: list[tuple[str, str, list[float], list[bool]]] = [
     ("it counts", "e_import", [1000, 1000, 1100, 1100], [True] * 4),
     ("one glitch", "e_import", [1000, 0, 1000, 1100], [True, False, True, True]),
     ("a jump up", "e_import", [1000, 9_000_000, 1000], [True, False, True]),
-    ("a new meter", "e_import", [9_000_000, 500, 500, 500, 600], [True, False, False, True, True]),
+    ("a jump up that lasts", "e_import", [1000, *[9_000_000] * 9, 1000], [True, *[False] * 9, True]),
     ("flicker", "e_import", [9_000_000, 500, 90_000, 500, 90_000], [True, False, False, False, False]),
     ("32 bits wrap", "e_import", [(2**32 - 1) * 100.0, 0.0, 100.0], [True] * 3),
     ("16 bits wrap", "e_small", [65_535 * 10.0, 10.0, 30.0], [True] * 3),
-    ("a reset is no wrap", "e_small", [30_000 * 10.0, 10.0, 10.0, 10.0], [True, False, False, True]),
+    ("a reset is no wrap", "e_small", [30_000 * 10.0, 10.0, 10.0, 10.0], [True, False, False, False]),
     ("a float has no end", "e_float", [(2**32 - 1) * 1000.0, 0.0], [True, False]),
     ("a large float moves in steps", "e_float", [2.0e10, 2.0e10 + 2048], [True, True]),
+    ("one count back", "e_import", [20_300, *[20_200] * 4, 20_300], [True, *[False] * 4, True]),
+    ("0 while it wakes up", "e_import", [LIFE, *[0] * 300, LIFE, LIFE], [True, *[False] * 300, True, True]),
+    ("0 for a night", "e_import", [LIFE, *[0] * 9000, LIFE], [True, *[False] * 9000, True]),
+    ("a new one", "e_import", [LIFE, *range(0, 200_000, 100)], [True, *[n >= LONG for n in range(2000)]]),
+    ("a new one at rest", "e_import", [LIFE, *[500] * 2000, 600], [True, *[False] * 2000, True]),
+    ("a part of the whole for a while", "e_import", [LIFE, *range(40, 800, 1), LIFE], [True, *[False] * 760, True]),
 ]
 
 
 @pytest.mark.parametrize(("point", "told", "good"), [row[1:] for row in COUNTERS], ids=[row[0] for row in COUNTERS])
 def test_energy_counters(point: str, told: list[float], good: list[bool]) -> None:
-    one = judge()
+    one = judge(power=500_000.0)
     assert [point not in say(one, float(now), **{point: float(value)}) for now, value in enumerate(told)] == good
 
 
@@ -138,8 +165,9 @@ def test_no_honest_counter_is_ever_doubted(powers: list[float], begin: float) ->
         assert say(one, float(now), e_import=energy // 100 % 2**32 * 100.0) == {}
 
 
-@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=CONFIRMED - 1))
-def test_what_comes_once_or_twice_never_passes(glitches: list[float]) -> None:
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=200))
+def test_what_cannot_be_never_passes_for_a_quarter_of_an_hour(glitches: list[float]) -> None:
+    """Any values, also such as agree with each other."""
     one = judge()
     say(one, 0, e_import=5e8)
     for now, glitch in enumerate(glitches, 1):
@@ -147,4 +175,4 @@ def test_what_comes_once_or_twice_never_passes(glitches: list[float]) -> None:
         assert ("e_import" in say(one, float(now), e_import=glitch)) or possible
         if possible:
             return
-    assert say(one, 10.0, e_import=5e8 + 100) == {}
+    assert say(one, 201.0, e_import=5e8 + 100) == {}, "what comes back was never away"
