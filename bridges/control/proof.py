@@ -101,8 +101,8 @@ class Proof:
     def _prove_power(
         self, kind: Kind, pending: Pending, latest: LatestValues, following: Following | None, now: float
     ) -> None:
-        if pending.stage is Stage.TAKEN or (self.ramping and kind == "values"):
-            return
+        if pending.stage in (Stage.TAKEN, Stage.ACCEPTED) or (self.ramping and kind == "values"):
+            return  # what was not written yet proves nothing
         written = max((self.writer.points[p].at for p in pending.applied if p in self.writer.points), default=0.0)
         seen = self._since(latest, max(written, pending.since))
         if "p" not in seen and "p" in self.device.points:

@@ -75,7 +75,7 @@ class SetpointWriter:
             return self.failing.get(point) or Result(
                 Put.WAITS, "it was not held, and is tried again later", Cause.NOT_HELD
             )
-        if not urgent and (why := budget.wait(now, cyclic=cyclic or not fresh)):
+        if not urgent and (why := budget.wait(now, cyclic=cyclic)):
             self.counts[f"writes_held_back_{self._label(point)}"] += 1
             return Result(Put.WAITS, why, Cause.WRITE_BUDGET)
         astray, budget.tried = told.astray and not fresh, value

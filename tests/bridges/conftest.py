@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bridges.control.controller import Controller
 from bridges.service import run
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
@@ -69,6 +70,11 @@ class Bench:
             return one.id == command and (not states or one.state.value in states)
 
         return await self.hears.until(OUTCOME, fits, seconds)
+
+    def kill(self, patch: pytest.MonkeyPatch) -> None:
+        """As by kill -9: nobody is left who brings a device to its fallback."""
+        patch.setattr(Controller, "_leave", lambda _: asyncio.sleep(0))
+        self.running.cancel()
 
     def writes(self, register: int) -> list[tuple[int, ...]]:
         """What reached a register of the pcs."""

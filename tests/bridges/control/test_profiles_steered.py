@@ -124,12 +124,14 @@ async def test_its_watchdog_is_armed_with_the_time_of_its_profile(start: Start, 
     assert story.armed is not None
     register, words = story.armed
     bench = await start(profiles={"pcs": load_profile(story.profile).rated(RATED)}, device=site(story))
-    assert held(bench, story, {register: words}) == {register: words}
+    await until(lambda: held(bench, story, {register: words}) == {register: words}, 5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("story", STORIES, ids=[story.profile for story in STORIES])
-async def test_it_is_steered_proven_and_safe_when_its_bridge_dies(start: Start, story: Story) -> None:
+async def test_it_is_steered_proven_and_safe_when_its_bridge_dies(
+    start: Start, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
     profile = faster(load_profile(story.profile).rated(RATED), story)
     bench = await start(profiles={"pcs": profile}, device=site(story))
     plant = bench.simulated.world.plant
@@ -153,7 +155,7 @@ async def test_it_is_steered_proven_and_safe_when_its_bridge_dies(start: Start, 
         assert plant.pcs.p_set == pytest.approx(15_000, abs=1)
     assert not [one for one in bench.hears.all(OUTCOME) if one.state == "foreign_change"]
     assert {one.state for one in bench.hears.all(DEVICE_STATUS)} == {"online"}
-    bench.running.cancel()
+    bench.kill(monkeypatch)
     if profile.watchdog:
         await until(lambda: plant.pcs.timed_out and plant.pcs.p_set == 0, SECONDS + 4)
     else:
