@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from bridges.control.grid_limit import LIMIT
 from schemas.messages import Action, Authority, Command, OutcomeState
+from schemas.printable import printable
 from schemas.profile import Profile
 from schemas.topics import COMMAND_TTL
 
@@ -154,7 +155,7 @@ def identity(payload: bytes) -> str:
     except (ValueError, RecursionError):
         return "unknown"
     given = found.get("id") if isinstance(found, Mapping) else None
-    return given[:64] if isinstance(given, str) and given else "unknown"
+    return printable(given, 64) if isinstance(given, str) and given else "unknown"
 
 
 AFTER: dict[Action, tuple[str, Callable[[str], bool]]] = {

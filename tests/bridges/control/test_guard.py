@@ -92,6 +92,7 @@ def test_the_same_source_may_weaken_its_own_claim() -> None:
         (b"\xff\xfe", "unknown"),
         (b'["id"]', "unknown"),
         (b'{"id": 7}', "unknown"),
+        (b'{"id": "\\ud800x"}', "\ufffdx"),
         (b"[" * 100_000, "unknown"),
     ],
 )
