@@ -23,11 +23,11 @@ from bridges.telemetry.quality import Judge, stand_in
 from runtime.bus import Bus
 from runtime.heard import Heard
 from runtime.part import Part
-from schemas.messages import METER_SIGN_SUSPECT, Archived, DeviceState, DeviceStatus, Outcome
+from schemas.messages import METER_SIGN_SUSPECT, Archived, Cause, DeviceState, DeviceStatus, Outcome
 from schemas.site import Site
 from schemas.topics import ARCHIVED, COMMAND, DEVICE_STATUS, META, OUTCOME, M, Topic
 from schemas.troubles import Trouble
-from schemas.units import utc_now
+from schemas.units import Quality, utc_now
 
 LONGEST_PAUSE = 10.0
 """Seconds between two tries at a silent device, so that it does not hold up the others on its line."""
@@ -166,7 +166,8 @@ class Bridge:
             self.part.counts["failed_readings"] += 1
             if one.failures >= 2:
                 one.forget()
-                self._tell(one, DeviceState.OFFLINE, str(wrong))
+                cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
+                self._tell(one, DeviceState.OFFLINE, str(wrong), [cause])
             return
         one.failures, one.reason = 0, ""
         now = time.monotonic()
@@ -178,8 +179,12 @@ class Bridge:
         if not known:  # its models are known only now
             self._say(META, one.meta(), one.device.name)
         bad = ", ".join(f"{point} {quality}" for point, quality in sample.quality.items())
-        bad = self._doubt(one.device.name) or bad
-        self._tell(one, DeviceState.DEGRADED if bad else DeviceState.ONLINE, bad)
+        causes = [
+            Cause.FROZEN if quality == Quality.FROZEN else Cause.DOUBTED_VALUES for quality in sample.quality.values()
+        ]
+        if suspect := self._doubt(one.device.name):
+            bad, causes = suspect, [Cause.METER_POLARITY, *causes]
+        self._tell(one, DeviceState.DEGRADED if bad else DeviceState.ONLINE, bad, causes)
         await self.controls[one.device.name].tick()
 
     def _doubt(self, device: str) -> str:
@@ -188,15 +193,17 @@ class Bridge:
         suspect = device == self.part.site.grid.meter and control is not None and control.suspicion
         return f"{METER_SIGN_SUSPECT}: {suspect}" if suspect else ""
 
-    def _tell(self, one: ModbusDevice, state: DeviceState, reason: str) -> None:
+    def _tell(self, one: ModbusDevice, state: DeviceState, reason: str, causes: list[Cause]) -> None:
         """Say a device's state when it changes, and when samples of another hour were given up."""
         said, dropped = self._said.get(one.device.name), self.outgoing.dropped(one.device.name)
-        if said is not None and (said.state, said.reason, said.dropped) == (state, reason, dropped):
+        names = [str(cause) for cause in dict.fromkeys(causes)]
+        known = (said.state, said.causes, said.reason, said.dropped) if said is not None else None
+        if known == (state, names, reason, dropped):
             return
         if said is None or said.state != state:
             log = self.part.log.info if state is DeviceState.ONLINE else self.part.log.warning
             log("%s is %s%s", one.device.name, state.value, f": {reason}" if reason else "")
-        status = DeviceStatus(at=utc_now(), state=state, reason=reason, dropped=dropped)
+        status = DeviceStatus(at=utc_now(), state=state, causes=names, reason=reason, dropped=dropped)
         self._said[one.device.name] = status
         self._say(DEVICE_STATUS, status, one.device.name)
 

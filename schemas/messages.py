@@ -88,6 +88,7 @@ class Cause(StrEnum):
 
     # a part of joulebus
     CLOCK_STEP = "clock_step"
+    CLOCK_QUARANTINE = "clock_quarantine"  # the archive keeps samples aside whose time cannot be right
     OUTBOX = "outbox"
     SECOND_INSTANCE = "second_instance"
     NOT_ARCHIVED = "not_archived"

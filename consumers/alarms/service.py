@@ -12,7 +12,16 @@ from consumers.alarms.rules import Now, Refusal
 from runtime.bus import Bus, Refused
 from runtime.heard import Heard
 from runtime.part import Part
-from schemas.messages import Alarm, AlarmRequest, AlarmState, DeviceStatus, Outcome, ServiceStatus, Telemetry
+from schemas.messages import (
+    Alarm,
+    AlarmRequest,
+    AlarmState,
+    DeviceState,
+    DeviceStatus,
+    Outcome,
+    ServiceStatus,
+    Telemetry,
+)
 from schemas.topics import ALARM, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
 from schemas.units import utc_now
 
@@ -27,7 +36,7 @@ FROZEN = 3.0
 async def run(part: Part) -> None:
     """Judge alarms until stopped. What is not normal stands in the broker, and is read back from there."""
     catalog = load_catalog()
-    panel = Panel(watched(part.site, catalog), catalog.service, _now())
+    panel = Panel(watched(part.site, catalog), catalog.services, _now())
     await part.run(_Desk(part, panel).work)
 
 
@@ -76,16 +85,14 @@ class _Desk:
                 if not telemetry.historical:
                     self.part.lag = max(0.0, (utc_now() - telemetry.at).total_seconds())
                 return self.panel.hear(device, telemetry, _now())
-            case DeviceStatus(state=state, reason=reason):
-                doubt = reason.partition(":")[0]
+            case DeviceStatus(state=state, causes=causes):
                 changes = self.panel.note(device, reading.LINK, state, _now())
-                return [*changes, *self.panel.note(device, reading.DOUBT, doubt, _now())]
+                sure = state is not DeviceState.OFFLINE
+                return [*changes, *self.panel.note_causes(device, causes, _now(), sure=sure)]
             case Outcome(state=state):
                 return self.panel.note(device, reading.OUTCOME, state, _now())
-            case ServiceStatus(state=state, detail=detail) if heard.place["service"] != self.part.name:
-                changes = self.panel.note_service(heard.place["service"], state, _now())
-                trouble = detail.partition(":")[0]
-                return [*changes, *self.panel.note(heard.place["service"], reading.DETAIL, trouble, _now())]
+            case ServiceStatus() as said if heard.place["service"] != self.part.name:
+                return self.panel.note_service(heard.place["service"], said, _now())
             case AlarmRequest() as wish:
                 return self._request(heard, wish)
         if heard.fault:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,18 @@ from runtime.bus import Bus
 from runtime.heard import Heard
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
-from schemas.messages import Alarm, AlarmRequest, Outcome, OutcomeState, ServiceStatus, Telemetry
+from schemas.messages import (
+    Alarm,
+    AlarmRequest,
+    DeviceState,
+    DeviceStatus,
+    Outcome,
+    OutcomeState,
+    ServiceStatus,
+    Telemetry,
+)
 from schemas.site import load_site
-from schemas.topics import ALARM, ALARM_REQUEST, OUTCOME, SERVICE_STATUS, TELEMETRY
+from schemas.topics import ALARM, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_alarms_catalog import small_site
@@ -211,13 +221,27 @@ async def test_requests_that_are_retained_old_or_impossible_are_refused(
 
 
 async def test_silence_and_disobedience_are_told(broker: Broker, site_file: Path, site_name: str) -> None:
+    """Also while each command is superseded before anything can be said of it: the cause stands in the status."""
     async with everyone(broker, site_name) as (plant, _, ear), running(broker, site_file):
-        outcome = Outcome(id="1", at=utc_now(), state=OutcomeState.NOT_OBEYED)
-        await plant.bus.say(OUTCOME, outcome, site=site_name, device="pcs1")
+        steering = asyncio.create_task(steered(plant))
+        status = DeviceStatus(at=utc_now(), state=DeviceState.DEGRADED, causes=["not_obeyed"], reason="0 kW, not 50 kW")
+        await plant.bus.say(DEVICE_STATUS, status, site=site_name, device="pcs1")
         plant.silent.add("grid")
         await ear.hears("pcs_not_obeyed-pcs1", "unacknowledged")
         await ear.hears("meter_silent-grid", "unacknowledged", within=12)
+        assert ear.states("pcs_not_obeyed-pcs1") == ["unacknowledged"]
         assert ear.states("pcs_silent-pcs1") == ear.states("bms_silent-bms1") == []
+        steering.cancel()
+        await plant.bus.say(DEVICE_STATUS, None, site=site_name, device="pcs1")
+
+
+async def steered(plant: Plant) -> None:
+    """What a bridge says while a command comes each 2 s, here five times as often."""
+    for number in count():
+        for state in ("superseded", "accepted", "applied"):
+            outcome = Outcome(id=f"c{number}", at=utc_now(), state=OutcomeState(state))
+            await plant.bus.say(OUTCOME, outcome, site=plant.site, device="pcs1")
+        await asyncio.sleep(0.4)
 
 
 @pytest.mark.slow

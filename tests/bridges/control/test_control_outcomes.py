@@ -141,14 +141,17 @@ async def _swing(bench: Bench, steps: int) -> None:
 async def test_a_meter_the_wrong_way_round_ends_the_closed_loop(start: Start, broker: Broker) -> None:
     bench = await start(faults=["meter:inverted"])
     place = parse_broker(broker.url("alarms"), "alarms", None, {})
-    alarms = asyncio.create_task(watch(Part("alarms", bench.site, Settings(place, ""))))
+    alarms = asyncio.create_task(
+        watch(Part("alarms", bench.site, Settings(place, "", state=bench.part.settings.state)))
+    )
     await _swing(bench, 7)
-    alarm = await bench.hears.until(ALARM, alarm="meter_sign_suspect-meter")
-    assert (alarm.priority, alarm.value) == ("critical", "meter_sign_suspect")
+    alarm = await bench.hears.until(ALARM, alarm="meter_polarity-meter")
+    assert (alarm.priority, alarm.value) == ("critical", "meter_polarity")
     alarms.cancel()
     await asyncio.gather(alarms, return_exceptions=True)
     doubted = await bench.hears.until(DEVICE_STATUS, lambda one: one.state is DeviceState.DEGRADED, device="meter")
     assert doubted.reason.startswith("meter_sign_suspect: meter: its sign is wrong")
+    assert doubted.causes[0] == "meter_polarity"
     said = await bench.outcome((await bench.command(values={"p_set": 30_000.0})).id, "refused")
     assert said.reason.startswith("meter_sign_suspect")
     await bench.hears.until(TELEMETRY, lambda one: one.at > said.at and one.number("p_set") == 0, device="pcs")
