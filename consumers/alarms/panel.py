@@ -6,7 +6,7 @@ from dataclasses import replace
 from consumers.alarms.catalog import EVERY_SERVICE, for_device
 from consumers.alarms.reading import CAUSES, WORDS, alive, read
 from consumers.alarms.rules import Memory, Now, Refusal, judge, request, transitions
-from schemas.messages import Alarm, AlarmRequest, AlarmState, ServiceStatus, Telemetry, Value
+from schemas.messages import Alarm, AlarmRequest, AlarmState, Cause, ServiceStatus, Telemetry, Value
 from schemas.printable import printable
 from schemas.site import AlarmRule
 
@@ -87,7 +87,7 @@ class Panel:
         """An operator's answer. Raises Refusal."""
         rule = self._rules.get(name)
         if rule is None:
-            raise Refusal("there is no such alarm")
+            raise Refusal(Cause.UNKNOWN, f"there is no alarm {name}")
         return self._keep(name, request(rule, self._memories[name], wish, now), now)
 
     def tick(self, now: Now) -> Changes:

@@ -298,7 +298,7 @@ def test_shelved_comes_back_by_itself(panel: Panel) -> None:
 
 
 def test_an_alarm_that_does_not_exist_is_not_acknowledged(panel: Panel) -> None:
-    with pytest.raises(Refusal, match="no such alarm"):
+    with pytest.raises(Refusal, match="there is no alarm warm-pcs1"):
         panel.request("warm-pcs1", wish("ack", 1), at(1))
 
 
