@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterable, Awaitable, Callable
 from pathlib import Path
+from secrets import token_hex
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import FastAPI, HTTPException, Query, Request
@@ -17,7 +18,7 @@ from fastapi.templating import Jinja2Templates
 from pydantic import Field, ValidationError
 
 from consumers.status.door import Door
-from schemas.messages import AlarmRequest, ControlRequest, Order
+from schemas.messages import AlarmRequest, ControlRequest, Id, Order
 from schemas.site import Site
 from schemas.topics import ALARM_REQUEST, COMMAND_TTL, CONTROL_REQUEST, M, Topic
 from schemas.units import Instant, Name, utc_now
@@ -43,13 +44,20 @@ class Publish(Protocol):
     async def __call__(self, topic: Topic[M], message: M, *, expiry: float | None = None, **place: str) -> None: ...
 
 
-class ControlWish(ControlRequest):
-    """What the page sends: made now, when it does not say otherwise."""
+def _name() -> str:
+    """Of a request: by it the page finds what became of it."""
+    return f"page-{token_hex(6)}"
 
+
+class ControlWish(ControlRequest):
+    """What the page sends: made now and named by us, when it does not say otherwise."""
+
+    id: Id = Field(default_factory=_name)
     at: Instant = Field(default_factory=utc_now)
 
 
 class AlarmWish(AlarmRequest):
+    id: Id = Field(default_factory=_name)
     at: Instant = Field(default_factory=utc_now)
 
 
@@ -123,13 +131,13 @@ def _acting(app: FastAPI, site: Site, publish: Publish) -> None:
     async def control(request: Request) -> dict[str, str]:
         wish = _read(ControlWish, await request.body())
         await publish(CONTROL_REQUEST, wish, expiry=COMMAND_TTL, site=site.site)
-        return {"asked": wish.mode or wish.action or ""}
+        return {"asked": wish.mode or wish.action or "", "id": wish.id}
 
     @app.post("/api/alarms/{alarm}", status_code=202)
     async def answer(request: Request, alarm: Annotated[Name, InPath()]) -> dict[str, str]:
         wish = _read(AlarmWish, await request.body())
         await publish(ALARM_REQUEST, wish, site=site.site, alarm=alarm)
-        return {"asked": wish.action}
+        return {"asked": wish.action, "id": wish.id}
 
 
 def _read(shape: type[O], body: bytes) -> O:

@@ -34,7 +34,9 @@ LISTENS = (
     topics.OUTCOME,
     topics.PLAN,
     topics.ALARM,
+    topics.ALARM_OUTCOME,
     topics.CONTROL_MODE,
+    topics.CONTROL_OUTCOME,
     topics.SERVICE_STATUS,
 )
 

@@ -87,13 +87,16 @@ async def test_who_may_act(
 async def test_a_wish_goes_out_whole_and_on_time(tmp_path: Path, said: Said) -> None:
     manual = b'{"mode": "manual", "who": "Ann", "why": "test", "power": -5000, "until": "2030-01-01T00:00:00Z"}'
     async with client(tmp_path, said) as asking:
-        await asking.post("/api/control", content=manual, headers=PAGE)
-        await asking.post("/api/alarms/soc_low-bms1", content=ACK, headers=PAGE)
+        posts = (("/api/control", manual), ("/api/alarms/soc_low-bms1", ACK))
+        named = [(await asking.post(where, content=body, headers=PAGE)).json() for where, body in posts]
     (where, wish, expiry), (alarm, answer, _) = said.orders
     assert (where, expiry) == (CONTROL_REQUEST.at(site="plant"), COMMAND_TTL)
     assert isinstance(wish, ControlRequest)
     assert (wish.mode, wish.power, wish.who) == (Mode.MANUAL, -5000.0, "Ann")
     assert alarm == ALARM_REQUEST.at(site="plant", alarm="soc_low-bms1")
+    assert isinstance(answer, AlarmRequest)
+    assert [one["id"] for one in named] == [wish.id, answer.id]
+    assert len({wish.id, answer.id, None}) == 3
     # what goes out is the public contract, though the page need not say the time
     assert AlarmRequest.model_validate_json(answer.model_dump_json()).action == "ack"
 

@@ -29,6 +29,7 @@ from schemas.messages import (
     AlarmPriority,
     AlarmRequest,
     AlarmState,
+    Cause,
     ControlMode,
     ControlRequest,
     DeviceState,
@@ -38,6 +39,7 @@ from schemas.messages import (
     Outcome,
     OutcomeState,
     Plan,
+    RequestOutcome,
     ServiceStatus,
     Step,
     Telemetry,
@@ -197,6 +199,15 @@ async def heard(bus: Bus, *addresses: str) -> Any:
     raise AssertionError("the connection ended")
 
 
+def told(request: AlarmRequest | ControlRequest, cause: Cause | None = None, reason: str = "") -> RequestOutcome:
+    """What dispatch or alarms would say to a request."""
+    wish = request.action or (request.mode if isinstance(request, ControlRequest) else "")
+    return RequestOutcome(
+        id=request.id or "unknown", at=utc_now(), followed=not cause, who=request.who, wish=wish or "", cause=cause,
+        reason=reason,
+    )  # fmt: skip
+
+
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -277,9 +288,12 @@ async def test_an_alarm_is_seen_and_acknowledged_with_the_keyboard(scene: Scene)
     got = await asyncio.wait_for(listening, 5)
     assert isinstance(got.message, AlarmRequest)
     assert (got.message.action, got.message.who, got.place["alarm"], got.retained) == ("ack", "Ann", "warm-bms1", False)
-    await expect(page.locator("#toast")).to_contain_text("Asked")
+    asked = row.locator("[data-asked]")
+    await expect(asked).to_contain_text("Acknowledge: asked, waiting for alarms", timeout=SOON)
     await scene.say("alarms", topics.ALARM, alarm(AlarmState.ACKNOWLEDGED), alarm="warm-bms1")
+    await scene.say("alarms", topics.ALARM_OUTCOME, told(got.message), alarm="warm-bms1")
     await expect(row.get_by_role("button", name="Acknowledge")).to_be_hidden(timeout=SOON)
+    await expect(asked).to_contain_text("Acknowledge: done", timeout=SOON)
     await scene.say("alarms", topics.ALARM, None, alarm="warm-bms1")
     await expect(row).to_have_count(0, timeout=SOON)
     await page.close()
@@ -330,6 +344,84 @@ async def test_a_grid_mode_is_asked_for_with_a_reason(scene: Scene) -> None:
     await page.locator("#mode").click()
     await page.get_by_label("Auto").check()
     await expect(why).to_have_attribute("placeholder", "optional")
+    await page.close()
+    assert scene.complaints == []
+
+
+async def ask_for(page: Page, mode: str) -> None:
+    await page.locator("#mode").click()
+    await page.get_by_label(mode).check()
+    await page.locator("#steer [name=who]").fill("Ann")
+    await page.get_by_role("button", name="Ask for it").click()
+
+
+@in_one_loop
+async def test_what_became_of_a_request_is_shown_where_it_was_asked(scene: Scene) -> None:
+    """Followed, refused, or nobody there: never "asked" for ever."""
+    page = await scene.open()
+    await scene.everything()
+    asked = page.locator("#asked")
+    dispatch, address = scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)
+
+    listening = asyncio.create_task(heard(dispatch, address))
+    await ask_for(page, "Auto")
+    first = (await asyncio.wait_for(listening, 5)).message
+    await expect(asked).to_have_text("Auto: asked, waiting for dispatch×", timeout=SOON)
+    other = told(first).model_copy(update={"id": "of-another-page", "followed": True})
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, other)
+    words = "manual is held by Ben until 12:00Z: only Ben may end it, or a lockout"
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(first, Cause.AUTHORITY, words))
+    await expect(asked).to_have_text(f"Auto is refused: {words}×", timeout=SOON)
+    await expect(asked).to_have_class("asked bad")
+
+    listening = asyncio.create_task(heard(dispatch, address))
+    await ask_for(page, "Lockout")
+    second = (await asyncio.wait_for(listening, 5)).message
+    assert second.id not in (first.id, None)
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second))
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second, Cause.INVALID, "a second word changes nothing"))
+    await expect(asked).to_have_text("Lockout: dispatch follows×", timeout=SOON)
+
+    listening = asyncio.create_task(heard(dispatch, address))
+    await ask_for(page, "Lockout")
+    await asyncio.wait_for(listening, 5)
+    await expect(asked).to_contain_text("waiting for dispatch", timeout=SOON)
+    await expect(asked).to_have_text("Lockout: no answer in 5 s. Is dispatch running?×", timeout=2 * SOON)
+    await asked.get_by_role("button", name="Close").click()
+    await expect(asked).to_be_hidden()
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_a_refused_reset_is_told_at_its_alarm_and_a_done_one_when_the_alarm_is_gone(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    await scene.say("alarms", topics.ALARM, alarm(AlarmState.LATCHED), alarm="hot-bms1")
+    await scene.say("alarms", topics.ALARM, alarm(AlarmState.UNACKNOWLEDGED), alarm="cold-bms1")
+    row, other = (page.locator(f"#alarms li[data-key={name}-bms1]") for name in ("hot", "cold"))
+
+    async def reset() -> Any:
+        listening = asyncio.create_task(heard(scene.buses["alarms"], topics.ALARM_REQUEST.at(site=scene.site)))
+        await asyncio.sleep(0.2)
+        await row.get_by_role("button", name="Reset").click(timeout=SOON)
+        await page.locator("#ask [name=who]").fill("Ann")
+        await page.keyboard.press("Enter")
+        return (await asyncio.wait_for(listening, 5)).message
+
+    words = "the alarm is unacknowledged now: there is nothing to reset <b>"
+    await scene.say("alarms", topics.ALARM_OUTCOME, told(await reset(), Cause.WRONG_STATE, words), alarm="hot-bms1")
+    await expect(row.locator("[data-f=asked]")).to_have_text(f"Reset is refused: {words}", timeout=SOON)
+    await expect(row.get_by_role("button", name="Close")).to_be_visible()
+    await expect(other.locator("[data-asked]")).to_be_hidden()
+    await expect(page.locator("#asked")).to_be_hidden()
+
+    again = await reset()
+    await scene.say("alarms", topics.ALARM, None, alarm="hot-bms1")
+    await expect(row).to_have_count(0, timeout=SOON)
+    await scene.say("alarms", topics.ALARM_OUTCOME, told(again), alarm="hot-bms1")
+    await expect(page.locator("#toast")).to_have_text("Reset: done", timeout=SOON)
+    await scene.say("alarms", topics.ALARM, None, alarm="cold-bms1")
     await page.close()
     assert scene.complaints == []
 
