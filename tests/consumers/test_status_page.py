@@ -51,7 +51,13 @@ from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_status_state import DEVICES, EPOCH, page_site
 
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+CHROMIUM = [
+    "--host-resolver-rules=MAP attacker.example 127.0.0.1",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+]
 ROLES = ("bridge", "alarms", "optimize", "dispatch", "archive")
 SOON = 5_000
 """Milliseconds until the page shows what was said."""
@@ -489,6 +495,55 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone(scene: Scene, width: int,
     await scene.say("alarms", topics.ALARM, None, alarm="long-bms1")
     await page.close()
     assert scene.complaints == []
+
+
+FOREIGN = """<!doctype html><title>foreign</title>
+<form method="post" action="{target}" enctype="text/plain">
+<input name='{{"mode": "lockout", "who": "' value='"}}'></form>
+<script>
+const tries = ["no-cors", "cors"].map((mode) => fetch("{target}", {{ method: "POST", mode, body: '{body}' }}));
+const named = fetch("{target}", {{ method: "POST", headers: {{ "x-joulebus": "page" }}, body: '{body}' }});
+Promise.allSettled([...tries, named]).then(() => document.forms[0].submit());
+</script>"""
+"""A page of another site that tries all that a browser lets it: fetch three ways, then a form."""
+
+
+@in_one_loop
+async def test_a_page_of_another_site_moves_nothing(scene: Scene) -> None:
+    body = '{"mode": "lockout", "who": "Mallory"}'
+    html = FOREIGN.format(target=f"{scene.address}/api/control", body=body).encode()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + html)
+        await writer.drain()
+        writer.close()
+
+    listening = asyncio.create_task(heard(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for host in ("127.0.0.1", "attacker.example"):  # another port of this machine, and a name of its own
+            page = await scene.context.new_page()
+            answers = list[tuple[str, int]]()
+            page.on("response", lambda got: answers.append((got.request.method, got.status)))  # noqa: B023
+            await page.goto(f"http://{host}:{port}")
+            await page.wait_for_url(f"{scene.address}/api/control")
+            assert "another site's page may not act here" in await page.content()
+            assert {code for method, code in answers if method == "POST"} == {403}
+            await page.close()
+        await asyncio.sleep(0.3)
+        assert not listening.done(), "nothing went out"
+    page = await scene.context.new_page()
+    rebound = await page.goto(scene.address.replace("127.0.0.1", "attacker.example"))
+    assert rebound is not None
+    assert rebound.status == 403
+    await page.close()
+    page = await scene.open()
+    await scene.everything()
+    await ask_for(page, "Lockout")
+    got = await asyncio.wait_for(listening, 5)
+    assert got.message.who == "Ann", "and our own page acts"
+    await page.close()
 
 
 # --- without neighbours --------------------------------------------------------------------------------
