@@ -18,6 +18,7 @@ from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
 from runtime.bus import Bus, Refused
 from runtime.database import engine
+from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
@@ -72,6 +73,7 @@ class Listener:
     def __init__(self, part: Part) -> None:
         self.part = part
         self.state = State(part.site)
+        self.guarded = Guarded(part.log, part.counts)
         self.bus: Bus | None = None
 
     async def work(self, bus: Bus) -> None:
@@ -82,7 +84,8 @@ class Listener:
             async for batch in bus.listen(*(topic.at(site=self.part.site.site) for topic in LISTENS)):
                 now = moment()
                 for heard in batch:
-                    self._fold(heard, now)
+                    with self.guarded(heard):
+                        self._fold(heard, now)
                 bus.ack(batch)
                 self.part.succeeded()
         finally:

@@ -18,7 +18,7 @@ from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from consumers.status.service import run
 from joulebus import neighbours
 from joulebus.server import free_port
-from runtime.bus import Bus
+from runtime.bus import Bus, Refused
 from runtime.database import engine
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
@@ -50,6 +50,8 @@ from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_status_state import DEVICES, EPOCH, page_site
+from tests.mutations import Mutations
+from tests.timed import FULL
 
 CHROMIUM = [
     "--host-resolver-rules=MAP attacker.example 127.0.0.1",
@@ -493,6 +495,41 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone(scene: Scene, width: int,
     assert await page.evaluate(CONTRAST) == []
     assert await page.evaluate("document.getAnimations().length") == 0, "whoever wants no motion gets none"
     await scene.say("alarms", topics.ALARM, None, alarm="long-bms1")
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+@pytest.mark.parametrize("seed", range(20 if FULL else 2))
+async def test_whatever_is_said_the_page_goes_on(scene: Scene, seed: int) -> None:
+    """Each role says what it may say, and none of it as it should: the page never stops, and never shows nonsense."""
+    page, mutations = await scene.open(), Mutations(seed)
+    await scene.everything()
+    names = {"device": (*DEVICES, "nobody"), "alarm": ("soc_low-bms1", "x"), "service": ROLES, "site": (scene.site,)}
+    said: set[tuple[str, str]] = set()
+    points = ("p", "soc", "state", "alarms", "u", "i", "dc_u", "cell_u_max", "x")
+    for number in range(1500):
+        if number % 10 == 0:  # a good sample, of values of another kind than its device has
+            strange: dict[str, Any] = {
+                point: mutations.random.choice((5.0, 1e50, "running", [], ["a"])) for point in points
+            }
+            await scene.measure(mutations.random.choice([*DEVICES]), **strange)
+        topic = mutations.random.choice([one for one in topics.TOPICS if one.writers[0] in ROLES])
+        role = mutations.random.choice([role for role in topic.writers if role in ROLES])
+        place = {name: mutations.random.choice(names[name]) for name in topic.places}
+        place |= {"service": role} if topic is topics.SERVICE_STATUS else {}
+        with suppress(Refused):  # the access list: each its own devices and services
+            await scene.buses[role].send(topic.at(**place), mutations.payload(topic), retain=topic.retain)
+        said |= {(role, topic.at(**place))} if topic.retain else set()
+    for role, address in said:
+        with suppress(Refused):
+            await scene.buses[role].send(address, b"", retain=True)
+    await scene.measure("grid", p=23_400.0)
+    await scene.everything()
+    await expect(page.locator("[data-node=pv] .value")).to_have_text("45.6", timeout=SOON)
+    await expect(page.locator("#lamp")).to_have_text("live")
+    await expect(page.locator("#mode")).to_have_text("AUTO", timeout=SOON)
+    assert (await page.locator("body").inner_text()).count("undefined") == 0
     await page.close()
     assert scene.complaints == []
 
