@@ -25,6 +25,7 @@ from bridges.telemetry.publisher import Publisher
 from bridges.telemetry.quality import Judge, stand_in
 from bridges.telemetry.standstill import flows
 from runtime.bus import Bus
+from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.memory import Memory
 from runtime.part import Part
@@ -32,7 +33,7 @@ from schemas.messages import Archived, Cause, DeviceState, DeviceStatus, Outcome
 from schemas.site import Site
 from schemas.topics import ARCHIVED, COMMAND, DEVICE_STATUS, META, OUTCOME, M, Topic
 from schemas.troubles import Trouble
-from schemas.units import Kind, utc_now
+from schemas.units import Kind, Quality, utc_now
 
 LONGEST_PAUSE = 10.0
 """Seconds between two tries at a silent device, so that it does not hold up the others on its line."""
@@ -95,6 +96,7 @@ class Bridge:
         self.outgoing.spool.serve(one.name for one in self.devices)
         self.polled = {one.name: Polled(one, _judge(self.part.site, one)) for one in self.devices}
         self.controls: dict[str, Controller] = {}
+        self._guarded = Guarded(self.part.log, self.part.counts)
         self.said: dict[str, DeviceStatus] = {}
         """What was said last of each device."""
 
@@ -156,7 +158,8 @@ class Bridge:
                 async for batch in bus.listen(*self._addresses()):
                     bus.ack(batch)
                     for heard in batch:
-                        self._take(heard)
+                        with self._guarded(heard):
+                            self._take(heard)
         finally:
             self.outgoing.bus = None
 
@@ -329,7 +332,8 @@ def _doubts(reading: Reading, sample: Telemetry) -> list[Doubt]:
     found = []
     if sample.quality:
         words = ", ".join(f"{point} {quality}" for point, quality in sample.quality.items())
-        found.append((Cause.DOUBTED_VALUES, words))
+        frozen = all(quality is Quality.FROZEN for quality in sample.quality.values())
+        found.append((Cause.FROZEN if frozen else Cause.DOUBTED_VALUES, words))
     if reading.declined:
         words = ", ".join(f"{point}: {why}" for point, why in reading.declined.items())
         found.append((Cause.MISSING_POINTS, words))

@@ -81,7 +81,7 @@ def alarms() -> str:
         "## Shipped rules",
         table(head, [_rule(rule) for rule in catalog.rules]),
         "For each part of joulebus:",
-        table(head, [_rule(catalog.service, "service"), *(_rule(rule, str(rule.device)) for rule in catalog.parts)]),
+        table(head, [_rule(rule, str(rule.device)) for rule in catalog.services]),
         "## Your own",
         OWN_RULE,
     )

@@ -6,7 +6,11 @@ from typing import Any, Generic
 
 from pydantic import ValidationError
 
+from schemas.printable import printable
 from schemas.topics import TOPICS, M, Topic
+
+LONGEST_FAULT = 300
+"""Characters: an unknown key is named in it, and may be as long as a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,6 @@ def read(topic: Topic[M], payload: bytes) -> tuple[M | None, str]:
     except ValidationError as wrong:
         first = wrong.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "payload"
-        return None, f"{field}: {first['msg']}"
+        return None, printable(f"{field}: {first['msg']}", LONGEST_FAULT)
     except Exception as wrong:  # noqa: BLE001  # no payload may stop a part, whatever it does to the parser
-        return None, f"payload: {type(wrong).__name__}: {wrong}"
+        return None, printable(f"payload: {type(wrong).__name__}: {wrong}", LONGEST_FAULT)

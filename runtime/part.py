@@ -51,6 +51,8 @@ class Part:
     counts: Counter[str] = field(default_factory=Counter)
     lag: float = 0.0
     detail: str = ""
+    causes: list[str] = field(default_factory=list)
+    """What troubles it, in the words of `Cause`: alarms are raised by them."""
     ready: bool = False
     orders: Orders = field(default_factory=dict)
     started: datetime = field(default_factory=utc_now)
@@ -76,6 +78,7 @@ class Part:
             version=version("joulebus"),
             lag=round(self.lag, 3),
             last_success=self.last_success,
+            causes=list(self.causes),
             detail=self.detail,
             counts=dict(self.counts),
         )

@@ -10,7 +10,9 @@ from schemas.troubles import Trouble
 
 BROKER = "mqtt://127.0.0.1:1883"
 SHORTEST_KEY = 16
-"""Characters: a shorter key could be guessed."""
+"""Characters: a shorter key, or token, could be guessed."""
+FEWEST_SIGNS = 5
+"""Different characters of a token: a key that was held down is none."""
 DATABASE = "sqlite+aiosqlite:///joulebus.db"
 
 
@@ -43,7 +45,7 @@ class Settings:
     state: Path = Path()
     """Folder for what a part keeps between runs, such as the bridge's outbox."""
     page_token: str | None = None
-    """What the status page asks of who wants to act; without it only this machine may."""
+    """What the status page asks of who wants to act; without it only this machine may. Only the page has it."""
     command_key: str | None = None
     """With it dispatch signs its commands, and a bridge obeys no other."""
 
@@ -60,11 +62,30 @@ def read_settings(role: str, env: Mapping[str, str] = os.environ) -> Settings:
     if secret_word := secret(env, "JOULEBUS_DATABASE_PASSWORD"):
         database = _with_password(database, secret_word)
     state = Path(env.get("JOULEBUS_STATE", "."))
-    token = secret(env, "JOULEBUS_PAGE_TOKEN")
+    token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
     key = secret(env, "JOULEBUS_COMMAND_KEY")
     if key is not None and len(key) < SHORTEST_KEY:
         raise Trouble(f"JOULEBUS_COMMAND_KEY has {len(key)} characters, it needs {SHORTEST_KEY}: openssl rand -hex 32")
     return Settings(broker, database, _health(env.get("JOULEBUS_HEALTH", "")), state, token, key)
+
+
+def strong(token: str) -> str:
+    """The page's token, as it is. Raises Trouble for one that could be guessed, or that no browser can send."""
+    if len(token) < SHORTEST_KEY or len(set(token)) < FEWEST_SIGNS:
+        few = f"{len(token)} characters, {len(set(token))} different ones"
+        raise Trouble(f"JOULEBUS_PAGE_TOKEN has {few}; it needs {SHORTEST_KEY}, made by chance: openssl rand -hex 32")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise Trouble(
+            "JOULEBUS_PAGE_TOKEN: a token holds only letters, digits and signs of ASCII: openssl rand -hex 32"
+        )
+    return token
+
+
+def _page_token(env: Mapping[str, str]) -> str | None:
+    """None when none is wanted. A variable that is there but empty is a mistake: it must not open the page."""
+    if not env.keys() & {"JOULEBUS_PAGE_TOKEN", "JOULEBUS_PAGE_TOKEN_FILE"}:
+        return None
+    return strong(secret(env, "JOULEBUS_PAGE_TOKEN") or "")
 
 
 def secret(env: Mapping[str, str], name: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.units import Instant, Kind, Name, Number, Percent, Quality, Seconds, Watts
+from schemas.units import WHOLE, Count, Instant, Kind, Name, Number, Percent, Quality, Seconds, Watts
 
 Value = Number | str | list[str]
 """A point's value: a number, a state's name, or the names of the bits that are set."""
@@ -18,6 +18,9 @@ Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=64)]
 
 Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 """Names one outbox file for ever: 64 random bits drawn when the file is made."""
+
+Seq = Annotated[int, Field(ge=1, le=WHOLE)]
+"""Counts what one outbox gave a device."""
 
 
 class Message(BaseModel):
@@ -85,6 +88,7 @@ class Cause(StrEnum):
 
     # a part of joulebus
     CLOCK_STEP = "clock_step"
+    CLOCK_QUARANTINE = "clock_quarantine"  # the archive keeps samples aside whose time cannot be right
     OUTBOX = "outbox"
     SECOND_INSTANCE = "second_instance"
     NOT_ARCHIVED = "not_archived"
@@ -140,7 +144,7 @@ class Telemetry(Message):
 
     at: Instant
     epoch: Epoch
-    seq: int = Field(ge=1)
+    seq: Seq
     historical: bool = False
     """Sent late, out of the outbox: the archive wants it, alarms and dispatch do not."""
     values: dict[Name, Value]
@@ -161,7 +165,7 @@ class Archived(Message):
     """The samples of a device that are committed in the archive: its bridge may forget exactly these."""
 
     epoch: Epoch
-    ranges: list[tuple[int, int]]
+    ranges: list[tuple[Seq, Seq]]
     """First and last sequence number, both included."""
 
 
@@ -281,7 +285,7 @@ class Step(Message):
     """One interval of a plan. Powers are means over the interval, SoC and energy stand at its end."""
 
     at: Instant
-    seconds: Seconds
+    seconds: Seconds = Field(gt=0, le=86_400)
     power: Watts
     """Of the battery, positive discharging."""
     soc: Percent
@@ -468,4 +472,4 @@ class ServiceStatus(Message):
     """What troubles it, in the words of `Cause`."""
     detail: str = ""
     """What it does, and what troubles it, in words for people."""
-    counts: dict[str, int] = {}
+    counts: dict[str, Count] = {}

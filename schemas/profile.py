@@ -104,7 +104,7 @@ class Point(Register):
     low: Number | None = None
     high: Number | None = None
     """Outside of low..high a value is implausible and never published as good."""
-    steepest: Annotated[Number, Field(gt=0)] | None = None
+    steepest: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """In the unit per second: a value that moves faster is implausible until three readings in a row agree."""
     sign: Sign | None = None
     """For a device that gives an amount here and its direction in another register."""
@@ -163,7 +163,7 @@ class Setpoint(Register):
     companions: list[Write] = []
     """Registers that must hold these values for the setpoint to work. Written when they hold others: before the mode
     of a setpoint with `modes`, after the value of one with a sign."""
-    deadband: Annotated[Number, Field(ge=0)] = 0.0
+    deadband: Number = Field(default=0.0, ge=0)
     """In the unit of low and high: a smaller change is not worth a write."""
     interval: Seconds | None = None
     """Between two writes at least; when not given 0 for ram, 300 for eeprom."""

@@ -15,7 +15,7 @@ from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
 from schemas.tariff import Tariff
 from schemas.troubles import Trouble, explain
-from schemas.units import Kind, Name, Number, Percent, Seconds, VoltAmperes, WattHours, Watts
+from schemas.units import Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
 
 S = TypeVar("S", bound=Shape)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -43,9 +43,9 @@ class Device(Shape):
     """Modbus unit identifier."""
     poll: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
     """Seconds between two readings of the fast points."""
-    rated_power: Watts | None = Field(default=None, gt=0)
+    rated_power: RatedWatts | None = None
     """W; a pcs and a pv need it."""
-    rated_apparent_power: VoltAmperes | None = Field(default=None, gt=0)
+    rated_apparent_power: VoltAmperes | None = None
     """VA; the rated power when left out."""
     substitute: dict[Name, Number] = {}
     """Values put in place of what the device reads, for a sensor that is broken until somebody repairs it, such as
@@ -71,7 +71,7 @@ class Grid(Shape):
     dso_limit: Percent | None = None
     """% of the rated power of every device that holds when the network operator's signal is not known. Give it where
     there is such a signal; without it nothing is limited before the first one."""
-    dso_hold: Seconds = Field(default=900.0, ge=0)
+    dso_hold: Seconds = 900.0
     """How long the operator's last limit goes on after its signal was lost; then `dso_limit` holds."""
 
 

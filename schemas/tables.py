@@ -34,7 +34,6 @@ REVISION = "0001"
 """The newest migration; a database that has another one is not written to."""
 
 LONGEST_NAME = 64
-LARGEST_SEQ = 2**63 - 1
 PAYLOAD_CUT = 4096
 """Bytes of a dead letter that are kept."""
 

@@ -51,7 +51,7 @@ class Topic(Generic[M]):
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9_-]+)", self.template))
+        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9_-]{1,64})", self.template))
 
     def at(self, **place: str) -> str:
         """The address for a site, device...; parts left out become `+`.
@@ -61,8 +61,8 @@ class Topic(Generic[M]):
         for key, name in place.items():
             if key not in self.places:
                 raise ValueError(f"{self.template} has no {{{key}}}")
-            if not re.fullmatch(r"[a-z0-9_-]+|\+", name):
-                raise ValueError(f"{key} {name!r} does not fit a topic: use a-z, 0-9, _ and -")
+            if not re.fullmatch(r"[a-z0-9_-]{1,64}|\+", name):
+                raise ValueError(f"{key} {name!r} does not fit a topic: up to 64 of a-z, 0-9, _ and -")
         return re.sub(r"\{(\w+)\}", lambda found: place.get(found[1], "+"), self.template)
 
     def place(self, address: str) -> dict[str, str] | None:

@@ -1,6 +1,7 @@
-"""The quantities of the field, each with its unit, as annotated types.
+"""The quantities of the field, each with its unit and its range, as annotated types.
 
-Numbers are always finite: JSON has no NaN, MariaDB refuses it, and a battery must never see it.
+Numbers are always finite: JSON has no NaN, MariaDB refuses it, and a battery must never see it. And they have a range:
+what no plant can have would overflow the first sum, square or date that is made of it.
 """
 
 from datetime import UTC, datetime
@@ -9,32 +10,59 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
+LARGEST = 1e50
+"""Of any number: above all that 64 bits or a float of 32 can hold with the largest scale factor of SunSpec (10^10);
+the sixth power of it is still a float."""
+WHOLE = 2**63 - 1
+"""Of a whole number: what a database keeps."""
 
-def _unit(unit: str) -> Any:  # noqa: ANN401  # what pydantic says of Field, too
-    return Field(allow_inf_nan=False, json_schema_extra={"unit": unit})
+
+def _within(low: float, high: float) -> AfterValidator:
+    """A validator and not `ge` and `le`: where a field has a narrower `ge`, pydantic obeys one of the two."""
+
+    def check(value: float) -> float:
+        if low <= value <= high:
+            return value
+        raise ValueError(f"{value:g} lies outside of {low:g} to {high:g}: no plant has that")
+
+    return AfterValidator(check)
 
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Watts = Annotated[float, _unit("W")]
-VoltAmperes = Annotated[float, _unit("VA")]
-WattHours = Annotated[float, _unit("Wh")]
-Seconds = Annotated[float, _unit("s")]
-Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, json_schema_extra={"unit": "%"})]
+def _unit(unit: str, gt: float | None = None, ge: float | None = None, le: float | None = None) -> Any:  # noqa: ANN401  # what pydantic says of Field, too
+    return Field(gt=gt, ge=ge, le=le, allow_inf_nan=False, json_schema_extra={"unit": unit})
+
+
+Number = Annotated[float, Field(allow_inf_nan=False), _within(-LARGEST, LARGEST)]
+Count = Annotated[int, Field(ge=0, le=WHOLE)]
+Watts = Annotated[float, _unit("W"), _within(-1e12, 1e12)]
+RatedWatts = Annotated[float, _unit("W", gt=0, le=10**12)]
+VoltAmperes = Annotated[float, _unit("VA", gt=0, le=10**12)]
+WattHours = Annotated[float, _unit("Wh"), _within(-1e18, 1e18)]
+Seconds = Annotated[float, _unit("s"), _within(0, 1e10)]
+"""A duration or an age: up to 317 years, more than lies between any two instants."""
+Percent = Annotated[float, _unit("%", ge=0, le=100)]
 
 NAME = r"^[a-z0-9_-]+$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 """Part of a topic: lower-case letters, digits, `_` and `-`."""
 
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""A clock that was never set says 1970. Before the end of the calendar there is room for any duration."""
+
+
 def _to_utc(at: datetime) -> datetime:
     try:
-        return at.astimezone(UTC)
+        inside = EARLIEST <= at.astimezone(UTC) < LATEST
     except OverflowError:  # which pydantic would let through, past everybody who catches its own error
-        raise ValueError("lies outside of the years 1 to 9999 in UTC") from None
+        inside = False
+    if not inside:
+        raise ValueError("lies outside of the years 1970 to 2199: is the clock right?")
+    return at.astimezone(UTC)
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
-"""A moment, always kept in UTC; a time without a zone is refused."""
+"""A moment from 1970 to 2199, always kept in UTC; a time without a zone is refused."""
 
 
 class Kind(StrEnum):

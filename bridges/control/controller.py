@@ -15,7 +15,7 @@ from bridges.control.battery_control import BatteryControl
 from bridges.control.command_life import Event
 from bridges.control.device_life import NEXT, WRITES, Life, Turn
 from bridges.control.grid_limit import LIMIT, GridLimit
-from bridges.control.guard import BY_HAND, Arrival, History, Refusal, Station, actions, identity, refusal, understood
+from bridges.control.guard import BY_HAND, Arrival, History, Refusal, Station, actions, refusal, understood
 from bridges.control.pending_commands import Kind, PendingCommands, kind_of
 from bridges.control.power_control import Decision, Now, Targets, decide, fallback, limit_chain
 from bridges.control.proof import Proof
@@ -29,6 +29,7 @@ from runtime.heard import Heard
 from runtime.memory import Memory
 from runtime.signature import forgery
 from schemas.messages import Action, Cause, Command, Outcome
+from schemas.printable import asked_id
 from schemas.site import Site
 from schemas.topics import COMMAND, COMMAND_TTL
 from schemas.units import utc_now
@@ -106,7 +107,7 @@ class Controller:
         now = self._now()
         if command is None:
             words = f"not valid: {heard.fault or 'empty'}"
-            self.pending.refuse(identity(heard.payload), Refusal(Cause.INVALID, words))
+            self.pending.refuse(asked_id(heard.payload), Refusal(Cause.INVALID, words))
         elif why := self._forged(heard.payload):
             self.pending.refuse(command.id, Refusal(Cause.SIGNATURE, why), command)
         elif len(self.queue) >= MOST + (RESERVE if command.authority in BY_HAND else 0):

@@ -4,7 +4,6 @@ A command is judged when it is taken out of the queue, not when it is heard: wha
 clock, and cannot overtake. No step of a wall clock shuts anybody out for longer than a command lives.
 """
 
-import json
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -235,18 +234,6 @@ def understood(points: Collection[str], command: Command | None = None) -> list[
 def actions(able: Collection[Action], *, steers_battery: bool) -> list[Action]:
     """What it can be told to do. The battery can always be reset: its control may have lost its trust in the meter."""
     return sorted({*able, *([Action.RESET] if steers_battery else [])})
-
-
-def identity(payload: bytes) -> str:
-    """The id in a payload that is not a valid command, so that its sender learns of the refusal; always printable."""
-    try:
-        found = json.loads(payload)
-    except (ValueError, RecursionError):
-        return "unknown"
-    given = found.get("id") if isinstance(found, Mapping) else None
-    if not isinstance(given, str) or not given:
-        return "unknown"
-    return given[:64].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 AFTER: dict[Action, tuple[str, Callable[[str], bool]]] = {

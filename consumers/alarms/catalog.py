@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from consumers.alarms.reading import ALARMS, WORDS, spreads
+from consumers.alarms.reading import ALARMS, INSTEAD, WORDS, spreads
 from schemas.profile import Profile, Shape
 from schemas.site import AlarmRule, Site
 from schemas.troubles import Trouble
@@ -13,14 +13,17 @@ from schemas.units import Name
 
 CATALOG = Path(__file__).with_name("catalog.toml")
 
+EVERY_SERVICE = "service"
+"""In the place of a part's name."""
+
 
 class Catalog(Shape):
-    """The shipped rules. The `service` rule holds for every part of joulebus, the others for a kind of device."""
+    """The shipped rules."""
 
     rules: list[AlarmRule] = Field(alias="alarm")
-    service: AlarmRule
-    parts: list[AlarmRule] = Field(alias="part", default=[])
-    """Rules for one part each: `device` names it."""
+    """Rules for a kind of device."""
+    services: list[AlarmRule] = Field(alias="service")
+    """Rules for the part of joulebus that `device` names, or for each of them."""
 
 
 def load_catalog(path: Path = CATALOG) -> Catalog:
@@ -35,7 +38,6 @@ def watched(site: Site, catalog: Catalog) -> dict[Name, AlarmRule]:
     found: dict[Name, AlarmRule] = {}
     for rule in catalog.rules:
         found |= _instances(site, rule)
-    found |= {f"{rule.name}-{rule.device}": rule for rule in catalog.parts}
     texts = {rule.name: rule.text for rule in catalog.rules}
     for rule in site.alarm:
         mine = _instances(site, rule)
@@ -64,8 +66,10 @@ def _instances(site: Site, rule: AlarmRule) -> dict[Name, AlarmRule]:
 
 def missing(rule: AlarmRule, profile: Profile) -> tuple[str, str, list[str]] | None:
     """None when the profile has what the rule needs; else what is missing and what there is instead."""
-    if rule.silent is not None or rule.point in WORDS:
+    if rule.silent is not None:
         return None
+    if rule.point in WORDS:
+        return _missing_word(rule)
     point = profile.points.get(rule.point)
     if point is None:
         names = [*profile.points, *spreads(profile.points), *WORDS]
@@ -79,6 +83,15 @@ def missing(rule: AlarmRule, profile: Profile) -> tuple[str, str, list[str]] | N
     return None
 
 
+def _missing_word(rule: AlarmRule) -> tuple[str, str, list[str]] | None:
+    condition, words = WORDS[rule.point]
+    known = [str(word) for word in words]
+    given: str | None = getattr(rule, condition)
+    if given is None:
+        return f"another condition than `{condition}` for", rule.point, [condition]
+    return None if given in (*known, "*" if condition == "contains" else "") else (rule.point, given, known)
+
+
 def _flags(profile: Profile, wanted: str, name: str) -> list[str]:
     same = name == wanted or (wanted == ALARMS and name.startswith(f"{ALARMS}_"))
     return list((profile.points[name].flags or {}).values()) if same else []
@@ -86,6 +99,8 @@ def _flags(profile: Profile, wanted: str, name: str) -> list[str]:
 
 def _unfit(site: Site, rule: AlarmRule) -> Trouble:
     where = f"alarm {rule.name}"
+    if rule.point in INSTEAD:
+        return Trouble(f"{where}: point {rule.point!r} {INSTEAD[rule.point]}")
     for device in site.device:
         profile = site.profiles[device.name]
         wrong = missing(rule, profile) if device.name == rule.device or profile.kind is rule.kind else None

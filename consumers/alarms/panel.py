@@ -1,13 +1,13 @@
 """All alarms of a site, like the panel on a control room's wall: what is heard goes in, changes come out."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from consumers.alarms.catalog import for_device
-from consumers.alarms.reading import WORDS, alive, read
+from consumers.alarms.catalog import EVERY_SERVICE, for_device
+from consumers.alarms.reading import CAUSES, WORDS, alive, read
 from consumers.alarms.rules import Memory, Now, Refusal, judge, request, transitions
-from schemas.messages import Alarm, AlarmRequest, AlarmState, Telemetry, Value
+from schemas.messages import Alarm, AlarmRequest, AlarmState, Cause, ServiceStatus, Telemetry, Value
+from schemas.printable import printable
 from schemas.site import AlarmRule
 
 FLOOD = 10.0
@@ -17,14 +17,16 @@ Changes = list[tuple[str, Alarm]]
 
 
 class Panel:
-    def __init__(self, rules: Mapping[str, AlarmRule], service: AlarmRule, now: Now) -> None:
+    def __init__(self, rules: Mapping[str, AlarmRule], services: Iterable[AlarmRule], now: Now) -> None:
+        """`services`: the rules for parts of joulebus; they begin when a part is first heard of."""
         self._rules = dict(rules)
-        self._service = service
+        self._services = {rule.name: rule for rule in services}
         self._memories = dict.fromkeys(self._rules, Memory())
-        self._of: defaultdict[str, list[str]] = defaultdict(list)
+        self._of: dict[str, list[str]] = {}
+        self._of_service: dict[str, list[str]] = {}
         for name, rule in self._rules.items():
-            self._of[str(rule.device)].append(name)
-        self._words: dict[str, str] = {}
+            self._of.setdefault(str(rule.device), []).append(name)
+        self._words: dict[str, Value | None] = {}
         self._first_out: set[str] = set()
         self._last_raised = float("-inf")
         self._listening = now.steady
@@ -39,7 +41,9 @@ class Panel:
     def restore(self, stored: Mapping[str, Alarm], now: Now) -> None:
         """Go on from what we said before we were stopped; alarms whose rule is gone are left out."""
         for name, alarm in stored.items():
-            rule = self._rule(name)
+            if self._services.get(name.removesuffix(f"-{alarm.device}")) is not None:
+                self._meet(alarm.device)
+            rule = self._rules.get(name)
             if rule is None or alarm.state is AlarmState.NORMAL:
                 continue
             self._memories[name] = _remembered(rule, alarm, now)
@@ -56,26 +60,34 @@ class Panel:
         """A device's points. What is historical, or of bad quality, neither raises nor clears."""
         if telemetry.historical:
             return []
-        if alive(telemetry):
+        if device in self._of and alive(telemetry):
             self._alive[device] = now.steady
-        points = {name: rule.point for name in self._of[device] if (rule := self._rules[name]).silent is None}
+        points = {name: rule.point for name in self._of.get(device, ()) if (rule := self._rules[name]).silent is None}
         return self._judge({n: read(telemetry, point) for n, point in points.items() if point not in WORDS}, now)
 
     def note(self, device: str, point: str, word: str, now: Now) -> Changes:
         """A device seen from outside: its link, or the outcome of a command. A word holds until the next one."""
-        return self._note({name: word for name in self._of[device] if self._rules[name].point == point}, now)
+        return self._note({name: word for name in self._of.get(device, ()) if self._rules[name].point == point}, now)
 
-    def note_service(self, service: str, state: str, now: Now) -> Changes:
-        """The same for a part of joulebus: online or offline."""
-        name = f"{self._service.name}-{service}"
-        self._rule(name)
-        return self._note({name: state}, now)
+    def note_causes(self, device: str, causes: list[str], now: Now, *, sure: bool) -> Changes:
+        """Why a device is not as it should be.
+
+        Not `sure`: nobody can see it now. What is not named then neither raises nor clears.
+        """
+        return self._note(self._causes(self._of.get(device, ()), causes, sure=sure), now)
+
+    def note_service(self, service: str, said: ServiceStatus, now: Now) -> Changes:
+        """A part of joulebus says how it is, or its last will does."""
+        self._meet(service)
+        names = self._of_service.get(service, ())
+        words: dict[str, Value | None] = {name: said.state for name in names if self._rules[name].point == "state"}
+        return self._note(words | self._causes(names, said.causes, sure=said.state == "online"), now)
 
     def request(self, name: str, wish: AlarmRequest, now: Now) -> Changes:
         """An operator's answer. Raises Refusal."""
-        rule = self._rule(name)
+        rule = self._rules.get(name)
         if rule is None:
-            raise Refusal("there is no such alarm")
+            raise Refusal(Cause.UNKNOWN, f"there is no alarm {name}")
         return self._keep(name, request(rule, self._memories[name], wish, now), now)
 
     def tick(self, now: Now) -> Changes:
@@ -83,7 +95,7 @@ class Panel:
         readings: dict[str, Value | None] = {name: self._age(rule, now) for name, rule in self._rules.items()}
         return self._judge(readings | self._words, now)
 
-    def _note(self, words: dict[str, str], now: Now) -> Changes:
+    def _note(self, words: Mapping[str, Value | None], now: Now) -> Changes:
         self._words |= words
         return self._judge(words, now)
 
@@ -119,13 +131,18 @@ class Panel:
             self._first_out.discard(name)
         self._last_raised = now.steady
 
-    def _rule(self, name: str) -> AlarmRule | None:
-        """The rule of an alarm; those of services are made when a service is first heard of."""
-        prefix = f"{self._service.name}-"
-        if name not in self._rules and name.startswith(prefix):
-            self._rules[name] = for_device(self._service, name.removeprefix(prefix))
-            self._memories[name] = Memory()
-        return self._rules.get(name)
+    def _meet(self, service: str) -> None:
+        """The rules of a part of joulebus."""
+        for rule in self._services.values():
+            name = f"{rule.name}-{service}"
+            if name not in self._rules and rule.device in (EVERY_SERVICE, service):
+                self._rules[name], self._memories[name] = for_device(rule, service), Memory()
+                self._of_service.setdefault(service, []).append(name)
+
+    def _causes(self, names: Iterable[str], causes: list[str], *, sure: bool) -> dict[str, Value | None]:
+        rules = {name: rule for name in names if (rule := self._rules[name]).point == CAUSES}
+        named = {name for name, rule in rules.items() if rule.contains in (*causes, "*" if causes else "")}
+        return {name: causes if sure or name in named else None for name in rules}
 
     def _alarm(self, name: str) -> Alarm:
         rule, memory = self._rules[name], self._memories[name]
@@ -136,7 +153,7 @@ class Panel:
             device=str(rule.device),
             point=rule.point,
             text=rule.text,
-            value=", ".join(memory.value) if isinstance(memory.value, list) else memory.value,
+            value=_shown(memory.value),
             limit=_limit(rule),
             since=memory.since,
             first_out=name in self._first_out,
@@ -144,6 +161,13 @@ class Panel:
             by=memory.by,
             why=memory.why,
         )
+
+
+def _shown(value: Value | None) -> float | str | None:
+    """Flags as one text; cut, because a list as long as a message would make an alarm that cannot be said."""
+    if isinstance(value, list):
+        value = ", ".join(value)
+    return printable(value) if isinstance(value, str) else value
 
 
 def _limit(rule: AlarmRule) -> float | str | None:

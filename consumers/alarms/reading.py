@@ -1,16 +1,26 @@
 """What an alarm rule can look at: the points of a device, and some things that are seen from outside of it."""
 
 from collections.abc import Container
+from enum import StrEnum
 
-from schemas.messages import Telemetry, Value
+from schemas.messages import Cause, DeviceState, OutcomeState, Telemetry, Value
+from schemas.units import LARGEST
 
-LINK, OUTCOME, DOUBT = "link", "outcome", "doubt"
-WORDS = (LINK, OUTCOME, DOUBT)
-"""`link`: what the bridge says of the device (online, degraded, offline); `outcome`: of its last command; `doubt`:
-why it does not believe the device, such as meter_sign_suspect."""
+LINK, OUTCOME, CAUSES = "link", "outcome", "causes"
+WORDS: dict[str, tuple[str, type[StrEnum]]] = {
+    LINK: ("equals", DeviceState),
+    OUTCOME: ("equals", OutcomeState),
+    CAUSES: ("contains", Cause),
+}
+"""What every device has, with the condition that judges it and the words it may say. `link`: what the bridge says of
+the device; `outcome`: of its last command; `causes`: why it is not as it should be. Parts of joulebus have `causes`,
+too."""
 
-DETAIL = "detail"
-"""With this a part of joulebus says what troubles it; what a rule compares is what stands before the colon."""
+INSTEAD = {
+    point: f'is no more: write point = "{CAUSES}" and contains = "{cause}"'
+    for point, cause in (("doubt", Cause.METER_POLARITY), ("detail", Cause.CLOCK_QUARANTINE))
+}
+"""Points of former rules, which were read out of sentences, and what to write for them."""
 
 SPREADS = {"cell_u_spread": ("cell_u_max", "cell_u_min"), "cell_t_spread": ("cell_t_max", "cell_t_min")}
 ALARMS = "alarms"
@@ -29,7 +39,7 @@ def read(telemetry: Telemetry, point: str) -> Value | None:
     if point in telemetry.values or point not in SPREADS:
         return telemetry.good(point)
     high, low = (telemetry.number(part) for part in SPREADS[point])
-    return None if high is None or low is None else high - low
+    return None if high is None or low is None else max(-LARGEST, min(LARGEST, high - low))
 
 
 def alive(telemetry: Telemetry) -> bool:

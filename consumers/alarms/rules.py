@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from schemas.messages import AlarmRequest, AlarmState, Value
+from schemas.messages import AlarmRequest, AlarmState, Cause, Value
 from schemas.site import AlarmRule
 
 OLDEST_REQUEST = timedelta(seconds=30)
@@ -19,7 +19,11 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Refusal(Exception):
-    """An operator's request that cannot be done, in words."""
+    """An operator's request that cannot be done, and why not, for programs and in words."""
+
+    def __init__(self, cause: Cause, words: str) -> None:
+        super().__init__(words)
+        self.cause = cause
 
 
 class Event(StrEnum):
@@ -130,19 +134,28 @@ def is_wrong(rule: AlarmRule, reading: Value, active: bool) -> bool | None:
 def request(rule: AlarmRule, memory: Memory, wish: AlarmRequest, now: Now) -> Memory:
     """The memory after an operator's request. Raises Refusal."""
     if abs(now.wall - wish.at) > OLDEST_REQUEST:
-        raise Refusal(f"it was sent at {wish.at:%H:%M:%S} and now is {now.wall:%H:%M:%S} UTC: too far apart")
+        cause = Cause.EXPIRED if wish.at < now.wall else Cause.CLOCK_SKEW
+        raise Refusal(cause, f"it was sent at {wish.at:%H:%M:%S} and now is {now.wall:%H:%M:%S} UTC: too far apart")
     event = Event(wish.action)
     following = transitions(rule).get((memory.state, event))
     if following is None:
-        kind = "latching " if rule.latched else ""
-        raise Refusal(f"a {kind}alarm that is {memory.state} does not take {event}")
+        raise Refusal(Cause.WRONG_STATE, _out_of_place(rule, memory.state, event))
     memory = _enter(memory, following, now, by=wish.who, why=wish.why)
     if wish.until is not None:
         length = wish.until - now.wall
         if not timedelta() < length <= LONGEST_SHELF:
-            raise Refusal(f"it can be shelved for up to {LONGEST_SHELF}, counted from now")
+            hours = LONGEST_SHELF.total_seconds() / 3600
+            raise Refusal(Cause.OUT_OF_RANGE, f"it can be shelved for up to {hours:.0f} h, counted from now")
         memory = replace(memory, shelved_until=wish.until, shelf_ends=now.steady + length.total_seconds())
     return _settle(rule, memory, now)
+
+
+def _out_of_place(rule: AlarmRule, state: AlarmState, event: Event) -> str:
+    if rule.latched and event in (Event.SHELVE, Event.UNSHELVE):
+        return "a latching alarm guards people or the battery: it cannot be shelved"
+    if event is Event.RESET and not rule.latched:
+        return "only a latching alarm is reset; this one ends by itself"
+    return f"the alarm is {state} now: there is nothing to {event}"
 
 
 def _delay(rule: AlarmRule, memory: Memory, wrong: bool, steady: float) -> Memory:

@@ -6,14 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from consumers.alarms import reading
+from consumers.alarms.answer import answer
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.panel import Changes, Panel
-from consumers.alarms.rules import Now, Refusal
+from consumers.alarms.rules import Now
 from runtime.bus import Bus, Refused
+from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.part import Part
-from schemas.messages import Alarm, AlarmRequest, AlarmState, DeviceStatus, Outcome, ServiceStatus, Telemetry
-from schemas.topics import ALARM, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
+from schemas.messages import (
+    Alarm,
+    AlarmRequest,
+    AlarmState,
+    DeviceState,
+    DeviceStatus,
+    Outcome,
+    ServiceStatus,
+    Telemetry,
+)
+from schemas.printable import printable
+from schemas.topics import ALARM, ALARM_OUTCOME, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
 from schemas.units import utc_now
 
 MARK = "end-of-stored"
@@ -27,7 +39,7 @@ FROZEN = 3.0
 async def run(part: Part) -> None:
     """Judge alarms until stopped. What is not normal stands in the broker, and is read back from there."""
     catalog = load_catalog()
-    panel = Panel(watched(part.site, catalog), catalog.service, _now())
+    panel = Panel(watched(part.site, catalog), catalog.services, _now())
     await part.run(_Desk(part, panel).work)
 
 
@@ -37,6 +49,7 @@ class _Desk:
     def __init__(self, part: Part, panel: Panel) -> None:
         self.part, self.panel, self.site = part, panel, part.site.site
         self.restored = False
+        self.guarded = Guarded(part.log, part.counts)
         self.turn = asyncio.Lock()
 
     async def work(self, bus: Bus) -> None:
@@ -55,8 +68,9 @@ class _Desk:
         topics = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST)
         async for batch in bus.listen(*(topic.at(site=self.site) for topic in topics)):
             for heard in batch:
-                async with self.turn:
-                    await self._say(bus, self._judge(heard))
+                with self.guarded(heard):
+                    async with self.turn:
+                        await self._hear(bus, heard)
             bus.ack(batch)
             self.part.succeeded()
 
@@ -69,6 +83,14 @@ class _Desk:
             async with self.turn:
                 await self._say(bus, self.panel.tick(_now()))
 
+    async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:
+        if heard.fault:
+            self.part.counts["unreadable"] += 1
+        if heard.topic is ALARM_REQUEST:
+            await self._answer(bus, heard)
+        else:
+            await self._say(bus, self._judge(heard))
+
     def _judge(self, heard: Heard[Any]) -> Changes:
         device = heard.place.get("device", "")
         match heard.message:
@@ -76,37 +98,31 @@ class _Desk:
                 if not telemetry.historical:
                     self.part.lag = max(0.0, (utc_now() - telemetry.at).total_seconds())
                 return self.panel.hear(device, telemetry, _now())
-            case DeviceStatus(state=state, reason=reason):
-                doubt = reason.partition(":")[0]
+            case DeviceStatus(state=state, causes=causes):
                 changes = self.panel.note(device, reading.LINK, state, _now())
-                return [*changes, *self.panel.note(device, reading.DOUBT, doubt, _now())]
+                sure = state is not DeviceState.OFFLINE
+                return [*changes, *self.panel.note_causes(device, causes, _now(), sure=sure)]
             case Outcome(state=state):
                 return self.panel.note(device, reading.OUTCOME, state, _now())
-            case ServiceStatus(state=state, detail=detail) if heard.place["service"] != self.part.name:
-                changes = self.panel.note_service(heard.place["service"], state, _now())
-                trouble = detail.partition(":")[0]
-                return [*changes, *self.panel.note(heard.place["service"], reading.DETAIL, trouble, _now())]
-            case AlarmRequest() as wish:
-                return self._request(heard, wish)
-        if heard.fault:
-            self.part.counts["unreadable"] += 1
+            case ServiceStatus() as said if heard.place["service"] != self.part.name:
+                return self.panel.note_service(heard.place["service"], said, _now())
         return []
 
-    def _request(self, heard: Heard[Any], wish: AlarmRequest) -> Changes:
-        name = heard.place["alarm"]
-        if heard.retained:
-            return self._refuse(name, wish, "it is retained: it would be done again and again")
-        try:
-            changes = self.panel.request(name, wish, _now())
-        except Refusal as reason:
-            return self._refuse(name, wish, str(reason))
-        self.part.log.info("%s of %s by %s: %s", wish.action, name, wish.who, wish.why or "no reason given")
-        return changes
-
-    def _refuse(self, name: str, wish: AlarmRequest, reason: str) -> Changes:
-        self.part.counts["refused"] += 1
-        self.part.log.warning("refused %s of %s by %s: %s", wish.action, name, wish.who, reason)
-        return []
+    async def _answer(self, bus: Bus, heard: Heard[AlarmRequest]) -> None:
+        """First what it changes, then what became of it: who reads the answer finds the alarm as it says."""
+        given = answer(self.panel, heard, _now())
+        if given is None:
+            return
+        name, said = heard.place["alarm"], given.outcome
+        if said.followed:
+            why = printable(heard.message.why) if heard.message else ""
+            self.part.log.info("%s of %s by %s: %s", said.wish, name, said.who, why or "no reason given")
+        else:
+            self.part.counts["refused"] += 1
+            asked = f"{said.wish} of {name} by {said.who}" if said.wish else f"a request to {name}"
+            self.part.log.warning("refused %s: %s", asked, said.reason)
+        await self._say(bus, given.changes)
+        await bus.say(ALARM_OUTCOME, said, site=self.site, alarm=name)
 
     async def _say(self, bus: Bus, changes: Changes) -> None:
         for name, alarm in changes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from pydantic_core import to_json
 from sqlalchemy import Table
 
@@ -32,7 +32,7 @@ class Identity(m.Message):
     """What names a sample for ever; legible in many a message that is not valid otherwise."""
 
     epoch: m.Epoch
-    seq: int = Field(ge=1)
+    seq: m.Seq
 
 
 FUTURE = timedelta(minutes=5)
@@ -130,8 +130,6 @@ def _misfit(entry: Entry) -> str:
     for column, part in zip(_KEYS[entry.table.name], entry.key, strict=False):
         if isinstance(part, str) and (len(part) > tables.LONGEST_NAME or not part.isascii()):
             return f"{column}: more than {tables.LONGEST_NAME} letters, or other letters than ASCII"
-        if isinstance(part, int) and part > tables.LARGEST_SEQ:
-            return f"{column}: more than 63 bits"
     return ""
 
 

@@ -11,7 +11,7 @@ from runtime.bus import Bus
 from runtime.database import engine
 from runtime.heard import Heard
 from runtime.part import Part
-from schemas.messages import DeviceStatus, Telemetry
+from schemas.messages import Cause, DeviceStatus, Telemetry
 from schemas.topics import ARCHIVED, DEVICE_STATUS
 from schemas.units import utc_now
 
@@ -25,9 +25,8 @@ PAUSE = 0.25
 """Seconds between two commits, unless there is a backlog: each is an fsync, and flash wears out."""
 
 
-CLOCK = "clock_quarantine"
-"""So begins the detail of our status for a while after samples came whose time cannot be right."""
 CLOCK_SHOWN = timedelta(minutes=10)
+"""So long we say that samples came whose time cannot be right."""
 
 
 async def run(part: Part) -> None:
@@ -99,9 +98,10 @@ class Archive:
         if aside:
             self.part.counts["quarantined"] += aside
             self.doubted = utc_now()
-            self.part.detail = f"{CLOCK}: samples with an impossible time are kept aside; set the clock of the bridge"
+            self.part.causes = [Cause.CLOCK_QUARANTINE]
+            self.part.detail = "samples with an impossible time are kept aside; set the clock of the bridge"
         elif self.doubted is not None and utc_now() - self.doubted > CLOCK_SHOWN:
-            self.doubted, self.part.detail = None, self.store.trouble
+            self.doubted, self.part.causes, self.part.detail = None, [], self.store.trouble
 
 
 def _tell(part: Part, trouble: str) -> None:

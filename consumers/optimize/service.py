@@ -17,6 +17,7 @@ from optimizer.dispatch import current_step
 from optimizer.tariff import Series
 from runtime.bus import Bus
 from runtime.database import engine
+from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
@@ -64,6 +65,7 @@ class Optimize:
         self.history = History(engine(part.settings.database))
         self.plan: Plan | None = None
         self._planner = planner or _think
+        self._guarded = Guarded(part.log, part.counts)
         self._files: dict[Path, _Read] = {}
         self._wrong_since: float | None = None
 
@@ -77,7 +79,8 @@ class Optimize:
     async def _listen(self, bus: Bus) -> None:
         async for batch in bus.listen(TELEMETRY.at(site=self.site.site)):
             for heard in batch:
-                self._hear(heard)
+                with self._guarded(heard):
+                    self._hear(heard)
             bus.ack(batch)
 
     def _hear(self, heard: Heard[Any]) -> None:

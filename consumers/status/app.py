@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi import Path as InPath
@@ -14,19 +15,19 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from consumers.status.door import Door
-from schemas.messages import AlarmRequest, ControlRequest, Order
+from consumers.status.wishes import CONTROL, AlarmWish, ControlWish, O, read_wish
+from runtime.settings import strong
 from schemas.site import Site
 from schemas.topics import ALARM_REQUEST, COMMAND_TTL, CONTROL_REQUEST, M, Topic
-from schemas.units import Instant, Name, utc_now
+from schemas.units import Name
 
 HERE = Path(__file__).parent
 BEAT = 1.0
 """Seconds between two states of the event stream."""
 
-O = TypeVar("O", bound=Order)  # noqa: E741  # an order
 Curve = Literal[
     "grid", "pv", "battery", "load", "soc",
     "plan_grid", "plan_pv", "plan_battery", "plan_load", "plan_soc", "price_import", "price_export",
@@ -43,16 +44,6 @@ class Publish(Protocol):
     async def __call__(self, topic: Topic[M], message: M, *, expiry: float | None = None, **place: str) -> None: ...
 
 
-class ControlWish(ControlRequest):
-    """What the page sends: made now, when it does not say otherwise."""
-
-    at: Instant = Field(default_factory=utc_now)
-
-
-class AlarmWish(AlarmRequest):
-    at: Instant = Field(default_factory=utc_now)
-
-
 def create_app(
     site: Site,
     view: Callable[[], dict[str, Any]],
@@ -61,10 +52,13 @@ def create_app(
     *,
     token: str | None = None,
     closing: asyncio.Event | None = None,
+    counts: Counter[str] | None = None,
 ) -> FastAPI:
-    """`view` gives the state for now, `curves` the columns of some hours, `closing` ends the open streams."""
+    """`view` gives the state for now, `curves` the columns of some hours, `closing` ends the open streams, `counts`
+    takes the wrong tokens. Raises Trouble for a token that is easily guessed.
+    """
     app = FastAPI(title="joulebus", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Door, token=token)
+    app.add_middleware(Door, token=token if token is None else strong(token), counts=counts)
     app.add_exception_handler(RequestValidationError, _wrong_question)
     app.add_exception_handler(NotSaid, _not_said)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
@@ -119,23 +113,22 @@ def _reading(
 
 
 def _acting(app: FastAPI, site: Site, publish: Publish) -> None:
-    @app.post("/api/control", status_code=202)
+    @app.post(CONTROL, status_code=202)
     async def control(request: Request) -> dict[str, str]:
         wish = _read(ControlWish, await request.body())
         await publish(CONTROL_REQUEST, wish, expiry=COMMAND_TTL, site=site.site)
-        return {"asked": wish.mode or wish.action or ""}
+        return {"asked": wish.mode or wish.action or "", "id": wish.id}
 
     @app.post("/api/alarms/{alarm}", status_code=202)
     async def answer(request: Request, alarm: Annotated[Name, InPath()]) -> dict[str, str]:
         wish = _read(AlarmWish, await request.body())
         await publish(ALARM_REQUEST, wish, site=site.site, alarm=alarm)
-        return {"asked": wish.action}
+        return {"asked": wish.action, "id": wish.id}
 
 
 def _read(shape: type[O], body: bytes) -> O:
-    """Strict, from the bytes themselves: a decoded body has lost which of its texts were dates."""
     try:
-        return shape.model_validate_json(body)
+        return read_wish(shape, body)
     except ValidationError as wrong:
         raise HTTPException(422, _mistakes(wrong.errors())) from None
 

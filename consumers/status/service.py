@@ -18,6 +18,7 @@ from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
 from runtime.bus import Bus, Refused
 from runtime.database import engine
+from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
@@ -34,7 +35,9 @@ LISTENS = (
     topics.OUTCOME,
     topics.PLAN,
     topics.ALARM,
+    topics.ALARM_OUTCOME,
     topics.CONTROL_MODE,
+    topics.CONTROL_OUTCOME,
     topics.SERVICE_STATUS,
 )
 
@@ -48,9 +51,11 @@ async def run(part: Part, host: str = "127.0.0.1", port: int = 8080, token: str 
     database = engine(part.settings.database)
     curves = Curves(listener.state, History(database))
     closing = asyncio.Event()
-    token = token or part.settings.page_token
+    token = part.settings.page_token if token is None else token
     part.patience = None  # a page that says that the broker is away is worth more than none
-    app = create_app(part.site, listener.view, curves.over, listener.publish, token=token, closing=closing)
+    app = create_app(
+        part.site, listener.view, curves.over, listener.publish, token=token, closing=closing, counts=part.counts
+    )
     try:
         with bound(host, port) as door:
 
@@ -68,6 +73,7 @@ class Listener:
     def __init__(self, part: Part) -> None:
         self.part = part
         self.state = State(part.site)
+        self.guarded = Guarded(part.log, part.counts)
         self.bus: Bus | None = None
 
     async def work(self, bus: Bus) -> None:
@@ -78,7 +84,8 @@ class Listener:
             async for batch in bus.listen(*(topic.at(site=self.part.site.site) for topic in LISTENS)):
                 now = moment()
                 for heard in batch:
-                    self._fold(heard, now)
+                    with self.guarded(heard):
+                        self._fold(heard, now)
                 bus.ack(batch)
                 self.part.succeeded()
         finally:

@@ -15,6 +15,7 @@ from schemas.messages import (
     Outcome,
     OutcomeState,
     Plan,
+    RequestOutcome,
     ServiceStatus,
     Telemetry,
     Value,
@@ -24,6 +25,9 @@ from schemas.topics import ALARM, CONTROL_MODE, DEVICE_STATUS, META, PLAN, SERVI
 from schemas.units import Quality
 
 T = TypeVar("T")
+
+ANSWERS = 200
+"""So many answers to requests are remembered: far more than people ask for in the minutes they are shown."""
 
 PASSING = {OutcomeState.ACCEPTED, OutcomeState.SUPERSEDED}
 """Steps on the way to an outcome: the operator wants to know what came of it."""
@@ -83,6 +87,8 @@ class State:
     outcomes: dict[str, Said[Outcome]] = field(default_factory=dict)
     plan: Said[Plan] | None = None
     mode: Said[ControlMode] | None = None
+    answers: dict[str, Said[RequestOutcome]] = field(default_factory=dict)
+    """What became of the last requests, by their ids; oldest first."""
     peak: Peak | None = None
 
     def renew(self) -> None:
@@ -115,6 +121,10 @@ def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseMo
             state.plan = _said(message, message.at, now)
         case ControlMode():
             state.mode = _said(message, message.at, now)
+        case RequestOutcome() if message.id not in state.answers:
+            state.answers[message.id] = _said(message, message.at, now)
+            while len(state.answers) > ANSWERS:
+                del state.answers[next(iter(state.answers))]
 
 
 def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:

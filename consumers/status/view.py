@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from consumers.status.state import Moment, Said, State
-from schemas.messages import Alarm, AlarmPriority, AlarmState, DeviceState, Mode, Outcome, Plan, Step
+from schemas.messages import Alarm, AlarmPriority, AlarmState, DeviceState, Mode, Outcome, Plan, Step, Value
+from schemas.profile import Point
 from schemas.site import Device
 from schemas.topics import COMMAND_TTL, SERVICE_STATUS
 from schemas.units import Kind, Quality
@@ -14,6 +15,9 @@ View = dict[str, Any]
 
 SILENT = 12.0
 """Seconds: a service that has not spoken for so long is down (they speak each 5 s)."""
+
+ANSWERED = 300.0
+"""Seconds an answer to a request is shown: a browser that was asleep finds it, too."""
 
 KEY_POINTS = {
     Kind.PCS: ("p", "state", "q", "f", "dc_u", "t_heatsink", "t_cab"),
@@ -47,6 +51,7 @@ def view(state: State, now: Moment) -> View:
         "alarms": _alarms(state, now),
         "devices": [_device(state, device, now) for device in state.site.device],
         "services": _services(state, now),
+        "answers": _answers(state, now),
         "dispatch": _dispatch(state, now),
         "plan": _plan(state, now),
         "peak": _peak(state, now),
@@ -76,10 +81,20 @@ def _point(state: State, device: str, point: str, now: Moment) -> View:
         return {"value": None, "unit": unit, "state": "missing", "age": None}
     age = said.age(now)
     limit = patience(state.site.named(device), shape.rate if shape else "fast")
+    value: Value | None = said.word.value
     mark = "live" if said.word.quality is Quality.GOOD else str(said.word.quality)
+    if not isinstance(value, _kind(shape)):  # a state where the page adds up numbers
+        value, mark = None, str(Quality.IMPLAUSIBLE)
     if age > limit or _gone(state, device):
         mark = "stale"
-    return {"value": said.word.value, "unit": unit, "state": mark, "age": round(age, 1)}
+    return {"value": value, "unit": unit, "state": mark, "age": round(age, 1)}
+
+
+def _kind(shape: Point | None) -> type[float | str | list[str]]:
+    """What the value of a point is."""
+    if shape is None:
+        return float
+    return list if shape.flags is not None else str if shape.enum or shape.first or shape.type == "text" else float
 
 
 def _gone(state: State, device: str) -> bool:
@@ -148,7 +163,7 @@ def _flags(state: State, device: Device, now: Moment) -> list[str] | None:
     found = [_point(state, device.name, point, now) for point in points]
     if not found or any(one["state"] != "live" for one in found):
         return None
-    return [flag for one in found for flag in one["value"]]
+    return [flag for one in found for flag in (one["value"] if isinstance(one["value"], list) else [one["value"]])]
 
 
 def _device_state(state: State, device: Device, age: float | None) -> tuple[str, str]:
@@ -242,6 +257,14 @@ def _mode(state: State, now: Moment) -> View:
         doubt = doubt or "the lease has ended"
     shown = word.model_dump(mode="json", include={"mode", "who", "why", "power", "until"})
     return shown | {"doubt": doubt, "read_only": state.site.mode == "read_only"}
+
+
+def _answers(state: State, now: Moment) -> View:
+    """What became of what was asked for lately, by the request's id."""
+    lately = {name: said.word for name, said in state.answers.items() if now.ticks - said.heard <= ANSWERED}
+    return {
+        name: word.model_dump(mode="json", include={"followed", "cause", "reason"}) for name, word in lately.items()
+    }
 
 
 def _dispatch(state: State, now: Moment) -> View | None:

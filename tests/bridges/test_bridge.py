@@ -73,6 +73,9 @@ FORBIDDEN: list[tuple[str, dict[str, Any] | bytes]] = [
     ("not valid", {"at": "2026-06-01T12:00:00"}),
     ("not valid", b'{"id": "x1", "values": {"p_set": NaN}}'),
     ("not valid", b'{"id": "x1", "values": {"p_set": 1e999}}'),
+    ("not valid", b'{"id": "\\ud800"}'),  # half of a surrogate pair: its echo was no UTF-8
+    ("not valid", {"values": {"p_set": 1e60}}),
+    ("not valid", {"at": "9999-12-31T23:59:50Z", "until": "9999-12-31T23:59:59Z"}),
     ("not valid", b"\xff\xfe\x00"),
     ("not valid", b""),
     ("not valid", b"[" * 60_000),

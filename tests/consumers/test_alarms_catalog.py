@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from consumers.alarms.catalog import load_catalog, missing, watched
-from schemas.messages import AlarmPriority
+from schemas.messages import AlarmPriority, Cause
 from schemas.profiles import PROFILES, load_profile
 from schemas.site import load_site
 from schemas.troubles import Trouble
@@ -83,10 +83,11 @@ def test_a_site_has_the_shipped_alarms_its_devices_have_points_for(tmp_path: Pat
         *(f"cell_voltage_{what}-bms1" for what in ("high", "too_high", "low", "too_low", "spread")),
         *(f"cell_temperature_{what}-bms1" for what in ("high", "too_high")),
         *(f"{what}-bms1" for what in ("soc_low", "bms_fault", "bms_alarm", "bms_silent", "bms_degraded")),
-        *(f"pcs_{what}-pcs1" for what in ("fault", "silent", "degraded")),
-        *(f"pcs_{what}-pcs1" for what in ("command_refused", "command_failed", "not_obeyed", "foreign_change")),
-        *(f"meter_{what}-grid" for what in ("silent", "degraded", "sign_suspect")),
-        "clock_quarantine-archive",
+        *(f"bms_{what}-bms1" for what in ("frozen", "critical_point_missing")),
+        *(f"pcs_{what}-pcs1" for what in ("fault", "silent", "degraded", "command_refused", "command_failed")),
+        *(f"pcs_{what}-pcs1" for what in ("not_obeyed", "reversed", "not_held", "foreign_write", "swinging", "local")),
+        *(f"pcs_{what}-pcs1" for what in ("watchdog_not_armed", "critical_point_missing")),
+        *(f"meter_{what}-grid" for what in ("silent", "degraded", "polarity", "frozen", "critical_point_missing")),
     }
 
 
@@ -126,6 +127,19 @@ def test_the_site_file_replaces_by_name_and_adds(tmp_path: Path) -> None:
         ('kind = "pcs"\npoint = "state"\nequals = "faults"', "state 'faults' of device 'pcs1'.*mean 'fault'"),
         ('kind = "bms"\npoint = "alarms"\ncontains = "fann"', "flag 'fann' of device 'bms1'.*mean 'fan'"),
         ('kind = "pv"\nabove = 5', "alarm mine: a device of kind pv does not exist"),
+        ('kind = "pcs"\npoint = "causes"\ncontains = "not_obeyd"', "causes 'not_obeyd' of device 'pcs1'.*'not_obeyed'"),
+        ('kind = "pcs"\npoint = "causes"\nequals = "not_obeyed"', "another condition than `contains` for 'causes'"),
+        ('kind = "pcs"\npoint = "link"\nequals = "offlien"', "link 'offlien' of device 'pcs1'.*mean 'offline'"),
+        ('kind = "pcs"\npoint = "link"\nabove = 5', "another condition than `equals` for 'link'"),
+        ('kind = "pcs"\npoint = "outcome"\nequals = "not obeyed"', "outcome 'not obeyed'.*mean 'not_obeyed'"),
+        (
+            'kind = "meter"\npoint = "doubt"\nequals = "meter_sign_suspect"',
+            'alarm mine: point \'doubt\' is no more: write point = "causes" and contains = "meter_polarity"',
+        ),
+        (
+            'kind = "meter"\npoint = "detail"\nequals = "clock_quarantine"',
+            'alarm mine: point \'detail\' is no more: write point = "causes" and contains = "clock_quarantine"',
+        ),
     ],
 )
 def test_an_alarm_that_could_never_be_raised_is_refused(tmp_path: Path, rule: str, words: str) -> None:
@@ -135,13 +149,27 @@ def test_an_alarm_that_could_never_be_raised_is_refused(tmp_path: Path, rule: st
 
 def test_the_shipped_alarms_tell_an_operator_what_to_do() -> None:
     catalog = load_catalog()
-    names = [rule.name for rule in [*catalog.rules, catalog.service]]
+    rules = [*catalog.rules, *catalog.services]
+    names = [rule.name for rule in rules]
     assert len(names) == len(set(names))
-    for rule in [*catalog.rules, catalog.service]:
+    for rule in rules:
         assert rule.text.endswith(".")
         assert len(rule.text.split()) >= 8, f"{rule.name} does not say what it means and what to do"
         assert rule.priority is not AlarmPriority.CRITICAL or rule.latched
         assert (rule.above is None and rule.below is None) or rule.clear is not None, f"{rule.name} would flap"
+
+
+def test_every_cause_that_a_person_must_see_to_has_an_alarm() -> None:
+    """What a bridge finds between itself and a device, and what troubles a part: no cause stands only in a status."""
+    catalog = load_catalog()
+    told = {rule.contains for rule in [*catalog.rules, *catalog.services] if rule.point == "causes"}
+    causes = [*Cause]
+    field, parts = causes.index(Cause.NO_ANSWER), causes.index(Cause.CLOCK_STEP)
+    by_other_rules = {
+        *(Cause.NO_ANSWER, Cause.DECLINED, Cause.BMS_MISSING, Cause.METER_MISSING),  # `silent`, and the outcomes
+        *(Cause.MISSING_POINTS, Cause.DOUBTED_VALUES),  # `degraded`
+    }
+    assert {*causes[field:parts], *causes[parts:], Cause.LOCAL} - by_other_rules == told
 
 
 NOT_TOLD_YET = {"contactor_stuck", "bms_fault"}

@@ -2,15 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.panel import Changes, Panel
 from consumers.alarms.rules import Now, Refusal
-from schemas.messages import Alarm, AlarmRequest, AlarmState, Telemetry, Value
+from schemas.messages import Alarm, AlarmRequest, AlarmState, ServiceStatus, Telemetry, Value
 from schemas.site import load_site
-from schemas.units import Quality
+from schemas.units import LARGEST, Quality
 from tests.consumers.test_alarms_catalog import small_site
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -66,7 +67,7 @@ def panel(tmp_path: Path) -> Panel:
 
 def a_panel(folder: Path, more: str = RULES, second: float = 0) -> Panel:
     catalog = load_catalog()
-    return Panel(watched(load_site(small_site(folder, more=more)), catalog), catalog.service, at(second))
+    return Panel(watched(load_site(small_site(folder, more=more)), catalog), catalog.services, at(second))
 
 
 def words(changes: Changes) -> dict[str, str]:
@@ -200,20 +201,79 @@ def test_a_word_holds_until_the_next(panel: Panel) -> None:
 
 
 def test_a_disobeyed_command(panel: Panel) -> None:
-    assert words(panel.note("pcs1", "outcome", "not_obeyed", at(0))) == {"pcs_not_obeyed-pcs1": "unacknowledged"}
-    assert panel.note("pcs1", "outcome", "verified", at(1)) == []
-    panel.deaf(at(10))
-    assert words(panel.tick(at(11))) == {"pcs_not_obeyed-pcs1": "returned"}
+    """Whatever becomes of each command, superseded every 2 s: the cause stands in the status as long as it lasts."""
+    raised = panel.note_causes("pcs1", ["not_obeyed"], at(0), sure=True)
+    for second in range(1, 20):
+        for state in ("accepted", "applied", "superseded", "not_obeyed"):
+            assert panel.note("pcs1", "outcome", state, at(second)) == []
+        panel.deaf(at(second))
+        assert panel.tick(at(second)) == []
+    assert words(raised) == {"pcs_not_obeyed-pcs1": "unacknowledged"}
+    assert raised[0][1].value == "not_obeyed"
+    assert panel.note_causes("pcs1", [], at(20), sure=True) == []
+    panel.deaf(at(30))
+    assert words(panel.tick(at(31))) == {"pcs_not_obeyed-pcs1": "returned"}
+
+
+def test_several_causes_are_several_alarms(panel: Panel) -> None:
+    changes = panel.note_causes("pcs1", ["reversed", "not_held", "invented_next_year"], at(0), sure=True)
+    assert words(changes) == {"pcs_reversed-pcs1": "unacknowledged", "pcs_not_held-pcs1": "unacknowledged"}
+    assert {alarm.value for _, alarm in changes} == {"reversed, not_held, invented_next_year"}
+
+
+def test_a_device_that_cannot_be_seen_is_not_well_again(panel: Panel) -> None:
+    panel.note_causes("pcs1", ["reversed"], at(0), sure=True)
+    for second in range(1, 60):
+        assert panel.note_causes("pcs1", ["no_answer"], at(second), sure=False) == []
+        panel.deaf(at(second))
+        assert panel.tick(at(second)) == []
+    assert panel.shown()["pcs_reversed-pcs1"].state == "unacknowledged"
+    raised = panel.note_causes("pcs1", ["no_answer", "not_held"], at(60), sure=False)
+    assert words(raised) == {"pcs_not_held-pcs1": "unacknowledged"}, "what is named holds all the same"
+
+
+def part_is(*causes: str, state: Literal["online", "offline"] = "online") -> ServiceStatus:
+    return ServiceStatus(state=state, causes=[*causes])
 
 
 def test_a_service_that_is_down(panel: Panel) -> None:
-    assert panel.note_service("archive", "online", at(0)) == []
-    assert panel.note_service("archive", "offline", at(1)) == []
+    assert panel.note_service("archive", part_is(), at(0)) == []
+    assert panel.note_service("archive", part_is(state="offline"), at(1)) == []
     panel.deaf(at(10))
     ((name, alarm),) = panel.tick(at(11))
     assert (name, alarm.device, alarm.value) == ("service_down-archive", "archive", "offline")
-    panel.note_service("archive", "online", at(12))
-    assert words(panel.note_service("archive", "online", at(17))) == {"service_down-archive": "returned"}
+    panel.note_service("archive", part_is(), at(12))
+    assert words(panel.note_service("archive", part_is(), at(17))) == {"service_down-archive": "returned"}
+
+
+def test_what_troubles_a_part_is_an_alarm_of_that_part(panel: Panel) -> None:
+    troubles = panel.note_service("bridge", part_is("second_instance", "outbox"), at(0))
+    assert words(troubles) == {"second_instance-bridge": "unacknowledged", "outbox_damaged-bridge": "unacknowledged"}
+    assert panel.note_service("bridge", part_is(state="offline"), at(1)) == [], "nobody knows how it is now"
+    panel.deaf(at(11))
+    assert words(panel.tick(at(11))) == {"service_down-bridge": "unacknowledged"}
+    assert panel.note_service("dispatch", part_is("clock_quarantine"), at(12)) == [], "a rule of the archive alone"
+
+
+def test_a_part_that_is_called_like_a_device_is_not_the_device(panel: Panel) -> None:
+    panel.note_service("pcs1", part_is("reversed", state="offline"), at(0))
+    assert panel.shown() == {}
+    assert words(panel.hear("pcs1", say(1, state="fault"), at(1))) == {"tripped-pcs1": "unacknowledged"}
+    panel.note_service("pcs1", part_is("clock_step"), at(2))
+    assert panel.shown()["tripped-pcs1"].state == "unacknowledged"
+    assert panel.shown()["clock_step-pcs1"].state == "unacknowledged"
+
+
+def test_a_list_as_long_as_a_message_is_still_an_alarm_that_can_be_said(panel: Panel) -> None:
+    panel.hear("bms1", say(0, alarms=["fan"] * 50_000), at(0))
+    ((_, alarm),) = panel.hear("bms1", say(2, alarms=["fan"] * 50_000), at(2))
+    assert len(alarm.model_dump_json()) < 2_000
+
+
+def test_the_largest_numbers_make_the_largest_spread(panel: Panel) -> None:
+    panel.hear("bms1", say(0, cell_u_max=LARGEST, cell_u_min=-LARGEST), at(0))
+    changes = panel.hear("bms1", say(300, cell_u_max=LARGEST, cell_u_min=-LARGEST), at(300))
+    assert dict(changes)["cell_voltage_spread-bms1"].value == LARGEST
 
 
 # --- operators -----------------------------------------------------------------------------------------
@@ -238,7 +298,7 @@ def test_shelved_comes_back_by_itself(panel: Panel) -> None:
 
 
 def test_an_alarm_that_does_not_exist_is_not_acknowledged(panel: Panel) -> None:
-    with pytest.raises(Refusal, match="no such alarm"):
+    with pytest.raises(Refusal, match="there is no alarm warm-pcs1"):
         panel.request("warm-pcs1", wish("ack", 1), at(1))
 
 
@@ -252,7 +312,7 @@ def test_a_restart_changes_nothing(panel: Panel, tmp_path: Path) -> None:
     panel.request("warm-bms1", wish("shelve", 5), at(5))
     panel.request("tripped-pcs1", wish("ack", 5), at(5))
     panel.deaf(at(20))
-    panel.note_service("archive", "offline", at(20))
+    panel.note_service("archive", part_is(state="offline"), at(20))
     panel.tick(at(20))
     panel.tick(at(31))
     before = panel.shown()

@@ -1,10 +1,12 @@
 """The alarms consumer beside a real broker: what operators see, and what a killed process leaves behind."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,23 @@ from runtime.bus import Bus
 from runtime.heard import Heard
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
-from schemas.messages import Alarm, AlarmRequest, Outcome, OutcomeState, ServiceStatus, Telemetry
+from schemas.messages import (
+    Alarm,
+    AlarmRequest,
+    DeviceState,
+    DeviceStatus,
+    Outcome,
+    OutcomeState,
+    RequestOutcome,
+    ServiceStatus,
+    Telemetry,
+)
 from schemas.site import load_site
-from schemas.topics import ALARM, ALARM_REQUEST, OUTCOME, SERVICE_STATUS, TELEMETRY
+from schemas.topics import ALARM, ALARM_OUTCOME, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_alarms_catalog import small_site
+from tests.ear import ear as hearing
 
 RULES = """
 [[alarm]]
@@ -186,38 +199,80 @@ async def test_an_operator_sees_acknowledges_and_is_rid_of_an_alarm(
             await late.stop()
 
 
-async def test_requests_that_are_retained_old_or_impossible_are_refused(
-    broker: Broker, site_file: Path, site_name: str
-) -> None:
+def text_of(request: AlarmRequest, **change: Any) -> bytes:
+    return json.dumps(json.loads(request.model_dump_json()) | change).encode()
+
+
+async def test_every_request_is_answered_where_it_was_asked(broker: Broker, site_file: Path, site_name: str) -> None:
+    long_ago, tomorrow = utc_now() - timedelta(minutes=1), utc_now() + timedelta(minutes=1)
+    ack, reset = wish("ack"), wish("reset")
+    asked: list[tuple[str, bytes, bool, str]] = [
+        (WARM, text_of(ack, id="r1"), True, "retained"),
+        (WARM, text_of(ack, id="r2", at=long_ago.isoformat()), False, "expired"),
+        (WARM, text_of(ack, id="r3", at=tomorrow.isoformat()), False, "clock_skew"),
+        (WARM, text_of(reset, id="r4"), False, "wrong_state"),
+        (WARM, text_of(wish("shelve", until=utc_now() + timedelta(days=30)), id="r5"), False, "out_of_range"),
+        (WARM, text_of(wish("shelve", until=utc_now() - timedelta(seconds=1)), id="r6"), False, "out_of_range"),
+        (TRIPPED, text_of(wish("shelve", until=utc_now() + timedelta(hours=1)), id="r7"), False, "wrong_state"),
+        ("no-such-alarm", text_of(ack, id="r8"), False, "unknown"),
+        (WARM, text_of(ack, id="r9", action="silence"), False, "invalid"),
+        (WARM, text_of(ack, id="r10", colour="red"), False, "invalid"),
+        (WARM, text_of(ack, id="r11", at="9999-12-31T23:59:59Z"), False, "invalid"),
+        (WARM, b'{"id": "\\ud800"}', False, "invalid"),
+        (WARM, b"ack", False, "invalid"),
+        (WARM, b"", False, "invalid"),
+        (WARM, b"\xff", False, "invalid"),
+        (WARM, b"[" * 60_000, False, "invalid"),
+        (WARM, text_of(ack, id="r12"), False, ""),
+        (WARM, text_of(ack, id="r13"), False, "wrong_state"),
+        (WARM, text_of(wish("ack")), False, "wrong_state"),
+    ]
     async with everyone(broker, site_name) as (plant, operator, ear), running(broker, site_file) as part:
-        address = ALARM_REQUEST.at(site=site_name, alarm=WARM)
         await plant.say("bms1", cell_t_max=35.0)
         await ear.hears(WARM, "unacknowledged")
-        ack = wish("ack")
-        refused = [
-            (ack.model_dump_json().encode(), True),
-            (ack.model_copy(update={"at": utc_now() - timedelta(minutes=1)}).model_dump_json().encode(), False),
-            (wish("reset").model_dump_json().encode(), False),
-            (wish("shelve", until=utc_now() + timedelta(days=30)).model_dump_json().encode(), False),
-        ]
-        unreadable = [b"ack", b"", b"\xff", ack.model_dump_json().replace('"ack"', '"silence"').encode()]
-        for payload, retain in [*refused, *((payload, False) for payload in unreadable)]:
-            await operator.send(address, payload, retain=retain)
-        await operator.say(ALARM_REQUEST, ack, site=site_name, alarm="no-such-alarm")
-        await until(lambda: part.counts["refused"] == len(refused) + 1)
-        await until(lambda: part.counts["unreadable"] == len(unreadable))
-        await ear.hears(WARM, "unacknowledged")
-        await operator.send(address, b"", retain=True)
+        async with hearing(broker.url("scada"), ALARM_OUTCOME.at(site=site_name)) as answers:
+            await asyncio.sleep(0.2)
+            for alarm, payload, retain, _ in asked:
+                await operator.send(ALARM_REQUEST.at(site=site_name, alarm=alarm), payload, retain=retain)
+            await operator.send(ALARM_REQUEST.at(site=site_name, alarm=WARM), b"", retain=True)
+            await until(lambda: len(answers.heard) >= len(asked))
+            said = [(one.place["alarm"], RequestOutcome.model_validate(one.message)) for one in answers.heard]
+        await ear.hears(WARM, "unacknowledged", "acknowledged")
+    told = [(alarm, one.cause or "", one.followed) for alarm, one in said]
+    assert told == [(alarm, cause, not cause) for alarm, _, _, cause in asked]
+    named = {one.id: one for _, one in said}
+    assert {f"r{number}" for number in range(1, 14)} | {"\ufffd", "unknown"} == set(named)
+    assert (named["r12"].who, named["r12"].wish, named["r12"].reason) == ("anna", "ack", "")
+    assert named["r4"].reason == "only a latching alarm is reset; this one ends by itself"
+    assert named["r7"].reason == "a latching alarm guards people or the battery: it cannot be shelved"
+    assert named["r13"].reason == "the alarm is acknowledged now: there is nothing to ack"
+    assert all(one.reason for _, one in said if not one.followed)
+    assert part.counts["refused"] == len(asked) - 1
+    assert not part.counts["failed_messages"]
 
 
 async def test_silence_and_disobedience_are_told(broker: Broker, site_file: Path, site_name: str) -> None:
+    """Also while each command is superseded before anything can be said of it: the cause stands in the status."""
     async with everyone(broker, site_name) as (plant, _, ear), running(broker, site_file):
-        outcome = Outcome(id="1", at=utc_now(), state=OutcomeState.NOT_OBEYED)
-        await plant.bus.say(OUTCOME, outcome, site=site_name, device="pcs1")
+        steering = asyncio.create_task(steered(plant))
+        status = DeviceStatus(at=utc_now(), state=DeviceState.DEGRADED, causes=["not_obeyed"], reason="0 kW, not 50 kW")
+        await plant.bus.say(DEVICE_STATUS, status, site=site_name, device="pcs1")
         plant.silent.add("grid")
         await ear.hears("pcs_not_obeyed-pcs1", "unacknowledged")
         await ear.hears("meter_silent-grid", "unacknowledged", within=12)
+        assert ear.states("pcs_not_obeyed-pcs1") == ["unacknowledged"]
         assert ear.states("pcs_silent-pcs1") == ear.states("bms_silent-bms1") == []
+        steering.cancel()
+        await plant.bus.say(DEVICE_STATUS, None, site=site_name, device="pcs1")
+
+
+async def steered(plant: Plant) -> None:
+    """What a bridge says while a command comes each 2 s, here five times as often."""
+    for number in count():
+        for state in ("superseded", "accepted", "applied"):
+            outcome = Outcome(id=f"c{number}", at=utc_now(), state=OutcomeState(state))
+            await plant.bus.say(OUTCOME, outcome, site=plant.site, device="pcs1")
+        await asyncio.sleep(0.4)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from consumers.archive.rows import KEPT, confirmations, ranges, sort_out
 from runtime.heard import Heard
 from schemas import tables, topics
-from schemas.messages import Telemetry
+from schemas.messages import Outcome, OutcomeState, Telemetry
 from schemas.topics import Topic
 from schemas.units import Quality
 
@@ -81,15 +81,22 @@ def test_a_cleared_retained_topic_is_no_row() -> None:
     assert sort_out([cleared], NOON) == ([], 0)
 
 
-@pytest.mark.parametrize(
-    ("heard", "says"),
-    [(sample(1, "d" * 65), "device: more than 64 letters"), (sample(2**63, second=0), "seq: more than 63 bits")],
-    ids=["a long name", "a large number"],
-)
-def test_what_fits_no_column_is_a_dead_letter_on_both_databases(heard: Heard[Any], says: str) -> None:
+@pytest.mark.parametrize("name", ["d" * 65, "tür"], ids=["long", "not ASCII"])
+def test_what_fits_no_column_is_a_dead_letter_on_both_databases(name: str) -> None:
+    said = Outcome(id=name, at=NOON, state=OutcomeState.REFUSED)
+    payload = said.model_dump_json().encode()
+    heard = Heard(topics.OUTCOME, {"site": "plant", "device": "pcs"}, said, "", payload, False, 1)
     (entry,), _ = sort_out([heard], NOON)
     assert entry.table is tables.dead_letter
-    assert entry.row["reason"].startswith(says)
+    assert entry.row["reason"].startswith("id: more than 64 letters")
+
+
+def test_a_seq_that_no_database_keeps_is_a_dead_letter_and_is_not_confirmed() -> None:
+    """Confirmed it would have stopped the outbox of its bridge: SQLite takes no such number."""
+    large = garbage(sample(2**63 - 1, second=0).payload.replace(b"9223372036854775807", b"9223372036854775808"))
+    (entry,), _ = sort_out([large], NOON)
+    assert entry.row["reason"].find("seq") >= 0
+    assert confirmations([large]) == []
 
 
 def test_the_largest_seq_fits() -> None:

@@ -21,7 +21,6 @@ from sqlalchemy import func, select, text
 
 from consumers.alarms.catalog import load_catalog
 from consumers.alarms.panel import Panel
-from consumers.alarms.reading import DETAIL
 from consumers.alarms.rules import Now
 from consumers.archive.migrate import migrate
 from consumers.archive.rows import ranges
@@ -33,7 +32,6 @@ from runtime.history import History
 from runtime.settings import parse_broker
 from schemas import messages as m
 from schemas import tables, topics
-from schemas.site import AlarmRule
 from tests.conftest import Broker
 
 EPOCH = "00112233aabbccdd"
@@ -474,12 +472,9 @@ async def test_samples_from_the_future_are_kept_aside_and_the_alarm_hears_of_it(
 
         await until(confirmed_too)
     said = archive.health()
-    assert said["detail"].startswith("clock_quarantine: ")
+    assert said["causes"] == ["clock_quarantine"]
     assert said["counts"]["quarantined"] == 1
-    panel = Panel(watched_parts(), load_catalog().service, Now(0.0, START))
-    ((name, alarm),) = panel.note("archive", DETAIL, said["detail"].partition(":")[0], Now(1.0, START))
+    panel = Panel({}, load_catalog().services, Now(0.0, START))
+    status = m.ServiceStatus(state="online", causes=said["causes"])
+    ((name, alarm),) = panel.note_service("archive", status, Now(1.0, START))
     assert (name, alarm.state) == ("clock_quarantine-archive", m.AlarmState.UNACKNOWLEDGED)
-
-
-def watched_parts() -> dict[str, AlarmRule]:
-    return {f"{rule.name}-{rule.device}": rule for rule in load_catalog().parts}

@@ -11,13 +11,17 @@ from pydantic import BaseModel
 
 from consumers.status.app import NotSaid, create_app
 from consumers.status.door import LARGEST, OFTEN
+from consumers.status.guesses import FREE
 from consumers.status.series import ACTUAL, PLANNED
 from schemas.messages import AlarmRequest, ControlRequest, Mode
 from schemas.topics import ALARM_REQUEST, COMMAND_TTL, CONTROL_REQUEST, M, Topic
+from schemas.troubles import Trouble
 from tests.consumers.test_status_state import page_site
 
 PAGE = {"x-joulebus": "page", "content-type": "application/json"}
 AUTO = b'{"mode": "auto", "who": "Ann"}'
+LOCKOUT = b'{"mode": "lockout", "who": "Ann"}'
+TOKEN = "5d8e1c0a97b34f26"
 ACK = b'{"action": "ack", "who": "Ann"}'
 
 
@@ -54,25 +58,42 @@ def client(
 # --- who may act -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("caller", "headers", "answer"),
-    [
-        (("127.0.0.1", "localhost:8080", None), PAGE, 202),
-        (("::1", "[::1]", None), PAGE, 202),
-        (("127.0.0.1", "127.0.0.1", None), {}, 403),
-        (("127.0.0.1", "attacker.example", None), PAGE, 403),
-        (("192.0.2.7", "127.0.0.1", None), PAGE, 403),
-        (("192.0.2.7", "ems.example", "secret"), PAGE, 401),
-        (("127.0.0.1", "127.0.0.1", "secret"), PAGE, 401),
-        (("192.0.2.7", "ems.example", "secret"), {"authorization": "Bearer wrong"}, 401),
-        (("192.0.2.7", "ems.example", "secret"), {"authorization": "Bearer secr\xe9t".encode("latin-1")}, 401),
-        (("192.0.2.7", "ems.example", "secret"), {"authorization": "Bearer secret"}, 202),
-    ],
-    ids=[
-        "page here", "page here, IPv6", "another page here", "rebound name", "from elsewhere",
-        "no token", "no token here", "wrong token", "strange token", "token",
-    ],
-)  # fmt: skip
+HERE = ("127.0.0.1", "127.0.0.1", None)
+ELSEWHERE = ("192.0.2.7", "ems.example", TOKEN)
+BEARER = {"authorization": f"Bearer {TOKEN}"}
+CALLS: dict[str, tuple[tuple[str, str, str | None], dict[str, Any], int]] = {
+    "page here": (("127.0.0.1", "localhost:8080", None), PAGE, 202),
+    "page here, IPv6": (("::1", "[::1]", None), PAGE, 202),
+    "the browser says so": (HERE, PAGE | {"origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"}, 202),
+    "another page here": (HERE, {}, 403),
+    "rebound name": (("127.0.0.1", "attacker.example", None), PAGE, 403),
+    "from elsewhere": (("192.0.2.7", "127.0.0.1", None), PAGE, 403),
+    "through a proxy": (HERE, PAGE | {"x-forwarded-for": "192.0.2.7"}, 403),
+    "through another proxy": (HERE, PAGE | {"via": "1.1 gate"}, 403),
+    "another origin": (HERE, PAGE | {"origin": "http://attacker.example"}, 403),
+    "another port": (HERE, PAGE | {"origin": "http://127.0.0.1:9999"}, 403),
+    "no origin it would tell": (HERE, PAGE | {"origin": "null"}, 403),
+    "an origin that is none": (HERE, PAGE | {"origin": "http://["}, 403),
+    "cross-site": (HERE, PAGE | {"sec-fetch-site": "cross-site"}, 403),
+    "same site, another origin": (HERE, PAGE | {"sec-fetch-site": "same-site"}, 403),
+    "the same by name only": (HERE, PAGE | {"sec-fetch-site": "same-origin", "origin": "https://ems.example"}, 403),
+    "no token": (ELSEWHERE, PAGE, 401),
+    "no token here": (("127.0.0.1", "127.0.0.1", TOKEN), PAGE, 401),
+    "wrong token": (ELSEWHERE, {"authorization": "Bearer wrong"}, 401),
+    "strange token": (ELSEWHERE, {"authorization": "Bearer secr\xe9t".encode("latin-1")}, 401),
+    "no kind": (ELSEWHERE, {"authorization": TOKEN}, 401),
+    "another kind": (ELSEWHERE, {"authorization": f"Basic {TOKEN}"}, 401),
+    "empty": (ELSEWHERE, {"authorization": "Bearer "}, 401),
+    "a part of it": (ELSEWHERE, {"authorization": f"Bearer {TOKEN[:-1]}"}, 401),
+    "token": (ELSEWHERE, BEARER, 202),
+    "token of a browser": (ELSEWHERE, BEARER | {"origin": "http://ems.example"}, 202),
+    "token behind a proxy": (ELSEWHERE, BEARER | {"sec-fetch-site": "same-origin", "origin": "https://ems"}, 202),
+    "token of another page": (ELSEWHERE, BEARER | {"origin": "http://attacker.example"}, 403),
+    "token of another site": (ELSEWHERE, BEARER | {"sec-fetch-site": "cross-site"}, 403),
+}
+
+
+@pytest.mark.parametrize(("caller", "headers", "answer"), CALLS.values(), ids=CALLS)
 async def test_who_may_act(
     tmp_path: Path, said: Said, caller: tuple[str, str, str | None], headers: dict[str, Any], answer: int
 ) -> None:
@@ -84,16 +105,61 @@ async def test_who_may_act(
     assert len(said.orders) == (2 if answer == 202 else 0)
 
 
+@pytest.mark.parametrize("token", ["", "x", "secret", "a" * 40, "token with blanks in it", "schlüssel-schlüssel"])
+def test_a_token_that_opens_to_anybody_is_refused_at_the_start(tmp_path: Path, said: Said, token: str) -> None:
+    with pytest.raises(Trouble, match=r"JOULEBUS_PAGE_TOKEN.*openssl rand -hex 32"):
+        create_app(page_site(tmp_path), dict, curves, said.publish, token=token)
+
+
+async def test_a_lockout_never_waits(tmp_path: Path, said: Said) -> None:
+    """A program that asks too often, and one that guesses: neither keeps an operator from stopping the battery."""
+    async with client(tmp_path, said) as asking:
+        for _ in range(OFTEN + 10):
+            await asking.post("/api/control", content=AUTO, headers=PAGE)
+        manual = await asking.post("/api/control", content=AUTO, headers=PAGE)
+        answers = [await asking.post("/api/control", content=LOCKOUT, headers=PAGE) for _ in range(OFTEN + 10)]
+        foreign = await asking.post("/api/control", content=LOCKOUT)
+        disguised = await asking.post("/api/alarms/soc_low-bms1", content=LOCKOUT, headers=PAGE)
+        wrong = await asking.post("/api/control", content=b'{"mode": "lockout"}', headers=PAGE)
+    assert manual.status_code == 429
+    assert {answer.status_code for answer in answers} == {202}
+    assert len(said.orders) == OFTEN + len(answers)
+    assert (foreign.status_code, disguised.status_code, wrong.status_code) == (403, 429, 429)
+
+
+async def test_a_guesser_waits_and_cannot_tell_when_he_was_right(
+    tmp_path: Path, said: Said, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with client(tmp_path, said, token=TOKEN, come_from="192.0.2.66") as guessing:
+        wrong = [await guess(guessing, f"guess-{number}") for number in range(FREE + 20)]
+        right = await guess(guessing, TOKEN)
+        locked = await guess(guessing, TOKEN, LOCKOUT)
+        blind = await guess(guessing, "another guess", LOCKOUT)
+    assert [one.status_code for one in wrong] == [401] * (FREE - 1) + [429] * 21
+    assert (right.status_code, right.json(), right.headers) == (429, wrong[-1].json(), wrong[-1].headers)
+    assert (locked.status_code, blind.status_code) == (202, 429), "who has the right to act may always lock out"
+    assert len(said.orders) == 1
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert lines == ["a wrong token for the page from 192.0.2.66"]
+
+
+async def guess(asking: httpx.AsyncClient, token: str, body: bytes = AUTO) -> httpx.Response:
+    return await asking.post("/api/control", content=body, headers={"authorization": f"Bearer {token}"})
+
+
 async def test_a_wish_goes_out_whole_and_on_time(tmp_path: Path, said: Said) -> None:
     manual = b'{"mode": "manual", "who": "Ann", "why": "test", "power": -5000, "until": "2030-01-01T00:00:00Z"}'
     async with client(tmp_path, said) as asking:
-        await asking.post("/api/control", content=manual, headers=PAGE)
-        await asking.post("/api/alarms/soc_low-bms1", content=ACK, headers=PAGE)
+        posts = (("/api/control", manual), ("/api/alarms/soc_low-bms1", ACK))
+        named = [(await asking.post(where, content=body, headers=PAGE)).json() for where, body in posts]
     (where, wish, expiry), (alarm, answer, _) = said.orders
     assert (where, expiry) == (CONTROL_REQUEST.at(site="plant"), COMMAND_TTL)
     assert isinstance(wish, ControlRequest)
     assert (wish.mode, wish.power, wish.who) == (Mode.MANUAL, -5000.0, "Ann")
     assert alarm == ALARM_REQUEST.at(site="plant", alarm="soc_low-bms1")
+    assert isinstance(answer, AlarmRequest)
+    assert [one["id"] for one in named] == [wish.id, answer.id]
+    assert len({wish.id, answer.id, None}) == 3
     # what goes out is the public contract, though the page need not say the time
     assert AlarmRequest.model_validate_json(answer.model_dump_json()).action == "ack"
 
@@ -196,11 +262,11 @@ async def test_a_person_does_not_click_that_fast(tmp_path: Path, said: Said) -> 
 
 
 async def test_reading_needs_no_token_and_says_nothing_to_other_sites(tmp_path: Path, said: Said) -> None:
-    async with client(tmp_path, said, token="secret", come_from="192.0.2.7") as asking:
+    async with client(tmp_path, said, token=TOKEN, come_from="192.0.2.7") as asking:
         page = await asking.get("/")
         assert page.status_code == 200
         assert "<h1>Test &amp; &lt;Site&gt;</h1>" in page.text
-        assert "secret" not in page.text
+        assert TOKEN not in page.text
         assert "default-src 'self'" in page.headers["content-security-policy"]
         assert "access-control-allow-origin" not in page.headers
         assert (await asking.get("/health")).json() == {"status": "ok", "broker": True, "archive": None}

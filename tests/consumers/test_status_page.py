@@ -18,7 +18,7 @@ from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from consumers.status.service import run
 from joulebus import neighbours
 from joulebus.server import free_port
-from runtime.bus import Bus
+from runtime.bus import Bus, Refused
 from runtime.database import engine
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
@@ -29,6 +29,7 @@ from schemas.messages import (
     AlarmPriority,
     AlarmRequest,
     AlarmState,
+    Cause,
     ControlMode,
     ControlRequest,
     DeviceState,
@@ -38,6 +39,7 @@ from schemas.messages import (
     Outcome,
     OutcomeState,
     Plan,
+    RequestOutcome,
     ServiceStatus,
     Step,
     Telemetry,
@@ -48,8 +50,16 @@ from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_status_state import DEVICES, EPOCH, page_site
+from tests.mutations import Mutations
+from tests.timed import FULL
 
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+CHROMIUM = [
+    "--host-resolver-rules=MAP attacker.example 127.0.0.1",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+]
 ROLES = ("bridge", "alarms", "optimize", "dispatch", "archive")
 SOON = 5_000
 """Milliseconds until the page shows what was said."""
@@ -197,6 +207,15 @@ async def heard(bus: Bus, *addresses: str) -> Any:
     raise AssertionError("the connection ended")
 
 
+def told(request: AlarmRequest | ControlRequest, cause: Cause | None = None, reason: str = "") -> RequestOutcome:
+    """What dispatch or alarms would say to a request."""
+    wish = request.action or (request.mode if isinstance(request, ControlRequest) else "")
+    return RequestOutcome(
+        id=request.id or "unknown", at=utc_now(), followed=not cause, who=request.who, wish=wish or "", cause=cause,
+        reason=reason,
+    )  # fmt: skip
+
+
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -277,9 +296,12 @@ async def test_an_alarm_is_seen_and_acknowledged_with_the_keyboard(scene: Scene)
     got = await asyncio.wait_for(listening, 5)
     assert isinstance(got.message, AlarmRequest)
     assert (got.message.action, got.message.who, got.place["alarm"], got.retained) == ("ack", "Ann", "warm-bms1", False)
-    await expect(page.locator("#toast")).to_contain_text("Asked")
+    asked = row.locator("[data-asked]")
+    await expect(asked).to_contain_text("Acknowledge: asked, waiting for alarms", timeout=SOON)
     await scene.say("alarms", topics.ALARM, alarm(AlarmState.ACKNOWLEDGED), alarm="warm-bms1")
+    await scene.say("alarms", topics.ALARM_OUTCOME, told(got.message), alarm="warm-bms1")
     await expect(row.get_by_role("button", name="Acknowledge")).to_be_hidden(timeout=SOON)
+    await expect(asked).to_contain_text("Acknowledge: done", timeout=SOON)
     await scene.say("alarms", topics.ALARM, None, alarm="warm-bms1")
     await expect(row).to_have_count(0, timeout=SOON)
     await page.close()
@@ -330,6 +352,84 @@ async def test_a_grid_mode_is_asked_for_with_a_reason(scene: Scene) -> None:
     await page.locator("#mode").click()
     await page.get_by_label("Auto").check()
     await expect(why).to_have_attribute("placeholder", "optional")
+    await page.close()
+    assert scene.complaints == []
+
+
+async def ask_for(page: Page, mode: str) -> None:
+    await page.locator("#mode").click()
+    await page.get_by_label(mode).check()
+    await page.locator("#steer [name=who]").fill("Ann")
+    await page.get_by_role("button", name="Ask for it").click()
+
+
+@in_one_loop
+async def test_what_became_of_a_request_is_shown_where_it_was_asked(scene: Scene) -> None:
+    """Followed, refused, or nobody there: never "asked" for ever."""
+    page = await scene.open()
+    await scene.everything()
+    asked = page.locator("#asked")
+    dispatch, address = scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)
+
+    listening = asyncio.create_task(heard(dispatch, address))
+    await ask_for(page, "Auto")
+    first = (await asyncio.wait_for(listening, 5)).message
+    await expect(asked).to_have_text("Auto: asked, waiting for dispatch×", timeout=SOON)
+    other = told(first).model_copy(update={"id": "of-another-page", "followed": True})
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, other)
+    words = "manual is held by Ben until 12:00Z: only Ben may end it, or a lockout"
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(first, Cause.AUTHORITY, words))
+    await expect(asked).to_have_text(f"Auto is refused: {words}×", timeout=SOON)
+    await expect(asked).to_have_class("asked bad")
+
+    listening = asyncio.create_task(heard(dispatch, address))
+    await ask_for(page, "Lockout")
+    second = (await asyncio.wait_for(listening, 5)).message
+    assert second.id not in (first.id, None)
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second))
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second, Cause.INVALID, "a second word changes nothing"))
+    await expect(asked).to_have_text("Lockout: dispatch follows×", timeout=SOON)
+
+    listening = asyncio.create_task(heard(dispatch, address))
+    await ask_for(page, "Lockout")
+    await asyncio.wait_for(listening, 5)
+    await expect(asked).to_contain_text("waiting for dispatch", timeout=SOON)
+    await expect(asked).to_have_text("Lockout: no answer in 5 s. Is dispatch running?×", timeout=2 * SOON)
+    await asked.get_by_role("button", name="Close").click()
+    await expect(asked).to_be_hidden()
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_a_refused_reset_is_told_at_its_alarm_and_a_done_one_when_the_alarm_is_gone(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    await scene.say("alarms", topics.ALARM, alarm(AlarmState.LATCHED), alarm="hot-bms1")
+    await scene.say("alarms", topics.ALARM, alarm(AlarmState.UNACKNOWLEDGED), alarm="cold-bms1")
+    row, other = (page.locator(f"#alarms li[data-key={name}-bms1]") for name in ("hot", "cold"))
+
+    async def reset() -> Any:
+        listening = asyncio.create_task(heard(scene.buses["alarms"], topics.ALARM_REQUEST.at(site=scene.site)))
+        await asyncio.sleep(0.2)
+        await row.get_by_role("button", name="Reset").click(timeout=SOON)
+        await page.locator("#ask [name=who]").fill("Ann")
+        await page.keyboard.press("Enter")
+        return (await asyncio.wait_for(listening, 5)).message
+
+    words = "the alarm is unacknowledged now: there is nothing to reset <b>"
+    await scene.say("alarms", topics.ALARM_OUTCOME, told(await reset(), Cause.WRONG_STATE, words), alarm="hot-bms1")
+    await expect(row.locator("[data-f=asked]")).to_have_text(f"Reset is refused: {words}", timeout=SOON)
+    await expect(row.get_by_role("button", name="Close")).to_be_visible()
+    await expect(other.locator("[data-asked]")).to_be_hidden()
+    await expect(page.locator("#asked")).to_be_hidden()
+
+    again = await reset()
+    await scene.say("alarms", topics.ALARM, None, alarm="hot-bms1")
+    await expect(row).to_have_count(0, timeout=SOON)
+    await scene.say("alarms", topics.ALARM_OUTCOME, told(again), alarm="hot-bms1")
+    await expect(page.locator("#toast")).to_have_text("Reset: done", timeout=SOON)
+    await scene.say("alarms", topics.ALARM, None, alarm="cold-bms1")
     await page.close()
     assert scene.complaints == []
 
@@ -397,6 +497,90 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone(scene: Scene, width: int,
     await scene.say("alarms", topics.ALARM, None, alarm="long-bms1")
     await page.close()
     assert scene.complaints == []
+
+
+@in_one_loop
+@pytest.mark.parametrize("seed", range(20 if FULL else 2))
+async def test_whatever_is_said_the_page_goes_on(scene: Scene, seed: int) -> None:
+    """Each role says what it may say, and none of it as it should: the page never stops, and never shows nonsense."""
+    page, mutations = await scene.open(), Mutations(seed)
+    await scene.everything()
+    names = {"device": (*DEVICES, "nobody"), "alarm": ("soc_low-bms1", "x"), "service": ROLES, "site": (scene.site,)}
+    said: set[tuple[str, str]] = set()
+    points = ("p", "soc", "state", "alarms", "u", "i", "dc_u", "cell_u_max", "x")
+    for number in range(1500):
+        if number % 10 == 0:  # a good sample, of values of another kind than its device has
+            strange: dict[str, Any] = {
+                point: mutations.random.choice((5.0, 1e50, "running", [], ["a"])) for point in points
+            }
+            await scene.measure(mutations.random.choice([*DEVICES]), **strange)
+        topic = mutations.random.choice([one for one in topics.TOPICS if one.writers[0] in ROLES])
+        role = mutations.random.choice([role for role in topic.writers if role in ROLES])
+        place = {name: mutations.random.choice(names[name]) for name in topic.places}
+        place |= {"service": role} if topic is topics.SERVICE_STATUS else {}
+        with suppress(Refused):  # the access list: each its own devices and services
+            await scene.buses[role].send(topic.at(**place), mutations.payload(topic), retain=topic.retain)
+        said |= {(role, topic.at(**place))} if topic.retain else set()
+    for role, address in said:
+        with suppress(Refused):
+            await scene.buses[role].send(address, b"", retain=True)
+    await scene.measure("grid", p=23_400.0)
+    await scene.everything()
+    await expect(page.locator("[data-node=pv] .value")).to_have_text("45.6", timeout=SOON)
+    await expect(page.locator("#lamp")).to_have_text("live")
+    await expect(page.locator("#mode")).to_have_text("AUTO", timeout=SOON)
+    assert (await page.locator("body").inner_text()).count("undefined") == 0
+    await page.close()
+    assert scene.complaints == []
+
+
+FOREIGN = """<!doctype html><title>foreign</title>
+<form method="post" action="{target}" enctype="text/plain">
+<input name='{{"mode": "lockout", "who": "' value='"}}'></form>
+<script>
+const tries = ["no-cors", "cors"].map((mode) => fetch("{target}", {{ method: "POST", mode, body: '{body}' }}));
+const named = fetch("{target}", {{ method: "POST", headers: {{ "x-joulebus": "page" }}, body: '{body}' }});
+Promise.allSettled([...tries, named]).then(() => document.forms[0].submit());
+</script>"""
+"""A page of another site that tries all that a browser lets it: fetch three ways, then a form."""
+
+
+@in_one_loop
+async def test_a_page_of_another_site_moves_nothing(scene: Scene) -> None:
+    body = '{"mode": "lockout", "who": "Mallory"}'
+    html = FOREIGN.format(target=f"{scene.address}/api/control", body=body).encode()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + html)
+        await writer.drain()
+        writer.close()
+
+    listening = asyncio.create_task(heard(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for host in ("127.0.0.1", "attacker.example"):  # another port of this machine, and a name of its own
+            page = await scene.context.new_page()
+            answers = list[tuple[str, int]]()
+            page.on("response", lambda got: answers.append((got.request.method, got.status)))  # noqa: B023
+            await page.goto(f"http://{host}:{port}")
+            await page.wait_for_url(f"{scene.address}/api/control")
+            assert "another site's page may not act here" in await page.content()
+            assert {code for method, code in answers if method == "POST"} == {403}
+            await page.close()
+        await asyncio.sleep(0.3)
+        assert not listening.done(), "nothing went out"
+    page = await scene.context.new_page()
+    rebound = await page.goto(scene.address.replace("127.0.0.1", "attacker.example"))
+    assert rebound is not None
+    assert rebound.status == 403
+    await page.close()
+    page = await scene.open()
+    await scene.everything()
+    await ask_for(page, "Lockout")
+    got = await asyncio.wait_for(listening, 5)
+    assert got.message.who == "Ann", "and our own page acts"
+    await page.close()
 
 
 # --- without neighbours --------------------------------------------------------------------------------

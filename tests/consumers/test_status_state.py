@@ -1,5 +1,6 @@
 """What the page says of a site: the truth, also when the truth is that nobody knows."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from consumers.status.state import Moment, Peak, State, fold
+from consumers.status.state import ANSWERS, Moment, Peak, State, fold
 from consumers.status.view import view
 from schemas.messages import (
     Alarm,
     AlarmPriority,
     AlarmState,
+    Cause,
     ControlMode,
     DeviceState,
     DeviceStatus,
@@ -23,12 +25,25 @@ from schemas.messages import (
     Outcome,
     OutcomeState,
     Plan,
+    RequestOutcome,
     ServiceStatus,
     Step,
     Telemetry,
+    Value,
 )
 from schemas.site import Site, load_site
-from schemas.topics import ALARM, CONTROL_MODE, DEVICE_STATUS, OUTCOME, PLAN, SERVICE_STATUS, TELEMETRY, Topic
+from schemas.topics import (
+    ALARM,
+    ALARM_OUTCOME,
+    CONTROL_MODE,
+    CONTROL_OUTCOME,
+    DEVICE_STATUS,
+    OUTCOME,
+    PLAN,
+    SERVICE_STATUS,
+    TELEMETRY,
+    Topic,
+)
 from schemas.units import Quality
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -342,3 +357,45 @@ def test_dispatch_says_in_its_own_words_why_it_rests(state: State) -> None:
     hear(state, 0, SERVICE_STATUS, status, service="dispatch")
     assert view(state, at(1))["dispatch"]["why"] == "rests: the BMS is silent for 9 s"
     assert view(state, at(60))["dispatch"]["why"] == "", "what a dead service said last is no reason"
+
+
+# --- answers, and values of another kind than the profile says -----------------------------------------
+
+
+def told(name: str, cause: Cause | None = None) -> RequestOutcome:
+    return RequestOutcome(id=name, at=NOON, followed=cause is None, cause=cause, reason="busy" if cause else "")
+
+
+def test_an_answer_is_found_by_its_id_for_some_minutes(state: State) -> None:
+    hear(state, 0, CONTROL_OUTCOME, told("a", Cause.AUTHORITY))
+    hear(state, 1, CONTROL_OUTCOME, told("a"))
+    hear(state, 200, ALARM_OUTCOME, told("b"), alarm="soc_low-bms1")
+    refused = {"followed": False, "cause": "authority", "reason": "busy"}
+    assert view(state, at(201))["answers"] == {"a": refused, "b": {"followed": True, "cause": None, "reason": ""}}
+    assert set(view(state, at(301))["answers"]) == {"b"}
+    state.renew()
+    assert set(view(state, at(301))["answers"]) == {"b"}, "a new connection does not repeat them"
+
+
+def test_answers_do_not_pile_up(state: State) -> None:
+    for number in range(10 * ANSWERS):
+        hear(state, 0, CONTROL_OUTCOME, told(f"r{number}"))
+    assert len(state.answers) == ANSWERS
+    assert f"r{10 * ANSWERS - 1}" in state.answers
+
+
+@pytest.mark.parametrize("value", [5.0, -1e50, "running", "\ufffd" * 100, [], ["a"] * 1000], ids=repr)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_value_of_another_kind_is_not_shown_as_one(state: State, device: str, value: Value) -> None:
+    """A bridge with another profile, or a stranger: the page goes on, and says that it cannot be."""
+    points = state.site.profiles[device].points
+    telemetry = Telemetry(at=NOON, epoch=EPOCH, seq=1, values=dict.fromkeys([*points, "p", "soc", "x"], value))
+    hear(state, 0, TELEMETRY, telemetry, device=device)
+    shown = view(state, at(1))
+    json.dumps(shown, allow_nan=False)
+    kinds = {"flow": shown["flow"].values(), "soc": [shown["soc"]]}
+    for part in [*kinds["flow"], *kinds["soc"]]:
+        assert part["value"] is None or isinstance(part["value"], int | float)
+    (mine,) = (one for one in shown["devices"] if one["device"] == device)
+    numbers = [one for one in mine["values"] if one["point"] in ("p", "soc")]
+    assert all(one["state"] == ("live" if isinstance(value, float) else "implausible") for one in numbers)

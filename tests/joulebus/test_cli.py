@@ -122,6 +122,21 @@ def test_a_setting_that_makes_no_sense_is_said(variable: str, value: str, says: 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{"JOULEBUS_PAGE_TOKEN": ""}, {"JOULEBUS_PAGE_TOKEN": "short"}, {"JOULEBUS_PAGE_TOKEN_FILE": ""}],
+    ids=["empty", "short", "no file"],
+)
+def test_a_token_that_opens_to_anybody_stops_the_page_alone(given: dict[str, str]) -> None:
+    page = run("status", **given)
+    assert page.returncode == 1
+    assert "JOULEBUS_PAGE_TOKEN has" in page.stderr
+    assert "openssl rand -hex 32" in page.stderr
+    assert "Traceback" not in page.stderr
+    other = run("alarms", JOULEBUS_BROKER="mqtt://127.0.0.1:9", **given)
+    assert "JOULEBUS_PAGE_TOKEN" not in other.stderr
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
     """A port somebody else listens on."""

@@ -1,7 +1,10 @@
 // What an operator asks of the site: each goes through a dialog that says what will happen, and needs a name.
+import { asking, STEERING } from "./answers.js";
+import { kilowatts } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const TITLES = { ack: "Acknowledge", shelve: "Shelve", unshelve: "Unshelve", reset: "Reset" };
+const MODES = { auto: "Auto", manual: "Manual", lockout: "Lockout", grid_following: "Follow the grid", grid_forming: "Form a grid" };
 
 export function asks(state) {
   const later = (minutes) => new Date(Date.parse(state().at) + minutes * 60_000).toISOString();
@@ -24,7 +27,8 @@ export function asks(state) {
     const wish = await answered($("ask"));
     if (!wish) return;
     const until = action === "shelve" ? { until: later(Number(wish.minutes)) } : {};
-    await send(`/api/alarms/${encodeURIComponent(name)}`, { action, who: wish.who, why: wish.why, ...until }, wish.token);
+    const body = { action, who: wish.who, why: wish.why, ...until };
+    await send(asking(name, TITLES[action]), `/api/alarms/${encodeURIComponent(name)}`, body, wish.token);
   }
 
   async function control() {
@@ -33,7 +37,8 @@ export function asks(state) {
     if (!wish) return;
     const manual = wish.mode === "manual" ? { power: Number(wish.sign) * Number(wish.kw) * 1000, until: later(Number(wish.minutes)) } : {};
     const asked = wish.mode.startsWith("grid_") ? { action: wish.mode } : { mode: wish.mode };
-    await send("/api/control", { ...asked, who: wish.who, why: wish.why, ...manual }, wish.token);
+    const words = `${MODES[wish.mode]}${wish.mode === "manual" ? ` ${kilowatts(manual.power)} kW` : ""}`;
+    await send(asking(STEERING, words), "/api/control", { ...asked, who: wish.who, why: wish.why, ...manual }, wish.token);
   }
 
   return { alarm, control };
@@ -58,26 +63,22 @@ function answered(dialog) {
   });
 }
 
-async function send(address, body, token) {
+/** Ask; the wish then bears the id of its answer, or why it was not even asked. */
+async function send(one, address, body, token) {
   const headers = { "content-type": "application/json", "x-joulebus": "page" };
   if (token) headers.authorization = `Bearer ${token}`;
   try {
     const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(body) });
     if (answer.status === 401) sessionStorage.removeItem("token");
-    toast(answer.ok ? "Asked. The page shows it when it has happened." : `Refused: ${await reason(answer)}`);
+    if (answer.ok) one.id = (await answer.json()).id;
+    else one.fault = await reason(answer);
   } catch (wrong) {
-    toast(`Not asked: ${wrong.message}`);
+    one.fault = wrong.message;
   }
+  one.since = performance.now();
 }
 
 async function reason(answer) {
   const { detail } = await answer.json();
   return Array.isArray(detail) ? detail.map((one) => `${one.field}: ${one.why}`).join("; ") : detail;
-}
-
-let clearing = 0;
-function toast(text) {
-  $("toast").textContent = text;
-  clearTimeout(clearing);
-  clearing = setTimeout(() => { $("toast").textContent = ""; }, 8000);
 }

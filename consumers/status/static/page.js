@@ -1,5 +1,6 @@
 // The live page: one event a second with the whole state, drawn in place. Texts only ever enter as text.
 import { Curves } from "./curves.js";
+import { close, drawAnswers, STEERING } from "./answers.js";
 import { asks } from "./asks.js";
 import { age, kilowatts, number, clock, since } from "./words.js";
 
@@ -123,7 +124,7 @@ function drawAlarms({ doubt: unsure, list }) {
       text: alarm.text || alarm.alarm,
       where: `${alarm.device}.${alarm.point}${value} · since ${since(alarm.since, site.zone)} (${age(alarm.seconds)}) · ${alarm.state}${shelved}${alarm.by ? ` by ${alarm.by}` : ""}${alarm.first_out ? " · first of its flood" : ""}`,
     });
-    for (const button of node.querySelectorAll("button")) button.hidden = !alarm.asks.includes(button.dataset.ask);
+    for (const button of node.querySelectorAll("[data-ask]")) button.hidden = !alarm.asks.includes(button.dataset.ask);
   });
   document.title = `${open.length ? `(${open.length}) ` : ""}${site.title}`;
 }
@@ -219,7 +220,15 @@ function draw() {
   drawServices(state.services);
   drawDispatch(state);
   drawPeak(state);
+  drawAnswers(state, toast);
   curves.follow(state);
+}
+
+let clearing = 0;
+function toast(text) {
+  say($("toast"), text);
+  clearTimeout(clearing);
+  clearing = setTimeout(() => say($("toast"), ""), 8000);
 }
 
 function judge() {
@@ -242,9 +251,13 @@ stream.onmessage = (event) => {
   draw();
   judge();
 };
-setInterval(judge, 1000);
+setInterval(() => { judge(); drawAnswers(state, toast); }, 1000);
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-ask]");
-  if (button) ask.alarm(button.closest("li").dataset.key, button.dataset.ask);
+  const button = event.target.closest("[data-ask], [data-close-asked]");
+  if (!button) return;
+  const place = button.closest("[data-key]")?.dataset.key ?? STEERING;
+  if (button.dataset.ask) ask.alarm(place, button.dataset.ask);
+  else close(place);
+  drawAnswers(state, toast);
 });
 $("mode").addEventListener("click", () => ask.control());

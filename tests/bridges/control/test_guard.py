@@ -14,7 +14,6 @@ from bridges.control.guard import (
     Refusal,
     Station,
     actions,
-    identity,
     is_limit,
     refusal,
     understood,
@@ -176,24 +175,6 @@ def test_a_device_that_is_steered_at_its_panel_takes_no_command() -> None:
     no = judge(came(command()), Station(["p_set"], [], SOURCES, local=True))
     assert no is not None
     assert no.cause is Cause.LOCAL
-
-
-@pytest.mark.parametrize(
-    ("payload", "name"),
-    [
-        (b'{"id": "c7", "at": 3}', "c7"),
-        (b"", "unknown"),
-        (b"\xff\xfe", "unknown"),
-        (b'["id"]', "unknown"),
-        (b'{"id": 7}', "unknown"),
-        (b"[" * 100_000, "unknown"),
-        (rb'{"id": "\ud800"}', r"\ud800"),
-        (rb'{"id": "a\udfffb"}', r"a\udfffb"),
-    ],
-)
-def test_even_a_broken_command_is_answered_by_its_name(payload: bytes, name: str) -> None:
-    assert identity(payload) == name
-    identity(payload).encode()
 
 
 LIMIT: dict[str, Any] = {"values": {"p_limit_pct": 60.0}, "authority": Authority.DSO, "source": "scada"}

@@ -1,0 +1,49 @@
+"""What a request to an alarm changes, and what whoever asked is told: each request gets one answer."""
+
+from dataclasses import dataclass, field
+
+from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.rules import Now, Refusal
+from runtime.heard import Heard
+from schemas.messages import AlarmRequest, Cause, RequestOutcome
+from schemas.printable import asked_id, printable
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To one request."""
+
+    outcome: RequestOutcome
+    changes: Changes = field(default_factory=list)
+
+
+def answer(panel: Panel, heard: Heard[AlarmRequest], now: Now) -> Answer | None:
+    """What becomes of a request. None: a retained one was taken back, nobody asks for anything."""
+    if heard.retained and not heard.payload:
+        return None
+    try:
+        changes = panel.request(heard.place["alarm"], _wish(heard), now)
+    except Refusal as reason:
+        return Answer(_outcome(heard, now, reason))
+    return Answer(_outcome(heard, now), changes)
+
+
+def _wish(heard: Heard[AlarmRequest]) -> AlarmRequest:
+    if heard.message is None:
+        raise Refusal(Cause.INVALID, f"not valid: {heard.fault or 'empty'}")
+    if heard.retained:
+        raise Refusal(Cause.RETAINED, "it is retained: it would be done again and again")
+    return heard.message
+
+
+def _outcome(heard: Heard[AlarmRequest], now: Now, refusal: Refusal | None = None) -> RequestOutcome:
+    wish = heard.message
+    return RequestOutcome(
+        id=(wish.id or "unknown") if wish else asked_id(heard.payload),
+        at=now.wall,
+        followed=refusal is None,
+        who=printable(wish.who) if wish else "",
+        wish=wish.action if wish else "",
+        cause=refusal.cause if refusal else None,
+        reason=str(refusal) if refusal else "",
+    )

@@ -1,0 +1,49 @@
+// What became of what was asked for, shown where it was asked: in the row of the alarm, or below the header.
+
+const PATIENCE = 5; // s until an answer is missed: dispatch and alarms answer at once
+const SEEN = 15; // s a wish that is followed stays in sight; what went wrong stays until it is closed
+export const STEERING = ""; // the place of what is asked of dispatch; an alarm's place is its name
+
+const asked = new Map();
+
+/** Something is being asked at a place; what was shown there before is forgotten. */
+export function asking(place, words) {
+  const one = { words, part: place === STEERING ? "dispatch" : "alarms", since: performance.now() };
+  asked.set(place, one);
+  return one;
+}
+
+export function close(place) {
+  asked.delete(place);
+}
+
+/** How it stands with a wish: a kind for the eye, and words. `answers` are those the page has heard of. */
+function verdict(one, answers) {
+  one.answer ??= answers?.[one.id];
+  const seconds = (performance.now() - one.since) / 1000;
+  if (one.fault) return ["bad", `${one.words} was not asked: ${one.fault}`];
+  if (one.answer?.followed) return ["done", `${one.words}: ${one.part === "dispatch" ? "dispatch follows" : "done"}`];
+  if (one.answer) return ["bad", `${one.words} is refused: ${one.answer.reason || one.answer.cause}`];
+  if (one.id && seconds > PATIENCE) return ["bad", `${one.words}: no answer in ${PATIENCE} s. Is ${one.part} running?`];
+  return ["", one.id ? `${one.words}: asked, waiting for ${one.part}` : `${one.words}: asking`];
+}
+
+/** Draw all of it; what has no place any more (the alarm is over) is told by `toast`. */
+export function drawAnswers(state, toast) {
+  const places = new Map([...document.querySelectorAll("[data-asked]")].map((node) => [node.closest("[data-key]")?.dataset.key ?? STEERING, node]));
+  for (const [place, one] of asked) {
+    const [kind, text] = verdict(one, state?.answers);
+    if (kind === "done") one.done ??= performance.now();
+    if (one.done && performance.now() - one.done > SEEN * 1000) asked.delete(place);
+    else if (places.has(place)) show(places.get(place), kind, text);
+    else if (kind && one.told !== text) toast((one.told = text));
+  }
+  for (const [place, node] of places) if (!asked.has(place)) show(node, "", "");
+}
+
+function show(node, kind, text) {
+  node.hidden = !text;
+  node.className = `asked ${kind}`;
+  const words = node.querySelector("[data-f=asked]");
+  if (words.textContent !== text) words.textContent = text;
+}

@@ -1,0 +1,47 @@
+"""What the page sends: requests of the public contract that are made now and named by us, when they do not say so."""
+
+from secrets import token_hex
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
+
+from schemas.messages import AlarmRequest, ControlRequest, Id, Mode, Order
+from schemas.units import Instant, utc_now
+
+CONTROL = "/api/control"
+"""Where a wish for dispatch is sent."""
+
+O = TypeVar("O", bound=Order)  # noqa: E741  # an order
+
+
+def _name() -> str:
+    """Of a request: by it the page finds what became of it."""
+    return f"page-{token_hex(6)}"
+
+
+class ControlWish(ControlRequest):
+    id: Id = Field(default_factory=_name)
+    at: Instant = Field(default_factory=utc_now)
+
+
+class AlarmWish(AlarmRequest):
+    id: Id = Field(default_factory=_name)
+    at: Instant = Field(default_factory=utc_now)
+
+
+def read_wish(shape: type[O], body: bytes) -> O:
+    """Strict, from the bytes themselves: a decoded body has lost which of its texts were dates.
+
+    Raises pydantic.ValidationError.
+    """
+    return shape.model_validate_json(body)
+
+
+def is_lockout(address: str, body: bytes) -> bool:
+    """Whether it asks for a lockout: nobody has to wait with that."""
+    if address != CONTROL:
+        return False
+    try:
+        return read_wish(ControlWish, body).mode is Mode.LOCKOUT
+    except ValidationError:
+        return False
