@@ -52,7 +52,7 @@ class BatteryControl:
         self.start_stop = StartStop(self.pcs, self.bms, self.rest)
         self.position: float | None = None
         self._moved: float | None = None
-        self._seen = float("-inf")
+        self._seen = self._compared = float("-inf")
         self._closed = False
         self._jump = False
 
@@ -75,7 +75,11 @@ class BatteryControl:
         if shown is not None and shown[0] > self._seen:
             self._seen = shown[0]
             self._watch_power(*shown, now)
-        self._watch_polarity(now)
+        began = self.latest.began(self.inputs.pcs.name, "p")
+        # The meter's reading is the older one of the two: neither is then from the other side of a step.
+        if began > self._compared and began >= self.latest.began(self.inputs.meter.name, "p"):
+            self._compared = began
+            self._watch_polarity(now)
 
     def _watch_power(self, at: float, power: float, now: float) -> None:
         if self.inputs.runs(now) is not True:

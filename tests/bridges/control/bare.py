@@ -4,13 +4,13 @@ It keeps the contract of `bridges.fieldbus.contract` and nothing else; what a de
 the stories on the simulator.
 """
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bridges.fieldbus.contract import Declined, Reading, Unreachable, Watchdog, Writable, Written
 from schemas.messages import Action, Meta, Value
 from schemas.units import Kind
-from tests.virtual import loop
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Bare:
     async def read(self) -> Reading:
         if self.silent:
             raise Unreachable("no answer")
-        return Reading(self.values(), loop().time())
+        return Reading(self.values(), _now())
 
     async def look(self, *points: str) -> Reading:
         reading = await self.read()
@@ -56,8 +56,8 @@ class Bare:
             raise Declined("the device does not accept this value (exception 3)", 3)
         times = int(anew or self.held_values.get(name) != value)
         self.held_values[name] = value
-        self.log.append((loop().time(), name, value))
-        return Written(loop().time(), times)
+        self.log.append((_now(), name, value))
+        return Written(_now(), times)
 
     async def act(self, action: Action) -> None:
         if self.silent:
@@ -91,3 +91,7 @@ class Bare:
 
     def close(self) -> None:
         """There is no line."""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

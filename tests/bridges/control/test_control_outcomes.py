@@ -144,7 +144,7 @@ async def test_a_meter_the_wrong_way_round_ends_the_closed_loop(start: Start, br
     alarms = asyncio.create_task(
         watch(Part("alarms", bench.site, Settings(place, "", state=bench.part.settings.state)))
     )
-    await _swing(bench, 7)
+    await _swing(bench, 11)
     alarm = await bench.hears.until(ALARM, alarm="meter_polarity-meter")
     assert (alarm.priority, alarm.value) == ("critical", "meter_polarity")
     alarms.cancel()
