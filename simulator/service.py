@@ -115,9 +115,13 @@ class SimulatedSite:
         await self._running.aclose()
         self._remember()
 
-    async def serve(self) -> None:
-        """Runs until it is cancelled. Raises Trouble when an address cannot be used."""
+    async def serve(self, listening: Callable[[], None] = lambda: None) -> None:
+        """Runs until it is cancelled; `listening` is called when all devices answer.
+
+        Raises Trouble when an address cannot be used.
+        """
         async with self:
+            listening()
             for device in self.site.device:
                 log.info("%s answers at %s, unit %d", device.name, device.address, device.unit)
             await self._ticking
