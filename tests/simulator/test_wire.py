@@ -1,9 +1,11 @@
 """The line without sockets gives what the line with sockets gives, and a whole site lives on it in virtual time."""
 
 import asyncio
+import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -13,6 +15,7 @@ from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from schemas.site import Site
 from simulator.lies import SAYS, knows
+from simulator.plant import Surroundings
 from simulator.service import SimulatedSite
 from tests.simulator.conftest import NOON
 from tests.virtual import loop, virtual
@@ -91,6 +94,21 @@ def test_the_same_story_has_the_same_end(site: Site) -> None:
 
 async def _keep(story: Any, ends: list[Any]) -> None:
     ends.append(await story)
+
+
+@virtual
+async def test_a_trial_brings_its_own_load_and_sun(site: Site) -> None:
+    def step(at: datetime) -> Surroundings:
+        return Surroundings(90_000.0 if at < NOON + timedelta(seconds=25) else 140_000.0, 0.0)
+
+    async with wired(site, around=step) as simulated:
+        line = simulated.wire(site.named("meter").address)
+        powers = []
+        for _ in range(4):
+            await asyncio.sleep(10)
+            high, low = await line.read(1, 3, 19026, 2)
+            powers.append(struct.unpack(">f", struct.pack(">HH", high, low))[0])
+        assert powers == [90_000, 90_000, 140_000, 140_000]
 
 
 @virtual
