@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
+from bridges.fieldbus.contract import Reading
 from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from schemas.messages import Action
@@ -24,6 +25,7 @@ class Rig:
 
     simulated: SimulatedSite
     devices: dict[str, ModbusDevice]
+    met: set[str] = field(default_factory=set)
 
     @property
     def bess(self) -> Bess:
@@ -40,13 +42,18 @@ class Rig:
 
     async def read(self, device: str) -> Mapping[str, Any]:
         """All fast points in one cycle."""
-        return await self.devices[device].read()
+        return _values(await self.devices[device].read())
 
     async def look(self, device: str, point: str) -> Any:
         """One point, now. None when the device does not tell it."""
-        if not self.devices[device].points:
-            await self.devices[device].connect()
-        return (await self.devices[device].look(point)).get(point)
+        await self._meet(device)
+        return _values(await self.devices[device].look(point)).get(point)
+
+    async def _meet(self, device: str) -> None:
+        """A bridge reads a device before it does anything else with it."""
+        if device not in self.met:
+            await self.devices[device].read()
+            self.met.add(device)
 
     async def until(self, device: str, point: str, *values: str, seconds: float = 200.0) -> float:
         """Seconds until a device says one of these. Raises TimeoutError."""
@@ -58,14 +65,12 @@ class Rig:
 
     async def tell(self, device: str = "pcs", **values: float) -> None:
         """Write setpoints."""
-        if not self.devices[device].points:
-            await self.devices[device].connect()
+        await self._meet(device)
         for name, value in values.items():
             await self.devices[device].write(name, value)
 
     async def act(self, device: str, action: Action) -> None:
-        if not self.devices[device].points:
-            await self.devices[device].connect()
+        await self._meet(device)
         await self.devices[device].act(action)
 
     def address(self, device: str, point: str) -> tuple[int, int, int]:
@@ -77,6 +82,11 @@ class Rig:
     async def words(self, device: str, point: str) -> list[int]:
         """The registers of a point as they are."""
         return await self.line(device).read(1, *self.address(device, point))
+
+
+def _values(found: object) -> Mapping[str, Any]:
+    """Of a reading, whatever its shape."""
+    return found.values if isinstance(found, Reading) else cast("Mapping[str, Any]", found)
 
 
 @asynccontextmanager

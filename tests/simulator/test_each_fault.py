@@ -319,7 +319,8 @@ async def forgets(it: Rig) -> None:
 @story("pcs:device_reset")
 async def device_reset(it: Rig) -> None:
     await it.tell(p_set=20_000.0)
-    assert await it.words("pcs", "ems_timeout") == [10], "armed by its bridge"
+    await it.line("pcs").write(1, 6, 327, [10])
+    assert await it.words("pcs", "ems_timeout") == [10]
     it.on("pcs:device_reset")
     assert await it.words("pcs", "ems_timeout") == [0]
     assert (await it.look("pcs", "p_set"), await state(it)) == (0, "running")
@@ -566,6 +567,7 @@ async def soc_jump(it: Rig) -> None:
 
 @story("bms:soc_zero_once")
 async def soc_zero_once(it: Rig) -> None:
+    assert await it.look("bms", "soc") == 50
     it.on("bms:soc_zero_once")
     await it.words("bms", "u")
     assert [await it.look("bms", "soc") for _ in range(3)] == [0, 50, 50]
