@@ -6,7 +6,7 @@ from random import Random
 from statistics import fmean, stdev
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from schemas.profile import Profile
@@ -128,6 +128,7 @@ def test_a_mean_is_the_energy_of_its_time(steps: list[tuple[float, float]], over
         if kept and time >= over - 1e-9:
             break
         kept, energy, time = 1.0, energy + power * dt, time + dt
+        assume(abs(time - over) > 1e-6)  # one step more or less: a float decides
     assert found[0] == pytest.approx(energy / time, abs=1e-3, rel=1e-6)
     assert found[1] == pytest.approx(-found[0], abs=1e-3)
 
