@@ -29,8 +29,7 @@ async def run(part: Part, switched_on: list[str], past_days: float = 0.0) -> Non
         "/fault/list": lambda: listing(part.site, faults),
     }
 
-    async def serve() -> None:
+    def listening() -> None:
         part.ready = True
-        await simulated.serve()
 
-    await part.run(None, serve)
+    await part.run(None, lambda: simulated.serve(listening))

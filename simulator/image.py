@@ -4,17 +4,15 @@ import math
 import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from bridges.fieldbus.modbus.codec import NOT_IMPLEMENTED, decode, encode, encode_point, pack, unpack
 from bridges.fieldbus.modbus.direction import amounts, places
 from schemas.messages import Value
 from schemas.profile import WORDS, Modes, Point, Profile, Register, Setpoint
 from schemas.troubles import Trouble
-from simulator.sunspec import Chain, chain
+from simulator.layout import Layout
 
 ENDS = {"u16": (0, 0xFFFF), "i16": (-0x8000, 0x7FFF), "u32": (0, 2**32 - 1), "i32": (-(2**31), 2**31 - 1)}
-BOTH, SINGLE = frozenset((6, 16)), frozenset((6,))
 SPARE = ("f", "t", "q", "pf")
 """Points nobody steers by."""
 
@@ -35,24 +33,18 @@ class Image:
 
     def __init__(self, profile: Profile, *, rated: float = 0.0, apparent: float = 0.0, unit: int = 1) -> None:
         self.profile = profile = profile.rated(rated)
-        self._chain = _chain(profile, rated, apparent or rated, unit)
-        self._held: dict[int, dict[int, int]] = {3: {}, 4: {}}
-        self._at: dict[tuple[int, int], list[str]] = {}
-        self._writable: dict[int, frozenset[int]] = {}
-        self._map()
+        layout = Layout(profile, rated=rated, apparent=apparent or rated, unit=unit)
+        self.address = layout.address
+        self._at, self._writable, self._told = layout.at, layout.writable, layout.told
+        self._held = layout.held
+        self._new = dict(layout.held[3])
         self._check_rating(rated)
-        self._new = dict(self._held[3])
-        self._told = {address: self._named(range(address, address + 1)) for address in self._writable}
 
     @property
     def span(self) -> tuple[int, int]:
         """Lowest and highest address."""
         addresses = [*self._held[3], *self._held[4]]
         return min(addresses), max(addresses)
-
-    def address(self, register: int, model: int | None) -> int:
-        """The protocol address of a register, also inside a SunSpec model."""
-        return register if model is None else self._chain.models[model] + register
 
     @property
     def spare(self) -> str:
@@ -198,22 +190,6 @@ class Image:
         modes = self.profile.commands[name].modes if name in self.profile.commands else None
         return {} if modes is None else {place: modes.positive}
 
-    def _named(self, span: range) -> frozenset[str]:
-        """The commands and actions whose registers are in a span, and `watchdog`."""
-        found = set()
-        for name, setpoint in self.profile.commands.items():
-            own: list[tuple[int | None, int]] = [
-                (setpoint.model, setpoint.register_ + n) for n in range(setpoint.count)
-            ]
-            own += [] if setpoint.enable is None else [(setpoint.model, setpoint.enable)]
-            own += [] if setpoint.modes is None else [*places(setpoint, setpoint.modes)]
-            own += [(one.model, one.register_) for one in setpoint.companions]
-            found |= {name for model, register in own if self.address(register, model) in span}
-        for name, writes in self.profile.actions.items():
-            found |= {name for one in writes if self.address(one.register_, one.model) in span}
-        dog = self.profile.watchdog
-        return frozenset(found | ({"watchdog"} if dog and self.address(dog.register_, dog.model) in span else set()))
-
     def _words(self, start: int, count: int) -> list[int]:
         return [self._held[3][start + place] for place in range(count)]
 
@@ -222,54 +198,6 @@ class Image:
             return 0
         word = self._held[3][self.address(register.scale_register, register.model)]
         return word - 0x10000 if word & 0x8000 else word
-
-    def _map(self) -> None:
-        profile = self.profile
-        self._held[3] |= self._chain.words
-        self._writable |= dict.fromkeys(self._chain.writable, BOTH)
-        for name, point in profile.points.items():
-            function, start = point.function or profile.function, self.address(point.register_, point.model)
-            for address in range(start, start + point.count):
-                self._held[function].setdefault(address, 0)
-                self._at.setdefault((function, address), []).append(name)
-            if point.sign is not None:
-                below = () if point.sign.amount is None else range(point.sign.amount, point.sign.amount + point.count)
-                for register in (point.sign.register_, *below):
-                    address = self.address(register, point.model)
-                    self._held[function].setdefault(address, 0)
-                    self._at.setdefault((function, address), []).append(name)
-        for setpoint in profile.commands.values():
-            functions = BOTH if setpoint.write == 16 else SINGLE
-            self._allow(self.address(setpoint.register_, setpoint.model), setpoint.count, functions)
-            if setpoint.enable is not None:
-                self._allow(self.address(setpoint.enable, setpoint.model), 1, functions)
-            if setpoint.modes is not None:
-                for (model, register), count in places(setpoint, setpoint.modes).items():
-                    self._allow(self.address(register, model), count, functions)
-        orders = [write for writes in profile.actions.values() for write in writes]
-        orders += [one for setpoint in profile.commands.values() for one in setpoint.companions]
-        if heart := profile.heartbeat:
-            count = WORDS[heart.type]
-            self._allow(self.address(heart.register_, heart.model), count, BOTH if heart.write == 16 else SINGLE)
-        if dog := profile.watchdog:
-            count = WORDS[dog.type]
-            self._allow(self.address(dog.register_, dog.model), count, BOTH if dog.write == 16 else SINGLE)
-        for order in orders:
-            self._allow(self.address(order.register_, order.model), 1, BOTH if order.write == 16 else SINGLE)
-        self._fill_gaps()
-
-    def _allow(self, start: int, count: int, functions: frozenset[int]) -> None:
-        for address in range(start, start + count):
-            self._held[3].setdefault(address, 0)
-            self._writable[address] = self._writable.get(address, frozenset()) | functions
-
-    def _fill_gaps(self) -> None:
-        """A profile says with `gap` that holes up to that width may be read: they hold 0."""
-        for held in self._held.values():
-            known = sorted(held)
-            for left, right in pairwise(known):
-                if 1 < right - left <= self.profile.gap + 1:
-                    held.update(dict.fromkeys(range(left + 1, right), 0))
 
     def _check_rating(self, rated: float) -> None:
         registers = {"p": self.profile.points.get("p"), "p_set": self.profile.commands.get("p_set")}
@@ -285,21 +213,6 @@ class Image:
                     f"{self.profile.make} {self.profile.model}: a rated power of {rated:g} W does not fit into "
                     f"its register for {name} ({register.type}, steps of {abs(register.scale):g} W)"
                 ) from wrong
-
-
-def _chain(profile: Profile, rated: float, apparent: float, unit: int) -> Chain:
-    if not profile.sunspec:
-        return Chain()
-    lengths: dict[int, int] = {}
-    powers: set[tuple[int, int]] = set()
-    for register in [*profile.points.values(), *profile.commands.values()]:
-        last = max(register.register_ + register.count - 1, register.scale_register or 0)
-        if register.model is not None:
-            lengths[register.model] = max(lengths.get(register.model, 0), last - 1)
-            if register.scale_register is not None and register.unit in ("W", "VA", "var"):
-                powers.add((register.model, register.scale_register))
-    powers -= {(one.model, one.scale_register) for one in profile.commands.values()}  # percent of the rated power
-    return chain(lengths, powers, rated=rated, apparent=apparent, unit=unit)
 
 
 def _encode(point: Point, value: Value, order: str, power: int) -> list[int]:

@@ -91,6 +91,7 @@ class Pcs:
         """The old setpoint is gone, also what of it was on its way: no jump without a new write."""
         self.p_set = self.q_set = 0.0
         self._told.clear()
+        self._told.append((self._age, 0.0))
 
     def reboot(self) -> None:
         """Its control was reset: it holds what it holds when it is new, and starts again by itself if it ran."""

@@ -1,6 +1,6 @@
 """What a device's own sensors make of the truth: noise of a realistic size, and a SoC that is wrong. Pure.
 
-Counters, setpoints, limits and states are numbers in a memory: they have no noise.
+Counters, setpoints, limits and states are numbers in a memory: they have no noise. All else has.
 """
 
 import re
@@ -12,8 +12,10 @@ from schemas.messages import Value
 from schemas.profile import Point, Profile
 from schemas.units import Kind
 
-MEASURED = re.compile(r"(ac_|dc_|pv_|grid_|load_)?[pqsuif](_l\d)?n?|pf|t|t_\w+|cell_[ut]_(min|max|avg)|soc")
-"""The names of what is measured, and not counted or set."""
+EXACT = re.compile(
+    r"[pq]_set\w*|p_limit_pct|throttle_pct|[cd]cl|u_charge_max|u_discharge_min|p_max_\w+|s_max|p_rated|soh"
+)
+"""What has the unit of a measurement, and is a setting, a limit or a promise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ NOISE: dict[Kind, dict[str, Noise]] = {
     Kind.METER: {
         "W": Noise(0.001, 1e-4), "var": Noise(0.002, 2e-4), "VA": Noise(0.001, 1e-4),
         "A": Noise(0.001, 0.02), "V": Noise(0.0005, 0.0), "Hz": Noise(0.0, 0.002), "": Noise(0.001, 0.0),
+        "degC": Noise(0.0, 0.3), "%": Noise(0.01, 0.0),
     },
     # an inverter measures to steer itself, not to be billed by
     Kind.PCS: {
@@ -41,11 +44,11 @@ NOISE: dict[Kind, dict[str, Noise]] = {
     Kind.PV: {
         "W": Noise(0.003, 3e-4), "var": Noise(0.003, 1e-3), "VA": Noise(0.003, 3e-4),
         "A": Noise(0.003, 0.05), "V": Noise(0.001, 0.0), "Hz": Noise(0.0, 0.005), "": Noise(0.002, 0.0),
-        "degC": Noise(0.0, 0.3),
+        "degC": Noise(0.0, 0.3), "%": Noise(0.0, 0.02),
     },
     Kind.BMS: {
-        "W": Noise(0.003, 5e-4), "A": Noise(0.002, 0.05), "V": Noise(0.0, 1e-3), "degC": Noise(0.0, 0.1),
-        "%": Noise(0.0, 0.02),
+        "W": Noise(0.003, 5e-4), "A": Noise(0.002, 0.05), "V": Noise(0.0, 1e-3), "Hz": Noise(0.0, 0.005),
+        "degC": Noise(0.0, 0.1), "%": Noise(0.0, 0.02),
     },
 }  # fmt: skip
 """By kind of device and unit; a BMS's volts are those of a cell."""
@@ -71,7 +74,7 @@ class Sensors:
     def __post_init__(self) -> None:
         known = NOISE.get(self.profile.kind, {})
         for name, point in self.profile.points.items():
-            if self.noisy and MEASURED.fullmatch(name) and point.unit in known and _is_number(point):
+            if self.noisy and point.unit in known and not EXACT.fullmatch(name) and _is_number(name, point):
                 self._sizes[name] = _sized(known[point.unit], name, point, self.rated), point
 
     def __call__(self, name: str, value: Value) -> Value | None:
@@ -100,7 +103,9 @@ class Sensors:
         return high if high is not None and value > high else value
 
 
-def _is_number(point: Point) -> bool:
+def _is_number(name: str, point: Point) -> bool:
+    if not point.unit and name != "pf":  # a count, a code, a name
+        return False
     return point.type != "text" and not (point.enum or point.first or point.flags)
 
 

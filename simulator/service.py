@@ -24,7 +24,7 @@ from simulator.roles.cast import cast, image_of
 from simulator.sensors import Sensors
 from simulator.states import INSTANT, Times
 from simulator.wire import Wire
-from simulator.world import World, new_world
+from simulator.world import Around, World, new_world
 
 TICK = 0.1
 """Seconds between two steps of the physics; requests make steps of their own."""
@@ -43,7 +43,7 @@ class SimulatedSite:
 
     As it stands its devices are ideal: they measure exactly and start at once. `noisy` blurs all that is measured,
     `times` says how long things take. `batteries` in place of that of the site file, any number, and `conditions` of
-    them (by the names of their PCS) in place of `soc`.
+    them (by the names of their PCS) in place of `soc`; `around` in place of the recorded load and sun.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class SimulatedSite:
         ramp: float | None = None,
         times: Times = INSTANT,
         noisy: bool = False,
+        around: Around | None = None,
         start: datetime | None = None,
         past: timedelta = timedelta(),
         memory: Path | None = None,
@@ -71,7 +72,7 @@ class SimulatedSite:
         batteries = batteries or [site.battery]
         found = {one.pcs: Condition(soc) for one in batteries} | dict(conditions or {})
         self.world = new_world(
-            site, self._begin, batteries=batteries, conditions=found, ramp=ramp, times=times, seed=seed
+            site, self._begin, batteries=batteries, conditions=found, ramp=ramp, times=times, around=around, seed=seed
         )
         if past:
             _live(self.world, past)
@@ -115,9 +116,13 @@ class SimulatedSite:
         await self._running.aclose()
         self._remember()
 
-    async def serve(self) -> None:
-        """Runs until it is cancelled. Raises Trouble when an address cannot be used."""
+    async def serve(self, listening: Callable[[], None] = lambda: None) -> None:
+        """Runs until it is cancelled; `listening` is called when all devices answer.
+
+        Raises Trouble when an address cannot be used.
+        """
         async with self:
+            listening()
             for device in self.site.device:
                 log.info("%s answers at %s, unit %d", device.name, device.address, device.unit)
             await self._ticking

@@ -1,8 +1,9 @@
 """A site with its surroundings, its faults and its time. Pure: the clock is an argument."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from math import sin
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from schemas.site import Battery as SiteBattery
 from schemas.site import Device, Site
 from simulator.bess import Bess
 from simulator.faults import Faults, known
-from simulator.plant import Condition, Plant, build
+from simulator.plant import Condition, Plant, Surroundings, build
 from simulator.recent import Recent
 from simulator.states import INSTANT, Times
 from simulator.weather_load import surroundings
@@ -25,6 +26,10 @@ PF_LOAD = 0.25
 """var per W: the reactive power of the load."""
 ISLAND = 50.0, (230.0, 230.0, 230.0)
 """Hz and V that a PCS makes."""
+
+
+Around = Callable[[datetime], Surroundings]
+"""Load and sun at a moment."""
 
 
 class Sufferer(Protocol):
@@ -45,6 +50,7 @@ class World:
     at: datetime
     plant: Plant
     faults: Faults
+    around: Around
     seed: int = 0
     roles: Sequence[Sufferer] = ()
     recent: Recent = field(default_factory=Recent)
@@ -60,8 +66,7 @@ class World:
 
     def step(self, dt: float) -> None:
         """One step of the physics, however long."""
-        around = surroundings(self.at, self.site.zone, self.seed)
-        self.plant.step(dt, around)
+        self.plant.step(dt, self.around(self.at))
         at = self.at.timestamp() + dt
         self.at = datetime.fromtimestamp(at, UTC)
         self.recent.step(at, dt, self.plant.grid, self.reactive)
@@ -109,11 +114,13 @@ def new_world(
     conditions: Mapping[str, Condition] | None = None,
     ramp: float | None = None,
     times: Times = INSTANT,
+    around: Around | None = None,
     seed: int = 0,
 ) -> World:
     """A world that begins at `at`, with counters that look as if it had been there since `BORN`.
 
-    `batteries`: those of the site file, when none are given. `conditions` of them by the names of their PCS.
+    `batteries`: those of the site file, when none are given. `conditions` of them by the names of their PCS. `around`
+    in place of the recorded load and sun.
     """
     batteries = batteries or [site.battery]
     plant = build(site, batteries, conditions or {}, ramp=ramp, times=times)
@@ -123,4 +130,5 @@ def new_world(
         one.battery.charged, one.battery.discharged = MEAN_BATTERY * hours, 0.97 * MEAN_BATTERY * hours
     for pv in plant.pv.values():
         pv.energy = 0.12 * pv.rated * hours
-    return World(site, batteries, at, plant, Faults(known(site)), seed)
+    recorded = partial(surroundings, zone=site.zone, seed=seed)
+    return World(site, batteries, at, plant, Faults(known(site)), around or recorded, seed)

@@ -45,9 +45,10 @@ class Watch:
     def unsafe(self, commander: Commander, plant: Plant) -> list[float]:
         """When it stood although no command was valid (G2), each as seconds after it should have been safe.
 
-        A bridge that is away leaves it to the device's own watchdog; one that starts gives the sender one ttl.
+        A bridge that is away leaves it to the device's own watchdog, as one that cannot reach its PCS does; one that
+        starts gives the sender one ttl, and a PCS that was silent is asked again within that time.
         """
-        away = plant.away["bridge"]
+        away = [*plant.away["bridge"], *plant.untold]
         late = []
         for at, power in self.seen:
             valid = max((one.until for one in commander.given if one.at <= at), default=0.0)

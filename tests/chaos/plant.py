@@ -18,7 +18,7 @@ from joulebus.server import Server, free_port
 from schemas.site import load_site
 from simulator.service import SimulatedSite
 from tests.chaos.proxy import Line, Proxy
-from tests.chaos.story import Fault
+from tests.chaos.story import DEVICES, UNTOLD, Fault
 from tests.conftest import Broker
 
 DEMO = Path(__file__).parents[2] / "site.toml"
@@ -39,6 +39,8 @@ class Plant:
     """Between a part and the broker, where a test wanted some."""
     away: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: {name: [] for name in NAMES})
     """When each part was away, on the monotonic clock."""
+    untold: list[tuple[float, float]] = field(default_factory=list)
+    """When nobody could tell the PCS anything."""
     _turn: dict[str, asyncio.Lock] = field(default_factory=lambda: {name: asyncio.Lock() for name in NAMES})
 
     @property
@@ -73,6 +75,9 @@ class Plant:
 
     async def suffer(self, fault: Fault) -> None:
         """The fault and its end. A part that has not come back from its last fault has that one first."""
+        if fault.part in DEVICES:
+            await self._misbehave(fault)
+            return
         async with self._turn[fault.part]:
             began = time.monotonic()
             await self._break(fault)
@@ -82,6 +87,17 @@ class Plant:
             else:
                 await self.start(fault.part)
             self.away[fault.part].append((began, time.monotonic()))
+
+    async def _misbehave(self, fault: Fault) -> None:
+        """A device, or its line."""
+        name, began = f"{fault.part}:{fault.kind}", time.monotonic()
+        self.simulated.faults.on(name)
+        try:
+            await asyncio.sleep(fault.lasts)
+        finally:
+            self.simulated.faults.off(name)
+            if fault.part == "pcs" and fault.kind in UNTOLD:
+                self.untold.append((began, time.monotonic()))
 
     async def _break(self, fault: Fault) -> None:
         part = self.parts[fault.part]

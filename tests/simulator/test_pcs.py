@@ -80,6 +80,22 @@ def test_the_watchdog_takes_the_power_away_and_a_new_write_brings_it_back() -> N
     assert carried(pcs, 1) == pytest.approx(4e4)
 
 
+def test_operated_at_its_panel_it_needs_no_controller() -> None:
+    pcs = Pcs(RATED, RATED, timeout=10, p_set=5e4, local=True)
+    assert carried(pcs, 100) == pytest.approx(5e4)
+    pcs.local = False
+    assert carried(pcs, 1) == pytest.approx(0), "back in remote it is without one"
+
+
+def test_a_dead_time_delays_what_it_is_told_and_not_its_watchdog() -> None:
+    pcs = Pcs(RATED, RATED, timeout=10, dead_time=3.0)
+    carried(pcs, 1)
+    pcs.p_set = 5e4
+    assert [round(carried(pcs, 1)) for _ in range(5)] == [0, 0, 0, 50_000, 50_000]
+    pcs.unheard = 11.0
+    assert carried(pcs, 0.1) == pytest.approx(0)
+
+
 def test_a_timeout_of_zero_never_acts() -> None:
     pcs = Pcs(RATED, RATED, timeout=0, p_set=5e4)
     assert carried(pcs, 1e6) == pytest.approx(5e4)

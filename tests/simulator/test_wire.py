@@ -1,26 +1,26 @@
 """The line without sockets gives what the line with sockets gives, and a whole site lives on it in virtual time."""
 
 import asyncio
+import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from bridges.fieldbus.contract import Declined, Unreachable
-from bridges.fieldbus.modbus.connection import Connection
-from bridges.fieldbus.modbus.device import ModbusDevice
 from schemas.site import Site
 from simulator.lies import SAYS, knows
+from simulator.plant import Surroundings
 from simulator.service import SimulatedSite
 from tests.simulator.conftest import NOON
+from tests.simulator.rig import Rig, rig
 from tests.virtual import loop, virtual
 
 SECONDS = 1000.0
 PERIOD = 0.5
-RUNNING = 32, 0b100
-"""Register and bit of the PCS' state."""
 
 
 @asynccontextmanager
@@ -29,40 +29,28 @@ async def wired(site: Site, *faults: str, **change: Any) -> AsyncIterator[Simula
         yield simulated
 
 
-def field_devices(simulated: SimulatedSite) -> list[ModbusDevice]:
-    """Every device as a bridge has it."""
-    return [
-        ModbusDevice(
-            device,
-            simulated.site.profiles[device.name],
-            cast("Connection", simulated.wire(device.address)),
-            writable=True,
-        )
-        for device in simulated.site.device
-    ]
-
-
 @pytest.mark.slow
 def test_a_site_lives_a_thousand_seconds_in_less_than_twenty(site: Site) -> None:
     """Four devices are read each 0.5 s, and the battery is told another power each second."""
     readings = dict.fromkeys((device.name for device in site.device), 0)
     powers: list[tuple[float, object]] = []
 
-    async def poll(device: ModbusDevice) -> None:
+    async def poll(it: Rig, name: str) -> None:
         for turn in range(int(SECONDS / PERIOD)):
             await asyncio.sleep(turn * PERIOD - loop().time())
-            if device.device.name == "pcs" and turn % 2 == 0:
-                await device.write("p_set", 1000.0 * (turn % 40))
-            values = await device.read()
-            readings[device.device.name] += 1
-            if device.device.name == "pcs":
-                powers.append((1000.0 * (turn // 2 * 2 % 40), values.values["p"]))
+            power = 1000.0 * (turn // 2 % 40)
+            if name == "pcs" and turn % 2 == 0:
+                await it.tell(p_set=power)
+            values = await it.read(name)
+            readings[name] += 1
+            if name == "pcs":
+                powers.append((power, values["p"]))
 
     @virtual
     async def story() -> None:
-        async with wired(site) as simulated:
-            await asyncio.gather(*map(poll, field_devices(simulated)))
-            lived = (simulated.world.at - NOON).total_seconds()
+        async with rig(site) as it:
+            await asyncio.gather(*(poll(it, name) for name in readings))
+            lived = (it.simulated.world.at - NOON).total_seconds()
             assert lived == pytest.approx(SECONDS, abs=2 * PERIOD)
 
     began = time.process_time()
@@ -91,6 +79,21 @@ def test_the_same_story_has_the_same_end(site: Site) -> None:
 
 async def _keep(story: Any, ends: list[Any]) -> None:
     ends.append(await story)
+
+
+@virtual
+async def test_a_trial_brings_its_own_load_and_sun(site: Site) -> None:
+    def step(at: datetime) -> Surroundings:
+        return Surroundings(90_000.0 if at < NOON + timedelta(seconds=25) else 140_000.0, 0.0)
+
+    async with wired(site, around=step) as simulated:
+        line = simulated.wire(site.named("meter").address)
+        powers = []
+        for _ in range(4):
+            await asyncio.sleep(10)
+            high, low = await line.read(1, 3, 19026, 2)
+            powers.append(struct.unpack(">f", struct.pack(">HH", high, low))[0])
+        assert powers == [90_000, 90_000, 140_000, 140_000]
 
 
 @virtual
