@@ -49,6 +49,8 @@ class Bare:
     """Registers of one request."""
     refuses: Mapping[tuple[int, int], int] = field(default_factory=dict)
     """(function, address) -> exception, whatever is asked there."""
+    always: int = 0
+    """The exception with which everything is answered."""
     lost: Callable[[Asked], bool] = lambda _: False
     """Whether a request gets no answer."""
     before: Callable[[], None] = lambda: None
@@ -114,6 +116,8 @@ class Bare:
         table = 4 if asked.function == 4 else 3
         places = [(table, asked.start + place) for place in range(len(asked.words))]
         refused = [self.refuses[asked.function, at] for _, at in places if (asked.function, at) in self.refuses]
+        if self.always:
+            return bytes([asked.function | 0x80, self.always])
         if refused or len(places) > self.most or any(place not in self.registers for place in places):
             return bytes([asked.function | 0x80, refused[0] if refused else 2])
         if asked.function in (6, 16):
