@@ -50,7 +50,7 @@ def decode(point: Point, words: list[int], order: str = "big", power: int = 0, s
     raw = unpack(point, words, order)
     if isinstance(raw, str):
         return raw or None
-    absent = raw in point.absent or (sunspec and point.flags is None and raw == NOT_IMPLEMENTED.get(point.type))
+    absent = raw in point.absent or (sunspec and raw == NOT_IMPLEMENTED.get(point.type))
     if absent or not math.isfinite(raw):
         return None
     return _meaning(point, raw, power)

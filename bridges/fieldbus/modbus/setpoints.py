@@ -27,20 +27,20 @@ class Target:
     key: str
     """The profile's own name of it, and of the point that reads it back."""
     setpoint: Setpoint
-    factor: float
-    """One W or var is so much in the setpoint's unit."""
+    unit: float
+    """W or var of one in the setpoint's unit."""
     writable: Writable
 
     def step(self, power: int) -> float:
         """By how much the register moves the value while its scale is 10^`power`; 0 for a float."""
-        return 0.0 if self.setpoint.type.startswith("f") else abs(self.setpoint.scale) * 10.0**power / self.factor
+        return 0.0 if self.setpoint.type.startswith("f") else abs(self.setpoint.scale) * 10.0**power * self.unit
 
     def words(self, value: float, power: int, order: str) -> list[int]:
         """The words of the register for a value; of two neighbours the one nearer to 0, for a limit was counted in.
 
         Raises struct.error, ValueError or OverflowError when it does not fit.
         """
-        raw = value * self.factor / (self.setpoint.scale * 10.0**power)
+        raw = value / self.unit / (self.setpoint.scale * 10.0**power)
         if self.setpoint.type.startswith("f"):
             return pack(self.setpoint, raw, order)
         near = round(raw)
@@ -49,7 +49,7 @@ class Target:
 
     def beside(self, profile: Profile, value: float) -> dict[str, Value]:
         """What the points show of that which goes with the value (enable, mode, companions) while it is held."""
-        return beside(profile, self.setpoint, value * self.factor)
+        return beside(profile, self.setpoint, value / self.unit)
 
     def held(self, profile: Profile, value: float, seen: Mapping[str, Value]) -> float | None:
         """What a reading shows that the device holds where it was told `value`; see `FieldDevice.held`."""
@@ -60,7 +60,7 @@ class Target:
         amount = seen.get(self.key)
         if not isinstance(amount, float) or not wanted.keys() <= seen.keys():
             return None
-        return amount / self.factor
+        return amount * self.unit
 
 
 def targets(profile: Profile, rated: float, apparent: float) -> dict[str, Target]:
@@ -72,19 +72,19 @@ def targets(profile: Profile, rated: float, apparent: float) -> dict[str, Target
 
 def _target(key: str, setpoint: Setpoint, rated: float, apparent: float) -> Target:
     name = PERCENT.get(key, key)
-    factor = 100.0 / (apparent if name == "q_set" else rated) if key in PERCENT else 1.0
-    unit = rated if key in ("p_set", "q_set") else 1.0 / factor
+    unit = (apparent if name == "q_set" else rated) / 100 if key in PERCENT else 1.0
+    limit = rated if key in ("p_set", "q_set") else unit
     eeprom = setpoint.memory == "eeprom"
     interval = (EEPROM_INTERVAL if eeprom else 0.0) if setpoint.interval is None else setpoint.interval
     per_day = (EEPROM_PER_DAY if eeprom else RAM_PER_DAY) if setpoint.per_day is None else setpoint.per_day
     writable = Writable(
         name,
-        low=setpoint.low * unit,
-        high=setpoint.high * unit,
-        fallback=None if setpoint.fallback is None else setpoint.fallback * unit,
-        deadband=setpoint.deadband * unit,
+        low=setpoint.low * limit,
+        high=setpoint.high * limit,
+        fallback=None if setpoint.fallback is None else setpoint.fallback * limit,
+        deadband=setpoint.deadband * limit,
         interval=interval,
         per_day=per_day,
         wears=eeprom,
     )
-    return Target(key, setpoint, factor, writable)
+    return Target(key, setpoint, unit, writable)

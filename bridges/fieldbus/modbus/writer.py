@@ -60,7 +60,7 @@ class Writer:
         if setpoint.modes is not None:
             held = await self._all_held(setpoint, setpoint.modes)
             with in_words(f"{target.key} of {value:g}"):
-                return steps(setpoint, setpoint.modes, value * target.factor, held, order, anew=anew)
+                return steps(setpoint, setpoint.modes, value / target.unit, held, order, anew=anew)
         with in_words(f"{target.key} of {value:g}"):
             words = target.words(value, power, order)
         known = {one.place: await self.held(one.place, 1) for one in companions(setpoint)}

@@ -13,6 +13,9 @@ from schemas.troubles import Trouble
 HEAD = 'make = "A"\nmodel = "B"\nkind = "meter"\nsource = "test"\n'
 
 
+COMMAND = "[points]\nx = { register = 1 }\n[commands]\n"
+
+
 def refused(folder: Path, body: str) -> list[str]:
     (folder / "bad.toml").write_text(HEAD + body, encoding="utf-8")
     with pytest.raises(Trouble) as trouble:
@@ -43,12 +46,49 @@ def refused(folder: Path, body: str) -> list[str]:
         ("[points]\nx = { register = 1, flags = { 16 = 'x' } }", "bad.toml:6: points.x: bit 16 does not exist: u16 has the bits 0 to 15"),
         ("[points]\nx = { register = 1, enum = { on = 'x' } }", "bad.toml:6: points.x: enum key 'on' is not a number"),
         ("[points]\nx = { register = 1, enum = { 1 = 'x' }, flags = { 1 = 'y' } }", "bad.toml:6: points.x: has enum and flags"),
+        (COMMAND + "x = { register = 2, low = 0, high = 1 }", "bad.toml:8: commands.x: a command without a fallback: give where it goes when no valid command is left, such as fallback = 0"),
+        (COMMAND + "p_limit_pct = { register = 2, unit = '%', low = 0, high = 100 }", "bad.toml:8: commands.p_limit_pct: a command without a fallback: give where it goes when no valid command is left, such as fallback = 100"),
+        (COMMAND + "q_set = { register = 2, unit = 'var', low = -1, high = 1 }", "bad.toml:8: commands.q_set: a command without a fallback"),
+        (COMMAND + "x = { register = 2, low = 0, high = 1, fallback = 2 }", "bad.toml:8: commands.x: fallback 2 lies outside of its limits, low = 0 and high = 1"),
+        (COMMAND + "p_set = { register = 2, unit = 'W', type = 'i32', write = 6, low = -1, high = 1 }", "bad.toml:8: commands.p_set: function 6 writes one register and i32 takes 2: give write = 16"),
+        (COMMAND + "p_set = { register = 2, unit = 'W', type = 'f32', write = 6, low = -1, high = 1 }", "bad.toml:8: commands.p_set: function 6 writes one register and f32 takes 2: give write = 16"),
+        (COMMAND + "x = { register = 2, low = 0, high = 1, fallback = 0, enable = 9 }", "bad.toml:8: commands.x: register 9 cannot be read back: give a point with function 3 whose enum has [1]"),
+        (COMMAND + "x = { register = 2, type = 'u32', low = 0, high = 1, fallback = 0, enable = 3 }", "bad.toml:8: commands.x: register 3 goes with the value and lies inside of it, registers 2-3"),
+        (COMMAND + "x = { register = 2, type = 'text', words = 2, low = 0, high = 1, fallback = 0 }", "bad.toml:8: commands.x: a command is a number: its type is not text"),
+        (COMMAND + "p_set = { register = 2, unit = 'W', low = -1, high = 1 }\np_set_pct = { register = 3, unit = '%', low = -100, high = 100 }", "bad.toml:9: commands.p_set_pct: is p_set in another unit: give one of the two"),
+        ("[points]\nx = { register = 1 }\n[watchdog]\nregister = 9\ntype = 'u32'\nseconds = 10\nwrite = 6", "bad.toml:7: watchdog: function 6 writes one register and u32 takes 2: give write = 16"),
+        ("watchdog = { register = 9, seconds = 70000 }\n[points]\nx = { register = 1 }", "bad.toml:5: watchdog: 70000 s with scale 1 is 70000, which no u16 holds"),
+        ("heartbeat = { register = 9, type = 'u32', write = 6 }\n[points]\nx = { register = 1 }", "bad.toml:5: heartbeat: function 6 writes one register and u32 takes 2: give write = 16"),
+        ("line = { timeout = 0 }\n[points]\nx = { register = 1 }", "bad.toml:5: line.timeout: "),
+        ("line = { pause = 1 }\n[points]\nx = { register = 1 }", "bad.toml:5: line.pause: unknown key"),
         ("[points]\nx = { register = 1, type = 'u32', scale_register = 2 }", "bad.toml:6: points.x: its scale_register 2 lies inside of the value itself"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_line_and_what_would_be_right(tmp_path: Path, body: str, says: str) -> None:
     lines = refused(tmp_path, body)
     assert any(line.startswith(says) for line in lines), lines
+
+
+@pytest.mark.parametrize(("type_", "function"), [("u16", 6), ("u32", 16)])
+def test_a_watchdog_is_written_whole_when_nothing_is_said(tmp_path: Path, type_: str, function: int) -> None:
+    (tmp_path / "good.toml").write_text(
+        f"{HEAD}watchdog = {{ register = 9, type = '{type_}', seconds = 10 }}\n[points]\nx = {{ register = 1 }}",
+        encoding="utf-8",
+    )
+    dog = load_profile("good", tmp_path).watchdog
+    assert dog is not None
+    assert dog.write == function
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.toml")))
+def test_a_shipped_profile_shows_all_that_its_commands_need(name: str) -> None:
+    profile = load_profile(name)
+    for key, one in profile.commands.items():
+        assert key in profile.points, "it is read back"
+        assert one.fallback is not None or key == "p_set"
+        beside = {(each.model, each.register_) for each in one.companions} | {(one.model, one.enable)}
+        seen = {(point.model, point.register_) for point in profile.points.values() if point.enum}
+        assert beside - {(one.model, None)} <= seen
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
