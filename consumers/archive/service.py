@@ -1,4 +1,4 @@
-"""Listens to the site and keeps it: store, commit, acknowledge to the broker, confirm to the bridges. In this order."""
+"""Listens to the site and keeps it: store, commit, acknowledge to the broker, confirm to who sent it. In this order."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -12,7 +12,6 @@ from runtime.database import engine
 from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import DeviceStatus, Telemetry
-from schemas.topics import ARCHIVED, DEVICE_STATUS
 from schemas.units import utc_now
 
 SESSION = 7 * 86_400
@@ -52,7 +51,7 @@ class Archive:
     async def work(self, bus: Bus) -> None:
         """Listen from the first moment, so that the broker keeps for us what is said while the database is away."""
         self.part.ready = self.opened and not self.store.trouble
-        addresses = [topic.at(site=self.part.site.site) for topic in (*KEPT, DEVICE_STATUS)]
+        addresses = [topic.at(site=self.part.site.site) for topic in KEPT]
         async for batch in bus.listen(*addresses, size=BATCH):
             self._note(batch)
             await self._keep(bus, batch)
@@ -76,11 +75,11 @@ class Archive:
     async def _keep(self, bus: Bus, batch: list[Heard[Any]]) -> None:
         now, days = utc_now(), self.part.site.retention.raw_days
         oldest = max(OLDEST, now - timedelta(days=days)) if days else OLDEST
-        entries, twins = sort_out([one for one in batch if one.topic is not DEVICE_STATUS], now, oldest)
+        entries, twins = sort_out(batch, now, oldest)
         kept = await self.store.keep(entries)
         bus.ack(batch)
         self._count(batch, kept, twins)
-        said = [bus.say(ARCHIVED, what, site=site, device=device) for site, device, what in confirmations(batch)]
+        said = [bus.say(topic, what, expiry=None, **place) for topic, place, what in confirmations(batch)]
         await asyncio.gather(*said)
 
     def _count(self, batch: list[Heard[Any]], kept: Kept, twins: int) -> None:

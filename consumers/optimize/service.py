@@ -68,11 +68,11 @@ class Optimize:
         self._wrong_since: float | None = None
 
     async def work(self, bus: Bus) -> None:
-        if self.plan is not None:  # a broker that lost its store has lost it, too
-            await self._publish(bus, self.plan)
+        if self.plan is not None and (left := _left(self.plan)) >= 1:  # a broker that lost its store has lost it, too
+            await bus.say(PLAN, self.plan, expiry=left, site=self.site.site)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(bus), name="optimize.listen")
-            group.create_task(self._keep_planning(bus), name="optimize.plan")
+            group.create_task(self._keep_planning(), name="optimize.plan")
 
     async def _listen(self, bus: Bus) -> None:
         async for batch in bus.listen(TELEMETRY.at(site=self.site.site)):
@@ -84,13 +84,13 @@ class Optimize:
         if isinstance(heard.message, Telemetry) and not heard.retained:
             self.situation.fold(heard.place["device"], heard.message)
 
-    async def _keep_planning(self, bus: Bus) -> None:
+    async def _keep_planning(self) -> None:
         while True:
             if missing := self.situation.missing(utc_now()):
                 self.part.detail = f"no new plan: {', '.join(missing)} is silent"
                 await asyncio.sleep(1)
                 continue
-            await self._once(bus)
+            await self._once()
             await self._until_next()
 
     async def _until_next(self) -> None:
@@ -116,7 +116,7 @@ class Optimize:
         self._wrong_since = self._wrong_since or time.monotonic()
         return time.monotonic() - self._wrong_since > LASTING
 
-    async def _once(self, bus: Bus) -> None:
+    async def _once(self) -> None:
         """One plan. What goes wrong leaves the last one standing until it expires."""
         began = time.monotonic()
         note = await self._fill()
@@ -140,7 +140,8 @@ class Optimize:
             self._fail(f"the plan was not published: {'; '.join(wrong[:3])}")
             return
         self.plan, self._wrong_since = plan, None
-        await self._publish(bus, plan)
+        if (left := _left(plan)) >= 1:
+            await self.part.events.say(PLAN, plan, expiry=left, site=self.site.site)
         self.part.lag = time.monotonic() - began
         self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"
         self.part.counts["plans"] += 1
@@ -177,10 +178,10 @@ class Optimize:
             found[name] = read.series
         return found
 
-    async def _publish(self, bus: Bus, plan: Plan) -> None:
-        left = (plan.until - utc_now()).total_seconds()
-        if left >= 1:
-            await bus.say(PLAN, plan, expiry=left, site=self.site.site)
+
+def _left(plan: Plan) -> float:
+    """Seconds it is valid."""
+    return (plan.until - utc_now()).total_seconds()
 
 
 def _think(situation: Situation, past: Past, series: dict[str, Series], now: datetime) -> tuple[Plan, list[str]]:
