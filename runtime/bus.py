@@ -148,10 +148,15 @@ class Bus(aiomqtt.Client):
         if not confirmed.cancelled() and confirmed.exception() is None:
             (self.refused.add if confirmed.result() >= 0x80 else self.refused.discard)(address)
 
-    async def lost(self, seconds: float) -> bool:
-        """Whether the connection is lost within some seconds; returns at once when it is."""
+    async def lost(self, seconds: float | None = None) -> bool:
+        """Whether the connection is lost within some seconds, or ever; returns at once when it is."""
         await asyncio.wait([self._disconnected], timeout=seconds)
         return self._disconnected.done()
+
+    def raise_loss(self) -> None:
+        """Raises MqttError once the connection is lost."""
+        if self._disconnected.done():
+            raise self._disconnected.exception() or aiomqtt.MqttError("disconnected")
 
     async def listen(self, *addresses: str, size: int = 1000) -> AsyncIterator[list[Heard[Any]]]:
         """Batches of what is said at some addresses. The caller acknowledges each batch when it is done with it.
@@ -166,8 +171,7 @@ class Bus(aiomqtt.Client):
             while True:
                 await self._news.wait()
                 self._news.clear()
-                if self._disconnected.done():
-                    raise self._disconnected.exception() or aiomqtt.MqttError("disconnected")
+                self.raise_loss()
                 if subscribing.done() and not asked:
                     _granted(addresses, subscribing.result())
                     asked = True
@@ -196,7 +200,7 @@ class Bus(aiomqtt.Client):
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
-                raise self._disconnected.exception() or aiomqtt.MqttError("disconnected")
+                self.raise_loss()
             return await asking
         finally:
             asking.cancel()

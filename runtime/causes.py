@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from schemas.messages import Cause
 
 NOT_READY = frozenset({Cause.NOT_ARCHIVED, Cause.BROKER_REFUSES})
-"""With one of these a part does not do what it is for."""
+"""With one of these a part does not do what it is for, if nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class _Told:
     words: str
     until: float
     """Monotonic seconds."""
+    ready: bool
 
 
 class Causes:
@@ -25,15 +26,19 @@ class Causes:
         self._log = log
         self._told: dict[tuple[Cause, str], _Told] = {}
 
-    def add(self, cause: Cause, words: str, *, about: str = "", seconds: float = math.inf) -> None:
-        """A trouble, which is over by itself after some seconds. `about` keeps apart two of one cause.
+    def add(
+        self, cause: Cause, words: str, *, about: str = "", seconds: float = math.inf, ready: bool | None = None
+    ) -> None:
+        """A trouble, which is over by itself after some seconds. `about` keeps apart two of one cause; `ready` says
+        whether the part does what it is for all the same.
 
         A line in the log when it is new or when its words change.
         """
         before = self._told.get((cause, about))
         if before is None or before.words != words:
             self._log.warning("%s", words)
-        self._told[cause, about] = _Told(words, time.monotonic() + seconds)
+        does = cause not in NOT_READY if ready is None else ready
+        self._told[cause, about] = _Told(words, time.monotonic() + seconds, does)
 
     def clear(self, cause: Cause, *, about: str = "", words: str = "") -> None:
         """It is over; `words` say so in the log, if it was there."""
@@ -51,7 +56,7 @@ class Causes:
     @property
     def ready(self) -> bool:
         """Whether the part does what it is for, as far as this is known here."""
-        return not NOT_READY & set(self.names)
+        return all(told.ready for told in self._now().values())
 
     def _now(self) -> dict[tuple[Cause, str], _Told]:
         now = time.monotonic()

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from runtime.database_file import identity
 from schemas.tables import REVISION
 from schemas.troubles import Trouble
 
@@ -200,7 +201,8 @@ def _sqlite(where: URL) -> AsyncEngine:
     made = create_async_engine(where)
 
     @event.listens_for(made.sync_engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own type
+    def _connected(connection: Any, record: Any) -> None:  # noqa: ANN401  # the driver's own type, and SQLAlchemy's
+        record.info["file"] = identity(where.database or "")
         connection.isolation_level = None  # else Python's driver begins transactions by itself, and too late
         cursor = connection.cursor()
         for pragma in _SQLITE:
@@ -208,6 +210,11 @@ def _sqlite(where: URL) -> AsyncEngine:
         with suppress(sqlite3.OperationalError):  # locked: somebody else is about to change it
             cursor.execute("PRAGMA journal_mode = WAL")  # readers never wait for the archive; stays with the file
         cursor.close()
+
+    @event.listens_for(made.sync_engine, "checkout")
+    def _checkout(_connection: object, record: Any, _proxy: object) -> None:  # noqa: ANN401
+        if record.info["file"] != identity(where.database or ""):  # it was deleted or replaced: nobody else reads it
+            raise DisconnectionError
 
     @event.listens_for(made.sync_engine, "begin")
     def _begin(connection: Any) -> None:  # noqa: ANN401

@@ -91,6 +91,7 @@ class Link:
         self.part.ready = False
         self.part.causes.add(Cause.SECOND_INSTANCE, why)
         await asyncio.sleep(self._pause * random.uniform(0.9, 1.1))
+        self.part.started = utc_now()  # whoever works now began before us, also when it was started again meanwhile
 
     async def _connected(self, work: Work) -> None:
         """A new connection after each loss; one line when it is lost, one for each new reason, one when it is back."""
@@ -132,7 +133,7 @@ class Link:
             part.events.bus = bus
             self._alone.set()
             jobs = {"heartbeat": self._heartbeat(bus), "silence": self._notice_silence(bus)}
-            jobs["events"] = part.events.send(bus)
+            jobs |= {"loss": _notice_loss(bus), "events": part.events.send(bus)}
             beside = [group.create_task(job, name=f"{part.name}.{name}") for name, job in jobs.items()]
             try:
                 await work(bus)
@@ -215,6 +216,12 @@ class Link:
             words = "the broker %s is still away: %s" if self._lost else "lost the broker %s: %s"
             part.log.warning(words, part.settings.broker, reason)
         self._lost.add(str(reason))
+
+
+async def _notice_loss(bus: Bus) -> None:
+    """Also while the work neither listens nor speaks."""
+    await bus.lost()
+    bus.raise_loss()
 
 
 def first(wrong: BaseException) -> BaseException:

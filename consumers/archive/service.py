@@ -11,7 +11,7 @@ from runtime.bus import Bus
 from runtime.database import engine
 from runtime.heard import Heard
 from runtime.part import Part
-from schemas.messages import DeviceStatus, Telemetry
+from schemas.messages import Cause, DeviceStatus, Telemetry
 from schemas.units import utc_now
 
 SESSION = 7 * 86_400
@@ -27,11 +27,13 @@ PAUSE = 0.25
 CLOCK = "clock_quarantine"
 """So begins the detail of our status for a while after samples came whose time cannot be right."""
 CLOCK_SHOWN = timedelta(minutes=10)
+REPLACED_SHOWN = 3600.0
+"""Seconds we go on saying that the file is another one."""
 
 
 async def run(part: Part) -> None:
     """The archive of one site, until it is told to stop. Raises Trouble when there is no database at the start."""
-    database = engine(part.settings.database)
+    database = engine(part.settings.database, again=lambda: part.settings.fresh().database)
     try:
         archive = Archive(part, Store(database, lambda words: _tell(part, words)))
         archive.upkeep = Upkeep(part, database, archive.store)
@@ -50,7 +52,7 @@ class Archive:
 
     async def work(self, bus: Bus) -> None:
         """Listen from the first moment, so that the broker keeps for us what is said while the database is away."""
-        self.part.ready = self.opened and not self.store.trouble
+        self.part.ready = self.opened
         addresses = [topic.at(site=self.part.site.site) for topic in KEPT]
         async for batch in bus.listen(*addresses, size=BATCH):
             self._note(batch)
@@ -79,6 +81,7 @@ class Archive:
         kept = await self.store.keep(entries)
         bus.ack(batch)
         self._count(batch, kept, twins)
+        self._say_replaced()
         said = [bus.say(topic, what, expiry=None, **place) for topic, place, what in confirmations(batch)]
         await asyncio.gather(*said)
 
@@ -93,6 +96,15 @@ class Archive:
             self.part.lag = max(0.0, (utc_now() - newest).total_seconds())
         self.part.succeeded()
 
+    def _say_replaced(self) -> None:
+        """It goes on, but what was archived before is not there: a person must know."""
+        if self.store.replaced > self.part.counts["replaced_files"]:
+            self.part.counts["replaced_files"] = self.store.replaced
+            words = (
+                "the archive's file was deleted or replaced; what was in it is not in the one that is written to now"
+            )
+            self.part.causes.add(Cause.NOT_ARCHIVED, words, about="file", seconds=REPLACED_SHOWN, ready=True)
+
     def _doubt(self, aside: int) -> None:
         """Say it where the alarms look, and take it back when the clocks have been right for a while."""
         if aside:
@@ -100,13 +112,12 @@ class Archive:
             self.doubted = utc_now()
             self.part.detail = f"{CLOCK}: samples with an impossible time are kept aside; set the clock of the bridge"
         elif self.doubted is not None and utc_now() - self.doubted > CLOCK_SHOWN:
-            self.doubted, self.part.detail = None, self.store.trouble
+            self.doubted, self.part.detail = None, ""
 
 
 def _tell(part: Part, trouble: str) -> None:
     """One line when the database is lost, one when it is back."""
     if trouble:
-        part.log.warning("nothing is acknowledged: %s", trouble)
+        part.causes.add(Cause.NOT_ARCHIVED, f"nothing is acknowledged: {trouble}")
     else:
-        part.log.info("the database is back")
-    part.detail, part.ready = trouble, not trouble
+        part.causes.clear(Cause.NOT_ARCHIVED, words="the database is back")

@@ -61,7 +61,7 @@ class Optimize:
         self.site = part.site
         self.situation = Situation.of(part.site)
         self.past = Past(part.site)
-        self.history = History(engine(part.settings.database))
+        self.history = History(engine(part.settings.database, again=lambda: part.settings.fresh().database))
         self.plan: Plan | None = None
         self._planner = planner or _think
         self._files: dict[Path, _Read] = {}
