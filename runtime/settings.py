@@ -14,6 +14,7 @@ from schemas.troubles import Trouble
 
 BROKER = "mqtt://127.0.0.1:1883"
 _WRITE = "write mqtt://user@host:port or mqtts://user@host:port, and the password into JOULEBUS_BROKER_PASSWORD_FILE"
+_NAME = re.compile(r"JOULEBUS_[A-Z0-9_]+")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 SHORTEST_KEY = 16
 """Characters: a shorter key could be guessed."""
@@ -109,7 +110,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     for number, line in enumerate(_text(path).splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             key, equals, value = line.partition("=")
-            if not equals or not key.strip().startswith("JOULEBUS_"):
+            if not equals or not _NAME.fullmatch(key.strip()):
                 raise Trouble(f"{path}:{number}: the line is not JOULEBUS_...=value")
             found[key.strip()] = value.strip()
     return found

@@ -88,6 +88,7 @@ class Cause(StrEnum):
     OUTBOX = "outbox"
     SECOND_INSTANCE = "second_instance"
     NOT_ARCHIVED = "not_archived"
+    TARIFF = "tariff"  # it cannot be read: nothing is planned, and no peak is kept down
     BROKER_REFUSES = "broker_refuses"
 
 

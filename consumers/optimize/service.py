@@ -20,8 +20,7 @@ from runtime.database import engine
 from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
-from schemas.messages import Plan, Telemetry
-from schemas.tariff import Side
+from schemas.messages import Cause, Plan, Telemetry
 from schemas.topics import PLAN, TELEMETRY
 from schemas.troubles import Trouble
 from schemas.units import utc_now
@@ -39,6 +38,8 @@ Planner = Callable[[Situation, Past, dict[str, Series], datetime], tuple[Plan, l
 async def run(part: Part) -> None:
     """Runs until it is told to stop."""
     optimize = Optimize(part)
+    if fault := part.site.tariff_fault:  # it is read again for each plan
+        part.causes.add(Cause.TARIFF, f"no plan: {fault}")
     try:
         await part.run(optimize.work)
     finally:
@@ -131,6 +132,7 @@ class Optimize:
             return
         except Trouble as trouble:
             self._fail(str(trouble))
+            self.part.causes.add(Cause.TARIFF, f"no plan: {trouble}")
             return
         except Exception as bug:  # whatever the planner does, the last plan stands (FAULTS F35)
             self.part.log.exception("the planner failed")
@@ -139,6 +141,7 @@ class Optimize:
         if wrong:
             self._fail(f"the plan was not published: {'; '.join(wrong[:3])}")
             return
+        self.part.causes.clear(Cause.TARIFF)
         self.plan, self._wrong_since = plan, None
         if (left := _left(plan)) >= 1:
             await self.part.events.say(PLAN, plan, expiry=left, site=self.site.site)
@@ -163,11 +166,7 @@ class Optimize:
     def _series(self) -> dict[str, Series]:
         """The price files by the side of the tariff, read again when they change."""
         found = {}
-        sides: dict[str, Side] = {"import": self.site.prices.import_, "export": self.site.prices.export}
-        for name, side in sides.items():
-            if side.day_ahead is None:
-                continue
-            path = self.site.tariff_path.parent / side.day_ahead.file
+        for name, path in self.site.price_files.items():
             try:
                 changed = path.stat().st_mtime
             except OSError as wrong:
