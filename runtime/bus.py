@@ -37,12 +37,16 @@ BEHIND = 600.0
 BEAT = 0.5
 """Seconds between two looks whether the broker still speaks."""
 
-NO_SUBSCRIBER = 0x10
 _NOT_LET_IN = {0x84, 0x85, 0x86, 0x87, 0x8A}
 
 
 class Refused(Exception):
     """The broker said no: the access list forbids it."""
+
+
+def refusal(address: str) -> str:
+    """In words, the same wherever it is noticed."""
+    return f"{address}: the broker refuses it, see the access list"
 
 
 class Bus(aiomqtt.Client):
@@ -107,7 +111,7 @@ class Bus(aiomqtt.Client):
         except TimeoutError:
             raise aiomqtt.MqttError(f"{address}: no acknowledgement in {self.timeout:.0f} s") from None
         if reason >= 0x80:
-            raise Refused(f"{address}: the broker refused it (reason 0x{reason:02x}): see the access list")
+            raise Refused(refusal(address))
 
     def post(
         self, address: str, payload: bytes, *, retain: bool = False, properties: Properties | None = None
@@ -281,7 +285,7 @@ def _granted(addresses: tuple[str, ...], codes: Iterable[Any]) -> None:
     for address, code in zip(addresses, codes, strict=True):
         value = int(getattr(code, "value", code))
         if value >= 0x80:
-            raise Refused(f"{address}: the broker refused the subscription (reason 0x{value:02x}): see the access list")
+            raise Refused(refusal(address))
 
 
 def _tls(broker: Broker) -> ssl.SSLContext:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiomqtt
 
-from runtime.bus import Bus, Refused, not_let_in
+from runtime.bus import Bus, Refused, not_let_in, refusal
 from runtime.cancelled import stoppable
 from runtime.rivals import FIRST_PAUSE, LONGEST_PAUSE, SHOWN, SILENT, Other, Us, other
 from runtime.settings import Broker
@@ -128,7 +128,6 @@ class Link:
             if self._lost:
                 part.log.info("the broker is back")
             self._lost, self._met, self._pause, part.patience = set(), True, 0.0, None
-            part.causes.clear(Cause.BROKER_REFUSES)
             part.ready = True
             part.events.bus = bus
             self._alone.set()
@@ -176,16 +175,15 @@ class Link:
             self.part.causes.add(Cause.SECOND_INSTANCE, words, seconds=SHOWN)
 
     async def _heartbeat(self, bus: Bus) -> None:
-        part = self.part
         while True:
             self._say_who_waits()
-            if bus.refused:
-                part.causes.add(Cause.BROKER_REFUSES, f"the broker refuses {min(bus.refused)}: see the access list")
-            else:
-                part.causes.clear(Cause.BROKER_REFUSES, words="the broker refuses nothing any more")
-            with contextlib.suppress(Refused):  # the next look says so
-                await self._say(bus, part.status())
+            with contextlib.suppress(Refused):  # said in the next round
+                await self._say(bus, self.part.status())
             await asyncio.sleep(HEARTBEAT)
+            if bus.refused:
+                self.part.causes.add(Cause.BROKER_REFUSES, refusal(min(bus.refused)))
+            else:
+                self.part.causes.clear(Cause.BROKER_REFUSES, words="the broker refuses nothing any more")
 
     async def _say(self, bus: Bus, status: ServiceStatus) -> None:
         await bus.say(SERVICE_STATUS, status, site=self._site, service=self.part.name)

@@ -5,9 +5,9 @@ consumer. What asks for something to be done forbids them: an order half underst
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.units import Instant, Kind, Name, Number, Percent, Quality, Seconds, Watts
 
@@ -484,4 +484,4 @@ class Event(Message):
     seq: int = Field(ge=1)
     topic: Annotated[str, Field(max_length=512)]
     """Where it was said."""
-    payload: dict[str, JsonValue]
+    payload: dict[str, Any]
