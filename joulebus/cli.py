@@ -143,7 +143,8 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.command == "up":
         from joulebus import up  # noqa: PLC0415
 
-        return asyncio.run(up.run(up.Wish(parsed.site, parsed.simulate, parsed.page, parsed.health_from), env))
+        all_parts = up.Wish(parsed.site, parsed.simulate, parsed.page, parsed.health_from, parsed.env)
+        return asyncio.run(up.run(all_parts, env))
     if parsed.command == "demo":
         from joulebus import demo  # noqa: PLC0415
 
@@ -192,21 +193,27 @@ def _environment(file: Path | None) -> dict[str, str]:
 def _serve(parsed: argparse.Namespace, env: dict[str, str]) -> int:
     from runtime.log import set_up  # noqa: PLC0415
     from runtime.part import Part  # noqa: PLC0415
-    from runtime.settings import read_settings  # noqa: PLC0415
     from schemas.site import load_site  # noqa: PLC0415
 
-    env = {"JOULEBUS_HEALTH": f"127.0.0.1:{SERVICES[parsed.command].health}"} | env
+    name = getattr(parsed, "name", parsed.command)
+    set_up(name, env.get("JOULEBUS_LOG", "INFO"))
+    settings = replace(_settings(parsed, name), again=lambda: _settings(parsed, name))
+    asyncio.run(_service(parsed, Part(name, load_site(parsed.site), settings)))
+    return 0
+
+
+def _settings(parsed: argparse.Namespace, name: str) -> Any:  # noqa: ANN401  # it is imported only now
+    """As they stand now in the environment and in the files that are named there."""
+    from runtime.settings import read_settings  # noqa: PLC0415
+
+    env = {"JOULEBUS_HEALTH": f"127.0.0.1:{SERVICES[parsed.command].health}"} | _environment(parsed.env)
     if parsed.health:
         env["JOULEBUS_HEALTH"] = parsed.health
     if parsed.command == "simulate":  # it speaks Modbus only, and has no password to read
         env = {
             name: value for name, value in env.items() if not name.startswith(("JOULEBUS_BROKER", "JOULEBUS_DATABASE"))
         }
-    name = getattr(parsed, "name", parsed.command)
-    set_up(name, env.get("JOULEBUS_LOG", "INFO"))
-    part = Part(name, load_site(parsed.site), replace(read_settings(name, env)))
-    asyncio.run(_service(parsed, part))
-    return 0
+    return read_settings(name, env)
 
 
 def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]:  # noqa: ANN401, PLR0911  # one line a part

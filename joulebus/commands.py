@@ -11,11 +11,14 @@ from schemas.troubles import Trouble
 def check(path: Path) -> int:
     """Say what stands in a site file, or what is wrong with it."""
     from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # `health` is asked often: keep it light
+    from consumers.optimize.prices import read_prices  # noqa: PLC0415
     from schemas.site import load_site  # noqa: PLC0415
 
     site = load_site(path)
     try:
         rules = watched(site, load_catalog())
+        for prices in site.price_files.values():
+            read_prices(prices)
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     say(f"{path}: good. {site.title or site.site}: {len(site.device)} devices, {site.mode}, {len(rules)} alarms")

@@ -126,12 +126,21 @@ EXAMPLES: dict[str, BaseModel] = {
         state="online",
         at=NOON,
         started=NOON - timedelta(hours=3),
+        instance="9d0c44ab17e2f635",
         version="0.1.0",
         lag=0.04,
         last_success=NOON,
         counts={"stored": 432_000, "rejected": 0},
     ),
 }
+_OUTCOME = EXAMPLES[t.OUTCOME.name]
+EXAMPLES[t.SERVICE_EVENT.name] = m.Event(
+    at=NOON + timedelta(milliseconds=40),
+    epoch="c07e1d5502f96ab3",
+    seq=8_842,
+    topic=t.OUTCOME.at(site=PLACES["site"], device=PLACES["device"]),
+    payload=_OUTCOME.model_dump(mode="json", exclude_unset=True),
+)
 # one shape, one example
 EXAMPLES[t.CONTROL_OUTCOME.name] = EXAMPLES[t.ALARM_OUTCOME.name]
 EXAMPLES[t.SERVICE_ARCHIVED.name] = EXAMPLES[t.ARCHIVED.name]

@@ -18,10 +18,11 @@ PARTS = ("bridge", "archive", "alarms", "optimize", "dispatch", "status")
 log = logging.getLogger("up")
 
 
-def command(part: str, site: Path, page: str = "") -> list[str]:
-    """The command line of a part."""
+def command(part: str, site: Path, page: str = "", env: Path | None = None) -> list[str]:
+    """The command line of a part. It reads the file of variables itself: a password may be changed there."""
     extra = {"status": ["--page", page], "simulate": ["--past", "7"]}.get(part, [])
-    return [sys.executable, "-m", "joulebus.cli", part, "--site", str(site), *extra]
+    variables = ["--env", str(env)] if env else []
+    return [sys.executable, "-m", "joulebus.cli", part, "--site", str(site), *variables, *extra]
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,15 @@ class Wish:
     simulate: bool
     page: str
     health_from: int
+    env: Path | None = None
+    """A file of variables."""
 
 
 async def run(wish: Wish, env: Mapping[str, str]) -> int:
-    """Run the parts until told to stop. Raises Trouble when the site file or the settings are wrong."""
+    """Run the parts until told to stop. Raises Trouble when the site file or the settings are wrong.
+
+    `env` is what the environment and the file of variables say now.
+    """
     set_up("up")
     load_site(wish.site)
     settings = read_settings("bridge", env)
@@ -46,7 +52,7 @@ async def run(wish: Wish, env: Mapping[str, str]) -> int:
     parts = ("simulate", *PARTS) if wish.simulate else PARTS
     for turn, part in enumerate(parts):
         health = {"JOULEBUS_HEALTH": f"127.0.0.1:{wish.health_from + turn}"}
-        supervisor.start(part, command(part, wish.site, wish.page), {**env, **health})
+        supervisor.start(part, command(part, wish.site, wish.page, wish.env), health)
     log.info("%s run; page http://%s, logs in %s", ", ".join(parts), wish.page, supervisor.folder)
     try:
         await stop.wait()

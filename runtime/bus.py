@@ -6,12 +6,12 @@ below aiomqtt (`_client`, one private attribute), whose manual acknowledgement a
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from datetime import datetime
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 import aiomqtt
 from paho.mqtt import client as paho
@@ -22,8 +22,11 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from runtime.heard import Heard, find, read
 from runtime.settings import Broker
-from schemas.messages import ServiceStatus
-from schemas.topics import SERVICE_STATUS, TOPICS, M, Topic
+from schemas.topics import TOPICS, M, Topic
+
+T = TypeVar("T")
+Take = Callable[[str, bytes], None]
+"""Gets what is said: the address and the payload."""
 
 LARGEST = 250_000
 """Bytes of a payload. The broker's max_packet_size is above it: one oversize packet blocks its publisher for ever."""
@@ -31,19 +34,19 @@ LARGEST = 250_000
 BEHIND = 600.0
 """Seconds a subscription may take: the broker answers it only when all that a kept session held has been sent."""
 
-NOTHING_KEPT = 1.0
-"""Seconds after which a broker that granted a subscription, and sent nothing, keeps nothing there."""
-
 BEAT = 0.5
 """Seconds between two looks whether the broker still speaks."""
 
-NO_SUBSCRIBER = 0x10
-TAKEN_OVER = 0x8E
 _NOT_LET_IN = {0x84, 0x85, 0x86, 0x87, 0x8A}
 
 
 class Refused(Exception):
     """The broker said no: the access list forbids it."""
+
+
+def refusal(address: str) -> str:
+    """In words, the same wherever it is noticed."""
+    return f"{address}: the broker refuses it, see the access list"
 
 
 class Bus(aiomqtt.Client):
@@ -52,7 +55,10 @@ class Bus(aiomqtt.Client):
     def __init__(
         self, broker: Broker, *, identifier: str, will: tuple[str, bytes] | None = None, session: int = 0
     ) -> None:
-        """`session` seconds the broker keeps subscriptions and undelivered messages while we are away."""
+        """`session` seconds the broker keeps subscriptions and undelivered messages while we are away.
+
+        Raises MqttError when the certificates cannot be read.
+        """
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = session
         properties.ReceiveMaximum = 1000
@@ -76,8 +82,10 @@ class Bus(aiomqtt.Client):
         self._inbox: deque[tuple[str, bytes, bool, int]] = deque()
         self._news = asyncio.Event()
         self._unconfirmed: dict[int, asyncio.Future[int]] = {}
-        self._looked_up: dict[str, asyncio.Future[bytes]] = {}
+        self._takers: dict[str, Take] = {}
         self._words = 0
+        self.refused: set[str] = set()
+        """Addresses at which the broker refused the last thing we said, as long as it does."""
         # in TLS 1.3 a client hears nothing but the end when its certificate is refused
         self._doubt = f"; is {broker.cert} still valid, and its authority known there?" if broker.cert else ""
 
@@ -103,7 +111,7 @@ class Bus(aiomqtt.Client):
         except TimeoutError:
             raise aiomqtt.MqttError(f"{address}: no acknowledgement in {self.timeout:.0f} s") from None
         if reason >= 0x80:
-            raise Refused(f"{address}: the broker refused it (reason 0x{reason:02x}): see the access list")
+            raise Refused(refusal(address))
 
     def post(
         self, address: str, payload: bytes, *, retain: bool = False, properties: Properties | None = None
@@ -119,7 +127,7 @@ class Bus(aiomqtt.Client):
             raise aiomqtt.MqttCodeError(sent.rc, "not connected")
         confirmed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._unconfirmed[sent.mid] = confirmed
-        confirmed.add_done_callback(lambda done: self._settled(sent.mid, done))
+        confirmed.add_done_callback(lambda done: self._settled(sent.mid, address, done))
         return confirmed
 
     @property
@@ -138,9 +146,21 @@ class Bus(aiomqtt.Client):
             await asyncio.sleep(BEAT)
             beats = beats + 1 if self._unconfirmed and words == self._words else 0
 
-    def _settled(self, mid: int, confirmed: "asyncio.Future[int]") -> None:
+    def _settled(self, mid: int, address: str, confirmed: "asyncio.Future[int]") -> None:
         self._unconfirmed.pop(mid, None)
         _looked_at(confirmed)
+        if not confirmed.cancelled() and confirmed.exception() is None:
+            (self.refused.add if confirmed.result() >= 0x80 else self.refused.discard)(address)
+
+    async def lost(self, seconds: float | None = None) -> bool:
+        """Whether the connection is lost within some seconds, or ever; returns at once when it is."""
+        await asyncio.wait([self._disconnected], timeout=seconds)
+        return self._disconnected.done()
+
+    def raise_loss(self) -> None:
+        """Raises MqttError once the connection is lost."""
+        if self._disconnected.done():
+            raise self._disconnected.exception() or aiomqtt.MqttError("disconnected")
 
     async def listen(self, *addresses: str, size: int = 1000) -> AsyncIterator[list[Heard[Any]]]:
         """Batches of what is said at some addresses. The caller acknowledges each batch when it is done with it.
@@ -155,8 +175,7 @@ class Bus(aiomqtt.Client):
             while True:
                 await self._news.wait()
                 self._news.clear()
-                if self._disconnected.done():
-                    raise self._disconnected.exception() or aiomqtt.MqttError("disconnected")
+                self.raise_loss()
                 if subscribing.done() and not asked:
                     _granted(addresses, subscribing.result())
                     asked = True
@@ -165,28 +184,30 @@ class Bus(aiomqtt.Client):
         finally:
             subscribing.cancel()
 
-    async def retained(self, topic: Topic[M], **place: str) -> M | None:
-        """What the broker keeps at an address nobody listens to yet; None when it keeps nothing valid.
+    @contextlib.asynccontextmanager
+    async def aside(self, address: str, take: Take, *, qos: int = 1) -> AsyncIterator[None]:
+        """While the block runs, what is said at an address goes to `take`, and to no `listen`.
 
-        Raises MqttError when the connection is lost meanwhile.
+        Raises Refused, and MqttError when the connection is lost before it begins.
         """
-        address = topic.at(**place)
-        found = self._looked_up[address] = asyncio.get_running_loop().create_future()
-        asking = asyncio.ensure_future(self._look_up(address, found))
+        self._takers[address] = take
         try:
-            await asyncio.wait([asking, self._disconnected], return_when=asyncio.FIRST_COMPLETED)
+            _granted((address,), await self.while_connected(self.subscribe(address, qos, timeout=BEHIND)))
+            yield
+        finally:
+            del self._takers[address]
+
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """aiomqtt goes on waiting for an answer that cannot come any more. Raises MqttError when the line is lost."""
+        asking = asyncio.ensure_future(work)
+        either: list[asyncio.Future[Any]] = [asking, self._disconnected]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
-                raise self._disconnected.exception() or aiomqtt.MqttError("disconnected")
-            await asking
+                self.raise_loss()
+            return await asking
         finally:
             asking.cancel()
-            del self._looked_up[address]
-        return read(topic, found.result())[0] if found.done() else None
-
-    async def _look_up(self, address: str, found: "asyncio.Future[bytes]") -> None:
-        await self.subscribe(address, timeout=BEHIND)
-        await asyncio.wait([found], timeout=NOTHING_KEPT)
-        await self.unsubscribe(address, timeout=BEHIND)
 
     def ack(self, batch: Iterable[Heard[Any]]) -> None:
         """Tell the broker that these are done with; it forgets them."""
@@ -210,11 +231,11 @@ class Bus(aiomqtt.Client):
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         self._words += 1
-        found = self._looked_up.get(message.topic)
-        if found is not None and message.qos == 0:
-            if not found.done():
-                found.set_result(bytes(message.payload))
-            return
+        for address, take in self._takers.items():
+            if paho.topic_matches_sub(address, message.topic):
+                self._client.ack(message.mid, message.qos)
+                take(message.topic, bytes(message.payload))
+                return
         # Kept as it came: a backlog of 50 000 must fit into memory, and paho's own object weighs 6 kB.
         self._inbox.append((message.topic, bytes(message.payload), message.retain, message.mid))
         self._news.set()
@@ -243,24 +264,11 @@ def _looked_at(done: "asyncio.Future[Any]") -> None:
         done.exception()
 
 
-def taken_over(wrong: BaseException) -> bool:
-    """Whether another client came with our name."""
-    return isinstance(wrong, aiomqtt.MqttCodeError) and _code(wrong) == TAKEN_OVER
-
-
 def not_let_in(wrong: BaseException) -> bool:
     """Whether the broker does not want us: trying again will not help."""
-    return isinstance(wrong, aiomqtt.MqttCodeError) and _code(wrong) in _NOT_LET_IN
-
-
-def last_will(site: str, service: str, started: datetime) -> tuple[str, bytes]:
-    """What the broker says for a service that died."""
-    offline = ServiceStatus(state="offline", started=started, detail="died or lost its connection")
-    return SERVICE_STATUS.at(site=site, service=service), offline.model_dump_json().encode()
-
-
-def _code(wrong: aiomqtt.MqttCodeError) -> int:
-    return wrong.rc.value if isinstance(wrong.rc, ReasonCode) else int(wrong.rc or 0)
+    if not isinstance(wrong, aiomqtt.MqttCodeError):
+        return False
+    return (wrong.rc.value if isinstance(wrong.rc, ReasonCode) else int(wrong.rc or 0)) in _NOT_LET_IN
 
 
 def _options(address: str) -> SubscribeOptions:
@@ -277,12 +285,16 @@ def _granted(addresses: tuple[str, ...], codes: Iterable[Any]) -> None:
     for address, code in zip(addresses, codes, strict=True):
         value = int(getattr(code, "value", code))
         if value >= 0x80:
-            raise Refused(f"{address}: the broker refused the subscription (reason 0x{value:02x}): see the access list")
+            raise Refused(refusal(address))
 
 
 def _tls(broker: Broker) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=broker.ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    if broker.cert:
-        context.load_cert_chain(broker.cert, broker.key)
+    try:
+        context = ssl.create_default_context(cafile=broker.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if broker.cert:
+            context.load_cert_chain(broker.cert, broker.key)
+    except OSError as wrong:  # they are read for each connection, and may just be changed
+        files = ", ".join(file for file in (broker.ca, broker.cert, broker.key) if file)
+        raise aiomqtt.MqttError(f"the certificates {files} cannot be read: {wrong}") from wrong
     return context

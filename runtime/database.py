@@ -1,15 +1,16 @@
 """The only door to the database: MariaDB through asyncmy, or a SQLite file through aiosqlite, from one URL."""
 
-import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from runtime.database_file import identity
 from schemas.tables import REVISION
 from schemas.troubles import Trouble
 
@@ -32,26 +33,37 @@ _SQLITE = (
 )
 
 
-def engine(url: str, *, patience: int = 10) -> AsyncEngine:
+def engine(url: str, *, patience: int = 10, again: Callable[[], str] | None = None) -> AsyncEngine:
     """A pool of connections that are made when they are needed. Raises Trouble for a URL nobody can follow.
 
-    `patience`: seconds MariaDB may take for one answer.
+    `patience`: seconds MariaDB may take for one answer. `again`: the URL as it stands now; its user and password are
+    used for each new connection.
     """
     where = _parse(url)
     if where.drivername == "sqlite+aiosqlite":
         return _sqlite(where)
     try:
-        return _mariadb(where, patience)
+        return _mariadb(where, patience, again)
     except (ImportError, SQLAlchemyError) as wrong:
         raise Trouble(f"the database {describe(url)} cannot be used: {wrong}") from wrong
 
 
 def describe(url: str) -> str:
-    """The URL for people to read: without its password."""
+    """The URL for people to read: without its password, and nothing of one that is mistyped."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        where = make_url(url)
     except (ArgumentError, ValueError):
-        return re.sub(r"//[^@/]*@", "//***@", url)
+        return "of JOULEBUS_DATABASE"
+    if _is_astray(where):
+        return "of JOULEBUS_DATABASE"
+    nodes = {name: value for name, value in where.query.items() if name == "host"}
+    return where.set(query=nodes).render_as_string(hide_password=True)
+
+
+def _is_astray(where: URL) -> bool:
+    """A @ or / in a password ends it there: the rest of it would be taken for a host or a name, and printed."""
+    names = (where.host, where.database) if where.drivername.endswith("asyncmy") else (where.host,)
+    return any("@" in name for name in names if name)
 
 
 class Unmigrated(Trouble):
@@ -114,17 +126,22 @@ def _parse(url: str) -> URL:
     try:
         where = make_url(url)
     except (ArgumentError, ValueError):
-        raise Trouble(f"JOULEBUS_DATABASE: {describe(url)!r} is not a database URL; write {EXAMPLES}") from None
+        raise Trouble(f"JOULEBUS_DATABASE is not a database URL; write {EXAMPLES}") from None
+    if _is_astray(where):
+        raise Trouble(
+            "JOULEBUS_DATABASE has more than one @: give the password in JOULEBUS_DATABASE_PASSWORD_FILE, or write its "
+            "@ as %40 and its / as %2F"
+        )
     if where.drivername not in ("mariadb+asyncmy", "mysql+asyncmy", "sqlite+aiosqlite"):
         raise Trouble(f"JOULEBUS_DATABASE: driver {where.drivername!r} is not supported; write {EXAMPLES}")
     if not 0 <= (where.port or 0) <= 65535:
-        raise Trouble(f"JOULEBUS_DATABASE: {where.port} is not a port; write {EXAMPLES}")
+        raise Trouble(f"JOULEBUS_DATABASE: the port is not a number from 1 to 65535; write {EXAMPLES}")
     if not where.database:
         raise Trouble(f"JOULEBUS_DATABASE: {describe(url)} names no database; write {EXAMPLES}")
     return where.set(drivername="mariadb+asyncmy") if where.drivername.startswith("mysql") else where
 
 
-def _mariadb(where: URL, patience: int) -> AsyncEngine:
+def _mariadb(where: URL, patience: int, again: Callable[[], str] | None) -> AsyncEngine:
     """With more than one node, `...@node1:3306/name?host=node2:3306&host=node3:3306`, the first that serves is used."""
     others = where.query.get("host", ())
     nodes = [(where.host, where.port), *map(_node, [others] if isinstance(others, str) else others)]
@@ -132,15 +149,27 @@ def _mariadb(where: URL, patience: int) -> AsyncEngine:
     made = create_async_engine(
         where.difference_update_query(["host"]), pool_pre_ping=True, pool_size=5, max_overflow=5, connect_args=options
     )
+    if again is not None:
+        _renewed(made, again)
     if len(nodes) > 1:
         _several(made, nodes)
     return made
 
 
+def _renewed(made: AsyncEngine, again: Callable[[], str]) -> None:
+    """A password may be changed while we run."""
+
+    @event.listens_for(made.sync_engine, "do_connect")
+    def _connect(_dialect: object, _record: object, _args: object, kwargs: dict[str, Any]) -> None:
+        with suppress(Trouble):  # it is just being changed: what we know may still do
+            now = _parse(again())
+            kwargs |= {"user": now.username, "password": now.password or ""}
+
+
 def _node(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
-        raise Trouble(f"JOULEBUS_DATABASE: host={address!r} is not host:port")
+        raise Trouble("JOULEBUS_DATABASE: a further host is not host:port")
     return host, int(port)
 
 
@@ -172,7 +201,8 @@ def _sqlite(where: URL) -> AsyncEngine:
     made = create_async_engine(where)
 
     @event.listens_for(made.sync_engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own type
+    def _connected(connection: Any, record: Any) -> None:  # noqa: ANN401  # the driver's own type, and SQLAlchemy's
+        record.info["file"] = identity(where.database or "")
         connection.isolation_level = None  # else Python's driver begins transactions by itself, and too late
         cursor = connection.cursor()
         for pragma in _SQLITE:
@@ -180,6 +210,11 @@ def _sqlite(where: URL) -> AsyncEngine:
         with suppress(sqlite3.OperationalError):  # locked: somebody else is about to change it
             cursor.execute("PRAGMA journal_mode = WAL")  # readers never wait for the archive; stays with the file
         cursor.close()
+
+    @event.listens_for(made.sync_engine, "checkout")
+    def _checkout(_connection: object, record: Any, _proxy: object) -> None:  # noqa: ANN401
+        if record.info["file"] != identity(where.database or ""):  # it was deleted or replaced: nobody else reads it
+            raise DisconnectionError
 
     @event.listens_for(made.sync_engine, "begin")
     def _begin(connection: Any) -> None:  # noqa: ANN401

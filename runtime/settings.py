@@ -1,14 +1,21 @@
-"""Where the broker and the database are, from the environment; secrets from files."""
+"""Where the broker and the database are, from the environment; secrets from files.
+
+What is wrong is said without a word of what was given: a mistyped address is often a password in a wrong place.
+"""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from schemas.troubles import Trouble
 
 BROKER = "mqtt://127.0.0.1:1883"
+_WRITE = "write mqtt://user@host:port or mqtts://user@host:port, and the password into JOULEBUS_BROKER_PASSWORD_FILE"
+_NAME = re.compile(r"JOULEBUS_[A-Z0-9_]+")
+_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 SHORTEST_KEY = 16
 """Characters: a shorter key, or token, could be guessed."""
 FEWEST_SIGNS = 5
@@ -24,7 +31,7 @@ class Broker:
     port: int
     tls: bool = False
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
@@ -39,22 +46,34 @@ class Settings:
     """What differs from machine to machine; what differs from site to site stands in the site file."""
 
     broker: Broker
-    database: str
+    database: str = field(repr=False)
+    """A URL, with its password."""
     health: tuple[str, int] | None = None
     """Where the health endpoint listens; port 0 for any free one."""
     state: Path = Path()
     """Folder for what a part keeps between runs, such as the bridge's outbox."""
-    page_token: str | None = None
+    page_token: str | None = field(default=None, repr=False)
     """What the status page asks of who wants to act; without it only this machine may. Only the page has it."""
-    command_key: str | None = None
+    command_key: str | None = field(default=None, repr=False)
     """With it dispatch signs its commands, and a bridge obeys no other."""
+    again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
+    """Reads all of it again."""
+
+    def fresh(self) -> "Settings":
+        """What stands in the files now: passwords are changed while we run. Raises Trouble when they cannot be read."""
+        return replace(self.again(), again=self.again) if self.again else self
 
 
 def read_settings(role: str, env: Mapping[str, str] = os.environ) -> Settings:
     """The settings of a part; `{role}` in a variable stands for its name, so that one set serves all parts.
 
-    Raises Trouble that names the variable and what would be right.
+    `env` is read again with the files that it names, each time they are asked for anew. Raises Trouble that names the
+    variable and what would be right.
     """
+    return replace(_read_settings(role, env), again=lambda: _read_settings(role, env))
+
+
+def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     env = {name: value.replace("{role}", role) for name, value in env.items() if name.startswith("JOULEBUS_")}
     password = secret(env, "JOULEBUS_BROKER_PASSWORD")
     broker = parse_broker(secret(env, "JOULEBUS_BROKER") or BROKER, role, password, env)
@@ -93,25 +112,27 @@ def secret(env: Mapping[str, str], name: str) -> str | None:
     if name in env:
         return env[name]
     if path := env.get(f"{name}_FILE"):
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as wrong:
-            raise Trouble(f"{name}_FILE: {path} cannot be read: {wrong.strerror}") from wrong
+        return _text(Path(path), f"{name}_FILE: ").strip()
     return None
+
+
+def _text(path: Path, where: str = "") -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as wrong:
+        raise Trouble(f"{where}{path} cannot be read: {wrong.strerror}") from None
+    except UnicodeDecodeError:
+        raise Trouble(f"{where}{path} cannot be read: it is not UTF-8") from None
 
 
 def read_env_file(path: Path) -> dict[str, str]:
     """KEY=VALUE lines, `#` for comments: the same variables as in the environment."""
     found: dict[str, str] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as wrong:
-        raise Trouble(f"{path} cannot be read: {wrong.strerror}") from wrong
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_text(path).splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             key, equals, value = line.partition("=")
-            if not equals or not key.strip().startswith("JOULEBUS_"):
-                raise Trouble(f"{path}:{number}: {line!r} is not JOULEBUS_...=value")
+            if not equals or not _NAME.fullmatch(key.strip()):
+                raise Trouble(f"{path}:{number}: the line is not JOULEBUS_...=value")
             found[key.strip()] = value.strip()
     return found
 
@@ -122,14 +143,16 @@ def parse_broker(url: str, role: str, password: str | None, env: Mapping[str, st
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise Trouble(f"JOULEBUS_BROKER: {url!r}: the port is not a number from 1 to 65535") from None
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise Trouble(f"JOULEBUS_BROKER: {url!r} is not mqtt://user@host:port or mqtts://user@host:port")
+        raise Trouble(f"JOULEBUS_BROKER: the port is not a number from 1 to 65535; {_WRITE}") from None
+    if parts.scheme not in ("mqtt", "mqtts") or not _HOST.fullmatch(parts.hostname or ""):
+        raise Trouble(f"JOULEBUS_BROKER is not mqtt://user@host:port; {_WRITE}")
+    if parts.path.strip("/") or parts.query or parts.fragment:  # a / ? or # in a password ends the address there
+        raise Trouble(f"JOULEBUS_BROKER goes on behind the port; {_WRITE}")
     tls = parts.scheme == "mqtts"
     password = unquote(parts.password) if parts.password else password
     user = unquote(parts.username) if parts.username else (role if password else None)
     ca, cert, key = (env.get(f"JOULEBUS_BROKER_{name}") for name in ("CA", "CERT", "KEY"))
-    return Broker(parts.hostname, port or (8883 if tls else 1883), tls, user, password, ca, cert, key)
+    return Broker(str(parts.hostname), port or (8883 if tls else 1883), tls, user, password, ca, cert, key)
 
 
 def _with_password(database: str, password: str) -> str:

@@ -5,7 +5,7 @@ consumer. What asks for something to be done forbids them: an order half underst
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -92,6 +92,7 @@ class Cause(StrEnum):
     OUTBOX = "outbox"
     SECOND_INSTANCE = "second_instance"
     NOT_ARCHIVED = "not_archived"
+    TARIFF = "tariff"  # it cannot be read: nothing is planned, and no peak is kept down
     BROKER_REFUSES = "broker_refuses"
 
 
@@ -464,6 +465,8 @@ class ServiceStatus(Message):
     state: Literal["online", "offline"]
     at: Instant | None = None
     started: Instant | None = None
+    instance: str = ""
+    """Names the state folder it works in, for ever: two services of one name are told apart by it."""
     version: str = ""
     lag: Seconds = 0.0
     """How far it is behind its input."""
@@ -473,3 +476,16 @@ class ServiceStatus(Message):
     detail: str = ""
     """What it does, and what troubles it, in words for people."""
     counts: dict[str, Count] = {}
+
+
+class Event(Message):
+    """Something a service said, sent to the archive until that has committed it. Nobody else reads it: what is sent
+    again is never obeyed again."""
+
+    at: Instant
+    """When it was said."""
+    epoch: Epoch
+    seq: int = Field(ge=1)
+    topic: Annotated[str, Field(max_length=512)]
+    """Where it was said."""
+    payload: dict[str, Any]

@@ -13,7 +13,7 @@ from schemas.address import parse_address, spelled
 from schemas.messages import AlarmPriority, Authority
 from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
-from schemas.tariff import Tariff
+from schemas.tariff import Demand, Tariff
 from schemas.troubles import Trouble, explain
 from schemas.units import Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
 
@@ -263,16 +263,44 @@ class Site(Shape):
 
     @cached_property
     def prices(self) -> Tariff:
-        """The tariff file."""
-        return _read(self.tariff_path, Tariff)
+        """The tariff file, read when it is asked for: what guards a device needs none. Raises Trouble."""
+        tariff = _read(self.tariff_path, Tariff)
+        if not tariff.import_.period and not tariff.import_.day_ahead:
+            raise Trouble(f"{self.tariff_path}: import: give at least one [[import.period]] or import.day_ahead")
+        return tariff
+
+    @property
+    def demand(self) -> Demand | None:
+        """The price of the highest draw; None also while the tariff cannot be read, see `tariff_fault`."""
+        return None if self.tariff_fault else self.prices.demand
+
+    @property
+    def tariff_fault(self) -> str:
+        """Why the tariff cannot be read; empty when it can."""
+        try:
+            self.prices  # noqa: B018  # reads it
+        except Trouble as wrong:
+            return str(wrong)
+        return ""
+
+    @property
+    def price_files(self) -> dict[str, Path]:
+        """The files of market prices by the side of the tariff, `import` and `export`. Raises Trouble."""
+        found = {}
+        for name, side in (("import", self.prices.import_), ("export", self.prices.export)):
+            if side.day_ahead is not None:
+                found[name] = path = self.tariff_path.parent / side.day_ahead.file
+                if not path.is_file():
+                    raise Trouble(f"{self.tariff_path}: {name}.day_ahead.file: {side.day_ahead.file} does not exist")
+        return found
 
 
 def load_site(path: Path) -> Site:
-    """The site file with its profiles and tariff. Raises Trouble: the file, the field, what would be right."""
+    """The site file with its profiles, without its tariff. Raises Trouble: the file, the field, what would be right."""
     site = _read(path, Site)
     site._folder = path.parent
     try:
-        profiles, _ = site.profiles, site.prices
+        profiles = site.profiles
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     _check_kinds(path, site, profiles)
@@ -300,11 +328,6 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
         points = profiles[device.name].points
         for point in device.substitute.keys() - points.keys():
             raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))
-    for name, side in (("import", site.prices.import_), ("export", site.prices.export)):
-        if side.day_ahead and not (site.tariff_path.parent / side.day_ahead.file).is_file():
-            raise Trouble(f"{site.tariff_path}: {name}.day_ahead.file: {side.day_ahead.file} does not exist")
-        if name == "import" and not side.period and not side.day_ahead:
-            raise Trouble(f"{site.tariff_path}: import: give at least one [[import.period]] or import.day_ahead")
 
 
 def _read(path: Path, shape: type[S]) -> S:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import SchemaItem
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a database that has another one is not written to."""
 
 LONGEST_NAME = 64
@@ -266,6 +266,16 @@ alarm = _table(
 )
 """Each change of an alarm's state."""
 
+device_status = _table(
+    "device_status",
+    _key("site"),
+    _key("device"),
+    _key("at", Moment()),
+    _key("state"),
+    Column("body", _json(), nullable=False),
+)
+"""Each change of what a bridge says of a device: whether it can be reached, and if not, why."""
+
 control = _table(
     "control",
     _key("site"),
@@ -275,7 +285,8 @@ control = _table(
     Column("who", String(LONGEST_NAME), nullable=False),
     Column("body", _json(), nullable=False),
 )
-"""Who wanted what and who steers: control modes, control requests, and requests to alarms (the `subject`)."""
+"""Who wanted what, what became of it, and who steers: control modes, and requests for them or to alarms (the
+`subject`) with their outcomes."""
 
 plan = _table(
     "plan",

@@ -157,6 +157,12 @@ CONTROL_OUTCOME = Topic(
     "What became of a request for a mode, and why not.",
     ("dispatch",),
 )
+SERVICE_EVENT = Topic(
+    f"{ROOT}/{{site}}/service/{{service}}/event",
+    m.Event,
+    "What a service said, for the archive: sent again until it is committed, and obeyed by nobody.",
+    ("bridge", "alarms", "optimize", "dispatch"),
+)
 SERVICE_ARCHIVED = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/archived",
     m.Archived,
@@ -185,6 +191,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     CONTROL_MODE,
     CONTROL_REQUEST,
     CONTROL_OUTCOME,
+    SERVICE_EVENT,
     SERVICE_ARCHIVED,
     SERVICE_STATUS,
 )

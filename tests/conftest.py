@@ -24,6 +24,14 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("joulebus")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A part keeps its files where it is started when nobody says where to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("here"))
+        yield
+
+
 class Broker(Server):
     """A mosquitto with the shipped configuration and access list, and passwords of its own."""
 

@@ -129,7 +129,7 @@ class _Desk:
             if alarm.state is AlarmState.UNACKNOWLEDGED:
                 self.part.counts["raised"] += 1
             self.part.log.info("%s is %s (%s)", name, alarm.state, alarm.value)
-            await _publish(bus, self.site, name, alarm)
+            await self._publish(bus, name, alarm)
         self.part.counts["active"] = len(self.panel.shown())
 
     async def _correct(self, bus: Bus, stored: Mapping[str, Alarm]) -> None:
@@ -137,18 +137,17 @@ class _Desk:
         shown = self.panel.shown()
         for name, alarm in shown.items():
             if stored.get(name) != alarm:
-                await _publish(bus, self.site, name, alarm)
+                await self._publish(bus, name, alarm)
         for name in stored.keys() - shown.keys():
             over = stored[name].model_copy(update={"state": AlarmState.NORMAL, "at": utc_now()})
-            await _publish(bus, self.site, name, over)
+            await self._publish(bus, name, over)
         self.part.counts["active"] = len(shown)
 
-
-async def _publish(bus: Bus, site: str, alarm_name: str, alarm: Alarm) -> None:
-    """Subscribers hear `normal` once, then the topic is empty: who comes later sees only what is not normal."""
-    await bus.say(ALARM, alarm, site=site, alarm=alarm_name)
-    if alarm.state is AlarmState.NORMAL:
-        await bus.say(ALARM, None, site=site, alarm=alarm_name)
+    async def _publish(self, bus: Bus, name: str, alarm: Alarm) -> None:
+        """Subscribers hear `normal` once, then the topic is empty: who comes later sees only what is not normal."""
+        await self.part.events.say(ALARM, alarm, site=self.site, alarm=name)
+        if alarm.state is AlarmState.NORMAL:
+            await bus.say(ALARM, None, site=self.site, alarm=name)
 
 
 async def _stored(bus: Bus, site: str) -> dict[str, Alarm]:

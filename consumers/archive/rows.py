@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from sqlalchemy import Table
 
-from runtime.heard import Heard
+from runtime.heard import Heard, find, read
 from schemas import messages as m
 from schemas import tables, topics
 
@@ -29,7 +29,7 @@ class Entry:
 
 
 class Identity(m.Message):
-    """What names a sample for ever; legible in many a message that is not valid otherwise."""
+    """What names a sample or an event for ever; legible in many a message that is not valid otherwise."""
 
     epoch: m.Epoch
     seq: m.Seq
@@ -52,7 +52,7 @@ def sort_out(batch: Iterable[Heard[Any]], now: datetime, oldest: datetime = OLDE
     """
     found: dict[tuple[str, tuple[Any, ...]], Entry] = {}
     twins = 0
-    for number, heard in enumerate(batch):
+    for number, heard in enumerate(map(told, batch)):
         if heard.message is None and not heard.fault:
             continue  # a retained topic was cleared
         entry = _entry(heard) if heard.message is not None else dead(heard, heard.fault, now)
@@ -64,6 +64,26 @@ def sort_out(batch: Iterable[Heard[Any]], now: datetime, oldest: datetime = OLDE
         twins += (entry.table.name, key) in found
         found.setdefault((entry.table.name, key), entry)
     return [found[name] for name in sorted(found)], twins
+
+
+def told(heard: Heard[Any]) -> Heard[Any]:
+    """The message an event tells of, as if it were heard where it was said; any other message as it is."""
+    event = heard.message
+    if not isinstance(event, m.Event):
+        return heard
+    topic, place = find(event.topic) or (None, {})
+    if topic not in SAID or place["site"] != heard.place["site"] or not _writes(heard.place["service"], topic):
+        return replace(heard, message=None, fault=f"topic: {heard.place['service']} does not say {event.topic}")
+    message, fault = read(topic, to_json(event.payload))
+    if message is None:
+        return replace(heard, message=None, fault=f"payload: {fault}")
+    return replace(heard, topic=topic, place=place, message=message)
+
+
+def _writes(service: str, topic: topics.Topic[Any]) -> bool:
+    """Whether a service may say it; one that is none of the known parts is a bridge with a name of its own."""
+    known = service in topics.SERVICE_STATUS.writers
+    return (service if known else "bridge") in topic.writers
 
 
 def dead(heard: Heard[Any], reason: str, now: datetime) -> Entry:
@@ -86,17 +106,22 @@ def _aside(entry: Entry, now: datetime) -> Entry:
     return Entry(tables.quarantine, tuple(row[name] for name in _KEYS["quarantine"]), kept, entry.heard)
 
 
-def confirmations(batch: Iterable[Heard[Any]]) -> list[tuple[str, str, m.Archived]]:
-    """Site, device, and which samples its bridge may forget once this batch is committed.
+CONFIRMED = {topics.TELEMETRY.template: topics.ARCHIVED, topics.SERVICE_EVENT.template: topics.SERVICE_ARCHIVED}
+"""What is sent again until it is confirmed, and where it is confirmed."""
 
-    A dead letter counts, when it says which sample it is: the bridge would send it again for ever.
+
+def confirmations(batch: Iterable[Heard[Any]]) -> list[tuple[topics.Topic[m.Archived], Place, m.Archived]]:
+    """Where to say what may be forgotten once this batch is committed: samples of a device, events of a service.
+
+    A dead letter counts, when it says which one it is: it would be sent again for ever.
     """
-    seqs: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+    seqs: dict[tuple[str, tuple[tuple[str, str], ...], str], set[int]] = defaultdict(set)
     for heard in batch:
-        if heard.topic is topics.TELEMETRY and (sample := _identity(heard)):
-            seqs[heard.place["site"], heard.place["device"], sample.epoch].add(sample.seq)
+        if heard.topic.template in CONFIRMED and (one := _identity(heard)):
+            seqs[heard.topic.template, tuple(heard.place.items()), one.epoch].add(one.seq)
     return [
-        (site, device, m.Archived(epoch=epoch, ranges=ranges(known))) for (site, device, epoch), known in seqs.items()
+        (CONFIRMED[said], dict(place), m.Archived(epoch=epoch, ranges=ranges(known)))
+        for (said, place, epoch), known in seqs.items()
     ]
 
 
@@ -111,8 +136,8 @@ def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _identity(heard: Heard[Any]) -> m.Telemetry | Identity | None:
-    if isinstance(heard.message, m.Telemetry):
+def _identity(heard: Heard[Any]) -> m.Telemetry | m.Event | Identity | None:
+    if isinstance(heard.message, m.Telemetry | m.Event):
         return heard.message
     try:
         return Identity.model_validate_json(heard.payload)
@@ -168,12 +193,18 @@ def _alarm(place: Place, said: m.Alarm) -> tuple[Table, Row]:
     return tables.alarm, {**place, "at": said.at, **more, "body": _text(said)}
 
 
+def _device_status(place: Place, said: m.DeviceStatus) -> tuple[Table, Row]:
+    return tables.device_status, {**place, "at": said.at, "state": said.state.value, "body": _text(said)}
+
+
 def _plan(place: Place, said: m.Plan) -> tuple[Table, Row]:
     return tables.plan, {**place, "at": said.at, "id": said.id, "until": said.until, "body": _text(said)}
 
 
 def _control(topic: str) -> Callable[[Place, Any], tuple[Table, Row]]:
-    def row(place: Place, said: m.ControlMode | m.ControlRequest | m.AlarmRequest) -> tuple[Table, Row]:
+    def row(
+        place: Place, said: m.ControlMode | m.ControlRequest | m.AlarmRequest | m.RequestOutcome
+    ) -> tuple[Table, Row]:
         key = {"site": place["site"], "at": said.at, "topic": topic, "subject": place.get("alarm", "")}
         return tables.control, {**key, "who": said.who[: tables.LONGEST_NAME], "body": _text(said)}
 
@@ -184,14 +215,20 @@ _ROWS: dict[str, Callable[[Place, Any], tuple[Table, Row]]] = {
     topics.TELEMETRY.template: _telemetry,
     topics.COMMAND.template: _command,
     topics.OUTCOME.template: _outcome,
+    topics.DEVICE_STATUS.template: _device_status,
     topics.ALARM.template: _alarm,
     topics.PLAN.template: _plan,
     **{
         topic.template: _control(topic.name)
-        for topic in (topics.ALARM_REQUEST, topics.CONTROL_MODE, topics.CONTROL_REQUEST)
+        for topic in (
+            *(topics.ALARM_REQUEST, topics.ALARM_OUTCOME),
+            *(topics.CONTROL_MODE, topics.CONTROL_REQUEST, topics.CONTROL_OUTCOME),
+        )
     },
 }
-KEPT = tuple(topic for topic in topics.TOPICS if topic.template in _ROWS)
+SAID = tuple(topic for topic in topics.TOPICS if topic.template in _ROWS and topic is not topics.TELEMETRY)
+"""What is said and done. It is heard where it is said, and again as an event while that is not confirmed: one row."""
+KEPT = (topics.TELEMETRY, *SAID, topics.SERVICE_EVENT)
 """The topics the archive listens to."""
 
 _KEYS = {table.name: [column.name for column in table.primary_key] for table in tables.metadata.sorted_tables}

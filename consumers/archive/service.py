@@ -1,7 +1,7 @@
-"""Listens to the site and keeps it: store, commit, acknowledge to the broker, confirm to the bridges. In this order."""
+"""Listens to the site and keeps it: store, commit, acknowledge to the broker, confirm to who sent it. In this order."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from consumers.archive.rows import KEPT, OLDEST, confirmations, sort_out
@@ -12,7 +12,6 @@ from runtime.database import engine
 from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import Cause, DeviceStatus, Telemetry
-from schemas.topics import ARCHIVED, DEVICE_STATUS
 from schemas.units import utc_now
 
 SESSION = 7 * 86_400
@@ -25,13 +24,15 @@ PAUSE = 0.25
 """Seconds between two commits, unless there is a backlog: each is an fsync, and flash wears out."""
 
 
-CLOCK_SHOWN = timedelta(minutes=10)
-"""So long we say that samples came whose time cannot be right."""
+CLOCK_SHOWN = 600.0
+"""Seconds we go on saying that samples came whose time cannot be right."""
+REPLACED_SHOWN = 3600.0
+"""Seconds we go on saying that the file is another one."""
 
 
 async def run(part: Part) -> None:
     """The archive of one site, until it is told to stop. Raises Trouble when there is no database at the start."""
-    database = engine(part.settings.database)
+    database = engine(part.settings.database, again=lambda: part.settings.fresh().database)
     try:
         archive = Archive(part, Store(database, lambda words: _tell(part, words)))
         archive.upkeep = Upkeep(part, database, archive.store)
@@ -46,12 +47,11 @@ class Archive:
     def __init__(self, part: Part, store: Store) -> None:
         self.part, self.store = part, store
         self.opened = False
-        self.doubted: datetime | None = None
 
     async def work(self, bus: Bus) -> None:
         """Listen from the first moment, so that the broker keeps for us what is said while the database is away."""
-        self.part.ready = self.opened and not self.store.trouble
-        addresses = [topic.at(site=self.part.site.site) for topic in (*KEPT, DEVICE_STATUS)]
+        self.part.ready = self.opened
+        addresses = [topic.at(site=self.part.site.site) for topic in KEPT]
         async for batch in bus.listen(*addresses, size=BATCH):
             self._note(batch)
             await self._keep(bus, batch)
@@ -75,11 +75,12 @@ class Archive:
     async def _keep(self, bus: Bus, batch: list[Heard[Any]]) -> None:
         now, days = utc_now(), self.part.site.retention.raw_days
         oldest = max(OLDEST, now - timedelta(days=days)) if days else OLDEST
-        entries, twins = sort_out([one for one in batch if one.topic is not DEVICE_STATUS], now, oldest)
+        entries, twins = sort_out(batch, now, oldest)
         kept = await self.store.keep(entries)
         bus.ack(batch)
         self._count(batch, kept, twins)
-        said = [bus.say(ARCHIVED, what, site=site, device=device) for site, device, what in confirmations(batch)]
+        self._say_replaced()
+        said = [bus.say(topic, what, expiry=None, **place) for topic, place, what in confirmations(batch)]
         await asyncio.gather(*said)
 
     def _count(self, batch: list[Heard[Any]], kept: Kept, twins: int) -> None:
@@ -93,21 +94,26 @@ class Archive:
             self.part.lag = max(0.0, (utc_now() - newest).total_seconds())
         self.part.succeeded()
 
+    def _say_replaced(self) -> None:
+        """It goes on, but what was archived before is not there: a person must know."""
+        if self.store.replaced > self.part.counts["replaced_files"]:
+            self.part.counts["replaced_files"] = self.store.replaced
+            words = (
+                "the archive's file was deleted or replaced; what was in it is not in the one that is written to now"
+            )
+            self.part.causes.add(Cause.NOT_ARCHIVED, words, about="file", seconds=REPLACED_SHOWN, ready=True)
+
     def _doubt(self, aside: int) -> None:
         """Say it where the alarms look, and take it back when the clocks have been right for a while."""
         if aside:
             self.part.counts["quarantined"] += aside
-            self.doubted = utc_now()
-            self.part.causes = [Cause.CLOCK_QUARANTINE]
-            self.part.detail = "samples with an impossible time are kept aside; set the clock of the bridge"
-        elif self.doubted is not None and utc_now() - self.doubted > CLOCK_SHOWN:
-            self.doubted, self.part.causes, self.part.detail = None, [], self.store.trouble
+            words = "samples with an impossible time are kept aside; set the clock of the bridge"
+            self.part.causes.add(Cause.CLOCK_QUARANTINE, words, seconds=CLOCK_SHOWN)
 
 
 def _tell(part: Part, trouble: str) -> None:
     """One line when the database is lost, one when it is back."""
     if trouble:
-        part.log.warning("nothing is acknowledged: %s", trouble)
+        part.causes.add(Cause.NOT_ARCHIVED, f"nothing is acknowledged: {trouble}")
     else:
-        part.log.info("the database is back")
-    part.detail, part.ready = trouble, not trouble
+        part.causes.clear(Cause.NOT_ARCHIVED, words="the database is back")

@@ -24,6 +24,7 @@ from consumers.archive import journal
 from consumers.archive.rollups import HOLD
 from consumers.archive.rows import Entry, dead
 from runtime.database import Unmigrated, check_schema, code, describe, missing, unreachable
+from runtime.database_file import DatabaseFile
 from schemas.tables import dead_letter, dirty, telemetry
 from schemas.troubles import Trouble
 from schemas.units import utc_now
@@ -47,13 +48,22 @@ class Kept:
     known: Counter[str] = field(default_factory=Counter)
 
 
+class Replaced(Trouble):
+    """The file was deleted or replaced under us: what was committed is in no file that anybody will read."""
+
+
 class Store:
     """Writes batches. `tell` is called with words when the database is lost, and with none when it is back."""
 
     def __init__(self, engine: AsyncEngine, tell: Callable[[str], None]) -> None:
         self.engine, self.tell = engine, tell
         self.trouble = ""
+        self.replaced = 0
+        """How often the file was."""
         self._current = False
+        self._file = DatabaseFile(engine)
+        self._may_make = False
+        """A file that is not there was there before, on this disk: a new one is made."""
         self._turn = random.getrandbits(62)
         self._marked: set[tuple[str, str, datetime]] = set()
         self._writing = asyncio.Lock()
@@ -117,12 +127,22 @@ class Store:
             raise
 
     async def _check(self) -> None:
-        await check_schema(self.engine)
-        self._current = True
+        try:
+            await check_schema(self.engine)
+        except Unmigrated:
+            if not self._may_make:
+                raise
+            from consumers.archive.migrate import migrate  # noqa: PLC0415  # loads Alembic, which is seldom needed
+
+            await asyncio.to_thread(migrate, self.engine.url.render_as_string(hide_password=False))
+            await check_schema(self.engine)
+        self._file.note()
+        self._current, self._may_make = True, False
 
     async def _attempt(self, entries: list[Entry]) -> Kept:
         if not self._current:
             await self._check()
+        await self._leave_if_replaced()
         kept, letters = Kept(), list[Entry]()
         marks = minutes(entries) - self._marked
         async with self.engine.begin() as connection:
@@ -142,8 +162,19 @@ class Store:
                     for site, device, at in sorted(marks)
                 ]
                 await connection.execute(upsert(dirty, connection.dialect.name), rows)
+        await self._leave_if_replaced()
         self._marked |= marks
         return kept
+
+    async def _leave_if_replaced(self) -> None:
+        """Raises Replaced when nobody will read what was committed: it is stored again, in the file that is there."""
+        if not self._file.changed():
+            return
+        self.replaced += 1
+        self._current, self._may_make = False, self._file.on_the_same_disk()
+        self._marked = set()
+        await self.engine.dispose()
+        raise Replaced(f"the file of the database {self._where} was deleted or replaced while it was written to")
 
 
 def minutes(entries: list[Entry]) -> set[tuple[str, str, datetime]]:

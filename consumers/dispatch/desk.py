@@ -65,7 +65,7 @@ class Desk:
 
     @classmethod
     def of(cls, site: Site) -> "Desk":
-        demand = site.prices.demand
+        demand = site.demand
         pcs, meter = site.named(site.battery.pcs), site.named(site.grid.meter)
         ratings = Ratings(site.battery, site.grid, pcs.rated_power or 0.0, meter.poll)
         return cls(site, Fold(site, Billing(site.zone, demand.minutes if demand else 15)), ratings)

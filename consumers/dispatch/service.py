@@ -13,7 +13,17 @@ from runtime.bus import Bus
 from runtime.heard import Heard
 from runtime.part import Part
 from runtime.signature import signed
-from schemas.messages import METER_SIGN_SUSPECT, Command, ControlMode, ControlRequest, Mode, Outcome, Plan, Telemetry
+from schemas.messages import (
+    METER_SIGN_SUSPECT,
+    Cause,
+    Command,
+    ControlMode,
+    ControlRequest,
+    Mode,
+    Outcome,
+    Plan,
+    Telemetry,
+)
 from schemas.topics import COMMAND, COMMAND_TTL, CONTROL_MODE, CONTROL_REQUEST, OUTCOME, PLAN, TELEMETRY
 from schemas.units import utc_now
 
@@ -24,6 +34,8 @@ TICK = 2.0
 async def run(part: Part) -> None:
     """Runs until it is told to stop."""
     dispatch = Dispatch(part)
+    if fault := part.site.tariff_fault:  # all else goes on; it is read at the start
+        part.causes.add(Cause.TARIFF, f"no billed peak is kept down: {fault}")
     await part.run(dispatch.work)
 
 

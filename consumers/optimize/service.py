@@ -21,8 +21,7 @@ from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
-from schemas.messages import Plan, Telemetry
-from schemas.tariff import Side
+from schemas.messages import Cause, Plan, Telemetry
 from schemas.topics import PLAN, TELEMETRY
 from schemas.troubles import Trouble
 from schemas.units import utc_now
@@ -40,6 +39,8 @@ Planner = Callable[[Situation, Past, dict[str, Series], datetime], tuple[Plan, l
 async def run(part: Part) -> None:
     """Runs until it is told to stop."""
     optimize = Optimize(part)
+    if fault := part.site.tariff_fault:  # it is read again for each plan
+        part.causes.add(Cause.TARIFF, f"no plan: {fault}")
     try:
         await part.run(optimize.work)
     finally:
@@ -62,7 +63,7 @@ class Optimize:
         self.site = part.site
         self.situation = Situation.of(part.site)
         self.past = Past(part.site)
-        self.history = History(engine(part.settings.database))
+        self.history = History(engine(part.settings.database, again=lambda: part.settings.fresh().database))
         self.plan: Plan | None = None
         self._planner = planner or _think
         self._guarded = Guarded(part.log, part.counts)
@@ -70,11 +71,11 @@ class Optimize:
         self._wrong_since: float | None = None
 
     async def work(self, bus: Bus) -> None:
-        if self.plan is not None:  # a broker that lost its store has lost it, too
-            await self._publish(bus, self.plan)
+        if self.plan is not None and (left := _left(self.plan)) >= 1:  # a broker that lost its store has lost it, too
+            await bus.say(PLAN, self.plan, expiry=left, site=self.site.site)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(bus), name="optimize.listen")
-            group.create_task(self._keep_planning(bus), name="optimize.plan")
+            group.create_task(self._keep_planning(), name="optimize.plan")
 
     async def _listen(self, bus: Bus) -> None:
         async for batch in bus.listen(TELEMETRY.at(site=self.site.site)):
@@ -87,13 +88,13 @@ class Optimize:
         if isinstance(heard.message, Telemetry) and not heard.retained:
             self.situation.fold(heard.place["device"], heard.message)
 
-    async def _keep_planning(self, bus: Bus) -> None:
+    async def _keep_planning(self) -> None:
         while True:
             if missing := self.situation.missing(utc_now()):
                 self.part.detail = f"no new plan: {', '.join(missing)} is silent"
                 await asyncio.sleep(1)
                 continue
-            await self._once(bus)
+            await self._once()
             await self._until_next()
 
     async def _until_next(self) -> None:
@@ -119,7 +120,7 @@ class Optimize:
         self._wrong_since = self._wrong_since or time.monotonic()
         return time.monotonic() - self._wrong_since > LASTING
 
-    async def _once(self, bus: Bus) -> None:
+    async def _once(self) -> None:
         """One plan. What goes wrong leaves the last one standing until it expires."""
         began = time.monotonic()
         note = await self._fill()
@@ -134,6 +135,7 @@ class Optimize:
             return
         except Trouble as trouble:
             self._fail(str(trouble))
+            self.part.causes.add(Cause.TARIFF, f"no plan: {trouble}")
             return
         except Exception as bug:  # whatever the planner does, the last plan stands (FAULTS F35)
             self.part.log.exception("the planner failed")
@@ -142,8 +144,10 @@ class Optimize:
         if wrong:
             self._fail(f"the plan was not published: {'; '.join(wrong[:3])}")
             return
+        self.part.causes.clear(Cause.TARIFF)
         self.plan, self._wrong_since = plan, None
-        await self._publish(bus, plan)
+        if (left := _left(plan)) >= 1:
+            await self.part.events.say(PLAN, plan, expiry=left, site=self.site.site)
         self.part.lag = time.monotonic() - began
         self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"
         self.part.counts["plans"] += 1
@@ -165,11 +169,7 @@ class Optimize:
     def _series(self) -> dict[str, Series]:
         """The price files by the side of the tariff, read again when they change."""
         found = {}
-        sides: dict[str, Side] = {"import": self.site.prices.import_, "export": self.site.prices.export}
-        for name, side in sides.items():
-            if side.day_ahead is None:
-                continue
-            path = self.site.tariff_path.parent / side.day_ahead.file
+        for name, path in self.site.price_files.items():
             try:
                 changed = path.stat().st_mtime
             except OSError as wrong:
@@ -180,10 +180,10 @@ class Optimize:
             found[name] = read.series
         return found
 
-    async def _publish(self, bus: Bus, plan: Plan) -> None:
-        left = (plan.until - utc_now()).total_seconds()
-        if left >= 1:
-            await bus.say(PLAN, plan, expiry=left, site=self.site.site)
+
+def _left(plan: Plan) -> float:
+    """Seconds it is valid."""
+    return (plan.until - utc_now()).total_seconds()
 
 
 def _think(situation: Situation, past: Past, series: dict[str, Series], now: datetime) -> tuple[Plan, list[str]]:

@@ -33,7 +33,7 @@ class Situation:
 
     @classmethod
     def of(cls, site: Site) -> "Situation":
-        demand = site.prices.demand
+        demand = site.demand
         return cls(site, Billing(site.zone, demand.minutes if demand else 15))
 
     def fold(self, device: str, telemetry: Telemetry) -> None:

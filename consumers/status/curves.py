@@ -98,7 +98,7 @@ class Curves:
     async def watch_peak(self) -> None:
         """Keep the month's billed peak: day by day up to now, then only the window of now again and again."""
         zone = self.state.site.zone
-        demand = self.state.site.prices.demand
+        demand = self.state.site.demand
         minutes = demand.minutes if demand else 15
         highest, seen = 0.0, month(utc_now(), zone)
         while True:

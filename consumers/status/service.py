@@ -48,7 +48,7 @@ async def run(part: Part, host: str = "127.0.0.1", port: int = 8080, token: str 
     Actions need the token (else JOULEBUS_PAGE_TOKEN); without one they are allowed on this machine only.
     """
     listener = Listener(part)
-    database = engine(part.settings.database)
+    database = engine(part.settings.database, again=lambda: part.settings.fresh().database)
     curves = Curves(listener.state, History(database))
     closing = asyncio.Event()
     token = part.settings.page_token if token is None else token

@@ -29,7 +29,16 @@ from schemas.messages import (
     Telemetry,
 )
 from schemas.site import load_site
-from schemas.topics import ALARM, ALARM_OUTCOME, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
+from schemas.topics import (
+    ALARM,
+    ALARM_OUTCOME,
+    ALARM_REQUEST,
+    DEVICE_STATUS,
+    OUTCOME,
+    SERVICE_EVENT,
+    SERVICE_STATUS,
+    TELEMETRY,
+)
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_alarms_catalog import small_site
@@ -147,7 +156,7 @@ async def everyone(broker: Broker, site: str) -> AsyncIterator[tuple[Plant, Bus,
 @asynccontextmanager
 async def running(broker: Broker, site_file: Path) -> AsyncIterator[Part]:
     """The service inside this process, once it has heard something."""
-    settings = Settings(parse_broker(broker.url("alarms"), "alarms", None, {}), database="")
+    settings = Settings(parse_broker(broker.url("alarms"), "alarms", None, {}), database="", state=site_file.parent)
     part = Part("alarms", load_site(site_file), settings)
     job = asyncio.create_task(run(part))
     try:
@@ -165,6 +174,26 @@ async def until(true: Callable[[], bool], within: float = 10) -> None:
     async with asyncio.timeout(within):
         while not true():  # noqa: ASYNC110  # what it waits for knows nothing of events
             await asyncio.sleep(0.02)
+
+
+async def test_each_change_is_kept_for_the_archive(broker: Broker, site_file: Path, site_name: str) -> None:
+    everything = f"ems/v1/{site_name}/#"
+    async with (
+        hearing(broker.url("admin"), everything) as admin,
+        on_the_bus(broker, "bridge") as bridge,
+        running(broker, site_file),
+    ):
+        plant = Plant(bridge, site_name)
+        for warm in (31.0, 27.0):
+            before = len(admin.all(ALARM, alarm=WARM))
+            async with asyncio.timeout(10):
+                while len(admin.all(ALARM, alarm=WARM)) == before:
+                    await plant.say("bms1", cell_t_max=warm)
+                    await asyncio.sleep(0.1)
+        await admin.until(SERVICE_EVENT, lambda event: event.payload["state"] == "returned")
+    kept = [event.payload for event in admin.all(SERVICE_EVENT) if event.topic.endswith(f"{WARM}/state")]
+    live = [alarm.model_dump(mode="json") for alarm in admin.all(ALARM, alarm=WARM)]
+    assert kept == live
 
 
 async def test_an_operator_sees_acknowledges_and_is_rid_of_an_alarm(

@@ -68,7 +68,7 @@ def definitions(connection: Connection) -> dict[str, str]:
 
 def test_a_migrated_database_is_exactly_the_definition(fresh: Fresh) -> None:
     migrated, made = fresh(), fresh()
-    assert "from empty to migration 0001" in migrate(migrated)
+    assert f"from empty to migration {REVISION}" in migrate(migrated)
     ask(made, metadata.create_all)
     assert ask(migrated, definitions) == ask(made, definitions)
     context = {"compare_type": True, "compare_server_default": True}
@@ -111,7 +111,7 @@ def test_a_wrong_schema_is_refused_with_what_to_run(fresh: Fresh) -> None:
     migrate(url)
     check(url)
     ask(url, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
-    with pytest.raises(Trouble, match="has the migration 9999, 0001 is needed; run: joulebus migrate"):
+    with pytest.raises(Trouble, match=f"has the migration 9999, {REVISION} is needed; run: joulebus migrate"):
         check(url)
     with pytest.raises(Trouble, match="a migration that this joulebus does not know"):
         migrate(url)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from consumers.archive.rows import KEPT, confirmations, ranges, sort_out
 from runtime.heard import Heard
 from schemas import tables, topics
-from schemas.messages import Outcome, OutcomeState, Telemetry
+from schemas.messages import Event, Outcome, OutcomeState, Telemetry
 from schemas.topics import Topic
 from schemas.units import Quality
 
@@ -106,7 +106,7 @@ def test_the_largest_seq_fits() -> None:
 
 def test_confirmed_is_each_epoch_of_each_device_by_itself() -> None:
     batch = [sample(n) for n in (3, 1, 2, 7, 2)] + [sample(4, "bms"), sample(5, epoch="f" * 16)]
-    said = {(device, one.epoch): one.ranges for _, device, one in confirmations(batch)}
+    said = {(place["device"], one.epoch): one.ranges for _, place, one in confirmations(batch)}
     assert said == {("pcs", EPOCH): [(1, 3), (7, 7)], ("bms", EPOCH): [(4, 4)], ("pcs", "f" * 16): [(5, 5)]}
 
 
@@ -117,9 +117,52 @@ def test_a_dead_letter_is_confirmed_when_it_says_which_sample_it_is() -> None:
     assert confirmed[2].ranges == [(9, 9)]
 
 
+def event(service: str, topic: str, payload: dict[str, Any], site: str = "plant") -> Heard[Any]:
+    said = Event(at=NOON, epoch=EPOCH, seq=7, topic=topic, payload=payload)
+    place = {"site": site, "service": service}
+    return Heard(topics.SERVICE_EVENT, place, said, "", said.model_dump_json().encode(), False, 1)
+
+
+OUTCOME: dict[str, Any] = {"id": "c1", "at": "2026-06-01T12:00:00Z", "state": "applied", "applied": {"p_set": 5.0}}
+DONE = topics.OUTCOME.at(site="plant", device="pcs")
+
+
+@pytest.mark.parametrize("service", ["bridge", "bridge-of-the-roof"])
+def test_what_is_heard_live_and_as_an_event_is_one_row(service: str) -> None:
+    live = Heard(topics.OUTCOME, {"site": "plant", "device": "pcs"}, Outcome.model_validate(OUTCOME, strict=False),
+        "", b"", False, 1)  # fmt: skip
+    entries, twins = sort_out([live, event(service, DONE, OUTCOME)], NOON)
+    assert ([entry.table for entry in entries], twins) == ([tables.outcome], 1)
+    (alone,), _ = sort_out([event(service, DONE, OUTCOME)], NOON)
+    assert alone.row == entries[0].row
+
+
+@pytest.mark.parametrize(
+    ("forged", "says"),
+    [
+        (event("bridge", topics.COMMAND.at(site="plant", device="pcs"), {}), "bridge does not say"),
+        (event("status", DONE, OUTCOME), "status does not say"),
+        (event("dispatch", DONE, OUTCOME), "dispatch does not say"),
+        (event("bridge", topics.OUTCOME.at(site="another", device="pcs"), OUTCOME), "bridge does not say"),
+        (event("bridge", topics.TELEMETRY.at(site="plant", device="pcs"), {}), "bridge does not say"),
+        (event("bridge", "ems/v1/plant/nonsense", {}), "bridge does not say"),
+        (event("bridge", DONE, {"id": "c1"}), "payload: at: Field required"),
+        (event("bridge", DONE, {}), "payload: "),
+    ],
+)
+def test_an_event_of_what_a_service_does_not_say_is_a_dead_letter_and_confirmed(forged: Heard[Any], says: str) -> None:
+    (entry,), _ = sort_out([forged], NOON)
+    assert entry.table is tables.dead_letter
+    assert says in entry.row["reason"]
+    ((topic, place, confirmed),) = confirmations([forged])
+    assert (topic, place) == (topics.SERVICE_ARCHIVED, forged.place)
+    assert (confirmed.epoch, confirmed.ranges) == (EPOCH, [(7, 7)])
+
+
 def test_the_archive_listens_to_everything_that_is_said_and_done() -> None:
     names = {topic.name for topic in KEPT}
     assert names == {
-        *("device.telemetry", "device.command", "device.outcome", "plan.current"),
-        *("alarm.state", "alarm.request", "control.mode", "control.request"),
+        *("device.telemetry", "device.status", "device.command", "device.outcome", "plan.current"),
+        *("alarm.state", "alarm.request", "alarm.outcome"),
+        *("control.mode", "control.request", "control.outcome", "service.event"),
     }

@@ -71,6 +71,7 @@ class Archive:
             "JOULEBUS_BROKER": broker.url("archive"),
             "JOULEBUS_DATABASE": database,
             "JOULEBUS_HEALTH": f"127.0.0.1:{self.port}",
+            "JOULEBUS_STATE": str(log.parent),
         }
         self.command = [sys.executable, "-c", PROGRAM, json.dumps(words)]
         self.log = log
@@ -339,6 +340,7 @@ async def test_what_is_said_and_done_is_journalled(broker: Broker, archive: Arch
     command = m.Command(
         id="c1", at=START, until=later, source="dispatch", authority=m.Authority.PLAN, values={"p_set": 5.0}, reason="x"
     )
+    answer = m.RequestOutcome(id="r1", at=START, followed=True, who="Zoë", wish="ack")
     site: dict[str, Any] = {"site": site_name}
     sayings: list[tuple[str, topics.Topic[Any], Any, dict[str, Any]]] = [
         ("optimize", topics.PLAN, plan, site),
@@ -353,6 +355,14 @@ async def test_what_is_said_and_done_is_journalled(broker: Broker, archive: Arch
         ),
         ("operator", topics.CONTROL_REQUEST, m.ControlRequest(at=START, mode=m.Mode.AUTO, who="Zoë"), site),
         ("operator", topics.ALARM_REQUEST, m.AlarmRequest(at=START, action="ack", who="Zoë"), site | {"alarm": "hot"}),
+        ("alarms", topics.ALARM_OUTCOME, answer, site | {"alarm": "hot"}),
+        ("dispatch", topics.CONTROL_OUTCOME, answer, site),
+        (
+            "bridge",
+            topics.DEVICE_STATUS,
+            m.DeviceStatus(at=START, state=m.DeviceState.ONLINE),
+            site | {"device": "pcs"},
+        ),
         ("bridge", topics.TELEMETRY, sample(1), site | {"device": "pcs"}),
     ]
     for role, topic, message, place in sayings:
@@ -374,7 +384,8 @@ async def test_what_is_said_and_done_is_journalled(broker: Broker, archive: Arch
         }
         who = (await connection.execute(select(tables.control.c.topic, tables.control.c.who))).all()
     await database.dispose()
-    kept = {"telemetry": 1, "command": 1, "outcome": 1, "alarm": 1, "plan": 1, "control": 3, "journal": 2}
+    kept = {"telemetry": 1, "command": 1, "outcome": 1, "alarm": 1, "plan": 1, "control": 5, "journal": 2}
+    kept["device_status"] = 1
     made_of_them = ("dirty", "rollup_1m", "rollup_15m", "rollup_1h")
     assert {name: number for name, number in count.items() if number and name not in made_of_them} == kept
     assert ("control.request", "Zoë") in [tuple(row) for row in who]

@@ -26,7 +26,7 @@ from runtime.part import Part
 from schemas.messages import Plan
 from schemas.site import Site
 from schemas.tables import telemetry
-from schemas.topics import PLAN
+from schemas.topics import PLAN, SERVICE_EVENT
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_dispatch_desk import TARIFF, plant_site
@@ -89,12 +89,14 @@ async def test_a_plan_is_made_from_the_archive_and_the_present(
     site = plant_site(tmp_path, site_name)
     await fill(database, site_name, utc_now(), days=3)
     async with plant_of(broker, site_name), running(broker, site, "optimize", service.run, database) as part:
-        async with on_the_bus(broker, "scada") as scada:
-            ear = Ear(scada, PLAN.at(site=site_name))
+        async with on_the_bus(broker, "scada") as scada, on_the_bus(broker, "admin") as admin:
+            ear, kept = Ear(scada, PLAN.at(site=site_name)), Ear(admin, SERVICE_EVENT.at(site=site_name))
             await until(lambda: ear.messages, within=30)
             plan: Plan = ear.messages[0]
             await until(lambda: part.counts["plans"] == 1)
+            await until(lambda: [event.payload["id"] for event in kept.messages] == [plan.id])
             await ear.stop()
+            await kept.stop()
         assert len(plan.steps) == 144
         assert plan.steps[0].load == pytest.approx(30e3, rel=0.02)
         assert plan.steps[20].load == pytest.approx(80e3, rel=0.02)

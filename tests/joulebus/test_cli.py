@@ -82,6 +82,15 @@ def test_a_tariff_without_its_prices_is_said(site: Path, capsys: pytest.CaptureF
     assert re.search(r"tariff\.toml: import\.day_ahead\.file: .* does not exist", capsys.readouterr().err)
 
 
+def test_a_price_that_is_none_is_said(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (site.parent / "prices.csv").write_text(
+        "timestamp_utc,price_eur_per_mwh\n2026-01-01T00:00Z,cheap\n", encoding="utf-8"
+    )
+    (site.parent / "tariff.toml").write_text('[import]\nday_ahead = { file = "prices.csv" }\n', encoding="utf-8")
+    assert main(["check", str(site)]) == 1
+    assert re.search(r"site\.toml: .*prices\.csv:2: not `timestamp_utc,price_eur_per_mwh`", capsys.readouterr().err)
+
+
 def run(part: str, **env: str) -> subprocess.CompletedProcess[str]:
     """A part as a process, with a health endpoint on any free port."""
     given = {"JOULEBUS_HEALTH": "127.0.0.1:0"} | env

@@ -220,7 +220,9 @@ def test_who_keeps_something_has_a_volume_for_it() -> None:
     state = re.search(r"JOULEBUS_STATE=(\S+)", DOCKERFILE)
     assert state is not None
     keep = {name for name, service in PARTS.items() if state[1] in {target for _, target in mounts(service)}}
-    assert keep == {"bridge", "simulate"}
+    assert keep == PARTS.keys() - {"migrate"}
+    places = [source for part in PARTS.values() for source, target in mounts(part) if target == state[1]]
+    assert len(places) == len(set(places)), "each has its own"
 
 
 # --- the image -------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ ROLES = roles()
 
 MATRIX = """
 topic                bridge archive alarms optimize dispatch status scada operator admin
-device.meta          w      r       r      r        r        r      r     r        r
-device.status        w      r       r      r        r        r      r     r        r
+device.meta          b      r       r      r        r        r      r     r        r
+device.status        b      r       r      r        r        r      r     r        r
 device.telemetry     w      r       r      r        r        r      r     r        r
 device.command       r      r       -      -        w        -      -     -        r
 device.outcome       w      r       r      r        r        r      r     r        r
@@ -30,18 +30,20 @@ alarm.outcome        -      r       w      -        -        r      r     r     
 control.mode         -      r       r      r        b        r      r     r        r
 control.request      -      r       r      r        r        w      -     w        r
 control.outcome      -      r       -      -        w        r      r     r        r
+service.event        -      r       -      -        -        -      -     -        r
+own service.event    w      r       w      w        w        -      -     -        r
 service.archived     -      w       -      -        -        -      -     -        r
 own service.archived r      w       r      r        r        -      -     -        r
 service.status       -      -       -      -        -        r      -     -        r
 own service.status   b      b       b      b        b        b      -     -        r
 $SYS                 -      -       -      -        -        -      -     -        r
 """
-"""r reads, w writes, b both. Alarms and dispatch read their own words back after a restart, and each service its own
-status when it comes back: a younger one may have come with its name. How the others are the page and the alarms read:
-they must tell a dead one."""
+"""r reads, w writes, b both. Bridge, alarms and dispatch read their own words back after a restart, and each service
+its own status when it comes: another one may be at work under its name. How the others are the page and the alarms
+read: they must tell a dead one."""
 
-OWN = ("own service.status", "own service.archived")
-"""A service's words about itself, and what the archive says to it alone."""
+OWN = ("own service.status", "own service.event", "own service.archived")
+"""A service's words about itself and for the archive, and what the archive says to it alone."""
 
 PROBE = "$SYS/broker/version"
 
@@ -75,7 +77,7 @@ def address(topic: Topic[Any], site: str, service: str) -> str:
 def addresses(role: str, site: str) -> dict[str, str]:
     """Every topic as a role meets it; a service writes about itself only."""
     named = {topic.name: address(topic, site, "another") for topic in TOPICS}
-    mine = (topics.SERVICE_STATUS, topics.SERVICE_ARCHIVED)
+    mine = (topics.SERVICE_STATUS, topics.SERVICE_EVENT, topics.SERVICE_ARCHIVED)
     own = {f"own {topic.name}": address(topic, site, role) for topic in mine}
     return {**named, **own, "$SYS": PROBE}
 
@@ -110,7 +112,7 @@ def test_each_user_may_do_what_the_matrix_says_and_nothing_else(tried: Tried, ro
     granted = tried.published[role, name] != NOT_AUTHORIZED
     assert granted == (right in "wb"), f"publish was answered {tried.published[role, name]}"
     # somebody else writes what this user reads; `another` service has no writer, so its own readers are tried below
-    if name not in ("service.status", "own service.status"):
+    if not name.endswith(("service.status", "service.event")):
         at = PROBE if name == "$SYS" else addresses(role, "site")[name]
         assert ((role, at) in tried.heard) == (right in "rb")
 
@@ -122,7 +124,7 @@ def test_the_matrix_names_every_user_and_every_topic() -> None:
 
 def test_the_writers_in_the_contract_are_those_of_the_access_list() -> None:
     for topic in TOPICS:
-        row = "own service.status" if topic is topics.SERVICE_STATUS else topic.name
+        row = f"own {topic.name}" if topic in (topics.SERVICE_STATUS, topics.SERVICE_EVENT) else topic.name
         assert set(topic.writers) == {role for role in ROLES if CELLS[role, row] in "wb"}, topic.name
 
 
@@ -132,6 +134,14 @@ def test_only_the_page_the_alarms_and_the_admin_hear_how_the_other_services_are(
     writers = {role for role in ROLES if CELLS[role, "own service.status"] in "wb"}
     known = writers if reader in ("status", "alarms", "admin") else writers & {reader}
     assert heard == {f"ems/v1/site/service/{role}/status" for role in known}
+
+
+@pytest.mark.parametrize("reader", ROLES)
+def test_only_the_archive_and_the_admin_hear_what_services_keep_for_the_archive(tried: Tried, reader: str) -> None:
+    heard = {at for role, at in tried.heard if role == reader and at.endswith("/event")}
+    writers = {role for role in ROLES if CELLS[role, "own service.event"] in "wb"}
+    known = {f"ems/v1/site/service/{role}/event" for role in writers}
+    assert heard == (known if reader in ("archive", "admin") else set())
 
 
 def test_a_subscription_is_granted_but_what_may_not_be_read_is_withheld(tried: Tried) -> None:

@@ -1,0 +1,174 @@
+"""What a part says and the archive must not miss: said at once, and kept until the archive has committed it.
+
+Who listens live hears it where it always was. The copy for the archive goes to a topic of its own, again and again
+until it is confirmed: nobody obeys what is said there. What outsiders say has no such copy; the archive hears it live.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import aiomqtt
+from pydantic import ValidationError
+
+from runtime.bus import Bus, Refused
+from runtime.causes import Causes
+from runtime.event_outbox import EventOutbox, Row
+from runtime.machine import boot
+from schemas.messages import Archived, Cause
+from schemas.topics import SERVICE_ARCHIVED, SERVICE_EVENT, M, Topic
+from schemas.units import utc_now
+
+KEPT = "events"
+ON_THE_WAY = 20
+"""Events the broker may owe an acknowledgement for at once: the newest readings must find the line free."""
+
+LOOK, TIDY = 1.0, 5.0
+"""Seconds between two looks for what is late, and between two checkpoints of the file."""
+
+SHOWN = 600.0
+"""Seconds a damaged file is a trouble; then it is only something to look at in the folder."""
+
+
+class Events:
+    """Of one part. Before `open` nothing is kept: a site without an archive needs nothing else."""
+
+    def __init__(self, site: str, service: str, counts: Counter[str], causes: Causes) -> None:
+        self.place = {"site": site, "service": service}
+        self.bus: Bus | None = None
+        """The connection, while there is one."""
+        self._counts, self._causes = counts, causes
+        self._outbox: EventOutbox | None = None
+        self._news = asyncio.Event()
+        self._on_the_way = 0
+
+    def open(self, folder: Path) -> None:
+        """Keep what is said from now on. A folder that cannot be written to costs the copies, not the words."""
+        try:
+            self._outbox = EventOutbox(folder / f"events-{self.place['site']}-{self.place['service']}.db", boot())
+            self._say_damage(self._outbox)
+        except (sqlite3.Error, OSError) as wrong:
+            self._causes.add(Cause.OUTBOX, f"what is said is not kept for the archive: {wrong}", about=KEPT)
+
+    async def say(self, topic: Topic[M], message: M | None, *, expiry: float | None = None, **place: str) -> None:
+        """As Bus.say while there is a connection, and kept for the archive in any case.
+
+        Raises what Bus.say raises, and nothing without a connection.
+        """
+        self._keep(topic, message, place)
+        if self.bus is not None:
+            await self.bus.say(topic, message, expiry=expiry, **place)
+
+    def post(self, topic: Topic[M], message: M | None, **place: str) -> None:
+        """The same without waiting for the broker. Raises ValueError when it is too large to send."""
+        self._keep(topic, message, place)
+        if self.bus is not None:
+            payload = message.model_dump_json().encode() if message is not None else b""
+            with contextlib.suppress(aiomqtt.MqttError):
+                self.bus.post(topic.at(**place), payload, retain=topic.retain)
+
+    async def send(self, bus: Bus) -> None:
+        """While there is a connection: the archive gets what it has not confirmed."""
+        if self._outbox is None:
+            return
+        self._outbox.forget_sent()
+        self._on_the_way = 0
+        self._causes.clear(Cause.BROKER_REFUSES, about=KEPT)
+        try:
+            async with bus.aside(SERVICE_ARCHIVED.at(**self.place), self._confirmed):
+                while True:
+                    self._news.clear()
+                    self._send_due(bus, self._outbox)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK):
+                            await self._news.wait()
+        except Refused as wrong:  # then it is never confirmed; the rest of the part goes on
+            self._causes.add(Cause.BROKER_REFUSES, str(wrong), about=KEPT)
+
+    async def look_after(self) -> None:
+        """For ever: keep the file tidy. Beside the loop's work, because it waits for the disk."""
+        while True:
+            await asyncio.sleep(TIDY)
+            if self._outbox is not None:
+                with contextlib.suppress(sqlite3.Error):  # the next one will do
+                    await asyncio.to_thread(self._outbox.checkpoint)
+
+    def close(self) -> None:
+        if self._outbox is not None:
+            self._outbox.close()
+        self._outbox = None
+
+    def _keep(self, topic: Topic[M], message: M | None, place: dict[str, str]) -> None:
+        outbox = self._outbox
+        if outbox is None or message is None:
+            return
+        address, payload = topic.at(**place), message.model_dump_json().encode()
+        try:
+            self._guard(outbox, lambda: outbox.keep(utc_now(), address, payload))
+        except sqlite3.Error as wrong:
+            self._counts["lost_events"] += 1
+            self._causes.add(Cause.OUTBOX, f"what is said cannot be kept for the archive: {wrong}", about=KEPT)
+            return
+        if outbox.dropped > self._counts["dropped_events"]:
+            self._counts["dropped_events"] = outbox.dropped
+            self._causes.add(Cause.OUTBOX, f"{outbox.path} is full: the oldest events are given up", about=KEPT)
+        self._news.set()
+
+    def _guard(self, outbox: EventOutbox, work: Callable[[], object]) -> None:
+        """Try again in a new file when the old one is damaged. Raises sqlite3.Error."""
+        try:
+            work()
+        except sqlite3.Error as wrong:
+            if not outbox.begin_anew(wrong):
+                raise
+            self._say_damage(outbox)
+            work()
+
+    def _say_damage(self, outbox: EventOutbox) -> None:
+        if outbox.damage:
+            self._causes.add(Cause.OUTBOX, outbox.damage, about="damaged", seconds=SHOWN)
+
+    def _send_due(self, bus: Bus, outbox: EventOutbox) -> None:
+        with contextlib.suppress(sqlite3.Error, aiomqtt.MqttError):  # both are said where they matter
+            while (room := ON_THE_WAY - self._on_the_way) > 0:
+                rows = outbox.due(time.monotonic(), room)
+                if not rows:
+                    return
+                for row in rows:
+                    self._post(bus, outbox, row)
+
+    def _post(self, bus: Bus, outbox: EventOutbox, row: Row) -> None:
+        try:
+            answered = bus.post(SERVICE_EVENT.at(**self.place), row.body())
+        except ValueError:  # no broker takes it, and it would be tried for ever
+            self._counts["too_large_events"] += 1
+            outbox.confirm(row.epoch, [(row.seq, row.seq)], time.monotonic())
+            return
+        self._on_the_way += 1
+        answered.add_done_callback(lambda _: self._answered(bus))
+
+    def _answered(self, bus: Bus) -> None:
+        if bus is self.bus:
+            self._on_the_way -= 1
+            if self._on_the_way < ON_THE_WAY // 2:
+                self._news.set()
+
+    def _confirmed(self, _: str, payload: bytes) -> None:
+        outbox = self._outbox
+        try:
+            said = Archived.model_validate_json(payload)
+        except ValidationError:
+            return
+        if outbox is None:
+            return
+        try:
+            self._counts["confirmed_events"] += outbox.confirm(said.epoch, said.ranges, time.monotonic())
+        except sqlite3.Error as wrong:
+            self._causes.add(Cause.OUTBOX, f"what is confirmed cannot be forgotten: {wrong}", about=KEPT)
+            return
+        self._causes.clear(Cause.OUTBOX, about=KEPT, words="what is said is kept for the archive again")
+        self._news.set()
