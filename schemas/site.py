@@ -19,6 +19,9 @@ from schemas.units import Kind, Name, Number, Percent, Seconds, VoltAmperes, Wat
 S = TypeVar("S", bound=Shape)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+POLLS = 2.5
+"""Cycles of a device that may pass without a reading: one is lost, the next one is late."""
+
 ADDRESS = r"^((tcp|rtu\+tcp)://[^\s/:]+:\d{1,5}|rtu:///[^\s?]+(\?(&?(baud=\d{3,7}|parity=[NEO]|stop=[12]))+)?)$"
 """How a device is reached: Modbus TCP, RTU over TCP, RTU."""
 
@@ -52,6 +55,10 @@ class Device(Shape):
         where = self.address.partition("://")[2]
         host, _, port = where.rpartition(":")
         return (where.partition("?")[0], 0) if self.address.startswith("rtu://") else (host, int(port))
+
+    def stale_after(self, least: float) -> float:
+        """Seconds after which its last reading says nothing of now: `least`, or 2.5 cycles of a device read seldom."""
+        return max(least, POLLS * self.poll)
 
 
 class Grid(Shape):
@@ -92,7 +99,10 @@ class Battery(Shape):
     fallback: Watts = 0.0
     """Power when no valid command is left."""
     ccl_stale_after: Positive = 5.0
-    """Seconds after which BMS data counts as missing: its limits are then 0."""
+    """Seconds after which BMS data counts as missing: its limits are then 0. Never less than 2.5 readings."""
+    start: Literal["ours", "always"] = "ours"
+    """Which stopped PCS dispatch starts by itself: only one that joulebus has stopped, or that a person asks for by
+    `auto` or `manual`; or `always`, also one that somebody stopped at its panel or that comes back from a power cut."""
 
 
 class AlarmRule(Shape):

@@ -8,7 +8,7 @@ from bridges.control.guard import AFTER
 from bridges.control.verification import doubt
 from bridges.fieldbus.modbus.connection import Declined, Unreachable
 from bridges.fieldbus.modbus.device import ModbusDevice
-from schemas.messages import Command, Limited, Outcome, OutcomeState, Value
+from schemas.messages import METER_SIGN_SUSPECT, Cause, Command, Limited, Outcome, OutcomeState, Value
 from schemas.units import utc_now
 
 SETTLING = 10.0
@@ -99,7 +99,10 @@ class PendingCommands:
         """A command that is not obeyed; `name` is its id, as far as it can be read."""
         requested = dict(command.values) if command else {}
         source = command.source if command else ""
-        await self.say(Outcome(id=name, at=utc_now(), state=state, requested=requested, source=source, reason=reason))
+        cause = Cause.METER_POLARITY if reason.startswith(METER_SIGN_SUSPECT) else None
+        await self.say(
+            Outcome(id=name, at=utc_now(), state=state, requested=requested, source=source, cause=cause, reason=reason)
+        )
 
     async def tell(
         self, pending: Pending, state: OutcomeState, reason: str = "", measured: dict[str, float] | None = None
@@ -116,6 +119,7 @@ class PendingCommands:
                 limited_by=list(pending.limited),
                 action=pending.command.action,
                 source=pending.command.source,
+                cause=Cause.NOT_OBEYED if state is OutcomeState.NOT_OBEYED else None,
                 reason=reason,
             )
         )
