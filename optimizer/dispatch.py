@@ -75,7 +75,7 @@ class Meter(StrEnum):
     FRESH = "fresh"
     OLD = "old"
     LOST = "lost"
-    NEVER = "never"
+    UNKNOWN = "unknown"
 
 
 def decide(
@@ -99,8 +99,9 @@ def decide(
     if manual:
         return _bounded(ratings, moment, Wanted(mode.power or 0.0, f"manual by {mode.who}", authority), inner)
     meter, net, silent = _meter(ratings, moment), moment.net or 0.0, f"is silent for {moment.meter_age:.0f} s"
-    if meter in (Meter.LOST, Meter.NEVER):
-        silent = "is missing" if meter is Meter.NEVER else silent
+    if meter is Meter.UNKNOWN:
+        return Wanted(0.0, "rests: grid meter and battery were not read together yet", authority)
+    if meter is Meter.LOST:
         return Wanted(0.0, f"rests: the grid meter {silent}", authority)
     if meter is Meter.OLD:
         held = Wanted(moment.last, f"holds: the grid meter {silent}", authority)
@@ -112,7 +113,7 @@ def decide(
 
 def _meter(ratings: Ratings, moment: Moment) -> Meter:
     if moment.net is None:
-        return Meter.NEVER
+        return Meter.UNKNOWN
     if moment.meter_age <= ratings.meter_fresh:
         return Meter.FRESH
     return Meter.OLD if moment.meter_age <= 2 * ratings.meter_fresh else Meter.LOST

@@ -15,6 +15,8 @@ LATEST = 6.0
 """Seconds after which any meter has shown a step: until then the load may have hidden it."""
 PATIENCE = 30.0
 """Seconds after which a reading from between two powers is better than none: their mean is half a step wrong."""
+GAP = 10.0
+"""Seconds without a reading of the battery after which what was known before belongs to nothing any more."""
 WAITING = 100
 
 
@@ -41,7 +43,8 @@ class NetLoad:
     """The meter since the last reading of the battery."""
     _since: float | None = None
     """When the meter was heard first."""
-    _power: float | None = None
+    _power: tuple[float, float] | None = None
+    """When the battery was read last, and what it said."""
     _stands: tuple[float, float] = (0.0, 0.0)
     """Since when, and at which power, the battery stands still."""
 
@@ -57,13 +60,15 @@ class NetLoad:
 
     def hear_battery(self, power: float, mono: float) -> None:
         """The readings of the meter since the last one now stand between two of the battery."""
-        before, self._power = self._power, power
-        still = before is not None and abs(power - self._stands[1]) <= self.step
+        last, self._power = self._power, (mono, power)
+        if last is not None and mono - last[0] > max(GAP, 3 * self.cycle):
+            last, self.pair, self._since = None, None, None
+        still = last is not None and abs(power - self._stands[1]) <= self.step
         if not still:
             self._stands = (mono, power)
-        for at, grid in self._waiting:
-            if before is not None:
-                self._judge(Pair(at, grid, (before + power) / 2), still=still)
+        if last is not None:
+            for at, grid in self._waiting:
+                self._judge(Pair(at, grid, (last[1] + power) / 2), still=still)
         self._waiting.clear()
 
     def _judge(self, pair: Pair, *, still: bool) -> None:

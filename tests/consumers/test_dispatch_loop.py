@@ -188,3 +188,17 @@ def test_noise_of_the_readings_makes_no_swing(site: Site, delay: float, noise: f
     began = loop.second
     loop.run(300, 50e3)
     assert max(abs(power) for second, power in loop.grid if second > began) <= 3 * noise + 0.005 * RATED
+
+
+def test_what_was_known_before_a_silence_is_not_steered_by(site: Site) -> None:
+    """The bridge was away for a minute, the load has changed: not one command is made of the old net load."""
+    loop = Loop(site, 1.0, 1.0, 0.0, 50e3)
+    loop.run(30, 60e3)
+    loop.second += 60.0
+    loop.plant.pcs.p_set = 0.0  # the bridge's fallback
+    loop.plant.step(10.0, Surroundings(10e3, 0.0))
+    began = loop.second
+    loop.run(30, 10e3)
+    powers = {power for second, power in loop.wanted if second > began}
+    assert powers <= {0.0} | {power for power in powers if abs(power - 10e3) < 1e3}, powers
+    assert loop.plant.grid == pytest.approx(0.0, abs=0.01 * RATED)
