@@ -12,6 +12,7 @@ def check(path: Path) -> int:
     """Say what stands in a site file, or what is wrong with it."""
     from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # `health` is asked often: keep it light
     from consumers.optimize.prices import read_prices  # noqa: PLC0415
+    from schemas.pace import too_slow  # noqa: PLC0415
     from schemas.site import load_site  # noqa: PLC0415
 
     site = load_site(path)
@@ -26,6 +27,8 @@ def check(path: Path) -> int:
         profile = site.profiles[device.name]
         where = f"{device.address} unit {device.unit}"
         say(f"  {device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}")
+    for warning in too_slow(site):
+        say(f"{path}: warning: {warning}")
     return 0
 
 

@@ -29,11 +29,12 @@ class Billing:
     """W, the highest mean of a window of this month that was seen whole."""
 
     def fold(self, at: datetime, power: float) -> "Billing":
-        """The next reading; one that is not newer changes nothing."""
+        """The next reading. One that is a little older changes nothing; one that is much older shows that the clock
+        was set back: the window begins anew, or a day would be lost."""
         if self.at is None:
             return replace(self, at=at, power=power)
         if at <= self.at:
-            return self
+            return self if (self.at - at).total_seconds() <= LONGEST else self._anew(at, power)
         now = self
         while at >= (end := window(now.at or at, self.zone, self.minutes)[1]):
             now = now._until(end)._closed(end)
@@ -41,6 +42,10 @@ class Billing:
                 now = replace(now, at=max(end, window(at, self.zone, self.minutes)[0]))
         another = month(at, self.zone) != month(self.at, self.zone)
         return replace(now._until(at), at=at, power=power, peak=0.0 if another else now.peak)
+
+    def _anew(self, at: datetime, power: float) -> "Billing":
+        same = month(at, self.zone) == month(self.at or at, self.zone)
+        return replace(self, at=at, power=power, energy=0.0, seen=0.0, peak=self.peak if same else 0.0)
 
     def _until(self, at: datetime) -> "Billing":
         seconds = (at - (self.at or at)).total_seconds()

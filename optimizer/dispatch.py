@@ -1,11 +1,15 @@
-"""The battery's power for now: the plan's intention, carried out on what is measured instead of what was forecast."""
+"""The battery's power for now: the plan's intention, carried out on what is measured instead of what was forecast.
+
+A plan is a policy: how much the grid may carry (its peak, its import), and what stored energy is worth. Its powers say
+how the two are meant where both leave a choice.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from enum import StrEnum
 
 from optimizer.billing import Billing
-from optimizer.tariff import month
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
 from schemas.site import Battery, Grid
 
@@ -13,20 +17,26 @@ SMALL = 50.0
 """W: less is nothing."""
 DEADBAND = 0.005
 """Of the rated power: a smaller change is not worth a write."""
-METER_FRESH, METER_HOLD = 2.5, 5.0
-"""Seconds: so old a reading of the grid meter steers; so old it holds the last power; then 0 (meter_comm_lost)."""
+CENT = 0.001
+"""Per kWh: prices that differ by less are the same, the solver is no more exact."""
+RESERVE, TAPER = 0.5, 5.0
+"""Without a plan: so much of the usable SoC is kept for the month's peak; over so many % below and above that it is
+refilled and used with less than full power, so that nothing chatters at the edge."""
+REFILL = 0.8
+"""Of the month's peak: the reserve is refilled from the grid as long as it carries less."""
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """What does not change."""
+    """What does not change. Seconds are ages after which something is not believed (`Device.stale_after`)."""
 
     battery: Battery
     grid: Grid
     rated: float
     """W of the PCS."""
-    meter_poll: float = 1.0
-    """Seconds between two readings of the grid meter."""
+    meter_fresh: float = 2.5
+    """A reading of the grid meter steers so long; twice as long it holds the last power; then 0 (meter_comm_lost)."""
+    bms_fresh: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class Moment:
 
     now: datetime
     net: float | None = None
-    """W the grid would carry if the battery rested: grid + battery at the last reading of the meter."""
+    """W the grid would carry if the battery rested: grid + battery, of readings that belong together."""
     meter_age: float = 0.0
     soc: float | None = None
     charge: float | None = None
@@ -59,56 +69,105 @@ Bound = tuple[float, float, str]
 """Lowest and highest power and whose limit it is."""
 
 
-def decide(ratings: Ratings, moment: Moment, plan: Plan | None, billing: Billing, mode: ControlMode) -> Wanted:
-    """The wanted power. The bridge guards it once more, whatever is decided here."""
-    step = current_step(plan, moment.now)
+class Meter(StrEnum):
+    """How well the grid is seen."""
+
+    FRESH = "fresh"
+    OLD = "old"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+def decide(
+    ratings: Ratings,
+    moment: Moment,
+    mode: ControlMode,
+    *,
+    billing: Billing,
+    step: Step | None = None,
+    peak: float | None = None,
+) -> Wanted:
+    """The wanted power. The bridge guards it once more, whatever is decided here.
+
+    `step` of the plan that holds now; `peak` in W is the highest mean import a billing window of this month may have.
+    """
     manual = mode.mode is Mode.MANUAL and mode.power is not None
     authority = Authority.OPERATOR if manual else Authority.PLAN if step else Authority.SELF_CONSUMPTION
-    if moment.soc is None or moment.charge is None or moment.discharge is None:
-        return Wanted(0.0, "rests: the BMS does not say what it allows", authority)
-    if moment.bms_age > ratings.battery.ccl_stale_after:
-        return Wanted(0.0, f"rests: the BMS is silent for {moment.bms_age:.0f} s", authority)
-    inner = _device_bounds(ratings, moment, moment.charge, moment.discharge)
+    inner = _device_bounds(ratings, moment)
+    if isinstance(inner, str):
+        return Wanted(0.0, f"rests: {inner}", authority)
     if manual:
         return _bounded(ratings, moment, Wanted(mode.power or 0.0, f"manual by {mode.who}", authority), inner)
-    fresh, hold = METER_FRESH * max(1.0, ratings.meter_poll), METER_HOLD * max(1.0, ratings.meter_poll)
-    if moment.net is None or moment.meter_age > hold:
-        silent = "is missing" if moment.net is None else f"is silent for {moment.meter_age:.0f} s"
+    meter, net, silent = _meter(ratings, moment), moment.net or 0.0, f"is silent for {moment.meter_age:.0f} s"
+    if meter is Meter.UNKNOWN:
+        return Wanted(0.0, "rests: grid meter and battery were not read together yet", authority)
+    if meter is Meter.LOST:
         return Wanted(0.0, f"rests: the grid meter {silent}", authority)
-    if moment.meter_age > fresh:
-        # A closed loop on an old reading would integrate its own answer: it waits instead.
-        held = f"holds: the grid meter is silent for {moment.meter_age:.0f} s"
-        return _bounded(ratings, moment, Wanted(moment.last, held, authority), inner)
-    power, why = _follow(step, moment.net, ratings.battery) if step else _self_consume(moment.net)
-    outer = [*_peak_bound(plan, billing, moment), *_grid_bounds(ratings.grid, moment.net)]
+    if meter is Meter.OLD:
+        held = Wanted(moment.last, f"holds: the grid meter {silent}", authority)
+        return _bounded(ratings, moment, held, inner)
+    power, why = _follow(step, net, ratings.battery, peak) if step else _alone(ratings, net, moment.soc or 0.0, peak)
+    outer = [*_peak_bound(billing, moment.now, net, peak), *_grid_bounds(ratings.grid, net)]
     return _bounded(ratings, moment, Wanted(power, why, authority), [*outer, *inner])
+
+
+def _meter(ratings: Ratings, moment: Moment) -> Meter:
+    if moment.net is None:
+        return Meter.UNKNOWN
+    if moment.meter_age <= ratings.meter_fresh:
+        return Meter.FRESH
+    return Meter.OLD if moment.meter_age <= 2 * ratings.meter_fresh else Meter.LOST
 
 
 def current_step(plan: Plan | None, now: datetime) -> Step | None:
     """The step of a valid plan that holds now."""
     if plan is None or not plan.at <= now < plan.until:
         return None
-    for step in plan.steps:
-        if step.at <= now < step.at + timedelta(seconds=step.seconds):
-            return step
-    return None
+    # compared as durations: the end of a step may lie beyond the end of the calendar
+    return next((step for step in plan.steps if 0 <= (now - step.at).total_seconds() < step.seconds), None)
 
 
-def _self_consume(net: float) -> tuple[float, str]:
-    return net, "no valid plan: " + ("covers the load" if net > 0 else "stores PV")
+def _alone(ratings: Ratings, net: float, soc: float, peak: float | None) -> tuple[float, str]:
+    """Without a plan: self-consumption, and where a peak is billed a reserve for it."""
+    words = "no valid plan: " + ("covers the load" if net > 0 else "stores PV")
+    if peak is None:
+        return net, words
+    battery = ratings.battery
+    reserve = battery.soc_min + RESERVE * (battery.soc_max - battery.soc_min)
+    most = max(-1.0, min(1.0, (soc - reserve) / TAPER)) * ratings.rated
+    if most < 0:
+        refill = max(most, net - REFILL * peak)
+        if refill < min(net, 0.0):
+            return refill, f"no valid plan: refills the {reserve:.0f} % kept for the month's peak"
+    if net <= max(most, 0.0):
+        return net, words
+    return max(most, 0.0), f"no valid plan: keeps {reserve:.0f} % for the month's peak"
 
 
-def _follow(step: Step, net: float, battery: Battery) -> tuple[float, str]:
+class Worth(StrEnum):
+    """What energy taken out of the battery now brings, against what it would bring later."""
+
+    MORE = "more"
+    SAME = "same"
+    LESS = "less"
+
+
+def worth(step: Step, battery: Battery) -> Worth:
+    """Of a step of a plan; the wear is paid by what is discharged."""
+    gain = step.price_import - battery.wear - step.marginal_value / battery.efficiency
+    return Worth.MORE if gain > CENT else Worth.LESS if gain < -CENT else Worth.SAME
+
+
+def _follow(step: Step, net: float, battery: Battery, peak: float | None) -> tuple[float, str]:
     """What the plan means, on the measured load and PV: a forecast error alone never buys or sells energy."""
     planned = step.load - step.pv
+    sells = step.power > max(planned, 0.0) + SMALL
+    buys = step.power < min(planned, 0.0) - SMALL
+    if sells or buys:
+        return step.power, step.reason
     if step.power > SMALL:
-        if step.power > max(planned, 0.0) + SMALL:
-            return step.power, step.reason
-        whole = step.grid <= SMALL
-        return (max(net, 0.0) if whole else min(step.power, max(net, 0.0))), step.reason
+        return _cover(step, max(net, 0.0), battery, peak), step.reason
     if step.power < -SMALL:
-        if step.power < min(planned, 0.0) - SMALL:
-            return step.power, step.reason
         whole = step.grid >= -SMALL
         return (min(net, 0.0) if whole else max(step.power, min(net, 0.0))), step.reason
     if net < -SMALL and step.marginal_value * battery.efficiency > step.price_export:
@@ -116,14 +175,20 @@ def _follow(step: Step, net: float, battery: Battery) -> tuple[float, str]:
     return 0.0, step.reason
 
 
-def _peak_bound(plan: Plan | None, billing: Billing, moment: Moment) -> list[Bound]:
-    """Keeps the mean import of this billing window at or below the month's peak, billed or planned."""
-    if plan is None or plan.peak is None or moment.net is None:
+def _cover(step: Step, load: float, battery: Battery, peak: float | None) -> float:
+    """Discharges into a load in W, as the plan meant to."""
+    if worth(step, battery) is Worth.LESS:
+        # only the peak or the import limit asked for it; the peak holds by itself, on the mean of its window
+        return max(0.0, load - max(step.grid, 0.0)) if peak is None else 0.0
+    whole = step.grid <= SMALL
+    return load if whole else min(step.power, load)
+
+
+def _peak_bound(billing: Billing, now: datetime, net: float, peak: float | None) -> list[Bound]:
+    """Keeps the mean import of this billing window at or below the month's peak."""
+    if peak is None:
         return []
-    if month(plan.at, billing.zone) != month(moment.now, billing.zone):
-        return []  # last month's peak binds nobody
-    room = billing.room(moment.now, max(plan.peak, billing.peak))
-    return [(moment.net - room, float("inf"), "the month's peak")]
+    return [(net - billing.room(now, peak), float("inf"), "the month's peak")]
 
 
 def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
@@ -133,13 +198,17 @@ def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
     ]
 
 
-def _device_bounds(ratings: Ratings, moment: Moment, charge: float, discharge: float) -> list[Bound]:
-    soc = moment.soc or 0.0
-    down = 0.0 if soc >= ratings.battery.soc_max else -float("inf")
-    up = 0.0 if soc <= ratings.battery.soc_min else float("inf")
+def _device_bounds(ratings: Ratings, moment: Moment) -> list[Bound] | str:
+    """Or why there are none: what is not known allows nothing."""
+    if moment.soc is None or moment.charge is None or moment.discharge is None:
+        return "the BMS does not say what it allows"
+    if moment.bms_age > ratings.bms_fresh:
+        return f"the BMS is silent for {moment.bms_age:.0f} s"
+    down = 0.0 if moment.soc >= ratings.battery.soc_max else -float("inf")
+    up = 0.0 if moment.soc <= ratings.battery.soc_min else float("inf")
     return [
-        (down, up, f"the SoC of {soc:.1f} %"),
-        (-max(charge, 0.0), max(discharge, 0.0), "the BMS"),
+        (down, up, f"the SoC of {moment.soc:.1f} %"),
+        (-max(moment.charge, 0.0), max(moment.discharge, 0.0), "the BMS"),
         (-ratings.rated, ratings.rated, "the PCS rating"),
     ]
 

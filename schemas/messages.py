@@ -80,6 +80,7 @@ class Cause(StrEnum):
     FOREIGN_WRITE = "foreign_write"
     NOT_OBEYED = "not_obeyed"  # the measured power does not follow
     REVERSED = "reversed"  # it flows in the other direction
+    TRIPPED = "tripped"  # the PCS is in fault
     WATCHDOG = "watchdog"  # the device's own is not armed
     METER_POLARITY = "meter_polarity"  # the meter does not show the battery's steps as it should
     SWINGING = "swinging"  # the closed loop swings at constant load

@@ -20,6 +20,8 @@ from schemas.units import Kind, Name, Number, Percent, RatedWatts, Seconds, Volt
 S = TypeVar("S", bound=Shape)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+POLLS = 2.5
+"""Cycles of a device that may pass without a reading: one is lost, the next one is late."""
 
 Claim = Annotated[Authority, Field(strict=False)]
 
@@ -57,6 +59,10 @@ class Device(Shape):
         """Host and port; the device file and 0 for a serial line."""
         where = parse_address(self.address)
         return where.host, where.port
+
+    def stale_after(self, least: float) -> float:
+        """Seconds after which its last reading says nothing of now: `least`, or 2.5 cycles of a device read seldom."""
+        return max(least, POLLS * self.poll)
 
 
 class Grid(Shape):
@@ -101,6 +107,9 @@ class Battery(Shape):
     on_stop: Literal["fallback", "hold"] = "fallback"
     """What a bridge that ends in good order leaves behind: the fallback, or the last setpoint, as long as the device's
     own watchdog is armed."""
+    start: Literal["ours", "always"] = "ours"
+    """Which stopped PCS dispatch starts by itself: only one that joulebus has stopped, or that a person asks for by
+    `auto` or `manual`; or `always`, also one that somebody stopped at its panel or that comes back from a power cut."""
 
 
 class AlarmRule(Shape):

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas.messages import Telemetry, Value
-
-FRESH = 2.5
-"""Polls after which a value is too old to steer by, however slow its device is read: one reading may be lost."""
+from schemas.site import POLLS
 
 
 @dataclass(slots=True)
@@ -62,4 +60,4 @@ class LatestValues:
 
 def lasts(poll: float, least: float) -> float:
     """Seconds after which what a device said is too old: never less than some of its polls."""
-    return max(least, FRESH * poll)
+    return max(least, POLLS * poll)

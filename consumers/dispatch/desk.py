@@ -1,44 +1,29 @@
 """What dispatch sends now: nothing, a setpoint, or a start or a stop. Pure: both clocks are arguments."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from consumers.dispatch.answers import answer, later
+from consumers.dispatch.instruction import Instruction, action, rest
+from consumers.dispatch.kept import Kept, Stored, begin_in
+from consumers.dispatch.lockout import Lockout, Seen
 from consumers.dispatch.modes import Control, act, ask, begin, expire, lock
-from consumers.dispatch.moment import STOPPED, Fold
-from consumers.dispatch.resets import Advice, Resets
-from optimizer.billing import Billing
-from optimizer.dispatch import Ratings, Wanted, decide
-from schemas.messages import METER_SIGN_SUSPECT, Action, Authority, ControlMode, ControlRequest, Mode, Plan
+from consumers.dispatch.moment import BETWEEN, STOPPED, Fold
+from consumers.dispatch.outcomes import SAID, Effect, effect
+from consumers.dispatch.plans import Plans
+from consumers.dispatch.requests import Refusal, Requests
+from consumers.dispatch.resets import LOCKOUTS, Advice, Resets
+from consumers.dispatch.starts import Attempts, Starts
+from optimizer.dispatch import Ratings, current_step, decide
+from optimizer.tariff import month
+from schemas.messages import Action, Authority, Cause, ControlRequest, Mode, Outcome, Plan, RequestOutcome
 from schemas.site import Site
 
-BETWEEN = ("starting", "stopping", "precharge")
-FIRST_AGAIN, LONGEST_AGAIN = 10.0, 300.0
-EMPTYING = 10.0
-"""Seconds a battery under load may take to come to rest before it is stopped."""
-
-
-@dataclass
-class Attempts:
-    """Something that is tried again, later each time: contactors and soft-start resistors wear."""
-
-    count: int = 0
-    next: float = 0.0
-
-    def due(self, mono: float) -> bool:
-        """Whether to try now; counts as tried."""
-        if mono < self.next:
-            return False
-        self.next = mono + min(FIRST_AGAIN * 2**self.count, LONGEST_AGAIN)
-        self.count += 1
-        return True
-
-
-@dataclass
-class Order:
-    """One command before it gets its id and its times."""
-
-    wanted: Wanted
-    action: Action | None = None
+METER_FRESH = 2.5
+REMEMBERED = 100
+"""Commands whose outcomes are still waited for."""
+TOLD = 60.0
+"""Seconds what the bridge complains of stands in the detail."""
 
 
 @dataclass
@@ -48,139 +33,241 @@ class Desk:
     site: Site
     fold: Fold
     ratings: Ratings
+    starts: Starts
     control: Control | None = None
-    plan: Plan | None = None
+    plans: Plans = field(default_factory=Plans)
     last: float | None = None
     """W, the setpoint sent last."""
-    starts: Attempts = field(default_factory=Attempts)
-    stops: Attempts = field(default_factory=Attempts)
     resets: Resets = field(default_factory=Resets)
-    released: ControlMode | None = None
-    """The lockout that a person has just ended."""
-    locked: float | None = None
-    """Monotonic seconds since lockout holds."""
-    asked: ControlRequest | None = None
+    lockout: Lockout = field(default_factory=Lockout)
+    requests: Requests = field(default_factory=Requests)
+    wish: ControlRequest | None = None
     """A grid mode that a person wants now."""
+    serves: ControlRequest | None = None
+    """The request whose mode holds; none after a restart."""
+    told: set[tuple[str, bool]] = field(default_factory=set)
+    """Which later answers its asker has got."""
+    sent: dict[str, Instruction] = field(default_factory=dict)
+    """By id, the oldest first."""
+    peak: float | None = None
+    """W, the month's peak as it was planned or billed last."""
+    complaint: tuple[str, float] = ("", 0.0)
+    """What the bridge says of our commands, and when it did."""
     detail: str = ""
 
     @classmethod
     def of(cls, site: Site) -> "Desk":
-        demand = site.demand
-        pcs, meter = site.named(site.battery.pcs), site.named(site.grid.meter)
-        ratings = Ratings(site.battery, site.grid, pcs.rated_power or 0.0, meter.poll)
-        return cls(site, Fold(site, Billing(site.zone, demand.minutes if demand else 15)), ratings)
+        pcs, meter, bms = (site.named(name) for name in (site.battery.pcs, site.grid.meter, site.battery.bms))
+        fresh, allowed = meter.stale_after(METER_FRESH), bms.stale_after(site.battery.ccl_stale_after)
+        ratings = Ratings(site.battery, site.grid, pcs.rated_power or 0.0, fresh, allowed)
+        return cls(site, Fold.of(site), ratings, Starts(site.battery.start))
 
-    def order(self, now: datetime, mono: float) -> Order | None:
+    # from one run to the next --------------------------------------------------------------------
+
+    def begin(self, file: Stored, broker: Stored, now: datetime, mono: float) -> None:
+        """Go on where the last run ended, in the safer mode of the two that were kept."""
+        self.control = begin_in(file, broker, now, mono)
+        kept = file.kept
+        if kept is None:
+            return
+        since = max(0.0, (now - kept.at).total_seconds())
+        self.lockout.undo, self.peak = kept.to_reset, kept.peak
+        self.starts.why, self.starts.ran = kept.may_start, kept.ran
+        self.starts.attempts = Attempts(kept.starts[0], mono + kept.starts[1])
+        self.lockout.stops = Attempts(kept.stops[0], mono + kept.stops[1])
+        if kept.reset is not None:
+            self.resets.outcome, self.resets.tried = kept.reset[0], mono - kept.reset[1] - since
+        self.requests.remember(kept.requests)
+
+    def keep(self, now: datetime, mono: float) -> Kept | None:
+        """What the next run must know; None before this one has begun."""
+        if self.control is None:
+            return None
+        ends, tried = self.control.ends, self.resets.tried
+        starts, stops = self.starts.attempts, self.lockout.stops
+        return Kept(
+            at=now,
+            mode=self.control.mode,
+            lease=None if ends is None else max(0.0, ends - mono),
+            to_reset=self.lockout.undo,
+            may_start=self.starts.why,
+            ran=self.starts.ran,
+            starts=(starts.count, max(0.0, starts.next - mono)),
+            stops=(stops.count, max(0.0, stops.next - mono)),
+            reset=None if tried is None else (self.resets.outcome, max(0.0, mono - tried)),
+            peak=self.peak,
+            requests=list(self.requests.seen),
+        )
+
+    # what persons want, and what becomes of it ---------------------------------------------------
+
+    def hear(self, request: ControlRequest, now: datetime, mono: float, *, retained: bool = False) -> RequestOutcome:
+        """A person asks; gives the answer."""
+        held = self.control or begin(now)
+        no = self.requests.untimely(request, now, mono, retained=retained)
+        if no is not None:
+            return answer(request, no, now)
+        if request.action is not None:
+            able = self.site.profiles[self.site.battery.pcs].actions
+            no = act(held, request, state=self.fold.state(mono), able=able)
+            self.wish = None if no else request
+        else:
+            asked = ask(held, request, now, mono)
+            if isinstance(asked, Refusal):
+                no = asked
+            else:
+                self._turn(held, asked, request)
+        if no is None:
+            self.requests.follow(request, now, mono)
+        return answer(request, no, now)
+
+    def _turn(self, held: Control, asked: Control, request: ControlRequest) -> None:
+        """Another mode holds, by the word of a person."""
+        self.control, self.serves, self.wish = asked, request, None
+        self.told.clear()
+        match asked.mode.mode:
+            case Mode.AUTO | Mode.MANUAL:
+                self.starts.asked(asked.mode.who)
+            case Mode.LOCAL:
+                self.starts.taken()
+        if held.mode.mode is Mode.LOCKOUT:
+            self.lockout.undo = None if asked.mode.mode is Mode.LOCKOUT else held.mode
+            self.sent.clear()  # what is still said of commands from before was settled by that person
+            self.complaint = ("", 0.0)
+
+    def sends(self, name: str, instruction: Instruction) -> None:
+        """It goes out under this id."""
+        self.sent[name] = instruction
+        while len(self.sent) > REMEMBERED:
+            del self.sent[next(iter(self.sent))]
+
+    def has_sent(self, instruction: Instruction, mono: float) -> None:
+        """The broker has it: only now there was a stop, or a reset."""
+        if instruction.action is Action.STOP:
+            self.starts.stopped(mono)
+        elif instruction.action is Action.RESET:
+            self.resets.done(mono)
+            self.starts.reset()
+            self.lockout.undo = None
+
+    def hear_outcome(self, outcome: Outcome, now: datetime, mono: float) -> RequestOutcome | None:
+        """The bridge says what became of a command; gives what a person is told about it."""
+        instruction = self.sent.get(outcome.id)
+        if instruction is None or self.control is None:
+            return None
+        self._weigh(outcome, self.control, now, mono)
+        followed, request = SAID[outcome.state], instruction.request
+        if followed is False and instruction.action is Action.RESET:
+            self.resets.refused()
+        if request is None or followed is None:
+            return None
+        key = (str(request.action or request.mode), followed)
+        if key in self.told:
+            return None
+        self.told.add(key)
+        return later(request, outcome, followed=followed, now=now)
+
+    def _weigh(self, outcome: Outcome, control: Control, now: datetime, mono: float) -> None:
+        words = f"{outcome.cause}: {outcome.reason}"
+        match effect(outcome.cause, control.mode.mode):
+            case Effect.LOCK:
+                self.control = lock(control, outcome.cause or "", words, now)
+                self.serves = None
+            case Effect.SAY:
+                self.complaint = words, mono
+            case Effect.NONE if SAID[outcome.state]:
+                self.complaint = ("", mono)
+
+    # what is sent --------------------------------------------------------------------------------
+
+    def instruct(self, now: datetime, mono: float) -> Instruction | None:
         """What to send now; `detail` says what is done and why."""
         if self.control is None:
             return None
-        self.control = expire(self.control, now)
+        self.control = expire(self.control, now, mono)
         mode = self.control.mode
         if mode.mode is not Mode.LOCKOUT:
-            self.locked, self.stops = None, Attempts()
-        if (asked := self._asked()) is not None:
-            self.last, self.detail = None, asked.wanted.reason
-            return asked
+            self.lockout.over()
+        self.starts.see(self.fold.state(mono), mono)
+        if (wished := self._wished(mono)) is not None:
+            self.last, self.detail = None, wished.wanted.reason
+            return wished
         match mode.mode:
             case Mode.LOCAL:
-                order, said = None, f"{mode.who} steers at the device; nothing is sent"
+                instruction, said = None, f"{mode.who} steers at the device; nothing is sent"
             case Mode.LOCKOUT:
-                order, said = self._lock(mono)
+                instruction, said = self.lockout.next(self._seen(mono), mono, self.serves)
             case _:
-                order, said = self._steer(now, mono)
-        self.last = order.wanted.power if order and order.action is None else None
-        self.detail = f"{mode.mode}: {said}"
-        return order
+                instruction, said = self._steer(self.control, now, mono)
+        self.last = instruction.wanted.power if instruction and instruction.action is None else None
+        words, when = self.complaint
+        self.detail = f"{mode.mode}: {said}" + (f"; {words}" if words and mono - when < TOLD else "")
+        return instruction
 
-    def hear(self, request: ControlRequest, now: datetime, *, retained: bool = False) -> str:
-        """A person asks; gives why it is not followed."""
-        held = self.control or begin(now)
-        if request.action is None:
-            self.control = ask(held, request, now, retained=retained)
-        else:
-            able = self.site.profiles[self.site.battery.pcs].actions
-            self.control = act(held, request, now, state=self.fold.state, able=able, retained=retained)
-        if not self.control.refusal:
-            self.asked = request if request.action is not None else None
-            if held.mode.mode is Mode.LOCKOUT and request.mode not in (None, Mode.LOCKOUT):
-                self.release(held.mode)
-        return self.control.refusal
-
-    def _asked(self) -> Order | None:
-        """Once: who wants it again asks again."""
-        request, self.asked = self.asked, None
-        if request is None or self.fold.state not in STOPPED:
+    def _wished(self, mono: float) -> Instruction | None:
+        """A grid mode, once: who wants it again asks again."""
+        request, self.wish = self.wish, None
+        if request is None or request.action is None or self.fold.state(mono) not in STOPPED:
             return None
-        reason = f"{request.action} by {request.who.strip()}: {request.why.strip()}"
-        return Order(Wanted(0.0, reason[:500], Authority.OPERATOR), request.action)
+        self.told.clear()
+        why = f"{request.action} by {request.who.strip()}: {request.why.strip()}"
+        return action(Action(request.action), why, Authority.OPERATOR, request)
 
-    def distrust(self, reason: str, now: datetime) -> None:
-        """The bridge closes no loop over this meter: a person has to look."""
-        if self.control is not None and self.control.mode.mode not in (Mode.LOCKOUT, Mode.LOCAL):
-            self.control = lock(self.control, reason, now)
+    def _steer(self, control: Control, now: datetime, mono: float) -> tuple[Instruction | None, str]:
+        pcs, state = self.site.battery.pcs, self.fold.state(mono)
+        if self.fold.pcs_is_silent(mono):
+            return None, f"{pcs} is silent; nothing is sent"
+        if (reset := self.lockout.reset(state, control.mode) or self._tripped(control, state, now, mono)) is not None:
+            return reset, reset.wanted.reason
+        manual = control.mode.mode is Mode.MANUAL
+        if state in STOPPED and self._can(Action.START):
+            return self._start(state, Authority.OPERATOR if manual else Authority.SELF_CONSUMPTION, mono)
+        if state == "fault" or state in BETWEEN:
+            why = f"rests: the PCS is {state}"
+            return rest(why, Authority.SELF_CONSUMPTION), why
+        moment = self.fold.moment(now, mono, self.last if self.last is not None else self.fold.power or 0.0)
+        plan, billing = self.plans.at(now), self.fold.billing
+        step, peak = (current_step(plan, max(now, plan.at)) if plan else None), self._peak(plan, now)
+        wanted = decide(self.ratings, moment, control.mode, billing=billing, step=step, peak=peak)
+        request = self.serves if manual else None
+        return Instruction(wanted, request=request), f"{wanted.power / 1000:.1f} kW, {wanted.reason}"
 
-    def release(self, lockout: ControlMode) -> None:
-        """A named person has ended it: what it was for is reset."""
-        self.released = lockout
+    def _start(self, state: str, authority: Authority, mono: float) -> tuple[Instruction | None, str]:
+        pcs = self.site.battery.pcs
+        if not self.starts.may:
+            return None, f"{pcs} is {state}, and it was not we who stopped it: start it at its panel, or ask for auto"
+        if not self.starts.attempts.due(mono):
+            return None, f"waits for {pcs} to start (attempt {self.starts.attempts.count})"
+        return action(Action.START, f"the PCS is {state}", authority), "starts the PCS"
 
-    def _release(self, mono: float) -> Order | None:
-        lockout, self.released = self.released, None
-        if lockout is None or self.control is None:
-            return None
-        if self.fold.state != "fault" and not lockout.why.startswith(METER_SIGN_SUSPECT):
-            return None
-        self.resets.done(mono)
-        reason = f"lockout ended by {self.control.mode.who} {self.control.mode.why}".strip()
-        return Order(Wanted(0.0, reason[:500], Authority.OPERATOR), Action.RESET)
-
-    def _tripped(self, now: datetime, mono: float) -> Order | None:
-        assert self.control is not None  # noqa: S101  # told by order()
-        advice = self.resets.advise(self.fold.state, mono)
-        if advice is Advice.RESET and self._can(Action.RESET):
-            reason = "the PCS has tripped: its one automatic reset"
-            return Order(Wanted(0.0, reason, Authority.SELF_CONSUMPTION), Action.RESET)
-        if advice is Advice.LOCK:
-            self.control = lock(self.control, "the PCS has tripped again after its automatic reset", now)
+    def _tripped(self, control: Control, state: str, now: datetime, mono: float) -> Instruction | None:
+        advice = self.resets.advise(state, mono, able=self._can(Action.RESET))
+        if advice is Advice.RESET:
+            return action(Action.RESET, "the PCS has tripped: its one automatic reset", Authority.SELF_CONSUMPTION)
+        if advice in LOCKOUTS:
+            self.control, self.serves = lock(control, Cause.TRIPPED, LOCKOUTS[advice], now), None
         return None
 
-    def _steer(self, now: datetime, mono: float) -> tuple[Order | None, str]:
-        assert self.control is not None  # noqa: S101  # told by order()
-        if self.fold.pcs_is_silent(mono):
-            return None, f"{self.site.battery.pcs} is silent; nothing is sent"
-        if (reset := self._release(mono) or self._tripped(now, mono)) is not None:
-            return reset, reset.wanted.reason
-        state = self.fold.state
-        if state in STOPPED and self._can(Action.START):
-            if not self.starts.due(mono):
-                return None, f"waits for {self.site.battery.pcs} to start (attempt {self.starts.count})"
-            authority = Authority.OPERATOR if self.control.mode.mode is Mode.MANUAL else Authority.SELF_CONSUMPTION
-            return Order(Wanted(0.0, f"the PCS is {state}", authority), Action.START), "starts the PCS"
-        if state not in STOPPED and state not in BETWEEN:
-            self.starts = Attempts()
-        if state == "fault" or state in BETWEEN:
-            return self._rest(f"rests: the PCS is {state}", Authority.SELF_CONSUMPTION)
-        last = self.last if self.last is not None else self.fold.power or 0.0
-        moment = self.fold.moment(now, mono, last)
-        wanted = decide(self.ratings, moment, self.plan, self.fold.billing, self.control.mode)
-        return Order(wanted), f"{wanted.power / 1000:.1f} kW, {wanted.reason}"
+    def _peak(self, plan: Plan | None, now: datetime) -> float | None:
+        """W that no billing window should pass. Without a plan of this month the last one goes on, also into a new
+        month: it is the best guess of what this site needs."""
+        if self.site.demand is None:
+            return None
+        billed = self.fold.billing.peak
+        if plan is not None and plan.peak is not None and self._same_month(plan.at, now):
+            self.peak = max(plan.peak, billed)
+        elif billed > (self.peak or 0.0):
+            self.peak = billed
+        return None if self.peak is None else min(self.peak, self.site.grid.import_limit)
 
-    def _lock(self, mono: float) -> tuple[Order | None, str]:
-        """First 0, then stop; no more once the PCS says that it stands."""
-        if self.fold.state == "fault":
-            return None, "the PCS has tripped"
-        if self.fold.state in STOPPED:
-            return None, "the PCS is stopped"
-        moving = self.fold.power is None or abs(self.fold.power) > 0.02 * self.ratings.rated
-        if self.locked is None or (moving and mono - self.locked < EMPTYING):
-            self.locked = mono if self.locked is None else self.locked
-            return self._rest("lockout: rests before the stop", Authority.OPERATOR)
-        again = self.fold.state or not self.stops.count
-        if self._can(Action.STOP) and again and self.stops.due(mono):
-            return Order(Wanted(0.0, "lockout", Authority.OPERATOR), Action.STOP), "stops the PCS"
-        return self._rest("lockout: rests", Authority.OPERATOR)
+    def _same_month(self, one: datetime, other: datetime) -> bool:
+        near = abs(one - other) < timedelta(days=31)  # far ones may lie beyond the calendar of a time zone
+        return near and month(one, self.site.zone) == month(other, self.site.zone)
 
-    def _rest(self, reason: str, authority: Authority) -> tuple[Order, str]:
-        return Order(Wanted(0.0, reason, authority)), reason
+    def _seen(self, mono: float) -> Seen:
+        speaks = "state" in self.site.profiles[self.site.battery.pcs].points
+        power = None if self.fold.pcs_is_silent(mono) else self.fold.power
+        return Seen(self.fold.state(mono), power, self.ratings.rated, speaks, self._can(Action.STOP))
 
-    def _can(self, action: Action) -> bool:
-        return action.value in self.site.profiles[self.site.battery.pcs].actions
+    def _can(self, what: Action) -> bool:
+        return what.value in self.site.profiles[self.site.battery.pcs].actions

@@ -1,11 +1,13 @@
-"""Who steers the battery: auto, manual, local or lockout, as a table. What is not written here is refused."""
+"""Who steers the battery: auto, manual, local or lockout, as a table. What is not written here is refused. Pure."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from consumers.dispatch import lease
 from consumers.dispatch.moment import STOPPED
-from schemas.messages import ControlMode, ControlRequest, Mode
+from consumers.dispatch.requests import Refusal
+from schemas.messages import Cause, ControlMode, ControlRequest, Mode
 
 NEXT: dict[Mode, frozenset[Mode]] = {
     Mode.AUTO: frozenset({Mode.AUTO, Mode.MANUAL, Mode.LOCAL, Mode.LOCKOUT}),
@@ -14,111 +16,96 @@ NEXT: dict[Mode, frozenset[Mode]] = {
     Mode.LOCKOUT: frozenset({Mode.AUTO, Mode.LOCKOUT}),
 }
 """From which mode one may ask for which."""
-
-OLDEST = timedelta(seconds=30)
-"""A request that took longer to arrive was meant for another moment."""
-AHEAD = timedelta(seconds=5)
-"""A request from later than now has a wrong clock, and its lease would end at a wrong time."""
-LONGEST = timedelta(hours=24)
-"""A lease; who wants more asks again."""
+LENT = frozenset({Mode.MANUAL, Mode.LOCAL})
+"""What a person holds, and gives back when the lease ends. Lockout has no end but a named request; auto needs none."""
+NOBODY = "somebody"
+"""Who locks out without a name: it is no moment to ask for one."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """The mode, and when the last request that was followed was made."""
+    """The mode, and the monotonic time at which its lease ends."""
 
     mode: ControlMode
-    asked: datetime | None = None
-    refusal: str = ""
-    """Why the last request was not followed."""
+    ends: float | None = None
 
 
-def begin(now: datetime, kept: ControlMode | None = None) -> Control:
-    """How dispatch starts: in the mode the broker kept for it, else in auto."""
-    if kept is not None:
-        return Control(kept, kept.at)
+def begin(now: datetime) -> Control:
+    """How dispatch starts where nothing was kept."""
     return Control(ControlMode(at=now, mode=Mode.AUTO, who="dispatch", why="started"))
 
 
-def ask(control: Control, request: ControlRequest, now: datetime, *, retained: bool = False) -> Control:
-    """What becomes of a request: the new mode, or the old one with a refusal in words."""
-    refusal = _untimely(control, request, now, retained) or _forbidden(control.mode, request, now)
-    if refusal or request.mode is None:
-        return replace(control, refusal=refusal or "it asks for no mode")
-    # Lockout has no end but a named request; auto needs none.
-    lease = request.until if request.mode in (Mode.MANUAL, Mode.LOCAL) else None
+def ask(control: Control, request: ControlRequest, now: datetime, mono: float) -> Control | Refusal:
+    """What becomes of a timely request for a mode: the new mode, or why not."""
+    if request.mode is None:
+        return Refusal(Cause.INVALID, "it asks for no mode")
+    if (no := _forbidden(control.mode, request, now)) is not None:
+        return no
+    held, lent = control.mode, request.mode in LENT
+    seconds = lease.wanted(request, now) if lent else None
+    locked_before = request.mode is Mode.LOCKOUT and held.mode is Mode.LOCKOUT
     mode = ControlMode(
-        at=now, mode=request.mode, who=request.who.strip(), why=request.why, power=request.power, until=lease
+        at=now,
+        mode=request.mode,
+        who=request.who.strip() or NOBODY,
+        why=request.why,
+        cause=held.cause if locked_before else None,  # what has to be reset at its end stays known
+        power=request.power,
+        until=None if seconds is None else now + timedelta(seconds=seconds),
     )
-    return Control(mode, request.at)
+    return Control(mode, None if seconds is None else mono + seconds)
 
 
-def act(
-    control: Control,
-    request: ControlRequest,
-    now: datetime,
-    *,
-    state: str,
-    able: Collection[str],
-    retained: bool = False,
-) -> Control:
-    """What becomes of a wish for a grid mode: the same mode, with a refusal in words or none.
-
-    `state` is the PCS', `able` what its profile can be told.
-    """
+def act(control: Control, request: ControlRequest, *, state: str, able: Collection[str]) -> Refusal | None:
+    """Why a timely wish for a grid mode is not followed. `state` is the PCS', `able` what its profile can be told."""
     held, who = control.mode, request.who.strip()
-    refusal = _untimely(control, request, now, retained)
-    if not refusal and not who:
-        refusal = "the request does not say who asks"
-    elif not refusal and held.mode is Mode.LOCAL:
-        refusal = f"{held.who} steers at the device; nothing is sent"
-    elif not refusal and held.mode is Mode.MANUAL and held.who != who:
-        refusal = f"manual is held by {held.who}"
-    elif not refusal and request.action not in able:
-        refusal = f"the PCS knows no {request.action}"
-    elif not refusal and state not in STOPPED:
-        refusal = f"the grid mode changes only at rest, the PCS is {state or 'silent'}: ask for a lockout first"
-    return replace(control, refusal=refusal, asked=control.asked if refusal else request.at)
+    checks = (
+        (not who, Cause.INVALID, "the request does not say who asks"),
+        (held.mode is Mode.LOCAL, Cause.LOCAL, f"{held.who} steers at the device; nothing is sent"),
+        (held.mode is Mode.MANUAL and held.who != who, Cause.AUTHORITY, f"manual is held by {held.who}"),
+        (request.action not in able, Cause.UNKNOWN, f"the PCS knows no {request.action}"),
+        (
+            state not in STOPPED,
+            Cause.WRONG_STATE,
+            f"the grid mode changes only at rest, the PCS is {state or 'silent'}: ask for a lockout first",
+        ),
+    )
+    return next((Refusal(cause, reason) for wrong, cause, reason in checks if wrong), None)
 
 
-def expire(control: Control, now: datetime) -> Control:
+def expire(control: Control, now: datetime, mono: float) -> Control:
     """Back to auto when the lease has ended."""
-    mode = control.mode
-    if mode.until is None or now < mode.until:
+    if control.ends is None or mono < control.ends:
         return control
-    why = f"the lease of {mode.who} ended"
-    return replace(control, mode=ControlMode(at=now, mode=Mode.AUTO, who="dispatch", why=why))
+    why = f"the lease of {control.mode.who} ended"
+    return Control(ControlMode(at=now, mode=Mode.AUTO, who="dispatch", why=why))
 
 
-def lock(control: Control, why: str, now: datetime) -> Control:
+def lock(control: Control, cause: str, why: str, now: datetime) -> Control:
     """Nobody steers until a person has looked: only a named request ends it."""
-    return replace(control, mode=ControlMode(at=now, mode=Mode.LOCKOUT, who="dispatch", why=why[:500]))
+    mode = ControlMode(at=now, mode=Mode.LOCKOUT, who="dispatch", cause=cause, why=why[:500])
+    return replace(control, mode=mode, ends=None)
 
 
-def _untimely(control: Control, request: ControlRequest, now: datetime, retained: bool) -> str:
-    if retained:
-        return "a retained request is never followed: it may be of any age"
-    if now - request.at > OLDEST:
-        return f"the request is {(now - request.at).total_seconds():.0f} s old"
-    if request.at - now > AHEAD:
-        return f"the request comes from {(request.at - now).total_seconds():.0f} s ahead: check the clock"
-    if control.asked is not None and request.at <= control.asked:
-        return "an equal or later request was followed already"
-    return ""
-
-
-def _forbidden(held: ControlMode, request: ControlRequest, now: datetime) -> str:
-    who = request.who.strip()
-    if not who:
-        return "the request does not say who asks"
-    if request.mode is not None and request.mode not in NEXT[held.mode]:
-        return f"{held.mode} goes to {' or '.join(sorted(NEXT[held.mode]))}, not to {request.mode}"
-    if request.until is not None and request.until <= now:
-        return "the lease has ended already"
-    if request.until is not None and request.until - now > LONGEST:
-        return f"a lease lasts at most {LONGEST.total_seconds() / 3600:.0f} h"
-    foreign = held.mode in (Mode.MANUAL, Mode.LOCAL) and held.who != who
-    if foreign and request.mode is not Mode.LOCKOUT:
-        until = f" until {held.until:%H:%M}Z" if held.until else ""
-        return f"{held.mode} is held by {held.who}{until}: only {held.who} may end it, or a lockout"
-    return ""
+def _forbidden(held: ControlMode, request: ControlRequest, now: datetime) -> Refusal | None:
+    if request.mode is Mode.LOCKOUT:
+        return None
+    who, seconds = request.who.strip(), lease.wanted(request, now)
+    longer = request.until is not None and request.until - request.at > lease.LONGEST
+    until = f" until {held.until:%H:%M}Z" if held.until else ""
+    checks = (
+        (not who, Cause.INVALID, "the request does not say who asks"),
+        (
+            request.mode not in NEXT[held.mode],
+            Cause.WRONG_STATE,
+            f"{held.mode} goes to {' or '.join(sorted(NEXT[held.mode]))}, not to {request.mode}",
+        ),
+        (seconds is not None and seconds <= 0, Cause.EXPIRED, "the lease has ended already"),
+        (longer, Cause.TOO_LONG, f"a lease lasts at most {lease.LONGEST.total_seconds() / 3600:.0f} h"),
+        (
+            held.mode in LENT and held.who != who,
+            Cause.AUTHORITY,
+            f"{held.mode} is held by {held.who}{until}: only {held.who} may end it, or a lockout",
+        ),
+    )
+    return next((Refusal(cause, reason) for wrong, cause, reason in checks if wrong), None)

@@ -1,20 +1,26 @@
-"""Telemetry folded into what dispatch must know now. Ages run on the monotonic clock: no step of the wall clock
-makes an old value young."""
+"""Telemetry folded into what dispatch must know now. Ages run on the monotonic clock from the arrival: no step of a
+wall clock makes an old value young, nor a young one old. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from consumers.dispatch.net_load import NetLoad
 from optimizer.billing import Billing
-from optimizer.dispatch import Moment
+from optimizer.dispatch import DEADBAND, Moment
+from runtime.arrivals import Arrivals
 from schemas.messages import Telemetry
 from schemas.site import Site
 
-LATE = 60.0
-"""Seconds by which a measurement may lag its arrival before it counts as old; clocks differ by less."""
 PCS_SILENT = 5.0
+"""Seconds without a reading of the PCS after which nothing is sent: its own watchdog and the bridge's look after it."""
 DC_TO_AC = 0.95
 """The cells deliver the losses, too: of DCL x U so much arrives, as the bridge counts it."""
+STILL = 0.8 * DEADBAND
+"""Of the rated power: a battery that moves less stands still."""
+MOST = 1e12
+"""W, V, A: what is beyond no plant has, and its sums would overflow."""
 STOPPED = ("off", "sleeping", "standby")
+BETWEEN = ("starting", "stopping", "precharge")
 
 
 @dataclass
@@ -23,67 +29,86 @@ class Fold:
 
     site: Site
     billing: Billing
+    net: NetLoad
+    arrivals: Arrivals = field(default_factory=Arrivals)
     heard: dict[str, float] = field(default_factory=dict)
     """Monotonic seconds of the last good reading, by device."""
-    net: float | None = None
     power: float | None = None
     """W of the PCS."""
-    state: str = ""
-    """Of the PCS; empty when it does not say."""
+    said: tuple[str, float] = ("", float("-inf"))
+    """State of the PCS, and when it said so."""
     soc: float | None = None
     charge: float | None = None
     discharge: float | None = None
 
+    @classmethod
+    def of(cls, site: Site) -> "Fold":
+        demand = site.demand
+        pcs, meter = site.named(site.battery.pcs), site.named(site.grid.meter)
+        net = NetLoad(STILL * (pcs.rated_power or 0.0), pcs.poll + meter.poll)
+        return cls(site, Billing(site.zone, demand.minutes if demand else 15), net)
+
     def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
-        """The next message. What is historical, old, or not good changes nothing."""
-        if telemetry.historical or (now - telemetry.at).total_seconds() > LATE:
+        """The next message. What does not tell of now, or is not good, changes nothing."""
+        battery = self.site.battery
+        if device not in (battery.pcs, battery.bms, self.site.grid.meter):
             return
-        if device == self.site.battery.pcs:
+        if not self.arrivals.timely(device, telemetry, mono):
+            return
+        if device == battery.pcs:
             self._hear_pcs(telemetry, mono)
-        elif device == self.site.battery.bms:
+        elif device == battery.bms:
             self._hear_bms(telemetry, mono)
-        elif device == self.site.grid.meter:
-            self._hear_meter(telemetry, mono)
+        else:
+            self._hear_meter(telemetry, now, mono)
 
     def _hear_pcs(self, telemetry: Telemetry, mono: float) -> None:
-        state, power = telemetry.good("state"), telemetry.number("p")
+        state, power = telemetry.good("state"), _number(telemetry, "p")
         if isinstance(state, str):
-            self.state = state
+            self.said = state, mono
         if power is not None:
             self.power = power
             self.heard[self.site.battery.pcs] = mono
+            self.net.hear_battery(power, mono)
 
     def _hear_bms(self, telemetry: Telemetry, mono: float) -> None:
-        soc, volts = telemetry.number("soc"), telemetry.number("u")
-        ccl, dcl = telemetry.number("ccl"), telemetry.number("dcl")
+        soc, volts = _number(telemetry, "soc"), _number(telemetry, "u")
+        ccl, dcl = _number(telemetry, "ccl"), _number(telemetry, "dcl")
         # All or nothing: a limit without its voltage is no limit, and dispatch rests when it gets old.
-        if soc is None or volts is None or ccl is None or dcl is None:
+        if soc is None or volts is None or ccl is None or dcl is None or not 0 <= soc <= 100 or volts < 0:
             return
         self.soc, self.charge, self.discharge = soc, ccl * volts, dcl * volts * DC_TO_AC
         self.heard[self.site.battery.bms] = mono
 
-    def _hear_meter(self, telemetry: Telemetry, mono: float) -> None:
-        grid = telemetry.number("p")
+    def _hear_meter(self, telemetry: Telemetry, now: datetime, mono: float) -> None:
+        grid = _number(telemetry, "p")
         if grid is None:
             return
-        self.billing = self.billing.fold(telemetry.at, grid)
-        if self.power is not None and self.age(self.site.battery.pcs, mono) <= PCS_SILENT:
-            self.net = grid + self.power
-            self.heard[self.site.grid.meter] = mono
+        # by our own clock: the meter's bridge may have another one, and the bill is made by the true time
+        self.billing = self.billing.fold(now, grid)
+        self.net.hear_grid(grid, mono)
+        self.heard[self.site.grid.meter] = mono
 
     def age(self, device: str, mono: float) -> float:
         """Seconds since the last good reading of a device."""
         return mono - self.heard.get(device, float("-inf"))
 
+    def state(self, mono: float) -> str:
+        """Of the PCS; empty when it does not say, or no more."""
+        state, when = self.said
+        return state if mono - when <= self._pcs_silent else ""
+
     def pcs_is_silent(self, mono: float) -> bool:
-        """Too long without a reading of the PCS: its own watchdog and the bridge's look after it."""
-        poll = self.site.named(self.site.battery.pcs).poll
-        return self.age(self.site.battery.pcs, mono) > PCS_SILENT * max(1.0, poll)
+        return self.age(self.site.battery.pcs, mono) > self._pcs_silent
+
+    @property
+    def _pcs_silent(self) -> float:
+        return self.site.named(self.site.battery.pcs).stale_after(PCS_SILENT)
 
     def moment(self, now: datetime, mono: float, last: float) -> Moment:
         return Moment(
             now=now,
-            net=self.net,
+            net=self.net.value,
             meter_age=self.age(self.site.grid.meter, mono),
             soc=self.soc,
             charge=self.charge,
@@ -91,3 +116,8 @@ class Fold:
             bms_age=self.age(self.site.battery.bms, mono),
             last=last,
         )
+
+
+def _number(telemetry: Telemetry, point: str) -> float | None:
+    value = telemetry.number(point)
+    return value if value is not None and abs(value) <= MOST else None

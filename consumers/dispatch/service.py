@@ -2,19 +2,25 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
 from secrets import token_hex
 from typing import Any
 
-from consumers.dispatch.desk import Desk, Order
-from consumers.dispatch.modes import begin
-from runtime.bus import Bus
+import aiomqtt
+
+from consumers.dispatch.answers import unreadable
+from consumers.dispatch.desk import Desk
+from consumers.dispatch.instruction import Instruction
+from consumers.dispatch.kept import Kept, Stored
+from consumers.dispatch.state_file import read, write
+from runtime.bus import Bus, Refused
+from runtime.end_mark import up_to_mark
 from runtime.heard import Heard
 from runtime.part import Part
 from runtime.signature import signed
 from schemas.messages import (
-    METER_SIGN_SUSPECT,
     Cause,
     Command,
     ControlMode,
@@ -22,13 +28,25 @@ from schemas.messages import (
     Mode,
     Outcome,
     Plan,
+    RequestOutcome,
     Telemetry,
 )
-from schemas.topics import COMMAND, COMMAND_TTL, CONTROL_MODE, CONTROL_REQUEST, OUTCOME, PLAN, TELEMETRY
+from schemas.topics import (
+    COMMAND,
+    COMMAND_TTL,
+    CONTROL_MODE,
+    CONTROL_OUTCOME,
+    CONTROL_REQUEST,
+    OUTCOME,
+    PLAN,
+    TELEMETRY,
+)
 from schemas.units import utc_now
 
 TICK = 2.0
 """Seconds between two commands: one or two may be lost before the ttl of 10 s ends."""
+DISK = 2.0
+"""Seconds a disk may take to keep what was asked; a lockout reaches the device meanwhile."""
 
 
 async def run(part: Part) -> None:
@@ -36,25 +54,55 @@ async def run(part: Part) -> None:
     dispatch = Dispatch(part)
     if fault := part.site.tariff_fault:  # all else goes on; it is read at the start
         part.causes.add(Cause.TARIFF, f"no billed peak is kept down: {fault}")
-    await part.run(dispatch.work)
+    try:
+        await part.run(dispatch.work)
+    finally:
+        dispatch.close()
 
 
 class Dispatch:
-    """The desk with a connection; the desk survives the connection, and a lockout both."""
+    """The desk with a connection and a disk; a lockout survives the loss of both, and of this process."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
         self.desk = Desk.of(part.site)
+        self.path = part.settings.state / f"dispatch-{part.site.site}.json"
         self._turn = asyncio.Lock()
-        self._numbers = count(1)
-        self._prefix = token_hex(4)
+        self._epoch, self._numbers = token_hex(8), count(1)
         self._said: ControlMode | None = None
+        self._kept: Kept | None = None
+        self._disk = ThreadPoolExecutor(1, "dispatch.disk")  # one: an older state never overwrites a newer one
+        self._writing: asyncio.Future[None] | None = None
+        self._unkept = self._unanswered = ""
+        """Why the disk does not keep our state, and why the broker does not take our answers."""
+
+    def close(self) -> None:
+        self._disk.shutdown(wait=False)
 
     async def work(self, bus: Bus) -> None:
         self._said = None
+        if self.desk.control is None:
+            await self._begin(bus)
+        await self._keep()
+        await self._say_mode(bus)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(bus), name="dispatch.listen")
             group.create_task(self._tick(bus), name="dispatch.tick")
+
+    async def _begin(self, bus: Bus) -> None:
+        """All that was kept, here and at the broker, is known before anything is decided."""
+        site, broker = self.part.site.site, Stored()
+        for heard in await up_to_mark(bus, self.part, CONTROL_MODE.at(site=site), PLAN.at(site=site)):
+            if heard.topic is CONTROL_MODE and heard.payload:
+                broker = Stored(heard.message, heard.fault)
+            elif isinstance(heard.message, Plan):
+                self.desk.plans.hear(heard.message, utc_now())
+        file = read(self.path)
+        for fault in filter(None, (file.fault, broker.fault)):
+            self.part.log.error("what was kept cannot be read: %s", fault)
+        self.desk.begin(file, broker, utc_now(), time.monotonic())
+
+    # each 2 s ------------------------------------------------------------------------------------
 
     async def _tick(self, bus: Bus) -> None:
         """On the monotonic clock and on a raster of its own: a slow publish does not shift the next one."""
@@ -62,40 +110,74 @@ class Dispatch:
         while True:
             due = max(due + TICK, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
-            if self.desk.control is None:  # the broker would have sent the mode it kept by now
-                self.desk.control = begin(utc_now())
             await self._act(bus)
 
     async def _act(self, bus: Bus) -> None:
         async with self._turn:
-            order = self.desk.order(utc_now(), time.monotonic())
-            self.part.detail = self.desk.detail
+            instruction = self._instruct()
+            # at once and side by side: a disk that hangs holds up no lockout, and a broker that hangs loses none
+            await asyncio.gather(self._keep(), self._send(bus, instruction))
+            await self._keep()  # what was sent is remembered, too
             await self._say_mode(bus)
-            if order is None:
-                return
-            if self.part.site.mode == "read_only":
-                self.part.detail = f"read only, would do this: {self.desk.detail}"
-                return
-            place = {"site": self.part.site.site, "device": self.part.site.battery.pcs}
-            command, key = self._command(order), self.part.settings.command_key
-            if key is not None:
-                command = signed(command, COMMAND.at(**place), key)
-            await bus.say(COMMAND, command, expiry=COMMAND_TTL, **place)
-            self.part.counts["commands"] += 1
-            self.part.succeeded()
 
-    def _command(self, order: Order) -> Command:
-        now = utc_now()
+    def _instruct(self) -> Instruction | None:
+        try:
+            instruction = self.desk.instruct(utc_now(), time.monotonic())
+        except Exception as bug:
+            # nothing is sent, and the bridge brings the battery to its fallback; a lockout can still be asked for
+            self.part.log.exception("dispatch cannot decide")
+            self.part.counts["undecided"] += 1
+            self.part.detail = f"cannot decide: {bug}"
+            return None
+        self.part.detail = self.desk.detail + (f"; not kept on the disk: {self._unkept}" if self._unkept else "")
+        return instruction
+
+    async def _send(self, bus: Bus, instruction: Instruction | None) -> None:
+        if instruction is None:
+            return
+        if self.part.site.mode == "read_only":
+            self.part.detail = f"read only, would do this: {self.part.detail}"
+            return
+        place = {"site": self.part.site.site, "device": self.part.site.battery.pcs}
+        command, key = self._command(instruction), self.part.settings.command_key
+        if key is not None:
+            command = signed(command, COMMAND.at(**place), key)
+        self.desk.sends(command.id, instruction)  # before its outcome can come
+        await bus.say(COMMAND, command, expiry=COMMAND_TTL, **place)
+        self.desk.has_sent(instruction, time.monotonic())
+        self.part.counts["commands"] += 1
+        self.part.succeeded()
+
+    def _command(self, instruction: Instruction) -> Command:
+        now, number = utc_now(), next(self._numbers)
         return Command(
-            id=f"dispatch-{self._prefix}-{next(self._numbers)}",
+            id=f"dispatch-{self._epoch}-{number}",
             at=now,
             until=now + timedelta(seconds=COMMAND_TTL),
+            epoch=self._epoch,
+            number=number,
             source="dispatch",
-            authority=order.wanted.authority,
-            values={} if order.action else {"p_set": order.wanted.power},
-            action=order.action,
-            reason=order.wanted.reason,
+            authority=instruction.wanted.authority,
+            values={} if instruction.action else {"p_set": instruction.wanted.power},
+            action=instruction.action,
+            reason=instruction.wanted.reason,
         )
+
+    async def _keep(self) -> None:
+        """On the disk before it is said: the mode, and all that the next run must know."""
+        kept = self.desk.keep(utc_now(), time.monotonic())
+        if kept is None or not kept.differs(self._kept) or not (self._writing is None or self._writing.done()):
+            return
+        loop = asyncio.get_running_loop()
+        writing = self._writing = loop.run_in_executor(self._disk, write, self.path, kept)
+        writing.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at, also when it is late
+        done, _ = await asyncio.wait([writing], timeout=DISK)
+        why = f"{self.path} takes longer than {DISK:.0f} s" if not done else ""
+        if done and (wrong := writing.exception()) is not None:
+            why = str(wrong)
+        if not why:
+            self._kept = kept
+        self._unkept = self._once(self._unkept, why, "the state is not kept on the disk")
 
     async def _say_mode(self, bus: Bus) -> None:
         control = self.desk.control
@@ -103,10 +185,11 @@ class Dispatch:
             await bus.say(CONTROL_MODE, control.mode, site=self.part.site.site)
             self._said = control.mode
 
+    # what is heard -------------------------------------------------------------------------------
+
     async def _listen(self, bus: Bus) -> None:
         site, pcs = self.part.site.site, self.part.site.battery.pcs
         addresses = (
-            CONTROL_MODE.at(site=site),  # first: what the broker kept must be known before anything is asked
             PLAN.at(site=site),
             TELEMETRY.at(site=site),
             OUTCOME.at(site=site, device=pcs),
@@ -114,35 +197,60 @@ class Dispatch:
         )
         async for batch in bus.listen(*addresses):
             for heard in batch:
-                await self._hear(bus, heard)
+                try:
+                    await self._hear(bus, heard)
+                except (aiomqtt.MqttError, Refused):
+                    raise
+                except Exception:  # one message never ends dispatch: the next one may be a lockout
+                    self.part.counts["unhandled"] += 1
+                    self.part.log.exception("a message at %s is passed over", heard.topic.name)
             bus.ack(batch)
 
     async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:
+        now, mono = utc_now(), time.monotonic()
         match heard.message:
             case Telemetry() as telemetry if not heard.retained:
-                self.desk.fold.hear(heard.place["device"], telemetry, utc_now(), time.monotonic())
-            case Plan() as plan if self.desk.plan is None or plan.at >= self.desk.plan.at:
-                self.desk.plan = plan
-            case Outcome() as outcome if outcome.source == "dispatch":
+                self.desk.fold.hear(heard.place["device"], telemetry, now, mono)
+            case Plan() as plan:
+                self.desk.plans.hear(plan, now)
+            case None if heard.topic is PLAN and not heard.fault:
+                self.desk.plans.hear(None, now)
+            case Outcome() as outcome if outcome.source == "dispatch" and not heard.retained:
                 self.part.counts[outcome.state.value] += 1
-                if outcome.reason.startswith(METER_SIGN_SUSPECT):
-                    self.desk.distrust(outcome.reason, utc_now())
-            case ControlMode() as kept if self.desk.control is None and heard.retained:
-                self.desk.control = begin(utc_now(), kept)
+                if (told := self.desk.hear_outcome(outcome, now, mono)) is not None:
+                    await self._tell(bus, told)
             case ControlRequest() as request:
-                await self._answer(bus, request, heard.retained)
-            case None if heard.topic is CONTROL_REQUEST:
-                self.part.counts["refused_requests"] += 1
-                self.part.log.warning("a control request is not valid: %s", heard.fault)
+                await self._answer(bus, request, retained=heard.retained)
+            case None if heard.topic is CONTROL_REQUEST and (heard.payload or not heard.retained):
+                await self._tell(bus, unreadable(heard.payload, heard.fault, now))
 
-    async def _answer(self, bus: Bus, request: ControlRequest, retained: bool) -> None:
-        wish = request.mode or request.action
-        if refusal := self.desk.hear(request, utc_now(), retained=retained):
-            self.part.counts["refused_requests"] += 1
-            self.part.log.warning("%s asks for %s: %s", request.who, wish, refusal)
-            return
-        self.part.log.info("%s by %s %s", wish, request.who, request.why)
-        if request.mode is Mode.LOCAL:
-            await self._say_mode(bus)
-        else:
+    async def _answer(self, bus: Bus, request: ControlRequest, *, retained: bool) -> None:
+        answer = self.desk.hear(request, utc_now(), time.monotonic(), retained=retained)
+        if answer.followed and request.mode is Mode.LOCAL:  # nothing is sent, not even a rest
+            async with self._turn:
+                await self._keep()
+                await self._say_mode(bus)
+        elif answer.followed:
             await self._act(bus)  # a lockout waits for no tick
+        await self._tell(bus, answer)
+
+    async def _tell(self, bus: Bus, answer: RequestOutcome) -> None:
+        """A person hears what became of what he asked for."""
+        log = self.part.log.info if answer.followed else self.part.log.warning
+        words = answer.reason or "followed"
+        log("%s asks for %s: %s", answer.who or "somebody", answer.wish or "something", words)
+        self.part.counts["requests" if answer.followed else "refused_requests"] += 1
+        try:
+            await bus.say(CONTROL_OUTCOME, answer, site=self.part.site.site)
+            why = ""
+        except Refused as wrong:  # an older access list: what was asked is done all the same
+            why = str(wrong)
+        self._unanswered = self._once(self._unanswered, why, "answers are not told")
+
+    def _once(self, before: str, why: str, what: str) -> str:
+        """A line when something is lost, and one when it is back; gives why it is lost."""
+        if why and not before:
+            self.part.log.error("%s: %s", what, why)
+        if before and not why:
+            self.part.log.info("%s: no more", what)
+        return why

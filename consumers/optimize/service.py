@@ -33,7 +33,7 @@ FILLING, DEADLINE = 10.0, 30.0
 WRONG, LASTING, APART = 0.2, 60.0, 60.0
 """The forecast is badly wrong: off by so much of the PCS rating, for so many seconds; plans so far apart at least."""
 
-Planner = Callable[[Situation, Past, dict[str, Series], datetime], tuple[Plan, list[str]]]
+Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], tuple[Plan, list[str]]]
 
 
 async def run(part: Part) -> None:
@@ -86,11 +86,11 @@ class Optimize:
 
     def _hear(self, heard: Heard[Any]) -> None:
         if isinstance(heard.message, Telemetry) and not heard.retained:
-            self.situation.fold(heard.place["device"], heard.message)
+            self.situation.fold(heard.place["device"], heard.message, utc_now(), time.monotonic())
 
     async def _keep_planning(self) -> None:
         while True:
-            if missing := self.situation.missing(utc_now()):
+            if missing := self.situation.missing(time.monotonic()):
                 self.part.detail = f"no new plan: {', '.join(missing)} is silent"
                 await asyncio.sleep(1)
                 continue
@@ -108,11 +108,11 @@ class Optimize:
 
     def _badly_wrong(self) -> bool:
         """The load less PV has been far from the forecast for a while."""
-        now = utc_now()
-        step = current_step(self.plan, now)
-        if step is None or self.situation.missing(now):
+        mono = time.monotonic()
+        step = current_step(self.plan, utc_now())
+        if step is None or self.situation.missing(mono):
             return False
-        error = self.situation.load(now) - self.situation.pv(now) - (step.load - step.pv)
+        error = self.situation.load(mono) - self.situation.pv(mono) - (step.load - step.pv)
         rated = self.site.named(self.site.battery.pcs).rated_power or 0.0
         if abs(error) < WRONG * rated:
             self._wrong_since = None
@@ -128,7 +128,7 @@ class Optimize:
             series = self._series()
             now = utc_now()
             still = replace(self.situation, powers=dict(self.situation.powers))  # telemetry goes on meanwhile
-            thinking = asyncio.to_thread(self._planner, still, self.past, series, now)
+            thinking = asyncio.to_thread(self._planner, still, self.past, series, now, time.monotonic())
             plan, wrong = await asyncio.wait_for(thinking, DEADLINE)
         except TimeoutError:
             self._fail(f"no plan in {DEADLINE:.0f} s")
@@ -186,7 +186,9 @@ def _left(plan: Plan) -> float:
     return (plan.until - utc_now()).total_seconds()
 
 
-def _think(situation: Situation, past: Past, series: dict[str, Series], now: datetime) -> tuple[Plan, list[str]]:
+def _think(
+    situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float
+) -> tuple[Plan, list[str]]:
     from consumers.optimize.think import think  # noqa: PLC0415  # loads the solver: 1 to 3 s, in the planning thread
 
-    return think(situation, past, series, now)
+    return think(situation, past, series, now, mono)

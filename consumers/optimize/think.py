@@ -18,22 +18,24 @@ HORIZON = 36.0
 """Hours: past the next day's evening, so that the end does not show in the morning."""
 
 
-def think(situation: Situation, past: Past, series: dict[str, Series], now: datetime) -> tuple[Plan, list[str]]:
+def think(
+    situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float
+) -> tuple[Plan, list[str]]:
     """The plan, and what is wrong with it."""
-    outlook = look(situation, past, series, now)
-    found = plan(outlook, situation.ages(now))
+    outlook = look(situation, past, series, now, mono)
+    found = plan(outlook, situation.ages(mono))
     return found, verify(found, outlook)
 
 
-def look(situation: Situation, past: Past, series: dict[str, Series], now: datetime) -> Outlook:
+def look(situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float) -> Outlook:
     """The next hours. Raises Trouble where the tariff has no price."""
     site, tariff, demand = situation.site, situation.site.prices, situation.site.prices.demand
     starts = step_starts(now, HORIZON)
     most = sum(device.rated_power or 0.0 for device in site.of_kind(Kind.PV))
     return Outlook(
         starts=starts,
-        load=load_ahead(past.load(), situation.load(now), starts, site.zone),
-        pv=pv_ahead(past.pv(), situation.pv(now), starts, most),
+        load=load_ahead(past.load(), situation.load(mono), starts, site.zone),
+        pv=pv_ahead(past.pv(), situation.pv(mono), starts, most),
         buy=np.array(prices(tariff.import_, starts, site.zone, series.get("import"))),
         sell=np.array(prices(tariff.export, starts, site.zone, series.get("export"))),
         soc=situation.soc.value if situation.soc else 0.0,

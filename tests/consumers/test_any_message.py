@@ -117,8 +117,8 @@ def test_the_situation_takes_whatever_was_measured(site: Site, seed: int) -> Non
     situation = Situation.of(site)
     for number, heard in enumerate(messages(seed, topics.TELEMETRY)):
         if isinstance(heard.message, Telemetry):
-            situation.fold(heard.place["device"], heard.message)
-        now = NOON + timedelta(seconds=number)
+            situation.fold(heard.place["device"], heard.message, NOON + timedelta(seconds=number), float(number))
+        now = float(number)
         if not situation.missing(now):
             assert situation.load(now) >= 0
         assert all(age >= 0 for age in situation.ages(now).values())

@@ -7,47 +7,62 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.messages import Action, Authority, ControlRequest
-from tests.consumers.test_dispatch_desk import Story
+from schemas.messages import (
+    Action,
+    Authority,
+    Cause,
+    ControlRequest,
+    Outcome,
+    OutcomeState,
+    RequestOutcome,
+)
+from tests.consumers.test_dispatch_desk import Story, plant_site
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
 
 
 def wish(story: Story, **change: Any) -> ControlRequest:
-    asks = {"at": story.now, "action": Action.GRID_FORMING, "who": "anna", "why": "island test"} | change
+    asks = {"id": "w1", "at": story.now, "action": Action.GRID_FORMING, "who": "anna", "why": "island test"} | change
     return ControlRequest.model_validate(asks)
 
 
+def asked(story: Story, request: ControlRequest, *, retained: bool = False) -> RequestOutcome:
+    return story.desk.hear(request, story.now, story.second, retained=retained)
+
+
 @pytest.mark.parametrize(
-    ("before", "state", "change", "refusal"),
+    ("before", "state", "change", "cause", "words"),
     [
-        ("lockout", "off", {}, ""),
-        ("lockout", "standby", {"action": Action.GRID_FOLLOWING}, ""),
-        ("auto", "off", {}, ""),
-        ("manual", "off", {}, ""),
-        ("lockout", "running", {}, "the grid mode changes only at rest, the PCS is running: ask for a lockout first"),
-        ("lockout", "", {}, "the PCS is silent"),
-        ("lockout", "fault", {}, "the PCS is fault"),
-        ("lockout", "off", {"who": "  "}, "the request does not say who asks"),
-        ("manual", "off", {"who": "ben"}, "manual is held by anna"),
-        ("local", "off", {}, "anna steers at the device; nothing is sent"),
-        ("lockout", "off", {"at": NOON}, "the request is 105 s old"),
+        ("lockout", "off", {}, None, ""),
+        ("lockout", "standby", {"action": Action.GRID_FOLLOWING}, None, ""),
+        ("auto", "off", {}, None, ""),
+        ("manual", "off", {}, None, ""),
+        ("lockout", "running", {}, Cause.WRONG_STATE, "only at rest, the PCS is running: ask for a lockout first"),
+        ("lockout", "", {}, Cause.WRONG_STATE, "the PCS is silent"),
+        ("lockout", "fault", {}, Cause.WRONG_STATE, "the PCS is fault"),
+        ("lockout", "off", {"who": "  "}, Cause.INVALID, "the request does not say who asks"),
+        ("manual", "off", {"who": "ben"}, Cause.AUTHORITY, "manual is held by anna"),
+        ("local", "off", {}, Cause.LOCAL, "anna steers at the device; nothing is sent"),
+        ("lockout", "off", {"at": NOON}, Cause.EXPIRED, "the request is 105 s old"),
     ],
 )
-def test_a_story(tmp_path: Path, before: str, state: str, change: dict[str, Any], refusal: str) -> None:
-    story = Story(tmp_path)
+def test_a_story(
+    *, tmp_path: Path, before: str, state: str, change: dict[str, Any], cause: Cause | None, words: str
+) -> None:
+    story = Story(plant_site(tmp_path))
     more: dict[str, Any] = {"power": 0.0, "until": story.now + timedelta(minutes=5)} if before == "manual" else {}
     story.ask(before, **more)
     story.second += 5
     story.hear_all(state=state)
     mode = story.desk.control
-    said = story.desk.hear(wish(story, **change), story.now)
-    assert (refusal in said, bool(said)) == (True, bool(refusal)), said
+    said = asked(story, wish(story, **change))
+    assert (said.followed, said.cause, said.id, said.wish) == (cause is None, cause, "w1", wish(story, **change).action)
+    assert words in said.reason
     assert mode is not None
     assert story.desk.control is not None
     assert story.desk.control.mode == mode.mode, "who steers does not change by it"
     order = story.order()
-    if refusal:
+    if cause is not None:
         assert order is None or order.action not in (Action.GRID_FORMING, Action.GRID_FOLLOWING)
         return
     assert order is not None
@@ -58,30 +73,54 @@ def test_a_story(tmp_path: Path, before: str, state: str, change: dict[str, Any]
 
 
 def test_a_retained_request_and_the_same_again_are_refused(tmp_path: Path) -> None:
-    story = Story(tmp_path)
+    story = Story(plant_site(tmp_path))
     story.hear_all(state="off")
     asks = wish(story)
-    assert "retained" in story.desk.hear(asks, story.now, retained=True)
-    assert story.desk.hear(asks, story.now) == ""
-    assert "followed already" in story.desk.hear(asks, story.now)
+    assert asked(story, asks, retained=True).cause == Cause.RETAINED
+    assert asked(story, asks).followed
+    assert asked(story, asks).cause == Cause.DUPLICATE
 
 
 def test_a_pcs_that_knows_no_grid_mode_is_not_asked(tmp_path: Path) -> None:
-    story = Story(tmp_path)
+    story = Story(plant_site(tmp_path))
     pcs = story.desk.site.profiles["pcs1"]
     story.desk.site.profiles["pcs1"] = pcs.model_copy(update={"actions": {}})
     story.hear_all(state="off")
-    assert story.desk.hear(wish(story), story.now) == "the PCS knows no grid_forming"
+    said = asked(story, wish(story))
+    assert (said.cause, said.reason) == (Cause.UNKNOWN, "the PCS knows no grid_forming")
 
 
 def test_a_pcs_that_has_started_meanwhile_is_left_alone(tmp_path: Path) -> None:
-    story = Story(tmp_path)
+    story = Story(plant_site(tmp_path))
     story.hear_all(state="off")
-    assert story.desk.hear(wish(story), story.now) == ""
+    assert asked(story, wish(story)).followed
     story.hear_all(state="running")
     order = story.order()
     assert order is not None
     assert order.action is None
+
+
+def test_what_the_bridge_makes_of_it_is_told_where_it_was_asked(tmp_path: Path) -> None:
+    """Refused by the bridge: the one who asked hears it, once, with its cause."""
+    story = Story(plant_site(tmp_path))
+    story.hear_all(state="off")
+    assert asked(story, wish(story)).followed
+    assert story.order() is not None
+    (command,) = story.desk.sent
+
+    def says(state: OutcomeState, cause: Cause | None = None, reason: str = "") -> RequestOutcome | None:
+        said = Outcome(id=command, at=story.now, state=state, cause=cause, reason=reason, source="dispatch")
+        return story.desk.hear_outcome(said, story.now, story.second)
+
+    assert says(OutcomeState.APPLIED) is None
+    told = says(OutcomeState.REFUSED, Cause.WRONG_STATE, "the device is running")
+    assert told is not None
+    assert (told.id, told.followed, told.who, told.wish) == ("w1", False, "anna", "grid_forming")
+    assert (told.cause, told.reason) == (Cause.WRONG_STATE, "refused: the device is running")
+    assert says(OutcomeState.FAILED, Cause.NO_ANSWER) is None, "once"
+    proven = says(OutcomeState.VERIFIED, reason="islanded")
+    assert proven is not None
+    assert (proven.followed, proven.cause, proven.reason) == (True, None, "verified: islanded")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
-from consumers.dispatch.desk import Desk, Order
-from consumers.dispatch.modes import ask, begin
-from schemas.messages import Action, Authority, ControlRequest, Mode, Telemetry, Value
+from consumers.dispatch.desk import Desk
+from consumers.dispatch.instruction import Instruction
+from consumers.dispatch.modes import begin
+from schemas.messages import Action, Authority, ControlRequest, Mode, RequestOutcome, Telemetry, Value
 from schemas.site import Site, load_site
 from schemas.units import Quality
 
@@ -18,7 +20,7 @@ site = "{name}"
 time_zone = "Europe/Berlin"
 tariff = "tariff.toml"
 grid = {{ meter = "grid", import_limit = 250e3, export_limit = 100e3 }}
-battery = {{ pcs = "pcs1", bms = "bms1", energy = 200e3 }}
+battery = {{ pcs = "pcs1", bms = "bms1", energy = 200e3{battery} }}
 device = [
     {{ name = "grid", profile = "janitza_umg96rme", address = "tcp://127.0.0.1:502" }},
     {{ name = "pcs1", profile = "sinexcel_pws2", address = "tcp://127.0.0.1:503", rated_power = 100e3 }},
@@ -31,48 +33,68 @@ import.period = [{ start = 17:00:00, end = 21:00:00, price = 0.30 }, { price = 0
 export.period = [{ price = 0.05 }]
 demand = { price = 15.0 }
 """
+UNBILLED = TARIFF.replace("demand = { price = 15.0 }\n", "")
 
 
-def plant_site(folder: Path, name: str = "plant", tariff: str = TARIFF, more: str = "") -> Site:
-    """A site of shipped profiles: meter, PCS, BMS and PV."""
+def plant_site(folder: Path, name: str = "plant", tariff: str = TARIFF, more: str = "", battery: str = "") -> Site:
+    """A site of shipped profiles: meter, PCS, BMS and PV. `battery` stands behind the others of its keys."""
     (folder / "tariff.toml").write_text(dedent(tariff), encoding="utf-8")
     path = folder / "site.toml"
-    path.write_text(more + SITE.format(name=name), encoding="utf-8")
+    path.write_text(more + SITE.format(name=name, battery=battery), encoding="utf-8")
     return load_site(path)
 
 
 class Story:
     """A desk and its second hand."""
 
-    def __init__(self, folder: Path) -> None:
-        self.desk = Desk.of(plant_site(folder))
+    def __init__(self, site: Site) -> None:
+        self.desk = Desk.of(site)
         self.desk.control = begin(NOON)
         self.second = 100.0
+        self.ahead = 0.0
+        """Seconds of the wall clock before the true time."""
         self.seq = 0
 
     @property
     def now(self) -> datetime:
-        return NOON + timedelta(seconds=self.second)
+        return NOON + timedelta(seconds=self.second + self.ahead)
 
-    def hear(self, device: str, *, old: float = 0, quality: dict[str, Quality] | None = None, **values: Value) -> None:
+    def hear(
+        self,
+        device: str,
+        more: dict[str, Value] | None = None,
+        *,
+        old: float = 0,
+        quality: dict[str, Quality] | None = None,
+        **said_: Value,
+    ) -> None:
         self.seq += 1
+        values = said_ | (more or {})
         at = self.now - timedelta(seconds=old)
-        said = Telemetry(at=at, epoch="0" * 16, seq=self.seq, values=values, quality=quality or {}, historical=old > 10)
+        said = Telemetry(at=at, epoch="0" * 16, seq=self.seq, values=values, quality=quality or {})
         self.desk.fold.hear(device, said, self.now, self.second)
 
-    def hear_all(self, grid: float = 30e3, power: float = 0.0, state: str = "running") -> None:
+    def hear_all(self, grid: float = 30e3, power: float = 0.0, state: str = "running", soc: float = 50.0) -> None:
+        """The battery once more at the end: only then it is known that it stood still while the meter was read."""
         self.hear("pcs1", p=power, state=state)
-        self.hear("bms1", soc=50.0, u=800.0, ccl=100.0, dcl=100.0)
+        self.hear("bms1", soc=soc, u=800.0, ccl=100.0, dcl=100.0)
         self.hear("grid", p=grid)
+        self.hear("pcs1", p=power, state=state)
 
-    def ask(self, mode: str, **more: float | datetime) -> None:
-        assert self.desk.control is not None
-        wish = ControlRequest.model_validate({"at": self.now, "mode": Mode(mode), "who": "anna", **more})
-        self.desk.control = ask(self.desk.control, wish, self.now)
-        assert self.desk.control.refusal == ""
+    def wishes(self, mode: str, **more: Any) -> RequestOutcome:
+        asks = {"at": self.now, "mode": Mode(mode), "who": "anna", **more}
+        return self.desk.hear(ControlRequest.model_validate(asks), self.now, self.second)
 
-    def order(self) -> Order | None:
-        return self.desk.order(self.now, self.second)
+    def ask(self, mode: str, **more: Any) -> None:
+        assert self.wishes(mode, **more).followed
+
+    def order(self) -> Instruction | None:
+        """What goes out, and is on its way at once."""
+        order = self.desk.instruct(self.now, self.second)
+        if order is not None:
+            self.desk.sends(f"dispatch-{self.second:.0f}", order)
+            self.desk.has_sent(order, self.second)
+        return order
 
     def power(self) -> float | None:
         """W of the setpoint that goes out; None for nothing or an action."""
@@ -86,7 +108,7 @@ class Story:
 
 @pytest.fixture
 def story(tmp_path: Path) -> Story:
-    return Story(tmp_path)
+    return Story(plant_site(tmp_path))
 
 
 def test_without_a_plan_it_covers_the_load(story: Story) -> None:
@@ -107,11 +129,34 @@ def test_the_loop_does_not_wind_up_while_the_meter_is_silent(story: Story) -> No
     assert powers == [30e3] * 6 + [0.0] * 2
 
 
-@pytest.mark.parametrize("old", [20, 3600])
-def test_what_comes_late_is_not_steered_by(story: Story, old: float) -> None:
+@pytest.mark.parametrize("old", [20, 3600, -20, -3e9])
+def test_a_sample_of_another_time_is_not_steered_by(story: Story, old: float) -> None:
+    story.hear_all(grid=30e3)
+    story.second += 1
     story.hear_all(grid=30e3)
     story.hear("grid", old=old, p=90e3)
+    story.hear("pcs1", p=0.0, state="running")
     assert story.power() == 30e3
+
+
+@pytest.mark.parametrize("ahead", [86_400.0, -86_400.0, 3600.0, -70.0])
+def test_a_wall_clock_that_is_set_costs_a_moment_and_no_more(story: Story, ahead: float) -> None:
+    """The bridge's clock and ours are set together; ages and order of what is heard go on."""
+    story.hear_all(grid=30e3)
+    assert story.power() == 30e3
+    story.ahead = ahead
+    powers = []
+    for _ in range(8):
+        story.second += 1
+        story.hear_all(grid=40e3)
+        powers.append(story.power())
+    assert set(powers) == {30e3, 40e3}, "the last net load until the new time is believed, never a rest"
+    assert powers[-4:] == [40e3] * 4
+    story.ahead = 0.0
+    for _ in range(8):
+        story.second += 1
+        story.hear_all(grid=50e3)
+    assert story.power() == 50e3
 
 
 def test_a_value_that_cannot_be_believed_is_none(story: Story) -> None:
@@ -144,18 +189,35 @@ def test_nothing_is_sent_to_a_silent_pcs(story: Story) -> None:
     assert story.desk.detail == "auto: pcs1 is silent; nothing is sent"
 
 
-def test_a_stopped_pcs_is_started_once_and_again_later_each_time(story: Story) -> None:
-    started = []
-    for _ in range(400):
-        story.second += 1
-        story.hear_all(state="standby")
-        if story.action() is Action.START:
-            started.append(story.second - 101)
-    assert started == [0, 10, 30, 70, 150, 310]
-    story.hear_all(state="running")
-    assert story.power() == 30e3
-    story.hear_all(state="off")
-    assert story.action() is Action.START  # it ran in between: the count begins anew
+@pytest.mark.parametrize(
+    ("device", "poll"),
+    [("pcs1", 20.0), ("bms1", 6.0), ("bms1", 20.0), ("grid", 10.0), ("grid", 20.0)],
+)
+def test_a_device_that_is_read_seldom_does_not_flap(tmp_path: Path, device: str, poll: float) -> None:
+    """For two minutes its readings come in their time, so there is nothing to rest for."""
+    plant_site(tmp_path)
+    path = tmp_path / "site.toml"
+    text = path.read_text(encoding="utf-8").replace(f'name = "{device}",', f'name = "{device}", poll = {poll},')
+    path.write_text(text, encoding="utf-8")
+    story = Story(load_site(path))
+    powers, steered = [], False
+    for _ in range(240):
+        story.second += 0.5
+        for name, values in READ.items():
+            if story.second % (poll if name == device else 0.5) == 0:
+                story.hear(name, values)
+        if story.second % 2 == 0:
+            powers.append(story.power())
+            steered = steered or powers[-1] == 40e3
+            assert not steered or powers[-1] == 40e3, story.desk.detail
+    assert steered
+
+
+READ: dict[str, dict[str, Value]] = {
+    "pcs1": {"p": 0.0, "state": "running"},
+    "bms1": {"soc": 50.0, "u": 800.0, "ccl": 100.0, "dcl": 100.0},
+    "grid": {"p": 40e3},
+}
 
 
 def test_a_fault_rests(story: Story) -> None:
@@ -214,6 +276,20 @@ def test_a_lockout_stops_a_battery_that_does_not_come_to_rest(story: Story) -> N
             actions.append(story.second - 100)
         story.second += 2
     assert actions == [10, 20]
+
+
+def test_a_lockout_goes_on_while_the_pcs_is_silent(story: Story) -> None:
+    """It said that it is stopped, and then nothing more: nobody knows whether it still is."""
+    story.hear_all(state="off")
+    story.ask("lockout")
+    assert story.order() is None
+    sent = []
+    for _ in range(15):
+        story.second += 2
+        order = story.order()
+        sent.append(None if order is None else order.action or order.wanted.power)
+    assert sent[:2] == [None, None], "its word counts as long as a reading does"
+    assert set(sent[2:]) == {0.0, Action.STOP}
 
 
 def test_after_a_lockout_auto_starts_again(story: Story) -> None:

@@ -1,14 +1,16 @@
-"""Who may steer, as stories."""
+"""Who may steer, as stories. Two clocks: the wall's, and the monotonic one on which leases run."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.dispatch.modes import NEXT, Control, ask, begin, expire
-from schemas.messages import ControlMode, ControlRequest, Mode
+from consumers.dispatch.modes import NEXT, Control, ask, begin, expire, lock
+from consumers.dispatch.requests import Refusal
+from schemas.messages import Cause, ControlRequest, Mode
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
 
@@ -23,72 +25,104 @@ def wish(second: float, mode: str, who: str = "anna", **more: Any) -> ControlReq
     return ControlRequest.model_validate({"at": at(second), "mode": Mode(mode), "who": who, **more})
 
 
-def told(*wishes: ControlRequest) -> Control:
-    """Each is heard when it is made."""
-    control = begin(NOON)
+def told(*wishes: ControlRequest) -> tuple[Control, Refusal | None]:
+    """Each is heard when it is made; gives the mode, and what the last one was refused for."""
+    control, refusal = begin(NOON), None
     for one in wishes:
-        control = ask(expire(control, one.at), one, one.at)
-    return control
+        mono = (one.at - NOON).total_seconds()
+        control = expire(control, one.at, mono)
+        answer = ask(control, one, one.at, mono)
+        control, refusal = (control, answer) if isinstance(answer, Refusal) else (answer, None)
+    return control, refusal
 
 
 @pytest.mark.parametrize(
-    ("wishes", "mode", "who", "refusal"),
+    ("wishes", "mode", "who", "cause", "words"),
     [
-        ([], "auto", "dispatch", ""),
-        ([wish(1, "manual")], "manual", "anna", ""),
-        ([wish(1, "manual"), wish(2, "manual", power=20e3)], "manual", "anna", ""),
-        ([wish(1, "manual"), wish(2, "auto")], "auto", "anna", ""),
-        ([wish(1, "manual"), wish(2, "auto", "scada")], "manual", "anna", "manual is held by anna until 10:10Z"),
-        ([wish(1, "manual"), wish(2, "manual", "scada")], "manual", "anna", "held by anna"),
-        ([wish(1, "manual"), wish(700, "manual", "scada")], "manual", "scada", ""),
-        ([wish(1, "manual"), wish(2, "lockout", "scada")], "lockout", "scada", ""),
-        ([wish(1, "local")], "local", "anna", ""),
+        ([], "auto", "dispatch", None, ""),
+        ([wish(1, "manual")], "manual", "anna", None, ""),
+        ([wish(1, "manual"), wish(2, "manual", power=20e3)], "manual", "anna", None, ""),
+        ([wish(1, "manual"), wish(2, "auto")], "auto", "anna", None, ""),
+        (
+            [wish(1, "manual"), wish(2, "auto", "scada")],
+            "manual",
+            "anna",
+            Cause.AUTHORITY,
+            "manual is held by anna until 10:10Z",
+        ),
+        ([wish(1, "manual"), wish(2, "manual", "scada")], "manual", "anna", Cause.AUTHORITY, "held by anna"),
+        ([wish(1, "manual"), wish(700, "manual", "scada")], "manual", "scada", None, ""),
+        ([wish(1, "manual"), wish(2, "lockout", "scada")], "lockout", "scada", None, ""),
+        ([wish(1, "local")], "local", "anna", None, ""),
         (
             [wish(1, "local"), wish(2, "manual")],
             "local",
             "anna",
+            Cause.WRONG_STATE,
             "local goes to auto or local or lockout, not to manual",
         ),
-        ([wish(1, "lockout"), wish(2, "manual")], "lockout", "anna", "lockout goes to auto or lockout"),
-        ([wish(1, "lockout"), wish(2, "local")], "lockout", "anna", "not to local"),
-        ([wish(1, "lockout"), wish(2, "auto", "  ")], "lockout", "anna", "does not say who asks"),
-        ([wish(1, "lockout"), wish(2, "auto", "ben")], "auto", "ben", ""),
-        ([wish(1, "lockout", until=at(60)), wish(1e6, "local")], "lockout", "anna", "not to local"),
-        ([wish(5, "manual"), wish(5, "auto")], "manual", "anna", "an equal or later request"),
-        ([wish(1, "manual", until=at(0))], "auto", "dispatch", "the lease has ended already"),
-        ([wish(1, "manual", until=at(100_000))], "auto", "dispatch", "a lease lasts at most 24 h"),
+        (
+            [wish(1, "lockout"), wish(2, "manual")],
+            "lockout",
+            "anna",
+            Cause.WRONG_STATE,
+            "lockout goes to auto or lockout",
+        ),
+        ([wish(1, "lockout"), wish(2, "local")], "lockout", "anna", Cause.WRONG_STATE, "not to local"),
+        ([wish(1, "lockout"), wish(2, "auto", "  ")], "lockout", "anna", Cause.INVALID, "does not say who asks"),
+        ([wish(1, "lockout"), wish(2, "auto", "ben")], "auto", "ben", None, ""),
+        ([wish(1, "lockout", until=at(60)), wish(1e6, "local")], "lockout", "anna", Cause.WRONG_STATE, "not to local"),
+        ([wish(1, "lockout", "  ")], "lockout", "somebody", None, ""),
+        ([wish(1, "lockout", until=at(-60))], "lockout", "anna", None, ""),
+        ([wish(1, "manual", until=at(1))], "auto", "dispatch", Cause.EXPIRED, "the lease has ended already"),
+        ([wish(1, "manual", until=at(90_000))], "auto", "dispatch", Cause.TOO_LONG, "at most 24 h"),
+        ([wish(1, "auto", until=datetime.max.replace(tzinfo=UTC))], "auto", "dispatch", Cause.TOO_LONG, "at most"),
     ],
 )
-def test_a_story(wishes: list[ControlRequest], mode: str, who: str, refusal: str) -> None:
-    control = told(*wishes)
+def test_a_story(wishes: list[ControlRequest], mode: str, who: str, cause: Cause | None, words: str) -> None:
+    control, refusal = told(*wishes)
     assert (control.mode.mode, control.mode.who) == (mode, who)
-    assert refusal in control.refusal
-    assert bool(refusal) == bool(control.refusal)
+    assert (refusal.cause if refusal else None) == cause
+    assert words in (refusal.reason if refusal else "")
+
+
+@pytest.mark.parametrize("held", list(Mode))
+def test_every_pair_of_modes_is_decided(held: Mode) -> None:
+    assert NEXT.keys() == set(Mode)
+    assert Mode.LOCKOUT in NEXT[held], "from everywhere"
 
 
 @pytest.mark.parametrize(
-    ("heard", "retained", "refusal"),
-    [(1, True, "retained"), (40, False, "40 s old"), (-10, False, "10 s ahead: check the clock")],
+    ("ahead_of_us", "seconds"),
+    [(0, 20.0), (25, 20.0), (86_400, 20.0), (-5, 15.0), (-19.5, 0.5)],
+    ids=["one clock", "the asker's is ahead", "by a day", "it is behind", "far behind"],
 )
-def test_a_request_out_of_time_is_refused(heard: float, retained: bool, refusal: str) -> None:
-    control = ask(begin(at(-100)), wish(0, "lockout"), at(heard), retained=retained)
-    assert control.mode.mode is Mode.AUTO
-    assert refusal in control.refusal
+def test_no_lease_is_longer_than_it_was_given(ahead_of_us: float, seconds: float) -> None:
+    """20 s are asked for, by a clock that is not ours."""
+    request = wish(ahead_of_us, "manual", until=at(ahead_of_us + 20))
+    control = ask(begin(NOON), request, NOON, 1000.0)
+    assert isinstance(control, Control)
+    assert control.ends == pytest.approx(1000.0 + seconds)
+    assert control.mode.until == NOON + timedelta(seconds=seconds)
 
 
-def test_a_lease_ends_by_itself_and_a_lockout_does_not() -> None:
-    manual, lockout = told(wish(1, "manual")), told(wish(1, "lockout"))
-    assert expire(manual, at(600)).mode.mode is Mode.MANUAL
-    ended = expire(manual, at(601)).mode
+@pytest.mark.parametrize("step", [0, 86_400, -86_400, 3e9, -3e9])
+def test_a_lease_ends_in_its_time_whatever_the_wall_clock_does(step: float) -> None:
+    manual, _ = told(wish(1, "manual", until=at(21)))
+    assert expire(manual, at(20 + step), 20.9).mode.mode is Mode.MANUAL
+    ended = expire(manual, at(21 + step), 21.0).mode
     assert (ended.mode, ended.why, ended.power) == (Mode.AUTO, "the lease of anna ended", None)
-    assert expire(lockout, at(1e7)).mode.mode is Mode.LOCKOUT
 
 
-def test_what_the_broker_kept_goes_on() -> None:
-    kept = ControlMode(at=NOON, mode=Mode.LOCKOUT, who="anna", why="smoke")
-    control = begin(at(3600), kept)
-    assert control.mode == kept
-    assert ask(control, wish(-1, "auto"), at(2)).mode.mode is Mode.LOCKOUT  # made before it, heard again
+def test_a_lockout_does_not_end_by_itself() -> None:
+    assert expire(told(wish(1, "lockout"))[0], at(1e7), 1e7).mode.mode is Mode.LOCKOUT
+
+
+def test_what_a_lockout_was_for_stays_known_when_a_person_locks_out_too() -> None:
+    control = lock(begin(NOON), Cause.METER_POLARITY, "meter_polarity: the meter counts backwards", at(1))
+    again = ask(control, wish(2, "lockout", "ben"), at(2), 2.0)
+    assert isinstance(again, Control)
+    assert (again.mode.cause, again.mode.who) == (Cause.METER_POLARITY, "ben")
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(Mode)), st.sampled_from(["anna", "ben"]), st.floats(0.1, 2000))))
@@ -96,10 +130,18 @@ def test_lockout_ends_only_by_a_request_for_auto(story: list[tuple[Mode, str, fl
     control, second = begin(NOON), 0.0
     for mode, who, gap in story:
         second += gap
-        before = expire(control, at(second))
-        control = ask(before, wish(second, mode.value, who), at(second))
+        before = expire(control, at(second), second)
+        answer = ask(before, wish(second, mode.value, who), at(second), second)
+        control = before if isinstance(answer, Refusal) else answer
         if before.mode.mode is Mode.LOCKOUT:
             assert control.mode.mode is (Mode.AUTO if mode is Mode.AUTO else Mode.LOCKOUT)
+        if mode is Mode.LOCKOUT:
+            assert control.mode.mode is Mode.LOCKOUT
         assert control.mode.mode in NEXT[before.mode.mode]
+        assert (control.ends is not None) == (control.mode.until is not None)
         if control.mode.mode is Mode.MANUAL:
-            assert control.mode.until is not None
+            assert control.ends is not None
+
+
+def test_the_table_has_every_mode() -> None:
+    assert {one for pair in product(Mode, Mode) for one in pair} == NEXT.keys()

@@ -1,6 +1,7 @@
 """Dispatch beside a real broker: what a bridge hears, and what an operator and a restart may change."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from consumers.dispatch import service
+from consumers.dispatch.state_file import read
 from runtime.bus import Bus
 from runtime.heard import Heard
 from runtime.part import Part
@@ -17,6 +19,7 @@ from runtime.settings import Settings, parse_broker
 from schemas.messages import (
     Action,
     Authority,
+    Cause,
     Command,
     ControlMode,
     ControlRequest,
@@ -29,8 +32,18 @@ from schemas.messages import (
     Value,
 )
 from schemas.site import Site
-from schemas.topics import COMMAND, COMMAND_TTL, CONTROL_MODE, CONTROL_REQUEST, OUTCOME, PLAN, TELEMETRY
+from schemas.topics import (
+    COMMAND,
+    COMMAND_TTL,
+    CONTROL_MODE,
+    CONTROL_OUTCOME,
+    CONTROL_REQUEST,
+    OUTCOME,
+    PLAN,
+    TELEMETRY,
+)
 from schemas.units import utc_now
+from tests.chaos.proxy import Line, Proxy
 from tests.conftest import Broker
 from tests.consumers.test_dispatch_desk import plant_site
 
@@ -48,10 +61,18 @@ async def on_the_bus(broker: Broker, role: str) -> AsyncIterator[Bus]:
 
 @asynccontextmanager
 async def running(
-    broker: Broker, site: Site, name: str, run: Callable[[Part], Awaitable[None]], database: str = ""
+    broker: Broker,
+    site: Site,
+    name: str,
+    run: Callable[[Part], Awaitable[None]],
+    database: str = "",
+    *,
+    state: Path = Path(),
+    url: str = "",
 ) -> AsyncIterator[Part]:
     """A service inside this process."""
-    part = Part(name, site, Settings(parse_broker(broker.url(name), name, None, {}), database))
+    place = parse_broker(url or broker.url(name), name, None, {})
+    part = Part(name, site, Settings(place, database, state=state))
     job = asyncio.ensure_future(run(part))
     try:
         yield part
@@ -61,6 +82,13 @@ async def running(
         job.cancel()
         with suppress(asyncio.CancelledError):
             await job
+
+
+@asynccontextmanager
+async def dispatching(broker: Broker, site: Site, folder: Path, url: str = "") -> AsyncIterator[Part]:
+    """Dispatch, with its own folder."""
+    async with running(broker, site, "dispatch", service.run, state=folder, url=url) as part:
+        yield part
 
 
 async def until(true: Callable[[], Any], within: float = 10) -> None:
@@ -147,12 +175,12 @@ def request(mode: str, **more: Any) -> ControlRequest:
     return ControlRequest.model_validate({"at": utc_now(), "mode": Mode(mode), "who": "anna", "why": "test", **more})
 
 
-def discharging(power: float) -> Plan:
-    """A plan that sells."""
-    now = utc_now()
+def discharging(power: float, lasts: float = 3.0, made: float = -60.0) -> Plan:
+    """A plan that sells, made so many seconds from now."""
+    at = utc_now() + timedelta(seconds=made)
     step = Step(
-        at=now - timedelta(minutes=1),
-        seconds=900,
+        at=at,
+        seconds=lasts + max(0.0, -made) + 900,
         power=power,
         soc=40,
         grid=-power,
@@ -163,8 +191,8 @@ def discharging(power: float) -> Plan:
         marginal_value=0.3,
         reason="sells at 0.50",
     )
-    until_ = now + timedelta(seconds=3)
-    return Plan(id="1", at=now - timedelta(minutes=1), until=until_, currency="EUR", steps=[step], cost=0, cost_idle=0)
+    until_ = max(at, utc_now()) + timedelta(seconds=lasts)
+    return Plan(id="1", at=at, until=until_, currency="EUR", steps=[step], cost=0, cost_idle=0)
 
 
 def is_power(power: float) -> Callable[[Command], bool]:
@@ -178,7 +206,7 @@ async def test_it_follows_the_plan_and_then_serves_the_site_itself(
     async with (
         plant_of(broker, site_name) as plant,
         on_the_bus(broker, "optimize") as optimize,
-        running(broker, site, "dispatch", service.run) as part,
+        dispatching(broker, site, tmp_path) as part,
     ):
         command = await plant.told(is_power(30e3))
         assert (command.source, command.authority) == ("dispatch", Authority.SELF_CONSUMPTION)
@@ -203,7 +231,7 @@ async def test_it_follows_the_plan_and_then_serves_the_site_itself(
 
 async def test_a_dead_meter_brings_the_battery_to_rest(broker: Broker, tmp_path: Path, site_name: str) -> None:
     site = plant_site(tmp_path, site_name)
-    async with plant_of(broker, site_name) as plant, running(broker, site, "dispatch", service.run):
+    async with plant_of(broker, site_name) as plant, dispatching(broker, site, tmp_path):
         await plant.told(is_power(30e3))
         del plant.state["grid"]
         retained = Telemetry(at=utc_now(), epoch="0" * 16, seq=10**6, values={"p": 55e3})
@@ -218,9 +246,10 @@ async def test_a_dead_meter_brings_the_battery_to_rest(broker: Broker, tmp_path:
 async def test_a_stopped_pcs_is_started_before_it_gets_a_setpoint(
     broker: Broker, tmp_path: Path, site_name: str
 ) -> None:
+    site = plant_site(tmp_path, site_name, battery=', start = "always"')
     async with plant_of(broker, site_name) as plant:
         plant.state["pcs1"]["state"] = "standby"
-        async with running(broker, plant_site(tmp_path, site_name), "dispatch", service.run):
+        async with dispatching(broker, site, tmp_path):
             await plant.told(lambda command: command.action is Action.START)
             await asyncio.sleep(1)
             assert [command.action for command in plant.commands] == [Action.START]
@@ -233,49 +262,253 @@ async def test_an_operator_takes_over_and_a_lockout_outlives_a_restart(
 ) -> None:
     site = plant_site(tmp_path, site_name)
     async with plant_of(broker, site_name) as plant, on_the_bus(broker, "operator") as operator:
-        modes = Ear(operator, CONTROL_MODE.at(site=site_name))
-        async with running(broker, site, "dispatch", service.run) as part:
+        ear = Ear(operator, CONTROL_MODE.at(site=site_name), CONTROL_OUTCOME.at(site=site_name))
+        async with dispatching(broker, site, tmp_path) as part:
             await plant.told(is_power(30e3))
             soon = utc_now() + timedelta(seconds=2)
             await operator.say(CONTROL_REQUEST, request("manual", power=-20e3, until=soon), site=site_name)
             command = await plant.told(is_power(-20e3))
             assert (command.authority, command.reason) == (Authority.OPERATOR, "manual by anna")
             await plant.told(is_power(30e3))  # the lease has ended
-
-            wish = request("lockout")
-            address = CONTROL_REQUEST.at(site=site_name)
-            await operator.send(address, wish.model_dump_json().encode(), retain=True)
-            old = wish.model_copy(update={"at": utc_now() - timedelta(minutes=5)})
-            await operator.say(CONTROL_REQUEST, old, site=site_name)
-            for payload in (b"lockout", b"\xff", b"", b'{"mode": "lockout"}'):
-                await operator.send(address, payload)
-            await until(lambda: part.counts["refused_requests"] == 6)
-            await operator.send(address, b"", retain=True)
-
             await operator.say(CONTROL_REQUEST, request("lockout"), site=site_name)
             await until(lambda: plant.commands[-1].action is Action.STOP)
             assert plant.commands[-2].values == {"p_set": 0.0}
             plant.state["pcs1"] = {"p": 0.0, "state": "off"}
             await until(lambda: part.detail == "lockout: the PCS is stopped")
         seen = len(plant.commands)
-        async with running(broker, site, "dispatch", service.run) as part:
+        async with dispatching(broker, site, tmp_path) as part:
             await until(lambda: part.detail == "lockout: the PCS is stopped")
-            assert len(plant.commands) == seen
+            assert all(map(is_power(0.0), plant.commands[seen:])), "as long as it has not heard that the PCS stands"
             await operator.say(CONTROL_REQUEST, request("manual", power=0.0, until=soon), site=site_name)
             await until(lambda: part.counts["refused_requests"] >= 1)
             await operator.say(CONTROL_REQUEST, request("auto"), site=site_name)
             await plant.told(lambda command: command.action is Action.START)
-        kept: list[ControlMode] = modes.messages
+        kept: list[ControlMode] = [one for one in ear.messages if isinstance(one, ControlMode)]
         told = [mode.mode for mode in kept]
         assert told[:4] == [Mode.AUTO, Mode.MANUAL, Mode.AUTO, Mode.LOCKOUT]
         assert set(told[4:-1]) <= {Mode.LOCKOUT}
         assert (told[-1], kept[-1].who) == (Mode.AUTO, "anna")
-        await modes.stop()
+        await ear.stop()
+
+
+async def test_every_request_is_answered_where_it_was_asked(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    address, later = CONTROL_REQUEST.at(site=site_name), utc_now() + timedelta(seconds=20)
+    payloads: list[tuple[bytes, bool, str, str]] = [
+        (b"lockout", False, "unknown", "invalid"),
+        (b"\xff", False, "unknown", "invalid"),
+        (b"", False, "unknown", "invalid"),
+        (b"null", False, "unknown", "invalid"),
+        (b'{"id": "w7", "mode": "lockout"}', False, "w7", "invalid"),
+        (b'{"id": "\\ud800", "who": "\\ud800", "mode": "auto"}', False, "unknown", "invalid"),
+        (b'{"id": ' + b"[" * 100_000, False, "unknown", "invalid"),
+        (asked("lockout", id="r1"), True, "r1", "retained"),
+        (asked("auto", id="r2", at=utc_now() - timedelta(minutes=5)), False, "r2", "expired"),
+        (asked("auto", id="r3", at=utc_now() + timedelta(days=1)), False, "r3", "clock_skew"),
+        (asked("auto", id="r4", who="  "), False, "r4", "invalid"),
+        (asked("auto", id="r5"), False, "r5", ""),
+        (asked("auto", id="r5"), False, "r5", "duplicate"),
+        (asked("lockout", id="r6", at=utc_now() + timedelta(days=1)), False, "r6", ""),
+        (asked("manual", id="r7", at=later, power=1.0, until=later + timedelta(minutes=1)), False, "r7", "wrong_state"),
+    ]
+    async with plant_of(broker, site_name) as plant, on_the_bus(broker, "operator") as operator:
+        ear = Ear(operator, CONTROL_OUTCOME.at(site=site_name))
+        async with dispatching(broker, plant_site(tmp_path, site_name), tmp_path) as part:
+            await plant.told(is_power(30e3))
+            for payload, retain, *_ in payloads:
+                await operator.send(address, payload, retain=retain)
+            await operator.send(address, b"", retain=True)  # clears what was retained: nobody asks for anything
+            await until(lambda: len(ear.heard) >= len(payloads))
+            assert [(one.id, one.cause or "") for one in ear.messages] == [tuple(one[2:]) for one in payloads]
+            assert [one.followed for one in ear.messages] == [not one[3] for one in payloads]
+            assert (ear.messages[4].wish, ear.messages[5].who) == ("lockout", "")
+            assert ear.messages[13].who == "anna"
+            assert (part.counts["refused_requests"], part.counts["requests"]) == (len(payloads) - 2, 2)
+            await asyncio.sleep(0.3)
+            assert len(ear.heard) == len(payloads)
+        await ear.stop()
+
+
+def asked(mode: str, **more: Any) -> bytes:
+    return request(mode, **more).model_dump_json().encode()
+
+
+async def test_what_the_bridge_refuses_is_told_to_who_asked(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    async with plant_of(broker, site_name) as plant, on_the_bus(broker, "operator") as operator:
+        plant.state["pcs1"] = {"p": 0.0, "state": "off"}
+        ear = Ear(operator, CONTROL_OUTCOME.at(site=site_name))
+        async with dispatching(broker, plant_site(tmp_path, site_name), tmp_path) as part:
+            await until(lambda: "not we who stopped it" in part.detail)
+            wish = ControlRequest(id="g1", at=utc_now(), action=Action.GRID_FORMING, who="anna", why="test")
+            await operator.say(CONTROL_REQUEST, wish, site=site_name)
+            command = await plant.told(lambda command: command.action is Action.GRID_FORMING)
+            no = Outcome(
+                id=command.id,
+                at=utc_now(),
+                state=OutcomeState.REFUSED,
+                source="dispatch",
+                cause=Cause.WRONG_STATE,
+                reason="the device is running",
+            )
+            await plant.bus.say(OUTCOME, no, site=site_name, device="pcs1")
+            await until(lambda: len(ear.heard) == 2)
+            first, then = ear.messages
+            assert (first.id, first.followed, first.wish) == ("g1", True, "grid_forming")
+            assert (then.id, then.followed, then.cause) == ("g1", False, "wrong_state")
+            assert then.reason == "refused: the device is running"
+        await ear.stop()
+
+
+async def test_commands_are_numbered_within_a_run(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    site = plant_site(tmp_path, site_name)
+    async with plant_of(broker, site_name) as plant:
+        for _ in range(2):
+            async with dispatching(broker, site, tmp_path):
+                await plant.told(is_power(30e3))
+                await plant.told(is_power(30e3))
+        runs: dict[str | None, list[int]] = {}
+        for command in plant.commands:
+            assert command.number is not None
+            runs.setdefault(command.epoch, []).append(command.number)
+        assert len(runs) == 2
+        assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in runs.values())
+
+
+async def test_what_the_broker_keeps_is_read_to_its_end_on_a_line_however_slow(
+    broker: Broker, tmp_path: Path, site_name: str
+) -> None:
+    """A lockout is kept by the broker alone, and needs longer to arrive than dispatch waits between two commands."""
+    site = plant_site(tmp_path, site_name)
+    kept = ControlMode(at=utc_now(), mode=Mode.LOCKOUT, who="ben", why="smoke")
+    async with plant_of(broker, site_name) as plant, on_the_bus(broker, "dispatch") as old_run:
+        await old_run.say(CONTROL_MODE, kept, site=site_name)
+    async with plant_of(broker, site_name) as plant, on_the_bus(broker, "operator") as operator:
+        ear = Ear(operator, CONTROL_MODE.at(site=site_name))
+        async with Proxy(broker.port) as line:
+            line.become(Line(latency=0.6))
+            url = broker.url("dispatch").replace(str(broker.port), str(line.port))
+            async with dispatching(broker, site, tmp_path, url) as part:
+                await until(lambda: part.detail.startswith("lockout"), within=20)
+                await until(lambda: any(command.action is Action.STOP for command in plant.commands), within=20)
+        assert {one.mode for one in ear.messages} == {Mode.LOCKOUT}
+        assert all(command.action is Action.STOP or command.values == {"p_set": 0.0} for command in plant.commands)
+        await ear.stop()
+
+
+async def test_a_plan_that_is_taken_back_is_followed_no_more(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    site = plant_site(tmp_path, site_name)
+    async with (
+        plant_of(broker, site_name) as plant,
+        on_the_bus(broker, "optimize") as optimize,
+        dispatching(broker, site, tmp_path),
+    ):
+        future = discharging(50e3, lasts=86_400.0, made=86_400.0)
+        await optimize.say(PLAN, future, site=site_name)
+        await plant.told(is_power(30e3))
+        await optimize.say(PLAN, discharging(70e3, lasts=60.0), site=site_name)
+        await plant.told(is_power(70e3))  # the one from tomorrow blocks none
+        await optimize.say(PLAN, None, site=site_name)
+        command = await plant.told(is_power(30e3))
+        assert command.authority is Authority.SELF_CONSUMPTION
+
+
+STRANGE = (
+    b'{"at":"9999-12-31T23:59:59Z","epoch":"0000000000000000","seq":9223372036854775807,"values":{"p":1e308}}',
+    b'{"at":"0001-01-01T00:00:00Z","epoch":"0000000000000000","seq":1,"values":{"p":-1e308,"soc":1e300}}',
+    b'{"id":"\\ud800","at":"2026-06-10T10:00:00Z"}',
+    b"\xff\xfe",
+    b"[" * 50_000,
+)
+STRANGE_PLAN = (
+    b'{"id":"x","at":"AT","until":"9999-12-31T23:59:59Z","currency":"EUR","cost":0.0,"cost_idle":0.0,"peak":1e308,'
+    b'"steps":[{"at":"AT","seconds":1e308,"power":1e308,"soc":50.0,"grid":-1e308,"load":1e308,"pv":-1e308,'
+    b'"price_import":1e308,"price_export":-1e308,"marginal_value":1e308,"reason":""}]}'
+)
+
+
+async def test_no_message_ends_it_nor_its_next_start(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    """What a newer bridge, a wrong clock or a stranger may say; some of it stays with the broker."""
+    site = plant_site(tmp_path, site_name)
+    async with (
+        plant_of(broker, site_name) as plant,
+        on_the_bus(broker, "optimize") as optimize,
+        on_the_bus(broker, "operator") as operator,
+    ):
+        async with dispatching(broker, site, tmp_path) as part:
+            await plant.told(is_power(30e3))
+            for payload in STRANGE:
+                for device in ("grid", "pcs1", "bms1"):
+                    await plant.bus.send(TELEMETRY.at(site=site_name, device=device), payload)
+                await plant.bus.send(OUTCOME.at(site=site_name, device="pcs1"), payload)
+                await operator.send(CONTROL_REQUEST.at(site=site_name), payload)
+                await optimize.send(PLAN.at(site=site_name), payload)
+            await plant.told(is_power(30e3), within=20)
+            assert part.counts["unhandled"] == part.counts["undecided"] == 0
+        for at in (b"9999-12-31T00:00:00Z", b"0001-01-01T00:00:00Z", b"2026-01-01T00:00:00Z"):
+            await optimize.send(PLAN.at(site=site_name), STRANGE_PLAN.replace(b"AT", at), retain=True)
+            async with dispatching(broker, site, tmp_path) as part:
+                await plant.told(lambda command: "p_set" in command.values, within=20)
+                await operator.say(CONTROL_REQUEST, request("lockout"), site=site_name)
+                await until(lambda: any(one.action is Action.STOP for one in plant.commands))
+                await operator.say(CONTROL_REQUEST, request("auto"), site=site_name)
+                await until(lambda: part.detail.startswith("auto"))
+                assert part.counts["unhandled"] == part.counts["undecided"] == 0
+            plant.ear.heard.clear()
+        await optimize.send(PLAN.at(site=site_name), b"", retain=True)
+
+
+async def test_a_disk_that_hangs_holds_up_no_lockout(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    """The file it writes to is a pipe nobody reads: the kernel holds the write for ever."""
+    site, pipe = plant_site(tmp_path, site_name), tmp_path / f"dispatch-{site_name}.json.new"
+    async with (
+        plant_of(broker, site_name) as plant,
+        on_the_bus(broker, "operator") as operator,
+        dispatching(broker, site, tmp_path) as part,
+    ):
+        await plant.told(is_power(30e3))
+        pipe.unlink(missing_ok=True)
+        os.mkfifo(pipe)
+        began = len(plant.commands)
+        await operator.say(CONTROL_REQUEST, request("lockout"), site=site_name)
+        await until(lambda: any(is_power(0.0)(command) for command in plant.commands[began:]), within=1.5)
+        await until(lambda: "not kept on the disk" in part.detail)
+        assert part.detail.startswith("lockout")
+        with await asyncio.to_thread(pipe.open, "rb") as reader:  # somebody reads at last
+            await asyncio.to_thread(reader.read)
+            pipe.unlink(missing_ok=True)
+        await until(lambda: "not kept" not in part.detail)
+
+
+async def test_without_a_folder_it_works_and_says_so(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    site = plant_site(tmp_path, site_name)
+    async with (
+        plant_of(broker, site_name) as plant,
+        on_the_bus(broker, "operator") as operator,
+        dispatching(broker, site, tmp_path / "nowhere") as part,
+    ):
+        await plant.told(is_power(30e3))
+        assert "not kept on the disk: [Errno 2] No such file or directory" in part.detail
+        await operator.say(CONTROL_REQUEST, request("lockout"), site=site_name)
+        await until(lambda: any(command.action is Action.STOP for command in plant.commands))
+
+
+async def test_a_file_that_cannot_be_read_is_a_lockout(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    site = plant_site(tmp_path, site_name)
+    (tmp_path / f"dispatch-{site_name}.json").write_bytes(b'{"mode": ')
+    async with (
+        plant_of(broker, site_name) as plant,
+        on_the_bus(broker, "operator") as operator,
+        dispatching(broker, site, tmp_path) as part,
+    ):
+        await until(lambda: any(command.action is Action.STOP for command in plant.commands))
+        assert part.detail.startswith("lockout")
+        await operator.say(CONTROL_REQUEST, request("auto"), site=site_name)
+        await plant.told(is_power(30e3))
+        assert (await asyncio.to_thread(read, tmp_path / f"dispatch-{site_name}.json")).mode is not None
 
 
 async def test_a_site_that_is_only_watched_gets_no_command(broker: Broker, tmp_path: Path, site_name: str) -> None:
     site = plant_site(tmp_path, site_name, more='mode = "read_only"\n')
-    async with plant_of(broker, site_name) as plant, running(broker, site, "dispatch", service.run) as part:
+    async with plant_of(broker, site_name) as plant, dispatching(broker, site, tmp_path) as part:
         await until(lambda: part.detail.startswith("read only, would do this: auto: 30.0 kW"))
         await asyncio.sleep(0.5)
         assert plant.commands == []

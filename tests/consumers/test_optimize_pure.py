@@ -33,31 +33,56 @@ def said(second: float, values: dict[str, Value], **more: Any) -> Telemetry:
     return Telemetry(at=at, epoch="0" * 16, seq=100_000 + int(second * 1000), values=values, **more)
 
 
+def fold(situation: Situation, device: str, sample: Telemetry, heard: float, ahead: float = 0.0) -> None:
+    """A sample is heard at a second of the monotonic clock; the wall clock is so far ahead."""
+    situation.fold(device, sample, NOON + timedelta(seconds=heard + ahead), heard)
+
+
 def told(site: Site) -> Situation:
     situation = Situation.of(site)
-    situation.fold("grid", said(0, {"p": 30e3}))
-    situation.fold("pcs1", said(0, {"p": 10e3}))
-    situation.fold("bms1", said(0, {"soc": 55.0}))
-    situation.fold("pv1", said(0, {"p": 20e3}))
+    fold(situation, "grid", said(0, {"p": 30e3}), 0)
+    fold(situation, "pcs1", said(0, {"p": 10e3}), 0)
+    fold(situation, "bms1", said(0, {"soc": 55.0}), 0)
+    fold(situation, "pv1", said(0, {"p": 20e3}), 0)
     return situation
 
 
 def test_load_is_what_grid_battery_and_pv_make(site: Site) -> None:
     situation = told(site)
-    assert (situation.load(NOON), situation.pv(NOON)) == (60e3, 20e3)
+    assert (situation.load(0), situation.pv(0)) == (60e3, 20e3)
     assert situation.soc is not None
     assert situation.soc.value == 55.0
-    assert situation.missing(NOON) == []
+    assert situation.missing(0) == []
 
 
 def test_silence_is_named_and_pv_may_sleep(site: Site) -> None:
-    later = NOON + timedelta(seconds=90)
+    later = 90.0
     situation = told(site)
-    situation.fold("grid", said(89, {"p": 30e3}))
+    fold(situation, "grid", said(89, {"p": 30e3}), 89)
     assert situation.missing(later) == ["pcs1", "bms1"]
     assert situation.pv(later) == 0.0
     assert situation.ages(later) == {"grid": 1.0, "pcs1": 90.0, "bms1": 90.0, "pv1": 90.0}
-    assert Situation.of(site).missing(NOON) == ["grid", "pcs1", "bms1"]
+    assert Situation.of(site).missing(0) == ["grid", "pcs1", "bms1"]
+
+
+@pytest.mark.parametrize("ahead", [86_400.0, -86_400.0])
+def test_all_clocks_are_set_and_set_back_and_no_old_value_is_young(site: Site, ahead: float) -> None:
+    """The BMS fell silent while the clocks were wrong: what it said then is as old as it is."""
+    situation = told(site)
+    for second in range(1, 60):
+        moved = {"at": NOON + timedelta(seconds=second + ahead)}
+        for device, point in (("grid", "p"), ("pcs1", "p"), ("bms1", "soc")):
+            fold(situation, device, said(second, {point: 70.0}).model_copy(update=moved), second, ahead)
+    assert situation.missing(59) == []
+    for second in range(60, 200):  # the clocks are right again, and the BMS says nothing more
+        for device in ("grid", "pcs1"):
+            fold(situation, device, said(second, {"p": 70.0}), second)
+    assert situation.missing(200) == ["bms1"]
+    assert situation.ages(200)["bms1"] == 141
+    for second in range(200, 203):
+        fold(situation, "bms1", said(second, {"soc": 33.0}), second)
+    assert situation.soc is not None
+    assert situation.soc.value == 33.0, "and what it says now is heard"
 
 
 @pytest.mark.parametrize(
@@ -73,13 +98,13 @@ def test_silence_is_named_and_pv_may_sleep(site: Site) -> None:
 )
 def test_what_does_not_tell_of_now_changes_nothing(site: Site, late: Telemetry) -> None:
     situation = told(site)
-    situation.fold("grid", late)
-    assert situation.load(NOON) == 60e3
+    fold(situation, "grid", late, 5)
+    assert situation.load(0) == 60e3
 
 
 def test_a_spike_is_smoothed(site: Site) -> None:
     situation = told(site)
-    situation.fold("grid", said(1, {"p": 200e3}))
+    fold(situation, "grid", said(1, {"p": 200e3}), 1)
     assert 30e3 < situation.powers["grid"].value < 32e3
 
 
@@ -94,7 +119,7 @@ def test_order_and_repetition_of_devices_do_not_matter(site: Site, order: list[s
     situation = Situation.of(site)
     for _ in range(times):
         for device in order:
-            situation.fold(device, said(0, values[device]))
+            fold(situation, device, said(0, values[device]), 0)
     assert situation == told(site)
 
 
@@ -125,11 +150,11 @@ def test_the_billed_peak_is_of_whole_windows_of_this_month(site: Site) -> None:
 def test_a_plan_is_made_of_all_of_it(site: Site) -> None:
     past = filled(site, {"grid": [50e3] * 96, "pcs1": [0.0] * 96, "pv1": [0.0] * 96})
     situation = told(site)
-    outlook = look(situation, past, {}, NOON)
+    outlook = look(situation, past, {}, NOON, 0.0)
     assert (outlook.soc, outlook.demand, outlook.billed, outlook.rated) == (55.0, 15.0, 50e3, 100e3)
     assert (outlook.load[0], outlook.pv[0], outlook.buy[0], outlook.sell[0]) == (60e3, 20e3, 0.12, 0.05)
     assert {at.hour for at, price in zip(outlook.starts, outlook.buy, strict=True) if price > 0.2} == {15, 16, 17, 18}
-    plan, wrong = think(situation, past, {}, NOON)
+    plan, wrong = think(situation, past, {}, NOON, 0.0)
     assert wrong == []
     assert plan.inputs == {"grid": 0.0, "pcs1": 0.0, "bms1": 0.0, "pv1": 0.0}
     assert plan.cost < plan.cost_idle

@@ -156,10 +156,10 @@ class Fickle(Optimize):
         self.calls = 0
 
     def _fickle(
-        self, situation: Situation, past: Past, series: dict[str, Series], now: datetime
+        self, situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float
     ) -> tuple[Plan, list[str]]:
         self.calls += 1
-        plan, wrong = think(situation, past, series, now)
+        plan, wrong = think(situation, past, series, now, mono)
         if self.calls == 1:
             return plan, wrong
         match self.mishap:

@@ -31,7 +31,34 @@ def site(tmp_path: Path) -> Path:
 
 def test_a_good_site_file_is_called_good(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(site)]) == 0
-    assert "site.toml: good" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "site.toml: good" in said
+    assert "warning" not in said
+
+
+@pytest.mark.parametrize(
+    ("device", "poll", "warns"),
+    [
+        ("pcs", 20, "a command that ends is noticed up to 50 s later); 2 s or less would be right"),
+        ("meter", 10, "limits at the grid are followed 10 s late"),
+        ("bms", 6, "its limits count for 15 s after it fell silent"),
+        ("bms", 2, ""),
+        ("pv", 60, ""),
+    ],
+)
+def test_a_poll_that_is_too_slow_to_steer_by_is_named(
+    site: Path, capsys: pytest.CaptureFixture[str], *, device: str, poll: float, warns: str
+) -> None:
+    text = site.read_text(encoding="utf-8").replace("poll = 0.5\n", "")
+    site.write_text(text.replace(f'name = "{device}"', f'name = "{device}"\npoll = {poll:.1f}'), encoding="utf-8")
+    assert main(["check", str(site)]) == 0
+    said = capsys.readouterr().out
+    assert warns in said
+    assert ("warning: device" in said) == bool(warns)
+    read_only = f'mode = "read_only"\n{site.read_text(encoding="utf-8")}'
+    site.write_text(read_only, encoding="utf-8")
+    assert main(["check", str(site)]) == 0
+    assert "warning" not in capsys.readouterr().out, "what is only watched may be slow"
 
 
 @pytest.mark.parametrize(

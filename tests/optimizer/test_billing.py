@@ -66,6 +66,21 @@ def test_a_silence_of_days_is_got_over() -> None:
     assert (found.peak, found.seen) == (0.0, 10.0)
 
 
+@pytest.mark.parametrize("ahead", [86_400.0, 3600.0, 120.0])
+def test_a_clock_that_is_set_back_costs_a_window_and_not_the_time_it_was_ahead(ahead: float) -> None:
+    before = steady(80e3, 0, 911)
+    found = fed([*before, *steady(50e3, 911 + int(ahead), 1000 + int(ahead)), *steady(20e3, 1000, 2000)])
+    assert found.at == NOON + timedelta(seconds=1990)
+    assert found.imported(NOON + timedelta(seconds=1990)) == pytest.approx(20e3 * 190 / 3600, rel=0.05)
+    if ahead < 3601:
+        assert found.peak == pytest.approx(80e3, rel=1e-6), "the month's peak so far stays"
+
+
+def test_a_reading_that_is_a_little_older_changes_nothing() -> None:
+    found = fed(steady(80e3, 0, 300))
+    assert found.fold(NOON + timedelta(seconds=250), 1e6) == found
+
+
 @pytest.mark.parametrize(
     ("power", "second", "room"),
     [(60e3, 450, 140e3), (100e3, 600, 100e3), (150e3, 600, 0.0), (0.0, 810, 1e6)],

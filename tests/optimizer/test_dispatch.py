@@ -1,17 +1,21 @@
 """What the battery does now, against what was planned and what is measured."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from optimizer.bill import peak_means
 from optimizer.billing import Billing
-from optimizer.dispatch import Moment, Ratings, Wanted, decide
+from optimizer.dispatch import SMALL, Moment, Ratings, Wanted, Worth, current_step, decide, worth
+from optimizer.outlook import Outlook
+from optimizer.plan import plan as plan_for
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
-from tests.optimizer.outlooks import BERLIN, NOON, battery, grid
+from tests.optimizer.outlooks import BERLIN, NOON, battery, grid, wild
 
 RATINGS = Ratings(battery(), grid(import_limit=250e3, export_limit=80e3), 100e3)
 AUTO = ControlMode(at=NOON, mode=Mode.AUTO, who="dispatch")
@@ -41,8 +45,22 @@ def planned(power: float, load: float = 40e3, pv: float = 0.0, *, peak: float | 
     )
 
 
-def wanted(plan: Plan | None, billing: Billing = QUIET, mode: ControlMode = AUTO, **change: Any) -> Wanted:
-    return decide(RATINGS, replace(MOMENT, **change), plan, billing, mode)
+def wanted(
+    plan: Plan | None,
+    billing: Billing = QUIET,
+    mode: ControlMode = AUTO,
+    ratings: Ratings = RATINGS,
+    peak: float | None = None,
+    **change: Any,
+) -> Wanted:
+    """As dispatch asks: the plan's step that holds, and its peak where it has one."""
+    moment = replace(MOMENT, **change)
+    most = peak if plan is None or plan.peak is None else max(plan.peak, billing.peak)
+    return decide(ratings, moment, mode, billing=billing, step=current_step(plan, moment.now), peak=most)
+
+
+LATER = 0.25
+"""Per kWh: what is stored is worth more than what it would save now."""
 
 
 @pytest.mark.parametrize(
@@ -65,6 +83,9 @@ def wanted(plan: Plan | None, billing: Billing = QUIET, mode: ControlMode = AUTO
         (planned(0.0), 70e3, 0.0),
         (planned(0.0), -30e3, -30e3),
         (planned(0.0, price_export=0.15), -30e3, 0.0),
+        (planned(30e3, 90e3, marginal_value=LATER), 50e3, 0.0),
+        (planned(30e3, 90e3, marginal_value=LATER), 120e3, 60e3),
+        (planned(30e3, 90e3, marginal_value=LATER), -20e3, 0.0),
     ],
     ids=[
         "covers the load",
@@ -84,6 +105,9 @@ def wanted(plan: Plan | None, billing: Billing = QUIET, mode: ControlMode = AUTO
         "rests",
         "rests, but stores what is worth more than its price",
         "rests and sells PV that is well paid",
+        "it was for the peak, and the load is below it",
+        "it was for the peak, and the load is above it",
+        "it was for the peak, and there is a surplus",
     ],
 )
 def test_a_plan_is_followed_on_what_is_measured(plan: Plan, net: float, power: float) -> None:
@@ -98,7 +122,7 @@ def test_a_plan_is_followed_on_what_is_measured(plan: Plan, net: float, power: f
         ({"meter_age": 2.0}, 40e3, "as planned"),
         ({"meter_age": 4.0, "last": 22e3}, 22e3, "holds: the grid meter is silent for 4 s"),
         ({"meter_age": 5.5, "last": 22e3}, 0.0, "rests: the grid meter is silent for 6 s"),
-        ({"net": None}, 0.0, "rests: the grid meter is missing"),
+        ({"net": None}, 0.0, "rests: grid meter and battery were not read together yet"),
         ({"bms_age": 5.5}, 0.0, "rests: the BMS is silent for 6 s"),
         ({"charge": None}, 0.0, "rests: the BMS does not say what it allows"),
         ({"soc": None}, 0.0, "rests: the BMS does not say what it allows"),
@@ -173,10 +197,101 @@ def test_the_window_s_mean_stays_at_the_month_s_peak(plan: Plan, billing: Billin
     assert ("the month's peak" in got.reason) == (power != 0.0)
 
 
-def test_last_month_s_peak_binds_nobody() -> None:
-    july = NOON.replace(month=7, day=1, hour=0)
-    plan = planned(0.0, peak=10e3).model_copy(update={"until": july + timedelta(hours=1)})
-    assert wanted(plan, net=90e3, now=july).power != pytest.approx(80e3)
+PEAK = 60e3
+FULL, KEPT, LOW = 80.0, 50.0, 30.0
+"""% SoC: well above, at and below the half that is kept for the peak."""
+
+
+@pytest.mark.parametrize(
+    ("soc", "net", "billing", "power", "words"),
+    [
+        (FULL, 40e3, seen(40e3), 40e3, "covers the load"),
+        (KEPT, 40e3, seen(40e3), 0.0, "keeps 50 % for the month's peak"),
+        (KEPT + 2, 70e3, seen(40e3), 40e3, "keeps 50 % for the month's peak"),
+        (KEPT, 90e3, seen(60e3), 30e3, "keeps 50 % for the month's peak; limited by the month's peak"),
+        (LOW, 90e3, seen(60e3), 30e3, "keeps 50 % for the month's peak; limited by the month's peak"),
+        (LOW, 90e3, seen(0.0), 0.0, "keeps 50 % for the month's peak"),
+        (LOW, 20e3, seen(20e3), -28e3, "refills the 50 % kept for the month's peak"),
+        (KEPT - 1, 20e3, seen(20e3), -20e3, "refills the 50 % kept for the month's peak"),
+        (LOW, 59e3, seen(59e3), 0.0, "keeps 50 % for the month's peak"),
+        (LOW, -30e3, seen(0.0), -78e3, "refills the 50 % kept for the month's peak"),
+        (KEPT, -30e3, seen(0.0), -30e3, "stores PV"),
+        (FULL, -30e3, seen(0.0), -30e3, "stores PV"),
+        (10.0, 90e3, seen(60e3), 0.0, "limited by the month's peak, the SoC of 10.0 %"),
+    ],
+)
+def test_without_a_plan_the_peak_is_held_and_a_reserve_kept_for_it(
+    *, soc: float, net: float, billing: Billing, power: float, words: str
+) -> None:
+    got = wanted(None, billing, soc=soc, net=net, peak=PEAK)
+    assert got.power == pytest.approx(power)
+    assert words in got.reason
+    assert got.authority is Authority.SELF_CONSUMPTION
+
+
+@given(soc=st.floats(10, 90), net=st.floats(-2e5, 2e5), peak=st.floats(0, 2e5))
+def test_without_a_plan_nothing_jumps(soc: float, net: float, peak: float) -> None:
+    """A little more SoC or load makes little more power: no chatter at the edge of the reserve."""
+    one = wanted(None, soc=soc, net=net, peak=peak).power
+    near = wanted(None, soc=min(soc + 0.01, 90), net=net + 10, peak=peak).power
+    if 10 < soc < 89.9:
+        assert abs(near - one) <= 0.01 / 5 * 100e3 + 10 + 1
+
+
+@given(soc=st.floats(10, 90), net=st.floats(-2e5, 2e5), used=st.floats(0, 2e5), peak=st.floats(1e3, 2e5))
+def test_refilling_the_reserve_makes_no_peak(soc: float, net: float, used: float, peak: float) -> None:
+    billing = seen(used)
+    got = wanted(None, billing, soc=soc, net=net, peak=peak).power
+    room = billing.room(MOMENT.now, peak)
+    assert net - got <= max(room, net - min(95e3, 100e3)) + 1 or soc <= 10
+
+
+@settings(max_examples=60)
+@given(wild())
+def test_what_a_plan_discharges_is_worth_less_now_only_for_the_peak_or_a_limit(outlook: Outlook) -> None:
+    """So dispatch reads a plan: the value of stored energy tells why it discharges."""
+    if not outlook.battery.soc_min <= outlook.soc <= outlook.battery.soc_max:
+        return
+    steps = plan_for(outlook).steps
+    grid_ = np.array([step.grid for step in steps])
+    peaks = peak_means(outlook, grid_) if outlook.demand else {}
+    energy = np.bincount(outlook.windows, np.maximum(grid_, 0) * outlook.hours)
+    energy[0] += outlook.imported
+    for index, step in enumerate(steps):
+        covers = SMALL < step.power <= max(step.load - step.pv, 0.0) + SMALL
+        if not covers or worth(step, outlook.battery) is not Worth.LESS:
+            continue
+        mean = float(energy[outlook.windows[index]]) * 60 / outlook.minutes
+        at_peak = bool(peaks) and mean >= 0.99 * peaks[outlook.months[index]] - SMALL
+        assert at_peak or step.grid >= outlook.grid.import_limit - SMALL
+
+
+DAWN, DUSK = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+NUMBERS = st.floats(-1e308, 1e308) | st.sampled_from([1e308, -1e308, 1e300, -1e300, 0.0])
+INSTANTS = st.datetimes(timezones=st.just(UTC)) | st.sampled_from([DAWN, DUSK, NOON])
+
+
+@st.composite
+def strange_plans(draw: st.DrawFn) -> Plan:
+    """Whatever is a valid message: any moment of the calendar, any finite number, no steps at all."""
+    steps = [
+        planned(0.0).steps[0].model_copy(update={"at": draw(INSTANTS)} | {name: draw(NUMBERS) for name in QUANTITIES})
+        for _ in range(draw(st.integers(0, 3)))
+    ]
+    times = {"at": draw(INSTANTS), "until": draw(INSTANTS), "peak": draw(st.none() | NUMBERS)}
+    return planned(0.0).model_copy(update={"steps": steps, **times})
+
+
+QUANTITIES = ("seconds", "power", "grid", "load", "pv", "price_import", "price_export", "marginal_value")
+
+
+@given(plan=strange_plans(), net=NUMBERS, last=NUMBERS, now=INSTANTS)
+@example(plan=planned(50e3, seconds=1e308), net=1e5, last=0.0, now=NOON)
+@example(plan=planned(50e3, at=DUSK, seconds=1e308), net=1e5, last=0.0, now=NOON)
+def test_no_plan_and_no_reading_is_too_strange(plan: Plan, net: float, last: float, now: datetime) -> None:
+    step = current_step(plan, now)
+    got = decide(RATINGS, replace(MOMENT, net=net, last=last), AUTO, billing=seen(0.0), step=step, peak=plan.peak).power
+    assert -90e3 <= got <= 95e3
 
 
 @pytest.mark.parametrize(
@@ -234,7 +349,8 @@ def test_no_limit_of_the_battery_is_ever_broken(
     *, moment: Moment, power: float, load_pv: tuple[float, float], used: float, peak: float | None
 ) -> None:
     net, planned_net = moment.net or 0.0, load_pv[0] - load_pv[1]
-    got = decide(RATINGS, moment, planned(power, *load_pv, peak=peak), seen(used), AUTO).power
+    step = planned(power, *load_pv).steps[0]
+    got = decide(RATINGS, moment, AUTO, billing=seen(used), step=step, peak=peak).power
     assert -min(moment.charge or 0.0, 100e3) - 1 <= got <= min(moment.discharge or 0.0, 100e3) + 1
     assert got <= 0 or (moment.soc or 0.0) > 10
     assert got >= 0 or (moment.soc or 0.0) < 90

@@ -1,0 +1,25 @@
+"""One command of dispatch before it gets its id and its times."""
+
+from dataclasses import dataclass
+
+from optimizer.dispatch import Wanted
+from schemas.messages import Action, Authority, ControlRequest
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """A setpoint, or an action."""
+
+    wanted: Wanted
+    action: Action | None = None
+    request: ControlRequest | None = None
+    """Of the person who is told what becomes of it."""
+
+
+def rest(reason: str, authority: Authority, request: ControlRequest | None = None) -> Instruction:
+    """Power 0."""
+    return Instruction(Wanted(0.0, reason[:500], authority), request=request)
+
+
+def action(what: Action, reason: str, authority: Authority, request: ControlRequest | None = None) -> Instruction:
+    return Instruction(Wanted(0.0, reason[:500], authority), what, request)

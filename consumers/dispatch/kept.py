@@ -1,0 +1,83 @@
+"""What dispatch keeps on its own disk, and in which mode it begins: the safer of what it kept and what the broker did.
+
+A broker's acknowledgement is no durability: killed within its autosave it forgets a lockout. Pure.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.dispatch import lease
+from consumers.dispatch.modes import Control, begin, lock
+from consumers.dispatch.resets import Tried
+from schemas.messages import Cause, ControlMode, Mode
+from schemas.units import Instant, Seconds, Watts
+
+
+class Kept(BaseModel):
+    """The file. What runs on the monotonic clock is kept as what was left at `at`, or as its age then."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    at: Instant
+    """When it was kept."""
+    mode: ControlMode
+    lease: Seconds | None = None
+    """Left of it."""
+    to_reset: ControlMode | None = None
+    """The lockout that a person has ended, as long as what it was for is not reset."""
+    may_start: str = ""
+    """Why the PCS may be started; empty when it was not we who stopped it."""
+    ran: bool = False
+    starts: tuple[int, Seconds] = (0, 0.0)
+    stops: tuple[int, Seconds] = (0, 0.0)
+    """How often it was tried, and the wait until the next time."""
+    reset: tuple[Tried, Seconds] | None = None
+    """What became of the last one, and its age."""
+    peak: Watts | None = None
+    """The highest mean import of a billing window that may be, without a plan."""
+    requests: list[str] = []
+    """Those that were followed last."""
+
+    def differs(self, other: "Kept | None") -> bool:
+        """Whether it is worth a write: a clock that runs is none, but a lease is kept each minute."""
+        return other is None or self._essence() != other._essence()
+
+    def _essence(self) -> tuple[object, ...]:
+        minute = None if self.lease is None else int(self.lease // 60)
+        reset = self.reset and self.reset[0]
+        rest = (self.may_start, self.ran, self.starts[0], self.stops[0], self.peak, self.requests)
+        return (self.mode, minute, self.to_reset, reset, *rest)
+
+
+SAFER: dict[Mode, int] = {Mode.LOCKOUT: 2, Mode.LOCAL: 1, Mode.MANUAL: 0, Mode.AUTO: 0}
+"""Of two modes the higher one holds. Manual and auto both steer: there our own file holds, for it is written first."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Something that was looked for: there, not there, or there and not to be read (then `fault` says why)."""
+
+    mode: ControlMode | None = None
+    fault: str = ""
+    kept: Kept | None = field(default=None)
+    """All that goes with it, from our own file."""
+
+
+def begin_in(file: Stored, broker: Stored, now: datetime, mono: float) -> Control:
+    """The mode to begin in. What is there and cannot be read is taken for the worst: a lockout."""
+    found = [one for one in (_from(file, now, mono), _from(broker, now, mono)) if one is not None]
+    if not found:
+        return begin(now)
+    return max(found, key=lambda one: SAFER[one.mode.mode])  # of equals the first: the file
+
+
+def _from(stored: Stored, now: datetime, mono: float) -> Control | None:
+    if stored.fault:
+        return lock(begin(now), Cause.INVALID, f"the mode that was kept cannot be read: {stored.fault}", now)
+    if stored.mode is None:
+        return None
+    kept = stored.kept
+    left = lease.left(kept.lease, kept.at, now) if kept else lease.stored(stored.mode, now)
+    return Control(stored.mode, None if left is None else mono + left)

@@ -1,0 +1,36 @@
+"""Which of the plans that were heard holds now. One from the future waits for its time and blocks no other. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schemas.messages import Plan
+
+SKEW = timedelta(seconds=5)
+"""A plan may come from so far ahead: two clocks are never the same."""
+
+
+@dataclass
+class Plans:
+    """At most two."""
+
+    latest: Plan | None = None
+    ahead: Plan | None = None
+    """From the future when it was heard: either its clock is wrong or ours."""
+
+    def hear(self, plan: Plan | None, now: datetime) -> None:
+        """The next one; None: it was taken back, and so is every other."""
+        if plan is None:
+            self.latest = self.ahead = None
+        elif plan.at - now > SKEW:
+            self.ahead = plan
+        elif not _holds(self.latest, now) or self.latest is None or plan.at >= self.latest.at:
+            self.latest = plan
+
+    def at(self, now: datetime) -> Plan | None:
+        """The newest that is valid. Judged anew each time: a clock that is set back makes a plan one of the future."""
+        valid = [plan for plan in (self.latest, self.ahead) if plan is not None and _holds(plan, now)]
+        return max(valid, key=lambda plan: plan.at, default=None)
+
+
+def _holds(plan: Plan | None, now: datetime) -> bool:
+    return plan is not None and plan.at - now <= SKEW and now < plan.until

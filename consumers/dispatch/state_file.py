@@ -1,0 +1,42 @@
+"""The file in which dispatch keeps its state: written whole or not at all, and on the disk when `write` returns."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from consumers.dispatch.kept import Kept, Stored
+
+ASIDE = ".unreadable"
+
+
+def read(path: Path) -> Stored:
+    """What was kept. A file that cannot be read is set aside, so that a person can look at it, and said in `fault`."""
+    try:
+        kept = Kept.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Stored()
+    except OSError as wrong:
+        return Stored(fault=f"{path}: {wrong.strerror}")
+    except ValidationError as wrong:
+        with contextlib.suppress(OSError):
+            path.replace(path.with_name(path.name + ASIDE))
+        first = wrong.errors(include_url=False, include_input=False, include_context=False)[0]
+        return Stored(fault=f"{path}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}")
+    return Stored(kept.mode, kept=kept)
+
+
+def write(path: Path, kept: Kept) -> None:
+    """Raises OSError: the folder is not there, is read-only, or the disk is full. The old file is then as it was."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
+        file.write(kept.model_dump_json().encode())
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name, too
+    finally:
+        os.close(folder)

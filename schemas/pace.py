@@ -1,0 +1,26 @@
+"""Whether a site's battery can be steered at the pace its devices are read at. Pure."""
+
+from schemas.site import POLLS, Site
+from schemas.topics import COMMAND_TTL
+
+FAST = 2.0
+"""Seconds: dispatch commands each 2 s, and a loop is as fast as its slowest reading."""
+
+
+def too_slow(site: Site) -> list[str]:
+    """What is read too seldom for a closed loop, in sentences that say what would be right."""
+    if site.mode == "read_only":
+        return []
+    pcs, meter, bms = (site.named(name) for name in (site.battery.pcs, site.grid.meter, site.battery.bms))
+    often = site.battery.ccl_stale_after / POLLS
+    rows = (
+        (pcs, FAST, f"a command that ends is noticed up to {COMMAND_TTL + 2 * pcs.poll:g} s later"),
+        (meter, FAST, f"limits at the grid are followed {meter.poll:g} s late, and a meter that fails is noticed late"),
+        (bms, often, f"its limits count for {bms.stale_after(site.battery.ccl_stale_after):g} s after it fell silent"),
+    )
+    return [
+        f"device {device.name}: a poll of {device.poll:g} s is too slow to steer the battery by ({why}); "
+        f"{most:g} s or less would be right"
+        for device, most, why in rows
+        if device.poll > most
+    ]
