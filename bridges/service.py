@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiomqtt
-
 from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller, Doubt
 from bridges.control.write_log import WriteLog
@@ -29,6 +27,7 @@ from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.memory import Memory
 from runtime.part import Part
+from runtime.stored import leftovers
 from schemas.messages import Archived, Cause, DeviceState, DeviceStatus, Outcome, Telemetry
 from schemas.site import Site
 from schemas.topics import ARCHIVED, COMMAND, DEVICE_STATUS, META, OUTCOME, M, Topic
@@ -42,18 +41,33 @@ SPREAD, STEP = 1.0, 0.04
 """Seconds over which the first readings are spread, and in steps of how many: not all devices are read at once, and
 those that are share a commit."""
 
+LOOK = 5.0
+"""Seconds between two looks at the files of this part."""
+
 AGAIN = 1.0
 """Seconds until a device's task that failed begins anew."""
 
 
 async def run(part: Part, only: list[str] | None = None) -> None:
     """Serve the site's devices, or only some of them, until told to stop."""
-    bridge = Bridge(part, devices(part, only))
     part.patience = None  # a site without a broker must be read and guarded all the same
+    opened: list[Bridge] = []
+    found = devices(part, only)
+
+    def begin() -> None:
+        opened.append(Bridge(part, found))
+
+    async def work(bus: Bus) -> None:
+        await opened[0].work(bus)
+
+    async def serve() -> None:
+        await opened[0].serve()
+
     try:
-        await part.run(bridge.work, bridge.serve)
+        await part.run(work, serve, begin=begin)
     finally:
-        bridge.close()
+        for bridge in opened:
+            bridge.close()
 
 
 def devices(part: Part, only: list[str] | None = None) -> Sequence[FieldDevice]:
@@ -97,6 +111,7 @@ class Bridge:
         self.polled = {one.name: Polled(one, _judge(self.part.site, one)) for one in self.devices}
         self.controls: dict[str, Controller] = {}
         self._guarded = Guarded(self.part.log, self.part.counts)
+        self._cleared = False
         self.said: dict[str, DeviceStatus] = {}
         """What was said last of each device."""
 
@@ -126,12 +141,23 @@ class Bridge:
         self.controls = self._controllers()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.outgoing.look_after(), name="bridge.outbox")
+            group.create_task(self._look_at_files(), name="bridge.files")
             for number, one in enumerate(self.devices):
                 phase = number / len(self.devices) * min(one.poll, SPREAD)
                 polled, start = self.polled[one.name], phase - phase % STEP
                 self._start(group, f"{one.name}.poll", functools.partial(self._poll, polled, start))
                 if one.commands or one.actions:
                     self._start(group, f"{one.name}.control", self.controls[one.name].run)
+
+    async def _look_at_files(self) -> None:
+        """What is wrong with what we keep is a trouble of this part."""
+        while True:
+            for about, words in (("samples", self.outgoing.trouble), ("writes", self.write_log.trouble)):
+                if words:
+                    self.part.causes.add(Cause.OUTBOX, words, about=about)
+                else:
+                    self.part.causes.clear(Cause.OUTBOX, about=about)
+            await asyncio.sleep(LOOK)
 
     def _start(self, group: asyncio.TaskGroup, name: str, job: Callable[[], Awaitable[None]]) -> None:
         group.create_task(self._keep_up(name, job), name=f"bridge.{name}")
@@ -155,6 +181,7 @@ class Bridge:
                 await self._introduce(bus, one)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.outgoing.send_backlog(bus), name="bridge.backlog")
+                group.create_task(self._clear_leftovers(bus), name="bridge.leftovers")
                 async for batch in bus.listen(*self._addresses()):
                     bus.ack(batch)
                     for heard in batch:
@@ -162,6 +189,19 @@ class Bridge:
                             self._take(heard)
         finally:
             self.outgoing.bus = None
+
+    async def _clear_leftovers(self, bus: Bus) -> None:
+        """What the broker kept of devices that the site file has no more: a renamed one would stay `online` for ever.
+        Raises Refused."""
+        if self._cleared:
+            return
+        known = {device.name for device in self.part.site.device}
+        topics: tuple[Topic[Any], ...] = (META, DEVICE_STATUS)
+        for topic in topics:
+            for name in await leftovers(bus, topic, site=self.site) - known:
+                await bus.say(topic, None, site=self.site, device=name)
+                self.part.log.info("the %s of %s is cleared: the site file has no such device", topic.name, name)
+        self._cleared = True
 
     async def _introduce(self, bus: Bus, one: FieldDevice) -> None:
         """A word that is too large for the broker is left out: the readings go on. Raises Refused."""
@@ -290,17 +330,12 @@ class Bridge:
         self._say(DEVICE_STATUS, status, name)
 
     def _say(self, topic: Topic[M], message: M, device: str) -> None:
-        """Without waiting for the broker: it may be frozen, and the reading goes on. What a new connection must
-        know is said again when it is made."""
-        if self.bus is None:
-            return
-        body = message.model_dump_json().encode()
+        """Without waiting for the broker: it may be frozen, and the reading goes on. The archive gets it later, and
+        what a new connection must know is said again when it is made."""
         try:
-            self.bus.post(topic.at(site=self.site, device=device), body, retain=topic.retain)
+            self.part.events.post(topic, message, site=self.site, device=device)
         except ValueError as wrong:
             self.part.log.warning("not said: %s", wrong)
-        except aiomqtt.MqttError:
-            pass
 
     # hearing -----------------------------------------------------------------------------------
 
