@@ -50,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     check = commands.add_parser("check", help="say what is wrong with a site file")
     check.add_argument("site", type=Path)
+    interlocks = commands.add_parser("interlocks", help="what forbids the battery what: the cause-and-effect matrix")
+    interlocks.add_argument("site", type=Path, nargs="?", help="of this site; what is shipped when left out")
     migrate = commands.add_parser("migrate", help="bring the archive's tables up to date")
     migrate.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")
     fault = commands.add_parser("fault", help="switch a fault of the simulated site on or off")
@@ -170,6 +172,10 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)
+        case "interlocks":
+            from joulebus import interlocks  # noqa: PLC0415
+
+            return interlocks.run(parsed.site)
     from joulebus import commands  # noqa: PLC0415
 
     short: dict[str, Callable[[], int]] = {

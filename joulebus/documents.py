@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from joulebus import asyncapi, devices, pages, reference
+from joulebus import asyncapi, devices, interlocks, pages, reference
 from schemas.site import Site
 
 DOCUMENTS: dict[str, Callable[[], str]] = {
@@ -13,6 +13,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "topics.md": pages.topics,
     "devices.md": devices.devices,
     "alarms.md": pages.alarms,
+    "interlocks.md": interlocks.interlocks,
     "configuration.md": reference.configuration,
     "site.schema.json": lambda: _json(
         {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Site.model_json_schema()
