@@ -107,7 +107,7 @@ class Watch:
         self.site, self.now, self.memory = simulated.site, 0.0, Memory()
         self.locks = locks_of(self.site)
         self.devices = [
-            ModbusDevice(one, self.site.profiles[one.name], Connection(one.address, timeout=0.2))
+            ModbusDevice(one, self.site.profiles[one.name], Connection(one.address))
             for one in self.site.device
             if one.name in ("pcs", "bms")
         ]
