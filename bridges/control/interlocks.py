@@ -136,7 +136,8 @@ def judge(locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float) ->
 
 def _acting(lock: Interlock, entry: Entry) -> Acting:
     effects = dict.fromkeys(one for effect in lock.rule.effect for one in ACTS[entry.state][effect])
-    reason = entry.reason or f"{lock.device}: {' and '.join(lock.points)} not read yet"
+    waits = "seen only just now" if entry.told else "not read yet"
+    reason = entry.reason or f"{lock.device}: {' and '.join(lock.points)} {waits}"
     return Acting(lock.name, entry.state, entry.since, reason, tuple(effects))
 
 
