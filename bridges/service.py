@@ -122,7 +122,8 @@ class Bridge:
         for one in self.devices:
             battery = None
             if one.name == site.battery.pcs:
-                battery = BatteryControl(site.battery, site, one, by_name.get(site.battery.bms), self.latest)
+                kept = Memory(self.part.settings.state / f"interlocks-{self.site}-{one.name}.json")
+                battery = BatteryControl(site.battery, site, one, by_name.get(site.battery.bms), self.latest, kept)
             found[one.name] = Controller(
                 one,
                 site,

@@ -50,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     check = commands.add_parser("check", help="say what is wrong with a site file")
     check.add_argument("site", type=Path)
+    interlocks = commands.add_parser("interlocks", help="what forbids the battery what: the cause-and-effect matrix")
+    interlocks.add_argument("site", type=Path, nargs="?", help="of this site; what is shipped when left out")
     migrate = commands.add_parser("migrate", help="bring the archive's tables up to date")
     migrate.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")
     fault = commands.add_parser("fault", help="switch a fault of the simulated site on or off")
@@ -62,6 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
     scan.add_argument("address", help="tcp://host:502, with /3 for unit 3; rtu+tcp://host:port; rtu:///dev/ttyUSB0")
     scan.add_argument("--units", metavar="1-10", help="look at several units; 1,3 for some")
     commission = _command(commands, "commission", "read a new site's devices, step its battery by 5 %%, write a report")
+    commission.add_argument("--full", action="store_true", help="also ramp to 100 %% in both directions")
+    commission.add_argument(
+        "--no-broker", action="store_true", help="when the broker does not answer: you will type that no bridge runs"
+    )
     commission.add_argument("--yes", action="store_true", help="do not ask before each write")
     commission.add_argument("--report", type=Path, default=Path("commissioning.md"), metavar="FILE", help="where to")
     outbox = _command(commands, "outbox", "show what a bridge keeps until it is archived")
@@ -162,15 +168,20 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
 
             return asyncio.run(scan(*target(parsed.address, parsed.units)))
         case "commission":
-            from joulebus import commission  # noqa: PLC0415
+            from joulebus.commission.command import Wish, run  # noqa: PLC0415
             from runtime.settings import read_settings  # noqa: PLC0415
             from schemas.site import load_site  # noqa: PLC0415
 
-            return commission.run(load_site(parsed.site), read_settings("admin", env), parsed.report, yes=parsed.yes)
+            settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker)
+            return run(load_site(parsed.site), settings, parsed.report, wish, yes=parsed.yes)
         case "export" | "gaps" | "journal" | "archive" | "backup":
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)
+        case "interlocks":
+            from joulebus import interlocks  # noqa: PLC0415
+
+            return interlocks.run(parsed.site)
     from joulebus import commands  # noqa: PLC0415
 
     short: dict[str, Callable[[], int]] = {

@@ -10,25 +10,30 @@ from schemas.troubles import Trouble
 
 def check(path: Path) -> int:
     """Say what stands in a site file, or what is wrong with it."""
-    from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # `health` is asked often: keep it light
-    from consumers.optimize.prices import read_prices  # noqa: PLC0415
-    from schemas.pace import too_slow  # noqa: PLC0415
+    from bridges.control.interlock_rules import rules_for  # noqa: PLC0415  # `health` is asked often: keep it light
+    from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # as above
+    from consumers.optimize.prices import read_prices  # noqa: PLC0415  # as above
+    from joulebus.interlocks import notes  # noqa: PLC0415  # as above
+    from schemas.pace import too_slow  # noqa: PLC0415  # as above
     from schemas.site import load_site  # noqa: PLC0415
 
     site = load_site(path)
     try:
-        rules = watched(site, load_catalog())
+        rules, locks = watched(site, load_catalog()), rules_for(site, site.battery)
         for prices in site.price_files.values():
             read_prices(prices)
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
-    say(f"{path}: good. {site.title or site.site}: {len(site.device)} devices, {site.mode}, {len(rules)} alarms")
+    counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
+    say(f"{path}: good. {site.title or site.site}: {counted}")
     for device in site.device:
         profile = site.profiles[device.name]
         where = f"{device.address} unit {device.unit}"
         say(f"  {device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}")
     for warning in too_slow(site):
         say(f"{path}: warning: {warning}")
+    for note in notes(site):
+        say(f"  {note}")
     return 0
 
 

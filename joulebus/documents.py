@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from joulebus import asyncapi, control, devices, pages, reference
+from joulebus import asyncapi, control, devices, interlocks, pages, reference
 from schemas.site import Site
 
 DOCUMENTS: dict[str, Callable[[], str]] = {
@@ -14,6 +14,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "devices.md": devices.devices,
     "alarms.md": pages.alarms,
     "control.md": control.control,
+    "interlocks.md": interlocks.interlocks,
     "configuration.md": reference.configuration,
     "site.schema.json": lambda: _json(
         {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Site.model_json_schema()

@@ -19,6 +19,16 @@ class Memory:
     _said: bool = False
     _last: str = ""
 
+    def read(self) -> str | None:
+        """The text that was kept; None when there is none. What cannot be read is an empty text."""
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as wrong:
+            log.warning("%s cannot be read: %s", self.path, wrong)
+            return ""
+
     def recall(self) -> dict[str, Any]:
         """What was kept; nothing when there is none, or when it is damaged."""
         try:
@@ -37,7 +47,10 @@ class Memory:
 
     def keep(self, facts: Mapping[str, Any]) -> bool:
         """Write them down; False when the disk refuses."""
-        text = json.dumps(facts)
+        return self.write(json.dumps(facts))
+
+    def write(self, text: str) -> bool:
+        """The same for a text that is made already."""
         if text == self._last:
             return True
         fresh = self.path.with_suffix(".new")

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from schemas.address import parse_address, spelled
+from schemas.interlock import InterlockRule, mistake
 from schemas.messages import AlarmPriority, Authority
 from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
 from schemas.tariff import Demand, Tariff
-from schemas.troubles import Trouble, explain
-from schemas.units import Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
+from schemas.troubles import Trouble, explain, point_at
+from schemas.units import Chemistry, Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
 
 S = TypeVar("S", bound=Shape)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -90,6 +91,9 @@ class Battery(Shape):
     """The device that watches the cells; what it allows is never exceeded."""
     energy: WattHours = Field(gt=0)
     """Usable energy between 0 and 100 % SoC."""
+    chemistry: Annotated[Chemistry | None, Field(strict=False)] = None
+    """Of the cells: it decides which of the shipped limits of cell voltage and temperature hold
+    ([interlocks](interlocks.md)). Without it the cells are guarded by the BMS alone."""
     soc_min: Percent = 10.0
     """The plan stays above."""
     soc_max: Percent = 90.0
@@ -100,6 +104,9 @@ class Battery(Shape):
     """Per kWh discharged, in the tariff's currency."""
     ramp: Annotated[float, Field(gt=0)] = 20_000.0
     """W/s the setpoint may move at most."""
+    dead_time: Seconds = Field(default=1.0, ge=0, le=60)
+    """Seconds from a write of the setpoint until the battery's power, as its PCS shows it, follows; measured by
+    `joulebus commission`."""
     fallback: Watts = 0.0
     """Power when no valid command is left."""
     ccl_stale_after: Positive = 5.0
@@ -193,6 +200,8 @@ class Site(Shape):
     battery: Battery
     device: Annotated[list[Device], Field(min_length=1)]
     alarm: list[AlarmRule] = []
+    interlock: list[InterlockRule] = []
+    """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
     retention: Retention = Retention()
     """How long the archive keeps what."""
 
@@ -237,6 +246,7 @@ class Site(Shape):
             ("battery.pcs", self.battery.pcs),
             ("battery.bms", self.battery.bms),
             *((f"alarm {rule.name}", rule.device) for rule in self.alarm if rule.device),
+            *((f"interlock {rule.name}", rule.device) for rule in self.interlock if rule.device),
         ):
             if name not in known:
                 raise ValueError(f"{role} names device {name!r}; there is: {', '.join(sorted(known))}")
@@ -313,7 +323,15 @@ def load_site(path: Path) -> Site:
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     _check_kinds(path, site, profiles)
+    _check_interlocks(path, site, profiles)
     return site
+
+
+def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
+    """One that never acts is no protection."""
+    found = [(n, mistake(rule, profiles, site.battery.chemistry)) for n, rule in enumerate(site.interlock)]
+    if mistakes := [(f"interlock.{n}.{one[0]}", one[1]) for n, one in found if one is not None]:
+        raise point_at(path, mistakes)
 
 
 def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:

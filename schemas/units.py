@@ -76,6 +76,14 @@ class Kind(StrEnum):
     SENSOR = "sensor"
 
 
+class Chemistry(StrEnum):
+    """What the cells are made of; their limits of voltage and temperature follow from it."""
+
+    LFP = "lfp"  # lithium iron phosphate
+    NMC = "nmc"  # lithium nickel manganese cobalt oxide
+    LTO = "lto"  # lithium titanate oxide
+
+
 class Quality(StrEnum):
     """How far a value can be believed; a value that is not named in `quality` is good."""
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from bridges.control.battery_interlocks import BatteryInterlocks
 from bridges.control.grid_limit import GridLimit
-from bridges.control.limit_inputs import BatteryInputs
+from bridges.control.limit_inputs import METER_AGE, BatteryInputs
 from bridges.control.limits import RAMP, Limit, limits
 from bridges.control.meter_polarity import MeterPolarity
 from bridges.control.power_control import Decision, ramp_step
@@ -15,11 +16,15 @@ from bridges.control.start_stop import Ended, StartStop
 from bridges.control.swing import SwingWatch
 from bridges.control.verification import Following
 from bridges.fieldbus.contract import FieldDevice
-from bridges.telemetry.latest_values import LatestValues
-from schemas.messages import Action, Authority, Cause, Command
+from bridges.telemetry.latest_values import LatestValues, lasts
+from runtime.memory import Memory
+from schemas.messages import Action, Authority, Cause, Command, Value
 from schemas.site import Battery, Site
 
 log = logging.getLogger("bridge")
+
+SLOW, TURNS = 60.0, 20
+"""Seconds for which a slow point is fresh at least, and so many polls: its device reads one request of them in turn."""
 
 OPEN_LOOP = frozenset({Cause.METER_POLARITY, Cause.SWINGING, Cause.REVERSED})
 """What takes the closed loop apart, until a named person has looked and sends RESET."""
@@ -38,6 +43,8 @@ class BatteryControl:
     pcs: FieldDevice
     bms: FieldDevice | None
     latest: LatestValues
+    memory: Memory | None = None
+    """Keeps the interlocks that act, or wait for a person, beyond a restart."""
     distrust: dict[Cause, str] = field(default_factory=dict)
     """Why no loop is closed over it; in words."""
     rest: Callable[[], Awaitable[None]] = _nothing
@@ -50,6 +57,7 @@ class BatteryControl:
         self.polarity = MeterPolarity(rated, settle=meter.poll + 0.2)
         self.swing = SwingWatch(rated)
         self.start_stop = StartStop(self.pcs, self.bms, self.rest)
+        self.interlocks = BatteryInterlocks(self.site, self.battery, self._fresh, self.memory)
         self.position: float | None = None
         self._moved: float | None = None
         self._seen = self._compared = float("-inf")
@@ -61,9 +69,17 @@ class BatteryControl:
     def follow(self, now: float) -> None:
         """Take what was read since the last cycle."""
         self.inputs.follow(now)
+        self.interlocks.judge(now)
         if self.inputs.runs(now) is False:
             self.position = None  # a start ramps from the power that is measured then
             self.following.forget()
+
+    def _fresh(self, device: str, point: str, now: float) -> Value | None:
+        """A value as long as it is fresh; a slow point is read in turn with others of its device."""
+        spec = self.site.profiles[device].points.get(point)
+        least = SLOW if spec is not None and spec.rate == "slow" else METER_AGE
+        poll = self.site.named(device).poll * (TURNS if least == SLOW else 1)
+        return self.latest.said(device, point, now, lasts(poll, least))
 
     def glance(self, at: float, power: float) -> None:
         """The PCS was looked at between two readings."""
@@ -130,12 +146,12 @@ class BatteryControl:
         return [one for one in found if not (wears and one.source == RAMP)]
 
     def _interlocks(self) -> tuple[Limit, ...]:
+        found = [*self.interlocks.limits]
         if Cause.REVERSED in self.distrust:
-            return (Limit("pcs:reversed", 0.0, 0.0),)
-        if self.distrust and self._closed:
-            cause = next(iter(self.distrust))
-            return (Limit(f"loop:{cause.value}", 0.0, 0.0),)
-        return ()
+            found.append(Limit("pcs:reversed", 0.0, 0.0))
+        elif self.distrust and self._closed:
+            found.append(Limit(f"loop:{next(iter(self.distrust)).value}", 0.0, 0.0))
+        return tuple(found)
 
     def decided(self, decision: Decision, *, closed: bool, now: float) -> None:
         """What was decided in this cycle. `closed`: by somebody who closes a loop over the meter."""
@@ -166,8 +182,9 @@ class BatteryControl:
 
     @property
     def must_rest(self) -> bool:
-        """Its power is to be 0, whether somebody wants it or not."""
-        return self.start_stop.stopping or bool(self.distrust and self._closed) or Cause.REVERSED in self.distrust
+        """Its power is to be 0, or within its limits, whether somebody wants something of it or not."""
+        distrusted = bool(self.distrust and self._closed) or Cause.REVERSED in self.distrust
+        return distrusted or self.start_stop.stopping or bool(self.interlocks.limits)
 
     @property
     def switching(self) -> bool:
@@ -179,13 +196,20 @@ class BatteryControl:
         return self.start_stop.begin(goal, now)
 
     async def go_on(self, now: float) -> Ended | None:
-        """The next stage; gives how it ended."""
+        """The next stage; gives how it ended. An interlock that stops it begins by itself, whoever wants it to run."""
+        if not self.start_stop.stopping and self.interlocks.stops(now):
+            self.start_stop.begin(Action.STOP, now)
         return await self.start_stop.go_on(now)
 
-    def reset(self, command: Command) -> None:
-        """A named person says that it is right now."""
-        if command.authority is not Authority.OPERATOR or not self.distrust:
-            return
+    def reset(self, command: Command, now: float) -> str:
+        """A named person says that it is right now; gives what it is not."""
+        if command.authority is not Authority.OPERATOR:
+            return ""
+        if self.distrust:
+            self._trust(command)
+        return self.interlocks.reset(command.source, now)
+
+    def _trust(self, command: Command) -> None:
         log.warning("%s is trusted again: reset by %s, %s", self.pcs.name, command.source, command.reason)
         self.distrust.clear()
         self.polarity.forget()
@@ -196,7 +220,7 @@ class BatteryControl:
     @property
     def troubles(self) -> list[tuple[Cause, str]]:
         """What is wrong, the worst first."""
-        found = [*self.distrust.items()]
+        found = [*self.interlocks.troubles, *self.distrust.items()]
         if self.following.cause is Cause.NOT_OBEYED:
             found.append((Cause.NOT_OBEYED, self.following.words))
         return found

@@ -199,7 +199,7 @@ class Controller:
         """Judge the next one now, and follow it."""
         command, now = arrival.command, self._now()
         no = refusal(arrival, self._station(command), self.history, self.pending.holder, now)
-        no = no or await self._untimely(command)
+        no = no or self._interlocked(command) or await self._untimely(command)
         if no is not None:
             self.pending.refuse(command.id, no, command)
             return
@@ -226,6 +226,10 @@ class Controller:
             local=self.life is Life.LOCAL,
             distrust={} if self.battery is None else self.battery.distrust,
         )
+
+    def _interlocked(self, command: Command) -> Refusal | None:
+        why = "" if self.battery is None else self.battery.interlocks.forbids(command.action)
+        return Refusal(Cause.INTERLOCK, why) if why else None
 
     async def _untimely(self, command: Command) -> Refusal | None:
         """The grid mode of a running inverter stays: it would switch over under load."""
@@ -406,7 +410,9 @@ class Controller:
             self.pending.event("action", Event.HELD_BACK, self.battery.begin(action, now))
             return
         if self.battery is not None and action is Action.RESET:
-            self.battery.reset(command)
+            refused = self.battery.reset(command, now)
+            if refused:
+                self.pending.event("action", Event.NOT_FOLLOWED, refused, Cause.INTERLOCK)
         try:
             if action in self.device.actions:
                 await self.device.act(action)

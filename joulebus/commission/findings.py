@@ -1,11 +1,11 @@
-"""What a commissioning finds: checks of readings and of steps, and the report. Pure."""
+"""What a commissioning finds in readings and steps: each check with the limit it is held against. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from math import sqrt
 from statistics import fmean, pstdev
 
+from joulebus.commission.trace import Response
 from schemas.messages import Value
 from schemas.profile import Profile
 from schemas.site import Device, Site
@@ -13,6 +13,8 @@ from schemas.site import Device, Site
 GOOD, WRONG, OPEN = "good", "WRONG", "not decided"
 NEAR = 0.15
 """Share by which two measurements of the same thing may differ: losses and meters of class 1."""
+LATEST = 5.0
+"""Seconds after which a step must be seen everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,9 @@ class Finding:
     device: str
     check: str
     verdict: str
-    says: str
+    measured: str
+    limit: str = ""
+    """What is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Step:
     """W the grid wanders by itself."""
     delay: Mapping[str, float]
     """Seconds until half of it was seen."""
+    response: Response = field(default_factory=lambda: Response(None, 0.0))
+    """Of the PCS."""
 
 
 def plausible(device: Device, profile: Profile, seen: Mapping[str, Value]) -> list[Finding]:
@@ -49,9 +55,11 @@ def plausible(device: Device, profile: Profile, seen: Mapping[str, Value]) -> li
         and ((point.low is not None and value < point.low) or (point.high is not None and value > point.high))
     ]
     absent = f"; without {', '.join(missing)}" if missing else ""
+    read = f"{len(seen)} of {len(profile.points)} read{absent}"
+    ranges = WRONG if outside else GOOD
     found = [
-        Finding(device.name, "points", GOOD if seen else WRONG, f"{len(seen)} of {len(profile.points)} read{absent}"),
-        Finding(device.name, "ranges", WRONG if outside else GOOD, "; ".join(outside) or "all within the profile's"),
+        Finding(device.name, "points", GOOD if seen else WRONG, read, "at least one"),
+        Finding(device.name, "ranges", ranges, "; ".join(outside) or "all within", "low and high of the profile"),
     ]
     return [*found, *_rating(device, seen), *_triangle(device, seen)]
 
@@ -63,7 +71,8 @@ def _rating(device: Device, seen: Mapping[str, Value]) -> list[Finding]:
             device.name,
             "rating",
             GOOD if abs(says - rated) <= 0.1 * rated else WRONG,
-            f"the site file says {rated:g}, the device ({point}) says {says:g}",
+            f"the device ({point}) says {says:g}",
+            f"{rated:g} of the site file, 10 %",
         )
         for point, rated in given.items()
         if rated is not None and isinstance(says := seen.get(point), float)
@@ -82,7 +91,7 @@ def _triangle(device: Device, seen: Mapping[str, Value]) -> list[Finding]:
         return []  # too little flows to say
     good = abs(product - power) <= NEAR * product + 200
     says = f"U x I gives {product:.0f} VA, P and Q give {power:.0f} VA"
-    return [Finding(device.name, "scale at rest", GOOD if good else WRONG, says)]
+    return [Finding(device.name, "scale at rest", GOOD if good else WRONG, says, f"{NEAR:.0%} and 200 VA")]
 
 
 def agreement(site: Site, seen: Mapping[str, Mapping[str, Value]]) -> list[Finding]:
@@ -91,7 +100,7 @@ def agreement(site: Site, seen: Mapping[str, Mapping[str, Value]]) -> list[Findi
     if not isinstance(pcs, float) or not isinstance(bms, float) or bms <= 0:
         return []
     verdict = GOOD if abs(pcs - bms) <= 0.05 * bms else WRONG
-    return [Finding(site.battery.bms, "DC voltage", verdict, f"PCS {pcs:.0f} V, BMS {bms:.0f} V")]
+    return [Finding(site.battery.bms, "DC voltage", verdict, f"PCS {pcs:.0f} V, BMS {bms:.0f} V", "5 % apart")]
 
 
 def judge(site: Site, steps: Sequence[Step]) -> list[Finding]:
@@ -109,8 +118,9 @@ def judge(site: Site, steps: Sequence[Step]) -> list[Finding]:
             found += _sign_and_scale(device, reference, inputs, outputs, slope, noise)
         delays = [step.delay[device] for step in steps if device in step.delay]
         if delays:
-            found.append(Finding(device, "delay", GOOD if max(delays) < 5 else WRONG, f"{max(delays):.1f} s"))
-    return found
+            verdict = GOOD if max(delays) < LATEST else WRONG
+            found.append(Finding(device, "delay", verdict, f"{max(delays):.1f} s", f"less than {LATEST:g} s"))
+    return [*found, *_dead_time(site, steps)]
 
 
 def _sign_and_scale(  # noqa: PLR0917  # the two sides of one comparison
@@ -118,56 +128,40 @@ def _sign_and_scale(  # noqa: PLR0917  # the two sides of one comparison
 ) -> list[Finding]:
     square = sum(one**2 for one in inputs)
     share = slope * sum(a * b for a, b in zip(inputs, outputs, strict=True)) / square if square else 0.0
-    says = f"{share:+.2f} of a step of {reference}"
+    says, right = f"{share:+.2f} of a step of {reference}", "in its direction"
     if noise > 0.3 * sqrt(square / len(inputs)):
-        return [
-            Finding(device, "sign", OPEN, f"{says}, but the load moves by {noise:.0f} W: repeat it when it is calm")
-        ]
+        calm = f"{says}, but the load moves by {noise:.0f} W: repeat it when it is calm"
+        return [Finding(device, "sign", OPEN, calm, right)]
     if abs(share) < 0.05:
-        return [Finding(device, "sign", WRONG, f"{says}: it does not see the step")]
-    sign = Finding(device, "sign", GOOD if share > 0 else WRONG, says if share > 0 else f"{says}: it counts backwards")
-    size = abs(share)
-    if abs(size - 1) <= NEAR + noise / sqrt(square):
-        return [sign, Finding(device, "scale", GOOD, f"{size:.2f}")]
+        return [Finding(device, "sign", WRONG, f"{says}: it does not see the step", right)]
+    backwards = "" if share > 0 else ": it counts backwards"
+    sign = Finding(device, "sign", WRONG if backwards else GOOD, says + backwards, right)
+    size, within = abs(share), NEAR + noise / sqrt(square)
+    limit = f"1.00, {within:.0%}"
+    if abs(size - 1) <= within:
+        return [sign, Finding(device, "scale", GOOD, f"{size:.2f}", limit)]
     factor = next(
         (f" (a factor of {ten:g})" for ten in (0.001, 0.01, 0.1, 10, 100, 1000) if 0.8 < size / ten < 1.25), ""
     )
-    return [sign, Finding(device, "scale", WRONG, f"{size:.2f} instead of 1{factor}")]
+    return [sign, Finding(device, "scale", WRONG, f"{size:.2f}{factor}", limit)]
+
+
+def dead_time(steps: Sequence[Step]) -> float | None:
+    """Seconds, the longest of some steps, with the readings' own doubt. None: one was not followed."""
+    found = [step.response.dead_time for step in steps if step.response.dead_time is not None]
+    return max(found) if steps and len(found) == len(steps) else None
+
+
+def _dead_time(site: Site, steps: Sequence[Step]) -> list[Finding]:
+    pcs, limit = site.battery.pcs, f"at most battery.dead_time, {site.battery.dead_time:g} s"
+    measured = dead_time(steps)
+    if measured is None:
+        return [Finding(pcs, "dead time", WRONG, "it did not follow", limit)]
+    gap = max(step.response.gap for step in steps)
+    verdict = GOOD if measured <= site.battery.dead_time else WRONG
+    return [Finding(pcs, "dead time", verdict, f"{measured:.2f} s (read each {gap:.2f} s)", limit)]
 
 
 def wander(values: Sequence[float]) -> float:
     """W by which a power moves by itself."""
     return pstdev(values) if len(values) > 1 else 0.0
-
-
-def report(site: Site, findings: Sequence[Finding], at: datetime, notes: Sequence[str]) -> str:
-    """Markdown, for the site's folder and for the person who signs it."""
-    wrong, undecided = (sum(one.verdict == verdict for one in findings) for verdict in (WRONG, OPEN))
-    verdict = "passed" if not wrong and not undecided else f"not passed: {wrong} wrong, {undecided} not decided"
-    devices = []
-    for device in site.device:
-        profile, rated = site.profiles[device.name], f"{device.rated_power:g}" if device.rated_power else ""
-        devices.append(
-            f"| {device.name} | {profile.make} {profile.model} | {device.address} | {device.unit} | {rated} |"
-        )
-    lines = [f"| {one.device} | {one.check} | {one.verdict} | {one.says} |" for one in findings]
-    return "\n".join(
-        [
-            f"# Commissioning of {site.title or site.site}",
-            "",
-            f"{at:%Y-%m-%d %H:%M} UTC: **{verdict}**.",
-            "",
-            "| device | make and model | address | unit | rated W |",
-            "|---|---|---|---|---|",
-            *devices,
-            "",
-            "| device | check | verdict | found |",
-            "|---|---|---|---|",
-            *lines,
-            "",
-            *[f"- {note}" for note in notes],
-            "",
-            "Done by: ____________________    Signature: ____________________",
-            "",
-        ]
-    )

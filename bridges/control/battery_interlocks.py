@@ -1,0 +1,105 @@
+"""The interlocks of one battery at work: judged in each cycle, kept on disk, reset by a named person."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bridges.control import interlocks
+from bridges.control.interlock_cause import Interlock
+from bridges.control.interlock_memory import keep, recall
+from bridges.control.interlock_rules import rules_for
+from bridges.control.interlock_state import State
+from bridges.control.limits import Limit
+from runtime.memory import Memory
+from schemas.messages import Action, Cause, Value
+from schemas.site import Battery, Site
+from schemas.units import utc_now
+
+log = logging.getLogger("bridge")
+
+STOP_AGAIN = 60.0
+"""Seconds between two tries to stop an inverter: contactors wear."""
+TOLD = (State.ACTIVE, State.LATCHED, State.UNKNOWN)
+"""What is a trouble of the device; what was only not read yet is none."""
+
+Look = Callable[[str, str, float], Value | None]
+"""The value of a device's point at a moment, as long as it is fresh."""
+
+
+@dataclass
+class BatteryInterlocks:
+    """Times of the monotonic clock."""
+
+    site: Site
+    battery: Battery
+    look: Look
+    memory: Memory | None = None
+    """Keeps those that act, or wait for a person, beyond a restart."""
+    judged: interlocks.Judgement | None = None
+    _known: interlocks.Memory | None = None
+    _again: float = float("-inf")
+    _locks: tuple[Interlock, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._locks = rules_for(self.site, self.battery)
+
+    def judge(self, now: float) -> None:
+        """Look at every cause."""
+        known = self._known if self._known is not None else self._recall(now)
+        judged = interlocks.judge(self._locks, known, lambda device, point: self.look(device, point, now), now)
+        self.judged, self._known = judged, judged.memory
+        for change in judged.changes:
+            log.warning("%s: interlock %s is %s: %s", self.battery.pcs, change.name, change.after, change.reason)
+        if judged.changes:
+            self._keep(judged.memory, now)
+
+    @property
+    def limits(self) -> list[Limit]:
+        """What they leave of the power, each by its name."""
+        return [] if self.judged is None else self.judged.limits
+
+    @property
+    def words(self) -> str:
+        """Which act, and why."""
+        acting = () if self.judged is None else self.judged.acting
+        return "; ".join(f"{one.name} ({one.reason})" for one in acting)
+
+    @property
+    def troubles(self) -> list[tuple[Cause, str]]:
+        """Those that act, for people."""
+        acting = () if self.judged is None else self.judged.acting
+        return [(Cause.INTERLOCK, f"{one.name}: {one.reason}") for one in acting if one.state in TOLD]
+
+    def stops(self, now: float) -> bool:
+        """Whether the inverter is to be stopped now, whoever wants it to run."""
+        if self.judged is None or not self.judged.stop or now < self._again:
+            return False
+        self._again = now + STOP_AGAIN
+        log.error("%s is stopped by an interlock: %s", self.battery.pcs, self.words)
+        return True
+
+    def forbids(self, action: Action | None) -> str:
+        """Why it may not be told so now; empty when it may."""
+        forbidden = action is Action.START and self.judged is not None and not self.judged.start
+        return f"interlock: {self.words}" if forbidden else ""
+
+    def reset(self, who: str, now: float) -> str:
+        """A person says that it is right now; gives what it is not, in words."""
+        if self._known is None:
+            return ""
+        done = interlocks.reset(self._locks, self._known, who, now)
+        self._known = done.memory
+        if done.cleared:
+            self._keep(done.memory, now)
+        return "; ".join(f"{name}: {why}" for name, why in done.refused)
+
+    def _recall(self, now: float) -> interlocks.Memory:
+        text = None if self.memory is None else self.memory.read()
+        found, unknown = recall(text, self._locks, now, utc_now())
+        for name in unknown:
+            log.warning("%s: interlock %s was kept, and no rule has that name now", self.battery.pcs, name)
+        return found
+
+    def _keep(self, known: interlocks.Memory, now: float) -> None:
+        if self.memory is not None:
+            self.memory.write(keep(known, now, utc_now()))

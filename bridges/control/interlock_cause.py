@@ -1,0 +1,98 @@
+"""Whether the cause of an interlock is there, by what is known of one device. Pure."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schemas.interlock import DERIVED, InterlockRule
+from schemas.messages import Value
+
+Seen = Callable[[str, str], Value | None]
+"""What is known of a point of a device; None when it is absent, stale or not good."""
+
+Past = tuple[tuple[float, float], ...]
+"""Readings of the last time: when and what."""
+
+GRAINS = 20
+"""A rise is compared with so many readings of its window, not with each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interlock:
+    """One rule for one device."""
+
+    name: str
+    """`<rule>-<device>`, as with alarms."""
+    rule: InterlockRule
+    device: str
+    points: tuple[str, ...]
+    """What must be known of the device to say that the cause is not there."""
+    states: tuple[str, ...] = ()
+    """The names its profile gives to what the point can say: any other (`unknown_7`) nobody understands."""
+    shipped: bool = True
+    """Not of the site file."""
+
+
+def read(lock: Interlock, seen: Seen) -> Value | None:
+    """The value the rule judges; None when nobody can tell.
+
+    Of flags those that are the cause: one that is set counts, whatever another register says; none only when all of
+    their registers are known.
+    """
+    values = [seen(lock.device, point) for point in lock.points]
+    if lock.rule.contains is not None:
+        named = [name for value in values if isinstance(value, list) for name in value if name in lock.rule.contains]
+        return named if named or all(isinstance(value, list) for value in values) else None
+    if lock.rule.equals is not None:
+        return values[0] if values[0] in lock.states else None
+    derived = DERIVED.get(str(lock.rule.point))
+    if derived is None or len(values) == 1:
+        return _finite(values[0])
+    parts = [value for value in map(_finite, values) if isinstance(value, float)]
+    return _finite(derived.of(parts[0], parts[1])) if len(parts) == 2 else None
+
+
+def _finite(value: Value | None) -> Value | None:
+    """Not a number compares with no limit: nobody knows it."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def is_wrong(rule: InterlockRule, value: Value, past: Past, *, active: bool) -> bool | None:
+    """Whether the cause is there; None when the value is of another kind. An active one is gone only beyond `clear`."""
+    match rule.condition:
+        case "silent":
+            return False
+        case "contains":
+            return bool(value) if isinstance(value, list) else None
+        case "equals":
+            return value in (rule.equals or []) if isinstance(value, str) else None
+        case "unless":
+            return value not in (rule.unless or []) if isinstance(value, str) else None
+        case _:
+            return _beyond(rule, value, past, active=active) if isinstance(value, float) else None
+
+
+def _beyond(rule: InterlockRule, value: float, past: Past, *, active: bool) -> bool:
+    if rule.rises is not None:
+        return value - min((one for _, one in past), default=value) > rule.rises
+    if rule.above is not None:
+        return value > (rule.clear if active and rule.clear is not None else rule.above)
+    limit = rule.below if rule.below is not None else math.inf
+    return value < (rule.clear if active and rule.clear is not None else limit)
+
+
+def lowest(past: Past, value: Value | None, now: float, within: float) -> Past:
+    """The readings a rise is compared with: those within the window, the lowest of each grain."""
+    kept = tuple(one for one in past if now - one[0] <= within)
+    if not isinstance(value, float):
+        return kept
+    if kept and now - kept[-1][0] < within / GRAINS:
+        return (*kept[:-1], (kept[-1][0], min(kept[-1][1], value)))
+    return (*kept, (now, value))
+
+
+def words(lock: Interlock, value: Value) -> str:
+    """What is seen, for an operator."""
+    said = ", ".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
+    what = "" if lock.rule.contains is not None else f"{lock.rule.point} is "
+    return f"{lock.device}: {what}{said}"

@@ -1,0 +1,50 @@
+"""The report of a commissioning. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import ceil
+
+from joulebus.commission.findings import OPEN, WRONG, Finding
+from schemas.site import Site
+
+
+def report(
+    site: Site, findings: Sequence[Finding], at: datetime, notes: Sequence[str], *, dead_time: float | None = None
+) -> str:
+    """Markdown, for the site's folder and for the person who signs it. `dead_time`: as it was measured, s."""
+    wrong, undecided = (sum(one.verdict == verdict for one in findings) for verdict in (WRONG, OPEN))
+    verdict = "passed" if not wrong and not undecided else f"not passed: {wrong} wrong, {undecided} not decided"
+    devices = []
+    for device in site.device:
+        profile, rated = site.profiles[device.name], f"{device.rated_power:g}" if device.rated_power else ""
+        devices.append(
+            f"| {device.name} | {profile.make} {profile.model} | {device.address} | {device.unit} | {rated} |"
+        )
+    return "\n".join(
+        [
+            f"# Commissioning of {site.title or site.site}",
+            "",
+            f"{at:%Y-%m-%d %H:%M} UTC: **{verdict}**.",
+            "",
+            "| device | make and model | address | unit | rated W |",
+            "|---|---|---|---|---|",
+            *devices,
+            "",
+            "| device | check | verdict | measured | limit |",
+            "|---|---|---|---|---|",
+            *(f"| {one.device} | {one.check} | {one.verdict} | {one.measured} | {one.limit} |" for one in findings),
+            "",
+            *[f"- {note}" for note in notes],
+            "",
+            *site_file(dead_time),
+            "Done by: ____________________    Signature: ____________________",
+            "",
+        ]
+    )
+
+
+def site_file(dead_time: float | None) -> list[str]:
+    """What was measured, as it goes into the site file: rounded up, for a loop with less would swing."""
+    if dead_time is None:
+        return []
+    return [f"For `[battery]` in the site file, in s: `dead_time = {max(0.1, ceil(dead_time * 10) / 10):.1f}`", ""]

@@ -1,0 +1,195 @@
+"""The interlocks as a cause-and-effect matrix: of a site on the terminal, the shipped ones as a page."""
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from textwrap import wrap
+
+from bridges.control.interlock_rules import omitted, rules_for, shipped, unguarded
+from bridges.control.interlock_state import IMPOSES, mermaid
+from bridges.control.interlocks import FIRST_WORD
+from joulebus.words import page, table
+from schemas.interlock import InterlockRule
+from schemas.site import Site, load_site
+from schemas.units import Kind
+
+EFFECTS = ("charge", "discharge", "start", "stop, open", "lock out")
+"""What a mark forbids, or orders."""
+WIDTH = 118
+
+ABOUT = f"""\
+An interlock forbids a battery something, whoever asks for it: no command passes it, and no authority is above it. It is
+judged in each control cycle, by the values that are good; each rule holds for every device of its kind whose profile
+has the point or one of the flags, and is then called `<rule>-<device>`.
+
+- A cause acts after its *hold*, at once where none is given. It is gone beyond *clear* (hysteresis) and after *off*.
+- *ends* `auto`: when the cause is gone. `operator`: then it waits for the RESET of a named person; as long as the cause
+  is there, or nobody knows, a reset is refused and says why. What acts or waits is kept over a restart.
+- Unknown is never fine. A point that is not known is as it was last known for the time given, then the effect acts
+  until it is known again. `at once, as if active` is what an input for people's safety means when it is silent.
+- After the bridge's start a point that was never read holds the battery at 0; after {FIRST_WORD:.0f} s, or the longer
+  time given, the effect acts. What a device does not have at all is taken out in the site file, with the reason.
+- *stop, open*: power to 0, stop the inverter, open the battery's contactor, where it has one we may open."""
+
+OWN = """\
+Rules of your own stand in the [site file](configuration.md#interlock); one with the name of a shipped rule replaces it
+for the devices it fits, and `omit` takes one out:
+
+```toml
+# site.toml
+[[interlock]]
+name = "sprinkler"
+kind = "sensor"
+point = "sprinkler"
+unless = ["dry"]
+effect = ["lock_out"]
+reset = "operator"
+unknown = "active"
+text = "The sprinklers run. Keep away from the battery."
+
+[[interlock]]
+name = "cell_too_hot"
+device = "bms"
+point = "cell_t_max"
+above = 50
+clear = 45
+hold = 5
+effect = ["stop"]
+reset = "operator"
+text = "This battery's maker allows 50 degC."
+
+[[interlock]]
+name = "emergency_stop"
+kind = "pcs"
+omit = "This PCS has no button: its bit floats."
+```
+
+`joulebus interlocks site.toml` prints the matrix of a site; `joulebus check site.toml` refuses a rule that could never
+act."""
+
+INPUTS = """\
+An emergency stop, a fire detector, a door contact or a local/remote selector is a device of kind `sensor` (an I/O
+module) with a [profile](add-a-device.md) of its own. These rules expect the points `emergency_stop` (`released`),
+`fire` (`normal`), `door` (`closed`) and `control_loc` (`remote`); any other state is the cause, a broken wire included
+when it reads as one. They are the second layer: the first is wired."""
+
+CHEMISTRY = """\
+Limits of cells are right for one chemistry: with `battery.chemistry` given in the site file, those that name it hold.
+Without it, or for another one, the cells are guarded by the BMS's own limits and flags alone, and `joulebus check` says
+so."""
+
+STATES = """\
+`wrong`: the cause is there; `right`: it is gone; `lost`: nobody knows. What is not drawn stays as it is, or is
+refused."""
+
+
+def interlocks() -> str:
+    """docs/interlocks.md"""
+    head = ["interlock", "cause", *EFFECTS, "ends", "not known", "what the operator reads"]
+    sections = [
+        (
+            f"### {kind.value}",
+            table(head, [_row(rule) for rule in shipped() if rule.kind is kind and not rule.chemistry]),
+        )
+        for kind in (Kind.SENSOR, Kind.PCS, Kind.BMS)
+    ]
+    cells = table(
+        ["chemistry", *head], [[", ".join(rule.chemistry), *_row(rule)] for rule in shipped() if rule.chemistry]
+    )
+    return page(
+        "# Interlocks",
+        ABOUT,
+        f"```mermaid\n{mermaid()}\n```",
+        STATES,
+        "## Shipped",
+        INPUTS,
+        *(part for section in sections for part in section),
+        "### cells",
+        CHEMISTRY,
+        cells,
+        "## Your own",
+        OWN,
+    )
+
+
+def matrix(site: Site) -> Iterator[str]:
+    """The lines for a terminal. Raises Trouble for a rule that could not act."""
+    locks = rules_for(site, site.battery)
+    rows = [(f"{lock.name}{'' if lock.shipped else ' *'}", lock.rule) for lock in locks]
+    yield from _lines(rows)
+    if any(not lock.shipped for lock in locks):
+        yield "* of the site file"
+    yield from notes(site)
+
+
+def notes(site: Site) -> Iterator[str]:
+    """What does not hold, and why."""
+    for rule in omitted(site):
+        yield f"taken out: {rule.name} of {rule.device or rule.kind}: {rule.omit}"
+    if limits := unguarded(site, site.battery):
+        chemistry = site.battery.chemistry
+        why = "is not given" if chemistry is None else f"is {chemistry}"
+        yield f"battery.chemistry {why}: the BMS alone guards against {', '.join(limits)}"
+
+
+def run(path: Path | None) -> int:
+    """The command."""
+    for line in matrix(load_site(path)) if path else _lines([(f"{r.name} ({r.kind})", r) for r in shipped()]):
+        print(line)
+    return 0
+
+
+def _lines(rows: list[tuple[str, InterlockRule]]) -> Iterator[str]:
+    width = max((len(name) for name, _ in rows), default=9)
+    yield f"{'interlock':<{width}}  {'  '.join(EFFECTS)}  {'ends':<8}  cause"
+    for name, rule in rows:
+        marks = "  ".join(f"{mark:^{len(effect)}}" for mark, effect in zip(_marks(rule), EFFECTS, strict=True))
+        start = f"{name:<{width}}  {marks}  {rule.reset:<8}  "
+        first, *more = wrap(cause(rule, plain=True), max(40, WIDTH - len(start)))
+        yield start + first
+        yield from (" " * len(start) + line for line in more)
+
+
+def _row(rule: InterlockRule) -> list[str]:
+    return [f"`{rule.name}`", cause(rule), *_marks(rule), rule.reset, _unknown(rule), rule.text]
+
+
+def _marks(rule: InterlockRule) -> list[str]:
+    imposed = [IMPOSES[effect] for effect in rule.effect]
+    forbidden = (
+        any(one.low > -math.inf for one in imposed),
+        any(one.high < math.inf for one in imposed),
+        any(not one.start for one in imposed),
+        any(one.stop for one in imposed),
+        any(one.lockout for one in imposed),
+    )
+    return ["X" if one else "" for one in forbidden]
+
+
+def cause(rule: InterlockRule, *, plain: bool = False) -> str:
+    """When it acts and when no more, in words."""
+    quote = "" if plain else "`"
+    point = f"{quote}{rule.point}{quote}"
+    back = f", clear at {rule.clear:g}" if rule.clear is not None else ""
+    says = {
+        "above": lambda: f"{point} > {rule.above:g}{back}",
+        "below": lambda: f"{point} < {rule.below:g}{back}",
+        "rises": lambda: f"{point} rises by more than {rule.rises:g} in {rule.within:g} s",
+        "equals": lambda: f"{point} is {_names(rule.equals, quote)}",
+        "unless": lambda: f"{point} is not {_names(rule.unless, quote)}",
+        "contains": lambda: _names(rule.contains, quote),
+        "silent": lambda: f"{point} not known for {rule.silent:g} s",
+    }[rule.condition]()
+    delays = [f"{name} {value:g} s" for name, value in (("hold", rule.hold), ("off", rule.off)) if value]
+    return "; ".join([says, *delays])
+
+
+def _names(names: Iterable[str] | None, quote: str) -> str:
+    return " or ".join(f"{quote}{name}{quote}" for name in names or ())
+
+
+def _unknown(rule: InterlockRule) -> str:
+    if rule.silent is not None:
+        return "is the cause"
+    after = f"after {rule.unknown_after:g} s" if rule.unknown_after else "at once"
+    return f"{after}, as if active" if rule.unknown == "active" else after
