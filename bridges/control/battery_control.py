@@ -184,7 +184,7 @@ class BatteryControl:
     def must_rest(self) -> bool:
         """Its power is to be 0, or within its limits, whether somebody wants something of it or not."""
         distrusted = bool(self.distrust and self._closed) or Cause.REVERSED in self.distrust
-        return distrusted or self.start_stop.stopping or bool(self.interlocks.limits)
+        return distrusted or self.start_stop.stopping or self.interlocks.acts
 
     @property
     def switching(self) -> bool:

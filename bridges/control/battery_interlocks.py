@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from logging import INFO, WARNING
 
 from bridges.control import interlocks
 from bridges.control.interlock_cause import Interlock
@@ -48,10 +49,17 @@ class BatteryInterlocks:
         known = self._known if self._known is not None else self._recall(now)
         judged = interlocks.judge(self._locks, known, lambda device, point: self.look(device, point, now), now)
         self.judged, self._known = judged, judged.memory
-        for change in judged.changes:
-            log.warning("%s: interlock %s is %s: %s", self.battery.pcs, change.name, change.after, change.reason)
+        for change in (*judged.raised, *judged.cleared):
+            words = (self.battery.pcs, change.name, change.after.value, change.reason)
+            log.log(WARNING if change in judged.raised else INFO, "%s: interlock %s is %s: %s", *words)
         if judged.changes:
             self._keep(judged.memory, now)
+
+    @property
+    def acts(self) -> bool:
+        """Some limit the power for a reason that was seen, not only because nothing was read yet."""
+        acting = () if self.judged is None else self.judged.acting
+        return any(one.state in TOLD and one.limit in self.limits for one in acting)
 
     @property
     def limits(self) -> list[Limit]:

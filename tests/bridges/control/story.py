@@ -23,6 +23,8 @@ from schemas.profile import Profile
 from schemas.site import Site, load_site
 from schemas.topics import COMMAND
 from simulator.service import SimulatedSite
+from simulator.states import INSTANT, Times
+from simulator.world import Around
 from tests.virtual import loop
 
 DEMO = Path(__file__).parents[3] / "site.toml"
@@ -125,6 +127,8 @@ async def story(
     soc: float = 50.0,
     ramp: float = math.inf,
     start: datetime = SUMMER_NOON,
+    around: Around | None = None,
+    times: Times = INSTANT,
     only: Iterable[str] | None = None,
     **change: Any,
 ) -> AsyncIterator[Story]:
@@ -134,7 +138,10 @@ async def story(
     update["grid"] = demo.grid.model_copy(update=dict(grid or {}))
     site = demo.model_copy(update=update | change)
     site.__dict__["profiles"] = demo.profiles | dict(profiles or {})
-    async with SimulatedSite(site, faults, soc=soc, ramp=ramp, start=start, sockets=False) as simulated:
+    made = SimulatedSite(
+        site, faults, soc=soc, ramp=ramp, start=start, around=around, times=times, noisy=True, sockets=False
+    )
+    async with made as simulated:
         settings = Settings(parse_broker("mqtt://127.0.0.1:1", "bridge", None, {}), "", None, tmp_path)
         bridge = Bridge(Part("bridge", site, settings), field_devices(simulated, only))
         serving = asyncio.create_task(bridge.serve(), name="story.bridge")
