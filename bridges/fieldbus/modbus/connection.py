@@ -32,6 +32,9 @@ TIMEOUT = 1.0
 QUIET = 0.05
 """Seconds without a byte after which a serial line is clean: a gateway delivers late answers to the next connection."""
 
+RESTLESS = 10
+"""So many times a line may break its silence; then it is used all the same."""
+
 BUSY, BUSY_PAUSE = 6, 0.05
 """A busy device is asked once more after some seconds."""
 
@@ -158,24 +161,27 @@ class Connection:
         # a device file may refuse its settings, and a host may be no name
         with contextlib.suppress(OSError, ModbusException, termios.error, ValueError):
             await self._client.connect()
-        if self._unclean and self._rtu:
-            await self._silence()
-        self._hush(max(self._timing.connect_pause, self._pause))
-        await self._rest()
-        self._unclean = False
+        if self._client.connected:
+            if self._unclean and self._rtu:
+                await self._silence()
+            self._hush(max(self._timing.connect_pause, self._pause))
+            await self._rest()
+            self._unclean = False
 
     def _hush(self, seconds: float) -> None:
         self._rested = max(self._rested, asyncio.get_running_loop().time() + seconds)
 
     async def _rest(self) -> None:
-        """The silence that is due before a frame."""
+        """The silence that is due before a frame. What comes meanwhile begins it anew, but not for ever."""
         loop = asyncio.get_running_loop()
-        while (left := self._rested - loop.time()) > 0:  # noqa: ASYNC110  # what comes meanwhile begins it anew
+        for _ in range(RESTLESS):
+            if (left := self._rested - loop.time()) <= 0:
+                return
             await asyncio.sleep(left)
 
     async def _silence(self) -> None:
         """Let everything pass that still comes for somebody else; a line that never rests is left after a while."""
-        for _ in range(10):
+        for _ in range(RESTLESS):
             self._length = 0
             await asyncio.sleep(QUIET)
             if self._length == 0:
