@@ -1,7 +1,7 @@
 """The generated page about devices: what the shipped profiles read and write."""
 
 from joulebus.words import page, table
-from schemas.profile import Grade, Point, Profile, Register, Setpoint
+from schemas.profile import Grade, LineTiming, Point, Profile, Register, Setpoint
 from schemas.profiles import PROFILES, load_profile
 
 GRADES = {
@@ -53,6 +53,7 @@ def _summary(name: str, profile: Profile) -> list[str]:
 def _sections(name: str, profile: Profile) -> list[str]:
     grade = f"Grade {profile.grade}: {GRADES[profile.grade]}."
     found = [f"## {name}", f"{profile.make} {profile.model}. {grade} Source: {profile.source}.", profile.notes]
+    found += [_needs(profile)]
     found += [
         table(
             ["point", "unit", "register", "type", "scale", "rate", "what it tells"],
@@ -64,12 +65,29 @@ def _sections(name: str, profile: Profile) -> list[str]:
     ]
     if profile.commands:
         rows = [
-            [f"`{key}`", one.unit, _written(one), one.type, _scale(one), f"{one.low:g} to {one.high:g}", one.memory]
+            [f"`{key}`", one.unit, _written(one), one.type, _scale(one), *_ends(one), one.memory]
             for key, one in profile.commands.items()
         ]
-        note = "Limits of `p_set` and `q_set` are per unit of the rated power."
-        found += [table(["command", "unit", "register", "type", "scale", "limits", "memory"], rows), note]
+        note = "Limits and fallback of `p_set` and `q_set` are per unit of the rated power."
+        found += [table(["command", "unit", "register", "type", "scale", "limits", "fallback", "memory"], rows), note]
     return [part for part in found if part]
+
+
+def _ends(setpoint: Setpoint) -> list[str]:
+    fallback = "the site file's" if setpoint.fallback is None else f"{setpoint.fallback:g}"
+    return [f"{setpoint.low:g} to {setpoint.high:g}", fallback]
+
+
+def _needs(profile: Profile) -> str:
+    """What it needs of its line, where that is unusual."""
+    line, usual = profile.line, LineTiming()
+    needs = {
+        "answers within {:g} s": line.timeout if line.timeout != usual.timeout else 0.0,
+        "hears nothing in the first {:g} s of a connection": line.connect_pause,
+        "hears nothing within {:g} s of its last answer": line.request_pause,
+    }
+    said = ", ".join(words.format(seconds) for words, seconds in needs.items() if seconds)
+    return f"On its line it {said}." if said else ""
 
 
 def _place(register: Register) -> str:
@@ -77,10 +95,12 @@ def _place(register: Register) -> str:
 
 
 def _written(setpoint: Setpoint) -> str:
-    """Where a setpoint goes; an amount with what goes beside it."""
+    """Where a setpoint goes, with what goes beside it."""
     modes = setpoint.modes
     if modes is None:
-        return _place(setpoint)
+        enable = "" if setpoint.enable is None else f"; {setpoint.enable} = 1"
+        beside = "".join(f"; {one.register_} = {one.value}" for one in setpoint.companions)
+        return f"{_place(setpoint)}{beside}{enable}"
     amount = _place(setpoint) if modes.amount is None else f"{_place(setpoint)}, negative {modes.amount}"
     words = f"mode {modes.register_}: + {modes.positive}, - {modes.negative}, 0 {modes.zero}"
     beside = "".join(f"; {one.register_} = {one.value}" for one in setpoint.companions)

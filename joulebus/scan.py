@@ -8,29 +8,26 @@ from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.discover import Chain, discover, fitting, plausible
 from joulebus.commands import say
 from schemas.address import spelled
-from schemas.profile import Profile
+from schemas.profile import LineTiming, Profile
 from schemas.profiles import PROFILES, load_profile
 from schemas.troubles import Trouble
 from schemas.units import Kind
 
 TIMEOUT = 2.0
 """Seconds; a device that is asked for the first time may take longer than in service."""
+SETTLE = 2.5
+"""Seconds that a Huawei's dongle needs after a connection was made."""
 
 
 async def scan(address: str, units: Sequence[int]) -> int:
     """Say what the units at an address are. Raises Trouble when none of them answers."""
     profiles = {path.stem: load_profile(path.stem) for path in sorted(PROFILES.glob("*.toml"))}
-    line = Connection(address, TIMEOUT)
-    silent: dict[int, str] = {}
-    try:
-        for unit in units:
-            try:
-                say("\n".join([text async for text in _look(line, unit, profiles)]))
-            except (Unreachable, Declined) as why:
-                silent[unit] = str(why)
-                say(f"unit {unit}: {why}")
-    finally:
-        line.close()
+    silent = await _ask(address, units, profiles, LineTiming(timeout=TIMEOUT))
+    if len(silent) == len(units) and any("no answer" in why for why in silent.values()):
+        say(f"once more, {SETTLE:g} s after connecting: some gateways swallow what is asked sooner")
+        silent = await _ask(address, units, profiles, LineTiming(timeout=TIMEOUT, connect_pause=SETTLE))
+        if len(silent) < len(units):
+            say(f"# its profile needs this, beside make and model: line = {{ connect_pause = {SETTLE:g} }}")
     if len(silent) == len(units):
         which = f"unit {units[0]}" if len(units) == 1 else f"units {units[0]} to {units[-1]}"
         raise Trouble(
@@ -38,6 +35,23 @@ async def scan(address: str, units: Sequence[int]) -> int:
             "and the port (mostly 502) and the unit right? --units 1-10 tries several"
         )
     return 0
+
+
+async def _ask(address: str, units: Sequence[int], profiles: dict[str, Profile], timing: LineTiming) -> dict[int, str]:
+    """Say what answers; gives the others, and why."""
+    line = Connection(address, TIMEOUT)
+    silent: dict[int, str] = {}
+    try:
+        for unit in units:
+            line.expect(unit, timing)
+            try:
+                say("\n".join([text async for text in _look(line, unit, profiles)]))
+            except (Unreachable, Declined) as why:
+                silent[unit] = str(why)
+                say(f"unit {unit}: {why}")
+    finally:
+        line.close()
+    return silent
 
 
 async def _look(line: Connection, unit: int, profiles: dict[str, Profile]) -> AsyncIterator[str]:

@@ -8,6 +8,8 @@ from os.path import realpath
 
 WRITE = "write tcp://192.0.2.10:502, rtu+tcp://192.0.2.10:4001 or rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1"
 HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^\s/:@?#\[\]]+):([0-9]+)"
+LOOKS_LIKE = r"^((tcp|rtu\+tcp)://\S+:[0-9]{1,5}|rtu:///\S+)$"
+"""For editors; what is wrong with an address is said in words."""
 PORTS = range(1, 65536)
 SERIAL = {"baud": ("9600", r"[1-9][0-9]{2,6}"), "parity": ("N", "[NEO]"), "stop": ("1", "[12]")}
 """The settings of a serial line: what holds when one is not given, and what it may be."""

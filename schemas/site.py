@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
-from schemas.address import parse_address, spelled
+from schemas.address import LOOKS_LIKE, parse_address, spelled
 from schemas.interlock import InterlockRule, mistake
 from schemas.messages import AlarmPriority, Authority
 from schemas.profile import Profile, Shape, refused
@@ -38,7 +38,7 @@ class Device(Shape):
     """Its name in topics, on pages and in this file."""
     profile: str
     """The register map: a file in `profiles/` beside this file, or a shipped one."""
-    address: Annotated[str, AfterValidator(spelled)]
+    address: Annotated[str, AfterValidator(spelled), Field(json_schema_extra={"pattern": LOOKS_LIKE})]
     """`tcp://host:port`, `rtu+tcp://host:port` for a serial gateway that passes RTU frames through, or a serial line
     of this machine, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1`. Devices at the same host and port, or at the same
     device file, share one line, however it is spelled; its settings must then be the same."""

@@ -11,6 +11,7 @@ import contextlib
 import struct
 import termios
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -31,6 +32,9 @@ TIMEOUT = 1.0
 QUIET = 0.05
 """Seconds without a byte after which a serial line is clean: a gateway delivers late answers to the next connection."""
 
+RESTLESS = 10
+"""So many times a line may break its silence; then it is used all the same."""
+
 BUSY, BUSY_PAUSE = 6, 0.05
 """A busy device is asked once more after some seconds."""
 
@@ -48,6 +52,20 @@ _EXCEPTIONS = {
 }
 _RTU, _MBAP = 4, 8
 """Bytes around the body of an answer: unit, function and checksum; the header of Modbus TCP and the function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question."""
+
+    unit: int
+    function: int
+    start: int
+    count: int
+
+    def __str__(self) -> str:
+        does = "writing" if self.function in (6, 16) else "reading"
+        return f"{does} {span(self.start, self.count)} by function {self.function}"
 
 
 class Connection:
@@ -99,15 +117,14 @@ class Connection:
         if not all(0 <= word <= 0xFFFF for word in words):
             raise Declined(f"{list(words)} are not words of 16 bits: none was sent")
         async with self._turn:
-            client = await self._connected()
-            said = f"writing {span(start, len(words))} by function {function}"
+            client, asked = await self._connected(), Asked(unit, function, start, len(words))
             if function == 6:
                 question = client.write_register(start, words[0], device_id=unit)
-                answer = await self._ask(question, function, unit, (4, 4), said)
+                answer = await self._ask(question, asked, (4, 4))
                 same = answer.address == start and list(answer.registers) == [words[0]]
             else:
                 question = client.write_registers(start, list(words), device_id=unit)
-                answer = await self._ask(question, 16, unit, (5 + 2 * len(words), 4), said)
+                answer = await self._ask(question, asked, (5 + 2 * len(words), 4))
                 same = answer.address == start and answer.count == len(words)
             if not same:
                 self._spoil(f"the answer to a write of {start} confirms another one, of {answer.address}")
@@ -120,8 +137,8 @@ class Connection:
     async def _read(self, unit: int, function: int, start: int, count: int) -> list[int]:
         client = await self._connected()
         ask = client.read_input_registers if function == 4 else client.read_holding_registers
-        said = f"reading {span(start, count)} by function {function}"
-        answer = await self._ask(ask(start, count=count, device_id=unit), function, unit, (4, 1 + 2 * count), said)
+        question = ask(start, count=count, device_id=unit)
+        answer = await self._ask(question, Asked(unit, function, start, count), (4, 1 + 2 * count))
         if len(answer.registers) != count:
             self._spoil(f"asked for {count} registers at {start}, {len(answer.registers)} came")
         return list(answer.registers)
@@ -144,39 +161,37 @@ class Connection:
         # a device file may refuse its settings, and a host may be no name
         with contextlib.suppress(OSError, ModbusException, termios.error, ValueError):
             await self._client.connect()
-        if self._unclean and self._rtu:
-            await self._silence()
-        self._hush(max(self._timing.connect_pause, self._pause))
-        await self._rest()
-        self._unclean = False
+        if self._client.connected:
+            if self._unclean and self._rtu:
+                await self._silence()
+            self._hush(max(self._timing.connect_pause, self._pause))
+            await self._rest()
+            self._unclean = False
 
     def _hush(self, seconds: float) -> None:
         self._rested = max(self._rested, asyncio.get_running_loop().time() + seconds)
 
     async def _rest(self) -> None:
-        """The silence that is due before a frame."""
+        """The silence that is due before a frame. What comes meanwhile begins it anew, but not for ever."""
         loop = asyncio.get_running_loop()
-        while (left := self._rested - loop.time()) > 0:  # noqa: ASYNC110  # what comes meanwhile begins it anew
+        for _ in range(RESTLESS):
+            if (left := self._rested - loop.time()) <= 0:
+                return
             await asyncio.sleep(left)
 
     async def _silence(self) -> None:
         """Let everything pass that still comes for somebody else; a line that never rests is left after a while."""
-        for _ in range(10):
+        for _ in range(RESTLESS):
             self._length = 0
             await asyncio.sleep(QUIET)
             if self._length == 0:
                 return
 
-    async def _ask(
-        self,
-        question: Any,  # noqa: ANN401  # pymodbus hides its type
-        function: int,
-        unit: int,
-        sizes: tuple[int, int],
-        said: str,
-    ) -> ModbusPDU:
+    async def _ask(self, question: Any, asked: Asked, sizes: tuple[int, int]) -> ModbusPDU:  # noqa: ANN401  # pymodbus hides its type
         """`sizes`: bytes that question and answer have after their function code."""
-        patience = self._patience.setdefault(unit, Patience(self._timing.timeout))
+        patience = self._patience.get(asked.unit)
+        if patience is None:
+            patience = self._patience[asked.unit] = Patience(self._timing.timeout)
         travel = on_wire(self._where, sum(sizes) + 2 * _RTU)
         self._client.ctx.comm_params.timeout_connect = patience.wait + travel
         self._asking, self._length, began = True, 0, asyncio.get_running_loop().time()
@@ -192,20 +207,20 @@ class Connection:
             raise
         finally:
             self._asking = False
-        self._compare(answer, function, unit, 1 if answer.isError() else sizes[1])
+        self._compare(answer, asked, 1 if answer.isError() else sizes[1])
         code = answer.exception_code if answer.isError() else 0
         if code not in NOT_THERE:  # which a gateway says, soon
             patience.answered(max(0.0, asyncio.get_running_loop().time() - began - travel))
         if answer.isError():
             does = _EXCEPTIONS.get(code, "answers with an exception")
-            raise Declined(f"the device {does} (exception {code}), {said}", code)
+            raise Declined(f"the device {does} (exception {code}), {asked}", code)
         return answer
 
-    def _compare(self, answer: ModbusPDU, function: int, unit: int, body: int) -> None:
+    def _compare(self, answer: ModbusPDU, asked: Asked, body: int) -> None:
         """Raises Unreachable for an answer to another question. pymodbus looks at less."""
-        if (answer.function_code & 0x7F, answer.dev_id) != (function, unit):
+        if (answer.function_code & 0x7F, answer.dev_id) != (asked.function, asked.unit):
             came = f"{answer.function_code & 0x7F} of unit {answer.dev_id}"
-            self._spoil(f"the answer to function {function} of unit {unit} is one to {came}")
+            self._spoil(f"the answer to function {asked.function} of unit {asked.unit} is one to {came}")
         if answer.transaction_id != self._client.ctx.request_transaction_id:
             self._spoil(f"the answer belongs to another question (transaction {answer.transaction_id})")
         due = body + (_RTU if self._rtu else _MBAP)

@@ -25,6 +25,7 @@ from schemas.site import load_site
 from schemas.troubles import Trouble
 from simulator.service import SimulatedSite
 from simulator.sunspec import chain
+from tests.bridges.fieldbus.bare import Bare, held
 
 PROFILED = {path.stem: load_profile(path.stem) for path in PROFILES.glob("*.toml")}
 DER = range(701, 715)
@@ -156,6 +157,33 @@ async def test_several_units_and_one_that_is_there(capsys: pytest.CaptureFixture
         out = await said(capsys, address, "1,9")
     assert 'profile = "sunspec_meter_203"' in out
     assert "unit 9" in out
+
+
+async def test_a_gateway_that_swallows_the_first_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    words = device(203)
+    async with Bare(held(40000, words), quiet=1.5) as server:
+        out = await said(capsys, server.address)
+    assert 'profile = "sunspec_meter_203"' in out
+    assert "line = { connect_pause = 2.5 }" in out
+
+
+@pytest.mark.parametrize("end", [[], [0]], ids=["nothing", "half an end"])
+async def test_a_chain_that_just_ends(end: list[int]) -> None:
+    """SMA Tripower has no end model: what comes behind the last one is declined."""
+    words = device(103, 120, 123)[:-2]
+    async with Bare(held(40000, [*words, *end])) as server:
+        found = await look(server.address)
+    assert found
+    assert found.numbers == [1, 103, 120, 123]
+
+
+async def test_a_model_that_cannot_be_read_whole_is_named() -> None:
+    words = device(103, 203, m203={"W": 5000})
+    async with Bare(held(40000, words), refuses={(3, 40100): 2}) as server:
+        found = await look(server.address)
+    assert found
+    assert found.numbers == [1, 103, 203]
+    assert [bool(one.values) for one in found.models] == [True, False, True]
 
 
 def test_nobody_at_the_address(capsys: pytest.CaptureFixture[str]) -> None:

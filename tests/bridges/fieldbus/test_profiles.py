@@ -8,6 +8,7 @@ import pytest
 
 from schemas.profile import Grade
 from schemas.profiles import PROFILES, load_profile
+from schemas.site import load_site
 from schemas.troubles import Trouble
 
 HEAD = 'make = "A"\nmodel = "B"\nkind = "meter"\nsource = "test"\n'
@@ -152,3 +153,21 @@ def test_a_direction_that_could_be_mistaken_is_refused(tmp_path: Path, was: str,
     assert load_profile("good", tmp_path).commands["p_set"].modes is not None
     lines = refused(tmp_path, AMOUNT + GOOD.replace(was, becomes))
     assert any(says in line for line in lines), lines
+
+
+def test_only_a_pcs_gets_its_fallback_from_the_site_file(tmp_path: Path) -> None:
+    """Of any other device what was commanded last would stay for ever."""
+    demo = Path(__file__).parents[3]
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "tariff.toml").write_text("[[import.period]]\nprice = 0.3\n", encoding="utf-8")
+    block = '[[device]]\nname = "boiler"\nprofile = "boiler"\naddress = "tcp://127.0.0.1:9"\nrated_power = 1e4\n'
+    (tmp_path / "site.toml").write_text((demo / "site.toml").read_text(encoding="utf-8") + block, encoding="utf-8")
+    body = "[points]\np = { register = 1, unit = 'W' }\n[commands]\np_set = { register = 2, unit = 'W', low = 0, high = 1 }"
+    boiler = tmp_path / "profiles" / "boiler.toml"
+    boiler.write_text(HEAD.replace("meter", "load") + body, encoding="utf-8")
+    with pytest.raises(
+        Trouble, match="device 'boiler': p_set of profile boiler has no fallback, and only a pcs gets one"
+    ):
+        load_site(tmp_path / "site.toml")
+    boiler.write_text(HEAD.replace("meter", "load") + body.replace("low", "fallback = 0, low"), encoding="utf-8")
+    assert load_site(tmp_path / "site.toml").profiles["boiler"].commands["p_set"].fallback == 0

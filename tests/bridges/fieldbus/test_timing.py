@@ -1,6 +1,7 @@
 """Slow devices, lost answers, and lines that must be silent for a while."""
 
 import asyncio
+import contextlib
 import os
 import tty
 from collections.abc import AsyncIterator
@@ -253,6 +254,28 @@ async def test_a_serial_line_is_silent_before_each_frame(cable: Cable, settings:
     line.close()
     assert len(cable.silences) == 7
     assert min(cable.silences) >= seconds, cable.silences
+
+
+async def test_a_line_that_never_rests_does_not_hold_us_up_for_ever() -> None:
+    """Somebody talks on it all the time: what is asked is asked all the same, and what is not ours is no answer."""
+    async with Liar(rtu=True) as liar:
+        line = Connection(liar.address, timeout=0.2)
+        line.expect(7, LineTiming(timeout=0.2, request_pause=0.1))
+        assert await line.read(7, 3, 1, 1) == [1]
+
+        async def chatter() -> None:
+            while True:
+                with contextlib.suppress(ConnectionError):
+                    liar.newest.write(b"\x01\x02\x03")
+                await asyncio.sleep(0.02)
+
+        talks = asyncio.create_task(chatter())
+        async with asyncio.timeout(10):
+            for _ in range(3):
+                with contextlib.suppress(Unreachable):
+                    assert await line.read(7, 3, 1, 1) == [1]
+        talks.cancel()
+        line.close()
 
 
 async def test_a_serial_line_in_two_spellings_has_one_master(cable: Cable) -> None:
