@@ -220,7 +220,7 @@ def test_who_keeps_something_has_a_volume_for_it() -> None:
     state = re.search(r"JOULEBUS_STATE=(\S+)", DOCKERFILE)
     assert state is not None
     keep = {name for name, service in PARTS.items() if state[1] in {target for _, target in mounts(service)}}
-    assert keep == {"bridge", "simulate"}
+    assert keep == {"bridge", "alarms", "simulate"}
 
 
 # --- the image -------------------------------------------------------------------------------------
