@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from consumers.alarms.catalog import load_catalog
+from consumers.alarms.catalog import POLLS, load_catalog
 from consumers.alarms.rules import LONGEST_SHELF, OLDEST_REQUEST, mermaid
 from joulebus.asyncapi import schemas
 from joulebus.examples import EXAMPLES
@@ -116,7 +116,7 @@ def _rule(rule: AlarmRule, kind: str = "") -> list[str]:
 def _conditions(rule: AlarmRule) -> tuple[str, str]:
     """When it is wrong, and when it is right again."""
     if rule.silent is not None:
-        return f"no telemetry for {rule.silent:g} s", "telemetry"
+        return f"no telemetry for {rule.silent:g} s or {POLLS:g} polls", "telemetry"
     if rule.equals is not None:
         return f"`{rule.point}` is `{rule.equals}`", "any other"
     if rule.contains is not None:

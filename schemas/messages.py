@@ -232,10 +232,6 @@ class Command(Order):
         return self
 
 
-METER_SIGN_SUSPECT = "meter_sign_suspect"
-"""With this word begins the reason of a status, a refusal or a lockout when the grid meter is not believed."""
-
-
 class OutcomeState(StrEnum):
     """What became of a command."""
 

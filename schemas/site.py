@@ -139,7 +139,7 @@ class AlarmRule(Shape):
     contains: str | None = None
     """A name in a list of flags; `*` for any."""
     silent: Seconds | None = None
-    """No telemetry for so long."""
+    """No telemetry for so long, or for 2.5 polls of the device where that is longer."""
     clear: Number | None = None
     """Where it returns to normal, on the safe side of the limit (deadband)."""
     hold: Seconds = 0.0

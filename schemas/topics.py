@@ -18,6 +18,13 @@ ROOT = "ems/v1"
 COMMAND_TTL = 10.0
 """Seconds a command lives at most; it is resent every 2 s."""
 
+LONGEST = {"site": 64, "device": 64, "service": 64, "alarm": 129}
+"""Characters of the names in an address; an alarm's are a rule's and a device's."""
+
+
+def _name(place: str) -> str:
+    return f"[a-z0-9_-]{{1,{LONGEST[place]}}}"
+
 
 @dataclass(frozen=True)
 class Topic(Generic[M]):
@@ -51,7 +58,7 @@ class Topic(Generic[M]):
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9_-]{1,64})", self.template))
+        return re.compile(re.sub(r"\{(\w+)\}", lambda found: f"(?P<{found[1]}>{_name(found[1])})", self.template))
 
     def at(self, **place: str) -> str:
         """The address for a site, device...; parts left out become `+`.
@@ -61,8 +68,8 @@ class Topic(Generic[M]):
         for key, name in place.items():
             if key not in self.places:
                 raise ValueError(f"{self.template} has no {{{key}}}")
-            if not re.fullmatch(r"[a-z0-9_-]{1,64}|\+", name):
-                raise ValueError(f"{key} {name!r} does not fit a topic: up to 64 of a-z, 0-9, _ and -")
+            if not re.fullmatch(rf"{_name(key)}|\+", name):
+                raise ValueError(f"{key} {name!r} does not fit a topic: up to {LONGEST[key]} of a-z, 0-9, _ and -")
         return re.sub(r"\{(\w+)\}", lambda found: place.get(found[1], "+"), self.template)
 
     def place(self, address: str) -> dict[str, str] | None:

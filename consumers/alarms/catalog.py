@@ -13,6 +13,9 @@ from schemas.units import Name
 
 CATALOG = Path(__file__).with_name("catalog.toml")
 
+POLLS = 2.5
+"""Polls of a device without a word before it counts as silent: one reading may be lost, and the next come late."""
+
 EVERY_SERVICE = "service"
 """In the place of a part's name."""
 
@@ -50,18 +53,25 @@ def watched(site: Site, catalog: Catalog) -> dict[Name, AlarmRule]:
     return found
 
 
-def for_device(rule: AlarmRule, device: str) -> AlarmRule:
+def for_device(rule: AlarmRule, name: str) -> AlarmRule:
     """The rule for one device, or one service."""
-    return rule.model_copy(update={"device": device, "kind": None})
+    return rule.model_copy(update={"device": name, "kind": None})
 
 
 def _instances(site: Site, rule: AlarmRule) -> dict[Name, AlarmRule]:
     return {
-        f"{rule.name}-{device.name}": for_device(rule, device.name)
+        f"{rule.name}-{device.name}": _at_its_pace(for_device(rule, device.name), device.poll)
         for device in site.device
         if rule.device == device.name or (rule.device is None and site.profiles[device.name].kind is rule.kind)
         if missing(rule, site.profiles[device.name]) is None
     }
+
+
+def _at_its_pace(rule: AlarmRule, poll: float) -> AlarmRule:
+    """A device that is read each 10 s is not silent for the 5 s between two readings."""
+    if rule.silent is None or rule.silent >= POLLS * poll:
+        return rule
+    return rule.model_copy(update={"silent": POLLS * poll})
 
 
 def missing(rule: AlarmRule, profile: Profile) -> tuple[str, str, list[str]] | None:

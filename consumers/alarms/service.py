@@ -9,6 +9,7 @@ from consumers.alarms import reading
 from consumers.alarms.answer import answer
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.record import Record, together
 from consumers.alarms.rules import Now
 from runtime.bus import Bus, Refused
 from runtime.guarded import Guarded
@@ -18,6 +19,7 @@ from schemas.messages import (
     Alarm,
     AlarmRequest,
     AlarmState,
+    Cause,
     DeviceState,
     DeviceStatus,
     Outcome,
@@ -37,17 +39,18 @@ FROZEN = 3.0
 
 
 async def run(part: Part) -> None:
-    """Judge alarms until stopped. What is not normal stands in the broker, and is read back from there."""
+    """Judge alarms until stopped. What is not normal stands in the broker and on our disk, and is read back."""
     catalog = load_catalog()
     panel = Panel(watched(part.site, catalog), catalog.services, _now())
-    await part.run(_Desk(part, panel).work)
+    record = Record(part.settings.state / f"alarms-{part.site.site}.json")
+    await part.run(_Desk(part, panel, record).work)
 
 
 class _Desk:
     """Between the panel and the broker. One change after the other: they must be heard in their order."""
 
-    def __init__(self, part: Part, panel: Panel) -> None:
-        self.part, self.panel, self.site = part, panel, part.site.site
+    def __init__(self, part: Part, panel: Panel, record: Record) -> None:
+        self.part, self.panel, self.record, self.site = part, panel, record, part.site.site
         self.restored = False
         self.guarded = Guarded(part.log, part.counts)
         self.turn = asyncio.Lock()
@@ -57,8 +60,12 @@ class _Desk:
         stored = await _stored(bus, self.site)
         self.panel.deaf(_now())
         if not self.restored:
-            self.panel.restore(stored, _now())
+            ours, trouble = await asyncio.to_thread(self.record.read)
+            if trouble:
+                self.part.log.warning("%s", trouble)
+            self.panel.restore(together(ours, stored), _now())
             self.restored = True
+        await self._record()
         await self._correct(bus, stored)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(bus), name="alarms.tick")
@@ -104,9 +111,9 @@ class _Desk:
                 return [*changes, *self.panel.note_causes(device, causes, _now(), sure=sure)]
             case Outcome(state=state):
                 return self.panel.note(device, reading.OUTCOME, state, _now())
-            case ServiceStatus() as said if heard.place["service"] != self.part.name:
+            case ServiceStatus() as said if heard.place["service"] != self.part.name or said.state == "online":
                 return self.panel.note_service(heard.place["service"], said, _now())
-        return []
+        return []  # our own last will among them: it was said of the one before us
 
     async def _answer(self, bus: Bus, heard: Heard[AlarmRequest]) -> None:
         """First what it changes, then what became of it: who reads the answer finds the alarm as it says."""
@@ -124,7 +131,27 @@ class _Desk:
         await self._say(bus, given.changes)
         await bus.say(ALARM_OUTCOME, said, site=self.site, alarm=name)
 
+    async def _record(self) -> None:
+        """Before the broker is told: what it confirms it may forget."""
+        try:
+            await asyncio.to_thread(self.record.write, self.panel.shown())
+        except OSError as wrong:
+            self.part.counts["unrecorded"] += 1
+            self._tell(f"{self.record.path} cannot be written: {wrong.strerror}")
+        else:
+            self._tell("")
+
+    def _tell(self, trouble: str) -> None:
+        """One line when the disk is lost, one when it is back."""
+        if trouble:
+            self.part.causes.add(Cause.OUTBOX, f"alarms are kept by the broker alone: {trouble}", about="record")
+        else:
+            words = f"alarms are written to {self.record.path} again"
+            self.part.causes.clear(Cause.OUTBOX, about="record", words=words)
+
     async def _say(self, bus: Bus, changes: Changes) -> None:
+        if changes:
+            await self._record()
         for name, alarm in changes:
             if alarm.state is AlarmState.UNACKNOWLEDGED:
                 self.part.counts["raised"] += 1

@@ -8,8 +8,6 @@ from itertools import count
 from secrets import token_hex
 from typing import Any
 
-import aiomqtt
-
 from consumers.dispatch.answers import unreadable
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
@@ -17,6 +15,7 @@ from consumers.dispatch.kept import Kept, Stored
 from consumers.dispatch.state_file import read, write
 from runtime.bus import Bus, Refused
 from runtime.end_mark import up_to_mark
+from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.part import Part
 from runtime.signature import signed
@@ -65,6 +64,7 @@ class Dispatch:
 
     def __init__(self, part: Part) -> None:
         self.part = part
+        self._guarded = Guarded(part.log, part.counts)
         self.desk = Desk.of(part.site)
         self.path = part.settings.state / f"dispatch-{part.site.site}.json"
         self._turn = asyncio.Lock()
@@ -197,13 +197,8 @@ class Dispatch:
         )
         async for batch in bus.listen(*addresses):
             for heard in batch:
-                try:
+                with self._guarded(heard):  # the next one may be a lockout
                     await self._hear(bus, heard)
-                except (aiomqtt.MqttError, Refused):
-                    raise
-                except Exception:  # one message never ends dispatch: the next one may be a lockout
-                    self.part.counts["unhandled"] += 1
-                    self.part.log.exception("a message at %s is passed over", heard.topic.name)
             bus.ack(batch)
 
     async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:

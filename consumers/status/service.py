@@ -53,10 +53,10 @@ async def run(part: Part, host: str = "127.0.0.1", port: int = 8080, token: str 
     closing = asyncio.Event()
     token = part.settings.page_token if token is None else token
     part.patience = None  # a page that says that the broker is away is worth more than none
-    app = create_app(
-        part.site, listener.view, curves.over, listener.publish, token=token, closing=closing, counts=part.counts
-    )
     try:
+        app = create_app(
+            part.site, listener.view, curves.over, listener.publish, token=token, closing=closing, counts=part.counts
+        )
         with bound(host, port) as door:
 
             async def page() -> None:

@@ -5,11 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from consumers.status.state import Moment, Said, State
-from schemas.messages import Alarm, AlarmPriority, AlarmState, DeviceState, Mode, Outcome, Plan, Step, Value
-from schemas.profile import Point
+from consumers.status.values import flow, patience, value_of
+from schemas.messages import Alarm, AlarmPriority, AlarmState, DeviceState, Mode, Outcome, Plan, Step
 from schemas.site import Device
 from schemas.topics import COMMAND_TTL, SERVICE_STATUS
-from schemas.units import Kind, Quality
+from schemas.units import Kind
 
 View = dict[str, Any]
 
@@ -46,8 +46,8 @@ def view(state: State, now: Moment) -> View:
         "broker": state.broker,
         "archive": state.archive,
         "mode": _mode(state, now),
-        "flow": _flow(state, now),
-        "soc": _point(state, state.site.battery.bms, "soc", now),
+        "flow": flow(state, now),
+        "soc": value_of(state, state.site.battery.bms, "soc", now),
         "alarms": _alarms(state, now),
         "devices": [_device(state, device, now) for device in state.site.device],
         "services": _services(state, now),
@@ -58,80 +58,9 @@ def view(state: State, now: Moment) -> View:
     }
 
 
-def patience(device: Device, rate: str) -> float:
-    """Seconds after which a value is stale. Slow points are read in rotation, between the fast ones."""
-    polls, floor = (3, 10.0) if rate == "fast" else (20, 60.0)
-    return max(polls * device.poll, floor)
-
-
 def alive(state: State, service: str, now: Moment) -> bool:
     said = state.services.get(service)
     return state.broker and said is not None and said.word.state == "online" and said.age(now) <= SILENT
-
-
-# --- values --------------------------------------------------------------------------------------
-
-
-def _point(state: State, device: str, point: str, now: Moment) -> View:
-    """A value with how far it can be believed: live, stale, missing, or the quality that is not good."""
-    said = state.points.get((device, point))
-    shape = state.site.profiles[device].points.get(point)
-    unit = shape.unit if shape else ""
-    if said is None:
-        return {"value": None, "unit": unit, "state": "missing", "age": None}
-    age = said.age(now)
-    limit = patience(state.site.named(device), shape.rate if shape else "fast")
-    value: Value | None = said.word.value
-    mark = "live" if said.word.quality is Quality.GOOD else str(said.word.quality)
-    if not isinstance(value, _kind(shape)):  # a state where the page adds up numbers
-        value, mark = None, str(Quality.IMPLAUSIBLE)
-    if age > limit or _gone(state, device):
-        mark = "stale"
-    return {"value": value, "unit": unit, "state": mark, "age": round(age, 1)}
-
-
-def _kind(shape: Point | None) -> type[float | str | list[str]]:
-    """What the value of a point is."""
-    if shape is None:
-        return float
-    return list if shape.flags is not None else str if shape.enum or shape.first or shape.type == "text" else float
-
-
-def _gone(state: State, device: str) -> bool:
-    status = state.devices.get(device)
-    return not state.broker or (status is not None and status.word.state is DeviceState.OFFLINE)
-
-
-def _flow(state: State, now: Moment) -> View:
-    site = state.site
-    grid = _power(state, [site.grid.meter], now)
-    battery = _power(state, [site.battery.pcs], now)
-    pv = _power(state, [device.name for device in site.of_kind(Kind.PV)], now)
-    # What comes into the site is what the load takes.
-    return {"grid": grid, "battery": battery, "pv": pv, "load": _sum([grid, battery, pv])}
-
-
-def _power(state: State, devices: list[str], now: Moment) -> View:
-    return _sum([_point(state, device, "p", now) for device in devices])
-
-
-def _sum(parts: list[View]) -> View:
-    """As old and as doubtful as its worst part; no parts are a live 0 (a site without PV)."""
-    worst = min((part["state"] for part in parts), key=_doubt, default="live")
-    values = [part["value"] for part in parts]
-    whole = all(isinstance(value, float) for value in values)
-    ages = [part["age"] for part in parts if part["age"] is not None]
-    return {
-        "value": sum(values) if whole else None,
-        "unit": "W",
-        "state": worst if whole else "missing",
-        "age": max(ages, default=None),
-    }
-
-
-def _doubt(mark: str) -> int:
-    order = ["missing", "stale", "frozen", "implausible", "substituted", "live"]
-    return order.index(mark)
 
 
 # --- devices and services ------------------------------------------------------------------------
@@ -152,7 +81,7 @@ def _device(state: State, device: Device, now: Moment) -> View:
         "reason": reason,
         "age": round(age, 1) if age is not None else None,
         "doubtful": {point: str(quality) for point, quality in last.word.quality.items()} if last else {},
-        "values": [{"point": point} | _point(state, device.name, point, now) for point in _key_points(state, device)],
+        "values": [{"point": point} | value_of(state, device.name, point, now) for point in _key_points(state, device)],
         "flags": _flags(state, device, now),
     }
 
@@ -160,7 +89,7 @@ def _device(state: State, device: Device, now: Moment) -> View:
 def _flags(state: State, device: Device, now: Moment) -> list[str] | None:
     """The device's own alarms, wherever its map keeps them; None when it has none to say or they are not live."""
     points = [name for name in state.site.profiles[device.name].points if name.startswith("alarms")]
-    found = [_point(state, device.name, point, now) for point in points]
+    found = [value_of(state, device.name, point, now) for point in points]
     if not found or any(one["state"] != "live" for one in found):
         return None
     return [flag for one in found for flag in (one["value"] if isinstance(one["value"], list) else [one["value"]])]

@@ -188,6 +188,30 @@ def test_our_own_deafness_is_not_their_silence(panel: Panel) -> None:
     assert "meter_silent-grid" in words(panel.tick(at(66)))
 
 
+@pytest.mark.parametrize(
+    ("poll", "late"), [(1.0, 0.0), (6.0, 1.0), (10.0, 0.0), (10.0, 4.0), (20.0, 9.0), (60.0, 29.0), (300.0, 100.0)]
+)
+def test_a_device_that_is_read_seldom_is_not_silent_between_two_readings(
+    tmp_path: Path, poll: float, late: float
+) -> None:
+    """Also when one reading in a row of ten is lost, and each may be late."""
+    text = small_site(tmp_path).read_text().replace('name = "grid"\n', f'name = "grid"\npoll = {poll}\n')
+    (tmp_path / "site.toml").write_text(text)
+    site, catalog = load_site(tmp_path / "site.toml"), load_catalog()
+    panel = Panel(watched(site, catalog), catalog.services, at(0))
+    changes: Changes = []
+    readings = {round(poll * number + late * (number % 2)): number for number in range(1, 40) if number % 10}
+    for second in range(int(40 * poll)):
+        if second in readings:
+            changes += panel.hear("grid", say(second, p=1.0), at(second))
+        changes += [one for one in panel.tick(at(second)) if one[0].endswith("-grid")]
+    assert words(changes) == {}
+    last = max(readings)
+    gone = [panel.tick(at(last + second)) for second in range(int(max(5, 2.5 * poll)) + 2)]
+    assert [name for changed in gone for name, _ in changed if name.endswith("-grid")] == ["meter_silent-grid"]
+    assert panel.shown()["meter_silent-grid"].limit == max(5, 2.5 * poll)
+
+
 # --- what is seen from outside ------------------------------------------------------------------------
 
 

@@ -154,9 +154,10 @@ async def everyone(broker: Broker, site: str) -> AsyncIterator[tuple[Plant, Bus,
 
 
 @asynccontextmanager
-async def running(broker: Broker, site_file: Path) -> AsyncIterator[Part]:
+async def running(broker: Broker, site_file: Path, state: Path | None = None) -> AsyncIterator[Part]:
     """The service inside this process, once it has heard something."""
-    settings = Settings(parse_broker(broker.url("alarms"), "alarms", None, {}), database="", state=site_file.parent)
+    place = parse_broker(broker.url("alarms"), "alarms", None, {})
+    settings = Settings(place, database="", state=state or site_file.parent)
     part = Part("alarms", load_site(site_file), settings)
     job = asyncio.create_task(run(part))
     try:
@@ -339,6 +340,62 @@ async def test_a_broker_that_forgot_everything_is_told_again(tmp_path: Path, sit
         broker.stop()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [("broker",), ("broker", "alarms")], ids=" and ".join)
+async def test_what_operators_did_survives_the_death_of_the_broker(
+    killed: tuple[str, ...], tmp_path: Path, site_file: Path, site_name: str
+) -> None:
+    """1 s after its word that it has it, when it has written nothing down yet: the broker forgets all of it."""
+    broker = Broker(tmp_path / "broker")
+    broker.start()
+    alarms = await start(broker, site_file)
+    try:
+        async with everyone(broker, site_name) as (plant, operator, ear):
+            await plant.until_heard("pcs1", TRIPPED, ear, state="fault")
+            await plant.say("bms1", cell_t_max=35.0)
+            await ear.hears(WARM, "unacknowledged")
+            await operator.say(ALARM_REQUEST, wish("ack"), site=site_name, alarm=TRIPPED)
+            shelve = wish("shelve", until=utc_now() + timedelta(hours=8))
+            await operator.say(ALARM_REQUEST, shelve, site=site_name, alarm=WARM)
+            await ear.hears(WARM, "unacknowledged", "shelved")
+            await ear.hears(TRIPPED, "unacknowledged", "acknowledged")
+            before = {name: ear.last(name) for name in (WARM, TRIPPED)}
+        await asyncio.sleep(1)
+        broker.kill()
+        if "alarms" in killed:
+            alarms.kill()
+            await alarms.wait()
+        broker.start()
+        if "alarms" in killed:
+            alarms = await start(broker, site_file)
+        async with on_the_bus(broker, "scada") as scada:
+            late = Ear(scada, site_name)
+            await late.hears(WARM, "shelved", within=20)
+            await late.hears(TRIPPED, "acknowledged")
+            assert {name: late.last(name) for name in before} == before
+            await late.stop()
+    finally:
+        alarms.kill()
+        await alarms.wait()
+        broker.stop()
+
+
+async def test_without_a_disk_the_broker_keeps_them(broker: Broker, site_file: Path, site_name: str) -> None:
+    async with everyone(broker, site_name) as (plant, _, ear):
+        nowhere = site_file.parent / "nowhere"
+        async with running(broker, site_file, nowhere) as part:
+            await plant.say("bms1", cell_t_max=35.0)
+            await ear.hears(WARM, "unacknowledged")
+            assert part.causes.names == ["outbox"]
+            assert "cannot be written: No such file or directory" in part.causes.words
+            await ear.hears("outbox_damaged-alarms", "unacknowledged")
+            nowhere.mkdir()
+            await plant.say("bms1", cell_t_max=20.0)
+            await ear.hears(WARM, "unacknowledged", "returned")
+            assert "kept by the broker alone" not in part.causes.words
+            assert (nowhere / f"alarms-{site_name}.json").is_file()
+
+
 async def test_killed_and_restarted_it_goes_on(broker: Broker, site_file: Path, site_name: str) -> None:
     async with everyone(broker, site_name) as (plant, operator, ear):
         first = await start(broker, site_file)
@@ -381,4 +438,6 @@ async def test_an_alarm_whose_rule_was_taken_out_ends(broker: Broker, site_file:
 async def start(broker: Broker, site_file: Path) -> asyncio.subprocess.Process:
     """The service as a process of its own."""
     command = [sys.executable, "-m", "joulebus.cli", "alarms", "--site", str(site_file), "--health", "127.0.0.1:0"]
-    return await asyncio.create_subprocess_exec(*command, env={"JOULEBUS_BROKER": broker.url("alarms")})
+    return await asyncio.create_subprocess_exec(
+        *command, env={"JOULEBUS_BROKER": broker.url("alarms"), "JOULEBUS_STATE": str(site_file.parent)}
+    )

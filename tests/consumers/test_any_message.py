@@ -149,5 +149,7 @@ def test_a_name_is_no_longer_than_one_of_ours(letters: int, tmp_path: Path) -> N
     catalog = load_catalog()
     panel = Panel(watched(site, catalog), catalog.services, Now(0.0, NOON))
     panel.note_service("s" * 64, ServiceStatus(state="offline"), Now(0.0, NOON))
-    changes = [name for name, alarm in panel.tick(Now(20.0, NOON)) if alarm.model_dump_json()]
-    assert f"service_down-{'s' * 64}" in changes
+    addresses = [topics.ALARM.at(site="plant", alarm=name) for name, _ in panel.tick(Now(20.0, NOON))]
+    assert f"ems/v1/plant/alarm/service_down-{'s' * 64}/state" in addresses
+    for longest in ("r" * 64 + "-" + "d" * 64, "r"):
+        assert find(topics.ALARM.at(site="plant", alarm=longest)) is not None

@@ -1,0 +1,80 @@
+"""The values of a site as far as they can be believed: live, stale, missing, or the quality that is not good."""
+
+from typing import Any
+
+from consumers.status.state import Moment, State
+from schemas.messages import DeviceState, Value
+from schemas.profile import Point
+from schemas.site import Device
+from schemas.units import Kind, Quality
+
+Shown = dict[str, Any]
+
+
+def patience(device: Device, rate: str) -> float:
+    """Seconds after which a value is stale. Slow points are read in rotation, between the fast ones."""
+    polls, floor = (3, 10.0) if rate == "fast" else (20, 60.0)
+    return max(polls * device.poll, floor)
+
+
+def value_of(state: State, device: str, point: str, now: Moment) -> Shown:
+    """A value with how far it can be believed: live, stale, missing, or the quality that is not good."""
+    said = state.points.get((device, point))
+    shape = state.site.profiles[device].points.get(point)
+    unit = shape.unit if shape else ""
+    if said is None:
+        return {"value": None, "unit": unit, "state": "missing", "age": None}
+    age = said.age(now)
+    limit = patience(state.site.named(device), shape.rate if shape else "fast")
+    value: Value | None = said.word.value
+    mark = "live" if said.word.quality is Quality.GOOD else str(said.word.quality)
+    if not isinstance(value, _kind(shape)):  # a state where the page adds up numbers
+        value, mark = None, str(Quality.IMPLAUSIBLE)
+    if age > limit or _gone(state, device):
+        mark = "stale"
+    return {"value": value, "unit": unit, "state": mark, "age": round(age, 1)}
+
+
+def _kind(shape: Point | None) -> type[float | str | list[str]]:
+    """What the value of a point is."""
+    if shape is None:
+        return float
+    return list if shape.flags is not None else str if shape.enum or shape.first or shape.type == "text" else float
+
+
+def _gone(state: State, device: str) -> bool:
+    status = state.devices.get(device)
+    return not state.broker or (status is not None and status.word.state is DeviceState.OFFLINE)
+
+
+def flow(state: State, now: Moment) -> Shown:
+    """The powers of grid, battery, PV and load, in W."""
+    site = state.site
+    grid = _power(state, [site.grid.meter], now)
+    battery = _power(state, [site.battery.pcs], now)
+    pv = _power(state, [device.name for device in site.of_kind(Kind.PV)], now)
+    # What comes into the site is what the load takes.
+    return {"grid": grid, "battery": battery, "pv": pv, "load": _sum([grid, battery, pv])}
+
+
+def _power(state: State, devices: list[str], now: Moment) -> Shown:
+    return _sum([value_of(state, device, "p", now) for device in devices])
+
+
+def _sum(parts: list[Shown]) -> Shown:
+    """As old and as doubtful as its worst part; no parts are a live 0 (a site without PV)."""
+    worst = min((part["state"] for part in parts), key=_doubt, default="live")
+    values = [part["value"] for part in parts]
+    whole = all(isinstance(value, float) for value in values)
+    ages = [part["age"] for part in parts if part["age"] is not None]
+    return {
+        "value": sum(values) if whole else None,
+        "unit": "W",
+        "state": worst if whole else "missing",
+        "age": max(ages, default=None),
+    }
+
+
+def _doubt(mark: str) -> int:
+    order = ["missing", "stale", "frozen", "implausible", "substituted", "live"]
+    return order.index(mark)
