@@ -4,21 +4,23 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from schemas.troubles import Trouble
+
+if TYPE_CHECKING:
+    from schemas.site import Site
 
 
 def check(path: Path) -> int:
     """Say what stands in a site file, or what is wrong with it."""
     from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # `health` is asked often: keep it light
-    from consumers.optimize.prices import read_prices  # noqa: PLC0415
     from schemas.site import load_site  # noqa: PLC0415
 
     site = load_site(path)
     try:
         rules = watched(site, load_catalog())
-        for prices in site.price_files.values():
-            read_prices(prices)
+        _check_prices(site)
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     say(f"{path}: good. {site.title or site.site}: {len(site.device)} devices, {site.mode}, {len(rules)} alarms")
@@ -27,6 +29,16 @@ def check(path: Path) -> int:
         where = f"{device.address} unit {device.unit}"
         say(f"  {device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}")
     return 0
+
+
+def _check_prices(site: "Site") -> None:
+    """Raises Trouble for a tariff or prices that cannot be read."""
+    from consumers.optimize.prices import read_prices  # noqa: PLC0415  # as above
+
+    for name, path in site.price_files.items():
+        if not path.is_file():
+            raise Trouble(f"{site.tariff_path}: {name}.day_ahead.file: {path} does not exist")
+        read_prices(path)
 
 
 def migrate(env: dict[str, str]) -> int:

@@ -47,7 +47,7 @@ def type_words(schema: Node, defs: Node) -> str:
         return _list_words(schema, defs)
     if schema.get("type") == "object":
         values = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
-        return f"table of name: {type_words(values[0], defs)}" if values[0] else "table"
+        return f"table of name: {type_words(values[0], defs)}" if isinstance(values[0], dict) and values[0] else "table"
     return _plain(schema)
 
 

@@ -263,13 +263,8 @@ class Site(Shape):
     @property
     def price_files(self) -> dict[str, Path]:
         """The files of market prices by the side of the tariff, `import` and `export`. Raises Trouble."""
-        found = {}
-        for name, side in (("import", self.prices.import_), ("export", self.prices.export)):
-            if side.day_ahead is not None:
-                found[name] = path = self.tariff_path.parent / side.day_ahead.file
-                if not path.is_file():
-                    raise Trouble(f"{self.tariff_path}: {name}.day_ahead.file: {side.day_ahead.file} does not exist")
-        return found
+        sides = {"import": self.prices.import_, "export": self.prices.export}
+        return {name: self.tariff_path.parent / side.day_ahead.file for name, side in sides.items() if side.day_ahead}
 
 
 def load_site(path: Path) -> Site:
