@@ -165,8 +165,8 @@ class Site(Shape):
     mode: Literal["control", "read_only"] = "control"
     """read_only (shadow) never writes to a device."""
     archive: bool = True
-    """Whether an archive listens: the bridge then keeps each sample until it is committed there.
-    Without one it keeps it until the broker has it."""
+    """Whether an archive listens: the bridge then keeps each sample until it is committed there, and each part what it
+    says. Without one a sample is kept until the broker has it."""
     command_sources: list[Name] = ["dispatch"]
     """Whose commands the bridges obey."""
     tariff: str
