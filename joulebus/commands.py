@@ -4,15 +4,18 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from schemas.troubles import Trouble
+
+if TYPE_CHECKING:
+    from schemas.site import Site
 
 
 def check(path: Path) -> int:
     """Say what stands in a site file, or what is wrong with it."""
     from bridges.control.interlock_rules import rules_for  # noqa: PLC0415  # `health` is asked often: keep it light
     from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # as above
-    from consumers.optimize.prices import read_prices  # noqa: PLC0415  # as above
     from joulebus.interlocks import notes  # noqa: PLC0415  # as above
     from schemas.pace import too_slow  # noqa: PLC0415  # as above
     from schemas.site import load_site  # noqa: PLC0415
@@ -20,8 +23,7 @@ def check(path: Path) -> int:
     site = load_site(path)
     try:
         rules, locks = watched(site, load_catalog()), rules_for(site, site.battery)
-        for prices in site.price_files.values():
-            read_prices(prices)
+        _check_prices(site)
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
@@ -35,6 +37,16 @@ def check(path: Path) -> int:
     for note in notes(site):
         say(f"  {note}")
     return 0
+
+
+def _check_prices(site: "Site") -> None:
+    """Raises Trouble for a tariff or prices that cannot be read."""
+    from consumers.optimize.prices import read_prices  # noqa: PLC0415  # as above
+
+    for name, path in site.price_files.items():
+        if not path.is_file():
+            raise Trouble(f"{site.tariff_path}: {name}.day_ahead.file: {path} does not exist")
+        read_prices(path)
 
 
 def migrate(env: dict[str, str]) -> int:

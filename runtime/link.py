@@ -162,7 +162,11 @@ class Link:
 
     async def _give_way(self, bus: Bus) -> None:
         """Raises Rival when another one, which began before us, takes its connection back."""
-        last = await retained(bus, SERVICE_STATUS, site=self._site, service=self.part.name)
+        try:
+            last = await retained(bus, SERVICE_STATUS, site=self._site, service=self.part.name)
+        except Refused as wrong:  # nobody can be seen; that is no reason not to work
+            self.part.causes.add(Cause.BROKER_REFUSES, str(wrong), about="own status", ready=True)
+            return
         who = other(last, Us(self.part.instance, self.part.started), met=self._met)
         began = f"{last.started:%Y-%m-%d %H:%M:%S}Z" if last and last.started else ""
         if who is Other.FIRST:

@@ -189,8 +189,8 @@ class Site(Shape):
     mode: Literal["control", "read_only"] = "control"
     """read_only (shadow) never writes to a device."""
     archive: bool = True
-    """Whether an archive listens: the bridge then keeps each sample until it is committed there.
-    Without one it keeps it until the broker has it."""
+    """Whether an archive listens: the bridge then keeps each sample until it is committed there, and each part what it
+    says. Without one a sample is kept until the broker has it."""
     command_sources: Annotated[dict[Name, Claim], BeforeValidator(_claims)] = {"dispatch": Authority.OPERATOR}
     """Whose commands the bridges obey, and the most each may claim: protection, dso, operator, market, plan or
     self_consumption, such as `{ dispatch = "operator", scada = "dso" }`. A list of names allows each `operator`."""
@@ -305,13 +305,8 @@ class Site(Shape):
     @property
     def price_files(self) -> dict[str, Path]:
         """The files of market prices by the side of the tariff, `import` and `export`. Raises Trouble."""
-        found = {}
-        for name, side in (("import", self.prices.import_), ("export", self.prices.export)):
-            if side.day_ahead is not None:
-                found[name] = path = self.tariff_path.parent / side.day_ahead.file
-                if not path.is_file():
-                    raise Trouble(f"{self.tariff_path}: {name}.day_ahead.file: {side.day_ahead.file} does not exist")
-        return found
+        sides = {"import": self.prices.import_, "export": self.prices.export}
+        return {name: self.tariff_path.parent / side.day_ahead.file for name, side in sides.items() if side.day_ahead}
 
 
 def load_site(path: Path) -> Site:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumers.archive.rows import KEPT, confirmations, ranges, sort_out
-from runtime.heard import Heard
+from runtime.heard import Heard, read
 from schemas import tables, topics
 from schemas.messages import Event, Outcome, OutcomeState, Telemetry
 from schemas.topics import Topic
@@ -157,6 +157,28 @@ def test_an_event_of_what_a_service_does_not_say_is_a_dead_letter_and_confirmed(
     ((topic, place, confirmed),) = confirmations([forged])
     assert (topic, place) == (topics.SERVICE_ARCHIVED, forged.place)
     assert (confirmed.epoch, confirmed.ranges) == (EPOCH, [(7, 7)])
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from(["bridge", "dispatch", "x" * 80]),
+    st.sampled_from([topic.at(**dict.fromkeys(topic.places, "plant")) for topic in topics.TOPICS])
+    | st.text(max_size=99),
+    st.dictionaries(st.sampled_from(["id", "at", "state", "who", "mode", "until"]) | st.text(), ANYTHING, max_size=6),
+)
+def test_whatever_an_event_holds_it_is_one_row_and_confirmed(service: str, topic: str, payload: dict[str, Any]) -> None:
+    said = json.dumps({"at": "2026-06-01T12:00:00Z", "epoch": EPOCH, "seq": 7, "topic": topic, "payload": payload})
+    message, fault = read(topics.SERVICE_EVENT, said.encode(errors="replace"))
+    heard = Heard(topics.SERVICE_EVENT, {"site": "plant", "service": service}, message, fault, said.encode(), False, 1)
+    entries, _ = sort_out([heard], NOON)
+    assert len(entries) == 1
+    assert [one.ranges for _, _, one in confirmations([heard])] == [[(7, 7)]]
 
 
 def test_the_archive_listens_to_everything_that_is_said_and_done() -> None:

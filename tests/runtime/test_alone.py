@@ -43,7 +43,10 @@ log.set_up(label)
 site = load_site(root / "site.toml").model_copy(update={"site": site, "archive": False})
 part = Part("bridge", site, read_settings("bridge"))
 part.patience = None
-asyncio.run(part.run(work, write))
+def begin():  # what a bridge keeps is opened here
+    with book.open("a") as lines:
+        lines.write(f"{label}-opened {time.monotonic()}\\n")
+asyncio.run(part.run(work, write, begin=begin))
 """
 
 
@@ -103,8 +106,15 @@ class Pair:
 
     def wrote(self, since: float) -> set[str]:
         """Who wrote at the devices."""
+        return {label for label, at in self._lines() if at >= since and not label.endswith("-opened")}
+
+    def opened(self) -> list[str]:
+        """Who opened what it keeps, in their order."""
+        return [label.removesuffix("-opened") for label, _ in self._lines() if label.endswith("-opened")]
+
+    def _lines(self) -> list[tuple[str, float]]:
         lines = [line.split() for line in self.book.read_text(encoding="utf-8").splitlines()]
-        return {label for label, at in lines if float(at) >= since}
+        return [(label, float(at)) for label, at in lines]
 
     def connects(self) -> int:
         return self.broker.log.read_text(encoding="utf-8").count(" as bridge (")
@@ -144,11 +154,14 @@ def test_the_second_waits_and_takes_over_when_the_first_dies(pair: Pair) -> None
     time.sleep(max(0.0, began + 3.5 - time.monotonic()))
     assert pair.connects() - before <= 2
     assert pair.wrote(began) == {"first"}
+    if pair.first.folder == pair.second.folder:
+        assert pair.opened() == ["first"], "in one folder only one opens what is kept there"
     pair.first.end()
     gone = time.monotonic()
     until(lambda: pair.second.works)
     time.sleep(0.2)
     assert pair.wrote(gone + 0.1) == {"second"}
+    assert pair.opened() == ["first", "second"]
 
 
 def test_both_supervised_they_do_not_push_each_other_out(pair: Pair) -> None:
