@@ -6,36 +6,30 @@ own; one that fails begins anew and holds up no other.
 
 import asyncio
 import functools
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bridges.control.battery_control import BatteryControl
-from bridges.control.controller import Controller, Doubt
+from bridges.control.controller import Controller
+from bridges.control.interlock_rules import rules_for
 from bridges.control.write_log import WriteLog
-from bridges.fieldbus.contract import Declined, FieldDevice, Reading, Unreachable
+from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
 from bridges.fieldbus.modbus.site_lines import modbus_devices
-from bridges.telemetry.critical import lacking
-from bridges.telemetry.latest_values import LatestValues, lasts
+from bridges.telemetry.latest_values import LatestValues
 from bridges.telemetry.outbox import Outbox
 from bridges.telemetry.publisher import Publisher
-from bridges.telemetry.quality import Judge, stand_in
-from bridges.telemetry.standstill import flows
+from bridges.telemetry.reader import SILENT, DeviceReader
 from runtime.bus import Bus
 from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.memory import Memory
 from runtime.part import Part
 from runtime.stored import leftovers
-from schemas.messages import Archived, Cause, DeviceState, DeviceStatus, Outcome, Telemetry
-from schemas.site import Site
+from schemas.messages import Archived, Cause, DeviceState, DeviceStatus, Outcome
 from schemas.topics import ARCHIVED, COMMAND, DEVICE_STATUS, META, OUTCOME, M, Topic
 from schemas.troubles import Trouble
-from schemas.units import Kind, Quality, utc_now
-
-LONGEST_PAUSE = 10.0
-"""Seconds between two tries at a silent device, so that it does not hold up the others on its line."""
+from schemas.units import utc_now
 
 SPREAD, STEP = 1.0, 0.04
 """Seconds over which the first readings are spread, and in steps of how many: not all devices are read at once, and
@@ -77,21 +71,10 @@ def devices(part: Part, only: list[str] | None = None) -> Sequence[FieldDevice]:
         if name not in known:
             raise Trouble.unknown(f"device {name!r}", name, known)
     battery, grid = part.site.battery, part.site.grid
-    if only and battery.pcs in only and not {battery.bms, grid.meter} <= set(only):
-        raise Trouble(f"the bridge of {battery.pcs} must also serve {battery.bms} and {grid.meter}: it guards by them")
+    needed = {battery.bms, grid.meter, *(lock.device for lock in rules_for(part.site, battery))} - set(only or known)
+    if only and battery.pcs in only and needed:
+        raise Trouble(f"the bridge of {battery.pcs} must also serve {', '.join(sorted(needed))}: it guards by them")
     return modbus_devices(part.site, only or ())
-
-
-@dataclass
-class Polled:
-    """A device as it is read."""
-
-    device: FieldDevice
-    judge: Judge
-    failures: int = 0
-    """Cycles in a row without an answer."""
-    known: bool = False
-    """It has introduced itself since it was found."""
 
 
 @dataclass
@@ -108,7 +91,7 @@ class Bridge:
         self.outgoing = Publisher(self.part, Outbox(state / f"outbox-{self.site}-{self.part.name}.db"))
         self.write_log = WriteLog(state / f"writes-{self.site}-{self.part.name}.db")
         self.outgoing.spool.serve(one.name for one in self.devices)
-        self.polled = {one.name: Polled(one, _judge(self.part.site, one)) for one in self.devices}
+        self.readers = {one.name: DeviceReader(one, self.part.site, self.latest, self.outgoing) for one in self.devices}
         self.controls: dict[str, Controller] = {}
         self._guarded = Guarded(self.part.log, self.part.counts)
         self._cleared = False
@@ -145,8 +128,9 @@ class Bridge:
             group.create_task(self._look_at_files(), name="bridge.files")
             for number, one in enumerate(self.devices):
                 phase = number / len(self.devices) * min(one.poll, SPREAD)
-                polled, start = self.polled[one.name], phase - phase % STEP
-                self._start(group, f"{one.name}.poll", functools.partial(self._poll, polled, start))
+                reader, start = self.readers[one.name], phase - phase % STEP
+                cycle = functools.partial(self._cycle, reader)
+                self._start(group, f"{one.name}.poll", functools.partial(reader.poll, start, cycle))
                 if one.commands or one.actions:
                     self._start(group, f"{one.name}.control", self.controls[one.name].run)
 
@@ -226,78 +210,39 @@ class Bridge:
 
     # reading -----------------------------------------------------------------------------------
 
-    async def _poll(self, one: Polled, phase: float) -> None:
-        """Read a device for ever, on a fixed raster: a slow answer does not shift the next reading."""
-        clock = asyncio.get_running_loop().time
-        period, start, turn = one.device.poll, clock() + phase, 0
-        while True:
-            await asyncio.sleep(start + turn * period - clock())
-            await self._cycle(one)
-            if one.failures:
-                pause = min(period * 2 ** min(one.failures - 1, 8), max(period, LONGEST_PAUSE))
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))
-            turn = max(turn + 1, int((clock() - start) / period))
-
-    async def _cycle(self, one: Polled) -> None:
+    async def _cycle(self, one: DeviceReader) -> None:
         name = one.device.name
-        control = self.controls[name]
+        control, before = self.controls[name], one.known
         if control.left_alone:
-            self._tell(one, DeviceState.OFFLINE, [(Cause.WATCHDOG, "left alone so that its own watchdog acts")])
+            self._tell(name, DeviceState.OFFLINE, [(Cause.WATCHDOG, "left alone so that its own watchdog acts")])
             return
         try:
-            reading = await one.device.read()
+            began, doubts = await one.read()
         except (Unreachable, Declined) as wrong:
             self._missed(one, wrong)
             return
-        one.failures = 0
-        sample = self._sample(one, reading)
-        self.latest.note(name, sample, reading.began)
-        if not one.known:  # its models are known only now
-            one.known = True
+        one.known = True
+        if not before:  # its models are known only now
             self._say(META, one.device.meta(), name)
-        control.read(reading.began)
+        control.read(began)
         self._wake(name)
-        troubles = [*self._troubles(name), *self._lacking(one.device, sample), *_doubts(reading, sample)]
-        self._tell(one, DeviceState.DEGRADED if troubles else DeviceState.ONLINE, troubles)
+        troubles = [*self._troubles(name), *doubts]
+        degraded = any(cause is not Cause.MISSING_POINTS for cause, _ in troubles)  # what a model lacks is no trouble
+        self._tell(name, DeviceState.DEGRADED if degraded else DeviceState.ONLINE, troubles)
 
-    def _missed(self, one: Polled, wrong: Unreachable | Declined) -> None:
-        one.failures += 1
+    def _missed(self, one: DeviceReader, wrong: Unreachable | Declined) -> None:
         self.part.counts["failed_readings"] += 1
-        if one.failures < 2:
+        if one.failures < SILENT:
             return
-        one.device.forget()
-        one.known = False
         self.controls[one.device.name].silent()
         cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
-        self._tell(one, DeviceState.OFFLINE, [(cause, str(wrong)), *self._troubles(one.device.name)])
-
-    def _sample(self, one: Polled, reading: Reading) -> Telemetry:
-        name = one.device.name
-        current = name == self.part.site.battery.bms and self._current_flows()
-        quality = one.judge.judge(reading.values, reading.raw, reading.began, current=current)
-        values = reading.values
-        if instead := self.part.site.named(name).substitute:
-            values, quality = stand_in(values, quality, instead)
-        return self.outgoing.put(name, values, quality)
-
-    def _current_flows(self) -> bool:
-        """Through the battery, as its PCS measures it: a BMS that stands still meanwhile is frozen."""
-        pcs = self.part.site.named(self.part.site.battery.pcs)
-        now = asyncio.get_running_loop().time()
-        return flows(self.latest.number(pcs.name, "p", now, lasts(pcs.poll, 5.0)), pcs.rated_power or 0.0)
-
-    def _lacking(self, device: FieldDevice, sample: Telemetry) -> list[Doubt]:
-        """Points without which nobody can guard; of the meters that is the grid's."""
-        if device.kind is Kind.METER and device.name != self.part.site.grid.meter:
-            return []
-        found = lacking(device.kind, sample.values, sample.quality)
-        return [(Cause.CRITICAL_POINT, ", ".join(f"{point} {why}" for point, why in found.items()))] if found else []
+        self._tell(one.device.name, DeviceState.OFFLINE, [(cause, str(wrong)), *self._troubles(one.device.name)])
 
     def _wake(self, name: str) -> None:
-        """A battery decides by its BMS and by the grid meter, too."""
-        site = self.part.site
-        if name in (site.battery.bms, site.grid.meter) and site.battery.pcs in self.controls:
-            self.controls[site.battery.pcs].wake()
+        """A battery decides by its BMS, by the grid meter and by what its interlocks look at, too."""
+        for control in self.controls.values():
+            if control.battery is not None and name in control.battery.watches:
+                control.wake()
 
     def _troubles(self, name: str) -> list[Doubt]:
         """What control knows of a device; what speaks against the meter is said of the meter."""
@@ -310,18 +255,13 @@ class Bridge:
             return [*found, *(one for one in pcs.troubles if one[0] is Cause.METER_POLARITY)]
         return found
 
-    def _tell(self, one: Polled, state: DeviceState, troubles: list[Doubt]) -> None:
+    def _tell(self, name: str, state: DeviceState, troubles: list[Doubt]) -> None:
         """Say a device's state when it changes, and when samples of another hour were given up."""
-        name = one.device.name
         said, dropped = self.said.get(name), self.outgoing.dropped(name)
         reason = "; ".join(words for _, words in troubles)
         causes = list(dict.fromkeys(cause.value for cause, _ in troubles))
-        if said is not None and (said.state, said.reason, said.causes, said.dropped) == (
-            state,
-            reason,
-            causes,
-            dropped,
-        ):
+        known = None if said is None else (said.state, said.reason, said.causes, said.dropped)
+        if known == (state, reason, causes, dropped):
             return
         if said is None or said.state != state:
             log = self.part.log.info if state is DeviceState.ONLINE else self.part.log.warning
@@ -361,33 +301,3 @@ class Bridge:
             self._say(OUTCOME, outcome, device)
 
         return say
-
-
-def _doubts(reading: Reading, sample: Telemetry) -> list[Doubt]:
-    """What is wrong with the values themselves."""
-    found = []
-    if sample.quality:
-        words = ", ".join(f"{point} {quality}" for point, quality in sample.quality.items())
-        frozen = all(quality is Quality.FROZEN for quality in sample.quality.values())
-        found.append((Cause.FROZEN if frozen else Cause.DOUBTED_VALUES, words))
-    if reading.declined:
-        words = ", ".join(f"{point}: {why}" for point, why in reading.declined.items())
-        found.append((Cause.MISSING_POINTS, words))
-    return found
-
-
-def _judge(site: Site, one: FieldDevice) -> Judge:
-    energy = site.battery.energy if one.name == site.battery.bms else None
-    return Judge(site.profiles[one.name], _most_power(site, one), energy, one.poll)
-
-
-def _most_power(site: Site, one: FieldDevice) -> float | None:
-    """W that can go through a device, by the ratings in the site file."""
-    device = site.named(one.name)
-    if device.rated_power is not None:
-        return device.rated_apparent_power or device.rated_power
-    if device.name == site.grid.meter:
-        return max(site.grid.import_limit, site.grid.export_limit)
-    if device.name == site.battery.bms:
-        return site.named(site.battery.pcs).rated_power
-    return None

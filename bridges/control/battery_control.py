@@ -64,6 +64,11 @@ class BatteryControl:
         self._closed = False
         self._jump = False
 
+    @property
+    def watches(self) -> frozenset[str]:
+        """The devices whose readings it decides by."""
+        return frozenset({self.battery.bms, self.site.grid.meter}) | self.interlocks.devices
+
     # what is read ------------------------------------------------------------------------------
 
     def follow(self, now: float) -> None:

@@ -62,6 +62,11 @@ class BatteryInterlocks:
         return any(one.state in TOLD and one.limit in self.limits for one in acting)
 
     @property
+    def devices(self) -> frozenset[str]:
+        """Where their causes are looked for."""
+        return frozenset(lock.device for lock in self._locks)
+
+    @property
     def limits(self) -> list[Limit]:
         """What they leave of the power, each by its name."""
         return [] if self.judged is None else self.judged.limits

@@ -13,7 +13,10 @@ from datetime import datetime
 
 from bridges.control.battery_control import BatteryControl
 from bridges.control.command_life import Event
+from bridges.control.command_queue import CommandQueue
+from bridges.control.device_care import DeviceCare
 from bridges.control.device_life import NEXT, WRITES, Life, Turn
+from bridges.control.device_memory import DeviceMemory
 from bridges.control.grid_limit import LIMIT, GridLimit
 from bridges.control.guard import BY_HAND, Arrival, History, Refusal, Station, actions, refusal, understood
 from bridges.control.pending_commands import Kind, PendingCommands, kind_of
@@ -21,13 +24,11 @@ from bridges.control.power_control import Decision, Now, Targets, decide, fallba
 from bridges.control.proof import Proof
 from bridges.control.sequence import STAGES, STOPPED
 from bridges.control.setpoint_writer import Put, Result, SetpointWriter
-from bridges.control.watchdog_care import Care, WatchdogCare
 from bridges.control.write_log import WriteLog
-from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
+from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
 from bridges.telemetry.latest_values import LatestValues, lasts
 from runtime.heard import Heard
 from runtime.memory import Memory
-from runtime.signature import forgery
 from schemas.messages import Action, Cause, Command, Outcome
 from schemas.printable import asked_id
 from schemas.site import Site
@@ -38,14 +39,10 @@ LONGEST_CYCLE = 1.0
 """Seconds between two cycles at most, however slowly the device is read."""
 GLANCES = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Pauses in s between looks at a device that has just been told something: a good one follows in milliseconds."""
-MOST, RESERVE = 100, 100
-"""Commands that may wait; and as many more of those who steer by hand."""
 LEAVING = 3.5
 """Seconds a device has to go to its fallback along its ramp when the bridge ends in good order."""
 GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
 
-Doubt = tuple[Cause, str]
-"""What is wrong with a device, and in words."""
 
 log = logging.getLogger("bridge")
 
@@ -68,7 +65,6 @@ class Controller:
     """Keeps beyond a restart what the network operator said, and which points stand away from their fallback."""
     wall: Callable[[], datetime] = field(default_factory=lambda: utc_now)
     life: Life = Life.UNKNOWN
-    queue: deque[Arrival] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         now = self._now()
@@ -76,12 +72,11 @@ class Controller:
         self.history = History(now)
         self.writer = SetpointWriter(self.device, self.counts, self.log)
         self.writer.recall(now)
-        self.watchdog = WatchdogCare(self.device.watchdog if self.device.writable else None)
+        self.care = DeviceCare(self.device, self.writer, self.counts)
+        self.queue = CommandQueue(COMMAND.at(site=self.site.site, device=self.name), self.key)
         self.grid_limit = GridLimit(self.site.grid.dso_limit, self.site.grid.dso_hold)
-        kept = {} if self.memory is None else self.memory.recall()
-        self.grid_limit.recall(kept.get("limits") or {}, now)
-        self._away: set[str] = set(kept.get("away") or ())
-        """Points that a bridge has told something else than their fallback: they must be brought back to it."""
+        self.kept = DeviceMemory(self.memory, self.grid_limit)
+        self.kept.recall(now)
         self.proof = Proof(self.device, self.writer, self.pending)
         self.grace = now + COMMAND_TTL
         """A bridge that starts gives the sender one ttl."""
@@ -91,8 +86,6 @@ class Controller:
         self._glances: deque[float] = deque()
         self._cycle = min(self.device.poll, LONGEST_CYCLE)
         self._read = now
-        self._beaten = float("-inf")
-        self._unwritten: float | None = None
         self._told: dict[str, str] = {}
 
     @property
@@ -104,17 +97,13 @@ class Controller:
     def hear(self, heard: Heard[Command]) -> None:
         """A command from the broker: it waits for its turn. Every one gets an outcome."""
         command = heard.message
-        now = self._now()
         if command is None:
             words = f"not valid: {heard.fault or 'empty'}"
             self.pending.refuse(asked_id(heard.payload), Refusal(Cause.INVALID, words))
-        elif why := self._forged(heard.payload):
-            self.pending.refuse(command.id, Refusal(Cause.SIGNATURE, why), command)
-        elif len(self.queue) >= MOST + (RESERVE if command.authority in BY_HAND else 0):
-            words = f"queue_full: {len(self.queue)} commands wait already"
-            self.pending.refuse(command.id, Refusal(Cause.QUEUE_FULL, words), command)
         else:
-            self.queue.append(Arrival(command, heard.retained, self.wall(), now))
+            no = self.queue.enter(Arrival(command, heard.retained, self.wall(), self._now()), heard.payload)
+            if no is not None:
+                self.pending.refuse(command.id, no, command)
             self.wake()
         self._tell()
 
@@ -122,7 +111,7 @@ class Controller:
         """The device was read; the reading began at `began`."""
         if began - self._read > 2.5 * self.device.poll:
             self.writer.out_of_sight()
-            self.watchdog.lost()
+            self.care.watchdog.lost()
         self._read = began
         local = self.latest.said(self.name, "control_loc", self._now(), lasts(self.device.poll, 5.0)) == "local"
         self._turn(Turn.TAKEN_OVER if local else Turn.READ)
@@ -139,7 +128,7 @@ class Controller:
     @property
     def left_alone(self) -> bool:
         """It is not to be read now: its own watchdog must bite."""
-        return self.watchdog.bites(self._now())
+        return self.care.watchdog.bites(self._now())
 
     @property
     def troubles(self) -> list[Doubt]:
@@ -150,8 +139,8 @@ class Controller:
         found += [(one.cause or Cause.DECLINED, f"{point} cannot be written: {one.reason}")
                   for point, one in self.writer.failing.items()]  # fmt: skip
         found += [(Cause.NOT_HELD, f"{point} does not hold what it is told") for point in self.proof.not_held]
-        if self.watchdog.trouble:
-            found.append((Cause.WATCHDOG, f"its watchdog is not armed: {self.watchdog.trouble}"))
+        if why := self.care.watchdog.trouble:
+            found.append((Cause.WATCHDOG, f"its watchdog is not armed: {why}"))
         if self.proof.foreign:
             found.append((Cause.FOREIGN_WRITE, self.proof.foreign))
         if self.life is Life.LOCAL:
@@ -174,11 +163,11 @@ class Controller:
         began = self._now()
         if self.battery is not None:
             self.battery.follow(began)
-        while self.queue:
-            await self._take(self.queue.popleft())
+        while (arrival := self.queue.take()) is not None:
+            await self._take(arrival)
         self._expire()
         if self.device.writable and WRITES[self.life] and not self.left_alone:
-            await self._care()
+            await self.care.give(self._now())
             if self.battery is not None:
                 await self._go_on()
             await self._steer()
@@ -208,7 +197,7 @@ class Controller:
         match kind_of(command):
             case "limit":
                 self.grid_limit.hear(command.authority, command.values[LIMIT], arrival.deadline)
-                self._keep()
+                self.kept.keep()
                 self._fresh.add(LIMIT)
             case "values":
                 self._turn(Turn.COMMAND)
@@ -272,7 +261,7 @@ class Controller:
         self._report("values", {point: one for point, one in results.items() if point != LIMIT or values is not None})
         self._report("limit", results)
         self.proof.ramping = decision.ramping
-        self._give_up(results, now)
+        self.care.wrote(results, now)
         if self.battery is not None:
             self.battery.decided(decision, closed=values is None or values.command.authority not in BY_HAND, now=now)
 
@@ -303,7 +292,7 @@ class Controller:
                 self._fresh.discard(point)
             if results[point].put is Put.WRITTEN:
                 self._glances.extend(GLANCES[len(self._glances) :])
-                self._note_away(point, value)
+                self.kept.told(point, value, self.device.commands[point].fallback)
                 if point == "p_set" and self.battery is not None:
                     self.battery.told(self._now(), value)
         self._note_failures(results)
@@ -325,20 +314,8 @@ class Controller:
         """What is declared safe. A point that no bridge ever moved is left as its installer set it."""
         power = None if self.battery is None else self.battery.battery.fallback
         safe = fallback(self.device.commands, power)
-        ours = self._away | ({"p_set"} if self.battery is not None else set())
+        ours = self.kept.away | ({"p_set"} if self.battery is not None else set())
         return {point: value for point, value in safe.items() if point in ours}
-
-    def _note_away(self, point: str, value: float) -> None:
-        before = set(self._away)
-        self._away.discard(point)
-        if value != self.device.commands[point].fallback:
-            self._away.add(point)
-        if self._away != before:
-            self._keep()
-
-    def _keep(self) -> None:
-        if self.memory is not None:
-            self.memory.keep({"limits": self.grid_limit.kept(), "away": sorted(self._away)})
 
     def _report(self, kind: Kind, results: dict[str, Result]) -> None:
         """What the writes of this cycle are to the open command."""
@@ -362,42 +339,6 @@ class Controller:
             elif one.put is not Put.FAILED and point in self._told and point not in self.writer.failing:
                 del self._told[point]
                 log.info("%s: %s can be written again", self.name, point)
-
-    def _give_up(self, results: dict[str, Result], now: float) -> None:
-        """What cannot be written for longer than a command lives is not read either: its watchdog must bite."""
-        if not any(one.put is Put.FAILED for one in results.values()):
-            self._unwritten = None
-            return
-        self._unwritten = now if self._unwritten is None else self._unwritten
-        if now - self._unwritten > COMMAND_TTL and self.watchdog.let_it_bite(now):
-            log.error("%s cannot be written: it is left alone so that its own watchdog acts", self.name)
-            self._unwritten = now
-            self.writer.out_of_sight()
-
-    async def _care(self) -> None:
-        """The device's own watchdog, and our heartbeat."""
-        now, heart = self._now(), self.device.heartbeat
-        try:
-            if heart is not None and now - self._beaten >= heart:
-                self._beaten = now
-                await self.device.beat()
-            match self.watchdog.due(now):
-                case Care.ARM:
-                    await self.device.arm()
-                    self.watchdog.armed(now, await self.device.armed())
-                    self.counts[f"fed_{self.name}".replace("-", "_")] += 1
-                case Care.LOOK:
-                    self.watchdog.looked(now, await self.device.armed())
-                case Care.FEED:
-                    await self.writer.again()
-                    self.watchdog.fed = now
-                    self.counts[f"fed_{self.name}".replace("-", "_")] += 1
-                case Care.NOTHING:
-                    pass
-        except Declined as no:
-            self.watchdog.failed(now, str(no))
-        except Unreachable:
-            pass  # the next cycle tries again
 
     # actions -----------------------------------------------------------------------------------
 
@@ -496,11 +437,6 @@ class Controller:
             self.life = after
             if after is Life.LOCAL and self.battery is not None:
                 self.battery.lost()
-
-    def _forged(self, payload: bytes) -> str:
-        if self.key is None:
-            return ""
-        return forgery(payload, COMMAND.at(site=self.site.site, device=self.name), self.key) or ""
 
     @staticmethod
     def _now() -> float:

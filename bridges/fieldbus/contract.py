@@ -8,10 +8,12 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from schemas.messages import Action, Meta, Value
+from schemas.messages import Action, Cause, Meta, Value
 from schemas.units import Kind
 
 FedBy = Literal["any", "write", "setpoint"]
+Doubt = tuple[Cause, str]
+"""What is wrong with a device, and in words."""
 
 
 class Unreachable(Exception):

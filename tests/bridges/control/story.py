@@ -150,7 +150,7 @@ async def story(
         for name, control in bridge.controls.items():
             control.say = lambda outcome, name=name: told.outcomes.append((loop().time(), name, outcome))  # type: ignore[misc]
         try:
-            await told.until(lambda: all(one.known for one in bridge.polled.values()), 10)
+            await told.until(lambda: all(one.known for one in bridge.readers.values()), 10)
             yield told
         finally:
             serving.cancel()

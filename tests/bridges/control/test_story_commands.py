@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridges.control.controller import MOST
+from bridges.control.command_queue import MOST
 from schemas.messages import Action, Authority, Cause
 from schemas.profiles import load_profile
 from tests.bridges.control.story import P_SET, Story, story

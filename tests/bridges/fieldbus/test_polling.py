@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bridges import service
 from bridges.fieldbus.modbus import timing
 from bridges.fieldbus.modbus.connection import TIMEOUT
+from bridges.telemetry import reader
 from tests.bridges.alone import TRUTH, Alone, alone
 from tests.bridges.liar import HONEST, REFUSED, Asked, Liar, Lie
 from tests.timed import FULL, in_time, timed
@@ -16,7 +16,7 @@ from tests.timed import FULL, in_time, timed
 SILENCE = REFUSED["silence"]
 FASTER, SILENT = (1, 120) if FULL else (5, 25)
 """How much shorter than in the field the gateway's story is, and how many cycles of it a unit is silent."""
-SHORT, PAUSE = timing.SHORT / FASTER, service.LONGEST_PAUSE / FASTER
+SHORT, PAUSE = timing.SHORT / FASTER, reader.LONGEST_PAUSE / FASTER
 
 
 def kept(site: Alone, device: str, since: float, poll: float) -> float:
@@ -79,7 +79,7 @@ async def test_reading_never_overlaps(tmp_path: Path, rtu: bool) -> None:
 async def test_a_silent_unit_behind_a_gateway(tmp_path: Path, rtu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Poll, timeouts and pauses are all shorter by `FASTER`; with JOULEBUS_CHAOS=full they are as they are."""
     monkeypatch.setattr(timing, "SHORT", SHORT)
-    monkeypatch.setattr(service, "LONGEST_PAUSE", PAUSE)
+    monkeypatch.setattr(reader, "LONGEST_PAUSE", PAUSE)
     poll = 1.0 / FASTER
     silent = False
 

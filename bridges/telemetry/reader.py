@@ -1,0 +1,120 @@
+"""One device as it is read: on a fixed raster, judged, kept, and known to all who decide by it."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Reading, Unreachable
+from bridges.telemetry.critical import lacking
+from bridges.telemetry.latest_values import LatestValues, lasts
+from bridges.telemetry.publisher import Publisher
+from bridges.telemetry.quality import Judge, stand_in
+from bridges.telemetry.standstill import flows
+from schemas.messages import Cause, Telemetry
+from schemas.site import Site
+from schemas.units import Kind, Quality
+
+LONGEST_PAUSE = 10.0
+"""Seconds between two tries at a silent device, so that it does not hold up the others on its line."""
+SILENT = 2
+"""Readings in a row without an answer after which a device is offline."""
+PCS_AGE = 5.0
+"""Seconds for which the PCS' power tells whether current flows through the battery."""
+
+
+@dataclass
+class DeviceReader:
+    """Reads one device for ever. Times are of the event loop's clock."""
+
+    device: FieldDevice
+    site: Site
+    latest: LatestValues
+    outgoing: Publisher
+    failures: int = 0
+    """Readings in a row without an answer."""
+    known: bool = False
+    """It was read since it was found."""
+    judge: Judge = field(init=False)
+
+    def __post_init__(self) -> None:
+        site, name = self.site, self.device.name
+        energy = site.battery.energy if name == site.battery.bms else None
+        self.judge = Judge(site.profiles[name], _most_power(site, name), energy, self.device.poll)
+
+    async def poll(self, phase: float, cycle: Callable[[], Awaitable[None]]) -> None:
+        """Call `cycle` on a fixed raster: a slow answer does not shift the next reading."""
+        clock = asyncio.get_running_loop().time
+        period, start, turn = self.device.poll, clock() + phase, 0
+        while True:
+            await asyncio.sleep(start + turn * period - clock())
+            await cycle()
+            if self.failures:
+                pause = min(period * 2 ** min(self.failures - 1, 8), max(period, LONGEST_PAUSE))
+                await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+            turn = max(turn + 1, int((clock() - start) / period))
+
+    async def read(self) -> tuple[float, list[Doubt]]:
+        """Read it once, and keep the sample: when that was begun, and what is wrong with the values.
+
+        Raises Unreachable or Declined.
+        """
+        try:
+            reading = await self.device.read()
+        except (Unreachable, Declined):
+            self.failures += 1
+            if self.failures >= SILENT:
+                self.known = False
+                self.device.forget()
+            raise
+        self.failures = 0
+        sample = self._sample(reading)
+        self.latest.note(self.device.name, sample, reading.began)
+        return reading.began, [*self._lacking(sample), *_doubts(reading, sample)]
+
+    def _sample(self, reading: Reading) -> Telemetry:
+        name = self.device.name
+        current = name == self.site.battery.bms and self._current_flows()
+        quality = self.judge.judge(reading.values, reading.raw, reading.began, current=current)
+        values = reading.values
+        if instead := self.site.named(name).substitute:
+            values, quality = stand_in(values, quality, instead)
+        return self.outgoing.put(name, values, quality)
+
+    def _current_flows(self) -> bool:
+        """Through the battery, as its PCS measures it: a BMS that stands still meanwhile is frozen."""
+        pcs, now = self.site.named(self.site.battery.pcs), asyncio.get_running_loop().time()
+        power = self.latest.number(pcs.name, "p", now, lasts(pcs.poll, PCS_AGE))
+        return flows(power, pcs.rated_power or 0.0)
+
+    def _lacking(self, sample: Telemetry) -> list[Doubt]:
+        """Points without which nobody can guard; of the meters that is the grid's."""
+        if self.device.kind is Kind.METER and self.device.name != self.site.grid.meter:
+            return []
+        found = lacking(self.device.kind, sample.values, sample.quality)
+        return [(Cause.CRITICAL_POINT, ", ".join(f"{point} {why}" for point, why in found.items()))] if found else []
+
+
+def _doubts(reading: Reading, sample: Telemetry) -> list[Doubt]:
+    """What is wrong with the values themselves."""
+    found: list[Doubt] = []
+    if sample.quality:
+        words = ", ".join(f"{point} {quality}" for point, quality in sample.quality.items())
+        frozen = all(quality is Quality.FROZEN for quality in sample.quality.values())
+        found.append((Cause.FROZEN if frozen else Cause.DOUBTED_VALUES, words))
+    if reading.declined:
+        words = ", ".join(f"{point}: {why}" for point, why in reading.declined.items())
+        found.append((Cause.MISSING_POINTS, words))
+    return found
+
+
+def _most_power(site: Site, name: str) -> float | None:
+    """W that can go through a device, by the ratings in the site file."""
+    device = site.named(name)
+    if device.rated_power is not None:
+        return device.rated_apparent_power or device.rated_power
+    if name == site.grid.meter:
+        return max(site.grid.import_limit, site.grid.export_limit)
+    if name == site.battery.bms:
+        return site.named(site.battery.pcs).rated_power
+    return None
