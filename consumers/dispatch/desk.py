@@ -20,6 +20,7 @@ from schemas.messages import Action, Authority, Cause, ControlRequest, Mode, Out
 from schemas.site import Site
 
 METER_FRESH = 2.5
+"""Seconds a reading of the grid meter steers, where it is read each second or more often."""
 REMEMBERED = 100
 """Commands whose outcomes are still waited for."""
 TOLD = 60.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
@@ -67,9 +68,11 @@ class Dispatch:
         self._guarded = Guarded(part.log, part.counts)
         self.desk = Desk.of(part.site)
         self.path = part.settings.state / f"dispatch-{part.site.site}.json"
-        self._turn = asyncio.Lock()
+        self._remembering = asyncio.Lock()
         self._epoch, self._numbers = token_hex(8), count(1)
-        self._said: ControlMode | None = None
+        self._mode: ControlMode | None = None
+        self._unsaid: deque[ControlMode] = deque()
+        """Modes that hold or held, and that the broker does not know yet: each is said, also one that was short."""
         self._kept: Kept | None = None
         self._disk = ThreadPoolExecutor(1, "dispatch.disk")  # one: an older state never overwrites a newer one
         self._writing: asyncio.Future[None] | None = None
@@ -80,11 +83,11 @@ class Dispatch:
         self._disk.shutdown(wait=False)
 
     async def work(self, bus: Bus) -> None:
-        self._said = None
         if self.desk.control is None:
             await self._begin(bus)
-        await self._keep()
-        await self._say_mode(bus)
+        self._mode = None  # a broker that lost its store has lost it, too
+        self._note_mode()
+        await self._remember(bus)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(bus), name="dispatch.listen")
             group.create_task(self._tick(bus), name="dispatch.tick")
@@ -113,12 +116,11 @@ class Dispatch:
             await self._act(bus)
 
     async def _act(self, bus: Bus) -> None:
-        async with self._turn:
-            instruction = self._instruct()
-            # at once and side by side: a disk that hangs holds up no lockout, and a broker that hangs loses none
-            await asyncio.gather(self._keep(), self._send(bus, instruction))
-            await self._keep()  # what was sent is remembered, too
-            await self._say_mode(bus)
+        """Decide, and send at once: a disk or a broker that hangs holds up no lockout that comes meanwhile, and the
+        loss of one loses it not at the other."""
+        instruction = self._instruct()
+        await asyncio.gather(self._send(bus, instruction), self._remember(bus))
+        await self._remember(bus)  # what was sent, too
 
     def _instruct(self) -> Instruction | None:
         try:
@@ -129,6 +131,7 @@ class Dispatch:
             self.part.counts["undecided"] += 1
             self.part.detail = f"cannot decide: {bug}"
             return None
+        self._note_mode()
         self.part.detail = self.desk.detail + (f"; not kept on the disk: {self._unkept}" if self._unkept else "")
         return instruction
 
@@ -163,8 +166,15 @@ class Dispatch:
             reason=instruction.wanted.reason,
         )
 
-    async def _keep(self) -> None:
+    async def _remember(self, bus: Bus) -> None:
         """On the disk before it is said: the mode, and all that the next run must know."""
+        async with self._remembering:
+            await self._keep()
+            while self._unsaid:
+                await bus.say(CONTROL_MODE, self._unsaid[0], site=self.part.site.site)
+                self._unsaid.popleft()
+
+    async def _keep(self) -> None:
         kept = self.desk.keep(utc_now(), time.monotonic())
         if kept is None or not kept.differs(self._kept) or not (self._writing is None or self._writing.done()):
             return
@@ -179,11 +189,11 @@ class Dispatch:
             self._kept = kept
         self._unkept = self._once(self._unkept, why, "the state is not kept on the disk")
 
-    async def _say_mode(self, bus: Bus) -> None:
+    def _note_mode(self) -> None:
         control = self.desk.control
-        if control is not None and control.mode != self._said:
-            await bus.say(CONTROL_MODE, control.mode, site=self.part.site.site)
-            self._said = control.mode
+        if control is not None and control.mode != self._mode:
+            self._mode = control.mode
+            self._unsaid.append(control.mode)
 
     # what is heard -------------------------------------------------------------------------------
 
@@ -212,7 +222,9 @@ class Dispatch:
                 self.desk.plans.hear(None, now)
             case Outcome() as outcome if outcome.source == "dispatch" and not heard.retained:
                 self.part.counts[outcome.state.value] += 1
-                if (told := self.desk.hear_outcome(outcome, now, mono)) is not None:
+                told = self.desk.hear_outcome(outcome, now, mono)
+                self._note_mode()
+                if told is not None:
                     await self._tell(bus, told)
             case ControlRequest() as request:
                 await self._answer(bus, request, retained=heard.retained)
@@ -221,10 +233,9 @@ class Dispatch:
 
     async def _answer(self, bus: Bus, request: ControlRequest, *, retained: bool) -> None:
         answer = self.desk.hear(request, utc_now(), time.monotonic(), retained=retained)
-        if answer.followed and request.mode is Mode.LOCAL:  # nothing is sent, not even a rest
-            async with self._turn:
-                await self._keep()
-                await self._say_mode(bus)
+        self._note_mode()
+        if answer.followed and request.mode is Mode.LOCAL:
+            await self._remember(bus)  # nothing is sent, not even a rest
         elif answer.followed:
             await self._act(bus)  # a lockout waits for no tick
         await self._tell(bus, answer)

@@ -283,6 +283,9 @@ async def test_an_operator_takes_over_and_a_lockout_outlives_a_restart(
             await until(lambda: part.counts["refused_requests"] >= 1)
             await operator.say(CONTROL_REQUEST, request("auto"), site=site_name)
             await plant.told(lambda command: command.action is Action.START)
+            await until(
+                lambda: any(isinstance(one, ControlMode) and one.mode is Mode.AUTO for one in ear.messages[-2:])
+            )
         kept: list[ControlMode] = [one for one in ear.messages if isinstance(one, ControlMode)]
         told = [mode.mode for mode in kept]
         assert told[:4] == [Mode.AUTO, Mode.MANUAL, Mode.AUTO, Mode.LOCKOUT]
@@ -465,7 +468,8 @@ async def test_a_disk_that_hangs_holds_up_no_lockout(broker: Broker, tmp_path: P
         dispatching(broker, site, tmp_path) as part,
     ):
         await plant.told(is_power(30e3))
-        pipe.unlink(missing_ok=True)
+        path = tmp_path / f"dispatch-{site_name}.json"
+        await until(lambda: path.is_file() and '"ran":true' in path.read_text(encoding="utf-8"))  # the last for now
         os.mkfifo(pipe)
         began = len(plant.commands)
         await operator.say(CONTROL_REQUEST, request("lockout"), site=site_name)
