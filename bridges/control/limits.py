@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.messages import Limited
+from schemas.messages import Cause, Limited
 
 RAMP = "battery:ramp"
 
@@ -98,6 +98,29 @@ def reactive(power_factor: float, power: float, apparent: float) -> float:
 def reported(point: str, steps: Iterable[tuple[str, float, float]]) -> list[Limited]:
     """The steps as they travel in an outcome."""
     return [Limited(point=point, source=source, wanted=before, allowed=after) for source, before, after in steps]
+
+
+CAUSES = {
+    "bms:missing": Cause.BMS_MISSING,
+    "bms:soc_missing": Cause.CRITICAL_POINT,
+    "meter:missing": Cause.METER_MISSING,
+    "pcs:not_running": Cause.WRONG_STATE,
+    "pcs:state_unknown": Cause.CRITICAL_POINT,
+    "pcs:reversed": Cause.REVERSED,
+    "loop:meter_polarity": Cause.METER_POLARITY,
+    "loop:swinging": Cause.SWINGING,
+}
+"""Limits that are a trouble, and which; all others are as the plant is built and charged."""
+
+
+def cause_of(limited: Iterable[Limited]) -> Cause | None:
+    """The trouble among what limited a command, if there is one."""
+    for one in limited:
+        if one.source.startswith("interlock:"):
+            return Cause.INTERLOCK
+        if one.source in CAUSES:
+            return CAUSES[one.source]
+    return None
 
 
 def _state(now: LimitInputs) -> list[Limit]:

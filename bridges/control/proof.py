@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bridges.control.command_life import PROVEN, Event, Stage
 from bridges.control.guard import AFTER
+from bridges.control.limits import cause_of
 from bridges.control.pending_commands import Kind, Pending, PendingCommands
 from bridges.control.read_back import Verdict
 from bridges.control.setpoint_writer import SetpointWriter
@@ -111,7 +112,7 @@ class Proof:
         measured = {point: value for point in ("p", "q") if isinstance(value := seen.get(point), float)}
         if not against:
             event = Event.FOLLOWED_LIMITED if pending.limited else Event.FOLLOWED
-            self.pending.event(kind, event, measured=measured)
+            self.pending.event(kind, event, "", cause_of(pending.limited), measured)
         elif "p_set" in pending.applied and following is not None:
             if following.cause is not None:
                 self.pending.event(kind, Event.NOT_FOLLOWED, following.words, following.cause, measured)
