@@ -1,5 +1,5 @@
-"""The SQLite files that a part keeps between its runs. One that is damaged is set aside and begun anew: no file is worth
-more than a part that guards."""
+"""The SQLite files that a part keeps between its runs. One that is damaged is set aside and begun anew: no file is
+worth more than a part that guards."""
 
 import contextlib
 import sqlite3
@@ -86,7 +86,7 @@ def damaged(wrong: sqlite3.Error) -> bool:
 
 
 def _open(path: Path, tables: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=5)
+    db = sqlite3.connect(path, isolation_level=None, timeout=1)
     try:
         db.execute("PRAGMA journal_mode=WAL")
         # A killed process loses nothing with NORMAL; a power cut may take the last moments.

@@ -20,13 +20,24 @@ class Lock:
     _fd: int = field(repr=False)
 
     @property
-    def awaited(self) -> bool:
+    def contended(self) -> bool:
         """Another process waits for it: the one that works can say so, the one that waits has no connection."""
         place = _locked(_waiting(self.path))
         if place is None:
             return True
         os.close(place)
         return False
+
+    def held(self) -> bool:
+        """Whether it still keeps others out: who deletes the file lets another in. Then it is taken again, if nobody
+        else has it. Raises OSError where no file can be made."""
+        if not _is_at(self.path, self._fd):
+            again = _locked(self.path)
+            if again is None:
+                return False
+            os.close(self._fd)
+            self._fd = again
+        return True
 
     def release(self) -> None:
         os.close(self._fd)
