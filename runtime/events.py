@@ -9,7 +9,6 @@ import contextlib
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import aiomqtt
@@ -20,7 +19,7 @@ from runtime.causes import Causes
 from runtime.event_outbox import EventOutbox, Row
 from runtime.machine import boot
 from schemas.messages import Archived, Cause
-from schemas.topics import SERVICE_ARCHIVED, SERVICE_EVENT, M, Topic
+from schemas.topics import SERVICE_ARCHIVED, SERVICE_EVENT, SERVICE_STATUS, M, Topic
 from schemas.units import utc_now
 
 KEPT = "events"
@@ -30,8 +29,11 @@ ON_THE_WAY = 20
 LOOK, TIDY = 1.0, 5.0
 """Seconds between two looks for what is late, and between two checkpoints of the file."""
 
+QUIET = {*SERVICE_STATUS.writers} - {*SERVICE_EVENT.writers}
+"""Parts that say nothing for the archive; one with a name of its own is a bridge."""
+
 SHOWN = 600.0
-"""Seconds a damaged file is a trouble; then it is only something to look at in the folder."""
+"""Seconds a file that was set aside, or one that is full, is a trouble."""
 
 
 class Events:
@@ -48,11 +50,9 @@ class Events:
 
     def open(self, folder: Path) -> None:
         """Keep what is said from now on. A folder that cannot be written to costs the copies, not the words."""
-        try:
+        if self.place["service"] not in QUIET:
             self._outbox = EventOutbox(folder / f"events-{self.place['site']}-{self.place['service']}.db", boot())
-            self._say_damage(self._outbox)
-        except (sqlite3.Error, OSError) as wrong:
-            self._causes.add(Cause.OUTBOX, f"what is said is not kept for the archive: {wrong}", about=KEPT)
+            self._say_trouble(self._outbox)
 
     async def say(self, topic: Topic[M], message: M | None, *, expiry: float | None = None, **place: str) -> None:
         """As Bus.say while there is a connection, and kept for the archive in any case.
@@ -93,9 +93,11 @@ class Events:
         """For ever: keep the file tidy. Beside the loop's work, because it waits for the disk."""
         while True:
             await asyncio.sleep(TIDY)
-            if self._outbox is not None:
+            if (outbox := self._outbox) is not None:
+                outbox.file.mend()
+                self._say_trouble(outbox)
                 with contextlib.suppress(sqlite3.Error):  # the next one will do
-                    await asyncio.to_thread(self._outbox.checkpoint)
+                    await asyncio.to_thread(outbox.file.checkpoint)
 
     def close(self) -> None:
         if self._outbox is not None:
@@ -106,34 +108,26 @@ class Events:
         outbox = self._outbox
         if outbox is None or message is None:
             return
-        address, payload = topic.at(**place), message.model_dump_json().encode()
-        try:
-            self._guard(outbox, lambda: outbox.keep(utc_now(), address, payload))
-        except sqlite3.Error as wrong:
+        if not outbox.keep(utc_now(), topic.at(**place), message.model_dump_json().encode()):
             self._counts["lost_events"] += 1
-            self._causes.add(Cause.OUTBOX, f"what is said cannot be kept for the archive: {wrong}", about=KEPT)
-            return
         if outbox.dropped > self._counts["dropped_events"]:
             self._counts["dropped_events"] = outbox.dropped
-            self._causes.add(Cause.OUTBOX, f"{outbox.path} is full: the oldest events are given up", about=KEPT)
+            words = f"{outbox.file.path} is full: the oldest events are given up"
+            self._causes.add(Cause.OUTBOX, words, about="full", seconds=SHOWN)
+        self._say_trouble(outbox)
         self._news.set()
 
-    def _guard(self, outbox: EventOutbox, work: Callable[[], object]) -> None:
-        """Try again in a new file when the old one is damaged. Raises sqlite3.Error."""
-        try:
-            work()
-        except sqlite3.Error as wrong:
-            if not outbox.begin_anew(wrong):
-                raise
-            self._say_damage(outbox)
-            work()
-
-    def _say_damage(self, outbox: EventOutbox) -> None:
-        if outbox.damage:
-            self._causes.add(Cause.OUTBOX, outbox.damage, about="damaged", seconds=SHOWN)
+    def _say_trouble(self, outbox: EventOutbox) -> None:
+        if outbox.file.aside:  # it is only something to look at in the folder
+            self._causes.add(Cause.OUTBOX, outbox.file.aside, about="set aside", seconds=SHOWN)
+            outbox.file.aside = ""
+        if words := outbox.file.trouble:
+            self._causes.add(Cause.OUTBOX, words, about=KEPT)
+        else:
+            self._causes.clear(Cause.OUTBOX, about=KEPT, words="what is said is kept for the archive again")
 
     def _send_due(self, bus: Bus, outbox: EventOutbox) -> None:
-        with contextlib.suppress(sqlite3.Error, aiomqtt.MqttError):  # both are said where they matter
+        with contextlib.suppress(aiomqtt.MqttError):  # said by the link
             while (room := ON_THE_WAY - self._on_the_way) > 0:
                 rows = outbox.due(time.monotonic(), room)
                 if not rows:
@@ -158,17 +152,9 @@ class Events:
                 self._news.set()
 
     def _confirmed(self, _: str, payload: bytes) -> None:
-        outbox = self._outbox
-        try:
+        with contextlib.suppress(ValidationError):
             said = Archived.model_validate_json(payload)
-        except ValidationError:
-            return
-        if outbox is None:
-            return
-        try:
-            self._counts["confirmed_events"] += outbox.confirm(said.epoch, said.ranges, time.monotonic())
-        except sqlite3.Error as wrong:
-            self._causes.add(Cause.OUTBOX, f"what is confirmed cannot be forgotten: {wrong}", about=KEPT)
-            return
-        self._causes.clear(Cause.OUTBOX, about=KEPT, words="what is said is kept for the archive again")
-        self._news.set()
+            if self._outbox is not None:
+                self._counts["confirmed_events"] += self._outbox.confirm(said.epoch, said.ranges, time.monotonic())
+                self._say_trouble(self._outbox)
+                self._news.set()

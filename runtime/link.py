@@ -194,7 +194,7 @@ class Link:
 
     def _say_who_waits(self) -> None:
         if self.part.awaited():
-            words = f"another {self.part.name} of this site waits for this state folder; end one of them"
+            words = f"another {self.part.name} of this site waits for this state folder or is in it; end one of them"
             self.part.causes.add(Cause.SECOND_INSTANCE, words, about="waits", seconds=3 * HEARTBEAT)
 
     async def _notice_silence(self, bus: Bus) -> None:

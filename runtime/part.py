@@ -73,8 +73,10 @@ class Part:
         return moment
 
     def awaited(self) -> bool:
-        """Whether another process waits for our state folder."""
-        return self._lock is not None and self._lock.contended
+        """Whether another process waits for our state folder, or is in it, because somebody deleted the lock."""
+        with contextlib.suppress(OSError):  # the folder itself is gone: nobody else can be in it either
+            return self._lock is not None and (not self._lock.held() or self._lock.contended)
+        return False
 
     def status(self) -> ServiceStatus:
         return ServiceStatus(
@@ -118,7 +120,7 @@ class Part:
         async with self._alone():
             if begin is not None:
                 begin()
-            if self.site.archive:
+            if self.site.archive and work is not None:
                 self.events.open(self.settings.state)
             try:
                 await Link(self, session).keep(work, aside)

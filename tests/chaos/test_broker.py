@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from bridges.telemetry.publisher import HISTORICAL
 from schemas.tables import outcome, telemetry
-from tests.chaos.commander import TTL
+from tests.chaos.commander import PERIOD, TTL
 from tests.chaos.oracles import CYCLES, LOADED, NOTICED, RECOVERED, Watch, moved, rows, steered
 from tests.chaos.plant import Plant, plant
 from tests.chaos.story import Fault
@@ -44,6 +44,7 @@ async def test_what_a_frozen_broker_holds_back_is_not_obeyed(tmp_path: Path, sit
     async with plant(tmp_path, site_name, embedded=True) as site:
         async with steered(site) as (commander, watch):
             commander.ttl = 1.0
+            await asyncio.sleep(PERIOD + LOADED)  # what was said before lives longer
             await moved(watch)
             await site.suffer(Fault(0.0, "broker", "freeze", commander.ttl + CYCLES + 0.5))
             thawed = time.monotonic()

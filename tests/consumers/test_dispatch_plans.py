@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from consumers.dispatch.plans import Plans
 from schemas.messages import Plan
+from schemas.units import EARLIEST, LATEST
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
 HOUR = 3600.0
-CALENDAR = st.datetimes(timezones=st.just(UTC))
+CALENDAR_ENDS = [one.replace(tzinfo=None) for one in (EARLIEST, LATEST - timedelta(seconds=1))]
+CALENDAR = st.datetimes(*CALENDAR_ENDS, timezones=st.just(UTC))
 
 
 def at(second: float) -> datetime:

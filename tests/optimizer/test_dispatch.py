@@ -15,6 +15,7 @@ from optimizer.dispatch import SMALL, Moment, Ratings, Wanted, Worth, current_st
 from optimizer.outlook import Outlook
 from optimizer.plan import plan as plan_for
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
+from schemas.units import EARLIEST, LATEST
 from tests.optimizer.outlooks import BERLIN, NOON, battery, grid, wild
 
 RATINGS = Ratings(battery(), grid(import_limit=250e3, export_limit=80e3), 100e3)
@@ -268,7 +269,8 @@ def test_what_a_plan_discharges_is_worth_less_now_only_for_the_peak_or_a_limit(o
 
 DAWN, DUSK = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
 NUMBERS = st.floats(-1e308, 1e308) | st.sampled_from([1e308, -1e308, 1e300, -1e300, 0.0])
-INSTANTS = st.datetimes(timezones=st.just(UTC)) | st.sampled_from([DAWN, DUSK, NOON])
+CALENDAR_ENDS = [one.replace(tzinfo=None) for one in (EARLIEST, LATEST - timedelta(seconds=1))]
+INSTANTS = st.datetimes(*CALENDAR_ENDS, timezones=st.just(UTC)) | st.sampled_from([DAWN, DUSK, NOON])
 
 
 @st.composite

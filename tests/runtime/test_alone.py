@@ -199,6 +199,16 @@ def test_who_waits_for_another_can_be_stopped(pair: Pair) -> None:
     assert pair.second.process.wait(5) == 0
 
 
+def test_a_lock_that_somebody_deletes_is_made_again(pair: Pair) -> None:
+    pair.first.start()
+    until(lambda: pair.first.works)
+    (lock,) = pair.first.folder.glob("*.lock")
+    lock.unlink()
+    until(lock.exists)
+    pair.second.start()
+    until(lambda: pair.second.waits)
+
+
 NOON = datetime(2026, 6, 21, 12, tzinfo=UTC)
 US = Us("a" * 16, NOON)
 
