@@ -180,7 +180,7 @@ def discharging(power: float, lasts: float = 3.0, made: float = -60.0) -> Plan:
     at = utc_now() + timedelta(seconds=made)
     step = Step(
         at=at,
-        seconds=lasts + max(0.0, -made) + 900,
+        seconds=min(86_400.0, lasts + max(0.0, -made) + 900),
         power=power,
         soc=40,
         grid=-power,

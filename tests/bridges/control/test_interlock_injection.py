@@ -192,6 +192,7 @@ async def test_a_contactor_that_opens_takes_the_setpoint_to_0_and_forbids_no_sta
         watch = Watch(simulated)
         await watch.look()
         simulated.world.plant.pcs.order(Order.STOP)  # one that runs would trip without its DC
+        await watch.look(1.0)
         simulated.world.plant.first.contactor.state = Contact.OPEN
         says = await watch.look(1.0)
         assert names(says) == {"contactor_open-bms"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[3]
 STORY = """
 import json, sys
 from pathlib import Path
@@ -52,7 +53,7 @@ def test_samples_wait_in_memory_until_there_is_room(tmp_path: Path) -> None:
         pytest.skip("there is no unshare")
     mount = 'mount -t tmpfs -o size=3M tmpfs "$1" || exit 77; exec "$2" -B -c "$3" "$1"'
     command = [unshare, "-rm", "sh", "-c", mount, "sh", str(tmp_path), sys.executable, STORY]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip(f"a namespace of our own is not permitted: {done.stderr}")
     assert done.returncode == 0, done.stderr
