@@ -1,130 +1,177 @@
-"""How late the meter shows what the battery does, and how long the battery takes to follow: measured while it runs.
+"""How late one power follows another, measured while both move: the meter the battery, the battery its setpoint. Pure.
 
-Pure. The delay is the one at which the sum of both wanders least: whatever the load does, it knows nothing of the
-battery. Both are needed to close a loop over the meter that does not swing.
+The cause is taken from the effect with a shift. At the right shift the steps of the cause vanish from the difference
+and only what else moved remains (the load); at a wrong one each step of the cause appears in it twice. So the delay is
+the shift at which the difference moves least in all (its total variation), and neither load nor battery has to stand
+still for it. What changes faster than the cause ever did was something else, and counts no more than that. What was
+learnt fades with what the cause moves, not with time: a loop that swings is measured anew within a swing or two.
 """
 
-from bisect import bisect_right
+import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import pvariance
+from itertools import islice, pairwise
 
 from optimizer.net_load import Reading
 
-SPAN, FEWEST = 40.0, 8
-"""Seconds of readings that are compared; more of them where the meter is read so seldom that fewer would come."""
-LATEST, FINE = 8.0, 0.25
-"""Seconds: the longest delay that is looked for, and in what steps."""
+RASTER = 0.25
+"""Seconds between two powers of the cause that are compared; shifts and means are counted in it."""
+SOONEST, LATEST, STEP = -12, 32, 2
+"""The shifts that are tried: a PCS that shows later than its meter makes them negative."""
+MEANS = (1, 4, 8, 12, 20)
+"""Over how many places the effect may be averaged."""
+KEPT = 200
+"""Places of the cause that are kept."""
+PACE = 0.9
+"""Seconds over which a change is counted, at least: in shorter times noise is larger than a ramp."""
 MOVED = 0.05
-"""Of the rated power: the battery must have moved so much (standard deviation 1/2 of it) to tell anything."""
-CLEAR = 0.5
-"""The best delay must leave at most this share of what the worst one leaves."""
-
-
-@dataclass
-class MeterDelay:
-    """The readings of the last seconds. Powers in W, times of the monotonic clock."""
-
-    rated: float
-    _grid: deque[Reading] = field(default_factory=lambda: deque(maxlen=400))
-    _battery: deque[Reading] = field(default_factory=lambda: deque(maxlen=400))
-
-    def meter(self, at: float, power: float) -> None:
-        """The meter was read."""
-        if not self._grid or at > self._grid[-1][0]:
-            self._grid.append((at, power))
-
-    def battery(self, at: float, power: float) -> None:
-        """The PCS was read."""
-        if not self._battery or at > self._battery[-1][0]:
-            self._battery.append((at, power))
-
-    def fit(self) -> "Fit | None":
-        """None while the battery has not moved enough to tell."""
-        if not self._grid or not self._battery:
-            return None
-        end = self._grid[-1][0]
-        span = SPAN if len(self._grid) < FEWEST else max(SPAN, end - self._grid[-FEWEST][0])
-        battery = [one for one in self._battery if one[0] >= end - span - LATEST]
-        grid = [one for one in self._grid if battery and one[0] >= max(end - span, battery[0][0] + LATEST)]
-        if len(grid) < FEWEST or len(battery) < FEWEST:
-            return None
-        moved = pvariance([power for _, power in battery])
-        if moved < (MOVED * self.rated / 2) ** 2:
-            return None
-        steps = [number * FINE for number in range(-4, int(LATEST / FINE) + 1)]
-        left = {delay: _wander(grid, battery, delay) for delay in steps}
-        best = min(left, key=lambda delay: left[delay])
-        return Fit(best, left[best], max(left.values()), moved)
+"""Of the rated power: the cause must have moved so much to tell anything."""
+MEMORY = 0.5
+"""Of the rated power: after so much movement of the cause a third is left of what was learnt before."""
+CLEAR, TIE = 0.5, 0.05
+"""What the best shift leaves at most of what cause and effect have moved; how much more others may leave to be as good."""
+ALONE, LATELY = 0.3, 10.0
+"""What it leaves at most of what the cause has moved in about so many seconds where nothing else moved."""
+SLACK = 0.25
+"""Seconds: not every shift is tried."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """What the comparison found: variances in W^2."""
+class Change:
+    """Of the effect, between two places of the raster."""
 
-    delay: float
-    left: float
-    """Of the sum at the best delay."""
-    worst: float
-    moved: float
-    """Of the battery's power."""
-
-    @property
-    def clear(self) -> bool:
-        return self.left <= CLEAR * self.worst
-
-    @property
-    def alone(self) -> bool:
-        """The load stands still: what moves at the meter is the battery itself."""
-        return self.left < 0.1 * self.moved
-
-
-def _wander(grid: Sequence[Reading], battery: Sequence[Reading], delay: float) -> float:
-    times = [at for at, _ in battery]
-    return pvariance([power + _at(battery, times, at - delay) for at, power in grid])
-
-
-def _at(readings: Sequence[Reading], times: Sequence[float], at: float) -> float:
-    """The reading that held at a moment; between two of them a straight line."""
-    place = bisect_right(times, at)
-    if place == 0 or place == len(times):
-        return readings[max(0, place - 1)][1]
-    (t0, p0), (t1, p1) = readings[place - 1], readings[place]
-    return p0 + (p1 - p0) * (at - t0) / (t1 - t0)
+    since: int
+    to: int
+    power: float
+    """W."""
+    share: float
+    """How much of it is new: changes overlap."""
 
 
 @dataclass
-class DeadTime:
-    """From a setpoint until the PCS shows that it works."""
+class Delay:
+    """Powers in W, times of the monotonic clock, delays in seconds."""
 
     rated: float
-    value: float
-    """Seconds: what is assumed until it was measured, then the longest of the last measurements."""
-    _from: Reading | None = None
-    _told: Reading | None = None
-    _shown: Reading | None = None
-    _measured: deque[float] = field(default_factory=lambda: deque(maxlen=8))
+    held: bool = False
+    """The cause stays as it is until the next: setpoints do, powers run between two readings."""
+    value: float | None = None
+    """By that the effect follows at most; negative where it comes first. None until it was measured."""
+    alone: bool = False
+    """Nothing but the cause has moved the effect lately."""
+    _effect: deque[Reading] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _waiting: deque[Change] = field(default_factory=lambda: deque(maxlen=KEPT))
+    """Changes for which the cause is not known yet at each shift."""
+    _seen: float = 0.0
+    """W that the effect has moved."""
+    _lately: tuple[float, float] = 0.0, 0.0
+    """W that the difference and the cause have moved at the best shift, lately."""
 
-    def told(self, at: float, power: float) -> None:
-        """A setpoint was written. A step from rest, large enough to be seen, is timed."""
-        if self._told is None and self._shown is not None and abs(power - self._shown[1]) > MOVED * self.rated:
-            self._from, self._told = self._shown, (at, power)
-        elif self._told is not None and abs(power - self._told[1]) > MOVED * self.rated:
-            self._told = None  # another step came before the first was seen
+    def __post_init__(self) -> None:
+        self._cause = Raster(held=self.held)
+        self._soonest = 0 if self.held else SOONEST
+        self._trials = [(shift, mean) for mean in MEANS for shift in range(self._soonest, LATEST - mean + 1, STEP)]
+        self._left, self._own = [0.0] * len(self._trials), [0.0] * len(self._trials)
 
-    def battery(self, at: float, power: float) -> None:
-        """The PCS was read at `at`: once it has gone a tenth of the way the time is known."""
-        before, self._shown = self._shown, (at, power)
-        if self._told is None or self._from is None or at <= self._told[0]:
+    def cause(self, at: float, power: float) -> None:
+        """It was read, or written."""
+        self._cause.add(at, power)
+
+    def effect(self, at: float, power: float) -> None:
+        """It was read."""
+        if self._effect and at < self._effect[-1][0] + 0.9 * RASTER:
             return
-        way = self._told[1] - self._from[1]
-        if (power - self._from[1]) / way >= 0.1:
-            seconds = at - self._told[0]
-            self._measured.append(seconds)
-            self.value = max(self._measured)
-            self._told = None
-        elif at - self._told[0] > LATEST:
-            self._told = None  # it does not follow: another part says so
-        elif before is None:
-            self._from = self._shown
+        self._effect.append((at, power))
+        pace = max(PACE, self._cause.gap)
+        while len(self._effect) > 2 and self._effect[1][0] <= at - pace:
+            self._effect.popleft()
+        then, before = self._effect[0]
+        if then <= at - pace:
+            share = min(1.0, (at - self._effect[-2][0]) / (at - then))
+            self._waiting.append(Change(round(then / RASTER), round(at / RASTER), power - before, share))
+        if self.held:
+            self._cause.run_on(at)
+        while self._waiting and self._waiting[0].to - self._soonest <= self._cause.end:
+            self._count(self._waiting.popleft())
+
+    def _count(self, change: Change) -> None:
+        """Add what each trial leaves of this change."""
+        sums = self._cause.between(change.since - LATEST, change.to - self._soonest)
+        powers = [after - before for before, after in pairwise(sums)]
+        if not powers or max(powers) - min(powers) < MOVED * self.rated:
+            self.alone = False
+            return
+        length = change.to - change.since
+        fastest = max(abs(after - before) for before, after in zip(powers, powers[length:], strict=False))
+        fade = math.exp(-change.share * abs(powers[LATEST + length - 1] - powers[LATEST - 1]) / MEMORY / self.rated)
+        self._seen = fade * self._seen + change.share * min(abs(change.power), fastest)
+        for trial, (shift, mean) in enumerate(self._trials):
+            own = _own(sums, length, shift, mean)
+            self._own[trial] = fade * self._own[trial] + change.share * abs(own)
+            self._left[trial] = fade * self._left[trial] + change.share * min(abs(change.power - own), fastest)
+        self._judge(change, sums, length)
+
+    def _judge(self, change: Change, sums: list[float], length: int) -> None:
+        shares = [left / (self._seen + own + 1e-9) for left, own in zip(self._left, self._own, strict=True)]
+        least = min(shares)
+        best = shares.index(least)
+        clear = least <= CLEAR and self._own[best] >= MOVED * self.rated
+        own = _own(sums, length, *self._trials[best])
+        fade = math.exp(-change.share * length * RASTER / LATELY)
+        left, moved = self._lately
+        self._lately = fade * left + change.share * abs(change.power - own), fade * moved + change.share * abs(own)
+        self.alone = clear and self._lately[0] <= ALONE * self._lately[1]
+        if clear:
+            good = [one for one, share in zip(self._trials, shares, strict=True) if share <= least + TIE]
+            slack = SLACK + (0.0 if self.held else self._cause.gap / 2)
+            self.value = max(shift + mean - 1 for shift, mean in good) * RASTER + slack
+
+
+def _own(sums: list[float], length: int, shift: int, mean: int) -> float:
+    """What the cause has moved in the time of a change, shifted and averaged; `sums` begin LATEST before it."""
+    since = LATEST - shift
+    to = since + length
+    return (sums[to] - sums[to - mean] - sums[since] + sums[since - mean]) / mean
+
+
+@dataclass
+class Raster:
+    """A power at each place of the raster, as running sums: its mean over any time is the difference of two."""
+
+    held: bool
+    end: int = 0
+    """The last place that is known."""
+    gap: float = 0.0
+    """Seconds between two readings, about."""
+    _last: Reading | None = None
+    _sums: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+    def add(self, at: float, power: float) -> None:
+        """The next reading. Before the first one it stood still."""
+        if self._last is None or at - self._last[0] > KEPT * RASTER:
+            self._sums.extend(power * place for place in range(KEPT))
+            self.end = math.floor(at / RASTER)
+        elif at <= self._last[0]:
+            return
+        else:
+            gap = at - self._last[0]
+            self.gap += (gap - self.gap) * (0.2 if self.gap else 1.0)
+            self._fill(at, (power - self._last[1]) / gap if not self.held else 0.0)
+        self._last = at, power
+
+    def run_on(self, at: float) -> None:
+        """It has not changed until then."""
+        if self._last is not None:
+            self._fill(at, 0.0)
+
+    def between(self, since: int, to: int) -> list[float]:
+        """The sums from a place to another; none where not all are known."""
+        first = self.end - KEPT + 1
+        return [*islice(self._sums, since - first, to - first + 1)] if first <= since and to <= self.end else []
+
+    def _fill(self, at: float, slope: float) -> None:
+        assert self._last is not None  # noqa: S101
+        then, power = self._last
+        for place in range(self.end + 1, math.floor(at / RASTER) + 1):
+            self._sums.append(self._sums[-1] + power + slope * (place * RASTER - then))
+        self.end = max(self.end, math.floor(at / RASTER))

@@ -4,16 +4,16 @@ The connection point shows the battery's step late, the PCS shows it at its own 
 works at a time nobody knows. Whoever adds a reading of either from two sides of a step takes the step for a change of
 the load, answers it, and swings for ever: x' = -x + x'' has a root of -1.6. So each reading of the meter only says
 between which bounds the net load lies, over every power the battery may have had at that moment. The estimate moves
-when the bounds no longer hold it, and by no more than that: at constant load it stays where it is, whatever the delays
-within the assumed ones are, and needs no gain to be tuned (set-membership estimation, Schweppe 1968).
+when the bounds no longer hold it, and by no more than that (set-membership estimation, Schweppe 1968). At constant load
+the bounds always hold the load, so each move brings the estimate nearer to it and none goes past it: it cannot swing,
+whatever the delays within the known ones are, and needs no gain to be tuned.
 """
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-LONGEST = 12.0
-"""Seconds of the past that are kept: a meter that is later than that closes no loop."""
+LONGEST = 25.0
+"""Seconds of the past that are kept: the latest meter, the longest dead time and the slowest poll together."""
 
 Reading = tuple[float, float]
 """Monotonic seconds and W."""
@@ -41,9 +41,10 @@ class NetLoad:
             _forget(self._shown, at - LONGEST)
 
     def told(self, at: float, power: float) -> None:
-        """A setpoint was written, or sent."""
-        self._told.append((at, power))
-        _forget(self._told, at - LONGEST)
+        """A setpoint was written, or sent. The same again changes nothing."""
+        if not self._told or power != self._told[-1][1]:
+            self._told.append((at, power))
+            _forget(self._told, at - LONGEST)
 
     def meter(self, at: float, grid: float) -> None:
         """The meter was read: the estimate moves as far as this reading proves, and no further."""
@@ -56,8 +57,10 @@ class NetLoad:
 
     def bounds(self, at: float, grid: float) -> tuple[float, float] | None:
         """Between which the net load lies, if the meter shows `grid` at `at`. None: the battery was not read."""
-        powers = [*self._possible(at)]
-        return (grid + min(powers), grid + max(powers)) if powers else None
+        if not self._shown:
+            return None
+        powers = self._possible(at)
+        return grid + min(powers), grid + max(powers)
 
     @property
     def shown(self) -> Reading | None:
@@ -70,14 +73,32 @@ class NetLoad:
         self._shown.clear()
         self._told.clear()
 
-    def _possible(self, at: float) -> Iterable[float]:
-        """Every power the battery may have had when the meter measured what it shows at `at`."""
-        start = at - self.meter_delay
-        before = max((moment for moment, _ in self._shown if moment <= start), default=float("-inf"))
-        if before == float("-inf") and self._shown:
-            before = self._shown[0][0]
-        yield from (power for moment, power in self._shown if moment >= before)
-        yield from (power for moment, power in self._told if moment >= before - self.dead_time)
+    def _possible(self, at: float) -> list[float]:
+        """Every power the battery may have had in what the meter shows: read, told and not yet seen, or on its way."""
+        powers, since = [self._ahead(at)], at
+        for since, power in reversed(self._shown):
+            powers.append(power)
+            if since <= at - self.meter_delay:
+                break
+        for moment, power in reversed(self._told):
+            if moment <= since - self.dead_time:
+                break
+            powers.append(power)
+        return powers
+
+    def _ahead(self, at: float) -> float:
+        """Where it is if it goes on as between the last two readings, but not past what it was told."""
+        last, power = self._shown[-1]
+        if len(self._shown) < 2 or last >= at:
+            return power
+        then, before = self._shown[-2]
+        targets = [power]
+        for moment, target in reversed(self._told):
+            targets.append(target)
+            if moment <= last - self.dead_time:
+                break
+        goal = power + (power - before) / (last - then) * (at - last + self.dead_time)
+        return min(max(goal, min(targets)), max(targets))
 
 
 def _forget(kept: deque[Reading], before: float) -> None:

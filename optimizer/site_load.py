@@ -3,18 +3,13 @@
 The bridge holds limits with it, dispatch follows the load with it: both close a loop over the same meter.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 
-from optimizer.delays import DeadTime, MeterDelay
+from optimizer.delays import Delay
 from optimizer.net_load import NetLoad
 
-ASSUMED_DELAY, ASSUMED_DEAD_TIME = 1.5, 3.0
-"""Seconds that are assumed until they were measured."""
-SLACK = 0.3
-"""Seconds added to what was measured: readings have their own raster."""
-FIT_EVERY = 2.0
-"""Seconds between two comparisons of meter and battery."""
+ASSUMED_DELAY, ASSUMED_DEAD_TIME = 5.0, 5.0
+"""Seconds that are assumed until they were measured: too long is slow for a few steps, too short swings."""
 
 
 @dataclass
@@ -24,36 +19,43 @@ class SiteLoad:
     rated: float
     """W of the battery."""
     net: NetLoad = field(init=False)
-    delay: MeterDelay = field(init=False)
-    dead: DeadTime = field(init=False)
-    alone: bool = False
-    """What moves at the meter is the battery itself, by the last comparison."""
-    measured: bool = False
-    """The meter's delay was measured; until then it is assumed."""
-    _delays: deque[float] = field(default_factory=lambda: deque(maxlen=15))
-    _fitted: float = float("-inf")
+    delay: Delay = field(init=False)
+    """Of the meter after the PCS."""
+    dead: Delay = field(init=False)
+    """Of the PCS after its setpoint."""
 
     def __post_init__(self) -> None:
         self.net = NetLoad(ASSUMED_DELAY, ASSUMED_DEAD_TIME)
-        self.delay, self.dead = MeterDelay(self.rated), DeadTime(self.rated, ASSUMED_DEAD_TIME)
+        self.delay, self.dead = Delay(self.rated), Delay(self.rated, held=True)
+
+    @property
+    def measured(self) -> bool:
+        """The meter's delay was measured; until then it is assumed."""
+        return self.delay.value is not None
+
+    @property
+    def alone(self) -> bool:
+        """The load stands still: what moves at the meter is the battery itself, by the last comparison."""
+        return self.delay.alone
 
     def told(self, at: float, power: float) -> None:
         """A setpoint was written, or sent."""
         self.net.told(at, power)
-        self.dead.told(at, power)
+        self.dead.cause(at, power)
 
     def battery(self, at: float, power: float) -> None:
         """The PCS was read."""
         self.net.battery(at, power)
-        self.delay.battery(at, power)
-        self.dead.battery(at, power)
-        self.net.dead_time = self.dead.value + SLACK
+        self.delay.cause(at, power)
+        self.dead.effect(at, power)
 
     def meter(self, at: float, grid: float) -> None:
         """The meter was read."""
         self.net.meter(at, grid)
-        self.delay.meter(at, grid)
-        self._measure(at)
+        self.delay.effect(at, -grid)
+        delay, dead = self.delay.value, self.dead.value
+        self.net.meter_delay = ASSUMED_DELAY if delay is None else max(0.0, delay)
+        self.net.dead_time = ASSUMED_DEAD_TIME if dead is None else dead
 
     def value(self, now: float, meter_age: float, battery_age: float) -> float | None:
         """W; None when either of the two has been silent for more seconds than that."""
@@ -64,17 +66,3 @@ class SiteLoad:
         """The battery's, W; None when it is older than that."""
         shown = self.net.shown
         return shown[1] if shown is not None and now - shown[0] <= age else None
-
-    def _measure(self, now: float) -> None:
-        if now - self._fitted < FIT_EVERY:
-            return
-        self._fitted = now
-        fit = self.delay.fit()
-        self.alone = fit is not None and fit.clear and fit.alone
-        # A load that moves is followed by the battery, and looks like a delay of the meter: only a still one tells.
-        if fit is not None and self.alone:
-            self.measured = True
-            self._delays.append(max(0.0, fit.delay))
-            # A delay that is assumed too short swings, one too long is slow: the longest, but for a few that stand out.
-            found = sorted(self._delays)
-            self.net.meter_delay = found[-1 - len(found) // 5] + SLACK
