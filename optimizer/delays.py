@@ -29,7 +29,7 @@ MOVED = 0.05
 MEMORY = 0.5
 """Of the rated power: after so much movement of the cause a third is left of what was learnt before."""
 CLEAR, TIE = 0.5, 0.05
-"""What the best shift leaves at most of what cause and effect have moved; how much more others may leave to be as good."""
+"""What the best shift leaves at most of what cause and effect have moved; how much more others may leave, too."""
 ALONE, LATELY = 0.3, 10.0
 """What it leaves at most of what the cause has moved in about so many seconds where nothing else moved."""
 SLACK = 0.25

@@ -83,6 +83,7 @@ async def test_the_ledger_names_the_cap_where_an_outbox_gave_up_samples(
         await until(all_have_dropped)
         ((first, _), *_) = spool.dropped_hours[site.grid.meter]
         bus = await stack.enter_async_context(Bus(bridge.part.settings.broker, identifier="bridge"))
+        bridge.part.events.bus = bus
         working = asyncio.create_task(bridge.work(bus))
         stack.push_async_callback(_end, working)
 
@@ -100,6 +101,8 @@ def _bridge(part: Part, most_rows: int) -> Bridge:
     bridge = Bridge(part, devices(part))
     bridge.outgoing = Publisher(part, bridge.outgoing.spool, lambda: utc_now() - AGO)
     bridge.outgoing.spool.most_rows = most_rows
+    for reader in bridge.readers.values():
+        reader.outgoing = bridge.outgoing
     return bridge
 
 
