@@ -129,7 +129,7 @@ class _Desk:
             asked = f"{said.wish} of {name} by {said.who}" if said.wish else f"a request to {name}"
             self.part.log.warning("refused %s: %s", asked, said.reason)
         await self._say(bus, given.changes)
-        await bus.say(ALARM_OUTCOME, said, site=self.site, alarm=name)
+        await self.part.events.say(ALARM_OUTCOME, said, site=self.site, alarm=name)
 
     async def _record(self) -> None:
         """Before the broker is told: what it confirms it may forget."""

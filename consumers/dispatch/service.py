@@ -146,7 +146,7 @@ class Dispatch:
         if key is not None:
             command = signed(command, COMMAND.at(**place), key)
         self.desk.sends(command.id, instruction)  # before its outcome can come
-        await bus.say(COMMAND, command, expiry=COMMAND_TTL, **place)
+        await self.part.events.say(COMMAND, command, expiry=COMMAND_TTL, **place)
         self.desk.has_sent(instruction, time.monotonic())
         self.part.counts["commands"] += 1
         self.part.succeeded()
@@ -171,7 +171,7 @@ class Dispatch:
         async with self._remembering:
             await self._keep()
             while self._unsaid:
-                await bus.say(CONTROL_MODE, self._unsaid[0], site=self.part.site.site)
+                await self.part.events.say(CONTROL_MODE, self._unsaid[0], site=self.part.site.site)
                 self._unsaid.popleft()
 
     async def _keep(self) -> None:
@@ -247,7 +247,7 @@ class Dispatch:
         log("%s asks for %s: %s", answer.who or "somebody", answer.wish or "something", words)
         self.part.counts["requests" if answer.followed else "refused_requests"] += 1
         try:
-            await bus.say(CONTROL_OUTCOME, answer, site=self.part.site.site)
+            await self.part.events.say(CONTROL_OUTCOME, answer, site=self.part.site.site)
             why = ""
         except Refused as wrong:  # an older access list: what was asked is done all the same
             why = str(wrong)

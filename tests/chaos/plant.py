@@ -118,7 +118,9 @@ class Plant:
         return [n for n, part in self.parts.items() if part.process is None or part.process.poll() is not None]
 
     def numbered(self) -> tuple[str, dict[str, int]]:
-        """The epoch of the bridge's outbox, and the last seq it gave to each device."""
+        """The epoch of the bridge's outbox, and the last seq it gave to each device; nothing before it has begun."""
+        if not (self.folder / f"outbox-{self.name}-bridge.db").is_file():
+            return "", {}
         with sqlite3.connect(f"file:{self.folder}/outbox-{self.name}-bridge.db?mode=ro", uri=True, timeout=5) as outbox:
             (epoch,) = outbox.execute("SELECT epoch FROM life").fetchone()
             return epoch, dict(outbox.execute("SELECT device, seq FROM counter"))

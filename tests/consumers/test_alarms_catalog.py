@@ -168,8 +168,9 @@ def test_every_cause_that_a_person_must_see_to_has_an_alarm() -> None:
     by_other_rules = {
         *(Cause.NO_ANSWER, Cause.DECLINED, Cause.BMS_MISSING, Cause.METER_MISSING),  # `silent`, and the outcomes
         *(Cause.MISSING_POINTS, Cause.DOUBTED_VALUES),  # `degraded`
+        Cause.TRIPPED,  # the state of the PCS
     }
-    assert {*causes[field:parts], *causes[parts:], Cause.LOCAL} - by_other_rules == told
+    assert {*causes[field:parts], *causes[parts:], Cause.LOCAL, Cause.INTERLOCK} - by_other_rules == told
 
 
 NOT_TOLD_YET = {"contactor_stuck", "bms_fault"}
