@@ -87,10 +87,10 @@ class Dispatch:
             await self._begin(bus)
         self._mode = None  # a broker that lost its store has lost it, too
         self._note_mode()
-        await self._remember(bus)
+        await self._remember()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(bus), name="dispatch.listen")
-            group.create_task(self._tick(bus), name="dispatch.tick")
+            group.create_task(self._tick(), name="dispatch.tick")
 
     async def _begin(self, bus: Bus) -> None:
         """All that was kept, here and at the broker, is known before anything is decided."""
@@ -107,20 +107,20 @@ class Dispatch:
 
     # each 2 s ------------------------------------------------------------------------------------
 
-    async def _tick(self, bus: Bus) -> None:
+    async def _tick(self) -> None:
         """On the monotonic clock and on a raster of its own: a slow publish does not shift the next one."""
         due = time.monotonic()
         while True:
             due = max(due + TICK, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
-            await self._act(bus)
+            await self._act()
 
-    async def _act(self, bus: Bus) -> None:
+    async def _act(self) -> None:
         """Decide, and send at once: a disk or a broker that hangs holds up no lockout that comes meanwhile, and the
         loss of one loses it not at the other."""
         instruction = self._instruct()
-        await asyncio.gather(self._send(bus, instruction), self._remember(bus))
-        await self._remember(bus)  # what was sent, too
+        await asyncio.gather(self._send(instruction), self._remember())
+        await self._remember()  # what was sent, too
 
     def _instruct(self) -> Instruction | None:
         try:
@@ -135,7 +135,7 @@ class Dispatch:
         self.part.detail = self.desk.detail + (f"; not kept on the disk: {self._unkept}" if self._unkept else "")
         return instruction
 
-    async def _send(self, bus: Bus, instruction: Instruction | None) -> None:
+    async def _send(self, instruction: Instruction | None) -> None:
         if instruction is None:
             return
         if self.part.site.mode == "read_only":
@@ -166,7 +166,7 @@ class Dispatch:
             reason=instruction.wanted.reason,
         )
 
-    async def _remember(self, bus: Bus) -> None:
+    async def _remember(self) -> None:
         """On the disk before it is said: the mode, and all that the next run must know."""
         async with self._remembering:
             await self._keep()
@@ -208,10 +208,10 @@ class Dispatch:
         async for batch in bus.listen(*addresses):
             for heard in batch:
                 with self._guarded(heard):  # the next one may be a lockout
-                    await self._hear(bus, heard)
+                    await self._hear(heard)
             bus.ack(batch)
 
-    async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:
+    async def _hear(self, heard: Heard[Any]) -> None:
         now, mono = utc_now(), time.monotonic()
         match heard.message:
             case Telemetry() as telemetry if not heard.retained:
@@ -225,22 +225,22 @@ class Dispatch:
                 told = self.desk.hear_outcome(outcome, now, mono)
                 self._note_mode()
                 if told is not None:
-                    await self._tell(bus, told)
+                    await self._tell(told)
             case ControlRequest() as request:
-                await self._answer(bus, request, retained=heard.retained)
+                await self._answer(request, retained=heard.retained)
             case None if heard.topic is CONTROL_REQUEST and (heard.payload or not heard.retained):
-                await self._tell(bus, unreadable(heard.payload, heard.fault, now))
+                await self._tell(unreadable(heard.payload, heard.fault, now))
 
-    async def _answer(self, bus: Bus, request: ControlRequest, *, retained: bool) -> None:
+    async def _answer(self, request: ControlRequest, *, retained: bool) -> None:
         answer = self.desk.hear(request, utc_now(), time.monotonic(), retained=retained)
         self._note_mode()
         if answer.followed and request.mode is Mode.LOCAL:
-            await self._remember(bus)  # nothing is sent, not even a rest
+            await self._remember()  # nothing is sent, not even a rest
         elif answer.followed:
-            await self._act(bus)  # a lockout waits for no tick
-        await self._tell(bus, answer)
+            await self._act()  # a lockout waits for no tick
+        await self._tell(answer)
 
-    async def _tell(self, bus: Bus, answer: RequestOutcome) -> None:
+    async def _tell(self, answer: RequestOutcome) -> None:
         """A person hears what became of what he asked for."""
         log = self.part.log.info if answer.followed else self.part.log.warning
         words = answer.reason or "followed"
