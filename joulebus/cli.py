@@ -96,7 +96,9 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
 
 
 def _command(commands: Any, name: str, says: str) -> argparse.ArgumentParser:  # noqa: ANN401  # argparse hides its type
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=says, description=says.capitalize() + ".")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=says, description=says.capitalize().replace("%%", "%") + "."
+    )
     parser.add_argument(
         "--site", type=Path, default=Path("site.toml"), metavar="FILE", help="the site file [site.toml]"
     )

@@ -65,10 +65,12 @@ def fault(name: str, on: bool, address: str) -> int:
     try:
         with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
             say(answer.read().decode().strip())
-    except urllib.error.HTTPError as wrong:
-        raise Trouble(f"fault {name!r} is not known: joulebus fault list shows all ({wrong.code})") from None
+    except urllib.error.HTTPError:
+        raise Trouble(f"fault {name!r} is not known; joulebus fault list --health {address} shows all") from None
     except OSError as wrong:
-        raise Trouble(f"no simulator answers at {address}: {wrong}; --health says where") from None
+        raise Trouble(
+            f"no simulator answers at {address}: {wrong}; --health says where: the demo's is 127.0.0.1:8081"
+        ) from None
     return 0
 
 

@@ -114,6 +114,10 @@ class Demo:
         for part in ("simulate", *PARTS):
             self.supervisor.start(part, command(part, self.wish.site.resolve(), page), self._env(part, self.broker))
         log.info("the page is at http://%s   logs in %s   Ctrl-C stops it", page, self.supervisor.folder)
+        passwords = self.broker.password_file("operator").parent
+        log.info(
+            "the broker is at 127.0.0.1:%d: users scada and operator, passwords in %s", self.broker.port, passwords
+        )
 
     def _check_ports(self) -> None:
         for name, port in [("the status page", self.wish.port), *self.ports.items()]:

@@ -50,7 +50,7 @@ EXAMPLES: dict[str, BaseModel] = {
         requested={"p_set": 25_000.0},
         applied={"p_set": 20_000.0},
         measured={"p": 19_950.0},
-        limited_by=[m.Limited(point="p_set", source="bms:discharge", wanted=25_000.0, allowed=20_000.0)],
+        limited_by=[m.Limited(point="p_set", source="bms:current", wanted=25_000.0, allowed=20_000.0)],
         source="dispatch",
     ),
     t.PLAN.name: m.Plan(

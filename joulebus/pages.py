@@ -7,8 +7,10 @@ from typing import Any
 from consumers.alarms.catalog import POLLS, load_catalog
 from consumers.alarms.rules import LONGEST_SHELF, OLDEST_REQUEST, mermaid
 from joulebus.asyncapi import schemas
+from joulebus.causes import MEANS
 from joulebus.examples import EXAMPLES
 from joulebus.words import HEAD, Node, fields, page, table
+from schemas.messages import Cause
 from schemas.site import AlarmRule
 from schemas.topics import TOPICS, Topic
 
@@ -64,6 +66,9 @@ def topics() -> str:
         CONTRACT,
         table(["topic", "who writes", "delivery", "what it says"], rows),
         *(section for topic in TOPICS for section in _topic(topic, kinds)),
+        "## Causes",
+        "What programs read in `cause` and `causes`; new ones may be added, so take one you do not know as trouble.",
+        table(["cause", "meaning"], [[f"`{cause.value}`", MEANS[cause]] for cause in Cause]),
         "## Parts of payloads",
         *(section for name in parts for section in (f"### {name}", *_described(kinds[name], kinds))),
     )

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from schemas.printable import printable
 from schemas.topics import TOPICS, M, Topic
+from schemas.troubles import in_words
 
 LONGEST_FAULT = 300
 """Characters: an unknown key is named in it, and may be as long as a message."""
@@ -48,8 +49,6 @@ def read(topic: Topic[M], payload: bytes) -> tuple[M | None, str]:
     try:
         return topic.payload.model_validate_json(payload), ""
     except ValidationError as wrong:
-        first = wrong.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "payload"
-        return None, printable(f"{field}: {first['msg']}", LONGEST_FAULT)
+        return None, printable(in_words(wrong), LONGEST_FAULT)
     except Exception as wrong:  # noqa: BLE001  # no payload may stop a part, whatever it does to the parser
         return None, printable(f"payload: {type(wrong).__name__}: {wrong}", LONGEST_FAULT)

@@ -252,7 +252,7 @@ class Limited(Message):
 
     point: Name
     source: str
-    """The name of the limit, such as `bms:charge` or `site:export`."""
+    """The name of the limit, such as `bms:current` or `site:grid` ([all of them](control.md#limits))."""
     wanted: Number
     allowed: Number
 

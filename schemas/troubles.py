@@ -12,6 +12,16 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.units import NAME
 
+NEEDS = {
+    "list_type": "needs a list: [...]",
+    "tuple_type": "needs a list: [...]",
+    "dict_type": "needs a table: { key = value }",
+    "model_type": "needs a table: { key = value }",
+    "model_attributes_type": "needs a table: { key = value }",
+    "timezone_aware": "a time needs its zone, such as 2026-06-21T12:00:00Z",
+}
+"""What would be right, where pydantic speaks of its own types."""
+
 
 class Trouble(Exception):
     """Something the person at the keyboard can put right. Printed without a traceback."""
@@ -54,6 +64,13 @@ def point_at(path: Path, mistakes: Iterable[tuple[str, str]]) -> Trouble:
     return Trouble("\n".join(lines))
 
 
+def in_words(wrong: ValidationError) -> str:
+    """The first mistake of a message in words: the field, what is wrong, what would be right."""
+    error = wrong.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in error["loc"]) or "payload"
+    return f"{field}: {_say(error['type'], error['msg'], error.get('input'), '', error.get('ctx', {}))}"
+
+
 def _say(kind: str, message: str, given: object, meant: str, context: Mapping[str, object]) -> str:
     expected = re.findall(r"'([^']*)'", str(context.get("expected", "")))
     match kind:
@@ -61,7 +78,7 @@ def _say(kind: str, message: str, given: object, meant: str, context: Mapping[st
             return f"unknown key; {meant or 'take it out or correct its spelling'}"
         case "missing":
             return "is missing"
-        case "value_error":
+        case "value_error" | "json_invalid":
             return message.removeprefix("Value error, ")
         case "string_pattern_mismatch" if isinstance(given, str) and context.get("pattern") == NAME:
             right = re.sub(r"[^a-z0-9_-]+", "_", given.lower())
@@ -70,11 +87,11 @@ def _say(kind: str, message: str, given: object, meant: str, context: Mapping[st
             names = ", ".join(name for name in expected if name)
             return f"{given!r} is not known; {_meant(given, expected) or f'there is: {names}'}"
         case _:
-            return f"{message[0].lower()}{message[1:]} (given: {given!r})"
+            return f"{NEEDS.get(kind, message[0].lower() + message[1:])} (given: {given!r})"
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, [one for one in known if one], n=1)
+    close = difflib.get_close_matches(name, [one for one in known if one and one != name], n=1)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
