@@ -1,7 +1,7 @@
 """What a hostile reader found: each story fails on the code it was written against, and says in its name what is right."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,6 @@ from tests.virtual import loop, virtual
 
 SOURCES = {"dispatch": Authority.OPERATOR, "relay": Authority.PROTECTION, "scada": Authority.DSO}
 
-
-async def at_rest(it: Story) -> None:
-    assert it.power == pytest.approx(0, abs=1000)
 
 
 # A point that the newest command does not name is neither guarded nor brought back -------------------
@@ -331,3 +328,86 @@ def test_who_did_not_know_of_a_lockout_does_not_end_it_after_a_restart_either() 
     assert not second.hear(before, at(9), 1_001.0).followed
     assert second.control is not None
     assert second.control.mode.mode is Mode.LOCKOUT
+
+
+# A watchdog that we feed by writing, an action that is more than its name, an interlock that waits ------
+
+
+@virtual
+async def test_a_watchdog_that_wants_writes_is_not_fed_for_a_setpoint_that_cannot_be_changed(tmp_path: Path) -> None:
+    async with story(tmp_path, profiles={"pcs": load_profile("kaco_gridsave").rated(100_000)}) as it:
+        it.command(values={}, action=Action.START)
+        await it.steer(0.0, 10)
+        await it.steer(50_000.0, 6)
+        assert it.power == pytest.approx(50_000, abs=500)
+        it.simulated.faults.on("pcs:declines_p_set")
+        await asyncio.sleep(60)
+        assert it.power == pytest.approx(0, abs=1000), "50 kW for ever: its watchdog is written each 3.3 s"
+
+
+@virtual
+async def test_a_reset_does_not_stop_an_inverter_under_load(tmp_path: Path) -> None:
+    """RESET is also how a person says that the meter is right again; KACO's reset is its `off`."""
+    async with story(tmp_path, profiles={"pcs": load_profile("kaco_gridsave").rated(100_000)}) as it:
+        it.command(values={}, action=Action.START)
+        await it.steer(0.0, 10)
+        await it.steer(50_000.0, 6)
+        it.command(values={}, action=Action.RESET, authority=Authority.OPERATOR)
+        await it.steer(50_000.0, 10)
+        assert it.simulated.world.plant.pcs.state.value == "running"
+
+
+def flags(it: Story, *names: str) -> Callable[[bool], None]:
+    """The PCS says these flags; gives a switch."""
+    battery: Any = it.bridge.controls["pcs"].battery
+    interlocks, on = battery.interlocks, [True]
+    real = interlocks.look
+
+    def look(device: str, point: str, now: float) -> Any:
+        value = real(device, point, now)
+        return [*names] if on[0] and device == "pcs" and isinstance(value, list) else value
+
+    interlocks.look = look
+    return lambda wanted: on.__setitem__(0, wanted)
+
+
+@virtual
+async def test_an_emergency_stop_stops_also_when_it_is_pressed_again_within_a_minute(tmp_path: Path) -> None:
+    async with story(tmp_path) as it:
+        pcs = it.simulated.world.plant.pcs
+        await it.steer(30_000.0, 10)
+        switch = flags(it, "epo")
+        await it.steer(30_000.0, 6)
+        assert pcs.state.value == "off"
+        switch(False)
+        await it.steer(0.0, 3)
+        it.command(values={}, action=Action.RESET, authority=Authority.OPERATOR)
+        await it.steer(0.0, 2)
+        it.command(values={}, action=Action.START)
+        await it.steer(0.0, 4)
+        assert pcs.state.value == "running"
+        switch(True)
+        await it.until(lambda: pcs.state.value == "off", 10)  # 46 s
+
+
+@virtual
+async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhile(tmp_path: Path) -> None:
+    import dataclasses  # noqa: PLC0415
+
+    async with story(tmp_path, profiles=flash()) as it:
+        await it.steer(10_000.0, 4)
+        battery: Any = it.bridge.controls["pcs"].battery
+        real, amperes = battery.inputs.limit_inputs, [1e9]
+        battery.inputs.limit_inputs = lambda now, **more: dataclasses.replace(
+            real(now, **more), discharge_current=amperes[0]
+        )
+        await it.steer(90_000.0, 320)
+        for turn in range(8):  # the BMS takes its limit back, a little each time
+            amperes[0] = (80 - 5 * turn) * 1e3 / 900
+            await it.steer(90_000.0, 10)
+        amperes[0] = 1e9
+        asked = it.command(values={"p_set": 20_000.0})
+        await asyncio.sleep(2)
+        assert it.states(asked)[-1] != "verified", "0 W is written for 20 kW: verified, limited by nothing"
+        await it.steer(20_000.0, 1_200)
+        assert it.power == pytest.approx(20_000, abs=1000), "0 W for ever: only an allowed write ends it, and none comes"
