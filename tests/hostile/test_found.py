@@ -1,7 +1,8 @@
-"""What a hostile reader found: each story fails on the code it was written against, and says in its name what is right."""
+"""What a hostile reader found: each story fails on the code it was written against; its name says what is right."""
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ from consumers.dispatch.kept import Stored
 from schemas.messages import Action, Authority, Cause, Mode
 from schemas.profiles import load_profile
 from schemas.site import load_site
+from simulator.states import Times
 from tests.bridges.control.story import DEMO, Story, changed, field_devices, story
 from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_dispatch_requests import NOON, wish
 from tests.virtual import loop, virtual
 
 SOURCES = {"dispatch": Authority.OPERATOR, "relay": Authority.PROTECTION, "scada": Authority.DSO}
-
 
 
 # A point that the newest command does not name is neither guarded nor brought back -------------------
@@ -173,9 +174,9 @@ async def test_a_controller_that_failed_once_has_its_ramp_again(tmp_path: Path) 
 
         battery.watch = once
         await asyncio.sleep(6)
-        assert Cause.STOPPING not in [one.cause for one in it.said()], "this bridge does not end"
         await it.steer(80_000.0, 2)
         assert it.power <= 5_000, "0 to 80 kW in one step, at a ramp of 1 kW/s"
+        assert Cause.STOPPING not in [one.cause for one in it.said()], "this bridge does not end"
 
 
 @virtual
@@ -208,7 +209,7 @@ async def test_a_damaged_file_forgets_no_protection(tmp_path: Path) -> None:
         it.command(values={"p_limit_pct": 0.0}, source="relay", authority=Authority.PROTECTION)
         await it.steer(80_000.0, 4)
         assert it.power == pytest.approx(0, abs=1000)
-    next(tmp_path.glob("control-*-pcs.json")).write_text("")
+    next(tmp_path.glob("control-*-pcs.json")).write_text("")  # noqa: ASYNC240  # virtual time
     async with story(tmp_path, command_sources=SOURCES) as it:
         await it.steer(80_000.0, 4)
         assert it.power == pytest.approx(0, abs=1000), "80 kW against a protection's 0 %"
@@ -357,15 +358,15 @@ async def test_a_reset_does_not_stop_an_inverter_under_load(tmp_path: Path) -> N
         assert it.simulated.world.plant.pcs.state.value == "running"
 
 
-def flags(it: Story, *names: str) -> Callable[[bool], None]:
-    """The PCS says these flags; gives a switch."""
+def flags(it: Story, *names: str, device: str = "pcs") -> Callable[[bool], None]:
+    """The device says these flags; gives a switch."""
     battery: Any = it.bridge.controls["pcs"].battery
     interlocks, on = battery.interlocks, [True]
     real = interlocks.look
 
-    def look(device: str, point: str, now: float) -> Any:
-        value = real(device, point, now)
-        return [*names] if on[0] and device == "pcs" and isinstance(value, list) else value
+    def look(where: str, point: str, now: float) -> Any:
+        value = real(where, point, now)
+        return [*names] if on[0] and where == device and isinstance(value, list) else value
 
     interlocks.look = look
     return lambda wanted: on.__setitem__(0, wanted)
@@ -392,15 +393,11 @@ async def test_an_emergency_stop_stops_also_when_it_is_pressed_again_within_a_mi
 
 @virtual
 async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhile(tmp_path: Path) -> None:
-    import dataclasses  # noqa: PLC0415
-
     async with story(tmp_path, profiles=flash()) as it:
         await it.steer(10_000.0, 4)
         battery: Any = it.bridge.controls["pcs"].battery
         real, amperes = battery.inputs.limit_inputs, [1e9]
-        battery.inputs.limit_inputs = lambda now, **more: dataclasses.replace(
-            real(now, **more), discharge_current=amperes[0]
-        )
+        battery.inputs.limit_inputs = lambda now, **more: replace(real(now, **more), discharge_current=amperes[0])
         await it.steer(90_000.0, 320)
         for turn in range(8):  # the BMS takes its limit back, a little each time
             amperes[0] = (80 - 5 * turn) * 1e3 / 900
@@ -410,4 +407,90 @@ async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhil
         await asyncio.sleep(2)
         assert it.states(asked)[-1] != "verified", "0 W is written for 20 kW: verified, limited by nothing"
         await it.steer(20_000.0, 1_200)
-        assert it.power == pytest.approx(20_000, abs=1000), "0 W for ever: only an allowed write ends it, and none comes"
+        assert it.power == pytest.approx(20_000, abs=1000), (
+            "0 W for ever: only an allowed write ends it, and none comes"
+        )
+
+
+@virtual
+async def test_an_interlock_that_blocks_a_start_ends_one_that_is_on_its_way(tmp_path: Path) -> None:
+    async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}, times=Times(close=8.0)) as it:
+        await it.steer(0.0, 12)
+        it.command(values={}, action=Action.STOP)
+        await it.steer(0.0, 40)
+        it.command(values={}, action=Action.START)
+        await it.steer(0.0, 3)  # the contactor needs 8 s
+        flags(it, "insulation_alarm", device="bms")
+        await it.steer(0.0, 20)
+        battery: Any = it.bridge.controls["pcs"].battery
+        assert "insulation_alarm" in battery.interlocks.words
+        assert it.written(650) == [], "the inverter was started on it"
+
+
+@virtual
+async def test_a_start_that_is_sent_again_orders_no_contactor_again(tmp_path: Path) -> None:
+    async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}, times=Times(close=25.0)) as it:
+        await it.steer(0.0, 40)
+        it.command(values={}, action=Action.STOP)
+        await it.steer(0.0, 40)
+        before = len(it.written(8208, "bms"))
+        for _ in range(10):
+            it.command(values={}, action=Action.START)
+            await it.steer(0.0, 2)
+        assert len(it.written(8208, "bms")) - before <= 1, "once each 2 s, and the 30 s of the stage begin anew"
+
+
+@virtual
+async def test_a_bridge_that_begins_guards_what_it_finds(tmp_path: Path) -> None:
+    """kill -9 at 50 kW; meanwhile the BMS allows no discharge any more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Controller, "_leave", _killed)
+        async with story(tmp_path) as it:
+            await it.steer(50_000.0, 4)
+            it.serving.cancel()
+            await asyncio.gather(it.serving, return_exceptions=True)
+            it.bridge.close()
+            it.bridge = Bridge(it.bridge.part, field_devices(it.simulated))
+            it.serving = asyncio.create_task(it.bridge.serve())
+            await asyncio.sleep(0.1)
+            battery: Any = it.bridge.controls["pcs"].battery
+            real = battery.inputs.limit_inputs
+            battery.inputs.limit_inputs = lambda now, **more: replace(real(now, **more), discharge_current=0.0)
+            await it.until(lambda: abs(it.power) < 1000, 3)  # 10 s
+
+
+@virtual
+async def test_a_limit_that_changes_now_and_then_does_not_end_a_pv_for_ever(tmp_path: Path) -> None:
+    """Nobody but the network operator steers it, so it is `in fallback`, where every write is urgent."""
+    shipped = load_profile("sunspec_pv")
+    limit = shipped.commands["p_limit_pct"].model_copy(update={"memory": "eeprom"})
+    profile = shipped.model_copy(update={"commands": {"p_limit_pct": limit}})
+    async with story(tmp_path, profiles={"pv": profile}, command_sources=SOURCES) as it:
+        pv = it.simulated.world.plant.pv["pv"]
+        for turn in range(8):  # not more than flash may take: each 400 s, its interval is 300
+            percent = 100.0 if turn % 2 else 60.0
+            it.command("pv", values={"p_limit_pct": percent}, source="scada", authority=Authority.DSO)
+            await asyncio.sleep(400)
+        assert pv.limit_pct == pytest.approx(100.0), "0 % since the fifth, and until a restart"
+
+
+@virtual
+async def test_a_battery_without_watchdog_is_not_left_to_a_fallback_that_moves_power(tmp_path: Path) -> None:
+    devices = changed(load_site(DEMO), "pcs", rated_power=50_000.0, profile="goodwe_et")
+    goodwe = {"pcs": load_profile("goodwe_et")}
+    async with story(tmp_path, battery={"fallback": -20_000.0}, profiles=goodwe, device=devices) as it:
+        await it.steer(20_000.0, 6)
+        it.serving.cancel()
+        await asyncio.gather(it.serving, return_exceptions=True)
+        await asyncio.sleep(120)
+        assert it.power == pytest.approx(0, abs=1000), "it charges at 20 kW, and nobody guards it"
+
+
+@virtual
+async def test_a_device_that_confirms_and_ignores_is_left_to_its_watchdog_too(tmp_path: Path) -> None:
+    """As one that declines: what does not arrive for longer than the ttl is a setpoint that nobody commands."""
+    async with story(tmp_path) as it:
+        await it.steer(50_000.0, 6)
+        it.simulated.faults.on("pcs:ignores_writes")
+        await asyncio.sleep(9 + 10 + 10 * 1.5 + 26)
+        assert it.power == pytest.approx(0, abs=1000), "50 kW for ever: read back as not held, and read on"
