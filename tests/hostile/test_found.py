@@ -1,4 +1,7 @@
-"""What a hostile reader found: each story fails on the code it was written against; its name says what is right."""
+"""What a hostile reader found: each name says what is right, and each story failed on the code it was written against.
+
+One that is mended stands as it is. One that is not yet carries `xfail`, strictly: who mends it must take the mark off.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -23,12 +26,14 @@ from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_dispatch_requests import NOON, wish
 from tests.virtual import loop, virtual
 
+open_gap = pytest.mark.xfail(strict=True, reason="reproduced, not mended yet")
 SOURCES = {"dispatch": Authority.OPERATOR, "relay": Authority.PROTECTION, "scada": Authority.DSO}
 
 
 # A point that the newest command does not name is neither guarded nor brought back -------------------
 
 
+@open_gap
 @virtual
 async def test_a_q_command_keeps_no_expired_p_alive(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -40,6 +45,7 @@ async def test_a_q_command_keeps_no_expired_p_alive(tmp_path: Path) -> None:
         assert it.power == pytest.approx(0, abs=1000), "61 s after its only command, which lived for 10"
 
 
+@open_gap
 @virtual
 async def test_a_q_command_takes_no_limit_from_p(tmp_path: Path) -> None:
     """100 kW and 100 kvar from 100 kVA."""
@@ -52,6 +58,7 @@ async def test_a_q_command_takes_no_limit_from_p(tmp_path: Path) -> None:
         assert p**2 + q**2 <= 101_000**2
 
 
+@open_gap
 @virtual
 async def test_no_q_is_written_beside_a_p_that_could_not_be_lowered(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -67,6 +74,7 @@ async def test_no_q_is_written_beside_a_p_that_could_not_be_lowered(tmp_path: Pa
 # What the controller believes a register holds, and what it holds ------------------------------------
 
 
+@open_gap
 @virtual
 async def test_a_write_whose_answer_is_lost_is_taken_back_when_its_command_ends(tmp_path: Path) -> None:
     """A line that answers after 5 s: the write of 50 kW arrives, its answer does not. `0 is held already`."""
@@ -94,6 +102,7 @@ def lose_answers(it: Story, register: int) -> Callable[[], None]:
     return lambda: setattr(line, "write", real)
 
 
+@open_gap
 @virtual
 async def test_a_q_whose_answer_was_lost_goes_to_its_fallback(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -106,6 +115,7 @@ async def test_a_q_whose_answer_was_lost_goes_to_its_fallback(tmp_path: Path) ->
         assert it.simulated.world.plant.pcs.q == pytest.approx(0, abs=1000), "50 kvar for ever"
 
 
+@open_gap
 @virtual
 async def test_a_foreign_value_beyond_what_is_wanted_is_written_over_at_once_on_flash_too(tmp_path: Path) -> None:
     async with story(tmp_path, profiles=flash()) as it:
@@ -120,6 +130,7 @@ async def test_a_foreign_value_beyond_what_is_wanted_is_written_over_at_once_on_
 # Stopping, failing, beginning again -------------------------------------------------------------------
 
 
+@open_gap
 @pytest.mark.parametrize("profile", ["goodwe_et", "sungrow_sh", "huawei_sun2000_luna"])
 def test_one_lost_answer_at_the_stop_leaves_no_battery_at_its_power(profile: str, tmp_path: Path) -> None:
     @virtual
@@ -145,6 +156,7 @@ def test_one_lost_answer_at_the_stop_leaves_no_battery_at_its_power(profile: str
     told(tmp_path)
 
 
+@open_gap
 @virtual
 async def test_a_controller_that_always_fails_keeps_no_setpoint_alive(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -159,6 +171,7 @@ async def test_a_controller_that_always_fails_keeps_no_setpoint_alive(tmp_path: 
         assert it.power == pytest.approx(0, abs=1000), "50 kW for ever: the reader goes on and feeds the watchdog"
 
 
+@open_gap
 @virtual
 async def test_a_controller_that_failed_once_has_its_ramp_again(tmp_path: Path) -> None:
     async with story(tmp_path, battery={"ramp": 1_000.0}) as it:
@@ -179,6 +192,7 @@ async def test_a_controller_that_failed_once_has_its_ramp_again(tmp_path: Path) 
         assert Cause.STOPPING not in [one.cause for one in it.said()], "this bridge does not end"
 
 
+@open_gap
 @virtual
 async def test_a_bridge_that_is_killed_again_and_again_keeps_no_setpoint_alive(
     tmp_path: Path,
@@ -203,6 +217,7 @@ async def _killed(_: Controller) -> None:
     """kill -9 says no goodbye."""
 
 
+@open_gap
 @virtual
 async def test_a_damaged_file_forgets_no_protection(tmp_path: Path) -> None:
     async with story(tmp_path, command_sources=SOURCES) as it:
@@ -218,6 +233,7 @@ async def test_a_damaged_file_forgets_no_protection(tmp_path: Path) -> None:
 # Who may, and when -----------------------------------------------------------------------------------
 
 
+@open_gap
 @virtual
 async def test_no_command_opens_the_contactor_under_load(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}) as it:
@@ -229,6 +245,7 @@ async def test_no_command_opens_the_contactor_under_load(tmp_path: Path) -> None
         assert not stopped or (rested and rested[0] < stopped[0]), "opened at 50 kW, by the word of a plan"
 
 
+@open_gap
 @virtual
 async def test_the_operators_limit_narrows_a_protection_that_steers(tmp_path: Path) -> None:
     async with story(tmp_path, command_sources=SOURCES) as it:
@@ -239,6 +256,7 @@ async def test_the_operators_limit_narrows_a_protection_that_steers(tmp_path: Pa
         assert it.power <= 10_100
 
 
+@open_gap
 @virtual
 async def test_silence_widens_no_protection(tmp_path: Path) -> None:
     async with story(tmp_path, command_sources=SOURCES, grid={"dso_limit": 60.0, "dso_hold": 60.0}) as it:
@@ -249,6 +267,7 @@ async def test_silence_widens_no_protection(tmp_path: Path) -> None:
         assert it.power == pytest.approx(0, abs=1000), "60 kW: the relay's 0 % became the operator's safe 60 %"
 
 
+@open_gap
 @virtual
 async def test_what_was_told_before_somebody_took_it_to_local_is_not_obeyed_after(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"pcs": load_profile("sunspec_storage_701")}) as it:
@@ -262,6 +281,7 @@ async def test_what_was_told_before_somebody_took_it_to_local_is_not_obeyed_afte
         assert it.power == pytest.approx(0, abs=1000), "it waits for a new command, says device_life.py"
 
 
+@open_gap
 @virtual
 async def test_a_command_that_was_held_back_while_the_clock_was_set_is_not_obeyed(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -275,6 +295,7 @@ async def test_a_command_that_was_held_back_while_the_clock_was_set_is_not_obeye
         assert it.power == pytest.approx(0, abs=1000), "16 s after it was sent, with 10 s to live"
 
 
+@open_gap
 @pytest.mark.parametrize("device", ["meter", "bms"])
 def test_every_command_gets_an_outcome_also_where_nothing_can_be_told(device: str, tmp_path: Path) -> None:
     @virtual
@@ -290,6 +311,7 @@ def test_every_command_gets_an_outcome_also_where_nothing_can_be_told(device: st
 # Money ------------------------------------------------------------------------------------------------
 
 
+@open_gap
 @virtual
 async def test_a_declined_q_takes_no_p_away(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -303,6 +325,7 @@ async def test_a_declined_q_takes_no_p_away(tmp_path: Path) -> None:
         assert min(seen) >= 49_000, "left alone 15 s of each 25, and tripped by its watchdog"
 
 
+@open_gap
 @virtual
 async def test_a_market_that_moves_the_battery_to_and_fro_is_no_loop_that_swings(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -311,6 +334,7 @@ async def test_a_market_that_moves_the_battery_to_and_fro_is_no_loop_that_swings
         assert Cause.SWINGING not in it.causes(), "locked until a person comes"
 
 
+@open_gap
 def test_who_did_not_know_of_a_lockout_does_not_end_it_after_a_restart_either() -> None:
     site = load_site(DEMO)
 
@@ -334,6 +358,7 @@ def test_who_did_not_know_of_a_lockout_does_not_end_it_after_a_restart_either() 
 # A watchdog that we feed by writing, an action that is more than its name, an interlock that waits ------
 
 
+@open_gap
 @virtual
 async def test_a_watchdog_that_wants_writes_is_not_fed_for_a_setpoint_that_cannot_be_changed(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"pcs": load_profile("kaco_gridsave").rated(100_000)}) as it:
@@ -346,6 +371,7 @@ async def test_a_watchdog_that_wants_writes_is_not_fed_for_a_setpoint_that_canno
         assert it.power == pytest.approx(0, abs=1000), "50 kW for ever: its watchdog is written each 3.3 s"
 
 
+@open_gap
 @virtual
 async def test_a_reset_does_not_stop_an_inverter_under_load(tmp_path: Path) -> None:
     """RESET is also how a person says that the meter is right again; KACO's reset is its `off`."""
@@ -372,6 +398,7 @@ def flags(it: Story, *names: str, device: str = "pcs") -> Callable[[bool], None]
     return lambda wanted: on.__setitem__(0, wanted)
 
 
+@open_gap
 @virtual
 async def test_an_emergency_stop_stops_also_when_it_is_pressed_again_within_a_minute(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -391,6 +418,7 @@ async def test_an_emergency_stop_stops_also_when_it_is_pressed_again_within_a_mi
         await it.until(lambda: pcs.state.value == "off", 10)  # 46 s
 
 
+@open_gap
 @virtual
 async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhile(tmp_path: Path) -> None:
     async with story(tmp_path, profiles=flash()) as it:
@@ -412,6 +440,7 @@ async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhil
         )
 
 
+@open_gap
 @virtual
 async def test_an_interlock_that_blocks_a_start_ends_one_that_is_on_its_way(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}, times=Times(close=8.0)) as it:
@@ -427,6 +456,7 @@ async def test_an_interlock_that_blocks_a_start_ends_one_that_is_on_its_way(tmp_
         assert it.written(650) == [], "the inverter was started on it"
 
 
+@open_gap
 @virtual
 async def test_a_start_that_is_sent_again_orders_no_contactor_again(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}, times=Times(close=25.0)) as it:
@@ -440,6 +470,7 @@ async def test_a_start_that_is_sent_again_orders_no_contactor_again(tmp_path: Pa
         assert len(it.written(8208, "bms")) - before <= 1, "once each 2 s, and the 30 s of the stage begin anew"
 
 
+@open_gap
 @virtual
 async def test_a_bridge_that_begins_guards_what_it_finds(tmp_path: Path) -> None:
     """kill -9 at 50 kW; meanwhile the BMS allows no discharge any more."""
@@ -459,6 +490,7 @@ async def test_a_bridge_that_begins_guards_what_it_finds(tmp_path: Path) -> None
             await it.until(lambda: abs(it.power) < 1000, 3)  # 10 s
 
 
+@open_gap
 @virtual
 async def test_a_limit_that_changes_now_and_then_does_not_end_a_pv_for_ever(tmp_path: Path) -> None:
     """Nobody but the network operator steers it, so it is `in fallback`, where every write is urgent."""
@@ -474,6 +506,7 @@ async def test_a_limit_that_changes_now_and_then_does_not_end_a_pv_for_ever(tmp_
         assert pv.limit_pct == pytest.approx(100.0), "0 % since the fifth, and until a restart"
 
 
+@open_gap
 @virtual
 async def test_a_battery_without_watchdog_is_not_left_to_a_fallback_that_moves_power(tmp_path: Path) -> None:
     devices = changed(load_site(DEMO), "pcs", rated_power=50_000.0, profile="goodwe_et")
@@ -486,6 +519,7 @@ async def test_a_battery_without_watchdog_is_not_left_to_a_fallback_that_moves_p
         assert it.power == pytest.approx(0, abs=1000), "it charges at 20 kW, and nobody guards it"
 
 
+@open_gap
 @virtual
 async def test_a_device_that_confirms_and_ignores_is_left_to_its_watchdog_too(tmp_path: Path) -> None:
     """As one that declines: what does not arrive for longer than the ttl is a setpoint that nobody commands."""
