@@ -80,6 +80,8 @@ class Controller:
         self.proof = Proof(self.device, self.writer, self.pending)
         self.grace = now + COMMAND_TTL
         """A bridge that starts gives the sender one ttl."""
+        self._asked: dict[str, tuple[float, float]] = {}
+        """What is wanted of each point, and until when: a command about q prolongs no p, and ends none."""
         self._fresh: set[str] = set()
         """Points of a new command that wait for their first write."""
         self._wake = asyncio.Event()
@@ -201,7 +203,10 @@ class Controller:
                 self._fresh.add(LIMIT)
             case "values":
                 self._turn(Turn.COMMAND)
-                self._fresh |= {"q_set" if point == "pf_set" else point for point in command.values}
+                named = {_register(point) for point in command.values}
+                self._asked = {point: one for point, one in self._asked.items() if _register(point) not in named}
+                self._asked |= {point: (value, arrival.deadline) for point, value in command.values.items()}
+                self._fresh |= named
             case "action":
                 await self._act(command, now)
 
@@ -252,16 +257,16 @@ class Controller:
         results = await self._write(decision)
         now, values = self._now(), self.pending.open.get("values")
         if values is not None:
-            named = {"q_set" if point == "pf_set" else point for point in values.command.values}
+            named = {_register(point) for point in values.command.values}
             values.applied = {point: value for point, value in self.writer.applied.items() if point in named}
-            values.limited = decision.limited_by
+            values.limited = [one for one in decision.limited_by if _register(one.point) in named]
+            self._report("values", {point: one for point, one in results.items() if point in named | {LIMIT}})
         limit = self.pending.open.get("limit")
         if limit is not None:
             limit.applied = dict(limit.command.values)
-        self._report("values", {point: one for point, one in results.items() if point != LIMIT or values is not None})
         self._report("limit", results)
         self.proof.ramping = decision.ramping
-        self.care.wrote(results, now)
+        self.care.wrote(results, now, astray=self.writer.stands(decision.values))
         if self.battery is not None:
             self.battery.decided(decision, closed=values is None or values.command.authority not in BY_HAND, now=now)
 
@@ -284,9 +289,16 @@ class Controller:
         return decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
 
     async def _write(self, decision: Decision) -> dict[str, Result]:
-        results = {}
+        results: dict[str, Result] = {}
         for point, value in decision.values.items():
             fresh, urgent = point in self._fresh, point in decision.urgent
+            p, q = results.get("p_set"), self.writer.applied.get("q_set", 0.0)
+            if point == "q_set" and p is not None and p.stands and abs(value) > abs(q):
+                # The S-circle was shared out for the p that is wanted; the one that stands leaves no room.
+                results[point] = Result(Put.WAITS, f"p_set is not down yet: {p.reason}", p.cause)
+                continue
+            if value != self.device.commands[point].fallback:  # before it is written: its answer may be lost
+                self.kept.told(point, value, self.device.commands[point].fallback)
             results[point] = await self.writer.put(point, value, self._now(), urgent=urgent, cyclic=not fresh)
             if results[point].put in (Put.HELD, Put.WRITTEN):
                 self._fresh.discard(point)
@@ -299,16 +311,19 @@ class Controller:
         return results
 
     def _targets(self) -> Targets:
-        fallen = self.life is Life.FALLBACK
-        values = self.pending.open.get("values")
-        wanted = self._fallback() if fallen else {}
-        if values is not None:
-            wanted |= values.command.values
+        now = self._now()
+        asked = {point: value for point, (value, until) in self._asked.items() if now < until}
+        if self.life is Life.FALLBACK:
+            asked = {}
+        named = {_register(point) for point in asked}
+        ended = self.life is Life.FALLBACK or now >= self.grace
+        safe = {p: value for p, value in self._fallback().items() if ended and _register(p) not in named}
+        wanted = safe | asked
         if self.battery is not None and self.battery.must_rest:
             wanted.setdefault("p_set", 0.0)
         if LIMIT in self.device.commands and self.grid_limit.limit(self._now()) is not None:
             wanted.setdefault(LIMIT, 100.0)
-        return Targets(wanted, fallen)
+        return Targets(wanted, frozenset(safe) | {_register(point) for point in safe})
 
     def _fallback(self) -> dict[str, float]:
         """What is declared safe. A point that no bridge ever moved is left as its installer set it."""
@@ -411,19 +426,33 @@ class Controller:
                     return
                 await self._to_fallback()
         except (TimeoutError, Unreachable, Declined) as wrong:
-            log.warning("%s may not be at its fallback: %s", self.name, wrong or "it took too long")
+            log.warning("%s may not be at its fallback: %s", self.name, str(wrong) or "it took too long")
         self._tell()
+
+    async def _ends_alone(self) -> bool:
+        """Whether its own watchdog ends its power when we are gone."""
+        try:
+            return bool(await self.device.armed())
+        except (Unreachable, Declined):
+            return False
 
     async def _to_fallback(self) -> None:
         ends = self._now() + LEAVING
-        targets = Targets(self._fallback(), fallback=True)
+        safe = self._fallback()
+        if self.battery is not None and not await self._ends_alone():
+            safe["p_set"] = 0.0  # nobody will guard it, and it has no watchdog that would end it
+        targets = Targets(safe, frozenset(safe) | {_register(point) for point in safe})
+        self.writer.hurry()
         words = ", ".join(f"{point} to {value:g}" for point, value in targets.values.items())
         self.pending.event("values", Event.RAN_OUT, f"the bridge ends in good order; {words}", Cause.STOPPING)
         while True:
             decision = self._decide(targets)
-            await self._write(decision)
-            if not decision.ramping:
+            results = await self._write(decision)
+            there = all(one.put in (Put.HELD, Put.WRITTEN) for one in results.values())
+            if there and not decision.ramping:
                 return
+            if not there:  # an answer was lost: as often as the time allows
+                self.writer.hurry()
             if self.battery is not None:
                 self.battery.decided(decision, closed=False, now=self._now())
                 if self._now() > ends:
@@ -435,9 +464,17 @@ class Controller:
         if after is not self.life:
             log.info("%s is %s", self.name, after.value)
             self.life = after
-            if after is Life.LOCAL and self.battery is not None:
-                self.battery.lost()
+            if after is Life.LOCAL:
+                self._asked.clear()  # given back, it waits for a new command
+                self.pending.event("values", Event.RAN_OUT, "it is steered at its own panel", Cause.LOCAL)
+                if self.battery is not None:
+                    self.battery.lost()
 
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _register(point: str) -> str:
+    """A power factor moves the reactive power."""
+    return "q_set" if point == "pf_set" else point

@@ -53,9 +53,10 @@ class DeviceCare:
         except Unreachable:
             pass  # the next cycle tries again
 
-    def wrote(self, results: Mapping[str, Result], now: float) -> None:
-        """What cannot be written for longer than a command lives is not read either: its watchdog must bite."""
-        if not any(one.put is Put.FAILED for one in results.values()):
+    def wrote(self, results: Mapping[str, Result], now: float, *, astray: bool = False) -> None:
+        """Power that cannot be taken back for longer than a command lives: the device is not read either, and its
+        watchdog must bite. `astray`: it confirms the writes, and its registers hold more all the same."""
+        if not astray and not any(one.put is Put.FAILED and one.stands for one in results.values()):
             self._unwritten = None
             return
         self._unwritten = now if self._unwritten is None else self._unwritten

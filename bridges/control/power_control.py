@@ -35,8 +35,8 @@ class Targets:
     """What is wanted of a device."""
 
     values: Mapping[str, float]
-    fallback: bool
-    """No valid command is left: what is wanted is what was declared safe."""
+    fallen: frozenset[str] = frozenset()
+    """Points for which no valid command is left: what is wanted of them is what was declared safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def decide(targets: Targets, now: Now) -> Decision:
         allowed, steps = clamp(0.0 if point in now.worn else wish, chain)
         values[point] = settle(allowed, now.steps.get(point, 0.0), chain)
         limited += reported(point, steps)
-        if targets.fallback or _beyond(now.held.get(point), chain):
+        if point in targets.fallen or _beyond(now.held.get(point), chain):
             urgent.add(point)
         if point == "p_set":
             ramping, position = any(source == RAMP for source, _, _ in steps), allowed

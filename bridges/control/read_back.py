@@ -29,12 +29,21 @@ class ReadBack:
     """Monotonic time of our last write: only a reading that began later counts."""
     proven: bool = False
     """Our value was seen in it."""
+    holds: float | None = None
+    """What it was last seen to hold, since our last write."""
+    maybe: float | None = None
+    """A write of ours whose answer was lost: it may stand there."""
     astray: bool = False
     """It holds something else now: it is written again whatever the deadband says."""
 
     def wrote(self, value: float, now: float) -> None:
         """We wrote, and the device confirmed."""
         self.value, self.at, self.proven, self.astray = value, now, False, False
+        self.holds = self.maybe = None
+
+    def lost(self, value: float) -> None:
+        """We wrote, and nobody knows whether it arrived: whatever is wanted next is written."""
+        self.maybe, self.proven, self.astray = value, False, True
 
     def out_of_sight(self) -> None:
         """The device was silent: whatever it holds now may come from a power cycle."""

@@ -3,6 +3,7 @@
 Each point is written on its own: one that is declined holds up no other.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ class Result:
     put: Put
     reason: str = ""
     cause: Cause | None = None
+    stands: bool = False
+    """More power than is wanted now stands in the register, or may stand there."""
 
 
 @dataclass
@@ -69,6 +72,7 @@ class SetpointWriter:
         """Write a value that is worth it. What is `urgent` makes the site safer: no budget holds it up."""
         told, budget = self.points[point], self.budgets[point]
         fresh = told.value is None or value != told.value
+        urgent = urgent or (told.astray and self._seen_beyond(point, value))
         if not (fresh or told.astray) or not (urgent or told.astray or self._worth(point, value)):
             return Result(Put.HELD)
         if budget.resting(now) and not (urgent and value != budget.tried):
@@ -89,6 +93,16 @@ class SetpointWriter:
         held = self.points[point].value
         return held is None or self.budgets[point].worth(abs(value - held))
 
+    def _seen_beyond(self, point: str, value: float) -> bool:
+        """The register was seen to hold more than is wanted, whoever wrote it: no budget holds that up."""
+        holds = self.points[point].holds
+        return holds is not None and math.isfinite(holds) and abs(holds) > abs(value) + self.tolerance(point)
+
+    def _stands(self, point: str, value: float) -> bool:
+        told = self.points[point]
+        standing = [one for one in (told.value, told.holds, told.maybe) if one is not None and math.isfinite(one)]
+        return any(abs(one) > abs(value) + self.tolerance(point) for one in standing)
+
     async def again(self) -> Result:
         """Every setpoint as it is, for a watchdog that wants it so."""
         for point, value in self.applied.items():
@@ -105,11 +119,13 @@ class SetpointWriter:
         except Declined as no:
             self._spare(point, row)
             budget.missed(now)
-            self.failing[point] = _failed(no)
+            self.failing[point] = _failed(no, stands=self._stands(point, value))
             return self.failing[point]
         except Unreachable as silent:  # it may have been written all the same
             budget.missed(now)
-            self.failing[point] = _failed(silent)
+            stands = self._stands(point, value)  # the value itself may stand there, and that is what is wanted
+            self.points[point].lost(value)
+            self.failing[point] = _failed(silent, stands=stands)
             return self.failing[point]
         self.failing.pop(point, None)
         self.points[point].wrote(value, written.at)
@@ -157,6 +173,7 @@ class SetpointWriter:
         if holds is None:
             return None
         verdict = told.judge(holds, self.tolerance(point))
+        told.holds = holds
         if verdict is Verdict.HOLDS:
             self.budgets[point].arrived()
         return verdict, holds
@@ -166,10 +183,23 @@ class SetpointWriter:
         scale = self.device.rated_power if point in ("p_set", "q_set") else 1.0
         return max(self.device.step(point), 1e-3 * scale)
 
+    def stands(self, wanted: Mapping[str, float]) -> bool:
+        """A device that confirms what it does not take: a register is seen to hold more than it was told, again and
+        again."""
+        return any(
+            self.budgets[point].tries > 1 and self.points[point].astray and self._seen_beyond(point, value)
+            for point, value in wanted.items()
+        )
+
+    def hurry(self) -> None:
+        """No time is left for pauses between two tries."""
+        for budget in self.budgets.values():
+            budget.arrived()
+
     def _label(self, point: str) -> str:
         return f"{self.device.name}_{point}".replace("-", "_")
 
 
-def _failed(wrong: Unreachable | Declined) -> Result:
+def _failed(wrong: Unreachable | Declined, *, stands: bool = False) -> Result:
     cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
-    return Result(Put.FAILED, str(wrong), cause)
+    return Result(Put.FAILED, str(wrong), cause, stands)

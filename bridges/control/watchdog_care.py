@@ -77,9 +77,9 @@ class WatchdogCare:
         self.holds, self.next = None, float("-inf")
 
     def let_it_bite(self, now: float) -> bool:
-        """What must be written cannot be: leave the device alone until its watchdog has acted. False: it has none
-        that reading feeds, so reading does no harm."""
-        if self.dog is None or self.dog.fed_by != "any" or self.holds is False:
+        """What must be written cannot be: leave the device alone until its watchdog has acted, whatever feeds it.
+        False: it has none."""
+        if self.dog is None or self.holds is False:
             return False
         if now >= self.silent_until:
             self.silent_until = now + BITES * self.dog.seconds

@@ -33,7 +33,6 @@ SOURCES = {"dispatch": Authority.OPERATOR, "relay": Authority.PROTECTION, "scada
 # A point that the newest command does not name is neither guarded nor brought back -------------------
 
 
-@open_gap
 @virtual
 async def test_a_q_command_keeps_no_expired_p_alive(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -45,7 +44,6 @@ async def test_a_q_command_keeps_no_expired_p_alive(tmp_path: Path) -> None:
         assert it.power == pytest.approx(0, abs=1000), "61 s after its only command, which lived for 10"
 
 
-@open_gap
 @virtual
 async def test_a_q_command_takes_no_limit_from_p(tmp_path: Path) -> None:
     """100 kW and 100 kvar from 100 kVA."""
@@ -58,7 +56,6 @@ async def test_a_q_command_takes_no_limit_from_p(tmp_path: Path) -> None:
         assert p**2 + q**2 <= 101_000**2
 
 
-@open_gap
 @virtual
 async def test_no_q_is_written_beside_a_p_that_could_not_be_lowered(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -74,7 +71,6 @@ async def test_no_q_is_written_beside_a_p_that_could_not_be_lowered(tmp_path: Pa
 # What the controller believes a register holds, and what it holds ------------------------------------
 
 
-@open_gap
 @virtual
 async def test_a_write_whose_answer_is_lost_is_taken_back_when_its_command_ends(tmp_path: Path) -> None:
     """A line that answers after 5 s: the write of 50 kW arrives, its answer does not. `0 is held already`."""
@@ -102,7 +98,6 @@ def lose_answers(it: Story, register: int) -> Callable[[], None]:
     return lambda: setattr(line, "write", real)
 
 
-@open_gap
 @virtual
 async def test_a_q_whose_answer_was_lost_goes_to_its_fallback(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -115,7 +110,6 @@ async def test_a_q_whose_answer_was_lost_goes_to_its_fallback(tmp_path: Path) ->
         assert it.simulated.world.plant.pcs.q == pytest.approx(0, abs=1000), "50 kvar for ever"
 
 
-@open_gap
 @virtual
 async def test_a_foreign_value_beyond_what_is_wanted_is_written_over_at_once_on_flash_too(tmp_path: Path) -> None:
     async with story(tmp_path, profiles=flash()) as it:
@@ -130,7 +124,6 @@ async def test_a_foreign_value_beyond_what_is_wanted_is_written_over_at_once_on_
 # Stopping, failing, beginning again -------------------------------------------------------------------
 
 
-@open_gap
 @pytest.mark.parametrize("profile", ["goodwe_et", "sungrow_sh", "huawei_sun2000_luna"])
 def test_one_lost_answer_at_the_stop_leaves_no_battery_at_its_power(profile: str, tmp_path: Path) -> None:
     @virtual
@@ -139,7 +132,8 @@ def test_one_lost_answer_at_the_stop_leaves_no_battery_at_its_power(profile: str
         async with story(folder, profiles={"pcs": load_profile(profile)}, device=devices) as it:
             await it.steer(20_000.0, 6)
             line: Any = it.bridge.devices[0].line  # type: ignore[attr-defined]
-            real, lost = line.write, []
+            lost: list[Any] = []
+            real = line.write
 
             async def once(*args: Any) -> Any:
                 if not lost:
@@ -177,7 +171,8 @@ async def test_a_controller_that_failed_once_has_its_ramp_again(tmp_path: Path) 
     async with story(tmp_path, battery={"ramp": 1_000.0}) as it:
         await it.steer(20_000.0, 30)
         battery: Any = it.bridge.controls["pcs"].battery
-        real, failed = battery.watch, []
+        failed: list[float] = []
+        real = battery.watch
 
         def once(now: float) -> None:
             if not failed:
@@ -267,7 +262,6 @@ async def test_silence_widens_no_protection(tmp_path: Path) -> None:
         assert it.power == pytest.approx(0, abs=1000), "60 kW: the relay's 0 % became the operator's safe 60 %"
 
 
-@open_gap
 @virtual
 async def test_what_was_told_before_somebody_took_it_to_local_is_not_obeyed_after(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"pcs": load_profile("sunspec_storage_701")}) as it:
@@ -311,7 +305,6 @@ def test_every_command_gets_an_outcome_also_where_nothing_can_be_told(device: st
 # Money ------------------------------------------------------------------------------------------------
 
 
-@open_gap
 @virtual
 async def test_a_declined_q_takes_no_p_away(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -358,7 +351,6 @@ def test_who_did_not_know_of_a_lockout_does_not_end_it_after_a_restart_either() 
 # A watchdog that we feed by writing, an action that is more than its name, an interlock that waits ------
 
 
-@open_gap
 @virtual
 async def test_a_watchdog_that_wants_writes_is_not_fed_for_a_setpoint_that_cannot_be_changed(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"pcs": load_profile("kaco_gridsave").rated(100_000)}) as it:
@@ -506,7 +498,6 @@ async def test_a_limit_that_changes_now_and_then_does_not_end_a_pv_for_ever(tmp_
         assert pv.limit_pct == pytest.approx(100.0), "0 % since the fifth, and until a restart"
 
 
-@open_gap
 @virtual
 async def test_a_battery_without_watchdog_is_not_left_to_a_fallback_that_moves_power(tmp_path: Path) -> None:
     devices = changed(load_site(DEMO), "pcs", rated_power=50_000.0, profile="goodwe_et")

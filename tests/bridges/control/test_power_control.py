@@ -20,7 +20,7 @@ def now(
 
 
 def wanted(fallen: bool = False, **values: float) -> Targets:
-    return Targets(values, fallen)
+    return Targets(values, frozenset(values) if fallen else frozenset())
 
 
 def test_what_is_safer_is_written_first() -> None:
