@@ -50,12 +50,15 @@ class MeterDelay:
         grid = [one for one in self._grid if battery and one[0] >= max(end - span, battery[0][0] + LATEST)]
         if len(grid) < FEWEST or len(battery) < FEWEST:
             return None
-        moved = pvariance([power for _, power in battery])
-        if moved < (MOVED * self.rated / 2) ** 2:
+        if pvariance([power for _, power in battery]) < (MOVED * self.rated / 2) ** 2:
             return None
         steps = [number * FINE for number in range(-4, int(LATEST / FINE) + 1)]
         left = {delay: _wander(grid, battery, delay) for delay in steps}
         best = min(left, key=lambda delay: left[delay])
+        # A step that only the longest delays would show leaves all the shorter ones alike: noise would choose of them.
+        moved = pvariance(_shifted(grid, battery, best))
+        if moved < (MOVED * self.rated / 2) ** 2:
+            return None
         return Fit(best, left[best], max(left.values()), moved)
 
 
@@ -68,7 +71,7 @@ class Fit:
     """Of the sum at the best delay."""
     worst: float
     moved: float
-    """Of the battery's power."""
+    """Of the battery's power, as the meter shows it at that delay."""
 
     @property
     def clear(self) -> bool:
@@ -81,8 +84,14 @@ class Fit:
 
 
 def _wander(grid: Sequence[Reading], battery: Sequence[Reading], delay: float) -> float:
+    shifted = _shifted(grid, battery, delay)
+    return pvariance([power + own for (_, power), own in zip(grid, shifted, strict=True)])
+
+
+def _shifted(grid: Sequence[Reading], battery: Sequence[Reading], delay: float) -> list[float]:
+    """The battery's power in each reading of a meter that is so late."""
     times = [at for at, _ in battery]
-    return pvariance([power + _at(battery, times, at - delay) for at, power in grid])
+    return [_at(battery, times, at - delay) for at, _ in grid]
 
 
 def _at(readings: Sequence[Reading], times: Sequence[float], at: float) -> float:
