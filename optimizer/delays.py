@@ -18,6 +18,8 @@ LATEST, FINE = 8.0, 0.25
 """Seconds: the longest delay that is looked for, and in what steps."""
 MOVED = 0.05
 """Of the rated power: the battery must have moved so much (standard deviation 1/2 of it) to tell anything."""
+RESTS = 0.02
+"""Of the rated power: a battery that is so near to its setpoint has followed it."""
 CLEAR = 0.5
 """The best delay must leave at most this share of what the worst one leaves."""
 
@@ -112,15 +114,26 @@ class DeadTime:
     """Seconds: what is assumed until it was measured, then the longest of the last measurements."""
     _from: Reading | None = None
     _told: Reading | None = None
+    """The step that is timed, and where the battery stood."""
+    _last: float | None = None
+    """The newest setpoint."""
     _shown: Reading | None = None
     _measured: deque[float] = field(default_factory=lambda: deque(maxlen=8))
 
     def told(self, at: float, power: float) -> None:
-        """A setpoint was written. A step from rest, large enough to be seen, is timed."""
-        if self._told is None and self._shown is not None and abs(power - self._shown[1]) > MOVED * self.rated:
+        """A setpoint was written. A step from rest, large enough to be seen, is timed; one more in its direction, as a
+        ramp makes them, changes nothing."""
+        if self._told is not None and self._from is not None:
+            on = (power - self._told[1]) * (1 if self._told[1] > self._from[1] else -1)
+            if on < -MOVED * self.rated:
+                self._told = None  # it was told to turn back before it was seen to go
+        elif self._shown is not None and abs(power - self._shown[1]) > MOVED * self.rated and self._rests(self._shown):
             self._from, self._told = self._shown, (at, power)
-        elif self._told is not None and abs(power - self._told[1]) > MOVED * self.rated:
-            self._told = None  # another step came before the first was seen
+        self._last = power
+
+    def _rests(self, shown: Reading) -> bool:
+        """It stands where it was told to: what comes next is the answer to the next step, not to an earlier one."""
+        return self._last is None or abs(shown[1] - self._last) <= RESTS * self.rated
 
     def battery(self, at: float, power: float) -> None:
         """The PCS was read at `at`: once it has gone a tenth of the way the time is known."""

@@ -1,10 +1,12 @@
 """How late a meter is, told from its readings beside those of the battery."""
 
+from collections.abc import Callable
+from math import floor
 from random import Random
 
 import pytest
 
-from optimizer.delays import MeterDelay
+from optimizer.delays import DeadTime, MeterDelay
 
 RATED = 100_000.0
 
@@ -33,3 +35,25 @@ def test_a_step_that_the_meter_shows_tells_its_delay(delay: float, seed: int) ->
 def test_a_step_from_before_the_meter_is_compared_tells_nothing(seed: int) -> None:
     """Noise chose any delay up to 5 s, and the limit was broken by so much more of each ramp of the load."""
     assert readings(0.0, step_at=0.5, seed=seed).fit() is None
+
+
+def timed(told: Callable[[float], float], late: float, ends: float) -> float:
+    """A battery that is told something each 0.5 s and does it `late` seconds later, read each 0.5 s in between."""
+    found = DeadTime(RATED, 3.0)
+    for tick in range(int(ends * 2)):
+        at = tick / 2
+        found.battery(at, told(floor((at - late - 0.1) * 2) / 2))
+        found.told(at + 0.1, told(at))
+    return found.value
+
+
+@pytest.mark.parametrize("late", [0.0, 0.5, 2.0, 5.0])
+def test_a_step_along_a_ramp_is_timed(late: float) -> None:
+    """60 kW at 25 kW a cycle: the second step threw the measurement of the first away, and 3 s were assumed for ever."""
+    measured = timed(lambda at: min(60e3, max(0.0, (at - 9.5) * 50e3)), late, 30.0)
+    assert late <= measured <= late + 1.0
+
+
+def test_a_battery_that_is_on_its_way_is_not_timed() -> None:
+    """It followed a slow ramp 5 s late: each new setpoint seemed to be followed at once."""
+    assert timed(lambda at: min(60e3, max(0.0, at - 10) * 50e3) - max(0.0, at - 20) * 1.2e3, 5.0, 50.0) >= 5.0
