@@ -49,7 +49,7 @@ class MeterDelay:
         end = self._grid[-1][0]
         span = SPAN if len(self._grid) < FEWEST else max(SPAN, end - self._grid[-FEWEST][0])
         battery = [one for one in self._battery if one[0] >= end - span - LATEST]
-        grid = [one for one in self._grid if battery and one[0] >= max(end - span, battery[0][0] + LATEST)]
+        grid = [one for one in self._grid if battery and one[0] >= max(end - span, battery[0][0])]
         if len(grid) < FEWEST or len(battery) < FEWEST:
             return None
         if pvariance([power for _, power in battery]) < (MOVED * self.rated / 2) ** 2:

@@ -13,6 +13,8 @@ ASSUMED_DELAY, ASSUMED_DEAD_TIME = 1.5, 3.0
 """Seconds that are assumed until they were measured."""
 SLACK = 0.3
 """Seconds added to what was measured: readings have their own raster."""
+ENOUGH = 5
+"""Measurements until a delay shorter than the assumed one is believed: a meter that averages looks quick at first."""
 FIT_EVERY = 2.0
 """Seconds between two comparisons of meter and battery."""
 
@@ -77,4 +79,5 @@ class SiteLoad:
             self._delays.append(max(0.0, fit.delay))
             # A delay that is assumed too short swings, one too long is slow: the longest, but for a few that stand out.
             found = sorted(self._delays)
-            self.net.meter_delay = found[-1 - len(found) // 5] + SLACK
+            longest = found[-1 - len(found) // 5] + SLACK
+            self.net.meter_delay = longest if len(found) >= ENOUGH else max(longest, ASSUMED_DELAY)

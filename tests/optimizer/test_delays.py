@@ -31,10 +31,18 @@ def test_a_step_that_the_meter_shows_tells_its_delay(delay: float, seed: int) ->
     assert fit.delay == pytest.approx(delay, abs=0.6)
 
 
+def test_the_first_step_of_all_tells_it() -> None:
+    """It was waited for 8 s of readings before it: a meter that is 2 s late swung once more."""
+    fit = readings(2.0, step_at=1.0, seed=1, ends=6.0).fit()
+    assert fit is not None
+    assert fit.alone
+    assert fit.delay == pytest.approx(2.0, abs=0.6)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_step_from_before_the_meter_is_compared_tells_nothing(seed: int) -> None:
     """Noise chose any delay up to 5 s, and the limit was broken by so much more of each ramp of the load."""
-    assert readings(0.0, step_at=0.5, seed=seed).fit() is None
+    assert readings(0.0, step_at=0.5, seed=seed, ends=46.0).fit() is None
 
 
 def timed(told: Callable[[float], float], late: float, ends: float) -> float:
