@@ -36,7 +36,8 @@ class Result:
     swing: float | None
     """Between the highest and the lowest setpoint at constant load, once it must have settled."""
     named: float | None
-    """Seconds from when a broken device stood apart until it was called what it is; infinite for never."""
+    """Seconds from when a broken device stood apart until it was called what it is; infinite for never. None also for
+    one that stood apart for a shorter time than that takes: what it was told was by chance what it did."""
     at_rest: float | None
     """The same until a reversed one had no power any more."""
     wrong: tuple[str, ...] = ()
@@ -49,16 +50,15 @@ def allowed_swing(case: Case) -> float:
     power = abs(case.limit.right(load, happened=True))
     grid = abs(load - case.limit.right(load, happened=True))
     pcs, meter = NOISE[Kind.PCS]["W"], NOISE[Kind.METER]["W"]
-    return SWING + SIGMAS * hypot(
-        pcs.share * power + pcs.floor * RATED, meter.share * grid + meter.floor * METER_RANGE
-    )  # fmt: skip
+    sizes = pcs.share * power + pcs.floor * RATED, meter.share * grid + meter.floor * METER_RANGE
+    return SWING + SIGMAS * hypot(*sizes)
 
 
-def naming(cause: Cause) -> float:
-    """Seconds within which a device must be called so: the dead time that is assumed, what is waited for, the time it
-    takes to run there, and two readings."""
-    waits = REVERSING if cause is Cause.REVERSED else SETTLING
-    return ASSUMED_DEAD_TIME + SLACK + waits + 2 * POLL + 1.0
+def naming(case: Case) -> float:
+    """Seconds within which a broken device must be called so: the dead time that is assumed, what is waited for, two
+    readings, and the dead time of the loop, in which its setpoint moves on."""
+    waits = REVERSING if case.kind.broken is Cause.REVERSED else SETTLING
+    return ASSUMED_DEAD_TIME + SLACK + waits + 2 * POLL + case.dead_time
 
 
 def judge(case: Case, truths: list[Truth]) -> Result:
@@ -106,8 +106,18 @@ def _named(case: Case, after: list[Truth]) -> float | None:
         return None
     said = named(after, cause)
     if said is None:
-        return None if sum(1 for _ in apart(after)) * LOOK < naming(cause) else float("inf")
+        return None if _longest_apart(after) < naming(case) else float("inf")
     return round(said - first.at, 1)
+
+
+def _longest_apart(after: list[Truth]) -> float:
+    """Seconds at a stretch."""
+    longest = stretch = 0
+    off = {one.at for one in apart(after)}
+    for one in after:
+        stretch = stretch + 1 if one.at in off else 0
+        longest = max(longest, stretch)
+    return longest * LOOK
 
 
 def _at_rest(after: list[Truth]) -> float | None:
@@ -122,10 +132,10 @@ def _wrong(result: Result, truths: list[Truth]) -> list[str]:
     case, found = result.case, []
     within = 3 * case.dead_time
     if case.kind.broken is not None:
-        if result.named is not None and result.named > naming(case.kind.broken):
-            found.append(f"named after {result.named:g} s, not {naming(case.kind.broken):.1f} s")
-        if result.at_rest is not None and result.at_rest > naming(case.kind.broken):
-            found.append(f"at rest after {result.at_rest:g} s, not {naming(case.kind.broken):.1f} s")
+        if result.named is not None and result.named > naming(case):
+            found.append(f"named after {result.named:g} s, not {naming(case):.1f} s")
+        if result.at_rest is not None and result.at_rest > naming(case):
+            found.append(f"at rest after {result.at_rest:g} s, not {naming(case):.1f} s")
         return found
     if result.settled is not None and result.settled > within:
         found.append(f"settled after {result.settled:g} s, not {within:.1f} s")
