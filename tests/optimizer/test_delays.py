@@ -57,7 +57,7 @@ def timed(told: Callable[[float], float], late: float, ends: float) -> float:
 
 @pytest.mark.parametrize("late", [0.0, 0.5, 2.0, 5.0])
 def test_a_step_along_a_ramp_is_timed(late: float) -> None:
-    """60 kW at 25 kW a cycle: the second step threw the measurement of the first away, and 3 s were assumed for ever."""
+    """60 kW at 25 kW a cycle: the second step threw the first away, and 3 s were assumed for ever."""
     measured = timed(lambda at: min(60e3, max(0.0, (at - 9.5) * 50e3)), late, 30.0)
     assert late <= measured <= late + 1.0
 

@@ -4,7 +4,7 @@ No number of a promise is typed here that the code has: it is made of the code's
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -68,9 +68,7 @@ class Input:
     """Commands go on."""
     power: float = POWER
     safe: Callable[[Story], bool] = field(default=lambda it: abs(it.power) <= AT_REST)
-    lasts: float = 0.0
-    """Seconds it is watched; as long as its promise and half a minute when not said."""
-    setting: Mapping[str, Any] = field(default_factory=dict)
+    setting: dict[str, Any] = field(default_factory=dict)
     """Of the site."""
     wish: Callable[[float], float] | None = None
     """What is commanded instead of a constant power, from when it happens on."""
@@ -84,6 +82,10 @@ def on(*faults: str) -> Deed:
             it.simulated.faults.on(one)
 
     return happens
+
+
+def nothing(_: Story) -> None:
+    """What is commanded from now on is what happens."""
 
 
 def opens(it: Story) -> None:
@@ -112,7 +114,7 @@ def reads_fail(it: Story) -> None:
     """It answers each reading with an exception, and takes what it is told; both feed its watchdog."""
     device = it.simulated.devices["pcs"]
 
-    def read(*_: int) -> ExcCodes:
+    def read(function: int, start: int, count: int) -> ExcCodes:  # noqa: ARG001  # as the device is asked
         device.behind.heard(write=False)
         return ExcCodes.DEVICE_FAILURE
 
@@ -138,10 +140,10 @@ async def ends(it: Story) -> None:
 async def dies(it: Story) -> None:
     """kill -9: nobody says a word in parting."""
 
-    async def nothing() -> None:
+    async def silence() -> None:
         """It is dead."""
 
-    it.bridge.controls["pcs"]._leave = nothing  # type: ignore[method-assign]
+    it.bridge.controls["pcs"]._leave = silence  # type: ignore[method-assign]
     await ends(it)
 
 
@@ -167,7 +169,7 @@ LIMITED = 0.3 * SITE.named("pcs").rated_power  # type: ignore[operator]  # the d
 
 INPUTS = (
     Input("no command any more", f"ttl {COMMAND_TTL:g} s", "fallback, along the ramp",
-          COMMAND_TTL + 2 * CYCLE + DOWN, lambda it: None, steered=False),
+          COMMAND_TTL + 2 * CYCLE + DOWN, nothing, steered=False),
     Input("BMS silent", f"{BMS_AGE:g} s", "limits of 0", BMS_AGE + CYCLE + PHYSICS, on("bms:silent")),
     Input("BMS answers exception 4", f"{BMS_AGE:g} s", "limits of 0", BMS_AGE + CYCLE + PHYSICS, on("bms:exception")),
     Input("BMS frozen", f"{FROZEN:g} s and {READINGS} readings of current, then {BMS_AGE:g} s", "limits of 0",
@@ -205,7 +207,7 @@ INPUTS = (
           (FEWEST + 2) * TURN + 2 * POLL["meter"] + DOWN, on("meter:inverted"),
           safe=lambda it: Cause.METER_POLARITY in it.causes("meter") and abs(it.power) <= AT_REST,
           wish=to_and_fro(20_000.0, 50_000.0, TURN)),
-    Input("the loop swings", f"within {SPAN:g} s", "the loop ends, rest", SPAN, lambda it: None,
+    Input("the loop swings", f"within {SPAN:g} s", "the loop ends, rest", SPAN, nothing,
           safe=lambda it: Cause.SWINGING in it.causes() and abs(it.power) <= AT_REST,
           wish=to_and_fro(20_000.0, 50_000.0, TURN)),
     Input("the network operator's limit falls to 30 %", "-", "setpoint within it, without a ramp",

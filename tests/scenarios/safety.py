@@ -58,8 +58,8 @@ async def _told(about: Input, phase: float) -> float:
         return Surroundings(60_000.0, 0.0)
 
     with tempfile.TemporaryDirectory() as folder:
-        setting = {"battery": {"ramp": RAMP}, "around": around, "only": ("pcs", "bms", "meter")} | dict(about.setting)
-        async with story(Path(folder), **setting) as it:
+        only = ("pcs", "bms", "meter")
+        async with story(Path(folder), battery={"ramp": RAMP}, around=around, only=only, **about.setting) as it:
             steering = asyncio.create_task(_steer(it, about), name="safety.steer")
             try:
                 await asyncio.sleep(WARM + phase)

@@ -1,5 +1,6 @@
-"""Closed loops in virtual time: some here, all of them with `make search`; the page holds what `make trials` measured."""
+"""Closed loops in virtual time: some here, all with `make search`; the page holds what `make trials` measured."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ KNOWN: dict[str, str] = {}
 """What is not as promised, and why: docs/closed-loop.md shows it, too."""
 
 
-def cases() -> list[object]:
+def cases() -> Sequence[object]:
     """Those of `make test`, or all."""
     found = []
     for case in CASES:
