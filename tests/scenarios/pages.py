@@ -5,7 +5,7 @@ from itertools import groupby
 from math import isinf
 
 from joulebus.words import table
-from tests.scenarios.cases import AFTER, NOISE, RAMP, RATED, STEP_RATE, WARM
+from tests.scenarios.cases import AFTER, KNOWN, NOISE, RAMP, RATED, STEP_RATE, WARM
 from tests.scenarios.inputs import POWER
 from tests.scenarios.safety import SEEDS, Times
 from tests.scenarios.verdict import BAND, SWING, Result, naming
@@ -30,7 +30,8 @@ comes each 2 s. `export 0` and `import 100 kW` are held by the bridge alone, aga
 - **to and fro**: of the setpoint in the last {AFTER:.0f} s, at constant load. Promised below {SWING / RATED:.1%} of the
   rating and six standard deviations of the meters' noise.
 - **named**: seconds until a device that stands apart is called `not_obeyed` or `reversed`; a reversed one is at 0 by
-  then. `-`: it was not apart for so long, as a battery that is stuck where it should be."""
+  then. `-`: it was not apart for so long, as a battery that is stuck where it should be. Beside a restless load it is
+  there now and then, and nothing is promised."""
 SAFE = f"""\
 A battery gives {POWER / 1000:.0f} kW when something happens. How long until it is safe, and stays so: measured in
 virtual time with the real bridge on the simulator's registers and physics, {SEEDS} times each, at other moments within
@@ -40,7 +41,8 @@ takes, and the ramp where there is one. Safe is a measured power of 0, where the
 
 def closed_loop(results: Iterable[Result]) -> str:
     """docs/closed-loop.md"""
-    parts = ["# Closed-loop trials", NOTICE, LOOP]
+    known = "\n".join(f"- {case}: {why}." for case, why in KNOWN.items())
+    parts = ["# Closed-loop trials", NOTICE, LOOP, *(["Not as promised today:", known] if KNOWN else [])]
     for limit, found in groupby(results, key=lambda one: one.case.limit.name):
         rows = "\n".join(row(one) for one in found)
         head = ["load", "device", "dead time", "settled", "beyond", "to and fro", "named", "as promised"]
@@ -59,10 +61,15 @@ def row(one: Result) -> str:
         _seconds(one.settled),
         beyond,
         "-" if one.swing is None else f"{one.swing / 1000:.1f} kW",
-        _seconds(one.named) + (f" of {naming(case):.1f} s" if one.named is not None else ""),
+        _named(one),
         "; ".join(one.wrong) or "yes",
     ]
     return _row(cells)
+
+
+def _named(one: Result) -> str:
+    most = naming(one.case)
+    return _seconds(one.named) + ("" if one.named is None or isinf(most) else f" of {most:.1f} s")
 
 
 def time_to_safe(times: Iterable[Times]) -> str:

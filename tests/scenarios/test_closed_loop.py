@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.cases import CASES, Case
+from tests.scenarios.cases import CASES, KNOWN, Case
 from tests.scenarios.pages import row
 from tests.scenarios.trial import tell
 from tests.scenarios.verdict import judge
@@ -22,11 +22,6 @@ SMALL = (
     "operator 30 %, load step, half",
     "operator 30 %, load constant, late 2 s",
 )
-KNOWN: dict[str, str] = {
-    "peak 100 kW, load ramp, late 2 s": "dispatch's own net load (consumers/dispatch/net_load.py) takes no reading while "
-    "the load ramps until the battery has stood still for 6 s, and the noise of the PCS begins these 6 s anew",
-}
-"""What is not as promised, and why: docs/closed-loop.md shows it, too."""
 
 
 def cases() -> Sequence[object]:

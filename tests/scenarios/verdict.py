@@ -1,7 +1,7 @@
 """What a case came to, and whether that is what is promised. Pure."""
 
 from dataclasses import dataclass, replace
-from math import hypot
+from math import hypot, inf
 
 from bridges.control.verification import REVERSING, SETTLING
 from optimizer.site_load import ASSUMED_DEAD_TIME, SLACK
@@ -56,7 +56,10 @@ def allowed_swing(case: Case) -> float:
 
 def naming(case: Case) -> float:
     """Seconds within which a broken device must be called so: the dead time that is assumed, what is waited for, two
-    readings, and the dead time of the loop, in which its setpoint moves on."""
+    readings, and the dead time of the loop, in which its setpoint moves on. One that is stuck beside a restless load is
+    now and then where it should be: nothing is promised of it."""
+    if case.shape == "noise" and case.kind.name == "stuck":
+        return inf
     waits = REVERSING if case.kind.broken is Cause.REVERSED else SETTLING
     return ASSUMED_DEAD_TIME + SLACK + waits + 2 * POLL + case.dead_time
 
