@@ -29,6 +29,9 @@ faults: .venv/test   ## the single faults of docs/guarantees.md, as long as they
 search: .venv/test   ## look for cases nobody has tried yet, in all that is tested by properties
 	JOULEBUS_CHAOS=full $(V)/pytest -q -n 2 -m "hypothesis or search" $(ARGS)
 
+trials: .venv/test   ## try every loop and every fault in virtual time: writes docs/closed-loop.md and time-to-safe.md
+	$(V)/python -m tests.scenarios docs
+
 check: .venv/test    ## lint, types, and which room may import which
 	$(V)/ruff format --check .
 	$(V)/ruff check .
@@ -71,5 +74,5 @@ clean:               ## forget what was fetched and what the demo kept
 	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll libfaketime
 	@touch $@
 
-.PHONY: help demo setup test test-fast chaos faults search check docs lock up down clean
+.PHONY: help demo setup test test-fast chaos faults search trials check docs lock up down clean
 .DEFAULT_GOAL := help

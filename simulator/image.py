@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridges.fieldbus.modbus.codec import NOT_IMPLEMENTED, decode, encode, encode_point, pack, unpack
@@ -84,7 +84,8 @@ class Image:
         span = range(start, start + count)
         if any(address not in held for address in span):
             return None
-        self._show({name for address in span for name in self._at.get((function, address), ())}, values, senses)
+        names = dict.fromkeys(name for address in span for name in self._at.get((function, address), ()))
+        self._show(names, values, senses)
         return [held[address] for address in span]
 
     def seen(self, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -152,9 +153,11 @@ class Image:
             wishes.append(Wish("watchdog", float(raw) * dog.scale))
         return wishes
 
-    def _show(self, names: set[str], values: Mapping[str, Value], senses: Senses | None) -> None:
+    def _show(self, names: Iterable[str], values: Mapping[str, Value], senses: Senses | None) -> None:
         fresh: dict[tuple[int, int], int] = {}
-        for name in names & values.keys():
+        for name in names:  # always in one order: each value draws its noise from the same random numbers
+            if name not in values:
+                continue
             point = self.profile.points[name]
             value = values[name] if senses is None else senses(name, values[name])
             function: int = point.function or self.profile.function
