@@ -33,6 +33,7 @@ from schemas.messages import Action, Cause, Command, Outcome
 from schemas.printable import asked_id
 from schemas.site import Site
 from schemas.topics import COMMAND, COMMAND_TTL
+from schemas.units import Kind as DeviceKind
 from schemas.units import utc_now
 
 LONGEST_CYCLE = 1.0
@@ -188,7 +189,7 @@ class Controller:
         """Judge the next one now, and follow it."""
         command, now = arrival.command, self._now()
         no = refusal(arrival, self._station(command), self.history, self.pending.holder, now)
-        no = no or self._interlocked(command) or await self._untimely(command)
+        no = no or self._behind_inverter(command) or self._interlocked(command) or await self._untimely(command)
         if no is not None:
             self.pending.refuse(command.id, no, command)
             return
@@ -215,6 +216,15 @@ class Controller:
             local=self.life is Life.LOCAL,
             distrust={} if self.battery is None else self.battery.distrust,
         )
+
+    def _behind_inverter(self, command: Command) -> Refusal | None:
+        """A contactor opens without load and closes before its inverter starts: only the inverter's sequence sees to
+        that."""
+        if command.action not in STAGES or self.site.profiles[self.name].kind is not DeviceKind.BMS:
+            return None
+        pcs = self.site.battery.pcs
+        words = f"unknown: no {command.action.value} of its own; its contactor switches in a sequence of {pcs}: ask it"
+        return Refusal(Cause.UNKNOWN, words)
 
     def _interlocked(self, command: Command) -> Refusal | None:
         why = "" if self.battery is None else self.battery.interlocks.forbids(command.action)

@@ -233,13 +233,13 @@ async def test_a_damaged_file_forgets_no_protection(tmp_path: Path) -> None:
 # Who may, and when -----------------------------------------------------------------------------------
 
 
-@open_gap
 @virtual
 async def test_no_command_opens_the_contactor_under_load(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}) as it:
         await it.steer(50_000.0, 6)
-        it.command("bms", values={}, action=Action.STOP)
+        no = it.command("bms", values={}, action=Action.STOP)
         await asyncio.sleep(0.3)
+        assert it.states(no, "bms") == ["refused"]
         stopped = [one.at for one in it.simulated.written if one.device == "bms"]
         rested = [at for at, values in it.written() if values == (0,) and at > 1]
         assert not stopped or (rested and rested[0] < stopped[0]), "opened at 50 kW, by the word of a plan"
