@@ -202,9 +202,13 @@ class BatteryControl:
 
     async def go_on(self, now: float) -> Ended | None:
         """The next stage; gives how it ended. An interlock that stops it begins by itself, whoever wants it to run."""
+        forbidden = self.interlocks.forbids(Action.START)
         if not self.start_stop.stopping and self.interlocks.stops(now):
+            starting = self.switching
             self.start_stop.begin(Action.STOP, now)
-        return await self.start_stop.go_on(now)
+            if starting:  # its command has not come to this stop's end
+                return Ended(Cause.INTERLOCK, forbidden)
+        return await self.start_stop.go_on(now, forbidden)
 
     def reset(self, command: Command, now: float) -> str:
         """A named person says that it is right now; gives what it is not."""

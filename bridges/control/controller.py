@@ -379,8 +379,8 @@ class Controller:
         assert self.battery is not None  # noqa: S101  # told by the cycle
         ended = await self.battery.go_on(self._now())
         if ended is not None:
-            event = Event.FOLLOWED if ended.well else Event.NOT_FOLLOWED
-            self.pending.event("action", event, ended.reason, None if ended.well else Cause.NOT_OBEYED)
+            event = Event.FOLLOWED if ended.cause is None else Event.NOT_FOLLOWED
+            self.pending.event("action", event, ended.reason, ended.cause)
 
     # proof -------------------------------------------------------------------------------------
 

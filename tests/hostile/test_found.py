@@ -440,7 +440,6 @@ async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhil
         )
 
 
-@open_gap
 @virtual
 async def test_an_interlock_that_blocks_a_start_ends_one_that_is_on_its_way(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}, times=Times(close=8.0)) as it:
@@ -456,7 +455,6 @@ async def test_an_interlock_that_blocks_a_start_ends_one_that_is_on_its_way(tmp_
         assert it.written(650) == [], "the inverter was started on it"
 
 
-@open_gap
 @virtual
 async def test_a_start_that_is_sent_again_orders_no_contactor_again(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}, times=Times(close=25.0)) as it:
