@@ -93,12 +93,20 @@ class Controller:
     def name(self) -> str:
         return self.device.name
 
+    @property
+    def takes_commands(self) -> bool:
+        """There is something that it can be told."""
+        return bool(self.device.commands or self.device.actions)
+
     # what comes from outside -------------------------------------------------------------------
 
     def hear(self, heard: Heard[Command]) -> None:
         """A command from the broker: it waits for its turn. Every one gets an outcome."""
         command = heard.message
-        if command is None:
+        if not self.takes_commands:
+            name, words = asked_id(heard.payload), "unknown: it can be told nothing, it is only read"
+            self.pending.refuse(name, Refusal(Cause.UNKNOWN, words), command)
+        elif command is None:
             words = f"not valid: {heard.fault or 'empty'}"
             self.pending.refuse(asked_id(heard.payload), Refusal(Cause.INVALID, words))
         else:
@@ -152,10 +160,16 @@ class Controller:
 
     async def run(self) -> None:
         """Control the device until this task is told to end; then leave it as the site file wants."""
+        if self.battery is not None:
+            self.battery.begin_anew()
         try:
             while True:
                 await self._wait()
                 await self.cycle()
+        except Exception as bug:  # nobody guards the device until this task begins anew: it waits at its fallback
+            words = f"its control failed and begins anew: {type(bug).__name__}"
+            self.pending.event("values", Event.RAN_OUT, words, Cause.NO_COMMAND)
+            raise
         finally:
             await self._leave()
 

@@ -62,16 +62,7 @@ class StartStop:
             return Ended(
                 Cause.NOT_OBEYED, f"{late}: the inverter is {says or seen.inverter}, its contactor {seen.contactor}"
             )
-        if stage is None:
-            return None
-        try:
-            await self._order(stage)
-        except Declined as no:
-            self.sequence = None
-            return Ended(Cause.NOT_OBEYED, f"{stage.value}: {no}")
-        except Unreachable as silent:  # it may have been heard: what is seen next decides
-            log.warning("%s: %s: %s", self.inverter.name, stage.value, silent)
-        return None
+        return None if stage is None else await self._try(stage)
 
     def _take_back(self, ahead: Stage | None, why: str, now: float) -> Ended:
         """A start ends here: nothing more is ordered, and an inverter that was told to start, and may yet do so after
@@ -80,6 +71,16 @@ class StartStop:
         ordered = Stage.INVERTER_ON in self.sequence.told - {ahead}
         self.sequence = Sequence(Action.STOP, now) if ordered else None
         return Ended(Cause.INTERLOCK, why)
+
+    async def _try(self, stage: Stage) -> Ended | None:
+        try:
+            await self._order(stage)
+        except Declined as no:
+            self.sequence = None
+            return Ended(Cause.NOT_OBEYED, f"{stage.value}: {no}")
+        except Unreachable as silent:  # it may have been heard: what is seen next decides
+            log.warning("%s: %s: %s", self.inverter.name, stage.value, silent)
+        return None
 
     async def _order(self, stage: Stage) -> None:
         log.info("%s: %s", self.inverter.name, stage.value)

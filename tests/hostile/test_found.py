@@ -171,7 +171,6 @@ async def test_a_controller_that_always_fails_keeps_no_setpoint_alive(tmp_path: 
         assert it.power == pytest.approx(0, abs=1000), "50 kW for ever: the reader goes on and feeds the watchdog"
 
 
-@open_gap
 @virtual
 async def test_a_controller_that_failed_once_has_its_ramp_again(tmp_path: Path) -> None:
     async with story(tmp_path, battery={"ramp": 1_000.0}) as it:
@@ -295,7 +294,6 @@ async def test_a_command_that_was_held_back_while_the_clock_was_set_is_not_obeye
         assert it.power == pytest.approx(0, abs=1000), "16 s after it was sent, with 10 s to live"
 
 
-@open_gap
 @pytest.mark.parametrize("device", ["meter", "bms"])
 def test_every_command_gets_an_outcome_also_where_nothing_can_be_told(device: str, tmp_path: Path) -> None:
     @virtual
@@ -398,7 +396,6 @@ def flags(it: Story, *names: str, device: str = "pcs") -> Callable[[bool], None]
     return lambda wanted: on.__setitem__(0, wanted)
 
 
-@open_gap
 @virtual
 async def test_an_emergency_stop_stops_also_when_it_is_pressed_again_within_a_minute(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
