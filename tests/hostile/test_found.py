@@ -452,6 +452,40 @@ async def test_an_interlock_that_blocks_a_start_ends_one_that_is_on_its_way(tmp_
         assert it.written(650) == [], "the inverter was started on it"
 
 
+@pytest.mark.parametrize(("flag", "device"), [("insulation_alarm", "bms"), ("epo", "pcs")])
+def test_an_interlock_takes_an_inverter_back_that_observes_the_grid(flag: str, device: str, tmp_path: Path) -> None:
+    @virtual
+    async def told(folder: Path) -> None:
+        async with story(folder, profiles={"bms": load_profile("byd_c130")}, times=Times(observe=30.0)) as it:
+            pcs = it.simulated.world.plant.pcs
+            await it.steer(0.0, 40)
+            it.command(values={}, action=Action.STOP)
+            await it.steer(0.0, 40)
+            start = it.command(values={}, action=Action.START)
+            await it.steer(0.0, 4)
+            assert pcs.state.value == "observing"
+            flags(it, flag, device=device)
+            await it.steer(0.0, 60)
+            assert pcs.state.value == "off"
+            last = it.said(start)[-1]
+            assert (last.state.value, last.cause) == ("not_obeyed", Cause.INTERLOCK), "and no stop's end verifies it"
+
+    told(tmp_path)
+
+
+@virtual
+async def test_an_inverter_that_is_started_at_its_panel_on_an_emergency_stop_is_stopped_at_once(tmp_path: Path) -> None:
+    async with story(tmp_path) as it:
+        pcs = it.simulated.world.plant.pcs
+        await it.steer(30_000.0, 10)
+        flags(it, "epo")
+        await it.steer(30_000.0, 6)
+        assert pcs.state.value == "off"
+        await it.bridge.devices[0].act(Action.START)
+        await it.until(lambda: pcs.state.value == "running", 2)
+        await it.until(lambda: pcs.state.value == "off", 5)
+
+
 @virtual
 async def test_a_start_that_is_sent_again_orders_no_contactor_again(tmp_path: Path) -> None:
     async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}, times=Times(close=25.0)) as it:
