@@ -131,7 +131,7 @@ class Bridge:
                 reader, start = self.readers[one.name], phase - phase % STEP
                 cycle = functools.partial(self._cycle, reader)
                 self._start(group, f"{one.name}.poll", functools.partial(reader.poll, start, cycle))
-                if one.commands or one.actions:
+                if self.controls[one.name].takes_commands:
                     self._start(group, f"{one.name}.control", self.controls[one.name].run)
 
     async def _look_at_files(self) -> None:

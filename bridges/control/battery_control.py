@@ -76,6 +76,7 @@ class BatteryControl:
         self.inputs.follow(now)
         self.interlocks.judge(now)
         if self.inputs.runs(now) is False:
+            self.interlocks.stands()
             self.position = None  # a start ramps from the power that is measured then
             self.following.forget()
 
@@ -178,6 +179,10 @@ class BatteryControl:
         """There is no time left for a ramp."""
         self._jump = True
 
+    def begin_anew(self) -> None:
+        """Its control begins, or begins again after a failure: with its ramp, from the power that is measured then."""
+        self.position, self._jump = None, False
+
     def lost(self) -> None:
         """Somebody else steers it: nothing of what held before counts."""
         self.position, self.start_stop.sequence = None, None
@@ -202,9 +207,13 @@ class BatteryControl:
 
     async def go_on(self, now: float) -> Ended | None:
         """The next stage; gives how it ended. An interlock that stops it begins by itself, whoever wants it to run."""
-        if not self.start_stop.stopping and self.interlocks.stops(now):
+        forbidden = self.interlocks.forbids(Action.START)
+        if not self.start_stop.stopping and self.interlocks.stops(now, runs=self.inputs.runs(now)):
+            starting = self.switching
             self.start_stop.begin(Action.STOP, now)
-        return await self.start_stop.go_on(now)
+            if starting:  # its command has not come to this stop's end
+                return Ended(Cause.INTERLOCK, forbidden)
+        return await self.start_stop.go_on(now, forbidden)
 
     def reset(self, command: Command, now: float) -> str:
         """A named person says that it is right now; gives what it is not."""

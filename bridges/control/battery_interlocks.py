@@ -39,6 +39,8 @@ class BatteryInterlocks:
     judged: interlocks.Judgement | None = None
     _known: interlocks.Memory | None = None
     _again: float = float("-inf")
+    _stood: bool = False
+    """The inverter was seen at rest since it was stopped last."""
     _locks: tuple[Interlock, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +50,8 @@ class BatteryInterlocks:
         """Look at every cause."""
         known = self._known if self._known is not None else self._recall(now)
         judged = interlocks.judge(self._locks, known, lambda device, point: self.look(device, point, now), now)
+        if judged.stopping - (frozenset() if self.judged is None else self.judged.stopping):
+            self._again = float("-inf")  # a new cause is no retry
         self.judged, self._known = judged, judged.memory
         for change in (*judged.raised, *judged.cleared):
             words = (self.battery.pcs, change.name, change.after.value, change.reason)
@@ -83,11 +87,17 @@ class BatteryInterlocks:
         acting = () if self.judged is None else self.judged.acting
         return [(Cause.INTERLOCK, f"{one.name}: {one.reason}") for one in acting if one.state in TOLD]
 
-    def stops(self, now: float) -> bool:
-        """Whether the inverter is to be stopped now, whoever wants it to run."""
-        if self.judged is None or not self.judged.stop or now < self._again:
+    def stands(self) -> None:
+        """The inverter was seen at rest."""
+        self._stood = True
+
+    def stops(self, now: float, *, runs: bool | None) -> bool:
+        """Whether the inverter is to be stopped now, whoever wants it to run. One that stood and `runs` again was
+        started by somebody: to stop it is no retry, and does not wait."""
+        restarted = self._stood and runs is True
+        if self.judged is None or not self.judged.stop or (now < self._again and not restarted):
             return False
-        self._again = now + STOP_AGAIN
+        self._again, self._stood = now + STOP_AGAIN, False
         log.error("%s is stopped by an interlock: %s", self.battery.pcs, self.words)
         return True
 

@@ -33,6 +33,7 @@ from schemas.messages import Action, Cause, Command, Outcome
 from schemas.printable import asked_id
 from schemas.site import Site
 from schemas.topics import COMMAND, COMMAND_TTL
+from schemas.units import Kind as DeviceKind
 from schemas.units import utc_now
 
 LONGEST_CYCLE = 1.0
@@ -94,12 +95,20 @@ class Controller:
     def name(self) -> str:
         return self.device.name
 
+    @property
+    def takes_commands(self) -> bool:
+        """There is something that it can be told."""
+        return bool(self.device.commands or self.device.actions)
+
     # what comes from outside -------------------------------------------------------------------
 
     def hear(self, heard: Heard[Command]) -> None:
         """A command from the broker: it waits for its turn. Every one gets an outcome."""
         command = heard.message
-        if command is None:
+        if not self.takes_commands:
+            name, words = asked_id(heard.payload), "unknown: it can be told nothing, it is only read"
+            self.pending.refuse(name, Refusal(Cause.UNKNOWN, words), command)
+        elif command is None:
             words = f"not valid: {heard.fault or 'empty'}"
             self.pending.refuse(asked_id(heard.payload), Refusal(Cause.INVALID, words))
         else:
@@ -153,10 +162,16 @@ class Controller:
 
     async def run(self) -> None:
         """Control the device until this task is told to end; then leave it as the site file wants."""
+        if self.battery is not None:
+            self.battery.begin_anew()
         try:
             while True:
                 await self._wait()
                 await self.cycle()
+        except Exception as bug:  # nobody guards the device until this task begins anew: it waits at its fallback
+            words = f"its control failed and begins anew: {type(bug).__name__}"
+            self.pending.event("values", Event.RAN_OUT, words, Cause.NO_COMMAND)
+            raise
         finally:
             await self._leave()
 
@@ -190,7 +205,7 @@ class Controller:
         """Judge the next one now, and follow it."""
         command, now = arrival.command, self._now()
         no = refusal(arrival, self._station(command), self.history, self.pending.holder, now)
-        no = no or self._interlocked(command) or await self._untimely(command)
+        no = no or self._behind_inverter(command) or self._interlocked(command) or await self._untimely(command)
         if no is not None:
             self.pending.refuse(command.id, no, command)
             return
@@ -220,6 +235,15 @@ class Controller:
             local=self.life is Life.LOCAL,
             distrust={} if self.battery is None else self.battery.distrust,
         )
+
+    def _behind_inverter(self, command: Command) -> Refusal | None:
+        """A contactor opens without load and closes before its inverter starts: only the inverter's sequence sees to
+        that."""
+        if command.action not in STAGES or self.site.profiles[self.name].kind is not DeviceKind.BMS:
+            return None
+        pcs = self.site.battery.pcs
+        words = f"unknown: no {command.action.value} of its own; its contactor switches in a sequence of {pcs}: ask it"
+        return Refusal(Cause.UNKNOWN, words)
 
     def _interlocked(self, command: Command) -> Refusal | None:
         why = "" if self.battery is None else self.battery.interlocks.forbids(command.action)
@@ -384,8 +408,8 @@ class Controller:
         assert self.battery is not None  # noqa: S101  # told by the cycle
         ended = await self.battery.go_on(self._now())
         if ended is not None:
-            event = Event.FOLLOWED if ended.well else Event.NOT_FOLLOWED
-            self.pending.event("action", event, ended.reason, None if ended.well else Cause.NOT_OBEYED)
+            event = Event.FOLLOWED if ended.cause is None else Event.NOT_FOLLOWED
+            self.pending.event("action", event, ended.reason, ended.cause)
 
     # proof -------------------------------------------------------------------------------------
 

@@ -101,6 +101,11 @@ class Judgement:
         return [one.limit for one in self.acting if (one.limit.low, one.limit.high) != (-math.inf, math.inf)]
 
     @property
+    def stopping(self) -> frozenset[str]:
+        """Those that stop the inverter, by name."""
+        return frozenset(one.name for one in self.acting if any(IMPOSES[effect].stop for effect in one.effects))
+
+    @property
     def raised(self) -> list[Change]:
         """Those that act now and did not before."""
         return [one for one in self.changes if one.before in QUIET and one.after not in QUIET]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bridges.control.sequence import STAGES, STATES, Contactor, Inverter, Sequence, Sight, Stage
 from bridges.control.verification import near
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
-from schemas.messages import Action, Value
+from schemas.messages import Action, Cause, Value
 
 CONTACTOR = {"connected": Contactor.CLOSED, "disconnected": Contactor.OPEN}
 """What a battery's state tells of it, where it has no point of its own (SunSpec 802)."""
@@ -20,7 +20,8 @@ log = logging.getLogger("bridge")
 class Ended:
     """How a start or a stop came to its end."""
 
-    well: bool
+    cause: Cause | None
+    """Why it did not reach its goal; None when it did."""
     reason: str
 
 
@@ -40,29 +41,43 @@ class StartStop:
 
     def begin(self, goal: Action, now: float) -> str:
         """The stages that lie ahead, in words."""
-        self.sequence = Sequence(goal, now)
+        if self.sequence is None or self.sequence.goal is not goal:  # one on its way orders nothing again
+            self.sequence = Sequence(goal, now)
         return f"{goal.value}: {' then '.join(STAGES[goal])}"
 
-    async def go_on(self, now: float) -> Ended | None:
-        """The next stage; gives how it ended."""
+    async def go_on(self, now: float, forbidden: str = "") -> Ended | None:
+        """The next stage; gives how it ended. `forbidden`: why it may not be started now, in words."""
         if self.sequence is None:
             return None
         seen, says = await self._look()
         stage = self.sequence.go_on(seen, now)
         if stage is Stage.DONE:
             self.sequence = None
-            return Ended(True, says)
+            return Ended(None, says)
+        if forbidden and self.sequence.goal is Action.START:
+            return self._take_back(stage, forbidden, now)
         if self.sequence.overdue(now):
             late = self.sequence.stage.value
             self.sequence = None
-            return Ended(False, f"{late}: the inverter is {says or seen.inverter}, its contactor {seen.contactor}")
-        if stage is None:
-            return None
+            return Ended(
+                Cause.NOT_OBEYED, f"{late}: the inverter is {says or seen.inverter}, its contactor {seen.contactor}"
+            )
+        return None if stage is None else await self._try(stage)
+
+    def _take_back(self, ahead: Stage | None, why: str, now: float) -> Ended:
+        """A start ends here: nothing more is ordered, and an inverter that was told to start, and may yet do so after
+        its grid observation time, is stopped."""
+        assert self.sequence is not None  # noqa: S101  # told by go_on
+        ordered = Stage.INVERTER_ON in self.sequence.told - {ahead}
+        self.sequence = Sequence(Action.STOP, now) if ordered else None
+        return Ended(Cause.INTERLOCK, why)
+
+    async def _try(self, stage: Stage) -> Ended | None:
         try:
             await self._order(stage)
         except Declined as no:
             self.sequence = None
-            return Ended(False, f"{stage.value}: {no}")
+            return Ended(Cause.NOT_OBEYED, f"{stage.value}: {no}")
         except Unreachable as silent:  # it may have been heard: what is seen next decides
             log.warning("%s: %s: %s", self.inverter.name, stage.value, silent)
         return None
