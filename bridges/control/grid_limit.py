@@ -1,6 +1,6 @@
 """The network operator's limit of one device, authority by authority. Pure; `runtime.memory` keeps it on disk.
 
-A signal that is not known keeps its last limit, then the safe one. What was limited once is never free by silence, and
+A signal that is not known keeps its last limit, then the safe one, a protection's the narrower of both. What was limited once is never free by silence, and
 none of those who limit overwrites another: the narrowest holds.
 """
 
@@ -39,18 +39,19 @@ class GridLimit:
         """In %, or None where nobody ever limited."""
         if not self.signals:
             return self.safe
-        return min(self._of(signal, now) for signal in self.signals.values())
+        return min(self._of(one, signal, now) for one, signal in self.signals.items())
 
     def strongest(self, now: float) -> Authority | None:
         """Whose limit it is; None for the declared safe one, or none at all."""
         limit = self.limit(now)
-        found = [one for one, signal in self.signals.items() if self._of(signal, now) == limit]
+        found = [one for one, signal in self.signals.items() if self._of(one, signal, now) == limit]
         return min(found, key=lambda one: one.rank, default=None)
 
-    def _of(self, signal: Signal, now: float) -> float:
+    def _of(self, authority: Authority, signal: Signal, now: float) -> float:
         if self.safe is None or now < signal.until + self.hold:
             return signal.percent
-        return self.safe
+        # the safe share is the network operator's; a relay that is silent may be one that has tripped
+        return min(signal.percent, self.safe) if authority is Authority.PROTECTION else self.safe
 
     def kept(self) -> dict[str, float]:
         """What must outlive the process, by authority: the percentages."""

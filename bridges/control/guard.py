@@ -196,7 +196,8 @@ SPANS = {LIMIT: (0.0, 100.0), "pf_set": (-1.0, 1.0)}
 
 
 def _overruled(command: Command, holder: Holder | None, now: float) -> Refusal | None:
-    if holder is None or holder.deadline <= now:
+    # a limit takes nobody's place: whoever steers goes on within it, also a protection
+    if holder is None or holder.deadline <= now or is_limit(command):
         return None
     # The same source may weaken its own claim: an operator's lease that ends goes back to the plan.
     if command.source != holder.source and command.authority.rank > holder.authority.rank:

@@ -68,6 +68,7 @@ class Desk:
     def begin(self, file: Stored, broker: Stored, now: datetime, mono: float) -> None:
         """Go on where the last run ended, in the safer mode of the two that were kept."""
         self.control = begin_in(file, broker, now, mono)
+        self.requests.begin(self.control.mode, mono)
         kept = file.kept
         if kept is None:
             return

@@ -41,12 +41,16 @@ def test_a_protection_is_not_overwritten_by_the_operator() -> None:
     assert (held.limit(6.0), held.strongest(6.0)) == (60.0, DSO)
 
 
-def test_what_was_limited_outlives_a_restart_and_then_its_hold() -> None:
+@pytest.mark.parametrize(
+    ("authority", "said", "then"), [(DSO, 30.0, 60.0), (PROTECTION, 30.0, 30.0), (PROTECTION, 100.0, 60.0)]
+)
+def test_what_was_limited_outlives_a_restart_and_then_its_hold(authority: Authority, said: float, then: float) -> None:
+    """A protection's last word is never widened by silence."""
     before = GridLimit(60.0, hold=900.0)
-    before.hear(PROTECTION, 30.0, 10.0)
+    before.hear(authority, said, 10.0)
     after = GridLimit(60.0, hold=900.0)
     after.recall(json.loads(json.dumps(before.kept())), 1000.0)
-    assert (after.limit(1000.0), after.limit(1899.0), after.limit(1901.0)) == (30.0, 30.0, 60.0)
+    assert (after.limit(1000.0), after.limit(1899.0), after.limit(1901.0)) == (said, said, then)
 
 
 @pytest.mark.parametrize("kept", [{}, {"dso": "x"}, {"dso": 101}, {"dso": -1}, {"stranger": 5.0}, {"dso": None}])
