@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bridges.control.grid_limit import LIMIT
+from bridges.control.grid_limit import LIMIT, LIMITING
 from schemas.messages import Action, Authority, Cause, Command, OutcomeState
 from schemas.topics import COMMAND_TTL
 
@@ -219,7 +219,7 @@ def _distrusted(command: Command, station: Station) -> Refusal | None:
 
 def is_limit(command: Command) -> bool:
     """The network operator (or a protection) only narrows what others may do."""
-    return command.authority in (Authority.DSO, Authority.PROTECTION) and set(command.values) == {LIMIT}
+    return command.authority in LIMITING and set(command.values) == {LIMIT}
 
 
 def understood(points: Collection[str], command: Command | None = None) -> list[str]:

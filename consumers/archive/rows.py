@@ -72,8 +72,8 @@ def told(heard: Heard[Any]) -> Heard[Any]:
     if not isinstance(event, m.Event):
         return heard
     topic, place = find(event.topic) or (None, {})
-    known = topic in SAID or topic in NO_ROW
-    if not known or place["site"] != heard.place["site"] or not _writes(heard.place["service"], topic):
+    ours = place.get("site") == heard.place["site"]
+    if topic not in (*SAID, *NO_ROW) or not ours or not _writes(heard.place["service"], topic):
         return replace(heard, message=None, fault=f"topic: {heard.place['service']} does not say {event.topic}")
     message, fault = read(topic, to_json(event.payload))
     if message is None:

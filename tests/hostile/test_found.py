@@ -217,7 +217,6 @@ async def _killed(_: Controller) -> None:
     """kill -9 says no goodbye."""
 
 
-@open_gap
 @virtual
 async def test_a_damaged_file_forgets_no_protection(tmp_path: Path) -> None:
     async with story(tmp_path, command_sources=SOURCES) as it:
