@@ -238,7 +238,8 @@ class Desk:
     def _start(self, state: str, authority: Authority, mono: float) -> tuple[Instruction | None, str]:
         pcs = self.site.battery.pcs
         if not self.starts.may:
-            return None, f"{pcs} is {state}, and it was not we who stopped it: start it at its panel, or ask for auto"
+            who = "it was not we who stopped it (a person, its supply or an interlock)"
+            return None, f"{pcs} is {state}, and {who}: start it at its panel, or ask for auto"
         if not self.starts.attempts.due(mono):
             return None, f"waits for {pcs} to start (attempt {self.starts.attempts.count})"
         return action(Action.START, f"the PCS is {state}", authority), "starts the PCS"
