@@ -16,6 +16,8 @@ class Memory:
     """One file. What cannot be read is set aside and begun anew; what cannot be written is said once."""
 
     path: Path
+    damaged: bool = False
+    """It was there when it was looked for, and could not be read: what it held is not known, which is not nothing."""
     _said: bool = False
     _last: str = ""
 
@@ -33,9 +35,12 @@ class Memory:
         """What was kept; nothing when there is none, or when it is damaged."""
         try:
             found = json.loads(self.path.read_text(encoding="utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("it holds no facts by their names")  # noqa: TRY301, TRY004  # as damaged as no JSON
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as wrong:
+        except (OSError, ValueError, RecursionError) as wrong:
+            self.damaged = True
             aside = self.path.with_suffix(".damaged")
             log.warning("%s cannot be read (%s): it is set aside as %s", self.path, wrong, aside.name)
             try:
@@ -43,7 +48,7 @@ class Memory:
             except OSError:
                 log.exception("%s stays where it is", self.path)
             return {}
-        return found if isinstance(found, dict) else {}
+        return found
 
     def keep(self, facts: Mapping[str, Any]) -> bool:
         """Write them down; False when the disk refuses."""

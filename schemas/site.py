@@ -79,7 +79,8 @@ class Grid(Shape):
     """% of the rated power of every device that holds when the network operator's signal is not known. Give it where
     there is such a signal; without it nothing is limited before the first one."""
     dso_hold: Seconds = 900.0
-    """How long the operator's last limit goes on after its signal was lost; then `dso_limit` holds."""
+    """How long the operator's last limit goes on after its signal was lost; then `dso_limit` holds. A protection's last
+    limit is never widened to it."""
 
 
 class Battery(Shape):

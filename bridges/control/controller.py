@@ -76,7 +76,7 @@ class Controller:
         self.care = DeviceCare(self.device, self.writer, self.counts)
         self.queue = CommandQueue(COMMAND.at(site=self.site.site, device=self.name), self.key)
         self.grid_limit = GridLimit(self.site.grid.dso_limit, self.site.grid.dso_hold)
-        self.kept = DeviceMemory(self.memory, self.grid_limit)
+        self.kept = DeviceMemory(self.memory, self.grid_limit, self.site.command_sources.values())
         self.kept.recall(now)
         self.proof = Proof(self.device, self.writer, self.pending)
         self.grace = now + COMMAND_TTL
@@ -152,6 +152,8 @@ class Controller:
         found += [(Cause.NOT_HELD, f"{point} does not hold what it is told") for point in self.proof.not_held]
         if why := self.care.watchdog.trouble:
             found.append((Cause.WATCHDOG, f"its watchdog is not armed: {why}"))
+        if self.kept.trouble:
+            found.append((Cause.OUTBOX, self.kept.trouble))
         if self.proof.foreign:
             found.append((Cause.FOREIGN_WRITE, self.proof.foreign))
         if self.life is Life.LOCAL:

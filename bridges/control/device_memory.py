@@ -1,9 +1,11 @@
 """What must be known of a device beyond a restart: what limits it, and which points stand away from their fallback."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from bridges.control.grid_limit import GridLimit
 from runtime.memory import Memory
+from schemas.messages import Authority
 
 
 @dataclass
@@ -12,6 +14,8 @@ class DeviceMemory:
 
     file: Memory | None
     limit: GridLimit
+    sources: Collection[Authority] = ()
+    """Who commands on this site."""
     away: set[str] = field(default_factory=set)
     """Points that a bridge has told something else than their fallback: they must be brought back to it. A point that
     no bridge ever moved is left as its installer set it."""
@@ -19,9 +23,20 @@ class DeviceMemory:
     def recall(self, now: float) -> None:
         """What the last bridge has left."""
         kept = {} if self.file is None else self.file.recall()
-        limits, away = kept.get("limits"), kept.get("away")
+        limits, away, lost = kept.get("limits"), kept.get("away"), kept.get("lost")
         self.limit.recall(limits if isinstance(limits, dict) else {}, now)
+        if isinstance(lost, list):  # nobody has spoken since
+            self.limit.lose([one for one in self.limit.signals if one.value in lost], now)
         self.away |= {one for one in away if isinstance(one, str)} if isinstance(away, list) else set()
+        if (self.file is not None and self.file.damaged) or not isinstance(limits, dict | None):
+            self.limit.lose(self.sources, now)
+            self.keep()  # it is set aside: the next start must not find nothing
+
+    @property
+    def trouble(self) -> str:
+        """Why it is limited by more than anybody has said."""
+        who = " and ".join(sorted(self.limit.lost))
+        return who and f"what {who} limited it to was kept in a file that cannot be read: 0 % until {who} says anew"
 
     def told(self, point: str, value: float, fallback: float | None) -> None:
         """A point was written."""
@@ -32,4 +47,4 @@ class DeviceMemory:
     def keep(self) -> None:
         """Write it down."""
         if self.file is not None:
-            self.file.keep({"limits": self.limit.kept(), "away": sorted(self.away)})
+            self.file.keep({"limits": self.limit.kept(), "away": sorted(self.away), "lost": sorted(self.limit.lost)})

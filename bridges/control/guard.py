@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bridges.control.grid_limit import LIMIT
+from bridges.control.grid_limit import LIMIT, LIMITING
 from schemas.messages import Action, Authority, Cause, Command, OutcomeState
 from schemas.topics import COMMAND_TTL
 
@@ -196,7 +196,8 @@ SPANS = {LIMIT: (0.0, 100.0), "pf_set": (-1.0, 1.0)}
 
 
 def _overruled(command: Command, holder: Holder | None, now: float) -> Refusal | None:
-    if holder is None or holder.deadline <= now:
+    # a limit takes nobody's place: whoever steers goes on within it, also a protection
+    if holder is None or holder.deadline <= now or is_limit(command):
         return None
     # The same source may weaken its own claim: an operator's lease that ends goes back to the plan.
     if command.source != holder.source and command.authority.rank > holder.authority.rank:
@@ -218,7 +219,7 @@ def _distrusted(command: Command, station: Station) -> Refusal | None:
 
 def is_limit(command: Command) -> bool:
     """The network operator (or a protection) only narrows what others may do."""
-    return command.authority in (Authority.DSO, Authority.PROTECTION) and set(command.values) == {LIMIT}
+    return command.authority in LIMITING and set(command.values) == {LIMIT}
 
 
 def understood(points: Collection[str], command: Command | None = None) -> list[str]:

@@ -54,7 +54,7 @@ def sort_out(batch: Iterable[Heard[Any]], now: datetime, oldest: datetime = OLDE
     twins = 0
     for number, heard in enumerate(map(told, batch)):
         if heard.message is None and not heard.fault:
-            continue  # a retained topic was cleared
+            continue  # a retained topic was cleared, or there is nothing to record
         entry = _entry(heard) if heard.message is not None else dead(heard, heard.fault, now)
         if entry.table is tables.telemetry and not oldest <= entry.row["at"] <= now + FUTURE:
             entry = _aside(entry, now)
@@ -72,11 +72,14 @@ def told(heard: Heard[Any]) -> Heard[Any]:
     if not isinstance(event, m.Event):
         return heard
     topic, place = find(event.topic) or (None, {})
-    if topic not in SAID or place["site"] != heard.place["site"] or not _writes(heard.place["service"], topic):
+    ours = place.get("site") == heard.place["site"]
+    if topic not in (*SAID, *NO_ROW) or not ours or not _writes(heard.place["service"], topic):
         return replace(heard, message=None, fault=f"topic: {heard.place['service']} does not say {event.topic}")
     message, fault = read(topic, to_json(event.payload))
     if message is None:
         return replace(heard, message=None, fault=f"payload: {fault}")
+    if topic in NO_ROW:
+        return replace(heard, message=None, fault="")
     return replace(heard, topic=topic, place=place, message=message)
 
 
@@ -228,6 +231,8 @@ _ROWS: dict[str, Callable[[Place, Any], tuple[Table, Row]]] = {
 }
 SAID = tuple(topic for topic in topics.TOPICS if topic.template in _ROWS and topic is not topics.TELEMETRY)
 """What is said and done. It is heard where it is said, and again as an event while that is not confirmed: one row."""
+NO_ROW = (topics.META,)
+"""What is told as an event, too, and is no story: what it says now is all there is. It is confirmed, and no row."""
 KEPT = (topics.TELEMETRY, *SAID, topics.SERVICE_EVENT)
 """The topics the archive listens to."""
 

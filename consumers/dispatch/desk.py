@@ -11,7 +11,7 @@ from consumers.dispatch.modes import Control, act, ask, begin, expire, lock
 from consumers.dispatch.moment import BETWEEN, STOPPED, Fold
 from consumers.dispatch.outcomes import SAID, Effect, effect
 from consumers.dispatch.plans import Plans
-from consumers.dispatch.requests import Refusal, Requests
+from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.resets import LOCKOUTS, Advice, Resets
 from consumers.dispatch.starts import Attempts, Starts
 from optimizer.dispatch import Ratings, current_step, decide
@@ -47,7 +47,7 @@ class Desk:
     serves: ControlRequest | None = None
     """The request whose mode holds; none after a restart."""
     told: set[tuple[str, bool]] = field(default_factory=set)
-    """Which later answers its asker has got."""
+    """Which later answers the asker of a request has got. It outlives its mode: outcomes of its commands still come."""
     sent: dict[str, Instruction] = field(default_factory=dict)
     """By id, the oldest first."""
     peak: float | None = None
@@ -68,6 +68,7 @@ class Desk:
     def begin(self, file: Stored, broker: Stored, now: datetime, mono: float) -> None:
         """Go on where the last run ended, in the safer mode of the two that were kept."""
         self.control = begin_in(file, broker, now, mono)
+        self.requests.begin(self.control.mode, mono)
         kept = file.kept
         if kept is None:
             return
@@ -125,7 +126,6 @@ class Desk:
     def _turn(self, held: Control, asked: Control, request: ControlRequest) -> None:
         """Another mode holds, by the word of a person."""
         self.control, self.serves, self.wish = asked, request, None
-        self.told.clear()
         match asked.mode.mode:
             case Mode.AUTO | Mode.MANUAL:
                 self.starts.asked(asked.mode.who)
@@ -156,16 +156,19 @@ class Desk:
         instruction = self.sent.get(outcome.id)
         if instruction is None or self.control is None:
             return None
-        self._weigh(outcome, self.control, now, mono)
         followed, request = SAID[outcome.state], instruction.request
+        if request is not None and request.mode is not None and request is not self.serves:
+            request = None  # another mode holds: what its last command comes to is no answer to it
+        self._weigh(outcome, self.control, now, mono)
         if followed is False and instruction.action is Action.RESET:
             self.resets.refused()
         if request is None or followed is None:
             return None
-        key = (str(request.action or request.mode), followed)
+        key = (name(request), followed)
         if key in self.told:
             return None
-        self.told.add(key)
+        awaited = {name(one.request) for one in self.sent.values() if one.request is not None}
+        self.told = {one for one in self.told if one[0] in awaited} | {key}
         return later(request, outcome, followed=followed, now=now)
 
     def _weigh(self, outcome: Outcome, control: Control, now: datetime, mono: float) -> None:
@@ -210,7 +213,6 @@ class Desk:
         request, self.wish = self.wish, None
         if request is None or request.action is None or self.fold.state(mono) not in STOPPED:
             return None
-        self.told.clear()
         why = f"{request.action} by {request.who.strip()}: {request.why.strip()}"
         return action(Action(request.action), why, Authority.OPERATOR, request)
 
@@ -236,7 +238,8 @@ class Desk:
     def _start(self, state: str, authority: Authority, mono: float) -> tuple[Instruction | None, str]:
         pcs = self.site.battery.pcs
         if not self.starts.may:
-            return None, f"{pcs} is {state}, and it was not we who stopped it: start it at its panel, or ask for auto"
+            who = "it was not we who stopped it (a person, its supply or an interlock)"
+            return None, f"{pcs} is {state}, and {who}: start it at its panel, or ask for auto"
         if not self.starts.attempts.due(mono):
             return None, f"waits for {pcs} to start (attempt {self.starts.attempts.count})"
         return action(Action.START, f"the PCS is {state}", authority), "starts the PCS"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.messages import Cause, ControlRequest, Mode
+from schemas.messages import Cause, ControlMode, ControlRequest, Mode
 
 TOLERANCE = 30.0
 """Seconds: a request that is older was meant for another moment; a clock that is further ahead is wrong."""
@@ -75,6 +75,11 @@ class Requests:
             del self.newest[next(iter(self.newest))]
         if request.mode is Mode.LOCKOUT:
             self.locked = _Followed(now, mono)
+
+    def begin(self, held: ControlMode, mono: float) -> None:
+        """The last run ended in this mode: who did not know of its lockout then does not know of it now."""
+        if held.mode is Mode.LOCKOUT:
+            self.locked = _Followed(held.at, mono)
 
     def remember(self, names: Iterable[str]) -> None:
         """These were followed."""

@@ -84,9 +84,14 @@ def many(number: int) -> Mapping[str, Alarm]:
 def test_killed_while_it_writes_the_file_is_whole(tmp_path: Path) -> None:
     path, seen = tmp_path / "alarms.json", set[float]()
     for _ in range(4):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], env=os.environ)
         before = path.stat().st_mtime_ns if path.exists() else 0
+        # the tests are in its path as they are in ours: it starts in another folder
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], env=env)
+        end = time.monotonic() + 60
         while not path.exists() or path.stat().st_mtime_ns == before:
+            assert writer.poll() is None, "it ended before it wrote"
+            assert time.monotonic() < end, "it writes nothing"
             time.sleep(0.005)
         time.sleep(0.05)
         writer.kill()

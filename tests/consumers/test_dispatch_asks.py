@@ -123,6 +123,27 @@ def test_what_the_bridge_makes_of_it_is_told_where_it_was_asked(tmp_path: Path) 
     assert (proven.followed, proven.cause, proven.reason) == (True, None, "verified: islanded")
 
 
+def test_what_was_asked_before_is_not_answered_again_when_another_mode_holds(tmp_path: Path) -> None:
+    story = Story(plant_site(tmp_path))
+    story.ask("manual", power=10_000.0, until=story.now + timedelta(minutes=5))
+    for _ in range(2):
+        story.second += 2
+        story.hear_all(state="running")
+        assert story.order() is not None
+    first, second = story.desk.sent
+
+    def says(command: str, state: OutcomeState) -> RequestOutcome | None:
+        said = Outcome(id=command, at=story.now, state=state, source="dispatch")
+        return story.desk.hear_outcome(said, story.now, story.second)
+
+    told = says(first, OutcomeState.VERIFIED)
+    assert (told and told.wish) == "manual"
+    assert says(second, OutcomeState.VERIFIED) is None, "once"
+    story.second += 5
+    story.ask("auto")
+    assert [says(second, state) for state in (OutcomeState.VERIFIED, OutcomeState.EXPIRED)] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

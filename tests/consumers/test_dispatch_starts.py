@@ -77,7 +77,8 @@ def test_what_is_not_started_is_told(tmp_path: Path) -> None:
     story = Story(plant_site(tmp_path))
     assert tell(story, "running off off") == []
     assert story.order() is None
-    says = "auto: pcs1 is off, and it was not we who stopped it: start it at its panel, or ask for auto"
+    who = "it was not we who stopped it (a person, its supply or an interlock)"
+    says = f"auto: pcs1 is off, and {who}: start it at its panel, or ask for auto"
     assert story.desk.detail == says
 
 

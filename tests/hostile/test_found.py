@@ -211,7 +211,6 @@ async def _killed(_: Controller) -> None:
     """kill -9 says no goodbye."""
 
 
-@open_gap
 @virtual
 async def test_a_damaged_file_forgets_no_protection(tmp_path: Path) -> None:
     async with story(tmp_path, command_sources=SOURCES) as it:
@@ -239,7 +238,6 @@ async def test_no_command_opens_the_contactor_under_load(tmp_path: Path) -> None
         assert not stopped or (rested and rested[0] < stopped[0]), "opened at 50 kW, by the word of a plan"
 
 
-@open_gap
 @virtual
 async def test_the_operators_limit_narrows_a_protection_that_steers(tmp_path: Path) -> None:
     async with story(tmp_path, command_sources=SOURCES) as it:
@@ -250,7 +248,6 @@ async def test_the_operators_limit_narrows_a_protection_that_steers(tmp_path: Pa
         assert it.power <= 10_100
 
 
-@open_gap
 @virtual
 async def test_silence_widens_no_protection(tmp_path: Path) -> None:
     async with story(tmp_path, command_sources=SOURCES, grid={"dso_limit": 60.0, "dso_hold": 60.0}) as it:
@@ -325,7 +322,6 @@ async def test_a_market_that_moves_the_battery_to_and_fro_is_no_loop_that_swings
         assert Cause.SWINGING not in it.causes(), "locked until a person comes"
 
 
-@open_gap
 def test_who_did_not_know_of_a_lockout_does_not_end_it_after_a_restart_either() -> None:
     site = load_site(DEMO)
 
