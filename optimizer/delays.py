@@ -117,9 +117,7 @@ class Delay:
 
     def _judge(self, change: Change, sums: list[float], length: int) -> None:
         """Which trials are the best, and whether that says anything."""
-        shares = [
-            left / (self._seen + own) if own else 1.0 for left, own in zip(self._left, self._own, strict=True)
-        ]
+        shares = [left / (self._seen + own) if own else 1.0 for left, own in zip(self._left, self._own, strict=True)]
         least = min(shares)
         best = shares.index(least)
         clear = least < CLEAR and self._own[best] >= MOVED * self.rated

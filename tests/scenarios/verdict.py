@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from math import hypot, inf
 
 from bridges.control.verification import REVERSING, SETTLING
-from optimizer.site_load import ASSUMED_DEAD_TIME, SLACK
+from optimizer.delays import SLACK
+from optimizer.site_load import ASSUMED_DEAD_TIME
 from schemas.messages import Cause
 from schemas.units import Kind
 from simulator.sensors import NOISE
