@@ -80,9 +80,6 @@ class NetLoad:
             powers.append(power)
             if since <= at - self.meter_delay:
                 break
-        # one that it began to follow between the last two readings: how fast it goes was not seen yet
-        if len(self._shown) > 1:
-            since = min(since, self._shown[-2][0])
         for moment, power in reversed(self._told):
             if moment <= since - self.dead_time:
                 break

@@ -1,16 +1,16 @@
 """Does the closed loop swing by itself? Pure.
 
-A battery that goes up and down at constant load answers its own power, seen late: the delays that the loop reckons with
-are wrong. They are measured all the time, and a swing makes that easy: so the first one ends by itself, and only one
-that goes on is named. A load that swings is followed by the battery, too: then it is not alone at the meter.
+A battery that goes up and down at constant load answers its own power, seen late: the delays that were assumed are
+wrong. They are measured again all the time, so a loop that comes to rest by that is left alone.
 """
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 SWING = 0.05
 """Of the rated power: a smaller to and fro is noise."""
-TURNS, LASTS, OVER = 4, 30.0, 20.0
-"""So many turns in at least so many seconds are a swing; without a turn for that long it is over."""
+TURNS, SPAN = 8, 60.0
+"""So many turns within so many seconds, at constant load, are a swing."""
 
 
 @dataclass
@@ -18,11 +18,8 @@ class SwingWatch:
     """The setpoint of one battery. Powers in W, times of the monotonic clock."""
 
     rated: float
-    turns: int = 0
-    """How often it has turned round."""
-    _first: float = 0.0
-    """When it turned round for the first time."""
-    _last: float = 0.0
+    turns: deque[float] = field(default_factory=lambda: deque(maxlen=TURNS))
+    """When it turned round last."""
     _extreme: float | None = None
     _direction: int = 0
 
@@ -31,29 +28,20 @@ class SwingWatch:
 
         `closed`: it is a loop over the meter that moves the setpoint; `alone`: nothing but the battery moves the meter.
         """
-        if now - self._last > OVER:
-            self.turns = 0
-        if self._turned(setpoint) and closed and alone:
-            self._first = self._first if self.turns else now
-            self.turns, self._last = self.turns + 1, now
-        lasted = now - self._first
-        if self.turns < TURNS or lasted < LASTS or not alone:
-            return ""
-        return f"the battery turned round {self.turns} times in {lasted:.0f} s while the load stood still"
-
-    def forget(self) -> None:
-        """A person has looked."""
-        self.turns = 0
-
-    def _turned(self, setpoint: float) -> bool:
-        """It has left its last extreme in the other direction, by more than noise."""
         if self._extreme is None:
             self._extreme = setpoint
         step = setpoint - self._extreme
         direction = (step > 0) - (step < 0)
-        far = abs(step) >= SWING * self.rated
-        if direction and (direction == self._direction or far):
-            turned = self._direction == -direction
+        if abs(step) >= SWING * self.rated and direction == -self._direction and closed:
+            self.turns.append(now)
+        if direction and (direction == self._direction or abs(step) >= SWING * self.rated):
             self._extreme, self._direction = setpoint, direction
-            return turned
-        return False
+        if not alone:
+            return ""
+        if len(self.turns) == TURNS and now - self.turns[0] <= SPAN:
+            return f"the battery turned round {TURNS} times in {now - self.turns[0]:.0f} s while the load stood still"
+        return ""
+
+    def forget(self) -> None:
+        """A person has looked."""
+        self.turns.clear()

