@@ -18,7 +18,7 @@ from bridges.control.device_care import DeviceCare
 from bridges.control.device_life import NEXT, WRITES, Life, Turn
 from bridges.control.device_memory import DeviceMemory
 from bridges.control.grid_limit import LIMIT, GridLimit
-from bridges.control.guard import BY_HAND, Arrival, History, Refusal, Station, actions, refusal, understood
+from bridges.control.guard import FOLLOWS_METER, Arrival, History, Refusal, Station, actions, refusal, understood
 from bridges.control.pending_commands import Kind, PendingCommands, kind_of
 from bridges.control.power_control import Decision, Now, Targets, decide, fallback, limit_chain
 from bridges.control.proof import Proof
@@ -294,7 +294,8 @@ class Controller:
         self.proof.ramping = decision.ramping
         self.care.wrote(results, now, astray=self.writer.stands(decision.values))
         if self.battery is not None:
-            self.battery.decided(decision, closed=values is None or values.command.authority not in BY_HAND, now=now)
+            closed = values is None or values.command.authority in FOLLOWS_METER
+            self.battery.decided(decision, closed=closed, now=now)
 
     def _decide(self, targets: Targets) -> Decision:
         now, device = self._now(), self.device
@@ -396,7 +397,7 @@ class Controller:
             if refused:
                 self.pending.event("action", Event.NOT_FOLLOWED, refused, Cause.INTERLOCK)
         try:
-            if action in self.device.actions:
+            if action in self.device.actions and not (action is Action.RESET and self._runs(now)):
                 await self.device.act(action)
         except (Unreachable, Declined) as wrong:
             cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
@@ -404,6 +405,10 @@ class Controller:
             return
         self.pending.event("action", Event.WRITTEN)
         self._glances.extend(GLANCES[len(self._glances) :])
+
+    def _runs(self, now: float) -> bool:
+        """It is seen running: there is no fault of its own to reset, and some take a reset for a stop."""
+        return self.latest.said(self.name, "state", now, lasts(self.device.poll, 5.0)) == "running"
 
     async def _go_on(self) -> None:
         """The next stage of a start or a stop."""

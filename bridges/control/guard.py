@@ -22,6 +22,8 @@ REMEMBERED = 1000
 
 BY_HAND = (Authority.PROTECTION, Authority.DSO, Authority.OPERATOR)
 """Those who close no loop over the meter: they may still steer when it is not believed."""
+FOLLOWS_METER = (Authority.PLAN, Authority.SELF_CONSUMPTION)
+"""Those whose wish answers the meter: only their to and fro can be a loop that swings."""
 
 
 @dataclass(frozen=True, slots=True)

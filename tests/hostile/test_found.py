@@ -313,7 +313,6 @@ async def test_a_declined_q_takes_no_p_away(tmp_path: Path) -> None:
         assert min(seen) >= 49_000, "left alone 15 s of each 25, and tripped by its watchdog"
 
 
-@open_gap
 @virtual
 async def test_a_market_that_moves_the_battery_to_and_fro_is_no_loop_that_swings(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -357,7 +356,6 @@ async def test_a_watchdog_that_wants_writes_is_not_fed_for_a_setpoint_that_canno
         assert it.power == pytest.approx(0, abs=1000), "50 kW for ever: its watchdog is written each 3.3 s"
 
 
-@open_gap
 @virtual
 async def test_a_reset_does_not_stop_an_inverter_under_load(tmp_path: Path) -> None:
     """RESET is also how a person says that the meter is right again; KACO's reset is its `off`."""
