@@ -19,6 +19,7 @@ from bridges.control.device_life import NEXT, WRITES, Life, Turn
 from bridges.control.device_memory import DeviceMemory
 from bridges.control.grid_limit import LIMIT, GridLimit
 from bridges.control.guard import FOLLOWS_METER, Arrival, History, Refusal, Station, actions, refusal, understood
+from bridges.control.limits import RAMP, Limit, clamp
 from bridges.control.pending_commands import Kind, PendingCommands, kind_of
 from bridges.control.power_control import Decision, Now, Targets, decide, fallback, limit_chain
 from bridges.control.proof import Proof
@@ -42,6 +43,8 @@ GLANCES = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Pauses in s between looks at a device that has just been told something: a good one follows in milliseconds."""
 LEAVING = 3.5
 """Seconds a device has to go to its fallback along its ramp when the bridge ends in good order."""
+FOUND = 0.02
+"""Of the rated power: so near to a limit a power that was found is within it."""
 GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
 
 
@@ -311,9 +314,21 @@ class Controller:
             chains["p_set"] += self.battery.limits(
                 now, reactive, targets.values.get("pf_set"), self.grid_limit, self._cycle, wears=wears
             )
+            targets = self._found(targets, chains["p_set"], now)
         worn = frozenset(point for point, one in self.writer.budgets.items() if one.worn_out)
         steps = {point: device.step(point) for point in device.commands}
         return decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
+
+    def _found(self, targets: Targets, chain: list[Limit], now: float) -> Targets:
+        """A power that no command of ours explains, as a bridge finds one at its start, is left to its sender for a
+        while; not where it is beyond a limit."""
+        power = None if self.battery is None else self.battery.inputs.power(now)
+        if power is None or "p_set" in targets.values or "p_set" in self.writer.applied:
+            return targets
+        allowed, _ = clamp(power, [limit for limit in chain if limit.source != RAMP])
+        if abs(power - allowed) <= FOUND * self.device.rated_power:
+            return targets
+        return Targets({**targets.values, "p_set": allowed}, targets.fallen | {"p_set"})
 
     async def _write(self, decision: Decision) -> dict[str, Result]:
         results: dict[str, Result] = {}
@@ -458,6 +473,11 @@ class Controller:
                 await self._to_fallback()
         except (TimeoutError, Unreachable, Declined) as wrong:
             log.warning("%s may not be at its fallback: %s", self.name, str(wrong) or "it took too long")
+        except Exception:  # a mistake of ours in the decision: what is declared safe needs none
+            log.exception("%s cannot be decided for: it is told what is safe", self.name)
+            safe = self._fallback() | ({"p_set": 0.0} if self.battery is not None else {})
+            for point, value in safe.items():
+                await self.writer.put(point, value, self._now(), urgent=True, cyclic=False)
         self._tell()
 
     async def _ends_alone(self) -> bool:

@@ -30,7 +30,7 @@ class ReadBack:
     proven: bool = False
     """Our value was seen in it."""
     holds: float | None = None
-    """What it was last seen to hold, since our last write."""
+    """What it was last seen to hold, before our last write or after."""
     maybe: float | None = None
     """A write of ours whose answer was lost: it may stand there."""
     astray: bool = False
@@ -39,7 +39,7 @@ class ReadBack:
     def wrote(self, value: float, now: float) -> None:
         """We wrote, and the device confirmed."""
         self.value, self.at, self.proven, self.astray = value, now, False, False
-        self.holds = self.maybe = None
+        self.maybe = None
 
     def lost(self, value: float) -> None:
         """We wrote, and nobody knows whether it arrived: whatever is wanted next is written."""

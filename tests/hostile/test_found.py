@@ -150,7 +150,6 @@ def test_one_lost_answer_at_the_stop_leaves_no_battery_at_its_power(profile: str
     told(tmp_path)
 
 
-@open_gap
 @virtual
 async def test_a_controller_that_always_fails_keeps_no_setpoint_alive(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -485,7 +484,6 @@ async def test_a_start_that_is_sent_again_orders_no_contactor_again(tmp_path: Pa
         assert len(it.written(8208, "bms")) - before <= 1, "once each 2 s, and the 30 s of the stage begin anew"
 
 
-@open_gap
 @virtual
 async def test_a_bridge_that_begins_guards_what_it_finds(tmp_path: Path) -> None:
     """kill -9 at 50 kW; meanwhile the BMS allows no discharge any more."""
@@ -533,7 +531,6 @@ async def test_a_battery_without_watchdog_is_not_left_to_a_fallback_that_moves_p
         assert it.power == pytest.approx(0, abs=1000), "it charges at 20 kW, and nobody guards it"
 
 
-@open_gap
 @virtual
 async def test_a_device_that_confirms_and_ignores_is_left_to_its_watchdog_too(tmp_path: Path) -> None:
     """As one that declines: what does not arrive for longer than the ttl is a setpoint that nobody commands."""
