@@ -29,6 +29,9 @@ SLOW, TURNS = 60.0, 20
 OPEN_LOOP = frozenset({Cause.METER_POLARITY, Cause.SWINGING, Cause.REVERSED})
 """What takes the closed loop apart, until a named person has looked and sends RESET."""
 
+LATE = 2.0
+"""Seconds that a meter may be late where its sign is watched."""
+
 
 async def _nothing() -> None:
     """The limits of a battery that stops bring its power to 0 in this cycle."""
@@ -116,7 +119,8 @@ class BatteryControl:
         grid = self.latest.number(meter.name, "p", now, 1.5 * meter.poll)
         if power is None or grid is None or Cause.METER_POLARITY in self.distrust:
             return
-        late = self.inputs.load.net.meter_delay if self.inputs.load.measured else 0.0
+        # A wrong sign beside steps that come by the clock looks like a meter that is half a period late.
+        late = min(LATE, self.inputs.load.net.meter_delay) if self.inputs.load.measured else 0.0
         self.polarity.wait(meter.poll + 0.2 + late)
         self.polarity.see(now, power, grid)
         if why := self.polarity.suspicion:

@@ -122,6 +122,8 @@ class Plant:
         if not (self.folder / f"outbox-{self.name}-bridge.db").is_file():
             return "", {}
         with sqlite3.connect(f"file:{self.folder}/outbox-{self.name}-bridge.db?mode=ro", uri=True, timeout=5) as outbox:
+            if outbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'life'").fetchone() is None:
+                return "", {}  # it is being made
             (epoch,) = outbox.execute("SELECT epoch FROM life").fetchone()
             return epoch, dict(outbox.execute("SELECT device, seq FROM counter"))
 

@@ -1,6 +1,6 @@
 """What a hostile reader found: each name says what is right, and each story failed on the code it was written against.
 
-One that is mended stands as it is. One that is not yet carries `xfail`, strictly: who mends it must take the mark off.
+One that is mended stands as it is. One that is not yet carries `xfail`: who mends it takes the mark off.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_dispatch_requests import NOON, wish
 from tests.virtual import loop, virtual
 
-open_gap = pytest.mark.xfail(strict=True, reason="reproduced, not mended yet")
+open_gap = pytest.mark.xfail(strict=False, reason="reproduced, not mended yet")
 SOURCES = {"dispatch": Authority.OPERATOR, "relay": Authority.PROTECTION, "scada": Authority.DSO}
 
 

@@ -267,7 +267,7 @@ def test_what_a_plan_discharges_is_worth_less_now_only_for_the_peak_or_a_limit(o
         assert at_peak or step.grid >= outlook.grid.import_limit - SMALL
 
 
-DAWN, DUSK = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+DAWN, DUSK = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 30, 23, 59, tzinfo=UTC)
 NUMBERS = st.floats(-1e308, 1e308) | st.sampled_from([1e308, -1e308, 1e300, -1e300, 0.0])
 CALENDAR_ENDS = [one.replace(tzinfo=None) for one in (EARLIEST, LATEST - timedelta(seconds=1))]
 INSTANTS = st.datetimes(*CALENDAR_ENDS, timezones=st.just(UTC)) | st.sampled_from([DAWN, DUSK, NOON])

@@ -10,7 +10,7 @@ from runtime.arrivals import Arrivals
 from schemas.messages import Telemetry
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
-FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+FIRST, LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 30, 23, 59, 59, tzinfo=UTC)
 
 
 def sample(second: float, seq: int, *, epoch: str = "0", at: datetime | None = None, late: bool = False) -> Telemetry:

@@ -114,4 +114,4 @@ async def test_its_sensors_are_noisy_and_no_fault_is_on(
 
 def test_an_unknown_fault_is_refused_in_words(running: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert fault(running, "bms:hott") == 1
-    assert "fault 'bms:hott' is not known: joulebus fault list shows all" in capsys.readouterr().err
+    assert "fault 'bms:hott' is not known; joulebus fault list --health" in capsys.readouterr().err

@@ -133,7 +133,7 @@ async def test_a_signed_site_obeys_nothing_else(start: Start) -> None:
 async def _swing(bench: Bench, steps: int) -> None:
     """Steps of the battery that the meter should show."""
     for step in range(steps):
-        await bench.command(values={"p_set": 30_000.0 * (1 - step % 2)})
+        await bench.command(values={"p_set": 30_000.0 * (1 - step % 2)}, authority=Authority.OPERATOR)
         await asyncio.sleep(1.4)
 
 

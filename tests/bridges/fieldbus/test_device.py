@@ -166,17 +166,18 @@ async def test_what_is_held(seen: dict[str, Any], held: float | None) -> None:
     ("value", "seen", "held"),
     [
         (3000.0, {"p_set": 3000.0, "p_set_mode": "discharge", "ems_mode": "forced"}, 3000.0),
-        (-3000.0, {"p_set": 3000.0, "p_set_mode": "discharge", "ems_mode": "forced"}, math.inf),
+        (-3000.0, {"p_set": 3000.0, "p_set_mode": "discharge", "ems_mode": "forced"}, math.nan),
         (-3000.0, {"p_set": -3000.0, "p_set_mode": "charge", "ems_mode": "forced"}, -3000.0),
         (0.0, {"p_set": 0.0, "p_set_mode": "stop", "ems_mode": "forced"}, 0.0),
-        (3000.0, {"p_set": 3000.0, "p_set_mode": "discharge", "ems_mode": "self_consumption"}, math.inf),
+        (3000.0, {"p_set": 3000.0, "p_set_mode": "discharge", "ems_mode": "self_consumption"}, math.nan),
         (3000.0, {"p_set": 3000.0, "p_set_mode": "discharge"}, None),
     ],
 )
 async def test_what_is_held_of_an_amount_and_a_mode(value: float, seen: dict[str, Any], held: float | None) -> None:
     one = device(load_profile("sungrow_sh"), "tcp://127.0.0.1:9", rated=10_000)
     assert one.beside("p_set", value) == ["p_set", "ems_mode", "p_set_mode"]
-    assert one.held("p_set", value, seen) == held
+    found = one.held("p_set", value, seen)
+    assert found == held or (found is not None and held is not None and math.isnan(found) and math.isnan(held))
     one.close()
 
 
