@@ -29,7 +29,7 @@ SLOW, TURNS = 60.0, 20
 OPEN_LOOP = frozenset({Cause.METER_POLARITY, Cause.SWINGING, Cause.REVERSED})
 """What takes the closed loop apart, until a named person has looked and sends RESET."""
 
-LATE = 2.0
+LATE = 0.5
 """Seconds that a meter may be late where its sign is watched."""
 
 

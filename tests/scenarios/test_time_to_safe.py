@@ -11,19 +11,8 @@ from tests.timed import FULL
 PAGE = Path(__file__).parents[2] / "docs" / "time-to-safe.md"
 
 
-AMBIGUOUS = "beside steps by the clock a wrong sign looks like a meter that is half a period late: not mended yet"
-
-
 @pytest.mark.search
-@pytest.mark.parametrize(
-    "about",
-    [
-        pytest.param(one, id=one.name, marks=pytest.mark.xfail(strict=True, reason=AMBIGUOUS))
-        if one.name == "wrong meter polarity"
-        else pytest.param(one, id=one.name)
-        for one in INPUTS
-    ],
-)
+@pytest.mark.parametrize("about", INPUTS, ids=lambda one: one.name)
 def test_it_is_safe_within_its_promise(about: Input) -> None:
     times = measure(about, SEEDS if FULL else 1)
     assert times.kept, f"{times.longest:g} s, promised are {about.promise:g} s"
