@@ -87,9 +87,9 @@ class EventOutbox:
         found = self._read("seq > ?", self._place, most)
         if found:
             self._place = found[-1].seq
-        found = [row for row in found if now - self._sent.get(row.seq, now - AGAIN) >= AGAIN]
+        found = [row for row in found if row.seq not in self._sent or self._late(row.seq, now)]
         if not found:
-            found = [row for row in self._read("seq >= ?", 0, 1) if now - self._sent.get(row.seq, now) >= AGAIN]
+            found = [row for row in self._read("seq >= ?", 0, 1) if row.seq in self._sent and self._late(row.seq, now)]
         self._sent |= {row.seq: now for row in found}
         return found
 
@@ -103,7 +103,7 @@ class EventOutbox:
 
         gone = self.file.attempt("forget what is archived", delete) or []
         self._forget(gone)
-        late = [seq for seq, sent in self._sent.items() if now - sent >= AGAIN]
+        late = [seq for seq in self._sent if self._late(seq, now)]
         if late:
             self._place = min(self._place, min(late) - 1)
         return len(gone)
@@ -148,6 +148,9 @@ class EventOutbox:
         gone = self.file.attempt("give up the oldest", delete) or []
         self._forget(gone)
         self.dropped += len(gone)
+
+    def _late(self, seq: int, now: float) -> bool:
+        return now - self._sent[seq] >= AGAIN
 
     def _forget(self, gone: list[tuple[int, int]]) -> None:
         for seq, size in gone:

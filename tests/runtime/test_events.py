@@ -134,7 +134,6 @@ async def test_what_a_broker_had_acknowledged_and_forgot_is_archived(
         await until(there)
 
 
-@pytest.mark.xfail(strict=True, reason="open: without an archive it is not sent a third time within 30 s")
 async def test_what_is_sent_again_for_the_archive_is_never_said_again_to_who_obeys(
     mortal: Broker, site_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
