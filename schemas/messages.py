@@ -4,10 +4,11 @@ What devices and services report tolerates unknown keys, so that a newer bridge 
 consumer. What asks for something to be done forbids them: an order half understood is an order refused.
 """
 
+import json
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from schemas.units import WHOLE, Count, Instant, Kind, Name, Number, Percent, Quality, Seconds, Watts
 
@@ -475,6 +476,11 @@ class ServiceStatus(Message):
     counts: dict[str, Count] = {}
 
 
+def _finite(payload: dict[str, Any]) -> dict[str, Any]:
+    json.dumps(payload, allow_nan=False)  # raises ValueError: JSON has no NaN, and no database keeps one
+    return payload
+
+
 class Event(Message):
     """Something a service said, sent to the archive until that has committed it. Nobody else reads it: what is sent
     again is never obeyed again."""
@@ -482,7 +488,7 @@ class Event(Message):
     at: Instant
     """When it was said."""
     epoch: Epoch
-    seq: int = Field(ge=1)
+    seq: Seq
     topic: Annotated[str, Field(max_length=512)]
     """Where it was said."""
-    payload: dict[str, Any]
+    payload: Annotated[dict[str, Any], AfterValidator(_finite)]

@@ -13,6 +13,8 @@ from joulebus.mariadb import MariaDB
 from joulebus.server import Server, free_port
 from tests.timed import FULL
 
+pytest.register_assert_rewrite("tests.chaos.oracles")  # what it asserts says what was wrong
+
 # `make test` tries the same cases each time, however slow the machine is; `make search` looks for new ones.
 hypothesis.settings.register_profile(
     "joulebus",

@@ -54,7 +54,6 @@ def messages(seed: int, *of: Topic[Any], count: int = 30) -> list[Heard[Any]]:
     return found
 
 
-@pytest.mark.xfail(strict=False, reason="open: an event of an outcome does not read the same again")
 @given(SEEDS)
 def test_a_message_that_was_read_can_be_said_again(seed: int) -> None:
     for heard in messages(seed):
@@ -125,7 +124,6 @@ def test_the_situation_takes_whatever_was_measured(site: Site, seed: int) -> Non
         assert all(age >= 0 for age in situation.ages(now).values())
 
 
-@pytest.mark.xfail(strict=False, reason="open: an introduction has no row")
 @given(SEEDS)
 def test_the_archive_makes_a_row_of_whatever_it_heard(seed: int) -> None:
     batch = messages(seed, *KEPT)
