@@ -77,6 +77,7 @@ class Archive:
         oldest = max(OLDEST, now - timedelta(days=days)) if days else OLDEST
         entries, twins = sort_out(batch, now, oldest)
         kept = await self.store.keep(entries)
+        self.opened = self.part.ready = True  # it may be there before `open` looks again
         bus.ack(batch)
         self._count(batch, kept, twins)
         self._say_replaced()

@@ -60,7 +60,7 @@ class Store:
         self.trouble = ""
         self.replaced = 0
         """How often the file was."""
-        self._current = False
+        self._current = self._unmigrated = False
         self._file = DatabaseFile(engine)
         self._may_make = False
         """A file that is not there was there before, on this disk: a new one is made."""
@@ -111,9 +111,12 @@ class Store:
         if wrong is not None and missing(wrong):
             self._current = False
         words = str(wrong if isinstance(wrong, Trouble) else unreachable(self._where, wrong)) if wrong else ""
+        migrates = self._unmigrated and isinstance(wrong, Unmigrated)  # a migration passes through older ones: no news
+        self._unmigrated = isinstance(wrong, Unmigrated)
         if words != self.trouble:
             self.trouble = words
-            self.tell(words)
+            if not migrates:
+                self.tell(words)
 
     @property
     def _where(self) -> str:

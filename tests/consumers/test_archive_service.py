@@ -246,7 +246,6 @@ async def test_nothing_is_acknowledged_before_the_commit(broker: Broker, archive
     await database.dispose()
 
 
-@pytest.mark.xfail(strict=False, reason="open: it says twice what to run, and is not ready at once after")
 async def test_without_the_right_schema_nothing_is_acknowledged_and_it_says_what_to_run(
     broker: Broker, archive: Archive, site_name: str
 ) -> None:
