@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import NamedTuple
 
 UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
@@ -15,11 +16,24 @@ def printable(text: str, most: int = 500) -> str:
     return "".join(letter if letter.isprintable() else UNPRINTABLE for letter in text[:most])
 
 
-def asked_id(payload: bytes) -> str:
-    """The id in a payload that is not valid, so that its sender learns of the refusal; `unknown` when there is none."""
+class Asked(NamedTuple):
+    """What can be read of a request that is not valid."""
+
+    id: str = "unknown"
+    who: str = ""
+    wish: str = ""
+
+
+def asked(payload: bytes) -> Asked:
+    """Who asks for what, as far as a payload says so, so that its sender learns of the refusal."""
     try:
         found = json.loads(payload)
     except (ValueError, RecursionError):
-        return "unknown"
-    given = found.get("id") if isinstance(found, Mapping) else None
-    return printable(given, 64) if isinstance(given, str) and given else "unknown"
+        return Asked()
+    said = found if isinstance(found, Mapping) else {}
+    words = {name: _text(said.get(name)) for name in ("id", "who", "mode", "action")}
+    return Asked(words["id"] or "unknown", words["who"], words["mode"] or words["action"])
+
+
+def _text(given: object) -> str:
+    return printable(given, 64) if isinstance(given, str) else ""

@@ -31,7 +31,7 @@ from bridges.telemetry.latest_values import LatestValues, lasts
 from runtime.heard import Heard
 from runtime.memory import Memory
 from schemas.messages import Action, Cause, Command, Outcome
-from schemas.printable import asked_id
+from schemas.printable import asked
 from schemas.site import Site
 from schemas.topics import COMMAND, COMMAND_TTL
 from schemas.units import Kind as DeviceKind
@@ -109,11 +109,11 @@ class Controller:
         """A command from the broker: it waits for its turn. Every one gets an outcome."""
         command = heard.message
         if not self.takes_commands:
-            name, words = asked_id(heard.payload), "unknown: it can be told nothing, it is only read"
+            name, words = asked(heard.payload).id, "unknown: it can be told nothing, it is only read"
             self.pending.refuse(name, Refusal(Cause.UNKNOWN, words), command)
         elif command is None:
             words = f"not valid: {heard.fault or 'empty'}"
-            self.pending.refuse(asked_id(heard.payload), Refusal(Cause.INVALID, words))
+            self.pending.refuse(asked(heard.payload).id, Refusal(Cause.INVALID, words))
         else:
             no = self.queue.enter(Arrival(command, heard.retained, self.wall(), self._now()), heard.payload)
             if no is not None:

@@ -6,7 +6,7 @@ from consumers.alarms.panel import Changes, Panel
 from consumers.alarms.rules import Now, Refusal
 from runtime.heard import Heard
 from schemas.messages import AlarmRequest, Cause, RequestOutcome
-from schemas.printable import asked_id, printable
+from schemas.printable import asked, printable
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ def _wish(heard: Heard[AlarmRequest]) -> AlarmRequest:
 
 
 def _outcome(heard: Heard[AlarmRequest], now: Now, refusal: Refusal | None = None) -> RequestOutcome:
-    wish = heard.message
+    said, wish = asked(heard.payload), heard.message
     return RequestOutcome(
-        id=(wish.id or "unknown") if wish else asked_id(heard.payload),
+        id=(wish.id or "unknown") if wish else said.id,
         at=now.wall,
         followed=refusal is None,
-        who=printable(wish.who) if wish else "",
-        wish=wish.action if wish else "",
+        who=printable(wish.who) if wish else said.who,
+        wish=wish.action if wish else said.wish,
         cause=refusal.cause if refusal else None,
         reason=str(refusal) if refusal else "",
     )

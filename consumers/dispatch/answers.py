@@ -1,15 +1,12 @@
 """What a person hears who asked for something: at once, and later when the device has answered. Pure."""
 
-import json
-import re
-from collections.abc import Mapping
 from datetime import datetime
 
 from consumers.dispatch.requests import Refusal
 from schemas.messages import Cause, ControlRequest, Outcome, RequestOutcome
+from schemas.printable import asked, printable
 
 UNKNOWN = "unknown"
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 def answer(request: ControlRequest, refusal: Refusal | None, now: datetime, reason: str = "") -> RequestOutcome:
@@ -33,24 +30,8 @@ def later(request: ControlRequest, outcome: Outcome, *, followed: bool, now: dat
 
 
 def unreadable(payload: bytes, fault: str, now: datetime) -> RequestOutcome:
-    """For what is no request: id, name and wish as far as they can be read, so that its sender learns of it."""
-    try:
-        found = json.loads(payload)
-    except (ValueError, RecursionError):
-        found = None
-    said = found if isinstance(found, Mapping) else {}
-    given = said.get("id")
+    """For what is no request."""
+    said, words = asked(payload), printable(f"not valid: {fault or 'empty'}")
     return RequestOutcome(
-        id=given if isinstance(given, str) and _ID.fullmatch(given) else UNKNOWN,
-        at=now,
-        followed=False,
-        who=_words(said.get("who")),
-        wish=_words(said.get("mode")) or _words(said.get("action")),
-        cause=Cause.INVALID,
-        reason=_words(f"not valid: {fault or 'empty'}", 500),
+        id=said.id, at=now, followed=False, who=said.who, wish=said.wish, cause=Cause.INVALID, reason=words
     )
-
-
-def _words(given: object, most: int = 64) -> str:
-    """Text that can be said again: half of a surrogate pair is no UTF-8."""
-    return "".join(one for one in given[:most] if one.isprintable()) if isinstance(given, str) else ""

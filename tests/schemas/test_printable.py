@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.messages import RequestOutcome
-from schemas.printable import asked_id, printable
+from schemas.printable import Asked, asked, printable
 from schemas.units import utc_now
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=100)
@@ -44,7 +44,7 @@ def test_what_is_not_text_is_marked(text: str, safe: str) -> None:
 
 @given(st.binary(max_size=200))
 def test_an_id_can_be_read_out_of_anything(payload: bytes) -> None:
-    asked_id(payload).encode()
+    "".join(asked(payload)).encode()
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,16 @@ def test_an_id_can_be_read_out_of_anything(payload: bytes) -> None:
     ],
 )
 def test_the_id_of_a_request_that_is_not_valid(payload: bytes, name: str) -> None:
-    assert asked_id(payload) == name
+    assert asked(payload) == Asked(name)
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b'{"id": "r1", "who": "anna", "mode": "auto", "at": 3}', Asked("r1", "anna", "auto")),
+        (b'{"who": "anna", "action": "reset"}', Asked(who="anna", wish="reset")),
+        (b'{"who": ["anna"], "mode": 7, "action": "reset\\u202e"}', Asked(wish="reset\ufffd")),
+    ],
+)
+def test_who_asked_for_what_is_told_although_it_is_not_valid(payload: bytes, said: Asked) -> None:
+    assert asked(payload) == said
