@@ -32,11 +32,18 @@ def check(path: Path) -> int:
         profile = site.profiles[device.name]
         where = f"{device.address} unit {device.unit}"
         say(f"  {device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}")
-    for warning in too_slow(site):
+    for warning in [*too_slow(site), *_unheard(site)]:
         say(f"{path}: warning: {warning}")
     for note in notes(site):
         say(f"  {note}")
     return 0
+
+
+def _unheard(site: "Site") -> list[str]:
+    """Whose commands no bridge obeys, although somebody expects it."""
+    if site.mode == "read_only" or "dispatch" in site.command_sources:
+        return []
+    return ["command_sources does not name dispatch: its plan and the requests of the page move no device"]
 
 
 def _check_prices(site: "Site") -> None:

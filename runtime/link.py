@@ -215,8 +215,8 @@ class Link:
                 "JOULEBUS_BROKER says where"
             )
         if str(reason) not in self._lost:
-            words = "the broker %s is still away: %s" if self._lost else "lost the broker %s: %s"
-            part.log.warning(words, part.settings.broker, reason)
+            begins = "the broker %s is not there yet: %s" if part.patience is not None else "lost the broker %s: %s"
+            part.log.warning("the broker %s is still away: %s" if self._lost else begins, part.settings.broker, reason)
         self._lost.add(str(reason))
 
 

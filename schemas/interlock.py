@@ -2,6 +2,7 @@
 site file.
 """
 
+import operator
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -212,5 +213,20 @@ def mistake(rule: InterlockRule, profiles: Mapping[str, Profile], battery: Chemi
         return "kind", str(Trouble.unknown(f"a device of kind {rule.kind}", str(rule.kind), kinds))
     if rule.omit:
         return None
-    found = [misfit(rule, profile, name, every=True) for name, profile in meant.items()]
+    found = [misfit(rule, profile, name, every=True) or _beyond(rule, profile, name) for name, profile in meant.items()]
     return None if None in found else found[0]
+
+
+def _beyond(rule: InterlockRule, profile: Profile, device: str) -> Misfit | None:
+    """What lies outside of a point's range is never believed, so a limit out there is never reached."""
+    point = profile.points.get(str(rule.point))
+    if point is None:
+        return None
+    for key, limit, end, out in (
+        ("above", rule.above, point.high, operator.ge),
+        ("below", rule.below, point.low, operator.le),
+    ):
+        if limit is not None and end is not None and out(limit, end):
+            words = f"the profile believes no {rule.point} of device {device!r} {key} {end:g}"
+            return key, f"{limit:g} is never reached: {words}; give a limit inside of it"
+    return None

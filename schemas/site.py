@@ -319,6 +319,7 @@ def load_site(path: Path) -> Site:
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     _check_kinds(path, site, profiles)
+    _check_fallback(path, site)
     _check_interlocks(path, site, profiles)
     return site
 
@@ -351,6 +352,14 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
         points = profiles[device.name].points
         for point in device.substitute.keys() - points.keys():
             raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))
+
+
+def _check_fallback(path: Path, site: Site) -> None:
+    """A power that the device cannot have is no fallback."""
+    rated = site.named(site.battery.pcs).rated_power or 0.0
+    if abs(site.battery.fallback) > rated:
+        words = f"{site.battery.fallback:g} W is more than the rated {rated:g} W of device {site.battery.pcs!r}"
+        raise point_at(path, [("battery.fallback", words)])
 
 
 def _read(path: Path, shape: type[S]) -> S:

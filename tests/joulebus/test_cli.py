@@ -62,6 +62,18 @@ def test_a_poll_that_is_too_slow_to_steer_by_is_named(
 
 
 @pytest.mark.parametrize(
+    ("sources", "warns"), [("[]", True), ("{ scada = 'dso' }", True), ("['dispatch', 'scada']", False)]
+)
+def test_a_site_whose_bridges_obey_no_dispatch_is_named(
+    site: Path, capsys: pytest.CaptureFixture[str], *, sources: str, warns: bool
+) -> None:
+    text = site.read_text(encoding="utf-8")
+    site.write_text(f"command_sources = {sources}\n{text}", encoding="utf-8")
+    assert main(["check", str(site)]) == 0
+    assert ("warning: command_sources does not name dispatch" in capsys.readouterr().out) == warns
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ('title = "Demo site"', 'titel = "Demo site"', r"site\.toml:3: titel: unknown key"),
@@ -78,6 +90,11 @@ def test_a_poll_that_is_too_slow_to_steer_by_is_named(
         ("127.0.0.1:15022", "127.0.0.1:15021", r"device 'bms' and device 'pcs' share tcp://127\.0\.0\.1:15021 unit 1"),
         ('"sunspec_pv"', '"sunspec_pvv"', r"profile 'sunspec_pvv' does not exist; did you mean 'sunspec_pv'"),
         ('meter = "meter"', 'meter = "metre"', r"grid\.meter names device 'metre'; there is: bms, meter, pcs, pv"),
+        (
+            "ramp = 50_000",
+            "fallback = -120e3",
+            r"battery\.fallback: -120000 W is more than the rated 100000 W of .*'pcs'",
+        ),
         ('bms = "bms"', 'bms = "pv"', r"battery\.bms: device 'pv' is a pv, a bms is needed"),
         ('"Europe/Berlin"', '"Berlin"', r"time_zone 'Berlin' is not an IANA name such as Europe/Berlin"),
         ('name = "bms"', 'name = "BMS 1"', r"name: .*did you mean 'bms_1'"),

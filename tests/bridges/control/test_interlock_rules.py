@@ -141,6 +141,8 @@ reset = "operator"
         ("above = 50\nclear = 45", 'equals = ["hot"]', r"interlock\.0\.equals: point 'cell_t_max' of device 'bms' has no states"),
         ('kind = "bms"', 'kind = "load"', r"interlock\.0\.kind: a device of kind load does not exist"),
         ('kind = "bms"', 'device = "bmss"', r"interlock mine names device 'bmss'; there is: bms, meter, pcs, pv"),
+        ("above = 50", "above = 120", r"interlock\.0\.above: 120 is never reached: the profile believes no cell_t_max of device 'bms' above 120"),
+        ("above = 50\nclear = 45", "below = -40\nclear = -35", r"interlock\.0\.below: -40 is never reached"),
         ("clear = 45", "clear = 55", r"`clear` lies on the wrong side"),
         ('clear = 45\neffect = ["stop"]\nreset = "operator"', 'effect = ["stop"]', r"it would flap: give `off`"),
         ("clear = 45", "below = 3", r"give exactly one of above, below, .*; given: above, below"),
