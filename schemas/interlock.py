@@ -67,7 +67,8 @@ class InterlockRule(Shape):
     effect: list[Annotated[Effect, Field(strict=False)]] = []
     """What it forbids or does."""
     reset: Literal["auto", "operator"] = "auto"
-    """It ends by itself when the cause is gone, or then waits for the RESET of a named operator."""
+    """It ends by itself when the cause is gone (it needs `off`, or `clear` with a distance, or it would flap), or then
+    waits for the RESET of a named operator."""
     unknown: Literal["last", "active"] = "last"
     """What it means when the point is not known: it is as it was last known for `unknown_after`, then the effect acts
     until it is known again; or (`active`) the cause is there, and an operator's reset may be needed after it."""
