@@ -332,6 +332,27 @@ async def test_an_operator_asks_for_a_power_for_a_time(scene: Scene) -> None:
 
 
 @in_one_loop
+async def test_an_operator_takes_the_battery_to_steer_it_at_the_device(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    listening = asyncio.create_task(heard(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)))
+    await page.locator("#mode").click()
+    await expect(page.locator("#steer [name=minutes]")).to_be_disabled()
+    await page.get_by_label("Local").check()
+    await expect(page.locator("#steer [name=kw]")).to_be_disabled()
+    await page.locator("#steer [name=minutes]").select_option("15")
+    await page.locator("#steer [name=who]").fill("Ann")
+    await page.get_by_role("button", name="Ask for it").click()
+    got = await asyncio.wait_for(listening, 5)
+    assert isinstance(got.message, ControlRequest)
+    assert (got.message.mode, got.message.power, got.message.who) == (Mode.LOCAL, None, "Ann")
+    assert got.message.until is not None
+    assert timedelta(minutes=14) < got.message.until - utc_now() <= timedelta(minutes=15)
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
 async def test_a_grid_mode_is_asked_for_with_a_reason(scene: Scene) -> None:
     page = await scene.open()
     await scene.everything()

@@ -4,7 +4,8 @@ import { kilowatts } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const TITLES = { ack: "Acknowledge", shelve: "Shelve", unshelve: "Unshelve", reset: "Reset" };
-const MODES = { auto: "Auto", manual: "Manual", lockout: "Lockout", grid_following: "Follow the grid", grid_forming: "Form a grid" };
+const MODES = { auto: "Auto", manual: "Manual", local: "Local", lockout: "Lockout", grid_following: "Follow the grid", grid_forming: "Form a grid" };
+const LENT = ["manual", "local"];
 
 export function asks(state) {
   const later = (minutes) => new Date(Date.parse(state().at) + minutes * 60_000).toISOString();
@@ -12,6 +13,7 @@ export function asks(state) {
   const fit = () => {
     const mode = steer.elements.mode.value;
     $("manual").disabled = mode !== "manual";
+    $("lease").disabled = !LENT.includes(mode);
     steer.why.required = mode.startsWith("grid_");
     steer.why.placeholder = steer.why.required ? "a grid mode needs a reason" : "optional";
   };
@@ -35,10 +37,11 @@ export function asks(state) {
     fit();
     const wish = await answered($("steer"));
     if (!wish) return;
-    const manual = wish.mode === "manual" ? { power: Number(wish.sign) * Number(wish.kw) * 1000, until: later(Number(wish.minutes)) } : {};
+    const manual = wish.mode === "manual" ? { power: Number(wish.sign) * Number(wish.kw) * 1000 } : {};
+    const lease = LENT.includes(wish.mode) ? { until: later(Number(wish.minutes)) } : {};
     const asked = wish.mode.startsWith("grid_") ? { action: wish.mode } : { mode: wish.mode };
     const words = `${MODES[wish.mode]}${wish.mode === "manual" ? ` ${kilowatts(manual.power)} kW` : ""}`;
-    await send(asking(STEERING, words), "/api/control", { ...asked, who: wish.who, why: wish.why, ...manual }, wish.token);
+    await send(asking(STEERING, words), "/api/control", { ...asked, who: wish.who, why: wish.why, ...manual, ...lease }, wish.token);
   }
 
   return { alarm, control };
