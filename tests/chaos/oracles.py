@@ -20,7 +20,7 @@ from tests.chaos.plant import Plant
 
 PATIENCE = 30.0
 """Seconds after the last part is back until everything must be stored (G1)."""
-CYCLES = 2 * 0.5 + 0.7
+CYCLES = 2 * 0.5 + 1.5
 """Two poll cycles of the pcs, and a loaded machine's delay."""
 NOTICED, RECOVERED = 6.0, 5.0
 """Seconds until a broker that is lost shows, and from its return until it is used again."""
