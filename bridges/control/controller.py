@@ -18,13 +18,13 @@ from bridges.control.device_care import DeviceCare
 from bridges.control.device_life import NEXT, WRITES, Life, Turn
 from bridges.control.device_memory import DeviceMemory
 from bridges.control.grid_limit import LIMIT, GridLimit
-from bridges.control.guard import FOLLOWS_METER, Arrival, History, Refusal, Station, actions, refusal, understood
-from bridges.control.limits import RAMP, Limit, clamp
-from bridges.control.pending_commands import Kind, PendingCommands, kind_of
-from bridges.control.power_control import Decision, Now, Targets, decide, fallback, limit_chain
+from bridges.control.guard import Arrival, History, Refusal, Station, actions, refusal, understood
+from bridges.control.pending_commands import PendingCommands, kind_of
 from bridges.control.proof import Proof
 from bridges.control.sequence import STAGES, STOPPED
-from bridges.control.setpoint_writer import Put, Result, SetpointWriter
+from bridges.control.setpoint_writer import SetpointWriter
+from bridges.control.steering import LEAVING, Steering
+from bridges.control.targets import Wishes
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
 from bridges.telemetry.latest_values import LatestValues, lasts
@@ -41,10 +41,6 @@ LONGEST_CYCLE = 1.0
 """Seconds between two cycles at most, however slowly the device is read."""
 GLANCES = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Pauses in s between looks at a device that has just been told something: a good one follows in milliseconds."""
-LEAVING = 3.5
-"""Seconds a device has to go to its fallback along its ramp when the bridge ends in good order."""
-FOUND = 0.02
-"""Of the rated power: so near to a limit a power that was found is within it."""
 GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
 
 
@@ -82,17 +78,15 @@ class Controller:
         self.kept = DeviceMemory(self.memory, self.grid_limit, self.site.command_sources.values())
         self.kept.recall(now)
         self.proof = Proof(self.device, self.writer, self.pending)
-        self.grace = now + COMMAND_TTL
-        """A bridge that starts gives the sender one ttl."""
-        self._asked: dict[str, tuple[float, float]] = {}
-        """What is wanted of each point, and until when: a command about q prolongs no p, and ends none."""
-        self._fresh: set[str] = set()
-        """Points of a new command that wait for their first write."""
+        self.wishes = Wishes(now + COMMAND_TTL)
+        self._cycle = min(self.device.poll, LONGEST_CYCLE)
+        self.steering = Steering(
+            self.device, self.writer, self.wishes, self.pending, self.grid_limit, self.kept, self.care, self.proof,
+            self.battery, self._cycle,
+        )  # fmt: skip
         self._wake = asyncio.Event()
         self._glances: deque[float] = deque()
-        self._cycle = min(self.device.poll, LONGEST_CYCLE)
         self._read = now
-        self._told: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -192,7 +186,8 @@ class Controller:
             await self.care.give(self._now())
             if self.battery is not None:
                 await self._go_on()
-            await self._steer()
+            if await self.steering.steer(in_fallback=self.life is Life.FALLBACK):
+                self._glance()
             await self._look()
         self._prove()
         self._tell()
@@ -220,13 +215,10 @@ class Controller:
             case "limit":
                 self.grid_limit.hear(command.authority, command.values[LIMIT], arrival.deadline)
                 self.kept.keep()
-                self._fresh.add(LIMIT)
+                self.wishes.limited()
             case "values":
                 self._turn(Turn.COMMAND)
-                named = {_register(point) for point in command.values}
-                self._asked = {point: one for point, one in self._asked.items() if _register(point) not in named}
-                self._asked |= {point: (value, arrival.deadline) for point, value in command.values.items()}
-                self._fresh |= named
+                self.wishes.take(command.values, arrival.deadline)
             case "action":
                 await self._act(command, now)
 
@@ -269,133 +261,13 @@ class Controller:
 
     def _expire(self) -> None:
         now = self._now()
-        safe = self._fallback()
+        safe = self.steering.fallback()
         words = ", ".join(f"{point} to {value:g}" for point, value in safe.items()) or "it is left as it is"
         ran_out = self.pending.run_out(now, words)
-        if ran_out or (now >= self.grace and "values" not in self.pending.open):
+        if ran_out or (now >= self.wishes.grace and "values" not in self.pending.open):
             if ran_out:
                 log.warning("%s: no valid command is left; %s", self.name, words)
             self._turn(Turn.RAN_OUT)
-
-    # writing -----------------------------------------------------------------------------------
-
-    async def _steer(self) -> None:
-        """Decide, and write each value on its own."""
-        targets = self._targets()
-        decision = self._decide(targets)
-        results = await self._write(decision)
-        now, values = self._now(), self.pending.open.get("values")
-        if values is not None:
-            named = {_register(point) for point in values.command.values}
-            values.applied = {point: value for point, value in self.writer.applied.items() if point in named}
-            values.limited = [one for one in decision.limited_by if _register(one.point) in named]
-            self._report("values", {point: one for point, one in results.items() if point in named | {LIMIT}})
-        limit = self.pending.open.get("limit")
-        if limit is not None:
-            limit.applied = dict(limit.command.values)
-        self._report("limit", results)
-        self.proof.ramping = decision.ramping
-        self.care.wrote(results, now, astray=self.writer.stands(decision.values))
-        if self.battery is not None:
-            closed = values is None or values.command.authority in FOLLOWS_METER
-            self.battery.decided(decision, closed=closed, now=now)
-
-    def _decide(self, targets: Targets) -> Decision:
-        now, device = self._now(), self.device
-        percent, authority = self.grid_limit.limit(now), self.grid_limit.strongest(now)
-        source = "dso:limit" if authority is None else f"{authority.value}:limit"
-        chains = {
-            point: limit_chain(self.name, one, percent, source, device.rated_apparent_power)
-            for point, one in device.commands.items()
-        }
-        if self.battery is not None and "p_set" in chains:
-            reactive = max(abs(q) for q in (self.writer.applied.get("q_set", 0.0), targets.values.get("q_set", 0.0)))
-            wears = device.commands["p_set"].wears
-            chains["p_set"] += self.battery.limits(
-                now, reactive, targets.values.get("pf_set"), self.grid_limit, self._cycle, wears=wears
-            )
-            targets = self._found(targets, chains["p_set"], now)
-        worn = frozenset(point for point, one in self.writer.budgets.items() if one.worn_out)
-        steps = {point: device.step(point) for point in device.commands}
-        return decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
-
-    def _found(self, targets: Targets, chain: list[Limit], now: float) -> Targets:
-        """A power that no command of ours explains, as a bridge finds one at its start, is left to its sender for a
-        while; not where it is beyond a limit."""
-        power = None if self.battery is None else self.battery.inputs.power(now)
-        if power is None or "p_set" in targets.values or "p_set" in self.writer.applied:
-            return targets
-        allowed, _ = clamp(power, [limit for limit in chain if limit.source != RAMP])
-        if abs(power - allowed) <= FOUND * self.device.rated_power:
-            return targets
-        return Targets({**targets.values, "p_set": allowed}, targets.fallen | {"p_set"})
-
-    async def _write(self, decision: Decision) -> dict[str, Result]:
-        results: dict[str, Result] = {}
-        for point, value in decision.values.items():
-            fresh, urgent = point in self._fresh, point in decision.urgent
-            p, q = results.get("p_set"), self.writer.applied.get("q_set", 0.0)
-            if point == "q_set" and p is not None and p.stands and abs(value) > abs(q):
-                # The S-circle was shared out for the p that is wanted; the one that stands leaves no room.
-                results[point] = Result(Put.WAITS, f"p_set is not down yet: {p.reason}", p.cause)
-                continue
-            if value != self.device.commands[point].fallback:  # before it is written: its answer may be lost
-                self.kept.told(point, value, self.device.commands[point].fallback)
-            results[point] = await self.writer.put(point, value, self._now(), urgent=urgent, cyclic=not fresh)
-            if results[point].put in (Put.HELD, Put.WRITTEN):
-                self._fresh.discard(point)
-            if results[point].put is Put.WRITTEN:
-                self._glances.extend(GLANCES[len(self._glances) :])
-                self.kept.told(point, value, self.device.commands[point].fallback)
-                if point == "p_set" and self.battery is not None:
-                    self.battery.told(self._now(), value)
-        self._note_failures(results)
-        return results
-
-    def _targets(self) -> Targets:
-        now = self._now()
-        asked = {point: value for point, (value, until) in self._asked.items() if now < until}
-        if self.life is Life.FALLBACK:
-            asked = {}
-        named = {_register(point) for point in asked}
-        ended = self.life is Life.FALLBACK or now >= self.grace
-        safe = {p: value for p, value in self._fallback().items() if ended and _register(p) not in named}
-        wanted = safe | asked
-        if self.battery is not None and self.battery.must_rest:
-            wanted.setdefault("p_set", 0.0)
-        if LIMIT in self.device.commands and self.grid_limit.limit(self._now()) is not None:
-            wanted.setdefault(LIMIT, 100.0)
-        return Targets(wanted, frozenset(safe) | {_register(point) for point in safe})
-
-    def _fallback(self) -> dict[str, float]:
-        """What is declared safe. A point that no bridge ever moved is left as its installer set it."""
-        power = None if self.battery is None else self.battery.battery.fallback
-        safe = fallback(self.device.commands, power)
-        ours = self.kept.away | ({"p_set"} if self.battery is not None else set())
-        return {point: value for point, value in safe.items() if point in ours}
-
-    def _report(self, kind: Kind, results: dict[str, Result]) -> None:
-        """What the writes of this cycle are to the open command."""
-        if kind not in self.pending.open:
-            return
-        failed = [one for one in results.values() if one.put is Put.FAILED]
-        waits = [one for one in results.values() if one.put is Put.WAITS]
-        if failed:
-            self.pending.event(kind, Event.WRITE_FAILED, "; ".join(one.reason for one in failed), failed[0].cause)
-        elif waits:
-            self.pending.event(kind, Event.HELD_BACK, waits[0].reason, waits[0].cause)
-        else:
-            self.pending.event(kind, Event.WRITTEN)
-
-    def _note_failures(self, results: dict[str, Result]) -> None:
-        """One line when a point cannot be written, one when it can again."""
-        for point, one in results.items():
-            if one.put is Put.FAILED and self._told.get(point) != one.reason:
-                self._told[point] = one.reason
-                log.warning("%s: %s cannot be written: %s", self.name, point, one.reason)
-            elif one.put is not Put.FAILED and point in self._told and point not in self.writer.failing:
-                del self._told[point]
-                log.info("%s: %s can be written again", self.name, point)
 
     # actions -----------------------------------------------------------------------------------
 
@@ -419,6 +291,10 @@ class Controller:
             self.pending.event("action", Event.WRITE_FAILED, str(wrong), cause)
             return
         self.pending.event("action", Event.WRITTEN)
+        self._glance()
+
+    def _glance(self) -> None:
+        """It was told something: look whether it follows."""
         self._glances.extend(GLANCES[len(self._glances) :])
 
     def _runs(self, now: float) -> bool:
@@ -470,45 +346,13 @@ class Controller:
             async with asyncio.timeout(LEAVING + 1.0):
                 if self.battery is not None and self.battery.battery.on_stop == "hold" and await self.device.armed():
                     return
-                await self._to_fallback()
+                await self.steering.to_fallback()
         except (TimeoutError, Unreachable, Declined) as wrong:
             log.warning("%s may not be at its fallback: %s", self.name, str(wrong) or "it took too long")
         except Exception:  # a mistake of ours in the decision: what is declared safe needs none
             log.exception("%s cannot be decided for: it is told what is safe", self.name)
-            safe = self._fallback() | ({"p_set": 0.0} if self.battery is not None else {})
-            for point, value in safe.items():
-                await self.writer.put(point, value, self._now(), urgent=True, cyclic=False)
+            await self.steering.plainly()
         self._tell()
-
-    async def _ends_alone(self) -> bool:
-        """Whether its own watchdog ends its power when we are gone."""
-        try:
-            return bool(await self.device.armed())
-        except (Unreachable, Declined):
-            return False
-
-    async def _to_fallback(self) -> None:
-        ends = self._now() + LEAVING
-        safe = self._fallback()
-        if self.battery is not None and not await self._ends_alone():
-            safe["p_set"] = 0.0  # nobody will guard it, and it has no watchdog that would end it
-        targets = Targets(safe, frozenset(safe) | {_register(point) for point in safe})
-        self.writer.hurry()
-        words = ", ".join(f"{point} to {value:g}" for point, value in targets.values.items())
-        self.pending.event("values", Event.RAN_OUT, f"the bridge ends in good order; {words}", Cause.STOPPING)
-        while True:
-            decision = self._decide(targets)
-            results = await self._write(decision)
-            there = all(one.put in (Put.HELD, Put.WRITTEN) for one in results.values())
-            if there and not decision.ramping:
-                return
-            if not there:  # an answer was lost: as often as the time allows
-                self.writer.hurry()
-            if self.battery is not None:
-                self.battery.decided(decision, closed=False, now=self._now())
-                if self._now() > ends:
-                    self.battery.jump()
-            await asyncio.sleep(0.2)
 
     def _turn(self, turn: Turn) -> None:
         after = NEXT[self.life, turn]
@@ -516,7 +360,7 @@ class Controller:
             log.info("%s is %s", self.name, after.value)
             self.life = after
             if after is Life.LOCAL:
-                self._asked.clear()  # given back, it waits for a new command
+                self.wishes.forget()
                 self.pending.event("values", Event.RAN_OUT, "it is steered at its own panel", Cause.LOCAL)
                 if self.battery is not None:
                     self.battery.lost()
@@ -524,8 +368,3 @@ class Controller:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _register(point: str) -> str:
-    """A power factor moves the reactive power."""
-    return "q_set" if point == "pf_set" else point
