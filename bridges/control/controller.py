@@ -147,6 +147,8 @@ class Controller:
         found += [(one.cause or Cause.DECLINED, f"{point} cannot be written: {one.reason}")
                   for point, one in self.writer.failing.items()]  # fmt: skip
         found += [(Cause.NOT_HELD, f"{point} does not hold what it is told") for point in self.proof.not_held]
+        found += [(Cause.WORN, f"{point} was written too often and rests at 0 until its write budget allows more")
+                  for point in self.writer.worn(self._now())]  # fmt: skip
         if why := self.care.watchdog.trouble:
             found.append((Cause.WATCHDOG, f"its watchdog is not armed: {why}"))
         if self.kept.trouble:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.control.battery_control import BatteryControl
@@ -11,13 +11,13 @@ from bridges.control.device_care import DeviceCare
 from bridges.control.device_memory import DeviceMemory
 from bridges.control.grid_limit import LIMIT, GridLimit
 from bridges.control.guard import FOLLOWS_METER
-from bridges.control.pending_commands import Kind, PendingCommands
-from bridges.control.power_control import Decision, Now, Targets, decide, fallback, limit_chain
+from bridges.control.pending_commands import Kind, Pending, PendingCommands
+from bridges.control.power_control import Decision, Now, Targets, decide, fallback, limit_chain, waiting
 from bridges.control.proof import Proof
 from bridges.control.setpoint_writer import Put, Result, SetpointWriter
 from bridges.control.targets import Standing, Wishes, fallen, found, register
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
-from schemas.messages import Cause
+from schemas.messages import Cause, Limited
 
 LEAVING = 3.5
 """Seconds a device has to go to its fallback along its ramp when the bridge ends in good order."""
@@ -90,13 +90,14 @@ class Steering:
             )
             power = self.battery.inputs.power(now)
             targets = found(targets, power, self.writer.applied, chains["p_set"], device.rated_power)
-        worn = frozenset(point for point, one in self.writer.budgets.items() if one.worn_out)
+        worn = frozenset(self.writer.worn(now))
         steps = {point: device.step(point) for point in device.commands}
         return decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
 
     async def write(self, decision: Decision) -> dict[str, Result]:
         """Each value on its own: one that is declined holds up no other."""
         results: dict[str, Result] = {}
+        narrowed = {one.point for one in decision.limited_by}
         for point, value in decision.values.items():
             fresh, urgent = point in self.wishes.fresh, point in decision.urgent
             p, q = results.get("p_set"), self.writer.applied.get("q_set", 0.0)
@@ -108,8 +109,8 @@ class Steering:
             if value != safe:  # before it is written: its answer may be lost
                 self.kept.told(point, value, safe)
             results[point] = await self.writer.put(point, value, self._now(), urgent=urgent, cyclic=not fresh)
-            if results[point].put in (Put.HELD, Put.WRITTEN):
-                self.wishes.fresh.discard(point)
+            if results[point].put in (Put.HELD, Put.WRITTEN):  # one that a limit has narrowed is still to be told
+                (self.wishes.fresh.add if point in narrowed else self.wishes.fresh.discard)(point)
             if results[point].put is Put.WRITTEN:
                 self.kept.told(point, value, safe)
                 if point == "p_set" and self.battery is not None:
@@ -119,15 +120,28 @@ class Steering:
 
     def _tell(self, decision: Decision, results: Mapping[str, Result]) -> None:
         """What the writes of this cycle are to the open commands."""
+        applied = self.writer.applied
+        waits = [point for point, one in results.items() if one.cause is Cause.WRITE_BUDGET]
+        limited = [*decision.limited_by, *waiting({point: decision.values[point] for point in waits}, applied)]
         values, limit = self.pending.open.get("values"), self.pending.open.get("limit")
         if values is not None:
             named = {register(point) for point in values.command.values}
-            values.applied = {point: value for point, value in self.writer.applied.items() if point in named}
-            values.limited = [one for one in decision.limited_by if register(one.point) in named]
+            values.applied = {point: value for point, value in applied.items() if point in named}
+            values.limited = [one for one in limited if register(one.point) in named]
             self._report("values", {point: one for point, one in results.items() if point in named | {LIMIT}})
         if limit is not None:
-            limit.applied = dict(limit.command.values)
+            self._tell_limit(limit, limited)
         self._report("limit", results)
+
+    def _tell_limit(self, limit: Pending, limited: Sequence[Limited]) -> None:
+        """A limit of a device that has no register for it holds in our own decision."""
+        wanted = limit.command.values[LIMIT]
+        if LIMIT not in self.device.commands:
+            limit.applied = {LIMIT: wanted}
+            return
+        limit.applied = {point: value for point, value in self.writer.applied.items() if point == LIMIT}
+        there = self.writer.stands_at(LIMIT, wanted)
+        limit.limited = [] if there else [one for one in limited if one.point == LIMIT]
 
     def _report(self, kind: Kind, results: Mapping[str, Result]) -> None:
         if kind not in self.pending.open:
@@ -160,12 +174,16 @@ class Steering:
         if self.battery is not None and not await self._ends_alone():
             safe["p_set"] = 0.0  # nobody will guard it, and it has no watchdog that would end it
         self.writer.hurry()
+        self.wishes.fresh |= set(safe)
         words = ", ".join(f"{point} to {value:g}" for point, value in safe.items())
         self.pending.event("values", Event.RAN_OUT, f"the bridge ends in good order; {words}", Cause.STOPPING)
         while True:
             decision = self.decide(fallen(safe, safe))
             results = await self.write(decision)
-            there = all(one.put in (Put.HELD, Put.WRITTEN) for one in results.values())
+            # What only widens waits for its budget: the next bridge brings it there.
+            there = all(
+                one.put in (Put.HELD, Put.WRITTEN) or one.cause is Cause.WRITE_BUDGET for one in results.values()
+            )
             if there and not decision.ramping:
                 return
             if not there:  # an answer was lost: as often as the time allows

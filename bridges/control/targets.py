@@ -45,8 +45,8 @@ class Wishes:
     asked: dict[str, tuple[float, float]] = field(default_factory=dict)
     """What commands want of each point, and until when."""
     fresh: set[str] = field(default_factory=set)
-    """Registers of which something new is wanted since they were written."""
-    _before: tuple[Mapping[str, float], float | None] = field(default_factory=lambda: ({}, None))
+    """Registers of which something is wanted that they were not told yet."""
+    _before: Mapping[str, float] = field(default_factory=dict)
 
     def take(self, values: Mapping[str, float], deadline: float) -> None:
         """A command is followed: it says anew what it names, and nothing of the rest."""
@@ -76,16 +76,10 @@ class Wishes:
             wanted.setdefault("p_set", 0.0)
         if standing.percent is not None:
             wanted.setdefault(LIMIT, UNLIMITED)
-        self._note_new(wanted, standing.percent)
+        # One that has changed is a new wish, whoever changed it: also a command that ran out.
+        self.fresh |= {register(point) for point, value in wanted.items() if self._before.get(point) != value}
+        self._before = wanted
         return fallen(wanted, safe)
-
-    def _note_new(self, wanted: Mapping[str, float], percent: float | None) -> None:
-        """A wish that has changed is a new one, whoever changed it: a command that ran out, a limit that was lost."""
-        before, limit = self._before
-        self.fresh |= {register(point) for point, value in wanted.items() if before.get(point) != value}
-        if percent != limit:
-            self.fresh.add(LIMIT)
-        self._before = wanted, percent
 
 
 def fallen(wanted: Mapping[str, float], safe: Mapping[str, float]) -> Targets:

@@ -399,7 +399,6 @@ async def test_an_emergency_stop_stops_also_when_it_is_pressed_again_within_a_mi
         await it.until(lambda: pcs.state.value == "off", 10)  # 46 s
 
 
-@open_gap
 @virtual
 async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhile(tmp_path: Path) -> None:
     async with story(tmp_path, profiles=flash()) as it:
@@ -502,7 +501,6 @@ async def test_a_bridge_that_begins_guards_what_it_finds(tmp_path: Path) -> None
             await it.until(lambda: abs(it.power) < 1000, 3)  # 10 s
 
 
-@open_gap
 @virtual
 async def test_a_limit_that_changes_now_and_then_does_not_end_a_pv_for_ever(tmp_path: Path) -> None:
     """Nobody but the network operator steers it, so it is `in fallback`, where every write is urgent."""

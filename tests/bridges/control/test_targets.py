@@ -102,19 +102,18 @@ def test_who_was_taken_over_waits_for_a_new_command() -> None:
 
 def test_only_what_is_new_is_fresh() -> None:
     """A cell that wears is written for a new wish alone."""
-    wishes, safe = Wishes(GRACE), Standing({"p_limit_pct": 100.0})
+    wishes = Wishes(GRACE)
 
-    def fresh(now: float, standing: Standing = safe) -> set[str]:
-        wishes.targets(now, standing)
+    def fresh(now: float) -> set[str]:
+        wishes.targets(now, Standing({"p_limit_pct": 100.0}))
         found, wishes.fresh = wishes.fresh, set()
         return found
 
     wishes.take({"p_limit_pct": 60.0}, 15.0)
     assert [fresh(now) for now in (5.0, 6.0, 14.9)] == [{"p_limit_pct"}, set(), set()]
     assert [fresh(now) for now in (15.0, 16.0)] == [{"p_limit_pct"}, set()], "it ran out: 100 % is a new wish"
-    limited = Standing({"p_limit_pct": 100.0}, percent=40.0)
-    assert [fresh(now, limited) for now in (17.0, 18.0)] == [{"p_limit_pct"}, set()]
-    assert fresh(19.0, Standing({"p_limit_pct": 100.0}, percent=50.0)) == {"p_limit_pct"}, "the operator's was lost"
+    wishes.limited()
+    assert [fresh(now) for now in (17.0, 18.0)] == [{"p_limit_pct"}, set()]
 
 
 @pytest.mark.parametrize(
