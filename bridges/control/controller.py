@@ -70,6 +70,7 @@ class Controller:
         now = self._now()
         self.pending = PendingCommands(self.wall)
         self.history = History(now)
+        self.history.watch.look(now, self.wall())
         self.writer = SetpointWriter(self.device, self.counts, self.log)
         self.writer.recall(now)
         self.care = DeviceCare(self.device, self.writer, self.counts)
@@ -109,7 +110,9 @@ class Controller:
             words = f"not valid: {heard.fault or 'empty'}"
             self.pending.refuse(asked_id(heard.payload), Refusal(Cause.INVALID, words))
         else:
-            no = self.queue.enter(Arrival(command, heard.retained, self.wall(), self._now()), heard.payload)
+            wall, now = self.wall(), self._now()
+            self.history.watch.look(now, wall)
+            no = self.queue.enter(Arrival(command, heard.retained, wall, now), heard.payload)
             if no is not None:
                 self.pending.refuse(command.id, no, command)
             self.wake()
@@ -179,6 +182,7 @@ class Controller:
     async def cycle(self) -> None:
         """Once: take, decide, write, look, tell."""
         began = self._now()
+        self.history.watch.look(began, self.wall())
         if self.battery is not None:
             self.battery.follow(began)
         while (arrival := self.queue.take()) is not None:
@@ -205,6 +209,7 @@ class Controller:
 
     async def _take(self, arrival: Arrival) -> None:
         """Judge the next one now, and follow it."""
+        arrival = self.history.dated(arrival)
         command, now = arrival.command, self._now()
         no = refusal(arrival, self._station(command), self.history, self.pending.holder, now)
         no = no or self._behind_inverter(command) or self._interlocked(command) or await self._untimely(command)

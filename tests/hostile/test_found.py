@@ -1,6 +1,6 @@
 """What a hostile reader found: each name says what is right, and each story failed on the code it was written against.
 
-One that is mended stands as it is. One that is not yet carries `xfail`, strictly: who mends it must take the mark off.
+All of it is mended. One that is not yet would carry `xfail`, strictly: who mends it must take the mark off.
 """
 
 import asyncio
@@ -26,7 +26,6 @@ from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_dispatch_requests import NOON, wish
 from tests.virtual import loop, virtual
 
-open_gap = pytest.mark.xfail(strict=True, reason="reproduced, not mended yet")
 SOURCES = {"dispatch": Authority.OPERATOR, "relay": Authority.PROTECTION, "scada": Authority.DSO}
 
 
@@ -269,7 +268,6 @@ async def test_what_was_told_before_somebody_took_it_to_local_is_not_obeyed_afte
         assert it.power == pytest.approx(0, abs=1000), "it waits for a new command, says device_life.py"
 
 
-@open_gap
 @virtual
 async def test_a_command_that_was_held_back_while_the_clock_was_set_is_not_obeyed(tmp_path: Path) -> None:
     async with story(tmp_path) as it:

@@ -1,6 +1,7 @@
 """Commands at the rhythm of the field, told in virtual time: what is obeyed, in which order, and until when."""
 
 import asyncio
+import itertools
 import random
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bridges.control.command_age import SLACK
 from bridges.control.command_queue import MOST
 from schemas.messages import Action, Authority, Cause
 from schemas.profiles import load_profile
@@ -117,6 +119,45 @@ async def test_the_wall_clock_moves_no_deadline_and_shuts_nobody_out(tmp_path: P
         loop().step_wall(-86_400.0)
         await it.until(lambda: it.power == pytest.approx(0, abs=1), 11.5)
         assert loop().time() - last <= 11.5
+
+
+@pytest.mark.parametrize("step", [-3.0, -12.0, -45.0, -3600.0])
+@pytest.mark.parametrize("numbered", [True, False])
+def test_what_was_held_back_does_not_look_young_when_the_clock_is_set_back(
+    step: float, numbered: bool, tmp_path: Path
+) -> None:
+    """It was obeyed 16 s after it was sent, with 10 s to live; and who sends on time goes on."""
+
+    @virtual
+    async def told(folder: Path) -> None:
+        async with story(folder) as it:
+            number = itertools.count(1)
+
+            def order() -> dict[str, Any]:
+                return {"epoch": "ab" * 8, "number": next(number)} if numbered else {}
+
+            it.command(values={"p_set": 20_000.0}, **order())
+            await asyncio.sleep(2)
+            held = it.wish(values={"p_set": 50_000.0}, **order())
+            await asyncio.sleep(8.5 - step if step > -60 else 60)  # by the clock it is 9 s old then
+            loop().step_wall(step)
+            await asyncio.sleep(0.5)
+            wish, it.wish = it.wish, lambda **_: held  # type: ignore[method-assign]
+            it.command()
+            it.wish = wish  # type: ignore[method-assign]
+            await asyncio.sleep(2)
+            assert it.states(held) in (["refused"], ["expired"])
+            assert (500,) not in [values for _, values in it.written()]
+            began = loop().time()
+            while it.power != pytest.approx(30_000, abs=300):
+                it.command(values={"p_set": 30_000.0}, **order())
+                await asyncio.sleep(2)
+                assert loop().time() - began <= 70
+            # Nobody was heard for so long that a command may be from before a small step as long as that is.
+            by_number = -step + SLACK + 4 if step > -60 else 6.0
+            assert not numbered or loop().time() - began <= by_number
+
+    told(tmp_path)
 
 
 @virtual
