@@ -79,7 +79,9 @@ class Controller:
         self.kept = DeviceMemory(self.memory, self.grid_limit, self.site.command_sources.values())
         self.kept.recall(now)
         self.proof = Proof(self.device, self.writer, self.pending)
-        self.wishes = Wishes(now + COMMAND_TTL)
+        patience = now + COMMAND_TTL
+        writes = self.device.writable and self.takes_commands
+        self.wishes = Wishes(self.kept.wait(patience) if writes else patience)
         self._cycle = min(self.device.poll, LONGEST_CYCLE)
         self.steering = Steering(
             self.device, self.writer, self.wishes, self.pending, self.grid_limit, self.kept, self.care, self.proof,
@@ -225,6 +227,7 @@ class Controller:
                 self.wishes.limited()
             case "values":
                 self._turn(Turn.COMMAND)
+                self.kept.heard()
                 self.wishes.take(command.values, arrival.deadline)
             case "action":
                 await self._act(command, now)

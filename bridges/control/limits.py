@@ -117,6 +117,10 @@ CAUSES = {
 """Limits that are a trouble, and which; all others are as the plant is built and charged."""
 
 
+UNKNOWN = frozenset({"bms:missing", "bms:soc_missing", "meter:missing", "pcs:state_unknown"})
+"""Limits that hold because nobody knows better."""
+
+
 def cause_of(limited: Iterable[Limited]) -> Cause | None:
     """The trouble among what limited a command, if there is one."""
     for one in limited:

@@ -88,8 +88,9 @@ class Steering:
             chains["p_set"] += self.battery.limits(
                 now, reactive, targets.values.get("pf_set"), self.grid_limit, self.cycle, wears=wears
             )
-            power = self.battery.inputs.power(now)
-            targets = found(targets, power, self.writer.applied, chains["p_set"], device.rated_power)
+            power, unread = self.battery.inputs.power(now), self.battery.unread(now)
+            known = [limit for limit in chains["p_set"] if limit.source not in unread]
+            targets = found(targets, power, self.writer.applied, known, device.rated_power)
         worn = frozenset(self.writer.worn(now))
         steps = {point: device.step(point) for point in device.commands}
         return decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))

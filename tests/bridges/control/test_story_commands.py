@@ -11,9 +11,11 @@ import pytest
 
 from bridges.control.command_age import SLACK
 from bridges.control.command_queue import MOST
+from bridges.control.controller import Controller
+from bridges.service import Bridge
 from schemas.messages import Action, Authority, Cause
 from schemas.profiles import load_profile
-from tests.bridges.control.story import P_SET, Story, story
+from tests.bridges.control.story import P_SET, Story, field_devices, story
 from tests.virtual import loop, virtual
 
 SIX_KINDS: dict[str, tuple[dict[str, Any], Cause]] = {
@@ -192,6 +194,50 @@ async def test_what_another_bridge_was_told_before_is_not_obeyed_again(tmp_path:
         old = it.command(at=loop().wall() - timedelta(seconds=5), until=loop().wall() + timedelta(seconds=5))
         await asyncio.sleep(0.6)
         assert [one.cause for one in it.said(old)] == [Cause.BEFORE_START]
+
+
+async def begins_again(it: Story) -> None:
+    """After a kill -9."""
+    it.serving.cancel()
+    await asyncio.gather(it.serving, return_exceptions=True)
+    it.bridge.close()
+    it.bridge = Bridge(it.bridge.part, field_devices(it.simulated))
+    it.serving = asyncio.create_task(it.bridge.serve())
+    await asyncio.sleep(0)
+
+
+async def _killed(_: Controller) -> None:
+    """kill -9 says no goodbye."""
+
+
+@virtual
+async def test_a_bridge_that_begins_leaves_the_power_it_finds_to_its_sender(tmp_path: Path) -> None:
+    """It wrote 0 at each start, because it had read the PCS before it had read the BMS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Controller, "_leave", _killed)
+        async with story(tmp_path) as it:
+            await it.steer(10_000.0, 4)
+            for _ in range(3):
+                await begins_again(it)
+                await asyncio.sleep(3)
+                await it.steer(10_000.0, 4)
+            assert {values for _, values in it.written()} == {(100,)}
+            assert it.power == pytest.approx(10_000, abs=200)
+
+
+@pytest.mark.parametrize("fault", ["bms:silent", "meter:silent", "bms:soc_nan"])
+def test_a_bridge_that_begins_waits_for_nobody_longer_than_for_a_lost_reading(fault: str, tmp_path: Path) -> None:
+    @virtual
+    async def told(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Controller, "_leave", _killed)
+            async with story(folder) as it:
+                await it.steer(10_000.0, 4)
+                it.simulated.faults.on(fault)
+                await begins_again(it)
+                assert await it.until(lambda: it.power == pytest.approx(0, abs=200), 5.0 + 2 * 0.5) > 0
+
+    told(tmp_path)
 
 
 @pytest.mark.parametrize("stop", ["fallback", "hold"])
