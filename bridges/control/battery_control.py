@@ -225,7 +225,7 @@ class BatteryControl:
             starting = self.switching
             self.start_stop.begin(Action.STOP, now)
             if starting:  # its command has not come to this stop's end
-                return Ended(Cause.INTERLOCK, forbidden)
+                return Ended(Cause.INTERLOCK, forbidden, Action.START)
         return await self.start_stop.go_on(now, forbidden)
 
     def reset(self, command: Command, now: float) -> str:

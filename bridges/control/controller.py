@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bridges.control.actions import Actions
 from bridges.control.battery_control import BatteryControl
 from bridges.control.command_life import Event
 from bridges.control.command_queue import CommandQueue
@@ -21,7 +22,6 @@ from bridges.control.grid_limit import LIMIT, GridLimit
 from bridges.control.guard import Arrival, History, Refusal, Station, actions, refusal, understood
 from bridges.control.pending_commands import PendingCommands, kind_of
 from bridges.control.proof import Proof
-from bridges.control.sequence import STAGES, STOPPED
 from bridges.control.setpoint_writer import SetpointWriter
 from bridges.control.steering import LEAVING, Steering
 from bridges.control.targets import Wishes
@@ -30,18 +30,16 @@ from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
 from bridges.telemetry.latest_values import LatestValues, lasts
 from runtime.heard import Heard
 from runtime.memory import Memory
-from schemas.messages import Action, Cause, Command, Outcome
+from schemas.messages import Cause, Command, Outcome
 from schemas.printable import asked_id
 from schemas.site import Site
 from schemas.topics import COMMAND, COMMAND_TTL
-from schemas.units import Kind as DeviceKind
 from schemas.units import utc_now
 
 LONGEST_CYCLE = 1.0
 """Seconds between two cycles at most, however slowly the device is read."""
 GLANCES = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Pauses in s between looks at a device that has just been told something: a good one follows in milliseconds."""
-GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
 
 
 log = logging.getLogger("bridge")
@@ -87,6 +85,7 @@ class Controller:
             self.device, self.writer, self.wishes, self.pending, self.grid_limit, self.kept, self.care, self.proof,
             self.battery, self._cycle,
         )  # fmt: skip
+        self.actions = Actions(self.device, self.pending, self.latest, self.battery, self.site.battery.pcs)
         self._wake = asyncio.Event()
         self._glances: deque[float] = deque()
         self._read = now
@@ -174,6 +173,9 @@ class Controller:
             while True:
                 await self._wait()
                 await self.cycle()
+        except asyncio.CancelledError:
+            self._end_commands()
+            raise
         except Exception as bug:  # nobody guards the device until this task begins anew: it waits at its fallback
             words = f"its control failed and begins anew: {type(bug).__name__}"
             self.pending.event("values", Event.RAN_OUT, words, Cause.NO_COMMAND)
@@ -192,8 +194,7 @@ class Controller:
         self._expire()
         if self.device.writable and WRITES[self.life] and not self.left_alone:
             await self.care.give(self._now())
-            if self.battery is not None:
-                await self._go_on()
+            await self.actions.go_on(self._now())
             if await self.steering.steer(in_fallback=self.life is Life.FALLBACK):
                 self._glance()
             await self._look()
@@ -214,7 +215,7 @@ class Controller:
         arrival = self.history.dated(arrival)
         command, now = arrival.command, self._now()
         no = refusal(arrival, self._station(command), self.history, self.pending.holder, now)
-        no = no or self._behind_inverter(command) or self._interlocked(command) or await self._untimely(command)
+        no = no or await self.actions.refusal(command)
         if no is not None:
             self.pending.refuse(command.id, no, command)
             return
@@ -230,7 +231,8 @@ class Controller:
                 self.kept.heard()
                 self.wishes.take(command.values, arrival.deadline)
             case "action":
-                await self._act(command, now)
+                if await self.actions.act(command, now):
+                    self._glance()
 
     def _station(self, command: Command) -> Station:
         able = actions(self.device.actions, steers_battery=self.battery is not None)
@@ -243,32 +245,6 @@ class Controller:
             distrust={} if self.battery is None else self.battery.distrust,
         )
 
-    def _behind_inverter(self, command: Command) -> Refusal | None:
-        """A contactor opens without load and closes before its inverter starts: only the inverter's sequence sees to
-        that."""
-        if command.action not in STAGES or self.site.profiles[self.name].kind is not DeviceKind.BMS:
-            return None
-        pcs = self.site.battery.pcs
-        words = f"unknown: no {command.action.value} of its own; its contactor switches in a sequence of {pcs}: ask it"
-        return Refusal(Cause.UNKNOWN, words)
-
-    def _interlocked(self, command: Command) -> Refusal | None:
-        why = "" if self.battery is None else self.battery.interlocks.forbids(command.action)
-        return Refusal(Cause.INTERLOCK, why) if why else None
-
-    async def _untimely(self, command: Command) -> Refusal | None:
-        """The grid mode of a running inverter stays: it would switch over under load."""
-        if command.action not in GRID_MODES or "state" not in self.device.points:
-            return None
-        try:
-            state = (await self.device.look("state")).values.get("state")
-        except (Unreachable, Declined) as wrong:
-            return Refusal(Cause.NO_ANSWER, f"grid_mode: its state cannot be read: {wrong}")
-        if state in STOPPED:
-            return None
-        words = f"grid_mode: it changes only when stopped or in standby, the device is {state}"
-        return Refusal(Cause.WRONG_STATE, words)
-
     def _expire(self) -> None:
         now = self._now()
         safe = self.steering.fallback()
@@ -279,45 +255,9 @@ class Controller:
                 log.warning("%s: no valid command is left; %s", self.name, words)
             self._turn(Turn.RAN_OUT)
 
-    # actions -----------------------------------------------------------------------------------
-
-    async def _act(self, command: Command, now: float) -> None:
-        """Start and stop of the battery go step by step; the others are told at once."""
-        action = command.action
-        if action is None:
-            return
-        if self.battery is not None and action in STAGES:
-            self.pending.event("action", Event.HELD_BACK, self.battery.begin(action, now))
-            return
-        if self.battery is not None and action is Action.RESET:
-            refused = self.battery.reset(command, now)
-            if refused:
-                self.pending.event("action", Event.NOT_FOLLOWED, refused, Cause.INTERLOCK)
-        try:
-            if action in self.device.actions and not (action is Action.RESET and self._runs(now)):
-                await self.device.act(action)
-        except (Unreachable, Declined) as wrong:
-            cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
-            self.pending.event("action", Event.WRITE_FAILED, str(wrong), cause)
-            return
-        self.pending.event("action", Event.WRITTEN)
-        self._glance()
-
     def _glance(self) -> None:
         """It was told something: look whether it follows."""
         self._glances.extend(GLANCES[len(self._glances) :])
-
-    def _runs(self, now: float) -> bool:
-        """It is seen running: there is no fault of its own to reset, and some take a reset for a stop."""
-        return self.latest.said(self.name, "state", now, lasts(self.device.poll, 5.0)) == "running"
-
-    async def _go_on(self) -> None:
-        """The next stage of a start or a stop."""
-        assert self.battery is not None  # noqa: S101  # told by the cycle
-        ended = await self.battery.go_on(self._now())
-        if ended is not None:
-            event = Event.FOLLOWED if ended.cause is None else Event.NOT_FOLLOWED
-            self.pending.event("action", event, ended.reason, ended.cause)
 
     # proof -------------------------------------------------------------------------------------
 
@@ -346,6 +286,15 @@ class Controller:
         for outcome in self.pending.tell():
             self.say(outcome)
 
+    def _end_commands(self) -> None:
+        """The bridge ends: what waits is not obeyed by anybody, and what was begun is not gone on with."""
+        words = "the bridge ends in good order"
+        while (arrival := self.queue.take()) is not None:
+            no = Refusal(Cause.STOPPING, f"stopping: {words}")
+            self.pending.refuse(arrival.command.id, no, arrival.command)
+        self.pending.event("action", Event.RAN_OUT, words, Cause.STOPPING)
+        self._tell()
+
     async def _leave(self) -> None:
         """The bridge ends in good order: fallback first, unless it is to hold and its watchdog is armed."""
         if not self.device.writable or not WRITES[self.life]:
@@ -372,6 +321,7 @@ class Controller:
             if after is Life.LOCAL:
                 self.wishes.forget()
                 self.pending.event("values", Event.RAN_OUT, "it is steered at its own panel", Cause.LOCAL)
+                self.actions.drop("it is steered at its own panel", Cause.LOCAL)
                 if self.battery is not None:
                     self.battery.lost()
 
