@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridges.control import unknown_device
 from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller
 from bridges.control.interlock_rules import rules_for
@@ -282,7 +283,9 @@ class Bridge:
 
     def _addresses(self) -> list[str]:
         names = [one.name for one in self.devices]
-        commands = [COMMAND.at(site=self.site, device=name) for name in names]
+        # of several bridges the first hears all: what is sent to no device of the site is answered, and once
+        heard = ["+"] if self.part.site.device[0].name in names else names
+        commands = [COMMAND.at(site=self.site, device=name) for name in heard]
         # samples of a device that was renamed are taken by its old name, too
         waiting = dict.fromkeys([*names, *self.outgoing.spool.devices()])
         return [*commands, *(ARCHIVED.at(site=self.site, device=name) for name in waiting)]
@@ -294,6 +297,8 @@ class Bridge:
         elif heard.topic is COMMAND and device in self.controls:
             self.part.counts["commands"] += 1
             self.controls[device].hear(heard)
+        elif heard.topic is COMMAND and device not in (known := [one.name for one in self.part.site.device]):
+            self._sayer(device)(unknown_device.answer(device, known, heard, utc_now()))
 
     def _sayer(self, device: str) -> Callable[[Outcome], None]:
         def say(outcome: Outcome) -> None:

@@ -32,6 +32,7 @@ MEANS: dict[Cause, str] = {
     Cause.CRITICAL_POINT: "What the guard needs is absent or not believed.",
     Cause.FROZEN: "The device answers, but its values stand still.",
     Cause.NOT_HELD: "The register reads back something else than was written.",
+    Cause.WORN: "A register that wears out was written too often: it rests at 0 until its budget allows another value.",
     Cause.FOREIGN_WRITE: "Somebody else writes to the device.",
     Cause.NOT_OBEYED: "The measured power does not follow the setpoint.",
     Cause.REVERSED: "The power flows in the other direction.",

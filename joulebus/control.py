@@ -30,6 +30,7 @@ commands that wait, decides, writes each value on its own, looks whether it arri
   lockout until a person asks for `auto`, which resets it."""
 
 SOURCES = {
+    "register:worn": "a register that wears out was written too often: it rests at 0 until its budget allows more",
     "interlock:NAME": "an [interlock](interlocks.md) blocks this direction",
     "loop:CAUSE": "the closed loop is not trusted: the meter's polarity, or it swings",
     "pcs:reversed": "the power runs the other way",
@@ -48,6 +49,7 @@ SOURCES = {
     "battery:ramp": "`battery.ramp`",
     "DEVICE:range": "`low` and `high` of the command in the device's profile",
     "DEVICE:apparent_power": "the device's apparent power, for `q_set`",
+    "register:budget": "the value waits for the register's write budget; what was written before stands there",
 }
 """What stands in `limited_by`, strongest first."""
 

@@ -78,6 +78,7 @@ class Cause(StrEnum):
     CRITICAL_POINT = "critical_point"  # what the guard needs is absent or doubted
     FROZEN = "frozen"
     NOT_HELD = "not_held"  # the register reads back something else
+    WORN = "worn"  # a register that wears was written too often: it rests at 0 until its budget allows more
     FOREIGN_WRITE = "foreign_write"
     NOT_OBEYED = "not_obeyed"  # the measured power does not follow
     REVERSED = "reversed"  # it flows in the other direction

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bridges.control.battery_interlocks import BatteryInterlocks
 from bridges.control.grid_limit import GridLimit
 from bridges.control.limit_inputs import METER_AGE, BatteryInputs
-from bridges.control.limits import RAMP, Limit, limits
+from bridges.control.limits import RAMP, UNKNOWN, Limit, limits
 from bridges.control.meter_polarity import MeterPolarity
 from bridges.control.power_control import Decision, ramp_step
 from bridges.control.start_stop import Ended, StartStop
@@ -66,6 +66,7 @@ class BatteryControl:
         self._seen = self._compared = float("-inf")
         self._closed = False
         self._jump = False
+        self._began: float | None = None
 
     @property
     def watches(self) -> frozenset[str]:
@@ -76,6 +77,7 @@ class BatteryControl:
 
     def follow(self, now: float) -> None:
         """Take what was read since the last cycle."""
+        self._began = now if self._began is None else self._began
         self.inputs.follow(now)
         self.interlocks.judge(now)
         if self.inputs.runs(now) is False:
@@ -155,6 +157,13 @@ class BatteryControl:
         # Where each write wears the register a ramp is none: it would be one each cycle.
         return [one for one in found if not (wears and one.source == RAMP)]
 
+    def unread(self, now: float) -> frozenset[str]:
+        """Limits that say only that a bridge which has just begun has not read everything yet: what it finds is no
+        worse for that. Empty as soon as each device had its time to answer."""
+        if self._began is None or now - self._began >= max(self.inputs.bms_age, self.inputs.meter_age):
+            return frozenset()
+        return UNKNOWN | self.interlocks.unread
+
     def _interlocks(self) -> tuple[Limit, ...]:
         found = [*self.interlocks.limits]
         if Cause.REVERSED in self.distrust:
@@ -216,7 +225,7 @@ class BatteryControl:
             starting = self.switching
             self.start_stop.begin(Action.STOP, now)
             if starting:  # its command has not come to this stop's end
-                return Ended(Cause.INTERLOCK, forbidden)
+                return Ended(Cause.INTERLOCK, forbidden, Action.START)
         return await self.start_stop.go_on(now, forbidden)
 
     def reset(self, command: Command, now: float) -> str:

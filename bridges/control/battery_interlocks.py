@@ -76,6 +76,12 @@ class BatteryInterlocks:
         return [] if self.judged is None else self.judged.limits
 
     @property
+    def unread(self) -> frozenset[str]:
+        """The limits of those whose points were not read since the bridge began."""
+        acting = () if self.judged is None else self.judged.acting
+        return frozenset(one.limit.source for one in acting if one.state is State.UNTOLD)
+
+    @property
     def words(self) -> str:
         """Which act, and why."""
         acting = () if self.judged is None else self.judged.acting

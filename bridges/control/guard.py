@@ -1,14 +1,17 @@
 """May this command be obeyed? Pure: what is late, retained, unknown or contradictory is refused, and says why.
 
 A command is judged when it is taken out of the queue, not when it is heard: what waits grows older by the monotonic
-clock, and cannot overtake. No step of a wall clock shuts anybody out for longer than a command lives.
+clock, and cannot overtake. No step of a wall clock shuts anybody out for longer than a command lives, and what was held
+back while it was set back is as old as it is (`command_age`).
 """
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
+from bridges.control.command_age import Sending, StepWatch, earliest, in_rhythm
 from bridges.control.grid_limit import LIMIT, LIMITING
 from schemas.messages import Action, Authority, Cause, Command, OutcomeState
 from schemas.topics import COMMAND_TTL
@@ -43,12 +46,28 @@ class Arrival:
     retained: bool
     wall: datetime
     mono: float
+    earliest: float | None = None
+    """When it may have been sent already, where our clock was set back since."""
+
+    @property
+    def life(self) -> float:
+        """Seconds it is valid."""
+        return (self.command.until - self.command.at).total_seconds()
+
+    @property
+    def shown(self) -> float:
+        """The monotonic time at which it was sent, by the wall clock as it shows now."""
+        return self.mono - (self.wall - self.command.at).total_seconds()
+
+    @property
+    def sent(self) -> float:
+        """The same, at the earliest."""
+        return self.shown if self.earliest is None else self.earliest
 
     @property
     def deadline(self) -> float:
         """The monotonic time at which it ends: never later than it was given, however far our clock is behind."""
-        command = self.command
-        return self.mono + (command.until - max(self.wall, command.at)).total_seconds()
+        return min(self.mono, self.sent) + self.life
 
 
 @dataclass(slots=True)
@@ -57,6 +76,8 @@ class Order:
 
     at: datetime
     mono: float
+    sent: float
+    """The monotonic time at which it was sent, at the earliest."""
     epoch: str | None = None
     number: int = 0
     """The highest of its epoch."""
@@ -73,20 +94,40 @@ class History:
     seen: dict[str, None] = field(default_factory=dict)
     """The ids of the last commands, oldest first."""
     orders: dict[str, Order] = field(default_factory=dict)
+    heard: dict[str, tuple[datetime, float]] = field(default_factory=dict)
+    """When the last command of each source was sent, by its word, and when it came, whatever became of it."""
+    watch: StepWatch = field(default_factory=StepWatch)
+    """Of our wall clock."""
+
+    def dated(self, arrival: Arrival) -> Arrival:
+        """With the moment at which it may have been sent. Each is dated once, in the order they came."""
+        source, at = arrival.command.source, arrival.command.at
+        last, before = self.orders.get(source), self.heard.pop(source, None)
+        after = last.sent if last is not None and _proven_later(arrival.command, last) else float("-inf")
+        live = before is not None and in_rhythm((at - before[0]).total_seconds(), arrival.mono - before[1])
+        self.heard[source] = at, arrival.mono
+        _forget(self.heard)
+        sending = Sending(arrival.shown, arrival.mono, arrival.life, after, live)
+        return replace(arrival, earliest=earliest(sending, self.watch.steps))
 
     def remember(self, arrival: Arrival) -> None:
         """It is going to be obeyed."""
         command = arrival.command
         self.seen[command.id] = None
-        while len(self.seen) > REMEMBERED:
-            del self.seen[next(iter(self.seen))]
-        last = self.orders.setdefault(command.source, Order(command.at, arrival.mono))
-        last.at, last.mono = command.at, arrival.mono
+        _forget(self.seen)
+        last = self.orders.setdefault(command.source, Order(command.at, arrival.mono, arrival.sent))
+        last.at, last.mono, last.sent = command.at, arrival.mono, arrival.sent
         if command.epoch is None:
             return
         if last.epoch is not None and last.epoch != command.epoch:
             last.retired.append(last.epoch)
         last.epoch, last.number = command.epoch, command.number or 0
+
+
+def _forget(kept: dict[str, Any]) -> None:
+    """The oldest, beyond what is remembered."""
+    while len(kept) > REMEMBERED:
+        del kept[next(iter(kept))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +183,15 @@ def _out_of_time(arrival: Arrival, now: float) -> Refusal | None:
     if command.until - command.at > LONGEST:
         most = LONGEST.total_seconds()
         return Refusal(Cause.TOO_LONG, f"too_long: a command is valid for at most {most:.0f} s and then sent again")
-    if now >= arrival.deadline:
-        waited = now - arrival.mono
-        return Refusal(Cause.EXPIRED, f"expired: it ended while it waited for {waited:.1f} s", OutcomeState.EXPIRED)
-    return None
+    return _ended(arrival, now) if now >= arrival.deadline else None
+
+
+def _ended(arrival: Arrival, now: float) -> Refusal:
+    if now < min(arrival.mono, arrival.shown) + arrival.life:
+        words = f"clock_step: our clock was set back, and it may be {now - arrival.sent:.1f} s old: send it again"
+        return Refusal(Cause.CLOCK_STEP, words)
+    waited = now - arrival.mono
+    return Refusal(Cause.EXPIRED, f"expired: it ended while it waited for {waited:.1f} s", OutcomeState.EXPIRED)
 
 
 def _seen_before(arrival: Arrival, history: History) -> Refusal | None:
@@ -155,9 +201,7 @@ def _seen_before(arrival: Arrival, history: History) -> Refusal | None:
     last = history.orders.get(command.source)
     if last is not None and _older(arrival, last):
         return Refusal(Cause.OUT_OF_ORDER, f"out_of_order: {command.source} has sent a newer command")
-    # As our own clock would have shown it then: a step of it since moves both alike.
-    since = arrival.wall - timedelta(seconds=arrival.mono - history.began)
-    if command.at < since:
+    if arrival.sent < history.began:
         words = "before_start: it was sent before this bridge began, and may have been obeyed already"
         return Refusal(Cause.BEFORE_START, words)
     return None
@@ -169,8 +213,15 @@ def _older(arrival: Arrival, last: Order) -> bool:
     must not shut its owner out."""
     command = arrival.command
     if command.epoch is not None:
-        return command.epoch in last.retired or (command.epoch == last.epoch and (command.number or 0) <= last.number)
+        return not _proven_later(command, last)
     return command.at < last.at and arrival.mono - last.mono < LONGEST.total_seconds()
+
+
+def _proven_later(command: Command, last: Order) -> bool:
+    """By its number, whatever any clock says."""
+    if command.epoch is None or command.epoch in last.retired:
+        return False
+    return command.epoch != last.epoch or (command.number or 0) > last.number
 
 
 def _not_understood(command: Command, station: Station) -> Refusal | None:

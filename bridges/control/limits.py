@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from schemas.messages import Cause, Limited
 
 RAMP = "battery:ramp"
+WORN, BUDGET = "register:worn", "register:budget"
+"""A register that wears and was written too often; and one that may not be written yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,14 @@ CAUSES = {
     "pcs:reversed": Cause.REVERSED,
     "loop:meter_polarity": Cause.METER_POLARITY,
     "loop:swinging": Cause.SWINGING,
+    WORN: Cause.WORN,
+    BUDGET: Cause.WRITE_BUDGET,
 }
 """Limits that are a trouble, and which; all others are as the plant is built and charged."""
+
+
+UNKNOWN = frozenset({"bms:missing", "bms:soc_missing", "meter:missing", "pcs:state_unknown"})
+"""Limits that hold because nobody knows better."""
 
 
 def cause_of(limited: Iterable[Limited]) -> Cause | None:

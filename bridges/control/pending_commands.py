@@ -21,6 +21,15 @@ def kind_of(command: Command) -> Kind:
     return "action" if command.action else "limit" if is_limit(command) else "values"
 
 
+def refused(name: str, no: Refusal, command: Command | None, at: datetime) -> Outcome:
+    """What is said of a command that is not obeyed; `name` is its id, as far as it can be read."""
+    return Outcome(
+        id=name, at=at, state=no.state, requested=dict(command.values) if command else {},
+        action=command.action if command else None, source=command.source if command else "", cause=no.cause,
+        reason=no.reason,
+    )  # fmt: skip
+
+
 @dataclass
 class Pending:
     """One command that holds."""
@@ -52,14 +61,7 @@ class PendingCommands:
 
     def refuse(self, name: str, no: Refusal, command: Command | None = None) -> None:
         """One that is not obeyed; `name` is its id, as far as it can be read."""
-        requested = dict(command.values) if command else {}
-        action = command.action if command else None
-        self.said.append(
-            Outcome(
-                id=name, at=self.wall(), state=no.state, requested=requested, action=action,
-                source=command.source if command else "", cause=no.cause, reason=no.reason,
-            )
-        )  # fmt: skip
+        self.said.append(refused(name, no, command, self.wall()))
 
     def event(
         self,

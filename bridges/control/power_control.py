@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.control.grid_limit import LIMIT
-from bridges.control.limits import RAMP, Limit, clamp, reactive, reported, settle
+from bridges.control.limits import BUDGET, RAMP, WORN, Limit, clamp, reactive, reported, settle
 from bridges.fieldbus.contract import Writable
 from schemas.messages import Limited
 
@@ -50,7 +50,7 @@ class Now:
     steps: Mapping[str, float]
     """In what steps its register moves."""
     worn: frozenset[str] = field(default_factory=frozenset)
-    """Points that were made safer too often: they rest at 0."""
+    """Points whose register is spared: they rest at 0."""
     apparent_power: float = 0.0
 
 
@@ -61,8 +61,8 @@ def decide(targets: Targets, now: Now) -> Decision:
     urgent: set[str] = set()
     ramping, position = False, None
     for point, wish in _wishes(targets.values, now):
-        chain = now.chains[point]
-        allowed, steps = clamp(0.0 if point in now.worn else wish, chain)
+        chain = [*([Limit(WORN, 0.0, 0.0)] if point in now.worn else []), *now.chains[point]]
+        allowed, steps = clamp(wish, chain)
         values[point] = settle(allowed, now.steps.get(point, 0.0), chain)
         limited += reported(point, steps)
         if point in targets.fallen or _beyond(now.held.get(point), chain):
@@ -71,6 +71,15 @@ def decide(targets: Targets, now: Now) -> Decision:
             ramping, position = any(source == RAMP for source, _, _ in steps), allowed
     order = sorted(values, key=lambda one: (not _safer(values[one], now.held.get(one)), one != "q_set"))
     return Decision({point: values[point] for point in order}, limited, frozenset(urgent), ramping, position)
+
+
+def waiting(values: Mapping[str, float], held: Mapping[str, float]) -> list[Limited]:
+    """Values that wait for the budget of their register: what was told before stands there, and limits a command."""
+    return [
+        Limited(point=point, source=BUDGET, wanted=value, allowed=held[point])
+        for point, value in values.items()
+        if point in held
+    ]
 
 
 def fallback(commands: Mapping[str, Writable], power: float | None) -> dict[str, float]:

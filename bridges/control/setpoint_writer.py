@@ -69,9 +69,12 @@ class SetpointWriter:
         return {point: one.value for point, one in self.points.items() if one.value is not None}
 
     async def put(self, point: str, value: float, now: float, *, urgent: bool, cyclic: bool) -> Result:
-        """Write a value that is worth it. What is `urgent` makes the site safer: no budget holds it up."""
+        """Write a value that is worth it. What is `urgent` makes the site safer: no budget holds it up, but that of a
+        cell that wears where it narrows nothing."""
         told, budget = self.points[point], self.budgets[point]
         fresh = told.value is None or value != told.value
+        mistaken = [math.inf] if told.holds is not None and not math.isfinite(told.holds) else []
+        urgent = urgent and budget.hurries(value, [*self._standing(point), *mistaken])
         urgent = urgent or (told.astray and self._seen_beyond(point, value))
         if not (fresh or told.astray) or not (urgent or told.astray or self._worth(point, value)):
             return Result(Put.HELD)
@@ -82,8 +85,8 @@ class SetpointWriter:
         if not urgent and (why := budget.wait(now, cyclic=cyclic)):
             self.counts[f"writes_held_back_{self._label(point)}"] += 1
             return Result(Put.WAITS, why, Cause.WRITE_BUDGET)
-        astray, budget.tried = told.astray and not fresh, value
-        budget.urgent = budget.urgent + 1 if urgent else 0
+        astray = told.astray and not fresh
+        budget.begin(value, now)
         result = await self._put(point, value, now)
         if result.put is Put.WRITTEN and astray:
             budget.missed(now)
@@ -98,10 +101,19 @@ class SetpointWriter:
         holds = self.points[point].holds
         return holds is not None and math.isfinite(holds) and abs(holds) > abs(value) + self.tolerance(point)
 
+    def stands_at(self, point: str, value: float) -> bool:
+        """It was told this value, or one so near that another write is not worth it."""
+        held = self.points[point].value
+        near = held is not None and abs(value - held) <= self.tolerance(point)
+        return near or (held is not None and not self._worth(point, value))
+
     def _stands(self, point: str, value: float) -> bool:
+        return any(abs(one) > abs(value) + self.tolerance(point) for one in self._standing(point))
+
+    def _standing(self, point: str) -> list[float]:
+        """What may stand in the register now."""
         told = self.points[point]
-        standing = [one for one in (told.value, told.holds, told.maybe) if one is not None and math.isfinite(one)]
-        return any(abs(one) > abs(value) + self.tolerance(point) for one in standing)
+        return [one for one in (told.value, told.holds, told.maybe) if one is not None and math.isfinite(one)]
 
     async def again(self) -> Result:
         """Every setpoint as it is, for a watchdog that wants it so."""
@@ -187,6 +199,10 @@ class SetpointWriter:
         """A device that confirms what it does not take: a register is seen to hold more than it was told, again and
         again."""
         return any(self.budgets[point].tries > 1 and self._seen_beyond(point, value) for point, value in wanted.items())
+
+    def worn(self, now: float) -> list[str]:
+        """The points that are spared: they rest at 0."""
+        return [point for point, one in self.budgets.items() if one.worn(now)]
 
     def hurry(self) -> None:
         """No time is left for pauses between two tries."""

@@ -23,6 +23,7 @@ class Ended:
     cause: Cause | None
     """Why it did not reach its goal; None when it did."""
     reason: str
+    goal: Action
 
 
 @dataclass
@@ -49,20 +50,20 @@ class StartStop:
         """The next stage; gives how it ended. `forbidden`: why it may not be started now, in words."""
         if self.sequence is None:
             return None
+        goal = self.sequence.goal
         seen, says = await self._look()
         stage = self.sequence.go_on(seen, now)
         if stage is Stage.DONE:
             self.sequence = None
-            return Ended(None, says)
+            return Ended(None, says, goal)
         if forbidden and self.sequence.goal is Action.START:
             return self._take_back(stage, forbidden, now)
         if self.sequence.overdue(now):
             late = self.sequence.stage.value
             self.sequence = None
-            return Ended(
-                Cause.NOT_OBEYED, f"{late}: the inverter is {says or seen.inverter}, its contactor {seen.contactor}"
-            )
-        return None if stage is None else await self._try(stage)
+            found = f"{late}: the inverter is {says or seen.inverter}, its contactor {seen.contactor}"
+            return Ended(Cause.NOT_OBEYED, found, goal)
+        return None if stage is None else await self._try(stage, goal)
 
     def _take_back(self, ahead: Stage | None, why: str, now: float) -> Ended:
         """A start ends here: nothing more is ordered, and an inverter that was told to start, and may yet do so after
@@ -70,14 +71,14 @@ class StartStop:
         assert self.sequence is not None  # noqa: S101  # told by go_on
         ordered = Stage.INVERTER_ON in self.sequence.told - {ahead}
         self.sequence = Sequence(Action.STOP, now) if ordered else None
-        return Ended(Cause.INTERLOCK, why)
+        return Ended(Cause.INTERLOCK, why, Action.START)
 
-    async def _try(self, stage: Stage) -> Ended | None:
+    async def _try(self, stage: Stage, goal: Action) -> Ended | None:
         try:
             await self._order(stage)
         except Declined as no:
             self.sequence = None
-            return Ended(Cause.NOT_OBEYED, f"{stage.value}: {no}")
+            return Ended(Cause.NOT_OBEYED, f"{stage.value}: {no}", goal)
         except Unreachable as silent:  # it may have been heard: what is seen next decides
             log.warning("%s: %s: %s", self.inverter.name, stage.value, silent)
         return None

@@ -1,7 +1,8 @@
 """How often a register may still be written: flash cells wear out, and devices drop what comes too fast. Pure.
 
 What makes the site safer is not held up, and yet not written without end: each value that could not be written, or was
-not held, is tried again later each time, and a register that wears and has to be made safer again and again goes to 0.
+not held, is tried again later each time. A register that wears is written beyond its budget only to narrow what stands
+in it; where that happens again and again it is worn: it rests at 0 until the budget allows another value.
 """
 
 from collections import deque
@@ -12,7 +13,7 @@ from bridges.fieldbus.contract import Writable
 
 DAY = 86_400.0
 MOST_URGENT = 5
-"""Urgent writes of a register that wears, in a row: then it goes to 0 and stays there until its budget allows more."""
+"""Writes beyond the budget of a register that wears, in a row: then it rests at 0 until its budget allows more."""
 FIRST_AGAIN, LONGEST_AGAIN, LONGEST_AGAIN_WEARING = 0.5, 10.0, 300.0
 """Seconds between two tries of what did not arrive: doubled each time."""
 
@@ -24,8 +25,8 @@ class WriteBudget:
     allowed: Writable
     times: deque[float] = field(default_factory=deque)
     """Of the writes of the last 24 h."""
-    urgent: int = 0
-    """Urgent writes since the last one that the budget allowed."""
+    beyond: int = 0
+    """Writes since the last one that the budget allowed."""
     tries: int = 0
     """That have not arrived, in a row."""
     again: float = float("-inf")
@@ -37,6 +38,11 @@ class WriteBudget:
         """What was written before this bridge began, so many seconds ago, the oldest first."""
         self.times.extend(now - age for age in ages)
 
+    def begin(self, value: float, now: float) -> None:
+        """It is about to be written."""
+        self.tried = value
+        self.beyond = self.beyond + 1 if self.wait(now, cyclic=False) else 0
+
     def spend(self, now: float) -> None:
         """It is written."""
         self.times.append(now)
@@ -44,6 +50,13 @@ class WriteBudget:
     def spare(self) -> None:
         """The last write was none: the register held the value already, or declined it."""
         self.times.pop()
+        self.beyond = max(0, self.beyond - 1)
+
+    def hurries(self, value: float, standing: Iterable[float]) -> bool:
+        """Whether a value that makes the site safer may go beyond the budget: into a cell that wears only where it is
+        less than what may be `standing` there now."""
+        stands = [abs(one) for one in standing]
+        return not self.allowed.wears or not stands or abs(value) < max(stands)
 
     def worth(self, change: float) -> bool:
         """Whether the value moves enough."""
@@ -77,7 +90,6 @@ class WriteBudget:
         """It has not arrived, and the next try is not due."""
         return self.tries > 0 and now < self.again
 
-    @property
-    def worn_out(self) -> bool:
-        """It was made safer too often: what comes next is 0, until the budget allows another value."""
-        return self.allowed.wears and self.urgent >= MOST_URGENT
+    def worn(self, now: float) -> bool:
+        """It was written beyond its budget too often: what comes next is 0, until the budget allows another value."""
+        return self.allowed.wears and self.beyond >= MOST_URGENT and bool(self.wait(now, cyclic=False))

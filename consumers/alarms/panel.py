@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from consumers.alarms.catalog import EVERY_SERVICE, for_device
-from consumers.alarms.reading import CAUSES, WORDS, alive, read
+from consumers.alarms.reading import CAUSES, LINK, WORDS, alive, read
 from consumers.alarms.rules import Memory, Now, Refusal, judge, request, transitions
 from schemas.messages import Alarm, AlarmRequest, AlarmState, Cause, ServiceStatus, Telemetry, Value
 from schemas.printable import printable
@@ -27,6 +27,8 @@ class Panel:
         for name, rule in self._rules.items():
             self._of.setdefault(str(rule.device), []).append(name)
         self._words: dict[str, Value | None] = {}
+        self._reasons: dict[str, str] = {}
+        """Of each device, what its bridge says of the link to it."""
         self._first_out: set[str] = set()
         self._last_raised = float("-inf")
         self._listening = now.steady
@@ -65,8 +67,11 @@ class Panel:
         points = {name: rule.point for name in self._of.get(device, ()) if (rule := self._rules[name]).silent is None}
         return self._judge({n: read(telemetry, point) for n, point in points.items() if point not in WORDS}, now)
 
-    def note(self, device: str, point: str, word: str, now: Now) -> Changes:
-        """A device seen from outside: its link, or the outcome of a command. A word holds until the next one."""
+    def note(self, device: str, point: str, word: str, now: Now, reason: str = "") -> Changes:
+        """A device seen from outside: its link, or the outcome of a command. A word holds until the next one. `reason`:
+        why the link is as it is, for people."""
+        if point == LINK:
+            self._reasons[device] = printable(reason)
         return self._note({name: word for name in self._of.get(device, ()) if self._rules[name].point == point}, now)
 
     def note_causes(self, device: str, causes: list[str], now: Now, *, sure: bool) -> Changes:
@@ -152,7 +157,7 @@ class Panel:
             priority=rule.priority,
             device=str(rule.device),
             point=rule.point,
-            text=rule.text,
+            text=self._text(rule),
             value=_shown(memory.value),
             limit=_limit(rule),
             since=memory.since,
@@ -161,6 +166,11 @@ class Panel:
             by=memory.by,
             why=memory.why,
         )
+
+    def _text(self, rule: AlarmRule) -> str:
+        """What is degraded is known by the reason alone: an interlock is named there."""
+        reason = self._reasons.get(str(rule.device)) if rule.point == LINK else None
+        return f"{rule.text} Its status: {reason}" if reason else rule.text
 
 
 def _shown(value: Value | None) -> float | str | None:

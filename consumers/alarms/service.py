@@ -105,8 +105,8 @@ class _Desk:
                 if not telemetry.historical:
                     self.part.lag = max(0.0, (utc_now() - telemetry.at).total_seconds())
                 return self.panel.hear(device, telemetry, _now())
-            case DeviceStatus(state=state, causes=causes):
-                changes = self.panel.note(device, reading.LINK, state, _now())
+            case DeviceStatus(state=state, causes=causes, reason=reason):
+                changes = self.panel.note(device, reading.LINK, state, _now(), reason)
                 sure = state is not DeviceState.OFFLINE
                 return [*changes, *self.panel.note_causes(device, causes, _now(), sure=sure)]
             case Outcome(state=state):

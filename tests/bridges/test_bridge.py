@@ -119,6 +119,23 @@ async def _next(bench: Bench, known: int) -> Outcome:
     return bench.hears.all(OUTCOME)[known]
 
 
+@pytest.mark.parametrize("payload", [b"", b"no command", None])
+async def test_a_command_to_a_device_that_is_not_there_is_refused(start: Start, payload: bytes | None) -> None:
+    """It vanished without a word: a mistyped device looked like one that does as it is told."""
+    bench = await start()
+    if payload is None:
+        command = await bench.command("psc", values={"p_set": 5_000.0})
+        said = await bench.outcome(command.id)
+        assert said.requested == {"p_set": 5_000.0}
+    else:
+        await bench.tells.bus.send(COMMAND.at(site=bench.site.site, device="psc"), payload)
+        said = await bench.hears.until(OUTCOME, device="psc")
+    assert (said.state, said.cause) == ("refused", "unknown")
+    assert said.reason == "unknown: the site file has no device 'psc'; there is: pcs, bms, meter, pv"
+    await bench.outcome((await bench.command(values={"p_set": 5_000.0})).id, "verified")
+    assert len(bench.hears.all(OUTCOME, device="psc")) == 1
+
+
 async def test_the_same_command_twice_is_obeyed_once(start: Start) -> None:
     bench = await start()
     command = await bench.command(id="twice")

@@ -224,6 +224,21 @@ def test_a_word_holds_until_the_next(panel: Panel) -> None:
         assert words(changes) == ({"bms_degraded-bms1": "unacknowledged"} if second == 30 else {}), second
 
 
+@pytest.mark.parametrize("reason", ["epo-pcs1: pcs1: epo", "", "a line\nand another"])
+def test_what_is_degraded_says_why(panel: Panel, reason: str) -> None:
+    """`Some values cannot be read` was said of a PCS that an emergency stop held."""
+    panel.note("pcs1", "link", "degraded", at(0), reason)
+    for second in range(31):
+        panel.hear("pcs1", say(second, p=1.0), at(second))
+        changes = [one for one in panel.tick(at(second)) if one[0] == "pcs_degraded-pcs1"]
+    text = changes[0][1].text
+    assert text.isprintable()
+    assert text.startswith("Something holds the PCS")
+    assert text.endswith(f"Its status: {reason}") or not reason.isprintable() or not reason
+    panel.note("pcs1", "link", "online", at(31))
+    assert "epo" not in panel.shown()["pcs_degraded-pcs1"].text, "what is over is not said any more"
+
+
 def test_a_disobeyed_command(panel: Panel) -> None:
     """Whatever becomes of each command, superseded every 2 s: the cause stands in the status as long as it lasts."""
     raised = panel.note_causes("pcs1", ["not_obeyed"], at(0), sure=True)

@@ -1,6 +1,6 @@
 """What a hostile reader found: each name says what is right, and each story failed on the code it was written against.
 
-One that is mended stands as it is. One that is not yet carries `xfail`, strictly: who mends it must take the mark off.
+All of it is mended. One that is not yet would carry `xfail`, strictly: who mends it must take the mark off.
 """
 
 import asyncio
@@ -26,7 +26,6 @@ from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_dispatch_requests import NOON, wish
 from tests.virtual import loop, virtual
 
-open_gap = pytest.mark.xfail(strict=True, reason="reproduced, not mended yet")
 SOURCES = {"dispatch": Authority.OPERATOR, "relay": Authority.PROTECTION, "scada": Authority.DSO}
 
 
@@ -269,7 +268,6 @@ async def test_what_was_told_before_somebody_took_it_to_local_is_not_obeyed_afte
         assert it.power == pytest.approx(0, abs=1000), "it waits for a new command, says device_life.py"
 
 
-@open_gap
 @virtual
 async def test_a_command_that_was_held_back_while_the_clock_was_set_is_not_obeyed(tmp_path: Path) -> None:
     async with story(tmp_path) as it:
@@ -399,7 +397,6 @@ async def test_an_emergency_stop_stops_also_when_it_is_pressed_again_within_a_mi
         await it.until(lambda: pcs.state.value == "off", 10)  # 46 s
 
 
-@open_gap
 @virtual
 async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhile(tmp_path: Path) -> None:
     async with story(tmp_path, profiles=flash()) as it:
@@ -502,7 +499,6 @@ async def test_a_bridge_that_begins_guards_what_it_finds(tmp_path: Path) -> None
             await it.until(lambda: abs(it.power) < 1000, 3)  # 10 s
 
 
-@open_gap
 @virtual
 async def test_a_limit_that_changes_now_and_then_does_not_end_a_pv_for_ever(tmp_path: Path) -> None:
     """Nobody but the network operator steers it, so it is `in fallback`, where every write is urgent."""

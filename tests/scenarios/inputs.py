@@ -11,9 +11,9 @@ from typing import Any
 
 from pymodbus.constants import ExcCodes
 
-from bridges.control.controller import LEAVING
 from bridges.control.interlock_rules import rules_for
 from bridges.control.meter_polarity import FEWEST
+from bridges.control.steering import LEAVING
 from bridges.control.swing import SPAN
 from bridges.control.verification import REVERSING
 from bridges.control.watchdog_care import BITES

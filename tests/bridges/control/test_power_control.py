@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.control.limits import RAMP, Limit, clamp
-from bridges.control.power_control import Now, Targets, decide, fallback, ramp_step
+from bridges.control.limits import BUDGET, RAMP, WORN, Limit, cause_of, clamp
+from bridges.control.power_control import Now, Targets, decide, fallback, ramp_step, waiting
 from bridges.fieldbus.contract import Writable
+from schemas.messages import Cause
 
 P, Q = Limit("pcs:range", -100.0, 100.0), Limit("pcs:range", -60.0, 60.0)
 
@@ -53,7 +54,15 @@ def test_a_ramp_below_one_step_of_the_register_moves_all_the_same(ramp: float) -
 
 
 def test_a_cell_that_is_worn_rests_at_0() -> None:
-    assert decide(wanted(p_set=80.0), now(worn=frozenset({"p_set"}))).values == {"p_set": 0.0}
+    found = decide(wanted(p_set=80.0), now(held={"p_set": 20.0}, worn=frozenset({"p_set"})))
+    assert (found.values, set(found.urgent)) == ({"p_set": 0.0}, {"p_set"})
+    assert [(one.source, one.wanted, one.allowed) for one in found.limited_by] == [(WORN, 80.0, 0.0)]
+
+
+def test_a_value_that_waits_for_its_budget_is_a_limit_by_name() -> None:
+    found = waiting({"p_set": 80.0, "q_set": 5.0}, {"p_set": 20.0})
+    assert [(one.point, one.source, one.wanted, one.allowed) for one in found] == [("p_set", BUDGET, 80.0, 20.0)]
+    assert cause_of(found) is Cause.WRITE_BUDGET
 
 
 def test_a_power_factor_follows_the_power_that_is_allowed() -> None:

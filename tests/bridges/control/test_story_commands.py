@@ -1,6 +1,7 @@
 """Commands at the rhythm of the field, told in virtual time: what is obeyed, in which order, and until when."""
 
 import asyncio
+import itertools
 import random
 from datetime import timedelta
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from bridges.control.command_age import SLACK
 from bridges.control.command_queue import MOST
+from bridges.control.controller import Controller
+from bridges.service import Bridge
 from schemas.messages import Action, Authority, Cause
 from schemas.profiles import load_profile
-from tests.bridges.control.story import P_SET, Story, story
+from tests.bridges.control.story import P_SET, Story, field_devices, story
 from tests.virtual import loop, virtual
 
 SIX_KINDS: dict[str, tuple[dict[str, Any], Cause]] = {
@@ -119,6 +123,45 @@ async def test_the_wall_clock_moves_no_deadline_and_shuts_nobody_out(tmp_path: P
         assert loop().time() - last <= 11.5
 
 
+@pytest.mark.parametrize("step", [-3.0, -12.0, -45.0, -3600.0])
+@pytest.mark.parametrize("numbered", [True, False])
+def test_what_was_held_back_does_not_look_young_when_the_clock_is_set_back(
+    step: float, numbered: bool, tmp_path: Path
+) -> None:
+    """It was obeyed 16 s after it was sent, with 10 s to live; and who sends on time goes on."""
+
+    @virtual
+    async def told(folder: Path) -> None:
+        async with story(folder) as it:
+            number = itertools.count(1)
+
+            def order() -> dict[str, Any]:
+                return {"epoch": "ab" * 8, "number": next(number)} if numbered else {}
+
+            it.command(values={"p_set": 20_000.0}, **order())
+            await asyncio.sleep(2)
+            held = it.wish(values={"p_set": 50_000.0}, **order())
+            await asyncio.sleep(8.5 - step if step > -60 else 60)  # by the clock it is 9 s old then
+            loop().step_wall(step)
+            await asyncio.sleep(0.5)
+            wish, it.wish = it.wish, lambda **_: held  # type: ignore[method-assign]
+            it.command()
+            it.wish = wish  # type: ignore[method-assign]
+            await asyncio.sleep(2)
+            assert it.states(held) in (["refused"], ["expired"])
+            assert (500,) not in [values for _, values in it.written()]
+            began = loop().time()
+            while it.power != pytest.approx(30_000, abs=300):
+                it.command(values={"p_set": 30_000.0}, **order())
+                await asyncio.sleep(2)
+                assert loop().time() - began <= 70
+            # Nobody was heard for so long that a command may be from before a small step as long as that is.
+            by_number = -step + SLACK + 4 if step > -60 else 6.0
+            assert not numbered or loop().time() - began <= by_number
+
+    told(tmp_path)
+
+
 @virtual
 async def test_the_operators_limit_outlives_the_bridge_and_a_protection_the_operator(tmp_path: Path) -> None:
     """Fault 16."""
@@ -151,6 +194,50 @@ async def test_what_another_bridge_was_told_before_is_not_obeyed_again(tmp_path:
         old = it.command(at=loop().wall() - timedelta(seconds=5), until=loop().wall() + timedelta(seconds=5))
         await asyncio.sleep(0.6)
         assert [one.cause for one in it.said(old)] == [Cause.BEFORE_START]
+
+
+async def begins_again(it: Story) -> None:
+    """After a kill -9."""
+    it.serving.cancel()
+    await asyncio.gather(it.serving, return_exceptions=True)
+    it.bridge.close()
+    it.bridge = Bridge(it.bridge.part, field_devices(it.simulated))
+    it.serving = asyncio.create_task(it.bridge.serve())
+    await asyncio.sleep(0)
+
+
+async def _killed(_: Controller) -> None:
+    """kill -9 says no goodbye."""
+
+
+@virtual
+async def test_a_bridge_that_begins_leaves_the_power_it_finds_to_its_sender(tmp_path: Path) -> None:
+    """It wrote 0 at each start, because it had read the PCS before it had read the BMS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Controller, "_leave", _killed)
+        async with story(tmp_path) as it:
+            await it.steer(10_000.0, 4)
+            for _ in range(3):
+                await begins_again(it)
+                await asyncio.sleep(3)
+                await it.steer(10_000.0, 4)
+            assert {values for _, values in it.written()} == {(100,)}
+            assert it.power == pytest.approx(10_000, abs=200)
+
+
+@pytest.mark.parametrize("fault", ["bms:silent", "meter:silent", "bms:soc_nan"])
+def test_a_bridge_that_begins_waits_for_nobody_longer_than_for_a_lost_reading(fault: str, tmp_path: Path) -> None:
+    @virtual
+    async def told(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Controller, "_leave", _killed)
+            async with story(folder) as it:
+                await it.steer(10_000.0, 4)
+                it.simulated.faults.on(fault)
+                await begins_again(it)
+                assert await it.until(lambda: it.power == pytest.approx(0, abs=200), 5.0 + 2 * 0.5) > 0
+
+    told(tmp_path)
 
 
 @pytest.mark.parametrize("stop", ["fallback", "hold"])

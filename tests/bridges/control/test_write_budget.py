@@ -1,12 +1,21 @@
 """How often a register is written: never more than it stands, and never too late for what makes the site safer."""
 
+import asyncio
 import itertools
+import math
+from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridges.control.limits import Limit
+from bridges.control.power_control import Now, Targets, decide
+from bridges.control.setpoint_writer import SetpointWriter
 from bridges.control.write_budget import DAY, LONGEST_AGAIN, LONGEST_AGAIN_WEARING, MOST_URGENT, WriteBudget
 from bridges.fieldbus.contract import Writable
+from tests.bridges.control.bare import Bare
+from tests.virtual import loop, run
 
 
 def allowed(**change: object) -> Writable:
@@ -68,6 +77,81 @@ def test_what_does_not_arrive_is_tried_later_each_time(wears: bool, cycle: float
     assert not budget.resting(now)
 
 
-def test_a_cell_that_wears_goes_to_0_when_it_is_made_safer_again_and_again() -> None:
-    flash, ram = WriteBudget(FLASH, urgent=MOST_URGENT), WriteBudget(allowed(), urgent=MOST_URGENT)
-    assert (flash.worn_out, ram.worn_out) == (True, False)
+def test_a_cell_that_is_made_safer_again_and_again_is_worn_until_its_budget_allows_more() -> None:
+    flash, ram = WriteBudget(FLASH), WriteBudget(allowed(interval=300.0))
+    for at in range(MOST_URGENT + 1):
+        assert not flash.worn(float(at))
+        for budget in (flash, ram):
+            budget.begin(0.0, float(at))
+            budget.spend(float(at))
+    assert (flash.worn(6.0), ram.worn(6.0)) == (True, False)
+    assert (flash.worn(304.9), flash.worn(305.0)) == (True, False)
+    flash.begin(0.0, 305.0)
+    flash.spend(305.0)
+    assert (flash.beyond, flash.worn(306.0)) == (0, False), "what the budget allows is forgiven"
+
+
+def test_writes_that_the_budget_allowed_wear_nothing_however_urgent_they_were() -> None:
+    flash = WriteBudget(FLASH)
+    for turn in range(3 * MOST_URGENT):
+        flash.begin(0.0, 300.0 * turn)
+        flash.spend(300.0 * turn)
+        assert not flash.worn(300.0 * turn + 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "standing", "flash", "ram"),
+    [
+        (10.0, [50.0], True, True),
+        (-10.0, [50.0], True, True),
+        (0.0, [0.0, 50.0], True, True),  # the answer to 50 was lost: it may stand there
+        (50.0, [10.0], False, True),
+        (-50.0, [50.0], False, True),
+        (60.0, [math.inf], True, True),  # its enable has fallen
+        (60.0, [], True, True),  # nobody knows what stands there
+    ],
+)
+def test_only_what_narrows_goes_beyond_the_budget_of_a_cell_that_wears(
+    value: float, standing: list[float], flash: bool, ram: bool
+) -> None:
+    assert (WriteBudget(FLASH).hurries(value, standing), WriteBudget(allowed()).hurries(value, standing)) == (
+        flash,
+        ram,
+    )
+
+
+limits = st.lists(st.tuples(st.floats(0.5, 700), st.floats(0, 100)), max_size=120)
+
+
+@given(limits, st.booleans())
+def test_whatever_its_limits_do_a_cell_is_never_beyond_them_nor_worn_out_nor_given_up(
+    story: list[tuple[float, float]], fallen: bool
+) -> None:
+    """80 is wanted all the time; a limit narrows and widens it."""
+
+    async def told() -> None:
+        one = allowed(low=-100.0, high=100.0, wears=True, interval=300.0, per_day=50)
+        pcs = Bare("pcs", {"p_set": one}, rated_power=100.0)
+        writer = SetpointWriter(pcs, Counter())
+        writer.recall(0.0)
+        wanted = Targets({"p_set": 80.0}, frozenset({"p_set"} if fallen else ()))
+
+        async def cycle(limit: float) -> None:
+            now = loop().time()
+            chain, worn = [Limit("bms:current", -limit, limit)], frozenset(writer.worn(now))
+            decision = decide(wanted, Now({"p_set": chain}, writer.applied, {"p_set": 0.0}, worn))
+            for point, value in decision.values.items():
+                await writer.put(point, value, now, urgent=point in decision.urgent, cyclic=False)
+
+        for pause, limit in story:
+            await asyncio.sleep(pause)
+            await cycle(limit)
+            assert pcs.held_values.get("p_set", 0.0) <= limit
+        writes = [at for at, _, _ in pcs.log]
+        for start in writes:
+            assert sum(start <= at < start + DAY for at in writes) <= 50 + MOST_URGENT + 2
+        await asyncio.sleep(DAY)
+        await cycle(70.0)
+        assert pcs.held_values["p_set"] == 70.0
+
+    run(told())

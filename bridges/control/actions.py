@@ -1,0 +1,96 @@
+"""What a device is told to do: start and stop of the battery step by step, all others at once."""
+
+from dataclasses import dataclass
+
+from bridges.control.battery_control import BatteryControl
+from bridges.control.command_life import Event
+from bridges.control.guard import Refusal
+from bridges.control.pending_commands import PendingCommands
+from bridges.control.sequence import STAGES, STOPPED
+from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
+from bridges.telemetry.latest_values import LatestValues, lasts
+from schemas.messages import Action, Cause, Command
+from schemas.units import Kind
+
+GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
+
+
+@dataclass
+class Actions:
+    """Of one device. Times of the monotonic clock."""
+
+    device: FieldDevice
+    pending: PendingCommands
+    latest: LatestValues
+    battery: BatteryControl | None
+    pcs: str
+    """The inverter of the battery, by name."""
+
+    async def refusal(self, command: Command) -> Refusal | None:
+        """Why the device may not be told so now."""
+        return self._behind_inverter(command) or self._interlocked(command) or await self._untimely(command)
+
+    def _behind_inverter(self, command: Command) -> Refusal | None:
+        """A contactor opens without load and closes before its inverter starts: only the inverter's sequence sees to
+        that."""
+        if command.action not in STAGES or self.device.kind is not Kind.BMS:
+            return None
+        words = f"no {command.action.value} of its own; its contactor switches in a sequence of {self.pcs}: ask it"
+        return Refusal(Cause.UNKNOWN, f"unknown: {words}")
+
+    def _interlocked(self, command: Command) -> Refusal | None:
+        why = "" if self.battery is None else self.battery.interlocks.forbids(command.action)
+        return Refusal(Cause.INTERLOCK, why) if why else None
+
+    async def _untimely(self, command: Command) -> Refusal | None:
+        """The grid mode of a running inverter stays: it would switch over under load."""
+        if command.action not in GRID_MODES or "state" not in self.device.points:
+            return None
+        try:
+            state = (await self.device.look("state")).values.get("state")
+        except (Unreachable, Declined) as wrong:
+            return Refusal(Cause.NO_ANSWER, f"grid_mode: its state cannot be read: {wrong}")
+        if state in STOPPED:
+            return None
+        words = f"grid_mode: it changes only when stopped or in standby, the device is {state}"
+        return Refusal(Cause.WRONG_STATE, words)
+
+    async def act(self, command: Command, now: float) -> bool:
+        """Begin it; True when the device was told something."""
+        action = command.action
+        if action is None:
+            return False
+        if self.battery is not None and action in STAGES:
+            self.pending.event("action", Event.HELD_BACK, self.battery.begin(action, now))
+            return False
+        if self.battery is not None and action is Action.RESET:
+            refused = self.battery.reset(command, now)
+            if refused:
+                self.pending.event("action", Event.NOT_FOLLOWED, refused, Cause.INTERLOCK)
+        try:
+            if action in self.device.actions and not (action is Action.RESET and self._runs(now)):
+                await self.device.act(action)
+        except (Unreachable, Declined) as wrong:
+            cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
+            self.pending.event("action", Event.WRITE_FAILED, str(wrong), cause)
+            return False
+        self.pending.event("action", Event.WRITTEN)
+        return True
+
+    async def go_on(self, now: float) -> None:
+        """The next stage of a start or a stop. The end of one that an interlock began answers no other command."""
+        ended = None if self.battery is None else await self.battery.go_on(now)
+        mine = self.pending.open.get("action")
+        if ended is not None and mine is not None and mine.command.action is ended.goal:
+            event = Event.FOLLOWED if ended.cause is None else Event.NOT_FOLLOWED
+            self.pending.event("action", event, ended.reason, ended.cause)
+
+    def drop(self, why: str, cause: Cause) -> None:
+        """Nobody goes on with what was begun."""
+        if self.battery is not None:
+            self.battery.start_stop.sequence = None
+        self.pending.event("action", Event.RAN_OUT, why, cause)
+
+    def _runs(self, now: float) -> bool:
+        """It is seen running: there is no fault of its own to reset, and some take a reset for a stop."""
+        return self.latest.said(self.device.name, "state", now, lasts(self.device.poll, 5.0)) == "running"

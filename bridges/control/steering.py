@@ -1,0 +1,213 @@
+"""What a device is told in each cycle: decide, write each point on its own, tell what that is to the open commands."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridges.control.battery_control import BatteryControl
+from bridges.control.command_life import Event
+from bridges.control.device_care import DeviceCare
+from bridges.control.device_memory import DeviceMemory
+from bridges.control.grid_limit import LIMIT, GridLimit
+from bridges.control.guard import FOLLOWS_METER
+from bridges.control.pending_commands import Kind, Pending, PendingCommands
+from bridges.control.power_control import Decision, Now, Targets, decide, fallback, limit_chain, waiting
+from bridges.control.proof import Proof
+from bridges.control.setpoint_writer import Put, Result, SetpointWriter
+from bridges.control.targets import Standing, Wishes, fallen, found, register
+from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
+from schemas.messages import Cause, Limited
+
+LEAVING = 3.5
+"""Seconds a device has to go to its fallback along its ramp when the bridge ends in good order."""
+
+log = logging.getLogger("bridge")
+
+
+@dataclass
+class Steering:
+    """Of one device. Times of the monotonic clock."""
+
+    device: FieldDevice
+    writer: SetpointWriter
+    wishes: Wishes
+    pending: PendingCommands
+    grid_limit: GridLimit
+    kept: DeviceMemory
+    care: DeviceCare
+    proof: Proof
+    battery: BatteryControl | None
+    cycle: float
+    """Seconds between two of them at most."""
+    _told: dict[str, str] = field(default_factory=dict)
+    """Points that cannot be written, and why, as the log has it."""
+
+    async def steer(self, *, in_fallback: bool) -> bool:
+        """Once; True when something was written."""
+        now = self._now()
+        targets = self.wishes.targets(now, self._standing(in_fallback=in_fallback))
+        decision = self.decide(targets)
+        results = await self.write(decision)
+        self._tell(decision, results)
+        self.proof.ramping = decision.ramping
+        self.care.wrote(results, self._now(), astray=self.writer.stands(decision.values))
+        if self.battery is not None:
+            values = self.pending.open.get("values")
+            closed = values is None or values.command.authority in FOLLOWS_METER
+            self.battery.decided(decision, closed=closed, now=self._now())
+        return any(one.put is Put.WRITTEN for one in results.values())
+
+    def fallback(self) -> dict[str, float]:
+        """What is declared safe. A point that no bridge ever moved is left as its installer set it."""
+        power = None if self.battery is None else self.battery.battery.fallback
+        safe = fallback(self.device.commands, power)
+        ours = self.kept.away | ({"p_set"} if self.battery is not None else set())
+        return {point: value for point, value in safe.items() if point in ours}
+
+    def _standing(self, *, in_fallback: bool) -> Standing:
+        return Standing(
+            safe=self.fallback(),
+            fallback=in_fallback,
+            rests=self.battery is not None and self.battery.must_rest,
+            percent=self.grid_limit.limit(self._now()) if LIMIT in self.device.commands else None,
+        )
+
+    def decide(self, targets: Targets) -> Decision:
+        """What each point is to be told now."""
+        now, device = self._now(), self.device
+        percent, authority = self.grid_limit.limit(now), self.grid_limit.strongest(now)
+        source = "dso:limit" if authority is None else f"{authority.value}:limit"
+        chains = {
+            point: limit_chain(self.device.name, one, percent, source, device.rated_apparent_power)
+            for point, one in device.commands.items()
+        }
+        if self.battery is not None and "p_set" in chains:
+            reactive = max(abs(q) for q in (self.writer.applied.get("q_set", 0.0), targets.values.get("q_set", 0.0)))
+            wears = device.commands["p_set"].wears
+            chains["p_set"] += self.battery.limits(
+                now, reactive, targets.values.get("pf_set"), self.grid_limit, self.cycle, wears=wears
+            )
+            power, unread = self.battery.inputs.power(now), self.battery.unread(now)
+            known = [limit for limit in chains["p_set"] if limit.source not in unread]
+            targets = found(targets, power, self.writer.applied, known, device.rated_power)
+        worn = frozenset(self.writer.worn(now))
+        steps = {point: device.step(point) for point in device.commands}
+        return decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
+
+    async def write(self, decision: Decision) -> dict[str, Result]:
+        """Each value on its own: one that is declined holds up no other."""
+        results: dict[str, Result] = {}
+        narrowed = {one.point for one in decision.limited_by}
+        for point, value in decision.values.items():
+            fresh, urgent = point in self.wishes.fresh, point in decision.urgent
+            p, q = results.get("p_set"), self.writer.applied.get("q_set", 0.0)
+            if point == "q_set" and p is not None and p.stands and abs(value) > abs(q):
+                # The S-circle was shared out for the p that is wanted; the one that stands leaves no room.
+                results[point] = Result(Put.WAITS, f"p_set is not down yet: {p.reason}", p.cause)
+                continue
+            safe = self.device.commands[point].fallback
+            if value != safe:  # before it is written: its answer may be lost
+                self.kept.told(point, value, safe)
+            results[point] = await self.writer.put(point, value, self._now(), urgent=urgent, cyclic=not fresh)
+            if results[point].put in (Put.HELD, Put.WRITTEN):  # one that a limit has narrowed is still to be told
+                (self.wishes.fresh.add if point in narrowed else self.wishes.fresh.discard)(point)
+            if results[point].put is Put.WRITTEN:
+                self.kept.told(point, value, safe)
+                if point == "p_set" and self.battery is not None:
+                    self.battery.told(self._now(), value)
+        self._note_failures(results)
+        return results
+
+    def _tell(self, decision: Decision, results: Mapping[str, Result]) -> None:
+        """What the writes of this cycle are to the open commands."""
+        applied = self.writer.applied
+        waits = [point for point, one in results.items() if one.cause is Cause.WRITE_BUDGET]
+        limited = [*decision.limited_by, *waiting({point: decision.values[point] for point in waits}, applied)]
+        values, limit = self.pending.open.get("values"), self.pending.open.get("limit")
+        if values is not None:
+            named = {register(point) for point in values.command.values}
+            values.applied = {point: value for point, value in applied.items() if point in named}
+            values.limited = [one for one in limited if register(one.point) in named]
+            self._report("values", {point: one for point, one in results.items() if point in named | {LIMIT}})
+        if limit is not None:
+            self._tell_limit(limit, limited)
+        self._report("limit", results)
+
+    def _tell_limit(self, limit: Pending, limited: Sequence[Limited]) -> None:
+        """A limit of a device that has no register for it holds in our own decision."""
+        wanted = limit.command.values[LIMIT]
+        if LIMIT not in self.device.commands:
+            limit.applied = {LIMIT: wanted}
+            return
+        limit.applied = {point: value for point, value in self.writer.applied.items() if point == LIMIT}
+        there = self.writer.stands_at(LIMIT, wanted)
+        limit.limited = [] if there else [one for one in limited if one.point == LIMIT]
+
+    def _report(self, kind: Kind, results: Mapping[str, Result]) -> None:
+        if kind not in self.pending.open:
+            return
+        failed = [one for one in results.values() if one.put is Put.FAILED]
+        waits = [one for one in results.values() if one.put is Put.WAITS]
+        if failed:
+            self.pending.event(kind, Event.WRITE_FAILED, "; ".join(one.reason for one in failed), failed[0].cause)
+        elif waits:
+            self.pending.event(kind, Event.HELD_BACK, waits[0].reason, waits[0].cause)
+        else:
+            self.pending.event(kind, Event.WRITTEN)
+
+    def _note_failures(self, results: Mapping[str, Result]) -> None:
+        """One line when a point cannot be written, one when it can again."""
+        for point, one in results.items():
+            if one.put is Put.FAILED and self._told.get(point) != one.reason:
+                self._told[point] = one.reason
+                log.warning("%s: %s cannot be written: %s", self.device.name, point, one.reason)
+            elif one.put is not Put.FAILED and point in self._told and point not in self.writer.failing:
+                del self._told[point]
+                log.info("%s: %s can be written again", self.device.name, point)
+
+    # the end -----------------------------------------------------------------------------------
+
+    async def to_fallback(self) -> None:
+        """Along its ramp, as far as the time allows. Raises Unreachable, Declined."""
+        ends = self._now() + LEAVING
+        safe = self.fallback()
+        if self.battery is not None and not await self._ends_alone():
+            safe["p_set"] = 0.0  # nobody will guard it, and it has no watchdog that would end it
+        self.writer.hurry()
+        self.wishes.fresh |= set(safe)
+        words = ", ".join(f"{point} to {value:g}" for point, value in safe.items())
+        self.pending.event("values", Event.RAN_OUT, f"the bridge ends in good order; {words}", Cause.STOPPING)
+        while True:
+            decision = self.decide(fallen(safe, safe))
+            results = await self.write(decision)
+            # What only widens waits for its budget: the next bridge brings it there.
+            there = all(
+                one.put in (Put.HELD, Put.WRITTEN) or one.cause is Cause.WRITE_BUDGET for one in results.values()
+            )
+            if there and not decision.ramping:
+                return
+            if not there:  # an answer was lost: as often as the time allows
+                self.writer.hurry()
+            if self.battery is not None:
+                self.battery.decided(decision, closed=False, now=self._now())
+                if self._now() > ends:
+                    self.battery.jump()
+            await asyncio.sleep(0.2)
+
+    async def plainly(self) -> None:
+        """To what is declared safe, without a decision."""
+        safe = self.fallback() | ({"p_set": 0.0} if self.battery is not None else {})
+        for point, value in safe.items():
+            await self.writer.put(point, value, self._now(), urgent=True, cyclic=False)
+
+    async def _ends_alone(self) -> bool:
+        """Whether its own watchdog ends its power when we are gone."""
+        try:
+            return bool(await self.device.armed())
+        except (Unreachable, Declined):
+            return False
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
