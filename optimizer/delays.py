@@ -31,6 +31,8 @@ MEMORY = 0.5
 CLEAR, TIE = 0.5, 0.05
 """Of what cause and effect have moved: the best shift leaves less, and those that leave only so much more are as good.
 A shift that explains nothing leaves all of it; the load's own steps leave a third at the best."""
+LATER = 0.01 * RASTER
+"""How much a later shift must leave less, by place: by the clock of a machine that repeats itself both may fit."""
 ALONE, LATELY = 0.5, 10.0
 """Of what the cause has moved in about so many seconds: the best shift leaves less where nothing else moved."""
 SLACK = 0.25
@@ -118,14 +120,15 @@ class Delay:
     def _judge(self, change: Change, sums: list[float], length: int) -> None:
         """Which trials are the best, and whether that says anything."""
         shares = [
-            left / (self._seen + own) if own else 1.0 for left, own in zip(self._left, self._own, strict=True)
+            (left / (self._seen + own) if own else 1.0) + LATER * max(0, shift)
+            for left, own, (shift, _) in zip(self._left, self._own, self._trials, strict=True)
         ]
         least = min(shares)
         best = shares.index(least)
         clear = least < CLEAR and self._own[best] >= MOVED * self.rated
         if clear:
             good = [one for one, share in zip(self._trials, shares, strict=True) if share <= least + TIE]
-            slack = SLACK + (0.0 if self.held else self._cause.gap / 2)
+            slack = SLACK + self._cause.gap / 2
             self.begun = max(shift for shift, _ in good) * RASTER + slack
             self.done = max(shift + mean - 1 for shift, mean in good) * RASTER + slack
         own = _own(sums, length, *self._trials[best])
@@ -150,7 +153,7 @@ class Raster:
     end: int = 0
     """The last place that is known."""
     gap: float = 0.0
-    """Seconds between two readings, about."""
+    """Seconds between two readings, about; 0 where it is held."""
     _last: Reading | None = None
     _sums: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
 
@@ -161,7 +164,8 @@ class Raster:
             self.end = math.floor(at / RASTER)
         elif at > self._last[0]:
             gap = at - self._last[0]
-            self.gap += (gap - self.gap) * (0.2 if self.gap else 1.0)
+            if not self.held:
+                self.gap += (gap - self.gap) * (0.2 if self.gap else 1.0)
             self._fill(at, self._last, 0.0 if self.held else (power - self._last[1]) / gap)
         else:
             return

@@ -86,7 +86,7 @@ class NetLoad:
         return [*powers, *self._since(since)] if lately else powers
 
     def _ahead(self, at: float) -> float:
-        """Where it is, if the PCS shows that late, and it goes on as between the last two readings to what it was told."""
+        """Where it is if it goes on as between the last two readings, that came late; not past what it was told."""
         last, power = self._shown[-1]
         if len(self._shown) < 2:
             return power

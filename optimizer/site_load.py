@@ -43,8 +43,8 @@ class SiteLoad:
     def alone(self) -> bool:
         """The load stands still while the battery moves: what moves at the meter is the battery itself.
 
-        The delay alone does not prove it: a load that goes up and down by the clock, and a battery that follows it, look
-        like a later meter. But then the net load moves, too, and by as much.
+        The delay alone does not prove it: a load that goes up and down by the clock, and a battery that follows it,
+        look like a later meter. But then the net load moves, too, and by as much.
         """
         loads, powers = [load for _, load, _ in self._lately], [power for _, _, power in self._lately]
         return self.delay.alone and max(loads) - min(loads) <= STILL * (max(powers) - min(powers))

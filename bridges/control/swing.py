@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 SWING = 0.05
 """Of the rated power: a smaller to and fro is noise."""
-TURNS, LASTS, OVER = 4, 30.0, 20.0
-"""So many turns in at least so many seconds are a swing; without a turn for that long it is over."""
+TURNS, LASTS, OVER = 3, 30.0, 20.0
+"""So many turns, the first and the last so many seconds apart, are a swing. Without one for so long it is over."""
 
 
 @dataclass
@@ -23,6 +23,8 @@ class SwingWatch:
     _first: float = 0.0
     """When it turned round for the first time."""
     _last: float = 0.0
+    _alone: bool = False
+    """The load stood still at some time since it turned round last."""
     _extreme: float | None = None
     _direction: int = 0
 
@@ -33,11 +35,14 @@ class SwingWatch:
         """
         if now - self._last > OVER:
             self.turns = 0
-        if self._turned(setpoint) and closed and alone:
-            self._first = self._first if self.turns else now
-            self.turns, self._last = self.turns + 1, now
-        lasted = now - self._first
-        if self.turns < TURNS or lasted < LASTS or not alone:
+        self._alone |= alone
+        if self._turned(setpoint):
+            if closed and self._alone:
+                self._first = self._first if self.turns else now
+                self.turns, self._last = self.turns + 1, now
+            self._alone = False
+        lasted = self._last - self._first
+        if self.turns < TURNS or lasted < LASTS:
             return ""
         return f"the battery turned round {self.turns} times in {lasted:.0f} s while the load stood still"
 

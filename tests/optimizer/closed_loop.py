@@ -59,7 +59,7 @@ class Limits:
 
     def power(self, load: float) -> float:
         """The battery's, at this load."""
-        return min(max(self.wish, load - self.imported, -RATED), load + self.exported, RATED)
+        return min(max(min(max(self.wish, load - self.imported), load + self.exported), -RATED), RATED)
 
     def broken(self, grid: float) -> float:
         """W beyond them."""
@@ -87,8 +87,13 @@ class Moment:
 
 @dataclass
 class Run:
+    rig: Rig
     site: SiteLoad
     moments: list[Moment] = field(default_factory=list)
+
+    @property
+    def noise(self) -> float:
+        return self.rig.noise
 
     def between(self, start: float, end: float) -> list[Moment]:
         return [one for one in self.moments if start <= one.at < end]
@@ -124,8 +129,8 @@ class Naive(SiteLoad):
         super().meter(at, grid)
 
     def value(self, now: float, meter_age: float, battery_age: float) -> float | None:
-        power = self.power(now, battery_age)
-        return None if self.grid is None or power is None else self.grid + power
+        known, shown = super().value(now, meter_age, battery_age), self.net.shown
+        return None if known is None or self.grid is None or shown is None else self.grid + shown[1]
 
 
 def run(
@@ -133,7 +138,7 @@ def run(
     site: SiteLoad | None = None,
 ) -> Run:  # fmt: skip
     """Close the loop with these limits, or tell the battery what `told` says."""
-    chance, ran = random.Random(seed), Run(site or SiteLoad(RATED))
+    chance, ran = random.Random(seed), Run(rig, site or SiteLoad(RATED))
     site, plant = ran.site, Plant(rig, chance)
 
     def wish(now: float, net: float | None) -> float:
@@ -156,7 +161,7 @@ def run(
             wanted = 0.0 if site.net.value is None else wish(now, net)
             room = rig.our_ramp * CYCLE
             position = min(max(wanted, position - room), position + room)
-            if abs(position - setpoint) > 1 or number == 8:
+            if abs(position - setpoint) > 1:
                 setpoint = position
                 site.told(now, setpoint)
                 plant.tell(now, setpoint)
