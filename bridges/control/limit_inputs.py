@@ -32,7 +32,7 @@ class BatteryInputs:
         self.pcs, self.meter = self.site.named(self.battery.pcs), self.site.named(self.site.grid.meter)
         self.bms = self.site.named(self.battery.bms)
         self.rated = self.pcs.rated_power or 0.0
-        self.load = SiteLoad(self.rated)
+        self.load = SiteLoad(self.rated, self.battery.dead_time, self.meter_age, self.pcs_age)
 
     @property
     def pcs_age(self) -> float:
@@ -62,7 +62,7 @@ class BatteryInputs:
 
     def power(self, now: float) -> float | None:
         """The battery's, W; None while the PCS is silent."""
-        return self.load.power(now, self.pcs_age)
+        return self.load.power(now)
 
     def state(self, now: float) -> str | None:
         """Of the PCS; None while it does not say."""
@@ -108,7 +108,7 @@ class BatteryInputs:
             soc=self.latest.number(bms, "soc", now, age),
             soc_min=self.battery.soc_min,
             soc_max=self.battery.soc_max,
-            net_load=self.load.value(now, self.meter_age, self.pcs_age),
+            net_load=self.load.value(now),
             import_limit=grid.import_limit,
             export_limit=grid.export_limit,
             position=position,
