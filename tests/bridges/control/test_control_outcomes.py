@@ -138,7 +138,6 @@ async def _swing(bench: Bench, steps: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="open: the sign is named, and its alarm is not heard in time here")
 async def test_a_meter_the_wrong_way_round_ends_the_closed_loop(start: Start, broker: Broker) -> None:
     bench = await start(faults=["meter:inverted"])
     place = parse_broker(broker.url("alarms"), "alarms", None, {})
