@@ -5,6 +5,9 @@ and only what else moved remains (the load); at a wrong one each step of the cau
 the shift at which the difference moves least in all (its total variation), and neither load nor battery has to stand
 still for it. What changes faster than the cause ever did was something else, and counts no more than that. What was
 learnt fades with what the cause moves, not with time: a loop that swings is measured anew within a swing or two.
+
+The same is tried with the opposite sign: steps that come by the clock, seen the wrong way round, look like steps that
+are seen half a period late, all but the first. What both signs explain says nothing of the sign.
 """
 
 import math
@@ -32,7 +35,9 @@ CLEAR, TIE = 0.5, 0.05
 """Of what cause and effect have moved: the best shift leaves less, and those that leave only so much more are as good.
 A shift that explains nothing leaves all of it; the load's own steps leave a third at the best."""
 LATER = 0.01 * RASTER
-"""How much a later shift must leave less, by place: by the clock of a machine that repeats itself both may fit."""
+"""How much a larger shift must leave less, by place: by the clock of a machine that repeats itself both may fit."""
+SURE = 0.2
+"""How much less one sign must leave than the other."""
 ALONE, LATELY = 0.5, 10.0
 """Of what the cause has moved in about so many seconds: the best shift leaves less where nothing else moved."""
 SLACK = 0.25
@@ -62,6 +67,10 @@ class Delay:
     """By then the effect has begun to follow; None until it was measured. Negative where the effect is read first."""
     done: float | None = None
     """By then it has followed in full: later where the effect is averaged or is a ramp."""
+    sign: int = 0
+    """-1 where the effect follows the wrong way round; 0 while it is not known."""
+    shows: float | None = None
+    """By then it has followed in full, whichever way round; None until the sign is known."""
     alone: bool = False
     """Nothing but the cause has moved the effect lately."""
     _effect: deque[Reading] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -77,6 +86,7 @@ class Delay:
         self._soonest = 0 if self.held else SOONEST
         self._trials = [(shift, mean) for mean in MEANS for shift in range(self._soonest, LATEST - mean + 1, STEP)]
         self._left, self._own = [0.0] * len(self._trials), [0.0] * len(self._trials)
+        self._against = [0.0] * len(self._trials)  # what the opposite sign leaves
 
     def cause(self, at: float, power: float) -> None:
         """It was read, or written."""
@@ -115,27 +125,54 @@ class Delay:
             own = _own(sums, length, shift, mean)
             self._own[trial] = fade * self._own[trial] + change.share * abs(own)
             self._left[trial] = fade * self._left[trial] + change.share * min(abs(change.power - own), fastest)
+            self._against[trial] = fade * self._against[trial] + change.share * min(abs(change.power + own), fastest)
         self._judge(change, sums, length)
 
     def _judge(self, change: Change, sums: list[float], length: int) -> None:
         """Which trials are the best, and whether that says anything."""
-        shares = [
-            (left / (self._seen + own) if own else 1.0) + LATER * max(0, shift)
-            for left, own, (shift, _) in zip(self._left, self._own, self._trials, strict=True)
-        ]
-        least = min(shares)
-        best = shares.index(least)
-        clear = least < CLEAR and self._own[best] >= MOVED * self.rated
-        if clear:
-            good = [one for one, share in zip(self._trials, shares, strict=True) if share <= least + TIE]
-            slack = SLACK + self._cause.gap / 2
-            self.begun = max(shift for shift, _ in good) * RASTER + slack
-            self.done = max(shift + mean - 1 for shift, mean in good) * RASTER + slack
-        own = _own(sums, length, *self._trials[best])
-        fade = math.exp(-change.share * length * RASTER / LATELY)
+        shares, against = self._shares(self._left), self._shares(self._against)
+        best, opposite = (min(range(len(one)), key=one.__getitem__) for one in (shares, against))
+        right, wrong = self._clear(shares, best), self._clear(against, opposite)
+        better = against[opposite] - shares[best]
+        if right and better > SURE and self._whole(best, -STEP):
+            self.sign = 1
+        elif wrong and better < -SURE and self._whole(opposite, 0):
+            self.sign = -1
+        if right and self.sign != -1:
+            self.begun, self.done = self._delay(shares)
+        if self.sign == 1 and right:
+            self.shows = self.done
+        elif self.sign == -1 and wrong:
+            self.shows = self._delay(against)[1]
+        self.alone = self._left_alone(change, _own(sums, length, *self._trials[best])) and right
+
+    def _left_alone(self, change: Change, own: float) -> bool:
+        """The best shift leaves little of what the cause has moved lately."""
+        fade = math.exp(-change.share * (change.to - change.since) * RASTER / LATELY)
         left, moved = self._lately
         self._lately = fade * left + change.share * abs(change.power - own), fade * moved + change.share * abs(own)
-        self.alone = clear and self._lately[0] < ALONE * self._lately[1]
+        return self._lately[0] < ALONE * self._lately[1]
+
+    def _shares(self, left: list[float]) -> list[float]:
+        """What each trial leaves of what cause and effect have moved."""
+        return [
+            (part / (self._seen + own) if own else 1.0) + LATER * abs(shift)
+            for part, own, (shift, _) in zip(left, self._own, self._trials, strict=True)
+        ]
+
+    def _whole(self, trial: int, soonest: int) -> bool:
+        """It tells a sign. One before the cause does not: then the cause answers the effect, as a loop does. Nor one
+        that has seen less than half of the steps: an average has yet to show the rest."""
+        return self._trials[trial][0] >= soonest and self._own[trial] >= max(self._own) / 2
+
+    def _clear(self, shares: list[float], best: int) -> bool:
+        return shares[best] < CLEAR and self._own[best] >= MOVED * self.rated
+
+    def _delay(self, shares: list[float]) -> tuple[float, float]:
+        """By when it has begun, and by when it is done, by all trials that are as good as the best."""
+        good = [one for one, share in zip(self._trials, shares, strict=True) if share <= min(shares) + TIE]
+        slack = SLACK + self._cause.gap / 2
+        return max(shift for shift, _ in good) * RASTER + slack, max(s + mean - 1 for s, mean in good) * RASTER + slack
 
 
 def _own(sums: list[float], length: int, shift: int, mean: int) -> float:

@@ -48,6 +48,12 @@ class SiteLoad:
         return self.delay.done is not None
 
     @property
+    def shows(self) -> float:
+        """Seconds after which the meter shows what the battery did, with whichever sign."""
+        known = self.delay.shows
+        return max(ASSUMED_DELAY, self.delay.done or 0.0) if known is None else max(0.0, known)
+
+    @property
     def alone(self) -> bool:
         """The load stands still while the battery moves: what moves at the meter is the battery itself.
 

@@ -25,7 +25,7 @@ from schemas.messages import (
 from schemas.site import Site
 from tests.consumers.test_dispatch_desk import NOON, Story, plant_site
 from tests.consumers.test_optimize_pure import filled
-from tests.optimizer.test_dispatch import DAWN, DUSK, INSTANTS, NUMBERS, strange_plans
+from tests.optimizer.test_dispatch import DAWN, DUSK, INSTANTS, strange_plans
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 DEVICES = ["grid", "pcs1", "bms1", "pv1", "nobody"]

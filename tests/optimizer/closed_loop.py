@@ -37,6 +37,8 @@ class Rig:
     """Of both polls."""
     gain: float = 1.0
     """What the battery gives of what it is told: 0.5 half, 0 nothing, -1 the opposite."""
+    shows: str = "grid"
+    """What the meter measures: the grid, the grid the wrong way `round`, or the load `elsewhere`."""
     changes: tuple[tuple[float, float], ...] = ()
     """When the delay of the meter changes, and to what."""
 
@@ -186,7 +188,8 @@ class Plant:
         room, way = self.rig.ramp * STEP, self.target * self.rig.gain - self.battery
         self.battery += min(max(way, -room), room)
         self.powers.append(self.battery)
-        self.grid.append(load - self.battery)
+        shown = {"grid": load - self.battery, "round": self.battery - load, "elsewhere": load}
+        self.grid.append(shown[self.rig.shows])
 
     def tell(self, now: float, power: float) -> None:
         self.queue.append((now + self.rig.dead_time, power))
