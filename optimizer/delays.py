@@ -5,6 +5,9 @@ and only what else moved remains (the load); at a wrong one each step of the cau
 the shift at which the difference moves least in all (its total variation), and neither load nor battery has to stand
 still for it. What changes faster than the cause ever did was something else, and counts no more than that. What was
 learnt fades with what the cause moves, not with time: a loop that swings is measured anew within a swing or two.
+
+The same is tried with the opposite sign: steps that come by the clock, seen the wrong way round, look like steps that
+are seen half a period late, all but the first. What both signs explain says nothing of the sign.
 """
 
 import math
@@ -15,8 +18,8 @@ from itertools import islice, pairwise
 from optimizer.net_load import Reading
 
 RASTER = 0.25
-"""Seconds between two powers of the cause that are compared; shifts and means are counted in it."""
-SOONEST, LATEST, STEP = -12, 32, 2
+"""Seconds between two powers of the cause that are compared; shifts and means are counted in such places."""
+SOONEST, LATEST, STEP = -12, 64, 2
 """The shifts that are tried: a PCS that shows later than its meter makes them negative."""
 MEANS = (1, 4, 8, 12, 20)
 """Over how many places the effect may be averaged."""
@@ -29,9 +32,14 @@ MOVED = 0.05
 MEMORY = 0.5
 """Of the rated power: after so much movement of the cause a third is left of what was learnt before."""
 CLEAR, TIE = 0.5, 0.05
-"""What the best shift leaves at most of what cause and effect have moved; how much more others may leave, too."""
-ALONE, LATELY = 0.3, 10.0
-"""What it leaves at most of what the cause has moved in about so many seconds where nothing else moved."""
+"""Of what cause and effect have moved: the best shift leaves less, and those that leave only so much more are as good.
+A shift that explains nothing leaves all of it; the load's own steps leave a third at the best."""
+LATER = 0.01 * RASTER
+"""How much a larger shift must leave less, by place: by the clock of a machine that repeats itself both may fit."""
+SURE = 0.2
+"""How much less one sign must leave than the other."""
+ALONE, LATELY = 0.5, 10.0
+"""Of what the cause has moved in about so many seconds: the best shift leaves less where nothing else moved."""
 SLACK = 0.25
 """Seconds: not every shift is tried."""
 
@@ -55,8 +63,14 @@ class Delay:
     rated: float
     held: bool = False
     """The cause stays as it is until the next: setpoints do, powers run between two readings."""
-    value: float | None = None
-    """By that the effect follows at most; negative where it comes first. None until it was measured."""
+    begun: float | None = None
+    """By then the effect has begun to follow; None until it was measured. Negative where the effect is read first."""
+    done: float | None = None
+    """By then it has followed in full: later where the effect is averaged or is a ramp."""
+    sign: int = 0
+    """-1 where the effect follows the wrong way round; 0 while it is not known."""
+    shows: float | None = None
+    """By then it has followed in full, whichever way round; None until the sign is known."""
     alone: bool = False
     """Nothing but the cause has moved the effect lately."""
     _effect: deque[Reading] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -72,30 +86,31 @@ class Delay:
         self._soonest = 0 if self.held else SOONEST
         self._trials = [(shift, mean) for mean in MEANS for shift in range(self._soonest, LATEST - mean + 1, STEP)]
         self._left, self._own = [0.0] * len(self._trials), [0.0] * len(self._trials)
+        self._against = [0.0] * len(self._trials)  # what the opposite sign leaves
 
     def cause(self, at: float, power: float) -> None:
         """It was read, or written."""
         self._cause.add(at, power)
 
     def effect(self, at: float, power: float) -> None:
-        """It was read."""
+        """It was read. More often than the raster is no use."""
         if self._effect and at < self._effect[-1][0] + 0.9 * RASTER:
             return
+        if self.held:
+            self._cause.run_on(at)
         self._effect.append((at, power))
         pace = max(PACE, self._cause.gap)
         while len(self._effect) > 2 and self._effect[1][0] <= at - pace:
             self._effect.popleft()
         then, before = self._effect[0]
         if then <= at - pace:
-            share = min(1.0, (at - self._effect[-2][0]) / (at - then))
+            share = (at - self._effect[-2][0]) / (at - then)
             self._waiting.append(Change(round(then / RASTER), round(at / RASTER), power - before, share))
-        if self.held:
-            self._cause.run_on(at)
         while self._waiting and self._waiting[0].to - self._soonest <= self._cause.end:
             self._count(self._waiting.popleft())
 
     def _count(self, change: Change) -> None:
-        """Add what each trial leaves of this change."""
+        """Add what each trial leaves of a change."""
         sums = self._cause.between(change.since - LATEST, change.to - self._soonest)
         powers = [after - before for before, after in pairwise(sums)]
         if not powers or max(powers) - min(powers) < MOVED * self.rated:
@@ -103,28 +118,61 @@ class Delay:
             return
         length = change.to - change.since
         fastest = max(abs(after - before) for before, after in zip(powers, powers[length:], strict=False))
-        fade = math.exp(-change.share * abs(powers[LATEST + length - 1] - powers[LATEST - 1]) / MEMORY / self.rated)
+        moved = abs(powers[LATEST + length - 1] - powers[LATEST - 1])
+        fade = math.exp(-change.share * moved / (MEMORY * self.rated))
         self._seen = fade * self._seen + change.share * min(abs(change.power), fastest)
         for trial, (shift, mean) in enumerate(self._trials):
             own = _own(sums, length, shift, mean)
             self._own[trial] = fade * self._own[trial] + change.share * abs(own)
             self._left[trial] = fade * self._left[trial] + change.share * min(abs(change.power - own), fastest)
+            self._against[trial] = fade * self._against[trial] + change.share * min(abs(change.power + own), fastest)
         self._judge(change, sums, length)
 
     def _judge(self, change: Change, sums: list[float], length: int) -> None:
-        shares = [left / (self._seen + own + 1e-9) for left, own in zip(self._left, self._own, strict=True)]
-        least = min(shares)
-        best = shares.index(least)
-        clear = least <= CLEAR and self._own[best] >= MOVED * self.rated
-        own = _own(sums, length, *self._trials[best])
-        fade = math.exp(-change.share * length * RASTER / LATELY)
+        """Which trials are the best, and whether that says anything."""
+        shares, against = self._shares(self._left), self._shares(self._against)
+        best, opposite = (min(range(len(one)), key=one.__getitem__) for one in (shares, against))
+        right, wrong = self._clear(shares, best), self._clear(against, opposite)
+        better = against[opposite] - shares[best]
+        if right and better > SURE and self._whole(best, -STEP):
+            self.sign = 1
+        elif wrong and better < -SURE and self._whole(opposite, 0):
+            self.sign = -1
+        if right and self.sign != -1:
+            self.begun, self.done = self._delay(shares)
+        if self.sign == 1 and right:
+            self.shows = self.done
+        elif self.sign == -1 and wrong:
+            self.shows = self._delay(against)[1]
+        self.alone = self._left_alone(change, _own(sums, length, *self._trials[best])) and right
+
+    def _left_alone(self, change: Change, own: float) -> bool:
+        """The best shift leaves little of what the cause has moved lately."""
+        fade = math.exp(-change.share * (change.to - change.since) * RASTER / LATELY)
         left, moved = self._lately
         self._lately = fade * left + change.share * abs(change.power - own), fade * moved + change.share * abs(own)
-        self.alone = clear and self._lately[0] <= ALONE * self._lately[1]
-        if clear:
-            good = [one for one, share in zip(self._trials, shares, strict=True) if share <= least + TIE]
-            slack = SLACK + (0.0 if self.held else self._cause.gap / 2)
-            self.value = max(shift + mean - 1 for shift, mean in good) * RASTER + slack
+        return self._lately[0] < ALONE * self._lately[1]
+
+    def _shares(self, left: list[float]) -> list[float]:
+        """What each trial leaves of what cause and effect have moved."""
+        return [
+            (part / (self._seen + own) if own else 1.0) + LATER * abs(shift)
+            for part, own, (shift, _) in zip(left, self._own, self._trials, strict=True)
+        ]
+
+    def _whole(self, trial: int, soonest: int) -> bool:
+        """It tells a sign. One before the cause does not: then the cause answers the effect, as a loop does. Nor one
+        that has seen less than half of the steps: an average has yet to show the rest."""
+        return self._trials[trial][0] >= soonest and self._own[trial] >= max(self._own) / 2
+
+    def _clear(self, shares: list[float], best: int) -> bool:
+        return shares[best] < CLEAR and self._own[best] >= MOVED * self.rated
+
+    def _delay(self, shares: list[float]) -> tuple[float, float]:
+        """By when it has begun, and by when it is done, by all trials that are as good as the best."""
+        good = [one for one, share in zip(self._trials, shares, strict=True) if share <= min(shares) + TIE]
+        slack = SLACK + self._cause.gap / 2
+        return max(shift for shift, _ in good) * RASTER + slack, max(s + mean - 1 for s, mean in good) * RASTER + slack
 
 
 def _own(sums: list[float], length: int, shift: int, mean: int) -> float:
@@ -142,36 +190,36 @@ class Raster:
     end: int = 0
     """The last place that is known."""
     gap: float = 0.0
-    """Seconds between two readings, about."""
+    """Seconds between two readings, about; 0 where it is held."""
     _last: Reading | None = None
     _sums: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def add(self, at: float, power: float) -> None:
-        """The next reading. Before the first one it stood still."""
-        if self._last is None or at - self._last[0] > KEPT * RASTER:
+        """The next reading. Before the first one, and before a long silence ended, it stood still."""
+        if self._last is None or math.floor(at / RASTER) > self.end + KEPT:
             self._sums.extend(power * place for place in range(KEPT))
             self.end = math.floor(at / RASTER)
-        elif at <= self._last[0]:
-            return
-        else:
+        elif at > self._last[0]:
             gap = at - self._last[0]
-            self.gap += (gap - self.gap) * (0.2 if self.gap else 1.0)
-            self._fill(at, (power - self._last[1]) / gap if not self.held else 0.0)
+            if not self.held:
+                self.gap += (gap - self.gap) * (0.2 if self.gap else 1.0)
+            self._fill(at, self._last, 0.0 if self.held else (power - self._last[1]) / gap)
+        else:
+            return
         self._last = at, power
 
     def run_on(self, at: float) -> None:
         """It has not changed until then."""
         if self._last is not None:
-            self._fill(at, 0.0)
+            self._fill(at, self._last, 0.0)
 
     def between(self, since: int, to: int) -> list[float]:
         """The sums from a place to another; none where not all are known."""
         first = self.end - KEPT + 1
         return [*islice(self._sums, since - first, to - first + 1)] if first <= since and to <= self.end else []
 
-    def _fill(self, at: float, slope: float) -> None:
-        assert self._last is not None  # noqa: S101
-        then, power = self._last
+    def _fill(self, at: float, last: Reading, slope: float) -> None:
+        then, power = last
         for place in range(self.end + 1, math.floor(at / RASTER) + 1):
             self._sums.append(self._sums[-1] + power + slope * (place * RASTER - then))
-        self.end = max(self.end, math.floor(at / RASTER))
+            self.end = place

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 
 from optimizer.billing import Billing
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
@@ -112,11 +113,11 @@ def decide(
 
 
 def _meter(ratings: Ratings, moment: Moment) -> Meter:
+    if 2 * ratings.meter_fresh < moment.meter_age < inf:
+        return Meter.LOST
     if moment.net is None:
         return Meter.UNKNOWN
-    if moment.meter_age <= ratings.meter_fresh:
-        return Meter.FRESH
-    return Meter.OLD if moment.meter_age <= 2 * ratings.meter_fresh else Meter.LOST
+    return Meter.FRESH if moment.meter_age <= ratings.meter_fresh else Meter.OLD
 
 
 def current_step(plan: Plan | None, now: datetime) -> Step | None:

@@ -68,10 +68,9 @@ class NetLoad:
         return self._shown[-1] if self._shown else None
 
     def forget(self) -> None:
-        """Nothing that was read before counts any more."""
+        """Nothing that was read before counts any more. What it was told still works."""
         self.value, self.at = None, float("-inf")
         self._shown.clear()
-        self._told.clear()
 
     def _possible(self, at: float) -> list[float]:
         """Every power the battery may have had in what the meter shows: read, told and not yet seen, or on its way."""
@@ -80,25 +79,30 @@ class NetLoad:
             powers.append(power)
             if since <= at - self.meter_delay:
                 break
-        for moment, power in reversed(self._told):
-            if moment <= since - self.dead_time:
-                break
-            powers.append(power)
-        return powers
+        if len(self._shown) > 1:  # one that it began to follow between the last two: how fast it goes was not seen yet
+            since = min(since, self._shown[-2][0])
+        lately = bool(self._told) and self._told[-1][0] > since - self.dead_time
+        return [*powers, *self._since(since)] if lately else powers
 
     def _ahead(self, at: float) -> float:
-        """Where it is if it goes on as between the last two readings, but not past what it was told."""
+        """Where it is if it goes on as between the last two readings, that came late; not past what it was told."""
         last, power = self._shown[-1]
-        if len(self._shown) < 2 or last >= at:
+        if len(self._shown) < 2:
             return power
         then, before = self._shown[-2]
-        targets = [power]
-        for moment, target in reversed(self._told):
-            targets.append(target)
-            if moment <= last - self.dead_time:
-                break
-        goal = power + (power - before) / (last - then) * (at - last + self.dead_time)
+        targets = [power, *self._since(last)]
+        goal = power + (power - before) / (last - then) * (max(0.0, at - last) + self.dead_time)
         return min(max(goal, min(targets)), max(targets))
+
+    def _since(self, at: float) -> list[float]:
+        """The setpoints that have worked since then: those that were told after a dead time before, and the one before
+        them, that the battery may have been on its way to."""
+        told = []
+        for moment, power in reversed(self._told):
+            told.append(power)
+            if moment <= at - self.dead_time:
+                break
+        return told
 
 
 def _forget(kept: deque[Reading], before: float) -> None:

@@ -3,13 +3,18 @@
 The bridge holds limits with it, dispatch follows the load with it: both close a loop over the same meter.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from optimizer.delays import Delay
 from optimizer.net_load import NetLoad
 
 ASSUMED_DELAY, ASSUMED_DEAD_TIME = 5.0, 5.0
-"""Seconds that are assumed until they were measured: too long is slow for a few steps, too short swings."""
+"""Seconds that are assumed until they were measured. Too long is slow for the first steps, too short swings once."""
+AGE = 5.0
+"""Seconds, at usual polls."""
+STILL, LATELY = 0.3, 20.0
+"""Of what the battery moved in so many seconds: a net load that moved less has stood still."""
 
 
 @dataclass
@@ -18,51 +23,78 @@ class SiteLoad:
 
     rated: float
     """W of the battery."""
+    dead_time: float = ASSUMED_DEAD_TIME
+    """Seconds from a setpoint until the PCS shows that it works, as long as they were not measured here."""
+    meter_age: float = AGE
+    """Seconds after which what the meter showed is too old."""
+    battery_age: float = AGE
+    """The same of the PCS. After such a silence nothing is known of where the battery was, and it begins anew."""
     net: NetLoad = field(init=False)
     delay: Delay = field(init=False)
     """Of the meter after the PCS."""
     dead: Delay = field(init=False)
     """Of the PCS after its setpoint."""
+    _steered: bool = False
+    _lately: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=400))
+    """When the meter was read, the net load then and the battery's power."""
 
     def __post_init__(self) -> None:
-        self.net = NetLoad(ASSUMED_DELAY, ASSUMED_DEAD_TIME)
+        self.net = NetLoad(ASSUMED_DELAY, self.dead_time)
         self.delay, self.dead = Delay(self.rated), Delay(self.rated, held=True)
 
     @property
     def measured(self) -> bool:
         """The meter's delay was measured; until then it is assumed."""
-        return self.delay.value is not None
+        return self.delay.done is not None
+
+    @property
+    def shows(self) -> float:
+        """Seconds after which the meter shows what the battery did, with whichever sign."""
+        known = self.delay.shows
+        return max(ASSUMED_DELAY, self.delay.done or 0.0) if known is None else max(0.0, known)
 
     @property
     def alone(self) -> bool:
-        """The load stands still: what moves at the meter is the battery itself, by the last comparison."""
-        return self.delay.alone
+        """The load stands still while the battery moves: what moves at the meter is the battery itself.
+
+        The delay alone does not prove it: a load that goes up and down by the clock, and a battery that follows it,
+        look like a later meter. But then the net load moves, too, and by as much.
+        """
+        loads, powers = [load for _, load, _ in self._lately], [power for _, _, power in self._lately]
+        return self.delay.alone and max(loads) - min(loads) <= STILL * (max(powers) - min(powers))
 
     def told(self, at: float, power: float) -> None:
         """A setpoint was written, or sent."""
+        self._steered = True
         self.net.told(at, power)
         self.dead.cause(at, power)
 
     def battery(self, at: float, power: float) -> None:
-        """The PCS was read."""
+        """The PCS was read. Until it is told something else it was told what it gives."""
+        if self.net.shown is not None and at - self.net.shown[0] > self.battery_age:
+            self.net.forget()
         self.net.battery(at, power)
         self.delay.cause(at, power)
+        if not self._steered:
+            self.dead.cause(at, power)
         self.dead.effect(at, power)
+        self.net.dead_time = self.dead_time if self.dead.begun is None else self.dead.begun
 
     def meter(self, at: float, grid: float) -> None:
         """The meter was read."""
         self.net.meter(at, grid)
         self.delay.effect(at, -grid)
-        delay, dead = self.delay.value, self.dead.value
-        self.net.meter_delay = ASSUMED_DELAY if delay is None else max(0.0, delay)
-        self.net.dead_time = ASSUMED_DEAD_TIME if dead is None else dead
+        self.net.meter_delay = ASSUMED_DELAY if self.delay.done is None else max(0.0, self.delay.done)
+        if self.net.value is not None and self.net.shown is not None:
+            self._lately.append((at, self.net.value, self.net.shown[1]))
+            while self._lately[0][0] < at - LATELY:
+                self._lately.popleft()
 
-    def value(self, now: float, meter_age: float, battery_age: float) -> float | None:
-        """W; None when either of the two has been silent for more seconds than that."""
-        power = self.power(now, battery_age)
-        return self.net.value if now - self.net.at <= meter_age and power is not None else None
+    def value(self, now: float) -> float | None:
+        """W; None while one of the two is silent."""
+        return self.net.value if now - self.net.at <= self.meter_age and self.power(now) is not None else None
 
-    def power(self, now: float, age: float) -> float | None:
-        """The battery's, W; None when it is older than that."""
+    def power(self, now: float) -> float | None:
+        """The battery's, W; None while it is silent."""
         shown = self.net.shown
-        return shown[1] if shown is not None and now - shown[0] <= age else None
+        return shown[1] if shown is not None and now - shown[0] <= self.battery_age else None

@@ -105,9 +105,9 @@ class Battery(Shape):
     """Per kWh discharged, in the tariff's currency."""
     ramp: Annotated[float, Field(gt=0)] = 20_000.0
     """W/s the setpoint may move at most."""
-    dead_time: Seconds = Field(default=1.0, ge=0, le=60)
+    dead_time: Seconds = Field(default=5.0, ge=0, le=60)
     """Seconds from a write of the setpoint until the battery's power, as its PCS shows it, follows; measured by
-    `joulebus commission`."""
+    `joulebus commission`. Loops over the meter reckon with it until they have measured it themselves."""
     fallback: Watts = 0.0
     """Power when no valid command is left."""
     ccl_stale_after: Positive = 5.0

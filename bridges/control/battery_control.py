@@ -10,7 +10,6 @@ from bridges.control.battery_interlocks import BatteryInterlocks
 from bridges.control.grid_limit import GridLimit
 from bridges.control.limit_inputs import METER_AGE, BatteryInputs
 from bridges.control.limits import RAMP, UNKNOWN, Limit, limits
-from bridges.control.meter_polarity import MeterPolarity
 from bridges.control.power_control import Decision, ramp_step
 from bridges.control.start_stop import Ended, StartStop
 from bridges.control.swing import SwingWatch
@@ -28,9 +27,6 @@ SLOW, TURNS = 60.0, 20
 
 OPEN_LOOP = frozenset({Cause.METER_POLARITY, Cause.SWINGING, Cause.REVERSED})
 """What takes the closed loop apart, until a named person has looked and sends RESET."""
-
-LATE = 0.5
-"""Seconds that a meter may be late where its sign is watched."""
 
 
 async def _nothing() -> None:
@@ -54,16 +50,14 @@ class BatteryControl:
 
     def __post_init__(self) -> None:
         rated = self.pcs.rated_power
-        meter = self.site.named(self.site.grid.meter)
         self.inputs = BatteryInputs(self.site, self.battery, self.latest, "state" in self.pcs.points)
         self.following = Following(rated)
-        self.polarity = MeterPolarity(rated, settle=meter.poll + 0.2)
         self.swing = SwingWatch(rated)
         self.start_stop = StartStop(self.pcs, self.bms, self.rest)
         self.interlocks = BatteryInterlocks(self.site, self.battery, self._fresh, self.memory)
         self.position: float | None = None
         self._moved: float | None = None
-        self._seen = self._compared = float("-inf")
+        self._seen = float("-inf")
         self._closed = False
         self._jump = False
         self._began: float | None = None
@@ -94,7 +88,7 @@ class BatteryControl:
 
     def glance(self, at: float, power: float) -> None:
         """The PCS was looked at between two readings."""
-        self.inputs.load.battery(at, power)
+        self.inputs.glance(at, power)
 
     def watch(self, now: float) -> None:
         """Does the power follow, does the meter show it, does the loop swing?"""
@@ -102,11 +96,7 @@ class BatteryControl:
         if shown is not None and shown[0] > self._seen:
             self._seen = shown[0]
             self._watch_power(*shown, now)
-        began = self.latest.began(self.inputs.pcs.name, "p")
-        # The meter's reading is the older one of the two: neither is then from the other side of a step.
-        if began > self._compared and began >= self.latest.began(self.inputs.meter.name, "p"):
-            self._compared = began
-            self._watch_polarity(now)
+        self._watch_polarity()
 
     def _watch_power(self, at: float, power: float, now: float) -> None:
         if self.inputs.runs(now) is not True:
@@ -115,18 +105,9 @@ class BatteryControl:
         if cause is Cause.REVERSED:
             self._lose(cause, self.following.words)
 
-    def _watch_polarity(self, now: float) -> None:
-        meter, pcs = self.inputs.meter, self.inputs.pcs
-        power = self.latest.number(pcs.name, "p", now, 1.5 * pcs.poll)
-        grid = self.latest.number(meter.name, "p", now, 1.5 * meter.poll)
-        if power is None or grid is None or Cause.METER_POLARITY in self.distrust:
-            return
-        # A wrong sign beside steps that come by the clock looks like a meter that is half a period late.
-        late = min(LATE, self.inputs.load.net.meter_delay) if self.inputs.load.measured else 0.0
-        self.polarity.wait(meter.poll + 0.2 + late)
-        self.polarity.see(now, power, grid)
-        if why := self.polarity.suspicion:
-            self._lose(Cause.METER_POLARITY, f"{meter.name}: {why}")
+    def _watch_polarity(self) -> None:
+        if why := self.inputs.polarity.suspicion:
+            self._lose(Cause.METER_POLARITY, f"{self.inputs.meter.name}: {why}")
 
     def _lose(self, cause: Cause, words: str) -> None:
         if cause not in self.distrust:
@@ -185,7 +166,7 @@ class BatteryControl:
 
     def told(self, now: float, power: float) -> None:
         """The setpoint was written."""
-        self.inputs.load.told(now, power)
+        self.inputs.told(now, power)
         self.following.told(now, power)
 
     def jump(self) -> None:
@@ -239,7 +220,7 @@ class BatteryControl:
     def _trust(self, command: Command) -> None:
         log.warning("%s is trusted again: reset by %s, %s", self.pcs.name, command.source, command.reason)
         self.distrust.clear()
-        self.polarity.forget()
+        self.inputs.polarity.forget()
         self.swing.forget()
         self.following.forget()
         self.inputs.load.net.forget()

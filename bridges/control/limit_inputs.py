@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from bridges.control.grid_limit import GridLimit
 from bridges.control.limits import Limit, LimitInputs
+from bridges.control.meter_polarity import MeterPolarity
 from bridges.telemetry.latest_values import LatestValues, lasts
 from optimizer.site_load import SiteLoad
 from schemas.messages import Value
@@ -25,6 +26,7 @@ class BatteryInputs:
     tells_state: bool
     """The PCS' profile has a point `state`: without it a setpoint is believed to work at any time."""
     load: SiteLoad = field(init=False)
+    polarity: MeterPolarity = field(init=False)
     _pcs: float = float("-inf")
     _meter: float = float("-inf")
 
@@ -32,7 +34,8 @@ class BatteryInputs:
         self.pcs, self.meter = self.site.named(self.battery.pcs), self.site.named(self.site.grid.meter)
         self.bms = self.site.named(self.battery.bms)
         self.rated = self.pcs.rated_power or 0.0
-        self.load = SiteLoad(self.rated)
+        self.load = SiteLoad(self.rated, self.battery.dead_time, self.meter_age, self.pcs_age)
+        self.polarity = MeterPolarity(self.rated, self.load.shows)
 
     @property
     def pcs_age(self) -> float:
@@ -54,15 +57,27 @@ class BatteryInputs:
         began, power = self._newest(self.pcs.name, now)
         if power is not None and began > self._pcs:
             self._pcs = began
-            self.load.battery(began, power)
+            self.glance(began, power)
         began, grid = self._newest(self.meter.name, now)
         if grid is not None and began > self._meter and self.load.net.shown is not None:
             self._meter = began
             self.load.meter(began, grid)
+            self.polarity.shows = self.load.shows
+            self.polarity.meter(began, grid)
+
+    def glance(self, at: float, power: float) -> None:
+        """The PCS was read, or looked at between two readings."""
+        self.load.battery(at, power)
+        self.polarity.battery(at, power)
+
+    def told(self, now: float, power: float) -> None:
+        """The setpoint was written."""
+        self.load.told(now, power)
+        self.polarity.told(power)
 
     def power(self, now: float) -> float | None:
         """The battery's, W; None while the PCS is silent."""
-        return self.load.power(now, self.pcs_age)
+        return self.load.power(now)
 
     def state(self, now: float) -> str | None:
         """Of the PCS; None while it does not say."""
@@ -108,7 +123,7 @@ class BatteryInputs:
             soc=self.latest.number(bms, "soc", now, age),
             soc_min=self.battery.soc_min,
             soc_max=self.battery.soc_max,
-            net_load=self.load.value(now, self.meter_age, self.pcs_age),
+            net_load=self.load.value(now),
             import_limit=grid.import_limit,
             export_limit=grid.export_limit,
             position=position,

@@ -1,16 +1,16 @@
 """Does the closed loop swing by itself? Pure.
 
-A battery that goes up and down at constant load answers its own power, seen late: the delays that were assumed are
-wrong. They are measured again all the time, so a loop that comes to rest by that is left alone.
+A battery that goes up and down at constant load answers its own power, seen late: the delays that the loop reckons with
+are wrong. They are measured all the time, and a swing makes that easy: so the first one ends by itself, and only one
+that goes on is named. A load that swings is followed by the battery, too: then it is not alone at the meter.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 SWING = 0.05
 """Of the rated power: a smaller to and fro is noise."""
-TURNS, SPAN = 8, 60.0
-"""So many turns within so many seconds, at constant load, are a swing."""
+TURNS, LASTS, OVER = 3, 30.0, 20.0
+"""So many turns, the first and the last so many seconds apart, are a swing. Without one for so long it is over."""
 
 
 @dataclass
@@ -18,8 +18,13 @@ class SwingWatch:
     """The setpoint of one battery. Powers in W, times of the monotonic clock."""
 
     rated: float
-    turns: deque[float] = field(default_factory=lambda: deque(maxlen=TURNS))
-    """When it turned round last."""
+    turns: int = 0
+    """How often it has turned round."""
+    _first: float = 0.0
+    """When it turned round for the first time."""
+    _last: float = 0.0
+    _alone: bool = False
+    """The load stood still at some time since it turned round last."""
     _extreme: float | None = None
     _direction: int = 0
 
@@ -28,20 +33,32 @@ class SwingWatch:
 
         `closed`: it is a loop over the meter that moves the setpoint; `alone`: nothing but the battery moves the meter.
         """
+        if now - self._last > OVER:
+            self.turns = 0
+        self._alone |= alone
+        if self._turned(setpoint):
+            if closed and self._alone:
+                self._first = self._first if self.turns else now
+                self.turns, self._last = self.turns + 1, now
+            self._alone = False
+        lasted = self._last - self._first
+        if self.turns < TURNS or lasted < LASTS:
+            return ""
+        return f"the battery turned round {self.turns} times in {lasted:.0f} s while the load stood still"
+
+    def forget(self) -> None:
+        """A person has looked."""
+        self.turns = 0
+
+    def _turned(self, setpoint: float) -> bool:
+        """It has left its last extreme in the other direction, by more than noise."""
         if self._extreme is None:
             self._extreme = setpoint
         step = setpoint - self._extreme
         direction = (step > 0) - (step < 0)
-        if abs(step) >= SWING * self.rated and direction == -self._direction and closed:
-            self.turns.append(now)
-        if direction and (direction == self._direction or abs(step) >= SWING * self.rated):
+        far = abs(step) >= SWING * self.rated
+        if direction and (direction == self._direction or far):
+            turned = self._direction == -direction
             self._extreme, self._direction = setpoint, direction
-        if not alone:
-            return ""
-        if len(self.turns) == TURNS and now - self.turns[0] <= SPAN:
-            return f"the battery turned round {TURNS} times in {now - self.turns[0]:.0f} s while the load stood still"
-        return ""
-
-    def forget(self) -> None:
-        """A person has looked."""
-        self.turns.clear()
+            return turned
+        return False

@@ -143,7 +143,9 @@ class Desk:
             del self.sent[next(iter(self.sent))]
 
     def has_sent(self, instruction: Instruction, mono: float) -> None:
-        """The broker has it: only now there was a stop, or a reset."""
+        """The broker has it: only now there was a setpoint, a stop, or a reset."""
+        if instruction.action in (None, Action.STOP):
+            self.fold.load.told(mono, instruction.wanted.power)
         if instruction.action is Action.STOP:
             self.starts.stopped(mono)
         elif instruction.action is Action.RESET:

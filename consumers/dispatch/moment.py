@@ -4,9 +4,9 @@ wall clock makes an old value young, nor a young one old. Pure."""
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumers.dispatch.net_load import NetLoad
 from optimizer.billing import Billing
-from optimizer.dispatch import DEADBAND, Moment
+from optimizer.dispatch import Moment
+from optimizer.site_load import SiteLoad
 from runtime.arrivals import Arrivals
 from schemas.messages import Telemetry
 from schemas.site import Site
@@ -15,8 +15,8 @@ PCS_SILENT = 5.0
 """Seconds without a reading of the PCS after which nothing is sent: its own watchdog and the bridge's look after it."""
 DC_TO_AC = 0.95
 """The cells deliver the losses, too: of DCL x U so much arrives, as the bridge counts it."""
-STILL = 0.8 * DEADBAND
-"""Of the rated power: a battery that moves less stands still."""
+ON_ITS_WAY = 1.0
+"""Seconds from a command that is sent until the bridge has written it, at most in good order."""
 MOST = 1e12
 """W, V, A: what is beyond no plant has, and its sums would overflow."""
 STOPPED = ("off", "sleeping", "standby")
@@ -29,7 +29,8 @@ class Fold:
 
     site: Site
     billing: Billing
-    net: NetLoad
+    load: SiteLoad
+    """What the site takes beside the battery."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     heard: dict[str, float] = field(default_factory=dict)
     """Monotonic seconds of the last good reading, by device."""
@@ -45,8 +46,9 @@ class Fold:
     def of(cls, site: Site) -> "Fold":
         demand = site.demand
         pcs, meter = site.named(site.battery.pcs), site.named(site.grid.meter)
-        net = NetLoad(STILL * (pcs.rated_power or 0.0), pcs.poll + meter.poll)
-        return cls(site, Billing(site.zone, demand.minutes if demand else 15), net)
+        dead_time, silent = site.battery.dead_time + ON_ITS_WAY, pcs.stale_after(PCS_SILENT)
+        load = SiteLoad(pcs.rated_power or 0.0, dead_time, meter.stale_after(PCS_SILENT), silent)
+        return cls(site, Billing(site.zone, demand.minutes if demand else 15), load)
 
     def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """The next message. What does not tell of now, or is not good, changes nothing."""
@@ -69,7 +71,7 @@ class Fold:
         if power is not None:
             self.power = power
             self.heard[self.site.battery.pcs] = mono
-            self.net.hear_battery(power, mono)
+            self.load.battery(mono, power)
 
     def _hear_bms(self, telemetry: Telemetry, mono: float) -> None:
         soc, volts = _number(telemetry, "soc"), _number(telemetry, "u")
@@ -86,7 +88,7 @@ class Fold:
             return
         # by our own clock: the meter's bridge may have another one, and the bill is made by the true time
         self.billing = self.billing.fold(now, grid)
-        self.net.hear_grid(grid, mono)
+        self.load.meter(mono, grid)
         self.heard[self.site.grid.meter] = mono
 
     def age(self, device: str, mono: float) -> float:
@@ -108,7 +110,7 @@ class Fold:
     def moment(self, now: datetime, mono: float, last: float) -> Moment:
         return Moment(
             now=now,
-            net=self.net.value,
+            net=self.load.net.value,
             meter_age=self.age(self.site.grid.meter, mono),
             soc=self.soc,
             charge=self.charge,

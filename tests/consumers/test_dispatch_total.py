@@ -126,7 +126,7 @@ def test_dispatch_hears_anything(site: Site, heard: list[Heard], kept: ControlMo
     for _ in range(5):
         story.second += 1
         story.hear_all(grid=30e3, soc=80.0, state=state)
-    assert story.desk.fold.net.value is not None
+    assert story.desk.fold.load.net.value is not None
     assert story.desk.hear(ControlRequest(at=story.now, mode=Mode.LOCKOUT, who="x"), story.now, story.second).followed
     at_work(story)
     assert story.desk.control is not None

@@ -157,12 +157,6 @@ class Case:
 
 CASES = tuple(Case(kind, shape, limit) for limit, shape, kind in product(LIMITS, SHAPES, KINDS))
 
-KNOWN: dict[str, str] = {
-    "peak 100 kW, load ramp, late 2 s": "dispatch's own net load (consumers/dispatch/net_load.py) takes no reading "
-    "while the load ramps until the battery has stood still for 6 s, and the noise of the PCS begins these 6 s anew",
-}
-"""What is not as promised, and why."""
-
 
 def _made(seconds: int) -> tuple[float, ...]:
     """Each second another load, that remembers the last one for a while."""

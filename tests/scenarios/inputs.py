@@ -14,13 +14,12 @@ from pymodbus.constants import ExcCodes
 from bridges.control.interlock_rules import rules_for
 from bridges.control.meter_polarity import FEWEST
 from bridges.control.steering import LEAVING
-from bridges.control.swing import SPAN
+from bridges.control.swing import LASTS, OVER
 from bridges.control.verification import REVERSING
 from bridges.control.watchdog_care import BITES
 from bridges.telemetry.latest_values import lasts
 from bridges.telemetry.standstill import FROZEN, READINGS
 from optimizer.delays import SLACK
-from optimizer.site_load import ASSUMED_DEAD_TIME
 from schemas.messages import Authority, Cause, Value
 from schemas.profiles import load_profile
 from schemas.site import Site, load_site
@@ -203,12 +202,12 @@ INPUTS = (
     Input("local mode", "two readings", "not written any more, commands refused", 2 * POLL["pcs"] + CYCLE,
           on("pcs:local"), safe=named(Cause.LOCAL), setting=LOCAL),
     Input("power reversed", f"{REVERSING:g} s after the dead time", "setpoint to 0 until a person resets",
-          ASSUMED_DEAD_TIME + SLACK + REVERSING + 2 * POLL["pcs"] + CYCLE, on("pcs:reversed")),
+          SITE.battery.dead_time + SLACK + REVERSING + 2 * POLL["pcs"] + CYCLE, on("pcs:reversed")),
     Input("wrong meter polarity", f"{FEWEST} steps of the battery, here one each {TURN:g} s", "the loop ends, rest",
           (FEWEST + 2) * TURN + 2 * POLL["meter"] + DOWN, on("meter:inverted"),
           safe=lambda it: Cause.METER_POLARITY in it.causes("meter") and abs(it.power) <= AT_REST,
           wish=to_and_fro(20_000.0, 50_000.0, TURN)),
-    Input("the loop swings", f"within {SPAN:g} s", "the loop ends, rest", SPAN, nothing,
+    Input("the loop swings", f"within {LASTS + OVER:g} s", "the loop ends, rest", LASTS + OVER, nothing,
           safe=lambda it: Cause.SWINGING in it.causes() and abs(it.power) <= AT_REST,
           wish=to_and_fro(20_000.0, 50_000.0, TURN)),
     Input("the network operator's limit falls to 30 %", "-", "setpoint within it, without a ramp",

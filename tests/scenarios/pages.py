@@ -5,7 +5,7 @@ from itertools import groupby
 from math import isinf
 
 from joulebus.words import table
-from tests.scenarios.cases import AFTER, KNOWN, NOISE, RAMP, RATED, STEP_RATE, WARM
+from tests.scenarios.cases import AFTER, NOISE, RAMP, RATED, STEP_RATE, WARM
 from tests.scenarios.inputs import POWER
 from tests.scenarios.safety import SEEDS, Times
 from tests.scenarios.verdict import BAND, SWING, Result, naming
@@ -41,8 +41,7 @@ takes, and the ramp where there is one. Safe is a measured power of 0, where the
 
 def closed_loop(results: Iterable[Result]) -> str:
     """docs/closed-loop.md"""
-    known = "\n".join(f"- {case}: {why}." for case, why in KNOWN.items())
-    parts = ["# Closed-loop trials", NOTICE, LOOP, *(["Not as promised today:", known] if KNOWN else [])]
+    parts = ["# Closed-loop trials", NOTICE, LOOP]
     for limit, found in groupby(results, key=lambda one: one.case.limit.name):
         rows = "\n".join(row(one) for one in found)
         head = ["load", "device", "dead time", "settled", "beyond", "to and fro", "named", "as promised"]

@@ -5,11 +5,11 @@ from math import hypot, inf
 
 from bridges.control.verification import REVERSING, SETTLING
 from optimizer.delays import SLACK
-from optimizer.site_load import ASSUMED_DEAD_TIME
 from schemas.messages import Cause
 from schemas.units import Kind
 from simulator.sensors import NOISE
 from tests.scenarios.cases import AFTER, POLL, RATED, WARM, Case
+from tests.scenarios.inputs import SITE
 from tests.scenarios.trial import LOOK, Truth, apart, named
 
 BAND = 0.025 * RATED
@@ -62,7 +62,7 @@ def naming(case: Case) -> float:
     if case.shape == "noise" and case.kind.name == "stuck":
         return inf
     waits = REVERSING if case.kind.broken is Cause.REVERSED else SETTLING
-    return ASSUMED_DEAD_TIME + SLACK + waits + 2 * POLL + case.dead_time
+    return SITE.battery.dead_time + SLACK + waits + 2 * POLL + case.dead_time
 
 
 def judge(case: Case, truths: list[Truth]) -> Result:
