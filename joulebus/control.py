@@ -131,8 +131,8 @@ def control() -> str:
         table(["limit", "meaning"], [[f"`{name}`", MEANS[name]] for name in sources()]),
         "## Grid mode",
         "`grid_following` or `grid_forming` is asked for by a named person who says why. The PCS must be at rest: off, "
-        "in standby or asleep, whoever brought it there. So it is followed in `auto` as well while the PCS is off; when "
-        "dispatch starts it then, it runs in that grid mode. The bridge looks at the PCS once more before it tells it.",
+        "in standby or asleep, whoever brought it there. So it is followed in `auto` as well while the PCS is off; "
+        "when dispatch starts it then, it runs in that grid mode. The bridge looks once more before it tells the PCS.",
         table(["mode", "PCS at rest", "PCS runs"], [[f"`{mode}`", *_grid_mode(mode)] for mode in Mode]),
         "## Modes",
         "Who steers the battery; asked for on [`control/request`](topics.md#controlrequest).",
