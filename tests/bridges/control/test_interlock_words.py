@@ -71,8 +71,7 @@ async def test_a_silent_bms_is_one_sentence_and_says_when_it_ends(tmp_path: Path
         assert Cause.INTERLOCK in it.causes()
         assert len(refused.reason) < 200
         it.simulated.faults.off("bms:silent")
-        await asyncio.sleep(5)
-        assert "bms is known again: " in it.bridge.said["pcs"].reason
+        await it.until(lambda: "bms is known again: " in it.bridge.said["pcs"].reason, 40)
         assert "ends within " in it.bridge.said["pcs"].reason
         await asyncio.sleep(120)
         assert "bms is" not in it.bridge.said["pcs"].reason
