@@ -1,14 +1,21 @@
 """The generated page about control: the tables by which a bridge takes a command, knows a device, starts and stops."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from bridges.control import command_life, device_life
 from bridges.control.device_life import WRITES
 from bridges.control.guard import LONGEST, SKEW
+from bridges.control.limits import BUDGET, RAMP, WORN, Limit, LimitInputs, limits
+from bridges.control.power_control import limit_chain
 from bridges.control.sequence import PATIENCE, STAGES
 from bridges.control.verification import REVERSING, SETTLING
 from bridges.control.watchdog_care import BITES, LOOK
-from consumers.dispatch.modes import NEXT
+from bridges.control.write_budget import MOST_URGENT
+from bridges.fieldbus.contract import Writable
+from consumers.dispatch.modes import NEXT, Control, act
 from joulebus.words import page, table
-from schemas.messages import Authority, Mode
+from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode
 from schemas.topics import COMMAND_TTL
 
 INTRO = f"""\
@@ -19,7 +26,10 @@ commands that wait, decides, writes each value on its own, looks whether it arri
   last one of its source, of a stranger, or that claims more than its source may, is refused with a `cause`.
 - Order is `epoch` and `number` where a source gives them, else time. A command that comes from more than
   {SKEW.total_seconds():.0f} s ahead, or lives longer than {LONGEST.total_seconds():.0f} s, is refused; deadlines
-  run on the monotonic clock.
+  run on the monotonic clock. One that may be from before our clock was set back is as old as it would be then.
+- A register that wears out is written beyond its budget only to narrow what stands in it, at most {MOST_URGENT}
+  times in a row: then it rests at 0 (`register:worn`) until the budget allows a value again. What waits for the
+  budget is `accepted`, or `limited` by `register:budget`, never `verified`.
 - Without a valid command (ttl {COMMAND_TTL:.0f} s) every point a bridge has moved goes to its fallback. A bridge
   that ends in good order brings it there first, or holds it while the device's own watchdog is armed
   (`battery.on_stop`).
@@ -29,11 +39,13 @@ commands that wait, decides, writes each value on its own, looks whether it arri
   `not_obeyed`; one that runs the other way for {REVERSING:.0f} s is `reversed`: the battery rests in a
   lockout until a person asks for `auto`, which resets it."""
 
-SOURCES = {
-    "register:worn": "a register that wears out was written too often: it rests at 0 until its budget allows more",
+MEANS = {
+    WORN: "a register that wears out was written too often: it rests at 0 until its budget allows more",
+    "DEVICE:range": "`low` and `high` of the command in the device's profile",
+    "DEVICE:apparent_power": "the device's apparent power, for `q_set`",
     "interlock:NAME": "an [interlock](interlocks.md) blocks this direction",
-    "loop:CAUSE": "the closed loop is not trusted: the meter's polarity, or it swings",
     "pcs:reversed": "the power runs the other way",
+    "loop:CAUSE": "the closed loop is not trusted: the meter's polarity, or it swings",
     "pcs:stopping": "the PCS is being stopped",
     "pcs:not_running": "the PCS does not run: a setpoint would jump at its start",
     "pcs:state_unknown": "nobody knows whether the PCS runs",
@@ -46,12 +58,33 @@ SOURCES = {
     "meter:missing": "the grid power is not known: 0",
     "site:grid": "`import_limit` or `export_limit`",
     "AUTHORITY:limit": "a limit in percent that was sent, such as `dso:limit`",
-    "battery:ramp": "`battery.ramp`",
-    "DEVICE:range": "`low` and `high` of the command in the device's profile",
-    "DEVICE:apparent_power": "the device's apparent power, for `q_set`",
-    "register:budget": "the value waits for the register's write budget; what was written before stands there",
+    RAMP: "`battery.ramp`",
+    BUDGET: "the value waits for the register's write budget; what was written before stands there",
 }
-"""What stands in `limited_by`, strongest first."""
+"""What stands in `limited_by`. One without a meaning is an error when the page is written."""
+
+
+def sources() -> list[str]:
+    """The limits in the order in which the guard applies them, by asking it at moments that have all of them."""
+    blind = LimitInputs(
+        rated_power=1.0, apparent_power=1.0, reactive_power=0.0, runs=False, voltage=None, charge_current=None,
+        discharge_current=None, soc=None, soc_min=0.0, soc_max=100.0, net_load=None, import_limit=0.0, export_limit=0.0,
+        position=0.0, ramp=0.0, dso_name="AUTHORITY:limit", interlocks=(_any("interlock:NAME"), _any("pcs:reversed")),
+    )  # fmt: skip
+    seeing = replace(
+        blind, runs=None, voltage=1.0, charge_current=1.0, discharge_current=1.0, soc=50.0, net_load=0.0,
+        interlocks=(_any("interlock:NAME"), _any("loop:CAUSE")),
+    )  # fmt: skip
+    moments = [limits(one) for one in (replace(blind, stopping=True), blind, seeing)]
+    battery = [one.source for slot in zip(*moments, strict=True) for one in slot]
+    points = (Writable(point, 0.0, 1.0, None) for point in ("p_set", "q_set"))
+    device = [one.source for point in points for one in limit_chain("DEVICE", point, None, "", 1.0)]
+    return list(dict.fromkeys([WORN, *device, *battery, BUDGET]))
+
+
+def _any(source: str) -> Limit:
+    return Limit(source, 0.0, 0.0)
+
 
 MODES = {
     "auto": "dispatch follows the plan and the billed peak, and starts the PCS if it may",
@@ -60,6 +93,15 @@ MODES = {
     "lockout": "the PCS is stopped and stays so, until a named person asks for `auto`",
 }
 """As dispatch takes them."""
+
+
+def _grid_mode(mode: Mode) -> list[str]:
+    """What becomes of a wish for a grid mode: at rest, and while the PCS runs."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    held = Control(ControlMode(at=now, mode=mode, who="anna"))
+    wish = ControlRequest(at=now, action=Action.GRID_FORMING, who="anna", why="island test")
+    found = [act(held, wish, state=state, able=[Action.GRID_FORMING]) for state in ("off", "running")]
+    return ["followed" if no is None else f"refused: `{no.cause}`" for no in found]
 
 
 def control() -> str:
@@ -86,7 +128,12 @@ def control() -> str:
         table(["goal", "stage", "at most"], stages),
         "## Limits",
         "The names in `limited_by` of an outcome, strongest first. A later one narrows what the earlier ones left.",
-        table(["limit", "meaning"], [[f"`{name}`", says] for name, says in SOURCES.items()]),
+        table(["limit", "meaning"], [[f"`{name}`", MEANS[name]] for name in sources()]),
+        "## Grid mode",
+        "`grid_following` or `grid_forming` is asked for by a named person who says why. The PCS must be at rest: off, "
+        "in standby or asleep, whoever brought it there. So it is followed in `auto` as well while the PCS is off; "
+        "when dispatch starts it then, it runs in that grid mode. The bridge looks once more before it tells the PCS.",
+        table(["mode", "PCS at rest", "PCS runs"], [[f"`{mode}`", *_grid_mode(mode)] for mode in Mode]),
         "## Modes",
         "Who steers the battery; asked for on [`control/request`](topics.md#controlrequest).",
         table(

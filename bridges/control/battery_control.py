@@ -54,7 +54,7 @@ class BatteryControl:
         self.following = Following(rated)
         self.swing = SwingWatch(rated)
         self.start_stop = StartStop(self.pcs, self.bms, self.rest)
-        self.interlocks = BatteryInterlocks(self.site, self.battery, self._fresh, self.memory)
+        self.interlocks = BatteryInterlocks(self.site, self.battery, self._fresh, self.memory, self._lost)
         self.position: float | None = None
         self._moved: float | None = None
         self._seen = float("-inf")
@@ -85,6 +85,10 @@ class BatteryControl:
         least = SLOW if spec is not None and spec.rate == "slow" else METER_AGE
         poll = self.site.named(device).poll * (TURNS if least == SLOW else 1)
         return self.latest.said(device, point, now, lasts(poll, least))
+
+    def _lost(self, device: str, now: float) -> bool:
+        """Nothing was read of it for so long that it is silent."""
+        return not self.latest.since(device, now - lasts(self.site.named(device).poll, METER_AGE))
 
     def glance(self, at: float, power: float) -> None:
         """The PCS was looked at between two readings."""

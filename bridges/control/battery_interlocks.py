@@ -10,6 +10,7 @@ from bridges.control.interlock_cause import Interlock
 from bridges.control.interlock_memory import keep, recall
 from bridges.control.interlock_rules import rules_for
 from bridges.control.interlock_state import State
+from bridges.control.interlock_words import sentences
 from bridges.control.limits import Limit
 from runtime.memory import Memory
 from schemas.messages import Action, Cause, Value
@@ -36,12 +37,15 @@ class BatteryInterlocks:
     look: Look
     memory: Memory | None = None
     """Keeps those that act, or wait for a person, beyond a restart."""
+    lost: Callable[[str, float], bool] = lambda _, __: False
+    """Whether a device is not read any more."""
     judged: interlocks.Judgement | None = None
     _known: interlocks.Memory | None = None
     _again: float = float("-inf")
     _stood: bool = False
     """The inverter was seen at rest since it was stopped last."""
     _locks: tuple[Interlock, ...] = field(init=False)
+    _silent: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._locks = rules_for(self.site, self.battery)
@@ -53,6 +57,7 @@ class BatteryInterlocks:
         if judged.stopping - (frozenset() if self.judged is None else self.judged.stopping):
             self._again = float("-inf")  # a new cause is no retry
         self.judged, self._known = judged, judged.memory
+        self._silent = frozenset(device for device in self.devices if self.lost(device, now))
         for change in (*judged.raised, *judged.cleared):
             words = (self.battery.pcs, change.name, change.after.value, change.reason)
             log.log(WARNING if change in judged.raised else INFO, "%s: interlock %s is %s: %s", *words)
@@ -84,14 +89,14 @@ class BatteryInterlocks:
     @property
     def words(self) -> str:
         """Which act, and why."""
-        acting = () if self.judged is None else self.judged.acting
-        return "; ".join(f"{one.name} ({one.reason})" for one in acting)
+        return "; ".join(sentences(() if self.judged is None else self.judged.acting, self._silent))
 
     @property
     def troubles(self) -> list[tuple[Cause, str]]:
         """Those that act, for people."""
         acting = () if self.judged is None else self.judged.acting
-        return [(Cause.INTERLOCK, f"{one.name}: {one.reason}") for one in acting if one.state in TOLD]
+        told = sentences([one for one in acting if one.state in TOLD], self._silent)
+        return [(Cause.INTERLOCK, words) for words in told]
 
     def stands(self) -> None:
         """The inverter was seen at rest."""

@@ -23,7 +23,7 @@ from bridges.control.guard import Arrival, History, Refusal, Station, actions, r
 from bridges.control.pending_commands import PendingCommands, kind_of
 from bridges.control.proof import Proof
 from bridges.control.setpoint_writer import SetpointWriter
-from bridges.control.steering import LEAVING, Steering
+from bridges.control.steering import Steering
 from bridges.control.targets import Wishes
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
@@ -148,17 +148,7 @@ class Controller:
         found: list[Doubt] = [] if self.battery is None else self.battery.troubles
         if not self.device.writable:
             return found
-        found += [(one.cause or Cause.DECLINED, f"{point} cannot be written: {one.reason}")
-                  for point, one in self.writer.failing.items()]  # fmt: skip
-        found += [(Cause.NOT_HELD, f"{point} does not hold what it is told") for point in self.proof.not_held]
-        found += [(Cause.WORN, f"{point} was written too often and rests at 0 until its write budget allows more")
-                  for point in self.writer.worn(self._now())]  # fmt: skip
-        if why := self.care.watchdog.trouble:
-            found.append((Cause.WATCHDOG, f"its watchdog is not armed: {why}"))
-        if self.kept.trouble:
-            found.append((Cause.OUTBOX, self.kept.trouble))
-        if self.proof.foreign:
-            found.append((Cause.FOREIGN_WRITE, self.proof.foreign))
+        found += self.steering.troubles
         if self.life is Life.LOCAL:
             found.append((Cause.LOCAL, "it is steered at its own panel"))
         return found
@@ -296,22 +286,10 @@ class Controller:
         self._tell()
 
     async def _leave(self) -> None:
-        """The bridge ends in good order: fallback first, unless it is to hold and its watchdog is armed."""
-        if not self.device.writable or not WRITES[self.life]:
-            return
-        if not self.writer.applied and self.battery is None:
-            return
-        try:
-            async with asyncio.timeout(LEAVING + 1.0):
-                if self.battery is not None and self.battery.battery.on_stop == "hold" and await self.device.armed():
-                    return
-                await self.steering.to_fallback()
-        except (TimeoutError, Unreachable, Declined) as wrong:
-            log.warning("%s may not be at its fallback: %s", self.name, str(wrong) or "it took too long")
-        except Exception:  # a mistake of ours in the decision: what is declared safe needs none
-            log.exception("%s cannot be decided for: it is told what is safe", self.name)
-            await self.steering.plainly()
-        self._tell()
+        """The bridge ends in good order, or this task does."""
+        if self.device.writable and WRITES[self.life] and (self.writer.applied or self.battery is not None):
+            await self.steering.leave()
+            self._tell()
 
     def _turn(self, turn: Turn) -> None:
         after = NEXT[self.life, turn]

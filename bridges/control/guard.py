@@ -6,7 +6,7 @@ back while it was set back is as old as it is (`command_age`).
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -288,14 +288,3 @@ def understood(points: Collection[str], command: Command | None = None) -> list[
 def actions(able: Collection[Action], *, steers_battery: bool) -> list[Action]:
     """What it can be told to do. The battery can always be reset: its control may have lost its trust in the meter."""
     return sorted({*able, *([Action.RESET] if steers_battery else [])})
-
-
-AFTER: dict[Action, tuple[str, Callable[[str], bool]]] = {
-    Action.START: ("state", lambda says: says in ("running", "throttled")),
-    Action.STOP: ("state", lambda says: says == "off"),
-    Action.STANDBY: ("state", lambda says: says == "standby"),
-    Action.RESET: ("state", lambda says: says != "fault"),
-    Action.GRID_FOLLOWING: ("grid_state", lambda says: says != "islanded"),
-    Action.GRID_FORMING: ("grid_state", lambda says: says == "islanded"),
-}
-"""Which point shows that a device has obeyed, and whether what it says does."""

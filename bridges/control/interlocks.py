@@ -39,6 +39,8 @@ class Entry:
     """Since when its point is not known."""
     past: tuple[tuple[float, float], ...] = ()
     """Readings of the last time, for a rule that looks at a rise: when and what."""
+    blind: bool = False
+    """It went into its state because its point was not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ class Acting:
     """Monotonic."""
     reason: str
     effects: tuple[Effect, ...]
+    device: str = ""
+    blind: bool = False
+    """It acts because something is not known, not because its cause was seen."""
+    ends: float | None = None
+    """Its cause is gone, or known not to be there: seconds until it ends by itself, if that lasts."""
 
     @property
     def limit(self) -> Limit:
@@ -125,7 +132,9 @@ def judge(locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float) ->
         after = entries[lock.name] = _follow(lock, before, seen, now, now - began)
         if after.state is not before.state:
             changes.append(Change(lock.name, before.state, after.state, after.reason))
-    acting = tuple(_acting(lock, entries[lock.name]) for lock in locks if entries[lock.name].state is not State.CLEAR)
+    acting = tuple(
+        _acting(lock, entries[lock.name], now) for lock in locks if entries[lock.name].state is not State.CLEAR
+    )
     imposed = [IMPOSES[effect] for one in acting for effect in one.effects]
     return Judgement(
         acting=acting,
@@ -139,11 +148,24 @@ def judge(locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float) ->
     )
 
 
-def _acting(lock: Interlock, entry: Entry) -> Acting:
+def _acting(lock: Interlock, entry: Entry, now: float) -> Acting:
     effects = dict.fromkeys(one for effect in lock.rule.effect for one in ACTS[entry.state][effect])
     waits = "seen only just now" if entry.told else "not read yet"
     reason = entry.reason or f"{lock.device}: {' and '.join(lock.points)} {waits}"
-    return Acting(lock.name, entry.state, entry.since, reason, tuple(effects))
+    unread = entry.state is State.UNTOLD and not entry.told
+    following = TABLES[lock.rule.reset].get((entry.state, Event.RIGHT))
+    calm = entry.steady if entry.told and not entry.last and entry.lost is None else None
+    ends = None if calm is None else max(0.0, lock.rule.off - (now - calm))
+    return Acting(
+        lock.name,
+        entry.state,
+        entry.since,
+        reason,
+        tuple(effects),
+        device=lock.device,
+        blind=unread or (entry.blind and not entry.last and entry.state is not State.LATCHED),
+        ends=ends if following is State.CLEAR and entry.state is not State.UNTOLD else None,
+    )
 
 
 def _follow(lock: Interlock, entry: Entry, seen: Seen, now: float, running: float) -> Entry:
@@ -159,7 +181,7 @@ def _follow(lock: Interlock, entry: Entry, seen: Seen, now: float, running: floa
     state = TABLES[lock.rule.reset][entry.state, event]
     if state is entry.state:
         return entry
-    return replace(entry, state=state, since=now, reason=_reason(lock, entry, state, value))
+    return replace(entry, state=state, since=now, reason=_reason(lock, entry, state, value), blind=value is None)
 
 
 def _note(entry: Entry, wrong: bool | None, now: float) -> Entry:

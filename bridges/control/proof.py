@@ -1,10 +1,9 @@
 """Whether what was written arrived, and whether the device does it: read back, and seen in its power or its state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bridges.control.command_life import PROVEN, Event, Stage
-from bridges.control.guard import AFTER
 from bridges.control.limits import cause_of
 from bridges.control.pending_commands import Kind, Pending, PendingCommands
 from bridges.control.read_back import Verdict
@@ -12,13 +11,23 @@ from bridges.control.setpoint_writer import SetpointWriter
 from bridges.control.verification import SETTLING, Following, doubt
 from bridges.fieldbus.contract import FieldDevice, Reading
 from bridges.telemetry.latest_values import LatestValues
-from schemas.messages import Cause, Value
+from schemas.messages import Action, Cause, Value
 
 CLAIM = 10.0
 """Seconds between two words about the same foreign hand."""
 POWERS = ("p", "q", "ac_p", "state", "grid_state")
 NOT_HELD = 2
 """Tries after which a register that does not hold its value is a trouble of the device."""
+
+AFTER: dict[Action, tuple[str, Callable[[str], bool]]] = {
+    Action.START: ("state", lambda says: says in ("running", "throttled")),
+    Action.STOP: ("state", lambda says: says == "off"),
+    Action.STANDBY: ("state", lambda says: says == "standby"),
+    Action.RESET: ("state", lambda says: says != "fault"),
+    Action.GRID_FOLLOWING: ("grid_state", lambda says: says != "islanded"),
+    Action.GRID_FORMING: ("grid_state", lambda says: says == "islanded"),
+}
+"""Which point shows that a device has obeyed, and whether what it says does."""
 
 
 @dataclass

@@ -16,7 +16,7 @@ from bridges.control.power_control import Decision, Now, Targets, decide, fallba
 from bridges.control.proof import Proof
 from bridges.control.setpoint_writer import Put, Result, SetpointWriter
 from bridges.control.targets import Standing, Wishes, fallen, found, register
-from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
+from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
 from schemas.messages import Cause, Limited
 
 LEAVING = 3.5
@@ -166,9 +166,40 @@ class Steering:
                 del self._told[point]
                 log.info("%s: %s can be written again", self.device.name, point)
 
+    @property
+    def troubles(self) -> list[Doubt]:
+        """What is wrong with what it is told, the worst first."""
+        found: list[Doubt] = [
+            (one.cause or Cause.DECLINED, f"{point} cannot be written: {one.reason}")
+            for point, one in self.writer.failing.items()
+        ]
+        found += [(Cause.NOT_HELD, f"{point} does not hold what it is told") for point in self.proof.not_held]
+        worn = "was written too often and rests at 0 until its write budget allows more"
+        found += [(Cause.WORN, f"{point} {worn}") for point in self.writer.worn(self._now())]
+        if why := self.care.watchdog.trouble:
+            found.append((Cause.WATCHDOG, f"its watchdog is not armed: {why}"))
+        if self.kept.trouble:
+            found.append((Cause.OUTBOX, self.kept.trouble))
+        if self.proof.foreign:
+            found.append((Cause.FOREIGN_WRITE, self.proof.foreign))
+        return found
+
     # the end -----------------------------------------------------------------------------------
 
-    async def to_fallback(self) -> None:
+    async def leave(self) -> None:
+        """Nobody steers it any more: fallback first, unless it is to hold and its watchdog is armed."""
+        try:
+            async with asyncio.timeout(LEAVING + 1.0):
+                if self.battery is not None and self.battery.battery.on_stop == "hold" and await self.device.armed():
+                    return
+                await self._to_fallback()
+        except (TimeoutError, Unreachable, Declined) as wrong:
+            log.warning("%s may not be at its fallback: %s", self.device.name, str(wrong) or "it took too long")
+        except Exception:  # a mistake of ours in the decision: what is declared safe needs none
+            log.exception("%s cannot be decided for: it is told what is safe", self.device.name)
+            await self._plainly()
+
+    async def _to_fallback(self) -> None:
         """Along its ramp, as far as the time allows. Raises Unreachable, Declined."""
         ends = self._now() + LEAVING
         safe = self.fallback()
@@ -195,7 +226,7 @@ class Steering:
                     self.battery.jump()
             await asyncio.sleep(0.2)
 
-    async def plainly(self) -> None:
+    async def _plainly(self) -> None:
         """To what is declared safe, without a decision."""
         safe = self.fallback() | ({"p_set": 0.0} if self.battery is not None else {})
         for point, value in safe.items():

@@ -244,7 +244,8 @@ class Desk:
             return None, f"{pcs} is {state}, and {who}: start it at its panel, or ask for auto"
         if not self.starts.attempts.due(mono):
             return None, f"waits for {pcs} to start (attempt {self.starts.attempts.count})"
-        return action(Action.START, f"the PCS is {state}", authority), "starts the PCS"
+        # who asked for this mode learns whether it could be started
+        return action(Action.START, f"the PCS is {state}", authority, self.serves), "starts the PCS"
 
     def _tripped(self, control: Control, state: str, now: datetime, mono: float) -> Instruction | None:
         advice = self.resets.advise(state, mono, able=self._can(Action.RESET))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from consumers.dispatch.outcomes import EFFECTS, SAID, Effect, effect
-from schemas.messages import Authority, Cause, Mode, Outcome, OutcomeState, RequestOutcome
+from schemas.messages import Action, Authority, Cause, Mode, Outcome, OutcomeState, RequestOutcome
 from tests.consumers.test_dispatch_desk import Story, plant_site
 
 LOCKS = {
@@ -130,3 +130,21 @@ def test_in_plan_and_self_consumption_nobody_is_told(story: Story) -> None:
     in_mode(story, Mode.AUTO)
     story.order()
     assert says(story, list(story.desk.sent)[-1], "refused", Cause.AUTHORITY) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "cause", "followed"),
+    [("refused", Cause.INTERLOCK, False), ("not_obeyed", Cause.INTERLOCK, False), ("verified", None, True)],
+)
+def test_who_asked_for_auto_learns_whether_the_pcs_could_be_started(
+    story: Story, state: str, cause: Cause | None, followed: bool
+) -> None:
+    """`auto: followed` was his last word, and an interlock refused the start."""
+    in_mode(story, Mode.AUTO)
+    story.hear_all(state="off")
+    order = story.order()
+    assert order is not None
+    assert order.action is Action.START
+    told = says(story, list(story.desk.sent)[-1], state, cause, "interlock: epo-pcs1")
+    assert told is not None
+    assert (told.id, told.wish, told.followed, told.cause) == ("r1", "auto", followed, cause)

@@ -1,0 +1,77 @@
+"""The interlocks that act, in words: one sentence for what one silence explains, with its end where that is known."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bridges.control.interlock_state import State
+from bridges.control.interlock_words import sentences
+from bridges.control.interlocks import Acting
+from schemas.messages import Cause
+from schemas.profiles import load_profile
+from tests.bridges.control.story import story
+from tests.virtual import virtual
+
+
+def acting(name: str, *, blind: bool = True, ends: float | None = None, state: State = State.UNKNOWN) -> Acting:
+    return Acting(f"{name}-bms", state, 0.0, "bms: u not known any more", (), device="bms", blind=blind, ends=ends)
+
+
+@pytest.mark.parametrize(
+    ("found", "silent", "words"),
+    [
+        ([], True, []),
+        ([acting("a")], True, ["a-bms: bms: u not known any more"]),
+        ([acting("a"), acting("b")], True, ["a-bms: bms: u not known any more", "b-bms: bms: u not known any more"]),
+        ([acting(one) for one in "abc"], True, ["bms is silent: 3 interlocks act (a, b, c)"]),
+        ([acting(one) for one in "abcde"], True, ["bms is silent: 5 interlocks act (a, b, c and 2 more)"]),
+        (
+            [acting(one) for one in "abcd"],
+            False,
+            ["bms does not say all that must be known: 4 interlocks act (a, b, c and 1 more)"],
+        ),
+        (
+            [acting("a", ends=41.0), acting("b", ends=3.0), acting("c", ends=40.0)],
+            False,
+            ["bms is known again: 3 interlocks act (a, b, c), ends within 50 s"],
+        ),
+        ([acting("a", ends=41.0)], False, ["a-bms: bms: u not known any more, ends within 50 s"]),
+        (
+            [acting(one, state=State.UNTOLD) for one in "abc"],
+            False,
+            ["bms was not read yet: 3 interlocks act (a, b, c)"],
+        ),
+        # what was seen stands for itself
+        (
+            [acting("fire", blind=False), *(acting(one) for one in "abc")],
+            False,
+            [
+                "fire-bms: bms: u not known any more",
+                "bms does not say all that must be known: 3 interlocks act (a, b, c)",
+            ],
+        ),
+    ],
+)
+def test_words(found: list[Acting], silent: bool, words: list[str]) -> None:
+    assert sentences(found, {"bms"} if silent else set()) == words
+
+
+@virtual
+async def test_a_silent_bms_is_one_sentence_and_says_when_it_ends(tmp_path: Path) -> None:
+    """1476 characters listed 22 interlocks, and went on for a minute after the BMS was back."""
+    async with story(tmp_path, profiles={"bms": load_profile("byd_c130")}) as it:
+        await it.steer(20_000.0, 12)
+        it.simulated.faults.on("bms:silent")
+        await it.steer(20_000.0, 40)
+        reason = it.bridge.said["pcs"].reason
+        assert "bms is silent: " in reason
+        assert len(reason) < 200
+        refused = it.said()[-1]
+        assert Cause.INTERLOCK in it.causes()
+        assert len(refused.reason) < 200
+        it.simulated.faults.off("bms:silent")
+        await it.until(lambda: "bms is known again: " in it.bridge.said["pcs"].reason, 40)
+        assert "ends within " in it.bridge.said["pcs"].reason
+        await asyncio.sleep(120)
+        assert "bms is" not in it.bridge.said["pcs"].reason
