@@ -38,6 +38,8 @@ LATER = 0.01 * RASTER
 """How much a larger shift must leave less, by place: by the clock of a machine that repeats itself both may fit."""
 SURE = 0.2
 """How much less one sign must leave than the other."""
+EDGE = 4
+"""Places over which a step may be averaged that tells of the opposite sign: a longer ramp may be the load's."""
 ALONE, LATELY = 0.5, 10.0
 """Of what the cause has moved in about so many seconds: the best shift leaves less where nothing else moved."""
 SLACK = 0.25
@@ -76,6 +78,11 @@ class Delay:
     _effect: deque[Reading] = field(default_factory=lambda: deque(maxlen=KEPT))
     _waiting: deque[Change] = field(default_factory=lambda: deque(maxlen=KEPT))
     """Changes for which the cause is not known yet at each shift."""
+    _first: float | None = None
+    _low: float = math.inf
+    _high: float = -math.inf
+    _turned: bool = False
+    """The cause went somewhere, and back: one step alone may have been the load's by chance."""
     _seen: float = 0.0
     """W that the effect has moved."""
     _lately: tuple[float, float] = 0.0, 0.0
@@ -91,6 +98,10 @@ class Delay:
     def cause(self, at: float, power: float) -> None:
         """It was read, or written."""
         self._cause.add(at, power)
+        self._first = power if self._first is None else self._first
+        self._low, self._high = min(self._low, power), max(self._high, power)
+        ways = (self._high - self._first, self._high - power), (self._first - self._low, power - self._low)
+        self._turned |= any(min(way) >= MOVED * self.rated for way in ways)
 
     def effect(self, at: float, power: float) -> None:
         """It was read. More often than the raster is no use."""
@@ -132,7 +143,8 @@ class Delay:
         """Which trials are the best, and whether that says anything."""
         shares, against = self._shares(self._left), self._shares(self._against)
         best, opposite = (min(range(len(one)), key=one.__getitem__) for one in (shares, against))
-        right, wrong = self._clear(shares, best), self._clear(against, opposite)
+        right = self._clear(shares, best)
+        wrong = self._clear(against, opposite) and self._trials[opposite][1] <= EDGE
         better = against[opposite] - shares[best]
         if right and better > SURE and self._whole(best, -STEP):
             self.sign = 1
@@ -163,7 +175,7 @@ class Delay:
     def _whole(self, trial: int, soonest: int) -> bool:
         """It tells a sign. One before the cause does not: then the cause answers the effect, as a loop does. Nor one
         that has seen less than half of the steps: an average has yet to show the rest."""
-        return self._trials[trial][0] >= soonest and self._own[trial] >= max(self._own) / 2
+        return self._turned and self._trials[trial][0] >= soonest and self._own[trial] >= max(self._own) / 2
 
     def _clear(self, shares: list[float], best: int) -> bool:
         return shares[best] < CLEAR and self._own[best] >= MOVED * self.rated

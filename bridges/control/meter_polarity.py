@@ -26,6 +26,10 @@ show that the meter does not see the battery: a loop that hides the load in its 
 FEWEST, ENOUGH = 4, 10
 """Steps that show a wrong sign; steps that show that the meter does not see the battery at all. The load may follow
 the same clock as the battery for a while, so the second takes more."""
+MOST = 1.7
+"""The slope of a wrong sign is 1: a larger one is the load's."""
+STANDS = 1.0
+"""Seconds a battery stands still at least: along a ramp it stops for a control cycle."""
 KEPT = 20
 
 Reading = tuple[float, float]
@@ -74,7 +78,7 @@ class MeterPolarity:
 
     def meter(self, at: float, grid: float) -> None:
         """The meter was read."""
-        if self._stands is None or at < self._stands[0] + self.shows:
+        if self._stands is None or at < self._stands[0] + max(STANDS, self.shows):
             return
         if self._before is not None:
             self._compare(at, grid, self._stands, *self._before)
@@ -105,7 +109,7 @@ class MeterPolarity:
         """Why the meter is not believed; empty while it is, or while nothing is known."""
         lately = [*self.steps][-2 * FEWEST :]  # one that is turned round in service is soon found, too
         slope, unsure = slope_of(lately)
-        if len(lately) >= FEWEST and slope - unsure > 0.3:
+        if len(lately) >= FEWEST and slope - unsure > 0.3 and slope < MOST:
             return "its sign is wrong: it shows the battery's steps with the same sign, it must be the opposite"
         sure = [one for one in self.steps if one.still]
         slope, unsure = slope_of(sure)
@@ -122,10 +126,12 @@ def _quiet(rest: tuple[Reading, ...], seconds: float, least: float) -> bool:
 
 
 def slope_of(steps: Collection[Step]) -> tuple[float, float]:
-    """The grid's steps over the battery's, by least squares through 0, and three times its standard error."""
+    """The grid's steps over the battery's, by least squares through 0, and by how much that may be wrong: three
+    standard errors, more where there are few steps (Student)."""
     square = sum(one.battery**2 for one in steps)
     if len(steps) < 2:
         return -1.0, math.inf
     slope = sum(one.battery * one.grid for one in steps) / square
     rest = sum((one.grid - slope * one.battery) ** 2 for one in steps)
-    return slope, 3 * math.sqrt(rest / (len(steps) - 1) / square)
+    more = 3 * (1 + 4 / (len(steps) - 1))
+    return slope, more * math.sqrt(rest / (len(steps) - 1) / square)
