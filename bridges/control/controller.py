@@ -246,8 +246,9 @@ class Controller:
         that."""
         if command.action not in STAGES or self.site.profiles[self.name].kind is not DeviceKind.BMS:
             return None
-        pcs = self.site.battery.pcs
-        words = f"unknown: no {command.action.value} of its own; its contactor switches in a sequence of {pcs}: ask it"
+        mine = self.site.battery_of(self.name)
+        whom = "its inverter" if mine is None else mine.pcs
+        words = f"unknown: no {command.action.value} of its own; its contactor switches in a sequence of {whom}: ask it"
         return Refusal(Cause.UNKNOWN, words)
 
     def _interlocked(self, command: Command) -> Refusal | None:
@@ -317,7 +318,10 @@ class Controller:
             targets = self._found(targets, chains["p_set"], now)
         worn = frozenset(point for point, one in self.writer.budgets.items() if one.worn_out)
         steps = {point: device.step(point) for point in device.commands}
-        return decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
+        decision = decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
+        if self.battery is not None:
+            self.battery.claims(decision, now)
+        return decision
 
     def _found(self, targets: Targets, chain: list[Limit], now: float) -> Targets:
         """A power that no command of ours explains, as a bridge finds one at its start, is left to its sender for a

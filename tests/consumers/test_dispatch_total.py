@@ -152,8 +152,7 @@ def test_optimize_hears_anything(site: Site, heard: list[tuple[str, Telemetry]])
             said: dict[str, Any] = {"at": now(), "epoch": "0" * 16, "seq": seq, "values": values}
             situation.fold(device, Telemetry(**said), now(), second)
     assert situation.missing(second) == []
-    assert situation.soc is not None
-    assert situation.soc.value == 55.0
+    assert situation.soc(second) == 55.0
     found = look(situation, filled(site, {}), dict[str, Series](), now(), second)
     assert found.soc == 55.0
     assert all(abs(value) < 1e300 for value in found.load)

@@ -11,7 +11,7 @@ from joulebus.commission.trace import Response, energy, reached, response, rise
 from joulebus.commission.trials import Full, Hold, Silence, full_power, ramp, share, watchdog
 from schemas.site import load_site
 
-SITE = load_site(Path(__file__).parents[2] / "site.toml")
+SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 Trace = list[tuple[float, float]]
 
 

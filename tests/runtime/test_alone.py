@@ -40,7 +40,7 @@ async def write():  # what a bridge does at its devices
 async def work(bus):
     await asyncio.Event().wait()
 log.set_up(label)
-site = load_site(root / "site.toml").model_copy(update={"site": site, "archive": False})
+site = load_site(root / "tests" / "one_battery.toml").model_copy(update={"site": site, "archive": False})
 part = Part("bridge", site, read_settings("bridge"))
 part.patience = None
 def begin():  # what a bridge keeps is opened here

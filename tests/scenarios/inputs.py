@@ -47,7 +47,7 @@ DOWN = POWER / RAMP + 1.5 * CYCLE
 """Seconds a ramp from there to 0 takes, with its first and last step."""
 DOG = load_profile("sinexcel_pws2").watchdog.seconds  # type: ignore[union-attr]  # it has one
 METER_AGE = 5.0
-BMS_AGE = lasts(POLL["bms"], SITE.battery.ccl_stale_after)
+BMS_AGE = lasts(POLL["bms"], SITE.battery[0].ccl_stale_after)
 PCS_AGE = lasts(POLL["pcs"], METER_AGE)
 GRID_AGE = lasts(POLL["meter"], METER_AGE)
 TOLD = "commands go on"
@@ -160,7 +160,7 @@ def named(cause: Cause, device: str = "pcs") -> Callable[[Story], bool]:
 
 def hold(name: str) -> float:
     """Seconds an interlock waits for its cause to last."""
-    return next(one.rule.hold for one in rules_for(SITE, SITE.battery) if one.rule.name == name)
+    return next(one.rule.hold for one in rules_for(SITE, SITE.battery[0]) if one.rule.name == name)
 
 
 SOURCES = {"dispatch": Authority.OPERATOR, "scada": Authority.PROTECTION}
