@@ -130,11 +130,12 @@ async def story(
     around: Around | None = None,
     times: Times = INSTANT,
     only: Iterable[str] | None = None,
+    file: Path = DEMO,
     **change: Any,
 ) -> AsyncIterator[Story]:
-    """The demo's site, changed; its bridge has read every device when the story begins."""
-    demo = load_site(DEMO)
-    update: dict[str, Any] = {"battery": [demo.battery[0].model_copy(update={"ramp": 1e9} | dict(battery or {}))]}
+    """A site, changed; its bridge has read every device when the story begins."""
+    demo, calm = load_site(file), {"ramp": 1e9} | dict(battery or {})
+    update: dict[str, Any] = {"battery": [one.model_copy(update=calm) for one in demo.battery]}
     update["grid"] = demo.grid.model_copy(update=dict(grid or {}))
     site = demo.model_copy(update=update | change)
     site.__dict__["profiles"] = demo.profiles | dict(profiles or {})
