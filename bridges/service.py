@@ -13,6 +13,7 @@ from typing import Any
 from bridges.control import unknown_device
 from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller
+from bridges.control.grid_connection import GridConnection
 from bridges.control.interlock_rules import rules_for
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
@@ -71,10 +72,13 @@ def devices(part: Part, only: list[str] | None = None) -> Sequence[FieldDevice]:
     for name in only or []:
         if name not in known:
             raise Trouble.unknown(f"device {name!r}", name, known)
-    battery, grid = part.site.battery, part.site.grid
-    needed = {battery.bms, grid.meter, *(lock.device for lock in rules_for(part.site, battery))} - set(only or known)
-    if only and battery.pcs in only and needed:
-        raise Trouble(f"the bridge of {battery.pcs} must also serve {', '.join(sorted(needed))}: it guards by them")
+    site = part.site
+    served = set(only or known)
+    for battery in site.battery:
+        # the limits at the grid connection hold for all batteries together: one bridge guards them
+        needed = {battery.bms, site.grid.meter, *site.pcs, *(lock.device for lock in rules_for(site, battery))}
+        if battery.pcs in served and (missing := ", ".join(sorted(needed - served))):
+            raise Trouble(f"the bridge of {battery.pcs} must also serve {missing}: it guards by them")
     return modbus_devices(part.site, only or ())
 
 
@@ -102,12 +106,13 @@ class Bridge:
     def _controllers(self) -> dict[str, Controller]:
         """Needs the running loop: deadlines are of its clock."""
         site, by_name = self.part.site, {one.name: one for one in self.devices}
-        found = {}
+        found, connection = {}, GridConnection(site, self.latest)
         for one in self.devices:
-            battery = None
-            if one.name == site.battery.pcs:
+            battery, mine = None, site.battery_of(one.name)
+            if mine is not None and one.name == mine.pcs:
                 kept = Memory(self.part.settings.state / f"interlocks-{self.site}-{one.name}.json")
-                battery = BatteryControl(site.battery, site, one, by_name.get(site.battery.bms), self.latest, kept)
+                bms = by_name.get(mine.bms)
+                battery = BatteryControl(mine, site, one, bms, self.latest, kept, connection=connection)
             found[one.name] = Controller(
                 one,
                 site,
@@ -249,11 +254,11 @@ class Bridge:
         """What control knows of a device; what speaks against the meter is said of the meter."""
         site = self.part.site
         found = self.controls[name].troubles
-        if name == site.battery.pcs:
+        if name in site.pcs:
             return [one for one in found if one[0] is not Cause.METER_POLARITY]
-        pcs = self.controls.get(site.battery.pcs)
-        if name == site.grid.meter and pcs is not None:
-            return [*found, *(one for one in pcs.troubles if one[0] is Cause.METER_POLARITY)]
+        guard = next((self.controls[pcs] for pcs in site.pcs if pcs in self.controls), None)
+        if name == site.grid.meter and guard is not None:
+            return [*found, *(one for one in guard.troubles if one[0] is Cause.METER_POLARITY)]
         return found
 
     def _tell(self, name: str, state: DeviceState, troubles: list[Doubt]) -> None:

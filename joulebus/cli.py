@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     commission.add_argument(
         "--no-broker", action="store_true", help="when the broker does not answer: you will type that no bridge runs"
     )
+    commission.add_argument("--battery", metavar="NAME", help="which one, where the site has several")
     commission.add_argument("--yes", action="store_true", help="do not ask before each write")
     commission.add_argument("--report", type=Path, default=Path("commissioning.md"), metavar="FILE", help="where to")
     outbox = _command(commands, "outbox", "show what a bridge keeps until it is archived")
@@ -170,12 +171,13 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
 
             return asyncio.run(scan(*target(parsed.address, parsed.units)))
         case "commission":
-            from joulebus.commission.command import Wish, run  # noqa: PLC0415
+            from joulebus.commission.command import Wish, of_one, run  # noqa: PLC0415
             from runtime.settings import read_settings  # noqa: PLC0415
             from schemas.site import load_site  # noqa: PLC0415
 
             settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker)
-            return run(load_site(parsed.site), settings, parsed.report, wish, yes=parsed.yes)
+            site = of_one(load_site(parsed.site), parsed.battery)
+            return run(site, settings, parsed.report, wish, yes=parsed.yes)
         case "export" | "gaps" | "journal" | "archive" | "backup":
             from joulebus import look  # noqa: PLC0415
 

@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
 def check(path: Path) -> int:
     """Say what stands in a site file, or what is wrong with it."""
-    from bridges.control.interlock_rules import rules_for  # noqa: PLC0415  # `health` is asked often: keep it light
-    from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # as above
-    from joulebus.interlocks import notes  # noqa: PLC0415  # as above
+    from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # `health` is asked often: keep it light
+    from joulebus.interlocks import all_locks, notes  # noqa: PLC0415  # as above
     from schemas.pace import too_slow  # noqa: PLC0415  # as above
     from schemas.site import load_site  # noqa: PLC0415
 
     site = load_site(path)
     try:
-        rules, locks = watched(site, load_catalog()), rules_for(site, site.battery)
+        rules, locks = watched(site, load_catalog()), all_locks(site)
         _check_prices(site)
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong

@@ -159,10 +159,9 @@ class Demo:
 
     async def _talk(self) -> None:
         solar = [device.name for device in self.site.of_kind(Kind.PV)]
-        battery = (self.site.battery.pcs, self.site.battery.bms)
         while True:
             await asyncio.sleep(2)
-            line = self.observer.line(self.site.grid.meter, battery, solar)
+            line = self.observer.line(self.site.grid.meter, self.site.battery, solar)
             live = sys.stdout.isatty()
             print(f"\r{line}\x1b[K" if live else line, end="" if live else "\n", flush=True)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import wrap
 
+from bridges.control.interlock_cause import Interlock
 from bridges.control.interlock_rules import omitted, rules_for, shipped, unguarded
 from bridges.control.interlock_state import IMPOSES, mermaid
 from bridges.control.interlocks import FIRST_WORD
@@ -114,7 +115,7 @@ def interlocks() -> str:
 
 def matrix(site: Site) -> Iterator[str]:
     """The lines for a terminal. Raises Trouble for a rule that could not act."""
-    locks = rules_for(site, site.battery)
+    locks = all_locks(site)
     rows = [(f"{lock.name}{'' if lock.shipped else ' *'}", lock.rule) for lock in locks]
     yield from _lines(rows)
     if any(not lock.shipped for lock in locks):
@@ -122,14 +123,21 @@ def matrix(site: Site) -> Iterator[str]:
     yield from notes(site)
 
 
+def all_locks(site: Site) -> list[Interlock]:
+    """Of all batteries; one that belongs to each of them stands here once. Raises Trouble."""
+    found = {lock.name: lock for one in site.battery for lock in rules_for(site, one)}
+    return list(found.values())
+
+
 def notes(site: Site) -> Iterator[str]:
     """What does not hold, and why."""
     for rule in omitted(site):
         yield f"taken out: {rule.name} of {rule.device or rule.kind}: {rule.omit}"
-    if limits := unguarded(site, site.battery):
-        chemistry = site.battery.chemistry
-        why = "is not given" if chemistry is None else f"is {chemistry}"
-        yield f"battery.chemistry {why}: the BMS alone guards against {', '.join(limits)}"
+    for one in site.battery:
+        if limits := unguarded(site, one):
+            why = "is not given" if one.chemistry is None else f"is {one.chemistry}"
+            whose = "battery" if len(site.battery) == 1 else one.name
+            yield f"{whose}.chemistry {why}: the BMS alone guards against {', '.join(limits)}"
 
 
 def run(path: Path | None) -> int:

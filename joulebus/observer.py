@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import quantiles
@@ -20,6 +21,7 @@ from schemas.messages import (
     ServiceStatus,
     Telemetry,
 )
+from schemas.site import Battery
 from schemas.topics import ALARM, COMMAND, CONTROL_MODE, OUTCOME, PLAN, SERVICE_STATUS, TELEMETRY, Topic
 from schemas.units import utc_now
 
@@ -109,27 +111,28 @@ class Observer:
         hundredths = quantiles(self.round_trips, n=100)
         return {"p50": round(hundredths[49] * 1000, 1), "p99": round(hundredths[98] * 1000, 1)}
 
-    def line(self, meter: str, battery: tuple[str, str], pv: list[str]) -> str:
+    def line(self, meter: str, batteries: Sequence[Battery], pv: list[str]) -> str:
         """The site in one line."""
 
         def kw(*keys: tuple[str, str]) -> str:
             known = [self.values[key] for key in keys if key in self.values]
             return f"{sum(known) / 1000:.1f} kW" if len(known) == len(keys) else "?"
 
-        pcs, bms = battery
-        solar = [(name, "p") for name in pv]
-        soc = self.values.get((bms, "soc"))
+        solar, each = [(name, "p") for name in pv], [(one.pcs, "p") for one in batteries]
         age = self.plan_age(utc_now())
         return "  ".join(
             [
                 f"grid {kw((meter, 'p'))}",
                 f"pv {kw(*solar)}",
-                f"battery {kw((pcs, 'p'))}",
-                f"load {kw((meter, 'p'), (pcs, 'p'), *solar)}",
-                f"SoC {soc:.1f} %" if soc is not None else "SoC ?",
+                *(f"{one.name} {kw((one.pcs, 'p'))} {self._soc(one)}" for one in batteries),
+                f"load {kw((meter, 'p'), *each, *solar)}",
                 self.mode.mode.value if self.mode else "no mode yet",
                 f"plan {age:.0f} s old" if age is not None else "no plan yet",
                 f"alarms {len(self.active_alarms())}",
                 f"samples {self.samples}",
             ]
         )
+
+    def _soc(self, one: Battery) -> str:
+        soc = self.values.get((one.bms, "soc"))
+        return f"at {soc:.1f} %" if soc is not None else "at ?"

@@ -11,8 +11,9 @@ from enum import StrEnum
 from math import inf
 
 from optimizer.billing import Billing
+from optimizer.storage import Storage
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
-from schemas.site import Battery, Grid
+from schemas.site import Grid
 
 SMALL = 50.0
 """W: less is nothing."""
@@ -31,10 +32,10 @@ REFILL = 0.8
 class Ratings:
     """What does not change. Seconds are ages after which something is not believed (`Device.stale_after`)."""
 
-    battery: Battery
+    battery: Storage
     grid: Grid
     rated: float
-    """W of the PCS."""
+    """W of all PCS that can be steered."""
     meter_fresh: float = 2.5
     """A reading of the grid meter steers so long; twice as long it holds the last power; then 0 (meter_comm_lost)."""
     bms_fresh: float = 5.0
@@ -153,13 +154,13 @@ class Worth(StrEnum):
     LESS = "less"
 
 
-def worth(step: Step, battery: Battery) -> Worth:
+def worth(step: Step, battery: Storage) -> Worth:
     """Of a step of a plan; the wear is paid by what is discharged."""
     gain = step.price_import - battery.wear - step.marginal_value / battery.efficiency
     return Worth.MORE if gain > CENT else Worth.LESS if gain < -CENT else Worth.SAME
 
 
-def _follow(step: Step, net: float, battery: Battery, peak: float | None) -> tuple[float, str]:
+def _follow(step: Step, net: float, battery: Storage, peak: float | None) -> tuple[float, str]:
     """What the plan means, on the measured load and PV: a forecast error alone never buys or sells energy."""
     planned = step.load - step.pv
     sells = step.power > max(planned, 0.0) + SMALL
@@ -176,7 +177,7 @@ def _follow(step: Step, net: float, battery: Battery, peak: float | None) -> tup
     return 0.0, step.reason
 
 
-def _cover(step: Step, load: float, battery: Battery, peak: float | None) -> float:
+def _cover(step: Step, load: float, battery: Storage, peak: float | None) -> float:
     """Discharges into a load in W, as the plan meant to."""
     if worth(step, battery) is Worth.LESS:
         # only the peak or the import limit asked for it; the peak holds by itself, on the mean of its window

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.storage import Storage
 from optimizer.tariff import month, window
-from schemas.site import Battery, Grid
+from schemas.site import Grid
 
 Vector = NDArray[np.float64]
 
@@ -37,10 +38,10 @@ class Outlook:
     sell: Vector
     soc: float
     """% now."""
-    battery: Battery
+    battery: Storage
     grid: Grid
     rated: float
-    """W of the PCS."""
+    """W of all PCS."""
     zone: ZoneInfo
     currency: str = "EUR"
     demand: float = 0.0

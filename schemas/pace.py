@@ -1,4 +1,4 @@
-"""Whether a site's battery can be steered at the pace its devices are read at. Pure."""
+"""Whether a site's batteries can be steered at the pace its devices are read at. Pure."""
 
 from schemas.site import POLLS, Site
 from schemas.topics import COMMAND_TTL
@@ -11,13 +11,15 @@ def too_slow(site: Site) -> list[str]:
     """What is read too seldom for a closed loop, in sentences that say what would be right."""
     if site.mode == "read_only":
         return []
-    pcs, meter, bms = (site.named(name) for name in (site.battery.pcs, site.grid.meter, site.battery.bms))
-    often = site.battery.ccl_stale_after / POLLS
-    rows = (
-        (pcs, FAST, f"a command that ends is noticed up to {COMMAND_TTL + 2 * pcs.poll:g} s later"),
-        (meter, FAST, f"limits at the grid are followed {meter.poll:g} s late, and a meter that fails is noticed late"),
-        (bms, often, f"its limits count for {bms.stale_after(site.battery.ccl_stale_after):g} s after it fell silent"),
-    )
+    meter = site.named(site.grid.meter)
+    late = f"limits at the grid are followed {meter.poll:g} s late, and a meter that fails is noticed late"
+    rows = [(meter, FAST, late)]
+    for one in site.battery:
+        pcs, bms, stale = site.named(one.pcs), site.named(one.bms), one.ccl_stale_after
+        rows += [
+            (pcs, FAST, f"a command that ends is noticed up to {COMMAND_TTL + 2 * pcs.poll:g} s later"),
+            (bms, stale / POLLS, f"its limits count for {bms.stale_after(stale):g} s after it fell silent"),
+        ]
     return [
         f"device {device.name}: a poll of {device.poll:g} s is too slow to steer the battery by ({why}); "
         f"{most:g} s or less would be right"

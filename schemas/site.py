@@ -21,6 +21,9 @@ from schemas.units import Chemistry, Kind, Name, Number, Percent, RatedWatts, Se
 S = TypeVar("S", bound=Shape)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+ROLES = ("pcs", "bms")
+"""Devices that a battery names."""
+
 POLLS = 2.5
 """Cycles of a device that may pass without a reading: one is lost, the next one is late."""
 
@@ -29,6 +32,11 @@ Claim = Annotated[Authority, Field(strict=False)]
 
 def _claims(given: object) -> object:
     return dict.fromkeys(given, Authority.OPERATOR) if isinstance(given, list) else given
+
+
+def _listed(given: object) -> object:
+    """`[battery]`, as it was written while there could be but one."""
+    return [given] if isinstance(given, dict | Shape) else given
 
 
 class Device(Shape):
@@ -84,8 +92,11 @@ class Grid(Shape):
 
 
 class Battery(Shape):
-    """A PCS and the BMS behind it, and what the owner allows."""
+    """A PCS and the BMS behind it, and what the owner allows. `[[battery]]` for each; a single one may be written
+    `[battery]`."""
 
+    name: Name = "battery"
+    """What it is called on pages and in words; several need names of their own."""
     pcs: Name
     """The device that converts."""
     bms: Name
@@ -198,7 +209,7 @@ class Site(Shape):
     tariff: str
     """A tariff file, relative to the site file."""
     grid: Grid
-    battery: Battery
+    battery: Annotated[list[Battery], BeforeValidator(_listed), Field(min_length=1)]
     device: Annotated[list[Device], Field(min_length=1)]
     alarm: list[AlarmRule] = []
     interlock: list[InterlockRule] = []
@@ -244,16 +255,59 @@ class Site(Shape):
         known = {device.name for device in self.device}
         for role, name in (
             ("grid.meter", self.grid.meter),
-            ("battery.pcs", self.battery.pcs),
-            ("battery.bms", self.battery.bms),
+            *((f"{key}.{role}", getattr(one, role)) for key, one in self._batteries() for role in ROLES),
             *((f"alarm {rule.name}", rule.device) for rule in self.alarm if rule.device),
             *((f"interlock {rule.name}", rule.device) for rule in self.interlock if rule.device),
         ):
             if name not in known:
                 raise ValueError(f"{role} names device {name!r}; there is: {', '.join(sorted(known))}")
-        if self.battery.soc_min >= self.battery.soc_max:
-            raise ValueError(f"battery.soc_min {self.battery.soc_min} must be below soc_max {self.battery.soc_max}")
         return self
+
+    @model_validator(mode="after")
+    def _batteries_stand_apart(self) -> Self:
+        names, taken = dict[str, str](), dict[str, str]()
+        for key, one in self._batteries():
+            if one.soc_min >= one.soc_max:
+                raise ValueError(f"{key}.soc_min {one.soc_min} must be below soc_max {one.soc_max}")
+            if one.name in names:
+                raise ValueError(f"{key}.name {one.name!r} is that of {names[one.name]}, too; each needs its own")
+            names[one.name] = key
+            for role in ROLES:
+                device = getattr(one, role)
+                if device in taken:
+                    words = f"device {device!r}, and so does {taken[device]}: a device belongs to one battery"
+                    raise ValueError(f"{key}.{role} names {words}")
+                taken[device] = f"{key}.{role}"
+        return self
+
+    def _batteries(self) -> list[tuple[str, Battery]]:
+        """Each with its key in the file."""
+        if len(self.battery) == 1:
+            return [("battery", self.battery[0])]
+        return [(f"battery.{number}", one) for number, one in enumerate(self.battery)]
+
+    def battery_of(self, device: str) -> Battery | None:
+        """The battery that a PCS or a BMS belongs to; None for any other device."""
+        return next((one for one in self.battery if device in (one.pcs, one.bms)), None)
+
+    @property
+    def pcs(self) -> list[str]:
+        """Of the batteries, in their order in the file."""
+        return [one.pcs for one in self.battery]
+
+    @property
+    def bms(self) -> list[str]:
+        """The same of their BMS."""
+        return [one.bms for one in self.battery]
+
+    def rated(self, battery: Battery) -> float:
+        """W of its PCS."""
+        return self.named(battery.pcs).rated_power or 0.0
+
+    @property
+    def rated_power(self) -> float:
+        """W of all batteries together."""
+        return sum(self.rated(one) for one in self.battery)
 
     def named(self, name: str) -> Device:
         """A device by its name."""
@@ -326,7 +380,11 @@ def load_site(path: Path) -> Site:
 
 def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     """One that never acts is no protection."""
-    found = [(n, mistake(rule, profiles, site.battery.chemistry)) for n, rule in enumerate(site.interlock)]
+    cells = [one.chemistry for one in site.battery]
+    found = [
+        (n, mistake(rule, profiles, next((one for one in cells if one in rule.chemistry), cells[0])))
+        for n, rule in enumerate(site.interlock)
+    ]
     if mistakes := [(f"interlock.{n}.{one[0]}", one[1]) for n, one in found if one is not None]:
         raise point_at(path, mistakes)
 
@@ -334,12 +392,12 @@ def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> N
 def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     for field, name, kind in (
         ("grid.meter", site.grid.meter, Kind.METER),
-        ("battery.pcs", site.battery.pcs, Kind.PCS),
-        ("battery.bms", site.battery.bms, Kind.BMS),
+        *((f"{key}.{role}", getattr(one, role), Kind(role)) for key, one in site._batteries() for role in ROLES),
     ):
         given = profiles[name].kind
         if given is not kind:
             raise Trouble(f"{path}: {field}: device {name!r} is a {given}, a {kind} is needed")
+    _check_steered(path, site, profiles)
     for device in site.device:
         if profiles[device.name].kind in (Kind.PCS, Kind.PV) and device.rated_power is None:
             raise Trouble(f"{path}: device {device.name!r}: rated_power (W) is missing")
@@ -356,10 +414,26 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
 
 def _check_fallback(path: Path, site: Site) -> None:
     """A power that the device cannot have is no fallback."""
-    rated = site.named(site.battery.pcs).rated_power or 0.0
-    if abs(site.battery.fallback) > rated:
-        words = f"{site.battery.fallback:g} W is more than the rated {rated:g} W of device {site.battery.pcs!r}"
-        raise point_at(path, [("battery.fallback", words)])
+    found = list[tuple[str, str]]()
+    for key, one in site._batteries():
+        rated = site.named(one.pcs).rated_power or 0.0
+        if abs(one.fallback) > rated:
+            words = f"{one.fallback:g} W is more than the rated {rated:g} W of device {one.pcs!r}"
+            found.append((f"{key}.fallback", words))
+    if found:
+        raise point_at(path, found)
+
+
+def _check_steered(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
+    """A PCS of no battery would be read and never guarded: no limits, no fallback."""
+    for device in site.device:
+        if profiles[device.name].kind is Kind.PCS and device.name not in site.pcs:
+            free = [name for name, one in profiles.items() if one.kind is Kind.BMS and name not in site.bms]
+            lines = f'name = "{device.name}", pcs = "{device.name}", bms = "{min(free, default="?")}", energy = <Wh>'
+            raise Trouble(
+                f"{path}: device {device.name!r}: a pcs of no battery would have no limits and no fallback; give it a "
+                f"battery of its own, [[battery]] with {lines}"
+            )
 
 
 def _read(path: Path, shape: type[S]) -> S:

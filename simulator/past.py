@@ -15,6 +15,8 @@ SHAVE = 0.75
 """Of the import limit: what lies above is taken from the battery."""
 NIGHT = range(5)
 """Local hours in which the battery gets ready for the morning."""
+MORNING = (60.0, 45.0)
+"""% at which the batteries begin the day, one and another in turn: no two of a real site are equally full."""
 
 
 def past(
@@ -67,7 +69,7 @@ def _steer(world: World, battery: Battery) -> float:
     if idle > shave:
         return min((idle - shave) * share, rated) if soc > battery.soc_min else 0.0
     night = world.at.astimezone(site.zone).hour in NIGHT
-    if night and soc < 60:
+    if night and soc < MORNING[world.batteries.index(battery) % len(MORNING)]:
         return -0.2 * rated
     evening = world.at.astimezone(site.zone).hour >= 17
     return min(idle * share, 0.5 * rated) if evening and soc > 40 else 0.0

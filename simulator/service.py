@@ -42,7 +42,7 @@ class SimulatedSite:
     listens, and `wire` leads to the devices: all of it then lives on the time of the event loop, which may be virtual.
 
     As it stands its devices are ideal: they measure exactly and start at once. `noisy` blurs all that is measured,
-    `times` says how long things take. `batteries` in place of that of the site file, any number, and `conditions` of
+    `times` says how long things take. `batteries` in place of those of the site file, any number, and `conditions` of
     them (by the names of their PCS) in place of `soc`; `around` in place of the recorded load and sun.
     """
 
@@ -69,7 +69,7 @@ class SimulatedSite:
         self._memory = memory
         self._begin, self._zero, self._now_is_now = start or utc_now(), 0.0, start is None
         self._clock: Callable[[], float] = lambda: self._zero
-        batteries = batteries or [site.battery]
+        batteries = batteries or site.battery
         found = {one.pcs: Condition(soc) for one in batteries} | dict(conditions or {})
         self.world = new_world(
             site, self._begin, batteries=batteries, conditions=found, ramp=ramp, times=times, around=around, seed=seed

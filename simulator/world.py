@@ -122,7 +122,7 @@ def new_world(
     `batteries`: those of the site file, when none are given. `conditions` of them by the names of their PCS. `around`
     in place of the recorded load and sun.
     """
-    batteries = batteries or [site.battery]
+    batteries = batteries or site.battery
     plant = build(site, batteries, conditions or {}, ramp=ramp, times=times)
     hours = max(0.0, (at - BORN).total_seconds() / 3600)
     plant.e_import, plant.e_export = MEAN_IMPORT * hours, MEAN_EXPORT * hours

@@ -4,15 +4,15 @@ in its meter and in its own power."""
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bridges.control.battery_interlocks import BatteryInterlocks
+from bridges.control.grid_connection import GridConnection
 from bridges.control.grid_limit import GridLimit
 from bridges.control.limit_inputs import METER_AGE, BatteryInputs
 from bridges.control.limits import RAMP, UNKNOWN, Limit, limits
 from bridges.control.power_control import Decision, ramp_step
 from bridges.control.start_stop import Ended, StartStop
-from bridges.control.swing import SwingWatch
 from bridges.control.verification import Following
 from bridges.fieldbus.contract import FieldDevice
 from bridges.telemetry.latest_values import LatestValues, lasts
@@ -44,19 +44,19 @@ class BatteryControl:
     latest: LatestValues
     memory: Memory | None = None
     """Keeps the interlocks that act, or wait for a person, beyond a restart."""
-    distrust: dict[Cause, str] = field(default_factory=dict)
-    """Why no loop is closed over it; in words."""
     rest: Callable[[], Awaitable[None]] = _nothing
+    connection: GridConnection | None = None
+    """Shared by the batteries of a site; a single one makes its own."""
 
     def __post_init__(self) -> None:
-        rated = self.pcs.rated_power
-        self.inputs = BatteryInputs(self.site, self.battery, self.latest, "state" in self.pcs.points)
-        self.following = Following(rated)
-        self.swing = SwingWatch(rated)
+        self.grid = self.connection or GridConnection(self.site, self.latest)
+        self.inputs = BatteryInputs(self.site, self.battery, self.latest, "state" in self.pcs.points, self.grid)
+        self.following = Following(self.pcs.rated_power)
         self.start_stop = StartStop(self.pcs, self.bms, self.rest)
         self.interlocks = BatteryInterlocks(self.site, self.battery, self._fresh, self.memory, self._lost)
         self.position: float | None = None
         self._moved: float | None = None
+        self._own: dict[Cause, str] = {}
         self._seen = float("-inf")
         self._closed = False
         self._jump = False
@@ -67,12 +67,17 @@ class BatteryControl:
         """The devices whose readings it decides by."""
         return frozenset({self.battery.bms, self.site.grid.meter}) | self.interlocks.devices
 
+    @property
+    def distrust(self) -> dict[Cause, str]:
+        """Why no loop is closed over it: for what it does itself, and for its site's meter; in words."""
+        return self._own | self.grid.distrust
+
     # what is read ------------------------------------------------------------------------------
 
     def follow(self, now: float) -> None:
         """Take what was read since the last cycle."""
         self._began = now if self._began is None else self._began
-        self.inputs.follow(now)
+        self.grid.follow(now)
         self.interlocks.judge(now)
         if self.inputs.runs(now) is False:
             self.interlocks.stands()
@@ -92,31 +97,23 @@ class BatteryControl:
 
     def glance(self, at: float, power: float) -> None:
         """The PCS was looked at between two readings."""
-        self.inputs.glance(at, power)
+        self.grid.glance(self.pcs.name, at, power)
 
     def watch(self, now: float) -> None:
-        """Does the power follow, does the meter show it, does the loop swing?"""
-        shown = self.inputs.load.net.shown
+        """Does the power follow, does the meter show it?"""
+        shown = self.grid.shown(self.pcs.name)
         if shown is not None and shown[0] > self._seen:
             self._seen = shown[0]
             self._watch_power(*shown, now)
-        self._watch_polarity()
+        self.grid.watch()
 
     def _watch_power(self, at: float, power: float, now: float) -> None:
         if self.inputs.runs(now) is not True:
             return
-        cause = self.following.see(at, power, self.inputs.load.net.dead_time)
-        if cause is Cause.REVERSED:
-            self._lose(cause, self.following.words)
-
-    def _watch_polarity(self) -> None:
-        if why := self.inputs.polarity.suspicion:
-            self._lose(Cause.METER_POLARITY, f"{self.inputs.meter.name}: {why}")
-
-    def _lose(self, cause: Cause, words: str) -> None:
-        if cause not in self.distrust:
-            self.distrust[cause] = words
-            log.error("%s: no loop is closed any more, %s: %s", self.pcs.name, cause.value, words)
+        cause = self.following.see(at, power, self.grid.dead_time)
+        if cause is Cause.REVERSED and cause not in self._own:
+            self._own[cause] = self.following.words
+            log.error("%s: no loop is closed any more, %s: %s", self.pcs.name, cause.value, self.following.words)
 
     # limits ------------------------------------------------------------------------------------
 
@@ -157,6 +154,10 @@ class BatteryControl:
             found.append(Limit(f"loop:{next(iter(self.distrust)).value}", 0.0, 0.0))
         return tuple(found)
 
+    def claims(self, decision: Decision, now: float) -> None:
+        """What is going to be written: the batteries that are decided next count with it."""
+        self.grid.claims(self.pcs.name, now, decision.values.get("p_set"))
+
     def decided(self, decision: Decision, *, closed: bool, now: float) -> None:
         """What was decided in this cycle. `closed`: by somebody who closes a loop over the meter."""
         self._closed = closed
@@ -164,13 +165,11 @@ class BatteryControl:
             return
         self.position, self._moved = decision.position, now
         by_site = any(one.source == "site:grid" for one in decision.limited_by)
-        alone = self.inputs.load.alone
-        if why := self.swing.see(now, decision.position, closed=closed or by_site, alone=alone):
-            self._lose(Cause.SWINGING, why)
+        self.grid.decided(self.pcs.name, now, decision.position, closed=closed or by_site)
 
     def told(self, now: float, power: float) -> None:
         """The setpoint was written."""
-        self.inputs.told(now, power)
+        self.grid.told(self.pcs.name, now, power)
         self.following.told(now, power)
 
     def jump(self) -> None:
@@ -223,11 +222,10 @@ class BatteryControl:
 
     def _trust(self, command: Command) -> None:
         log.warning("%s is trusted again: reset by %s, %s", self.pcs.name, command.source, command.reason)
-        self.distrust.clear()
-        self.inputs.polarity.forget()
-        self.swing.forget()
+        self._own.clear()
         self.following.forget()
-        self.inputs.load.net.forget()
+        if self.grid.distrust:
+            self.grid.trust()
 
     @property
     def troubles(self) -> list[tuple[Cause, str]]:

@@ -85,7 +85,9 @@ class Controller:
             self.device, self.writer, self.wishes, self.pending, self.grid_limit, self.kept, self.care, self.proof,
             self.battery, self._cycle,
         )  # fmt: skip
-        self.actions = Actions(self.device, self.pending, self.latest, self.battery, self.site.battery.pcs)
+        behind = self.site.battery_of(self.name)
+        inverter = "its inverter" if behind is None else behind.pcs
+        self.actions = Actions(self.device, self.pending, self.latest, self.battery, inverter)
         self._wake = asyncio.Event()
         self._glances: deque[float] = deque()
         self._read = now

@@ -62,7 +62,7 @@ class DeviceCare:
         self._unwritten = now if self._unwritten is None else self._unwritten
         if now - self._unwritten > COMMAND_TTL and self.watchdog.let_it_bite(now):
             log.error("%s cannot be written: it is left alone so that its own watchdog acts", self.device.name)
-            self._unwritten = now
+            self._unwritten = None  # then it is read and tried anew: one that must be found first is found
             self.writer.out_of_sight()
 
     def _count(self) -> None:

@@ -1,12 +1,11 @@
 """What the guard knows of a battery and its site at this moment, from what was read. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from bridges.control.grid_connection import GridConnection
 from bridges.control.grid_limit import GridLimit
 from bridges.control.limits import Limit, LimitInputs
-from bridges.control.meter_polarity import MeterPolarity
 from bridges.telemetry.latest_values import LatestValues, lasts
-from optimizer.site_load import SiteLoad
 from schemas.messages import Value
 from schemas.site import Battery, Site
 
@@ -25,17 +24,13 @@ class BatteryInputs:
     latest: LatestValues
     tells_state: bool
     """The PCS' profile has a point `state`: without it a setpoint is believed to work at any time."""
-    load: SiteLoad = field(init=False)
-    polarity: MeterPolarity = field(init=False)
-    _pcs: float = float("-inf")
-    _meter: float = float("-inf")
+    connection: GridConnection
+    """Shared with the other batteries of the site."""
 
     def __post_init__(self) -> None:
         self.pcs, self.meter = self.site.named(self.battery.pcs), self.site.named(self.site.grid.meter)
         self.bms = self.site.named(self.battery.bms)
         self.rated = self.pcs.rated_power or 0.0
-        self.load = SiteLoad(self.rated, self.battery.dead_time, self.meter_age, self.pcs_age)
-        self.polarity = MeterPolarity(self.rated, self.load.shows)
 
     @property
     def pcs_age(self) -> float:
@@ -52,32 +47,14 @@ class BatteryInputs:
         """The same of the BMS."""
         return lasts(self.bms.poll, self.battery.ccl_stale_after)
 
-    def follow(self, now: float) -> None:
-        """Take what was read since the last time, the battery first."""
-        began, power = self._newest(self.pcs.name, now)
-        if power is not None and began > self._pcs:
-            self._pcs = began
-            self.glance(began, power)
-        began, grid = self._newest(self.meter.name, now)
-        if grid is not None and began > self._meter and self.load.net.shown is not None:
-            self._meter = began
-            self.load.meter(began, grid)
-            self.polarity.shows = self.load.shows
-            self.polarity.meter(began, grid)
-
-    def glance(self, at: float, power: float) -> None:
-        """The PCS was read, or looked at between two readings."""
-        self.load.battery(at, power)
-        self.polarity.battery(at, power)
-
-    def told(self, now: float, power: float) -> None:
-        """The setpoint was written."""
-        self.load.told(now, power)
-        self.polarity.told(power)
-
     def power(self, now: float) -> float | None:
         """The battery's, W; None while the PCS is silent."""
-        return self.load.power(now)
+        shown = self.connection.shown(self.pcs.name)
+        return shown[1] if shown is not None and now - shown[0] <= self.pcs_age else None
+
+    def net(self, now: float) -> float | None:
+        """W that the grid would carry if all batteries rested; None while the meter, or this battery, is silent."""
+        return None if self.power(now) is None else self.connection.net(now)
 
     def state(self, now: float) -> str | None:
         """Of the PCS; None while it does not say."""
@@ -111,6 +88,7 @@ class BatteryInputs:
         """Everything that limits the battery now."""
         percent, authority = grid_limit.limit(now), grid_limit.strongest(now)
         bms, age, grid = self.bms.name, self.bms_age, self.site.grid
+        net, beside = self.net(now), self.connection.beside(self.pcs.name, now)
         return LimitInputs(
             rated_power=self.rated,
             apparent_power=self.pcs.rated_apparent_power or self.rated,
@@ -123,7 +101,9 @@ class BatteryInputs:
             soc=self.latest.number(bms, "soc", now, age),
             soc_min=self.battery.soc_min,
             soc_max=self.battery.soc_max,
-            net_load=self.load.value(now),
+            net_load=None if net is None else net - beside.power,
+            beside_less=beside.less,
+            beside_more=beside.more,
             import_limit=grid.import_limit,
             export_limit=grid.export_limit,
             position=position,
@@ -133,6 +113,3 @@ class BatteryInputs:
             interlocks=interlocks,
             stopping=stopping,
         )
-
-    def _newest(self, device: str, now: float) -> tuple[float, float | None]:
-        return self.latest.began(device, "p"), self.latest.number(device, "p", now, float("inf"))

@@ -43,7 +43,7 @@ class LimitInputs:
     soc_min: float
     soc_max: float
     net_load: float | None
-    """What the grid would carry if the battery rested."""
+    """What the grid would carry if this battery rested, and the others did what is counted on."""
     import_limit: float
     export_limit: float
     position: float
@@ -58,6 +58,9 @@ class LimitInputs:
     interlocks: tuple[Limit, ...] = ()
     """What is blocked, each by its name."""
     stopping: bool = False
+    beside_less: float = 0.0
+    beside_more: float = 0.0
+    """W that the batteries beside this one may give less, and more, than is counted on."""
 
 
 def limits(now: LimitInputs) -> list[Limit]:
@@ -173,7 +176,10 @@ def _site(now: LimitInputs) -> Limit:
     if now.net_load is None:
         return Limit("meter:missing", 0.0, 0.0)
     # Each W of discharge takes one away from what the grid carries.
-    return Limit("site:grid", now.net_load - now.import_limit, now.net_load + now.export_limit)
+    low, high = now.net_load - now.import_limit, now.net_load + now.export_limit
+    # What the others may do takes room; only what they do moves this one from where it stands.
+    low = max(low, min(low + now.beside_less, now.position))
+    return Limit("site:grid", low, min(high, max(high - now.beside_more, now.position)))
 
 
 def _dso(now: LimitInputs) -> Limit:

@@ -93,7 +93,10 @@ class Steering:
             targets = found(targets, power, self.writer.applied, known, device.rated_power)
         worn = frozenset(self.writer.worn(now))
         steps = {point: device.step(point) for point in device.commands}
-        return decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
+        decision = decide(targets, Now(chains, self.writer.applied, steps, worn, device.rated_apparent_power))
+        if self.battery is not None:
+            self.battery.claims(decision, now)
+        return decision
 
     async def write(self, decision: Decision) -> dict[str, Result]:
         """Each value on its own: one that is declined holds up no other."""

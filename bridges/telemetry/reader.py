@@ -39,7 +39,8 @@ class DeviceReader:
 
     def __post_init__(self) -> None:
         site, name = self.site, self.device.name
-        energy = site.battery.energy if name == site.battery.bms else None
+        mine = site.battery_of(name)
+        energy = mine.energy if mine is not None and name == mine.bms else None
         self.judge = Judge(site.profiles[name], _most_power(site, name), energy, self.device.poll)
 
     async def poll(self, phase: float, cycle: Callable[[], Awaitable[None]]) -> None:
@@ -74,7 +75,7 @@ class DeviceReader:
 
     def _sample(self, reading: Reading) -> Telemetry:
         name = self.device.name
-        current = name == self.site.battery.bms and self._current_flows()
+        current = name in self.site.bms and self._current_flows()
         quality = self.judge.judge(reading.values, reading.raw, reading.began, current=current)
         values = reading.values
         if instead := self.site.named(name).substitute:
@@ -82,8 +83,11 @@ class DeviceReader:
         return self.outgoing.put(name, values, quality)
 
     def _current_flows(self) -> bool:
-        """Through the battery, as its PCS measures it: a BMS that stands still meanwhile is frozen."""
-        pcs, now = self.site.named(self.site.battery.pcs), asyncio.get_running_loop().time()
+        """Through its battery, as the PCS measures it: a BMS that stands still meanwhile is frozen."""
+        mine = self.site.battery_of(self.device.name)
+        if mine is None:
+            return False
+        pcs, now = self.site.named(mine.pcs), asyncio.get_running_loop().time()
         power = self.latest.number(pcs.name, "p", now, lasts(pcs.poll, PCS_AGE))
         return flows(power, pcs.rated_power or 0.0)
 
@@ -115,6 +119,5 @@ def _most_power(site: Site, name: str) -> float | None:
         return device.rated_apparent_power or device.rated_power
     if name == site.grid.meter:
         return max(site.grid.import_limit, site.grid.export_limit)
-    if name == site.battery.bms:
-        return site.named(site.battery.pcs).rated_power
-    return None
+    mine = site.battery_of(name)
+    return None if mine is None else site.named(mine.pcs).rated_power

@@ -122,7 +122,7 @@ class Roller:
                     parts.setdefault(point, []).append(Rollup(*numbers))
             rows = [self._row(device, point, at, merge(some)) for point, some in parts.items()]
             await put(connection, rollup_15m if span == QUARTER else rollup_1h, rows)
-            if span == QUARTER and device in (self.site.grid.meter, self.site.battery.pcs, *self.pv):
+            if span == QUARTER and device in (self.site.grid.meter, *self.site.pcs, *self.pv):
                 await self._flows(connection, at)
 
     def _row(self, device: str, point: str, at: datetime, one: Rollup) -> dict[str, Any]:
@@ -130,20 +130,22 @@ class Roller:
         return self._place(device, point=point, at=at, plus=one.plus, minus=one.minus, **numbers)
 
     async def _flows(self, connection: AsyncConnection, at: datetime) -> None:
-        """Once the meter and the PCS have this quarter; a PV that sleeps gives nothing."""
+        """Once the meter and a PCS have this quarter, again with each further one; a PV that sleeps gives nothing."""
         c = rollup_15m.c
         wanted = select(c.device, c.plus, c.minus, c.seconds).where(
             c.site == self.site.site, c.point == "p", c.at == at
         )
-        devices = [self.site.grid.meter, self.site.battery.pcs, *self.pv]
+        devices = [self.site.grid.meter, *self.site.pcs, *self.pv]
         whole = {  # a span that is covered in part is taken to have gone on like this
             row.device: (row.plus * QUARTER / row.seconds, row.minus * QUARTER / row.seconds)
             for row in await connection.execute(wanted.where(c.device.in_(devices)))
             if row.seconds > 0
         }
-        meter, pcs = whole.get(self.site.grid.meter), whole.get(self.site.battery.pcs)
-        if meter is None or pcs is None:
+        meter, batteries = whole.get(self.site.grid.meter), [whole[pcs] for pcs in self.site.pcs if pcs in whole]
+        if meter is None or not batteries:
             return
+        # one that is silent counts as load until its samples come
+        pcs = sum(plus for plus, _ in batteries), sum(minus for _, minus in batteries)
         pv = sum(max(0.0, whole[name][0] - whole[name][1]) for name in self.pv if name in whole)
         found = flows(pv, *meter, *pcs)
         await put(connection, flow, [{"site": self.site.site, "at": at, **found._asdict()}])

@@ -3,6 +3,7 @@
 A broker's acknowledgement is no durability: killed within its autosave it forgets a lockout. Pure.
 """
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,17 +15,17 @@ from consumers.dispatch.resets import Tried
 from schemas.messages import Cause, ControlMode, Mode
 from schemas.units import Instant, Seconds, Watts
 
+ONLY = ""
+"""The name of its battery in a file from before there could be several."""
 
-class Kept(BaseModel):
-    """The file. What runs on the monotonic clock is kept as what was left at `at`, or as its age then."""
+
+class KeptBattery(BaseModel):
+    """One battery. What runs on the monotonic clock is kept as what was left, or as its age then."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
-    at: Instant
-    """When it was kept."""
-    mode: ControlMode
-    lease: Seconds | None = None
-    """Left of it."""
+    out: ControlMode | None = None
+    """Its own lockout."""
     to_reset: ControlMode | None = None
     """The lockout that a person has ended, as long as what it was for is not reset."""
     may_start: str = ""
@@ -35,6 +36,25 @@ class Kept(BaseModel):
     """How often it was tried, and the wait until the next time."""
     reset: tuple[Tried, Seconds] | None = None
     """What became of the last one, and its age."""
+
+    def essence(self) -> tuple[object, ...]:
+        """What is worth a write."""
+        reset = self.reset and self.reset[0]
+        return (self.out, self.to_reset, self.may_start, self.ran, self.starts[0], self.stops[0], reset)
+
+
+class Kept(BaseModel):
+    """The file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    at: Instant
+    """When it was kept."""
+    mode: ControlMode
+    lease: Seconds | None = None
+    """Left of it."""
+    batteries: dict[str, KeptBattery] = {}
+    """By the name of their PCS."""
     peak: Watts | None = None
     """The highest mean import of a billing window that may be, without a plan."""
     requests: list[str] = []
@@ -46,9 +66,17 @@ class Kept(BaseModel):
 
     def _essence(self) -> tuple[object, ...]:
         minute = None if self.lease is None else int(self.lease // 60)
-        reset = self.reset and self.reset[0]
-        rest = (self.may_start, self.ran, self.starts[0], self.stops[0], self.peak, self.requests)
-        return (self.mode, minute, self.to_reset, reset, *rest)
+        each = {name: one.essence() for name, one in self.batteries.items()}
+        return (self.mode, minute, each, self.peak, self.requests)
+
+
+def understood(text: bytes) -> Kept:
+    """What stands in the file, also as it was written while there could be but one battery. Raises ValueError."""
+    found = json.loads(text)
+    if isinstance(found, dict) and "batteries" not in found:
+        its = {key: value for key, value in found.items() if key in KeptBattery.model_fields}
+        text = json.dumps(found | {"batteries": {ONLY: its}}).encode()
+    return Kept.model_validate_json(text)
 
 
 SAFER: dict[Mode, int] = {Mode.LOCKOUT: 2, Mode.LOCAL: 1, Mode.MANUAL: 0, Mode.AUTO: 0}

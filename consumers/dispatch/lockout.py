@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.instruction import Instruction, action, rest
-from consumers.dispatch.moment import STOPPED
 from consumers.dispatch.outcomes import DOUBTS
 from consumers.dispatch.starts import Attempts
 from schemas.messages import Action, Authority, ControlMode, ControlRequest

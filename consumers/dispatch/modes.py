@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from consumers.dispatch import lease
-from consumers.dispatch.moment import STOPPED
+from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.requests import Refusal
 from schemas.messages import Cause, ControlMode, ControlRequest, Mode
 

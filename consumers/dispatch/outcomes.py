@@ -38,6 +38,9 @@ EFFECTS: dict[str, dict[Mode, Effect]] = {
 DOUBTS: frozenset[str] = frozenset({Cause.METER_POLARITY, Cause.SWINGING, Cause.REVERSED})
 """The bridge keeps these doubts until it is told to reset: so a lockout for one of them ends."""
 
+OF_A_BATTERY: frozenset[str] = frozenset({Cause.REVERSED})
+"""What speaks against one battery, and takes that one out; what speaks against the meter locks the site."""
+
 SAID: dict[OutcomeState, bool | None] = {
     OutcomeState.ACCEPTED: None,
     OutcomeState.APPLIED: None,

@@ -1,4 +1,4 @@
-"""Dispatch at work: listens to what is measured, planned and asked for, and commands the battery each 2 s."""
+"""Dispatch at work: listens to what is measured, planned and asked for, and commands the batteries each 2 s."""
 
 import asyncio
 import time
@@ -118,36 +118,34 @@ class Dispatch:
     async def _act(self) -> None:
         """Decide, and send at once: a disk or a broker that hangs holds up no lockout that comes meanwhile, and the
         loss of one loses it not at the other."""
-        instruction = self._instruct()
-        await asyncio.gather(self._send(instruction), self._remember())
+        sends = [self._send(pcs, instruction) for pcs, instruction in self._instruct().items()]
+        await asyncio.gather(*sends, self._remember())
         await self._remember()  # what was sent, too
 
-    def _instruct(self) -> Instruction | None:
+    def _instruct(self) -> dict[str, Instruction]:
         try:
-            instruction = self.desk.instruct(utc_now(), time.monotonic())
+            instructions = self.desk.instruct(utc_now(), time.monotonic())
         except Exception as bug:
             # nothing is sent, and the bridge brings the battery to its fallback; a lockout can still be asked for
             self.part.log.exception("dispatch cannot decide")
             self.part.counts["undecided"] += 1
             self.part.detail = f"cannot decide: {bug}"
-            return None
+            return {}
         self._note_mode()
         self.part.detail = self.desk.detail + (f"; not kept on the disk: {self._unkept}" if self._unkept else "")
-        return instruction
-
-    async def _send(self, instruction: Instruction | None) -> None:
-        if instruction is None:
-            return
-        if self.part.site.mode == "read_only":
+        if self.part.site.mode == "read_only" and instructions:
             self.part.detail = f"read only, would do this: {self.part.detail}"
-            return
-        place = {"site": self.part.site.site, "device": self.part.site.battery.pcs}
+            return {}
+        return instructions
+
+    async def _send(self, pcs: str, instruction: Instruction) -> None:
+        place = {"site": self.part.site.site, "device": pcs}
         command, key = self._command(instruction), self.part.settings.command_key
         if key is not None:
             command = signed(command, COMMAND.at(**place), key)
-        self.desk.sends(command.id, instruction)  # before its outcome can come
+        self.desk.sends(command.id, pcs, instruction)  # before its outcome can come
         await self.part.events.say(COMMAND, command, expiry=COMMAND_TTL, **place)
-        self.desk.has_sent(instruction, time.monotonic())
+        self.desk.has_sent(pcs, instruction, time.monotonic())
         self.part.counts["commands"] += 1
         self.part.succeeded()
 
@@ -198,11 +196,11 @@ class Dispatch:
     # what is heard -------------------------------------------------------------------------------
 
     async def _listen(self, bus: Bus) -> None:
-        site, pcs = self.part.site.site, self.part.site.battery.pcs
+        site = self.part.site.site
         addresses = (
             PLAN.at(site=site),
             TELEMETRY.at(site=site),
-            OUTCOME.at(site=site, device=pcs),
+            *(OUTCOME.at(site=site, device=pcs) for pcs in self.part.site.pcs),
             CONTROL_REQUEST.at(site=site),
         )
         async for batch in bus.listen(*addresses):

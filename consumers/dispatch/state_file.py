@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from consumers.dispatch.kept import Kept, Stored
+from consumers.dispatch.kept import Kept, Stored, understood
 
 ASIDE = ".unreadable"
 
@@ -14,17 +14,23 @@ ASIDE = ".unreadable"
 def read(path: Path) -> Stored:
     """What was kept. A file that cannot be read is set aside, so that a person can look at it, and said in `fault`."""
     try:
-        kept = Kept.model_validate_json(path.read_bytes())
+        kept = understood(path.read_bytes())
     except FileNotFoundError:
         return Stored()
     except OSError as wrong:
         return Stored(fault=f"{path}: {wrong.strerror}")
-    except ValidationError as wrong:
+    except (ValueError, RecursionError) as wrong:
         with contextlib.suppress(OSError):
             path.replace(path.with_name(path.name + ASIDE))
-        first = wrong.errors(include_url=False, include_input=False, include_context=False)[0]
-        return Stored(fault=f"{path}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}")
+        return Stored(fault=f"{path}: {_in_words(wrong)}")
     return Stored(kept.mode, kept=kept)
+
+
+def _in_words(wrong: Exception) -> str:
+    if not isinstance(wrong, ValidationError):
+        return f"the file: {wrong}"
+    first = wrong.errors(include_url=False, include_input=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
 
 
 def write(path: Path, kept: Kept) -> None:

@@ -54,7 +54,7 @@ class Past:
             self.means.setdefault(device, {}).update(found)
 
     def _devices(self) -> list[str]:
-        return [self.site.grid.meter, self.site.battery.pcs, *(device.name for device in self.site.of_kind(Kind.PV))]
+        return [self.site.grid.meter, *self.site.pcs, *(device.name for device in self.site.of_kind(Kind.PV))]
 
     def _forget(self, begin: datetime) -> None:
         for means in self.means.values():
@@ -67,12 +67,19 @@ class Past:
 
     def load(self) -> list[tuple[datetime, float]]:
         """W: grid + battery + PV."""
-        grid, battery = (self.means.get(name, {}) for name in (self.site.grid.meter, self.site.battery.pcs))
-        return [(at, max(0.0, grid[at] + battery[at] + sum(self._pv(at)))) for at in self._seen()]
+        grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
+        return [
+            (at, max(0.0, grid[at] + sum(one.get(at, 0.0) for one in batteries) + sum(self._pv(at))))
+            for at in self._seen()
+        ]
 
     def _seen(self) -> list[datetime]:
-        grid, battery = (self.means.get(name, {}) for name in (self.site.grid.meter, self.site.battery.pcs))
-        return sorted(grid.keys() & battery.keys())
+        """Where the load is known. What one of several batteries did while it was silent, the meter shows as load."""
+        heard = set[datetime]().union(*(self._of(pcs) for pcs in self.site.pcs))
+        return sorted(heard & self._of(self.site.grid.meter).keys())
+
+    def _of(self, device: str) -> Means:
+        return self.means.get(device, {})
 
     def _pv(self, at: datetime) -> list[float]:
         # An inverter that is not there sleeps: many draw their own supply from the panels.

@@ -113,7 +113,7 @@ class Optimize:
         if step is None or self.situation.missing(mono):
             return False
         error = self.situation.load(mono) - self.situation.pv(mono) - (step.load - step.pv)
-        rated = self.site.named(self.site.battery.pcs).rated_power or 0.0
+        rated = self.site.rated_power
         if abs(error) < WRONG * rated:
             self._wrong_since = None
             return False

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from optimizer.billing import Billing
+from optimizer.storage import soc
 from runtime.arrivals import Arrivals
 from schemas.messages import Telemetry
-from schemas.site import Site
+from schemas.site import Battery, Site
 from schemas.units import Kind
 
 SMOOTH = 120.0
@@ -35,7 +36,8 @@ class Situation:
     billing: Billing
     powers: dict[str, Value] = field(default_factory=dict)
     """W by device, smoothed."""
-    soc: Value | None = None
+    charges: dict[str, Value] = field(default_factory=dict)
+    """SoC in % by BMS."""
     arrivals: Arrivals = field(default_factory=Arrivals, compare=False)
 
     @classmethod
@@ -45,12 +47,12 @@ class Situation:
 
     def fold(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """The next message; one that does not tell of now changes nothing."""
-        battery = device == self.site.battery.bms
+        battery = device in self.site.bms
         if not (battery or device in self.devices) or not self.arrivals.timely(device, telemetry, mono):
             return
         soc, power = telemetry.number("soc"), telemetry.number("p")
         if battery and soc is not None and 0 <= soc <= 100:
-            self.soc = Value(mono, soc)
+            self.charges[device] = Value(mono, soc)
         if device in self.devices and power is not None and abs(power) <= MOST:
             self._fold_power(device, power, now, mono)
 
@@ -65,7 +67,7 @@ class Situation:
     @property
     def devices(self) -> list[str]:
         """Whose powers make the load: grid + battery + PV."""
-        return [self.site.grid.meter, self.site.battery.pcs, *self.pvs]
+        return [self.site.grid.meter, *self.site.pcs, *self.pvs]
 
     @property
     def pvs(self) -> list[str]:
@@ -73,14 +75,32 @@ class Situation:
 
     def ages(self, mono: float) -> dict[str, float]:
         """Seconds since each input was heard; what was never heard is absent."""
-        known = dict(self.powers) | ({self.site.battery.bms: self.soc} if self.soc else {})
+        known = self.powers | self.charges
         return {name: max(0.0, mono - value.at) for name, value in known.items()}
 
     def missing(self, mono: float) -> list[str]:
         """The devices without which there is no plan, as far as they are silent. PV may sleep at night."""
         ages = self.ages(mono)
-        needed = (self.site.grid.meter, self.site.battery.pcs, self.site.battery.bms)
-        return [name for name in needed if ages.get(name, math.inf) > self._oldest(name)]
+        silent = [name for name in self._needed() if ages.get(name, math.inf) > self._oldest(name)]
+        # without one of several the others are planned for
+        return silent if self.site.grid.meter in silent or not self.batteries(mono) else []
+
+    def _needed(self) -> list[str]:
+        return [self.site.grid.meter, *(name for one in self.site.battery for name in (one.pcs, one.bms))]
+
+    def batteries(self, mono: float) -> list[Battery]:
+        """Those that are heard: PCS and BMS."""
+        ages = self.ages(mono)
+        return [
+            one
+            for one in self.site.battery
+            if all(ages.get(name, math.inf) <= self._oldest(name) for name in (one.pcs, one.bms))
+        ]
+
+    def soc(self, mono: float) -> float:
+        """% of the batteries that are heard, together."""
+        heard = self.batteries(mono)
+        return soc(heard, [self.charges[one.bms].value for one in heard]) if heard else 0.0
 
     def _oldest(self, device: str) -> float:
         return self.site.named(device).stale_after(OLDEST)
@@ -92,5 +112,6 @@ class Situation:
 
     def load(self, mono: float) -> float:
         """W; call it when nothing is missing."""
-        grid, battery = self.powers[self.site.grid.meter].value, self.powers[self.site.battery.pcs].value
-        return max(0.0, grid + battery + self.pv(mono))
+        # what a silent battery still does, the meter shows as load
+        powers = [self.powers[one.pcs].value for one in self.batteries(mono)]
+        return max(0.0, self.powers[self.site.grid.meter].value + sum(powers) + self.pv(mono))

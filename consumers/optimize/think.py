@@ -9,6 +9,7 @@ from consumers.optimize.situation import Situation
 from optimizer.forecast import load_ahead, pv_ahead
 from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import plan
+from optimizer.storage import together
 from optimizer.tariff import Series, prices
 from optimizer.verify import verify
 from schemas.messages import Plan
@@ -30,6 +31,7 @@ def think(
 def look(situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float) -> Outlook:
     """The next hours. Raises Trouble where the tariff has no price."""
     site, tariff, demand = situation.site, situation.site.prices, situation.site.prices.demand
+    heard = situation.batteries(mono) or site.battery
     starts = step_starts(now, HORIZON)
     most = sum(device.rated_power or 0.0 for device in site.of_kind(Kind.PV))
     return Outlook(
@@ -38,10 +40,10 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         pv=pv_ahead(past.pv(), situation.pv(mono), starts, most),
         buy=np.array(prices(tariff.import_, starts, site.zone, series.get("import"))),
         sell=np.array(prices(tariff.export, starts, site.zone, series.get("export"))),
-        soc=situation.soc.value if situation.soc else 0.0,
-        battery=site.battery,
+        soc=situation.soc(mono),
+        battery=together(heard),
         grid=site.grid,
-        rated=site.named(site.battery.pcs).rated_power or 0.0,
+        rated=sum(site.rated(one) for one in heard),
         zone=site.zone,
         currency=tariff.currency,
         demand=demand.price if demand else 0.0,

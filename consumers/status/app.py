@@ -80,9 +80,14 @@ def _reading(
 
     @app.get("/", response_class=HTMLResponse)
     async def page(request: Request) -> HTMLResponse:
-        rated = site.named(site.battery.pcs).rated_power
-        able = site.profiles[site.battery.pcs].actions
-        words = {"site": site, "rated": rated, "needs_token": needs_token, "grid_modes": "grid_forming" in able}
+        able = [pcs for pcs in site.pcs if "grid_forming" in site.profiles[pcs].actions]
+        words = {
+            "site": site,
+            "rated": site.rated_power,
+            "energy": sum(one.energy for one in site.battery),
+            "needs_token": needs_token,
+            "grid_modes": len(able) == 1,
+        }
         return templates.TemplateResponse(request, "page.html", words)
 
     @app.get("/events", response_class=EventSourceResponse)

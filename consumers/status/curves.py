@@ -55,7 +55,9 @@ class Curves:
         plans = await self._answer(self.history.plans(self.state.site.site, span.start, now)) or []
         if self.state.plan is not None:
             plans = [*plans, self.state.plan.word]
-        columns = actual(found or {name: [[]] for name in self._devices()}, span) | planned(plans, span)
+        energies = [one.energy for one in self.state.site.battery]
+        seen = found or {name: [[] for _ in places] for name, places in self._devices().items()}
+        columns = actual(seen, span, energies) | planned(plans, span)
         return {
             "seconds": span.seconds,
             "now": now.timestamp(),
@@ -69,8 +71,8 @@ class Curves:
         return {
             "grid": [(site.grid.meter, "p")],
             "pv": [(device.name, "p") for device in site.of_kind(Kind.PV)],
-            "battery": [(site.battery.pcs, "p")],
-            "soc": [(site.battery.bms, "soc")],
+            "battery": [(pcs, "p") for pcs in site.pcs],
+            "soc": [(bms, "soc") for bms in site.bms],
         }
 
     async def _means(self, span: Span, now: datetime) -> dict[str, list[Means]]:

@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from itertools import repeat
 from zoneinfo import ZoneInfo
 
 from schemas.messages import Plan, Step
@@ -52,9 +53,16 @@ def around(now: datetime, hours: float, poll: float = 1.0) -> Span:
     return Span(middle - reach, middle + reach, seconds)
 
 
-def actual(means: Mapping[str, Sequence[Means]], span: Span) -> dict[str, Column]:
-    """A column per name, the sum of its devices; the load is what grid, battery and PV bring."""
-    columns = {name: total(_aligned(one, span) for one in parts) for name, parts in means.items()}
+def actual(means: Mapping[str, Sequence[Means]], span: Span, energies: Sequence[float] = (1.0,)) -> dict[str, Column]:
+    """A column per name, the sum of its devices; the load is what grid, battery and PV bring. The SoC is that of all
+    batteries together: `energies` in Wh are theirs."""
+    shares = {"soc": [energy / sum(energies) for energy in energies]}
+    columns = {
+        name: total(
+            _aligned(one, span, share) for one, share in zip(parts, shares.get(name, repeat(1.0)), strict=False)
+        )
+        for name, parts in means.items()
+    }
     columns["load"] = total(columns.get(name, []) for name in ("grid", "battery", "pv") if means.get(name))
     return columns
 
@@ -99,9 +107,9 @@ def _step(steps: Sequence[Step], begins: Sequence[datetime], at: datetime) -> St
     return steps[number]
 
 
-def _aligned(means: Means, span: Span) -> Column:
-    """Each mean in the interval that holds its instant."""
-    found = {int((at - span.start).total_seconds()) // span.seconds: value for at, value in means}
+def _aligned(means: Means, span: Span, share: float = 1.0) -> Column:
+    """So much of each mean in the interval that holds its instant."""
+    found = {int((at - span.start).total_seconds()) // span.seconds: share * value for at, value in means}
     return [found.get(number) for number in range(len(span.instants))]
 
 

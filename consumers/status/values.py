@@ -10,6 +10,9 @@ from schemas.units import Kind, Quality
 
 Shown = dict[str, Any]
 
+SILENT = 12.0
+"""Seconds: a service that has not spoken for so long is down (they speak each 5 s)."""
+
 
 def patience(device: Device, rate: str) -> float:
     """Seconds after which a value is stale. Slow points are read in rotation, between the fast ones."""
@@ -51,10 +54,29 @@ def flow(state: State, now: Moment) -> Shown:
     """The powers of grid, battery, PV and load, in W."""
     site = state.site
     grid = _power(state, [site.grid.meter], now)
-    battery = _power(state, [site.battery.pcs], now)
+    battery = _power(state, site.pcs, now)
     pv = _power(state, [device.name for device in site.of_kind(Kind.PV)], now)
     # What comes into the site is what the load takes.
     return {"grid": grid, "battery": battery, "pv": pv, "load": _sum([grid, battery, pv])}
+
+
+def alive(state: State, service: str, now: Moment) -> bool:
+    said = state.services.get(service)
+    return state.broker and said is not None and said.word.state == "online" and said.age(now) <= SILENT
+
+
+def device_state(state: State, name: str, now: Moment) -> tuple[str, str]:
+    """How a device is, and why."""
+    status, last = state.devices.get(name), state.telemetry.get(name)
+    if not state.broker:
+        return "unknown", "no connection to the broker"
+    if status is not None and status.word.state is DeviceState.OFFLINE:
+        return "offline", status.word.reason
+    if last is None:
+        return "silent", "nothing heard yet"
+    if (age := last.age(now)) > patience(state.site.named(name), "fast"):
+        return "silent", f"last heard {age:.0f} s ago"
+    return (str(status.word.state), status.word.reason) if status else ("online", "")
 
 
 def _power(state: State, devices: list[str], now: Moment) -> Shown:
@@ -62,17 +84,18 @@ def _power(state: State, devices: list[str], now: Moment) -> Shown:
 
 
 def _sum(parts: list[Shown]) -> Shown:
-    """As old and as doubtful as its worst part; no parts are a live 0 (a site without PV)."""
-    worst = min((part["state"] for part in parts), key=_doubt, default="live")
+    """No parts are a live 0 (a site without PV)."""
     values = [part["value"] for part in parts]
     whole = all(isinstance(value, float) for value in values)
+    return worst(parts, "W") | {"value": sum(values) if whole else None}
+
+
+def worst(parts: list[Shown], unit: str) -> Shown:
+    """As old and as doubtful as the worst part."""
+    whole = all(isinstance(part["value"], float) for part in parts)
+    mark = min((part["state"] for part in parts), key=_doubt, default="live")
     ages = [part["age"] for part in parts if part["age"] is not None]
-    return {
-        "value": sum(values) if whole else None,
-        "unit": "W",
-        "state": worst if whole else "missing",
-        "age": max(ages, default=None),
-    }
+    return {"value": None, "unit": unit, "state": mark if whole else "missing", "age": max(ages, default=None)}
 
 
 def _doubt(mark: str) -> int:

@@ -4,17 +4,15 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from consumers.status.batteries import batteries, dispatch, soc
 from consumers.status.state import Moment, Said, State
-from consumers.status.values import flow, patience, value_of
-from schemas.messages import Alarm, AlarmPriority, AlarmState, DeviceState, Mode, Outcome, Plan, Step
+from consumers.status.values import SILENT, alive, device_state, flow, value_of
+from schemas.messages import Alarm, AlarmPriority, AlarmState, Mode, Plan, Step
 from schemas.site import Device
-from schemas.topics import COMMAND_TTL, SERVICE_STATUS
+from schemas.topics import SERVICE_STATUS
 from schemas.units import Kind
 
 View = dict[str, Any]
-
-SILENT = 12.0
-"""Seconds: a service that has not spoken for so long is down (they speak each 5 s)."""
 
 ANSWERED = 300.0
 """Seconds an answer to a request is shown: a browser that was asleep finds it, too."""
@@ -47,20 +45,16 @@ def view(state: State, now: Moment) -> View:
         "archive": state.archive,
         "mode": _mode(state, now),
         "flow": flow(state, now),
-        "soc": value_of(state, state.site.battery.bms, "soc", now),
+        "soc": soc(state, now),
         "alarms": _alarms(state, now),
         "devices": [_device(state, device, now) for device in state.site.device],
         "services": _services(state, now),
         "answers": _answers(state, now),
-        "dispatch": _dispatch(state, now),
+        "dispatch": dispatch(state, now),
+        "batteries": batteries(state, now),
         "plan": _plan(state, now),
         "peak": _peak(state, now),
     }
-
-
-def alive(state: State, service: str, now: Moment) -> bool:
-    said = state.services.get(service)
-    return state.broker and said is not None and said.word.state == "online" and said.age(now) <= SILENT
 
 
 # --- devices and services ------------------------------------------------------------------------
@@ -71,7 +65,7 @@ def _device(state: State, device: Device, now: Moment) -> View:
     meta = state.meta.get(device.name)
     last = state.telemetry.get(device.name)
     age = last.age(now) if last else None
-    mark, reason = _device_state(state, device, age)
+    mark, reason = device_state(state, device.name, now)
     return {
         "device": device.name,
         "kind": str(profile.kind),
@@ -93,19 +87,6 @@ def _flags(state: State, device: Device, now: Moment) -> list[str] | None:
     if not found or any(one["state"] != "live" for one in found):
         return None
     return [flag for one in found for flag in (one["value"] if isinstance(one["value"], list) else [one["value"]])]
-
-
-def _device_state(state: State, device: Device, age: float | None) -> tuple[str, str]:
-    status = state.devices.get(device.name)
-    if not state.broker:
-        return "unknown", "no connection to the broker"
-    if status is not None and status.word.state is DeviceState.OFFLINE:
-        return "offline", status.word.reason
-    if age is None:
-        return "silent", "nothing heard yet"
-    if age > patience(device, "fast"):
-        return "silent", f"last heard {age:.0f} s ago"
-    return (str(status.word.state), status.word.reason) if status else ("online", "")
 
 
 def _key_points(state: State, device: Device) -> list[str]:
@@ -194,39 +175,6 @@ def _answers(state: State, now: Moment) -> View:
     return {
         name: word.model_dump(mode="json", include={"followed", "cause", "reason"}) for name, word in lately.items()
     }
-
-
-def _dispatch(state: State, now: Moment) -> View | None:
-    """The last command to the PCS and what became of it. Without a new one for the ttl the device falls back."""
-    said = state.outcomes.get(state.site.battery.pcs)
-    if said is None:
-        return None
-    word, age = said.word, said.age(now)
-    return {
-        "state": str(word.state),
-        "current": age <= COMMAND_TTL and state.broker,
-        "age": round(age, 1),
-        "wanted": word.requested.get("p_set"),
-        "applied": word.applied.get("p_set"),
-        "measured": _measured(word),
-        "action": str(word.action) if word.action else None,
-        "limited_by": [limit.model_dump(mode="json") for limit in word.limited_by],
-        "source": word.source,
-        "reason": word.reason,
-        "why": _why(state, now),
-    }
-
-
-def _why(state: State, now: Moment) -> str:
-    """Dispatch's own word on what it does; it says it with each sign of life: `auto: 0.0 kW, rests: ...`."""
-    said = state.services.get("dispatch")
-    if said is None or not alive(state, "dispatch", now):
-        return ""
-    return said.word.detail.partition(", ")[2]
-
-
-def _measured(word: Outcome) -> float | None:
-    return word.measured.get("p", word.measured.get("p_set"))
 
 
 def _plan(state: State, now: Moment) -> View | None:

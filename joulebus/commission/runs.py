@@ -56,7 +56,7 @@ class FullRun:
         try:
             await self.hand.begin()
             await self.lookout.look()
-            before = self.lookout.number(self.site.battery.pcs, "p") or 0.0
+            before = self.lookout.number(self.site.battery[0].pcs, "p") or 0.0
             ended = await self._climb()
             climbed = self._climbed(before, ended)
             hold = climbed if ended else await self._hold()
@@ -77,7 +77,7 @@ class FullRun:
         """Gives why it was ended, or nothing."""
         began, level = time.monotonic(), 0.0
         moved = began - TICK
-        patience = abs(self.power) / self.site.battery.ramp + SLOWEST
+        patience = abs(self.power) / self.site.battery[0].ramp + SLOWEST
         while True:
             now = time.monotonic()
             level, moved = self._next(level, self.power, now - moved), now
@@ -106,7 +106,7 @@ class FullRun:
         """Further by the ramp of the site file. A register that wears out is written once."""
         if self.hand.pcs.commands["p_set"].wears:
             return goal
-        step = self.site.battery.ramp * seconds
+        step = self.site.battery[0].ramp * seconds
         return level + max(-step, min(step, goal - level))
 
     async def _hold(self) -> Hold | str:
@@ -125,8 +125,8 @@ class FullRun:
             self.power,
             self.ac,
             self.dc,
-            self._step(self.site.battery.pcs, "p"),
-            self._step(self.site.battery.bms, "i") * (self.lookout.number(self.site.battery.bms, "u") or 0.0),
+            self._step(self.site.battery[0].pcs, "p"),
+            self._step(self.site.battery[0].bms, "i") * (self.lookout.number(self.site.battery[0].bms, "u") or 0.0),
             {side: (went[side], steps[side]) for side in went},
         )
 
@@ -141,7 +141,7 @@ class FullRun:
         """Everything is read; gives why it may not go on."""
         await self.lookout.look()
         await self.hand.keep()
-        battery = self.site.battery
+        battery = self.site.battery[0]
         power = self.lookout.number(battery.pcs, "p")
         u, i = self.lookout.number(battery.bms, "u"), self.lookout.number(battery.bms, "i")
         now = time.monotonic() - began
@@ -154,7 +154,7 @@ class FullRun:
 
     def _counter(self, side: str) -> tuple[str, str]:
         """The device and the point that count this direction."""
-        battery = self.site.battery
+        battery = self.site.battery[0]
         for pair in COUNTERS[side]:
             point = pair[0 if self.power > 0 else 1]
             for name in (battery.pcs, battery.bms):
@@ -218,7 +218,7 @@ class SilentRun:
         began = time.monotonic()
         while True:
             await self.lookout.look()
-            given = self.lookout.number(self.site.battery.pcs, "p") or 0.0
+            given = self.lookout.number(self.site.battery[0].pcs, "p") or 0.0
             if given / self.power >= ARRIVED:
                 break
             if time.monotonic() - began > FOLLOWED:
@@ -242,7 +242,7 @@ class SilentRun:
         return Silence(self.dog.seconds, None, longest)
 
     async def _power(self) -> float:
-        battery = self.site.battery
+        battery = self.site.battery[0]
         if self.dog.fed_by != "any":
             power = (await self.lookout.glance(battery.pcs, "p")).get("p")
             return power if isinstance(power, float) else math.inf

@@ -25,7 +25,7 @@ from simulator.service import SimulatedSite
 from tests.conftest import Broker
 from tests.ear import Ear, ear
 
-DEMO = Path(__file__).parents[2] / "site.toml"
+DEMO = Path(__file__).parents[2] / "tests" / "one_battery.toml"
 
 
 NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
@@ -101,7 +101,7 @@ async def start(broker: Broker, site_name: str, tmp_path: Path) -> AsyncIterator
         ) -> Bench:
             demo = load_site(DEMO)
             calm = {"ramp": 1e9, "ccl_stale_after": 2.0} | (battery or {})
-            update = {"site": site_name, "battery": demo.battery.model_copy(update=calm)} | change
+            update = {"site": site_name, "battery": [demo.battery[0].model_copy(update=calm)]} | change
             update["grid"] = demo.grid.model_copy(update={"dso_limit": dso_limit})
             site = demo.model_copy(update=update | change)
             # as if they lay beside the site file

@@ -21,7 +21,7 @@ from tests.chaos.proxy import Line, Proxy
 from tests.chaos.story import DEVICES, UNTOLD, Fault
 from tests.conftest import Broker
 
-DEMO = Path(__file__).parents[2] / "site.toml"
+DEMO = Path(__file__).parents[2] / "tests" / "one_battery.toml"
 NAMES = ("database", "broker", "archive", "bridge")
 """In a good order to start."""
 

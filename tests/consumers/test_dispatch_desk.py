@@ -90,11 +90,15 @@ class Story:
 
     def order(self) -> Instruction | None:
         """What goes out, and is on its way at once."""
-        order = self.desk.instruct(self.now, self.second)
-        if order is not None:
-            self.desk.sends(f"dispatch-{self.second:.0f}", order)
-            self.desk.has_sent(order, self.second)
-        return order
+        return self.orders().get("pcs1")
+
+    def orders(self) -> dict[str, Instruction]:
+        """The same of each battery, by its PCS."""
+        orders = self.desk.instruct(self.now, self.second)
+        for number, (pcs, order) in enumerate(orders.items()):
+            self.desk.sends(f"dispatch-{self.second:.0f}{f'-{number}' if number else ''}", pcs, order)
+            self.desk.has_sent(pcs, order, self.second)
+        return orders
 
     def power(self) -> float | None:
         """W of the setpoint that goes out; None for nothing or an action."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.dispatch.kept import SAFER, Kept, Stored, begin_in
+from consumers.dispatch.kept import SAFER, Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.modes import expire
 from consumers.dispatch.resets import Tried
 from consumers.dispatch.state_file import ASIDE, read, write
@@ -102,9 +102,9 @@ def test_nothing_that_is_kept_is_lost(tmp_path: Path) -> None:
     story.hear_all(state="running")
     story.order()
     story.ask("lockout", id="l1", why="smoke")
-    story.desk.resets.done(story.second)
+    story.desk.batteries["pcs1"].resets.done(story.second)
     story.desk.peak = 88e3
-    story.desk.lockout.stops.due(story.second)
+    story.desk.batteries["pcs1"].lockout.stops.due(story.second)
     kept = story.desk.keep(story.now, story.second)
     assert kept is not None
     path = tmp_path / "kept.json"
@@ -139,14 +139,16 @@ def test_any_state_can_be_gone_on_from(
 ) -> None:
     story = Story(plant_site(tmp_path_factory.mktemp("site")))
     reset = None if age is None else (tried, age)
-    kept = Kept(at=NOON, mode=mode(Mode.AUTO), reset=reset, starts=(count, 30.0), stops=(count, 0.0))
+    its = KeptBattery(reset=reset, starts=(count, 30.0), stops=(count, 0.0))
+    kept = Kept(at=NOON, mode=mode(Mode.AUTO), batteries={"pcs1": its})
     story.desk.begin(Stored(kept.mode, kept=kept), Stored(), at(clock), mono)
     again = story.desk.keep(at(clock), mono)
     assert again is not None
-    assert again.starts[0] == count
-    assert again.starts[1] == pytest.approx(30.0)
-    if age is not None and again.reset is not None:
-        assert again.reset[1] >= age - 1e-6, "a clock that was set back makes no reset younger"
+    one = again.batteries["pcs1"]
+    assert one.starts[0] == count
+    assert one.starts[1] == pytest.approx(30.0)
+    if age is not None and one.reset is not None:
+        assert one.reset[1] >= age - 1e-6, "a clock that was set back makes no reset younger"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class Loop:
         device = [one.model_copy(update={"poll": polls.get(one.name, one.poll)}) for one in self.site.device]
         self.desk = Desk.of(self.site.model_copy(update={"device": device}))
         self.desk.control = begin(NOON)
-        self.plant: Plant = build(self.site, [self.site.battery], {"pcs1": Condition(50.0)}, ramp=self.ramp)
+        self.plant: Plant = build(self.site, self.site.battery, {"pcs1": Condition(50.0)}, ramp=self.ramp)
         self.plant.pcs.timeout = 0.0
         self.random, self._seq = Random(self.seed), count(1)
         self._shown: deque[float] = deque(maxlen=round(self.meter_delay / DT) + 1)
@@ -89,11 +89,11 @@ class Loop:
         self.desk.fold.hear(device, said, now, self.second)
 
     def _command(self) -> None:
-        order = self.desk.instruct(NOON + timedelta(seconds=self.second), self.second)
+        order = self.desk.instruct(NOON + timedelta(seconds=self.second), self.second).get("pcs1")
         if order is not None:
             self.wanted.append((self.second, order.wanted.power))
             self.plant.pcs.p_set = order.wanted.power
-            self.desk.has_sent(order, self.second)
+            self.desk.has_sent("pcs1", order, self.second)
 
     def moves(self, since: float) -> list[float]:
         """By how much the setpoint was moved, each time it was."""

@@ -126,7 +126,7 @@ def test_dispatch_hears_anything(site: Site, heard: list[Heard], kept: ControlMo
     for _ in range(5):
         story.second += 1
         story.hear_all(grid=30e3, soc=80.0, state=state)
-    assert story.desk.fold.load.net.value is not None
+    assert story.desk.fold.load.value is not None
     assert story.desk.hear(ControlRequest(at=story.now, mode=Mode.LOCKOUT, who="x"), story.now, story.second).followed
     at_work(story)
     assert story.desk.control is not None
@@ -152,8 +152,7 @@ def test_optimize_hears_anything(site: Site, heard: list[tuple[str, Telemetry]])
             said: dict[str, Any] = {"at": now(), "epoch": "0" * 16, "seq": seq, "values": values}
             situation.fold(device, Telemetry(**said), now(), second)
     assert situation.missing(second) == []
-    assert situation.soc is not None
-    assert situation.soc.value == 55.0
+    assert situation.soc(second) == 55.0
     found = look(situation, filled(site, {}), dict[str, Series](), now(), second)
     assert found.soc == 55.0
     assert all(abs(value) < 1e300 for value in found.load)

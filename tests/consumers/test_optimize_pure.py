@@ -50,8 +50,7 @@ def told(site: Site) -> Situation:
 def test_load_is_what_grid_battery_and_pv_make(site: Site) -> None:
     situation = told(site)
     assert (situation.load(0), situation.pv(0)) == (60e3, 20e3)
-    assert situation.soc is not None
-    assert situation.soc.value == 55.0
+    assert situation.soc(0) == 55.0
     assert situation.missing(0) == []
 
 
@@ -81,8 +80,7 @@ def test_all_clocks_are_set_and_set_back_and_no_old_value_is_young(site: Site, a
     assert situation.ages(200)["bms1"] == 141
     for second in range(200, 203):
         fold(situation, "bms1", said(second, {"soc": 33.0}), second)
-    assert situation.soc is not None
-    assert situation.soc.value == 33.0, "and what it says now is heard"
+    assert situation.soc(202) == 33.0, "and what it says now is heard"
 
 
 @pytest.mark.parametrize(

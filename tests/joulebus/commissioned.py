@@ -17,7 +17,7 @@ from runtime.settings import Settings, parse_broker
 from schemas.site import Site, load_site
 from simulator.service import SimulatedSite
 
-DEMO = Path(__file__).parents[2] / "site.toml"
+DEMO = Path(__file__).parents[2] / "tests" / "one_battery.toml"
 NIGHT = datetime(2026, 6, 21, 1, 0, tzinfo=UTC)
 P_SET = 135
 """The register of the PCS."""
@@ -37,7 +37,7 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
 async def simulated(name: str, *faults: str, ramp: float = math.inf, **change: Any) -> AsyncIterator[SimulatedSite]:
     """The demo's site on free ports; its PCS gives up after 2 s of silence."""
     demo = load_site(DEMO)
-    update = {"site": name, "battery": demo.battery.model_copy(update={"ramp": 200_000.0})} | change
+    update = {"site": name, "battery": [demo.battery[0].model_copy(update={"ramp": 200_000.0})]} | change
     site = demo.model_copy(update=update)
     pcs = demo.profiles["pcs"]
     assert pcs.watchdog is not None

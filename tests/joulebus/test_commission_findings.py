@@ -11,7 +11,7 @@ from joulebus.commission.trace import Response, energy, reached, response, rise
 from joulebus.commission.trials import Full, Hold, Silence, full_power, ramp, share, watchdog
 from schemas.site import load_site
 
-SITE = load_site(Path(__file__).parents[2] / "site.toml")
+SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 Trace = list[tuple[float, float]]
 
 
@@ -97,7 +97,7 @@ def test_what_a_step_tells_of_the_meter(meter: tuple[float, float], noise: float
 def test_the_longest_dead_time_counts(times: tuple[float, float | None], measured: float | None, verdict: str) -> None:
     steps = [Step(5000.0, {"pcs": 5000.0}, 0.0, {}, Response(one, 0.05)) for one in times]
     assert dead_time(steps) == measured
-    site = SITE.model_copy(update={"battery": SITE.battery.model_copy(update={"dead_time": 1.0})})
+    site = SITE.model_copy(update={"battery": [SITE.battery[0].model_copy(update={"dead_time": 1.0})]})
     (found,) = [one for one in judge(site, steps) if one.check == "dead time"]
     assert (found.verdict, found.limit) == (verdict, "at most battery.dead_time, 1 s")
 

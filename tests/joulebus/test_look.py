@@ -27,7 +27,7 @@ from schemas.site import load_site
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
-DEMO = Path(__file__).parents[2] / "site.toml"
+DEMO = Path(__file__).parents[2] / "tests" / "one_battery.toml"
 START = datetime(2026, 6, 1, tzinfo=UTC)
 SPAN = ["--from", "2026-06-01T00:00+00:00", "--to", "2026-06-01T04:00+00:00"]
 COUNT = 1440

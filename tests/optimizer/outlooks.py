@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from optimizer.outlook import Outlook, step_starts
+from optimizer.storage import Storage, together
 from schemas.site import Battery, Grid
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -15,8 +16,8 @@ NOON = datetime(2026, 6, 10, 10, 0, tzinfo=UTC)
 """Noon in Berlin."""
 
 
-def battery(**change: Any) -> Battery:
-    return Battery.model_validate({"pcs": "pcs1", "bms": "bms1", "energy": 200e3, **change})
+def battery(**change: Any) -> Storage:
+    return together([Battery.model_validate({"pcs": "pcs1", "bms": "bms1", "energy": 200e3, **change})])
 
 
 def grid(**change: Any) -> Grid:

@@ -40,7 +40,7 @@ async def write():  # what a bridge does at its devices
 async def work(bus):
     await asyncio.Event().wait()
 log.set_up(label)
-site = load_site(root / "site.toml").model_copy(update={"site": site, "archive": False})
+site = load_site(root / "tests" / "one_battery.toml").model_copy(update={"site": site, "archive": False})
 part = Part("bridge", site, read_settings("bridge"))
 part.patience = None
 def begin():  # what a bridge keeps is opened here
@@ -165,8 +165,8 @@ def test_the_second_waits_and_takes_over_when_the_first_dies(pair: Pair) -> None
 
 
 def test_both_supervised_they_do_not_push_each_other_out(pair: Pair) -> None:
-    """Started together, and each again as soon as it dies. Who waits looks each 4 s here, which is two connects; two that
-    push each other out connect several times a second."""
+    """Started together, and each again as soon as it dies. Who waits looks each 4 s here, which is two connects; two
+    that push each other out connect several times a second."""
     before, began = pair.connects(), time.monotonic()
 
     def few() -> float:

@@ -14,7 +14,7 @@ from runtime.settings import Settings, parse_broker
 from schemas.site import load_site
 from tests.conftest import Broker
 
-SITE = load_site(Path(__file__).parents[2] / "site.toml")
+SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 
 
 async def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten() -> None:

@@ -26,7 +26,7 @@ from tests.conftest import Broker
 from tests.consumers.test_archive_service import Archive, ready
 from tests.ear import ear
 
-SITE = load_site(Path(__file__).parents[2] / "site.toml")
+SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from schemas.views import VIEWS
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
 EPOCH = "00112233aabbccdd"
-SITE = load_site(Path(__file__).parents[2] / "site.toml")
+SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])

@@ -21,7 +21,7 @@ from schemas.site import load_site
 from schemas.topics import META
 from tests.conftest import Broker
 
-SITE = load_site(Path(__file__).parents[2] / "site.toml")
+SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 RIGHT = "topic readwrite ems/v1/+/device/+/meta"
 
 

@@ -46,7 +46,7 @@ DOWN = POWER / RAMP + 1.5 * CYCLE
 """Seconds a ramp from there to 0 takes, with its first and last step."""
 DOG = load_profile("sinexcel_pws2").watchdog.seconds  # type: ignore[union-attr]  # it has one
 METER_AGE = 5.0
-BMS_AGE = lasts(POLL["bms"], SITE.battery.ccl_stale_after)
+BMS_AGE = lasts(POLL["bms"], SITE.battery[0].ccl_stale_after)
 PCS_AGE = lasts(POLL["pcs"], METER_AGE)
 GRID_AGE = lasts(POLL["meter"], METER_AGE)
 TOLD = "commands go on"
@@ -159,7 +159,7 @@ def named(cause: Cause, device: str = "pcs") -> Callable[[Story], bool]:
 
 def hold(name: str) -> float:
     """Seconds an interlock waits for its cause to last."""
-    return next(one.rule.hold for one in rules_for(SITE, SITE.battery) if one.rule.name == name)
+    return next(one.rule.hold for one in rules_for(SITE, SITE.battery[0]) if one.rule.name == name)
 
 
 SOURCES = {"dispatch": Authority.OPERATOR, "scada": Authority.PROTECTION}
@@ -202,7 +202,7 @@ INPUTS = (
     Input("local mode", "two readings", "not written any more, commands refused", 2 * POLL["pcs"] + CYCLE,
           on("pcs:local"), safe=named(Cause.LOCAL), setting=LOCAL),
     Input("power reversed", f"{REVERSING:g} s after the dead time", "setpoint to 0 until a person resets",
-          SITE.battery.dead_time + SLACK + REVERSING + 2 * POLL["pcs"] + CYCLE, on("pcs:reversed")),
+          SITE.battery[0].dead_time + SLACK + REVERSING + 2 * POLL["pcs"] + CYCLE, on("pcs:reversed")),
     Input("wrong meter polarity", f"{FEWEST} steps of the battery, here one each {TURN:g} s", "the loop ends, rest",
           (FEWEST + 2) * TURN + 2 * POLL["meter"] + DOWN, on("meter:inverted"),
           safe=lambda it: Cause.METER_POLARITY in it.causes("meter") and abs(it.power) <= AT_REST,

@@ -105,13 +105,13 @@ class Trial:
                 if name == "pcs":
                     desk.hear_outcome(outcome, now, mono)
             heard = len(self.it.outcomes)
-            instruction = desk.instruct(now, mono)
+            instruction = desk.instruct(now, mono).get("pcs")
             if instruction is not None:
                 change = {"values": {"p_set": instruction.wanted.power}} if instruction.action is None else {
                     "values": {}, "action": instruction.action}  # fmt: skip
                 command = self.it.command(authority=instruction.wanted.authority, **change)
-                desk.sends(command.id, instruction)
-                desk.has_sent(instruction, mono)
+                desk.sends(command.id, "pcs", instruction)
+                desk.has_sent("pcs", instruction, mono)
             await asyncio.sleep(TICK)
 
     def _desk(self) -> Desk:

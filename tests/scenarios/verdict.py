@@ -62,7 +62,7 @@ def naming(case: Case) -> float:
     if case.shape == "noise" and case.kind.name == "stuck":
         return inf
     waits = REVERSING if case.kind.broken is Cause.REVERSED else SETTLING
-    return SITE.battery.dead_time + SLACK + waits + 2 * POLL + case.dead_time
+    return SITE.battery[0].dead_time + SLACK + waits + 2 * POLL + case.dead_time
 
 
 def judge(case: Case, truths: list[Truth]) -> Result:

@@ -14,7 +14,7 @@ from schemas.address import parse_address, spelled
 from schemas.site import Device, Site, load_site
 from schemas.troubles import Trouble
 
-DEMO = Path(__file__).parents[2] / "site.toml"
+DEMO = Path(__file__).parents[2] / "tests" / "one_battery.toml"
 SERIAL = "rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1"
 
 

@@ -15,7 +15,7 @@ NOON = datetime(2026, 6, 16, 10, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def site() -> Site:
-    return load_site(Path(__file__).parents[2] / "site.toml")
+    return load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 
 
 @pytest.fixture

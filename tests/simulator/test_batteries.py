@@ -40,7 +40,7 @@ def two(site: Site) -> Site:
 
 
 def both(site: Site) -> dict[str, Any]:
-    return {"batteries": [site.battery, OTHER], "conditions": CONDITIONS}
+    return {"batteries": [*site.battery, OTHER], "conditions": CONDITIONS}
 
 
 @virtual
@@ -83,7 +83,7 @@ def test_a_device_of_no_battery_is_refused(two: Site) -> None:
 def test_two_are_remembered_over_a_restart_and_live_through_a_past(two: Site) -> None:
     first = SimulatedSite(two, start=NOON, **both(two)).world.plant
     first.step(900, Surroundings(90_000, 0.5))
-    second = SimulatedSite(two, start=NOON, batteries=[two.battery, OTHER]).world.plant
+    second = SimulatedSite(two, start=NOON, batteries=[*two.battery, OTHER]).world.plant
     second.recall(first.remember())
     assert second.remember() == first.remember()
     assert [round(one.battery.soc) for one in second.bess.values()] == [77, 21], "the same energy in newer cells"

@@ -16,7 +16,7 @@ from schemas.site import Site
 from simulator.faults import Faults, known, listing
 from simulator.states import QUICK
 
-DEMO = Path(__file__).parents[2] / "site.toml"
+DEMO = Path(__file__).parents[2] / "tests" / "one_battery.toml"
 
 
 @pytest.fixture(scope="module")

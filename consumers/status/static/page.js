@@ -192,6 +192,17 @@ function drawDispatch({ dispatch, plan, mode }) {
   ].filter(Boolean));
 }
 
+// Of several batteries: what each does, and why one does not.
+function drawBatteries(batteries) {
+  rows($("batteries"), "t-battery", batteries.length > 1 ? batteries : [], "battery", (node, one) => {
+    lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
+    const told = one.dispatch?.current ? `${one.dispatch.action ?? direction(one.dispatch.applied ?? 0)}, ${one.dispatch.state.replace("_", " ")}` : "no command";
+    const soc = `${show(one.soc.value, "%")}${one.soc.state === "live" ? "" : ` (${doubt(one.soc)})`}`;
+    const power = one.power.state === "live" ? show(one.power.value, "W") : doubt(one.power);
+    fill(node, { name: one.battery, words: `${soc} · ${power} · ${told}`, reason: one.reason || one.dispatch?.current && one.dispatch.cause && one.dispatch.reason || "" });
+  });
+}
+
 function facts(pairs) {
   const list = $("facts");
   while (list.children.length > 2 * pairs.length) list.lastChild.remove();
@@ -219,6 +230,7 @@ function draw() {
   drawDevices(state.devices);
   drawServices(state.services);
   drawDispatch(state);
+  drawBatteries(state.batteries);
   drawPeak(state);
   drawAnswers(state, toast);
   curves.follow(state);

@@ -13,7 +13,7 @@ from schemas.site import Device, Site, load_site
 from schemas.units import Chemistry, Kind
 from simulator.image import Image
 
-DEMO = load_site(Path(__file__).parents[3] / "site.toml")
+DEMO = load_site(Path(__file__).parents[3] / "tests" / "one_battery.toml")
 INPUTS = Profile.model_validate(
     {
         "make": "Test",
@@ -61,7 +61,7 @@ def site(
     made = DEMO.model_copy(
         update={
             "device": [*DEMO.device, module],
-            "battery": DEMO.battery.model_copy(update={"chemistry": chemistry}),
+            "battery": [DEMO.battery[0].model_copy(update={"chemistry": chemistry})],
             "interlock": [InterlockRule.model_validate(rule) for rule in own],
         }
     )
@@ -74,7 +74,7 @@ def site(
 
 
 def locks_of(made: Site) -> tuple[Interlock, ...]:
-    return rules_for(made, made.battery)
+    return rules_for(made, made.battery[0])
 
 
 def calm(profile: Profile) -> dict[str, Value]:

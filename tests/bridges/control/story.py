@@ -27,7 +27,7 @@ from simulator.states import INSTANT, Times
 from simulator.world import Around
 from tests.virtual import loop
 
-DEMO = Path(__file__).parents[3] / "site.toml"
+DEMO = Path(__file__).parents[3] / "tests" / "one_battery.toml"
 SUMMER_NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
 P_SET = 135
 """Register of the Sinexcel's active power setpoint, 100 W a step."""
@@ -130,11 +130,12 @@ async def story(
     around: Around | None = None,
     times: Times = INSTANT,
     only: Iterable[str] | None = None,
+    file: Path = DEMO,
     **change: Any,
 ) -> AsyncIterator[Story]:
-    """The demo's site, changed; its bridge has read every device when the story begins."""
-    demo = load_site(DEMO)
-    update: dict[str, Any] = {"battery": demo.battery.model_copy(update={"ramp": 1e9} | dict(battery or {}))}
+    """A site, changed; its bridge has read every device when the story begins."""
+    demo, calm = load_site(file), {"ramp": 1e9} | dict(battery or {})
+    update: dict[str, Any] = {"battery": [one.model_copy(update=calm) for one in demo.battery]}
     update["grid"] = demo.grid.model_copy(update=dict(grid or {}))
     site = demo.model_copy(update=update | change)
     site.__dict__["profiles"] = demo.profiles | dict(profiles or {})

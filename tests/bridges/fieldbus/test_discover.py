@@ -84,7 +84,7 @@ async def said(capsys: pytest.CaptureFixture[str], address: str, units: str | No
 
 
 async def test_the_simulated_pv_plant(capsys: pytest.CaptureFixture[str]) -> None:
-    site = load_site(Path(__file__).parents[3] / "site.toml")
+    site = load_site(Path(__file__).parents[3] / "tests" / "one_battery.toml")
     async with SimulatedSite(site, free_ports=True) as simulated:
         address = next(one.address for one in simulated.site.device if one.name == "pv")
         out = await said(capsys, address)
@@ -145,7 +145,9 @@ async def test_a_device_without_sunspec(capsys: pytest.CaptureFixture[str]) -> N
 async def test_a_device_without_sunspec_whose_registers_answer_as_those_of_a_profile(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async with SimulatedSite(load_site(Path(__file__).parents[3] / "site.toml"), free_ports=True) as simulated:
+    async with SimulatedSite(
+        load_site(Path(__file__).parents[3] / "tests" / "one_battery.toml"), free_ports=True
+    ) as simulated:
         for one in simulated.site.device[:3]:
             out = await said(capsys, one.address)
             assert tomllib.loads(out[out.index("[[device]]") :])["device"][0]["profile"] == one.profile

@@ -1,0 +1,133 @@
+"""The grid connection of a site as the control of its batteries shares it: one net load, and trust in its meter."""
+
+import logging
+from dataclasses import dataclass, field
+
+from bridges.control.meter_polarity import MeterPolarity
+from bridges.control.swing import SwingWatch
+from bridges.telemetry.latest_values import LatestValues, lasts
+from optimizer.shared_load import Beside, Member, SharedLoad
+from optimizer.site_load import AGE, SiteLoad
+from schemas.messages import Cause
+from schemas.site import Site
+
+log = logging.getLogger("bridge")
+
+SHORTEST_DEAD_TIME = 5.0
+"""Seconds: the dead time of several batteries is measured of all together, and one may be slower than the others."""
+
+
+@dataclass
+class GridConnection:
+    """Powers in W, times of the monotonic clock. Batteries by the names of their PCS."""
+
+    site: Site
+    latest: LatestValues
+    distrust: dict[Cause, str] = field(default_factory=dict)
+    """Why no loop is closed over the meter; in words."""
+
+    def __post_init__(self) -> None:
+        rated = self.site.rated_power
+        self.meter = self.site.named(self.site.grid.meter)
+        slowest = max(self.site.named(pcs).poll for pcs in self.site.pcs)
+        dead_time = max(one.dead_time for one in self.site.battery)
+        load = SiteLoad(rated, dead_time, lasts(self.meter.poll, AGE), lasts(slowest, AGE))
+        self.shared = SharedLoad(load)
+        self.polarity = MeterPolarity(rated, load.shows)
+        self.swing = SwingWatch(rated)
+        self._positions: dict[str, float] = {}
+        self._meter = float("-inf")
+
+    # what is read ------------------------------------------------------------------------------
+
+    def follow(self, now: float) -> None:
+        """Take what was read since the last time, the batteries first."""
+        for one in self.site.battery:
+            self._expect(one.pcs, now)
+            began, power = self._newest(one.pcs, now)
+            if power is not None:
+                self.shared.read(one.pcs, began, power)
+        self._gather()
+        began, grid = self._newest(self.meter.name, now)
+        load = self.shared.load
+        if grid is not None and began > self._meter and load.net.shown is not None:
+            self._meter = began
+            self.shared.meter(began, grid)
+            self.polarity.shows = load.shows
+            self.polarity.meter(began, grid)
+
+    def _gather(self) -> None:
+        if (total := self.shared.gather()) is not None:
+            self.polarity.battery(*total)
+
+    def _expect(self, pcs: str, now: float) -> None:
+        if pcs not in self.shared.members:
+            battery, device = self.site.battery_of(pcs), self.site.named(pcs)
+            assert battery is not None  # noqa: S101  # it was found by its PCS
+            self.shared.members[pcs] = Member(device.rated_power or 0.0, device.poll, battery.fallback, now)
+
+    def _newest(self, device: str, now: float) -> tuple[float, float | None]:
+        return self.latest.began(device, "p"), self.latest.number(device, "p", now, float("inf"))
+
+    def glance(self, pcs: str, at: float, power: float) -> None:
+        """A PCS was looked at between two readings."""
+        self._expect(pcs, at)
+        self.shared.read(pcs, at, power)
+        self._gather()
+
+    def shown(self, pcs: str) -> tuple[float, float] | None:
+        """The last reading of a PCS."""
+        one = self.shared.members.get(pcs)
+        return None if one is None else one.shown
+
+    @property
+    def dead_time(self) -> float:
+        """Seconds by which no battery is later than what it was told."""
+        measured = self.shared.load.net.dead_time
+        return measured if len(self.site.battery) == 1 else max(measured, SHORTEST_DEAD_TIME)
+
+    def net(self, now: float) -> float | None:
+        """W that the grid would carry if all batteries rested; None while the meter or all of them are silent."""
+        return self.shared.net(now)
+
+    def beside(self, pcs: str, now: float) -> Beside:
+        """What the other batteries do."""
+        return self.shared.beside(pcs, now)
+
+    # what is told ------------------------------------------------------------------------------
+
+    def claims(self, pcs: str, now: float, power: float | None) -> None:
+        """It was decided what a battery is told now; the next one that is decided counts with it."""
+        self._expect(pcs, now)
+        self.shared.claims(pcs, now, power)
+
+    def told(self, pcs: str, now: float, power: float) -> None:
+        """A setpoint was written."""
+        self._expect(pcs, now)
+        self.polarity.told(self.shared.told(pcs, now, power))
+
+    # trust -------------------------------------------------------------------------------------
+
+    def decided(self, pcs: str, now: float, position: float, *, closed: bool) -> None:
+        """Where the ramp of a battery stands: does the sum of all swing?"""
+        self._positions[pcs] = position
+        total, alone = sum(self._positions.values()), self.shared.load.alone
+        if why := self.swing.see(now, total, closed=closed, alone=alone):
+            self._lose(Cause.SWINGING, why)
+
+    def watch(self) -> None:
+        """Does the meter show the steps of the batteries?"""
+        if why := self.polarity.suspicion:
+            self._lose(Cause.METER_POLARITY, f"{self.meter.name}: {why}")
+
+    def trust(self) -> None:
+        """A named person says that the meter is right now."""
+        self.distrust.clear()
+        self.polarity.forget()
+        self.swing.forget()
+        self.shared.forget()
+
+    def _lose(self, cause: Cause, words: str) -> None:
+        if cause not in self.distrust:
+            self.distrust[cause] = words
+            log.error("%s: no loop is closed any more, %s: %s", self.meter.name, cause.value, words)

@@ -1,0 +1,182 @@
+"""One battery on the desk of dispatch: whether it takes part, and what it is sent when it does not. Pure."""
+
+from dataclasses import dataclass, field, replace
+
+from consumers.dispatch.battery_seen import BETWEEN, STOPPED, BatterySeen
+from consumers.dispatch.instruction import Instruction, action, rest
+from consumers.dispatch.kept import KeptBattery
+from consumers.dispatch.lockout import Lockout, Seen
+from consumers.dispatch.resets import LOCKOUTS, Advice, Resets
+from consumers.dispatch.starts import Attempts, Starts
+from optimizer.split import Room
+from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode, Outcome
+from schemas.profile import Profile
+from schemas.site import Battery, Site
+
+TOLD = 60.0
+"""Seconds what the bridge complains of stands in the detail."""
+HELD = 30.0
+"""Seconds for which it counts what the bridge has let pass; then more is tried again."""
+OURS = ("battery:ramp", "site:grid")
+"""Limits that are none of the battery: a ramp ends by itself, and the grid connection is shared by all."""
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Why a battery gets no share, and what it is sent instead."""
+
+    why: str
+    sent: Instruction | None = None
+    locks: str = ""
+    """It has tripped for good: why only a person may go on."""
+
+
+@dataclass
+class BatteryDesk:
+    """What dispatch remembers of one battery."""
+
+    site: Site
+    battery: Battery
+    seen: BatterySeen
+    starts: Starts
+    resets: Resets = field(default_factory=Resets)
+    lockout: Lockout = field(default_factory=Lockout)
+    out: ControlMode | None = None
+    """Its own lockout, after a trip or a doubt of its own: only a named person ends it."""
+    last: float | None = None
+    """W, the setpoint sent last."""
+    complaint: tuple[str, float] = ("", 0.0)
+    """What the bridge says of our commands, and when it did."""
+    passed: tuple[float, float, float] | None = None
+    """W that were wanted, that the bridge has let pass, and when."""
+    why: str = ""
+    """Why it takes no part; empty while it does."""
+
+    @classmethod
+    def of(cls, site: Site, battery: Battery, seen: BatterySeen) -> "BatteryDesk":
+        return cls(site, battery, seen, Starts(battery.start))
+
+    @property
+    def pcs(self) -> str:
+        return self.battery.pcs
+
+    @property
+    def profile(self) -> Profile:
+        """Of its PCS."""
+        return self.site.profiles[self.pcs]
+
+    def can(self, what: Action) -> bool:
+        return what.value in self.profile.actions
+
+    # whether it takes part -----------------------------------------------------------------------
+
+    def aside(self, mode: ControlMode, mono: float, serves: ControlRequest | None) -> Aside | None:
+        """Why it gets no share while the site is steered; None when it does. `serves`: the request whose mode holds."""
+        state = self.seen.state(mono)
+        if self.seen.silent(mono):
+            return Aside(f"{self.pcs} is silent; nothing is sent")
+        if (reset := self.lockout.reset(state, mode)) is not None:
+            return Aside(reset.wanted.reason, reset)
+        if self.out is not None:
+            sent, says = self.lockout.next(self.look(mono), mono, None)
+            return Aside(f"locked out ({self.out.why}), {says}; ask for auto when it is right", sent)
+        advice = self.resets.advise(state, mono, able=self.can(Action.RESET))
+        if self.seen.at_panel(mono):
+            return Aside(f"{self.pcs} is steered at its own panel; nothing is sent")
+        return self._stands(state, advice, mode, mono, serves)
+
+    def _stands(
+        self, state: str, advice: Advice, mode: ControlMode, mono: float, serves: ControlRequest | None
+    ) -> Aside | None:
+        """A PCS that does not run: it is reset, started, or waited for."""
+        if advice is Advice.RESET:
+            reset = action(Action.RESET, "the PCS has tripped: its one automatic reset", Authority.SELF_CONSUMPTION)
+            return Aside(reset.wanted.reason, reset)
+        if state in STOPPED and self.can(Action.START):
+            manual = mode.mode is Mode.MANUAL
+            authority = Authority.OPERATOR if manual else Authority.SELF_CONSUMPTION
+            # who asked for this mode learns whether it could be started
+            return self._start(state, mono, action(Action.START, f"the PCS is {state}", authority, serves))
+        if state == "fault" or state in BETWEEN:
+            why = f"rests: the PCS is {state}"
+            return Aside(why, rest(why, Authority.SELF_CONSUMPTION), LOCKOUTS.get(advice, ""))
+        return None
+
+    def _start(self, state: str, mono: float, start: Instruction) -> Aside:
+        if not self.starts.may:
+            who = "it was not we who stopped it (a person, its supply or an interlock)"
+            return Aside(f"{self.pcs} is {state}, and {who}: start it at its panel, or ask for auto")
+        if not self.starts.attempts.due(mono):
+            return Aside(f"waits for {self.pcs} to start (attempt {self.starts.attempts.count})")
+        return Aside("starts the PCS", start)
+
+    def room(self, mono: float) -> Room:
+        """What it may do, by its BMS and by what the bridge has let pass lately."""
+        room = self.seen.room()
+        if self.passed is None or mono - self.passed[2] > HELD:
+            return room
+        wanted, allowed, _ = self.passed
+        if wanted > allowed:
+            return replace(room, high=min(room.high, max(0.0, allowed)))
+        return replace(room, low=max(room.low, min(0.0, allowed)))
+
+    def look(self, mono: float) -> Seen:
+        """What a lockout must know of it."""
+        power = None if self.seen.silent(mono) else self.seen.power
+        speaks = "state" in self.profile.points
+        return Seen(self.seen.state(mono), power, self.seen.rated, speaks, self.can(Action.STOP))
+
+    # what was said and done ----------------------------------------------------------------------
+
+    def has_sent(self, instruction: Instruction, mono: float) -> None:
+        """The broker has it: only now there was a stop, or a reset."""
+        if instruction.action is Action.STOP:
+            self.starts.stopped(mono)
+        elif instruction.action is Action.RESET:
+            self.resets.done(mono)
+            self.starts.reset()
+            self.lockout.undo = None
+
+    def hear_limits(self, outcome: Outcome, mono: float) -> None:
+        """What the bridge did not let pass others can do."""
+        held = [one for one in outcome.limited_by if one.point == "p_set" and one.source not in OURS]
+        if held:
+            self.passed = held[0].wanted, held[-1].allowed, mono
+
+    def complains(self, mono: float) -> str:
+        """What the bridge said of our commands lately."""
+        words, when = self.complaint
+        return words if words and mono - when < TOLD else ""
+
+    def asked(self, who: str) -> None:
+        """A named person wants it to work, and says that it is right now."""
+        self.starts.asked(who)
+
+    def undo(self, ended: ControlMode | None) -> None:
+        """A lockout of the site has been ended, or its own: what it was for is to be reset."""
+        self.lockout.undo, self.out = self.out or ended, None
+        self.complaint, self.passed = ("", 0.0), None
+
+    # from one run to the next --------------------------------------------------------------------
+
+    def begin(self, kept: KeptBattery, mono: float, since: float) -> None:
+        """Go on where the last run ended, `since` seconds ago."""
+        self.lockout.undo, self.out = kept.to_reset, kept.out
+        self.starts.why, self.starts.ran = kept.may_start, kept.ran
+        self.starts.attempts = Attempts(kept.starts[0], mono + kept.starts[1])
+        self.lockout.stops = Attempts(kept.stops[0], mono + kept.stops[1])
+        if kept.reset is not None:
+            self.resets.outcome, self.resets.tried = kept.reset[0], mono - kept.reset[1] - since
+
+    def keep(self, mono: float) -> KeptBattery:
+        """What the next run must know."""
+        starts, stops, tried = self.starts.attempts, self.lockout.stops, self.resets.tried
+        return KeptBattery(
+            to_reset=self.lockout.undo,
+            out=self.out,
+            may_start=self.starts.why,
+            ran=self.starts.ran,
+            starts=(starts.count, max(0.0, starts.next - mono)),
+            stops=(stops.count, max(0.0, stops.next - mono)),
+            reset=None if tried is None else (self.resets.outcome, max(0.0, mono - tried)),
+        )

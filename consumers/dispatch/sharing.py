@@ -1,0 +1,44 @@
+"""One power for the batteries that can be steered, and the share of each. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from consumers.dispatch.battery_desk import BatteryDesk
+from consumers.dispatch.instruction import Instruction
+from optimizer.dispatch import Ratings, Wanted
+from optimizer.split import split
+from optimizer.storage import together
+from schemas.messages import ControlRequest
+from schemas.site import Site
+
+METER_FRESH = 2.5
+"""Seconds a reading of the grid meter steers, where it is read each second or more often."""
+
+
+def ratings(site: Site, pool: Sequence[BatteryDesk]) -> Ratings:
+    """What the batteries are together."""
+    fresh = site.named(site.grid.meter).stale_after(METER_FRESH)
+    rated, allowed = sum(one.seen.rated for one in pool), max(one.seen.bms_fresh for one in pool)
+    return Ratings(together([one.battery for one in pool]), site.grid, rated, fresh, allowed)
+
+
+def last_power(pool: Sequence[BatteryDesk]) -> float:
+    """W that was wanted of them before, or that they give."""
+    return sum(one.last if one.last is not None else one.seen.power or 0.0 for one in pool)
+
+
+def shares(
+    wanted: Wanted, pool: Sequence[BatteryDesk], without: Sequence[str], request: ControlRequest | None, mono: float
+) -> dict[str, Instruction]:
+    """By PCS. Each with the reason of the whole, and who does not take part."""
+    if len(pool) == 1:
+        return {pool[0].pcs: Instruction(_because(wanted, wanted.power, without), request=request)}
+    last = {one.pcs: one.last or 0.0 for one in pool}
+    powers = split(wanted.power, [one.room(mono) for one in pool], last)
+    whole = [f"its share of {wanted.power / 1000:.1f} kW", *without]
+    return {pcs: Instruction(_because(wanted, power, whole), request=request) for pcs, power in powers.items()}
+
+
+def _because(wanted: Wanted, power: float, more: Sequence[str]) -> Wanted:
+    reason = "; ".join([wanted.reason, *more])
+    return replace(wanted, power=round(power, 1) + 0.0, reason=reason[:500])

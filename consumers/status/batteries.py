@@ -1,0 +1,102 @@
+"""What the page shows of the batteries: the last command to each and what became of it, and all of them together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from consumers.status.state import Moment, State
+from consumers.status.values import alive, device_state, value_of, worst
+from schemas.messages import Outcome
+from schemas.site import Battery
+from schemas.topics import COMMAND_TTL
+
+View = dict[str, Any]
+
+GRADES = ("online", "degraded", "silent", "offline", "unknown")
+"""Of a battery's two devices the later one is shown."""
+SUMS = ("wanted", "applied", "measured")
+
+
+def soc(state: State, now: Moment) -> View:
+    """% of all batteries together, weighed by their energy; as doubtful as the worst of them."""
+    parts = [(one.energy, value_of(state, one.bms, "soc", now)) for one in state.site.battery]
+    if len(parts) == 1:
+        return parts[0][1]
+    whole = all(isinstance(part["value"], float) for _, part in parts)
+    mean = sum(energy * part["value"] for energy, part in parts) / sum(energy for energy, _ in parts) if whole else None
+    return worst([part for _, part in parts], "%") | {"value": mean}
+
+
+def batteries(state: State, now: Moment) -> list[View]:
+    """Each with its devices' state, its powers, and why it does what it does."""
+    return [_battery(state, one, now) for one in state.site.battery]
+
+
+def _battery(state: State, one: Battery, now: Moment) -> View:
+    found = [(*device_state(state, name, now), name) for name in (one.pcs, one.bms)]
+    grade, reason, device = max(found, key=lambda each: GRADES.index(each[0]))
+    return {
+        "battery": one.name,
+        "pcs": one.pcs,
+        "bms": one.bms,
+        "state": grade,
+        "reason": f"{device}: {reason}" if reason else "",
+        "power": value_of(state, one.pcs, "p", now),
+        "soc": value_of(state, one.bms, "soc", now),
+        "dispatch": _outcome(state, one, now),
+    }
+
+
+def dispatch(state: State, now: Moment) -> View | None:
+    """The last command and what became of it. Without a new one for the ttl the device falls back. Of several
+    batteries the powers add up, and of the rest the newest word holds."""
+    each = [(one, said) for one in state.site.battery if (said := _outcome(state, one, now)) is not None]
+    if not each:
+        return None
+    newest = min((said for _, said in each), key=lambda said: said["age"])
+    found: View = newest | {"why": _why(state, now)}
+    current = [(one, said) for one, said in each if said["current"]]
+    if len(state.site.battery) > 1 and current:
+        found |= {name: _sum([said[name] for _, said in current]) for name in SUMS}
+        found["limited_by"] = [_of(one, limit) for one, said in current for limit in said["limited_by"]]
+    return found
+
+
+def _of(one: Battery, limit: View) -> View:
+    return limit | {"source": f"{limit['source']} ({one.name})"}
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _outcome(state: State, one: Battery, now: Moment) -> View | None:
+    said = state.outcomes.get(one.pcs)
+    if said is None:
+        return None
+    word, age = said.word, said.age(now)
+    return {
+        "state": str(word.state),
+        "current": age <= COMMAND_TTL and state.broker,
+        "age": round(age, 1),
+        "wanted": word.requested.get("p_set"),
+        "applied": word.applied.get("p_set"),
+        "measured": _measured(word),
+        "action": str(word.action) if word.action else None,
+        "limited_by": [limit.model_dump(mode="json") for limit in word.limited_by],
+        "source": word.source,
+        "cause": word.cause,
+        "reason": word.reason,
+    }
+
+
+def _why(state: State, now: Moment) -> str:
+    """Dispatch's own word on what it does; it says it with each sign of life: `auto: 0.0 kW, rests: ...`."""
+    said = state.services.get("dispatch")
+    if said is None or not alive(state, "dispatch", now):
+        return ""
+    return said.word.detail.partition(", ")[2]
+
+
+def _measured(word: Outcome) -> float | None:
+    return word.measured.get("p", word.measured.get("p_set"))

@@ -1,0 +1,257 @@
+"""Two batteries on the desk: one decision for the site, a share for each; what happens to one is no other's affair."""
+
+import json
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from consumers.dispatch.kept import Stored
+from consumers.dispatch.state_file import read, write
+from schemas.messages import Action, Cause, ControlRequest, Limited, Mode, Outcome, OutcomeState
+from schemas.site import Site, load_site
+from tests.consumers.test_dispatch_desk import TARIFF, Story
+
+SITE = """
+site = "{name}"
+time_zone = "Europe/Berlin"
+tariff = "tariff.toml"
+grid = {{ meter = "grid", import_limit = 250e3, export_limit = 100e3 }}
+battery = [
+    {{ name = "hall", pcs = "pcs1", bms = "bms1", energy = 200e3 }},
+    {{ name = "yard", pcs = "pcs2", bms = "bms2", energy = 100e3 }},
+]
+device = [
+    {{ name = "grid", profile = "janitza_umg96rme", address = "tcp://127.0.0.1:502" }},
+    {{ name = "pcs1", profile = "sinexcel_pws2", address = "tcp://127.0.0.1:503", rated_power = 100e3 }},
+    {{ name = "bms1", profile = "pylontech_powercube_m2", address = "tcp://127.0.0.1:504" }},
+    {{ name = "pcs2", profile = "kaco_gridsave", address = "tcp://127.0.0.1:505", rated_power = 50e3 }},
+    {{ name = "bms2", profile = "byd_c130", address = "tcp://127.0.0.1:506" }},
+]
+"""
+
+
+def two(folder: Path, name: str = "plant") -> Site:
+    (folder / "tariff.toml").write_text(dedent(TARIFF.replace("demand = { price = 15.0 }\n", "")), encoding="utf-8")
+    path = folder / "site.toml"
+    path.write_text(SITE.format(name=name), encoding="utf-8")
+    return load_site(path)
+
+
+class Both(Story):
+    """A desk with two batteries."""
+
+    def hear_both(
+        self,
+        grid: float = 90e3,
+        powers: tuple[float, float] = (0.0, 0.0),
+        states: tuple[str, str] = ("running", "running"),
+        socs: tuple[float, float] = (50.0, 50.0),
+        *,
+        silent: tuple[str, ...] = (),
+    ) -> None:
+        self.second += 2
+        for turn in range(2):
+            for number, (power, state, soc) in enumerate(zip(powers, states, socs, strict=True), 1):
+                if f"pcs{number}" not in silent:
+                    self.hear(f"pcs{number}", p=power, state=state)
+                if f"bms{number}" not in silent:
+                    self.hear(f"bms{number}", soc=soc, u=800.0, ccl=200.0, dcl=200.0)
+            if not turn:
+                self.hear("grid", p=grid)
+
+    def powers(self) -> dict[str, float]:
+        """W of the setpoints that go out."""
+        return {pcs: order.wanted.power for pcs, order in self.orders().items() if order.action is None}
+
+    def says(self, pcs: str, state: str, cause: Cause | None = None, **more: Any) -> None:
+        """An outcome of the last command to a PCS."""
+        name = [key for key, (whose, _) in self.desk.sent.items() if whose == pcs][-1]
+        said = {"id": name, "at": self.now, "state": OutcomeState(state), "source": "dispatch", "cause": cause, **more}
+        self.desk.hear_outcome(Outcome.model_validate(said), self.now, self.second)
+
+    @property
+    def mode(self) -> Mode:
+        assert self.desk.control is not None
+        return self.desk.control.mode.mode
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Both:
+    return Both(two(tmp_path))
+
+
+def test_the_load_is_shared_by_energy(both: Both) -> None:
+    both.hear_both(grid=90e3)
+    assert both.powers() == {"pcs1": 60e3, "pcs2": 30e3}
+    assert both.desk.detail == "auto: 90.0 kW, no valid plan: covers the load"
+
+
+def test_what_they_give_is_load_that_is_covered(both: Both) -> None:
+    both.hear_both(grid=0.0, powers=(60e3, 30e3))
+    assert both.powers() == {"pcs1": 60e3, "pcs2": 30e3}
+
+
+def test_the_last_word_of_a_share_says_of_what(both: Both) -> None:
+    both.hear_both(grid=90e3)
+    assert both.orders()["pcs2"].wanted.reason == "no valid plan: covers the load; its share of 90.0 kW"
+
+
+OUT = {
+    "tripped": ({"states": ("running", "fault")}, "yard: rests: the PCS is fault", {"pcs1": 90e3, "pcs2": 0.0}),
+    "stopped at its panel": ({"states": ("running", "off")}, "yard: pcs2 is off", {"pcs1": 90e3}),
+    "without its BMS": ({"silent": ("bms2",)}, "yard: rests: the BMS does not say", {"pcs1": 90e3, "pcs2": 0.0}),
+    "never heard": ({"silent": ("pcs2",)}, "yard: pcs2 is silent; nothing is sent", {"pcs1": 90e3}),
+    "full, and it is to discharge": ({"socs": (50.0, 95.0)}, "", {"pcs1": 40e3, "pcs2": 50e3}),
+    "empty": ({"socs": (50.0, 5.0)}, "", {"pcs1": 90e3, "pcs2": 0.0}),
+}
+
+
+@pytest.mark.parametrize("story", OUT)
+def test_the_share_of_one_that_cannot_goes_to_the_other_at_once(both: Both, story: str) -> None:
+    given, words, powers = OUT[story]
+    both.hear_both(**given)  # type: ignore[arg-type]
+    orders = both.orders()
+    assert {pcs: order.wanted.power for pcs, order in orders.items()} == powers
+    assert words in both.desk.detail
+    assert words in orders["pcs1"].wanted.reason
+
+
+def test_one_that_falls_silent_is_load_until_the_meter_shows_otherwise(both: Both) -> None:
+    """It may go on: who took over what it gave would feed it out. When it ends, the meter shows it."""
+    for _ in range(3):
+        both.hear_both(grid=0.0, powers=(60e3, 30e3))
+        both.powers()
+    for _ in range(5):
+        both.hear_both(grid=0.0, powers=(60e3, 30e3), silent=("pcs2", "bms2"))
+        assert both.powers()["pcs1"] == 60e3
+    for _ in range(3):
+        both.hear_both(grid=30e3, powers=(60e3, 30e3), silent=("pcs2", "bms2"))
+        powers = both.powers()
+    assert powers == {"pcs1": 90e3}
+    for _ in range(6):
+        both.hear_both(grid=0.0, powers=(90e3, 0.0))
+        powers = both.powers()
+    assert sum(powers.values()) == 90e3, "and back again it stands at 0, which nobody has told"
+
+
+def test_a_trip_that_comes_again_takes_out_that_battery_alone(both: Both) -> None:
+    for states in (("running", "fault"), ("running", "running"), ("running", "fault")):
+        for _ in range(40):
+            both.hear_both(grid=90e3, states=states)
+            both.orders()
+    assert both.mode is Mode.AUTO
+    assert "yard: locked out (the PCS has tripped again after its reset)" in both.desk.detail
+    both.hear_both(grid=90e3, states=("running", "off"))
+    assert both.powers() == {"pcs1": 90e3}, "and nobody starts it"
+    both.ask("auto")
+    both.hear_both(grid=90e3, states=("running", "fault"))
+    order = both.orders()["pcs2"]
+    assert (order.action, order.wanted.reason) == (Action.RESET, "lockout ended by anna")
+    both.hear_both(grid=90e3)
+    assert len(both.powers()) == 2
+
+
+def test_without_any_battery_the_site_is_locked_out(both: Both) -> None:
+    both.hear_both()
+    both.orders()
+    both.says("pcs2", "not_obeyed", Cause.REVERSED, reason="the wrong way")
+    assert both.mode is Mode.AUTO
+    both.says("pcs1", "not_obeyed", Cause.REVERSED, reason="the wrong way")
+    assert both.mode is Mode.LOCKOUT
+    both.ask("auto")
+    both.hear_both()
+    assert {pcs: order.action for pcs, order in both.orders().items()} == dict.fromkeys(("pcs1", "pcs2"), Action.RESET)
+
+
+@pytest.mark.parametrize("cause", [Cause.METER_POLARITY, Cause.SWINGING])
+def test_a_doubt_of_the_meter_locks_the_site(both: Both, cause: Cause) -> None:
+    both.hear_both()
+    both.orders()
+    both.says("pcs2", "refused", cause, reason="the meter")
+    assert both.mode is Mode.LOCKOUT
+    both.hear_both(powers=(50e3, 25e3))
+    assert both.powers() == {"pcs1": 0.0, "pcs2": 0.0}
+    both.ask("auto")
+    both.hear_both()
+    assert {order.action for order in both.orders().values()} == {Action.RESET}, "each is told that it is right now"
+
+
+def test_a_lockout_stops_each(both: Both) -> None:
+    both.hear_both()
+    both.ask("lockout")
+    both.hear_both(states=("running", "running"))
+    both.orders()
+    both.hear_both(states=("off", "running"))
+    assert {pcs: order.action for pcs, order in both.orders().items()} == {"pcs2": Action.STOP}
+    assert both.desk.detail == "lockout: hall: the PCS is stopped; yard: stops the PCS"
+
+
+def test_what_the_bridge_does_not_let_pass_the_other_gives(both: Both) -> None:
+    both.hear_both(grid=90e3)
+    both.orders()
+    limit = Limited(point="p_set", source="interlock:hot-bms2", wanted=30e3, allowed=10e3)
+    both.says("pcs2", "limited", Cause.INTERLOCK, limited_by=[limit])
+    both.hear_both(grid=20e3, powers=(60e3, 10e3))
+    assert both.powers() == {"pcs1": 80e3, "pcs2": 10e3}
+    both.second += 31
+    both.hear_both(grid=0.0, powers=(80e3, 10e3))
+    assert both.powers()["pcs2"] > 10e3, "after a while more is tried"
+
+
+def test_a_ramp_is_no_limit_of_a_battery(both: Both) -> None:
+    both.hear_both(grid=90e3)
+    both.orders()
+    limit = Limited(point="p_set", source="battery:ramp", wanted=30e3, allowed=10e3)
+    both.says("pcs2", "limited", limited_by=[limit])
+    both.hear_both(grid=90e3)
+    assert both.powers() == {"pcs1": 60e3, "pcs2": 30e3}
+
+
+def test_a_manual_power_is_that_of_the_site(both: Both) -> None:
+    both.ask("manual", power=60e3, until=both.now.replace(hour=11))
+    both.hear_both(grid=0.0)
+    assert sum(both.powers().values()) == 60e3
+
+
+def test_what_is_known_of_each_outlives_a_restart(both: Both, tmp_path: Path) -> None:
+    both.hear_both()
+    both.orders()
+    both.says("pcs2", "not_obeyed", Cause.REVERSED, reason="the wrong way")
+    kept = both.desk.keep(both.now, both.second)
+    assert kept is not None
+    path = tmp_path / "kept.json"
+    write(path, kept)
+    other = Both(two(tmp_path))
+    other.desk.begin(read(path), Stored(), both.now, 3.0)
+    assert other.desk.keep(both.now, 3.0) == kept
+    assert other.desk.batteries["pcs2"].out is not None
+    assert other.desk.batteries["pcs1"].out is None
+
+
+def test_a_file_from_before_there_could_be_several_is_read(tmp_path: Path) -> None:
+    """Its one battery is the first of the site file."""
+    path = tmp_path / "kept.json"
+    old = {
+        "at": "2026-06-10T10:00:00Z",
+        "mode": {"at": "2026-06-10T10:00:00Z", "mode": "auto", "who": "anna"},
+        "may_start": "we stopped it",
+        "starts": [2, 20.0],
+        "peak": 88e3,
+    }
+    path.write_text(json.dumps(old), encoding="utf-8")
+    both = Both(two(tmp_path))
+    both.desk.begin(read(path), Stored(), both.now, 3.0)
+    assert (both.desk.peak, both.desk.batteries["pcs1"].starts.why) == (88e3, "we stopped it")
+    assert both.desk.batteries["pcs1"].starts.attempts.count == 2
+    assert both.desk.batteries["pcs2"].starts.why == ""
+
+
+def test_a_grid_mode_that_two_know_is_asked_of_none(both: Both) -> None:
+    both.hear_both(states=("off", "off"))
+    pcs2 = both.desk.site.profiles["pcs1"]
+    both.desk.site.profiles["pcs2"] = pcs2
+    asks = ControlRequest(at=both.now, action=Action.GRID_FORMING, who="anna", why="an island")
+    said = both.desk.hear(asks, both.now, both.second)
+    assert (said.followed, said.reason) == (False, "pcs1, pcs2 know grid_forming: set it at the one that is meant")
