@@ -44,7 +44,7 @@ def rules_for(site: Site, battery: Battery) -> tuple[Interlock, ...]:
     found, own = _shipped_for(site, battery), dict[str, Interlock]()
     for rule in site.interlock:
         if rule.omit:
-            _omit(rule, site, [f"{rule.name}-{name}" for name in _devices(site, battery, rule)], found)
+            _omit(site, battery, rule, found)
             continue
         mine = _fitting(site, battery, rule, own=True)
         if twice := mine.keys() & own.keys():
@@ -61,11 +61,14 @@ def _shipped_for(site: Site, battery: Battery) -> dict[str, Interlock]:
     return found
 
 
-def _omit(rule: InterlockRule, site: Site, names: list[str], found: dict[str, Interlock]) -> None:
+def _named(site: Site, battery: Battery, rule: InterlockRule) -> list[str]:
+    return [f"{rule.name}-{name}" for name in _devices(site, battery, rule)]
+
+
+def _omit(site: Site, battery: Battery, rule: InterlockRule, found: dict[str, Interlock]) -> None:
     """Raises Trouble where no battery has anything to take out: it may be mistyped, and another would act on."""
-    if names and not any(
-        lock.rule.name == rule.name for one in site.battery for lock in _shipped_for(site, one).values()
-    ):
+    names = _named(site, battery, rule)
+    if names and not any(_shipped_for(site, one).keys() & set(_named(site, one, rule)) for one in site.battery):
         known = dict.fromkeys(one.name for one in shipped())
         raise Trouble.unknown(f"interlock {rule.name!r} to omit", rule.name, known)
     for name in names:

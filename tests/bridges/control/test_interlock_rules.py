@@ -140,7 +140,7 @@ reset = "operator"
         ('"cell_t_max"', '"contactor"', r"interlock\.0\.above: point 'contactor' of device 'bms' is no number"),
         ("above = 50\nclear = 45", 'equals = ["hot"]', r"interlock\.0\.equals: point 'cell_t_max' of device 'bms' has no states"),
         ('kind = "bms"', 'kind = "load"', r"interlock\.0\.kind: a device of kind load does not exist"),
-        ('kind = "bms"', 'device = "bmss"', r"interlock mine names device 'bmss'; there is: bms, meter, pcs, pv"),
+        ('kind = "bms"', 'device = "bmss"', r"interlock mine names device 'bmss'; there is: bms, bms2, meter, pcs, pcs2, pv"),
         ("clear = 45", "clear = 55", r"`clear` lies on the wrong side"),
         ('clear = 45\neffect = ["stop"]\nreset = "operator"', 'effect = ["stop"]', r"it would flap: give `off`"),
         ("clear = 45", "below = 3", r"give exactly one of above, below, .*; given: above, below"),
