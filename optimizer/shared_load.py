@@ -101,11 +101,14 @@ class SharedLoad:
 
     def claims(self, name: str, now: float, power: float | None) -> None:
         """It was decided what it is told now; None: nothing."""
-        one = self.members[name].claims
+        member = self.members[name]
         if power is None:
-            one.clear()
-        elif not one or one[-1][1] != power:
-            one.append((now, power))
+            member.claims.clear()
+            return
+        if not member.claims and member.shown is not None:
+            member.claims.append((now, member.shown[1]))  # from where it sets out
+        if not member.claims or member.claims[-1][1] != power:
+            member.claims.append((now, power))
 
     def meter(self, at: float, grid: float) -> None:
         """The meter was read."""

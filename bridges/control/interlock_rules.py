@@ -41,14 +41,10 @@ def rules_for(site: Site, battery: Battery) -> tuple[Interlock, ...]:
 
     A rule of the site file replaces the shipped one of its name, or takes it out.
     """
-    found: dict[str, Interlock] = {}
-    for rule in shipped():
-        if not rule.chemistry or battery.chemistry in rule.chemistry:
-            found |= _fitting(site, battery, rule)
-    own: dict[str, Interlock] = {}
+    found, own = _shipped_for(site, battery), dict[str, Interlock]()
     for rule in site.interlock:
         if rule.omit:
-            _omit(rule, [f"{rule.name}-{name}" for name in _devices(site, battery, rule)], found)
+            _omit(site, battery, rule, found)
             continue
         mine = _fitting(site, battery, rule, own=True)
         if twice := mine.keys() & own.keys():
@@ -57,9 +53,22 @@ def rules_for(site: Site, battery: Battery) -> tuple[Interlock, ...]:
     return tuple((found | own).values())
 
 
-def _omit(rule: InterlockRule, names: list[str], found: dict[str, Interlock]) -> None:
-    """Raises Trouble where there is nothing to take out: it may be mistyped, and another would act on."""
-    if names and not found.keys() & set(names):
+def _shipped_for(site: Site, battery: Battery) -> dict[str, Interlock]:
+    found: dict[str, Interlock] = {}
+    for rule in shipped():
+        if not rule.chemistry or battery.chemistry in rule.chemistry:
+            found |= _fitting(site, battery, rule)
+    return found
+
+
+def _named(site: Site, battery: Battery, rule: InterlockRule) -> list[str]:
+    return [f"{rule.name}-{name}" for name in _devices(site, battery, rule)]
+
+
+def _omit(site: Site, battery: Battery, rule: InterlockRule, found: dict[str, Interlock]) -> None:
+    """Raises Trouble where no battery has anything to take out: it may be mistyped, and another would act on."""
+    names = _named(site, battery, rule)
+    if names and not any(_shipped_for(site, one).keys() & set(_named(site, one, rule)) for one in site.battery):
         known = dict.fromkeys(one.name for one in shipped())
         raise Trouble.unknown(f"interlock {rule.name!r} to omit", rule.name, known)
     for name in names:

@@ -76,10 +76,10 @@ def test_a_site_whose_bridges_obey_no_dispatch_is_named(
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('title = "Demo site"', 'titel = "Demo site"', r"site\.toml:3: titel: unknown key"),
+        ('title = "Demo site"', 'titel = "Demo site"', r"site\.toml:4: titel: unknown key"),
         ("import_limit = 500_000", 'import_limit = "500 kW"', r"grid\.import_limit: .*valid number"),
         ("import_limit = 500_000", "import_limit = -1", r"grid\.import_limit: .*greater than 0"),
-        ("energy = 200_000", "energy = 0", r"battery\.energy: .*greater than 0"),
+        ("energy = 200_000", "energy = 0", r"battery\.0\.energy: .*greater than 0"),
         ("rated_power = 100_000", "rated_power = -5", r"rated_power: .*greater than 0"),
         ("rated_power = 150_000", "", r"device 'pv': rated_power \(W\) is missing"),
         (
@@ -89,13 +89,17 @@ def test_a_site_whose_bridges_obey_no_dispatch_is_named(
         ),
         ("127.0.0.1:15022", "127.0.0.1:15021", r"device 'bms' and device 'pcs' share tcp://127\.0\.0\.1:15021 unit 1"),
         ('"sunspec_pv"', '"sunspec_pvv"', r"profile 'sunspec_pvv' does not exist; did you mean 'sunspec_pv'"),
-        ('meter = "meter"', 'meter = "metre"', r"grid\.meter names device 'metre'; there is: bms, meter, pcs, pv"),
+        (
+            'meter = "meter"',
+            'meter = "metre"',
+            r"grid\.meter names device 'metre'; there is: bms, bms2, meter, pcs, pcs2, pv",
+        ),
         (
             "ramp = 50_000",
             "fallback = -120e3",
-            r"battery\.fallback: -120000 W is more than the rated 100000 W of .*'pcs'",
+            r"battery\.0\.fallback: -120000 W is more than the rated 100000 W of .*'pcs'",
         ),
-        ('bms = "bms"', 'bms = "pv"', r"battery\.bms: device 'pv' is a pv, a bms is needed"),
+        ('bms = "bms"', 'bms = "pv"', r"battery\.0\.bms: device 'pv' is a pv, a bms is needed"),
         ('"Europe/Berlin"', '"Berlin"', r"time_zone 'Berlin' is not an IANA name such as Europe/Berlin"),
         ('name = "bms"', 'name = "BMS 1"', r"name: .*did you mean 'bms_1'"),
         ('name = "bms"', 'name = "pcs"', r"device 'pcs' is given 2 times"),

@@ -1,4 +1,4 @@
-"""The demo's two batteries as a person sees them: one is silenced, one trips; the other goes on, and the page says why."""
+"""The demo's two batteries as a person sees them: one is silent or trips; the other goes on, and the page says why."""
 
 import subprocess
 import sys
@@ -44,15 +44,20 @@ def fault(site: Path, port: int, name: str, switch: str) -> None:
     assert done.returncode == 0, (site, done.stdout, done.stderr)
 
 
+def ask(port: int) -> None:
+    """Both are to work, by hand."""
+    ends = (utc_now() + timedelta(minutes=15)).isoformat()
+    asks = {"mode": "manual", "power": WANTED, "who": "anna", "why": "both", "until": ends}
+    headers = {"x-joulebus": "page"}
+    assert httpx.post(f"http://127.0.0.1:{port}/api/control", json=asks, headers=headers, timeout=5).is_success
+
+
 @pytest.mark.slow
 def test_kill_or_trip_one_and_the_other_goes_on(tmp_path: Path) -> None:
     port, site = free_port(EIGHT), demo_site(tmp_path)
     with demo(tmp_path, site, port, "--json"):
         until(partial(all_online, port), 60)
-        until_when = (utc_now() + timedelta(minutes=15)).isoformat()
-        asks = {"mode": "manual", "power": WANTED, "who": "anna", "why": "both", "until": until_when}
-        headers = {"x-joulebus": "page"}
-        assert httpx.post(f"http://127.0.0.1:{port}/api/control", json=asks, headers=headers, timeout=5).is_success
+        ask(port)
         until(lambda: min(power(port, name) for name in ("hall", "yard")) > 40e3, 40)
         before = power(port, "hall")
 
@@ -67,6 +72,8 @@ def test_kill_or_trip_one_and_the_other_goes_on(tmp_path: Path) -> None:
         assert power(port, "hall") > 95e3, "and it goes on"
 
         fault(site, port, "pcs2:silent", "off")
+        time.sleep(20)
+        ask(port)  # one that was silent for a minute was stopped by an interlock, and waits for a person
         until(lambda: power(port, "yard") > 40e3, 90)
 
         fault(site, port, "pcs2:trip", "on")

@@ -129,7 +129,7 @@ def test_the_pages_know_every_topic_profile_and_key() -> None:
         assert f"## {topic.name}\n\n`{topic.template}`" in topics
     for path in PROFILES.glob("*.toml"):
         assert f"## {path.stem}\n" in devices
-    for key in ("grid", "battery", "[device]", "[alarm]", "import", "[import.period]", "demand", "points.NAME"):
+    for key in ("grid", "[battery]", "[device]", "[alarm]", "import", "[import.period]", "demand", "points.NAME"):
         assert f"### [{key}]\n" in configuration
     assert "| `import_limit` | number, more than 0 | W | required |" in configuration
 

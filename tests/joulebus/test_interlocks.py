@@ -60,11 +60,11 @@ def test_without_a_site_it_is_what_ships(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_check_says_what_only_the_bms_guards(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(site)]) == 0
-    assert "battery.chemistry" not in capsys.readouterr().out
+    assert ".chemistry" not in capsys.readouterr().out
     text = site.read_text(encoding="utf-8")
     site.write_text(text.replace('chemistry = "lfp"', "", 1).replace(OWN, ""), encoding="utf-8")
     assert main(["check", str(site)]) == 0
-    assert "battery.chemistry is not given: the BMS alone guards against cell_u_max too high" in capsys.readouterr().out
+    assert "hall.chemistry is not given: the BMS alone guards against cell_u_max too high" in capsys.readouterr().out
 
 
 def test_a_rule_that_could_not_act_is_refused_with_its_line(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,7 +136,7 @@ async def test_it_comes_back_and_they_share_again(tmp_path: Path) -> None:
     async with plant(tmp_path) as it:
         await it.live(30)
         it.it.simulated.faults.on("pcs2:silent")
-        await it.live(40)
+        await it.live(15)  # after a minute an interlock would stop it
         it.it.simulated.faults.off("pcs2:silent")
         it.exported.clear()
         await it.live(90)

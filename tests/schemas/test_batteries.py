@@ -1,0 +1,84 @@
+"""The batteries of a site file: one or several, each with devices of its own; what is wrong is said with its key."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from joulebus.commission.command import of_one
+from schemas.site import Site, load_site
+from schemas.troubles import Trouble
+
+ROOT = Path(__file__).parents[2]
+TWO = ROOT / "site.toml"
+ONE = ROOT / "tests" / "one_battery.toml"
+
+
+def written(folder: Path, old: str, new: str, *, file: Path = TWO) -> Path:
+    """A site file with something changed."""
+    text = file.read_text(encoding="utf-8").replace('"../tariff.toml"', '"tariff.toml"')
+    assert old in text
+    path = folder / "site.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    (folder / "tariff.toml").write_text((ROOT / "tariff.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    return path
+
+
+def test_a_single_one_may_be_written_as_a_table() -> None:
+    assert "[battery]" in ONE.read_text(encoding="utf-8")
+    (one,) = load_site(ONE).battery
+    assert (one.name, one.pcs, one.energy) == ("battery", "pcs", 200e3)
+
+
+def test_several_have_names_devices_and_sums() -> None:
+    site = load_site(TWO)
+    assert [one.name for one in site.battery] == ["hall", "yard"]
+    owners = [site.battery_of(name) for name in ("pcs", "bms", "pcs2", "bms2", "meter", "pv")]
+    assert [one and one.name for one in owners] == ["hall", "hall", "yard", "yard", None, None]
+    assert (site.pcs, site.bms, site.rated_power) == (["pcs", "pcs2"], ["bms", "bms2"], 192e3)
+
+
+WRONG = {
+    "a device that is not there": ('pcs = "pcs2"', 'pcs = "pcs3"', "battery.1.pcs names device 'pcs3'; there is:"),
+    "one device in two": ('bms = "bms2"', 'bms = "bms"', "battery.1.bms names device 'bms', and so does battery.0.bms"),
+    "a pcs for a bms": ('bms = "bms2"', 'bms = "pv"', "battery.1.bms: device 'pv' is a pv, a bms is needed"),
+    "one name twice": ('name = "yard"', 'name = "hall"', "battery.1.name 'hall' is that of battery.0, too"),
+    "no energy": ("energy = 130_000\n", "", "battery.1.energy: is missing"),
+    "no range": ("efficiency = 0.96", "soc_min = 95.0", "battery.1.soc_min 95.0 must be below soc_max 90.0"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_what_is_wrong_is_said_with_its_key(tmp_path: Path, mistake: str) -> None:
+    old, new, words = WRONG[mistake]
+    with pytest.raises(Trouble) as wrong:
+        load_site(written(tmp_path, old, new))
+    assert words in str(wrong.value)
+
+
+def test_a_pcs_of_no_battery_is_refused_with_the_lines_to_write(tmp_path: Path) -> None:
+    """Fault 10: it had no limits and no fallback."""
+    text = TWO.read_text(encoding="utf-8")
+    second = text[text.index("[[battery]]             #") : text.index("[[device]]")]
+    with pytest.raises(Trouble) as wrong:
+        load_site(written(tmp_path, second, ""))
+    said = str(wrong.value)
+    assert "device 'pcs2': a pcs of no battery would have no limits and no fallback" in said
+    assert '[[battery]] with name = "pcs2", pcs = "pcs2", bms = "bms2", energy = <Wh>' in said
+
+
+def test_none_at_all_is_refused() -> None:
+    content: dict[str, Any] = tomllib.loads(TWO.read_text(encoding="utf-8")) | {"battery": []}
+    with pytest.raises(ValueError, match="at least 1 item"):
+        Site.model_validate(content)
+
+
+def test_a_commissioning_is_of_one_battery() -> None:
+    site = load_site(TWO)
+    assert [one.name for one in of_one(site, "yard").battery] == ["yard"]
+    assert of_one(load_site(ONE), None).battery == load_site(ONE).battery
+    with pytest.raises(Trouble, match="--battery hall or yard"):
+        of_one(site, None)
+    with pytest.raises(Trouble, match="battery 'yart' does not exist; did you mean 'yard'"):
+        of_one(site, "yart")
