@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from bridges.control.battery_control import BatteryControl
 from bridges.control.command_life import Event
-from bridges.control.guard import Refusal
+from bridges.control.guard import Refusal, Station, actions, understood
 from bridges.control.pending_commands import PendingCommands
 from bridges.control.sequence import STAGES, STOPPED
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
 from bridges.telemetry.latest_values import LatestValues, lasts
 from schemas.messages import Action, Cause, Command
+from schemas.site import Site
 from schemas.units import Kind
 
 GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
@@ -23,8 +24,18 @@ class Actions:
     pending: PendingCommands
     latest: LatestValues
     battery: BatteryControl | None
-    pcs: str
-    """The inverter of the battery, by name."""
+    site: Site
+
+    def station(self, command: Command, *, local: bool) -> Station:
+        """What the device understands, and whom it obeys. `local`: it is steered at its own panel."""
+        return Station(
+            points=understood(self.device.commands, command),
+            actions=actions(self.device.actions, steers_battery=self.battery is not None),
+            sources=self.site.command_sources,
+            read_only=not self.device.writable,
+            local=local,
+            distrust={} if self.battery is None else self.battery.distrust,
+        )
 
     async def refusal(self, command: Command) -> Refusal | None:
         """Why the device may not be told so now."""
@@ -35,7 +46,9 @@ class Actions:
         that."""
         if command.action not in STAGES or self.device.kind is not Kind.BMS:
             return None
-        words = f"no {command.action.value} of its own; its contactor switches in a sequence of {self.pcs}: ask it"
+        mine = self.site.battery_of(self.device.name)
+        whom = "its inverter" if mine is None else mine.pcs
+        words = f"no {command.action.value} of its own; its contactor switches in a sequence of {whom}: ask it"
         return Refusal(Cause.UNKNOWN, f"unknown: {words}")
 
     def _interlocked(self, command: Command) -> Refusal | None:

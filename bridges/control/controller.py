@@ -19,7 +19,7 @@ from bridges.control.device_care import DeviceCare
 from bridges.control.device_life import NEXT, WRITES, Life, Turn
 from bridges.control.device_memory import DeviceMemory
 from bridges.control.grid_limit import LIMIT, GridLimit
-from bridges.control.guard import Arrival, History, Refusal, Station, actions, refusal, understood
+from bridges.control.guard import Arrival, History, Refusal, refusal
 from bridges.control.pending_commands import PendingCommands, kind_of
 from bridges.control.proof import Proof
 from bridges.control.setpoint_writer import SetpointWriter
@@ -85,9 +85,7 @@ class Controller:
             self.device, self.writer, self.wishes, self.pending, self.grid_limit, self.kept, self.care, self.proof,
             self.battery, self._cycle,
         )  # fmt: skip
-        behind = self.site.battery_of(self.name)
-        inverter = "its inverter" if behind is None else behind.pcs
-        self.actions = Actions(self.device, self.pending, self.latest, self.battery, inverter)
+        self.actions = Actions(self.device, self.pending, self.latest, self.battery, self.site)
         self._wake = asyncio.Event()
         self._glances: deque[float] = deque()
         self._read = now
@@ -206,7 +204,8 @@ class Controller:
         """Judge the next one now, and follow it."""
         arrival = self.history.dated(arrival)
         command, now = arrival.command, self._now()
-        no = refusal(arrival, self._station(command), self.history, self.pending.holder, now)
+        station = self.actions.station(command, local=self.life is Life.LOCAL)
+        no = refusal(arrival, station, self.history, self.pending.holder, now)
         no = no or await self.actions.refusal(command)
         if no is not None:
             self.pending.refuse(command.id, no, command)
@@ -225,17 +224,6 @@ class Controller:
             case "action":
                 if await self.actions.act(command, now):
                     self._glance()
-
-    def _station(self, command: Command) -> Station:
-        able = actions(self.device.actions, steers_battery=self.battery is not None)
-        return Station(
-            points=understood(self.device.commands, command),
-            actions=able,
-            sources=self.site.command_sources,
-            read_only=not self.device.writable,
-            local=self.life is Life.LOCAL,
-            distrust={} if self.battery is None else self.battery.distrust,
-        )
 
     def _expire(self) -> None:
         now = self._now()
