@@ -93,7 +93,9 @@ class Following:
         seconds = min(at - last[0], dead_time + SETTLING)
         moved = (power - last[1]) * math.copysign(1.0, nearest - power)
         still = moved < STANDS * self.rated * seconds
-        self._apart += seconds if still else 0.0
+        # where it stood when it was told first it may stand for a dead time; running away is judged at once
+        waits = at - self._told[0][0] < dead_time and abs(power - self._start) <= near(self._start, self.rated)
+        self._apart += seconds if still and not waits else 0.0
         runs_away = _opposed(power, targets, self.rated) and abs(power) > abs(self._start) + slack
         self._away = self._away + seconds if runs_away or (self._away and still) else 0.0
         return self._name(nearest, power)

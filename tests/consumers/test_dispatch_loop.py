@@ -146,6 +146,21 @@ def test_with_good_devices_it_follows_a_step_at_once(site: Site) -> None:
     assert len(loop.moves(began - TICK)) == 1, "in one move"
 
 
+@pytest.mark.parametrize("noise", [0.0, 400.0])
+@pytest.mark.parametrize("ramp", [None, 5e3], ids=["at once", "5 %/s"])
+@pytest.mark.parametrize("delay", [0.0, 2.0, 5.0])
+def test_it_follows_a_load_that_ramps(site: Site, delay: float, ramp: float | None, noise: float) -> None:
+    """By 1 kW each second, up and down, beside a noisy battery: it is never more than three dead times behind."""
+    loop = Loop(site, 1.0, 1.0, delay, ramp, noise=noise, seed=2)
+    loop.run(60, 10e3)
+    began = loop.second
+    for number in range(240):
+        loop.run(0.5, 10e3 + 500.0 * min(number, 240 - number))
+    behind = 3 * (delay + loop.pcs_poll + loop.meter_poll + TICK) * 1000.0
+    assert max(abs(power) for second, power in loop.grid if second > began) <= behind + 3 * noise
+    assert max(loop.moves(began)) <= 0.1 * RATED, "without jumps"
+
+
 @pytest.mark.parametrize(("load", "power"), [(220e3, -30e3), (100e3, -80e3)], ids=["the import limit", "as planned"])
 @pytest.mark.parametrize("delay", [0.0, 2.0])
 def test_a_limit_of_the_site_is_closed_without_swinging(site: Site, delay: float, load: float, power: float) -> None:

@@ -181,3 +181,22 @@ def test_two_that_know_nothing_of_each_other_are_not_compared() -> None:
         found.effect(number / 2 + 0.1, effect)
     assert found.done is None or math.isfinite(found.done)
     assert not found.alone
+
+
+SIGNS = {"grid": 1, "round": -1, "elsewhere": 0}
+
+
+@pytest.mark.parametrize(("shows", "delay"), [(shows, delay) for shows in SIGNS for delay in (0.0, 2.0, 4.0, 5.5)])
+def test_steps_by_the_clock_tell_the_sign_or_nothing(shows: str, delay: float) -> None:
+    """Half a period late they look like the opposite sign: all but the first."""
+    rig = Rig(meter_delay=delay, dead_time=0.1, noise=300.0, shows=shows)
+    site = run(rig, steps(50e3), 90.0, None, told=lambda now: 30e3 if now > 6.0 and now % 8.0 < 4.0 else 0.0).site
+    assert site.delay.sign in (0, SIGNS[shows])
+    assert site.delay.sign or shows == "elsewhere" or delay >= 4.0, "it is known where the next step is not there yet"
+    assert shows == "elsewhere" or site.shows >= delay
+
+
+@pytest.mark.parametrize("delay", [0.0, 5.0, 12.0])
+@pytest.mark.parametrize("load", [square(40.0), jumps(3, 7.0), walk(1), sine(18.0)])
+def test_a_battery_that_answers_the_meter_tells_no_opposite_sign(load: Power, delay: float) -> None:
+    assert after(Rig(meter_delay=delay, noise=300.0), load, 240.0).delay.sign != -1

@@ -294,3 +294,21 @@ def test_what_fails_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     lines = [one.message for one in caplog.records if "p_set" in one.message and "written" in one.message]
     assert len(lines) == 2, lines
     assert P_SET
+
+
+@pytest.mark.parametrize(("dead_time", "named"), [(20.0, False), (1.0, True)])
+@virtual
+async def test_the_commissioned_dead_time_is_waited_for_until_it_is_measured(
+    tmp_path: Path, dead_time: float, *, named: bool
+) -> None:
+    """A PCS that follows 18 s late: `not_obeyed` where the site file says that it is quick."""
+    async with story(tmp_path, "pcs:late", battery={"dead_time": dead_time}) as it:
+        it.simulated.faults.on("pcs:late", 18.0)
+        said = set()
+        steering = asyncio.create_task(it.steer(50_000.0, 40.0))
+        for _ in range(400):
+            said |= set(it.causes())
+            await asyncio.sleep(0.1)
+        await steering
+        assert it.power == pytest.approx(50_000, rel=0.02)
+        assert (Cause.NOT_OBEYED in said) is named
