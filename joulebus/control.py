@@ -56,7 +56,7 @@ MEANS = {
     "bms:soc_missing": "the SoC is not known: 0",
     "battery:soc": "`soc_min` or `soc_max` is reached",
     "meter:missing": "the grid power is not known: 0",
-    "site:grid": "`import_limit` or `export_limit`",
+    "site:grid": "`import_limit` or `export_limit`: they hold for all batteries together",
     "AUTHORITY:limit": "a limit in percent that was sent, such as `dso:limit`",
     RAMP: "`battery.ramp`",
     BUDGET: "the value waits for the register's write budget; what was written before stands there",

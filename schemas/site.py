@@ -209,7 +209,11 @@ class Site(Shape):
     tariff: str
     """A tariff file, relative to the site file."""
     grid: Grid
-    battery: Annotated[list[Battery], BeforeValidator(_listed), Field(min_length=1)]
+    battery: Annotated[
+        list[Battery],
+        Field(min_length=1),
+        BeforeValidator(_listed, json_schema_input_type=list[Battery] | Battery),
+    ]
     device: Annotated[list[Device], Field(min_length=1)]
     alarm: list[AlarmRule] = []
     interlock: list[InterlockRule] = []

@@ -87,7 +87,7 @@ def _sum(parts: list[Shown]) -> Shown:
     """No parts are a live 0 (a site without PV)."""
     values = [part["value"] for part in parts]
     whole = all(isinstance(value, float) for value in values)
-    return worst(parts, "W") | {"value": sum(values) if whole else None}
+    return worst(parts, "W") | {"value": sum(values, 0.0) if whole else None}
 
 
 def worst(parts: list[Shown], unit: str) -> Shown:

@@ -230,3 +230,37 @@ def test_flows_that_do_not_turn_add_up_to_what_the_meters_saw(
     assert found.pv_grid + found.battery_grid == near(max(0, -grid), abs=1e-3)
     assert found.battery_load + found.battery_grid == near(discharged, abs=1e-3)
     assert found.pv_battery + found.grid_battery == near(charged, abs=1e-3)
+
+
+TWO = SITE.model_validate(
+    SITE.model_dump()
+    | {
+        "battery": [
+            {"name": "hall", "pcs": "pcs", "bms": "bms", "energy": 1000},
+            {"name": "yard", "pcs": "pcs2", "bms": "bms2", "energy": 1000},
+        ],
+        "device": [
+            {"name": name, "profile": profile, "address": "tcp://127.0.0.1:502", "unit": unit, "rated_power": 1000}
+            for unit, (name, profile) in enumerate((PROFILES | {"pcs2": "kaco_gridsave", "bms2": "byd_c130"}).items())
+        ],
+    }
+)
+
+
+async def test_the_flows_of_several_batteries_are_one(archive: AsyncEngine) -> None:
+    """The second one's samples come late: until then it counts as load."""
+    store = Store(archive, lambda _: None)
+    powers = {"meter": 1000.0, "pcs": 2000.0, "pcs2": 500.0}
+
+    async def battery_to_load(*devices: str) -> float:
+        seconds = range(1, 901, 10)
+        batch = [said(n, n, {"p": powers[device]}, device) for device in devices for n in seconds]
+        await keep(store, batch)
+        await Roller(archive, TWO, store).roll(LATER)
+        async with archive.connect() as connection:
+            row = (await connection.execute(select(tables.flow.c.battery_load))).first()
+        assert row is not None
+        return float(row[0])
+
+    assert await battery_to_load("meter", "pcs") == pytest.approx(500, rel=0.02)
+    assert await battery_to_load("pcs2") == pytest.approx(625, rel=0.02)

@@ -122,3 +122,24 @@ def test_what_a_silent_one_did_is_taken_for_load_until_it_is_read_again() -> Non
     for _ in range(20):
         plant.cycle({"a": 50e3, "b": 100e3})
         assert plant.grid >= -1.0, "and when it is back nothing is given twice"
+
+
+def test_two_that_change_places_are_no_load() -> None:
+    """One gives up at once what the other takes over 3 s later: meanwhile the sum is neither what it was nor what it
+    is told, and a meter that is read between two readings of theirs shows it first."""
+    both, now = shared("a", "b"), 0.0
+    told = {"a": 0.0, "b": 50e3}
+    for step in range(120):
+        now = step * DT
+        if step == 40:
+            told = {"a": 50e3, "b": 0.0}
+        for name, power in told.items():
+            both.claims(name, now, power)
+            both.told(name, now, power)
+        power_b, power_a = told["b"], 50e3 if step >= 46 else 0.0
+        both.meter(now + 0.01, 50e3 - power_a - power_b)
+        both.read("a", now + 0.02, power_a)
+        both.read("b", now + 0.02, power_b)
+        both.gather()
+        if step >= 38:
+            assert both.net(now, 5.0, 5.0) == pytest.approx(50e3, abs=1.0), step
