@@ -142,4 +142,4 @@ def test_two_that_change_places_are_no_load() -> None:
         both.read("b", now + 0.02, power_b)
         both.gather()
         if step >= 38:
-            assert both.net(now, 5.0, 5.0) == pytest.approx(50e3, abs=1.0), step
+            assert both.net(now) == pytest.approx(50e3, abs=1.0), step
