@@ -78,6 +78,10 @@ class SharedLoad:
     members: dict[str, Member] = field(default_factory=dict)
     _new: float | None = None
     """When the newest reading was begun that the loop has not got yet."""
+    _began: float = float("inf")
+    """When the first of all was."""
+    _last: float = float("-inf")
+    """When the newest was that the loop has got."""
 
     def read(self, name: str, at: float, power: float) -> None:
         """A PCS was read; `gather` tells the loop."""
@@ -88,13 +92,15 @@ class SharedLoad:
         if late and len(self.members) > 1 and self.load.net.value is not None:
             one.shift = power - one.seen
         one.shown = at, power
+        self._began = min(at, self._began)
         self._new = at if self._new is None else max(at, self._new)
 
     def gather(self) -> Reading | None:
         """Tell the loop what was read since the last time; gives that, if it is anything."""
-        if self._new is None:
+        if self._new is None or any(self._awaited(one) for one in self.members.values()):
             return None
-        total = self._new, sum(one.seen for one in self.members.values())
+        self._last = max(self._new, self._last + 1e-6)  # two that were read at one moment are two readings of the sum
+        total = self._last, sum(one.seen for one in self.members.values())
         self.load.battery(*total)
         self._new = None
         return total
@@ -109,6 +115,10 @@ class SharedLoad:
             member.claims.append((now, member.shown[1]))  # from where it sets out
         if not member.claims or member.claims[-1][1] != power:
             member.claims.append((now, power))
+
+    def _awaited(self, one: Member) -> bool:
+        """A part of the batteries says nothing of the whole; but one that never answers is not waited for."""
+        return one.shown is None and self._new is not None and self._new - self._began <= one.patience
 
     def meter(self, at: float, grid: float) -> None:
         """The meter was read."""

@@ -158,14 +158,15 @@ class BatteryControl:
         """What is going to be written: the batteries that are decided next count with it."""
         self.grid.claims(self.pcs.name, now, decision.values.get("p_set"))
 
-    def decided(self, decision: Decision, *, closed: bool, now: float) -> None:
-        """What was decided in this cycle. `closed`: by somebody who closes a loop over the meter."""
+    def decided(self, decision: Decision, *, closed: bool, wish: float | None, now: float) -> None:
+        """What was decided in this cycle. `closed`: by somebody who closes a loop over the meter; `wish`: what somebody
+        wants who does not."""
         self._closed = closed
         if decision.position is None:
             return
         self.position, self._moved = decision.position, now
         by_site = any(one.source == "site:grid" for one in decision.limited_by)
-        self.grid.decided(self.pcs.name, now, decision.position, closed=closed or by_site)
+        self.grid.decided(self.pcs.name, now, decision.position, closed=closed or by_site, wish=wish)
 
     def told(self, now: float, power: float) -> None:
         """The setpoint was written."""

@@ -15,6 +15,8 @@ log = logging.getLogger("bridge")
 
 SHORTEST_DEAD_TIME = 5.0
 """Seconds: the dead time of several batteries is measured of all together, and one may be slower than the others."""
+SETTLES = 5.0
+"""Seconds, beside two dead times, in which the batteries follow another wish: one may have to wait for the other."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class GridConnection:
         self.polarity = MeterPolarity(rated, load.shows)
         self.swing = SwingWatch(rated)
         self._positions: dict[str, float] = {}
+        self._wishes: dict[str, float] = {}
+        self._asked = float("-inf")
         self._meter = float("-inf")
 
     # what is read ------------------------------------------------------------------------------
@@ -108,11 +112,15 @@ class GridConnection:
 
     # trust -------------------------------------------------------------------------------------
 
-    def decided(self, pcs: str, now: float, position: float, *, closed: bool) -> None:
-        """Where the ramp of a battery stands: does the sum of all swing?"""
+    def decided(self, pcs: str, now: float, position: float, *, closed: bool, wish: float | None) -> None:
+        """Where the ramp of a battery stands: does the sum of all swing? `wish`: what somebody wants of it who closes no
+        loop over the meter."""
+        if wish is not None and wish != self._wishes.get(pcs):
+            self._wishes[pcs], self._asked = wish, now
         self._positions[pcs] = position
+        settled = now - self._asked > 2 * self.dead_time + SETTLES  # one that waits for another is no swing
         total, alone = sum(self._positions.values()), self.shared.load.alone
-        if why := self.swing.see(now, total, closed=closed, alone=alone):
+        if why := self.swing.see(now, total, closed=closed and settled, alone=alone):
             self._lose(Cause.SWINGING, why)
 
     def watch(self) -> None:

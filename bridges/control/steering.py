@@ -55,7 +55,8 @@ class Steering:
         if self.battery is not None:
             values = self.pending.open.get("values")
             closed = values is None or values.command.authority in FOLLOWS_METER
-            self.battery.decided(decision, closed=closed, now=self._now())
+            wish = None if closed else targets.values.get("p_set")
+            self.battery.decided(decision, closed=closed, wish=wish, now=self._now())
         return any(one.put is Put.WRITTEN for one in results.values())
 
     def fallback(self) -> dict[str, float]:
@@ -224,7 +225,7 @@ class Steering:
             if not there:  # an answer was lost: as often as the time allows
                 self.writer.hurry()
             if self.battery is not None:
-                self.battery.decided(decision, closed=False, now=self._now())
+                self.battery.decided(decision, closed=False, wish=None, now=self._now())
                 if self._now() > ends:
                     self.battery.jump()
             await asyncio.sleep(0.2)

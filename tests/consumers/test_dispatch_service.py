@@ -302,7 +302,7 @@ async def test_every_request_is_answered_where_it_was_asked(broker: Broker, tmp_
         (b"", False, "unknown", "invalid"),
         (b"null", False, "unknown", "invalid"),
         (b'{"id": "w7", "mode": "lockout"}', False, "w7", "invalid"),
-        (b'{"id": "\\ud800", "who": "\\ud800", "mode": "auto"}', False, "unknown", "invalid"),
+        (b'{"id": "\\ud800", "who": "\\ud800", "mode": "auto"}', False, "\ufffd", "invalid"),
         (b'{"id": ' + b"[" * 100_000, False, "unknown", "invalid"),
         (asked("lockout", id="r1"), True, "r1", "retained"),
         (asked("auto", id="r2", at=utc_now() - timedelta(minutes=5)), False, "r2", "expired"),
@@ -323,7 +323,7 @@ async def test_every_request_is_answered_where_it_was_asked(broker: Broker, tmp_
             await until(lambda: len(ear.heard) >= len(payloads))
             assert [(one.id, one.cause or "") for one in ear.messages] == [tuple(one[2:]) for one in payloads]
             assert [one.followed for one in ear.messages] == [not one[3] for one in payloads]
-            assert (ear.messages[4].wish, ear.messages[5].who) == ("lockout", "")
+            assert (ear.messages[4].wish, ear.messages[5].who) == ("lockout", "\ufffd")
             assert ear.messages[13].who == "anna"
             assert (part.counts["refused_requests"], part.counts["requests"]) == (len(payloads) - 2, 2)
             await asyncio.sleep(0.3)

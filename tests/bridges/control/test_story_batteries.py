@@ -34,12 +34,15 @@ def total(it: Story) -> float:
     return sum(power(it, pcs) for pcs in EACH)
 
 
-async def steer(it: Story, seconds: float, **powers: float | Callable[[float], float]) -> None:
+async def steer(
+    it: Story, seconds: float, authority: Authority = Authority.PLAN, **powers: float | Callable[[float], float]
+) -> None:
     """As dispatch does: a command to each, each 2 s."""
     ends = loop().time() + seconds
     while loop().time() < ends - 1e-6:
         for pcs, wanted in powers.items():
-            it.command(pcs, values={"p_set": wanted(loop().time()) if callable(wanted) else wanted})
+            power = wanted(loop().time()) if callable(wanted) else wanted
+            it.command(pcs, values={"p_set": power}, authority=authority)
         await asyncio.sleep(min(2.0, ends - loop().time()))
 
 
@@ -81,7 +84,7 @@ async def test_one_takes_over_what_the_other_gave_and_the_limit_holds(tmp_path: 
         def first(now: float) -> float:
             return 50e3 if int((now - began) // 20) % 2 == 0 else 0.0
 
-        task = asyncio.create_task(steer(it, 160, pcs=first, pcs2=lambda now: 50e3 - first(now)))
+        task = asyncio.create_task(steer(it, 160, Authority.OPERATOR, pcs=first, pcs2=lambda now: 50e3 - first(now)))
         await asyncio.sleep(30)
         while not task.done():
             worst.append(-it.grid)
