@@ -113,8 +113,8 @@ class GridConnection:
     # trust -------------------------------------------------------------------------------------
 
     def decided(self, pcs: str, now: float, position: float, *, closed: bool, wish: float | None) -> None:
-        """Where the ramp of a battery stands: does the sum of all swing? `wish`: what somebody wants of it who closes no
-        loop over the meter."""
+        """Where the ramp of a battery stands: does the sum of all swing? `wish`: what somebody wants of it who
+        closes no loop over the meter."""
         if wish is not None and wish != self._wishes.get(pcs):
             self._wishes[pcs], self._asked = wish, now
         self._positions[pcs] = position
