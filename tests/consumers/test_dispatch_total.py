@@ -25,7 +25,7 @@ from schemas.messages import (
 from schemas.site import Site
 from tests.consumers.test_dispatch_desk import NOON, Story, plant_site
 from tests.consumers.test_optimize_pure import filled
-from tests.optimizer.test_dispatch import DAWN, DUSK, INSTANTS, strange_plans
+from tests.optimizer.test_dispatch import DAWN, DUSK, INSTANTS, POWERS, strange_plans
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 DEVICES = ["grid", "pcs1", "bms1", "pv1", "nobody"]
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 @st.composite
 def samples(draw: st.DrawFn) -> tuple[str, Telemetry]:
     values: dict[str, Any] = {
-        point: draw(st.floats(-1e12, 1e12) | TEXTS | st.just([])) for point in draw(st.sets(st.sampled_from(POINTS)))
+        point: draw(POWERS | TEXTS | st.just([])) for point in draw(st.sets(st.sampled_from(POINTS)))
     }
     seq = draw(st.integers(1, 2**63 - 1))
     device = draw(st.sampled_from(DEVICES))
@@ -56,9 +56,7 @@ def requests(draw: st.DrawFn) -> ControlRequest:
     said["until"] = draw(st.none() | INSTANTS)
     match draw(st.sampled_from([*Mode, Action.GRID_FORMING])):
         case Mode.MANUAL:
-            return ControlRequest(
-                mode=Mode.MANUAL, power=draw(st.floats(-1e12, 1e12)), **said | {"until": draw(INSTANTS)}
-            )
+            return ControlRequest(mode=Mode.MANUAL, power=draw(POWERS), **said | {"until": draw(INSTANTS)})
         case Action.GRID_FORMING:
             return ControlRequest(action=Action.GRID_FORMING, **said | {"until": None, "why": "x" + said["why"]})
         case mode:
@@ -75,7 +73,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
 
 @st.composite
 def modes(draw: st.DrawFn) -> ControlMode:
-    until, power = draw(st.none() | INSTANTS), draw(st.none() | st.floats(-1e12, 1e12))
+    until, power = draw(st.none() | INSTANTS), draw(st.none() | POWERS)
     return ControlMode(at=draw(INSTANTS), mode=draw(st.sampled_from(Mode)), who=draw(TEXTS), until=until, power=power)
 
 
