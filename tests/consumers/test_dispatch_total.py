@@ -56,7 +56,8 @@ def requests(draw: st.DrawFn) -> ControlRequest:
     said["until"] = draw(st.none() | INSTANTS)
     match draw(st.sampled_from([*Mode, Action.GRID_FORMING])):
         case Mode.MANUAL:
-            return ControlRequest(mode=Mode.MANUAL, power=draw(NUMBERS), **said | {"until": draw(INSTANTS)})
+            power = draw(NUMBERS.filter(lambda one: abs(one) <= 1e12))  # beyond it is refused where it is read
+            return ControlRequest(mode=Mode.MANUAL, power=power, **said | {"until": draw(INSTANTS)})
         case Action.GRID_FORMING:
             return ControlRequest(action=Action.GRID_FORMING, **said | {"until": None, "why": "x" + said["why"]})
         case mode:
@@ -77,7 +78,9 @@ def modes(draw: st.DrawFn) -> ControlMode:
     return ControlMode(at=draw(INSTANTS), mode=draw(st.sampled_from(Mode)), who=draw(TEXTS), until=until, power=power)
 
 
-MESSAGES = samples() | requests() | outcomes() | strange_plans() | st.none()
+PLANS = strange_plans().filter(lambda plan: plan.peak is None or abs(plan.peak) <= 1e12)
+"""As they can be read: what no plant has is refused there."""
+MESSAGES = samples() | requests() | outcomes() | PLANS | st.none()
 Heard = tuple[str, Telemetry] | ControlRequest | Outcome | Plan | None
 
 
