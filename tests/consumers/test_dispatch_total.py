@@ -77,7 +77,9 @@ def modes(draw: st.DrawFn) -> ControlMode:
     return ControlMode(at=draw(INSTANTS), mode=draw(st.sampled_from(Mode)), who=draw(TEXTS), until=until, power=power)
 
 
-MESSAGES = samples() | requests() | outcomes() | strange_plans() | st.none()
+PLANS = strange_plans().filter(lambda plan: plan.peak is None or abs(plan.peak) <= 1e12)
+"""As they can be read: what no plant has is refused there."""
+MESSAGES = samples() | requests() | outcomes() | PLANS | st.none()
 Heard = tuple[str, Telemetry] | ControlRequest | Outcome | Plan | None
 
 
