@@ -11,7 +11,7 @@ from joulebus.causes import MEANS
 from joulebus.examples import EXAMPLES
 from joulebus.words import HEAD, Node, fields, page, table
 from schemas.messages import Cause
-from schemas.site import AlarmRule
+from schemas.site_parts import AlarmRule
 from schemas.topics import TOPICS, Topic
 
 CONTRACT = """\

@@ -13,7 +13,7 @@ from math import inf
 from optimizer.billing import Billing
 from optimizer.storage import Storage
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
-from schemas.site import Grid
+from schemas.site_parts import Grid
 
 SMALL = 50.0
 """W: less is nothing."""

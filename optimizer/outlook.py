@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from optimizer.storage import Storage
 from optimizer.tariff import month, window
-from schemas.site import Grid
+from schemas.site_parts import Grid
 
 Vector = NDArray[np.float64]
 

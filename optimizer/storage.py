@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.site import Battery
+from schemas.site_parts import Battery
 
 
 @dataclass(frozen=True)

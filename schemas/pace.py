@@ -1,6 +1,7 @@
 """Whether a site's batteries can be steered at the pace its devices are read at. Pure."""
 
-from schemas.site import POLLS, Site
+from schemas.site import Site
+from schemas.site_parts import POLLS
 from schemas.topics import COMMAND_TTL
 
 FAST = 2.0

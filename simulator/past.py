@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from schemas.messages import Telemetry
-from schemas.site import Battery, Site
+from schemas.site import Site
+from schemas.site_parts import Battery
 from schemas.units import utc_now
 from simulator.roles.cast import cast, image_of
 from simulator.roles.role import Role

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.site import Battery as SiteBattery
 from schemas.site import Site
+from schemas.site_parts import Battery as SiteBattery
 from schemas.units import Kind
 from simulator.battery import Battery
 from simulator.bess import Bess

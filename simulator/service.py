@@ -12,8 +12,9 @@ from pathlib import Path
 from random import Random
 from typing import Self
 
-from schemas.site import Battery, Site
-from schemas.site import Device as SiteDevice
+from schemas.site import Site
+from schemas.site_parts import Battery
+from schemas.site_parts import Device as SiteDevice
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from simulator.device import Device, Endpoint, Written

@@ -7,8 +7,9 @@ from functools import partial
 from math import sin
 from typing import Protocol
 
-from schemas.site import Battery as SiteBattery
-from schemas.site import Device, Site
+from schemas.site import Site
+from schemas.site_parts import Battery as SiteBattery
+from schemas.site_parts import Device
 from simulator.bess import Bess
 from simulator.faults import Faults, known
 from simulator.plant import Condition, Plant, Surroundings, build

@@ -18,7 +18,8 @@ from bridges.fieldbus.contract import FieldDevice
 from bridges.telemetry.latest_values import LatestValues, lasts
 from runtime.memory import Memory
 from schemas.messages import Action, Authority, Cause, Command, Value
-from schemas.site import Battery, Site
+from schemas.site import Site
+from schemas.site_parts import Battery
 
 log = logging.getLogger("bridge")
 

@@ -14,7 +14,8 @@ from bridges.control.interlock_words import sentences
 from bridges.control.limits import Limit
 from runtime.memory import Memory
 from schemas.messages import Action, Cause, Value
-from schemas.site import Battery, Site
+from schemas.site import Site
+from schemas.site_parts import Battery
 from schemas.units import utc_now
 
 log = logging.getLogger("bridge")

@@ -9,7 +9,8 @@ from pydantic import Field
 from bridges.control.interlock_cause import Interlock
 from schemas.interlock import InterlockRule, misfit, points_of, states
 from schemas.profile import Shape
-from schemas.site import Battery, Site
+from schemas.site import Site
+from schemas.site_parts import Battery
 from schemas.troubles import Trouble, explain
 from schemas.units import Kind
 

@@ -7,7 +7,8 @@ from bridges.control.grid_limit import GridLimit
 from bridges.control.limits import Limit, LimitInputs
 from bridges.telemetry.latest_values import LatestValues, lasts
 from schemas.messages import Value
-from schemas.site import Battery, Site
+from schemas.site import Site
+from schemas.site_parts import Battery
 
 METER_AGE = 5.0
 """Seconds after which a measured power is too old to steer by, at usual polls."""

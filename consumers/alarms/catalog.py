@@ -7,7 +7,8 @@ from pydantic import Field
 
 from consumers.alarms.reading import ALARMS, INSTEAD, WORDS, spreads
 from schemas.profile import Profile, Shape
-from schemas.site import AlarmRule, Site
+from schemas.site import Site
+from schemas.site_parts import AlarmRule
 from schemas.troubles import Trouble
 from schemas.units import Name
 

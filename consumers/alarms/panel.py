@@ -8,7 +8,7 @@ from consumers.alarms.reading import CAUSES, LINK, WORDS, alive, read
 from consumers.alarms.rules import Memory, Now, Refusal, judge, request, transitions
 from schemas.messages import Alarm, AlarmRequest, AlarmState, Cause, ServiceStatus, Telemetry, Value
 from schemas.printable import printable
-from schemas.site import AlarmRule
+from schemas.site_parts import AlarmRule
 
 FLOOD = 10.0
 """Seconds. The first alarm after so long a calm is the first-out: what comes behind it is probably its consequence."""

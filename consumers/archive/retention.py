@@ -8,7 +8,7 @@ from sqlalchemy import Table, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas import tables
-from schemas.site import Retention
+from schemas.site_parts import Retention
 
 WEEK = timedelta(days=7)
 AHEAD = 4

@@ -11,7 +11,8 @@ from consumers.dispatch.starts import Attempts, Starts
 from optimizer.split import Room
 from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode, Outcome
 from schemas.profile import Profile
-from schemas.site import Battery, Site
+from schemas.site import Site
+from schemas.site_parts import Battery
 
 TOLD = 60.0
 """Seconds what the bridge complains of stands in the detail."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from optimizer.split import Room
 from schemas.messages import Telemetry
-from schemas.site import Battery, Site
+from schemas.site import Site
+from schemas.site_parts import Battery
 
 PCS_SILENT = 5.0
 """Seconds without a reading of the PCS after which nothing is sent: its own watchdog and the bridge's look after it."""

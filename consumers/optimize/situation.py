@@ -9,7 +9,8 @@ from optimizer.billing import Billing
 from optimizer.storage import soc
 from runtime.arrivals import Arrivals
 from schemas.messages import Telemetry
-from schemas.site import Battery, Site
+from schemas.site import Site
+from schemas.site_parts import Battery
 from schemas.units import Kind
 
 SMOOTH = 120.0

@@ -6,7 +6,7 @@ from typing import Any
 from consumers.status.state import Moment, State
 from consumers.status.values import alive, device_state, value_of, worst
 from schemas.messages import Outcome
-from schemas.site import Battery
+from schemas.site_parts import Battery
 from schemas.topics import COMMAND_TTL
 
 View = dict[str, Any]

@@ -8,7 +8,7 @@ from consumers.status.batteries import batteries, dispatch, soc
 from consumers.status.state import Moment, Said, State
 from consumers.status.values import SILENT, alive, device_state, flow, value_of
 from schemas.messages import Alarm, AlarmPriority, AlarmState, Mode, Plan, Step
-from schemas.site import Device
+from schemas.site_parts import Device
 from schemas.topics import SERVICE_STATUS
 from schemas.units import Kind
 

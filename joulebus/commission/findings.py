@@ -8,7 +8,8 @@ from statistics import fmean, pstdev
 from joulebus.commission.trace import Response
 from schemas.messages import Value
 from schemas.profile import Profile
-from schemas.site import Device, Site
+from schemas.site import Site
+from schemas.site_parts import Device
 
 GOOD, WRONG, OPEN = "good", "WRONG", "not decided"
 NEAR = 0.15

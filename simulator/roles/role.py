@@ -7,7 +7,7 @@ from math import hypot
 
 from schemas.messages import Value
 from schemas.profile import Profile
-from schemas.site import Device
+from schemas.site_parts import Device
 from simulator.enables import Enables
 from simulator.image import Image, Wish
 from simulator.world import World

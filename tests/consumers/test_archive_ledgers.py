@@ -26,7 +26,7 @@ from runtime.database import engine
 from runtime.heard import Heard, read
 from schemas import messages as m
 from schemas import tables
-from schemas.site import Retention
+from schemas.site_parts import Retention
 from schemas.topics import COMMAND, OUTCOME, TELEMETRY
 from tests.consumers.test_archive_rollups import NOON, SITE, said
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from optimizer.outlook import Outlook, step_starts
 from optimizer.storage import Storage, together
-from schemas.site import Battery, Grid
+from schemas.site_parts import Battery, Grid
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 6, 10, 10, 0, tzinfo=UTC)

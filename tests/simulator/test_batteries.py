@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.messages import Action
-from schemas.site import Battery as SiteBattery
-from schemas.site import Device, Site
+from schemas.site import Site
+from schemas.site_parts import Battery as SiteBattery
+from schemas.site_parts import Device
 from schemas.troubles import Trouble
 from simulator.battery import Battery
 from simulator.bess import Bess

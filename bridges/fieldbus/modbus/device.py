@@ -16,7 +16,7 @@ from bridges.fieldbus.modbus.sunspec import walk
 from bridges.fieldbus.modbus.writer import Writer
 from schemas.messages import Action, Meta, PointMeta, Value
 from schemas.profile import WORDS, Profile
-from schemas.site import Device
+from schemas.site_parts import Device
 from schemas.units import Kind
 
 

@@ -11,7 +11,7 @@ from bridges.fieldbus.modbus.device import ModbusDevice
 from schemas.messages import Value
 from schemas.profile import Point, Profile, Register
 from schemas.profiles import PROFILES, load_profile
-from schemas.site import Device as SiteDevice
+from schemas.site_parts import Device as SiteDevice
 from simulator.device import Device, Endpoint, Puppet
 from simulator.image import Image
 

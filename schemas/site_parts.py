@@ -1,0 +1,165 @@
+"""The tables of a site file: a device, the grid connection, a battery, a rule of the alarms, what is kept."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from schemas.address import LOOKS_LIKE, parse_address, spelled
+from schemas.messages import AlarmPriority
+from schemas.profile import Shape
+from schemas.units import Chemistry, Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+POLLS = 2.5
+"""Cycles of a device that may pass without a reading: one is lost, the next one is late."""
+
+
+class Device(Shape):
+    """One addressable thing."""
+
+    name: Name
+    """Its name in topics, on pages and in this file."""
+    profile: str
+    """The register map: a file in `profiles/` beside this file, or a shipped one."""
+    address: Annotated[str, AfterValidator(spelled), Field(json_schema_extra={"pattern": LOOKS_LIKE})]
+    """`tcp://host:port`, `rtu+tcp://host:port` for a serial gateway that passes RTU frames through, or a serial line
+    of this machine, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1`. Devices at the same host and port, or at the same
+    device file, share one line, however it is spelled; its settings must then be the same."""
+    unit: int = Field(default=1, ge=0, le=255)
+    """Modbus unit identifier."""
+    poll: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
+    """Seconds between two readings of the fast points."""
+    rated_power: RatedWatts | None = None
+    """W; a pcs and a pv need it."""
+    rated_apparent_power: VoltAmperes | None = None
+    """VA; the rated power when left out."""
+    substitute: dict[Name, Number] = {}
+    """Values put in place of what the device reads, for a sensor that is broken until somebody repairs it, such as
+    `{ t_cab = 25.0 }`. Published with the quality `substituted`: shown and archived, but no limit, alarm or plan is
+    made from them."""
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port; the device file and 0 for a serial line."""
+        where = parse_address(self.address)
+        return where.host, where.port
+
+    def stale_after(self, least: float) -> float:
+        """Seconds after which its last reading says nothing of now: `least`, or 2.5 cycles of a device read seldom."""
+        return max(least, POLLS * self.poll)
+
+
+class Grid(Shape):
+    """The grid connection point."""
+
+    meter: Name
+    """The device that measures the power at the connection point."""
+    import_limit: Watts = Field(gt=0)
+    """The most the site may draw."""
+    export_limit: Watts = Field(ge=0)
+    """The most it may feed in; 0 for nothing."""
+    dso_limit: Percent | None = None
+    """% of the rated power of every device that holds when the network operator's signal is not known. Give it where
+    there is such a signal; without it nothing is limited before the first one."""
+    dso_hold: Seconds = 900.0
+    """How long the operator's last limit goes on after its signal was lost; then `dso_limit` holds. A protection's last
+    limit is never widened to it."""
+
+
+class Battery(Shape):
+    """A PCS and the BMS behind it, and what the owner allows. `[[battery]]` for each; a single one may be written
+    `[battery]`."""
+
+    name: Name = "battery"
+    """What it is called on pages and in words; several need names of their own."""
+    pcs: Name
+    """The device that converts."""
+    bms: Name
+    """The device that watches the cells; what it allows is never exceeded."""
+    energy: WattHours = Field(gt=0)
+    """Usable energy between 0 and 100 % SoC."""
+    chemistry: Annotated[Chemistry | None, Field(strict=False)] = None
+    """Of the cells: it decides which of the shipped limits of cell voltage and temperature hold
+    ([interlocks](interlocks.md)). Without it the cells are guarded by the BMS alone."""
+    soc_min: Percent = 10.0
+    """The plan stays above."""
+    soc_max: Percent = 90.0
+    """The plan stays below."""
+    efficiency: Annotated[float, Field(gt=0.5, le=1)] = 0.95
+    """Of each direction, AC to cell and cell to AC."""
+    wear: Annotated[float, Field(ge=0)] = 0.02
+    """Per kWh discharged, in the tariff's currency."""
+    ramp: Annotated[float, Field(gt=0)] = 20_000.0
+    """W/s the setpoint may move at most."""
+    dead_time: Seconds = Field(default=5.0, ge=0, le=60)
+    """Seconds from a write of the setpoint until the battery's power, as its PCS shows it, follows; measured by
+    `joulebus commission`. Loops over the meter reckon with it until they have measured it themselves."""
+    fallback: Watts = 0.0
+    """Power when no valid command is left."""
+    ccl_stale_after: Positive = 5.0
+    """Seconds after which BMS data counts as missing: its limits are then 0. Never less than 2.5 polls of the BMS."""
+    on_stop: Literal["fallback", "hold"] = "fallback"
+    """What a bridge that ends in good order leaves behind: the fallback, or the last setpoint, as long as the device's
+    own watchdog is armed."""
+    start: Literal["ours", "always"] = "ours"
+    """Which stopped PCS dispatch starts by itself: only one that joulebus has stopped, or that a person asks for by
+    `auto` or `manual`; or `always`, also one that somebody stopped at its panel or that comes back from a power cut."""
+
+
+class AlarmRule(Shape):
+    """When a point is wrong. One of above, below, equals, contains or silent."""
+
+    name: Name
+    """The alarm is then called `<name>-<device>`. A shipped rule of this name is replaced."""
+    device: Name | None = None
+    """The rule holds for this device..."""
+    kind: Annotated[Kind | None, Field(strict=False)] = None
+    """...or for every device of this kind."""
+    point: Name = "p"
+    """What is judged, as the profile calls it."""
+    above: Number | None = None
+    """More than this is wrong."""
+    below: Number | None = None
+    """Less than this is wrong."""
+    equals: str | None = None
+    """The name of a state that is wrong."""
+    contains: str | None = None
+    """A name in a list of flags; `*` for any."""
+    silent: Seconds | None = None
+    """No telemetry for so long, or for 2.5 polls of the device where that is longer."""
+    clear: Number | None = None
+    """Where it returns to normal, on the safe side of the limit (deadband)."""
+    hold: Seconds = 0.0
+    """On-delay: so long it must be wrong before the alarm is raised."""
+    off: Seconds = 0.0
+    """Off-delay: so long it must be right before the alarm returns to normal."""
+    priority: Annotated[AlarmPriority, Field(strict=False)] = AlarmPriority.MEDIUM
+    latched: bool = False
+    """It stays until an operator resets it, and cannot be shelved."""
+    text: str = ""
+    """What the operator reads: what it means and what to do."""
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        given = [c for c in ("above", "below", "equals", "contains", "silent") if getattr(self, c) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of above, below, equals, contains, silent; given: {given or 'none'}")
+        if (self.device is None) == (self.kind is None):
+            raise ValueError("give either `device` or `kind`")
+        if self.clear is not None and (
+            (self.above is not None and self.clear > self.above) or (self.below is not None and self.clear < self.below)
+        ):
+            raise ValueError("`clear` lies on the wrong side of the limit: the alarm would never return to normal")
+        return self
+
+
+class Retention(Shape):
+    """How long the archive keeps what; 0 for ever."""
+
+    raw_days: int = Field(default=90, ge=0, le=36_500)
+    """Days of telemetry at the resolution it was measured in."""
+    minute_days: int = Field(default=400, ge=0, le=36_500)
+    """Days of means per minute."""
+    years: int = Field(default=10, ge=0, le=100)
+    """Years of quarter-hours, hours, energy flows, plans, alarms and journals."""
