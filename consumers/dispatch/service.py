@@ -31,6 +31,7 @@ from schemas.messages import (
     RequestOutcome,
     Telemetry,
 )
+from schemas.printable import printable
 from schemas.topics import (
     COMMAND,
     COMMAND_TTL,
@@ -71,6 +72,7 @@ class Dispatch:
         self._remembering = asyncio.Lock()
         self._epoch, self._numbers = token_hex(8), count(1)
         self._mode: ControlMode | None = None
+        self._logged: dict[str, ControlMode | None] = {}
         self._unsaid: deque[ControlMode] = deque()
         """Modes that hold or held, and that the broker does not know yet: each is said, also one that was short."""
         self._kept: Kept | None = None
@@ -192,6 +194,18 @@ class Dispatch:
         if control is not None and control.mode != self._mode:
             self._mode = control.mode
             self._unsaid.append(control.mode)
+        self._log_modes()
+
+    def _log_modes(self) -> None:
+        """A line for each that changed: of the site, and of a battery that is out alone."""
+        outs = {f"battery {one.battery.name}": one.out for one in self.desk.batteries.values()}
+        site = None if self.desk.control is None else self.desk.control.mode
+        modes: dict[str, ControlMode | None] = {"the site": site, **outs}
+        for what, mode in modes.items():
+            if mode is not None and mode != self._logged.get(what):
+                log = self.part.log.warning if mode.mode is Mode.LOCKOUT else self.part.log.info
+                log("%s: %s, by %s: %s", what, mode.mode.value, printable(mode.who), printable(mode.why) or "-")
+        self._logged = modes
 
     # what is heard -------------------------------------------------------------------------------
 
