@@ -212,7 +212,9 @@ class BatteryControl:
             self.start_stop.begin(Action.STOP, now)
             if starting:  # its command has not come to this stop's end
                 return Ended(Cause.INTERLOCK, forbidden, Action.START)
-        return await self.start_stop.go_on(now, forbidden)
+        ended = await self.start_stop.go_on(now, forbidden)
+        self.inputs.looked = self.start_stop.saw
+        return ended
 
     def reset(self, command: Command, now: float) -> str:
         """A named person says that it is right now; gives what it is not."""

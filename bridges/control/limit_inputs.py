@@ -27,6 +27,8 @@ class BatteryInputs:
     """The PCS' profile has a point `state`: without it a setpoint is believed to work at any time."""
     connection: GridConnection
     """Shared with the other batteries of the site."""
+    looked: tuple[float, str] | None = None
+    """When the PCS was looked at between two readings, and its state: a stop ends before the next reading shows it."""
 
     def __post_init__(self) -> None:
         self.pcs, self.meter = self.site.named(self.battery.pcs), self.site.named(self.site.grid.meter)
@@ -59,8 +61,11 @@ class BatteryInputs:
 
     def state(self, now: float) -> str | None:
         """Of the PCS; None while it does not say."""
-        says = self.said(self.pcs.name, "state", now)
-        return says if isinstance(says, str) else None
+        if self.looked is not None and self.looked[0] > self.latest.began(self.pcs.name, "state"):
+            at, says = self.looked
+            return says if now - at <= self.pcs_age else None
+        said = self.said(self.pcs.name, "state", now)
+        return said if isinstance(said, str) else None
 
     def said(self, device: str, point: str, now: float) -> Value | None:
         """A value as long as it is fresh for its device."""

@@ -35,6 +35,8 @@ class StartStop:
     rest: Callable[[], Awaitable[None]]
     """Brings the power to 0."""
     sequence: Sequence | None = None
+    saw: tuple[float, str] | None = None
+    """When the inverter was looked at last, and its state."""
 
     @property
     def stopping(self) -> bool:
@@ -52,6 +54,8 @@ class StartStop:
             return None
         goal = self.sequence.goal
         seen, says = await self._look()
+        if seen.inverter not in (Inverter.UNKNOWN, Inverter.SILENT):
+            self.saw = now, says
         stage = self.sequence.go_on(seen, now)
         if stage is Stage.DONE:
             self.sequence = None

@@ -3,11 +3,14 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from bridges.service import Bridge
-from schemas.messages import Action, Cause
+from schemas.messages import Action, Authority, Cause
 from schemas.profiles import load_profile
+from schemas.site import load_site
 from simulator.states import Times
-from tests.bridges.control.story import field_devices, story
+from tests.bridges.control.story import DEMO, changed, field_devices, story
 from tests.hostile.test_found import flags
 from tests.virtual import virtual
 
@@ -78,3 +81,14 @@ async def test_an_action_for_a_device_that_never_answers_ends(tmp_path: Path) ->
         await asyncio.sleep(60)
         assert it.states(one) == ["accepted", "not_obeyed"]
         assert it.said(one)[-1].reason.endswith("the inverter is not answering, its contactor not_ours")
+
+
+@virtual
+@pytest.mark.parametrize("poll", [0.5, 1.0, 4.0])
+async def test_what_was_stopped_is_told_no_power_however_seldom_it_is_read(tmp_path: Path, poll: float) -> None:
+    """The stop has seen it stand; the last reading still says that it runs, and a power told now would jump at START."""
+    async with story(tmp_path, device=changed(load_site(DEMO), "pcs", poll=poll)) as it:
+        await it.steer(30e3, 10, authority=Authority.OPERATOR)
+        it.command(values={}, action=Action.STOP)
+        await it.steer(30e3, 20, authority=Authority.OPERATOR)
+        assert [values for _, values in it.written()] == [(300,), (0,)]
