@@ -86,7 +86,7 @@ async def test_an_action_for_a_device_that_never_answers_ends(tmp_path: Path) ->
 @virtual
 @pytest.mark.parametrize("poll", [0.5, 1.0, 4.0])
 async def test_what_was_stopped_is_told_no_power_however_seldom_it_is_read(tmp_path: Path, poll: float) -> None:
-    """The stop has seen it stand; the last reading still says that it runs, and a power told now would jump at START."""
+    """The stop has seen it stand; the last reading still says that it runs: a power told now would jump at START."""
     async with story(tmp_path, device=changed(load_site(DEMO), "pcs", poll=poll)) as it:
         await it.steer(30e3, 10, authority=Authority.OPERATOR)
         it.command(values={}, action=Action.STOP)
