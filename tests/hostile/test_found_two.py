@@ -202,3 +202,67 @@ def test_what_a_stuck_battery_does_not_give_the_other_gives(tmp_path: Path) -> N
         if turn > 10:
             both.says("pcs2", "not_obeyed", Cause.NOT_OBEYED, reason="it does not follow")
     assert powers["pcs1"] == pytest.approx(90e3, abs=1e3)
+
+
+# Restarts, slow devices, outcomes ---------------------------------------------------------------------------
+
+
+@virtual
+async def test_without_a_command_a_battery_rests_also_when_a_restarted_bridge_does_not_find_the_other(
+    tmp_path: Path,
+) -> None:
+    load = Load(120e3)
+    grid = {"export_limit": 0.0, "import_limit": 30e3}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Controller, "_leave", _killed)
+        async with story(tmp_path, grid=grid, around=load.around, file=TWO) as it:
+            await steer(it, 20, pcs=50e3, pcs2=50e3)
+            it.simulated.faults.on("pcs2:stuck")
+            it.simulated.faults.on("pcs2:silent")
+            load.power = 60e3
+            it.serving.cancel()
+            await asyncio.gather(it.serving, return_exceptions=True)
+            it.bridge.close()
+            it.bridge = Bridge(it.bridge.part, field_devices(it.simulated))
+            it.serving = asyncio.create_task(it.bridge.serve())
+            await asyncio.sleep(10 + 2 * 1.0 + 15)
+            assert power(it, "pcs") == pytest.approx(0, abs=1e3), f"and {-it.grid / 1e3:.0f} kW leave the site"
+
+
+@virtual
+async def test_a_commissioned_dead_time_holds_beside_a_faster_battery(tmp_path: Path) -> None:
+    """8 s late, and the site file says 9. Its neighbour follows at once, so of the sum 0.25 s are measured."""
+    async with story(tmp_path, "pcs2:late", around=Load(200e3).around, file=TWO, battery={"dead_time": 9.0}) as it:
+        it.simulated.faults.on("pcs2:late", 8.0)
+        began = loop().time()
+
+        def quick(now: float) -> float:
+            return 60e3 if int((now - began) // 6) % 2 else -60e3
+
+        def slow(now: float) -> float:
+            place = (now - began) % 40
+            return 0.0 if now - began < 80 or place >= 24 else -60e3 if place < 6 else 60e3
+
+        await steer(it, 130, Authority.OPERATOR, pcs=quick, pcs2=slow)
+        assert Cause.REVERSED not in it.bridge.said["pcs2"].causes, "it does all that it is told"
+        assert Cause.NOT_OBEYED not in it.bridge.said["pcs2"].causes
+
+
+@virtual
+async def test_a_plan_that_goes_to_and_fro_is_no_swing(tmp_path: Path) -> None:
+    """By the clock, at constant load, nothing is limited: no loop moves it. It is named after 50 s."""
+    async with story(tmp_path, around=Load(200e3).around) as it:
+        await it.steer(lambda now: 40e3 if int(now // 12) % 2 else -40e3, 150)
+        assert Cause.SWINGING not in it.causes()
+
+
+@virtual
+async def test_a_command_to_a_silent_inverter_is_answered_when_the_bridge_ends(tmp_path: Path) -> None:
+    async with story(tmp_path) as it:
+        it.simulated.faults.on("pv:silent")
+        await asyncio.sleep(8)
+        asked = it.command("pv", values={"p_limit_pct": 50.0})
+        await asyncio.sleep(0.6)
+        it.serving.cancel()
+        await asyncio.gather(it.serving, return_exceptions=True)
+        assert it.said(asked, "pv"), "not one word of it"
