@@ -266,3 +266,15 @@ async def test_a_command_to_a_silent_inverter_is_answered_when_the_bridge_ends(t
         it.serving.cancel()
         await asyncio.gather(it.serving, return_exceptions=True)
         assert it.said(asked, "pv"), "not one word of it"
+
+
+@virtual
+async def test_a_meter_that_is_back_is_followed_at_once_by_all_batteries(tmp_path: Path) -> None:
+    """12 s of silence. A single battery goes on at once; two rest for half a minute more, at 80 kW of load."""
+    async with plant(tmp_path) as it:
+        await it.live(40)
+        it.it.simulated.faults.on("meter:silent")
+        await it.live(12)
+        it.it.simulated.faults.off("meter:silent")
+        await it.live(12)
+        assert sum(it.power(pcs) for pcs in ("pcs", "pcs2")) == pytest.approx(80e3, abs=3e3)
