@@ -278,3 +278,16 @@ async def test_a_meter_that_is_back_is_followed_at_once_by_all_batteries(tmp_pat
         it.it.simulated.faults.off("meter:silent")
         await it.live(12)
         assert sum(it.power(pcs) for pcs in ("pcs", "pcs2")) == pytest.approx(80e3, abs=3e3)
+
+
+@virtual
+async def test_a_meter_the_wrong_way_round_charges_no_battery_for_ever_behind_a_closed_export(tmp_path: Path) -> None:
+    """Import looks like export, so the export limit draws it in, in one step, to full power; there it makes no more
+    steps, so nobody ever names it: not in hours, not beyond the import limit, not without a command."""
+    grid = {"export_limit": 0.0, "import_limit": 150e3}
+    async with story(tmp_path, "meter:inverted", grid=grid, around=Load(100e3).around) as it:
+        await it.steer(lambda now: 40e3 if int(now // 4) % 2 else 0.0, 120)
+        named = it.causes("meter")
+        await asyncio.sleep(10 + 2 + 10)
+        assert Cause.METER_POLARITY in named, f"{it.grid / 1e3:.0f} kW of 150 are imported"
+        assert it.power == pytest.approx(0, abs=1e3), "22 s without a command"
