@@ -8,7 +8,7 @@ moves nobody: see `bridges.control.limits`.
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from optimizer.net_load import Reading
 from optimizer.site_load import SiteLoad
@@ -32,6 +32,9 @@ class Beside:
     less: float = 0.0
     more: float = 0.0
     """By how much less, and more, they may give than that."""
+    gives: float = 0.0
+    takes: float = 0.0
+    """What those of them that follow discharge, and charge: it can be taken back."""
 
 
 @dataclass
@@ -155,7 +158,7 @@ class SharedLoad:
     def beside(self, name: str, now: float) -> Beside:
         """What the others do while this one is decided."""
         found = [self._counted(one, now) for other, one in self.members.items() if other != name]
-        return Beside(*(sum(part) for part in zip(*found, strict=True))) if found else Beside()
+        return Beside(*(sum(part) for part in zip(*map(astuple, found), strict=True))) if found else Beside()
 
     def forget(self) -> None:
         """Nothing that was read before counts any more."""
@@ -163,31 +166,32 @@ class SharedLoad:
         for one in self.members.values():
             one.shift = 0.0
 
-    def _counted(self, one: Member, now: float) -> tuple[float, float, float]:
-        """Its power, and by how much less and more it may be."""
+    def _counted(self, one: Member, now: float) -> Beside:
         if one.silent(now):
             return self._unknown(one, now)
         assert one.shown is not None  # noqa: S101  # or it would be silent
         power = one.shown[1]
         if not one.claims:
-            return power, 0.0, 0.0
+            return Beside(power)
         claims = self._since(one.claims, now)
         slack = NEAR * one.rated
         follows = min(claims) - slack <= power <= max(claims) + slack
         counted = one.claims[-1][1] if follows else power  # one that is stuck is no help to the others
-        return counted, counted - min(power, *claims), max(power, *claims) - counted
+        less, more = counted - min(power, *claims), max(power, *claims) - counted
+        mine = counted if follows else 0.0
+        return Beside(counted, less, more, gives=max(0.0, mine), takes=max(0.0, -mine))
 
-    def _unknown(self, one: Member, now: float) -> tuple[float, float, float]:
+    def _unknown(self, one: Member, now: float) -> Beside:
         """It may go on its way to what it was told, or to rest. What it does meanwhile, the meter shows as load: the
         power that was read last stands in both sums, whatever it gives now."""
         if one.shown is None:
             unsure = one.rated if now - one.since <= ON_ITS_WAY else 0.0
-            return 0.0, unsure, unsure
+            return Beside(0.0, unsure, unsure)
         power = one.shown[1]
         if now - one.shown[0] > ON_ITS_WAY:
-            return power, 0.0, 0.0
+            return Beside(power)
         goals = [power, one.fallback, *(last[-1][1] for last in (one.told, one.claims) if last)]
-        return power, power - min(goals), max(goals) - power
+        return Beside(power, power - min(goals), max(goals) - power)
 
     def _at_work(self, one: Member, told: Iterable[Reading], now: float) -> list[float]:
         """All that the loop may see of it now."""

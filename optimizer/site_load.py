@@ -29,6 +29,8 @@ class SiteLoad:
     """Seconds after which what the meter showed is too old."""
     battery_age: float = AGE
     """The same of the PCS. After such a silence nothing is known of where the battery was, and it begins anew."""
+    least: float = 0.0
+    """Seconds of dead time below which no measurement is believed."""
     net: NetLoad = field(init=False)
     delay: Delay = field(init=False)
     """Of the meter after the PCS."""
@@ -78,7 +80,7 @@ class SiteLoad:
         if not self._steered:
             self.dead.cause(at, power)
         self.dead.effect(at, power)
-        self.net.dead_time = self.dead_time if self.dead.begun is None else self.dead.begun
+        self.net.dead_time = self.dead_time if self.dead.begun is None else max(self.least, self.dead.begun)
 
     def meter(self, at: float, grid: float) -> None:
         """The meter was read."""

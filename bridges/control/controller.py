@@ -219,7 +219,8 @@ class Controller:
                 self.wishes.limited()
             case "values":
                 self._turn(Turn.COMMAND)
-                self.kept.heard()
+                if "p_set" in command.values or "p_set" not in self.device.commands:
+                    self.kept.heard()  # who says what he wants of q has said nothing of the p that was found
                 self.wishes.take(command.values, arrival.deadline)
             case "action":
                 if await self.actions.act(command, now):
@@ -279,7 +280,9 @@ class Controller:
         """The bridge ends in good order, or this task does."""
         if self.device.writable and WRITES[self.life] and (self.writer.applied or self.battery is not None):
             await self.steering.leave()
-            self._tell()
+        for kind in ("values", "limit"):
+            self.pending.event(kind, Event.RAN_OUT, "the bridge ends in good order", Cause.STOPPING)
+        self._tell()
 
     def _turn(self, turn: Turn) -> None:
         after = NEXT[self.life, turn]

@@ -33,7 +33,9 @@ class GridConnection:
         self.meter = self.site.named(self.site.grid.meter)
         slowest = max(self.site.named(pcs).poll for pcs in self.site.pcs)
         dead_time = max(one.dead_time for one in self.site.battery)
-        load = SiteLoad(rated, dead_time, lasts(self.meter.poll, AGE), lasts(slowest, AGE))
+        several = len(self.site.battery) > 1  # the sum follows as soon as the fastest does, and not before the slowest
+        least = max(SHORTEST_DEAD_TIME, dead_time) if several else 0.0
+        load = SiteLoad(rated, dead_time, lasts(self.meter.poll, AGE), lasts(slowest, AGE), least=least)
         self.shared = SharedLoad(load)
         self.polarity = MeterPolarity(rated, load.shows)
         self.swing = SwingWatch(rated)
@@ -87,8 +89,7 @@ class GridConnection:
     @property
     def dead_time(self) -> float:
         """Seconds by which no battery is later than what it was told."""
-        measured = self.shared.load.net.dead_time
-        return measured if len(self.site.battery) == 1 else max(measured, SHORTEST_DEAD_TIME)
+        return self.shared.load.net.dead_time
 
     def net(self, now: float) -> float | None:
         """W that the grid would carry if all batteries rested; None while the meter or all of them are silent."""

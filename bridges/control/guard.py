@@ -208,13 +208,15 @@ def _seen_before(arrival: Arrival, history: History) -> Refusal | None:
 
 
 def _older(arrival: Arrival, last: Order) -> bool:
-    """By epoch and number where there are any; an epoch that is new began later than all that were heard. By time else,
-    and no longer than a command can live: one that is older than that has ended anyway, and a clock that was set back
-    must not shut its owner out."""
-    command = arrival.command
-    if command.epoch is not None:
-        return not _proven_later(command, last)
-    return command.at < last.at and arrival.mono - last.mono < LONGEST.total_seconds()
+    """By epoch and number where there are any. By time else, and no longer than a command can live: one that is older
+    than that has ended anyway, and a clock that was set back must not shut its owner out. So, too, an epoch that is
+    new: the late word of an earlier run must not retire the one that lives."""
+    command, lately = arrival.command, arrival.mono - last.mono < LONGEST.total_seconds()
+    if command.epoch is None:
+        return command.at < last.at and lately
+    if command.epoch != last.epoch and command.epoch not in last.retired:
+        return arrival.sent < last.sent and lately
+    return not _proven_later(command, last)
 
 
 def _proven_later(command: Command, last: Order) -> bool:

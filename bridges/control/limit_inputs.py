@@ -110,6 +110,8 @@ class BatteryInputs:
             net_load=None if net is None else net - beside.power,
             beside_less=beside.less,
             beside_more=beside.more,
+            beside_gives=beside.gives,
+            beside_takes=beside.takes,
             import_limit=grid.import_limit,
             export_limit=grid.export_limit,
             position=position,

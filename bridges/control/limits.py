@@ -61,6 +61,9 @@ class LimitInputs:
     beside_less: float = 0.0
     beside_more: float = 0.0
     """W that the batteries beside this one may give less, and more, than is counted on."""
+    beside_gives: float = 0.0
+    beside_takes: float = 0.0
+    """W that those of them which follow discharge, and charge."""
 
 
 def limits(now: LimitInputs) -> list[Limit]:
@@ -177,9 +180,11 @@ def _site(now: LimitInputs) -> Limit:
         return Limit("meter:missing", 0.0, 0.0)
     # Each W of discharge takes one away from what the grid carries.
     low, high = now.net_load - now.import_limit, now.net_load + now.export_limit
-    # What the others may do takes room; only what they do moves this one from where it stands.
-    low = max(low, min(low + now.beside_less, now.position))
-    return Limit("site:grid", low, min(high, max(high - now.beside_more, now.position)))
+    # What others give they take back themselves before this one charges from it, and what they take before it gives.
+    low, high = min(low, max(0.0, low - now.beside_takes)), max(high, min(0.0, high + now.beside_gives))
+    # What the others may do takes room; only what they do moves this one from where it stands, and it may always rest.
+    less = max(low, min(low + now.beside_less, now.position, 0.0, high))
+    return Limit("site:grid", less, min(high, max(high - now.beside_more, now.position, 0.0, low)))
 
 
 def _dso(now: LimitInputs) -> Limit:

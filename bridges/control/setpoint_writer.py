@@ -92,6 +92,12 @@ class SetpointWriter:
             budget.missed(now)
         return result
 
+    def at_once(self, point: str, value: float, now: float, *, urgent: bool, cyclic: bool) -> float:
+        """What may be written now: a cell that may not be turned round yet is brought to rest first."""
+        budget, standing = self.budgets[point], self._standing(point)
+        turns = urgent and not budget.hurries(value, standing) and any(one * value < 0 for one in standing)
+        return 0.0 if turns and budget.wait(now, cyclic=cyclic) else value
+
     def _worth(self, point: str, value: float) -> bool:
         held = self.points[point].value
         return held is None or self.budgets[point].worth(abs(value - held))

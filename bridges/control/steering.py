@@ -113,15 +113,23 @@ class Steering:
             safe = self.device.commands[point].fallback
             if value != safe:  # before it is written: its answer may be lost
                 self.kept.told(point, value, safe)
-            results[point] = await self.writer.put(point, value, self._now(), urgent=urgent, cyclic=not fresh)
+            results[point] = await self._put(point, value, urgent=urgent, cyclic=not fresh)
             if results[point].put in (Put.HELD, Put.WRITTEN):  # one that a limit has narrowed is still to be told
                 (self.wishes.fresh.add if point in narrowed else self.wishes.fresh.discard)(point)
-            if results[point].put is Put.WRITTEN:
-                self.kept.told(point, value, safe)
-                if point == "p_set" and self.battery is not None:
-                    self.battery.told(self._now(), value)
         self._note_failures(results)
         return results
+
+    async def _put(self, point: str, value: float, *, urgent: bool, cyclic: bool) -> Result:
+        now = self._now()
+        power = self.writer.at_once(point, value, now, urgent=urgent, cyclic=cyclic)
+        result = await self.writer.put(point, power, now, urgent=urgent, cyclic=cyclic)
+        if result.put is Put.WRITTEN:
+            self.kept.told(point, power, self.device.commands[point].fallback)
+            if point == "p_set" and self.battery is not None:
+                self.battery.told(self._now(), power)
+        if power != value and result.put in (Put.HELD, Put.WRITTEN):
+            return Result(Put.WAITS, f"it rests until {value:g} may be written", Cause.WRITE_BUDGET)
+        return result
 
     def _tell(self, decision: Decision, results: Mapping[str, Result]) -> None:
         """What the writes of this cycle are to the open commands."""
