@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from consumers.dispatch.battery_seen import BETWEEN, STOPPED, BatterySeen
 from consumers.dispatch.instruction import Instruction, action, rest
 from consumers.dispatch.kept import KeptBattery
+from consumers.dispatch.lasting_limits import lasting
 from consumers.dispatch.lockout import Lockout, Seen
 from consumers.dispatch.resets import LOCKOUTS, Advice, Resets
 from consumers.dispatch.starts import Attempts, Starts
@@ -18,8 +19,6 @@ TOLD = 60.0
 """Seconds what the bridge complains of stands in the detail."""
 HELD = 30.0
 """Seconds for which it counts what the bridge has let pass; then more is tried again."""
-OURS = ("battery:ramp", "site:grid")
-"""Limits that are none of the battery: a ramp ends by itself, and the grid connection is shared by all."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +139,7 @@ class BatteryDesk:
 
     def hear_limits(self, outcome: Outcome, mono: float) -> None:
         """What the bridge did not let pass others can do."""
-        held = [one for one in outcome.limited_by if one.point == "p_set" and one.source not in OURS]
-        if held:
+        if held := lasting(outcome.limited_by):
             self.passed = held[0].wanted, held[-1].allowed, mono
 
     def complains(self, mono: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from consumers.dispatch.kept import Stored
+from consumers.dispatch.lasting_limits import LASTS
 from consumers.dispatch.state_file import read, write
 from schemas.messages import Action, Cause, ControlRequest, Limited, Mode, Outcome, OutcomeState
 from schemas.site import Site, load_site
@@ -201,13 +202,21 @@ def test_what_the_bridge_does_not_let_pass_the_other_gives(both: Both) -> None:
     assert both.powers()["pcs2"] > 10e3, "after a while more is tried"
 
 
-def test_a_ramp_is_no_limit_of_a_battery(both: Both) -> None:
+@pytest.mark.parametrize("limit", LASTS)
+def test_only_a_limit_that_lasts_is_given_to_the_other(both: Both, limit: str) -> None:
     both.hear_both(grid=90e3)
     both.orders()
-    limit = Limited(point="p_set", source="battery:ramp", wanted=30e3, allowed=10e3)
-    both.says("pcs2", "limited", limited_by=[limit])
+    source = (
+        limit.replace("DEVICE", "pcs2").replace("AUTHORITY", "dso").replace("NAME", "hot").replace("CAUSE", "swing")
+    )
+    both.says("pcs2", "limited", limited_by=[Limited(point="p_set", source=source, wanted=30e3, allowed=10e3)])
     both.hear_both(grid=90e3)
-    assert both.powers() == {"pcs1": 60e3, "pcs2": 30e3}
+    assert both.powers() == ({"pcs1": 80e3, "pcs2": 10e3} if LASTS[limit] else {"pcs1": 60e3, "pcs2": 30e3})
+
+
+def test_each_limit_that_the_bridge_may_name_is_known_to_last_or_to_pass() -> None:
+    told = Path(__file__).parents[2].joinpath("docs", "control.md").read_text(encoding="utf-8").partition("## Limits")[2].partition("\n## ")[0]
+    assert {line.split("`")[1] for line in told.splitlines() if line.startswith("| `")} == set(LASTS)
 
 
 def test_a_manual_power_is_that_of_the_site(both: Both) -> None:
