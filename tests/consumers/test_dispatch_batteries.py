@@ -215,8 +215,39 @@ def test_only_a_limit_that_lasts_is_given_to_the_other(both: Both, limit: str) -
 
 
 def test_each_limit_that_the_bridge_may_name_is_known_to_last_or_to_pass() -> None:
-    told = Path(__file__).parents[2].joinpath("docs", "control.md").read_text(encoding="utf-8").partition("## Limits")[2].partition("\n## ")[0]
+    told = (
+        Path(__file__)
+        .parents[2]
+        .joinpath("docs", "control.md")
+        .read_text(encoding="utf-8")
+        .partition("## Limits")[2]
+        .partition("\n## ")[0]
+    )
     assert {line.split("`")[1] for line in told.splitlines() if line.startswith("| `")} == set(LASTS)
+
+
+@pytest.mark.parametrize(
+    ("load", "panel", "given"),
+    [(0.0, -50e3, 0.0), (20e3, -50e3, 20e3), (-30e3, -50e3, 0.0), (-30e3, -10e3, -20e3), (60e3, 20e3, 40e3)],
+    ids=["nothing else", "a load", "all of the surplus", "a part of it", "it gives"],
+)
+def test_what_is_charged_at_a_panel_is_no_load_and_what_is_given_there_is(
+    both: Both, load: float, panel: float, given: float
+) -> None:
+    power = 0.0
+    for _ in range(4):
+        both.hear_both(grid=load - panel - power, powers=(power, panel))
+        both.hear("pcs2", p=panel, state="running", control_loc="local")
+        power = both.powers()["pcs1"]
+    assert power == pytest.approx(given, abs=500)
+
+
+def test_the_import_limit_reckons_with_what_is_charged_at_a_panel(both: Both) -> None:
+    for _ in range(3):
+        both.hear_both(grid=280e3, powers=(0.0, -50e3), socs=(50.0, 50.0))
+        both.hear("pcs2", p=-50e3, state="running", control_loc="local")
+    moment = both.desk.fold.moment([both.desk.batteries["pcs1"].seen], both.now, both.second, 0.0)
+    assert (moment.net, moment.charging) == (230e3, 50e3), "the grid carries both"
 
 
 def test_a_manual_power_is_that_of_the_site(both: Both) -> None:
