@@ -1,6 +1,7 @@
 """Two batteries on the desk: one decision for the site, a share for each; what happens to one is no other's affair."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -224,6 +225,47 @@ def test_each_limit_that_the_bridge_may_name_is_known_to_last_or_to_pass() -> No
         .partition("\n## ")[0]
     )
     assert {line.split("`")[1] for line in told.splitlines() if line.startswith("| `")} == set(LASTS)
+
+
+DOES: dict[str, tuple[float, Callable[[float], float], float]] = {
+    "nothing": (90e3, lambda _: 0.0, 90e3),
+    "half": (90e3, lambda told: told / 2, 80e3),
+    "no more than 10 kW": (90e3, lambda told: min(told, 10e3), 80e3),
+    "stays at 20 kW": (90e3, lambda _: 20e3, 70e3),
+    "gives more than all need": (10e3, lambda _: 20e3, 0.0),
+    "charges": (30e3, lambda _: -20e3, 30e3),
+    "stores half": (-90e3, lambda told: told / 2, -80e3),
+}
+"""The load, what pcs2 does of what it is told, and what pcs1 does at least then."""
+
+
+def live(both: Both, load: float, does: Callable[[float], float], turns: int) -> list[tuple[float, float]]:
+    """Both follow, 2 s later, and what pcs2 does not do the bridge says 10 s later."""
+    told, gives, apart, ran = {"pcs1": 0.0, "pcs2": 0.0}, (0.0, 0.0), 0, []
+    for _ in range(turns):
+        gives = told["pcs1"], does(told["pcs2"])
+        both.hear_both(grid=load - sum(gives), powers=gives)
+        apart = apart + 1 if abs(gives[1] - told["pcs2"]) > 500 else 0
+        told = both.powers()
+        if apart > 5:
+            both.says("pcs2", "not_obeyed", Cause.NOT_OBEYED, reason="it does not follow")
+        elif not apart:
+            both.says("pcs2", "verified")
+        ran.append(gives)
+    return ran
+
+
+@pytest.mark.parametrize("what", DOES)
+def test_a_battery_that_does_not_obey_counts_with_what_it_gives(both: Both, what: str) -> None:
+    load, does, least = DOES[what]
+    ran = live(both, load, does, 400)[50:]
+    well = [one for one, _ in ran if abs(one) >= abs(least) - 2e3 and one * load >= 0]
+    assert len(well) >= 0.9 * len(ran), "and it is tried again, later each time"
+
+
+def test_one_that_obeys_again_gets_its_share_again(both: Both) -> None:
+    live(both, 90e3, lambda _: 0.0, 100)
+    assert live(both, 90e3, lambda told: told, 160)[-1] == (60e3, 30e3)
 
 
 @pytest.mark.parametrize(
