@@ -56,6 +56,9 @@ class Moment:
     bms_age: float = 0.0
     last: float = 0.0
     """W wanted the last time."""
+    charging: float = 0.0
+    """W that batteries which cannot be steered draw from the grid beside `net`: no load that is to be covered, but the
+    grid carries it."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ def decide(
         held = Wanted(moment.last, f"holds: the grid meter {silent}", authority)
         return _bounded(ratings, moment, held, inner)
     power, why = _follow(step, net, ratings.battery, peak) if step else _alone(ratings, net, moment.soc or 0.0, peak)
-    outer = [*_peak_bound(billing, moment.now, net, peak), *_grid_bounds(ratings.grid, net)]
+    carried = net + moment.charging
+    outer = [*_peak_bound(billing, moment.now, carried, peak), *_grid_bounds(ratings.grid, carried)]
     return _bounded(ratings, moment, Wanted(power, why, authority), [*outer, *inner])
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from consumers.dispatch.battery_seen import BETWEEN, STOPPED, BatterySeen
 from consumers.dispatch.instruction import Instruction, action, rest
 from consumers.dispatch.kept import KeptBattery
+from consumers.dispatch.lasting_limits import lasting
 from consumers.dispatch.lockout import Lockout, Seen
 from consumers.dispatch.resets import LOCKOUTS, Advice, Resets
 from consumers.dispatch.starts import Attempts, Starts
+from consumers.dispatch.stuck import Stuck
 from optimizer.split import Room
 from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode, Outcome
 from schemas.profile import Profile
@@ -18,8 +20,6 @@ TOLD = 60.0
 """Seconds what the bridge complains of stands in the detail."""
 HELD = 30.0
 """Seconds for which it counts what the bridge has let pass; then more is tried again."""
-OURS = ("battery:ramp", "site:grid")
-"""Limits that are none of the battery: a ramp ends by itself, and the grid connection is shared by all."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class BatteryDesk:
     """What the bridge says of our commands, and when it did."""
     passed: tuple[float, float, float] | None = None
     """W that were wanted, that the bridge has let pass, and when."""
+    stuck: Stuck = field(default_factory=Stuck)
     why: str = ""
     """Why it takes no part; empty while it does."""
 
@@ -139,9 +140,10 @@ class BatteryDesk:
             self.lockout.undo = None
 
     def hear_limits(self, outcome: Outcome, mono: float) -> None:
-        """What the bridge did not let pass others can do."""
-        held = [one for one in outcome.limited_by if one.point == "p_set" and one.source not in OURS]
-        if held:
+        """What the bridge did not let pass, or the battery does not do, others can do."""
+        if self.last is not None:
+            self.stuck.hear(outcome, self.seen.power or 0.0, self.seen.rated, mono)
+        if held := lasting(outcome.limited_by):
             self.passed = held[0].wanted, held[-1].allowed, mono
 
     def complains(self, mono: float) -> str:
@@ -156,7 +158,7 @@ class BatteryDesk:
     def undo(self, ended: ControlMode | None) -> None:
         """A lockout of the site has been ended, or its own: what it was for is to be reset."""
         self.lockout.undo, self.out = self.out or ended, None
-        self.complaint, self.passed = ("", 0.0), None
+        self.complaint, self.passed, self.stuck = ("", 0.0), None, Stuck()
 
     # from one run to the next --------------------------------------------------------------------
 

@@ -73,16 +73,21 @@ class Fold:
         self.meter_heard = mono
 
     def moment(self, able: Sequence[BatterySeen], now: datetime, mono: float, last: float) -> Moment:
-        """As those see it that can be steered, at least one: what the other batteries do is load. `last`: W wanted of
+        """As those see it that can be steered, at least one. What the other batteries give is load less; what they
+        charge with no battery covers, but the month's peak and the import limit reckon with it. `last`: W wanted of
         them before."""
         mine = {one.battery.pcs for one in able}
-        net = self.load.value
+        aside = [one.power or 0.0 for pcs, one in self.batteries.items() if pcs not in mine]
+        net, charging = self.load.value, -sum(min(power, 0.0) for power in aside)
         if net is not None:
-            net -= sum(one.power or 0.0 for pcs, one in self.batteries.items() if pcs not in mine)
+            net -= sum(max(power, 0.0) for power in aside)
+            surplus = min(charging, max(-net, 0.0))  # that they store is not there any more
+            net, charging = net + surplus, charging - surplus
         one, age = able[0], mono - self.meter_heard
         if len(able) == 1:
-            return Moment(now, net, age, one.soc, one.charge, one.discharge, mono - one.bms_heard, last)
+            own = one.soc, one.charge, one.discharge, mono - one.bms_heard
+            return Moment(now, net, age, *own, last, charging)
         rooms = [each.room() for each in able]
         charge, discharge = -sum(room.low for room in rooms), sum(room.high for room in rooms)
         charged = soc([each.battery for each in able], [room.soc for room in rooms])
-        return Moment(now, net, age, charged, charge, discharge, 0.0, last)
+        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging)

@@ -34,9 +34,20 @@ def shares(
     if len(pool) == 1:
         return {pool[0].pcs: Instruction(_because(wanted, wanted.power, without), request=request)}
     last = {one.pcs: one.last or 0.0 for one in pool}
-    powers = split(wanted.power, [one.room(mono) for one in pool], last)
+    free = [one for one in pool if not one.stuck.holds(mono)] or pool  # where none obeys, each is asked again
+    asked, left = dict[str, float](), wanted.power
+    for one in pool:
+        if one.pcs not in {each.pcs for each in free}:
+            asked[one.pcs] = _part(one.stuck.at, left)
+            left -= _part(one.seen.power or 0.0, left)
+    powers = asked | split(left, [one.room(mono) for one in free], last)
     whole = [f"its share of {wanted.power / 1000:.1f} kW", *without]
     return {pcs: Instruction(_because(wanted, power, whole), request=request) for pcs, power in powers.items()}
+
+
+def _part(power: float, wanted: float) -> float:
+    """What of this power is wanted: no more, and never the opposite."""
+    return min(max(power, min(wanted, 0.0)), max(wanted, 0.0))
 
 
 def _because(wanted: Wanted, power: float, more: Sequence[str]) -> Wanted:

@@ -1,6 +1,7 @@
 """Two batteries on the desk: one decision for the site, a share for each; what happens to one is no other's affair."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from consumers.dispatch.kept import Stored
+from consumers.dispatch.lasting_limits import LASTS
 from consumers.dispatch.state_file import read, write
 from schemas.messages import Action, Cause, ControlRequest, Limited, Mode, Outcome, OutcomeState
 from schemas.site import Site, load_site
@@ -201,13 +203,93 @@ def test_what_the_bridge_does_not_let_pass_the_other_gives(both: Both) -> None:
     assert both.powers()["pcs2"] > 10e3, "after a while more is tried"
 
 
-def test_a_ramp_is_no_limit_of_a_battery(both: Both) -> None:
+@pytest.mark.parametrize("limit", LASTS)
+def test_only_a_limit_that_lasts_is_given_to_the_other(both: Both, limit: str) -> None:
     both.hear_both(grid=90e3)
     both.orders()
-    limit = Limited(point="p_set", source="battery:ramp", wanted=30e3, allowed=10e3)
-    both.says("pcs2", "limited", limited_by=[limit])
+    source = (
+        limit.replace("DEVICE", "pcs2").replace("AUTHORITY", "dso").replace("NAME", "hot").replace("CAUSE", "swing")
+    )
+    both.says("pcs2", "limited", limited_by=[Limited(point="p_set", source=source, wanted=30e3, allowed=10e3)])
     both.hear_both(grid=90e3)
-    assert both.powers() == {"pcs1": 60e3, "pcs2": 30e3}
+    assert both.powers() == ({"pcs1": 80e3, "pcs2": 10e3} if LASTS[limit] else {"pcs1": 60e3, "pcs2": 30e3})
+
+
+def test_each_limit_that_the_bridge_may_name_is_known_to_last_or_to_pass() -> None:
+    told = (
+        Path(__file__)
+        .parents[2]
+        .joinpath("docs", "control.md")
+        .read_text(encoding="utf-8")
+        .partition("## Limits")[2]
+        .partition("\n## ")[0]
+    )
+    assert {line.split("`")[1] for line in told.splitlines() if line.startswith("| `")} == set(LASTS)
+
+
+DOES: dict[str, tuple[float, Callable[[float], float], float]] = {
+    "nothing": (90e3, lambda _: 0.0, 90e3),
+    "half": (90e3, lambda told: told / 2, 80e3),
+    "no more than 10 kW": (90e3, lambda told: min(told, 10e3), 80e3),
+    "stays at 20 kW": (90e3, lambda _: 20e3, 70e3),
+    "gives more than all need": (10e3, lambda _: 20e3, 0.0),
+    "charges": (30e3, lambda _: -20e3, 30e3),
+    "stores half": (-90e3, lambda told: told / 2, -80e3),
+}
+"""The load, what pcs2 does of what it is told, and what pcs1 does at least then."""
+
+
+def live(both: Both, load: float, does: Callable[[float], float], turns: int) -> list[tuple[float, float]]:
+    """Both follow, 2 s later, and what pcs2 does not do the bridge says 10 s later."""
+    told, gives, apart, ran = {"pcs1": 0.0, "pcs2": 0.0}, (0.0, 0.0), 0, []
+    for _ in range(turns):
+        gives = told["pcs1"], does(told["pcs2"])
+        both.hear_both(grid=load - sum(gives), powers=gives)
+        apart = apart + 1 if abs(gives[1] - told["pcs2"]) > 500 else 0
+        told = both.powers()
+        if apart > 5:
+            both.says("pcs2", "not_obeyed", Cause.NOT_OBEYED, reason="it does not follow")
+        elif not apart:
+            both.says("pcs2", "verified")
+        ran.append(gives)
+    return ran
+
+
+@pytest.mark.parametrize("what", DOES)
+def test_a_battery_that_does_not_obey_counts_with_what_it_gives(both: Both, what: str) -> None:
+    load, does, least = DOES[what]
+    ran = live(both, load, does, 400)[50:]
+    well = [one for one, _ in ran if abs(one) >= abs(least) - 2e3 and one * load >= 0]
+    assert len(well) >= 0.9 * len(ran), "and it is tried again, later each time"
+
+
+def test_one_that_obeys_again_gets_its_share_again(both: Both) -> None:
+    live(both, 90e3, lambda _: 0.0, 100)
+    assert live(both, 90e3, lambda told: told, 160)[-1] == (60e3, 30e3)
+
+
+@pytest.mark.parametrize(
+    ("load", "panel", "given"),
+    [(0.0, -50e3, 0.0), (20e3, -50e3, 20e3), (-30e3, -50e3, 0.0), (-30e3, -10e3, -20e3), (60e3, 20e3, 40e3)],
+    ids=["nothing else", "a load", "all of the surplus", "a part of it", "it gives"],
+)
+def test_what_is_charged_at_a_panel_is_no_load_and_what_is_given_there_is(
+    both: Both, load: float, panel: float, given: float
+) -> None:
+    power = 0.0
+    for _ in range(4):
+        both.hear_both(grid=load - panel - power, powers=(power, panel))
+        both.hear("pcs2", p=panel, state="running", control_loc="local")
+        power = both.powers()["pcs1"]
+    assert power == pytest.approx(given, abs=500)
+
+
+def test_the_import_limit_reckons_with_what_is_charged_at_a_panel(both: Both) -> None:
+    for _ in range(3):
+        both.hear_both(grid=280e3, powers=(0.0, -50e3), socs=(50.0, 50.0))
+        both.hear("pcs2", p=-50e3, state="running", control_loc="local")
+    moment = both.desk.fold.moment([both.desk.batteries["pcs1"].seen], both.now, both.second, 0.0)
+    assert (moment.net, moment.charging) == (230e3, 50e3), "the grid carries both"
 
 
 def test_a_manual_power_is_that_of_the_site(both: Both) -> None:

@@ -1,0 +1,48 @@
+"""Which limits of the bridge say for how long what a battery may do. Pure: a table of all that `limited_by` may name.
+
+What lasts narrows its share, and others give the rest. What passes by itself, is no limit of this battery alone, or is
+told by its state and its silence anyway, narrows nothing: the battery would rest for longer than its reason.
+"""
+
+from collections.abc import Sequence
+
+from schemas.messages import Limited
+
+LASTS: dict[str, bool] = {
+    "register:worn": True,
+    "DEVICE:range": True,
+    "DEVICE:apparent_power": True,
+    "interlock:NAME": True,
+    "pcs:reversed": True,
+    "loop:CAUSE": False,
+    "pcs:stopping": False,
+    "pcs:not_running": False,
+    "pcs:state_unknown": False,
+    "pcs:apparent_power": True,
+    "pcs:rated_power": True,
+    "bms:missing": False,
+    "bms:current": True,
+    "bms:soc_missing": False,
+    "battery:soc": True,
+    "meter:missing": False,
+    "site:grid": False,
+    "AUTHORITY:limit": True,
+    "battery:ramp": False,
+    "register:budget": False,
+}
+"""By the names of docs/control.md; those in capitals stand for any."""
+_HEADS = {key.partition(":")[0]: key for key in LASTS if key.partition(":")[2].isupper()}
+_TAILS = {key.partition(":")[2]: key for key in LASTS if key.partition(":")[0].isupper()}
+
+
+def row(source: str) -> str:
+    """Of the table, for a limit as the bridge names it; empty when a newer bridge alone knows it."""
+    if source in LASTS:
+        return source
+    head, _, tail = source.partition(":")
+    return _HEADS.get(head) or _TAILS.get(tail, "")
+
+
+def lasting(limited: Sequence[Limited]) -> list[Limited]:
+    """What narrows the power of this battery for a while. What is not known does not: the battery is asked again."""
+    return [one for one in limited if one.point == "p_set" and LASTS.get(row(one.source), False)]
