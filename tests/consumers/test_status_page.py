@@ -408,8 +408,15 @@ async def test_what_became_of_a_request_is_shown_where_it_was_asked(scene: Scene
     second = (await asyncio.wait_for(listening, 5)).message
     assert second.id not in (first.id, None)
     await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second))
-    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second, Cause.INVALID, "a second word changes nothing"))
     await expect(asked).to_have_text("Lockout: dispatch follows×", timeout=SOON)
+    await asked.get_by_role("button", name="Close").click()
+    await expect(asked).to_be_hidden()
+    words = "yard: not_obeyed: it still runs"
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second, Cause.NOT_OBEYED, words))
+    await expect(asked).to_have_text(f"Lockout is not followed: {words}×", timeout=SOON)
+    proven = told(second).model_copy(update={"reason": "verified: off"})
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, proven)
+    await expect(asked).to_have_text("Lockout: dispatch follows; verified: off×", timeout=SOON)
 
     listening = asyncio.create_task(heard(dispatch, address))
     await ask_for(page, "Lockout")

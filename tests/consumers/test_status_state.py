@@ -368,13 +368,39 @@ def told(name: str, cause: Cause | None = None) -> RequestOutcome:
 
 def test_an_answer_is_found_by_its_id_for_some_minutes(state: State) -> None:
     hear(state, 0, CONTROL_OUTCOME, told("a", Cause.AUTHORITY))
-    hear(state, 1, CONTROL_OUTCOME, told("a"))
     hear(state, 200, ALARM_OUTCOME, told("b"), alarm="soc_low-bms1")
     refused = {"followed": False, "cause": "authority", "reason": "busy"}
     assert view(state, at(201))["answers"] == {"a": refused, "b": {"followed": True, "cause": None, "reason": ""}}
     assert set(view(state, at(301))["answers"]) == {"b"}
     state.renew()
     assert set(view(state, at(301))["answers"]) == {"b"}, "a new connection does not repeat them"
+
+
+def test_the_newest_answer_of_dispatch_counts(state: State) -> None:
+    """`auto: followed`, and 20 s later the start was refused: the page still said that dispatch follows."""
+
+    def shown() -> tuple[bool, str]:
+        said = view(state, at(60))["answers"]["a"]
+        return said["followed"], said["reason"]
+
+    hear(state, 0, CONTROL_OUTCOME, told("a"))
+    refused = told("a", Cause.INTERLOCK).model_copy(update={"at": NOON + timedelta(seconds=20)})
+    hear(state, 20, CONTROL_OUTCOME, refused)
+    assert shown() == (False, "busy")
+    proven = told("a").model_copy(update={"at": NOON + timedelta(seconds=30)})
+    hear(state, 30, CONTROL_OUTCOME, proven)
+    assert shown() == (True, "")
+    again = told("a", Cause.DUPLICATE).model_copy(update={"at": NOON + timedelta(seconds=31)})
+    hear(state, 31, CONTROL_OUTCOME, again)
+    assert shown() == (True, ""), "that the request came twice says nothing of the first"
+    assert view(state, at(329))["answers"], "its minutes are counted from its newest answer"
+
+
+def test_the_first_answer_of_alarms_counts(state: State) -> None:
+    """The broker may deliver a request twice: it was done, and then there is nothing to do."""
+    hear(state, 0, ALARM_OUTCOME, told("a"), alarm="soc_low-bms1")
+    hear(state, 1, ALARM_OUTCOME, told("a", Cause.WRONG_STATE), alarm="soc_low-bms1")
+    assert view(state, at(2))["answers"]["a"]["followed"]
 
 
 def test_answers_do_not_pile_up(state: State) -> None:
