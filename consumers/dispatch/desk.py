@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from consumers.dispatch.answers import answer, later
+from consumers.dispatch.answers import answer, in_words, later
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.instruction import Instruction, action, rest
@@ -19,6 +19,7 @@ from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
 from consumers.dispatch.plans import Plans
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import last_power, ratings, shares
+from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
 from optimizer.tariff import month
 from schemas.messages import Action, Authority, Cause, ControlRequest, Mode, Outcome, Plan, RequestOutcome
@@ -36,6 +37,7 @@ class Desk:
     fold: Fold
     batteries: dict[str, BatteryDesk]
     """By the name of their PCS."""
+    verdicts: Verdicts
     control: Control | None = None
     plans: Plans = field(default_factory=Plans)
     requests: Requests = field(default_factory=Requests)
@@ -43,8 +45,6 @@ class Desk:
     """A grid mode that a person wants now, and of which PCS."""
     serves: ControlRequest | None = None
     """The request whose mode holds; none after a restart."""
-    told: set[tuple[str, bool]] = field(default_factory=set)
-    """Which later answers the asker of a request has got. It outlives its mode: outcomes of its commands still come."""
     sent: dict[str, tuple[str, Instruction]] = field(default_factory=dict)
     """To which PCS, by id, the oldest first."""
     peak: float | None = None
@@ -54,7 +54,8 @@ class Desk:
     @classmethod
     def of(cls, site: Site) -> "Desk":
         fold = Fold.of(site)
-        return cls(site, fold, {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery})
+        batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery}
+        return cls(site, fold, batteries, Verdicts(len(batteries) > 1))
 
     # from one run to the next --------------------------------------------------------------------
 
@@ -128,6 +129,7 @@ class Desk:
                     one.starts.taken()
             if asked.mode.mode is Mode.LOCKOUT:
                 one.lockout.undo = None
+                self.verdicts.awaits(request, one.battery.name)
             elif locked or (one.out is not None and asked.mode.mode is Mode.AUTO):
                 one.undo(held.mode if locked else None)
                 # what is still said of commands from before was settled by that person
@@ -136,6 +138,7 @@ class Desk:
     def sends(self, name: str, pcs: str, instruction: Instruction) -> None:
         """It goes out to a PCS under this id."""
         self.sent[name] = pcs, instruction
+        self.verdicts.sends(self.batteries[pcs].battery.name, instruction)
         while len(self.sent) > REMEMBERED * len(self.batteries):
             del self.sent[next(iter(self.sent))]
 
@@ -157,14 +160,14 @@ class Desk:
         self._weigh(outcome, one, self.control, now, mono)
         if followed is False and instruction.action is Action.RESET:
             one.resets.refused()
-        if request is None or followed is None:
+        ran_out = len(self.batteries) > 1 and one.ran_out(outcome, instruction)
+        if request is None or followed is None or ran_out:
             return None
-        key = (name(request), followed)
-        if key in self.told:
-            return None
-        awaited = {name(sent.request) for _, sent in self.sent.values() if sent.request is not None}
-        self.told = {one for one in self.told if one[0] in awaited} | {key}
-        return later(request, outcome, followed=followed, now=now)
+        self.verdicts.keep({name(asked) for _, sent in self.sent.values() if (asked := sent.request or self.serves)})
+        locked = self.control.mode.mode is Mode.LOCKOUT
+        without = [each.battery.name for each in self.batteries.values() if each.is_settled(mono, locked=locked)]
+        reason = self.verdicts.hear(request, one.battery.name, in_words(outcome), followed=followed, without=without)
+        return None if reason is None else later(request, outcome, reason, followed=followed, now=now)
 
     def _weigh(self, outcome: Outcome, one: BatteryDesk, control: Control, now: datetime, mono: float) -> None:
         words = f"{outcome.cause}: {outcome.reason}"
@@ -203,10 +206,9 @@ class Desk:
             one.starts.see(one.seen.state(mono), mono)
         if (wished := self._wished(mono)) is not None:
             return self._sent(wished)
-        none: dict[str, Instruction] = {}
         match mode.mode:
             case Mode.LOCAL:
-                sent, said = none, f"{mode.who} steers at the device; nothing is sent"
+                sent, said = dict[str, Instruction](), f"{mode.who} steers at the device; nothing is sent"
             case Mode.LOCKOUT:
                 sent, said = self._stop(mono)
             case _:
@@ -219,6 +221,8 @@ class Desk:
         for pcs, one in self.batteries.items():
             order = sent.get(pcs)
             one.last = order.wanted.power if order is not None and order.action is None else None
+            if order is None or order.request is None:
+                self.verdicts.aside(one.battery.name)
         return sent
 
     def _wished(self, mono: float) -> dict[str, Instruction] | None:
