@@ -407,7 +407,8 @@ class Mode(StrEnum):
 
 
 class ControlMode(Message):
-    """Who steers the battery now (retained)."""
+    """Who steers the battery now (retained). Of several batteries one may be locked out alone while the mode holds for
+    the others: `out` names it, and a named request for auto takes it back."""
 
     at: Instant
     mode: Mode
@@ -419,6 +420,8 @@ class ControlMode(Message):
     """The wanted power in manual mode."""
     until: Instant | None = None
     """When the lease ends and the mode returns to auto."""
+    out: dict[Name, str] = {}
+    """Each battery that is locked out alone, and why."""
 
 
 class ControlRequest(Order):

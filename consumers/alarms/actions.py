@@ -20,7 +20,10 @@ ENDS = frozenset(
 """The other outcomes are steps on the way."""
 BY_OTHERS = frozenset({Cause.INTERLOCK, Cause.LOCAL, Cause.STOPPING})
 """What ended an action and has an alarm of its own, or needs none."""
-GOALS: dict[Action, tuple[str, ...]] = {Action.START: ("running",), Action.STOP: ("off", "sleeping", "standby")}
+GOALS: dict[Action, tuple[str, ...]] = {
+    Action.START: ("running", "throttled"),
+    Action.STOP: ("off", "sleeping", "standby"),
+}
 """States in which there is nothing left to obey, whoever brought it there."""
 
 

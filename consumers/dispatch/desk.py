@@ -6,7 +6,7 @@ shares the power among them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from consumers.dispatch.answers import answer, in_words, later
 from consumers.dispatch.battery_desk import BatteryDesk
@@ -16,13 +16,12 @@ from consumers.dispatch.kept import ONLY, Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.modes import Control, act, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
-from consumers.dispatch.plans import Plans
+from consumers.dispatch.plans import Plans, same_month
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
-from optimizer.tariff import month
-from schemas.messages import Action, Authority, Cause, ControlRequest, Mode, Outcome, Plan, RequestOutcome
+from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome
 from schemas.site import Site
 
 REMEMBERED = 100
@@ -192,6 +191,11 @@ class Desk:
     def _lock(self, control: Control, cause: str, why: str, now: datetime) -> None:
         self.control, self.serves = lock(control, cause, why, now), None
 
+    def said(self) -> ControlMode | None:
+        """The mode that holds, and who is out; None before this run has begun."""
+        outs = {one.battery.name: one.out.why for one in self.batteries.values() if one.out is not None}
+        return None if self.control is None else self.control.mode.model_copy(update={"out": outs})
+
     # what is sent --------------------------------------------------------------------------------
 
     def instruct(self, now: datetime, mono: float) -> dict[str, Instruction]:
@@ -290,12 +294,8 @@ class Desk:
         if self.site.demand is None:
             return None
         billed = self.fold.billing.peak
-        if plan is not None and plan.peak is not None and self._same_month(plan.at, now):
+        if plan is not None and plan.peak is not None and same_month(plan.at, now, self.site.zone):
             self.peak = max(plan.peak, billed)
         elif billed > (self.peak or 0.0):
             self.peak = billed
         return None if self.peak is None else min(self.peak, self.site.grid.import_limit)
-
-    def _same_month(self, one: datetime, other: datetime) -> bool:
-        near = abs(one - other) < timedelta(days=31)  # far ones may lie beyond the calendar of a time zone
-        return near and month(one, self.site.zone) == month(other, self.site.zone)

@@ -9,7 +9,17 @@ import pytest
 
 from consumers.dispatch.kept import Stored
 from consumers.dispatch.state_file import read, write
-from schemas.messages import Action, Cause, ControlRequest, Limited, Mode, Outcome, OutcomeState, RequestOutcome
+from schemas.messages import (
+    Action,
+    Cause,
+    ControlMode,
+    ControlRequest,
+    Limited,
+    Mode,
+    Outcome,
+    OutcomeState,
+    RequestOutcome,
+)
 from schemas.site import Site, load_site
 from tests.consumers.test_dispatch_desk import TARIFF, Story
 
@@ -152,6 +162,30 @@ def test_a_trip_that_comes_again_takes_out_that_battery_alone(both: Both) -> Non
     assert (order.action, order.wanted.reason) == (Action.RESET, "lockout ended by anna")
     both.hear_both(grid=90e3)
     assert len(both.powers()) == 2
+
+
+def test_who_is_out_stands_in_the_mode_until_somebody_asks_for_auto(both: Both) -> None:
+    """For programs: it stood in a sentence of the status alone."""
+    both.hear_both()
+    both.orders()
+    said = [both.desk.said()]
+    both.says("pcs2", "not_obeyed", Cause.REVERSED, reason="the wrong way")
+    said.append(both.desk.said())
+    both.ask("auto")
+    said.append(both.desk.said())
+    assert [one and (one.mode, one.out) for one in said] == [
+        (Mode.AUTO, {}),
+        (Mode.AUTO, {"yard": "reversed: the wrong way"}),
+        (Mode.AUTO, {}),
+    ]
+
+
+def test_who_is_out_is_not_taken_from_what_the_broker_kept(both: Both) -> None:
+    stored = ControlMode(at=both.now, mode=Mode.MANUAL, who="anna", power=1e3, out={"yard": "reversed"})
+    both.desk.begin(Stored(), Stored(stored), both.now, 3.0)
+    said = both.desk.said()
+    assert said is not None
+    assert said.out == {}, "or it would stand there for ever"
 
 
 def test_without_any_battery_the_site_is_locked_out(both: Both) -> None:
