@@ -27,6 +27,12 @@ def in_words(outcome: Outcome) -> str:
     return f"{outcome.state.value}: {outcome.reason}" if outcome.reason else outcome.state.value
 
 
+def complaint(outcome: Outcome) -> str:
+    """Why it is not as it was wanted. Of a limit the bridge gives the name alone."""
+    reason = outcome.reason.strip() or ", ".join(dict.fromkeys(one.source for one in outcome.limited_by))
+    return ": ".join(filter(None, (outcome.cause, reason)))
+
+
 def later(request: ControlRequest, outcome: Outcome, reason: str, *, followed: bool, now: datetime) -> RequestOutcome:
     """What the bridge says of the commands it became."""
     told = answer(request, None, now)

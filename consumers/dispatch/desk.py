@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumers.dispatch.answers import answer, in_words, later
+from consumers.dispatch.answers import answer, complaint, in_words, later
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.instruction import Instruction, action, rest
@@ -169,14 +169,14 @@ class Desk:
         return None if reason is None else later(request, outcome, reason, followed=followed, now=now)
 
     def _weigh(self, outcome: Outcome, one: BatteryDesk, control: Control, now: datetime, mono: float) -> None:
-        words = f"{outcome.cause}: {outcome.reason}"
+        words = complaint(outcome)
         match effect(outcome.cause, control.mode.mode):
             case Effect.LOCK if outcome.cause in OF_A_BATTERY:
                 self._take_out(one, outcome.cause or "", words, now)
             case Effect.LOCK:
                 self._lock(control, outcome.cause or "", words, now)
             case Effect.SAY:
-                one.complaint = words, mono
+                one.complaint = self._of(one, words), mono
             case Effect.NONE if SAID[outcome.state]:
                 one.complaint = ("", mono)
 

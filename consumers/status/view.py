@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from consumers.status.batteries import batteries, dispatch, soc
+from consumers.status.doing import why
 from consumers.status.state import Moment, Said, State
 from consumers.status.values import SILENT, alive, device_state, flow, value_of
 from schemas.messages import Alarm, AlarmPriority, AlarmState, Mode, Plan, Step
@@ -51,6 +52,7 @@ def view(state: State, now: Moment) -> View:
         "services": _services(state, now),
         "answers": _answers(state, now),
         "dispatch": dispatch(state, now),
+        "why": why(state, now),
         "batteries": batteries(state, now),
         "plan": _plan(state, now),
         "peak": _peak(state, now),
