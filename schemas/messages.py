@@ -352,6 +352,10 @@ class Alarm(Message):
     """What the operator reads: what is wrong and what it means."""
     value: Number | str | None = None
     limit: Number | str | None = None
+    silent: bool = False
+    """The device does not speak: value and limit are the age of its telemetry in s, whatever the point."""
+    latched: bool = False
+    """It stays until it is reset, and cannot be shelved."""
     since: Instant
     first_out: bool = False
     """This alarm was the first of its flood."""

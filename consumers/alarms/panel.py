@@ -162,6 +162,8 @@ class Panel:
             text=self._text(rule),
             value=_shown(memory.value),
             limit=_limit(rule),
+            silent=rule.silent is not None,
+            latched=rule.latched,
             since=memory.since,
             first_out=name in self._first_out,
             shelved_until=memory.shelved_until,

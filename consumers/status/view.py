@@ -35,7 +35,7 @@ ASKS = {
     AlarmState.LATCHED: ["reset"],
     AlarmState.SHELVED: ["unshelve"],
 }
-"""What can be asked of an alarm in each state."""
+"""What can be asked of an alarm in each state; one that latches is never shelved."""
 
 
 def view(state: State, now: Moment) -> View:
@@ -150,8 +150,8 @@ def _alarm(state: State, name: str, alarm: Alarm, now: Moment) -> View:
     point = profile.points.get(alarm.point) if profile else None
     return alarm.model_dump(mode="json") | {
         "alarm": name,
-        "unit": point.unit if point else "",
-        "asks": ASKS.get(alarm.state, []),
+        "unit": "s" if alarm.silent else point.unit if point else "",
+        "asks": [ask for ask in ASKS.get(alarm.state, []) if not (alarm.latched and "shelve" in ask)],
         "seconds": max(0, round((now.at - alarm.since).total_seconds())),
     }
 

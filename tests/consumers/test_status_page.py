@@ -463,6 +463,25 @@ async def test_a_refused_reset_is_told_at_its_alarm_and_a_done_one_when_the_alar
 
 
 @in_one_loop
+async def test_a_latching_alarm_offers_no_shelf_and_silence_is_told_in_seconds(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    mute = {"point": "p", "value": 5.1, "limit": 5.0, "silent": True}
+    await scene.say("alarms", topics.ALARM, alarm(AlarmState.UNACKNOWLEDGED).model_copy(update=mute), alarm="mute-bms1")
+    latching = alarm(AlarmState.UNACKNOWLEDGED).model_copy(update={"latched": True})
+    await scene.say("alarms", topics.ALARM, latching, alarm="hot-bms1")
+    silent, hot = (page.locator(f"#alarms li[data-key={name}-bms1]") for name in ("mute", "hot"))
+    await expect(silent).to_contain_text("bms1 silent 5.1 s (limit 5 s) · since", timeout=SOON)
+    await expect(silent.get_by_role("button", name="Shelve")).to_be_visible()
+    await expect(hot.locator("[data-ask=ack]")).to_be_visible()
+    await expect(hot.locator("[data-ask=shelve]")).to_be_hidden()
+    for name in ("mute", "hot"):
+        await scene.say("alarms", topics.ALARM, None, alarm=f"{name}-bms1")
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
 async def test_a_refused_command_is_not_shown_as_if_it_were_done(scene: Scene) -> None:
     page = await scene.open()
     await scene.everything()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from consumers.alarms.rules import transitions
 from consumers.status.state import ANSWERS, Moment, Peak, State, fold
 from consumers.status.view import view
 from schemas.messages import (
@@ -32,6 +33,7 @@ from schemas.messages import (
     Value,
 )
 from schemas.site import Site, load_site
+from schemas.site_parts import AlarmRule
 from schemas.topics import (
     ALARM,
     ALARM_OUTCOME,
@@ -283,6 +285,24 @@ def test_an_alarm_that_ended_is_gone(state: State, end: Alarm | None) -> None:
 def test_only_what_an_alarm_answers_to_is_offered(state: State, known: AlarmState, asks: list[str]) -> None:
     hear(state, 0, ALARM, alarm(known), alarm="a")
     assert view(state, at(0))["alarms"]["list"][0]["asks"] == asks
+
+
+@pytest.mark.parametrize("known", list(AlarmState))
+def test_what_is_offered_of_a_latching_alarm_is_taken(state: State, known: AlarmState) -> None:
+    """`Shelve` was offered, and then refused."""
+    rule = AlarmRule(name="a", device="bms1", above=1.0, latched=True)
+    hear(state, 0, ALARM, alarm(known).model_copy(update={"latched": True}), alarm="a")
+    offered = [ask for one in view(state, at(0))["alarms"]["list"] for ask in one["asks"]]
+    taken = {str(event) for source, event in transitions(rule) if source is known}
+    assert set(offered) <= taken
+
+
+def test_silence_is_told_in_seconds(state: State) -> None:
+    """`bms1.p, 0.0 kW (limit 0.0 kW)` was said of 5 s without a word."""
+    silent = alarm().model_copy(update={"point": "p", "value": 5.1, "limit": 5.0, "silent": True})
+    hear(state, 0, ALARM, silent, alarm="bms_silent-bms1")
+    (shown,) = view(state, at(0))["alarms"]["list"]
+    assert (shown["unit"], shown["silent"], shown["value"]) == ("s", True, 5.1)
 
 
 def test_no_alarms_is_only_said_when_somebody_watches(state: State) -> None:

@@ -117,12 +117,13 @@ function drawAlarms({ doubt: unsure, list }) {
     const [digit, path] = SHAPES[alarm.priority];
     node.querySelector("path").setAttribute("d", path);
     say(node.querySelector("svg text"), digit);
-    const value = alarm.value === null ? "" : `, ${show(alarm.value, alarm.unit)}${typeof alarm.limit === "number" ? ` (limit ${show(alarm.limit, alarm.unit)})` : ""}`;
+    const limit = typeof alarm.limit === "number" ? ` (limit ${alarm.silent ? `${number(alarm.limit, Number.isInteger(alarm.limit) ? 0 : 1)} s` : show(alarm.limit, alarm.unit)})` : "";
+    const value = alarm.value === null ? "" : `${alarm.silent ? " silent" : ","} ${show(alarm.value, alarm.unit)}${limit}`;
     const shelved = alarm.shelved_until ? `, until ${since(alarm.shelved_until, site.zone)}` : "";
     fill(node, {
       priority: `${alarm.priority}: `,
       text: alarm.text || alarm.alarm,
-      where: `${alarm.device}.${alarm.point}${value} · since ${since(alarm.since, site.zone)} (${age(alarm.seconds)}) · ${alarm.state}${shelved}${alarm.by ? ` by ${alarm.by}` : ""}${alarm.first_out ? " · first of its flood" : ""}`,
+      where: `${alarm.device}${alarm.silent ? "" : `.${alarm.point}`}${value} · since ${since(alarm.since, site.zone)} (${age(alarm.seconds)}) · ${alarm.state}${shelved}${alarm.by ? ` by ${alarm.by}` : ""}${alarm.first_out ? " · first of its flood" : ""}`,
     });
     for (const button of node.querySelectorAll("[data-ask]")) button.hidden = !alarm.asks.includes(button.dataset.ask);
   });
