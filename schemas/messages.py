@@ -352,6 +352,10 @@ class Alarm(Message):
     """What the operator reads: what is wrong and what it means."""
     value: Number | str | None = None
     limit: Number | str | None = None
+    silent: bool = False
+    """The device does not speak: value and limit are the age of its telemetry in s, whatever the point."""
+    latched: bool = False
+    """It stays until it is reset, and cannot be shelved."""
     since: Instant
     first_out: bool = False
     """This alarm was the first of its flood."""
@@ -407,7 +411,8 @@ class Mode(StrEnum):
 
 
 class ControlMode(Message):
-    """Who steers the battery now (retained)."""
+    """Who steers the battery now (retained). Of several batteries one may be locked out alone while the mode holds for
+    the others: `out` names it, and a named request for auto takes it back."""
 
     at: Instant
     mode: Mode
@@ -419,6 +424,8 @@ class ControlMode(Message):
     """The wanted power in manual mode."""
     until: Instant | None = None
     """When the lease ends and the mode returns to auto."""
+    out: dict[Name, str] = {}
+    """Each battery that is locked out alone, and why."""
 
 
 class ControlRequest(Order):

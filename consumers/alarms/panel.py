@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from consumers.alarms.catalog import EVERY_SERVICE, for_device
-from consumers.alarms.reading import CAUSES, LINK, WORDS, alive, read
+from consumers.alarms.reading import ACTION, CAUSES, LINK, WORDS, alive, read
 from consumers.alarms.rules import Memory, Now, Refusal, judge, request, transitions
 from schemas.messages import Alarm, AlarmRequest, AlarmState, Cause, ServiceStatus, Telemetry, Value
 from schemas.printable import printable
@@ -12,6 +12,9 @@ from schemas.site_parts import AlarmRule
 
 FLOOD = 10.0
 """Seconds. The first alarm after so long a calm is the first-out: what comes behind it is probably its consequence."""
+
+SPEAKS = {LINK: "Its status", ACTION: "Its outcome"}
+"""Words of a device whose reason stands in the text of an alarm."""
 
 Changes = list[tuple[str, Alarm]]
 
@@ -27,8 +30,8 @@ class Panel:
         for name, rule in self._rules.items():
             self._of.setdefault(str(rule.device), []).append(name)
         self._words: dict[str, Value | None] = {}
-        self._reasons: dict[str, str] = {}
-        """Of each device, what its bridge says of the link to it."""
+        self._reasons: dict[tuple[str, str], str] = {}
+        """Of a device and one of its words, why its bridge says it."""
         self._first_out: set[str] = set()
         self._last_raised = float("-inf")
         self._listening = now.steady
@@ -69,9 +72,8 @@ class Panel:
 
     def note(self, device: str, point: str, word: str, now: Now, reason: str = "") -> Changes:
         """A device seen from outside: its link, or the outcome of a command. A word holds until the next one. `reason`:
-        why the link is as it is, for people."""
-        if point == LINK:
-            self._reasons[device] = printable(reason)
+        why it is said, for people."""
+        self._reasons[device, point] = printable(reason)
         return self._note({name: word for name in self._of.get(device, ()) if self._rules[name].point == point}, now)
 
     def note_causes(self, device: str, causes: list[str], now: Now, *, sure: bool) -> Changes:
@@ -160,6 +162,8 @@ class Panel:
             text=self._text(rule),
             value=_shown(memory.value),
             limit=_limit(rule),
+            silent=rule.silent is not None,
+            latched=rule.latched,
             since=memory.since,
             first_out=name in self._first_out,
             shelved_until=memory.shelved_until,
@@ -169,8 +173,8 @@ class Panel:
 
     def _text(self, rule: AlarmRule) -> str:
         """What is degraded is known by the reason alone: an interlock is named there."""
-        reason = self._reasons.get(str(rule.device)) if rule.point == LINK else None
-        return f"{rule.text} Its status: {reason}" if reason else rule.text
+        reason = self._reasons.get((str(rule.device), rule.point))
+        return f"{rule.text} {SPEAKS[rule.point]}: {reason}" if reason and rule.point in SPEAKS else rule.text
 
 
 def _shown(value: Value | None) -> float | str | None:

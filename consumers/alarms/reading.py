@@ -6,15 +6,16 @@ from enum import StrEnum
 from schemas.messages import Cause, DeviceState, OutcomeState, Telemetry, Value
 from schemas.units import LARGEST
 
-LINK, OUTCOME, CAUSES = "link", "outcome", "causes"
+LINK, OUTCOME, ACTION, CAUSES = "link", "outcome", "action", "causes"
 WORDS: dict[str, tuple[str, type[StrEnum]]] = {
     LINK: ("equals", DeviceState),
     OUTCOME: ("equals", OutcomeState),
+    ACTION: ("equals", OutcomeState),
     CAUSES: ("contains", Cause),
 }
 """What every device has, with the condition that judges it and the words it may say. `link`: what the bridge says of
-the device; `outcome`: of its last command; `causes`: why it is not as it should be. Parts of joulebus have `causes`,
-too."""
+the device; `outcome`: of its last command; `action`: of its last start, stop, reset or grid mode; `causes`: why it is
+not as it should be. Parts of joulebus have `causes`, too."""
 
 INSTEAD = {
     point: f'is no more: write point = "{CAUSES}" and contains = "{cause}"'

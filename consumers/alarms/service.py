@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from consumers.alarms import reading
+from consumers.alarms.actions import Actions
 from consumers.alarms.answer import answer
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.panel import Changes, Panel
@@ -23,6 +24,7 @@ from schemas.messages import (
     DeviceState,
     DeviceStatus,
     Outcome,
+    OutcomeState,
     ServiceStatus,
     Telemetry,
 )
@@ -51,6 +53,7 @@ class _Desk:
 
     def __init__(self, part: Part, panel: Panel, record: Record) -> None:
         self.part, self.panel, self.record, self.site = part, panel, record, part.site.site
+        self.actions = Actions()
         self.restored = False
         self.guarded = Guarded(part.log, part.counts)
         self.turn = asyncio.Lock()
@@ -104,16 +107,21 @@ class _Desk:
             case Telemetry() as telemetry:
                 if not telemetry.historical:
                     self.part.lag = max(0.0, (utc_now() - telemetry.at).total_seconds())
-                return self.panel.hear(device, telemetry, _now())
+                arrived = self._note_action(device, self.actions.see(device, telemetry))
+                return [*arrived, *self.panel.hear(device, telemetry, _now())]
             case DeviceStatus(state=state, causes=causes, reason=reason):
                 changes = self.panel.note(device, reading.LINK, state, _now(), reason)
                 sure = state is not DeviceState.OFFLINE
                 return [*changes, *self.panel.note_causes(device, causes, _now(), sure=sure)]
-            case Outcome(state=state):
-                return self.panel.note(device, reading.OUTCOME, state, _now())
+            case Outcome(state=state) as outcome:
+                ended = self._note_action(device, self.actions.hear(device, outcome), outcome.reason)
+                return [*ended, *self.panel.note(device, reading.OUTCOME, state, _now())]
             case ServiceStatus() as said if heard.place["service"] != self.part.name or said.state == "online":
                 return self.panel.note_service(heard.place["service"], said, _now())
         return []  # our own last will among them: it was said of the one before us
+
+    def _note_action(self, device: str, word: OutcomeState | None, reason: str = "") -> Changes:
+        return [] if word is None else self.panel.note(device, reading.ACTION, word, _now(), reason)
 
     async def _answer(self, bus: Bus, heard: Heard[AlarmRequest]) -> None:
         """First what it changes, then what became of it: who reads the answer finds the alarm as it says."""

@@ -22,10 +22,20 @@ def answer(request: ControlRequest, refusal: Refusal | None, now: datetime, reas
     )
 
 
-def later(request: ControlRequest, outcome: Outcome, *, followed: bool, now: datetime) -> RequestOutcome:
-    """What the bridge says of the command it became."""
+def in_words(outcome: Outcome) -> str:
+    """What the bridge says of a command."""
+    return f"{outcome.state.value}: {outcome.reason}" if outcome.reason else outcome.state.value
+
+
+def complaint(outcome: Outcome) -> str:
+    """Why it is not as it was wanted. Of a limit the bridge gives the name alone."""
+    reason = outcome.reason.strip() or ", ".join(dict.fromkeys(one.source for one in outcome.limited_by))
+    return ": ".join(filter(None, (outcome.cause, reason)))
+
+
+def later(request: ControlRequest, outcome: Outcome, reason: str, *, followed: bool, now: datetime) -> RequestOutcome:
+    """What the bridge says of the commands it became."""
     told = answer(request, None, now)
-    reason = f"{outcome.state.value}: {outcome.reason}" if outcome.reason else outcome.state.value
     return told.model_copy(update={"followed": followed, "cause": outcome.cause, "reason": reason})
 
 

@@ -11,7 +11,7 @@ from consumers.dispatch.resets import LOCKOUTS, Advice, Resets
 from consumers.dispatch.starts import Attempts, Starts
 from consumers.dispatch.stuck import Stuck
 from optimizer.split import Room
-from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode, Outcome
+from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode, Outcome, OutcomeState
 from schemas.profile import Profile
 from schemas.site import Site
 from schemas.site_parts import Battery
@@ -145,6 +145,14 @@ class BatteryDesk:
             self.stuck.hear(outcome, self.seen.power or 0.0, self.seen.rated, mono)
         if held := lasting(outcome.limited_by):
             self.passed = held[0].wanted, held[-1].allowed, mono
+
+    def ran_out(self, outcome: Outcome, instruction: Instruction) -> bool:
+        """A setpoint has ended because nothing more is told: the others go on with what was asked."""
+        return outcome.state is OutcomeState.EXPIRED and instruction.action is None and self.last is None
+
+    def is_settled(self, mono: float, *, locked: bool) -> bool:
+        """No answer is awaited of it: it is out, or it stands where all are to stop."""
+        return self.seen.state(mono) in (*STOPPED, "fault") if locked else self.out is not None
 
     def complains(self, mono: float) -> str:
         """What the bridge said of our commands lately."""

@@ -6,9 +6,9 @@ shares the power among them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from consumers.dispatch.answers import answer, later
+from consumers.dispatch.answers import answer, complaint, in_words, later
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.instruction import Instruction, action, rest
@@ -16,12 +16,12 @@ from consumers.dispatch.kept import ONLY, Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.modes import Control, act, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
-from consumers.dispatch.plans import Plans
+from consumers.dispatch.plans import Plans, same_month
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import last_power, ratings, shares
+from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
-from optimizer.tariff import month
-from schemas.messages import Action, Authority, Cause, ControlRequest, Mode, Outcome, Plan, RequestOutcome
+from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome
 from schemas.site import Site
 
 REMEMBERED = 100
@@ -36,6 +36,7 @@ class Desk:
     fold: Fold
     batteries: dict[str, BatteryDesk]
     """By the name of their PCS."""
+    verdicts: Verdicts
     control: Control | None = None
     plans: Plans = field(default_factory=Plans)
     requests: Requests = field(default_factory=Requests)
@@ -43,8 +44,6 @@ class Desk:
     """A grid mode that a person wants now, and of which PCS."""
     serves: ControlRequest | None = None
     """The request whose mode holds; none after a restart."""
-    told: set[tuple[str, bool]] = field(default_factory=set)
-    """Which later answers the asker of a request has got. It outlives its mode: outcomes of its commands still come."""
     sent: dict[str, tuple[str, Instruction]] = field(default_factory=dict)
     """To which PCS, by id, the oldest first."""
     peak: float | None = None
@@ -54,7 +53,8 @@ class Desk:
     @classmethod
     def of(cls, site: Site) -> "Desk":
         fold = Fold.of(site)
-        return cls(site, fold, {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery})
+        batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery}
+        return cls(site, fold, batteries, Verdicts(len(batteries) > 1))
 
     # from one run to the next --------------------------------------------------------------------
 
@@ -128,6 +128,7 @@ class Desk:
                     one.starts.taken()
             if asked.mode.mode is Mode.LOCKOUT:
                 one.lockout.undo = None
+                self.verdicts.awaits(request, one.battery.name)
             elif locked or (one.out is not None and asked.mode.mode is Mode.AUTO):
                 one.undo(held.mode if locked else None)
                 # what is still said of commands from before was settled by that person
@@ -136,6 +137,7 @@ class Desk:
     def sends(self, name: str, pcs: str, instruction: Instruction) -> None:
         """It goes out to a PCS under this id."""
         self.sent[name] = pcs, instruction
+        self.verdicts.sends(self.batteries[pcs].battery.name, instruction)
         while len(self.sent) > REMEMBERED * len(self.batteries):
             del self.sent[next(iter(self.sent))]
 
@@ -157,24 +159,24 @@ class Desk:
         self._weigh(outcome, one, self.control, now, mono)
         if followed is False and instruction.action is Action.RESET:
             one.resets.refused()
-        if request is None or followed is None:
+        ran_out = len(self.batteries) > 1 and one.ran_out(outcome, instruction)
+        if request is None or followed is None or ran_out:
             return None
-        key = (name(request), followed)
-        if key in self.told:
-            return None
-        awaited = {name(sent.request) for _, sent in self.sent.values() if sent.request is not None}
-        self.told = {one for one in self.told if one[0] in awaited} | {key}
-        return later(request, outcome, followed=followed, now=now)
+        self.verdicts.keep({name(asked) for _, sent in self.sent.values() if (asked := sent.request or self.serves)})
+        locked = self.control.mode.mode is Mode.LOCKOUT
+        without = [each.battery.name for each in self.batteries.values() if each.is_settled(mono, locked=locked)]
+        reason = self.verdicts.hear(request, one.battery.name, in_words(outcome), followed=followed, without=without)
+        return None if reason is None else later(request, outcome, reason, followed=followed, now=now)
 
     def _weigh(self, outcome: Outcome, one: BatteryDesk, control: Control, now: datetime, mono: float) -> None:
-        words = f"{outcome.cause}: {outcome.reason}"
+        words = complaint(outcome)
         match effect(outcome.cause, control.mode.mode):
             case Effect.LOCK if outcome.cause in OF_A_BATTERY:
                 self._take_out(one, outcome.cause or "", words, now)
             case Effect.LOCK:
                 self._lock(control, outcome.cause or "", words, now)
             case Effect.SAY:
-                one.complaint = words, mono
+                one.complaint = self._of(one, words), mono
             case Effect.NONE if SAID[outcome.state]:
                 one.complaint = ("", mono)
 
@@ -188,6 +190,11 @@ class Desk:
 
     def _lock(self, control: Control, cause: str, why: str, now: datetime) -> None:
         self.control, self.serves = lock(control, cause, why, now), None
+
+    def said(self) -> ControlMode | None:
+        """The mode that holds, and who is out; None before this run has begun."""
+        outs = {one.battery.name: one.out.why for one in self.batteries.values() if one.out is not None}
+        return None if self.control is None else self.control.mode.model_copy(update={"out": outs})
 
     # what is sent --------------------------------------------------------------------------------
 
@@ -203,10 +210,9 @@ class Desk:
             one.starts.see(one.seen.state(mono), mono)
         if (wished := self._wished(mono)) is not None:
             return self._sent(wished)
-        none: dict[str, Instruction] = {}
         match mode.mode:
             case Mode.LOCAL:
-                sent, said = none, f"{mode.who} steers at the device; nothing is sent"
+                sent, said = dict[str, Instruction](), f"{mode.who} steers at the device; nothing is sent"
             case Mode.LOCKOUT:
                 sent, said = self._stop(mono)
             case _:
@@ -219,6 +225,8 @@ class Desk:
         for pcs, one in self.batteries.items():
             order = sent.get(pcs)
             one.last = order.wanted.power if order is not None and order.action is None else None
+            if order is None or order.request is None:
+                self.verdicts.aside(one.battery.name)
         return sent
 
     def _wished(self, mono: float) -> dict[str, Instruction] | None:
@@ -286,12 +294,8 @@ class Desk:
         if self.site.demand is None:
             return None
         billed = self.fold.billing.peak
-        if plan is not None and plan.peak is not None and self._same_month(plan.at, now):
+        if plan is not None and plan.peak is not None and same_month(plan.at, now, self.site.zone):
             self.peak = max(plan.peak, billed)
         elif billed > (self.peak or 0.0):
             self.peak = billed
         return None if self.peak is None else min(self.peak, self.site.grid.import_limit)
-
-    def _same_month(self, one: datetime, other: datetime) -> bool:
-        near = abs(one - other) < timedelta(days=31)  # far ones may lie beyond the calendar of a time zone
-        return near and month(one, self.site.zone) == month(other, self.site.zone)

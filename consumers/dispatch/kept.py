@@ -108,4 +108,5 @@ def _from(stored: Stored, now: datetime, mono: float) -> Control | None:
         return None
     kept = stored.kept
     left = lease.left(kept.lease, kept.at, now) if kept else lease.stored(stored.mode, now)
-    return Control(stored.mode, None if left is None else mono + left)
+    mode = stored.mode.model_copy(update={"out": {}})  # who is out stands in our own file, with what is to be reset
+    return Control(mode, None if left is None else mono + left)

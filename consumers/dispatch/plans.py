@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from optimizer.tariff import month
 from schemas.messages import Plan
 
 SKEW = timedelta(seconds=5)
@@ -34,3 +36,9 @@ class Plans:
 
 def _holds(plan: Plan | None, now: datetime) -> bool:
     return plan is not None and plan.at - now <= SKEW and now < plan.until
+
+
+def same_month(one: datetime, other: datetime, zone: ZoneInfo) -> bool:
+    """Whether both lie in one local calendar month."""
+    near = abs(one - other) < timedelta(days=31)  # far ones may lie beyond the calendar of a time zone
+    return near and month(one, zone) == month(other, zone)

@@ -190,10 +190,10 @@ class Dispatch:
         self._unkept = self._once(self._unkept, why, "the state is not kept on the disk")
 
     def _note_mode(self) -> None:
-        control = self.desk.control
-        if control is not None and control.mode != self._mode:
-            self._mode = control.mode
-            self._unsaid.append(control.mode)
+        said = self.desk.said()
+        if said is not None and said != self._mode:
+            self._mode = said
+            self._unsaid.append(said)
         self._log_modes()
 
     def _log_modes(self) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from consumers.status.doing import TOLD, reason_of, why, why_of
 from consumers.status.state import Moment, State
-from consumers.status.values import alive, device_state, value_of, worst
+from consumers.status.values import device_state, value_of, worst
 from schemas.messages import Outcome
 from schemas.site_parts import Battery
 from schemas.topics import COMMAND_TTL
@@ -43,6 +44,7 @@ def _battery(state: State, one: Battery, now: Moment) -> View:
         "power": value_of(state, one.pcs, "p", now),
         "soc": value_of(state, one.bms, "soc", now),
         "dispatch": _outcome(state, one, now),
+        "why": why_of(state, one, now),
     }
 
 
@@ -53,7 +55,7 @@ def dispatch(state: State, now: Moment) -> View | None:
     if not each:
         return None
     newest = min((said for _, said in each), key=lambda said: said["age"])
-    found: View = newest | {"why": _why(state, now)}
+    found: View = newest | {"why": why(state, now)}
     current = [(one, said) for one, said in each if said["current"]]
     if len(state.site.battery) > 1 and current:
         found |= {name: _sum([said[name] for _, said in current]) for name in SUMS}
@@ -83,19 +85,12 @@ def _outcome(state: State, one: Battery, now: Moment) -> View | None:
         "applied": word.applied.get("p_set"),
         "measured": _measured(word),
         "action": str(word.action) if word.action else None,
+        "told": TOLD[word.action][0] if word.action else None,
         "limited_by": [limit.model_dump(mode="json") for limit in word.limited_by],
         "source": word.source,
         "cause": word.cause,
-        "reason": word.reason,
+        "reason": reason_of(word),
     }
-
-
-def _why(state: State, now: Moment) -> str:
-    """Dispatch's own word on what it does; it says it with each sign of life: `auto: 0.0 kW, rests: ...`."""
-    said = state.services.get("dispatch")
-    if said is None or not alive(state, "dispatch", now):
-        return ""
-    return said.word.detail.partition(", ")[2]
 
 
 def _measured(word: Outcome) -> float | None:

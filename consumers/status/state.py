@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from schemas.messages import (
     Alarm,
     AlarmState,
+    Cause,
     ControlMode,
     DeviceStatus,
     Meta,
@@ -21,7 +22,16 @@ from schemas.messages import (
     Value,
 )
 from schemas.site import Site
-from schemas.topics import ALARM, CONTROL_MODE, DEVICE_STATUS, META, PLAN, SERVICE_STATUS, Topic
+from schemas.topics import (
+    ALARM,
+    CONTROL_MODE,
+    CONTROL_OUTCOME,
+    DEVICE_STATUS,
+    META,
+    PLAN,
+    SERVICE_STATUS,
+    Topic,
+)
 from schemas.units import Quality
 
 T = TypeVar("T")
@@ -88,7 +98,7 @@ class State:
     plan: Said[Plan] | None = None
     mode: Said[ControlMode] | None = None
     answers: dict[str, Said[RequestOutcome]] = field(default_factory=dict)
-    """What became of the last requests, by their ids; oldest first."""
+    """What became of the last requests, by their ids: the newest word of each; oldest first."""
     peak: Peak | None = None
 
     def renew(self) -> None:
@@ -121,10 +131,8 @@ def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseMo
             state.plan = _said(message, message.at, now)
         case ControlMode():
             state.mode = _said(message, message.at, now)
-        case RequestOutcome() if message.id not in state.answers:
-            state.answers[message.id] = _said(message, message.at, now)
-            while len(state.answers) > ANSWERS:
-                del state.answers[next(iter(state.answers))]
+        case RequestOutcome():
+            _fold_answer(state, topic, message, now)
 
 
 def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
@@ -140,6 +148,19 @@ def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
         state.devices.pop(place["device"], None)
     elif topic is SERVICE_STATUS:
         state.services.pop(place["service"], None)
+
+
+def _fold_answer(state: State, topic: Topic[Any], message: RequestOutcome, now: Moment) -> None:
+    """Dispatch answers at once, and again when the device has. Alarms answer once: what is said of a request that came
+    twice is no answer to the first."""
+    last = state.answers.get(message.id)
+    if last is not None:
+        if topic is not CONTROL_OUTCOME or message.cause == Cause.DUPLICATE:
+            return
+        del state.answers[message.id]
+    state.answers[message.id] = _said(message, message.at, now)
+    while len(state.answers) > ANSWERS:
+        del state.answers[next(iter(state.answers))]
 
 
 def _fold_telemetry(state: State, device: str, message: Telemetry, now: Moment) -> None:

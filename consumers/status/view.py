@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from consumers.status.batteries import batteries, dispatch, soc
+from consumers.status.doing import why
 from consumers.status.state import Moment, Said, State
 from consumers.status.values import SILENT, alive, device_state, flow, value_of
 from schemas.messages import Alarm, AlarmPriority, AlarmState, Mode, Plan, Step
@@ -34,7 +35,7 @@ ASKS = {
     AlarmState.LATCHED: ["reset"],
     AlarmState.SHELVED: ["unshelve"],
 }
-"""What can be asked of an alarm in each state."""
+"""What can be asked of an alarm in each state; one that latches is never shelved."""
 
 
 def view(state: State, now: Moment) -> View:
@@ -51,6 +52,7 @@ def view(state: State, now: Moment) -> View:
         "services": _services(state, now),
         "answers": _answers(state, now),
         "dispatch": dispatch(state, now),
+        "why": why(state, now),
         "batteries": batteries(state, now),
         "plan": _plan(state, now),
         "peak": _peak(state, now),
@@ -148,8 +150,8 @@ def _alarm(state: State, name: str, alarm: Alarm, now: Moment) -> View:
     point = profile.points.get(alarm.point) if profile else None
     return alarm.model_dump(mode="json") | {
         "alarm": name,
-        "unit": point.unit if point else "",
-        "asks": ASKS.get(alarm.state, []),
+        "unit": "s" if alarm.silent else point.unit if point else "",
+        "asks": [ask for ask in ASKS.get(alarm.state, []) if not (alarm.latched and "shelve" in ask)],
         "seconds": max(0, round((now.at - alarm.since).total_seconds())),
     }
 

@@ -154,6 +154,9 @@ def test_a_device_that_falls_silent_and_comes_back(panel: Panel) -> None:
     panel.hear("grid", say(9, p=1.0), at(9))
     changes = panel.tick(at(9))
     assert words(changes) == {"bms_silent-bms1": "unacknowledged"}
+    assert (changes[0][1].silent, changes[0][1].limit) == (True, 5.0), (
+        "value and limit are seconds, not what `point` is"
+    )
     assert (changes[0][1].value, changes[0][1].limit) == (6.0, 5.0)
 
     after: Changes = []

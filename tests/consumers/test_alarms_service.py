@@ -18,6 +18,7 @@ from runtime.heard import Heard
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import (
+    Action,
     Alarm,
     AlarmRequest,
     DeviceState,
@@ -294,6 +295,28 @@ async def test_silence_and_disobedience_are_told(broker: Broker, site_file: Path
         assert ear.states("pcs_silent-pcs1") == ear.states("bms_silent-bms1") == []
         steering.cancel()
         await plant.bus.say(DEVICE_STATUS, None, site=site_name, device="pcs1")
+
+
+@pytest.mark.parametrize("how", ["not_obeyed", "failed"])
+async def test_a_stop_that_is_not_obeyed_is_told(broker: Broker, site_file: Path, site_name: str, how: str) -> None:
+    """In a lockout a PCS that cannot be stopped raised nothing: the rests around the stop were followed."""
+    name = f"pcs_action_{how}-pcs1"
+
+    async def tell(state: str, action: Action | None) -> None:
+        said = Outcome(id="c1", at=utc_now(), state=OutcomeState(state), action=action, reason="it is still running")
+        await plant.bus.say(OUTCOME, said, site=site_name, device="pcs1")
+
+    async with everyone(broker, site_name) as (plant, _, ear), running(broker, site_file):
+        await tell(how, Action.STOP)
+        await ear.hears(name, "unacknowledged")
+        assert ear.last(name).text.endswith("Its outcome: it is still running")
+        for state in ("accepted", "verified") * 3:
+            await tell(state, None)
+            await tell("accepted", Action.STOP)
+            await asyncio.sleep(1)
+        assert ear.states(name) == ["unacknowledged"]
+        await tell("verified", Action.STOP)
+        await ear.hears(name, "unacknowledged", "returned", within=9)
 
 
 async def steered(plant: Plant) -> None:

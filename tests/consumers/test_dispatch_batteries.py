@@ -11,7 +11,17 @@ import pytest
 from consumers.dispatch.kept import Stored
 from consumers.dispatch.lasting_limits import LASTS
 from consumers.dispatch.state_file import read, write
-from schemas.messages import Action, Cause, ControlRequest, Limited, Mode, Outcome, OutcomeState
+from schemas.messages import (
+    Action,
+    Cause,
+    ControlMode,
+    ControlRequest,
+    Limited,
+    Mode,
+    Outcome,
+    OutcomeState,
+    RequestOutcome,
+)
 from schemas.site import Site, load_site
 from tests.consumers.test_dispatch_desk import TARIFF, Story
 
@@ -67,11 +77,11 @@ class Both(Story):
         """W of the setpoints that go out."""
         return {pcs: order.wanted.power for pcs, order in self.orders().items() if order.action is None}
 
-    def says(self, pcs: str, state: str, cause: Cause | None = None, **more: Any) -> None:
-        """An outcome of the last command to a PCS."""
+    def says(self, pcs: str, state: str, cause: Cause | None = None, **more: Any) -> RequestOutcome | None:
+        """An outcome of the last command to a PCS; gives what who asked is told."""
         name = [key for key, (whose, _) in self.desk.sent.items() if whose == pcs][-1]
         said = {"id": name, "at": self.now, "state": OutcomeState(state), "source": "dispatch", "cause": cause, **more}
-        self.desk.hear_outcome(Outcome.model_validate(said), self.now, self.second)
+        return self.desk.hear_outcome(Outcome.model_validate(said), self.now, self.second)
 
     @property
     def mode(self) -> Mode:
@@ -154,6 +164,30 @@ def test_a_trip_that_comes_again_takes_out_that_battery_alone(both: Both) -> Non
     assert (order.action, order.wanted.reason) == (Action.RESET, "lockout ended by anna")
     both.hear_both(grid=90e3)
     assert len(both.powers()) == 2
+
+
+def test_who_is_out_stands_in_the_mode_until_somebody_asks_for_auto(both: Both) -> None:
+    """For programs: it stood in a sentence of the status alone."""
+    both.hear_both()
+    both.orders()
+    said = [both.desk.said()]
+    both.says("pcs2", "not_obeyed", Cause.REVERSED, reason="the wrong way")
+    said.append(both.desk.said())
+    both.ask("auto")
+    said.append(both.desk.said())
+    assert [one and (one.mode, one.out) for one in said] == [
+        (Mode.AUTO, {}),
+        (Mode.AUTO, {"yard": "reversed: the wrong way"}),
+        (Mode.AUTO, {}),
+    ]
+
+
+def test_who_is_out_is_not_taken_from_what_the_broker_kept(both: Both) -> None:
+    stored = ControlMode(at=both.now, mode=Mode.MANUAL, who="anna", power=1e3, out={"yard": "reversed"})
+    both.desk.begin(Stored(), Stored(stored), both.now, 3.0)
+    said = both.desk.said()
+    assert said is not None
+    assert said.out == {}, "or it would stand there for ever"
 
 
 def test_without_any_battery_the_site_is_locked_out(both: Both) -> None:
@@ -338,3 +372,104 @@ def test_a_grid_mode_that_two_know_is_asked_of_none(both: Both) -> None:
     asks = ControlRequest(at=both.now, action=Action.GRID_FORMING, who="anna", why="an island")
     said = both.desk.hear(asks, both.now, both.second)
     assert (said.followed, said.reason) == (False, "pcs1, pcs2 know grid_forming: set it at the one that is meant")
+
+
+# --- what who asked is told ------------------------------------------------------------------------------
+
+
+def told(said: RequestOutcome | None) -> tuple[bool, str] | None:
+    return None if said is None else (said.followed, said.reason)
+
+
+def stopping(both: Both) -> None:
+    both.hear_both()
+    both.ask("lockout", id="r1")
+    for _ in range(2):
+        both.hear_both()
+        orders = both.orders()
+    assert {order.action for order in orders.values()} == {Action.STOP}
+
+
+def test_a_lockout_is_confirmed_when_the_last_one_has_stopped(both: Both) -> None:
+    """`not_obeyed` of one and then `verified: off` of the other, without their names: it read as if all stood."""
+    stopping(both)
+    no = both.says("pcs2", "not_obeyed", Cause.NOT_OBEYED, reason="it still runs")
+    assert told(no) == (False, "yard: not_obeyed: it still runs")
+    assert both.says("pcs1", "verified", reason="off") is None, "yard still runs"
+    for _ in range(5):
+        both.hear_both(states=("off", "running"))
+        orders = both.orders()
+    assert orders["pcs2"].action is Action.STOP, "it is told again"
+    assert both.says("pcs2", "not_obeyed", Cause.NOT_OBEYED, reason="it still runs") is None, "once"
+    yes = both.says("pcs2", "verified", reason="off")
+    assert told(yes) == (True, "hall: verified: off; yard: verified: off")
+
+
+def test_one_that_is_stopped_before_the_other_is_told_confirms_no_lockout(both: Both) -> None:
+    """Under load one is brought to rest first, for some seconds."""
+    both.hear_both(powers=(60e3, 0.0))
+    both.ask("lockout", id="r1")
+    for _ in range(2):
+        both.hear_both(powers=(60e3, 0.0))
+        orders = both.orders()
+    assert {pcs: order.action for pcs, order in orders.items()} == {"pcs1": None, "pcs2": Action.STOP}
+    assert both.says("pcs2", "verified", reason="off") is None
+    both.hear_both(states=("running", "off"))
+    assert both.orders()["pcs1"].action is Action.STOP
+    yes = both.says("pcs1", "verified", reason="off")
+    assert told(yes) == (True, "hall: verified: off; yard: verified: off")
+
+
+def test_one_that_stands_or_has_tripped_needs_no_stop(both: Both) -> None:
+    both.hear_both(states=("running", "off"))
+    both.ask("lockout", id="r1")
+    for _ in range(2):
+        both.hear_both(states=("running", "off"))
+        both.orders()
+    assert told(both.says("pcs1", "verified", reason="off")) == (True, "hall: verified: off")
+
+
+def test_auto_is_confirmed_when_each_has_started(both: Both) -> None:
+    both.hear_both(states=("off", "off"))
+    both.ask("auto", id="r1")
+    both.hear_both(states=("off", "off"))
+    assert {order.action for order in both.orders().values()} == {Action.START}
+    assert both.says("pcs1", "verified", reason="running") is None
+    both.hear_both(states=("running", "off"))
+    both.orders()
+    no = both.says("pcs2", "refused", Cause.INTERLOCK, reason="interlock: epo")
+    assert told(no) == (False, "yard: refused: interlock: epo")
+    for _ in range(6):
+        both.hear_both(states=("running", "off"))
+        both.orders()
+    yes = both.says("pcs2", "verified", reason="running")
+    assert told(yes) == (True, "hall: verified: running; yard: verified: running")
+
+
+def test_what_ran_out_because_its_battery_went_aside_is_no_failure(both: Both) -> None:
+    both.ask("manual", id="r1", power=60e3, until=both.now.replace(hour=11))
+    both.hear_both(grid=0.0)
+    both.orders()
+    assert both.says("pcs1", "verified") is None, "yard has not answered"
+    for _ in range(6):
+        both.hear_both(grid=0.0, powers=(40e3, 0.0), states=("running", "off"))
+        both.orders()
+    assert both.says("pcs2", "expired", Cause.NO_COMMAND, reason="no command") is None
+    assert told(both.says("pcs1", "verified")) == (True, "hall: verified")
+
+
+def test_what_ran_out_while_it_was_told_is_a_failure(both: Both) -> None:
+    both.ask("manual", id="r1", power=60e3, until=both.now.replace(hour=11))
+    both.hear_both(grid=0.0)
+    both.orders()
+    no = both.says("pcs2", "expired", Cause.EXPIRED, reason="it was valid until 3 s ago")
+    assert told(no) == (False, "yard: expired: it was valid until 3 s ago")
+
+
+def test_one_that_is_taken_out_is_not_waited_for(both: Both) -> None:
+    both.ask("manual", id="r1", power=60e3, until=both.now.replace(hour=11))
+    both.hear_both(grid=0.0)
+    both.orders()
+    no = both.says("pcs2", "not_obeyed", Cause.REVERSED, reason="the wrong way")
+    assert told(no) == (False, "yard: not_obeyed: the wrong way")
+    assert told(both.says("pcs1", "verified")) == (True, "hall: verified")

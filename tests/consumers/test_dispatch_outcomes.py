@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from consumers.dispatch.outcomes import EFFECTS, SAID, Effect, effect
-from schemas.messages import Action, Authority, Cause, Mode, Outcome, OutcomeState, RequestOutcome
+from schemas.messages import Action, Authority, Cause, Limited, Mode, Outcome, OutcomeState, RequestOutcome
 from tests.consumers.test_dispatch_desk import Story, plant_site
 
 LOCKS = {
@@ -90,6 +90,19 @@ def test_a_complaint_is_said_until_it_is_proven_or_a_minute_old(story: Story) ->
     story.hear_all()
     story.order()
     assert "not_obeyed" not in story.desk.detail
+
+
+def test_a_complaint_without_words_names_the_limit(story: Story) -> None:
+    """`manual by anna; interlock: ` was all that stood there."""
+    in_mode(story, Mode.MANUAL)
+    limit = Limited(point="p_set", source="interlock:hot-bms1", wanted=30e3, allowed=0.0)
+    for limits, words in (([limit], "; interlock: interlock:hot-bms1"), ([], "; interlock")):
+        story.order()
+        name, at = list(story.desk.sent)[-1], story.now
+        held = Outcome(id=name, at=at, state=OutcomeState.LIMITED, cause=Cause.INTERLOCK, limited_by=limits)
+        story.desk.hear_outcome(held, at, story.second)
+        story.order()
+        assert story.desk.detail.endswith(words)
 
 
 def test_a_manual_power_that_the_bridge_refuses_is_told_to_who_asked(story: Story) -> None:

@@ -1,5 +1,6 @@
 """What the page shows of two batteries: sums, and of each its own."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,19 @@ import pytest
 from consumers.status.series import actual, today
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
-from schemas.messages import Cause, DeviceState, DeviceStatus, Limited, Outcome, OutcomeState, Telemetry
-from schemas.topics import DEVICE_STATUS, OUTCOME, TELEMETRY
+from schemas.messages import (
+    Action,
+    Cause,
+    ControlMode,
+    DeviceState,
+    DeviceStatus,
+    Limited,
+    Outcome,
+    OutcomeState,
+    ServiceStatus,
+    Telemetry,
+)
+from schemas.topics import CONTROL_MODE, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
 from tests.consumers.test_dispatch_batteries import two
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -80,3 +92,97 @@ def test_the_curve_of_the_charge_is_weighed_too(state: State) -> None:
     )
     assert [value for value in columns["soc"] if value is not None] == [pytest.approx(70.0)]
     assert [value for value in columns["battery"] if value is not None] == [3e3]
+
+
+# --- what each does, and why -----------------------------------------------------------------------------
+
+LOCKOUT = {"mode": "lockout", "who": "anna", "why": "fire"}
+OUT = {"mode": "auto", "who": "dispatch", "out": {"yard": "reversed: the wrong way"}}
+WHYS: dict[str, tuple[dict[str, Any], str, tuple[str, str, str]]] = {
+    "all work": (
+        {"mode": "auto", "who": "dispatch"},
+        "auto: 60.0 kW, no valid plan: covers the load",
+        ("no valid plan: covers the load",) * 3,
+    ),
+    "one is aside": (
+        {"mode": "auto", "who": "dispatch"},
+        "auto: 90.0 kW, covers the load; yard: pcs2 is off, and it was not we: start it, or ask for auto",
+        (
+            "covers the load; yard: pcs2 is off, and it was not we: start it, or ask for auto",
+            "covers the load",
+            "pcs2 is off, and it was not we: start it, or ask for auto",
+        ),
+    ),
+    "one is out": (
+        OUT,
+        "auto: 90.0 kW, covers the load; yard: locked out (reversed: the wrong way), stops the PCS; ask for auto",
+        (
+            "covers the load; yard: locked out (reversed: the wrong way), stops the PCS; ask for auto",
+            "covers the load",
+            "locked out (reversed: the wrong way), stops the PCS; ask for auto",
+        ),
+    ),
+    "a lockout": (
+        LOCKOUT,
+        "lockout: hall: rests; yard: stops the PCS; yard: not_obeyed: no",
+        (
+            "lockout by anna: fire; hall: rests; yard: stops the PCS; yard: not_obeyed: no; ask for auto to end it",
+            "lockout by anna: fire; rests; ask for auto to end it",
+            "lockout by anna: fire; stops the PCS; not_obeyed: no; ask for auto to end it",
+        ),
+    ),
+    "a lockout without a reason": (
+        LOCKOUT | {"why": ""},
+        "lockout: hall: the PCS is stopped; yard: the PCS is stopped",
+        (
+            "lockout by anna; hall: the PCS is stopped; yard: the PCS is stopped; ask for auto to end it",
+            "lockout by anna; the PCS is stopped; ask for auto to end it",
+            "lockout by anna; the PCS is stopped; ask for auto to end it",
+        ),
+    ),
+    "local": (
+        {"mode": "local", "who": "ben", "until": "2026-06-10T12:00:00Z"},
+        "local: ben steers at the device; nothing is sent",
+        ("ben steers at the device; nothing is sent; it ends at 14:00, or ben asks for auto",) * 3,
+    ),
+    "a grid mode": (
+        {"mode": "lockout", "who": "anna"},
+        "grid_forming by anna: phase 1, then 2",
+        ("lockout by anna; form a grid, asked by anna: phase 1, then 2; ask for auto to end it",) * 3,
+    ),
+    "read only": (
+        {"mode": "auto", "who": "dispatch"},
+        "read only, would do this: auto: -5.0 kW, stores, as planned",
+        ("read only, would do this: stores, as planned",) * 3,
+    ),
+}
+
+
+@pytest.mark.parametrize("story", WHYS)
+def test_each_says_what_it_does_who_locked_it_and_how_it_ends(state: State, story: str) -> None:
+    """The words began behind the first comma, wherever that was: in a lockout there was nothing to read."""
+    mode, detail, words = WHYS[story]
+    fold(
+        state,
+        CONTROL_MODE,
+        {"site": "plant"},
+        ControlMode.model_validate_json(json.dumps({"at": NOON.isoformat()} | mode)),
+        NOW,
+    )
+    status = ServiceStatus(state="online", detail=detail)
+    fold(state, SERVICE_STATUS, {"site": "plant", "service": "dispatch"}, status, NOW)
+    page = view(state, NOW)
+    assert (page["why"], *(one["why"] for one in page["batteries"])) == words
+    late = Moment(NOON + timedelta(seconds=60), 60.0)
+    assert {view(state, late)["why"], *(one["why"] for one in view(state, late)["batteries"])} == {""}
+
+
+def test_an_action_that_was_followed_is_said_in_plain_words(state: State) -> None:
+    """`grid_forming` and `islanded` stood there."""
+    for action in Action:
+        tell(state, "pcs1", "verified", action=action, reason="islanded")
+        found = view(state, NOW)["dispatch"]
+        assert "_" not in found["told"] + found["reason"]
+        assert found["reason"] != "islanded"
+    tell(state, "pcs1", "not_obeyed", action=Action.STOP, reason="it still runs")
+    assert view(state, NOW)["dispatch"]["reason"] == "it still runs"

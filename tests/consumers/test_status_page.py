@@ -408,8 +408,15 @@ async def test_what_became_of_a_request_is_shown_where_it_was_asked(scene: Scene
     second = (await asyncio.wait_for(listening, 5)).message
     assert second.id not in (first.id, None)
     await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second))
-    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second, Cause.INVALID, "a second word changes nothing"))
     await expect(asked).to_have_text("Lockout: dispatch follows×", timeout=SOON)
+    await asked.get_by_role("button", name="Close").click()
+    await expect(asked).to_be_hidden()
+    words = "yard: not_obeyed: it still runs"
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second, Cause.NOT_OBEYED, words))
+    await expect(asked).to_have_text(f"Lockout is not followed: {words}×", timeout=SOON)
+    proven = told(second).model_copy(update={"reason": "verified: off"})
+    await scene.say("dispatch", topics.CONTROL_OUTCOME, proven)
+    await expect(asked).to_have_text("Lockout: dispatch follows; verified: off×", timeout=SOON)
 
     listening = asyncio.create_task(heard(dispatch, address))
     await ask_for(page, "Lockout")
@@ -451,6 +458,25 @@ async def test_a_refused_reset_is_told_at_its_alarm_and_a_done_one_when_the_alar
     await scene.say("alarms", topics.ALARM_OUTCOME, told(again), alarm="hot-bms1")
     await expect(page.locator("#toast")).to_have_text("Reset: done", timeout=SOON)
     await scene.say("alarms", topics.ALARM, None, alarm="cold-bms1")
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_a_latching_alarm_offers_no_shelf_and_silence_is_told_in_seconds(scene: Scene) -> None:
+    page = await scene.open()
+    await scene.everything()
+    mute = {"point": "p", "value": 5.1, "limit": 5.0, "silent": True}
+    await scene.say("alarms", topics.ALARM, alarm(AlarmState.UNACKNOWLEDGED).model_copy(update=mute), alarm="mute-bms1")
+    latching = alarm(AlarmState.UNACKNOWLEDGED).model_copy(update={"latched": True})
+    await scene.say("alarms", topics.ALARM, latching, alarm="hot-bms1")
+    silent, hot = (page.locator(f"#alarms li[data-key={name}-bms1]") for name in ("mute", "hot"))
+    await expect(silent).to_contain_text("bms1 silent 5.1 s (limit 5 s) · since", timeout=SOON)
+    await expect(silent.get_by_role("button", name="Shelve")).to_be_visible()
+    await expect(hot.locator("[data-ask=ack]")).to_be_visible()
+    await expect(hot.locator("[data-ask=shelve]")).to_be_hidden()
+    for name in ("mute", "hot"):
+        await scene.say("alarms", topics.ALARM, None, alarm=f"{name}-bms1")
     await page.close()
     assert scene.complaints == []
 

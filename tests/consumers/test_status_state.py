@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from consumers.alarms.rules import transitions
 from consumers.status.state import ANSWERS, Moment, Peak, State, fold
 from consumers.status.view import view
 from schemas.messages import (
@@ -32,6 +33,7 @@ from schemas.messages import (
     Value,
 )
 from schemas.site import Site, load_site
+from schemas.site_parts import AlarmRule
 from schemas.topics import (
     ALARM,
     ALARM_OUTCOME,
@@ -285,6 +287,24 @@ def test_only_what_an_alarm_answers_to_is_offered(state: State, known: AlarmStat
     assert view(state, at(0))["alarms"]["list"][0]["asks"] == asks
 
 
+@pytest.mark.parametrize("known", list(AlarmState))
+def test_what_is_offered_of_a_latching_alarm_is_taken(state: State, known: AlarmState) -> None:
+    """`Shelve` was offered, and then refused."""
+    rule = AlarmRule(name="a", device="bms1", above=1.0, latched=True)
+    hear(state, 0, ALARM, alarm(known).model_copy(update={"latched": True}), alarm="a")
+    offered = [ask for one in view(state, at(0))["alarms"]["list"] for ask in one["asks"]]
+    taken = {str(event) for source, event in transitions(rule) if source is known}
+    assert set(offered) <= taken
+
+
+def test_silence_is_told_in_seconds(state: State) -> None:
+    """`bms1.p, 0.0 kW (limit 0.0 kW)` was said of 5 s without a word."""
+    silent = alarm().model_copy(update={"point": "p", "value": 5.1, "limit": 5.0, "silent": True})
+    hear(state, 0, ALARM, silent, alarm="bms_silent-bms1")
+    (shown,) = view(state, at(0))["alarms"]["list"]
+    assert (shown["unit"], shown["silent"], shown["value"]) == ("s", True, 5.1)
+
+
 def test_no_alarms_is_only_said_when_somebody_watches(state: State) -> None:
     assert view(state, at(0))["alarms"]["doubt"] == "the alarm service is down"
     hear(state, 0, SERVICE_STATUS, ONLINE, service="alarms")
@@ -368,13 +388,39 @@ def told(name: str, cause: Cause | None = None) -> RequestOutcome:
 
 def test_an_answer_is_found_by_its_id_for_some_minutes(state: State) -> None:
     hear(state, 0, CONTROL_OUTCOME, told("a", Cause.AUTHORITY))
-    hear(state, 1, CONTROL_OUTCOME, told("a"))
     hear(state, 200, ALARM_OUTCOME, told("b"), alarm="soc_low-bms1")
     refused = {"followed": False, "cause": "authority", "reason": "busy"}
     assert view(state, at(201))["answers"] == {"a": refused, "b": {"followed": True, "cause": None, "reason": ""}}
     assert set(view(state, at(301))["answers"]) == {"b"}
     state.renew()
     assert set(view(state, at(301))["answers"]) == {"b"}, "a new connection does not repeat them"
+
+
+def test_the_newest_answer_of_dispatch_counts(state: State) -> None:
+    """`auto: followed`, and 20 s later the start was refused: the page still said that dispatch follows."""
+
+    def shown() -> tuple[bool, str]:
+        said = view(state, at(60))["answers"]["a"]
+        return said["followed"], said["reason"]
+
+    hear(state, 0, CONTROL_OUTCOME, told("a"))
+    refused = told("a", Cause.INTERLOCK).model_copy(update={"at": NOON + timedelta(seconds=20)})
+    hear(state, 20, CONTROL_OUTCOME, refused)
+    assert shown() == (False, "busy")
+    proven = told("a").model_copy(update={"at": NOON + timedelta(seconds=30)})
+    hear(state, 30, CONTROL_OUTCOME, proven)
+    assert shown() == (True, "")
+    again = told("a", Cause.DUPLICATE).model_copy(update={"at": NOON + timedelta(seconds=31)})
+    hear(state, 31, CONTROL_OUTCOME, again)
+    assert shown() == (True, ""), "that the request came twice says nothing of the first"
+    assert view(state, at(329))["answers"], "its minutes are counted from its newest answer"
+
+
+def test_the_first_answer_of_alarms_counts(state: State) -> None:
+    """The broker may deliver a request twice: it was done, and then there is nothing to do."""
+    hear(state, 0, ALARM_OUTCOME, told("a"), alarm="soc_low-bms1")
+    hear(state, 1, ALARM_OUTCOME, told("a", Cause.WRONG_STATE), alarm="soc_low-bms1")
+    assert view(state, at(2))["answers"]["a"]["followed"]
 
 
 def test_answers_do_not_pile_up(state: State) -> None:

@@ -117,12 +117,13 @@ function drawAlarms({ doubt: unsure, list }) {
     const [digit, path] = SHAPES[alarm.priority];
     node.querySelector("path").setAttribute("d", path);
     say(node.querySelector("svg text"), digit);
-    const value = alarm.value === null ? "" : `, ${show(alarm.value, alarm.unit)}${typeof alarm.limit === "number" ? ` (limit ${show(alarm.limit, alarm.unit)})` : ""}`;
+    const limit = typeof alarm.limit === "number" ? ` (limit ${alarm.silent ? `${number(alarm.limit, Number.isInteger(alarm.limit) ? 0 : 1)} s` : show(alarm.limit, alarm.unit)})` : "";
+    const value = alarm.value === null ? "" : `${alarm.silent ? " silent" : ","} ${show(alarm.value, alarm.unit)}${limit}`;
     const shelved = alarm.shelved_until ? `, until ${since(alarm.shelved_until, site.zone)}` : "";
     fill(node, {
       priority: `${alarm.priority}: `,
       text: alarm.text || alarm.alarm,
-      where: `${alarm.device}.${alarm.point}${value} · since ${since(alarm.since, site.zone)} (${age(alarm.seconds)}) · ${alarm.state}${shelved}${alarm.by ? ` by ${alarm.by}` : ""}${alarm.first_out ? " · first of its flood" : ""}`,
+      where: `${alarm.device}${alarm.silent ? "" : `.${alarm.point}`}${value} · since ${since(alarm.since, site.zone)} (${age(alarm.seconds)}) · ${alarm.state}${shelved}${alarm.by ? ` by ${alarm.by}` : ""}${alarm.first_out ? " · first of its flood" : ""}`,
     });
     for (const button of node.querySelectorAll("[data-ask]")) button.hidden = !alarm.asks.includes(button.dataset.ask);
   });
@@ -170,14 +171,14 @@ function direction(power) {
   return `${power > 0 ? "Discharge" : "Charge"} ${kilowatts(Math.abs(power))} kW`;
 }
 
-function drawDispatch({ dispatch, plan, mode }) {
+function drawDispatch({ dispatch, plan, mode, why }) {
   const step = plan?.step;
   const now = dispatch?.current;
   $("wanted").classList.toggle("doubtful", !now);
   if (!dispatch) say($("wanted"), "No command heard yet");
   else if (!now) say($("wanted"), `No command for ${age(dispatch.age)}`);
-  else say($("wanted"), ["applied", "verified", "limited"].includes(dispatch.state) ? dispatch.action ?? direction(dispatch.applied ?? 0) : `Last command: ${dispatch.state.replace("_", " ")}`);
-  say($("because"), [now && dispatch.reason, now && dispatch.why || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
+  else say($("wanted"), ["applied", "verified", "limited"].includes(dispatch.state) ? dispatch.told ?? direction(dispatch.applied ?? 0) : `Last command: ${dispatch.state.replace("_", " ")}`);
+  say($("because"), [now && dispatch.reason, why || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
   const money = (amount) => `${number(amount, 2)} ${plan.currency}`;
@@ -196,10 +197,10 @@ function drawDispatch({ dispatch, plan, mode }) {
 function drawBatteries(batteries) {
   rows($("batteries"), "t-battery", batteries.length > 1 ? batteries : [], "battery", (node, one) => {
     lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
-    const told = one.dispatch?.current ? `${one.dispatch.action ?? direction(one.dispatch.applied ?? 0)}, ${one.dispatch.state.replace("_", " ")}` : "no command";
+    const told = one.dispatch?.current ? `${one.dispatch.told ?? direction(one.dispatch.applied ?? 0)}, ${one.dispatch.state.replace("_", " ")}` : "no command";
     const soc = `${show(one.soc.value, "%")}${one.soc.state === "live" ? "" : ` (${doubt(one.soc)})`}`;
     const power = one.power.state === "live" ? show(one.power.value, "W") : doubt(one.power);
-    fill(node, { name: one.battery, words: `${soc} · ${power} · ${told}`, reason: one.reason || one.dispatch?.current && one.dispatch.cause && one.dispatch.reason || "" });
+    fill(node, { name: one.battery, words: [soc, power, told, one.why].filter(Boolean).join(" · "), reason: one.reason || one.dispatch?.current && one.dispatch.cause && one.dispatch.reason || "" });
   });
 }
 
