@@ -33,6 +33,8 @@ def test_a_good_site_file_is_called_good(site: Path, capsys: pytest.CaptureFixtu
     assert main(["check", str(site)]) == 0
     said = capsys.readouterr().out
     assert "site.toml: good" in said
+    assert "  hall       battery of pcs + bms, 200 kWh, fallback 0 W\n" in said
+    assert "  yard       battery of pcs2 + bms2, 130 kWh, fallback 0 W\n" in said
     assert "warning" not in said
 
 
