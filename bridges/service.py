@@ -15,6 +15,7 @@ from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller
 from bridges.control.grid_connection import GridConnection
 from bridges.control.interlock_rules import rules_for
+from bridges.control.watchdog_care import LEFT_ALONE
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
 from bridges.fieldbus.modbus.site_lines import modbus_devices
@@ -220,7 +221,7 @@ class Bridge:
         name = one.device.name
         control, before = self.controls[name], one.known
         if control.left_alone:
-            self._tell(name, DeviceState.OFFLINE, [(Cause.WATCHDOG, "left alone so that its own watchdog acts")])
+            self._tell(name, DeviceState.OFFLINE, [(Cause.DECLINED, LEFT_ALONE)])
             return
         try:
             began, doubts = await one.read()

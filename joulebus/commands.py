@@ -31,7 +31,10 @@ def check(path: Path) -> int:
         profile = site.profiles[device.name]
         where = f"{device.address} unit {device.unit}"
         say(f"  {device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}")
-    for warning in [*too_slow(site), *_unheard(site)]:
+    for one in site.battery:
+        rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
+        say(f"  {one.name:<10} battery of {one.pcs} + {one.bms}, {rests}")
+    for warning in [*too_slow(site), *_unheard(site), *_loose(site)]:
         say(f"{path}: warning: {warning}")
     for note in notes(site):
         say(f"  {note}")
@@ -43,6 +46,18 @@ def _unheard(site: "Site") -> list[str]:
     if site.mode == "read_only" or "dispatch" in site.command_sources:
         return []
     return ["command_sources does not name dispatch: its plan and the requests of the page move no device"]
+
+
+def _loose(site: "Site") -> list[str]:
+    """A BMS that guards nothing, although somebody may believe it."""
+    from schemas.units import Kind  # noqa: PLC0415  # as above
+
+    return [
+        f"device {device.name}: a bms of no battery is read, and its limits hold for none; name it in its [[battery]], "
+        f'bms = "{device.name}"'
+        for device in site.of_kind(Kind.BMS)
+        if device.name not in site.bms
+    ]
 
 
 def _check_prices(site: "Site") -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bridges.control import command_life, device_life
-from bridges.control.device_life import WRITES
+from bridges.control.command_life import Stage
+from bridges.control.device_life import WRITES, Life
 from bridges.control.guard import LONGEST, SKEW
 from bridges.control.limits import BUDGET, RAMP, WORN, Limit, LimitInputs, limits
 from bridges.control.power_control import limit_chain
@@ -15,7 +16,7 @@ from bridges.control.write_budget import MOST_URGENT
 from bridges.fieldbus.contract import Writable
 from consumers.dispatch.modes import NEXT, Control, act
 from joulebus.words import page, table
-from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode
+from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode, OutcomeState
 from schemas.topics import COMMAND_TTL
 
 INTRO = f"""\
@@ -86,13 +87,64 @@ def _any(source: str) -> Limit:
     return Limit(source, 0.0, 0.0)
 
 
+STAGES_OF = {
+    Stage.TAKEN: "judged and followed; nothing is written yet",
+    Stage.ACCEPTED: "it waits: for the write budget, or for a start or a stop on its way",
+    Stage.APPLIED: "written, and the device has confirmed it",
+    Stage.VERIFIED: "the measured power, or the device's state, proves it",
+    Stage.LIMITED: "proven, and a limit made it less than what was asked: `limited_by` names it",
+    Stage.NOT_HELD: "the register reads back something else than was written",
+    Stage.NOT_OBEYED: "the measured power, or the state, does not follow",
+    Stage.FAILED: "it could not be written; it is tried again as long as the command lives",
+    Stage.SUPERSEDED: "the end: a newer command took its place; not said of one that was proven",
+    Stage.EXPIRED: "the end: its time was over before a newer one came, or the bridge or the device's panel ended it",
+}
+"""What a command in each stage has come to."""
+
+ASIDE = {
+    OutcomeState.REFUSED: "it was never taken: `cause` and `reason` say why",
+    OutcomeState.FOREIGN_CHANGE: "somebody else wrote to the register; said beside the state, which stays as it is",
+}
+"""Outcomes that are no stage of a command."""
+
+LIVES = {
+    Life.UNKNOWN: "not read since the bridge began",
+    Life.KNOWN: "read, and a valid command holds, or the first one is waited for",
+    Life.FALLBACK: "no valid command is left: it is told what was declared safe, answering or not",
+    Life.LOCAL: "it says that it is steered at its own panel: it is watched",
+    Life.OFFLINE: "it does not answer while a command holds: what must be written is tried all the same",
+}
+"""Who has a device."""
+
+STATUS = """\
+The state in a device's [status](topics.md#devicestatus) says something else, namely how it is read: `online` is read,
+`degraded` is read with a cause against it (as one that is steered at its panel), `offline` does not answer, or is left
+alone. So a device without commands is `fallback` here and `online` there, one that was never read is `unknown` and
+`offline`, and one that falls silent in its fallback stays `fallback` and is `offline`."""
+
+
+def _stages() -> list[list[str]]:
+    """Each state, the outcome that says it, and what it means."""
+    rows = []
+    for stage in Stage:
+        said = {told for after, told in command_life.NEXT.values() if after is stage and told}
+        outcomes = ", ".join(sorted(f"`{one}`" for one in said - ASIDE.keys())) or "none"
+        rows.append([f"`{stage}`", outcomes, STAGES_OF[stage]])
+    return [*rows, *(["none", f"`{one}`", words] for one, words in ASIDE.items())]
+
+
 MODES = {
     "auto": "dispatch follows the plan and the billed peak, and starts the PCS if it may",
-    "manual": "one power that a person gave, until the lease ends (at most 24 h); then `auto`",
-    "local": "a person steers at the device: nothing is sent, the bridge goes to its fallback; `until` is optional",
+    "manual": "one `power` that a person gave, until the lease ends (at most 24 h); then `auto`",
+    "local": "a person steers at the device: dispatch sends nothing. What was told last stands until its command runs "
+    f"out, up to {COMMAND_TTL:.0f} s; then the bridge brings the battery to its fallback. `until` is optional",
     "lockout": "the PCS is stopped and stays so, until a named person asks for `auto`",
 }
 """As dispatch takes them."""
+
+POWER = """\
+They hold for all batteries of the site together. `power` of a manual request is in W, positive discharges and negative
+charges; it is the sum of all batteries, which dispatch shares among those that can be steered."""
 
 
 def _grid_mode(mode: Mode) -> list[str]:
@@ -112,16 +164,18 @@ def control() -> str:
         for goal, stages in STAGES.items()
         for stage in stages
     ]
-    writes = [[f"`{life.value}`", "yes" if written else "no"] for life, written in WRITES.items()]
+    writes = [[f"`{life.value}`", LIVES[life], "yes" if written else "no"] for life, written in WRITES.items()]
     return page(
         "# Control",
         INTRO,
         "## The life of a command",
-        "What stands in brackets happens without a word.",
+        "What stands in brackets happens without a word. What is said is an [outcome](topics.md#deviceoutcome).",
         f"```mermaid\n{command_life.diagram()}\n```",
+        table(["state", "outcome", "meaning"], _stages()),
         "## The life of a device",
         f"```mermaid\n{device_life.diagram()}\n```",
-        table(["state", "written to"], writes),
+        table(["state", "meaning", "written to"], writes),
+        STATUS,
         "## Start and stop",
         "A contactor is open, closed, unknown or not ours, and unknown is none of the others: no inverter starts on "
         "it. Each stage is told once and has its time.",
@@ -136,6 +190,7 @@ def control() -> str:
         table(["mode", "PCS at rest", "PCS runs"], [[f"`{mode}`", *_grid_mode(mode)] for mode in Mode]),
         "## Modes",
         "Who steers the battery; asked for on [`control/request`](topics.md#controlrequest).",
+        POWER,
         table(
             ["mode", "meaning", "may be followed by"],
             [[f"`{mode}`", MODES[mode], ", ".join(sorted(NEXT[mode]))] for mode in Mode],

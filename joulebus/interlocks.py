@@ -117,7 +117,7 @@ def matrix(site: Site) -> Iterator[str]:
     """The lines for a terminal. Raises Trouble for a rule that could not act."""
     locks = all_locks(site)
     rows = [(f"{lock.name}{'' if lock.shipped else ' *'}", lock.rule) for lock in locks]
-    yield from _lines(rows)
+    yield from _lines(rows, _owners(site, locks) if len(site.battery) > 1 else None)
     if any(not lock.shipped for lock in locks):
         yield "* of the site file"
     yield from notes(site)
@@ -127,6 +127,12 @@ def all_locks(site: Site) -> list[Interlock]:
     """Of all batteries; one that belongs to each of them stands here once. Raises Trouble."""
     found = {lock.name: lock for one in site.battery for lock in rules_for(site, one)}
     return list(found.values())
+
+
+def _owners(site: Site, locks: list[Interlock]) -> list[str]:
+    """Which battery each acts on; `all` for a device that belongs to none, such as a fire detector."""
+    owners = [site.battery_of(lock.device) for lock in locks]
+    return [one.name if one else "all" for one in owners]
 
 
 def notes(site: Site) -> Iterator[str]:
@@ -147,15 +153,23 @@ def run(path: Path | None) -> int:
     return 0
 
 
-def _lines(rows: list[tuple[str, InterlockRule]]) -> Iterator[str]:
-    width = max((len(name) for name, _ in rows), default=9)
-    yield f"{'interlock':<{width}}  {'  '.join(EFFECTS)}  {'ends':<8}  cause"
-    for name, rule in rows:
+def _lines(rows: list[tuple[str, InterlockRule]], owners: list[str] | None = None) -> Iterator[str]:
+    names = _column("interlock", [name for name, _ in rows])
+    if owners is not None:
+        names = [f"{name}  {owner}" for name, owner in zip(names, _column("battery", owners), strict=True)]
+    yield f"{names[0]}  {'  '.join(EFFECTS)}  {'ends':<8}  cause"
+    for name, (_, rule) in zip(names[1:], rows, strict=True):
         marks = "  ".join(f"{mark:^{len(effect)}}" for mark, effect in zip(_marks(rule), EFFECTS, strict=True))
-        start = f"{name:<{width}}  {marks}  {rule.reset:<8}  "
+        start = f"{name}  {marks}  {rule.reset:<8}  "
         first, *more = wrap(cause(rule, plain=True), max(40, WIDTH - len(start)))
         yield start + first
         yield from (" " * len(start) + line for line in more)
+
+
+def _column(head: str, cells: list[str]) -> list[str]:
+    """The head and the cells, as wide as the widest."""
+    width = max(len(one) for one in [head, *cells])
+    return [f"{one:<{width}}" for one in [head, *cells]]
 
 
 def _row(rule: InterlockRule) -> list[str]:

@@ -14,8 +14,13 @@ from pathlib import Path
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds before a dead process is started again; doubled each time, until it has lived for a while."""
 
-GRACE = 3.5
-"""Seconds a process may take to end before it is killed."""
+GRACE = 8.0
+"""Seconds a process may take to end before it is killed: more than a bridge needs for its batteries (4.5 s), and the
+end of an interpreter on a busy machine."""
+
+LATER = (("archive", "simulate"), ("broker",))
+"""These end after all others: a bridge needs the devices to bring the batteries to rest, the archive takes its last
+words, and both need the broker."""
 
 log = logging.getLogger("up")
 
@@ -50,8 +55,8 @@ class Supervisor:
         return job
 
     async def stop(self, *names: str) -> None:
-        """End some processes, or all, and wait for it. In the order given when names are given."""
-        jobs = [self.jobs[name] for name in names] if names else [*self.jobs.values()]
+        """End some processes, told in the order given, and wait for all of them."""
+        jobs = [self.jobs[name] for name in names]
         for job in jobs:
             job.stopping = True
             if job.process is not None and job.process.returncode is None:
@@ -60,8 +65,10 @@ class Supervisor:
         await asyncio.gather(*(self._ended(job) for job in jobs))
 
     async def close(self) -> None:
-        """End whatever is left."""
-        await self.stop()
+        """End whatever is left: the parts, then what they need for it."""
+        held = {name for names in LATER for name in names}
+        for names in ([name for name in self.jobs if name not in held], *LATER):
+            await self.stop(*(name for name in names if name in self.jobs))
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)

@@ -1,7 +1,6 @@
 """The site file: what stands at one grid connection, how it is reached, and within which limits it may run."""
 
 import tomllib
-from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -14,15 +13,13 @@ from schemas.interlock import InterlockRule, mistake
 from schemas.messages import Authority
 from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
+from schemas.site_batteries import Place, called, mistakes, roles, wrong_fallbacks, wrong_kinds
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention
 from schemas.tariff import Demand, Tariff
 from schemas.troubles import Trouble, explain, point_at
 from schemas.units import Kind, Name
 
 S = TypeVar("S", bound=Shape)
-
-ROLES = ("pcs", "bms")
-"""Devices that a battery names."""
 
 Claim = Annotated[Authority, Field(strict=False)]
 
@@ -59,7 +56,7 @@ class Site(Shape):
     battery: Annotated[
         list[Battery],
         Field(min_length=1),
-        BeforeValidator(_listed, json_schema_input_type=list[Battery] | Battery),
+        BeforeValidator(_listed, json_schema_input_type=Annotated[list[Battery], Field(min_length=1)] | Battery),
     ]
     device: Annotated[list[Device], Field(min_length=1)]
     alarm: list[AlarmRule] = []
@@ -73,10 +70,15 @@ class Site(Shape):
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
         if self.time_zone not in available_timezones():
-            raise ValueError(f"time_zone {self.time_zone!r} is not an IANA name such as Europe/Berlin")
-        for name, times in Counter(device.name for device in self.device).items():
-            if times > 1:
-                raise ValueError(f"device {name!r} is given {times} times; each needs a name of its own")
+            raise refused([(("time_zone",), f"{self.time_zone!r} is not an IANA name such as Europe/Berlin")])
+        names = [device.name for device in self.device]
+        words = "device {!r} is given {} times; each needs a name of its own"
+        if twice := [
+            (("device", n, "name"), words.format(name, names.count(name)))
+            for n, name in enumerate(names)
+            if name in names[:n]
+        ]:
+            raise refused(twice)
         return self
 
     @model_validator(mode="after")
@@ -104,38 +106,25 @@ class Site(Shape):
     @model_validator(mode="after")
     def _roles_exist(self) -> Self:
         known = {device.name for device in self.device}
-        for role, name in (
-            ("grid.meter", self.grid.meter),
-            *((f"{key}.{role}", getattr(one, role)) for key, one in self._batteries() for role in ROLES),
-            *((f"alarm {rule.name}", rule.device) for rule in self.alarm if rule.device),
-            *((f"interlock {rule.name}", rule.device) for rule in self.interlock if rule.device),
-        ):
-            if name not in known:
-                raise ValueError(f"{role} names device {name!r}; there is: {', '.join(sorted(known))}")
+        named: list[tuple[Place, str, str | None]] = [
+            (("grid", "meter"), "", self.grid.meter),
+            *roles(self.battery),
+            *((("alarm", n, "device"), f"alarm {rule.name} ", rule.device) for n, rule in enumerate(self.alarm)),
+            *((("interlock", n, "device"), f"interlock {r.name} ", r.device) for n, r in enumerate(self.interlock)),
+        ]
+        if wrong := [
+            (place, f"{who}names device {name!r}; there is: {', '.join(sorted(known))}")
+            for place, who, name in named
+            if name is not None and name not in known
+        ]:
+            raise refused(wrong)
         return self
 
     @model_validator(mode="after")
     def _batteries_stand_apart(self) -> Self:
-        names, taken = dict[str, str](), dict[str, str]()
-        for key, one in self._batteries():
-            if one.soc_min >= one.soc_max:
-                raise ValueError(f"{key}.soc_min {one.soc_min} must be below soc_max {one.soc_max}")
-            if one.name in names:
-                raise ValueError(f"{key}.name {one.name!r} is that of {names[one.name]}, too; each needs its own")
-            names[one.name] = key
-            for role in ROLES:
-                device = getattr(one, role)
-                if device in taken:
-                    words = f"device {device!r}, and so does {taken[device]}: a device belongs to one battery"
-                    raise ValueError(f"{key}.{role} names {words}")
-                taken[device] = f"{key}.{role}"
+        if wrong := [*mistakes(self.battery)]:
+            raise refused(wrong)
         return self
-
-    def _batteries(self) -> list[tuple[str, Battery]]:
-        """Each with its key in the file."""
-        if len(self.battery) == 1:
-            return [("battery", self.battery[0])]
-        return [(f"battery.{number}", one) for number, one in enumerate(self.battery)]
 
     def battery_of(self, device: str) -> Battery | None:
         """The battery that a PCS or a BMS belongs to; None for any other device."""
@@ -241,17 +230,15 @@ def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> N
 
 
 def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
-    for field, name, kind in (
-        ("grid.meter", site.grid.meter, Kind.METER),
-        *((f"{key}.{role}", getattr(one, role), Kind(role)) for key, one in site._batteries() for role in ROLES),
-    ):
-        given = profiles[name].kind
-        if given is not kind:
-            raise Trouble(f"{path}: {field}: device {name!r} is a {given}, a {kind} is needed")
+    kinds = {name: profile.kind for name, profile in profiles.items()}
+    wrong = [*wrong_kinds(site.battery, kinds)]
+    if (given := kinds[site.grid.meter]) is not Kind.METER:
+        wrong.append((("grid", "meter"), f"device {site.grid.meter!r} is a {given}, a meter is needed"))
+    if wrong:
+        raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
     _check_steered(path, site, profiles)
+    _check_rated(path, site, profiles)
     for device in site.device:
-        if profiles[device.name].kind in (Kind.PCS, Kind.PV) and device.rated_power is None:
-            raise Trouble(f"{path}: device {device.name!r}: rated_power (W) is missing")
         for name, command in profiles[device.name].commands.items():
             if command.fallback is None and profiles[device.name].kind is not Kind.PCS:
                 raise Trouble(
@@ -263,28 +250,35 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
             raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))
 
 
+def _check_rated(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
+    """What is limited and planned needs its rating."""
+    wrong = list[tuple[str, str]]()
+    for number, device in enumerate(site.device):
+        if profiles[device.name].kind in (Kind.PCS, Kind.PV) and device.rated_power is None:
+            owner = site.battery_of(device.name)
+            whose = called(site.battery, owner) if owner else ""
+            wrong.append((f"device.{number}", f"{whose}device {device.name!r}: rated_power (W) is missing"))
+    if wrong:
+        raise point_at(path, wrong)
+
+
 def _check_fallback(path: Path, site: Site) -> None:
-    """A power that the device cannot have is no fallback."""
-    found = list[tuple[str, str]]()
-    for key, one in site._batteries():
-        rated = site.named(one.pcs).rated_power or 0.0
-        if abs(one.fallback) > rated:
-            words = f"{one.fallback:g} W is more than the rated {rated:g} W of device {one.pcs!r}"
-            found.append((f"{key}.fallback", words))
-    if found:
-        raise point_at(path, found)
+    rated = {one.pcs: site.rated(one) for one in site.battery}
+    if wrong := [*wrong_fallbacks(site.battery, rated)]:
+        raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
 
 
 def _check_steered(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     """A PCS of no battery would be read and never guarded: no limits, no fallback."""
-    for device in site.device:
+    for number, device in enumerate(site.device):
         if profiles[device.name].kind is Kind.PCS and device.name not in site.pcs:
             free = [name for name, one in profiles.items() if one.kind is Kind.BMS and name not in site.bms]
             lines = f'name = "{device.name}", pcs = "{device.name}", bms = "{min(free, default="?")}", energy = <Wh>'
-            raise Trouble(
-                f"{path}: device {device.name!r}: a pcs of no battery would have no limits and no fallback; give it a "
+            words = (
+                f"device {device.name!r}: a pcs of no battery would have no limits and no fallback; give it a "
                 f"battery of its own, [[battery]] with {lines}"
             )
+            raise point_at(path, [(f"device.{number}", words)])
 
 
 def _read(path: Path, shape: type[S]) -> S:

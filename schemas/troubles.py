@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -40,7 +41,7 @@ def explain(path: Path, wrong: Exception, shape: type[BaseModel] | None = None) 
     With the `shape` the file should have, a key that it does not know is compared with those it knows.
     """
     if isinstance(wrong, tomllib.TOMLDecodeError):
-        return Trouble(f"{path}: not valid TOML: {wrong}")
+        return _twice(path, shape) or Trouble(f"{path}: not valid TOML: {wrong}")
     if not isinstance(wrong, ValidationError):
         return Trouble(f"{path}: {wrong}")
     known = _keys(shape) if shape else []
@@ -51,6 +52,24 @@ def explain(path: Path, wrong: Exception, shape: type[BaseModel] | None = None) 
         said = _say(error["type"], error["msg"], error.get("input"), _meant(key, known), error.get("ctx", {}))
         found.append((place, said))
     return point_at(path, found)
+
+
+def _twice(path: Path, shape: type[BaseModel] | None) -> Trouble | None:
+    """A table that is opened twice, in words: [battery] beside another [battery] or [[battery]]."""
+    known = shape.model_json_schema()["properties"] if shape else {}
+    opened: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        header = re.match(r"\s*(\[\[?)\s*([A-Za-z0-9_-]+)\s*\]", line)
+        if header is None:
+            continue
+        bracket, name = header.groups()
+        before = opened.setdefault(name, "")
+        if before and "[" in (before, bracket):
+            many = '"array"' in json.dumps(known.get(name, {}))
+            right = f"write [[{name}]] for each" if many else "write it once"
+            return Trouble(f"{path}:{number}: {name}: there is a [{name}] beside another one; {right}")
+        opened[name] = bracket
+    return None
 
 
 def point_at(path: Path, mistakes: Iterable[tuple[str, str]]) -> Trouble:
@@ -73,11 +92,11 @@ def in_words(wrong: ValidationError) -> str:
 
 def _say(kind: str, message: str, given: object, meant: str, context: Mapping[str, object]) -> str:
     expected = re.findall(r"'([^']*)'", str(context.get("expected", "")))
+    if plain := _plain(kind, given):
+        return plain
     match kind:
         case "extra_forbidden":
             return f"unknown key; {meant or 'take it out or correct its spelling'}"
-        case "missing":
-            return "is missing"
         case "value_error" | "json_invalid":
             return message.removeprefix("Value error, ")
         case "string_pattern_mismatch" if isinstance(given, str) and context.get("pattern") == NAME:
@@ -88,6 +107,18 @@ def _say(kind: str, message: str, given: object, meant: str, context: Mapping[st
             return f"{given!r} is not known; {_meant(given, expected) or f'there is: {names}'}"
         case _:
             return f"{NEEDS.get(kind, message[0].lower() + message[1:])} (given: {given!r})"
+
+
+def _plain(kind: str, given: object) -> str:
+    """What needs no more words; nothing for any other mistake."""
+    match kind, given:
+        case "missing", _:
+            return "is missing"
+        case "too_short", []:
+            return "is empty; give at least one"
+        case "list_type", dict():
+            return "needs a list: write its name in double brackets, [[...]], once for each"
+    return ""
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
@@ -107,28 +138,46 @@ def _line(text: list[str], place: list[str]) -> int | None:
 
     `points.p.scale` may be a table [points.p], a line `p.scale = 1`, or `p = { scale = 1 }` below [points].
     """
-    start, found, name = 0, None, ""
+    start, end, found, name = 0, len(text), None, ""
     for part in place:
         if part.isdigit():
             tables = [number for number, line in enumerate(text) if line.startswith("[[") and _writes(line, name)]
             if int(part) < len(tables):
                 start = tables[int(part)]
-                found = start + 1
+                found, end = start + 1, _end(text, start)
             continue
         name = part
-        number = next((number for number, line in enumerate(text[start:], start) if _writes(line, part)), None)
+        number = next((number for number, line in enumerate(text[start:end], start) if _writes(line, part)), None)
         if number is None:
             break
         start, found = number, number + 1
+        if _path(text[number])[-1:] == [part]:
+            end = _end(text, number)
         if _is_inline(text[number], part):
             break  # what follows stands in the braces of this line; a line below would be another's
     return found
 
 
+def _end(text: list[str], start: int) -> int:
+    """Where the table that is opened at `start` ends: what is missing in it is not looked for in the next one."""
+    table = _path(text[start])
+    for number in range(start + 1, len(text)):
+        later = _path(text[number])
+        if later and (len(later) <= len(table) or later[: len(table)] != table):
+            return number
+    return len(text)
+
+
+def _path(line: str) -> list[str]:
+    """The keys of a table's header; none of another line."""
+    header = re.match(r"\s*\[\[?([^\[\],=]+)\]", line)
+    return [part.strip().strip("\"'") for part in header[1].split(".")] if header else []
+
+
 def _writes(line: str, key: str) -> bool:
     bare = line.strip()
     if bare.startswith("["):
-        return key in [part.strip() for part in bare.split("#")[0].strip().strip("[]").split(".")]
+        return key in _path(line)
     return re.match(rf'"?{re.escape(key)}"?\s*[=.]', bare) is not None
 
 

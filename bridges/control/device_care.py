@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridges.control.setpoint_writer import Put, Result, SetpointWriter
-from bridges.control.watchdog_care import Care, WatchdogCare
+from bridges.control.watchdog_care import LEFT_ALONE, Care, WatchdogCare
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
 from schemas.topics import COMMAND_TTL
 
@@ -61,7 +61,7 @@ class DeviceCare:
             return
         self._unwritten = now if self._unwritten is None else self._unwritten
         if now - self._unwritten > COMMAND_TTL and self.watchdog.let_it_bite(now):
-            log.error("%s cannot be written: it is left alone so that its own watchdog acts", self.device.name)
+            log.error("%s: %s", self.device.name, LEFT_ALONE)
             self._unwritten = None  # then it is read and tried anew: one that must be found first is found
             self.writer.out_of_sight()
 

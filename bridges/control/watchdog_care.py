@@ -14,6 +14,8 @@ FIRST_AGAIN, LONGEST_AGAIN = 2.0, 60.0
 """Seconds until it is armed again when it does not hold."""
 BITES = 1.5
 """Times its own seconds it is left alone so that it surely bites."""
+LEFT_ALONE = "it cannot be written: it is left alone, not even read, so that its own watchdog takes its power away"
+"""Said of it meanwhile."""
 
 
 class Care(StrEnum):

@@ -56,7 +56,7 @@ async def commission(
     measured = dead_time(walk.steps)
     text = report(site, walk.findings, utc_now(), walk.notes, dead_time=measured)
     await asyncio.to_thread(path.write_text, text, encoding="utf-8")
-    for line in site_file(measured):
+    for line in site_file(site, measured):
         say(line)
     say(f"{path} is written")
     return 0 if all(one.verdict == GOOD for one in walk.findings) else 1

@@ -22,7 +22,7 @@ def report(
         )
     return "\n".join(
         [
-            f"# Commissioning of {site.title or site.site}",
+            f"# Commissioning of {site.title or site.site}{_which(site)}",
             "",
             f"{at:%Y-%m-%d %H:%M} UTC: **{verdict}**.",
             "",
@@ -36,15 +36,23 @@ def report(
             "",
             *[f"- {note}" for note in notes],
             "",
-            *site_file(dead_time),
+            *site_file(site, dead_time),
             "Done by: ____________________    Signature: ____________________",
             "",
         ]
     )
 
 
-def site_file(dead_time: float | None) -> list[str]:
+def site_file(site: Site, dead_time: float | None) -> list[str]:
     """What was measured, as it goes into the site file: rounded up, for a loop with less would swing."""
     if dead_time is None:
         return []
-    return [f"For `[battery]` in the site file, in s: `dead_time = {max(0.1, ceil(dead_time * 10) / 10):.1f}`", ""]
+    named = [one.name for one in site.battery if "name" in one.model_fields_set]
+    table = f"`[[battery]]` {named[0]}" if named else "`[battery]`"
+    return [f"For {table} in the site file, in s: `dead_time = {max(0.1, ceil(dead_time * 10) / 10):.1f}`", ""]
+
+
+def _which(site: Site) -> str:
+    """The battery that was stepped, where it has a name."""
+    named = [one.name for one in site.battery if "name" in one.model_fields_set]
+    return f", battery {named[0]}" if named else ""

@@ -33,6 +33,8 @@ def test_a_good_site_file_is_called_good(site: Path, capsys: pytest.CaptureFixtu
     assert main(["check", str(site)]) == 0
     said = capsys.readouterr().out
     assert "site.toml: good" in said
+    assert "  hall       battery of pcs + bms, 200 kWh, fallback 0 W\n" in said
+    assert "  yard       battery of pcs2 + bms2, 130 kWh, fallback 0 W\n" in said
     assert "warning" not in said
 
 
@@ -92,17 +94,26 @@ def test_a_site_whose_bridges_obey_no_dispatch_is_named(
         (
             'meter = "meter"',
             'meter = "metre"',
-            r"grid\.meter names device 'metre'; there is: bms, bms2, meter, pcs, pcs2, pv",
+            r"site\.toml:9: grid\.meter: names device 'metre'; there is: bms, bms2, meter, pcs, pcs2, pv",
         ),
         (
             "ramp = 50_000",
             "fallback = -120e3",
-            r"battery\.0\.fallback: -120000 W is more than the rated 100000 W of .*'pcs'",
+            r":20: battery\.0\.fallback: battery 'hall': -120000 W is beyond the rated ±100000 W of device 'pcs'",
         ),
-        ('bms = "bms"', 'bms = "pv"', r"battery\.0\.bms: device 'pv' is a pv, a bms is needed"),
-        ('"Europe/Berlin"', '"Berlin"', r"time_zone 'Berlin' is not an IANA name such as Europe/Berlin"),
+        ('bms = "bms"', 'bms = "pv"', r":16: battery\.0\.bms: battery 'hall': device 'pv' is a pv, a bms is needed"),
+        (
+            'pcs = "pcs"\nbms = "bms"',
+            'pcs = "bms"\nbms = "pcs"',
+            r":15: battery\.0\.pcs: battery 'hall': device 'bms' is a bms, a pcs is needed; pcs and bms are swapped",
+        ),
+        ("rated_power = 92_000\n", "", r":43: device\.2: battery 'yard': device 'pcs2': rated_power \(W\) is missing"),
+        ("[[battery]]", "[battery]", r":22: battery: there is a \[battery\] beside .*; write \[\[battery\]\] for each"),
+        ("[[battery]]      ", "[battery]", r":22: battery: .*; write \[\[battery\]\] for each"),
+        ("[grid]", "[grid]\nmeter = 'meter'\n[grid]", r":10: grid: there is a \[grid\] .*; write it once"),
+        ('"Europe/Berlin"', '"Berlin"', r"site\.toml:5: time_zone: 'Berlin' is not an IANA name such as Europe/Berlin"),
         ('name = "bms"', 'name = "BMS 1"', r"name: .*did you mean 'bms_1'"),
-        ('name = "bms"', 'name = "pcs"', r"device 'pcs' is given 2 times"),
+        ('name = "bms"', 'name = "pcs"', r":39: device\.1\.name: device 'pcs' is given 2 times"),
         ("above = 45", "above = 45\nbelow = 3", r"give exactly one of above, below"),
         ("clear = 42", "clear = 48", r"`clear` lies on the wrong side"),
         ('point = "cell_t_max"', 'point = "cell_tt_max"', r"point 'cell_tt_max' .*did you mean 'cell_t_max'"),
@@ -121,6 +132,22 @@ def test_what_is_wrong_in_a_site_file_is_said(
     assert re.search(says, err), err
     assert str(site.parent) in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("table", ["battery", "device"])
+def test_an_empty_list_is_said_in_words(site: Path, capsys: pytest.CaptureFixture[str], table: str) -> None:
+    blocks = re.split(r"\n(?=\[)", SITE)
+    rest = "\n".join(one for one in blocks if not one.startswith(f"[[{table}]]"))
+    site.write_text(f"{table} = []\n{rest}", encoding="utf-8")
+    assert main(["check", str(site)]) == 1
+    assert f"site.toml:1: {table}: is empty; give at least one" in capsys.readouterr().err
+
+
+def test_a_bms_of_no_battery_is_named(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = '[[device]]\nname = "bms3"\nprofile = "byd_c130"\naddress = "tcp://127.0.0.1:15027"\n'
+    site.write_text(f"{SITE}\n{more}", encoding="utf-8")
+    assert main(["check", str(site)]) == 0
+    assert "warning: device bms3: a bms of no battery is read, and its limits hold for none" in capsys.readouterr().out
 
 
 def test_a_tariff_without_its_prices_is_said(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

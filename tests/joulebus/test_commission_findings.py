@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from joulebus.commission.command import of_one
 from joulebus.commission.findings import GOOD, OPEN, WRONG, Finding, Step, dead_time, judge
 from joulebus.commission.report import report
 from joulebus.commission.trace import Response, energy, reached, response, rise
@@ -197,3 +198,10 @@ def test_the_report_has_the_limit_beside_what_was_measured(verdicts: list[str], 
     assert f"| pcs | scale | {verdicts[0]} | 1.02 | 1.00, 15% |" in text
     assert "For `[battery]` in the site file, in s: `dead_time = 0.4`" in text, "rounded up"
     assert "dead_time" not in report(SITE, findings, noon, [])
+
+
+def test_the_report_names_the_battery_it_is_about() -> None:
+    yard = of_one(load_site(Path(__file__).parents[2] / "site.toml"), "yard")
+    text = report(yard, [], datetime(2026, 6, 1, 12, tzinfo=UTC), [], dead_time=0.31)
+    assert text.startswith("# Commissioning of Demo site, battery yard\n")
+    assert "For `[[battery]]` yard in the site file, in s: `dead_time = 0.4`" in text

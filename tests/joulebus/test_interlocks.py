@@ -42,14 +42,29 @@ def rows(out: str) -> dict[str, str]:
 def test_the_matrix_of_a_site_says_what_each_cause_does(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["interlocks", str(site)]) == 0
     out = capsys.readouterr().out
-    assert "charge  discharge  start  stop, open  lock out  ends      cause" in out
+    assert "  battery  charge  discharge  start  stop, open  lock out  ends      cause" in out
     found = rows(out)
-    assert found["cell_over_voltage-bms"] == "X operator cell_u_max > 3.65, clear at 3.5"
-    assert found["contactor_open-bms"] == "X X auto contactor is not closed; off 1 s"
-    assert found["short_circuit-bms"].startswith("X X X X X operator short_circuit_protection")
-    assert found["cell_too_hot-bms"] == "* X X X X operator cell_t_max > 50, clear at 45"
+    assert found["cell_over_voltage-bms"] == "hall X operator cell_u_max > 3.65, clear at 3.5"
+    assert found["contactor_open-bms"] == "hall X X auto contactor is not closed; off 1 s"
+    assert found["short_circuit-bms"].startswith("hall X X X X X operator short_circuit_protection")
+    assert found["contactor_open-bms2"].startswith("yard X X")
+    assert found["cell_too_hot-bms"] == "* hall X X X X operator cell_t_max > 50, clear at 45"
     assert "emergency_stop-pcs" not in found
     assert "taken out: emergency_stop of pcs: this unit has no button" in out
+
+
+def test_a_site_with_one_battery_needs_no_column_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["interlocks", str(ROOT / "tests" / "one_battery.toml")]) == 0
+    out = capsys.readouterr().out
+    assert "battery" not in out.splitlines()[0]
+    assert rows(out)["contactor_open-bms"].startswith("X X auto")
+
+
+def test_what_belongs_to_no_battery_acts_on_all(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hot = '[[interlock]]\nname = "draw"\ndevice = "meter"\npoint = "p"\nabove = 9e5\nclear = 8e5\neffect = ["stop"]\n'
+    site.write_text(f"{site.read_text(encoding='utf-8')}\n{hot}", encoding="utf-8")
+    assert main(["interlocks", str(site)]) == 0
+    assert rows(capsys.readouterr().out)["draw-meter"].startswith("* all ")
 
 
 def test_without_a_site_it_is_what_ships(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,10 @@ from itertools import groupby
 from math import inf, isinf
 
 from joulebus.words import table
+from schemas.topics import COMMAND_TTL
 from tests.scenarios.cases import AFTER, NOISE, RAMP, RATED, STEP_RATE, WARM, Case
-from tests.scenarios.inputs import POWER
+from tests.scenarios.inputs import BMS_AGE, CYCLE, DOWN, PHYSICS, POLL, POWER
+from tests.scenarios.inputs import RAMP as DOWN_RAMP
 from tests.scenarios.safety import SEEDS, Times
 from tests.scenarios.verdict import BAND, SWING, Result, allowed_swing, longest_beyond, most_beyond, naming
 
@@ -28,7 +30,8 @@ Each cell says what was measured, of what is promised. Beside a restless load th
   stands still. Promised within 3 dead times.
 - **beyond**: the most on the wrong side of the limit, and for how long by more than {BAND / 1000:.1f} kW. A step is
   beyond the limit by its height until it is answered, a ramp by what it does in 3 dead times; a billing window counts
-  the mean of its quarter hour, which stays below its peak by what is taken back in the rest of it.
+  the mean of its quarter hour, which stays below its peak by what is taken back in the rest of it. Without `of` nothing
+  is promised: a device that is stuck, gives half or runs the other way can hold no limit; it must be named instead.
 - **to and fro**: of the setpoint in the last {AFTER:.0f} s, at constant load. Promised below {SWING / RATED:.1%} of the
   rating and six standard deviations of the meters' noise.
 - **named**: seconds until a device that stands apart is called `not_obeyed` or `reversed`; a reversed one is at 0 by
@@ -38,7 +41,12 @@ SAFE = f"""\
 A battery gives {POWER / 1000:.0f} kW when something happens. How long until it is safe, and stays so: measured in
 virtual time with the real bridge on the simulator's registers and physics, {SEEDS} times each, at other moments within
 two commands. The promise is made of the constants in the code: the age or the limit, one control cycle, the readings it
-takes, and the ramp where there is one. Safe is a measured power of 0, where the action says no other."""
+takes, and the ramp where there is one. Safe is a measured power of 0, where the action says no other.
+
+Here the setpoint moves by {DOWN_RAMP / 1000:.0f} kW/s at most, so it goes to 0 in {DOWN:.2f} s with its first and last
+step. PCS and grid meter are read each {CYCLE:g} s, the BMS each {POLL["bms"]:g} s; a control cycle takes {CYCLE:g} s, a
+step of the plant {PHYSICS:g} s. So `no command any more` is {COMMAND_TTL:g} + 2 × {CYCLE:g} + {DOWN:.2f} s, and
+`BMS silent` is {BMS_AGE:g} + {CYCLE:g} + {PHYSICS:g} s."""
 
 
 def closed_loop(results: Iterable[Result]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.cases import CASES, Case
-from tests.scenarios.pages import known, row
+from tests.scenarios.pages import LOOP, known, row
 from tests.scenarios.trial import tell
 from tests.scenarios.verdict import Result, judge
 from tests.timed import FULL
@@ -66,3 +66,7 @@ def test_the_page_says_of_each_case_what_is_promised_and_no_number_is_above_it(c
 
 def test_every_case_that_is_named_exists() -> None:
     assert {*SMALL} <= {str(case) for case in CASES}
+
+
+def test_the_page_explains_itself_in_the_words_of_the_code() -> None:
+    assert LOOP in PAGE.read_text(encoding="utf-8"), "make trials"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.inputs import INPUTS, Input
-from tests.scenarios.pages import longest, promised
+from tests.scenarios.pages import SAFE, longest, promised
 from tests.scenarios.safety import SEEDS, Times, measure
 from tests.timed import FULL
 
@@ -28,3 +28,7 @@ def test_the_page_says_what_is_promised_and_no_time_is_above_it(about: Input) ->
     assert line.startswith(promised(row)), "the code promises something else: make trials"
     assert line.endswith("| yes |")
     assert longest("\n".join(lines), row) <= about.promise + 0.05
+
+
+def test_the_page_explains_itself_in_the_words_of_the_code() -> None:
+    assert SAFE in PAGE.read_text(encoding="utf-8"), "make trials"

@@ -40,13 +40,34 @@ def test_several_have_names_devices_and_sums() -> None:
 
 
 WRONG = {
-    "a device that is not there": ('pcs = "pcs2"', 'pcs = "pcs3"', "battery.1.pcs names device 'pcs3'; there is:"),
-    "one device in two": ('bms = "bms2"', 'bms = "bms"', "battery.1.bms names device 'bms', and so does battery.0.bms"),
-    "a pcs for a bms": ('bms = "bms2"', 'bms = "pv"', "battery.1.bms: device 'pv' is a pv, a bms is needed"),
-    "one name twice": ('name = "yard"', 'name = "hall"', "battery.1.name 'hall' is that of battery.0, too"),
-    "no energy": ("energy = 130_000\n", "", "battery.1.energy: is missing"),
-    "no range": ("efficiency = 0.96", "soc_min = 95.0", "battery.1.soc_min 95.0 must be below soc_max 90.0"),
-}
+    "a device that is not there": (
+        'pcs = "pcs2"', 'pcs = "pcs3"', ":24: battery.1.pcs: battery 'yard': names device 'pcs3'; there is:",
+    ),
+    "one bms in two": (
+        'bms = "bms2"', 'bms = "bms"',
+        ":25: battery.1.bms: battery 'yard': device 'bms' is the bms of battery 'hall' already",
+    ),
+    "one pcs in two": (
+        'pcs = "pcs2"', 'pcs = "pcs"',
+        ":24: battery.1.pcs: battery 'yard': device 'pcs' is the pcs of battery 'hall' already",
+    ),
+    "a pcs for a bms": (
+        'bms = "bms2"', 'bms = "pv"', ":25: battery.1.bms: battery 'yard': device 'pv' is a pv, a bms is needed",
+    ),
+    "one name twice": ('name = "yard"', 'name = "hall"', ":23: battery.1.name: 'hall' is the name of another battery"),
+    "no name": ('name = "yard"\n', "", ":22: battery.1.name: the battery of 'pcs2' has none; of several each needs"),
+    "no name of the first": ('name = "hall"\n', "", ":13: battery.0.name: the battery of 'pcs' has none"),
+    "no energy": ("energy = 130_000\n", "", ":22: battery.1.energy: is missing"),
+    "no energy of the first": ("energy = 200_000 ", "# ", ":13: battery.0.energy: is missing"),
+    "no range": (
+        "efficiency = 0.96", "soc_min = 95.0",
+        ":28: battery.1.soc_min: battery 'yard': soc_min 95 must be below soc_max 90",
+    ),
+    "no range below": (
+        "efficiency = 0.96", "soc_max = 5",
+        ":28: battery.1.soc_max: battery 'yard': soc_min 10 must be below soc_max 5",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("mistake", WRONG)
@@ -64,7 +85,7 @@ def test_a_pcs_of_no_battery_is_refused_with_the_lines_to_write(tmp_path: Path) 
     with pytest.raises(Trouble) as wrong:
         load_site(written(tmp_path, second, ""))
     said = str(wrong.value)
-    assert "device 'pcs2': a pcs of no battery would have no limits and no fallback" in said
+    assert ":34: device.2: device 'pcs2': a pcs of no battery would have no limits and no fallback" in said
     assert '[[battery]] with name = "pcs2", pcs = "pcs2", bms = "bms2", energy = <Wh>' in said
 
 
@@ -72,6 +93,15 @@ def test_none_at_all_is_refused() -> None:
     content: dict[str, Any] = tomllib.loads(TWO.read_text(encoding="utf-8")) | {"battery": []}
     with pytest.raises(ValueError, match="at least 1 item"):
         Site.model_validate(content)
+
+
+def test_the_schema_of_editors_refuses_an_empty_list_too() -> None:
+    lists = [one for one in Site.model_json_schema()["properties"]["battery"]["anyOf"] if one.get("type") == "array"]
+    assert [one["minItems"] for one in lists] == [1]
+
+
+def test_a_battery_may_be_called_like_a_device(tmp_path: Path) -> None:
+    assert load_site(written(tmp_path, 'name = "yard"', 'name = "pcs2"')).battery[1].name == "pcs2"
 
 
 def test_a_commissioning_is_of_one_battery() -> None:

@@ -70,3 +70,8 @@ def test_the_closest_name_or_all_of_them() -> None:
     assert (
         str(Trouble.unknown("wheel 'x'", "x", ["front", "rear"])) == "wheel 'x' does not exist; there is: front, rear"
     )
+
+
+def test_a_key_that_is_missing_is_not_found_in_the_next_table(tmp_path: Path) -> None:
+    assert said(tmp_path, "[[wheel]]\nname = 'x'\n[[wheel]]\nsize = 1\n") == "car.toml:1: wheel.0.size: is missing"
+    assert said(tmp_path, "[spare.a]\nname = 'x'\n[spare.b]\nsize = 1\n") == "car.toml:1: spare.a.size: is missing"

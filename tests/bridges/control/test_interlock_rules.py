@@ -140,7 +140,7 @@ reset = "operator"
         ('"cell_t_max"', '"contactor"', r"interlock\.0\.above: point 'contactor' of device 'bms' is no number"),
         ("above = 50\nclear = 45", 'equals = ["hot"]', r"interlock\.0\.equals: point 'cell_t_max' of device 'bms' has no states"),
         ('kind = "bms"', 'kind = "load"', r"interlock\.0\.kind: a device of kind load does not exist"),
-        ('kind = "bms"', 'device = "bmss"', r"interlock mine names device 'bmss'; there is: bms, bms2, meter, pcs, pcs2, pv"),
+        ('kind = "bms"', 'device = "bmss"', r"interlock\.0\.device: interlock mine names device 'bmss'; there is: bms, bms2, meter, pcs, pcs2, pv"),
         ('kind = "bms"\npoint = "cell_t_max"\nabove = 50', 'device = "bms"\npoint = "cell_t_max"\nabove = 120', r"interlock\.0\.above: 120 is never reached: the profile believes no cell_t_max of device 'bms' above 120"),
         ('kind = "bms"\npoint = "cell_t_max"\nabove = 50\nclear = 45', 'device = "bms"\npoint = "cell_t_max"\nbelow = -40\nclear = -35', r"interlock\.0\.below: -40 is never reached"),
         ("clear = 45", "clear = 55", r"`clear` lies on the wrong side"),

@@ -1,0 +1,74 @@
+"""What is wrong with the batteries of a site file although each key is right: names, devices and ranges. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from schemas.site_parts import Battery
+from schemas.units import Kind
+
+ROLES = ("pcs", "bms")
+"""Devices that a battery names."""
+
+Place = tuple[str | int, ...]
+
+
+def called(batteries: Sequence[Battery], one: Battery) -> str:
+    """How a sentence about it begins; nothing where it is the only one."""
+    return f"battery {one.name!r}: " if len(batteries) > 1 else ""
+
+
+def roles(batteries: Sequence[Battery]) -> Iterator[tuple[Place, str, str]]:
+    """Each device that a battery names: the place in the file, how a sentence begins, the device."""
+    for number, one in enumerate(batteries):
+        for role in ROLES:
+            yield ("battery", number, role), called(batteries, one), getattr(one, role)
+
+
+def wrong_kinds(batteries: Sequence[Battery], kinds: Mapping[str, Kind]) -> Iterator[tuple[Place, str]]:
+    """A device that is not what the battery needs. `kinds` of all devices."""
+    for place, whose, device in roles(batteries):
+        one = batteries[int(place[1])]
+        wanted, given = Kind(str(place[2])), kinds[device]
+        if given is not wanted:
+            swapped = (kinds[one.pcs], kinds[one.bms]) == (Kind.BMS, Kind.PCS)
+            hint = "; pcs and bms are swapped" if swapped else ""
+            yield place, f"{whose}device {device!r} is a {given}, a {wanted} is needed{hint}"
+
+
+def wrong_fallbacks(batteries: Sequence[Battery], rated: Mapping[str, float]) -> Iterator[tuple[Place, str]]:
+    """A power that the device cannot have is no fallback. `rated` W of each PCS."""
+    for number, one in enumerate(batteries):
+        most = rated[one.pcs]
+        if abs(one.fallback) > most:
+            words = f"{one.fallback:.10g} W is beyond the rated ±{most:.10g} W of device {one.pcs!r}"
+            yield ("battery", number, "fallback"), called(batteries, one) + words
+
+
+def mistakes(batteries: Sequence[Battery]) -> Iterator[tuple[Place, str]]:
+    """Where in the file, and what with what would be right."""
+    yield from _names(batteries)
+    taken = dict[str, tuple[str, Battery]]()
+    for number, one in enumerate(batteries):
+        whose = called(batteries, one)
+        if one.soc_min >= one.soc_max:
+            key = "soc_min" if "soc_min" in one.model_fields_set else "soc_max"
+            words = f"{whose}soc_min {one.soc_min:.10g} must be below soc_max {one.soc_max:.10g}"
+            yield ("battery", number, key), words
+        for role in ROLES:
+            device = getattr(one, role)
+            if device in taken:
+                first, other = taken[device]
+                words = f"is the {first} of battery {other.name!r} already: a device belongs to one battery"
+                yield ("battery", number, role), f"{whose}device {device!r} {words}"
+            taken.setdefault(device, (role, one))
+
+
+def _names(batteries: Sequence[Battery]) -> Iterator[tuple[Place, str]]:
+    """Of several, each needs one of its own."""
+    seen = set[str]()
+    for number, one in enumerate(batteries):
+        place = ("battery", number, "name")
+        if len(batteries) > 1 and "name" not in one.model_fields_set:
+            yield place, f'the battery of {one.pcs!r} has none; of several each needs its own, such as name = "hall"'
+        elif one.name in seen:
+            yield place, f"{one.name!r} is the name of another battery, too; each needs its own"
+        seen.add(one.name)
