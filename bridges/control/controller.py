@@ -89,6 +89,7 @@ class Controller:
         self._wake = asyncio.Event()
         self._glances: deque[float] = deque()
         self._read = now
+        self._ends = False
 
     @property
     def name(self) -> str:
@@ -269,7 +270,7 @@ class Controller:
 
     def _end_commands(self) -> None:
         """The bridge ends: what waits is not obeyed by anybody, and what was begun is not gone on with."""
-        words = "the bridge ends in good order"
+        self._ends, words = True, "the bridge ends in good order"
         while (arrival := self.queue.take()) is not None:
             no = Refusal(Cause.STOPPING, f"stopping: {words}")
             self.pending.refuse(arrival.command.id, no, arrival.command)
@@ -280,8 +281,8 @@ class Controller:
         """The bridge ends in good order, or this task does."""
         if self.device.writable and WRITES[self.life] and (self.writer.applied or self.battery is not None):
             await self.steering.leave()
-        for kind in ("values", "limit"):
-            self.pending.event(kind, Event.RAN_OUT, "the bridge ends in good order", Cause.STOPPING)
+        if self._ends:
+            self.pending.leave("the bridge ends in good order")
         self._tell()
 
     def _turn(self, turn: Turn) -> None:

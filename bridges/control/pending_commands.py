@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from bridges.control.command_life import DONE, ENDED, NEXT, Event, Stage
+from bridges.control.command_life import DONE, ENDED, NEXT, PROVEN, Event, Stage
 from bridges.control.guard import Arrival, Holder, Refusal, is_limit
 from schemas.messages import Cause, Command, Limited, Outcome, OutcomeState
 
@@ -62,6 +62,12 @@ class PendingCommands:
     def refuse(self, name: str, no: Refusal, command: Command | None = None) -> None:
         """One that is not obeyed; `name` is its id, as far as it can be read."""
         self.said.append(refused(name, no, command, self.wall()))
+
+    def leave(self, reason: str) -> None:
+        """Nobody will prove what is still open; what was proven stands."""
+        for kind, one in [*self.open.items()]:
+            if one.stage not in PROVEN:
+                self.event(kind, Event.RAN_OUT, reason, Cause.STOPPING)
 
     def event(
         self,
