@@ -150,9 +150,10 @@ class BatteryDesk:
         """A setpoint has ended because nothing more is told: the others go on with what was asked."""
         return outcome.state is OutcomeState.EXPIRED and instruction.action is None and self.last is None
 
-    def is_settled(self, mono: float, *, locked: bool) -> bool:
+    def is_settled(self, mode: ControlMode, mono: float) -> bool:
         """No answer is awaited of it: it is out, or it stands where all are to stop."""
-        return self.seen.state(mono) in (*STOPPED, "fault") if locked else self.out is not None
+        stands = self.seen.state(mono) in (*STOPPED, "fault")
+        return stands if mode.mode is Mode.LOCKOUT else self.out is not None
 
     def complains(self, mono: float) -> str:
         """What the bridge said of our commands lately."""

@@ -163,8 +163,7 @@ class Desk:
         if request is None or followed is None or ran_out:
             return None
         self.verdicts.keep({name(asked) for _, sent in self.sent.values() if (asked := sent.request or self.serves)})
-        locked = self.control.mode.mode is Mode.LOCKOUT
-        without = [each.battery.name for each in self.batteries.values() if each.is_settled(mono, locked=locked)]
+        without = [each.battery.name for each in self.batteries.values() if each.is_settled(self.control.mode, mono)]
         reason = self.verdicts.hear(request, one.battery.name, in_words(outcome), followed=followed, without=without)
         return None if reason is None else later(request, outcome, reason, followed=followed, now=now)
 
