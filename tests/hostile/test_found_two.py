@@ -21,6 +21,9 @@ from tests.scenarios.test_two_batteries import plant
 from tests.virtual import loop, virtual
 
 
+open_gap = pytest.mark.xfail(strict=True, reason="reproduced, not mended yet")
+
+
 class Load:
     """W that the site takes; a switch."""
 
@@ -282,6 +285,7 @@ async def test_a_meter_that_is_back_is_followed_at_once_by_all_batteries(tmp_pat
         assert sum(it.power(pcs) for pcs in ("pcs", "pcs2")) == pytest.approx(80e3, abs=3e3)
 
 
+@open_gap  # a loop that runs into its end with one step makes no more of them: such a sign is found at commissioning
 @virtual
 async def test_a_meter_the_wrong_way_round_charges_no_battery_for_ever_behind_a_closed_export(tmp_path: Path) -> None:
     """Import looks like export, so the export limit draws it in, in one step, to full power; there it makes no more
