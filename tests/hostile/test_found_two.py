@@ -20,7 +20,6 @@ from tests.consumers.test_dispatch_batteries import Both, two
 from tests.scenarios.test_two_batteries import plant
 from tests.virtual import loop, virtual
 
-
 open_gap = pytest.mark.xfail(strict=True, reason="reproduced, not mended yet")
 
 
