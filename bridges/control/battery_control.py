@@ -13,7 +13,6 @@ from bridges.control.limit_inputs import METER_AGE, BatteryInputs
 from bridges.control.limits import RAMP, UNKNOWN, Limit, limits
 from bridges.control.power_control import Decision, ramp_step
 from bridges.control.start_stop import Ended, StartStop
-from bridges.control.swing import SWING
 from bridges.control.verification import Following
 from bridges.fieldbus.contract import FieldDevice
 from bridges.telemetry.latest_values import LatestValues, lasts
@@ -61,7 +60,6 @@ class BatteryControl:
         self._own: dict[Cause, str] = {}
         self._seen = float("-inf")
         self._closed = False
-        self._wish: float | None = None
         self._jump = False
         self._began: float | None = None
 
@@ -162,17 +160,14 @@ class BatteryControl:
         self.grid.claims(self.pcs.name, now, decision.values.get("p_set"))
 
     def decided(self, decision: Decision, *, closed: bool, wish: float | None, now: float) -> None:
-        """What was decided in this cycle. `closed`: by somebody who closes a loop over the meter; `wish`: what a plan
-        or a person wants, who may go to and fro as they like while no limit of the site moves it."""
+        """What was decided in this cycle. `closed`: by somebody who closes a loop over the meter; `wish`: what somebody
+        wants who does not."""
         self._closed = closed
         if decision.position is None:
             return
         self.position, self._moved = decision.position, now
         by_site = any(one.source == "site:grid" for one in decision.limited_by)
-        swings = by_site or (closed and wish is None)
-        if wish is None or self._wish is None or abs(wish - self._wish) > SWING * self.pcs.rated_power:
-            self._wish = wish  # one that moves less asks for no swing
-        self.grid.decided(self.pcs.name, now, decision.position, closed=swings, wish=self._wish)
+        self.grid.decided(self.pcs.name, now, decision.position, closed=closed or by_site, wish=wish)
 
     def told(self, now: float, power: float) -> None:
         """The setpoint was written."""

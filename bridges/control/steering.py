@@ -17,7 +17,7 @@ from bridges.control.proof import Proof
 from bridges.control.setpoint_writer import Put, Result, SetpointWriter
 from bridges.control.targets import Standing, Wishes, fallen, found, register
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
-from schemas.messages import Authority, Cause, Limited
+from schemas.messages import Cause, Limited
 
 LEAVING = 3.5
 """Seconds a device has to go to its fallback along its ramp when the bridge ends in good order."""
@@ -55,8 +55,7 @@ class Steering:
         if self.battery is not None:
             values = self.pending.open.get("values")
             closed = values is None or values.command.authority in FOLLOWS_METER
-            planned = values is not None and values.command.authority is not Authority.SELF_CONSUMPTION
-            wish = targets.values.get("p_set") if planned else None
+            wish = None if closed else targets.values.get("p_set")
             self.battery.decided(decision, closed=closed, wish=wish, now=self._now())
         return any(one.put is Put.WRITTEN for one in results.values())
 

@@ -72,8 +72,6 @@ class Input:
     """Of the site."""
     wish: Callable[[float], float] | None = None
     """What is commanded instead of a constant power, from when it happens on."""
-    authority: Authority = Authority.PLAN
-    """Of those commands."""
 
 
 def on(*faults: str) -> Deed:
@@ -211,7 +209,7 @@ INPUTS = (
           wish=to_and_fro(20_000.0, 50_000.0, TURN)),
     Input("the loop swings", f"within {LASTS + OVER:g} s", "the loop ends, rest", LASTS + OVER, nothing,
           safe=lambda it: Cause.SWINGING in it.causes() and abs(it.power) <= AT_REST,
-          wish=to_and_fro(20_000.0, 50_000.0, TURN), authority=Authority.SELF_CONSUMPTION),
+          wish=to_and_fro(20_000.0, 50_000.0, TURN)),
     Input("the network operator's limit falls to 30 %", "-", "setpoint within it, without a ramp",
           CYCLE + PHYSICS, limited(30.0, Authority.DSO, "scada"),
           safe=lambda it: abs(it.power) <= LIMITED + AT_REST, setting=COMMANDED),

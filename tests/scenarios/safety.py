@@ -78,7 +78,7 @@ async def _steer(it: Story, about: Input) -> None:
     while True:
         since = loop().time() - began - WARM
         wish = about.power if about.wish is None or since < 0 else about.wish(since)
-        it.command(values={"p_set": wish}, authority=about.authority)
+        it.command(values={"p_set": wish})
         await asyncio.sleep(TICK)
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,10 +9,6 @@ from hypothesis import strategies as st
 
 from bridges.control.swing import LASTS, OVER, SwingWatch
 from optimizer.site_load import SiteLoad
-from schemas.messages import Authority, Cause
-from simulator.plant import Surroundings
-from tests.bridges.control.story import story
-from tests.bridges.control.test_story_batteries import steer
 from tests.optimizer.closed_loop import (
     LOW_IMPORT,
     NO_EXPORT,
@@ -30,7 +25,6 @@ from tests.optimizer.closed_loop import (
     steps,
     walk,
 )
-from tests.virtual import virtual
 
 
 def watch(
@@ -165,37 +159,3 @@ def test_steps_of_a_plan_are_never_named_however_alone(each: float) -> None:
     assert any(one.alone for one in ran.moments)
     found = SwingWatch(RATED)
     assert not any(found.see(one.at, one.setpoint, closed=False, alone=one.alone) for one in ran.moments[::10])
-
-
-# with the bridge -----------------------------------------------------------------------------------
-
-
-CLOCKS: dict[str, tuple[float, dict[str, float], Authority]] = {
-    "far from any limit": (200e3, {}, Authority.PLAN),
-    "across the load": (20e3, {}, Authority.PLAN),
-    "into a closed export": (20e3, {"export_limit": 0.0}, Authority.PLAN),
-    "a person": (200e3, {}, Authority.OPERATOR),
-}
-"""The load, the limits at the grid connection, and who goes to and fro by the clock."""
-
-
-@pytest.mark.parametrize("each", [4, 12])
-@pytest.mark.parametrize("clock", CLOCKS)
-def test_who_goes_to_and_fro_by_the_clock_is_no_swing(clock: str, each: int, tmp_path: Path) -> None:
-    load, grid, who = CLOCKS[clock]
-
-    @virtual
-    async def told(folder: Path) -> None:
-        async with story(folder, grid=grid, around=lambda _: Surroundings(load, 0.0)) as it:
-            await steer(it, 120, who, pcs=lambda now: 40e3 if int(now // each) % 2 else -40e3)
-            assert Cause.SWINGING not in it.causes()
-
-    told(tmp_path)
-
-
-@virtual
-async def test_self_consumption_that_goes_to_and_fro_at_constant_load_is_a_swing(tmp_path: Path) -> None:
-    async with story(tmp_path, around=lambda _: Surroundings(200e3, 0.0)) as it:
-        who = Authority.SELF_CONSUMPTION
-        await steer(it, 80, who, pcs=lambda now: 40e3 if int(now // 12) % 2 else -40e3)
-        assert Cause.SWINGING in it.causes()
