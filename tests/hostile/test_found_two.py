@@ -250,6 +250,7 @@ async def test_a_commissioned_dead_time_holds_beside_a_faster_battery(tmp_path: 
         assert Cause.NOT_OBEYED not in it.bridge.said["pcs2"].causes
 
 
+@open_gap  # it looks like a loop that swings, which must be named: a command does not say whether it follows the meter
 @virtual
 async def test_a_plan_that_goes_to_and_fro_is_no_swing(tmp_path: Path) -> None:
     """By the clock, at constant load, nothing is limited: no loop moves it. It is named after 50 s."""
