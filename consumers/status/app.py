@@ -85,6 +85,7 @@ def _reading(
             "site": site,
             "rated": site.rated_power,
             "energy": sum(one.energy for one in site.battery),
+            "currency": "" if site.tariff_fault else site.prices.currency,
             "needs_token": needs_token,
             "grid_modes": len(able) == 1,
         }

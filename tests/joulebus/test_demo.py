@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -55,7 +55,8 @@ def demo(folder: Path, site: Path, port: int, *arguments: str) -> Iterator[subpr
             else []
         )
         for one in family:
-            one.kill()
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         process.wait()
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
