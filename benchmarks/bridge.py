@@ -25,10 +25,13 @@ from schemas.messages import Archived
 from schemas.topics import ARCHIVED, TELEMETRY
 
 HERE = Path(__file__).parent
-FIELD_PORTS = 21000
+FIELD_PORTS = 19_000
+"""Below those that `free_port` gives to servers that run at the same time."""
 POINTS = 50
 ON_TIME = 0.1
 """Seconds a reading may stand beside its raster: a tenth of the period."""
+START = 60.0
+"""Seconds a process may take until each of its devices was heard."""
 
 PROFILE = """\
 make = "Benchmark"
@@ -114,6 +117,9 @@ async def measure(command: list[str], env: dict[str, str], work: "Work", confirm
         ear = asyncio.create_task(listen(work.broker.url("admin"), work.site, seen, forget if confirm else None))
         process = subprocess.Popen(command, env=env)  # noqa: ASYNC220  # it starts while nothing else runs
         try:
+            async with asyncio.timeout(START):
+                while len(seen.came) < work.devices:  # noqa: ASYNC110  # the samples are another process's
+                    await asyncio.sleep(0.05)
             await asyncio.sleep(work.warm)
             seen.came.clear()
             seen.late.clear()
@@ -185,7 +191,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one line")
     parser.add_argument("--devices", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--warm", type=float, default=5.0, help="seconds before the measurement")
+    parser.add_argument("--warm", type=float, default=5.0, help="seconds that each device is heard before")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -124,8 +124,10 @@ class Plant:
         with sqlite3.connect(f"file:{self.folder}/outbox-{self.name}-bridge.db?mode=ro", uri=True, timeout=5) as outbox:
             if outbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'life'").fetchone() is None:
                 return "", {}  # it is being made
-            (epoch,) = outbox.execute("SELECT epoch FROM life").fetchone()
-            return epoch, dict(outbox.execute("SELECT device, seq FROM counter"))
+            life = outbox.execute("SELECT epoch FROM life").fetchone()
+            if life is None:
+                return "", {}  # its tables stand, its first life is not written
+            return life[0], dict(outbox.execute("SELECT device, seq FROM counter"))
 
 
 @asynccontextmanager
