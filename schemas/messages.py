@@ -219,6 +219,9 @@ class Command(Order):
     authority: Authority
     values: dict[Name, Number] = {}
     action: Action | None = None
+    follows_meter: bool | None = None
+    """Whether its values answer what the grid meter shows. None: those of a plan and of self-consumption do. A schedule
+    that goes to and fro by the clock says `false`, or it looks like a loop that swings."""
     reason: str = Field(max_length=500)
     signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """HMAC-SHA256 over the topic's address and the other fields, where the site has a command key."""

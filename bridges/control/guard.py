@@ -24,9 +24,9 @@ LONGEST = timedelta(seconds=6 * COMMAND_TTL)
 REMEMBERED = 1000
 
 BY_HAND = (Authority.PROTECTION, Authority.DSO, Authority.OPERATOR)
-"""Those who close no loop over the meter: they may still steer when it is not believed."""
+"""Those who close no loop over the meter unless they say so: they may still steer when it is not believed."""
 FOLLOWS_METER = (Authority.PLAN, Authority.SELF_CONSUMPTION)
-"""Those whose wish answers the meter: only their to and fro can be a loop that swings."""
+"""Those whose wish answers the meter unless they say that it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +266,17 @@ def _distrusted(command: Command, station: Station) -> Refusal | None:
     if command.authority.rank < most.rank:
         words = f"authority: {command.source} may claim {most.value} at most, not {command.authority.value}"
         return Refusal(Cause.AUTHORITY, words)
-    if not station.distrust or command.action is Action.RESET or command.authority in BY_HAND:
+    by_hand = command.authority in BY_HAND and not command.follows_meter
+    if not station.distrust or command.action is Action.RESET or by_hand:
         return None
     cause, words = next(iter(station.distrust.items()))
     return Refusal(cause, f"{cause.value}: {words}")
+
+
+def closes_loop(command: Command) -> bool:
+    """Its values answer the meter: only then its to and fro can be a loop that swings."""
+    told = command.follows_meter
+    return command.authority in FOLLOWS_METER if told is None else told
 
 
 def is_limit(command: Command) -> bool:

@@ -10,7 +10,7 @@ from bridges.control.command_life import Event
 from bridges.control.device_care import DeviceCare
 from bridges.control.device_memory import DeviceMemory
 from bridges.control.grid_limit import LIMIT, GridLimit
-from bridges.control.guard import FOLLOWS_METER
+from bridges.control.guard import closes_loop
 from bridges.control.pending_commands import Kind, Pending, PendingCommands
 from bridges.control.power_control import Decision, Now, Targets, decide, fallback, limit_chain, waiting
 from bridges.control.proof import Proof
@@ -54,7 +54,7 @@ class Steering:
         self.care.wrote(results, self._now(), astray=self.writer.stands(decision.values))
         if self.battery is not None:
             values = self.pending.open.get("values")
-            closed = values is None or values.command.authority in FOLLOWS_METER
+            closed = values is None or closes_loop(values.command)
             wish = None if closed else targets.values.get("p_set")
             self.battery.decided(decision, closed=closed, wish=wish, now=self._now())
         return any(one.put is Put.WRITTEN for one in results.values())

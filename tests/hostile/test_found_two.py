@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -250,13 +251,23 @@ async def test_a_commissioned_dead_time_holds_beside_a_faster_battery(tmp_path: 
         assert Cause.NOT_OBEYED not in it.bridge.said["pcs2"].causes
 
 
-@open_gap  # it looks like a loop that swings, which must be named: a command does not say whether it follows the meter
 @virtual
-async def test_a_plan_that_goes_to_and_fro_is_no_swing(tmp_path: Path) -> None:
-    """By the clock, at constant load, nothing is limited: no loop moves it. It is named after 50 s."""
+@pytest.mark.parametrize(("authority", "follows", "named"), [
+    (Authority.PLAN, False, False),
+    (Authority.MARKET, None, False),
+    (Authority.OPERATOR, None, False),
+    (Authority.PLAN, None, True),
+    (Authority.OPERATOR, True, True),
+])  # fmt: skip
+async def test_only_what_follows_the_meter_can_swing(
+    authority: Authority, follows: bool | None, named: bool, tmp_path: Path
+) -> None:
+    """By the clock, at constant load, nothing is limited. It looks like a loop that swings; who moves it says whether
+    it is one, and where he says nothing the worse is taken."""
     async with story(tmp_path, around=Load(200e3).around) as it:
-        await it.steer(lambda now: 40e3 if int(now // 12) % 2 else -40e3, 150)
-        assert Cause.SWINGING not in it.causes()
+        to_and_fro = partial(it.steer, lambda now: 40e3 if int(now // 12) % 2 else -40e3)
+        await to_and_fro(150, authority=authority, follows_meter=follows)
+        assert (Cause.SWINGING in it.causes()) == named
 
 
 @virtual

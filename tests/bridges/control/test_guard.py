@@ -162,6 +162,8 @@ def test_a_weaker_source_waits_until_the_stronger_one_has_ended(deadline: float,
         ({"authority": Authority.OPERATOR}, False),
         ({"values": {}, "action": Action.START}, True),
         ({"values": {}, "action": Action.RESET}, False),
+        ({"authority": Authority.OPERATOR, "follows_meter": True}, True),
+        ({"authority": Authority.PLAN, "follows_meter": False}, True),
     ],
 )
 def test_who_closes_a_loop_over_a_meter_that_is_not_believed_is_refused(change: dict[str, Any], refused: bool) -> None:
