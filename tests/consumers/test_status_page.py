@@ -61,7 +61,7 @@ CHROMIUM = [
     "--no-first-run",
 ]
 ROLES = ("bridge", "alarms", "optimize", "dispatch", "archive")
-SOON = 5_000
+SOON = 15_000
 """Milliseconds until the page shows what was said."""
 
 
@@ -197,7 +197,7 @@ async def ended(serving: "asyncio.Task[None]") -> None:
     serving.cancel()
     with suppress(asyncio.CancelledError):
         await serving
-    assert time.monotonic() - began < 3, "open pages must not hold up the end"
+    assert time.monotonic() - began < 8, "open pages must not hold up the end"
 
 
 async def heard(bus: Bus, *addresses: str) -> Any:
@@ -205,6 +205,12 @@ async def heard(bus: Bus, *addresses: str) -> Any:
         bus.ack(batch)
         return batch[0]
     raise AssertionError("the connection ended")
+
+
+async def hearing(bus: Bus, *addresses: str) -> "asyncio.Task[Any]":
+    """The first word at some addresses; none is missed from here on."""
+    await bus.subscribe([(address, 1) for address in addresses])
+    return asyncio.create_task(heard(bus, *addresses))
 
 
 def told(request: AlarmRequest | ControlRequest, cause: Cause | None = None, reason: str = "") -> RequestOutcome:
@@ -287,13 +293,12 @@ async def test_an_alarm_is_seen_and_acknowledged_with_the_keyboard(scene: Scene)
     await expect(row.locator("[data-f=text]")).to_have_text(text, timeout=SOON)
     await expect(row.locator("img")).to_have_count(0)
     assert (await page.title()).startswith("(1) ")
-    listening = asyncio.create_task(heard(scene.buses["alarms"], topics.ALARM_REQUEST.at(site=scene.site)))
-    await asyncio.sleep(0.2)
+    listening = await hearing(scene.buses["alarms"], topics.ALARM_REQUEST.at(site=scene.site))
     await row.get_by_role("button", name="Acknowledge").focus()
     await page.keyboard.press("Enter")
     await page.locator("#ask [name=who]").fill("Ann")
     await page.keyboard.press("Enter")
-    got = await asyncio.wait_for(listening, 5)
+    got = await asyncio.wait_for(listening, SOON / 1000)
     assert isinstance(got.message, AlarmRequest)
     assert (got.message.action, got.message.who, got.place["alarm"], got.retained) == ("ack", "Ann", "warm-bms1", False)
     asked = row.locator("[data-asked]")
@@ -312,14 +317,14 @@ async def test_an_alarm_is_seen_and_acknowledged_with_the_keyboard(scene: Scene)
 async def test_an_operator_asks_for_a_power_for_a_time(scene: Scene) -> None:
     page = await scene.open()
     await scene.everything()
-    listening = asyncio.create_task(heard(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)))
+    listening = await hearing(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site))
     await page.locator("#mode").click()
     await page.get_by_label("Manual").check()
     await page.get_by_label("Charge", exact=True).check()
     await page.locator("#steer [name=kw]").fill("12.5")
     await page.locator("#steer [name=who]").fill("Ann")
     await page.get_by_role("button", name="Ask for it").click()
-    got = await asyncio.wait_for(listening, 5)
+    got = await asyncio.wait_for(listening, SOON / 1000)
     assert isinstance(got.message, ControlRequest)
     assert (got.message.mode, got.message.power, got.message.who) == (Mode.MANUAL, -12_500.0, "Ann")
     assert got.message.until is not None
@@ -335,7 +340,7 @@ async def test_an_operator_asks_for_a_power_for_a_time(scene: Scene) -> None:
 async def test_an_operator_takes_the_battery_to_steer_it_at_the_device(scene: Scene) -> None:
     page = await scene.open()
     await scene.everything()
-    listening = asyncio.create_task(heard(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)))
+    listening = await hearing(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site))
     await page.locator("#mode").click()
     await expect(page.locator("#steer [name=minutes]")).to_be_disabled()
     await page.get_by_label("Local").check()
@@ -343,7 +348,7 @@ async def test_an_operator_takes_the_battery_to_steer_it_at_the_device(scene: Sc
     await page.locator("#steer [name=minutes]").select_option("15")
     await page.locator("#steer [name=who]").fill("Ann")
     await page.get_by_role("button", name="Ask for it").click()
-    got = await asyncio.wait_for(listening, 5)
+    got = await asyncio.wait_for(listening, SOON / 1000)
     assert isinstance(got.message, ControlRequest)
     assert (got.message.mode, got.message.power, got.message.who) == (Mode.LOCAL, None, "Ann")
     assert got.message.until is not None
@@ -356,7 +361,7 @@ async def test_an_operator_takes_the_battery_to_steer_it_at_the_device(scene: Sc
 async def test_a_grid_mode_is_asked_for_with_a_reason(scene: Scene) -> None:
     page = await scene.open()
     await scene.everything()
-    listening = asyncio.create_task(heard(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)))
+    listening = await hearing(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site))
     await page.locator("#mode").click()
     await expect(page.locator("#steer [name=kw]")).to_be_disabled()
     await page.get_by_label("Form a grid").check()
@@ -367,7 +372,7 @@ async def test_a_grid_mode_is_asked_for_with_a_reason(scene: Scene) -> None:
     await expect(why.and_(page.locator(":invalid"))).to_have_attribute("placeholder", "a grid mode needs a reason")
     await why.fill("island test")
     await ask.click()
-    got = await asyncio.wait_for(listening, 5)
+    got = await asyncio.wait_for(listening, SOON / 1000)
     assert isinstance(got.message, ControlRequest)
     assert (got.message.mode, got.message.action, got.message.why) == (None, Action.GRID_FORMING, "island test")
     await page.locator("#mode").click()
@@ -392,9 +397,9 @@ async def test_what_became_of_a_request_is_shown_where_it_was_asked(scene: Scene
     asked = page.locator("#asked")
     dispatch, address = scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)
 
-    listening = asyncio.create_task(heard(dispatch, address))
+    listening = await hearing(dispatch, address)
     await ask_for(page, "Auto")
-    first = (await asyncio.wait_for(listening, 5)).message
+    first = (await asyncio.wait_for(listening, SOON / 1000)).message
     await expect(asked).to_have_text("Auto: asked, waiting for dispatch×", timeout=SOON)
     other = told(first).model_copy(update={"id": "of-another-page", "followed": True})
     await scene.say("dispatch", topics.CONTROL_OUTCOME, other)
@@ -403,9 +408,9 @@ async def test_what_became_of_a_request_is_shown_where_it_was_asked(scene: Scene
     await expect(asked).to_have_text(f"Auto is refused: {words}×", timeout=SOON)
     await expect(asked).to_have_class("asked bad")
 
-    listening = asyncio.create_task(heard(dispatch, address))
+    listening = await hearing(dispatch, address)
     await ask_for(page, "Lockout")
-    second = (await asyncio.wait_for(listening, 5)).message
+    second = (await asyncio.wait_for(listening, SOON / 1000)).message
     assert second.id not in (first.id, None)
     await scene.say("dispatch", topics.CONTROL_OUTCOME, told(second))
     await expect(asked).to_have_text("Lockout: dispatch follows×", timeout=SOON)
@@ -418,11 +423,11 @@ async def test_what_became_of_a_request_is_shown_where_it_was_asked(scene: Scene
     await scene.say("dispatch", topics.CONTROL_OUTCOME, proven)
     await expect(asked).to_have_text("Lockout: dispatch follows; verified: off×", timeout=SOON)
 
-    listening = asyncio.create_task(heard(dispatch, address))
+    listening = await hearing(dispatch, address)
     await ask_for(page, "Lockout")
-    await asyncio.wait_for(listening, 5)
+    await asyncio.wait_for(listening, SOON / 1000)
     await expect(asked).to_contain_text("waiting for dispatch", timeout=SOON)
-    await expect(asked).to_have_text("Lockout: no answer in 5 s. Is dispatch running?×", timeout=2 * SOON)
+    await expect(asked).to_have_text("Lockout: no answer in 5 s. Is dispatch running?×", timeout=SOON)
     await asked.get_by_role("button", name="Close").click()
     await expect(asked).to_be_hidden()
     await page.close()
@@ -438,12 +443,11 @@ async def test_a_refused_reset_is_told_at_its_alarm_and_a_done_one_when_the_alar
     row, other = (page.locator(f"#alarms li[data-key={name}-bms1]") for name in ("hot", "cold"))
 
     async def reset() -> Any:
-        listening = asyncio.create_task(heard(scene.buses["alarms"], topics.ALARM_REQUEST.at(site=scene.site)))
-        await asyncio.sleep(0.2)
+        listening = await hearing(scene.buses["alarms"], topics.ALARM_REQUEST.at(site=scene.site))
         await row.get_by_role("button", name="Reset").click(timeout=SOON)
         await page.locator("#ask [name=who]").fill("Ann")
         await page.keyboard.press("Enter")
-        return (await asyncio.wait_for(listening, 5)).message
+        return (await asyncio.wait_for(listening, SOON / 1000)).message
 
     words = "the alarm is unacknowledged now: there is nothing to reset <b>"
     await scene.say("alarms", topics.ALARM_OUTCOME, told(await reset(), Cause.WRONG_STATE, words), alarm="hot-bms1")
@@ -603,7 +607,7 @@ async def test_a_page_of_another_site_moves_nothing(scene: Scene) -> None:
         await writer.drain()
         writer.close()
 
-    listening = asyncio.create_task(heard(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site)))
+    listening = await hearing(scene.buses["dispatch"], topics.CONTROL_REQUEST.at(site=scene.site))
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         for host in ("127.0.0.1", "attacker.example"):  # another port of this machine, and a name of its own
@@ -625,7 +629,7 @@ async def test_a_page_of_another_site_moves_nothing(scene: Scene) -> None:
     page = await scene.open()
     await scene.everything()
     await ask_for(page, "Lockout")
-    got = await asyncio.wait_for(listening, 5)
+    got = await asyncio.wait_for(listening, SOON / 1000)
     assert got.message.who == "Ann", "and our own page acts"
     await page.close()
 

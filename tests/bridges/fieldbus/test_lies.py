@@ -43,7 +43,7 @@ async def test_a_lie_is_no_value(rtu: bool, lie: Lie) -> None:
 @pytest.mark.parametrize("lie", TRUE.values(), ids=TRUE)
 async def test_what_is_strange_may_be_true(rtu: bool, lie: Lie) -> None:
     async with Liar(rtu, lie) as liar:
-        line = Connection(liar.address, timeout=0.2)
+        line = Connection(liar.address, timeout=2.0)
         for start in (100, 200, 300):
             assert await line.read(7, 3, start, 3) == [start, start + 1, start + 2]
             await asyncio.sleep(0.03)
@@ -54,7 +54,7 @@ async def test_what_is_strange_may_be_true(rtu: bool, lie: Lie) -> None:
 @pytest.mark.parametrize("code", EXCEPTIONS)
 async def test_an_exception_is_said_with_its_number(rtu: bool, code: int) -> None:
     async with Liar(rtu, say(lambda asked: asked.exception(code))) as liar:
-        line = Connection(liar.address, timeout=0.2)
+        line = Connection(liar.address, timeout=2.0)
         with pytest.raises(Declined, match=rf"exception {code}\)") as no:
             await line.read(7, 3, 100, 3)
         assert no.value.code == code
@@ -73,7 +73,7 @@ async def test_an_answer_that_waited_before_the_question_is_not_its_answer() -> 
         out.write(answers[-1])
 
     async with Liar(True, remembered) as liar:
-        line = Connection(liar.address, timeout=0.2)
+        line = Connection(liar.address, timeout=2.0)
         assert await line.read(7, 3, 100, 3) == [100, 101, 102]
         liar.newest.write(answers[0])  # sent at once; the loop gets no turn to read it before the next question
         assert await line.read(7, 3, 200, 3) == [200, 201, 202]
@@ -84,10 +84,10 @@ async def test_a_gateway_that_gives_a_late_answer_to_the_next_connection() -> No
     async with Liar(rtu=True) as liar:
 
         async def to_the_newest(asked: Asked, _out: asyncio.StreamWriter) -> None:
-            asyncio.get_running_loop().call_later(0.13, lambda: liar.newest.write(asked.registers()))
+            asyncio.get_running_loop().call_later(0.53, lambda: liar.newest.write(asked.registers()))
 
         liar.lie = to_the_newest
-        line = Connection(liar.address, timeout=0.1)
+        line = Connection(liar.address, timeout=0.5)
         with pytest.raises(Unreachable):
             await line.read(7, 3, 100, 3)
         liar.lie = HONEST
@@ -95,13 +95,14 @@ async def test_a_gateway_that_gives_a_late_answer_to_the_next_connection() -> No
         line.close()
 
 
+@timed
 async def test_a_lost_connection_is_noticed_at_once() -> None:
     async with Liar(lie=REFUSED["reset in the middle"]) as liar:
         line = Connection(liar.address, timeout=5)
         began = time.monotonic()
         with pytest.raises(Unreachable, match="lost"):
             await line.read(7, 3, 100, 3)
-        assert time.monotonic() - began < 1
+        in_time(time.monotonic() - began < 1)
         line.close()
 
 

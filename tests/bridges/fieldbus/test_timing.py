@@ -259,8 +259,8 @@ async def test_a_serial_line_is_silent_before_each_frame(cable: Cable, settings:
 async def test_a_line_that_never_rests_does_not_hold_us_up_for_ever() -> None:
     """Somebody talks on it all the time: what is asked is asked all the same, and what is not ours is no answer."""
     async with Liar(rtu=True) as liar:
-        line = Connection(liar.address, timeout=0.2)
-        line.expect(7, LineTiming(timeout=0.2, request_pause=0.1))
+        line = Connection(liar.address, timeout=1.0)
+        line.expect(7, LineTiming(timeout=1.0, request_pause=0.1))
         assert await line.read(7, 3, 1, 1) == [1]
 
         async def chatter() -> None:
