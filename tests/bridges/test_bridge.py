@@ -197,7 +197,7 @@ async def test_a_silent_device_does_not_hold_up_the_others(start: Start) -> None
     bench = await start()
     bench.simulated.faults.on("pv:silent")
     await asyncio.sleep(0.5)
-    came = []
+    came: list[int] = []
     while max(came, default=0) < 5 and len(came) < 3:  # a busy machine may miss some once
         before = len(bench.hears.all(TELEMETRY, device="meter"))
         await asyncio.sleep(3)
