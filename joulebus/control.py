@@ -7,7 +7,7 @@ from bridges.control import command_life, device_life
 from bridges.control.command_life import Stage
 from bridges.control.device_life import WRITES, Life
 from bridges.control.guard import LONGEST, SKEW
-from bridges.control.limits import BUDGET, RAMP, WORN, Limit, LimitInputs, limits
+from bridges.control.limits import BUDGET, RAMP, TRIAL, WORN, Limit, LimitInputs, limits
 from bridges.control.power_control import limit_chain
 from bridges.control.sequence import PATIENCE, STAGES
 from bridges.control.verification import REVERSING, SETTLING
@@ -57,6 +57,7 @@ MEANS = {
     "bms:soc_missing": "the SoC is not known: 0",
     "battery:soc": "`soc_min` or `soc_max` is reached",
     "meter:missing": "the grid power is not known: 0",
+    TRIAL: "a [trial](#trials-of-the-meter) of the grid meter: a tenth of the rating less, for a few seconds",
     "site:grid": "`import_limit` or `export_limit`: they hold for all batteries together",
     "AUTHORITY:limit": "a limit in percent that was sent, such as `dso:limit`",
     RAMP: "`battery.ramp`",
