@@ -1,7 +1,7 @@
 """A trial of the grid meter by a battery that stands still. Pure: `now` is the monotonic clock.
 
 Only steps of the battery show which way round the meter is. A loop over a meter the wrong way round runs into its end,
-often with one step, and makes no more of them. So a battery whose loop is at its end gives a tenth of its rating less
+often with one step, and makes no more of them. So a battery whose loop is at its end gives a fifth of its rating less
 for a few seconds and then goes back: two steps of its own, out of quiet. A trial only narrows, towards 0.
 """
 
@@ -14,8 +14,9 @@ from bridges.control.meter_polarity import LATER, LONGEST, SOONER, STEADY, STEP,
 from schemas.messages import Authority
 from schemas.site_parts import Grid
 
-SHARE = 2 * STEP
-"""Of the rated power: the step of a trial, twice what counts as one."""
+FROM, SHARE = 2 * STEP, 4 * STEP
+"""Of the rated power: a battery is tried from there on, and the step of a trial, as far as it gives so much. Six steps
+are enough beside a load that is restless by 3 % of the rating; a tenth would take fifteen."""
 PEACE = 600.0
 """Seconds without a trial after one that has shown the right sign, or after `MOST` in a row that have shown nothing."""
 MOST = 12
@@ -64,6 +65,7 @@ class MeterTrial:
     """Where all of them stood before."""
     _showed: float = 0.0
     """What the meter did."""
+    _step: float = 0.0
     _vain: int = 0
     """Trials in a row that have shown nothing."""
     _peace: float = -math.inf
@@ -85,12 +87,10 @@ class MeterTrial:
     def _due(self, now: float, polarity: MeterPolarity, loops: Collection[Loop]) -> bool:
         if polarity.confirmed > self._began > -math.inf:
             self._vain, self._began, self._peace = 0, -math.inf, polarity.confirmed + PEACE
-        if now < self._peace or not polarity.quiet(LATER, SHARE * self.rated):
-            return False
         since, power = polarity.stands
-        if abs(power) < SHARE * self.rated or polarity.confirmed >= since:
+        if now < self._peace or abs(power) < FROM * self.rated or polarity.confirmed >= since:
             return False
-        return self._wants_more(polarity, power, loops)
+        return polarity.quiet(LATER, min(abs(power), SHARE * self.rated)) and self._wants_more(polarity, power, loops)
 
     def _wants_more(self, polarity: MeterPolarity, power: float, loops: Collection[Loop]) -> bool:
         """By what the meter shows, a loop wants more of what the batteries do already: it is at its end."""
@@ -101,18 +101,19 @@ class MeterTrial:
         return any(one is not Loop.OPEN and beyond > (limit if WANTS[one] else 0.0) for one in loops)
 
     def _begin(self, now: float, polarity: MeterPolarity, powers: Mapping[str, float]) -> None:
-        power, step = sum(powers.values()), SHARE * self.rated
+        power = abs(sum(powers.values()))
+        step = min(power, SHARE * self.rated)
         if self._vain >= MOST:
             self._vain, self._peace = 0, now + PEACE
-        elif abs(power) >= step:
-            left = 1.0 - step / abs(power)
+        elif power >= FROM * self.rated:
+            left = 1.0 - step / power
             self.most = {pcs: left * abs(one) for pcs, one in powers.items()}
-            self._began = self.moved = now
+            self._began, self.moved, self._step = now, now, step
             self._stood, self._showed, self._vain = polarity.stands[1], polarity.rests_at, self._vain + 1
 
     def _over(self, now: float, polarity: MeterPolarity, shown: float) -> bool:
         """The step is shown and the meter quiet again; or the load has moved; or it takes too long to tell anything."""
-        step = SHARE * self.rated
+        step = self._step
         stepped = abs(polarity.stands[1] - self._stood) >= STEP * self.rated and polarity.quiet(SOONER, step)
         late = now - self._began > LONGEST + polarity.shows + SOONER
         return stepped or late or abs(shown - self._showed) > 2 * step
