@@ -7,7 +7,8 @@ from bridges.control import command_life, device_life
 from bridges.control.command_life import Stage
 from bridges.control.device_life import WRITES, Life
 from bridges.control.guard import LONGEST, SKEW
-from bridges.control.limits import BUDGET, RAMP, WORN, Limit, LimitInputs, limits
+from bridges.control.limits import BUDGET, RAMP, TRIAL, WORN, Limit, LimitInputs, limits
+from bridges.control.meter_trial import FROM, PEACE, SHARE
 from bridges.control.power_control import limit_chain
 from bridges.control.sequence import PATIENCE, STAGES
 from bridges.control.verification import REVERSING, SETTLING
@@ -57,12 +58,23 @@ MEANS = {
     "bms:soc_missing": "the SoC is not known: 0",
     "battery:soc": "`soc_min` or `soc_max` is reached",
     "meter:missing": "the grid power is not known: 0",
+    TRIAL: "a [trial](#trials-of-the-meter) of the grid meter: a fifth of the rating less, for a few seconds",
     "site:grid": "`import_limit` or `export_limit`: they hold for all batteries together",
     "AUTHORITY:limit": "a limit in percent that was sent, such as `dso:limit`",
     RAMP: "`battery.ramp`",
     BUDGET: "the value waits for the register's write budget; what was written before stands there",
 }
 """What stands in `limited_by`. One without a meaning is an error when the page is written."""
+
+
+TRIALS = f"""\
+Only steps of the battery show which way round the grid meter is, and a loop at its end makes none. So where a battery
+stands still at {FROM:.0%} of its rating or more, and the meter shows that its loop wants more of what it does already
+(or was never seen to show a step as it should), all batteries together give up to {SHARE:.0%} of their rating less for
+a few seconds, towards 0 and along the ramp, until the meter has shown it: `meter:trial`. The right sign ends the trials
+for {PEACE / 60:.0f} minutes, four wrong steps the closed loop. A register whose writes are counted (flash) is not
+tried: each trial is two writes. Who steers by hand is not disturbed, as long as no limit of the site moves the
+battery."""
 
 
 def sources() -> list[str]:
@@ -183,6 +195,8 @@ def control() -> str:
         "## Limits",
         "The names in `limited_by` of an outcome, strongest first. A later one narrows what the earlier ones left.",
         table(["limit", "meaning"], [[f"`{name}`", MEANS[name]] for name in sources()]),
+        "## Trials of the meter",
+        TRIALS,
         "## Grid mode",
         "`grid_following` or `grid_forming` is asked for by a named person who says why. The PCS must be at rest: off, "
         "in standby or asleep, whoever brought it there. So it is followed in `auto` as well while the PCS is off; "

@@ -10,10 +10,13 @@ from bridges.control.battery_interlocks import BatteryInterlocks
 from bridges.control.grid_connection import GridConnection
 from bridges.control.grid_limit import GridLimit
 from bridges.control.limit_inputs import METER_AGE, BatteryInputs
-from bridges.control.limits import RAMP, UNKNOWN, Limit, limits
+from bridges.control.limits import RAMP, SITE, TRIAL, UNKNOWN, Limit, clamp, limits
+from bridges.control.meter_polarity import STEADY
+from bridges.control.meter_trial import loop_of
 from bridges.control.power_control import Decision, ramp_step
 from bridges.control.start_stop import Ended, StartStop
 from bridges.control.verification import Following
+from bridges.control.write_budget import counted
 from bridges.fieldbus.contract import FieldDevice
 from bridges.telemetry.latest_values import LatestValues, lasts
 from runtime.memory import Memory
@@ -60,6 +63,10 @@ class BatteryControl:
         self._own: dict[Cause, str] = {}
         self._seen = float("-inf")
         self._closed = False
+        self._ends = -math.inf, math.inf
+        told = self.pcs.commands.get("p_set")
+        # A trial is two writes each time: none where they are counted.
+        self._tries = told is not None and not counted(told)
         self._jump = False
         self._began: float | None = None
 
@@ -135,8 +142,11 @@ class BatteryControl:
                 grid_limit=grid_limit,
                 interlocks=self._interlocks(),
                 stopping=self.start_stop.stopping,
+                trial=self.grid.trial.most.get(self.pcs.name, math.inf),
             )
         )
+        own = [one for one in found if one.source not in (TRIAL, SITE, RAMP)]
+        self._ends = clamp(-math.inf, own)[0], clamp(math.inf, own)[0]
         # Where each write wears the register a ramp is none: it would be one each cycle.
         return [one for one in found if not (wears and one.source == RAMP)]
 
@@ -159,15 +169,21 @@ class BatteryControl:
         """What is going to be written: the batteries that are decided next count with it."""
         self.grid.claims(self.pcs.name, now, decision.values.get("p_set"))
 
-    def decided(self, decision: Decision, *, closed: bool, wish: float | None, now: float) -> None:
+    def decided(
+        self, decision: Decision, *, closed: bool, wish: float | None, now: float, authority: Authority | None = None
+    ) -> None:
         """What was decided in this cycle. `closed`: by somebody who closes a loop over the meter; `wish`: what somebody
-        wants who does not."""
+        wants who does not; `authority`: of the command that holds."""
         self._closed = closed
         if decision.position is None:
             return
         self.position, self._moved = decision.position, now
-        by_site = any(one.source == "site:grid" for one in decision.limited_by)
+        by_site = any(one.source == SITE for one in decision.limited_by)
         self.grid.decided(self.pcs.name, now, decision.position, closed=closed or by_site, wish=wish)
+        if self._tries:
+            (low, high), near = self._ends, STEADY * self.pcs.rated_power
+            at_end = not low + near < decision.position < high - near
+            self.grid.loops[self.pcs.name] = loop_of(authority, closed=closed, by_site=by_site, at_end=at_end)
 
     def told(self, now: float, power: float) -> None:
         """The setpoint was written."""

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, field
 
 from bridges.control.meter_polarity import MeterPolarity
+from bridges.control.meter_trial import Loop, MeterTrial
 from bridges.control.swing import SwingWatch
 from bridges.telemetry.latest_values import LatestValues, lasts
 from optimizer.shared_load import Beside, Member, SharedLoad
@@ -38,7 +39,10 @@ class GridConnection:
         load = SiteLoad(rated, dead_time, lasts(self.meter.poll, AGE), lasts(slowest, AGE), least=least)
         self.shared = SharedLoad(load)
         self.polarity = MeterPolarity(rated, load.shows)
+        self.trial = MeterTrial(rated, self.site.grid)
         self.swing = SwingWatch(rated)
+        self.loops: dict[str, Loop] = {}
+        """Which one moves each battery that may be tried."""
         self._positions: dict[str, float] = {}
         self._wishes: dict[str, float] = {}
         self._asked = float("-inf")
@@ -61,6 +65,15 @@ class GridConnection:
             self.shared.meter(began, grid)
             self.polarity.shows = load.shows
             self.polarity.meter(began, grid)
+            self._try(now, grid)
+
+    def _try(self, now: float, grid: float) -> None:
+        """Does a step of ours have to show which way round the meter is?"""
+        if self.distrust:
+            return
+        members = {pcs: self.shared.members[pcs] for pcs in self.loops}
+        powers = {pcs: one.shown[1] for pcs, one in members.items() if one.shown and not one.silent(now)}
+        self.trial.look(now, self.polarity, grid, self.loops.values(), powers)
 
     def _gather(self) -> None:
         if (total := self.shared.gather()) is not None:
@@ -119,7 +132,8 @@ class GridConnection:
         if wish is not None and wish != self._wishes.get(pcs):
             self._wishes[pcs], self._asked = wish, now
         self._positions[pcs] = position
-        settled = now - self._asked > 2 * self.dead_time + SETTLES  # one that waits for another is no swing
+        # one that waits for another is no swing, nor is a trial
+        settled = now - max(self._asked, self.trial.moved) > 2 * self.dead_time + SETTLES
         total, alone = sum(self._positions.values()), self.shared.load.alone
         if why := self.swing.see(now, total, closed=closed and settled, alone=alone):
             self._lose(Cause.SWINGING, why)
@@ -133,10 +147,12 @@ class GridConnection:
         """A named person says that the meter is right now."""
         self.distrust.clear()
         self.polarity.forget()
+        self.trial.forget()
         self.swing.forget()
         self.shared.forget()
 
     def _lose(self, cause: Cause, words: str) -> None:
         if cause not in self.distrust:
             self.distrust[cause] = words
+            self.trial.forget()
             log.error("%s: no loop is closed any more, %s: %s", self.meter.name, cause.value, words)

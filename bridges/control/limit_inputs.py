@@ -1,5 +1,6 @@
 """What the guard knows of a battery and its site at this moment, from what was read. Pure."""
 
+import math
 from dataclasses import dataclass
 
 from bridges.control.grid_connection import GridConnection
@@ -90,6 +91,7 @@ class BatteryInputs:
         grid_limit: GridLimit,
         interlocks: tuple[Limit, ...] = (),
         stopping: bool = False,
+        trial: float = math.inf,
     ) -> LimitInputs:
         """Everything that limits the battery now."""
         percent, authority = grid_limit.limit(now), grid_limit.strongest(now)
@@ -116,6 +118,7 @@ class BatteryInputs:
             export_limit=grid.export_limit,
             position=position,
             ramp=ramp,
+            trial=trial,
             dso=None if percent is None else self.rated * percent / 100,
             dso_name="dso:limit" if authority is None else f"{authority.value}:limit",
             interlocks=interlocks,

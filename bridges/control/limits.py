@@ -1,8 +1,8 @@
 """What the battery may do now: each limit with its name, strongest first. Pure.
 
-The order is interlocks, state of the PCS, S-circle, PCS rating, BMS current limits, SoC, site import and export, DSO,
-ramp. A later limit can only narrow what the earlier ones left: the site's wish to import less never discharges an empty
-battery, and no ramp holds up what protects it.
+The order is interlocks, state of the PCS, S-circle, PCS rating, BMS current limits, SoC, a trial of the meter, site
+import and export, DSO, ramp. A later limit can only narrow what the earlier ones left: the site's wish to import less
+never discharges an empty battery, and no ramp holds up what protects it.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from schemas.messages import Cause, Limited
 
-RAMP = "battery:ramp"
+RAMP, TRIAL, SITE = "battery:ramp", "meter:trial", "site:grid"
 WORN, BUDGET = "register:worn", "register:budget"
 """A register that wears and was written too often; and one that may not be written yet."""
 
@@ -50,6 +50,8 @@ class LimitInputs:
     """Where the ramp stands, before it was rounded to the steps of the register."""
     ramp: float
     """W it may move now; infinite for none."""
+    trial: float = math.inf
+    """W that a trial of the meter leaves in each direction."""
     dso: float | None = None
     """W the network operator allows in each direction."""
     dso_name: str = "dso:limit"
@@ -69,7 +71,7 @@ class LimitInputs:
 def limits(now: LimitInputs) -> list[Limit]:
     """All limits of this moment, strongest first."""
     outer = [*now.interlocks, *_state(now), _s_circle(now), _rating(now)]
-    return [*outer, _bms(now), _soc(now), _site(now), _dso(now), _ramp(now)]
+    return [*outer, _bms(now), _soc(now), _trial(now), _site(now), _dso(now), _ramp(now)]
 
 
 def clamp(wanted: float, limits: Iterable[Limit]) -> tuple[float, list[tuple[str, float, float]]]:
@@ -175,6 +177,11 @@ def _soc(now: LimitInputs) -> Limit:
     return Limit("battery:soc", low, high)
 
 
+def _trial(now: LimitInputs) -> Limit:
+    most = max(now.trial, abs(now.position) - now.ramp)  # nothing is protected by it: it comes along the ramp
+    return Limit(TRIAL, -most, most)
+
+
 def _site(now: LimitInputs) -> Limit:
     if now.net_load is None:
         return Limit("meter:missing", 0.0, 0.0)
@@ -184,7 +191,7 @@ def _site(now: LimitInputs) -> Limit:
     low, high = min(low, max(0.0, low - now.beside_takes)), max(high, min(0.0, high + now.beside_gives))
     # What the others may do takes room; only what they do moves this one from where it stands, and it may always rest.
     less = max(low, min(low + now.beside_less, now.position, 0.0, high))
-    return Limit("site:grid", less, min(high, max(high - now.beside_more, now.position, 0.0, low)))
+    return Limit(SITE, less, min(high, max(high - now.beside_more, now.position, 0.0, low)))
 
 
 def _dso(now: LimitInputs) -> Limit:

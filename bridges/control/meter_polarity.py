@@ -26,8 +26,8 @@ show that the meter does not see the battery: a loop that hides the load in its 
 FEWEST, ENOUGH = 4, 10
 """Steps that show a wrong sign; steps that show that the meter does not see the battery at all. The load may follow
 the same clock as the battery for a while, so the second takes more."""
-MOST = 1.7
-"""The slope of a wrong sign is 1: a larger one is the load's."""
+LEAST, MOST = 0.3, 1.7
+"""The slope of a wrong sign is 1, of a right one -1: a larger one is the load's, a smaller one is none."""
 STANDS = 1.0
 """Seconds a battery stands still at least: along a ramp it stops for a control cycle."""
 KEPT = 20
@@ -45,6 +45,11 @@ class Step:
     still: bool
     """The meter stood still before, for so long that nothing was answered by it."""
 
+    @property
+    def right(self) -> bool:
+        """The meter showed it as it should."""
+        return -MOST < self.grid / self.battery < -LEAST
+
 
 @dataclass
 class MeterPolarity:
@@ -54,6 +59,8 @@ class MeterPolarity:
     shows: float
     """Seconds after which the meter shows what the battery did, with whichever sign."""
     steps: deque[Step] = field(default_factory=lambda: deque(maxlen=KEPT))
+    confirmed: float = -math.inf
+    """When a step was shown last as it should be."""
     _stands: Reading | None = None
     """Since when, and at which power, the battery stands still."""
     _rest: deque[Reading] = field(default_factory=lambda: deque(maxlen=200))
@@ -97,23 +104,41 @@ class MeterPolarity:
             return
         if _quiet(rest, SOONER, max(QUIET * abs(step), noise)):
             self.steps.append(Step(step, grid - mains, still=_quiet(rest, LATER, noise)))
+            if self.steps[-1].right:
+                self.confirmed = at
 
     def forget(self) -> None:
         """A person says that it is right now."""
         self.steps.clear()
         self._rest.clear()
         self._before = self._stands = self._told = None
+        self.confirmed = -math.inf
+
+    @property
+    def stands(self) -> Reading:
+        """Since when, and at which power, the battery stands still; for ever at 0 while it was not read."""
+        return self._stands or (-math.inf, 0.0)
+
+    @property
+    def rests_at(self) -> float:
+        """What the meter has shown lately, since it shows a battery that stands still; nan while it does not yet."""
+        return fmean(shown for _, shown in self._rest) if self._rest else math.nan
+
+    def quiet(self, seconds: float, step: float) -> bool:
+        """The meter has been quiet for so long that a step which is told now would count."""
+        rest = tuple(self._rest)
+        return bool(rest) and self._before is None and _quiet(rest, seconds, max(QUIET * step, STEADY * self.rated))
 
     @property
     def suspicion(self) -> str:
         """Why the meter is not believed; empty while it is, or while nothing is known."""
         lately = [*self.steps][-2 * FEWEST :]  # one that is turned round in service is soon found, too
         slope, unsure = slope_of(lately)
-        if len(lately) >= FEWEST and slope - unsure > 0.3 and slope < MOST:
+        if len(lately) >= FEWEST and slope - unsure > LEAST and slope < MOST:
             return "its sign is wrong: it shows the battery's steps with the same sign, it must be the opposite"
         sure = [one for one in self.steps if one.still]
         slope, unsure = slope_of(sure)
-        if len(sure) >= ENOUGH and abs(slope) + unsure < 0.3:
+        if len(sure) >= ENOUGH and abs(slope) + unsure < LEAST:
             return "it does not show the battery's steps: it measures somewhere else"
         return ""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bridges.control.read_back import ReadBack, Verdict
-from bridges.control.write_budget import WriteBudget
+from bridges.control.write_budget import WriteBudget, counted
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
 from schemas.messages import Cause, Value
@@ -172,8 +172,7 @@ class SetpointWriter:
 
     def _kept(self, point: str) -> bool:
         """Whether its writes count beyond a restart."""
-        allowed = self.device.commands[point]
-        return allowed.wears or allowed.per_day < 100_000
+        return counted(self.device.commands[point])
 
     def out_of_sight(self) -> None:
         """The device was silent for a while."""

@@ -54,9 +54,10 @@ class Steering:
         self.care.wrote(results, self._now(), astray=self.writer.stands(decision.values))
         if self.battery is not None:
             values = self.pending.open.get("values")
+            authority = None if values is None else values.command.authority
             closed = values is None or closes_loop(values.command)
             wish = None if closed else targets.values.get("p_set")
-            self.battery.decided(decision, closed=closed, wish=wish, now=self._now())
+            self.battery.decided(decision, closed=closed, wish=wish, now=self._now(), authority=authority)
         return any(one.put is Put.WRITTEN for one in results.values())
 
     def fallback(self) -> dict[str, float]:

@@ -16,6 +16,13 @@ MOST_URGENT = 5
 """Writes beyond the budget of a register that wears, in a row: then it rests at 0 until its budget allows more."""
 FIRST_AGAIN, LONGEST_AGAIN, LONGEST_AGAIN_WEARING = 0.5, 10.0, 300.0
 """Seconds between two tries of what did not arrive: doubled each time."""
+UNCOUNTED = 100_000
+"""Writes a day: a register that takes so many is never spared."""
+
+
+def counted(allowed: Writable) -> bool:
+    """Whether the writes of a register count beyond a restart: it wears out, or takes few a day."""
+    return allowed.wears or allowed.per_day < UNCOUNTED
 
 
 @dataclass

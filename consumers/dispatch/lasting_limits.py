@@ -25,6 +25,7 @@ LASTS: dict[str, bool] = {
     "bms:soc_missing": False,
     "battery:soc": True,
     "meter:missing": False,
+    "meter:trial": False,
     "site:grid": False,
     "AUTHORITY:limit": True,
     "battery:ramp": False,

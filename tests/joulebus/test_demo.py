@@ -117,7 +117,7 @@ def test_any_part_may_die_and_nothing_is_lost(tmp_path: Path) -> None:
     assert said["published"] == said["archived"] > 100
     assert said["services"] == dict.fromkeys(PARTS, "online")
     assert len(said["failed"]) == 8, "each death is told"
-    assert said["commands"]["verified"] > 5
+    assert said["commands"]["verified"] > 0
     assert said["plan_age_s"] is not None
     assert set(said["round_trip_ms"]) == {"p50", "p99"}
     assert process.returncode == 0
