@@ -184,6 +184,7 @@ class BatteryDesk:
         """What the next run must know."""
         starts, stops, tried = self.starts.attempts, self.lockout.stops, self.resets.tried
         return KeptBattery(
+            name=self.battery.name,
             to_reset=self.lockout.undo,
             out=self.out,
             may_start=self.starts.why,

@@ -13,6 +13,7 @@ from consumers.dispatch.answers import unreadable
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.kept import Kept, Stored
+from consumers.dispatch.own_lockouts import complaints
 from consumers.dispatch.state_file import read, write
 from runtime.bus import Bus, Refused
 from runtime.end_mark import up_to_mark
@@ -106,6 +107,8 @@ class Dispatch:
         for fault in filter(None, (file.fault, broker.fault)):
             self.part.log.error("what was kept cannot be read: %s", fault)
         self.desk.begin(file, broker, utc_now(), time.monotonic())
+        for words in complaints(self.desk.left_over):
+            self.part.log.warning("%s", words)
 
     # each 2 s ------------------------------------------------------------------------------------
 
@@ -198,7 +201,7 @@ class Dispatch:
 
     def _log_modes(self) -> None:
         """A line for each that changed: of the site, and of a battery that is out alone."""
-        outs = {f"battery {one.battery.name}": one.out for one in self.desk.batteries.values()}
+        outs = {f"battery {name}": out for name, out in self.desk.outs.items()}
         site = None if self.desk.control is None else self.desk.control.mode
         modes: dict[str, ControlMode | None] = {"the site": site, **outs}
         for what, mode in modes.items():

@@ -7,6 +7,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from consumers.dispatch.kept import Stored
 from consumers.dispatch.lasting_limits import LASTS
@@ -14,7 +15,6 @@ from consumers.dispatch.state_file import read, write
 from schemas.messages import (
     Action,
     Cause,
-    ControlMode,
     ControlRequest,
     Limited,
     Mode,
@@ -23,7 +23,7 @@ from schemas.messages import (
     RequestOutcome,
 )
 from schemas.site import Site, load_site
-from tests.consumers.test_dispatch_desk import TARIFF, Story
+from tests.consumers.test_dispatch_desk import NOON, TARIFF, Story
 
 SITE = """
 site = "{name}"
@@ -180,14 +180,6 @@ def test_who_is_out_stands_in_the_mode_until_somebody_asks_for_auto(both: Both) 
         (Mode.AUTO, {"yard": "reversed: the wrong way"}),
         (Mode.AUTO, {}),
     ]
-
-
-def test_who_is_out_is_not_taken_from_what_the_broker_kept(both: Both) -> None:
-    stored = ControlMode(at=both.now, mode=Mode.MANUAL, who="anna", power=1e3, out={"yard": "reversed"})
-    both.desk.begin(Stored(), Stored(stored), both.now, 3.0)
-    said = both.desk.said()
-    assert said is not None
-    assert said.out == {}, "or it would stand there for ever"
 
 
 def test_without_any_battery_the_site_is_locked_out(both: Both) -> None:
@@ -365,13 +357,38 @@ def test_a_file_from_before_there_could_be_several_is_read(tmp_path: Path) -> No
     assert both.desk.batteries["pcs2"].starts.why == ""
 
 
-def test_a_grid_mode_that_two_know_is_asked_of_none(both: Both) -> None:
-    both.hear_both(states=("off", "off"))
-    pcs2 = both.desk.site.profiles["pcs1"]
-    both.desk.site.profiles["pcs2"] = pcs2
-    asks = ControlRequest(at=both.now, action=Action.GRID_FORMING, who="anna", why="an island")
+MEANT: dict[str, tuple[tuple[str, ...], str | None, str | None, Cause | None, str]] = {
+    "the only one that can": (("pcs1",), None, "pcs1", None, ""),
+    "the only one, by its name": (("pcs1",), "hall", "pcs1", None, ""),
+    "one that cannot": (("pcs1",), "yard", None, Cause.UNKNOWN, "the PCS knows no grid_forming"),
+    "none can": ((), None, None, Cause.UNKNOWN, "the PCS knows no grid_forming"),
+    "two can": (("pcs1", "pcs2"), None, None, Cause.INVALID, "say in `battery` which one goes to grid_forming: hall, yard"),
+    "the second": (("pcs1", "pcs2"), "yard", "pcs2", None, ""),
+    "one that runs": (("pcs1", "pcs2"), "hall", None, Cause.WRONG_STATE, "only at rest, the PCS is running"),
+    "nobody": (("pcs1", "pcs2"), "shed", None, Cause.UNKNOWN, "there is no battery 'shed'; there is: hall, yard"),
+    "by its PCS": (("pcs1", "pcs2"), "pcs2", None, Cause.UNKNOWN, "there is no battery 'pcs2'; there is: hall, yard"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", MEANT)
+def test_a_grid_mode_goes_to_the_battery_that_is_meant(both: Both, story: str) -> None:
+    able, battery, told, cause, words = MEANT[story]
+    profiles = both.desk.site.profiles
+    knows = profiles["pcs1"]
+    for pcs in ("pcs1", "pcs2"):
+        profiles[pcs] = knows if pcs in able else knows.model_copy(update={"actions": {}})
+    both.hear_both(states=("running" if story == "one that runs" else "off", "off"))
+    asks = ControlRequest(at=both.now, action=Action.GRID_FORMING, battery=battery, who="anna", why="an island")
     said = both.desk.hear(asks, both.now, both.second)
-    assert (said.followed, said.reason) == (False, "pcs1, pcs2 know grid_forming: set it at the one that is meant")
+    assert (said.followed, said.cause) == (cause is None, cause)
+    assert words in said.reason
+    orders = both.orders()
+    assert [pcs for pcs, one in orders.items() if one.action is Action.GRID_FORMING] == ([told] if told else [])
+
+
+def test_a_battery_is_named_for_a_grid_mode_alone() -> None:
+    with pytest.raises(ValidationError, match="a mode holds for all batteries"):
+        ControlRequest(at=NOON, mode=Mode.LOCKOUT, battery="yard", who="anna")
 
 
 # --- what who asked is told ------------------------------------------------------------------------------
