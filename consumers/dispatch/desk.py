@@ -137,7 +137,7 @@ class Desk:
     def has_sent(self, pcs: str, instruction: Instruction, mono: float) -> None:
         """The broker has it."""
         if instruction.action in (None, Action.STOP):
-            self.fold.load.told(pcs, mono, instruction.wanted.power)
+            self.fold.load.told(pcs, mono, instruction.counted)
         self.batteries[pcs].has_sent(instruction, mono)
 
     def hear_outcome(self, outcome: Outcome, now: datetime, mono: float) -> RequestOutcome | None:
@@ -227,7 +227,7 @@ class Desk:
     def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
         for pcs, one in self.batteries.items():
             order = sent.get(pcs)
-            one.last = order.wanted.power if order is not None and order.action is None else None
+            one.last = order.counted if order is not None and order.action is None else None
             if order is None or order.request is None:
                 self.verdicts.aside(one.battery.name)
         return sent
