@@ -24,6 +24,7 @@ from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome
 from schemas.site import Site
+from schemas.tariff import Demand
 
 REMEMBERED = 100
 """Commands of each battery whose outcomes are still waited for."""
@@ -48,6 +49,8 @@ class Desk:
     """Lockouts of batteries that are in the site file no more."""
     sent: dict[str, tuple[str, Instruction]] = field(default_factory=dict)
     """To which PCS, by id, the oldest first."""
+    demand: Demand | None = None
+    """Why a peak costs something; None also while the tariff cannot be read."""
     peak: float | None = None
     """W, the month's peak as it was planned or billed last."""
     detail: str = ""
@@ -56,7 +59,12 @@ class Desk:
     def of(cls, site: Site) -> "Desk":
         fold = Fold.of(site)
         batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery}
-        return cls(site, fold, batteries, Verdicts(len(batteries) > 1))
+        return cls(site, fold, batteries, Verdicts(len(batteries) > 1), demand=site.demand)
+
+    def bill(self, demand: Demand | None) -> None:
+        """The tariff can be read now."""
+        self.demand = demand
+        self.fold.bill(demand)
 
     # from one run to the next --------------------------------------------------------------------
 
@@ -282,7 +290,7 @@ class Desk:
 
     def _peak(self, plan: Plan | None, now: datetime) -> float | None:
         """W that no billing window should pass."""
-        if self.site.demand is None:
+        if self.demand is None:
             return None
         self.peak = peak(plan, self.peak, self.fold.billing.peak, now, self.site.zone)
         return None if self.peak is None else min(self.peak, self.site.grid.import_limit)

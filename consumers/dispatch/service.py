@@ -21,8 +21,8 @@ from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.part import Part
 from runtime.signature import signed
+from runtime.tariff_watch import readable
 from schemas.messages import (
-    Cause,
     Command,
     ControlMode,
     ControlRequest,
@@ -54,10 +54,8 @@ DISK = 2.0
 async def run(part: Part) -> None:
     """Runs until it is told to stop."""
     dispatch = Dispatch(part)
-    if fault := part.site.tariff_fault:  # all else goes on; it is read at the start
-        part.causes.add(Cause.TARIFF, f"no billed peak is kept down: {fault}")
     try:
-        await part.run(dispatch.work)
+        await part.run(dispatch.work, dispatch.take_tariff)
     finally:
         dispatch.close()
 
@@ -94,6 +92,12 @@ class Dispatch:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(bus), name="dispatch.listen")
             group.create_task(self._tick(), name="dispatch.tick")
+
+    async def take_tariff(self) -> None:
+        """All else goes on without it."""
+        await readable(self.part, "no billed peak is kept down")
+        self.desk.bill(self.part.site.demand)
+        await asyncio.Event().wait()  # it does not change any more
 
     async def _begin(self, bus: Bus) -> None:
         """All that was kept, here and at the broker, is known before anything is decided."""
