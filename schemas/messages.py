@@ -428,7 +428,9 @@ class ControlMode(Message):
     until: Instant | None = None
     """When the lease ends and the mode returns to auto."""
     out: dict[Name, str] = {}
-    """Each battery that is locked out alone, and why."""
+    """Each battery that is locked out alone, and why; also one that is in the site file no more."""
+    out_causes: dict[Name, Name] = {}
+    """What each is out for, in the words of `Cause`: it is reset when the lockout ends."""
 
 
 class ControlRequest(Order):
@@ -443,6 +445,8 @@ class ControlRequest(Order):
     at: Instant
     mode: Mode | None = None
     action: Literal[Action.GRID_FOLLOWING, Action.GRID_FORMING] | None = None
+    battery: Name | None = None
+    """Of several batteries the one that a grid mode is for, by its name; needed where more than one can."""
     who: Annotated[str, Field(min_length=1, max_length=64)]
     why: Annotated[str, Field(max_length=500)] = ""
     power: Watts | None = None
@@ -454,6 +458,8 @@ class ControlRequest(Order):
             raise ValueError("give either `mode` or `action`, not both and not neither")
         if self.action is not None and (self.until is not None or not self.why.strip()):
             raise ValueError("a grid mode needs `why`, and holds until another is asked for: no `until`")
+        if self.mode is not None and self.battery is not None:
+            raise ValueError("`battery` goes with a grid mode only: a mode holds for all batteries")
         return self
 
     @model_validator(mode="after")

@@ -1,11 +1,11 @@
 """One battery on the desk of dispatch: whether it takes part, and what it is sent when it does not. Pure."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from consumers.dispatch.battery_seen import BETWEEN, STOPPED, BatterySeen
+from consumers.dispatch.held_back import HeldBack, hear
 from consumers.dispatch.instruction import Instruction, action, rest
 from consumers.dispatch.kept import KeptBattery
-from consumers.dispatch.lasting_limits import lasting
 from consumers.dispatch.lockout import Lockout, Seen
 from consumers.dispatch.resets import LOCKOUTS, Advice, Resets
 from consumers.dispatch.starts import Attempts, Starts
@@ -18,8 +18,6 @@ from schemas.site_parts import Battery
 
 TOLD = 60.0
 """Seconds what the bridge complains of stands in the detail."""
-HELD = 30.0
-"""Seconds for which it counts what the bridge has let pass; then more is tried again."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,7 @@ class BatteryDesk:
     """W, the setpoint sent last."""
     complaint: tuple[str, float] = ("", 0.0)
     """What the bridge says of our commands, and when it did."""
-    passed: tuple[float, float, float] | None = None
-    """W that were wanted, that the bridge has let pass, and when."""
+    held_back: HeldBack | None = None
     stuck: Stuck = field(default_factory=Stuck)
     why: str = ""
     """Why it takes no part; empty while it does."""
@@ -114,13 +111,8 @@ class BatteryDesk:
 
     def room(self, mono: float) -> Room:
         """What it may do, by its BMS and by what the bridge has let pass lately."""
-        room = self.seen.room()
-        if self.passed is None or mono - self.passed[2] > HELD:
-            return room
-        wanted, allowed, _ = self.passed
-        if wanted > allowed:
-            return replace(room, high=min(room.high, max(0.0, allowed)))
-        return replace(room, low=max(room.low, min(0.0, allowed)))
+        held = self.held_back
+        return self.seen.room() if held is None or not held.holds(mono) else held.narrowed(self.seen.room())
 
     def look(self, mono: float) -> Seen:
         """What a lockout must know of it."""
@@ -143,8 +135,7 @@ class BatteryDesk:
         """What the bridge did not let pass, or the battery does not do, others can do."""
         if self.last is not None:
             self.stuck.hear(outcome, self.seen.power or 0.0, self.seen.rated, mono)
-        if held := lasting(outcome.limited_by):
-            self.passed = held[0].wanted, held[-1].allowed, mono
+        self.held_back = hear(self.held_back, outcome, mono)
 
     def ran_out(self, outcome: Outcome, instruction: Instruction) -> bool:
         """A setpoint has ended because nothing more is told: the others go on with what was asked."""
@@ -167,7 +158,7 @@ class BatteryDesk:
     def undo(self, ended: ControlMode | None) -> None:
         """A lockout of the site has been ended, or its own: what it was for is to be reset."""
         self.lockout.undo, self.out = self.out or ended, None
-        self.complaint, self.passed, self.stuck = ("", 0.0), None, Stuck()
+        self.complaint, self.held_back, self.stuck = ("", 0.0), None, Stuck()
 
     # from one run to the next --------------------------------------------------------------------
 
@@ -184,6 +175,7 @@ class BatteryDesk:
         """What the next run must know."""
         starts, stops, tried = self.starts.attempts, self.lockout.stops, self.resets.tried
         return KeptBattery(
+            name=self.battery.name,
             to_reset=self.lockout.undo,
             out=self.out,
             may_start=self.starts.why,

@@ -10,19 +10,21 @@ from datetime import datetime
 
 from consumers.dispatch.answers import answer, complaint, in_words, later
 from consumers.dispatch.battery_desk import BatteryDesk
-from consumers.dispatch.battery_seen import STOPPED
-from consumers.dispatch.instruction import Instruction, action, rest
-from consumers.dispatch.kept import ONLY, Kept, KeptBattery, Stored, begin_in
-from consumers.dispatch.modes import Control, act, ask, begin, expire, lock
+from consumers.dispatch.grid_mode import GridMode
+from consumers.dispatch.instruction import Instruction, rest
+from consumers.dispatch.kept import Kept, KeptBattery, Stored, begin_in
+from consumers.dispatch.modes import Control, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
-from consumers.dispatch.plans import Plans, same_month
+from consumers.dispatch.own_lockouts import begin_each, complaints, outs_of, told
+from consumers.dispatch.plans import Plans, peak
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
-from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome
+from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome
 from schemas.site import Site
+from schemas.tariff import Demand
 
 REMEMBERED = 100
 """Commands of each battery whose outcomes are still waited for."""
@@ -40,12 +42,15 @@ class Desk:
     control: Control | None = None
     plans: Plans = field(default_factory=Plans)
     requests: Requests = field(default_factory=Requests)
-    wish: tuple[str, ControlRequest] | None = None
-    """A grid mode that a person wants now, and of which PCS."""
+    grid_mode: GridMode = field(default_factory=GridMode)
     serves: ControlRequest | None = None
     """The request whose mode holds; none after a restart."""
+    left_over: dict[str, KeptBattery] = field(default_factory=dict)
+    """Lockouts of batteries that are in the site file no more."""
     sent: dict[str, tuple[str, Instruction]] = field(default_factory=dict)
     """To which PCS, by id, the oldest first."""
+    demand: Demand | None = None
+    """Why a peak costs something; None also while the tariff cannot be read."""
     peak: float | None = None
     """W, the month's peak as it was planned or billed last."""
     detail: str = ""
@@ -54,22 +59,27 @@ class Desk:
     def of(cls, site: Site) -> "Desk":
         fold = Fold.of(site)
         batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery}
-        return cls(site, fold, batteries, Verdicts(len(batteries) > 1))
+        return cls(site, fold, batteries, Verdicts(len(batteries) > 1), demand=site.demand)
+
+    def bill(self, demand: Demand | None) -> None:
+        """The tariff can be read now."""
+        self.demand = demand
+        self.fold.bill(demand)
 
     # from one run to the next --------------------------------------------------------------------
 
     def begin(self, file: Stored, broker: Stored, now: datetime, mono: float) -> None:
         """Go on where the last run ended, in the safer mode of the two that were kept."""
-        self.control = begin_in(file, broker, now, mono)
+        self.control, kept = begin_in(file, broker, now, mono), file.kept
+        begun = begin_each(kept, broker.mode, self.site.battery)
+        self.left_over, since = begun.left_over, max(0.0, (now - kept.at).total_seconds()) if kept else 0.0
+        for pcs, one in self.batteries.items():
+            one.begin(begun.batteries[pcs], mono, since)
+        if kept is not None:
+            self.peak = kept.peak
+            self.requests.remember(kept.requests)
+        self._lock_if_all_out(self.control, now)
         self.requests.begin(self.control.mode, mono)
-        kept = file.kept
-        if kept is None:
-            return
-        since, before = max(0.0, (now - kept.at).total_seconds()), kept.batteries.get(ONLY, KeptBattery())
-        for number, one in enumerate(self.batteries.values()):
-            one.begin(kept.batteries.get(one.pcs, before if not number else KeptBattery()), mono, since)
-        self.peak = kept.peak
-        self.requests.remember(kept.requests)
 
     def keep(self, now: datetime, mono: float) -> Kept | None:
         """What the next run must know; None before this one has begun."""
@@ -80,7 +90,7 @@ class Desk:
             at=now,
             mode=self.control.mode,
             lease=None if ends is None else max(0.0, ends - mono),
-            batteries={pcs: one.keep(mono) for pcs, one in self.batteries.items()},
+            batteries=self.left_over | {pcs: one.keep(mono) for pcs, one in self.batteries.items()},
             peak=self.peak,
             requests=list(self.requests.seen),
         )
@@ -94,7 +104,7 @@ class Desk:
         if no is not None:
             return answer(request, no, now)
         if request.action is not None:
-            no = self._act(held, request, Action(request.action), mono)
+            no = self.grid_mode.ask(held, request, self.batteries, mono)
         else:
             asked = ask(held, request, now, mono)
             if isinstance(asked, Refusal):
@@ -105,21 +115,12 @@ class Desk:
             self.requests.follow(request, now, mono)
         return answer(request, no, now)
 
-    def _act(self, held: Control, request: ControlRequest, what: Action, mono: float) -> Refusal | None:
-        """A grid mode, of the one PCS that knows it."""
-        able = [one for one in self.batteries.values() if one.can(what)]
-        if len(able) > 1:
-            who = ", ".join(one.pcs for one in able)
-            return Refusal(Cause.INVALID, f"{who} know {request.action}: set it at the one that is meant")
-        one = able[0] if able else next(iter(self.batteries.values()))
-        no = act(held, request, state=one.seen.state(mono), able=one.profile.actions)
-        self.wish = None if no else (one.pcs, request)
-        return no
-
     def _turn(self, held: Control, asked: Control, request: ControlRequest) -> None:
         """Another mode holds, by the word of a person."""
-        self.control, self.serves, self.wish = asked, request, None
+        self.control, self.serves, self.grid_mode = asked, request, GridMode()
         locked = held.mode.mode is Mode.LOCKOUT
+        if asked.mode.mode is Mode.AUTO:
+            self.left_over = {}
         for one in self.batteries.values():
             match asked.mode.mode:
                 case Mode.AUTO | Mode.MANUAL:
@@ -144,7 +145,7 @@ class Desk:
     def has_sent(self, pcs: str, instruction: Instruction, mono: float) -> None:
         """The broker has it."""
         if instruction.action in (None, Action.STOP):
-            self.fold.load.told(pcs, mono, instruction.wanted.power)
+            self.fold.load.told(pcs, mono, instruction.counted)
         self.batteries[pcs].has_sent(instruction, mono)
 
     def hear_outcome(self, outcome: Outcome, now: datetime, mono: float) -> RequestOutcome | None:
@@ -184,16 +185,26 @@ class Desk:
         if self.control is None or one.out is not None:
             return
         one.out = lock(self.control, cause, why, now).mode
-        if all(each.out is not None for each in self.batteries.values()):
-            self._lock(self.control, cause, why, now)
+        self._lock_if_all_out(self.control, now)
+
+    def _lock_if_all_out(self, control: Control, now: datetime) -> None:
+        last = max((one.out for one in self.batteries.values() if one.out), key=lambda out: out.at, default=None)
+        every = all(one.out is not None for one in self.batteries.values())
+        if last is not None and every and control.mode.mode is not Mode.LOCKOUT:
+            self._lock(control, last.cause or "", last.why, now)
 
     def _lock(self, control: Control, cause: str, why: str, now: datetime) -> None:
         self.control, self.serves = lock(control, cause, why, now), None
 
     def said(self) -> ControlMode | None:
         """The mode that holds, and who is out; None before this run has begun."""
-        outs = {one.battery.name: one.out.why for one in self.batteries.values() if one.out is not None}
-        return None if self.control is None else self.control.mode.model_copy(update={"out": outs})
+        return None if self.control is None else told(self.control.mode, self.outs)
+
+    @property
+    def outs(self) -> dict[str, ControlMode]:
+        """The lockouts of batteries, by name."""
+        outs = {one.battery.name: one.out for one in self.batteries.values() if one.out is not None}
+        return outs_of(self.left_over) | outs
 
     # what is sent --------------------------------------------------------------------------------
 
@@ -207,7 +218,8 @@ class Desk:
             if mode.mode is not Mode.LOCKOUT and one.out is None:
                 one.lockout.over()
             one.starts.see(one.seen.state(mono), mono)
-        if (wished := self._wished(mono)) is not None:
+        if wished := self.grid_mode.next(self.batteries, mono):
+            self.detail = "; ".join(order.wanted.reason for order in wished.values())
             return self._sent(wished)
         match mode.mode:
             case Mode.LOCAL:
@@ -216,28 +228,17 @@ class Desk:
                 sent, said = self._stop(mono)
             case _:
                 sent, said = self._steer(self.control, now, mono)
-        words = [one.complains(mono) for one in self.batteries.values()]
+        words = [*(one.complains(mono) for one in self.batteries.values()), *complaints(self.left_over)]
         self.detail = "; ".join([f"{mode.mode}: {said}", *dict.fromkeys(filter(None, words))])
         return self._sent(sent)
 
     def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
         for pcs, one in self.batteries.items():
             order = sent.get(pcs)
-            one.last = order.wanted.power if order is not None and order.action is None else None
+            one.last = order.counted if order is not None and order.action is None else None
             if order is None or order.request is None:
                 self.verdicts.aside(one.battery.name)
         return sent
-
-    def _wished(self, mono: float) -> dict[str, Instruction] | None:
-        """A grid mode, once: who wants it again asks again."""
-        wish, self.wish = self.wish, None
-        if wish is None:
-            return None
-        pcs, request = wish
-        if request.action is None or self.batteries[pcs].seen.state(mono) not in STOPPED:
-            return None
-        self.detail = f"{request.action} by {request.who.strip()}: {request.why.strip()}"
-        return {pcs: action(Action(request.action), self.detail, Authority.OPERATOR, request)}
 
     def _stop(self, mono: float) -> tuple[dict[str, Instruction], str]:
         """The lockout of the site: every battery rests and stops."""
@@ -273,8 +274,8 @@ class Desk:
         pool = [one for one in able if not one.seen.unlimited(mono)] or able[:1]
         moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool))
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
-        step, peak = (current_step(plan, max(now, plan.at)) if plan else None), self._peak(plan, now)
-        wanted = decide(ratings(self.site, pool), moment, mode, billing=billing, step=step, peak=peak)
+        step = current_step(plan, max(now, plan.at)) if plan else None
+        wanted = decide(ratings(self.site, pool), moment, mode, billing=billing, step=step, peak=self._peak(plan, now))
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
         for one in rests:
             one.why = f"rests: {one.seen.unlimited(mono)}"
@@ -288,13 +289,8 @@ class Desk:
         return words if len(self.batteries) == 1 else f"{one.battery.name}: {words}"
 
     def _peak(self, plan: Plan | None, now: datetime) -> float | None:
-        """W that no billing window should pass. Without a plan of this month the last one goes on, also into a new
-        month: it is the best guess of what this site needs."""
-        if self.site.demand is None:
+        """W that no billing window should pass."""
+        if self.demand is None:
             return None
-        billed = self.fold.billing.peak
-        if plan is not None and plan.peak is not None and same_month(plan.at, now, self.site.zone):
-            self.peak = max(plan.peak, billed)
-        elif billed > (self.peak or 0.0):
-            self.peak = billed
+        self.peak = peak(plan, self.peak, self.fold.billing.peak, now, self.site.zone)
         return None if self.peak is None else min(self.peak, self.site.grid.import_limit)

@@ -14,6 +14,13 @@ class Instruction:
     action: Action | None = None
     request: ControlRequest | None = None
     """Of the person who is told what becomes of it."""
+    probe: float = 0.0
+    """W of it that nobody counts on: they find out whether the battery is held back no more."""
+
+    @property
+    def counted(self) -> float:
+        """W that are expected of it."""
+        return self.wanted.power - self.probe
 
 
 def rest(reason: str, authority: Authority, request: ControlRequest | None = None) -> Instruction:

@@ -24,6 +24,8 @@ class KeptBattery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
+    name: str = ""
+    """Of the battery; empty in a file from before it was kept."""
     out: ControlMode | None = None
     """Its own lockout."""
     to_reset: ControlMode | None = None
@@ -40,7 +42,7 @@ class KeptBattery(BaseModel):
     def essence(self) -> tuple[object, ...]:
         """What is worth a write."""
         reset = self.reset and self.reset[0]
-        return (self.out, self.to_reset, self.may_start, self.ran, self.starts[0], self.stops[0], reset)
+        return (self.name, self.out, self.to_reset, self.may_start, self.ran, self.starts[0], self.stops[0], reset)
 
 
 class Kept(BaseModel):
@@ -54,7 +56,7 @@ class Kept(BaseModel):
     lease: Seconds | None = None
     """Left of it."""
     batteries: dict[str, KeptBattery] = {}
-    """By the name of their PCS."""
+    """By the name of their PCS; also those that are in the site file no more, and were locked out."""
     peak: Watts | None = None
     """The highest mean import of a billing window that may be, without a plan."""
     requests: list[str] = []
@@ -108,5 +110,5 @@ def _from(stored: Stored, now: datetime, mono: float) -> Control | None:
         return None
     kept = stored.kept
     left = lease.left(kept.lease, kept.at, now) if kept else lease.stored(stored.mode, now)
-    mode = stored.mode.model_copy(update={"out": {}})  # who is out stands in our own file, with what is to be reset
+    mode = stored.mode.model_copy(update={"out": {}, "out_causes": {}})  # each battery begins on its own
     return Control(mode, None if left is None else mono + left)

@@ -31,8 +31,9 @@ LASTS: dict[str, bool] = {
     "battery:ramp": False,
     "register:budget": False,
 }
-"""By the names of docs/control.md; those in capitals stand for any."""
+"""By the names of docs/control.md and in their order, the strongest first; those in capitals stand for any."""
 _HEADS = {key.partition(":")[0]: key for key in LASTS if key.partition(":")[2].isupper()}
+_ORDER = {key: number for number, key in enumerate(LASTS)}
 _TAILS = {key.partition(":")[2]: key for key in LASTS if key.partition(":")[0].isupper()}
 
 
@@ -42,6 +43,11 @@ def row(source: str) -> str:
         return source
     head, _, tail = source.partition(":")
     return _HEADS.get(head) or _TAILS.get(tail, "")
+
+
+def order(source: str) -> int:
+    """When the bridge applies it; -1 where a newer bridge alone knows."""
+    return _ORDER.get(row(source), -1)
 
 
 def lasting(limited: Sequence[Limited]) -> list[Limited]:

@@ -6,10 +6,13 @@ from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.instruction import Instruction, action, rest
 from consumers.dispatch.outcomes import DOUBTS
 from consumers.dispatch.starts import Attempts
-from schemas.messages import Action, Authority, ControlMode, ControlRequest
+from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest
 
 EMPTYING = 10.0
 """Seconds a battery under load may take to come to rest before it is stopped."""
+RESETS = DOUBTS | {Cause.INVALID}
+"""What is reset although the PCS has not tripped: the bridge's doubts, and what nobody knows any more. A reset tells
+nothing to a PCS that runs."""
 QUIET = 0.02
 """Of the rated power: less than that is rest."""
 
@@ -62,9 +65,9 @@ class Lockout:
     def reset(self, state: str, by: ControlMode) -> Instruction | None:
         """What a named person has ended is undone: the trip, or the bridge's doubt."""
         ended = self.undo
-        if ended is None or (not state and ended.cause not in DOUBTS):
+        if ended is None or (not state and ended.cause not in RESETS):
             return None
-        if state != "fault" and ended.cause not in DOUBTS:
+        if state != "fault" and ended.cause not in RESETS:
             self.undo = None
             return None
         return action(Action.RESET, f"lockout ended by {by.who} {by.why}".strip(), Authority.OPERATOR)

@@ -14,6 +14,7 @@ from optimizer.storage import soc
 from runtime.arrivals import Arrivals
 from schemas.messages import Telemetry
 from schemas.site import Site
+from schemas.tariff import Demand
 
 ON_ITS_WAY = 1.0
 """Seconds from a command that is sent until the bridge has written it, at most in good order."""
@@ -43,6 +44,11 @@ class Fold:
         for pcs, one in batteries.items():
             load.members[pcs] = Member(one.rated, site.named(pcs).poll, one.battery.fallback, 0.0)
         return cls(site, Billing(site.zone, demand.minutes if demand else 15), load, batteries)
+
+    def bill(self, demand: Demand | None) -> None:
+        """Windows of another length tell nothing of these: then it begins anew."""
+        if demand is not None and demand.minutes != self.billing.minutes:
+            self.billing = Billing(self.site.zone, demand.minutes)
 
     def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """The next message. What does not tell of now, or is not good, changes nothing."""

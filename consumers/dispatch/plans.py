@@ -42,3 +42,11 @@ def same_month(one: datetime, other: datetime, zone: ZoneInfo) -> bool:
     """Whether both lie in one local calendar month."""
     near = abs(one - other) < timedelta(days=31)  # far ones may lie beyond the calendar of a time zone
     return near and month(one, zone) == month(other, zone)
+
+
+def peak(plan: Plan | None, last: float | None, billed: float, now: datetime, zone: ZoneInfo) -> float | None:
+    """W that no billing window should pass, from the last one. Without a plan of this month the last one goes on, also
+    into a new month: it is the best guess of what this site needs."""
+    if plan is not None and plan.peak is not None and same_month(plan.at, now, zone):
+        return max(plan.peak, billed)
+    return billed if billed > (last or 0.0) else last

@@ -90,7 +90,15 @@ class Requests:
 
 def name(request: ControlRequest) -> str:
     """What tells a request from all others: its id, or all that it says."""
-    said = (request.at.isoformat(), request.mode, request.action, request.power, request.until, request.who)
+    said = (
+        request.at.isoformat(),
+        request.mode,
+        request.action,
+        request.battery,
+        request.power,
+        request.until,
+        request.who,
+    )
     return request.id or "|".join(str(one) for one in said)
 
 

@@ -13,6 +13,7 @@ from consumers.dispatch.answers import unreadable
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.kept import Kept, Stored
+from consumers.dispatch.own_lockouts import complaints
 from consumers.dispatch.state_file import read, write
 from runtime.bus import Bus, Refused
 from runtime.end_mark import up_to_mark
@@ -20,8 +21,8 @@ from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.part import Part
 from runtime.signature import signed
+from runtime.tariff_watch import readable
 from schemas.messages import (
-    Cause,
     Command,
     ControlMode,
     ControlRequest,
@@ -53,10 +54,8 @@ DISK = 2.0
 async def run(part: Part) -> None:
     """Runs until it is told to stop."""
     dispatch = Dispatch(part)
-    if fault := part.site.tariff_fault:  # all else goes on; it is read at the start
-        part.causes.add(Cause.TARIFF, f"no billed peak is kept down: {fault}")
     try:
-        await part.run(dispatch.work)
+        await part.run(dispatch.work, dispatch.take_tariff)
     finally:
         dispatch.close()
 
@@ -94,6 +93,12 @@ class Dispatch:
             group.create_task(self._listen(bus), name="dispatch.listen")
             group.create_task(self._tick(), name="dispatch.tick")
 
+    async def take_tariff(self) -> None:
+        """All else goes on without it."""
+        await readable(self.part, "no billed peak is kept down")
+        self.desk.bill(self.part.site.demand)
+        await asyncio.Event().wait()  # it does not change any more
+
     async def _begin(self, bus: Bus) -> None:
         """All that was kept, here and at the broker, is known before anything is decided."""
         site, broker = self.part.site.site, Stored()
@@ -106,6 +111,8 @@ class Dispatch:
         for fault in filter(None, (file.fault, broker.fault)):
             self.part.log.error("what was kept cannot be read: %s", fault)
         self.desk.begin(file, broker, utc_now(), time.monotonic())
+        for words in complaints(self.desk.left_over):
+            self.part.log.warning("%s", words)
 
     # each 2 s ------------------------------------------------------------------------------------
 
@@ -198,7 +205,7 @@ class Dispatch:
 
     def _log_modes(self) -> None:
         """A line for each that changed: of the site, and of a battery that is out alone."""
-        outs = {f"battery {one.battery.name}": one.out for one in self.desk.batteries.values()}
+        outs = {f"battery {name}": out for name, out in self.desk.outs.items()}
         site = None if self.desk.control is None else self.desk.control.mode
         modes: dict[str, ControlMode | None] = {"the site": site, **outs}
         for what, mode in modes.items():

@@ -1,9 +1,10 @@
 """One power for the batteries that can be steered, and the share of each. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from consumers.dispatch.battery_desk import BatteryDesk
+from consumers.dispatch.held_back import probe
 from consumers.dispatch.instruction import Instruction
 from optimizer.dispatch import Ratings, Wanted
 from optimizer.split import split
@@ -41,8 +42,30 @@ def shares(
             asked[one.pcs] = _part(one.stuck.at, left)
             left -= _part(one.seen.power or 0.0, left)
     powers = asked | split(left, [one.room(mono) for one in free], last)
+    probes = _probes(powers, split(left, [one.seen.room() for one in free], last), free, mono)
     whole = [f"its share of {wanted.power / 1000:.1f} kW", *without]
-    return {pcs: Instruction(_because(wanted, power, whole), request=request) for pcs, power in powers.items()}
+    return {
+        pcs: Instruction(
+            _because(wanted, power + probes[pcs], [*whole, *_words(probes[pcs])]), None, request, probes[pcs]
+        )
+        for pcs, power in powers.items()
+    }
+
+
+def _probes(
+    powers: Mapping[str, float], unheld: Mapping[str, float], free: Sequence[BatteryDesk], mono: float
+) -> dict[str, float]:
+    """By PCS: what those that are held back are asked beyond their share."""
+    more = {
+        one.pcs: probe(powers[one.pcs], unheld[one.pcs], one.seen.rated)
+        for one in free
+        if one.room(mono) != one.seen.room()
+    }
+    return dict.fromkeys(powers, 0.0) | more
+
+
+def _words(asked: float) -> list[str]:
+    return ["asks whether it is still held back"] if asked else []
 
 
 def _part(power: float, wanted: float) -> float:

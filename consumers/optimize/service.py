@@ -21,6 +21,7 @@ from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
+from runtime.tariff_watch import readable
 from schemas.messages import Cause, Plan, Telemetry
 from schemas.topics import PLAN, TELEMETRY
 from schemas.troubles import Trouble
@@ -32,6 +33,7 @@ FILLING, DEADLINE = 10.0, 30.0
 """Seconds for the archive and for the plan."""
 WRONG, LASTING, APART = 0.2, 60.0, 60.0
 """The forecast is badly wrong: off by so much of the PCS rating, for so many seconds; plans so far apart at least."""
+NO_PLAN = "no plan"
 
 Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], tuple[Plan, list[str]]]
 
@@ -39,8 +41,8 @@ Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], tuple[
 async def run(part: Part) -> None:
     """Runs until it is told to stop."""
     optimize = Optimize(part)
-    if fault := part.site.tariff_fault:  # it is read again for each plan
-        part.causes.add(Cause.TARIFF, f"no plan: {fault}")
+    if fault := part.site.tariff_fault:  # said before there is a broker
+        part.causes.add(Cause.TARIFF, f"{NO_PLAN}: {fault}")
     try:
         await part.run(optimize.work)
     finally:
@@ -89,6 +91,7 @@ class Optimize:
             self.situation.fold(heard.place["device"], heard.message, utc_now(), time.monotonic())
 
     async def _keep_planning(self) -> None:
+        await readable(self.part, NO_PLAN)
         while True:
             if missing := self.situation.missing(time.monotonic()):
                 self.part.detail = f"no new plan: {', '.join(missing)} is silent"

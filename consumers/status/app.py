@@ -80,14 +80,14 @@ def _reading(
 
     @app.get("/", response_class=HTMLResponse)
     async def page(request: Request) -> HTMLResponse:
-        able = [pcs for pcs in site.pcs if "grid_forming" in site.profiles[pcs].actions]
+        able = [one.name for one in site.battery if "grid_forming" in site.profiles[one.pcs].actions]
         words = {
             "site": site,
             "rated": site.rated_power,
             "energy": sum(one.energy for one in site.battery),
             "currency": "" if site.tariff_fault else site.prices.currency,
             "needs_token": needs_token,
-            "grid_modes": len(able) == 1,
+            "grid_modes": able,
         }
         return templates.TemplateResponse(request, "page.html", words)
 

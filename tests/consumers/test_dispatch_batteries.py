@@ -7,6 +7,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from consumers.dispatch.kept import Stored
 from consumers.dispatch.lasting_limits import LASTS
@@ -14,7 +15,6 @@ from consumers.dispatch.state_file import read, write
 from schemas.messages import (
     Action,
     Cause,
-    ControlMode,
     ControlRequest,
     Limited,
     Mode,
@@ -23,7 +23,7 @@ from schemas.messages import (
     RequestOutcome,
 )
 from schemas.site import Site, load_site
-from tests.consumers.test_dispatch_desk import TARIFF, Story
+from tests.consumers.test_dispatch_desk import NOON, TARIFF, Story
 
 SITE = """
 site = "{name}"
@@ -182,14 +182,6 @@ def test_who_is_out_stands_in_the_mode_until_somebody_asks_for_auto(both: Both) 
     ]
 
 
-def test_who_is_out_is_not_taken_from_what_the_broker_kept(both: Both) -> None:
-    stored = ControlMode(at=both.now, mode=Mode.MANUAL, who="anna", power=1e3, out={"yard": "reversed"})
-    both.desk.begin(Stored(), Stored(stored), both.now, 3.0)
-    said = both.desk.said()
-    assert said is not None
-    assert said.out == {}, "or it would stand there for ever"
-
-
 def test_without_any_battery_the_site_is_locked_out(both: Both) -> None:
     both.hear_both()
     both.orders()
@@ -231,10 +223,41 @@ def test_what_the_bridge_does_not_let_pass_the_other_gives(both: Both) -> None:
     limit = Limited(point="p_set", source="interlock:hot-bms2", wanted=30e3, allowed=10e3)
     both.says("pcs2", "limited", Cause.INTERLOCK, limited_by=[limit])
     both.hear_both(grid=20e3, powers=(60e3, 10e3))
-    assert both.powers() == {"pcs1": 80e3, "pcs2": 10e3}
+    assert both.powers() == {"pcs1": 80e3, "pcs2": 11e3}, "and it is asked for a little more"
+    assert both.desk.batteries["pcs2"].last == 10e3, "on which nobody counts"
     both.second += 31
     both.hear_both(grid=0.0, powers=(80e3, 10e3))
-    assert both.powers()["pcs2"] > 10e3, "after a while more is tried"
+    assert both.powers()["pcs2"] > 20e3, "a bridge that says no more has forgotten it"
+
+
+@pytest.mark.parametrize("wanted", [90e3, -90e3])
+def test_one_that_is_held_back_gets_its_share_when_a_little_more_passes(both: Both, wanted: float) -> None:
+    sign = 1 if wanted > 0 else -1
+    both.hear_both(grid=wanted)
+    whole = both.powers()["pcs2"]
+    held = Limited(point="p_set", source="interlock:hot-bms2", wanted=whole, allowed=0.0)
+    both.says("pcs2", "applied", limited_by=[held])
+    for _ in range(20):  # an interlock holds it for 40 s: nothing is missing meanwhile
+        both.hear_both(grid=0.0, powers=(wanted, 0.0))
+        orders = both.orders()
+        assert orders["pcs1"].wanted.power == pytest.approx(wanted)
+        assert orders["pcs2"].wanted.power == sign * 1e3
+        assert orders["pcs2"].wanted.reason.endswith("asks whether it is still held back")
+        both.says("pcs2", "limited", limited_by=[held.model_copy(update={"wanted": sign * 1e3})])
+    both.hear_both(grid=0.0, powers=(wanted, 0.0))
+    both.orders()
+    both.says("pcs2", "applied", requested={"p_set": sign * 1e3})
+    both.hear_both(grid=0.0, powers=(wanted, 0.0))
+    assert both.powers()["pcs2"] == pytest.approx(whole, abs=1e3)
+
+
+def test_one_that_would_have_nothing_to_do_is_not_asked_for_a_little(both: Both) -> None:
+    both.hear_both(grid=20e3)
+    both.orders()
+    held = Limited(point="p_set", source="interlock:hot-bms2", wanted=30e3, allowed=0.0)
+    both.says("pcs2", "limited", limited_by=[held])
+    both.hear_both(grid=20e3)
+    assert both.powers() == {"pcs1": 20e3, "pcs2": 0.0}
 
 
 @pytest.mark.parametrize("limit", LASTS)
@@ -246,7 +269,7 @@ def test_only_a_limit_that_lasts_is_given_to_the_other(both: Both, limit: str) -
     )
     both.says("pcs2", "limited", limited_by=[Limited(point="p_set", source=source, wanted=30e3, allowed=10e3)])
     both.hear_both(grid=90e3)
-    assert both.powers() == ({"pcs1": 80e3, "pcs2": 10e3} if LASTS[limit] else {"pcs1": 60e3, "pcs2": 30e3})
+    assert both.powers() == ({"pcs1": 80e3, "pcs2": 11e3} if LASTS[limit] else {"pcs1": 60e3, "pcs2": 30e3})
 
 
 def test_each_limit_that_the_bridge_may_name_is_known_to_last_or_to_pass() -> None:
@@ -258,7 +281,7 @@ def test_each_limit_that_the_bridge_may_name_is_known_to_last_or_to_pass() -> No
         .partition("## Limits")[2]
         .partition("\n## ")[0]
     )
-    assert {line.split("`")[1] for line in told.splitlines() if line.startswith("| `")} == set(LASTS)
+    assert [line.split("`")[1] for line in told.splitlines() if line.startswith("| `")] == list(LASTS), "in its order"
 
 
 DOES: dict[str, tuple[float, Callable[[float], float], float]] = {
@@ -365,13 +388,38 @@ def test_a_file_from_before_there_could_be_several_is_read(tmp_path: Path) -> No
     assert both.desk.batteries["pcs2"].starts.why == ""
 
 
-def test_a_grid_mode_that_two_know_is_asked_of_none(both: Both) -> None:
-    both.hear_both(states=("off", "off"))
-    pcs2 = both.desk.site.profiles["pcs1"]
-    both.desk.site.profiles["pcs2"] = pcs2
-    asks = ControlRequest(at=both.now, action=Action.GRID_FORMING, who="anna", why="an island")
+MEANT: dict[str, tuple[tuple[str, ...], str | None, str | None, Cause | None, str]] = {
+    "the only one that can": (("pcs1",), None, "pcs1", None, ""),
+    "the only one, by its name": (("pcs1",), "hall", "pcs1", None, ""),
+    "one that cannot": (("pcs1",), "yard", None, Cause.UNKNOWN, "the PCS knows no grid_forming"),
+    "none can": ((), None, None, Cause.UNKNOWN, "the PCS knows no grid_forming"),
+    "two can": (("pcs1", "pcs2"), None, None, Cause.INVALID, "say in `battery` which one goes to grid_forming: hall"),
+    "the second": (("pcs1", "pcs2"), "yard", "pcs2", None, ""),
+    "one that runs": (("pcs1", "pcs2"), "hall", None, Cause.WRONG_STATE, "only at rest, the PCS is running"),
+    "nobody": (("pcs1", "pcs2"), "shed", None, Cause.UNKNOWN, "there is no battery 'shed'; there is: hall, yard"),
+    "by its PCS": (("pcs1", "pcs2"), "pcs2", None, Cause.UNKNOWN, "there is no battery 'pcs2'; there is: hall, yard"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", MEANT)
+def test_a_grid_mode_goes_to_the_battery_that_is_meant(both: Both, story: str) -> None:
+    able, battery, told, cause, words = MEANT[story]
+    profiles = both.desk.site.profiles
+    knows = profiles["pcs1"]
+    for pcs in ("pcs1", "pcs2"):
+        profiles[pcs] = knows if pcs in able else knows.model_copy(update={"actions": {}})
+    both.hear_both(states=("running" if story == "one that runs" else "off", "off"))
+    asks = ControlRequest(at=both.now, action=Action.GRID_FORMING, battery=battery, who="anna", why="an island")
     said = both.desk.hear(asks, both.now, both.second)
-    assert (said.followed, said.reason) == (False, "pcs1, pcs2 know grid_forming: set it at the one that is meant")
+    assert (said.followed, said.cause) == (cause is None, cause)
+    assert words in said.reason
+    orders = both.orders()
+    assert [pcs for pcs, one in orders.items() if one.action is Action.GRID_FORMING] == ([told] if told else [])
+
+
+def test_a_battery_is_named_for_a_grid_mode_alone() -> None:
+    with pytest.raises(ValidationError, match="a mode holds for all batteries"):
+        ControlRequest(at=NOON, mode=Mode.LOCKOUT, battery="yard", who="anna")
 
 
 # --- what who asked is told ------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The month's peak that dispatch holds: the plan's, or without one the last that was planned or billed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from consumers.dispatch.kept import Stored
 from schemas.messages import Plan
+from schemas.tariff import Demand
 from tests.consumers.test_dispatch_desk import NOON, UNBILLED, Story, plant_site
 from tests.optimizer.test_dispatch import planned
 
@@ -34,6 +36,16 @@ def runs(story: Story, seconds: int, load: float, soc: float = 80.0, every: int 
 @pytest.fixture
 def story(tmp_path: Path) -> Story:
     return Story(plant_site(tmp_path))
+
+
+def test_a_tariff_that_is_read_later_is_billed_by(tmp_path: Path) -> None:
+    """In windows of its length; those of another length tell nothing of them."""
+    story = Story(plant_site(tmp_path, tariff=UNBILLED))
+    story.desk.fold.billing = replace(story.desk.fold.billing, peak=90e3)
+    for minutes, peak in ((15, 90e3), (30, 0.0)):
+        story.desk.bill(Demand.model_validate({"price": 15.0, "minutes": minutes}))
+        assert story.desk.demand is not None
+        assert (story.desk.fold.billing.minutes, story.desk.fold.billing.peak) == (minutes, peak)
 
 
 def test_a_plan_that_was_taken_back_leaves_its_peak(story: Story) -> None:

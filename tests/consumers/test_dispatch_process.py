@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,18 +12,24 @@ import pytest
 
 from joulebus.server import Server
 from runtime.bus import Bus
-from schemas.messages import Action, ControlMode, Mode, RequestOutcome
-from schemas.topics import CONTROL_MODE, CONTROL_OUTCOME, CONTROL_REQUEST
+from schemas.messages import Action, Cause, Command, ControlMode, Mode, Outcome, OutcomeState, RequestOutcome, Value
+from schemas.topics import CONTROL_MODE, CONTROL_OUTCOME, CONTROL_REQUEST, OUTCOME
 from schemas.units import utc_now
 from tests.chaos.clock import clocks
 from tests.chaos.plant import part
 from tests.conftest import Broker
+from tests.consumers.test_dispatch_batteries import two
 from tests.consumers.test_dispatch_desk import plant_site
 from tests.consumers.test_dispatch_service import Ear, Plant, is_power, on_the_bus, plant_of, request, until
 
 SAVED = 6.5
 """Seconds after which the broker has written to its disk what it keeps (autosave_interval 5)."""
 DAY = 86_400.0
+YARD: dict[str, dict[str, Value]] = {
+    "pcs2": {"p": 0.0, "state": "running"},
+    "bms2": {"soc": 50.0, "u": 800.0, "ccl": 100.0, "dcl": 100.0},
+}
+"""What the second battery of `two` says."""
 
 
 @dataclass
@@ -43,13 +49,38 @@ class Scene:
         await until(lambda: [one for one in self.answers if one.id == name])
         return next(one for one in self.answers if one.id == name)
 
+    def commands(self, pcs: str) -> list[Command]:
+        heard = self.plant.ear.heard
+        return [one.message for one in heard if one.place["device"] == pcs and one.message is not None]
+
+    async def told(self, pcs: str, what: Callable[[Command], bool]) -> None:
+        seen = len(self.commands(pcs))
+        await until(lambda: any(map(what, self.commands(pcs)[seen:])), within=25)
+
+    async def shared(self) -> None:
+        """Both batteries steer."""
+        await self.told("pcs1", lambda one: "p_set" in one.values)
+        await self.told("pcs2", lambda one: "p_set" in one.values)
+
+    async def outcome(self, pcs: str, state: OutcomeState, cause: Cause) -> None:
+        """The bridge says so of the last command."""
+        said = Outcome(id=self.commands(pcs)[-1].id, at=utc_now(), state=state, source="dispatch", cause=cause)
+        await self.plant.bus.say(OUTCOME, said, site=self.site, device=pcs)
+
+    async def until_out(self, battery: str) -> None:
+        await until(lambda: self.said and battery in self.said[-1].out, within=20)
+
+    @property
+    def said(self) -> list[ControlMode]:
+        return [one for one in self.ear.messages if isinstance(one, ControlMode)]
+
     @property
     def answers(self) -> list[RequestOutcome]:
         return [one for one in self.ear.messages if isinstance(one, RequestOutcome)]
 
     @property
     def modes(self) -> list[Mode]:
-        return [one.mode for one in self.ear.messages if isinstance(one, ControlMode)]
+        return [one.mode for one in self.said]
 
 
 @contextlib.asynccontextmanager
@@ -60,6 +91,12 @@ async def scene(broker: Broker, site: str) -> AsyncIterator[Scene]:
             yield Scene(plant, bus, ear, site)
         finally:
             await ear.stop()
+
+
+def forget(folder: Path, site: str) -> None:
+    """Its file is gone."""
+    (path,) = folder.rglob(f"dispatch-{site}.json")
+    path.unlink()
 
 
 @contextlib.contextmanager
@@ -100,6 +137,43 @@ async def test_killed_with_its_broker_right_after_a_lockout_it_is_still_locked_o
             assert all(one.action is Action.STOP or is_power(0.0)(one) for one in after.plant.commands)
             assert (await after.ask("auto")).followed
             await after.plant.told(is_power(30e3), within=20)
+
+
+@pytest.mark.slow
+async def test_a_battery_that_is_out_is_so_after_the_loss_of_either_memory(tmp_path: Path, site_name: str) -> None:
+    """First the broker is killed before it has saved, then the file is deleted."""
+    two(tmp_path, site_name)
+    broker = Broker(tmp_path / "broker")
+    dispatch = part("dispatch", tmp_path, broker, "")
+    with ending(dispatch, broker):
+        await asyncio.to_thread(broker.start)
+        await asyncio.to_thread(dispatch.start)
+        async with scene(broker, site_name) as before:
+            before.plant.state |= YARD
+            await before.shared()
+            await asyncio.sleep(SAVED)  # the broker's disk says that nobody is out
+            await before.outcome("pcs2", OutcomeState.NOT_OBEYED, Cause.REVERSED)
+            await before.until_out("yard")
+        await asyncio.to_thread(broker.kill)
+        await asyncio.to_thread(dispatch.kill)
+        await asyncio.to_thread(broker.start)
+        await asyncio.to_thread(dispatch.start)
+        async with scene(broker, site_name) as after:
+            after.plant.state |= YARD
+            await after.until_out("yard")
+            await after.told("pcs2", lambda one: one.action is Action.STOP)
+            await asyncio.sleep(SAVED)  # now its disk knows
+        await asyncio.to_thread(dispatch.kill)
+        await asyncio.to_thread(forget, tmp_path, site_name)
+        async with scene(broker, site_name) as again:
+            again.plant.state |= YARD
+            await asyncio.to_thread(dispatch.start)
+            await again.told("pcs2", lambda one: one.action is Action.STOP)
+            await again.told("pcs1", is_power(30e3))
+            assert again.modes[-1] is Mode.AUTO
+            assert (await again.ask("auto")).followed
+            await until(lambda: any(one.action is Action.RESET for one in again.commands("pcs2")))
+            await again.shared()
 
 
 @pytest.mark.slow

@@ -8,9 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from consumers.dispatch import service
+from consumers.dispatch.service import TICK
 from consumers.dispatch.state_file import read
 from runtime.bus import Bus
 from runtime.heard import Heard
@@ -45,12 +44,7 @@ from schemas.topics import (
 from schemas.units import utc_now
 from tests.chaos.proxy import Line, Proxy
 from tests.conftest import Broker
-from tests.consumers.test_dispatch_desk import plant_site
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "TICK", 0.2)
+from tests.consumers.test_dispatch_desk import TARIFF, plant_site
 
 
 @asynccontextmanager
@@ -251,7 +245,7 @@ async def test_a_stopped_pcs_is_started_before_it_gets_a_setpoint(
         plant.state["pcs1"]["state"] = "standby"
         async with dispatching(broker, site, tmp_path):
             await plant.told(lambda command: command.action is Action.START)
-            await asyncio.sleep(1)
+            await asyncio.sleep(2.5 * TICK)
             assert [command.action for command in plant.commands] == [Action.START]
             plant.state["pcs1"]["state"] = "running"
             await plant.told(is_power(30e3))
@@ -514,5 +508,26 @@ async def test_a_site_that_is_only_watched_gets_no_command(broker: Broker, tmp_p
     site = plant_site(tmp_path, site_name, more='mode = "read_only"\n')
     async with plant_of(broker, site_name) as plant, dispatching(broker, site, tmp_path) as part:
         await until(lambda: part.detail.startswith("read only, would do this: auto: 30.0 kW"))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5 * TICK)
         assert plant.commands == []
+
+
+async def test_a_tariff_that_is_mended_is_taken_without_a_restart(
+    broker: Broker, tmp_path: Path, site_name: str
+) -> None:
+    site = plant_site(tmp_path, site_name, tariff="[import")
+    async with plant_of(broker, site_name) as plant, dispatching(broker, site, tmp_path) as part:
+        await plant.told(is_power(30e3))
+        assert Cause.TARIFF in part.causes.names
+        (tmp_path / "tariff.toml").write_text(TARIFF, encoding="utf-8")
+        await until(lambda: Cause.TARIFF not in part.causes.names, within=60)
+        await optimize_says_a_peak(broker, site_name)
+        await plant.told(lambda one: one.values.get("p_set", 0.0) > 0, within=20)
+        path = tmp_path / f"dispatch-{site_name}.json"
+        await until(lambda: '"peak":88000.0' in path.read_text(encoding="utf-8"), within=20)
+
+
+async def optimize_says_a_peak(broker: Broker, site: str) -> None:
+    async with on_the_bus(broker, "optimize") as optimize:
+        plan = discharging(70e3, lasts=60.0).model_copy(update={"peak": 88e3})
+        await optimize.say(PLAN, plan, expiry=60, site=site)

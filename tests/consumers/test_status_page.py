@@ -49,6 +49,7 @@ from schemas.topics import M, Topic
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.conftest import Broker
+from tests.consumers.test_dispatch_batteries import two
 from tests.consumers.test_status_state import DEVICES, EPOCH, page_site
 from tests.mutations import Mutations
 from tests.timed import FULL
@@ -380,6 +381,43 @@ async def test_a_grid_mode_is_asked_for_with_a_reason(scene: Scene) -> None:
     await expect(why).to_have_attribute("placeholder", "optional")
     await page.close()
     assert scene.complaints == []
+
+
+@in_one_loop
+async def test_of_two_that_can_form_a_grid_one_is_chosen(scene: Scene, tmp_path: Path) -> None:
+    """A page of its own, at a broker of its own: of one site there is one page."""
+    own, port = Broker(tmp_path / "broker"), free_port()
+    site = two(tmp_path)
+    site.profiles["pcs2"] = site.profiles["pcs1"]
+    try:
+        await asyncio.to_thread(own.start)
+        settings = Settings(parse_broker(own.url("status"), "status", None, {}), await archive(tmp_path, site.site))
+        async with AsyncExitStack() as stack:
+            serving = asyncio.create_task(run(Part("status", site, settings), port=port))
+            stack.push_async_callback(ended, serving)
+            place = parse_broker(own.url("dispatch"), "dispatch", None, {})
+            dispatch = await stack.enter_async_context(Bus(place, identifier="dispatch"))
+            await answering(f"http://127.0.0.1:{port}")
+            page = await scene.context.new_page()
+            await page.goto(f"http://127.0.0.1:{port}")
+            await expect(page.locator("#lamp")).to_have_text("live", timeout=SOON)
+            listening = asyncio.create_task(heard(dispatch, topics.CONTROL_REQUEST.at(site=site.site)))
+            await page.locator("#mode").click()
+            which = page.locator("#steer [name=battery]")
+            await expect(which).to_be_disabled()
+            await page.get_by_label("Form a grid").check()
+            await page.locator("#steer [name=who]").fill("Ann")
+            await page.locator("#steer [name=why]").fill("island test")
+            ask = page.get_by_role("button", name="Ask for it")
+            await ask.click()
+            await expect(which.and_(page.locator(":invalid"))).to_be_visible()
+            await which.select_option("yard")
+            await ask.click()
+            got = await asyncio.wait_for(listening, 5)
+            assert (got.message.action, got.message.battery) == (Action.GRID_FORMING, "yard")
+            await page.close()
+    finally:
+        await asyncio.to_thread(own.stop)
 
 
 async def ask_for(page: Page, mode: str) -> None:

@@ -146,6 +146,30 @@ async def test_it_comes_back_and_they_share_again(tmp_path: Path) -> None:
 
 
 @virtual
+async def test_while_an_interlock_holds_one_that_came_back_the_other_gives_all(tmp_path: Path) -> None:
+    """Its BMS answers again after 15 s, and an interlock that did not see it holds it for another minute."""
+    async with plant(tmp_path) as it:
+        await it.live(40)
+        it.it.simulated.faults.on("bms2:silent")
+        await it.live(15)
+        it.it.simulated.faults.off("bms2:silent")
+        await it.live(4)
+        missing, released = 0.0, None
+        for quarter in range(480):
+            await it.live(0.25)
+            held = next(one for _, pcs, one in reversed(it.it.outcomes) if pcs == "pcs2").limited_by
+            if quarter > 40 and not any(one.source.startswith("interlock") for one in held):
+                released = quarter if released is None else released
+            if released is None:
+                missing += 0.25 * (it.power("pcs") + it.power("pcs2") < LOAD - 10e3)
+            elif (it.desk.batteries["pcs2"].last or 0.0) > 20e3:
+                break
+        assert missing <= 2 * TICK, "two cycles"
+        assert released is not None
+        assert (quarter - released) * 0.25 <= 2 * TICK, "and it gets its share again at once"
+
+
+@virtual
 async def test_one_that_runs_the_other_way_is_taken_out_until_a_person_has_looked(tmp_path: Path) -> None:
     async with plant(tmp_path) as it:
         await it.live(30)

@@ -15,6 +15,7 @@ export function asks(state) {
     $("manual").disabled = mode !== "manual";
     $("lease").disabled = !LENT.includes(mode);
     steer.why.required = mode.startsWith("grid_");
+    if ($("which")) $("which").disabled = !mode.startsWith("grid_");
     steer.why.placeholder = steer.why.required ? "a grid mode needs a reason" : "optional";
   };
   for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
@@ -40,7 +41,8 @@ export function asks(state) {
     const manual = wish.mode === "manual" ? { power: Number(wish.sign) * Number(wish.kw) * 1000 } : {};
     const lease = LENT.includes(wish.mode) ? { until: later(Number(wish.minutes)) } : {};
     const asked = wish.mode.startsWith("grid_") ? { action: wish.mode } : { mode: wish.mode };
-    const words = `${MODES[wish.mode]}${wish.mode === "manual" ? ` ${kilowatts(manual.power)} kW` : ""}`;
+    if (wish.battery) asked.battery = wish.battery;
+    const words = `${MODES[wish.mode]}${wish.mode === "manual" ? ` ${kilowatts(manual.power)} kW` : ""}${wish.battery ? `, ${wish.battery}` : ""}`;
     await send(asking(STEERING, words), "/api/control", { ...asked, who: wish.who, why: wish.why, ...manual, ...lease }, wish.token);
   }
 
