@@ -428,6 +428,43 @@ class ControlMode(Message):
     """Each battery that is locked out alone, and why."""
 
 
+class BatteryDispatch(Message):
+    """What one battery does now, and why."""
+
+    takes_part: bool
+    """It gives or takes its share of the site's power."""
+    power: Watts | None = None
+    """What it is told; None while it is told no power: nothing at all, or an action."""
+    action: Action | None = None
+    """What it is told instead of a power."""
+    reason: str
+    """Why it does this, or why it takes no part, in words for people."""
+    locked_out: str = ""
+    """Why it alone is locked out, as `out` of the mode says it; a named request for auto takes it back."""
+    complaint: str = ""
+    """What the bridge has objected to in the last minute, in words for people; its outcomes have the cause."""
+
+
+class ControlDispatch(Message):
+    """What dispatch does now, and why: of the site and of each battery (retained). Said when it changes and at least
+    each 5 s; the broker keeps it for 10 s, as long as a command lives: what is older is true no more."""
+
+    at: Instant
+    mode: Mode
+    read_only: bool = False
+    """The site file allows nothing to be written: this is what would be told, and nothing is."""
+    power: Watts | None = None
+    """Wanted of all the batteries that take part; None while none does."""
+    authority: Authority | None = None
+    """On whose behalf; None without a power."""
+    action: Action | None = None
+    """A grid mode that a person asked for and that is told now."""
+    reason: str
+    """In words for people."""
+    batteries: dict[Name, BatteryDispatch]
+    """By their names in the site file."""
+
+
 class ControlRequest(Order):
     """A wish of an operator or a SCADA system: a mode, or a grid mode of the PCS at rest.
 
