@@ -350,6 +350,12 @@ class Alarm(Message):
     point: Name
     text: str
     """What the operator reads: what is wrong and what it means."""
+    battery: Name | None = None
+    """Which one it is about, where the site has several; the text says so, too."""
+    action: Action | None = None
+    """The start, stop, reset or grid mode that was not followed."""
+    reason: str = ""
+    """What the device's bridge says of it, in words for people; it stands in the text, too."""
     value: Number | str | None = None
     limit: Number | str | None = None
     silent: bool = False
