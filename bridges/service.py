@@ -148,7 +148,7 @@ class Bridge:
                 if words:
                     self.part.causes.add(Cause.OUTBOX, words, about=about)
                 else:
-                    self.part.causes.clear(Cause.OUTBOX, about=about)
+                    self.part.causes.clear(Cause.OUTBOX, about=about, words=f"the file of the {about} is well again")
             await asyncio.sleep(LOOK)
 
     def _start(self, group: asyncio.TaskGroup, name: str, job: Callable[[], Awaitable[None]]) -> None:

@@ -114,6 +114,19 @@ EXAMPLES: dict[str, BaseModel] = {
         power=50_000.0,
         until=NOON + timedelta(minutes=20),
     ),
+    t.CONTROL_DISPATCH.name: m.ControlDispatch(
+        at=NOON,
+        mode=m.Mode.AUTO,
+        power=-40_000.0,
+        authority=m.Authority.PLAN,
+        reason="stores PV that would be sold for less than it saves tonight",
+        batteries={
+            "hall": m.BatteryDispatch(
+                takes_part=True, power=-40_000.0, reason="stores PV that would be sold for less than it saves tonight"
+            ),
+            "yard": m.BatteryDispatch(takes_part=False, reason="pcs2 is silent; nothing is sent"),
+        },
+    ),
     t.CONTROL_REQUEST.name: m.ControlRequest(
         at=NOON,
         mode=m.Mode.MANUAL,

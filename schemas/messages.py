@@ -353,6 +353,12 @@ class Alarm(Message):
     point: Name
     text: str
     """What the operator reads: what is wrong and what it means."""
+    battery: Name | None = None
+    """Which one it is about, where the site has several; the text says so, too."""
+    action: Action | None = None
+    """The start, stop, reset or grid mode that was not followed."""
+    reason: str = ""
+    """What the device's bridge says of it, in words for people; it stands in the text, too."""
     value: Number | str | None = None
     limit: Number | str | None = None
     silent: bool = False
@@ -431,6 +437,43 @@ class ControlMode(Message):
     """Each battery that is locked out alone, and why; also one that is in the site file no more."""
     out_causes: dict[Name, Name] = {}
     """What each is out for, in the words of `Cause`: it is reset when the lockout ends."""
+
+
+class BatteryDispatch(Message):
+    """What one battery does now, and why."""
+
+    takes_part: bool
+    """It gives or takes its share of the site's power."""
+    power: Watts | None = None
+    """What it is told; None while it is told no power: nothing at all, or an action."""
+    action: Action | None = None
+    """What it is told instead of a power."""
+    reason: str
+    """Why it does this, or why it takes no part, in words for people."""
+    locked_out: str = ""
+    """Why it alone is locked out, as `out` of the mode says it; a named request for auto takes it back."""
+    complaint: str = ""
+    """What the bridge has objected to in the last minute, in words for people; its outcomes have the cause."""
+
+
+class ControlDispatch(Message):
+    """What dispatch does now, and why: of the site and of each battery (retained). Said when it changes and at least
+    each 5 s; the broker keeps it for 10 s, as long as a command lives: what is older is true no more."""
+
+    at: Instant
+    mode: Mode
+    read_only: bool = False
+    """The site file allows nothing to be written: this is what would be told, and nothing is."""
+    power: Watts | None = None
+    """Wanted of all the batteries that take part; None while none does."""
+    authority: Authority | None = None
+    """On whose behalf; None without a power."""
+    action: Action | None = None
+    """A grid mode that a person asked for and that is told now."""
+    reason: str
+    """In words for people."""
+    batteries: dict[Name, BatteryDispatch]
+    """By their names in the site file."""
 
 
 class ControlRequest(Order):

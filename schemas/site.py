@@ -3,7 +3,7 @@
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
@@ -13,7 +13,7 @@ from schemas.interlock import InterlockRule, mistake
 from schemas.messages import Authority
 from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
-from schemas.site_batteries import Place, called, mistakes, roles, wrong_fallbacks, wrong_kinds
+from schemas.site_batteries import Place, called, mistakes, roles, written_for, wrong_fallbacks, wrong_kinds
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention
 from schemas.tariff import Demand, Tariff
 from schemas.troubles import Trouble, explain, point_at
@@ -284,7 +284,9 @@ def _check_steered(path: Path, site: Site, profiles: dict[str, Profile]) -> None
 def _read(path: Path, shape: type[S]) -> S:
     if not path.is_file():
         raise Trouble(f"{path} does not exist")
+    given = dict[str, Any]()
     try:
-        return shape.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        return shape.model_validate(given)
     except (ValueError, OSError) as wrong:
-        raise explain(path, wrong, shape) from wrong
+        raise explain(path, wrong, shape, lambda place: written_for(given.get("battery"), place)) from wrong

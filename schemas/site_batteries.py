@@ -16,6 +16,17 @@ def called(batteries: Sequence[Battery], one: Battery) -> str:
     return f"battery {one.name!r}: " if len(batteries) > 1 else ""
 
 
+def written_for(written: object, place: tuple[str | int, ...]) -> str:
+    """The same for a place in a file whose batteries cannot be read: its name, or its number where it has none."""
+    if not isinstance(written, list) or len(written) < 2 or len(place) < 2 or place[0] != "battery":
+        return ""
+    number = place[1]
+    if not isinstance(number, int) or number >= len(written):
+        return ""
+    name = written[number].get("name") if isinstance(written[number], dict) else None
+    return f"battery {name!r}: " if isinstance(name, str) and name else f"battery {number + 1} of {len(written)}: "
+
+
 def roles(batteries: Sequence[Battery]) -> Iterator[tuple[Place, str, str]]:
     """Each device that a battery names: the place in the file, how a sentence begins, the device."""
     for number, one in enumerate(batteries):

@@ -151,6 +151,14 @@ CONTROL_MODE = Topic(
     ("dispatch",),
     retain=True,
 )
+CONTROL_DISPATCH = Topic(
+    f"{ROOT}/{{site}}/control/dispatch",
+    m.ControlDispatch,
+    "What dispatch does now with the site and with each battery, and why.",
+    ("dispatch",),
+    retain=True,
+    expires=True,
+)
 CONTROL_REQUEST = Topic(
     f"{ROOT}/{{site}}/control/request",
     m.ControlRequest,
@@ -196,6 +204,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     ALARM_REQUEST,
     ALARM_OUTCOME,
     CONTROL_MODE,
+    CONTROL_DISPATCH,
     CONTROL_REQUEST,
     CONTROL_OUTCOME,
     SERVICE_EVENT,

@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -35,10 +35,16 @@ class Trouble(Exception):
         return cls(f"{where}: {what} does not exist; {hint}" if where else f"{what} does not exist; {hint}")
 
 
-def explain(path: Path, wrong: Exception, shape: type[BaseModel] | None = None) -> Trouble:
+def explain(
+    path: Path,
+    wrong: Exception,
+    shape: type[BaseModel] | None = None,
+    whose: Callable[[tuple[str | int, ...]], str] = lambda _: "",
+) -> Trouble:
     """A Trouble with one line per mistake in a TOML file, each with its line where that can be told.
 
     With the `shape` the file should have, a key that it does not know is compared with those it knows.
+    `whose` says how the sentence about a place begins.
     """
     if isinstance(wrong, tomllib.TOMLDecodeError):
         return _twice(path, shape) or Trouble(f"{path}: not valid TOML: {wrong}")
@@ -50,7 +56,8 @@ def explain(path: Path, wrong: Exception, shape: type[BaseModel] | None = None) 
         place = ".".join(str(part) for part in error["loc"] if part != "[key]")
         key = place.rsplit(".", 1)[-1]
         said = _say(error["type"], error["msg"], error.get("input"), _meant(key, known), error.get("ctx", {}))
-        found.append((place, said))
+        ours = error["type"] == "value_error"  # says itself whose it is
+        found.append((place, said if ours else whose(error["loc"]) + said))
     return point_at(path, found)
 
 

@@ -1,7 +1,8 @@
 """The interlocks of one battery at work: judged in each cycle, kept on disk, reset by a named person."""
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from logging import INFO, WARNING
 
@@ -90,14 +91,17 @@ class BatteryInterlocks:
     @property
     def words(self) -> str:
         """Which act, and why."""
-        return "; ".join(sentences(() if self.judged is None else self.judged.acting, self._silent))
+        return "; ".join(self._sentences(() if self.judged is None else self.judged.acting))
 
     @property
     def troubles(self) -> list[tuple[Cause, str]]:
         """Those that act, for people."""
         acting = () if self.judged is None else self.judged.acting
-        told = sentences([one for one in acting if one.state in TOLD], self._silent)
+        told = self._sentences([one for one in acting if one.state in TOLD])
         return [(Cause.INTERLOCK, words) for words in told]
+
+    def _sentences(self, acting: Sequence[interlocks.Acting]) -> list[str]:
+        return sentences(acting, self._silent, Counter(lock.device for lock in self._locks))
 
     def stands(self) -> None:
         """The inverter was seen at rest."""

@@ -1,44 +1,73 @@
 """The interlocks that act, in words for people: what one cause explains is one sentence. Pure."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from enum import Enum, auto
 
 from bridges.control.interlock_state import State
 from bridges.control.interlocks import Acting
 
 SHOWN = 3
-"""Names of a group that are told; its others are counted."""
-UNKNOWN = "does not say all that must be known"
+"""So many that one cause explains are one sentence."""
 ROUND = 10.0
 """Seconds to which the time until an end is rounded up: a status is no clock."""
 
 
-def sentences(acting: Sequence[Acting], silent: Collection[str]) -> list[str]:
-    """One for each, but for what nobody knows of one device: those are one. `silent`: devices that are not read any
-    more."""
-    groups: dict[tuple[str, str], list[Acting]] = {}
+class Blind(Enum):
+    """Why nobody knows of a device what must be known."""
+
+    SILENT = auto()
+    UNTOLD = auto()
+    UNREAD = auto()
+    AGAIN = auto()
+
+
+SAYS = {
+    Blind.SILENT: "{device} is silent, so {which}",
+    Blind.UNTOLD: "{device} does not say all that must be known, so {which}",
+    Blind.UNREAD: "{device} was not read yet, so {which}",
+    Blind.AGAIN: "{device} is known again, still {which}",
+}
+
+
+def sentences(acting: Sequence[Acting], silent: Collection[str], each: Mapping[str, int]) -> list[str]:
+    """One for each whose cause was seen, and then one for all that a device's silence explains.
+
+    `silent`: devices that are not read any more. `each`: how many interlocks look at each device.
+    """
+    told = [_single(one) for one in acting if not one.blind]
+    groups: dict[tuple[str, Blind], list[Acting]] = {}
     for one in acting:
-        key = (one.device, _why(one)) if one.blind else (one.name, "")
-        groups.setdefault(key, []).append(one)
-    told = list[str]()
+        if one.blind:
+            groups.setdefault((one.device, _why(one, silent)), []).append(one)
     for (device, why), found in groups.items():
-        if why and len(found) >= SHOWN:
-            told.append(_group(device, "is silent" if why == UNKNOWN and device in silent else why, found))
+        if len(found) >= SHOWN:
+            names = [] if why is Blind.SILENT else [one.name.removesuffix(f"-{device}") for one in found]
+            told.append(SAYS[why].format(device=device, which=_which(found, each.get(device, 0), names)))
         else:
-            told += [f"{one.name}: {one.reason}{_ends([one])}" for one in found]
+            told += [_single(one) for one in found]
     return told
 
 
-def _why(one: Acting) -> str:
+def _single(one: Acting) -> str:
+    return f"{one.name}: {one.reason}{_ends([one])}"
+
+
+def _why(one: Acting, silent: Collection[str]) -> Blind:
     if one.state is State.UNTOLD:
-        return "was not read yet"
-    return UNKNOWN if one.ends is None else "is known again"
+        return Blind.UNREAD
+    if one.ends is not None:
+        return Blind.AGAIN
+    return Blind.SILENT if one.device in silent else Blind.UNTOLD
 
 
-def _group(device: str, why: str, found: Sequence[Acting]) -> str:
-    names = [one.name.removesuffix(f"-{device}") for one in found]
+def _which(found: Sequence[Acting], count: int, names: Sequence[str]) -> str:
+    """With names only where it is not all of them."""
+    if len(found) == count:
+        return f"all of its {count} interlocks hold{_ends(found)}"
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{device} {why}: {len(found)} interlocks act ({', '.join(names[:SHOWN])}{more}){_ends(found)}"
+    which = f" ({', '.join(names[:SHOWN])}{more})" if names else ""
+    return f"{len(found)} of its {count} interlocks hold{which}{_ends(found)}"
 
 
 def _ends(found: Sequence[Acting]) -> str:

@@ -57,7 +57,6 @@ class Publisher:
         self._full_until = float("-inf")
         self._aside = ("", 0.0)
         """Which file was set aside, and since when that is told."""
-        self._said = ""
         part.counts["dropped_samples"] = spool.dropped
 
     @property
@@ -149,7 +148,7 @@ class Publisher:
             asyncio.get_running_loop().call_later(WINDOW, self.flush)
 
     def _tell(self) -> None:
-        """What became of the samples, and what is wrong with the outbox: once when it begins, once when it ends."""
+        """What became of the samples, and since when the outbox is in trouble."""
         now = _now()
         if self.spool.dropped > self.part.counts["dropped_samples"]:
             self._full_until = now + FULL
@@ -159,12 +158,6 @@ class Publisher:
             self.spool.file.aside = ""
         self.part.counts["dropped_samples"] = self.spool.dropped
         self.part.counts["lost_samples"] = self._unkept + self.spool.lost
-        trouble = self.trouble
-        if trouble != self._said:
-            self.part.log.warning("%s", trouble or "the outbox is well again")
-            if self.part.detail == self._said:
-                self.part.detail = trouble
-            self._said = trouble
 
     def _nameless(self, rows: list[Row]) -> list[Row]:
         """In an epoch of their own: the numbers of samples that were not kept are given again."""

@@ -1,6 +1,7 @@
 """Which alarms a site has: the shipped rules that fit its devices, and the site file's own."""
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -8,7 +9,7 @@ from pydantic import Field
 from consumers.alarms.reading import ALARMS, INSTEAD, WORDS, spreads
 from schemas.profile import Profile, Shape
 from schemas.site import Site
-from schemas.site_parts import AlarmRule
+from schemas.site_parts import AlarmRule, Battery
 from schemas.troubles import Trouble
 from schemas.units import Name
 
@@ -120,3 +121,10 @@ def _unfit(site: Site, rule: AlarmRule) -> Trouble:
             return Trouble.unknown(f"{what} {name!r} of device {device.name!r}", name, known, where)
     kinds = sorted({profile.kind.value for profile in site.profiles.values()})
     return Trouble.unknown(f"a device of kind {rule.kind!s}", str(rule.kind), kinds, where)
+
+
+def whose(batteries: Sequence[Battery]) -> dict[str, str]:
+    """The battery of each PCS and BMS; of a single one nobody asks."""
+    if len(batteries) == 1:
+        return {}
+    return {device: one.name for one in batteries for device in (one.pcs, one.bms)}

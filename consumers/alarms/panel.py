@@ -6,7 +6,7 @@ from dataclasses import replace
 from consumers.alarms.catalog import EVERY_SERVICE, for_device
 from consumers.alarms.reading import ACTION, CAUSES, LINK, WORDS, alive, read
 from consumers.alarms.rules import Memory, Now, Refusal, judge, request, transitions
-from schemas.messages import Alarm, AlarmRequest, AlarmState, Cause, ServiceStatus, Telemetry, Value
+from schemas.messages import Action, Alarm, AlarmRequest, AlarmState, Cause, ServiceStatus, Telemetry, Value
 from schemas.printable import printable
 from schemas.site_parts import AlarmRule
 
@@ -20,8 +20,16 @@ Changes = list[tuple[str, Alarm]]
 
 
 class Panel:
-    def __init__(self, rules: Mapping[str, AlarmRule], services: Iterable[AlarmRule], now: Now) -> None:
-        """`services`: the rules for parts of joulebus; they begin when a part is first heard of."""
+    def __init__(
+        self,
+        rules: Mapping[str, AlarmRule],
+        services: Iterable[AlarmRule],
+        now: Now,
+        batteries: Mapping[str, str] | None = None,
+    ) -> None:
+        """`services`: the rules for parts of joulebus; they begin when a part is first heard of. `batteries`: whose
+        each device is, on a site with several."""
+        self._batteries = batteries or {}
         self._rules = dict(rules)
         self._services = {rule.name: rule for rule in services}
         self._memories = dict.fromkeys(self._rules, Memory())
@@ -30,8 +38,8 @@ class Panel:
         for name, rule in self._rules.items():
             self._of.setdefault(str(rule.device), []).append(name)
         self._words: dict[str, Value | None] = {}
-        self._reasons: dict[tuple[str, str], str] = {}
-        """Of a device and one of its words, why its bridge says it."""
+        self._reasons: dict[tuple[str, str], tuple[str, Action | None]] = {}
+        """Of a device and one of its words, why its bridge says it, and of which action."""
         self._first_out: set[str] = set()
         self._last_raised = float("-inf")
         self._listening = now.steady
@@ -51,10 +59,18 @@ class Panel:
             rule = self._rules.get(name)
             if rule is None or alarm.state is AlarmState.NORMAL:
                 continue
+            if alarm.reason or alarm.action:
+                self._reasons[alarm.device, alarm.point] = alarm.reason, alarm.action
             self._memories[name] = _remembered(rule, alarm, now)
             self._last_raised = now.steady
             if alarm.first_out:
                 self._first_out.add(name)
+
+    def open_actions(self) -> dict[str, Action]:
+        """Of each device, the one that an alarm says was not followed and that may come true yet."""
+        over = (AlarmState.RETURNED, AlarmState.LATCHED)
+        shown = [one for one in self.shown().values() if one.state not in over]
+        return {one.device: one.action for one in shown if one.action is not None}
 
     def deaf(self, now: Now) -> None:
         """We heard nothing until now (no broker, a frozen process): nobody else's silence counts."""
@@ -70,10 +86,12 @@ class Panel:
         points = {name: rule.point for name in self._of.get(device, ()) if (rule := self._rules[name]).silent is None}
         return self._judge({n: read(telemetry, point) for n, point in points.items() if point not in WORDS}, now)
 
-    def note(self, device: str, point: str, word: str, now: Now, reason: str = "") -> Changes:
+    def note(
+        self, device: str, point: str, word: str, now: Now, reason: str = "", *, action: Action | None = None
+    ) -> Changes:
         """A device seen from outside: its link, or the outcome of a command. A word holds until the next one. `reason`:
-        why it is said, for people."""
-        self._reasons[device, point] = printable(reason)
+        why it is said, for people; `action`: what was not followed."""
+        self._reasons[device, point] = printable(reason), action
         return self._note({name: word for name in self._of.get(device, ()) if self._rules[name].point == point}, now)
 
     def note_causes(self, device: str, causes: list[str], now: Now, *, sure: bool) -> Changes:
@@ -153,13 +171,19 @@ class Panel:
 
     def _alarm(self, name: str) -> Alarm:
         rule, memory = self._rules[name], self._memories[name]
+        said = self._reasons.get((str(rule.device), rule.point)) if rule.point in SPEAKS else None
+        reason, action = ("", None) if said is None else said
+        battery = self._batteries.get(str(rule.device))
         return Alarm(
             at=memory.at,
             state=memory.state,
             priority=rule.priority,
             device=str(rule.device),
             point=rule.point,
-            text=self._text(rule),
+            text=_text(rule, battery, reason),
+            battery=battery,
+            action=action,
+            reason=reason,
             value=_shown(memory.value),
             limit=_limit(rule),
             silent=rule.silent is not None,
@@ -171,10 +195,12 @@ class Panel:
             why=memory.why,
         )
 
-    def _text(self, rule: AlarmRule) -> str:
-        """What is degraded is known by the reason alone: an interlock is named there."""
-        reason = self._reasons.get((str(rule.device), rule.point))
-        return f"{rule.text} {SPEAKS[rule.point]}: {reason}" if reason and rule.point in SPEAKS else rule.text
+
+def _text(rule: AlarmRule, battery: str | None, reason: str) -> str:
+    """Of several batteries it names its own. What is degraded is known by the reason alone: an interlock is named
+    there."""
+    whose = f"Battery {battery}: " if battery else ""
+    return f"{whose}{rule.text}{f' {SPEAKS[rule.point]}: {reason}' if reason else ''}"
 
 
 def _shown(value: Value | None) -> float | str | None:

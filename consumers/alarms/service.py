@@ -8,7 +8,7 @@ from typing import Any
 from consumers.alarms import reading
 from consumers.alarms.actions import Actions
 from consumers.alarms.answer import answer
-from consumers.alarms.catalog import load_catalog, watched
+from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.panel import Changes, Panel
 from consumers.alarms.record import Record, together
 from consumers.alarms.rules import Now
@@ -43,7 +43,7 @@ FROZEN = 3.0
 async def run(part: Part) -> None:
     """Judge alarms until stopped. What is not normal stands in the broker and on our disk, and is read back."""
     catalog = load_catalog()
-    panel = Panel(watched(part.site, catalog), catalog.services, _now())
+    panel = Panel(watched(part.site, catalog), catalog.services, _now(), whose(part.site.battery))
     record = Record(part.settings.state / f"alarms-{part.site.site}.json")
     await part.run(_Desk(part, panel, record).work)
 
@@ -67,6 +67,7 @@ class _Desk:
             if trouble:
                 self.part.log.warning("%s", trouble)
             self.panel.restore(together(ours, stored), _now())
+            self.actions.open |= self.panel.open_actions()
             self.restored = True
         await self._record()
         await self._correct(bus, stored)
@@ -121,7 +122,8 @@ class _Desk:
         return []  # our own last will among them: it was said of the one before us
 
     def _note_action(self, device: str, word: OutcomeState | None, reason: str = "") -> Changes:
-        return [] if word is None else self.panel.note(device, reading.ACTION, word, _now(), reason)
+        action = self.actions.open.get(device)
+        return [] if word is None else self.panel.note(device, reading.ACTION, word, _now(), reason, action=action)
 
     async def _answer(self, bus: Bus, heard: Heard[AlarmRequest]) -> None:
         """First what it changes, then what became of it: who reads the answer finds the alarm as it says."""

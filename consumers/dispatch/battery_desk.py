@@ -67,6 +67,14 @@ class BatteryDesk:
     def can(self, what: Action) -> bool:
         return what.value in self.profile.actions
 
+    @property
+    def words(self) -> str:
+        """Why it takes no part, with its own lockout; empty while it does."""
+        if self.out is None:
+            return self.why
+        locked = ", ".join(filter(None, (f"locked out ({self.out.why})", self.why)))
+        return f"{locked}; ask for auto when it is right"
+
     # whether it takes part -----------------------------------------------------------------------
 
     def aside(self, mode: ControlMode, mono: float, serves: ControlRequest | None) -> Aside | None:
@@ -78,7 +86,7 @@ class BatteryDesk:
             return Aside(reset.wanted.reason, reset)
         if self.out is not None:
             sent, says = self.lockout.next(self.look(mono), mono, None)
-            return Aside(f"locked out ({self.out.why}), {says}; ask for auto when it is right", sent)
+            return Aside(says, sent)
         advice = self.resets.advise(state, mono, able=self.can(Action.RESET))
         if self.seen.at_panel(mono):
             return Aside(f"{self.pcs} is steered at its own panel; nothing is sent")

@@ -4,13 +4,14 @@ One mode, one plan and one decision for the site; `battery_desk` knows which bat
 shares the power among them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from consumers.dispatch.answers import answer, complaint, in_words, later
 from consumers.dispatch.battery_desk import BatteryDesk
-from consumers.dispatch.grid_mode import GridMode
+from consumers.dispatch.doing import Doing, detail, of
+from consumers.dispatch.grid_mode import GridMode, by
 from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.modes import Control, ask, begin, expire, lock
@@ -53,6 +54,7 @@ class Desk:
     """Why a peak costs something; None also while the tariff cannot be read."""
     peak: float | None = None
     """W, the month's peak as it was planned or billed last."""
+    doing: Doing = field(default_factory=Doing)
     detail: str = ""
 
     @classmethod
@@ -127,6 +129,7 @@ class Desk:
                     one.starts.asked(asked.mode.who)
                 case Mode.LOCAL:
                     one.starts.taken()
+                    one.why = ""
             if asked.mode.mode is Mode.LOCKOUT:
                 one.lockout.undo = None
                 self.verdicts.awaits(request, one.battery.name)
@@ -176,7 +179,7 @@ class Desk:
             case Effect.LOCK:
                 self._lock(control, outcome.cause or "", words, now)
             case Effect.SAY:
-                one.complaint = self._of(one, words), mono
+                one.complaint = words, mono
             case Effect.NONE if SAID[outcome.state]:
                 one.complaint = ("", mono)
 
@@ -209,7 +212,7 @@ class Desk:
     # what is sent --------------------------------------------------------------------------------
 
     def instruct(self, now: datetime, mono: float) -> dict[str, Instruction]:
-        """What to send now, by PCS; `detail` says what is done and why."""
+        """What to send now, by PCS; `doing` and `detail` say what is done and why."""
         if self.control is None:
             return {}
         self.control = expire(self.control, now, mono)
@@ -218,18 +221,18 @@ class Desk:
             if mode.mode is not Mode.LOCKOUT and one.out is None:
                 one.lockout.over()
             one.starts.see(one.seen.state(mono), mono)
-        if wished := self.grid_mode.next(self.batteries, mono):
-            self.detail = "; ".join(order.wanted.reason for order in wished.values())
-            return self._sent(wished)
-        match mode.mode:
-            case Mode.LOCAL:
-                sent, said = dict[str, Instruction](), f"{mode.who} steers at the device; nothing is sent"
-            case Mode.LOCKOUT:
-                sent, said = self._stop(mono)
-            case _:
-                sent, said = self._steer(self.control, now, mono)
-        words = [*(one.complains(mono) for one in self.batteries.values()), *complaints(self.left_over)]
-        self.detail = "; ".join([f"{mode.mode}: {said}", *dict.fromkeys(filter(None, words))])
+        if sent := self.grid_mode.next(self.batteries, mono):
+            self.doing = self._by_hand(sent)
+        else:
+            match mode.mode:
+                case Mode.LOCAL:
+                    sent, self.doing = {}, Doing(f"{mode.who} steers at the device; nothing is sent")
+                case Mode.LOCKOUT:
+                    sent = self._stop(mono)
+                case _:
+                    sent = self._steer(self.control, now, mono)
+        said = [detail(self.doing, mode.mode, [*self.batteries.values()], mono), *complaints(self.left_over)]
+        self.detail = "; ".join(said)
         return self._sent(sent)
 
     def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
@@ -240,16 +243,21 @@ class Desk:
                 self.verdicts.aside(one.battery.name)
         return sent
 
-    def _stop(self, mono: float) -> tuple[dict[str, Instruction], str]:
+    def _by_hand(self, sent: Mapping[str, Instruction]) -> Doing:
+        """A grid mode that a person asked for."""
+        ((pcs, order),) = sent.items()
+        self.batteries[pcs].why = ""
+        return Doing(by(order.request), action=order.action)
+
+    def _stop(self, mono: float) -> dict[str, Instruction]:
         """The lockout of the site: every battery rests and stops."""
-        sent, said = dict[str, Instruction](), list[str]()
+        sent, self.doing = dict[str, Instruction](), Doing()
         for pcs, one in self.batteries.items():
             order, one.why = one.lockout.next(one.look(mono), mono, self.serves)
             sent |= {} if order is None else {pcs: order}
-            said.append(self._of(one, one.why))
-        return sent, "; ".join(said)
+        return sent
 
-    def _steer(self, control: Control, now: datetime, mono: float) -> tuple[dict[str, Instruction], str]:
+    def _steer(self, control: Control, now: datetime, mono: float) -> dict[str, Instruction]:
         sent, able = dict[str, Instruction](), list[BatteryDesk]()
         for pcs, one in self.batteries.items():
             aside = one.aside(control.mode, mono, self.serves)
@@ -260,12 +268,13 @@ class Desk:
             sent |= {} if aside.sent is None else {pcs: aside.sent}
             if aside.locks:
                 self._take_out(one, Cause.TRIPPED, aside.locks, now)
+        self.doing = Doing()
         if not able:
-            return sent, "; ".join(self._of(one, one.why) for one in self.batteries.values())
+            return sent
         wanted, shares = self._decide(control, able, now, mono)
-        without = [self._of(one, one.why) for one in self.batteries.values() if one.why]
-        said = "; ".join([f"{wanted.power / 1000:.1f} kW, {wanted.reason}", *without])
-        return sent | shares, said
+        shared = frozenset(one.pcs for one in able if not one.why and not one.seen.unlimited(mono))
+        self.doing = Doing(wanted.reason, wanted.power, wanted.authority, shared=shared)
+        return sent | shares
 
     def _decide(
         self, control: Control, able: Sequence[BatteryDesk], now: datetime, mono: float
@@ -279,14 +288,11 @@ class Desk:
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
         for one in rests:
             one.why = f"rests: {one.seen.unlimited(mono)}"
-        without = [f"without {self._of(one, one.why)}" for one in self.batteries.values() if one.why]
+        each = [*self.batteries.values()]
+        without = [f"without {of(one, one.words, each)}" for one in each if one.why]
         request = self.serves if mode.mode is Mode.MANUAL else None
         found = shares(wanted, pool, without, request, mono)
         return wanted, found | {one.pcs: rest(one.why, wanted.authority) for one in rests}
-
-    def _of(self, one: BatteryDesk, words: str) -> str:
-        """Whose words these are, where there are several."""
-        return words if len(self.batteries) == 1 else f"{one.battery.name}: {words}"
 
     def _peak(self, plan: Plan | None, now: datetime) -> float | None:
         """W that no billing window should pass."""

@@ -37,8 +37,12 @@ class GridMode:
         pcs, request = wish
         if request.action is None or batteries[pcs].seen.state(mono) not in STOPPED:
             return {}
-        why = f"{request.action} by {request.who.strip()}: {request.why.strip()}"
-        return {pcs: action(Action(request.action), why, Authority.OPERATOR, request)}
+        return {pcs: action(Action(request.action), f"{request.action} {by(request)}", Authority.OPERATOR, request)}
+
+
+def by(request: ControlRequest | None) -> str:
+    """Who asked, and why."""
+    return "" if request is None else f"by {request.who.strip()}: {request.why.strip()}"
 
 
 def named(request: ControlRequest, batteries: Mapping[str, BatteryDesk]) -> BatteryDesk | Refusal:

@@ -9,12 +9,14 @@ from itertools import count
 from secrets import token_hex
 from typing import Any
 
+from consumers.dispatch.account import account, undecided
 from consumers.dispatch.answers import unreadable
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.kept import Kept, Stored
 from consumers.dispatch.own_lockouts import complaints
 from consumers.dispatch.state_file import read, write
+from consumers.dispatch.telling import Telling
 from runtime.bus import Bus, Refused
 from runtime.end_mark import up_to_mark
 from runtime.guarded import Guarded
@@ -77,8 +79,9 @@ class Dispatch:
         self._kept: Kept | None = None
         self._disk = ThreadPoolExecutor(1, "dispatch.disk")  # one: an older state never overwrites a newer one
         self._writing: asyncio.Future[None] | None = None
-        self._unkept = self._unanswered = ""
-        """Why the disk does not keep our state, and why the broker does not take our answers."""
+        self._telling = Telling(part.site.site)
+        self._unkept = self._unanswered = self._untold = ""
+        """Why the disk does not keep our state, and why the broker takes neither our answers nor what we do."""
 
     def close(self) -> None:
         self._disk.shutdown(wait=False)
@@ -92,6 +95,7 @@ class Dispatch:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(bus), name="dispatch.listen")
             group.create_task(self._tick(), name="dispatch.tick")
+            group.create_task(self._tell_doing(bus), name="dispatch.doing")
 
     async def take_tariff(self) -> None:
         """All else goes on without it."""
@@ -132,20 +136,32 @@ class Dispatch:
         await self._remember()  # what was sent, too
 
     def _instruct(self) -> dict[str, Instruction]:
+        now, mono = utc_now(), time.monotonic()
         try:
-            instructions = self.desk.instruct(utc_now(), time.monotonic())
+            instructions = self.desk.instruct(now, mono)
         except Exception as bug:
             # nothing is sent, and the bridge brings the battery to its fallback; a lockout can still be asked for
             self.part.log.exception("dispatch cannot decide")
             self.part.counts["undecided"] += 1
             self.part.detail = f"cannot decide: {bug}"
+            self._telling.note(undecided(self.desk, self.part.detail, now))
             return {}
         self._note_mode()
+        self._telling.note(account(self.desk, instructions, now, mono))
         self.part.detail = self.desk.detail + (f"; not kept on the disk: {self._unkept}" if self._unkept else "")
         if self.part.site.mode == "read_only" and instructions:
             self.part.detail = f"read only, would do this: {self.part.detail}"
             return {}
         return instructions
+
+    async def _tell_doing(self, bus: Bus) -> None:
+        while True:
+            try:
+                await self._telling.next(bus)
+                why = ""
+            except Refused as wrong:  # an older access list: dispatch works all the same
+                why = str(wrong)
+            self._untold = self._once(self._untold, why, "what is done is not told")
 
     async def _send(self, pcs: str, instruction: Instruction) -> None:
         place = {"site": self.part.site.site, "device": pcs}

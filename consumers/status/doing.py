@@ -1,15 +1,9 @@
 """What dispatch does and why, for the page: of the site, and of each battery. Pure."""
 
-import re
-
 from consumers.status.state import Moment, State
-from consumers.status.values import alive
-from schemas.messages import Action, ControlMode, Mode, Outcome, OutcomeState
+from consumers.status.values import SILENT, alive
+from schemas.messages import Action, BatteryDispatch, ControlDispatch, Mode, Outcome, OutcomeState
 from schemas.site_parts import Battery
-
-HEAD = re.compile(rf"^(?:{'|'.join(Mode)}): (?:-?[\d.]+ kW, )?")
-"""Dispatch's sign of life begins with what the page shows in its own places: `auto: 0.0 kW, rests: ...`."""
-SHADOW = "read only, would do this: "
 
 TOLD: dict[Action, tuple[str, str]] = {
     Action.START: ("Start", "the PCS runs"),
@@ -22,22 +16,26 @@ TOLD: dict[Action, tuple[str, str]] = {
 """An action as an operator calls it, and what holds when it has been followed."""
 
 
+READ_ONLY = "read only, would do this: "
+
+
 def why(state: State, now: Moment) -> str:
     """Of the site; empty when dispatch does not say. A lockout says who locked and how it ends."""
-    return _framed(state, _said(state, now))
+    does = _does(state, now)
+    if does is None:
+        return ""
+    asked = "" if does.action is None else f"{TOLD[does.action][0].lower()}, asked "
+    return _framed(state, does, [asked + does.reason, *_of_each(does)])
 
 
 def why_of(state: State, one: Battery, now: Moment) -> str:
-    """Of one of several batteries; who takes part does what the site does."""
-    said = _said(state, now)
-    if not said or len(state.site.battery) == 1:
+    """Of one of several batteries."""
+    does = _does(state, now)
+    mine = None if does is None else does.batteries.get(one.name)
+    if does is None or mine is None or len(does.batteries) == 1:
         return ""
-    parts = _parts(said, [each.name for each in state.site.battery])
-    out = "" if state.mode is None else state.mode.word.out.get(one.name, "")
-    mine = parts.get(one.name, "")
-    if out and out not in mine:
-        mine = "; ".join(filter(None, (f"locked out ({out})", mine)))
-    return _framed(state, mine or parts.get("", ""))
+    locked = [does.reason] if does.mode is Mode.LOCKOUT and does.action is None else []
+    return _framed(state, does, [*locked, _reason(mine), mine.complaint])
 
 
 def reason_of(word: Outcome) -> str:
@@ -47,49 +45,51 @@ def reason_of(word: Outcome) -> str:
     return word.reason
 
 
-def _said(state: State, now: Moment) -> str:
-    """Dispatch's own words on what it does; what a dead service said last is no reason."""
-    status = state.services.get("dispatch")
-    if status is None or not alive(state, "dispatch", now):
-        return ""
-    detail = status.word.detail
-    shadow = SHADOW if detail.startswith(SHADOW) else ""
-    said = HEAD.sub("", detail.removeprefix(SHADOW), count=1)
-    for action, (name, _) in TOLD.items():
-        if said.startswith(f"{action} by "):
-            said = said.replace(f"{action} by ", f"{name.lower()}, asked by ", 1)
-    return shadow + said
+def _does(state: State, now: Moment) -> ControlDispatch | None:
+    """What a dead service did last it does no more."""
+    said = state.does
+    if said is None or said.age(now) > SILENT or not alive(state, "dispatch", now):
+        return None
+    return said.word
 
 
-def _framed(state: State, said: str) -> str:
-    """With who holds the mode, and how it ends."""
-    if not said or state.mode is None:
-        return said
-    mode = state.mode.word
-    match mode.mode:
+def _of_each(does: ControlDispatch) -> list[str]:
+    """What is to be said of each battery beside the reason of the site."""
+    several = len(does.batteries) > 1
+    found = list[str]()
+    for name, one in does.batteries.items():
+        words = [_reason(one)] if _has_its_own(does, one, several=several) else []
+        found += [f"{name}: {each}" if several else each for each in (*words, one.complaint) if each]
+    return found
+
+
+def _has_its_own(does: ControlDispatch, one: BatteryDispatch, *, several: bool) -> bool:
+    """A single battery does what the site does; in a lockout each is brought to a stop by itself."""
+    match does.mode:
+        case Mode.AUTO | Mode.MANUAL:
+            return several and not one.takes_part and does.action is None
         case Mode.LOCKOUT:
-            return "; ".join(filter(None, (_by(mode), said, "ask for auto to end it")))
+            return does.action is None
         case Mode.LOCAL:
-            return f"{said}; {_until(state, mode)}"
-        case _:
-            return said
+            return bool(one.locked_out)
 
 
-def _by(mode: ControlMode) -> str:
-    return f"{mode.mode} by {mode.who}: {mode.why}" if mode.why.strip() else f"{mode.mode} by {mode.who}"
+def _reason(one: BatteryDispatch) -> str:
+    if not one.locked_out:
+        return one.reason
+    return f"locked out ({one.locked_out}), {one.reason}; ask for auto when it is right"
 
 
-def _until(state: State, mode: ControlMode) -> str:
-    if mode.until is None:
+def _framed(state: State, does: ControlDispatch, said: list[str]) -> str:
+    """With whether it is done at all, and how it ends."""
+    words = "; ".join(filter(None, [*said, _end(state, does.mode)]))
+    return READ_ONLY + words if does.read_only else words
+
+
+def _end(state: State, mode: Mode) -> str:
+    if mode not in (Mode.LOCAL, Mode.LOCKOUT):
+        return ""
+    held = None if state.mode is None else state.mode.word
+    if mode is Mode.LOCKOUT or held is None or held.until is None:
         return "ask for auto to end it"
-    return f"it ends at {mode.until.astimezone(state.site.zone):%H:%M}, or {mode.who} asks for auto"
-
-
-def _parts(said: str, names: list[str]) -> dict[str, str]:
-    """What is said of each battery, and of none (an empty name): `covers the load; yard: pcs2 is off`."""
-    found, whose = dict[str, list[str]](), ""
-    for part in said.split("; "):
-        name = next((one for one in names if part.startswith(f"{one}: ")), None)
-        whose = whose if name is None else name
-        found.setdefault(whose, []).append(part.removeprefix(f"{name}: "))
-    return {name: "; ".join(parts) for name, parts in found.items()}
+    return f"it ends at {held.until.astimezone(state.site.zone):%H:%M}, or {held.who} asks for auto"

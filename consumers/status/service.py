@@ -37,6 +37,7 @@ LISTENS = (
     topics.ALARM,
     topics.ALARM_OUTCOME,
     topics.CONTROL_MODE,
+    topics.CONTROL_DISPATCH,
     topics.CONTROL_OUTCOME,
     topics.SERVICE_STATUS,
 )

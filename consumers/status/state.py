@@ -10,6 +10,7 @@ from schemas.messages import (
     Alarm,
     AlarmState,
     Cause,
+    ControlDispatch,
     ControlMode,
     DeviceStatus,
     Meta,
@@ -24,6 +25,7 @@ from schemas.messages import (
 from schemas.site import Site
 from schemas.topics import (
     ALARM,
+    CONTROL_DISPATCH,
     CONTROL_MODE,
     CONTROL_OUTCOME,
     DEVICE_STATUS,
@@ -97,6 +99,8 @@ class State:
     outcomes: dict[str, Said[Outcome]] = field(default_factory=dict)
     plan: Said[Plan] | None = None
     mode: Said[ControlMode] | None = None
+    does: Said[ControlDispatch] | None = None
+    """What dispatch does, and why."""
     answers: dict[str, Said[RequestOutcome]] = field(default_factory=dict)
     """What became of the last requests, by their ids: the newest word of each; oldest first."""
     peak: Peak | None = None
@@ -105,7 +109,7 @@ class State:
         """A new connection: the broker now says again all that is retained, and what it does not say is no more."""
         for table in (self.meta, self.devices, self.services, self.alarms):
             table.clear()
-        self.plan = self.mode = None
+        self.plan = self.mode = self.does = None
 
 
 def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseModel | None, now: Moment) -> None:
@@ -131,6 +135,8 @@ def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseMo
             state.plan = _said(message, message.at, now)
         case ControlMode():
             state.mode = _said(message, message.at, now)
+        case ControlDispatch():
+            state.does = _said(message, message.at, now)
         case RequestOutcome():
             _fold_answer(state, topic, message, now)
 
@@ -140,6 +146,8 @@ def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
         state.plan = None
     elif topic is CONTROL_MODE:
         state.mode = None
+    elif topic is CONTROL_DISPATCH:
+        state.does = None
     elif topic is ALARM:
         state.alarms.pop(place["alarm"], None)
     elif topic is META:

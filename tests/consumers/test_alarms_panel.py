@@ -6,13 +6,15 @@ from typing import Literal
 
 import pytest
 
-from consumers.alarms.catalog import load_catalog, watched
+from consumers.alarms.actions import Actions
+from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.panel import Changes, Panel
 from consumers.alarms.rules import Now, Refusal
-from schemas.messages import Alarm, AlarmRequest, AlarmState, ServiceStatus, Telemetry, Value
+from schemas.messages import Action, Alarm, AlarmRequest, AlarmState, ServiceStatus, Telemetry, Value
 from schemas.site import load_site
 from schemas.units import LARGEST, Quality
 from tests.consumers.test_alarms_catalog import small_site
+from tests.consumers.test_dispatch_batteries import two
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DEVICES = ("grid", "pcs1", "bms1")
@@ -405,3 +407,42 @@ def test_an_alarm_whose_rule_is_gone_is_left_out(panel: Panel, tmp_path: Path) -
     again = a_panel(tmp_path, more="")
     again.restore(stored, at(2))
     assert again.shown() == {}
+
+
+# --- several batteries, and a restart ------------------------------------------------------------------
+
+
+def test_of_several_batteries_an_alarm_names_its_own(tmp_path: Path) -> None:
+    catalog, site = load_catalog(), two(tmp_path)
+    panel = Panel(watched(site, catalog), catalog.services, at(0), whose(site.battery))
+    for second in range(120):
+        panel.tick(at(second))  # every device is silent
+    for device, battery in (("pcs1", "hall"), ("bms1", "hall"), ("pcs2", "yard"), ("bms2", "yard"), ("grid", None)):
+        mine = [alarm for alarm in panel.shown().values() if alarm.device == device]
+        assert mine
+        assert {alarm.battery for alarm in mine} == {battery}
+        assert {alarm.text.startswith(f"Battery {battery}: ") for alarm in mine} == {battery is not None}
+
+
+def test_of_a_single_battery_it_names_none(tmp_path: Path) -> None:
+    site = load_site(small_site(tmp_path))
+    assert whose(site.battery) == {}
+
+
+@pytest.mark.parametrize(("state", "over"), [("off", True), ("running", False)])
+def test_after_a_restart_it_is_still_known_what_was_not_followed(tmp_path: Path, state: str, over: bool) -> None:
+    """The alarm of a stop that came true after all stood until the next good action."""
+    before, name = a_panel(tmp_path), "pcs_action_not_obeyed-pcs1"
+    for second in range(0, 60, 5):
+        before.note("pcs1", "action", "not_obeyed", at(second), "it is still running", action=Action.STOP)
+    kept = Alarm.model_validate_json(before.shown()[name].model_dump_json())
+    panel, actions = a_panel(tmp_path, second=100), Actions()
+    panel.restore({name: kept}, at(100))
+    actions.open |= panel.open_actions()
+    assert panel.shown()[name].text == kept.text, "and why"
+    for second in range(101, 200):
+        if (word := actions.see("pcs1", say(second, state=state))) is not None:
+            panel.note("pcs1", "action", word, at(second))
+        panel.tick(at(second))
+    assert panel.shown()[name].state is (AlarmState.RETURNED if over else AlarmState.UNACKNOWLEDGED)
+    assert panel.open_actions() == ({} if over else {"pcs1": Action.STOP})

@@ -34,6 +34,7 @@ from schemas.site import Site
 from schemas.topics import (
     COMMAND,
     COMMAND_TTL,
+    CONTROL_DISPATCH,
     CONTROL_MODE,
     CONTROL_OUTCOME,
     CONTROL_REQUEST,
@@ -531,3 +532,32 @@ async def optimize_says_a_peak(broker: Broker, site: str) -> None:
     async with on_the_bus(broker, "optimize") as optimize:
         plan = discharging(70e3, lasts=60.0).model_copy(update={"peak": 88e3})
         await optimize.say(PLAN, plan, expiry=60, site=site)
+
+
+async def test_who_reads_only_knows_what_is_done_and_why(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    """A SCADA system that comes later, too; and what is over is not at the broker any more."""
+    site, address = plant_site(tmp_path, site_name), CONTROL_DISPATCH.at(site=site_name)
+    async with plant_of(broker, site_name) as plant, on_the_bus(broker, "operator") as operator:
+        async with dispatching(broker, site, tmp_path):
+            await plant.told(is_power(30e3))
+            async with on_the_bus(broker, "scada") as scada:
+                ear = Ear(scada, address)
+                await until(lambda: any(said.power == 30e3 for said in ear.messages))
+                assert ear.heard[0].retained
+                assert ear.messages[-1].batteries["battery"].power == 30e3
+                await operator.say(CONTROL_REQUEST, request("lockout", why="fire"), site=site_name)
+                await until(lambda: ear.messages[-1].mode is Mode.LOCKOUT)
+                assert ear.messages[-1].reason.endswith(": fire")
+                plant.state["pcs1"] = {"p": 0.0, "state": "off"}
+                await until(lambda: ear.messages[-1].batteries["battery"].reason == "the PCS is stopped")
+                count, at = len(ear.heard), ear.messages[-1].at
+                await until(lambda: len(ear.heard) > count, within=8)
+                assert len(ear.heard) == count + 1
+                assert ear.messages[-1].at - at > timedelta(seconds=3), "nothing has changed: it is said again"
+                await ear.stop()
+        await asyncio.sleep(COMMAND_TTL + 1)
+        async with on_the_bus(broker, "scada") as scada:
+            ear = Ear(scada, address)
+            await asyncio.sleep(0.5)
+            assert ear.heard == []
+            await ear.stop()

@@ -13,6 +13,7 @@ from consumers.status.view import view
 from schemas.messages import (
     Action,
     Cause,
+    ControlDispatch,
     ControlMode,
     DeviceState,
     DeviceStatus,
@@ -22,7 +23,7 @@ from schemas.messages import (
     ServiceStatus,
     Telemetry,
 )
-from schemas.topics import CONTROL_MODE, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
+from schemas.topics import CONTROL_DISPATCH, CONTROL_MODE, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
 from tests.consumers.test_dispatch_batteries import two
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -97,62 +98,75 @@ def test_the_curve_of_the_charge_is_weighed_too(state: State) -> None:
 # --- what each does, and why -----------------------------------------------------------------------------
 
 LOCKOUT = {"mode": "lockout", "who": "anna", "why": "fire"}
-OUT = {"mode": "auto", "who": "dispatch", "out": {"yard": "reversed: the wrong way"}}
-WHYS: dict[str, tuple[dict[str, Any], str, tuple[str, str, str]]] = {
+AUTO = {"mode": "auto", "who": "dispatch"}
+COVERS = {"takes_part": True, "power": 60e3, "reason": "covers the load"}
+NOT_WE = "pcs2 is off, and it was not we: start it, or ask for auto"
+OFF = {"takes_part": False, "reason": NOT_WE}
+OUT = {"takes_part": False, "reason": "stops the PCS", "locked_out": "reversed: the wrong way", "action": "stop"}
+LOCKED = "locked out (reversed: the wrong way), stops the PCS; ask for auto when it is right"
+STOPPED = {"takes_part": False, "reason": "the PCS is stopped"}
+BEN = {"takes_part": False, "reason": "ben steers at the device; nothing is sent"}
+WHYS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[Any, Any], tuple[str, str, str]]] = {
     "all work": (
-        {"mode": "auto", "who": "dispatch"},
-        "auto: 60.0 kW, no valid plan: covers the load",
-        ("no valid plan: covers the load",) * 3,
+        AUTO,
+        {"power": 60e3, "reason": "covers the load"},
+        (COVERS, COVERS),
+        ("covers the load",) * 3,
+    ),
+    "a reason like any other words": (
+        AUTO,
+        {"power": 60e3, "reason": "auto: 5.0 kW, yard: as planned; hall: too"},
+        (COVERS | {"reason": "auto: 5.0 kW, yard: as planned; hall: too"}, COVERS),
+        ("auto: 5.0 kW, yard: as planned; hall: too",) * 2 + ("covers the load",),
     ),
     "one is aside": (
-        {"mode": "auto", "who": "dispatch"},
-        "auto: 90.0 kW, covers the load; yard: pcs2 is off, and it was not we: start it, or ask for auto",
-        (
-            "covers the load; yard: pcs2 is off, and it was not we: start it, or ask for auto",
-            "covers the load",
-            "pcs2 is off, and it was not we: start it, or ask for auto",
-        ),
+        AUTO,
+        {"power": 90e3, "reason": "covers the load"},
+        (COVERS, OFF),
+        (f"covers the load; yard: {NOT_WE}", "covers the load", NOT_WE),
     ),
     "one is out": (
-        OUT,
-        "auto: 90.0 kW, covers the load; yard: locked out (reversed: the wrong way), stops the PCS; ask for auto",
-        (
-            "covers the load; yard: locked out (reversed: the wrong way), stops the PCS; ask for auto",
-            "covers the load",
-            "locked out (reversed: the wrong way), stops the PCS; ask for auto",
-        ),
+        AUTO,
+        {"power": 90e3, "reason": "covers the load"},
+        (COVERS, OUT),
+        (f"covers the load; yard: {LOCKED}", "covers the load", LOCKED),
+    ),
+    "one does not obey": (
+        AUTO,
+        {"power": 90e3, "reason": "covers the load"},
+        (COVERS, COVERS | {"complaint": "not_obeyed: no"}),
+        ("covers the load; yard: not_obeyed: no", "covers the load", "covers the load; not_obeyed: no"),
     ),
     "a lockout": (
         LOCKOUT,
-        "lockout: hall: rests; yard: stops the PCS; yard: not_obeyed: no",
+        {"reason": "lockout by anna: fire"},
+        ({"takes_part": False, "reason": "rests", "power": 0.0}, STOPPED | {"complaint": "not_followed"}),
         (
-            "lockout by anna: fire; hall: rests; yard: stops the PCS; yard: not_obeyed: no; ask for auto to end it",
+            "lockout by anna: fire; hall: rests; yard: the PCS is stopped; yard: not_followed; ask for auto to end it",
             "lockout by anna: fire; rests; ask for auto to end it",
-            "lockout by anna: fire; stops the PCS; not_obeyed: no; ask for auto to end it",
-        ),
-    ),
-    "a lockout without a reason": (
-        LOCKOUT | {"why": ""},
-        "lockout: hall: the PCS is stopped; yard: the PCS is stopped",
-        (
-            "lockout by anna; hall: the PCS is stopped; yard: the PCS is stopped; ask for auto to end it",
-            "lockout by anna; the PCS is stopped; ask for auto to end it",
-            "lockout by anna; the PCS is stopped; ask for auto to end it",
+            "lockout by anna: fire; the PCS is stopped; not_followed; ask for auto to end it",
         ),
     ),
     "local": (
         {"mode": "local", "who": "ben", "until": "2026-06-10T12:00:00Z"},
-        "local: ben steers at the device; nothing is sent",
+        {"reason": BEN["reason"]},
+        (BEN, BEN),
         ("ben steers at the device; nothing is sent; it ends at 14:00, or ben asks for auto",) * 3,
     ),
     "a grid mode": (
         {"mode": "lockout", "who": "anna"},
-        "grid_forming by anna: phase 1, then 2",
-        ("lockout by anna; form a grid, asked by anna: phase 1, then 2; ask for auto to end it",) * 3,
+        {"reason": "by anna: phase 1, then 2", "action": "grid_forming"},
+        ({"takes_part": False, "reason": "by anna: phase 1, then 2", "action": "grid_forming"}, STOPPED),
+        (
+            "form a grid, asked by anna: phase 1, then 2; ask for auto to end it",
+            "by anna: phase 1, then 2; ask for auto to end it",
+            "the PCS is stopped; ask for auto to end it",
+        ),
     ),
     "read only": (
-        {"mode": "auto", "who": "dispatch"},
-        "read only, would do this: auto: -5.0 kW, stores, as planned",
+        AUTO,
+        {"power": -5e3, "reason": "stores, as planned", "read_only": True},
+        (COVERS | {"reason": "stores, as planned"},) * 2,
         ("read only, would do this: stores, as planned",) * 3,
     ),
 }
@@ -160,17 +174,15 @@ WHYS: dict[str, tuple[dict[str, Any], str, tuple[str, str, str]]] = {
 
 @pytest.mark.parametrize("story", WHYS)
 def test_each_says_what_it_does_who_locked_it_and_how_it_ends(state: State, story: str) -> None:
-    """The words began behind the first comma, wherever that was: in a lockout there was nothing to read."""
-    mode, detail, words = WHYS[story]
-    fold(
-        state,
-        CONTROL_MODE,
-        {"site": "plant"},
-        ControlMode.model_validate_json(json.dumps({"at": NOON.isoformat()} | mode)),
-        NOW,
-    )
-    status = ServiceStatus(state="online", detail=detail)
-    fold(state, SERVICE_STATUS, {"site": "plant", "service": "dispatch"}, status, NOW)
+    """Whatever the words are: nothing is read out of them."""
+    mode, site, (hall, yard), words = WHYS[story]
+    held = ControlMode.model_validate_json(json.dumps({"at": NOON.isoformat()} | mode))
+    given = {"at": NOON.isoformat(), "mode": mode["mode"], "batteries": {"hall": hall, "yard": yard}} | site
+    does = ControlDispatch.model_validate_json(json.dumps(given))
+    for topic, said in ((CONTROL_MODE, held), (CONTROL_DISPATCH, does)):
+        fold(state, topic, {"site": "plant"}, said, NOW)
+    online = ServiceStatus(state="online", detail="something quite different")
+    fold(state, SERVICE_STATUS, {"site": "plant", "service": "dispatch"}, online, NOW)
     page = view(state, NOW)
     assert (page["why"], *(one["why"] for one in page["batteries"])) == words
     late = Moment(NOON + timedelta(seconds=60), 60.0)

@@ -57,8 +57,28 @@ WRONG = {
     "one name twice": ('name = "yard"', 'name = "hall"', ":23: battery.1.name: 'hall' is the name of another battery"),
     "no name": ('name = "yard"\n', "", ":22: battery.1.name: the battery of 'pcs2' has none; of several each needs"),
     "no name of the first": ('name = "hall"\n', "", ":13: battery.0.name: the battery of 'pcs' has none"),
-    "no energy": ("energy = 130_000\n", "", ":22: battery.1.energy: is missing"),
-    "no energy of the first": ("energy = 200_000 ", "# ", ":13: battery.0.energy: is missing"),
+    "no energy": ("energy = 130_000\n", "", ":22: battery.1.energy: battery 'yard': is missing"),
+    "no energy of the first": ("energy = 200_000 ", "# ", ":13: battery.0.energy: battery 'hall': is missing"),
+    "a key that is none": (
+        "efficiency = 0.96", "eficiency = 0.96",
+        ":28: battery.1.eficiency: battery 'yard': unknown key; did you mean 'efficiency'?",
+    ),
+    "a value that cannot be": (
+        "efficiency = 0.96", "efficiency = 96",
+        ":28: battery.1.efficiency: battery 'yard': input should be less than or equal to 1",
+    ),
+    "words for a number": (
+        "efficiency = 0.96", 'wear = "low"', ":28: battery.1.wear: battery 'yard': input should be a valid number",
+    ),
+    "a name that is none": (
+        'name = "yard"', 'name = "The Yard"', ":23: battery.1.name: battery 'The Yard': a name holds only a-z, 0-9",
+    ),
+    "a nameless one": (
+        'name = "yard"\n', "soc_min = 101\n", ":23: battery.1.soc_min: battery 2 of 2: input should be less than",
+    ),
+    "a name that is a number": (
+        'name = "yard"', "name = 2", ":23: battery.1.name: battery 2 of 2: input should be a valid string",
+    ),
     "no range": (
         "efficiency = 0.96", "soc_min = 95.0",
         ":28: battery.1.soc_min: battery 'yard': soc_min 95 must be below soc_max 90",

@@ -24,37 +24,37 @@ def acting(name: str, *, blind: bool = True, ends: float | None = None, state: S
         ([], True, []),
         ([acting("a")], True, ["a-bms: bms: u not known any more"]),
         ([acting("a"), acting("b")], True, ["a-bms: bms: u not known any more", "b-bms: bms: u not known any more"]),
-        ([acting(one) for one in "abc"], True, ["bms is silent: 3 interlocks act (a, b, c)"]),
-        ([acting(one) for one in "abcde"], True, ["bms is silent: 5 interlocks act (a, b, c and 2 more)"]),
+        ([acting(one) for one in "abc"], True, ["bms is silent, so 3 of its 5 interlocks hold"]),
+        ([acting(one) for one in "abcde"], True, ["bms is silent, so all of its 5 interlocks hold"]),
         (
             [acting(one) for one in "abcd"],
             False,
-            ["bms does not say all that must be known: 4 interlocks act (a, b, c and 1 more)"],
+            ["bms does not say all that must be known, so 4 of its 5 interlocks hold (a, b, c and 1 more)"],
         ),
         (
             [acting("a", ends=41.0), acting("b", ends=3.0), acting("c", ends=40.0)],
             False,
-            ["bms is known again: 3 interlocks act (a, b, c), ends within 50 s"],
+            ["bms is known again, still 3 of its 5 interlocks hold (a, b, c), ends within 50 s"],
         ),
         ([acting("a", ends=41.0)], False, ["a-bms: bms: u not known any more, ends within 50 s"]),
         (
             [acting(one, state=State.UNTOLD) for one in "abc"],
             False,
-            ["bms was not read yet: 3 interlocks act (a, b, c)"],
+            ["bms was not read yet, so 3 of its 5 interlocks hold (a, b, c)"],
         ),
-        # what was seen stands for itself
+        # what was seen stands for itself, and first
         (
-            [acting("fire", blind=False), *(acting(one) for one in "abc")],
-            False,
+            [*(acting(one) for one in "abcd"), acting("fire", blind=False)],
+            True,
             [
                 "fire-bms: bms: u not known any more",
-                "bms does not say all that must be known: 3 interlocks act (a, b, c)",
+                "bms is silent, so 4 of its 5 interlocks hold",
             ],
         ),
     ],
 )
 def test_words(found: list[Acting], silent: bool, words: list[str]) -> None:
-    assert sentences(found, {"bms"} if silent else set()) == words
+    assert sentences(found, {"bms"} if silent else set(), {"bms": 5}) == words
 
 
 @virtual
@@ -65,13 +65,13 @@ async def test_a_silent_bms_is_one_sentence_and_says_when_it_ends(tmp_path: Path
         it.simulated.faults.on("bms:silent")
         await it.steer(20_000.0, 40)
         reason = it.bridge.said["pcs"].reason
-        assert "bms is silent: " in reason
+        assert "bms is silent, so " in reason
         assert len(reason) < 200
         refused = it.said()[-1]
         assert Cause.INTERLOCK in it.causes()
         assert len(refused.reason) < 200
         it.simulated.faults.off("bms:silent")
-        await it.until(lambda: "bms is known again: " in it.bridge.said["pcs"].reason, 40)
+        await it.until(lambda: "bms is known again, still " in it.bridge.said["pcs"].reason, 40)
         assert "ends within " in it.bridge.said["pcs"].reason
         await asyncio.sleep(120)
         assert "bms is" not in it.bridge.said["pcs"].reason

@@ -79,7 +79,7 @@ async def test_a_battery_that_is_lost_has_an_unknown_contactor(tmp_path: Path) -
         start = it.command(values={}, action=Action.START)
         await it.steer(0.0, 60)
         assert it.states(start)[-1] == "not_obeyed"
-        assert "bms is silent: " in it.said(start)[-1].reason, "its interlocks end the start"
+        assert "bms is silent, so " in it.said(start)[-1].reason, "its interlocks end the start"
         assert (1,) not in [values for _, values in it.written(650)], "the inverter was told to start"
 
 

@@ -98,11 +98,11 @@ async def test_a_full_disk_stops_neither_the_readings_nor_the_live_values(bench:
     assert len(await heard(bench, 201)) == 201
     counts = bench.outgoing.part.counts
     assert 0 < counts["lost_samples"] == 201 - len(bench.outgoing.spool)
-    assert "full" in bench.outgoing.part.detail
+    assert "full" in bench.outgoing.trouble
     bench.outgoing.spool.file._db.execute("PRAGMA max_page_count = 100000")
     bench.put(0.0)
     bench.outgoing.flush()
-    assert bench.outgoing.part.detail == ""
+    assert bench.outgoing.trouble == ""
     came = await heard(bench, 202)
     assert len({(one.epoch, one.seq) for one in came}) == 202, "none has the name of another"
     assert [sample.seq for sample in bench.kept()] == [*range(1, len(bench.outgoing.spool) + 1)], "no gap either"
@@ -123,7 +123,6 @@ async def test_a_file_that_breaks_stops_neither_the_readings_nor_the_live_values
     await bench.hears.until(TELEMETRY, lambda one: one.number("p") == 2.0, 30)
     assert part.counts["lost_samples"] == 3000
     assert "was damaged" in bench.outgoing.trouble
-    assert part.detail == bench.outgoing.trouble
     bench.put(3.0)
     assert {sample.number("p") for sample in bench.kept()} == {2.0, 3.0}, "and what comes now is kept"
 
@@ -131,21 +130,12 @@ async def test_a_file_that_breaks_stops_neither_the_readings_nor_the_live_values
 async def test_that_a_file_was_set_aside_is_told_for_an_hour(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.outgoing.spool.file.aside = "it was damaged"
     bench.outgoing.flush()
-    assert bench.outgoing.part.detail == "it was damaged"
     bench.outgoing.flush()
     assert bench.outgoing.trouble == "it was damaged"
     monkeypatch.setattr(publisher, "TOLD", -1.0)
     bench.outgoing.flush()
     bench.outgoing.flush()
-    assert (bench.outgoing.trouble, bench.outgoing.part.detail) == ("", "")
-
-
-async def test_what_another_says_of_the_part_is_left_alone(bench: Bench) -> None:
-    bench.outgoing.part.detail = "the clock was set back"
-    bench.outgoing.spool.file.aside = "it was damaged"
-    bench.outgoing.flush()
-    assert bench.outgoing.part.detail == "the clock was set back"
-    assert bench.outgoing.trouble == "it was damaged"
+    assert bench.outgoing.trouble == ""
 
 
 async def test_without_a_folder_the_live_values_go_on_and_what_waits_is_sent(bench: Bench, tmp_path: Path) -> None:
@@ -155,7 +145,7 @@ async def test_without_a_folder_the_live_values_go_on_and_what_waits_is_sent(ben
     for value in range(5):
         bench.put(float(value))
     bench.outgoing.flush()
-    assert "in memory only" in bench.outgoing.part.detail
+    assert "in memory only" in bench.outgoing.trouble
     bench.outgoing.bus = bus
     assert bus is not None
     backlog = asyncio.create_task(bench.outgoing.send_backlog(bus))
