@@ -69,8 +69,8 @@ MEANS = {
 
 TRIALS = f"""\
 Only steps of the battery show which way round the grid meter is, and a loop at its end makes none. So where a battery
-stands still at {FROM:.0%} of its rating or more, and the meter shows that its loop wants more of what it does already
-(or was never seen to show a step as it should), all batteries together give up to {SHARE:.0%} of their rating less for
+stands still at {FROM:.0%} of its rating or more, and the meter shows that its loop wants more of what it does already,
+all batteries together give up to {SHARE:.0%} of their rating less for
 a few seconds, towards 0 and along the ramp, until the meter has shown it: `meter:trial`. The right sign ends the trials
 for {PEACE / 60:.0f} minutes, four wrong steps the closed loop. A register whose writes are counted (flash) is not
 tried: each trial is two writes. Who steers by hand is not disturbed, as long as no limit of the site moves the

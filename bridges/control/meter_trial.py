@@ -36,8 +36,6 @@ class Loop(StrEnum):
 
 WANTS = {Loop.OPEN: math.inf, Loop.LIMIT: 1.0, Loop.PLAN: 1.0, Loop.LOAD: 0.0}
 """How much of the site's import and export limits the grid may carry before this loop wants more of the battery."""
-UNPROVEN = frozenset({Loop.PLAN, Loop.LOAD})
-"""Those that are tried also within the limits, as long as the meter was never seen to show a step as it should."""
 
 
 def loop_of(authority: Authority | None, *, closed: bool, by_site: bool, at_end: bool) -> Loop:
@@ -93,8 +91,6 @@ class MeterTrial:
 
     def _wants_more(self, polarity: MeterPolarity, power: float, loops: Collection[Loop]) -> bool:
         """By what the meter shows, a loop wants more of what the batteries do already: it is at its end."""
-        if polarity.confirmed == -math.inf and not UNPROVEN.isdisjoint(loops):
-            return True
         limit = self.grid.import_limit if power > 0 else self.grid.export_limit
         beyond = math.copysign(polarity.rests_at, polarity.rests_at * power) - SLACK * self.rated
         return any(one is not Loop.OPEN and beyond > (limit if WANTS[one] else 0.0) for one in loops)

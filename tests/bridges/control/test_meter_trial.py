@@ -55,6 +55,23 @@ async def test_one_that_is_turned_round_in_service_is_named(tmp_path: Path) -> N
         assert Cause.METER_POLARITY in it.causes("meter")
 
 
+@pytest.mark.parametrize("by", [Authority.SELF_CONSUMPTION, Authority.PLAN])
+@pytest.mark.parametrize("faults", [(ROUND,), ()], ids=["wrong", "right"])
+def test_a_loop_that_no_limit_ends_is_tried_at_the_end_of_its_battery(
+    by: Authority, faults: tuple[str, ...], tmp_path: Path
+) -> None:
+    """What covers the load charges at its rating: 100 kW of load look like PV, or there is more PV than that."""
+
+    @virtual
+    async def told(folder: Path) -> None:
+        wide = {"export_limit": 480e3, "import_limit": 480e3}
+        async with story(folder, *faults, grid=wide, around=steady(100e3 if faults else PV)) as it:
+            await it.steer(-100e3, 90, authority=by)
+            assert (Cause.METER_POLARITY in it.causes("meter")) == bool(faults)
+
+    told(tmp_path)
+
+
 @virtual
 async def test_a_right_one_costs_a_fifth_for_a_few_seconds(tmp_path: Path) -> None:
     """Export 0, and more PV than the battery takes: one trial, and then peace."""
