@@ -505,7 +505,7 @@ async def test_a_limit_that_changes_now_and_then_does_not_end_a_pv_for_ever(tmp_
     shipped = load_profile("sunspec_pv")
     limit = shipped.commands["p_limit_pct"].model_copy(update={"memory": "eeprom"})
     profile = shipped.model_copy(update={"commands": {"p_limit_pct": limit}})
-    async with story(tmp_path, profiles={"pv": profile}, command_sources=SOURCES) as it:
+    async with story(tmp_path, profiles={"pv": profile}, command_sources=SOURCES, only=["pv"]) as it:
         pv = it.simulated.world.plant.pv["pv"]
         for turn in range(8):  # not more than flash may take: each 400 s, its interval is 300
             percent = 100.0 if turn % 2 else 60.0

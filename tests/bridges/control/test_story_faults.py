@@ -109,7 +109,9 @@ def test_a_register_that_does_not_hold_is_not_written_without_end(memory: str, t
 
     @virtual
     async def told(folder: Path) -> None:
-        async with story(folder, "pcs:refuses_setpoint", profiles=flash(memory=memory)) as it:
+        async with story(
+            folder, "pcs:refuses_setpoint", profiles=flash(memory=memory), only=["pcs", "bms", "meter"]
+        ) as it:
             it.simulated.world.plant.pcs.p_set = 20_000.0
             await asyncio.sleep(600)
             first = len(it.written())
