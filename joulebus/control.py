@@ -68,13 +68,13 @@ MEANS = {
 
 
 TRIALS = f"""\
-Only steps of the battery show which way round the grid meter is, and a loop at its end makes none. So where a battery
-stands still at {FROM:.0%} of its rating or more, and the meter shows that its loop wants more of what it does already
-(or was never seen to show a step as it should), all batteries together give up to {SHARE:.0%} of their rating less for
-a few seconds, towards 0 and along the ramp, until the meter has shown it: `meter:trial`. The right sign ends the trials
-for {PEACE / 60:.0f} minutes, four wrong steps the closed loop. A register whose writes are counted (flash) is not
-tried: each trial is two writes. Who steers by hand is not disturbed, as long as no limit of the site moves the
-battery."""
+Only steps of the battery show which way round the grid meter is. A battery that does all it can, while the meter asks
+for still more, makes none. So where the batteries together stand still at {FROM:.0%} of their rating or more, the meter
+is quiet, and it either asks for more or has not yet shown a step with the right sign, they give up to {SHARE:.0%} of
+their rating less for a few seconds, towards 0 and along the ramp, until the meter has shown it: `meter:trial`. When a
+trial has shown the right sign, the next one comes {PEACE / 60:.0f} minutes later at the earliest; four steps with the
+wrong sign end the closed loop. A register whose writes are counted (flash) is not tried: each trial is two writes. Who
+steers by hand is not disturbed, as long as no limit of the site moves the battery."""
 
 
 def sources() -> list[str]:
