@@ -434,7 +434,7 @@ class ControlMode(Message):
     until: Instant | None = None
     """When the lease ends and the mode returns to auto."""
     out: dict[Name, str] = {}
-    """Each battery that is locked out alone, and why; also one that is in the site file no more."""
+    """Each battery that is locked out alone, and why; also one that the site file no longer has."""
     out_causes: dict[Name, Name] = {}
     """What each is out for, in the words of `Cause`: it is reset when the lockout ends."""
 
@@ -453,12 +453,14 @@ class BatteryDispatch(Message):
     locked_out: str = ""
     """Why it alone is locked out, as `out` of the mode says it; a named request for auto takes it back."""
     complaint: str = ""
-    """What the bridge has objected to in the last minute, in words for people; its outcomes have the cause."""
+    """What the bridge has objected to within the last minute, until it takes a command again, in words for people; its
+    outcomes have the cause."""
 
 
 class ControlDispatch(Message):
     """What dispatch does now, and why: of the site and of each battery (retained). Said when it changes and at least
-    each 5 s; the broker keeps it for 10 s, as long as a command lives: what is older is true no more."""
+    each 5 s; the broker keeps it for 10 s, as long as a command lives. One whose `at` is more than 12 s ago is no
+    longer true."""
 
     at: Instant
     mode: Mode

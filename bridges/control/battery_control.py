@@ -3,6 +3,7 @@ in its meter and in its own power."""
 
 import logging
 import math
+from itertools import takewhile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -145,7 +146,7 @@ class BatteryControl:
                 trial=self.grid.trial.most.get(self.pcs.name, math.inf),
             )
         )
-        own = [one for one in found if one.source not in (TRIAL, SITE, RAMP)]
+        own = [*takewhile(lambda one: one.source != TRIAL, found)]  # what follows is the site's
         self._ends = clamp(-math.inf, own)[0], clamp(math.inf, own)[0]
         # Where each write wears the register a ramp is none: it would be one each cycle.
         return [one for one in found if not (wears and one.source == RAMP)]

@@ -29,21 +29,23 @@ class Loop(StrEnum):
     """Which loop over the meter moves a battery."""
 
     OPEN = "open"  # none: a person, the network operator, a schedule of somebody else
-    LIMIT = "limit"  # a limit of the site moves it from what is wanted
-    PLAN = "plan"  # dispatch, with a plan: it may follow the load, or not
-    LOAD = "load"  # dispatch covers the load, or follows it to the end of what the battery may do
+    LIMIT = "limit"  # a limit of the site moves it from what is wanted, or will: dispatch follows the meter
+    END = "end"  # dispatch has followed the meter to the end of what the battery may do
 
 
-WANTS = {Loop.OPEN: math.inf, Loop.LIMIT: 1.0, Loop.PLAN: 1.0, Loop.LOAD: 0.0}
+WANTS = {Loop.OPEN: math.inf, Loop.LIMIT: 1.0, Loop.END: 0.0}
 """How much of the site's import and export limits the grid may carry before this loop wants more of the battery."""
+TRUST = {Loop.OPEN: math.inf, Loop.LIMIT: 0.0, Loop.END: 3600.0}
+"""Seconds for which a right step lets it be, wherever it was made. Beyond no limit a wrong meter costs money, a trial
+costs some, too, and nobody turns a meter round each day."""
 
 
 def loop_of(authority: Authority | None, *, closed: bool, by_site: bool, at_end: bool) -> Loop:
     """Of a battery that is steered with this authority; None: no command holds. `closed`: whoever steers follows the
-    meter; `at_end`: the battery does all that it may."""
+    meter; `at_end`: the battery does all that itself may, whatever the network operator allows."""
     if authority is None or not closed:
         return Loop.LIMIT if by_site else Loop.OPEN
-    return Loop.LOAD if authority is Authority.SELF_CONSUMPTION or at_end else Loop.PLAN
+    return Loop.END if at_end else Loop.LIMIT
 
 
 @dataclass
@@ -87,13 +89,15 @@ class MeterTrial:
         since, power = polarity.stands
         if now < self._peace or abs(power) < FROM * self.rated or polarity.confirmed >= since:
             return False
-        return polarity.quiet(LATER, min(abs(power), SHARE * self.rated)) and self._wants_more(polarity, power, loops)
+        return polarity.quiet(LATER, min(abs(power), SHARE * self.rated)) and self._wants_more(now, polarity, loops)
 
-    def _wants_more(self, polarity: MeterPolarity, power: float, loops: Collection[Loop]) -> bool:
+    def _wants_more(self, now: float, polarity: MeterPolarity, loops: Collection[Loop]) -> bool:
         """By what the meter shows, a loop wants more of what the batteries do already: it is at its end."""
+        _, power = polarity.stands
         limit = self.grid.import_limit if power > 0 else self.grid.export_limit
         beyond = math.copysign(polarity.rests_at, polarity.rests_at * power) - SLACK * self.rated
-        return any(one is not Loop.OPEN and beyond > (limit if WANTS[one] else 0.0) for one in loops)
+        wants = {one for one in loops if beyond > (limit if WANTS[one] else 0.0)} - {Loop.OPEN}
+        return any(now - polarity.confirmed >= TRUST[one] for one in wants)
 
     def _begin(self, now: float, polarity: MeterPolarity, powers: Mapping[str, float]) -> None:
         power = abs(sum(powers.values()))
