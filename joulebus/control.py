@@ -8,7 +8,7 @@ from bridges.control.command_life import Stage
 from bridges.control.device_life import WRITES, Life
 from bridges.control.guard import LONGEST, SKEW
 from bridges.control.limits import BUDGET, RAMP, TRIAL, WORN, Limit, LimitInputs, limits
-from bridges.control.meter_trial import FROM, PEACE, SHARE, TRUST, Loop
+from bridges.control.meter_trial import FROM, LETS_BE, NOTHING, PEACE, SHARE, Loop
 from bridges.control.power_control import limit_chain
 from bridges.control.sequence import PATIENCE, STAGES
 from bridges.control.verification import REVERSING, SETTLING
@@ -74,9 +74,9 @@ is quiet and asks for more, they give up to {SHARE:.0%} of their rating less for
 ramp, until the meter has shown it: `meter:trial`. The meter asks for more beyond a limit of the site; then the next
 trial comes {PEACE / 60:.0f} minutes after one that has shown the right sign, at the earliest. Within the limits it asks
 for more when dispatch has followed it to the end of what the battery may do; then it is tried when no step has shown
-the right sign for {TRUST[Loop.END] / 60:.0f} minutes. Four steps with the wrong sign end the closed loop. A register
-whose writes are counted (flash) is not tried: each trial is two writes. Who steers by hand is not disturbed, as long
-as no limit of the site moves the battery."""
+the right sign for {LETS_BE[Loop.END][NOTHING] / 60:.0f} minutes. Four steps with the wrong sign end the closed loop. A
+register whose writes are counted (flash) is not tried: each trial is two writes. Who steers by hand is not disturbed,
+as long as no limit of the site moves the battery."""
 
 
 def sources() -> list[str]:

@@ -3,9 +3,9 @@ in its meter and in its own power."""
 
 import logging
 import math
-from itertools import takewhile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from bridges.control.battery_interlocks import BatteryInterlocks
 from bridges.control.grid_connection import GridConnection

@@ -33,11 +33,15 @@ class Loop(StrEnum):
     END = "end"  # dispatch has followed the meter to the end of what the battery may do
 
 
-WANTS = {Loop.OPEN: math.inf, Loop.LIMIT: 1.0, Loop.END: 0.0}
-"""How much of the site's import and export limits the grid may carry before this loop wants more of the battery."""
-TRUST = {Loop.OPEN: math.inf, Loop.LIMIT: 0.0, Loop.END: 3600.0}
-"""Seconds for which a right step lets it be, wherever it was made. Beyond no limit a wrong meter costs money, a trial
-costs some, too, and nobody turns a meter round each day."""
+LIMITS, NOTHING = 1.0, 0.0
+"""Of the site's import and export limits: where what the grid carries is too much."""
+LETS_BE: dict[Loop, dict[float, float]] = {
+    Loop.OPEN: {},
+    Loop.LIMIT: {LIMITS: 0.0},
+    Loop.END: {LIMITS: 0.0, NOTHING: 3600.0},
+}
+"""What the grid carries when a loop wants more of the battery, and for how many seconds after a right step it is let be
+all the same. Within the limits a wrong meter costs money, but a trial does, too, and nobody turns a meter each day."""
 
 
 def loop_of(authority: Authority | None, *, closed: bool, by_site: bool, at_end: bool) -> Loop:
@@ -96,8 +100,8 @@ class MeterTrial:
         _, power = polarity.stands
         limit = self.grid.import_limit if power > 0 else self.grid.export_limit
         beyond = math.copysign(polarity.rests_at, polarity.rests_at * power) - SLACK * self.rated
-        wants = {one for one in loops if beyond > (limit if WANTS[one] else 0.0)} - {Loop.OPEN}
-        return any(now - polarity.confirmed >= TRUST[one] for one in wants)
+        let_be = [seconds for one in loops for share, seconds in LETS_BE[one].items() if beyond > share * limit]
+        return bool(let_be) and now - polarity.confirmed >= min(let_be)
 
     def _begin(self, now: float, polarity: MeterPolarity, powers: Mapping[str, float]) -> None:
         power = abs(sum(powers.values()))
