@@ -491,7 +491,8 @@ class ControlRequest(Order):
     mode: Mode | None = None
     action: Literal[Action.GRID_FOLLOWING, Action.GRID_FORMING] | None = None
     battery: Name | None = None
-    """Of several batteries the one that a grid mode is for, by its name; needed where more than one can."""
+    """Of several batteries the one that a grid mode is for, by its name; needed where more than one can. A lockout may
+    name one, and holds for all of them."""
     who: Annotated[str, Field(min_length=1, max_length=64)]
     why: Annotated[str, Field(max_length=500)] = ""
     power: Watts | None = None
@@ -503,7 +504,7 @@ class ControlRequest(Order):
             raise ValueError("give either `mode` or `action`, not both and not neither")
         if self.action is not None and (self.until is not None or not self.why.strip()):
             raise ValueError("a grid mode needs `why`, and holds until another is asked for: no `until`")
-        if self.mode is not None and self.battery is not None:
+        if self.mode not in (None, Mode.LOCKOUT) and self.battery is not None:
             raise ValueError("`battery` goes with a grid mode only: a mode holds for all batteries")
         return self
 

@@ -7,10 +7,14 @@ from schemas.messages import Cause, ControlRequest, Outcome, RequestOutcome
 from schemas.printable import asked, printable
 
 UNKNOWN = "unknown"
+WHOLE = "a lockout holds for all batteries"
+"""It may be asked for one: then it is taken all the same, and for more."""
 
 
 def answer(request: ControlRequest, refusal: Refusal | None, now: datetime, reason: str = "") -> RequestOutcome:
     """At once."""
+    if request.mode is not None and request.battery is not None:
+        reason = reason or WHOLE
     return RequestOutcome(
         id=request.id or UNKNOWN,
         at=now,

@@ -7,11 +7,12 @@ from consumers.dispatch.held_back import HeldBack, hear
 from consumers.dispatch.instruction import Instruction, action, rest
 from consumers.dispatch.kept import KeptBattery
 from consumers.dispatch.lockout import Lockout, Seen
+from consumers.dispatch.outcomes import SAID
 from consumers.dispatch.resets import LOCKOUTS, Advice, Resets
 from consumers.dispatch.starts import Attempts, Starts
 from consumers.dispatch.stuck import Stuck
 from optimizer.split import Room
-from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode, Outcome, OutcomeState
+from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest, Mode, Outcome, OutcomeState
 from schemas.profile import Profile
 from schemas.site import Site
 from schemas.site_parts import Battery
@@ -50,6 +51,8 @@ class BatteryDesk:
     stuck: Stuck = field(default_factory=Stuck)
     why: str = ""
     """Why it takes no part; empty while it does."""
+    unlatches: float = float("-inf")
+    """Until then a named request for auto also resets an interlock that waits for a person."""
 
     @classmethod
     def of(cls, site: Site, battery: Battery, seen: BatterySeen) -> "BatteryDesk":
@@ -159,9 +162,21 @@ class BatteryDesk:
         words, when = self.complaint
         return words if words and mono - when < TOLD else ""
 
-    def asked(self, who: str) -> None:
-        """A named person wants it to work, and says that it is right now."""
-        self.starts.asked(who)
+    def asked(self, mode: ControlMode, mono: float) -> None:
+        """A named person wants it to work; with auto he says that it is right now."""
+        self.starts.asked(mode.who)
+        self.unlatches = mono + TOLD if mode.mode is Mode.AUTO else float("-inf")
+
+    def is_latched(self, outcome: Outcome, mode: ControlMode, mono: float) -> bool:
+        """An interlock holds what follows such a request: it is reset, once. The bridge knows whether its cause is
+        gone; one that acts later was not seen by that person."""
+        latched = outcome.cause == Cause.INTERLOCK and mono <= self.unlatches
+        if latched:
+            self.lockout.undo = mode.model_copy(update={"cause": Cause.INTERLOCK})
+            self.starts.attempts = Attempts()
+        if latched or SAID[outcome.state]:
+            self.unlatches = float("-inf")
+        return latched
 
     def undo(self, ended: ControlMode | None) -> None:
         """A lockout of the site has been ended, or its own: what it was for is to be reset."""

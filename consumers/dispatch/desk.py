@@ -112,12 +112,12 @@ class Desk:
             if isinstance(asked, Refusal):
                 no = asked
             else:
-                self._turn(held, asked, request)
+                self._turn(held, asked, request, mono)
         if no is None:
             self.requests.follow(request, now, mono)
         return answer(request, no, now)
 
-    def _turn(self, held: Control, asked: Control, request: ControlRequest) -> None:
+    def _turn(self, held: Control, asked: Control, request: ControlRequest, mono: float) -> None:
         """Another mode holds, by the word of a person."""
         self.control, self.serves, self.grid_mode = asked, request, GridMode()
         locked = held.mode.mode is Mode.LOCKOUT
@@ -126,7 +126,7 @@ class Desk:
         for one in self.batteries.values():
             match asked.mode.mode:
                 case Mode.AUTO | Mode.MANUAL:
-                    one.starts.asked(asked.mode.who)
+                    one.asked(asked.mode, mono)
                 case Mode.LOCAL:
                     one.starts.taken()
                     one.why = ""
@@ -164,7 +164,8 @@ class Desk:
         if followed is False and instruction.action is Action.RESET:
             one.resets.refused()
         ran_out = len(self.batteries) > 1 and one.ran_out(outcome, instruction)
-        if request is None or followed is None or ran_out:
+        latched = one.is_latched(outcome, self.control.mode, mono)  # what it comes to is said after the reset
+        if request is None or followed is None or ran_out or latched:
             return None
         self.verdicts.keep({name(asked) for _, sent in self.sent.values() if (asked := sent.request or self.serves)})
         without = [each.battery.name for each in self.batteries.values() if each.is_settled(self.control.mode, mono)]

@@ -10,9 +10,9 @@ from schemas.messages import Action, Authority, Cause, ControlMode, ControlReque
 
 EMPTYING = 10.0
 """Seconds a battery under load may take to come to rest before it is stopped."""
-RESETS = DOUBTS | {Cause.INVALID}
-"""What is reset although the PCS has not tripped: the bridge's doubts, and what nobody knows any more. A reset tells
-nothing to a PCS that runs."""
+RESETS = DOUBTS | {Cause.INTERLOCK, Cause.INVALID}
+"""What is reset although the PCS has not tripped: the bridge's doubts and interlocks, and what nobody knows any more. A
+reset tells nothing to a PCS that runs."""
 QUIET = 0.02
 """Of the rated power: less than that is rest."""
 
@@ -70,4 +70,5 @@ class Lockout:
         if state != "fault" and ended.cause not in RESETS:
             self.undo = None
             return None
-        return action(Action.RESET, f"lockout ended by {by.who} {by.why}".strip(), Authority.OPERATOR)
+        what = "auto asked for" if ended.cause == Cause.INTERLOCK else "lockout ended"
+        return action(Action.RESET, f"{what} by {by.who} {by.why}".strip(), Authority.OPERATOR)

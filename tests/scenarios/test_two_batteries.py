@@ -131,6 +131,28 @@ async def test_the_other_goes_on(tmp_path: Path, fault: str) -> None:
         assert it.desk.control.mode.mode is Mode.AUTO
 
 
+@pytest.mark.parametrize("repaired", [True, False])
+@virtual
+async def test_an_interlock_that_waits_for_a_person_ends_with_his_auto(tmp_path: Path, repaired: bool) -> None:
+    """The BMS has tripped. What is reset at its panel is used again when a named person asks for auto, not before;
+    what is not repaired stays out, whoever asks."""
+    async with plant(tmp_path) as it:
+        await it.live(30)
+        it.it.simulated.faults.on("bms:trips")
+        await it.live(150)
+        if repaired:
+            it.it.simulated.faults.off("bms:trips")
+            it.it.simulated.faults.on("bms:panel_reset")
+        await it.live(120)
+        assert it.power("pcs") == pytest.approx(0, abs=1e3), "nobody has asked"
+        now = loop().wall()
+        for mode, why in ((Mode.LOCKOUT, "to look"), (Mode.AUTO, "repaired")):
+            assert it.desk.hear(ControlRequest(at=now, mode=mode, who="anna", why=why), now, loop().time()).followed
+            await it.live(20)
+        await it.live(100)
+        assert (it.power("pcs") > 10e3) == repaired, it.desk.detail
+
+
 @virtual
 async def test_it_comes_back_and_they_share_again(tmp_path: Path) -> None:
     async with plant(tmp_path) as it:
