@@ -88,14 +88,17 @@ def test_a_wrong_meter_is_named_also_behind_a_slow_ramp(ramp: float, tmp_path: P
 
 
 @pytest.mark.xfail(strict=True, reason="along a slow ramp no step is seen: twelve trials, ten minutes, twelve trials")
-@pytest.mark.parametrize("ramp", [1e3, 2e3, 3e3])
-def test_a_right_meter_is_left_in_peace_also_behind_a_slow_ramp(ramp: float, tmp_path: Path) -> None:
-    """Its load is 50 kW more than it can give. At most a fifth of the rating for ten seconds is what a trial may cost;
-    here it is 2 to 4 % of the rating in each window that is billed, for ever."""
+@pytest.mark.parametrize(("ramp", "its"), [(1e3, 0.0), (2e3, 0.0), (3e3, 0.0), (1e9, 2.0)])
+def test_a_right_meter_is_left_in_peace_also_behind_a_slow_ramp(ramp: float, its: float, tmp_path: Path) -> None:
+    """Of ours in W/s, or of the PCS in % of its rating. The load is 50 kW more than it can give. At most a fifth of the
+    rating for ten seconds is what a trial may cost; here it is 2 to 4 % of the rating in each window that is billed,
+    for ever."""
 
     @virtual
     async def told(folder: Path) -> None:
         async with story(folder, battery={"ramp": ramp}, around=of(lambda _: 150e3)) as it:
+            if its:
+                it.simulated.faults.on("pcs:slow_ramp", its)
             await it.steer(RATED, 120, authority=ALONE)
             missing, began = 0.0, loop().time()
             while loop().time() - began < 900:
@@ -133,6 +136,24 @@ def test_a_right_meter_beside_a_machine_with_the_period_of_the_trials_is_not_nam
         folder.mkdir()
         told(folder, period * number / 4)
     assert not named
+
+
+@pytest.mark.xfail(strict=True, reason="a trial waits until the load is quiet, and that may be never")
+@pytest.mark.parametrize(("period", "size"), [(6.0, 10e3), (8.0, 20e3), (8.0, 10e3)])
+def test_a_wrong_meter_is_named_also_beside_a_load_that_never_rests(period: float, size: float, tmp_path: Path) -> None:
+    """A machine of 10 or 20 kW, on and off: 100 kW are charged at a load of 100 kW and an import limit of 150, told
+    0. A quarter of an hour."""
+
+    @virtual
+    async def told(folder: Path) -> None:
+        def load(now: float) -> float:
+            return 100e3 + (size if now % period < period / 2 else 0.0)
+
+        async with story(folder, "meter:inverted", grid=EXPORT, around=of(load)) as it:
+            await it.steer(0.0, 900)
+            assert Cause.METER_POLARITY in it.causes("meter"), f"{it.grid / 1e3:.0f} kW are imported"
+
+    told(tmp_path)
 
 
 class Storage:
@@ -198,6 +219,20 @@ async def test_a_battery_with_a_cell_that_wears_comes_back_with_its_share(
             await it.live(1)
             bought += it.it.grid > 20e3
         assert bought <= 10, f"{bought:.0f} s: {it.power('pcs') / 1e3:.0f} kW of {it.desk.batteries['pcs'].last}"
+
+
+@pytest.mark.xfail(strict=True, reason="what a write budget holds back is no lasting limit: nobody else gives it")
+@virtual
+async def test_what_a_write_budget_holds_back_the_others_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The load goes from 40 to 120 kW. One battery may be told so in 240 s only, and the other has 40 kW to spare."""
+    monkeypatch.setattr(test_two_batteries, "story", lambda *given, **more: story(*given, profiles=flash(), **more))
+    async with test_two_batteries.plant(tmp_path, load=40e3) as it:
+        await it.live(60)
+        it.load, bought = 120e3, 0.0
+        for _ in range(200):
+            await it.live(1)
+            bought += it.it.grid > 20e3
+        assert bought <= 20, f"{bought:.0f} s: {it.power('pcs') / 1e3:.0f} and {it.power('pcs2') / 1e3:.0f} kW"
 
 
 # Alarms and words ---------------------------------------------------------------------------------------
