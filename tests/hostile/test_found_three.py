@@ -4,10 +4,15 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from consumers.alarms.actions import Actions
+from consumers.dispatch.service import Dispatch
+from runtime.part import Part
+from runtime.settings import Settings, parse_broker
+from runtime.tariff_watch import AGAIN
 from schemas.messages import Action, Alarm, AlarmState, Authority, Cause
 from schemas.profiles import load_profile
 from simulator.plant import Surroundings
@@ -16,6 +21,7 @@ from tests.bridges.control.story import Story, story
 from tests.bridges.control.test_story_batteries import TWO, power
 from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_alarms_panel import a_panel, at, say
+from tests.consumers.test_dispatch_desk import TARIFF, UNBILLED, plant_site
 from tests.scenarios import test_two_batteries
 from tests.virtual import loop, virtual
 
@@ -67,6 +73,26 @@ async def test_nor_does_a_trial_import_more_than_the_site_may(tmp_path: Path) ->
         while loop().time() < 160:
             await it.steer(dusk(loop().time()) - 48e3, 1)
             beyond += it.grid > 55e3
+        assert beyond <= 1.0, f"{beyond:.0f} s"
+
+
+@pytest.mark.xfail(strict=True, reason="a loop at its end is tried where the grid carries nearly all it may")
+@virtual
+async def test_nor_does_a_trial_of_a_meter_that_was_shown_to_be_right(tmp_path: Path) -> None:
+    """PV of 245 kW: 100 are stored, 145 of the 150 that may leave the site do so, and ten minutes after the last trial
+    165 do."""
+
+    def sun(now: float) -> float:
+        return -100e3 if now < 150 else -max(50e3, 100e3 - 5e3 * (now - 150)) if now < 165 else -min(
+            245e3, 25e3 + 3e3 * (now - 165)
+        )  # fmt: skip
+
+    async with story(tmp_path, grid={"export_limit": 150e3}, around=of(sun)) as it:
+        await it.steer(lambda now: -40e3 if now // 20 % 2 else -20e3, 140, authority=Authority.OPERATOR)
+        beyond = 0.0
+        while loop().time() < 1000:
+            await it.steer(max(-RATED, sun(loop().time())), 1, authority=ALONE)
+            beyond += loop().time() > 245 and it.grid < -155e3
         assert beyond <= 1.0, f"{beyond:.0f} s"
 
 
@@ -156,6 +182,21 @@ def test_a_wrong_meter_is_named_also_beside_a_load_that_never_rests(period: floa
     told(tmp_path)
 
 
+@pytest.mark.xfail(strict=True, reason="the meter's delay is assumed too short, and only trials make steps")
+@pytest.mark.parametrize("mean", [15.0, 60.0])
+def test_a_right_meter_that_averages_for_long_is_not_named_by_trials(mean: float, tmp_path: Path) -> None:
+    """The load stands still at 250 kW, the battery gives its 100: nothing moves but the trials."""
+
+    @virtual
+    async def told(folder: Path) -> None:
+        async with story(folder, grid=EXPORT | {"import_limit": 500e3}, around=of(lambda _: 250e3)) as it:
+            it.simulated.faults.on("meter:averaging", mean)
+            await it.steer(RATED, 420, authority=ALONE)
+            assert it.causes("meter") == []
+
+    told(tmp_path)
+
+
 class Storage:
     """Of another make behind the same meter: 4 times a second it charges what would leave the site."""
 
@@ -233,6 +274,29 @@ async def test_what_a_write_budget_holds_back_the_others_give(tmp_path: Path, mo
             await it.live(1)
             bought += it.it.grid > 20e3
         assert bought <= 20, f"{bought:.0f} s: {it.power('pcs') / 1e3:.0f} and {it.power('pcs2') / 1e3:.0f} kW"
+
+
+# A tariff that is mended --------------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="the first tariff that can be read is kept, also one that is half written")
+@virtual
+async def test_a_tariff_that_is_half_written_is_not_the_last_word(tmp_path: Path) -> None:
+    """Copied over a slow line, or mended in two steps: for one look the price of the month's peak is not in it yet.
+    Then no peak is kept down until somebody restarts dispatch."""
+    site = plant_site(tmp_path, "plant", tariff="import = nonsense")
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "dispatch", None, {}), "", None, tmp_path)
+    dispatch = Dispatch(Part("dispatch", site, settings))
+    taking = asyncio.create_task(dispatch.take_tariff())
+    await asyncio.sleep(1)
+    assert site.tariff_fault
+    site.tariff_path.write_text(dedent(UNBILLED), encoding="utf-8")
+    await asyncio.sleep(AGAIN + 1)
+    site.tariff_path.write_text(dedent(TARIFF), encoding="utf-8")
+    await asyncio.sleep(10 * AGAIN)
+    taking.cancel()
+    dispatch.close()
+    assert dispatch.desk.demand is not None
 
 
 # Alarms and words ---------------------------------------------------------------------------------------
