@@ -167,7 +167,7 @@ class BatteryDesk:
         self.starts.asked(mode.who)
         self.unlatches = mono + TOLD if mode.mode is Mode.AUTO else float("-inf")
 
-    def is_latched(self, outcome: Outcome, mode: ControlMode, mono: float) -> bool:
+    def unlatch(self, outcome: Outcome, mode: ControlMode, mono: float) -> None:
         """An interlock holds what follows such a request: it is reset, once. The bridge knows whether its cause is
         gone; one that acts later was not seen by that person."""
         latched = outcome.cause == Cause.INTERLOCK and mono <= self.unlatches
@@ -176,7 +176,6 @@ class BatteryDesk:
             self.starts.attempts = Attempts()
         if latched or SAID[outcome.state]:
             self.unlatches = float("-inf")
-        return latched
 
     def undo(self, ended: ControlMode | None) -> None:
         """A lockout of the site has been ended, or its own: what it was for is to be reset."""

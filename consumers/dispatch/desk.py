@@ -164,8 +164,8 @@ class Desk:
         if followed is False and instruction.action is Action.RESET:
             one.resets.refused()
         ran_out = len(self.batteries) > 1 and one.ran_out(outcome, instruction)
-        latched = one.is_latched(outcome, self.control.mode, mono)  # what it comes to is said after the reset
-        if request is None or followed is None or ran_out or latched:
+        one.unlatch(outcome, self.control.mode, mono)
+        if request is None or followed is None or ran_out:
             return None
         self.verdicts.keep({name(asked) for _, sent in self.sent.values() if (asked := sent.request or self.serves)})
         without = [each.battery.name for each in self.batteries.values() if each.is_settled(self.control.mode, mono)]

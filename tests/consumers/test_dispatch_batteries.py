@@ -419,7 +419,15 @@ def test_a_grid_mode_goes_to_the_battery_that_is_meant(both: Both, story: str) -
 
 def test_a_battery_is_named_for_a_grid_mode_alone() -> None:
     with pytest.raises(ValidationError, match="a mode holds for all batteries"):
-        ControlRequest(at=NOON, mode=Mode.LOCKOUT, battery="yard", who="anna")
+        ControlRequest(at=NOON, mode=Mode.AUTO, battery="yard", who="anna")
+
+
+def test_a_lockout_that_names_one_is_taken_and_holds_for_all(both: Both) -> None:
+    """It is no moment to be refused for a word too many."""
+    both.hear_both()
+    asks = ControlRequest(at=both.now, mode=Mode.LOCKOUT, battery="yard", who="anna")
+    said = both.desk.hear(asks, both.now, both.second)
+    assert (said.followed, said.reason, both.mode) == (True, "a lockout holds for all batteries", Mode.LOCKOUT)
 
 
 # --- what who asked is told ------------------------------------------------------------------------------
