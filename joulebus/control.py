@@ -8,7 +8,7 @@ from bridges.control.command_life import Stage
 from bridges.control.device_life import WRITES, Life
 from bridges.control.guard import LONGEST, SKEW
 from bridges.control.limits import BUDGET, RAMP, TRIAL, WORN, Limit, LimitInputs, limits
-from bridges.control.meter_trial import FROM, LETS_BE, NOTHING, PEACE, SHARE, Loop
+from bridges.control.meter_trial import FROM, LETS_BE, NOTHING, PEACE, SHARE, VAIN, Loop
 from bridges.control.power_control import limit_chain
 from bridges.control.sequence import PATIENCE, STAGES
 from bridges.control.verification import REVERSING, SETTLING
@@ -69,14 +69,18 @@ MEANS = {
 
 TRIALS = f"""\
 Only steps of the battery show which way round the grid meter is. A battery that does all it can, while the meter asks
-for still more, makes none. So where the batteries together stand still at {FROM:.0%} of their rating or more, the meter
-is quiet and asks for more, they give up to {SHARE:.0%} of their rating less for a few seconds, towards 0 and along the
-ramp, until the meter has shown it: `meter:trial`. The meter asks for more beyond a limit of the site; then the next
-trial comes {PEACE / 60:.0f} minutes after one that has shown the right sign, at the earliest. Within the limits it asks
-for more when dispatch has followed it to the end of what the battery may do; then it is tried when no step has shown
-the right sign for {LETS_BE[Loop.END][NOTHING] / 60:.0f} minutes. Four steps with the wrong sign end the closed loop. A
-register whose writes are counted (flash) is not tried: each trial is two writes. Who steers by hand is not disturbed,
-as long as no limit of the site moves the battery."""
+for still more, makes none. So where the batteries together stand still at {FROM:.0%} of their rating or more and the
+meter asks for more, they give up to {SHARE:.0%} of their rating less for some seconds, towards 0 and along the ramp, and
+then all again, until the means of what the meter shows tell which way round it is: `meter:trial`. Two steps are enough
+at a load that rests, a restless one takes more; each lasts for another time, so that no machine is in step with them.
+The right sign ends a trial, the wrong one the closed loop; what shows neither after {VAIN} steps names nobody.
+
+The meter asks for more beyond a limit of the site: then the next trial comes {PEACE / 60:.0f} minutes later at the
+earliest, and later each time that one has shown nothing. Within the limits it asks for more when dispatch has followed
+it to the end of what the battery may do: then it is tried when no step has shown the right sign for
+{LETS_BE[Loop.END][NOTHING] / 60:.0f} minutes, and only as far as the limit is kept. A register whose writes are counted
+(flash) is not tried: each trial is two writes and more. Who steers by hand is not disturbed, as long as no limit of the
+site moves the battery."""
 
 
 def sources() -> list[str]:

@@ -3,8 +3,8 @@
 import logging
 from dataclasses import dataclass, field
 
-from bridges.control.meter_polarity import MeterPolarity
-from bridges.control.meter_trial import Loop, MeterTrial
+from bridges.control.meter_polarity import MeterPolarity, Reading
+from bridges.control.meter_trial import Loop, MeterTrial, Seen
 from bridges.control.swing import SwingWatch
 from bridges.telemetry.latest_values import LatestValues, lasts
 from optimizer.shared_load import Beside, Member, SharedLoad
@@ -65,15 +65,16 @@ class GridConnection:
             self.shared.meter(began, grid)
             self.polarity.shows = load.shows
             self.polarity.meter(began, grid)
-            self._try(now, grid)
+            self._try(now, (began, grid))
 
-    def _try(self, now: float, grid: float) -> None:
+    def _try(self, now: float, shown: Reading) -> None:
         """Does a step of ours have to show which way round the meter is?"""
         if self.distrust:
             return
-        members = {pcs: self.shared.members[pcs] for pcs in self.loops}
+        members = {pcs: self.shared.members[pcs] for pcs, loop in self.loops.items() if loop is not Loop.OPEN}
         powers = {pcs: one.shown[1] for pcs, one in members.items() if one.shown and not one.silent(now)}
-        self.trial.look(now, self.polarity, grid, self.loops.values(), powers)
+        seen = Seen(self.polarity.stands, shown, self.polarity.shows, self.polarity.confirmed)
+        self.trial.look(now, seen, self.loops.values(), powers)
 
     def _gather(self) -> None:
         if (total := self.shared.gather()) is not None:
@@ -122,7 +123,9 @@ class GridConnection:
     def told(self, pcs: str, now: float, power: float) -> None:
         """A setpoint was written."""
         self._expect(pcs, now)
-        self.polarity.told(self.shared.told(pcs, now, power))
+        total = self.shared.told(pcs, now, power)
+        if not self.trial.on:  # which looks at its own steps
+            self.polarity.told(total)
 
     # trust -------------------------------------------------------------------------------------
 
@@ -140,7 +143,7 @@ class GridConnection:
 
     def watch(self) -> None:
         """Does the meter show the steps of the batteries?"""
-        if why := self.polarity.suspicion:
+        if why := self.polarity.suspicion or self.trial.suspicion:
             self._lose(Cause.METER_POLARITY, f"{self.meter.name}: {why}")
 
     def trust(self) -> None:

@@ -31,6 +31,7 @@ LEAST, MOST = 0.3, 1.7
 STANDS = 1.0
 """Seconds a battery stands still at least: along a ramp it stops for a control cycle."""
 KEPT = 20
+WRONG = "its sign is wrong: it shows the battery's steps with the same sign, it must be the opposite"
 
 Reading = tuple[float, float]
 """Monotonic seconds and W."""
@@ -120,22 +121,12 @@ class MeterPolarity:
         return self._stands or (-math.inf, 0.0)
 
     @property
-    def rests_at(self) -> float:
-        """What the meter has shown lately, since it shows a battery that stands still; nan while it does not yet."""
-        return fmean(shown for _, shown in self._rest) if self._rest else math.nan
-
-    def quiet(self, seconds: float, step: float) -> bool:
-        """The meter has been quiet for so long that a step which is told now would count."""
-        rest = tuple(self._rest)
-        return bool(rest) and self._before is None and _quiet(rest, seconds, max(QUIET * step, STEADY * self.rated))
-
-    @property
     def suspicion(self) -> str:
         """Why the meter is not believed; empty while it is, or while nothing is known."""
         lately = [*self.steps][-2 * FEWEST :]  # one that is turned round in service is soon found, too
         slope, unsure = slope_of(lately)
         if len(lately) >= FEWEST and slope - unsure > LEAST and slope < MOST:
-            return "its sign is wrong: it shows the battery's steps with the same sign, it must be the opposite"
+            return WRONG
         sure = [one for one in self.steps if one.still]
         slope, unsure = slope_of(sure)
         if len(sure) >= ENOUGH and abs(slope) + unsure < LEAST:

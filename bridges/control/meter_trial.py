@@ -1,26 +1,45 @@
 """A trial of the grid meter by a battery that stands still. Pure: `now` is the monotonic clock.
 
 Only steps of the battery show which way round the meter is. A loop over a meter the wrong way round runs into its end,
-often with one step, and makes no more of them. So a battery whose loop is at its end gives a fifth of its rating less
-for a few seconds and then goes back: two steps of its own, out of quiet. A trial only narrows, towards 0.
+often with one step, and makes no more of them. So a battery whose loop is at its end gives less for some seconds and
+then all again, and the means of what the meter shows are compared. A trial only narrows, towards 0.
+
+How long each lasts changes from one to the next: a machine with a rhythm of its own is in step with none. What is
+restless takes more steps; what hides them (a storage of another make) shows nothing, and that names nobody.
 """
 
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import fmean
 
-from bridges.control.meter_polarity import LATER, LONGEST, SOONER, STEADY, STEP, MeterPolarity
+from bridges.control.meter_polarity import (
+    FEWEST,
+    LATER,
+    LEAST,
+    MOST,
+    STANDS,
+    STEADY,
+    STEP,
+    WRONG,
+    Reading,
+    Step,
+    slope_of,
+)
 from schemas.messages import Authority
 from schemas.site_parts import Grid
 
 FROM, SHARE = 2 * STEP, 4 * STEP
-"""Of the rated power: a battery is tried from there on, and the step of a trial, as far as it gives so much. Six steps
-are enough beside a load that is restless by 3 % of the rating; a tenth would take fifteen."""
-PEACE = 600.0
-"""Seconds without a trial after one that has shown the right sign, or after `MOST` in a row that have shown nothing."""
-MOST = 12
-"""More than it takes to show that a meter does not see the battery at all."""
+"""Of the rated power: a battery is tried from there on, and the step of a trial, as far as it gives so much."""
+HOLD, JITTER, TURN = 4.0, 4.0, 0.618
+"""Seconds of which a mean is taken, and up to so many more: the golden ratio comes near no rhythm."""
+LONGEST = 120.0
+"""Seconds until a step must have come to rest."""
+VAIN = 24
+"""Steps that have shown nothing: it is given up."""
+PEACE, LONGEST_PEACE = 600.0, 4 * 3600.0
+"""Seconds without a trial after one that has shown the right sign; doubled each time that one has shown nothing."""
 SLACK = 2 * STEADY
 """Of the rated power: what the meter shows beyond a limit is more than its noise."""
 
@@ -52,6 +71,20 @@ def loop_of(authority: Authority | None, *, closed: bool, by_site: bool, at_end:
     return Loop.END if at_end else Loop.LIMIT
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of battery and meter."""
+
+    stands: Reading
+    """Since when all batteries stand still, and at which power."""
+    shown: Reading
+    """By the meter just now."""
+    delay: float
+    """Seconds until the meter shows what they do."""
+    confirmed: float
+    """When another step was shown last as it should be."""
+
+
 @dataclass
 class MeterTrial:
     """Of the batteries behind one meter, all together. Powers in W, positive discharging and importing."""
@@ -60,63 +93,116 @@ class MeterTrial:
     """Of all batteries."""
     grid: Grid
     most: dict[str, float] = field(default_factory=dict)
-    """What each may give or take while a trial lasts, by its PCS; empty while there is none."""
+    """What each may give or take now, by its PCS; empty while it may give all."""
+    on: bool = False
     moved: float = -math.inf
-    """When a trial began or ended last."""
-    _began: float = -math.inf
+    """When it told a step last."""
+    proven: float = -math.inf
+    """When it has shown the right sign last."""
+    suspicion: str = ""
+    """Why the meter is not believed; empty while it is."""
+    _steps: list[Step] = field(default_factory=list)
+    _readings: list[Reading] = field(default_factory=list)
+    """Of the meter, while the battery stands and is shown."""
+    _since: float = -math.inf
+    """When the battery came to stand."""
+    _before: tuple[float, float] | None = None
+    """The battery and the mean of the meter before the last step."""
     _stood: float = 0.0
-    """Where all of them stood before."""
-    _showed: float = 0.0
-    """What the meter did."""
+    """The battery's power where it is not narrowed."""
     _step: float = 0.0
+    _turns: int = 0
     _vain: int = 0
     """Trials in a row that have shown nothing."""
     _peace: float = -math.inf
 
-    def look(
-        self, now: float, polarity: MeterPolarity, shown: float, loops: Collection[Loop], powers: Mapping[str, float]
-    ) -> None:
-        """Once a cycle. `shown`: by the meter just now; `powers`: of the batteries that may be tried."""
-        if self.most:
-            if self._over(now, polarity, shown) or all(one is Loop.OPEN for one in loops):
-                self.most, self.moved = {}, now
-        elif self._due(now, polarity, loops):
-            self._begin(now, polarity, powers)
+    def look(self, now: float, seen: Seen, loops: Collection[Loop], powers: Mapping[str, float]) -> None:
+        """Once for each reading of the meter. `powers`: of the batteries that may be tried, by their PCS."""
+        since, power = seen.stands
+        if since != self._since:
+            self._since, self._readings = since, []
+        if seen.shown[0] >= since + max(STANDS, seen.delay) and not (self.on and since <= self.moved):
+            self._readings = [*self._readings, seen.shown][-200:]
+        if self.on and (self._left(power) or all(one is Loop.OPEN for one in loops)):
+            self._end(now)
+        elif self.on and now - self.moved > LONGEST:
+            self._give_up(now)
+        elif self._rested():
+            self._compare(now, power)
+            if self.on or self._due(now, power, max(seen.confirmed, self.proven), loops):
+                self._turn(now, power, powers)
 
     def forget(self) -> None:
         """The meter is trusted anew, or not at all."""
-        self.most, self._vain, self._began, self._peace = {}, 0, -math.inf, -math.inf
+        self._end(-math.inf)
+        self.proven, self._vain, self._peace, self.suspicion = -math.inf, 0, -math.inf, ""
 
-    def _due(self, now: float, polarity: MeterPolarity, loops: Collection[Loop]) -> bool:
-        if polarity.confirmed > self._began > -math.inf:
-            self._vain, self._began, self._peace = 0, -math.inf, polarity.confirmed + PEACE
-        since, power = polarity.stands
-        if now < self._peace or abs(power) < FROM * self.rated or polarity.confirmed >= since:
-            return False
-        return polarity.quiet(LATER, min(abs(power), SHARE * self.rated)) and self._wants_more(now, polarity, loops)
+    def _rested(self) -> bool:
+        """For long enough to take a mean."""
+        hold = HOLD + JITTER * (self._turns * TURN % 1.0) if self.on else LATER
+        return bool(self._readings) and self._readings[-1][0] - self._readings[0][0] >= hold
 
-    def _wants_more(self, now: float, polarity: MeterPolarity, loops: Collection[Loop]) -> bool:
+    def _left(self, power: float) -> bool:
+        """It moves by somebody else's will: what it was compared with is over."""
+        given, slack = math.copysign(power, power * self._stood), SLACK * self.rated
+        return not abs(self._stood) - self._step - slack <= given <= abs(self._stood) + slack
+
+    def _due(self, now: float, power: float, confirmed: float, loops: Collection[Loop]) -> bool:
         """By what the meter shows, a loop wants more of what the batteries do already: it is at its end."""
-        _, power = polarity.stands
-        limit = self.grid.import_limit if power > 0 else self.grid.export_limit
-        beyond = math.copysign(polarity.rests_at, polarity.rests_at * power) - SLACK * self.rated
+        if now < self._peace or abs(power) < FROM * self.rated or confirmed >= self._since:
+            return False
+        beyond = self._beyond(power) - SLACK * self.rated
+        limit = self._limit(power)
         let_be = [seconds for one in loops for share, seconds in LETS_BE[one].items() if beyond > share * limit]
-        return bool(let_be) and now - polarity.confirmed >= min(let_be)
+        return bool(let_be) and now - confirmed >= min(let_be)
 
-    def _begin(self, now: float, polarity: MeterPolarity, powers: Mapping[str, float]) -> None:
-        power = abs(sum(powers.values()))
-        step = min(power, SHARE * self.rated)
-        if self._vain >= MOST:
-            self._vain, self._peace = 0, now + PEACE
-        elif power >= FROM * self.rated:
-            left = 1.0 - step / power
-            self.most = {pcs: left * abs(one) for pcs, one in powers.items()}
-            self._began, self.moved, self._step = now, now, step
-            self._stood, self._showed, self._vain = polarity.stands[1], polarity.rests_at, self._vain + 1
+    def _beyond(self, power: float) -> float:
+        """What the grid carries in the direction in which the batteries could help."""
+        grid = fmean(one for _, one in self._readings)
+        return grid if power > 0 else -grid
 
-    def _over(self, now: float, polarity: MeterPolarity, shown: float) -> bool:
-        """The step is shown and the meter quiet again; or the load has moved; or it takes too long to tell anything."""
-        step = self._step
-        stepped = abs(polarity.stands[1] - self._stood) >= STEP * self.rated and polarity.quiet(SOONER, step)
-        late = now - self._began > LONGEST + polarity.shows + SOONER
-        return stepped or late or abs(shown - self._showed) > 2 * step
+    def _limit(self, power: float) -> float:
+        return self.grid.import_limit if power > 0 else self.grid.export_limit
+
+    def _turn(self, now: float, power: float, powers: Mapping[str, float]) -> None:
+        """Down, or up again."""
+        if not self.on:
+            room = self._limit(power) - self._beyond(power)  # a limit that is kept stays so
+            least = math.inf if room < 0 else room - SLACK * self.rated
+            self._stood, self._step = power, min(abs(sum(powers.values())), SHARE * self.rated, least)
+            if self._step < STEP * self.rated:
+                return
+            self.on, self._before = True, (power, fmean(one for _, one in self._readings))
+        given = abs(sum(powers.values()))
+        if self.most or given < self._step:
+            self.most = {}
+        else:
+            self.most = {pcs: (1.0 - self._step / given) * abs(one) for pcs, one in powers.items()}
+        self.moved, self._turns, self._readings = now, self._turns + 1, []
+
+    def _compare(self, now: float, power: float) -> None:
+        """One more step has come to rest."""
+        if not self.on or self._before is None:
+            return
+        grid = fmean(one for _, one in self._readings)
+        (was, showed), self._before = self._before, (power, grid)
+        if abs(power - was) >= STEP * self.rated / 2:
+            self._steps.append(Step(power - was, grid - showed, still=False))
+        slope, unsure = slope_of(self._steps)
+        if slope + unsure < -LEAST:
+            self.proven, self._vain, self._peace = now, 0, now + PEACE
+            self._end(now)
+        elif len(self._steps) >= FEWEST and slope - unsure > LEAST and slope < MOST:
+            self.suspicion = WRONG
+        elif len(self._steps) >= VAIN:
+            self._give_up(now)
+
+    def _give_up(self, now: float) -> None:
+        self._vain += 1
+        self._peace = now + min(PEACE * 2**self._vain, LONGEST_PEACE)
+        self._end(now)
+
+    def _end(self, now: float) -> None:
+        if self.on:
+            self.moved = now
+        self.on, self.most, self._steps, self._readings, self._before = False, {}, [], [], None
