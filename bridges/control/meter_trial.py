@@ -111,6 +111,8 @@ class MeterTrial:
     _stood: float = 0.0
     """The battery's power where it is not narrowed."""
     _step: float = 0.0
+    _kept: bool = True
+    """What the grid carried was within its limit when it began."""
     _turns: int = 0
     _vain: int = 0
     """Trials in a row that have shown nothing."""
@@ -123,7 +125,7 @@ class MeterTrial:
             self._since, self._readings = since, []
         if seen.shown[0] >= since + max(STANDS, seen.delay) and not (self.on and since <= self.moved):
             self._readings = [*self._readings, seen.shown][-200:]
-        if self.on and (self._left(power) or all(one is Loop.OPEN for one in loops)):
+        if self.on and (self._left(power) or self._breaks(seen) or all(one is Loop.OPEN for one in loops)):
             self._end(now)
         elif self.on and now - self.moved > LONGEST:
             self._give_up(now)
@@ -147,6 +149,11 @@ class MeterTrial:
         given, slack = math.copysign(power, power * self._stood), SLACK * self.rated
         return not abs(self._stood) - self._step - slack <= given <= abs(self._stood) + slack
 
+    def _breaks(self, seen: Seen) -> bool:
+        """The load has moved: a limit of the site that was kept is kept no more."""
+        grid = math.copysign(1.0, self._stood) * seen.shown[1]
+        return self._kept and grid > self._limit(self._stood)
+
     def _due(self, now: float, power: float, confirmed: float, loops: Collection[Loop]) -> bool:
         """By what the meter shows, a loop wants more of what the batteries do already: it is at its end."""
         if now < self._peace or abs(power) < FROM * self.rated or confirmed >= self._since:
@@ -167,9 +174,10 @@ class MeterTrial:
     def _turn(self, now: float, power: float, powers: Mapping[str, float]) -> None:
         """Down, or up again."""
         if not self.on:
-            room = self._limit(power) - self._beyond(power)  # a limit that is kept stays so
-            least = math.inf if room < 0 else room - SLACK * self.rated
-            self._stood, self._step = power, min(abs(sum(powers.values())), SHARE * self.rated, least)
+            room = self._limit(power) - self._beyond(power)
+            self._kept = room >= 0
+            most = room - SLACK * self.rated if self._kept else math.inf
+            self._stood, self._step = power, min(abs(sum(powers.values())), SHARE * self.rated, most)
             if self._step < STEP * self.rated:
                 return
             self.on, self._before = True, (power, fmean(one for _, one in self._readings))
