@@ -71,8 +71,8 @@ TRIALS = f"""\
 Only steps of the battery show which way round the grid meter is. A battery that does all it can, while the meter asks
 for still more, makes none. So where the batteries together stand still at {FROM:.0%} of their rating or more and the
 meter asks for more, they give up to {SHARE:.0%} of their rating less for some seconds, towards 0 and along the ramp,
-and then all again, until the means of what the meter shows tell which way round it is: `meter:trial`. Two steps are enough
-at a load that rests, a restless one takes more; each lasts for another time, so that no machine is in step with them.
+and then all again, until the means of what the meter shows tell which way round it is: `meter:trial`. Two steps are
+enough at a load that rests, a restless one takes more; each lasts for another time, so that no machine is in step.
 The right sign ends a trial, the wrong one the closed loop; what shows neither after {VAIN} steps names nobody.
 
 The meter asks for more beyond a limit of the site: then the next trial comes {PEACE / 60:.0f} minutes later at the
