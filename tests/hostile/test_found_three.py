@@ -279,7 +279,6 @@ async def test_what_a_write_budget_holds_back_the_others_give(tmp_path: Path, mo
 # A tariff that is mended --------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="the first tariff that can be read is kept, also one that is half written")
 @virtual
 async def test_a_tariff_that_is_half_written_is_not_the_last_word(tmp_path: Path) -> None:
     """Copied over a slow line, or mended in two steps: for one look the price of the month's peak is not in it yet.
