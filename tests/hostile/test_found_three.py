@@ -331,14 +331,12 @@ def _two_in_turn(tmp_path: Path, first: Action, second: Action) -> Alarm:
     return said[NAME]
 
 
-@pytest.mark.xfail(strict=True, reason="an alarm is said again only when its state changes")
 def test_an_alarm_names_the_action_that_was_not_followed_last(tmp_path: Path) -> None:
     """A start came to nothing; then somebody stops it, and that does not either."""
     alarm = _two_in_turn(tmp_path, Action.START, Action.STOP)
     assert alarm.action is Action.STOP, alarm.text
 
 
-@pytest.mark.xfail(strict=True, reason="the record keeps the action that raised the alarm, not the last one")
 def test_an_alarm_of_a_stop_is_not_over_because_the_pcs_runs(tmp_path: Path) -> None:
     """The same; the alarms are restarted, and the start comes true after all: it runs, and was told to stop."""
     kept, panel, actions = _two_in_turn(tmp_path, Action.START, Action.STOP), a_panel(tmp_path, second=200), Actions()
