@@ -301,7 +301,6 @@ async def test_a_tariff_that_is_half_written_is_not_the_last_word(tmp_path: Path
 # Alarms and words ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="what latched and is not seen any more counts as blind")
 @virtual
 async def test_what_has_tripped_is_named_also_when_its_bms_falls_silent(tmp_path: Path) -> None:
     """A cell was above its limit, and a person has to look. Then the BMS is silent: that is all one reads."""
