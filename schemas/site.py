@@ -183,6 +183,10 @@ class Site(Shape):
             raise Trouble(f"{self.tariff_path}: import: give at least one [[import.period]] or import.day_ahead")
         return tariff
 
+    def forget_prices(self) -> None:
+        """The tariff file is read anew when it is asked for next."""
+        self.__dict__.pop("prices", None)
+
     @property
     def demand(self) -> Demand | None:
         """The price of the highest draw; None also while the tariff cannot be read, see `tariff_fault`."""

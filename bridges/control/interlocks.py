@@ -40,7 +40,7 @@ class Entry:
     past: tuple[tuple[float, float], ...] = ()
     """Readings of the last time, for a rule that looks at a rise: when and what."""
     blind: bool = False
-    """It went into its state because its point was not known."""
+    """It began to act because its point was not known, and its cause was not seen since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +180,13 @@ def _follow(lock: Interlock, entry: Entry, seen: Seen, now: float, running: floa
         return entry
     state = TABLES[lock.rule.reset][entry.state, event]
     if state is entry.state:
+        if entry.blind and state is State.ACTIVE and value is not None and wrong:  # now its cause is seen
+            return replace(entry, reason=words(lock, value), blind=False)
         return entry
-    return replace(entry, state=state, since=now, reason=_reason(lock, entry, state, value), blind=value is None)
+    if state is State.LATCHED or (entry.state is State.LATCHED and wrong is None):
+        return replace(entry, state=state, since=now)  # what it latched for stands, also unseen
+    blind = wrong is None and not entry.last
+    return replace(entry, state=state, since=now, reason=_reason(lock, entry, state, value), blind=blind)
 
 
 def _note(entry: Entry, wrong: bool | None, now: float) -> Entry:
@@ -216,8 +221,6 @@ def _unseen(rule: InterlockRule, entry: Entry, now: float, running: float) -> Ev
 
 
 def _reason(lock: Interlock, entry: Entry, state: State, value: Value | None) -> str:
-    if state is State.LATCHED or (entry.state is State.LATCHED and value is None):
-        return entry.reason  # what it latched for
     if state is State.CLEAR:
         return f"{lock.device}: the cause is gone"
     if value is not None and entry.last:

@@ -1,5 +1,6 @@
 """All alarms of a site, like the panel on a control room's wall: what is heard goes in, changes come out."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -12,6 +13,11 @@ from schemas.site_parts import AlarmRule
 
 FLOOD = 10.0
 """Seconds. The first alarm after so long a calm is the first-out: what comes behind it is probably its consequence."""
+
+CALM = 30.0
+"""Seconds between two words on why an alarm stands: a reason that comes and goes says it no more often."""
+NUMBER = re.compile(r"\d+(\.\d+)?")
+"""A reason with other numbers is the same reason: it counts seconds, or tells a power."""
 
 SPEAKS = {LINK: "Its status", ACTION: "Its outcome"}
 """Words of a device whose reason stands in the text of an alarm."""
@@ -40,6 +46,8 @@ class Panel:
         self._words: dict[str, Value | None] = {}
         self._reasons: dict[tuple[str, str], tuple[str, Action | None]] = {}
         """Of a device and one of its words, why its bridge says it, and of which action."""
+        self._told: dict[str, tuple[str, Action | None, float]] = {}
+        """Of a shown alarm, the same as it was said last, and when on the steady clock."""
         self._first_out: set[str] = set()
         self._last_raised = float("-inf")
         self._listening = now.steady
@@ -62,6 +70,7 @@ class Panel:
             if alarm.reason or alarm.action:
                 self._reasons[alarm.device, alarm.point] = alarm.reason, alarm.action
             self._memories[name] = _remembered(rule, alarm, now)
+            self._told[name] = alarm.reason, alarm.action, now.steady
             self._last_raised = now.steady
             if alarm.first_out:
                 self._first_out.add(name)
@@ -139,15 +148,34 @@ class Panel:
 
     def _keep(self, name: str, memory: Memory, now: Now) -> Changes:
         before, self._memories[name] = self._memories[name], memory
-        if (before.state, before.shelved_until) == (memory.state, memory.shelved_until):
+        if (before.state, before.shelved_until) != (memory.state, memory.shelved_until):
+            if memory.state is AlarmState.UNACKNOWLEDGED:
+                self._raised(name, now)
+        elif self._has_news(name, memory, now):
+            self._memories[name] = replace(memory, at=now.wall)
+        else:
             return []
-        if memory.state is AlarmState.UNACKNOWLEDGED:
-            self._raised(name, now)
         alarm = self._alarm(name)
+        self._told[name] = alarm.reason, alarm.action, now.steady
         if memory.state is AlarmState.NORMAL:
             self._memories[name] = replace(memory, value=None)
             self._first_out.discard(name)
         return [(name, alarm)]
+
+    def _has_news(self, name: str, memory: Memory, now: Now) -> bool:
+        """An alarm whose cause is there stands for another action now, or for another reason."""
+        if not memory.active or memory.turning is not None or self._rules[name].point not in SPEAKS:
+            return False
+        reason, action = self._why(name)
+        told, of, when = self._told.get(name, ("", None, now.steady))
+        another = NUMBER.sub("#", reason) != NUMBER.sub("#", told)
+        return action is not of or (another and now.steady - when >= CALM)
+
+    def _why(self, name: str) -> tuple[str, Action | None]:
+        """The reason that its bridge gives, and the action that was not followed."""
+        rule = self._rules[name]
+        said = self._reasons.get((str(rule.device), rule.point)) if rule.point in SPEAKS else None
+        return ("", None) if said is None else said
 
     def _raised(self, name: str, now: Now) -> None:
         if now.steady - self._last_raised >= FLOOD:
@@ -171,8 +199,7 @@ class Panel:
 
     def _alarm(self, name: str) -> Alarm:
         rule, memory = self._rules[name], self._memories[name]
-        said = self._reasons.get((str(rule.device), rule.point)) if rule.point in SPEAKS else None
-        reason, action = ("", None) if said is None else said
+        reason, action = self._why(name)
         battery = self._batteries.get(str(rule.device))
         return Alarm(
             at=memory.at,

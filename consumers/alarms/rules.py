@@ -85,7 +85,7 @@ class Memory:
     """Since when, on the steady clock, readings say the opposite of `active`."""
     value: Value | None = None
     at: datetime = _NEVER
-    """Of the last change of state."""
+    """Of the last change: of its state, or of what it stands for."""
     since: datetime = _NEVER
     """When it was raised, or shelved while it was normal."""
     shelved_until: datetime | None = None

@@ -163,7 +163,7 @@ class _Desk:
         if changes:
             await self._record()
         for name, alarm in changes:
-            if alarm.state is AlarmState.UNACKNOWLEDGED:
+            if alarm.state is AlarmState.UNACKNOWLEDGED and alarm.at == alarm.since:  # not one that has a new reason
                 self.part.counts["raised"] += 1
             self.part.log.info("%s is %s (%s)", name, alarm.state, alarm.value)
             await self._publish(bus, name, alarm)

@@ -1,5 +1,6 @@
 """The panel of a small site: what is heard goes in, changes come out. No broker, no clock."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -242,6 +243,30 @@ def test_what_is_degraded_says_why(panel: Panel, reason: str) -> None:
     assert text.endswith(f"Its status: {reason}") or not reason.isprintable() or not reason
     panel.note("pcs1", "link", "online", at(31))
     assert "epo" not in panel.shown()["pcs_degraded-pcs1"].text, "what is over is not said any more"
+
+
+SAYS: dict[str, tuple[Callable[[int], str], int]] = {
+    "counts": (lambda second: f"epo-pcs1: pcs1: epo, since {second} s", 0),
+    "gets worse": (lambda second: "no fan" if second < 100 else "epo-pcs1: pcs1: epo", 1),
+    "comes and goes": (lambda second: "epo-pcs1: pcs1: epo" if second % 2 else "", 8),
+}
+
+
+@pytest.mark.parametrize("says", SAYS)
+def test_an_alarm_that_stands_for_another_reason_says_so_and_floods_nobody(panel: Panel, says: str) -> None:
+    reason, times = SAYS[says]
+    said = list[Alarm]()
+    for second in range(300):
+        changes = [*panel.note("pcs1", "link", "degraded", at(second), reason(second)), *panel.tick(at(second))]
+        said += [alarm for name, alarm in changes if name == "pcs_degraded-pcs1"]
+    assert {alarm.state for alarm in said} == {AlarmState.UNACKNOWLEDGED}
+    assert [alarm.reason for alarm in said[1:]] == [reason(round((one.at - NOON).total_seconds())) for one in said[1:]]
+    assert len({alarm.since for alarm in said}) == 1, "it was raised once"
+    assert len({alarm.at for alarm in said}) == len(said) == 1 + times
+    assert words(panel.note("pcs1", "link", "online", at(300)) + panel.tick(at(310))) == {
+        "pcs_degraded-pcs1": "returned"
+    }
+    assert panel.tick(at(400)) == []
 
 
 def test_a_disobeyed_command(panel: Panel) -> None:

@@ -267,7 +267,6 @@ async def test_what_a_write_budget_holds_back_the_others_give(tmp_path: Path, mo
 # A tariff that is mended --------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="the first tariff that can be read is kept, also one that is half written")
 @virtual
 async def test_a_tariff_that_is_half_written_is_not_the_last_word(tmp_path: Path) -> None:
     """Copied over a slow line, or mended in two steps: for one look the price of the month's peak is not in it yet.
@@ -290,7 +289,6 @@ async def test_a_tariff_that_is_half_written_is_not_the_last_word(tmp_path: Path
 # Alarms and words ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="what latched and is not seen any more counts as blind")
 @virtual
 async def test_what_has_tripped_is_named_also_when_its_bms_falls_silent(tmp_path: Path) -> None:
     """A cell was above its limit, and a person has to look. Then the BMS is silent: that is all one reads."""
@@ -320,14 +318,12 @@ def _two_in_turn(tmp_path: Path, first: Action, second: Action) -> Alarm:
     return said[NAME]
 
 
-@pytest.mark.xfail(strict=True, reason="an alarm is said again only when its state changes")
 def test_an_alarm_names_the_action_that_was_not_followed_last(tmp_path: Path) -> None:
     """A start came to nothing; then somebody stops it, and that does not either."""
     alarm = _two_in_turn(tmp_path, Action.START, Action.STOP)
     assert alarm.action is Action.STOP, alarm.text
 
 
-@pytest.mark.xfail(strict=True, reason="the record keeps the action that raised the alarm, not the last one")
 def test_an_alarm_of_a_stop_is_not_over_because_the_pcs_runs(tmp_path: Path) -> None:
     """The same; the alarms are restarted, and the start comes true after all: it runs, and was told to stop."""
     kept, panel, actions = _two_in_turn(tmp_path, Action.START, Action.STOP), a_panel(tmp_path, second=200), Actions()

@@ -106,6 +106,39 @@ def test_what_an_interlock_makes_of_its_readings(lock: Interlock, steps: list[St
     assert states == [state for _, _, state in steps]
 
 
+WAS, IN, NOT_SEEN = "bms: x is 60", "bms: x is pressed", "bms: x not known any more"
+
+
+@pytest.mark.parametrize(
+    ("lock", "steps"),
+    [
+        (HOT_LATCHED, [(0, 60.0, None), (5, 60.0, WAS), (7, None, WAS), (99, None, WAS)]),
+        (HOT_LATCHED, [(0, 60.0, None), (5, 60.0, WAS), (6, 40.0, WAS), (7, None, WAS),
+                       (99, None, WAS), (100, 40.0, WAS), (200, None, WAS),
+                       (299, None, WAS)]),
+        (HOT_LATCHED, [(0, 60.0, None), (5, 60.0, WAS), (6, 40.0, WAS),
+                       (7, "hot", WAS), (99, "hot", WAS)]),
+        (PRESSED, [(0, "released", None), (1, None, ""), (2, None, "")]),
+        (PRESSED, [(0, "released", None), (1, None, ""), (2, "released", NOT_SEEN), (3, None, ""), (9, None, "")]),
+        (PRESSED, [(0, "released", None), (1, None, ""), (2, "pressed", IN),
+                   (3, None, IN), (4, "released", IN), (5, None, IN)]),
+    ],
+    ids=["it was there", "it waits for a person", "and says nonsense", "never seen", "a silence that latched",
+         "a silence that proved right"],
+)  # fmt: skip
+def test_what_was_seen_stands_apart_from_what_nobody_knows(
+    lock: Interlock, steps: list[tuple[float, Value | None, str | None]]
+) -> None:
+    """The reason it gives; none when it does not act, an empty one when a silence explains it."""
+    memory, told = Memory(), list[str | None]()
+    for now, value, _ in steps:
+        says = judge([lock], memory, said(value), now)
+        memory = says.memory
+        acts = [one for one in says.acting if one.state is not State.UNTOLD]
+        told.append(None if not acts else "" if acts[0].blind else acts[0].reason)
+    assert told == [words for _, _, words in steps]
+
+
 def test_a_bridge_that_begins_opens_nothing_before_it_has_looked() -> None:
     lock = lock_of(unless=["released"], effect=["lock_out"], reset="operator", unknown="active", unknown_after=0.0)
     says = judge([lock], Memory(), lambda *_: None, 100.0)
