@@ -170,7 +170,7 @@ def _grid_mode(mode: Mode) -> list[str]:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     held = Control(ControlMode(at=now, mode=mode, who="anna"))
     wish = ControlRequest(at=now, action=Action.GRID_FORMING, who="anna", why="island test")
-    found = [act(held, wish, state=state, able=[Action.GRID_FORMING]) for state in ("off", "running")]
+    found = [act(held, wish, "the PCS", state=state, able=[Action.GRID_FORMING]) for state in ("off", "running")]
     return ["followed" if no is None else f"refused: `{no.cause}`" for no in found]
 
 

@@ -5,7 +5,7 @@ how the two are meant where both leave a choice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from math import inf
@@ -59,6 +59,8 @@ class Moment:
     charging: float = 0.0
     """W that batteries which cannot be steered draw from the grid beside `net`: no load that is to be covered, but the
     grid carries it."""
+    limiter: tuple[str, str] = ("the BMS", "the BMS")
+    """What `charge` and `discharge` end at; of several batteries that need not be a BMS."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,10 @@ class Wanted:
     power: float
     reason: str
     authority: Authority
+    sought: float = field(default=0.0, compare=False)
+    """W before the limits of the batteries."""
+    plain: str = field(default="", compare=False)
+    """The reason without the limits of the batteries: of several each has its own."""
 
 
 Bound = tuple[float, float, str]
@@ -100,21 +106,26 @@ def decide(
     authority = Authority.OPERATOR if manual else Authority.PLAN if step else Authority.SELF_CONSUMPTION
     inner = _device_bounds(ratings, moment)
     if isinstance(inner, str):
-        return Wanted(0.0, f"rests: {inner}", authority)
+        return _rest(inner, authority)
     if manual:
         return _bounded(ratings, moment, Wanted(mode.power or 0.0, f"manual by {mode.who}", authority), inner)
-    meter, net, silent = _meter(ratings, moment), moment.net or 0.0, f"is silent for {moment.meter_age:.0f} s"
+    meter, net = _meter(ratings, moment), moment.net or 0.0
     if meter is Meter.UNKNOWN:
-        return Wanted(0.0, "rests: grid meter and battery were not read together yet", authority)
+        return _rest("grid meter and battery were not read together yet", authority)
     if meter is Meter.LOST:
-        return Wanted(0.0, f"rests: the grid meter {silent}", authority)
+        return _rest(f"the grid meter has been silent for more than {2 * ratings.meter_fresh:g} s", authority)
     if meter is Meter.OLD:
-        held = Wanted(moment.last, f"holds: the grid meter {silent}", authority)
+        silent = f"holds: the grid meter has been silent for more than {ratings.meter_fresh:g} s"
+        held = Wanted(moment.last, silent, authority)
         return _bounded(ratings, moment, held, inner)
     power, why = _follow(step, net, ratings.battery, peak) if step else _alone(ratings, net, moment.soc or 0.0, peak)
     carried = net + moment.charging
     outer = [*_peak_bound(billing, moment.now, carried, peak), *_grid_bounds(ratings.grid, carried)]
-    return _bounded(ratings, moment, Wanted(power, why, authority), [*outer, *inner])
+    return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
+
+
+def _rest(why: str, authority: Authority) -> Wanted:
+    return Wanted(0.0, f"rests: {why}", authority, plain=f"rests: {why}")
 
 
 def _meter(ratings: Ratings, moment: Moment) -> Meter:
@@ -177,7 +188,10 @@ def _follow(step: Step, net: float, battery: Storage, peak: float | None) -> tup
         whole = step.grid >= -SMALL
         return (min(net, 0.0) if whole else max(step.power, min(net, 0.0))), step.reason
     if net < -SMALL and step.marginal_value * battery.efficiency > step.price_export:
-        return net, f"stores PV nobody forecast: worth {step.marginal_value:.2f}, sold at {step.price_export:.2f}"
+        return (
+            net,
+            f"stores PV nobody forecast: worth {step.marginal_value:.2f} per kWh, sold at {step.price_export:.2f}",
+        )
     return 0.0, step.reason
 
 
@@ -209,25 +223,39 @@ def _device_bounds(ratings: Ratings, moment: Moment) -> list[Bound] | str:
     if moment.soc is None or moment.charge is None or moment.discharge is None:
         return "the BMS does not say what it allows"
     if moment.bms_age > ratings.bms_fresh:
-        return f"the BMS is silent for {moment.bms_age:.0f} s"
+        return f"the BMS has been silent for more than {ratings.bms_fresh:.0f} s"
     down = 0.0 if moment.soc >= ratings.battery.soc_max else -float("inf")
     up = 0.0 if moment.soc <= ratings.battery.soc_min else float("inf")
     return [
         (down, up, f"the SoC of {moment.soc:.1f} %"),
-        (-max(moment.charge, 0.0), max(moment.discharge, 0.0), "the BMS"),
-        (-ratings.rated, ratings.rated, "the PCS rating"),
+        _narrower(-1, moment.charge, moment.limiter[0], ratings.rated),
+        _narrower(1, moment.discharge, moment.limiter[1], ratings.rated),
     ]
 
 
-def _bounded(ratings: Ratings, moment: Moment, wish: Wanted, bounds: Sequence[Bound]) -> Wanted:
-    """Later bounds win: what protects the battery stands after what saves money."""
+def _narrower(sign: int, allowed: float, whose: str, rated: float) -> Bound:
+    """In one direction: what is allowed, or the rating where that is less."""
+    most, by = (max(allowed, 0.0), whose) if allowed < rated else (rated, "the PCS rating")
+    return (-most, inf, by) if sign < 0 else (-inf, most, by)
+
+
+def _bounded(
+    ratings: Ratings, moment: Moment, wish: Wanted, inner: Sequence[Bound], outer: Sequence[Bound] = ()
+) -> Wanted:
+    """Later bounds win: what protects the battery stands after what saves money. `inner`: of the batteries."""
+    bounds = [*outer, *inner]
     allowed, by = _clamp(wish.power, bounds)
+    sought, outside = _clamp(wish.power, outer)
     near = allowed != 0.0 and abs(allowed - moment.last) < DEADBAND * ratings.rated
     held, broken = _clamp(moment.last, bounds)
     if near and not broken:  # the last power again, where every bound lets it pass
         allowed = held
-    reason = f"{wish.reason}; limited by {', '.join(by)}" if by else wish.reason
-    return Wanted(round(allowed, 1) + 0.0, reason[:500], wish.authority)
+    reason, plain = _limited(wish.reason, by), _limited(wish.reason, outside)
+    return Wanted(round(allowed, 1) + 0.0, reason, wish.authority, sought, plain)
+
+
+def _limited(reason: str, by: Sequence[str]) -> str:
+    return (f"{reason}; limited by {', '.join(by)}" if by else reason)[:500]
 
 
 def _clamp(power: float, bounds: Sequence[Bound]) -> tuple[float, list[str]]:

@@ -24,8 +24,8 @@ def _why(outlook: Outlook, power: Vector, grid: Vector, step: int, peaks: dict[i
     if peaks and _at_peak(outlook, grid, step, peaks):
         return "holds the month's peak"
     if grid[step] < -SMALL:
-        return f"sells at {outlook.sell[step]:.2f}"
-    return f"covers the load: {outlook.buy[step]:.2f} now"
+        return f"sells at {_price(outlook, outlook.sell[step])}"
+    return f"covers the load; {_price(outlook, outlook.buy[step])} now"
 
 
 def _charges(outlook: Outlook, power: Vector, grid: Vector, step: int) -> str:
@@ -35,12 +35,16 @@ def _charges(outlook: Outlook, power: Vector, grid: Vector, step: int) -> str:
     mix = "stores PV and charges" if surplus > SMALL else "charges"
     later = np.flatnonzero(power[step + 1 :] > SMALL) + step + 1
     if not later.size:
-        return f"{mix}: {outlook.buy[step]:.2f} now, worth more later"
+        return f"{mix}; {_price(outlook, outlook.buy[step])} now, worth more later"
     dearest = later[np.argmax(outlook.buy[later])]
     clock = outlook.starts[dearest].astimezone(outlook.zone)
     if outlook.buy[dearest] <= outlook.buy[step]:
         return f"{mix} for the peak at {clock:%H:%M}"
-    return f"{mix}: {outlook.buy[step]:.2f} now, {outlook.buy[dearest]:.2f} at {clock:%H:%M}"
+    return f"{mix}; {_price(outlook, outlook.buy[step])} now, {outlook.buy[dearest]:.2f} at {clock:%H:%M}"
+
+
+def _price(outlook: Outlook, price: float) -> str:
+    return f"{price:.2f} {outlook.currency}/kWh"
 
 
 def _at_peak(outlook: Outlook, grid: Vector, step: int, peaks: dict[int, float]) -> bool:

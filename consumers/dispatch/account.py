@@ -5,8 +5,14 @@ from datetime import datetime
 
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.desk import Desk
+from consumers.dispatch.doing import Doing, asides
 from consumers.dispatch.instruction import Instruction
+from consumers.dispatch.own_lockouts import complaints
+from consumers.dispatch.sharing import own_reason
 from schemas.messages import BatteryDispatch, ControlDispatch, ControlMode, Mode
+
+STEERED = (Mode.AUTO, Mode.MANUAL)
+"""Where one battery can stand aside while others work."""
 
 
 def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: float) -> ControlDispatch | None:
@@ -15,6 +21,7 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         return None
     doing, mode, each = desk.doing, desk.control.mode, [*desk.batteries.values()]
     reason = doing.reason or _reason(mode, each)
+    aside = [] if doing.action or mode.mode not in STEERED or len(each) == 1 else asides(mode.mode, each)
     return ControlDispatch(
         at=now,
         mode=mode.mode,
@@ -22,11 +29,8 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         power=doing.power,
         authority=doing.authority,
         action=doing.action,
-        reason=reason,
-        batteries={
-            one.battery.name: _battery(one, sent.get(one.pcs), mono, shares=one.pcs in doing.shared, reason=reason)
-            for one in each
-        },
+        reason="; ".join([reason, *aside, *complaints(desk.left_over)]),
+        batteries={one.battery.name: _battery(one, sent.get(one.pcs), doing, reason, mono) for one in each},
     )
 
 
@@ -44,8 +48,10 @@ def undecided(desk: Desk, why: str, now: datetime) -> ControlDispatch | None:
     )
 
 
-def _battery(one: BatteryDesk, sent: Instruction | None, mono: float, *, shares: bool, reason: str) -> BatteryDispatch:
-    action = None if sent is None else sent.action
+def _battery(one: BatteryDesk, sent: Instruction | None, doing: Doing, reason: str, mono: float) -> BatteryDispatch:
+    action, shares = None if sent is None else sent.action, one.pcs in doing.shared
+    if sent is not None and doing.wanted is not None and shares and len(doing.shared) > 1:
+        reason = own_reason(one, doing.wanted, sent.counted, mono)
     return BatteryDispatch(
         takes_part=shares,
         power=None if sent is None or action is not None else sent.wanted.power,

@@ -3,12 +3,20 @@
 from datetime import datetime
 
 from consumers.dispatch.requests import Refusal
-from schemas.messages import Cause, ControlRequest, Outcome, RequestOutcome
+from schemas.messages import Cause, ControlRequest, Mode, Outcome, RequestOutcome
 from schemas.printable import asked, printable
 
 UNKNOWN = "unknown"
 WHOLE = "a lockout holds for all batteries"
 """It may be asked for one: then it is taken all the same, and for more."""
+WATCHED: dict[Mode | None, str] = {
+    Mode.AUTO: "read only: the mode holds, nothing is written and no PCS is started",
+    Mode.MANUAL: "read only: the mode holds, nothing is written and no PCS gets this power",
+    Mode.LOCAL: "read only: the mode holds, nothing is written in any mode",
+    Mode.LOCKOUT: "read only: the mode holds, nothing is written and no PCS is stopped",
+    None: "read only: nothing is written and the grid mode of the PCS stays as it is",
+}
+"""What a request comes to at a site that is only watched; without a mode it is for a grid mode."""
 
 
 def answer(request: ControlRequest, refusal: Refusal | None, now: datetime, reason: str = "") -> RequestOutcome:
@@ -26,6 +34,11 @@ def answer(request: ControlRequest, refusal: Refusal | None, now: datetime, reas
     )
 
 
+def watched(request: ControlRequest) -> str:
+    """What it comes to where nothing is written."""
+    return WATCHED[request.mode]
+
+
 def in_words(outcome: Outcome) -> str:
     """What the bridge says of a command."""
     return f"{outcome.state.value}: {outcome.reason}" if outcome.reason else outcome.state.value
@@ -34,7 +47,8 @@ def in_words(outcome: Outcome) -> str:
 def complaint(outcome: Outcome) -> str:
     """Why it is not as it was wanted. Of a limit the bridge gives the name alone."""
     reason = outcome.reason.strip() or ", ".join(dict.fromkeys(one.source for one in outcome.limited_by))
-    return ": ".join(filter(None, (outcome.cause, reason)))
+    named = outcome.cause is not None and reason.partition(":")[0] == outcome.cause
+    return reason if named else ": ".join(filter(None, (outcome.cause, reason)))
 
 
 def later(request: ControlRequest, outcome: Outcome, reason: str, *, followed: bool, now: datetime) -> RequestOutcome:

@@ -16,7 +16,10 @@ from schemas.messages import Action, Authority, Cause, ControlMode, ControlReque
 from schemas.profile import Profile
 from schemas.site import Site
 from schemas.site_parts import Battery
+from schemas.state_words import in_words, locked_out
 
+AT_LIMIT = 1.0
+"""W: what is nearer to a limit is at it."""
 TOLD = 60.0
 """Seconds what the bridge complains of stands in the detail."""
 
@@ -75,8 +78,7 @@ class BatteryDesk:
         """Why it takes no part, with its own lockout; empty while it does."""
         if self.out is None:
             return self.why
-        locked = ", ".join(filter(None, (f"locked out ({self.out.why})", self.why)))
-        return f"{locked}; ask for auto when it is right"
+        return locked_out(self.out.why, self.why, alone=True)
 
     # whether it takes part -----------------------------------------------------------------------
 
@@ -106,16 +108,19 @@ class BatteryDesk:
             manual = mode.mode is Mode.MANUAL
             authority = Authority.OPERATOR if manual else Authority.SELF_CONSUMPTION
             # who asked for this mode learns whether it could be started
-            return self._start(state, mono, action(Action.START, f"the PCS is {state}", authority, serves))
+            return self._start(
+                state, mode.mode, mono, action(Action.START, f"the PCS is {in_words(state)}", authority, serves)
+            )
         if state == "fault" or state in BETWEEN:
-            why = f"rests: the PCS is {state}"
+            why = f"rests: the PCS is {in_words(state)}"
             return Aside(why, rest(why, Authority.SELF_CONSUMPTION), LOCKOUTS.get(advice, ""))
         return None
 
-    def _start(self, state: str, mono: float, start: Instruction) -> Aside:
+    def _start(self, state: str, mode: Mode, mono: float, start: Instruction) -> Aside:
         if not self.starts.may:
             who = "it was not we who stopped it (a person, its supply or an interlock)"
-            return Aside(f"{self.pcs} is {state}, and {who}: start it at its panel, or ask for auto")
+            again = "manual again" if mode is Mode.MANUAL else "auto"
+            return Aside(f"{self.pcs} is {in_words(state)}, and {who}: start it at its panel, or ask for {again}")
         if not self.starts.attempts.due(mono):
             return Aside(f"waits for {self.pcs} to start (attempt {self.starts.attempts.count})")
         return Aside("starts the PCS", start)
@@ -124,6 +129,15 @@ class BatteryDesk:
         """What it may do, by its BMS and by what the bridge has let pass lately."""
         held = self.held_back
         return self.seen.room() if held is None or not held.holds(mono) else held.narrowed(self.seen.room())
+
+    def limit(self, sought: float, power: float, mono: float) -> str:
+        """What keeps its power from being more of what the site seeks; empty while nothing does."""
+        room, seen = self.room(mono), self.seen.room()
+        edge, free = (room.high, seen.high) if sought > 0 else (room.low, seen.low)
+        if sought == 0 or abs(power - edge) > AT_LIMIT:
+            return ""
+        held = self.held_back
+        return held.source if held is not None and edge != free else self.seen.limiter(charging=sought < 0)
 
     def look(self, mono: float) -> Seen:
         """What a lockout must know of it."""

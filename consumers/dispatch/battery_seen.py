@@ -88,8 +88,16 @@ class BatterySeen:
         """Why nobody knows what it may give or take; empty when its BMS says so."""
         if self.soc is None or self.charge is None or self.discharge is None:
             return "the BMS does not say what it allows"
-        age = mono - self.bms_heard
-        return f"the BMS is silent for {age:.0f} s" if age > self.bms_fresh else ""
+        old = mono - self.bms_heard > self.bms_fresh
+        return f"the BMS has been silent for more than {self.bms_fresh:.0f} s" if old else ""
+
+    def limiter(self, *, charging: bool) -> str:
+        """What the room ends at in this direction."""
+        one, soc = self.battery, self.soc or 0.0
+        if soc >= one.soc_max if charging else soc <= one.soc_min:
+            return f"the SoC of {soc:.1f} %"
+        allowed = self.charge if charging else self.discharge
+        return "the BMS" if (allowed or 0.0) < self.rated else "the PCS rating"
 
     def room(self) -> Room:
         """What it may give and take, where that is known."""

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumers.dispatch.answers import answer, complaint, in_words, later
+from consumers.dispatch.answers import answer, complaint, in_words, later, watched
 from consumers.dispatch.battery_desk import BatteryDesk
-from consumers.dispatch.doing import Doing, detail, of
-from consumers.dispatch.grid_mode import GridMode, by
+from consumers.dispatch.doing import Doing, asides, detail
+from consumers.dispatch.grid_mode import GridMode
+from consumers.dispatch.grid_mode import told as told_mode
 from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.modes import Control, ask, begin, expire, lock
@@ -115,7 +116,7 @@ class Desk:
                 self._turn(held, asked, request, mono)
         if no is None:
             self.requests.follow(request, now, mono)
-        return answer(request, no, now)
+        return answer(request, no, now, watched(request) if self.site.mode == "read_only" else "")
 
     def _turn(self, held: Control, asked: Control, request: ControlRequest, mono: float) -> None:
         """Another mode holds, by the word of a person."""
@@ -161,8 +162,8 @@ class Desk:
             request = None  # another mode holds: what its last command comes to is no answer to it
         one.hear_limits(outcome, mono)
         self._weigh(outcome, one, self.control, now, mono)
-        if followed is False and instruction.action is Action.RESET:
-            one.resets.refused()
+        if instruction.action is Action.RESET:
+            one.resets.hear(outcome.state)
         ran_out = len(self.batteries) > 1 and one.ran_out(outcome, instruction)
         one.unlatch(outcome, self.control.mode, mono)
         if request is None or followed is None or ran_out:
@@ -248,7 +249,7 @@ class Desk:
         """A grid mode that a person asked for."""
         ((pcs, order),) = sent.items()
         self.batteries[pcs].why = ""
-        return Doing(by(order.request), action=order.action)
+        return Doing(told_mode(order.request), action=order.action)
 
     def _stop(self, mono: float) -> dict[str, Instruction]:
         """The lockout of the site: every battery rests and stops."""
@@ -274,7 +275,7 @@ class Desk:
             return sent
         wanted, shares = self._decide(control, able, now, mono)
         shared = frozenset(one.pcs for one in able if not one.why and not one.seen.unlimited(mono))
-        self.doing = Doing(wanted.reason, wanted.power, wanted.authority, shared=shared)
+        self.doing = Doing(wanted.reason, wanted.power, wanted.authority, shared=shared, wanted=wanted)
         return sent | shares
 
     def _decide(
@@ -289,8 +290,7 @@ class Desk:
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
         for one in rests:
             one.why = f"rests: {one.seen.unlimited(mono)}"
-        each = [*self.batteries.values()]
-        without = [f"without {of(one, one.words, each)}" for one in each if one.why]
+        without = asides(mode.mode, [*self.batteries.values()])
         request = self.serves if mode.mode is Mode.MANUAL else None
         found = shares(wanted, pool, without, request, mono)
         return wanted, found | {one.pcs: rest(one.why, wanted.authority) for one in rests}

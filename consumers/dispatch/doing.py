@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumers.dispatch.battery_desk import BatteryDesk
+from optimizer.dispatch import Wanted
 from schemas.messages import Action, Authority, Mode
+from schemas.state_words import ASK, locked_out
 
 
 @dataclass(frozen=True)
@@ -20,17 +22,32 @@ class Doing:
     """A grid mode that a person asked for."""
     shared: frozenset[str] = frozenset()
     """The PCS of the batteries that take part."""
+    wanted: Wanted | None = None
+    """What was decided for all of them."""
 
 
 def detail(doing: Doing, mode: Mode, batteries: Sequence[BatteryDesk], mono: float) -> str:
     """In one line."""
     if doing.action is not None:
-        return f"{doing.action} {doing.reason}"
+        return doing.reason
     power = "" if doing.power is None else f"{doing.power / 1000:.1f} kW, "
     site = [f"{power}{doing.reason}"] if doing.reason else []
-    whys = [of(one, one.words, batteries) for one in batteries if one.words]
+    whys = asides(mode, batteries)
     complaints = [of(one, words, batteries) for one in batteries if (words := one.complains(mono))]
     return f"{mode}: {'; '.join([*site, *whys, *complaints])}"
+
+
+def asides(mode: Mode, batteries: Sequence[BatteryDesk]) -> list[str]:
+    """Who takes no part and why, and how one comes back that is locked out."""
+    if mode is Mode.LOCKOUT:  # each is brought to a stop by itself
+        outs = {one.pcs: locked_out(one.out.why, one.why, alone=False) for one in batteries if one.out is not None}
+        whys = [of(one, outs.get(one.pcs, one.why), batteries) for one in batteries if one.why or one.out]
+    elif len(batteries) == 1:
+        whys = [one.words for one in batteries if one.words]
+    else:
+        words = [(one.battery.name, one.words.removeprefix("rests: ")) for one in batteries if one.words]
+        whys = [f"{name} takes no part: {why}" for name, why in words]
+    return [*whys, ASK] if any(one.out for one in batteries) else whys
 
 
 def of(one: BatteryDesk, words: str, batteries: Sequence[BatteryDesk]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.instruction import Instruction, action
-from consumers.dispatch.modes import Control, act
+from consumers.dispatch.modes import DOES, Control, act
 from consumers.dispatch.requests import Refusal
 from schemas.messages import Action, Authority, Cause, ControlRequest
 
@@ -25,7 +25,8 @@ class GridMode:
         one = _meant(request, batteries)
         if isinstance(one, Refusal):
             return one
-        no = act(held, request, state=one.seen.state(mono), able=one.profile.actions)
+        pcs = f"{one.battery.name}'s PCS ({one.pcs})" if len(batteries) > 1 else f"the PCS ({one.pcs})"
+        no = act(held, request, pcs, state=one.seen.state(mono), able=one.profile.actions)
         self.wish = None if no else (one.pcs, request)
         return no
 
@@ -37,12 +38,12 @@ class GridMode:
         pcs, request = wish
         if request.action is None or batteries[pcs].seen.state(mono) not in STOPPED:
             return {}
-        return {pcs: action(Action(request.action), f"{request.action} {by(request)}", Authority.OPERATOR, request)}
+        return {pcs: action(Action(request.action), told(request), Authority.OPERATOR, request)}
 
 
-def by(request: ControlRequest | None) -> str:
-    """Who asked, and why."""
-    return "" if request is None else f"by {request.who.strip()}: {request.why.strip()}"
+def told(request: ControlRequest | None) -> str:
+    """What is told, who asked for it, and why."""
+    return "" if request is None else f"{request.action}, asked by {request.who.strip()}: {request.why.strip()}"
 
 
 def named(request: ControlRequest, batteries: Mapping[str, BatteryDesk]) -> BatteryDesk | Refusal:
@@ -56,6 +57,8 @@ def _meant(request: ControlRequest, batteries: Mapping[str, BatteryDesk]) -> Bat
     if request.battery is not None:
         return named(request, batteries)
     able = {pcs: one for pcs, one in batteries.items() if str(request.action) in one.profile.actions}
+    if not able and len(batteries) > 1:
+        return Refusal(Cause.UNKNOWN, f"no PCS of the site can {DOES[request.action]}")
     if len(able) > 1:
         return Refusal(Cause.INVALID, f"say in `battery` which one goes to {request.action}: {_names(able)}")
     return next(iter((able or batteries).values()))

@@ -96,4 +96,12 @@ class Fold:
         rooms = [each.room() for each in able]
         charge, discharge = -sum(room.low for room in rooms), sum(room.high for room in rooms)
         charged = soc([each.battery for each in able], [room.soc for room in rooms])
-        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging)
+        limiter = _limiter(able, charging=True), _limiter(able, charging=False)
+        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging, limiter)
+
+
+def _limiter(able: Sequence[BatterySeen], *, charging: bool) -> str:
+    """What ends the power of several batteries in this direction; with their names where it is not the same."""
+    each = {one.battery.name: one.limiter(charging=charging) for one in able}
+    same = len(set(each.values())) == 1
+    return next(iter(each.values())) if same else ", ".join(f"{what} of {name}" for name, what in each.items())

@@ -74,7 +74,8 @@ def _begin(
 def _new(one: Battery, left_over: Mapping[str, KeptBattery]) -> KeptBattery:
     for key, kept in left_over.items():
         if kept.out is not None:
-            why = f"{one.name} is new, and {called(key, kept)} is in the site file no more: it was {kept.out.why}"
+            was = f"{called(key, kept)}, which was locked out ({kept.out.why}) and is no longer in the site file"
+            why = f"{one.name} is new, and may be {was}"
             return KeptBattery(out=kept.out.model_copy(update={"why": why[:500]}))
     return KeptBattery()
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.messages import OutcomeState
+
 PAUSE = 60.0
 """Seconds from a trip to its reset, and from the reset to the verdict."""
 TRUST = 3600.0
@@ -16,6 +18,7 @@ class Advice(StrEnum):
     AGAIN = "again"
     IN_VAIN = "in_vain"
     REFUSED = "refused"
+    FAILED = "failed"
     CANNOT = "cannot"
 
 
@@ -23,6 +26,7 @@ LOCKOUTS: dict[Advice, str] = {
     Advice.AGAIN: "the PCS has tripped again after its reset",
     Advice.IN_VAIN: "the PCS has tripped and its reset did not help",
     Advice.REFUSED: "the PCS has tripped and its reset was refused",
+    Advice.FAILED: "the PCS has tripped and its reset failed",
     Advice.CANNOT: "the PCS has tripped and cannot be reset from here",
 }
 """The advice that ends in a lockout, and what is said then."""
@@ -34,13 +38,29 @@ class Tried(StrEnum):
     SENT = "sent"
     HELPED = "helped"
     REFUSED = "refused"
+    FAILED = "failed"
 
 
 AFTER: dict[Tried, Advice] = {
     Tried.SENT: Advice.IN_VAIN,
     Tried.HELPED: Advice.AGAIN,
     Tried.REFUSED: Advice.REFUSED,
+    Tried.FAILED: Advice.FAILED,
 }
+
+BECAME: dict[OutcomeState, Tried | None] = {
+    OutcomeState.ACCEPTED: None,
+    OutcomeState.APPLIED: None,
+    OutcomeState.VERIFIED: None,
+    OutcomeState.LIMITED: None,
+    OutcomeState.REFUSED: Tried.REFUSED,
+    OutcomeState.SUPERSEDED: None,
+    OutcomeState.EXPIRED: None,
+    OutcomeState.FAILED: Tried.FAILED,
+    OutcomeState.NOT_OBEYED: None,
+    OutcomeState.FOREIGN_CHANGE: None,
+}
+"""What the bridge says of a reset; None where the state of the PCS tells whether it helped."""
 
 
 @dataclass
@@ -74,6 +94,6 @@ class Resets:
         self.tried = self.since = mono
         self.outcome = Tried.SENT
 
-    def refused(self) -> None:
-        """The bridge or the PCS did not take it."""
-        self.outcome = Tried.REFUSED
+    def hear(self, says: OutcomeState) -> None:
+        """What the bridge says of it."""
+        self.outcome = BECAME[says] or self.outcome

@@ -43,13 +43,19 @@ def shares(
             left -= _part(one.seen.power or 0.0, left)
     powers = asked | split(left, [one.room(mono) for one in free], last)
     probes = _probes(powers, split(left, [one.seen.room() for one in free], last), free, mono)
-    whole = [f"its share of {wanted.power / 1000:.1f} kW", *without]
-    return {
-        pcs: Instruction(
-            _because(wanted, power + probes[pcs], [*whole, *_words(probes[pcs])]), None, request, probes[pcs]
-        )
-        for pcs, power in powers.items()
-    }
+    whole, each = [f"its share of {wanted.power / 1000:.1f} kW", *without], {one.pcs: one for one in pool}
+    sent = dict[str, Instruction]()
+    for pcs, power in powers.items():
+        own = replace(wanted, reason=own_reason(each[pcs], wanted, power, mono))
+        because = _because(own, power + probes[pcs], [*whole, *_words(probes[pcs])])
+        sent[pcs] = Instruction(because, None, request, probes[pcs])
+    return sent
+
+
+def own_reason(one: BatteryDesk, wanted: Wanted, power: float, mono: float) -> str:
+    """Why one of several does this: what the site wants, and what limits this one."""
+    limit = one.limit(wanted.sought, power, mono)
+    return f"{wanted.plain}; limited by {limit}" if limit else wanted.plain
 
 
 def _probes(

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from consumers.status.doing import TOLD, reason_of, why, why_of
+from consumers.status.doing import TOLD, headline, is_told, reason_of, why, why_of
 from consumers.status.state import Moment, State
 from consumers.status.values import device_state, value_of, worst
-from schemas.messages import Outcome
+from schemas.messages import Outcome, OutcomeState
 from schemas.site_parts import Battery
 from schemas.topics import COMMAND_TTL
 
@@ -14,6 +14,8 @@ View = dict[str, Any]
 
 GRADES = ("online", "degraded", "silent", "offline", "unknown")
 """Of a battery's two devices the later one is shown."""
+TAKEN = (OutcomeState.APPLIED, OutcomeState.VERIFIED, OutcomeState.LIMITED)
+"""What is told is done."""
 SUMS = ("wanted", "applied", "measured")
 
 
@@ -50,14 +52,18 @@ def _battery(state: State, one: Battery, now: Moment) -> View:
 
 def dispatch(state: State, now: Moment) -> View | None:
     """The last command and what became of it. Without a new one for the ttl the device falls back. Of several
-    batteries the powers add up, and of the rest the newest word holds."""
+    batteries the powers add up, and of the rest the newest word holds. `headline` where no power is shared."""
     each = [(one, said) for one in state.site.battery if (said := _outcome(state, one, now)) is not None]
     if not each:
         return None
-    newest = min((said for _, said in each), key=lambda said: said["age"])
-    found: View = newest | {"why": why(state, now)}
-    current = [(one, said) for one, said in each if said["current"]]
-    if len(state.site.battery) > 1 and current:
+    told = [(one, said) for one, said in each if is_told(state, one, now)]
+    newest = min((said for _, said in told or each), key=lambda said: said["age"])
+    words = headline(state, now) if not told or newest["state"] in TAKEN else ""
+    found: View = newest | {"why": why(state, now), "headline": words}
+    current = [(one, said) for one, said in told if said["current"]]
+    if not told:
+        found |= dict.fromkeys(SUMS) | {"limited_by": []}
+    elif len(state.site.battery) > 1 and current:
         found |= {name: _sum([said[name] for _, said in current]) for name in SUMS}
         found["limited_by"] = [_of(one, limit) for one, said in current for limit in said["limited_by"]]
     return found

@@ -4,6 +4,7 @@ from consumers.status.state import Moment, State
 from consumers.status.values import SILENT, alive
 from schemas.messages import Action, BatteryDispatch, ControlDispatch, Mode, Outcome, OutcomeState
 from schemas.site_parts import Battery
+from schemas.state_words import ASK, locked_out
 
 TOLD: dict[Action, tuple[str, str]] = {
     Action.START: ("Start", "the PCS runs"),
@@ -16,6 +17,7 @@ TOLD: dict[Action, tuple[str, str]] = {
 """An action as an operator calls it, and what holds when it has been followed."""
 
 
+NOTHING = "Nothing is told"
 READ_ONLY = "read only, would do this: "
 
 
@@ -24,8 +26,7 @@ def why(state: State, now: Moment) -> str:
     does = _does(state, now)
     if does is None:
         return ""
-    asked = "" if does.action is None else f"{TOLD[does.action][0].lower()}, asked "
-    return _framed(state, does, [asked + does.reason, *_of_each(does)])
+    return _framed(state, does, [_plain(does.action, does.reason), *_of_each(does)])
 
 
 def why_of(state: State, one: Battery, now: Moment) -> str:
@@ -35,7 +36,27 @@ def why_of(state: State, one: Battery, now: Moment) -> str:
     if does is None or mine is None or len(does.batteries) == 1:
         return ""
     locked = [does.reason] if does.mode is Mode.LOCKOUT and does.action is None else []
-    return _framed(state, does, [*locked, _reason(mine), mine.complaint])
+    return _framed(state, does, [*locked, _reason(does, mine), mine.complaint])
+
+
+def _plain(action: Action | None, reason: str) -> str:
+    """A grid mode by its name for people."""
+    return reason if action is None else reason.replace(action, TOLD[action][0].lower(), 1)
+
+
+def headline(state: State, now: Moment) -> str:
+    """While no battery takes part; empty while one does or gets an action, or nobody says."""
+    does = _does(state, now)
+    if does is None or does.power is not None or any(one.action for one in does.batteries.values()):
+        return ""
+    return "Rest" if any(one.power is not None for one in does.batteries.values()) else NOTHING
+
+
+def is_told(state: State, one: Battery, now: Moment) -> bool:
+    """It is told something now; also where dispatch does not say. What it was told before holds no more."""
+    does = _does(state, now)
+    mine = None if does is None else does.batteries.get(one.name)
+    return mine is None or mine.power is not None or mine.action is not None
 
 
 def reason_of(word: Outcome) -> str:
@@ -58,26 +79,31 @@ def _of_each(does: ControlDispatch) -> list[str]:
     several = len(does.batteries) > 1
     found = list[str]()
     for name, one in does.batteries.items():
-        words = [_reason(one)] if _has_its_own(does, one, several=several) else []
+        words = [_reason(does, one)] if _has_its_own(does, one) else []
         found += [f"{name}: {each}" if several else each for each in (*words, one.complaint) if each]
     return found
 
 
-def _has_its_own(does: ControlDispatch, one: BatteryDispatch, *, several: bool) -> bool:
-    """A single battery does what the site does; in a lockout each is brought to a stop by itself."""
+def _has_its_own(does: ControlDispatch, one: BatteryDispatch) -> bool:
+    """In a lockout each is brought to a stop by itself."""
     match does.mode:
         case Mode.AUTO | Mode.MANUAL:
-            return several and not one.takes_part and does.action is None
+            return False  # the site says who takes no part
         case Mode.LOCKOUT:
             return does.action is None
         case Mode.LOCAL:
             return bool(one.locked_out)
 
 
-def _reason(one: BatteryDispatch) -> str:
+def _reason(does: ControlDispatch, one: BatteryDispatch) -> str:
+    reason = _plain(one.action, one.reason)
     if not one.locked_out:
-        return one.reason
-    return f"locked out ({one.locked_out}), {one.reason}; ask for auto when it is right"
+        return reason
+    if does.mode is not Mode.LOCKOUT:
+        return f"{locked_out(one.locked_out, reason, alone=True)}; {ASK}"
+    if one.locked_out not in does.reason:
+        return locked_out(one.locked_out, reason, alone=False)
+    return "" if reason in does.reason else reason
 
 
 def _framed(state: State, does: ControlDispatch, said: list[str]) -> str:

@@ -18,6 +18,7 @@ from joulebus.commission.trace import ARRIVED, response
 from joulebus.commission.trials import Full, full_power, watchdog
 from schemas.messages import Value
 from schemas.site import Site
+from schemas.state_words import in_words
 
 SHARE = 0.05
 """Of the rated power: enough to see, too little to hurt."""
@@ -98,7 +99,7 @@ class Walk:
         if self.site.mode != "control" or "p_set" not in self.pcs.commands:
             return "the site is only watched, or its PCS takes no power"
         state = self.seen[self.pcs.name].get("state", "running")
-        return "" if state in ("running", "throttled") else f"the PCS is {state}: start it first"
+        return "" if state in ("running", "throttled") else f"the PCS is {in_words(str(state))}: start it first"
 
     # small steps -------------------------------------------------------------------------------
 

@@ -153,7 +153,7 @@ def test_one_that_is_locked_out_alone_says_for_what(tmp_path: Path, play: Callab
     said = told(both)
     assert [one.locked_out for one in said.batteries.values()] == ["", "reversed: the wrong way"]
     assert [one.takes_part for one in said.batteries.values()] == [True, False]
-    assert "yard: locked out (reversed: the wrong way)" in both.desk.detail
+    assert "yard takes no part: locked out alone: reversed: the wrong way" in both.desk.detail
 
 
 def test_what_the_bridge_objects_to_stands_with_its_battery_and_goes(tmp_path: Path) -> None:
@@ -174,7 +174,11 @@ def test_a_grid_mode_is_said_as_what_it_is(tmp_path: Path) -> None:
     asks = ControlRequest(at=both.now, action=Action.GRID_FORMING, who="anna", why="island test")
     assert both.desk.hear(asks, both.now, both.second).followed
     said = told(both)
-    assert (said.mode, said.action, said.reason) == (Mode.LOCKOUT, Action.GRID_FORMING, "by anna: island test")
+    assert (said.mode, said.action, said.reason) == (
+        Mode.LOCKOUT,
+        Action.GRID_FORMING,
+        "grid_forming, asked by anna: island test",
+    )
     assert of(said.batteries["hall"]) == (False, None, Action.GRID_FORMING)
     assert (said.batteries["yard"].reason, said.batteries["yard"].action) == ("the PCS is stopped", None)
 
@@ -187,6 +191,56 @@ def test_a_single_battery_does_what_the_site_does(tmp_path: Path) -> None:
     story.second += 20
     said = told(story)
     assert (said.power, said.reason) == (None, "pcs1 is silent; nothing is sent")
+
+
+LIMITS: dict[str, tuple[dict[str, Any], float, str, tuple[str, str]]] = {
+    "both at their rating": (
+        {}, 400e3, "; limited by the PCS rating", ("; limited by the PCS rating",) * 2,
+    ),
+    "one empty": (
+        {"socs": (50.0, 5.0)}, 400e3,
+        "; limited by the PCS rating of hall, the SoC of 5.0 % of yard",
+        ("; limited by the PCS rating", "; limited by the SoC of 5.0 %"),
+    ),
+    "one empty, and the other has enough": (
+        {"socs": (50.0, 5.0)}, 60e3, "", ("", "; limited by the SoC of 5.0 %"),
+    ),
+    "none at a limit": ({}, 60e3, "", ("", "")),
+    "without a BMS": (
+        {"silent": ("bms2",)}, 400e3,
+        "; limited by the PCS rating; yard takes no part: the BMS does not say what it allows",
+        ("; limited by the PCS rating", "rests: the BMS does not say what it allows"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("story", LIMITS)
+def test_a_battery_says_its_own_limit_and_the_site_who_takes_no_part(tmp_path: Path, story: str) -> None:
+    """`limited by the BMS` was said of batteries whose BMS limits nothing."""
+    given, power, site, each = LIMITS[story]
+    both = Both(two(tmp_path))
+    both.hear_both(**given)
+    both.ask("manual", power=power, until=both.now.replace(hour=12))
+    for _ in range(3):
+        both.hear_both(**given)
+    said = told(both)
+    assert said.reason == f"manual by anna{site}"
+    for words, one in zip(each, said.batteries.values(), strict=True):
+        assert one.reason == (f"manual by anna{words}" if one.takes_part else words)
+
+
+def test_a_silent_bms_is_told_in_the_same_words_as_long_as_it_is_silent(tmp_path: Path) -> None:
+    """They counted the seconds: control/dispatch was another one each 2 s."""
+    both = Both(two(tmp_path))
+    both.hear_both(grid=60e3)
+    said = list[ControlDispatch]()
+    for _ in range(10):
+        both.hear_both(grid=60e3, silent=("bms2",))
+        said.append(told(both).model_copy(update={"at": both.now.replace(hour=0)}))
+    assert "the BMS has been silent for more than 5 s" in said[-1].batteries["yard"].reason
+    assert {one.model_copy(update={"at": said[-1].at}).model_dump_json() for one in said[5:]} == {
+        said[-1].model_dump_json()
+    }
 
 
 def test_in_shadow_mode_it_says_so(tmp_path: Path) -> None:

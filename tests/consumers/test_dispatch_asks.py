@@ -12,6 +12,7 @@ from schemas.messages import (
     Authority,
     Cause,
     ControlRequest,
+    Mode,
     Outcome,
     OutcomeState,
     RequestOutcome,
@@ -37,9 +38,15 @@ def asked(story: Story, request: ControlRequest, *, retained: bool = False) -> R
         ("lockout", "standby", {"action": Action.GRID_FOLLOWING}, None, ""),
         ("auto", "off", {}, None, ""),
         ("manual", "off", {}, None, ""),
-        ("lockout", "running", {}, Cause.WRONG_STATE, "only at rest, the PCS is running: ask for a lockout first"),
-        ("lockout", "", {}, Cause.WRONG_STATE, "the PCS is silent"),
-        ("lockout", "fault", {}, Cause.WRONG_STATE, "the PCS is fault"),
+        (
+            "lockout",
+            "running",
+            {},
+            Cause.WRONG_STATE,
+            "only at rest, the PCS (pcs1) is running: ask for a lockout first",
+        ),
+        ("lockout", "", {}, Cause.WRONG_STATE, "the PCS (pcs1) is silent"),
+        ("lockout", "fault", {}, Cause.WRONG_STATE, "the PCS (pcs1) is in fault"),
         ("lockout", "off", {"who": "  "}, Cause.INVALID, "the request does not say who asks"),
         ("manual", "off", {"who": "ben"}, Cause.AUTHORITY, "manual is held by anna"),
         ("local", "off", {}, Cause.LOCAL, "anna steers at the device; nothing is sent"),
@@ -67,7 +74,7 @@ def test_a_story(
         return
     assert order is not None
     assert (order.action, order.wanted.authority) == (wish(story, **change).action, Authority.OPERATOR)
-    assert order.wanted.reason == f"{order.action} by anna: island test"
+    assert order.wanted.reason == f"{order.action}, asked by anna: island test"
     again = story.order()
     assert again is None or again.action is not order.action, "once"
 
@@ -87,7 +94,7 @@ def test_a_pcs_that_knows_no_grid_mode_is_not_asked(tmp_path: Path) -> None:
     story.desk.site.profiles["pcs1"] = pcs.model_copy(update={"actions": {}})
     story.hear_all(state="off")
     said = asked(story, wish(story))
-    assert (said.cause, said.reason) == (Cause.UNKNOWN, "the PCS knows no grid_forming")
+    assert (said.cause, said.reason) == (Cause.UNKNOWN, "the PCS (pcs1) cannot form a grid")
 
 
 def test_a_pcs_that_has_started_meanwhile_is_left_alone(tmp_path: Path) -> None:
@@ -164,3 +171,25 @@ def test_a_wish_that_is_not_whole_is_no_request(change: dict[str, Any], words: s
 
 def _json(said: dict[str, Any]) -> str:
     return str({key: value for key, value in said.items() if value is not None}).replace("'", '"')
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_at_a_site_that_is_only_watched_each_answer_says_so(tmp_path: Path, mode: Mode) -> None:
+    """A lockout was `followed` without a word, and the PCS ran on."""
+    story = Story(plant_site(tmp_path, more='mode = "read_only"\n'))
+    story.hear_all(state="off")
+    power, until = (10e3 if mode is Mode.MANUAL else None), story.now.replace(hour=12)
+    given = {"power": power, "until": until} if mode in (Mode.MANUAL, Mode.LOCAL) else {}
+    said = asked(story, ControlRequest(at=story.now, mode=mode, who="anna", **given))  # type: ignore[arg-type]
+    assert said.followed
+    assert said.reason.startswith("read only: the mode holds, nothing is written"), said.reason
+    if mode is Mode.LOCKOUT:
+        assert said.reason.endswith("and no PCS is stopped")
+
+
+def test_nor_does_it_change_a_grid_mode(tmp_path: Path) -> None:
+    story = Story(plant_site(tmp_path, more='mode = "read_only"\n'))
+    story.hear_all(state="off")
+    assert (
+        asked(story, wish(story)).reason == "read only: nothing is written and the grid mode of the PCS stays as it is"
+    )

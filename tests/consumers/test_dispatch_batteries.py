@@ -111,10 +111,14 @@ def test_the_last_word_of_a_share_says_of_what(both: Both) -> None:
 
 
 OUT = {
-    "tripped": ({"states": ("running", "fault")}, "yard: rests: the PCS is fault", {"pcs1": 90e3, "pcs2": 0.0}),
-    "stopped at its panel": ({"states": ("running", "off")}, "yard: pcs2 is off", {"pcs1": 90e3}),
-    "without its BMS": ({"silent": ("bms2",)}, "yard: rests: the BMS does not say", {"pcs1": 90e3, "pcs2": 0.0}),
-    "never heard": ({"silent": ("pcs2",)}, "yard: pcs2 is silent; nothing is sent", {"pcs1": 90e3}),
+    "tripped": (
+        {"states": ("running", "fault")},
+        "yard takes no part: the PCS is in fault",
+        {"pcs1": 90e3, "pcs2": 0.0},
+    ),
+    "stopped at its panel": ({"states": ("running", "off")}, "yard takes no part: pcs2 is off", {"pcs1": 90e3}),
+    "without its BMS": ({"silent": ("bms2",)}, "yard takes no part: the BMS does not say", {"pcs1": 90e3, "pcs2": 0.0}),
+    "never heard": ({"silent": ("pcs2",)}, "yard takes no part: pcs2 is silent; nothing is sent", {"pcs1": 90e3}),
     "full, and it is to discharge": ({"socs": (50.0, 95.0)}, "", {"pcs1": 40e3, "pcs2": 50e3}),
     "empty": ({"socs": (50.0, 5.0)}, "", {"pcs1": 90e3, "pcs2": 0.0}),
 }
@@ -155,7 +159,7 @@ def test_a_trip_that_comes_again_takes_out_that_battery_alone(both: Both) -> Non
             both.hear_both(grid=90e3, states=states)
             both.orders()
     assert both.mode is Mode.AUTO
-    assert "yard: locked out (the PCS has tripped again after its reset)" in both.desk.detail
+    assert "yard takes no part: locked out alone: the PCS has tripped again after its reset" in both.desk.detail
     both.hear_both(grid=90e3, states=("running", "off"))
     assert both.powers() == {"pcs1": 90e3}, "and nobody starts it"
     both.ask("auto")
@@ -391,11 +395,11 @@ def test_a_file_from_before_there_could_be_several_is_read(tmp_path: Path) -> No
 MEANT: dict[str, tuple[tuple[str, ...], str | None, str | None, Cause | None, str]] = {
     "the only one that can": (("pcs1",), None, "pcs1", None, ""),
     "the only one, by its name": (("pcs1",), "hall", "pcs1", None, ""),
-    "one that cannot": (("pcs1",), "yard", None, Cause.UNKNOWN, "the PCS knows no grid_forming"),
-    "none can": ((), None, None, Cause.UNKNOWN, "the PCS knows no grid_forming"),
+    "one that cannot": (("pcs1",), "yard", None, Cause.UNKNOWN, "yard's PCS (pcs2) cannot form a grid"),
+    "none can": ((), None, None, Cause.UNKNOWN, "no PCS of the site can form a grid"),
     "two can": (("pcs1", "pcs2"), None, None, Cause.INVALID, "say in `battery` which one goes to grid_forming: hall"),
     "the second": (("pcs1", "pcs2"), "yard", "pcs2", None, ""),
-    "one that runs": (("pcs1", "pcs2"), "hall", None, Cause.WRONG_STATE, "only at rest, the PCS is running"),
+    "one that runs": (("pcs1", "pcs2"), "hall", None, Cause.WRONG_STATE, "only at rest, hall's PCS (pcs1) is running"),
     "nobody": (("pcs1", "pcs2"), "shed", None, Cause.UNKNOWN, "there is no battery 'shed'; there is: hall, yard"),
     "by its PCS": (("pcs1", "pcs2"), "pcs2", None, Cause.UNKNOWN, "there is no battery 'pcs2'; there is: hall, yard"),
 }  # fmt: skip

@@ -92,11 +92,20 @@ def test_a_complaint_is_said_until_it_is_proven_or_a_minute_old(story: Story) ->
     assert "not_obeyed" not in story.desk.detail
 
 
+def test_a_complaint_names_its_cause_once(story: Story) -> None:
+    """`interlock: interlock: epo` stood there."""
+    story.order()
+    says(story, list(story.desk.sent)[-1], "refused", Cause.INTERLOCK, "interlock: epo-pcs1")
+    story.order()
+    assert story.desk.detail.endswith("; interlock: epo-pcs1")
+    assert story.desk.detail.count("interlock") == 1
+
+
 def test_a_complaint_without_words_names_the_limit(story: Story) -> None:
     """`manual by anna; interlock: ` was all that stood there."""
     in_mode(story, Mode.MANUAL)
     limit = Limited(point="p_set", source="interlock:hot-bms1", wanted=30e3, allowed=0.0)
-    for limits, words in (([limit], "; interlock: interlock:hot-bms1"), ([], "; interlock")):
+    for limits, words in (([limit], "anna; interlock:hot-bms1"), ([], "anna; interlock")):
         story.order()
         name, at = list(story.desk.sent)[-1], story.now
         held = Outcome(id=name, at=at, state=OutcomeState.LIMITED, cause=Cause.INTERLOCK, limited_by=limits)

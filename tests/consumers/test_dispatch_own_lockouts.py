@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from consumers.dispatch.account import account
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import ONLY, Kept, KeptBattery, Stored
 from consumers.dispatch.own_lockouts import begin_each
 from schemas.messages import Action, Cause, ControlMode, Mode
 from schemas.site import Site
 from schemas.site_parts import Battery
+from schemas.state_words import ASK
 from tests.consumers.test_dispatch_batteries import Both, two
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -104,7 +106,7 @@ def test_what_it_was_for_is_reset_when_a_person_ends_it(tmp_path: Path) -> None:
         both = begun(tmp_path, None, broker("yard", cause=cause), HALL, YARD)
         both.hear_both(grid=90e3)
         assert both.orders()["pcs1"].wanted.power == 90e3, "the other gives all"
-        assert "yard: locked out (the wrong way)" in both.desk.detail
+        assert "yard takes no part: locked out alone: the wrong way" in both.desk.detail
         both.ask("auto")
         both.hear_both(grid=90e3)
         assert both.orders()["pcs2"].action is Action.RESET
@@ -151,7 +153,12 @@ def test_a_new_battery_says_why_it_is_out_and_how_that_ends(tmp_path: Path) -> N
     both.hear_both(grid=90e3)
     orders = both.orders()
     assert orders["pcs1"].wanted.power == 90e3
-    words = "yard is new, and cellar is in the site file no more: it was the wrong way"
-    assert f"yard: locked out ({words}), rests before the stop; ask for auto when it is right" in both.desk.detail
+    was = "cellar, which was locked out (the wrong way) and is no longer in the site file"
+    words = f"locked out alone: yard is new, and may be {was}; rests before the stop; {ASK}"
+    assert f"yard takes no part: {words}" in both.desk.detail
+    said = account(both.desk, orders, both.now, both.second)
+    assert said is not None
+    assert words in said.reason
+    assert "cellar is locked out (the wrong way) and is no battery of the site file" in said.reason
     both.ask("auto")
     assert both.desk.outs == {}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from consumers.dispatch.kept import Stored
-from consumers.dispatch.resets import AFTER, LOCKOUTS, Advice, Resets, Tried
+from consumers.dispatch.resets import AFTER, BECAME, LOCKOUTS, Advice, Resets, Tried
 from schemas.messages import Action, Authority, Cause, Mode, Outcome, OutcomeState
 from tests.consumers.test_dispatch_desk import Story, plant_site
 
@@ -94,6 +94,33 @@ def test_the_second_trip_is_a_lockout_that_a_person_ends(story: Story) -> None:
     assert story.desk.control.mode.who == "ada"
     assert ordered(story, "fault", 503)[0] is None, "once"
     assert ordered(story, "off", 505)[0] is Action.START, "it ran before its trip"
+
+
+ENDS: dict[str, tuple[list[OutcomeState], str]] = {
+    "the bridge is silent": ([], "did not help"),
+    "it is written, and nothing comes of it": ([OutcomeState.APPLIED, OutcomeState.NOT_OBEYED], "did not help"),
+    "it runs out": ([OutcomeState.ACCEPTED, OutcomeState.EXPIRED], "did not help"),
+    "it is refused": ([OutcomeState.REFUSED], "was refused"),
+    "it cannot be written": ([OutcomeState.FAILED], "failed"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_it_says_what_became_of_the_reset(story: Story, end: str) -> None:
+    """`its reset was refused` was said of one that was applied, and not obeyed."""
+    states, words = ENDS[end]
+    ordered(story, "fault", 101)
+    assert ordered(story, "fault", 162)[0] is Action.RESET
+    for state in states:
+        said = Outcome(id=list(story.desk.sent)[-1], at=story.now, state=state, reason="as it is")
+        story.desk.hear_outcome(said, story.now, story.second)
+    ordered(story, "fault", 223)
+    assert story.desk.control is not None
+    assert story.desk.control.mode.why == f"the PCS has tripped and its reset {words}"
+
+
+def test_each_word_of_the_bridge_is_weighed() -> None:
+    assert BECAME.keys() == set(OutcomeState)
 
 
 def test_the_bridge_refuses_the_reset(story: Story) -> None:

@@ -82,6 +82,17 @@ def test_what_is_not_started_is_told(tmp_path: Path) -> None:
     assert story.desk.detail == says
 
 
+def test_in_manual_it_says_how_manual_starts_it(tmp_path: Path) -> None:
+    """`ask for auto` was said to a person who holds manual."""
+    story = Story(plant_site(tmp_path))
+    story.ask("manual", power=10e3, until=story.now.replace(hour=12))
+    assert tell(story, "running off off") == []
+    story.order()
+    assert story.desk.detail.endswith("start it at its panel, or ask for manual again")
+    story.ask("manual", power=10e3, until=story.now.replace(hour=12))
+    assert story.action() is Action.START
+
+
 def test_a_site_may_want_it_started_always(tmp_path: Path) -> None:
     story = Story(plant_site(tmp_path, battery=', start = "always"'))
     started = []

@@ -23,6 +23,7 @@ from schemas.messages import (
     ServiceStatus,
     Telemetry,
 )
+from schemas.state_words import ASK
 from schemas.topics import CONTROL_DISPATCH, CONTROL_MODE, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
 from tests.consumers.test_dispatch_batteries import two
 
@@ -86,6 +87,31 @@ def test_what_was_told_adds_up_and_a_limit_names_its_battery(state: State) -> No
     assert not view(state, later)["dispatch"]["current"]
 
 
+COVERS = {"takes_part": True, "power": 60e3, "reason": "covers the load"}
+GONE = {"takes_part": False, "reason": "it is silent; nothing is sent"}
+HEADLINES: dict[str, tuple[dict[str, Any], str, float | None]] = {
+    "both work": ({"power": 60e3, "batteries": {"hall": COVERS, "yard": COVERS}}, "", 60e3),
+    "one is told nothing any more": ({"power": 40e3, "batteries": {"hall": COVERS, "yard": GONE}}, "", 40e3),
+    "none is told anything": ({"batteries": {"hall": GONE, "yard": GONE}}, "Nothing is told", None),
+    "all rest": ({"batteries": {"hall": GONE | {"power": 0.0}, "yard": GONE}}, "Rest", 40e3),
+    "one is started": ({"batteries": {"hall": GONE | {"action": "start"}, "yard": GONE}}, "", 40e3),
+}
+
+
+@pytest.mark.parametrize("story", HEADLINES)
+def test_the_headline_is_what_is_told_now(state: State, story: str) -> None:
+    """`Discharge 92.0 kW` stood there while no battery was told anything: it was the outcome of a command before."""
+    tell(state, "pcs1", "verified", requested={"p_set": 40e3}, applied={"p_set": 40e3})
+    tell(state, "pcs2", "verified", requested={"p_set": 20e3}, applied={"p_set": 20e3})
+    does, words, applied = HEADLINES[story]
+    given = {"at": NOON.isoformat(), "mode": "auto", "reason": "as it is", **does}
+    said = ControlDispatch.model_validate_json(json.dumps(given))
+    fold(state, CONTROL_DISPATCH, {"site": "plant"}, said, NOW)
+    fold(state, SERVICE_STATUS, {"site": "plant", "service": "dispatch"}, ServiceStatus(state="online"), NOW)
+    found = view(state, NOW)["dispatch"]
+    assert (found["headline"], found["applied"]) == (words, applied)
+
+
 def test_the_curve_of_the_charge_is_weighed_too(state: State) -> None:
     span = today(NOON, state.site.zone)
     columns = actual(
@@ -99,11 +125,10 @@ def test_the_curve_of_the_charge_is_weighed_too(state: State) -> None:
 
 LOCKOUT = {"mode": "lockout", "who": "anna", "why": "fire"}
 AUTO = {"mode": "auto", "who": "dispatch"}
-COVERS = {"takes_part": True, "power": 60e3, "reason": "covers the load"}
 NOT_WE = "pcs2 is off, and it was not we: start it, or ask for auto"
 OFF = {"takes_part": False, "reason": NOT_WE}
 OUT = {"takes_part": False, "reason": "stops the PCS", "locked_out": "reversed: the wrong way", "action": "stop"}
-LOCKED = "locked out (reversed: the wrong way), stops the PCS; ask for auto when it is right"
+LOCKED = f"locked out alone: reversed: the wrong way; stops the PCS; {ASK}"
 STOPPED = {"takes_part": False, "reason": "the PCS is stopped"}
 BEN = {"takes_part": False, "reason": "ben steers at the device; nothing is sent"}
 WHYS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[Any, Any], tuple[str, str, str]]] = {
@@ -121,15 +146,15 @@ WHYS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[Any, Any], tuple[str
     ),
     "one is aside": (
         AUTO,
-        {"power": 90e3, "reason": "covers the load"},
+        {"power": 90e3, "reason": f"covers the load; yard takes no part: {NOT_WE}"},
         (COVERS, OFF),
-        (f"covers the load; yard: {NOT_WE}", "covers the load", NOT_WE),
+        (f"covers the load; yard takes no part: {NOT_WE}", "covers the load", NOT_WE),
     ),
     "one is out": (
         AUTO,
-        {"power": 90e3, "reason": "covers the load"},
+        {"power": 90e3, "reason": f"covers the load; yard takes no part: {LOCKED}"},
         (COVERS, OUT),
-        (f"covers the load; yard: {LOCKED}", "covers the load", LOCKED),
+        (f"covers the load; yard takes no part: {LOCKED}", "covers the load", LOCKED),
     ),
     "one does not obey": (
         AUTO,
@@ -147,6 +172,29 @@ WHYS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[Any, Any], tuple[str
             "lockout by anna: fire; the PCS is stopped; not_followed; ask for auto to end it",
         ),
     ),
+    "a lockout of its only battery left": (
+        LOCKOUT | {"who": "dispatch", "why": "the PCS has tripped and its reset did not help"},
+        {"reason": "lockout by dispatch: the PCS has tripped and its reset did not help"},
+        (
+            {
+                "takes_part": False,
+                "reason": "the PCS has tripped",
+                "locked_out": "the PCS has tripped and its reset did not help",
+            },
+            {"takes_part": False, "reason": "the PCS is stopped", "locked_out": "reversed: the wrong way"},
+        ),
+        (
+            (
+                "lockout by dispatch: the PCS has tripped and its reset did not help; "
+                "yard: locked out: reversed: the wrong way; the PCS is stopped; ask for auto to end it"
+            ),
+            "lockout by dispatch: the PCS has tripped and its reset did not help; ask for auto to end it",
+            (
+                "lockout by dispatch: the PCS has tripped and its reset did not help; "
+                "locked out: reversed: the wrong way; the PCS is stopped; ask for auto to end it"
+            ),
+        ),
+    ),
     "local": (
         {"mode": "local", "who": "ben", "until": "2026-06-10T12:00:00Z"},
         {"reason": BEN["reason"]},
@@ -155,11 +203,14 @@ WHYS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[Any, Any], tuple[str
     ),
     "a grid mode": (
         {"mode": "lockout", "who": "anna"},
-        {"reason": "by anna: phase 1, then 2", "action": "grid_forming"},
-        ({"takes_part": False, "reason": "by anna: phase 1, then 2", "action": "grid_forming"}, STOPPED),
+        {"reason": "grid_forming, asked by anna: phase 1, then 2", "action": "grid_forming"},
+        (
+            {"takes_part": False, "reason": "grid_forming, asked by anna: phase 1, then 2", "action": "grid_forming"},
+            STOPPED,
+        ),
         (
             "form a grid, asked by anna: phase 1, then 2; ask for auto to end it",
-            "by anna: phase 1, then 2; ask for auto to end it",
+            "form a grid, asked by anna: phase 1, then 2; ask for auto to end it",
             "the PCS is stopped; ask for auto to end it",
         ),
     ),

@@ -376,13 +376,13 @@ def test_the_peak_of_a_window_long_gone_is_not_shown(state: State) -> None:
 
 def test_dispatch_says_in_its_own_words_why_it_rests(state: State) -> None:
     hear(state, 0, OUTCOME, outcome(0, OutcomeState.VERIFIED), device="pcs1")
-    rests = "rests: the BMS is silent for 9 s"
+    rests = "rests: the BMS has been silent for more than 5 s"
     mine = BatteryDispatch(takes_part=False, power=0.0, reason=rests)
     does = ControlDispatch(at=NOON, mode=Mode.AUTO, power=0.0, reason=rests, batteries={"battery": mine})
     hear(state, 0, CONTROL_DISPATCH, does)
     assert view(state, at(1))["dispatch"]["why"] == "", "nor is what nobody stands for"
     hear(state, 0, SERVICE_STATUS, ONLINE, service="dispatch")
-    assert view(state, at(1))["dispatch"]["why"] == "rests: the BMS is silent for 9 s"
+    assert view(state, at(1))["dispatch"]["why"] == "rests: the BMS has been silent for more than 5 s"
     hear(state, 60, SERVICE_STATUS, ONLINE.model_copy(update={"at": NOON + timedelta(seconds=60)}), service="dispatch")
     assert view(state, at(60))["dispatch"]["why"] == "", "what was said long ago is no reason"
     hear(state, 60, CONTROL_DISPATCH, does.model_copy(update={"at": NOON + timedelta(seconds=60)}))

@@ -96,7 +96,7 @@ async def test_a_watched_site_is_read_only_here_too(broker: Broker, site_name: s
                 "steps | not decided | interlock",
             ],
         ),
-        ("pcs:trip", ["the PCS is fault: start it first"]),
+        ("pcs:trip", ["the PCS is in fault: start it first"]),
     ],
 )
 async def test_a_battery_that_is_not_well_is_left_alone(

@@ -77,7 +77,7 @@ def test_kill_or_trip_one_and_the_other_goes_on(tmp_path: Path) -> None:
         until(lambda: power(port, "yard") > 40e3, 90)
 
         fault(site, port, "pcs2:trip", "on")
-        until(lambda: "yard: rests: the PCS is fault" in page(port)["dispatch"]["why"], 20)
+        until(lambda: "yard takes no part: the PCS is in fault" in page(port)["dispatch"]["why"], 20)
         until(lambda: power(port, "hall") > 95e3 and abs(power(port, "yard")) < 1e3, 20)
         until(lambda: any(alarm["device"] == "pcs2" for alarm in page(port)["alarms"]["list"]), 20)
         assert page(port)["mode"]["mode"] == "manual", "the site goes on"

@@ -32,8 +32,8 @@ def test_it_buys_cheap_and_covers_the_dear_hours() -> None:
     charging = [step for step in found.steps if step.power < -1]
     covering = [step for step in found.steps if step.power > 1]
     assert {step.price_import for step in charging} == {0.08}
-    assert charging[0].reason == "charges: 0.08 now, 0.30 at 18:00"
-    assert covering[0].reason == "covers the load: 0.30 now"
+    assert charging[0].reason == "charges; 0.08 EUR/kWh now, 0.30 at 18:00"
+    assert covering[0].reason == "covers the load; 0.30 EUR/kWh now"
     assert sum(powers(found, 18, 21)) / 4 == pytest.approx(150e3)  # all the load of three hours
     assert found.cost < found.cost_idle - 20
 

@@ -102,9 +102,9 @@ async def plant(folder: Path, *faults: str, load: float = LOAD) -> AsyncIterator
 FAULTS = {
     "pcs2:silent": "pcs2 is silent",
     "pcs:silent": "pcs is silent",
-    "pcs2:trip": "the PCS is fault",
+    "pcs2:trip": "the PCS is in fault",
     "bms2:silent": "the BMS",
-    "bms2:trips": "the PCS is fault",
+    "bms2:trips": "the PCS is in fault",
     "pcs2:panel_stop": "it was not we who stopped it",
 }
 """What happens, and what is said of it."""
@@ -199,7 +199,7 @@ async def test_one_that_runs_the_other_way_is_taken_out_until_a_person_has_looke
         await it.live(60)
         assert it.desk.control is not None
         assert it.desk.control.mode.mode is Mode.AUTO, "the site goes on"
-        assert "locked out (reversed" in it.desk.detail
+        assert "locked out alone: reversed" in it.desk.detail
         assert it.power("pcs2") == pytest.approx(0, abs=1e3)
         assert it.power("pcs") == pytest.approx(LOAD, abs=SLACK)
         it.it.simulated.faults.off("pcs2:reversed")

@@ -1,5 +1,7 @@
 // What became of what was asked for, shown where it was asked: in the row of the alarm, or below the header.
 
+import { plain } from "./words.js";
+
 const PATIENCE = 5; // s until an answer is missed: dispatch and alarms answer at once
 const SEEN = 15; // s a wish that is followed stays in sight; what went wrong stays until it is closed
 const KEPT = 300; // s after which nothing more is said of one that is followed: a PCS has started by then, or not
@@ -27,8 +29,8 @@ function verdict(one, answers) {
   one.agreed ||= one.answer?.followed;
   const seconds = (performance.now() - one.since) / 1000;
   if (one.fault) return ["bad", `${one.words} was not asked: ${one.fault}`];
-  if (one.answer?.followed) return ["done", [`${one.words}: ${one.part === "dispatch" ? "dispatch follows" : "done"}`, one.answer.reason].filter(Boolean).join("; ")];
-  if (one.answer) return ["bad", `${one.words} is ${one.agreed ? "not followed" : "refused"}: ${one.answer.reason || one.answer.cause}`];
+  if (one.answer?.followed) return ["done", [`${one.words}: ${one.part === "dispatch" ? "dispatch follows" : "done"}`, plain(one.answer.reason)].filter(Boolean).join("; ")];
+  if (one.answer) return ["bad", `${one.words} is ${one.agreed ? "not followed" : "refused"}: ${plain(one.answer.reason || one.answer.cause)}`];
   if (one.id && seconds > PATIENCE) return ["bad", `${one.words}: no answer in ${PATIENCE} s. Is ${one.part} running?`];
   return ["", one.id ? `${one.words}: asked, waiting for ${one.part}` : `${one.words}: asking`];
 }

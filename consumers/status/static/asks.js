@@ -1,6 +1,6 @@
 // What an operator asks of the site: each goes through a dialog that says what will happen, and needs a name.
 import { asking, STEERING } from "./answers.js";
-import { kilowatts } from "./words.js";
+import { kilowatts, plain } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const TITLES = { ack: "Acknowledge", shelve: "Shelve", unshelve: "Unshelve", reset: "Reset" };
@@ -24,7 +24,7 @@ export function asks(state) {
   async function alarm(name, action) {
     const found = state().alarms.list.find((one) => one.alarm === name);
     $("ask-title").textContent = `${TITLES[action]} this alarm`;
-    $("ask-what").textContent = found?.text || name;
+    $("ask-what").textContent = plain(found?.text || name);
     $("ask").querySelector("[data-for=shelve]").hidden = action !== "shelve";
     $("ask").querySelector(".main").textContent = TITLES[action];
     const wish = await answered($("ask"));

@@ -2,7 +2,7 @@
 import { Curves } from "./curves.js";
 import { close, drawAnswers, STEERING } from "./answers.js";
 import { asks } from "./asks.js";
-import { age, kilowatts, number, clock, since } from "./words.js";
+import { age, kilowatts, number, clock, news, plain, since } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const site = document.body.dataset;
@@ -122,7 +122,7 @@ function drawAlarms({ doubt: unsure, list }) {
     const shelved = alarm.shelved_until ? `, until ${since(alarm.shelved_until, site.zone)}` : "";
     fill(node, {
       priority: `${alarm.priority}: `,
-      text: alarm.text || alarm.alarm,
+      text: plain(alarm.text || alarm.alarm),
       where: `${alarm.device}${alarm.silent ? "" : `.${alarm.point}`}${value} · since ${since(alarm.since, site.zone)} (${age(alarm.seconds)}) · ${alarm.state}${shelved}${alarm.by ? ` by ${alarm.by}` : ""}${alarm.first_out ? " · first of its flood" : ""}`,
     });
     for (const button of node.querySelectorAll("[data-ask]")) button.hidden = !alarm.asks.includes(button.dataset.ask);
@@ -158,10 +158,11 @@ function drawDevices(devices) {
   });
 }
 
-function drawServices(services) {
+// What dispatch says of itself stands in its own card; here stands what does not.
+function drawServices({ services, why }) {
   rows($("services"), "t-service", services, "service", (node, one) => {
     lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
-    const words = one.state === "online" ? [age(one.lag), one.version, one.detail] : [one.detail || `last word ${age(one.age)} ago`];
+    const words = one.state === "online" ? [age(one.lag), one.version, one.service === "dispatch" ? news(one.detail, why) : one.detail] : [one.detail || `last word ${age(one.age)} ago`];
     fill(node, { name: one.service, words: words.filter(Boolean).join(" · ") });
   });
 }
@@ -176,9 +177,10 @@ function drawDispatch({ dispatch, plan, mode, why }) {
   const now = dispatch?.current;
   $("wanted").classList.toggle("doubtful", !now);
   if (!dispatch) say($("wanted"), "No command heard yet");
+  else if (dispatch.headline) say($("wanted"), dispatch.headline);
   else if (!now) say($("wanted"), `No command for ${age(dispatch.age)}`);
   else say($("wanted"), ["applied", "verified", "limited"].includes(dispatch.state) ? dispatch.told ?? direction(dispatch.applied ?? 0) : `Last command: ${dispatch.state.replace("_", " ")}`);
-  say($("because"), [now && dispatch.reason, why || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
+  say($("because"), [now && news(dispatch.reason, why), why || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
   const money = (amount) => `${number(amount, 2)} ${plan.currency}`;
@@ -194,13 +196,14 @@ function drawDispatch({ dispatch, plan, mode, why }) {
 }
 
 // Of several batteries: what each does, and why one does not.
-function drawBatteries(batteries) {
+function drawBatteries({ batteries, why }) {
   rows($("batteries"), "t-battery", batteries.length > 1 ? batteries : [], "battery", (node, one) => {
     lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
     const told = one.dispatch?.current ? `${one.dispatch.told ?? direction(one.dispatch.applied ?? 0)}, ${one.dispatch.state.replace("_", " ")}` : "no command";
     const soc = `${show(one.soc.value, "%")}${one.soc.state === "live" ? "" : ` (${doubt(one.soc)})`}`;
     const power = one.power.state === "live" ? show(one.power.value, "W") : doubt(one.power);
-    fill(node, { name: one.battery, words: [soc, power, told, one.why].filter(Boolean).join(" · "), reason: one.reason || one.dispatch?.current && one.dispatch.cause && one.dispatch.reason || "" });
+    const own = news(one.why, why); // what is said of the site stands above
+    fill(node, { name: one.battery, words: [soc, power, told, own].filter(Boolean).join(" · "), reason: one.reason || one.dispatch?.current && one.dispatch.cause && news(one.dispatch.reason, `${why}; ${own}`) || "" });
   });
 }
 
@@ -229,9 +232,9 @@ function draw() {
   drawFlow(state);
   drawAlarms(state.alarms);
   drawDevices(state.devices);
-  drawServices(state.services);
+  drawServices(state);
   drawDispatch(state);
-  drawBatteries(state.batteries);
+  drawBatteries(state);
   drawPeak(state);
   drawAnswers(state, toast);
   curves.follow(state);

@@ -9,6 +9,17 @@ export function kilowatts(watts) {
   return number(watts / 1000, Math.abs(watts) >= 999_950 ? 0 : 1);
 }
 
+/** What is not said yet: the clauses of some words that end nothing of what stands on the page already. */
+export function news(words, said) {
+  const known = said.split("; ").filter(Boolean);
+  return (words || "").split("; ").filter((clause) => clause && !known.some((one) => one.endsWith(clause) || clause.endsWith(one))).join("; ");
+}
+
+/** Words of a message without the marks of code around a name. */
+export function plain(words) {
+  return words.replaceAll("`", "");
+}
+
 export function age(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 10) return `${number(seconds, 1)} s`;
