@@ -271,8 +271,7 @@ def _distrusted(command: Command, station: Station) -> Refusal | None:
         words = f"authority: {command.source} may claim {most.value} at most, not {command.authority.value}"
         return Refusal(Cause.AUTHORITY, words)
     by_hand = command.authority in BY_HAND and not command.follows_meter
-    rests = command.action in SAFER or command.values == {"p_set": 0.0}
-    if not station.distrust or rests or by_hand:
+    if not station.distrust or command.action in SAFER or by_hand:
         return None
     cause, words = next(iter(station.distrust.items()))
     remedy = REMEDY.get(cause, "") if closes_loop(command) else ""
