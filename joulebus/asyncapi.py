@@ -1,5 +1,6 @@
 """The public contract as an AsyncAPI 3.0 document, made from the table of topics."""
 
+import re
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -18,6 +19,9 @@ _SAYS = {
     "alarm": "`<rule>-<device>`.",
     "service": "A part of joulebus.",
 }
+
+_DRAFT_7 = {"prefixItems": "items"}
+_NONE = re.compile(r"\bNone\b(?! of)")
 
 
 def document() -> Node:
@@ -50,7 +54,7 @@ def schemas() -> Node:
     _, found = models_json_schema(
         [(kind, "validation") for kind in ordered], ref_template="#/components/schemas/{model}"
     )
-    made: Node = _draft_7(found["$defs"])
+    made: Node = _as_json(found["$defs"])
     return made
 
 
@@ -114,10 +118,16 @@ def _message(topic: Topic[Any]) -> Node:
     }
 
 
-def _draft_7(node: Any) -> Any:  # noqa: ANN401  # JSON is anything
-    """AsyncAPI speaks JSON Schema draft 7, where a tuple is written as a list of `items`."""
+def _as_json(node: Any) -> Any:  # noqa: ANN401  # JSON is anything
+    """AsyncAPI speaks JSON Schema draft 7, where a tuple is written as a list of `items`; and what Python calls None is
+    `null` to everybody else."""
     if isinstance(node, list):
-        return [_draft_7(part) for part in node]
+        return [_as_json(part) for part in node]
     if isinstance(node, dict):
-        return {("items" if key == "prefixItems" else key): _draft_7(part) for key, part in node.items()}
+        return {
+            _DRAFT_7.get(key, key): _NONE.sub("`null`", part)
+            if key == "description" and isinstance(part, str)
+            else _as_json(part)
+            for key, part in node.items()
+        }
     return node

@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -132,7 +134,20 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command. Trouble is said in words, without a traceback."""
+    """Run a command. Trouble is said in words, without a traceback; where nobody reads what it says it ends."""
+    try:
+        try:
+            return _told(arguments)
+        finally:
+            sys.stdout.flush()  # a reader that has gone is found here, not when Python ends
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE  # as of any program whose reader has gone
+
+
+def _told(arguments: list[str] | None) -> int:
     parsed = build_parser().parse_args(arguments)
     try:
         return _run(parsed)
@@ -141,6 +156,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _nobody_reads() -> bool:
+    """What we print into was closed, as by `| head`: a broken pipe of another kind is no end in good order."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return bool(poll.poll(0))
 
 
 def _run(parsed: argparse.Namespace) -> int:

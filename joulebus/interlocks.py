@@ -24,8 +24,10 @@ judged in each control cycle, by the values that are good; each rule holds for e
 has the point or one of the flags, and is then called `<rule>-<device>`.
 
 - A cause acts after its *hold*, at once where none is given. It is gone beyond *clear* (hysteresis) and after *off*.
-- *ends* `auto`: when the cause is gone. `operator`: then it waits for the RESET of a named person; as long as the cause
-  is there, or nobody knows, a reset is refused and says why. What acts or waits is kept over a restart.
+- *ends* `auto`: when the cause is gone. `operator`: not by itself; when the cause is gone it waits for a named person,
+  and the PCS' status says so. Who asks for `auto` by name (on the page, or by a [request](topics.md#controlrequest))
+  resets it; as long as the cause is there, or nobody knows, that is refused and says why. What acts or waits is kept
+  over a restart.
 - Unknown is never fine. A point that is not known is as it was last known for the time given, then the effect acts
   until it is known again. `at once, as if active` is what an input for people's safety means when it is silent.
 - After the bridge's start a point that was never read holds the battery at 0; after {FIRST_WORD:.0f} s, or the longer

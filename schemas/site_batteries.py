@@ -1,12 +1,16 @@
 """What is wrong with the batteries of a site file although each key is right: names, devices and ranges. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count
 
 from schemas.site_parts import Battery
 from schemas.units import Kind
 
 ROLES = ("pcs", "bms")
 """Devices that a battery names."""
+
+SUCH_AS = ("hall", "yard", "roof")
+"""Names that are proposed."""
 
 Place = tuple[str | int, ...]
 
@@ -74,12 +78,17 @@ def mistakes(batteries: Sequence[Battery]) -> Iterator[tuple[Place, str]]:
 
 
 def _names(batteries: Sequence[Battery]) -> Iterator[tuple[Place, str]]:
-    """Of several, each needs one of its own."""
+    """Of several, each needs one of its own; those that have none are told one that is free."""
     seen = set[str]()
+    taken = {one.name for one in batteries if "name" in one.model_fields_set}
+    free = (name for name in chain(SUCH_AS, map("battery_{}".format, count(1))) if name not in taken)
     for number, one in enumerate(batteries):
         place = ("battery", number, "name")
         if len(batteries) > 1 and "name" not in one.model_fields_set:
-            yield place, f'the battery of {one.pcs!r} has none; of several each needs its own, such as name = "hall"'
-        elif one.name in seen:
-            yield place, f"{one.name!r} is the name of another battery, too; each needs its own"
+            right = f'of several each needs its own, such as name = "{next(free)}"'
+            yield place, f"the battery of {one.pcs!r} has none; {right}"
+            continue
+        if one.name in seen:
+            right = f'each needs its own, such as name = "{next(free)}"'
+            yield place, f"{one.name!r} is the name of another battery, too; {right}"
         seen.add(one.name)

@@ -57,7 +57,7 @@ def explain(
         key = place.rsplit(".", 1)[-1]
         said = _say(error["type"], error["msg"], error.get("input"), _meant(key, known), error.get("ctx", {}))
         ours = error["type"] == "value_error"  # says itself whose it is
-        found.append((place, said if ours else whose(error["loc"]) + said))
+        found.append((place, said if ours else _about(whose(error["loc"]), key, said)))
     return point_at(path, found)
 
 
@@ -114,6 +114,12 @@ def _say(kind: str, message: str, given: object, meant: str, context: Mapping[st
             return f"{given!r} is not known; {_meant(given, expected) or f'there is: {names}'}"
         case _:
             return f"{NEEDS.get(kind, message[0].lower() + message[1:])} (given: {given!r})"
+
+
+def _about(whose: str, key: str, said: str) -> str:
+    """A sentence that begins with its verb is about the key, not about whose it is."""
+    begins = said.startswith(("is ", "needs ")) and whose
+    return f"{whose}{key} {said}" if begins else whose + said
 
 
 def _plain(kind: str, given: object) -> str:

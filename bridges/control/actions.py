@@ -76,17 +76,19 @@ class Actions:
         if self.battery is not None and action in STAGES:
             self.pending.event("action", Event.HELD_BACK, self.battery.begin(action, now))
             return False
-        if self.battery is not None and action is Action.RESET:
-            refused = self.battery.reset(command, now)
-            if refused:
-                self.pending.event("action", Event.NOT_FOLLOWED, refused, Cause.INTERLOCK)
+        battery = self.battery if action is Action.RESET else None
+        holds = "" if battery is None else battery.reset(command, now)
+        told = action in self.device.actions and not (action is Action.RESET and self._runs(now))
         try:
-            if action in self.device.actions and not (action is Action.RESET and self._runs(now)):
+            if told:
                 await self.device.act(action)
         except (Unreachable, Declined) as wrong:
             cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
             self.pending.event("action", Event.WRITE_FAILED, str(wrong), cause)
             return False
+        if holds:
+            words = f"{'reset is told; ' if told else ''}{holds}"
+            self.pending.event("action", Event.NOT_FOLLOWED, words, Cause.INTERLOCK)
         self.pending.event("action", Event.WRITTEN)
         return True
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from logging import INFO, WARNING
 
@@ -14,7 +14,7 @@ from bridges.control.interlock_state import State
 from bridges.control.interlock_words import sentences
 from bridges.control.limits import Limit
 from runtime.memory import Memory
-from schemas.messages import Action, Cause, Value
+from schemas.messages import Action, Cause, Limited, Value
 from schemas.site import Site
 from schemas.site_parts import Battery
 from schemas.units import utc_now
@@ -93,6 +93,13 @@ class BatteryInterlocks:
         """Which act, and why."""
         return "; ".join(self._sentences(() if self.judged is None else self.judged.acting))
 
+    def why(self, limited: Iterable[Limited]) -> str:
+        """Why those hold that are named here: where its device is silent, that is the reason, and not a door."""
+        named, acting = {one.source for one in limited}, () if self.judged is None else self.judged.acting
+        hold = [one for one in acting if one.limit.source in named]
+        blind = {one.device for one in hold if one.blind}
+        return "; ".join(self._sentences([one for one in acting if one in hold or (one.blind and one.device in blind)]))
+
     @property
     def troubles(self) -> list[tuple[Cause, str]]:
         """Those that act, for people."""
@@ -130,7 +137,8 @@ class BatteryInterlocks:
         self._known = done.memory
         if done.cleared:
             self._keep(done.memory, now)
-        return "; ".join(f"{name}: {why}" for name, why in done.refused)
+        device = {lock.name: lock.device for lock in self._locks}
+        return "; ".join(f"{name.removesuffix(f'-{device[name]}')} {why}" for name, why in done.refused)
 
     def _recall(self, now: float) -> interlocks.Memory:
         text = None if self.memory is None else self.memory.read()

@@ -27,6 +27,10 @@ BY_HAND = (Authority.PROTECTION, Authority.DSO, Authority.OPERATOR)
 """Those who close no loop over the meter unless they say so: they may still steer when it is not believed."""
 FOLLOWS_METER = (Authority.PLAN, Authority.SELF_CONSUMPTION)
 """Those whose wish answers the meter unless they say that it does not."""
+SAFER = (Action.STOP, Action.STANDBY, Action.RESET)
+"""They bring a device to rest, or are the way out: no loop is closed by them, whoever sends them."""
+REMEDY = {Cause.SWINGING: "; a person looks and resets it, and a schedule by the clock says `follows_meter: false`"}
+"""What helps, where it is not only a person's look at the plant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +271,11 @@ def _distrusted(command: Command, station: Station) -> Refusal | None:
         words = f"authority: {command.source} may claim {most.value} at most, not {command.authority.value}"
         return Refusal(Cause.AUTHORITY, words)
     by_hand = command.authority in BY_HAND and not command.follows_meter
-    if not station.distrust or command.action is Action.RESET or by_hand:
+    if not station.distrust or command.action in SAFER or by_hand:
         return None
     cause, words = next(iter(station.distrust.items()))
-    return Refusal(cause, f"{cause.value}: {words}")
+    remedy = REMEDY.get(cause, "") if closes_loop(command) else ""
+    return Refusal(cause, f"{cause.value}: {words}{remedy}")
 
 
 def closes_loop(command: Command) -> bool:

@@ -94,5 +94,8 @@ def lowest(past: Past, value: Value | None, now: float, within: float) -> Past:
 def words(lock: Interlock, value: Value) -> str:
     """What is seen, for an operator."""
     said = ", ".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
-    what = "" if lock.rule.contains is not None else f"{lock.rule.point} is "
-    return f"{lock.device}: {what}{said}"
+    if lock.rule.contains is not None:
+        return f"{lock.device} reports {said}"
+    if lock.rule.point == "state":
+        return f"{lock.device} is {'in fault' if said == 'fault' else said}"
+    return f"{lock.rule.point} of {lock.device} is {said}"

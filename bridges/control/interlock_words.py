@@ -29,6 +29,9 @@ SAYS = {
     Blind.AGAIN: "{device} is known again, still {which}",
 }
 
+WAITS = "its cause is gone; it waits for a named person (ask for auto)"
+"""One that has latched: nothing else ends it."""
+
 
 def sentences(acting: Sequence[Acting], silent: Collection[str], each: Mapping[str, int]) -> list[str]:
     """One for each whose cause was seen, and then one for all that a device's silence explains.
@@ -42,7 +45,7 @@ def sentences(acting: Sequence[Acting], silent: Collection[str], each: Mapping[s
             groups.setdefault((one.device, _why(one, silent)), []).append(one)
     for (device, why), found in groups.items():
         if len(found) >= SHOWN:
-            names = [] if why is Blind.SILENT else [one.name.removesuffix(f"-{device}") for one in found]
+            names = [] if why is Blind.SILENT else [_rule(one) for one in found]
             told.append(SAYS[why].format(device=device, which=_which(found, each.get(device, 0), names)))
         else:
             told += [_single(one) for one in found]
@@ -50,7 +53,15 @@ def sentences(acting: Sequence[Acting], silent: Collection[str], each: Mapping[s
 
 
 def _single(one: Acting) -> str:
-    return f"{one.name}: {one.reason}{_ends([one])}"
+    """Its device is named by what was seen of it."""
+    if one.state is State.LATCHED:
+        return f"{_rule(one)}: {WAITS}; it was: {one.reason}"
+    seen = f"{one.device} is known again" if one.blind and one.ends is not None else one.reason
+    return f"{_rule(one)}: {seen}{_ends([one])}"
+
+
+def _rule(one: Acting) -> str:
+    return one.name.removesuffix(f"-{one.device}")
 
 
 def _why(one: Acting, silent: Collection[str]) -> Blind:
@@ -72,4 +83,5 @@ def _which(found: Sequence[Acting], count: int, names: Sequence[str]) -> str:
 
 def _ends(found: Sequence[Acting]) -> str:
     left = [one.ends for one in found if one.ends is not None]
-    return f", ends within {math.ceil(max(left) / ROUND) * ROUND:.0f} s" if left else ""
+    who = "it ends" if len(found) == 1 else "they end"
+    return f", {who} within {math.ceil(max(left) / ROUND) * ROUND:.0f} s" if left else ""

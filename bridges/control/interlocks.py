@@ -19,6 +19,10 @@ FIRST_WORD = 30.0
 """Seconds after our start in which a point that was never read holds the battery at 0, and stops and opens nothing:
 a bridge that begins has not read its slow points yet."""
 
+UNREAD, JUST_SEEN = "nobody has read {} yet", "{} came only just now"
+NEVER_READ, LOST = "nobody has read {} since the bridge began", "nobody knows {} any more"
+"""Why an interlock acts whose cause was not seen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -150,8 +154,7 @@ def judge(locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float) ->
 
 def _acting(lock: Interlock, entry: Entry, now: float) -> Acting:
     effects = dict.fromkeys(one for effect in lock.rule.effect for one in ACTS[entry.state][effect])
-    waits = "seen only just now" if entry.told else "not read yet"
-    reason = entry.reason or f"{lock.device}: {' and '.join(lock.points)} {waits}"
+    reason = entry.reason or (JUST_SEEN if entry.told else UNREAD).format(_point(lock))
     unread = entry.state is State.UNTOLD and not entry.told
     following = TABLES[lock.rule.reset].get((entry.state, Event.RIGHT))
     calm = entry.steady if entry.told and not entry.last and entry.lost is None else None
@@ -225,8 +228,11 @@ def _reason(lock: Interlock, entry: Entry, state: State, value: Value | None) ->
         return f"{lock.device}: the cause is gone"
     if value is not None and entry.last:
         return words(lock, value)
-    since = "not known any more" if entry.told else "not read since the bridge began"
-    return f"{lock.device}: {' and '.join(lock.points)} {since}"
+    return (LOST if entry.told else NEVER_READ).format(_point(lock))
+
+
+def _point(lock: Interlock) -> str:
+    return f"{' and '.join(lock.points)} of {lock.device}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +242,7 @@ class Reset:
     memory: Memory
     cleared: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
-    """Names that act on, and why."""
+    """Names that act on, and why: the rest of a sentence about it."""
 
 
 def reset(locks: Sequence[Interlock], memory: Memory, who: str, now: float) -> Reset:
@@ -259,7 +265,7 @@ def reset(locks: Sequence[Interlock], memory: Memory, who: str, now: float) -> R
 
 def _why_not(lock: Interlock, entry: Entry) -> str:
     if lock.rule.reset == "auto":
-        return f"it ends by itself: {entry.reason}"
+        return f"holds on: {entry.reason}"
     if entry.lost is not None or not entry.told:
-        return f"nobody knows whether its cause is gone: {entry.reason}"
-    return f"its cause is there: {entry.reason}"
+        return f"holds on, and nobody knows whether its cause is gone: {entry.reason}"
+    return f"holds on, its cause is there: {entry.reason}"

@@ -41,6 +41,8 @@ class Pending:
     stage: Stage = Stage.TAKEN
     applied: dict[str, float] = field(default_factory=dict)
     limited: list[Limited] = field(default_factory=list)
+    held: str = ""
+    """Why the interlocks among them hold, in words."""
 
 
 @dataclass

@@ -121,7 +121,8 @@ class Proof:
         measured = {point: value for point in ("p", "q") if isinstance(value := seen.get(point), float)}
         if not against:
             event = Event.FOLLOWED_LIMITED if pending.limited else Event.FOLLOWED
-            self.pending.event(kind, event, "", cause_of(pending.limited), measured)
+            cause = cause_of(pending.limited)
+            self.pending.event(kind, event, pending.held if cause is Cause.INTERLOCK else "", cause, measured)
         elif "p_set" in pending.applied and following is not None:
             if following.cause is not None:
                 self.pending.event(kind, Event.NOT_FOLLOWED, following.words, following.cause, measured)

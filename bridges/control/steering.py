@@ -142,6 +142,7 @@ class Steering:
             named = {register(point) for point in values.command.values}
             values.applied = {point: value for point, value in applied.items() if point in named}
             values.limited = [one for one in limited if register(one.point) in named]
+            values.held = "" if self.battery is None else self.battery.interlocks.why(values.limited)
             self._report("values", {point: one for point, one in results.items() if point in named | {LIMIT}})
         if limit is not None:
             self._tell_limit(limit, limited)

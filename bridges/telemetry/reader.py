@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Reading, Unreachable
@@ -10,6 +10,7 @@ from bridges.telemetry.critical import lacking
 from bridges.telemetry.latest_values import LatestValues, lasts
 from bridges.telemetry.publisher import Publisher
 from bridges.telemetry.quality import Judge, stand_in
+from bridges.telemetry.standing_doubts import Doubted, StandingDoubts
 from bridges.telemetry.standstill import flows
 from schemas.messages import Cause, Telemetry
 from schemas.site import Site
@@ -21,6 +22,9 @@ SILENT = 2
 """Readings in a row without an answer after which a device is offline."""
 PCS_AGE = 5.0
 """Seconds for which the PCS' power tells whether current flows through the battery."""
+TOLD = (Cause.CRITICAL_POINT, Cause.FROZEN, Cause.DOUBTED_VALUES, Cause.MISSING_POINTS)
+"""What is told of a reading, the worst first."""
+LINKS = {Cause.MISSING_POINTS: "{0}: {1}"}
 
 
 @dataclass
@@ -36,11 +40,13 @@ class DeviceReader:
     known: bool = False
     """It was read since it was found."""
     judge: Judge = field(init=False)
+    doubts: StandingDoubts = field(init=False)
 
     def __post_init__(self) -> None:
         site, name = self.site, self.device.name
         mine = site.battery_of(name)
         energy = mine.energy if mine is not None and name == mine.bms else None
+        self.doubts = StandingDoubts(self.device.poll)
         self.judge = Judge(site.profiles[name], _most_power(site, name), energy, self.device.poll)
 
     async def poll(self, phase: float, cycle: Callable[[], Awaitable[None]]) -> None:
@@ -71,7 +77,9 @@ class DeviceReader:
         self.failures = 0
         sample = self._sample(reading)
         self.latest.note(self.device.name, sample, reading.began)
-        return reading.began, [*self._lacking(sample), *_doubts(reading, sample)]
+        return reading.began, _said(
+            self.doubts.see([*self._lacking(sample), *_doubted(reading, sample)], reading.began)
+        )
 
     def _sample(self, reading: Reading) -> Telemetry:
         name = self.device.name
@@ -91,25 +99,34 @@ class DeviceReader:
         power = self.latest.number(pcs.name, "p", now, lasts(pcs.poll, PCS_AGE))
         return flows(power, pcs.rated_power or 0.0)
 
-    def _lacking(self, sample: Telemetry) -> list[Doubt]:
+    def _lacking(self, sample: Telemetry) -> list[Doubted]:
         """Points without which nobody can guard; of the meters that is the grid's."""
         if self.device.kind is Kind.METER and self.device.name != self.site.grid.meter:
             return []
         found = lacking(self.device.kind, sample.values, sample.quality)
-        return [(Cause.CRITICAL_POINT, ", ".join(f"{point} {why}" for point, why in found.items()))] if found else []
+        return [Doubted(Cause.CRITICAL_POINT, point, why) for point, why in found.items()]
 
 
-def _doubts(reading: Reading, sample: Telemetry) -> list[Doubt]:
+def _doubted(reading: Reading, sample: Telemetry) -> list[Doubted]:
     """What is wrong with the values themselves."""
-    found: list[Doubt] = []
-    if sample.quality:
-        words = ", ".join(f"{point} {quality}" for point, quality in sample.quality.items())
-        frozen = all(quality is Quality.FROZEN for quality in sample.quality.values())
-        found.append((Cause.FROZEN if frozen else Cause.DOUBTED_VALUES, words))
-    if reading.declined:
-        words = ", ".join(f"{point}: {why}" for point, why in reading.declined.items())
-        found.append((Cause.MISSING_POINTS, words))
-    return found
+    frozen = all(quality is Quality.FROZEN for quality in sample.quality.values())
+    cause = Cause.FROZEN if frozen else Cause.DOUBTED_VALUES
+    return [
+        *(Doubted(cause, point, quality.value) for point, quality in sample.quality.items()),
+        *(Doubted(Cause.MISSING_POINTS, point, why) for point, why in reading.declined.items()),
+    ]
+
+
+def _said(found: Collection[Doubted]) -> list[Doubt]:
+    """One sentence for each cause."""
+    return [
+        (
+            cause,
+            ", ".join(LINKS.get(cause, "{0} {1}").format(one.point, one.why) for one in found if one.cause is cause),
+        )
+        for cause in TOLD
+        if any(one.cause is cause for one in found)
+    ]
 
 
 def _most_power(site: Site, name: str) -> float | None:

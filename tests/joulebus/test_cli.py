@@ -243,3 +243,27 @@ def test_every_part_has_help(part: str, capsys: pytest.CaptureFixture[str]) -> N
     help_ = capsys.readouterr().out
     assert "JOULEBUS_BROKER" in help_
     assert "--site" in help_
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["interlocks"], 141),
+        (["interlocks", "site.toml"], 141),
+        (["check", "site.toml"], 141),
+        (["docs", "{folder}"], 141),
+        (["--help"], 0),  # argparse passes over it
+    ],
+)
+def test_a_command_whose_reader_has_gone_ends_quietly(words: list[str], status: int, tmp_path: Path) -> None:
+    """`joulebus interlocks site.toml | head` ended in a traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "joulebus.cli", *(one.format(folder=tmp_path) for one in words)]
+        done = subprocess.run(
+            command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=40, check=False, cwd=REPOSITORY
+        )
+    finally:
+        os.close(writer)
+    assert (done.stderr, done.returncode) == ("", status)

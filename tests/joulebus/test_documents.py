@@ -120,6 +120,12 @@ def test_powers_carry_their_unit(contract: Node) -> None:
     assert [step[name]["unit"] for name in ("power", "seconds", "soc")] == ["W", "s", "%"]
 
 
+def test_the_contract_speaks_json_not_python(contract: Node) -> None:
+    for text in (DOCUMENTS["topics.md"](), DOCUMENTS["asyncapi.json"]()):
+        assert "None" not in text
+    assert "`null`" in contract["components"]["schemas"]["Outcome"]["properties"]["cause"]["description"]
+
+
 # --- pages -----------------------------------------------------------------------------------------
 
 

@@ -54,11 +54,20 @@ WRONG = {
     "a pcs for a bms": (
         'bms = "bms2"', 'bms = "pv"', ":25: battery.1.bms: battery 'yard': device 'pv' is a pv, a bms is needed",
     ),
-    "one name twice": ('name = "yard"', 'name = "hall"', ":23: battery.1.name: 'hall' is the name of another battery"),
-    "no name": ('name = "yard"\n', "", ":22: battery.1.name: the battery of 'pcs2' has none; of several each needs"),
-    "no name of the first": ('name = "hall"\n', "", ":13: battery.0.name: the battery of 'pcs' has none"),
-    "no energy": ("energy = 130_000\n", "", ":22: battery.1.energy: battery 'yard': is missing"),
-    "no energy of the first": ("energy = 200_000 ", "# ", ":13: battery.0.energy: battery 'hall': is missing"),
+    "one name twice": (
+        'name = "yard"', 'name = "hall"',
+        ":23: battery.1.name: 'hall' is the name of another battery, too; each needs its own, such as name = \"yard\"",
+    ),
+    "no name": (
+        'name = "yard"\n', "",
+        ":22: battery.1.name: the battery of 'pcs2' has none; of several each needs its own, such as name = \"yard\"",
+    ),
+    "no name of the first": (
+        'name = "hall"\n', "",
+        ":13: battery.0.name: the battery of 'pcs' has none; of several each needs its own, such as name = \"hall\"",
+    ),
+    "no energy": ("energy = 130_000\n", "", ":22: battery.1.energy: battery 'yard': energy is missing"),
+    "no energy of the first": ("energy = 200_000 ", "# ", ":13: battery.0.energy: battery 'hall': energy is missing"),
     "a key that is none": (
         "efficiency = 0.96", "eficiency = 0.96",
         ":28: battery.1.eficiency: battery 'yard': unknown key; did you mean 'efficiency'?",
@@ -96,6 +105,14 @@ def test_what_is_wrong_is_said_with_its_key(tmp_path: Path, mistake: str) -> Non
     with pytest.raises(Trouble) as wrong:
         load_site(written(tmp_path, old, new))
     assert words in str(wrong.value)
+
+
+def test_each_battery_without_a_name_is_told_another_one(tmp_path: Path) -> None:
+    path = written(tmp_path, 'name = "hall"\n', "")
+    path.write_text(path.read_text(encoding="utf-8").replace('name = "yard"\n', ""), encoding="utf-8")
+    with pytest.raises(Trouble) as wrong:
+        load_site(path)
+    assert [name in str(wrong.value) for name in ('such as name = "hall"', 'such as name = "yard"')] == [True, True]
 
 
 def test_a_pcs_of_no_battery_is_refused_with_the_lines_to_write(tmp_path: Path) -> None:

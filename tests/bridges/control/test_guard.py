@@ -162,15 +162,37 @@ def test_a_weaker_source_waits_until_the_stronger_one_has_ended(deadline: float,
         ({"authority": Authority.OPERATOR}, False),
         ({"values": {}, "action": Action.START}, True),
         ({"values": {}, "action": Action.RESET}, False),
+        # what brings it to rest passes, whoever sends it
+        ({"values": {}, "action": Action.STOP}, False),
+        ({"values": {}, "action": Action.STANDBY}, False),
+        ({"values": {}, "action": Action.GRID_FORMING}, True),
         ({"authority": Authority.OPERATOR, "follows_meter": True}, True),
         ({"authority": Authority.PLAN, "follows_meter": False}, True),
     ],
 )
-def test_who_closes_a_loop_over_a_meter_that_is_not_believed_is_refused(change: dict[str, Any], refused: bool) -> None:
-    able, why = [Action.START, Action.RESET], {Cause.METER_POLARITY: "meter: its sign is wrong"}
-    no = judge(came(command(**change)), Station(["p_set"], able, SOURCES, distrust=why))
+@pytest.mark.parametrize("cause", [Cause.METER_POLARITY, Cause.SWINGING, Cause.REVERSED])
+def test_who_closes_a_loop_over_a_meter_that_is_not_believed_is_refused(
+    change: dict[str, Any], refused: bool, cause: Cause
+) -> None:
+    able = [Action.START, Action.STOP, Action.STANDBY, Action.RESET, Action.GRID_FORMING]
+    why = {cause: "meter: its sign is wrong"}
+    no = judge(came(command(**change)), Station(["p_set", "q_set"], able, SOURCES, distrust=why))
     assert (no is not None) == refused
-    assert no is None or (no.cause, no.reason) == (Cause.METER_POLARITY, "meter_polarity: meter: its sign is wrong")
+    assert no is None or no.cause is cause
+    assert no is None or no.reason.startswith(f"{cause.value}: meter: its sign is wrong")
+
+
+@pytest.mark.parametrize(
+    ("cause", "follows", "names"),
+    [(Cause.SWINGING, None, True), (Cause.SWINGING, False, False), (Cause.METER_POLARITY, None, False)],
+)
+def test_who_is_refused_for_a_swing_hears_how_a_schedule_avoids_it(
+    cause: Cause, follows: bool | None, names: bool
+) -> None:
+    """Nothing but a person's look helps against a meter that is the wrong way round."""
+    no = judge(came(command(follows_meter=follows)), Station(["p_set"], [], SOURCES, distrust={cause: "why"}))
+    assert no is not None
+    assert ("a schedule by the clock says `follows_meter: false`" in no.reason) == names
 
 
 def test_a_device_that_is_steered_at_its_panel_takes_no_command() -> None:

@@ -42,7 +42,7 @@ def test_what_waits_for_a_person_waits_after_a_restart() -> None:
     memory = judge(LOCKS, memory, lambda *_: 40.0, 1010.0).memory
     again, gone = restarted(memory, 1020.0, after=100.0)
     assert gone == []
-    assert again.entries == {"waits-bms": Entry(State.LATCHED, 5.0 - 110.0, "bms: x is 60")}
+    assert again.entries == {"waits-bms": Entry(State.LATCHED, 5.0 - 110.0, "x of bms is 60")}
     says = judge(LOCKS, again, lambda *_: 40.0, 6.0)
     assert [(one.name, one.state, one.since) for one in says.acting] == [("waits-bms", State.LATCHED, -105.0)]
     assert says.stop

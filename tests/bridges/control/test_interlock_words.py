@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bridges.control.interlock_state import State
-from bridges.control.interlock_words import sentences
+from bridges.control.interlock_words import WAITS, sentences
 from bridges.control.interlocks import Acting
 from schemas.messages import Cause
 from schemas.profiles import load_profile
@@ -15,15 +15,15 @@ from tests.virtual import virtual
 
 
 def acting(name: str, *, blind: bool = True, ends: float | None = None, state: State = State.UNKNOWN) -> Acting:
-    return Acting(f"{name}-bms", state, 0.0, "bms: u not known any more", (), device="bms", blind=blind, ends=ends)
+    return Acting(f"{name}-bms", state, 0.0, "nobody knows u of bms any more", (), device="bms", blind=blind, ends=ends)
 
 
 @pytest.mark.parametrize(
     ("found", "silent", "words"),
     [
         ([], True, []),
-        ([acting("a")], True, ["a-bms: bms: u not known any more"]),
-        ([acting("a"), acting("b")], True, ["a-bms: bms: u not known any more", "b-bms: bms: u not known any more"]),
+        ([acting("a")], True, ["a: nobody knows u of bms any more"]),
+        ([acting("a"), acting("b")], True, ["a: nobody knows u of bms any more", "b: nobody knows u of bms any more"]),
         ([acting(one) for one in "abc"], True, ["bms is silent, so 3 of its 5 interlocks hold"]),
         ([acting(one) for one in "abcde"], True, ["bms is silent, so all of its 5 interlocks hold"]),
         (
@@ -34,20 +34,29 @@ def acting(name: str, *, blind: bool = True, ends: float | None = None, state: S
         (
             [acting("a", ends=41.0), acting("b", ends=3.0), acting("c", ends=40.0)],
             False,
-            ["bms is known again, still 3 of its 5 interlocks hold (a, b, c), ends within 50 s"],
+            ["bms is known again, still 3 of its 5 interlocks hold (a, b, c), they end within 50 s"],
         ),
-        ([acting("a", ends=41.0)], False, ["a-bms: bms: u not known any more, ends within 50 s"]),
+        ([acting("a", ends=41.0)], False, ["a: bms is known again, it ends within 50 s"]),
         (
             [acting(one, state=State.UNTOLD) for one in "abc"],
             False,
             ["bms was not read yet, so 3 of its 5 interlocks hold (a, b, c)"],
+        ),
+        # what has latched is ended by nobody but a person
+        (
+            [acting("failed", blind=False, state=State.LATCHED), acting("fire", blind=False, state=State.ACTIVE)],
+            False,
+            [
+                f"failed: {WAITS}; it was: nobody knows u of bms any more",
+                "fire: nobody knows u of bms any more",
+            ],
         ),
         # what was seen stands for itself, and first
         (
             [*(acting(one) for one in "abcd"), acting("fire", blind=False)],
             True,
             [
-                "fire-bms: bms: u not known any more",
+                "fire: nobody knows u of bms any more",
                 "bms is silent, so 4 of its 5 interlocks hold",
             ],
         ),
@@ -72,6 +81,6 @@ async def test_a_silent_bms_is_one_sentence_and_says_when_it_ends(tmp_path: Path
         assert len(refused.reason) < 200
         it.simulated.faults.off("bms:silent")
         await it.until(lambda: "bms is known again, still " in it.bridge.said["pcs"].reason, 40)
-        assert "ends within " in it.bridge.said["pcs"].reason
+        assert "they end within " in it.bridge.said["pcs"].reason
         await asyncio.sleep(120)
         assert "bms is" not in it.bridge.said["pcs"].reason

@@ -168,7 +168,7 @@ def test_the_judgement_names_who_decided() -> None:
         ("interlock:empty-bms", float("-inf"), 0.0),
     ]
     assert (says.low, says.high) == (0.0, 0.0)
-    assert [one.reason for one in says.acting] == ["bms: x is 4", "bms: x is 4"]
+    assert [one.reason for one in says.acting] == ["x of bms is 4", "x of bms is 4"]
     assert [one.name for one in says.raised] == ["full-bms", "empty-bms"]
     says = judge(locks, says.memory, lambda *_: 3.0, 1.0)
     assert [one.name for one in says.cleared] == ["full-bms"]
@@ -182,11 +182,11 @@ def test_the_judgement_names_who_decided() -> None:
     ("steps", "cleared", "why"),
     [
         ([(0, 60.0), (5, 60.0), (6, 40.0)], ("it-bms",), ""),
-        ([(0, 60.0), (5, 60.0)], (), "its cause is there: bms: x is 60"),
-        ([(0, 60.0), (5, 60.0), (6, 52.0)], (), "its cause is there"),
-        ([(0, 60.0), (5, 60.0), (6, 40.0), (7, 60.0)], (), "its cause is there"),
-        ([(0, 60.0), (5, 60.0), (6, 40.0), (7, None)], (), "nobody knows whether its cause is gone"),
-        ([(0, 40.0), (1, None), (11, None)], (), "nobody knows whether its cause is gone"),
+        ([(0, 60.0), (5, 60.0)], (), "holds on, its cause is there: x of bms is 60"),
+        ([(0, 60.0), (5, 60.0), (6, 52.0)], (), "holds on, its cause is there"),
+        ([(0, 60.0), (5, 60.0), (6, 40.0), (7, 60.0)], (), "holds on, its cause is there"),
+        ([(0, 60.0), (5, 60.0), (6, 40.0), (7, None)], (), "holds on, and nobody knows whether its cause is gone"),
+        ([(0, 40.0), (1, None), (11, None)], (), "holds on, and nobody knows whether its cause is gone"),
         ([(0, 40.0)], (), None),
     ],
     ids=["gone", "there", "not beyond clear", "back, within its hold", "not seen", "unknown", "nothing to reset"],
@@ -211,7 +211,7 @@ def test_a_reset_needs_a_name_and_what_ends_by_itself_takes_none() -> None:
     says = judge([HOT], says.memory, lambda *_: 60.0, 5.0)
     with pytest.raises(ValueError, match="the name of the person"):
         reset([HOT], says.memory, " ", 6.0)
-    assert reset([HOT], says.memory, "anna", 6.0).refused == (("it-bms", "it ends by itself: bms: x is 60"),)
+    assert reset([HOT], says.memory, "anna", 6.0).refused == (("it-bms", "holds on: x of bms is 60"),)
 
 
 # --- whatever is read --------------------------------------------------------------------------------

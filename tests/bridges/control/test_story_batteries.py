@@ -183,3 +183,19 @@ async def test_a_load_that_steps_is_answered_once(tmp_path: Path) -> None:
             late.append(sum(0.5 for one in exported if one > SLACK))
             assert not it.causes("pcs"), turn
         assert max(late) <= 5.0
+
+
+@virtual
+async def test_what_holds_because_a_pcs_was_silent_is_not_blamed_on_its_door(tmp_path: Path) -> None:
+    """The outcome named `interlock:door-pcs2` and no reason, while nobody had opened a door."""
+    async with story(tmp_path, around=steady(80e3), file=TWO) as it:
+        await steer(it, 20, pcs=40e3, pcs2=40e3)
+        it.simulated.faults.on("pcs2:silent")
+        await steer(it, 48, pcs=40e3, pcs2=40e3)
+        it.simulated.faults.off("pcs2:silent")
+        await steer(it, 30, pcs=40e3, pcs2=40e3)
+        held = [one for one in it.said(device="pcs2") if one.state == "limited" and one.cause == Cause.INTERLOCK]
+        door = [one for one in held if one.limited_by[0].source == "interlock:door-pcs2"]
+        assert door, "it is the first of those that hold, and keeps its name for programs"
+        assert all("door: pcs2 is known again, it ends within 10 s" in one.reason for one in door)
+        assert all(one.reason for one in held), "whichever holds it, people read why"
