@@ -233,7 +233,7 @@ async def test_a_dead_meter_brings_the_battery_to_rest(broker: Broker, tmp_path:
         address = TELEMETRY.at(site=site_name, device="grid")
         await plant.bus.send(address, retained.model_dump_json().encode(), retain=True)
         command = await plant.told(is_power(0.0))
-        assert command.reason.startswith("rests: the grid meter is silent")
+        assert command.reason.startswith("rests: the grid meter has been silent")
         assert not any(map(is_power(55e3), plant.commands))
         await plant.bus.send(address, b"", retain=True)
 

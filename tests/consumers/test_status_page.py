@@ -29,7 +29,9 @@ from schemas.messages import (
     AlarmPriority,
     AlarmRequest,
     AlarmState,
+    BatteryDispatch,
     Cause,
+    ControlDispatch,
     ControlMode,
     ControlRequest,
     DeviceState,
@@ -519,6 +521,33 @@ async def test_a_latching_alarm_offers_no_shelf_and_silence_is_told_in_seconds(s
     await expect(hot.locator("[data-ask=shelve]")).to_be_hidden()
     for name in ("mute", "hot"):
         await scene.say("alarms", topics.ALARM, None, alarm=f"{name}-bms1")
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_the_headline_is_what_is_told_and_a_sentence_stands_once(scene: Scene) -> None:
+    """`Discharge 92.0 kW` stood above a battery that was told nothing, and its reason three times; `auto` in marks."""
+    page = await scene.open()
+    await scene.everything()
+    done = {"p_set": 92e3}
+    before = Outcome(id="c9", at=utc_now(), state=OutcomeState.VERIFIED, requested=done, applied=done)
+    await scene.say("bridge", topics.OUTCOME, before, device="pcs1")
+    await expect(page.locator("#wanted")).to_have_text("Discharge 92.0 kW", timeout=SOON)
+    why = "pcs1 is steered at its own panel; nothing is sent"
+    aside = BatteryDispatch(takes_part=False, reason=why)
+    does = ControlDispatch(at=utc_now(), mode=Mode.AUTO, reason=why, batteries={"battery": aside})
+    await scene.say("dispatch", topics.CONTROL_DISPATCH, does)
+    status = online().model_copy(update={"detail": f"auto: {why}; not kept on the disk: full"})
+    await scene.say("dispatch", topics.SERVICE_STATUS, status, service="dispatch")
+    await scene.say("alarms", topics.ALARM, alarm(text="Ask for `auto` then."), alarm="marks-bms1")
+    await expect(page.locator("#wanted")).to_have_text("Nothing is told", timeout=SOON)
+    await expect(page.locator("#alarms")).to_contain_text("Ask for auto then.")
+    await expect(page.locator("#services")).to_contain_text("not kept on the disk: full")
+    text = await page.locator("main").inner_text()
+    assert (text.count("steered at its own panel"), text.count("nothing is sent")) == (1, 1)
+    await scene.say("alarms", topics.ALARM, None, alarm="marks-bms1")
+    await scene.say("dispatch", topics.CONTROL_DISPATCH, None)
     await page.close()
     assert scene.complaints == []
 

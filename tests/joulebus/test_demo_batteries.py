@@ -63,7 +63,7 @@ def test_kill_or_trip_one_and_the_other_goes_on(tmp_path: Path) -> None:
 
         fault(site, port, "pcs2:silent", "on")
         until(lambda: batteries(port)["yard"]["state"] == "offline", 30)
-        until(lambda: "yard: pcs2 is silent; nothing is sent" in page(port)["dispatch"]["why"], 15)
+        until(lambda: "yard takes no part: pcs2 is silent; nothing is sent" in page(port)["dispatch"]["why"], 15)
         until(lambda: power(port, "hall") > max(95e3, before), 20)
         yard = batteries(port)["yard"]
         assert yard["reason"].startswith("pcs2: no answer"), yard

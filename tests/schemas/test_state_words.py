@@ -28,5 +28,5 @@ def test_each_state_of_a_shipped_pcs_has_its_words() -> None:
         ("reversed: no", "", False, "locked out: reversed: no"),
     ],
 )
-def test_a_lockout_says_a_cause_once(out: str, why: str, alone: bool, words: str) -> None:  # a column of the table
+def test_a_lockout_says_a_cause_once(out: str, why: str, alone: bool, words: str) -> None:
     assert locked_out(out, why, alone=alone) == words

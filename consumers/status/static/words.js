@@ -12,7 +12,8 @@ export function kilowatts(watts) {
 /** What is not said yet: the clauses of some words that end nothing of what stands on the page already. */
 export function news(words, said) {
   const known = said.split("; ").filter(Boolean);
-  return (words || "").split("; ").filter((clause) => clause && !known.some((one) => one.endsWith(clause) || clause.endsWith(one))).join("; ");
+  const isSaid = (clause) => known.some((one) => one.endsWith(clause.replace(/^rests: /, "")) || clause.endsWith(one));
+  return (words || "").split("; ").filter((clause) => clause && !isSaid(clause)).join("; ");
 }
 
 /** Words of a message without the marks of code around a name. */
