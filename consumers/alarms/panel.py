@@ -72,7 +72,7 @@ class Panel:
         """Of each device, the one that an alarm says was not followed and that may come true yet."""
         over = (AlarmState.RETURNED, AlarmState.LATCHED)
         shown = [one for one in self.shown().values() if one.state not in over]
-        return {one.device: one.action for one in shown if one.action is not None}
+        return {one.device: one.action for one in shown if one.action is not None and one.point == ACTION}
 
     def deaf(self, now: Now) -> None:
         """We heard nothing until now (no broker, a frozen process): nobody else's silence counts."""

@@ -263,6 +263,7 @@ def test_a_refused_action_is_named_with_why(panel: Panel) -> None:
         "pcs_command_refused-pcs1", Action.START, "interlock: door: open"
     )  # fmt: skip
     assert alarm.text.endswith("Its outcome: interlock: door: open")
+    assert panel.open_actions() == {}, "what was refused comes true by nothing"
     panel.note("pcs1", "outcome", "failed", at(9), "no answer")
     assert panel.shown()[name].reason == "", "another alarm's reason is not its own"
 
