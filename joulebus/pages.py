@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from consumers.alarms.catalog import POLLS, load_catalog
+from consumers.alarms.panel import FLOOD
 from consumers.alarms.rules import LONGEST_SHELF, OLDEST_REQUEST, mermaid
 from joulebus.asyncapi import schemas
 from joulebus.causes import MEANS
@@ -28,7 +29,7 @@ and stands in the topic `alarm/<rule>-<device>/state` as long as it is not norma
 - An operator acknowledges, shelves or resets it by a request; one that is retained, or older than
   {OLDEST_REQUEST.total_seconds():.0f} s, is refused. Shelving ends by itself within {LONGEST_SHELF.days * 24} h.
 - A latching alarm stays until it was acknowledged and reset, and cannot be shelved.
-- The first alarm after a calm of 10 s is marked `first_out`: what follows is probably its consequence."""
+- The first alarm after a calm of {FLOOD:.0f} s is marked `first_out`: what follows is probably its consequence."""
 
 OWN_RULE = """\
 Rules of your own stand in the [site file](configuration.md#alarm); one with the name of a shipped rule replaces it:

@@ -356,7 +356,7 @@ class Alarm(Message):
     battery: Name | None = None
     """Which one it is about, where the site has several; the text says so, too."""
     action: Action | None = None
-    """The start, stop, reset or grid mode that was not followed."""
+    """The start, stop, reset or grid mode that was refused or not followed."""
     reason: str = ""
     """What the device's bridge says of it, in words for people; it stands in the text, too."""
     value: Number | str | None = None

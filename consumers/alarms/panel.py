@@ -5,21 +5,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from consumers.alarms.catalog import EVERY_SERVICE, for_device
-from consumers.alarms.reading import ACTION, CAUSES, LINK, WORDS, alive, read
+from consumers.alarms.reading import ACTION, CAUSES, LINK, OUTCOME, WORDS, alive, read
 from consumers.alarms.rules import Memory, Now, Refusal, judge, request, transitions
 from schemas.messages import Action, Alarm, AlarmRequest, AlarmState, Cause, ServiceStatus, Telemetry, Value
 from schemas.printable import printable
 from schemas.site_parts import AlarmRule
 
-FLOOD = 10.0
-"""Seconds. The first alarm after so long a calm is the first-out: what comes behind it is probably its consequence."""
+FLOOD = 120.0
+"""Seconds. The first alarm after so long a calm is the first-out: what comes behind it is probably its consequence.
+Longer than a silence needs, after its own alarm, to become an interlock: a point that is read in turn is fresh for
+60 s, and interlocks wait for another 10 or 60 s before what is not known acts."""
 
 CALM = 30.0
 """Seconds between two words on why an alarm stands: a reason that comes and goes says it no more often."""
 NUMBER = re.compile(r"\d+(\.\d+)?")
 """A reason with other numbers is the same reason: it counts seconds, or tells a power."""
 
-SPEAKS = {LINK: "Its status", ACTION: "Its outcome"}
+SPEAKS = {LINK: "Its status", CAUSES: "Its status", ACTION: "Its outcome", OUTCOME: "Its outcome"}
 """Words of a device whose reason stands in the text of an alarm."""
 
 Changes = list[tuple[str, Alarm]]
@@ -44,8 +46,8 @@ class Panel:
         for name, rule in self._rules.items():
             self._of.setdefault(str(rule.device), []).append(name)
         self._words: dict[str, Value | None] = {}
-        self._reasons: dict[tuple[str, str], tuple[str, Action | None]] = {}
-        """Of a device and one of its words, why its bridge says it, and of which action."""
+        self._reasons: dict[str, tuple[str, Action | None]] = {}
+        """Of an alarm, why its device's bridge said the word that is wrong, and of which action."""
         self._told: dict[str, tuple[str, Action | None, float]] = {}
         """Of a shown alarm, the same as it was said last, and when on the steady clock."""
         self._first_out: set[str] = set()
@@ -68,7 +70,7 @@ class Panel:
             if rule is None or alarm.state is AlarmState.NORMAL:
                 continue
             if alarm.reason or alarm.action:
-                self._reasons[alarm.device, alarm.point] = alarm.reason, alarm.action
+                self._reasons[name] = alarm.reason, alarm.action
             self._memories[name] = _remembered(rule, alarm, now)
             self._told[name] = alarm.reason, alarm.action, now.steady
             self._last_raised = now.steady
@@ -79,7 +81,7 @@ class Panel:
         """Of each device, the one that an alarm says was not followed and that may come true yet."""
         over = (AlarmState.RETURNED, AlarmState.LATCHED)
         shown = [one for one in self.shown().values() if one.state not in over]
-        return {one.device: one.action for one in shown if one.action is not None}
+        return {one.device: one.action for one in shown if one.action is not None and one.point == ACTION}
 
     def deaf(self, now: Now) -> None:
         """We heard nothing until now (no broker, a frozen process): nobody else's silence counts."""
@@ -100,15 +102,20 @@ class Panel:
     ) -> Changes:
         """A device seen from outside: its link, or the outcome of a command. A word holds until the next one. `reason`:
         why it is said, for people; `action`: what was not followed."""
-        self._reasons[device, point] = printable(reason), action
-        return self._note({name: word for name in self._of.get(device, ()) if self._rules[name].point == point}, now)
+        names = [name for name in self._of.get(device, ()) if self._rules[name].point == point]
+        wrong = {name for name in names if self._rules[name].equals == word}
+        self._explain(wrong, {*names} - wrong, reason, action)
+        return self._note(dict.fromkeys(names, word), now)
 
-    def note_causes(self, device: str, causes: list[str], now: Now, *, sure: bool) -> Changes:
-        """Why a device is not as it should be.
+    def note_causes(self, device: str, causes: list[str], now: Now, reason: str = "", *, sure: bool) -> Changes:
+        """Why a device is not as it should be; `reason`: the same for people.
 
         Not `sure`: nobody can see it now. What is not named then neither raises nor clears.
         """
-        return self._note(self._causes(self._of.get(device, ()), causes, sure=sure), now)
+        words = self._causes(self._of.get(device, ()), causes, sure=sure)
+        named = self._named(words, causes)
+        self._explain(named, words.keys() - named if sure else (), reason)
+        return self._note(words, now)
 
     def note_service(self, service: str, said: ServiceStatus, now: Now) -> Changes:
         """A part of joulebus says how it is, or its last will does."""
@@ -128,6 +135,12 @@ class Panel:
         """Time has passed: judges silence, goes on with delays, ends shelving. Once a second."""
         readings: dict[str, Value | None] = {name: self._age(rule, now) for name, rule in self._rules.items()}
         return self._judge(readings | self._words, now)
+
+    def _explain(self, wrong: Iterable[str], right: Iterable[str], reason: str, action: Action | None = None) -> None:
+        """What is wrong by the last word, and what is over and not said any more."""
+        self._reasons |= dict.fromkeys(wrong, (printable(reason), action))
+        for name in right:
+            self._reasons.pop(name, None)
 
     def _note(self, words: Mapping[str, Value | None], now: Now) -> Changes:
         self._words |= words
@@ -173,9 +186,7 @@ class Panel:
 
     def _why(self, name: str) -> tuple[str, Action | None]:
         """The reason that its bridge gives, and the action that was not followed."""
-        rule = self._rules[name]
-        said = self._reasons.get((str(rule.device), rule.point)) if rule.point in SPEAKS else None
-        return ("", None) if said is None else said
+        return self._reasons.get(name, ("", None))
 
     def _raised(self, name: str, now: Now) -> None:
         if now.steady - self._last_raised >= FLOOD:
@@ -193,9 +204,14 @@ class Panel:
                 self._of_service.setdefault(service, []).append(name)
 
     def _causes(self, names: Iterable[str], causes: list[str], *, sure: bool) -> dict[str, Value | None]:
-        rules = {name: rule for name in names if (rule := self._rules[name]).point == CAUSES}
-        named = {name for name, rule in rules.items() if rule.contains in (*causes, "*" if causes else "")}
-        return {name: causes if sure or name in named else None for name in rules}
+        names = [name for name in names if self._rules[name].point == CAUSES]
+        named = self._named(names, causes)
+        return {name: causes if sure or name in named else None for name in names}
+
+    def _named(self, names: Iterable[str], causes: list[str]) -> set[str]:
+        """The alarms that look for one of these causes."""
+        wrong = (*causes, "*" if causes else "")
+        return {name for name in names if (rule := self._rules[name]).point == CAUSES and rule.contains in wrong}
 
     def _alarm(self, name: str) -> Alarm:
         rule, memory = self._rules[name], self._memories[name]

@@ -113,10 +113,11 @@ class _Desk:
             case DeviceStatus(state=state, causes=causes, reason=reason):
                 changes = self.panel.note(device, reading.LINK, state, _now(), reason)
                 sure = state is not DeviceState.OFFLINE
-                return [*changes, *self.panel.note_causes(device, causes, _now(), sure=sure)]
+                return [*changes, *self.panel.note_causes(device, causes, _now(), reason, sure=sure)]
             case Outcome(state=state) as outcome:
                 ended = self._note_action(device, self.actions.hear(device, outcome), outcome.reason)
-                return [*ended, *self.panel.note(device, reading.OUTCOME, state, _now())]
+                action = outcome.action
+                return [*ended, *self.panel.note(device, reading.OUTCOME, state, _now(), outcome.reason, action=action)]
             case ServiceStatus() as said if heard.place["service"] != self.part.name or said.state == "online":
                 return self.panel.note_service(heard.place["service"], said, _now())
         return []  # our own last will among them: it was said of the one before us

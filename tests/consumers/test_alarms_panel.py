@@ -7,9 +7,11 @@ from typing import Literal
 
 import pytest
 
+from bridges.control.battery_control import SLOW
+from bridges.control.interlock_rules import shipped
 from consumers.alarms.actions import Actions
 from consumers.alarms.catalog import load_catalog, watched, whose
-from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.panel import FLOOD, Changes, Panel
 from consumers.alarms.rules import Now, Refusal
 from schemas.messages import Action, Alarm, AlarmRequest, AlarmState, ServiceStatus, Telemetry, Value
 from schemas.site import load_site
@@ -138,8 +140,15 @@ def test_the_first_of_a_flood_is_marked(panel: Panel) -> None:
     third = panel.hear("grid", say(18, p=95e3), at(18))
     assert [alarm.first_out for _, alarm in first + second + third] == [True, False, False]
     panel.hear("bms1", say(30, cell_t_max=20.0), at(30))
-    ((_, later),) = panel.hear("bms1", say(31, cell_t_max=40.0), at(31))
+    ((_, later),) = panel.hear("bms1", say(18 + FLOOD, cell_t_max=40.0), at(18 + FLOOD))
     assert later.first_out
+
+
+def test_an_interlock_that_follows_a_silence_is_no_first_out() -> None:
+    """It came 10.1 s after `bms_silent`, and was called the cause of it."""
+    silences = [one.silent for one in load_catalog().rules if one.silent is not None]
+    longest = max(rule.patience for rule in shipped()) + SLOW - min(silences)
+    assert longest < FLOOD
 
 
 # --- silence -----------------------------------------------------------------------------------------
@@ -267,6 +276,30 @@ def test_an_alarm_that_stands_for_another_reason_says_so_and_floods_nobody(panel
         "pcs_degraded-pcs1": "returned"
     }
     assert panel.tick(at(400)) == []
+
+
+def test_a_refused_action_is_named_with_why(panel: Panel) -> None:
+    """The alarm of a refused start had no action and no reason, and spoke of a safe power."""
+    said: Changes = []
+    for second in range(8):
+        said += panel.note("pcs1", "outcome", "refused", at(second), "interlock: door: open", action=Action.START)
+    ((name, alarm),) = [one for one in said if one[0].startswith("pcs_command")]
+    assert (name, alarm.action, alarm.reason) == (
+        "pcs_command_refused-pcs1", Action.START, "interlock: door: open"
+    )  # fmt: skip
+    assert alarm.text.endswith("Its outcome: interlock: door: open")
+    assert panel.open_actions() == {}, "what was refused comes true by nothing"
+    panel.note("pcs1", "outcome", "failed", at(9), "no answer")
+    assert panel.shown()[name].reason == "", "another alarm's reason is not its own"
+
+
+def test_an_interlock_says_what_it_saw(panel: Panel) -> None:
+    ((name, alarm),) = panel.note_causes("pcs1", ["interlock"], at(0), "pcs_fault: pcs1 is in fault", sure=True)
+    assert (name, alarm.reason) == ("pcs_interlock-pcs1", "pcs_fault: pcs1 is in fault")
+    panel.note_causes("pcs1", [], at(1), "no answer", sure=False)
+    assert panel.shown()[name].reason == alarm.reason, "nobody has seen it end"
+    panel.note_causes("pcs1", ["local"], at(2), "at its panel", sure=True)
+    assert panel.shown()[name].reason == "", "what is over is not said any more"
 
 
 def test_a_disobeyed_command(panel: Panel) -> None:

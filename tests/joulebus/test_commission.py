@@ -92,7 +92,7 @@ async def test_a_watched_site_is_read_only_here_too(broker: Broker, site_name: s
         (
             "bms:cell_high",
             [
-                "| bms | interlocks | WRONG | over_voltage_protection: bms reports cell_over_voltage",
+                "| bms | interlocks | WRONG | over_voltage_protection-bms: bms reports cell_over_voltage",
                 "steps | not decided | interlock",
             ],
         ),

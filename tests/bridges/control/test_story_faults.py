@@ -317,3 +317,16 @@ async def test_the_commissioned_dead_time_is_waited_for_until_it_is_measured(
         await steering
         assert it.power == pytest.approx(50_000, rel=0.02)
         assert (Cause.NOT_OBEYED in said) is named
+
+
+@virtual
+async def test_a_reset_while_it_is_still_in_fault_says_what_holds_on(tmp_path: Path) -> None:
+    async with story(tmp_path) as it:
+        await it.steer(20_000.0, 6)
+        it.simulated.faults.on("pcs:trip")
+        await it.until(lambda: "pcs_fault: pcs is in fault" in it.bridge.said["pcs"].reason, 20)
+        asked = it.command(values={}, action=Action.RESET, authority=Authority.OPERATOR, source="dispatch")
+        await asyncio.sleep(2)
+        (said,) = it.said(asked)
+        assert (said.state, said.cause) == ("not_obeyed", Cause.INTERLOCK)
+        assert said.reason == "reset is told; pcs_fault holds on: pcs is in fault"
