@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from consumers.dispatch.battery_seen import BETWEEN, STOPPED, BatterySeen
-from consumers.dispatch.held_back import HeldBack, hear
+from consumers.dispatch.held_back import HeldBack, Standing, hear, hear_standing
 from consumers.dispatch.instruction import Instruction, action, rest
 from consumers.dispatch.kept import KeptBattery
 from consumers.dispatch.lockout import Lockout, Seen
@@ -13,7 +13,7 @@ from consumers.dispatch.starts import Attempts, Starts
 from consumers.dispatch.stuck import Stuck
 from optimizer.split import Room
 from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest, Mode, Outcome, OutcomeState
-from schemas.profile import Profile
+from schemas.profile import Profile, Setpoint
 from schemas.site import Site
 from schemas.site_parts import Battery
 from schemas.state_words import in_words, locked_out
@@ -22,6 +22,9 @@ AT_LIMIT = 1.0
 """W: what is nearer to a limit is at it."""
 TOLD = 60.0
 """Seconds what the bridge complains of stands in the detail."""
+
+TICK, DAY = 2.0, 86_400.0
+"""Seconds between two powers that a battery is told, and of a day."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class BatteryDesk:
     complaint: tuple[str, float] = ("", 0.0)
     """What the bridge says of our commands, and when it did."""
     held_back: HeldBack | None = None
+    standing: Standing | None = None
     stuck: Stuck = field(default_factory=Stuck)
     why: str = ""
     """Why it takes no part; empty while it does."""
@@ -139,6 +143,16 @@ class BatteryDesk:
         held = self.held_back
         return held.source if held is not None and edge != free else self.seen.limiter(charging=sought < 0)
 
+    @property
+    def is_slow(self) -> bool:
+        """Its register may be written less often than it is told a power: it wears, or a day is not enough."""
+        commands = self.profile.commands
+        return any(_is_slow(commands[point]) for point in ("p_set", "p_set_pct") if point in commands)
+
+    def stands(self, mono: float) -> float | None:
+        """W that it stays at until its register may be written again; None when it may."""
+        return self.standing.power if self.standing is not None and self.standing.holds(mono) else None
+
     def look(self, mono: float) -> Seen:
         """What a lockout must know of it."""
         power = None if self.seen.silent(mono) else self.seen.power
@@ -161,6 +175,7 @@ class BatteryDesk:
         if self.last is not None:
             self.stuck.hear(outcome, self.seen.power or 0.0, self.seen.rated, mono)
         self.held_back = hear(self.held_back, outcome, mono)
+        self.standing = hear_standing(self.standing, outcome, mono) if self.is_slow else None
 
     def ran_out(self, outcome: Outcome, instruction: Instruction) -> bool:
         """A setpoint has ended because nothing more is told: the others go on with what was asked."""
@@ -195,6 +210,7 @@ class BatteryDesk:
         """A lockout of the site has been ended, or its own: what it was for is to be reset."""
         self.lockout.undo, self.out = self.out or ended, None
         self.complaint, self.held_back, self.stuck = ("", 0.0), None, Stuck()
+        self.standing = None
 
     # from one run to the next --------------------------------------------------------------------
 
@@ -220,3 +236,8 @@ class BatteryDesk:
             stops=(stops.count, max(0.0, stops.next - mono)),
             reset=None if tried is None else (self.resets.outcome, max(0.0, mono - tried)),
         )
+
+
+def _is_slow(register: Setpoint) -> bool:
+    often = register.memory == "ram" and (register.interval or 0.0) <= TICK
+    return not often or (register.per_day is not None and register.per_day < DAY / TICK)

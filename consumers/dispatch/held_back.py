@@ -51,6 +51,25 @@ def hear(held: HeldBack | None, outcome: Outcome, mono: float) -> HeldBack | Non
     return None if free else held
 
 
+@dataclass(frozen=True)
+class Standing:
+    """W that stand in a register until its write budget allows more, and when the bridge said so."""
+
+    power: float
+    at: float
+
+    def holds(self, mono: float) -> bool:
+        return mono - self.at <= LASTS
+
+
+def hear_standing(standing: Standing | None, outcome: Outcome, mono: float) -> Standing | None:
+    """What stands there after this word of the bridge; None once it has been written."""
+    waits = [one for one in outcome.limited_by if one.point == "p_set" and one.source == "register:budget"]
+    if waits:
+        return Standing(waits[-1].allowed, mono)
+    return None if outcome.state in TELLS else standing
+
+
 def _reached(held: HeldBack, outcome: Outcome) -> float:
     """W that came to the limit that held it back, and were let through. One that acts after it has got them from it;
     of one that acts before it comes only what that has left."""

@@ -31,7 +31,8 @@ LASTS: dict[str, bool] = {
     "battery:ramp": False,
     "register:budget": False,
 }
-"""By the names of docs/control.md and in their order, the strongest first; those in capitals stand for any."""
+"""By the names of docs/control.md and in their order, the strongest first; those in capitals stand for any. What waits
+for its budget is held where it stands, whatever is wanted: `held_back.Standing`."""
 _HEADS = {key.partition(":")[0]: key for key in LASTS if key.partition(":")[2].isupper()}
 _ORDER = {key: number for number, key in enumerate(LASTS)}
 _TAILS = {key.partition(":")[2]: key for key in LASTS if key.partition(":")[0].isupper()}

@@ -41,14 +41,19 @@ def shares(
         if one.pcs not in {each.pcs for each in free}:
             asked[one.pcs] = _part(one.stuck.at, left)
             left -= _part(one.seen.power or 0.0, left)
-    powers = asked | split(left, [one.room(mono) for one in free], last)
-    probes = _probes(powers, split(left, [one.seen.room() for one in free], last), free, mono)
-    whole, each = [f"its share of {wanted.power / 1000:.1f} kW", *without], {one.pcs: one for one in pool}
-    sent = dict[str, Instruction]()
-    for pcs, power in powers.items():
-        own = replace(wanted, reason=own_reason(each[pcs], wanted, power, mono))
-        because = _because(own, power + probes[pcs], [*whole, *_words(probes[pcs])])
-        sent[pcs] = Instruction(because, None, request, probes[pcs])
+    whole = left
+    for one in free:
+        if (stands := one.stands(mono)) is not None:
+            asked[one.pcs] = _part(stands, left)
+            left -= asked[one.pcs]
+    powers = asked | split(left, [one.room(mono) for one in free if one.pcs not in asked], last)
+    more = dict.fromkeys(powers, 0.0) | _more(whole, powers, free, last, mono)
+    of_all, sent = [f"its share of {wanted.power / 1000:.1f} kW", *without], dict[str, Instruction]()
+    for one in pool:
+        power, asks = powers[one.pcs], more[one.pcs]
+        own = replace(wanted, reason=own_reason(one, wanted, power, mono))
+        because = _because(own, power + asks, [*of_all, *_words(one, asks, mono)])
+        sent[one.pcs] = Instruction(because, None, request, asks)
     return sent
 
 
@@ -58,20 +63,27 @@ def own_reason(one: BatteryDesk, wanted: Wanted, power: float, mono: float) -> s
     return f"{wanted.plain}; limited by {limit}" if limit else wanted.plain
 
 
-def _probes(
-    powers: Mapping[str, float], unheld: Mapping[str, float], free: Sequence[BatteryDesk], mono: float
+def _more(
+    wanted: float, powers: Mapping[str, float], free: Sequence[BatteryDesk], last: Mapping[str, float], mono: float
 ) -> dict[str, float]:
-    """By PCS: what those that are held back are asked beyond their share."""
-    more = {
-        one.pcs: probe(powers[one.pcs], unheld[one.pcs], one.seen.rated)
+    """By PCS: what those that are held back are asked beyond what passes. A little; but a register that may be written
+    once in a while is told all of its share, as that little would be its one write."""
+    unheld = split(wanted, [one.seen.room() for one in free], last)
+    slow = split(wanted, [one.seen.room() if one.is_slow else one.room(mono) for one in free], last)
+    return {
+        one.pcs: slow[one.pcs] - powers[one.pcs]
+        if one.is_slow
+        else probe(powers[one.pcs], unheld[one.pcs], one.seen.rated)
         for one in free
-        if one.room(mono) != one.seen.room()
+        if one.stands(mono) is not None or one.room(mono) != one.seen.room()
     }
-    return dict.fromkeys(powers, 0.0) | more
 
 
-def _words(asked: float) -> list[str]:
-    return ["asks whether it is still held back"] if asked else []
+def _words(one: BatteryDesk, more: float, mono: float) -> list[str]:
+    stands = one.stands(mono)
+    if stands is not None:
+        return [f"stays at {stands / 1000:.1f} kW until its register may be written again"]
+    return ["asks whether it is still held back"] if more else []
 
 
 def _part(power: float, wanted: float) -> float:

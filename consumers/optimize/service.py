@@ -92,6 +92,7 @@ class Optimize:
 
     async def _keep_planning(self) -> None:
         await readable(self.part, NO_PLAN)
+        self.situation.bill(self.site.demand)
         while True:
             if missing := self.situation.missing(time.monotonic()):
                 self.part.detail = f"no new plan: {', '.join(missing)} is silent"

@@ -11,6 +11,7 @@ from runtime.arrivals import Arrivals
 from schemas.messages import Telemetry
 from schemas.site import Site
 from schemas.site_parts import Battery
+from schemas.tariff import Demand
 from schemas.units import Kind
 
 SMOOTH = 120.0
@@ -45,6 +46,11 @@ class Situation:
     def of(cls, site: Site) -> "Situation":
         demand = site.demand
         return cls(site, Billing(site.zone, demand.minutes if demand else 15))
+
+    def bill(self, demand: Demand | None) -> None:
+        """The tariff can be read now. Windows of another length tell nothing of these: then it begins anew."""
+        if demand is not None and demand.minutes != self.billing.minutes:
+            self.billing = Billing(self.site.zone, demand.minutes)
 
     def fold(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """The next message; one that does not tell of now changes nothing."""

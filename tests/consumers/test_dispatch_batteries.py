@@ -255,6 +255,50 @@ def test_one_that_is_held_back_gets_its_share_when_a_little_more_passes(both: Bo
     assert both.powers()["pcs2"] == pytest.approx(whole, abs=1e3)
 
 
+@pytest.fixture
+def slow(tmp_path: Path) -> Both:
+    """The register of pcs2 wears: it may be written each 300 s."""
+    site = two(tmp_path)
+    profile = site.profiles["pcs2"]
+    wears = profile.commands["p_set"].model_copy(update={"memory": "eeprom"})
+    site.profiles["pcs2"] = profile.model_copy(update={"commands": profile.commands | {"p_set": wears}})
+    return Both(site)
+
+
+@pytest.mark.parametrize("wanted", [90e3, -90e3])
+def test_a_register_that_wears_is_asked_for_its_whole_share(slow: Both, wanted: float) -> None:
+    """A little would be its one write of 300 s."""
+    sign = 1 if wanted > 0 else -1
+    slow.hear_both(grid=wanted)
+    slow.orders()
+    held = Limited(point="p_set", source="interlock:hot-bms2", wanted=sign * 30e3, allowed=0.0)
+    slow.says("pcs2", "limited", limited_by=[held])
+    slow.hear_both(grid=0.0, powers=(wanted, 0.0))
+    orders = slow.orders()
+    assert orders["pcs1"].wanted.power == pytest.approx(wanted), "nothing is missing meanwhile"
+    assert sign * orders["pcs2"].wanted.power > 20e3
+    assert orders["pcs2"].counted == 0.0
+    assert orders["pcs2"].wanted.reason.endswith("asks whether it is still held back")
+
+
+@pytest.mark.parametrize(("stands", "counted"), [(10e3, 10e3), (0.0, 0.0), (-20e3, 0.0), (120e3, 90e3)])
+def test_a_register_that_waits_for_its_budget_counts_with_what_stands_there(
+    slow: Both, stands: float, counted: float
+) -> None:
+    slow.hear_both(grid=90e3)
+    whole = slow.orders()["pcs2"].wanted.power
+    waits = Limited(point="p_set", source="register:budget", wanted=whole, allowed=stands)
+    slow.says("pcs2", "accepted", limited_by=[waits])
+    slow.hear_both(grid=90e3)
+    orders = slow.orders()
+    assert (orders["pcs1"].wanted.power, orders["pcs2"].counted) == (90e3 - counted, counted)
+    assert orders["pcs2"].wanted.power == pytest.approx(whole, abs=1e3), "it is asked for its share"
+    assert f"stays at {stands / 1000:.1f} kW" in orders["pcs2"].wanted.reason
+    slow.says("pcs2", "applied", requested={"p_set": whole})
+    slow.hear_both(grid=90e3)
+    assert slow.powers() == {"pcs1": pytest.approx(90e3 - whole), "pcs2": pytest.approx(whole)}
+
+
 def test_one_that_would_have_nothing_to_do_is_not_asked_for_a_little(both: Both) -> None:
     both.hear_both(grid=20e3)
     both.orders()

@@ -227,7 +227,6 @@ async def test_who_steers_by_hand_is_not_tried_beside_a_loop_at_its_end(tmp_path
 # Cells that wear ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="the question whether it is held back no more is the one write of five minutes")
 @virtual
 async def test_a_battery_with_a_cell_that_wears_comes_back_with_its_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -250,7 +249,7 @@ async def test_a_battery_with_a_cell_that_wears_comes_back_with_its_share(
         assert bought <= 10, f"{bought:.0f} s: {it.power('pcs') / 1e3:.0f} kW of {it.desk.batteries['pcs'].last}"
 
 
-@pytest.mark.xfail(strict=True, reason="what a write budget holds back is no lasting limit: nobody else gives it")
+@pytest.mark.xfail(strict=True, reason="a value that waits claims what may leave the site, and the others get the rest")
 @virtual
 async def test_what_a_write_budget_holds_back_the_others_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The load goes from 40 to 120 kW. One battery may be told so in 240 s only, and the other has 40 kW to spare."""
