@@ -49,7 +49,7 @@ async def test_a_grid_mode_that_an_operator_asks_for(tmp_path: Path, site_name: 
         await hears.until(TELEMETRY, lambda one: one.seq > stopped.seq + 1, device="pcs")
         await ask(**asks)
         command = await hears.until(COMMAND, lambda one: one.action is Action.GRID_FORMING, seconds=10)
-        assert (command.authority.value, command.reason) == ("operator", "grid_forming by anna: island test")
+        assert (command.authority.value, command.reason) == ("operator", "grid_forming, asked by anna: island test")
         ends = ("verified", "refused", "failed", "not_obeyed")
         said = await hears.until(OUTCOME, lambda one: one.id == command.id and one.state in ends, seconds=15)
         assert (said.state, said.reason) == ("verified", "islanded")

@@ -106,7 +106,7 @@ def test_what_an_interlock_makes_of_its_readings(lock: Interlock, steps: list[St
     assert states == [state for _, _, state in steps]
 
 
-WAS, IN, NOT_SEEN = "bms: x is 60", "bms: x is pressed", "bms: x not known any more"
+WAS, IN, NOT_SEEN = "x of bms is 60", "x of bms is pressed", "nobody knows x of bms any more"
 
 
 @pytest.mark.parametrize(
