@@ -35,7 +35,7 @@ from schemas.troubles import Trouble
 from schemas.units import Kind, utc_now
 
 PAST = timedelta(days=7)
-DRAIN = 20.0
+DRAIN = 60.0
 """Seconds the archive gets to take what the bridge still holds."""
 
 log = logging.getLogger("demo")

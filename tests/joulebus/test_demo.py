@@ -111,7 +111,7 @@ def test_any_part_may_die_and_nothing_is_lost(tmp_path: Path) -> None:
         part(process, "status").send_signal(signal.SIGKILL)
         until(partial(all_online, port), 20)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=150)
     said = json.loads(out.splitlines()[-1])
     assert (said["lost"], said["duplicated"], said["waiting"]) == (0, 0, 0), (said, err)
     assert said["published"] == said["archived"] > 100
