@@ -27,7 +27,7 @@ from tests.optimizer.closed_loop import (
     steps,
     walk,
 )
-from tests.timed import FULL
+from tests.timed import FULL, some
 
 LIMITS = pytest.mark.parametrize("limits", [NO_EXPORT, LOW_IMPORT], ids=["export", "import"])
 RUNS_UP = steps(50e3, 20e3, 60e3, each=60.0)
@@ -52,11 +52,12 @@ def tell(name: str, ran: Run, limits: Limits, load: Power, *, start: float, end:
     return seconds / dead
 
 
+@pytest.mark.search
 @LIMITS
-@pytest.mark.parametrize("poll", [0.5, 1.0, 5.0])
-@pytest.mark.parametrize("ramp", [math.inf, 5e3])
-@pytest.mark.parametrize("dead", [0.05, 1.0, 5.0])
-@pytest.mark.parametrize("delay", [0.0, 0.5, 2.0, 5.0])
+@pytest.mark.parametrize(
+    ("delay", "dead", "ramp", "poll"),
+    some([0.0, 0.5, 2.0, 5.0], [0.05, 1.0, 5.0], [math.inf, 5e3], [0.5, 1.0, 5.0], one_in=3),
+)
 def test_it_settles_within_three_dead_times(
     delay: float, dead: float, ramp: float, poll: float, limits: Limits
 ) -> None:
@@ -97,12 +98,11 @@ HARD = {
 }  # fmt: skip
 
 
+@pytest.mark.search
 @LIMITS
-@pytest.mark.parametrize("noise", [0.0, 300.0])
-@pytest.mark.parametrize("rig", HARD.values(), ids=HARD)
-def test_hard_ones_settle_too(rig: Rig, noise: float, limits: Limits) -> None:
-    name = next(name for name, one in HARD.items() if one == rig)
-    ran = run(Rig(**{**vars(rig), "noise": noise}), RUNS_UP, 180.0, limits)
+@pytest.mark.parametrize(("name", "noise"), some(HARD, [0.0, 300.0], one_in=2))
+def test_hard_ones_settle_too(name: str, noise: float, limits: Limits) -> None:
+    ran = run(Rig(**{**vars(HARD[name]), "noise": noise}), RUNS_UP, 180.0, limits)
     for start in (60.0, 120.0):
         assert tell(f"{name}, noise {noise:g} W", ran, limits, RUNS_UP, start=start, end=start + 60) <= 3
         assert quiet(ran, start + 45.0, start + 60.0)
@@ -197,23 +197,22 @@ def energy(ran: Run, limits: Limits) -> float:
 MOVING = {"each 7 s": jumps(3, 7.0), "each 11 s": jumps(5, 11.0), "wanders": walk(1), "up and down": square(30.0)}
 
 
-@LIMITS
-@pytest.mark.parametrize(
-    "rig",
-    [
-        Rig(noise=300.0),
-        Rig(meter_delay=0.3, meter_poll=1.0, noise=300.0),
-        Rig(meter_delay=2.0, noise=300.0),
-        Rig(meter_delay=5.0, dead_time=1.0, noise=300.0),
-        Rig(meter_delay=0.5, dead_time=3.0, noise=300.0),
-        Rig(meter_delay=1.0, our_ramp=20e3, noise=300.0),
-        Rig(meter_delay=1.0, ramp=10e3, noise=300.0),
-        Rig(pcs_delay=3.0, noise=300.0),
-    ],
-    ids=["at once", "0.3 s", "2 s", "5 s", "dead 3 s", "our ramp", "its ramp", "late PCS"],
-)
-@pytest.mark.parametrize("load", MOVING.values(), ids=MOVING)
-def test_a_load_that_moves_is_followed_nearly_as_well_as_can_be(load: Power, rig: Rig, limits: Limits) -> None:
+FOLLOWS = {
+    "at once": Rig(noise=300.0),
+    "0.3 s": Rig(meter_delay=0.3, meter_poll=1.0, noise=300.0),
+    "2 s": Rig(meter_delay=2.0, noise=300.0),
+    "5 s": Rig(meter_delay=5.0, dead_time=1.0, noise=300.0),
+    "dead 3 s": Rig(meter_delay=0.5, dead_time=3.0, noise=300.0),
+    "our ramp": Rig(meter_delay=1.0, our_ramp=20e3, noise=300.0),
+    "its ramp": Rig(meter_delay=1.0, ramp=10e3, noise=300.0),
+    "late PCS": Rig(pcs_delay=3.0, noise=300.0),
+}
+
+
+@pytest.mark.search
+@pytest.mark.parametrize(("moves", "follows", "limit"), some(MOVING, FOLLOWS, ("export", "import"), one_in=3))
+def test_a_load_that_moves_is_followed_nearly_as_well_as_can_be(moves: str, follows: str, limit: str) -> None:
+    load, rig, limits = MOVING[moves], FOLLOWS[follows], NO_EXPORT if limit == "export" else LOW_IMPORT
     perfect = Perfect(RATED)
     perfect.load, perfect.late = load, rig.meter_delay
     best = energy(run(rig, load, 180.0, limits, site=perfect), limits)

@@ -1,7 +1,6 @@
 """A step of the battery must appear at the meter with the other sign, whatever the load does and however late it is."""
 
 import math
-from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +22,7 @@ from tests.optimizer.closed_loop import (
     steps,
     walk,
 )
-from tests.timed import FULL
+from tests.timed import FULL, some
 
 ROUND, ELSEWHERE = "its sign is wrong", "it does not show"
 
@@ -108,19 +107,17 @@ RIGS = {
 }
 
 
-CLOSED = [*product(RIGS, LOADS, ("export", "import"))][:: 1 if FULL else 5]
-"""Each fifth; all with `make search`."""
-
-
 @pytest.mark.search
-@pytest.mark.parametrize(("rig", "load", "limit"), CLOSED)
+@pytest.mark.parametrize(("rig", "load", "limit"), some(RIGS, LOADS, ("export", "import"), one_in=8))
 def test_a_right_meter_in_a_closed_loop_is_never_suspected(rig: str, load: str, limit: str) -> None:
     assert watch(RIGS[rig], LOADS[load], 240.0, NO_EXPORT if limit == "export" else LOW_IMPORT) == {}
 
 
-@pytest.mark.parametrize("period", [1.4, 2.8, 4.0, 8.0, 10.0, 16.0])
-@pytest.mark.parametrize("late", [0.0, 0.25, 0.5, 1.0])
-@pytest.mark.parametrize("mean", [0.0, 1.0, 5.0])
+@pytest.mark.search
+@pytest.mark.parametrize(
+    ("period", "late", "mean"),
+    some([1.4, 2.8, 4.0, 8.0, 10.0, 16.0], [0.0, 0.25, 0.5, 1.0], [0.0, 1.0, 5.0], one_in=3),
+)
 def test_a_slow_one_beside_steps_by_the_clock_is_never_suspected(period: float, late: float, mean: float) -> None:
     """Half a period late it looks like a wrong sign, a whole one like none."""
     rig = Rig(meter_delay=late * period, meter_mean=mean, noise=300.0, dead_time=0.1)
@@ -132,9 +129,13 @@ SEEN = [(period, delay) for period in (8.0, 10.0, 16.0, 30.0) for delay in (0.0,
 """Each step has been shown, and the meter was quiet, before the next one comes."""
 
 
-@pytest.mark.parametrize("load", [STILL, walk(1, 1e3), pulses(60.0, 2e3)], ids=["constant", "wanders", "ramps"])
-@pytest.mark.parametrize(("period", "delay"), SEEN)
-def test_a_wrong_one_is_found_beside_steps_by_the_clock(period: float, delay: float, load: Power) -> None:
+BESIDE = {"constant": STILL, "wanders": walk(1, 1e3), "ramps": pulses(60.0, 2e3)}
+
+
+@pytest.mark.search
+@pytest.mark.parametrize(("seen", "beside"), some(SEEN, BESIDE, one_in=2))
+def test_a_wrong_one_is_found_beside_steps_by_the_clock(seen: tuple[float, float], beside: str) -> None:
+    (period, delay), load = seen, BESIDE[beside]
     rig = Rig(meter_delay=delay, noise=300.0, dead_time=0.1, shows="round")
     found = watch(rig, load, 240.0, told=clock(period))
     assert [*found] == [ROUND]
@@ -163,7 +164,7 @@ rigs = st.builds(
 )
 
 
-@settings(max_examples=1000 if FULL else 60)
+@settings(max_examples=1000 if FULL else 40)
 @given(rigs, st.lists(st.floats(-RATED, RATED), min_size=2, max_size=12), st.floats(1, 12), st.integers(0, 1000))
 def test_no_right_meter_is_suspected_whatever_a_plan_wants(
     rig: Rig, powers: list[float], each: float, seed: int

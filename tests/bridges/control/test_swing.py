@@ -25,6 +25,7 @@ from tests.optimizer.closed_loop import (
     steps,
     walk,
 )
+from tests.timed import some
 
 
 def watch(
@@ -134,20 +135,20 @@ LOADS = {
 }
 
 
-@pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
-@pytest.mark.parametrize(
-    "rig",
-    [
-        Rig(),
-        Rig(meter_delay=0.3, meter_poll=1.0),
-        Rig(meter_delay=2.0, noise=300.0),
-        Rig(meter_delay=5.0, dead_time=1.0),
-        Rig(pcs_delay=3.0),
-        Rig(meter_delay=0.5, dead_time=3.0, noise=300.0),
-    ],
-    ids=["at once", "0.3 s", "2 s", "5 s", "a late PCS", "a slow PCS"],
-)
-def test_a_battery_that_follows_a_load_is_never_named(rig: Rig, load: Power) -> None:
+FOLLOW = {
+    "at once": Rig(),
+    "0.3 s": Rig(meter_delay=0.3, meter_poll=1.0),
+    "2 s": Rig(meter_delay=2.0, noise=300.0),
+    "5 s": Rig(meter_delay=5.0, dead_time=1.0),
+    "a late PCS": Rig(pcs_delay=3.0),
+    "a slow PCS": Rig(meter_delay=0.5, dead_time=3.0, noise=300.0),
+}
+
+
+@pytest.mark.search
+@pytest.mark.parametrize(("follows", "moves"), some(FOLLOW, LOADS, one_in=3))
+def test_a_battery_that_follows_a_load_is_never_named(follows: str, moves: str) -> None:
+    rig, load = FOLLOW[follows], LOADS[moves]
     assert named(run(rig, load, 240.0, NO_EXPORT)) == math.inf
 
 
