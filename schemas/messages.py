@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from schemas.units import WHOLE, Count, Instant, Kind, Name, Number, Percent, Quality, Seconds, Watts
+from schemas.units import WHOLE, Count, Instant, Kind, Name, Number, Percent, Quality, Seconds, Vars, Watts
 
 Value = Number | str | list[str]
 """A point's value: a number, a state's name, or the names of the bits that are set."""
@@ -446,6 +446,8 @@ class BatteryDispatch(Message):
     """It gives or takes its share of the site's power."""
     power: Watts | None = None
     """What it is told; None while it is told no power: nothing at all, or an action."""
+    reactive_power: Vars | None = None
+    """var it is told beside it, positive fed in; None where the site has no rule or its inverter takes none."""
     action: Action | None = None
     """What it is told instead of a power."""
     reason: str

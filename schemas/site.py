@@ -15,6 +15,7 @@ from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
 from schemas.site_batteries import Place, called, mistakes, roles, written_for, wrong_fallbacks, wrong_kinds
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention
+from schemas.site_reactive import wrong_reactive
 from schemas.tariff import Demand, Tariff
 from schemas.troubles import Trouble, explain, point_at
 from schemas.units import Kind, Name
@@ -219,6 +220,10 @@ def load_site(path: Path) -> Site:
     _check_kinds(path, site, profiles)
     _check_fallback(path, site)
     _check_interlocks(path, site, profiles)
+    if mistakes := [
+        *wrong_reactive(site.grid.reactive, profiles[site.grid.meter], [profiles[pcs] for pcs in site.pcs])
+    ]:
+        raise point_at(path, mistakes)
     return site
 
 

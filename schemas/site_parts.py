@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from schemas.address import LOOKS_LIKE, parse_address, spelled
 from schemas.messages import AlarmPriority
 from schemas.profile import Shape
+from schemas.site_reactive import Reactive
 from schemas.units import Chemistry, Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -65,6 +66,8 @@ class Grid(Shape):
     dso_hold: Seconds = 900.0
     """How long the operator's last limit goes on after its signal was lost; then `dso_limit` holds. A protection's last
     limit is never widened to it."""
+    reactive: Reactive | None = None
+    """The reactive power the network operator wants; left out, none is told and each inverter does as it was set up."""
 
 
 class Battery(Shape):

@@ -37,6 +37,8 @@ Count = Annotated[int, Field(ge=0, le=WHOLE)]
 Watts = Annotated[float, _unit("W"), _within(-1e12, 1e12)]
 RatedWatts = Annotated[float, _unit("W", gt=0, le=10**12)]
 VoltAmperes = Annotated[float, _unit("VA", gt=0, le=10**12)]
+Vars = Annotated[float, _unit("var"), _within(-1e12, 1e12)]
+Volts = Annotated[float, _unit("V"), _within(-1e6, 1e6)]
 WattHours = Annotated[float, _unit("Wh"), _within(-1e18, 1e18)]
 Seconds = Annotated[float, _unit("s"), _within(0, 1e10)]
 """A duration or an age: up to 317 years, more than lies between any two instants."""

@@ -55,6 +55,7 @@ def _battery(one: BatteryDesk, sent: Instruction | None, doing: Doing, reason: s
     return BatteryDispatch(
         takes_part=shares,
         power=None if sent is None or action is not None else sent.wanted.power,
+        reactive_power=None if sent is None else sent.reactive,
         action=action,
         reason=one.why or reason,
         locked_out="" if one.out is None else one.out.why,

@@ -20,11 +20,12 @@ from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
 from consumers.dispatch.own_lockouts import begin_each, complaints, outs_of, told
 from consumers.dispatch.plans import Plans, peak
+from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
-from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome
+from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
 from schemas.site import Site
 from schemas.tariff import Demand
 
@@ -47,6 +48,7 @@ class Desk:
     grid_mode: GridMode = field(default_factory=GridMode)
     serves: ControlRequest | None = None
     """The request whose mode holds; none after a restart."""
+    reactive: ReactiveDesk = field(init=False)
     left_over: dict[str, KeptBattery] = field(default_factory=dict)
     """Lockouts of batteries that are in the site file no more."""
     sent: dict[str, tuple[str, Instruction]] = field(default_factory=dict)
@@ -57,6 +59,9 @@ class Desk:
     """W, the month's peak as it was planned or billed last."""
     doing: Doing = field(default_factory=Doing)
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        self.reactive = ReactiveDesk(self.site)
 
     @classmethod
     def of(cls, site: Site) -> "Desk":
@@ -97,6 +102,11 @@ class Desk:
             peak=self.peak,
             requests=list(self.requests.seen),
         )
+
+    def read(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
+        """A device was read. What does not tell of now changes nothing."""
+        if self.fold.hear(device, telemetry, now, mono):
+            self.reactive.hear(device, telemetry, mono)
 
     # what persons want, and what becomes of it ---------------------------------------------------
 
@@ -235,7 +245,7 @@ class Desk:
                     sent = self._steer(self.control, now, mono)
         said = [detail(self.doing, mode.mode, [*self.batteries.values()], mono), *complaints(self.left_over)]
         self.detail = "; ".join(said)
-        return self._sent(sent)
+        return self._sent(self.reactive.add(sent, mono))
 
     def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
         for pcs, one in self.batteries.items():

@@ -16,11 +16,20 @@ class Instruction:
     """Of the person who is told what becomes of it."""
     probe: float = 0.0
     """W of it that nobody counts on: they find out whether the battery is held back no more."""
+    reactive: float | None = None
+    """var beside it; None where the site has no rule or the inverter takes none."""
 
     @property
     def counted(self) -> float:
         """W that are expected of it."""
         return self.wanted.power - self.probe
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What the device is told, by the names of joulebus."""
+        if self.action is not None:
+            return {}
+        return {"p_set": self.wanted.power} | ({} if self.reactive is None else {"q_set": self.reactive})
 
 
 def rest(reason: str, authority: Authority, request: ControlRequest | None = None) -> Instruction:

@@ -50,19 +50,21 @@ class Fold:
         if demand is not None and demand.minutes != self.billing.minutes:
             self.billing = Billing(self.site.zone, demand.minutes)
 
-    def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
-        """The next message. What does not tell of now, or is not good, changes nothing."""
+    def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> bool:
+        """The next message; whether it is of a device that counts here, and in time. What is not good changes
+        nothing."""
         mine = self.site.battery_of(device)
         if mine is None and device != self.site.grid.meter:
-            return
+            return False
         if not self.arrivals.timely(device, telemetry, mono):
-            return
+            return False
         if mine is None:
             self._hear_meter(telemetry, now, mono)
         elif device == mine.pcs:
             self._hear_pcs(self.batteries[mine.pcs], telemetry, mono)
         else:
             self.batteries[mine.pcs].hear_bms(telemetry, mono)
+        return True
 
     def _hear_pcs(self, one: BatterySeen, telemetry: Telemetry, mono: float) -> None:
         if one.hear_pcs(telemetry, mono):

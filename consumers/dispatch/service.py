@@ -184,7 +184,7 @@ class Dispatch:
             number=number,
             source="dispatch",
             authority=instruction.wanted.authority,
-            values={} if instruction.action else {"p_set": instruction.wanted.power},
+            values=instruction.values,
             action=instruction.action,
             reason=instruction.wanted.reason,
         )
@@ -250,7 +250,7 @@ class Dispatch:
         now, mono = utc_now(), time.monotonic()
         match heard.message:
             case Telemetry() as telemetry if not heard.retained:
-                self.desk.fold.hear(heard.place["device"], telemetry, now, mono)
+                self.desk.read(heard.place["device"], telemetry, now, mono)
             case Plan() as plan:
                 self.desk.plans.hear(plan, now)
             case None if heard.topic is PLAN and not heard.fault:

@@ -72,7 +72,7 @@ class Story:
         values = said_ | (more or {})
         at = self.now - timedelta(seconds=old)
         said = Telemetry(at=at, epoch="0" * 16, seq=self.seq, values=values, quality=quality or {})
-        self.desk.fold.hear(device, said, self.now, self.second)
+        self.desk.read(device, said, self.now, self.second)
 
     def hear_all(self, grid: float = 30e3, power: float = 0.0, state: str = "running", soc: float = 50.0) -> None:
         """The battery once more at the end: only then it is known that it stood still while the meter was read."""

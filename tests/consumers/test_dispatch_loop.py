@@ -86,7 +86,7 @@ class Loop:
         }
         now = NOON + timedelta(seconds=self.second)
         said = Telemetry(at=now, epoch="0" * 16, seq=next(self._seq), values=values[device])
-        self.desk.fold.hear(device, said, now, self.second)
+        self.desk.read(device, said, now, self.second)
 
     def _command(self) -> None:
         order = self.desk.instruct(NOON + timedelta(seconds=self.second), self.second).get("pcs1")

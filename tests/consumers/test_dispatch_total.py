@@ -87,7 +87,7 @@ def hear(story: Story, message: Heard) -> None:
     now, mono = story.now, story.second
     match message:
         case (device, sample):
-            story.desk.fold.hear(device, sample, now, mono)
+            story.desk.read(device, sample, now, mono)
         case ControlRequest():
             assert story.desk.hear(message, now, mono).model_dump_json()
         case Outcome():

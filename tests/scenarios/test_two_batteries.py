@@ -38,7 +38,7 @@ class Plant:
 
         def put(device: str, values: dict[str, Value], quality: Mapping[str, Quality]) -> Telemetry:
             said = publish(device, values, quality)
-            self.desk.fold.hear(device, said, loop().wall(), loop().time())
+            self.desk.read(device, said, loop().wall(), loop().time())
             return said
 
         it.bridge.outgoing.put = put  # type: ignore[method-assign]  # the wire between the two parts

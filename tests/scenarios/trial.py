@@ -126,7 +126,7 @@ class Trial:
 
         def put(device: str, values: dict[str, Value], quality: Mapping[str, Quality]) -> Telemetry:
             said = publish(device, values, quality)
-            desk.fold.hear(device, said, loop().wall(), loop().time())
+            desk.read(device, said, loop().wall(), loop().time())
             return said
 
         self.it.bridge.outgoing.put = put  # type: ignore[method-assign]  # the wire between the two parts
