@@ -2,21 +2,27 @@
 
 import functools
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 FULL = os.environ.get("JOULEBUS_CHAOS") == "full"
 """Tell the long stories: as long as in the field, with `make chaos`, `make faults` and `make search`."""
 TRIES = 3
 
+Case = TypeVar("Case")
+
 
 def some(*each: Iterable[Any], one_in: int) -> list[tuple[Any, ...]]:
     """Of all combinations one in so many, scattered but always the same ones; all of them with `make search`."""
-    cases = [*product(*each)]
-    return cases if FULL else Random(0).sample(cases, len(cases) // one_in)
+    return few([*product(*each)], one_in=one_in)
+
+
+def few(cases: Sequence[Case], *, one_in: int) -> list[Case]:
+    """The same of cases that stand in a list."""
+    return [*cases] if FULL else Random(0).sample(cases, len(cases) // one_in)
 
 
 class Late(AssertionError):

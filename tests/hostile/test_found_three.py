@@ -23,6 +23,7 @@ from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_alarms_panel import a_panel, at, say
 from tests.consumers.test_dispatch_desk import TARIFF, UNBILLED, plant_site
 from tests.scenarios import test_two_batteries
+from tests.timed import few
 from tests.virtual import loop, virtual
 
 ALONE = Authority.SELF_CONSUMPTION
@@ -109,7 +110,8 @@ def test_a_wrong_meter_is_named_also_behind_a_slow_ramp(ramp: float, tmp_path: P
     told(tmp_path)
 
 
-@pytest.mark.parametrize(("ramp", "its"), [(1e3, 0.0), (2e3, 0.0), (3e3, 0.0), (1e9, 2.0)])
+@pytest.mark.search
+@pytest.mark.parametrize(("ramp", "its"), few([(1e3, 0.0), (2e3, 0.0), (3e3, 0.0), (1e9, 2.0)], one_in=2))
 def test_a_right_meter_is_left_in_peace_also_behind_a_slow_ramp(ramp: float, its: float, tmp_path: Path) -> None:
     """Of ours in W/s, or of the PCS in % of its rating. The load is 50 kW more than it can give. At most a fifth of the
     rating for ten seconds is what a trial may cost; here it is 2 to 4 % of the rating in each window that is billed,
@@ -130,10 +132,12 @@ def test_a_right_meter_is_left_in_peace_also_behind_a_slow_ramp(ramp: float, its
     told(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("period", "off", "late"),
-    [(9.0, 4.0, 0.0), (9.5, 3.0, 0.0), (13.0, 4.0, 5.0), (16.5, 7.0, 5.0), (18.5, 8.0, 5.0), (20.0, 8.0, 5.0)],
-)
+MACHINES = [(9.0, 4.0, 0.0), (9.5, 3.0, 0.0), (13.0, 4.0, 5.0), (16.5, 7.0, 5.0), (18.5, 8.0, 5.0), (20.0, 8.0, 5.0)]
+"""Period, seconds of it that are off, and how late the meter is."""
+
+
+@pytest.mark.search
+@pytest.mark.parametrize(("period", "off", "late"), few(MACHINES, one_in=3))
 def test_a_right_meter_beside_a_machine_with_the_period_of_the_trials_is_not_named(
     period: float, off: float, late: float, tmp_path: Path
 ) -> None:
