@@ -84,23 +84,30 @@ class Site(Shape):
     @model_validator(mode="after")
     def _one_master_on_a_wire(self) -> Self:
         first: dict[str, Device] = {}
-        taken: dict[tuple[str, int], str] = {}
+        seen: dict[tuple[str, int, str], list[Device]] = {}
         for number, device in enumerate(self.device):
             where, words = parse_address(device.address), ""
             line = first.setdefault(where.wire, device)
-            other = taken.setdefault((where.wire, device.unit), device.name)
+            same = seen.setdefault((where.wire, device.unit, device.profile), [])
             if parse_address(line.address).settings != where.settings:
                 words = (
                     f"device {device.name!r} and device {line.name!r} share {where.wire} with different settings, "
                     f"{device.address} and {line.address}: give both the same"
                 )
-            elif other != device.name:
+            elif twice := [one for one in same if None in (one.instance, device.instance)]:
                 words = (
-                    f"device {device.name!r} and device {other!r} share {device.address} unit {device.unit}; "
-                    "give one of them another address or unit"
+                    f"device {device.name!r} and device {twice[0].name!r} share {device.address} unit {device.unit} "
+                    f"and profile {device.profile}; give one of them another address, unit or profile, or both an "
+                    "instance (1, 2...), where the unit has its SunSpec models several times"
+                )
+            elif twice := [one for one in same if one.instance == device.instance]:
+                words = (
+                    f"device {device.name!r} and device {twice[0].name!r} are both instance {device.instance} of "
+                    f"{device.profile} at {device.address} unit {device.unit}; give one of them another"
                 )
             if words:
                 raise refused([(("device", number, "address"), words)])
+            same.append(device)
         return self
 
     @model_validator(mode="after")
@@ -161,7 +168,7 @@ class Site(Shape):
             name: load_profile(name, own if (own / f"{name}.toml").is_file() else PROFILES)
             for name in dict.fromkeys(device.profile for device in self.device)
         }
-        return {device.name: made[device.profile].rated(device.rated_power) for device in self.device}
+        return {device.name: made[device.profile].rated(device.rated_power).over(device.line) for device in self.device}
 
     def of_kind(self, *kinds: Kind) -> list[Device]:
         """The devices of some kinds."""
@@ -249,6 +256,11 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
                     f"{path}: device {device.name!r}: {name} of profile {device.profile} has no fallback, and only a "
                     "pcs gets one from the site file: give where it goes when no valid command is left"
                 )
+        if device.instance is not None and not profiles[device.name].sunspec:
+            raise Trouble(
+                f"{path}: device {device.name!r}: instance = {device.instance} goes with a profile of SunSpec models, "
+                f"and {device.profile} has none: leave it out"
+            )
         points = profiles[device.name].points
         for point in device.substitute.keys() - points.keys():
             raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))

@@ -27,7 +27,8 @@ def requests(
     points: Sequence[Located], profile: Profile, avoid: AbstractSet[tuple[int, int]] = frozenset()
 ) -> list[Request]:
     """The fewest that read these points; none touches a register to `avoid`."""
-    found = blocks(points, profile.gap, avoid)
+    line = profile.line
+    found = blocks(points, profile.gap, avoid, line.most_registers, apart=line.one_point)
     read: dict[Block, list[Located]] = {block: [] for block in found}
     for one in points:
         read[_home(one, found)].append(one)

@@ -5,7 +5,7 @@ declined whole. Such a request is halved until it is known which points are miss
 """
 
 import asyncio
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.fieldbus.contract import Declined, Reading
@@ -27,6 +27,8 @@ class Reader:
     line: Line
     unit: int
     plan: ReadPlan
+    lacking: Mapping[int, str] = field(default_factory=dict)
+    """Models that the device does not have, and why."""
     missing: dict[str, str] = field(default_factory=dict)
     """Points that the device does not have, and its words about them."""
     _instead: dict[Request, list[Request]] = field(default_factory=dict)
@@ -38,7 +40,11 @@ class Reader:
     def __post_init__(self) -> None:
         located = {one.name for one in self.plan.points}
         points = self.plan.profile.points.items()
-        self._absent = {name: f"the device has no model {one.model}" for name, one in points if name not in located}
+        self._absent = {
+            name: self.lacking.get(one.model or 0, f"the device has no model {one.model}")
+            for name, one in points
+            if name not in located
+        }
 
     async def read(self, wanted: Sequence[Request], lesser: Sequence[Request] = ()) -> Reading:
         """One cycle. Of `lesser` requests one that fails inside of the device is left out.
