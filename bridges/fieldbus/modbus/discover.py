@@ -70,6 +70,10 @@ class Chain:
         """`Mn`, `Md`, `SN`, `Vr` of model 1."""
         return str(self.value(name, 1) or "")
 
+    def of(self, profile: Profile) -> list[Found]:
+        """The models of a profile's main quantity: each may be a device."""
+        return [one for one in self.models if one.number == main_model(profile)]
+
     @property
     def numbers(self) -> list[int]:
         return [one.number for one in self.models]
