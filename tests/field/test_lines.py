@@ -8,10 +8,8 @@ import asyncio
 import contextlib
 import secrets
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,8 +34,8 @@ source = "tests/field"
 [points]
 """
 OWN = {
-    "plain_meter": PLAIN.format(kind="meter") + "p = { register = 1 }\nu = { register = 2 }\n",
-    "two_places": PLAIN.format(kind="meter") + "p = { register = 1 }\nu = { register = 5 }\n",
+    "plain_meter": PLAIN.format(kind="meter") + "p = { register = 1, unit = 'W' }\nu = { register = 2, unit = 'V' }\n",
+    "two_places": PLAIN.format(kind="meter") + "p = { register = 1, unit = 'W' }\nu = { register = 5, unit = 'V' }\n",
     "goodwe_bms": PLAIN.format(kind="bms")
     + "u = { register = 35180, scale = 0.1, unit = 'V' }\nccl = { register = 37004, unit = 'A' }\n"
     "dcl = { register = 37005, unit = 'A' }\nsoc = { register = 37007, unit = '%' }\n",
@@ -254,8 +252,8 @@ async def _silent(hears: Ear, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Told]:
-    yield asyncio.run(_tell(tmp_path_factory.mktemp("lines"), broker))
+def told(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Told:
+    return asyncio.run(_tell(tmp_path_factory.mktemp("lines"), broker))
 
 
 # a line has manners -----------------------------------------------------------------------------
@@ -275,7 +273,7 @@ def test_a_connection_is_kept_while_nothing_comes(told: Told) -> None:
 
 
 def test_a_device_that_answers_late_is_read_where_its_line_gives_it_the_time(told: Told) -> None:
-    """https://github.com/sunspec/pysunspec2/issues/42: and where not, it is said what it needs."""
+    """https://github.com/WillCodeForCats/solaredge-modbus-multi/pull/398; where not, it is said."""
     assert told.seen("slow") == {"p": 5.0, "u": 6.0}
     assert told.connections["slow"] == 1
     assert "no answer" in told.offline("too_slow")
@@ -316,7 +314,7 @@ def test_the_second_meter_of_a_chain(told: Told) -> None:
     assert told.seen("first_meter")["p"] == 8000.0
     assert told.seen("inverter")["p"] == 4000.0
     assert told.connections["solaredge"] == 1
-    assert "model 203 2 times, instance 1 at 40190, instance 2 at 40364: write" in told.offline("which_meter")
+    assert "model 203 2 times, instance 1 at 40188, instance 2 at 40362: write" in told.offline("which_meter")
 
 
 def test_an_inverter_that_speaks_floats(told: Told) -> None:
@@ -361,7 +359,7 @@ def test_a_register_that_a_firmware_lacks_costs_one_point(told: Told) -> None:
     assert lost
     assert fast - lost <= {name for one in told.samples["sungrow"] for name in one.values}
     assert not lost & {name for one in told.samples["sungrow"] for name in one.values}
-    said: Any = told.statuses["sungrow"][-1]
-    assert said.state is DeviceState.DEGRADED
+    said = told.statuses["sungrow"][-1]
+    assert said.state is DeviceState.ONLINE
     assert "missing_points" in said.causes
-    assert "register 5241" in said.reason
+    assert "(exception 2), reading register 5241 by function 4" in said.reason
