@@ -168,7 +168,11 @@ class Site(Shape):
             name: load_profile(name, own if (own / f"{name}.toml").is_file() else PROFILES)
             for name in dict.fromkeys(device.profile for device in self.device)
         }
-        return {device.name: made[device.profile].rated(device.rated_power).over(device.line) for device in self.device}
+        sized: dict[tuple[str, float | None, str], Profile] = {}
+        for device in self.device:
+            if device.kin not in sized:
+                sized[device.kin] = made[device.profile].rated(device.rated_power).over(device.line)
+        return {device.name: sized[device.kin] for device in self.device}
 
     def of_kind(self, *kinds: Kind) -> list[Device]:
         """The devices of some kinds."""

@@ -46,6 +46,12 @@ class Device(Shape):
     made from them."""
 
     @property
+    def kin(self) -> tuple[str, float | None, str]:
+        """The same for all whose profile comes to the same."""
+        line = "" if self.line is None else repr(self.line.model_dump(exclude_unset=True))
+        return self.profile, self.rated_power, line
+
+    @property
     def endpoint(self) -> tuple[str, int]:
         """Host and port; the device file and 0 for a serial line."""
         where = parse_address(self.address)

@@ -1,9 +1,10 @@
 """Where the SunSpec models of a unit begin: its marker, and the chain behind it, as it is and not as it should be."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bridges.fieldbus.contract import Declined
+from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.line import NO_SUCH, NOT_THERE, Line
 
 SUNS = [0x5375, 0x6E53]
@@ -79,6 +80,11 @@ async def _models(line: Line, unit: int, function: int, chain: Chain) -> AsyncIt
                 raise
             chain.odd.append(f"it has no end model: behind {last} comes exception {no.code}")
             return
+        except Unreachable:
+            if not known or not await _silent_there(line, unit, function, chain.models[-1], address):
+                raise
+            chain.odd.append(f"it has no end model: behind {last} comes no answer")
+            return
         if number == END:
             return
         if broken := _broken(number, length, address):
@@ -88,6 +94,16 @@ async def _models(line: Line, unit: int, function: int, chain: Chain) -> AsyncIt
         yield Model(number, address, length)
         address += 2 + length
     chain.odd.append(f"it has more than {MOST_MODELS} models: what follows {last} is left out")
+
+
+async def _silent_there(line: Line, unit: int, function: int, last: Model, address: int) -> bool:
+    """Whether a unit that answers is silent about one place, twice: some do not decline what they do not have. Raises
+    Unreachable where it does not answer at all."""
+    await line.read(unit, function, last.address, 2)
+    with suppress(Unreachable):
+        await line.read(unit, function, address, 2)
+        return False
+    return True
 
 
 def _broken(number: int, length: int, address: int) -> str:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bridges.fieldbus.contract import Declined
+from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from bridges.fieldbus.modbus.instance import choose
@@ -141,6 +141,21 @@ async def test_a_chain_as_it_is(registers: Registers, numbers: list[int], odd: l
         line.close()
     assert [one.number for one in found.models] == numbers
     assert found.odd == [one.replace("CODE", str(code)) for one in odd]
+
+
+async def test_a_unit_that_is_silent_behind_its_last_model() -> None:
+    """https://github.com/WillCodeForCats/solaredge-modbus-multi/pull/398; one lost answer does not shorten a chain."""
+    server = Bare(image(*INVERTER, end=()), lost=lambda asked: asked.start == BEHIND)
+    async with server:
+        line = Connection(server.address, timeout=0.15)
+        found = await walk(line, 1)
+        assert [one.number for one in found.models] == [1, 103, 120, 123]
+        assert found.odd == [f"it has no end model: behind model 123 at {BEHIND - 26} comes no answer"]
+        gone = iter([True])
+        server.lost = lambda asked: asked.start == BEHIND - 26 and next(gone, False)
+        with pytest.raises(Unreachable):
+            await walk(line, 1)
+        line.close()
 
 
 async def test_what_a_broken_chain_hides_is_said_at_each_point() -> None:
