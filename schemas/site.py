@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from schemas.address import parse_address
 from schemas.interlock import InterlockRule, mistake
 from schemas.messages import Authority
 from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
 from schemas.site_batteries import Place, called, mistakes, roles, written_for, wrong_fallbacks, wrong_kinds
+from schemas.site_lines import clashes
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention
 from schemas.tariff import Demand, Tariff
 from schemas.troubles import Trouble, explain, point_at
@@ -83,31 +83,8 @@ class Site(Shape):
 
     @model_validator(mode="after")
     def _one_master_on_a_wire(self) -> Self:
-        first: dict[str, Device] = {}
-        seen: dict[tuple[str, int, str], list[Device]] = {}
-        for number, device in enumerate(self.device):
-            where, words = parse_address(device.address), ""
-            line = first.setdefault(where.wire, device)
-            same = seen.setdefault((where.wire, device.unit, device.profile), [])
-            if parse_address(line.address).settings != where.settings:
-                words = (
-                    f"device {device.name!r} and device {line.name!r} share {where.wire} with different settings, "
-                    f"{device.address} and {line.address}: give both the same"
-                )
-            elif twice := [one for one in same if None in (one.instance, device.instance)]:
-                words = (
-                    f"device {device.name!r} and device {twice[0].name!r} share {device.address} unit {device.unit} "
-                    f"and profile {device.profile}; give one of them another address, unit or profile, or both an "
-                    "instance (1, 2...), where the unit has its SunSpec models several times"
-                )
-            elif twice := [one for one in same if one.instance == device.instance]:
-                words = (
-                    f"device {device.name!r} and device {twice[0].name!r} are both instance {device.instance} of "
-                    f"{device.profile} at {device.address} unit {device.unit}; give one of them another"
-                )
-            if words:
-                raise refused([(("device", number, "address"), words)])
-            same.append(device)
+        if wrong := [*clashes(self.device)]:
+            raise refused(wrong)
         return self
 
     @model_validator(mode="after")

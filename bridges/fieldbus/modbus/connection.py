@@ -256,7 +256,7 @@ class Connection:
                 wrong,
             )
         if self._length:
-            self._spoil(f"no answer that is whole: {self._length} bytes came", wrong)
+            self._spoil(f"no answer that is whole and ours: {self._length} bytes came", wrong)
         self._silent += 1
         if self._tardy:
             why = (
