@@ -18,15 +18,15 @@ from pathlib import Path
 import psutil
 
 from joulebus import broker as shipped
-from joulebus.server import Server, free_port
+from joulebus.server import Server, free_port, is_free
 from runtime.bus import Bus
 from runtime.settings import parse_broker
 from schemas.messages import Archived
 from schemas.topics import ARCHIVED, TELEMETRY
 
 HERE = Path(__file__).parent
-FIELD_PORTS = 19_000
-"""Below those that `free_port` gives to servers that run at the same time."""
+FIELD_PORTS = range(19_000, 21_000)
+"""Where the devices find a row of ports; below those that `free_port` gives to servers that run at the same time."""
 POINTS = 50
 ON_TIME = 0.1
 """Seconds a reading may stand beside its raster: a tenth of the period."""
@@ -56,6 +56,10 @@ energy = 200_000
 """
 
 
+LINE = "line = { timeout = 2, connect_pause = 0.1, silent_interval = 0.01, most_registers = 120, write = 16 }"
+"""Of each device: what a site file says of its line costs nothing while it runs."""
+
+
 @dataclass
 class Seen:
     """What came out of the process under test."""
@@ -66,7 +70,16 @@ class Seen:
     """Seconds from the answer of a device to the message."""
 
 
-def write_site(folder: Path, site: str, devices: int) -> Path:
+def free_row(devices: int) -> int:
+    """The first of so many ports in a row that nobody listens on. Raises StopIteration."""
+    return next(
+        first
+        for first in range(FIELD_PORTS.start + os.getpid() % 200, FIELD_PORTS.stop - devices)
+        if all(is_free(first + number) for number in range(devices))
+    )
+
+
+def write_site(folder: Path, site: str, devices: int, first: int) -> Path:
     """A site of meters, with one pcs and one bms because a site has them."""
     (folder / "profiles").mkdir()
     points = [f'a{n} = {{ register = {n}, type = "i16", scale = 0.1, unit = "A" }}' for n in range(4, 37)]
@@ -79,7 +92,7 @@ def write_site(folder: Path, site: str, devices: int) -> Path:
     for n in range(devices):
         kind = {1: "pcs", 2: "bms"}.get(n, "meter")
         rated = "rated_power = 100_000\n" if kind == "pcs" else ""
-        where = f'address = "tcp://127.0.0.1:{FIELD_PORTS + n}"'
+        where = f'address = "tcp://127.0.0.1:{first + n}"\n{LINE}'
         blocks.append(f'[[device]]\nname = "d{n}"\nprofile = "bench_{kind}"\n{where}\n{rated}')
     path = folder / "site.toml"
     path.write_text("\n".join(blocks), encoding="utf-8")
@@ -145,6 +158,8 @@ class Work:
     devices: int
     seconds: float
     warm: float
+    first: int
+    """Port of the first device."""
 
 
 def on_time(seen: Seen, work: Work) -> float:
@@ -163,7 +178,7 @@ def points_per_second(seen: Seen, work: Work) -> float:
 
 
 async def run(work: Work, folder: Path) -> dict[str, float]:
-    site = write_site(folder, work.site, work.devices)
+    site = write_site(folder, work.site, work.devices, work.first)
     env = {
         **os.environ,
         "JOULEBUS_BROKER": work.broker.url("bridge"),
@@ -171,7 +186,7 @@ async def run(work: Work, folder: Path) -> dict[str, float]:
         "JOULEBUS_LOG": "WARNING",
     }
     bridge = [sys.executable, "-m", "joulebus.cli", "bridge", "--site", str(site), "--health", "127.0.0.1:0"]
-    words = [FIELD_PORTS, work.devices, work.broker.port, "bridge", work.broker.password("bridge"), work.site]
+    words = [work.first, work.devices, work.broker.port, "bridge", work.broker.password("bridge"), work.site]
     bare = [sys.executable, str(HERE / "bridge_bare.py"), *map(str, words)]
     seen, used, memory = await measure(bridge, env, work, confirm=True)
     naked, spent, _ = await measure(bare, env, work, confirm=False)
@@ -197,13 +212,14 @@ def main() -> None:
         folder = Path(name)
         secrets = shipped.prepare(folder / "broker", free_port())
         broker = Server(secrets.command, secrets.env, secrets.port, folder / "mosquitto.log")
-        words = [str(FIELD_PORTS), str(asked.devices), "69"]
+        first = free_row(asked.devices)
+        words = [str(first), str(asked.devices), "69"]
         command = [sys.executable, str(HERE / "bridge_field.py"), *words]
-        devices = Server(command, dict(os.environ), FIELD_PORTS + asked.devices - 1, folder / "field.log")
+        devices = Server(command, dict(os.environ), first + asked.devices - 1, folder / "field.log")
         broker.start()
         devices.start()
         try:
-            work = Work(secrets, "bench", asked.devices, asked.seconds, asked.warm)
+            work = Work(secrets, "bench", asked.devices, asked.seconds, asked.warm, first)
             result = asyncio.run(run(work, folder))
         finally:
             devices.stop()

@@ -81,12 +81,15 @@ def _ends(setpoint: Setpoint) -> list[str]:
 def _needs(profile: Profile) -> str:
     """What it needs of its line, where that is unusual."""
     line, usual = profile.line, LineTiming()
-    needs = {
+    needs: dict[str, float] = {
         "answers within {:g} s": line.timeout if line.timeout != usual.timeout else 0.0,
         "hears nothing in the first {:g} s of a connection": line.connect_pause,
         "hears nothing within {:g} s of its last answer": line.request_pause,
     }
-    said = ", ".join(words.format(seconds) for words, seconds in needs.items() if seconds)
+    needs["answers no request for more than {:g} registers"] = line.most_registers % usual.most_registers
+    needs["answers one point a request"] = line.one_point
+    needs["writes registers by function {:g} alone"] = line.write or 0
+    said = ", ".join(words.format(need) for words, need in needs.items() if need)
     return f"On its line it {said}." if said else ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.connection import Connection
-from bridges.fieldbus.modbus.discover import Chain, discover, fitting, plausible
+from bridges.fieldbus.modbus.discover import Chain, Found, discover, fitting, plausible
 from joulebus.commands import say
 from schemas.address import spelled
 from schemas.profile import LineTiming, Profile
@@ -27,7 +27,7 @@ async def scan(address: str, units: Sequence[int]) -> int:
         say(f"once more, {SETTLE:g} s after connecting: some gateways swallow what is asked sooner")
         silent = await _ask(address, units, profiles, LineTiming(timeout=TIMEOUT, connect_pause=SETTLE))
         if len(silent) < len(units):
-            say(f"# its profile needs this, beside make and model: line = {{ connect_pause = {SETTLE:g} }}")
+            say(f"# its [[device]] needs this: line = {{ connect_pause = {SETTLE:g} }}")
     if len(silent) == len(units):
         which = f"unit {units[0]}" if len(units) == 1 else f"units {units[0]} to {units[-1]}"
         raise Trouble(
@@ -78,23 +78,36 @@ def _models(chain: Chain) -> list[str]:
         shown = ", ".join(f"{key} {value}" for key, value in one.main.items())
         label = one.label or "a model of the maker's own"
         lines.append(f"  {one.number:>5} at {one.address:<6}{label}{': ' if shown else ''}{shown}")
-    return lines
+    return [*lines, *(f"# its chain is read, though {odd}" for odd in chain.odd)]
 
 
 def _blocks(address: str, chain: Chain, profiles: dict[str, Profile]) -> list[str]:
-    """The block for the site file, or why there is none."""
+    """The blocks for the site file, one for each device the unit is, or why there is none."""
     fits = fitting(chain, profiles)
     if not fits:
         models = ", ".join(str(number) for number in chain.numbers)
         return [f"# no shipped profile reads models {models}: write one, docs/add-a-device.md shows how"]
-    first, *others = fits
-    lines = _block(address, chain.unit, first, fits[first], chain.rated_power)
-    return [*lines, *(f"# it is a {fits[other].kind} as well: profile {other}" for other in others)]
+    lines = [f"# one unit, {len(fits)} devices: leave out what is not needed"] if len(fits) > 1 else []
+    for name, profile in fits.items():
+        several = chain.of(profile)
+        for instance in range(1, len(several) + 1) if len(several) > 1 else [None]:
+            lines += [*_block(address, chain.unit, name, profile, chain.rated_power, instance)]
+            lines += [f"# {_seen(several[instance - 1])}"] if instance else []
+            lines.append("")
+    return lines[:-1]
 
 
-def _block(address: str, unit: int, name: str, profile: Profile, power: float | None) -> list[str]:
-    lines = ["[[device]]", f'name = "{profile.kind}"', f'profile = "{name}"', f'address = "{address}"']
+def _seen(model: Found) -> str:
+    shown = ", ".join(f"{key} {value}" for key, value in model.main.items()) or "nothing"
+    return f"model {model.number} at {model.address}, which shows {shown}"
+
+
+def _block(  # noqa: PLR0917  # what a block says
+    address: str, unit: int, name: str, profile: Profile, power: float | None, instance: int | None = None
+) -> list[str]:
+    lines = ["[[device]]", f'name = "{profile.kind}{instance or ""}"', f'profile = "{name}"', f'address = "{address}"']
     lines += [f"unit = {unit}"] if unit != 1 else []
+    lines += [f"instance = {instance}"] if instance else []
     if profile.kind in (Kind.PCS, Kind.PV):
         told = f"rated_power = {power:.0f}  # W, from its nameplate" if power else ""
         lines.append(told or "# rated_power =  # W: take it from its nameplate")

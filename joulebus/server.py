@@ -31,11 +31,12 @@ def free_port(row: int = 1) -> int:
     first = PORTS.start + os.getpid() * STRETCH % len(PORTS)
     while True:
         turns = [next(_turn) % STRETCH for _ in range(row)]
-        if turns[0] <= turns[-1] and all(_is_free(first + turn) for turn in turns):
+        if turns[0] <= turns[-1] and all(is_free(first + turn) for turn in turns):
             return first + turns[0]
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of this machine."""
     with socket.socket() as probe, contextlib.suppress(OSError):
         probe.bind(("127.0.0.1", port))
         return True

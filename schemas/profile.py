@@ -219,7 +219,8 @@ def _has_limits(given: object) -> object:
 
 
 class LineTiming(Shape):
-    """What a device needs of the line to it, in seconds. Of devices that share a line the longest pauses hold."""
+    """What a device needs of the line to it; times in seconds. Of devices that share a line the longest pauses hold.
+    One connection is kept for all of them, with one request at a time."""
 
     timeout: Annotated[Seconds, Field(gt=0, le=60)] = 1.0
     """How long its answer may take; on a serial line what the bytes need comes on top. A unit that was silent three
@@ -231,6 +232,14 @@ class LineTiming(Shape):
     silent_interval: Annotated[Seconds, Field(ge=0, le=1)] | None = None
     """RTU: the silence before each frame. When not given, the specification's 3.5 characters on a serial line of this
     machine, never less than 1.75 ms, and nothing behind a gateway, which keeps it itself."""
+    most_registers: Annotated[int, Field(ge=1, le=125)] = 125
+    """Of one reading request: some devices and gateways decline, or cut, longer ones."""
+    one_point: bool = False
+    """One request for each point, for a device that answers nothing else rightly; a value and its scale stay
+    together."""
+    write: Literal[6, 16] | None = None
+    """The function that writes a single register, for a device that knows but one; when not given each register's own.
+    Values of several registers are written by 16."""
 
 
 class Profile(Shape):
@@ -294,6 +303,13 @@ class Profile(Shape):
         if mistakes:
             raise refused((("commands", name), words) for name, words in mistakes)
         return self
+
+    def over(self, line: LineTiming | None) -> "Profile":
+        """The profile with what a site file says of the line to this device in place of its own."""
+        if line is None:
+            return self
+        given = {key: getattr(line, key) for key in line.model_fields_set}
+        return self.model_copy(update={"line": self.line.model_copy(update=given)})
 
     def rated(self, power: float | None) -> "Profile":
         """The profile of a device of this size: what its registers give in percent of it is then in W."""

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from schemas.address import parse_address
 from schemas.interlock import InterlockRule, mistake
 from schemas.messages import Authority
 from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
 from schemas.site_batteries import Place, called, mistakes, roles, written_for, wrong_fallbacks, wrong_kinds
+from schemas.site_lines import clashes
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention
 from schemas.site_reactive import wrong_reactive
 from schemas.tariff import Demand, Tariff
@@ -84,24 +84,8 @@ class Site(Shape):
 
     @model_validator(mode="after")
     def _one_master_on_a_wire(self) -> Self:
-        first: dict[str, Device] = {}
-        taken: dict[tuple[str, int], str] = {}
-        for number, device in enumerate(self.device):
-            where, words = parse_address(device.address), ""
-            line = first.setdefault(where.wire, device)
-            other = taken.setdefault((where.wire, device.unit), device.name)
-            if parse_address(line.address).settings != where.settings:
-                words = (
-                    f"device {device.name!r} and device {line.name!r} share {where.wire} with different settings, "
-                    f"{device.address} and {line.address}: give both the same"
-                )
-            elif other != device.name:
-                words = (
-                    f"device {device.name!r} and device {other!r} share {device.address} unit {device.unit}; "
-                    "give one of them another address or unit"
-                )
-            if words:
-                raise refused([(("device", number, "address"), words)])
+        if wrong := [*clashes(self.device)]:
+            raise refused(wrong)
         return self
 
     @model_validator(mode="after")
@@ -162,7 +146,11 @@ class Site(Shape):
             name: load_profile(name, own if (own / f"{name}.toml").is_file() else PROFILES)
             for name in dict.fromkeys(device.profile for device in self.device)
         }
-        return {device.name: made[device.profile].rated(device.rated_power) for device in self.device}
+        sized: dict[tuple[str, float | None, str], Profile] = {}
+        for device in self.device:
+            if device.kin not in sized:
+                sized[device.kin] = made[device.profile].rated(device.rated_power).over(device.line)
+        return {device.name: sized[device.kin] for device in self.device}
 
     def of_kind(self, *kinds: Kind) -> list[Device]:
         """The devices of some kinds."""
@@ -254,6 +242,11 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
                     f"{path}: device {device.name!r}: {name} of profile {device.profile} has no fallback, and only a "
                     "pcs gets one from the site file: give where it goes when no valid command is left"
                 )
+        if device.instance is not None and not profiles[device.name].sunspec:
+            raise Trouble(
+                f"{path}: device {device.name!r}: instance = {device.instance} goes with a profile of SunSpec models, "
+                f"and {device.profile} has none: leave it out"
+            )
         points = profiles[device.name].points
         for point in device.substitute.keys() - points.keys():
             raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from schemas.address import LOOKS_LIKE, parse_address, spelled
 from schemas.messages import AlarmPriority
-from schemas.profile import Shape
+from schemas.profile import LineTiming, Shape
 from schemas.site_reactive import Reactive
 from schemas.units import Chemistry, Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
 
@@ -28,7 +28,13 @@ class Device(Shape):
     of this machine, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1`. Devices at the same host and port, or at the same
     device file, share one line, however it is spelled; its settings must then be the same."""
     unit: int = Field(default=1, ge=0, le=255)
-    """Modbus unit identifier."""
+    """Modbus unit identifier. One unit may be several devices, each with a profile of its own: a hybrid, or an inverter
+    with its meters."""
+    instance: Annotated[int, Field(ge=1, le=250)] | None = None
+    """Which one, where the SunSpec models of a unit hold the profile's measuring model several times: 2 for the second,
+    such as a SolarEdge's meter at the grid connection beside one of production. `joulebus scan` shows them."""
+    line: LineTiming | None = None
+    """What is given here takes the place of what the profile says, such as `{ timeout = 3 }`."""
     poll: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
     """Seconds between two readings of the fast points."""
     rated_power: RatedWatts | None = None
@@ -39,6 +45,12 @@ class Device(Shape):
     """Values put in place of what the device reads, for a sensor that is broken until somebody repairs it, such as
     `{ t_cab = 25.0 }`. Published with the quality `substituted`: shown and archived, but no limit, alarm or plan is
     made from them."""
+
+    @property
+    def kin(self) -> tuple[str, float | None, str]:
+        """The same for all whose profile comes to the same."""
+        line = "" if self.line is None else repr(self.line.model_dump(exclude_unset=True))
+        return self.profile, self.rated_power, line
 
     @property
     def endpoint(self) -> tuple[str, int]:

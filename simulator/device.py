@@ -112,15 +112,7 @@ class Device:
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """pymodbus asks before it answers; the registers it will send are filled in here."""
-        if wait := self.delay():
-            await asyncio.sleep(wait)
-        if function in (6, 16):
-            return None if written is None else self.write(function, start, [int(word) for word in written])
-        words = self.read(function, start, count)
-        if isinstance(words, ExcCodes):
-            return words
-        registers[start - first : start - first + count] = words
-        return None
+        return await reply(self, function, first, start, count, registers, written)
 
     def delay(self) -> float:
         """Seconds until it answers."""
@@ -183,10 +175,53 @@ class Device:
         return DECLINED_WITH.get(declined[0], ExcCodes.DEVICE_FAILURE) if declined else None
 
 
+class Answers(Protocol):
+    """One unit on a line: a device, or several."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def on(self) -> Mapping[str, float]:
+        """Faults, each with its size."""
+
+    def simulated(self, unit: int) -> SimDevice:
+        """As pymodbus wants it."""
+
+    def delay(self) -> float:
+        """Seconds until it answers."""
+
+    def read(self, function: int, start: int, count: int) -> list[int] | ExcCodes:
+        """The words it holds now, or the exception it answers with."""
+
+    def write(self, function: int, start: int, words: list[int]) -> ExcCodes | None:
+        """Takes the words, or gives the exception it answers with."""
+
+
+async def reply(  # noqa: PLR0917  # as pymodbus asks
+    unit: Answers,
+    function: int,
+    first: int,
+    start: int,
+    count: int,
+    registers: list[int],
+    written: list[int] | list[bool] | None,
+) -> ExcCodes | None:
+    """What a unit makes of a request; the registers it will send are filled in here."""
+    if wait := unit.delay():
+        await asyncio.sleep(wait)
+    if function in (6, 16):
+        return None if written is None else unit.write(function, start, [int(word) for word in written])
+    words = unit.read(function, start, count)
+    if isinstance(words, ExcCodes):
+        return words
+    registers[start - first : start - first + count] = words
+    return None
+
+
 class Endpoint:
     """A Modbus server for one or several devices, each with its unit. `async with` runs it; port 0 takes a free one."""
 
-    def __init__(self, host: str, port: int, devices: Mapping[int, Device], *, rtu: bool = False) -> None:
+    def __init__(self, host: str, port: int, devices: Mapping[int, Answers], *, rtu: bool = False) -> None:
         if host.startswith("/"):
             raise Trouble(f"{host}: a serial line cannot be simulated; give the device a tcp:// or rtu+tcp:// address")
         self.host, self.port, self.devices = host, port, dict(devices)

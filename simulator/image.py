@@ -31,14 +31,38 @@ class Wish:
 class Image:
     """Every register of the profile answers; for SunSpec, every register of the models it names."""
 
-    def __init__(self, profile: Profile, *, rated: float = 0.0, apparent: float = 0.0, unit: int = 1) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        rated: float = 0.0,
+        apparent: float = 0.0,
+        unit: int = 1,
+        behind: "Image | None" = None,
+    ) -> None:
+        """`behind`: the image of a device of the same unit, whose chain of SunSpec models this one goes on with."""
         self.profile = profile = profile.rated(rated)
-        layout = Layout(profile, rated=rated, apparent=apparent or rated, unit=unit)
+        begin = None if behind is None or not profile.sunspec else behind.without_end()
+        layout = Layout(profile, rated=rated, apparent=apparent or rated, unit=unit, begin=begin)
+        self._end = layout.chain.end
         self.address = layout.address
         self._at, self._writable, self._told = layout.at, layout.writable, layout.told
         self._held = layout.held
         self._new = dict(layout.held[3])
         self._check_rating(rated)
+
+    def without_end(self) -> int | None:
+        """Where its chain of models goes on, from now on: its end mark is taken away. None without a chain."""
+        end, self._end = self._end, None
+        for held in (self._held[3], self._new) if end is not None else ():
+            del held[end], held[end + 1]
+        return end
+
+    def has(self, function: int, start: int, count: int) -> bool:
+        """Whether these registers can be read, or written, by this function."""
+        if function in self._held:
+            return all(address in self._held[function] for address in range(start, start + count))
+        return self.takes(function, start, count)
 
     @property
     def span(self) -> tuple[int, int]:
@@ -56,6 +80,10 @@ class Image:
         """Whether one of these points stands in these registers."""
         span = range(start, start + count) if names else ()
         return any(name in names for address in span for name in self._at.get((function, address), ()))
+
+    def knows(self, function: int, address: int, values: Mapping[str, Value]) -> bool:
+        """Whether one of these values stands in this register."""
+        return any(name in values for name in self._at.get((function, address), ()))
 
     def told(self, start: int, count: int) -> frozenset[str]:
         """The commands and actions that these registers belong to, and `watchdog`."""

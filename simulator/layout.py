@@ -12,9 +12,10 @@ BOTH, SINGLE = frozenset((6, 16)), frozenset((6,))
 class Layout:
     """Every register of a profile; for SunSpec, every register of the models it names."""
 
-    def __init__(self, profile: Profile, *, rated: float, apparent: float, unit: int) -> None:
+    def __init__(self, profile: Profile, *, rated: float, apparent: float, unit: int, begin: int | None = None) -> None:
+        """`begin`: where its chain goes on, behind the models of another device of the unit."""
         self.profile = profile
-        self.chain = _chain(profile, rated, apparent, unit)
+        self.chain = _chain(profile, rated, apparent, unit, begin)
         self.held: dict[int, dict[int, int]] = {3: dict(self.chain.words), 4: {}}
         """By function, what each register holds when it is new."""
         self.at: dict[tuple[int, int], list[str]] = {}
@@ -91,7 +92,7 @@ class Layout:
         return frozenset(found | ({"watchdog"} if dog and self.address(dog.register_, dog.model) == place else set()))
 
 
-def _chain(profile: Profile, rated: float, apparent: float, unit: int) -> Chain:
+def _chain(profile: Profile, rated: float, apparent: float, unit: int, begin: int | None) -> Chain:
     if not profile.sunspec:
         return Chain()
     lengths: dict[int, int] = {}
@@ -103,4 +104,4 @@ def _chain(profile: Profile, rated: float, apparent: float, unit: int) -> Chain:
             if register.scale_register is not None and register.unit in ("W", "VA", "var"):
                 powers.add((register.model, register.scale_register))
     powers -= {(one.model, one.scale_register) for one in profile.commands.values()}  # percent of the rated power
-    return chain(lengths, powers, rated=rated, apparent=apparent, unit=unit)
+    return chain(lengths, powers, rated=rated, apparent=apparent, unit=unit, begin=begin)

@@ -21,9 +21,10 @@ from simulator.device import Device, Endpoint, Written
 from simulator.faults import Faults
 from simulator.past import lived
 from simulator.plant import Condition
-from simulator.roles.cast import cast, image_of
+from simulator.roles.cast import cast, images_of
 from simulator.sensors import Sensors
 from simulator.states import INSTANT, Times
+from simulator.unit import SeveralDevices
 from simulator.wire import Wire
 from simulator.world import Around, World, new_world
 
@@ -96,7 +97,7 @@ class SimulatedSite:
     def wire(self, address: str) -> Wire:
         """The line to the devices of one address of the site file, without sockets; the same one for all of them."""
         if address not in self._wires:
-            units = {device.unit: self.devices[device.name] for device in self.site.device if device.address == address}
+            units = self._units([device for device in self.site.device if device.address == address])
             self._wires[address] = Wire(units, rtu=not address.startswith("tcp://"))
         return self._wires[address]
 
@@ -129,7 +130,7 @@ class SimulatedSite:
             await self._ticking
 
     def _devices(self, *, noisy: bool) -> dict[str, Device]:
-        images = {device.name: image_of(self.site, device) for device in self.site.device}
+        images = images_of(self.site)
         roles = cast(self.world, self.now, images)
         made = {}
         for name, role in roles.items():
@@ -151,10 +152,17 @@ class SimulatedSite:
         found = []
         for address, members in shared.items():
             host, port = members[0].endpoint
-            units = {member.unit: self.devices[member.name] for member in members}
+            units = self._units(members)
             rtu = address.startswith("rtu+tcp://")
             found.append((Endpoint(host, 0 if self._free_ports else port, units, rtu=rtu), members))
         return found
+
+    def _units(self, members: Iterable[SiteDevice]) -> dict[int, Device | SeveralDevices]:
+        """By number; one that is several devices answers for all of them."""
+        found: dict[int, list[Device]] = {}
+        for member in members:
+            found.setdefault(member.unit, []).append(self.devices[member.name])
+        return {unit: SeveralDevices(several) if several[1:] else several[0] for unit, several in found.items()}
 
     def _moved(self, members: list[SiteDevice], port: int) -> None:
         """The site file with the port that is really used."""

@@ -29,17 +29,26 @@ class Chain:
     models: dict[int, int] = field(default_factory=dict)
     """Model -> address of its ID register."""
     writable: set[int] = field(default_factory=set)
+    end: int | None = None
+    """Where the end mark stands."""
 
 
 def chain(
-    models: Mapping[int, int], powers: Iterable[tuple[int, int]] = (), *, rated: float, apparent: float, unit: int = 1
+    models: Mapping[int, int],
+    powers: Iterable[tuple[int, int]] = (),
+    *,
+    rated: float,
+    apparent: float,
+    unit: int = 1,
+    begin: int | None = None,
 ) -> Chain:
     """The whole chain; model 1 comes first, as the specification wants. Unused points say `not implemented`.
 
     A maker's own model, which SunSpec does not define, is as long as `models` says, and holds zeros but for the
-    scale registers of its `powers` (model, register).
+    scale registers of its `powers` (model, register). One that goes on with another chain has a place where it does,
+    `begin`, and no `SunS`.
     """
-    made, address = Chain({BASE: 0x5375, BASE + 1: 0x6E53}), BASE + 2
+    made, address = (Chain({BASE: 0x5375, BASE + 1: 0x6E53}), BASE + 2) if begin is None else (Chain(), begin)
     for number in sorted({1, *models}):
         model = _model(number, rated, apparent, unit)
         if model is None:
@@ -56,6 +65,7 @@ def chain(
                 made.writable.update(range(address + point.offset, address + point.offset + point.len))
         address += len(words)
     made.words |= {address: 0xFFFF, address + 1: 0}
+    made.end = address
     return made
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from pymodbus.constants import ExcCodes
 
 from bridges.fieldbus.contract import Declined, Unreachable
-from simulator.device import Device
+from simulator.device import Answers
 from simulator.lies import SAYS, knows
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ SPEAKS = {
 class Wire:
     """The devices behind one address, by their units."""
 
-    def __init__(self, devices: Mapping[int, Device], *, rtu: bool = False, timeout: float = TIMEOUT) -> None:
+    def __init__(self, devices: Mapping[int, Answers], *, rtu: bool = False, timeout: float = TIMEOUT) -> None:
         self.devices, self.timeout = dict(devices), timeout
         self._rtu = rtu
         self._turn = asyncio.Lock()
@@ -69,7 +69,7 @@ class Wire:
             raise Unreachable(f"asked for {count} registers at {start}, {count - 1 or 2} came")
         return words
 
-    async def _ask(self, device: Device, question: Callable[[], T | ExcCodes]) -> T:
+    async def _ask(self, device: Answers, question: Callable[[], T | ExcCodes]) -> T:
         """What the device answers, in its time. A late one does what it was told all the same."""
         wait = device.delay()
         if "silent" in device.on or wait > self.timeout:
@@ -88,7 +88,7 @@ class Wire:
             raise Unreachable(f"{device.name} {SAYS[lies[0]]}")
         return answer
 
-    def _device(self, unit: int) -> Device:
+    def _device(self, unit: int) -> Answers:
         if unit not in self.devices:
             raise Unreachable(f"no unit {unit} on this line")
         return self.devices[unit]

@@ -30,11 +30,23 @@ def cast(world: World, now: Callable[[], datetime], images: Mapping[str, Image] 
     return roles
 
 
-def image_of(site: Site, device: Device) -> Image:
-    """The registers of a device of the site."""
+def images_of(site: Site) -> dict[str, Image]:
+    """The registers of every device. SunSpec models of one unit make one chain, those of `instance = 1` first."""
+    found: dict[str, Image] = {}
+    chains: dict[tuple[str, int], Image] = {}
+    for device in sorted(site.device, key=lambda one: one.instance or 0):
+        where = (device.address, device.unit)
+        image = found[device.name] = image_of(site, device, chains.get(where))
+        if site.profiles[device.name].sunspec:
+            chains[where] = image
+    return {device.name: found[device.name] for device in site.device}
+
+
+def image_of(site: Site, device: Device, behind: Image | None = None) -> Image:
+    """The registers of a device of the site; `behind` those of another of its unit."""
     rated = device.rated_power or 0.0
     apparent = device.rated_apparent_power or rated
-    return Image(site.profiles[device.name], rated=rated, apparent=apparent, unit=device.unit)
+    return Image(site.profiles[device.name], rated=rated, apparent=apparent, unit=device.unit, behind=behind)
 
 
 def _check(world: World, device: Device, kind: Kind) -> None:

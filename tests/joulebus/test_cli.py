@@ -89,7 +89,18 @@ def test_a_site_whose_bridges_obey_no_dispatch_is_named(
             "rated_power = 150_000\nsubstitute = { t_cabb = 25.0 }",
             r"device 'pv': substitute\.t_cabb does not exist; did you mean 't_cab'",
         ),
-        ("127.0.0.1:15022", "127.0.0.1:15021", r"device 'bms' and device 'pcs' share tcp://127\.0\.0\.1:15021 unit 1"),
+        (
+            '"byd_c130"\naddress = "tcp://127.0.0.1:15026"',
+            '"pylontech_powercube_m2"\naddress = "tcp://127.0.0.1:15022"',
+            r"device\.3\.address: device 'bms2' and device 'bms' share tcp://127\.0\.0\.1:15022 unit 1 and profile ",
+        ),
+        (
+            'profile = "byd_c130"',
+            'profile = "byd_c130"\ninstance = 2',
+            r"device 'bms2': instance = 2 goes with a profile of SunSpec models, and byd_c130 has none: leave it out",
+        ),
+        ("poll = 0.5", "line = { timeout = 0 }", r":36: device\.0\.line\.timeout: .*greater than 0"),
+        ("poll = 0.5", "line = { time_out = 3 }", r"device\.0\.line\.time_out: unknown key; did you mean 'timeout'"),
         ('"sunspec_pv"', '"sunspec_pvv"', r"profile 'sunspec_pvv' does not exist; did you mean 'sunspec_pv'"),
         (
             'meter = "meter"',

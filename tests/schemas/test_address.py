@@ -128,11 +128,39 @@ def test_one_wire_with_two_settings_is_refused(tmp_path: Path, one: str, other: 
         load_site(tmp_path / "site.toml")
 
 
-@pytest.mark.parametrize(("one", "other"), SAME)
-def test_a_unit_is_one_device_however_its_address_is_spelled(one: str, other: str) -> None:
+def of_one_unit(one: str, other: str, profile: str, *instances: int | None) -> dict[str, Any]:
+    """The first two devices at one unit, with one profile where `profile` is given."""
     content = site(one, other)
-    content["device"][1]["unit"] = 1
-    with pytest.raises(
-        ValidationError, match=r"device 'bms' and device 'pcs' share .* unit 1; give one of them another"
-    ):
+    for block, instance in zip(content["device"], instances, strict=False):
+        told = {"unit": 1, "profile": profile or None, "instance": instance}
+        block.update({key: value for key, value in told.items() if value is not None})
+    return content
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+@pytest.mark.parametrize(
+    ("profile", "instances", "says"),
+    [
+        ("", (None, None), ""),
+        ("", (2, None), ""),
+        ("sunspec_meter_203", (1, 2), ""),
+        (
+            "sunspec_meter_203",
+            (None, None),
+            r"device 'bms' and device 'pcs' share .* unit 1 and profile sunspec_meter_203; give one of them another",
+        ),
+        ("sunspec_meter_203", (None, 2), r"or both an instance \(1, 2\.\.\.\)"),
+        ("sunspec_meter_203", (2, None), r"or both an instance \(1, 2\.\.\.\)"),
+        ("sunspec_meter_203", (2, 2), r"'bms' and device 'pcs' are both instance 2 of sunspec_meter_203 at .* another"),
+    ],
+)
+def test_the_devices_of_one_unit_however_its_address_is_spelled(
+    one: str, other: str, profile: str, instances: tuple[int | None, ...], says: str
+) -> None:
+    """A hybrid is several devices of one unit; the same one twice is a mistake."""
+    content = of_one_unit(one, other, profile, *instances)
+    if not says:
+        assert len(Site.model_validate(content).device) == 4
+        return
+    with pytest.raises(ValidationError, match=says):
         Site.model_validate(content)

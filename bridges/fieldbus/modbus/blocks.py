@@ -84,20 +84,27 @@ def locate(profile: Profile, bases: Mapping[int, int]) -> list[Located]:
     return found
 
 
-def blocks(points: Collection[Located], gap: int = 0, avoid: AbstractSet[tuple[int, int]] = frozenset()) -> list[Block]:
+def blocks(  # points, and what bounds their requests
+    points: Collection[Located],
+    gap: int = 0,
+    avoid: AbstractSet[tuple[int, int]] = frozenset(),
+    most: int = MOST,
+    *,
+    apart: bool = False,
+) -> list[Block]:
     """The fewest requests that read all these points without touching more than `gap` unmapped registers in a row, nor
-    any (function, address) to `avoid`. A value and its scale or its sign are of one moment: one request has both
-    wherever one may reach so far."""
+    any (function, address) to `avoid`, nor more than `most` registers. A value and its scale or its sign are of one
+    moment: one request has both wherever one may reach so far. `apart`: no request reads more than one place."""
     mapped = {register for one in points for register in one.registers}
     spans: set[tuple[int, int, int]] = set()
     for one in points:
         low, high = min(start for start, _ in one.pieces), max(end for _, end in one.pieces)
-        whole = _readable(one.function, low, high, mapped, gap, avoid)
+        whole = _readable(one.function, low, high, mapped, gap, avoid, most)
         spans |= {(one.function, start, end) for start, end in ([(low, high)] if whole else one.pieces)}
     found: list[Block] = []
     for function, start, end in sorted(spans):
         last = found[-1] if found else None
-        if last and last.function == function and _joins(last, start, end, gap, avoid):
+        if not apart and last and last.function == function and _joins(last, start, end, gap, avoid, most):
             found[-1] = Block(function, last.start, max(last.count, end - last.start))
         else:
             found.append(Block(function, start, end - start))
@@ -111,20 +118,23 @@ def _readable(  # noqa: PLR0917  # one span, and what bounds it
     mapped: AbstractSet[tuple[int, int]],
     gap: int,
     avoid: AbstractSet[tuple[int, int]],
+    most: int,
 ) -> bool:
     """Whether one request may span from `start` to `end`."""
     unmapped = 0
-    for address in range(start, end if end - start <= MOST else start):
+    for address in range(start, end if end - start <= most else start):
         unmapped = 0 if (function, address) in mapped else unmapped + 1
         if unmapped > gap or (function, address) in avoid:
             return False
-    return end - start <= MOST
+    return end - start <= most
 
 
-def _joins(last: Block, start: int, end: int, gap: int, avoid: AbstractSet[tuple[int, int]]) -> bool:
+def _joins(  # noqa: PLR0917  # as above
+    last: Block, start: int, end: int, gap: int, avoid: AbstractSet[tuple[int, int]], most: int
+) -> bool:
     behind = last.start + last.count
     between = ((last.function, address) for address in range(behind, start))
-    return start <= behind + gap and end - last.start <= MOST and not any(one in avoid for one in between)
+    return start <= behind + gap and end - last.start <= most and not any(one in avoid for one in between)
 
 
 def covered(points: Iterable[Located], block: Block) -> list[Located]:

@@ -2,8 +2,10 @@
 
 pymodbus accepts answers with fewer or more registers, with another function code and with transaction id 0; over
 RTU framing, which has no transaction ids, a late or doubled answer is taken for the next request and shifts every
-later one. So each answer is compared with its request down to its length, bytes that nobody asked for end the
-connection, and after any failure it is made anew: a late answer dies with the old one.
+later one. So each answer is compared with its request down to its length, and bytes that nobody asked for end the
+connection. After an answer that did not come it is kept over Modbus TCP, whose numbers tell a late one (a dongle that
+must rest after each new connection would never be heard); over RTU framing it is made anew: a late answer dies with the
+old one.
 """
 
 import asyncio
@@ -21,6 +23,7 @@ from pymodbus.pdu import ModbusPDU
 
 from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.line import NOT_THERE
+from bridges.fieldbus.modbus.mbap import Frame, frames
 from bridges.fieldbus.modbus.timing import Patience, on_wire, pause, strictest
 from runtime.cancelled import stoppable
 from schemas.address import Address, parse_address
@@ -34,6 +37,9 @@ QUIET = 0.05
 
 RESTLESS = 10
 """So many times a line may break its silence; then it is used all the same."""
+
+DEAD = 3
+"""So many questions in a row without a byte: the connection may be dead without anybody having said so."""
 
 BUSY, BUSY_PAUSE = 6, 0.05
 """A busy device is asked once more after some seconds."""
@@ -50,6 +56,7 @@ _EXCEPTIONS = {
     10: "cannot be reached by the gateway",
     11: "did not answer the gateway",
 }
+NO_ANSWER = "no answer"
 _RTU, _MBAP = 4, 8
 """Bytes around the body of an answer: unit, function and checksum; the header of Modbus TCP and the function."""
 
@@ -87,6 +94,12 @@ class Connection:
         """Bytes that have come since the question."""
         self._unclean = False
         """Bytes came that nobody had asked for, or an answer is still owed."""
+        self._owed, self._foreign = set[int](), list[Frame]()
+        """Modbus TCP: numbers of questions whose answer may still come, and answers to none of ours."""
+        self._tardy = False
+        """An answer came late, and none in time since."""
+        self._silent = 0
+        """Questions in a row after which not a byte came on this connection."""
 
     def expect(self, unit: int, timing: LineTiming) -> None:
         """A unit on this line, and what it needs: its own timeout, and the longest pauses of all."""
@@ -166,7 +179,8 @@ class Connection:
                 await self._silence()
             self._hush(max(self._timing.connect_pause, self._pause))
             await self._rest()
-            self._unclean = False
+            self._unclean, self._silent = False, 0
+            self._owed.clear()  # its numbers begin anew
 
     def _hush(self, seconds: float) -> None:
         self._rested = max(self._rested, asyncio.get_running_loop().time() + seconds)
@@ -193,21 +207,23 @@ class Connection:
         if patience is None:
             patience = self._patience[asked.unit] = Patience(self._timing.timeout)
         travel = on_wire(self._where, sum(sizes) + 2 * _RTU)
-        self._client.ctx.comm_params.timeout_connect = patience.wait + travel
+        ctx = self._client.ctx
+        ctx.comm_params.timeout_connect = patience.wait + travel
         self._asking, self._length, began = True, 0, asyncio.get_running_loop().time()
+        self._foreign.clear()
         try:
             with stoppable():
                 answer: ModbusPDU = await question
         except (ModbusException, OSError, struct.error, asyncio.IncompleteReadError) as wrong:
             patience.lost += 1
-            self._spoil(_in_words(wrong), wrong)
+            self._lost(wrong)
         except asyncio.CancelledError:
-            self._unclean = True  # a half-asked question must not be answered to the next one who asks
-            self.close()
+            self._leave(ctx.request_transaction_id)
             raise
         finally:
             self._asking = False
         self._compare(answer, asked, 1 if answer.isError() else sizes[1])
+        self._tardy = False
         code = answer.exception_code if answer.isError() else 0
         if code not in NOT_THERE:  # which a gateway says, soon
             patience.answered(max(0.0, asyncio.get_running_loop().time() - began - travel))
@@ -227,6 +243,38 @@ class Connection:
         if self._length != due:
             self._spoil(f"an answer of {due} bytes was due, {self._length} came")
 
+    def _lost(self, wrong: BaseException) -> NoReturn:
+        """No answer that is one. Raises Unreachable."""
+        why, ctx = _in_words(wrong), self._client.ctx
+        if why != NO_ANSWER:
+            self._spoil(why, wrong)
+        if self._foreign:
+            came, own = self._foreign[-1], (ctx.request_transaction_id, ctx.request_dev_id)
+            self._spoil(
+                f"no answer to question {own[0]} of unit {own[1]}, but one to question {came.transaction} of unit "
+                f"{came.unit}: it numbers its answers wrongly, or another one's came",
+                wrong,
+            )
+        if self._length:
+            self._spoil(f"no answer that is whole and ours: {self._length} bytes came", wrong)
+        self._silent += 1
+        if self._tardy:
+            why = (
+                f"{why} within {ctx.comm_params.timeout_connect:.3g} s, and earlier ones came later: its line needs a "
+            )
+            why += "longer timeout"
+        if self._silent >= DEAD:
+            self._spoil(why, wrong)
+        self._leave(ctx.request_transaction_id)
+        raise Unreachable(why) from wrong
+
+    def _leave(self, question: int) -> None:
+        """Its answer may still come. Over RTU framing the next one who asks would take it for theirs."""
+        if self._rtu or self._length:
+            self._unclean = True
+            self.close()
+        self._owed.add(question)
+
     def _spoil(self, why: str, wrong: BaseException | None = None) -> NoReturn:
         """This connection can no longer be trusted. Raises Unreachable."""
         self._unclean = True
@@ -239,9 +287,23 @@ class Connection:
         """`packet` is everything that came since the question."""
         self._hush(self._pause)
         if not sending:
-            self._length = len(packet)
-            self._unclean |= not self._asking
+            self._silent = 0
+            self._length = len(packet) if self._rtu else self._ours(packet)
+            self._unclean |= not self._asking and self._length > 0
         return packet
+
+    def _ours(self, packet: bytes) -> int:
+        """Bytes of Modbus TCP that may be the answer to this question: all but late ones to earlier questions."""
+        found, rest = frames(packet)
+        own = self._client.ctx.request_transaction_id if self._asking else None
+        late = [one for one in found if one.transaction in self._owed and one.transaction != own]
+        self._owed.difference_update(one.transaction for one in late)
+        self._tardy |= bool(late)
+        others = [one for one in found if one not in late]
+        self._foreign += [
+            one for one in others if (one.transaction, one.unit) != (own, self._client.ctx.request_dev_id)
+        ]
+        return rest + sum(one.size for one in others)
 
     def _connection(self, made: bool) -> None:
         """Who waits for an answer on a connection that is lost need not wait for the timeout."""
@@ -281,4 +343,4 @@ def _possible(function: int, start: int, count: int) -> None:
 
 def _in_words(wrong: BaseException) -> str:
     text = str(wrong)
-    return "no answer" if "No response" in text or not text else text.removeprefix("Modbus Error: ")
+    return NO_ANSWER if "No response" in text or not text else text.removeprefix("Modbus Error: ")

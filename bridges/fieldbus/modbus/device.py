@@ -1,5 +1,6 @@
 """A Modbus device: its reader, its writer, and what it is to the rest of the bridge."""
 
+import logging
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -8,16 +9,20 @@ from itertools import count
 from bridges.fieldbus.contract import Declined, FieldDevice, Reading, Watchdog, Writable, Written
 from bridges.fieldbus.modbus.blocks import locate, power_of_ten
 from bridges.fieldbus.modbus.direction import RegisterWrite
+from bridges.fieldbus.modbus.instance import NONE, Models, choose
 from bridges.fieldbus.modbus.line import NO_SUCH, Line
 from bridges.fieldbus.modbus.read_plan import Request, read_plan
 from bridges.fieldbus.modbus.reader import Reader
 from bridges.fieldbus.modbus.setpoints import Target, targets
-from bridges.fieldbus.modbus.sunspec import walk
+from bridges.fieldbus.modbus.sunspec import Chain
+from bridges.fieldbus.modbus.unit import Unit
 from bridges.fieldbus.modbus.writer import Writer
 from schemas.messages import Action, Meta, PointMeta, Value
 from schemas.profile import WORDS, Profile
 from schemas.site_parts import Device
 from schemas.units import Kind
+
+log = logging.getLogger("bridge")
 
 
 @dataclass
@@ -36,6 +41,10 @@ class ModbusDevice:
     reason: str = "not asked yet"
     heartless: bool = False
     """It does not want our heartbeat."""
+    unit: Unit | None = None
+    """Shared with the other devices of the same unit; its own when not given."""
+    _chain: Chain | None = None
+    """The one that its addresses are from."""
     _turn: "count[int]" = field(default_factory=count)
     _beats: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -52,11 +61,13 @@ class ModbusDevice:
         self.actions: Collection[Action] = [Action(name) for name in self.profile.actions]
         self._targets = targets(self.profile, self.rated_power or 1.0, self.rated_apparent_power or 1.0)
         self.commands: Mapping[str, Writable] = {name: one.writable for name, one in self._targets.items()}
-        self._found({})
+        self._unit = self.unit or Unit(self.device.unit)
+        self._found(NONE)
 
-    def _found(self, bases: Mapping[int, int]) -> Reader:
-        self._writer = Writer(self.line, self.device.unit, self.profile, bases)
-        self._reader = Reader(self.line, self.device.unit, read_plan(self.profile, bases))
+    def _found(self, models: Models) -> Reader:
+        self._writer = Writer(self.line, self.device.unit, self.profile, models.bases)
+        plan = read_plan(self.profile, models.bases)
+        self._reader = Reader(self.line, self.device.unit, plan, lacking=models.lacking)
         return self._reader
 
     @property
@@ -72,10 +83,15 @@ class ModbusDevice:
 
     async def connect(self) -> None:
         """Find its models and the scales of its setpoints. Nothing is written. Raises Unreachable or Declined."""
-        sunspec = self.profile.sunspec
-        reader = self._found(await walk(self.line, self.device.unit, self.profile.function) if sunspec else {})
+        if self.profile.sunspec:
+            self._chain = await self._unit.models(self.line, self.profile.function)
+            for odd in self._chain.odd:
+                log.info("%s: its SunSpec chain is read, though %s", self.name, odd)
+        models = choose(self._chain, self.profile, self.device.instance) if self._chain else NONE
+        reader = self._found(models)
         if not reader.plan.points:
-            raise Declined(f"it has none of the models of profile {self.device.profile}")
+            why = "; ".join(models.lacking.values())
+            raise Declined(f"it has none of the models of profile {self.device.profile}: {why}")
         self.actions = [
             Action(name)
             for name, writes in self.profile.actions.items()
@@ -97,11 +113,12 @@ class ModbusDevice:
         return await self._reader.look(*points)
 
     async def _ready(self) -> None:
-        if not self.known:
+        if not self.known or self._chain is not self._unit.chain:  # another of the unit's devices has lost it
             await self.connect()
 
     def forget(self) -> None:
         self.known = self.heartless = False
+        self._unit.forget(self._chain)
 
     # writing -----------------------------------------------------------------------------------
 

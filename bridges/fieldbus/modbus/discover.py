@@ -4,17 +4,19 @@ pysunspec2 brings the definitions and the decoding; its own scan blocks and beli
 """
 
 import struct
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sunspec2.device import Model, ModelError, get_model_def
+from sunspec2.device import Model as Defined
+from sunspec2.device import ModelError, get_model_def
 from sunspec2.mdef import ModelDefinitionError
 
 from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.blocks import MOST, Words, blocks, locate, values
+from bridges.fieldbus.modbus.instance import main_model
 from bridges.fieldbus.modbus.line import NOT_THERE, Line
-from bridges.fieldbus.modbus.sunspec import marker, models
+from bridges.fieldbus.modbus.sunspec import Model, walk
 from schemas.profile import Profile
 from schemas.units import Kind
 
@@ -54,6 +56,8 @@ class Chain:
     unit: int
     start: int
     models: list[Found] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
+    """What in it is not as SunSpec says."""
 
     def value(self, name: str, *numbers: int) -> float | str | None:
         """A point of the first of these models that has it."""
@@ -65,6 +69,10 @@ class Chain:
     def common(self, name: str) -> str:
         """`Mn`, `Md`, `SN`, `Vr` of model 1."""
         return str(self.value(name, 1) or "")
+
+    def of(self, profile: Profile) -> list[Found]:
+        """The models of a profile's main quantity: each may be a device."""
+        return [one for one in self.models if one.number == main_model(profile)]
 
     @property
     def numbers(self) -> list[int]:
@@ -83,25 +91,23 @@ class Chain:
 async def discover(line: Line, unit: int) -> Chain | None:
     """The models of a device; None when it answers but does not speak SunSpec. Raises Unreachable when it is silent."""
     try:
-        start = await marker(line, unit)
+        chain = await walk(line, unit)
     except Declined as no:
         if no.code in NOT_THERE:
             raise Unreachable(str(no)) from no
         return None
-    return Chain(unit, start, [one async for one in _models(line, unit, start)])
+    return Chain(unit, chain.start, [await _read(line, unit, one) for one in chain.models], chain.odd)
 
 
-async def _models(line: Line, unit: int, start: int) -> AsyncIterator[Found]:
-    async for number, address, length in models(line, unit, 3, start):
-        words = [number, length]
-        try:
-            while (missing := length + 2 - len(words)) > 0:
-                words += await line.read(unit, 3, address + len(words), min(MOST, missing))
-        except Declined:  # it is there, and cannot be read whole
-            words += [0] * (length + 2 - len(words))
-            yield replace(decode(words, address), values={})
-            continue
-        yield decode(words, address)
+async def _read(line: Line, unit: int, model: Model) -> Found:
+    words = [model.number, model.length]
+    try:
+        while (missing := model.length + 2 - len(words)) > 0:
+            words += await line.read(unit, 3, model.address + len(words), min(MOST, missing))
+    except Declined:  # it is there, and cannot be read whole
+        words += [0] * (model.length + 2 - len(words))
+        return replace(decode(words, model.address), values={})
+    return decode(words, model.address)
 
 
 async def plausible(line: Line, unit: int, profile: Profile) -> bool:
@@ -129,7 +135,7 @@ def decode(words: Sequence[int], address: int = 0) -> Found:
     except ModelDefinitionError:
         return Found(number, address, "", {}, {})
     try:
-        model = Model(number, data=struct.pack(f">{len(words)}H", *words), model_len=words[1])
+        model = Defined(number, data=struct.pack(f">{len(words)}H", *words), model_len=words[1])
     except ModelError:  # a length that does not fit the definition: name it, believe nothing in it
         return Found(number, address, f"{label} (of an unusual length)", {}, {})
     points = [(name, point) for name, point in model.points.items() if name not in ("ID", "L")]
@@ -157,7 +163,7 @@ def fitting(chain: Chain, profiles: dict[str, Profile]) -> dict[str, Profile]:
     """The SunSpec profiles that read this device, the best of each kind, in the order of its chain."""
     best: dict[Kind, str] = {}
     for name, profile in profiles.items():
-        main = _main(profile)
+        main = main_model(profile)
         own = profile.make != "SunSpec" and profile.make.lower() in chain.common("Mn").lower()
         if main in chain.numbers and (own or profile.make == "SunSpec"):
             best[profile.kind] = name if own else best.get(profile.kind, name)
@@ -167,14 +173,8 @@ def fitting(chain: Chain, profiles: dict[str, Profile]) -> dict[str, Profile]:
     return {name: profiles[name] for name in sorted(best.values(), key=lambda one: _place(chain, profiles[one]))}
 
 
-def _main(profile: Profile) -> int | None:
-    """The model of the profile's main quantity."""
-    main = profile.points.get("soc" if profile.kind is Kind.BMS else "p")
-    return main.model if main else None
-
-
 def _place(chain: Chain, profile: Profile) -> int:
-    main = _main(profile)
+    main = main_model(profile)
     return chain.numbers.index(main) if main in chain.numbers else len(chain.numbers)
 
 

@@ -6,6 +6,7 @@ Two hundred devices of one make share one plan; a thousand small objects each wo
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from bridges.fieldbus.modbus.blocks import Block, Located, blocks, locate
 from bridges.fieldbus.modbus.decoder import Decoder
@@ -21,20 +22,38 @@ class Request:
     """All that need a register of it."""
     decode: Decoder
     """Of the points that are read by it: each is read by one request of a plan, for two could be of two moments."""
+    around: tuple[Block, ...] = ()
+    """Scales and signs of its points that no request reaches together with them."""
+    amounts: tuple[Block, ...] = ()
+    """Amounts of a negative value that stand as far away."""
 
 
 def requests(
     points: Sequence[Located], profile: Profile, avoid: AbstractSet[tuple[int, int]] = frozenset()
 ) -> list[Request]:
     """The fewest that read these points; none touches a register to `avoid`."""
-    found = blocks(points, profile.gap, avoid)
+    line = profile.line
+    found = blocks(points, profile.gap, avoid, line.most_registers, apart=line.one_point)
     read: dict[Block, list[Located]] = {block: [] for block in found}
     for one in points:
         read[_home(one, found)].append(one)
-    return [
-        Request(block, tuple(one for one in points if block.touches(one)), Decoder(block, read[block], profile))
-        for block in found
-    ]
+    return [_request(block, points, read[block], profile) for block in found]
+
+
+def _request(block: Block, points: Sequence[Located], own: Sequence[Located], profile: Profile) -> Request:
+    decode = Decoder(block, own, profile)
+    away = [(one, Block(one.function, start, end - start)) for one in decode.crossing for start, end in one.pieces
+            if not block.holds(one.function, start, end)]  # fmt: skip
+    amounts = {there for one, there in away if there.start == one.negative_address}
+    around = {there for _, there in away} - amounts
+    order = attrgetter("function", "start")
+    return Request(
+        block,
+        tuple(one for one in points if block.touches(one)),
+        decode,
+        tuple(sorted(around, key=order)),
+        tuple(sorted(amounts, key=order)),
+    )
 
 
 def _home(one: Located, found: Sequence[Block]) -> Block:

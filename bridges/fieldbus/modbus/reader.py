@@ -5,7 +5,7 @@ declined whole. Such a request is halved until it is known which points are miss
 """
 
 import asyncio
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.fieldbus.contract import Declined, Reading
@@ -17,7 +17,21 @@ from schemas.messages import Value
 RETRY = 60.0
 """Seconds after which one of the missing points is asked for again: what stands behind a device may be away a while."""
 
-Answer = tuple[Request, list[int]]
+FAILED = 4
+"""The exception by which some devices decline a register they do not have, and others say that they fail as a whole."""
+
+NARROWED = (*NO_SUCH, FAILED)
+"""After which it is looked for the registers that are meant."""
+
+TRIES = 3
+"""So often a value is read between two readings of a scale that stands too far away for one request."""
+
+SOON = 5.0
+"""The same after a failure inside of the device, which may be over."""
+
+Answer = tuple[Request, list[int], Words]
+"""What was asked, its words, and words of other requests that are of the same moment."""
+Failed = tuple[Request, Declined]
 
 
 @dataclass
@@ -27,18 +41,26 @@ class Reader:
     line: Line
     unit: int
     plan: ReadPlan
+    lacking: Mapping[int, str] = field(default_factory=dict)
+    """Models that the device does not have, and why."""
     missing: dict[str, str] = field(default_factory=dict)
     """Points that the device does not have, and its words about them."""
     _instead: dict[Request, list[Request]] = field(default_factory=dict)
     """What is asked instead of a request that was declined."""
     _known: dict[Block, list[int]] = field(default_factory=dict)
-    """The last words of every block: a slow point's scale factor may stand in a block of another turn."""
+    """The last words of every block."""
+    _holes: set[tuple[int, int]] = field(default_factory=set)
+    """Function and address of what stands between a value and its scale and may not be there."""
     _retry: float = 0.0
 
     def __post_init__(self) -> None:
         located = {one.name for one in self.plan.points}
         points = self.plan.profile.points.items()
-        self._absent = {name: f"the device has no model {one.model}" for name, one in points if name not in located}
+        self._absent = {
+            name: self.lacking.get(one.model or 0, f"the device has no model {one.model}")
+            for name, one in points
+            if name not in located
+        }
 
     async def read(self, wanted: Sequence[Request], lesser: Sequence[Request] = ()) -> Reading:
         """One cycle. Of `lesser` requests one that fails inside of the device is left out.
@@ -48,17 +70,20 @@ class Reader:
         began = asyncio.get_running_loop().time()
         if self.missing and began >= self._retry:
             await self._try_again()
-        answers = [answer for request in wanted for answer in await self._answers(request)]
+        failed: list[Failed] = []
+        answers = [answer for request in wanted for answer in await self._answers(request, failed)]
         for request in lesser:
             try:
-                answers += await self._answers(request)
+                answers += await self._answers(request, failed)
             except Declined:
                 if not answers:
                     raise
+        self._leave_out(failed, answers)
         if not answers and self.missing and (wanted or lesser):
             raise Declined(f"nothing can be read: {next(iter(self.missing.values()))}")
-        raw: dict[Hashable, list[int]] = {request.block: words for request, words in answers}
-        return Reading(self._values(answers), began, raw, self._absent | self.missing)
+        raw: dict[Hashable, list[int]] = {request.block: words for request, words, _ in answers}
+        values = {name: value for answer in answers for name, value in self._values(*answer).items()}
+        return Reading(values, began, raw, self._absent | self.missing)
 
     async def look(self, *points: str) -> Reading:
         """Some points only; those that are missing are not asked for. Raises Unreachable or Declined."""
@@ -78,21 +103,25 @@ class Reader:
                 return words[address - block.start]
         return None
 
-    async def _answers(self, request: Request) -> list[Answer]:
+    async def _answers(self, request: Request, failed: list[Failed]) -> list[Answer]:
+        """What a request says as far as it is there. One that the device fails at as a whole goes to `failed`."""
         if request in self._instead:
-            return [answer for part in self._instead[request] for answer in await self._answers(part)]
+            return [answer for part in self._instead[request] for answer in await self._answers(part, failed)]
         try:
             return [await self._ask(request)]
         except Declined as no:
-            if no.code not in NO_SUCH:
+            if no.code not in NARROWED:
                 raise
+            if no.code == FAILED and await self._fails(request):
+                failed.append((request, no))
+                return []
         asked = [one for one in request.points if one.name not in self.missing]
         middle = len(asked) // 2
         found = [answer for half in (asked[:middle], asked[middle:]) for answer in await self._some(half)]
         left = [one for one in asked if one.name not in self.missing]
         # With nothing missing the request was too long, or spans a gap that it must not: its halves stay.
         self._instead[request] = (
-            self._without_missing(left) if len(left) < len(request.points) else [part for part, _ in found]
+            self._without_missing(left) if len(left) < len(request.points) else [part for part, *_ in found]
         )
         return found
 
@@ -101,49 +130,99 @@ class Reader:
         try:
             return [await self._ask(part) for part in requests(points, self.plan.profile)]
         except Declined as no:
-            if no.code not in NO_SUCH:
+            if no.code not in NARROWED:
                 raise
             if len(points) == 1:
-                self._miss(points[0], no)
-                return []
+                return await self._alone(points[0], no)
         middle = len(points) // 2
         return [*await self._some(points[:middle]), *await self._some(points[middle:])]
 
+    async def _alone(self, one: Located, no: Declined) -> list[Answer]:
+        """A point that was declined, without the registers between its own: those may be what the device lacks."""
+        low, high = min(start for start, _ in one.pieces), max(end for _, end in one.pieces)
+        between = {(one.function, at) for at in range(low, high)}.difference(one.registers)
+        if between:
+            try:
+                found = [await self._ask(part) for part in requests([one], self.plan.profile, avoid=between)]
+            except Declined as still:
+                if still.code not in NARROWED:
+                    raise
+            else:
+                self._holes |= between
+                return found
+        self._miss(one, no)
+        return []
+
+    def _leave_out(self, failed: Sequence[Failed], answers: Sequence[Answer]) -> None:
+        """Requests that the device fails at. Raises Declined where nothing else came: then it fails as a whole."""
+        if failed and not answers:
+            raise failed[0][1]
+        for request, no in failed:
+            self._instead[request] = []
+            for one in request.points:
+                self._miss(one, no)
+
     def _miss(self, one: Located, no: Declined) -> None:
-        if not self.missing:
-            self._retry = asyncio.get_running_loop().time() + RETRY
-        self.missing[one.name] = str(no)
+        if not self.missing or no.code == FAILED:
+            self._again(no)
+        self.missing.setdefault(one.name, str(no))
+
+    def _again(self, no: Declined) -> None:
+        self._retry = asyncio.get_running_loop().time() + (SOON if no.code == FAILED else RETRY)
 
     def _without_missing(self, left: Sequence[Located]) -> list[Request]:
         needed = {register for one in left for register in one.registers}
         gone = {register for one in self.plan.points if one.name in self.missing for register in one.registers}
-        return requests(left, self.plan.profile, avoid=gone - needed)
+        return requests(left, self.plan.profile, avoid=(gone | self._holes) - needed)
 
     async def _try_again(self) -> None:
         """One of the missing points in turn; if it is there now, all are looked for."""
-        self._retry = asyncio.get_running_loop().time() + RETRY
         name = next(iter(self.missing))
         try:
             for request in self.plan.look(frozenset([name])):
                 await self._ask(request)
-        except Declined:
+        except Declined as no:
+            self._again(no)
             self.missing[name] = self.missing.pop(name)
             return
         self.missing.clear()
         self._instead.clear()
+        self._holes.clear()
+
+    async def _fails(self, request: Request) -> bool:
+        """Whether nothing of it is there: neither the first nor the last of its points, nor one in the middle."""
+        points = [one for one in request.points if one.name not in self.missing]
+        for one in {place: points[place] for place in (0, -1, len(points) // 2) if points}.values():
+            try:
+                for part in requests([one], self.plan.profile):
+                    await self._ask(part)
+            except Declined as no:
+                if no.code != FAILED:
+                    return False
+            else:
+                return False
+        return True
 
     async def _ask(self, request: Request) -> Answer:
-        return request, await self.words(request.block)
+        """One request; where a scale or a sign of it stands too far away, that is read before and after it, until both
+        say the same. While they do not, its values are absent."""
+        around = request.around
+        before = [await self.words(block) for block in around]
+        for _ in range(TRIES):
+            words, amounts = await self.words(request.block), [await self.words(block) for block in request.amounts]
+            after = [await self.words(block) for block in around]
+            if before == after:
+                return request, words, image(zip((*around, *request.amounts), (*after, *amounts), strict=True))
+            before = after
+        return request, words, {}
 
-    def _values(self, answers: Iterable[Answer]) -> dict[str, Value]:
-        found: dict[str, Value] = {}
-        crossing: list[Located] = []
-        for request, words in answers:
-            found |= request.decode(words)
-            crossing += request.decode.crossing
-        if not crossing:
-            return found
-        image: Words = {}
-        for block, words in self._known.items():  # what is newer comes later and wins
-            image |= {(block.function, block.start + place): word for place, word in enumerate(words)}
-        return found | values(crossing, image, self.plan.profile)
+    def _values(self, request: Request, words: list[int], beside: Words) -> dict[str, Value]:
+        found = request.decode(words)
+        if crossing := request.decode.crossing:
+            found |= values(crossing, beside | image([(request.block, words)]), self.plan.profile)
+        return found
+
+
+def image(answers: Iterable[tuple[Block, Sequence[int]]]) -> Words:
+    """Every word at its place."""
+    return {(block.function, block.start + place): word for block, words in answers for place, word in enumerate(words)}

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
+from bridges.fieldbus.modbus.unit import Unit
 from schemas.address import parse_address
 from schemas.site import Site
 
@@ -11,6 +12,7 @@ from schemas.site import Site
 def modbus_devices(site: Site, only: Collection[str] = (), *, watched: bool = False) -> list[ModbusDevice]:
     """All devices, or `only` some. `watched`: none is ever written to, whatever the site file says."""
     lines: dict[str, Connection] = {}
+    units: dict[tuple[str, int], Unit] = {}
     found = []
     for device in site.device:
         if only and device.name not in only:
@@ -21,5 +23,6 @@ def modbus_devices(site: Site, only: Collection[str] = (), *, watched: bool = Fa
             lines[wire] = Connection(device.address)
         lines[wire].expect(device.unit, profile.line)
         writable = site.mode == "control" and not watched and bool(profile.commands or profile.actions)
-        found.append(ModbusDevice(device, profile, lines[wire], writable=writable))
+        unit = units.setdefault((wire, device.unit), Unit(device.unit))
+        found.append(ModbusDevice(device, profile, lines[wire], writable=writable, unit=unit))
     return found

@@ -81,7 +81,7 @@ class Writer:
         at = asyncio.get_running_loop().time()
         for made, step in enumerate(way):
             try:
-                at = await self.line.write(self.unit, step.function, self.at(step.place), step.words)
+                at = await self.line.write(self.unit, self._writes(step), self.at(step.place), step.words)
             except Declined as no:
                 before = f"; {made} of {len(way)} writes were made before" if made else ""
                 raise Declined(f"{no}{before}", no.code) from no
@@ -92,6 +92,10 @@ class Writer:
         with in_words(f"{raw:g}"):
             words = pack(Register(register=0, type=register.type), raw, self.profile.word_order)
         return RegisterWrite(register.write, (register.model, register.register_), tuple(words))
+
+    def _writes(self, step: RegisterWrite) -> int:
+        own = self.profile.line.write
+        return step.function if own is None or len(step.words) > 1 else own
 
     def _function(self, register: Register) -> int:
         return register.function or self.profile.function

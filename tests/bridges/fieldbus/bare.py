@@ -52,6 +52,8 @@ class Bare:
     """(function, address) -> exception, whatever is asked there."""
     always: int = 0
     """The exception with which everything is answered."""
+    lacks: int = 2
+    """The exception with which it says that it does not have a register."""
     lost: Callable[[Asked], bool] = lambda _: False
     """Whether a request gets no answer."""
     before: Callable[[], None] = lambda: None
@@ -120,7 +122,7 @@ class Bare:
         if self.always:
             return bytes([asked.function | 0x80, self.always])
         if refused or len(places) > self.most or any(place not in self.registers for place in places):
-            return bytes([asked.function | 0x80, refused[0] if refused else 2])
+            return bytes([asked.function | 0x80, refused[0] if refused else self.lacks])
         if asked.function in (6, 16):
             self.registers.update(zip(places, asked.words, strict=True))
             last = asked.words[0] if asked.function == 6 else len(asked.words)

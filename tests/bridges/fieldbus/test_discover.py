@@ -1,6 +1,7 @@
 """`joulebus scan` names what stands at an address, whatever stands there."""
 
 import asyncio
+import re
 import struct
 import tomllib
 from collections.abc import AsyncIterator, Callable
@@ -114,7 +115,8 @@ async def test_a_storage_inverter_of_ieee_1547_with_its_battery(capsys: pytest.C
     assert "Battery Base Model: State CONNECTED, SoC 55.5 %WHRtg, V 768.1 V" in out
     assert 'profile = "sunspec_storage_701"' in out
     assert "rated_power = 48000" in out
-    assert "# it is a bms as well: profile sunspec_battery_802" in out
+    blocks = tomllib.loads(out[out.index("[[device]]") :])["device"]
+    assert [one["profile"] for one in blocks] == ["sunspec_storage_701", "sunspec_battery_802"]
 
 
 @pytest.mark.parametrize("number", NAMED)
@@ -166,7 +168,29 @@ async def test_a_gateway_that_swallows_the_first_seconds(capsys: pytest.CaptureF
     async with Bare(held(40000, words), quiet=1.5) as server:
         out = await said(capsys, server.address)
     assert 'profile = "sunspec_meter_203"' in out
-    assert "line = { connect_pause = 2.5 }" in out
+    assert "# its [[device]] needs this: line = { connect_pause = 2.5 }" in out
+
+
+async def test_an_inverter_with_two_meters_in_one_chain(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with what it shows: somebody must say which stands at the grid connection."""
+    production, grid = ([*device(203, m203={"W": watts})[2:-2]] for watts in (8000, -3000))
+    words = [*device(103)[:-2], *production, *grid, 0xFFFF, 0]
+    async with serve(words) as address:
+        out = await said(capsys, address)
+    blocks = tomllib.loads(out[out.index("[[device]]") :])["device"]
+    assert [(one["name"], one.get("instance")) for one in blocks] == [("pv", None), ("meter1", 1), ("meter2", 2)]
+    assert "# one unit, 2 devices: leave out what is not needed" in out
+    assert re.search(r"instance = 1\n# model 203 at \d+, which shows W 8000 W", out)
+    assert re.search(r"instance = 2\n# model 203 at \d+, which shows W -3000 W", out)
+    assert all(SiteDevice(**one) for one in blocks)
+
+
+async def test_what_is_odd_in_a_chain_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    async with Bare(held(40001, device(203)[:-2])) as server:
+        out = await said(capsys, server.address)
+    assert "# its chain is read, though it begins at 40001, one behind the 40000 of SunSpec" in out
+    assert re.search(r"# its chain is read, though it has no end model: behind model 203 at \d+ comes exception 2", out)
+    assert 'profile = "sunspec_meter_203"' in out
 
 
 @pytest.mark.parametrize("end", [[], [0]], ids=["nothing", "half an end"])

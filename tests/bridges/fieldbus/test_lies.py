@@ -8,7 +8,8 @@ import time
 import pytest
 
 from bridges.fieldbus.contract import Declined, Unreachable
-from bridges.fieldbus.modbus.connection import Connection
+from bridges.fieldbus.modbus.connection import DEAD, Connection
+from tests.bridges.fieldbus.bare import Bare, held
 from tests.bridges.liar import EXCEPTIONS, HONEST, REFUSED, RTU_ONLY, TCP_ONLY, TRUE, Asked, Liar, Lie, say
 from tests.timed import in_time, timed
 
@@ -117,6 +118,92 @@ async def test_a_unit_that_was_silent_several_times_is_waited_for_shorter() -> N
             took.append(time.monotonic() - began)
         assert [one > 0.45 for one in took] == [True, True, True, False, True, False, False, False, True], took
         line.close()
+
+
+@pytest.mark.parametrize(("rtu", "connections"), [(False, 1), (True, 4)], ids=["TCP", "RTU"])
+async def test_a_connection_outlives_an_answer_that_did_not_come(rtu: bool, connections: int) -> None:
+    """Modbus TCP numbers its answers. A dongle that must rest after each new connection would never be heard."""
+    turn = iter(range(100))
+    async with Bare(held(100, range(3)), rtu=rtu, lost=lambda _: next(turn) % 2 == 0) as server:
+        line = Connection(server.address, timeout=0.15)
+        for _ in range(4):
+            with pytest.raises(Unreachable, match=r"no answer$"):
+                await line.read(7, 3, 100, 3)
+            assert await line.read(7, 3, 100, 3) == [0, 1, 2]
+        line.close()
+    assert server.connected == connections + rtu
+
+
+async def test_a_connection_on_which_not_a_byte_comes_is_made_anew() -> None:
+    """A router may have forgotten it, and says nothing."""
+    async with Bare(held(100, [5]), lost=lambda _: server.connected == 1) as server:
+        line = Connection(server.address, timeout=0.1)
+        for _ in range(DEAD):
+            with pytest.raises(Unreachable):
+                await line.read(7, 3, 100, 1)
+        assert await line.read(7, 3, 100, 1) == [5]
+        line.close()
+
+
+@pytest.mark.parametrize("after", [0.12, 0.17, 0.25], ids=["between two questions", "within the next", "much later"])
+async def test_a_late_answer_is_dropped_and_the_line_stays(after: float) -> None:
+    """Alone, or while the next question waits."""
+    async with Liar() as liar:
+
+        async def later(asked: Asked, out: asyncio.StreamWriter) -> None:
+            asyncio.get_running_loop().call_later(after, out.write, asked.registers())
+
+        line = Connection(liar.address, timeout=0.1)
+        assert await line.read(7, 3, 1, 1) == [1]
+        first = liar.newest
+        for start in (100, 200, 300):
+            liar.lie = later
+            with pytest.raises(Unreachable, match="no answer"):
+                await line.read(7, 3, start, 3)
+            liar.lie = HONEST
+            for turn in range(8):
+                assert await line.read(7, 3, start + 500 + turn, 3) == [start + 500 + turn + n for n in range(3)]
+                await asyncio.sleep(0.02)
+        assert liar.newest is first
+        line.close()
+
+
+@pytest.mark.parametrize(
+    ("lie", "says"),
+    [
+        (
+            say(lambda asked: asked.registers(transaction=asked.transaction + 1)),
+            "no answer to question 1 of unit 7, but one to question 2 of unit 7: it numbers its answers wrongly",
+        ),
+        (say(lambda asked: asked.registers(transaction=0)), r"belongs to another question \(transaction 0\)"),
+        (
+            say(lambda asked: asked.registers(unit=9)),
+            "no answer to question 1 of unit 7, but one to question 1 of unit 9",
+        ),
+        (say(lambda asked: asked.registers()[:-3]), "no answer that is whole and ours: 12 bytes came"),
+        (say(lambda asked: asked.registers() + b"\0\0\0"), "an answer of 15 bytes was due, 18 came"),
+        (REFUSED["silence"], "^no answer$"),
+    ],
+    ids=["another number", "number 0", "another unit", "half", "zeros behind it", "nothing"],
+)
+async def test_what_came_instead_of_an_answer_is_said(lie: Lie, says: str) -> None:
+    async with Liar(lie=lie) as liar:
+        line = Connection(liar.address, timeout=0.1)
+        with pytest.raises(Unreachable, match=says):
+            await line.read(7, 3, 100, 3)
+        line.close()
+
+
+async def test_a_device_that_answers_too_late_is_said_to_need_a_longer_timeout() -> None:
+    async with Bare(held(1, [5]), delay=0.15) as server:
+        line = Connection(server.address, timeout=0.1)
+        said = ""
+        for _ in range(3):
+            with pytest.raises(Unreachable) as no:
+                await line.read(1, 3, 1, 1)
+            said = str(no.value)
+        line.close()
+    assert said == "no answer within 0.1 s, and earlier ones came later: its line needs a longer timeout"
 
 
 @pytest.mark.parametrize("rtu", [False, True], ids=["TCP", "RTU"])

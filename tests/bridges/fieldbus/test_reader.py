@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bridges.fieldbus.contract import Declined
 from bridges.fieldbus.modbus.blocks import locate
 from bridges.fieldbus.modbus.read_plan import read_plan, requests
-from bridges.fieldbus.modbus.reader import RETRY, Reader
+from bridges.fieldbus.modbus.reader import RETRY, SOON, Reader
 from schemas.profiles import load_profile
 from tests.bridges.fieldbus.bare import Bare, Registers, device, held, made
 
@@ -53,6 +53,7 @@ class Held:
     delay: float = 0.0
     refuses: int = 0
     """So many requests are declined, whatever they are for."""
+    code: int = 2
     asked: list[tuple[int, int]] = field(default_factory=list)
 
     async def read(self, _unit: int, _function: int, start: int, count: int) -> list[int]:
@@ -60,7 +61,7 @@ class Held:
         await asyncio.sleep(self.delay)
         self.refuses -= 1
         if self.refuses >= 0 or count > self.most or any(at in self.missing for at in range(start, start + count)):
-            raise Declined(f"no such register, reading {start} and {count} more", 2)
+            raise Declined(f"no such register, reading {start} and {count} more", self.code)
         return [start + place for place in range(count)]
 
     async def write(self, _unit: int, _function: int, _start: int, _words: Sequence[int]) -> float:
@@ -203,17 +204,50 @@ async def test_nothing_at_all_says_which_register() -> None:
         one.close()
 
 
-async def test_a_device_that_fails_inside_is_not_said_to_lack_anything() -> None:
+async def test_a_register_that_is_answered_by_a_failure_inside_costs_one_point() -> None:
     profile = made("a = { register = 100 }\nb = { register = 101 }\nc = { register = 200, rate = 'slow' }")
     async with Bare(held(100, [4, 5]), refuses={(3, 101): 4, (3, 200): 4}) as server:
         one = device(profile, server.address)
-        with pytest.raises(Declined, match=r"has failed inside \(exception 4\)"):
-            await one.read()
-        server.refuses = {(3, 200): 4}
         seen = await one.read()
-        assert (seen.values, dict(seen.declined)) == ({"a": 4.0, "b": 5.0}, {})
-        assert len(server.asked) == 3
+        assert seen.values == {"a": 4.0}
+        assert seen.declined.keys() == {"b", "c"}
+        assert "has failed inside (exception 4), reading register 101" in seen.declined["b"]
+        asked = len(server.asked)
+        await one.read()
+        assert len(server.asked) == asked + 1, "what is known is not asked for each time"
         one.close()
+
+
+def test_a_device_that_fails_as_a_whole_for_a_moment_lacks_nothing_behind_it() -> None:
+    """Exception 4 to everything: it is offline, and with the next cycle it is back, whole."""
+
+    async def told() -> None:
+        line = Held([], refuses=10_000, code=4)
+        reader = Reader(line, 1, read_plan(PROFILE, {}))
+        for _ in range(3):
+            with pytest.raises(Declined, match="no such register, reading 0"):
+                await reader.read(reader.plan.hot)
+        assert len(line.asked) < 20
+        line.refuses = 0
+        seen = await reader.read(reader.plan.hot)
+        assert (len(seen.values), dict(seen.declined)) == (20, {})
+
+    story(told())
+
+
+def test_a_part_that_fails_for_a_moment_is_asked_for_soon() -> None:
+    profile = made("a = { register = 1 }\nb = { register = 50 }\nc = { register = 51 }")
+
+    async def told() -> None:
+        line, loop = Held({50, 51}, code=4), asyncio.get_running_loop()
+        reader = Reader(line, 1, read_plan(profile, {}))
+        assert (await reader.read(reader.plan.hot)).values == {"a": 1.0}
+        line.missing = ()
+        assert loop.time() == 1000.0
+        await asyncio.sleep(SOON)
+        assert len((await reader.read(reader.plan.hot)).values) == 3
+
+    story(told())
 
 
 async def test_a_watchdog_that_is_declined_leaves_the_device_readable() -> None:
@@ -266,3 +300,67 @@ def test_one_request_has_a_value_with_its_scale_wherever_one_reaches(data: st.Da
         for one in request.decode.crossing:
             low, high = min(start for start, _ in one.pieces), max(end for _, end in one.pieces)
             assert high - low > 125, one.name
+
+
+@dataclass
+class Scaled:
+    """Each pair holds 600 at each moment, as 600 x 10^0, 60 x 10^1 or 6 x 10^2: no other content is true."""
+
+    pairs: list[tuple[int, int]]
+    changes: list[bool]
+    """Whether the device scales anew before each of the requests; it does not after these."""
+    most: int
+    missing: Collection[int]
+    asked: int = 0
+    power: int = 0
+
+    async def read(self, _unit: int, _function: int, start: int, count: int) -> list[int]:
+        self.power += self.changes[self.asked] if self.asked < len(self.changes) else 0
+        self.asked += 1
+        power = self.power % 3
+        held = {at: word for value, scale in self.pairs for at, word in ((scale, power), (value, 600 // 10**power))}
+        if count > self.most or any(at in self.missing for at in range(start, start + count)):
+            raise Declined("no such register", 2)
+        return [held.get(at, 0x8000) for at in range(start, start + count)]
+
+    async def write(self, _unit: int, _function: int, _start: int, _words: Sequence[int]) -> float:
+        raise AssertionError("nothing is written here")
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_no_value_is_ever_scaled_by_the_factor_of_another_moment(data: st.DataObject) -> None:
+    """Whatever the layout, the requests, the gaps and what is missing: near, far, fast and slow."""
+    places = data.draw(st.lists(st.integers(0, 400), min_size=2, max_size=12, unique=True))
+    scales = places[: max(1, len(places) // 3)]
+    pairs = [(value, data.draw(st.sampled_from(scales))) for value in places[len(scales) :]]
+    rates = [data.draw(st.sampled_from(["fast", "slow"])) for _ in pairs]
+    lines = [
+        f"a{value} = {{ model = 9, register = {value}, scale_register = {scale}, rate = '{rate}' }}"
+        for (value, scale), rate in zip(pairs, rates, strict=True)
+    ]
+    most = data.draw(st.sampled_from([2, 10, 125]))
+    manners = data.draw(st.sampled_from(["", ", one_point = true"]))
+    gap = data.draw(st.integers(0, 120))
+    head = f"sunspec = true\ngap = {gap}\nline = {{ most_registers = {most}{manners} }}"
+    profile = made("\n".join(lines), head)
+    spare = set(range(1000, 1400)) - {1000 + place for place in places}
+    missing = data.draw(st.sets(st.sampled_from(sorted(spare)), max_size=5))
+    changes = data.draw(st.lists(st.booleans(), max_size=40))
+    line = Scaled([(1000 + value, 1000 + scale) for value, scale in pairs], changes, most, missing)
+
+    async def told() -> None:
+        reader = Reader(line, 1, read_plan(profile, {9: 1000}))
+        for turn in range(50):
+            seen = await reader.read(
+                reader.plan.hot, [reader.plan.slow[turn % len(reader.plan.slow)]] if "slow" in rates else []
+            )
+            assert set(seen.values.values()) <= {600.0}
+            assert not seen.declined
+        fast = {f"a{value}" for (value, _), rate in zip(pairs, rates, strict=True) if rate == "fast"}
+        assert fast <= seen.values.keys(), "it has come to rest"
+
+    story(told())

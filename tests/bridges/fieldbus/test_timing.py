@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import tomllib
 import tty
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -292,3 +293,69 @@ async def test_a_serial_line_in_two_spellings_has_one_master(cable: Cable) -> No
     readings = await asyncio.gather(*(one.read() for one in found))
     assert [one.values for one in readings] == [{"a": 1.0}] * 2
     found[0].close()
+
+
+# what a request may be, and what a site file says of a line ---------------------------------------
+
+FIVE = "\n".join(f"a{n} = {{ register = {n} }}" for n in range(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("{ timeout = 2 }", [(1, 5)]),
+        ("{ most_registers = 2 }", [(1, 2), (3, 2), (5, 1)]),
+        ("{ most_registers = 4 }", [(1, 4), (5, 1)]),
+        ("{ one_point = true }", [(n, 1) for n in range(1, 6)]),
+    ],
+)
+@pytest.mark.parametrize("by_site", [False, True], ids=["profile", "site file"])
+async def test_what_one_request_may_ask_for(line: str, asked: list[tuple[int, int]], by_site: bool) -> None:
+    profile = made(FIVE, "" if by_site else f"line = {line}")
+    given = LineTiming(**tomllib.loads(f"line = {line}")["line"]) if by_site else None
+    async with Bare(held(1, range(5))) as server:
+        one = device(profile.over(given), server.address)
+        assert len((await one.read()).values) == 5
+        assert [(one.start, len(one.words)) for one in server.asked] == asked
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("own", "told", "functions"),
+    [(16, None, [16]), (6, None, [6]), (16, 6, [6]), (6, 16, [16])],
+    ids=["16", "6", "6 in the site file", "16 in the site file"],
+)
+async def test_the_function_that_writes(own: int, told: int | None, functions: list[int]) -> None:
+    """A device that knows but one of them declines the other."""
+    command = f"[commands]\nx = {{ register = 1, write = {own}, low = 0, high = 9, fallback = 0 }}"
+    profile = made(f"x = {{ register = 1 }}\n{command}")
+    line = None if told is None else LineTiming.model_validate({"write": told})
+    async with Bare(held(1, [0])) as server:
+        one = device(profile.over(line), server.address)
+        await one.write("x", 5.0)
+        assert [one.function for one in server.asked if one.function in (6, 16)] == functions
+        assert server.registers[3, 1] == 5
+        one.close()
+
+
+def test_what_the_site_file_does_not_say_is_as_the_profile_says() -> None:
+    profile = made("a = { register = 1 }", "line = { timeout = 5, connect_pause = 2.5, request_pause = 0.1 }")
+    assert profile.over(None) is profile
+    line = profile.over(LineTiming(timeout=3.0)).line
+    assert line == LineTiming(timeout=3.0, connect_pause=2.5, request_pause=0.1)
+    assert profile.over(LineTiming(connect_pause=0.0)).line.connect_pause == 0.0
+
+
+def test_devices_that_come_to_the_same_share_one_profile() -> None:
+    site = load_site(DEMO)
+    line = LineTiming(timeout=3.0)
+    devices = [
+        site.device[2].model_copy(update={"name": f"m{n}", "line": given})
+        for n, given in enumerate([None, None, line, line])
+    ]
+    changed = site.model_copy(update={"device": devices})
+    changed.__dict__.pop("profiles")
+    profiles = changed.profiles
+    assert profiles["m0"] is profiles["m1"]
+    assert profiles["m2"] is profiles["m3"]
+    assert (profiles["m0"].line.timeout, profiles["m2"].line.timeout) == (1.0, 3.0)
