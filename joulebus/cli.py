@@ -204,6 +204,10 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)
+        case "check":
+            from joulebus.check import check  # noqa: PLC0415
+
+            return check(parsed.site)
         case "interlocks":
             from joulebus import interlocks  # noqa: PLC0415
 
@@ -211,7 +215,6 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
     from joulebus import commands  # noqa: PLC0415
 
     short: dict[str, Callable[[], int]] = {
-        "check": lambda: commands.check(parsed.site),
         "migrate": lambda: commands.migrate(env),
         "fault": lambda: commands.fault(parsed.name, parsed.switch == "on", parsed.health),
         "health": lambda: commands.health(parsed.address or env.get("JOULEBUS_HEALTH", "")),

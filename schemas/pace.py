@@ -21,6 +21,9 @@ def too_slow(site: Site) -> list[str]:
             (pcs, FAST, f"a command that ends is noticed up to {COMMAND_TTL + 2 * pcs.poll:g} s later"),
             (bms, stale / POLLS, f"its limits count for {bms.stale_after(stale):g} s after it fell silent"),
         ]
+        if dog := site.profiles[pcs.name].watchdog:
+            bites = f"its own watchdog takes its power away after {dog.seconds:g} s, and one request may be lost"
+            rows += [(pcs, dog.seconds / POLLS, bites)]
     return [
         f"device {device.name}: a poll of {device.poll:g} s is too slow to steer the battery by ({why}); "
         f"{most:g} s or less would be right"
