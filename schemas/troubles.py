@@ -127,6 +127,8 @@ def _plain(kind: str, given: object) -> str:
     match kind, given:
         case "missing", _:
             return "is missing"
+        case _, "?":
+            return "is not filled in yet"
         case "too_short", []:
             return "is empty; give at least one"
         case "list_type", dict():
