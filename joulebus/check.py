@@ -13,7 +13,7 @@ from joulebus.interlocks import all_locks, notes
 from joulebus.price_files import look
 from joulebus.tariff_words import holes, oddities
 from schemas.magnitudes import odd_limits, odd_powers, odd_prices
-from schemas.pace import too_slow
+from schemas.pace import late_interlocks, late_silences, too_slow
 from schemas.site import Site, load_site
 from schemas.troubles import Trouble, point_at
 from schemas.units import Kind, utc_now
@@ -33,6 +33,8 @@ def check(path: Path) -> int:
             site.tariff_path, [*odd_prices(site.prices, site), *oddities(site.prices, now.astimezone(site.zone).date())]
         ),
         *(f"{path}: {words}" for words in [*too_slow(site), *_unheard(site), *_loose(site)]),
+        *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
+        *(f"{path}: {words}" for words in late_silences(site)),
         *(f"{path}: {words}" for words in [*doubles(site, rules), *unwatched(site), *unreached(site)]),
         *(f"{site.tariff_path}: {words}" for words in unsure),
     ]

@@ -64,13 +64,11 @@ def build_parser() -> argparse.ArgumentParser:
     health.add_argument("address", nargs="?", help="host:port; JOULEBUS_HEALTH when left out")
     scan = commands.add_parser("scan", help="look at Modbus addresses; of several, propose the whole site file")
     scan.add_argument(
-        "address", nargs="+", help="tcp://host:502, with /3 for unit 3; rtu+tcp://host:port; rtu:///dev/ttyUSB0"
+        "address", nargs="+", help="tcp://host:502, /3 for unit 3; rtu+tcp://host:port; rtu:///dev/ttyUSB0"
     )
     scan.add_argument("--units", metavar="1-10", help="look at several units; 1,3 for some")
     scan.add_argument("--write", type=Path, metavar="FILE", help="propose the whole site in a new file")
-    scan.add_argument(
-        "--watch", type=float, default=20.0, metavar="SECONDS", help="to tell which meter sees the battery [20]"
-    )
+    scan.add_argument("--watch", type=float, default=20.0, metavar="SECONDS", help="to see what belongs together [20]")
     commission = _command(commands, "commission", "read a new site's devices, step its battery by 5 %%, write a report")
     commission.add_argument("--full", action="store_true", help="also ramp to 100 %% in both directions")
     commission.add_argument(
@@ -195,7 +193,9 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
     """What does one thing and ends."""
     match parsed.command:
         case "scan":
-            return _scan(parsed)
+            from joulebus import survey  # noqa: PLC0415
+
+            return survey.run(parsed.address, parsed.units, parsed.watch, parsed.write)
         case "commission":
             from joulebus.commission.command import Wish, of_one, run  # noqa: PLC0415
             from runtime.settings import read_settings  # noqa: PLC0415
@@ -226,16 +226,6 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
         "docs": lambda: commands.docs(parsed.folder),
     }
     return short[parsed.command]()
-
-
-def _scan(parsed: argparse.Namespace) -> int:
-    from joulebus.scan import scan, target  # noqa: PLC0415
-    from joulebus.survey import survey  # noqa: PLC0415
-
-    places = [target(address, parsed.units) for address in parsed.address]
-    if len(places) == 1 and parsed.write is None:
-        return asyncio.run(scan(*places[0]))
-    return survey(places, parsed.watch, parsed.write)
 
 
 def _environment(file: Path | None) -> dict[str, str]:

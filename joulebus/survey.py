@@ -16,6 +16,7 @@ from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from bridges.fieldbus.modbus.discover import discover, fitting, plausible
 from joulebus.commands import say
+from joulebus.scan import scan, target
 from joulebus.site_guess import Found, Trace, grid_meter, pairs
 from joulebus.site_text import site_text
 from schemas.profile import LineTiming, Profile
@@ -35,6 +36,12 @@ NAMEPLATES = (713, 802)
 
 Place = tuple[str, Sequence[int]]
 """An address and the units there."""
+
+
+def run(addresses: Sequence[str], units: str | None, seconds: float, file: Path | None) -> int:
+    """Of one address what stands there, of several or for a file the whole site. Raises Trouble."""
+    places = [target(address, units) for address in addresses]
+    return asyncio.run(scan(*places[0])) if len(places) == 1 and file is None else survey(places, seconds, file)
 
 
 def survey(places: Sequence[Place], seconds: float, file: Path | None) -> int:

@@ -23,6 +23,8 @@ RAMP = 600.0
 """Seconds from 0 to the rated power: no setpoint is moved more slowly."""
 SHARE = 0.01
 """Of the rated power: a limit or a fallback below it was meant a thousand times larger."""
+LIKELY = 0.02
+"""Of the rated power, in kW: a limit below was meant in W, such as 1 W for `it runs`."""
 LIKE_EURO = frozenset({"EUR", "USD", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"})
 """Currencies of which no kWh costs more than a few."""
 DEAREST_KWH, DEAREST_KW = 2.0, 100.0
@@ -61,7 +63,7 @@ def _of_battery(one: Battery, rated: float) -> Iterator[Odd]:
 
 
 def odd_limits(site: Site) -> Iterator[Odd]:
-    """Of alarms and interlocks over a power: a hundredth of what the device is made for."""
+    """Of alarms and interlocks over a power: far below what the device is made for, and in kW a likely part of it."""
     rules: list[tuple[str, int, AlarmRule | InterlockRule]] = [("alarm", n, rule) for n, rule in enumerate(site.alarm)]
     rules += [("interlock", n, rule) for n, rule in enumerate(site.interlock)]
     for table, number, rule in rules:
@@ -75,7 +77,7 @@ def odd_limits(site: Site) -> Iterator[Odd]:
                 limit: float | None = getattr(rule, key)
                 if point is None or point.unit not in ("W", "VA", "var") or not limit:
                     continue
-                if abs(limit) < min(LEAST, SHARE * size) and abs(limit) * 1000 <= 3 * size:
+                if abs(limit) < min(LEAST, SHARE * size) and LIKELY * size <= 1000 * abs(limit) <= 3 * size:
                     yield f"{table}.{number}.{key}", _watts(limit, f"{table} {rule.name} of {device.name}: ")
 
 

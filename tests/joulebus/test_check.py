@@ -154,6 +154,10 @@ def test_rules_that_do_not_fit_are_named(check: Check, rules: str, says: str) ->
     assert re.search(says, said), said
 
 
+def test_a_limit_of_a_few_watts_is_not_suspected(check: Check) -> None:
+    assert "warning" not in check.of(SITE + ALARM + 'kind = "pv"\nabove = 1\n')[1]
+
+
 def test_a_rule_that_replaces_a_shipped_one_is_no_double(check: Check) -> None:
     rule = ALARM.replace("mine", "cell_temperature_high") + 'kind = "bms"\npoint = "cell_t_max"\nabove = 45\n'
     assert "warning" not in check.of(SITE + rule)[1]
@@ -178,6 +182,35 @@ def test_a_poll_beyond_its_freshness_limit_is_named(check: Check, device: str, p
     code, said = check.of(SITE.replace(f'name = "{device}"', f'name = "{device}"\npoll = {poll}.0'))
     assert code == 0
     assert re.search(says, said), said
+
+
+FIRE = """
+[[device]]
+name = "fire"
+profile = "fire_box"
+address = "tcp://192.0.2.9:502"
+poll = 30.0
+"""
+FIRE_BOX = """\
+make = "ACME"
+model = "box"
+kind = "sensor"
+source = "manual"
+[points]
+fire = { register = 0, enum = { 0 = "alarm", 1 = "normal" } }
+"""
+
+
+def test_a_fire_detector_that_is_read_seldom_is_named(check: Check) -> None:
+    (check.folder / "profiles").mkdir()
+    (check.folder / "profiles" / "fire_box.toml").write_text(FIRE_BOX, encoding="utf-8")
+    silent = ALARM + 'device = "fire"\nsilent = 20\n'
+    code, said = check.of(SITE + FIRE + silent)
+    assert code == 0
+    assert "warning: device fire: a poll of 30 s: its interlocks act up to 30 s late; 2 s or less would be" in said
+    assert "is read each 30 s, so its silence is raised after 75 s, not 20; a poll of 8 s would be right" in said
+    quick = FIRE.replace("30.0", "1.0")
+    assert "warning" not in check.of(SITE + quick + silent)[1]
 
 
 @pytest.mark.parametrize(
