@@ -46,6 +46,8 @@ class Found:
     """Wh, of its nameplate."""
     others: tuple[str, ...] = ()
     """Profiles that read it as well."""
+    pause: float = 0.0
+    """Seconds after connecting before it may be asked."""
     traces: dict[str, Trace] = field(default_factory=dict)
     """What it showed while it was watched, by point."""
 

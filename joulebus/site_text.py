@@ -58,6 +58,8 @@ def _device(one: Found) -> Iterator[str]:
     yield f'address = "{one.address}"'
     if one.unit != 1:
         yield f"unit = {one.unit}"
+    if one.pause:
+        yield f"# its profile needs, beside make and model: line = {{ connect_pause = {one.pause:g} }}"
     if one.kind in (Kind.PCS, Kind.PV):
         yield f"rated_power = {one.rated:.0f}  # W, from its nameplate" if one.rated else f"rated_power = {ASK}  # W"
     yield ""

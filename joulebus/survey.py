@@ -16,7 +16,7 @@ from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from bridges.fieldbus.modbus.discover import discover, fitting, plausible
 from joulebus.commands import say
-from joulebus.scan import scan, target
+from joulebus.scan import SETTLE, scan, target
 from joulebus.site_guess import Found, Trace, grid_meter, pairs
 from joulebus.site_text import site_text
 from schemas.profile import LineTiming, Profile
@@ -27,6 +27,8 @@ from schemas.units import Kind
 
 TIMEOUT = 2.0
 """Seconds; a device that is asked for the first time may take longer than in service."""
+LONGEST = 3600.0
+"""Seconds."""
 EVERY = 0.5
 """Seconds between two looks at all devices."""
 WATCHED = ("p", "dc_u", "u", "soc")
@@ -46,6 +48,8 @@ def run(addresses: Sequence[str], units: str | None, seconds: float, file: Path 
 
 def survey(places: Sequence[Place], seconds: float, file: Path | None) -> int:
     """Propose the site that stands there. Raises Trouble when nothing does, or the file is there."""
+    if not 0 < seconds <= LONGEST:
+        raise Trouble(f"--watch {seconds:g}: give seconds from 1 to {LONGEST:.0f}")
     if file is not None and file.exists():
         raise Trouble(f"{file} is there already: a scan writes over no file; give another name")
     seen = asyncio.run(look(places, seconds))
@@ -67,7 +71,7 @@ async def look(places: Sequence[Place], seconds: float) -> list[Found]:
     profiles = {name: load_profile(name) for name in shipped()}
     lines = {address: Connection(address, TIMEOUT) for address, _ in places}
     try:
-        found = [one for address, units in places for one in await _at(lines[address], units, profiles)]
+        found = [one for address, units in places for one in await _patient(lines, address, units, profiles)]
         if not found:
             raise Trouble("no device was found that a shipped profile reads; `joulebus scan` of one address says more")
         say(f"# {len(found)} devices, watched for {seconds:g} s")
@@ -77,24 +81,43 @@ async def look(places: Sequence[Place], seconds: float) -> list[Found]:
             line.close()
 
 
+async def _patient(
+    lines: dict[str, Connection], address: str, units: Sequence[int], profiles: Mapping[str, Profile]
+) -> list[Found]:
+    """At one address; where nothing answers once more with the pause that some gateways need."""
+    found = await _at(lines[address], units, profiles, LineTiming(timeout=TIMEOUT))
+    if found is not None:
+        return found
+    say(f"# once more, {SETTLE:g} s after connecting: some gateways swallow what is asked sooner")
+    lines[address].close()
+    lines[address] = Connection(address, TIMEOUT)
+    late = await _at(lines[address], units, profiles, LineTiming(timeout=TIMEOUT, connect_pause=SETTLE))
+    return [replace(one, pause=SETTLE) for one in late or []]
+
+
 def shipped() -> list[str]:
     """The names of all profiles."""
     return sorted(path.stem for path in PROFILES.glob("*.toml"))
 
 
-async def _at(line: Connection, units: Sequence[int], profiles: Mapping[str, Profile]) -> list[Found]:
-    found: list[Found] = []
+async def _at(
+    line: Connection, units: Sequence[int], profiles: Mapping[str, Profile], timing: LineTiming
+) -> list[Found] | None:
+    """The devices of one address; None when nothing answers."""
+    found, answers = list[Found](), False
     for unit in units:
-        line.expect(unit, LineTiming(timeout=TIMEOUT))
+        line.expect(unit, timing)
         try:
             here = await _unit(line, unit, profiles)
         except (Unreachable, Declined) as why:
             say(f"# {line.address} unit {unit}: {why}")
+            answers = answers or "no answer" not in str(why)
             continue
+        answers = True
         told = ", ".join(f"{one.kind} ({one.profile})" for one in here) or "no shipped profile reads it"
         say(f"# {line.address} unit {unit}: {told}")
         found += here
-    return found
+    return found if answers else None
 
 
 async def _unit(line: Connection, unit: int, profiles: Mapping[str, Profile]) -> list[Found]:

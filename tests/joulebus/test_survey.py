@@ -12,9 +12,13 @@ from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from joulebus.cli import main
 from joulebus.site_guess import Found, Sight, grid_meter, pairs, sight
+from joulebus.site_text import site_text
+from joulebus.survey import look
 from schemas.site import load_site
 from schemas.units import Kind
 from simulator.service import SimulatedSite
+from tests.bridges.fieldbus.bare import Bare, held
+from tests.bridges.fieldbus.test_discover import device as registers
 
 NAN = math.nan
 STEPS = [0.0, 0.0, 20e3, 20e3, -15e3, -15e3, 5e3, 5e3, 40e3, 40e3, 0.0, 0.0]
@@ -134,6 +138,25 @@ async def test_the_simulated_site_is_proposed_and_only_the_owners_answers_are_mi
 
     assert main(["scan", addresses[0], "--write", str(file)]) == 1
     assert f"{file} is there already: a scan writes over no file" in capsys.readouterr().err
+
+
+async def test_a_gateway_that_swallows_the_first_seconds_is_found_and_what_it_needs_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with Bare(held(40000, registers(203)), quiet=1.5) as slow, Bare(held(40000, registers(103))) as quick:
+        found = await look([(slow.address, [1]), (quick.address, [1])], seconds=0.5)
+    assert [(one.name, one.profile, one.pause) for one in found] == [
+        ("meter", "sunspec_meter_203", 2.5),
+        ("pv", "sunspec_pv", 0.0),
+    ]
+    assert "connect_pause = 2.5" in site_text(found, pairs(found), grid_meter(found))
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("seconds", ["0", "nan", "inf", "-3"])
+def test_a_time_that_is_none_is_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scan", "tcp://127.0.0.1:9", "tcp://127.0.0.1:7", f"--watch={seconds}"]) == 1
+    assert "give seconds from 1 to 3600" in capsys.readouterr().err
 
 
 async def steer(simulated: SimulatedSite) -> None:
