@@ -48,5 +48,6 @@ MEANS: dict[Cause, str] = {
     Cause.SECOND_INSTANCE: "Two parts of one name: one works, the other waits.",
     Cause.NOT_ARCHIVED: "The archive does not take what the part keeps for it.",
     Cause.TARIFF: "The tariff cannot be read: nothing is planned, and no peak is kept down.",
+    Cause.PRICES: "Prices are missing: plans are made with those of the days before, or the outermost of the tariff.",
     Cause.BROKER_REFUSES: "The broker's access list forbids what the part needs.",
 }

@@ -62,9 +62,13 @@ def build_parser() -> argparse.ArgumentParser:
     fault.add_argument("--health", default=f"127.0.0.1:{SERVICES['simulate'].health}", help="the simulator's endpoint")
     health = commands.add_parser("health", help="ask a part's health endpoint; exit 0 when it is ready")
     health.add_argument("address", nargs="?", help="host:port; JOULEBUS_HEALTH when left out")
-    scan = commands.add_parser("scan", help="look at a Modbus address and write the block for the site file")
-    scan.add_argument("address", help="tcp://host:502, with /3 for unit 3; rtu+tcp://host:port; rtu:///dev/ttyUSB0")
+    scan = commands.add_parser("scan", help="look at Modbus addresses; of several, propose the whole site file")
+    scan.add_argument(
+        "address", nargs="+", help="tcp://host:502, /3 for unit 3; rtu+tcp://host:port; rtu:///dev/ttyUSB0"
+    )
     scan.add_argument("--units", metavar="1-10", help="look at several units; 1,3 for some")
+    scan.add_argument("--write", type=Path, metavar="FILE", help="propose the whole site in a new file")
+    scan.add_argument("--watch", type=float, default=20.0, metavar="SECONDS", help="to see what belongs together [20]")
     commission = _command(commands, "commission", "read a new site's devices, step its battery by 5 %%, write a report")
     commission.add_argument("--full", action="store_true", help="also ramp to 100 %% in both directions")
     commission.add_argument(
@@ -189,9 +193,9 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
     """What does one thing and ends."""
     match parsed.command:
         case "scan":
-            from joulebus.scan import scan, target  # noqa: PLC0415
+            from joulebus import survey  # noqa: PLC0415
 
-            return asyncio.run(scan(*target(parsed.address, parsed.units)))
+            return survey.run(parsed.address, parsed.units, parsed.watch, parsed.write)
         case "commission":
             from joulebus.commission.command import Wish, of_one, run  # noqa: PLC0415
             from runtime.settings import read_settings  # noqa: PLC0415
@@ -204,6 +208,10 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)
+        case "check":
+            from joulebus.check import check  # noqa: PLC0415
+
+            return check(parsed.site)
         case "interlocks":
             from joulebus import interlocks  # noqa: PLC0415
 
@@ -211,7 +219,6 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
     from joulebus import commands  # noqa: PLC0415
 
     short: dict[str, Callable[[], int]] = {
-        "check": lambda: commands.check(parsed.site),
         "migrate": lambda: commands.migrate(env),
         "fault": lambda: commands.fault(parsed.name, parsed.switch == "on", parsed.health),
         "health": lambda: commands.health(parsed.address or env.get("JOULEBUS_HEALTH", "")),

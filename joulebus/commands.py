@@ -4,70 +4,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from schemas.troubles import Trouble
-
-if TYPE_CHECKING:
-    from schemas.site import Site
-
-
-def check(path: Path) -> int:
-    """Say what stands in a site file, or what is wrong with it."""
-    from consumers.alarms.catalog import load_catalog, watched  # noqa: PLC0415  # `health` is asked often: keep it light
-    from joulebus.interlocks import all_locks, notes  # noqa: PLC0415  # as above
-    from schemas.pace import too_slow  # noqa: PLC0415  # as above
-    from schemas.site import load_site  # noqa: PLC0415
-
-    site = load_site(path)
-    try:
-        rules, locks = watched(site, load_catalog()), all_locks(site)
-        _check_prices(site)
-    except Trouble as wrong:
-        raise Trouble(f"{path}: {wrong}") from wrong
-    counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
-    say(f"{path}: good. {site.title or site.site}: {counted}")
-    for device in site.device:
-        profile = site.profiles[device.name]
-        where = f"{device.address} unit {device.unit}"
-        say(f"  {device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}")
-    for one in site.battery:
-        rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
-        say(f"  {one.name:<10} battery of {one.pcs} + {one.bms}, {rests}")
-    for warning in [*too_slow(site), *_unheard(site), *_loose(site)]:
-        say(f"{path}: warning: {warning}")
-    for note in notes(site):
-        say(f"  {note}")
-    return 0
-
-
-def _unheard(site: "Site") -> list[str]:
-    """Whose commands no bridge obeys, although somebody expects it."""
-    if site.mode == "read_only" or "dispatch" in site.command_sources:
-        return []
-    return ["command_sources does not name dispatch: its plan and the requests of the page move no device"]
-
-
-def _loose(site: "Site") -> list[str]:
-    """A BMS that guards nothing, although somebody may believe it."""
-    from schemas.units import Kind  # noqa: PLC0415  # as above
-
-    return [
-        f"device {device.name}: a bms of no battery is read, and its limits hold for none; name it in its [[battery]], "
-        f'bms = "{device.name}"'
-        for device in site.of_kind(Kind.BMS)
-        if device.name not in site.bms
-    ]
-
-
-def _check_prices(site: "Site") -> None:
-    """Raises Trouble for a tariff or prices that cannot be read."""
-    from consumers.optimize.prices import read_prices  # noqa: PLC0415  # as above
-
-    for name, path in site.price_files.items():
-        if not path.is_file():
-            raise Trouble(f"{site.tariff_path}: {name}.day_ahead.file: {path} does not exist")
-        read_prices(path)
 
 
 def migrate(env: dict[str, str]) -> int:

@@ -13,13 +13,13 @@ def stored(outlook: Outlook, power: Vector) -> Vector:
 
 
 def peak_means(outlook: Outlook, grid: Vector) -> dict[int, float]:
-    """The highest mean import in W of each calendar month the steps touch, with what is billed already."""
+    """The billed peak in W of each calendar month the steps touch: what is due already, or the highest mean import."""
     energy = np.bincount(outlook.windows, np.maximum(grid, 0) * outlook.hours)
     energy[0] += outlook.imported
-    peaks = {0: outlook.billed}
+    peaks = dict(enumerate(outlook.due.tolist()))
     for number, in_month in dict(zip(outlook.windows, outlook.months, strict=True)).items():
         mean = float(energy[number]) * 60 / outlook.minutes
-        peaks[in_month] = max(peaks.get(in_month, 0.0), mean)
+        peaks[in_month] = max(peaks[in_month], mean)
     return peaks
 
 
@@ -29,5 +29,5 @@ def cost(outlook: Outlook, power: Vector) -> float:
     energy = np.maximum(grid, 0) @ (outlook.buy * outlook.hours) - np.maximum(-grid, 0) @ (outlook.sell * outlook.hours)
     wear = outlook.battery.wear * float(np.maximum(power, 0) @ outlook.hours)
     gained = float(stored(outlook, power)[-1]) - outlook.battery.energy * outlook.soc / 100
-    peaks = sum(peak_means(outlook, grid).values()) - outlook.billed if outlook.demand else 0.0
+    peaks = sum(peak_means(outlook, grid).values()) - float(outlook.due.sum()) if outlook.demand else 0.0
     return (float(energy) + wear - outlook.stored_value * gained + outlook.demand * peaks) / 1000

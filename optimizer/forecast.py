@@ -1,8 +1,8 @@
 """Simple forecasts of load and PV from quarter-hour means of the past; a real one must beat these to be let in."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Container, Hashable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,17 +17,22 @@ DAYS = 5
 HOUR = 3600.0
 
 
-def load_ahead(past: Past, present: float | None, instants: Sequence[datetime], zone: ZoneInfo) -> Vector:
-    """Load in W: people live by the local clock, workdays and weekends apart; the present fades out over 2 h."""
+def load_ahead(
+    past: Past, present: float | None, instants: Sequence[datetime], zone: ZoneInfo, holidays: Container[date] = ()
+) -> Vector:
+    """Load in W: people live by the local clock, workdays and weekends apart; the present fades out over 2 h.
+
+    A holiday is like a weekend, and tells nothing of workdays.
+    """
     alike: dict[Hashable, list[float]] = defaultdict(list)
     for at, value in past:
         local = at.astimezone(zone)
-        alike[_kind(local)].append(value)
+        alike[_kind(local, holidays)].append(value)
         alike[_quarter(local)].append(value)
     usual = []
     for instant in instants:
         local = instant.astimezone(zone)
-        usual.append(_mean(alike.get(_kind(local)) or alike.get(_quarter(local))))
+        usual.append(_mean(alike.get(_kind(local, holidays)) or alike.get(_quarter(local))))
     ahead = _blend(usual, present, instants)
     return np.asarray(np.maximum(ahead, 0.0))
 
@@ -90,5 +95,5 @@ def _quarter(at: datetime) -> Hashable:
     return at.hour, at.minute // 15
 
 
-def _kind(local: datetime) -> Hashable:
-    return local.weekday() >= 5, local.hour, local.minute // 15
+def _kind(local: datetime, holidays: Container[date]) -> Hashable:
+    return local.weekday() >= 5 or local.date() in holidays, local.hour, local.minute // 15

@@ -50,6 +50,8 @@ class Outlook:
     """Length of a billing window."""
     billed: float = 0.0
     """W, this month's peak so far."""
+    floor: float = 0.0
+    """W of peak that each month is billed at least."""
     imported: float = 0.0
     """Wh, in the billing window of the first step before it."""
 
@@ -73,6 +75,13 @@ class Outlook:
         firsts = [month(at, self.zone)[0] for at in self.starts]
         known = sorted(set(firsts))
         return [known.index(first) for first in firsts]
+
+    @cached_property
+    def due(self) -> Vector:
+        """W of peak by month that are billed whatever the plan does."""
+        peaks = np.full(self.months[-1] + 1, self.floor)
+        peaks[0] = max(self.billed, self.floor)
+        return peaks
 
     @cached_property
     def windows(self) -> list[int]:

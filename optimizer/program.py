@@ -123,9 +123,7 @@ def _bounds(outlook: Outlook, months: int) -> tuple[Vector, Vector]:
     low[ENERGY], high[ENERGY] = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
     high[BELOW] = battery.energy * max(0.0, battery.soc_min - outlook.soc) / 1e5
     high[ABOVE] = battery.energy * max(0.0, outlook.soc - battery.soc_max) / 1e5
-    peaks = np.zeros(months)
-    peaks[0] = outlook.billed / 1000
-    return np.concatenate([low.ravel(), peaks]), np.concatenate([high.ravel(), np.full(months, np.inf)])
+    return np.concatenate([low.ravel(), outlook.due / 1000]), np.concatenate([high.ravel(), np.full(months, np.inf)])
 
 
 def solve(program: Program) -> tuple[Vector, Vector]:

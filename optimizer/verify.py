@@ -36,17 +36,19 @@ class Meter:
         self.windows[number] = self.windows.get(number, 0.0) + max(grid, 0.0) * hours
 
     def peaks(self) -> dict[int, float]:
-        """kW by month."""
-        found = {0: self.outlook.billed / 1000}
+        """kW by month, the floor of the tariff at least."""
+        found = {0: max(self.outlook.billed, self.outlook.floor) / 1000}
         for number, energy in self.windows.items():
             in_month = self.outlook.months[self.outlook.windows.index(number)]
             before = self.outlook.imported / 1000 if number == 0 else 0.0
             mean = (energy + before) / (self.outlook.minutes / 60)
-            found[in_month] = max(found.get(in_month, 0.0), mean)
+            found[in_month] = max(found.get(in_month, self.outlook.floor / 1000), mean)
         return found
 
     def total(self) -> float:
-        return self.money + self.outlook.demand * (sum(self.peaks().values()) - self.outlook.billed / 1000)
+        look, peaks = self.outlook, self.peaks()
+        due = max(look.billed, look.floor) + look.floor * (len(peaks) - 1)
+        return self.money + look.demand * (sum(peaks.values()) - due / 1000)
 
 
 def verify(plan: Plan, outlook: Outlook) -> list[str]:

@@ -219,15 +219,17 @@ def mistake(rule: InterlockRule, profiles: Mapping[str, Profile], battery: Chemi
 
 
 def _beyond(rule: InterlockRule, profile: Profile, device: str) -> Misfit | None:
-    """What lies outside of a point's range is never believed, so a limit out there is never reached."""
+    """What lies outside of a point's range is never believed: a limit out there is never reached, or always passed."""
     point = profile.points.get(str(rule.point))
     if point is None:
         return None
-    for key, limit, end, out in (
-        ("above", rule.above, point.high, operator.ge),
-        ("below", rule.below, point.low, operator.le),
+    for key, limit, end, out, side, means in (
+        ("above", rule.above, point.high, operator.ge, "above", "is never reached"),
+        ("below", rule.below, point.low, operator.le, "below", "is never reached"),
+        ("above", rule.above, point.low, operator.lt, "below", "is always passed"),
+        ("below", rule.below, point.high, operator.gt, "above", "is always passed"),
     ):
         if limit is not None and end is not None and out(limit, end):
-            words = f"the profile believes no {rule.point} of device {device!r} {key} {end:g}"
-            return key, f"{limit:g} is never reached: {words}; give a limit inside of it"
+            words = f"the profile believes no {rule.point} of device {device!r} {side} {end:g}"
+            return key, f"{limit:g} {means}: {words}; give a limit inside of it"
     return None

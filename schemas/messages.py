@@ -96,6 +96,7 @@ class Cause(StrEnum):
     SECOND_INSTANCE = "second_instance"
     NOT_ARCHIVED = "not_archived"
     TARIFF = "tariff"  # it cannot be read: nothing is planned, and no peak is kept down
+    PRICES = "prices"  # some are missing: borrowed from other days, or the outermost of the tariff
     BROKER_REFUSES = "broker_refuses"
 
 

@@ -1,21 +1,37 @@
 """What energy costs: time of use, day-ahead prices, and the billed peak. The only file in kW and kWh."""
 
-from datetime import time
-from typing import Annotated, Literal
+from datetime import date, time
+from functools import cached_property
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from schemas.holidays import LOOKS_LIKE, Holidays, rule
 from schemas.profile import Shape
 from schemas.units import Number
 
 Clock = Annotated[time, Field(strict=False)]
 """Local time of the site, `16:00` or `16:00:00`."""
 
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday"]
+WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _written(given: object) -> object:
+    return given.isoformat() if isinstance(given, date) else given
+
+
+def _known(text: str) -> str:
+    rule(text)
+    return text
+
+
+Holiday = Annotated[str, BeforeValidator(_written), AfterValidator(_known), Field(examples=[LOOKS_LIKE])]
 
 
 class Period(Shape):
-    """A price for some hours. The first period that matches holds; the last should match always."""
+    """A price for some hours. The first period that matches holds; the last should match always: in hours without a
+    price a plan takes the dearest one for what is drawn and the lowest for what is fed in, and says so."""
 
     price: Number
     """Per kWh."""
@@ -24,13 +40,14 @@ class Period(Shape):
     end: Clock | None = None
     """Local time of the site; an end before the start crosses midnight."""
     days: list[Day] | None = None
-    """Every day when left out."""
+    """Every day when left out. A public holiday is a `holiday`, or, where no period of this side names one, a `sun`."""
     months: Annotated[list[Annotated[int, Field(ge=1, le=12)]], Field(min_length=1)] | None = None
     """1 to 12; every month when left out."""
 
 
 class DayAhead(Shape):
-    """Market prices from a CSV (`timestamp_utc,price_eur_per_mwh`, may be gzipped)."""
+    """Market prices from a CSV (`timestamp_utc,price_eur_per_mwh`, may be gzipped): see
+    [prices](prices.md)."""
 
     file: str
     """Relative to the tariff file."""
@@ -51,6 +68,8 @@ class Demand(Shape):
     """Per kW and month."""
     minutes: Literal[15, 30, 60] = 15
     """Length of a billing interval."""
+    floor: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """kW that are billed at least: to keep a month's peak below them is worth nothing (Flanders: 2.5)."""
 
 
 class Side(Shape):
@@ -61,9 +80,25 @@ class Side(Shape):
     day_ahead: DayAhead | None = None
     """Market prices, instead of periods."""
 
+    _holidays: Holidays = PrivateAttr(default=Holidays())
+
+    def days_of(self, day: date) -> Day:
+        """Which day of its periods a date is."""
+        if day not in self._holidays:
+            return WEEK[day.weekday()]
+        return "holiday" if self._names_holidays else "sun"
+
+    @cached_property
+    def _names_holidays(self) -> bool:
+        return any("holiday" in (period.days or ()) for period in self.period)
+
 
 class Tariff(Shape):
     """A tariff file."""
+
+    holidays: list[Holiday] = []
+    """Public holidays of the site: dates (`"2026-12-25"`), or rules that need no new list each year: `"12-25"`,
+    `"easter+1"`, `"4 thu nov"`, `"last mon may"`. For prices and for the load they are like Sundays."""
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
     """ISO 4217."""
@@ -73,3 +108,14 @@ class Tariff(Shape):
     """What is paid for a fed-in kWh."""
     demand: Demand | None = None
     """What the highest draw of a month costs."""
+
+    @model_validator(mode="after")
+    def _sides_know_the_holidays(self) -> Self:
+        for side in (self.import_, self.export):
+            side._holidays = self.days_off
+        return self
+
+    @cached_property
+    def days_off(self) -> Holidays:
+        """Its holidays, to ask for a date."""
+        return Holidays(self.holidays)

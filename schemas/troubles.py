@@ -127,6 +127,8 @@ def _plain(kind: str, given: object) -> str:
     match kind, given:
         case "missing", _:
             return "is missing"
+        case _, "?":
+            return "is not filled in yet"
         case "too_short", []:
             return "is empty; give at least one"
         case "list_type", dict():
@@ -151,15 +153,16 @@ def _line(text: list[str], place: list[str]) -> int | None:
 
     `points.p.scale` may be a table [points.p], a line `p.scale = 1`, or `p = { scale = 1 }` below [points].
     """
-    start, end, found, name = 0, len(text), None, ""
+    start, end, found = 0, len(text), None
+    names: list[str] = []
     for part in place:
         if part.isdigit():
-            tables = [number for number, line in enumerate(text) if line.startswith("[[") and _writes(line, name)]
+            tables = [number for number, line in enumerate(text) if line.startswith("[[") and _path(line) == names]
             if int(part) < len(tables):
                 start = tables[int(part)]
                 found, end = start + 1, _end(text, start)
             continue
-        name = part
+        names.append(part)
         number = next((number for number, line in enumerate(text[start:end], start) if _writes(line, part)), None)
         if number is None:
             break

@@ -310,4 +310,6 @@ class Desk:
         if self.demand is None:
             return None
         self.peak = peak(plan, self.peak, self.fold.billing.peak, now, self.site.zone)
-        return None if self.peak is None else min(self.peak, self.site.grid.import_limit)
+        if self.peak is None:
+            return None
+        return min(max(self.peak, 1000 * self.demand.floor), self.site.grid.import_limit)

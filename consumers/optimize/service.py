@@ -14,6 +14,7 @@ from consumers.optimize.past import Past
 from consumers.optimize.prices import read_prices
 from consumers.optimize.situation import Situation
 from optimizer.dispatch import current_step
+from optimizer.shortage import Shortage, shortages
 from optimizer.tariff import Series
 from runtime.bus import Bus
 from runtime.database import engine
@@ -131,6 +132,8 @@ class Optimize:
         try:
             series = self._series()
             now = utc_now()
+            short = shortages(self.site.prices, series, now, self.site.zone)
+            self._tell_short(short)
             still = replace(self.situation, powers=dict(self.situation.powers))  # telemetry goes on meanwhile
             thinking = asyncio.to_thread(self._planner, still, self.past, series, now, time.monotonic())
             plan, wrong = await asyncio.wait_for(thinking, DEADLINE)
@@ -153,9 +156,17 @@ class Optimize:
         if (left := _left(plan)) >= 1:
             await self.part.events.say(PLAN, plan, expiry=left, site=self.site.site)
         self.part.lag = time.monotonic() - began
+        note = "; ".join([note, *(one.words for one in short)])
         self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"
         self.part.counts["plans"] += 1
         self.part.succeeded()
+
+    def _tell_short(self, short: list[Shortage]) -> None:
+        """Prices that are not the tariff's own: the plan is made all the same."""
+        if urgent := "; ".join(one.words for one in short if one.urgent):
+            self.part.causes.add(Cause.PRICES, urgent)
+        else:
+            self.part.causes.clear(Cause.PRICES, words="the prices are the tariff's own again")
 
     def _fail(self, why: str) -> None:
         self.part.counts["failed"] += 1

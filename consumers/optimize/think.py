@@ -9,14 +9,15 @@ from consumers.optimize.situation import Situation
 from optimizer.forecast import load_ahead, pv_ahead
 from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import plan
+from optimizer.shortage import AHEAD
 from optimizer.storage import together
-from optimizer.tariff import Series, prices
+from optimizer.tariff import Series, quotes
 from optimizer.verify import verify
 from schemas.messages import Plan
 from schemas.units import Kind
 
-HORIZON = 36.0
-"""Hours: past the next day's evening, so that the end does not show in the morning."""
+HORIZON = AHEAD.total_seconds() / 3600
+"""Hours."""
 
 
 def think(
@@ -29,17 +30,19 @@ def think(
 
 
 def look(situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float) -> Outlook:
-    """The next hours. Raises Trouble where the tariff has no price."""
+    """The next hours. Raises Trouble where the market has no price."""
     site, tariff, demand = situation.site, situation.site.prices, situation.site.prices.demand
     heard = situation.batteries(mono) or site.battery
     starts = step_starts(now, HORIZON)
+    buy = quotes(tariff.import_, starts, site.zone, series.get("import"))
+    sell = quotes(tariff.export, starts, site.zone, series.get("export"), way="export")
     most = sum(device.rated_power or 0.0 for device in site.of_kind(Kind.PV))
     return Outlook(
         starts=starts,
-        load=load_ahead(past.load(), situation.load(mono), starts, site.zone),
+        load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),
         pv=pv_ahead(past.pv(), situation.pv(mono), starts, most),
-        buy=np.array(prices(tariff.import_, starts, site.zone, series.get("import"))),
-        sell=np.array(prices(tariff.export, starts, site.zone, series.get("export"))),
+        buy=np.array([one.price for one in buy]),
+        sell=np.array([one.price for one in sell]),
         soc=situation.soc(mono),
         battery=together(heard),
         grid=site.grid,
@@ -48,6 +51,7 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         currency=tariff.currency,
         demand=demand.price if demand else 0.0,
         minutes=demand.minutes if demand else 15,
+        floor=1000 * demand.floor if demand else 0.0,
         billed=max(past.billed(now, demand.minutes), situation.billing.peak) if demand else 0.0,
         imported=situation.billing.imported(starts[0]),
     )

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from optimizer.tariff import Series, month, prices, window
+from optimizer.tariff import Series, Source, month, prices, quotes, window
 from schemas.tariff import DayAhead, Period, Side
 from schemas.troubles import Trouble
 
@@ -77,10 +77,12 @@ def test_a_period_across_midnight_belongs_to_the_day_it_began(when: tuple[int, .
     assert prices(Side(period=[workdays, Period(price=0.20)]), [local(*when)], BERLIN) == [price]
 
 
-def test_a_gap_in_the_periods_is_said() -> None:
-    side = Side(period=[Period(price=0.1, start=time(6), end=time(22))])
-    with pytest.raises(Trouble, match=r"no price for Wednesday 10 June 23:00.*last period match always"):
-        prices(side, [local(2026, 6, 10, 23)], BERLIN)
+def test_where_no_period_holds_the_outermost_price_is_taken_and_marked() -> None:
+    """A plan is made all the same: it neither buys nor sells in an hour whose price nobody knows."""
+    side = Side(period=[Period(price=0.1, start=time(6), end=time(22)), Period(price=0.3, days=["sun"])])
+    when = [local(2026, 6, 10, 12), local(2026, 6, 10, 23)]
+    assert quotes(side, when, BERLIN) == [(0.1, Source.OWN), (0.3, Source.OUTERMOST)]
+    assert quotes(side, when, BERLIN, way="export") == [(0.1, Source.OWN), (0.1, Source.OUTERMOST)]
 
 
 def test_no_prices_at_all_pay_nothing() -> None:

@@ -143,6 +143,7 @@ reset = "operator"
         ('kind = "bms"', 'device = "bmss"', r"interlock\.0\.device: interlock mine names device 'bmss'; there is: bms, bms2, meter, pcs, pcs2, pv"),
         ('kind = "bms"\npoint = "cell_t_max"\nabove = 50', 'device = "bms"\npoint = "cell_t_max"\nabove = 120', r"interlock\.0\.above: 120 is never reached: the profile believes no cell_t_max of device 'bms' above 120"),
         ('kind = "bms"\npoint = "cell_t_max"\nabove = 50\nclear = 45', 'device = "bms"\npoint = "cell_t_max"\nbelow = -40\nclear = -35', r"interlock\.0\.below: -40 is never reached"),
+        ('kind = "bms"\npoint = "cell_t_max"\nabove = 50\nclear = 45', 'device = "bms"\npoint = "cell_t_max"\nbelow = 121\nclear = 125', r"interlock\.0\.below: 121 is always passed: .* above 120"),
         ("clear = 45", "clear = 55", r"`clear` lies on the wrong side"),
         ('clear = 45\neffect = ["stop"]\nreset = "operator"', 'effect = ["stop"]', r"it would flap: give `off`"),
         ("clear = 45", "below = 3", r"give exactly one of above, below, .*; given: above, below"),

@@ -1,0 +1,88 @@
+"""`joulebus check`: opens everything that a site file names, walks it, and says what is wrong with it.
+
+What cannot be right is refused, all of it at once; what can hardly be meant is a warning, and the file is good.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from consumers.alarms.catalog import load_catalog, watched
+from consumers.alarms.overlap import doubles, unreached, unwatched
+from joulebus.commands import say
+from joulebus.interlocks import all_locks, notes
+from joulebus.price_files import look
+from joulebus.tariff_words import holes, oddities
+from schemas.magnitudes import odd_limits, odd_powers, odd_prices
+from schemas.pace import late_interlocks, late_silences, too_slow
+from schemas.site import Site, load_site
+from schemas.troubles import Trouble, point_at
+from schemas.units import Kind, utc_now
+
+
+def check(path: Path) -> int:
+    """Say what stands in a site file. Raises Trouble with what is wrong in it."""
+    site, now = load_site(path), utc_now()
+    try:
+        rules, locks = watched(site, load_catalog()), all_locks(site)
+        prices, unsure = look(site, now)
+    except Trouble as wrong:
+        raise Trouble(f"{path}: {wrong}") from wrong
+    warnings = [
+        *_at(path, [*odd_powers(site), *odd_limits(site)]),
+        *_at(
+            site.tariff_path, [*odd_prices(site.prices, site), *oddities(site.prices, now.astimezone(site.zone).date())]
+        ),
+        *(f"{path}: {words}" for words in [*too_slow(site), *_unheard(site), *_loose(site)]),
+        *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
+        *(f"{path}: {words}" for words in late_silences(site)),
+        *(f"{path}: {words}" for words in [*doubles(site, rules), *unwatched(site), *unreached(site)]),
+        *(f"{site.tariff_path}: {words}" for words in unsure),
+    ]
+    if missing := [*holes(site.prices, now.astimezone(site.zone).date())]:
+        _warn(warnings)
+        raise point_at(site.tariff_path, missing)
+    counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
+    say(f"{path}: good. {site.title or site.site}: {counted}")
+    for line in [*_contents(site), *prices]:
+        say(f"  {line}")
+    _warn(warnings)
+    for note in notes(site):
+        say(f"  {note}")
+    return 0
+
+
+def _contents(site: Site) -> Iterator[str]:
+    for device in site.device:
+        profile = site.profiles[device.name]
+        where = f"{device.address} unit {device.unit}"
+        yield f"{device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}"
+    for one in site.battery:
+        rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
+        yield f"{one.name:<10} battery of {one.pcs} + {one.bms}, {rests}"
+
+
+def _at(path: Path, odd: Iterable[tuple[str, str]]) -> list[str]:
+    return str(point_at(path, odd)).splitlines()
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        where, _, words = warning.partition(": ")
+        say(f"{where}: warning: {words}")
+
+
+def _unheard(site: Site) -> list[str]:
+    """Whose commands no bridge obeys, although somebody expects it."""
+    if site.mode == "read_only" or "dispatch" in site.command_sources:
+        return []
+    return ["command_sources does not name dispatch: its plan and the requests of the page move no device"]
+
+
+def _loose(site: Site) -> list[str]:
+    """A BMS that guards nothing, although somebody may believe it."""
+    return [
+        f"device {device.name}: a bms of no battery is read, and its limits hold for none; name it in its [[battery]], "
+        f'bms = "{device.name}"'
+        for device in site.of_kind(Kind.BMS)
+        if device.name not in site.bms
+    ]

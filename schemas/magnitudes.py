@@ -1,0 +1,112 @@
+"""Values that are allowed and can hardly be meant: kW typed for W, MW for kW, a year's price for a month's. Pure.
+
+Every bound lies far outside of what is built, so that a word comes only where a factor of a thousand explains it.
+"""
+
+from collections.abc import Iterator
+
+from schemas.interlock import InterlockRule
+from schemas.site import Site
+from schemas.site_parts import AlarmRule, Battery
+from schemas.tariff import Side, Tariff
+
+Odd = tuple[str, str]
+"""Where in the file and what."""
+
+LEAST = 1000.0
+"""W or Wh: what converts, stores or is connected at a site is larger."""
+SMALL_SITE = 30_000.0
+"""W of import limit: behind a smaller connection a PV inverter may have some hundred watts."""
+FASTEST, SLOWEST = 20.0, 0.02
+"""Rated power by energy in 1/h: from a capacitor to a battery for two days."""
+RAMP = 600.0
+"""Seconds from 0 to the rated power: no setpoint is moved more slowly."""
+SHARE = 0.01
+"""Of the rated power: a limit or a fallback below it was meant a thousand times larger."""
+LIKELY = 0.02
+"""Of the rated power, in kW: a limit below was meant in W, such as 1 W for `it runs`."""
+LIKE_EURO = frozenset({"EUR", "USD", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"})
+"""Currencies of which no kWh costs more than a few."""
+DEAREST_KWH, DEAREST_KW = 2.0, 100.0
+
+
+def odd_powers(site: Site) -> Iterator[Odd]:
+    """Of the site file: W and Wh."""
+    small = site.grid.import_limit < SMALL_SITE
+    for number, device in enumerate(site.device):
+        power = device.rated_power
+        if power is not None and power < LEAST and not (small and device.name not in site.pcs and power >= 100):
+            yield f"device.{number}.rated_power", _watts(power, f"device {device.name}: ")
+    for number, one in enumerate(site.battery):
+        whose = f"battery {one.name}: " if len(site.battery) > 1 else ""
+        yield from ((f"battery.{number}.{key}", whose + words) for key, words in _of_battery(one, site.rated(one)))
+    most = max((device.rated_power or 0.0 for device in site.device), default=0.0)
+    for key, limit in (("import_limit", site.grid.import_limit), ("export_limit", site.grid.export_limit)):
+        if 0 < limit < max(600.0 if small else LEAST, SHARE * most):
+            yield f"grid.{key}", _watts(limit)
+
+
+def _of_battery(one: Battery, rated: float) -> Iterator[Odd]:
+    energy, ramp = one.energy, one.ramp
+    if energy < LEAST:
+        yield "energy", f"{energy:g} is in Wh: for {energy:g} kWh write {1000 * energy:.0f}"
+    elif rated and not SLOWEST <= rated / energy <= FASTEST:
+        yield (
+            "energy",
+            f"{rated:g} W would empty {energy:g} Wh in {energy / rated:.3g} h: it is in Wh, rated_power in W",
+        )
+    if rated and ramp < rated / RAMP:
+        takes = f"{ramp:g} W/s takes {rated / ramp / 60:.0f} min to {rated:g} W"
+        yield "ramp", f"{takes}: for {ramp:g} kW/s write {1000 * ramp:.0f}"
+    if 0 < abs(one.fallback) < min(LEAST, SHARE * rated):
+        yield "fallback", _watts(one.fallback)
+
+
+def odd_limits(site: Site) -> Iterator[Odd]:
+    """Of alarms and interlocks over a power: far below what the device is made for, and in kW a likely part of it."""
+    rules: list[tuple[str, int, AlarmRule | InterlockRule]] = [("alarm", n, rule) for n, rule in enumerate(site.alarm)]
+    rules += [("interlock", n, rule) for n, rule in enumerate(site.interlock)]
+    for table, number, rule in rules:
+        for device in site.device:
+            profile = site.profiles[device.name]
+            if rule.device != device.name and profile.kind is not rule.kind:
+                continue
+            point = profile.points.get(rule.point or "")
+            size = site.grid.import_limit if device.name == site.grid.meter else device.rated_power or 0.0
+            for key in ("above", "below"):
+                limit: float | None = getattr(rule, key)
+                if point is None or point.unit not in ("W", "VA", "var") or not limit:
+                    continue
+                if abs(limit) < min(LEAST, SHARE * size) and LIKELY * size <= 1000 * abs(limit) <= 3 * size:
+                    yield f"{table}.{number}.{key}", _watts(limit, f"{table} {rule.name} of {device.name}: ")
+
+
+def odd_prices(tariff: Tariff, site: Site) -> Iterator[Odd]:
+    """Of the tariff file: per kWh, and kW."""
+    demand = tariff.demand
+    if demand is not None and 1000 * demand.floor > site.grid.import_limit:
+        most = f"{demand.floor:g} kW is more than import_limit, {site.grid.import_limit / 1000:g} kW"
+        yield "demand.floor", f"{most}: the floor is in kW"
+    if tariff.currency not in LIKE_EURO:
+        return
+    if demand is not None and demand.price > DEAREST_KW:
+        yield "demand.price", f"{demand.price:g} is per kW and month: of a price per year write a twelfth"
+    for name, side in (("import", tariff.import_), ("export", tariff.export)):
+        yield from _of_side(name, side, tariff.currency)
+
+
+def _of_side(name: str, side: Side, currency: str) -> Iterator[Odd]:
+    words = "is in {} per kWh: of {} cents write {}"
+    for number, period in enumerate(side.period):
+        if abs(period.price) > DEAREST_KWH:
+            said = words.format(currency, f"{period.price:g}", f"{period.price / 100:g}")
+            yield f"{name}.period.{number}.price", f"{period.price:g} {said}"
+    if side.day_ahead is not None:
+        for key, value in (("plus", side.day_ahead.plus), ("floor", side.day_ahead.floor or 0.0)):
+            if abs(value) > DEAREST_KWH:
+                said = words.format(currency, f"{value:g}", f"{value / 100:g}")
+                yield f"{name}.day_ahead.{key}", f"{value:g} {said}"
+
+
+def _watts(value: float, whose: str = "") -> str:
+    return f"{whose}{value:g} is in W: for {value:g} kW write {1000 * value:.0f}"

@@ -1,0 +1,262 @@
+"""`joulebus check` opens everything that a site file names and walks it: a table of what people mistype."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from joulebus.cli import main
+
+SITE = """\
+site = "works"
+time_zone = "Europe/Berlin"
+tariff = "tariff.toml"
+
+[grid]
+meter = "grid"
+import_limit = 500_000
+export_limit = 100_000
+
+[[battery]]
+pcs = "pcs"
+bms = "bms"
+energy = 200_000
+ramp = 20_000
+fallback = 0
+
+[[device]]
+name = "pcs"
+profile = "sinexcel_pws2"
+address = "tcp://192.0.2.1:502"
+rated_power = 100_000
+
+[[device]]
+name = "bms"
+profile = "pylontech_powercube_m2"
+address = "tcp://192.0.2.2:502"
+
+[[device]]
+name = "grid"
+profile = "janitza_umg96rme"
+address = "tcp://192.0.2.3:502"
+
+[[device]]
+name = "pv"
+profile = "sunspec_pv"
+address = "tcp://192.0.2.4:502"
+rated_power = 60_000
+"""
+TARIFF = """\
+[[import.period]]
+price = 0.30
+start = "07:00"
+end = "22:00"
+
+[[import.period]]
+price = 0.20
+
+[export]
+period = [{ price = 0.05 }]
+
+[demand]
+price = 12.5
+"""
+MARKET = """\
+[import.day_ahead]
+file = "prices.csv"
+"""
+PRICES = "timestamp_utc,price_eur_per_mwh\n" + "".join(
+    f"2037-0{month}-{day:02}T{hour:02}:00:00Z,{80 + hour}\n"
+    for month in (1,)
+    for day in range(1, 3)
+    for hour in range(24)
+)
+
+
+@pytest.fixture
+def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> "Check":
+    return Check(tmp_path, capsys)
+
+
+class Check:
+    """A site in a folder, and what is said of it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.capsys = folder, capsys
+
+    def of(self, site: str = SITE, tariff: str = TARIFF, prices: str | None = None) -> tuple[int, str]:
+        for name, text in (("site.toml", site), ("tariff.toml", tariff), ("prices.csv", prices)):
+            if text is not None:
+                (self.folder / name).write_text(text, encoding="utf-8")
+        code = main(["check", str(self.folder / "site.toml")])
+        said = self.capsys.readouterr()
+        assert "Traceback" not in said.err
+        return code, said.out + said.err
+
+
+def test_a_right_site_is_good_without_a_word(check: Check) -> None:
+    code, said = check.of()
+    assert (code, "warning" in said) == (0, False), said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("rated_power = 100_000", "rated_power = 100", r":21: .* device\.0\.rated_power: device pcs: 100 is in W"),
+        ("rated_power = 60_000", "rated_power = 60", r":37: warning: device\.3\.rated_power: device pv: 60 is in W"),
+        ("import_limit = 500_000", "import_limit = 500", r":7: warning: grid\.import_limit: 500 is in W: for 500 kW"),
+        ("import_limit = 500_000", "import_limit = 999.5", r"grid\.import_limit: 999\.5 is in W"),
+        ("export_limit = 100_000", "export_limit = 100", r":8: warning: grid\.export_limit: 100 is in W"),
+        ("energy = 200_000", "energy = 200", r":13: warning: battery\.0\.energy: 200 is in Wh: for 200 kWh"),
+        ("energy = 200_000", "energy = 4_000", r"battery\.0\.energy: 100000 W would empty 4000 Wh in 0\.04 h"),
+        ("energy = 200_000", "energy = 200_000_000", r"battery\.0\.energy: 100000 W would empty 2e\+08 Wh in 2e\+03 h"),
+        ("ramp = 20_000", "ramp = 20", r":14: warning: battery\.0\.ramp: 20 W/s takes 83 min to 100000 W: for 20 kW/s"),
+        ("fallback = 0", "fallback = -5", r"battery\.0\.fallback: -5 is in W: for -5 kW write -5000"),
+    ],
+    ids=lambda text: str(text)[:32],
+)  # fmt: skip
+def test_kilowatts_typed_for_watts_are_named(check: Check, old: str, new: str, says: str) -> None:
+    code, said = check.of(SITE.replace(old, new, 1))
+    assert code == 0
+    assert re.search(says, said), said
+
+
+def test_a_small_house_is_not_suspected(check: Check) -> None:
+    small = {"500_000": "14_000", "100_000": "800", "energy = 200_000": "energy = 5_000", "60_000": "600"}
+    text = SITE.replace("rated_power = 100_000", "rated_power = 3_000")
+    for old, new in small.items():
+        text = text.replace(old, new)
+    code, said = check.of(text)
+    assert (code, re.findall(r".*warning.*", said)) == (0, [])
+
+
+ALARM = '\n[[alarm]]\nname = "mine"\n'
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        (ALARM + 'kind = "meter"\npoint = "p"\nabove = 450\n', r":43: warning: alarm\.0\.above: .*450 is in W"),
+        (ALARM + 'device = "pcs"\npoint = "p"\nabove = 90\n', r"alarm mine of pcs: 90 is in W: for 90 kW"),
+        (ALARM + 'device = "bms"\npoint = "cell_t_max"\nabove = 45\nhold = 9\n',
+         r"above 45 of device bms raises both cell_temperature_high-bms and mine-bms: .* name = \"cell_t"),
+        (ALARM + 'device = "pcs"\nabove = 90e3\n' + ALARM.replace("mine", "ours") + 'kind = "pcs"\nabove = 90e3\n',
+         r"p above 90000 of device pcs raises both mine-pcs and ours-pcs: keep one"),
+        (ALARM + 'device = "pcs"\npoint = "state"\nequals = "fault"\n', r"both pcs_fault-pcs and mine-pcs"),
+        (ALARM + 'device = "bms"\npoint = "soc"\nabove = 100\n', r"soc above 100 is never reached"),
+        (ALARM + 'device = "bms"\npoint = "soc"\nbelow = 101\n', r"soc is always below 101: its profile"),
+    ],
+    ids=["kW of a meter", "kW of a PCS", "a shipped one again", "two of the site", "a state", "never", "always"],
+)  # fmt: skip
+def test_rules_that_do_not_fit_are_named(check: Check, rules: str, says: str) -> None:
+    code, said = check.of(SITE + rules)
+    assert code == 0
+    assert re.search(says, said), said
+
+
+def test_a_limit_of_a_few_watts_is_not_suspected(check: Check) -> None:
+    assert "warning" not in check.of(SITE + ALARM + 'kind = "pv"\nabove = 1\n')[1]
+
+
+def test_a_rule_that_replaces_a_shipped_one_is_no_double(check: Check) -> None:
+    rule = ALARM.replace("mine", "cell_temperature_high") + 'kind = "bms"\npoint = "cell_t_max"\nabove = 45\n'
+    assert "warning" not in check.of(SITE + rule)[1]
+
+
+def test_a_device_that_a_rule_means_and_cannot_watch_is_named(check: Check) -> None:
+    more = '\n[[device]]\nname = "bms2"\nprofile = "byd_c130"\naddress = "tcp://192.0.2.9:502"\n'
+    rule = ALARM + 'kind = "bms"\npoint = "t"\nabove = 50\n'
+    code, said = check.of(SITE + more + rule)
+    assert code == 0
+    assert "warning: alarm mine: device bms2 (byd_c130) has no point 't': it is not watched" in said
+
+
+@pytest.mark.parametrize(
+    ("device", "poll", "says"),
+    [
+        ("bms", 30, r"device bms: a poll of 30 s is too slow .*its limits count for 75 s after it .*; 2 s or less"),
+        ("grid", 5, r"device grid: a poll of 5 s is too slow"),
+    ],
+)  # fmt: skip
+def test_a_poll_beyond_its_freshness_limit_is_named(check: Check, device: str, poll: int, says: str) -> None:
+    code, said = check.of(SITE.replace(f'name = "{device}"', f'name = "{device}"\npoll = {poll}.0'))
+    assert code == 0
+    assert re.search(says, said), said
+
+
+FIRE = """
+[[device]]
+name = "fire"
+profile = "fire_box"
+address = "tcp://192.0.2.9:502"
+poll = 30.0
+"""
+FIRE_BOX = """\
+make = "ACME"
+model = "box"
+kind = "sensor"
+source = "manual"
+[points]
+fire = { register = 0, enum = { 0 = "alarm", 1 = "normal" } }
+"""
+
+
+def test_a_fire_detector_that_is_read_seldom_is_named(check: Check) -> None:
+    (check.folder / "profiles").mkdir()
+    (check.folder / "profiles" / "fire_box.toml").write_text(FIRE_BOX, encoding="utf-8")
+    silent = ALARM + 'device = "fire"\nsilent = 20\n'
+    code, said = check.of(SITE + FIRE + silent)
+    assert code == 0
+    assert "warning: device fire: a poll of 30 s: its interlocks act up to 30 s late; 2 s or less would be" in said
+    assert "is read each 30 s, so its silence is raised after 75 s, not 20; a poll of 8 s would be right" in said
+    quick = FIRE.replace("30.0", "1.0")
+    assert "warning" not in check.of(SITE + quick + silent)[1]
+
+
+@pytest.mark.parametrize(
+    ("tariff", "code", "says"),
+    [
+        (TARIFF.replace("0.30", "30"), 0, r":2: warning: import\.period\.0\.price: 30 is .* of 30 cents write 0\.3"),
+        (TARIFF.replace("12.5", "150"), 0, r"demand\.price: 150 is per kW and month"),
+        (TARIFF + "floor = 2500\n", 0, r"demand\.floor: 2500 kW is more than import_limit, 500 kW: the floor is in kW"),
+        (TARIFF.replace("price = 0.20", 'price = 0.20\nend = "06:59"\nstart = "22:00"'), 1,
+         r"(?s):1: import\.period: 366 min of a year have no price: 06:59-07:00 every day; .*:8: .* end = \"07:00\""),
+        (TARIFF.replace("price = 0.20", 'price = 0.20\nend = "08:00"\nstart = "21:00"'), 0,
+         r"import\.period\.0: overlaps period 2, on \w+ 07:00-08:00: there the first in the file holds, 0\.3"),
+        (TARIFF.replace("price = 0.30", "price = 0.3\n[[import.period]]\nprice = 0.31"), 0, r"period\.2: never holds"),
+        ('holidays = ["2020-01-01"]\n' + TARIFF, 0, r":1: warning: holidays: names no day of 20\d\d.*: add those"),
+        ('holidays = ["01-01", "easter-2"]\n' + TARIFF, 0, r"good"),
+        ('holidays = ["xmas"]\n' + TARIFF, 1, r"tariff\.toml:1: holidays\.0: 'xmas' is no holiday: write it such as"),
+        (TARIFF.replace('start = "07:00"', 'days = ["mo"]'), 1, r"days\.0: 'mo' is not known; did you mean 'mon'"),
+    ],
+    ids=["cents", "per year", "W of a floor", "a hole", "an overlap", "never", "holidays end", "rules do not",
+         "no holiday", "no day"],
+)  # fmt: skip
+def test_a_tariff_is_walked(check: Check, tariff: str, code: int, says: str) -> None:
+    done, said = check.of(tariff=tariff)
+    assert done == code, said
+    assert re.search(says, said), said
+    assert done or "good" in said
+
+
+@pytest.mark.parametrize(
+    ("prices", "code", "says"),
+    [
+        (PRICES, 0, r"import     prices of prices\.csv: 48 prices from 2037-01-01 01:00 to .* 80\.00 to 103\.00 EUR"),
+        (PRICES + PRICES.partition("\n")[2], 0, r"48 repeated"),
+        (PRICES.replace("T05:00:00Z,85", "T05:00:00Z,"), 0, r"2 times the price before holds on in a hole of its day"),
+        (PRICES.replace(",8", ",-8"), 0, r"20 negative"),
+        (PRICES.replace(",8", ",0.08").replace(",9", ",0.09").replace(",1", ",0.1"), 0,
+         r"warning: import\.day_ahead\.file: prices\.csv: its prices are about 9\.\d+e-05 EUR per kWh: name the"),
+        (PRICES.replace("per_mwh", "per_kwh"), 0, r"its prices are about 91\.5 EUR per kWh"),
+        (PRICES.replace("2037", "2026"), 0, r"tariff\.toml: warning: prices.csv has no price for .* nor for the eight"),
+        ("timestamp_utc,price_eur_per_mwh\n", 1, r"prices\.csv has no price"),
+        (PRICES.replace("timestamp_utc", "time"), 1, r"prices\.csv:1: not .*: the header has time,"),
+        (PRICES.replace("2037-01-02T05:00:00Z", "2037-13-02"), 1, r"prices\.csv:31: not .*2037-13-02"),
+    ],
+    ids=["right", "appended", "a hole", "negative", "EUR/kWh", "EUR/MWh", "ended", "empty", "header", "a line"],
+)  # fmt: skip
+def test_a_price_file_is_opened(check: Check, prices: str, code: int, says: str) -> None:
+    done, said = check.of(tariff=MARKET, prices=prices)
+    assert done == code, said
+    assert re.search(says, said), said
