@@ -21,7 +21,9 @@ RATED = 100_000.0
 def rated(name: str) -> float:
     """A power in steps of 1 W in one register ends at 65 kW, with a sign at 32 kW: these are no larger."""
     profile = load_profile(name)
-    steps = [one.type for one in (profile.points.get("p"), profile.commands.get("p_set")) if one and abs(one.scale) == 1]
+    steps = [
+        one.type for one in (profile.points.get("p"), profile.commands.get("p_set")) if one and abs(one.scale) == 1
+    ]
     scaled = profile.sunspec or not steps
     return RATED if scaled else RATED / 4 if "i16" in steps else RATED / 2 if "u16" in steps else RATED
 
