@@ -19,8 +19,13 @@ RATED = 100_000.0
 
 
 def rated(name: str) -> float:
-    """An amount in W of one register ends at 65 kW."""
-    return RATED / 2 if name in ("goodwe_et", "sungrow_sh") else RATED
+    """A power in steps of 1 W in one register ends at 65 kW, with a sign at 32 kW: these are no larger."""
+    profile = load_profile(name)
+    steps = [
+        one.type for one in (profile.points.get("p"), profile.commands.get("p_set")) if one and abs(one.scale) == 1
+    ]
+    scaled = profile.sunspec or not steps
+    return RATED if scaled else RATED / 4 if "i16" in steps else RATED / 2 if "u16" in steps else RATED
 
 
 def image(name: str) -> Image:

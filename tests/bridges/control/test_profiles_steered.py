@@ -43,6 +43,8 @@ class Story:
     """The shipped watchdog: its register and the words for its shipped time."""
     dog: dict[str, Any] = field(default_factory=dict)
     """What makes its time `SECONDS`."""
+    rated: float = RATED
+    """W; less for one whose registers end below."""
 
 
 STORIES = [
@@ -74,6 +76,9 @@ STORIES = [
         {47100: (2,), 47249: (0, 15000)}, {47100: (1,), 47247: (0, 10000)}, {47100: (2,), 47247: (0, 0)},
         armed=(47083, (240,)), dog={"scale": 1.0},
     ),
+    Story(
+        "kostal_plenticore", 0, {1034: (0x6000, 0x466A)}, {1034: (0x4000, 0xC61C)}, {1034: (0, 0)}, rated=25_000.0,
+    ),
 ]  # fmt: skip
 
 
@@ -104,7 +109,7 @@ def held(bench: Bench, story: Story, registers: dict[int, Words]) -> dict[int, W
 
 def site(story: Story) -> list[Device]:
     """The demo's devices with another PCS."""
-    pcs = Device(name="pcs", profile=story.profile, address="tcp://127.0.0.1:1", rated_power=RATED, poll=0.5)
+    pcs = Device(name="pcs", profile=story.profile, address="tcp://127.0.0.1:1", rated_power=story.rated, poll=0.5)
     return [pcs, *load_site(DEMO).device[1:]]
 
 
@@ -124,7 +129,7 @@ async def until(true: Callable[[], bool], seconds: float) -> None:
 async def test_its_watchdog_is_armed_with_the_time_of_its_profile(start: Start, story: Story) -> None:
     assert story.armed is not None
     register, words = story.armed
-    bench = await start(profiles={"pcs": load_profile(story.profile).rated(RATED)}, device=site(story))
+    bench = await start(profiles={"pcs": load_profile(story.profile).rated(story.rated)}, device=site(story))
     await until(lambda: held(bench, story, {register: words}) == {register: words}, 5)
 
 
@@ -133,7 +138,7 @@ async def test_its_watchdog_is_armed_with_the_time_of_its_profile(start: Start, 
 async def test_it_is_steered_proven_and_safe_when_its_bridge_dies(
     start: Start, story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    profile = faster(load_profile(story.profile).rated(RATED), story)
+    profile = faster(load_profile(story.profile).rated(story.rated), story)
     bench = await start(profiles={"pcs": profile}, device=site(story))
     plant = bench.simulated.world.plant
     for power, registers in ((15_000.0, story.positive), (-10_000.0, story.negative), (0.0, story.zero)):
@@ -172,7 +177,7 @@ async def test_it_is_steered_proven_and_safe_when_its_bridge_dies(
 async def test_the_right_amount_in_another_mode_is_not_ours(
     start: Start, story: Story, register: int, word: int, again: Words
 ) -> None:
-    shipped = load_profile(story.profile).rated(RATED)
+    shipped = load_profile(story.profile).rated(story.rated)
     profile = faster(shipped, story).model_copy(update={"watchdog": shipped.watchdog})  # its food is the mode as well
     bench = await start(profiles={"pcs": profile}, device=site(story))
     await bench.outcome((await bench.command(values={"p_set": 15_000.0})).id, "verified")

@@ -261,7 +261,10 @@ def a_chain(*numbers: int, maker: str = "ACME", **values: float) -> Chain:
         (a_chain(103, 120, 203), ["sunspec_pv", "sunspec_meter_203"]),
         (a_chain(213), ["sunspec_meter_213"]),
         (a_chain(802, 803), ["sunspec_battery_802"]),
-        (a_chain(201), []),
+        (a_chain(201), ["sunspec_meter_201"]),
+        (a_chain(214), ["sunspec_meter_214"]),
+        (a_chain(103, 203, maker="SolarEdge"), ["sunspec_pv", "solaredge_meter"]),
+        (a_chain(302), []),
     ],
 )
 def test_which_profile_fits(made: Chain, fits: list[str]) -> None:

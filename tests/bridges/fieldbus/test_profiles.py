@@ -10,6 +10,7 @@ from schemas.profile import Grade
 from schemas.profiles import PROFILES, load_profile
 from schemas.site import load_site
 from schemas.troubles import Trouble
+from schemas.units import Kind
 
 HEAD = 'make = "A"\nmodel = "B"\nkind = "meter"\nsource = "test"\n'
 
@@ -116,11 +117,12 @@ def test_an_unknown_profile_is_compared_with_those_there_are() -> None:
 
 def test_there_are_enough_profiles_of_every_kind() -> None:
     profiles = [load_profile(path.stem) for path in PROFILES.glob("*.toml")]
-    assert len(profiles) >= 16
-    assert {profile.kind.value for profile in profiles} == {"pcs", "bms", "meter", "pv"}
-    assert sum(profile.grade is Grade.RECORDED for profile in profiles) >= 2
+    assert len(profiles) >= 60
+    assert {profile.kind for profile in profiles} == set(Kind)
+    assert sum(profile.grade is Grade.RECORDED for profile in profiles) >= 11
     for profile in profiles:
-        assert {"pcs": "p", "bms": "soc", "meter": "p", "pv": "p"}[profile.kind.value] in profile.points
+        main = {Kind.PCS: "p", Kind.BMS: "soc", Kind.METER: "p", Kind.PV: "p"}.get(profile.kind)
+        assert main is None or main in profile.points
 
 
 def test_percent_of_the_rated_power_is_watts() -> None:

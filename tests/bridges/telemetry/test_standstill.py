@@ -53,7 +53,7 @@ def bms(profile: Profile, poll: float = 1.0, power: float | None = POWER) -> Tol
 
 
 def test_the_shipped_batteries_are_these() -> None:
-    assert len(BATTERIES) == 4
+    assert len(BATTERIES) == 7
     for name in BATTERIES:
         points = load_profile(name).points
         assert {"u", "i", "soc", "ccl", "dcl"} <= points.keys()
@@ -201,7 +201,9 @@ def test_no_honest_battery_is_ever_doubted(*, name: str, power: float, soc: floa
             "cell_t_min": cold,
             "cell_t_max": hot,
         }
-        values: dict[str, Value] = {point: round(value / steps[point]) * steps[point] for point, value in shown.items()}
+        values: dict[str, Value] = {
+            point: round(value / steps[point]) * steps[point] for point, value in shown.items() if point in steps
+        }
         values["soc"] = round(battery.soc, 1)
         assert one.judge(values, {"registers": [1]}, turn * poll, current=True) == {}
 
