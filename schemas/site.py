@@ -15,6 +15,7 @@ from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
 from schemas.site_batteries import Place, called, mistakes, roles, written_for, wrong_fallbacks, wrong_kinds
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention
+from schemas.site_pv import safe_share
 from schemas.tariff import Demand, Tariff
 from schemas.troubles import Trouble, explain, point_at
 from schemas.units import Kind, Name
@@ -148,6 +149,24 @@ class Site(Shape):
     def rated_power(self) -> float:
         """W of all batteries together."""
         return sum(self.rated(one) for one in self.battery)
+
+    @property
+    def pv(self) -> list[Device]:
+        """The PV inverters."""
+        return self.of_kind(Kind.PV)
+
+    @property
+    def pv_limited(self) -> list[Device]:
+        """Those of them that are curtailed: they can be, and `grid.curtail` lets us."""
+        return [one for one in self.pv if self.grid.curtail and "p_limit_pct" in self.profiles[one.name].commands]
+
+    @property
+    def pv_safe(self) -> float:
+        """% that each of those may give without a command."""
+        limited = {one.name for one in self.pv_limited}
+        rated = {one.name: one.rated_power or 0.0 for one in self.pv}
+        mine = [power for name, power in rated.items() if name in limited]
+        return safe_share(self.grid, mine, [power for name, power in rated.items() if name not in limited])
 
     def named(self, name: str) -> Device:
         """A device by its name."""

@@ -59,6 +59,12 @@ class Grid(Shape):
     """The most the site may draw."""
     export_limit: Watts = Field(ge=0)
     """The most it may feed in; 0 for nothing."""
+    curtail: bool = True
+    """Whether PV that can be limited (`p_limit_pct`) is curtailed when more would be fed in than may be, or when
+    feed-in costs money. The batteries take first."""
+    pv_fallback: Percent | None = None
+    """% of its rated power that such an inverter may give while nobody steers it. When not given: as much as the site
+    may feed in without any load; 0 where `export_limit` is 0."""
     dso_limit: Percent | None = None
     """% of the rated power of every device that holds when the network operator's signal is not known. Give it where
     there is such a signal; without it nothing is limited before the first one."""

@@ -18,6 +18,7 @@ from bridges.control.command_queue import CommandQueue
 from bridges.control.device_care import DeviceCare
 from bridges.control.device_life import NEXT, WRITES, Life, Turn
 from bridges.control.device_memory import DeviceMemory
+from bridges.control.feed_in_safe import FeedInSafe
 from bridges.control.grid_limit import LIMIT, GridLimit
 from bridges.control.guard import Arrival, History, Refusal, refusal
 from bridges.control.pending_commands import PendingCommands, kind_of
@@ -83,7 +84,7 @@ class Controller:
         self._cycle = min(self.device.poll, LONGEST_CYCLE)
         self.steering = Steering(
             self.device, self.writer, self.wishes, self.pending, self.grid_limit, self.kept, self.care, self.proof,
-            self.battery, self._cycle,
+            self.battery, FeedInSafe(self.site), self._cycle,
         )  # fmt: skip
         self.actions = Actions(self.device, self.pending, self.latest, self.battery, self.site)
         self._wake = asyncio.Event()

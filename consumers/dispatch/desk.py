@@ -11,6 +11,7 @@ from datetime import datetime
 from consumers.dispatch.answers import answer, complaint, in_words, later, watched
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.doing import Doing, asides, detail
+from consumers.dispatch.feed_in import feed_in, stores
 from consumers.dispatch.grid_mode import GridMode
 from consumers.dispatch.grid_mode import told as told_mode
 from consumers.dispatch.instruction import Instruction, rest
@@ -20,11 +21,12 @@ from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
 from consumers.dispatch.own_lockouts import begin_each, complaints, outs_of, told
 from consumers.dispatch.plans import Plans, peak
+from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
-from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome
+from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
 from schemas.site import Site
 from schemas.tariff import Demand
 
@@ -41,6 +43,7 @@ class Desk:
     batteries: dict[str, BatteryDesk]
     """By the name of their PCS."""
     verdicts: Verdicts
+    pv: PvDesk
     control: Control | None = None
     plans: Plans = field(default_factory=Plans)
     requests: Requests = field(default_factory=Requests)
@@ -62,7 +65,7 @@ class Desk:
     def of(cls, site: Site) -> "Desk":
         fold = Fold.of(site)
         batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery}
-        return cls(site, fold, batteries, Verdicts(len(batteries) > 1), demand=site.demand)
+        return cls(site, fold, batteries, Verdicts(len(batteries) > 1), PvDesk.of(site), demand=site.demand)
 
     def bill(self, demand: Demand | None) -> None:
         """The tariff can be read now."""
@@ -97,6 +100,11 @@ class Desk:
             peak=self.peak,
             requests=list(self.requests.seen),
         )
+
+    def read(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
+        """A device of the site was read."""
+        self.fold.hear(device, telemetry, now, mono)
+        self.pv.hear(device, telemetry, mono)
 
     # what persons want, and what becomes of it ---------------------------------------------------
 
@@ -140,7 +148,10 @@ class Desk:
                 self.sent = {key: sent for key, sent in self.sent.items() if sent[0] != one.pcs}
 
     def sends(self, name: str, pcs: str, instruction: Instruction) -> None:
-        """It goes out to a PCS under this id."""
+        """It goes out to a PCS, or a PV inverter, under this id."""
+        if pcs in self.pv.seen:
+            self.pv.sends(name, pcs)
+            return
         self.sent[name] = pcs, instruction
         self.verdicts.sends(self.batteries[pcs].battery.name, instruction)
         while len(self.sent) > REMEMBERED * len(self.batteries):
@@ -148,12 +159,15 @@ class Desk:
 
     def has_sent(self, pcs: str, instruction: Instruction, mono: float) -> None:
         """The broker has it."""
+        if pcs in self.pv.seen:
+            return
         if instruction.action in (None, Action.STOP):
             self.fold.load.told(pcs, mono, instruction.counted)
         self.batteries[pcs].has_sent(instruction, mono)
 
     def hear_outcome(self, outcome: Outcome, now: datetime, mono: float) -> RequestOutcome | None:
         """The bridge says what became of a command; gives what a person is told about it."""
+        self.pv.hear_outcome(outcome, mono)
         if outcome.id not in self.sent or self.control is None:
             return None
         pcs, instruction = self.sent[outcome.id]
@@ -236,6 +250,19 @@ class Desk:
         said = [detail(self.doing, mode.mode, [*self.batteries.values()], mono), *complaints(self.left_over)]
         self.detail = "; ".join(said)
         return self._sent(sent)
+
+    def limit_pv(self, sent: Mapping[str, Instruction], now: datetime, mono: float) -> dict[str, Instruction]:
+        """What to send now to PV inverters, after `instruct` gave what is sent to the batteries. Whoever steers those:
+        what is fed in is limited in each mode."""
+        if self.control is None:
+            return {}
+        plan, mode = self.plans.at(now), self.control.mode.mode
+        step = current_step(plan, max(now, plan.at)) if plan else None
+        powers = {pcs: order.counted for pcs, order in sent.items() if order.action is None}
+        batteries = stores(self.batteries.values(), self.doing.shared, mode, mono)
+        found = self.pv.instruct(feed_in(self.site.grid, step), batteries, powers, mono)
+        self.detail = "; ".join(filter(None, (self.detail, self.pv.reason, *self.pv.complaints(mono))))
+        return found
 
     def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
         for pcs, one in self.batteries.items():

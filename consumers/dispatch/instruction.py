@@ -16,6 +16,8 @@ class Instruction:
     """Of the person who is told what becomes of it."""
     probe: float = 0.0
     """W of it that nobody counts on: they find out whether the battery is held back no more."""
+    point: str = "p_set"
+    """What is told: a power in W, or for `p_limit_pct` of a PV inverter the share of its rating in %."""
 
     @property
     def counted(self) -> float:

@@ -139,6 +139,7 @@ class Dispatch:
         now, mono = utc_now(), time.monotonic()
         try:
             instructions = self.desk.instruct(now, mono)
+            instructions |= self.desk.limit_pv(instructions, now, mono)
         except Exception as bug:
             # nothing is sent, and the bridge brings the battery to its fallback; a lockout can still be asked for
             self.part.log.exception("dispatch cannot decide")
@@ -184,7 +185,7 @@ class Dispatch:
             number=number,
             source="dispatch",
             authority=instruction.wanted.authority,
-            values={} if instruction.action else {"p_set": instruction.wanted.power},
+            values={} if instruction.action else {instruction.point: instruction.wanted.power},
             action=instruction.action,
             reason=instruction.wanted.reason,
         )
@@ -237,7 +238,7 @@ class Dispatch:
         addresses = (
             PLAN.at(site=site),
             TELEMETRY.at(site=site),
-            *(OUTCOME.at(site=site, device=pcs) for pcs in self.part.site.pcs),
+            *(OUTCOME.at(site=site, device=one) for one in (*self.part.site.pcs, *self.desk.pv.seen)),
             CONTROL_REQUEST.at(site=site),
         )
         async for batch in bus.listen(*addresses):
@@ -250,7 +251,7 @@ class Dispatch:
         now, mono = utc_now(), time.monotonic()
         match heard.message:
             case Telemetry() as telemetry if not heard.retained:
-                self.desk.fold.hear(heard.place["device"], telemetry, now, mono)
+                self.desk.read(heard.place["device"], telemetry, now, mono)
             case Plan() as plan:
                 self.desk.plans.hear(plan, now)
             case None if heard.topic is PLAN and not heard.fault:
