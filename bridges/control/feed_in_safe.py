@@ -7,6 +7,7 @@ once dispatch is gone.
 from dataclasses import dataclass
 
 from bridges.control.grid_limit import LIMIT
+from bridges.control.site_limits import SiteLimits
 from schemas.site import Site
 
 
@@ -15,11 +16,14 @@ class FeedInSafe:
     """Of all inverters of the site."""
 
     site: Site
+    limits: SiteLimits
 
     def __post_init__(self) -> None:
         self._limited = {one.name for one in self.site.pv_limited}
 
     def safe(self, device: str) -> dict[str, float]:
         """% by point; nothing for what need not be limited, or cannot be."""
-        share = self.site.pv_safe
-        return {LIMIT: share} if device in self._limited and share < 100.0 else {}
+        if device not in self._limited:
+            return {}
+        share = min(self.site.pv_safe(self.limits.export_limit), self.site.pv_safe(self.limits.pv_limit))
+        return {LIMIT: share} if share < 100.0 else {}

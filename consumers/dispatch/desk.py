@@ -12,8 +12,10 @@ from consumers.dispatch.answers import answer, complaint, in_words, later, watch
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.doing import Doing, asides, detail
 from consumers.dispatch.feed_in import feed_in, stores
+from consumers.dispatch.grid_limits import GridLimits, narrowed
 from consumers.dispatch.grid_mode import GridMode
 from consumers.dispatch.grid_mode import told as told_mode
+from consumers.dispatch.grid_signals import GridSignals
 from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.modes import Control, ask, begin, expire, lock
@@ -44,6 +46,8 @@ class Desk:
     """By the name of their PCS."""
     verdicts: Verdicts
     pv: PvDesk
+    limits: GridLimits
+    signals: GridSignals
     control: Control | None = None
     plans: Plans = field(default_factory=Plans)
     requests: Requests = field(default_factory=Requests)
@@ -65,7 +69,16 @@ class Desk:
     def of(cls, site: Site) -> "Desk":
         fold = Fold.of(site)
         batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery}
-        return cls(site, fold, batteries, Verdicts(len(batteries) > 1), PvDesk.of(site), demand=site.demand)
+        return cls(
+            site,
+            fold,
+            batteries,
+            Verdicts(len(batteries) > 1),
+            PvDesk.of(site),
+            GridLimits(site),
+            GridSignals(site.grid.signal),
+            demand=site.demand,
+        )
 
     def bill(self, demand: Demand | None) -> None:
         """The tariff can be read now."""
@@ -105,6 +118,7 @@ class Desk:
         """A device of the site was read."""
         self.fold.hear(device, telemetry, now, mono)
         self.pv.hear(device, telemetry, mono)
+        self.signals.hear(device, telemetry, mono)
 
     # what persons want, and what becomes of it ---------------------------------------------------
 
@@ -231,6 +245,7 @@ class Desk:
         """What to send now, by PCS; `doing` and `detail` say what is done and why."""
         if self.control is None:
             return {}
+        self.limits.signal(self.signals.words(now, mono))
         self.control = expire(self.control, now, mono)
         mode = self.control.mode
         for one in self.batteries.values():
@@ -260,7 +275,7 @@ class Desk:
         step = current_step(plan, max(now, plan.at)) if plan else None
         powers = {pcs: order.counted for pcs, order in sent.items() if order.action is None}
         batteries = stores(self.batteries.values(), self.doing.shared, mode, mono)
-        found = self.pv.instruct(feed_in(self.site.grid, step), batteries, powers, mono)
+        found = self.pv.instruct(feed_in(self.limits.said(now), step), batteries, powers, mono)
         self.detail = "; ".join(filter(None, (self.detail, self.pv.reason, *self.pv.complaints(mono))))
         return found
 
@@ -313,7 +328,10 @@ class Desk:
         moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool))
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
-        wanted = decide(ratings(self.site, pool), moment, mode, billing=billing, step=step, peak=self._peak(plan, now))
+        grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)
+        wanted = decide(
+            ratings(self.site, pool, grid), moment, mode, billing=billing, step=step, peak=self._peak(plan, now)
+        )
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
         for one in rests:
             one.why = f"rests: {one.seen.unlimited(mono)}"

@@ -140,7 +140,7 @@ class PvDesk:
         for one in mine:
             one.settle(mono)
         if load is None:
-            levels = self.curtailment.blind(inverters, self.site.pv_safe / 100, mono)
+            levels = self.curtailment.blind(inverters, self.site.pv_safe(feed_in.export) / 100, mono)
         else:
             self._begin(mine)
             delay = max(0.0, self.load.delay.done or 0.0)
@@ -150,7 +150,7 @@ class PvDesk:
             self._curtailed = mono
             self.reason = f"PV is curtailed to {100 * min(levels.values()):.0f} %, {feed_in.why}: "
             self.reason += self.curtailment.reason
-        if self.site.pv_safe >= 100.0 and mono - self._curtailed > RELEASED:
+        if self.site.pv_safe(min(feed_in.export, feed_in.most)) >= 100.0 and mono - self._curtailed > RELEASED:
             return {}
         self.told = {one.device.name: one.tell(levels.get(one.device.name, 1.0), mono) for one in mine}
         self._expect(powers, mono)

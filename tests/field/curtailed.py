@@ -1,4 +1,4 @@
-"""A site whose feed-in is limited, in virtual time: the real bridge, the real desk of dispatch, the simulator's physics.
+"""A site whose feed-in is limited, in virtual time: the real bridge and desk of dispatch, the simulator's physics.
 
 The export limit is 0, there is sun, and one or two batteries of which a story decides how full they are.
 """

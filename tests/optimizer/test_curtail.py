@@ -161,11 +161,16 @@ inverters = st.lists(
 )
 
 
-@given(inverters, watts, watts, watts, st.floats(-1e5, 1e5), st.floats(-2e5, 2e5))
+sites = st.builds(
+    Site, load=watts, grid=st.floats(-2e5, 2e5), export_limit=watts, takes=st.floats(-1e5, 1e5), room=watts
+)
+
+
+@given(inverters, sites)
 def test_levels_are_shares_and_all_that_obey_together_give_no_more_than_is_allowed(
-    some: list[Inverter], load: float, limit: float, room: float, takes: float, grid: float
+    some: list[Inverter], around: Site
 ) -> None:
-    one, around = Curtailment(), Site(load, grid, limit, takes, room)
+    one, load, limit, room, takes = Curtailment(), around.load, around.export_limit, around.room, around.takes
     levels = one.next(some, around, 0.0)
     assert all(0.0 <= level <= 1.0 for level in levels.values())
     rated = sum(each.rated for each in some)
