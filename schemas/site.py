@@ -284,12 +284,12 @@ def _check_signals(path: Path, site: Site, profiles: dict[str, Profile]) -> None
     for n, one in enumerate(site.grid.signal):
         points = profiles[one.device].points
         if one.point not in points:
-            where = f"grid.signal.{n}.point"
-            raise Trouble.unknown(where, one.point, sorted(points), where=str(path))
+            what = f"grid.signal.{n}.point {one.point!r} of device {one.device!r}"
+            raise Trouble.unknown(what, one.point, sorted(points), where=str(path))
         states = points[one.point].enum
         if states is not None and one.equals is not None and one.equals not in states.values():
             known = sorted(states.values())
-            raise Trouble.unknown(f"grid.signal.{n}.equals", str(one.equals), known, where=str(path))
+            raise Trouble.unknown(f"grid.signal.{n}.equals {one.equals!r}", str(one.equals), known, where=str(path))
 
 
 def _check_rated(path: Path, site: Site, profiles: dict[str, Profile]) -> None:

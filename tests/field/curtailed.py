@@ -13,7 +13,7 @@ from typing import Any
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.modes import begin
-from schemas.messages import Telemetry, Value
+from schemas.messages import Authority, GridLimitRequest, Telemetry, Value
 from schemas.units import Quality
 from simulator.plant import Surroundings
 from tests.bridges.control.story import DEMO, Story, story
@@ -63,8 +63,19 @@ class CurtailedSite:
         self.heard = len(self.it.outcomes)
         orders = self.desk.instruct(now, mono)
         orders |= self.desk.limit_pv(orders, now, mono)
+        self.it.bridge.limits.hear(self.desk.limits.said(now))
         for device, order in orders.items():
             self._send(device, order, mono)
+
+    def limit(self, **change: Any) -> None:
+        """The network operator says how much may flow. It is followed."""
+        self._limits += 1
+        now = loop().wall()
+        wish = {"id": f"dso-{self._limits}", "at": now, "source": "dso", "authority": Authority.DSO,
+                "direction": "feed_in", "reason": "story"} | change  # fmt: skip
+        assert self.desk.limits.hear(GridLimitRequest(**wish), now) is None
+
+    _limits = 0
 
     def _send(self, device: str, order: Instruction, mono: float) -> None:
         values = {} if order.action else {order.point: order.wanted.power}
