@@ -15,6 +15,7 @@ from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller
 from bridges.control.grid_connection import GridConnection
 from bridges.control.interlock_rules import rules_for
+from bridges.control.site_limits import SiteLimits
 from bridges.control.watchdog_care import LEFT_ALONE
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
@@ -30,7 +31,7 @@ from runtime.memory import Memory
 from runtime.part import Part
 from runtime.stored import leftovers
 from schemas.messages import Archived, Cause, DeviceState, DeviceStatus, Outcome
-from schemas.topics import ARCHIVED, COMMAND, DEVICE_STATUS, META, OUTCOME, M, Topic
+from schemas.topics import ARCHIVED, COMMAND, CONTROL_LIMITS, DEVICE_STATUS, META, OUTCOME, M, Topic
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -99,6 +100,8 @@ class Bridge:
         self.outgoing.spool.serve(one.name for one in self.devices)
         self.readers = {one.name: DeviceReader(one, self.part.site, self.latest, self.outgoing) for one in self.devices}
         self.controls: dict[str, Controller] = {}
+        self.limits = SiteLimits(self.part.site, Memory(state / f"limits-{self.site}-{self.part.name}.json"))
+        self.limits.recall()
         self._guarded = Guarded(self.part.log, self.part.counts)
         self._cleared = False
         self.said: dict[str, DeviceStatus] = {}
@@ -107,7 +110,7 @@ class Bridge:
     def _controllers(self) -> dict[str, Controller]:
         """Needs the running loop: deadlines are of its clock."""
         site, by_name = self.part.site, {one.name: one for one in self.devices}
-        found, connection = {}, GridConnection(site, self.latest)
+        found, connection = {}, GridConnection(site, self.latest, self.limits)
         for one in self.devices:
             battery, mine = None, site.battery_of(one.name)
             if mine is not None and one.name == mine.pcs:
@@ -123,6 +126,7 @@ class Bridge:
                 counts=self.part.counts,
                 key=self.part.settings.command_key,
                 log=self.write_log,
+                limits=self.limits,
                 memory=Memory(self.part.settings.state / f"control-{self.site}-{one.name}.json"),
             )
         return found
@@ -294,9 +298,15 @@ class Bridge:
         commands = [COMMAND.at(site=self.site, device=name) for name in heard]
         # samples of a device that was renamed are taken by its old name, too
         waiting = dict.fromkeys([*names, *self.outgoing.spool.devices()])
-        return [*commands, *(ARCHIVED.at(site=self.site, device=name) for name in waiting)]
+        limits = CONTROL_LIMITS.at(site=self.site)
+        return [*commands, limits, *(ARCHIVED.at(site=self.site, device=name) for name in waiting)]
 
     def _take(self, heard: Heard[Any]) -> None:
+        if heard.topic is CONTROL_LIMITS:
+            self.limits.hear(heard.message)
+            for control in self.controls.values():
+                control.wake()
+            return
         device = heard.place["device"]
         if heard.topic is ARCHIVED and isinstance(heard.message, Archived):
             self.outgoing.confirm(device, heard.message)

@@ -135,6 +135,34 @@ EXAMPLES: dict[str, BaseModel] = {
         power=50_000.0,
         until=NOON + timedelta(minutes=20),
     ),
+    t.GRID_LIMIT.name: m.GridLimitRequest(
+        id="dso-4711",
+        at=NOON,
+        source="dso",
+        authority=m.Authority.DSO,
+        direction="feed_in",
+        percent=60.0,
+        until=NOON + timedelta(hours=2),
+        reason="feed-in management",
+    ),
+    t.CONTROL_LIMITS.name: m.ControlLimits(
+        at=NOON,
+        import_limit=500_000.0,
+        export_limit=90_000.0,
+        held=[
+            m.HeldLimit(
+                direction="feed_in",
+                scope="connection_point",
+                power=90_000.0,
+                authority=m.Authority.DSO,
+                source="dso",
+                since=NOON,
+                until=NOON + timedelta(hours=2),
+                cause="asked",
+                reason="feed-in management",
+            )
+        ],
+    ),
     t.SERVICE_STATUS.name: m.ServiceStatus(
         state="online",
         at=NOON,

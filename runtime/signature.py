@@ -7,11 +7,14 @@ without blanks. The address is in it, so that a command for one device is worth 
 import hmac
 import json
 from collections.abc import Mapping
+from typing import TypeVar
 
-from schemas.messages import Command
+from schemas.messages import Command, GridLimitRequest
+
+Order = TypeVar("Order", Command, GridLimitRequest)
 
 
-def signed(command: Command, address: str, key: str) -> Command:
+def signed(command: Order, address: str, key: str) -> Order:
     """The command with its signature."""
     fields = json.loads(command.model_dump_json(exclude={"signature"}))
     return command.model_copy(update={"signature": _sign(fields, address, key)})

@@ -15,6 +15,7 @@ from schemas.profiles import PROFILES, load_profile
 from schemas.site_batteries import Place, called, mistakes, roles, written_for, wrong_fallbacks, wrong_kinds
 from schemas.site_lines import clashes
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention
+from schemas.site_pv import safe_share
 from schemas.site_reactive import wrong_reactive
 from schemas.tariff import Demand, Tariff
 from schemas.troubles import Trouble, explain, point_at
@@ -94,6 +95,7 @@ class Site(Shape):
         named: list[tuple[Place, str, str | None]] = [
             (("grid", "meter"), "", self.grid.meter),
             *roles(self.battery),
+            *((("grid", "signal", n, "device"), "grid.signal ", one.device) for n, one in enumerate(self.grid.signal)),
             *((("alarm", n, "device"), f"alarm {rule.name} ", rule.device) for n, rule in enumerate(self.alarm)),
             *((("interlock", n, "device"), f"interlock {r.name} ", r.device) for n, r in enumerate(self.interlock)),
         ]
@@ -133,6 +135,28 @@ class Site(Shape):
     def rated_power(self) -> float:
         """W of all batteries together."""
         return sum(self.rated(one) for one in self.battery)
+
+    @property
+    def pv(self) -> list[Device]:
+        """The PV inverters."""
+        return self.of_kind(Kind.PV)
+
+    @property
+    def pv_limited(self) -> list[Device]:
+        """Those of them that are curtailed: they can be, and `grid.curtail` lets us."""
+        return [one for one in self.pv if self.grid.curtail and "p_limit_pct" in self.profiles[one.name].commands]
+
+    def pv_safe(self, most: float | None = None) -> float:
+        """% that each of those may give without a command, where `most` W may be fed in; the export limit else."""
+        limited = {one.name for one in self.pv_limited}
+        rated = {one.name: one.rated_power or 0.0 for one in self.pv}
+        mine = [power for name, power in rated.items() if name in limited]
+        return safe_share(
+            self.grid,
+            self.grid.export_limit if most is None else most,
+            mine,
+            [power for name, power in rated.items() if name not in limited],
+        )
 
     def named(self, name: str) -> Device:
         """A device by its name."""
@@ -235,6 +259,7 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
         raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
     _check_steered(path, site, profiles)
     _check_rated(path, site, profiles)
+    _check_signals(path, site, profiles)
     for device in site.device:
         for name, command in profiles[device.name].commands.items():
             if command.fallback is None and profiles[device.name].kind is not Kind.PCS:
@@ -250,6 +275,19 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
         points = profiles[device.name].points
         for point in device.substitute.keys() - points.keys():
             raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))
+
+
+def _check_signals(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
+    """A contact that no device has is never closed."""
+    for n, one in enumerate(site.grid.signal):
+        points = profiles[one.device].points
+        if one.point not in points:
+            what = f"grid.signal.{n}.point {one.point!r} of device {one.device!r}"
+            raise Trouble.unknown(what, one.point, sorted(points), where=str(path))
+        states = points[one.point].enum
+        if states is not None and one.equals is not None and one.equals not in states.values():
+            known = sorted(states.values())
+            raise Trouble.unknown(f"grid.signal.{n}.equals {one.equals!r}", str(one.equals), known, where=str(path))
 
 
 def _check_rated(path: Path, site: Site, profiles: dict[str, Profile]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from schemas.address import LOOKS_LIKE, parse_address, spelled
-from schemas.messages import AlarmPriority
+from schemas.messages import AlarmPriority, Authority, Direction, Scope
 from schemas.profile import LineTiming, Shape
 from schemas.site_reactive import Reactive
 from schemas.units import Chemistry, Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
@@ -63,6 +63,41 @@ class Device(Shape):
         return max(least, POLLS * self.poll)
 
 
+class GridSignal(Shape):
+    """What a point of a device says of the limits at the grid connection: a contact of an FNN control box or of a
+    ripple-control receiver at a digital input, or a register. One of `equals`, `contains`, `above` or `below` says when
+    it holds, and `power` or `percent` how much may flow then; or `value` says that the point itself is the limit.
+    Those of one authority, direction and scope are one signal: of those that hold the narrowest does, and where none
+    holds, or the device is silent, the signal is not known."""
+
+    device: Name
+    point: Name
+    equals: str | Number | None = None
+    contains: str | None = None
+    """The name of a flag."""
+    above: Number | None = None
+    below: Number | None = None
+    value: Literal["power", "percent"] | None = None
+    authority: Annotated[Authority, Field(strict=False)] = Authority.DSO
+    direction: Direction
+    scope: Scope = "connection_point"
+    power: Annotated[Watts, Field(ge=0)] | None = None
+    percent: Percent | None = None
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        when = [name for name in ("equals", "contains", "above", "below", "value") if getattr(self, name) is not None]
+        if len(when) != 1:
+            raise ValueError(f"give exactly one of equals, contains, above, below, value; given: {when or 'none'}")
+        if self.value is None and (self.power is None) == (self.percent is None):
+            raise ValueError("give either `power` in W or `percent`")
+        if self.value is not None and (self.power is not None or self.percent is not None):
+            raise ValueError("the point itself is the limit: leave out `power` and `percent`")
+        if self.authority not in (Authority.PROTECTION, Authority.DSO, Authority.OPERATOR):
+            raise ValueError("a limit is set by protection, dso or operator")
+        return self
+
+
 class Grid(Shape):
     """The grid connection point."""
 
@@ -72,14 +107,36 @@ class Grid(Shape):
     """The most the site may draw."""
     export_limit: Watts = Field(ge=0)
     """The most it may feed in; 0 for nothing."""
+    curtail: bool = True
+    """Whether PV that can be limited (`p_limit_pct`) is curtailed when more would be fed in than may be, or when
+    feed-in costs money. The batteries take first."""
+    pv_fallback: Percent | None = None
+    """% of its rated power that such an inverter may give while nobody steers it. When not given: as much as the site
+    may feed in without any load; 0 where `export_limit` is 0."""
     dso_limit: Percent | None = None
     """% of the rated power of every device that holds when the network operator's signal is not known. Give it where
     there is such a signal; without it nothing is limited before the first one."""
     dso_hold: Seconds = 900.0
-    """How long the operator's last limit goes on after its signal was lost; then `dso_limit` holds. A protection's last
-    limit is never widened to it."""
+    """How long the last limit goes on after its signal was lost; then `dso_limit`, or the safe one, holds. A
+    protection's last limit is never widened to it."""
+    safe_feed_in: Percent | None = None
+    """% of the rated power of the PV that may be fed in while the signal for it is not known. Give it where somebody
+    limits feed-in; it holds before the first word, too."""
+    safe_consumption: Annotated[Watts, Field(ge=0)] | None = None
+    """W that may be drawn while the signal for it is not known."""
+    signal: list[GridSignal] = []
+    """Limits that points of devices tell."""
     reactive: Reactive | None = None
     """The reactive power the network operator wants; left out, none is told and each inverter does as it was set up."""
+
+    @model_validator(mode="after")
+    def _safe_is_known(self) -> Self:
+        told = {one.direction for one in self.signal}
+        safe = {"feed_in": self.safe_feed_in, "consumption": self.safe_consumption}
+        for direction in sorted(told):
+            if safe[direction] is None:
+                raise ValueError(f"a signal for {direction} can be lost: give `safe_{direction}`, what holds then")
+        return self
 
 
 class Battery(Shape):

@@ -169,8 +169,22 @@ CONTROL_REQUEST = Topic(
 CONTROL_OUTCOME = Topic(
     f"{ROOT}/{{site}}/control/outcome",
     m.RequestOutcome,
-    "What became of a request for a mode, and why not.",
+    "What became of a request for a mode or a grid limit, and why not.",
     ("dispatch",),
+)
+GRID_LIMIT = Topic(
+    f"{ROOT}/{{site}}/control/grid_limit",
+    m.GridLimitRequest,
+    "How much may be fed in or drawn, by the network operator, a protection or an operator. Never retained.",
+    ("dso", "scada", "operator"),
+    expires=True,
+)
+CONTROL_LIMITS = Topic(
+    f"{ROOT}/{{site}}/control/limits",
+    m.ControlLimits,
+    "How much the site may draw and feed in now, and who limits it.",
+    ("dispatch",),
+    retain=True,
 )
 SERVICE_EVENT = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/event",
@@ -207,6 +221,8 @@ TOPICS: tuple[Topic[Any], ...] = (
     CONTROL_DISPATCH,
     CONTROL_REQUEST,
     CONTROL_OUTCOME,
+    GRID_LIMIT,
+    CONTROL_LIMITS,
     SERVICE_EVENT,
     SERVICE_ARCHIVED,
     SERVICE_STATUS,

@@ -68,6 +68,13 @@ PHYSICS: dict[Kind, dict[str, Fault]] = {
         "soc_zero_once": Fault("its SoC is 0 in one answer"),
         "panel_reset": Fault("somebody resets it at its panel and closes its contactor, once"),
     },
+    Kind.PV: {
+        "late": Fault("begins to follow its limit {size} s after it was told", 5.0),
+        "slow_ramp": Fault("moves its power by {size} % of its rating per second", 10.0),
+        "ignores_limit": Fault("holds the register of its limit, not the power"),
+        "coarse": Fault("gives {size} times what its limit allows", 1.03),
+        "shaded": Fault("has {size} times the sun of the others", 0.3),
+    },
     Kind.METER: {
         "inverted": Fault("its current transformers point the wrong way"),
         "late": Fault("shows the power of {size} s ago", 2.0),

@@ -1,7 +1,9 @@
 """The whole site: load, PV, batteries and the grid that makes up the difference. No clock: a step gets its length."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from schemas.site import Site
 from schemas.site_parts import Battery as SiteBattery
@@ -42,19 +44,43 @@ class Pv:
     """Wh produced since the beginning."""
     waits: float = 0.0
     """Seconds until it feeds."""
+    late: float = 0.0
+    """Seconds until a limit works."""
+    slowest: float = inf
+    """W/s that it can move its power."""
+    deaf: bool = False
+    """It does not do what its limit says."""
+    share: float = 1.0
+    """Of what its limit allows, that it gives."""
+    shade: float = 1.0
+    """Of the sun, that it gets."""
+    _age: float = 0.0
+    _told: deque[tuple[float, float]] = field(default_factory=deque)
 
     @property
     def curtailed(self) -> bool:
         return self.p < self.available
 
     def step(self, sun: float, dt: float, *, lit: bool = True) -> None:
-        self.available = self.rated * sun
+        self.available = self.rated * sun * self.shade
         self.waits = max(0.0, self.waits - dt) if lit else self.observe
         if not lit or self.waits:
             self.p = 0.0
         else:
-            self.p = min(self.available, self.rated * self.limit_pct / 100) if self.limited else self.available
+            target = min(self.available, self._in_effect(dt))
+            step = inf if self.slowest == inf else self.slowest * dt
+            self.p += max(-step, min(step, target - self.p))
         self.energy += self.p * dt / 3600
+
+    def _in_effect(self, dt: float) -> float:
+        """W that the limit allows which was told `late` seconds ago."""
+        self._age += dt
+        told, limit = self._told, self.share * self.rated * self.limit_pct / 100 if self.limited else inf
+        if not told or told[-1][1] != limit:
+            told.append((self._age, limit))
+        while len(told) > 1 and told[1][0] <= self._age - self.late:
+            told.popleft()
+        return inf if self.deaf else told[0][1]
 
 
 @dataclass(slots=True)

@@ -18,11 +18,13 @@ from bridges.control.command_queue import CommandQueue
 from bridges.control.device_care import DeviceCare
 from bridges.control.device_life import NEXT, WRITES, Life, Turn
 from bridges.control.device_memory import DeviceMemory
+from bridges.control.feed_in_safe import FeedInSafe
 from bridges.control.grid_limit import LIMIT, GridLimit
 from bridges.control.guard import Arrival, History, Refusal, refusal
 from bridges.control.pending_commands import PendingCommands, kind_of
 from bridges.control.proof import Proof
 from bridges.control.setpoint_writer import SetpointWriter
+from bridges.control.site_limits import SiteLimits
 from bridges.control.steering import Steering
 from bridges.control.targets import Wishes
 from bridges.control.write_log import WriteLog
@@ -59,6 +61,8 @@ class Controller:
     key: str | None = None
     """Commands must be signed with it."""
     log: WriteLog | None = None
+    limits: SiteLimits | None = None
+    """Of the grid connection, as dispatch says them."""
     memory: Memory | None = None
     """Keeps beyond a restart what the network operator said, and which points stand away from their fallback."""
     wall: Callable[[], datetime] = field(default_factory=lambda: utc_now)
@@ -83,7 +87,7 @@ class Controller:
         self._cycle = min(self.device.poll, LONGEST_CYCLE)
         self.steering = Steering(
             self.device, self.writer, self.wishes, self.pending, self.grid_limit, self.kept, self.care, self.proof,
-            self.battery, self._cycle,
+            self.battery, FeedInSafe(self.site, self.limits or SiteLimits(self.site)), self._cycle,
         )  # fmt: skip
         self.actions = Actions(self.device, self.pending, self.latest, self.battery, self.site)
         self._wake = asyncio.Event()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bridges.control.meter_polarity import MeterPolarity, Reading
 from bridges.control.meter_trial import Loop, MeterTrial, Seen
+from bridges.control.site_limits import SiteLimits
 from bridges.control.swing import SwingWatch
 from bridges.telemetry.latest_values import LatestValues, lasts
 from optimizer.shared_load import Beside, Member, SharedLoad
@@ -26,10 +27,13 @@ class GridConnection:
 
     site: Site
     latest: LatestValues
+    limits: SiteLimits | None = None
+    """Narrower ones than the site file's, as dispatch says them."""
     distrust: dict[Cause, str] = field(default_factory=dict)
     """Why no loop is closed over the meter; in words."""
 
     def __post_init__(self) -> None:
+        self.bounds = self.limits or SiteLimits(self.site)
         rated = self.site.rated_power
         self.meter = self.site.named(self.site.grid.meter)
         slowest = max(self.site.named(pcs).poll for pcs in self.site.pcs)

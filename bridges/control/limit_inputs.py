@@ -95,7 +95,7 @@ class BatteryInputs:
     ) -> LimitInputs:
         """Everything that limits the battery now."""
         percent, authority = grid_limit.limit(now), grid_limit.strongest(now)
-        bms, age, grid = self.bms.name, self.bms_age, self.site.grid
+        bms, age, bounds = self.bms.name, self.bms_age, self.connection.bounds
         net, beside = self.net(now), self.connection.beside(self.pcs.name, now)
         return LimitInputs(
             rated_power=self.rated,
@@ -114,8 +114,8 @@ class BatteryInputs:
             beside_more=beside.more,
             beside_gives=beside.gives,
             beside_takes=beside.takes,
-            import_limit=grid.import_limit,
-            export_limit=grid.export_limit,
+            import_limit=bounds.import_limit(net),
+            export_limit=bounds.export_limit,
             position=position,
             ramp=ramp,
             trial=trial,

@@ -9,6 +9,7 @@ from bridges.control.battery_control import BatteryControl
 from bridges.control.command_life import Event
 from bridges.control.device_care import DeviceCare
 from bridges.control.device_memory import DeviceMemory
+from bridges.control.feed_in_safe import FeedInSafe
 from bridges.control.grid_limit import LIMIT, GridLimit
 from bridges.control.guard import closes_loop
 from bridges.control.pending_commands import Kind, Pending, PendingCommands
@@ -38,6 +39,7 @@ class Steering:
     care: DeviceCare
     proof: Proof
     battery: BatteryControl | None
+    feed_in: FeedInSafe
     cycle: float
     """Seconds between two of them at most."""
     _told: dict[str, str] = field(default_factory=dict)
@@ -65,7 +67,7 @@ class Steering:
         power = None if self.battery is None else self.battery.battery.fallback
         safe = fallback(self.device.commands, power)
         ours = self.kept.away | ({"p_set"} if self.battery is not None else set())
-        return {point: value for point, value in safe.items() if point in ours}
+        return {point: value for point, value in safe.items() if point in ours} | self.feed_in.safe(self.device.name)
 
     def _standing(self, *, in_fallback: bool) -> Standing:
         return Standing(

@@ -226,6 +226,7 @@ _ROWS: dict[str, Callable[[Place, Any], tuple[Table, Row]]] = {
         for topic in (
             *(topics.ALARM_REQUEST, topics.ALARM_OUTCOME),
             *(topics.CONTROL_MODE, topics.CONTROL_REQUEST, topics.CONTROL_OUTCOME),
+            *(topics.GRID_LIMIT, topics.CONTROL_LIMITS),
         )
     },
 }

@@ -31,6 +31,8 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         action=doing.action,
         reason="; ".join([reason, *aside, *complaints(desk.left_over)]),
         batteries={one.battery.name: _battery(one, sent.get(one.pcs), doing, reason, mono) for one in each},
+        pv=dict(desk.pv.told),
+        curtailed=desk.pv.reason,
     )
 
 

@@ -11,8 +11,11 @@ from datetime import datetime
 from consumers.dispatch.answers import answer, complaint, in_words, later, watched
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.doing import Doing, asides, detail
+from consumers.dispatch.feed_in import feed_in, stores
+from consumers.dispatch.grid_limits import GridLimits, narrowed
 from consumers.dispatch.grid_mode import GridMode
 from consumers.dispatch.grid_mode import told as told_mode
+from consumers.dispatch.grid_signals import GridSignals
 from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.modes import Control, ask, begin, expire, lock
@@ -20,6 +23,7 @@ from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
 from consumers.dispatch.own_lockouts import begin_each, complaints, outs_of, told
 from consumers.dispatch.plans import Plans, peak
+from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import last_power, ratings, shares
@@ -42,6 +46,9 @@ class Desk:
     batteries: dict[str, BatteryDesk]
     """By the name of their PCS."""
     verdicts: Verdicts
+    pv: PvDesk
+    limits: GridLimits
+    signals: GridSignals
     control: Control | None = None
     plans: Plans = field(default_factory=Plans)
     requests: Requests = field(default_factory=Requests)
@@ -67,7 +74,16 @@ class Desk:
     def of(cls, site: Site) -> "Desk":
         fold = Fold.of(site)
         batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery}
-        return cls(site, fold, batteries, Verdicts(len(batteries) > 1), demand=site.demand)
+        return cls(
+            site,
+            fold,
+            batteries,
+            Verdicts(len(batteries) > 1),
+            PvDesk.of(site),
+            GridLimits(site),
+            GridSignals(site.grid.signal),
+            demand=site.demand,
+        )
 
     def bill(self, demand: Demand | None) -> None:
         """The tariff can be read now."""
@@ -104,9 +120,11 @@ class Desk:
         )
 
     def read(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
-        """A device was read. What does not tell of now changes nothing."""
+        """A device of the site was read. What does not tell of now changes nothing."""
         if self.fold.hear(device, telemetry, now, mono):
             self.reactive.hear(device, telemetry, mono)
+        self.pv.hear(device, telemetry, mono)
+        self.signals.hear(device, telemetry, mono)
 
     # what persons want, and what becomes of it ---------------------------------------------------
 
@@ -150,7 +168,10 @@ class Desk:
                 self.sent = {key: sent for key, sent in self.sent.items() if sent[0] != one.pcs}
 
     def sends(self, name: str, pcs: str, instruction: Instruction) -> None:
-        """It goes out to a PCS under this id."""
+        """It goes out to a PCS, or a PV inverter, under this id."""
+        if pcs in self.pv.seen:
+            self.pv.sends(name, pcs)
+            return
         self.sent[name] = pcs, instruction
         self.verdicts.sends(self.batteries[pcs].battery.name, instruction)
         while len(self.sent) > REMEMBERED * len(self.batteries):
@@ -158,12 +179,15 @@ class Desk:
 
     def has_sent(self, pcs: str, instruction: Instruction, mono: float) -> None:
         """The broker has it."""
+        if pcs in self.pv.seen:
+            return
         if instruction.action in (None, Action.STOP):
             self.fold.load.told(pcs, mono, instruction.counted)
         self.batteries[pcs].has_sent(instruction, mono)
 
     def hear_outcome(self, outcome: Outcome, now: datetime, mono: float) -> RequestOutcome | None:
         """The bridge says what became of a command; gives what a person is told about it."""
+        self.pv.hear_outcome(outcome, mono)
         if outcome.id not in self.sent or self.control is None:
             return None
         pcs, instruction = self.sent[outcome.id]
@@ -227,6 +251,7 @@ class Desk:
         """What to send now, by PCS; `doing` and `detail` say what is done and why."""
         if self.control is None:
             return {}
+        self.limits.signal(self.signals.words(now, mono))
         self.control = expire(self.control, now, mono)
         mode = self.control.mode
         for one in self.batteries.values():
@@ -246,6 +271,19 @@ class Desk:
         said = [detail(self.doing, mode.mode, [*self.batteries.values()], mono), *complaints(self.left_over)]
         self.detail = "; ".join(said)
         return self._sent(self.reactive.add(sent, mono))
+
+    def limit_pv(self, sent: Mapping[str, Instruction], now: datetime, mono: float) -> dict[str, Instruction]:
+        """What to send now to PV inverters, after `instruct` gave what is sent to the batteries. Whoever steers those:
+        what is fed in is limited in each mode."""
+        if self.control is None:
+            return {}
+        plan, mode = self.plans.at(now), self.control.mode.mode
+        step = current_step(plan, max(now, plan.at)) if plan else None
+        powers = {pcs: order.counted for pcs, order in sent.items() if order.action is None}
+        batteries = stores(self.batteries.values(), self.doing.shared, mode, mono)
+        found = self.pv.instruct(feed_in(self.limits.said(now), step), batteries, powers, mono)
+        self.detail = "; ".join(filter(None, (self.detail, self.pv.reason, *self.pv.complaints(mono))))
+        return found
 
     def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
         for pcs, one in self.batteries.items():
@@ -296,7 +334,10 @@ class Desk:
         moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool))
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
-        wanted = decide(ratings(self.site, pool), moment, mode, billing=billing, step=step, peak=self._peak(plan, now))
+        grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)
+        wanted = decide(
+            ratings(self.site, pool, grid), moment, mode, billing=billing, step=step, peak=self._peak(plan, now)
+        )
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
         for one in rests:
             one.why = f"rests: {one.seen.unlimited(mono)}"

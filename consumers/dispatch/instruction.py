@@ -16,6 +16,8 @@ class Instruction:
     """Of the person who is told what becomes of it."""
     probe: float = 0.0
     """W of it that nobody counts on: they find out whether the battery is held back no more."""
+    point: str = "p_set"
+    """What is told: a power in W, or for `p_limit_pct` of a PV inverter the share of its rating in %."""
     reactive: float | None = None
     """var beside it; None where the site has no rule or the inverter takes none."""
 
@@ -29,7 +31,7 @@ class Instruction:
         """What the device is told, by the names of joulebus."""
         if self.action is not None:
             return {}
-        return {"p_set": self.wanted.power} | ({} if self.reactive is None else {"q_set": self.reactive})
+        return {self.point: self.wanted.power} | ({} if self.reactive is None else {"q_set": self.reactive})
 
 
 def rest(reason: str, authority: Authority, request: ControlRequest | None = None) -> Instruction:

@@ -14,6 +14,7 @@ from consumers.dispatch.answers import unreadable
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.kept import Kept, Stored
+from consumers.dispatch.limit_keeping import LimitKeeping
 from consumers.dispatch.own_lockouts import complaints
 from consumers.dispatch.state_file import read, write
 from consumers.dispatch.telling import Telling
@@ -41,6 +42,7 @@ from schemas.topics import (
     CONTROL_MODE,
     CONTROL_OUTCOME,
     CONTROL_REQUEST,
+    GRID_LIMIT,
     OUTCOME,
     PLAN,
     TELEMETRY,
@@ -80,7 +82,8 @@ class Dispatch:
         self._disk = ThreadPoolExecutor(1, "dispatch.disk")  # one: an older state never overwrites a newer one
         self._writing: asyncio.Future[None] | None = None
         self._telling = Telling(part.site.site)
-        self._unkept = self._unanswered = self._untold = ""
+        self._limits = LimitKeeping(part, self.desk.limits)
+        self._unkept = self._unanswered = self._untold = self._unlimited = ""
         """Why the disk does not keep our state, and why the broker takes neither our answers nor what we do."""
 
     def close(self) -> None:
@@ -90,6 +93,7 @@ class Dispatch:
         if self.desk.control is None:
             await self._begin(bus)
         self._mode = None  # a broker that lost its store has lost it, too
+        self._limits.anew()
         self._note_mode()
         await self._remember()
         async with asyncio.TaskGroup() as group:
@@ -114,6 +118,7 @@ class Dispatch:
         file = read(self.path)
         for fault in filter(None, (file.fault, broker.fault)):
             self.part.log.error("what was kept cannot be read: %s", fault)
+        self._limits.begin()
         self.desk.begin(file, broker, utc_now(), time.monotonic())
         for words in complaints(self.desk.left_over):
             self.part.log.warning("%s", words)
@@ -132,13 +137,22 @@ class Dispatch:
         """Decide, and send at once: a disk or a broker that hangs holds up no lockout that comes meanwhile, and the
         loss of one loses it not at the other."""
         sends = [self._send(pcs, instruction) for pcs, instruction in self._instruct().items()]
-        await asyncio.gather(*sends, self._remember())
+        await asyncio.gather(*sends, self._remember(), self._tell_limits())
         await self._remember()  # what was sent, too
+
+    async def _tell_limits(self) -> None:
+        try:
+            await self._limits.tell(utc_now())
+            why = ""
+        except Refused as wrong:  # an older access list: they hold all the same
+            why = str(wrong)
+        self._unlimited = self._once(self._unlimited, why, "the limits of the grid connection are not told")
 
     def _instruct(self) -> dict[str, Instruction]:
         now, mono = utc_now(), time.monotonic()
         try:
             instructions = self.desk.instruct(now, mono)
+            instructions |= self.desk.limit_pv(instructions, now, mono)
         except Exception as bug:
             # nothing is sent, and the bridge brings the battery to its fallback; a lockout can still be asked for
             self.part.log.exception("dispatch cannot decide")
@@ -237,8 +251,9 @@ class Dispatch:
         addresses = (
             PLAN.at(site=site),
             TELEMETRY.at(site=site),
-            *(OUTCOME.at(site=site, device=pcs) for pcs in self.part.site.pcs),
+            *(OUTCOME.at(site=site, device=one) for one in (*self.part.site.pcs, *self.desk.pv.seen)),
             CONTROL_REQUEST.at(site=site),
+            GRID_LIMIT.at(site=site),
         )
         async for batch in bus.listen(*addresses):
             for heard in batch:
@@ -261,6 +276,11 @@ class Dispatch:
                 self._note_mode()
                 if told is not None:
                     await self._tell(told)
+            case _ if heard.topic is GRID_LIMIT and (heard.payload or not heard.retained):
+                answer = await self._limits.answer(heard)
+                if answer.followed:
+                    await self._act()  # a limit waits for no tick
+                await self._tell(answer)
             case ControlRequest() as request:
                 await self._answer(request, retained=heard.retained)
             case None if heard.topic is CONTROL_REQUEST and (heard.payload or not heard.retained):

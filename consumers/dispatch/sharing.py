@@ -11,16 +11,17 @@ from optimizer.split import split
 from optimizer.storage import together
 from schemas.messages import ControlRequest
 from schemas.site import Site
+from schemas.site_parts import Grid
 
 METER_FRESH = 2.5
 """Seconds a reading of the grid meter steers, where it is read each second or more often."""
 
 
-def ratings(site: Site, pool: Sequence[BatteryDesk]) -> Ratings:
-    """What the batteries are together."""
+def ratings(site: Site, pool: Sequence[BatteryDesk], grid: Grid | None = None) -> Ratings:
+    """What the batteries are together. `grid`: as it may be used now."""
     fresh = site.named(site.grid.meter).stale_after(METER_FRESH)
     rated, allowed = sum(one.seen.rated for one in pool), max(one.seen.bms_fresh for one in pool)
-    return Ratings(together([one.battery for one in pool]), site.grid, rated, fresh, allowed)
+    return Ratings(together([one.battery for one in pool]), grid or site.grid, rated, fresh, allowed)
 
 
 def last_power(pool: Sequence[BatteryDesk]) -> float:

@@ -1,5 +1,8 @@
 """A PV inverter."""
 
+from collections.abc import Mapping
+from math import inf
+
 from schemas.messages import Value
 from simulator.image import Wish
 from simulator.plant import Pv
@@ -42,3 +45,10 @@ class PvRole(Role):
         pv.limited = "p_limit_pct" in self.enables.on
         if "p_limit_pct" in self.enables.asked:
             pv.limit_pct = self.enables.asked["p_limit_pct"]
+
+    def suffer(self, on: Mapping[str, float]) -> None:
+        super().suffer(on)
+        pv = self.plant
+        pv.late, pv.deaf, pv.share = on.get("late", 0.0), "ignores_limit" in on, on.get("coarse", 1.0)
+        pv.slowest = pv.rated * on["slow_ramp"] / 100 if "slow_ramp" in on else inf
+        pv.shade = on.get("shaded", 1.0)

@@ -262,6 +262,55 @@ async def slow_ramp(it: Rig) -> None:
     assert powers == pytest.approx([min(50_000, 5_000 * n) for n in range(1, 13)], abs=600)
 
 
+@story("pv:late")
+async def pv_late(it: Rig) -> None:
+    it.on("pv:late")
+    await it.tell("pv", p_limit_pct=10.0)
+    assert await it.look("pv", "p_limit_pct") == 10
+    await asyncio.sleep(4.5)
+    assert float(await it.look("pv", "p")) > 16_000
+    await asyncio.sleep(1)
+    assert await it.look("pv", "p") == pytest.approx(15_000, rel=0.02)
+
+
+@story("pv:slow_ramp")
+async def pv_slow_ramp(it: Rig) -> None:
+    await it.tell("pv", p_limit_pct=10.0)
+    await asyncio.sleep(1)
+    it.on("pv:slow_ramp", 1.0)
+    await it.tell("pv", p_limit_pct=5.0)
+    await asyncio.sleep(2)
+    assert await it.look("pv", "p") == pytest.approx(12_000, rel=0.05)
+    await asyncio.sleep(4)
+    assert await it.look("pv", "p") == pytest.approx(7_500, rel=0.05)
+
+
+@story("pv:ignores_limit")
+async def pv_ignores_limit(it: Rig) -> None:
+    before = float(await it.look("pv", "p"))
+    it.on("pv:ignores_limit")
+    await it.tell("pv", p_limit_pct=5.0)
+    await asyncio.sleep(3)
+    assert await it.look("pv", "p_limit_pct") == 5
+    assert await it.look("pv", "p") == pytest.approx(before, rel=0.1)
+
+
+@story("pv:coarse")
+async def pv_coarse(it: Rig) -> None:
+    it.on("pv:coarse", 1.1)
+    await it.tell("pv", p_limit_pct=10.0)
+    await asyncio.sleep(1)
+    assert await it.look("pv", "p") == pytest.approx(16_500, rel=0.02)
+
+
+@story("pv:shaded")
+async def pv_shaded(it: Rig) -> None:
+    before = float(await it.look("pv", "p"))
+    it.on("pv:shaded")
+    await asyncio.sleep(1)
+    assert await it.look("pv", "p") == pytest.approx(0.3 * before, rel=0.1)
+
+
 @story("pcs:no_limits")
 async def no_limits(it: Rig) -> None:
     """A PCS without a line to the BMS overcharges: the BMS takes its limits back, waits, and opens."""

@@ -1,0 +1,68 @@
+"""The limits of the grid connection as dispatch says them, for the guard: they only ever narrow the site file's. Pure;
+`runtime.memory` keeps them on disk.
+
+What was heard last holds, whether dispatch lives or not, and also when the broker has forgotten it: who may widen it
+says so by another word.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from runtime.memory import Memory
+from schemas.messages import ControlLimits
+from schemas.site import Site
+
+
+@dataclass
+class SiteLimits:
+    """Powers in W."""
+
+    site: Site
+    file: Memory | None = None
+    said: ControlLimits | None = None
+    lost: bool = False
+    """What was kept cannot be read: what is declared safe holds until dispatch speaks."""
+
+    def recall(self) -> None:
+        """What the last bridge has kept."""
+        kept = {} if self.file is None else self.file.recall()
+        try:
+            self.said = ControlLimits.model_validate(kept, strict=False) if kept else None
+        except ValueError:
+            self.lost = True
+        self.lost = self.lost or (self.file is not None and self.file.damaged)
+
+    def hear(self, said: ControlLimits | None) -> None:
+        """The next word; None is none: the broker was cleared, or it could not be read."""
+        if said is None:
+            return
+        self.said, self.lost = said, False
+        if self.file is not None:
+            self.file.write(said.model_dump_json())
+
+    @property
+    def export_limit(self) -> float:
+        """That may be fed in."""
+        most = self.site.grid.export_limit
+        if self.lost and self.site.grid.safe_feed_in is not None:
+            most = min(most, self._pv * self.site.grid.safe_feed_in / 100)
+        return most if self.said is None else min(most, self.said.export_limit)
+
+    @property
+    def pv_limit(self) -> float:
+        """That PV may give."""
+        return inf if self.said is None or self.said.pv_limit is None else self.said.pv_limit
+
+    def import_limit(self, net: float | None) -> float:
+        """That may be drawn. `net`: what the site would carry without batteries, which may draw so much beside it."""
+        most, safe = self.site.grid.import_limit, self.site.grid.safe_consumption
+        if self.lost and safe is not None:
+            most = min(most, safe)
+        if self.said is None:
+            return most
+        draw = inf if self.said.draw_limit is None else self.said.draw_limit + max(net or 0.0, 0.0)
+        return min(most, self.said.import_limit, draw)
+
+    @property
+    def _pv(self) -> float:
+        return sum(one.rated_power or 0.0 for one in self.site.pv) or self.site.rated_power

@@ -1,0 +1,70 @@
+"""Limits that points of devices tell: contacts of a control box at digital inputs, or registers. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from consumers.dispatch.grid_limits import SIGNAL, Word
+from runtime.arrivals import Arrivals
+from schemas.messages import Telemetry, Value
+from schemas.site_parts import GridSignal
+
+
+@dataclass
+class GridSignals:
+    """What the declared points said last, and when it came by the monotonic clock."""
+
+    declared: Sequence[GridSignal]
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    _seen: dict[tuple[str, str], tuple[Value, float]] = field(default_factory=dict)
+
+    def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
+        """The next message. A point that is not good, or absent, says nothing."""
+        mine = {one.point for one in self.declared if one.device == device}
+        if not mine or not self.arrivals.timely(device, telemetry, mono):
+            return
+        for point in mine:
+            if (value := telemetry.good(point)) is not None:
+                self._seen[device, point] = value, mono
+
+    def words(self, now: datetime, mono: float) -> list[Word]:
+        """Of each authority, direction and scope the narrowest that holds; none where nothing is known."""
+        found: dict[str, Word] = {}
+        for one in self.declared:
+            value, when = self._seen.get((one.device, one.point), (None, float("-inf")))
+            if value is None or mono - when > SIGNAL or not holds(one, value):
+                continue
+            word = _word(one, value, now)
+            last = found.get(word.key)
+            if word.key not in found or (last is not None and _size(word) < _size(last)):
+                found[word.key] = word
+        return [*found.values()]
+
+
+def holds(one: GridSignal, value: Value) -> bool:
+    """Whether a point says it."""
+    if one.contains is not None:
+        return isinstance(value, list) and one.contains in value
+    if one.equals is not None:
+        return value == one.equals
+    if not isinstance(value, float):
+        return False
+    if one.above is not None:
+        return value > one.above
+    if one.below is not None:
+        return value < one.below
+    return value >= 0 and (one.value == "power" or value <= 100)
+
+
+def _word(one: GridSignal, value: Value, now: datetime) -> Word:
+    read = value if isinstance(value, float) else None
+    return Word(
+        authority=one.authority, direction=one.direction, scope=one.scope, via="signal", source=one.device,
+        power=read if one.value == "power" else one.power, percent=read if one.value == "percent" else one.percent,
+        at=now, since=now, until=now + timedelta(seconds=SIGNAL), reason=f"{one.point} says {value}",
+    )  # fmt: skip
+
+
+def _size(word: Word) -> tuple[float, float]:
+    """Contacts of one signal are of one unit."""
+    return (word.percent if word.percent is not None else 0.0, word.power if word.power is not None else 0.0)

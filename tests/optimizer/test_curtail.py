@@ -1,0 +1,192 @@
+"""How much PV may be fed while the export is limited, as a table of moments and as laws."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optimizer.curtail import (
+    AGAIN,
+    LONGEST_AGAIN,
+    LONGEST_STEP,
+    MARGIN,
+    PATIENCE,
+    RAMP,
+    SETTLES,
+    STEP,
+    TOLERANCE,
+    Curtailment,
+    Inverter,
+    Site,
+    percentages,
+)
+
+ONE = Inverter("pv", 100e3, 90e3)
+
+
+def site(**change: float) -> Site:
+    """At noon: the load takes 40 kW, the battery is full, nothing may be fed in."""
+    return Site(**({"load": 40e3, "grid": 0.0, "export_limit": 0.0, "takes": 0.0, "room": 0.0} | change))
+
+
+MOMENTS: dict[str, tuple[Site, float]] = {
+    "the site takes all": (site(load=120e3), 1.0),
+    "a full battery and export 0": (site(), 0.395),
+    "the battery takes first": (site(room=30e3), 0.695),
+    "the battery takes all of it": (site(room=80e3), 1.0),
+    "some may be fed in": (site(export_limit=20e3), 0.595),
+    "all may be fed in": (site(export_limit=100e3), 1.0),
+    "no load at all": (site(load=0.0), 0.0),
+    "a load below 0 lets nothing pass": (site(load=-10e3), 0.0),
+    "a battery that discharges by hand": (site(takes=-20e3, room=-20e3), 0.195),
+    "the operator leaves the PV itself 30 %": (site(load=120e3, most=30e3), 0.3),
+    "0 %": (site(load=120e3, most=0.0), 0.0),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_level_of_a_moment(moment: str) -> None:
+    around, level = MOMENTS[moment]
+    one = Curtailment()
+    assert one.next([ONE], around, 0.0) == {"pv": pytest.approx(level, abs=1e-9)}
+    assert bool(one.reason) == (level < 1.0)
+
+
+BIG, SMALL, DARK = Inverter("big", 100e3, 80e3), Inverter("small", 50e3, 40e3), Inverter("dark", 50e3, 5e3)
+DEAF = Inverter("deaf", 50e3, 45e3, obeys=False)
+
+
+def test_inverters_give_up_in_proportion_to_their_rating() -> None:
+    assert Curtailment().next([BIG, SMALL], site(load=75e3), 0.0) == {
+        "big": pytest.approx(0.495),
+        "small": pytest.approx(0.495),
+    }
+
+
+def test_what_one_in_the_shade_does_not_use_the_others_give() -> None:
+    levels = Curtailment().next([BIG, DARK], site(load=76e3), 0.0)
+    dark = 10e3  # it has 5 kW, and may gain 5 more before it is told anew
+    assert levels["big"] == pytest.approx((76e3 - MARGIN * 150e3 - dark) / 100e3)
+
+
+def test_the_others_take_the_part_of_one_that_does_not_obey() -> None:
+    levels = Curtailment().next([BIG, DEAF], site(load=76e3), 0.0)
+    assert levels["big"] == pytest.approx((76e3 - MARGIN * 150e3 - 45e3) / 100e3)
+
+
+def test_where_none_obeys_each_is_told_the_least() -> None:
+    assert Curtailment().next([DEAF], site(), 0.0) == {"deaf": 1.0}, "nobody is left to share: see its complaint"
+
+
+def test_down_at_once_and_up_along_the_ramp() -> None:
+    one = Curtailment()
+    one.next([ONE], site(load=40e3), 0.0)
+    levels = [
+        one.next([Inverter("pv", 100e3, one.level * 100e3)], site(load=90e3), 2.0 * n)["pv"] for n in range(1, 25)
+    ]
+    assert all(b - a <= 2 * RAMP + 1e-9 for a, b in pairwise(levels))
+    assert levels[-1] == pytest.approx(0.395 + 24 * 2 * RAMP)
+    assert one.next([ONE], site(load=40e3), 50.0)["pv"] == pytest.approx(0.395)
+
+
+def test_after_a_pause_the_ramp_has_not_saved_up_anything() -> None:
+    one = Curtailment()
+    one.next([ONE], site(), 0.0)
+    assert one.next([ONE], site(load=90e3), 3600.0)["pv"] <= 0.395 + 4 * RAMP + 1e-9
+
+
+def test_into_a_battery_in_small_steps_each_after_the_last_was_taken() -> None:
+    one = Curtailment()
+    one.next([ONE], site(), 0.0)
+    raised, level, room = [], one.level, 40e3
+    for n in range(1, 31):
+        power = 100e3 * level
+        takes = min(room, max(0.0, power - 40e3))
+        around = site(takes=takes, room=room, grid=40e3 + takes - power)
+        if (after := one.next([Inverter("pv", 100e3, power)], around, 2.0 * n)["pv"]) > level:
+            raised.append(2.0 * n)
+            assert after - level <= min(STEP * 2 ** (len(raised) - 1), LONGEST_STEP) + 1e-9
+        level = after
+    assert len(raised) >= 8
+    assert level > 0.395 + 0.15
+    assert all(b - a >= SETTLES for a, b in pairwise(raised[1:]))
+
+
+def test_no_step_while_the_last_one_is_still_fed_in() -> None:
+    one = Curtailment()
+    one.next([ONE], site(), 0.0)
+    power = Inverter("pv", 100e3, 39.5e3)
+    one.next([power], site(room=40e3), 10.0)
+    level = one.level
+    over = site(room=40e3, grid=-800.0)
+    assert one.next([power], over, 10.0 + SETTLES - 4.0)["pv"] == pytest.approx(level)
+
+
+def test_a_battery_that_leaves_what_it_could_store_is_not_counted_on_for_longer_each_time() -> None:
+    one, now, waits = Curtailment(), 0.0, []
+    leaves = site(room=50e3, grid=-20e3)
+    for _ in range(7):
+        one.next([ONE], leaves, now)
+        assert one.next([ONE], leaves, now + PATIENCE + 0.1)["pv"] == pytest.approx(0.395), "without it"
+        waits.append(one.trusted - now - PATIENCE - 0.1)
+        now = one.trusted + 1.0
+    assert waits == pytest.approx([min(AGAIN * 2**n, LONGEST_AGAIN) for n in range(7)])
+
+
+def test_a_meter_that_is_late_gives_a_battery_more_time() -> None:
+    one, leaves = Curtailment(), site(room=50e3, grid=-20e3, delay=5.0)
+    one.next([ONE], leaves, 0.0)
+    assert one.next([ONE], leaves, PATIENCE + 0.1)["pv"] > 0.5
+    assert one.next([ONE], leaves, PATIENCE + 5.1)["pv"] == pytest.approx(0.395)
+
+
+def test_a_silent_meter_leaves_what_is_safe_without_a_load() -> None:
+    one = Curtailment()
+    assert one.blind([ONE], 0.2, 0.0) == {"pv": 0.2}
+    assert one.reason
+    one.level = 0.1
+    assert one.blind([ONE], 0.2, 2.0) == {"pv": 0.1}, "never more than before"
+
+
+def test_percentages_are_never_rounded_up() -> None:
+    assert percentages({"a": 0.3999, "b": 1.0, "c": 0.0, "d": 0.3}) == {"a": 39.9, "b": 100.0, "c": 0.0, "d": 30.0}
+
+
+watts = st.floats(0, 200e3)
+inverters = st.lists(
+    st.builds(Inverter, st.uuids().map(str), st.floats(1e3, 200e3), st.floats(0, 1e3), st.booleans()),
+    min_size=1,
+    max_size=8,
+)
+
+
+sites = st.builds(
+    Site, load=watts, grid=st.floats(-2e5, 2e5), export_limit=watts, takes=st.floats(-1e5, 1e5), room=watts
+)
+
+
+@given(inverters, sites)
+def test_levels_are_shares_and_all_that_obey_together_give_no_more_than_is_allowed(
+    some: list[Inverter], around: Site
+) -> None:
+    one, load, limit, room, takes = Curtailment(), around.load, around.export_limit, around.room, around.takes
+    levels = one.next(some, around, 0.0)
+    assert all(0.0 <= level <= 1.0 for level in levels.values())
+    rated = sum(each.rated for each in some)
+    given_already = sum(each.power for each in some if not each.obeys)
+    if one.level < 1.0:
+        could = sum(min(levels[each.name] * each.rated, each.power + 0.1 * each.rated) for each in some if each.obeys)
+        assert (
+            could + min(given_already, load + limit + room) <= load + limit + max(room, takes, 0.0) + TOLERANCE * rated
+        )
+
+
+@given(st.lists(st.floats(-150.0, 150.0), min_size=3, max_size=30))
+def test_noise_of_the_meter_moves_nothing(noise: list[float]) -> None:
+    """A constant load, measured a little differently each time."""
+    one = Curtailment()
+    one.next([ONE], site(), 0.0)
+    power = Inverter("pv", 100e3, 100e3 * one.level)
+    levels = {one.next([power], site(load=40e3 + n, grid=500.0 + n), 2.0 * k)["pv"] for k, n in enumerate(noise, 1)}
+    assert len(levels) == 1
