@@ -110,10 +110,20 @@ def faults_of(profile: Profile) -> dict[str, Fault]:
         found |= {name: fault for name, fault in CONTROL.items() if name != "declines_actions" or profile.actions}
     if any(setpoint.enable is not None for setpoint in profile.commands.values()):
         found |= ENABLE
+    if profile.kind is Kind.SENSOR:
+        found |= _contacts(profile)
     contactor = profile.points.get("contactor")
     lacks = {name for name in CONTACTOR if contactor is None}
     lacks |= {"contactor_unknown"} if contactor is not None and contactor.enum is None else set()
     return {name: fault for name, fault in found.items() if name not in lacks}
+
+
+def _contacts(profile: Profile) -> dict[str, Fault]:
+    """Each state that a contact or a flag can have, by the name of its point."""
+    states = {
+        name: [*(point.enum or point.flags or point.first or {}).values()] for name, point in profile.points.items()
+    }
+    return {f"{name}_{state}": Fault(f"its {name} says {state}") for name, each in states.items() for state in each}
 
 
 def known(site: Site) -> dict[str, Fault]:

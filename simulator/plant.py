@@ -14,6 +14,8 @@ from simulator.contactor import Contactor
 from simulator.pcs import Pcs
 from simulator.states import INSTANT, Order, State, Times
 
+MEASURED = 0.4
+"""Of the site's load: what the loads with a measurement of their own draw together, at most their ratings."""
 OVERLOAD = 0.02
 """Of the rated power: an island that lacks more than that goes dark."""
 
@@ -92,6 +94,9 @@ class Plant:
     pv: dict[str, Pv] = field(default_factory=dict)
     grid_lost: bool = False
     """The line to the site is dead: what is left is an island, or dark."""
+    rated_loads: dict[str, float] = field(default_factory=dict)
+    """W of the loads that are measured apart."""
+    e_loads: dict[str, float] = field(default_factory=dict)
     load: float = 0.0
     e_load: float = 0.0
     e_import: float = 0.0
@@ -125,6 +130,13 @@ class Plant:
         return sum(one.pcs.p for one in self.bess.values())
 
     @property
+    def loads(self) -> dict[str, float]:
+        """W of each that is measured apart: its part of the load, the rest is drawn by what nobody measures."""
+        whole = sum(self.rated_loads.values())
+        part = min(1.0, MEASURED * self.load / whole) if whole else 0.0
+        return {name: part * rated for name, rated in self.rated_loads.items()}
+
+    @property
     def grid(self) -> float:
         return 0.0 if self.grid_lost else self.load - self.sun_power - self.battery_power
 
@@ -147,6 +159,8 @@ class Plant:
                 one.step(dt)
         hours, grid = dt / 3600, self.grid
         self.e_load += self.load * hours
+        for name, power in self.loads.items():
+            self.e_loads[name] = self.e_loads.get(name, 0.0) + power * hours
         self.e_import += max(0.0, grid) * hours
         self.e_export += max(0.0, -grid) * hours
 
@@ -176,6 +190,7 @@ class Plant:
         kept = {name: getattr(self, name) for name in _KEPT_SITE}
         for pcs, one in self.bess.items():
             kept |= {f"battery.{pcs}.{name}": getattr(one.battery, name) for name in _KEPT_BATTERY}
+        kept |= {f"load.{name}": energy for name, energy in self.e_loads.items()}
         return kept | {f"pv.{name}": pv.energy for name, pv in self.pv.items()}
 
     def recall(self, kept: Mapping[str, float]) -> None:
@@ -189,6 +204,8 @@ class Plant:
             one.battery.stored = min(one.battery.energy, max(0.0, one.battery.stored))
         for name, pv in self.pv.items():
             pv.energy = kept.get(f"pv.{name}", pv.energy)
+        for name in self.rated_loads:
+            self.e_loads[name] = kept.get(f"load.{name}", self.e_loads.get(name, 0.0))
 
 
 _KEPT_SITE = ("e_load", "e_import", "e_export")
@@ -220,6 +237,7 @@ def build(
             pv.name: Pv(pv.rated_power or 0.0, pv.rated_apparent_power or pv.rated_power or 0.0, times.observe)
             for pv in site.of_kind(Kind.PV)
         },
+        rated_loads={load.name: load.rated_power or 0.0 for load in site.of_kind(Kind.LOAD)},
     )
 
 

@@ -9,17 +9,26 @@ from schemas.troubles import Trouble
 from schemas.units import Kind
 from simulator.image import Image
 from simulator.roles.bms import BmsRole
+from simulator.roles.load import LoadRole
 from simulator.roles.meter import MeterRole
 from simulator.roles.pcs import PcsRole
 from simulator.roles.pv import PvRole
 from simulator.roles.role import Role
+from simulator.roles.sensor import SensorRole
 from simulator.world import World
 
-ROLES: dict[Kind, type[Role]] = {Kind.PCS: PcsRole, Kind.BMS: BmsRole, Kind.METER: MeterRole, Kind.PV: PvRole}
+ROLES: dict[Kind, type[Role]] = {
+    Kind.PCS: PcsRole,
+    Kind.BMS: BmsRole,
+    Kind.METER: MeterRole,
+    Kind.PV: PvRole,
+    Kind.LOAD: LoadRole,
+    Kind.SENSOR: SensorRole,
+}
 
 
 def cast(world: World, now: Callable[[], datetime], images: Mapping[str, Image] | None = None) -> dict[str, Role]:
-    """The role of every device of the site, behind its registers. Raises Trouble for one that has none."""
+    """The role of every device of the site, behind its registers. Raises Trouble for one of no battery."""
     site, roles = world.site, {}
     for device in site.device:
         profile = site.profiles[device.name]
@@ -50,8 +59,6 @@ def image_of(site: Site, device: Device, behind: Image | None = None) -> Image:
 
 
 def _check(world: World, device: Device, kind: Kind) -> None:
-    if kind not in ROLES:
-        raise Trouble(f"device {device.name!r}: a {kind} cannot be simulated, only {', '.join(ROLES)}")
     mine = {Kind.PCS: [one.pcs for one in world.batteries], Kind.BMS: [one.bms for one in world.batteries]}.get(kind)
     if mine is not None and device.name not in mine:
         raise Trouble(
