@@ -33,7 +33,7 @@ def check(path: Path) -> int:
         say(f"  {device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}")
     for one in site.battery:
         rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
-        say(f"  {one.name:<10} battery of {one.pcs} + {one.bms}, {rests}")
+        say(f"  {one.name:<10} battery of {' + '.join([*one.pcs, *one.bms])}, {rests}")
     for warning in [*too_slow(site), *_unheard(site), *_loose(site)]:
         say(f"{path}: warning: {warning}")
     for note in notes(site):

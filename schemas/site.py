@@ -13,8 +13,17 @@ from schemas.interlock import InterlockRule, mistake
 from schemas.messages import Authority
 from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
-from schemas.site_batteries import Place, called, mistakes, roles, written_for, wrong_fallbacks, wrong_kinds
-from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention
+from schemas.site_batteries import (
+    Place,
+    called,
+    mistakes,
+    roles,
+    units,
+    written_for,
+    wrong_fallbacks,
+    wrong_kinds,
+)
+from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention, Unit
 from schemas.tariff import Demand, Tariff
 from schemas.troubles import Trouble, explain, point_at
 from schemas.units import Kind, Name
@@ -128,21 +137,36 @@ class Site(Shape):
 
     def battery_of(self, device: str) -> Battery | None:
         """The battery that a PCS or a BMS belongs to; None for any other device."""
-        return next((one for one in self.battery if device in (one.pcs, one.bms)), None)
+        return next((one for one in self.battery if device in one.pcs or device in one.bms), None)
+
+    @property
+    def units(self) -> list[Unit]:
+        """What is steered: each PCS with its battery, in the order of the file."""
+        return units(self.battery, {one.name: one.rated_power or 0.0 for one in self.device})
+
+    def unit_of(self, pcs: str) -> Unit | None:
+        """That of a PCS; None for any other device."""
+        return next((one for one in self.units if one.pcs == pcs), None)
 
     @property
     def pcs(self) -> list[str]:
         """Of the batteries, in their order in the file."""
-        return [one.pcs for one in self.battery]
+        return [name for one in self.battery for name in one.pcs]
+
+    @property
+    def racks(self) -> list[str]:
+        """The devices that speak for the cells, in the same order."""
+        return [name for one in self.battery for name in one.racks]
 
     @property
     def bms(self) -> list[str]:
-        """The same of their BMS."""
-        return [one.bms for one in self.battery]
+        """Those of them that are a BMS."""
+        return [name for one in self.battery for name in one.bms]
 
-    def rated(self, battery: Battery) -> float:
-        """W of its PCS."""
-        return self.named(battery.pcs).rated_power or 0.0
+    def rated(self, battery: Battery | Unit) -> float:
+        """W of its PCS together."""
+        names = [battery.pcs] if isinstance(battery, Unit) else battery.pcs
+        return sum(self.named(name).rated_power or 0.0 for name in names)
 
     @property
     def rated_power(self) -> float:
@@ -166,6 +190,13 @@ class Site(Shape):
     def of_kind(self, *kinds: Kind) -> list[Device]:
         """The devices of some kinds."""
         return [device for device in self.device if self.profiles[device.name].kind in kinds]
+
+    @property
+    def pv_points(self) -> list[tuple[str, str]]:
+        """Where the power of the PV is read: device and point, also of a hybrid, whose p is that of its battery."""
+        plain = [(device.name, "p") for device in self.of_kind(Kind.PV)]
+        hybrids = [(pcs, point) for pcs in self.pcs for point in self.profiles[pcs].pv_points]
+        return [*plain, *hybrids]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -267,7 +298,7 @@ def _check_rated(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
 
 
 def _check_fallback(path: Path, site: Site) -> None:
-    rated = {one.pcs: site.rated(one) for one in site.battery}
+    rated = {one.name: site.rated(one) for one in site.battery}
     if wrong := [*wrong_fallbacks(site.battery, rated)]:
         raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
 

@@ -45,7 +45,7 @@ class DeviceReader:
     def __post_init__(self) -> None:
         site, name = self.site, self.device.name
         mine = site.battery_of(name)
-        energy = mine.energy if mine is not None and name == mine.bms else None
+        energy = mine.energy / len(mine.racks) if mine is not None and name in mine.racks else None
         self.doubts = StandingDoubts(self.device.poll)
         self.judge = Judge(site.profiles[name], _most_power(site, name), energy, self.device.poll)
 
@@ -95,9 +95,12 @@ class DeviceReader:
         mine = self.site.battery_of(self.device.name)
         if mine is None:
             return False
-        pcs, now = self.site.named(mine.pcs), asyncio.get_running_loop().time()
-        power = self.latest.number(pcs.name, "p", now, lasts(pcs.poll, PCS_AGE))
-        return flows(power, pcs.rated_power or 0.0)
+        now = asyncio.get_running_loop().time()
+        powers = [
+            self.latest.number(one.name, "p", now, lasts(one.poll, PCS_AGE)) for one in map(self.site.named, mine.pcs)
+        ]
+        known = [power for power in powers if power is not None]
+        return flows(sum(known) if known else None, self.site.rated(mine))
 
     def _lacking(self, sample: Telemetry) -> list[Doubted]:
         """Points without which nobody can guard; of the meters that is the grid's."""
@@ -137,4 +140,4 @@ def _most_power(site: Site, name: str) -> float | None:
     if name == site.grid.meter:
         return max(site.grid.import_limit, site.grid.export_limit)
     mine = site.battery_of(name)
-    return None if mine is None else site.named(mine.pcs).rated_power
+    return None if mine is None else site.rated(mine)

@@ -21,7 +21,7 @@ from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
 from consumers.dispatch.own_lockouts import begin_each, complaints, outs_of, told
 from consumers.dispatch.plans import Plans, peak
 from consumers.dispatch.requests import Refusal, Requests, name
-from consumers.dispatch.sharing import last_power, ratings, shares
+from consumers.dispatch.sharing import divide_cells, last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome
@@ -61,7 +61,7 @@ class Desk:
     @classmethod
     def of(cls, site: Site) -> "Desk":
         fold = Fold.of(site)
-        batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery}
+        batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.units}
         return cls(site, fold, batteries, Verdicts(len(batteries) > 1), demand=site.demand)
 
     def bill(self, demand: Demand | None) -> None:
@@ -74,7 +74,7 @@ class Desk:
     def begin(self, file: Stored, broker: Stored, now: datetime, mono: float) -> None:
         """Go on where the last run ended, in the safer mode of the two that were kept."""
         self.control, kept = begin_in(file, broker, now, mono), file.kept
-        begun = begin_each(kept, broker.mode, self.site.battery)
+        begun = begin_each(kept, broker.mode, self.site.units)
         self.left_over, since = begun.left_over, max(0.0, (now - kept.at).total_seconds()) if kept else 0.0
         for pcs, one in self.batteries.items():
             one.begin(begun.batteries[pcs], mono, since)
@@ -283,6 +283,7 @@ class Desk:
     ) -> tuple[Wanted, dict[str, Instruction]]:
         """One power for all that can be steered, and the share of each. Who does not know its limits rests."""
         pool = [one for one in able if not one.seen.unlimited(mono)] or able[:1]
+        divide_cells(pool, [*self.batteries.values()])
         moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool))
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None

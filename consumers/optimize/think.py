@@ -13,7 +13,6 @@ from optimizer.storage import together
 from optimizer.tariff import Series, prices
 from optimizer.verify import verify
 from schemas.messages import Plan
-from schemas.units import Kind
 
 HORIZON = 36.0
 """Hours: past the next day's evening, so that the end does not show in the morning."""
@@ -33,7 +32,7 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
     site, tariff, demand = situation.site, situation.site.prices, situation.site.prices.demand
     heard = situation.batteries(mono) or site.battery
     starts = step_starts(now, HORIZON)
-    most = sum(device.rated_power or 0.0 for device in site.of_kind(Kind.PV))
+    most = sum(site.named(name).rated_power or 0.0 for name in dict.fromkeys(name for name, _ in site.pv_points))
     return Outlook(
         starts=starts,
         load=load_ahead(past.load(), situation.load(mono), starts, site.zone),

@@ -64,7 +64,7 @@ async def commission(
 
 async def _write(walk: Walk, alone: "Alone", wish: Wish) -> None:
     """What is written, one thing after the other, each only while no bridge serves the site."""
-    pcs = walk.site.battery[0].pcs
+    pcs = walk.site.units[0].pcs
     if why := walk.forbidden() or alone.forbids:
         walk.find(Finding(pcs, "steps", OPEN, why))
         return

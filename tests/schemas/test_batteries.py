@@ -28,7 +28,7 @@ def written(folder: Path, old: str, new: str, *, file: Path = TWO) -> Path:
 def test_a_single_one_may_be_written_as_a_table() -> None:
     assert "[battery]" in ONE.read_text(encoding="utf-8")
     (one,) = load_site(ONE).battery
-    assert (one.name, one.pcs, one.energy) == ("battery", "pcs", 200e3)
+    assert (one.name, one.pcs, one.energy) == ("battery", ["pcs"], 200e3)
 
 
 def test_several_have_names_devices_and_sums() -> None:
