@@ -23,6 +23,7 @@ OUT: dict[str, frozenset[str]] = {
 }
 """Words of a BMS whose rack carries no current. The first of these points that it has decides: a contactor that is seen
 closed connects, whatever a state is called."""
+NOBODY, BMS = "nobody would know what the cells may do", "; name its bms"
 NOTHING = 2.0
 """A: what flows through a rack whose contactor is open is noise of its sensor."""
 
@@ -41,11 +42,12 @@ class RackMap:
 
     @classmethod
     def of(cls, profile: Profile) -> "RackMap":
-        """By its profile."""
-        points, hybrid = profile.points, profile.kind is Kind.PCS
+        """By its profile. A slow point is a rating: a limit that is read once a minute guards nothing."""
+        hybrid = profile.kind is Kind.PCS
+        points = {name for name, point in profile.points.items() if point.rate == "fast"}
         voltage, current = ("dc_u", "dc_i") if hybrid else ("u", "i")
-        amps = {*AMPS, voltage} <= points.keys()
-        limits = AMPS if amps else WATTS if hybrid and set(WATTS) <= points.keys() else ()
+        amps = {*AMPS, voltage} <= points
+        limits = AMPS if amps else WATTS if hybrid and set(WATTS) <= points else ()
         says = "" if hybrid else next((point for point in OUT if point in points), "")
         return cls(voltage, current if current in points else "", limits, says)
 
@@ -75,14 +77,12 @@ class RackMap:
 
 def mute(profile: Profile, *, charge: float | None, discharge: float | None) -> str:
     """What a profile lacks to speak for cells, and what to write; empty when it has it."""
-    found = RackMap.of(profile)
+    found, hybrid = RackMap.of(profile), profile.kind is Kind.PCS
     if "soc" not in profile.points:
-        return "has no point soc: nobody would know how full the cells are"
+        return f"has no point soc: nobody would know how full the cells are{BMS if hybrid else ''}"
     if found.limits or None not in (charge, discharge):
         return ""
-    return (
-        f"has neither {found.voltage} with ccl and dcl nor p_max_abs and p_max_inj: nobody would know what the cells "
-        "may do; give charge_limit and discharge_limit (W) of the battery"
-        if profile.kind is Kind.PCS
-        else f"has not {found.voltage} with ccl and dcl: nobody would know what the cells may do"
-    )
+    if not hybrid:
+        return f"has not {found.voltage} with ccl and dcl, each read fast: {NOBODY}"
+    known = f"neither {found.voltage} with ccl and dcl nor p_max_abs with p_max_inj, each read fast"
+    return f"has {known}: {NOBODY}; give charge_limit and discharge_limit (W){BMS.replace(';', ', or', 1)}"

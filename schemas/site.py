@@ -13,11 +13,13 @@ from schemas.interlock import InterlockRule, mistake
 from schemas.messages import Authority
 from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
+from schemas.rack import mute
 from schemas.site_batteries import (
     Place,
     called,
     mistakes,
     roles,
+    unable,
     units,
     written_for,
     wrong_fallbacks,
@@ -62,11 +64,8 @@ class Site(Shape):
     tariff: str
     """A tariff file, relative to the site file."""
     grid: Grid
-    battery: Annotated[
-        list[Battery],
-        Field(min_length=1),
-        BeforeValidator(_listed, json_schema_input_type=Annotated[list[Battery], Field(min_length=1)] | Battery),
-    ]
+    battery: Annotated[list[Battery], BeforeValidator(_listed, json_schema_input_type=list[Battery] | Battery)] = []
+    """None where the site is only watched, or has but loads and PV."""
     device: Annotated[list[Device], Field(min_length=1)]
     alarm: list[AlarmRule] = []
     interlock: list[InterlockRule] = []
@@ -255,9 +254,11 @@ def load_site(path: Path) -> Site:
 
 def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     """One that never acts is no protection."""
+    if site.interlock and not site.battery:
+        raise point_at(path, [("interlock.0", "acts on a battery, and the site has none: take it out")])
     cells = [one.chemistry for one in site.battery]
     found = [
-        (n, mistake(rule, profiles, next((one for one in cells if one in rule.chemistry), cells[0])))
+        (n, mistake(rule, profiles, next((one for one in cells if one in rule.chemistry), next(iter(cells), None))))
         for n, rule in enumerate(site.interlock)
     ]
     if mistakes := [(f"interlock.{n}.{one[0]}", one[1]) for n, one in found if one is not None]:
@@ -271,6 +272,7 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
         wrong.append((("grid", "meter"), f"device {site.grid.meter!r} is a {given}, a meter is needed"))
     if wrong:
         raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
+    _check_able(path, site, profiles)
     _check_steered(path, site, profiles)
     _check_rated(path, site, profiles)
     for device in site.device:
@@ -308,12 +310,21 @@ def _check_steered(path: Path, site: Site, profiles: dict[str, Profile]) -> None
     for number, device in enumerate(site.device):
         if profiles[device.name].kind is Kind.PCS and device.name not in site.pcs:
             free = [name for name, one in profiles.items() if one.kind is Kind.BMS and name not in site.bms]
-            lines = f'name = "{device.name}", pcs = "{device.name}", bms = "{min(free, default="?")}", energy = <Wh>'
+            hybrid = not free and not mute(profiles[device.name], charge=None, discharge=None)
+            bms = "" if hybrid else f'bms = "{min(free, default="?")}", '
+            lines = f'name = "{device.name}", pcs = "{device.name}", {bms}energy = <Wh>'
             words = (
                 f"device {device.name!r}: a pcs of no battery would have no limits and no fallback; give it a "
                 f"battery of its own, [[battery]] with {lines}"
             )
             raise point_at(path, [(f"device.{number}", words)])
+
+
+def _check_able(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
+    """What cannot be steered, or tells nothing of its cells, is no battery of a site that is controlled."""
+    wrong = [*unable(site.battery, profiles, {one.name: one.profile for one in site.device})]
+    if wrong and site.mode == "control":
+        raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
 
 
 def _read(path: Path, shape: type[S]) -> S:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
 
+from schemas.profile import Profile
+from schemas.rack import mute
 from schemas.site_parts import Battery, Terms, Unit
 from schemas.units import Kind
 
@@ -62,6 +64,23 @@ def wrong_fallbacks(batteries: Sequence[Battery], rated: Mapping[str, float]) ->
         if abs(one.fallback) > most:
             words = f"{one.fallback:.10g} W is beyond the rated ±{most:.10g} W of {devices(one.pcs)}"
             yield ("battery", number, "fallback"), called(batteries, one) + words
+
+
+def unable(
+    batteries: Sequence[Battery], profiles: Mapping[str, Profile], written: Mapping[str, str]
+) -> Iterator[tuple[Place, str]]:
+    """A PCS that takes no power, and a device that does not tell what its cells may do. `written`: what the profile of
+    each device is called."""
+    for place, whose, device in roles(batteries):
+        if place[2] == "pcs" and "p_set" not in profiles[device].commands:
+            words = 'takes no p_set: nobody could steer it; with mode = "read_only" it is only watched'
+            yield place, f"{whose}device {device!r}: profile {written[device]} {words}"
+    for number, one in enumerate(batteries):
+        limits = {"charge": one.charge_limit, "discharge": one.discharge_limit}
+        for device in one.racks:
+            if why := mute(profiles[device], **limits):
+                words = f"{called(batteries, one)}device {device!r}: profile {written[device]} {why}"
+                yield ("battery", number, "bms" if one.bms else "pcs"), words
 
 
 def mistakes(batteries: Sequence[Battery]) -> Iterator[tuple[Place, str]]:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from consumers.dispatch.answers import answer, complaint, in_words, later, watched
 from consumers.dispatch.battery_desk import BatteryDesk
-from consumers.dispatch.doing import Doing, asides, detail
+from consumers.dispatch.doing import NO_BATTERY, Doing, asides, detail
 from consumers.dispatch.grid_mode import GridMode
 from consumers.dispatch.grid_mode import told as told_mode
 from consumers.dispatch.instruction import Instruction, rest
@@ -106,7 +106,9 @@ class Desk:
         no = self.requests.untimely(request, now, mono, retained=retained)
         if no is not None:
             return answer(request, no, now)
-        if request.action is not None:
+        if not self.batteries and (request.action is not None or request.mode is Mode.MANUAL):
+            no = Refusal(Cause.UNKNOWN, NO_BATTERY)
+        elif request.action is not None:
             no = self.grid_mode.ask(held, request, self.batteries, mono)
         else:
             asked = ask(held, request, now, mono)
@@ -270,7 +272,7 @@ class Desk:
             sent |= {} if aside.sent is None else {pcs: aside.sent}
             if aside.locks:
                 self._take_out(one, Cause.TRIPPED, aside.locks, now)
-        self.doing = Doing()
+        self.doing = Doing() if self.batteries else Doing(NO_BATTERY)
         if not able:
             return sent
         wanted, shares = self._decide(control, able, now, mono)
