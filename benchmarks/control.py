@@ -75,7 +75,7 @@ def crowd() -> Site:
     for number in range(STEERED):
         pcs, bms = f"pcs{number}", f"bms{number}"
         devices += [SITE.named(old).model_copy(update={"name": new}) for old, new in (("pcs", pcs), ("bms", bms))]
-        found.append(first.model_copy(update={"name": f"battery{number}", "pcs": pcs, "bms": bms, "ramp": 1e9}))
+        found.append(first.model_copy(update={"name": f"battery{number}", "pcs": [pcs], "bms": [bms], "ramp": 1e9}))
     return SITE.model_copy(update={"battery": found, "device": devices})
 
 
@@ -84,11 +84,11 @@ def steered(latest: LatestValues) -> list[Controller]:
     site, found = crowd(), []
     site.__dict__.pop("profiles", None)  # those of the demo's devices
     connection = GridConnection(site, latest)
-    for battery in site.battery:
+    for battery in site.units:
         device = Bare(battery.pcs, {
             "p_set": Writable("p_set", -1e5, 1e5, None), "q_set": Writable("q_set", -1e5, 1e5, 0.0),
         })  # fmt: skip
-        control = BatteryControl(battery, site, device, None, latest, connection=connection)
+        control = BatteryControl(battery, site, device, (), latest, connection=connection)
         found.append(Controller(device, site, latest, lambda _: None, battery=control))
     return found
 

@@ -137,7 +137,7 @@ async def _command(bus: Bus, site: Site, verified: dict[str, asyncio.Event], tur
         values=values, reason="benchmark",
     )  # fmt: skip
     began = time.perf_counter()
-    await bus.say(COMMAND, command, expiry=10, site=site.site, device=site.battery[0].pcs)
+    await bus.say(COMMAND, command, expiry=10, site=site.site, device=site.units[0].pcs)
     async with asyncio.timeout(15):
         await verified.setdefault(command.id, asyncio.Event()).wait()
     await asyncio.sleep(0.02)
@@ -146,7 +146,7 @@ async def _command(bus: Bus, site: Site, verified: dict[str, asyncio.Event], tur
 
 async def _bare(site: Site, mouth: Bus, _ear: Bus, commands: int) -> list[float]:
     """The least the loop can cost: a publish with its acknowledgement there and back, a write, a read."""
-    host, port = site.named(site.battery[0].pcs).endpoint
+    host, port = site.named(site.units[0].pcs).endpoint
     client = AsyncModbusTcpClient(host, port=port, timeout=1)
     await client.connect()
     trips = []

@@ -76,11 +76,11 @@ def devices(part: Part, only: list[str] | None = None) -> Sequence[FieldDevice]:
             raise Trouble.unknown(f"device {name!r}", name, known)
     site = part.site
     served = set(only or known)
-    for battery in site.battery:
+    for unit in site.units:
         # the limits at the grid connection hold for all batteries together: one bridge guards them
-        needed = {battery.bms, site.grid.meter, *site.pcs, *(lock.device for lock in rules_for(site, battery))}
-        if battery.pcs in served and (missing := ", ".join(sorted(needed - served))):
-            raise Trouble(f"the bridge of {battery.pcs} must also serve {missing}: it guards by them")
+        needed = {*unit.racks, site.grid.meter, *site.pcs, *(lock.device for lock in rules_for(site, unit))}
+        if unit.pcs in served and (missing := ", ".join(sorted(needed - served))):
+            raise Trouble(f"the bridge of {unit.pcs} must also serve {missing}: it guards by them")
     return modbus_devices(part.site, only or ())
 
 
@@ -112,11 +112,11 @@ class Bridge:
         site, by_name = self.part.site, {one.name: one for one in self.devices}
         found, connection = {}, GridConnection(site, self.latest, self.limits)
         for one in self.devices:
-            battery, mine = None, site.battery_of(one.name)
-            if mine is not None and one.name == mine.pcs:
+            battery, mine = None, site.unit_of(one.name)
+            if mine is not None:
                 kept = Memory(self.part.settings.state / f"interlocks-{self.site}-{one.name}.json")
-                bms = by_name.get(mine.bms)
-                battery = BatteryControl(mine, site, one, bms, self.latest, kept, connection=connection)
+                racks = [by_name[name] for name in mine.racks if name in by_name and name != one.name]
+                battery = BatteryControl(mine, site, one, racks, self.latest, kept, connection=connection)
             found[one.name] = Controller(
                 one,
                 site,

@@ -58,7 +58,7 @@ def _contents(site: Site) -> Iterator[str]:
         yield f"{device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}"
     for one in site.battery:
         rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
-        yield f"{one.name:<10} battery of {one.pcs} + {one.bms}, {rests}"
+        yield f"{one.name:<10} battery of {' + '.join([*one.pcs, *one.bms])}, {rests}"
 
 
 def _at(path: Path, odd: Iterable[tuple[str, str]]) -> list[str]:

@@ -86,12 +86,12 @@ site moves the battery."""
 def sources() -> list[str]:
     """The limits in the order in which the guard applies them, by asking it at moments that have all of them."""
     blind = LimitInputs(
-        rated_power=1.0, apparent_power=1.0, reactive_power=0.0, runs=False, voltage=None, charge_current=None,
-        discharge_current=None, soc=None, soc_min=0.0, soc_max=100.0, net_load=None, import_limit=0.0, export_limit=0.0,
+        rated_power=1.0, apparent_power=1.0, reactive_power=0.0, runs=False, charge=None, discharge=None,
+        soc=None, soc_min=0.0, soc_max=100.0, net_load=None, import_limit=0.0, export_limit=0.0,
         position=0.0, ramp=0.0, dso_name="AUTHORITY:limit", interlocks=(_any("interlock:NAME"), _any("pcs:reversed")),
     )  # fmt: skip
     seeing = replace(
-        blind, runs=None, voltage=1.0, charge_current=1.0, discharge_current=1.0, soc=50.0, net_load=0.0,
+        blind, runs=None, charge=1.0, discharge=1.0, soc=50.0, net_load=0.0,
         interlocks=(_any("interlock:NAME"), _any("loop:CAUSE")),
     )  # fmt: skip
     moments = [limits(one) for one in (replace(blind, stopping=True), blind, seeing)]

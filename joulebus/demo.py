@@ -32,7 +32,7 @@ from runtime.log import set_up
 from runtime.settings import parse_broker
 from schemas.site import Site, load_site
 from schemas.troubles import Trouble
-from schemas.units import Kind, utc_now
+from schemas.units import utc_now
 
 PAST = timedelta(days=7)
 DRAIN = 60.0
@@ -158,10 +158,9 @@ class Demo:
                 talking.cancel()
 
     async def _talk(self) -> None:
-        solar = [device.name for device in self.site.of_kind(Kind.PV)]
         while True:
             await asyncio.sleep(2)
-            line = self.observer.line(self.site.grid.meter, self.site.battery, solar)
+            line = self.observer.line(self.site.grid.meter, self.site.battery, self.site.pv_points)
             live = sys.stdout.isatty()
             print(f"\r{line}\x1b[K" if live else line, end="" if live else "\n", flush=True)
 

@@ -12,6 +12,7 @@ from bridges.control.interlocks import FIRST_WORD
 from joulebus.words import page, table
 from schemas.interlock import InterlockRule
 from schemas.site import Site, load_site
+from schemas.site_parts import Unit
 from schemas.units import Kind
 
 EFFECTS = ("charge", "discharge", "start", "stop, open", "lock out")
@@ -127,7 +128,7 @@ def matrix(site: Site) -> Iterator[str]:
 
 def all_locks(site: Site) -> list[Interlock]:
     """Of all batteries; one that belongs to each of them stands here once. Raises Trouble."""
-    found = {lock.name: lock for one in site.battery for lock in rules_for(site, one)}
+    found = {lock.name: lock for one in site.units for lock in rules_for(site, one)}
     return list(found.values())
 
 
@@ -141,11 +142,16 @@ def notes(site: Site) -> Iterator[str]:
     """What does not hold, and why."""
     for rule in omitted(site):
         yield f"taken out: {rule.name} of {rule.device or rule.kind}: {rule.omit}"
-    for one in site.battery:
+    for one in _of_each_battery(site):
         if limits := unguarded(site, one):
             why = "is not given" if one.chemistry is None else f"is {one.chemistry}"
-            whose = "battery" if len(site.battery) == 1 else one.name
+            whose = "battery" if len(site.battery) == 1 else one.of
             yield f"{whose}.chemistry {why}: the BMS alone guards against {', '.join(limits)}"
+
+
+def _of_each_battery(site: Site) -> list[Unit]:
+    """One PCS of each tells of all: the cells are the same."""
+    return list({one.of: one for one in site.units}.values())
 
 
 def run(path: Path | None) -> int:

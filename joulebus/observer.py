@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from statistics import quantiles
+from statistics import fmean, quantiles
 from typing import Any
 
 from runtime.bus import Bus
@@ -111,21 +111,21 @@ class Observer:
         hundredths = quantiles(self.round_trips, n=100)
         return {"p50": round(hundredths[49] * 1000, 1), "p99": round(hundredths[98] * 1000, 1)}
 
-    def line(self, meter: str, batteries: Sequence[Battery], pv: list[str]) -> str:
+    def line(self, meter: str, batteries: Sequence[Battery], pv: Sequence[tuple[str, str]]) -> str:
         """The site in one line."""
 
         def kw(*keys: tuple[str, str]) -> str:
             known = [self.values[key] for key in keys if key in self.values]
             return f"{sum(known) / 1000:.1f} kW" if len(known) == len(keys) else "?"
 
-        solar, each = [(name, "p") for name in pv], [(one.pcs, "p") for one in batteries]
+        each = [(pcs, "p") for one in batteries for pcs in one.pcs]
         age = self.plan_age(utc_now())
         return "  ".join(
             [
                 f"grid {kw((meter, 'p'))}",
-                f"pv {kw(*solar)}",
-                *(f"{one.name} {kw((one.pcs, 'p'))} {self._soc(one)}" for one in batteries),
-                f"load {kw((meter, 'p'), *each, *solar)}",
+                f"pv {kw(*pv)}",
+                *(f"{one.name} {kw(*((pcs, 'p') for pcs in one.pcs))} {self._soc(one)}" for one in batteries),
+                f"load {kw((meter, 'p'), *each, *pv)}",
                 self.mode.mode.value if self.mode else "no mode yet",
                 f"plan {age:.0f} s old" if age is not None else "no plan yet",
                 f"alarms {len(self.active_alarms())}",
@@ -134,5 +134,5 @@ class Observer:
         )
 
     def _soc(self, one: Battery) -> str:
-        soc = self.values.get((one.bms, "soc"))
-        return f"at {soc:.1f} %" if soc is not None else "at ?"
+        socs = [self.values[rack, "soc"] for rack in one.racks if (rack, "soc") in self.values]
+        return f"at {fmean(socs):.1f} %" if socs else "at ?"

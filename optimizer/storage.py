@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.site_parts import Battery
+from schemas.site_parts import Terms
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Storage:
     """Per kWh discharged."""
 
 
-def together(batteries: Sequence[Battery]) -> Storage:
+def together(batteries: Sequence[Terms]) -> Storage:
     """Energies add up; everything else is the mean of what each has, weighed by its energy."""
     if len(batteries) == 1:  # exactly as it stands in the site file
         one = batteries[0]
@@ -39,7 +39,7 @@ def together(batteries: Sequence[Battery]) -> Storage:
     )
 
 
-def soc(batteries: Sequence[Battery], socs: Sequence[float]) -> float:
+def soc(batteries: Sequence[Terms], socs: Sequence[float]) -> float:
     """% of all batteries together. Each counts only between what its owner allows: one that is overfull is no room
     to discharge another below its least."""
     if len(batteries) == 1:

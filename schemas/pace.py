@@ -18,14 +18,20 @@ def too_slow(site: Site) -> list[str]:
     late = f"limits at the grid are followed {meter.poll:g} s late, and a meter that fails is noticed late"
     rows = [(meter, FAST, late)]
     for one in site.battery:
-        pcs, bms, stale = site.named(one.pcs), site.named(one.bms), one.ccl_stale_after
+        stale = one.ccl_stale_after
         rows += [
-            (pcs, FAST, f"a command that ends is noticed up to {COMMAND_TTL + 2 * pcs.poll:g} s later"),
-            (bms, stale / POLLS, f"its limits count for {bms.stale_after(stale):g} s after it fell silent"),
+            (pcs, FAST, f"a command that ends is noticed up to {COMMAND_TTL + 2 * pcs.poll:g} s later")
+            for pcs in map(site.named, one.pcs)
         ]
-        if dog := site.profiles[pcs.name].watchdog:
-            bites = f"its own watchdog takes its power away after {dog.seconds:g} s, and one request may be lost"
-            rows += [(pcs, dog.seconds / POLLS, bites)]
+        rows += [
+            (bms, stale / POLLS, f"its limits count for {bms.stale_after(stale):g} s after it fell silent")
+            for bms in map(site.named, one.racks)
+        ]
+        rows += [
+            (pcs, dog.seconds / POLLS, f"its own watchdog bites after {dog.seconds:g} s, and one request may be lost")
+            for pcs in map(site.named, one.pcs)
+            if (dog := site.profiles[pcs.name].watchdog)
+        ]
     return [
         f"device {device.name}: a poll of {device.poll:g} s is too slow to steer the battery by ({why}); "
         f"{most:g} s or less would be right"

@@ -3,6 +3,7 @@
 Read by the bridge (decodes), by the simulator (encodes), by the generated pages and by the tests.
 """
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, Self, TypeVar
@@ -204,6 +205,7 @@ class Heartbeat(Shape):
     """Between two beats at least; never faster than the device is read."""
 
 
+_PV_INPUT = re.compile(r"pv_p_\d+")
 BY_SITE = ("p_set", "p_set_pct")
 """Commands whose fallback the site file gives, for its battery."""
 
@@ -310,6 +312,13 @@ class Profile(Shape):
             return self
         given = {key: getattr(line, key) for key in line.model_fields_set}
         return self.model_copy(update={"line": self.line.model_copy(update=given)})
+
+    @property
+    def pv_points(self) -> list[str]:
+        """The powers of the PV of a hybrid: in one point, or of each of its inputs."""
+        if self.kind is not Kind.PCS:
+            return []
+        return ["pv_p"] if "pv_p" in self.points else [name for name in self.points if _PV_INPUT.fullmatch(name)]
 
     def rated(self, power: float | None) -> "Profile":
         """The profile of a device of this size: what its registers give in percent of it is then in W."""

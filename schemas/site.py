@@ -12,9 +12,20 @@ from schemas.interlock import InterlockRule, mistake
 from schemas.messages import Authority
 from schemas.profile import Profile, Shape, refused
 from schemas.profiles import PROFILES, load_profile
-from schemas.site_batteries import Place, called, mistakes, roles, written_for, wrong_fallbacks, wrong_kinds
+from schemas.rack import mute
+from schemas.site_batteries import (
+    Place,
+    called,
+    mistakes,
+    roles,
+    unable,
+    units,
+    written_for,
+    wrong_fallbacks,
+    wrong_kinds,
+)
 from schemas.site_lines import clashes
-from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention
+from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention, Unit
 from schemas.site_pv import safe_share
 from schemas.site_reactive import wrong_reactive
 from schemas.tariff import Demand, Tariff
@@ -55,11 +66,8 @@ class Site(Shape):
     tariff: str
     """A tariff file, relative to the site file."""
     grid: Grid
-    battery: Annotated[
-        list[Battery],
-        Field(min_length=1),
-        BeforeValidator(_listed, json_schema_input_type=Annotated[list[Battery], Field(min_length=1)] | Battery),
-    ]
+    battery: Annotated[list[Battery], BeforeValidator(_listed, json_schema_input_type=list[Battery] | Battery)] = []
+    """None where the site is only watched, or has but loads and PV."""
     device: Annotated[list[Device], Field(min_length=1)]
     alarm: list[AlarmRule] = []
     interlock: list[InterlockRule] = []
@@ -115,21 +123,36 @@ class Site(Shape):
 
     def battery_of(self, device: str) -> Battery | None:
         """The battery that a PCS or a BMS belongs to; None for any other device."""
-        return next((one for one in self.battery if device in (one.pcs, one.bms)), None)
+        return next((one for one in self.battery if device in one.pcs or device in one.bms), None)
+
+    @property
+    def units(self) -> list[Unit]:
+        """What is steered: each PCS with its battery, in the order of the file."""
+        return units(self.battery, {one.name: one.rated_power or 0.0 for one in self.device})
+
+    def unit_of(self, pcs: str) -> Unit | None:
+        """That of a PCS; None for any other device."""
+        return next((one for one in self.units if one.pcs == pcs), None)
 
     @property
     def pcs(self) -> list[str]:
         """Of the batteries, in their order in the file."""
-        return [one.pcs for one in self.battery]
+        return [name for one in self.battery for name in one.pcs]
+
+    @property
+    def racks(self) -> list[str]:
+        """The devices that speak for the cells, in the same order."""
+        return [name for one in self.battery for name in one.racks]
 
     @property
     def bms(self) -> list[str]:
-        """The same of their BMS."""
-        return [one.bms for one in self.battery]
+        """Those of them that are a BMS."""
+        return [name for one in self.battery for name in one.bms]
 
-    def rated(self, battery: Battery) -> float:
-        """W of its PCS."""
-        return self.named(battery.pcs).rated_power or 0.0
+    def rated(self, battery: Battery | Unit) -> float:
+        """W of its PCS together."""
+        names = [battery.pcs] if isinstance(battery, Unit) else battery.pcs
+        return sum(self.named(name).rated_power or 0.0 for name in names)
 
     @property
     def rated_power(self) -> float:
@@ -179,6 +202,13 @@ class Site(Shape):
     def of_kind(self, *kinds: Kind) -> list[Device]:
         """The devices of some kinds."""
         return [device for device in self.device if self.profiles[device.name].kind in kinds]
+
+    @property
+    def pv_points(self) -> list[tuple[str, str]]:
+        """Where the power of the PV is read: device and point, also of a hybrid, whose p is that of its battery."""
+        plain = [(device.name, "p") for device in self.of_kind(Kind.PV)]
+        hybrids = [(pcs, point) for pcs in self.pcs for point in self.profiles[pcs].pv_points]
+        return [*plain, *hybrids]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -241,9 +271,11 @@ def load_site(path: Path) -> Site:
 
 def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     """One that never acts is no protection."""
+    if site.interlock and not site.battery:
+        raise point_at(path, [("interlock.0", "acts on a battery, and the site has none: take it out")])
     cells = [one.chemistry for one in site.battery]
     found = [
-        (n, mistake(rule, profiles, next((one for one in cells if one in rule.chemistry), cells[0])))
+        (n, mistake(rule, profiles, next((one for one in cells if one in rule.chemistry), next(iter(cells), None))))
         for n, rule in enumerate(site.interlock)
     ]
     if mistakes := [(f"interlock.{n}.{one[0]}", one[1]) for n, one in found if one is not None]:
@@ -257,6 +289,7 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
         wrong.append((("grid", "meter"), f"device {site.grid.meter!r} is a {given}, a meter is needed"))
     if wrong:
         raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
+    _check_able(path, site, profiles)
     _check_steered(path, site, profiles)
     _check_rated(path, site, profiles)
     _check_signals(path, site, profiles)
@@ -303,7 +336,7 @@ def _check_rated(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
 
 
 def _check_fallback(path: Path, site: Site) -> None:
-    rated = {one.pcs: site.rated(one) for one in site.battery}
+    rated = {one.name: site.rated(one) for one in site.battery}
     if wrong := [*wrong_fallbacks(site.battery, rated)]:
         raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
 
@@ -313,12 +346,21 @@ def _check_steered(path: Path, site: Site, profiles: dict[str, Profile]) -> None
     for number, device in enumerate(site.device):
         if profiles[device.name].kind is Kind.PCS and device.name not in site.pcs:
             free = [name for name, one in profiles.items() if one.kind is Kind.BMS and name not in site.bms]
-            lines = f'name = "{device.name}", pcs = "{device.name}", bms = "{min(free, default="?")}", energy = <Wh>'
+            hybrid = not free and not mute(profiles[device.name], charge=None, discharge=None)
+            bms = "" if hybrid else f'bms = "{min(free, default="?")}", '
+            lines = f'name = "{device.name}", pcs = "{device.name}", {bms}energy = <Wh>'
             words = (
                 f"device {device.name!r}: a pcs of no battery would have no limits and no fallback; give it a "
                 f"battery of its own, [[battery]] with {lines}"
             )
             raise point_at(path, [(f"device.{number}", words)])
+
+
+def _check_able(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
+    """What cannot be steered, or tells nothing of its cells, is no battery of a site that is controlled."""
+    wrong = [*unable(site.battery, profiles, {one.name: one.profile for one in site.device})]
+    if wrong and site.mode == "control":
+        raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
 
 
 def _read(path: Path, shape: type[S]) -> S:

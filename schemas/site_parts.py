@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from schemas.address import LOOKS_LIKE, parse_address, spelled
 from schemas.messages import AlarmPriority, Authority, Direction, Scope
@@ -139,16 +139,33 @@ class Grid(Shape):
         return self
 
 
-class Battery(Shape):
-    """A PCS and the BMS behind it, and what the owner allows. `[[battery]]` for each; a single one may be written
-    `[battery]`."""
+def listed(given: object) -> object:
+    """One name may stand without brackets."""
+    return [given] if isinstance(given, str) else given
+
+
+Names = Annotated[
+    list[Name], BeforeValidator(listed, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)])
+]
+"""One device, or several."""
+
+
+class BatteryParts(Shape):
+    """What a battery is made of."""
 
     name: Name = "battery"
     """What it is called on pages and in words; several need names of their own."""
-    pcs: Name
-    """The device that converts."""
-    bms: Name
-    """The device that watches the cells; what it allows is never exceeded."""
+    pcs: Annotated[Names, Field(min_length=1)]
+    """The device that converts, or `["a", "b"]` for several on one DC side: each gets its part of what the cells allow,
+    by its rated power."""
+    bms: Names = []
+    """The device that watches the cells, or several for racks in parallel; what they allow is never exceeded. Left out
+    for a hybrid, whose PCS tells the SoC and the limits of its cells itself."""
+
+
+class Terms(Shape):
+    """What the owner allows of a battery."""
+
     energy: WattHours = Field(gt=0)
     """Usable energy between 0 and 100 % SoC."""
     chemistry: Annotated[Chemistry | None, Field(strict=False)] = None
@@ -169,6 +186,9 @@ class Battery(Shape):
     `joulebus commission`. Loops over the meter reckon with it until they have measured it themselves."""
     fallback: Watts = 0.0
     """Power when no valid command is left."""
+    charge_limit: Positive | None = None
+    discharge_limit: Positive | None = None
+    """W at the cells, whatever their BMS allows beyond; a hybrid whose map tells no limits needs both."""
     ccl_stale_after: Positive = 5.0
     """Seconds after which BMS data counts as missing: its limits are then 0. Never less than 2.5 polls of the BMS."""
     on_stop: Literal["fallback", "hold"] = "fallback"
@@ -177,6 +197,31 @@ class Battery(Shape):
     start: Literal["ours", "always"] = "ours"
     """Which stopped PCS dispatch starts by itself: only one that joulebus has stopped, or that a person asks for by
     `auto` or `manual`; or `always`, also one that somebody stopped at its panel or that comes back from a power cut."""
+
+
+class Battery(Terms, BatteryParts):
+    """One or several PCS with the cells behind them, and what the owner allows. `[[battery]]` for each; a single one
+    may be written `[battery]`, and a site without any only watches."""
+
+    @property
+    def racks(self) -> list[str]:
+        """The devices that speak for its cells: each BMS, or the PCS of a hybrid."""
+        return self.bms or self.pcs
+
+
+class Unit(Terms):
+    """One PCS with the battery behind it: what is steered. Energy, ramp and fallback are its part of the battery's, by
+    its rated power."""
+
+    name: Name
+    """That of its battery; of several PCS each has its own behind it."""
+    of: Name
+    """The name of its battery."""
+    pcs: Name
+    racks: list[Name]
+    """The devices that speak for the cells."""
+    beside: list[Name] = []
+    """The other PCS of the same battery."""
 
 
 class AlarmRule(Shape):

@@ -53,14 +53,15 @@ def lived(
         one.pcs.timeout = 0.0
     while world.at + timedelta(seconds=step) < end:
         for battery in world.batteries:
-            world.plant.bess[battery.pcs].pcs.p_set = _steer(world, battery)
+            for pcs in battery.pcs:
+                world.plant.bess[pcs].pcs.p_set = _steer(world, battery, pcs)
         world.step(step)
         yield world
 
 
-def _steer(world: World, battery: Battery) -> float:
+def _steer(world: World, battery: Battery, pcs: str) -> float:
     """PV surplus into the battery, high load out of it, and half full in the morning; each does its share."""
-    site, plant, one = world.site, world.plant, world.plant.bess[battery.pcs]
+    site, plant, one = world.site, world.plant, world.plant.bess[pcs]
     rated, soc = one.pcs.rated, one.battery.soc
     share = rated / sum(each.pcs.rated for each in plant.bess.values())
     idle = plant.load - plant.sun_power

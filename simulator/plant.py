@@ -1,15 +1,16 @@
 """The whole site: load, PV, batteries and the grid that makes up the difference. No clock: a step gets its length."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 from schemas.site import Site
 from schemas.site_parts import Battery as SiteBattery
+from schemas.site_parts import Device
 from schemas.units import Kind
 from simulator.battery import Battery
-from simulator.bess import Bess
+from simulator.bess import Bess, Rack
 from simulator.contactor import Contactor
 from simulator.pcs import Pcs
 from simulator.states import INSTANT, Order, State, Times
@@ -188,8 +189,8 @@ class Plant:
     def remember(self) -> dict[str, float]:
         """What must outlive the process: devices do not forget their counters at a restart."""
         kept = {name: getattr(self, name) for name in _KEPT_SITE}
-        for pcs, one in self.bess.items():
-            kept |= {f"battery.{pcs}.{name}": getattr(one.battery, name) for name in _KEPT_BATTERY}
+        for key, battery in self._cells():
+            kept |= {f"battery.{key}.{name}": getattr(battery, name) for name in _KEPT_BATTERY}
         kept |= {f"load.{name}": energy for name, energy in self.e_loads.items()}
         return kept | {f"pv.{name}": pv.energy for name, pv in self.pv.items()}
 
@@ -197,15 +198,21 @@ class Plant:
         """Goes on where `remember` stopped."""
         for name in _KEPT_SITE:
             setattr(self, name, kept.get(name, getattr(self, name)))
-        for pcs, one in self.bess.items():
+        for key, battery in self._cells():
             for name in _KEPT_BATTERY:  # before there could be several, the key named none
-                before = kept.get(f"battery.{name}", getattr(one.battery, name))
-                setattr(one.battery, name, kept.get(f"battery.{pcs}.{name}", before))
-            one.battery.stored = min(one.battery.energy, max(0.0, one.battery.stored))
+                before = kept.get(f"battery.{name}", getattr(battery, name))
+                setattr(battery, name, kept.get(f"battery.{key}.{name}", before))
+            battery.stored = min(battery.energy, max(0.0, battery.stored))
         for name, pv in self.pv.items():
             pv.energy = kept.get(f"pv.{name}", pv.energy)
         for name in self.rated_loads:
             self.e_loads[name] = kept.get(f"load.{name}", self.e_loads.get(name, 0.0))
+
+    def _cells(self) -> Iterator[tuple[str, Battery]]:
+        """Those of each rack, by the name of the PCS that was built with them."""
+        for pcs, one in self.bess.items():
+            for number, rack in enumerate([] if one.led else one.racks):
+                yield (f"{pcs}.{number}" if number else pcs), rack.battery
 
 
 _KEPT_SITE = ("e_load", "e_import", "e_export")
@@ -230,20 +237,38 @@ def build(
     ramp: float | None = None,
     times: Times = INSTANT,
 ) -> Plant:
-    """The plant a site file describes, with these batteries, each in its condition (by the name of its PCS)."""
+    """The plant a site file describes, with these batteries, each in its condition (by the name of its first PCS)."""
+    bess = dict[str, Bess]()
+    for one in batteries:
+        bess |= _battery(site, one, conditions.get(one.pcs[0], Condition()), ramp, times)
+    sunny = dict.fromkeys(name for name, _ in site.pv_points)
     return Plant(
-        {one.pcs: _bess(site, one, conditions.get(one.pcs, Condition()), ramp, times) for one in batteries},
+        bess,
         {
             pv.name: Pv(pv.rated_power or 0.0, pv.rated_apparent_power or pv.rated_power or 0.0, times.observe)
-            for pv in site.of_kind(Kind.PV)
+            for pv in map(site.named, sunny)
         },
         rated_loads={load.name: load.rated_power or 0.0 for load in site.of_kind(Kind.LOAD)},
     )
 
 
-def _bess(site: Site, one: SiteBattery, found: Condition, ramp: float | None, times: Times) -> Bess:
-    device = site.named(one.pcs)
-    rated, energy = device.rated_power or 0.0, one.energy * found.soh / 100
-    battery = Battery(energy, rated, energy * found.soc / 100, soh=found.soh)
-    pcs = Pcs(rated, device.rated_apparent_power or rated, ramp, times)
-    return Bess(battery, pcs, Contactor(times))
+def _battery(site: Site, one: SiteBattery, found: Condition, ramp: float | None, times: Times) -> dict[str, Bess]:
+    """By PCS: the first has the racks, and the others live with it."""
+    count, rated = len(one.racks), site.rated(one)
+    energy = one.energy * found.soh / 100 / count
+    racks = [
+        Rack(Battery(energy, rated / count, energy * found.soc / 100, soh=found.soh), Contactor(times))
+        for _ in range(count)
+    ]
+    inverters = [_pcs(site.named(name), ramp, times) for name in one.pcs]
+    made = [
+        Bess(racks[0].battery, pcs, racks[0].contactor, racks[0].bms, racks[1:], led=number > 0)
+        for number, pcs in enumerate(inverters)
+    ]
+    made[0].mates = inverters[1:]
+    return dict(zip(one.pcs, made, strict=True))
+
+
+def _pcs(device: Device, ramp: float | None, times: Times) -> Pcs:
+    rated = device.rated_power or 0.0
+    return Pcs(rated, device.rated_apparent_power or rated, ramp, times)

@@ -72,7 +72,7 @@ class SimulatedSite:
         self._begin, self._zero, self._now_is_now = start or utc_now(), 0.0, start is None
         self._clock: Callable[[], float] = lambda: self._zero
         batteries = batteries or site.battery
-        found = {one.pcs: Condition(soc) for one in batteries} | dict(conditions or {})
+        found = {one.pcs[0]: Condition(soc) for one in batteries} | dict(conditions or {})
         self.world = new_world(
             site, self._begin, batteries=batteries, conditions=found, ramp=ramp, times=times, around=around, seed=seed
         )

@@ -10,7 +10,7 @@ from typing import Protocol
 from schemas.site import Site
 from schemas.site_parts import Battery as SiteBattery
 from schemas.site_parts import Device
-from simulator.bess import Bess
+from simulator.bess import Rack
 from simulator.faults import Faults, known
 from simulator.plant import Condition, Plant, Surroundings, build
 from simulator.recent import Recent
@@ -78,9 +78,10 @@ class World:
             one.suffer(self.faults.of(one.device.name))
         self._suffered = self.faults.changes
 
-    def of_bms(self, bms: str) -> Bess:
-        """The battery system of a BMS."""
-        return self.plant.bess[next(one.pcs for one in self.batteries if one.bms == bms)]
+    def of_bms(self, bms: str) -> Rack:
+        """The rack of a BMS."""
+        battery = next(one for one in self.batteries if bms in one.bms)
+        return self.plant.bess[battery.pcs[0]].racks[battery.bms.index(bms)]
 
     @property
     def reactive(self) -> float:
@@ -128,7 +129,8 @@ def new_world(
     hours = max(0.0, (at - BORN).total_seconds() / 3600)
     plant.e_import, plant.e_export = MEAN_IMPORT * hours, MEAN_EXPORT * hours
     for one in plant.bess.values():
-        one.battery.charged, one.battery.discharged = MEAN_BATTERY * hours, 0.97 * MEAN_BATTERY * hours
+        for rack in one.racks:
+            rack.battery.charged, rack.battery.discharged = MEAN_BATTERY * hours, 0.97 * MEAN_BATTERY * hours
     for pv in plant.pv.values():
         pv.energy = 0.12 * pv.rated * hours
     recorded = partial(surroundings, zone=site.zone, seed=seed)

@@ -47,7 +47,7 @@ class Actions:
         if command.action not in STAGES or self.device.kind is not Kind.BMS:
             return None
         mine = self.site.battery_of(self.device.name)
-        whom = "its inverter" if mine is None else mine.pcs
+        whom = "its inverter" if mine is None else " or ".join(mine.pcs)
         words = f"no {command.action.value} of its own; its contactor switches in a sequence of {whom}: ask it"
         return Refusal(Cause.UNKNOWN, f"unknown: {words}")
 

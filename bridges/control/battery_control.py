@@ -3,7 +3,7 @@ in its meter and in its own power."""
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -15,6 +15,7 @@ from bridges.control.limits import RAMP, SITE, TRIAL, UNKNOWN, Limit, clamp, lim
 from bridges.control.meter_polarity import STEADY
 from bridges.control.meter_trial import loop_of
 from bridges.control.power_control import Decision, ramp_step
+from bridges.control.sequence import STOPPED
 from bridges.control.start_stop import Ended, StartStop
 from bridges.control.verification import Following
 from bridges.control.write_budget import counted
@@ -23,7 +24,7 @@ from bridges.telemetry.latest_values import LatestValues, lasts
 from runtime.memory import Memory
 from schemas.messages import Action, Authority, Cause, Command, Value
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_parts import Unit
 
 log = logging.getLogger("bridge")
 
@@ -40,12 +41,12 @@ async def _nothing() -> None:
 
 @dataclass
 class BatteryControl:
-    """One PCS with the BMS behind it. Powers in W, times of the monotonic clock."""
+    """One PCS with the cells behind it. Powers in W, times of the monotonic clock."""
 
-    battery: Battery
+    battery: Unit
     site: Site
     pcs: FieldDevice
-    bms: FieldDevice | None
+    racks: Sequence[FieldDevice]
     latest: LatestValues
     memory: Memory | None = None
     """Keeps the interlocks that act, or wait for a person, beyond a restart."""
@@ -57,8 +58,10 @@ class BatteryControl:
         self.grid = self.connection or GridConnection(self.site, self.latest)
         self.inputs = BatteryInputs(self.site, self.battery, self.latest, "state" in self.pcs.points, self.grid)
         self.following = Following(self.pcs.rated_power)
-        self.start_stop = StartStop(self.pcs, self.bms, self.rest)
-        self.interlocks = BatteryInterlocks(self.site, self.battery, self._fresh, self.memory, self._lost)
+        self.start_stop = StartStop(self.pcs, self.racks, self.rest, self._shared)
+        self.interlocks = BatteryInterlocks(
+            self.site, self.battery, self._fresh, self.memory, self._lost, self.inputs.cells.left_out
+        )
         self.position: float | None = None
         self._moved: float | None = None
         self._own: dict[Cause, str] = {}
@@ -74,7 +77,8 @@ class BatteryControl:
     @property
     def watches(self) -> frozenset[str]:
         """The devices whose readings it decides by."""
-        return frozenset({self.battery.bms, self.site.grid.meter}) | self.interlocks.devices
+        own = {*self.battery.racks, *self.battery.beside, self.site.grid.meter}
+        return frozenset(own) | self.interlocks.devices
 
     @property
     def distrust(self) -> dict[Cause, str]:
@@ -92,6 +96,11 @@ class BatteryControl:
             self.interlocks.stands()
             self.position = None  # a start ramps from the power that is measured then
             self.following.forget()
+
+    def _shared(self) -> bool:
+        """Another PCS may work on the same cells: their contactor does not open under its load."""
+        states = (self.latest.said(name, "state", math.inf, math.inf) for name in self.battery.beside)
+        return any(state not in STOPPED for state in states)
 
     def _fresh(self, device: str, point: str, now: float) -> Value | None:
         """A value as long as it is fresh; a slow point is read in turn with others of its device."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from logging import INFO, WARNING
 
@@ -16,7 +16,7 @@ from bridges.control.limits import Limit
 from runtime.memory import Memory
 from schemas.messages import Action, Cause, Limited, Value
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_parts import Unit
 from schemas.units import utc_now
 
 log = logging.getLogger("bridge")
@@ -35,12 +35,14 @@ class BatteryInterlocks:
     """Times of the monotonic clock."""
 
     site: Site
-    battery: Battery
+    battery: Unit
     look: Look
     memory: Memory | None = None
     """Keeps those that act, or wait for a person, beyond a restart."""
     lost: Callable[[str, float], bool] = lambda _, __: False
     """Whether a device is not read any more."""
+    left_out: Callable[[], Collection[str]] = frozenset
+    """Racks that are not connected: what holds for their cells holds for none that work, until they are again."""
     judged: interlocks.Judgement | None = None
     _known: interlocks.Memory | None = None
     _again: float = float("-inf")
@@ -55,7 +57,9 @@ class BatteryInterlocks:
     def judge(self, now: float) -> None:
         """Look at every cause."""
         known = self._known if self._known is not None else self._recall(now)
-        judged = interlocks.judge(self._locks, known, lambda device, point: self.look(device, point, now), now)
+        out = self.left_out()
+        locks = [lock for lock in self._locks if lock.device not in out]
+        judged = interlocks.judge(locks, known, lambda device, point: self.look(device, point, now), now)
         if judged.stopping - (frozenset() if self.judged is None else self.judged.stopping):
             self._again = float("-inf")  # a new cause is no retry
         self.judged, self._known = judged, judged.memory

@@ -36,9 +36,10 @@ class GridConnection:
         self.bounds = self.limits or SiteLimits(self.site)
         rated = self.site.rated_power
         self.meter = self.site.named(self.site.grid.meter)
-        slowest = max(self.site.named(pcs).poll for pcs in self.site.pcs)
-        dead_time = max(one.dead_time for one in self.site.battery)
-        several = len(self.site.battery) > 1  # the sum follows as soon as the fastest does, and not before the slowest
+        slowest = max((self.site.named(pcs).poll for pcs in self.site.pcs), default=0.0)
+        dead_time = max((one.dead_time for one in self.site.battery), default=0.0)
+        self._fallbacks = {one.pcs: one.fallback for one in self.site.units}
+        several = len(self._fallbacks) > 1  # the sum follows as soon as the fastest does, and not before the slowest
         least = max(SHORTEST_DEAD_TIME, dead_time) if several else 0.0
         load = SiteLoad(rated, dead_time, lasts(self.meter.poll, AGE), lasts(slowest, AGE), least=least)
         self.shared = SharedLoad(load)
@@ -56,11 +57,11 @@ class GridConnection:
 
     def follow(self, now: float) -> None:
         """Take what was read since the last time, the batteries first."""
-        for one in self.site.battery:
-            self._expect(one.pcs, now)
-            began, power = self._newest(one.pcs, now)
+        for pcs in self._fallbacks:
+            self._expect(pcs, now)
+            began, power = self._newest(pcs, now)
             if power is not None:
-                self.shared.read(one.pcs, began, power)
+                self.shared.read(pcs, began, power)
         self._gather()
         began, grid = self._newest(self.meter.name, now)
         load = self.shared.load
@@ -86,9 +87,8 @@ class GridConnection:
 
     def _expect(self, pcs: str, now: float) -> None:
         if pcs not in self.shared.members:
-            battery, device = self.site.battery_of(pcs), self.site.named(pcs)
-            assert battery is not None  # noqa: S101  # it was found by its PCS
-            self.shared.members[pcs] = Member(device.rated_power or 0.0, device.poll, battery.fallback, now)
+            device = self.site.named(pcs)
+            self.shared.members[pcs] = Member(device.rated_power or 0.0, device.poll, self._fallbacks[pcs], now)
 
     def _newest(self, device: str, now: float) -> tuple[float, float | None]:
         return self.latest.began(device, "p"), self.latest.number(device, "p", now, float("inf"))
@@ -103,6 +103,16 @@ class GridConnection:
         """The last reading of a PCS."""
         one = self.shared.members.get(pcs)
         return None if one is None else one.shown
+
+    def reach(self, pcs: str, now: float, silent: float) -> tuple[float, float]:
+        """W between which a PCS is, at least and at most: what it was seen at, and, while it has said nothing for so
+        long, what it was told last, too."""
+        one = self.shared.members.get(pcs)
+        if one is None or one.shown is None:
+            return 0.0, 0.0
+        at, power = one.shown
+        powers = [power, *([one.told[-1][1]] if one.told and now - at > silent else [])]
+        return min(powers), max(powers)
 
     @property
     def dead_time(self) -> float:

@@ -10,7 +10,7 @@ from bridges.control.interlock_cause import Interlock
 from schemas.interlock import InterlockRule, misfit, points_of, states
 from schemas.profile import Shape
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_parts import Unit
 from schemas.troubles import Trouble, explain
 from schemas.units import Kind
 
@@ -37,7 +37,7 @@ def shipped(path: Path = SHIPPED) -> tuple[InterlockRule, ...]:
         raise explain(path, wrong, Rules) from wrong
 
 
-def rules_for(site: Site, battery: Battery) -> tuple[Interlock, ...]:
+def rules_for(site: Site, battery: Unit) -> tuple[Interlock, ...]:
     """The interlocks of a battery, each for one device. Raises Trouble for one that could not act as it is meant.
 
     A rule of the site file replaces the shipped one of its name, or takes it out.
@@ -54,7 +54,7 @@ def rules_for(site: Site, battery: Battery) -> tuple[Interlock, ...]:
     return tuple((found | own).values())
 
 
-def _shipped_for(site: Site, battery: Battery) -> dict[str, Interlock]:
+def _shipped_for(site: Site, battery: Unit) -> dict[str, Interlock]:
     found: dict[str, Interlock] = {}
     for rule in shipped():
         if not rule.chemistry or battery.chemistry in rule.chemistry:
@@ -62,14 +62,14 @@ def _shipped_for(site: Site, battery: Battery) -> dict[str, Interlock]:
     return found
 
 
-def _named(site: Site, battery: Battery, rule: InterlockRule) -> list[str]:
+def _named(site: Site, battery: Unit, rule: InterlockRule) -> list[str]:
     return [f"{rule.name}-{name}" for name in _devices(site, battery, rule)]
 
 
-def _omit(site: Site, battery: Battery, rule: InterlockRule, found: dict[str, Interlock]) -> None:
+def _omit(site: Site, battery: Unit, rule: InterlockRule, found: dict[str, Interlock]) -> None:
     """Raises Trouble where no battery has anything to take out: it may be mistyped, and another would act on."""
     names = _named(site, battery, rule)
-    if names and not any(_shipped_for(site, one).keys() & set(_named(site, one, rule)) for one in site.battery):
+    if names and not any(_shipped_for(site, one).keys() & set(_named(site, one, rule)) for one in site.units):
         known = dict.fromkeys(one.name for one in shipped())
         raise Trouble.unknown(f"interlock {rule.name!r} to omit", rule.name, known)
     for name in names:
@@ -81,7 +81,7 @@ def omitted(site: Site) -> list[InterlockRule]:
     return [rule for rule in site.interlock if rule.omit]
 
 
-def unguarded(site: Site, battery: Battery) -> list[str]:
+def unguarded(site: Site, battery: Unit) -> list[str]:
     """Limits of cells that hold for another chemistry only, so that nobody but the BMS guards them: point and side."""
     held = {(lock.rule.point, lock.rule.condition) for lock in rules_for(site, battery)}
     limits = {
@@ -92,7 +92,7 @@ def unguarded(site: Site, battery: Battery) -> list[str]:
     return [f"{point} {SIDES[condition]}" for point, condition in limits]
 
 
-def _fitting(site: Site, battery: Battery, rule: InterlockRule, *, own: bool = False) -> dict[str, Interlock]:
+def _fitting(site: Site, battery: Unit, rule: InterlockRule, *, own: bool = False) -> dict[str, Interlock]:
     found = {}
     for name in _devices(site, battery, rule):
         if points := _points(site, name, rule, own=own):
@@ -126,9 +126,9 @@ def _points(site: Site, device: str, rule: InterlockRule, *, own: bool) -> tuple
     return ()
 
 
-def _devices(site: Site, battery: Battery, rule: InterlockRule) -> list[str]:
+def _devices(site: Site, battery: Unit, rule: InterlockRule) -> list[str]:
     """Of this battery, or of all."""
-    mine = {battery.pcs, battery.bms}
+    mine = {battery.pcs, *battery.racks}
     return [
         device.name
         for device in site.device

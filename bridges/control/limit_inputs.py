@@ -3,18 +3,17 @@
 import math
 from dataclasses import dataclass
 
+from bridges.control.cell_limits import RUNS, CellLimits
 from bridges.control.grid_connection import GridConnection
 from bridges.control.grid_limit import GridLimit
 from bridges.control.limits import Limit, LimitInputs
 from bridges.telemetry.latest_values import LatestValues, lasts
 from schemas.messages import Value
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_parts import Unit
 
 METER_AGE = 5.0
 """Seconds after which a measured power is too old to steer by, at usual polls."""
-RUNS = ("running", "throttled")
-"""States of a PCS in which a setpoint works."""
 
 
 @dataclass
@@ -22,7 +21,7 @@ class BatteryInputs:
     """Reads the latest values as the limits of one battery need them."""
 
     site: Site
-    battery: Battery
+    battery: Unit
     latest: LatestValues
     tells_state: bool
     """The PCS' profile has a point `state`: without it a setpoint is believed to work at any time."""
@@ -33,7 +32,7 @@ class BatteryInputs:
 
     def __post_init__(self) -> None:
         self.pcs, self.meter = self.site.named(self.battery.pcs), self.site.named(self.site.grid.meter)
-        self.bms = self.site.named(self.battery.bms)
+        self.cells = CellLimits(self.site, self.battery, self.latest, self.connection)
         self.rated = self.pcs.rated_power or 0.0
 
     @property
@@ -49,7 +48,7 @@ class BatteryInputs:
     @property
     def bms_age(self) -> float:
         """The same of the BMS."""
-        return lasts(self.bms.poll, self.battery.ccl_stale_after)
+        return max(self.cells.age(name) for name in self.battery.racks)
 
     def power(self, now: float) -> float | None:
         """The battery's, W; None while the PCS is silent."""
@@ -70,8 +69,7 @@ class BatteryInputs:
 
     def said(self, device: str, point: str, now: float) -> Value | None:
         """A value as long as it is fresh for its device."""
-        least = self.battery.ccl_stale_after if device == self.bms.name else METER_AGE
-        return self.latest.said(device, point, now, lasts(self.site.named(device).poll, least))
+        return self.latest.said(device, point, now, lasts(self.site.named(device).poll, METER_AGE))
 
     def runs(self, now: float) -> bool | None:
         """Whether a setpoint works. None: unknown."""
@@ -95,7 +93,8 @@ class BatteryInputs:
     ) -> LimitInputs:
         """Everything that limits the battery now."""
         percent, authority = grid_limit.limit(now), grid_limit.strongest(now)
-        bms, age, bounds = self.bms.name, self.bms_age, self.connection.bounds
+        cells, bounds = self.cells.now(now), self.connection.bounds
+        charge, discharge = self.cells.part(cells, now)
         net, beside = self.net(now), self.connection.beside(self.pcs.name, now)
         return LimitInputs(
             rated_power=self.rated,
@@ -103,10 +102,9 @@ class BatteryInputs:
             reactive_power=reactive_power,
             power_factor=power_factor,
             runs=self.runs(now),
-            voltage=self.latest.number(bms, "u", now, age),
-            charge_current=self.latest.number(bms, "ccl", now, age),
-            discharge_current=self.latest.number(bms, "dcl", now, age),
-            soc=self.latest.number(bms, "soc", now, age),
+            charge=charge,
+            discharge=discharge,
+            soc=cells.soc,
             soc_min=self.battery.soc_min,
             soc_max=self.battery.soc_max,
             net_load=None if net is None else net - beside.power,

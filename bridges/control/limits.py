@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from schemas.messages import Cause, Limited
 
 RAMP, TRIAL, SITE = "battery:ramp", "meter:trial", "site:grid"
+DC_TO_AC = 0.95
+"""The cells deliver losses too: OpenEMS' generic ESS allows 0.95 of DCL x U on the AC side."""
 WORN, BUDGET = "register:worn", "register:budget"
 """A register that wears and was written too often; and one that may not be written yet."""
 
@@ -34,11 +36,9 @@ class LimitInputs:
     reactive_power: float
     runs: bool | None
     """Whether the inverter runs: a setpoint of one that does not must be 0, or it jumps at its start. None: unknown."""
-    voltage: float | None
-    charge_current: float | None
-    """The BMS' CCL in A."""
-    discharge_current: float | None
-    """The BMS' DCL in A."""
+    charge: float | None
+    discharge: float | None
+    """W at the cells that they allow this PCS: CCL and DCL times their voltage, of several racks and PCS its part."""
     soc: float | None
     soc_min: float
     soc_max: float
@@ -161,12 +161,9 @@ def _rating(now: LimitInputs) -> Limit:
 
 
 def _bms(now: LimitInputs) -> Limit:
-    if now.voltage is None or now.charge_current is None or now.discharge_current is None:
+    if now.charge is None or now.discharge is None:
         return Limit("bms:missing", 0.0, 0.0)
-    charge = max(0.0, now.charge_current) * now.voltage
-    # The cells deliver losses too: OpenEMS' generic ESS allows 0.95 of DCL x U on the AC side.
-    discharge = max(0.0, now.discharge_current) * now.voltage * 0.95
-    return Limit("bms:current", -charge, discharge)
+    return Limit("bms:current", -max(0.0, now.charge), max(0.0, now.discharge) * DC_TO_AC)
 
 
 def _soc(now: LimitInputs) -> Limit:

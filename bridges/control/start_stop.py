@@ -1,10 +1,11 @@
 """The battery's contactor and its inverter, as the sequence of a start or a stop finds and switches them."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from bridges.control.sequence import STAGES, STATES, Contactor, Inverter, Sequence, Sight, Stage
+from bridges.control import sequence as steps
+from bridges.control.sequence import STAGES, STATES, Contactor, Inverter, Sight, Stage
 from bridges.control.verification import near
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
 from schemas.messages import Action, Cause, Value
@@ -12,6 +13,9 @@ from schemas.messages import Action, Cause, Value
 CONTACTOR = {"connected": Contactor.CLOSED, "disconnected": Contactor.OPEN}
 """What a battery's state tells of it, where it has no point of its own (SunSpec 802)."""
 SAYS = {"closed": Contactor.CLOSED, "open": Contactor.OPEN}
+
+OF_SEVERAL = (Contactor.CLOSED, Contactor.UNKNOWN, Contactor.OPEN)
+"""Which counts of several racks: one that is closed is enough to start, and all are open only where none is closed."""
 
 log = logging.getLogger("bridge")
 
@@ -28,13 +32,15 @@ class Ended:
 
 @dataclass
 class StartStop:
-    """One inverter and, where it is ours to switch, the battery behind it."""
+    """One inverter and, where they are ours to switch, the racks behind it."""
 
     inverter: FieldDevice
-    battery: FieldDevice | None
+    racks: Sequence[FieldDevice]
     rest: Callable[[], Awaitable[None]]
     """Brings the power to 0."""
-    sequence: Sequence | None = None
+    shared: Callable[[], bool] = lambda: False
+    """Another inverter works on the same racks."""
+    sequence: steps.Sequence | None = None
     saw: tuple[float, str] | None = None
     """When the inverter was looked at last, and its state."""
 
@@ -45,7 +51,7 @@ class StartStop:
     def begin(self, goal: Action, now: float) -> str:
         """The stages that lie ahead, in words."""
         if self.sequence is None or self.sequence.goal is not goal:  # one on its way orders nothing again
-            self.sequence = Sequence(goal, now)
+            self.sequence = steps.Sequence(goal, now)
         return f"{goal.value}: {' then '.join(STAGES[goal])}"
 
     async def go_on(self, now: float, forbidden: str = "") -> Ended | None:
@@ -74,7 +80,7 @@ class StartStop:
         its grid observation time, is stopped."""
         assert self.sequence is not None  # noqa: S101  # told by go_on
         ordered = Stage.INVERTER_ON in self.sequence.told - {ahead}
-        self.sequence = Sequence(Action.STOP, now) if ordered else None
+        self.sequence = steps.Sequence(Action.STOP, now) if ordered else None
         return Ended(Cause.INTERLOCK, why, Action.START)
 
     async def _try(self, stage: Stage, goal: Action) -> Ended | None:
@@ -96,8 +102,20 @@ class StartStop:
                 await self.inverter.act(Action.START)
             case Stage.INVERTER_OFF:
                 await self.inverter.act(Action.STOP)
-            case _ if self.battery is not None:
-                await self.battery.act(Action.START if stage is Stage.BATTERY_ON else Action.STOP)
+            case _:
+                await self._switch(Action.START if stage is Stage.BATTERY_ON else Action.STOP)
+
+    async def _switch(self, action: Action) -> None:
+        """Each rack; one that declines, such as one that is repaired, holds up no other."""
+        wrong = list[Declined | Unreachable]()
+        ours = self._ours
+        for rack in ours:
+            try:
+                await rack.act(action)
+            except (Declined, Unreachable) as no:
+                wrong.append(no)
+        if wrong and len(wrong) == len(ours):
+            raise wrong[0]
 
     async def _look(self) -> tuple[Sight, str]:
         """What is seen, and the inverter's state in its own word."""
@@ -114,12 +132,21 @@ class StartStop:
             return Inverter.SILENT
         return STATES.get(says, Inverter.BETWEEN) if isinstance(says, str) else Inverter.UNKNOWN
 
+    @property
+    def _ours(self) -> list[FieldDevice]:
+        return [rack for rack in self.racks if {Action.START, Action.STOP} <= set(rack.actions)]
+
     async def _contactor(self) -> Contactor:
-        """A battery that cannot be read has an unknown contactor; it is ours all the same."""
-        if self.battery is None or not {Action.START, Action.STOP} <= set(self.battery.actions):
+        """Of all racks."""
+        if not self._ours or (self.stopping and self.shared()):
             return Contactor.NOT_OURS
+        seen = [await self._contactor_of(rack) for rack in self._ours]
+        return next(one for one in OF_SEVERAL if one in seen)
+
+    async def _contactor_of(self, rack: FieldDevice) -> Contactor:
+        """One that cannot be read has an unknown contactor; it is ours all the same."""
         try:
-            seen = (await self.battery.look("contactor", "state")).values
+            seen = (await rack.look("contactor", "state")).values
         except (Unreachable, Declined):
             return Contactor.UNKNOWN
         says = seen.get("contactor")

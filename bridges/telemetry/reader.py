@@ -1,6 +1,7 @@
 """One device as it is read: on a fixed raster, judged, kept, and known to all who decide by it."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from bridges.telemetry.quality import Judge, stand_in
 from bridges.telemetry.standing_doubts import Doubted, StandingDoubts
 from bridges.telemetry.standstill import flows
 from schemas.messages import Cause, Telemetry
+from schemas.rack import RackMap
 from schemas.site import Site
 from schemas.units import Kind, Quality
 
@@ -45,7 +47,8 @@ class DeviceReader:
     def __post_init__(self) -> None:
         site, name = self.site, self.device.name
         mine = site.battery_of(name)
-        energy = mine.energy if mine is not None and name == mine.bms else None
+        energy = mine.energy / len(mine.racks) if mine is not None and name in mine.racks else None
+        self._rack = RackMap.of(site.profiles[name])
         self.doubts = StandingDoubts(self.device.poll)
         self.judge = Judge(site.profiles[name], _most_power(site, name), energy, self.device.poll)
 
@@ -83,27 +86,36 @@ class DeviceReader:
 
     def _sample(self, reading: Reading) -> Telemetry:
         name = self.device.name
-        current = name in self.site.bms and self._current_flows()
+        current = name in self.site.bms and not self._is_out() and self._current_flows()
         quality = self.judge.judge(reading.values, reading.raw, reading.began, current=current)
         values = reading.values
         if instead := self.site.named(name).substitute:
             values, quality = stand_in(values, quality, instead)
         return self.outgoing.put(name, values, quality)
 
+    def _is_out(self) -> bool:
+        """A rack that is not connected: nothing moves in it while current flows through the others."""
+        name = self.device.name
+        return self._rack.is_out(lambda point: self.latest.said(name, point, math.inf, math.inf))
+
     def _current_flows(self) -> bool:
         """Through its battery, as the PCS measures it: a BMS that stands still meanwhile is frozen."""
         mine = self.site.battery_of(self.device.name)
         if mine is None:
             return False
-        pcs, now = self.site.named(mine.pcs), asyncio.get_running_loop().time()
-        power = self.latest.number(pcs.name, "p", now, lasts(pcs.poll, PCS_AGE))
-        return flows(power, pcs.rated_power or 0.0)
+        now = asyncio.get_running_loop().time()
+        powers = [
+            self.latest.number(one.name, "p", now, lasts(one.poll, PCS_AGE)) for one in map(self.site.named, mine.pcs)
+        ]
+        known = [power for power in powers if power is not None]
+        return flows(sum(known) if known else None, self.site.rated(mine))
 
     def _lacking(self, sample: Telemetry) -> list[Doubted]:
         """Points without which nobody can guard; of the meters that is the grid's."""
         if self.device.kind is Kind.METER and self.device.name != self.site.grid.meter:
             return []
-        found = lacking(self.device.kind, sample.values, sample.quality)
+        more = self._rack.points if self.device.name in self.site.racks else ()
+        found = lacking(self.device.kind, sample.values, sample.quality, more)
         return [Doubted(Cause.CRITICAL_POINT, point, why) for point, why in found.items()]
 
 
@@ -137,4 +149,4 @@ def _most_power(site: Site, name: str) -> float | None:
     if name == site.grid.meter:
         return max(site.grid.import_limit, site.grid.export_limit)
     mine = site.battery_of(name)
-    return None if mine is None else site.named(mine.pcs).rated_power
+    return None if mine is None else site.rated(mine)

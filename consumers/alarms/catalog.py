@@ -125,6 +125,6 @@ def _unfit(site: Site, rule: AlarmRule) -> Trouble:
 
 def whose(batteries: Sequence[Battery]) -> dict[str, str]:
     """The battery of each PCS and BMS; of a single one nobody asks."""
-    if len(batteries) == 1:
+    if len(batteries) < 2:
         return {}
-    return {device: one.name for one in batteries for device in (one.pcs, one.bms)}
+    return {device: one.name for one in batteries for device in (*one.pcs, *one.bms)}

@@ -17,7 +17,6 @@ from consumers.archive.rollups import HOLD, Rollup, merge, roll
 from consumers.archive.store import Store
 from schemas.site import Site
 from schemas.tables import dirty, flow, rollup_1h, rollup_1m, rollup_15m, telemetry
-from schemas.units import Kind
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600
 LIMIT = 60
@@ -32,7 +31,8 @@ class Roller:
 
     def __init__(self, engine: AsyncEngine, site: Site, store: Store) -> None:
         self.engine, self.site, self.store = engine, site, store
-        self.pv = [device.name for device in site.of_kind(Kind.PV)]
+        self.pv = site.pv_points
+        self._flowing = {site.grid.meter, *site.pcs, *(device for device, _ in self.pv)}
 
     async def roll(self, now: datetime) -> int:
         """Make everything that is dirty and over; how many spans that were."""
@@ -122,7 +122,7 @@ class Roller:
                     parts.setdefault(point, []).append(Rollup(*numbers))
             rows = [self._row(device, point, at, merge(some)) for point, some in parts.items()]
             await put(connection, rollup_15m if span == QUARTER else rollup_1h, rows)
-            if span == QUARTER and device in (self.site.grid.meter, *self.site.pcs, *self.pv):
+            if span == QUARTER and device in self._flowing:
                 await self._flows(connection, at)
 
     def _row(self, device: str, point: str, at: datetime, one: Rollup) -> dict[str, Any]:
@@ -132,21 +132,22 @@ class Roller:
     async def _flows(self, connection: AsyncConnection, at: datetime) -> None:
         """Once the meter and a PCS have this quarter, again with each further one; a PV that sleeps gives nothing."""
         c = rollup_15m.c
-        wanted = select(c.device, c.plus, c.minus, c.seconds).where(
-            c.site == self.site.site, c.point == "p", c.at == at
+        points = {"p", *(point for _, point in self.pv)}
+        wanted = select(c.device, c.point, c.plus, c.minus, c.seconds).where(
+            c.site == self.site.site, c.point.in_(points), c.at == at, c.device.in_(self._flowing)
         )
-        devices = [self.site.grid.meter, *self.site.pcs, *self.pv]
         whole = {  # a span that is covered in part is taken to have gone on like this
-            row.device: (row.plus * QUARTER / row.seconds, row.minus * QUARTER / row.seconds)
-            for row in await connection.execute(wanted.where(c.device.in_(devices)))
+            (row.device, row.point): (row.plus * QUARTER / row.seconds, row.minus * QUARTER / row.seconds)
+            for row in await connection.execute(wanted)
             if row.seconds > 0
         }
-        meter, batteries = whole.get(self.site.grid.meter), [whole[pcs] for pcs in self.site.pcs if pcs in whole]
-        if meter is None or not batteries:
+        meter = whole.get((self.site.grid.meter, "p"))
+        batteries = [whole[pcs, "p"] for pcs in self.site.pcs if (pcs, "p") in whole]
+        if meter is None or (self.site.pcs and not batteries):
             return
         # one that is silent counts as load until its samples come
         pcs = sum(plus for plus, _ in batteries), sum(minus for _, minus in batteries)
-        pv = sum(max(0.0, whole[name][0] - whole[name][1]) for name in self.pv if name in whole)
+        pv = sum(max(0.0, whole[one][0] - whole[one][1]) for one in self.pv if one in whole)
         found = flows(pv, *meter, *pcs)
         await put(connection, flow, [{"site": self.site.site, "at": at, **found._asdict()}])
 

@@ -21,7 +21,7 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         return None
     doing, mode, each = desk.doing, desk.control.mode, [*desk.batteries.values()]
     reason = doing.reason or _reason(mode, each)
-    aside = [] if doing.action or mode.mode not in STEERED or len(each) == 1 else asides(mode.mode, each)
+    aside = [] if doing.action or mode.mode not in STEERED or len(each) < 2 else asides(mode.mode, each)
     return ControlDispatch(
         at=now,
         mode=mode.mode,

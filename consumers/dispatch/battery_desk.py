@@ -15,7 +15,7 @@ from optimizer.split import Room
 from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest, Mode, Outcome, OutcomeState
 from schemas.profile import Profile, Setpoint
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_parts import Unit
 from schemas.state_words import in_words, locked_out
 
 AT_LIMIT = 1.0
@@ -42,7 +42,7 @@ class BatteryDesk:
     """What dispatch remembers of one battery."""
 
     site: Site
-    battery: Battery
+    battery: Unit
     seen: BatterySeen
     starts: Starts
     resets: Resets = field(default_factory=Resets)
@@ -62,7 +62,7 @@ class BatteryDesk:
     """Until then a named request for auto also resets an interlock that waits for a person."""
 
     @classmethod
-    def of(cls, site: Site, battery: Battery, seen: BatterySeen) -> "BatteryDesk":
+    def of(cls, site: Site, battery: Unit, seen: BatterySeen) -> "BatteryDesk":
         return cls(site, battery, seen, Starts(battery.start))
 
     @property

@@ -1,53 +1,81 @@
 """What dispatch has heard of one battery, of its PCS and its BMS. Ages run on the monotonic clock from the arrival.
 Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from consumers.dispatch.cells_seen import NEVER, CellsSeen, number
+from optimizer.racks import Neighbour, part
 from optimizer.split import Room
 from schemas.messages import Telemetry
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_parts import Unit
 
 PCS_SILENT = 5.0
 """Seconds without a reading of the PCS after which nothing is sent: its own watchdog and the bridge's look after it."""
 DC_TO_AC = 0.95
 """The cells deliver the losses, too: of DCL x U so much arrives, as the bridge counts it."""
-MOST = 1e12
-"""W, V, A: what is beyond no plant has, and its sums would overflow."""
 STOPPED = ("off", "sleeping", "standby")
 BETWEEN = ("starting", "stopping", "precharge")
-NEVER = float("-inf")
 
 
 @dataclass
 class BatterySeen:
     """Its last believable values."""
 
-    battery: Battery
+    battery: Unit
     rated: float
     """W of the PCS."""
     pcs_silent: float
-    bms_fresh: float
-    """Seconds after which neither is believed."""
+    """Seconds after which it is not believed."""
+    cells: CellsSeen
+    """Shared with the other PCS of its battery."""
     power: float | None = None
     """W of the PCS."""
     said: tuple[str, float] = ("", NEVER)
     """State of the PCS, and when it said so."""
     panel: tuple[bool, float] = (False, NEVER)
     """Whether it is steered at its own panel, and when it said so."""
-    soc: float | None = None
-    charge: float | None = None
-    discharge: float | None = None
-    """W that the BMS allows: CCL and DCL times its voltage."""
+    beside: Sequence[tuple[Neighbour, float, float]] = ()
+    """The other PCS of its battery, with what each charges and discharges."""
     pcs_heard: float = NEVER
-    bms_heard: float = NEVER
-    """Monotonic seconds of the last good readings."""
+    """Monotonic seconds of its last good reading."""
 
     @classmethod
-    def of(cls, site: Site, battery: Battery) -> "BatterySeen":
-        pcs, bms = site.named(battery.pcs), site.named(battery.bms)
-        fresh = bms.stale_after(battery.ccl_stale_after)
-        return cls(battery, pcs.rated_power or 0.0, pcs.stale_after(PCS_SILENT), fresh)
+    def of(cls, site: Site, battery: Unit, cells: CellsSeen) -> "BatterySeen":
+        pcs = site.named(battery.pcs)
+        return cls(battery, pcs.rated_power or 0.0, pcs.stale_after(PCS_SILENT), cells)
+
+    @property
+    def soc(self) -> float | None:
+        """%."""
+        return self.cells.now.soc
+
+    @property
+    def charge(self) -> float | None:
+        """W that the cells allow it."""
+        allowed = self.cells.now.charge
+        return (
+            allowed if allowed is None else part(allowed, self.rated, [(one, takes) for one, takes, _ in self.beside])
+        )
+
+    @property
+    def discharge(self) -> float | None:
+        """The same, as it arrives behind its losses."""
+        allowed = self.cells.now.discharge
+        if allowed is None:
+            return None
+        return part(allowed, self.rated, [(one, gives / DC_TO_AC) for one, _, gives in self.beside]) * DC_TO_AC
+
+    @property
+    def bms_heard(self) -> float:
+        """Monotonic seconds of the last word of its cells."""
+        return self.cells.heard
+
+    @property
+    def bms_fresh(self) -> float:
+        """Seconds after which it is not believed."""
+        return self.cells.fresh
 
     def hear_pcs(self, telemetry: Telemetry, mono: float) -> bool:
         """Whether it says its power."""
@@ -61,15 +89,6 @@ class BatterySeen:
             return False
         self.power, self.pcs_heard = power, mono
         return True
-
-    def hear_bms(self, telemetry: Telemetry, mono: float) -> None:
-        """All or nothing: a limit without its voltage is no limit, and dispatch rests when it gets old."""
-        soc, volts = number(telemetry, "soc"), number(telemetry, "u")
-        ccl, dcl = number(telemetry, "ccl"), number(telemetry, "dcl")
-        if soc is None or volts is None or ccl is None or dcl is None or not 0 <= soc <= 100 or volts < 0:
-            return
-        self.soc, self.charge, self.discharge = soc, ccl * volts, dcl * volts * DC_TO_AC
-        self.bms_heard = mono
 
     def silent(self, mono: float) -> bool:
         return mono - self.pcs_heard > self.pcs_silent
@@ -86,10 +105,7 @@ class BatterySeen:
 
     def unlimited(self, mono: float) -> str:
         """Why nobody knows what it may give or take; empty when its BMS says so."""
-        if self.soc is None or self.charge is None or self.discharge is None:
-            return "the BMS does not say what it allows"
-        old = mono - self.bms_heard > self.bms_fresh
-        return f"the BMS has been silent for more than {self.bms_fresh:.0f} s" if old else ""
+        return self.cells.unknown(mono)
 
     def limiter(self, *, charging: bool) -> str:
         """What the room ends at in this direction."""
@@ -105,10 +121,4 @@ class BatterySeen:
         soc = self.soc or 0.0
         low = 0.0 if soc >= one.soc_max else -min(max(charge, 0.0), self.rated)
         high = 0.0 if soc <= one.soc_min else min(max(discharge, 0.0), self.rated)
-        return Room(one.pcs, low, high, self.rated, one.energy, soc)
-
-
-def number(telemetry: Telemetry, point: str) -> float | None:
-    """A power, a voltage, a current, a SoC that a plant can have."""
-    value = telemetry.number(point)
-    return value if value is not None and abs(value) <= MOST else None
+        return Room(one.pcs, low, high, self.rated, one.energy * self.cells.now.connected, soc)

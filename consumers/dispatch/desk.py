@@ -10,7 +10,7 @@ from datetime import datetime
 
 from consumers.dispatch.answers import answer, complaint, in_words, later, watched
 from consumers.dispatch.battery_desk import BatteryDesk
-from consumers.dispatch.doing import Doing, asides, detail
+from consumers.dispatch.doing import NO_BATTERY, Doing, asides, detail
 from consumers.dispatch.feed_in import feed_in, stores
 from consumers.dispatch.grid_limits import GridLimits, narrowed
 from consumers.dispatch.grid_mode import GridMode
@@ -26,7 +26,7 @@ from consumers.dispatch.plans import Plans, peak
 from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.requests import Refusal, Requests, name
-from consumers.dispatch.sharing import last_power, ratings, shares
+from consumers.dispatch.sharing import divide_cells, last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
@@ -73,7 +73,7 @@ class Desk:
     @classmethod
     def of(cls, site: Site) -> "Desk":
         fold = Fold.of(site)
-        batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.battery}
+        batteries = {one.pcs: BatteryDesk.of(site, one, fold.batteries[one.pcs]) for one in site.units}
         return cls(
             site,
             fold,
@@ -95,7 +95,7 @@ class Desk:
     def begin(self, file: Stored, broker: Stored, now: datetime, mono: float) -> None:
         """Go on where the last run ended, in the safer mode of the two that were kept."""
         self.control, kept = begin_in(file, broker, now, mono), file.kept
-        begun = begin_each(kept, broker.mode, self.site.battery)
+        begun = begin_each(kept, broker.mode, self.site.units)
         self.left_over, since = begun.left_over, max(0.0, (now - kept.at).total_seconds()) if kept else 0.0
         for pcs, one in self.batteries.items():
             one.begin(begun.batteries[pcs], mono, since)
@@ -134,7 +134,9 @@ class Desk:
         no = self.requests.untimely(request, now, mono, retained=retained)
         if no is not None:
             return answer(request, no, now)
-        if request.action is not None:
+        if not self.batteries and (request.action is not None or request.mode is Mode.MANUAL):
+            no = Refusal(Cause.UNKNOWN, NO_BATTERY)
+        elif request.action is not None:
             no = self.grid_mode.ask(held, request, self.batteries, mono)
         else:
             asked = ask(held, request, now, mono)
@@ -318,7 +320,7 @@ class Desk:
             sent |= {} if aside.sent is None else {pcs: aside.sent}
             if aside.locks:
                 self._take_out(one, Cause.TRIPPED, aside.locks, now)
-        self.doing = Doing()
+        self.doing = Doing() if self.batteries else Doing(NO_BATTERY)
         if not able:
             return sent
         wanted, shares = self._decide(control, able, now, mono)
@@ -331,6 +333,7 @@ class Desk:
     ) -> tuple[Wanted, dict[str, Instruction]]:
         """One power for all that can be steered, and the share of each. Who does not know its limits rests."""
         pool = [one for one in able if not one.seen.unlimited(mono)] or able[:1]
+        divide_cells(pool, [*self.batteries.values()])
         moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool))
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None

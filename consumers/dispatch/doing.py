@@ -8,6 +8,8 @@ from optimizer.dispatch import Wanted
 from schemas.messages import Action, Authority, Mode
 from schemas.state_words import ASK, locked_out
 
+NO_BATTERY = "no battery: there is nothing to steer"
+
 
 @dataclass(frozen=True)
 class Doing:

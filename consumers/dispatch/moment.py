@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumers.dispatch.battery_seen import PCS_SILENT, BatterySeen, number
+from consumers.dispatch.battery_seen import PCS_SILENT, BatterySeen
+from consumers.dispatch.cells_seen import CellsSeen, number
 from optimizer.billing import Billing
 from optimizer.dispatch import Moment
 from optimizer.shared_load import Member, SharedLoad
@@ -30,6 +31,8 @@ class Fold:
     """What the site takes beside its batteries."""
     batteries: dict[str, BatterySeen]
     """By the name of their PCS."""
+    cells: dict[str, CellsSeen]
+    """By the name of their battery."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     meter_heard: float = float("-inf")
     """Monotonic seconds of the last good reading."""
@@ -37,13 +40,14 @@ class Fold:
     @classmethod
     def of(cls, site: Site) -> "Fold":
         demand = site.demand
-        batteries, meter = {one.pcs: BatterySeen.of(site, one) for one in site.battery}, site.named(site.grid.meter)
-        dead_time = max(one.dead_time for one in site.battery) + ON_ITS_WAY
-        silent = max(one.pcs_silent for one in batteries.values())
+        meter, cells = site.named(site.grid.meter), {one.name: CellsSeen.of(site, one) for one in site.battery}
+        batteries = {one.pcs: BatterySeen.of(site, one, cells[one.of]) for one in site.units}
+        dead_time = max((one.dead_time for one in site.battery), default=0.0) + ON_ITS_WAY
+        silent = max((one.pcs_silent for one in batteries.values()), default=PCS_SILENT)
         load = SharedLoad(SiteLoad(site.rated_power, dead_time, meter.stale_after(PCS_SILENT), silent))
         for pcs, one in batteries.items():
             load.members[pcs] = Member(one.rated, site.named(pcs).poll, one.battery.fallback, 0.0)
-        return cls(site, Billing(site.zone, demand.minutes if demand else 15), load, batteries)
+        return cls(site, Billing(site.zone, demand.minutes if demand else 15), load, batteries, cells)
 
     def bill(self, demand: Demand | None) -> None:
         """Windows of another length tell nothing of these: then it begins anew."""
@@ -60,10 +64,11 @@ class Fold:
             return False
         if mine is None:
             self._hear_meter(telemetry, now, mono)
-        elif device == mine.pcs:
-            self._hear_pcs(self.batteries[mine.pcs], telemetry, mono)
-        else:
-            self.batteries[mine.pcs].hear_bms(telemetry, mono)
+            return True
+        if device in mine.racks:  # of a hybrid that is its PCS
+            self.cells[mine.name].hear(device, telemetry, mono)
+        if device in self.batteries:
+            self._hear_pcs(self.batteries[device], telemetry, mono)
         return True
 
     def _hear_pcs(self, one: BatterySeen, telemetry: Telemetry, mono: float) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from consumers.dispatch.kept import ONLY, Kept, KeptBattery
 from schemas.messages import Cause, ControlMode, Mode
-from schemas.site_parts import Battery
+from schemas.site_parts import Unit
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Begun:
     left_over: dict[str, KeptBattery]
 
 
-def begin_each(file: Kept | None, broker: ControlMode | None, batteries: Sequence[Battery]) -> Begun:
+def begin_each(file: Kept | None, broker: ControlMode | None, batteries: Sequence[Unit]) -> Begun:
     """What was kept, for the batteries of the site file as it is now."""
     known = _with_outs(_of_file(file, batteries), broker)
     found = {one.pcs: [key for key, kept in known.items() if _fits(key, kept, one)] for one in batteries}
@@ -35,11 +35,11 @@ def called(key: str, kept: KeptBattery) -> str:
     return kept.name or key
 
 
-def _of_file(file: Kept | None, batteries: Sequence[Battery]) -> dict[str, KeptBattery]:
+def _of_file(file: Kept | None, batteries: Sequence[Unit]) -> dict[str, KeptBattery]:
     """By the name of the PCS. A file from before there could be several tells of the first one."""
     known = {} if file is None else dict(file.batteries)
-    only, first = known.pop(ONLY, None), batteries[0].pcs
-    return known if only is None else {first: only} | known
+    only, first = known.pop(ONLY, None), next((one.pcs for one in batteries), "")
+    return known if only is None or not first else {first: only} | known
 
 
 def _with_outs(known: dict[str, KeptBattery], broker: ControlMode | None) -> dict[str, KeptBattery]:
@@ -55,12 +55,12 @@ def _with_outs(known: dict[str, KeptBattery], broker: ControlMode | None) -> dic
     return known
 
 
-def _fits(key: str, kept: KeptBattery, one: Battery) -> bool:
+def _fits(key: str, kept: KeptBattery, one: Unit) -> bool:
     return key in (one.pcs, one.name) or kept.name == one.name
 
 
 def _begin(
-    one: Battery, keys: Sequence[str], known: Mapping[str, KeptBattery], left_over: Mapping[str, KeptBattery]
+    one: Unit, keys: Sequence[str], known: Mapping[str, KeptBattery], left_over: Mapping[str, KeptBattery]
 ) -> KeptBattery:
     if not keys:
         return _new(one, left_over)
@@ -71,7 +71,7 @@ def _begin(
     return begun.model_copy(update={"out": begun.out or next((kept.out for kept in fits if kept.out), None)})
 
 
-def _new(one: Battery, left_over: Mapping[str, KeptBattery]) -> KeptBattery:
+def _new(one: Unit, left_over: Mapping[str, KeptBattery]) -> KeptBattery:
     for key, kept in left_over.items():
         if kept.out is not None:
             was = f"{called(key, kept)}, which was locked out ({kept.out.why}) and is no longer in the site file"

@@ -8,7 +8,7 @@ is late, or an inverter that is slow, is no change of the load.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from consumers.dispatch.battery_seen import number
+from consumers.dispatch.cells_seen import number
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.pv_seen import LIMIT, PvSeen
 from optimizer.curtail import Curtailment

@@ -4,7 +4,7 @@ the arrival. Pure."""
 from collections import deque
 from dataclasses import dataclass, field
 
-from consumers.dispatch.battery_seen import NEVER, number
+from consumers.dispatch.cells_seen import NEVER, number
 from optimizer.curtail import Inverter
 from schemas.messages import Outcome, Telemetry
 from schemas.profile import Setpoint

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from consumers.dispatch.battery_seen import number
+from consumers.dispatch.cells_seen import number
 from consumers.dispatch.instruction import Instruction
 from optimizer.reactive import GridSeen, Inverter, filtered, reactive
 from schemas.messages import Telemetry

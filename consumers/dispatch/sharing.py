@@ -7,6 +7,7 @@ from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.held_back import probe
 from consumers.dispatch.instruction import Instruction
 from optimizer.dispatch import Ratings, Wanted
+from optimizer.racks import Neighbour
 from optimizer.split import split
 from optimizer.storage import together
 from schemas.messages import ControlRequest
@@ -22,6 +23,18 @@ def ratings(site: Site, pool: Sequence[BatteryDesk], grid: Grid | None = None) -
     fresh = site.named(site.grid.meter).stale_after(METER_FRESH)
     rated, allowed = sum(one.seen.rated for one in pool), max(one.seen.bms_fresh for one in pool)
     return Ratings(together([one.battery for one in pool]), grid or site.grid, rated, fresh, allowed)
+
+
+def divide_cells(pool: Sequence[BatteryDesk], every: Sequence[BatteryDesk]) -> None:
+    """Several PCS on the same cells: each of the pool gets its part of what they allow, and what another one of them
+    does anyway stands before."""
+    taking = {one.pcs for one in pool}
+    for one in pool:
+        powers = [(each, each.seen.power or 0.0) for each in every if each.pcs in one.battery.beside]
+        one.seen.beside = [
+            (Neighbour(each.seen.rated, each.pcs in taking), max(0.0, -power), max(0.0, power))
+            for each, power in powers
+        ]
 
 
 def last_power(pool: Sequence[BatteryDesk]) -> float:

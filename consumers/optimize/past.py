@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from consumers.optimize.situation import named
 from optimizer.billing import COMPLETE
 from optimizer.tariff import month, window
 from runtime.history import History
 from schemas.site import Site
-from schemas.units import Kind
 
 DAYS = timedelta(days=14)
 """Five workdays and four days of two weekends, with some to spare."""
@@ -25,7 +25,7 @@ class Past:
 
     site: Site
     means: dict[str, Means] = field(default_factory=dict)
-    """W by device."""
+    """W by the name of the input."""
     oldest: datetime | None = None
     newest: datetime | None = None
 
@@ -49,12 +49,12 @@ class Past:
         return self.oldest <= begin
 
     async def _read(self, history: History, start: datetime, end: datetime) -> None:
-        for device in self._devices():
-            found = await history.means(self.site.site, device, "p", start, end, 900)
-            self.means.setdefault(device, {}).update(found)
+        for device, point in self._sources():
+            found = await history.means(self.site.site, device, point, start, end, 900)
+            self.means.setdefault(named(device, point), {}).update(found)
 
-    def _devices(self) -> list[str]:
-        return [self.site.grid.meter, *self.site.pcs, *(device.name for device in self.site.of_kind(Kind.PV))]
+    def _sources(self) -> list[tuple[str, str]]:
+        return [*((name, "p") for name in (self.site.grid.meter, *self.site.pcs)), *self.site.pv_points]
 
     def _forget(self, begin: datetime) -> None:
         for means in self.means.values():
@@ -83,13 +83,13 @@ class Past:
 
     def _pv(self, at: datetime) -> list[float]:
         # An inverter that is not there sleeps: many draw their own supply from the panels.
-        return [self.means.get(device.name, {}).get(at, 0.0) for device in self.site.of_kind(Kind.PV)]
+        return [self._of(named(*source)).get(at, 0.0) for source in self.site.pv_points]
 
     def billed(self, now: datetime, minutes: int) -> float:
         """W: the highest mean import of a whole billing window of this month."""
         begin = month(now, self.site.zone)[0]
         windows: dict[datetime, list[float]] = {}
-        for at, power in self.means.get(self.site.grid.meter, {}).items():
+        for at, power in self._of(self.site.grid.meter).items():
             start, end = window(at, self.site.zone, minutes)
             if start >= begin and end <= now:
                 windows.setdefault(start, []).append(max(power, 0.0))

@@ -92,6 +92,9 @@ class Optimize:
             self.situation.fold(heard.place["device"], heard.message, utc_now(), time.monotonic())
 
     async def _keep_planning(self) -> None:
+        if not self.site.battery:
+            self.part.detail = "no battery: nothing to plan"
+            await asyncio.Event().wait()
         await readable(self.part, NO_PLAN)
         self.situation.bill(self.site.demand)
         while True:

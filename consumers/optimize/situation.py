@@ -2,8 +2,10 @@
 clock from the arrival: no step of a wall clock makes an old value young. Pure: both clocks are arguments."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from statistics import fmean
 
 from optimizer.billing import Billing
 from optimizer.storage import soc
@@ -20,6 +22,11 @@ OLDEST = 60.0
 """Seconds, or 2.5 cycles of a slow device: what is older says nothing of now."""
 MOST = 1e12
 """W: what is beyond no plant has, and its sums would overflow."""
+
+
+def named(device: str, point: str) -> str:
+    """What an input is called: the power of a device by its name, that of the PV of a hybrid with its point."""
+    return device if point == "p" else f"{device}.{point}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Situation:
 
     def fold(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """The next message; one that does not tell of now changes nothing."""
-        battery = device in self.site.bms
+        battery = device in self.site.racks
         if not (battery or device in self.devices) or not self.arrivals.timely(device, telemetry, mono):
             return
         soc, power = telemetry.number("soc"), telemetry.number("p")
@@ -62,10 +69,17 @@ class Situation:
             self.charges[device] = Value(mono, soc)
         if device in self.devices and power is not None and abs(power) <= MOST:
             self._fold_power(device, power, now, mono)
+        for point in self.site.profiles[device].pv_points:
+            sun = telemetry.number(point)
+            if sun is not None and abs(sun) <= MOST:
+                self._smooth(named(device, point), sun, mono)
 
     def _fold_power(self, device: str, power: float, now: datetime, mono: float) -> None:
         if device == self.site.grid.meter:
             self.billing = self.billing.fold(now, power)
+        self._smooth(device, power, mono)
+
+    def _smooth(self, device: str, power: float, mono: float) -> None:
         before = self.powers.get(device)
         share = 1.0 if before is None else 1 - math.exp(-(mono - before.at) / SMOOTH)
         old = power if before is None else before.value
@@ -93,32 +107,41 @@ class Situation:
         return silent if self.site.grid.meter in silent or not self.batteries(mono) else []
 
     def _needed(self) -> list[str]:
-        return [self.site.grid.meter, *(name for one in self.site.battery for name in (one.pcs, one.bms))]
+        return [
+            self.site.grid.meter,
+            *(name for one in self.site.battery for name in dict.fromkeys((*one.pcs, *one.racks))),
+        ]
 
     def batteries(self, mono: float) -> list[Battery]:
-        """Those that are heard: PCS and BMS."""
-        ages = self.ages(mono)
-        return [
-            one
-            for one in self.site.battery
-            if all(ages.get(name, math.inf) <= self._oldest(name) for name in (one.pcs, one.bms))
-        ]
+        """Those that are heard: one of their PCS, and one of their racks."""
+        return [one for one in self.site.battery if self._heard(one.pcs, self.powers, mono) and self._charge(one, mono)]
+
+    def _heard(self, names: Sequence[str], known: Mapping[str, Value], mono: float) -> list[float]:
+        """What of these was heard lately."""
+        return [known[name].value for name in names if name in known and mono - known[name].at <= self._oldest(name)]
+
+    def _charge(self, one: Battery, mono: float) -> list[float]:
+        return self._heard(one.racks, self.charges, mono)
 
     def soc(self, mono: float) -> float:
         """% of the batteries that are heard, together."""
         heard = self.batteries(mono)
-        return soc(heard, [self.charges[one.bms].value for one in heard]) if heard else 0.0
+        return soc(heard, [fmean(self._charge(one, mono)) for one in heard]) if heard else 0.0
 
     def _oldest(self, device: str) -> float:
         return self.site.named(device).stale_after(OLDEST)
 
     def pv(self, mono: float) -> float:
         """W of all PV; a silent inverter counts as dark."""
-        ages = self.ages(mono)
-        return sum(self.powers[name].value for name in self.pvs if ages.get(name, math.inf) <= self._oldest(name))
+        return sum(
+            self.powers[key].value
+            for device, point in self.site.pv_points
+            if (key := named(device, point)) in self.powers
+            if mono - self.powers[key].at <= self._oldest(device)
+        )
 
     def load(self, mono: float) -> float:
         """W; call it when nothing is missing."""
         # what a silent battery still does, the meter shows as load
-        powers = [self.powers[one.pcs].value for one in self.batteries(mono)]
+        powers = [power for one in self.batteries(mono) for power in self._heard(one.pcs, self.powers, mono)]
         return max(0.0, self.powers[self.site.grid.meter].value + sum(powers) + self.pv(mono))

@@ -14,7 +14,6 @@ from optimizer.storage import together
 from optimizer.tariff import Series, quotes
 from optimizer.verify import verify
 from schemas.messages import Plan
-from schemas.units import Kind
 
 HORIZON = AHEAD.total_seconds() / 3600
 """Hours."""
@@ -36,7 +35,7 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
     starts = step_starts(now, HORIZON)
     buy = quotes(tariff.import_, starts, site.zone, series.get("import"))
     sell = quotes(tariff.export, starts, site.zone, series.get("export"), way="export")
-    most = sum(device.rated_power or 0.0 for device in site.of_kind(Kind.PV))
+    most = sum(site.named(name).rated_power or 0.0 for name in dict.fromkeys(name for name, _ in site.pv_points))
     return Outlook(
         starts=starts,
         load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),

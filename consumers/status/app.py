@@ -80,7 +80,7 @@ def _reading(
 
     @app.get("/", response_class=HTMLResponse)
     async def page(request: Request) -> HTMLResponse:
-        able = [one.name for one in site.battery if "grid_forming" in site.profiles[one.pcs].actions]
+        able = [one.name for one in site.units if "grid_forming" in site.profiles[one.pcs].actions]
         words = {
             "site": site,
             "rated": site.rated_power,

@@ -6,9 +6,12 @@ from typing import Any
 from consumers.status.doing import TOLD, headline, is_told, reason_of, why, why_of
 from consumers.status.state import Moment, State
 from consumers.status.values import device_state, value_of, worst
-from schemas.messages import Outcome, OutcomeState
-from schemas.site_parts import Battery
+from optimizer.racks import left_out
+from schemas.messages import Outcome, OutcomeState, Value
+from schemas.rack import RackMap
+from schemas.site_parts import Battery, Unit
 from schemas.topics import COMMAND_TTL
+from schemas.units import Quality
 
 View = dict[str, Any]
 
@@ -21,30 +24,52 @@ SUMS = ("wanted", "applied", "measured")
 
 def soc(state: State, now: Moment) -> View:
     """% of all batteries together, weighed by their energy; as doubtful as the worst of them."""
-    parts = [(one.energy, value_of(state, one.bms, "soc", now)) for one in state.site.battery]
-    if len(parts) == 1:
-        return parts[0][1]
+    return _soc(state, state.site.battery, now)
+
+
+def _soc(state: State, batteries: Sequence[Battery], now: Moment) -> View:
+    parts = [
+        (one.energy / len(one.racks), value_of(state, rack, "soc", now))
+        for one in batteries
+        for rack in _at(state, one)
+    ]
+    if len(parts) < 2:
+        return parts[0][1] if parts else worst([], "%") | {"state": "missing"}
     whole = all(isinstance(part["value"], float) for _, part in parts)
     mean = sum(energy * part["value"] for energy, part in parts) / sum(energy for energy, _ in parts) if whole else None
     return worst([part for _, part in parts], "%") | {"value": mean}
 
 
+def _at(state: State, one: Battery) -> list[str]:
+    """Its racks that are connected by their last word."""
+    out = left_out({name: _is_out(state, name) for name in one.racks})
+    return [name for name in one.racks if name not in out]
+
+
+def _is_out(state: State, rack: str) -> bool:
+    def said(point: str) -> Value | None:
+        known = state.points.get((rack, point))
+        return None if known is None or known.word.quality is not Quality.GOOD else known.word.value
+
+    return RackMap.of(state.site.profiles[rack]).is_out(said)
+
+
 def batteries(state: State, now: Moment) -> list[View]:
     """Each with its devices' state, its powers, and why it does what it does."""
-    return [_battery(state, one, now) for one in state.site.battery]
+    return [_battery(state, one, now) for one in state.site.units]
 
 
-def _battery(state: State, one: Battery, now: Moment) -> View:
-    found = [(*device_state(state, name, now), name) for name in (one.pcs, one.bms)]
+def _battery(state: State, one: Unit, now: Moment) -> View:
+    found = [(*device_state(state, name, now), name) for name in dict.fromkeys((one.pcs, *one.racks))]
     grade, reason, device = max(found, key=lambda each: GRADES.index(each[0]))
     return {
         "battery": one.name,
         "pcs": one.pcs,
-        "bms": one.bms,
+        "bms": ", ".join(name for name in one.racks if name != one.pcs),
         "state": grade,
         "reason": f"{device}: {reason}" if reason else "",
         "power": value_of(state, one.pcs, "p", now),
-        "soc": value_of(state, one.bms, "soc", now),
+        "soc": _soc(state, [battery for battery in state.site.battery if battery.name == one.of], now),
         "dispatch": _outcome(state, one, now),
         "why": why_of(state, one, now),
     }
@@ -53,7 +78,7 @@ def _battery(state: State, one: Battery, now: Moment) -> View:
 def dispatch(state: State, now: Moment) -> View | None:
     """The last command and what became of it. Without a new one for the ttl the device falls back. Of several
     batteries the powers add up, and of the rest the newest word holds. `headline` where no power is shared."""
-    each = [(one, said) for one in state.site.battery if (said := _outcome(state, one, now)) is not None]
+    each = [(one, said) for one in state.site.units if (said := _outcome(state, one, now)) is not None]
     if not each:
         return None
     told = [(one, said) for one, said in each if is_told(state, one, now)]
@@ -63,13 +88,13 @@ def dispatch(state: State, now: Moment) -> View | None:
     current = [(one, said) for one, said in told if said["current"]]
     if not told:
         found |= dict.fromkeys(SUMS) | {"limited_by": []}
-    elif len(state.site.battery) > 1 and current:
+    elif len(state.site.units) > 1 and current:
         found |= {name: _sum([said[name] for _, said in current]) for name in SUMS}
         found["limited_by"] = [_of(one, limit) for one, said in current for limit in said["limited_by"]]
     return found
 
 
-def _of(one: Battery, limit: View) -> View:
+def _of(one: Unit, limit: View) -> View:
     return limit | {"source": f"{limit['source']} ({one.name})"}
 
 
@@ -78,7 +103,7 @@ def _sum(values: Sequence[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-def _outcome(state: State, one: Battery, now: Moment) -> View | None:
+def _outcome(state: State, one: Unit, now: Moment) -> View | None:
     said = state.outcomes.get(one.pcs)
     if said is None:
         return None

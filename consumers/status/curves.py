@@ -13,7 +13,7 @@ from consumers.status.series import Means, Span, actual, around, month, planned,
 from consumers.status.state import Peak, State
 from runtime.history import History
 from schemas.troubles import Trouble
-from schemas.units import Kind, utc_now
+from schemas.units import utc_now
 
 PATIENCE = 5.0
 """Seconds the archive has for an answer."""
@@ -55,7 +55,7 @@ class Curves:
         plans = await self._answer(self.history.plans(self.state.site.site, span.start, now)) or []
         if self.state.plan is not None:
             plans = [*plans, self.state.plan.word]
-        energies = [one.energy for one in self.state.site.battery]
+        energies = [one.energy / len(one.racks) for one in self.state.site.battery for _ in one.racks]
         seen = found or {name: [[] for _ in places] for name, places in self._devices().items()}
         columns = actual(seen, span, energies) | planned(plans, span)
         return {
@@ -70,9 +70,9 @@ class Curves:
         site = self.state.site
         return {
             "grid": [(site.grid.meter, "p")],
-            "pv": [(device.name, "p") for device in site.of_kind(Kind.PV)],
+            "pv": site.pv_points,
             "battery": [(pcs, "p") for pcs in site.pcs],
-            "soc": [(bms, "soc") for bms in site.bms],
+            "soc": [(rack, "soc") for rack in site.racks],
         }
 
     async def _means(self, span: Span, now: datetime) -> dict[str, list[Means]]:

@@ -3,7 +3,7 @@
 from consumers.status.state import Moment, State
 from consumers.status.values import SILENT, alive
 from schemas.messages import Action, BatteryDispatch, ControlDispatch, Mode, Outcome, OutcomeState
-from schemas.site_parts import Battery
+from schemas.site_parts import Unit
 from schemas.state_words import ASK, locked_out
 
 TOLD: dict[Action, tuple[str, str]] = {
@@ -29,7 +29,7 @@ def why(state: State, now: Moment) -> str:
     return _framed(state, does, [_plain(does.action, does.reason), *_of_each(does)])
 
 
-def why_of(state: State, one: Battery, now: Moment) -> str:
+def why_of(state: State, one: Unit, now: Moment) -> str:
     """Of one of several batteries."""
     does = _does(state, now)
     mine = None if does is None else does.batteries.get(one.name)
@@ -52,7 +52,7 @@ def headline(state: State, now: Moment) -> str:
     return "Rest" if any(one.power is not None for one in does.batteries.values()) else NOTHING
 
 
-def is_told(state: State, one: Battery, now: Moment) -> bool:
+def is_told(state: State, one: Unit, now: Moment) -> bool:
     """It is told something now; also where dispatch does not say. What it was told before holds no more."""
     does = _does(state, now)
     mine = None if does is None else does.batteries.get(one.name)

@@ -6,7 +6,7 @@ from consumers.status.state import Moment, State
 from schemas.messages import DeviceState, Value
 from schemas.profile import Point
 from schemas.site_parts import Device
-from schemas.units import Kind, Quality
+from schemas.units import Quality
 
 Shown = dict[str, Any]
 
@@ -55,7 +55,7 @@ def flow(state: State, now: Moment) -> Shown:
     site = state.site
     grid = _power(state, [site.grid.meter], now)
     battery = _power(state, site.pcs, now)
-    pv = _power(state, [device.name for device in site.of_kind(Kind.PV)], now)
+    pv = _sum([value_of(state, *source, now) for source in site.pv_points])
     # What comes into the site is what the load takes.
     return {"grid": grid, "battery": battery, "pv": pv, "load": _sum([grid, battery, pv])}
 

@@ -64,7 +64,7 @@ async def commission(
 
 async def _write(walk: Walk, alone: "Alone", wish: Wish) -> None:
     """What is written, one thing after the other, each only while no bridge serves the site."""
-    pcs = walk.site.battery[0].pcs
+    pcs = walk.site.units[0].pcs
     if why := walk.forbidden() or alone.forbids:
         walk.find(Finding(pcs, "steps", OPEN, why))
         return
@@ -85,11 +85,17 @@ async def _write(walk: Walk, alone: "Alone", wish: Wish) -> None:
 def of_one(site: Site, name: str | None) -> Site:
     """The site as far as the steps of one battery go: one report each. Raises Trouble."""
     names = [one.name for one in site.battery]
+    if not names:
+        raise Trouble("the site has no battery: nothing is steered that could be commissioned")
     if name is None and len(names) > 1:
         raise Trouble(f"the site has several batteries, each has a report of its own: --battery {' or '.join(names)}")
     if name is not None and name not in names:
         raise Trouble.unknown(f"battery {name!r}", name, names)
-    return site.model_copy(update={"battery": [one for one in site.battery if name in (None, one.name)]})
+    found = next(one for one in site.battery if name in (None, one.name))
+    if len(found.pcs) != 1 or len(found.bms) != 1:
+        several = f"{' + '.join([*found.pcs, *found.bms])} of battery {found.name!r}"
+        raise Trouble(f"only a battery of one PCS and one BMS can be commissioned so far, not {several}")
+    return site.model_copy(update={"battery": [found]})
 
 
 @dataclass

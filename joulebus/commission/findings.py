@@ -97,16 +97,16 @@ def _triangle(device: Device, seen: Mapping[str, Value]) -> list[Finding]:
 
 def agreement(site: Site, seen: Mapping[str, Mapping[str, Value]]) -> list[Finding]:
     """PCS and BMS look at the same DC link."""
-    pcs, bms = seen.get(site.battery[0].pcs, {}).get("dc_u"), seen.get(site.battery[0].bms, {}).get("u")
+    pcs, bms = seen.get(site.units[0].pcs, {}).get("dc_u"), seen.get(site.units[0].racks[0], {}).get("u")
     if not isinstance(pcs, float) or not isinstance(bms, float) or bms <= 0:
         return []
     verdict = GOOD if abs(pcs - bms) <= 0.05 * bms else WRONG
-    return [Finding(site.battery[0].bms, "DC voltage", verdict, f"PCS {pcs:.0f} V, BMS {bms:.0f} V", "5 % apart")]
+    return [Finding(site.units[0].racks[0], "DC voltage", verdict, f"PCS {pcs:.0f} V, BMS {bms:.0f} V", "5 % apart")]
 
 
 def judge(site: Site, steps: Sequence[Step]) -> list[Finding]:
     """Sign, scale and delay of every device, from a step up and a step down."""
-    pcs, bms, meter = site.battery[0].pcs, site.battery[0].bms, site.grid.meter
+    pcs, bms, meter = site.units[0].pcs, site.units[0].racks[0], site.grid.meter
     moved = fmean(abs(step.moved.get(pcs, 0.0)) for step in steps)
     against = {pcs: ("the setpoint", [step.wanted for step in steps], 1.0)}
     for device, slope in ((bms, 1.0), (meter, -1.0)):
@@ -154,7 +154,7 @@ def dead_time(steps: Sequence[Step]) -> float | None:
 
 
 def _dead_time(site: Site, steps: Sequence[Step]) -> list[Finding]:
-    pcs, limit = site.battery[0].pcs, f"at most battery.dead_time, {site.battery[0].dead_time:g} s"
+    pcs, limit = site.units[0].pcs, f"at most battery.dead_time, {site.battery[0].dead_time:g} s"
     measured = dead_time(steps)
     if measured is None:
         return [Finding(pcs, "dead time", WRONG, "it did not follow", limit)]

@@ -30,9 +30,9 @@ class Lookout:
     memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
-        battery = self.site.battery[0]
+        battery = self.site.units[0]
         self.locks = rules_for(self.site, battery)
-        needed = [battery.pcs, battery.bms, self.site.grid.meter, *(lock.device for lock in self.locks)]
+        needed = [battery.pcs, battery.racks[0], self.site.grid.meter, *(lock.device for lock in self.locks)]
         self.needed = list(dict.fromkeys(needed))
         """The devices without which no power flows."""
 
@@ -90,25 +90,25 @@ class Lookout:
         if not says.start or says.stop:
             return "; ".join(f"interlock {one.name}: {one.reason}" for one in says.acting)
         allowed, steps = clamp(power, self.limits())
-        if abs(allowed - power) <= NEAR * self.devices[self.site.battery[0].pcs].rated_power:
+        if abs(allowed - power) <= NEAR * self.devices[self.site.units[0].pcs].rated_power:
             return ""
         source = steps[-1][0]
         reason = next((one.reason for one in says.acting if one.limit.source == source), "")
         return f"{source} leaves {allowed / 1000:+.1f} kW" + (f": {reason}" if reason else "")
 
     def _rating(self) -> Limit:
-        rated = self.devices[self.site.battery[0].pcs].rated_power
+        rated = self.devices[self.site.units[0].pcs].rated_power
         return Limit("pcs:rated_power", -rated, rated)
 
     def _current(self) -> Limit:
-        bms = self.site.battery[0].bms
+        bms = self.site.units[0].racks[0]
         u, ccl, dcl = (self.number(bms, point) for point in ("u", "ccl", "dcl"))
         if u is None or ccl is None or dcl is None:
             return Limit("bms:missing", 0.0, 0.0)
         return Limit("bms:current", -max(0.0, ccl) * u, max(0.0, dcl) * u)
 
     def _soc(self) -> Limit:
-        battery, soc = self.site.battery[0], self.number(self.site.battery[0].bms, "soc")
+        battery, soc = self.site.units[0], self.number(self.site.units[0].racks[0], "soc")
         if soc is None:
             return Limit("bms:soc_missing", 0.0, 0.0)
         low = 0.0 if soc >= battery.soc_max else float("-inf")
@@ -116,7 +116,7 @@ class Lookout:
 
     def _site(self) -> Limit:
         grid, meter = self.site.grid, self.number(self.site.grid.meter, "p")
-        power = self.number(self.site.battery[0].pcs, "p")
+        power = self.number(self.site.units[0].pcs, "p")
         if meter is None or power is None:
             return Limit("meter:missing", 0.0, 0.0)
         return Limit("site:grid", meter + power - grid.import_limit, meter + power + grid.export_limit)

@@ -56,7 +56,7 @@ class FullRun:
         try:
             await self.hand.begin()
             await self.lookout.look()
-            before = self.lookout.number(self.site.battery[0].pcs, "p") or 0.0
+            before = self.lookout.number(self.site.units[0].pcs, "p") or 0.0
             ended = await self._climb()
             climbed = self._climbed(before, ended)
             hold = climbed if ended else await self._hold()
@@ -125,8 +125,9 @@ class FullRun:
             self.power,
             self.ac,
             self.dc,
-            self._step(self.site.battery[0].pcs, "p"),
-            self._step(self.site.battery[0].bms, "i") * (self.lookout.number(self.site.battery[0].bms, "u") or 0.0),
+            self._step(self.site.units[0].pcs, "p"),
+            self._step(self.site.units[0].racks[0], "i")
+            * (self.lookout.number(self.site.units[0].racks[0], "u") or 0.0),
             {side: (went[side], steps[side]) for side in went},
         )
 
@@ -141,9 +142,9 @@ class FullRun:
         """Everything is read; gives why it may not go on."""
         await self.lookout.look()
         await self.hand.keep()
-        battery = self.site.battery[0]
+        battery = self.site.units[0]
         power = self.lookout.number(battery.pcs, "p")
-        u, i = self.lookout.number(battery.bms, "u"), self.lookout.number(battery.bms, "i")
+        u, i = self.lookout.number(battery.racks[0], "u"), self.lookout.number(battery.racks[0], "i")
         now = time.monotonic() - began
         self.told.append((now, self.hand.told))
         if power is not None:
@@ -154,10 +155,10 @@ class FullRun:
 
     def _counter(self, side: str) -> tuple[str, str]:
         """The device and the point that count this direction."""
-        battery = self.site.battery[0]
+        battery = self.site.units[0]
         for pair in COUNTERS[side]:
             point = pair[0 if self.power > 0 else 1]
-            for name in (battery.pcs, battery.bms):
+            for name in (battery.pcs, battery.racks[0]):
                 if point in self.site.profiles[name].points:
                     return name, point
         return battery.pcs, ""
@@ -218,7 +219,7 @@ class SilentRun:
         began = time.monotonic()
         while True:
             await self.lookout.look()
-            given = self.lookout.number(self.site.battery[0].pcs, "p") or 0.0
+            given = self.lookout.number(self.site.units[0].pcs, "p") or 0.0
             if given / self.power >= ARRIVED:
                 break
             if time.monotonic() - began > FOLLOWED:
@@ -242,10 +243,10 @@ class SilentRun:
         return Silence(self.dog.seconds, None, longest)
 
     async def _power(self) -> float:
-        battery = self.site.battery[0]
+        battery = self.site.units[0]
         if self.dog.fed_by != "any":
             power = (await self.lookout.glance(battery.pcs, "p")).get("p")
             return power if isinstance(power, float) else math.inf
-        dc = await self.lookout.glance(battery.bms, "u", "i")
+        dc = await self.lookout.glance(battery.racks[0], "u", "i")
         u, i = dc.get("u"), dc.get("i")
         return u * i if isinstance(u, float) and isinstance(i, float) else math.inf

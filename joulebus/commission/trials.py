@@ -60,7 +60,7 @@ class Full:
 
 def full_power(site: Site, trials: Sequence[Full]) -> list[Finding]:
     """Whether the PCS gives what it is rated for, and how much of it arrives."""
-    pcs, found = site.battery[0].pcs, []
+    pcs, found = site.units[0].pcs, []
     for one in trials:
         check, rated = f"{one.wanted / 1000:+.0f} kW", abs(one.wanted)
         limit = f"{CLASS:.0%} of the rating, for the whole time"
@@ -76,7 +76,7 @@ def full_power(site: Site, trials: Sequence[Full]) -> list[Finding]:
 
 def ramp(site: Site, trial: Full) -> Finding:
     """Whether the power follows the setpoint as fast as the site file lets it go."""
-    pcs, way = site.battery[0].pcs, (ARRIVED - BEGUN) * abs(trial.wanted)
+    pcs, way = site.units[0].pcs, (ARRIVED - BEGUN) * abs(trial.wanted)
     told, rise = trial.told or 0.0, trial.rise or 0.0
     latest = told / FOLLOWS + trial.tick
     says = f"{way / rise:.0f} W/s" if rise else f"more than {way / max(trial.tick, 1e-3):.0f} W/s"
@@ -123,7 +123,7 @@ def efficiency(site: Site, holds: Sequence[Hold]) -> list[Finding]:
     out, into = (next((one for one in holds if one.wanted * sign > 0), None) for sign in (1, -1))
     if out is None or into is None:
         return []
-    pcs, expected = site.battery[0].pcs, site.battery[0].efficiency ** 2
+    pcs, expected = site.units[0].pcs, site.battery[0].efficiency ** 2
     limit = (
         f"at least {expected - BELOW:.1%}: battery.efficiency {site.battery[0].efficiency:g} each way, less {BELOW:.0%}"
     )
@@ -158,6 +158,6 @@ def watchdog(site: Site, silence: Silence) -> Finding:
     limit = f"0 within {latest:g} s of our last word"
     if silence.to_zero is None:
         says = f"the power was still there after {silence.watched:.0f} s: without a bridge it goes on as told"
-        return Finding(site.battery[0].pcs, "watchdog", WRONG, says, limit)
+        return Finding(site.units[0].pcs, "watchdog", WRONG, says, limit)
     verdict = GOOD if silence.to_zero <= latest else WRONG
-    return Finding(site.battery[0].pcs, "watchdog", verdict, f"0 after {silence.to_zero:.1f} s", limit)
+    return Finding(site.units[0].pcs, "watchdog", verdict, f"0 after {silence.to_zero:.1f} s", limit)

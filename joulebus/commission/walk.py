@@ -54,7 +54,7 @@ class Walk:
     def __post_init__(self) -> None:
         self.devices = field_devices(self.site)
         self.lookout = Lookout(self.site, self.devices)
-        self.pcs = self.devices[self.site.battery[0].pcs]
+        self.pcs = self.devices[self.site.units[0].pcs]
         self.hand = Steering(self.pcs, self.say)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Walk:
             return []
         acting = self.lookout.judge().acting
         says = "; ".join(f"{one.name}: {one.reason}" for one in acting) or "none"
-        return [Finding(self.site.battery[0].bms, "interlocks", WRONG if acting else GOOD, says, "none acts")]
+        return [Finding(self.site.units[0].racks[0], "interlocks", WRONG if acting else GOOD, says, "none acts")]
 
     def forbidden(self) -> str:
         """Why nothing is written at all; empty when the battery may be stepped."""
@@ -204,13 +204,13 @@ class Walk:
         return means, wander([look[meter] for look in looks if meter in look])
 
     async def _powers(self) -> dict[str, float]:
-        battery, found = self.site.battery[0], dict[str, float]()
+        battery, found = self.site.units[0], dict[str, float]()
         for name in (battery.pcs, self.site.grid.meter):
             power = (await self.lookout.glance(name, "p")).get("p")
             found |= {name: power} if isinstance(power, float) else {}
-        dc = await self.lookout.glance(battery.bms, "u", "i")
+        dc = await self.lookout.glance(battery.racks[0], "u", "i")
         u, i = dc.get("u"), dc.get("i")
-        return found | ({battery.bms: u * i} if isinstance(u, float) and isinstance(i, float) else {})
+        return found | ({battery.racks[0]: u * i} if isinstance(u, float) and isinstance(i, float) else {})
 
     # full power, and the watchdog ----------------------------------------------------------------
 

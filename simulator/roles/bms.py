@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.messages import Value
 from simulator.battery import CELLS
-from simulator.bess import Bess
+from simulator.bess import Rack
 from simulator.bms import Bms
 from simulator.image import Wish
 from simulator.roles.role import Role
@@ -41,19 +41,19 @@ class BmsRole(Role):
     """It opens and closes its contactor, and trips."""
 
     @property
-    def bess(self) -> Bess:
+    def rack(self) -> Rack:
         return self.world.of_bms(self.device.name)
 
     @property
     def bms(self) -> Bms:
-        return self.bess.bms
+        return self.rack.bms
 
     def heard(self, *, write: bool) -> None:  # noqa: ARG002  # any request will do
         self.world.advance(self.now())
         self.bms.unheard = 0.0
 
     def shown(self) -> dict[str, Value]:
-        battery, contact = self.bess.battery, self.bess.contactor.state
+        battery, contact = self.rack.battery, self.rack.contactor.state
         low, high, cold, hot = battery.worst
         work = "holding" if abs(battery.current) < 0.5 else "discharging" if battery.current > 0 else "charging"
         return {
@@ -92,9 +92,9 @@ class BmsRole(Role):
             case "start":
                 if "reset" not in self.profile.actions:
                     self.bms.reset()  # such a map has one order for both
-                self.bess.contactor.turn(Turn.CLOSE)
+                self.rack.contactor.turn(Turn.CLOSE)
             case "stop":
-                self.bess.contactor.turn(Turn.OPEN)
+                self.rack.contactor.turn(Turn.OPEN)
             case "reset":
                 self.bms.reset()
             case "watchdog":
@@ -102,7 +102,7 @@ class BmsRole(Role):
 
     def suffer(self, on: Mapping[str, float]) -> None:
         super().suffer(on)
-        battery, contactor = self.bess.battery, self.bess.contactor
+        battery, contactor = self.rack.battery, self.rack.contactor
         battery.extra_kelvin = on.get("hot", 0.0)
         battery.extra_volts = on.get("cell_high", 0.0)
         battery.less_volts = on.get("cell_low", 0.0)
@@ -126,6 +126,6 @@ class BmsRole(Role):
             "discharge_over_temperature_protection": hot >= 55,
             "charge_low_temperature_warning temperature_warning": cold <= 0,
             TRIPS.get(self.bms.tripped, ""): True,
-            WELDED: self.bess.contactor.stuck,
+            WELDED: self.rack.contactor.stuck,
         }
         return {name for names, on in named.items() if on for name in names.split()}

@@ -59,7 +59,11 @@ def image_of(site: Site, device: Device, behind: Image | None = None) -> Image:
 
 
 def _check(world: World, device: Device, kind: Kind) -> None:
-    mine = {Kind.PCS: [one.pcs for one in world.batteries], Kind.BMS: [one.bms for one in world.batteries]}.get(kind)
+    known = {
+        Kind.PCS: [pcs for one in world.batteries for pcs in one.pcs],
+        Kind.BMS: [bms for one in world.batteries for bms in one.bms],
+    }
+    mine = known.get(kind)
     if mine is not None and device.name not in mine:
         raise Trouble(
             f"device {device.name!r} belongs to no battery of the site file, whose {kind} is {', '.join(mine)}"

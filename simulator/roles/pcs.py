@@ -73,13 +73,33 @@ class PcsRole(Role):
             "hb_device": self.world.at.timestamp() // 1 % 0x10000,
             "q_set": pcs.q_set,
             "dc_p": pcs.dc,
-            "dc_u": battery.voltage if self.bess.contactor.closed else 0.0,
-            "dc_i": battery.current,
+            "dc_u": self.bess.voltage,
+            "dc_i": self.bess.current,
             "e_dc_charge": battery.charged,
             "e_dc_discharge": battery.discharged,
             "t_heatsink": 28 + 35 * (pcs.p / pcs.rated) ** 2,
             "ems_timeout": pcs.timeout,
+            **self._cells(),
+            **self._sun(),
         }
+
+    def _cells(self) -> dict[str, Value]:
+        """What a hybrid tells of the cells behind it."""
+        battery = self.bess.battery
+        return {
+            "soc": battery.soc,
+            "ccl": battery.ccl,
+            "dcl": battery.dcl,
+            "p_max_abs": battery.ccl * battery.voltage,
+            "p_max_inj": battery.dcl * battery.voltage,
+        }
+
+    def _sun(self) -> dict[str, Value]:
+        """Of the PV behind a hybrid, and of both together."""
+        inputs, pv = self.profile.pv_points, self.world.plant.pv.get(self.device.name)
+        if pv is None:
+            return {}
+        return {**dict.fromkeys(inputs, pv.p / len(inputs)), "ac_p": self.pcs.p + pv.p}
 
     def take(self, wish: Wish) -> None:
         pcs = self.pcs

@@ -11,7 +11,8 @@ from consumers.dispatch.kept import ONLY, Kept, KeptBattery, Stored
 from consumers.dispatch.own_lockouts import begin_each
 from schemas.messages import Action, Cause, ControlMode, Mode
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_batteries import units
+from schemas.site_parts import Battery, Unit
 from schemas.state_words import ASK
 from tests.consumers.test_dispatch_batteries import Both, two
 
@@ -21,8 +22,9 @@ OUT = ControlMode(at=NOON, mode=Mode.LOCKOUT, who="dispatch", cause=Cause.REVERS
 HALL, YARD = ("hall", "pcs1"), ("yard", "pcs2")
 
 
-def batteries(*names: tuple[str, str]) -> list[Battery]:
-    return [Battery(name=name, pcs=pcs, bms=f"{pcs}-bms", energy=1e5) for name, pcs in names]
+def batteries(*names: tuple[str, str]) -> list[Unit]:
+    found = [Battery(name=name, pcs=[pcs], bms=[f"{pcs}-bms"], energy=1e5) for name, pcs in names]
+    return units(found, {pcs: 1e5 for _, pcs in names})
 
 
 def file(**kept: KeptBattery) -> Kept:

@@ -40,8 +40,8 @@ def test_what_the_others_may_do_never_pushes_a_battery_beyond_the_other_limit() 
     """100 kW stand, 20 kW may be fed before something leaves the site; what a silent battery may give less for the
     import limit must not allow more."""
     now = LimitInputs(
-        rated_power=100e3, apparent_power=100e3, reactive_power=0.0, power_factor=None, runs=True, voltage=800.0,
-        charge_current=200.0, discharge_current=200.0, soc=50.0, soc_min=10.0, soc_max=90.0, net_load=20e3,
+        rated_power=100e3, apparent_power=100e3, reactive_power=0.0, power_factor=None, runs=True, charge=160e3,
+        discharge=160e3, soc=50.0, soc_min=10.0, soc_max=90.0, net_load=20e3,
         import_limit=50e3, export_limit=0.0, position=100e3, ramp=1e9, beside_less=100e3,
     )  # fmt: skip
     assert clamp(100e3, limits(now))[0] <= 20e3

@@ -159,7 +159,7 @@ def named(cause: Cause, device: str = "pcs") -> Callable[[Story], bool]:
 
 def hold(name: str) -> float:
     """Seconds an interlock waits for its cause to last."""
-    return next(one.rule.hold for one in rules_for(SITE, SITE.battery[0]) if one.rule.name == name)
+    return next(one.rule.hold for one in rules_for(SITE, SITE.units[0]) if one.rule.name == name)
 
 
 SOURCES = {"dispatch": Authority.OPERATOR, "scada": Authority.PROTECTION}

@@ -1,8 +1,6 @@
 """The batteries of a site file: one or several, each with devices of its own; what is wrong is said with its key."""
 
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,7 +26,7 @@ def written(folder: Path, old: str, new: str, *, file: Path = TWO) -> Path:
 def test_a_single_one_may_be_written_as_a_table() -> None:
     assert "[battery]" in ONE.read_text(encoding="utf-8")
     (one,) = load_site(ONE).battery
-    assert (one.name, one.pcs, one.energy) == ("battery", "pcs", 200e3)
+    assert (one.name, one.pcs, one.energy) == ("battery", ["pcs"], 200e3)
 
 
 def test_several_have_names_devices_and_sums() -> None:
@@ -126,15 +124,109 @@ def test_a_pcs_of_no_battery_is_refused_with_the_lines_to_write(tmp_path: Path) 
     assert '[[battery]] with name = "pcs2", pcs = "pcs2", bms = "bms2", energy = <Wh>' in said
 
 
-def test_none_at_all_is_refused() -> None:
-    content: dict[str, Any] = tomllib.loads(TWO.read_text(encoding="utf-8")) | {"battery": []}
-    with pytest.raises(ValueError, match="at least 1 item"):
-        Site.model_validate(content)
+WATCHED = """
+site = "watched"
+tariff = "tariff.toml"
+grid = { meter = "meter", import_limit = 50e3, export_limit = 50e3 }
+device = [
+    { name = "meter", profile = "janitza_umg96rme", address = "tcp://127.0.0.1:502" },
+    { name = "sun", profile = "sunspec_pv", address = "tcp://127.0.0.1:503", rated_power = 10e3 },
+]
+"""
+LOCK = """
+[[interlock]]
+name = "x"
+kind = "meter"
+point = "p"
+above = 1
+off = 5
+effect = ["zero"]
+"""
+HYBRID = """
+site = "hybrid"
+tariff = "tariff.toml"
+grid = {{ meter = "meter", import_limit = 50e3, export_limit = 50e3 }}
+battery = {{ {battery}, energy = 10e3 }}
+device = [
+    {{ name = "meter", profile = "janitza_umg96rme", address = "tcp://127.0.0.1:502" }},
+    {{ name = "a", profile = "{profile}", address = "tcp://127.0.0.1:503", rated_power = 10e3 }},
+    {{ name = "b", profile = "{profile}", address = "tcp://127.0.0.1:504", rated_power = 30e3 }},
+]
+"""
 
 
-def test_the_schema_of_editors_refuses_an_empty_list_too() -> None:
-    lists = [one for one in Site.model_json_schema()["properties"]["battery"]["anyOf"] if one.get("type") == "array"]
-    assert [one["minItems"] for one in lists] == [1]
+def made(folder: Path, text: str) -> Site:
+    path = folder / "site.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_site(path)
+
+
+def test_a_site_may_have_no_battery(tmp_path: Path) -> None:
+    site = made(tmp_path, WATCHED)
+    assert (site.battery, site.units, site.pcs, site.rated_power) == ([], [], [], 0.0)
+    with pytest.raises(Trouble, match=r"interlock.0: acts on a battery, and the site has none: take it out"):
+        made(tmp_path, WATCHED + LOCK)
+
+
+def test_one_battery_of_several_pcs_and_racks_has_a_unit_for_each_pcs() -> None:
+    site = load_site(ROOT / "tests" / "racks.toml")
+    (battery,) = site.battery
+    assert (site.pcs, site.bms, site.rated(battery)) == (["pcs", "pcs2"], ["bms", "bms2"], 192e3)
+    assert [site.battery_of(name) for name in ("pcs", "pcs2", "bms", "bms2")] == [battery] * 4
+    one, other = site.units
+    assert (one.name, other.name, one.of, one.beside) == ("battery-pcs", "battery-pcs2", "battery", ["pcs2"])
+    assert one.energy + other.energy == pytest.approx(100e3)
+    assert one.ramp / other.ramp == pytest.approx(100 / 92), "by its rated power"
+
+
+@pytest.mark.parametrize(("profile", "sun"), [
+    ("goodwe_et", ["pv_p_1", "pv_p_2"]), ("sungrow_sh", ["pv_p"]), ("huawei_sun2000_luna", ["pv_p"]),
+])  # fmt: skip
+def test_a_hybrid_speaks_for_its_cells_and_its_sun(tmp_path: Path, profile: str, sun: list[str]) -> None:
+    text = HYBRID.format(battery='pcs = "a"', profile=profile)
+    site = made(tmp_path, text.replace(text[text.index('    { name = "b"') : text.rindex("]")], ""))
+    assert site.racks == ["a"]
+    assert site.pv_points == [("a", point) for point in sun]
+
+
+REFUSED = {
+    "cells of which nobody knows how full they are": (
+        "kaco_gridsave", 'pcs = "a"', "battery.0.pcs: device 'a': profile kaco_gridsave has no point soc: nobody would",
+    ),
+    "cells of which nobody knows what they may do": (
+        "sunspec_storage_701", 'pcs = "a"',
+        "nobody would know what the cells may do; give charge_limit and discharge_limit (W), or name its bms",
+    ),
+    "two pcs on cells that nobody watches": (
+        "goodwe_et", 'pcs = ["a", "b"]',
+        "devices 'a' and 'b' have no bms that says what they may take from the same cells; name it, or give each",
+    ),
+    "one pcs twice": (
+        "goodwe_et", 'pcs = ["a", "a"]', "device 'a' is the pcs of battery 'battery' already: a device belongs to one",
+    ),
+    "no pcs": ("goodwe_et", "pcs = []", "battery.0.pcs: is empty; give at least one"),
+    "a pcs that nobody names": ("goodwe_et", 'pcs = "a"', 'name = "b", pcs = "b", energy = <Wh>'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", REFUSED)
+def test_what_cannot_be_steered_is_never_good(tmp_path: Path, mistake: str) -> None:
+    profile, battery, words = REFUSED[mistake]
+    with pytest.raises(Trouble) as wrong:
+        made(tmp_path, HYBRID.format(battery=battery, profile=profile))
+    assert words in str(wrong.value)
+
+
+def test_a_pcs_that_takes_no_power_is_watched_or_refused(tmp_path: Path) -> None:
+    profile = (ROOT / "bridges" / "profiles" / "goodwe_et.toml").read_text(encoding="utf-8")
+    (tmp_path / "profiles").mkdir()
+    own = tmp_path / "profiles" / "mute.toml"
+    own.write_text(profile[: profile.index("[commands]")], encoding="utf-8")
+    text = HYBRID.format(battery='pcs = "a"', profile="mute")
+    text = text.replace(text[text.index('    { name = "b"') : text.rindex("]")], "")
+    with pytest.raises(Trouble, match=r"battery.0.pcs: device 'a': profile mute takes no p_set: nobody could steer it"):
+        made(tmp_path, text)
+    assert made(tmp_path, 'mode = "read_only"\n' + text).mode == "read_only"
 
 
 def test_a_battery_may_be_called_like_a_device(tmp_path: Path) -> None:

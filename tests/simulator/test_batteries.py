@@ -23,7 +23,7 @@ from tests.simulator.conftest import NOON
 from tests.simulator.rig import rig
 from tests.virtual import virtual
 
-OTHER = SiteBattery(pcs="pcs2", bms="bms2", energy=100_000.0)
+OTHER = SiteBattery(pcs=["pcs2"], bms=["bms2"], energy=100_000.0)
 CONDITIONS = {"pcs": Condition(80, 96), "pcs2": Condition(30, 70)}
 
 

@@ -75,7 +75,7 @@ def site(
 
 
 def locks_of(made: Site) -> tuple[Interlock, ...]:
-    return rules_for(made, made.battery[0])
+    return rules_for(made, made.units[0])
 
 
 def calm(profile: Profile) -> dict[str, Value]:

@@ -61,7 +61,7 @@ def test_limits_of_cells_hold_for_their_chemistry_only() -> None:
 )  # fmt: skip
 def test_what_nobody_but_the_bms_guards_is_said(chemistry: Chemistry | None, says: list[str]) -> None:
     made = site(chemistry=chemistry)
-    assert unguarded(made, made.battery[0]) == says
+    assert unguarded(made, made.units[0]) == says
     own = {
         "name": "low",
         "kind": "bms",
@@ -71,7 +71,7 @@ def test_what_nobody_but_the_bms_guards_is_said(chemistry: Chemistry | None, say
         "effect": ["block_discharge"],
     }
     made = site(chemistry=chemistry, own=[own])
-    assert "cell_u_min too low" not in unguarded(made, made.battery[0])
+    assert "cell_u_min too low" not in unguarded(made, made.units[0])
 
 
 def test_the_site_file_adds_replaces_and_takes_out() -> None:
@@ -167,7 +167,7 @@ def test_a_mistaken_rule_is_refused_with_file_line_and_what_would_be_right(
     path.write_text((ROOT / "site.toml").read_text(encoding="utf-8") + rule, encoding="utf-8")
     if says is None:
         made = load_site(path)
-        assert "mine-bms" in {lock.name for lock in rules_for(made, made.battery[0])}
+        assert "mine-bms" in {lock.name for lock in rules_for(made, made.units[0])}
         return
     with pytest.raises(Trouble, match=says) as trouble:
         load_site(path)

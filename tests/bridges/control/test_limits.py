@@ -14,9 +14,8 @@ CALM = LimitInputs(
     apparent_power=110_000,
     reactive_power=0,
     runs=True,
-    voltage=700,
-    charge_current=200,
-    discharge_current=200,
+    charge=140e3,
+    discharge=140e3,
     soc=50,
     soc_min=10,
     soc_max=90,
@@ -34,10 +33,10 @@ CALM = LimitInputs(
         ({}, 50_000, 50_000, []),
         ({}, 130_000, 100_000, ["pcs:apparent_power", "pcs:rated_power"]),
         ({"reactive_power": 88_000}, 80_000, 66_000, ["pcs:apparent_power"]),
-        ({"discharge_current": 10}, 50_000, 6_650, ["bms:current"]),
-        ({"charge_current": 10}, -50_000, -7_000, ["bms:current"]),
-        ({"charge_current": -10}, -50_000, 0, ["bms:current"]),
-        ({"voltage": None}, 50_000, 0, ["bms:missing"]),
+        ({"discharge": 7e3}, 50_000, 6_650, ["bms:current"]),
+        ({"charge": 7e3}, -50_000, -7_000, ["bms:current"]),
+        ({"charge": -7e3}, -50_000, 0, ["bms:current"]),
+        ({"charge": None}, 50_000, 0, ["bms:missing"]),
         ({"soc": None}, 50_000, 0, ["bms:soc_missing"]),
         ({"soc": 10}, 50_000, 0, ["battery:soc"]),
         ({"soc": 90}, -50_000, 0, ["battery:soc"]),
@@ -49,13 +48,13 @@ CALM = LimitInputs(
         ({"dso": 0}, -50_000, 0, ["dso:limit"]),
         ({"power_factor": 0.9}, 110_000, 99_000, ["pcs:apparent_power"]),
         (
-            {"discharge_current": 130, "net_load": -20_000, "dso": 70_000, "ramp": 60_000},
+            {"discharge": 91e3, "net_load": -20_000, "dso": 70_000, "ramp": 60_000},
             120_000,
             60_000,
             ["pcs:apparent_power", "pcs:rated_power", "bms:current", "site:grid", "dso:limit", "battery:ramp"],
         ),
         ({"ramp": 20_000}, 50_000, 20_000, ["battery:ramp"]),
-        ({"ramp": 20_000, "position": 90_000, "voltage": None}, 90_000, 0, ["bms:missing"]),
+        ({"ramp": 20_000, "position": 90_000, "charge": None}, 90_000, 0, ["bms:missing"]),
         ({"runs": False}, 50_000, 0, ["pcs:not_running"]),
         ({"runs": None}, 50_000, 0, ["pcs:state_unknown"]),
         ({"stopping": True, "position": 90_000, "ramp": 1000}, 90_000, 0, ["pcs:stopping"]),
@@ -127,9 +126,8 @@ situations = st.builds(
     rated_power=st.just(100_000.0),
     apparent_power=st.floats(100_000, 120_000),
     reactive_power=st.floats(-120_000, 120_000),
-    voltage=st.none() | st.floats(500, 900),
-    charge_current=maybe,
-    discharge_current=maybe,
+    charge=maybe,
+    discharge=maybe,
     soc=st.none() | st.floats(0, 100),
     soc_min=st.just(10.0),
     soc_max=st.just(90.0),
@@ -150,10 +148,10 @@ def test_whatever_happens_the_battery_is_protected(now: LimitInputs, wanted: flo
     chain = limits(now)
     power = settle(clamp(wanted, chain)[0], step, chain)
     assert abs(power) <= min(now.rated_power, now.apparent_power)
-    if None in (now.voltage, now.charge_current, now.discharge_current, now.soc, now.net_load) or not now.runs:
+    if None in (now.charge, now.discharge, now.soc, now.net_load) or not now.runs:
         assert power == 0
         return
-    assert -(now.charge_current or 0) * (now.voltage or 0) <= power <= (now.discharge_current or 0) * (now.voltage or 0)
+    assert -(now.charge or 0) <= power <= (now.discharge or 0)
     assert power <= 0 or (now.soc or 0) > now.soc_min
     assert power >= 0 or (now.soc or 0) < now.soc_max
     if now.power_factor is None:

@@ -67,7 +67,7 @@ class Walk:
         self.wears, self.latest, self.truth = wears, LatestValues(), Truth()
         self.steps = self.unsafe = 0
         self.told: list[Any] = []
-        battery = BatteryControl(SITE.battery[0], SITE, self.pcs, None, self.latest)
+        battery = BatteryControl(SITE.units[0], SITE, self.pcs, (), self.latest)
         self.control = Controller(
             self._device(), SITE, self.latest, self.told.append, battery=battery, wall=lambda: loop().wall()
         )

@@ -50,8 +50,8 @@ class Plant:
     def _decide(self, name: str, wish: float) -> None:
         net, beside = self.shared.net(self.now), self.shared.beside(name, self.now)
         inputs = LimitInputs(
-            rated_power=RATED, apparent_power=RATED, reactive_power=0.0, runs=True, voltage=800.0,
-            charge_current=1e3, discharge_current=1e3, soc=50.0, soc_min=0.0, soc_max=100.0,
+            rated_power=RATED, apparent_power=RATED, reactive_power=0.0, runs=True, charge=8e5,
+            discharge=8e5, soc=50.0, soc_min=0.0, soc_max=100.0,
             net_load=None if net is None else net - beside.power, import_limit=self.high, export_limit=-self.low,
             position=self.powers[name], ramp=1e9, beside_less=beside.less, beside_more=beside.more,
         )  # fmt: skip
