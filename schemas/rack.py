@@ -69,7 +69,8 @@ class RackMap:
 
     def is_out(self, said: Said) -> bool:
         """It says that it is not connected, and nothing flows through it."""
-        if not self.says or said(self.says) not in OUT[self.says]:
+        word = said(self.says) if self.says else None
+        if not isinstance(word, str) or word not in OUT[self.says]:
             return False
         amps = said(self.current) if self.current else 0.0
         return isinstance(amps, float) and abs(amps) <= NOTHING

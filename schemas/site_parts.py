@@ -187,8 +187,10 @@ class Terms(Shape):
     fallback: Watts = 0.0
     """Power when no valid command is left."""
     charge_limit: Positive | None = None
+    """W at the cells that may be charged at most, whatever more they allow. A hybrid whose map tells no limits needs
+    it."""
     discharge_limit: Positive | None = None
-    """W at the cells, whatever their BMS allows beyond; a hybrid whose map tells no limits needs both."""
+    """The same of discharging."""
     ccl_stale_after: Positive = 5.0
     """Seconds after which BMS data counts as missing: its limits are then 0. Never less than 2.5 polls of the BMS."""
     on_stop: Literal["fallback", "hold"] = "fallback"

@@ -44,6 +44,7 @@ p = { register = 0, type = "i32", unit = "W" }
 """
 SITE = """
 site = "{name}"
+mode = "read_only"
 tariff = "tariff.toml"
 grid = {{ meter = "grid", import_limit = 100e3, export_limit = 0.0 }}
 battery = {{ pcs = "pcs1", bms = "bms1", energy = 200e3 }}

@@ -1,5 +1,6 @@
 """A battery with two PCS on two racks on the desk of dispatch, and a site without any battery."""
 
+from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 
@@ -8,7 +9,7 @@ import pytest
 from consumers.dispatch.account import account
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Stored
-from schemas.messages import Cause, ControlRequest, Mode
+from schemas.messages import Action, Cause, ControlRequest, Mode
 from schemas.site import Site, load_site
 from tests.consumers.test_dispatch_desk import NOON, TARIFF, Story
 
@@ -119,11 +120,13 @@ def test_a_site_without_a_battery_has_nothing_to_steer(tmp_path: Path) -> None:
     assert (said.reason, said.batteries) == ("no battery: there is nothing to steer", {})
 
 
-@pytest.mark.parametrize("wish", [{"mode": Mode.MANUAL, "power": 1e3}, {"action": "grid_forming"}])
+@pytest.mark.parametrize(
+    "wish", [{"mode": Mode.MANUAL, "power": 1e3, "until": NOON + timedelta(hours=1)}, {"action": Action.GRID_FORMING}]
+)
 def test_who_wants_to_steer_none_is_told_so(tmp_path: Path, wish: dict[str, object]) -> None:
     story = Story(site(tmp_path, "[]", ""))
     story.desk.begin(Stored(), Stored(), NOON, story.second)
-    request = ControlRequest.model_validate({"id": "a", "at": NOON, "who": "anna", **wish})
+    request = ControlRequest.model_validate({"id": "a", "at": NOON, "who": "anna", "why": "test", **wish})
     said = story.desk.hear(request, NOON, story.second)
     assert (said.followed, said.cause) == (False, Cause.UNKNOWN)
     assert "no battery" in said.reason
