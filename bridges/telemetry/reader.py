@@ -47,7 +47,8 @@ class DeviceReader:
         mine = site.battery_of(name)
         energy = mine.energy if mine is not None and name == mine.bms else None
         self.doubts = StandingDoubts(self.device.poll)
-        self.judge = Judge(site.profiles[name], _most_power(site, name), energy, self.device.poll)
+        power = _most_power(site, name)
+        self.judge = Judge(site.profiles[name], power, energy, self.device.poll, _of_the_site(site))
 
     async def poll(self, phase: float, cycle: Callable[[], Awaitable[None]]) -> None:
         """Call `cycle` on a fixed raster: a slow answer does not shift the next reading."""
@@ -78,7 +79,9 @@ class DeviceReader:
         sample = self._sample(reading)
         self.latest.note(self.device.name, sample, reading.began)
         return reading.began, _said(
-            self.doubts.see([*self._lacking(sample), *_doubted(reading, sample)], reading.began)
+            self.doubts.see(
+                [*self._lacking(sample), *_doubted(reading, sample), *self._changed(reading)], reading.began
+            )
         )
 
     def _sample(self, reading: Reading) -> Telemetry:
@@ -98,6 +101,10 @@ class DeviceReader:
         pcs, now = self.site.named(mine.pcs), asyncio.get_running_loop().time()
         power = self.latest.number(pcs.name, "p", now, lasts(pcs.poll, PCS_AGE))
         return flows(power, pcs.rated_power or 0.0)
+
+    def _changed(self, reading: Reading) -> list[Doubted]:
+        """What is counted by these must be mended by a person."""
+        return [Doubted(Cause.DOUBTED_VALUES, *one) for one in self.judge.changed(reading.began).items()]
 
     def _lacking(self, sample: Telemetry) -> list[Doubted]:
         """Points without which nobody can guard; of the meters that is the grid's."""
@@ -130,7 +137,7 @@ def _said(found: Collection[Doubted]) -> list[Doubt]:
 
 
 def _most_power(site: Site, name: str) -> float | None:
-    """W that can go through a device, by the ratings in the site file."""
+    """W that can go through a device, by the ratings in the site file; None where it has none."""
     device = site.named(name)
     if device.rated_power is not None:
         return device.rated_apparent_power or device.rated_power
@@ -138,3 +145,9 @@ def _most_power(site: Site, name: str) -> float | None:
         return max(site.grid.import_limit, site.grid.export_limit)
     mine = site.battery_of(name)
     return None if mine is None else site.named(mine.pcs).rated_power
+
+
+def _of_the_site(site: Site) -> float:
+    """W that can go through a device of which nobody knows more: what the grid gives and takes, and what is rated."""
+    rated = sum(device.rated_power or 0.0 for device in site.device)
+    return site.grid.import_limit + site.grid.export_limit + rated

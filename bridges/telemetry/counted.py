@@ -1,0 +1,71 @@
+"""Which power an energy counter counts, by kind of device. Pure data and one look-up.
+
+A counter without a row, or whose power the profile does not read, is bounded by ratings alone.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from schemas.profile import Profile
+from schemas.units import Kind
+
+Sum = tuple[str, ...]
+"""Points that are added, each by its amount: a meter may count its phases apart, one in, one out."""
+
+PHASES: Sum = ("p_l1", "p_l2", "p_l3")
+
+
+class Counts(NamedTuple):
+    """What a counter counts."""
+
+    sign: int
+    """1 what flows out of the device, -1 what flows into it, 0 both."""
+    powers: tuple[Sum, ...]
+    """The first one counts that the profile reads."""
+
+
+_OWN, _AC, _GRID, _PV = (("p",),), (("ac_p",), ("p",)), (("grid_p",),), (("pv_p",), ("pv_p_1", "pv_p_2"))
+COUNTED: Mapping[Kind, Mapping[str, Counts]] = {
+    Kind.METER: {"e_import": Counts(1, (PHASES, ("p",))), "e_export": Counts(-1, (PHASES, ("p",)))},
+    Kind.PV: {"e_inj_total": Counts(1, _OWN), "e_abs_total": Counts(-1, _OWN)},
+    Kind.PCS: {
+        "e_inj_total": Counts(1, _AC),
+        "e_abs_total": Counts(-1, _AC),
+        "e_discharge_total": Counts(1, _OWN),
+        "e_charge_total": Counts(-1, _OWN),
+        "e_dc_discharge": Counts(1, _OWN),
+        "e_dc_charge": Counts(-1, _OWN),
+        "e_pv_total": Counts(1, _PV),
+        "e_import": Counts(1, _GRID),
+        "e_export": Counts(-1, _GRID),
+    },
+    Kind.BMS: {"e_discharge_total": Counts(1, _OWN), "e_charge_total": Counts(-1, _OWN)},
+    Kind.LOAD: {},
+    Kind.SENSOR: {},
+}
+
+ALL_ITS_OWN = (Kind.METER, Kind.PV, Kind.LOAD)
+"""Kinds of which every other counter (of a tariff, of a day) counts a part of their own power."""
+
+LEVELS = ("e_remaining", "e_rated")
+"""Energies that no counter counts: what is left goes down as well as up."""
+
+BEGINS_ANEW = ("day", "today", "month", "year")
+"""How the name of a counter ends that begins at 0 again by the calendar."""
+
+
+def counts(profile: Profile, name: str) -> tuple[int, Sum]:
+    """The sign and the points of the power that a counter counts; no point where the profile reads none."""
+    rest = Counts(0, (PHASES, ("p",))) if profile.kind in ALL_ITS_OWN else Counts(0, ())
+    sign, powers = COUNTED[profile.kind].get(name, rest)
+    return sign, next((one for one in powers if profile.points.keys() >= set(one)), ())
+
+
+def is_counter(name: str, unit: str) -> bool:
+    """Whether a point counts energy."""
+    return unit == "Wh" and name.startswith("e_") and name not in LEVELS
+
+
+def begins_anew(name: str) -> bool:
+    """Whether the calendar sets it to 0."""
+    return name.rpartition("_")[2] in BEGINS_ANEW
