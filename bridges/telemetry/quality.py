@@ -24,6 +24,9 @@ METER_FROZEN = 60.0
 POLLS = 3
 """Nothing is frozen or stale before so many readings should have moved, however slowly a device is polled."""
 
+AT_REST = 0.02
+"""Of the power a load is built for: so far below 0 its meter may stand beside the truth."""
+
 WIDEST_ZERO = 8
 """Registers: so many zeros in a row are a device that has no data (yet), fewer may be a device at rest."""
 
@@ -100,11 +103,18 @@ class Judge:
             value = values.get(name)
             if isinstance(value, float) and not low <= value <= high:
                 found[name] = Quality.IMPLAUSIBLE
+        if self._gives(values):
+            found["p"] = Quality.IMPLAUSIBLE
         for name, trust in self._trust:
             value = values.get(name)
             if isinstance(value, float) and name not in found and not trust.believes(value, now):
                 found[name] = Quality.IMPLAUSIBLE
         return found | self._count(values, found, now)
+
+    def _gives(self, values: Mapping[str, Value]) -> bool:
+        """A load gives power: its meter is the wrong way round, or it is none."""
+        p, most = values.get("p"), self.power or self.most or 0.0
+        return self.profile.kind is Kind.LOAD and isinstance(p, float) and p < -AT_REST * most
 
     def _count(self, values: Mapping[str, Value], doubted: Mapping[str, Quality], now: float) -> dict[str, Quality]:
         """The counters that are not believed."""

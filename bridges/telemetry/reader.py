@@ -80,7 +80,7 @@ class DeviceReader:
         self.latest.note(self.device.name, sample, reading.began)
         return reading.began, _said(
             self.doubts.see(
-                [*self._lacking(sample), *_doubted(reading, sample), *self._changed(reading)], reading.began
+                [*self._lacking(sample), *_doubted(reading, sample, self.device.kind), *self._changed(reading)], reading.began
             )
         )
 
@@ -114,14 +114,21 @@ class DeviceReader:
         return [Doubted(Cause.CRITICAL_POINT, point, why) for point, why in found.items()]
 
 
-def _doubted(reading: Reading, sample: Telemetry) -> list[Doubted]:
+def _doubted(reading: Reading, sample: Telemetry, kind: Kind) -> list[Doubted]:
     """What is wrong with the values themselves."""
     frozen = all(quality is Quality.FROZEN for quality in sample.quality.values())
     cause = Cause.FROZEN if frozen else Cause.DOUBTED_VALUES
     return [
-        *(Doubted(cause, point, quality.value) for point, quality in sample.quality.items()),
+        *(Doubted(cause, point, _why(point, quality, sample, kind)) for point, quality in sample.quality.items()),
         *(Doubted(Cause.MISSING_POINTS, point, why) for point, why in reading.declined.items()),
     ]
+
+
+def _why(point: str, quality: Quality, sample: Telemetry, kind: Kind) -> str:
+    value = sample.values.get(point)
+    if kind is Kind.LOAD and point == "p" and quality is Quality.IMPLAUSIBLE and isinstance(value, float) and value < 0:
+        return "is below 0: a load only takes power, so its meter is the wrong way round or it is no load"
+    return quality.value
 
 
 def _said(found: Collection[Doubted]) -> list[Doubt]:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ RATED = 20_000.0
 LIFE = 87_300_000.0
 
 
-def counter(power: float | None = RATED, poll: float = 5.0, sign: int = 1, **point: object) -> EnergyCounter:
+def counter(power: float | None = RATED, poll: float = 5.0, sign: int = 1, **point: Any) -> EnergyCounter:
     shape = {"register": 0, "type": "u32", "scale": 10, "unit": "Wh"} | point
     return EnergyCounter(Point.model_validate(shape), power, poll, sign)
 
@@ -121,7 +122,7 @@ def test_across_a_restart_it_goes_on_from_what_was_believed() -> None:
         ({"type": "u32"}, 9_999_990.0, 0.0),
     ],
 )
-def test_a_wrap_is_no_fault(shape: dict[str, object], before: float, after: float) -> None:
+def test_a_wrap_is_no_fault(shape: dict[str, Any], before: float, after: float) -> None:
     assert told(counter(**shape), [(10_000.0, before), (10_000.0, before), (10_000.0, after)]) == [True] * 3
     assert told(counter(**shape), [(10_000.0, before - 1e5), (10_000.0, after)]) == [True, False], "not near its end"
 

@@ -142,6 +142,15 @@ def test_what_is_left_in_a_battery_is_no_counter() -> None:
     assert [say(one, float(now), e_remaining=value) for now, value in enumerate((5000.0, 4000.0, 9000.0))] == [{}] * 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "p", "good"),
+    [("load", 50_000.0, True), ("load", -1900.0, True), ("load", -2100.0, False), ("meter", -50_000.0, True)],
+)
+def test_a_load_below_0_is_doubted(kind: str, p: float, good: bool) -> None:
+    one = judge(kind)
+    assert say(one, 0, p=p) == ({} if good else {"p": IMPLAUSIBLE})
+
+
 def test_after_a_silence_a_counter_may_have_moved() -> None:
     one = judge()
     say(one, 0, e_import=1000.0)
