@@ -47,6 +47,10 @@ class Layout:
             self._allow(self.address(setpoint.register_, setpoint.model), setpoint.count, functions)
             if setpoint.enable is not None:
                 self._allow(self.address(setpoint.enable, setpoint.model), 1, functions)
+            if setpoint.reverts is not None and setpoint.reverts.register_ is not None:
+                timer = self.address(setpoint.reverts.register_, setpoint.model)
+                for address in range(timer, timer + WORDS[setpoint.reverts.type]):
+                    self.held[3].setdefault(address, 0)
             if setpoint.modes is not None:
                 for (model, register), count in places(setpoint, setpoint.modes).items():
                     self._allow(self.address(register, model), count, functions)

@@ -188,6 +188,9 @@ class Steering:
             for point, one in self.writer.failing.items()
         ]
         found += [(Cause.NOT_HELD, f"{point} does not hold what it is told") for point in self.proof.not_held]
+        if self.proof.obedience.words:
+            found.append((Cause.NOT_OBEYED, self.proof.obedience.words))
+        found += [(Cause.NOT_HELD, f"{point} {words}") for point, words in self.writer.not_renewed().items()]
         worn = "was written too often and rests at 0 until its write budget allows more"
         found += [(Cause.WORN, f"{point} {worn}") for point in self.writer.worn(self._now())]
         if why := self.care.watchdog.trouble:

@@ -78,11 +78,8 @@ class DeviceReader:
         self.failures = 0
         sample = self._sample(reading)
         self.latest.note(self.device.name, sample, reading.began)
-        return reading.began, _said(
-            self.doubts.see(
-                [*self._lacking(sample), *_doubted(reading, sample, self.device.kind), *self._changed(reading)], reading.began
-            )
-        )
+        found = [*self._lacking(sample), *_doubted(reading, sample, self.device.kind), *self._changed(reading)]
+        return reading.began, _said(self.doubts.see(found, reading.began))
 
     def _sample(self, reading: Reading) -> Telemetry:
         name = self.device.name
