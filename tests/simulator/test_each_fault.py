@@ -468,7 +468,9 @@ async def wants_enable(it: Rig) -> None:
     await it.tell("pv", p_limit_pct=10.0)
     it.on("pv:wants_enable")
     await it.tell("pv", p_limit_pct=5.0)
-    assert (await it.look("pv", "p"), await it.look("pv", "p_limit_pct")) == (15_000, 5), "it holds it, and does not obey"
+    assert (await it.look("pv", "p"), await it.look("pv", "p_limit_pct")) == (15_000, 5), (
+        "it holds it, and does not obey"
+    )
     await it.devices["pv"].write("p_limit_pct", 5.0, anew=True)
     assert await it.look("pv", "p") == 7_500
 

@@ -60,7 +60,13 @@ def test_one_that_follows_a_changing_limit_two_seconds_late_is_not_named() -> No
 
 @pytest.mark.parametrize(
     ("q", "state", "named"),
-    [(4000.0, "running", False), (0.0, "running", True), (0.0, "off", False), (0.0, "starting", False), (0.0, None, True)],
+    [
+        (4000.0, "running", False),
+        (0.0, "running", True),
+        (0.0, "off", False),
+        (0.0, "starting", False),
+        (0.0, None, True),
+    ],
 )
 def test_reactive_power(q: float, state: str | None, named: bool) -> None:
     one = Obedience(RATED, APPARENT)

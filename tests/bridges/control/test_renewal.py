@@ -31,7 +31,9 @@ def test_when_it_is_renewed(allowed: Writable, reverts: float | None, every: flo
 
 
 @given(st.floats(0.1, 1e6), st.integers(1, 100_000), st.floats(0, 1e4), st.booleans())
-def test_it_is_in_time_and_within_its_budget_or_told(reverts: float, per_day: int, interval: float, wears: bool) -> None:
+def test_it_is_in_time_and_within_its_budget_or_told(
+    reverts: float, per_day: int, interval: float, wears: bool
+) -> None:
     one = Renewal(Writable("p", 0, 1, 0, interval=interval, per_day=per_day, wears=wears))
     one.says(reverts, 0.0)
     assert (one.every is None) == bool(one.trouble)
