@@ -49,7 +49,8 @@ class Inverter:
 
     def published(self) -> tuple[list[float], list[float]]:
         """The counter as it went out: what was good, and what was doubted."""
-        good, doubted = [], []
+        good: list[float] = []
+        doubted: list[float] = []
         for row in self.bridge.outgoing.spool.backlog(loop().time(), 100_000):
             sample = json.loads(row.body)
             if (value := sample["values"].get("e_inj_total")) is not None:
@@ -136,6 +137,7 @@ def test_a_bridge_that_restarts_at_dawn_knows_that_0_is_not_true(tmp_path: Path)
     dawn()
 
 
+@pytest.mark.slow
 @virtual
 async def test_another_meter_is_taken_at_last_and_a_person_is_told(tmp_path: Path) -> None:
     async with inverter(tmp_path, poll=30.0) as it:

@@ -105,7 +105,7 @@ async def test_what_a_budget_cannot_hold_is_told_and_no_cell_is_worn(tmp_path: P
 
 @virtual
 async def test_a_foreign_hand_that_disables_it_is_named(tmp_path: Path) -> None:
-    """Its timer says an hour, and the enable falls after seconds: somebody did that. It is enabled again all the same."""
+    """Its timer says an hour, and the enable falls after seconds: somebody did that. It is enabled again."""
     async with story(tmp_path, command_sources=SOURCES, only=["pv"]) as it:
         it.simulated.faults.on("pv:reverts", 3600.0)
         await limited(it, 10)

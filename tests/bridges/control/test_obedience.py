@@ -71,7 +71,9 @@ def test_one_that_follows_a_changing_limit_two_seconds_late_is_not_named() -> No
 def test_reactive_power(q: float, state: str | None, named: bool) -> None:
     one = Obedience(RATED, APPARENT)
     for turn in range(30):
-        seen: dict[str, Value] = {"q": q} | ({} if state is None else {"state": state})
+        seen: dict[str, Value] = {"q": q}
+        if state is not None:
+            seen["state"] = state
         one.see(float(turn), seen, told("q_set", 4000.0), SAFE)
     assert bool(one.words) == named
     assert not named or "4000 var is wanted, 0 var is measured" in one.words
