@@ -1,7 +1,5 @@
-"""What a device is given in each cycle: our heartbeat, its own watchdog, and the setpoints that it would take back; and
-the device left alone when its watchdog must bite."""
+"""The device's own watchdog and our heartbeat, given in each cycle; and the device left alone when it must bite."""
 
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -53,9 +51,7 @@ class DeviceCare:
         except Declined as no:
             self.watchdog.failed(now, str(no))
         except Unreachable:
-            return  # the next cycle tries again
-        with contextlib.suppress(Unreachable, Declined):  # what falls is seen, and written as any other value
-            await self.writer.renew(now)
+            pass  # the next cycle tries again
 
     def wrote(self, results: Mapping[str, Result], now: float, *, astray: bool = False) -> None:
         """Power that cannot be taken back for longer than a command lives: the device is not read either, and its

@@ -133,22 +133,21 @@ class SetpointWriter:
                 return _failed(wrong)
         return Result(Put.WRITTEN)
 
-    async def renew(self, now: float) -> None:
-        """Write again what its device would take back. Raises Unreachable or Declined."""
-        for point, value in self.applied.items():
-            renewal, told, one = self.renewals[point], self.points[point], self.device.commands[point]
-            if value == one.fallback or told.astray or not told.proven:
-                continue
-            if renewal.look_due(now):
-                renewal.says(await self.device.reverts(point), now)
-            if not renewal.due(told.at, now) or self.budgets[point].wait(now, cyclic=False):
-                continue
-            row = self._spend(point, now)
-            written = await self.device.write(point, value, anew=True)
-            told.wrote(value, written.at)
-            if not written.times:
-                self._spare(point, row)
-            self.counts[f"renewed_{self._label(point)}"] += 1
+    async def renew(self, point: str, now: float) -> None:
+        """Write again what is still wanted and its device would take back. Raises Unreachable or Declined."""
+        renewal, told = self.renewals[point], self.points[point]
+        if told.value is None or told.value == self.device.commands[point].fallback or not told.proven:
+            return
+        if renewal.look_due(now):
+            renewal.says(await self.device.reverts(point), now)
+        if not renewal.due(told.at, now) or self.budgets[point].wait(now, cyclic=False):
+            return
+        row = self._spend(point, now)
+        written = await self.device.write(point, told.value, anew=True)
+        told.wrote(told.value, written.at)
+        if not written.times:
+            self._spare(point, row)
+        self.counts[f"renewed_{self._label(point)}"] += 1
 
     def not_renewed(self) -> dict[str, str]:
         """The points that the device will take back, each with why they are not renewed."""

@@ -1,6 +1,7 @@
 """What a device is told in each cycle: decide, write each point on its own, tell what that is to the open commands."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,6 +125,9 @@ class Steering:
         now = self._now()
         power = self.writer.at_once(point, value, now, urgent=urgent, cyclic=cyclic)
         result = await self.writer.put(point, power, now, urgent=urgent, cyclic=cyclic)
+        if result.put is Put.HELD:
+            with contextlib.suppress(Unreachable, Declined):  # what falls is seen, and written as any other value
+                await self.writer.renew(point, now)
         if result.put is Put.WRITTEN:
             self.kept.told(point, power, self.device.commands[point].fallback)
             if point == "p_set" and self.battery is not None:

@@ -1,11 +1,12 @@
-"""Which power an energy counter counts, by kind of device. Pure data and one look-up.
+"""Which power an energy counter counts, by kind of device. Pure.
 
 A counter without a row, or whose power the profile does not read, is bounded by ratings alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
+from schemas.messages import Value
 from schemas.profile import Profile
 from schemas.units import Kind
 
@@ -21,7 +22,7 @@ class Counts(NamedTuple):
     sign: int
     """1 what flows out of the device, -1 what flows into it, 0 both."""
     powers: tuple[Sum, ...]
-    """The first one counts that the profile reads."""
+    """The first one counts of which all is read."""
 
 
 _OWN, _AC, _GRID, _PV = (("p",),), (("ac_p",), ("p",)), (("grid_p",),), (("pv_p",), ("pv_p_1", "pv_p_2"))
@@ -54,11 +55,21 @@ BEGINS_ANEW = ("day", "today", "month", "year")
 """How the name of a counter ends that begins at 0 again by the calendar."""
 
 
-def counts(profile: Profile, name: str) -> tuple[int, Sum]:
-    """The sign and the points of the power that a counter counts; no point where the profile reads none."""
+def counts(profile: Profile, name: str) -> Counts:
+    """What a counter counts, as far as the profile reads it."""
     rest = Counts(0, (PHASES, ("p",))) if profile.kind in ALL_ITS_OWN else Counts(0, ())
     sign, powers = COUNTED[profile.kind].get(name, rest)
-    return sign, next((one for one in powers if profile.points.keys() >= set(one)), ())
+    return Counts(sign, tuple(one for one in powers if profile.points.keys() >= set(one)))
+
+
+def power_of(counted: Counts, values: Mapping[str, Value], doubted: Container[str]) -> float | None:
+    """W that it counts at this moment, with the sign of their sum; None where nobody knows."""
+    for points in counted.powers:
+        seen = [value for one in points if isinstance(value := values.get(one), float) and one not in doubted]
+        if len(seen) == len(points):
+            amount = sum(map(abs, seen))
+            return amount if sum(seen) >= 0 else -amount
+    return None
 
 
 def is_counter(name: str, unit: str) -> bool:

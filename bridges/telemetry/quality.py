@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from bridges.telemetry.counted import begins_anew, counts, is_counter
+from bridges.telemetry.counted import Counts, begins_anew, counts, is_counter, power_of
 from bridges.telemetry.energy_counter import EnergyCounter
 from bridges.telemetry.physics import charging, moving
 from bridges.telemetry.standstill import Standstill
@@ -55,8 +55,8 @@ class Judge:
     """By point, each with what it is believed by."""
     counters: dict[str, EnergyCounter] = field(default_factory=dict)
     """By point."""
-    _powers: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """By counter, the points whose amounts are the power that it counts."""
+    _counted: dict[str, Counts] = field(default_factory=dict)
+    """By counter."""
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     _analog: frozenset[str] = frozenset()
 
@@ -71,8 +71,9 @@ class Judge:
         self._trust = [*self._trusts()]
         for name, point in points.items():
             if is_counter(name, point.unit):
-                sign, self._powers[name] = counts(self.profile, name)
-                self.counters[name] = EnergyCounter(point, self.power or self.most, self.poll, sign, begins_anew(name))
+                self._counted[name] = what = counts(self.profile, name)
+                most = self.power or self.most
+                self.counters[name] = EnergyCounter(point, most, self.poll, what.sign, begins_anew(name))
         self._standstill = Standstill(self.profile, self.power, self.poll)
 
     def _trusts(self) -> Iterator[tuple[str, Trust]]:
@@ -120,9 +121,8 @@ class Judge:
         """The counters that are not believed."""
         found = {}
         for name, counter in self.counters.items():
-            value, powers = values.get(name), self._powers[name]
-            seen = [one for each in powers if isinstance(one := values.get(each), float) and each not in doubted]
-            counter.passes(_total(seen) if powers and len(seen) == len(powers) else None, now)
+            value = values.get(name)
+            counter.passes(power_of(self._counted[name], values, doubted), now)
             if isinstance(value, float) and name not in doubted and not counter.believes(value, now):
                 found[name] = Quality.IMPLAUSIBLE
         return found
@@ -154,11 +154,6 @@ class Judge:
                 self._still[piece] = held = (words, now)
             still &= now - held[1] > max(after, POLLS * self.poll)
         return still
-
-
-def _total(powers: Sequence[float]) -> float:
-    """Phases by their amounts, with the sign of their sum."""
-    return sum(map(abs, powers)) if sum(powers) >= 0 else -sum(map(abs, powers))
 
 
 def stand_in(

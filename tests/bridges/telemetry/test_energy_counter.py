@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridges.telemetry.counted import COUNTED, counts, is_counter
+from bridges.telemetry.counted import COUNTED, PHASES, counts, is_counter, power_of
 from bridges.telemetry.counter_memory import CounterMemory
 from bridges.telemetry.energy_counter import DAY, HEADROOM, HOUR, RESERVE, SEEN, STRAY, EnergyCounter
 from runtime.memory import Memory
@@ -191,7 +191,7 @@ def test_no_honest_counter_is_ever_doubted_by_its_own_power(powers: list[float],
 
 def test_every_counter_of_a_shipped_profile_has_its_power_or_its_rating() -> None:
     found = {
-        f"{name}.{point}": counts(profile, point)[1]
+        f"{name}.{point}": counts(profile, point).powers
         for name in (
             "sunspec_pv",
             "sunspec_meter_203",
@@ -204,9 +204,9 @@ def test_every_counter_of_a_shipped_profile_has_its_power_or_its_rating() -> Non
         for point, one in profile.points.items()
         if is_counter(point, one.unit)
     }
-    assert found["sunspec_pv.e_inj_total"] == ("p",)
-    assert found["sunspec_meter_203.e_import"] == ("p_l1", "p_l2", "p_l3"), "a meter may count its phases apart"
-    assert found["goodwe_et.e_pv_total"] == ("pv_p_1", "pv_p_2")
+    assert found["sunspec_pv.e_inj_total"] == (("p",),)
+    assert found["sunspec_meter_203.e_import"] == (PHASES, ("p",)), "a meter may count its phases apart"
+    assert found["goodwe_et.e_pv_total"] == (("pv_p_1", "pv_p_2"),)
     assert found["goodwe_et.e_load"] == (), "by its rating"
     assert COUNTED.keys() == set(Kind), "every kind has a row"
 
@@ -252,3 +252,16 @@ def test_another_profile_is_another_device(tmp_path: Path) -> None:
     other = counter()
     kept(path, other, "sunspec_pv_701").recall(1e9)
     assert other.value is None
+
+
+@pytest.mark.parametrize(
+    ("values", "doubted", "power"),
+    [
+        ({"p": 0.0, "p_l1": 5000.0, "p_l2": -5000.0, "p_l3": 0.0}, set(), 10_000.0),
+        ({"p": -7000.0, "p_l1": -7000.0}, set(), -7000.0),  # a meter of one phase
+        ({"p": -7000.0}, {"p"}, None),
+        ({"p": "n/a"}, set(), None),
+    ],
+)
+def test_the_power_of_a_meter(values: dict[str, Any], doubted: set[str], power: float | None) -> None:
+    assert power_of(counts(load_profile("sunspec_meter_203"), "e_import"), values, doubted) == power
