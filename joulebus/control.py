@@ -34,8 +34,8 @@ commands that wait, decides, writes each value on its own, looks whether it arri
   times in a row: then it rests at 0 (`register:worn`) until the budget allows a value again. What waits for the
   budget is `accepted`, or `limited` by `register:budget`, never `verified`.
 - A setpoint that its device takes back by a timer is written again while it is wanted: after a third of the time that
-  the device or its profile says, or that was learned, at {LATE:.0%} of it at the latest; of a day's writes to a register that
-  wears, renewals take half at most. What falls is written again in the same cycle.
+  the device or its profile says, or that was learned, at {LATE:.0%} of it at the latest; of the writes a day that a
+  register which wears may take, renewals take half at most. What falls is written again in the same cycle.
 - Without a valid command (ttl {COMMAND_TTL:.0f} s) every point a bridge has moved goes to its fallback. A bridge
   that ends in good order brings it there first, or holds it while the device's own watchdog is armed
   (`battery.on_stop`).

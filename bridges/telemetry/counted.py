@@ -23,6 +23,8 @@ class Counts(NamedTuple):
     """1 what flows out of the device, -1 what flows into it, 0 both."""
     powers: tuple[Sum, ...]
     """The first one counts of which all is read."""
+    sleeps: bool = False
+    """It counts nothing while its inverter sleeps."""
 
 
 _OWN, _AC, _GRID, _PV = (("p",),), (("ac_p",), ("p",)), (("grid_p",),), (("pv_p",), ("pv_p_1", "pv_p_2"))
@@ -58,8 +60,13 @@ BEGINS_ANEW = ("day", "today", "month", "year")
 def counts(profile: Profile, name: str) -> Counts:
     """What a counter counts, as far as the profile reads it."""
     rest = Counts(0, (PHASES, ("p",))) if profile.kind in ALL_ITS_OWN else Counts(0, ())
-    sign, powers = COUNTED[profile.kind].get(name, rest)
-    return Counts(sign, tuple(one for one in powers if profile.points.keys() >= set(one)))
+    sign, powers, _ = COUNTED[profile.kind].get(name, rest)
+    read = tuple(one for one in powers if profile.points.keys() >= set(one))
+    return Counts(sign, read, profile.kind is Kind.PV)
+
+
+ASLEEP = ("sleeping", "off")
+"""States of a PV inverter that gives nothing, and may say nothing of its power."""
 
 
 def power_of(counted: Counts, values: Mapping[str, Value], doubted: Container[str]) -> float | None:
@@ -69,7 +76,7 @@ def power_of(counted: Counts, values: Mapping[str, Value], doubted: Container[st
         if len(seen) == len(points):
             amount = sum(map(abs, seen))
             return amount if sum(seen) >= 0 else -amount
-    return None
+    return 0.0 if counted.sleeps and values.get("state") in ASLEEP else None
 
 
 def is_counter(name: str, unit: str) -> bool:

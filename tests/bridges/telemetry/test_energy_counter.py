@@ -265,3 +265,9 @@ def test_another_profile_is_another_device(tmp_path: Path) -> None:
 )
 def test_the_power_of_a_meter(values: dict[str, Any], doubted: set[str], power: float | None) -> None:
     assert power_of(counts(load_profile("sunspec_meter_203"), "e_import"), values, doubted) == power
+
+
+def test_an_inverter_that_sleeps_gives_nothing_although_it_does_not_say_so() -> None:
+    counted = counts(load_profile("sunspec_pv"), "e_inj_total")
+    assert power_of(counted, {"state": "sleeping"}, ()) == 0.0
+    assert power_of(counted, {"state": "running"}, ()) is None

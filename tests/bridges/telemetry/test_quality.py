@@ -167,6 +167,13 @@ def test_without_a_rating_a_counter_still_only_counts_up() -> None:
     ]
 
 
+def test_a_device_without_a_rating_is_bounded_by_the_site() -> None:
+    one = judge(power=None)
+    one = Judge(one.profile, None, most=100_000.0)
+    said = [say(one, float(now), e_float=value) for now, value in enumerate((1e9, 1e9 + 1000, 2e9))]
+    assert said == [{}, {}, {"e_float": IMPLAUSIBLE}]
+
+
 @given(st.lists(st.floats(0, 100_000), min_size=2, max_size=50), st.floats(0, 400_000_000_000))
 def test_no_honest_counter_is_ever_doubted(powers: list[float], begin: float) -> None:
     """Any course of powers within the rating, in the steps of the register, over its end or not."""
