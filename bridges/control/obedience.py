@@ -12,8 +12,10 @@ from bridges.control.sequence import STATES, Inverter
 from bridges.control.verification import Following
 from schemas.messages import Value
 
-LAG = 5.0
-"""Seconds an inverter may take to see a new value: the setpoints of so long ago may still be at work."""
+LAG, LAG_Q = 5.0, 60.0
+"""Seconds: the setpoints of so long ago may still be at work. Reactive power may take 60 s (VDE-AR-N 4110: 3 tau)."""
+COARSE = 3.0
+"""So many times worse than active power is reactive power measured: filters, cables, the error of the angle."""
 
 
 @dataclass
@@ -24,10 +26,12 @@ class Obedience:
     apparent: float
     _limit: Following = field(init=False)
     _reactive: Following = field(init=False)
+    _gives: bool = False
+    """It was told a reactive power, and works."""
     _seen: float = float("-inf")
 
     def __post_init__(self) -> None:
-        self._limit, self._reactive = Following(self.rated), Following(self.apparent)
+        self._limit, self._reactive = Following(self.rated), Following(COARSE * self.apparent)
 
     def see(
         self, at: float, seen: Mapping[str, Value], told: Mapping[str, ReadBack], fallback: Mapping[str, float | None]
@@ -47,9 +51,13 @@ class Obedience:
         q, power = _wanted("q_set", told, fallback), seen.get("q")
         if q is None or _rests(seen.get("state")):
             self._reactive.forget()
+            self._gives = False
         elif isinstance(power, float):
+            if not self._gives:  # it comes from where it is
+                self._reactive.told(min(q[0], at), power)
+            self._gives = True
             self._reactive.told(*q)
-            self._reactive.see(at, power, LAG)
+            self._reactive.see(at, power, LAG_Q)
 
     @property
     def words(self) -> str:

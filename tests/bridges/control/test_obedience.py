@@ -70,13 +70,23 @@ def test_one_that_follows_a_changing_limit_two_seconds_late_is_not_named() -> No
 )
 def test_reactive_power(q: float, state: str | None, named: bool) -> None:
     one = Obedience(RATED, APPARENT)
-    for turn in range(30):
+    for turn in range(90):
         seen: dict[str, Value] = {"q": q}
         if state is not None:
             seen["state"] = state
         one.see(float(turn), seen, told("q_set", 4000.0), SAFE)
     assert bool(one.words) == named
     assert not named or "4000 var is wanted, 0 var is measured" in one.words
+
+
+def test_a_reactive_power_that_settles_slowly_is_on_its_way() -> None:
+    """As the grid code wants it: a first-order lag with 20 s."""
+    one, q = Obedience(RATED, APPARENT), 0.0
+    for turn in range(200):
+        wanted = 5000.0 if turn < 100 else -5000.0
+        q += (wanted - q) / 20
+        one.see(float(turn), {"q": q}, told("q_set", wanted, 0.0 if turn < 100 else 100.0), SAFE)
+        assert not one.words
 
 
 def test_what_the_register_does_not_hold_is_another_trouble() -> None:
