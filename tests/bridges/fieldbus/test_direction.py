@@ -86,7 +86,7 @@ def test_a_time_that_begins_with_the_mode_is_begun_again_without_a_change() -> N
 )
 def test_a_new_value_that_needs_a_fresh_enable(each: bool, raw: int, writes: list[tuple[int, tuple[int, ...]]]) -> None:
     shape = {"register": 5, "unit": "%", "low": 0, "high": 100, "fallback": 100, "enable": 9, "enable_each": each}
-    known = {(None, 5): (10,), (None, 9): (1,)}
+    known: Held = {(None, 5): (10,), (None, 9): (1,)}
     assert told(signed_steps(Setpoint.model_validate(shape), [raw], known)) == writes
 
 
