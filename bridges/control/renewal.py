@@ -70,8 +70,9 @@ class Renewal:
         after = now - written
         if self.told is not None:
             return after < self.told * LATE
-        if after >= max(SHORTEST, 2 * seen_each):
-            self.learned = after - seen_each if self.learned is None else min(self.learned, after - seen_each)
+        if after >= SHORTEST:
+            lasted = max(after - seen_each, EARLY * after)
+            self.learned = lasted if self.learned is None else min(self.learned, lasted)
         return False
 
     def forget(self) -> None:

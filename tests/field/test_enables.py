@@ -13,7 +13,8 @@ import pytest
 from schemas.messages import Authority, Cause
 from schemas.profile import Profile, Reverts
 from schemas.profiles import load_profile
-from tests.bridges.control.story import Story, story
+from schemas.site import load_site
+from tests.bridges.control.story import DEMO, Story, changed, story
 from tests.virtual import loop, virtual
 
 SOURCES = {"dispatch": Authority.OPERATOR, "scada": Authority.DSO}
@@ -61,6 +62,16 @@ async def test_a_timer_that_nobody_tells_is_mended_within_a_cycle_and_learned(tm
         assert len(over) <= 7, "fifths of a second, once: until the next reading"
         assert await limited(it, 30) == []
         assert it.causes("pv") == []
+
+
+@virtual
+async def test_a_timer_shorter_than_two_polls_is_learned_too(tmp_path: Path) -> None:
+    site = changed(load_site(DEMO), "pv", poll=10.0)
+    async with story(tmp_path, command_sources=SOURCES, only=["pv"], device=site) as it:
+        await limited(it, 4)
+        it.simulated.faults.on("pv:reverts_untold", 12.0)
+        await limited(it, 40)
+        assert await limited(it, 60) == []
 
 
 @virtual

@@ -50,6 +50,8 @@ def test_a_time_that_nobody_tells_is_learned() -> None:
     assert one.learned is None, "a second is no timer"
     assert not one.fell(100.0, 109.0, seen_each=1.0)
     assert one.reverts == 8.0
+    assert not one.fell(200.0, 203.0, seen_each=30.0)
+    assert one.reverts == 1.0, "a slow poll sees it late"
     one.forget()
     assert one.look_due(0.0)
     assert not one.fell(0.0, 1.0, seen_each=1.0)
