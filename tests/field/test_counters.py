@@ -41,9 +41,8 @@ class Inverter:
         """For a while its counter says something else than the truth."""
         true, ends = self.pv.energy, loop().time() + seconds
         while loop().time() < ends:
-            self.pv.energy = energy(true)
-            before = self.pv.energy
-            await asyncio.sleep(1.0)
+            self.pv.energy = before = energy(true)
+            await asyncio.sleep(1.0 if seconds < 1000 else 10.0)
             true += max(0.0, self.pv.energy - before)
         self.pv.energy = true
 
@@ -88,7 +87,7 @@ async def inverter(state: Path, energy: float = LIFE, poll: float = 1.0) -> Asyn
 
 FAULTS: dict[str, tuple[Callable[[float], float], float]] = {
     "0 for four minutes at dawn": (lambda _: 0.0, 240),
-    "it runs ahead and comes back": (lambda true: true + 2_000_000, 300),
+    "it runs ahead for 25 minutes, counts there, and comes back": (lambda true: true + 2_000_000, 1500),
     "ten times as much": (lambda true: true * 10, 60),
     "half": (lambda true: true / 2, 60),
     "words swapped": (lambda true: float((int(true) & 0xFFFF) << 16 | int(true) >> 16), 60),
@@ -101,14 +100,14 @@ def test_nothing_is_counted_that_was_not_produced(fault: str, tmp_path: Path) ->
     @virtual
     async def told() -> None:
         shown, seconds = FAULTS[fault]
-        async with inverter(tmp_path) as it:
+        async with inverter(tmp_path, poll=1.0 if seconds < 1000 else 10.0) as it:
             before = it.pv.energy
             await it.shows(shown, seconds)
             await asyncio.sleep(20)
             good, doubted = it.published()
             produced = it.pv.energy - before
             assert doubted
-            assert all(abs(value - LIFE) < 100_000 for value in good)
+            assert all(abs(value - LIFE) < 500_000 for value in good)
             assert it.counted <= produced + 1000
             assert good[-1] == pytest.approx(it.pv.energy, abs=produced / 4), "it is believed again at once"
             assert it.bridge.said["pv"].causes == []
