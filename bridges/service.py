@@ -20,6 +20,7 @@ from bridges.control.watchdog_care import LEFT_ALONE
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
 from bridges.fieldbus.modbus.site_lines import modbus_devices
+from bridges.telemetry.counter_memory import CounterMemory
 from bridges.telemetry.latest_values import LatestValues
 from bridges.telemetry.outbox import Outbox
 from bridges.telemetry.publisher import Publisher
@@ -41,6 +42,9 @@ those that are share a commit."""
 
 LOOK = 5.0
 """Seconds between two looks at the files of this part."""
+
+KEPT = 60.0
+"""Seconds between two times that the counters are written down."""
 
 AGAIN = 1.0
 """Seconds until a device's task that failed begins anew."""
@@ -99,6 +103,12 @@ class Bridge:
         self.write_log = WriteLog(state / f"writes-{self.site}-{self.part.name}.db")
         self.outgoing.spool.serve(one.name for one in self.devices)
         self.readers = {one.name: DeviceReader(one, self.part.site, self.latest, self.outgoing) for one in self.devices}
+        self.counters = CounterMemory(
+            Memory(state / f"counters-{self.site}-{self.part.name}.json"),
+            {name: one.judge.counters for name, one in self.readers.items()},
+            {device.name: device.profile for device in self.part.site.device},
+        )
+        self.counters.recall(utc_now().timestamp())
         self.controls: dict[str, Controller] = {}
         self.limits = SiteLimits(self.part.site, Memory(state / f"limits-{self.site}-{self.part.name}.json"))
         self.limits.recall()
@@ -137,6 +147,7 @@ class Bridge:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.outgoing.look_after(), name="bridge.outbox")
             group.create_task(self._look_at_files(), name="bridge.files")
+            group.create_task(self._keep_counters(), name="bridge.counters")
             for number, one in enumerate(self.devices):
                 phase = number / len(self.devices) * min(one.poll, SPREAD)
                 reader, start = self.readers[one.name], phase - phase % STEP
@@ -154,6 +165,11 @@ class Bridge:
                 else:
                     self.part.causes.clear(Cause.OUTBOX, about=about, words=f"the file of the {about} is well again")
             await asyncio.sleep(LOOK)
+
+    async def _keep_counters(self) -> None:
+        while True:
+            await asyncio.sleep(KEPT)
+            await asyncio.to_thread(self.counters.keep, utc_now().timestamp())
 
     def _start(self, group: asyncio.TaskGroup, name: str, job: Callable[[], Awaitable[None]]) -> None:
         group.create_task(self._keep_up(name, job), name=f"bridge.{name}")
@@ -216,6 +232,7 @@ class Bridge:
     def close(self) -> None:
         for one in self.devices:
             one.close()
+        self.counters.keep(utc_now().timestamp())
         self.outgoing.close()
         self.write_log.close()
 

@@ -10,6 +10,7 @@ from bridges.control.guard import LONGEST, SKEW
 from bridges.control.limits import BUDGET, RAMP, TRIAL, WORN, Limit, LimitInputs, limits
 from bridges.control.meter_trial import FROM, LETS_BE, NOTHING, PEACE, SHARE, VAIN, Loop
 from bridges.control.power_control import limit_chain
+from bridges.control.renewal import LATE
 from bridges.control.sequence import PATIENCE, STAGES
 from bridges.control.verification import REVERSING, SETTLING
 from bridges.control.watchdog_care import BITES, LOOK
@@ -32,6 +33,9 @@ commands that wait, decides, writes each value on its own, looks whether it arri
 - A register that wears out is written beyond its budget only to narrow what stands in it, at most {MOST_URGENT}
   times in a row: then it rests at 0 (`register:worn`) until the budget allows a value again. What waits for the
   budget is `accepted`, or `limited` by `register:budget`, never `verified`.
+- A setpoint that its device takes back by a timer is written again while it is wanted: after a third of the time that
+  the device or its profile says, or that was learned, at {LATE:.0%} of it at the latest; of the writes a day that a
+  register which wears may take, renewals take half at most. What falls is written again in the same cycle.
 - Without a valid command (ttl {COMMAND_TTL:.0f} s) every point a bridge has moved goes to its fallback. A bridge
   that ends in good order brings it there first, or holds it while the device's own watchdog is armed
   (`battery.on_stop`).

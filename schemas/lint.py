@@ -139,6 +139,11 @@ def _modes(name: str, setpoint: Setpoint, profile: Profile) -> Iterator[str]:
         beside.append((setpoint.model, modes.register_, sorted({modes.positive, modes.negative, modes.zero})))
     if setpoint.enable is not None:
         beside.append((setpoint.model, setpoint.enable, [1]))
+    timer = None if setpoint.reverts is None else setpoint.reverts.register_
+    if timer is not None and (timer == setpoint.enable or 0 <= timer - setpoint.register_ < setpoint.count):
+        yield f"register {timer} cannot hold the time of `reverts`: it is the setpoint's own"
+    if setpoint.enable_each and setpoint.enable is None and modes is None:
+        yield "`enable_each` goes with an `enable` or with `modes`"
     for model, register, values in beside:
         if model == setpoint.model and 0 <= register - setpoint.register_ < setpoint.count:
             yield f"register {register} goes with the value and lies inside of it, {_span(setpoint)}"

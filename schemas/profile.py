@@ -144,6 +144,24 @@ class Modes(Shape):
     """Where the amount of a negative wish goes, when each direction has a register of its own."""
 
 
+class Reverts(Shape):
+    """The device's own timer that takes a setpoint back unless it is written again: we write it in time."""
+
+    register_: int | None = Field(default=None, alias="register", ge=0, le=65535)
+    """Where its seconds stand, in the same model; 0 or `not implemented` there is never."""
+    type: Literal["u16", "u32"] = "u16"
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """raw x scale = seconds"""
+    seconds: Annotated[Seconds, Field(gt=0)] | None = None
+    """Where no register tells it."""
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        if (self.register_ is None) == (self.seconds is None):
+            raise ValueError("give the register that holds the time, or `seconds` where none does")
+        return self
+
+
 class Setpoint(Register):
     """A quantity that can be written."""
 
@@ -159,6 +177,10 @@ class Setpoint(Register):
     enable: Annotated[int, Field(ge=0, le=65535)] | None = None
     """A register of the same model that must hold 1 for the setpoint to work: read back and written as a companion is,
     after the others."""
+    enable_each: bool = False
+    """A new value counts only when what enables it is written again: `enable`, or the register of `modes`."""
+    reverts: Reverts | None = None
+    """The device takes it back by itself after a time."""
     modes: Modes | None = None
     """For a device that takes an amount and its direction instead of a signed value."""
     companions: list[Write] = []

@@ -11,8 +11,10 @@ class Enables:
     """Of one device."""
 
     profile: Profile
+    held: dict[str, float] = field(default_factory=dict)
+    """What the registers of the setpoints hold, as far as they have an enable register."""
     asked: dict[str, float] = field(default_factory=dict)
-    """The setpoints, as far as they have an enable register."""
+    """What is obeyed of it."""
     on: set[str] = field(default_factory=set)
     """Those that are enabled."""
     written: dict[str, float] = field(default_factory=dict)
@@ -21,8 +23,9 @@ class Enables:
     def __post_init__(self) -> None:
         self.names = [name for name, one in self.profile.commands.items() if one.enable is not None]
 
-    def take(self, wish: Wish, now: float) -> Wish:
-        """What a write comes to, whichever of the two registers was written first."""
+    def take(self, wish: Wish, now: float, *, wants_enable: bool = False) -> Wish:
+        """What a write comes to, whichever of the two registers was written first; a device that `wants_enable` obeys a
+        new value only when that is written after it."""
         name, _, switch = wish.name.partition(":")
         if name not in self.names:
             return wish
@@ -30,7 +33,9 @@ class Enables:
         if switch:
             (self.on.add if wish.value == 1 else self.on.discard)(name)
         else:
-            self.asked[name] = wish.value
+            self.held[name] = wish.value
+        if name in self.held and (switch or not wants_enable):
+            self.asked[name] = self.held[name]
         return Wish(name, self.asked.get(name, 0.0))
 
     def lapsed(self, now: float, after: float) -> list[str]:

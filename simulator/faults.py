@@ -91,7 +91,11 @@ CONTROL: dict[str, Fault] = {
 """What a device that can be told something does besides."""
 ENABLE: dict[str, Fault] = {
     "clears_enable": Fault("clears the enable register of its setpoint, once"),
-    "reverts": Fault("clears the enable register of its setpoint {size} s after the last write", 30.0),
+    "reverts": Fault(
+        "clears the enable register of its setpoint {size} s after the last write, as its timer says", 30.0
+    ),
+    "reverts_untold": Fault("does the same, and no register tells the time", 30.0),
+    "wants_enable": Fault("obeys a new value only when the enable register is written again"),
 }
 """Where a setpoint has an enable register."""
 DECLINES = {

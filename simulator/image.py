@@ -101,6 +101,15 @@ class Image:
         if setpoint.enable is not None:
             self._held[3][self.address(setpoint.enable, setpoint.model)] = 0
 
+    def tell_reversion(self, command: str, seconds: float) -> None:
+        """The device's timer stands in the register that its profile names, where it names one."""
+        setpoint = self.profile.commands[command]
+        timer = setpoint.reverts
+        if timer is not None and timer.register_ is not None:
+            start = self.address(timer.register_, setpoint.model)
+            words = pack(Register(register=0, type=timer.type), seconds / timer.scale, self.profile.word_order)
+            self._held[3] |= dict(enumerate(words, start))
+
     def reset(self) -> None:
         """It holds what it held when it was new."""
         self._held[3] |= self._new

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from bridges.fieldbus.modbus.direction import places
-from schemas.profile import WORDS, Profile
+from schemas.profile import WORDS, Profile, Setpoint
 from simulator.sunspec import Chain, chain
 
 BOTH, SINGLE = frozenset((6, 16)), frozenset((6,))
@@ -48,6 +48,7 @@ class Layout:
             self._allow(self.address(setpoint.register_, setpoint.model), setpoint.count, functions)
             if setpoint.enable is not None:
                 self._allow(self.address(setpoint.enable, setpoint.model), 1, functions)
+            self._time(setpoint)
             if setpoint.modes is not None:
                 for (model, register), count in places(setpoint, setpoint.modes).items():
                     self._allow(self.address(register, model), count, functions)
@@ -62,6 +63,13 @@ class Layout:
         for order in orders:
             self._allow(self.address(order.register_, order.model), 1, BOTH if order.write == 16 else SINGLE)
         self._fill_gaps()
+
+    def _time(self, setpoint: Setpoint) -> None:
+        """The timer that takes a setpoint back: it never does, until somebody sets it."""
+        timer = setpoint.reverts
+        if timer is not None and timer.register_ is not None:
+            start = self.address(timer.register_, setpoint.model)
+            self.held[3] = dict.fromkeys(range(start, start + WORDS[timer.type]), 0) | self.held[3]
 
     def _allow(self, start: int, count: int, functions: frozenset[int]) -> None:
         for address in range(start, start + count):

@@ -187,6 +187,7 @@ class Controller:
         while (arrival := self.queue.take()) is not None:
             await self._take(arrival)
         self._expire()
+        self.proof.read_back(self.latest, began)  # what was taken back is given again in this cycle
         if self.device.writable and WRITES[self.life] and not self.left_alone:
             await self.care.give(self._now())
             await self.actions.go_on(self._now())

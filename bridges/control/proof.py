@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bridges.control.command_life import PROVEN, Event, Stage
+from bridges.control.grid_limit import LIMIT
 from bridges.control.limits import cause_of
+from bridges.control.obedience import Obedience
 from bridges.control.pending_commands import Kind, Pending, PendingCommands
 from bridges.control.read_back import Verdict
 from bridges.control.setpoint_writer import SetpointWriter
@@ -15,6 +17,8 @@ from schemas.messages import Action, Cause, Value
 
 CLAIM = 10.0
 """Seconds between two words about the same foreign hand."""
+AT_ONCE = 0.01
+"""Seconds in which the values of one reading were begun."""
 POWERS = ("p", "q", "ac_p", "state", "grid_state")
 NOT_HELD = 2
 """Tries after which a register that does not hold its value is a trouble of the device."""
@@ -39,11 +43,16 @@ class Proof:
     pending: PendingCommands
     ramping: bool = False
     """A ramp of ours still stands between the setpoint and the wish."""
+    obedience: Obedience = field(init=False)
+    """Of what is no active power: its limit, and the reactive power."""
     foreign: str = ""
     """Who else writes, in words, for as long as it was lately seen."""
     _look: Reading | None = None
     _judged: dict[str, float] = field(default_factory=dict)
     _claimed: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self.obedience = Obedience(self.device.rated_power, self.device.rated_apparent_power)
 
     @property
     def wanted(self) -> bool:
@@ -74,14 +83,16 @@ class Proof:
 
     def judge(self, latest: LatestValues, following: Following | None, now: float, *, switching: bool) -> None:
         """Everything that was read since the last time. `switching`: a start or a stop judges itself."""
-        self._read_back(latest, now)
+        self.read_back(latest, now)
+        self._obeys(latest)
         for kind, pending in [*self.pending.open.items()]:
             if kind != "action":
                 self._prove_power(kind, pending, latest, following, now)
             elif not switching:
                 self._prove_action(pending, latest, now)
 
-    def _read_back(self, latest: LatestValues, now: float) -> None:
+    def read_back(self, latest: LatestValues, now: float) -> None:
+        """Whether the registers hold what they were told, by what was read since the last time."""
         if now - self._claimed > CLAIM:
             self.foreign = ""
         for point, one in self.writer.points.items():
@@ -92,9 +103,14 @@ class Proof:
             if began <= max(one.at, self._judged.get(point, float("-inf"))):
                 continue
             self._judged[point] = began
-            found = self.writer.judge(point, self._since(latest, one.at))
+            found = self.writer.judge(point, self._since(latest, one.at), now)
             if found is not None:
                 self._weigh(point, *found, now)
+
+    def _obeys(self, latest: LatestValues) -> None:
+        began = self._began(latest, "q" if "p" not in self.device.points else "p")
+        safe = {point: one.fallback for point, one in self.device.commands.items()}
+        self.obedience.see(began, self._since(latest, began - AT_ONCE), self.writer.points, safe)
 
     def _weigh(self, point: str, verdict: Verdict, holds: float, now: float) -> None:
         told = self.writer.applied[point]
@@ -107,6 +123,8 @@ class Proof:
             self._claimed = now
             self.foreign = f"{point} held our {told:g} and was changed by somebody else"
             self.pending.event("values", Event.FOREIGN_WRITE, self.foreign, Cause.FOREIGN_WRITE)
+            if point == LIMIT:
+                self.pending.event("limit", Event.FOREIGN_WRITE, self.foreign, Cause.FOREIGN_WRITE)
 
     def _prove_power(
         self, kind: Kind, pending: Pending, latest: LatestValues, following: Following | None, now: float
@@ -126,7 +144,7 @@ class Proof:
         elif "p_set" in pending.applied and following is not None:
             if following.cause is not None:
                 self.pending.event(kind, Event.NOT_FOLLOWED, following.words, following.cause, measured)
-        elif now - (written or pending.since) > SETTLING:
+        elif now - (written or pending.since) > SETTLING or self.obedience.words:
             self.pending.event(kind, Event.NOT_FOLLOWED, against, Cause.NOT_OBEYED, measured)
 
     def _prove_action(self, pending: Pending, latest: LatestValues, now: float) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bridges.control.read_back import ReadBack, Verdict
+from bridges.control.renewal import Renewal
 from bridges.control.write_budget import WriteBudget, counted
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
@@ -47,6 +48,7 @@ class SetpointWriter:
     """Remembers beyond a restart."""
     points: dict[str, ReadBack] = field(default_factory=dict)
     budgets: dict[str, WriteBudget] = field(default_factory=dict)
+    renewals: dict[str, Renewal] = field(default_factory=dict)
     failing: dict[str, Result] = field(default_factory=dict)
     """Points whose last write did not succeed."""
     reached: float | None = None
@@ -57,6 +59,7 @@ class SetpointWriter:
         for point, one in self.device.commands.items():
             self.points.setdefault(point, ReadBack(at=now))
             budget = self.budgets.setdefault(point, WriteBudget(one))
+            self.renewals.setdefault(point, Renewal(one))
             if self.log is None or not self._kept(point):
                 continue
             budget.recall(self.log.ages(self.device.name, point, time.time()), now)
@@ -130,6 +133,28 @@ class SetpointWriter:
                 return _failed(wrong)
         return Result(Put.WRITTEN)
 
+    async def renew(self, point: str, now: float) -> None:
+        """Write again what is still wanted and its device would take back. Raises Unreachable or Declined."""
+        renewal, told = self.renewals[point], self.points[point]
+        if told.value is None or told.value == self.device.commands[point].fallback or not told.proven:
+            return
+        if renewal.look_due(now):
+            renewal.says(await self.device.reverts(point), now)
+        if not renewal.due(told.at, now) or self.budgets[point].wait(now, cyclic=False):
+            return
+        row = self._spend(point, now)
+        written = await self.device.write(point, told.value, anew=True)
+        told.wrote(told.value, written.at)
+        if not written.times:
+            self._spare(point, row)
+        self.counts[f"renewed_{self._label(point)}"] += 1
+
+    def not_renewed(self) -> dict[str, str]:
+        """The points that the device will take back, each with why they are not renewed."""
+        applied = self.applied.items()
+        away = [point for point, value in applied if value != self.device.commands[point].fallback]
+        return {point: words for point in away if (words := self.renewals[point].trouble)}
+
     async def _put(self, point: str, value: float, now: float) -> Result:
         row, budget = self._spend(point, now), self.budgets[point]
         try:
@@ -178,12 +203,14 @@ class SetpointWriter:
         """The device was silent for a while."""
         for one in self.points.values():
             one.out_of_sight()
+        for renewal in self.renewals.values():
+            renewal.forget()
 
     def beside(self) -> list[str]:
         """The points that show whether everything is held."""
         return [name for point, value in self.applied.items() for name in self.device.beside(point, value)]
 
-    def judge(self, point: str, seen: Mapping[str, Value]) -> tuple[Verdict, float] | None:
+    def judge(self, point: str, seen: Mapping[str, Value], now: float) -> tuple[Verdict, float] | None:
         """What a reading that began after our write says of a register, and what it holds; None: it says nothing."""
         told = self.points[point]
         holds = None if told.value is None else self.device.held(point, told.value, seen)
@@ -191,6 +218,9 @@ class SetpointWriter:
             return None
         verdict = told.judge(holds, self.tolerance(point))
         told.holds = holds
+        if verdict is Verdict.FORGOTTEN and math.isinf(holds):
+            early = self.renewals[point].fell(told.at, now, seen_each=self.device.poll)
+            verdict = Verdict.FOREIGN if early else verdict
         if verdict is Verdict.HOLDS:
             self.budgets[point].arrived()
         return verdict, holds

@@ -1,6 +1,7 @@
 """What a device is told in each cycle: decide, write each point on its own, tell what that is to the open commands."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,6 +127,9 @@ class Steering:
         now = self._now()
         power = self.writer.at_once(point, value, now, urgent=urgent, cyclic=cyclic)
         result = await self.writer.put(point, power, now, urgent=urgent, cyclic=cyclic)
+        if result.put is Put.HELD:
+            with contextlib.suppress(Unreachable, Declined):  # what falls is seen, and written as any other value
+                await self.writer.renew(point, now)
         if result.put is Put.WRITTEN:
             self.kept.told(point, power, self.device.commands[point].fallback)
             if point == "p_set" and self.battery is not None:
@@ -190,6 +194,9 @@ class Steering:
             for point, one in self.writer.failing.items()
         ]
         found += [(Cause.NOT_HELD, f"{point} does not hold what it is told") for point in self.proof.not_held]
+        if self.proof.obedience.words:
+            found.append((Cause.NOT_OBEYED, self.proof.obedience.words))
+        found += [(Cause.NOT_HELD, f"{point} {words}") for point, words in self.writer.not_renewed().items()]
         worn = "was written too often and rests at 0 until its write budget allows more"
         found += [(Cause.WORN, f"{point} {worn}") for point in self.writer.worn(self._now())]
         if why := self.care.watchdog.trouble:

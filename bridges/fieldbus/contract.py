@@ -112,6 +112,10 @@ class FieldDevice(Protocol):
         """Tell it a value; what goes with it (enable, mode, companions) is written where it is not held. `anew`: also
         when it is held already, for a watchdog that is fed so."""
 
+    async def reverts(self, name: str) -> float | None:
+        """Seconds after which it takes a setpoint back by itself, counted from its last write. None: never, or nobody
+        knows."""
+
     async def act(self, action: Action) -> None:
         """Start, stop, standby, reset, a grid mode. Declined where it cannot."""
 

@@ -9,7 +9,9 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from bridges.telemetry.physics import charging, counting, moving
+from bridges.telemetry.counted import Counts, begins_anew, counts, is_counter, power_of
+from bridges.telemetry.energy_counter import EnergyCounter
+from bridges.telemetry.physics import charging, moving
 from bridges.telemetry.standstill import Standstill
 from bridges.telemetry.trust import AGREEMENT, Trust
 from schemas.messages import Value
@@ -22,8 +24,8 @@ METER_FROZEN = 60.0
 POLLS = 3
 """Nothing is frozen or stale before so many readings should have moved, however slowly a device is polled."""
 
-LEVELS = ("e_remaining", "e_rated")
-"""Energies that no counter counts: what is left goes down as well as up."""
+AT_REST = 0.02
+"""Of the power a load is built for: so far below 0 its meter may stand beside the truth."""
 
 WIDEST_ZERO = 8
 """Registers: so many zeros in a row are a device that has no data (yet), fewer may be a device at rest."""
@@ -43,12 +45,18 @@ class Judge:
     """Wh between 0 and 100 % SoC of the battery it belongs to; None when nobody knows."""
     poll: float = 1.0
     """Seconds between two readings."""
+    most: float | None = None
+    """W that can go through a device without a rating, as the site bounds it."""
     _pulse: tuple[Value, float] | None = None
     """The last beat, and since when."""
     _still: dict[Hashable, tuple[Sequence[int], float]] = field(default_factory=dict)
     """What each piece held, and since when."""
     _trust: list[tuple[str, Trust]] = field(default_factory=list)
     """By point, each with what it is believed by."""
+    counters: dict[str, EnergyCounter] = field(default_factory=dict)
+    """By point."""
+    _counted: dict[str, Counts] = field(default_factory=dict)
+    """By counter."""
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     _analog: frozenset[str] = frozenset()
 
@@ -61,6 +69,11 @@ class Judge:
             if point.low is not None or point.high is not None
         }
         self._trust = [*self._trusts()]
+        for name, point in points.items():
+            if is_counter(name, point.unit):
+                self._counted[name] = what = counts(self.profile, name)
+                most = self.power or self.most
+                self.counters[name] = EnergyCounter(point, most, self.poll, what.sign, begins_anew(name))
         self._standstill = Standstill(self.profile, self.power, self.poll)
 
     def _trusts(self) -> Iterator[tuple[str, Trust]]:
@@ -69,8 +82,6 @@ class Judge:
                 yield name, Trust(moving(point.steepest), AGREEMENT["steepest"])
             if name == "soc":
                 yield name, Trust(charging(point, self.power, self.energy), AGREEMENT["soc"])
-            if point.unit == "Wh" and name.startswith("e_") and name not in LEVELS:
-                yield name, Trust(counting(point, self.power), AGREEMENT["counter"])
 
     def judge(
         self,
@@ -93,11 +104,32 @@ class Judge:
             value = values.get(name)
             if isinstance(value, float) and not low <= value <= high:
                 found[name] = Quality.IMPLAUSIBLE
+        if self._gives(values):
+            found["p"] = Quality.IMPLAUSIBLE
         for name, trust in self._trust:
             value = values.get(name)
             if isinstance(value, float) and name not in found and not trust.believes(value, now):
                 found[name] = Quality.IMPLAUSIBLE
+        return found | self._count(values, found, now)
+
+    def _gives(self, values: Mapping[str, Value]) -> bool:
+        """A load gives power: its meter is the wrong way round, or it is none."""
+        p, most = values.get("p"), self.power or self.most or 0.0
+        return self.profile.kind is Kind.LOAD and isinstance(p, float) and p < -AT_REST * most
+
+    def _count(self, values: Mapping[str, Value], doubted: Mapping[str, Quality], now: float) -> dict[str, Quality]:
+        """The counters that are not believed."""
+        found = {}
+        for name, counter in self.counters.items():
+            value = values.get(name)
+            counter.passes(power_of(self._counted[name], values, doubted), now)
+            if isinstance(value, float) and name not in doubted and not counter.believes(value, now):
+                found[name] = Quality.IMPLAUSIBLE
         return found
+
+    def changed(self, now: float) -> dict[str, str]:
+        """The counters that lately went on from another value, each with words."""
+        return {name: words for name, one in self.counters.items() if (words := one.words(now))}
 
     def _has_no_pulse(self, values: Mapping[str, Value], now: float) -> bool:
         """The device answers, but what it tells is old: its own source has gone."""

@@ -50,7 +50,8 @@ class DeviceReader:
         energy = mine.energy / len(mine.racks) if mine is not None and name in mine.racks else None
         self._rack = RackMap.of(site.profiles[name])
         self.doubts = StandingDoubts(self.device.poll)
-        self.judge = Judge(site.profiles[name], _most_power(site, name), energy, self.device.poll)
+        power = _most_power(site, name)
+        self.judge = Judge(site.profiles[name], power, energy, self.device.poll, _of_the_site(site))
 
     async def poll(self, phase: float, cycle: Callable[[], Awaitable[None]]) -> None:
         """Call `cycle` on a fixed raster: a slow answer does not shift the next reading."""
@@ -80,9 +81,8 @@ class DeviceReader:
         self.failures = 0
         sample = self._sample(reading)
         self.latest.note(self.device.name, sample, reading.began)
-        return reading.began, _said(
-            self.doubts.see([*self._lacking(sample), *_doubted(reading, sample)], reading.began)
-        )
+        found = [*self._lacking(sample), *_doubted(reading, sample, self.device.kind), *self._changed(reading)]
+        return reading.began, _said(self.doubts.see(found, reading.began))
 
     def _sample(self, reading: Reading) -> Telemetry:
         name = self.device.name
@@ -110,6 +110,10 @@ class DeviceReader:
         known = [power for power in powers if power is not None]
         return flows(sum(known) if known else None, self.site.rated(mine))
 
+    def _changed(self, reading: Reading) -> list[Doubted]:
+        """What is counted by these must be mended by a person."""
+        return [Doubted(Cause.DOUBTED_VALUES, *one) for one in self.judge.changed(reading.began).items()]
+
     def _lacking(self, sample: Telemetry) -> list[Doubted]:
         """Points without which nobody can guard; of the meters that is the grid's."""
         if self.device.kind is Kind.METER and self.device.name != self.site.grid.meter:
@@ -119,14 +123,21 @@ class DeviceReader:
         return [Doubted(Cause.CRITICAL_POINT, point, why) for point, why in found.items()]
 
 
-def _doubted(reading: Reading, sample: Telemetry) -> list[Doubted]:
+def _doubted(reading: Reading, sample: Telemetry, kind: Kind) -> list[Doubted]:
     """What is wrong with the values themselves."""
     frozen = all(quality is Quality.FROZEN for quality in sample.quality.values())
     cause = Cause.FROZEN if frozen else Cause.DOUBTED_VALUES
     return [
-        *(Doubted(cause, point, quality.value) for point, quality in sample.quality.items()),
+        *(Doubted(cause, point, _why(point, quality, sample, kind)) for point, quality in sample.quality.items()),
         *(Doubted(Cause.MISSING_POINTS, point, why) for point, why in reading.declined.items()),
     ]
+
+
+def _why(point: str, quality: Quality, sample: Telemetry, kind: Kind) -> str:
+    value = sample.values.get(point)
+    if kind is Kind.LOAD and point == "p" and quality is Quality.IMPLAUSIBLE and isinstance(value, float) and value < 0:
+        return "is below 0: a load only takes power, so its meter is the wrong way round or it is no load"
+    return quality.value
 
 
 def _said(found: Collection[Doubted]) -> list[Doubt]:
@@ -142,7 +153,7 @@ def _said(found: Collection[Doubted]) -> list[Doubt]:
 
 
 def _most_power(site: Site, name: str) -> float | None:
-    """W that can go through a device, by the ratings in the site file."""
+    """W that can go through a device, by the ratings in the site file; None where it has none."""
     device = site.named(name)
     if device.rated_power is not None:
         return device.rated_apparent_power or device.rated_power
@@ -150,3 +161,9 @@ def _most_power(site: Site, name: str) -> float | None:
         return max(site.grid.import_limit, site.grid.export_limit)
     mine = site.battery_of(name)
     return None if mine is None else site.rated(mine)
+
+
+def _of_the_site(site: Site) -> float:
+    """W that can go through a device of which nobody knows more: what the grid gives and takes, and what is rated."""
+    rated = sum(device.rated_power or 0.0 for device in site.device)
+    return site.grid.import_limit + site.grid.export_limit + rated

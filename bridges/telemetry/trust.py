@@ -1,9 +1,8 @@
 """What is believed of a value that moved farther than it can: the old one, until the new one has shown for long enough
 that it is true. Pure: `now` is the monotonic clock.
 
-Physics is not overruled by repetition alone. A PV counter that says 0 for the minutes in which its inverter wakes up
-says so in every reading; a battery whose SoC register is 0 while its BMS restarts does, too. Who comes back to where he
-was has never been away.
+Physics is not overruled by repetition alone. A battery whose SoC register is 0 while its BMS restarts says so in every
+reading. Who comes back to where he was has never been away. Counters of energy have a file of their own.
 """
 
 from dataclasses import dataclass
@@ -18,17 +17,12 @@ class Agreement:
     readings: int = 3
     seconds: float = 0.0
     """Between the first of them and the last."""
-    counts: bool = False
-    """And the last must be more than the first: a counter that stands still tells no energy, so to doubt it costs
-    nothing."""
 
 
 AGREEMENT = {
     "steepest": Agreement(),  # the rate in a profile is what is usual: a load may jump
     # The rate of a SoC is physics, but it is a calculation: at the ends of its curve a BMS corrects it by a jump.
     "soc": Agreement(seconds=60.0),
-    # A new meter, or one that was reset. It wakes up within minutes; it is replaced once in years.
-    "counter": Agreement(seconds=900.0, counts=True),
 }
 
 
@@ -46,8 +40,6 @@ class Trust:
     _other: float = 0.0
     """The same of what was not believed last."""
     _began: float = 0.0
-    _first: float = 0.0
-    """The first one that agrees with it."""
     _agreed: int = 0
 
     def believes(self, value: float, now: float) -> bool:
@@ -56,7 +48,7 @@ class Trust:
         if place is None:
             self._doubt(value, now)
             lasted = self._agreed >= self.needed.readings and now - self._began >= self.needed.seconds
-            if not lasted or (self.needed.counts and value <= self._first):
+            if not lasted:
                 return False
             place = value
         self._at, self._from, self._agreed = now, place, 0
@@ -65,6 +57,6 @@ class Trust:
     def _doubt(self, value: float, now: float) -> None:
         place = self.course(self._other, value, now - self._other_at) if self._agreed else None
         if place is None:
-            self._began, self._first, self._agreed, place = now, value, 0, value
+            self._began, self._agreed, place = now, 0, value
         self._other_at, self._other = now, place
         self._agreed += 1

@@ -5,6 +5,7 @@ from typing import Any
 from consumers.status.state import Moment, State
 from schemas.messages import DeviceState, Value
 from schemas.profile import Point
+from schemas.site import Site
 from schemas.site_parts import Device
 from schemas.units import Quality
 
@@ -57,7 +58,18 @@ def flow(state: State, now: Moment) -> Shown:
     battery = _power(state, site.pcs, now)
     pv = _sum([value_of(state, *source, now) for source in site.pv_points])
     # What comes into the site is what the load takes.
-    return {"grid": grid, "battery": battery, "pv": pv, "load": _sum([grid, battery, pv])}
+    return {"grid": grid, "battery": battery, "pv": pv, "load": _taken(_sum([grid, battery, pv]), site)}
+
+
+AT_REST = 0.02
+"""Of the import limit: three devices are not read at the same instant, so the sum may be as far below 0."""
+
+
+def _taken(load: Shown, site: Site) -> Shown:
+    """No load gives power: below 0 the meter is the wrong way round, or something that produces is not read."""
+    value = load["value"]
+    below = isinstance(value, float) and value < -AT_REST * site.grid.import_limit
+    return load | {"state": str(Quality.IMPLAUSIBLE)} if below and load["state"] == "live" else load
 
 
 def alive(state: State, service: str, now: Moment) -> bool:

@@ -156,3 +156,4 @@ class PcsRole(Role):
         self.image.reset()
         self.enables.on.clear()
         self.enables.asked.clear()
+        self.enables.held.clear()

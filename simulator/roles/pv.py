@@ -34,7 +34,7 @@ class PvRole(Role):
             "t_heatsink": 25 + 40 * pv.p / pv.rated,
             "p_max_inj": pv.rated,
             "s_max": pv.apparent,
-            "p_limit_pct": pv.limit_pct,
+            "p_limit_pct": self.enables.held.get("p_limit_pct", pv.limit_pct),
             "p_limit_state": "enabled" if pv.limited else "disabled",
         }
 

@@ -44,7 +44,8 @@ class Role:
     def obey(self, wish: Wish) -> None:
         """Someone wrote: first what happened until now, and at once what it changes."""
         self.world.advance(self.now())
-        self.take(self.enables.take(wish, self.world.at.timestamp()))
+        fresh = "wants_enable" in self.on
+        self.take(self.enables.take(wish, self.world.at.timestamp(), wants_enable=fresh))
         self.world.advance(self.now())
 
     def take(self, wish: Wish) -> None:
@@ -57,8 +58,12 @@ class Role:
         """What the faults that are on do to the physics. Called when they change, and in each step while one is on."""
         gone = [name for name in self.enables.on if "clears_enable" in on]
         self.enables.on.difference_update(gone)
+        after = on.get("reverts", on.get("reverts_untold"))
+        if after is not None:
+            gone += self.enables.lapsed(self.world.at.timestamp(), after)
         if "reverts" in on:
-            gone += self.enables.lapsed(self.world.at.timestamp(), on["reverts"])
+            for name in self.enables.names:
+                self.image.tell_reversion(name, on["reverts"])
         for name in gone:
             self.image.disable(name)
             self.take(Wish(name, 0.0))

@@ -64,6 +64,15 @@ def test_powers_add_up_and_charges_are_weighed_by_their_energy(state: State) -> 
     ]
 
 
+@pytest.mark.parametrize(("grid", "mark"), [(-61e3, "live"), (-90e3, "implausible")])
+def test_a_load_below_0_is_doubted(state: State, grid: float, mark: str) -> None:
+    """60 kW out of the batteries and 90 kW into the grid: the meter is the wrong way round, or PV is not read."""
+    said = Telemetry(at=NOON, epoch="0" * 16, seq=9, values={"p": grid})
+    fold(state, TELEMETRY, {"site": "plant", "device": "grid"}, said, NOW)
+    load = view(state, NOW)["flow"]["load"]
+    assert (load["value"], load["state"]) == (60e3 + grid, mark)
+
+
 def test_one_that_is_silent_makes_the_sum_old_and_says_why(state: State) -> None:
     gone = DeviceStatus(at=NOON, state=DeviceState.OFFLINE, causes=[Cause.NO_ANSWER], reason="no answer", dropped=[])
     fold(state, DEVICE_STATUS, {"site": "plant", "device": "pcs2"}, gone, NOW)

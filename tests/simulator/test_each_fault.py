@@ -502,6 +502,28 @@ async def reverts(it: Rig) -> None:
     assert (await p(it), await it.look("pcs", "p_set_state")) == (0, "disabled")
 
 
+@story("told:reverts_untold", profiles={"pcs": "refustore_88k"})
+async def reverts_untold(it: Rig) -> None:
+    it.on("pcs:reverts_untold", 10.0)
+    await it.tell(p_set=20_000.0)
+    await asyncio.sleep(9)
+    assert await p(it) == pytest.approx(20_000, abs=50)
+    await asyncio.sleep(3)
+    assert (await p(it), await it.look("pcs", "p_set_state")) == (0, "disabled")
+
+
+@story("told:wants_enable")
+async def wants_enable(it: Rig) -> None:
+    await it.tell("pv", p_limit_pct=10.0)
+    it.on("pv:wants_enable")
+    await it.tell("pv", p_limit_pct=5.0)
+    assert (await it.look("pv", "p"), await it.look("pv", "p_limit_pct")) == (15_000, 5), (
+        "it holds it, and does not obey"
+    )
+    await it.devices["pv"].write("p_limit_pct", 5.0, anew=True)
+    assert await it.look("pv", "p") == 7_500
+
+
 # the BMS ----------------------------------------------------------------------------------------
 
 

@@ -141,6 +141,13 @@ class ModbusDevice:
             raise Declined(f"{target.key} has no scale: register {scale.start} says `not implemented`")
         return power
 
+    async def reverts(self, name: str) -> float | None:
+        setpoint = self._targets[name].setpoint
+        if setpoint.reverts is None:
+            return None
+        await self._ready()
+        return await self._writer.reverts(setpoint)
+
     async def act(self, action: Action) -> None:
         writes = self.profile.actions.get(action.value)
         if writes is None:

@@ -61,7 +61,8 @@ def steps(
     settled = all(held[one.place] == one.words for one in [*beside, direction])
     none = [RegisterWrite(setpoint.write, place, (0,) * setpoint.count) for place in here]
     found = list(_changes(held, [*([] if settled and any(amount.words) else none), *beside, direction, amount]))
-    return [*found, direction] if anew and direction not in found else found
+    fresh = anew or (setpoint.enable_each and bool(found))
+    return [*found, direction] if fresh and direction not in found else found
 
 
 def _changes(held: Held, wanted: list[RegisterWrite]) -> Iterator[RegisterWrite]:
@@ -88,11 +89,10 @@ def signed_steps(
     `anew`: the value, and what enables it, in any case.
     """
     value = RegisterWrite(setpoint.write, (setpoint.model, setpoint.register_), tuple(words))
-    return [
-        one
-        for one in (value, *companions(setpoint))
-        if held.get(one.place) != one.words or (anew and one.place in (value.place, (setpoint.model, setpoint.enable)))
-    ]
+    found = [one for one in (value, *companions(setpoint)) if held.get(one.place) != one.words]
+    again = {(setpoint.model, setpoint.enable)} if anew or (setpoint.enable_each and found) else set()
+    again |= {value.place} if anew else set()
+    return [one for one in (value, *companions(setpoint)) if one in found or one.place in again]
 
 
 def beside(profile: Profile, setpoint: Setpoint, value: float) -> dict[str, Value]:

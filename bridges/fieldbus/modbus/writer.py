@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from bridges.fieldbus.contract import Declined, Written
 from bridges.fieldbus.modbus.blocks import Block
-from bridges.fieldbus.modbus.codec import pack
+from bridges.fieldbus.modbus.codec import pack, unpack
 from bridges.fieldbus.modbus.direction import Place, RegisterWrite, companions, places, signed_steps, steps
 from bridges.fieldbus.modbus.line import NO_SUCH, Line
 from bridges.fieldbus.modbus.setpoints import Target
-from schemas.profile import Heartbeat, Modes, Profile, Register, Setpoint, Watchdog
+from schemas.profile import WORDS, Heartbeat, Modes, Profile, Register, Setpoint, Watchdog
 
 Words = tuple[int, ...]
 
@@ -52,6 +52,18 @@ class Writer:
             if no.code not in NO_SUCH:
                 raise
             return None
+
+    async def reverts(self, setpoint: Setpoint) -> float | None:
+        """Seconds after which the device takes a setpoint back by itself; None for never."""
+        timer = setpoint.reverts
+        if timer is None or timer.register_ is None:
+            return None if timer is None else timer.seconds
+        place = (setpoint.model, timer.register_)
+        words = await self.held(place, WORDS[timer.type]) if self.has(setpoint.model) else None
+        if words is None or not any(words) or all(word == 0xFFFF for word in words):
+            return None
+        raw = unpack(Register(register=0, type=timer.type), [*words], self.profile.word_order)
+        return float(raw) * timer.scale
 
     async def way(self, target: Target, value: float, power: int, *, anew: bool) -> list[RegisterWrite]:
         """The writes that lead from what the registers hold at this moment to `value`."""

@@ -32,6 +32,8 @@ class Bare:
     declines: set[str] = field(default_factory=set)
     held_values: dict[str, float] = field(default_factory=dict)
     state: str = "running"
+    reverting: dict[str, float] = field(default_factory=dict)
+    """Seconds after which it takes a setpoint back."""
     log: list[tuple[float, str, float]] = field(default_factory=list)
     """Every value that reached it."""
 
@@ -58,6 +60,9 @@ class Bare:
         self.held_values[name] = value
         self.log.append((_now(), name, value))
         return Written(_now(), times)
+
+    async def reverts(self, name: str) -> float | None:
+        return self.reverting.get(name)
 
     async def act(self, action: Action) -> None:
         if self.silent:

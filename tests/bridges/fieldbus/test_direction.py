@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.fieldbus.modbus.direction import Held, Place, RegisterWrite, amounts, places, steps
+from bridges.fieldbus.modbus.direction import Held, Place, RegisterWrite, amounts, places, signed_steps, steps
 from schemas.profile import Modes, Setpoint
 from schemas.profiles import load_profile
 
@@ -78,6 +78,23 @@ def test_a_time_that_begins_with_the_mode_is_begun_again_without_a_change() -> N
     now = held(TWO, r47100=[1], r47247=[0, 3000])
     assert told(steps(TWO, modes(TWO), -3000.0, now, anew=True)) == [(47100, (1,))]
     assert told(steps(TWO, modes(TWO), 3000.0, now, anew=True)).count((47100, (2,))) == 1
+
+
+@pytest.mark.parametrize(
+    ("each", "raw", "writes"),
+    [(True, 30, [(5, (30,)), (9, (1,))]), (False, 30, [(5, (30,))]), (True, 10, []), (False, 10, [])],
+)
+def test_a_new_value_that_needs_a_fresh_enable(each: bool, raw: int, writes: list[tuple[int, tuple[int, ...]]]) -> None:
+    shape = {"register": 5, "unit": "%", "low": 0, "high": 100, "fallback": 100, "enable": 9, "enable_each": each}
+    known: Held = {(None, 5): (10,), (None, 9): (1,)}
+    assert told(signed_steps(Setpoint.model_validate(shape), [raw], known)) == writes
+
+
+def test_a_new_amount_that_needs_its_mode_again() -> None:
+    each = ONE.model_copy(update={"enable_each": True})
+    now = held(ONE, r13049=[2], r13050=[187], r13051=[5000])
+    assert told(steps(each, modes(each), 3000.0, now)) == [(13051, (3000,)), (13050, (187,))]
+    assert told(steps(each, modes(each), 5000.0, now)) == []
 
 
 @given(st.data())
