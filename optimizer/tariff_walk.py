@@ -42,13 +42,12 @@ def walk(side: Side, first: date) -> Walk:
     for day in (first + timedelta(days=number) for number in range(YEAR)):
         before = day - timedelta(days=1)
         alike = (day.month, side.days_of(day), before.month, side.days_of(before))
-        parts = seen.setdefault(alike, []) or [*_parts(side, day, edges)]
-        if not seen[alike]:
-            seen[alike] = parts
+        if alike not in seen:
+            parts = seen[alike] = [*_parts(side, day, edges)]
             used |= {claims[0] for _, claims in parts if claims}
             for pair, span in _overlaps(side, parts):
                 found.overlaps.setdefault(pair, (day, span))
-        for span in _merged([span for span, claims in parts if not claims]):
+        for span in _merged([span for span, claims in seen[alike] if not claims]):
             found.holes.setdefault(span, []).append(day)
     found.unused = [number for number in range(len(side.period)) if number not in used]
     return found

@@ -1,5 +1,6 @@
 """What energy costs: time of use, day-ahead prices, and the billed peak. The only file in kW and kWh."""
 
+import re
 from datetime import date, time
 from functools import cached_property
 from typing import Annotated, Literal, Self
@@ -10,8 +11,22 @@ from schemas.holidays import LOOKS_LIKE, Holidays, rule
 from schemas.profile import Shape
 from schemas.units import Number
 
-Clock = Annotated[time, Field(strict=False)]
-"""Local time of the site, `16:00` or `16:00:00`."""
+
+def _clock(given: object) -> object:
+    """A local time. A number would be taken for seconds, and a time with a zone belongs to no clock of the site."""
+    if isinstance(given, time) and given.tzinfo is None:
+        return given
+    if isinstance(given, str) and (part := re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", given.strip())):
+        hour, minute, second = (int(one or 0) for one in part.groups())
+        if (hour, minute, second) == (24, 0, 0):
+            return time()
+        if hour < 24 and minute < 60 and second < 60:
+            return time(hour, minute, second)
+    raise ValueError(f'{given!r} is no time of the clock: write it such as "16:00", without a zone')
+
+
+Clock = Annotated[time, BeforeValidator(_clock)]
+"""Local time of the site, `16:00` or `16:00:00`; `24:00` is midnight, too."""
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday"]
 WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -64,7 +79,7 @@ class DayAhead(Shape):
 class Demand(Shape):
     """A price for the highest mean import of a billing interval in a calendar month."""
 
-    price: Annotated[float, Field(ge=0)]
+    price: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     """Per kW and month."""
     minutes: Literal[15, 30, 60] = 15
     """Length of a billing interval."""

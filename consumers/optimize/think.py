@@ -1,5 +1,6 @@
 """From situation and past to a verified plan. The only file of the service that loads the solver."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -7,11 +8,11 @@ import numpy as np
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
 from optimizer.forecast import load_ahead, pv_ahead
-from optimizer.outlook import Outlook, step_starts
+from optimizer.outlook import Outlook, Vector, step_starts
 from optimizer.plan import plan
 from optimizer.shortage import AHEAD
 from optimizer.storage import together
-from optimizer.tariff import Series, quotes
+from optimizer.tariff import Quote, Series, quotes
 from optimizer.verify import verify
 from schemas.messages import Plan
 
@@ -33,15 +34,13 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
     site, tariff, demand = situation.site, situation.site.prices, situation.site.prices.demand
     heard = situation.batteries(mono) or site.battery
     starts = step_starts(now, HORIZON)
-    buy = quotes(tariff.import_, starts, site.zone, series.get("import"))
-    sell = quotes(tariff.export, starts, site.zone, series.get("export"), way="export")
     most = sum(site.named(name).rated_power or 0.0 for name in dict.fromkeys(name for name, _ in site.pv_points))
     return Outlook(
         starts=starts,
         load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),
         pv=pv_ahead(past.pv(), situation.pv(mono), starts, most),
-        buy=np.array([one.price for one in buy]),
-        sell=np.array([one.price for one in sell]),
+        buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"))),
+        sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export")),
         soc=situation.soc(mono),
         battery=together(heard),
         grid=site.grid,
@@ -54,3 +53,7 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         billed=max(past.billed(now, demand.minutes), situation.billing.peak) if demand else 0.0,
         imported=situation.billing.imported(starts[0]),
     )
+
+
+def _money(quoted: Sequence[Quote]) -> Vector:
+    return np.array([one.price for one in quoted])

@@ -227,10 +227,15 @@ def test_a_fire_detector_that_is_read_seldom_is_named(check: Check) -> None:
         ('holidays = ["2020-01-01"]\n' + TARIFF, 0, r":1: warning: holidays: names no day of 20\d\d.*: add those"),
         ('holidays = ["01-01", "easter-2"]\n' + TARIFF, 0, r"good"),
         ('holidays = ["xmas"]\n' + TARIFF, 1, r"tariff\.toml:1: holidays\.0: 'xmas' is no holiday: write it such as"),
+        (TARIFF.replace('"22:00"', "22"), 1, r":4: import\.period\.0\.end: 22 is no time of the clock: write it"),
+        (TARIFF.replace('"22:00"', '"22:00Z"'), 1, r"'22:00Z' is no time of the clock: .* without a zone"),
+        (TARIFF.replace('"22:00"', '"25:00"'), 1, r"'25:00' is no time of the clock"),
+        (TARIFF.replace('"22:00"', '"24:00"'), 0, r"good"),
+        (TARIFF.replace('"07:00"', '"7:00"').replace('"22:00"', "22:00:00"), 0, r"good"),
         (TARIFF.replace('start = "07:00"', 'days = ["mo"]'), 1, r"days\.0: 'mo' is not known; did you mean 'mon'"),
     ],
     ids=["cents", "per year", "W of a floor", "a hole", "an overlap", "never", "holidays end", "rules do not",
-         "no holiday", "no day"],
+         "no holiday", "an hour", "a zone", "25 h", "24 h", "7:00", "no day"],
 )  # fmt: skip
 def test_a_tariff_is_walked(check: Check, tariff: str, code: int, says: str) -> None:
     done, said = check.of(tariff=tariff)
