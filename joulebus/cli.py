@@ -77,6 +77,16 @@ def build_parser() -> argparse.ArgumentParser:
     commission.add_argument("--battery", metavar="NAME", help="which one, where the site has several")
     commission.add_argument("--yes", action="store_true", help="do not ask before each write")
     commission.add_argument("--report", type=Path, default=Path("commissioning.md"), metavar="FILE", help="where to")
+    limit = _command(commands, "limit", "say how much the site may feed in or draw; without a size, what holds")
+    limit.add_argument("--feed-in", metavar="SIZE", help="60%% of the PV's rated power, 42000W or 42kW; 100%% ends it")
+    limit.add_argument("--consumption", metavar="SIZE", help="the same of what is drawn; %% are of grid.import_limit")
+    limit.add_argument("--steerable", action="store_true", help="only of PV, or of what batteries draw from the grid")
+    limit.add_argument(
+        "--until", metavar="TIME", help="2026-06-21T18:00 in the site's zone; until it is said anew else"
+    )
+    limit.add_argument("--as", dest="source", default="operator", metavar="NAME", help="broker user and command source")
+    limit.add_argument("--authority", choices=["protection", "dso", "operator"], help="[the most that NAME may claim]")
+    limit.add_argument("--reason", default="", metavar="WORDS")
     outbox = _command(commands, "outbox", "show what a bridge keeps until it is archived")
     outbox.add_argument("file", type=Path, nargs="?", help="one outbox; those of the site when left out")
     _archive_commands(commands)
@@ -212,6 +222,11 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
             from joulebus.check import check  # noqa: PLC0415
 
             return check(parsed.site)
+        case "limit":
+            from joulebus import limit  # noqa: PLC0415
+
+            given = {one: getattr(parsed, one) for one in limit.Wish.__dataclass_fields__}
+            return limit.run(limit.Wish(**given), env)
         case "interlocks":
             from joulebus import interlocks  # noqa: PLC0415
 

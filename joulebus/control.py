@@ -155,6 +155,35 @@ def _stages() -> list[list[str]]:
     return [*rows, *(["none", f"`{one}`", words] for one, words in ASIDE.items())]
 
 
+LIMITED = """\
+The network operator, a protection or an operator limits feed-in or consumption on
+[`control/grid_limit`](topics.md#controlgrid_limit), by `joulebus limit`, or by points of devices
+(`[[grid.signal]]`: contacts of a control box, or a register). Dispatch keeps it on disk before it answers, and says
+what holds on [`control/limits`](topics.md#controllimits); bridges narrow the batteries by it, keep it, and hold it
+on when dispatch is gone. A limit only narrows: the site file's own hold beside it.
+
+- Of each authority, direction and scope the last word holds, and of all the narrowest: nobody overwrites another.
+  100 % ends one's own.
+- Without `safe_feed_in` (or `safe_consumption`) a limit ends at its `until`. With it somebody is expected to say it
+  anew: when it is not, the last one holds for `dso_hold`, then the safe one; before the first word, too. A
+  protection's is never widened.
+- A file that cannot be read is the safe one, or 0 where none is declared, until somebody speaks.
+- Which broker user sent a word the broker does not tell: what a `source` may claim stands in `command_sources`, and
+  only with a command key is it proven."""
+
+CURTAILED = """\
+PV that can be limited (`p_limit_pct`) is curtailed when more would be fed in than may be, or when the plan's step
+pays less than nothing for it. The batteries take first. Dispatch tells each inverter the same share of its rated
+power, down at once and up by 10 % in 10 s; what an inverter in the shade leaves, or one that does not obey takes,
+is shared by the others. A curtailed PV hides the surplus that a battery could store: it is tried in steps of under
+1 % to 3 %, each after the last one was taken.
+
+The tolerance is 1 % of the rated PV power. A meter that is late, or an inverter that is slow, moves nothing at a
+constant load; a step of the load is answered when the meter shows it. Without dispatch, or the meter, each inverter
+gives what all of them may feed in without any load (`pv_fallback`): 0 where `export_limit` is 0. That is so, too,
+where no bridge has moved it before."""
+
+
 MODES = {
     "auto": "dispatch follows the plan and the billed peak, and starts the PCS if it may",
     "manual": "one `power` that a person gave, until the lease ends (at most 24 h); then `auto`",
@@ -205,6 +234,10 @@ def control() -> str:
         "## Limits",
         "The names in `limited_by` of an outcome, strongest first. A later one narrows what the earlier ones left.",
         table(["limit", "meaning"], [[f"`{name}`", MEANS[name]] for name in sources()]),
+        "## Limits of the grid connection",
+        LIMITED,
+        "## Curtailed PV",
+        CURTAILED,
         "## Trials of the meter",
         TRIALS,
         "## Grid mode",

@@ -71,18 +71,29 @@ class GridSignal(Shape):
     holds, or the device is silent, the signal is not known."""
 
     device: Name
+    """Whose point it is, such as a box of digital inputs."""
     point: Name
+    """As the device's profile calls it."""
     equals: str | Number | None = None
+    """It holds while the point is in this state, or has this value."""
     contains: str | None = None
-    """The name of a flag."""
+    """It holds while the point lists this flag."""
     above: Number | None = None
+    """It holds while the point is above this."""
     below: Number | None = None
+    """It holds while the point is below this."""
     value: Literal["power", "percent"] | None = None
+    """The point itself is the limit, in W or %."""
     authority: Annotated[Authority, Field(strict=False)] = Authority.DSO
+    """protection, dso or operator."""
     direction: Direction
+    """What is limited at the connection point: feed_in or consumption."""
     scope: Scope = "connection_point"
+    """All that flows there; or `steerable`: what PV gives, or what batteries draw from the grid."""
     power: Annotated[Watts, Field(ge=0)] | None = None
+    """How much may flow while it holds."""
     percent: Percent | None = None
+    """The same: of the rated power of the PV for feed-in, of `import_limit` for consumption; 100 for no limit."""
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:

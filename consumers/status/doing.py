@@ -26,7 +26,7 @@ def why(state: State, now: Moment) -> str:
     does = _does(state, now)
     if does is None:
         return ""
-    return _framed(state, does, [_plain(does.action, does.reason), *_of_each(does)])
+    return _framed(state, does, [_plain(does.action, does.reason), does.curtailed, *_of_each(does)])
 
 
 def why_of(state: State, one: Unit, now: Moment) -> str:

@@ -38,6 +38,7 @@ LISTENS = (
     topics.ALARM_OUTCOME,
     topics.CONTROL_MODE,
     topics.CONTROL_DISPATCH,
+    topics.CONTROL_LIMITS,
     topics.CONTROL_OUTCOME,
     topics.SERVICE_STATUS,
 )

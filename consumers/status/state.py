@@ -11,6 +11,7 @@ from schemas.messages import (
     AlarmState,
     Cause,
     ControlDispatch,
+    ControlLimits,
     ControlMode,
     DeviceStatus,
     Meta,
@@ -26,6 +27,7 @@ from schemas.site import Site
 from schemas.topics import (
     ALARM,
     CONTROL_DISPATCH,
+    CONTROL_LIMITS,
     CONTROL_MODE,
     CONTROL_OUTCOME,
     DEVICE_STATUS,
@@ -101,6 +103,8 @@ class State:
     mode: Said[ControlMode] | None = None
     does: Said[ControlDispatch] | None = None
     """What dispatch does, and why."""
+    limits: ControlLimits | None = None
+    """Of the grid connection: bridges hold the last word, too, so it grows not old."""
     answers: dict[str, Said[RequestOutcome]] = field(default_factory=dict)
     """What became of the last requests, by their ids: the newest word of each; oldest first."""
     peak: Peak | None = None
@@ -109,7 +113,7 @@ class State:
         """A new connection: the broker now says again all that is retained, and what it does not say is no more."""
         for table in (self.meta, self.devices, self.services, self.alarms):
             table.clear()
-        self.plan = self.mode = self.does = None
+        self.plan = self.mode = self.does = self.limits = None
 
 
 def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseModel | None, now: Moment) -> None:
@@ -133,12 +137,20 @@ def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseMo
             state.services[place["service"]] = _said(message, message.at, now)
         case Plan():
             state.plan = _said(message, message.at, now)
+        case ControlMode() | ControlDispatch() | ControlLimits():
+            _fold_control(state, message, now)
+        case RequestOutcome():
+            _fold_answer(state, topic, message, now)
+
+
+def _fold_control(state: State, message: ControlMode | ControlDispatch | ControlLimits, now: Moment) -> None:
+    match message:
         case ControlMode():
             state.mode = _said(message, message.at, now)
         case ControlDispatch():
             state.does = _said(message, message.at, now)
-        case RequestOutcome():
-            _fold_answer(state, topic, message, now)
+        case ControlLimits():
+            state.limits = message
 
 
 def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
@@ -148,6 +160,8 @@ def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
         state.mode = None
     elif topic is CONTROL_DISPATCH:
         state.does = None
+    elif topic is CONTROL_LIMITS:
+        state.limits = None
     elif topic is ALARM:
         state.alarms.pop(place["alarm"], None)
     elif topic is META:

@@ -6,6 +6,7 @@ from typing import Any
 
 from consumers.status.batteries import batteries, dispatch, soc
 from consumers.status.doing import why
+from consumers.status.limits import limits
 from consumers.status.state import Moment, Said, State
 from consumers.status.values import SILENT, alive, device_state, flow, value_of
 from schemas.messages import Alarm, AlarmPriority, AlarmState, Mode, Plan, Step
@@ -52,7 +53,7 @@ def view(state: State, now: Moment) -> View:
         "services": _services(state, now),
         "answers": _answers(state, now),
         "dispatch": dispatch(state, now),
-        "why": why(state, now),
+        "why": "; ".join(filter(None, (why(state, now), *limits(state)))),
         "batteries": batteries(state, now),
         "plan": _plan(state, now),
         "peak": _peak(state, now),

@@ -14,7 +14,7 @@ from schemas.messages import Authority, Cause, GridLimitRequest, Telemetry, Valu
 from schemas.site import load_site
 from schemas.site_parts import GridSignal
 from tests.bridges.control.story import DEMO
-from tests.optimizer.test_dispatch import NOON
+from tests.optimizer.outlooks import NOON
 
 PV = 150e3
 SOURCES = {

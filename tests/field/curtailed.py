@@ -71,7 +71,7 @@ class CurtailedSite:
         """The network operator says how much may flow. It is followed."""
         self._limits += 1
         now = loop().wall()
-        wish = {"id": f"dso-{self._limits}", "at": now, "source": "dso", "authority": Authority.DSO,
+        wish: dict[str, Any] = {"id": f"dso-{self._limits}", "at": now, "source": "dso", "authority": Authority.DSO,
                 "direction": "feed_in", "reason": "story"} | change  # fmt: skip
         assert self.desk.limits.hear(GridLimitRequest(**wish), now) is None
 

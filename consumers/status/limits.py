@@ -1,0 +1,35 @@
+"""Who limits the grid connection, how far and until when, for the page. Pure."""
+
+from consumers.status.state import State
+from schemas.messages import HeldLimit
+
+WHAT = {"feed_in": "feed-in", "consumption": "consumption"}
+SCOPE = {
+    ("feed_in", "steerable"): "PV",
+    ("consumption", "steerable"): "what batteries draw from the grid",
+}
+CAUSE = {
+    "asked": "",
+    "signal": "",
+    "lost": "its signal is lost, the last limit holds on",
+    "safe": "the signal is not known, the safe limit holds",
+    "unreadable": "what was kept cannot be read, the safe limit holds",
+}
+
+
+def limits(state: State) -> list[str]:
+    """The narrowest of each direction and scope, in words."""
+    if state.limits is None:
+        return []
+    narrowest: dict[tuple[str, str], HeldLimit] = {}
+    for one in state.limits.held:
+        narrowest.setdefault((one.direction, one.scope), one)
+    return [_in_words(state, one) for one in narrowest.values()]
+
+
+def _in_words(state: State, one: HeldLimit) -> str:
+    what = SCOPE.get((one.direction, one.scope), WHAT[one.direction])
+    ends = "" if one.until is None else f" until {one.until.astimezone(state.site.zone):%d %b %H:%M}"
+    begun = f"since {one.since.astimezone(state.site.zone):%d %b %H:%M}"
+    size = f"{what} is limited to {one.power / 1000:.1f} kW by {one.source} ({one.authority})"
+    return ", ".join(filter(None, (f"{size} {begun}{ends}", CAUSE[one.cause], one.reason)))
