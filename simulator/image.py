@@ -54,8 +54,9 @@ class Image:
     def without_end(self) -> int | None:
         """Where its chain of models goes on, from now on: its end mark is taken away. None without a chain."""
         end, self._end = self._end, None
-        for held in (self._held[3], self._new) if end is not None else ():
-            del held[end], held[end + 1]
+        if end is not None:
+            for held in (self._held[3], self._new):
+                del held[end], held[end + 1]
         return end
 
     def has(self, function: int, start: int, count: int) -> bool:
