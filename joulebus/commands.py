@@ -34,7 +34,7 @@ def check(path: Path) -> int:
     for one in site.battery:
         rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
         say(f"  {one.name:<10} battery of {one.pcs} + {one.bms}, {rests}")
-    for warning in [*too_slow(site), *_unheard(site), *_loose(site)]:
+    for warning in [*too_slow(site), *_unheard(site), *_loose(site), *_fed_in(site)]:
         say(f"{path}: warning: {warning}")
     for note in notes(site):
         say(f"  {note}")
@@ -58,6 +58,18 @@ def _loose(site: "Site") -> list[str]:
         for device in site.of_kind(Kind.BMS)
         if device.name not in site.bms
     ]
+
+
+def _fed_in(site: "Site") -> list[str]:
+    """PV that can feed in more than may be, and that nobody limits."""
+    limited = {one.name for one in site.pv_limited}
+    free = [one for one in site.pv if one.name not in limited]
+    power, most = sum(one.rated_power or 0.0 for one in free), site.grid.export_limit
+    if power <= most:
+        return []
+    names = ", ".join(one.name for one in free)
+    why = "its profile has no p_limit_pct" if site.grid.curtail else "grid.curtail is false"
+    return [f"{names} can feed in {power / 1000:g} kW, export_limit is {most / 1000:g} kW, and nobody limits it: {why}"]
 
 
 def _check_prices(site: "Site") -> None:
