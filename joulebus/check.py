@@ -32,7 +32,7 @@ def check(path: Path) -> int:
         *_at(
             site.tariff_path, [*odd_prices(site.prices, site), *oddities(site.prices, now.astimezone(site.zone).date())]
         ),
-        *(f"{path}: {words}" for words in [*too_slow(site), *_unheard(site), *_loose(site)]),
+        *(f"{path}: {words}" for words in [*too_slow(site), *_unheard(site), *_loose(site), *_fed_in(site)]),
         *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
         *(f"{path}: {words}" for words in late_silences(site)),
         *(f"{path}: {words}" for words in [*doubles(site, rules), *unwatched(site), *unreached(site)]),
@@ -86,3 +86,15 @@ def _loose(site: Site) -> list[str]:
         for device in site.of_kind(Kind.BMS)
         if device.name not in site.bms
     ]
+
+
+def _fed_in(site: Site) -> list[str]:
+    """PV that can feed in more than may be, and that nobody limits."""
+    limited = {one.name for one in site.pv_limited}
+    free = [name for name in dict.fromkeys(name for name, _ in site.pv_points) if name not in limited]
+    power, most = sum(site.named(name).rated_power or 0.0 for name in free), site.grid.export_limit
+    if power <= most:
+        return []
+    why = "its profile has no p_limit_pct" if site.grid.curtail else "grid.curtail is false"
+    sizes = f"can feed in {power / 1000:g} kW, export_limit is {most / 1000:g} kW"
+    return [f"{', '.join(free)} {sizes}, and nobody limits it: {why}"]

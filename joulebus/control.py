@@ -63,7 +63,7 @@ MEANS = {
     "battery:soc": "`soc_min` or `soc_max` is reached",
     "meter:missing": "the grid power is not known: 0",
     TRIAL: "a [trial](#trials-of-the-meter) of the grid meter: a fifth of the rating less, for a few seconds",
-    "site:grid": "`import_limit` or `export_limit`: they hold for all batteries together",
+    "site:grid": "`import_limit` or `export_limit`, or a narrower one of `control/limits`: for all batteries together",
     "AUTHORITY:limit": "a limit in percent that was sent, such as `dso:limit`",
     RAMP: "`battery.ramp`",
     BUDGET: "the value waits for the register's write budget; what was written before stands there",

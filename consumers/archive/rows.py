@@ -204,14 +204,26 @@ def _plan(place: Place, said: m.Plan) -> tuple[Table, Row]:
     return tables.plan, {**place, "at": said.at, "id": said.id, "until": said.until, "body": _text(said)}
 
 
+Wish = m.ControlMode | m.ControlRequest | m.AlarmRequest | m.RequestOutcome | m.GridLimitRequest | m.ControlLimits
+"""What stands in the table of control: who wanted what, what became of it, and what holds."""
+
+
 def _control(topic: str) -> Callable[[Place, Any], tuple[Table, Row]]:
-    def row(
-        place: Place, said: m.ControlMode | m.ControlRequest | m.AlarmRequest | m.RequestOutcome
-    ) -> tuple[Table, Row]:
+    def row(place: Place, said: Wish) -> tuple[Table, Row]:
         key = {"site": place["site"], "at": said.at, "topic": topic, "subject": place.get("alarm", "")}
-        return tables.control, {**key, "who": said.who[: tables.LONGEST_NAME], "body": _text(said)}
+        return tables.control, {**key, "who": _who(said)[: tables.LONGEST_NAME], "body": _text(said)}
 
     return row
+
+
+def _who(said: Wish) -> str:
+    match said:
+        case m.GridLimitRequest():
+            return said.source
+        case m.ControlLimits():
+            return said.held[0].source if said.held else "site"
+        case _:
+            return said.who
 
 
 _ROWS: dict[str, Callable[[Place, Any], tuple[Table, Row]]] = {

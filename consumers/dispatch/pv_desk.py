@@ -23,8 +23,6 @@ AGE = 5.0
 """Seconds after which a reading says nothing of now."""
 PV_DEAD_TIME = 6.0
 """Seconds from a limit that is sent until an inverter follows it, as long as that was not measured."""
-RELEASED = 30.0
-"""Seconds an inverter that may give all of it again is told so."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,8 @@ class PvDesk:
     _powers: dict[str, float] = field(default_factory=dict)
     _began: float | None = None
     _known: bool = False
-    _curtailed: float = float("-inf")
+    _curtailed: bool = False
+    """It was, in this run: from then on each inverter is told what it may give, also all of it."""
 
     @classmethod
     def of(cls, site: Site) -> "PvDesk":
@@ -147,10 +146,11 @@ class PvDesk:
             around = Around(load, self._grid, feed_in.export, batteries.takes, batteries.room, feed_in.most, delay)
             levels = self.curtailment.next(inverters, around, mono)
         if min(levels.values(), default=1.0) < 1.0:
-            self._curtailed = mono
+            self._curtailed = True
             self.reason = f"PV is curtailed to {100 * min(levels.values()):.0f} %, {feed_in.why}: "
             self.reason += self.curtailment.reason
-        if self.site.pv_safe(min(feed_in.export, feed_in.most)) >= 100.0 and mono - self._curtailed > RELEASED:
+        needed = self._curtailed or self.site.pv_safe(min(feed_in.export, feed_in.most)) < 100.0
+        if not needed:  # its registers are left as they are
             return {}
         self.told = {one.device.name: one.tell(levels.get(one.device.name, 1.0), mono) for one in mine}
         self._expect(powers, mono)
@@ -158,7 +158,6 @@ class PvDesk:
         return {
             name: Instruction(Wanted(percent, why[:500], Authority.SELF_CONSUMPTION), point=LIMIT)
             for name, percent in self.told.items()
-            if not self.seen[name].asleep or percent < 100.0
         }
 
     def _begin(self, mine: list[PvSeen]) -> None:

@@ -75,7 +75,10 @@ class PvSeen:
         return mono - self.heard > self.device.stale_after(SILENT)
 
     def tell(self, level: float, mono: float) -> float:
-        """% that it is told so that it gives a share of its rated power."""
+        """% that it is told so that it gives a share of its rated power. One that sleeps is not written to: it is told
+        the same again."""
+        if self.asleep and self.percent is not None:
+            return self.percent
         if level >= 1.0:
             self.over = 0.0
         percent = int(1000 * max(0.0, level - self.over) + 1e-6) / 10

@@ -4,7 +4,6 @@ Case 20, https://github.com/wills106/homeassistant-solax-modbus/issues/851 and
 https://github.com/davidusb-geek/emhass/issues/574: before, 39 kW were fed in and nobody wrote to the inverter.
 """
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -285,7 +284,13 @@ async def test_inverters_as_they_are(tmp_path: Path, kind: str) -> None:
 @virtual
 async def test_at_night_nothing_is_written(tmp_path: Path) -> None:
     async with curtailed(tmp_path, sun=0.0, load=40e3) as it:
-        await it.live(30)
+        await it.live(10)
         since = loop().time()
-        await asyncio.sleep(120)
+        for load in (10e3, 90e3, 40e3):
+            it.load = load
+            await it.live(10)
         assert it.writes(since) == 0
+        it.sun = 0.9
+        await it.live(30)
+        assert it.longest_beyond(since=since) <= 10.0
+        assert it.most(5) < TOLERANCE

@@ -109,6 +109,17 @@ def test_what_is_typed_wrong_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("lines", "warns"), [("export_limit = 0", False), ("export_limit = 0\ncurtail = false", True)])
+def test_pv_that_nobody_limits_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: str, warns: bool
+) -> None:
+    file = site_file(tmp_path, "demo")
+    file.write_text(file.read_text().replace("export_limit = 150_000", lines))
+    assert main(["check", str(file)]) == 0
+    words = "warning: pv can feed in 150 kW, export_limit is 0 kW, and nobody limits it: grid.curtail is false"
+    assert (words in capsys.readouterr().out) == warns
+
+
 def test_the_authority_is_the_most_that_a_source_may_claim(tmp_path: Path) -> None:
     site = load_site(site_file(tmp_path, "demo"))
     for source, authority in {
