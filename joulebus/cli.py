@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from joulebus.parts import SERVICES, Service
+from joulebus.shipped_sites import site_file
 from schemas.troubles import Trouble
 
 EPILOG = """\
@@ -51,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--folder", type=Path, default=Path(".run/demo"), help="what it keeps: database, outbox, passwords"
     )
     check = commands.add_parser("check", help="say what is wrong with a site file")
-    check.add_argument("site", type=Path)
+    check.add_argument("site", type=site_file)
     interlocks = commands.add_parser("interlocks", help="what forbids the battery what: the cause-and-effect matrix")
     interlocks.add_argument("site", type=Path, nargs="?", help="of this site; what is shipped when left out")
     migrate = commands.add_parser("migrate", help="bring the archive's tables up to date")
@@ -117,7 +118,11 @@ def _command(commands: Any, name: str, says: str) -> argparse.ArgumentParser:  #
         name, help=says, description=says.capitalize().replace("%%", "%") + "."
     )
     parser.add_argument(
-        "--site", type=Path, default=Path("site.toml"), metavar="FILE", help="the site file [site.toml]"
+        "--site",
+        type=site_file,
+        default=Path("site.toml"),
+        metavar="FILE",
+        help="the site file [site.toml], or `large` for a shipped one",
     )
     parser.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines; the environment wins")
     return parser
@@ -199,7 +204,7 @@ def _run(parsed: argparse.Namespace) -> int:
     return _short(parsed, env)
 
 
-def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:
+def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR0911  # one line a command
     """What does one thing and ends."""
     match parsed.command:
         case "scan":

@@ -24,6 +24,10 @@ Unit = Literal[
 """The units of joulebus: no k, no M; the scale of a point leads there."""
 
 
+METER_FROZEN = 60.0
+"""Seconds a meter's registers may stand still: the grid's voltage and frequency never do for so long."""
+
+
 class Shape(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -341,6 +345,13 @@ class Profile(Shape):
         if self.kind is not Kind.PCS:
             return []
         return ["pv_p"] if "pv_p" in self.points else [name for name in self.points if _PV_INPUT.fullmatch(name)]
+
+    def measuring(self, what: str | None) -> "Profile":
+        """The profile of a meter at a load: it counts what that draws."""
+        if what is None or self.kind is not Kind.METER:
+            return self
+        after = METER_FROZEN if self.frozen_after is None else self.frozen_after
+        return self.model_copy(update={"kind": Kind(what), "frozen_after": after})
 
     def rated(self, power: float | None) -> "Profile":
         """The profile of a device of this size: what its registers give in percent of it is then in W."""

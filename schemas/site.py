@@ -1,6 +1,7 @@
 """The site file: what stands at one grid connection, how it is reached, and within which limits it may run."""
 
 import tomllib
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -193,10 +194,11 @@ class Site(Shape):
             name: load_profile(name, own if (own / f"{name}.toml").is_file() else PROFILES)
             for name in dict.fromkeys(device.profile for device in self.device)
         }
-        sized: dict[tuple[str, float | None, str], Profile] = {}
+        sized: dict[tuple[str, float | None, str, str | None], Profile] = {}
         for device in self.device:
             if device.kin not in sized:
-                sized[device.kin] = made[device.profile].rated(device.rated_power).over(device.line)
+                profile = made[device.profile].rated(device.rated_power).over(device.line)
+                sized[device.kin] = profile.measuring(device.measures)
         return {device.name: sized[device.kin] for device in self.device}
 
     def of_kind(self, *kinds: Kind) -> list[Device]:
@@ -284,7 +286,7 @@ def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> N
 
 def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     kinds = {name: profile.kind for name, profile in profiles.items()}
-    wrong = [*wrong_kinds(site.battery, kinds)]
+    wrong = [*wrong_kinds(site.battery, kinds), *_wrong_measures(site, profiles)]
     if (given := kinds[site.grid.meter]) is not Kind.METER:
         wrong.append((("grid", "meter"), f"device {site.grid.meter!r} is a {given}, a meter is needed"))
     if wrong:
@@ -321,6 +323,19 @@ def _check_signals(path: Path, site: Site, profiles: dict[str, Profile]) -> None
         if states is not None and one.equals is not None and one.equals not in states.values():
             known = sorted(states.values())
             raise Trouble.unknown(f"grid.signal.{n}.equals {one.equals!r}", str(one.equals), known, where=str(path))
+
+
+def _wrong_measures(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[Place, str]]:
+    """Only a meter can be put to measure something, and the grid's has its place already."""
+    for number, device in enumerate(site.device):
+        if device.measures is None:
+            continue
+        if device.name == site.grid.meter:
+            yield ("device", number, "measures"), f"device {device.name!r} is the grid's meter: leave it out"
+        elif profiles[device.name].kind is not Kind.LOAD:
+            given = profiles[device.name].kind
+            words = f"device {device.name!r} is a {given}, and only a meter measures a load: leave it out"
+            yield ("device", number, "measures"), words
 
 
 def _check_rated(path: Path, site: Site, profiles: dict[str, Profile]) -> None:

@@ -23,6 +23,9 @@ class Device(Shape):
     """Its name in topics, on pages and in this file."""
     profile: str
     """The register map: a file in `profiles/` beside this file, or a shipped one."""
+    measures: Literal["load"] | None = None
+    """What a meter beside the grid's measures: with `load` the device is a load, positive what it draws. Left out, it
+    is a sub-meter: shown and archived, and part of no balance."""
     address: Annotated[str, AfterValidator(spelled), Field(json_schema_extra={"pattern": LOOKS_LIKE})]
     """`tcp://host:port`, `rtu+tcp://host:port` for a serial gateway that passes RTU frames through, or a serial line
     of this machine, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1`. Devices at the same host and port, or at the same
@@ -47,10 +50,10 @@ class Device(Shape):
     made from them."""
 
     @property
-    def kin(self) -> tuple[str, float | None, str]:
+    def kin(self) -> tuple[str, float | None, str, str | None]:
         """The same for all whose profile comes to the same."""
         line = "" if self.line is None else repr(self.line.model_dump(exclude_unset=True))
-        return self.profile, self.rated_power, line
+        return self.profile, self.rated_power, line, self.measures
 
     @property
     def endpoint(self) -> tuple[str, int]:

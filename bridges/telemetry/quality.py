@@ -15,11 +15,8 @@ from bridges.telemetry.physics import charging, moving
 from bridges.telemetry.standstill import Standstill
 from bridges.telemetry.trust import AGREEMENT, Trust
 from schemas.messages import Value
-from schemas.profile import Point, Profile
+from schemas.profile import METER_FROZEN, Point, Profile
 from schemas.units import Kind, Quality
-
-METER_FROZEN = 60.0
-"""Seconds a meter's registers may stand still: the grid's voltage and frequency never do for so long."""
 
 POLLS = 3
 """Nothing is frozen or stale before so many readings should have moved, however slowly a device is polled."""

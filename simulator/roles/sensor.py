@@ -9,7 +9,8 @@ ROOM = 22.0
 
 
 class SensorRole(Role):
-    """Its contacts rest until a fault says otherwise; what it measures is that of a room."""
+    """Its contacts rest until a fault says otherwise; what it measures is that of a room. The network operator's box
+    rests at no limit."""
 
     def shown(self) -> dict[str, Value]:
         return {**super().shown(), **{name: self._value(name, point) for name, point in self.profile.points.items()}}
@@ -19,9 +20,16 @@ class SensorRole(Role):
             said = next((state for state in point.enum.values() if f"{name}_{state}" in self.on), None)
             return said or point.enum.get("0", next(iter(point.enum.values())))
         if point.flags is not None:
-            return [flag for flag in point.flags.values() if f"{name}_{flag}" in self.on]
+            on = {flag for flag in point.flags.values() if f"{name}_{flag}" in self.on}
+            return [flag for flag in point.flags.values() if flag in on | self._unlimited(name, on)]
         if point.first is not None:
             return next((state for state in point.first.values() if f"{name}_{state}" in self.on), point.otherwise)
         if point.type == "text":
             return ""
         return ROOM if point.unit == "degC" else max(0.0, point.low or 0.0)
+
+    def _unlimited(self, name: str, on: set[str]) -> set[str]:
+        """Contacts that say `no limit` as long as no other one of their direction is closed."""
+        told = [one for one in self.world.site.grid.signal if (one.device, one.point) == (self.device.name, name)]
+        limited = {one.direction for one in told if one.contains in on}
+        return {one.contains for one in told if one.percent == 100 and one.contains and one.direction not in limited}
