@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumers.archive.rows import KEPT, NO_ROW, SAID, confirmations, ranges, sort_out
+from joulebus.examples import EXAMPLES, PLACES
 from runtime.heard import Heard, read
 from schemas import tables, topics
 from schemas.messages import Event, Outcome, OutcomeState, Telemetry
@@ -55,6 +56,17 @@ def test_however_a_batch_is_mixed_each_sample_is_one_row_in_the_order_of_the_key
     assert keys == sorted(set(keys))
     assert {(key[1], key[4]) for key in keys} == {(device, seq) for seq, device in mix}
     assert twins == len(mix) - len(keys)
+
+
+@pytest.mark.parametrize("topic", SAID, ids=lambda topic: topic.name)
+def test_all_that_is_said_becomes_a_row(topic: Topic[Any]) -> None:
+    """With the message of the documents."""
+    said = EXAMPLES[topic.name]
+    place = {name: PLACES[name] for name in topic.places}
+    heard: Heard[Any] = Heard(topic, place, said, "", said.model_dump_json().encode(), False, 1)
+    ((entry,), _) = sort_out([heard], NOON)
+    assert entry.table.name not in ("dead_letter", "quarantine")
+    assert {column.name for column in entry.table.columns if not column.nullable} <= entry.row.keys() | {"id"}
 
 
 def test_quality_is_only_kept_where_something_is_not_good() -> None:
