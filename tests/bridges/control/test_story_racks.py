@@ -14,11 +14,17 @@ from tests.bridges.control.test_story_batteries import EACH, power, steady, stee
 from tests.virtual import loop, virtual
 
 RACKS = Path(__file__).parents[3] / "tests" / "racks.toml"
-MOST = {"pcs": 100e3, "pcs2": 92e3}
-"""W that both are told all the time."""
-CHARGE = {"pcs": -30e3, "pcs2": -30e3}
 CYCLE = 2.0
 """Seconds: the BMS is read each second, and the guard decides within half a second after it."""
+
+
+async def most(it: Story, seconds: float) -> None:
+    """Both are told all that they can."""
+    await steer(it, seconds, pcs=100e3, pcs2=92e3)
+
+
+async def charge(it: Story, seconds: float) -> None:
+    await steer(it, seconds, pcs=-30e3, pcs2=-30e3)
 
 
 def rack(it: Story, number: int) -> Rack:
@@ -43,26 +49,26 @@ def still(it: Story) -> tuple[Rack, Rack]:
 async def test_limits_add_up_over_the_racks_that_are_connected(tmp_path: Path) -> None:
     async with story(tmp_path, around=steady(400e3), file=RACKS) as it:
         first, second = still(it)
-        await steer(it, 8, **MOST)
+        await most(it, 8)
         assert told(it) == pytest.approx(192e3, abs=500), "both racks allow more than both PCS can"
         second.contactor.turn(Turn.OPEN)
-        await steer(it, CYCLE, **MOST)
+        await most(it, CYCLE)
         assert told(it) <= allowed(first) + 500, "one rack is not two"
-        await steer(it, 4, **MOST)
+        await most(it, 4)
         assert told(it) == pytest.approx(allowed(first), rel=0.02), "and the rest goes on"
         parts = told(it, "pcs") / told(it, "pcs2")
         assert parts == pytest.approx(100 / 92, rel=0.02), "each has its part by its rating"
         second.contactor.turn(Turn.CLOSE)
-        await steer(it, 8, **MOST)
+        await most(it, 8)
         assert told(it) == pytest.approx(192e3, abs=500)
 
 
 @virtual
 async def test_a_rack_that_is_silent_is_not_a_rack_that_is_out(tmp_path: Path) -> None:
     async with story(tmp_path, around=steady(400e3), file=RACKS) as it:
-        await steer(it, 8, **MOST)
+        await most(it, 8)
         it.simulated.faults.on("bms2:silent")
-        await steer(it, 9, **MOST)
+        await most(it, 9)
         assert told(it) == 0.0, "what it allows nobody knows"
         assert it.said(device="pcs")[-1].cause == Cause.BMS_MISSING
 
@@ -72,9 +78,9 @@ async def test_one_that_was_out_by_its_last_word_stays_out_when_it_falls_silent(
     async with story(tmp_path, around=steady(400e3), file=RACKS) as it:
         first, second = still(it)
         second.contactor.turn(Turn.OPEN)
-        await steer(it, 6, **MOST)
+        await most(it, 6)
         it.simulated.faults.on("bms2:silent")
-        await steer(it, 60, **MOST)
+        await most(it, 60)
         assert told(it) == pytest.approx(allowed(first), rel=0.02)
 
 
@@ -83,12 +89,12 @@ async def test_cells_of_a_rack_that_is_out_stop_nobody(tmp_path: Path) -> None:
     """A cell that is too high in a connected rack ends the charging of the battery; in one that is out it does not."""
     async with story(tmp_path, around=steady(100e3), file=RACKS) as it:
         rack(it, 1).contactor.turn(Turn.OPEN)
-        await steer(it, 6, **CHARGE)
+        await charge(it, 6)
         it.simulated.faults.on("bms2:cell_high")
-        await steer(it, 20, **CHARGE)
+        await charge(it, 20)
         assert told(it) == pytest.approx(-60e3, abs=500)
         rack(it, 1).contactor.turn(Turn.CLOSE)
-        await steer(it, 6, **CHARGE)
+        await charge(it, 6)
         assert told(it) == 0.0
 
 
@@ -115,10 +121,10 @@ async def test_a_pcs_that_is_out_leaves_its_part_to_the_other(tmp_path: Path, ho
     async with story(tmp_path, around=steady(400e3), file=RACKS) as it:
         first = rack(it, 0)
         rack(it, 1).contactor.turn(Turn.OPEN)
-        await steer(it, 8, **MOST)
+        await most(it, 8)
         assert told(it, "pcs") < 65e3
         it.simulated.faults.on(GONE[how])
-        await steer(it, CYCLE, **MOST)
+        await most(it, CYCLE)
         assert power(it, "pcs2") == 0.0
         assert told(it, "pcs") == pytest.approx(min(100e3, allowed(first)), rel=0.02)
 
@@ -131,13 +137,13 @@ async def test_what_a_pcs_gives_that_is_not_steered_stands_before_the_other(tmp_
     async with story(tmp_path, around=steady(400e3), file=RACKS) as it:
         first = rack(it, 0)
         rack(it, 1).contactor.turn(Turn.OPEN)
-        await steer(it, 8, **MOST)
+        await most(it, 8)
         it.simulated.world.plant.bess["pcs2"].pcs.timeout = 0.0
         runs = power(it, "pcs2")
         assert runs > 50e3
         it.simulated.faults.on(fault)
         for _ in range(40):
-            await steer(it, 0.5, **MOST)
+            await most(it, 0.5)
             assert told(it, "pcs") + runs <= allowed(first) * 1.02 + 500
 
 
