@@ -5,7 +5,7 @@ what the site takes. It goes down at once, and up along a ramp. A curtailed PV h
 store, and only a higher level shows it: that is tried in small steps, each after the last one was taken.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -169,8 +169,3 @@ def _reason(site: Site, rated: float) -> str:
     return (
         f"{site.export_limit / 1000:.1f} kW may be fed in, the site takes {max(site.load, 0.0) / 1000:.1f} kW{beside}"
     )
-
-
-def percentages(levels: Mapping[str, float]) -> dict[str, float]:
-    """As registers take them, never rounded up."""
-    return {name: int(1000 * level + 1e-6) / 10 for name, level in levels.items()}

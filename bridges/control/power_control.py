@@ -23,7 +23,7 @@ class Decision:
     values: dict[str, float]
     limited_by: list[Limited]
     urgent: frozenset[str]
-    """Points that stand beyond a limit now, or go to their fallback: no budget holds these up."""
+    """Points that stand beyond a limit now, go to their fallback, or limit PV to less: no budget holds these up."""
     ramping: bool
     """A ramp of ours still stands between the setpoint and the wish."""
     position: float | None
@@ -65,7 +65,9 @@ def decide(targets: Targets, now: Now) -> Decision:
         allowed, steps = clamp(wish, chain)
         values[point] = settle(allowed, now.steps.get(point, 0.0), chain)
         limited += reported(point, steps)
-        if point in targets.fallen or _beyond(now.held.get(point), chain):
+        held = now.held.get(point)
+        curtails = point == LIMIT and held is not None and values[point] < held  # more is fed in than may be
+        if point in targets.fallen or curtails or _beyond(held, chain):
             urgent.add(point)
         if point == "p_set":
             ramping, position = any(source == RAMP for source, _, _ in steps), allowed

@@ -20,8 +20,6 @@ from schemas.site import Site
 from schemas.site_parts import Grid
 from schemas.units import Instant, Percent, Watts
 
-LIMITING = (Authority.PROTECTION, Authority.DSO, Authority.OPERATOR)
-"""The strongest first."""
 SIGNAL = 10.0
 """Seconds a device's point says what holds, after it was read."""
 Via = Literal["asked", "signal"]
@@ -283,9 +281,3 @@ def _in_words(one: HeldLimit) -> str:
     whose = "" if one.scope == "connection_point" else " of the steerable devices"
     why = f": {one.reason}" if one.reason else ""
     return f"{what}{whose} at most {one.power / 1000:g} kW, by {one.source} as {one.authority}, {one.cause}{why}"
-
-
-def strongest(held: Iterable[HeldLimit], direction: Direction) -> HeldLimit | None:
-    """Whose limit it is at the connection point."""
-    mine = [one for one in held if one.direction == direction and one.scope == "connection_point"]
-    return min(mine, key=lambda one: (one.power, one.authority.rank), default=None)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.messages import ControlRequest, Mode
+from schemas.profiles import load_profile
 from tests.bridges.control.story import DEMO
 from tests.field.curtailed import RATED, TOLERANCE, CurtailedSite, curtailed
 from tests.optimizer.test_dispatch import planned
@@ -279,6 +280,23 @@ async def test_inverters_as_they_are(tmp_path: Path, kind: str) -> None:
         assert it.longest_beyond() <= 10.0
         assert sorted(power for _, power in it.exported[-80:])[60] < TOLERANCE, "three quarters of the time"
         assert it.least(10) > -4 * TOLERANCE
+
+
+@virtual
+async def test_a_register_that_wears(tmp_path: Path) -> None:
+    """It is told in coarse steps, less at once and more only after a quarter of an hour."""
+    shipped = load_profile("sunspec_pv")
+    limit = shipped.commands["p_limit_pct"].model_copy(update={"memory": "eeprom"})
+    profiles = {"pv": shipped.model_copy(update={"commands": {"p_limit_pct": limit}})}
+    async with curtailed(tmp_path, load=70e3, profiles=profiles) as it:
+        await it.live(20)
+        assert it.pv() == pytest.approx(0.4 * RATED, abs=TOLERANCE)
+        for load in (40e3, 70e3, 35e3, 90e3):
+            it.load = load
+            await it.live(20)
+        assert it.longest_beyond() <= 10.0
+        assert it.pv() == pytest.approx(0.2 * RATED, abs=TOLERANCE)
+        assert it.writes(0.0) <= 4, "40 %, then 20 %, each with its enable"
 
 
 @virtual

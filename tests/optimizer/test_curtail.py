@@ -19,7 +19,6 @@ from optimizer.curtail import (
     Curtailment,
     Inverter,
     Site,
-    percentages,
 )
 
 ONE = Inverter("pv", 100e3, 90e3)
@@ -147,10 +146,6 @@ def test_a_silent_meter_leaves_what_is_safe_without_a_load() -> None:
     assert one.reason
     one.level = 0.1
     assert one.blind([ONE], 0.2, 2.0) == {"pv": 0.1}, "never more than before"
-
-
-def test_percentages_are_never_rounded_up() -> None:
-    assert percentages({"a": 0.3999, "b": 1.0, "c": 0.0, "d": 0.3}) == {"a": 39.9, "b": 100.0, "c": 0.0, "d": 30.0}
 
 
 watts = st.floats(0, 200e3)
