@@ -43,7 +43,7 @@ def site(folder: Path, battery: str, devices: str) -> Site:
 class Racks(Story):
     """Each rack allows 80 A at 800 V."""
 
-    def hear_all(
+    def hear_racks(
         self,
         grid: float,
         *,
@@ -74,28 +74,28 @@ def racks(tmp_path: Path) -> Racks:
 
 def test_both_pcs_share_what_the_racks_allow_together(racks: Racks) -> None:
     """Two racks of 64 kW at their cells give 121.6 kW behind their losses."""
-    racks.hear_all(grid=300e3)
+    racks.hear_racks(grid=300e3)
     found = racks.powers()
     assert sum(found.values()) == pytest.approx(2 * 64e3 * 0.95, abs=1)
     assert found["pcs1"] == pytest.approx(2 * found["pcs2"], rel=0.01)
 
 
 def test_a_rack_that_is_open_counts_no_more_and_the_rest_goes_on(racks: Racks) -> None:
-    racks.hear_all(grid=300e3, out="bms2")
+    racks.hear_racks(grid=300e3, out="bms2")
     assert sum(racks.powers().values()) == pytest.approx(64e3 * 0.95, abs=1)
     assert racks.desk.fold.cells["battery"].now.soc == 60.0, "nor does its SoC"
 
 
 def test_a_rack_that_was_never_heard_is_unknown(racks: Racks) -> None:
-    racks.hear_all(grid=300e3, silent="bms2")
+    racks.hear_racks(grid=300e3, silent="bms2")
     assert set(racks.powers().values()) == {0.0}
     assert "the BMS does not say what it allows" in racks.desk.detail
 
 
 def test_a_pcs_that_trips_leaves_its_part_to_the_other(racks: Racks) -> None:
-    racks.hear_all(grid=300e3)
+    racks.hear_racks(grid=300e3)
     racks.powers()
-    racks.hear_all(grid=300e3, state="fault")
+    racks.hear_racks(grid=300e3, state="fault")
     assert racks.powers()["pcs1"] == pytest.approx(100e3), "its rating, and not two thirds of what the cells allow"
     said = account(racks.desk, racks.orders(), NOON, racks.second)
     assert said is not None
@@ -105,7 +105,7 @@ def test_a_pcs_that_trips_leaves_its_part_to_the_other(racks: Racks) -> None:
 
 
 def test_at_low_power_one_inverter_works(racks: Racks) -> None:
-    racks.hear_all(grid=10e3)
+    racks.hear_racks(grid=10e3)
     assert sorted(racks.powers().values()) == [0.0, pytest.approx(10e3)]
 
 
