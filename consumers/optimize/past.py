@@ -75,8 +75,11 @@ class Past:
 
     def _seen(self) -> list[datetime]:
         """Where the load is known. What one of several batteries did while it was silent, the meter shows as load."""
+        grid = self._of(self.site.grid.meter)
+        if not self.site.pcs:
+            return sorted(grid)
         heard = set[datetime]().union(*(self._of(pcs) for pcs in self.site.pcs))
-        return sorted(heard & self._of(self.site.grid.meter).keys())
+        return sorted(heard & grid.keys())
 
     def _of(self, device: str) -> Means:
         return self.means.get(device, {})

@@ -40,7 +40,7 @@ KINDS = {
 def written(folder: Path, name: str, more: str, *devices: str) -> Path:
     text = HEAD.format(name=name, tariff=REPOSITORY / "tariff.toml") + more
     for device in devices:
-        text += f'\n[[device]]\nname = "{device}"\nprofile = "{KINDS[device]}"\npoll = 0.5\nrated_power = 100e3\n'
+        text += f'\n[[device]]\nname = "{device}"\nprofile = "{KINDS[device]}"\npoll = 0.5\nrated_power = 50e3\n'
         text += f'address = "tcp://127.0.0.1:{free_port()}"\n'
     path = folder / "site.toml"
     path.write_text(text, encoding="utf-8")

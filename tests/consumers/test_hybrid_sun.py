@@ -1,0 +1,89 @@
+"""The PV of a hybrid is PV to every consumer, and no smaller load: on the page, in a plan's past and in its present."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from consumers.optimize.past import Past
+from consumers.optimize.situation import Situation
+from consumers.status.state import Moment, State, fold
+from consumers.status.values import flow
+from schemas.messages import Telemetry, Value
+from schemas.site import Site, load_site
+from schemas.topics import TELEMETRY
+
+NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
+SAID: dict[str, dict[str, Value]] = {
+    "grid": {"p": -3e3},
+    "hybrid": {
+        "p": -2e3,
+        "pv_p_1": 4e3,
+        "pv_p_2": 3e3,
+        "ac_p": 5e3,
+        "soc": 50.0,
+        "dc_u": 400.0,
+        "ccl": 25.0,
+        "dcl": 25.0,
+    },
+    "sun": {"p": 1e3},
+}
+"""8 kW of sun, 2 kW of it into the battery, 3 kW out of the site: a load of 3 kW."""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    (tmp_path / "tariff.toml").write_text("[[import.period]]\nprice = 0.30\n", encoding="utf-8")
+    path = tmp_path / "site.toml"
+    path.write_text(
+        """
+site = "hybrid"
+tariff = "tariff.toml"
+grid = { meter = "grid", import_limit = 50e3, export_limit = 50e3 }
+battery = { pcs = "hybrid", energy = 10e3 }
+device = [
+    { name = "grid", profile = "janitza_umg96rme", address = "tcp://127.0.0.1:502" },
+    { name = "hybrid", profile = "goodwe_et", address = "tcp://127.0.0.1:503", rated_power = 10e3 },
+    { name = "sun", profile = "sunspec_pv", address = "tcp://127.0.0.1:504", rated_power = 5e3 },
+]
+""",
+        encoding="utf-8",
+    )
+    return load_site(path)
+
+
+def said(device: str) -> Telemetry:
+    return Telemetry(at=NOON, epoch="0" * 16, seq=1, values=SAID[device])
+
+
+def test_what_a_plan_begins_with(site: Site) -> None:
+    situation = Situation.of(site)
+    for device in SAID:
+        situation.fold(device, said(device), NOON, 1.0)
+    assert (situation.pv(2.0), situation.load(2.0), situation.soc(2.0)) == (8e3, 3e3, 50.0)
+    assert situation.missing(2.0) == []
+
+
+def test_the_past_of_a_plan(site: Site) -> None:
+    past = Past(site)
+    for device, points in SAID.items():
+        for point in {"p", "pv_p_1", "pv_p_2"} & points.keys():
+            past.means[device if point == "p" else f"{device}.{point}"] = {NOON: float(str(points[point]))}
+    assert past.pv() == [(NOON, 8e3)]
+    assert past.load() == [(NOON, 3e3)]
+
+
+def test_the_page(site: Site) -> None:
+    state, now = State(site, broker=True), Moment(NOON + timedelta(seconds=1), 1.0)
+    for device in SAID:
+        fold(state, TELEMETRY, {"site": site.site, "device": device}, said(device), now)
+    shown = flow(state, now)
+    assert {name: shown[name]["value"] for name in ("grid", "battery", "pv", "load")} == {
+        "grid": -3e3, "battery": -2e3, "pv": 8e3, "load": 3e3,
+    }  # fmt: skip
+
+
+def test_a_site_without_a_battery_has_a_load_too(site: Site) -> None:
+    past = Past(site.model_copy(update={"battery": []}))
+    past.means = {"grid": {NOON: 2e3}, "sun": {NOON: 1e3}}
+    assert past.load() == [(NOON, 3e3)]
