@@ -48,6 +48,10 @@ class Found:
     """Profiles that read it as well."""
     pause: float = 0.0
     """Seconds after connecting before it may be asked."""
+    instance: int | None = None
+    """Which one of the unit's chain, where that holds several."""
+    speaks: bool = False
+    """A PCS whose own points tell what its cells may do, as a hybrid's do."""
     traces: dict[str, Trace] = field(default_factory=dict)
     """What it showed while it was watched, by point."""
 
@@ -98,7 +102,7 @@ def _alike(meter: Trace, battery: Trace, late: int) -> tuple[float, float] | Non
 
 @dataclass(frozen=True)
 class Pair:
-    """A PCS with the BMS behind it, and how that was told; no BMS where none was found."""
+    """A PCS with the BMS behind it, and how that was told; no BMS where none was found, or none is needed."""
 
     pcs: Found
     bms: Found | None
@@ -108,7 +112,7 @@ class Pair:
 def pairs(devices: Sequence[Found]) -> list[Pair]:
     """Each BMS once: by the voltage of the DC link, then by the address, then in their order."""
     free = [one for one in devices if one.kind is Kind.BMS]
-    found: dict[str, Pair] = {}
+    found = {one.name: Pair(one, None, "it speaks for its own cells") for one in devices if one.speaks}
     for rule, why in ((_same_link, "same DC voltage"), (_same_host, "same address"), (_any, "the only guess left")):
         for pcs in (one for one in devices if one.kind is Kind.PCS and one.name not in found):
             fits = [bms for bms in free if rule(pcs, bms)]

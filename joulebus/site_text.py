@@ -45,7 +45,8 @@ def _battery(pair: Pair, count: int) -> Iterator[str]:
     if count > 1:
         yield f'name = "battery_{pair.pcs.name}"'
     yield f'pcs = "{pair.pcs.name}"'
-    yield f'bms = "{pair.bms.name if pair.bms else "?"}"'
+    if not pair.pcs.speaks:
+        yield f'bms = "{pair.bms.name if pair.bms else "?"}"'
     known = (pair.bms.energy if pair.bms else None) or pair.pcs.energy
     yield f"energy = {known:.0f}  # Wh, from its nameplate" if known else f"energy = {ASK}  # Wh, usable"
     yield ""
@@ -58,8 +59,10 @@ def _device(one: Found) -> Iterator[str]:
     yield f'address = "{one.address}"'
     if one.unit != 1:
         yield f"unit = {one.unit}"
+    if one.instance is not None:
+        yield f"instance = {one.instance}"
     if one.pause:
-        yield f"# its profile needs, beside make and model: line = {{ connect_pause = {one.pause:g} }}"
+        yield f"line = {{ connect_pause = {one.pause:g} }}  # it answered nothing before"
     if one.kind in (Kind.PCS, Kind.PV):
         yield f"rated_power = {one.rated:.0f}  # W, from its nameplate" if one.rated else f"rated_power = {ASK}  # W"
     yield ""

@@ -6,7 +6,7 @@ It only reads. The file is never written over another one.
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from joulebus.site_guess import Found, Trace, grid_meter, pairs
 from joulebus.site_text import site_text
 from schemas.profile import LineTiming, Profile
 from schemas.profiles import PROFILES, load_profile
+from schemas.rack import mute
 from schemas.site_parts import Device
 from schemas.troubles import Trouble
 from schemas.units import Kind
@@ -128,16 +129,31 @@ async def _unit(line: Connection, unit: int, profiles: Mapping[str, Profile]) ->
         energy = chain.value("WHRtg", *NAMEPLATES)
         stored = energy if isinstance(energy, float) and energy > 0 else None
         return [
-            Found("", one.kind, name, line.address, unit, make, chain.rated_power, stored)
+            Found(
+                "", one.kind, name, line.address, unit, make, chain.rated_power, stored,
+                instance=instance, speaks=_speaks(one),
+            )
             for name, one in fitting(chain, dict(profiles)).items()
-        ]
+            for instance in _instances(len(chain.of(one)))
+        ]  # fmt: skip
     fits = [name for name, one in profiles.items() if not one.sunspec and await plausible(line, unit, one)]
     fits.sort(key=lambda name: -len(profiles[name].points))
     if not fits:
         return []
     first = profiles[fits[0]]
     make = f"answers as a {first.make} {first.model} would"
-    return [Found("", first.kind, fits[0], line.address, unit, make, others=tuple(fits[1:]))]
+    others = tuple(fits[1:])
+    return [Found("", first.kind, fits[0], line.address, unit, make, others=others, speaks=_speaks(first))]
+
+
+def _instances(count: int) -> Iterator[int | None]:
+    """One that stands alone needs no number."""
+    yield from [None] if count < 2 else range(1, count + 1)
+
+
+def _speaks(profile: Profile) -> bool:
+    """Its own points tell how full its cells are and what they may do."""
+    return profile.kind is Kind.PCS and not mute(profile, charge=None, discharge=None)
 
 
 def _named(found: Sequence[Found]) -> list[Found]:
@@ -168,7 +184,12 @@ async def _watch(
 
 def _asked(one: Found, line: Connection, profile: Profile) -> ModbusDevice:
     device = Device(
-        name=one.name, profile=one.profile, address=one.address, unit=one.unit, rated_power=one.rated or None
+        name=one.name,
+        profile=one.profile,
+        address=one.address,
+        unit=one.unit,
+        instance=one.instance,
+        rated_power=one.rated or None,
     )
     return ModbusDevice(device, profile.rated(one.rated), line)
 

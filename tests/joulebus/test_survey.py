@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,27 @@ def test_each_bms_goes_with_the_pcs_of_its_voltage() -> None:
     assert [pair.bms for pair in pairs([one, two])] == [None, None]
     same = [pair.why for pair in pairs([one, two, device("bms", Kind.BMS, u=[NAN])])]
     assert same == ["the only guess left", "no BMS was found"]
+
+
+def test_a_hybrid_speaks_for_its_own_cells() -> None:
+    hybrid, rack = replace(device("pcs", Kind.PCS, dc_u=[400.0]), speaks=True), device("bms", Kind.BMS, u=[800.0])
+    (pair,) = pairs([hybrid, rack])
+    assert (pair.bms, pair.why) == (None, "it speaks for its own cells")
+    text = site_text([hybrid, rack], [pair], grid_meter([hybrid, rack]))
+    assert "bms =" not in text
+    assert "# bms belongs to no PCS that was found" in text
+
+
+async def test_each_meter_of_a_chain_is_proposed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*registers(103)[:-2], *registers(203)[2:-2], *registers(203)[2:]]
+    async with Bare(held(40000, words)) as inverter:
+        found = await look([(inverter.address, [1])], seconds=0.5)
+    capsys.readouterr()
+    assert [(one.profile, one.instance) for one in found if one.kind is Kind.METER][:2] == [
+        ("sunspec_meter_203", 1),
+        ("sunspec_meter_203", 2),
+    ]
+    assert "instance = 2" in site_text(found, pairs(found), grid_meter(found))
 
 
 async def test_the_simulated_site_is_proposed_and_only_the_owners_answers_are_missing(
