@@ -402,13 +402,13 @@ async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhil
     async with story(tmp_path, profiles=flash()) as it:
         await it.steer(10_000.0, 4)
         battery: Any = it.bridge.controls["pcs"].battery
-        real, amperes = battery.inputs.limit_inputs, [1e9]
-        battery.inputs.limit_inputs = lambda now, **more: replace(real(now, **more), discharge_current=amperes[0])
+        real, watts = battery.inputs.limit_inputs, [1e9]
+        battery.inputs.limit_inputs = lambda now, **more: replace(real(now, **more), discharge=watts[0])
         await it.steer(90_000.0, 320)
         for turn in range(8):  # the BMS takes its limit back, a little each time
-            amperes[0] = (80 - 5 * turn) * 1e3 / 900
+            watts[0] = 0.9 * (80 - 5 * turn) * 1e3
             await it.steer(90_000.0, 10)
-        amperes[0] = 1e9
+        watts[0] = 1e9
         asked = it.command(values={"p_set": 20_000.0})
         await asyncio.sleep(2)
         assert it.states(asked)[-1] != "verified", "0 W is written for 20 kW: verified, limited by nothing"
@@ -495,7 +495,7 @@ async def test_a_bridge_that_begins_guards_what_it_finds(tmp_path: Path) -> None
             await asyncio.sleep(0.1)
             battery: Any = it.bridge.controls["pcs"].battery
             real = battery.inputs.limit_inputs
-            battery.inputs.limit_inputs = lambda now, **more: replace(real(now, **more), discharge_current=0.0)
+            battery.inputs.limit_inputs = lambda now, **more: replace(real(now, **more), discharge=0.0)
             await it.until(lambda: abs(it.power) < 1000, 3)  # 10 s
 
 

@@ -250,7 +250,8 @@ def test_refilling_the_reserve_makes_no_peak(soc: float, net: float, used: float
 @settings(max_examples=60)
 @given(wild())
 def test_what_a_plan_discharges_is_worth_less_now_only_for_the_peak_or_a_limit(outlook: Outlook) -> None:
-    """So dispatch reads a plan: the value of stored energy tells why it discharges."""
+    """So dispatch reads a plan: the value of stored energy tells why it discharges. What is fed in pays for the load
+    that must be covered first."""
     if not outlook.battery.soc_min <= outlook.soc <= outlook.battery.soc_max:
         return
     steps = plan_for(outlook).steps
@@ -259,7 +260,7 @@ def test_what_a_plan_discharges_is_worth_less_now_only_for_the_peak_or_a_limit(o
     energy = np.bincount(outlook.windows, np.maximum(grid_, 0) * outlook.hours)
     energy[0] += outlook.imported
     for index, step in enumerate(steps):
-        covers = SMALL < step.power <= max(step.load - step.pv, 0.0) + SMALL
+        covers = SMALL < step.power <= max(step.load - step.pv, 0.0) + SMALL and step.grid >= 0
         if not covers or worth(step, outlook.battery) is not Worth.LESS:
             continue
         mean = float(energy[outlook.windows[index]]) * 60 / outlook.minutes
