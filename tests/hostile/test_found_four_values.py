@@ -2,12 +2,18 @@
 right."""
 
 import asyncio
+import contextlib
 import struct
 
 import pytest
 
 from bridges.fieldbus.contract import Unreachable
+from bridges.fieldbus.modbus.codec import decode
 from bridges.fieldbus.modbus.connection import DEAD, Connection
+from bridges.telemetry.quality import Judge
+from schemas.profile import Profile
+from schemas.profiles import PROFILES, load_profile
+from schemas.units import Quality
 from tests.bridges.liar import HONEST, Asked, Liar
 
 # The line ---------------------------------------------------------------------------------------------
@@ -82,11 +88,77 @@ class Writes(Liar):
     """Takes writes of one register by function 16."""
 
     async def _serve(self, source: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         self.newest = out
-        try:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 frame = await source.readexactly(15)
                 transaction, _, _, unit, function, start, count = struct.unpack_from(">HHHBBHH", frame)
                 await self.lie(Asked(transaction, unit, function, start, count, rtu=False), out)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            out.close()
+        out.close()
+        self._tasks.discard(task)
+
+
+# Values -----------------------------------------------------------------------------------------------
+
+SENTINELS = [
+    ("carlo_gavazzi_em300", "p", 0x7FFFFFFF * 0.1),
+    ("deye_hybrid_3p", "p", -32768.0),
+    ("deye_hybrid_3p", "grid_p", 32767.0),
+    ("schneider_iem3000", "e_export", -(2.0**63)),
+    ("foxess_h3_pro", "grid_p", -0.1 * (2**31 - 1)),
+    ("growatt_tl_x", "p", 0x7FFFFFFF * 0.1),
+    ("solis_hybrid", "ac_p", 2.0**31 - 1),
+]
+
+
+@pytest.mark.parametrize(("profile", "point", "value"), SENTINELS, ids=[f"{one[0]} {one[1]}" for one in SENTINELS])
+def test_the_end_of_a_register_is_no_power(profile: str, point: str, value: float) -> None:
+    """Where a device has no value, or more than its register can say: 214 MW of a meter, -9e18 Wh of a counter that a
+    model does not have, were good (case 26; Growatt: https://github.com/OpenInverterGateway/OpenInverterGateway/issues/342,
+    Sungrow: https://github.com/mkaiser/Sungrow-SHx-Inverter-Modbus-Home-Assistant/issues/299)."""
+    judge = Judge(load_profile(profile), 10e3)
+    assert judge.judge({point: value}, {"": [1]}, 0.0) == {point: Quality.IMPLAUSIBLE}
+    assert judge.judge({point: 1000.0}, {"": [2]}, 1.0) == {}
+
+
+@pytest.mark.parametrize("name", sorted(one.stem for one in PROFILES.glob("*.toml")))
+def test_no_point_of_a_shipped_profile_is_good_at_the_end_of_its_register(name: str) -> None:
+    profile = load_profile(name)
+    for point, one in profile.points.items():
+        for words in ([0xFFFF] * one.count, [0x7FFF, *[0xFFFF] * (one.count - 1)], [0x8000, *[0] * (one.count - 1)]):
+            at_end = one.type[0] == "i" if words[0] != 0xFFFF else one.type[0] == "u"
+            if not at_end or not one.unit or one.scale_register is not None or one.flags or one.enum:
+                continue
+            value = decode(one, words[::-1] if "little" in (one.word_order or profile.word_order) else words,
+                           profile.word_order, 0, profile.sunspec)  # fmt: skip
+            if isinstance(value, float):
+                _doubted(profile, point, value)
+                _doubted(profile, point, -value if one.sign else value)
+
+
+def _doubted(profile: Profile, point: str, value: float) -> None:
+    found = Judge(profile, 10e3).judge({point: value}, {"": [1]}, 0.0)
+    assert found.get(point) is Quality.IMPLAUSIBLE, (point, value)
+
+
+def test_growatt_draws_a_little_in_the_evening() -> None:
+    """Its output power has a sign (https://github.com/OpenInverterGateway/OpenInverterGateway/issues/342): -1.6 W were
+    429 MW."""
+    profile = load_profile("growatt_tl_x")
+    for name in ("p", "p_l1", "p_l2", "p_l3"):
+        assert decode(profile.points[name], [0xFFFF, 0xFFF0], profile.word_order) == pytest.approx(-1.6)
+
+
+def test_the_counters_of_a_hybrid_whose_meter_counts_each_phase_are_believed() -> None:
+    """PV of one phase feeds in 5 kW while another draws them: the sum is 0, and both counters run."""
+    judge = Judge(load_profile("foxess_h3_pro"), 10e3)
+    doubted = []
+    for second in range(1200):
+        wh = 10.0 * (second * 5000 // 36000)
+        values = {"grid_p": 0.0, "grid_p_l1": -5000.0, "grid_p_l2": 5000.0, "grid_p_l3": 0.0}
+        found = judge.judge({**values, "e_import": 1e6 + wh, "e_export": 2e6 + wh}, {}, float(second))
+        doubted += [name for name in ("e_import", "e_export") if name in found]
+    assert not doubted
