@@ -4,17 +4,22 @@ right."""
 import asyncio
 import contextlib
 import struct
+from pathlib import Path
 
 import pytest
 
+from bridges.control.write_budget import LONGEST_AGAIN_WEARING
 from bridges.fieldbus.contract import Unreachable
 from bridges.fieldbus.modbus.codec import decode
 from bridges.fieldbus.modbus.connection import DEAD, Connection
 from bridges.telemetry.quality import Judge
+from schemas.messages import Authority, Cause
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
 from schemas.units import Quality
+from tests.bridges.control.story import Story, story
 from tests.bridges.liar import HONEST, Asked, Liar
+from tests.virtual import loop, virtual
 
 # The line ---------------------------------------------------------------------------------------------
 
@@ -162,3 +167,32 @@ def test_the_counters_of_a_hybrid_whose_meter_counts_each_phase_are_believed() -
         found = judge.judge({**values, "e_import": 1e6 + wh, "e_export": 2e6 + wh}, {}, float(second))
         doubted += [name for name in ("e_import", "e_export") if name in found]
     assert not doubted
+
+
+# Enables ----------------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_an_enable_in_flash_that_falls_at_once_is_not_written_each_second(tmp_path: Path) -> None:
+    """An inverter that sleeps shows enabled = 1 for a moment after each write, and 0 then: 3600 writes an hour went
+    into a cell made for 100 000."""
+    shipped = load_profile("sunspec_pv")
+    limit = shipped.commands["p_limit_pct"].model_copy(update={"memory": "eeprom"})
+    flash = {"pv": shipped.model_copy(update={"commands": {"p_limit_pct": limit}})}
+    sources = {"dispatch": Authority.OPERATOR, "scada": Authority.DSO}
+    async with story(tmp_path, command_sources=sources, only=["pv"], profiles=flash) as it:
+        await _limited(it, 10)
+        it.simulated.faults.on("pv:reverts_untold", 0.2)
+        await _limited(it, 1200)
+        assert len(it.simulated.written) < 30
+        assert Cause.NOT_HELD in it.causes("pv"), "and somebody is told"
+        it.simulated.faults.off("pv:reverts_untold")
+        await _limited(it, LONGEST_AGAIN_WEARING)
+        assert it.simulated.world.plant.pv["pv"].p == pytest.approx(15e3, rel=0.02), "it wakes up"
+
+
+async def _limited(it: Story, seconds: float) -> None:
+    ends = loop().time() + seconds
+    while loop().time() < ends:
+        it.command("pv", values={"p_limit_pct": 10.0}, source="scada", authority=Authority.DSO)
+        await asyncio.sleep(2)

@@ -27,9 +27,9 @@ LIMIT = 40_155
 def allows(it: Story) -> Callable[[float], None]:
     """What the BMS allows, in W: a switch."""
     battery: Any = it.bridge.controls["pcs"].battery
-    real, amperes = battery.inputs.limit_inputs, [1e9]
-    battery.inputs.limit_inputs = lambda now, **more: replace(real(now, **more), discharge_current=amperes[0])
-    return lambda power: amperes.__setitem__(0, power / 900)
+    real, watts = battery.inputs.limit_inputs, [1e9]
+    battery.inputs.limit_inputs = lambda now, **more: replace(real(now, **more), discharge=watts[0])
+    return lambda power: watts.__setitem__(0, power)
 
 
 def pv_in_flash() -> dict[str, Profile]:
