@@ -97,7 +97,7 @@ class WriteBudget:
     @property
     def _pause(self) -> float:
         longest = LONGEST_AGAIN_WEARING if self.allowed.wears else LONGEST_AGAIN
-        return min(FIRST_AGAIN * 2**self.tries, longest)
+        return min(FIRST_AGAIN * 2.0**self.tries, longest)
 
     def resting(self, now: float) -> bool:
         """It has not arrived, and the next try is not due."""

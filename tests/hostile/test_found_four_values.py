@@ -3,6 +3,7 @@ right."""
 
 import asyncio
 import contextlib
+import os
 import struct
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bridges.fieldbus.contract import Unreachable
 from bridges.fieldbus.modbus.codec import decode
 from bridges.fieldbus.modbus.connection import DEAD, Connection
 from bridges.telemetry.quality import Judge
+from consumers.optimize.prices import PriceFiles
 from schemas.messages import Authority, Cause
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
@@ -196,3 +198,29 @@ async def _limited(it: Story, seconds: float) -> None:
     while loop().time() < ends:
         it.command("pv", values={"p_limit_pct": 10.0}, source="scada", authority=Authority.DSO)
         await asyncio.sleep(2)
+
+
+# Prices -----------------------------------------------------------------------------------------------
+
+
+def test_a_price_file_that_is_being_written_is_not_half_of_the_market(tmp_path: Path) -> None:
+    """A download that stands in its last row: 1 EUR/MWh instead of 123 was planned with, and the evening was borrowed
+    from the day before."""
+    head = "timestamp_utc,price_eur_per_mwh\n"
+    old = [f"2026-06-01T{hour:02}:00Z,{90 + hour}" for hour in range(24)]
+    new = [*old, *(f"2026-06-02T{hour:02}:00Z,{100 + hour}" for hour in range(24))]
+    path, files = tmp_path / "prices.csv", PriceFiles()
+
+    def write(text: str, at: float) -> None:
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, (at, at))
+
+    write(head + "\n".join(old), 1000.0)
+    assert len(files.series(path, 1000.5).starts) == 24, "the first is read whatever its age"
+    write((head + "\n".join(new))[:-40], 2000.0)
+    assert len(files.series(path, 2003.0).starts) == 24
+    write(head + "\n".join(new), 2004.0)
+    assert files.series(path, 2006.0).prices[-1] == pytest.approx(0.113)
+    assert files.series(path, 2010.0).prices[-1] == pytest.approx(0.123)
+    write(head + "\n".join(old), 9000.0)
+    assert len(files.series(path, 3000.0).starts) == 24, "a file from the future is no reason to wait for ever"
