@@ -222,7 +222,7 @@ class SetpointWriter:
             early = self.renewals[point].fell(told.at, now, seen_each=self.device.poll)
             verdict = Verdict.FOREIGN if early else verdict
         if verdict is Verdict.HOLDS:
-            self.budgets[point].arrived()
+            self.budgets[point].arrived(now - told.at)
         return verdict, holds
 
     def tolerance(self, point: str) -> float:

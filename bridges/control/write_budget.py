@@ -85,13 +85,19 @@ class WriteBudget:
 
     def missed(self, now: float) -> None:
         """A write has not arrived: it was declined, nobody answered, or the register reads back something else."""
-        longest = LONGEST_AGAIN_WEARING if self.allowed.wears else LONGEST_AGAIN
-        self.again = now + min(FIRST_AGAIN * 2**self.tries, longest)
+        self.again = now + self._pause
         self.tries = min(self.tries + 1, 30)
 
-    def arrived(self) -> None:
-        """The register was seen to hold it."""
-        self.tries, self.again = 0, float("-inf")
+    def arrived(self, held: float = float("inf")) -> None:
+        """The register was seen to hold it, for so many seconds by now. A cell that wears must have held it for as long
+        as its next try would wait: what falls at once, as the enable of an inverter that sleeps, is no success."""
+        if not self.allowed.wears or held >= self._pause:
+            self.tries, self.again = 0, float("-inf")
+
+    @property
+    def _pause(self) -> float:
+        longest = LONGEST_AGAIN_WEARING if self.allowed.wears else LONGEST_AGAIN
+        return min(FIRST_AGAIN * 2.0**self.tries, longest)
 
     def resting(self, now: float) -> bool:
         """It has not arrived, and the next try is not due."""

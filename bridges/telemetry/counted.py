@@ -27,7 +27,8 @@ class Counts(NamedTuple):
     """It counts nothing while its inverter sleeps."""
 
 
-_OWN, _AC, _GRID, _PV = (("p",),), (("ac_p",), ("p",)), (("grid_p",),), (("pv_p",), ("pv_p_1", "pv_p_2"))
+_OWN, _AC, _PV = (("p",),), (("ac_p",), ("p",)), (("pv_p",), ("pv_p_1", "pv_p_2"))
+_GRID = (("grid_p_l1", "grid_p_l2", "grid_p_l3"), ("grid_p",))
 COUNTED: Mapping[Kind, Mapping[str, Counts]] = {
     Kind.METER: {"e_import": Counts(1, (PHASES, ("p",))), "e_export": Counts(-1, (PHASES, ("p",)))},
     Kind.PV: {"e_inj_total": Counts(1, _OWN), "e_abs_total": Counts(-1, _OWN)},

@@ -15,7 +15,7 @@ from bridges.telemetry.physics import charging, moving
 from bridges.telemetry.standstill import Standstill
 from bridges.telemetry.trust import AGREEMENT, Trust
 from schemas.messages import Value
-from schemas.profile import METER_FROZEN, Point, Profile
+from schemas.profile import METER_FROZEN, WORDS, Point, Profile
 from schemas.units import Kind, Quality
 
 POLLS = 3
@@ -54,21 +54,20 @@ class Judge:
     """By point."""
     _counted: dict[str, Counts] = field(default_factory=dict)
     """By counter."""
+    _begins: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Where a counter may stand when it is seen first; later it may pass the end of its register."""
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     _analog: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         points = self.profile.points
         self._analog = frozenset(name for name, point in points.items() if _is_analog(point))
-        self._ranges = {
-            name: (-1e300 if point.low is None else point.low, 1e300 if point.high is None else point.high)
-            for name, point in points.items()
-            if point.low is not None or point.high is not None
-        }
+        self._ranges = {name: _range(name, points[name]) for name in self._analog}
         self._trust = [*self._trusts()]
         for name, point in points.items():
             if is_counter(name, point.unit):
                 self._counted[name] = what = counts(self.profile, name)
+                self._begins[name] = _inside(point)
                 most = self.power or self.most
                 self.counters[name] = EnergyCounter(point, most, self.poll, what.sign, begins_anew(name))
         self._standstill = Standstill(self.profile, self.power, self.poll)
@@ -120,7 +119,10 @@ class Judge:
         for name, counter in self.counters.items():
             value = values.get(name)
             counter.passes(power_of(self._counted[name], values, doubted), now)
-            if isinstance(value, float) and name not in doubted and not counter.believes(value, now):
+            if not isinstance(value, float) or name in doubted:
+                continue
+            low, high = self._begins[name]
+            if (counter.value is None and not low <= value <= high) or not counter.believes(value, now):
                 found[name] = Quality.IMPLAUSIBLE
         return found
 
@@ -162,6 +164,26 @@ def stand_in(
 
 def _is_analog(point: Point) -> bool:
     return point.type != "text" and not (point.enum or point.first or point.flags)
+
+
+def _range(name: str, point: Point) -> tuple[float, float]:
+    """What the profile allows; where it names no end, less than the end of the register, which only counters pass.
+    There stands a device that has no value (0x7FFF, 0x8000 or 0xFFFF), or more than the register can say."""
+    low, high = (-1e300, 1e300) if is_counter(name, point.unit) else _inside(point)
+    return (low if point.low is None else point.low, high if point.high is None else point.high)
+
+
+def _inside(point: Point) -> tuple[float, float]:
+    kind, bits = point.type[0], 16 * WORDS[point.type]
+    if (
+        kind not in "ui" or not point.unit or point.scale_register is not None
+    ):  # a beat goes through all of its register
+        return -1e300, 1e300
+    end = 2.0 ** (bits - (kind == "i"))
+    half = max(0.5, end * 2.0**-52)  # of a step; of 64 bits no single one can be told
+    most, least = end - 1 - half, half - end if kind == "i" else -1e300
+    low, high = sorted((point.scale * (-most if point.sign else least), point.scale * most))
+    return low, high
 
 
 def _is_blank(raw: Mapping[Piece, Sequence[int]]) -> bool:

@@ -23,6 +23,36 @@ ABSENT = frozenset({"", "nan", "na", "n/a", "null", "none", "-"})
 """What tools write where there is no number."""
 
 
+WRITING = 5.0
+"""Seconds after a change in which a file may still be written: half of it can be read without an error."""
+
+Stamp = tuple[int, int, int]
+"""Which file it is, its size and when it was changed, in ns."""
+
+
+class PriceFiles:
+    """Files of market prices, read again when they have changed and are changed no more."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[Stamp, Series]] = {}
+
+    def series(self, path: Path, wall: float) -> Series:
+        """What stands in a file; while it is being written, what stood there before. `wall` is in seconds since 1970.
+
+        Raises Trouble that names the file and the line.
+        """
+        try:
+            found = path.stat()
+        except OSError as wrong:
+            raise Trouble(f"{path} cannot be read: {wrong}") from wrong
+        stamp, known = (found.st_ino, found.st_size, found.st_mtime_ns), self._read.get(path)
+        if known is not None and (known[0] == stamp or 0 <= wall - found.st_mtime < WRITING):
+            return known[1]
+        series = read_prices(path)
+        self._read[path] = (stamp, series)
+        return series
+
+
 def read_prices(path: Path) -> Series:
     """The series, per kWh. Raises Trouble that names the file and the line."""
     return read_published(path).series

@@ -3,15 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.optimize.past import Past
-from consumers.optimize.prices import read_prices
+from consumers.optimize.prices import PriceFiles
 from consumers.optimize.situation import Situation
 from optimizer.dispatch import current_step
 from optimizer.shortage import Shortage, shortages
@@ -50,14 +49,6 @@ async def run(part: Part) -> None:
         await optimize.history.engine.dispose()
 
 
-@dataclass
-class _Read:
-    """A price file as it was when it was read."""
-
-    changed: float
-    series: Series
-
-
 class Optimize:
     """The situation, the past and the last plan; they survive a connection."""
 
@@ -70,7 +61,7 @@ class Optimize:
         self.plan: Plan | None = None
         self._planner = planner or _think
         self._guarded = Guarded(part.log, part.counts)
-        self._files: dict[Path, _Read] = {}
+        self._prices = PriceFiles()
         self._wrong_since: float | None = None
 
     async def work(self, bus: Bus) -> None:
@@ -186,17 +177,7 @@ class Optimize:
 
     def _series(self) -> dict[str, Series]:
         """The price files by the side of the tariff, read again when they change."""
-        found = {}
-        for name, path in self.site.price_files.items():
-            try:
-                changed = path.stat().st_mtime
-            except OSError as wrong:
-                raise Trouble(f"{path} cannot be read: {wrong}") from wrong
-            read = self._files.get(path)
-            if read is None or read.changed != changed:
-                read = self._files[path] = _Read(changed, read_prices(path))
-            found[name] = read.series
-        return found
+        return {name: self._prices.series(path, time.time()) for name, path in self.site.price_files.items()}
 
 
 def _left(plan: Plan) -> float:

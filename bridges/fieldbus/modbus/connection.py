@@ -5,13 +5,16 @@ RTU framing, which has no transaction ids, a late or doubled answer is taken for
 later one. So each answer is compared with its request down to its length, and bytes that nobody asked for end the
 connection. After an answer that did not come it is kept over Modbus TCP, whose numbers tell a late one (a dongle that
 must rest after each new connection would never be heard); over RTU framing it is made anew: a late answer dies with the
-old one.
+old one. A dongle with one queue gives it to the next connection all the same: so the numbers go on there, and begin
+somewhere in each process. pymodbus begins them at 1 with each connection.
 """
 
 import asyncio
 import contextlib
+import random
 import struct
 import termios
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -40,6 +43,12 @@ RESTLESS = 10
 
 DEAD = 3
 """So many questions in a row without a byte: the connection may be dead without anybody having said so."""
+
+OWED = 100
+"""So many questions without an answer are remembered: what comes later is nobody's."""
+
+NUMBERS = range(65_000)
+"""Where pymodbus' transaction numbers may begin."""
 
 BUSY, BUSY_PAUSE = 6, 0.05
 """A busy device is asked once more after some seconds."""
@@ -94,7 +103,9 @@ class Connection:
         """Bytes that have come since the question."""
         self._unclean = False
         """Bytes came that nobody had asked for, or an answer is still owed."""
-        self._owed, self._foreign = set[int](), list[Frame]()
+        self._number = random.choice(NUMBERS)
+        """Modbus TCP: of the last question, on whichever connection."""
+        self._owed, self._foreign = deque[int](maxlen=OWED), list[Frame]()
         """Modbus TCP: numbers of questions whose answer may still come, and answers to none of ours."""
         self._tardy = False
         """An answer came late, and none in time since."""
@@ -180,7 +191,6 @@ class Connection:
             self._hush(max(self._timing.connect_pause, self._pause))
             await self._rest()
             self._unclean, self._silent = False, 0
-            self._owed.clear()  # its numbers begin anew
 
     def _hush(self, seconds: float) -> None:
         self._rested = max(self._rested, asyncio.get_running_loop().time() + seconds)
@@ -273,7 +283,7 @@ class Connection:
         if self._rtu or self._length:
             self._unclean = True
             self.close()
-        self._owed.add(question)
+        self._owed.append(question)
 
     def _spoil(self, why: str, wrong: BaseException | None = None) -> NoReturn:
         """This connection can no longer be trusted. Raises Unreachable."""
@@ -286,7 +296,9 @@ class Connection:
     def _heard(self, sending: bool, packet: bytes) -> bytes:
         """`packet` is everything that came since the question."""
         self._hush(self._pause)
-        if not sending:
+        if sending:
+            self._number = self._client.ctx.request_transaction_id
+        else:
             self._silent = 0
             self._length = len(packet) if self._rtu else self._ours(packet)
             self._unclean |= not self._asking and self._length > 0
@@ -297,7 +309,8 @@ class Connection:
         found, rest = frames(packet)
         own = self._client.ctx.request_transaction_id if self._asking else None
         late = [one for one in found if one.transaction in self._owed and one.transaction != own]
-        self._owed.difference_update(one.transaction for one in late)
+        come = {one.transaction for one in late}
+        self._owed = deque((one for one in self._owed if one not in come), OWED)
         self._tardy |= bool(late)
         others = [one for one in found if one not in late]
         self._foreign += [
@@ -307,6 +320,8 @@ class Connection:
 
     def _connection(self, made: bool) -> None:
         """Who waits for an answer on a connection that is lost need not wait for the timeout."""
+        if made:
+            self._client.ctx.next_tid = self._number
         waiting = self._client.ctx.response_future
         if not made and self._asking and not waiting.done():
             waiting.set_exception(ConnectionException("the connection was lost"))

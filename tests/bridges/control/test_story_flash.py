@@ -29,7 +29,7 @@ def allows(it: Story) -> Callable[[float], None]:
     battery: Any = it.bridge.controls["pcs"].battery
     real, watts = battery.inputs.limit_inputs, [1e9]
     battery.inputs.limit_inputs = lambda now, **more: replace(real(now, **more), discharge=watts[0])
-    return lambda power: watts.__setitem__(0, 0.9 * power)
+    return lambda power: watts.__setitem__(0, power)
 
 
 def pv_in_flash() -> dict[str, Profile]:

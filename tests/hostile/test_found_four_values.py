@@ -1,0 +1,226 @@
+"""What a hostile reader found the fourth time in lines, values, enables, prices and profiles: each name says what is
+right."""
+
+import asyncio
+import contextlib
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from bridges.control.write_budget import LONGEST_AGAIN_WEARING
+from bridges.fieldbus.contract import Unreachable
+from bridges.fieldbus.modbus.codec import decode
+from bridges.fieldbus.modbus.connection import DEAD, Connection
+from bridges.telemetry.quality import Judge
+from consumers.optimize.prices import PriceFiles
+from schemas.messages import Authority, Cause
+from schemas.profile import Profile
+from schemas.profiles import PROFILES, load_profile
+from schemas.units import Quality
+from tests.bridges.control.story import Story, story
+from tests.bridges.liar import HONEST, Asked, Liar
+from tests.virtual import loop, virtual
+
+# The line ---------------------------------------------------------------------------------------------
+
+
+def confirm(asked: Asked) -> bytes:
+    """The answer to a write by function 16: where, and how many; not what."""
+    return asked.frame(struct.pack(">BHH", 16, asked.start, asked.count))
+
+
+@pytest.mark.parametrize("anew", ["dead", "closed", "another connection"])
+async def test_a_late_answer_that_a_dongle_gives_to_the_next_connection_is_no_value(anew: str) -> None:
+    """A dongle has one queue: what it comes to say late goes to whoever is connected then. Numbers that begin at 1 with
+    each connection meet again there: registers of 100 were published as those of 200, good."""
+    late: list[Asked] = []
+
+    async def asleep(asked: Asked, _out: asyncio.StreamWriter) -> None:
+        late.append(asked)
+
+    async def awake(_asked: Asked, out: asyncio.StreamWriter) -> None:
+        out.write(late.pop(0).registers())
+
+    async with Liar(lie=asleep) as dongle:
+        line = Connection(dongle.address, timeout=0.05)
+        for _ in range(DEAD if anew == "dead" else 1):
+            with pytest.raises(Unreachable):
+                await line.read(7, 3, 100, 3)
+        if anew != "dead":
+            line.close()
+        if anew == "another connection":  # the bridge was begun anew
+            line = Connection(dongle.address, timeout=0.05)
+        dongle.lie = awake
+        with pytest.raises(Unreachable):
+            await line.read(7, 3, 200, 3)
+        dongle.lie = HONEST
+        assert await _soon(line) == [500, 501, 502]
+        line.close()
+
+
+async def _soon(line: Connection) -> list[int]:
+    for _ in range(3):
+        try:
+            return await line.read(7, 3, 500, 3)
+        except Unreachable:
+            continue
+    raise AssertionError("the line did not recover")
+
+
+async def test_a_late_confirmation_does_not_confirm_the_write_of_a_later_connection() -> None:
+    """Function 16 confirms where and how many, not what: 0 W counted as written by the word about 5000 W."""
+    asked: list[Asked] = []
+
+    async def asleep(one: Asked, _out: asyncio.StreamWriter) -> None:
+        asked.append(one)
+
+    async def awake(one: Asked, out: asyncio.StreamWriter) -> None:
+        asked.append(one)
+        out.write(confirm(asked[0]))
+
+    async with Writes(lie=asleep) as dongle:
+        line = Connection(dongle.address, timeout=0.05)
+        with pytest.raises(Unreachable):
+            await line.write(7, 16, 100, [5000])
+        line.close()
+        dongle.lie = awake
+        with pytest.raises(Unreachable):
+            await line.write(7, 16, 100, [0])
+        line.close()
+
+
+class Writes(Liar):
+    """Takes writes of one register by function 16."""
+
+    async def _serve(self, source: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.newest = out
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while True:
+                frame = await source.readexactly(15)
+                transaction, _, _, unit, function, start, count = struct.unpack_from(">HHHBBHH", frame)
+                await self.lie(Asked(transaction, unit, function, start, count, rtu=False), out)
+        out.close()
+        self._tasks.discard(task)
+
+
+# Values -----------------------------------------------------------------------------------------------
+
+SENTINELS = [
+    ("carlo_gavazzi_em300", "p", 0x7FFFFFFF * 0.1),
+    ("deye_hybrid_3p", "p", -32768.0),
+    ("deye_hybrid_3p", "grid_p", 32767.0),
+    ("schneider_iem3000", "e_export", -(2.0**63)),
+    ("foxess_h3_pro", "grid_p", -0.1 * (2**31 - 1)),
+    ("growatt_tl_x", "p", 0x7FFFFFFF * 0.1),
+    ("solis_hybrid", "ac_p", 2.0**31 - 1),
+]
+
+
+@pytest.mark.parametrize(("profile", "point", "value"), SENTINELS, ids=[f"{one[0]} {one[1]}" for one in SENTINELS])
+def test_the_end_of_a_register_is_no_power(profile: str, point: str, value: float) -> None:
+    """Where a device has no value, or more than its register can say: 214 MW of a meter, -9e18 Wh of a counter that a
+    model does not have, were good (case 26; Growatt: https://github.com/OpenInverterGateway/OpenInverterGateway/issues/342,
+    Sungrow: https://github.com/mkaiser/Sungrow-SHx-Inverter-Modbus-Home-Assistant/issues/299)."""
+    judge = Judge(load_profile(profile), 10e3)
+    assert judge.judge({point: value}, {"": [1]}, 0.0) == {point: Quality.IMPLAUSIBLE}
+    assert judge.judge({point: 1000.0}, {"": [2]}, 1.0) == {}
+
+
+@pytest.mark.parametrize("name", sorted(one.stem for one in PROFILES.glob("*.toml")))
+def test_no_point_of_a_shipped_profile_is_good_at_the_end_of_its_register(name: str) -> None:
+    profile = load_profile(name)
+    for point, one in profile.points.items():
+        for words in ([0xFFFF] * one.count, [0x7FFF, *[0xFFFF] * (one.count - 1)], [0x8000, *[0] * (one.count - 1)]):
+            at_end = one.type[0] == "i" if words[0] != 0xFFFF else one.type[0] == "u"
+            if not at_end or not one.unit or one.scale_register is not None or one.flags or one.enum:
+                continue
+            value = decode(one, words[::-1] if "little" in (one.word_order or profile.word_order) else words,
+                           profile.word_order, 0, profile.sunspec)  # fmt: skip
+            if isinstance(value, float):
+                _doubted(profile, point, value)
+                _doubted(profile, point, -value if one.sign else value)
+
+
+def _doubted(profile: Profile, point: str, value: float) -> None:
+    found = Judge(profile, 10e3).judge({point: value}, {"": [1]}, 0.0)
+    assert found.get(point) is Quality.IMPLAUSIBLE, (point, value)
+
+
+def test_growatt_draws_a_little_in_the_evening() -> None:
+    """Its output power has a sign (https://github.com/OpenInverterGateway/OpenInverterGateway/issues/342): -1.6 W were
+    429 MW."""
+    profile = load_profile("growatt_tl_x")
+    for name in ("p", "p_l1", "p_l2", "p_l3"):
+        assert decode(profile.points[name], [0xFFFF, 0xFFF0], profile.word_order) == pytest.approx(-1.6)
+
+
+def test_the_counters_of_a_hybrid_whose_meter_counts_each_phase_are_believed() -> None:
+    """PV of one phase feeds in 5 kW while another draws them: the sum is 0, and both counters run."""
+    judge = Judge(load_profile("foxess_h3_pro"), 10e3)
+    doubted = []
+    for second in range(1200):
+        wh = 10.0 * (second * 5000 // 36000)
+        values = {"grid_p": 0.0, "grid_p_l1": -5000.0, "grid_p_l2": 5000.0, "grid_p_l3": 0.0}
+        found = judge.judge({**values, "e_import": 1e6 + wh, "e_export": 2e6 + wh}, {}, float(second))
+        doubted += [name for name in ("e_import", "e_export") if name in found]
+    assert not doubted
+
+
+# Enables ----------------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_an_enable_in_flash_that_falls_at_once_is_not_written_each_second(tmp_path: Path) -> None:
+    """An inverter that sleeps shows enabled = 1 for a moment after each write, and 0 then: 3600 writes an hour went
+    into a cell made for 100 000."""
+    shipped = load_profile("sunspec_pv")
+    limit = shipped.commands["p_limit_pct"].model_copy(update={"memory": "eeprom"})
+    flash = {"pv": shipped.model_copy(update={"commands": {"p_limit_pct": limit}})}
+    sources = {"dispatch": Authority.OPERATOR, "scada": Authority.DSO}
+    async with story(tmp_path, command_sources=sources, only=["pv"], profiles=flash) as it:
+        await _limited(it, 10)
+        it.simulated.faults.on("pv:reverts_untold", 0.2)
+        await _limited(it, 1200)
+        assert len(it.simulated.written) < 30
+        assert Cause.NOT_HELD in it.causes("pv"), "and somebody is told"
+        it.simulated.faults.off("pv:reverts_untold")
+        await _limited(it, LONGEST_AGAIN_WEARING)
+        assert it.simulated.world.plant.pv["pv"].p == pytest.approx(15e3, rel=0.02), "it wakes up"
+
+
+async def _limited(it: Story, seconds: float) -> None:
+    ends = loop().time() + seconds
+    while loop().time() < ends:
+        it.command("pv", values={"p_limit_pct": 10.0}, source="scada", authority=Authority.DSO)
+        await asyncio.sleep(2)
+
+
+# Prices -----------------------------------------------------------------------------------------------
+
+
+def test_a_price_file_that_is_being_written_is_not_half_of_the_market(tmp_path: Path) -> None:
+    """A download that stands in its last row: 1 EUR/MWh instead of 123 was planned with, and the evening was borrowed
+    from the day before."""
+    head = "timestamp_utc,price_eur_per_mwh\n"
+    old = [f"2026-06-01T{hour:02}:00Z,{90 + hour}" for hour in range(24)]
+    new = [*old, *(f"2026-06-02T{hour:02}:00Z,{100 + hour}" for hour in range(24))]
+    path, files = tmp_path / "prices.csv", PriceFiles()
+
+    def write(text: str, at: float) -> None:
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, (at, at))
+
+    write(head + "\n".join(old), 1000.0)
+    assert len(files.series(path, 1000.5).starts) == 24, "the first is read whatever its age"
+    write((head + "\n".join(new))[:-40], 2000.0)
+    assert len(files.series(path, 2003.0).starts) == 24
+    write(head + "\n".join(new), 2004.0)
+    assert files.series(path, 2006.0).prices[-1] == pytest.approx(0.113)
+    assert files.series(path, 2010.0).prices[-1] == pytest.approx(0.123)
+    write(head + "\n".join(old), 9000.0)
+    assert len(files.series(path, 3000.0).starts) == 24, "a file from the future is no reason to wait for ever"
