@@ -43,8 +43,8 @@ class GridSignals:
 
 def holds(one: GridSignal, value: Value) -> bool:
     """Whether a point says it."""
-    if one.contains is not None:
-        return isinstance(value, list) and one.contains in value
+    if (flag := one.contains if one.contains is not None else one.lacks) is not None:
+        return isinstance(value, list) and (flag in value) == (one.contains is not None)
     if one.equals is not None:
         return value == one.equals
     if not isinstance(value, float):
