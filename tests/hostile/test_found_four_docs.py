@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from consumers.dispatch.grid_signals import GridSignals
+from consumers.status.limits import limits
+from consumers.status.state import Moment, State
+from consumers.status.view import view
 from schemas.magnitudes import odd_powers
-from schemas.messages import Telemetry
+from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry
 from schemas.site import Site, load_site
 from schemas.site_parts import GridSignal
 from schemas.troubles import Trouble
@@ -151,3 +154,58 @@ async def test_a_simulated_inverter_is_limited_with_and_without_a_register_that_
         assert await it.look("pv", "p_limit_pct") == pytest.approx(5.0)
         assert it.simulated.world.plant.pv["pv"].p <= 0.05 * 150e3 + 1
         assert it.simulated.world.plant.pv["pv"].available > 0.1 * 150e3
+
+
+# the page ------------------------------------------------------------------------------------------------
+
+HYBRID = """
+[[battery]]
+name = "office"
+pcs = "hyb"
+energy = 25e3
+
+[[device]]
+name = "hyb"
+profile = "sungrow_sh"
+address = "tcp://127.0.0.1:15032"
+rated_power = 25e3
+"""
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> State:
+    text = DEMO.read_text(encoding="utf-8").replace("[battery]", "[[battery]]\nname = 'hall'")
+    (tmp_path / "tariff.toml").write_text((ROOT / "tariff.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "site.toml").write_text(text.replace("../tariff.toml", "tariff.toml") + HYBRID, encoding="utf-8")
+    return State(load_site(tmp_path / "site.toml"))
+
+
+def test_the_page_shows_the_pv_of_a_hybrid_its_soc_and_how_far_an_inverter_is_limited(page: State) -> None:
+    """PV was 12.4 kW in the picture and 2.5 kW in the list: nobody saw where the rest came from."""
+    shown = {
+        one["device"]: [value["point"] for value in one["values"]] for one in view(page, Moment(NOON, 0.0))["devices"]
+    }
+    assert shown["hyb"][:3] == ["p", "pv_p", "soc"]
+    assert shown["pv"][:2] == ["p", "p_limit_pct"]
+
+
+def test_what_is_not_known_is_said_once(page: State) -> None:
+    held = HeldLimit(
+        direction="feed_in", scope="connection_point", power=0.0, authority=Authority.DSO, source="site",
+        since=NOON, cause="safe", reason="the signal is not known",
+    )  # fmt: skip
+    page.limits = ControlLimits(at=NOON, import_limit=500e3, export_limit=0.0, held=[held])
+    (said,) = limits(page)
+    assert said.count("the signal is not known") == 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"), [(["di_1", "di_2"], "inputs says di_1, di_2"), ([], "inputs says nothing")]
+)
+def test_contacts_are_said_in_words(inputs: list[str], words: str) -> None:
+    """The page said ['di_1']."""
+    which = {"contains": "di_1"} if inputs else {"lacks": "di_1"}
+    keys = {"device": "box", "point": "inputs", "direction": "feed_in", "percent": 60.0} | which
+    signals = GridSignals([GridSignal.model_validate(keys)])
+    signals.hear("box", Telemetry(at=NOON, epoch="0" * 16, seq=1, values={"inputs": inputs}), 0.0)
+    assert [one.reason for one in signals.words(NOON, 0.0)] == [words]
