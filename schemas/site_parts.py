@@ -41,7 +41,7 @@ class Device(Shape):
     poll: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
     """Seconds between two readings of the fast points."""
     rated_power: RatedWatts | None = None
-    """W; a pcs and a pv need it."""
+    """W; a pcs and a pv need it. A load without it draws nothing in the simulator."""
     rated_apparent_power: VoltAmperes | None = None
     """VA; the rated power when left out."""
     substitute: dict[Name, Number] = {}
