@@ -75,8 +75,13 @@ def _of_battery(one: Battery, rated: float) -> Iterator[Odd]:
     if rated and ramp < rated / RAMP:
         takes = f"{ramp:g} W/s takes {rated / ramp / 60:.0f} min to {rated:g} W"
         yield "ramp", f"{takes}: for {ramp:g} kW/s write {1000 * ramp:.0f}"
-    if 0 < abs(one.fallback) < min(LEAST, SHARE * rated):
-        yield "fallback", _watts(one.fallback)
+    for key, power in (
+        ("fallback", one.fallback),
+        ("charge_limit", one.charge_limit),
+        ("discharge_limit", one.discharge_limit),
+    ):
+        if power is not None and 0 < abs(power) < min(LEAST, SHARE * rated):
+            yield key, _watts(power)
 
 
 def odd_limits(site: Site) -> Iterator[Odd]:

@@ -307,21 +307,27 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     _check_rated(path, site, profiles)
     if wrongs := [*wrong_signals(site.grid.signal, profiles)]:
         raise point_at(path, wrongs)
-    for device in site.device:
-        for name, command in profiles[device.name].commands.items():
-            if command.fallback is None and profiles[device.name].kind is not Kind.PCS:
-                raise Trouble(
-                    f"{path}: device {device.name!r}: {name} of profile {device.profile} has no fallback, and only a "
-                    "pcs gets one from the site file: give where it goes when no valid command is left"
+    if odd := [*_wrong_keys(site, profiles)]:
+        raise point_at(path, odd)
+
+
+def _wrong_keys(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[str, str]]:
+    """Keys of a device that do not go with its profile."""
+    for number, device in enumerate(site.device):
+        profile, place = profiles[device.name], f"device.{number}"
+        for name, command in profile.commands.items():
+            if command.fallback is None and profile.kind is not Kind.PCS:
+                words = (
+                    f"{name} of profile {device.profile} has no fallback, and only a pcs gets one from the site file: "
+                    "give where it goes when no valid command is left"
                 )
-        if device.instance is not None and not profiles[device.name].sunspec:
-            raise Trouble(
-                f"{path}: device {device.name!r}: instance = {device.instance} goes with a profile of SunSpec models, "
-                f"and {device.profile} has none: leave it out"
-            )
-        points = profiles[device.name].points
-        for point in device.substitute.keys() - points.keys():
-            raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))
+                yield f"{place}.profile", f"device {device.name!r}: {words}"
+        if device.instance is not None and not profile.sunspec:
+            words = f"goes with a profile of SunSpec models, and {device.profile} has none: leave it out"
+            yield f"{place}.instance", f"device {device.name!r}: instance = {device.instance} {words}"
+        for point in sorted(device.substitute.keys() - profile.points.keys()):
+            what = f"device {device.name!r}: substitute.{point}"
+            yield f"{place}.substitute", str(Trouble.unknown(what, point, sorted(profile.points)))
 
 
 def _wrong_measures(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[Place, str]]:

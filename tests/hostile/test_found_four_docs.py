@@ -1,6 +1,7 @@
 """What a new user found with the documents alone: each name says what is right."""
 
 import asyncio
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from consumers.dispatch.grid_signals import GridSignals
 from consumers.status.limits import limits
 from consumers.status.state import Moment, State
 from consumers.status.view import view
+from joulebus.site_guess import Found, grid_meter, pairs
+from joulebus.site_text import site_text
 from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry
 from schemas.site import Site, load_site
 from schemas.site_parts import GridSignal
 from schemas.troubles import Trouble
+from schemas.units import Kind
 from tests.bridges.control.story import DEMO
 from tests.optimizer.outlooks import NOON
 from tests.simulator.rig import rig
@@ -104,6 +108,7 @@ def test_a_contact_that_is_open_while_nothing_is_limited_says_so() -> None:
 # units ---------------------------------------------------------------------------------------------------
 
 ODD: dict[str, tuple[str, str]] = {
+    "kW for W of what a battery may be charged with": ("", "battery.0.charge_limit"),
     "kW for W of a signal": (signal(percent=None, power=4.2), "grid.signal.0.power"),
     "a part of 1 for percent": (signal(percent=0.6), "grid.signal.0.percent"),
     "kW for W while nothing is known": ("safe_consumption = 42", "grid.safe_consumption"),
@@ -114,7 +119,10 @@ ODD: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("what", ODD)
 def test_a_limit_in_the_wrong_unit_is_doubted(tmp_path: Path, what: str) -> None:
     lines, place = ODD[what]
-    assert [where for where, _ in odd_powers(site(tmp_path, lines))] == [place]
+    found = site(tmp_path, lines)
+    if not lines:
+        found = found.model_copy(update={"battery": [found.battery[0].model_copy(update={"charge_limit": 80.0})]})
+    assert [where for where, _ in odd_powers(found)] == [place]
     assert not list(odd_powers(load_site(DEMO)))
 
 
@@ -154,6 +162,21 @@ async def test_a_simulated_inverter_is_limited_with_and_without_a_register_that_
         assert await it.look("pv", "p_limit_pct") == pytest.approx(5.0)
         assert it.simulated.world.plant.pv["pv"].p <= 0.05 * 150e3 + 1
         assert it.simulated.world.plant.pv["pv"].available > 0.1 * 150e3
+
+
+# scan ----------------------------------------------------------------------------------------------------
+
+
+def test_a_hybrid_is_proposed_without_the_rack_of_another() -> None:
+    """Scan gave the second rack of a battery to the hybrid beside it, as the only guess left."""
+    inverter = Found("pcs", Kind.PCS, "sinexcel_pws2", "tcp://a:1", 1, traces={"dc_u": [800.0] * 3})
+    hybrid = Found("hyb", Kind.PCS, "sungrow_sh", "tcp://a:2", 1, traces={"dc_u": [800.0] * 3, "soc": [50.0] * 3})
+    racks = [Found(f"rack{n}", Kind.BMS, "byd_c130", f"tcp://a:{n}", 1, traces={"u": [800.0] * 3}) for n in (3, 4)]
+    found = pairs([inverter, hybrid, *racks])
+    assert [one.bms and one.bms.name for one in found] == ["rack3", None]
+    text = site_text([inverter, hybrid, *racks], found, grid_meter([]))
+    assert tomllib.loads(text)["battery"][1].keys() == {"name", "pcs", "energy"}
+    assert '# rack4 belongs to no PCS that was found: is it a further rack, bms = ["...", "rack4"]' in text
 
 
 # the page ------------------------------------------------------------------------------------------------
