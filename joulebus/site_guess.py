@@ -50,13 +50,16 @@ class Found:
     """Seconds after connecting before it may be asked."""
     instance: int | None = None
     """Which one of the unit's chain, where that holds several."""
-    speaks: bool = False
-    """A PCS whose own points tell what its cells may do, as a hybrid's do."""
     traces: dict[str, Trace] = field(default_factory=dict)
     """What it showed while it was watched, by point."""
 
     def trace(self, point: str) -> Trace:
         return self.traces.get(point, ())
+
+    @property
+    def hybrid(self) -> bool:
+        """It tells the SoC of its cells itself."""
+        return self.kind is Kind.PCS and self.middle("soc") is not None
 
     def middle(self, *points: str) -> float | None:
         """The usual value of the first of these points that it has."""
@@ -112,9 +115,11 @@ class Pair:
 def pairs(devices: Sequence[Found]) -> list[Pair]:
     """Each BMS once: by the voltage of the DC link, then by the address, then in their order."""
     free = [one for one in devices if one.kind is Kind.BMS]
-    found = {one.name: Pair(one, None, "it speaks for its own cells") for one in devices if one.speaks}
+    found: dict[str, Pair] = {}
     for rule, why in ((_same_link, "same DC voltage"), (_same_host, "same address"), (_any, "the only guess left")):
         for pcs in (one for one in devices if one.kind is Kind.PCS and one.name not in found):
+            if rule is _any and pcs.hybrid:
+                continue  # the BMS is another's, or a further rack
             fits = [bms for bms in free if rule(pcs, bms)]
             rivals = [
                 one for one in devices if one.kind is Kind.PCS and one.name not in found and fits and rule(one, fits[0])
@@ -122,7 +127,8 @@ def pairs(devices: Sequence[Found]) -> list[Pair]:
             if fits and (rule is _any or len(fits) == len(rivals) == 1):
                 found[pcs.name] = Pair(pcs, fits[0], why)
                 free.remove(fits[0])
-    return [found.get(one.name) or Pair(one, None, "no BMS was found") for one in devices if one.kind is Kind.PCS]
+    alone = {True: "it tells the SoC of its cells itself", False: "no BMS was found"}
+    return [found.get(one.name) or Pair(one, None, alone[one.hybrid]) for one in devices if one.kind is Kind.PCS]
 
 
 def _same_link(pcs: Found, bms: Found) -> bool:

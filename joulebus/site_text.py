@@ -25,7 +25,8 @@ def site_text(devices: Sequence[Found], batteries: Sequence[Pair], grid: GridMet
     lines = [HEAD, *_grid(grid)]
     for pair in batteries:
         lines += _battery(pair, len(batteries))
-    lines += [f"# {name} belongs to no PCS that was found: is one of the PV inverters its own?\n" for name in loose]
+    asks = 'is it a further rack, bms = ["...", "{0}"], or is one of the PV inverters its own?'
+    lines += [f"# {name} belongs to no PCS that was found: {asks.format(name)}\n" for name in loose]
     for one in devices:
         lines += _device(one)
     return "\n".join(lines)
@@ -45,7 +46,7 @@ def _battery(pair: Pair, count: int) -> Iterator[str]:
     if count > 1:
         yield f'name = "battery_{pair.pcs.name}"'
     yield f'pcs = "{pair.pcs.name}"'
-    if not pair.pcs.speaks:
+    if pair.bms or not pair.pcs.hybrid:
         yield f'bms = "{pair.bms.name if pair.bms else "?"}"'
     known = (pair.bms.energy if pair.bms else None) or pair.pcs.energy
     yield f"energy = {known:.0f}  # Wh, from its nameplate" if known else f"energy = {ASK}  # Wh, usable"

@@ -21,7 +21,6 @@ from joulebus.site_guess import Found, Trace, grid_meter, pairs
 from joulebus.site_text import site_text
 from schemas.profile import LineTiming, Profile
 from schemas.profiles import PROFILES, load_profile
-from schemas.rack import mute
 from schemas.site_parts import Device
 from schemas.troubles import Trouble
 from schemas.units import Kind
@@ -129,13 +128,10 @@ async def _unit(line: Connection, unit: int, profiles: Mapping[str, Profile]) ->
         energy = chain.value("WHRtg", *NAMEPLATES)
         stored = energy if isinstance(energy, float) and energy > 0 else None
         return [
-            Found(
-                "", one.kind, name, line.address, unit, make, chain.rated_power, stored,
-                instance=instance, speaks=_speaks(one),
-            )
+            Found("", one.kind, name, line.address, unit, make, chain.rated_power, stored, instance=instance)
             for name, one in fitting(chain, dict(profiles)).items()
             for instance in _instances(len(chain.of(one)))
-        ]  # fmt: skip
+        ]
     fits = [name for name, one in profiles.items() if not one.sunspec and await plausible(line, unit, one)]
     fits.sort(key=lambda name: -len(profiles[name].points))
     if not fits:
@@ -143,17 +139,12 @@ async def _unit(line: Connection, unit: int, profiles: Mapping[str, Profile]) ->
     first = profiles[fits[0]]
     make = f"answers as a {first.make} {first.model} would"
     others = tuple(fits[1:])
-    return [Found("", first.kind, fits[0], line.address, unit, make, others=others, speaks=_speaks(first))]
+    return [Found("", first.kind, fits[0], line.address, unit, make, others=others)]
 
 
 def _instances(count: int) -> Iterator[int | None]:
     """One that stands alone needs no number."""
     yield from [None] if count < 2 else range(1, count + 1)
-
-
-def _speaks(profile: Profile) -> bool:
-    """Its own points tell how full its cells are and what they may do."""
-    return profile.kind is Kind.PCS and not mute(profile, charge=None, discharge=None)
 
 
 def _named(found: Sequence[Found]) -> list[Found]:

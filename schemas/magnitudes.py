@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from schemas.interlock import InterlockRule
 from schemas.site import Site
-from schemas.site_parts import AlarmRule, Battery
+from schemas.site_parts import AlarmRule, Battery, Grid
 from schemas.tariff import Side, Tariff
 
 Odd = tuple[str, str]
@@ -44,6 +44,23 @@ def odd_powers(site: Site) -> Iterator[Odd]:
     for key, limit in (("import_limit", site.grid.import_limit), ("export_limit", site.grid.export_limit)):
         if 0 < limit < max(600.0 if small else LEAST, SHARE * most):
             yield f"grid.{key}", _watts(limit)
+    yield from _odd_signals(site.grid)
+
+
+def _odd_signals(grid: Grid) -> Iterator[Odd]:
+    """What the network operator leaves: less than EnWG 14a leaves a single device is meant in kW, a part of 1 in %."""
+    safe = grid.safe_consumption
+    if safe is not None and 0 < safe < LEAST:
+        yield "grid.safe_consumption", _watts(safe)
+    for key, share in (
+        ("safe_feed_in", grid.safe_feed_in),
+        *((f"signal.{n}.percent", one.percent) for n, one in enumerate(grid.signal)),
+    ):
+        if share is not None and 0 < share < 1:
+            yield f"grid.{key}", f"{share:g} is in %: for {100 * share:g} % write {100 * share:g}"
+    for number, one in enumerate(grid.signal):
+        if one.power is not None and 0 < one.power < LEAST:
+            yield f"grid.signal.{number}.power", _watts(one.power)
 
 
 def _of_battery(one: Battery, rated: float) -> Iterator[Odd]:
@@ -58,8 +75,13 @@ def _of_battery(one: Battery, rated: float) -> Iterator[Odd]:
     if rated and ramp < rated / RAMP:
         takes = f"{ramp:g} W/s takes {rated / ramp / 60:.0f} min to {rated:g} W"
         yield "ramp", f"{takes}: for {ramp:g} kW/s write {1000 * ramp:.0f}"
-    if 0 < abs(one.fallback) < min(LEAST, SHARE * rated):
-        yield "fallback", _watts(one.fallback)
+    for key, power in (
+        ("fallback", one.fallback),
+        ("charge_limit", one.charge_limit),
+        ("discharge_limit", one.discharge_limit),
+    ):
+        if power is not None and 0 < abs(power) < min(LEAST, SHARE * rated):
+            yield key, _watts(power)
 
 
 def odd_limits(site: Site) -> Iterator[Odd]:

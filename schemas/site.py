@@ -29,6 +29,7 @@ from schemas.site_lines import clashes
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention, Unit
 from schemas.site_pv import safe_share
 from schemas.site_reactive import wrong_reactive
+from schemas.site_signals import wrong_signals
 from schemas.tariff import Demand, Tariff
 from schemas.troubles import Trouble, explain, point_at
 from schemas.units import Kind, Name
@@ -257,6 +258,8 @@ def load_site(path: Path) -> Site:
     """The site file with its profiles, without its tariff. Raises Trouble: the file, the field, what would be right."""
     site = _read(path, Site)
     site._folder = path.parent
+    if missing := [*_missing_profiles(site, path.parent / "profiles")]:
+        raise point_at(path, missing)
     try:
         profiles = site.profiles
     except Trouble as wrong:
@@ -269,6 +272,14 @@ def load_site(path: Path) -> Site:
     ]:
         raise point_at(path, mistakes)
     return site
+
+
+def _missing_profiles(site: Site, own: Path) -> Iterator[tuple[str, str]]:
+    known = {file.stem for folder in (own, PROFILES) for file in folder.glob("*.toml")}
+    for number, device in enumerate(site.device):
+        if device.profile not in known:
+            wrong = Trouble.unknown(f"profile {device.profile!r}", device.profile, sorted(known))
+            yield f"device.{number}.profile", f"device {device.name!r}: {wrong}"
 
 
 def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
@@ -294,35 +305,29 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     _check_able(path, site, profiles)
     _check_steered(path, site, profiles)
     _check_rated(path, site, profiles)
-    _check_signals(path, site, profiles)
-    for device in site.device:
-        for name, command in profiles[device.name].commands.items():
-            if command.fallback is None and profiles[device.name].kind is not Kind.PCS:
-                raise Trouble(
-                    f"{path}: device {device.name!r}: {name} of profile {device.profile} has no fallback, and only a "
-                    "pcs gets one from the site file: give where it goes when no valid command is left"
+    if wrongs := [*wrong_signals(site.grid.signal, profiles)]:
+        raise point_at(path, wrongs)
+    if odd := [*_wrong_keys(site, profiles)]:
+        raise point_at(path, odd)
+
+
+def _wrong_keys(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[str, str]]:
+    """Keys of a device that do not go with its profile."""
+    for number, device in enumerate(site.device):
+        profile, place = profiles[device.name], f"device.{number}"
+        for name, command in profile.commands.items():
+            if command.fallback is None and profile.kind is not Kind.PCS:
+                words = (
+                    f"{name} of profile {device.profile} has no fallback, and only a pcs gets one from the site file: "
+                    "give where it goes when no valid command is left"
                 )
-        if device.instance is not None and not profiles[device.name].sunspec:
-            raise Trouble(
-                f"{path}: device {device.name!r}: instance = {device.instance} goes with a profile of SunSpec models, "
-                f"and {device.profile} has none: leave it out"
-            )
-        points = profiles[device.name].points
-        for point in device.substitute.keys() - points.keys():
-            raise Trouble.unknown(f"device {device.name!r}: substitute.{point}", point, sorted(points), where=str(path))
-
-
-def _check_signals(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
-    """A contact that no device has is never closed."""
-    for n, one in enumerate(site.grid.signal):
-        points = profiles[one.device].points
-        if one.point not in points:
-            what = f"grid.signal.{n}.point {one.point!r} of device {one.device!r}"
-            raise Trouble.unknown(what, one.point, sorted(points), where=str(path))
-        states = points[one.point].enum
-        if states is not None and one.equals is not None and one.equals not in states.values():
-            known = sorted(states.values())
-            raise Trouble.unknown(f"grid.signal.{n}.equals {one.equals!r}", str(one.equals), known, where=str(path))
+                yield f"{place}.profile", f"device {device.name!r}: {words}"
+        if device.instance is not None and not profile.sunspec:
+            words = f"goes with a profile of SunSpec models, and {device.profile} has none: leave it out"
+            yield f"{place}.instance", f"device {device.name!r}: instance = {device.instance} {words}"
+        for point in sorted(device.substitute.keys() - profile.points.keys()):
+            what = f"device {device.name!r}: substitute.{point}"
+            yield f"{place}.substitute", str(Trouble.unknown(what, point, sorted(profile.points)))
 
 
 def _wrong_measures(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[Place, str]]:

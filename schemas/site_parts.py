@@ -41,7 +41,7 @@ class Device(Shape):
     poll: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
     """Seconds between two readings of the fast points."""
     rated_power: RatedWatts | None = None
-    """W; a pcs and a pv need it."""
+    """W; a pcs and a pv need it. A load without it draws nothing in the simulator."""
     rated_apparent_power: VoltAmperes | None = None
     """VA; the rated power when left out."""
     substitute: dict[Name, Number] = {}
@@ -68,10 +68,11 @@ class Device(Shape):
 
 class GridSignal(Shape):
     """What a point of a device says of the limits at the grid connection: a contact of an FNN control box or of a
-    ripple-control receiver at a digital input, or a register. One of `equals`, `contains`, `above` or `below` says when
-    it holds, and `power` or `percent` how much may flow then; or `value` says that the point itself is the limit.
-    Those of one authority, direction and scope are one signal: of those that hold the narrowest does, and where none
-    holds, or the device is silent, the signal is not known."""
+    ripple-control receiver at a digital input, or a register. One of `equals`, `contains`, `lacks`, `above` or `below`
+    says when it holds, and `power` or `percent` how much may flow then; or `value` says that the point itself is the
+    limit. Those of one authority, direction and scope are one signal, all in W or all in % (0 and 100 % beside both):
+    of those that hold the narrowest does, and where none holds, or the device is silent, the signal is not known. So a
+    contact that is open while nothing is limited takes two: `contains` with the limit, `lacks` with `percent = 100`."""
 
     device: Name
     """Whose point it is, such as a box of digital inputs."""
@@ -81,6 +82,8 @@ class GridSignal(Shape):
     """It holds while the point is in this state, or has this value."""
     contains: str | None = None
     """It holds while the point lists this flag."""
+    lacks: str | None = None
+    """It holds while the point is known and does not list this flag: the contact is open."""
     above: Number | None = None
     """It holds while the point is above this."""
     below: Number | None = None
@@ -100,9 +103,10 @@ class GridSignal(Shape):
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
-        when = [name for name in ("equals", "contains", "above", "below", "value") if getattr(self, name) is not None]
+        ways = ("equals", "contains", "lacks", "above", "below", "value")
+        when = [name for name in ways if getattr(self, name) is not None]
         if len(when) != 1:
-            raise ValueError(f"give exactly one of equals, contains, above, below, value; given: {when or 'none'}")
+            raise ValueError(f"give exactly one of {', '.join(ways)}; given: {', '.join(when) or 'none'}")
         if self.value is None and (self.power is None) == (self.percent is None):
             raise ValueError("give either `power` in W or `percent`")
         if self.value is not None and (self.power is not None or self.percent is not None):
@@ -150,6 +154,19 @@ class Grid(Shape):
         for direction in sorted(told):
             if safe[direction] is None:
                 raise ValueError(f"a signal for {direction} can be lost: give `safe_{direction}`, what holds then")
+        return self
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        """Of W and % nobody knows here which is narrower; 0 and 100 % are what they are in any unit."""
+        units: dict[tuple[str, str, str], set[str]] = {}
+        for one in self.signal:
+            unit = one.value or ("power" if one.power is not None else "percent")
+            if one.percent not in (0.0, 100.0):
+                units.setdefault((one.authority, one.direction, one.scope), set()).add(unit)
+        for (authority, direction, _), found in units.items():
+            if len(found) > 1:
+                raise ValueError(f"what {authority} says of {direction} is one signal: give all in W or all in %")
         return self
 
 

@@ -137,7 +137,8 @@ def _plain(kind: str, given: object) -> str:
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, [one for one in known if one and one != name], n=1)
+    names = [one for one in known if one and one != name]
+    close = difflib.get_close_matches(name, names, n=1) or difflib.get_close_matches(name.lower(), names, n=1)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
@@ -155,14 +156,16 @@ def _line(text: list[str], place: list[str]) -> int | None:
     """
     start, end, found = 0, len(text), None
     names: list[str] = []
-    for part in place:
+    for part, item in zip(place, [*place[1:], ""], strict=True):
         if part.isdigit():
-            tables = [number for number, line in enumerate(text) if line.startswith("[[") and _path(line) == names]
+            tables = _tables(text, names)
             if int(part) < len(tables):
                 start = tables[int(part)]
                 found, end = start + 1, _end(text, start)
             continue
         names.append(part)
+        if item.isdigit() and any(start <= table < end for table in _tables(text, names)):
+            continue  # one of several [[tables]]: a key of the same name may stand in any other
         number = next((number for number, line in enumerate(text[start:end], start) if _writes(line, part)), None)
         if number is None:
             break
@@ -172,6 +175,11 @@ def _line(text: list[str], place: list[str]) -> int | None:
         if _is_inline(text[number], part):
             break  # what follows stands in the braces of this line; a line below would be another's
     return found
+
+
+def _tables(text: list[str], names: list[str]) -> list[int]:
+    """The lines of [[tables]] of this name."""
+    return [number for number, line in enumerate(text) if line.startswith("[[") and _path(line) == names]
 
 
 def _end(text: list[str], start: int) -> int:

@@ -43,8 +43,8 @@ class GridSignals:
 
 def holds(one: GridSignal, value: Value) -> bool:
     """Whether a point says it."""
-    if one.contains is not None:
-        return isinstance(value, list) and one.contains in value
+    if (flag := one.contains if one.contains is not None else one.lacks) is not None:
+        return isinstance(value, list) and (flag in value) == (one.contains is not None)
     if one.equals is not None:
         return value == one.equals
     if not isinstance(value, float):
@@ -61,8 +61,14 @@ def _word(one: GridSignal, value: Value, now: datetime) -> Word:
     return Word(
         authority=one.authority, direction=one.direction, scope=one.scope, via="signal", source=one.device,
         power=read if one.value == "power" else one.power, percent=read if one.value == "percent" else one.percent,
-        at=now, since=now, until=now + timedelta(seconds=SIGNAL), reason=f"{one.point} says {value}",
+        at=now, since=now, until=now + timedelta(seconds=SIGNAL), reason=f"{one.point} says {_said(value)}",
     )  # fmt: skip
+
+
+def _said(value: Value) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "nothing"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _size(word: Word) -> tuple[float, float]:

@@ -52,7 +52,7 @@ class PvDesk:
     site: Site
     seen: dict[str, PvSeen]
     load: SiteLoad
-    """What the site takes beside PV and batteries."""
+    """What the site takes beside PV inverters and batteries; the PV of hybrids, which nobody limits, is less load."""
     curtailment: Curtailment = field(default_factory=Curtailment)
     arrivals: Arrivals = field(default_factory=Arrivals)
     reason: str = ""
@@ -149,6 +149,8 @@ class PvDesk:
             self._curtailed = True
             self.reason = f"PV is curtailed to {100 * min(levels.values()):.0f} %, {feed_in.why}: "
             self.reason += self.curtailment.reason
+            if load is not None and len(self.site.pv_points) > len(self.site.pv):
+                self.reason += ", less what the PV of hybrids gives"
         needed = self._curtailed or self.site.pv_safe(min(feed_in.export, feed_in.most)) < 100.0
         if not needed:  # its registers are left as they are
             return {}

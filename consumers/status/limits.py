@@ -32,4 +32,5 @@ def _in_words(state: State, one: HeldLimit) -> str:
     ends = "" if one.until is None else f" until {one.until.astimezone(state.site.zone):%d %b %H:%M}"
     begun = f"since {one.since.astimezone(state.site.zone):%d %b %H:%M}"
     size = f"{what} is limited to {one.power / 1000:.1f} kW by {one.source} ({one.authority})"
-    return ", ".join(filter(None, (f"{size} {begun}{ends}", CAUSE[one.cause], one.reason)))
+    why = CAUSE[one.cause] if one.source == "site" else ", ".join(filter(None, (CAUSE[one.cause], one.reason)))
+    return ", ".join(filter(None, (f"{size} {begun}{ends}", why)))

@@ -20,10 +20,10 @@ ANSWERED = 300.0
 """Seconds an answer to a request is shown: a browser that was asleep finds it, too."""
 
 KEY_POINTS = {
-    Kind.PCS: ("p", "state", "q", "f", "dc_u", "t_heatsink", "t_cab"),
+    Kind.PCS: ("p", "soc", "state", "q", "f", "dc_u", "t_heatsink", "t_cab"),
     Kind.BMS: ("soc", "u", "i", "ccl", "dcl", "cell_u_min", "cell_u_max", "cell_t_max", "state", "work_state"),
     Kind.METER: ("p", "q", "f", "u_l1n", "e_import", "e_export"),
-    Kind.PV: ("p", "state", "dc_p", "dc_u"),
+    Kind.PV: ("p", "p_limit_pct", "state", "dc_p", "dc_u"),
     Kind.LOAD: ("p", "state"),
     Kind.SENSOR: (),
 }
@@ -94,7 +94,8 @@ def _flags(state: State, device: Device, now: Moment) -> list[str] | None:
 
 def _key_points(state: State, device: Device) -> list[str]:
     profile = state.site.profiles[device.name]
-    known = [point for point in KEY_POINTS[profile.kind] if point in profile.points]
+    first, *others = KEY_POINTS[profile.kind] or ("",)
+    known = [point for point in (first, *profile.pv_points, *others) if point in profile.points]
     return (known or list(profile.points))[:6]
 
 

@@ -41,10 +41,13 @@ class PvRole(Role):
     def take(self, wish: Wish) -> None:
         if wish.name != "p_limit_pct":
             return
-        pv = self.plant
-        pv.limited = "p_limit_pct" in self.enables.on
-        if "p_limit_pct" in self.enables.asked:
-            pv.limit_pct = self.enables.asked["p_limit_pct"]
+        pv, enables = self.plant, self.enables
+        if wish.name not in enables.names:
+            pv.limited, pv.limit_pct = True, wish.value
+            return
+        pv.limited = wish.name in enables.on
+        if wish.name in enables.asked:
+            pv.limit_pct = enables.asked[wish.name]
 
     def suffer(self, on: Mapping[str, float]) -> None:
         super().suffer(on)

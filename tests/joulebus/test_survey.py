@@ -4,7 +4,6 @@ import asyncio
 import math
 import random
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,15 +94,6 @@ def test_each_bms_goes_with_the_pcs_of_its_voltage() -> None:
     assert [pair.bms for pair in pairs([one, two])] == [None, None]
     same = [pair.why for pair in pairs([one, two, device("bms", Kind.BMS, u=[NAN])])]
     assert same == ["the only guess left", "no BMS was found"]
-
-
-def test_a_hybrid_speaks_for_its_own_cells() -> None:
-    hybrid, rack = replace(device("pcs", Kind.PCS, dc_u=[400.0]), speaks=True), device("bms", Kind.BMS, u=[800.0])
-    (pair,) = pairs([hybrid, rack])
-    assert (pair.bms, pair.why) == (None, "it speaks for its own cells")
-    text = site_text([hybrid, rack], [pair], grid_meter([hybrid, rack]))
-    assert "bms =" not in text
-    assert "# bms belongs to no PCS that was found" in text
 
 
 async def test_each_meter_of_a_chain_is_proposed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
