@@ -35,7 +35,7 @@ class LimitKeeping:
         """What the last run has kept holds before anything is decided."""
         kept = self.memory.recall()
         self.limits.recall(kept, utc_now(), damaged=self.memory.damaged)
-        if self.limits.lost:
+        if self.limits.unknown:
             self.part.log.error("%s: what was kept of the limits cannot be read: what is safe holds", self.memory.path)
 
     def anew(self) -> None:
