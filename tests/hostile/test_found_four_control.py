@@ -1,14 +1,17 @@
 """What a hostile reader found in what steers, the fourth time: each names what is right."""
 
+import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridges.control.site_limits import SiteLimits
 from consumers.dispatch.grid_limits import GridLimits
-from schemas.messages import Authority
-from tests.bridges.control.story import DEMO
+from consumers.dispatch.limit_keeping import LimitKeeping
+from runtime.part import Part
+from runtime.settings import Settings, parse_broker
+from schemas.messages import Authority, ControlLimits
 from tests.consumers.test_dispatch_grid_limits import SITE, later, request, with_safe
 from tests.field.curtailed import RATED, curtailed
 from tests.optimizer.outlooks import NOON
@@ -59,6 +62,46 @@ def test_the_end_that_a_person_gives_is_an_end() -> None:
     person = request(source="scada", authority=Authority.OPERATOR, until=later(60))
     assert limits.hear(person, NOON) is None
     assert [limits.bounds(later(s)).export_limit for s in (59, 61, 1e5)] == [90e3, 150e3, 150e3]
+
+
+@virtual
+async def test_nobody_hears_the_signal_without_dispatch(tmp_path: Path) -> None:
+    """30 % is safe while the signal is not known. The operator said 100 %, then dispatch died: whatever he said since
+    nobody heard, and PV was free to feed in all that the connection takes, for days."""
+    grid = {"safe_feed_in": 30.0, "export_limit": 150e3, "dso_hold": 60.0}
+    async with curtailed(tmp_path, load=10e3, sun=0.9, grid=grid, command_sources=SITE.command_sources) as it:
+        it.limit(percent=100.0)
+        await it.live(60)
+        assert it.pv() > 120e3
+        it.sends = False
+        await it.live(40)
+        kept = it.it.bridge.limits.said
+        it.it.bridge.limits.hear(kept)  # the broker repeats it
+        await it.live(30)
+        assert it.pv() <= 0.3 * RATED
+        it.sends = True
+        await it.live(90)
+        assert it.pv() > 120e3
+
+
+def test_dispatch_says_again_what_holds(tmp_path: Path) -> None:
+    """So that a bridge knows that it lives; three times before it would be taken for dead."""
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "dispatch", None, {}), "", None, tmp_path)
+    limits = with_safe(GridLimits(SITE))
+    told: list[datetime] = []
+
+    async def say(_: object, message: ControlLimits, **place: str) -> None:
+        assert place == {"site": limits.site.site}
+        told.append(message.at)
+
+    async def run() -> None:
+        keeping = LimitKeeping(Part("dispatch", limits.site, settings), limits)
+        keeping.part.events.say = say  # type: ignore[method-assign, assignment]  # the wire
+        for second in range(0, 901, 2):
+            await keeping.tell(later(second))
+
+    asyncio.run(run())
+    assert told == [later(second) for second in (0, 300, 600, 900)]
 
 
 # Curtailed PV -------------------------------------------------------------------------------------------
