@@ -1,6 +1,7 @@
 """What a hostile reader found in what steers, the fourth time: each names what is right."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ import pytest
 
 from consumers.dispatch.grid_limits import GridLimits
 from consumers.dispatch.limit_keeping import LimitKeeping
+from optimizer.reactive import GridSeen, Inverter, reactive
+from optimizer.reactive_sign import ReactiveSign
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Authority, ControlLimits
+from schemas.site_reactive import Reactive
 from tests.consumers.test_dispatch_grid_limits import SITE, later, request, with_safe
 from tests.field.curtailed import RATED, curtailed
 from tests.optimizer.outlooks import NOON
@@ -126,3 +130,52 @@ async def test_pv_that_was_silent_comes_back_along_the_ramp(tmp_path: Path) -> N
             steps.append(it.pv() - before)
         assert max(steps) <= 0.05 * RATED
         assert it.longest_beyond(since=since) <= 10.0
+
+
+# Reactive power -----------------------------------------------------------------------------------------
+
+APPARENT = 200e3
+LATE = [1, 3, 10]
+"""Steps of 2 s from what is told until the meter shows it."""
+
+
+def followed(
+    load: Callable[[int], float], *, late: int, sign: float = 1.0, steps: int = 600
+) -> tuple[list[float], bool]:
+    """var that one inverter is told by the rule over the meter, and whether the meter was suspected."""
+    rule, told, given, watch = Reactive(meter_power_factor=0.95), 0.0, [0.0] * late, ReactiveSign()
+    found = []
+    for step in range(steps):
+        shown = sign * (load(step) - given[-late])
+        watch.see(told, shown, APPARENT)
+        one = Inverter("pcs", 0.0, APPARENT, APPARENT, told)
+        told = 0.0 if watch.suspect else reactive(rule, [one], GridSeen(100e3, shown))["pcs"]
+        given.append(told)
+        found.append(told)
+    return found, watch.suspect
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_a_meter_that_shows_var_the_wrong_way_round_is_not_followed(late: int) -> None:
+    """A SunSpec meter and one of OBIS have q with other signs; a motor draws 60 kvar. Every inverter went to the end of
+    its S-circle and stayed there: 200 kvar more to pay for, and hot."""
+    told, suspect = followed(lambda _: 60e3, late=late, sign=-1.0)
+    assert suspect
+    assert told[-1] == 0.0
+    assert max(map(abs, told)) < 0.8 * APPARENT
+
+
+LOADS: dict[str, Callable[[int], float]] = {
+    "rests": lambda _: 120e3,
+    "comes and goes": lambda step: 150e3 if step // 60 % 2 else 0.0,
+    "comes and goes fast": lambda step: 150e3 if step // 5 % 2 else 0.0,
+    "turns over": lambda step: 150e3 if step // 40 % 2 else -150e3,
+    "comes up slowly": lambda step: min(180e3, 300.0 * step),
+    "comes up in steps": lambda step: 30e3 * min(step // 8, 6),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+@pytest.mark.parametrize("load", LOADS)
+def test_a_right_one_is_never_suspected(load: str, late: int) -> None:
+    assert not followed(LOADS[load], late=late)[1]
