@@ -120,6 +120,8 @@ class Bridge:
     def _controllers(self) -> dict[str, Controller]:
         """Needs the running loop: deadlines are of its clock."""
         site, by_name = self.part.site, {one.name: one for one in self.devices}
+        self.limits.clock = asyncio.get_running_loop().time
+        self.limits.heard = self.limits.clock()
         found, connection = {}, GridConnection(site, self.latest, self.limits)
         for one in self.devices:
             battery, mine = None, site.unit_of(one.name)

@@ -160,14 +160,16 @@ The network operator, a protection or an operator limits feed-in or consumption 
 [`control/grid_limit`](topics.md#controlgrid_limit), by `joulebus limit`, or by points of devices
 (`[[grid.signal]]`: contacts of a control box, or a register). Dispatch keeps it on disk before it answers, and says
 what holds on [`control/limits`](topics.md#controllimits); bridges narrow the batteries by it, keep it, and hold it
-on when dispatch is gone. A limit only narrows: the site file's own hold beside it.
+on when dispatch is gone; after `dso_hold` without dispatch what is declared safe narrows it. A limit only narrows: the
+site file's own hold beside it.
 
 - Of each authority, direction and scope the last word holds, and of all the narrowest: nobody overwrites another.
   100 % ends one's own.
 - Without `safe_feed_in` (or `safe_consumption`) a limit ends at its `until`. With it somebody is expected to say it
   anew: when it is not, the last one holds for `dso_hold`, then the safe one; before the first word, too. A
-  protection's is never widened.
-- A file that cannot be read is the safe one, or 0 where none is declared, until somebody speaks.
+  protection's is never widened. An operator's ends all the same, where the network operator's is awaited.
+- A file that cannot be read is the safe one, or 0 where none is declared, until who is awaited speaks of that
+  direction: the network operator, where `command_sources` or a signal names him; else a protection; else anybody.
 - Which broker user sent a word the broker does not tell: what a `source` may claim stands in `command_sources`, and
   only with a command key is it proven."""
 

@@ -2,11 +2,14 @@
 `runtime.memory` keeps them on disk.
 
 What was heard last holds, whether dispatch lives or not, and also when the broker has forgotten it: who may widen it
-says so by another word.
+says so by another word. Where the site file says what is safe while a signal is not known, dispatch says its word again
+and again: without dispatch nobody hears the signal, and after `dso_hold` what is safe narrows the last word.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import inf
+from time import monotonic
 
 from runtime.memory import Memory
 from schemas.messages import ControlLimits
@@ -22,6 +25,12 @@ class SiteLimits:
     said: ControlLimits | None = None
     lost: bool = False
     """What was kept cannot be read: what is declared safe holds until dispatch speaks."""
+    clock: Callable[[], float] = monotonic
+    heard: float = field(init=False)
+    """When dispatch has said anything new, or this bridge began."""
+
+    def __post_init__(self) -> None:
+        self.heard = self.clock()
 
     def recall(self) -> None:
         """What the last bridge has kept."""
@@ -36,15 +45,22 @@ class SiteLimits:
         """The next word; None is none: the broker was cleared, or it could not be read."""
         if said is None:
             return
+        if said != self.said:  # the broker repeats what it has kept, also of a dispatch that is gone
+            self.heard = self.clock()
         self.said, self.lost = said, False
         if self.file is not None:
             self.file.write(said.model_dump_json())
 
     @property
+    def unknown(self) -> bool:
+        """Nobody says what the network operator wants, or not any more."""
+        return self.lost or self.clock() - self.heard >= self.site.grid.dso_hold
+
+    @property
     def export_limit(self) -> float:
         """That may be fed in."""
         most = self.site.grid.export_limit
-        if self.lost and self.site.grid.safe_feed_in is not None:
+        if self.unknown and self.site.grid.safe_feed_in is not None:
             most = min(most, self._pv * self.site.grid.safe_feed_in / 100)
         return most if self.said is None else min(most, self.said.export_limit)
 
@@ -56,7 +72,7 @@ class SiteLimits:
     def import_limit(self, net: float | None) -> float:
         """That may be drawn. `net`: what the site would carry without batteries, which may draw so much beside it."""
         most, safe = self.site.grid.import_limit, self.site.grid.safe_consumption
-        if self.lost and safe is not None:
+        if self.unknown and safe is not None:
             most = min(most, safe)
         if self.said is None:
             return most

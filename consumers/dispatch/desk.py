@@ -154,6 +154,7 @@ class Desk:
         locked = held.mode.mode is Mode.LOCKOUT
         if asked.mode.mode is Mode.AUTO:
             self.left_over = {}
+            self.reactive.sign.forget()
         for one in self.batteries.values():
             match asked.mode.mode:
                 case Mode.AUTO | Mode.MANUAL:
@@ -271,8 +272,9 @@ class Desk:
                 case _:
                     sent = self._steer(self.control, now, mono)
         said = [detail(self.doing, mode.mode, [*self.batteries.values()], mono), *complaints(self.left_over)]
-        self.detail = "; ".join(said)
-        return self._sent(self.reactive.add(sent, mono))
+        sent = self.reactive.add(sent, mono)
+        self.detail = "; ".join(filter(None, (*said, self.reactive.trouble)))
+        return self._sent(sent)
 
     def limit_pv(self, sent: Mapping[str, Instruction], now: datetime, mono: float) -> dict[str, Instruction]:
         """What to send now to PV inverters, after `instruct` gave what is sent to the batteries. Whoever steers those:

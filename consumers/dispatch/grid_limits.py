@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from consumers.dispatch.requests import REMEMBERED, TOLERANCE, Refusal
 from schemas.messages import Authority, Cause, ControlLimits, Direction, GridLimitRequest, HeldLimit, Scope
 from schemas.site import Site
-from schemas.site_parts import Grid
+from schemas.site_parts import Grid, GridSignal
 from schemas.units import Instant, Percent, Watts
 
 SIGNAL = 10.0
@@ -56,8 +56,8 @@ class KeptLimits(BaseModel):
 
     words: list[Word] = []
     seen: list[str] = []
-    lost: bool = False
-    """An earlier file could not be read, and nobody has spoken since."""
+    unknown: list[Direction] = []
+    """Of these an earlier file could not be read, and who limits them has not spoken since."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class GridLimits:
     words: dict[str, Word] = field(default_factory=dict)
     seen: dict[str, None] = field(default_factory=dict)
     """The ids of the last requests."""
-    lost: bool = False
+    unknown: set[Direction] = field(default_factory=set)
+    """Of these an earlier file could not be read, and who limits them has not spoken since."""
 
     # what is asked -------------------------------------------------------------------------------
 
@@ -111,7 +112,16 @@ class GridLimits:
         last = self.words.get(word.key)
         same = last is not None and (last.power, last.percent) == (word.power, word.percent)
         self.words[word.key] = word.model_copy(update={"since": last.since}) if last is not None and same else word
-        self.lost = False
+        if word.authority is self._awaited(word.direction):
+            self.unknown.discard(word.direction)
+
+    def _awaited(self, direction: Direction) -> Authority:
+        """Whose word a direction waits for while it is not known: what another one says is no news of that."""
+        may = {*self.site.command_sources.values(), *(one.authority for one in self._signals(direction))}
+        return next((one for one in (Authority.DSO, Authority.PROTECTION) if one in may), Authority.OPERATOR)
+
+    def _signals(self, direction: Direction) -> list[GridSignal]:
+        return [one for one in self.site.grid.signal if one.direction == direction]
 
     def _refusal(self, request: GridLimitRequest, now: datetime, *, retained: bool, forged: str) -> Refusal | None:
         late, most = (now - request.at).total_seconds(), self.site.command_sources.get(request.source)
@@ -152,9 +162,10 @@ class GridLimits:
         """Beside the site file's own limits, the narrowest of each direction and scope first."""
         found = [one for word in self.words.values() if (one := self._of(word, now)) is not None]
         for direction in get_args(Direction):
-            heard = any(word.direction == direction for word in self.words.values())
+            awaited = direction, self._awaited(direction)
+            heard = any((word.direction, word.authority) == awaited for word in self.words.values())
             safe = self._safe(direction)
-            if self.lost:
+            if direction in self.unknown:
                 found.append(self._declared(direction, safe or 0.0, "unreadable", now))
             elif safe is not None and not heard:
                 found.append(self._declared(direction, safe, "safe", now))
@@ -164,7 +175,8 @@ class GridLimits:
         power, safe, cause = self.watts(word), self._safe(word.direction), word.via
         said: Literal["asked", "signal", "lost", "safe"] = cause
         if word.until is not None and now >= word.until:
-            if safe is None:
+            expected = word.authority.rank <= self._awaited(word.direction).rank
+            if safe is None or not expected:
                 return None  # it had an end, and nobody is expected to say it anew
             said = "lost"
             if now >= word.until + timedelta(seconds=self.site.grid.dso_hold):
@@ -229,12 +241,12 @@ class GridLimits:
 
     def keep(self) -> KeptLimits:
         """What must outlive the process. A signal is kept as it was said last: after a restart it is lost just then."""
-        return KeptLimits(words=[*self.words.values()], seen=[*self.seen], lost=self.lost)
+        return KeptLimits(words=[*self.words.values()], seen=[*self.seen], unknown=sorted(self.unknown))
 
     def essence(self) -> object:
         """What is worth a write: not that a signal still says what it said."""
         words = [(key, one.power, one.percent, one.via == "asked" and one.until) for key, one in self.words.items()]
-        return words, [*self.seen], self.lost
+        return words, [*self.seen], sorted(self.unknown)
 
     def recall(self, kept: Mapping[str, Any], now: datetime, *, damaged: bool) -> None:
         """What the last run has kept. What cannot be read is not `nothing`: what is safe holds until somebody says."""
@@ -247,7 +259,7 @@ class GridLimits:
         self.seen = dict.fromkeys(found.seen)
         may = {self.site.grid.safe_feed_in, self.site.grid.safe_consumption} != {None}
         may = may or any(one.rank <= Authority.DSO.rank for one in self.site.command_sources.values())
-        self.lost = found.lost or (damaged and may)
+        self.unknown = {*get_args(Direction)} if damaged and may else {*found.unknown}
 
 
 def narrowed(grid: Grid, bounds: Bounds, net: float | None = None) -> Grid:

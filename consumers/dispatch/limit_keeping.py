@@ -18,6 +18,10 @@ from schemas.units import utc_now
 DISK = 2.0
 """Seconds a disk may take to keep a limit; it holds meanwhile."""
 
+AGAIN = 300.0
+"""Seconds after which what holds is said again, at the latest, where something is declared safe: a bridge that hears
+nothing for `dso_hold` takes it that the signal is lost."""
+
 
 class LimitKeeping:
     """Of one site."""
@@ -35,7 +39,7 @@ class LimitKeeping:
         """What the last run has kept holds before anything is decided."""
         kept = self.memory.recall()
         self.limits.recall(kept, utc_now(), damaged=self.memory.damaged)
-        if self.limits.lost:
+        if self.limits.unknown:
             self.part.log.error("%s: what was kept of the limits cannot be read: what is safe holds", self.memory.path)
 
     def anew(self) -> None:
@@ -85,9 +89,16 @@ class LimitKeeping:
             self.part.log.warning("limit %s", printable(words))
         self._logged = said
         await self.keep()
-        if self._told is None or essence(said) != essence(self._told):
+        if self._told is None or essence(said) != essence(self._told) or self._due(self._told, now):
             await self.part.events.say(CONTROL_LIMITS, said, site=self.part.site.site)
             self._told = said
+
+    def _due(self, told: ControlLimits, now: datetime) -> bool:
+        """Whichever way the wall clock was set meanwhile."""
+        grid = self.part.site.grid
+        if grid.safe_feed_in is None and grid.safe_consumption is None:
+            return False
+        return abs((now - told.at).total_seconds()) >= min(AGAIN, grid.dso_hold / 3)
 
 
 def _wish(request: GridLimitRequest) -> str:

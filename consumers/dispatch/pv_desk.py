@@ -144,7 +144,10 @@ class PvDesk:
             self._begin(mine)
             delay = max(0.0, self.load.delay.done or 0.0)
             around = Around(load, self._grid, feed_in.export, batteries.takes, batteries.room, feed_in.most, delay)
+            before = self.curtailment.level
             levels = self.curtailment.next(inverters, around, mono)
+            if not mine:  # nobody hears it: it comes back from where they stand
+                self.curtailment.level = min(before, self.curtailment.level)
         if min(levels.values(), default=1.0) < 1.0:
             self._curtailed = True
             self.reason = f"PV is curtailed to {100 * min(levels.values()):.0f} %, {feed_in.why}: "
@@ -155,6 +158,7 @@ class PvDesk:
         if not needed:  # its registers are left as they are
             return {}
         self.told = {one.device.name: one.tell(levels.get(one.device.name, 1.0), mono) for one in mine}
+        self.curtailment.level = min(self.curtailment.level, max((one.reach for one in mine), default=1.0))
         self._expect(powers, mono)
         why = self.reason or f"PV may give all of it, {feed_in.why}"
         return {

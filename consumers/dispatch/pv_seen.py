@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from consumers.dispatch.cells_seen import NEVER, number
-from optimizer.curtail import Inverter
+from optimizer.curtail import RAMP, Inverter
 from schemas.messages import Outcome, Telemetry
 from schemas.profile import Setpoint
 from schemas.site_parts import Device
@@ -42,6 +42,10 @@ class PvSeen:
     """% that its register held when it was heard first."""
     percent: float | None = None
     """% that it was told last."""
+    reach: float = 1.0
+    """Share of its rated power that the ramp allows it: one that was silent begins where it stands."""
+    at: float = NEVER
+    """When it was told last."""
     over: float = 0.0
     """Share of its rated power by which it settles above its limit."""
     complaint: tuple[str, float] = ("", NEVER)
@@ -77,6 +81,7 @@ class PvSeen:
     def tell(self, level: float, mono: float) -> float:
         """% that it is told so that it gives a share of its rated power. One that sleeps is not written to: it is told
         the same again."""
+        level = self._along(level, mono)
         if self.asleep and self.percent is not None:
             return self.percent
         if level >= 1.0:
@@ -89,6 +94,16 @@ class PvSeen:
             self._told.append((mono, level))
         self.percent = percent
         return percent
+
+    def _along(self, level: float, mono: float) -> float:
+        """The level of all may have risen, or be wrong, while nobody could tell it anything; its bridge has brought it
+        to what is safe meanwhile."""
+        if self.percent is not None and mono - self.at > SILENT:
+            self.reach = min(level, self.power / self.rated if self.rated > 0 else 0.0)
+        elif self.reach < 1.0:
+            self.reach += RAMP * (mono - self.at)
+        self.at = mono
+        return min(level, self.reach)
 
     def _seldom(self, percent: float, mono: float) -> float:
         coarse = percent // STEP * STEP

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from consumers.dispatch.cells_seen import number
 from consumers.dispatch.instruction import Instruction
 from optimizer.reactive import GridSeen, Inverter, filtered, reactive
+from optimizer.reactive_sign import ReactiveSign
 from schemas.messages import Telemetry
 from schemas.site import Site
 
@@ -28,7 +29,14 @@ class ReactiveDesk:
     """var that the meter shows, and when."""
     voltage: tuple[float, float] | None = None
     """V between two phases, and when."""
+    sign: ReactiveSign = field(default_factory=ReactiveSign)
     _filtered: float | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why no reactive power is asked for any more; empty while it is."""
+        shows = f"{self.site.grid.meter} shows reactive power the wrong way round: none is given"
+        return f"{shows}; turn its sign, then ask for auto" if self.sign.suspect else ""
 
     def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
         """A reading of the grid meter in time; of others nothing is needed."""
@@ -51,7 +59,10 @@ class ReactiveDesk:
             for pcs, order in sent.items()
             if order.action is None and "q_set" in _points(self.site, pcs)
         ]
-        self.told = reactive(rule, able, self._seen(mono))
+        seen = self._seen(mono)
+        if rule.meter_power_factor is not None:
+            self.sign.see(sum(one.last for one in able), seen.reactive, sum(one.apparent for one in able))
+        self.told = dict.fromkeys((one.name for one in able), 0.0) if self.trouble else reactive(rule, able, seen)
         return {
             pcs: replace(order, reactive=self.told[pcs]) if pcs in self.told else order for pcs, order in sent.items()
         }
