@@ -146,7 +146,7 @@ FOLLOW = {
 
 
 @pytest.mark.search
-@pytest.mark.parametrize(("follows", "moves"), some(FOLLOW, LOADS, one_in=3))
+@pytest.mark.parametrize(("follows", "moves"), some(FOLLOW, LOADS, one_in=5))
 def test_a_battery_that_follows_a_load_is_never_named(follows: str, moves: str) -> None:
     rig, load = FOLLOW[follows], LOADS[moves]
     assert named(run(rig, load, 240.0, NO_EXPORT)) == math.inf
