@@ -11,15 +11,18 @@ import pytest
 
 from bridges.control.write_budget import LONGEST_AGAIN_WEARING
 from bridges.fieldbus.contract import Unreachable
+from bridges.fieldbus.modbus.blocks import locate, values
 from bridges.fieldbus.modbus.codec import decode
 from bridges.fieldbus.modbus.connection import DEAD, Connection
 from bridges.telemetry.quality import Judge
 from consumers.optimize.prices import PriceFiles
+from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, Cause
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
+from schemas.site import load_site
 from schemas.units import Quality
-from tests.bridges.control.story import Story, story
+from tests.bridges.control.story import DEMO, Story, changed, story
 from tests.bridges.liar import HONEST, Asked, Liar
 from tests.virtual import loop, virtual
 
@@ -224,3 +227,33 @@ def test_a_price_file_that_is_being_written_is_not_half_of_the_market(tmp_path: 
     assert files.series(path, 2010.0).prices[-1] == pytest.approx(0.123)
     write(head + "\n".join(old), 9000.0)
     assert len(files.series(path, 3000.0).starts) == 24, "a file from the future is no reason to wait for ever"
+
+
+# Profiles ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("words", "direction", "is_"), [
+    ([0, 900], 1, 900.0), ([0xFFFF, 0xFC7C], 1, 900.0), ([0xFFFF, 0xFC7C], 0, -900.0), ([0, 900], 0, -900.0),
+])  # fmt: skip
+def test_a_direction_of_its_own_counts_whatever_sign_the_amount_has(
+    words: list[int], direction: int, is_: float
+) -> None:
+    """Two firmwares of Solis: https://github.com/evcc-io/evcc/pull/29547. With one of them the battery's power was
+    never known while it discharged."""
+    profile = load_profile("solis_hybrid")
+    image = {(4, 33135): direction, (4, 33149): words[0], (4, 33150): words[1]}
+    found = [one for one in locate(profile, {}) if one.name == "p"]
+    assert values(found, image, profile) == {"p": is_}
+
+
+def test_a_power_that_its_register_cannot_say_is_named() -> None:
+    """842 of a GX has 16 bits and wraps round (https://github.com/victronenergy/venus/issues/1135): 40 kW of discharge
+    read as 25.5 kW of charge, good. Nobody could know but from the site file."""
+    site = load_site(DEMO)
+    small, large = (
+        site.model_copy(update={"device": changed(site, "pcs", rated_power=rated)}) for rated in (30e3, 50e3)
+    )
+    for one in (small, large):
+        one.profiles["pcs"] = load_profile("victron_gx")
+    assert not [words for _, words in odd_powers(small) if "ends at" in words]
+    assert [words for _, words in odd_powers(large) if "p of" in words and "ends at 32.77 kW, and 50 kW" in words]
