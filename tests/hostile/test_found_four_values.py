@@ -196,11 +196,28 @@ async def test_an_enable_in_flash_that_falls_at_once_is_not_written_each_second(
         assert it.simulated.world.plant.pv["pv"].p == pytest.approx(15e3, rel=0.02), "it wakes up"
 
 
-async def _limited(it: Story, seconds: float) -> None:
-    ends = loop().time() + seconds
+@virtual
+async def test_a_timer_of_a_second_is_learned_while_the_limit_changes_each_two(tmp_path: Path) -> None:
+    """Each write begins its second anew, so none fell late enough to count as a timer: a quarter of the time the PV
+    gave all it had, for good, and nobody was told."""
+    sources = {"dispatch": Authority.OPERATOR, "scada": Authority.DSO}
+    async with story(tmp_path, command_sources=sources, only=["pv"]) as it:
+        await _limited(it, 10)
+        it.simulated.faults.on("pv:reverts_untold", 1.0)
+        await _limited(it, 30, changes=True)
+        assert await _limited(it, 60, changes=True) <= 1, "of 240 looks"
+
+
+async def _limited(it: Story, seconds: float, *, changes: bool = False) -> int:
+    """The operator says it each 2 s; how often the PV gave more."""
+    over, ends = 0, loop().time() + seconds
     while loop().time() < ends:
-        it.command("pv", values={"p_limit_pct": 10.0}, source="scada", authority=Authority.DSO)
-        await asyncio.sleep(2)
+        percent = 10.0 + (loop().time() // 2 % 5 if changes else 0.0)
+        it.command("pv", values={"p_limit_pct": percent}, source="scada", authority=Authority.DSO)
+        for _ in range(8):
+            await asyncio.sleep(0.25)
+            over += it.simulated.world.plant.pv["pv"].p > 1.5 * percent * 1500
+    return over
 
 
 # Prices -----------------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.telemetry.energy_counter import DAY, HOUR, RESERVE
-from bridges.telemetry.quality import METER_FROZEN, POLLS, WIDEST_ZERO, Judge
+from bridges.telemetry.quality import POLLS, WIDEST_ZERO, Judge
 from schemas.messages import Value
-from schemas.profile import Profile
+from schemas.profile import METER_FROZEN, Profile
 from schemas.units import Quality
 
 HOT = "registers 0 to 9"
