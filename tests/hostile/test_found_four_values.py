@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import os
 import struct
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from bridges.fieldbus.contract import Unreachable
 from bridges.fieldbus.modbus.blocks import locate, values
 from bridges.fieldbus.modbus.codec import decode
 from bridges.fieldbus.modbus.connection import DEAD, Connection
+from bridges.telemetry.energy_counter import EnergyCounter
 from bridges.telemetry.quality import Judge
 from consumers.optimize.prices import PriceFiles
+from optimizer.published import Row, publish
 from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, Cause
 from schemas.profile import Profile
@@ -244,6 +247,25 @@ def test_a_price_file_that_is_being_written_is_not_half_of_the_market(tmp_path: 
     assert files.series(path, 2010.0).prices[-1] == pytest.approx(0.123)
     write(head + "\n".join(old), 9000.0)
     assert len(files.series(path, 3000.0).starts) == 24, "a file from the future is no reason to wait for ever"
+
+
+@pytest.mark.parametrize(("hours", "local"), [(4, 23), (24, 23)])
+def test_the_last_of_prices_of_four_hours_or_a_day_holds_as_long_as_the_others(hours: int, local: int) -> None:
+    """From its second hour on it was borrowed from the day before, or there was no plan at all."""
+    begins = datetime(2026, 6, 1, 22, tzinfo=UTC)
+    rows = [Row(n, begins + n * timedelta(hours=hours), n / 100) for n in range(2 * 24 // hours)]
+    last = begins + timedelta(hours=24 + local)
+    assert publish(rows).series.at(last) == rows[-1].price
+    assert publish(rows).series.at(last + timedelta(hours=1)) is None
+
+
+def test_a_counter_that_stands_where_it_stood_is_believed_whatever_the_file_says_it_may_gain() -> None:
+    """A file from before the scale of its register was mended: a year of energy was owed, and it was doubted."""
+    point = load_profile("abb_b23").points["e_import"]
+    counter = EnergyCounter(point, 20e3, sign=1)
+    counter.recall(1e6, -1e9, 10.0)
+    counter.passes(5e3, 0.0)
+    assert counter.believes(1e6, 0.0)
 
 
 # Profiles ---------------------------------------------------------------------------------------------
