@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from optimizer.tariff import Series
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DAY_OF_QUARTERS = 96
 FEW = 3
 """So many moments of a day with two prices side by side are no correction any more, if they are half of the day."""
@@ -69,10 +69,13 @@ def publish(rows: Sequence[Row]) -> Published:
 
 
 def _hold(starts: Sequence[datetime]) -> timedelta:
-    """How long the last price holds: the step of the last day, as the market changes it now and then."""
+    """How long the last price holds: the step of the last day, as the market changes it now and then. A longer one than
+    an hour is a hole, unless no step is as short: prices of four hours, or of a day."""
     late = starts[-DAY_OF_QUARTERS:]
     steps = Counter(later - earlier for earlier, later in pairwise(late))
-    return min(HOUR, steps.most_common(1)[0][0]) if steps else HOUR
+    if not steps or min(steps) <= HOUR:
+        return min(HOUR, steps.most_common(1)[0][0]) if steps else HOUR
+    return min(DAY, *steps)
 
 
 def _refuse_mixed(rows: Sequence[Row], first: dict[datetime, Row]) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from schemas.interlock import InterlockRule
 from schemas.site import Site
-from schemas.site_parts import AlarmRule, Battery, Grid
+from schemas.site_parts import AlarmRule, Battery, Device, Grid
 from schemas.tariff import Side, Tariff
 
 Odd = tuple[str, str]
 """Where in the file and what."""
 
+POWERS = ("p", "p_l1", "p_l2", "p_l3", "ac_p", "grid_p")
 LEAST = 1000.0
 """W or Wh: what converts, stores or is connected at a site is larger."""
 SMALL_SITE = 30_000.0
@@ -37,6 +38,7 @@ def odd_powers(site: Site) -> Iterator[Odd]:
         power = device.rated_power
         if power is not None and power < LEAST and not (small and device.name not in site.pcs and power >= 100):
             yield f"device.{number}.rated_power", _watts(power, f"device {device.name}: ")
+        yield from ((f"device.{number}.profile", words) for words in _wraps(site, device))
     for number, one in enumerate(site.battery):
         whose = f"battery {one.name}: " if len(site.battery) > 1 else ""
         yield from ((f"battery.{number}.{key}", whose + words) for key, words in _of_battery(one, site.rated(one)))
@@ -61,6 +63,18 @@ def _odd_signals(grid: Grid) -> Iterator[Odd]:
     for number, one in enumerate(grid.signal):
         if one.power is not None and 0 < one.power < LEAST:
             yield f"grid.signal.{number}.power", _watts(one.power)
+
+
+def _wraps(site: Site, device: Device) -> Iterator[str]:
+    """Powers that a register of the profile cannot say: beyond its end it begins again, often with the other sign."""
+    most = device.rated_power or 0.0
+    if device.name == site.grid.meter:
+        most = max(most, site.grid.import_limit, site.grid.export_limit)
+    for name in POWERS:
+        point = site.profiles[device.name].points.get(name)
+        if point is not None and point.unit == "W" and point.reach < most:
+            says = f"{name} of {device.profile} ends at {point.reach / 1000:.4g} kW, and {most / 1000:.4g} kW can flow"
+            yield f"device {device.name}: {says}: beyond its end a register begins anew, with the other sign"
 
 
 def _of_battery(one: Battery, rated: float) -> Iterator[Odd]:

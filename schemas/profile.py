@@ -3,6 +3,7 @@
 Read by the bridge (decodes), by the simulator (encodes), by the generated pages and by the tests.
 """
 
+import math
 import re
 from collections.abc import Iterable
 from enum import StrEnum
@@ -86,6 +87,13 @@ class Register(Shape):
     def count(self) -> int:
         """Registers it occupies."""
         return self.words or WORDS[self.type]
+
+    @property
+    def reach(self) -> float:
+        """The largest amount it can say, in its unit; infinite for a float, and where the device tells the scale."""
+        if self.type[0] not in "ui" or self.scale_register is not None:
+            return math.inf
+        return abs(self.scale) * (2.0 ** (16 * WORDS[self.type] - (self.type[0] == "i")) - 1)
 
 
 R = TypeVar("R", bound=Register)

@@ -15,8 +15,8 @@ EARLY, LATE = 1 / 3, 0.8
 """Of its time: when it is renewed, and when at the latest."""
 SHARE = 0.5
 """Of the writes of a day that renewals may take."""
-SHORTEST = 2.0
-"""Seconds: what falls sooner was not taken back by a timer."""
+SHORTEST, SEVERAL = 2.0, 3
+"""Seconds: what falls sooner was not taken back by a timer, unless it does so several times in a row."""
 
 
 @dataclass
@@ -29,6 +29,8 @@ class Renewal:
     learned: float | None = None
     """The shortest after which it was seen to fall."""
     looked: float = float("-inf")
+    _soon: int = 0
+    """Times in a row that it fell sooner than a timer would."""
 
     def look_due(self, now: float) -> bool:
         """The time that the device says may have been changed."""
@@ -70,14 +72,15 @@ class Renewal:
         after = now - written
         if self.told is not None:
             return after < self.told * LATE
-        if after >= SHORTEST:
+        self._soon = self._soon + 1 if after < SHORTEST else 0
+        if after >= SHORTEST or self._soon >= SEVERAL:
             lasted = max(after - seen_each, EARLY * after)
             self.learned = lasted if self.learned is None else min(self.learned, lasted)
         return False
 
     def forget(self) -> None:
         """It may be another device."""
-        self.told, self.learned, self.looked = None, None, float("-inf")
+        self.told, self.learned, self.looked, self._soon = None, None, float("-inf"), 0
 
     @property
     def _spares(self) -> float:

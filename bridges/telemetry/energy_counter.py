@@ -112,7 +112,7 @@ class EnergyCounter:
 
     def recall(self, value: float, waits: float, age: float) -> None:
         """What was believed, and might still be gained, so many seconds ago, before this bridge began."""
-        self._good = _Account(value, waits + self._bound(age))
+        self._good = _Account(value, max(waits, 0.0) + self._bound(age))
 
     def passes(self, power: float | None, now: float) -> None:
         """A reading of its device; `power` where that was good."""

@@ -5,21 +5,27 @@ import asyncio
 import contextlib
 import os
 import struct
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bridges.control.write_budget import LONGEST_AGAIN_WEARING
 from bridges.fieldbus.contract import Unreachable
+from bridges.fieldbus.modbus.blocks import locate, values
 from bridges.fieldbus.modbus.codec import decode
 from bridges.fieldbus.modbus.connection import DEAD, Connection
+from bridges.telemetry.energy_counter import EnergyCounter
 from bridges.telemetry.quality import Judge
 from consumers.optimize.prices import PriceFiles
+from optimizer.published import Row, publish
+from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, Cause
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
+from schemas.site import load_site
 from schemas.units import Quality
-from tests.bridges.control.story import Story, story
+from tests.bridges.control.story import DEMO, Story, changed, story
 from tests.bridges.liar import HONEST, Asked, Liar
 from tests.virtual import loop, virtual
 
@@ -193,11 +199,28 @@ async def test_an_enable_in_flash_that_falls_at_once_is_not_written_each_second(
         assert it.simulated.world.plant.pv["pv"].p == pytest.approx(15e3, rel=0.02), "it wakes up"
 
 
-async def _limited(it: Story, seconds: float) -> None:
-    ends = loop().time() + seconds
+@virtual
+async def test_a_timer_of_a_second_is_learned_while_the_limit_changes_each_two(tmp_path: Path) -> None:
+    """Each write begins its second anew, so none fell late enough to count as a timer: a quarter of the time the PV
+    gave all it had, for good, and nobody was told."""
+    sources = {"dispatch": Authority.OPERATOR, "scada": Authority.DSO}
+    async with story(tmp_path, command_sources=sources, only=["pv"]) as it:
+        await _limited(it, 10)
+        it.simulated.faults.on("pv:reverts_untold", 1.0)
+        await _limited(it, 30, changes=True)
+        assert await _limited(it, 60, changes=True) <= 1, "of 240 looks"
+
+
+async def _limited(it: Story, seconds: float, *, changes: bool = False) -> int:
+    """The operator says it each 2 s; how often the PV gave more."""
+    over, ends = 0, loop().time() + seconds
     while loop().time() < ends:
-        it.command("pv", values={"p_limit_pct": 10.0}, source="scada", authority=Authority.DSO)
-        await asyncio.sleep(2)
+        percent = 10.0 + (loop().time() // 2 % 5 if changes else 0.0)
+        it.command("pv", values={"p_limit_pct": percent}, source="scada", authority=Authority.DSO)
+        for _ in range(8):
+            await asyncio.sleep(0.25)
+            over += it.simulated.world.plant.pv["pv"].p > 1.5 * percent * 1500
+    return over
 
 
 # Prices -----------------------------------------------------------------------------------------------
@@ -224,3 +247,52 @@ def test_a_price_file_that_is_being_written_is_not_half_of_the_market(tmp_path: 
     assert files.series(path, 2010.0).prices[-1] == pytest.approx(0.123)
     write(head + "\n".join(old), 9000.0)
     assert len(files.series(path, 3000.0).starts) == 24, "a file from the future is no reason to wait for ever"
+
+
+@pytest.mark.parametrize(("hours", "local"), [(4, 23), (24, 23)])
+def test_the_last_of_prices_of_four_hours_or_a_day_holds_as_long_as_the_others(hours: int, local: int) -> None:
+    """From its second hour on it was borrowed from the day before, or there was no plan at all."""
+    begins = datetime(2026, 6, 1, 22, tzinfo=UTC)
+    rows = [Row(n, begins + n * timedelta(hours=hours), n / 100) for n in range(2 * 24 // hours)]
+    last = begins + timedelta(hours=24 + local)
+    assert publish(rows).series.at(last) == rows[-1].price
+    assert publish(rows).series.at(last + timedelta(hours=1)) is None
+
+
+def test_a_counter_that_stands_where_it_stood_is_believed_whatever_the_file_says_it_may_gain() -> None:
+    """A file from before the scale of its register was mended: a year of energy was owed, and it was doubted."""
+    point = load_profile("abb_b23").points["e_import"]
+    counter = EnergyCounter(point, 20e3, sign=1)
+    counter.recall(1e6, -1e9, 10.0)
+    counter.passes(5e3, 0.0)
+    assert counter.believes(1e6, 0.0)
+
+
+# Profiles ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("words", "direction", "is_"), [
+    ([0, 900], 1, 900.0), ([0xFFFF, 0xFC7C], 1, 900.0), ([0xFFFF, 0xFC7C], 0, -900.0), ([0, 900], 0, -900.0),
+])  # fmt: skip
+def test_a_direction_of_its_own_counts_whatever_sign_the_amount_has(
+    words: list[int], direction: int, is_: float
+) -> None:
+    """Two firmwares of Solis: https://github.com/evcc-io/evcc/pull/29547. With one of them the battery's power was
+    never known while it discharged."""
+    profile = load_profile("solis_hybrid")
+    image = {(4, 33135): direction, (4, 33149): words[0], (4, 33150): words[1]}
+    found = [one for one in locate(profile, {}) if one.name == "p"]
+    assert values(found, image, profile) == {"p": is_}
+
+
+def test_a_power_that_its_register_cannot_say_is_named() -> None:
+    """842 of a GX has 16 bits and wraps round (https://github.com/victronenergy/venus/issues/1135): 40 kW of discharge
+    read as 25.5 kW of charge, good. Nobody could know but from the site file."""
+    site = load_site(DEMO)
+    small, large = (
+        site.model_copy(update={"device": changed(site, "pcs", rated_power=rated)}) for rated in (30e3, 50e3)
+    )
+    for one in (small, large):
+        one.profiles["pcs"] = load_profile("victron_gx")
+    assert not [words for _, words in odd_powers(small) if "ends at" in words]
+    assert [words for _, words in odd_powers(large) if "p of" in words and "ends at 32.77 kW, and 50 kW" in words]

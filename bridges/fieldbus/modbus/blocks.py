@@ -4,6 +4,7 @@ A device answers exception 2 to a request that touches one unmapped register, so
 profile maps, plus gaps the profile allows, and at most 125 registers (Modbus Application Protocol 1.1b3, 6.3).
 """
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -153,8 +154,16 @@ def values(points: Iterable[Located], image: Words, profile: Profile) -> dict[st
             continue
         value = decode(one.point, [w for w in words if w is not None], profile.word_order, power, profile.sunspec)
         if value is not None:
-            found[one.name] = 0.0 - value if negative and isinstance(value, float) else value
+            found[one.name] = _directed(value, negative, one.point.scale) if one.sign_address is not None else value
     return found
+
+
+def _directed(value: Value, negative: bool, scale: float) -> Value:
+    """An amount with its direction. Some firmwares give the amount a sign as well, and not the same one."""
+    if not isinstance(value, float):
+        return value
+    amount = math.copysign(abs(value), scale)
+    return 0.0 - amount if negative else amount
 
 
 def _negative(one: Located, image: Words) -> bool | None:
