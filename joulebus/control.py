@@ -168,6 +168,8 @@ on when dispatch is gone. A limit only narrows: the site file's own hold beside 
   anew: when it is not, the last one holds for `dso_hold`, then the safe one; before the first word, too. A
   protection's is never widened.
 - A file that cannot be read is the safe one, or 0 where none is declared, until somebody speaks.
+- The plan is made for the site file's limits, not for those that are sent: dispatch and the bridges cut what it wants
+  beyond them.
 - Which broker user sent a word the broker does not tell: what a `source` may claim stands in `command_sources`, and
   only with a command key is it proven."""
 
