@@ -32,7 +32,10 @@ def check(path: Path) -> int:
         *_at(
             site.tariff_path, [*odd_prices(site.prices, site), *oddities(site.prices, now.astimezone(site.zone).date())]
         ),
-        *(f"{path}: {words}" for words in [*too_slow(site), *_unheard(site), *_loose(site), *_fed_in(site)]),
+        *(
+            f"{path}: {words}"
+            for words in [*too_slow(site), *_unheard(site), *_loose(site), *_fed_in(site), *_twice_safe(site)]
+        ),
         *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
         *(f"{path}: {words}" for words in late_silences(site)),
         *(f"{path}: {words}" for words in [*doubles(site, rules), *unwatched(site), *unreached(site)]),
@@ -85,6 +88,19 @@ def _loose(site: Site) -> list[str]:
         f'bms = "{device.name}"'
         for device in site.of_kind(Kind.BMS)
         if device.name not in site.bms
+    ]
+
+
+def _twice_safe(site: Site) -> list[str]:
+    """A safe limit of devices that the network operator's word at the connection point never ends."""
+    grid = site.grid
+    if grid.dso_limit is None or not (
+        grid.signal or grid.safe_feed_in is not None or grid.safe_consumption is not None
+    ):
+        return []
+    right = "leave it out where the network operator limits the connection point: safe_feed_in and safe_consumption"
+    return [
+        f"grid.dso_limit: every device may give {grid.dso_limit:g} % until it is told one by one; {right} hold there"
     ]
 
 

@@ -170,6 +170,8 @@ site file's own hold beside it.
   protection's is never widened. An operator's ends all the same, where the network operator's is awaited.
 - A file that cannot be read is the safe one, or 0 where none is declared, until who is awaited speaks of that
   direction: the network operator, where `command_sources` or a signal names him; else a protection; else anybody.
+- The plan is made for the site file's limits, not for those that are sent: dispatch and the bridges cut what it wants
+  beyond them.
 - Which broker user sent a word the broker does not tell: what a `source` may claim stands in `command_sources`, and
   only with a command key is it proven."""
 

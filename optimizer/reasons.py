@@ -58,6 +58,6 @@ def _at_peak(outlook: Outlook, grid: Vector, step: int, peaks: dict[int, float])
 def _beyond(outlook: Outlook, grid: float, why: str) -> str:
     over = grid - outlook.grid.import_limit
     if over > SMALL:
-        return f"{why}; still {over / 1000:.1f} kW above the import limit"
+        return f"{why}; {over / 1000:.1f} kW above import_limit are expected all the same"
     over = -grid - outlook.grid.export_limit
-    return f"{why}; still {over / 1000:.1f} kW above the export limit" if over > SMALL else why
+    return f"{why}; {over / 1000:.1f} kW above export_limit are expected all the same" if over > SMALL else why

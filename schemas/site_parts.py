@@ -132,8 +132,9 @@ class Grid(Shape):
     """% of its rated power that such an inverter may give while nobody steers it. When not given: as much as the site
     may feed in without any load; 0 where `export_limit` is 0."""
     dso_limit: Percent | None = None
-    """% of the rated power of every device that holds when the network operator's signal is not known. Give it where
-    there is such a signal; without it nothing is limited before the first one."""
+    """% of the rated power of each device that holds until somebody with the authority `dso` has sent it a
+    `p_limit_pct` of its own, and `dso_hold` after the last one. Only for that: limits of `control/grid_limit` and of
+    `signal` do not end it, and have `safe_feed_in` and `safe_consumption`."""
     dso_hold: Seconds = 900.0
     """How long the last limit goes on after its signal was lost; then `dso_limit`, or the safe one, holds. A
     protection's last limit is never widened to it."""

@@ -8,7 +8,7 @@ from optimizer.dispatch import Wanted
 from schemas.messages import Action, Authority, Mode
 from schemas.state_words import ASK, locked_out
 
-NO_BATTERY = "no battery: there is nothing to steer"
+NO_BATTERY = "the site has no battery to steer"
 
 
 @dataclass(frozen=True)

@@ -114,10 +114,10 @@ def test_a_site_without_a_battery_has_nothing_to_steer(tmp_path: Path) -> None:
     story.second += 2
     story.hear("grid", p=30e3)
     assert story.orders() == {}
-    assert story.desk.detail == "auto: no battery: there is nothing to steer"
+    assert story.desk.detail == "auto: the site has no battery to steer"
     said = account(story.desk, {}, NOON, story.second)
     assert said is not None
-    assert (said.reason, said.batteries) == ("no battery: there is nothing to steer", {})
+    assert (said.reason, said.batteries) == ("the site has no battery to steer", {})
 
 
 @pytest.mark.parametrize(

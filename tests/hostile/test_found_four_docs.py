@@ -12,12 +12,14 @@ from consumers.dispatch.grid_signals import GridSignals
 from consumers.status.limits import limits
 from consumers.status.state import Moment, State
 from consumers.status.view import view
+from joulebus.check import check
 from joulebus.site_guess import Found, grid_meter, pairs
 from joulebus.site_text import site_text
 from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry
 from schemas.site import Site, load_site
-from schemas.site_parts import GridSignal
+from schemas.site_parts import Grid, GridSignal
+from schemas.tariff import Tariff
 from schemas.troubles import Trouble
 from schemas.units import Kind
 from tests.bridges.control.story import DEMO
@@ -37,10 +39,8 @@ address = "tcp://127.0.0.1:15031"
 def site(folder: Path, grid: str = "", *devices: str) -> Site:
     """The demo's with one battery, and a control box. Raises Trouble."""
     text = DEMO.read_text(encoding="utf-8").replace("[battery]", f"{grid}\n[battery]")
-    (folder / "tariff.toml").write_text((ROOT / "tariff.toml").read_text(encoding="utf-8"), encoding="utf-8")
-    (folder / "site.toml").write_text(
-        text.replace("../tariff.toml", "tariff.toml") + "".join((BOX, *devices)), encoding="utf-8"
-    )
+    text = text.replace("../tariff.toml", str(ROOT / "tariff.toml"))
+    (folder / "site.toml").write_text(text + "".join((BOX, *devices)), encoding="utf-8")
     return load_site(folder / "site.toml")
 
 
@@ -126,6 +126,18 @@ def test_a_limit_in_the_wrong_unit_is_doubted(tmp_path: Path, what: str) -> None
     assert not list(odd_powers(load_site(DEMO)))
 
 
+def test_a_safe_limit_of_devices_is_no_safe_limit_of_the_connection(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dso_limit` beside contacts: every battery and inverter stood at 60 % for ever, whatever the contacts said."""
+    site(tmp_path, signal().replace("safe_feed_in", "dso_limit = 60\nsafe_feed_in", 1))
+    assert check(tmp_path / "site.toml") == 0
+    assert "warning: grid.dso_limit: every device may give 60 %" in capsys.readouterr().out
+    site(tmp_path, signal())
+    assert check(tmp_path / "site.toml") == 0
+    assert "dso_limit" not in capsys.readouterr().out
+
+
 # where a mistake stands ----------------------------------------------------------------------------------
 
 
@@ -198,8 +210,8 @@ rated_power = 25e3
 @pytest.fixture
 def page(tmp_path: Path) -> State:
     text = DEMO.read_text(encoding="utf-8").replace("[battery]", "[[battery]]\nname = 'hall'")
-    (tmp_path / "tariff.toml").write_text((ROOT / "tariff.toml").read_text(encoding="utf-8"), encoding="utf-8")
-    (tmp_path / "site.toml").write_text(text.replace("../tariff.toml", "tariff.toml") + HYBRID, encoding="utf-8")
+    text = text.replace("../tariff.toml", str(ROOT / "tariff.toml"))
+    (tmp_path / "site.toml").write_text(text + HYBRID, encoding="utf-8")
     return State(load_site(tmp_path / "site.toml"))
 
 
@@ -232,3 +244,18 @@ def test_contacts_are_said_in_words(inputs: list[str], words: str) -> None:
     signals = GridSignals([GridSignal.model_validate(keys)])
     signals.hear("box", Telemetry(at=NOON, epoch="0" * 16, seq=1, values={"inputs": inputs}), 0.0)
     assert [one.reason for one in signals.words(NOON, 0.0)] == [words]
+
+
+# what cannot be written down -----------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="plan, dispatch and page know one peak for each calendar month")
+def test_a_demand_charge_per_year_can_be_written() -> None:
+    """The usual one in Germany, of the highest window of a year: a twelfth a month values a new peak at a twelfth."""
+    Tariff.model_validate({"import": {"period": [{"price": 0.3}]}, "demand": {"price": 140.0, "per": "year"}})
+
+
+@pytest.mark.xfail(strict=True, reason="everybody who needs the power at the connection point reads one meter")
+def test_several_grid_meters_add_up() -> None:
+    """Two transformers, each with its meter: issue 9, section 1."""
+    Grid.model_validate({"meter": ["north", "south"], "import_limit": 500e3, "export_limit": 0.0})

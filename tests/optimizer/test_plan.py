@@ -103,7 +103,7 @@ def test_a_battery_outside_of_its_limits_comes_back(soc: float) -> None:
 def test_a_load_beyond_the_limit_is_said_and_not_impossible() -> None:
     found = good(outlook(load=[450e3] * 2 + [50e3] * 94))
     assert found.steps[0].power == pytest.approx(100e3)
-    assert found.steps[0].reason.endswith("still 50.0 kW above the import limit")
+    assert found.steps[0].reason.endswith("50.0 kW above import_limit are expected all the same")
 
 
 def test_negative_prices_do_not_burn_energy() -> None:
@@ -123,7 +123,7 @@ def test_selling_dearer_than_buying_is_no_endless_source() -> None:
 def test_a_closed_export_fills_the_battery_and_says_the_rest() -> None:
     found = good(outlook(4, pv=100e3, load=10e3, soc=85.0, grid=grid(export_limit=0.0)))
     assert found.steps[-1].soc == pytest.approx(90.0, abs=0.01)
-    assert found.steps[-1].reason == "rests; still 90.0 kW above the export limit"
+    assert found.steps[-1].reason == "rests; 90.0 kW above export_limit are expected all the same"
 
 
 def test_a_stored_kwh_is_worth_what_it_saves_in_the_dear_hours() -> None:
