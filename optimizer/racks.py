@@ -1,4 +1,8 @@
-"""Racks in parallel taken for one battery: what they allow adds up over those that are connected. Pure."""
+"""Racks in parallel taken for one battery. Pure.
+
+Nobody shares a current among them but their voltages, which are one: each carries about as much as any other. So each
+that is connected counts with what the weakest of them allows: one that is full is not charged by what another may take.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,8 +46,8 @@ def together(
     whole = len(racks) > 0
     said, full = whole and len(powers) == len(racks), whole and len(socs) == len(racks)
     return Cells(
-        _capped(sum(charge for charge, _ in powers), charge_limit) if said else None,
-        _capped(sum(discharge for _, discharge in powers), discharge_limit) if said else None,
+        _capped(len(racks) * min(charge for charge, _ in powers), charge_limit) if said else None,
+        _capped(len(racks) * min(discharge for _, discharge in powers), discharge_limit) if said else None,
         sum(socs) / len(socs) if full else None,
         len(racks) / of if of else 0.0,
     )

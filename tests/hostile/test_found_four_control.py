@@ -16,6 +16,9 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Authority, ControlLimits
 from schemas.site_reactive import Reactive
+from tests.bridges.control.story import story
+from tests.bridges.control.test_story_batteries import steady
+from tests.bridges.control.test_story_racks import RACKS, charge, rack, told
 from tests.consumers.test_dispatch_grid_limits import SITE, later, request, with_safe
 from tests.field.curtailed import RATED, curtailed
 from tests.optimizer.outlooks import NOON
@@ -92,11 +95,11 @@ def test_dispatch_says_again_what_holds(tmp_path: Path) -> None:
     """So that a bridge knows that it lives; three times before it would be taken for dead."""
     settings = Settings(parse_broker("mqtt://127.0.0.1:1", "dispatch", None, {}), "", None, tmp_path)
     limits = with_safe(GridLimits(SITE))
-    told: list[datetime] = []
+    said: list[datetime] = []
 
     async def say(_: object, message: ControlLimits, **place: str) -> None:
         assert place == {"site": limits.site.site}
-        told.append(message.at)
+        said.append(message.at)
 
     async def run() -> None:
         keeping = LimitKeeping(Part("dispatch", limits.site, settings), limits)
@@ -105,7 +108,7 @@ def test_dispatch_says_again_what_holds(tmp_path: Path) -> None:
             await keeping.tell(later(second))
 
     asyncio.run(run())
-    assert told == [later(second) for second in (0, 300, 600, 900)]
+    assert said == [later(second) for second in (0, 300, 600, 900)]
 
 
 # Curtailed PV -------------------------------------------------------------------------------------------
@@ -179,3 +182,21 @@ LOADS: dict[str, Callable[[int], float]] = {
 @pytest.mark.parametrize("load", LOADS)
 def test_a_right_one_is_never_suspected(load: str, late: int) -> None:
     assert not followed(LOADS[load], late=late)[1]
+
+
+# Racks in parallel --------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_cold_rack_is_not_charged_by_the_room_of_another(tmp_path: Path) -> None:
+    """One rack is cold and allows next to nothing, the other one much more. All of that was charged, and half of it
+    went into the cold cells, as both stand at one voltage."""
+    async with story(tmp_path, around=steady(100e3), file=RACKS, soc=40.0) as it:
+        await charge(it, 8)
+        assert told(it) == pytest.approx(-60e3, abs=500)
+        cold = rack(it, 1).battery
+        cold.temperature = 3.0
+        await charge(it, 6)
+        may = cold.ccl * cold.voltage
+        assert 0 < may < 25e3
+        assert told(it) >= -2 * may - 500

@@ -22,9 +22,9 @@ def test_who_is_left_out(outs: dict[str, bool], found: set[str]) -> None:
     assert left_out(outs) == found
 
 
-def test_limits_add_up_and_the_soc_is_the_mean() -> None:
-    cells = together([Rack((10.0, 20.0), 40.0), Rack((1.0, 2.0), 60.0)], of=3)
-    assert (cells.charge, cells.discharge, cells.soc) == (11.0, 22.0, 50.0)
+def test_the_weakest_counts_for_each_and_the_soc_is_the_mean() -> None:
+    cells = together([Rack((10.0, 2.0), 40.0), Rack((1.0, 20.0), 60.0)], of=3)
+    assert (cells.charge, cells.discharge, cells.soc) == (2.0, 4.0, 50.0)
     assert cells.connected == pytest.approx(2 / 3)
 
 
