@@ -65,7 +65,7 @@ def request(wish: Wish, site: Site, now: datetime) -> GridLimitRequest:
             scope="steerable" if wish.steerable else "connection_point",
             power=power,
             percent=percent,
-            until=None if wish.until is None else _time(wish.until, site),
+            until=None if wish.until is None else _time(wish.until, site, now),
             reason=wish.reason,
         )
     except ValidationError as wrong:
@@ -90,12 +90,17 @@ def _authority(wish: Wish, site: Site) -> Authority:
     return most if most.rank <= Authority.OPERATOR.rank else Authority.OPERATOR
 
 
-def _time(text: str, site: Site) -> datetime:
+def _time(text: str, site: Site, now: datetime) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise Trouble(f"--until {text!r} is no time: write 2026-06-21T18:00, in the site's zone") from None
-    return found if found.tzinfo else found.replace(tzinfo=site.zone)
+    found = found if found.tzinfo else found.replace(tzinfo=site.zone)
+    if found <= now:
+        raise Trouble(
+            f"--until {text!r} lies in the past: it is {now.astimezone(site.zone):%Y-%m-%dT%H:%M} at the site"
+        )
+    return found
 
 
 async def _ask(wish: GridLimitRequest, site: Site, settings: Settings) -> int:

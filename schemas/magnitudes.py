@@ -84,7 +84,7 @@ def _of_battery(one: Battery, rated: float) -> Iterator[Odd]:
     elif rated and not SLOWEST <= rated / energy <= FASTEST:
         yield (
             "energy",
-            f"{rated:g} W would empty {energy:g} Wh in {energy / rated:.3g} h: it is in Wh, rated_power in W",
+            f"{rated:g} W would empty {energy:g} Wh in {round(energy / rated, 4):g} h: it is in Wh, rated_power in W",
         )
     if rated and ramp < rated / RAMP:
         takes = f"{ramp:g} W/s takes {rated / ramp / 60:.0f} min to {rated:g} W"

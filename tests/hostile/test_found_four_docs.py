@@ -12,6 +12,7 @@ from consumers.dispatch.grid_signals import GridSignals
 from consumers.status.limits import limits
 from consumers.status.state import Moment, State
 from consumers.status.view import view
+from joulebus import limit
 from joulebus.check import check
 from joulebus.site_guess import Found, grid_meter, pairs
 from joulebus.site_text import site_text
@@ -174,6 +175,13 @@ async def test_a_simulated_inverter_is_limited_with_and_without_a_register_that_
         assert await it.look("pv", "p_limit_pct") == pytest.approx(5.0)
         assert it.simulated.world.plant.pv["pv"].p <= 0.05 * 150e3 + 1
         assert it.simulated.world.plant.pv["pv"].available > 0.1 * 150e3
+
+
+def test_an_end_in_the_past_is_said_in_the_words_of_the_command(tmp_path: Path) -> None:
+    """It said: `until` must be later than `at`."""
+    wish = limit.Wish(tmp_path, "dso", feed_in="60%", until="2020-01-01")
+    with pytest.raises(Trouble, match="--until '2020-01-01' lies in the past: it is 2026-06-"):
+        limit.request(wish, load_site(DEMO), NOON)
 
 
 # scan ----------------------------------------------------------------------------------------------------
