@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from consumers.dispatch.grid_limits import GridLimits
+from consumers.dispatch.grid_signals import GridSignals
 from consumers.dispatch.limit_keeping import LimitKeeping
 from optimizer.curtail import Curtailment, Site
 from optimizer.curtail import Inverter as Pv
@@ -19,11 +20,12 @@ from optimizer.reactive_sign import ReactiveSign
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Authority, ControlLimits
+from schemas.site_parts import GridSignal
 from schemas.site_reactive import Reactive
 from tests.bridges.control.story import story
 from tests.bridges.control.test_story_batteries import steady
 from tests.bridges.control.test_story_racks import RACKS, charge, rack, told
-from tests.consumers.test_dispatch_grid_limits import SITE, later, request, with_safe
+from tests.consumers.test_dispatch_grid_limits import SITE, later, request, seen, with_safe
 from tests.field.curtailed import RATED, curtailed
 from tests.optimizer.outlooks import NOON
 from tests.virtual import loop, virtual
@@ -63,6 +65,17 @@ def test_a_word_of_somebody_else_finds_no_lost_limit(word: dict[str, Any]) -> No
     assert again.bounds(later(5)).export_limit == 45e3, "nor does a restart"
     assert again.hear(request(percent=90.0, at=later(6)), later(6)) is None
     assert again.bounds(later(6)).export_limit == 135e3
+
+
+def test_of_contacts_in_w_and_in_percent_the_narrowest_holds() -> None:
+    """A box has a contact for 30 % and one for 120 kW, and both are closed: of a plant of 150 kW 30 % is less."""
+    contacts = [{"contains": "di_0", "percent": 30.0}, {"contains": "di_1", "power": 120e3}]
+    for declared in (contacts, contacts[::-1]):
+        made = [GridSignal(device="box", point="inputs", direction="feed_in", **one) for one in declared]  # type: ignore[arg-type]
+        limits, signals = GridLimits(SITE), GridSignals(made)
+        seen(signals, {"inputs": ["di_0", "di_1"]}, 0.0)
+        limits.signal(signals.words(NOON, 0.0))
+        assert limits.bounds(NOON).export_limit == 45e3
 
 
 def test_the_end_that_a_person_gives_is_an_end() -> None:
