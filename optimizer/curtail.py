@@ -64,7 +64,9 @@ class Site:
     most: float = inf
     """That PV may give, whatever the site takes: a limit of the PV itself."""
     delay: float = 0.0
-    """Seconds by which the grid meter is late."""
+    """Seconds by which the grid meter is late, as far as that was measured."""
+    measured: bool = True
+    """It was; else the meter is not taken for a prompt one."""
 
 
 @dataclass
@@ -135,8 +137,9 @@ class Curtailment:
             return along
         if self._exceeds(site, rated) or now - self._raised < SETTLES + 2 * site.delay:
             return min(along, max(self.level, sure))
-        step, self._raised = self._step, now
-        self._step = min(2 * step, LONGEST_STEP) if site.delay < PROMPT else STEP
+        prompt, self._raised = site.measured and site.delay < PROMPT, now
+        step = self._step if prompt else STEP  # it was found late only after the last one
+        self._step = min(2 * step, LONGEST_STEP) if prompt else STEP
         return min(wanted, self.level + step)
 
     def _level(self, inverters: Sequence[Inverter], allowed: float) -> float:

@@ -97,6 +97,7 @@ class Cause(StrEnum):
     NOT_ARCHIVED = "not_archived"
     TARIFF = "tariff"  # it cannot be read: nothing is planned, and no peak is kept down
     PRICES = "prices"  # some are missing: borrowed from other days, or the outermost of the tariff
+    LIMIT_NOT_HELD = "limit_not_held"  # the grid meter stands beyond a limit of the connection point
     BROKER_REFUSES = "broker_refuses"
 
 

@@ -18,6 +18,7 @@ from consumers.dispatch.grid_mode import told as told_mode
 from consumers.dispatch.grid_signals import GridSignals
 from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, KeptBattery, Stored, begin_in
+from consumers.dispatch.limit_watch import LimitWatch
 from consumers.dispatch.modes import Control, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
@@ -56,6 +57,7 @@ class Desk:
     serves: ControlRequest | None = None
     """The request whose mode holds; none after a restart."""
     reactive: ReactiveDesk = field(init=False)
+    watch: LimitWatch = field(init=False)
     left_over: dict[str, KeptBattery] = field(default_factory=dict)
     """Lockouts of batteries that are in the site file no more."""
     sent: dict[str, tuple[str, Instruction]] = field(default_factory=dict)
@@ -68,7 +70,7 @@ class Desk:
     detail: str = ""
 
     def __post_init__(self) -> None:
-        self.reactive = ReactiveDesk(self.site)
+        self.reactive, self.watch = ReactiveDesk(self.site), LimitWatch(self.site)
 
     @classmethod
     def of(cls, site: Site) -> "Desk":
@@ -123,6 +125,7 @@ class Desk:
         """A device of the site was read. What does not tell of now changes nothing."""
         if self.fold.hear(device, telemetry, now, mono):
             self.reactive.hear(device, telemetry, mono)
+            self.watch.hear(device, telemetry, mono)
         self.pv.hear(device, telemetry, mono)
         self.signals.hear(device, telemetry, mono)
 
@@ -255,6 +258,7 @@ class Desk:
         if self.control is None:
             return {}
         self.limits.signal(self.signals.words(now, mono))
+        self.watch.look(self.limits.bounds(now), mono)
         self.control = expire(self.control, now, mono)
         mode = self.control.mode
         for one in self.batteries.values():

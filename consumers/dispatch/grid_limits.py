@@ -104,8 +104,12 @@ class GridLimits:
         return None
 
     def signal(self, words: Iterable[Word]) -> None:
-        """What points of devices say now."""
-        for word in words:
+        """What points of devices say now: of each authority, direction and scope the narrowest, in W or %."""
+
+        def leaves(word: Word) -> float:
+            return inf if word.percent == 100.0 else self.watts(word)
+
+        for word in {one.key: one for one in sorted(words, key=leaves, reverse=True)}.values():
             self._take(word)
 
     def _take(self, word: Word) -> None:

@@ -28,17 +28,13 @@ class GridSignals:
                 self._seen[device, point] = value, mono
 
     def words(self, now: datetime, mono: float) -> list[Word]:
-        """Of each authority, direction and scope the narrowest that holds; none where nothing is known."""
-        found: dict[str, Word] = {}
+        """All that hold; none where nothing is known."""
+        found = []
         for one in self.declared:
             value, when = self._seen.get((one.device, one.point), (None, float("-inf")))
-            if value is None or mono - when > SIGNAL or not holds(one, value):
-                continue
-            word = _word(one, value, now)
-            last = found.get(word.key)
-            if word.key not in found or (last is not None and _size(word) < _size(last)):
-                found[word.key] = word
-        return [*found.values()]
+            if value is not None and mono - when <= SIGNAL and holds(one, value):
+                found.append(_word(one, value, now))
+        return found
 
 
 def holds(one: GridSignal, value: Value) -> bool:
@@ -69,8 +65,3 @@ def _said(value: Value) -> str:
     if isinstance(value, list):
         return ", ".join(value) or "nothing"
     return value if isinstance(value, str) else f"{value:g}"
-
-
-def _size(word: Word) -> tuple[float, float]:
-    """Contacts of one signal are of one unit."""
-    return (word.percent if word.percent is not None else 0.0, word.power if word.power is not None else 0.0)

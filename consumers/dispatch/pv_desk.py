@@ -142,8 +142,8 @@ class PvDesk:
             levels = self.curtailment.blind(inverters, self.site.pv_safe(feed_in.export) / 100, mono)
         else:
             self._begin(mine)
-            delay = max(0.0, self.load.delay.done or 0.0)
-            around = Around(load, self._grid, feed_in.export, batteries.takes, batteries.room, feed_in.most, delay)
+            delay = max(0.0, self.load.delay.done or 0.0), self.load.measured
+            around = Around(load, self._grid, feed_in.export, batteries.takes, batteries.room, feed_in.most, *delay)
             before = self.curtailment.level
             levels = self.curtailment.next(inverters, around, mono)
             if not mine:  # nobody hears it: it comes back from where they stand

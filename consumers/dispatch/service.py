@@ -26,6 +26,7 @@ from runtime.part import Part
 from runtime.signature import signed
 from runtime.tariff_watch import readable
 from schemas.messages import (
+    Cause,
     Command,
     ControlMode,
     ControlRequest,
@@ -161,6 +162,7 @@ class Dispatch:
             self._telling.note(undecided(self.desk, self.part.detail, now))
             return {}
         self._note_mode()
+        self._note_limits()
         self._telling.note(account(self.desk, instructions, now, mono))
         self.part.detail = self.desk.detail + (f"; not kept on the disk: {self._unkept}" if self._unkept else "")
         if self.part.site.mode == "read_only" and instructions:
@@ -232,6 +234,13 @@ class Dispatch:
             self._mode = said
             self._unsaid.append(said)
         self._log_modes()
+
+    def _note_limits(self) -> None:
+        """One that is not held is a trouble of the site, whoever is at fault."""
+        if self.desk.watch.words:
+            self.part.causes.add(Cause.LIMIT_NOT_HELD, self.desk.watch.words)
+        else:
+            self.part.causes.clear(Cause.LIMIT_NOT_HELD, words="the limits at the grid connection are held again")
 
     def _log_modes(self) -> None:
         """A line for each that changed: of the site, and of a battery that is out alone."""

@@ -231,9 +231,10 @@ def seen(signals: GridSignals, values: dict[str, Value], mono: float, seq: int =
 @pytest.mark.parametrize("what", CONTACTS)
 def test_contacts(what: str) -> None:
     values, percent = CONTACTS[what]
-    signals = GridSignals(FNN)
+    signals, limits = GridSignals(FNN), GridLimits(SITE)
     seen(signals, values, 0.0)
-    assert [one.percent for one in signals.words(later(1), 1.0)] == ([] if percent is None else [percent])
+    limits.signal(signals.words(later(1), 1.0))
+    assert [one.percent for one in limits.words.values()] == ([] if percent is None else [percent])
 
 
 def test_a_register_is_the_limit_itself() -> None:

@@ -1,25 +1,31 @@
 """What a hostile reader found in what steers, the fourth time: each names what is right."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consumers.dispatch.grid_limits import GridLimits
+from consumers.dispatch.grid_signals import GridSignals
 from consumers.dispatch.limit_keeping import LimitKeeping
+from optimizer.curtail import Curtailment, Site
+from optimizer.curtail import Inverter as Pv
 from optimizer.reactive import GridSeen, Inverter, reactive
 from optimizer.reactive_sign import ReactiveSign
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Authority, ControlLimits
+from schemas.site_parts import GridSignal
 from schemas.site_reactive import Reactive
 from tests.bridges.control.story import story
 from tests.bridges.control.test_story_batteries import steady
 from tests.bridges.control.test_story_racks import RACKS, charge, rack, told
-from tests.consumers.test_dispatch_grid_limits import SITE, later, request, with_safe
+from tests.consumers.test_dispatch_grid_limits import SITE, later, request, seen, with_safe
 from tests.field.curtailed import RATED, curtailed
 from tests.optimizer.outlooks import NOON
 from tests.virtual import loop, virtual
@@ -59,6 +65,17 @@ def test_a_word_of_somebody_else_finds_no_lost_limit(word: dict[str, Any]) -> No
     assert again.bounds(later(5)).export_limit == 45e3, "nor does a restart"
     assert again.hear(request(percent=90.0, at=later(6)), later(6)) is None
     assert again.bounds(later(6)).export_limit == 135e3
+
+
+def test_of_contacts_in_w_and_in_percent_the_narrowest_holds() -> None:
+    """A box has a contact for 30 % and one for 120 kW, and both are closed: of a plant of 150 kW 30 % is less."""
+    contacts = [{"contains": "di_0", "percent": 30.0}, {"contains": "di_1", "power": 120e3}]
+    for declared in (contacts, contacts[::-1]):
+        made = [GridSignal(device="box", point="inputs", direction="feed_in", **one) for one in declared]  # type: ignore[arg-type]
+        limits, signals = GridLimits(SITE), GridSignals(made)
+        seen(signals, {"inputs": ["di_0", "di_1"]}, 0.0)
+        limits.signal(signals.words(NOON, 0.0))
+        assert limits.bounds(NOON).export_limit == 45e3
 
 
 def test_the_end_that_a_person_gives_is_an_end() -> None:
@@ -133,6 +150,24 @@ async def test_pv_that_was_silent_comes_back_along_the_ramp(tmp_path: Path) -> N
             steps.append(it.pv() - before)
         assert max(steps) <= 0.05 * RATED
         assert it.longest_beyond(since=since) <= 10.0
+
+
+def test_a_meter_whose_delay_is_not_measured_is_not_prompt() -> None:
+    """Steps into what only a battery takes were doubled while nobody knew how late the meter is, and the last of them
+    was made when it was known: the large demo site, its meter 2 s late, fed in 2 % of its PV for 14 s."""
+
+    def steps(seconds: Sequence[float], measured: Callable[[float], bool]) -> list[float]:
+        one, levels = Curtailment(level=0.2), [0.2]
+        for now in seconds:
+            known = measured(now)
+            site = Site(100e3, 0.0, 0.0, -60e3, 90e3, delay=2.0 if known else 0.0, measured=known)
+            site = replace(site, load=20e3 + (one.level - 0.2) * RATED, takes=0.0)
+            one.next([Pv("pv", RATED, one.level * RATED)], site, now)
+            levels.append(one.level)
+        return [round(after - before, 4) for before, after in pairwise(levels) if after > before]
+
+    assert max(steps(range(0, 120, 2), lambda _: False)) <= 0.0075
+    assert max(steps(range(0, 120, 2), lambda now: now > 60)) <= 0.0075
 
 
 # Reactive power -----------------------------------------------------------------------------------------
