@@ -31,7 +31,7 @@ from runtime.bus import Bus
 from runtime.database import engine
 from runtime.settings import parse_broker
 from schemas.messages import Telemetry, Value
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.tables import dirty, rollup_1h, rollup_1m, rollup_15m, telemetry
 from schemas.topics import TELEMETRY
 from schemas.units import utc_now
@@ -42,7 +42,8 @@ POINTS = 50
 DEVICES = ("pcs", "bms", "meter", "pv")
 PROGRAM = (
     "import asyncio, sys; from pathlib import Path; from consumers.archive.service import run; "
-    "from runtime.part import Part; from runtime.settings import read_settings; from schemas.site import load_site; "
+    "from runtime.part import Part; from runtime.settings import read_settings; "
+    "from schemas.site_file import load_site; "
     "asyncio.run(run(Part('archive', load_site(Path(sys.argv[1])), read_settings('archive'))))"
 )
 

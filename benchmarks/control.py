@@ -32,7 +32,8 @@ from runtime.heard import Heard
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Authority, Command, Telemetry
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.topics import COMMAND
 from schemas.units import utc_now
 from simulator.service import SimulatedSite

@@ -27,7 +27,8 @@ from joulebus.server import Server, free_port
 from runtime.bus import Bus
 from runtime.settings import parse_broker
 from schemas.messages import Authority, Command, OutcomeState
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.topics import COMMAND, OUTCOME, TELEMETRY
 from schemas.units import utc_now
 

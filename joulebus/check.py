@@ -14,7 +14,8 @@ from joulebus.price_files import look
 from joulebus.tariff_words import holes, oddities
 from schemas.magnitudes import odd_limits, odd_powers, odd_prices
 from schemas.pace import late_interlocks, late_silences, too_slow
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.troubles import Trouble, point_at
 from schemas.units import Kind, utc_now
 

@@ -214,7 +214,7 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
         case "commission":
             from joulebus.commission.command import Wish, of_one, run  # noqa: PLC0415
             from runtime.settings import read_settings  # noqa: PLC0415
-            from schemas.site import load_site  # noqa: PLC0415
+            from schemas.site_file import load_site  # noqa: PLC0415
 
             settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker)
             site = of_one(load_site(parsed.site), parsed.battery)
@@ -257,7 +257,7 @@ def _environment(file: Path | None) -> dict[str, str]:
 def _serve(parsed: argparse.Namespace, env: dict[str, str]) -> int:
     from runtime.log import set_up  # noqa: PLC0415
     from runtime.part import Part  # noqa: PLC0415
-    from schemas.site import load_site  # noqa: PLC0415
+    from schemas.site_file import load_site  # noqa: PLC0415
 
     name = getattr(parsed, "name", parsed.command)
     set_up(name, env.get("JOULEBUS_LOG", "INFO"))

@@ -30,7 +30,8 @@ from runtime.database import engine
 from runtime.history import History
 from runtime.log import set_up
 from runtime.settings import parse_broker
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 

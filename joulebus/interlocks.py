@@ -11,7 +11,8 @@ from bridges.control.interlock_state import IMPOSES, mermaid
 from bridges.control.interlocks import FIRST_WORD
 from joulebus.words import page, table
 from schemas.interlock import InterlockRule
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.site_parts import Unit
 from schemas.units import Kind
 

@@ -17,7 +17,8 @@ from runtime.bus import Bus, Refused
 from runtime.settings import Settings, read_settings
 from runtime.signature import signed
 from schemas.messages import Authority, ControlLimits, Direction, GridLimitRequest, RequestOutcome
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.topics import COMMAND_TTL, CONTROL_LIMITS, CONTROL_OUTCOME, GRID_LIMIT
 from schemas.troubles import Trouble
 from schemas.units import utc_now

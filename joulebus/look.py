@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Mapping
 
 from runtime.settings import read_settings
-from schemas.site import load_site
+from schemas.site_file import load_site
 
 
 def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridges.telemetry.outbox import UNSERVED
 from runtime.kept import ASIDE
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.troubles import Trouble
 
 _PER_DEVICE = """

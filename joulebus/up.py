@@ -11,7 +11,7 @@ from pathlib import Path
 from joulebus.supervisor import Supervisor
 from runtime.log import set_up
 from runtime.settings import read_settings
-from schemas.site import load_site
+from schemas.site_file import load_site
 
 PARTS = ("bridge", "archive", "alarms", "optimize", "dispatch", "status")
 

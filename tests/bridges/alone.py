@@ -11,7 +11,7 @@ from bridges.service import Bridge, devices
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Telemetry
-from schemas.site import load_site
+from schemas.site_file import load_site
 
 KINDS = ("pcs", "bms", "meter")
 PROFILE = """\

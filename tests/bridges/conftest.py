@@ -18,7 +18,8 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Authority, Command, Outcome
 from schemas.profile import Profile
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.topics import COMMAND, META, OUTCOME, TELEMETRY
 from schemas.units import utc_now
 from simulator.service import SimulatedSite

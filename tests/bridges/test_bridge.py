@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.messages import Action, DeviceState, Outcome
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.topics import COMMAND, DEVICE_STATUS, META, OUTCOME, TELEMETRY
 from schemas.units import Kind, Quality, utc_now
 from tests.bridges.conftest import DEMO, Bench, Start

@@ -15,7 +15,7 @@ from pathlib import Path
 from consumers.archive.migrate import migrate
 from joulebus.mariadb import MariaDB
 from joulebus.server import Server, free_port
-from schemas.site import load_site
+from schemas.site_file import load_site
 from simulator.service import SimulatedSite
 from tests.chaos.proxy import Line, Proxy
 from tests.chaos.story import DEVICES, UNTOLD, Fault

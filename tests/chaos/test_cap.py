@@ -21,7 +21,8 @@ from runtime.history import Gap, History
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import tables
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.units import utc_now
 from simulator.service import SimulatedSite
 from tests.bridges.conftest import DEMO

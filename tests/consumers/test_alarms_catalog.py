@@ -8,7 +8,7 @@ import pytest
 from consumers.alarms.catalog import load_catalog, missing, watched
 from schemas.messages import AlarmPriority, Cause
 from schemas.profiles import PROFILES, load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.troubles import Trouble
 
 BMS = """

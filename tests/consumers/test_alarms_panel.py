@@ -14,7 +14,7 @@ from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.panel import FLOOD, Changes, Panel
 from consumers.alarms.rules import Now, Refusal
 from schemas.messages import Action, Alarm, AlarmRequest, AlarmState, ServiceStatus, Telemetry, Value
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.units import LARGEST, Quality
 from tests.consumers.test_alarms_catalog import small_site
 from tests.consumers.test_dispatch_batteries import two

@@ -29,7 +29,7 @@ from schemas.messages import (
     ServiceStatus,
     Telemetry,
 )
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.topics import (
     ALARM,
     ALARM_OUTCOME,

@@ -22,7 +22,8 @@ from schemas.messages import (
     OutcomeState,
     RequestOutcome,
 )
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from tests.consumers.test_dispatch_desk import NOON, TARIFF, Story
 
 SITE = """

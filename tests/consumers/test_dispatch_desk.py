@@ -11,7 +11,8 @@ from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.modes import begin
 from schemas.messages import Action, Authority, ControlRequest, Mode, RequestOutcome, Telemetry, Value
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.units import Quality
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumers.dispatch.grid_limits import Bounds, GridLimits, changes, narrowed
 from consumers.dispatch.grid_signals import GridSignals
 from schemas.messages import Authority, Cause, GridLimitRequest, Telemetry, Value
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.site_parts import GridSignal
 from tests.bridges.control.story import DEMO
 from tests.optimizer.outlooks import NOON

@@ -10,7 +10,8 @@ from consumers.dispatch.account import account
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Stored
 from schemas.messages import Action, Cause, ControlRequest, Mode
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from tests.consumers.test_dispatch_desk import NOON, TARIFF, Story
 
 SITE = """

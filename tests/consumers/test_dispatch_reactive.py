@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.troubles import Trouble
 from tests.consumers.test_dispatch_batteries import SITE, Both, two
 from tests.consumers.test_dispatch_desk import plant_site

@@ -10,7 +10,8 @@ from consumers.optimize.situation import Situation
 from consumers.status.state import Moment, State, fold
 from consumers.status.values import flow
 from schemas.messages import Telemetry, Value
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.topics import TELEMETRY
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)

@@ -34,7 +34,8 @@ from schemas.messages import (
     Telemetry,
     Value,
 )
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.site_parts import AlarmRule
 from schemas.topics import (
     ALARM,

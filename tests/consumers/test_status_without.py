@@ -15,7 +15,8 @@ from consumers.status.state import State
 from consumers.status.view import view
 from runtime.database import engine
 from runtime.history import History
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from tests.consumers.test_status_api import Said
 from tests.consumers.test_status_state import page_site
 

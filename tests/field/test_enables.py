@@ -13,7 +13,7 @@ import pytest
 from schemas.messages import Authority, Cause
 from schemas.profile import Profile, Reverts
 from schemas.profiles import load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from tests.bridges.control.story import DEMO, Story, changed, story
 from tests.virtual import loop, virtual
 

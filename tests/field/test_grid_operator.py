@@ -13,7 +13,8 @@ from bridges.control.site_limits import SiteLimits
 from consumers.dispatch.grid_limits import GridLimits
 from runtime.memory import Memory
 from schemas.messages import Authority, ControlRequest, Mode
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.site_parts import GridSignal
 from schemas.troubles import Trouble
 from tests.bridges.control.story import DEMO

@@ -19,7 +19,7 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import DeviceState, DeviceStatus, Telemetry, Value
 from schemas.profiles import load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.topics import DEVICE_STATUS, TELEMETRY
 from tests.bridges.fieldbus.bare import Bare, Registers, held
 from tests.bridges.liar import Liar, say

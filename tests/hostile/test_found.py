@@ -19,7 +19,7 @@ from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Stored
 from schemas.messages import Action, Authority, Cause, Mode
 from schemas.profiles import load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from simulator.states import Times
 from tests.bridges.control.story import DEMO, Story, changed, field_devices, story
 from tests.bridges.control.test_story_faults import flash

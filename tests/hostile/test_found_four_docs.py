@@ -18,7 +18,8 @@ from joulebus.site_guess import Found, grid_meter, pairs
 from joulebus.site_text import site_text
 from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.site_parts import Grid, GridSignal
 from schemas.tariff import Tariff
 from schemas.troubles import Trouble

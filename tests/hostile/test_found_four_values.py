@@ -23,7 +23,7 @@ from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, Cause
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.units import Quality
 from tests.bridges.control.story import DEMO, Story, changed, story
 from tests.bridges.liar import HONEST, Asked, Liar

@@ -14,7 +14,8 @@ import pytest
 from joulebus.commission import bridge, runs, walk
 from joulebus.commission.command import Person, Wish, commission
 from runtime.settings import Settings, parse_broker
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from simulator.service import SimulatedSite
 
 DEMO = Path(__file__).parents[2] / "tests" / "one_battery.toml"

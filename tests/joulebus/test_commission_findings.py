@@ -10,7 +10,7 @@ from joulebus.commission.findings import GOOD, OPEN, WRONG, Finding, Step, dead_
 from joulebus.commission.report import report
 from joulebus.commission.trace import Response, energy, reached, response, rise
 from joulebus.commission.trials import Full, Hold, Silence, full_power, ramp, share, watchdog
-from schemas.site import load_site
+from schemas.site_file import load_site
 
 SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 Trace = list[tuple[float, float]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from joulebus.commission.command import Wish
-from schemas.site import load_site
+from schemas.site_file import load_site
 from tests.conftest import Broker
 from tests.joulebus.commissioned import DEMO, Integrator, commissioned, powers, quicken, simulated
 

@@ -14,7 +14,7 @@ from joulebus.cli import main
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Authority, ControlLimits, RequestOutcome
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.topics import CONTROL_LIMITS, CONTROL_OUTCOME, GRID_LIMIT
 from schemas.troubles import Trouble
 from schemas.units import utc_now

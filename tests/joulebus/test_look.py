@@ -23,7 +23,7 @@ from runtime.database import engine
 from runtime.heard import Heard
 from schemas import messages as m
 from schemas import tables, topics
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 

@@ -14,7 +14,7 @@ from joulebus.cli import main
 from joulebus.site_guess import Found, Sight, grid_meter, pairs, sight
 from joulebus.site_text import site_text
 from joulebus.survey import look
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.units import Kind
 from simulator.service import SimulatedSite
 from tests.bridges.fieldbus.bare import Bare, held

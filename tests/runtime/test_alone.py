@@ -29,7 +29,7 @@ from pathlib import Path
 from runtime import link, log, rivals
 from runtime.part import Part
 from runtime.settings import read_settings
-from schemas.site import load_site
+from schemas.site_file import load_site
 label, root, site, book = sys.argv[1], Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
 link.SILENT, link.FIRST_PAUSE = 3.0, 4.0  # as long as 15 s and a minute
 async def write():  # what a bridge does at its devices

@@ -11,7 +11,7 @@ from runtime.bus import Bus
 from runtime.cancelled import stoppable
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
-from schemas.site import load_site
+from schemas.site_file import load_site
 from tests.conftest import Broker
 
 SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")

@@ -20,7 +20,7 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import messages as m
 from schemas import tables, topics
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_archive_service import Archive, ready

@@ -21,7 +21,7 @@ from runtime.history import Gap, History
 from runtime.resolution import fitting
 from schemas import messages as m
 from schemas import tables, topics
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.units import Quality
 from schemas.views import VIEWS
 

@@ -17,7 +17,7 @@ from runtime.link import Work
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Meta
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.topics import META
 from tests.conftest import Broker
 

@@ -22,7 +22,8 @@ from bridges.telemetry.standstill import FROZEN, READINGS
 from optimizer.delays import SLACK
 from schemas.messages import Authority, Cause, Value
 from schemas.profiles import load_profile
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.topics import COMMAND_TTL
 from simulator.states import Contact
 from tests.bridges.control.story import DEMO, Story

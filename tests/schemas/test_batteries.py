@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from joulebus.commission.command import of_one
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.troubles import Trouble
 
 ROOT = Path(__file__).parents[2]

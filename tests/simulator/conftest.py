@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from simulator.service import SimulatedSite
 
 NOON = datetime(2026, 6, 16, 10, tzinfo=UTC)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.site import load_site
+from schemas.site_file import load_site
 from simulator.plant import MEASURED
 from tests.simulator.rig import rig
 from tests.virtual import virtual

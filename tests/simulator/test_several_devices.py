@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bridges.fieldbus.modbus.site_lines import modbus_devices
-from schemas.site import load_site
+from schemas.site_file import load_site
 from simulator.plant import Condition
 from simulator.service import SimulatedSite
 

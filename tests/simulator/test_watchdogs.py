@@ -8,7 +8,7 @@ from bridges.service import run
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.profiles import load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from simulator.service import SimulatedSite
 from tests.bridges.conftest import DEMO, NOON
 

@@ -9,7 +9,8 @@ from schemas.interlock import DERIVED, InterlockRule
 from schemas.messages import Value
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
-from schemas.site import Site, load_site
+from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.site_parts import Device
 from schemas.units import Chemistry, Kind
 from simulator.image import Image

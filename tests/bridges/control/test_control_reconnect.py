@@ -13,7 +13,7 @@ from consumers.dispatch.service import run as dispatch
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import ControlRequest, Mode
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.topics import COMMAND, CONTROL_REQUEST, OUTCOME, TELEMETRY
 from schemas.units import utc_now
 from simulator.service import SimulatedSite

@@ -13,7 +13,7 @@ from bridges.control.interlock_rules import rules_for, shipped, unguarded
 from schemas.interlock import InterlockRule
 from schemas.profile import Profile
 from schemas.profiles import load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.troubles import Trouble
 from schemas.units import Chemistry, Kind
 from tests.bridges.control.interlocked import INPUTS, locks_of, shipped_profiles, site

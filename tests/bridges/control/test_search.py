@@ -21,7 +21,7 @@ from bridges.fieldbus.contract import FieldDevice, Unreachable, Writable
 from bridges.telemetry.latest_values import LatestValues
 from runtime.heard import Heard
 from schemas.messages import Action, Authority, Command, Telemetry
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.topics import COMMAND, COMMAND_TTL
 from tests.bridges.control.bare import Bare
 from tests.bridges.control.story import DEMO

@@ -8,7 +8,7 @@ import pytest
 from bridges.service import Bridge
 from schemas.messages import Action, Authority, Cause
 from schemas.profiles import load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from simulator.states import Times
 from tests.bridges.control.story import DEMO, changed, field_devices, story
 from tests.hostile.test_found import flags

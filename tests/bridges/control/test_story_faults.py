@@ -246,7 +246,7 @@ def test_a_slow_poll_makes_nothing_flap(device: str, poll: float, tmp_path: Path
 
     @virtual
     async def told(folder: Path) -> None:
-        from schemas.site import load_site  # noqa: PLC0415
+        from schemas.site_file import load_site  # noqa: PLC0415
         from tests.bridges.control.story import DEMO  # noqa: PLC0415
 
         async with story(folder, device=changed(load_site(DEMO), device, poll=poll)) as it:

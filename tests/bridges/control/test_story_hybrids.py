@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from schemas.messages import Cause
-from schemas.site import load_site
+from schemas.site_file import load_site
 from simulator.plant import Surroundings
 from tests.bridges.control.story import Story, story
 from tests.virtual import virtual

@@ -16,7 +16,7 @@ from bridges.control.write_log import WriteLog
 from joulebus.server import Server, free_port
 from schemas.messages import Authority, Command, Telemetry
 from schemas.profiles import PROFILES
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.topics import COMMAND, OUTCOME, TELEMETRY
 from schemas.units import utc_now
 from simulator.service import SimulatedSite

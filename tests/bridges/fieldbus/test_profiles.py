@@ -8,7 +8,7 @@ import pytest
 
 from schemas.profile import Grade
 from schemas.profiles import PROFILES, load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.troubles import Trouble
 from schemas.units import Kind
 

@@ -19,7 +19,7 @@ from bridges.fieldbus.modbus.timing import FULL_TRY, SEVERAL, SHORT, Patience, o
 from schemas.address import parse_address
 from schemas.profile import LineTiming
 from schemas.profiles import load_profile
-from schemas.site import load_site
+from schemas.site_file import load_site
 from tests.bridges.alone import alone
 from tests.bridges.conftest import DEMO
 from tests.bridges.fieldbus.bare import Asked, Bare, device, held, made

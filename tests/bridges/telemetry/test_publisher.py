@@ -15,7 +15,7 @@ from bridges.telemetry.send_window import SendWindow
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Archived, Telemetry
-from schemas.site import load_site
+from schemas.site_file import load_site
 from schemas.topics import TELEMETRY
 from schemas.units import Quality
 from tests.bridges.conftest import DEMO
