@@ -16,6 +16,8 @@ SHAVE = 0.75
 """Of the import limit: what lies above is taken from the battery."""
 NIGHT = range(5)
 """Local hours in which the battery gets ready for the morning."""
+LEFT = 35.0
+"""% that high loads leave: at whatever hour somebody starts the demo, its batteries can work."""
 MORNING = (60.0, 45.0)
 """% at which the batteries begin the day, one and another in turn: no two of a real site are equally full."""
 
@@ -69,7 +71,7 @@ def _steer(world: World, battery: Battery, pcs: str) -> float:
     if idle < 0:
         return max(idle * share, -rated) if soc < battery.soc_max else 0.0
     if idle > shave:
-        return min((idle - shave) * share, rated) if soc > battery.soc_min else 0.0
+        return min((idle - shave) * share, rated) if soc > LEFT else 0.0
     night = world.at.astimezone(site.zone).hour in NIGHT
     if night and soc < MORNING[world.batteries.index(battery) % len(MORNING)]:
         return -0.2 * rated
