@@ -182,6 +182,7 @@ async def test_the_right_amount_in_another_mode_is_not_ours(
     bench = await start(profiles={"pcs": profile}, device=site(story))
     await bench.outcome((await bench.command(values={"p_set": 15_000.0})).id, "verified")
     assert held(bench, story, {register: again}) == {register: again}
+    await asyncio.sleep(1.0)  # a reading has seen it there: who has never seen it accuses nobody
     app = Connection(bench.site.named("pcs").address)
     await app.write(1, profile.commands["p_set"].write, register, [word])
     app.close()
