@@ -24,6 +24,7 @@ from simulator.states import Times
 from tests.bridges.control.story import DEMO, Story, changed, field_devices, story
 from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_dispatch_requests import NOON, wish
+from tests.timed import FULL
 from tests.virtual import loop, virtual
 
 SOURCES = {"dispatch": Authority.OPERATOR, "relay": Authority.PROTECTION, "scada": Authority.DSO}
@@ -397,6 +398,8 @@ async def test_an_emergency_stop_stops_also_when_it_is_pressed_again_within_a_mi
         await it.until(lambda: pcs.state.value == "off", 10)  # 46 s
 
 
+@pytest.mark.search
+@pytest.mark.skipif(not FULL, reason="50 s of a wearing register each 0.1 s: make search")
 @virtual
 async def test_a_cell_that_was_spared_is_used_again_and_no_outcome_lies_meanwhile(tmp_path: Path) -> None:
     async with story(tmp_path, profiles=flash()) as it:

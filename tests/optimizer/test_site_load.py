@@ -123,7 +123,7 @@ rigs = st.builds(
 )
 
 
-@settings(max_examples=1000 if FULL else 60)
+@settings(max_examples=1000 if FULL else 40)
 @given(rigs, st.sampled_from([NO_EXPORT, LOW_IMPORT]), st.tuples(*[st.floats(-60e3, 80e3)] * 3), st.integers(0, 1000))
 def test_no_delay_poll_or_ramp_makes_it_swing(
     rig: Rig, limits: Limits, loads: tuple[float, float, float], seed: int

@@ -16,6 +16,7 @@ from schemas.units import Quality
 from simulator.plant import Surroundings
 from tests.bridges.control.story import Story, story
 from tests.scenarios.inputs import TICK
+from tests.timed import few
 from tests.virtual import loop, virtual
 
 TWO = Path(__file__).parents[2] / "site.toml"
@@ -131,7 +132,8 @@ async def test_the_other_goes_on(tmp_path: Path, fault: str) -> None:
         assert it.desk.control.mode.mode is Mode.AUTO
 
 
-@pytest.mark.parametrize("repaired", [True, False])
+@pytest.mark.search
+@pytest.mark.parametrize("repaired", few([True, False], one_in=2))
 @virtual
 async def test_an_interlock_that_waits_for_a_person_ends_with_his_auto(tmp_path: Path, repaired: bool) -> None:
     """The BMS has tripped. What is reset at its panel is used again when a named person asks for auto, not before;
