@@ -25,7 +25,7 @@ KEY_POINTS = {
     Kind.METER: ("p", "q", "f", "u_l1n", "e_import", "e_export"),
     Kind.PV: ("p", "p_limit_pct", "state", "dc_p", "dc_u"),
     Kind.LOAD: ("p", "state"),
-    Kind.SENSOR: (),
+    Kind.SENSOR: ("inputs",),
 }
 """What an operator looks at first; the archive has the rest."""
 
