@@ -78,8 +78,7 @@ class CurtailedSite:
     _limits = 0
 
     def _send(self, device: str, order: Instruction, mono: float) -> None:
-        values = {} if order.action else {order.point: order.wanted.power}
-        change: dict[str, Any] = {"values": values, "action": order.action, "reason": order.wanted.reason}
+        change: dict[str, Any] = {"values": order.values, "action": order.action, "reason": order.wanted.reason}
         command = self.it.command(device, authority=order.wanted.authority, **change)
         self.desk.sends(command.id, device, order)
         self.desk.has_sent(device, order, mono)
