@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Protocol, Self, cast
 
@@ -97,22 +98,8 @@ class Device:
         return self.faults.of(self.name)
 
     def simulated(self, unit: int) -> SimDevice:
-        """As pymodbus wants it: one block of registers that `answer` fills at each request."""
-        low, high = self.image.span
-        block = SimData(low, count=high - low + 1, values=0, datatype=DataType.REGISTERS)
-        return SimDevice(unit, [block], action=self.answer)
-
-    async def answer(  # noqa: PLR0917  # pymodbus calls it so
-        self,
-        function: int,
-        first: int,
-        start: int,
-        count: int,
-        registers: list[int],
-        written: list[int] | list[bool] | None,
-    ) -> ExcCodes | None:
-        """pymodbus asks before it answers; the registers it will send are filled in here."""
-        return await reply(self, function, first, start, count, registers, written)
+        """As pymodbus wants it."""
+        return sim_device(self, unit, *self.image.span)
 
     def delay(self) -> float:
         """Seconds until it answers."""
@@ -195,6 +182,12 @@ class Answers(Protocol):
 
     def write(self, function: int, start: int, words: list[int]) -> ExcCodes | None:
         """Takes the words, or gives the exception it answers with."""
+
+
+def sim_device(one: Answers, unit: int, low: int, high: int) -> SimDevice:
+    """One block of registers; pymodbus asks `reply` before it answers, which fills in those that it will send."""
+    block = SimData(low, count=high - low + 1, values=0, datatype=DataType.REGISTERS)
+    return SimDevice(unit, [block], action=partial(reply, one))
 
 
 async def reply(  # noqa: PLR0917  # as pymodbus asks

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pymodbus.constants import ExcCodes
-from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.simulator import SimDevice
 
-from simulator.device import Device, reply
+from simulator.device import Device, sim_device
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,8 @@ class SeveralDevices:
 
     def simulated(self, unit: int) -> SimDevice:
         """As `Device` has it."""
-        low = min(one.image.span[0] for one in self.members)
-        high = max(one.image.span[1] for one in self.members)
-        block = SimData(low, count=high - low + 1, values=0, datatype=DataType.REGISTERS)
-        return SimDevice(unit, [block], action=self.answer)
-
-    async def answer(  # noqa: PLR0917  # pymodbus calls it so
-        self,
-        function: int,
-        first: int,
-        start: int,
-        count: int,
-        registers: list[int],
-        written: list[int] | list[bool] | None,
-    ) -> ExcCodes | None:
-        """As `Device` has it."""
-        return await reply(self, function, first, start, count, registers, written)
+        spans = [one.image.span for one in self.members]
+        return sim_device(self, unit, min(low for low, _ in spans), max(high for _, high in spans))
 
     def delay(self) -> float:
         """Seconds until it answers: the slowest of them holds up the others."""
