@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
 
+from optimizer.grid_bounds import safe
 from runtime.memory import Memory
 from schemas.messages import ControlLimits
 from schemas.site import Site
@@ -59,9 +60,9 @@ class SiteLimits:
     @property
     def export_limit(self) -> float:
         """That may be fed in."""
-        most = self.site.grid.export_limit
-        if self.unknown and self.site.grid.safe_feed_in is not None:
-            most = min(most, self._pv * self.site.grid.safe_feed_in / 100)
+        most, declared = self.site.grid.export_limit, safe(self.site, "feed_in")
+        if self.unknown and declared is not None:
+            most = min(most, declared)
         return most if self.said is None else min(most, self.said.export_limit)
 
     @property
@@ -71,14 +72,10 @@ class SiteLimits:
 
     def import_limit(self, net: float | None) -> float:
         """That may be drawn. `net`: what the site would carry without batteries, which may draw so much beside it."""
-        most, safe = self.site.grid.import_limit, self.site.grid.safe_consumption
-        if self.unknown and safe is not None:
-            most = min(most, safe)
+        most, declared = self.site.grid.import_limit, safe(self.site, "consumption")
+        if self.unknown and declared is not None:
+            most = min(most, declared)
         if self.said is None:
             return most
         draw = inf if self.said.draw_limit is None else self.said.draw_limit + max(net or 0.0, 0.0)
         return min(most, self.said.import_limit, draw)
-
-    @property
-    def _pv(self) -> float:
-        return sum(one.rated_power or 0.0 for one in self.site.pv) or self.site.rated_power

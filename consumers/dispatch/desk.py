@@ -12,7 +12,7 @@ from consumers.dispatch.answers import answer, complaint, in_words, later, watch
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.doing import NO_BATTERY, Doing, asides, detail
 from consumers.dispatch.feed_in import feed_in, stores
-from consumers.dispatch.grid_limits import GridLimits, narrowed
+from consumers.dispatch.grid_limits import GridLimits
 from consumers.dispatch.grid_mode import GridMode
 from consumers.dispatch.grid_mode import told as told_mode
 from consumers.dispatch.grid_signals import GridSignals
@@ -30,6 +30,7 @@ from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import divide_cells, last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, current_step, decide
+from optimizer.grid_bounds import narrowed
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
 from schemas.site import Site
 from schemas.tariff import Demand

@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from consumers.dispatch.requests import REMEMBERED, TOLERANCE, Refusal
+from optimizer.grid_bounds import Bounds, awaited, bounds, in_words, safe, said_anew, whole
 from schemas.messages import Authority, Cause, ControlLimits, Direction, GridLimitRequest, HeldLimit, Scope
 from schemas.site import Site
-from schemas.site_parts import Grid, GridSignal
 from schemas.units import Instant, Percent, Watts
 
 SIGNAL = 10.0
@@ -58,18 +58,6 @@ class KeptLimits(BaseModel):
     seen: list[str] = []
     unknown: list[Direction] = []
     """Of these an earlier file could not be read, and who limits them has not spoken since."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What holds at the grid connection, in W."""
-
-    import_limit: float
-    export_limit: float
-    pv: float = inf
-    """That PV may give."""
-    draw: float = inf
-    """That batteries may draw from the grid."""
 
 
 @dataclass
@@ -116,16 +104,8 @@ class GridLimits:
         last = self.words.get(word.key)
         same = last is not None and (last.power, last.percent) == (word.power, word.percent)
         self.words[word.key] = word.model_copy(update={"since": last.since}) if last is not None and same else word
-        if word.authority is self._awaited(word.direction):
+        if word.authority is awaited(self.site, word.direction):
             self.unknown.discard(word.direction)
-
-    def _awaited(self, direction: Direction) -> Authority:
-        """Whose word a direction waits for while it is not known: what another one says is no news of that."""
-        may = {*self.site.command_sources.values(), *(one.authority for one in self._signals(direction))}
-        return next((one for one in (Authority.DSO, Authority.PROTECTION) if one in may), Authority.OPERATOR)
-
-    def _signals(self, direction: Direction) -> list[GridSignal]:
-        return [one for one in self.site.grid.signal if one.direction == direction]
 
     def _refusal(self, request: GridLimitRequest, now: datetime, *, retained: bool, forged: str) -> Refusal | None:
         late, most = (now - request.at).total_seconds(), self.site.command_sources.get(request.source)
@@ -166,26 +146,25 @@ class GridLimits:
         """Beside the site file's own limits, the narrowest of each direction and scope first."""
         found = [one for word in self.words.values() if (one := self._of(word, now)) is not None]
         for direction in get_args(Direction):
-            awaited = direction, self._awaited(direction)
-            heard = any((word.direction, word.authority) == awaited for word in self.words.values())
-            safe = self._safe(direction)
+            mine = direction, awaited(self.site, direction)
+            heard = any((word.direction, word.authority) == mine for word in self.words.values())
+            declared = safe(self.site, direction)
             if direction in self.unknown:
-                found.append(self._declared(direction, safe or 0.0, "unreadable", now))
-            elif safe is not None and not heard:
-                found.append(self._declared(direction, safe, "safe", now))
+                found.append(self._declared(direction, declared or 0.0, "unreadable", now))
+            elif declared is not None and not heard:
+                found.append(self._declared(direction, declared, "safe", now))
         return sorted(found, key=lambda one: (one.direction, one.scope, one.power, one.authority.rank))
 
     def _of(self, word: Word, now: datetime) -> HeldLimit | None:
-        power, safe, cause = self.watts(word), self._safe(word.direction), word.via
-        said: Literal["asked", "signal", "lost", "safe"] = cause
+        power, declared = self.watts(word), safe(self.site, word.direction)
+        said: Literal["asked", "signal", "lost", "safe"] = word.via
         if word.until is not None and now >= word.until:
-            expected = word.authority.rank <= self._awaited(word.direction).rank
-            if safe is None or not expected:
+            if declared is None or not said_anew(self.site, word.direction, word.authority):
                 return None  # it had an end, and nobody is expected to say it anew
             said = "lost"
             if now >= word.until + timedelta(seconds=self.site.grid.dso_hold):
                 # the safe one is the network operator's; a relay that is silent may be one that has tripped
-                power, said = (min(power, safe) if word.authority is Authority.PROTECTION else safe), "safe"
+                power, said = (min(power, declared) if word.authority is Authority.PROTECTION else declared), "safe"
         elif word.percent == 100.0:
             return None
         return HeldLimit(
@@ -203,41 +182,21 @@ class GridLimits:
 
     def watts(self, word: Word) -> float:
         """How much a word leaves, in W."""
-        return word.power if word.power is not None else self._whole(word.direction) * (word.percent or 0.0) / 100
-
-    def _whole(self, direction: Direction) -> float:
-        """W that 100 % are."""
-        if direction == "consumption":
-            return self.site.grid.import_limit
-        return sum(one.rated_power or 0.0 for one in self.site.pv) or self.site.rated_power
-
-    def _safe(self, direction: Direction) -> float | None:
-        grid = self.site.grid
-        if direction == "consumption":
-            return grid.safe_consumption
-        return None if grid.safe_feed_in is None else self._whole(direction) * grid.safe_feed_in / 100
+        return word.power if word.power is not None else whole(self.site, word.direction) * (word.percent or 0.0) / 100
 
     def bounds(self, now: datetime) -> Bounds:
         """All of them together with the site file's. A limit only ever narrows."""
-        least = {"consumption:connection_point": self.site.grid.import_limit,
-                 "feed_in:connection_point": self.site.grid.export_limit}  # fmt: skip
-        for one in self.held(now):
-            key = f"{one.direction}:{one.scope}"
-            least[key] = min(least.get(key, inf), one.power)
-        return Bounds(
-            least["consumption:connection_point"], least["feed_in:connection_point"],
-            least.get("feed_in:steerable", inf), least.get("consumption:steerable", inf),
-        )  # fmt: skip
+        return bounds(self.site.grid, self.held(now))
 
     def said(self, now: datetime) -> ControlLimits:
         """As everybody may read it."""
-        bounds = self.bounds(now)
+        found = self.bounds(now)
         return ControlLimits(
             at=now,
-            import_limit=bounds.import_limit,
-            export_limit=bounds.export_limit,
-            pv_limit=None if bounds.pv == inf else bounds.pv,
-            draw_limit=None if bounds.draw == inf else bounds.draw,
+            import_limit=found.import_limit,
+            export_limit=found.export_limit,
+            pv_limit=None if found.pv == inf else found.pv,
+            draw_limit=None if found.draw == inf else found.draw,
             held=self.held(now),
         )
 
@@ -266,13 +225,6 @@ class GridLimits:
         self.unknown = {*get_args(Direction)} if damaged and may else {*found.unknown}
 
 
-def narrowed(grid: Grid, bounds: Bounds, net: float | None = None) -> Grid:
-    """The grid connection as it may be used now. `net`: W it would carry without batteries; what those may draw is
-    beside what the site takes itself."""
-    draw = inf if bounds.draw == inf else bounds.draw + max(net or 0.0, 0.0)
-    return grid.model_copy(update={"import_limit": min(bounds.import_limit, draw), "export_limit": bounds.export_limit})
-
-
 def essence(said: ControlLimits) -> object:
     """What is worth saying anew: not that it is said at another time, nor that a signal still is."""
     held = [(one.direction, one.scope, one.power, one.authority, one.source, one.cause, one.until) for one in said.held]
@@ -283,17 +235,10 @@ def changes(before: ControlLimits | None, after: ControlLimits) -> list[str]:
     """What began and what ended, in words for the log."""
     had = {} if before is None else {_name(one): one for one in before.held}
     has = {_name(one): one for one in after.held}
-    begun = [f"begins: {_in_words(one)}" for name, one in has.items() if name not in had]
-    ended = [f"ends: {_in_words(one)}" for name, one in had.items() if name not in has]
+    begun = [f"begins: {in_words(one)}" for name, one in has.items() if name not in had]
+    ended = [f"ends: {in_words(one)}" for name, one in had.items() if name not in has]
     return [*ended, *begun]
 
 
 def _name(one: HeldLimit) -> tuple[object, ...]:
     return one.direction, one.scope, one.power, one.authority, one.source, one.cause
-
-
-def _in_words(one: HeldLimit) -> str:
-    what = {"feed_in": "feed-in", "consumption": "consumption"}[one.direction]
-    whose = "" if one.scope == "connection_point" else " of the steerable devices"
-    why = f": {one.reason}" if one.reason else ""
-    return f"{what}{whose} at most {one.power / 1000:g} kW, by {one.source} as {one.authority}, {one.cause}{why}"

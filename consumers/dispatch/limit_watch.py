@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from consumers.dispatch.cells_seen import number
-from consumers.dispatch.grid_limits import Bounds
+from optimizer.grid_bounds import Bounds
 from schemas.messages import Telemetry
 from schemas.site import Site
 

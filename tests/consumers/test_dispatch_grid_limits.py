@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.dispatch.grid_limits import Bounds, GridLimits, changes, narrowed
+from consumers.dispatch.grid_limits import GridLimits, changes
 from consumers.dispatch.grid_signals import GridSignals
+from optimizer.grid_bounds import Bounds, narrowed
 from schemas.messages import Authority, Cause, GridLimitRequest, Telemetry, Value
 from schemas.site_file import load_site
 from schemas.site_parts import GridSignal

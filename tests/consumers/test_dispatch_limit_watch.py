@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.dispatch.grid_limits import Bounds
 from consumers.dispatch.limit_watch import LimitWatch
+from optimizer.grid_bounds import Bounds
 from schemas.messages import Telemetry
 from tests.consumers.test_dispatch_desk import NOON, Story, plant_site
 
