@@ -170,8 +170,11 @@ site file's own hold beside it.
   protection's is never widened. An operator's ends all the same, where the network operator's is awaited.
 - A file that cannot be read is the safe one, or 0 where none is declared, until who is awaited speaks of that
   direction: the network operator, where `command_sources` or a signal names him; else a protection; else anybody.
-- The plan is made for the site file's limits, not for those that are sent: dispatch and the bridges cut what it wants
-  beyond them.
+- The plan is made for what holds, each limit until its end: a quarter hour that begins within one keeps it whole, one
+  without an end, or whose word is expected anew, holds for all of the plan. It names them (`limits`, and the reason of
+  each step that one shapes), and what it cannot keep (`shortage`): a plan there is. Another limit makes a plan at once,
+  the next one 60 s later. What was said last holds when dispatch is gone, as for the bridges; `dso_hold` later what is
+  declared safe. What of the PV is curtailed at the export limit, the plan does not know beforehand.
 - Which broker user sent a word the broker does not tell: what a `source` may claim stands in `command_sources`, and
   only with a command key is it proven."""
 

@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.grid_bounds import binding, bounds, narrowed
 from optimizer.storage import Storage
 from optimizer.tariff import month, window
+from schemas.messages import Direction, HeldLimit
 from schemas.site_parts import Grid
 
 Vector = NDArray[np.float64]
@@ -40,6 +42,7 @@ class Outlook:
     """% now."""
     battery: Storage
     grid: Grid
+    """The site file's."""
     rated: float
     """W of all PCS."""
     zone: ZoneInfo
@@ -54,6 +57,10 @@ class Outlook:
     """W of peak that each month is billed at least."""
     imported: float = 0.0
     """Wh, in the billing window of the first step before it."""
+    held: Sequence[Sequence[HeldLimit]] = ()
+    """By step, the limits that hold beside the site file's; empty where there are none at all."""
+    curtails: bool = False
+    """PV gives way where more would be fed in than may be."""
 
     @property
     def now(self) -> datetime:
@@ -75,6 +82,29 @@ class Outlook:
         firsts = [month(at, self.zone)[0] for at in self.starts]
         known = sorted(set(firsts))
         return [known.index(first) for first in firsts]
+
+    @cached_property
+    def _narrowed(self) -> list[Grid]:
+        """The grid connection as it may be used in each step."""
+        each = self.held or [()] * len(self.starts)
+        net = self.load - self.pv
+        return [narrowed(self.grid, bounds(self.grid, held), float(net[i])) for i, held in enumerate(each)]
+
+    @cached_property
+    def import_limit(self) -> Vector:
+        """W that may be drawn in each step."""
+        return np.array([one.import_limit for one in self._narrowed])
+
+    @cached_property
+    def export_limit(self) -> Vector:
+        """W that may be fed in in each step."""
+        return np.array([one.export_limit for one in self._narrowed])
+
+    def limiting(self, step: int, direction: Direction) -> HeldLimit | None:
+        """The limit that holds in a step; None where that is the site file's own."""
+        if not self.held:
+            return None
+        return binding(self.grid, self.held[step], direction, float(self.load[step] - self.pv[step]))
 
     @cached_property
     def due(self) -> Vector:

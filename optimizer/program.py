@@ -112,14 +112,14 @@ def _peaks(outlook: Outlook, months: int) -> tuple[sparse.csr_array, Vector]:
 
 
 def _bounds(outlook: Outlook, months: int) -> tuple[Vector, Vector]:
-    n, battery, grid = len(outlook.starts), outlook.battery, outlook.grid
+    n, battery, into, out = len(outlook.starts), outlook.battery, outlook.import_limit, outlook.export_limit
     low, high = np.zeros((9, n)), np.full((9, n), np.inf)
     high[CHARGE] = high[DISCHARGE] = outlook.rated / 1000
-    high[IMPORT] = grid.import_limit / 1000
-    high[EXPORT] = grid.export_limit / 1000
+    high[IMPORT] = into / 1000
+    high[EXPORT] = out / 1000
     # Only as far beyond as the site would be with a resting battery, which is therefore always an answer.
-    high[IMPORT_BEYOND] = np.maximum(outlook.load - outlook.pv - grid.import_limit, 0) / 1000
-    high[EXPORT_BEYOND] = np.maximum(outlook.pv - outlook.load - grid.export_limit, 0) / 1000
+    high[IMPORT_BEYOND] = np.maximum(outlook.load - outlook.pv - into, 0) / 1000
+    high[EXPORT_BEYOND] = np.maximum(outlook.pv - outlook.load - out, 0) / 1000
     low[ENERGY], high[ENERGY] = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
     high[BELOW] = battery.energy * max(0.0, battery.soc_min - outlook.soc) / 1e5
     high[ABOVE] = battery.energy * max(0.0, outlook.soc - battery.soc_max) / 1e5

@@ -4,6 +4,7 @@ import numpy as np
 
 from optimizer.bill import peak_means
 from optimizer.outlook import Outlook, Vector
+from schemas.messages import Direction
 
 SMALL = 50.0
 """W: less is nothing."""
@@ -13,7 +14,8 @@ def reasons(outlook: Outlook, power: Vector) -> list[str]:
     """One sentence a step."""
     grid = outlook.load - outlook.pv - power
     peaks = peak_means(outlook, grid) if outlook.demand else {}
-    return [_beyond(outlook, grid[step], _why(outlook, power, grid, step, peaks)) for step in range(len(power))]
+    why = [_why(outlook, power, grid, step, peaks) for step in range(len(power))]
+    return ["; ".join([words, *_limited(outlook, float(grid[step]), step)]) for step, words in enumerate(why)]
 
 
 def _why(outlook: Outlook, power: Vector, grid: Vector, step: int, peaks: dict[int, float]) -> str:
@@ -55,9 +57,20 @@ def _at_peak(outlook: Outlook, grid: Vector, step: int, peaks: dict[int, float])
     return energy * 60 / outlook.minutes >= 0.99 * peaks[outlook.months[step]] - SMALL
 
 
-def _beyond(outlook: Outlook, grid: float, why: str) -> str:
-    over = grid - outlook.grid.import_limit
-    if over > SMALL:
-        return f"{why}; {over / 1000:.1f} kW above import_limit are expected all the same"
-    over = -grid - outlook.grid.export_limit
-    return f"{why}; {over / 1000:.1f} kW above export_limit are expected all the same" if over > SMALL else why
+def _limited(outlook: Outlook, grid: float, step: int) -> list[str]:
+    """Which limit of the grid connection shapes the step: one that was sent and is reached, or any that is passed."""
+    into, out = float(outlook.import_limit[step]), float(outlook.export_limit[step])
+    return [*_side(outlook, grid, into, step, "consumption"), *_side(outlook, -grid, out, step, "feed_in")]
+
+
+def _side(outlook: Outlook, flow: float, most: float, step: int, direction: Direction) -> list[str]:
+    one, name = outlook.limiting(step, direction), "import" if direction == "consumption" else "export"
+    limit = f"{name}_limit" if one is None else f"the {name} limit of {most / 1000:.1f} kW by {one.source}"
+    if one is not None and one.scope == "steerable":
+        limit = f"the {one.power / 1000:.1f} kW that batteries may draw by {one.source}"
+    if flow > most + SMALL:
+        over = f"{(flow - most) / 1000:.1f} kW"
+        if outlook.curtails and direction == "feed_in":
+            return [f"{over} of PV are curtailed for {limit}"]
+        return [f"{over} above {limit} are expected all the same"]
+    return [f"held by {limit}"] if one is not None and flow > most - SMALL else []

@@ -30,8 +30,8 @@ class Meter:
         look, hours = self.outlook, float(self.outlook.hours[index])
         price = look.buy[index] if grid > 0 else look.sell[index]
         self.money += float(price) * grid * hours
-        over = max(grid - look.grid.import_limit / 1000, -grid - look.grid.export_limit / 1000, 0.0)
-        self.beyond += over * hours
+        over = max(grid - look.import_limit[index] / 1000, -grid - look.export_limit[index] / 1000, 0.0)
+        self.beyond += float(over) * hours
         number = look.windows[index]
         self.windows[number] = self.windows.get(number, 0.0) + max(grid, 0.0) * hours
 
@@ -82,10 +82,10 @@ def _step(plan: Plan, outlook: Outlook, index: int, step: Step) -> Iterator[str]
         yield f"{step.power:.0f} W is more than the PCS can ({outlook.rated:.0f} W)"
     yield from _soc(plan, outlook, index, step)
     yield from _balance(outlook, index, step)
-    rest = step.load - step.pv
+    rest, into, out = step.load - step.pv, float(outlook.import_limit[index]), float(outlook.export_limit[index])
     for over, resting, name in (
-        (step.grid - outlook.grid.import_limit, rest - outlook.grid.import_limit, "import"),
-        (-step.grid - outlook.grid.export_limit, -rest - outlook.grid.export_limit, "export"),
+        (step.grid - into, rest - into, "import"),
+        (-step.grid - out, -rest - out, "export"),
     ):
         if over > WATT and over > resting + WATT:
             yield f"the battery drives the {name} {over:.0f} W beyond its limit"

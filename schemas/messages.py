@@ -321,6 +321,10 @@ class Plan(Message):
     """The same hours with a battery that rests."""
     inputs: dict[str, Seconds] = {}
     """Age of what the plan was made from."""
+    limits: list[str] = []
+    """The limits it was made for beside the site file's, each until its end, in words for people."""
+    shortage: list[str] = []
+    """Which limits of the grid connection it cannot keep, when and by how much, in words for people."""
 
 
 # --- alarms (IEC 62682 / ISA-18.2) ---------------------------------------------------------------

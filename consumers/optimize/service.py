@@ -1,6 +1,7 @@
 """Optimize at work: folds what is measured, plans each 5 min in a thread, verifies, and publishes the plan."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from consumers.optimize.limits_heard import LimitsHeard, shape
 from consumers.optimize.past import Past
 from consumers.optimize.prices import PriceFiles
 from consumers.optimize.situation import Situation
@@ -22,8 +24,8 @@ from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
 from runtime.tariff_watch import readable
-from schemas.messages import Cause, Plan, Telemetry
-from schemas.topics import PLAN, TELEMETRY
+from schemas.messages import Cause, HeldLimit, Plan, Telemetry
+from schemas.topics import CONTROL_LIMITS, PLAN, TELEMETRY
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -32,7 +34,8 @@ EVERY = 300.0
 FILLING, DEADLINE = 10.0, 30.0
 """Seconds for the archive and for the plan."""
 WRONG, LASTING, APART = 0.2, 60.0, 60.0
-"""The forecast is badly wrong: off by so much of the PCS rating, for so many seconds; plans so far apart at least."""
+"""The forecast is badly wrong: off by so much of the PCS rating, for so many seconds; plans so far apart at least.
+Another limit is planned for at once, the next one so many seconds later: who signals each 2 s is heard as often."""
 NO_PLAN = "no plan"
 
 Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], tuple[Plan, list[str]]]
@@ -58,11 +61,14 @@ class Optimize:
         self.situation = Situation.of(part.site)
         self.past = Past(part.site)
         self.history = History(engine(part.settings.database, again=lambda: part.settings.fresh().database))
+        self.limits = LimitsHeard(part.site)
         self.plan: Plan | None = None
         self._planner = planner or _think
         self._guarded = Guarded(part.log, part.counts)
         self._prices = PriceFiles()
         self._wrong_since: float | None = None
+        self._planned: list[HeldLimit] = []
+        self._limited_at = -math.inf
 
     async def work(self, bus: Bus) -> None:
         if self.plan is not None and (left := _left(self.plan)) >= 1:  # a broker that lost its store has lost it, too
@@ -72,14 +78,16 @@ class Optimize:
             group.create_task(self._keep_planning(), name="optimize.plan")
 
     async def _listen(self, bus: Bus) -> None:
-        async for batch in bus.listen(TELEMETRY.at(site=self.site.site)):
+        async for batch in bus.listen(TELEMETRY.at(site=self.site.site), CONTROL_LIMITS.at(site=self.site.site)):
             for heard in batch:
                 with self._guarded(heard):
                     self._hear(heard)
             bus.ack(batch)
 
     def _hear(self, heard: Heard[Any]) -> None:
-        if isinstance(heard.message, Telemetry) and not heard.retained:
+        if heard.topic is CONTROL_LIMITS:
+            self.limits.hear(heard.message, utc_now(), time.monotonic(), retained=heard.retained)
+        elif isinstance(heard.message, Telemetry) and not heard.retained:
             self.situation.fold(heard.place["device"], heard.message, utc_now(), time.monotonic())
 
     async def _keep_planning(self) -> None:
@@ -104,6 +112,16 @@ class Optimize:
             if since > APART and self._badly_wrong():
                 self.part.counts["surprises"] += 1
                 return
+            if time.monotonic() - self._limited_at >= APART and self._limited_anew():
+                self._limited_at = time.monotonic()
+                self.part.counts["limited"] += 1
+                return
+
+    def _limited_anew(self) -> bool:
+        """Other limits hold than those the plan was made for, or others than it foresaw."""
+        now = utc_now()
+        held = self.limits.held(now, time.monotonic())
+        return shape(self.site, held, now) != shape(self.site, self._planned, now)
 
     def _badly_wrong(self) -> bool:
         """The load less PV has been far from the forecast for a while."""
@@ -128,7 +146,9 @@ class Optimize:
             now = utc_now()
             short = shortages(self.site.prices, series, now, self.site.zone)
             self._tell_short(short)
-            still = replace(self.situation, powers=dict(self.situation.powers))  # telemetry goes on meanwhile
+            held = self.limits.held(now, time.monotonic())
+            # telemetry goes on meanwhile
+            still = replace(self.situation, powers=dict(self.situation.powers), held=held)
             thinking = asyncio.to_thread(self._planner, still, self.past, series, now, time.monotonic())
             plan, wrong = await asyncio.wait_for(thinking, DEADLINE)
         except TimeoutError:
@@ -146,11 +166,11 @@ class Optimize:
             self._fail(f"the plan was not published: {'; '.join(wrong[:3])}")
             return
         self.part.causes.clear(Cause.TARIFF)
-        self.plan, self._wrong_since = plan, None
+        self.plan, self._wrong_since, self._planned = plan, None, held
         if (left := _left(plan)) >= 1:
             await self.part.events.say(PLAN, plan, expiry=left, site=self.site.site)
         self.part.lag = time.monotonic() - began
-        note = "; ".join([note, *(one.words for one in short)])
+        note = "; ".join([note, *(one.words for one in short), *plan.limits, *plan.shortage])
         self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"
         self.part.counts["plans"] += 1
         self.part.succeeded()

@@ -10,7 +10,7 @@ from statistics import fmean
 from optimizer.billing import Billing
 from optimizer.storage import soc
 from runtime.arrivals import Arrivals
-from schemas.messages import Telemetry
+from schemas.messages import HeldLimit, Telemetry
 from schemas.site import Site
 from schemas.site_parts import Battery
 from schemas.tariff import Demand
@@ -47,6 +47,8 @@ class Situation:
     """W by device, smoothed."""
     charges: dict[str, Value] = field(default_factory=dict)
     """SoC in % by BMS."""
+    held: list[HeldLimit] = field(default_factory=list)
+    """Limits of the grid connection beside the site file's."""
     arrivals: Arrivals = field(default_factory=Arrivals, compare=False)
 
     @classmethod

@@ -8,13 +8,16 @@ import numpy as np
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
 from optimizer.forecast import load_ahead, pv_ahead
+from optimizer.grid_bounds import bounds, end, holding, in_words
+from optimizer.limit_shortage import beyond
 from optimizer.outlook import Outlook, Vector, step_starts
 from optimizer.plan import plan
 from optimizer.shortage import AHEAD
 from optimizer.storage import together
 from optimizer.tariff import Quote, Series, quotes
 from optimizer.verify import verify
-from schemas.messages import Plan
+from schemas.messages import HeldLimit, Plan
+from schemas.site import Site
 
 HORIZON = AHEAD.total_seconds() / 3600
 """Hours."""
@@ -26,7 +29,16 @@ def think(
     """The plan, and what is wrong with it."""
     outlook = look(situation, past, series, now, mono)
     found = plan(outlook, situation.ages(mono))
+    narrow = [one for one in situation.held if bounds(outlook.grid, [one]) != bounds(outlook.grid, [])]
+    limits = [f"{in_words(one)}{_until(situation.site, one)}" for one in narrow]
+    short = beyond(outlook, [step.grid for step in found.steps])
+    found = found.model_copy(update={"limits": limits, "shortage": short})
     return found, verify(found, outlook)
+
+
+def _until(site: Site, one: HeldLimit) -> str:
+    over = end(site, one)
+    return "" if over is None else f", until {over.astimezone(site.zone):%d %b %H:%M}"
 
 
 def look(situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float) -> Outlook:
@@ -34,11 +46,12 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
     site, tariff, demand = situation.site, situation.site.prices, situation.site.prices.demand
     heard = situation.batteries(mono) or site.battery
     starts = step_starts(now, HORIZON)
-    most = sum(site.named(name).rated_power or 0.0 for name in dict.fromkeys(name for name, _ in site.pv_points))
+    held = [holding(site, situation.held, at) for at in starts]
+    most = sum(_rated(site).values())
     return Outlook(
         starts=starts,
         load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),
-        pv=pv_ahead(past.pv(), situation.pv(mono), starts, most),
+        pv=_limited(site, pv_ahead(past.pv(), situation.pv(mono), starts, most), held),
         buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"))),
         sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export")),
         soc=situation.soc(mono),
@@ -52,7 +65,24 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         floor=1000 * demand.floor if demand else 0.0,
         billed=max(past.billed(now, demand.minutes), situation.billing.peak) if demand else 0.0,
         imported=situation.billing.imported(starts[0]),
+        held=held if situation.held else (),
+        curtails=bool(site.pv_limited),
     )
+
+
+def _rated(site: Site) -> dict[str, float]:
+    """W of each device that has PV."""
+    return {name: site.named(name).rated_power or 0.0 for name, _ in site.pv_points}
+
+
+def _limited(site: Site, pv: Vector, held: Sequence[Sequence[HeldLimit]]) -> Vector:
+    """The PV forecast under the limits of the PV itself: they are kept by those inverters that can be limited."""
+    rated, mine = _rated(site), {one.name for one in site.pv_limited}
+    if not mine:
+        return pv
+    free = sum(power for name, power in rated.items() if name not in mine) / (sum(rated.values()) or 1.0)
+    most = np.array([bounds(site.grid, each).pv for each in held])
+    return np.asarray(np.minimum(pv, np.maximum(most, free * pv)))
 
 
 def _money(quoted: Sequence[Quote]) -> Vector:

@@ -32,7 +32,7 @@ control.dispatch     -      -       -      -        w        r      r     r     
 control.request      -      r       r      r        r        w      -     w        -   r
 control.outcome      -      r       -      -        w        r      r     r        r   r
 control.grid_limit   -      r       -      -        r        -      w     w        w   r
-control.limits       r      r       -      -        w        r      r     r        r   r
+control.limits       r      r       -      r        w        r      r     r        r   r
 service.event        -      r       -      -        -        -      -     -        -   r
 own service.event    w      r       w      w        w        -      -     -        -   r
 service.archived     -      w       -      -        -        -      -     -        -   r

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from optimizer.outlook import Outlook, step_starts
 from optimizer.storage import Storage, together
+from schemas.messages import Authority, HeldLimit
 from schemas.site_parts import Battery, Grid
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -72,4 +73,18 @@ def wild(draw: st.DrawFn) -> Outlook:
         minutes=minutes,
         billed=draw(st.floats(0, 200e3)),
         imported=draw(st.floats(0, 20e3)),
+        held=draw(st.one_of(st.just(()), st.lists(_held(), min_size=count, max_size=count))),
     )
+
+
+def limit(direction: str = "consumption", power: float = 10e3, **more: Any) -> HeldLimit:
+    """One that the network operator has sent."""
+    said = {"scope": "connection_point", "authority": Authority.DSO, "source": "dso", "since": NOON, "cause": "asked"}
+    return HeldLimit.model_validate({**said, "direction": direction, "power": power, **more})
+
+
+def _held() -> st.SearchStrategy[list[HeldLimit]]:
+    scopes = st.sampled_from(["connection_point", "steerable"])
+    directions = st.sampled_from(["consumption", "feed_in"])
+    each = st.builds(lambda way, scope, power: limit(way, power, scope=scope), directions, scopes, st.floats(0, 400e3))
+    return st.lists(each, max_size=3)

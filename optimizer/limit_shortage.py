@@ -1,0 +1,42 @@
+"""Which limits of the grid connection a plan cannot keep: a load above them, an empty battery. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.outlook import Outlook, Vector
+from schemas.messages import Direction
+
+BEYOND = 50.0
+"""W above a limit that are worth a word."""
+
+
+def beyond(outlook: Outlook, grid: Sequence[float]) -> list[str]:
+    """Each limit that is passed: from when to when, and by how much at most. `grid`: W by step. What is fed in beyond
+    one is no shortage where PV gives way."""
+    flow = np.array(grid)
+    found = _side(outlook, "consumption", outlook.import_limit, flow)
+    return found if outlook.curtails else [*found, *_side(outlook, "feed_in", outlook.export_limit, -flow)]
+
+
+def _side(outlook: Outlook, direction: Direction, most: Vector, flow: Vector) -> list[str]:
+    name, found = "import" if direction == "consumption" else "export", list[str]()
+    for first, last in _runs(flow - most > BEYOND):
+        worst = first + int(np.argmax((flow - most)[first:last]))
+        one = outlook.limiting(worst, direction)
+        whose = f"{name}_limit of the site file" if one is None else f"{name} limit of {one.source} as {one.authority}"
+        over = f"up to {(flow - most)[worst] / 1000:.1f} kW too much"
+        found.append(f"the {whose}, {most[worst] / 1000:.1f} kW, cannot be kept {_when(outlook, first, last)}: {over}")
+    return found
+
+
+def _when(outlook: Outlook, first: int, last: int) -> str:
+    edges = [at.astimezone(outlook.zone) for at in (*outlook.starts, outlook.end)]
+    return f"from {edges[first]:%d %b %H:%M} to {edges[last]:%d %b %H:%M}"
+
+
+def _runs(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """First and one past the last of each run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(int), [0]])))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
