@@ -1,6 +1,11 @@
-"""Where the energy of an interval went."""
+"""Where the energy of an interval went, and what of the load is measured by name."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+LEAST, SHARE = 500.0, 0.03
+"""W, and of all powers that are added up: meters of class 1 and inverters of 2 % that measure the same moment differ by
+no more."""
 
 
 class Flows(NamedTuple):
@@ -13,3 +18,18 @@ class Flows(NamedTuple):
     grid_battery: float
     battery_load: float
     battery_grid: float
+
+
+class Rest(NamedTuple):
+    """What no meter measures of a load, in W."""
+
+    power: float
+    doubted: bool
+    """The measured loads draw more than comes in, by more than the meters may be wrong."""
+
+
+def rest(brings: Iterable[float], loads: Iterable[float]) -> Rest:
+    """`brings`: W of grid, batteries and PV, positive into the site; `loads`: W that are measured apart."""
+    into, taken = [*brings], [*loads]
+    power = sum(into) - sum(taken)
+    return Rest(power, power < -max(LEAST, SHARE * sum(map(abs, (*into, *taken)))))

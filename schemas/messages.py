@@ -98,6 +98,7 @@ class Cause(StrEnum):
     TARIFF = "tariff"  # it cannot be read: nothing is planned, and no peak is kept down
     PRICES = "prices"  # some are missing: borrowed from other days, or the outermost of the tariff
     LIMIT_NOT_HELD = "limit_not_held"  # the grid meter stands beyond a limit of the connection point
+    BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
     BROKER_REFUSES = "broker_refuses"
 
 

@@ -94,6 +94,7 @@ class Site(Shape):
         named: list[tuple[Place, str, str | None]] = [
             (("grid", "meter"), "", self.grid.meter),
             *roles(self.battery),
+            *((("device", n, "behind"), f"device {one.name} ", one.behind) for n, one in enumerate(self.device)),
             *((("grid", "signal", n, "device"), "grid.signal ", one.device) for n, one in enumerate(self.grid.signal)),
             *((("alarm", n, "device"), f"alarm {rule.name} ", rule.device) for n, rule in enumerate(self.alarm)),
             *((("interlock", n, "device"), f"interlock {r.name} ", r.device) for n, r in enumerate(self.interlock)),
@@ -171,6 +172,16 @@ class Site(Shape):
             mine,
             [power for name, power in rated.items() if name not in limited],
         )
+
+    @property
+    def loads(self) -> list[Device]:
+        """The loads whose power is measured."""
+        return [one for one in self.of_kind(Kind.LOAD) if "p" in self.profiles[one.name].points]
+
+    @property
+    def loads_apart(self) -> list[str]:
+        """Those of them that add up: a load behind another one's meter is counted there."""
+        return [one.name for one in self.loads if one.behind is None]
 
     def named(self, name: str) -> Device:
         """A device by its name."""

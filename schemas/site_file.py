@@ -65,7 +65,7 @@ def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> N
 
 def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     kinds = {name: profile.kind for name, profile in profiles.items()}
-    wrong = [*wrong_kinds(site.battery, kinds), *_wrong_measures(site, profiles)]
+    wrong = [*wrong_kinds(site.battery, kinds), *_wrong_measures(site, profiles), *_wrong_behind(site)]
     if (given := kinds[site.grid.meter]) is not Kind.METER:
         wrong.append((("grid", "meter"), f"device {site.grid.meter!r} is a {given}, a meter is needed"))
     if wrong:
@@ -109,6 +109,31 @@ def _wrong_measures(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[
             given = profiles[device.name].kind
             words = f"device {device.name!r} is a {given}, and only a meter measures a load: leave it out"
             yield ("device", number, "measures"), words
+
+
+def _wrong_behind(site: Site) -> Iterator[tuple[Place, str]]:
+    """A load stands behind the meter of another load, and none behind itself."""
+    loads = {one.name: one.behind for one in site.loads}
+    for number, device in enumerate(site.device):
+        if device.behind is None:
+            continue
+        place, who = ("device", number, "behind"), f"device {device.name!r}"
+        if device.name not in loads:
+            yield place, f'{who} is no load whose power is measured: give measures = "load", or leave `behind` out'
+        elif device.behind not in loads:
+            known = ", ".join(sorted(loads.keys() - {device.name})) or "none"
+            yield place, f"{who}: {device.behind!r} is no load whose power is measured; there is: {known}"
+        elif device.name in _in_front(loads, device.name):
+            yield place, f"{who} would stand behind itself: leave `behind` out at the one next to the grid"
+
+
+def _in_front(loads: dict[str, str | None], name: str) -> set[str]:
+    """All loads it stands behind."""
+    found, at = set[str](), loads[name]
+    while at is not None and at not in found:
+        found.add(at)
+        at = loads.get(at)
+    return found
 
 
 def _check_rated(path: Path, site: Site, profiles: dict[str, Profile]) -> None:

@@ -24,8 +24,11 @@ class Device(Shape):
     profile: str
     """The register map: a file in `profiles/` beside this file, or a shipped one."""
     measures: Literal["load"] | None = None
-    """What a meter beside the grid's measures: with `load` the device is a load, positive what it draws. Left out, it
-    is a sub-meter: shown and archived, and part of no balance."""
+    """What a meter beside the grid's measures: with `load` the device is a load, positive what it draws: named in the
+    balance of the site, whose rest nobody measures. Left out, it is a sub-meter, such as a battery's or a PV's own:
+    shown and archived, and part of no balance."""
+    behind: Name | None = None
+    """The load whose meter this load's stands behind: it is a part of that one, and counted once."""
     address: Annotated[str, AfterValidator(spelled), Field(json_schema_extra={"pattern": LOOKS_LIKE})]
     """`tcp://host:port`, `rtu+tcp://host:port` for a serial gateway that passes RTU frames through, or a serial line
     of this machine, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1`. Devices at the same host and port, or at the same

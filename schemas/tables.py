@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import SchemaItem
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; a database that has another one is not written to."""
 
 LONGEST_NAME = 64
@@ -185,6 +185,21 @@ flow = _table(
     json=(),
 )
 """Wh from where to where in the quarter of an hour that begins at `at`."""
+
+load_energy = _table(
+    "load_energy",
+    _key("site"),
+    _key("at", Moment()),
+    _key("device"),
+    Column("behind", _ascii(), nullable=False),
+    Column("used", Double, nullable=False),
+    json=(),
+)
+"""Wh that a load whose power is measured drew in the quarter of an hour that begins at `at`, one row a load.
+
+`behind`: the load whose meter it stands behind, or empty: those add up. `other load` is the rest that nobody measures;
+it has no row while a battery, a load or the meter has not told: unknown is not 0. Below 0 a meter is wrong.
+"""
 
 gap = _table(
     "gap",

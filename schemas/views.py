@@ -24,6 +24,8 @@ VIEWS = {
             grid_load AS grid_to_load_wh, grid_battery AS grid_to_battery_wh,
             battery_load AS battery_to_load_wh, battery_grid AS battery_to_grid_wh
         FROM flow""",
+    "v_loads_15min": """
+        SELECT site, device, at, used AS used_wh, behind FROM load_energy""",
     "v_alarms": """
         SELECT site, alarm, at, state, priority, {json}(body, '$.device') AS device,
             {json}(body, '$.point') AS point, {json}(body, '$.text') AS text, {json}(body, '$.since') AS since
@@ -43,6 +45,9 @@ VIEWS = {
         SELECT site, device, at, expected, stored, expected - stored AS missing, cause, closed FROM gap""",
 }
 """By name, the question each one asks."""
+
+SINCE = {"v_loads_15min": "0003"}
+"""The migration that made its tables, where that was not the first."""
 
 _SQLITE = {
     "json": "json_extract",
@@ -64,10 +69,15 @@ _MARIADB = {
 }
 
 
-def statements(dialect: str) -> list[str]:
-    """What makes all views in a database. `dialect`: sqlite or mariadb."""
+def since(revision: str) -> list[str]:
+    """The views whose tables are there after this migration, and were not before."""
+    return [name for name in VIEWS if SINCE.get(name, "0001") == revision]
+
+
+def statements(dialect: str, revision: str) -> list[str]:
+    """What makes the views of a migration in a database. `dialect`: sqlite or mariadb."""
     sqlite = dialect == "sqlite"
     words = _SQLITE if sqlite else _MARIADB
     # whoever asks a view needs the right to read its tables: a dump can then be restored by anybody
     create = "CREATE VIEW IF NOT EXISTS" if sqlite else "CREATE OR REPLACE SQL SECURITY INVOKER VIEW"
-    return [f"{create} {name} AS {' '.join(asks.format_map(words).split())}" for name, asks in VIEWS.items()]
+    return [f"{create} {name} AS {' '.join(VIEWS[name].format_map(words).split())}" for name in since(revision)]

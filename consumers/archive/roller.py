@@ -16,11 +16,14 @@ from consumers.archive.flows import flows
 from consumers.archive.rollups import HOLD, Rollup, merge, roll
 from consumers.archive.store import Store
 from schemas.site import Site
-from schemas.tables import dirty, flow, rollup_1h, rollup_1m, rollup_15m, telemetry
+from schemas.tables import dirty, flow, load_energy, rollup_1h, rollup_1m, rollup_15m, telemetry
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600
 LIMIT = 60
 """Spans that are made in one transaction."""
+
+OTHER = "other load"
+"""No device has a name like it: what of the load nobody measures."""
 
 Marks = list[tuple[str, datetime]]
 """Devices and the beginnings of spans."""
@@ -32,7 +35,8 @@ class Roller:
     def __init__(self, engine: AsyncEngine, site: Site, store: Store) -> None:
         self.engine, self.site, self.store = engine, site, store
         self.pv = site.pv_points
-        self._flowing = {site.grid.meter, *site.pcs, *(device for device, _ in self.pv)}
+        self.loads = {one.name: one.behind or "" for one in site.loads}
+        self._flowing = {site.grid.meter, *site.pcs, *self.loads, *(device for device, _ in self.pv)}
 
     async def roll(self, now: datetime) -> int:
         """Make everything that is dirty and over; how many spans that were."""
@@ -131,25 +135,37 @@ class Roller:
 
     async def _flows(self, connection: AsyncConnection, at: datetime) -> None:
         """Once the meter and a PCS have this quarter, again with each further one; a PV that sleeps gives nothing."""
+        whole = await self._whole(connection, at)
+        used = {name: whole[name, "p"][0] - whole[name, "p"][1] for name in self.loads if (name, "p") in whole}
+        meter = whole.get((self.site.grid.meter, "p"))
+        batteries = [whole[pcs, "p"] for pcs in self.site.pcs if (pcs, "p") in whole]
+        pv = sum(max(0.0, whole[one][0] - whole[one][1]) for one in self.pv if one in whole)
+        rows = {name: (self.loads[name], power) for name, power in used.items()}
+        if self.loads and meter is not None and len(batteries) == len(self.site.pcs) and len(used) == len(self.loads):
+            apart = [power for name, power in used.items() if not self.loads[name]]
+            brings = pv + sum(plus - minus for plus, minus in (meter, *batteries))
+            rows[OTHER] = "", brings - sum(apart)
+        found = [{"device": name, "behind": behind, "used": power} for name, (behind, power) in rows.items()]
+        await put(connection, load_energy, [{"site": self.site.site, "at": at} | row for row in found])
+        if meter is None or (self.site.pcs and not batteries):
+            return
+        # one that is silent counts as load until its samples come
+        pcs = sum(plus for plus, _ in batteries), sum(minus for _, minus in batteries)
+        split = flows(pv, *meter, *pcs)
+        await put(connection, flow, [{"site": self.site.site, "at": at, **split._asdict()}])
+
+    async def _whole(self, connection: AsyncConnection, at: datetime) -> dict[tuple[str, str], tuple[float, float]]:
+        """Wh out and in of a quarter, by device and point."""
         c = rollup_15m.c
         points = {"p", *(point for _, point in self.pv)}
         wanted = select(c.device, c.point, c.plus, c.minus, c.seconds).where(
             c.site == self.site.site, c.point.in_(points), c.at == at, c.device.in_(self._flowing)
         )
-        whole = {  # a span that is covered in part is taken to have gone on like this
+        return {  # a span that is covered in part is taken to have gone on like this
             (row.device, row.point): (row.plus * QUARTER / row.seconds, row.minus * QUARTER / row.seconds)
             for row in await connection.execute(wanted)
             if row.seconds > 0
         }
-        meter = whole.get((self.site.grid.meter, "p"))
-        batteries = [whole[pcs, "p"] for pcs in self.site.pcs if (pcs, "p") in whole]
-        if meter is None or (self.site.pcs and not batteries):
-            return
-        # one that is silent counts as load until its samples come
-        pcs = sum(plus for plus, _ in batteries), sum(minus for _, minus in batteries)
-        pv = sum(max(0.0, whole[one][0] - whole[one][1]) for one in self.pv if one in whole)
-        found = flows(pv, *meter, *pcs)
-        await put(connection, flow, [{"site": self.site.site, "at": at, **found._asdict()}])
 
     def _place(self, device: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  # the columns of any table
         return {"site": self.site.site, "device": device, **more}

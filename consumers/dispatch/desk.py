@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from consumers.dispatch.answers import answer, complaint, in_words, later, watched
+from consumers.dispatch.balance_watch import BalanceWatch
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.doing import NO_BATTERY, Doing, asides, detail
 from consumers.dispatch.feed_in import feed_in, stores
@@ -59,6 +60,7 @@ class Desk:
     """The request whose mode holds; none after a restart."""
     reactive: ReactiveDesk = field(init=False)
     watch: LimitWatch = field(init=False)
+    balance: BalanceWatch = field(init=False)
     left_over: dict[str, KeptBattery] = field(default_factory=dict)
     """Lockouts of batteries that are in the site file no more."""
     sent: dict[str, tuple[str, Instruction]] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.reactive, self.watch = ReactiveDesk(self.site), LimitWatch(self.site)
+        self.balance = BalanceWatch(self.site)
 
     @classmethod
     def of(cls, site: Site) -> "Desk":
@@ -127,6 +130,7 @@ class Desk:
         if self.fold.hear(device, telemetry, now, mono):
             self.reactive.hear(device, telemetry, mono)
             self.watch.hear(device, telemetry, mono)
+        self.balance.hear(device, telemetry, mono)
         self.pv.hear(device, telemetry, mono)
         self.signals.hear(device, telemetry, mono)
 
@@ -260,6 +264,7 @@ class Desk:
             return {}
         self.limits.signal(self.signals.words(now, mono))
         self.watch.look(self.limits.bounds(now), mono)
+        self.balance.look(mono)
         self.control = expire(self.control, now, mono)
         mode = self.control.mode
         for one in self.batteries.values():

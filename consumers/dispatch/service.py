@@ -241,6 +241,10 @@ class Dispatch:
             self.part.causes.add(Cause.LIMIT_NOT_HELD, self.desk.watch.words)
         else:
             self.part.causes.clear(Cause.LIMIT_NOT_HELD, words="the limits at the grid connection are held again")
+        if self.desk.balance.words:
+            self.part.causes.add(Cause.BALANCE_IMPLAUSIBLE, self.desk.balance.words)
+        else:
+            self.part.causes.clear(Cause.BALANCE_IMPLAUSIBLE, words="the loads and what comes in add up again")
 
     def _log_modes(self) -> None:
         """A line for each that changed: of the site, and of a battery that is out alone."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from consumers.status.state import Moment, State
+from schemas.flows import rest
 from schemas.messages import DeviceState, Value
 from schemas.profile import Point
 from schemas.site import Site
@@ -53,12 +54,46 @@ def _gone(state: State, device: str) -> bool:
 
 def flow(state: State, now: Moment) -> Shown:
     """The powers of grid, battery, PV and load, in W."""
-    site = state.site
-    grid = _power(state, [site.grid.meter], now)
-    battery = _power(state, site.pcs, now)
-    pv = _sum([value_of(state, *source, now) for source in site.pv_points])
+    brings = _brings(state, now)
     # What comes into the site is what the load takes.
-    return {"grid": grid, "battery": battery, "pv": pv, "load": _taken(_sum([grid, battery, pv]), site)}
+    return brings | {"load": _taken(_sum([*brings.values()]), state.site)}
+
+
+def _brings(state: State, now: Moment) -> dict[str, Shown]:
+    site = state.site
+    return {
+        "grid": _power(state, [site.grid.meter], now),
+        "battery": _power(state, site.pcs, now),
+        "pv": _sum([value_of(state, *source, now) for source in site.pv_points]),
+    }
+
+
+OTHER = "other load"
+"""What of the load nobody measures."""
+TOO_MUCH = (
+    "the measured loads draw more than grid, batteries and PV bring: a meter is wrong, or one load is behind another"
+)
+
+
+def loads(state: State, now: Moment) -> Shown:
+    """Each load that is measured, those behind another one after it, and the rest; W. Unknown where a part of it is."""
+    site = state.site
+    named = {one.name: value_of(state, one.name, "p", now) for one in site.loads}
+    listed = [shown | {"load": name, "behind": site.named(name).behind or ""} for name, shown in named.items()]
+    if not listed:
+        return {"list": [], "doubt": ""}
+    brings = [*_brings(state, now).values()]
+    parts = [*brings, *(named[name] for name in site.loads_apart)]
+    other, doubt = worst(parts, "W") | {"load": OTHER, "behind": ""}, ""
+    if other["state"] != "missing":
+        found = rest([one["value"] for one in brings], [named[name]["value"] for name in site.loads_apart])
+        other["value"] = found.power
+        if found.doubted and other["state"] == "live":
+            other["state"], doubt = str(Quality.IMPLAUSIBLE), TOO_MUCH
+    return {
+        "list": [*sorted(listed, key=lambda one: (one["behind"] or one["load"], one["behind"])), other],
+        "doubt": doubt,
+    }
 
 
 AT_REST = 0.02

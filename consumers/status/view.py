@@ -8,7 +8,7 @@ from consumers.status.batteries import batteries, dispatch, soc
 from consumers.status.doing import why
 from consumers.status.limits import limits
 from consumers.status.state import Moment, Said, State
-from consumers.status.values import SILENT, alive, device_state, flow, value_of
+from consumers.status.values import SILENT, alive, device_state, flow, loads, value_of
 from schemas.messages import Alarm, AlarmPriority, AlarmState, Mode, Plan, Step
 from schemas.site_parts import Device
 from schemas.topics import SERVICE_STATUS
@@ -47,6 +47,7 @@ def view(state: State, now: Moment) -> View:
         "archive": state.archive,
         "mode": _mode(state, now),
         "flow": flow(state, now),
+        "loads": loads(state, now),
         "soc": soc(state, now),
         "alarms": _alarms(state, now),
         "devices": [_device(state, device, now) for device in state.site.device],

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.flows import flows
@@ -31,7 +31,7 @@ from schemas.units import Quality
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=3)
-ROLLUPS = (tables.rollup_1m, tables.rollup_15m, tables.rollup_1h, tables.flow)
+ROLLUPS = (tables.rollup_1m, tables.rollup_15m, tables.rollup_1h, tables.flow, tables.load_energy)
 PROFILES = {"meter": "janitza_umg96rme", "pcs": "sinexcel_pws2", "bms": "pylontech_powercube_m2", "pv": "sunspec_pv"}
 SITE = Site.model_validate(
     {
@@ -43,6 +43,27 @@ SITE = Site.model_validate(
             {"name": name, "profile": profile, "address": "tcp://127.0.0.1:502", "unit": unit, "rated_power": 1000}
             for unit, (name, profile) in enumerate(PROFILES.items())
         ],
+    }
+)
+
+
+LOADED = SITE.model_validate(
+    SITE.model_dump()
+    | {
+        "device": [
+            *SITE.model_dump()["device"],
+            *(
+                {"name": name, "profile": "eastron_sdm630", "address": "tcp://127.0.0.1:502", "unit": unit, **more}
+                for unit, (name, more) in enumerate(
+                    {
+                        "hall": {"measures": "load"},
+                        "press": {"measures": "load", "behind": "hall"},
+                        "pv_meter": {},
+                    }.items(),
+                    start=50,
+                )
+            ),
+        ]
     }
 )
 
@@ -83,9 +104,9 @@ async def empty(database: AsyncEngine) -> None:
 
 
 def stream() -> list[Heard[Any]]:
-    """An hour and some of three devices, with holes, words, bad values and points that are rarely read."""
+    """An hour and some of five devices, with holes, words, bad values and points that are rarely read."""
     random, batch = Random(1), []
-    for device in ("meter", "pcs", "pv"):
+    for device in ("meter", "pcs", "pv", "hall", "press"):
         for number in range(400):
             values: dict[str, Value] = {"p": random.uniform(-5000, 5000), "state": "run", "e_import": number * 10.0}
             if number % 7 == 0:
@@ -102,7 +123,7 @@ async def test_any_order_duplication_and_batching_gives_the_same_rollups(archive
     batch = stream()
     store = Store(archive, lambda _: None)
     await keep(store, batch)
-    await Roller(archive, SITE, store).roll(LATER)
+    await Roller(archive, LOADED, store).roll(LATER)
     sorted_once = await everything(archive)
     assert all(sorted_once)
     for seed in range(3):
@@ -114,8 +135,8 @@ async def test_any_order_duplication_and_batching_gives_the_same_rollups(archive
             size = random.randrange(1, 500)
             await keep(store, mixed[:size])
             mixed = mixed[size:]
-            await Roller(archive, SITE, store).roll(NOON + timedelta(minutes=random.randrange(120)))
-        await Roller(archive, SITE, Store(archive, lambda _: None)).roll(LATER)
+            await Roller(archive, LOADED, store).roll(NOON + timedelta(minutes=random.randrange(120)))
+        await Roller(archive, LOADED, Store(archive, lambda _: None)).roll(LATER)
         assert await everything(archive) == sorted_once
     async with archive.connect() as connection:
         left = (
@@ -264,3 +285,21 @@ async def test_the_flows_of_several_batteries_are_one(archive: AsyncEngine) -> N
 
     assert await battery_to_load("meter", "pcs") == pytest.approx(500, rel=0.02)
     assert await battery_to_load("pcs2") == pytest.approx(625, rel=0.02)
+
+
+async def test_the_energy_of_each_load_and_the_rest_that_nobody_measures(archive: AsyncEngine) -> None:
+    """While a load has not told, the rest is unknown. The PV's own meter is counted nowhere."""
+    store = Store(archive, lambda _: None)
+    powers = {"meter": 1000.0, "pcs": -400.0, "pv": 2000.0, "pv_meter": 2000.0, "hall": 1600.0, "press": 700.0}
+
+    async def loads(*devices: str) -> dict[str, tuple[str, float]]:
+        batch = [said(n + 1, n * 10, {"p": powers[device]}, device) for device in devices for n in range(91)]
+        await keep(store, batch)
+        await Roller(archive, LOADED, store).roll(LATER)
+        async with archive.connect() as connection:
+            rows = await connection.execute(text("SELECT device, behind, used_wh, at FROM v_loads_15min ORDER BY at"))
+            found = rows.all()
+        return {row.device: (row.behind, round(float(row.used_wh))) for row in found if row.at == found[0].at}
+
+    assert await loads("meter", "pcs", "pv", "pv_meter", "press") == {"press": ("hall", 175)}
+    assert await loads("hall") == {"hall": ("", 400), "press": ("hall", 175), "other load": ("", 250)}

@@ -51,6 +51,7 @@ from schemas.topics import (
     Topic,
 )
 from schemas.units import Quality
+from tests.consumers.test_dispatch_balance import load_plant
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EPOCH = "00112233aabbccdd"
@@ -129,6 +130,41 @@ def test_the_load_is_what_grid_battery_and_pv_bring(state: State) -> None:
     flow = view(state, at(1))["flow"]
     assert [flow[name]["value"] for name in ("grid", "battery", "pv", "load")] == [5e3, -20e3, 40e3, 25e3]
     assert {part["state"] for part in flow.values()} == {"live"}
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> State:
+    return State(load_plant(tmp_path, ', behind = "hall"'), broker=True)
+
+
+def each(state: State, second: float) -> tuple[list[tuple[str, str, float | None, str]], str]:
+    shown = view(state, at(second))["loads"]
+    rows = [(one["load"], one["behind"], one["value"], one["state"]) for one in shown["list"]]
+    return rows, shown["doubt"]
+
+
+def test_the_load_is_told_by_name_and_the_rest_is_what_nobody_measures(loaded: State, state: State) -> None:
+    all_measured(loaded, 0, grid=30e3, battery=10e3, pv=20e3)
+    for device, power in (("hall", 40e3), ("press", 15e3), ("pv_meter", 20e3)):
+        hear(loaded, 0, TELEMETRY, measured(0, p=power), device=device)
+    hall, press = ("hall", "", 40e3, "live"), ("press", "hall", 15e3, "live")
+    assert each(loaded, 1) == ([hall, press, ("other load", "", 20e3, "live")], "")
+    hear(loaded, 1, TELEMETRY, measured(1, 2, p=90e3), device="hall")
+    (*_, other), doubt = each(loaded, 1)
+    assert other == ("other load", "", -30e3, "implausible")
+    assert doubt.startswith("the measured loads draw more than grid, batteries and PV bring")
+    assert each(state, 1) == ([], ""), "a site that measures none has no list"
+
+
+def test_the_rest_beside_a_load_that_has_not_told_is_unknown_and_not_zero(loaded: State) -> None:
+    all_measured(loaded, 0, grid=30e3, battery=10e3, pv=20e3)
+    hear(loaded, 0, TELEMETRY, measured(0, p=15e3), device="press")
+    assert each(loaded, 1)[0] == [
+        ("hall", "", None, "missing"), ("press", "hall", 15e3, "live"), ("other load", "", None, "missing")
+    ]  # fmt: skip
+    hear(loaded, 0, TELEMETRY, measured(0, p=40e3), device="hall")
+    all_measured(loaded, 50, grid=30e3, battery=10e3, pv=20e3)
+    assert each(loaded, 51)[0][-1] == ("other load", "", 20e3, "stale")
 
 
 def test_a_load_nobody_can_know_is_not_guessed(state: State) -> None:

@@ -70,6 +70,20 @@ function drawFlow({ flow, soc }) {
   $("flow").setAttribute("aria-label", `Power flow: ${words.join(", ")}`);
 }
 
+// Which loads are measured, and the rest that nobody measures.
+function drawLoads({ loads }) {
+  $("loads").hidden = loads.list.length === 0;
+  rows($("load-list"), "t-value", loads.list, "load", (chip, one) => {
+    chip.className = one.state === "live" ? "" : "doubtful";
+    chip.title = one.state === "live" ? "" : doubt(one);
+    fill(chip, {
+      point: one.behind ? `${one.load} (in ${one.behind})` : one.load,
+      value: show(one.value, one.unit) + (one.state === "stale" ? ` (${age(one.age)} old)` : ""),
+    });
+  });
+  say($("loads-doubt"), loads.doubt);
+}
+
 function drawLink(name, moving, inward, share) {
   const stream = document.querySelector(`[data-link="${name}"] .stream`);
   stream.style.strokeWidth = moving ? 4 + 6 * share : 0;
@@ -230,6 +244,7 @@ function drawPeak({ peak, plan }) {
 function draw() {
   drawHeader(state);
   drawFlow(state);
+  drawLoads(state);
   drawAlarms(state.alarms);
   drawDevices(state.devices);
   drawServices(state);

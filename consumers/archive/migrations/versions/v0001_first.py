@@ -196,12 +196,12 @@ def _said() -> None:
 
 def _views() -> None:
     """As they are now: a view holds nothing, so the newest migration may make them anew."""
-    for statement in views.statements(op.get_bind().dialect.name):
+    for statement in views.statements(op.get_bind().dialect.name, revision):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    for name in views.VIEWS:
+    for name in views.since(revision):
         op.execute(f"DROP VIEW IF EXISTS {name}")
     said = ("dead_letter", "plan", "control", "alarm", "outcome", "command")
     ledgers = ("journal", "quarantine", "gap", "flow", "dirty")

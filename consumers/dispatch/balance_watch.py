@@ -1,0 +1,83 @@
+"""Whether what comes into the site is enough for the loads that are measured. Pure: `mono` is the monotonic clock.
+
+It is not: a meter is the wrong way round, has a wrong ratio or stands behind another one, or something that produces is
+read by nobody.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from consumers.dispatch.cells_seen import number
+from runtime.arrivals import Arrivals
+from schemas.flows import rest
+from schemas.messages import Telemetry
+from schemas.site import Site
+
+PATIENCE = 300.0
+"""Seconds it must last: devices are not read at the same instant, and some tell means."""
+SMOOTH = 60.0
+"""Seconds of the mean that is judged."""
+FRESH = 10.0
+"""Seconds a reading tells of now, where the device is read each 4 s or more often."""
+
+Source = tuple[str, str]
+"""A device and its point."""
+
+
+@dataclass
+class BalanceWatch:
+    """Of one site."""
+
+    site: Site
+    words: str = ""
+    """What does not add up; empty while it does, or nobody knows."""
+    _means: dict[Source, tuple[float, float]] = field(default_factory=dict)
+    """W, and when it was read."""
+    _since: float | None = None
+    _arrivals: Arrivals = field(default_factory=Arrivals)
+
+    def __post_init__(self) -> None:
+        plain = [(name, "p") for name in (self.site.grid.meter, *self.site.pcs)]
+        self._brings: list[Source] = [*plain, *self.site.pv_points]
+        self._loads: list[Source] = [(name, "p") for name in self.site.loads_apart]
+        self._wanted: dict[str, list[str]] = {}
+        for device, point in (*self._brings, *self._loads):
+            self._wanted.setdefault(device, []).append(point)
+
+    def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
+        """The next message; one that does not tell of now changes nothing."""
+        if device not in self._wanted or not self._arrivals.timely(device, telemetry, mono):
+            return
+        for point in self._wanted.get(device, ()):
+            if (power := number(telemetry, point)) is None:
+                self._means.pop((device, point), None)
+                continue
+            before, read = self._means.get((device, point), (power, mono))
+            share = 1.0 - math.exp(-max(0.0, mono - read) / SMOOTH)
+            self._means[device, point] = before + share * (power - before), mono
+
+    def look(self, mono: float) -> None:
+        """A device that is silent proves nothing: it has an alarm of its own."""
+        brings, loads = self._known(self._brings, mono), self._known(self._loads, mono)
+        if brings is None or loads is None or not rest(brings, loads).doubted:
+            self._since, self.words = None, ""
+            return
+        self._since = mono if self._since is None else self._since
+        if mono - self._since >= PATIENCE and not self.words:  # the numbers move on, the trouble is the same
+            self.words = self._in_words(-rest(brings, loads).power, loads)
+
+    def _known(self, sources: list[Source], mono: float) -> list[float] | None:
+        found = list[float]()
+        for source in sources:
+            power, read = self._means.get(source, (0.0, -math.inf))
+            if mono - read > self.site.named(source[0]).stale_after(FRESH):
+                return None
+            found.append(power)
+        return found
+
+    def _in_words(self, missing: float, loads: list[float]) -> str:
+        if not loads:
+            return f"grid, batteries and PV come to {-missing / 1000:.1f} kW: no load gives power"
+        named = zip(self._loads, loads, strict=True)
+        each = ", ".join(f"{device} {power / 1000:.1f} kW" for (device, _), power in named)
+        return f"the measured loads ({each}) draw {missing / 1000:.1f} kW more than grid, batteries and PV bring"
