@@ -49,7 +49,7 @@ MEANS: dict[Cause, str] = {
     Cause.NOT_ARCHIVED: "The archive does not take what the part keeps for it.",
     Cause.TARIFF: "The tariff cannot be read: nothing is planned, and no peak is kept down.",
     Cause.LIMIT_NOT_HELD: "The grid meter stands beyond a limit of the connection point for more than a minute.",
-    Cause.BALANCE_IMPLAUSIBLE: "For five minutes the loads that are measured draw more than grid, batteries and PV bring.",
+    Cause.BALANCE_IMPLAUSIBLE: "For five minutes the measured loads draw more than grid, batteries and PV bring.",
     Cause.PRICES: "Prices are missing: plans are made with those of the days before, or the outermost of the tariff.",
     Cause.BROKER_REFUSES: "The broker's access list forbids what the part needs.",
 }
