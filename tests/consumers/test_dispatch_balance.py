@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
+from consumers.alarms.catalog import load_catalog
 from consumers.dispatch.balance_watch import BalanceWatch
+from consumers.dispatch.modes import begin
+from consumers.dispatch.service import Dispatch
+from runtime.part import Part
+from runtime.settings import Settings, parse_broker
 from schemas.messages import Telemetry
 from schemas.site import Site
 from schemas.site_file import load_site
@@ -114,3 +119,26 @@ def test_a_load_stands_behind_a_load(tmp_path: Path, what: str) -> None:
     behind, words = REFUSED[what]
     with pytest.raises(Trouble, match=words):
         load_plant(tmp_path, behind)
+
+
+def test_dispatch_tells_it_of_itself_and_an_alarm_stands_for_it(tmp_path: Path) -> None:
+    """From what is heard to the cause of the service that the catalog has an alarm for."""
+    site = load_plant(tmp_path)
+    dispatch = Dispatch(Part("dispatch", site, Settings(parse_broker("mqtt://127.0.0.1:1", "dispatch", None, {}), "")))
+    dispatch.desk.control = begin(NOON)
+
+    def after(seconds: range, **powers: float) -> list[str]:
+        for second in seconds:
+            now = NOON + timedelta(seconds=second)
+            for device, power in (FINE | powers).items():
+                sample = Telemetry(at=now, epoch="0" * 16, seq=second, values={"p": power})
+                dispatch.desk.read(device, sample, now, float(second))
+            dispatch.desk.instruct(now, float(second))
+        dispatch._note_limits()
+        return [str(cause) for cause in dispatch.part.causes.names]
+
+    assert after(range(1, 100)) == []
+    assert after(range(100, 500), hall=90e3) == ["balance_implausible"]
+    rules = [one for one in load_catalog().services if one.contains == "balance_implausible"]
+    assert [rule.device for rule in rules] == ["dispatch"]
+    assert after(range(500, 700)) == []

@@ -51,6 +51,7 @@ from schemas.topics import M, Topic
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.conftest import Broker
+from tests.consumers.test_dispatch_balance import load_plant
 from tests.consumers.test_dispatch_batteries import two
 from tests.consumers.test_status_state import DEVICES, EPOCH, page_site
 from tests.mutations import Mutations
@@ -417,6 +418,40 @@ async def test_of_two_that_can_form_a_grid_one_is_chosen(scene: Scene, tmp_path:
             await ask.click()
             got = await asyncio.wait_for(listening, 5)
             assert (got.message.action, got.message.battery) == (Action.GRID_FORMING, "yard")
+            await page.close()
+    finally:
+        await asyncio.to_thread(own.stop)
+
+
+@in_one_loop
+async def test_the_load_is_told_by_name_on_a_phone_and_doubted_in_words(scene: Scene, tmp_path: Path) -> None:
+    """A site with loads that are measured, at a broker of its own: of one site there is one page."""
+    own, port = Broker(tmp_path / "broker"), free_port()
+    site = load_plant(tmp_path, ', behind = "hall"')
+    try:
+        await asyncio.to_thread(own.start)
+        settings = Settings(parse_broker(own.url("status"), "status", None, {}), await archive(tmp_path, site.site))
+        async with AsyncExitStack() as stack:
+            serving = asyncio.create_task(run(Part("status", site, settings), port=port))
+            stack.push_async_callback(ended, serving)
+            place = parse_broker(own.url("bridge"), "bridge", None, {})
+            bridge = await stack.enter_async_context(Bus(place, identifier="bridge"))
+            await answering(f"http://127.0.0.1:{port}")
+            plant = Scene(site.site, {"bridge": bridge}, f"http://127.0.0.1:{port}", scene.context)
+            page = await plant.open(reduced_motion="reduce")
+            await page.set_viewport_size({"width": 400, "height": 900})
+            loads = page.locator("#loads")
+            for device, power in (("grid", 30e3), ("pcs1", 10e3), ("pv1", 20e3), ("press", 15e3)):
+                await plant.measure(device, p=power)
+            await expect(loads).to_contain_text("press (in hall) 15.0 kW", timeout=SOON)
+            await expect(loads).to_contain_text("other load –")
+            await plant.measure("hall", p=40e3)
+            await expect(loads).to_contain_text("other load 20.0 kW", timeout=SOON)
+            await expect(page.locator("#loads-doubt")).to_be_empty()
+            await plant.measure("hall", p=90e3)
+            await expect(page.locator("#loads-doubt")).to_contain_text("draw more than grid, batteries", timeout=SOON)
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert plant.complaints == []
             await page.close()
     finally:
         await asyncio.to_thread(own.stop)
