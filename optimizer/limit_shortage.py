@@ -13,27 +13,27 @@ BEYOND = 50.0
 
 
 def beyond(outlook: Outlook, grid: Sequence[float]) -> list[str]:
-    """Each limit that is passed: from when to when, and by how much at most. `grid`: W by step. What is fed in beyond
-    one is no shortage where PV gives way."""
+    """Each side that passes its limit: from when to when, and by how much at most. `grid`: W by step. What is fed in
+    beyond one is no shortage where PV gives way."""
     flow = np.array(grid)
-    found = _side(outlook, "consumption", outlook.import_limit, flow)
-    return found if outlook.curtails else [*found, *_side(outlook, "feed_in", outlook.export_limit, -flow)]
+    found = [_side(outlook, "consumption", outlook.import_limit, flow)]
+    found += [] if outlook.curtails else [_side(outlook, "feed_in", outlook.export_limit, -flow)]
+    return [words for words in found if words]
 
 
-def _side(outlook: Outlook, direction: Direction, most: Vector, flow: Vector) -> list[str]:
-    name, found = "import" if direction == "consumption" else "export", list[str]()
-    for first, last in _runs(flow - most > BEYOND):
-        worst = first + int(np.argmax((flow - most)[first:last]))
-        one = outlook.limiting(worst, direction)
-        whose = f"{name}_limit of the site file" if one is None else f"{name} limit of {one.source} as {one.authority}"
-        over = f"up to {(flow - most)[worst] / 1000:.1f} kW too much"
-        found.append(f"the {whose}, {most[worst] / 1000:.1f} kW, cannot be kept {_when(outlook, first, last)}: {over}")
-    return found
-
-
-def _when(outlook: Outlook, first: int, last: int) -> str:
+def _side(outlook: Outlook, direction: Direction, most: Vector, flow: Vector) -> str:
+    over, name = flow - most, "import" if direction == "consumption" else "export"
+    runs = [*_runs(over > BEYOND)]
+    if not runs:
+        return ""
+    worst, (first, last) = int(np.argmax(over)), runs[0]
+    one = outlook.limiting(worst, direction)
+    whose = f"{name}_limit of the site file" if one is None else f"{name} limit of {one.source} as {one.authority}"
     edges = [at.astimezone(outlook.zone) for at in (*outlook.starts, outlook.end)]
-    return f"from {edges[first]:%d %b %H:%M} to {edges[last]:%d %b %H:%M}"
+    when = f"from {edges[first]:%d %b %H:%M} to {edges[last]:%d %b %H:%M}"
+    when += f" and {len(runs) - 1} times more until {edges[runs[-1][1]]:%d %b %H:%M}" if runs[1:] else ""
+    too_much = f"up to {over[worst] / 1000:.1f} kW too much"
+    return f"the {whose}, {most[worst] / 1000:.1f} kW, cannot be kept {when}: {too_much}"
 
 
 def _runs(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

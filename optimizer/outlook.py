@@ -20,6 +20,8 @@ Vector = NDArray[np.float64]
 
 QUARTER = timedelta(minutes=15)
 SHORTEST = timedelta(seconds=1)
+SOONEST = 10.0
+"""How much more a limit weighs now than at the end of the plan."""
 
 
 def step_starts(now: datetime, hours: float) -> list[datetime]:
@@ -75,6 +77,12 @@ class Outlook:
         """The length of each step."""
         edges = [*self.starts, self.end]
         return np.array([(b - a).total_seconds() / 3600 for a, b in pairwise(edges)])
+
+    @cached_property
+    def urgency(self) -> Vector:
+        """How much what passes a limit weighs in each step, from 10 now to 1 at the end: where a battery cannot keep it
+        for as long, it is kept now, for sure, and not in an hour that is only forecast."""
+        return np.linspace(SOONEST, 1.0, len(self.starts))
 
     @cached_property
     def months(self) -> list[int]:

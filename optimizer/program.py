@@ -15,7 +15,7 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from optimizer.outlook import Outlook, Vector
 
 BEYOND = 100.0
-"""Per kWh beyond a limit of the site: dearer than any energy, so that it happens only where it must."""
+"""Per kWh beyond a limit of the site: dearer than any energy, so that it happens only where it must, and late."""
 OUTSIDE = 0.5
 """Per kWh and hour outside of the allowed SoC: it comes back soon, but not at the price of a new peak."""
 SOONER = 1e-5
@@ -70,8 +70,8 @@ def _cost(outlook: Outlook, n: int, months: int) -> Vector:
     columns[DISCHARGE] = outlook.battery.wear * hours
     columns[IMPORT] = outlook.buy * hours
     columns[EXPORT] = -outlook.sell * hours
-    columns[IMPORT_BEYOND] = (np.maximum(outlook.buy, 0) + BEYOND) * hours
-    columns[EXPORT_BEYOND] = BEYOND * hours
+    columns[IMPORT_BEYOND] = (np.maximum(outlook.buy, 0) + BEYOND * outlook.urgency) * hours
+    columns[EXPORT_BEYOND] = BEYOND * outlook.urgency * hours
     columns[BELOW] = columns[ABOVE] = OUTSIDE * hours
     for block, sign in ((ENERGY, -1.0), (BELOW, 1.0), (ABOVE, -1.0)):
         columns[block, -1] += sign * outlook.stored_value

@@ -21,7 +21,7 @@ class Meter:
     outlook: Outlook
     money: float = 0.0
     beyond: float = 0.0
-    """kWh"""
+    """kWh, weighed by their urgency."""
     windows: dict[int, float] = field(default_factory=dict)
     """kWh imported in each billing window."""
 
@@ -31,7 +31,7 @@ class Meter:
         price = look.buy[index] if grid > 0 else look.sell[index]
         self.money += float(price) * grid * hours
         over = max(grid - look.import_limit[index] / 1000, -grid - look.export_limit[index] / 1000, 0.0)
-        self.beyond += float(over) * hours
+        self.beyond += float(over) * hours * float(look.urgency[index])
         number = look.windows[index]
         self.windows[number] = self.windows.get(number, 0.0) + max(grid, 0.0) * hours
 
