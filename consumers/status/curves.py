@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumers.status.series import Means, Span, actual, around, month, planned, today, window
+from consumers.status.series import Means, Span, actual, around, planned, today, window
 from consumers.status.state import Peak, State
+from optimizer.demand import charged, known_peak, period
 from runtime.history import History
 from schemas.troubles import Trouble
 from schemas.units import utc_now
@@ -98,15 +99,16 @@ class Curves:
         return answer
 
     async def watch_peak(self) -> None:
-        """Keep the month's billed peak: day by day up to now, then only the window of now again and again."""
+        """Keep the billed peak of the period: day by day up to now, then only the window of now again and again."""
         zone = self.state.site.zone
         demand = self.state.site.demand
         minutes = demand.minutes if demand else 15
-        highest, seen = 0.0, month(utc_now(), zone)
+        how, highest, seen = charged(demand), 0.0, period(utc_now(), zone, charged(demand))[0]
         while True:
             now = utc_now()
-            if seen < month(now, zone) - timedelta(minutes=minutes):
-                highest, seen = 0.0, month(now, zone)
+            begin, _ = period(now, zone, how)
+            if seen < begin:
+                highest, seen = 0.0, begin
             start, ends = window(now, minutes, zone)
             until = min(seen + timedelta(days=1), start)
             means = await self._imports(seen, now if until == start else until, minutes * 60)
@@ -115,7 +117,7 @@ class Curves:
                 seen = until
             if means is not None and until == start:
                 mine = next((mean for at, mean in means if at >= start), None)
-                self.state.peak = Peak(highest, mine, ends, minutes)
+                self.state.peak = Peak(max(highest, known_peak(demand, now, zone)), mine, ends, minutes, how.per)
             if means is None or until == start:
                 await asyncio.sleep(PEAK_EVERY)
 
