@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from hypothesis import strategies as st
 
+from optimizer.demand import MONTHLY, Charged
 from optimizer.outlook import Outlook, step_starts
 from optimizer.storage import Storage, together
 from schemas.site_parts import Battery, Grid
@@ -72,4 +73,6 @@ def wild(draw: st.DrawFn) -> Outlook:
         minutes=minutes,
         billed=draw(st.floats(0, 200e3)),
         imported=draw(st.floats(0, 20e3)),
+        how=draw(st.sampled_from([MONTHLY, Charged("year", 4), Charged("year", 1)])),
+        expected=draw(st.sampled_from([0.0, 40e3, 150e3])),
     )
