@@ -108,13 +108,13 @@ class Loop:
         into = max(0.0, (self.battery.soc_max - self.soc) / 100 * energy / both * 4)
         wanted = decide(
             Ratings(self.battery, Grid(meter="grid", import_limit=1e6, export_limit=1e6), self.rated),
-            Moment(at, net, 0.0, self.soc, -into, out, 0.0, 0.0),
+            Moment(at, net, 0.0, self.soc, into, out),
             ControlMode(mode=Mode.AUTO, at=at, who="", why=""),
             billing=Billing(self.zone, 15, how=self.how),
             step=current_step(holding, at),
             peak=max(self.plan.peak, before),
         ).power
-        power = min(max(wanted, -min(into, self.rated)), min(out, self.rated))
+        power = min(max(wanted, -into, -self.rated), out, self.rated)
         self.soc -= (power / both if power > 0 else power * both) / 4 / energy * 100
         grid = net - power
         self.billed[of] = max(before, grid)
