@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -111,17 +112,24 @@ class Curves:
                 highest, seen = 0.0, begin
             start, ends = window(now, minutes, zone)
             until = min(seen + timedelta(days=1), start)
-            means = await self._imports(seen, now if until == start else until, minutes * 60)
+            means = await self._imports(seen, now if until == start else until, minutes)
             if means is not None:
-                highest = max([highest, *(mean for at, mean in means if at < start)])
+                highest = max([highest, *(mean for at, mean in means.items() if at < start)])
                 seen = until
             if means is not None and until == start:
-                mine = next((mean for at, mean in means if at >= start), None)
+                mine = means.get(start)
                 self.state.peak = Peak(max(highest, known_peak(demand, now, zone)), mine, ends, minutes, how.per)
             if means is None or until == start:
                 await asyncio.sleep(PEAK_EVERY)
 
-    async def _imports(self, start: datetime, end: datetime, seconds: int) -> Means | None:
+    async def _imports(self, start: datetime, end: datetime, minutes: int) -> dict[datetime, float] | None:
+        """W by the start of their window; windows stand on the local clock, quarters of an hour are in each of them."""
         site = self.state.site
-        question = self.history.means(site.site, site.grid.meter, "p", start, end, seconds)
-        return await self._answer(question, PEAK_PATIENCE)
+        question = self.history.means(site.site, site.grid.meter, "p", start, end, 900)
+        quarters = await self._answer(question, PEAK_PATIENCE)
+        if quarters is None:
+            return None
+        found: dict[datetime, list[float]] = {}
+        for at, mean in quarters:
+            found.setdefault(window(at, minutes, site.zone)[0], []).append(max(mean, 0.0))
+        return {at: fmean(imports) for at, imports in found.items()}

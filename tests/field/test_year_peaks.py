@@ -18,6 +18,9 @@ from consumers.archive.migrate import migrate
 from consumers.dispatch.kept import Stored
 from consumers.optimize.past import Past
 from consumers.optimize.think import look
+from consumers.status import curves
+from consumers.status.state import Moment, State
+from consumers.status.view import view
 from optimizer.billing import Billing
 from optimizer.demand import Charged, known_peak, period, same_period
 from optimizer.lowest_peak import lowest_peak
@@ -27,9 +30,11 @@ from optimizer.storage import Storage
 from optimizer.verify import verify
 from runtime.database import engine
 from runtime.history import History
+from schemas.site import Site
 from schemas.tables import rollup_15m
 from schemas.tariff import Demand
 from tests.consumers.test_dispatch_desk import TARIFF, Story, plant_site
+from tests.consumers.test_dispatch_service import until
 from tests.consumers.test_optimize_pure import told
 from tests.optimizer.closed_loop import Loop, measured
 from tests.optimizer.outlooks import BERLIN, NOON, battery, outlook
@@ -147,10 +152,9 @@ def test_dispatch_holds_the_plan_of_this_year_and_knows_it_after_a_restart(tmp_p
 
 
 async def filled(url: str, site: str, first: datetime, days: int, peaks: dict[datetime, float]) -> None:
-    """Rollups of the meter and the PCS: 50 kW, and some quarters that are higher."""
+    """Rollups of the meter and the PCS: four quarters a day of 50 kW, and some that are higher."""
     rows = []
-    for number in range(days * 96):
-        at = first + number * QUARTER
+    for at in [*(first + timedelta(hours=6 * number) for number in range(4 * days)), *peaks]:
         for device, power in (("grid", peaks.get(at, 50e3)), ("pcs1", 0.0)):
             same = dict.fromkeys(("low", "mean", "high", "last", "twa"), power)
             key = {"site": site, "device": device, "point": "p", "at": at, "samples": 90, **same}
@@ -161,7 +165,9 @@ async def filled(url: str, site: str, first: datetime, days: int, peaks: dict[da
     await store.dispose()
 
 
-async def test_after_a_restart_in_the_middle_of_a_year_the_archive_tells_its_peak(tmp_path: Path) -> None:
+async def test_after_a_restart_in_the_middle_of_a_year_the_archive_tells_its_peak(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In January it was made. One reading of the past is enough, and only the meter is read so far back."""
     url, site = f"sqlite+aiosqlite:///{tmp_path / 'archive.db'}", plant_site(tmp_path, "plant", YEARLY)
     await asyncio.to_thread(migrate, url)
@@ -172,10 +178,23 @@ async def test_after_a_restart_in_the_middle_of_a_year_the_archive_tells_its_pea
     assert await past.fill(history, TENTH, seconds=10.0)
     assert past.billed(TENTH, 15, YEAR) == 190e3, "the one of December is of the year before"
     assert past.billed(TENTH, 15) == 50e3, "of this month"
-    assert len(past.means["pcs1"]) == len(past.load()) <= 15 * 96
+    assert len(past.means["pcs1"]) == len(past.load()) <= 15 * 4 < len(past.means["grid"])
     assert await past.fill(history, TENTH + timedelta(minutes=5), seconds=10.0)
     assert past.billed(TENTH, 15, YEAR) == 190e3, "and nothing of it is forgotten"
+    shown = await on_the_page(site, history, monkeypatch)
+    assert (shown["highest"], shown["per"]) == (190e3, "year"), "the page reads the same"
     await history.engine.dispose()
+
+
+async def on_the_page(site: Site, history: History, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Of the page at that time."""
+    monkeypatch.setattr(curves, "utc_now", lambda: TENTH)
+    state = State(site)
+    watching = asyncio.create_task(curves.Curves(state, history).watch_peak())
+    await until(lambda: state.peak, within=20)
+    watching.cancel()
+    shown: dict[str, object] = view(state, Moment(TENTH, 0.0))["peak"]
+    return shown
 
 
 # --- what a new peak is worth ------------------------------------------------------------------------
