@@ -1,7 +1,7 @@
 """What peak a battery could have held in a past it had known: less than that, the next weeks will hardly do. Pure.
 
-A month or a year begins with no peak. A plan sees a day and a half of it, perhaps a holiday, and would empty the
-battery to keep that below what the first workday reaches anyway.
+A month or a year begins with no peak. A plan sees a day and a half of it, perhaps a holiday, and what nobody forecast
+would empty the battery to keep that below what the first workday reaches anyway.
 """
 
 from collections.abc import Sequence

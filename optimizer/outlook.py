@@ -56,7 +56,7 @@ class Outlook:
     floor: float = 0.0
     """W of peak that each period is billed at least."""
     expected: float = 0.0
-    """W of peak that a period will reach whatever is done: to keep less at its beginning is worth nothing."""
+    """W of peak that a period will reach whatever is done: the plan keeps its energy for less, but none is spent."""
     imported: float = 0.0
     """Wh, in the billing window of the first step before it."""
 
@@ -83,13 +83,9 @@ class Outlook:
 
     @cached_property
     def due(self) -> Vector:
-        """W of peak by period that are billed whatever the plan does.
-
-        What is expected counts only as far as the load alone would go: a period that begins quietly may stay so, and
-        the battery that is charged above it would make a peak of its own.
-        """
-        peaks = np.maximum(self.floor, np.minimum(self.expected, self.highest(self.load - self.pv)))
-        peaks[0] = max(self.billed, peaks[0])
+        """W of peak by period that are billed whatever the plan does."""
+        peaks = np.full(self.periods[-1] + 1, self.floor)
+        peaks[0] = max(self.billed, self.floor)
         return peaks
 
     def highest(self, grid: Vector) -> Vector:

@@ -36,23 +36,19 @@ class Meter:
         self.windows[number] = self.windows.get(number, 0.0) + max(grid, 0.0) * hours
 
     def peaks(self) -> dict[int, float]:
-        """kW by period, of the windows alone."""
-        found: dict[int, float] = {}
+        """kW by period, the floor of the tariff at least."""
+        found = {0: max(self.outlook.billed, self.outlook.floor) / 1000}
         for number, energy in self.windows.items():
             of = self.outlook.periods[self.outlook.windows.index(number)]
             before = self.outlook.imported / 1000 if number == 0 else 0.0
             mean = (energy + before) / (self.outlook.minutes / 60)
-            found[of] = max(found.get(of, 0.0), mean)
+            found[of] = max(found.get(of, self.outlook.floor / 1000), mean)
         return found
 
-    def due(self) -> dict[int, float]:
-        """kW by period that are billed whatever is done, of a battery that rests."""
-        look = self.outlook
-        found = {of: max(look.floor, min(look.expected, 1000 * peak)) / 1000 for of, peak in self.peaks().items()}
-        return found | {0: max(found[0], look.billed / 1000)}
-
-    def total(self, due: dict[int, float]) -> float:
-        return self.money + self.outlook.demand * sum(max(0.0, peak - due[of]) for of, peak in self.peaks().items())
+    def total(self) -> float:
+        look, peaks = self.outlook, self.peaks()
+        due = max(look.billed, look.floor) + look.floor * (len(peaks) - 1)
+        return self.money + look.demand * (sum(peaks.values()) - due / 1000)
 
 
 def verify(plan: Plan, outlook: Outlook) -> list[str]:
@@ -127,14 +123,13 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
         idle.turn(index, (step.load - step.pv) / 1000)
         wear += outlook.battery.wear * max(step.power, 0.0) / 1000 * float(outlook.hours[index])
     gained = (plan.steps[-1].soc - outlook.soc) / 100 * outlook.battery.energy / 1000
-    due = idle.due()
-    cost, rest = planned.total(due) + wear - outlook.stored_value * gained, idle.total(due)
+    cost, rest = planned.total() + wear - outlook.stored_value * gained, idle.total()
     near = MONEY + 1e-4 * abs(cost) + outlook.stored_value * outlook.battery.energy / 1e9
     if abs(cost - plan.cost) > near:
         yield f"it costs {cost:.4f}, not {plan.cost:.4f}"
     if abs(rest - plan.cost_idle) > near:
         yield f"idling costs {rest:.4f}, not {plan.cost_idle:.4f}"
-    peak = max(1000 * max(planned.peaks()[0], due[0]), outlook.expected)
+    peak = max(1000 * planned.peaks()[0], outlook.expected)
     if outlook.demand and (plan.peak is None or abs(plan.peak - peak) > WATT):
         yield f"the peak is {peak:.0f} W, not {plan.peak}"
     outside = not outlook.battery.soc_min <= outlook.soc <= outlook.battery.soc_max
