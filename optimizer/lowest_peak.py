@@ -1,22 +1,32 @@
-"""What peak a battery could have held in a past it had known: less than that, the next weeks will hardly do. Pure.
+"""What peak a battery could have held in a past it had known: less than on a usual day, a month will not reach. Pure.
 
 A month or a year begins with no peak. A plan sees a day and a half of it, perhaps a holiday, and what nobody forecast
 would empty the battery to keep that below what the first workday reaches anyway.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from statistics import median
+from zoneinfo import ZoneInfo
 
 from optimizer.storage import Storage
 
-SURE = 0.8
-"""So much of the lowest peak of the last weeks is taken for sure: quieter weeks come, and to hope for too little costs
-some wear where to expect too much costs a peak."""
 WATTS = 100.0
 """So exactly it is found."""
 
 Means = Sequence[tuple[datetime, float]]
 """Start and mean of windows, oldest first, W: load less PV."""
+
+
+def usual_peak(nets: Means, length: timedelta, zone: ZoneInfo, battery: Storage, rated: float) -> float:
+    """W: what on every other day the battery could not have held down any further; 0 of an unknown past.
+
+    A median: of one high day nobody knows whether it comes again, but a peak of every other day is as good as made.
+    """
+    days: dict[date, list[tuple[datetime, float]]] = {}
+    for at, net in nets:
+        days.setdefault(at.astimezone(zone).date(), []).append((at, net))
+    return median([lowest_peak(day, length, battery, rated) for day in days.values()] or [0.0])
 
 
 def lowest_peak(nets: Means, length: timedelta, battery: Storage, rated: float) -> float:

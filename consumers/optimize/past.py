@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from consumers.optimize.situation import named
 from optimizer.billing import COMPLETE
 from optimizer.demand import MONTHLY, Charged, charged, period
-from optimizer.lowest_peak import SURE, lowest_peak
+from optimizer.lowest_peak import usual_peak
 from optimizer.storage import Storage
 from optimizer.tariff import window
 from runtime.history import History
@@ -106,11 +106,11 @@ class Past:
         return max((mean for _, mean in self._windows(imports, minutes, begin, now)), default=0.0)
 
     def expected(self, now: datetime, minutes: int, battery: Storage, rated: float) -> float:
-        """W of peak that the next weeks will reach whatever is done, as far as the last ones tell."""
+        """W of peak that the next weeks will reach whatever is done: that of a usual day of the last ones."""
         grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
         nets = [(at, grid[at] + sum(one.get(at, 0.0) for one in batteries)) for at in self._seen()]
         known = sorted(self._windows(nets, minutes, now - DAYS, now))
-        return SURE * lowest_peak(known, timedelta(minutes=minutes), battery, rated)
+        return usual_peak(known, timedelta(minutes=minutes), self.site.zone, battery, rated)
 
     def _windows(
         self, means: Sequence[tuple[datetime, float]], minutes: int, begin: datetime, now: datetime

@@ -14,7 +14,7 @@ from optimizer.billing import Billing
 from optimizer.demand import Charged, period
 from optimizer.dispatch import Moment, Ratings, current_step, decide
 from optimizer.forecast import load_ahead, pv_ahead
-from optimizer.lowest_peak import SURE, lowest_peak
+from optimizer.lowest_peak import usual_peak
 from optimizer.outlook import QUARTER, Outlook, step_starts
 from optimizer.plan import plan
 from optimizer.storage import Storage
@@ -52,8 +52,8 @@ class Loop:
     how: Charged
     battery: Storage = field(default_factory=lambda: Storage(200e3))
     rated: float = 100e3
-    sure: float = SURE
-    """Of the lowest peak of the last weeks."""
+    sure: float = 1.0
+    """Of the usual peak of the last weeks."""
     replan: timedelta = timedelta(hours=1)
     soc: float = 50.0
     billed: dict[datetime, float] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Loop:
             demand=self.price,
             how=self.how,
             billed=self.billed.get(period(now, self.zone, self.how)[0], 0.0),
-            expected=self.sure * lowest_peak(nets, QUARTER, self.battery, self.rated),
+            expected=self.sure * usual_peak(nets, QUARTER, self.zone, self.battery, self.rated),
         )
 
     def _quarter(self, at: datetime, load: float, pv: float) -> None:
