@@ -38,6 +38,7 @@ from schemas.tables import rollup_15m
 from schemas.tariff import Demand
 from tests.consumers.test_dispatch_desk import TARIFF, Story, plant_site
 from tests.consumers.test_dispatch_service import until
+from tests.consumers.test_optimize_pure import filled as in_memory
 from tests.consumers.test_optimize_pure import told
 from tests.optimizer.outlooks import BERLIN, NOON, battery, outlook
 from tests.optimizer.played_forward import Loop, measured
@@ -313,6 +314,16 @@ def test_the_peak_of_a_usual_day_is_no_record(days: list[float], peak: float) ->
     midnight = NOON.replace(hour=22)
     known = [(midnight + day * timedelta(days=1) + n * QUARTER, net) for day, net in enumerate(days) for n in range(96)]
     assert usual_peak(known, QUARTER, BERLIN, Storage(1e3), 1e3) == pytest.approx(peak, abs=1100)
+
+
+def test_a_plan_takes_it_from_the_archive_as_the_load_would_be_without_the_battery(tmp_path: Path) -> None:
+    """The meter showed 50 kW while the battery gave 10 kW: level at 60 kW, of which 152 kWh take 6.3 kW in a day."""
+    site = plant_site(tmp_path, tariff=YEARLY)
+    past = in_memory(site, {"grid": [50e3] * 96, "pcs1": [10e3] * 96}, TENTH.replace(hour=22))
+    ahead = look(told(site), past, {}, TENTH.replace(hour=22), 0.0)
+    assert ahead.expected == pytest.approx(53.7e3, abs=200)
+    assert ahead.billed == 50e3
+    assert look(told(site), Past(site), {}, TENTH, 0.0).expected == 0.0
 
 
 RECORDING = Path(__file__).parents[2] / "simulator" / "recordings" / "commercial_site_2016.csv.gz"
