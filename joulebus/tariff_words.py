@@ -55,6 +55,9 @@ def oddities(tariff: Tariff, today: date) -> Iterator[Mistake]:
                 f"{name}.period.{number}",
                 "never holds: periods before it cover all of its hours; take one of them out",
             )
+    for number, known in enumerate(tariff.demand.known if tariff.demand else ()):
+        if known.on > today:
+            yield f"demand.known.{number}.on", f"{known.on} is still to come: a peak counts from the day it was made"
     if years := tariff.days_off.unwritten(today, today + SOON):
         rules = 'or write what comes each year as "12-25", "easter+1"'
         yield "holidays", f"names no day of {' and '.join(map(str, years))}: add those, {rules}"

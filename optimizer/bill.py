@@ -13,14 +13,8 @@ def stored(outlook: Outlook, power: Vector) -> Vector:
 
 
 def peak_means(outlook: Outlook, grid: Vector) -> dict[int, float]:
-    """The billed peak in W of each calendar month the steps touch: what is due already, or the highest mean import."""
-    energy = np.bincount(outlook.windows, np.maximum(grid, 0) * outlook.hours)
-    energy[0] += outlook.imported
-    peaks = dict(enumerate(outlook.due.tolist()))
-    for number, in_month in dict(zip(outlook.windows, outlook.months, strict=True)).items():
-        mean = float(energy[number]) * 60 / outlook.minutes
-        peaks[in_month] = max(peaks[in_month], mean)
-    return peaks
+    """The billed peak in W of each period the steps touch: what is due already, or the highest mean import."""
+    return dict(enumerate(np.maximum(outlook.due, outlook.highest(grid)).tolist()))
 
 
 def cost(outlook: Outlook, power: Vector) -> float:

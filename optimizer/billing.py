@@ -1,15 +1,17 @@
-"""The billing window that runs now, and the month's peak so far: what a demand tariff counts."""
+"""The billing window that runs now, and the peak of its period so far: what a demand tariff counts."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from optimizer.tariff import month, window
+from optimizer.demand import MONTHLY, Charged, charged, period
+from optimizer.tariff import window
+from schemas.tariff import Demand
 
 LONGEST = 60.0
 """Seconds a reading may stand for; a longer silence was not seen."""
 COMPLETE = 0.9
-"""A window of which less was seen says nothing about the month."""
+"""A window of which less was seen says nothing about the peak."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,18 @@ class Billing:
     seen: float = 0.0
     """Seconds of this window that were seen."""
     peak: float = 0.0
-    """W, the highest mean of a window of this month that was seen whole."""
+    """W, the highest mean of a window of this period that was seen whole."""
+    how: Charged = MONTHLY
+    """The periods."""
+
+    def of(self, demand: Demand | None) -> "Billing":
+        """As a tariff counts that could be read at last. Other windows tell nothing of its own: then it begins anew; a
+        peak of its month was one of its year, too."""
+        if demand is None or (demand.minutes, charged(demand)) == (self.minutes, self.how):
+            return self
+        if demand.minutes == self.minutes and self.how.per == "month":
+            return replace(self, how=charged(demand))
+        return Billing(self.zone, demand.minutes, how=charged(demand))
 
     def fold(self, at: datetime, power: float) -> "Billing":
         """The next reading. One that is a little older changes nothing; one that is much older shows that the clock
@@ -40,11 +53,14 @@ class Billing:
             now = now._until(end)._closed(end)
             if (at - end).total_seconds() > LONGEST:  # a long silence: begin anew where the reading is
                 now = replace(now, at=max(end, window(at, self.zone, self.minutes)[0]))
-        another = month(at, self.zone) != month(self.at, self.zone)
+        another = self._period(at) != self._period(self.at)
         return replace(now._until(at), at=at, power=power, peak=0.0 if another else now.peak)
 
+    def _period(self, at: datetime) -> tuple[datetime, datetime]:
+        return period(at, self.zone, self.how)
+
     def _anew(self, at: datetime, power: float) -> "Billing":
-        same = month(at, self.zone) == month(self.at or at, self.zone)
+        same = self._period(at) == self._period(self.at or at)
         return replace(self, at=at, power=power, energy=0.0, seen=0.0, peak=self.peak if same else 0.0)
 
     def _until(self, at: datetime) -> "Billing":

@@ -22,10 +22,10 @@ DEADBAND = 0.005
 CENT = 0.001
 """Per kWh: prices that differ by less are the same, the solver is no more exact."""
 RESERVE, TAPER = 0.5, 5.0
-"""Without a plan: so much of the usable SoC is kept for the month's peak; over so many % below and above that it is
+"""Without a plan: so much of the usable SoC is kept for the billed peak; over so many % below and above that it is
 refilled and used with less than full power, so that nothing chatters at the edge."""
 REFILL = 0.8
-"""Of the month's peak: the reserve is refilled from the grid as long as it carries less."""
+"""Of the billed peak: the reserve is refilled from the grid as long as it carries less."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def decide(
 ) -> Wanted:
     """The wanted power. The bridge guards it once more, whatever is decided here.
 
-    `step` of the plan that holds now; `peak` in W is the highest mean import a billing window of this month may have.
+    `step` of the plan that holds now; `peak` in W is the highest mean import a billing window may have.
     """
     manual = mode.mode is Mode.MANUAL and mode.power is not None
     authority = Authority.OPERATOR if manual else Authority.PLAN if step else Authority.SELF_CONSUMPTION
@@ -118,7 +118,11 @@ def decide(
         silent = f"holds: the grid meter has been silent for more than {ratings.meter_fresh:g} s"
         held = Wanted(moment.last, silent, authority)
         return _bounded(ratings, moment, held, inner)
-    power, why = _follow(step, net, ratings.battery, peak) if step else _alone(ratings, net, moment.soc or 0.0, peak)
+    power, why = (
+        _follow(step, net, ratings.battery, peak)
+        if step
+        else _alone(ratings, net, moment.soc or 0.0, peak, billing.how.per)
+    )
     carried = net + moment.charging
     outer = [*_peak_bound(billing, moment.now, carried, peak), *_grid_bounds(ratings.grid, carried)]
     return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
@@ -144,7 +148,7 @@ def current_step(plan: Plan | None, now: datetime) -> Step | None:
     return next((step for step in plan.steps if 0 <= (now - step.at).total_seconds() < step.seconds), None)
 
 
-def _alone(ratings: Ratings, net: float, soc: float, peak: float | None) -> tuple[float, str]:
+def _alone(ratings: Ratings, net: float, soc: float, peak: float | None, per: str) -> tuple[float, str]:
     """Without a plan: self-consumption, and where a peak is billed a reserve for it."""
     words = "no valid plan: " + ("covers the load" if net > 0 else "stores PV")
     if peak is None:
@@ -155,10 +159,10 @@ def _alone(ratings: Ratings, net: float, soc: float, peak: float | None) -> tupl
     if most < 0:
         refill = max(most, net - REFILL * peak)
         if refill < min(net, 0.0):
-            return refill, f"no valid plan: refills the {reserve:.0f} % kept for the month's peak"
+            return refill, f"no valid plan: refills the {reserve:.0f} % kept for the {per}'s peak"
     if net <= max(most, 0.0):
         return net, words
-    return max(most, 0.0), f"no valid plan: keeps {reserve:.0f} % for the month's peak"
+    return max(most, 0.0), f"no valid plan: keeps {reserve:.0f} % for the {per}'s peak"
 
 
 class Worth(StrEnum):
@@ -205,10 +209,10 @@ def _cover(step: Step, load: float, battery: Storage, peak: float | None) -> flo
 
 
 def _peak_bound(billing: Billing, now: datetime, net: float, peak: float | None) -> list[Bound]:
-    """Keeps the mean import of this billing window at or below the month's peak."""
+    """Keeps the mean import of this billing window at or below the peak of the month or year."""
     if peak is None:
         return []
-    return [(net - billing.room(now, peak), float("inf"), "the month's peak")]
+    return [(net - billing.room(now, peak), float("inf"), f"the {billing.how.per}'s peak")]
 
 
 def _grid_bounds(grid: Grid, net: float) -> list[Bound]:

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.demand import MONTHLY, Charged, period
 from optimizer.grid_bounds import binding, bounds, narrowed
 from optimizer.storage import Storage
-from optimizer.tariff import month, window
+from optimizer.tariff import window
 from schemas.messages import Direction, HeldLimit
 from schemas.site_parts import Grid
 
@@ -50,13 +51,17 @@ class Outlook:
     zone: ZoneInfo
     currency: str = "EUR"
     demand: float = 0.0
-    """Price per kW and month of the highest mean import."""
+    """Price per kW of the highest mean import of a period: due whole, however little of the period is left."""
+    how: Charged = MONTHLY
+    """The periods of the demand charge."""
     minutes: int = 15
     """Length of a billing window."""
     billed: float = 0.0
-    """W, this month's peak so far."""
+    """W, the peak of this period so far."""
     floor: float = 0.0
-    """W of peak that each month is billed at least."""
+    """W of peak that each period is billed at least."""
+    expected: float = 0.0
+    """W of peak that a period will reach whatever is done: the plan keeps its energy for less, but none is spent."""
     imported: float = 0.0
     """Wh, in the billing window of the first step before it."""
     held: Sequence[Sequence[HeldLimit]] = ()
@@ -85,9 +90,9 @@ class Outlook:
         return np.linspace(SOONEST, 1.0, len(self.starts))
 
     @cached_property
-    def months(self) -> list[int]:
-        """The calendar month of each step, counted from the present one."""
-        firsts = [month(at, self.zone)[0] for at in self.starts]
+    def periods(self) -> list[int]:
+        """The period of the demand charge each step lies in, counted from the present one."""
+        firsts = [period(at, self.zone, self.how)[0] for at in self.starts]
         known = sorted(set(firsts))
         return [known.index(first) for first in firsts]
 
@@ -116,9 +121,17 @@ class Outlook:
 
     @cached_property
     def due(self) -> Vector:
-        """W of peak by month that are billed whatever the plan does."""
-        peaks = np.full(self.months[-1] + 1, self.floor)
+        """W of peak by period that are billed whatever the plan does."""
+        peaks = np.full(self.periods[-1] + 1, self.floor)
         peaks[0] = max(self.billed, self.floor)
+        return peaks
+
+    def highest(self, grid: Vector) -> Vector:
+        """The highest mean import in W of the windows of each period, for powers of the grid by step."""
+        energy = np.bincount(self.windows, np.maximum(grid, 0) * self.hours)
+        energy[0] += self.imported
+        peaks = np.zeros(self.periods[-1] + 1)
+        np.maximum.at(peaks, self.periods, energy[self.windows] * 60 / self.minutes)
         return peaks
 
     @cached_property

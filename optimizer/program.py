@@ -2,7 +2,7 @@
 
 Columns, each once a step: charge, discharge, import, export, the import and export beyond the limits, the energy
 at the end of the step, and how far it lies below or above what the owner allows (only where it begins there);
-then one peak for each calendar month.
+then one peak for each period of the demand charge: a month or a year.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Program:
 
 def build(outlook: Outlook) -> Program:
     """The program of an outlook; it always has a solution: to rest."""
-    n, months = len(outlook.starts), outlook.months[-1] + 1
+    n, months = len(outlook.starts), outlook.periods[-1] + 1
     equal, equal_to = _physics(outlook, months)
     at_most, most = _peaks(outlook, months)
     low, high = _bounds(outlook, months)
@@ -97,14 +97,14 @@ def _physics(outlook: Outlook, months: int) -> tuple[sparse.csr_array, Vector]:
 
 
 def _peaks(outlook: Outlook, months: int) -> tuple[sparse.csr_array, Vector]:
-    """The mean import of every billing window is at most its month's peak."""
+    """The mean import of every billing window is at most the peak of its period."""
     n, length = len(outlook.starts), outlook.minutes / 60
     count = outlook.windows[-1] + 1 if outlook.demand else 0
     rows = sparse.lil_array((count, 9 * n + months))
     most = np.zeros(count)
     if count:
         most[0] = -outlook.imported / 1000 / length
-        for step, (number, in_month) in enumerate(zip(outlook.windows, outlook.months, strict=True)):
+        for step, (number, in_month) in enumerate(zip(outlook.windows, outlook.periods, strict=True)):
             for block in (IMPORT, IMPORT_BEYOND):
                 rows[number, block * n + step] = outlook.hours[step] / length
             rows[number, 9 * n + in_month] = -1

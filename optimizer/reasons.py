@@ -24,7 +24,7 @@ def _why(outlook: Outlook, power: Vector, grid: Vector, step: int, peaks: dict[i
     if power[step] <= SMALL:
         return "rests"
     if peaks and _at_peak(outlook, grid, step, peaks):
-        return "holds the month's peak"
+        return f"holds the {outlook.how.per}'s peak"
     if grid[step] < -SMALL:
         return f"sells at {_price(outlook, outlook.sell[step])}"
     return f"covers the load; {_price(outlook, outlook.buy[step])} now"
@@ -50,11 +50,11 @@ def _price(outlook: Outlook, price: float) -> str:
 
 
 def _at_peak(outlook: Outlook, grid: Vector, step: int, peaks: dict[int, float]) -> bool:
-    """The step's billing window stands at the peak of its month, and would pass it if the battery rested."""
+    """The step's billing window stands at the peak of its period, and would pass it if the battery rested."""
     same = [i for i, number in enumerate(outlook.windows) if number == outlook.windows[step]]
     energy = sum(max(float(grid[i]), 0.0) * float(outlook.hours[i]) for i in same)
     energy += outlook.imported if outlook.windows[step] == 0 else 0.0
-    return energy * 60 / outlook.minutes >= 0.99 * peaks[outlook.months[step]] - SMALL
+    return energy * 60 / outlook.minutes >= 0.99 * peaks[outlook.periods[step]] - SMALL
 
 
 def _limited(outlook: Outlook, grid: float, step: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a kWh costs at an instant, and which billing window and month it belongs to.
+"""What a kWh costs at an instant, and which billing window it belongs to.
 
 All of it runs on the site's local clock, so a DST night has 92 or 100 quarter hours, each with the price of its hour.
 """
@@ -168,10 +168,3 @@ def window(at: datetime, zone: ZoneInfo, minutes: int) -> tuple[datetime, dateti
     since = (at - datetime(1970, 1, 1, tzinfo=UTC) + offset) % length
     start = (at - since).astimezone(UTC)
     return start, start + length
-
-
-def month(at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Start and end of the local calendar month of an instant."""
-    first = at.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
-    following = (first + timedelta(days=32)).replace(day=1)
-    return first.astimezone(UTC), following.astimezone(UTC)

@@ -36,13 +36,13 @@ class Meter:
         self.windows[number] = self.windows.get(number, 0.0) + max(grid, 0.0) * hours
 
     def peaks(self) -> dict[int, float]:
-        """kW by month, the floor of the tariff at least."""
+        """kW by period, the floor of the tariff at least."""
         found = {0: max(self.outlook.billed, self.outlook.floor) / 1000}
         for number, energy in self.windows.items():
-            in_month = self.outlook.months[self.outlook.windows.index(number)]
+            of = self.outlook.periods[self.outlook.windows.index(number)]
             before = self.outlook.imported / 1000 if number == 0 else 0.0
             mean = (energy + before) / (self.outlook.minutes / 60)
-            found[in_month] = max(found.get(in_month, self.outlook.floor / 1000), mean)
+            found[of] = max(found.get(of, self.outlook.floor / 1000), mean)
         return found
 
     def total(self) -> float:
@@ -129,8 +129,9 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
         yield f"it costs {cost:.4f}, not {plan.cost:.4f}"
     if abs(rest - plan.cost_idle) > near:
         yield f"idling costs {rest:.4f}, not {plan.cost_idle:.4f}"
-    if outlook.demand and (plan.peak is None or abs(plan.peak - planned.peaks()[0] * 1000) > WATT):
-        yield f"the peak is {planned.peaks()[0] * 1000:.0f} W, not {plan.peak}"
+    peak = max(1000 * planned.peaks()[0], outlook.expected)
+    if outlook.demand and (plan.peak is None or abs(plan.peak - peak) > WATT):
+        yield f"the peak is {peak:.0f} W, not {plan.peak}"
     outside = not outlook.battery.soc_min <= outlook.soc <= outlook.battery.soc_max
     dearer = cost + PENALTY * planned.beyond - rest - PENALTY * idle.beyond
     if dearer > near and not outside:

@@ -20,6 +20,8 @@ SMALL_SITE = 30_000.0
 """W of import limit: behind a smaller connection a PV inverter may have some hundred watts."""
 FASTEST, SLOWEST = 20.0, 0.02
 """Rated power by energy in 1/h: from a capacitor to a battery for two days."""
+OVER = 10.0
+"""Times the import limit: no bill of the years before it was set."""
 RAMP = 600.0
 """Seconds from 0 to the rated power: no setpoint is moved more slowly."""
 SHARE = 0.01
@@ -28,7 +30,12 @@ LIKELY = 0.02
 """Of the rated power, in kW: a limit below was meant in W, such as 1 W for `it runs`."""
 LIKE_EURO = frozenset({"EUR", "USD", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"})
 """Currencies of which no kWh costs more than a few."""
-DEAREST_KWH, DEAREST_KW = 2.0, 100.0
+DEAREST_KWH = 2.0
+KW: dict[str, tuple[float, float, str]] = {
+    "month": (0.25, 100.0, 'a price per kW and year is written with per = "year"'),
+    "year": (1.5, 1200.0, "write what one kW costs in a year"),
+}
+"""Least and most of a price per kW by what it is for, and what would be right; below it is one per kWh."""
 
 
 def odd_powers(site: Site) -> Iterator[Odd]:
@@ -123,10 +130,18 @@ def odd_prices(tariff: Tariff, site: Site) -> Iterator[Odd]:
     if demand is not None and 1000 * demand.floor > site.grid.import_limit:
         most = f"{demand.floor:g} kW is more than import_limit, {site.grid.import_limit / 1000:g} kW"
         yield "demand.floor", f"{most}: the floor is in kW"
+    for number, one in enumerate(demand.known if demand else ()):
+        if 1000 * one.peak > OVER * site.grid.import_limit:
+            most = f"{one.peak:g} kW is far more than import_limit, {site.grid.import_limit / 1000:g} kW"
+            yield f"demand.known.{number}.peak", f"{most}: a known peak is in kW"
     if tariff.currency not in LIKE_EURO:
         return
-    if demand is not None and demand.price > DEAREST_KW:
-        yield "demand.price", f"{demand.price:g} is per kW and month: of a price per year write a twelfth"
+    if demand is not None:
+        least, most_, right = KW[demand.per]
+        if demand.price > most_:
+            yield "demand.price", f"{demand.price:g} is per kW and {demand.per}: {right}"
+        elif 0 < demand.price < least:
+            yield "demand.price", f"{demand.price:g} is per kW and {demand.per}: it is no price of a kWh"
     for name, side in (("import", tariff.import_), ("export", tariff.export)):
         yield from _of_side(name, side, tariff.currency)
 

@@ -316,7 +316,7 @@ class Plan(Message):
     currency: str
     steps: list[Step]
     peak: Watts | None = None
-    """The highest mean import of a billing interval the plan means to reach this month."""
+    """The highest mean import of a billing interval the plan means to reach in this month or year."""
     cost: Number
     cost_idle: Number
     """The same hours with a battery that rests."""

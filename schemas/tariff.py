@@ -76,15 +76,44 @@ class DayAhead(Shape):
     """Beyond the file's end take the same weekday and season of a year it has: for simulations."""
 
 
+def _day(given: object) -> object:
+    """Also as text: who writes JSON has no dates."""
+    try:
+        return date.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError(f'{given!r} is no day: write it such as "2026-02-11"') from None
+
+
+class KnownPeak(Shape):
+    """A peak that stands on a bill, from before it could be measured here."""
+
+    peak: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """kW."""
+    on: Annotated[date, BeforeValidator(_day)]
+    """The day it was made: it counts in the month or year this day lies in, and in no other."""
+
+
 class Demand(Shape):
-    """A price for the highest mean import of a billing interval in a calendar month."""
+    """A price for the highest mean import of a billing interval in a calendar month, or in a year."""
 
     price: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    """Per kW and month."""
+    """Per kW and month, or per kW and year: that of a year is due whole for its highest interval."""
+    per: Literal["month", "year"] = "month"
+    """What the highest interval is looked for in."""
+    year_begins: Annotated[int, Field(ge=1, le=12)] = 1
+    """The month with whose first day a billing year begins."""
     minutes: Literal[15, 30, 60] = 15
     """Length of a billing interval."""
     floor: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """kW that are billed at least: to keep a month's peak below them is worth nothing (Flanders: 2.5)."""
+    """kW that are billed at least: to keep a peak below them is worth nothing (Flanders: 2.5)."""
+    known: list[KnownPeak] = []
+    """Peaks that are billed already."""
+
+    @model_validator(mode="after")
+    def _only_a_year_begins(self) -> Self:
+        if self.per == "month" and "year_begins" in self.model_fields_set:
+            raise ValueError('year_begins is the month a billing year begins with: write per = "year" beside it')
+        return self
 
 
 class Side(Shape):
@@ -122,7 +151,7 @@ class Tariff(Shape):
     export: Side = Side()
     """What is paid for a fed-in kWh."""
     demand: Demand | None = None
-    """What the highest draw of a month costs."""
+    """What the highest draw of a month or of a year costs."""
 
     @model_validator(mode="after")
     def _sides_know_the_holidays(self) -> Self:

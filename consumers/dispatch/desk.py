@@ -30,6 +30,7 @@ from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import divide_cells, last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
+from optimizer.demand import charged, known_peak
 from optimizer.dispatch import Wanted, current_step, decide
 from optimizer.grid_bounds import narrowed
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
@@ -68,7 +69,7 @@ class Desk:
     demand: Demand | None = None
     """Why a peak costs something; None also while the tariff cannot be read."""
     peak: float | None = None
-    """W, the month's peak as it was planned or billed last."""
+    """W, the peak of the month or year as it was planned or billed last."""
     doing: Doing = field(default_factory=Doing)
     detail: str = ""
 
@@ -365,7 +366,9 @@ class Desk:
         """W that no billing window should pass."""
         if self.demand is None:
             return None
-        self.peak = peak(plan, self.peak, self.fold.billing.peak, now, self.site.zone)
+        zone, how = self.site.zone, charged(self.demand)
+        billed = max(self.fold.billing.peak, known_peak(self.demand, now, zone))
+        self.peak = peak(plan, self.peak, billed, now, zone, how)
         if self.peak is None:
             return None
         return min(max(self.peak, 1000 * self.demand.floor), self.site.grid.import_limit)

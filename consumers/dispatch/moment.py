@@ -8,6 +8,7 @@ from datetime import datetime
 from consumers.dispatch.battery_seen import PCS_SILENT, BatterySeen
 from consumers.dispatch.cells_seen import CellsSeen, number
 from optimizer.billing import Billing
+from optimizer.demand import charged
 from optimizer.dispatch import Moment
 from optimizer.shared_load import Member, SharedLoad
 from optimizer.site_load import SiteLoad
@@ -47,12 +48,13 @@ class Fold:
         load = SharedLoad(SiteLoad(site.rated_power, dead_time, meter.stale_after(PCS_SILENT), silent))
         for pcs, one in batteries.items():
             load.members[pcs] = Member(one.rated, site.named(pcs).poll, one.battery.fallback, 0.0)
-        return cls(site, Billing(site.zone, demand.minutes if demand else 15), load, batteries, cells)
+        return cls(
+            site, Billing(site.zone, demand.minutes if demand else 15, how=charged(demand)), load, batteries, cells
+        )
 
     def bill(self, demand: Demand | None) -> None:
-        """Windows of another length tell nothing of these: then it begins anew."""
-        if demand is not None and demand.minutes != self.billing.minutes:
-            self.billing = Billing(self.site.zone, demand.minutes)
+        """The tariff can be read now."""
+        self.billing = self.billing.of(demand)
 
     def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> bool:
         """The next message; whether it is of a device that counts here, and in time. What is not good changes
@@ -87,7 +89,7 @@ class Fold:
 
     def moment(self, able: Sequence[BatterySeen], now: datetime, mono: float, last: float) -> Moment:
         """As those see it that can be steered, at least one. What the other batteries give is load less; what they
-        charge with no battery covers, but the month's peak and the import limit reckon with it. `last`: W wanted of
+        charge with no battery covers, but the billed peak and the import limit reckon with it. `last`: W wanted of
         them before."""
         mine = {one.battery.pcs for one in able}
         aside = [one.power or 0.0 for pcs, one in self.batteries.items() if pcs not in mine]

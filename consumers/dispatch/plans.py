@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from optimizer.tariff import month
+from optimizer.demand import MONTHLY, Charged, same_period
 from schemas.messages import Plan
 
 SKEW = timedelta(seconds=5)
@@ -38,15 +38,11 @@ def _holds(plan: Plan | None, now: datetime) -> bool:
     return plan is not None and plan.at - now <= SKEW and now < plan.until
 
 
-def same_month(one: datetime, other: datetime, zone: ZoneInfo) -> bool:
-    """Whether both lie in one local calendar month."""
-    near = abs(one - other) < timedelta(days=31)  # far ones may lie beyond the calendar of a time zone
-    return near and month(one, zone) == month(other, zone)
-
-
-def peak(plan: Plan | None, last: float | None, billed: float, now: datetime, zone: ZoneInfo) -> float | None:
-    """W that no billing window should pass, from the last one. Without a plan of this month the last one goes on, also
-    into a new month: it is the best guess of what this site needs."""
-    if plan is not None and plan.peak is not None and same_month(plan.at, now, zone):
+def peak(  # noqa: PLR0917  # what is known, and when: they read well in a row
+    plan: Plan | None, last: float | None, billed: float, now: datetime, zone: ZoneInfo, how: Charged = MONTHLY
+) -> float | None:
+    """W that no billing window should pass, from the last one. Without a plan of this month or year the last one goes
+    on, also into a new one: it is the best guess of what this site needs."""
+    if plan is not None and plan.peak is not None and same_period(plan.at, now, zone, how):
         return max(plan.peak, billed)
     return billed if billed > (last or 0.0) else last

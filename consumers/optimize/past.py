@@ -1,18 +1,23 @@
-"""Quarter-hour means of the site out of the archive, kept in memory: what forecasts and the month's peak need."""
+"""Quarter-hour means of the site out of the archive, kept in memory: what forecasts and the billed peak need."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consumers.optimize.situation import named
 from optimizer.billing import COMPLETE
-from optimizer.tariff import month, window
+from optimizer.demand import MONTHLY, Charged, charged, period
+from optimizer.lowest_peak import usual_peak
+from optimizer.storage import Storage
+from optimizer.tariff import window
 from runtime.history import History
 from schemas.site import Site
 
 DAYS = timedelta(days=14)
 """Five workdays and four days of two weekends, with some to spare."""
-SLICE = timedelta(days=1)
+SLICE, LONG_AGO = timedelta(days=1), timedelta(days=7)
+"""Read at once: of all devices, and of the meter alone for the peak of a year."""
 SETTLED = timedelta(minutes=30)
 """What is younger may still be filled up by an outbox."""
 
@@ -21,7 +26,8 @@ Means = dict[datetime, float]
 
 @dataclass
 class Past:
-    """Filled from now backwards, a day at a time, so that the first plan needs not wait for all of it."""
+    """Filled from now backwards, a day at a time, so that the first plan needs not wait for all of it. Of what is older
+    than forecasts need, only the meter: the billed peak of a year."""
 
     site: Site
     means: dict[str, Means] = field(default_factory=dict)
@@ -31,34 +37,39 @@ class Past:
 
     async def fill(self, history: History, now: datetime, seconds: float) -> bool:
         """Read what is missing, for at most so many seconds; False when some is still to be read."""
-        begin = min(now - DAYS, month(now, self.site.zone)[0])
+        recent = min(now - DAYS, period(now, self.site.zone)[0])
+        begin = min(recent, period(now, self.site.zone, charged(self.site.demand))[0])
         end = window(now, self.site.zone, 15)[0]
         if self.oldest is None or self.newest is None or self.newest < end - SLICE:
             self.oldest = self.newest = end
         loop = asyncio.get_running_loop()
         patience = loop.time() + seconds
-        await self._read(history, self.newest - SETTLED, end)
+        await self._read(history, self.newest - SETTLED, end, self._sources())
         self.newest = end
         while self.oldest > begin:
-            start = max(begin, self.oldest - SLICE)
-            await self._read(history, start, self.oldest)
+            if self.oldest > recent:
+                start, sources = max(recent, self.oldest - SLICE), self._sources()
+            else:
+                start, sources = max(begin, self.oldest - LONG_AGO), [(self.site.grid.meter, "p")]
+            await self._read(history, start, self.oldest, sources)
             self.oldest = start
             if loop.time() > patience:
                 break
-        self._forget(begin)
+        self._forget(recent, begin)
         return self.oldest <= begin
 
-    async def _read(self, history: History, start: datetime, end: datetime) -> None:
-        for device, point in self._sources():
+    async def _read(self, history: History, start: datetime, end: datetime, sources: Sequence[tuple[str, str]]) -> None:
+        for device, point in sources:
             found = await history.means(self.site.site, device, point, start, end, 900)
             self.means.setdefault(named(device, point), {}).update(found)
 
     def _sources(self) -> list[tuple[str, str]]:
         return [*((name, "p") for name in (self.site.grid.meter, *self.site.pcs)), *self.site.pv_points]
 
-    def _forget(self, begin: datetime) -> None:
-        for means in self.means.values():
-            for at in [at for at in means if at < begin]:
+    def _forget(self, recent: datetime, begin: datetime) -> None:
+        for name, means in self.means.items():
+            oldest = begin if name == self.site.grid.meter else recent
+            for at in [at for at in means if at < oldest]:
                 del means[at]
 
     def pv(self) -> list[tuple[datetime, float]]:
@@ -88,13 +99,30 @@ class Past:
         # An inverter that is not there sleeps: many draw their own supply from the panels.
         return [self._of(named(*source)).get(at, 0.0) for source in self.site.pv_points]
 
-    def billed(self, now: datetime, minutes: int) -> float:
-        """W: the highest mean import of a whole billing window of this month."""
-        begin = month(now, self.site.zone)[0]
+    def billed(self, now: datetime, minutes: int, how: Charged = MONTHLY) -> float:
+        """W: the highest mean import of a whole billing window of this period."""
+        begin = period(now, self.site.zone, how)[0]
+        imports = [(at, max(power, 0.0)) for at, power in self._of(self.site.grid.meter).items()]
+        return max((mean for _, mean in self._windows(imports, minutes, begin, now)), default=0.0)
+
+    def expected(self, now: datetime, minutes: int, battery: Storage, rated: float) -> float:
+        """W of peak that the next weeks will reach whatever is done: that of a usual day of the last ones."""
+        grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
+        nets = [(at, grid[at] + sum(one.get(at, 0.0) for one in batteries)) for at in self._seen()]
+        known = sorted(self._windows(nets, minutes, now - DAYS, now))
+        return usual_peak(known, timedelta(minutes=minutes), self.site.zone, battery, rated)
+
+    def _windows(
+        self, means: Sequence[tuple[datetime, float]], minutes: int, begin: datetime, now: datetime
+    ) -> list[tuple[datetime, float]]:
+        """Start and mean of the whole billing windows between two instants."""
         windows: dict[datetime, list[float]] = {}
-        for at, power in self._of(self.site.grid.meter).items():
-            start, end = window(at, self.site.zone, minutes)
-            if start >= begin and end <= now:
-                windows.setdefault(start, []).append(max(power, 0.0))
-        whole = [sum(means) / len(means) for means in windows.values() if len(means) >= COMPLETE * minutes / 15]
-        return max(whole, default=0.0)
+        for at, power in means:
+            if begin <= at < now:
+                windows.setdefault(window(at, self.site.zone, minutes)[0], []).append(power)
+        whole, length = COMPLETE * minutes / 15, timedelta(minutes=minutes)
+        return [
+            (start, sum(powers) / len(powers))
+            for start, powers in windows.items()
+            if len(powers) >= whole and begin <= start and start + length <= now
+        ]

@@ -8,6 +8,7 @@ from datetime import datetime
 from statistics import fmean
 
 from optimizer.billing import Billing
+from optimizer.demand import charged
 from optimizer.storage import soc
 from runtime.arrivals import Arrivals
 from schemas.messages import HeldLimit, Telemetry
@@ -54,12 +55,11 @@ class Situation:
     @classmethod
     def of(cls, site: Site) -> "Situation":
         demand = site.demand
-        return cls(site, Billing(site.zone, demand.minutes if demand else 15))
+        return cls(site, Billing(site.zone, demand.minutes if demand else 15, how=charged(demand)))
 
     def bill(self, demand: Demand | None) -> None:
-        """The tariff can be read now. Windows of another length tell nothing of these: then it begins anew."""
-        if demand is not None and demand.minutes != self.billing.minutes:
-            self.billing = Billing(self.site.zone, demand.minutes)
+        """The tariff can be read now."""
+        self.billing = self.billing.of(demand)
 
     def fold(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """The next message; one that does not tell of now changes nothing."""

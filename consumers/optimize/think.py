@@ -1,12 +1,14 @@
 """From situation and past to a verified plan. The only file of the service that loads the solver."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
+from optimizer.demand import charged, known_peak
 from optimizer.forecast import load_ahead, pv_ahead
 from optimizer.grid_bounds import bounds, end, holding, in_words
 from optimizer.limit_shortage import beyond
@@ -48,7 +50,7 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
     starts = step_starts(now, HORIZON)
     held = [holding(site, situation.held, at) for at in starts]
     most = sum(_rated(site).values())
-    return Outlook(
+    ahead = Outlook(
         starts=starts,
         load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),
         pv=_limited(site, pv_ahead(past.pv(), situation.pv(mono), starts, most), held),
@@ -60,13 +62,21 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         rated=sum(site.rated(one) for one in heard),
         zone=site.zone,
         currency=tariff.currency,
-        demand=demand.price if demand else 0.0,
-        minutes=demand.minutes if demand else 15,
-        floor=1000 * demand.floor if demand else 0.0,
-        billed=max(past.billed(now, demand.minutes), situation.billing.peak) if demand else 0.0,
         imported=situation.billing.imported(starts[0]),
         held=held if situation.held else (),
         curtails=bool(site.pv_limited),
+    )
+    if demand is None:
+        return ahead
+    minutes, how = demand.minutes, charged(demand)
+    return replace(
+        ahead,
+        demand=demand.price,
+        minutes=minutes,
+        how=how,
+        floor=1000 * demand.floor,
+        billed=max(past.billed(now, minutes, how), situation.billing.peak, known_peak(demand, now, site.zone)),
+        expected=past.expected(now, minutes, ahead.battery, ahead.rated),
     )
 
 

@@ -5,12 +5,14 @@ import logging
 import time
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumers.status.series import Means, Span, actual, around, month, planned, today, window
+from consumers.status.series import Means, Span, actual, around, planned, today, window
 from consumers.status.state import Peak, State
+from optimizer.demand import charged, known_peak, period
 from runtime.history import History
 from schemas.troubles import Trouble
 from schemas.units import utc_now
@@ -98,28 +100,36 @@ class Curves:
         return answer
 
     async def watch_peak(self) -> None:
-        """Keep the month's billed peak: day by day up to now, then only the window of now again and again."""
+        """Keep the billed peak of the period: day by day up to now, then only the window of now again and again."""
         zone = self.state.site.zone
         demand = self.state.site.demand
         minutes = demand.minutes if demand else 15
-        highest, seen = 0.0, month(utc_now(), zone)
+        how, highest, seen = charged(demand), 0.0, period(utc_now(), zone, charged(demand))[0]
         while True:
             now = utc_now()
-            if seen < month(now, zone) - timedelta(minutes=minutes):
-                highest, seen = 0.0, month(now, zone)
+            begin, _ = period(now, zone, how)
+            if seen < begin:
+                highest, seen = 0.0, begin
             start, ends = window(now, minutes, zone)
             until = min(seen + timedelta(days=1), start)
-            means = await self._imports(seen, now if until == start else until, minutes * 60)
+            means = await self._imports(seen, now if until == start else until, minutes)
             if means is not None:
-                highest = max([highest, *(mean for at, mean in means if at < start)])
+                highest = max([highest, *(mean for at, mean in means.items() if at < start)])
                 seen = until
             if means is not None and until == start:
-                mine = next((mean for at, mean in means if at >= start), None)
-                self.state.peak = Peak(highest, mine, ends, minutes)
+                mine = means.get(start)
+                self.state.peak = Peak(max(highest, known_peak(demand, now, zone)), mine, ends, minutes, how.per)
             if means is None or until == start:
                 await asyncio.sleep(PEAK_EVERY)
 
-    async def _imports(self, start: datetime, end: datetime, seconds: int) -> Means | None:
+    async def _imports(self, start: datetime, end: datetime, minutes: int) -> dict[datetime, float] | None:
+        """W by the start of their window; windows stand on the local clock, quarters of an hour are in each of them."""
         site = self.state.site
-        question = self.history.means(site.site, site.grid.meter, "p", start, end, seconds)
-        return await self._answer(question, PEAK_PATIENCE)
+        question = self.history.means(site.site, site.grid.meter, "p", start, end, 900)
+        quarters = await self._answer(question, PEAK_PATIENCE)
+        if quarters is None:
+            return None
+        found: dict[datetime, list[float]] = {}
+        for at, mean in quarters:
+            found.setdefault(window(at, minutes, site.zone)[0], []).append(max(mean, 0.0))
+        return {at: fmean(imports) for at, imports in found.items()}

@@ -120,9 +120,3 @@ def window(now: datetime, minutes: int, zone: ZoneInfo) -> tuple[datetime, datet
     since = (now.timestamp() + offset.total_seconds()) // (minutes * 60) * minutes * 60 - offset.total_seconds()
     start = datetime.fromtimestamp(since, UTC)
     return start, start + timedelta(minutes=minutes)
-
-
-def month(now: datetime, zone: ZoneInfo) -> datetime:
-    """When the month of the site began."""
-    first = now.astimezone(zone).date().replace(day=1)
-    return datetime.combine(first, time(), zone).astimezone(UTC)

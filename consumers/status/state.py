@@ -78,10 +78,12 @@ class Reading:
 class Peak:
     """Mean imports (W) over the tariff's billing windows."""
 
-    month: float
+    highest: float
     window: float | None
     ends: datetime
     minutes: int
+    per: str = "month"
+    """Of what it is the highest."""
 
 
 @dataclass

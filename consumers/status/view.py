@@ -211,4 +211,10 @@ def _peak(state: State, now: Moment) -> View | None:
     peak = state.peak
     if peak is None or now.at > peak.ends + timedelta(minutes=peak.minutes):
         return None
-    return {"month": peak.month, "window": peak.window, "ends": peak.ends.isoformat(), "minutes": peak.minutes}
+    return {
+        "highest": peak.highest,
+        "per": peak.per,
+        "window": peak.window,
+        "ends": peak.ends.isoformat(),
+        "minutes": peak.minutes,
+    }

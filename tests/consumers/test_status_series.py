@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.status.series import MOST, Span, actual, around, month, planned, today, total, window
+from consumers.status.series import MOST, Span, actual, around, planned, today, total, window
 from schemas.messages import Plan, Step
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -119,7 +119,3 @@ def test_a_billing_window_follows_the_clock_of_the_site(now: str, minutes: int, 
     start, end = window(datetime.fromisoformat(now), minutes, ZoneInfo(zone))
     assert start == datetime.fromisoformat(starts)
     assert end - start == timedelta(minutes=minutes)
-
-
-def test_the_month_begins_at_midnight_of_the_site() -> None:
-    assert month(datetime(2026, 5, 31, 22, 30, tzinfo=UTC), BERLIN) == datetime(2026, 5, 31, 22, tzinfo=UTC)

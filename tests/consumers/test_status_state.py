@@ -406,8 +406,8 @@ def test_dispatch_says_what_came_of_the_last_command_and_what_limited_it(state: 
 
 
 def test_the_peak_of_a_window_long_gone_is_not_shown(state: State) -> None:
-    state.peak = Peak(month=90e3, window=40e3, ends=NOON + timedelta(minutes=15), minutes=15)
-    assert view(state, at(60))["peak"]["month"] == 90e3
+    state.peak = Peak(highest=90e3, window=40e3, ends=NOON + timedelta(minutes=15), minutes=15)
+    assert view(state, at(60))["peak"]["highest"] == 90e3
     assert view(state, at(31 * 60))["peak"] is None
 
 

@@ -258,7 +258,6 @@ def test_contacts_are_said_in_words(inputs: list[str], words: str) -> None:
 # what cannot be written down -----------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="plan, dispatch and page know one peak for each calendar month")
 def test_a_demand_charge_per_year_can_be_written() -> None:
     """The usual one in Germany, of the highest window of a year: a twelfth a month values a new peak at a twelfth."""
     Tariff.model_validate({"import": {"period": [{"price": 0.3}]}, "demand": {"price": 140.0, "per": "year"}})

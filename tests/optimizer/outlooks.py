@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from hypothesis import strategies as st
 
+from optimizer.demand import MONTHLY, Charged
 from optimizer.outlook import Outlook, step_starts
 from optimizer.storage import Storage, together
 from schemas.messages import Authority, HeldLimit
@@ -74,6 +75,8 @@ def wild(draw: st.DrawFn) -> Outlook:
         billed=draw(st.floats(0, 200e3)),
         imported=draw(st.floats(0, 20e3)),
         held=draw(st.one_of(st.just(()), st.lists(_held(), min_size=count, max_size=count))),
+        how=draw(st.sampled_from([MONTHLY, Charged("year", 4), Charged("year", 1)])),
+        expected=draw(st.sampled_from([0.0, 40e3, 150e3])),
     )
 
 

@@ -264,7 +264,7 @@ def test_what_a_plan_discharges_is_worth_less_now_only_for_the_peak_or_a_limit(o
         if not covers or worth(step, outlook.battery) is not Worth.LESS:
             continue
         mean = float(energy[outlook.windows[index]]) * 60 / outlook.minutes
-        at_peak = bool(peaks) and mean >= 0.99 * peaks[outlook.months[index]] - SMALL
+        at_peak = bool(peaks) and mean >= 0.99 * peaks[outlook.periods[index]] - SMALL
         assert at_peak or step.grid >= outlook.grid.import_limit - SMALL
 
 

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from optimizer.tariff import Series, Source, month, prices, quotes, window
+from optimizer.demand import period
+from optimizer.tariff import Series, Source, prices, quotes, window
 from schemas.tariff import DayAhead, Period, Side
 from schemas.troubles import Trouble
 
@@ -155,7 +156,7 @@ def test_billing_windows_stand_on_the_local_clock(
 
 
 def test_months_are_local_and_touch() -> None:
-    first, following = month(local(2026, 3, 31, 23, 59), BERLIN)
+    first, following = period(local(2026, 3, 31, 23, 59), BERLIN)
     assert (first, following) == (local(2026, 3, 1), local(2026, 4, 1))
-    assert month(following, BERLIN)[0] == following
+    assert period(following, BERLIN)[0] == following
     assert following - first == timedelta(days=31) - timedelta(hours=1)

@@ -231,12 +231,12 @@ function facts(pairs) {
 function drawPeak({ peak, plan }) {
   $("peak").hidden = !peak;
   if ($("peak").hidden) return;
-  const most = Math.max(peak.month, peak.window ?? 0, plan?.peak ?? 0, 1) * 1.1;
+  const most = Math.max(peak.highest, peak.window ?? 0, plan?.peak ?? 0, 1) * 1.1;
   $("peak-window").setAttribute("width", (300 * Math.max(0, peak.window ?? 0)) / most);
-  $("peak-month").setAttribute("x", (300 * peak.month) / most);
+  $("peak-highest").setAttribute("x", (300 * peak.highest) / most);
   const aim = plan?.peak === null || plan?.peak === undefined ? "" : `; the plan keeps ${kilowatts(plan.peak)} kW`;
   const window_ = peak.window === null ? "" : `This window of ${peak.minutes} min until ${clock(peak.ends, site.zone)}: ${kilowatts(peak.window)} kW. `;
-  say($("peak-words"), `${window_}Highest of the month: ${kilowatts(peak.month)} kW${aim}.`);
+  say($("peak-words"), `${window_}Highest of the ${peak.per}: ${kilowatts(peak.highest)} kW${aim}.`);
 }
 
 // --- the stream -------------------------------------------------------------------------------------------
