@@ -17,13 +17,13 @@ HOW: Mapping[str, str] = {
     "p": "sum", "p_l1": "sum", "p_l2": "sum", "p_l3": "sum",
     "q": "sum", "q_l1": "sum", "q_l2": "sum", "q_l3": "sum",
     "i": "sum", "i_l1": "sum", "i_l2": "sum", "i_l3": "sum",
-    "e_import": "counter", "e_export": "counter", "eq_import": "counter", "eq_export": "counter",
+    "e_import": "counter", "e_export": "counter", "eq_import": "sum", "eq_export": "sum",
     "s": "apparent", "pf": "factor",
     "u_l1n": "mean", "u_l2n": "mean", "u_l3n": "mean", "u_l12": "mean", "u_l23": "mean", "u_l31": "mean",
     "f": "any",
 }  # fmt: skip
 """What becomes of a point that all of them have. One without a row is of its meter alone: a name, a distortion, the
-apparent power of a phase."""
+apparent power of a phase. Reactive energies are judged by nobody, so none is carried on."""
 ANYWHERE = {"low": None, "high": None, "steepest": None, "sign": None}
 """Bounds are those of one meter, and its reading was judged by them already."""
 MADE_OF = {"s": ("p", "q"), "pf": ("p", "q")}

@@ -19,6 +19,8 @@ SLOW, TURNS = 60.0, 20
 """Seconds for which a point that is read in turn with others tells of now at least, and so many polls."""
 FRESH = 5.0
 """Seconds for which a reading belongs to those of the other meters, and 2.5 polls of a meter that is read seldom."""
+APART = 0.1
+"""Of the larger one: voltages farther apart are not of one line, as where a transformer is switched off."""
 WORST = (Quality.IMPLAUSIBLE, Quality.FROZEN, Quality.STALE, Quality.SUBSTITUTED, Quality.GOOD)
 
 
@@ -142,12 +144,13 @@ def _sum(parts: Sequence[Seen]) -> tuple[float, Quality]:
 
 def _mean(parts: Sequence[Seen]) -> tuple[float, Quality]:
     total, how = _sum(parts)
-    return total / len(parts), how
+    low, high = min(one.value for one in parts), max(one.value for one in parts)
+    return total / len(parts), how if high - low <= APART * high else _worst([how, Quality.IMPLAUSIBLE])
 
 
 def _any(parts: Sequence[Seen]) -> tuple[float, Quality]:
-    """There is but one frequency: the first that is good."""
-    one = min(parts, key=lambda part: -WORST.index(part.quality))
+    """There is but one frequency: the first that is good, of a meter that has a voltage."""
+    one = min(parts, key=lambda part: (-WORST.index(part.quality), not part.value))
     return one.value, one.quality
 
 

@@ -85,7 +85,8 @@ class SumReader:
         bad = {point: how for point, how in found.quality.items() if how is not Quality.GOOD}
         sample = self.outgoing.put_from(at, self.device.name, found.values, bad)
         self.latest.note(self.device.name, sample, found.began)
-        self.memory.keep(rounds.shifts)
+        if rounds.shifts:
+            self.memory.keep(rounds.shifts)
         doubts = [(cause, f"{one.device.name}: {words}") for one in self.readers for cause, words in one.told]
         return found.began, doubts
 

@@ -37,6 +37,7 @@ EACH: dict[str, tuple[dict[str, Value], dict[str, Value], dict[str, float]]] = {
         {"e_import": 7e6, "e_export": 8e6},
     ),
     "the voltage is the mean": ({"u_l1n": 230.0}, {"u_l1n": 234.0}, {"u_l1n": 232.0}),
+    "a transformer is switched off": ({"f": 0.0, "p": 0.0}, {"f": 49.99, "p": 1.0}, {"f": 49.99, "p": 1.0}),
     "there is one frequency": ({"f": 50.01}, {"f": 49.99}, {"f": 50.01}),
     "apparent power and factor are of the whole": (
         {"p": 30e3, "q": 20e3, "s": hypot(30e3, 20e3), "pf": 0.832},
@@ -64,6 +65,12 @@ def test_what_one_doubts_is_doubted_of_the_whole() -> None:
     found = both(values, values, p=FROZEN, q=GOOD, u_l1n=IMPLAUSIBLE, f=FROZEN, e_import=IMPLAUSIBLE)
     assert found.quality == {"p": FROZEN, "q": GOOD, "s": FROZEN, "pf": FROZEN, "u_l1n": IMPLAUSIBLE, "f": GOOD}
     assert "e_import" not in found.values, "a counter that is doubted is added to nothing"
+
+
+@pytest.mark.parametrize(("south", "quality"), [(234.0, GOOD), (208.0, GOOD), (0.0, IMPLAUSIBLE), (400.0, IMPLAUSIBLE)])
+def test_voltages_that_are_not_of_one_line_have_no_mean(south: float, quality: Quality) -> None:
+    """The reactive power that follows the voltage would take 115 V for the grid's."""
+    assert both({"u_l1n": 230.0}, {"u_l1n": south}).quality == {"u_l1n": quality}
 
 
 def test_each_point_that_is_added_has_its_way() -> None:
