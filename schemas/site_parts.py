@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from schemas.address import LOOKS_LIKE, parse_address, spelled
 from schemas.messages import AlarmPriority, Authority, Direction, Scope
@@ -155,6 +155,8 @@ class GridSignal(Shape):
 
 class Grid(Shape):
     """The grid connection point."""
+
+    model_config = ConfigDict(serialize_by_alias=True)  # what is written down can be read again
 
     meters: Names = Field(alias="meter", min_length=1)
     """The device that measures the power at the connection point, or `["north", "south"]` for several that measure a
