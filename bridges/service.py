@@ -20,11 +20,13 @@ from bridges.control.watchdog_care import LEFT_ALONE
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
 from bridges.fieldbus.modbus.site_lines import modbus_devices
+from bridges.fieldbus.sum_of_meters import SumOfMeters, with_sums
 from bridges.telemetry.counter_memory import CounterMemory
 from bridges.telemetry.latest_values import LatestValues
 from bridges.telemetry.outbox import Outbox
 from bridges.telemetry.publisher import Publisher
 from bridges.telemetry.reader import SILENT, DeviceReader
+from bridges.telemetry.sum_reader import SumReader
 from runtime.bus import Bus
 from runtime.guarded import Guarded
 from runtime.heard import Heard
@@ -80,9 +82,13 @@ def devices(part: Part, only: list[str] | None = None) -> Sequence[FieldDevice]:
             raise Trouble.unknown(f"device {name!r}", name, known)
     site = part.site
     served = set(only or known)
+    parts = {name for one in site.devices for name in one.members}
+    if parts & served and (missing := ", ".join(sorted(parts - served))):
+        raise Trouble(f"the bridge of {', '.join(sorted(parts & served))} must also serve {missing}: it adds them up")
     for unit in site.units:
         # the limits at the grid connection hold for all batteries together: one bridge guards them
         needed = {*unit.racks, site.grid.meter, *site.pcs, *(lock.device for lock in rules_for(site, unit))}
+        needed = {part for name in needed for part in site.named(name).members or (name,)}
         if unit.pcs in served and (missing := ", ".join(sorted(needed - served))):
             raise Trouble(f"the bridge of {unit.pcs} must also serve {missing}: it guards by them")
     return modbus_devices(part.site, only or ())
@@ -98,11 +104,20 @@ class Bridge:
 
     def __post_init__(self) -> None:
         self.site = self.part.site.site
+        self.devices = with_sums(self.part.site, self.devices)
         state = self.part.settings.state
         self.outgoing = Publisher(self.part, Outbox(state / f"outbox-{self.site}-{self.part.name}.db"))
         self.write_log = WriteLog(state / f"writes-{self.site}-{self.part.name}.db")
         self.outgoing.spool.serve(one.name for one in self.devices)
-        self.readers = {one.name: DeviceReader(one, self.part.site, self.latest, self.outgoing) for one in self.devices}
+        self.readers = {
+            one.name: DeviceReader(one, self.part.site, self.latest, self.outgoing)
+            for one in self.devices
+            if not isinstance(one, SumOfMeters)
+        }
+        memory = Memory(state / f"sum-{self.site}-{self.part.name}.json")
+        summed = next((one for one in self.devices if isinstance(one, SumOfMeters)), None)
+        self.sum = None if summed is None else SumReader.of(summed, self.readers, self.latest, self.outgoing, memory)
+        """Of the grid meters, where they are several."""
         self.counters = CounterMemory(
             Memory(state / f"counters-{self.site}-{self.part.name}.json"),
             {name: one.judge.counters for name, one in self.readers.items()},
@@ -150,13 +165,20 @@ class Bridge:
             group.create_task(self.outgoing.look_after(), name="bridge.outbox")
             group.create_task(self._look_at_files(), name="bridge.files")
             group.create_task(self._keep_counters(), name="bridge.counters")
-            for number, one in enumerate(self.devices):
-                phase = number / len(self.devices) * min(one.poll, SPREAD)
-                reader, start = self.readers[one.name], phase - phase % STEP
-                cycle = functools.partial(self._cycle, reader)
-                self._start(group, f"{one.name}.poll", functools.partial(reader.poll, start, cycle))
-                if self.controls[one.name].takes_commands:
-                    self._start(group, f"{one.name}.control", self.controls[one.name].run)
+            for name, reader in self.readers.items():
+                cycle = functools.partial(self._cycle_and_sum, reader)
+                self._start(group, f"{name}.poll", functools.partial(reader.poll, self._phase(reader), cycle))
+            for name, control in self.controls.items():
+                if control.takes_commands:
+                    self._start(group, f"{name}.control", control.run)
+
+    def _phase(self, reader: DeviceReader) -> float:
+        """Seconds until a device is read first. Meters that are added up are read at the same moment."""
+        name = reader.device.name
+        mates = self.sum.readers if self.sum is not None and name in self.sum.names else [reader]
+        number = [*self.readers].index(mates[0].device.name)
+        phase = number / len(self.readers) * min(SPREAD, *(one.device.poll for one in mates))
+        return phase - phase % STEP
 
     async def _look_at_files(self) -> None:
         """What is wrong with what we keep is a trouble of this part."""
@@ -209,7 +231,7 @@ class Bridge:
         Raises Refused."""
         if self._cleared:
             return
-        known = {device.name for device in self.part.site.device}
+        known = {device.name for device in self.part.site.devices}
         topics: tuple[Topic[Any], ...] = (META, DEVICE_STATUS)
         for topic in topics:
             for name in await leftovers(bus, topic, site=self.site) - known:
@@ -240,7 +262,12 @@ class Bridge:
 
     # reading -----------------------------------------------------------------------------------
 
-    async def _cycle(self, one: DeviceReader) -> None:
+    async def _cycle_and_sum(self, one: DeviceReader) -> None:
+        await self._cycle(one)
+        if self.sum is not None and one.device.name in self.sum.names and self.sum.due():
+            await self._cycle(self.sum)
+
+    async def _cycle(self, one: DeviceReader | SumReader) -> None:
         name = one.device.name
         control, before = self.controls[name], one.known
         if control.left_alone:
@@ -260,7 +287,7 @@ class Bridge:
         degraded = any(cause is not Cause.MISSING_POINTS for cause, _ in troubles)  # what a model lacks is no trouble
         self._tell(name, DeviceState.DEGRADED if degraded else DeviceState.ONLINE, troubles)
 
-    def _missed(self, one: DeviceReader, wrong: Unreachable | Declined) -> None:
+    def _missed(self, one: DeviceReader | SumReader, wrong: Unreachable | Declined) -> None:
         self.part.counts["failed_readings"] += 1
         if one.failures < SILENT:
             return
@@ -332,7 +359,7 @@ class Bridge:
         elif heard.topic is COMMAND and device in self.controls:
             self.part.counts["commands"] += 1
             self.controls[device].hear(heard)
-        elif heard.topic is COMMAND and device not in (known := [one.name for one in self.part.site.device]):
+        elif heard.topic is COMMAND and device not in (known := [one.name for one in self.part.site.devices]):
             self._sayer(device)(unknown_device.answer(device, known, heard, utc_now()))
 
     def _sayer(self, device: str) -> Callable[[Outcome], None]:

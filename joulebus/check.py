@@ -60,6 +60,9 @@ def _contents(site: Site) -> Iterator[str]:
         profile = site.profiles[device.name]
         where = f"{device.address} unit {device.unit}"
         yield f"{device.name:<10} {profile.kind:<6} {profile.make} {profile.model} at {where}"
+    for device in site.devices:
+        if device.members:
+            yield f"{device.name:<10} {Kind.METER:<6} the sum of {' + '.join(device.members)}"
     for one in site.battery:
         rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
         yield f"{one.name:<10} battery of {' + '.join([*one.pcs, *one.bms])}, {rests}"

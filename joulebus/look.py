@@ -20,7 +20,7 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     if parsed.command == "export":
         from joulebus import export  # noqa: PLC0415
 
-        points = export.points(parsed.point, [device.name for device in site.device])
+        points = export.points(parsed.point, [device.name for device in site.devices])
         start, end = (
             export.moment(given, site.zone, option)
             for given, option in ((parsed.start, "--from"), (parsed.end, "--to"))

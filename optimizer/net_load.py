@@ -13,7 +13,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 LONGEST = 25.0
-"""Seconds of the past that are kept: the latest meter, the longest dead time and the slowest poll together."""
+"""Seconds of the past that are kept at least: the latest meter, the longest dead time and the slowest poll together."""
+POLL = 5.0
+"""Seconds of the past beside them, where the site file says that the meter is later still."""
 
 Reading = tuple[float, float]
 """Monotonic seconds and W."""
@@ -34,17 +36,21 @@ class NetLoad:
     _shown: deque[Reading] = field(default_factory=lambda: deque(maxlen=400))
     _told: deque[Reading] = field(default_factory=lambda: deque(maxlen=400))
 
+    @property
+    def _kept(self) -> float:
+        return max(LONGEST, self.meter_delay + self.dead_time + POLL)
+
     def battery(self, at: float, power: float) -> None:
         """The PCS was read."""
         if not self._shown or at > self._shown[-1][0]:
             self._shown.append((at, power))
-            _forget(self._shown, at - LONGEST)
+            _forget(self._shown, at - self._kept)
 
     def told(self, at: float, power: float) -> None:
         """A setpoint was written, or sent. The same again changes nothing."""
         if not self._told or power != self._told[-1][1]:
             self._told.append((at, power))
-            _forget(self._told, at - LONGEST)
+            _forget(self._told, at - self._kept)
 
     def meter(self, at: float, grid: float) -> None:
         """The meter was read: the estimate moves as far as this reading proves, and no further."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from optimizer.delays import Delay
 from optimizer.net_load import NetLoad
+from schemas.site_parts import UNSAID
 
-ASSUMED_DELAY, ASSUMED_DEAD_TIME = 5.0, 5.0
+ASSUMED_DELAY, ASSUMED_DEAD_TIME = UNSAID, 5.0
 """Seconds that are assumed until they were measured. Too long is slow for the first steps, too short swings once."""
 AGE = 5.0
 """Seconds, at usual polls."""
@@ -31,6 +32,8 @@ class SiteLoad:
     """The same of the PCS. After such a silence nothing is known of where the battery was, and it begins anew."""
     least: float = 0.0
     """Seconds of dead time below which no measurement is believed."""
+    known_delay: float | None = None
+    """Seconds by which the meter is late, as the site file says. What is measured here may be more, and never less."""
     net: NetLoad = field(init=False)
     delay: Delay = field(init=False)
     """Of the meter after the PCS."""
@@ -41,19 +44,29 @@ class SiteLoad:
     """When the meter was read, the net load then and the battery's power."""
 
     def __post_init__(self) -> None:
-        self.net = NetLoad(ASSUMED_DELAY, self.dead_time)
         self.delay, self.dead = Delay(self.rated), Delay(self.rated, held=True)
+        self.net = NetLoad(self._meter_delay, self.dead_time)
 
     @property
     def measured(self) -> bool:
-        """The meter's delay was measured; until then it is assumed."""
-        return self.delay.done is not None
+        """The meter's delay was measured, or said; until then it is assumed."""
+        return self.delay.done is not None or self.known_delay is not None
+
+    @property
+    def meter_late(self) -> float:
+        """Seconds by which the meter is late, as far as that was measured, or said."""
+        return max(0.0, self.delay.done or 0.0, self.known_delay or 0.0)
+
+    @property
+    def _meter_delay(self) -> float:
+        return self.meter_late if self.measured else ASSUMED_DELAY
 
     @property
     def shows(self) -> float:
         """Seconds after which the meter shows what the battery did, with whichever sign."""
         known = self.delay.shows
-        return max(ASSUMED_DELAY, self.delay.done or 0.0) if known is None else max(0.0, known)
+        seconds = max(ASSUMED_DELAY, self.delay.done or 0.0) if known is None else max(0.0, known)
+        return max(seconds, self.known_delay or 0.0)
 
     @property
     def alone(self) -> bool:
@@ -86,7 +99,7 @@ class SiteLoad:
         """The meter was read."""
         self.net.meter(at, grid)
         self.delay.effect(at, -grid)
-        self.net.meter_delay = ASSUMED_DELAY if self.delay.done is None else max(0.0, self.delay.done)
+        self.net.meter_delay = self._meter_delay
         if self.net.value is not None and self.net.shown is not None:
             self._lately.append((at, self.net.value, self.net.shown[1]))
             while self._lately[0][0] < at - LATELY:

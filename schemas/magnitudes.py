@@ -75,7 +75,7 @@ def _odd_signals(grid: Grid) -> Iterator[Odd]:
 def _wraps(site: Site, device: Device) -> Iterator[str]:
     """Powers that a register of the profile cannot say: beyond its end it begins again, often with the other sign."""
     most = device.rated_power or 0.0
-    if device.name == site.grid.meter:
+    if device.name in site.grid.meters:
         most = max(most, site.grid.import_limit, site.grid.export_limit)
     for name in POWERS:
         point = site.profiles[device.name].points.get(name)
@@ -110,7 +110,7 @@ def odd_limits(site: Site) -> Iterator[Odd]:
     rules: list[tuple[str, int, AlarmRule | InterlockRule]] = [("alarm", n, rule) for n, rule in enumerate(site.alarm)]
     rules += [("interlock", n, rule) for n, rule in enumerate(site.interlock)]
     for table, number, rule in rules:
-        for device in site.device:
+        for device in site.devices:
             profile = site.profiles[device.name]
             if rule.device != device.name and profile.kind is not rule.kind:
                 continue

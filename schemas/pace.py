@@ -14,9 +14,8 @@ def too_slow(site: Site) -> list[str]:
     """What is read too seldom for a closed loop, in sentences that say what would be right."""
     if site.mode == "read_only":
         return []
-    meter = site.named(site.grid.meter)
-    late = f"limits at the grid are followed {meter.poll:g} s late, and a meter that fails is noticed late"
-    rows = [(meter, FAST, late)]
+    late = "limits at the grid are followed {:g} s late, and a meter that fails is noticed late"
+    rows = [(meter, FAST, late.format(meter.poll)) for meter in map(site.named, site.grid.meters)]
     for one in site.battery:
         stale = one.ccl_stale_after
         rows += [
@@ -43,7 +42,7 @@ def too_slow(site: Site) -> list[str]:
 def late_interlocks(site: Site, judged: Collection[str]) -> list[str]:
     """Devices of no battery whose interlocks come late: a fire is no sooner seen than its detector is read. `judged`:
     the devices that interlocks look at."""
-    named = {site.grid.meter, *site.pcs, *site.bms}  # `too_slow` tells of these
+    named = {site.grid.meter, *site.grid.meters, *site.pcs, *site.bms}  # `too_slow` tells of these
     return [
         f"device {device.name}: a poll of {device.poll:g} s: its interlocks act up to {device.poll:g} s late; "
         f"{FAST:g} s or less would be right"
@@ -58,7 +57,7 @@ def late_silences(site: Site) -> list[str]:
         f"alarm {rule.name}: device {device.name} is read each {device.poll:g} s, so its silence is raised after "
         f"{POLLS * device.poll:g} s, not {rule.silent:g}; a poll of {rule.silent / POLLS:g} s would be right"
         for rule in site.alarm
-        for device in site.device
+        for device in site.devices
         if rule.silent is not None and rule.silent < POLLS * device.poll
         if rule.device == device.name or rule.kind is site.profiles[device.name].kind
     ]

@@ -18,6 +18,8 @@ from schemas.site_batteries import (
     units,
 )
 from schemas.site_lines import clashes
+from schemas.site_meters import mistakes as wrong_meters
+from schemas.site_meters import summed_profile, together
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention, Unit
 from schemas.site_pv import safe_share
 from schemas.tariff import Demand, Tariff
@@ -80,6 +82,8 @@ class Site(Shape):
             if name in names[:n]
         ]:
             raise refused(twice)
+        if wrong := [*wrong_meters(self.grid.meters, names)]:
+            raise refused(wrong)
         return self
 
     @model_validator(mode="after")
@@ -90,19 +94,21 @@ class Site(Shape):
 
     @model_validator(mode="after")
     def _roles_exist(self) -> Self:
-        known = {device.name for device in self.device}
-        named: list[tuple[Place, str, str | None]] = [
-            (("grid", "meter"), "", self.grid.meter),
+        written: list[tuple[Place, str, str | None]] = [
+            *((("grid", "meter"), "", name) for name in self.grid.meters),
             *roles(self.battery),
             *((("device", n, "behind"), f"device {one.name} ", one.behind) for n, one in enumerate(self.device)),
             *((("grid", "signal", n, "device"), "grid.signal ", one.device) for n, one in enumerate(self.grid.signal)),
+        ]
+        watched: list[tuple[Place, str, str | None]] = [  # the sum of the grid's meters may be, too
             *((("alarm", n, "device"), f"alarm {rule.name} ", rule.device) for n, rule in enumerate(self.alarm)),
             *((("interlock", n, "device"), f"interlock {r.name} ", r.device) for n, r in enumerate(self.interlock)),
         ]
         if wrong := [
-            (place, f"{who}names device {name!r}; there is: {', '.join(sorted(known))}")
+            (place, f"{who}names device {name!r}; there is: {', '.join(sorted(one.name for one in known))}")
+            for known, named in ((self.device, written), (self.devices, watched))
             for place, who, name in named
-            if name is not None and name not in known
+            if name is not None and name not in {one.name for one in known}
         ]:
             raise refused(wrong)
         return self
@@ -112,6 +118,16 @@ class Site(Shape):
         if wrong := [*mistakes(self.battery)]:
             raise refused(wrong)
         return self
+
+    @property
+    def devices(self) -> list[Device]:
+        """Those of the file, and the one that stands for several meters of the grid connection."""
+        return [*self.device, *self._sums]
+
+    @property
+    def _sums(self) -> list[Device]:
+        members = [one for one in self.device if one.name in self.grid.meters]
+        return [together(members)] if len(self.grid.meters) > 1 and members else []
 
     def battery_of(self, device: str) -> Battery | None:
         """The battery that a PCS or a BMS belongs to; None for any other device."""
@@ -185,7 +201,8 @@ class Site(Shape):
 
     def named(self, name: str) -> Device:
         """A device by its name."""
-        return next(device for device in self.device if device.name == name)
+        found = next((device for device in self.device if device.name == name), None)
+        return found or next(device for device in self._sums if device.name == name)
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
@@ -200,11 +217,13 @@ class Site(Shape):
             if device.kin not in sized:
                 profile = made[device.profile].rated(device.rated_power).over(device.line)
                 sized[device.kin] = profile.measuring(device.measures)
-        return {device.name: sized[device.kin] for device in self.device}
+        found = {device.name: sized[device.kin] for device in self.device}
+        sums = {one.name: summed_profile([found[name] for name in one.members]) for one in self._sums}
+        return found | sums
 
     def of_kind(self, *kinds: Kind) -> list[Device]:
         """The devices of some kinds."""
-        return [device for device in self.device if self.profiles[device.name].kind in kinds]
+        return [device for device in self.devices if self.profiles[device.name].kind in kinds]
 
     @property
     def pv_points(self) -> list[tuple[str, str]]:

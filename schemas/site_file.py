@@ -66,8 +66,13 @@ def _check_interlocks(path: Path, site: Site, profiles: dict[str, Profile]) -> N
 def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     kinds = {name: profile.kind for name, profile in profiles.items()}
     wrong = [*wrong_kinds(site.battery, kinds), *_wrong_measures(site, profiles), *_wrong_behind(site)]
-    if (given := kinds[site.grid.meter]) is not Kind.METER:
-        wrong.append((("grid", "meter"), f"device {site.grid.meter!r} is a {given}, a meter is needed"))
+    wrong += [
+        (("grid", "meter"), f"device {name!r} is a {kinds[name]}, a meter is needed")
+        for name in site.grid.meters
+        if kinds[name] is not Kind.METER
+    ]
+    if not wrong and "p" not in profiles[site.grid.meter].points:
+        wrong.append((("grid", "meter"), f"{' and '.join(site.grid.meters)}: there is no power p of each to read"))
     if wrong:
         raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))
     _check_able(path, site, profiles)
@@ -90,6 +95,10 @@ def _wrong_keys(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[str,
                     "give where it goes when no valid command is left"
                 )
                 yield f"{place}.profile", f"device {device.name!r}: {words}"
+        if device.late is not None and device.name not in site.grid.meters:
+            key = "delay" if device.delay is not None else "averaging"
+            words = f"{key} is reckoned with where a loop is closed over a meter, the grid's: leave it out"
+            yield f"{place}.{key}", f"device {device.name!r}: {words}"
         if device.instance is not None and not profile.sunspec:
             words = f"goes with a profile of SunSpec models, and {device.profile} has none: leave it out"
             yield f"{place}.instance", f"device {device.name!r}: instance = {device.instance} {words}"
@@ -103,7 +112,7 @@ def _wrong_measures(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[
     for number, device in enumerate(site.device):
         if device.measures is None:
             continue
-        if device.name == site.grid.meter:
+        if device.name in site.grid.meters:
             yield ("device", number, "measures"), f"device {device.name!r} is the grid's meter: leave it out"
         elif profiles[device.name].kind is not Kind.LOAD:
             given = profiles[device.name].kind

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from schemas.address import LOOKS_LIKE, parse_address, spelled
 from schemas.messages import AlarmPriority, Authority, Direction, Scope
-from schemas.profile import LineTiming, Shape
+from schemas.profile import LineTiming, Shape, refused
 from schemas.site_reactive import Reactive
 from schemas.units import Chemistry, Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
 
@@ -14,6 +14,12 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 POLLS = 2.5
 """Cycles of a device that may pass without a reading: one is lost, the next one is late."""
+UNSAID = 5.0
+"""Seconds by which a meter may be late of which nobody says how late it is, and which was not measured yet."""
+SUM = "grid"
+"""The name of what stands for the meters of the grid connection where they are several."""
+
+Lateness = Annotated[float, Field(ge=0, le=60, allow_inf_nan=False, json_schema_extra={"unit": "s"})]
 
 
 class Device(Shape):
@@ -52,6 +58,26 @@ class Device(Shape):
     `{ t_cab = 25.0 }`. Published with the quality `substituted`: shown and archived, but no limit, alarm or plan is
     made from them."""
 
+    delay: Lateness | None = None
+    """Of the grid's meter: seconds by which its values are late, beside the poll, as its datasheet or that of a gateway
+    says. No loop over it counts with less, whatever it measures itself, and it need not measure it first."""
+    averaging: Lateness | None = None
+    """Of the grid's meter: seconds over which its values are a mean. A step is seen in full only at the end of them,
+    and so late such a meter counts, beside its `delay`."""
+    _members: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The meters it is the sum of; none for a device with an address."""
+        return self._members
+
+    @property
+    def late(self) -> float | None:
+        """Seconds after which what it shows has followed in full, as the site file says; None where it does not."""
+        if self.delay is None and self.averaging is None:
+            return None
+        return (self.delay or 0.0) + (self.averaging or 0.0)
+
     @property
     def kin(self) -> tuple[str, float | None, str, str | None]:
         """The same for all whose profile comes to the same."""
@@ -67,6 +93,17 @@ class Device(Shape):
     def stale_after(self, least: float) -> float:
         """Seconds after which its last reading says nothing of now: `least`, or 2.5 cycles of a device read seldom."""
         return max(least, POLLS * self.poll)
+
+
+def listed(given: object) -> object:
+    """One name may stand without brackets."""
+    return [given] if isinstance(given, str) else given
+
+
+Names = Annotated[
+    list[Name], BeforeValidator(listed, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)])
+]
+"""One device, or several."""
 
 
 class GridSignal(Shape):
@@ -122,8 +159,12 @@ class GridSignal(Shape):
 class Grid(Shape):
     """The grid connection point."""
 
-    meter: Name
-    """The device that measures the power at the connection point."""
+    model_config = ConfigDict(serialize_by_alias=True)  # what is written down can be read again
+
+    meters: Names = Field(alias="meter", min_length=1)
+    """The device that measures the power at the connection point, or `["north", "south"]` for several that measure a
+    part of it each, such as two transformers: their powers and their counters add up. The sum is a device named `grid`
+    on the page, in topics and in rules; it is known while each of them is."""
     import_limit: Watts = Field(gt=0)
     """The most the site may draw."""
     export_limit: Watts = Field(ge=0)
@@ -151,6 +192,17 @@ class Grid(Shape):
     reactive: Reactive | None = None
     """The reactive power the network operator wants; left out, none is told and each inverter does as it was set up."""
 
+    @property
+    def meter(self) -> str:
+        """The name of the device that shows the power at the connection point: the meter, or what stands for all."""
+        return self.meters[0] if len(self.meters) == 1 else SUM
+
+    @model_validator(mode="after")
+    def _each_meter_once(self) -> Self:
+        if twice := sorted({name for name in self.meters if self.meters.count(name) > 1}):
+            raise refused([(("meter",), f"{', '.join(twice)} is named twice: its power would count twice")])
+        return self
+
     @model_validator(mode="after")
     def _safe_is_known(self) -> Self:
         told = {one.direction for one in self.signal}
@@ -172,17 +224,6 @@ class Grid(Shape):
             if len(found) > 1:
                 raise ValueError(f"what {authority} says of {direction} is one signal: give all in W or all in %")
         return self
-
-
-def listed(given: object) -> object:
-    """One name may stand without brackets."""
-    return [given] if isinstance(given, str) else given
-
-
-Names = Annotated[
-    list[Name], BeforeValidator(listed, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)])
-]
-"""One device, or several."""
 
 
 class BatteryParts(Shape):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
+from bridges.fieldbus.summed import Rounds
 from schemas.messages import Telemetry
 from schemas.site import Site
 from schemas.site_parts import Battery
@@ -31,12 +32,23 @@ def past(
     """
     roles: dict[str, Role] = {}
     images = {device.name: image_of(site, device) for device in site.device}
+    sums = {
+        one.name: Rounds(dict.fromkeys(one.members, step), site.profiles[one.name].points)
+        for one in site.devices
+        if one.members
+    }
     for world in lived(site, start, end, step, seed):
         roles = roles or cast(world, utc_now)
-        for name, role in roles.items() if world.at >= start else ():
-            values = images[name].seen(role.shown())
-            seq = int(world.at.timestamp() // step)
-            yield name, Telemetry(at=world.at, epoch=_epoch(site, name), seq=seq, historical=True, values=values)
+        if world.at < start:
+            continue
+        values = {name: images[name].seen(role.shown()) for name, role in roles.items()}
+        seq, moment = int(world.at.timestamp() // step), world.at.timestamp()
+        for name, rounds in sums.items():
+            for meter in rounds.polls:
+                rounds.hear(meter, values[meter], {}, moment)
+            values[name] = rounds.add_up().values
+        for name, seen in values.items():
+            yield name, Telemetry(at=world.at, epoch=_epoch(site, name), seq=seq, historical=True, values=seen)
 
 
 def lived(

@@ -217,7 +217,7 @@ def _used_up(faults: Faults, device: str, fault: str) -> None:
 def most_power(site: Site, device: str) -> float:
     """W that a device's powers are measured in the range of."""
     grid = max(site.grid.import_limit, site.grid.export_limit)
-    return grid if device == site.grid.meter else site.named(device).rated_power or 0.0
+    return grid if device in site.grid.meters else site.named(device).rated_power or 0.0
 
 
 async def _end(task: asyncio.Task[None]) -> None:

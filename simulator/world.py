@@ -73,7 +73,7 @@ class World:
         self.recent.step(at, dt, self.plant.grid, self.reactive)
 
     def _suffer(self) -> None:
-        self.plant.grid_lost = "grid_lost" in self.faults.of(self.site.grid.meter)
+        self.plant.grid_lost = any("grid_lost" in self.faults.of(meter) for meter in self.site.grid.meters)
         for one in self.roles:
             one.suffer(self.faults.of(one.device.name))
         self._suffered = self.faults.changes

@@ -41,7 +41,8 @@ class GridConnection:
         self._fallbacks = {one.pcs: one.fallback for one in self.site.units}
         several = len(self._fallbacks) > 1  # the sum follows as soon as the fastest does, and not before the slowest
         least = max(SHORTEST_DEAD_TIME, dead_time) if several else 0.0
-        load = SiteLoad(rated, dead_time, lasts(self.meter.poll, AGE), lasts(slowest, AGE), least=least)
+        ages = lasts(self.meter.poll, AGE), lasts(slowest, AGE)
+        load = SiteLoad(rated, dead_time, *ages, least=least, known_delay=self.meter.late)
         self.shared = SharedLoad(load)
         self.polarity = MeterPolarity(rated, load.shows)
         self.trial = MeterTrial(rated, self.site.grid)

@@ -131,7 +131,7 @@ def _devices(site: Site, battery: Unit, rule: InterlockRule) -> list[str]:
     mine = {battery.pcs, *battery.racks}
     return [
         device.name
-        for device in site.device
+        for device in site.devices
         if rule.device == device.name or (rule.device is None and site.profiles[device.name].kind is rule.kind)
         if device.name in mine or site.profiles[device.name].kind not in OF_A_BATTERY
     ]

@@ -67,7 +67,13 @@ class Publisher:
 
     def put(self, device: str, values: dict[str, Value], quality: Mapping[str, Quality]) -> Telemetry:
         """Make a sample of what was read now; it leaves with the next group."""
-        at = self._now()
+        return self.put_from(self._now(), device, values, quality)
+
+    def put_from(
+        self, moment: datetime, device: str, values: dict[str, Value], quality: Mapping[str, Quality]
+    ) -> Telemetry:
+        """The same of what was read at an earlier moment."""
+        at = min(moment, self._now())
         sample = Telemetry.model_construct(  # checked already: every value comes out of the codec
             at=at, epoch=self.spool.epoch, seq=self.spool.next(device), values=values, quality=dict(quality)
         )

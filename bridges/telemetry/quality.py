@@ -126,6 +126,11 @@ class Judge:
                 found[name] = Quality.IMPLAUSIBLE
         return found
 
+    @property
+    def exchanged(self) -> dict[str, tuple[float, float, float]]:
+        """The counters that have gone on from another value: when last, from where, to where."""
+        return {name: one.changed for name, one in self.counters.items() if one.changed is not None}
+
     def changed(self, now: float) -> dict[str, str]:
         """The counters that lately went on from another value, each with words."""
         return {name: words for name, one in self.counters.items() if (words := one.words(now))}

@@ -41,6 +41,12 @@ class DeviceReader:
     """Readings in a row without an answer."""
     known: bool = False
     """It was read since it was found."""
+    wrong: str = ""
+    """Why the last try had no answer; empty when it had one."""
+    last: tuple[Telemetry, float] | None = None
+    """The last sample, and when its reading was begun."""
+    told: list[Doubt] = field(default_factory=list)
+    """What was wrong with it."""
     judge: Judge = field(init=False)
     doubts: StandingDoubts = field(init=False)
 
@@ -72,17 +78,19 @@ class DeviceReader:
         """
         try:
             reading = await self.device.read()
-        except (Unreachable, Declined):
+        except (Unreachable, Declined) as wrong:
             self.failures += 1
+            self.wrong = str(wrong)
             if self.failures >= SILENT:
                 self.known = False
                 self.device.forget()
             raise
-        self.failures = 0
+        self.failures, self.wrong = 0, ""
         sample = self._sample(reading)
         self.latest.note(self.device.name, sample, reading.began)
         found = [*self._lacking(sample), *_doubted(reading, sample, self.device.kind), *self._changed(reading)]
-        return reading.began, _said(self.doubts.see(found, reading.began))
+        self.last, self.told = (sample, reading.began), _said(self.doubts.see(found, reading.began))
+        return reading.began, self.told
 
     def _sample(self, reading: Reading) -> Telemetry:
         name = self.device.name
@@ -116,7 +124,7 @@ class DeviceReader:
 
     def _lacking(self, sample: Telemetry) -> list[Doubted]:
         """Points without which nobody can guard; of the meters that is the grid's."""
-        if self.device.kind is Kind.METER and self.device.name != self.site.grid.meter:
+        if self.device.kind is Kind.METER and self.device.name not in self.site.grid.meters:
             return []
         more = self._rack.points if self.device.name in self.site.racks else ()
         found = lacking(self.device.kind, sample.values, sample.quality, more)
@@ -157,7 +165,7 @@ def _most_power(site: Site, name: str) -> float | None:
     device = site.named(name)
     if device.rated_power is not None:
         return device.rated_apparent_power or device.rated_power
-    if name == site.grid.meter:
+    if name in site.grid.meters:
         return max(site.grid.import_limit, site.grid.export_limit)
     mine = site.battery_of(name)
     return None if mine is None else site.rated(mine)

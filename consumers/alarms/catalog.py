@@ -63,7 +63,7 @@ def for_device(rule: AlarmRule, name: str) -> AlarmRule:
 def _instances(site: Site, rule: AlarmRule) -> dict[Name, AlarmRule]:
     return {
         f"{rule.name}-{device.name}": _at_its_pace(for_device(rule, device.name), device.poll)
-        for device in site.device
+        for device in site.devices
         if rule.device == device.name or (rule.device is None and site.profiles[device.name].kind is rule.kind)
         if missing(rule, site.profiles[device.name]) is None
     }
@@ -113,7 +113,7 @@ def _unfit(site: Site, rule: AlarmRule) -> Trouble:
     where = f"alarm {rule.name}"
     if rule.point in INSTEAD:
         return Trouble(f"{where}: point {rule.point!r} {INSTEAD[rule.point]}")
-    for device in site.device:
+    for device in site.devices:
         profile = site.profiles[device.name]
         wrong = missing(rule, profile) if device.name == rule.device or profile.kind is rule.kind else None
         if wrong:

@@ -36,7 +36,7 @@ def _limit(rule: AlarmRule) -> str:
 def unwatched(site: Site) -> Iterator[str]:
     """Devices that a rule of the site file means, and that lack what it looks at."""
     for rule in site.alarm:
-        for device in site.device:
+        for device in site.devices:
             profile = site.profiles[device.name]
             if rule.kind is not profile.kind or profile.kind not in ALIKE:
                 continue
@@ -49,7 +49,7 @@ def unwatched(site: Site) -> Iterator[str]:
 def unreached(site: Site) -> Iterator[str]:
     """Limits outside of what a profile believes of a point: such a value is never good, so no alarm comes."""
     for rule in site.alarm:
-        for device in site.device:
+        for device in site.devices:
             profile = site.profiles[device.name]
             point = profile.points.get(rule.point)
             if point is None or (rule.device != device.name and rule.kind is not profile.kind):

@@ -68,7 +68,7 @@ class Ledger:
     async def write(self, now: datetime) -> int:
         """All hours that are over since the last look, and the open ones again; how many are open."""
         opened = 0
-        for device in self.site.device:
+        for device in self.site.devices:
             expected = round(HOUR / device.poll)
             async with self.engine.begin() as connection:
                 rows = [

@@ -25,7 +25,7 @@ class Upkeep:
 
     def __init__(self, part: Part, engine: AsyncEngine, store: Store) -> None:
         self.part, self.engine = part, engine
-        self.witness = Witness([device.name for device in part.site.device], utc_now())
+        self.witness = Witness([device.name for device in part.site.devices], utc_now())
         self.roller = Roller(engine, part.site, store)
         self.ledger = Ledger(engine, part.site, self.witness, utc_now())
 

@@ -45,7 +45,8 @@ class Fold:
         batteries = {one.pcs: BatterySeen.of(site, one, cells[one.of]) for one in site.units}
         dead_time = max((one.dead_time for one in site.battery), default=0.0) + ON_ITS_WAY
         silent = max((one.pcs_silent for one in batteries.values()), default=PCS_SILENT)
-        load = SharedLoad(SiteLoad(site.rated_power, dead_time, meter.stale_after(PCS_SILENT), silent))
+        ages = meter.stale_after(PCS_SILENT), silent
+        load = SharedLoad(SiteLoad(site.rated_power, dead_time, *ages, known_delay=meter.late))
         for pcs, one in batteries.items():
             load.members[pcs] = Member(one.rated, site.named(pcs).poll, one.battery.fallback, 0.0)
         return cls(

@@ -80,9 +80,8 @@ class PvDesk:
         dead_time = max([PV_DEAD_TIME, *(one.dead_time + 1.0 for one in site.battery)])
         polls = [one.poll for one in site.device if one.name in seen or one.name in site.pcs]
         meter = site.named(site.grid.meter)
-        return cls(
-            site, seen, SiteLoad(rated, dead_time, meter.stale_after(AGE), max([AGE, *(2.5 * p for p in polls)]))
-        )
+        ages = meter.stale_after(AGE), max([AGE, *(2.5 * p for p in polls)])
+        return cls(site, seen, SiteLoad(rated, dead_time, *ages, known_delay=meter.late))
 
     @property
     def curtails(self) -> bool:
@@ -142,7 +141,7 @@ class PvDesk:
             levels = self.curtailment.blind(inverters, self.site.pv_safe(feed_in.export) / 100, mono)
         else:
             self._begin(mine)
-            delay = max(0.0, self.load.delay.done or 0.0), self.load.measured
+            delay = self.load.meter_late, self.load.measured
             around = Around(load, self._grid, feed_in.export, batteries.takes, batteries.room, feed_in.most, *delay)
             before = self.curtailment.level
             levels = self.curtailment.next(inverters, around, mono)

@@ -50,7 +50,7 @@ def view(state: State, now: Moment) -> View:
         "loads": loads(state, now),
         "soc": soc(state, now),
         "alarms": _alarms(state, now),
-        "devices": [_device(state, device, now) for device in state.site.device],
+        "devices": [_device(state, device, now) for device in state.site.devices],
         "services": _services(state, now),
         "answers": _answers(state, now),
         "dispatch": dispatch(state, now),

@@ -71,7 +71,7 @@ class Walk:
 
     async def read_all(self) -> None:
         """Identity, points, ranges, ratings. Nothing is written."""
-        for device in self.site.device:
+        for device in self.site.devices:
             try:
                 seen = self.seen[device.name] = await self.lookout.read_all(device.name)
             except (Unreachable, Declined) as wrong:

@@ -98,9 +98,10 @@ async def start(broker: Broker, site_name: str, tmp_path: Path) -> AsyncIterator
             command_key: str | None = None,
             faults: Iterable[str] = (),
             profiles: Mapping[str, Profile] | None = None,
+            file: Path = DEMO,
             **change: Any,
         ) -> Bench:
-            demo = load_site(DEMO)
+            demo = load_site(file)
             calm = {"ramp": 1e9, "ccl_stale_after": 2.0} | (battery or {})
             update = {"site": site_name, "battery": [demo.battery[0].model_copy(update=calm)]} | change
             update["grid"] = demo.grid.model_copy(update={"dso_limit": dso_limit})

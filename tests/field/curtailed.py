@@ -40,14 +40,14 @@ class CurtailedSite:
         self.heard = 0
         self.exported: list[tuple[float, float]] = []
         """When, and W that were fed in."""
-        publish = it.bridge.outgoing.put
+        publish = it.bridge.outgoing.put_from
 
-        def put(device: str, values: dict[str, Value], quality: Mapping[str, Quality]) -> Telemetry:
-            said = publish(device, values, quality)
+        def put(moment: datetime, device: str, values: dict[str, Value], quality: Mapping[str, Quality]) -> Telemetry:
+            said = publish(moment, device, values, quality)
             self.desk.read(device, said, loop().wall(), loop().time())
             return said
 
-        it.bridge.outgoing.put = put  # type: ignore[method-assign]  # the wire between the two parts
+        it.bridge.outgoing.put_from = put  # type: ignore[method-assign]  # the wire between the two parts
 
     async def dispatch(self) -> None:
         while True:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from consumers.alarms.catalog import load_catalog, watched
 from consumers.dispatch.grid_signals import GridSignals
 from consumers.status.limits import limits
-from consumers.status.state import Moment, State
+from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
 from joulebus import limit
 from joulebus.check import check
@@ -20,8 +21,9 @@ from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry
 from schemas.site import Site
 from schemas.site_file import load_site
-from schemas.site_parts import Grid, GridSignal
+from schemas.site_parts import GridSignal
 from schemas.tariff import Tariff
+from schemas.topics import TELEMETRY
 from schemas.troubles import Trouble
 from schemas.units import Kind
 from tests.bridges.control.story import DEMO
@@ -263,7 +265,19 @@ def test_a_demand_charge_per_year_can_be_written() -> None:
     Tariff.model_validate({"import": {"period": [{"price": 0.3}]}, "demand": {"price": 140.0, "per": "year"}})
 
 
-@pytest.mark.xfail(strict=True, reason="everybody who needs the power at the connection point reads one meter")
-def test_several_grid_meters_add_up() -> None:
-    """Two transformers, each with its meter: issue 9, section 1."""
-    Grid.model_validate({"meter": ["north", "south"], "import_limit": 500e3, "export_limit": 0.0})
+def test_several_grid_meters_add_up(tmp_path: Path) -> None:
+    """Two transformers, each with its meter: issue 9, section 1. It was `should be text`; now page and alarms know the
+    sum as any device, and say which meter it lacks."""
+    second = '[[device]]\nname = "south"\nprofile = "siemens_pac2200"\naddress = "tcp://127.0.0.1:15033"\n'
+    text = DEMO.read_text(encoding="utf-8").replace('meter = "meter"', 'meter = ["meter", "south"]') + second
+    (tmp_path / "site.toml").write_text(text.replace("../tariff.toml", str(ROOT / "tariff.toml")), encoding="utf-8")
+    state = State(load_site(tmp_path / "site.toml"))
+    state.broker = True
+    sample = Telemetry(at=NOON, epoch="0" * 16, seq=1, values={"p": 42e3, "e_import": 7e6})
+    place = {"site": state.site.site, "device": "grid"}
+    fold(state, TELEMETRY, place, sample, Moment(NOON, 0.0))
+    shown = {one["device"]: one for one in view(state, Moment(NOON, 1.0))["devices"]}["grid"]
+    assert (shown["kind"], shown["model"]) == ("meter", "their sum")
+    assert (shown["values"][0]["value"], shown["values"][0]["state"]) == (42e3, "live")
+    rules = watched(state.site, load_catalog())
+    assert {f"meter_silent-{name}" for name in ("meter", "south", "grid")} <= rules.keys()

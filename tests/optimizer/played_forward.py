@@ -86,7 +86,7 @@ class Loop:
             sell=np.full(len(starts), 0.05),
             soc=self.soc,
             battery=self.battery,
-            grid=Grid(meter="grid", import_limit=1e6, export_limit=1e6),
+            grid=Grid(meter=["grid"], import_limit=1e6, export_limit=1e6),
             rated=self.rated,
             zone=self.zone,
             demand=self.price,
@@ -106,7 +106,7 @@ class Loop:
         out = max(0.0, (self.soc - self.battery.soc_min) / 100 * energy * both * 4)
         into = max(0.0, (self.battery.soc_max - self.soc) / 100 * energy / both * 4)
         wanted = decide(
-            Ratings(self.battery, Grid(meter="grid", import_limit=1e6, export_limit=1e6), self.rated),
+            Ratings(self.battery, Grid(meter=["grid"], import_limit=1e6, export_limit=1e6), self.rated),
             Moment(at, net, 0.0, self.soc, into, out),
             ControlMode(mode=Mode.AUTO, at=at, who="", why=""),
             billing=Billing(self.zone, 15, how=self.how),

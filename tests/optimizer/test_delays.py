@@ -200,3 +200,22 @@ def test_steps_by_the_clock_tell_the_sign_or_nothing(shows: str, delay: float) -
 @pytest.mark.parametrize("load", [square(40.0), jumps(3, 7.0), walk(1), sine(18.0)])
 def test_a_battery_that_answers_the_meter_tells_no_opposite_sign(load: Power, delay: float) -> None:
     assert after(Rig(meter_delay=delay, noise=300.0), load, 240.0).delay.sign != -1
+
+
+SAID = {
+    "prompt, and it is 4 s late": (0.0, 0.0, 4.0),
+    "2 s, and it is 4 s late": (2.0, 2.0, 4.0),
+    "6 s, and it is 4 s late": (6.0, 6.0, 6.0),
+}
+"""What the site file says, what counts at once, and what counts once the meter was seen."""
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_what_the_site_file_says_bounds_what_is_measured(case: str) -> None:
+    said, at_once, then = SAID[case]
+    site = SiteLoad(RATED, known_delay=said)
+    assert (site.net.meter_delay, site.meter_late, site.measured) == (at_once, at_once, True)
+    run(Rig(meter_delay=4.0), steps(50e3, 20e3, 60e3, each=40.0), 120.0, NO_EXPORT, site=site)
+    assert site.net.meter_delay == site.meter_late
+    assert then - 0.25 <= site.meter_late <= then + NEAR
+    assert site.shows >= said

@@ -265,7 +265,7 @@ def test_what_a_plan_discharges_is_worth_less_now_only_for_the_peak_or_a_limit(o
             continue
         mean = float(energy[outlook.windows[index]]) * 60 / outlook.minutes
         at_peak = bool(peaks) and mean >= 0.99 * peaks[outlook.periods[index]] - SMALL
-        assert at_peak or step.grid >= outlook.grid.import_limit - SMALL
+        assert at_peak or step.grid >= outlook.import_limit[index] - SMALL
 
 
 DAWN, DUSK = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 30, 23, 59, tzinfo=UTC)

@@ -179,6 +179,25 @@ def test_a_meter_that_gets_later_while_it_runs_swings_once(
     assert quiet(ran, 225.0, 240.0)
 
 
+KNOWN = {
+    "8 s late": (Rig(meter_delay=8.0, dead_time=3.0), 8.0, NO_EXPORT),
+    "30 s late, more than is measured": (Rig(meter_delay=30.0), 30.0, NO_EXPORT),
+    "a mean of 10 s": (Rig(meter_mean=10.0), 10.0, LOW_IMPORT),
+    "3 s late, and a mean of 9 s": (Rig(meter_delay=3.0, meter_mean=9.0), 12.0, LOW_IMPORT),
+}
+
+
+@pytest.mark.parametrize("late", KNOWN)
+def test_a_meter_that_is_known_to_be_late_never_swings(late: str) -> None:
+    """Who has to measure it first swings once, and for ever where it is later than can be measured."""
+    (rig, said, limits), load = KNOWN[late], steps(60e3, 20e3, each=100.0)
+    ran = run(rig, load, 200.0, limits, site=SiteLoad(RATED, known_delay=said))
+    for start, power in ((0.0, limits.power(60e3)), (100.0, limits.power(20e3))):
+        assert ran.overshoot(start, start + 100.0, power) < 0.01 * RATED
+        assert ran.settled(start, start + 100.0, power) <= 3 * rig.dead(0.0)
+    assert run(rig, load, 100.0, limits).overshoot(0.0, 100.0, limits.power(60e3)) > 0.05 * RATED
+
+
 class Perfect(SiteLoad):
     """Knows the load as well as a meter that is so late can show it."""
 

@@ -95,4 +95,4 @@ def test_what_is_confirmed_are_numbers_that_an_outbox_gave(pair: tuple[int, int]
 @pytest.mark.parametrize("limit", [-1.0, -1e11, 1e13])
 def test_a_narrower_range_of_a_field_holds_beside_that_of_its_unit(limit: float) -> None:
     with pytest.raises(ValidationError):
-        Grid(meter="grid", import_limit=1.0, export_limit=limit)
+        Grid(meter=["grid"], import_limit=1.0, export_limit=limit)

@@ -11,7 +11,7 @@ from bridges.control.meter_trial import Loop, MeterTrial, Seen
 from schemas.site_parts import Grid
 
 RATED, POLL, DELAY = 100e3, 0.5, 1.0
-GRID = Grid(meter="meter", import_limit=150e3, export_limit=0.0)
+GRID = Grid(meter=["meter"], import_limit=150e3, export_limit=0.0)
 
 
 @dataclass
