@@ -85,7 +85,7 @@ def devices(part: Part, only: list[str] | None = None) -> Sequence[FieldDevice]:
         needed = {*unit.racks, site.grid.meter, *site.pcs, *(lock.device for lock in rules_for(site, unit))}
         if unit.pcs in served and (missing := ", ".join(sorted(needed - served))):
             raise Trouble(f"the bridge of {unit.pcs} must also serve {missing}: it guards by them")
-    return modbus_devices(part.site, only or ())
+    return modbus_devices(part.site, only or (), shared=True)
 
 
 @dataclass
@@ -150,8 +150,9 @@ class Bridge:
             group.create_task(self.outgoing.look_after(), name="bridge.outbox")
             group.create_task(self._look_at_files(), name="bridge.files")
             group.create_task(self._keep_counters(), name="bridge.counters")
-            for number, one in enumerate(self.devices):
-                phase = number / len(self.devices) * min(one.poll, SPREAD)
+            places = [*dict.fromkeys(one.place for one in self.devices)]
+            for one in self.devices:
+                phase = places.index(one.place) / len(places) * min(one.poll, SPREAD)
                 reader, start = self.readers[one.name], phase - phase % STEP
                 cycle = functools.partial(self._cycle, reader)
                 self._start(group, f"{one.name}.poll", functools.partial(reader.poll, start, cycle))

@@ -9,8 +9,11 @@ from schemas.address import parse_address
 from schemas.site import Site
 
 
-def modbus_devices(site: Site, only: Collection[str] = (), *, watched: bool = False) -> list[ModbusDevice]:
-    """All devices, or `only` some. `watched`: none is ever written to, whatever the site file says."""
+def modbus_devices(
+    site: Site, only: Collection[str] = (), *, watched: bool = False, shared: bool = False
+) -> list[ModbusDevice]:
+    """All devices, or `only` some. `watched`: none is ever written to, whatever the site file says. `shared`: those of
+    one unit, each in cycles of its own, share what is read in the same round."""
     lines: dict[str, Connection] = {}
     units: dict[tuple[str, int], Unit] = {}
     found = []
@@ -23,6 +26,6 @@ def modbus_devices(site: Site, only: Collection[str] = (), *, watched: bool = Fa
             lines[wire] = Connection(device.address)
         lines[wire].expect(device.unit, profile.line)
         writable = site.mode == "control" and not watched and bool(profile.commands or profile.actions)
-        unit = units.setdefault((wire, device.unit), Unit(device.unit))
-        found.append(ModbusDevice(device, profile, lines[wire], writable=writable, unit=unit))
+        unit = units.setdefault((wire, device.unit), Unit(device.unit, lines[wire]))
+        found.append(ModbusDevice(device, profile, lines[wire], writable=writable, unit=unit, shares=shared))
     return found
