@@ -81,15 +81,17 @@ async def test_a_slow_unit_holds_up_no_other() -> None:
         for unit, timeout in ((1, 5.0), (2, 1.0)):
             line.expect(unit, LineTiming(timeout=timeout))
         loop = asyncio.get_running_loop()
-        slow = asyncio.gather(line.read(1, 3, 100, 2), line.read(1, 3, 5, 1))
+        slow = asyncio.create_task(line.read(1, 3, 100, 2))
+        next_one = asyncio.create_task(line.read(1, 3, 5, 1))
         await asyncio.sleep(0.05)
         began, took = loop.time(), 0.0
         for start in range(10):
             assert await line.read(2, 3, start, 1) == [start]
             took, began = max(took, loop.time() - began), loop.time()
         in_time(took < 0.5, took)
-        slow.cancel()
-        await asyncio.gather(slow, return_exceptions=True)
+        assert await slow == [100, 101]
+        next_one.cancel()
+        await asyncio.gather(next_one, return_exceptions=True)
         assert gateway.most == {0: 2, 1: 1, 2: 1}
         line.close()
 
