@@ -136,6 +136,7 @@ class Connection:
             if not same:
                 self._spoil(f"the answer to a write of {start} confirms another one, of {answer.address}")
             if not told:
+                self._may_come(asked)
                 self._spoil(f"what confirms the write of {start} may be the late answer to the one before")
             return asyncio.get_running_loop().time()
 
@@ -238,18 +239,6 @@ class Connection:
                 return
 
     async def _ask(self, question: Any, asked: Asked) -> ModbusPDU:  # noqa: ANN401  # pymodbus hides its type
-        try:
-            answer = await self._answer(question, asked)
-        except (Unreachable, asyncio.CancelledError):
-            if self._rtu:
-                timeout = self._patience[asked.unit].timeout
-                self._lent.lost(asked, asyncio.get_running_loop().time(), timeout)
-            raise
-        if answer.isError():
-            raise asked.declined(answer.exception_code)
-        return answer
-
-    async def _answer(self, question: Any, asked: Asked) -> ModbusPDU:  # noqa: ANN401  # as above
         patience = self._patience.get(asked.unit)
         if patience is None:
             patience = self._patience[asked.unit] = Patience(self._timing.timeout)
@@ -263,18 +252,29 @@ class Connection:
                 answer: ModbusPDU = await question
         except (ModbusException, OSError, struct.error, asyncio.IncompleteReadError) as wrong:
             patience.lost += 1
+            self._may_come(asked)
             self._lost(wrong)
         except asyncio.CancelledError:
+            self._may_come(asked)
             self._leave(ctx.request_transaction_id)
             raise
         finally:
             self._asking = False
+        if self._lent:  # what has come may be one of those
+            self._may_come(asked)
         self._compare(answer, asked, 1 if answer.isError() else asked.sizes[1])
+        self._lent.came(asked)
         self._tardy = False
         code = answer.exception_code if answer.isError() else 0
         if code not in NOT_THERE:  # which a gateway says, soon
             patience.answered(max(0.0, asyncio.get_running_loop().time() - began - travel))
+        if answer.isError():
+            raise asked.declined(code)
         return answer
+
+    def _may_come(self, asked: Asked) -> None:
+        if self._rtu:
+            self._lent.lost(asked, asyncio.get_running_loop().time(), self._patience[asked.unit].timeout)
 
     def _compare(self, answer: ModbusPDU, asked: Asked, body: int) -> None:
         """Raises Unreachable for an answer to another question. pymodbus looks at less."""
@@ -338,6 +338,7 @@ class Connection:
             self._refusals.heard()
             self._length = len(packet) if self._rtu else self._ours(packet)
             self._unclean |= not self._asking and self._length > 0
+            self._tardy |= self._rtu and not self._asking and bool(self._lent)
         return packet if self._asking or not self._rtu else b""  # what nobody asked for is not looked at
 
     def _ours(self, packet: bytes) -> int:

@@ -24,6 +24,13 @@ class Owed:
         """No answer has come, or one that is not to be believed."""
         self._until[asked.shape] = now + max(LATEST, 2 * timeout)
 
+    def __bool__(self) -> bool:
+        return bool(self._until)
+
+    def came(self, asked: Asked) -> None:
+        """Its own answer."""
+        self._until.pop(asked.shape, None)
+
     def answered(self, unit: int) -> None:
         """A question whose answer cannot be mistaken."""
         self._until = {shape: until for shape, until in self._until.items() if shape[0] != unit}
