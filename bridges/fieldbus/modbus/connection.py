@@ -206,8 +206,8 @@ class Connection:
         return self._client
 
     async def _connect(self) -> None:
-        if (left := self._refusals.wait(asyncio.get_running_loop().time())) > 0:
-            raise NotConnected(f"{self._refusals.words}; it is tried again in {left:.1f} s")
+        if self._refusals.wait(asyncio.get_running_loop().time()) > 0:
+            raise NotConnected(self._refusals.words)
         self._client.ctx.comm_params.timeout_connect = self._timing.timeout
         # a device file may refuse its settings, and a host may be no name
         with contextlib.suppress(OSError, ModbusException, termios.error, ValueError):

@@ -30,7 +30,7 @@ class Refusals:
         self._heard = False
 
     def heard(self) -> None:
-        self.times, self.left, self._heard = 0, False, True
+        self.times, self.left, self._heard, self._again = 0, False, True, 0.0
 
     def closed(self, now: float) -> None:
         """By the other side."""
@@ -45,10 +45,10 @@ class Refusals:
 
     @property
     def words(self) -> str:
-        """Empty while there is nothing to say."""
+        """Empty while there is nothing to say; the same as long as it lasts."""
         if self.times < SEVERAL:
             return ""
         return (
-            f"{self.address} closes each new connection before it answers, {self.times} times in a row: it may serve "
-            "one client only, and another one is connected"
+            f"{self.address} closes each new connection before it answers: it may serve one client only, and another "
+            f"one is connected; it is tried again within {LONGEST:g} s"
         )
