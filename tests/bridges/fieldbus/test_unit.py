@@ -1,11 +1,13 @@
 """One unit that is several devices: each register is read once a round, and nobody takes what is too old."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridges.fieldbus.contract import Declined, Reading, Unreachable
@@ -13,11 +15,13 @@ from bridges.fieldbus.modbus.blocks import Block
 from bridges.fieldbus.modbus.device import ModbusDevice
 from bridges.fieldbus.modbus.shared_blocks import Wish, joined
 from bridges.fieldbus.modbus.site_lines import modbus_devices
+from bridges.fieldbus.modbus.unit import Unit
 from schemas.profile import LineTiming, Profile
 from schemas.site_file import load_site
 from schemas.site_parts import Device
 from tests.bridges.conftest import DEMO
 from tests.bridges.fieldbus.bare import Asked, Bare, Registers, device, held, made
+from tests.bridges.fieldbus.test_reader import story
 
 PCS = made(
     "a = { register = 1, scale_register = 3 }\nb = { register = 2 }\ny = { register = 9 }",
@@ -198,6 +202,76 @@ async def test_the_manners_of_each_device_hold() -> None:
         assert sorted(asked(server)) == [(1, 3), (4, 1), (9, 1), (60, 1)]
         short[0].close()
         each[0].close()
+
+
+@dataclass
+class Counting:
+    """A unit whose registers all hold how often it was written. It answers some time after it was asked."""
+
+    times: Iterator[float]
+    lost: Iterator[bool]
+    writes: int = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def read(self, _unit: int, _function: int, _start: int, count: int) -> list[int]:
+        async with self._turn:
+            await asyncio.sleep(next(self.times))
+            if next(self.lost):
+                raise Unreachable("no answer")
+            held = [self.writes] * count
+            await asyncio.sleep(next(self.times))
+            return held
+
+    async def write(self, _unit: int, _function: int, _start: int, _words: Sequence[int]) -> float:
+        async with self._turn:
+            await asyncio.sleep(next(self.times))
+            self.writes += 1
+            await asyncio.sleep(next(self.times))
+            return asyncio.get_running_loop().time()
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+DOES = st.sampled_from([0, 1, 2, 3])
+"""A reading of one of three devices, or a write."""
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), DOES), min_size=4, max_size=15),
+    st.lists(st.sampled_from([0.0, 0.01, 0.07, 0.2]), min_size=1, max_size=5),
+    st.lists(st.sampled_from([False, False, True]), min_size=1, max_size=5),
+)
+def test_no_reading_is_from_before_a_write_or_too_old(
+    plan: list[tuple[int, int]], times: list[float], lost: list[bool]
+) -> None:
+    """Whenever they ask, and whatever is lost: what is read shows every write that was over when it was asked for."""
+    story(_any_order(plan, Counting(itertools.cycle(times), itertools.cycle([*lost, False]))))
+
+
+async def _any_order(plan: list[tuple[int, int]], line: Counting) -> None:
+    unit, loop = Unit(1, line), asyncio.get_running_loop()
+    blocks = (Block(3, 1, 3), Block(3, 3, 4), Block(3, 5, 2))
+    for number, block in enumerate(blocks):
+        unit.wish(number, Wish(1.0, (block,), 125, apart=False))
+
+    async def read(number: int) -> None:
+        asked, over = loop.time(), line.writes
+        at, words = await unit.together(blocks[number], asked - unit.round)
+        assert asked - unit.round <= at <= loop.time()
+        assert len(words) == blocks[number].count
+        assert set(words) <= set(range(over, line.writes + 1))
+
+    async def after(seconds: float, does: int) -> None:
+        await asyncio.sleep(seconds)
+        if does == 3:
+            await unit.write(1, 6, 1, [1])
+            return
+        with contextlib.suppress(Unreachable):
+            await read(does)
+
+    await asyncio.gather(*(after(tick / 20, does) for tick, does in plan))
 
 
 # what fails -------------------------------------------------------------------------------------
