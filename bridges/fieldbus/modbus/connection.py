@@ -79,6 +79,8 @@ class Connection:
         self._asking = False
         self._length = 0
         """Bytes that have come since the question."""
+        self._sent, self._echo = b"", False
+        """The question, and whether it came back and nothing else."""
         self._unclean = False
         """Bytes came that nobody had asked for, or an answer is still owed."""
         self._number = random.choice(NUMBERS)
@@ -299,6 +301,8 @@ class Connection:
                 f"{came.unit}: it numbers its answers wrongly, or another one's came",
                 wrong,
             )
+        if self._echo:
+            self._spoil("nothing came but what was sent: the line echoes, so turn the echo of its adapter off", wrong)
         if self._length:
             self._spoil(f"no answer that is whole and ours: {self._length} bytes came", wrong)
         self._silent += 1
@@ -332,8 +336,9 @@ class Connection:
         """`packet` is everything that came since the question."""
         self._hush(self._pause)
         if sending:
-            self._number = self._client.ctx.request_transaction_id
+            self._number, self._sent, self._echo = self._client.ctx.request_transaction_id, packet, False
         else:
+            self._echo = self._asking and packet == self._sent
             self._silent = 0
             self._refusals.heard()
             self._length = len(packet) if self._rtu else self._ours(packet)

@@ -12,8 +12,9 @@ from bridges.fieldbus.modbus.line import NOT_THERE, Line
 from bridges.fieldbus.modbus.shared_blocks import Wish, joined
 from bridges.fieldbus.modbus.sunspec import Chain, walk
 
-APART = 60.0
-"""Seconds for which each device asks for its own registers after a request for them together was declined."""
+APART, SILENT_APART = 60.0, 600.0
+"""Seconds for which each device asks for its own registers after a request for them together was declined, or had no
+answer while a device's own had: that costs a timeout each time."""
 
 Answer = tuple[float, list[int]]
 """When it was asked for, by the event loop's time, and the words."""
@@ -92,10 +93,13 @@ class Unit:
             self._apart[whole] = asyncio.get_running_loop().time() + APART
             return None
         except Unreachable as no:
-            if whole in self._proven or (before is not None and before[1] is no):
+            if before is not None and before[1] is no:  # this round's failure of another device
+                raise
+            if whole in self._proven:
+                self._proven.discard(whole)  # a lost answer; the next time it is looked for who is silent
                 raise
             answer = await self._once(block, oldest)
-            self._apart[whole] = math.inf  # it was silent about the whole alone
+            self._apart[whole] = asyncio.get_running_loop().time() + SILENT_APART
             return answer
         self._proven.add(whole)
         return at, words[block.start - whole.start :][: block.count]

@@ -201,6 +201,14 @@ async def test_a_unit_that_declines_is_not_mistaken(bus: Bus) -> None:
     line.close()
 
 
+async def test_an_adapter_that_echoes_is_named(bus: Bus) -> None:
+    line = line_to(bus)
+    bus.says = lambda asked: (0.0, asked.frame(struct.pack(">BHH", asked.function, asked.start, asked.count)))
+    with pytest.raises(Unreachable, match="the line echoes, so turn the echo of its adapter off"):
+        await line.read(7, 3, 100, 3)
+    line.close()
+
+
 @timed
 async def test_a_dead_unit_costs_the_others_on_its_line_no_more_than_its_timeout(bus: Bus) -> None:
     """The port is not opened again for it."""

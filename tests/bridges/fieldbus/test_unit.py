@@ -308,6 +308,21 @@ async def test_a_unit_that_is_silent_about_the_whole_alone() -> None:
         devices[0].close()
 
 
+async def test_a_device_that_falls_silent_takes_no_other_with_it() -> None:
+    """The BMS behind a hybrid is switched off, and requests that touch its registers get no answer from then on: one
+    reading of the others is lost, so none is offline."""
+    async with Bare(dict(HELD)) as server:
+        pcs, meter, bms = hybrid(server, *(one.over(LineTiming(timeout=0.1)) for one in (PCS, METER, BMS)))
+        await a_round([pcs, meter, bms])
+        server.lost = lambda one: one.start + len(one.words) > 5 and one.start < 7
+        came = []
+        for _ in range(4):
+            found = await asyncio.gather(pcs.read(), meter.read(), bms.read(), return_exceptions=True)
+            came.append([isinstance(one, Reading) for one in found])
+        assert came[1:] == [[True, True, False]] * 3
+        pcs.close()
+
+
 async def test_a_dead_unit_is_waited_for_once_a_round() -> None:
     async with Bare(dict(HELD), most=125) as server:
         devices = hybrid(server, *(one.over(LineTiming(timeout=0.1)) for one in (PCS, METER, BMS)))
