@@ -14,7 +14,6 @@ import contextlib
 import random
 import struct
 import termios
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -24,7 +23,7 @@ from pymodbus.pdu import ModbusPDU
 from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.client import NO_ANSWER, Client, client, in_words
 from bridges.fieldbus.modbus.line import NOT_THERE
-from bridges.fieldbus.modbus.mbap import Frame, frames
+from bridges.fieldbus.modbus.numbered import Numbered
 from bridges.fieldbus.modbus.owed import Owed
 from bridges.fieldbus.modbus.question import Asked, possible
 from bridges.fieldbus.modbus.refusals import Refusals
@@ -44,9 +43,6 @@ RESTLESS = 10
 
 DEAD = 3
 """So many questions in a row without a byte: the connection may be dead without anybody having said so."""
-
-OWED = 100
-"""So many questions without an answer are remembered: what comes later is nobody's."""
 
 NUMBERS = range(65_000)
 """Where pymodbus' transaction numbers may begin."""
@@ -85,10 +81,7 @@ class Connection:
         """Bytes came that nobody had asked for, or an answer is still owed."""
         self._number = random.choice(NUMBERS)
         """Modbus TCP: of the last question, on whichever connection."""
-        self._owed, self._foreign = deque[int](maxlen=OWED), list[Frame]()
-        """Modbus TCP: numbers of questions whose answer may still come, and answers to none of ours."""
-        self._tardy = False
-        """An answer came late, and none in time since."""
+        self._numbered = Numbered()
         self._silent = 0
         """Questions in a row after which not a byte came on this connection."""
         self._lent = Owed()
@@ -248,7 +241,7 @@ class Connection:
         ctx = self._client.ctx
         ctx.comm_params.timeout_connect = patience.wait + travel
         self._asking, self._length, began = True, 0, asyncio.get_running_loop().time()
-        self._foreign.clear()
+        self._numbered.foreign.clear()
         try:
             with stoppable():
                 answer: ModbusPDU = await question
@@ -266,7 +259,7 @@ class Connection:
             self._may_come(asked)
         self._compare(answer, asked, 1 if answer.isError() else asked.sizes[1])
         self._lent.came(asked)
-        self._tardy = False
+        self._numbered.late = False
         code = answer.exception_code if answer.isError() else 0
         if code not in NOT_THERE:  # which a gateway says, soon
             patience.answered(max(0.0, asyncio.get_running_loop().time() - began - travel))
@@ -294,8 +287,8 @@ class Connection:
         why, ctx = in_words(wrong), self._client.ctx
         if why != NO_ANSWER:
             self._spoil(self._refusals.words or why, wrong)
-        if self._foreign:
-            came, own = self._foreign[-1], (ctx.request_transaction_id, ctx.request_dev_id)
+        if foreign := self._numbered.foreign:
+            came, own = foreign[-1], (ctx.request_transaction_id, ctx.request_dev_id)
             self._spoil(
                 f"no answer to question {own[0]} of unit {own[1]}, but one to question {came.transaction} of unit "
                 f"{came.unit}: it numbers its answers wrongly, or another one's came",
@@ -306,7 +299,7 @@ class Connection:
         if self._length:
             self._spoil(f"no answer that is whole and ours: {self._length} bytes came", wrong)
         self._silent += 1
-        if self._tardy:
+        if self._numbered.late:
             why = (
                 f"{why} within {ctx.comm_params.timeout_connect:.3g} s, and earlier ones came later: its line needs a "
             )
@@ -320,7 +313,7 @@ class Connection:
     def _leave(self, question: int) -> None:
         """Its answer may still come."""
         self._unclean |= self._rtu or self._length > 0
-        self._owed.append(question)
+        self._numbered.lost(question)
 
     def _spoil(self, why: str, wrong: BaseException | None = None) -> NoReturn:
         """What comes on this connection can no longer be trusted. A serial line has no other one, and is kept.
@@ -341,24 +334,12 @@ class Connection:
             self._echo = self._asking and packet == self._sent
             self._silent = 0
             self._refusals.heard()
-            self._length = len(packet) if self._rtu else self._ours(packet)
+            ctx = self._client.ctx
+            own = ctx.request_transaction_id if self._asking else None
+            self._length = len(packet) if self._rtu else self._numbered.ours(packet, own, ctx.request_dev_id)
             self._unclean |= not self._asking and self._length > 0
-            self._tardy |= self._rtu and not self._asking and bool(self._lent)
+            self._numbered.late |= self._rtu and not self._asking and bool(self._lent)
         return packet if self._asking or not self._rtu else b""  # what nobody asked for is not looked at
-
-    def _ours(self, packet: bytes) -> int:
-        """Bytes of Modbus TCP that may be the answer to this question: all but late ones to earlier questions."""
-        found, rest = frames(packet)
-        own = self._client.ctx.request_transaction_id if self._asking else None
-        late = [one for one in found if one.transaction in self._owed and one.transaction != own]
-        come = {one.transaction for one in late}
-        self._owed = deque((one for one in self._owed if one not in come), OWED)
-        self._tardy |= bool(late)
-        others = [one for one in found if one not in late]
-        self._foreign += [
-            one for one in others if (one.transaction, one.unit) != (own, self._client.ctx.request_dev_id)
-        ]
-        return rest + sum(one.size for one in others)
 
     def _connection(self, made: bool) -> None:
         """Who waits for an answer on a connection that is lost need not wait for the timeout."""
