@@ -91,7 +91,7 @@ def devices(part: Part, only: list[str] | None = None) -> Sequence[FieldDevice]:
         needed = {part for name in needed for part in site.named(name).members or (name,)}
         if unit.pcs in served and (missing := ", ".join(sorted(needed - served))):
             raise Trouble(f"the bridge of {unit.pcs} must also serve {missing}: it guards by them")
-    return modbus_devices(part.site, only or ())
+    return modbus_devices(part.site, only or (), shared=True)
 
 
 @dataclass
@@ -173,11 +173,12 @@ class Bridge:
                     self._start(group, f"{name}.control", control.run)
 
     def _phase(self, reader: DeviceReader) -> float:
-        """Seconds until a device is read first. Meters that are added up are read at the same moment."""
-        name = reader.device.name
-        mates = self.sum.readers if self.sum is not None and name in self.sum.names else [reader]
-        number = [*self.readers].index(mates[0].device.name)
-        phase = number / len(self.readers) * min(SPREAD, *(one.device.poll for one in mates))
+        """Seconds until a device is read first: those of one place at the same moment, as are meters that add up."""
+        added = self.sum.readers if self.sum is not None else ()
+        mates: Sequence[DeviceReader] = added if reader in added else [reader]
+        places = [*dict.fromkeys(one.place for one in self.devices)]
+        number = places.index(mates[0].device.place)
+        phase = number / len(places) * min(SPREAD, *(one.device.poll for one in mates))
         return phase - phase % STEP
 
     async def _look_at_files(self) -> None:

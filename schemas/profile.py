@@ -255,8 +255,8 @@ def _has_limits(given: object) -> object:
 
 
 class LineTiming(Shape):
-    """What a device needs of the line to it; times in seconds. Of devices that share a line the longest pauses hold.
-    One connection is kept for all of them, with one request at a time."""
+    """What a device needs of the line to it; times in seconds. Of devices that share a line the longest pauses and the
+    fewest connections hold. A connection is kept, with one request at a time."""
 
     timeout: Annotated[Seconds, Field(gt=0, le=60)] = 1.0
     """How long its answer may take; on a serial line what the bytes need comes on top. A unit that was silent three
@@ -276,6 +276,10 @@ class LineTiming(Shape):
     write: Literal[6, 16] | None = None
     """The function that writes a single register, for a device that knows but one; when not given each register's own.
     Values of several registers are written by 16."""
+    connections: Annotated[int, Field(ge=1, le=8)] | None = None
+    """To one address at most, not on a serial line; 1 when no device there gives it, for many serve one client and turn
+    the next one away. With more the units behind a gateway are read side by side, so that a slow one holds up no
+    other; each unit is still asked one thing at a time."""
 
 
 class Profile(Shape):

@@ -25,6 +25,11 @@ def clashes(devices: Sequence[Device]) -> Iterator[tuple[Place, str]]:
             words = _twice(device, same)
         if words:
             yield ("device", number, "address"), words
+        if device.line is not None and (device.line.connections or 1) > 1 and where.scheme == "rtu":
+            words = (
+                f"connections = {device.line.connections}: {where.wire} is a serial line, which has one master; leave"
+            )
+            yield ("device", number, "line"), f"{words} it out, or give the gateway's address, tcp://192.0.2.10:502"
         same.append(device)
 
 

@@ -87,6 +87,8 @@ class FieldDevice(Protocol):
     kind: Kind
     poll: float
     """Seconds between two readings."""
+    place: Hashable
+    """Devices of the same place are read at the same moment: they share what is asked there."""
     rated_power: float
     """W; 0 where nobody knows."""
     rated_apparent_power: float

@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002  # what the contract of a device has besides reading means nothing here
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 
 from bridges.fieldbus.contract import Declined, FieldDevice, Reading, Watchdog, Writable, Written
 from bridges.fieldbus.summed import Rounds
@@ -40,6 +40,7 @@ class SumOfMeters:
 
     def __init__(self, device: Device, profile: Profile, members: Sequence[FieldDevice]) -> None:
         self.name, self.poll, self.members = device.name, device.poll, members
+        self.place: Hashable = device.name  # it is asked nothing itself
         self._profile = profile
         self.points: Collection[str] = profile.points
         self.commands: Mapping[str, Writable] = {}

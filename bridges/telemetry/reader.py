@@ -29,7 +29,7 @@ TOLD = (Cause.CRITICAL_POINT, Cause.FROZEN, Cause.DOUBTED_VALUES, Cause.MISSING_
 LINKS = {Cause.MISSING_POINTS: "{0}: {1}"}
 
 
-@dataclass
+@dataclass(eq=False)
 class DeviceReader:
     """Reads one device for ever. Times are of the event loop's clock."""
 

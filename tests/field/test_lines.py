@@ -6,6 +6,7 @@ are told apart by the server they stand at, and all are read at the same time by
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 import struct
 from dataclasses import dataclass, field
@@ -172,6 +173,8 @@ def the_field() -> Field:
             "numbers": Liar(lie=say(lambda asked: asked.registers(transaction=asked.transaction + 1))),
             "zeros": Liar(rtu=True, lie=say(lambda asked: asked.registers() + b"\0\0\0")),
             "gateway": Bare({}, always=11),
+            "served": Bare({}, away=True),
+            "two_at_once": Bare(held(1, [5, 6]), delays={1: 3.0}),
         }
     )
 
@@ -201,6 +204,9 @@ def the_site(it: Field) -> Field:
     it.device("numbers", "plain_meter", "numbers", "line = { timeout = 0.3 }")
     it.device("zeros", "plain_meter", "zeros", "line = { timeout = 0.3 }")
     it.device("gateway", "sunspec_meter_203", "gateway", "unit = 101")
+    it.device("served", "plain_meter", "served", "poll = 0.2")
+    it.device("three_seconds", "plain_meter", "two_at_once", "line = { timeout = 4, connections = 2 }")
+    it.device("beside_it", "plain_meter", "two_at_once", "unit = 2\npoll = 0.5")
     for name in ("dongle", "goodwe", "sungrow"):
         it.battery(name, f"{name}_bms")
     return it
@@ -209,10 +215,10 @@ def the_site(it: Field) -> Field:
 READ = {
     "dongle": 2, "dongle_bms": 2, "swallows": 2, "slow": 1, "deaf": 2, "short": 2, "sma": 2, "inverter": 2,
     "first_meter": 2, "second_meter": 2, "float": 2, "asleep": 4, "rescaling": 12, "goodwe": 3, "goodwe_bms": 2,
-    "sungrow": 3, "sungrow_bms": 2,
+    "sungrow": 3, "sungrow_bms": 2, "three_seconds": 1, "beside_it": 8,
 }  # fmt: skip
 """Readings of each after which its story is told."""
-SILENT = ["too_slow", "which_meter", "numbers", "zeros", "gateway"]
+SILENT = ["too_slow", "which_meter", "numbers", "zeros", "gateway", "served"]
 
 
 async def _tell(folder: Path, broker: Broker) -> Told:
@@ -298,6 +304,21 @@ def test_zeros_behind_each_frame_are_named(told: Told) -> None:
 def test_a_gateway_without_that_unit_is_named(told: Told) -> None:
     """[38] https://github.com/volkszaehler/mbmd/issues/69"""
     assert told.offline("gateway").startswith("the device did not answer the gateway (exception 11)")
+
+
+def test_a_device_that_serves_another_client_is_named_and_left_alone_for_a_while(told: Told) -> None:
+    """https://github.com/ioBroker/ioBroker.modbus/issues/214, https://github.com/home-assistant/core/issues/149494"""
+    reasons = [one.reason for one in told.statuses["served"]]
+    assert any("it may serve one client only, and another one is connected" in reason for reason in reasons)
+    assert told.connections["served"] < 12
+
+
+def test_a_unit_that_needs_3_s_delays_no_other_where_the_gateway_bears_two_connections(told: Told) -> None:
+    """https://github.com/thingsboard/thingsboard-gateway/issues/1670: some bear two, some more."""
+    assert told.seen("three_seconds") == told.seen("beside_it") == {"p": 5.0, "u": 6.0}
+    assert told.connections["two_at_once"] == 2
+    times = [one.at.timestamp() for one in told.samples["beside_it"]]
+    assert max(later - sooner for sooner, later in itertools.pairwise(times)) < 1.5
 
 
 # SunSpec as it is -------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """A Modbus device: its reader, its writer, and what it is to the rest of the bridge."""
 
+import asyncio
 import logging
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,6 +16,7 @@ from bridges.fieldbus.modbus.line import NO_SUCH, Line
 from bridges.fieldbus.modbus.read_plan import Request, read_plan
 from bridges.fieldbus.modbus.reader import Reader
 from bridges.fieldbus.modbus.setpoints import Target, targets
+from bridges.fieldbus.modbus.shared_blocks import Wish
 from bridges.fieldbus.modbus.sunspec import Chain
 from bridges.fieldbus.modbus.unit import Unit
 from bridges.fieldbus.modbus.writer import Writer
@@ -43,6 +46,10 @@ class ModbusDevice:
     """It does not want our heartbeat."""
     unit: Unit | None = None
     """Shared with the other devices of the same unit; its own when not given."""
+    shares: bool = False
+    """What another device of its unit has read in the same round will do for its cycles."""
+    _ended: float = -math.inf
+    """Its last cycle: what was asked for before may be what it took then."""
     _chain: Chain | None = None
     """The one that its addresses are from."""
     _turn: "count[int]" = field(default_factory=count)
@@ -61,13 +68,19 @@ class ModbusDevice:
         self.actions: Collection[Action] = [Action(name) for name in self.profile.actions]
         self._targets = targets(self.profile, self.rated_power or 1.0, self.rated_apparent_power or 1.0)
         self.commands: Mapping[str, Writable] = {name: one.writable for name, one in self._targets.items()}
-        self._unit = self.unit or Unit(self.device.unit)
+        self._unit = self.unit or Unit(self.device.unit, self.line)
+        self.place: Hashable = self._unit
         self._found(NONE)
 
     def _found(self, models: Models) -> Reader:
-        self._writer = Writer(self.line, self.device.unit, self.profile, models.bases)
+        unit, line = self._unit, self.profile.line
+        self._writer = Writer(unit, self.device.unit, self.profile, models.bases)
         plan = read_plan(self.profile, models.bases)
-        self._reader = Reader(self.line, self.device.unit, plan, lacking=models.lacking)
+        together = unit.together if self.shares else None
+        self._reader = Reader(unit, self.device.unit, plan, lacking=models.lacking, together=together)
+        if self.shares:
+            blocks = tuple(one.block for one in plan.hot if not one.around and not one.amounts)
+            unit.wish(self.name, Wish(self.poll, blocks, line.most_registers, line.one_point))
         return self._reader
 
     @property
@@ -84,7 +97,7 @@ class ModbusDevice:
     async def connect(self) -> None:
         """Find its models and the scales of its setpoints. Nothing is written. Raises Unreachable or Declined."""
         if self.profile.sunspec:
-            self._chain = await self._unit.models(self.line, self.profile.function)
+            self._chain = await self._unit.models(self.profile.function)
             for odd in self._chain.odd:
                 log.info("%s: its SunSpec chain is read, though %s", self.name, odd)
         models = choose(self._chain, self.profile, self.device.instance) if self._chain else NONE
@@ -105,8 +118,12 @@ class ModbusDevice:
     async def read(self) -> Reading:
         """All fast points, and one request of the slow ones in turn."""
         await self._ready()
-        plan = self._reader.plan
-        return await self._reader.read(plan.hot, [plan.slow[next(self._turn) % len(plan.slow)]] if plan.slow else [])
+        plan, clock = self._reader.plan, asyncio.get_running_loop().time
+        slow = [plan.slow[next(self._turn) % len(plan.slow)]] if plan.slow else []
+        try:
+            return await self._reader.read(plan.hot, slow, max(clock() - self._unit.round, self._ended))
+        finally:
+            self._ended = clock()
 
     async def look(self, *points: str) -> Reading:
         await self._ready()

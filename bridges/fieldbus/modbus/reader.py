@@ -5,7 +5,8 @@ declined whole. Such a request is halved until it is known which points are miss
 """
 
 import asyncio
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.fieldbus.contract import Declined, Reading
@@ -29,8 +30,10 @@ TRIES = 3
 SOON = 5.0
 """The same after a failure inside of the device, which may be over."""
 
-Answer = tuple[Request, list[int], Words]
-"""What was asked, its words, and words of other requests that are of the same moment."""
+Answer = tuple[Request, list[int], Words, float]
+"""What was asked, its words, words of other requests that are of the same moment, and when it was asked."""
+Together = Callable[[Block, float], Awaitable[tuple[float, list[int]]]]
+"""A block as it was asked for at a moment or later by any device of the unit: when that was, and its words."""
 Failed = tuple[Request, Declined]
 
 
@@ -45,6 +48,7 @@ class Reader:
     """Models that the device does not have, and why."""
     missing: dict[str, str] = field(default_factory=dict)
     """Points that the device does not have, and its words about them."""
+    together: Together | None = None
     _instead: dict[Request, list[Request]] = field(default_factory=dict)
     """What is asked instead of a request that was declined."""
     _known: dict[Block, list[int]] = field(default_factory=dict)
@@ -62,8 +66,11 @@ class Reader:
             if name not in located
         }
 
-    async def read(self, wanted: Sequence[Request], lesser: Sequence[Request] = ()) -> Reading:
-        """One cycle. Of `lesser` requests one that fails inside of the device is left out.
+    async def read(
+        self, wanted: Sequence[Request], lesser: Sequence[Request] = (), oldest: float = math.inf
+    ) -> Reading:
+        """One cycle. Of `lesser` requests one that fails inside of the device is left out. What another device of the
+        unit has asked for at `oldest` or later will do.
 
         Raises Unreachable, or Declined where nothing at all can be read.
         """
@@ -71,18 +78,19 @@ class Reader:
         if self.missing and began >= self._retry:
             await self._try_again()
         failed: list[Failed] = []
-        answers = [answer for request in wanted for answer in await self._answers(request, failed)]
+        answers = [answer for request in wanted for answer in await self._answers(request, failed, oldest)]
         for request in lesser:
             try:
-                answers += await self._answers(request, failed)
+                answers += await self._answers(request, failed, oldest)
             except Declined:
                 if not answers:
                     raise
         self._leave_out(failed, answers)
         if not answers and self.missing and (wanted or lesser):
             raise Declined(f"nothing can be read: {next(iter(self.missing.values()))}")
-        raw: dict[Hashable, list[int]] = {request.block: words for request, words, _ in answers}
-        values = {name: value for answer in answers for name, value in self._values(*answer).items()}
+        raw: dict[Hashable, list[int]] = {request.block: words for request, words, *_ in answers}
+        values = {name: value for answer in answers for name, value in self._values(*answer[:3]).items()}
+        began = min((at for *_, at in answers), default=began)
         return Reading(values, began, raw, self._absent | self.missing)
 
     async def look(self, *points: str) -> Reading:
@@ -91,7 +99,9 @@ class Reader:
 
     async def words(self, block: Block) -> list[int]:
         """Some registers, and what is known is newer by them. Raises Unreachable or Declined."""
-        words = await self.line.read(self.unit, block.function, block.start, block.count)
+        return self._learn(block, await self.line.read(self.unit, block.function, block.start, block.count))
+
+    def _learn(self, block: Block, words: list[int]) -> list[int]:
         self._known.pop(block, None)  # the newest stand last
         self._known[block] = words
         return words
@@ -103,12 +113,12 @@ class Reader:
                 return words[address - block.start]
         return None
 
-    async def _answers(self, request: Request, failed: list[Failed]) -> list[Answer]:
+    async def _answers(self, request: Request, failed: list[Failed], oldest: float) -> list[Answer]:
         """What a request says as far as it is there. One that the device fails at as a whole goes to `failed`."""
         if request in self._instead:
-            return [answer for part in self._instead[request] for answer in await self._answers(part, failed)]
+            return [answer for part in self._instead[request] for answer in await self._answers(part, failed, oldest)]
         try:
-            return [await self._ask(request)]
+            return [await self._ask(request, oldest)]
         except Declined as no:
             if no.code not in NARROWED:
                 raise
@@ -203,18 +213,21 @@ class Reader:
                 return False
         return True
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _ask(self, request: Request, oldest: float = math.inf) -> Answer:
         """One request; where a scale or a sign of it stands too far away, that is read before and after it, until both
         say the same. While they do not, its values are absent."""
-        around = request.around
+        around, began = request.around, asyncio.get_running_loop().time()
+        if self.together is not None and oldest <= began and not around and not request.amounts:
+            at, words = await self.together(request.block, oldest)
+            return request, self._learn(request.block, words), {}, at
         before = [await self.words(block) for block in around]
         for _ in range(TRIES):
             words, amounts = await self.words(request.block), [await self.words(block) for block in request.amounts]
             after = [await self.words(block) for block in around]
             if before == after:
-                return request, words, image(zip((*around, *request.amounts), (*after, *amounts), strict=True))
+                return request, words, image(zip((*around, *request.amounts), (*after, *amounts), strict=True)), began
             before = after
-        return request, words, {}
+        return request, words, {}, began
 
     def _values(self, request: Request, words: list[int], beside: Words) -> dict[str, Value]:
         found = request.decode(words)

@@ -51,11 +51,13 @@ class Patience:
 def strictest(one: LineTiming, other: LineTiming) -> LineTiming:
     """What satisfies both."""
     given = [timing.silent_interval for timing in (one, other) if timing.silent_interval is not None]
+    borne = [timing.connections for timing in (one, other) if timing.connections is not None]
     return LineTiming(
         timeout=max(one.timeout, other.timeout),
         connect_pause=max(one.connect_pause, other.connect_pause),
         request_pause=max(one.request_pause, other.request_pause),
         silent_interval=max(given, default=None),
+        connections=min(borne, default=None),
     )
 
 

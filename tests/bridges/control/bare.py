@@ -5,7 +5,7 @@ the stories on the simulator.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from bridges.fieldbus.contract import Declined, Reading, Unreachable, Watchdog, Writable, Written
@@ -23,6 +23,7 @@ class Bare:
     rated_apparent_power: float = 110_000.0
     kind: Kind = Kind.PCS
     poll: float = 0.5
+    place: Hashable = None
     writable: bool = True
     actions: Collection[Action] = (Action.START, Action.STOP, Action.RESET)
     points: Collection[str] = ("p", "q", "state", "p_set", "q_set")

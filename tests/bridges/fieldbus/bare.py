@@ -47,6 +47,10 @@ class Bare:
     """Seconds after an answer in which nothing is heard."""
     delay: float = 0.0
     """Before each answer."""
+    delays: Mapping[int, float] = field(default_factory=dict)
+    """The same of single units."""
+    away: bool = False
+    """It serves another client: each connection is closed at once."""
     most: int = 125
     """Registers of one request."""
     refuses: Mapping[tuple[int, int], int] = field(default_factory=dict)
@@ -88,6 +92,8 @@ class Bare:
         assert task is not None
         self._tasks.add(task)
         self.connected += 1
+        if self.away:
+            out.close()
         loop = asyncio.get_running_loop()
         hears = loop.time() + self.quiet
         try:
@@ -97,7 +103,7 @@ class Bare:
                     self.asked.append(asked)
                     if loop.time() < hears or self.lost(asked):
                         continue
-                    await asyncio.sleep(self.delay)
+                    await asyncio.sleep(self.delays.get(asked.unit, self.delay))
                     self.before()
                     out.write(self._frame(number, asked, self._answer(asked)))
                     hears = loop.time() + self.deaf

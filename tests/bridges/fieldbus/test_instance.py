@@ -178,7 +178,8 @@ async def test_the_chain_of_a_unit_is_walked_once_for_all_its_devices() -> None:
     meters = 40002 + 67 + 52 + 67, 40002 + 67 + 52 + 67 + 107 + 67
     registers |= held(meters[0] + 18, [8000]) | held(meters[1] + 18, [-3000])
     async with Bare(registers) as server:
-        line, unit = Connection(server.address), Unit(1)
+        line = Connection(server.address)
+        unit = Unit(1, line)
 
         def made(name: str, profile: str, instance: int | None = None) -> ModbusDevice:
             block = Device(name=name, profile=profile, address=server.address, instance=instance)
