@@ -173,7 +173,7 @@ site file's own hold beside it.
 - The plan is made for the site file's limits, not for those that are sent: dispatch and the bridges cut what it wants
   beyond them.
 - Which broker user sent a word the broker does not tell: what a `source` may claim stands in `command_sources`, and
-  only with a command key is it proven."""
+  only with a key of its own is it proven ([signed commands](security.md#signed-commands))."""
 
 CURTAILED = """\
 PV that can be limited (`p_limit_pct`) is curtailed when more would be fed in than may be, or when the plan's step
