@@ -188,6 +188,20 @@ gives what all of them may feed in without any load (`pv_fallback`): 0 where `ex
 where no bridge has moved it before."""
 
 
+REACTIVE = """\
+What the network operator wants (`[grid.reactive]`) is shared by the inverters of batteries and PV in proportion to
+the room that their active power leaves of the S-circle; it never takes active power away. One that takes a power
+factor only (`pf_set`) is told the factor that gives its part at its power of now, 0.8 at least: without active power
+it gives none. A register of a power factor is coarse: near to its part it stays, and those told in var do the rest.
+An inverter that is off, asleep or silent takes no part. One that gives something else than what it was told in the
+last minute is named; it counts with what it gives, and the others give the rest. Without a valid command each goes to
+its profile's fallback, 0 var or a factor of 1; without its bridge to what its own reversion timer brings, where the
+installer has set one.
+
+Positive feeds var in (over-excited), whichever way active power flows. SunSpec's model 123 counts a power factor by
+the EEI, the other way round."""
+
+
 MODES = {
     "auto": "dispatch follows the plan and the billed peak, and starts the PCS if it may",
     "manual": "one `power` that a person gave, until the lease ends (at most 24 h); then `auto`",
@@ -242,6 +256,8 @@ def control() -> str:
         LIMITED,
         "## Curtailed PV",
         CURTAILED,
+        "## Reactive power",
+        REACTIVE,
         "## Trials of the meter",
         TRIALS,
         "## Grid mode",
