@@ -23,6 +23,8 @@ environment:
   JOULEBUS_DATABASE            mariadb+asyncmy://user@host/name or sqlite+aiosqlite:///file    [sqlite+aiosqlite:///joulebus.db]
   JOULEBUS_DATABASE_PASSWORD   better: JOULEBUS_DATABASE_PASSWORD_FILE
   JOULEBUS_COMMAND_KEY         dispatch signs with it, bridges then obey no other; better: JOULEBUS_COMMAND_KEY_FILE
+  JOULEBUS_LIMIT_KEY           `joulebus limit` signs with it instead; better: JOULEBUS_LIMIT_KEY_FILE
+  JOULEBUS_LIMIT_KEYS_FILE     dispatch: lines SOURCE=KEY, whose limits are signed with which key
   JOULEBUS_HEALTH              host:port of the health endpoint
   JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
 Each can be read from a file instead: NAME_FILE, or all from one with --env. {role} stands for the part's name.

@@ -176,7 +176,7 @@ site file's own hold beside it.
   the next one 60 s later. What was said last holds when dispatch is gone, as for the bridges; `dso_hold` later what is
   declared safe. What of the PV is curtailed at the export limit, the plan does not know beforehand.
 - Which broker user sent a word the broker does not tell: what a `source` may claim stands in `command_sources`, and
-  only with a command key is it proven."""
+  only with a key of its own is it proven ([signed commands](security.md#signed-commands))."""
 
 CURTAILED = """\
 PV that can be limited (`p_limit_pct`) is curtailed when more would be fed in than may be, or when the plan's step
@@ -189,6 +189,20 @@ The tolerance is 1 % of the rated PV power. A meter that is late, or an inverter
 constant load; a step of the load is answered when the meter shows it. Without dispatch, or the meter, each inverter
 gives what all of them may feed in without any load (`pv_fallback`): 0 where `export_limit` is 0. That is so, too,
 where no bridge has moved it before."""
+
+
+REACTIVE = """\
+What the network operator wants (`[grid.reactive]`) is shared by the inverters of batteries and PV in proportion to
+the room that their active power leaves of the S-circle; it never takes active power away. One that takes a power
+factor only (`pf_set`) is told the factor that gives its part at its power of now, 0.8 at least: without active power
+it gives none. A register of a power factor is coarse: near to its part it stays, and those told in var do the rest.
+An inverter that is off, asleep or silent takes no part. One that gives something else than what it was told in the
+last minute is named; it counts with what it gives, and the others give the rest. Without a valid command each goes to
+its profile's fallback, 0 var or a factor of 1; without its bridge to what its own reversion timer brings, where the
+installer has set one.
+
+Positive feeds var in (over-excited), whichever way active power flows. SunSpec's model 123 counts a power factor by
+the EEI, the other way round."""
 
 
 MODES = {
@@ -245,6 +259,8 @@ def control() -> str:
         LIMITED,
         "## Curtailed PV",
         CURTAILED,
+        "## Reactive power",
+        REACTIVE,
         "## Trials of the meter",
         TRIALS,
         "## Grid mode",

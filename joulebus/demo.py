@@ -41,8 +41,11 @@ DRAIN = 60.0
 
 log = logging.getLogger("demo")
 
-SIGNING = ("bridge", "dispatch")
-"""The parts that know the key of commands."""
+KEYS = {
+    "bridge": {"JOULEBUS_COMMAND_KEY_FILE": "command-key"},
+    "dispatch": {"JOULEBUS_COMMAND_KEY_FILE": "command-key", "JOULEBUS_LIMIT_KEYS_FILE": "limit-keys"},
+}
+"""The parts that know the key of commands, and those of limits."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Demo:
             "JOULEBUS_BROKER": broker.address(part),
             "JOULEBUS_BROKER_PASSWORD_FILE": str(broker.password_file(part)),
             "JOULEBUS_DATABASE": self.database,
-            **({"JOULEBUS_COMMAND_KEY_FILE": str(broker.password_file("command-key"))} if part in SIGNING else {}),
+            **{variable: str(broker.password_file(name)) for variable, name in KEYS.get(part, {}).items()},
         }
 
     async def _prepare_archive(self) -> None:

@@ -105,8 +105,9 @@ def _time(text: str, site: Site, now: datetime) -> datetime:
 
 
 async def _ask(wish: GridLimitRequest, site: Site, settings: Settings) -> int:
-    if settings.command_key is not None:
-        wish = signed(wish, GRID_LIMIT.at(site=site.site), settings.command_key)
+    key = settings.limit_key or settings.command_key
+    if key is not None:
+        wish = signed(wish, GRID_LIMIT.at(site=site.site), key)
     answer = asyncio.get_running_loop().create_future()
 
     def take(_: str, payload: bytes) -> None:

@@ -44,7 +44,7 @@ async def run(wish: Wish, env: Mapping[str, str]) -> int:
     """
     set_up("up")
     load_site(wish.site)
-    settings = read_settings("bridge", env)
+    settings, _ = read_settings("bridge", env), read_settings("dispatch", env)  # its keys are judged as well
     supervisor = Supervisor(settings.state / "log")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -60,6 +60,12 @@ if [ $stale = yes ]; then
     echo "made passwords.hashed"
 fi
 password command-key  # not of a user: dispatch signs its commands with it, bridges obey no other
+# A key for each user that may limit the grid connection, and all of them for dispatch, which follows no other.
+limiting=$(awk '$1 == "user" { user = $2 } $2 ~ /write/ && $3 ~ /\/control\/grid_limit$/ { print user }' "$here/acl")
+for role in $limiting; do password "limit-key-$role"; done
+for role in $limiting; do printf '%s=%s\n' "$role" "$(cat "passwords/limit-key-$role")"; done > passwords/limit-keys.new
+cmp -s passwords/limit-keys.new passwords/limit-keys || cp passwords/limit-keys.new passwords/limit-keys
+rm passwords/limit-keys.new
 if [ $containers = yes ]; then
     password database
     password database-root

@@ -1,4 +1,4 @@
-"""The reactive power of the batteries' inverters, by the rule of the network operator. Pure.
+"""The reactive power of the inverters of batteries and PV, by the rule of the network operator. Pure.
 
 Signs are those of an inverter: positive feeds var in. Active power comes first: what it leaves of the S-circle is the
 most that is asked for. Only a rule over the meter closes a loop; it moves by a part of what is missing, so that a meter
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from schemas.site_reactive import Reactive
+from schemas.site_reactive import LEAST, Reactive
 
 GAIN = 0.08
 """Of what is missing at the meter, in each step of 2 s: a loop with a dead time of n steps swings from pi / (2 n) on:
@@ -20,6 +20,8 @@ FILTER = 0.45
 VDE-AR-N 4105 has it (1 - exp(-2 / 3.33))."""
 INSIDE = 0.995
 """The loop over the meter aims a little into the allowed band, and rests there."""
+COARSE = 0.05
+"""Of the apparent power: a register of a power factor often knows hundredths, and 0.99 is 14 % of the active power."""
 LOW = 0.02
 """Of the apparent powers together: below so much power at the meter a power factor is noise: nothing is corrected."""
 
@@ -37,11 +39,25 @@ class Inverter:
     """VA"""
     last: float
     """var that it was told before."""
+    by_factor: bool = False
+    """It is told a power factor: without active power it gives none."""
+    stuck: float | None = None
+    """var that it gives whatever it is told; None while it follows."""
 
     @property
     def room(self) -> float:
         """var that its active power leaves."""
-        return math.sqrt(max(0.0, self.apparent**2 - self.power**2))
+        circle = math.sqrt(max(0.0, self.apparent**2 - self.power**2))
+        return min(circle, abs(of_factor(LEAST, self.power))) if self.by_factor else circle
+
+    @property
+    def coarse(self) -> float:
+        """var that are not worth another power factor."""
+        return COARSE * self.apparent
+
+    @property
+    def gives(self) -> float:
+        return self.last if self.stuck is None else self.stuck
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +93,36 @@ def of_factor(factor: float, power: float) -> float:
     return math.copysign(abs(power) * math.tan(math.acos(min(1.0, abs(factor)))), factor)
 
 
+def factor_of(reactive: float, power: float) -> float:
+    """The power factor that gives a reactive power (var) at a power (W): negative where it draws var."""
+    if reactive == 0 or power == 0:
+        return 1.0
+    return math.copysign(max(LEAST, abs(power) / math.hypot(power, reactive)), reactive)
+
+
 def share(total: float, inverters: Sequence[Inverter]) -> dict[str, float]:
-    """In proportion to the room that each has."""
-    room = sum(one.room for one in inverters)
-    part = min(1.0, abs(total) / room) if room > 0 else 0.0
-    return {one.name: math.copysign(part * one.room, total) for one in inverters}
+    """In proportion to the room that each has; those that follow take over what the others leave. One that does not
+    is told its part all the same: it may come back."""
+    able = [one for one in inverters if one.stuck is None]
+    left = total - sum(one.stuck for one in inverters if one.stuck is not None)
+    return _parts(left, able or inverters, inverters) | _held(left, able)
+
+
+def _parts(left: float, able: Sequence[Inverter], told: Sequence[Inverter]) -> dict[str, float]:
+    room = sum(one.room for one in able)
+    part = min(1.0, abs(left) / room) if room > 0 else 0.0
+    return {one.name: math.copysign(part * one.room, left) for one in told}
+
+
+def _held(left: float, able: Sequence[Inverter]) -> dict[str, float]:
+    """A power factor moves in steps of its register: near to its part it stays, and those told in var do the rest."""
+    fine, wanted = [one for one in able if not one.by_factor], _parts(left, able, able)
+    coarse = [one for one in able if one.by_factor]
+    near = {one.name: _inside(one, one.last) for one in coarse if abs(wanted[one.name] - one.last) < one.coarse}
+    rest = left - sum((wanted | near)[one.name] for one in coarse)
+    if not near or not fine or rest * left < 0 or left == 0:
+        return {}
+    return near | _parts(rest, fine, fine)
 
 
 def line(corners: Sequence[Sequence[float]], x: float) -> float:
@@ -112,12 +153,15 @@ def _at_meter(factor: float, inverters: Sequence[Inverter], seen: GridSeen) -> d
     """Only what is outside of the band is corrected, and what was given is taken back as soon as it is not needed."""
     if seen.power is None or seen.reactive is None:
         return {one.name: one.last for one in inverters}
-    given = sum(one.last for one in inverters)
+    given = sum(one.gives for one in inverters)
     band = abs(of_factor(factor, seen.power)) * INSIDE
     if abs(seen.power) < LOW * sum(one.apparent for one in inverters):
         return share(given, inverters)
     load = seen.reactive + given  # what the site draws without its inverters
     wanted = load - min(max(load, -band), band)
+    steps = sum(one.coarse for one in inverters) if all(one.by_factor for one in inverters) else 0.0
+    if abs(seen.reactive) <= band and abs(wanted - given) < steps:
+        return {one.name: one.last for one in inverters}  # in steps it would go to and fro
     return share(given + GAIN * (wanted - given), inverters)
 
 

@@ -40,6 +40,10 @@ class ReactiveSign:
         self.wrong = self.wrong + 1 if against else 0
         self._last = given, shown
 
+    def pause(self) -> None:
+        """Others give it from now on: what moves with that is no step."""
+        self._last = None
+
     def forget(self) -> None:
         """A person has looked."""
         self.wrong, self._last = 0, None

@@ -8,14 +8,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from schemas.troubles import Trouble
+from schemas.units import NAME
 
 BROKER = "mqtt://127.0.0.1:1883"
 _WRITE = "write mqtt://user@host:port or mqtts://user@host:port, and the password into JOULEBUS_BROKER_PASSWORD_FILE"
 _NAME = re.compile(r"JOULEBUS_[A-Z0-9_]+")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+Text = TypeVar("Text", str, str | None)
 SHORTEST_KEY = 16
 """Characters: a shorter key, or token, could be guessed."""
 FEWEST_SIGNS = 5
@@ -56,12 +59,25 @@ class Settings:
     """What the status page asks of who wants to act; without it only this machine may. Only the page has it."""
     command_key: str | None = field(default=None, repr=False)
     """With it dispatch signs its commands, and a bridge obeys no other."""
+    limit_key: str | None = field(default=None, repr=False)
+    """With it `joulebus limit` signs, in place of the command key."""
+    limit_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Whose limits are signed with which key, by source; only dispatch has them. They are worth nothing at a device."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
     def fresh(self) -> "Settings":
         """What stands in the files now: passwords are changed while we run. Raises Trouble when they cannot be read."""
         return replace(self.again(), again=self.again) if self.again else self
+
+    @property
+    def limits_signed(self) -> bool:
+        """Limits without a signature are not followed."""
+        return bool(self.limit_keys) or self.command_key is not None
+
+    def keys_of(self, source: str) -> list[str]:
+        """What the limits of a source may be signed with: its own key, or the command key, whose holder may do more."""
+        return [key for key in (self.limit_keys.get(source), self.command_key) if key is not None]
 
 
 def read_settings(role: str, env: Mapping[str, str] = os.environ) -> Settings:
@@ -82,10 +98,38 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         database = _with_password(database, secret_word)
     state = Path(env.get("JOULEBUS_STATE", "."))
     token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
-    key = secret(env, "JOULEBUS_COMMAND_KEY")
+    key = _long_enough(secret(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
+    limit_key = _long_enough(secret(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
+    limit_keys = _limit_keys(secret(env, "JOULEBUS_LIMIT_KEYS") or "", key) if role == "dispatch" else {}
+    health = _health(env.get("JOULEBUS_HEALTH", ""))
+    return Settings(broker, database, health, state, token, key, limit_key, limit_keys)
+
+
+def _long_enough(key: Text, where: str) -> Text:
     if key is not None and len(key) < SHORTEST_KEY:
-        raise Trouble(f"JOULEBUS_COMMAND_KEY has {len(key)} characters, it needs {SHORTEST_KEY}: openssl rand -hex 32")
-    return Settings(broker, database, _health(env.get("JOULEBUS_HEALTH", "")), state, token, key)
+        raise Trouble(f"{where} has {len(key)} characters, it needs {SHORTEST_KEY}: openssl rand -hex 32")
+    return key
+
+
+def _limit_keys(text: str, command_key: str | None) -> dict[str, str]:
+    """A line for each source that limits, `dso=KEY`; `#` for comments. Raises Trouble that names the line and shows
+    nothing of it."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        where = f"JOULEBUS_LIMIT_KEYS: line {number}"
+        source, key = (part.strip() for part in line.partition("=")[::2])
+        if not re.fullmatch(NAME, source):
+            raise Trouble(f"{where} is not SOURCE=KEY, such as dso=..., with a source of command_sources")
+        if source in found:
+            raise Trouble(f"{where} gives {source} a second key: one line for each source")
+        if key == command_key:
+            raise Trouble(f"{where} gives {source} the command key: who limits could command; openssl rand -hex 32")
+        if key in found.values():
+            raise Trouble(f"{where} gives {source} the key of another one: either could speak for both")
+        found[source] = _long_enough(key, where)
+    return found
 
 
 def strong(token: str) -> str:

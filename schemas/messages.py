@@ -489,6 +489,8 @@ class ControlDispatch(Message):
     """% of its rated power that each PV inverter is told it may give."""
     curtailed: str = ""
     """Why PV is curtailed, in words for people; empty while it is not."""
+    pv_reactive: dict[Name, Vars] = {}
+    """var that each PV inverter is told to give, of those that take part."""
 
 
 class ControlRequest(Order):

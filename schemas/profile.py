@@ -240,6 +240,9 @@ class Heartbeat(Shape):
 
 
 _PV_INPUT = re.compile(r"pv_p_\d+")
+FACTOR = "pf_set"
+"""A power factor: positive over-excited (it feeds var in), negative under-excited. `scale = -1` for an inverter that
+counts by the EEI, as SunSpec's model 123: there over-excited is negative while it feeds in."""
 BY_SITE = ("p_set", "p_set_pct")
 """Commands whose fallback the site file gives, for its battery."""
 
@@ -334,12 +337,17 @@ class Profile(Shape):
         mistakes = []
         for name, one in self.commands.items():
             if one.fallback is None and name not in BY_SITE:
-                calm = one.high if name == "p_limit_pct" else min(max(0.0, one.low), one.high)
+                calm = one.high if name in ("p_limit_pct", FACTOR) else min(max(0.0, one.low), one.high)
                 words = "give where it goes when no valid command is left"
                 mistakes.append((name, f"a command without a fallback: {words}, such as fallback = {calm:g}"))
             elif one.fallback is not None and not one.low <= one.fallback <= one.high:
                 words = f"lies outside of its limits, low = {one.low:g} and high = {one.high:g}"
                 mistakes.append((name, f"fallback {one.fallback:g} {words}"))
+        factor = self.commands.get(FACTOR)
+        if factor is not None and factor.memory == "eeprom":
+            mistakes.append(
+                (FACTOR, "it follows the active power, each few seconds: cells that wear take no such value")
+            )
         if mistakes:
             raise refused((("commands", name), words) for name, words in mistakes)
         return self

@@ -36,7 +36,11 @@ def load_site(path: Path) -> Site:
     _check_fallback(path, site)
     _check_interlocks(path, site, profiles)
     if mistakes := [
-        *wrong_reactive(site.grid.reactive, profiles[site.grid.meter], [profiles[pcs] for pcs in site.pcs])
+        *wrong_reactive(
+            site.grid.reactive,
+            profiles[site.grid.meter],
+            [profiles[name] for name in (*site.pcs, *(one.name for one in site.pv))],
+        )
     ]:
         raise point_at(path, mistakes)
     return site

@@ -19,11 +19,12 @@ LEAST = 0.8
 
 
 class Reactive(Shape):
-    """Reactive power from the inverters of the batteries, inside their S-circle, active power first. One of the rules.
+    """Reactive power from the inverters of batteries and PV, inside their S-circle, active power first: of those that
+    can be told one (`q_set`), or a power factor (`pf_set`). A PV inverter that sleeps takes no part. One of the rules.
     Signs are those of an inverter: positive feeds var in (over-excited)."""
 
     q: Vars | None = None
-    """A fixed reactive power of the site, var."""
+    """A fixed reactive power of the site, var. What one inverter cannot give the others do."""
     power_factor: Factor | None = None
     """A fixed power factor of each inverter."""
     power_factor_at_power: Annotated[list[Corner], Field(min_length=2)] | None = None
@@ -65,8 +66,10 @@ def wrong_reactive(rule: Reactive | None, meter: Profile, inverters: Iterable[Pr
     """A rule that nobody could follow is none: where in the file, and what would be right."""
     if rule is None:
         return
-    if not any(one.commands.keys() & {"q_set", "q_set_pct"} for one in inverters):
-        words = "no pcs of the site can be told a reactive power: its profile has no command q_set; leave the rule out"
+    if not any(one.commands.keys() & {"q_set", "q_set_pct", "pf_set"} for one in inverters):
+        words = (
+            "no pcs and no pv of the site can be told a reactive power: no profile has q_set or pf_set; leave it out"
+        )
         yield "grid.reactive", words
     for name, groups in NEEDED.items():
         if getattr(rule, name) is not None and not any(set(group) <= meter.points.keys() for group in groups):

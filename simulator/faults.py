@@ -72,6 +72,7 @@ PHYSICS: dict[Kind, dict[str, Fault]] = {
         "late": Fault("begins to follow its limit {size} s after it was told", 5.0),
         "slow_ramp": Fault("moves its power by {size} % of its rating per second", 10.0),
         "ignores_limit": Fault("holds the register of its limit, not the power"),
+        "ignores_q": Fault("holds the register of its reactive power, not the reactive power"),
         "coarse": Fault("gives {size} times what its limit allows", 1.03),
         "shaded": Fault("has {size} times the sun of the others", 0.3),
     },
@@ -118,6 +119,7 @@ def faults_of(profile: Profile) -> dict[str, Fault]:
         found |= _contacts(profile)
     contactor = profile.points.get("contactor")
     lacks = {name for name in CONTACTOR if contactor is None}
+    lacks |= set() if profile.commands.keys() & {"q_set", "q_set_pct", "pf_set"} else {"ignores_q"}
     lacks |= {"contactor_unknown"} if contactor is not None and contactor.enum is None else set()
     return {name: fault for name, fault in found.items() if name not in lacks}
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import acos, copysign, inf, sqrt, tan
 
 from schemas.site import Site
 from schemas.site_parts import Battery as SiteBattery
@@ -17,6 +17,8 @@ from simulator.states import INSTANT, Order, State, Times
 
 MEASURED = 0.4
 """Of the site's load: what the loads with a measurement of their own draw together, at most their ratings."""
+ASLEEP = 0.001
+"""Of the rated power: a PV inverter with less sun sleeps."""
 OVERLOAD = 0.02
 """Of the rated power: an island that lacks more than that goes dark."""
 
@@ -57,6 +59,13 @@ class Pv:
     """Of what its limit allows, that it gives."""
     shade: float = 1.0
     """Of the sun, that it gets."""
+    q_set: float = 0.0
+    """var that it was told, or that its power factor makes of its power."""
+    pf_set: float | None = None
+    """Over-excited when positive; None while it is told none."""
+    q: float = 0.0
+    deaf_q: bool = False
+    """It gives no reactive power, whatever it was told."""
     _age: float = 0.0
     _told: deque[tuple[float, float]] = field(default_factory=deque)
 
@@ -74,6 +83,15 @@ class Pv:
             step = inf if self.slowest == inf else self.slowest * dt
             self.p += max(-step, min(step, target - self.p))
         self.energy += self.p * dt / 3600
+        awake = lit and not self.waits and self.available >= ASLEEP * self.rated
+        self.q = self._reactive() if awake and not self.deaf_q else 0.0
+
+    def _reactive(self) -> float:
+        wanted = self.q_set
+        if self.pf_set is not None:
+            wanted = copysign(self.p * tan(acos(min(1.0, abs(self.pf_set)))), self.pf_set)
+        room = sqrt(max(0.0, self.apparent**2 - self.p**2))  # active power goes first
+        return max(-room, min(room, wanted))
 
     def _in_effect(self, dt: float) -> float:
         """W that the limit allows which was told `late` seconds ago."""

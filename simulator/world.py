@@ -88,7 +88,8 @@ class World:
         """var at the grid connection."""
         if self.plant.grid_lost:
             return 0.0
-        return PF_LOAD * self.plant.load - sum(one.pcs.q for one in self.plant.bess.values())
+        given = sum(one.pcs.q for one in self.plant.bess.values()) + sum(one.q for one in self.plant.pv.values())
+        return PF_LOAD * self.plant.load - given
 
     @property
     def frequency(self) -> float:

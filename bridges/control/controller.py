@@ -83,7 +83,7 @@ class Controller:
         self.proof = Proof(self.device, self.writer, self.pending)
         patience = now + COMMAND_TTL
         writes = self.device.writable and self.takes_commands
-        self.wishes = Wishes(self.kept.wait(patience) if writes else patience)
+        self.wishes = Wishes(self.kept.wait(patience) if writes else patience, self.device.commands)
         self._cycle = min(self.device.poll, LONGEST_CYCLE)
         self.steering = Steering(
             self.device, self.writer, self.wishes, self.pending, self.grid_limit, self.kept, self.care, self.proof,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bridges.control.read_back import ReadBack
 from bridges.control.sequence import STATES, Inverter
-from bridges.control.verification import Following
+from bridges.control.verification import Following, var_of
 from schemas.messages import Value
 
 LAG, LAG_Q = 5.0, 60.0
@@ -48,7 +48,7 @@ class Obedience:
             most = self.rated * limit[1] / 100
             self._limit.told(limit[0], most)
             self._limit.see(at, max(given, most), LAG)
-        q, power = _wanted("q_set", told, fallback), seen.get("q")
+        q, power = _wanted("q_set", told, fallback) or self._by_factor(at, seen, told, fallback), seen.get("q")
         if q is None or _rests(seen.get("state")):
             self._reactive.forget()
             self._gives = False
@@ -58,6 +58,14 @@ class Obedience:
             self._gives = True
             self._reactive.told(*q)
             self._reactive.see(at, power, LAG_Q)
+
+    @staticmethod
+    def _by_factor(
+        at: float, seen: Mapping[str, Value], told: Mapping[str, ReadBack], fallback: Mapping[str, float | None]
+    ) -> tuple[float, float] | None:
+        """A power factor is as much reactive power as the active power makes of it now."""
+        factor, power = _wanted("pf_set", told, fallback), seen.get("p")
+        return None if factor is None or not isinstance(power, float) else (at, var_of(factor[1], power))
 
     @property
     def words(self) -> str:

@@ -145,9 +145,9 @@ class Steering:
         limited = [*decision.limited_by, *waiting({point: decision.values[point] for point in waits}, applied)]
         values, limit = self.pending.open.get("values"), self.pending.open.get("limit")
         if values is not None:
-            named = {register(point) for point in values.command.values}
+            named = {register(point, self.device.commands) for point in values.command.values}
             values.applied = {point: value for point, value in applied.items() if point in named}
-            values.limited = [one for one in limited if register(one.point) in named]
+            values.limited = [one for one in limited if register(one.point, self.device.commands) in named]
             values.held = "" if self.battery is None else self.battery.interlocks.why(values.limited)
             self._report("values", {point: one for point, one in results.items() if point in named | {LIMIT}})
         if limit is not None:
@@ -233,7 +233,7 @@ class Steering:
         words = ", ".join(f"{point} to {value:g}" for point, value in safe.items())
         self.pending.event("values", Event.RAN_OUT, f"the bridge ends in good order; {words}", Cause.STOPPING)
         while True:
-            decision = self.decide(fallen(safe, safe))
+            decision = self.decide(fallen(safe, safe, self.device.commands))
             results = await self.write(decision)
             # What only widens waits for its budget: the next bridge brings it there.
             there = all(

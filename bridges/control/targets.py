@@ -4,7 +4,7 @@
 Each point has a deadline of its own: a command about q prolongs no p, and ends none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.control.grid_limit import LIMIT
@@ -17,9 +17,9 @@ UNLIMITED = 100.0
 """% of the rated power."""
 
 
-def register(point: str) -> str:
-    """Where a point is written: a power factor moves the reactive power."""
-    return "q_set" if point == "pf_set" else point
+def register(point: str, commands: Collection[str] = ()) -> str:
+    """Where a point is written: a power factor moves the reactive power, unless the device takes it as such."""
+    return "q_set" if point == "pf_set" and "pf_set" not in commands else point
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Wishes:
 
     grace: float
     """A bridge that starts leaves what it finds until then: the sender has one ttl to say what he wants."""
+    commands: Collection[str] = ()
+    """What the device has a register for."""
     asked: dict[str, tuple[float, float]] = field(default_factory=dict)
     """What commands want of each point, and until when."""
     fresh: set[str] = field(default_factory=set)
@@ -50,8 +52,8 @@ class Wishes:
 
     def take(self, values: Mapping[str, float], deadline: float) -> None:
         """A command is followed: it says anew what it names, and nothing of the rest."""
-        named = {register(point) for point in values}
-        self.asked = {point: one for point, one in self.asked.items() if register(point) not in named}
+        named = {self._register(point) for point in values}
+        self.asked = {point: one for point, one in self.asked.items() if self._register(point) not in named}
         self.asked |= {point: (value, deadline) for point, value in values.items()}
         self.fresh |= named
 
@@ -68,23 +70,26 @@ class Wishes:
         asked = {point: value for point, (value, until) in self.asked.items() if now < until}
         if standing.fallback:
             asked = {}
-        named = {register(point) for point in asked}
+        named = {self._register(point) for point in asked}
         ended = standing.fallback or now >= self.grace
-        safe = {p: value for p, value in standing.safe.items() if ended and register(p) not in named}
+        safe = {p: value for p, value in standing.safe.items() if ended and self._register(p) not in named}
         wanted = safe | asked
         if standing.rests:
             wanted.setdefault("p_set", 0.0)
         if standing.percent is not None:
             wanted.setdefault(LIMIT, UNLIMITED)
         # One that has changed is a new wish, whoever changed it: also a command that ran out.
-        self.fresh |= {register(point) for point, value in wanted.items() if self._before.get(point) != value}
+        self.fresh |= {self._register(point) for point, value in wanted.items() if self._before.get(point) != value}
         self._before = wanted
-        return fallen(wanted, safe)
+        return fallen(wanted, safe, self.commands)
+
+    def _register(self, point: str) -> str:
+        return register(point, self.commands)
 
 
-def fallen(wanted: Mapping[str, float], safe: Mapping[str, float]) -> Targets:
+def fallen(wanted: Mapping[str, float], safe: Mapping[str, float], commands: Collection[str] = ()) -> Targets:
     """Targets of which those that are `safe` are nobody's command."""
-    return Targets(wanted, frozenset(safe) | {register(point) for point in safe})
+    return Targets(wanted, frozenset(safe) | {register(point, commands) for point in safe})
 
 
 def found(

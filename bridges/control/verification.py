@@ -14,6 +14,8 @@ from schemas.messages import Cause, Value
 
 ACCURACY, LEAST = 0.01, 100.0
 """Of the rated power, and in W: what a PCS of usual class measures, and what it draws for itself."""
+COARSE = 0.03
+"""Of the rated power: the angle is measured so much worse."""
 SHARE = 0.01
 """Of the setpoint: as near as it is followed."""
 STANDS = 0.005
@@ -27,6 +29,12 @@ REVERSING = 2.0
 def near(target: float, rated: float) -> float:
     """W by which a power that follows `target` may differ."""
     return max(SHARE * abs(target), ACCURACY * rated, LEAST)
+
+
+def var_of(factor: float, power: float) -> float:
+    """var that a power factor gives at a power in W; positive feeds them in, a negative factor draws them."""
+    least = max(1e-3, min(1.0, abs(factor)))
+    return math.copysign(abs(power) * math.tan(math.acos(least)), factor)
 
 
 def follows(target: float, power: float, rated: float) -> bool:
@@ -43,6 +51,12 @@ def doubt(applied: Mapping[str, float], seen: Mapping[str, Value], rated: float)
     target = applied.get("q_set")
     if target is not None and "q" in seen and not (isinstance(q, float) and follows(target, q, rated)):
         return f"the register holds {target:g} var, the measured reactive power stays at {_said(q)} var"
+    target = applied.get("pf_set")
+    if target is not None and isinstance(p, float) and "q" in seen:
+        var = var_of(target, p)
+        if not (isinstance(q, float) and abs(q - var) <= max(near(var, rated), COARSE * rated)):
+            holds = f"the register holds a power factor of {target:g}, {var:.0f} var at {p:.0f} W"
+            return f"{holds}, the measured reactive power stays at {_said(q)} var"
     percent = applied.get("p_limit_pct")
     if percent is not None:
         given = seen.get("ac_p", p)  # of a hybrid, whose p is the battery's

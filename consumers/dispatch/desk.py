@@ -132,6 +132,7 @@ class Desk:
             self.reactive.hear(device, telemetry, mono)
             self.watch.hear(device, telemetry, mono)
         self.balance.hear(device, telemetry, mono)
+        self.reactive.listen(device, telemetry, mono)
         self.pv.hear(device, telemetry, mono)
         self.signals.hear(device, telemetry, mono)
 
@@ -284,7 +285,7 @@ class Desk:
                     sent = self._steer(self.control, now, mono)
         said = [detail(self.doing, mode.mode, [*self.batteries.values()], mono), *complaints(self.left_over)]
         sent = self.reactive.add(sent, mono)
-        self.detail = "; ".join(filter(None, (*said, self.reactive.trouble)))
+        self.detail = "; ".join(filter(None, (*said, self.reactive.trouble, *self.reactive.complaints(mono))))
         return self._sent(sent)
 
     def limit_pv(self, sent: Mapping[str, Instruction], now: datetime, mono: float) -> dict[str, Instruction]:
@@ -298,7 +299,7 @@ class Desk:
         batteries = stores(self.batteries.values(), self.doing.shared, mode, mono)
         found = self.pv.instruct(feed_in(self.limits.said(now), step), batteries, powers, mono)
         self.detail = "; ".join(filter(None, (self.detail, self.pv.reason, *self.pv.complaints(mono))))
-        return found
+        return self.reactive.beside(found)
 
     def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
         for pcs, one in self.batteries.items():

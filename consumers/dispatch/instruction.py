@@ -17,9 +17,12 @@ class Instruction:
     probe: float = 0.0
     """W of it that nobody counts on: they find out whether the battery is held back no more."""
     point: str = "p_set"
-    """What is told: a power in W, or for `p_limit_pct` of a PV inverter the share of its rating in %."""
+    """What is told: a power in W, or for `p_limit_pct` of a PV inverter the share of its rating in %; empty where only
+    a reactive power is told."""
     reactive: float | None = None
     """var beside it; None where the site has no rule or the inverter takes none."""
+    factor: float | None = None
+    """The power factor that gives it, for an inverter that takes no var."""
 
     @property
     def counted(self) -> float:
@@ -31,7 +34,10 @@ class Instruction:
         """What the device is told, by the names of joulebus."""
         if self.action is not None:
             return {}
-        return {self.point: self.wanted.power} | ({} if self.reactive is None else {"q_set": self.reactive})
+        values = {self.point: self.wanted.power} if self.point else {}
+        if self.factor is not None:
+            return values | {"pf_set": self.factor}
+        return values | ({} if self.reactive is None else {"q_set": self.reactive})
 
 
 def rest(reason: str, authority: Authority, request: ControlRequest | None = None) -> Instruction:

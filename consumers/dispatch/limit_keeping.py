@@ -1,6 +1,7 @@
 """The limits of the grid connection on disk and on the air: kept before they are answered, said when they change."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -51,9 +52,8 @@ class LimitKeeping:
         now, request = utc_now(), heard.message
         if not isinstance(request, GridLimitRequest):
             return unreadable(heard.payload, heard.fault, now)
-        key, forged = self.part.settings.command_key, ""
-        if key is not None:
-            forged = forgery(heard.payload, GRID_LIMIT.at(site=self.part.site.site), key)
+        await self._read_keys()
+        forged = self._forged(heard.payload, request.source)
         no = self.limits.hear(request, now, retained=heard.retained, forged=forged)
         if no is None:
             await self.keep()
@@ -66,6 +66,28 @@ class LimitKeeping:
             cause=None if no is None else no.cause,
             reason=(self.trouble and f"it is not kept: {self.trouble}") if no is None else printable(no.reason),
         )
+
+    async def _read_keys(self) -> None:
+        """As they stand in the file now: one that was taken back is worth nothing from then on."""
+        reading = asyncio.get_running_loop().run_in_executor(None, self.part.settings.fresh)
+        done, _ = await asyncio.wait([reading], timeout=DISK)
+        wrong = "the disk is slow" if not done else reading.exception()
+        if wrong is None:
+            self.part.settings = replace(self.part.settings, limit_keys=reading.result().limit_keys)
+            return
+        self.part.log.warning("the keys that were known before are used: %s", wrong)
+        reading.add_done_callback(lambda late: late.cancelled() or late.exception())
+
+    def _forged(self, payload: bytes, source: str) -> str:
+        """Why a limit is not that of its source; empty when it is, or where nothing is signed."""
+        settings = self.part.settings
+        if not settings.limits_signed:
+            return ""
+        address = GRID_LIMIT.at(site=self.part.site.site)
+        found = [forgery(payload, address, key) for key in settings.keys_of(source)]
+        if not found:
+            return f"unsigned: no key of {source} is known here: give it a line in JOULEBUS_LIMIT_KEYS"
+        return "" if "" in found else found[0]
 
     async def keep(self) -> None:
         """On the disk, where something is worth it."""

@@ -72,6 +72,7 @@ class PcsRole(Role):
             "p_set_state": "enabled" if "p_set" in self.enables.on else "disabled",
             "hb_device": self.world.at.timestamp() // 1 % 0x10000,
             "q_set": pcs.q_set,
+            "q_set_state": "enabled" if "q_set" in self.enables.on else "disabled",
             "dc_p": pcs.dc,
             "dc_u": self.bess.voltage,
             "dc_i": self.bess.current,

@@ -66,6 +66,40 @@ def test_an_action_is_sent_alone_and_a_site_without_a_rule_tells_none(tmp_path: 
 def test_a_rule_nobody_could_follow_is_refused(tmp_path: Path, pcs: str, meter: str, rule: str, words: str) -> None:
     site = plant_site(tmp_path)._folder / "site.toml"
     text = site.read_text(encoding="utf-8").replace("sinexcel_pws2", pcs).replace("janitza_umg96rme", meter)
+    text = text.replace("sunspec_pv", "growatt_tl_x")
     site.write_text(text.replace("export_limit = 100e3 }", f"export_limit = 100e3, reactive = {rule} }}"))
     with pytest.raises(Trouble, match=words):
         load_site(site)
+
+
+@pytest.mark.parametrize(("q", "power"), [(20e3, 40e3), (-20e3, 40e3), (20e3, -40e3), (-20e3, -40e3)])
+def test_a_pcs_that_takes_a_power_factor_only_is_told_one(tmp_path: Path, q: float, power: float) -> None:
+    """Over-excited is positive, whether it charges or discharges."""
+    story = both(tmp_path, f"{{ q = {q} }}")
+    site = story.desk.site
+    own = site.profiles["pcs2"].commands
+    factor = own["q_set_pct"].model_copy(update={"low": -1.0, "high": 1.0, "fallback": 1.0})
+    commands = {name: one for name, one in own.items() if name != "q_set_pct"} | {"pf_set": factor}
+    site.profiles["pcs2"] = site.profiles["pcs2"].model_copy(update={"commands": commands})
+    story = Both(site)
+    story.hear_both(grid=power)
+    for _ in range(20):
+        story.hear_both(grid=power)
+        orders = story.orders()
+    values, told = orders["pcs2"].values, orders["pcs2"].wanted.power
+    assert values.keys() == {"p_set", "pf_set"}
+    assert abs(values["pf_set"]) == 1.0 if told == 0 else 0.8 <= abs(values["pf_set"]) < 1.0
+    assert told == 0 or values["pf_set"] * q > 0
+    assert sum(one.reactive or 0.0 for one in orders.values()) == pytest.approx(q, abs=1)
+
+
+def test_who_does_not_give_it_is_named_after_a_while_and_others_give_it(tmp_path: Path) -> None:
+    story = both(tmp_path, "{ q = 30e3 }")
+    for _ in range(45):
+        story.hear_both()
+        story.hear("pcs2", p=0.0, q=0.0, state="running")
+        orders = story.orders()
+        if story.second < 160:
+            assert orders["pcs1"].reactive == pytest.approx(20e3, abs=1), "it has a minute"
+    assert orders["pcs1"].reactive == pytest.approx(30e3, abs=1)
+    assert "pcs2 gives 0.0 kvar, not the" in story.desk.detail

@@ -132,6 +132,10 @@ def test_the_command_line_understands_every_command(name: str) -> None:
         assert f"/app/{parsed.site}" in dict(map(reversed, mounts(PARTS[name])))  # type: ignore[arg-type]
 
 
+WORDS = {"limit-keys": "dso="}
+"""What stands before the secret in a file that holds more than one."""
+
+
 @pytest.mark.parametrize("name", PARTS)
 def test_the_environment_says_where_everything_is(name: str, tmp_path: Path) -> None:
     """The real reader of the settings gets the file's variables; only the secrets' files are elsewhere."""
@@ -141,7 +145,7 @@ def test_the_environment_says_where_everything_is(name: str, tmp_path: Path) -> 
         assert variable in known_variables()
         if variable.endswith("_FILE"):
             secret = tmp_path / secret_targets(service)[value]
-            secret.write_text(f"word of {secret.name}", encoding="utf-8")
+            secret.write_text(f"{WORDS.get(secret.name, '')}word of {secret.name}", encoding="utf-8")
             env[variable] = str(secret)
     settings = read_settings(name, env)
     if "JOULEBUS_BROKER" in env:

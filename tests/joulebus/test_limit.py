@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from consumers.dispatch.service import run as dispatch
 from joulebus import limit
 from joulebus.cli import main
 from runtime.part import Part
-from runtime.settings import Settings, parse_broker
-from schemas.messages import Authority, ControlLimits, RequestOutcome
+from runtime.settings import Settings, parse_broker, read_settings
+from runtime.signature import signed
+from schemas.messages import Authority, ControlLimits, GridLimitRequest, RequestOutcome
 from schemas.site_file import load_site
-from schemas.topics import CONTROL_LIMITS, CONTROL_OUTCOME, GRID_LIMIT
+from schemas.topics import COMMAND, CONTROL_LIMITS, CONTROL_OUTCOME, CONTROL_REQUEST, GRID_LIMIT
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.bridges.control.story import DEMO
@@ -33,12 +35,10 @@ def site_file(folder: Path, name: str) -> Path:
     return folder / "site.toml"
 
 
-async def told(broker: Broker, key: str | None, *arguments: str) -> tuple[int, str]:
+async def told(broker: Broker, keys: Mapping[str, str], *arguments: str) -> tuple[int, str]:
     """Exit code of the command line, as a process of its own."""
     user = arguments[arguments.index("--as") + 1]
-    env = {"PATH": "/usr/bin:/bin", "JOULEBUS_BROKER": broker.url(user)} | (
-        {} if key is None else {"JOULEBUS_COMMAND_KEY": key}
-    )
+    env = {"PATH": "/usr/bin:/bin", "JOULEBUS_BROKER": broker.url(user), **keys}
     job = await asyncio.create_subprocess_exec(
         *(str(Path(__import__("sys").executable)), "-m", "joulebus.cli", "limit", *arguments),
         env=env, cwd=DEMO.parents[1], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
@@ -53,25 +53,75 @@ async def test_a_limit_is_sent_kept_and_told(broker: Broker, tmp_path: Path, sit
     site = load_site(file)
     settings = Settings(parse_broker(broker.url("dispatch"), "dispatch", None, {}), "", None, tmp_path, None, key)
     job = asyncio.create_task(dispatch(Part("dispatch", site, settings)))
-    at = {"site": site_name}
+    at, keys = {"site": site_name}, {} if key is None else {"JOULEBUS_COMMAND_KEY": key}
     async with ear(broker.url("admin"), CONTROL_LIMITS.at(**at), CONTROL_OUTCOME.at(**at)) as hears:
         try:
             await hears.until(CONTROL_LIMITS, lambda one: one.export_limit == 150e3)
             good = ("--site", str(file), "--feed-in", "60%", "--as", "dso", "--reason", "feed-in management")
-            code, words = await told(broker, key, *good)
+            code, words = await told(broker, keys, *good)
             assert (code, words) == (0, "feed_in 60 %: followed\n")
             kept = json.loads((tmp_path / f"limits-{site_name}.json").read_text())
             assert [one["percent"] for one in kept["words"]] == [60.0], "on the disk before it was answered"
             said: ControlLimits = await hears.until(CONTROL_LIMITS, lambda one: one.export_limit == 90e3)
             assert (said.held[0].source, said.held[0].authority) == ("dso", Authority.DSO)
             code, words = await told(
-                broker, key, "--site", str(file), "--feed-in", "0%", "--as", "operator", "--authority", "dso"
+                broker, keys, "--site", str(file), "--feed-in", "0%", "--as", "operator", "--authority", "dso"
             )
             assert (code, "authority: operator may claim operator at most" in words) == (1, True), words
-            code, words = await told(broker, key, "--site", str(file), "--as", "dso")
+            code, words = await told(broker, keys, "--site", str(file), "--as", "dso")
             assert (code, "feed_in 90 kW by dso as dso, asked: feed-in management" in words) == (0, True), words
             if key is not None:
                 await _forged(broker, hears, file, at)
+        finally:
+            job.cancel()
+            await asyncio.gather(job, return_exceptions=True)
+
+
+async def test_who_limits_has_a_key_of_its_own(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    """Each limit in this story is well-formed and says 0 %; only its signature differs."""
+    file, keys, dso, scada = site_file(tmp_path, site_name), tmp_path / "keys", "the key of the dso", "the key of scada"
+    keys.write_text(f"# who limits\ndso={dso}\nscada={scada}\n")
+    env = {"JOULEBUS_BROKER": broker.url("dispatch"), "JOULEBUS_STATE": str(tmp_path), "JOULEBUS_COMMAND_KEY": KEY}
+    settings = read_settings("dispatch", env | {"JOULEBUS_LIMIT_KEYS_FILE": str(keys)})
+    job = asyncio.create_task(dispatch(Part("dispatch", load_site(file), settings)))
+    at = {"site": site_name}
+    here, command = GRID_LIMIT.at(**at), COMMAND.at(**at, device="pcs")
+
+    def wish(source: str) -> GridLimitRequest:
+        return limit.request(limit.Wish(file, source, feed_in="0%"), load_site(file), utc_now())
+
+    async with ear(broker.url("admin"), CONTROL_LIMITS.at(**at), CONTROL_OUTCOME.at(**at)) as hears:
+
+        async def became_of(asked: GridLimitRequest, user: str = "dso") -> tuple[bool, str | None]:
+            async with ear(broker.url(user)) as box:
+                await box.bus.say(GRID_LIMIT, asked, expiry=10, **at)
+            said: RequestOutcome = await hears.until(CONTROL_OUTCOME, lambda one: one.id == asked.id)
+            return said.followed, said.cause
+
+        try:
+            await hears.until(CONTROL_LIMITS, lambda one: one.export_limit == 150e3)
+            forged = (False, "signature")
+            assert await became_of(wish("dso")) == forged, "unsigned"
+            assert await became_of(signed(wish("dso"), here, scada), "scada") == forged, (
+                "scada's key speaks for the dso"
+            )
+            assert await became_of(signed(wish("dso"), command, dso)) == forged, "signed for another topic"
+            assert await became_of(signed(wish("dso"), GRID_LIMIT.at(site="other"), dso)) == forged, "for another site"
+            assert await became_of(signed(wish("operator"), here, dso)) == forged, "who has no key has the command key"
+            assert await became_of(signed(wish("operator"), here, KEY)) == (True, None)
+            good = signed(wish("dso"), here, dso)
+            assert await became_of(good) == (True, None)
+            async with ear(broker.url("operator")) as box:  # the same words ask for nothing else
+                await box.bus.send(CONTROL_REQUEST.at(**at), good.model_dump_json().encode())
+            await hears.until(CONTROL_OUTCOME, lambda one: (one.followed, one.cause) == (False, "invalid"))
+            keys.write_text(f"dso={scada}\n")
+            assert await became_of(signed(wish("dso"), here, dso)) == forged, "its key was taken back"
+            assert await became_of(signed(wish("dso"), here, scada)) == (True, None), "its new one counts at once"
+            keys.unlink()
+            assert await became_of(signed(wish("dso"), here, dso)) == forged, "a file that is lost opens nothing"
+            environment = {"JOULEBUS_LIMIT_KEY": scada}
+            code, words = await told(broker, environment, "--site", str(file), "--feed-in", "50%", "--as", "dso")
+            assert (code, words) == (0, "feed_in 50 %: followed\n")
         finally:
             job.cancel()
             await asyncio.gather(job, return_exceptions=True)

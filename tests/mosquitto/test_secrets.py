@@ -8,6 +8,7 @@ import pytest
 
 from joulebus import neighbours
 from joulebus.broker import SHIPPED, roles
+from runtime.settings import read_settings
 
 ROLES = roles()
 
@@ -38,6 +39,16 @@ def test_every_user_has_a_password_of_its_own_and_a_certificate(made: tuple[Path
     for role in ROLES:
         context = ssl.create_default_context(cafile=str(made[0] / "ca.crt"))
         context.load_cert_chain(made[0] / "clients" / f"{role}.crt", made[0] / "clients" / f"{role}.key")
+
+
+def test_everybody_who_may_limit_has_a_key_that_dispatch_knows(made: tuple[Path, str]) -> None:
+    folder = made[0] / "passwords"
+    lines = (folder / "limit-keys").read_text(encoding="utf-8")
+    keys = {
+        path.name.removeprefix("limit-key-"): path.read_text(encoding="utf-8") for path in folder.glob("limit-key-*")
+    }
+    assert keys.keys() == {"dso", "scada", "operator"}
+    assert read_settings("dispatch", {"JOULEBUS_LIMIT_KEYS": lines}).limit_keys == keys
 
 
 def test_it_prints_no_secret(made: tuple[Path, str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.reactive import GridSeen, Inverter, filtered, of_factor, reactive
+from optimizer.reactive import GridSeen, Inverter, factor_of, filtered, of_factor, reactive
 from schemas.site_reactive import Reactive
 
 S, NOTHING = 100e3, GridSeen()
@@ -95,6 +95,49 @@ def test_the_loop_over_the_meter_comes_to_rest_inside_of_the_band(late: int, loa
     assert max(track[-50:]) - min(track[-50:]) < 200.0  # it stands
     over = [value for value in track[120:] if abs(value) > band]
     assert not over
+
+
+def pv(power: float, last: float = 0.0, stuck: float | None = None) -> Inverter:
+    """It takes a power factor only."""
+    return Inverter("pv", power, S, 110e3, last, by_factor=True, stuck=stuck)
+
+
+SHARED: dict[str, tuple[float, list[Inverter], dict[str, float]]] = {
+    "by the room of each": (30e3, [one(0.0), one(0.0, name="b", apparent=55e3)], {"a": 20e3, "b": 10e3}),
+    "no power factor below 0.8": (300e3, [one(0.0), pv(40e3)], {"a": 110e3, "pv": 30e3}),
+    "a power factor without power gives none": (30e3, [one(0.0), pv(0.0)], {"a": 30e3, "pv": 0.0}),
+    "a power factor near to its part stays": (50e3, [one(0.0), pv(80e3, 20e3)], {"a": 30e3, "pv": 20e3}),
+    "nobody draws what another one feeds in": (1e3, [one(0.0), pv(80e3, 5e3)], {"a": 0.65e3, "pv": 0.35e3}),
+    "what one leaves the others give": (30e3, [one(0.0), pv(80e3, 10e3, stuck=0.0)], {"a": 30e3}),
+    "what one gives unasked the others take back": (10e3, [one(0.0), pv(80e3, stuck=40e3)], {"a": -30e3}),
+}
+
+
+@pytest.mark.parametrize("what", SHARED)
+def test_a_reactive_power_is_shared(what: str) -> None:
+    q, inverters, wanted = SHARED[what]
+    found = reactive(Reactive(q=q), inverters, NOTHING)
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted, abs=100)
+
+
+@given(st.floats(-80e3, 80e3), st.floats(-100e3, 100e3))
+def test_a_power_factor_gives_what_is_wanted_in_its_direction(q: float, power: float) -> None:
+    factor, most = factor_of(q, power), abs(of_factor(0.8, power))
+    assert 0.8 <= abs(factor) <= 1.0
+    assert of_factor(factor, power) == pytest.approx(max(-most, min(most, q)) if power else 0.0, rel=1e-3, abs=1)
+
+
+@pytest.mark.parametrize("hundredths", [False, True], ids=["fine", "0.01"])
+def test_power_factors_alone_come_to_rest_inside_of_the_band(hundredths: bool) -> None:
+    """40 kvar are drawn beside 90 kW of PV; 0.97 of 70 kW allows 17.5."""
+    told, drawn, track = 0.0, 40e3, []
+    for _ in range(200):
+        told = reactive(Reactive(meter_power_factor=0.97), [pv(90e3, told)], GridSeen(70e3, drawn))["pv"]
+        factor = factor_of(told, 90e3)
+        drawn = 40e3 - of_factor(round(factor, 2) if hundredths else factor, 90e3)
+        track.append(drawn)
+    assert abs(drawn) <= of_factor(0.97, 70e3)
+    assert max(track[-60:]) - min(track[-60:]) < 200.0, "it stands"
 
 
 def test_what_is_not_needed_any_more_is_taken_back() -> None:

@@ -60,3 +60,31 @@ def test_a_key_comes_from_a_file_and_must_be_long() -> None:
     assert read_settings("bridge", {}).command_key is None
     with pytest.raises(Trouble, match="openssl rand"):
         read_settings("bridge", {"JOULEBUS_COMMAND_KEY": "short"})
+
+
+def test_keys_of_limits_are_known_to_dispatch_alone() -> None:
+    env = {"JOULEBUS_COMMAND_KEY": KEY, "JOULEBUS_LIMIT_KEYS": f"# who\n\ndso = {KEY}1\nscada={KEY}2\n"}
+    found = read_settings("dispatch", env)
+    assert [found.keys_of(one) for one in ("dso", "operator")] == [[f"{KEY}1", KEY], [KEY]]
+    assert read_settings("bridge", env).limit_keys == {}
+    assert read_settings("bridge", env | {"JOULEBUS_LIMIT_KEYS": "broken"}).limit_keys == {}
+    assert f"{KEY}1" not in repr(found)
+    assert not read_settings("dispatch", {}).limits_signed
+    assert read_settings("dispatch", {"JOULEBUS_LIMIT_KEYS": f"dso={KEY}"}).keys_of("scada") == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (f"dso={KEY}x\n{KEY}y", "line 2 is not SOURCE=KEY"),
+        (f"dso={KEY}x\nscada={KEY}x", "line 2 gives scada the key of another one"),
+        (f"dso={KEY}x\ndso={KEY}y", "line 2 gives dso a second key"),
+        (f"dso={KEY}", "line 1 gives dso the command key"),
+        ("dso=short", "line 1 has 5 characters"),
+        ("dso", "line 1 has 0 characters"),
+    ],
+)
+def test_a_wrong_line_is_named_and_not_shown(lines: str, says: str) -> None:
+    with pytest.raises(Trouble, match=says) as wrong:
+        read_settings("dispatch", {"JOULEBUS_COMMAND_KEY": KEY, "JOULEBUS_LIMIT_KEYS": lines})
+    assert KEY not in str(wrong.value)

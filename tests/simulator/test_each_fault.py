@@ -295,6 +295,17 @@ async def pv_ignores_limit(it: Rig) -> None:
     assert await it.look("pv", "p") == pytest.approx(before, rel=0.1)
 
 
+@story("pv:ignores_q")
+async def pv_ignores_q(it: Rig) -> None:
+    power = float(await it.look("pv", "p"))
+    await it.tell("pv", pf_set=0.9)
+    assert await it.look("pv", "q") == pytest.approx(0.484 * power, rel=0.05)
+    it.on("pv:ignores_q")
+    await asyncio.sleep(1)
+    assert await it.look("pv", "pf_set") == 0.9
+    assert await it.look("pv", "q") == 0
+
+
 @story("pv:coarse")
 async def pv_coarse(it: Rig) -> None:
     it.on("pv:coarse", 1.1)

@@ -16,6 +16,7 @@ PERCENT = {"p_set_pct": "p_set", "q_set_pct": "q_set"}
 EEPROM_INTERVAL, EEPROM_PER_DAY, RAM_PER_DAY = 300.0, 50, 100_000
 """When the profile does not say: 100 000 writes wear a cell out, 50 a day make five years of that."""
 
+FACTOR = "pf_set"
 NEAR = 1e-6
 """Of a register's step: less is the rounding of a float."""
 
@@ -44,6 +45,8 @@ class Target:
         if self.setpoint.type.startswith("f"):
             return pack(self.setpoint, raw, order)
         near = round(raw)
+        if self.writable.name == FACTOR and abs(raw * self.step(power)) >= 1 - NEAR:
+            return pack(self.setpoint, abs(near), order)  # 1 and -1 are the same, and not every device takes -1
         beyond = abs(near) > abs(raw) + NEAR
         return pack(self.setpoint, near - int(math.copysign(1, raw)) if beyond else near, order)
 
@@ -60,6 +63,8 @@ class Target:
         amount = seen.get(self.key)
         if not isinstance(amount, float) or not wanted.keys() <= seen.keys():
             return None
+        if self.writable.name == FACTOR and min(abs(amount), abs(value)) >= 1 - NEAR:
+            return value
         return amount * self.unit
 
 

@@ -10,10 +10,11 @@ from consumers.alarms.service import run as watch
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from runtime.signature import signed
-from schemas.messages import Action, Authority, DeviceState, OutcomeState
+from schemas.messages import Action, Authority, DeviceState, GridLimitRequest, OutcomeState
 from schemas.profile import Point, Setpoint
 from schemas.profiles import load_profile
 from schemas.topics import ALARM, COMMAND, DEVICE_STATUS, META, OUTCOME, TELEMETRY
+from schemas.units import utc_now
 from tests.bridges.conftest import Bench, Start
 from tests.conftest import Broker
 
@@ -118,6 +119,12 @@ async def test_a_signed_site_obeys_nothing_else(start: Start) -> None:
     }.items():
         await bench.tells.bus.send(address, payload.model_copy(update={"id": reason}).model_dump_json().encode())
         assert (await bench.outcome(reason)).reason.startswith(reason.partition("-")[0])
+    limit = GridLimitRequest(
+        id="l1", at=utc_now(), source="dso", authority=Authority.DSO, direction="feed_in", percent=0.0, reason=""
+    )
+    limit = signed(limit, address, "a key of the site that is long")
+    await bench.tells.bus.send(address, limit.model_dump_json().encode())  # no limit is a command, whoever signed it
+    assert (await bench.outcome("l1")).state is OutcomeState.REFUSED
     genuine = signed(good, address, "a key of the site that is long").model_dump(mode="json")
     forged = json.dumps(genuine | {"values": {"p_set": 90_000.0}}).encode()
     await bench.tells.bus.send(address, forged)

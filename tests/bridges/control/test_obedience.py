@@ -95,3 +95,15 @@ def test_what_the_register_does_not_hold_is_another_trouble() -> None:
     for turn in range(30):
         one.see(float(turn), {"p": 10_000.0}, setpoint, SAFE)
     assert not one.words
+
+
+@pytest.mark.parametrize(("gives", "wrong"), [(0.484, False), (0.46, False), (0.0, True), (-0.484, True)])
+def test_a_power_factor_is_followed_in_its_direction_whatever_the_sun_does(gives: float, wrong: bool) -> None:
+    """0.9 over-excited: 0.484 var fed in for each W."""
+    one = Obedience(RATED, APPARENT)
+    for turn in range(200):
+        power = 6000.0 + 30 * (turn % 100)
+        one.see(float(turn), {"p": power, "q": gives * power}, told("pf_set", 0.9), SAFE | {"pf_set": 1.0})
+    assert bool(one.words) == wrong
+    one.see(200.0, {"p": 6000.0, "q": 0.0}, told("pf_set", 1.0), SAFE | {"pf_set": 1.0})
+    assert not one.words, "nothing is wanted of it any more"

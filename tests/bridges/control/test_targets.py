@@ -93,6 +93,17 @@ def test_what_is_wanted(name: str) -> None:
     assert {point for point in targets.fallen if point in targets.values} == nobodys
 
 
+def test_a_power_factor_is_a_register_of_its_own_where_the_device_has_one() -> None:
+    """Beside its own fallback it is what is asked; elsewhere it moves the reactive power."""
+    for commands, fresh in ((["pf_set"], {"pf_set"}), (["p_set", "q_set"], {"q_set"})):
+        wishes = Wishes(GRACE, commands)
+        wishes.take({"pf_set": 0.9}, 60.0)
+        targets = wishes.targets(20.0, Standing(dict.fromkeys(commands[-1:], 1.0)))
+        assert targets.values["pf_set"] == 0.9
+        assert commands[-1] not in targets.fallen
+        assert wishes.fresh == fresh
+
+
 def test_who_was_taken_over_waits_for_a_new_command() -> None:
     wishes = Wishes(GRACE)
     wishes.take({"p_set": 5.0}, 60.0)

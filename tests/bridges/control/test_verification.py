@@ -107,6 +107,7 @@ def test_how_near_is_near(target: float, power: float, rated: float, near: bool)
 
 def test_what_is_not_measured_proves_nothing() -> None:
     assert "unknown" in doubt({"p_set": 1000.0}, {}, RATED)
+    assert "unknown" in doubt({"pf_set": 0.9}, {"p": 1000.0, "q": "running"}, RATED)
     assert "unknown" in doubt({"p_limit_pct": 50.0}, {"p": "running"}, RATED)
 
 

@@ -43,6 +43,7 @@ def test_a_shipped_device_in_the_words_of_the_contract() -> None:
         assert one.commands == {
             "p_set": Writable("p_set", -RATED, RATED, None),
             "p_limit_pct": Writable("p_limit_pct", 0.0, 100.0, 100.0),
+            "q_set": Writable("q_set", -RATED, RATED, 0.0),
         }
         assert set(one.actions) == {Action.START, Action.STOP, Action.STANDBY, Action.RESET}
         assert {"p", "hb_device", "p_limit_state"} <= set(one.points)
@@ -141,6 +142,27 @@ async def test_an_enable_that_holds_is_not_written_again() -> None:
         assert server.written[2:] == [(base + 5, (40,))]
         await one.write("p_limit_pct", 40.0, anew=True)
         assert server.written[3:] == [(base + 5, (40,)), (base + 9, (1,))], "it begins the device's time again"
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("factor", "raw"),
+    [(0.95, 0x10000 - 95), (-0.95, 95), (1.0, 100), (-1.0, 100), (0.999, 0x10000 - 99)],
+    ids=["over-excited", "under-excited", "1", "-1", "nearly 1"],
+)
+async def test_a_power_factor_by_the_eei(factor: float, raw: int) -> None:
+    """Over-excited is negative in model 123; 1 and -1 are the same, and not every device takes -1."""
+    async with Bare({}) as server:
+        registers, bases = sunspec((1, 66), (103, 50), (120, 26), (123, 24))
+        server.registers.update(registers | held(bases[123] + 10, [0]) | held(bases[123] + 24, [0x10000 - 2]))
+        one = device(load_profile("sunspec_pv"), server.address, rated=10_000)
+        await one.write("pf_set", factor)
+        assert server.written == [(bases[123] + 10, (raw,)), (bases[123] + 14, (1,))]
+        seen = (await one.look(*one.beside("pf_set", factor))).values
+        shows = one.held("pf_set", factor, seen)
+        assert shows == pytest.approx(factor, abs=0.01)
+        server.registers[3, bases[123] + 14] = 0
+        assert one.held("pf_set", factor, (await one.look(*one.beside("pf_set", factor))).values) == math.inf
         one.close()
 
 

@@ -24,6 +24,10 @@ TURNED = {
     "solis_hybrid": (f"grid_p {PHASES}", "its meter counts export positive"),
     "solis_string": ("grid_p", "its meter counts export positive"),
     "sungrow_sh": ("grid_p", "its meter counts export positive"),
+    **dict.fromkeys(
+        (f"sunspec_pv{kind}" for kind in ("", "_101", "_102", "_111", "_112", "_113")),
+        ("pf_set", "model 123 counts a power factor by the EEI: over-excited is negative"),
+    ),
     "victron_gx": ("p dc_i", "a charging battery is positive"),
 }  # fmt: skip
 """Every other device counts producing, discharging and importing positive, as joulebus does."""
