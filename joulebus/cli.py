@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--folder", type=Path, default=Path(".run/demo"), help="what it keeps: database, outbox, passwords"
     )
+    _weather(demo)
     check = commands.add_parser("check", help="say what is wrong with a site file")
     check.add_argument("site", type=site_file)
     interlocks = commands.add_parser("interlocks", help="what forbids the battery what: the cause-and-effect matrix")
@@ -136,6 +138,11 @@ def _add_service(commands: Any, name: str, service: Service) -> argparse.Argumen
     return parser
 
 
+def _weather(parser: argparse.ArgumentParser) -> None:
+    says = "load and sun are those of this moment on, such as 2026-06-07T12:00, and not of today"
+    parser.add_argument("--weather", type=datetime.fromisoformat, metavar="TIME", help=says)
+
+
 def _options(parser: argparse.ArgumentParser, name: str) -> None:
     if name == "bridge":
         parser.add_argument("--name", default="bridge", help="when several bridges share a site")
@@ -148,6 +155,7 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument(
             "--past", type=float, default=0.0, metavar="DAYS", help="lived through before its first start"
         )
+        _weather(parser)
     if name == "status":
         parser.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the page listens")
 
@@ -198,7 +206,7 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.command == "demo":
         from joulebus import demo  # noqa: PLC0415
 
-        wish = demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json)
+        wish = demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json, parsed.weather)
         return asyncio.run(demo.run(wish))
     set_up(parsed.command, "WARNING")
     return _short(parsed, env)
@@ -286,7 +294,7 @@ def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]
         case "simulate":
             from joulebus.simulate import run as simulate  # noqa: PLC0415
 
-            return simulate(part, parsed.fault, parsed.past)
+            return simulate(part, parsed.fault, parsed.past, parsed.weather)
         case "bridge":
             from bridges.service import run as bridge  # noqa: PLC0415
 
