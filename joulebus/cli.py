@@ -72,12 +72,14 @@ def build_parser() -> argparse.ArgumentParser:
     scan.add_argument("--units", metavar="1-10", help="look at several units; 1,3 for some")
     scan.add_argument("--write", type=Path, metavar="FILE", help="propose the whole site in a new file")
     scan.add_argument("--watch", type=float, default=20.0, metavar="SECONDS", help="to see what belongs together [20]")
-    commission = _command(commands, "commission", "read a new site's devices, step its battery by 5 %%, write a report")
+    commission = _command(
+        commands, "commission", "read a new site's devices, step its batteries by 5 %%, write a report"
+    )
     commission.add_argument("--full", action="store_true", help="also ramp to 100 %% in both directions")
     commission.add_argument(
         "--no-broker", action="store_true", help="when the broker does not answer: you will type that no bridge runs"
     )
-    commission.add_argument("--battery", metavar="NAME", help="which one, where the site has several")
+    commission.add_argument("--battery", metavar="NAME", help="only this one; one after the other when left out")
     commission.add_argument("--yes", action="store_true", help="do not ask before each write")
     commission.add_argument("--report", type=Path, default=Path("commissioning.md"), metavar="FILE", help="where to")
     limit = _command(commands, "limit", "say how much the site may feed in or draw; without a size, what holds")
@@ -220,13 +222,12 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
 
             return survey.run(parsed.address, parsed.units, parsed.watch, parsed.write)
         case "commission":
-            from joulebus.commission.command import Wish, of_one, run  # noqa: PLC0415
+            from joulebus.commission.command import Wish, run  # noqa: PLC0415
             from runtime.settings import read_settings  # noqa: PLC0415
             from schemas.site_file import load_site  # noqa: PLC0415
 
-            settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker)
-            site = of_one(load_site(parsed.site), parsed.battery)
-            return run(site, settings, parsed.report, wish, yes=parsed.yes)
+            settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker, parsed.battery)
+            return run(load_site(parsed.site), settings, parsed.report, wish, yes=parsed.yes)
         case "export" | "gaps" | "journal" | "archive" | "backup":
             from joulebus import look  # noqa: PLC0415
 

@@ -22,9 +22,13 @@ WHOLE = 100.0
 
 def signal_lines(site: Site) -> Iterator[str]:
     """One line a signal: the contact, and the limit."""
-    for one in site.grid.signal:
-        who = "" if one.authority is Authority.DSO else f", of {one.authority}"
-        yield f"{one.device}.{one.point} {_when(one)}: {_limit(one)}{who}"
+    yield from map(signal_words, site.grid.signal)
+
+
+def signal_words(one: GridSignal) -> str:
+    """When it holds, and what then."""
+    who = "" if one.authority is Authority.DSO else f", of {one.authority}"
+    return f"{one.device}.{one.point} {_when(one)}: {_limit(one)}{who}"
 
 
 def _when(one: GridSignal) -> str:

@@ -5,6 +5,7 @@ It takes two minutes: `make faults` tells it.
 """
 
 import asyncio
+import itertools
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -74,7 +75,7 @@ class Meter:
         seen = self.since(began)
         longest = gap = 0.0
         first: float | None = None
-        for (before, _), (at, power) in zip(seen, seen[1:], strict=False):
+        for (before, _), (at, power) in itertools.pairwise(seen):
             gap = max(gap, at - before)
             first = None if power <= TOLERANCE else (before if first is None else first)
             longest = max(longest, at - first if first is not None else 0.0)

@@ -291,16 +291,16 @@ def with_grid(lines: str, more: str = "") -> str:
     [
         (SITE, r"grid       import up to 500 kW, export up to 100 kW\n"),
         (SITE.replace("100_000\n\n[[b", "200_000\n\n[[b"), r"200 kW \(never binds: PV and batteries give 160 kW at mo"),
-        (SITE.replace("export_limit = 100_000", "export_limit = 0"), r", no export\n +PV of 60 kW is curtailed when it "
-         r"must be, a step is answered within 4 s; untold each may give 0 %"),
+        (SITE.replace("export_limit = 100_000", "export_limit = 0"), (r", no export\n +PV of 60 kW is curtailed when it "
+         r"must be, a step is answered within 4 s; untold each may give 0 %")),
         (SITE, r"limits may be sent by nobody: command_sources names no other than dispatch with operator, dso or"),
         ('command_sources = { dispatch = "operator", scada = "dso" }\n' + SITE, r"may be sent by scada \(dso\)"),
         ('mode = "read_only"\n' + SITE, r"the site is only watched"),
-        (with_grid(SAFE, STEP + OPEN), r"first the last one for 900 s: feed-in 30 % \(18 kW\)\n"
-         r" +box\.inputs has di_0: feed-in 30 %\n +box\.inputs has no di_0: feed-in is not limited\n"),
+        (with_grid(SAFE, STEP + OPEN), (r"first the last one for 900 s: feed-in 30 % \(18 kW\)\n"
+         r" +box\.inputs has di_0: feed-in 30 %\n +box\.inputs has no di_0: feed-in is not limited\n")),
         (SITE + "[grid.reactive]\npower_factor = 0.95\n", r"reactive power: power_factor 0\.95"),
-        (with_grid("export_limit = 0\ndso_limit = 60\ndso_hold = 60\n"), r"each device gives 60 % at most until it is "
-         r"told, and 60 s after that"),
+        (with_grid("export_limit = 0\ndso_limit = 60\ndso_hold = 60\n"), (r"each device gives 60 % at most until it is "
+         r"told, and 60 s after that")),
     ],
     ids=["limits", "never", "curtailed", "nobody", "who", "watched", "signals", "reactive", "each device"],
 )  # fmt: skip

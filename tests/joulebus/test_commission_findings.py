@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from joulebus.commission.command import of_one
 from joulebus.commission.findings import GOOD, OPEN, WRONG, Finding, Step, dead_time, judge
 from joulebus.commission.report import report
 from joulebus.commission.trace import Response, energy, reached, response, rise
 from joulebus.commission.trials import Full, Hold, Silence, full_power, ramp, share, watchdog
+from joulebus.commission.walk import alone
 from schemas.site_file import load_site
 
 SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
@@ -201,7 +201,8 @@ def test_the_report_has_the_limit_beside_what_was_measured(verdicts: list[str], 
 
 
 def test_the_report_names_the_battery_it_is_about() -> None:
-    yard = of_one(load_site(Path(__file__).parents[2] / "site.toml"), "yard")
+    demo = load_site(Path(__file__).parents[2] / "site.toml")
+    yard = alone(demo, demo.units[1])
     text = report(yard, [], datetime(2026, 6, 1, 12, tzinfo=UTC), [], dead_time=0.31)
     assert text.startswith("# Commissioning of Demo site, battery yard\n")
     assert "For `[[battery]]` yard in the site file, in s: `dead_time = 0.4`" in text
