@@ -36,7 +36,7 @@ class Cells:
 
     async def power(self) -> dict[str, float]:
         """Of each rack that is measured, now. Raises Unreachable or Declined."""
-        found = {}
+        found = dict[str, float]()
         for name, points in self.maps.items():
             if points.current:
                 dc = await self.readings.glance(name, points.voltage, points.current)

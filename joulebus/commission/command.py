@@ -101,6 +101,7 @@ async def _limit_pv(tour: Tour, alone: "Alone") -> None:
     for step in tour.pv_steps():
         why = alone.forbids or await alone.again() if step.may else ""
         tour.find(*([Finding(step.name, "limit step", OPEN, why)] if why else await step.make()))
+        tour.notes += step.notes
 
 
 def _write_reports(tour: Tour, path: Path, say: Callable[[str], None]) -> int:

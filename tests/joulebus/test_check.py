@@ -290,8 +290,10 @@ def with_grid(lines: str, more: str = "") -> str:
     ("site", "says"),
     [
         (SITE, r"grid       import up to 500 kW, export up to 100 kW\n"),
-        (SITE.replace("100_000\n\n[[b", "200_000\n\n[[b"), r"200 kW \(never binds: PV and batteries give 160 kW at mo"),
-        (SITE.replace("export_limit = 100_000", "export_limit = 0"), (r", no export\n +PV of 60 kW is curtailed when it "
+        (SITE.replace("100_000\n\n[[b", "200_000\n\n[[b"),
+         r"200 kW \(never binds: PV and batteries give 160 kW at mo"),
+        (SITE.replace("export_limit = 100_000", "export_limit = 0"),
+         (r", no export\n +PV of 60 kW is curtailed when it "
          r"must be, a step is answered within 4 s; untold each may give 0 %")),
         (SITE, r"limits may be sent by nobody: command_sources names no other than dispatch with operator, dso or"),
         ('command_sources = { dispatch = "operator", scada = "dso" }\n' + SITE, r"may be sent by scada \(dso\)"),
