@@ -4,14 +4,16 @@ import asyncio
 import math
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
+from joulebus.battery_guess import Guess, batteries
 from joulebus.cli import main
-from joulebus.site_guess import Found, Sight, grid_meter, pairs, sight
+from joulebus.site_guess import Found, Sight, grid_meter, sight
 from joulebus.site_text import site_text
 from joulebus.survey import look
 from schemas.site_file import load_site
@@ -89,11 +91,75 @@ def test_of_two_meters_the_one_that_sees_the_battery_and_is_not_its_own_is_propo
 def test_each_bms_goes_with_the_pcs_of_its_voltage() -> None:
     one, two = device("pcs1", Kind.PCS, dc_u=[702.0] * 3), device("pcs2", Kind.PCS, dc_u=[811.0] * 3)
     high, low = device("bms1", Kind.BMS, u=[812.0] * 3), device("bms2", Kind.BMS, u=[700.0] * 3)
-    told = [(pair.pcs.name, pair.bms and pair.bms.name, pair.why) for pair in pairs([one, two, high, low])]
+    told = [(*names(guess), guess.why) for guess in batteries([one, two, high, low])]
     assert told == [("pcs1", "bms2", "same DC voltage"), ("pcs2", "bms1", "same DC voltage")]
-    assert [pair.bms for pair in pairs([one, two])] == [None, None]
-    same = [pair.why for pair in pairs([one, two, device("bms", Kind.BMS, u=[NAN])])]
+    assert [guess.racks for guess in batteries([one, two])] == [(), ()]
+    same = [guess.why for guess in batteries([one, two, device("bms", Kind.BMS, u=[NAN])])]
     assert same == ["the only guess left", "no BMS was found"]
+
+
+def names(guess: Guess) -> tuple[str, str]:
+    return "+".join(one.name for one in guess.pcs), "+".join(one.name for one in guess.racks)
+
+
+def rack(name: str, power: list[float], volts: float = 790.0) -> Found:
+    """What it carries, with the losses of its PCS."""
+    return device(name, Kind.BMS, u=[volts] * len(power), i=[1.03 * one / volts for one in power])
+
+
+def pcs(name: str, power: list[float], volts: float = 790.0) -> Found:
+    return device(name, Kind.PCS, p=power, dc_u=[volts] * len(power))
+
+
+OTHER = [10e3, -5e3, -5e3, 30e3, 30e3, 0.0, -20e3, -20e3, 15e3, 15e3, -8e3, 12e3]
+BOTH = [a + b for a, b in zip(STEPS, OTHER, strict=True)]
+
+
+def part(power: list[float], share: float) -> list[float]:
+    return [share * one for one in power]
+
+
+@pytest.mark.parametrize(
+    ("devices", "told"),
+    [
+        ([pcs("a", STEPS), pcs("b", OTHER), rack("c", OTHER), rack("d", part(STEPS, 0.4)), rack("e", part(STEPS, 0.6))],
+         [("a", "d+e"), ("b", "c")]),
+        ([pcs("a", STEPS), pcs("b", OTHER), rack("c", part(BOTH, 0.5)), rack("d", part(BOTH, 0.5))], [("a+b", "c+d")]),
+        ([pcs("a", STEPS), rack("c", [0.0] * 12), rack("d", [0.0] * 12)], [("a", "c+d")]),
+        ([pcs("a", STEPS), pcs("b", part(STEPS, 0.1)), rack("c", STEPS), rack("d", part(STEPS, 0.1))],
+         [("a", "c"), ("b", "d")]),
+        ([pcs("a", STEPS), pcs("b", STEPS, 600.0), rack("c", STEPS, 602.0), rack("d", STEPS)], [("a", "d"), ("b", "c")]),
+        ([replace(pcs("a", STEPS), traces={"p": STEPS, "soc": [50.0] * 12}), pcs("b", OTHER), rack("c", OTHER)],
+         [("a", ""), ("b", "c")]),
+    ],
+    ids=["two racks", "two PCS on two racks", "at rest, the only PCS", "one hand", "one hand, two voltages", "a hybrid"],
+)  # fmt: skip
+def test_the_racks_of_a_pcs_carry_together_what_it_gives(devices: list[Found], told: list[tuple[str, str]]) -> None:
+    assert [names(guess) for guess in batteries(devices)] == told
+
+
+def test_what_the_powers_do_not_tell_is_a_choice_with_what_was_seen() -> None:
+    """One hand steers both alike, and all voltages are one."""
+    found = [pcs("a", STEPS), pcs("b", STEPS), rack("c", STEPS), rack("d", STEPS), rack("e", STEPS)]
+    first, second = batteries(found)
+    assert (first.why, second.why) == ("the only guess left", "the only guess left")
+    assert first.choices == ('bms = ["c", "e"]  # if these are racks in parallel; a shows 790 V, e 790 V',)
+    (shared, alone) = batteries(found[:3])
+    assert shared.choices == ('pcs = ["a", "b"]  # if they share these cells; then leave out the battery of b',)
+    assert alone.racks == ()
+    text = site_text(found, [first, second], grid_meter(found))
+    assert '\n# bms = ["c", "e"]  # if these are racks' in text
+    assert "# e belongs to no PCS that was found" in text
+
+
+def test_pcs_that_share_no_cells_are_hardly_ever_said_to() -> None:
+    """Two batteries whose powers know nothing of each other, or are one hand's: each has its own rack, or nobody knows."""
+    for seed in range(200):
+        chance = random.Random(seed)
+        one, two = ([power for _ in range(10) for power in [chance.uniform(-50e3, 50e3)] * 4] for _ in range(2))
+        two = two if seed % 2 else part(one, chance.uniform(0.05, 1.5))
+        found = batteries([pcs("a", one), pcs("b", two), rack("c", one), rack("d", two)])
+        assert [names(guess) for guess in found] == [("a", "c"), ("b", "d")], seed
 
 
 async def test_each_meter_of_a_chain_is_proposed_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +171,7 @@ async def test_each_meter_of_a_chain_is_proposed_with_its_place(capsys: pytest.C
         ("sunspec_meter_203", 1),
         ("sunspec_meter_203", 2),
     ]
-    assert "instance = 2" in site_text(found, pairs(found), grid_meter(found))
+    assert "instance = 2" in site_text(found, batteries(found), grid_meter(found))
 
 
 async def test_the_simulated_site_is_proposed_and_only_the_owners_answers_are_missing(
@@ -161,7 +227,7 @@ async def test_a_gateway_that_swallows_the_first_seconds_is_found_and_what_it_ne
         ("meter", "sunspec_meter_203", 2.5),
         ("pv", "sunspec_pv", 0.0),
     ]
-    assert "connect_pause = 2.5" in site_text(found, pairs(found), grid_meter(found))
+    assert "connect_pause = 2.5" in site_text(found, batteries(found), grid_meter(found))
     capsys.readouterr()
 
 
