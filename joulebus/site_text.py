@@ -48,9 +48,9 @@ def _signals(box: Found) -> Iterator[str]:
     """What its contacts may mean, to be filled in: nobody can see it in a register."""
     for point, contacts in box.contacts.items():
         shown = ", ".join(box.closed.get(point, ())) or "none"
-        yield f"# Contacts of {box.name}, {point}: {', '.join(contacts)}; closed now: {shown}. If they are those of a"
-        yield "# control box or a ripple-control receiver, write one table a contact, and in [grid] what holds while they"
-        yield "# are not known: safe_feed_in (%), safe_consumption (W)."
+        yield f"# Contacts of {box.name}, {point}: {', '.join(contacts)}; closed now: {shown}."
+        yield "# If a control box or a ripple-control receiver closes them, write one table for each, and in [grid]"
+        yield "# what holds while they are not known: safe_feed_in (%), safe_consumption (W)."
         for percent, contact in zip((100, 60), contacts, strict=False):
             yield "# [[grid.signal]]"
             yield f'# device = "{box.name}"'

@@ -136,9 +136,9 @@ async def test_one_battery_after_the_other_trips_and_nothing_is_fed_in_for_long(
 
     with demo(tmp_path, path, port, "--json", "--weather", SUNDAY):
         async with meter(load_site(path)) as it:
-            await wait(partial(all_online, port), 120)
+            await wait(partial(all_online, port), 240)
             await asyncio.to_thread(ask, port)
-            await wait(partial(within, port, WANTED), 60)
+            await wait(partial(within, port, WANTED), 120)
             await asyncio.sleep(10)
             left = sum(watts for _, watts in CAN.values())
             for name, (pcs, watts) in CAN.items():

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from joulebus.battery_guess import Guess, batteries
 from joulebus.cli import main
+from joulebus.shipped_sites import SITES
 from joulebus.site_guess import Found, Sight, grid_meter, sight
 from joulebus.site_text import site_text
 from joulebus.survey import look
 from schemas.site_file import load_site
 from schemas.units import Kind
+from simulator.plant import Surroundings
 from simulator.service import SimulatedSite
 from tests.bridges.fieldbus.bare import Bare, held
 from tests.bridges.fieldbus.test_discover import device as registers
@@ -128,11 +131,12 @@ def part(power: list[float], share: float) -> list[float]:
         ([pcs("a", STEPS), rack("c", [0.0] * 12), rack("d", [0.0] * 12)], [("a", "c+d")]),
         ([pcs("a", STEPS), pcs("b", part(STEPS, 0.1)), rack("c", STEPS), rack("d", part(STEPS, 0.1))],
          [("a", "c"), ("b", "d")]),
-        ([pcs("a", STEPS), pcs("b", STEPS, 600.0), rack("c", STEPS, 602.0), rack("d", STEPS)], [("a", "d"), ("b", "c")]),
+        ([pcs("a", STEPS), pcs("b", STEPS, 600.0), rack("c", STEPS, 602.0), rack("d", STEPS)],
+         [("a", "d"), ("b", "c")]),
         ([replace(pcs("a", STEPS), traces={"p": STEPS, "soc": [50.0] * 12}), pcs("b", OTHER), rack("c", OTHER)],
          [("a", ""), ("b", "c")]),
     ],
-    ids=["two racks", "two PCS on two racks", "at rest, the only PCS", "one hand", "one hand, two voltages", "a hybrid"],
+    ids=["two racks", "two PCS on two racks", "the only PCS", "one hand", "one hand, two voltages", "a hybrid"],
 )  # fmt: skip
 def test_the_racks_of_a_pcs_carry_together_what_it_gives(devices: list[Found], told: list[tuple[str, str]]) -> None:
     assert [names(guess) for guess in batteries(devices)] == told
@@ -153,7 +157,7 @@ def test_what_the_powers_do_not_tell_is_a_choice_with_what_was_seen() -> None:
 
 
 def test_pcs_that_share_no_cells_are_hardly_ever_said_to() -> None:
-    """Two batteries whose powers know nothing of each other, or are one hand's: each has its own rack, or nobody knows."""
+    """Two batteries whose powers know nothing of each other, or are one hand's: each keeps its own rack."""
     for seed in range(200):
         chance = random.Random(seed)
         one, two = ([power for _ in range(10) for power in [chance.uniform(-50e3, 50e3)] * 4] for _ in range(2))
@@ -218,6 +222,44 @@ async def test_the_simulated_site_is_proposed_and_only_the_owners_answers_are_mi
     assert f"{file} is there already: a scan writes over no file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+async def test_a_large_site_is_proposed_with_its_racks_hybrid_loads_and_contacts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = load_site(SITES / "large.toml")
+    around = Surroundings(120e3, 0.4)
+    async with SimulatedSite(shipped, free_ports=True, around=lambda _: around) as simulated:
+        places = [(simulated.site.named(one.name).address, [one.unit]) for one in shipped.device]
+        steering = asyncio.create_task(steer_all(simulated))
+        found = await look(places, seconds=6)
+        steering.cancel()
+        await asyncio.gather(steering, return_exceptions=True)
+    real = {simulated.site.named(one.name).address: one.name for one in shipped.device}
+    named = {one.name: real[one.address] for one in found}
+    guessed = {tuple(named[one.name] for one in guess.pcs): {named[one.name] for one in guess.racks}
+               for guess in batteries(found)}  # fmt: skip
+    assert guessed == {("pcs1",): {"bms1"}, ("pcs2",): {"bms2"}, ("pcs3",): {"bms3", "bms4"}, ("hybrid",): set()}
+    grid = grid_meter(found)
+    assert grid.meter is not None
+    assert named[grid.meter.name] == "meter", grid.words
+    assert {named[name] for name in grid.loads} == {"cooling", "chargers"}
+    (box,) = [one for one in found if one.contacts]
+    assert (named[box.name], box.closed) == ("box", {"inputs": ("di_0", "di_4")})
+
+    text = site_text(found, batteries(found), grid)
+    assert text.count('measures = "load"') == 2
+    filled = {"time_zone": '"Europe/Berlin"', "import_limit": "800_000", "export_limit": "0\nsafe_feed_in = 30"}
+    text = re.sub(r'^(\w+) = "\?"', lambda key: f"{key[1]} = {filled.get(key[1], '100_000')}", text, flags=re.MULTILINE)
+    text = re.sub(r"^# (?=(\[\[grid\.signal|\w+ = ))", "", text, flags=re.MULTILINE)  # what is written as an example
+    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "tariff.toml").write_text("[[import.period]]\nprice = 0.30\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["check", str(tmp_path / "site.toml")]) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert "read_only, " in said
+    assert "inputs has di_1: feed-in 60 %" in said
+
+
 async def test_a_gateway_that_swallows_the_first_seconds_is_found_and_what_it_needs_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -247,3 +289,18 @@ async def steer(simulated: SimulatedSite) -> None:
         for power in (20e3, -30e3, 5e3, 60e3, -10e3):
             await pcs.write("p_set", power)
             await asyncio.sleep(0.9)
+
+
+async def steer_all(simulated: SimulatedSite) -> None:
+    """Each battery its own way."""
+    site, chance = simulated.site, random.Random(1)
+    powers = {"pcs1": 80e3, "pcs2": 80e3, "pcs3": 100e3, "hybrid": 8e3}
+    lines = {name: Connection(site.named(name).address, 1.0) for name in powers}
+    pcs = {name: ModbusDevice(site.named(name), site.profiles[name], line, writable=True)
+           for name, line in lines.items()}  # fmt: skip
+    for device_ in pcs.values():
+        await device_.read()
+    while True:
+        for name, most in powers.items():
+            await pcs[name].write("p_set", chance.uniform(-most, most))
+        await asyncio.sleep(0.9)
