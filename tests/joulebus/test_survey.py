@@ -222,6 +222,18 @@ async def test_the_simulated_site_is_proposed_and_only_the_owners_answers_are_mi
     assert f"{file} is there already: a scan writes over no file" in capsys.readouterr().err
 
 
+async def test_a_box_of_contacts_is_one_that_has_its_registers_and_no_other() -> None:
+    inputs = held(16, [0] * 32, function=4) | held(48, [0b101], function=4)
+    everything = {(function, register): 0 for function in (3, 4) for register in range(65_536)}
+    async with Bare(inputs) as box, Bare(everything) as permissive:
+        found = await look([(box.address, [1]), (permissive.address, [1])], seconds=0.5)
+    assert [(one.address, one.kind) for one in found] == [(box.address, Kind.SENSOR)]
+    assert found[0].closed == {"inputs": ("di_0", "di_2")}
+    text = site_text(found, [], grid_meter(found))
+    assert "closed now: di_0, di_2." in text
+    assert '# [[grid.signal]]\n# device = "sensor"\n# point = "inputs"\n# contains = "di_0"\n' in text
+
+
 @pytest.mark.slow
 async def test_a_large_site_is_proposed_with_its_racks_hybrid_loads_and_contacts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
