@@ -113,7 +113,7 @@ def _write_reports(tour: Tour, path: Path, say: Callable[[str], None]) -> int:
     for walk in tour.walks[: 0 if len(tour.walks) == 1 else None]:
         own = path.with_name(f"{path.stem}-{walk.name}{path.suffix}")
         found, measured = tour.of(walk), dead_time(walk.steps)
-        text = report(walk.site, found, now, [*tour.notes[:1], *walk.notes], dead_time=measured)
+        text = report(walk.site, found, now, [*tour.notes[:1], *walk.notes], dead_time=measured, unit=walk.name)
         own.write_text(text, encoding="utf-8")
         say(f"{own} is written")
         whole += walk.findings

@@ -9,9 +9,16 @@ from schemas.site import Site
 
 
 def report(
-    site: Site, findings: Sequence[Finding], at: datetime, notes: Sequence[str], *, dead_time: float | None = None
+    site: Site,
+    findings: Sequence[Finding],
+    at: datetime,
+    notes: Sequence[str],
+    *,
+    dead_time: float | None = None,
+    unit: str = "",
 ) -> str:
-    """Markdown, for the site's folder and for the person who signs it. `dead_time`: as it was measured, s."""
+    """Markdown, for the site's folder and for the person who signs it. `dead_time`: as it was measured, s. `unit`: what
+    was stepped, where it is not the whole battery."""
     devices = []
     for device in site.device:
         profile, rated = site.profiles[device.name], f"{device.rated_power:g}" if device.rated_power else ""
@@ -20,7 +27,7 @@ def report(
         )
     return "\n".join(
         [
-            f"# Commissioning of {site.title or site.site}{_which(site)}",
+            f"# Commissioning of {site.title or site.site}{f', battery {unit}' if unit else _which(site)}",
             "",
             f"{at:%Y-%m-%d %H:%M} UTC: **{verdict(findings)}**.",
             "",

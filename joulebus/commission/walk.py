@@ -264,8 +264,6 @@ def alone(site: Site, unit: Unit) -> Site:
     """The site as if this were its only battery: what the others do is then a load."""
     battery = next(one for one in site.battery if one.name == unit.of)
     if len(battery.pcs) > 1:
-        mine = {"name": unit.name, "pcs": [unit.pcs]} | {
-            key: getattr(unit, key) for key in ("energy", "ramp", "fallback")
-        }
+        mine = {"pcs": [unit.pcs]} | {key: getattr(unit, key) for key in ("energy", "ramp", "fallback")}
         battery = battery.model_copy(update=mine)
     return site.model_copy(update={"battery": [battery]})

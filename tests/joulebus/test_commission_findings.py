@@ -271,3 +271,6 @@ def test_the_report_names_the_battery_it_is_about() -> None:
     text = report(yard, [], datetime(2026, 6, 1, 12, tzinfo=UTC), [], dead_time=0.31)
     assert text.startswith("# Commissioning of Demo site, battery yard\n")
     assert "For `[[battery]]` yard in the site file, in s: `dead_time = 0.4`" in text
+    one_of_two = report(yard, [], datetime(2026, 6, 1, 12, tzinfo=UTC), [], dead_time=0.31, unit="yard-pcs2")
+    assert one_of_two.startswith("# Commissioning of Demo site, battery yard-pcs2\n")
+    assert "For `[[battery]]` yard in the site file" in one_of_two
