@@ -9,6 +9,7 @@ from pathlib import Path
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.overlap import doubles, unreached, unwatched
 from joulebus.commands import say
+from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes
 from joulebus.price_files import look
 from joulebus.tariff_words import holes, oddities
@@ -29,7 +30,7 @@ def check(path: Path) -> int:
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     warnings = [
-        *_at(path, [*odd_powers(site), *odd_limits(site)]),
+        *_at(path, [*odd_powers(site), *odd_limits(site), *grid_oddities(site)]),
         *_at(
             site.tariff_path, [*odd_prices(site.prices, site), *oddities(site.prices, now.astimezone(site.zone).date())]
         ),
@@ -66,6 +67,8 @@ def _contents(site: Site) -> Iterator[str]:
     for one in site.battery:
         rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
         yield f"{one.name:<10} battery of {' + '.join([*one.pcs, *one.bms])}, {rests}"
+    for number, line in enumerate(grid_lines(site)):
+        yield f"{'' if number else 'grid':<10} {line}"
 
 
 def _at(path: Path, odd: Iterable[tuple[str, str]]) -> list[str]:

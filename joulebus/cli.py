@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--folder", type=Path, default=Path(".run/demo"), help="what it keeps: database, outbox, passwords"
     )
+    _weather(demo)
     check = commands.add_parser("check", help="say what is wrong with a site file")
     check.add_argument("site", type=site_file)
     interlocks = commands.add_parser("interlocks", help="what forbids the battery what: the cause-and-effect matrix")
@@ -72,12 +74,14 @@ def build_parser() -> argparse.ArgumentParser:
     scan.add_argument("--units", metavar="1-10", help="look at several units; 1,3 for some")
     scan.add_argument("--write", type=Path, metavar="FILE", help="propose the whole site in a new file")
     scan.add_argument("--watch", type=float, default=20.0, metavar="SECONDS", help="to see what belongs together [20]")
-    commission = _command(commands, "commission", "read a new site's devices, step its battery by 5 %%, write a report")
+    commission = _command(
+        commands, "commission", "read a new site's devices, step its batteries by 5 %%, write a report"
+    )
     commission.add_argument("--full", action="store_true", help="also ramp to 100 %% in both directions")
     commission.add_argument(
         "--no-broker", action="store_true", help="when the broker does not answer: you will type that no bridge runs"
     )
-    commission.add_argument("--battery", metavar="NAME", help="which one, where the site has several")
+    commission.add_argument("--battery", metavar="NAME", help="only this one; one after the other when left out")
     commission.add_argument("--yes", action="store_true", help="do not ask before each write")
     commission.add_argument("--report", type=Path, default=Path("commissioning.md"), metavar="FILE", help="where to")
     limit = _command(commands, "limit", "say how much the site may feed in or draw; without a size, what holds")
@@ -138,6 +142,11 @@ def _add_service(commands: Any, name: str, service: Service) -> argparse.Argumen
     return parser
 
 
+def _weather(parser: argparse.ArgumentParser) -> None:
+    says = "load and sun are those of this moment on, such as 2026-06-07T12:00, and not of today"
+    parser.add_argument("--weather", type=datetime.fromisoformat, metavar="TIME", help=says)
+
+
 def _options(parser: argparse.ArgumentParser, name: str) -> None:
     if name == "bridge":
         parser.add_argument("--name", default="bridge", help="when several bridges share a site")
@@ -150,6 +159,7 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument(
             "--past", type=float, default=0.0, metavar="DAYS", help="lived through before its first start"
         )
+        _weather(parser)
     if name == "status":
         parser.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the page listens")
 
@@ -200,7 +210,7 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.command == "demo":
         from joulebus import demo  # noqa: PLC0415
 
-        wish = demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json)
+        wish = demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json, parsed.weather)
         return asyncio.run(demo.run(wish))
     set_up(parsed.command, "WARNING")
     return _short(parsed, env)
@@ -214,13 +224,12 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
 
             return survey.run(parsed.address, parsed.units, parsed.watch, parsed.write)
         case "commission":
-            from joulebus.commission.command import Wish, of_one, run  # noqa: PLC0415
+            from joulebus.commission.command import Wish, run  # noqa: PLC0415
             from runtime.settings import read_settings  # noqa: PLC0415
             from schemas.site_file import load_site  # noqa: PLC0415
 
-            settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker)
-            site = of_one(load_site(parsed.site), parsed.battery)
-            return run(site, settings, parsed.report, wish, yes=parsed.yes)
+            settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker, parsed.battery)
+            return run(load_site(parsed.site), settings, parsed.report, wish, yes=parsed.yes)
         case "export" | "gaps" | "journal" | "archive" | "backup":
             from joulebus import look  # noqa: PLC0415
 
@@ -288,7 +297,7 @@ def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]
         case "simulate":
             from joulebus.simulate import run as simulate  # noqa: PLC0415
 
-            return simulate(part, parsed.fault, parsed.past)
+            return simulate(part, parsed.fault, parsed.past, parsed.weather)
         case "bridge":
             from bridges.service import run as bridge  # noqa: PLC0415
 

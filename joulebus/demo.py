@@ -57,6 +57,8 @@ class Wish:
     port: int
     seconds: float | None
     json: bool
+    weather: datetime | None = None
+    """The moment whose load and sun the simulated site begins with."""
 
 
 async def run(wish: Wish) -> int:
@@ -116,7 +118,8 @@ class Demo:
         self.supervisor.start("broker", self.broker.command, self.broker.env)
         page = f"127.0.0.1:{self.wish.port}"
         for part in ("simulate", *PARTS):
-            self.supervisor.start(part, command(part, self.wish.site.resolve(), page), self._env(part, self.broker))
+            words = [*command(part, self.wish.site.resolve(), page), *self._weather(part)]
+            self.supervisor.start(part, words, self._env(part, self.broker))
         log.info("the page is at http://%s   logs in %s   Ctrl-C stops it", page, self.supervisor.folder)
         passwords = self.broker.password_file("operator").parent
         log.info(
@@ -130,6 +133,10 @@ class Demo:
         for device in self.site.device:
             if answers(device.endpoint[1]):
                 raise Trouble(f"port {device.endpoint[1]} of device {device.name} is in use; is another demo running?")
+
+    def _weather(self, part: str) -> list[str]:
+        given = self.wish.weather
+        return ["--weather", given.isoformat()] if part == "simulate" and given is not None else []
 
     def _env(self, part: str, broker: Secrets) -> dict[str, str]:
         return {

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.connection import Connection
-from bridges.fieldbus.modbus.discover import Chain, Found, discover, fitting, plausible
+from bridges.fieldbus.modbus.discover import Chain, Found, boxlike, discover, fitting, plausible
 from joulebus.commands import say
 from schemas.address import spelled
 from schemas.profile import LineTiming, Profile
@@ -62,6 +62,8 @@ async def _look(line: Connection, unit: int, profiles: dict[str, Profile]) -> As
         return
     yield f"unit {unit} answers but does not speak SunSpec: there is no marker at 40000, 0 or 50000"
     fits = [name for name, one in profiles.items() if not one.sunspec and await plausible(line, unit, one)]
+    if not fits:
+        fits = [name for name, one in profiles.items() if await boxlike(line, unit, one)]
     for name in fits:
         yield f"\n# its registers answer as a {profiles[name].make} {profiles[name].model} would: compare its nameplate"
         yield "\n".join(_block(line.address, unit, name, profiles[name], None))

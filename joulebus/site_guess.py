@@ -23,6 +23,8 @@ SLOPES = (0.6, 1.5)
 """W at the meter by W of the battery; a load beside it blurs it."""
 LATE = 4
 """Samples that a meter may show a step later."""
+OWN = -10.0
+"""The rank of a meter that shows one device alone."""
 VOLTS = 0.03
 """Of the voltage by which two sides of one DC link may differ."""
 
@@ -50,11 +52,22 @@ class Found:
     """Seconds after connecting before it may be asked."""
     instance: int | None = None
     """Which one of the unit's chain, where that holds several."""
+    contacts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Points that list contacts, and what each can list."""
+    closed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those that were listed when it was looked at last."""
     traces: dict[str, Trace] = field(default_factory=dict)
     """What it showed while it was watched, by point."""
 
     def trace(self, point: str) -> Trace:
         return self.traces.get(point, ())
+
+    @property
+    def flow(self) -> Trace:
+        """W, positive out of it: of a BMS what flows at its terminals, of any other device its power."""
+        if self.kind is not Kind.BMS:
+            return self.trace("p")
+        return [u * i for u, i in zip(self.trace("u"), self.trace("i"), strict=False)]
 
     @property
     def hybrid(self) -> bool:
@@ -80,14 +93,20 @@ class Sight(StrEnum):
 
 def sight(meter: Trace, battery: Trace) -> Sight:
     """By the changes of both: what a battery gives a grid meter draws less, some samples later."""
-    found = [_alike(meter, battery, late) for late in range(LATE)]
-    told = [one for one in found if one is not None]
-    if not told:
+    found = follows(meter, battery)
+    if found is None:
         return Sight.UNTOLD
-    near, slope = max(told, key=lambda one: abs(one[0]))
+    near, slope = found
     if abs(near) >= ALIKE and SLOPES[0] <= abs(slope) <= SLOPES[1]:
         return Sight.SEES if slope < 0 else Sight.REVERSED
     return Sight.SEES_NOT if abs(near) < UNLIKE else Sight.UNTOLD
+
+
+def follows(one: Trace, other: Trace) -> tuple[float, float] | None:
+    """How the changes of one power go with those of another, at the best of some delays: correlation, and W by W. None
+    where the other did not move, or too little was seen."""
+    found = [_alike(one, other, late) for late in range(LATE)]
+    return max((each for each in found if each is not None), key=lambda each: abs(each[0]), default=None)
 
 
 def _alike(meter: Trace, battery: Trace, late: int) -> tuple[float, float] | None:
@@ -104,53 +123,14 @@ def _alike(meter: Trace, battery: Trace, late: int) -> tuple[float, float] | Non
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A PCS with the BMS behind it, and how that was told; no BMS where none was found, or none is needed."""
-
-    pcs: Found
-    bms: Found | None
-    why: str
-
-
-def pairs(devices: Sequence[Found]) -> list[Pair]:
-    """Each BMS once: by the voltage of the DC link, then by the address, then in their order."""
-    free = [one for one in devices if one.kind is Kind.BMS]
-    found: dict[str, Pair] = {}
-    for rule, why in ((_same_link, "same DC voltage"), (_same_host, "same address"), (_any, "the only guess left")):
-        for pcs in (one for one in devices if one.kind is Kind.PCS and one.name not in found):
-            if rule is _any and pcs.hybrid:
-                continue  # the BMS is another's, or a further rack
-            fits = [bms for bms in free if rule(pcs, bms)]
-            rivals = [
-                one for one in devices if one.kind is Kind.PCS and one.name not in found and fits and rule(one, fits[0])
-            ]
-            if fits and (rule is _any or len(fits) == len(rivals) == 1):
-                found[pcs.name] = Pair(pcs, fits[0], why)
-                free.remove(fits[0])
-    alone = {True: "it tells the SoC of its cells itself", False: "no BMS was found"}
-    return [found.get(one.name) or Pair(one, None, alone[one.hybrid]) for one in devices if one.kind is Kind.PCS]
-
-
-def _same_link(pcs: Found, bms: Found) -> bool:
-    ours, theirs = pcs.middle("dc_u"), bms.middle("u")
-    return ours is not None and theirs is not None and theirs > 0 and abs(ours - theirs) <= VOLTS * theirs
-
-
-def _same_host(pcs: Found, bms: Found) -> bool:
-    return pcs.address == bms.address
-
-
-def _any(_pcs: Found, _bms: Found) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
 class GridMeter:
     """The meter that is proposed for the connection point."""
 
     meter: Found | None
     words: list[str]
     """How it was told, a line for each meter."""
+    loads: dict[str, str] = field(default_factory=dict)
+    """Other meters that only ever drew, and how much: each measures a load, or is a sub-meter."""
 
 
 def grid_meter(devices: Sequence[Found]) -> GridMeter:
@@ -164,7 +144,7 @@ def grid_meter(devices: Sequence[Found]) -> GridMeter:
         words += [f"{meter.name}: {name}: {told}" for name, told in seen.items()]
         words += [f"{meter.name}: shows what {own} does, and nothing else"] if own else []
         sees = sum(told is Sight.SEES for told in seen.values()) - 0.5 * sum(t is Sight.SEES_NOT for t in seen.values())
-        ranks.append((sees - (10.0 if own else 0.0), meter))
+        ranks.append((sees + (OWN if own else 0.0), meter))
     if not ranks:
         return GridMeter(None, ["no meter was found: without one at the connection point nothing is steered"])
     best = max(rank for rank, _ in ranks)
@@ -173,7 +153,16 @@ def grid_meter(devices: Sequence[Found]) -> GridMeter:
         words.append(
             f"{' and '.join(one.name for one in first)}: which of them is at the connection point cannot be told"
         )
-    return GridMeter(first[0], words)
+    others = [one for rank, one in ranks if len(first) == 1 and one is not first[0] and rank > OWN / 2]
+    return GridMeter(first[0], words, {one.name: drawn for one in others if (drawn := _drawn(one))})
+
+
+def _drawn(meter: Found) -> str:
+    """What a meter drew, if it never gave; nothing where it did, or where nothing flowed."""
+    shown = [power for power in meter.trace("p") if math.isfinite(power)]
+    if not shown or min(shown) < 0 or max(shown) < MOVES:
+        return ""
+    return f"{min(shown) / 1000:.1f} to {max(shown) / 1000:.1f} kW"
 
 
 def _of_one(meter: Found, device: Found) -> bool:

@@ -14,10 +14,11 @@ from pathlib import Path
 from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
-from bridges.fieldbus.modbus.discover import discover, fitting, plausible
+from bridges.fieldbus.modbus.discover import boxlike, discover, fitting, plausible
+from joulebus.battery_guess import batteries
 from joulebus.commands import say
 from joulebus.scan import SETTLE, scan, target
-from joulebus.site_guess import Found, Trace, grid_meter, pairs
+from joulebus.site_guess import Found, Trace, grid_meter
 from joulebus.site_text import site_text
 from schemas.profile import LineTiming, Profile
 from schemas.profiles import PROFILES, load_profile
@@ -31,7 +32,7 @@ LONGEST = 3600.0
 """Seconds."""
 EVERY = 0.5
 """Seconds between two looks at all devices."""
-WATCHED = ("p", "dc_u", "u", "soc")
+WATCHED = ("p", "dc_u", "u", "i", "soc")
 """What tells how devices belong together."""
 NAMEPLATES = (713, 802)
 """SunSpec models that say the energy of a battery."""
@@ -53,7 +54,7 @@ def survey(places: Sequence[Place], seconds: float, file: Path | None) -> int:
     if file is not None and file.exists():
         raise Trouble(f"{file} is there already: a scan writes over no file; give another name")
     seen = asyncio.run(look(places, seconds))
-    text = site_text(seen, pairs(seen), grid_meter(seen))
+    text = site_text(seen, batteries(seen), grid_meter(seen))
     if file is None:
         say(text)
         return 0
@@ -135,11 +136,14 @@ async def _unit(line: Connection, unit: int, profiles: Mapping[str, Profile]) ->
     fits = [name for name, one in profiles.items() if not one.sunspec and await plausible(line, unit, one)]
     fits.sort(key=lambda name: -len(profiles[name].points))
     if not fits:
+        fits = [name for name, one in profiles.items() if await boxlike(line, unit, one)]
+    if not fits:
         return []
     first = profiles[fits[0]]
     make = f"answers as a {first.make} {first.model} would"
-    others = tuple(fits[1:])
-    return [Found("", first.kind, fits[0], line.address, unit, make, others=others)]
+    contacts = {name: tuple(point.flags.values()) for name, point in first.points.items() if point.flags}
+    contacts = contacts if first.kind is Kind.SENSOR else {}
+    return [Found("", first.kind, fits[0], line.address, unit, make, others=tuple(fits[1:]), contacts=contacts)]
 
 
 def _instances(count: int) -> Iterator[int | None]:
@@ -170,7 +174,21 @@ async def _watch(
         for traces, values in zip(shown, await asyncio.gather(*map(_look, asked)), strict=True):
             for point in WATCHED:
                 traces[point].append(values.get(point, math.nan))
-    return [replace(one, traces=dict[str, Trace](traces)) for one, traces in zip(found, shown, strict=True)]
+    closed = [await _closed(one, device) for one, device in zip(found, asked, strict=True)]
+    return [
+        replace(one, traces=dict[str, Trace](traces), closed=on)
+        for one, traces, on in zip(found, shown, closed, strict=True)
+    ]
+
+
+async def _closed(one: Found, device: ModbusDevice) -> dict[str, tuple[str, ...]]:
+    """The contacts that are closed now; none of a device that has none, or does not answer."""
+    if not one.contacts:
+        return {}
+    with suppress(Unreachable, Declined):
+        values = (await device.look(*one.contacts)).values
+        return {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return {}
 
 
 def _asked(one: Found, line: Connection, profile: Profile) -> ModbusDevice:

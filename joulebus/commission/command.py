@@ -1,16 +1,19 @@
 """`joulebus commission`: speaks to the devices itself, so no bridge may serve them meanwhile."""
 
 import asyncio
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
 from joulebus.commission.bridge import MAY_WRITE, Answer, Serves, ask_broker
 from joulebus.commission.findings import GOOD, OPEN, Finding, dead_time
-from joulebus.commission.report import report, site_file
+from joulebus.commission.report import report, site_file, verdict
+from joulebus.commission.tour import Tour
 from joulebus.commission.walk import Walk
 from runtime.settings import Settings
 from schemas.site import Site
+from schemas.site_parts import Unit
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -32,6 +35,8 @@ class Wish:
     full: bool = False
     no_broker: bool = False
     """The person will say whether a bridge runs, where the broker cannot."""
+    battery: str | None = None
+    """Only this one; every one of the site, and its PV, when left out."""
 
 
 async def commission(
@@ -45,35 +50,44 @@ async def commission(
 ) -> int:
     """0 when everything is right. Raises Trouble when a bridge serves the site."""
     alone = Alone(site, settings, person, wish)
-    walk = Walk(site, person.ask, say)
+    tour = Tour(site, units_of(site, wish.battery), person.ask, say)
     try:
-        walk.notes.append(await alone.before())
-        await walk.read_all()
-        await _write(walk, alone, wish)
-        await walk.end()
+        tour.notes.append(await alone.before())
+        await tour.read_all()
+        await _walk_all(tour, alone, wish)
+        if wish.battery is None:
+            await _limit_pv(tour, alone)
     finally:
-        walk.close()
-    measured = dead_time(walk.steps)
-    text = report(site, walk.findings, utc_now(), walk.notes, dead_time=measured)
-    await asyncio.to_thread(path.write_text, text, encoding="utf-8")
-    for line in site_file(site, measured):
-        say(line)
-    say(f"{path} is written")
-    return 0 if all(one.verdict == GOOD for one in walk.findings) else 1
+        tour.close()
+    return await asyncio.to_thread(_write_reports, tour, path, say)
 
 
-async def _write(walk: Walk, alone: "Alone", wish: Wish) -> None:
+async def _walk_all(tour: Tour, alone: "Alone", wish: Wish) -> None:
+    """One battery after the other. One that does not come to rest ends it: the others' steps would tell nothing."""
+    unrest = ""
+    for number, walk in enumerate(tour.walks):
+        if len(tour.walks) > 1:
+            tour.say(f"{walk.name}:")
+        if unrest:
+            walk.find(Finding(walk.pcs.name, "steps", OPEN, unrest))
+            continue
+        await _walk(walk, alone, wish, first=not number)
+        if not await walk.end():
+            unrest = f"{walk.pcs.name} is not at rest: stop it at its panel first"
+
+
+async def _walk(walk: Walk, alone: "Alone", wish: Wish, *, first: bool) -> None:
     """What is written, one thing after the other, each only while no bridge serves the site."""
-    pcs = walk.site.units[0].pcs
-    if why := walk.forbidden() or alone.forbids:
-        walk.find(Finding(pcs, "steps", OPEN, why))
+    why = walk.forbidden() or alone.forbids or ("" if first else await alone.again()) or await walk.others_rest()
+    if why:
+        walk.find(Finding(walk.pcs.name, "steps", OPEN, why))
         return
     if not await walk.step_all():
         walk.notes.append("Nothing more was tried: the small steps come first.")
         return
     for trial in (walk.full, walk.silence) if wish.full else (walk.silence,):
         if why := await alone.again():
-            walk.find(Finding(pcs, trial.__name__, OPEN, why))
+            walk.find(Finding(walk.pcs.name, trial.__name__, OPEN, why))
             return
         await trial()
         if not (await walk.rests())[0]:
@@ -82,20 +96,43 @@ async def _write(walk: Walk, alone: "Alone", wish: Wish) -> None:
         walk.notes.append("Ramp and round-trip efficiency: a step of 5 % is too small to tell; --full measures them.")
 
 
-def of_one(site: Site, name: str | None) -> Site:
-    """The site as far as the steps of one battery go: one report each. Raises Trouble."""
+async def _limit_pv(tour: Tour, alone: "Alone") -> None:
+    """Each inverter that can be limited, while no bridge serves the site. One of a site that is watched is but read."""
+    for step in tour.pv_steps():
+        why = alone.forbids or await alone.again() if step.may else ""
+        tour.find(*([Finding(step.name, "limit step", OPEN, why)] if why else await step.make()))
+        tour.notes += step.notes
+
+
+def _write_reports(tour: Tour, path: Path, say: Callable[[str], None]) -> int:
+    """One file of the site, and one of each battery where several were walked."""
+    site, now, whole = tour.site, utc_now(), [*tour.findings]
+    if len(tour.walks) == 1:
+        (walk,) = tour.walks
+        site, whole, tour.notes = walk.site, [*whole, *walk.findings], [*tour.notes, *walk.notes]
+    for walk in tour.walks[: 0 if len(tour.walks) == 1 else None]:
+        own = path.with_name(f"{path.stem}-{walk.name}{path.suffix}")
+        found, measured = tour.of(walk), dead_time(walk.steps)
+        text = report(walk.site, found, now, [*tour.notes[:1], *walk.notes], dead_time=measured, unit=walk.name)
+        own.write_text(text, encoding="utf-8")
+        say(f"{own} is written")
+        whole += walk.findings
+        tour.notes.append(f"{walk.name}: {verdict(found)}; its report is {own.name}")
+    measured = dead_time(tour.walks[0].steps) if len(tour.walks) == 1 else None
+    path.write_text(report(site, whole, now, tour.notes, dead_time=measured), encoding="utf-8")
+    for walk in tour.walks:
+        for words in site_file(walk.site, dead_time(walk.steps)):
+            say(words)
+    say(f"{path} is written")
+    return 0 if all(one.verdict == GOOD for one in whole) else 1
+
+
+def units_of(site: Site, name: str | None) -> list[Unit]:
+    """What is walked: each PCS of the battery, or of all. Raises Trouble."""
     names = [one.name for one in site.battery]
-    if not names:
-        raise Trouble("the site has no battery: nothing is steered that could be commissioned")
-    if name is None and len(names) > 1:
-        raise Trouble(f"the site has several batteries, each has a report of its own: --battery {' or '.join(names)}")
     if name is not None and name not in names:
         raise Trouble.unknown(f"battery {name!r}", name, names)
-    found = next(one for one in site.battery if name in (None, one.name))
-    if len(found.pcs) != 1 or len(found.bms) != 1:
-        several = f"{' + '.join([*found.pcs, *found.bms])} of battery {found.name!r}"
-        raise Trouble(f"only a battery of one PCS and one BMS can be commissioned so far, not {several}")
-    return site.model_copy(update={"battery": [found]})
+    return [one for one in site.units if name in (None, one.of)]
 
 
 @dataclass
@@ -155,4 +192,22 @@ def typed(words: str) -> str:
 def run(site: Site, settings: Settings, path: Path, wish: Wish, *, yes: bool) -> int:
     """The command. `yes` answers what is asked before a write, and never for whether a bridge runs."""
     person = Person((lambda _: True) if yes else by_hand, typed)
-    return asyncio.run(commission(site, settings, path, person, wish=wish))
+    return asyncio.run(_until_told(commission(site, settings, path, person, wish=wish)))
+
+
+async def _until_told(work: Coroutine[None, None, int]) -> int:
+    """A terminal that is closed and a process that is ended are as Ctrl-C: what was commanded is given back."""
+    task, ended = asyncio.ensure_future(work), list[int]()
+
+    def end(number: int) -> None:
+        ended.append(number)
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not ended:
+            raise
+        return 128 + ended[0]

@@ -14,6 +14,8 @@ from schemas.site_parts import Device
 GOOD, WRONG, OPEN = "good", "WRONG", "not decided"
 NEAR = 0.15
 """Share by which two measurements of the same thing may differ: losses and meters of class 1."""
+SEES = 0.05
+"""Share of a step below which a device does not see it."""
 LATEST = 5.0
 """Seconds after which a step must be seen everywhere."""
 
@@ -28,6 +30,12 @@ class Finding:
     measured: str
     limit: str = ""
     """What is accepted."""
+
+
+def line(one: Finding) -> str:
+    """As it is said at the terminal."""
+    limit = f" ({one.limit})" if one.limit else ""
+    return f"  {one.device:<10} {one.check:<14} {one.verdict:<12} {one.measured}{limit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +104,52 @@ def _triangle(device: Device, seen: Mapping[str, Value]) -> list[Finding]:
 
 
 def agreement(site: Site, seen: Mapping[str, Mapping[str, Value]]) -> list[Finding]:
-    """PCS and BMS look at the same DC link."""
-    pcs, bms = seen.get(site.units[0].pcs, {}).get("dc_u"), seen.get(site.units[0].racks[0], {}).get("u")
-    if not isinstance(pcs, float) or not isinstance(bms, float) or bms <= 0:
-        return []
-    verdict = GOOD if abs(pcs - bms) <= 0.05 * bms else WRONG
-    return [Finding(site.units[0].racks[0], "DC voltage", verdict, f"PCS {pcs:.0f} V, BMS {bms:.0f} V", "5 % apart")]
+    """Each PCS and each BMS of a battery look at the same DC link."""
+    found = []
+    for pcs, rack in ((pcs, rack) for one in site.battery for pcs in one.pcs for rack in one.bms):
+        ours, theirs = seen.get(pcs, {}).get("dc_u"), seen.get(rack, {}).get("u")
+        if isinstance(ours, float) and isinstance(theirs, float) and theirs > 0:
+            verdict = GOOD if abs(ours - theirs) <= 0.05 * theirs else WRONG
+            who = "PCS" if len(site.pcs) == 1 else pcs
+            says = f"{who} {ours:.0f} V, BMS {theirs:.0f} V"
+            found.append(Finding(rack, "DC voltage", verdict, says, "5 % apart"))
+    return found
 
 
 def judge(site: Site, steps: Sequence[Step]) -> list[Finding]:
-    """Sign, scale and delay of every device, from a step up and a step down."""
-    pcs, bms, meter = site.units[0].pcs, site.units[0].racks[0], site.grid.meter
+    """Sign, scale and delay of every device, from a step up and a step down. Of several racks their sum follows the
+    PCS, and each one's sign; a hybrid alone sees what flows into its cells."""
+    pcs, meter = site.units[0].pcs, site.grid.meter
+    racks = [name for name in site.units[0].racks if name != pcs]
     moved = fmean(abs(step.moved.get(pcs, 0.0)) for step in steps)
     against = {pcs: ("the setpoint", [step.wanted for step in steps], 1.0)}
-    for device, slope in ((bms, 1.0), (meter, -1.0)):
+    for device, slope in (*[("+".join(racks), 1.0)][: len(racks)], (meter, -1.0)):
         against[device] = ("the PCS", [step.moved.get(pcs, 0.0) for step in steps], slope)
-    found = []
+    found = _backwards(pcs, racks, steps) if len(racks) > 1 else []
     for device, (reference, inputs, slope) in against.items():
-        outputs = [step.moved.get(device, 0.0) for step in steps]
+        parts = racks if device == "+".join(racks) else [device]
+        outputs = [sum(step.moved.get(part, 0.0) for part in parts) for step in steps]
         noise = max(step.noise for step in steps) if device == meter else 0.0
         if device == pcs or moved > 0:
             found += _sign_and_scale(device, reference, inputs, outputs, slope, noise)
-        delays = [step.delay[device] for step in steps if device in step.delay]
+        delays = [step.delay[part] for step in steps for part in parts if part in step.delay]
         if delays:
             verdict = GOOD if max(delays) < LATEST else WRONG
             found.append(Finding(device, "delay", verdict, f"{max(delays):.1f} s", f"less than {LATEST:g} s"))
     return [*found, *_dead_time(site, steps)]
+
+
+def _backwards(pcs: str, racks: Sequence[str], steps: Sequence[Step]) -> list[Finding]:
+    """One of several racks that counts the other way round hides in their sum."""
+    found = []
+    for rack in racks:
+        pairs = [(step.moved[pcs], step.moved[rack]) for step in steps if {pcs, rack} <= step.moved.keys()]
+        square = sum(a**2 for a, _ in pairs)
+        share = sum(a * b for a, b in pairs) / square if square else 0.0
+        verdict = WRONG if share < -SEES else GOOD if share > SEES else OPEN
+        says = {WRONG: ": it counts backwards", GOOD: "", OPEN: ": it carries nothing, or is not read"}[verdict]
+        found.append(Finding(rack, "sign", verdict, f"{share:+.2f} of a step of the PCS{says}", "in its direction"))
+    return found
 
 
 def _sign_and_scale(  # noqa: PLR0917  # the two sides of one comparison
@@ -133,7 +161,7 @@ def _sign_and_scale(  # noqa: PLR0917  # the two sides of one comparison
     if noise > 0.3 * sqrt(square / len(inputs)):
         calm = f"{says}, but the load moves by {noise:.0f} W: repeat it when it is calm"
         return [Finding(device, "sign", OPEN, calm, right)]
-    if abs(share) < 0.05:
+    if abs(share) < SEES:
         return [Finding(device, "sign", WRONG, f"{says}: it does not see the step", right)]
     backwards = "" if share > 0 else ": it counts backwards"
     sign = Finding(device, "sign", WRONG if backwards else GOOD, says + backwards, right)

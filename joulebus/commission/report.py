@@ -9,11 +9,16 @@ from schemas.site import Site
 
 
 def report(
-    site: Site, findings: Sequence[Finding], at: datetime, notes: Sequence[str], *, dead_time: float | None = None
+    site: Site,
+    findings: Sequence[Finding],
+    at: datetime,
+    notes: Sequence[str],
+    *,
+    dead_time: float | None = None,
+    unit: str = "",
 ) -> str:
-    """Markdown, for the site's folder and for the person who signs it. `dead_time`: as it was measured, s."""
-    wrong, undecided = (sum(one.verdict == verdict for one in findings) for verdict in (WRONG, OPEN))
-    verdict = "passed" if not wrong and not undecided else f"not passed: {wrong} wrong, {undecided} not decided"
+    """Markdown, for the site's folder and for the person who signs it. `dead_time`: as it was measured, s. `unit`: what
+    was stepped, where it is not the whole battery."""
     devices = []
     for device in site.device:
         profile, rated = site.profiles[device.name], f"{device.rated_power:g}" if device.rated_power else ""
@@ -22,9 +27,9 @@ def report(
         )
     return "\n".join(
         [
-            f"# Commissioning of {site.title or site.site}{_which(site)}",
+            f"# Commissioning of {site.title or site.site}{f', battery {unit}' if unit else _which(site)}",
             "",
-            f"{at:%Y-%m-%d %H:%M} UTC: **{verdict}**.",
+            f"{at:%Y-%m-%d %H:%M} UTC: **{verdict(findings)}**.",
             "",
             "| device | make and model | address | unit | rated W |",
             "|---|---|---|---|---|",
@@ -43,6 +48,12 @@ def report(
     )
 
 
+def verdict(findings: Sequence[Finding]) -> str:
+    """Whether all of it was right."""
+    wrong, undecided = (sum(one.verdict == each for one in findings) for each in (WRONG, OPEN))
+    return "passed" if not wrong and not undecided else f"not passed: {wrong} wrong, {undecided} not decided"
+
+
 def site_file(site: Site, dead_time: float | None) -> list[str]:
     """What was measured, as it goes into the site file: rounded up, for a loop with less would swing."""
     if dead_time is None:
@@ -55,4 +66,4 @@ def site_file(site: Site, dead_time: float | None) -> list[str]:
 def _which(site: Site) -> str:
     """The battery that was stepped, where it has a name."""
     named = [one.name for one in site.battery if "name" in one.model_fields_set]
-    return f", battery {named[0]}" if named else ""
+    return f", battery {named[0]}" if len(named) == 1 else ""

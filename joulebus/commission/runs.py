@@ -126,8 +126,7 @@ class FullRun:
             self.ac,
             self.dc,
             self._step(self.site.units[0].pcs, "p"),
-            self._step(self.site.units[0].racks[0], "i")
-            * (self.lookout.number(self.site.units[0].racks[0], "u") or 0.0),
+            self._dc_step(),
             {side: (went[side], steps[side]) for side in went},
         )
 
@@ -142,15 +141,13 @@ class FullRun:
         """Everything is read; gives why it may not go on."""
         await self.lookout.look()
         await self.hand.keep()
-        battery = self.site.units[0]
-        power = self.lookout.number(battery.pcs, "p")
-        u, i = self.lookout.number(battery.racks[0], "u"), self.lookout.number(battery.racks[0], "i")
+        power, dc = self.lookout.number(self.site.units[0].pcs, "p"), self.lookout.cells.last_power()
         now = time.monotonic() - began
         self.told.append((now, self.hand.told))
         if power is not None:
             self.ac.append((now, power))
-        if u is not None and i is not None:
-            self.dc.append((now, u * i))
+        if dc is not None:
+            self.dc.append((now, dc))
         return self.lookout.forbids(self.power)
 
     def _counter(self, side: str) -> tuple[str, str]:
@@ -158,7 +155,7 @@ class FullRun:
         battery = self.site.units[0]
         for pair in COUNTERS[side]:
             point = pair[0 if self.power > 0 else 1]
-            for name in (battery.pcs, battery.racks[0]):
+            for name in (battery.pcs, *battery.racks[: len(battery.racks) == 1]):  # of several each counts its part
                 if point in self.site.profiles[name].points:
                     return name, point
         return battery.pcs, ""
@@ -171,6 +168,13 @@ class FullRun:
             if isinstance(value, float):
                 found[side] = value
         return found
+
+    def _dc_step(self) -> float:
+        """W in which the power at the terminals is read."""
+        return sum(
+            self._step(name, points.current) * (self.lookout.number(name, points.voltage) or 0.0)
+            for name, points in self.lookout.cells.maps.items()
+        )
 
     def _step(self, device: str, point: str) -> float:
         """The step in which a point is read; 0 where the device scales it by itself."""
@@ -192,6 +196,8 @@ class SilentRun:
 
     def too_long(self) -> str:
         """Why nobody waits for it."""
+        if self.dog.fed_by == "any" and not self.lookout.cells.apart:
+            return "each reading feeds its watchdog, and no other device sees its power"
         if self.dog.seconds <= LONGEST_WATCHDOG:
             return ""
         return f"its watchdog waits for {self.dog.seconds:.0f} s: too long to be seen here"
@@ -247,6 +253,5 @@ class SilentRun:
         if self.dog.fed_by != "any":
             power = (await self.lookout.glance(battery.pcs, "p")).get("p")
             return power if isinstance(power, float) else math.inf
-        dc = await self.lookout.glance(battery.racks[0], "u", "i")
-        u, i = dc.get("u"), dc.get("i")
-        return u * i if isinstance(u, float) and isinstance(i, float) else math.inf
+        dc = await self.lookout.cells.power()
+        return sum(dc.values()) if len(dc) == len(battery.racks) else math.inf

@@ -1,4 +1,4 @@
-"""The hand on the battery's setpoint while it is commissioned: writes it, keeps the device's watchdog fed, lets go."""
+"""The hand on a setpoint while its device is commissioned: writes it, keeps the device's watchdog fed, lets go."""
 
 import asyncio
 import math
@@ -9,9 +9,27 @@ from dataclasses import dataclass
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
 
 TRIES, AGAIN = 5, 0.5
-"""How often a setpoint of 0 is written until it is confirmed, and seconds between."""
+"""How often a setpoint is given back until that is confirmed, and seconds between."""
 HELD = 0.01
 """Of the rated power: so much the register may differ from what was written, for its rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """What is steered, and how it is said."""
+
+    name: str
+    home: float
+    """Where it is left."""
+    scale: float
+    unit: str
+
+    def words(self, value: float) -> str:
+        """A value as a person reads it."""
+        return f"{value / self.scale:g} {self.unit}"
+
+
+POWER = Steered("p_set", 0.0, 1000.0, "kW")
 
 
 class ForeignHand(Exception):
@@ -20,12 +38,13 @@ class ForeignHand(Exception):
 
 @dataclass
 class Steering:
-    """One PCS."""
+    """One setpoint: the power of a PCS (`pcs` is then what it is), or the limit of a PV inverter."""
 
     pcs: FieldDevice
     say: Callable[[str], None]
+    what: Steered = POWER
     told: float = 0.0
-    """W."""
+    """W, or %."""
     _fed: float = float("-inf")
     _beaten: float = float("-inf")
 
@@ -35,10 +54,10 @@ class Steering:
         self._fed = time.monotonic()
 
     async def tell(self, power: float) -> float:
-        """Write a power; gives the monotonic time at which that was begun. Raises Unreachable or Declined."""
+        """Write a value; gives the monotonic time at which that was begun. Raises Unreachable or Declined."""
         began = time.monotonic()
         self.told = power
-        await self.pcs.write("p_set", power)
+        await self.pcs.write(self.what.name, power)
         return began
 
     async def keep(self) -> None:
@@ -46,31 +65,35 @@ class Steering:
         dog, now = self.pcs.watchdog, time.monotonic()
         if dog is not None and dog.fed_by != "any" and now - self._fed >= dog.seconds / 3:
             self._fed = now
-            await (self.pcs.arm() if dog.fed_by == "write" else self.pcs.write("p_set", self.told, anew=True))
+            await (self.pcs.arm() if dog.fed_by == "write" else self.pcs.write(self.what.name, self.told, anew=True))
         if self.pcs.heartbeat is not None and now - self._beaten >= self.pcs.heartbeat:
             self._beaten = now
             await self.pcs.beat()
 
     async def check(self) -> None:
         """Raises ForeignHand when the register holds what we did not write; Unreachable or Declined."""
-        points = self.pcs.beside("p_set", self.told)
+        name, whole = self.what.name, self.pcs.rated_power if self.what is POWER else 100.0
+        points = self.pcs.beside(name, self.told)
         if not points:
             return
-        held = self.pcs.held("p_set", self.told, (await self.pcs.look(*points)).values)
-        if held is not None and abs(held - self.told) > max(HELD * self.pcs.rated_power, self.pcs.step("p_set")):
-            holds = f"{held / 1000:g} kW" if math.isfinite(held) else "another mode"
-            told = f"{self.told / 1000:g} kW"
+        held = self.pcs.held(name, self.told, (await self.pcs.look(*points)).values)
+        if held is not None and abs(held - self.told) > max(HELD * whole, self.pcs.step(name)):
+            holds = self.what.words(held) if math.isfinite(held) else "another mode"
+            told = self.what.words(self.told)
             raise ForeignHand(f"its setpoint holds {holds} instead of {told}: not taken, or somebody else writes to it")
 
     async def rest(self) -> bool:
-        """Power 0, also when an answer is lost. False: nobody knows whether it rests."""
+        """Gives it back, also when an answer is lost. False: nobody knows whether it rests."""
         for _ in range(TRIES):
             try:
-                await self.tell(0.0)
+                await self.tell(self.what.home)
             except (Unreachable, Declined) as wrong:
-                self.say(f"{self.pcs.name}: 0 W could not be written: {wrong}")
+                self.say(f"{self.pcs.name}: {self.what.words(self.what.home)} could not be written: {wrong}")
                 await asyncio.sleep(AGAIN)
                 continue
             return True
-        self.say(f"{self.pcs.name}: IT MAY STILL RUN. Stop it at its panel.")
+        self.say(f"{self.pcs.name}: {LEFT[self.what is POWER]}")
         return False
+
+
+LEFT = {True: "IT MAY STILL RUN. Stop it at its panel.", False: "IT MAY STILL BE LIMITED. Look at its panel."}

@@ -1,5 +1,5 @@
-"""Walks an integrator through a new site: reads every device, steps the battery by 5 %, to full power where told, and
-lets its watchdog bite. Nothing is written before a person has agreed to it.
+"""Walks an integrator through one battery: steps it by 5 %, to full power where told, and lets its watchdog bite.
+Nothing is written before a person has agreed to it.
 """
 
 import asyncio
@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from bridges.fieldbus.contract import Declined, Unreachable
-from joulebus.commission.devices import field_devices
-from joulebus.commission.findings import GOOD, OPEN, WRONG, Finding, Step, agreement, judge, plausible, wander
+from joulebus.commission.findings import GOOD, OPEN, WRONG, Finding, Step, judge, line, wander
 from joulebus.commission.lookout import Lookout
 from joulebus.commission.runs import FullRun, SilentRun
 from joulebus.commission.steering import ForeignHand, Steering
 from joulebus.commission.trace import ARRIVED, response
 from joulebus.commission.trials import Full, full_power, watchdog
-from schemas.messages import Value
 from schemas.site import Site
+from schemas.site_parts import Unit
 from schemas.state_words import in_words
 
 SHARE = 0.05
@@ -41,65 +40,74 @@ Say = Callable[[str], None]
 
 @dataclass
 class Walk:
-    """One commissioning."""
+    """Of one PCS and the cells behind it."""
 
     site: Site
+    """The site as if there were no other battery: see `alone`."""
+    lookout: Lookout
     ask: Ask
     say: Say
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    seen: dict[str, dict[str, Value]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.devices = field_devices(self.site)
-        self.lookout = Lookout(self.site, self.devices)
-        self.pcs = self.devices[self.site.units[0].pcs]
+        self.unit, self.cells = self.lookout.unit, self.lookout.cells
+        self.pcs = self.lookout.readings.devices[self.unit.pcs]
         self.hand = Steering(self.pcs, self.say)
 
-    def close(self) -> None:
-        for one in self.devices.values():
-            one.close()
+    @property
+    def name(self) -> str:
+        """Of the battery, and of the PCS where it has several."""
+        return self.unit.name
 
     def find(self, *found: Finding) -> None:
+        """Keep and say them."""
         for one in found:
             self.findings.append(one)
-            limit = f" ({one.limit})" if one.limit else ""
-            self.say(f"  {one.device:<10} {one.check:<14} {one.verdict:<12} {one.measured}{limit}")
+            self.say(line(one))
 
-    # reading -----------------------------------------------------------------------------------
+    # before ------------------------------------------------------------------------------------
 
-    async def read_all(self) -> None:
-        """Identity, points, ranges, ratings. Nothing is written."""
-        for device in self.site.devices:
-            try:
-                seen = self.seen[device.name] = await self.lookout.read_all(device.name)
-            except (Unreachable, Declined) as wrong:
-                self.find(Finding(device.name, "connection", WRONG, str(wrong), "it answers"))
-                continue
-            model = f"{seen.get('model_name', '')} {seen.get('serial', '')}".strip()
-            self.find(Finding(device.name, "connection", GOOD, model or "it answers", "it answers"))
-            self.find(*plausible(device, self.site.profiles[device.name], seen))
-        self.find(*agreement(self.site, self.seen))
-        self.find(*self._interlocks())
-
-    def _interlocks(self) -> list[Finding]:
+    def interlocks(self) -> list[Finding]:
         """A battery that is well has none that acts."""
-        if not self.seen.keys() >= set(self.lookout.needed):
+        if self._missing():
             return []
         acting = self.lookout.judge().acting
         says = "; ".join(f"{one.name}: {one.reason}" for one in acting) or "none"
-        return [Finding(self.site.units[0].racks[0], "interlocks", WRONG if acting else GOOD, says, "none acts")]
+        return [Finding(self.cells.name, "interlocks", WRONG if acting else GOOD, says, "none acts")]
+
+    def _missing(self) -> list[str]:
+        return [name for name in self.lookout.needed if not self.lookout.readings.seen(name)]
 
     def forbidden(self) -> str:
         """Why nothing is written at all; empty when the battery may be stepped."""
-        missing = [name for name in self.lookout.needed if name not in self.seen]
-        if missing:
+        if missing := self._missing():
             return f"no step without {', '.join(missing)}"
         if self.site.mode != "control" or "p_set" not in self.pcs.commands:
             return "the site is only watched, or its PCS takes no power"
-        state = self.seen[self.pcs.name].get("state", "running")
+        state = self.lookout.readings.seen(self.pcs.name).get("state", "running")
         return "" if state in ("running", "throttled") else f"the PCS is {in_words(str(state))}: start it first"
+
+    async def others_rest(self) -> str:
+        """Why it is not stepped: another battery gives what it was not told by us. A steady fallback may go on, and one
+        on the same cells may not."""
+        for name in self.lookout.site.pcs:
+            if name == self.pcs.name:
+                continue
+            try:
+                power = await self.lookout.readings.power(name)
+            except (Unreachable, Declined) as wrong:
+                if name in self.unit.beside:
+                    return f"{name} on the same cells does not answer: {wrong}"
+                continue
+            other = self.lookout.site.unit_of(name)
+            home = other.fallback if other is not None and name not in self.unit.beside else 0.0
+            near = NOTHING * self.lookout.readings.devices[name].rated_power
+            if power is None or min(abs(power), abs(power - home)) > near:
+                seen = "does not say its power" if power is None else f"gives {power / 1000:+.1f} kW"
+                return f"{name} {seen}: bring it to rest first, the others stand while one is walked"
+        return ""
 
     # small steps -------------------------------------------------------------------------------
 
@@ -141,10 +149,12 @@ class Walk:
             await self.hand.rest()
         if not await self.settled():
             raise ForeignHand("power still flows although 0 was written: not taken, or somebody else writes to it")
+        racks = len(self.cells.maps) if self.cells.apart else 1
         delay = {
             name: at
             for name, trace in traces.items()
-            if (at := next((t for t, p in trace if abs(p - before.get(name, p)) > abs(power) / 2), None)) is not None
+            if (half := abs(power) / 2 / (racks if name in self.cells.maps else 1))
+            if (at := next((t for t, p in trace if abs(p - before.get(name, p)) > half), None)) is not None
         }
         moved = {name: after[name] - before[name] for name in after.keys() & before.keys()}
         return Step(power, moved, noise, delay, response(traces[self.pcs.name], before[self.pcs.name], power))
@@ -152,14 +162,16 @@ class Walk:
     async def _follow(
         self, before: Mapping[str, float], power: float, began: float
     ) -> dict[str, list[tuple[float, float]]]:
-        """What the three give until each was seen to follow, whatever its sign, or the time is over."""
+        """What they give until each was seen to follow, whatever its sign, or the time is over."""
         traces: dict[str, list[tuple[float, float]]] = {name: [] for name in before}
         there = 0
         while time.monotonic() - began < LONGEST and there < 3:
             for name, value in (await self._powers()).items():
                 traces.setdefault(name, []).append((time.monotonic() - began, value))
             moved = {name: abs(trace[-1][1] - before.get(name, 0.0)) for name, trace in traces.items() if trace}
-            arrived = moved[self.pcs.name] >= ARRIVED * abs(power) and min(moved.values()) > abs(power) / 2
+            apart = [moved.pop(name) for name in self.cells.maps if name in moved and self.cells.apart]
+            seen = [*moved.values(), *([sum(apart)] if apart else [])]
+            arrived = moved[self.pcs.name] >= ARRIVED * abs(power) and min(seen) > abs(power) / 2
             there = there + 1 if arrived else 0
             await self.hand.keep()
             await asyncio.sleep(BETWEEN)
@@ -169,8 +181,8 @@ class Walk:
         """Waits until nothing flows any more. False: it still does. Raises Unreachable or Declined."""
         began = time.monotonic()
         while time.monotonic() - began < RESTS:
-            power = (await self.lookout.glance(self.pcs.name, "p")).get("p")
-            if isinstance(power, float) and abs(power) <= NOTHING * self.pcs.rated_power:
+            power = await self.lookout.readings.power(self.pcs.name)
+            if power is not None and abs(power) <= NOTHING * self.pcs.rated_power:
                 await asyncio.sleep(LOOKS * PAUSE)
                 return True
             await self.hand.keep()
@@ -181,20 +193,22 @@ class Walk:
         """Whether nothing flows any more, and what is seen of it."""
         try:
             rests = await self.settled()
-            power = (await self.lookout.glance(self.pcs.name, "p")).get("p")
+            power = await self.lookout.readings.power(self.pcs.name)
         except (Unreachable, Declined) as wrong:
             return False, str(wrong)
-        return rests, f"{power / 1000:+.1f} kW" if isinstance(power, float) else "its power is not known"
+        return rests, f"{power / 1000:+.1f} kW" if power is not None else "its power is not known"
 
-    async def end(self) -> None:
-        """How the battery is left, where anything was written."""
-        if self.pcs.writable:
-            rests, says = await self.rests()
-            says += "" if rests else ": stop it at its panel"
-            self.find(Finding(self.pcs.name, "left at rest", GOOD if rests else WRONG, says, "nothing flows"))
+    async def end(self) -> bool:
+        """How the battery is left, where anything was written. False: power may still flow."""
+        if not self.pcs.writable:
+            return True
+        rests, says = await self.rests()
+        says += "" if rests else ": stop it at its panel"
+        self.find(Finding(self.pcs.name, "left at rest", GOOD if rests else WRONG, says, "nothing flows"))
+        return rests
 
     async def _mean(self) -> tuple[dict[str, float], float]:
-        """The mean power of each of the three, and how much the grid wanders."""
+        """The mean power of each, and how much the grid wanders."""
         looks = []
         for _ in range(LOOKS):
             looks.append(await self._powers())
@@ -204,13 +218,11 @@ class Walk:
         return means, wander([look[meter] for look in looks if meter in look])
 
     async def _powers(self) -> dict[str, float]:
-        battery, found = self.site.units[0], dict[str, float]()
-        for name in (battery.pcs, self.site.grid.meter):
-            power = (await self.lookout.glance(name, "p")).get("p")
-            found |= {name: power} if isinstance(power, float) else {}
-        dc = await self.lookout.glance(battery.racks[0], "u", "i")
-        u, i = dc.get("u"), dc.get("i")
-        return found | ({battery.racks[0]: u * i} if isinstance(u, float) and isinstance(i, float) else {})
+        found = dict[str, float]()
+        for name in (self.pcs.name, self.site.grid.meter):
+            power = await self.lookout.readings.power(name)
+            found |= {name: power} if power is not None else {}
+        return found | (await self.cells.power() if self.cells.apart else {})
 
     # full power, and the watchdog ----------------------------------------------------------------
 
@@ -246,3 +258,12 @@ class Walk:
             self.find(Finding(self.pcs.name, "watchdog", OPEN, why) if why else watchdog(self.site, await run.make()))
         except (Unreachable, Declined, ForeignHand) as wrong:
             self.find(Finding(self.pcs.name, "watchdog", WRONG, str(wrong)))
+
+
+def alone(site: Site, unit: Unit) -> Site:
+    """The site as if this were its only battery: what the others do is then a load."""
+    battery = next(one for one in site.battery if one.name == unit.of)
+    if len(battery.pcs) > 1:
+        mine = {"pcs": [unit.pcs]} | {key: getattr(unit, key) for key in ("energy", "ramp", "fallback")}
+        battery = battery.model_copy(update=mine)
+    return site.model_copy(update={"battery": [battery]})

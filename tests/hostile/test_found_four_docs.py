@@ -14,8 +14,9 @@ from consumers.status.limits import limits
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
 from joulebus import limit
+from joulebus.battery_guess import batteries
 from joulebus.check import check
-from joulebus.site_guess import Found, grid_meter, pairs
+from joulebus.site_guess import Found, grid_meter
 from joulebus.site_text import site_text
 from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry
@@ -195,8 +196,8 @@ def test_a_hybrid_is_proposed_without_the_rack_of_another() -> None:
     inverter = Found("pcs", Kind.PCS, "sinexcel_pws2", "tcp://a:1", 1, traces={"dc_u": [800.0] * 3})
     hybrid = Found("hyb", Kind.PCS, "sungrow_sh", "tcp://a:2", 1, traces={"dc_u": [800.0] * 3, "soc": [50.0] * 3})
     racks = [Found(f"rack{n}", Kind.BMS, "byd_c130", f"tcp://a:{n}", 1, traces={"u": [800.0] * 3}) for n in (3, 4)]
-    found = pairs([inverter, hybrid, *racks])
-    assert [one.bms and one.bms.name for one in found] == ["rack3", None]
+    found = batteries([inverter, hybrid, *racks])
+    assert [[rack.name for rack in one.racks] for one in found] == [["rack3"], []]
     text = site_text([inverter, hybrid, *racks], found, grid_meter([]))
     assert tomllib.loads(text)["battery"][1].keys() == {"name", "pcs", "energy"}
     assert '# rack4 belongs to no PCS that was found: is it a further rack, bms = ["...", "rack4"]' in text

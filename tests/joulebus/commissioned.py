@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,9 +13,12 @@ import pytest
 
 from joulebus.commission import bridge, runs, walk
 from joulebus.commission.command import Person, Wish, commission
+from joulebus.shipped_sites import SITES
 from runtime.settings import Settings, parse_broker
+from schemas.profile import Profile
 from schemas.site import Site
 from schemas.site_file import load_site
+from simulator.plant import Surroundings
 from simulator.service import SimulatedSite
 
 DEMO = Path(__file__).parents[2] / "tests" / "one_battery.toml"
@@ -47,6 +50,36 @@ async def simulated(name: str, *faults: str, ramp: float = math.inf, **change: A
     async with SimulatedSite(site, faults, ramp=ramp, start=NIGHT, free_ports=True) as running:
         running.site.__dict__["profiles"] = site.profiles
         yield running
+
+
+LARGE = SITES / "large.toml"
+
+
+@asynccontextmanager
+async def large(
+    name: str, *faults: str, load: float = 300e3, sun: float = 0.5, only: Collection[str] = (), **change: Any
+) -> AsyncIterator[SimulatedSite]:
+    """The shipped large site on free ports, or some batteries of it, under a sun that stands still."""
+    shipped = load_site(LARGE)
+    kept = [one for one in shipped.battery if not only or one.name in only]
+    update = {"site": name, "battery": [one.model_copy(update={"ramp": 200_000.0}) for one in kept]} | change
+    mine = {device for one in kept for device in (*one.pcs, *one.bms)}
+    others = {device for one in shipped.battery for device in (*one.pcs, *one.bms)} - mine
+    update["device"] = [device for device in shipped.device if device.name not in others]
+    site = shipped.model_copy(update=update)
+    site.__dict__["profiles"] = {n: _impatient(one) for n, one in shipped.profiles.items() if n not in others}
+    around = Surroundings(load, sun)
+    simulated = SimulatedSite(site, faults, ramp=math.inf, start=NIGHT, free_ports=True, around=lambda _: around)
+    async with simulated as running:
+        running.site.__dict__["profiles"] = site.profiles
+        yield running
+
+
+def _impatient(profile: Profile) -> Profile:
+    """Its watchdog, if it has one, bites after 2 s."""
+    if profile.watchdog is None:
+        return profile
+    return profile.model_copy(update={"watchdog": profile.watchdog.model_copy(update={"seconds": 2.0})})
 
 
 @dataclass

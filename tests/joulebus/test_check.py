@@ -279,3 +279,88 @@ def test_a_price_file_is_opened(check: Check, prices: str, code: int, says: str)
     done, said = check.of(tariff=MARKET, prices=prices)
     assert done == code, said
     assert re.search(says, said), said
+
+
+# the grid connection --------------------------------------------------------------------------------------
+
+BOX = """
+[[device]]
+name = "box"
+profile = "moxa_iologik_e1210"
+address = "tcp://192.0.2.9:502"
+"""
+SIGNAL = '[[grid.signal]]\ndevice = "box"\npoint = "inputs"\n'
+STEP = SIGNAL + 'contains = "di_0"\ndirection = "feed_in"\npercent = 30\n'
+OPEN = SIGNAL + 'lacks = "di_0"\ndirection = "feed_in"\npercent = 100\n'
+SAFE = "export_limit = 100_000\nsafe_feed_in = 30\n"
+
+
+def with_grid(lines: str, more: str = "") -> str:
+    """The site with more of its grid, and with a box."""
+    return SITE.replace("export_limit = 100_000\n", lines) + more + BOX
+
+
+@pytest.mark.parametrize(
+    ("site", "says"),
+    [
+        (SITE, r"grid       import up to 500 kW, export up to 100 kW\n"),
+        (SITE.replace("100_000\n\n[[b", "200_000\n\n[[b"),
+         r"200 kW \(never binds: PV and batteries give 160 kW at mo"),
+        (SITE.replace("export_limit = 100_000", "export_limit = 0"),
+         (r", no export\n +PV of 60 kW is curtailed when it "
+         r"must be, a step is answered within 4 s; untold each may give 0 %")),
+        (SITE, r"limits may be sent by nobody: command_sources names no other than dispatch with operator, dso or"),
+        ('command_sources = { dispatch = "operator", scada = "dso" }\n' + SITE, r"may be sent by scada \(dso\)"),
+        ('mode = "read_only"\n' + SITE, r"the site is only watched"),
+        (with_grid(SAFE, STEP + OPEN), (r"first the last one for 900 s: feed-in 30 % \(18 kW\)\n"
+         r" +box\.inputs has di_0: feed-in 30 %\n +box\.inputs has no di_0: feed-in is not limited\n")),
+        (SITE + "[grid.reactive]\npower_factor = 0.95\n", r"reactive power: power_factor 0\.95"),
+        (with_grid("export_limit = 0\ndso_limit = 60\ndso_hold = 60\n"), (r"each device gives 60 % at most until it is "
+         r"told, and 60 s after that")),
+    ],
+    ids=["limits", "never", "curtailed", "nobody", "who", "watched", "signals", "reactive", "each device"],
+)  # fmt: skip
+def test_what_will_hold_at_the_grid_is_said(check: Check, site: str, says: str) -> None:
+    code, said = check.of(site)
+    assert code == 0
+    assert re.search(says, said), said
+
+
+@pytest.mark.parametrize(
+    ("site", "says"),
+    [
+        (with_grid(SAFE.replace("30", "100").replace("100_000", "50_000"), STEP + OPEN),
+         r":9: warning: grid\.safe_feed_in: 100 % are 60 kW, more than export_limit, 50 kW: .* narrows nothing"),
+        (SITE.replace("100_000\n\n[[b", "100_000\nsafe_consumption = 600_000\n\n[[b"),
+         r":9: warning: grid\.safe_consumption: 600 kW is not less than import_limit, 500 kW"),
+        (SITE.replace("500_000", "80_000"), r":7: warning: grid\.import_limit: the batteries can draw 100 kW, more"),
+        (with_grid(SAFE), r":9: warning: grid\.safe_feed_in: it holds always: no signal tells it, and command_sources"),
+        ('command_sources = { dispatch = "operator", scada = "dso" }\n' + with_grid(SAFE),
+         r"warning: grid: scada may limit consumption, and nothing says what holds .*: give safe_consumption"),
+        (with_grid("export_limit = 0\n").replace('name = "pv"', 'name = "pv"\npoll = 10'),
+         r":8: warning: grid\.export_limit: nothing may be fed in, .* answered after 13 s: pv is read each 10 s; 2 s"),
+        (with_grid(SAFE, STEP + OPEN + STEP), r"grid\.signal\.2\.contains: box\.inputs has di_0 is signal 1 already"),
+        (with_grid(SAFE, STEP), r"grid\.signal\.0: no signal says that feed_in is not limited: .* safe_feed_in holds"),
+        (with_grid(SAFE, STEP + OPEN) + "poll = 30\n",
+         r"grid\.signal\.0\.device: device box is read each 30 s, so its limits come up to 30 s late; 2 s or less"),
+        (SITE.replace("export_limit = 100_000", "export_limit = 0\ncurtail = false"),
+         r"pv can feed in 60 kW, export_limit is 0 kW, and nobody limits it: grid\.curtail is false"),
+    ],
+    ids=["safe feed-in", "safe consumption", "batteries", "always", "unguarded", "late", "twice", "unsaid", "slow box",
+         "not limited"],
+)  # fmt: skip
+def test_what_can_hardly_be_meant_of_the_grid_is_named(check: Check, site: str, says: str) -> None:
+    code, said = check.of(site)
+    assert code == 0
+    assert re.search(says, said), said
+
+
+def test_a_grid_with_signals_that_fit_is_good_without_a_word(check: Check) -> None:
+    code, said = check.of(with_grid(SAFE, STEP + OPEN))
+    assert (code, "warning" in said) == (0, False), said
+
+
+def test_a_signal_of_a_device_that_is_missing_is_refused(check: Check) -> None:
+    code, said = check.of(SITE.replace("export_limit = 100_000\n", SAFE) + STEP + OPEN)
+    assert code == 1
+    assert re.search(r":\d+: grid\.signal\.0\.device: grid\.signal names device 'box'; there is: ", said), said

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from joulebus.commission.command import of_one
 from joulebus.commission.findings import GOOD, OPEN, WRONG, Finding, Step, dead_time, judge
 from joulebus.commission.report import report
+from joulebus.commission.surroundings import beside
 from joulebus.commission.trace import Response, energy, reached, response, rise
 from joulebus.commission.trials import Full, Hold, Silence, full_power, ramp, share, watchdog
+from joulebus.commission.walk import alone
+from joulebus.shipped_sites import SITES
+from schemas.messages import Value
 from schemas.site_file import load_site
 
 SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
@@ -84,6 +87,68 @@ def test_what_a_step_tells_of_the_meter(meter: tuple[float, float], noise: float
         for wish, seen in zip((5000.0, -5000.0), meter, strict=True)
     ]
     assert [one.verdict for one in judge(SITE, steps) if one.device == "meter"] == verdicts
+
+
+LARGE = load_site(SITES / "large.toml")
+
+
+@pytest.mark.parametrize(
+    ("shares", "verdicts"),
+    [
+        ((0.5, 0.5), {"bms3": GOOD, "bms4": GOOD, "bms3+bms4": GOOD}),
+        ((0.9, 0.1), {"bms3": GOOD, "bms4": GOOD, "bms3+bms4": GOOD}),
+        ((0.5, -0.5), {"bms3": GOOD, "bms4": WRONG, "bms3+bms4": WRONG}),
+        ((1.0, 0.0), {"bms3": GOOD, "bms4": OPEN, "bms3+bms4": GOOD}),
+        ((5.0, 5.0), {"bms3": GOOD, "bms4": GOOD, "bms3+bms4": GOOD}),
+    ],
+    ids=["alike", "one carries more", "one backwards", "one is out", "ten times"],
+)
+def test_racks_follow_together_and_each_in_its_direction(shares: tuple[float, float], verdicts: dict[str, str]) -> None:
+    depot = alone(LARGE, next(one for one in LARGE.units if one.name == "depot"))
+    moved = [{"pcs3": p, "bms3": shares[0] * p, "bms4": shares[1] * p, "meter": -p} for p in (6500.0, -6500.0)]
+    steps = [Step(one["pcs3"], one, 0.0, {}, Response(0.1, 0.05)) for one in moved]
+    found = judge(depot, steps)
+    assert {one.device: one.verdict for one in found if one.check == "sign" and "bms" in one.device} == verdicts
+    scale = next((one.verdict for one in found if (one.device, one.check) == ("bms3+bms4", "scale")), None)
+    assert scale == (WRONG if sum(shares) > 2 else None if verdicts["bms3+bms4"] == WRONG else GOOD)
+
+
+def test_a_hybrid_alone_sees_its_cells() -> None:
+    office = alone(LARGE, next(one for one in LARGE.units if one.name == "office"))
+    steps = [Step(p, {"hybrid": p, "meter": -p}, 0.0, {}, Response(0.1, 0.05)) for p in (500.0, -500.0)]
+    assert {one.device: one.verdict for one in judge(office, steps)} == {"hybrid": GOOD, "meter": GOOD}
+
+
+# --- what stands beside --------------------------------------------------------------------------------
+
+BESIDE: dict[str, dict[str, Value]] = {
+    "meter": {"p": 50e3}, "roof": {"p": 75e3}, "carport": {"p": 40e3}, "facade": {"p": 0.0}, "pcs1": {"p": 0.0},
+    "pcs2": {"p": 0.0}, "pcs3": {"p": 0.0}, "hybrid": {"p": 0.0, "pv_p_1": 0.0, "pv_p_2": 0.0}, "cooling": {"p": 30e3},
+    "box": {"inputs": ["di_1", "di_4"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "device", "check", "verdict"),
+    [
+        ({}, "meter", "balance", GOOD),
+        ({"meter": {"p": -150e3}}, "meter", "balance", WRONG),
+        ({"roof": {"p": -75e3}}, "roof", "sign at rest", WRONG),
+        ({"roof": {"p": -100.0}}, "roof", "sign at rest", GOOD),
+        ({"cooling": {"p": -30e3}}, "cooling", "sign at rest", WRONG),
+        ({"pcs1": {}}, "meter", "balance", OPEN),
+        ({"meter": {}}, "meter", "balance", OPEN),
+        ({"box": {}}, "box", "signal", WRONG),
+        ({"box": {"inputs": []}}, "box", "signals", OPEN),
+    ],
+    ids=["right", "the meter backwards", "PV backwards", "PV at night", "a load backwards", "a PCS is not read",
+         "the meter is not read", "the box is not read", "all contacts open"],
+)  # fmt: skip
+def test_what_stands_beside_the_batteries_is_judged_at_rest(
+    change: dict[str, dict[str, Value]], device: str, check: str, verdict: str
+) -> None:
+    found = [one for one in beside(LARGE, BESIDE | change) if (one.device, one.check) == (device, check)]
+    assert {one.verdict for one in found} == {verdict}, found
 
 
 @pytest.mark.parametrize(
@@ -201,7 +266,11 @@ def test_the_report_has_the_limit_beside_what_was_measured(verdicts: list[str], 
 
 
 def test_the_report_names_the_battery_it_is_about() -> None:
-    yard = of_one(load_site(Path(__file__).parents[2] / "site.toml"), "yard")
+    demo = load_site(Path(__file__).parents[2] / "site.toml")
+    yard = alone(demo, demo.units[1])
     text = report(yard, [], datetime(2026, 6, 1, 12, tzinfo=UTC), [], dead_time=0.31)
     assert text.startswith("# Commissioning of Demo site, battery yard\n")
     assert "For `[[battery]]` yard in the site file, in s: `dead_time = 0.4`" in text
+    one_of_two = report(yard, [], datetime(2026, 6, 1, 12, tzinfo=UTC), [], dead_time=0.31, unit="yard-pcs2")
+    assert one_of_two.startswith("# Commissioning of Demo site, battery yard-pcs2\n")
+    assert "For `[[battery]]` yard in the site file" in one_of_two

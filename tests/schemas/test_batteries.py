@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from joulebus.commission.command import of_one
+from joulebus.commission.command import units_of
+from joulebus.commission.walk import alone
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.troubles import Trouble
@@ -234,11 +235,12 @@ def test_a_battery_may_be_called_like_a_device(tmp_path: Path) -> None:
     assert load_site(written(tmp_path, 'name = "yard"', 'name = "pcs2"')).battery[1].name == "pcs2"
 
 
-def test_a_commissioning_is_of_one_battery() -> None:
+def test_a_commissioning_is_of_each_battery_as_if_there_were_no_other() -> None:
     site = load_site(TWO)
-    assert [one.name for one in of_one(site, "yard").battery] == ["yard"]
-    assert of_one(load_site(ONE), None).battery == load_site(ONE).battery
-    with pytest.raises(Trouble, match="--battery hall or yard"):
-        of_one(site, None)
+    assert [unit.name for unit in units_of(site, None)] == ["hall", "yard"]
+    (unit,) = units_of(site, "yard")
+    assert [one.name for one in alone(site, unit).battery] == ["yard"]
+    one = load_site(ONE)
+    assert alone(one, one.units[0]).battery == one.battery
     with pytest.raises(Trouble, match="battery 'yart' does not exist; did you mean 'yard'"):
-        of_one(site, "yart")
+        units_of(site, "yart")

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from joulebus.simulate import weather_of
+from schemas.site import Site
 from simulator.weather_load import RECORDINGS, alike, price, recording, surroundings
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -71,3 +73,14 @@ def test_what_ships_is_small_and_says_where_it_comes_from() -> None:
     assert all(file.name in told for file in files)
     assert "ODbL" in told
     assert "CC BY 4.0" in told
+
+
+def test_the_weather_of_another_moment_goes_on_from_there(site: Site) -> None:
+    now = datetime(2026, 11, 26, 21, 30, tzinfo=UTC)
+    noon = datetime(2026, 6, 7, 12, 0)  # noqa: DTZ001  # of the site's zone, as it is typed
+    around = weather_of(site, noon, now)
+    assert around is not None
+    for later in (timedelta(), timedelta(hours=3)):
+        assert around(now + later) == surroundings(noon.replace(tzinfo=BERLIN) + later, BERLIN)
+    assert around(now).sun > 0.5
+    assert weather_of(site, None, now) is None

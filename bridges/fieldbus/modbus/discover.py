@@ -127,6 +127,28 @@ async def plausible(line: Line, unit: int, profile: Profile) -> bool:
     return len(inside) >= 3 and all(inside)
 
 
+NOWHERE = 60_123
+"""A register that hardly any device has: one that answers for it answers for all."""
+
+
+async def boxlike(line: Line, unit: int, profile: Profile) -> bool:
+    """Whether a device has all registers of a box of contacts. Their values tell nothing: any number may stand there,
+    so that it must decline a register that it does not have."""
+    if profile.kind is not Kind.SENSOR or profile.sunspec or not any(one.flags for one in profile.points.values()):
+        return False
+    parts = blocks(locate(profile, {}), profile.gap)
+    try:
+        for block in parts:
+            await line.read(unit, block.function, block.start, block.count)
+    except Declined:
+        return False
+    try:
+        await line.read(unit, parts[0].function, NOWHERE, 1)
+    except Declined:
+        return True
+    return False
+
+
 def decode(words: Sequence[int], address: int = 0) -> Found:
     """A model from its registers, ID and length first."""
     number = words[0]
