@@ -31,6 +31,8 @@ class SiteLoad:
     """The same of the PCS. After such a silence nothing is known of where the battery was, and it begins anew."""
     least: float = 0.0
     """Seconds of dead time below which no measurement is believed."""
+    assumed: float = ASSUMED_DELAY
+    """Seconds by which the meter is late, as long as that was not measured here."""
     net: NetLoad = field(init=False)
     delay: Delay = field(init=False)
     """Of the meter after the PCS."""
@@ -41,7 +43,7 @@ class SiteLoad:
     """When the meter was read, the net load then and the battery's power."""
 
     def __post_init__(self) -> None:
-        self.net = NetLoad(ASSUMED_DELAY, self.dead_time)
+        self.net = NetLoad(self.assumed, self.dead_time)
         self.delay, self.dead = Delay(self.rated), Delay(self.rated, held=True)
 
     @property
@@ -53,7 +55,7 @@ class SiteLoad:
     def shows(self) -> float:
         """Seconds after which the meter shows what the battery did, with whichever sign."""
         known = self.delay.shows
-        return max(ASSUMED_DELAY, self.delay.done or 0.0) if known is None else max(0.0, known)
+        return max(self.assumed, self.delay.done or 0.0) if known is None else max(0.0, known)
 
     @property
     def alone(self) -> bool:
@@ -86,7 +88,7 @@ class SiteLoad:
         """The meter was read."""
         self.net.meter(at, grid)
         self.delay.effect(at, -grid)
-        self.net.meter_delay = ASSUMED_DELAY if self.delay.done is None else max(0.0, self.delay.done)
+        self.net.meter_delay = self.assumed if self.delay.done is None else max(0.0, self.delay.done)
         if self.net.value is not None and self.net.shown is not None:
             self._lately.append((at, self.net.value, self.net.shown[1]))
             while self._lately[0][0] < at - LATELY:

@@ -340,7 +340,7 @@ class Desk:
         """One power for all that can be steered, and the share of each. Who does not know its limits rests."""
         pool = [one for one in able if not one.seen.unlimited(mono)] or able[:1]
         divide_cells(pool, [*self.batteries.values()])
-        moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool))
+        moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool), self.pv.sun(mono))
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
         grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)
