@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-DEADBAND, FINE = 0.01, 0.0025
+DEADBAND, FINE = 0.01, 0.0015
 """Of the rated PV power: a smaller change of the level is not worth a write; of one that has stood for a while the
 second."""
 STOOD = 30.0
 """Seconds, of that."""
-MARGIN = 0.005
-"""Of the rated PV power: so far below the limit is aimed at, or the dead band would feed in for ever."""
+MARGIN, LEAST = 0.005, 0.1
+"""Of the rated PV power: so far below the limit is aimed at, or the dead band would feed in for ever. Of what the site
+takes, at most: a load that is small beside the PV is no reason to import all of it."""
 TOO_MUCH = 0.0025
 """The same, beyond the limit: then a smaller change is worth it, too."""
 TOLERANCE = 0.01
@@ -94,8 +95,8 @@ class Curtailment:
         """The share of its rated power that each inverter that obeys, or should, may give, 0 to 1."""
         rated, gives = sum(one.rated for one in inverters) or 1.0, sum(one.power for one in inverters)
         self._weigh_batteries(site, rated, gives, now)
-        margin = MARGIN * rated if site.export_limit < rated else 0.0
-        taken = site.load + site.export_limit - margin
+        taken = site.load + site.export_limit
+        taken -= min(MARGIN * rated, LEAST * max(taken, 0.0)) if site.export_limit < rated else 0.0
         sure = min(taken + min(site.takes, site.room), site.most)
         could = min(taken + site.room, site.most)
         held = any(one.obeys and self._is_held(one, now) for one in inverters)

@@ -55,6 +55,8 @@ class LimitInputs:
     dso: float | None = None
     """W the network operator allows in each direction."""
     dso_name: str = "dso:limit"
+    sun: float = 0.0
+    """W of a hybrid's own PV: it goes through the same inverter."""
     power_factor: float | None = None
     """Wanted instead of a reactive power."""
     interlocks: tuple[Limit, ...] = ()
@@ -157,7 +159,7 @@ def _s_circle(now: LimitInputs) -> Limit:
 
 
 def _rating(now: LimitInputs) -> Limit:
-    return Limit("pcs:rated_power", -now.rated_power, now.rated_power)
+    return Limit("pcs:rated_power", -now.rated_power, max(0.0, now.rated_power - max(0.0, now.sun)))
 
 
 def _bms(now: LimitInputs) -> Limit:

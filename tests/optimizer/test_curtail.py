@@ -11,6 +11,7 @@ from optimizer.curtail import (
     AHEAD,
     DEADBAND,
     FINE,
+    LEAST,
     LONGEST_AGAIN,
     MARGIN,
     PATIENCE,
@@ -142,8 +143,8 @@ def test_a_level_that_has_stood_is_set_finely() -> None:
     powers = [Inverter("pv", 100e3, 100e3 * one.level)]
     for now in (0.0, 2.0, STOOD, STOOD + 4.0):
         level = one.next(powers, site(load=3e3), now)["pv"]
-    assert level == pytest.approx(0.03 - MARGIN)
-    assert 0.03 - level <= MARGIN + FINE
+    assert level == pytest.approx(0.9 * 0.03)
+    assert 0.03 - level <= LEAST * 0.03 + FINE
 
 
 def test_a_battery_that_leaves_what_it_could_store_is_not_counted_on_for_longer_each_time() -> None:
