@@ -7,7 +7,7 @@ from bridges.control import command_life, device_life
 from bridges.control.command_life import Stage
 from bridges.control.device_life import WRITES, Life
 from bridges.control.guard import LONGEST, SKEW
-from bridges.control.limits import BUDGET, RAMP, TRIAL, WORN, Limit, LimitInputs, limits
+from bridges.control.limits import BUDGET, OWN_PV, RAMP, TRIAL, WORN, Limit, LimitInputs, limits
 from bridges.control.meter_trial import FROM, LETS_BE, NOTHING, PEACE, SHARE, VAIN, Loop
 from bridges.control.power_control import limit_chain
 from bridges.control.renewal import LATE
@@ -57,6 +57,7 @@ MEANS = {
     "pcs:state_unknown": "nobody knows whether the PCS runs",
     "pcs:apparent_power": "S-circle: reactive power takes its share",
     "pcs:rated_power": "the rating",
+    OWN_PV: "what the PV of a hybrid leaves of its inverter; for this alone no register is written in a hurry",
     "bms:missing": "voltage, CCL or DCL are not known: 0",
     "bms:current": "CCL or DCL, times the voltage",
     "bms:soc_missing": "the SoC is not known: 0",

@@ -54,6 +54,8 @@ class Outlook:
     """W of peak that each month is billed at least."""
     imported: float = 0.0
     """Wh, in the billing window of the first step before it."""
+    inside: Vector | float = 0.0
+    """W of the PV of hybrids in each step: it goes through the same inverters, and leaves so much less to discharge."""
 
     @property
     def now(self) -> datetime:

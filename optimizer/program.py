@@ -121,6 +121,7 @@ def _bounds(outlook: Outlook, months: int) -> tuple[Vector, Vector]:
     high[IMPORT_BEYOND] = np.maximum(outlook.load - outlook.pv - grid.import_limit, 0) / 1000
     high[EXPORT_BEYOND] = np.maximum(outlook.pv - outlook.load - grid.export_limit, 0) / 1000
     low[ENERGY], high[ENERGY] = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
+    high[DISCHARGE] = np.minimum(high[DISCHARGE], np.maximum(outlook.rated - outlook.inside, 0.0) / 1000)
     high[BELOW] = battery.energy * max(0.0, battery.soc_min - outlook.soc) / 1e5
     high[ABOVE] = battery.energy * max(0.0, outlook.soc - battery.soc_max) / 1e5
     return np.concatenate([low.ravel(), outlook.due / 1000]), np.concatenate([high.ravel(), np.full(months, np.inf)])

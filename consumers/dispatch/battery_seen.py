@@ -3,6 +3,7 @@ Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from consumers.dispatch.cells_seen import NEVER, CellsSeen, number
 from optimizer.racks import Neighbour, part
@@ -74,6 +75,12 @@ class BatterySeen:
         return min(mine, max(0.0, self.rated - self.sun)) if self.sun > 0 else mine
 
     @property
+    def narrowed_by(self) -> str:
+        """Whose limit `discharge` is, where it is below the rating."""
+        left = self.rated - self.sun if self.sun > 0 else inf
+        return "its PV in the same inverter" if (self.discharge or 0.0) >= max(0.0, left) else "the BMS"
+
+    @property
     def bms_heard(self) -> float:
         """Monotonic seconds of the last word of its cells."""
         return self.cells.heard
@@ -120,9 +127,8 @@ class BatterySeen:
         if soc >= one.soc_max if charging else soc <= one.soc_min:
             return f"the SoC of {soc:.1f} %"
         allowed = self.charge if charging else self.discharge
-        if not charging and allowed is not None and self.sun > 0 and allowed >= self.rated - self.sun:
-            return "its PV in the same inverter"
-        return "the BMS" if (allowed or 0.0) < self.rated else "the PCS rating"
+        whose = "the BMS" if charging else self.narrowed_by
+        return whose if (allowed or 0.0) < self.rated else "the PCS rating"
 
     def room(self) -> Room:
         """What it may give and take, where that is known."""

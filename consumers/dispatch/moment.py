@@ -113,7 +113,8 @@ class Fold:
         one, age = able[0], mono - self.meter_heard
         if len(able) == 1:
             own = one.soc, one.charge, one.discharge, mono - one.bms_heard
-            return Moment(now, net, age, *own, last, charging, sun.spare)
+            limiter = "the BMS", one.narrowed_by
+            return Moment(now, net, age, *own, last, charging, sun.spare, limiter)
         rooms = [each.room() for each in able]
         charge, discharge = -sum(room.low for room in rooms), sum(room.high for room in rooms)
         charged = soc([each.battery for each in able], [room.soc for room in rooms])

@@ -15,6 +15,8 @@ from optimizer.storage import together
 from optimizer.tariff import Quote, Series, quotes
 from optimizer.verify import verify
 from schemas.messages import Plan
+from schemas.site import Site
+from schemas.site_parts import Battery
 
 HORIZON = AHEAD.total_seconds() / 3600
 """Hours."""
@@ -35,10 +37,12 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
     heard = situation.batteries(mono) or site.battery
     starts = step_starts(now, HORIZON)
     most = sum(site.named(name).rated_power or 0.0 for name in dict.fromkeys(name for name, _ in site.pv_points))
+    pv = pv_ahead(past.pv(), situation.pv(mono), starts, most)
     return Outlook(
         starts=starts,
         load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),
-        pv=pv_ahead(past.pv(), situation.pv(mono), starts, most),
+        pv=pv,
+        inside=_inside(site, heard, pv, most),
         buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"))),
         sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export")),
         soc=situation.soc(mono),
@@ -53,6 +57,14 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         billed=max(past.billed(now, demand.minutes), situation.billing.peak) if demand else 0.0,
         imported=situation.billing.imported(starts[0]),
     )
+
+
+def _inside(site: Site, batteries: Sequence[Battery], pv: Vector, most: float) -> Vector | float:
+    """W of the PV that goes through the inverters of the batteries: their part of all by the ratings. `most`: W of all
+    that has PV."""
+    hybrids = [name for one in batteries for name in one.pcs if site.profiles[name].pv_points]
+    rated = sum(site.named(name).rated_power or 0.0 for name in hybrids)
+    return np.minimum(rated, pv * rated / most) if rated else 0.0
 
 
 def _money(quoted: Sequence[Quote]) -> Vector:
