@@ -93,7 +93,8 @@ def sources() -> list[str]:
     blind = LimitInputs(
         rated_power=1.0, apparent_power=1.0, reactive_power=0.0, runs=False, charge=None, discharge=None,
         soc=None, soc_min=0.0, soc_max=100.0, net_load=None, import_limit=0.0, export_limit=0.0,
-        position=0.0, ramp=0.0, sun=0.5, dso_name="AUTHORITY:limit", interlocks=(_any("interlock:NAME"), _any("pcs:reversed")),
+        position=0.0, ramp=0.0, sun=0.5, dso_name="AUTHORITY:limit",
+        interlocks=(_any("interlock:NAME"), _any("pcs:reversed")),
     )  # fmt: skip
     seeing = replace(
         blind, runs=None, charge=1.0, discharge=1.0, soc=50.0, net_load=0.0,

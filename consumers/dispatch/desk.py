@@ -309,7 +309,7 @@ class Desk:
 
     def _stop(self, mono: float) -> dict[str, Instruction]:
         """The lockout of the site: every battery rests and stops."""
-        sent, self.doing = dict[str, Instruction](), Doing()
+        sent, self.doing = dict[str, Instruction](), Doing() if self.batteries else Doing(NO_BATTERY)
         for pcs, one in self.batteries.items():
             order, one.why = one.lockout.next(one.look(mono), mono, self.serves)
             sent |= {} if order is None else {pcs: order}
