@@ -181,8 +181,10 @@ CURTAILED = """\
 PV that can be limited (`p_limit_pct`) is curtailed when more would be fed in than may be, or when the plan's step
 pays less than nothing for it. The batteries take first. Dispatch tells each inverter the same share of its rated
 power, down at once and up by 10 % in 10 s; what an inverter in the shade leaves, or one that does not obey takes,
-is shared by the others. A curtailed PV hides the surplus that a battery could store: it is tried in steps of under
-1 % to 3 %, each after the last one was taken.
+is shared by the others. A curtailed PV hides the surplus that a battery could store. So the batteries charge ahead of
+it, with up to 10 % of the PV's rating from the grid for some seconds, and PV follows what they take: nothing waits for
+the meter, and what a battery does not take is not fed in. While PV is held at what the site takes, no battery covers
+the load beside it; a plan that sells, a power by hand and the month's peak stand before.
 
 The tolerance is 1 % of the rated PV power. A meter that is late, or an inverter that is slow, moves nothing at a
 constant load; a step of the load is answered when the meter shows it. Without dispatch, or the meter, each inverter
