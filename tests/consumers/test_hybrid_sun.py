@@ -3,6 +3,7 @@ It goes through the battery's inverter: nobody counts on the same watts twice.""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,14 @@ def test_what_its_battery_is_asked_for(site: Site, moment: str) -> None:
 def test_what_a_plan_counts_on() -> None:
     """All of its rating and its PV were sold at a high price: the inverter can only give one of the two."""
     dear = [0.30, 0.30, 0.05, 0.05]
-    at = {"sell": dear, "pv": 8e3, "load": 1e3, "rated": 10e3, "battery": battery(energy=10e3), "grid": grid()}
+    at: dict[str, Any] = {
+        "sell": dear,
+        "pv": 8e3,
+        "load": 1e3,
+        "rated": 10e3,
+        "battery": battery(energy=10e3),
+        "grid": grid(),
+    }
     steps = plan(outlook(1, **at, inside=8e3), {}).steps
     assert max(step.power for step in steps) <= 2e3 + 1.0
     assert max(step.power for step in plan(outlook(1, **at), {}).steps) > 5e3, "that of an inverter of its own may"

@@ -23,9 +23,9 @@ def told(site: Site, feed_in: Callable[[int], FeedIn], seconds: int, load: float
     desk, limit, found, seq = PvDesk.of(site), 100.0, [], 0
     for second in range(0, seconds, 2):
         power = RATED * min(SUN, limit / 100)
-        for device, values in {"pv1": {"p": power}, "pcs1": {"p": 0.0}, "grid": {"p": load - power}}.items():
+        for device, p in {"pv1": power, "pcs1": 0.0, "grid": load - power}.items():
             seq += 1
-            desk.hear(device, Telemetry(at=NOON, epoch="0" * 16, seq=seq, values=values), float(second))
+            desk.hear(device, Telemetry(at=NOON, epoch="0" * 16, seq=seq, values={"p": p}), float(second))
         desk.instruct(feed_in(second), Batteries(), {"pcs1": 0.0}, float(second))
         limit = desk.told.get("pv1", limit)
         found.append((limit, power - load))

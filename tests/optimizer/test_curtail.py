@@ -28,7 +28,7 @@ ONE = Inverter("pv", 100e3, 90e3)
 
 def site(**change: float) -> Site:
     """At noon: the load takes 40 kW, the battery is full, nothing may be fed in."""
-    return Site(**({"load": 40e3, "grid": 0.0, "export_limit": 0.0, "takes": 0.0, "room": 0.0} | change))  # type: ignore[arg-type]
+    return Site(**({"load": 40e3, "grid": 0.0, "export_limit": 0.0, "takes": 0.0, "room": 0.0} | change))
 
 
 MOMENTS: dict[str, tuple[Site, float]] = {
