@@ -14,7 +14,7 @@ from math import inf
 DEADBAND, FINE = 0.01, 0.0015
 """Of the rated PV power: a smaller change of the level is not worth a write; of one that has stood for a while the
 second."""
-STOOD = 30.0
+STOOD = 20.0
 """Seconds, of that."""
 MARGIN, LEAST = 0.005, 0.1
 """Of the rated PV power: so far below the limit is aimed at, or the dead band would feed in for ever. Of what the site
