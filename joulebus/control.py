@@ -7,7 +7,7 @@ from bridges.control import command_life, device_life
 from bridges.control.command_life import Stage
 from bridges.control.device_life import WRITES, Life
 from bridges.control.guard import LONGEST, SKEW
-from bridges.control.limits import BUDGET, RAMP, TRIAL, WORN, Limit, LimitInputs, limits
+from bridges.control.limits import BUDGET, OWN_PV, RAMP, TRIAL, WORN, Limit, LimitInputs, limits
 from bridges.control.meter_trial import FROM, LETS_BE, NOTHING, PEACE, SHARE, VAIN, Loop
 from bridges.control.power_control import limit_chain
 from bridges.control.renewal import LATE
@@ -57,6 +57,7 @@ MEANS = {
     "pcs:state_unknown": "nobody knows whether the PCS runs",
     "pcs:apparent_power": "S-circle: reactive power takes its share",
     "pcs:rated_power": "the rating",
+    OWN_PV: "what the PV of a hybrid leaves of its inverter; for this alone no register is written in a hurry",
     "bms:missing": "voltage, CCL or DCL are not known: 0",
     "bms:current": "CCL or DCL, times the voltage",
     "bms:soc_missing": "the SoC is not known: 0",
@@ -92,7 +93,8 @@ def sources() -> list[str]:
     blind = LimitInputs(
         rated_power=1.0, apparent_power=1.0, reactive_power=0.0, runs=False, charge=None, discharge=None,
         soc=None, soc_min=0.0, soc_max=100.0, net_load=None, import_limit=0.0, export_limit=0.0,
-        position=0.0, ramp=0.0, dso_name="AUTHORITY:limit", interlocks=(_any("interlock:NAME"), _any("pcs:reversed")),
+        position=0.0, ramp=0.0, sun=0.5, dso_name="AUTHORITY:limit",
+        interlocks=(_any("interlock:NAME"), _any("pcs:reversed")),
     )  # fmt: skip
     seeing = replace(
         blind, runs=None, charge=1.0, discharge=1.0, soc=50.0, net_load=0.0,
@@ -182,8 +184,10 @@ CURTAILED = """\
 PV that can be limited (`p_limit_pct`) is curtailed when more would be fed in than may be, or when the plan's step
 pays less than nothing for it. The batteries take first. Dispatch tells each inverter the same share of its rated
 power, down at once and up by 10 % in 10 s; what an inverter in the shade leaves, or one that does not obey takes,
-is shared by the others. A curtailed PV hides the surplus that a battery could store: it is tried in steps of under
-1 % to 3 %, each after the last one was taken.
+is shared by the others. A curtailed PV hides the surplus that a battery could store. So the batteries charge ahead of
+it, with up to 10 % of the PV's rating from the grid for some seconds, and PV follows what they take: nothing waits for
+the meter, and what a battery does not take is not fed in. While PV is held at what the site takes, no battery covers
+the load beside it; a plan that sells, a power by hand and the month's peak stand before.
 
 The tolerance is 1 % of the rated PV power. A meter that is late, or an inverter that is slow, moves nothing at a
 constant load; a step of the load is answered when the meter shows it. Without dispatch, or the meter, each inverter

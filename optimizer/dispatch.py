@@ -59,6 +59,9 @@ class Moment:
     charging: float = 0.0
     """W that batteries which cannot be steered draw from the grid beside `net`: no load that is to be covered, but the
     grid carries it."""
+    spare: float | None = None
+    """W of curtailed PV that there would be if the battery took it, as far as it goes ahead; None while PV is not
+    curtailed, or gives all that it may."""
     limiter: tuple[str, str] = ("the BMS", "the BMS")
     """What `charge` and `discharge` end at; of several batteries that need not be a BMS."""
 
@@ -118,10 +121,12 @@ def decide(
         silent = f"holds: the grid meter has been silent for more than {ratings.meter_fresh:g} s"
         held = Wanted(moment.last, silent, authority)
         return _bounded(ratings, moment, held, inner)
+    # PV that is curtailed covers the load itself: to discharge would curtail it more
+    left = net if moment.spare is None else min(net, 0.0) - moment.spare
     power, why = (
-        _follow(step, net, ratings.battery, peak)
+        _follow(step, left, ratings.battery, peak)
         if step
-        else _alone(ratings, net, moment.soc or 0.0, peak, billing.how.per)
+        else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
     )
     carried = net + moment.charging
     outer = [*_peak_bound(billing, moment.now, carried, peak), *_grid_bounds(ratings.grid, carried)]

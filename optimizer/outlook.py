@@ -68,6 +68,8 @@ class Outlook:
     """By step, the limits that hold beside the site file's; empty where there are none at all."""
     curtails: bool = False
     """PV gives way where more would be fed in than may be."""
+    inside: Vector | float = 0.0
+    """W of the PV of hybrids in each step: it goes through the same inverters, and leaves so much less to discharge."""
 
     @property
     def now(self) -> datetime:

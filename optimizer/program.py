@@ -34,7 +34,7 @@ class Unsolved(Exception):
 
 @dataclass
 class Program:
-    """cost, equalities, inequalities and bounds; the sizes are steps and months."""
+    """cost, equalities, inequalities and bounds; the sizes are steps and periods."""
 
     outlook: Outlook
     cost: Vector
@@ -56,14 +56,14 @@ class Program:
 
 def build(outlook: Outlook) -> Program:
     """The program of an outlook; it always has a solution: to rest."""
-    n, months = len(outlook.starts), outlook.periods[-1] + 1
-    equal, equal_to = _physics(outlook, months)
-    at_most, most = _peaks(outlook, months)
-    low, high = _bounds(outlook, months)
-    return Program(outlook, _cost(outlook, n, months), equal, equal_to, at_most, most, low, high)
+    n, periods = len(outlook.starts), outlook.periods[-1] + 1
+    equal, equal_to = _physics(outlook, periods)
+    at_most, most = _peaks(outlook, periods)
+    low, high = _bounds(outlook, periods)
+    return Program(outlook, _cost(outlook, n, periods), equal, equal_to, at_most, most, low, high)
 
 
-def _cost(outlook: Outlook, n: int, months: int) -> Vector:
+def _cost(outlook: Outlook, n: int, periods: int) -> Vector:
     hours = outlook.hours
     columns = np.zeros((9, n))
     columns[CHARGE] = SOONER * hours * np.arange(n) / n
@@ -75,17 +75,17 @@ def _cost(outlook: Outlook, n: int, months: int) -> Vector:
     columns[BELOW] = columns[ABOVE] = OUTSIDE * hours
     for block, sign in ((ENERGY, -1.0), (BELOW, 1.0), (ABOVE, -1.0)):
         columns[block, -1] += sign * outlook.stored_value
-    return np.concatenate([columns.ravel(), np.full(months, outlook.demand)])
+    return np.concatenate([columns.ravel(), np.full(periods, outlook.demand)])
 
 
-def _physics(outlook: Outlook, months: int) -> tuple[sparse.csr_array, Vector]:
+def _physics(outlook: Outlook, periods: int) -> tuple[sparse.csr_array, Vector]:
     """Power balances at the grid point, energy balances in the battery."""
     n, both = len(outlook.starts), outlook.battery.efficiency
     one = sparse.eye_array(n)
     change = one - sparse.eye_array(n, k=-1)
     into = sparse.diags_array(outlook.hours * both)
     out = sparse.diags_array(outlook.hours / both)
-    none = sparse.csr_array((n, months))
+    none = sparse.csr_array((n, periods))
     balance = [-one, one, one, -one, one, -one, None, None, None, none]
     energy = [-into, out, None, None, None, None, change, -change, change, none]
     begin = np.zeros(n)
@@ -96,11 +96,11 @@ def _physics(outlook: Outlook, months: int) -> tuple[sparse.csr_array, Vector]:
     )
 
 
-def _peaks(outlook: Outlook, months: int) -> tuple[sparse.csr_array, Vector]:
+def _peaks(outlook: Outlook, periods: int) -> tuple[sparse.csr_array, Vector]:
     """The mean import of every billing window is at most the peak of its period."""
     n, length = len(outlook.starts), outlook.minutes / 60
     count = outlook.windows[-1] + 1 if outlook.demand else 0
-    rows = sparse.lil_array((count, 9 * n + months))
+    rows = sparse.lil_array((count, 9 * n + periods))
     most = np.zeros(count)
     if count:
         most[0] = -outlook.imported / 1000 / length
@@ -111,7 +111,7 @@ def _peaks(outlook: Outlook, months: int) -> tuple[sparse.csr_array, Vector]:
     return sparse.csr_array(rows), most
 
 
-def _bounds(outlook: Outlook, months: int) -> tuple[Vector, Vector]:
+def _bounds(outlook: Outlook, periods: int) -> tuple[Vector, Vector]:
     n, battery, into, out = len(outlook.starts), outlook.battery, outlook.import_limit, outlook.export_limit
     low, high = np.zeros((9, n)), np.full((9, n), np.inf)
     high[CHARGE] = high[DISCHARGE] = outlook.rated / 1000
@@ -121,9 +121,10 @@ def _bounds(outlook: Outlook, months: int) -> tuple[Vector, Vector]:
     high[IMPORT_BEYOND] = np.maximum(outlook.load - outlook.pv - into, 0) / 1000
     high[EXPORT_BEYOND] = np.maximum(outlook.pv - outlook.load - out, 0) / 1000
     low[ENERGY], high[ENERGY] = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
+    high[DISCHARGE] = np.minimum(high[DISCHARGE], np.maximum(outlook.rated - outlook.inside, 0.0) / 1000)
     high[BELOW] = battery.energy * max(0.0, battery.soc_min - outlook.soc) / 1e5
     high[ABOVE] = battery.energy * max(0.0, outlook.soc - battery.soc_max) / 1e5
-    return np.concatenate([low.ravel(), outlook.due / 1000]), np.concatenate([high.ravel(), np.full(months, np.inf)])
+    return np.concatenate([low.ravel(), outlook.due / 1000]), np.concatenate([high.ravel(), np.full(periods, np.inf)])
 
 
 def solve(program: Program) -> tuple[Vector, Vector]:

@@ -32,6 +32,8 @@ class SiteLoad:
     """The same of the PCS. After such a silence nothing is known of where the battery was, and it begins anew."""
     least: float = 0.0
     """Seconds of dead time below which no measurement is believed."""
+    assumed: float = ASSUMED_DELAY
+    """Seconds by which the meter is late, as long as that was not measured here."""
     known_delay: float | None = None
     """Seconds by which the meter is late, as the site file says. What is measured here may be more, and never less."""
     net: NetLoad = field(init=False)
@@ -59,13 +61,13 @@ class SiteLoad:
 
     @property
     def _meter_delay(self) -> float:
-        return self.meter_late if self.measured else ASSUMED_DELAY
+        return self.meter_late if self.measured else self.assumed
 
     @property
     def shows(self) -> float:
         """Seconds after which the meter shows what the battery did, with whichever sign."""
         known = self.delay.shows
-        seconds = max(ASSUMED_DELAY, self.delay.done or 0.0) if known is None else max(0.0, known)
+        seconds = max(self.assumed, self.delay.done or 0.0) if known is None else max(0.0, known)
         return max(seconds, self.known_delay or 0.0)
 
     @property

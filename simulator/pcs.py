@@ -41,6 +41,8 @@ class Pcs:
     q: float = 0.0
     dc: float = 0.0
     """W at the battery's side."""
+    sun: float = 0.0
+    """W of a hybrid's own PV, which goes through the same inverter: the battery gives what is left of it."""
     forming: bool = False
     """Grid mode: it would make its own grid. Changes only while it does not run."""
     derating: bool = False
@@ -145,7 +147,8 @@ class Pcs:
             return 0.0
         if balance is not None:
             return max(-self.rated, min(self.rated, balance))
-        target = self.p if self.deaf else max(-self.rated, min(self.rated, self.share * self._in_effect()))
+        left = max(0.0, self.rated - self.sun)
+        target = self.p if self.deaf else max(-self.rated, min(left, self.share * self._in_effect()))
         return self._ramped(target, min(self.slowest, self.ramp or inf), dt)
 
     def _ramped(self, target: float, ramp: float, dt: float) -> float:

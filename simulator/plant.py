@@ -170,6 +170,8 @@ class Plant:
         self._was_lost = self.grid_lost
         for pv in self.pv.values():
             pv.step(around.sun, dt, lit=lit)
+        for name in self.pv.keys() & self.bess.keys():
+            self.bess[name].pcs.sun = self.pv[name].p
         if self.grid_lost:
             self._island(dt, around.load, lit=lit)
         else:

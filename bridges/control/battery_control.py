@@ -128,7 +128,7 @@ class BatteryControl:
     def _watch_power(self, at: float, power: float, now: float) -> None:
         if self.inputs.runs(now) is not True:
             return
-        cause = self.following.see(at, power, self.grid.dead_time)
+        cause = self.following.see(at, power, self.grid.dead_time, self.inputs.rated - self.inputs.sun(now))
         if cause is Cause.REVERSED and cause not in self._own:
             self._own[cause] = self.following.words
             log.error("%s: no loop is closed any more, %s: %s", self.pcs.name, cause.value, self.following.words)

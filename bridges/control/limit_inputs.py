@@ -71,6 +71,12 @@ class BatteryInputs:
         """A value as long as it is fresh for its device."""
         return self.latest.said(device, point, now, lasts(self.site.named(device).poll, METER_AGE))
 
+    def sun(self, now: float) -> float:
+        """W of a hybrid's own PV; 0 while it does not say: the inverter keeps its own rating, and at night some say
+        nothing."""
+        said = [self.said(self.pcs.name, point, now) for point in self.site.profiles[self.pcs.name].pv_points]
+        return sum(power for power in said if isinstance(power, float | int))
+
     def runs(self, now: float) -> bool | None:
         """Whether a setpoint works. None: unknown."""
         if not self.tells_state:
@@ -101,6 +107,7 @@ class BatteryInputs:
             apparent_power=self.pcs.rated_apparent_power or self.rated,
             reactive_power=reactive_power,
             power_factor=power_factor,
+            sun=self.sun(now),
             runs=self.runs(now),
             charge=charge,
             discharge=discharge,

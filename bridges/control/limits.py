@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from schemas.messages import Cause, Limited
 
 RAMP, TRIAL, SITE = "battery:ramp", "meter:trial", "site:grid"
+OWN_PV = "pcs:own_pv"
+"""What a hybrid's PV leaves of its inverter. It keeps its rating by itself: no register is worn to follow the sun."""
+SLOW = frozenset({RAMP, OWN_PV})
+"""Limits that nothing is hurried for when they are broken."""
 DC_TO_AC = 0.95
 """The cells deliver losses too: OpenEMS' generic ESS allows 0.95 of DCL x U on the AC side."""
 WORN, BUDGET = "register:worn", "register:budget"
@@ -55,6 +59,8 @@ class LimitInputs:
     dso: float | None = None
     """W the network operator allows in each direction."""
     dso_name: str = "dso:limit"
+    sun: float = 0.0
+    """W of a hybrid's own PV: it goes through the same inverter."""
     power_factor: float | None = None
     """Wanted instead of a reactive power."""
     interlocks: tuple[Limit, ...] = ()
@@ -70,7 +76,7 @@ class LimitInputs:
 
 def limits(now: LimitInputs) -> list[Limit]:
     """All limits of this moment, strongest first."""
-    outer = [*now.interlocks, *_state(now), _s_circle(now), _rating(now)]
+    outer = [*now.interlocks, *_state(now), _s_circle(now), _rating(now), *_own_pv(now)]
     return [*outer, _bms(now), _soc(now), _trial(now), _site(now), _dso(now), _ramp(now)]
 
 
@@ -158,6 +164,10 @@ def _s_circle(now: LimitInputs) -> Limit:
 
 def _rating(now: LimitInputs) -> Limit:
     return Limit("pcs:rated_power", -now.rated_power, now.rated_power)
+
+
+def _own_pv(now: LimitInputs) -> list[Limit]:
+    return [Limit(OWN_PV, -now.rated_power, max(0.0, now.rated_power - now.sun))] if now.sun > 0 else []
 
 
 def _bms(now: LimitInputs) -> Limit:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.control.grid_limit import LIMIT
-from bridges.control.limits import BUDGET, RAMP, WORN, Limit, clamp, reactive, reported, settle
+from bridges.control.limits import BUDGET, RAMP, SLOW, WORN, Limit, clamp, reactive, reported, settle
 from bridges.fieldbus.contract import Writable
 from schemas.messages import Limited
 
@@ -105,10 +105,10 @@ def _wishes(wanted: Mapping[str, float], now: Now) -> list[tuple[str, float]]:
 
 
 def _beyond(held: float | None, chain: Sequence[Limit]) -> bool:
-    """What the register holds breaks a limit that is more than a ramp."""
+    """What the register holds breaks a limit that is to be kept at once."""
     if held is None:
         return False
-    return clamp(held, [limit for limit in chain if limit.source != RAMP])[0] != held
+    return clamp(held, [limit for limit in chain if limit.source not in SLOW])[0] != held
 
 
 def _safer(value: float, held: float | None) -> bool:

@@ -91,13 +91,14 @@ class Following:
                 self._start = self._last[1]
             self._told.append((at, target))
 
-    def see(self, at: float, power: float, dead_time: float) -> Cause | None:
-        """A reading that was begun at `at`; gives what is wrong, as long as it lasts."""
+    def see(self, at: float, power: float, dead_time: float, left: float = math.inf) -> Cause | None:
+        """A reading that was begun at `at`; gives what is wrong, as long as it lasts. `left`: W that a hybrid's PV
+        leaves of its inverter; whether it then gives less of the battery or of the PV is its own affair."""
         last, self._last = self._last, (at, power)
         targets = self._at_work(at, dead_time)
         if not targets or last is None:
             return self.cause
-        low, high = min(targets), max(targets)
+        low, high = min(*targets, max(0.0, left)), max(targets)
         nearest = min(max(power, low), high)
         slack = near(nearest, self.rated)
         if low - slack <= power <= high + slack and not _opposed(power, targets, self.rated):

@@ -3,6 +3,7 @@ Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from consumers.dispatch.cells_seen import NEVER, CellsSeen, number
 from optimizer.racks import Neighbour, part
@@ -30,8 +31,12 @@ class BatterySeen:
     """Seconds after which it is not believed."""
     cells: CellsSeen
     """Shared with the other PCS of its battery."""
+    suns: Sequence[str] = ()
+    """Points of a hybrid's own PV."""
     power: float | None = None
     """W of the PCS."""
+    sun: float = 0.0
+    """W of a hybrid's own PV: it goes through the same inverter, and the battery gives what is left of it."""
     said: tuple[str, float] = ("", NEVER)
     """State of the PCS, and when it said so."""
     panel: tuple[bool, float] = (False, NEVER)
@@ -44,7 +49,8 @@ class BatterySeen:
     @classmethod
     def of(cls, site: Site, battery: Unit, cells: CellsSeen) -> "BatterySeen":
         pcs = site.named(battery.pcs)
-        return cls(battery, pcs.rated_power or 0.0, pcs.stale_after(PCS_SILENT), cells)
+        suns = site.profiles[battery.pcs].pv_points
+        return cls(battery, pcs.rated_power or 0.0, pcs.stale_after(PCS_SILENT), cells, suns)
 
     @property
     def soc(self) -> float | None:
@@ -61,11 +67,18 @@ class BatterySeen:
 
     @property
     def discharge(self) -> float | None:
-        """The same, as it arrives behind its losses."""
+        """The same, as it arrives behind its losses; of a hybrid no more than its PV leaves of the inverter."""
         allowed = self.cells.now.discharge
         if allowed is None:
             return None
-        return part(allowed, self.rated, [(one, gives / DC_TO_AC) for one, _, gives in self.beside]) * DC_TO_AC
+        mine = part(allowed, self.rated, [(one, gives / DC_TO_AC) for one, _, gives in self.beside]) * DC_TO_AC
+        return min(mine, max(0.0, self.rated - self.sun)) if self.sun > 0 else mine
+
+    @property
+    def narrowed_by(self) -> str:
+        """Whose limit `discharge` is, where it is below the rating."""
+        left = self.rated - self.sun if self.sun > 0 else inf
+        return "its PV in the same inverter" if (self.discharge or 0.0) >= max(0.0, left) else "the BMS"
 
     @property
     def bms_heard(self) -> float:
@@ -88,6 +101,7 @@ class BatterySeen:
         if power is None:
             return False
         self.power, self.pcs_heard = power, mono
+        self.sun = sum(number(telemetry, point) or 0.0 for point in self.suns)
         return True
 
     def silent(self, mono: float) -> bool:
@@ -113,7 +127,8 @@ class BatterySeen:
         if soc >= one.soc_max if charging else soc <= one.soc_min:
             return f"the SoC of {soc:.1f} %"
         allowed = self.charge if charging else self.discharge
-        return "the BMS" if (allowed or 0.0) < self.rated else "the PCS rating"
+        whose = "the BMS" if charging else self.narrowed_by
+        return whose if (allowed or 0.0) < self.rated else "the PCS rating"
 
     def room(self) -> Room:
         """What it may give and take, where that is known."""

@@ -317,7 +317,7 @@ class Desk:
 
     def _stop(self, mono: float) -> dict[str, Instruction]:
         """The lockout of the site: every battery rests and stops."""
-        sent, self.doing = dict[str, Instruction](), Doing()
+        sent, self.doing = dict[str, Instruction](), Doing() if self.batteries else Doing(NO_BATTERY)
         for pcs, one in self.batteries.items():
             order, one.why = one.lockout.next(one.look(mono), mono, self.serves)
             sent |= {} if order is None else {pcs: order}
@@ -348,7 +348,7 @@ class Desk:
         """One power for all that can be steered, and the share of each. Who does not know its limits rests."""
         pool = [one for one in able if not one.seen.unlimited(mono)] or able[:1]
         divide_cells(pool, [*self.batteries.values()])
-        moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool))
+        moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool), self.pv.sun(mono))
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
         grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)

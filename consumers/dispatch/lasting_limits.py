@@ -20,6 +20,7 @@ LASTS: dict[str, bool] = {
     "pcs:state_unknown": False,
     "pcs:apparent_power": True,
     "pcs:rated_power": True,
+    "pcs:own_pv": False,
     "bms:missing": False,
     "bms:current": True,
     "bms:soc_missing": False,

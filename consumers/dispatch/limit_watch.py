@@ -27,6 +27,11 @@ class LimitWatch:
     """W at the grid meter, positive drawn, and when."""
     _since: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        limited = {one.name for one in self.site.pv_limited}
+        free = [name for name in dict.fromkeys(name for name, _ in self.site.pv_points) if name not in limited]
+        self._free = f"; nobody can limit the PV of {', '.join(free)}" if free else ""
+
     def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
         """A reading in time."""
         if device == self.site.grid.meter and (power := number(telemetry, "p")) is not None:
@@ -45,5 +50,6 @@ class LimitWatch:
             if flow <= most + max(SHARE * most, LEAST):
                 self._since.pop(name, None)
             elif mono - self._since.setdefault(name, mono) >= PATIENCE:
-                said.append(f"{name} is {flow / 1000:.0f} kW, at most {most / 1000:g} kW may be")
+                words = f"{name} is {flow / 1000:.0f} kW, at most {most / 1000:g} kW may be"
+                said.append(words + (self._free if name == "feed-in" else ""))
         self.words = "; ".join(said)

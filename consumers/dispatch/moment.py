@@ -22,6 +22,20 @@ ON_ITS_WAY = 1.0
 """Seconds from a command that is sent until the bridge has written it, at most in good order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sun:
+    """What is known of PV while it is curtailed, in W."""
+
+    net: float | None = None
+    """That the grid would carry if the batteries rested, told from the PV as it is read now: no late meter is waited
+    for; None while the meter tells it as well."""
+    spare: float | None = None
+    """As in `Moment`."""
+
+
+NO_SUN = Sun()
+
+
 @dataclass
 class Fold:
     """The last believable values of the site's meter and of its batteries."""
@@ -88,13 +102,13 @@ class Fold:
         self.load.meter(mono, grid)
         self.meter_heard = mono
 
-    def moment(self, able: Sequence[BatterySeen], now: datetime, mono: float, last: float) -> Moment:
+    def moment(self, able: Sequence[BatterySeen], now: datetime, mono: float, last: float, sun: Sun = NO_SUN) -> Moment:
         """As those see it that can be steered, at least one. What the other batteries give is load less; what they
         charge with no battery covers, but the billed peak and the import limit reckon with it. `last`: W wanted of
-        them before."""
+        them before. `sun`: what is known of PV that is curtailed."""
         mine = {one.battery.pcs for one in able}
         aside = [one.power or 0.0 for pcs, one in self.batteries.items() if pcs not in mine]
-        net, charging = self.load.value, -sum(min(power, 0.0) for power in aside)
+        net, charging = self.load.value if sun.net is None else sun.net, -sum(min(power, 0.0) for power in aside)
         if net is not None:
             net -= sum(max(power, 0.0) for power in aside)
             surplus = min(charging, max(-net, 0.0))  # that they store is not there any more
@@ -102,12 +116,13 @@ class Fold:
         one, age = able[0], mono - self.meter_heard
         if len(able) == 1:
             own = one.soc, one.charge, one.discharge, mono - one.bms_heard
-            return Moment(now, net, age, *own, last, charging)
+            limiter = "the BMS", one.narrowed_by
+            return Moment(now, net, age, *own, last, charging, sun.spare, limiter)
         rooms = [each.room() for each in able]
         charge, discharge = -sum(room.low for room in rooms), sum(room.high for room in rooms)
         charged = soc([each.battery for each in able], [room.soc for room in rooms])
         limiter = _limiter(able, charging=True), _limiter(able, charging=False)
-        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging, limiter)
+        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging, sun.spare, limiter)
 
 
 def _limiter(able: Sequence[BatterySeen], *, charging: bool) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from consumers.dispatch.cells_seen import number
 from consumers.dispatch.instruction import Instruction
+from consumers.dispatch.moment import NO_SUN, Sun
 from consumers.dispatch.pv_seen import LIMIT, PvSeen
 from optimizer.curtail import Curtailment
 from optimizer.curtail import Site as Around
@@ -23,6 +24,11 @@ AGE = 5.0
 """Seconds after which a reading says nothing of now."""
 PV_DEAD_TIME = 6.0
 """Seconds from a limit that is sent until an inverter follows it, as long as that was not measured."""
+LATEST_METER = 15.0
+"""Seconds by which the grid meter may be late, as long as that was not measured: too long is slow for the first steps,
+too short takes our own step for a load."""
+LATELY = 25.0
+"""Seconds after which the latest meter has shown the last step of PV."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,8 @@ class PvDesk:
     _powers: dict[str, float] = field(default_factory=dict)
     _began: float | None = None
     _known: bool = False
+    _lately: float = float("-inf")
+    """When it was curtailed last."""
     _curtailed: bool = False
     """It was, in this run: from then on each inverter is told what it may give, also all of it."""
 
@@ -81,7 +89,8 @@ class PvDesk:
         polls = [one.poll for one in site.device if one.name in seen or one.name in site.pcs]
         meter = site.named(site.grid.meter)
         ages = meter.stale_after(AGE), max([AGE, *(2.5 * p for p in polls)])
-        return cls(site, seen, SiteLoad(rated, dead_time, *ages, known_delay=meter.late))
+        load = SiteLoad(rated, dead_time, *ages, assumed=LATEST_METER, known_delay=meter.late)
+        return cls(site, seen, load)
 
     @property
     def curtails(self) -> bool:
@@ -122,6 +131,14 @@ class PvDesk:
         while len(self.sent) > 100 * len(self.seen):
             del self.sent[next(iter(self.sent))]
 
+    def sun(self, mono: float) -> Sun:
+        """What the batteries are told of the PV while it is curtailed, and as long as the meter may not show all of
+        it."""
+        load = self.load.value(mono)
+        if load is None or mono - self._lately > LATELY:
+            return NO_SUN
+        return Sun(load - sum(one.power for one in self.seen.values()), self.curtailment.spare)
+
     # what is sent --------------------------------------------------------------------------------
 
     def instruct(
@@ -141,14 +158,13 @@ class PvDesk:
             levels = self.curtailment.blind(inverters, self.site.pv_safe(feed_in.export) / 100, mono)
         else:
             self._begin(mine)
-            delay = self.load.meter_late, self.load.measured
-            around = Around(load, self._grid, feed_in.export, batteries.takes, batteries.room, feed_in.most, *delay)
+            around = Around(load, self._grid, feed_in.export, batteries.takes, batteries.room, feed_in.most)
             before = self.curtailment.level
             levels = self.curtailment.next(inverters, around, mono)
             if not mine:  # nobody hears it: it comes back from where they stand
                 self.curtailment.level = min(before, self.curtailment.level)
         if min(levels.values(), default=1.0) < 1.0:
-            self._curtailed = True
+            self._curtailed, self._lately = True, mono
             self.reason = f"PV is curtailed to {100 * min(levels.values()):.0f} %, {feed_in.why}: "
             self.reason += self.curtailment.reason
             if load is not None and len(self.site.pv_points) > len(self.site.pv):

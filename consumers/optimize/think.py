@@ -20,6 +20,7 @@ from optimizer.tariff import Quote, Series, quotes
 from optimizer.verify import verify
 from schemas.messages import HeldLimit, Plan
 from schemas.site import Site
+from schemas.site_parts import Battery
 
 HORIZON = AHEAD.total_seconds() / 3600
 """Hours."""
@@ -50,10 +51,12 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
     starts = step_starts(now, HORIZON)
     held = [holding(site, situation.held, at) for at in starts]
     most = sum(_rated(site).values())
+    sun = pv_ahead(past.pv(), situation.pv(mono), starts, most)
     ahead = Outlook(
         starts=starts,
         load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),
-        pv=_limited(site, pv_ahead(past.pv(), situation.pv(mono), starts, most), held),
+        pv=_limited(site, sun, held),
+        inside=_inside(site, heard, sun, most),
         buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"))),
         sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export")),
         soc=situation.soc(mono),
@@ -93,6 +96,14 @@ def _limited(site: Site, pv: Vector, held: Sequence[Sequence[HeldLimit]]) -> Vec
     free = sum(power for name, power in rated.items() if name not in mine) / (sum(rated.values()) or 1.0)
     most = np.array([bounds(site.grid, each).pv for each in held])
     return np.asarray(np.minimum(pv, np.maximum(most, free * pv)))
+
+
+def _inside(site: Site, batteries: Sequence[Battery], pv: Vector, most: float) -> Vector | float:
+    """W of the PV that goes through the inverters of the batteries: their part of all by the ratings. `most`: W of all
+    that has PV."""
+    hybrids = [name for one in batteries for name in one.pcs if site.profiles[name].pv_points]
+    rated = sum(site.named(name).rated_power or 0.0 for name in hybrids)
+    return np.minimum(rated, pv * rated / most) if rated else 0.0
 
 
 def _money(quoted: Sequence[Quote]) -> Vector:

@@ -32,6 +32,8 @@ CALM = LimitInputs(
     [
         ({}, 50_000, 50_000, []),
         ({}, 130_000, 100_000, ["pcs:apparent_power", "pcs:rated_power"]),
+        ({"sun": 70_000}, 50_000, 30_000, ["pcs:own_pv"]),
+        ({"sun": 70_000}, -50_000, -50_000, []),
         ({"reactive_power": 88_000}, 80_000, 66_000, ["pcs:apparent_power"]),
         ({"discharge": 7e3}, 50_000, 6_650, ["bms:current"]),
         ({"charge": 7e3}, -50_000, -7_000, ["bms:current"]),
@@ -65,6 +67,8 @@ CALM = LimitInputs(
     ids=[
         "within everything",
         "more than the PCS has",
+        "the PV of a hybrid takes its share",
+        "the PV of a hybrid leaves room to charge",
         "reactive power takes its share",
         "BMS limits discharge",
         "BMS limits charge",

@@ -89,6 +89,33 @@ async def test_its_sun_is_no_smaller_load_and_leaves_the_connection_its_room(tmp
         assert sun == pytest.approx(8e3, rel=0.03)
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+@virtual
+async def test_battery_and_sun_share_one_inverter(tmp_path: Path, profile: str) -> None:
+    """8 kW of sun through an inverter of 10 kW: the battery is told 2, does it, and nobody says it does not obey."""
+    file = written(tmp_path, profile)
+    async with story(tmp_path, file=file, grid={"export_limit": 20e3}, around=lambda _: NOON) as it:
+        assert await settled(it, 6e3) == pytest.approx(2e3, abs=250)
+        assert {limit.source for said in it.said() for limit in said.limited_by} == {"pcs:own_pv"}
+        assert "not_obeyed" not in it.states()
+        assert len(it.simulated.written) <= 4, "the sun flickers, and no register is worn to follow it"
+
+
+@virtual
+async def test_the_sun_rises_while_the_register_may_not_be_written(tmp_path: Path) -> None:
+    """It was told 6 kW in the morning, and its register wears: it gives 2, and that is no disobedience."""
+    sky = [NIGHT]
+    file = written(tmp_path, "sungrow_sh")
+    async with story(tmp_path, file=file, grid={"export_limit": 20e3}, around=lambda _: sky[0]) as it:
+        assert await settled(it, 6e3) == pytest.approx(6e3, rel=0.03)
+        sky[0], writes = NOON, len(it.simulated.written)
+        await it.steer(6e3, 60)
+        assert it.power == pytest.approx(2e3, abs=250)
+        assert "not_obeyed" not in it.states()
+        assert it.causes() == []
+        assert len(it.simulated.written) <= writes + 1
+
+
 @virtual
 async def test_a_limit_that_cannot_be_is_none_and_the_battery_rests(tmp_path: Path) -> None:
     file = written(tmp_path, "sungrow_sh")
