@@ -50,7 +50,7 @@ def chain(
     """
     made, address = (Chain({BASE: 0x5375, BASE + 1: 0x6E53}), BASE + 2) if begin is None else (Chain(), begin)
     for number in sorted({1, *models}):
-        model = _model(number, rated, apparent, unit)
+        model = _model(number, models.get(number, 0), rated, apparent, unit)
         if model is None:
             made.models[number] = address
             made.words.update(enumerate([number, models[number], *[0] * models[number]], address))
@@ -69,8 +69,8 @@ def chain(
     return made
 
 
-def _model(number: int, rated: float, apparent: float, unit: int) -> Any:  # noqa: ANN401  # pysunspec2 has no types
-    model = _empty(number)
+def _model(number: int, length: int, rated: float, apparent: float, unit: int) -> Any:  # noqa: ANN401  # pysunspec2 has no types
+    model = _empty(number, length)
     if model is None:
         return None
     fine = _fine(apparent)
@@ -87,8 +87,9 @@ def _fine(apparent: float) -> int:
     return next(power for power in range(12) if 1.3 * apparent / 10**power <= 32767)
 
 
-def _empty(number: int) -> Any:  # noqa: ANN401  # as above
-    """A model with nothing in it; None when SunSpec does not define it. Parts that repeat are left out."""
+def _empty(number: int, reach: int) -> Any:  # noqa: ANN401  # as above
+    """A model with nothing in it; None when SunSpec does not define it. Of its parts that repeat there are as many as a
+    length of `reach` begins."""
     try:
         group = get_model_def(number)["group"]
     except ModelDefinitionError:
@@ -96,6 +97,8 @@ def _empty(number: int) -> Any:  # noqa: ANN401  # as above
     if not any(part.get("count", 1) != 1 for part in group.get("groups", [])):
         return Model(number)
     length = sum(point["size"] for point in group["points"]) - 2
+    each = sum(point["size"] for part in group["groups"] for point in part["points"])
+    length += -(-max(0, reach - length) // each) * each
     return Model(number, data=struct.pack(">2H", number, length) + bytes(2 * length), model_len=length)
 
 

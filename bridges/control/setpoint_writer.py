@@ -136,7 +136,8 @@ class SetpointWriter:
     async def renew(self, point: str, now: float) -> None:
         """Write again what is still wanted and its device would take back. Raises Unreachable or Declined."""
         renewal, told = self.renewals[point], self.points[point]
-        if told.value is None or told.value == self.device.commands[point].fallback or not told.proven:
+        one = self.device.commands[point]
+        if told.value is None or told.value == one.fallback or not (told.proven or one.unseen):
             return
         if renewal.look_due(now):
             renewal.says(await self.device.reverts(point), now)

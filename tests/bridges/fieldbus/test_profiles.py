@@ -146,7 +146,7 @@ GOOD = "p_set = { register = 2, unit = 'W', low = -1, high = 1, modes = { regist
     ("was", "becomes", "says"),
     [
         ("positive = 8", "positive = 7", "mode 7 stands for both directions"),
-        ("unit = 'W', low", "type = 'i16', unit = 'W', low", "an amount is a u16 or u32 with a positive scale and no scale_register, not i16"),
+        ("unit = 'W', low", "type = 'i16', unit = 'W', low", "an amount is a u16, u32 or f32 with a positive scale and no scale_register, not i16"),
         ("unit = 'W', low", "unit = 'W', enable = 5, low", "`enable` goes with a setpoint that has a sign"),
         ("modes = { register = 1", "modes = { register = 3", "it cannot be read back: give a point p_set of its register, with sign = { register = 3, negative = [7] }"),
         ("negative = 7", "negative = 9", "its point takes [7] for negative, the command writes 9"),
