@@ -308,21 +308,24 @@ def _each(points: "dict[str, Point]") -> "dict[str, Point]":
     """Each of the points that repeat, under a name of its own."""
     found: dict[str, Point] = {}
     for name, point in points.items():
-        several = point.repeats
-        for place in range(several.most if several else 1):
-            own = name if several is None else f"{name}_{place + 1}"
+        several = [_nth(point, place) for place in range(point.repeats.most)] if point.repeats else []
+        for own, one in {f"{name}_{place}": one for place, one in enumerate(several, 1)}.items() or {
+            name: point
+        }.items():
             if own in found or (several and own in points):
-                raise ValueError(
-                    f"{name} repeats, and its {own} is a point of its own: give one of the two another name"
-                )
-            by = place * several.every if several else 0
-            less = None if point.less is None else point.less + by
-            found[own] = (
-                point
-                if several is None
-                else point.model_copy(update={"register_": point.register_ + by, "less": less, "repeats": None})
-            )
+                raise ValueError(f"{name} repeats, and its {own} is a point of its own: give one another name")
+            found[own] = one
     return found
+
+
+def _nth(point: Point, place: int) -> Point:
+    """One of those that repeat. All but the first keep their `repeats`: they may well not be there."""
+    several = point.repeats
+    by = 0 if several is None else place * several.every
+    less = None if point.less is None else point.less + by
+    return point.model_copy(
+        update={"register_": point.register_ + by, "less": less, "repeats": several if place else None}
+    )
 
 
 class LineTiming(Shape):

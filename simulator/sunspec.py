@@ -13,11 +13,11 @@ BASE = 40000
 SCALES = {
     **dict.fromkeys(("A_SF", "ARtg_SF", "V_SF", "DCA_SF", "DCV_SF", "Tmp_SF", "WMaxLimPct_SF", "VArPct_SF"), -1),
     **dict.fromkeys(("SoC_SF", "SoH_SF", "Pct_SF", "AMax_SF", "ModTmp_SF"), -1),
-    **dict.fromkeys(("Hz_SF", "PF_SF", "PFRtg_SF", "OutPFSet_SF"), -2),
+    **dict.fromkeys(("Hz_SF", "PF_SF", "PFRtg_SF", "OutPFSet_SF", "InOutWRte_SF", "ChaState_SF"), -2),
     "CellV_SF": -3,
 }
 """Powers of ten a usual inverter gives its quantities in."""
-OF_RATING = ("W_SF", "VA_SF", "VAr_SF", "VAR_SF", "Var_SF", "DCW_SF", "WRtg_SF", "VARtg_SF", "VArRtg_SF")
+OF_RATING = ("W_SF", "VA_SF", "VAr_SF", "VAR_SF", "Var_SF", "DCW_SF", "WChaMax_SF", "WRtg_SF", "VARtg_SF", "VArRtg_SF")
 """These are as fine as 16 bits allow at the rated power."""
 
 
@@ -122,5 +122,7 @@ def _settings(number: int, rated: float, apparent: float, unit: int) -> dict[str
                 "OutPFSet_Ena": 0,
             }
             return ask | {"VArPct_Ena": 0, "WMaxLimPct_RvrtTms": 0}
+        case 124:
+            return {"WChaMax": rated, "StorCtl_Mod": 0, "OutWRte": 100, "InWRte": 100}
         case _:
             return {}

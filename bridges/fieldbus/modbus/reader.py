@@ -59,7 +59,7 @@ class Reader:
         self._absent = {
             name: self.lacking.get(one.model or 0) or f"its model {one.model} has no register {one.register_}"
             for name, one in points
-            if name not in located
+            if name not in located and one.repeats is None
         }
 
     async def read(self, wanted: Sequence[Request], lesser: Sequence[Request] = ()) -> Reading:
