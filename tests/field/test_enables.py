@@ -136,3 +136,22 @@ async def test_a_new_value_that_needs_a_fresh_enable_gets_one(tmp_path: Path) ->
             await limited(it, 6)
             await limited(it, 6, percent=20.0)
             assert pv(it) == pytest.approx(obeyed, rel=0.02)
+
+
+@virtual
+async def test_what_cannot_be_read_back_is_written_again_in_time(tmp_path: Path) -> None:
+    """SMA lists 40149 and 40151 as write only (https://github.com/littleyoda/ha-pysmaplus/issues/86), and goes back to its
+    own control when nobody writes them (https://github.com/evcc-io/evcc, sma-si-modbus: each half minute)."""
+    site = changed(load_site(DEMO), "pcs", profile="sma_sunny_island")
+    shipped = load_profile("sma_sunny_island")
+    dc_u = shipped.points["dc_u"].model_copy(update={"high": None})  # the demo's battery has more volts
+    sunny = shipped.model_copy(update={"points": shipped.points | {"dc_u": dc_u}})
+    async with story(tmp_path, only=["pcs"], device=site, profiles={"pcs": sunny}) as it:
+        await it.seconds(5)
+        for _ in range(50):
+            it.command("pcs", values={"p_set": 20e3})
+            await it.seconds(2)
+        assert it.simulated.world.plant.first.pcs.p_set == 20e3
+        written = [one for one in it.simulated.written if one.device == "pcs" and one.register == 40151]
+        assert len(written) in range(5, 9), "each 20 s"
+        assert {one.values for one in written} == {(0, 802)}
