@@ -242,8 +242,8 @@ class Setpoint(Register):
     the most it may discharge and the most it may charge, either of them below 0. Both together leave it one power. Of
     the two the one that makes room is written first."""
     unseen: bool = False
-    """It can only be written, and so can its companions: that it works shows in the measured power alone. It is written
-    anew whenever it is renewed."""
+    """It can only be written, and so can its companions: that it works shows in the measured power alone. All of it is
+    written again in the time of `reverts`."""
     rating: Name | None = None
     """The point that shows the W which 100 % of it are: nothing is written where those are not the rated power of the
     site file."""

@@ -89,7 +89,7 @@ def _fine(apparent: float) -> int:
 
 def _empty(number: int, reach: int) -> Any:  # noqa: ANN401  # as above
     """A model with nothing in it; None when SunSpec does not define it. Of its parts that repeat there are as many as a
-    length of `reach` begins."""
+    length of `reach` begins, and nothing is implemented in them."""
     try:
         group = get_model_def(number)["group"]
     except ModelDefinitionError:
@@ -99,7 +99,10 @@ def _empty(number: int, reach: int) -> Any:  # noqa: ANN401  # as above
     length = sum(point["size"] for point in group["points"]) - 2
     each = sum(point["size"] for part in group["groups"] for point in part["points"])
     length += -(-max(0, reach - length) // each) * each
-    return Model(number, data=struct.pack(">2H", number, length) + bytes(2 * length), model_len=length)
+    model = Model(number, data=struct.pack(">2H", number, length) + bytes(2 * length), model_len=length)
+    for point in (one for parts in model.groups.values() for part in parts for one in part.points.values()):
+        point.value = None
+    return model
 
 
 def _settings(number: int, rated: float, apparent: float, unit: int) -> dict[str, float | str]:

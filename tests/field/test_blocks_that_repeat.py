@@ -1,6 +1,6 @@
 """Inverters whose SunSpec models hold parts that repeat, and a battery that is steered by two limits.
 
-https://github.com/evcc-io/evcc/blob/master/templates/definition/meter/fronius-gen24.yaml : of the inputs of model 160 the
+https://github.com/evcc-io/evcc/blob/master/templates/definition/meter/fronius-gen24.yaml : of the inputs of 160 the
 last two are the battery's charge and discharge, and model 124 has limits in percent of what it says itself.
 https://github.com/evcc-io/evcc/issues/16008 : 35 % of something else than was meant.
 """
@@ -67,7 +67,7 @@ def test_two_inputs_and_no_battery_are_said_and_not_read_from_the_next_model() -
             reading = await one.read()
             assert "p" not in reading.values
             assert reading.declined["p"] == "its model 160 has no register 81"
-            assert (reading.values["pv_p_1"], reading.values["pv_p_2"]) == (1000.0, 2000.0)
+            assert [reading.values[f"pv_p_{place}"] for place in (1, 2)] == [1000.0, 2000.0]
             one.close()
 
     asyncio.run(read())
@@ -83,7 +83,7 @@ def test_its_two_limits_meet_and_count_only_then() -> None:
             most, charges, mode = at[3] + 12, at[3] + 13, at[3] + 5
             assert server.written == [(charges, (65536 - 3000,)), (most, (3000,)), (mode, (3,))]
             seen = (await one.read()).values
-            assert (seen["p_set"], seen["p_set_least"]) == (pytest.approx(0.3 * RATED), pytest.approx(0.3 * RATED))
+            assert seen["p_set"] == seen["p_set_least"] == pytest.approx(0.3 * RATED)
             assert one.held("p_set", 0.3 * RATED, seen) == pytest.approx(0.3 * RATED)
             registers |= held(charges, [10_000])  # somebody lets it charge
             seen = (await one.read()).values
