@@ -13,9 +13,10 @@ NAMES = sorted(path.stem for path in PROFILES.glob("*.toml"))
 PHASES = "grid_p_l1 grid_p_l2 grid_p_l3"
 TURNED = {
     "bmw_battery": ("ccl", "gives its charge limit as a negative number"),
-    "fronius_gen24": ("p_set_least", "the least it may discharge stands as the most it may charge"),
+    "fenecon_commercial40": ("p_max_abs", "gives what it may charge as a negative number"),
     "foxess_h3": (PHASES, "its meter counts export positive"),
     "foxess_h3_pro": (f"grid_p {PHASES}", "its meter counts export positive"),
+    "fronius_gen24": ("p_set_least", "the least it may discharge stands as the most it may charge"),
     "goodwe_et": (f"grid_p {PHASES}", "its meter counts export positive"),
     "huawei_sun2000_luna": ("p dc_i grid_p", "a charging battery and an export are positive"),
     "pylontech_powercube_m2": ("i dcl", "a charging current is positive, and the discharge limit a negative number"),
@@ -84,6 +85,21 @@ def test_an_amount_is_negative_while_its_direction_says_so(name: str) -> None:
             value = shown(profile, one, direction)
             assert isinstance(value, float)
             assert value < 0, one.name
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if any(p.less for p in load_profile(name).points.values())])
+def test_a_difference_is_negative_while_its_second_amount_is_the_larger(name: str) -> None:
+    """What is taken away is the charge of a battery, or the export at a meter."""
+    profile, points = numbers(name)
+    for one in points:
+        if one.less_address is None:
+            continue
+        amounts = {one.address: [0] * one.point.count, one.less_address: words(one.point.type, profile.word_order)}
+        image = {(one.function, at + place): word for at, held in amounts.items() for place, word in enumerate(held)}
+        image |= {} if one.scale_address is None else {(one.function, one.scale_address): 0}
+        value = values([one], image, profile)[one.name]
+        assert isinstance(value, float)
+        assert value < 0, one.name
 
 
 @pytest.mark.parametrize("name", NAMES)
