@@ -172,6 +172,8 @@ class SetpointWriter:
             self.failing[point] = _failed(silent, stands=stands)
             return self.failing[point]
         self.failing.pop(point, None)
+        if self.device.commands[point].unseen:  # nobody will see it arrive
+            budget.arrived()
         self.points[point].wrote(value, written.at)
         self.reached = written.at
         for _ in range(written.times - 1):
