@@ -42,7 +42,8 @@ def plausible(point: Point) -> st.SearchStrategy[Value]:
     if point.flags is not None:
         return st.lists(st.sampled_from(list(point.flags.values())), unique=True)
     edge = 250.0 if point.scale_register is not None else 32_000 * abs(point.scale)
-    low = 0.0 if point.type.startswith("u") else -edge
+    amounts = point.sign is not None and point.sign.amount is not None  # the negative one stands elsewhere
+    low = 0.0 if amounts or point.type.startswith("u") else -edge
     return st.floats(
         low if point.low is None else max(low, point.low), edge if point.high is None else min(edge, point.high)
     )
