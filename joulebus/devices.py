@@ -58,8 +58,9 @@ def _sections(name: str, profile: Profile) -> list[str]:
         table(
             ["point", "unit", "register", "type", "scale", "rate", "what it tells"],
             [
-                [f"`{key}`", point.unit, _place(point), point.type, _scale(point), point.rate, _tells(point)]
+                [_name(key, profile), point.unit, _place(point), point.type, _scale(point), point.rate, _tells(point)]
                 for key, point in profile.points.items()
+                if point.repeats is None
             ],
         )
     ]
@@ -93,8 +94,17 @@ def _needs(profile: Profile) -> str:
     return f"On its line it {said}." if said else ""
 
 
+def _name(key: str, profile: Profile) -> str:
+    """Of points that repeat the first, and how many there may be."""
+    second = profile.points.get(f"{key.removesuffix('_1')}_2") if key.endswith("_1") else None
+    several = None if second is None else second.repeats
+    return f"`{key}`" if several is None else f"`{key}` to `_{several.most}`"
+
+
 def _place(register: Register) -> str:
-    return str(register.register_) if register.model is None else f"model {register.model} + {register.register_}"
+    less = register.less if isinstance(register, Point) else None
+    own = f"{register.register_}" if less is None else f"{register.register_} less {less}"
+    return own if register.model is None else f"model {register.model} + {own}"
 
 
 def _written(setpoint: Setpoint) -> str:
@@ -102,6 +112,8 @@ def _written(setpoint: Setpoint) -> str:
     modes = setpoint.modes
     if modes is None:
         enable = "" if setpoint.enable is None else f"; {setpoint.enable} = 1"
+        enable += "" if setpoint.opposite is None else f"; {setpoint.opposite} = its opposite"
+        enable += "; cannot be read back" if setpoint.unseen else ""
         beside = "".join(f"; {one.register_} = {one.value}" for one in setpoint.companions)
         return f"{_place(setpoint)}{beside}{enable}"
     amount = _place(setpoint) if modes.amount is None else f"{_place(setpoint)}, negative {modes.amount}"

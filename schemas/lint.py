@@ -34,7 +34,7 @@ def mistakes(profile: Profile) -> Iterator[Mistake]:
     for name, point in profile.points.items():
         place = f"points.{name}"
         yield from ((place, words) for words in [*_reach(point), *_unit(name, point), *_range(point), *_names(point)])
-        yield from ((place, words) for words in _sentinels(point))
+        yield from ((place, words) for words in [*_sentinels(point), *_less(point)])
     for name, setpoint in profile.commands.items():
         place = f"commands.{name}"
         if setpoint.type == "text":
@@ -42,6 +42,8 @@ def mistakes(profile: Profile) -> Iterator[Mistake]:
         yield from ((place, words) for words in [*_reach(setpoint), *_unit(name, setpoint), *_range(setpoint)])
         yield from ((place, words) for words in _modes(name, setpoint, profile))
         yield from ((place, words) for words in _whole(setpoint.write, setpoint.type, setpoint.count))
+        for one in setpoint.companions:
+            yield from ((place, words) for words in _whole(one.write, one.type, one.count))
     yield from _twins(profile)
     yield from _ours(profile)
     yield from _collisions(profile)
@@ -131,9 +133,16 @@ def _modes(name: str, setpoint: Setpoint, profile: Profile) -> Iterator[str]:
     """What is written must be seen: an amount with its sign, and the name of everything beside it (mode, companions,
     enable): a device may take it back by itself."""
     modes = setpoint.modes
+    if setpoint.unseen:
+        yield from _unseen(name, setpoint, profile)
+        return
+    yield from _opposed(setpoint, profile)
+    if setpoint.rating is not None and not _watts(profile.points.get(setpoint.rating)):
+        yield f"rating = {setpoint.rating!r}: there is no point of that name in W"
     beside: list[tuple[int | None, int, list[int]]] = [
         (one.model, one.register_, [one.value]) for one in setpoint.companions
     ]
+    wide = {(one.model, one.register_): one.count for one in setpoint.companions}
     if modes is not None:
         yield from _directed(name, setpoint, modes, profile)
         beside.append((setpoint.model, modes.register_, sorted({modes.positive, modes.negative, modes.zero})))
@@ -147,16 +156,55 @@ def _modes(name: str, setpoint: Setpoint, profile: Profile) -> Iterator[str]:
     for model, register, values in beside:
         if model == setpoint.model and 0 <= register - setpoint.register_ < setpoint.count:
             yield f"register {register} goes with the value and lies inside of it, {_span(setpoint)}"
-        seen = [one for one in profile.points.values() if (one.model, one.register_, one.count) == (model, register, 1)]
+        place = (model, register, wide.get((model, register), 1))
+        seen = [one for one in profile.points.values() if (one.model, one.register_, one.count) == place]
         if not any((one.function or profile.function) == 3 and _tells(one, values) for one in seen):
             yield f"register {register} cannot be read back: give a point with function 3 whose enum has {values}"
+
+
+def _unseen(name: str, setpoint: Setpoint, profile: Profile) -> Iterator[str]:
+    """What cannot be read back must not be believed for ever: the device takes it back, or we write it again."""
+    if name in profile.points:
+        yield f"a point reads {name}: it is not `unseen`"
+    if setpoint.reverts is None:
+        yield "`unseen` goes with `reverts`, which says how often it is written again"
+    if setpoint.modes is not None or setpoint.opposite is not None or setpoint.enable is not None:
+        yield "`unseen` goes with a signed value and `companions`: what a direction or an enable holds must be known"
+
+
+def _opposed(setpoint: Setpoint, profile: Profile) -> Iterator[str]:
+    if setpoint.opposite is None:
+        return
+    if (
+        setpoint.modes is not None
+        or setpoint.type[0] not in "if"
+        or abs(setpoint.opposite - setpoint.register_) < setpoint.count
+    ):
+        yield '`opposite` is a register beside a signed value, such as type = "i16", without `modes`'
+    place = (
+        setpoint.model,
+        setpoint.opposite,
+        setpoint.type,
+        -setpoint.scale,
+        setpoint.scale_register,
+        setpoint.of_rated,
+    )
+    for one in profile.points.values():
+        if (one.model, one.register_, one.type, one.scale, one.scale_register, one.of_rated) == place:
+            return
+    turned = f"a point of the same type with scale = {-setpoint.scale:g}"
+    yield f"register {setpoint.opposite} cannot be read back: give {turned}"
+
+
+def _watts(point: Point | None) -> bool:
+    return point is not None and point.unit == "W"
 
 
 def _directed(name: str, setpoint: Setpoint, modes: Modes, profile: Profile) -> Iterator[str]:
     if modes.positive == modes.negative:
         yield f"mode {modes.positive} stands for both directions"
-    if setpoint.scale < 0 or setpoint.type not in ("u16", "u32") or setpoint.scale_register is not None:
-        yield f"an amount is a u16 or u32 with a positive scale and no scale_register, not {setpoint.type}"
+    if setpoint.scale < 0 or setpoint.type not in ("u16", "u32", "f32") or setpoint.scale_register is not None:
+        yield f"an amount is a u16, u32 or f32 with a positive scale and no scale_register, not {setpoint.type}"
     if setpoint.enable is not None:
         yield "`enable` goes with a setpoint that has a sign; give { register = .., value = 1 } in `companions`"
     back = profile.points.get(name)
@@ -206,6 +254,15 @@ def _names(point: Point) -> Iterator[str]:
     for key in point.enum or ():
         if not re.fullmatch(r"-?\d+", key):
             yield f'enum key {key!r} is not a number: write raw value = name, such as 4 = "running"'
+
+
+def _less(point: Point) -> Iterator[str]:
+    if point.less is None:
+        return
+    if point.type == "text" or _is_view(point) or point.sign is not None:
+        yield "`less` goes with a number without `sign`"
+    if abs(point.less - point.register_) < point.count:
+        yield f"register {point.less} is taken away and lies inside of the value itself, {_span(point)}"
 
 
 def _sentinels(point: Point) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.units import Kind, Name, Number, Seconds
@@ -99,6 +99,11 @@ class Register(Shape):
 R = TypeVar("R", bound=Register)
 
 
+def _whole(given: object) -> object:
+    """What takes two registers is written by function 16 when nothing is said."""
+    return {"write": 16} | given if isinstance(given, dict) and given.get("type") == "u32" else given
+
+
 class Sign(Shape):
     """A register that tells the direction of a value which the device gives without a sign."""
 
@@ -108,6 +113,15 @@ class Sign(Shape):
     """While it holds one of these the value is negative."""
     amount: int | None = Field(default=None, ge=0, le=65535)
     """Where the amount of a negative value stands, when each direction has a register of its own."""
+
+
+class Repeats(Shape):
+    """A part of a map that stands there several times, one behind the other: inputs, strings, modules."""
+
+    every: int = Field(ge=1, le=1000)
+    """Registers from one to the next."""
+    most: int = Field(ge=2, le=32)
+    """As many are looked for; of a SunSpec model those are there that it has room for."""
 
 
 class Point(Register):
@@ -121,6 +135,11 @@ class Point(Register):
     """In the unit per second: a value that moves faster is implausible until three readings in a row agree."""
     sign: Sign | None = None
     """For a device that gives an amount here and its direction in another register."""
+    less: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """A register of the same type, scale and model whose value is taken away: for a device that gives what flows in and
+    what flows out as two amounts."""
+    repeats: Repeats | None = None
+    """The point is read several times: `string_p` as `string_p_1`, `string_p_2`... The scale register is shared."""
     absent: list[int] = []
     """Raw values that mean `not implemented`."""
     enum: dict[str, str] | None = None
@@ -139,6 +158,29 @@ class Write(Shape):
     model: int | None = None
     value: int = Field(ge=0, le=65535)
     write: Literal[6, 16] = 6
+
+
+class Beside(Write):
+    """A register beside a setpoint, of 16 or 32 bits."""
+
+    type: Literal["u16", "u32"] = "u16"
+    value: int = Field(ge=0, le=0xFFFFFFFF)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _writes_all_of_it(cls, given: object) -> object:
+        return _whole(given)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.value >= 2 ** (16 * WORDS[self.type]):
+            raise ValueError(f'no {self.type} holds {self.value}: give type = "u32"')
+        return self
+
+    @property
+    def count(self) -> int:
+        """Registers it occupies."""
+        return WORDS[self.type]
 
 
 class Modes(Shape):
@@ -195,7 +237,17 @@ class Setpoint(Register):
     """The device takes it back by itself after a time."""
     modes: Modes | None = None
     """For a device that takes an amount and its direction instead of a signed value."""
-    companions: list[Write] = []
+    opposite: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """A register of the same model, type and scale that holds the value with the other sign: for a device that takes
+    the most it may discharge and the most it may charge, either of them below 0. Both together leave it one power. Of
+    the two the one that makes room is written first."""
+    unseen: bool = False
+    """It can only be written, and so can its companions: that it works shows in the measured power alone. All of it is
+    written again in the time of `reverts`."""
+    rating: Name | None = None
+    """The point that shows the W which 100 % of it are: nothing is written where those are not the rated power of the
+    site file."""
+    companions: list[Beside] = []
     """Registers that must hold these values for the setpoint to work. Written when they hold others: before the mode
     of a setpoint with `modes`, after the value of one with a sign."""
     deadband: Number = Field(default=0.0, ge=0)
@@ -223,9 +275,7 @@ class Watchdog(Shape):
     @model_validator(mode="before")
     @classmethod
     def _writes_all_of_it(cls, given: object) -> object:
-        if isinstance(given, dict) and given.get("type") == "u32":
-            return {"write": 16} | given
-        return given
+        return _whole(given)
 
 
 class Heartbeat(Shape):
@@ -255,6 +305,30 @@ def _has_limits(given: object) -> object:
             "unit of the rated power (low = -1, high = 1), else in its unit"
         )
     return given
+
+
+def _each(points: "dict[str, Point]") -> "dict[str, Point]":
+    """Each of the points that repeat, under a name of its own."""
+    found: dict[str, Point] = {}
+    for name, point in points.items():
+        several = [_nth(point, place) for place in range(point.repeats.most)] if point.repeats else []
+        for own, one in {f"{name}_{place}": one for place, one in enumerate(several, 1)}.items() or {
+            name: point
+        }.items():
+            if own in found or (several and own in points):
+                raise ValueError(f"{name} repeats, and its {own} is a point of its own: give one another name")
+            found[own] = one
+    return found
+
+
+def _nth(point: Point, place: int) -> Point:
+    """One of those that repeat. All but the first keep their `repeats`: they may well not be there."""
+    several = point.repeats
+    by = 0 if several is None else place * several.every
+    less = None if point.less is None else point.less + by
+    return point.model_copy(
+        update={"register_": point.register_ + by, "less": less, "repeats": several if place else None}
+    )
 
 
 class LineTiming(Shape):
@@ -310,7 +384,7 @@ class Profile(Shape):
     """A point that moves as long as the device's own values are fresh, such as a heartbeat counter of the BMS in a
     PCS: when it stands still for `pulse_after`, all values are stale."""
     pulse_after: Seconds = 10.0
-    points: Annotated[dict[Name, Point], Field(min_length=1)]
+    points: Annotated[dict[Name, Point], Field(min_length=1), AfterValidator(_each)]
     commands: dict[Name, Annotated[Setpoint, BeforeValidator(_has_limits)]] = {}
     actions: dict[Literal["start", "stop", "standby", "reset", "grid_following", "grid_forming"], list[Write]] = {}
     watchdog: Watchdog | None = None

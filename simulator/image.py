@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridges.fieldbus.modbus.codec import NOT_IMPLEMENTED, decode, encode, encode_point, pack, unpack
-from bridges.fieldbus.modbus.direction import amounts, places
+from bridges.fieldbus.modbus.direction import amounts, companions, places
 from schemas.messages import Value
 from schemas.profile import WORDS, Modes, Point, Profile, Register, Setpoint
 from schemas.troubles import Trouble
@@ -133,8 +133,11 @@ class Image:
         for name, point in self.profile.points.items():
             if name not in values:
                 continue
-            power = self._power(point)
-            value = decode(point, _encode(point, values[name], order, power), order, power, self.profile.sunspec)
+            power, true = self._power(point), values[name]
+            turned = point.less is not None and isinstance(true, float | int) and true < 0
+            told = -true if turned and isinstance(true, float | int) else true
+            value = decode(point, _encode(point, told, order, power), order, power, self.profile.sunspec)
+            value = -value if turned and isinstance(value, float) else value
             found |= {} if value is None else {name: value}
         return found
 
@@ -149,17 +152,32 @@ class Image:
     def _commands(self, span: range) -> list[Wish]:
         wishes = []
         for name, setpoint in self.profile.commands.items():
-            start = self.address(setpoint.register_, setpoint.model)
             if setpoint.modes is not None:
                 wishes += self._steered(name, setpoint, setpoint.modes, span)
-            elif any(at in span for at in (start, start + setpoint.count - 1, *self._beside(setpoint))):
-                raw = float(unpack(setpoint, self._words(start, setpoint.count), self.profile.word_order))
-                value = raw * setpoint.scale * 10.0 ** self._power(setpoint)
-                wishes.append(Wish(name, 0.0 if self._asleep(setpoint) else value))
+            elif any(at in span for at in self._own(setpoint)):
+                wishes.append(Wish(name, 0.0 if self._asleep(setpoint) else self._asked(setpoint)))
             if setpoint.enable is not None:
                 enable = self.address(setpoint.enable, setpoint.model)
                 wishes += [Wish(f"{name}:enable", self._held[3][enable])] if enable in span else []
         return wishes
+
+    def _own(self, setpoint: Setpoint) -> list[int]:
+        """The registers of which a write means a new setpoint."""
+        start = self.address(setpoint.register_, setpoint.model)
+        other = [] if setpoint.opposite is None else [self.address(setpoint.opposite, setpoint.model)]
+        return [start, start + setpoint.count - 1, *other, *self._beside(setpoint)]
+
+    def _asked(self, setpoint: Setpoint) -> float:
+        """Of two limits the power nearest to 0 that both allow; none where they contradict each other."""
+        most = self._number(setpoint, setpoint.register_)
+        if setpoint.opposite is None:
+            return most
+        least = -self._number(setpoint, setpoint.opposite)
+        return min(max(0.0, least), most) if least <= most else 0.0
+
+    def _number(self, setpoint: Setpoint, register: int) -> float:
+        words = self._words(self.address(register, setpoint.model), setpoint.count)
+        return float(unpack(setpoint, words, self.profile.word_order)) * setpoint.scale * 10.0 ** self._power(setpoint)
 
     def _steered(self, name: str, setpoint: Setpoint, modes: Modes, span: range) -> list[Wish]:
         """An amount counts only in the mode of its direction, and only beside its companions."""
@@ -173,8 +191,12 @@ class Image:
         return [Wish(name, sign * amount)]
 
     def _beside(self, setpoint: Setpoint) -> dict[int, int]:
-        """Where its companions are, and what they must hold."""
-        return {self.address(one.register_, one.model): one.value for one in setpoint.companions}
+        """Where its companions are, and what they must hold, word by word."""
+        found: dict[int, int] = {}
+        for one in companions(setpoint, self.profile.word_order):
+            if one.place != (setpoint.model, setpoint.enable):
+                found |= dict(enumerate(one.words, self.address(one.place[1], one.place[0])))
+        return found
 
     def _asleep(self, setpoint: Setpoint) -> bool:
         return any(self._held[3][address] != value for address, value in self._beside(setpoint).items())
@@ -200,6 +222,7 @@ class Image:
             value = values[name] if senses is None else senses(name, values[name])
             function: int = point.function or self.profile.function
             start = self.address(self._register(point, value), point.model)
+            fresh |= self._taken_away(function, point, value)
             for place, word in enumerate(self._encoded(point, value)):
                 # several points may share a register, each with its own bits
                 fresh[function, start + place] = fresh.get((function, start + place), 0) | word
@@ -207,7 +230,18 @@ class Image:
         for (function, address), word in fresh.items():
             self._held[function][address] = word
 
+    def _taken_away(self, function: int, point: Point, value: Value | None) -> dict[tuple[int, int], int]:
+        """The amount of a negative value, where it has a register of its own."""
+        if point.less is None:
+            return {}
+        amount = max(0.0, -value) if isinstance(value, float | int) else value
+        start = self.address(point.less, point.model)
+        words = self._encoded(point.model_copy(update={"less": None}), amount)
+        return {(function, start + place): word for place, word in enumerate(words)}
+
     def _encoded(self, point: Point, value: Value | None) -> list[int]:
+        if point.less is not None and isinstance(value, float | int):
+            value = max(0.0, value)
         if value is not None:
             return _encode(point, value, self.profile.word_order, self._power(point))
         raw = point.absent[0] if point.absent else NOT_IMPLEMENTED.get(point.type, math.nan)

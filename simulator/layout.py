@@ -43,8 +43,20 @@ class Layout:
                     address = self.address(register, point.model)
                     self.held[function].setdefault(address, 0)
                     self.at.setdefault((function, address), []).append(name)
+            if point.less is not None:
+                start = self.address(point.less, point.model)
+                for address in range(start, start + point.count):
+                    self.held[function].setdefault(address, 0)
+                    self.at.setdefault((function, address), []).append(name)
+        self._map_commands()
+        self._fill_gaps()
+
+    def _map_commands(self) -> None:
+        profile = self.profile
         for setpoint in profile.commands.values():
             functions = BOTH if setpoint.write == 16 else SINGLE
+            if setpoint.opposite is not None:
+                self._allow(self.address(setpoint.opposite, setpoint.model), setpoint.count, functions)
             self._allow(self.address(setpoint.register_, setpoint.model), setpoint.count, functions)
             if setpoint.enable is not None:
                 self._allow(self.address(setpoint.enable, setpoint.model), 1, functions)
@@ -53,16 +65,18 @@ class Layout:
                 for (model, register), count in places(setpoint, setpoint.modes).items():
                     self._allow(self.address(register, model), count, functions)
         orders = [write for writes in profile.actions.values() for write in writes]
-        orders += [one for setpoint in profile.commands.values() for one in setpoint.companions]
         if heart := profile.heartbeat:
             count = WORDS[heart.type]
             self._allow(self.address(heart.register_, heart.model), count, BOTH if heart.write == 16 else SINGLE)
         if dog := profile.watchdog:
             count = WORDS[dog.type]
             self._allow(self.address(dog.register_, dog.model), count, BOTH if dog.write == 16 else SINGLE)
+        for beside in (one for setpoint in profile.commands.values() for one in setpoint.companions):
+            self._allow(
+                self.address(beside.register_, beside.model), beside.count, BOTH if beside.write == 16 else SINGLE
+            )
         for order in orders:
             self._allow(self.address(order.register_, order.model), 1, BOTH if order.write == 16 else SINGLE)
-        self._fill_gaps()
 
     def _time(self, setpoint: Setpoint) -> None:
         """The timer that takes a setpoint back: it never does, until somebody sets it."""
@@ -90,7 +104,7 @@ class Layout:
             own: list[tuple[int | None, int]] = [
                 (setpoint.model, setpoint.register_ + n) for n in range(setpoint.count)
             ]
-            own += [] if setpoint.enable is None else [(setpoint.model, setpoint.enable)]
+            own += [(setpoint.model, one) for one in (setpoint.enable, setpoint.opposite) if one is not None]
             own += [] if setpoint.modes is None else [*places(setpoint, setpoint.modes)]
             own += [(one.model, one.register_) for one in setpoint.companions]
             found |= {name for model, register in own if self.address(register, model) == place}
@@ -106,7 +120,8 @@ def _chain(profile: Profile, rated: float, apparent: float, unit: int, begin: in
     lengths: dict[int, int] = {}
     powers: set[tuple[int, int]] = set()
     for register in [*profile.points.values(), *profile.commands.values()]:
-        last = max(register.register_ + register.count - 1, register.scale_register or 0)
+        starts = (register.register_, getattr(register, "less", None) or 0)
+        last = max(max(starts) + register.count - 1, register.scale_register or 0)
         if register.model is not None:
             lengths[register.model] = max(lengths.get(register.model, 0), last - 1)
             if register.scale_register is not None and register.unit in ("W", "VA", "var"):

@@ -13,11 +13,11 @@ BASE = 40000
 SCALES = {
     **dict.fromkeys(("A_SF", "ARtg_SF", "V_SF", "DCA_SF", "DCV_SF", "Tmp_SF", "WMaxLimPct_SF", "VArPct_SF"), -1),
     **dict.fromkeys(("SoC_SF", "SoH_SF", "Pct_SF", "AMax_SF", "ModTmp_SF"), -1),
-    **dict.fromkeys(("Hz_SF", "PF_SF", "PFRtg_SF", "OutPFSet_SF"), -2),
+    **dict.fromkeys(("Hz_SF", "PF_SF", "PFRtg_SF", "OutPFSet_SF", "InOutWRte_SF", "ChaState_SF"), -2),
     "CellV_SF": -3,
 }
 """Powers of ten a usual inverter gives its quantities in."""
-OF_RATING = ("W_SF", "VA_SF", "VAr_SF", "VAR_SF", "Var_SF", "DCW_SF", "WRtg_SF", "VARtg_SF", "VArRtg_SF")
+OF_RATING = ("W_SF", "VA_SF", "VAr_SF", "VAR_SF", "Var_SF", "DCW_SF", "WChaMax_SF", "WRtg_SF", "VARtg_SF", "VArRtg_SF")
 """These are as fine as 16 bits allow at the rated power."""
 
 
@@ -50,7 +50,7 @@ def chain(
     """
     made, address = (Chain({BASE: 0x5375, BASE + 1: 0x6E53}), BASE + 2) if begin is None else (Chain(), begin)
     for number in sorted({1, *models}):
-        model = _model(number, rated, apparent, unit)
+        model = _model(number, models.get(number, 0), rated, apparent, unit)
         if model is None:
             made.models[number] = address
             made.words.update(enumerate([number, models[number], *[0] * models[number]], address))
@@ -69,8 +69,8 @@ def chain(
     return made
 
 
-def _model(number: int, rated: float, apparent: float, unit: int) -> Any:  # noqa: ANN401  # pysunspec2 has no types
-    model = _empty(number)
+def _model(number: int, length: int, rated: float, apparent: float, unit: int) -> Any:  # noqa: ANN401  # pysunspec2 has no types
+    model = _empty(number, length)
     if model is None:
         return None
     fine = _fine(apparent)
@@ -87,8 +87,9 @@ def _fine(apparent: float) -> int:
     return next(power for power in range(12) if 1.3 * apparent / 10**power <= 32767)
 
 
-def _empty(number: int) -> Any:  # noqa: ANN401  # as above
-    """A model with nothing in it; None when SunSpec does not define it. Parts that repeat are left out."""
+def _empty(number: int, reach: int) -> Any:  # noqa: ANN401  # as above
+    """A model with nothing in it; None when SunSpec does not define it. Of its parts that repeat there are as many as a
+    length of `reach` begins, and nothing is implemented in them."""
     try:
         group = get_model_def(number)["group"]
     except ModelDefinitionError:
@@ -96,7 +97,12 @@ def _empty(number: int) -> Any:  # noqa: ANN401  # as above
     if not any(part.get("count", 1) != 1 for part in group.get("groups", [])):
         return Model(number)
     length = sum(point["size"] for point in group["points"]) - 2
-    return Model(number, data=struct.pack(">2H", number, length) + bytes(2 * length), model_len=length)
+    each = sum(point["size"] for part in group["groups"] for point in part["points"])
+    length += -(-max(0, reach - length) // each) * each
+    model = Model(number, data=struct.pack(">2H", number, length) + bytes(2 * length), model_len=length)
+    for point in (one for parts in model.groups.values() for part in parts for one in part.points.values()):
+        point.value = None
+    return model
 
 
 def _settings(number: int, rated: float, apparent: float, unit: int) -> dict[str, float | str]:
@@ -119,5 +125,7 @@ def _settings(number: int, rated: float, apparent: float, unit: int) -> dict[str
                 "OutPFSet_Ena": 0,
             }
             return ask | {"VArPct_Ena": 0, "WMaxLimPct_RvrtTms": 0}
+        case 124:
+            return {"WChaMax": rated, "StorCtl_Mod": 0, "OutWRte": 100, "InWRte": 100}
         case _:
             return {}

@@ -136,7 +136,8 @@ class SetpointWriter:
     async def renew(self, point: str, now: float) -> None:
         """Write again what is still wanted and its device would take back. Raises Unreachable or Declined."""
         renewal, told = self.renewals[point], self.points[point]
-        if told.value is None or told.value == self.device.commands[point].fallback or not told.proven:
+        one = self.device.commands[point]
+        if told.value is None or told.value == one.fallback or not (told.proven or one.unseen):
             return
         if renewal.look_due(now):
             renewal.says(await self.device.reverts(point), now)
@@ -171,6 +172,8 @@ class SetpointWriter:
             self.failing[point] = _failed(silent, stands=stands)
             return self.failing[point]
         self.failing.pop(point, None)
+        if self.device.commands[point].unseen:  # nobody will see it arrive
+            budget.arrived()
         self.points[point].wrote(value, written.at)
         self.reached = written.at
         for _ in range(written.times - 1):

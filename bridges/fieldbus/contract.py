@@ -59,6 +59,8 @@ class Writable:
     """Most writes in 24 h."""
     wears: bool = False
     """Kept in cells that wear out: never written cyclically, and its writes count beyond a restart."""
+    unseen: bool = False
+    """It cannot be read back: only the power proves it."""
 
 
 @dataclass(frozen=True, slots=True)

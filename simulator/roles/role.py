@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import hypot
+from zlib import crc32
 
 from schemas.messages import Value
 from schemas.profile import Profile
@@ -39,7 +40,13 @@ class Role:
 
     def shown(self) -> dict[str, Value]:
         """The same at the instant the world stands at."""
-        return {"model_name": f"{self.profile.model} (simulated)", "serial": f"SIM-{self.device.name}"}
+        return {"model_name": f"{self.profile.model} (simulated)", "serial": self._serial()}
+
+    def _serial(self) -> Value:
+        """A text, or a number where the map has one."""
+        point = self.profile.points.get("serial")
+        name = self.device.name
+        return f"SIM-{name}" if point is None or point.type == "text" else float(crc32(name.encode()) % 10**9)
 
     def obey(self, wish: Wish) -> None:
         """Someone wrote: first what happened until now, and at once what it changes."""

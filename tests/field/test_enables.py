@@ -136,3 +136,21 @@ async def test_a_new_value_that_needs_a_fresh_enable_gets_one(tmp_path: Path) ->
             await limited(it, 6)
             await limited(it, 6, percent=20.0)
             assert pv(it) == pytest.approx(obeyed, rel=0.02)
+
+
+@virtual
+async def test_what_cannot_be_read_back_is_written_again_in_time(tmp_path: Path) -> None:
+    """SMA lists 40149 and 40151 as write only (https://github.com/littleyoda/ha-pysmaplus/issues/86), and goes back to
+    its own control when nobody writes them: evcc's template sma-si-modbus takes 60 s."""
+    shipped = load_profile("sma_sunny_island")
+    dc_u = shipped.points["dc_u"].model_copy(update={"high": None})  # the demo's battery has more volts
+    sunny = {"pcs": shipped.model_copy(update={"points": shipped.points | {"dc_u": dc_u}})}
+    async with story(tmp_path, profiles=sunny) as it:
+        await it.steer(20_000.0, 20)
+        before = it.written(40151)
+        await it.steer(20_000.0, 100)
+        assert it.power == pytest.approx(20_000, rel=0.02)
+        again = it.written(40151)[len(before) :]
+        assert len(again) in range(4, 8), "each 20 s"
+        assert {words for _, words in again} == {(0, 802)}
+        assert it.causes("pcs") == []

@@ -42,7 +42,8 @@ def plausible(point: Point) -> st.SearchStrategy[Value]:
     if point.flags is not None:
         return st.lists(st.sampled_from(list(point.flags.values())), unique=True)
     edge = 250.0 if point.scale_register is not None else 32_000 * abs(point.scale)
-    low = 0.0 if point.type.startswith("u") else -edge
+    amounts = point.sign is not None and point.sign.amount is not None  # the negative one stands elsewhere
+    low = 0.0 if amounts or point.type.startswith("u") else -edge
     return st.floats(
         low if point.low is None else max(low, point.low), edge if point.high is None else min(edge, point.high)
     )
@@ -76,6 +77,7 @@ def test_every_point_of_every_profile_comes_back(name: str, data: st.DataObject)
         if isinstance(wanted, float):
             step = abs(spec.scale) if spec.scale_register is None else 10 * abs(spec.scale)
             shown = abs(wanted) if spec.sign is not None else wanted  # its direction stands in another register
+            shown = max(0.0, shown) if spec.less is not None else shown  # and the other amount of a difference
             assert seen == pytest.approx(shown, rel=1e-6, abs=0.51 * step), point
         elif isinstance(wanted, list):
             assert isinstance(seen, list)

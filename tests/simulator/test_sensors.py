@@ -21,7 +21,18 @@ from tests.virtual import virtual
 NAMES = sorted(path.stem for path in Path(PROFILES).glob("*.toml"))
 UNITS = ("W", "var", "VA", "V", "A", "Hz", "degC", "%")
 EXACT = {
-    *("p_set", "q_set", "p_set_pct", "q_set_pct", "p_limit_pct", "throttle_pct", "ccl", "dcl", "u_charge_max"),
+    *(
+        "p_set",
+        "p_set_least",
+        "q_set",
+        "p_set_pct",
+        "q_set_pct",
+        "p_limit_pct",
+        "throttle_pct",
+        "ccl",
+        "dcl",
+        "u_charge_max",
+    ),
     *("u_discharge_min", "p_max_inj", "p_max_abs", "s_max", "p_rated", "soh"),
 }
 """Settings, limits and promises."""

@@ -31,13 +31,19 @@ class Located:
     sign_address: int | None = None
     negative_address: int | None = None
     """Where the amount of a negative value stands, when not at `address`."""
+    less_address: int | None = None
+    """Where a value stands that is taken away."""
+
+    @property
+    def amounts(self) -> list[int]:
+        """Where its values begin, as many as it is made of."""
+        return [at for at in (self.address, self.negative_address, self.less_address) if at is not None]
 
     @property
     def pieces(self) -> list[tuple[int, int]]:
         """The registers it needs: first and behind the last of each piece."""
         alone = [(at, at + 1) for at in (self.scale_address, self.sign_address) if at is not None]
-        amounts = [at for at in (self.address, self.negative_address) if at is not None]
-        return [*((at, at + self.point.count) for at in amounts), *alone]
+        return [*((at, at + self.point.count) for at in self.amounts), *alone]
 
     @property
     def registers(self) -> Iterator[tuple[int, int]]:
@@ -70,8 +76,9 @@ def address_of(register: Register, bases: Mapping[int, int]) -> int | None:
     return None if base is None else base + register.register_
 
 
-def locate(profile: Profile, bases: Mapping[int, int]) -> list[Located]:
-    """Every point the device has. `bases` are the addresses where its SunSpec models begin."""
+def locate(profile: Profile, bases: Mapping[int, int], ends: Mapping[int, int] | None = None) -> list[Located]:
+    """Every point the device has. `bases` are the addresses where its SunSpec models begin, `ends` those behind them:
+    what the model of this device has no room for is not there."""
     found = []
     for name, point in profile.points.items():
         address = address_of(point, bases)
@@ -81,7 +88,10 @@ def locate(profile: Profile, bases: Mapping[int, int]) -> list[Located]:
         scale = None if point.scale_register is None else base + point.scale_register
         sign = None if point.sign is None else base + point.sign.register_
         below = None if point.sign is None or point.sign.amount is None else base + point.sign.amount
-        found.append(Located(name, point, point.function or profile.function, address, scale, sign, below))
+        less = None if point.less is None else base + point.less
+        one = Located(name, point, point.function or profile.function, address, scale, sign, below, less)
+        end = (ends or {}).get(point.model or 0, math.inf)
+        found += [one] if all(last <= end for _, last in one.pieces) else []
     return found
 
 
@@ -153,9 +163,20 @@ def values(points: Iterable[Located], image: Words, profile: Profile) -> dict[st
         if power is None or negative is None or any(word is None for word in words):
             continue
         value = decode(one.point, [w for w in words if w is not None], profile.word_order, power, profile.sunspec)
+        if value is not None and one.less_address is not None:
+            value = _difference(one, value, image, profile, power)
         if value is not None:
             found[one.name] = _directed(value, negative, one.point.scale) if one.sign_address is not None else value
     return found
+
+
+def _difference(one: Located, value: Value, image: Words, profile: Profile, power: int) -> Value | None:
+    """Without what is taken away; None where that was not read, or is not there."""
+    words = [image.get((one.function, (one.less_address or 0) + place)) for place in range(one.point.count)]
+    if not isinstance(value, float) or any(word is None for word in words):
+        return None
+    taken = decode(one.point, [word for word in words if word is not None], profile.word_order, power, profile.sunspec)
+    return value - taken if isinstance(taken, float) else None
 
 
 def _directed(value: Value, negative: bool, scale: float) -> Value:

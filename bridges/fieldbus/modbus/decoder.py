@@ -67,7 +67,7 @@ class Decoder:
         layout, place = ">", 0
         for one in points:
             start = one.address - self._block.start
-            if not all(self._holds(at) for at in (one.scale_address, one.sign_address, one.negative_address)):
+            if not all(self._holds(at) for at in (one.scale_address, one.sign_address, *one.amounts[1:])):
                 self.crossing.append(one)
             elif start < place or not self._plain(one):
                 self._others.append(one)
@@ -84,7 +84,7 @@ class Decoder:
         point = one.point
         named = point.type == "text" or point.enum or point.first or point.flags
         swapped = point.count > 1 and (point.word_order or self._profile.word_order) == "little"
-        return not named and not swapped and point.sign is None
+        return not named and not swapped and point.sign is None and point.less is None
 
     def _number(self, one: Located) -> _Number:
         absent = set(one.point.absent)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from bridges.fieldbus.contract import Declined, FieldDevice, Reading, Watchdog, Writable, Written
-from bridges.fieldbus.modbus.blocks import locate, power_of_ten
+from bridges.fieldbus.modbus.blocks import power_of_ten
 from bridges.fieldbus.modbus.direction import RegisterWrite
 from bridges.fieldbus.modbus.instance import NONE, Models, choose
 from bridges.fieldbus.modbus.line import NO_SUCH, Line
@@ -26,6 +26,9 @@ from schemas.site_parts import Device
 from schemas.units import Kind
 
 log = logging.getLogger("bridge")
+
+RATED = 0.01
+"""By so much of it the rated power of the site file may differ from the one that the device says."""
 
 
 @dataclass
@@ -75,7 +78,7 @@ class ModbusDevice:
     def _found(self, models: Models) -> Reader:
         unit, line = self._unit, self.profile.line
         self._writer = Writer(unit, self.device.unit, self.profile, models.bases)
-        plan = read_plan(self.profile, models.bases)
+        plan = read_plan(self.profile, models.bases, models.ends)
         together = unit.together if self.shares else None
         self._reader = Reader(unit, self.device.unit, plan, lacking=models.lacking, together=together)
         if self.shares:
@@ -144,9 +147,22 @@ class ModbusDevice:
         if target is None:
             raise Declined(f"it cannot be told {name}; there is: {', '.join(self._targets) or 'nothing'}")
         await self._may_write()
+        await self._is_rated_so(target)
         return await self._writer.put(
             await self._writer.way(target, value, await self._power(target), anew=anew),
         )
+
+    async def _is_rated_so(self, target: Target) -> None:
+        """What is a share of a power of the device means W only while that is the rated power of the site file."""
+        point = target.setpoint.rating
+        if point is None:
+            return
+        says = (await self._reader.look(point)).values.get(point)
+        if not isinstance(says, float):
+            raise Declined(f"{target.key} is in percent of its {point}, and it does not say what that is")
+        if abs(says - self.rated_power) > RATED * self.rated_power:
+            power = f"{says:g} W, and the site file says {self.rated_power:g}: give rated_power = {says:g}"
+            raise Declined(f"{target.key} is in percent of its {point}, which is {power}")
 
     async def _power(self, target: Target) -> int:
         """The power of ten that a setpoint is scaled by, as the device says now."""
@@ -222,7 +238,8 @@ class ModbusDevice:
 
     def beside(self, name: str, value: float) -> list[str]:
         target = self._targets[name]
-        return [*({target.key} & self.profile.points.keys()), *target.beside(self.profile, value)]
+        own = [target.key] if target.opposite is None else [target.key, target.opposite]
+        return [*(point for point in own if point in self.profile.points), *target.beside(self.profile, value)]
 
     def held(self, name: str, value: float, seen: Mapping[str, Value]) -> float | None:
         return self._targets[name].held(self.profile, value, seen)
@@ -243,7 +260,7 @@ class ModbusDevice:
             ratings={name: value for name, value in rated.items() if value is not None},
             points={
                 one.name: PointMeta(unit=one.point.unit, low=one.point.low, high=one.point.high)
-                for one in locate(self.profile, self._writer.bases)
+                for one in self._reader.plan.points
             },
             commands=sorted(commands | ({"pf_set"} if {"p_set", "q_set"} <= commands else set())),
             actions=sorted(self.actions),

@@ -17,7 +17,7 @@ from bridges.fieldbus.modbus.blocks import MOST, Words, blocks, locate, values
 from bridges.fieldbus.modbus.instance import main_model
 from bridges.fieldbus.modbus.line import NOT_THERE, Line
 from bridges.fieldbus.modbus.sunspec import Model, walk
-from schemas.profile import Profile
+from schemas.profile import BY_SITE, Profile
 from schemas.units import Kind
 
 MAIN = (
@@ -187,12 +187,17 @@ def fitting(chain: Chain, profiles: dict[str, Profile]) -> dict[str, Profile]:
     for name, profile in profiles.items():
         main = main_model(profile)
         own = profile.make != "SunSpec" and profile.make.lower() in chain.common("Mn").lower()
-        if main in chain.numbers and (own or profile.make == "SunSpec"):
+        if {main, *_steered_by(profile)} <= set(chain.numbers) and (own or profile.make == "SunSpec"):
             best[profile.kind] = name if own else best.get(profile.kind, name)
     if Kind.PCS in best and Kind.PV in best:
         battery = _stores(chain) or profiles[best[Kind.PCS]].make != "SunSpec"
         del best[Kind.PV if battery else Kind.PCS]
     return {name: profiles[name] for name in sorted(best.values(), key=lambda one: _place(chain, profiles[one]))}
+
+
+def _steered_by(profile: Profile) -> set[int | None]:
+    """The models without which it is no battery that takes a power."""
+    return {one.model for name, one in profile.commands.items() if name in BY_SITE}
 
 
 def _place(chain: Chain, profile: Profile) -> int:

@@ -5,7 +5,7 @@ A chain may hold the models of several devices one after the other: an inverter 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridges.fieldbus.contract import Declined
 from bridges.fieldbus.modbus.sunspec import Chain
@@ -23,6 +23,8 @@ class Models:
     """Number -> where it begins."""
     lacking: Mapping[int, str]
     """Number -> why the device has none."""
+    ends: Mapping[int, int] = field(default_factory=dict)
+    """Number -> the first address behind it."""
 
 
 NONE = Models({}, {})
@@ -49,7 +51,8 @@ def choose(chain: Chain, profile: Profile, instance: int | None) -> Models:
             found[number] = near[0]
         else:
             lacking[number] = _why(chain, number, near)
-    return Models(found, lacking)
+    behind = {one.address: one.address + 2 + one.length for one in chain.models}
+    return Models(found, lacking, {number: behind[base] for number, base in found.items()})
 
 
 def _numbers(profile: Profile) -> set[int]:

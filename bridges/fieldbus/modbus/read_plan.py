@@ -25,7 +25,7 @@ class Request:
     around: tuple[Block, ...] = ()
     """Scales and signs of its points that no request reaches together with them."""
     amounts: tuple[Block, ...] = ()
-    """Amounts of a negative value that stand as far away."""
+    """Amounts of a negative value, or to be taken away, that stand as far away."""
 
 
 def requests(
@@ -44,7 +44,7 @@ def _request(block: Block, points: Sequence[Located], own: Sequence[Located], pr
     decode = Decoder(block, own, profile)
     away = [(one, Block(one.function, start, end - start)) for one in decode.crossing for start, end in one.pieces
             if not block.holds(one.function, start, end)]  # fmt: skip
-    amounts = {there for one, there in away if there.start == one.negative_address}
+    amounts = {there for one, there in away if there.start in one.amounts[1:]}
     around = {there for _, there in away} - amounts
     order = attrgetter("function", "start")
     return Request(
@@ -88,12 +88,13 @@ class ReadPlan:
         return self._looks[names]
 
 
-_made: dict[tuple[int, frozenset[tuple[int, int]]], ReadPlan] = {}
+_made: dict[tuple[int, frozenset[tuple[int, int]], frozenset[tuple[int, int]]], ReadPlan] = {}
 
 
-def read_plan(profile: Profile, bases: Mapping[int, int]) -> ReadPlan:
-    """The plan for a profile whose SunSpec models begin at `bases`."""
-    key = (id(profile), frozenset(bases.items()))  # the plan keeps the profile alive, so its id stays its own
+def read_plan(profile: Profile, bases: Mapping[int, int], ends: Mapping[int, int] | None = None) -> ReadPlan:
+    """The plan for a profile whose SunSpec models begin at `bases`, and stand before `ends`."""
+    # the plan keeps the profile alive, so its id stays its own
+    key = (id(profile), frozenset(bases.items()), frozenset((ends or {}).items()))
     if key not in _made:
-        _made[key] = ReadPlan(profile, locate(profile, bases))
+        _made[key] = ReadPlan(profile, locate(profile, bases, ends))
     return _made[key]

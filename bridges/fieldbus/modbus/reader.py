@@ -61,9 +61,9 @@ class Reader:
         located = {one.name for one in self.plan.points}
         points = self.plan.profile.points.items()
         self._absent = {
-            name: self.lacking.get(one.model or 0, f"the device has no model {one.model}")
+            name: self.lacking.get(one.model or 0) or f"its model {one.model} has no register {one.register_}"
             for name, one in points
-            if name not in located
+            if name not in located and one.repeats is None
         }
 
     async def read(

@@ -31,6 +31,8 @@ class Target:
     unit: float
     """W or var of one in the setpoint's unit."""
     writable: Writable
+    opposite: str | None = None
+    """The point that reads its register with the other sign, as the same value."""
 
     def step(self, power: int) -> float:
         """By how much the register moves the value while its scale is 10^`power`; 0 for a float."""
@@ -60,22 +62,32 @@ class Target:
         if any(seen.get(point, shows) != shows for point, shows in wanted.items()):
             # an enable may fall by the device's own timer; a mode is changed by somebody
             return math.inf if self.setpoint.modes is None else math.nan
-        amount = seen.get(self.key)
-        if not isinstance(amount, float) or not wanted.keys() <= seen.keys():
+        shown = [seen.get(point) for point in (self.key, self.opposite) if point is not None]
+        amounts = [one * self.unit for one in shown if isinstance(one, float)]
+        if len(amounts) < len(shown) or not wanted.keys() <= seen.keys():
             return None
-        if self.writable.name == FACTOR and min(abs(amount), abs(value)) >= 1 - NEAR:
-            return value
-        return amount * self.unit
+        amount = max(amounts, key=lambda one: abs(one - value))  # both must hold it
+        same = self.writable.name == FACTOR and min(abs(amount), abs(value)) >= 1 - NEAR
+        return value if same else amount
 
 
 def targets(profile: Profile, rated: float, apparent: float) -> dict[str, Target]:
     """Every command of a profile, for a device of this size (W, VA), by the name of joulebus."""
     return {
-        PERCENT.get(key, key): _target(key, setpoint, rated, apparent) for key, setpoint in profile.commands.items()
+        PERCENT.get(key, key): _target(key, setpoint, rated, apparent, opposite(profile, setpoint))
+        for key, setpoint in profile.commands.items()
     }
 
 
-def _target(key: str, setpoint: Setpoint, rated: float, apparent: float) -> Target:
+def opposite(profile: Profile, setpoint: Setpoint) -> str | None:
+    """The point that reads the register of a setpoint's other sign."""
+    if setpoint.opposite is None:
+        return None
+    place = (setpoint.model, setpoint.opposite)
+    return next((name for name, point in profile.points.items() if (point.model, point.register_) == place), None)
+
+
+def _target(key: str, setpoint: Setpoint, rated: float, apparent: float, opposite: str | None) -> Target:
     name = PERCENT.get(key, key)
     unit = (apparent if name == "q_set" else rated) / 100 if key in PERCENT else 1.0
     limit = rated if key in ("p_set", "q_set") else unit
@@ -91,5 +103,6 @@ def _target(key: str, setpoint: Setpoint, rated: float, apparent: float) -> Targ
         interval=interval,
         per_day=per_day,
         wears=eeprom,
+        unseen=setpoint.unseen,
     )
-    return Target(key, setpoint, unit, writable)
+    return Target(key, setpoint, unit, writable, opposite)

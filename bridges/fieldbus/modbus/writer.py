@@ -75,11 +75,19 @@ class Writer:
                 return steps(setpoint, setpoint.modes, value / target.unit, held, order, anew=anew)
         with in_words(f"{target.key} of {value:g}"):
             words = target.words(value, power, order)
-        known = {one.place: await self.held(one.place, 1) for one in companions(setpoint)}
-        if setpoint.memory == "eeprom":  # a bridge that has just begun does not know it
-            place = (setpoint.model, setpoint.register_)
-            known[place] = await self.held(place, setpoint.count, self._function(setpoint))
-        return signed_steps(setpoint, words, known, anew=anew)
+            other = [] if setpoint.opposite is None else target.words(-value, power, order)
+        known = {} if setpoint.unseen else await self._known(setpoint, order)
+        return signed_steps(setpoint, words, known, order, opposite=other, anew=anew)
+
+    async def _known(self, setpoint: Setpoint, order: str) -> dict[Place, Words | None]:
+        """What stands beside a setpoint with a sign, and in it where that decides what is written."""
+        known = {one.place: await self.held(one.place, len(one.words)) for one in companions(setpoint, order)}
+        own = [setpoint.register_, *([] if setpoint.opposite is None else [setpoint.opposite])]
+        if setpoint.memory == "eeprom" or len(own) > 1:  # a bridge that has just begun does not know it
+            for register in own:
+                place = (setpoint.model, register)
+                known[place] = await self.held(place, setpoint.count, self._function(setpoint))
+        return known
 
     async def _all_held(self, setpoint: Setpoint, modes: Modes) -> dict[Place, Words]:
         """Of an amount and its direction everything must be known."""

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from bridges.control.limits import Limit
 from bridges.control.power_control import Now, Targets, decide
-from bridges.control.setpoint_writer import SetpointWriter
+from bridges.control.setpoint_writer import Put, SetpointWriter
 from bridges.control.write_budget import DAY, LONGEST_AGAIN, LONGEST_AGAIN_WEARING, MOST_URGENT, WriteBudget
 from bridges.fieldbus.contract import Writable
 from tests.bridges.control.bare import Bare
-from tests.virtual import loop, run
+from tests.virtual import loop, run, virtual
 
 
 def allowed(**change: object) -> Writable:
@@ -155,3 +155,20 @@ def test_whatever_its_limits_do_a_cell_is_never_beyond_them_nor_worn_out_nor_giv
         assert pcs.held_values["p_set"] == 70.0
 
     run(told())
+
+
+@virtual
+async def test_what_nobody_sees_arrive_is_not_thought_missing_for_ever() -> None:
+    """A setpoint that can only be written: two lost answers in a year are no register that does not hold."""
+    pcs = Bare("pcs", {"p_set": allowed(low=-100.0, high=100.0, unseen=True)}, rated_power=100.0)
+    writer = SetpointWriter(pcs, Counter())
+    writer.recall(0.0)
+    for value in (10.0, 20.0, 30.0):
+        pcs.silent = True
+        lost = await writer.put("p_set", value, loop().time(), urgent=False, cyclic=False)
+        assert lost.put is Put.FAILED
+        pcs.silent = False
+        await asyncio.sleep(100)
+        again = await writer.put("p_set", value, loop().time(), urgent=False, cyclic=False)
+        assert again.put is Put.WRITTEN
+        assert writer.budgets["p_set"].tries == 0

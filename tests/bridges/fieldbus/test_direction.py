@@ -16,6 +16,12 @@ PLAIN = load_profile("goodwe_et").commands["p_set"]
 """47511 is 12 to discharge, 11 to charge, 8 to stand by; 47512 is the amount of both."""
 TWO = load_profile("huawei_sun2000_luna").commands["p_set"]
 """47100 is 2 to discharge 47249, 1 to charge 47247, two registers each; 47246 must be 0."""
+WINDOW = load_profile("fronius_gen24").commands["p_set"]
+"""Model 124: 12 is the most it may discharge, 13 the most it may charge, and 5 must be 3."""
+BLIND = load_profile("sma_sunny_island").commands["p_set"]
+"""40149, and 40151 must be 802; both take two registers and can only be written."""
+FLOAT = load_profile("solaredge_storage").commands["p_set"]
+"""57357 is 4 to discharge 57360, 3 to charge 57358, floats with the low word first; 57348 must be 4."""
 ASLEEP = Setpoint.model_validate(
     TWO.model_dump(by_alias=True) | {"companions": [{"register": 47246, "value": 0}, {"register": 47000, "value": 7}]}
 )
@@ -95,6 +101,69 @@ def test_a_new_amount_that_needs_its_mode_again() -> None:
     now = held(ONE, r13049=[2], r13050=[187], r13051=[5000])
     assert told(steps(each, modes(each), 3000.0, now)) == [(13051, (3000,)), (13050, (187,))]
     assert told(steps(each, modes(each), 5000.0, now)) == []
+
+
+I16 = st.integers(-10_000, 10_000)
+
+
+def window(most: int | None, charges: int | None, mode: int = 3) -> dict[Place, tuple[int, ...] | None]:
+    """What stands in the two limits and the mode; None where nobody knows."""
+    shown = {(124, 12): most, (124, 13): charges, (124, 5): mode}
+    return {place: None if one is None else (one & 0xFFFF,) for place, one in shown.items()}
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted", "writes"),
+    [
+        (window(100, 100, 0), 30, [(13, -30), (12, 30), (5, 3)]),
+        (window(30, -30), 50, [(12, 50), (13, -50)]),
+        (window(30, -30), 10, [(13, -10), (12, 10)]),
+        (window(30, -30), -20, [(13, 20), (12, -20)]),
+        (window(-20, 20), 30, [(12, 30), (13, -30)]),
+        (window(-20, 20), 0, [(12, 0), (13, 0)]),
+        (window(30, -30), 30, []),
+        (window(30, -10), 30, [(13, -30)]),
+        (window(30, -30, 0), 30, [(5, 3)]),
+        (window(None, None), 30, [(13, -30), (12, 30)]),
+    ],
+    ids=[
+        "from its own control", "more", "less", "the other direction", "and back", "to rest", "the same again",
+        "one was changed by somebody", "the mode was", "nobody knows",
+    ],
+)  # fmt: skip
+def test_two_limits_that_meet(
+    now: dict[Place, tuple[int, ...] | None], wanted: int, writes: list[tuple[int, int]]
+) -> None:
+    found = signed_steps(WINDOW, [wanted & 0xFFFF], now, opposite=[-wanted & 0xFFFF])
+    assert told(found) == [(register, (word & 0xFFFF,)) for register, word in writes]
+
+
+@given(I16, I16, I16)
+def test_two_limits_never_contradict_each_other_and_leave_nothing_beyond_before_and_after(
+    least: int, most: int, wanted: int
+) -> None:
+    least, most = min(least, most), max(least, most)
+    held_most, held_least = most, least
+    for step in signed_steps(WINDOW, [wanted & 0xFFFF], window(most, -least), opposite=[-wanted & 0xFFFF]):
+        word = step.words[0] - ((step.words[0] & 0x8000) << 1)
+        if step.place[1] == 12:
+            held_most = word
+        else:
+            held_least = -word
+        assert held_least <= held_most
+        assert min(least, wanted) <= held_least
+        assert held_most <= max(most, wanted)
+    assert (held_least, held_most) == (wanted, wanted)
+
+
+def test_what_cannot_be_read_is_written_whole_each_time() -> None:
+    assert told(signed_steps(BLIND, [0xFFFF, 0xFC18], {})) == [(40149, (0xFFFF, 0xFC18)), (40151, (0, 802))]
+
+
+def test_an_amount_may_be_a_float() -> None:
+    now = held(FLOAT, r57348=[1], r57357=[7])
+    found = steps(FLOAT, modes(FLOAT), 15_000.0, now, "little")
+    assert told(found) == [(57348, (4,)), (57357, (4,)), (57360, (0x6000, 0x466A))]
 
 
 @given(st.data())

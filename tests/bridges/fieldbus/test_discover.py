@@ -119,6 +119,18 @@ async def test_a_storage_inverter_of_ieee_1547_with_its_battery(capsys: pytest.C
     assert [one["profile"] for one in blocks] == ["sunspec_storage_701", "sunspec_battery_802"]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "profile"), [((103, 120, 123, 124, 160), "fronius_gen24"), ((103, 120, 123, 160), "sunspec_pv")]
+)
+async def test_a_maker_of_both_is_a_battery_where_the_model_is_that_steers_one(
+    numbers: tuple[int, ...], profile: str
+) -> None:
+    async with serve(device(*numbers, m1={"Mn": "Fronius", "Md": "Symo"})) as address:
+        found = await look(address)
+    assert found
+    assert [*fitting(found, PROFILED)] == [profile]
+
+
 @pytest.mark.parametrize("number", NAMED)
 async def test_every_model_is_named(number: int) -> None:
     async with serve(device(number)) as address:

@@ -57,6 +57,18 @@ def refused(folder: Path, body: str) -> list[str]:
         (COMMAND + "x = { register = 2, low = 0, high = 1, fallback = 0, enable = 9 }", "bad.toml:8: commands.x: register 9 cannot be read back: give a point with function 3 whose enum has [1]"),
         (COMMAND + "x = { register = 2, type = 'u32', low = 0, high = 1, fallback = 0, enable = 3 }", "bad.toml:8: commands.x: register 3 goes with the value and lies inside of it, registers 2-3"),
         (COMMAND + "x = { register = 2, low = 0, high = 1, fallback = 0, enable_each = true }", "bad.toml:8: commands.x: `enable_each` goes with an `enable` or with `modes`"),
+        (COMMAND + "p_set = { register = 2, type = 'i16', unit = 'W', low = -1, high = 1, opposite = 3 }", "bad.toml:8: commands.p_set: register 3 cannot be read back: give a point of the same type with scale = -1"),
+        ("[points]\nx = { register = 3, scale = -1 }\n[commands]\np_set = { register = 2, unit = 'W', low = -1, high = 1, opposite = 3 }", "bad.toml:8: commands.p_set: `opposite` is a register beside a signed value, such as type = \"i16\""),
+        (COMMAND + "p_set = { register = 2, unit = 'W', low = -1, high = 1, unseen = true }", "bad.toml:8: commands.p_set: `unseen` goes with `reverts`, which says how often it is written again"),
+        ("[points]\np_set = { register = 2, unit = 'W' }\n[commands]\np_set = { register = 2, unit = 'W', low = -1, high = 1, unseen = true, reverts = { seconds = 9 } }", "bad.toml:8: commands.p_set: a point reads p_set: it is not `unseen`"),
+        (COMMAND + "p_set = { register = 2, unit = 'W', low = -1, high = 1, unseen = true, enable = 9, reverts = { seconds = 9 } }", "bad.toml:8: commands.p_set: `unseen` goes with a signed value and `companions`"),
+        (COMMAND + "p_set = { register = 2, unit = 'W', low = -1, high = 1, rating = 'x' }", "bad.toml:8: commands.p_set: rating = 'x': there is no point of that name in W"),
+        (COMMAND + "x = { register = 2, low = 0, high = 1, fallback = 0, companions = [{ register = 3, value = 70000 }] }", "bad.toml:8: commands.x.companions.0: no u16 holds 70000: give type = \"u32\""),
+        (COMMAND + "x = { register = 2, low = 0, high = 1, fallback = 0, companions = [{ register = 3, type = 'u32', value = 802, write = 6 }] }", "bad.toml:8: commands.x: function 6 writes one register and u32 takes 2: give write = 16"),
+        ("[points]\np = { register = 1, type = 'u32', unit = 'W', less = 2 }", "bad.toml:6: points.p: register 2 is taken away and lies inside of the value itself, registers 1-2"),
+        ("[points]\np = { register = 1, unit = 'W', less = 2, sign = { register = 3, negative = [1] } }", "bad.toml:6: points.p: `less` goes with a number without `sign`"),
+        ("[points]\nx = { register = 1, repeats = { every = 1, most = 2 } }\nx_2 = { register = 9 }", "bad.toml:5: points: x repeats, and its x_2 is a point of its own: give one another name"),
+        ("[points]\nx = { register = 1, type = 'u32', repeats = { every = 1, most = 2 } }", "bad.toml:5: points.x_2: overlaps points.x_1: registers 2-3 and registers 1-2"),
         (COMMAND + "x = { register = 2, low = 0, high = 1, fallback = 0, reverts = { register = 2 } }", "bad.toml:8: commands.x: register 2 cannot hold the time of `reverts`"),
         (COMMAND + "x = { register = 2, low = 0, high = 1, fallback = 0, reverts = {} }", "bad.toml:8: commands.x.reverts: give the register that holds the time, or `seconds` where none does"),
         (COMMAND + "x = { register = 2, low = 0, high = 1, fallback = 0, reverts = { register = 7, seconds = 60 } }", "bad.toml:8: commands.x.reverts: give the register"),
@@ -90,9 +102,10 @@ def test_a_watchdog_is_written_whole_when_nothing_is_said(tmp_path: Path, type_:
 def test_a_shipped_profile_shows_all_that_its_commands_need(name: str) -> None:
     profile = load_profile(name)
     for key, one in profile.commands.items():
-        assert key in profile.points, "it is read back"
+        assert (key in profile.points) != one.unseen, "it is read back, or said that it cannot be"
         assert one.fallback is not None or key == "p_set"
-        beside = {(each.model, each.register_) for each in one.companions} | {(one.model, one.enable)}
+        shown = () if one.unseen else one.companions
+        beside = {(each.model, each.register_) for each in shown} | {(one.model, one.enable)}
         seen = {(point.model, point.register_) for point in profile.points.values() if point.enum}
         assert beside - {(one.model, None)} <= seen
 
@@ -146,7 +159,7 @@ GOOD = "p_set = { register = 2, unit = 'W', low = -1, high = 1, modes = { regist
     ("was", "becomes", "says"),
     [
         ("positive = 8", "positive = 7", "mode 7 stands for both directions"),
-        ("unit = 'W', low", "type = 'i16', unit = 'W', low", "an amount is a u16 or u32 with a positive scale and no scale_register, not i16"),
+        ("unit = 'W', low", "type = 'i16', unit = 'W', low", "an amount is a u16, u32 or f32 with a positive scale and no scale_register, not i16"),
         ("unit = 'W', low", "unit = 'W', enable = 5, low", "`enable` goes with a setpoint that has a sign"),
         ("modes = { register = 1", "modes = { register = 3", "it cannot be read back: give a point p_set of its register, with sign = { register = 3, negative = [7] }"),
         ("negative = 7", "negative = 9", "its point takes [7] for negative, the command writes 9"),

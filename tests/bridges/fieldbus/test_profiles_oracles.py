@@ -125,12 +125,15 @@ def oracle(made: Image, number: int, values: dict[str, Value]) -> Model | None:
 def agree(key: str, point: Point, ours: Value, theirs: Model, loose: str = "") -> None:
     """pysunspec2 has a point at that offset with that type, unit and scale, and reads the same."""
     at = {one.offset: one for one in theirs.points.values()}
+    for parts in theirs.groups.values():
+        for part in parts if isinstance(parts, list) else [parts]:
+            at |= {one.offset: one for one in part.points.values()}
     other = at[point.register_]
     assert TYPES[other.pdef["type"]].lstrip(loose) == point.type.lstrip(loose), key
     scale = at[point.scale_register].pdef["name"] if point.scale_register is not None else None
     assert other.pdef.get("sf") == scale, key
     unit = other.pdef.get("units")
-    if point.unit and unit not in (None, "%", "Pct", "% WMax"):
+    if point.unit and unit not in (None, "%", "Pct", "% WMax", "% AhrRtg", "% WDisChaMax", " % WChaMax"):
         assert UNITS.get(unit, unit).lower() == point.unit.lower(), key
     if point.enum is not None:
         assert point.enum[str(other.value)] == ours, key

@@ -13,8 +13,10 @@ NAMES = sorted(path.stem for path in PROFILES.glob("*.toml"))
 PHASES = "grid_p_l1 grid_p_l2 grid_p_l3"
 TURNED = {
     "bmw_battery": ("ccl", "gives its charge limit as a negative number"),
+    "fenecon_commercial40": ("p_max_abs", "gives what it may charge as a negative number"),
     "foxess_h3": (PHASES, "its meter counts export positive"),
     "foxess_h3_pro": (f"grid_p {PHASES}", "its meter counts export positive"),
+    "fronius_gen24": ("p_set_least", "the least it may discharge stands as the most it may charge"),
     "goodwe_et": (f"grid_p {PHASES}", "its meter counts export positive"),
     "huawei_sun2000_luna": ("p dc_i grid_p", "a charging battery and an export are positive"),
     "pylontech_powercube_m2": ("i dcl", "a charging current is positive, and the discharge limit a negative number"),
@@ -47,8 +49,10 @@ def shown(profile: Profile, one: Located, direction: int) -> Value | None:
     """What a master makes of it while its direction register, where it has one, holds this."""
     held = words(one.point.type, profile.word_order)
     image: Words = {}
-    for start in (one.address, one.negative_address):
+    for start in one.amounts if one.point.less is None else [one.address]:
         image |= {} if start is None else {(one.function, start + place): word for place, word in enumerate(held)}
+    if one.less_address is not None:
+        image |= {(one.function, one.less_address + place): 0 for place in range(one.point.count)}
     image |= {} if one.scale_address is None else {(one.function, one.scale_address): 0}
     image |= {} if one.sign_address is None else {(one.function, one.sign_address): direction}
     return values([one], image, profile).get(one.name)
@@ -87,11 +91,27 @@ def test_an_amount_is_negative_while_its_direction_says_so(name: str) -> None:
             assert value < 0, one.name
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if any(p.less for p in load_profile(name).points.values())])
+def test_a_difference_is_negative_while_its_second_amount_is_the_larger(name: str) -> None:
+    """What is taken away is the charge of a battery, or the export at a meter."""
+    profile, points = numbers(name)
+    for one in points:
+        if one.less_address is None:
+            continue
+        amounts = {one.address: [0] * one.point.count, one.less_address: words(one.point.type, profile.word_order)}
+        image = {(one.function, at + place): word for at, held in amounts.items() for place, word in enumerate(held)}
+        image |= {} if one.scale_address is None else {(one.function, one.scale_address): 0}
+        value = values([one], image, profile)[one.name]
+        assert isinstance(value, float)
+        assert value < 0, one.name
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_command_writes_what_its_point_reads(name: str) -> None:
     """A setpoint of another sign or scale would be taken for obeyed."""
     profile = load_profile(name)
-    for key, one in profile.commands.items():
+    seen = {key: one for key, one in profile.commands.items() if not one.unseen}
+    for key, one in seen.items():
         point = profile.points[key]
         assert (one.scale, one.scale_register, one.type) == (point.scale, point.scale_register, point.type), key
         assert (one.register_, one.model, one.of_rated) == (point.register_, point.model, point.of_rated), key
