@@ -75,7 +75,8 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
         for name in site.grid.meters
         if kinds[name] is not Kind.METER
     ]
-    if not wrong and "p" not in profiles[site.grid.meter].points:
+    needed = (site.battery and site.mode == "control") or len(site.grid.meters) > 1
+    if needed and not wrong and "p" not in profiles[site.grid.meter].points:
         wrong.append((("grid", "meter"), f"{' and '.join(site.grid.meters)}: there is no power p of each to read"))
     if wrong:
         raise point_at(path, ((".".join(map(str, place)), words) for place, words in wrong))

@@ -57,9 +57,12 @@ class World:
     recent: Recent = field(default_factory=Recent)
     _suffered: int = 0
 
-    def advance(self, now: datetime) -> None:
-        """Lives on until `now`; at the same instant it shows what a new setpoint does."""
-        if self.faults.active or self._suffered != self.faults.changes:
+    def advance(self, now: datetime, *, told: bool = False) -> None:
+        """Lives on until `now`. `told`: it was told something, and shows at the same instant what that does."""
+        changed = self._suffered != self.faults.changes
+        if now <= self.at and not told and not changed:
+            return
+        if self.faults.active or changed:
             self._suffer()
         while (left := (now - self.at).total_seconds()) > LONGEST:
             self.step(LONGEST if left < 600 * LONGEST else left / 600)

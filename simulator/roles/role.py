@@ -53,7 +53,7 @@ class Role:
         self.world.advance(self.now())
         fresh = "wants_enable" in self.on
         self.take(self.enables.take(wish, self.world.at.timestamp(), wants_enable=fresh))
-        self.world.advance(self.now())
+        self.world.advance(self.now(), told=True)
 
     def take(self, wish: Wish) -> None:
         """Most devices are only read."""

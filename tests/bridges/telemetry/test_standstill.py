@@ -45,7 +45,7 @@ class Told:
 
 
 def bms(profile: Profile, poll: float = 1.0, power: float | None = POWER) -> Told:
-    values: dict[str, Value] = {name: 3.3 if name.startswith("cell_u") else 50.0 for name in profile.points}
+    values: dict[str, Value] = {name: 3.3 if "cell_u" in name else 50.0 for name in profile.points}
     values |= {"u": 780.0, "i": 0.0, "ccl": 100.0, "dcl": 100.0}
     values |= {name: "closed" for name, point in profile.points.items() if point.enum or point.first}
     values.pop("hb_device", None)  # its pulse is another story
