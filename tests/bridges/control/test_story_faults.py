@@ -11,6 +11,7 @@ from schemas.messages import Action, Authority, Cause
 from schemas.profile import Profile
 from schemas.profiles import load_profile
 from tests.bridges.control.story import P_SET, changed, story
+from tests.timed import few
 from tests.virtual import loop, virtual
 
 CYCLES = 2 * 0.5
@@ -103,7 +104,7 @@ def flash(**p_set: object) -> dict[str, Profile]:
     return {"pcs": shipped.model_copy(update={"commands": shipped.commands | {"p_set": setpoint}})}
 
 
-@pytest.mark.parametrize("memory", ["ram", "eeprom"])
+@pytest.mark.parametrize("memory", few(["ram", "eeprom"], one_in=2))
 def test_a_register_that_does_not_hold_is_not_written_without_end(memory: str, tmp_path: Path) -> None:
     """Fault 8: 34 000 writes a day in fallback, on flash."""
 
