@@ -75,13 +75,13 @@ async def backlog(line: Connections) -> list[bool]:
         line.expect(unit, timing)
     found = []
     for _ in range(6):
-        found += await asyncio.gather(
-            *(line.read(unit, 3, 10 * unit, 2) for unit in (1, 2, 3)), return_exceptions=True
-        )
+        found += await asyncio.gather(*(line.read(unit, 3, 10 * unit, 2) for unit in (1, 2, 3)), return_exceptions=True)
     return [not isinstance(one, BaseException) for one in found]
 
 
-async def test_a_device_that_takes_a_second_connection_and_never_answers_on_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_device_that_takes_a_second_connection_and_never_answers_on_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """`connections = 2` for a dongle that serves one client: the second connection stands in the queue of its operating
     system. Half of all readings were lost, for ever and in turn, so that no device was ever called offline."""
     dongle = Backlog()
