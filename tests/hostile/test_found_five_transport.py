@@ -9,10 +9,10 @@ import pytest
 from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.connections import Connections
 from schemas.profile import LineTiming
-from tests.bridges.fieldbus.bare import Bare, held, made
-from tests.bridges.fieldbus.test_connections import Gateway, serving
+from tests.bridges.fieldbus.bare import Bare, made
+from tests.bridges.fieldbus.test_connections import serving
 from tests.bridges.fieldbus.test_device import sunspec
-from tests.bridges.fieldbus.test_unit import a_round, hybrid
+from tests.bridges.fieldbus.test_unit import hybrid
 from tests.bridges.liar import parse
 
 SUN = made("p = { model = 103, register = 14, unit = 'W' }", "sunspec = true", kind="pv")

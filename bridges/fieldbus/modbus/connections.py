@@ -55,8 +55,8 @@ class Connections:
                         return await self._beside(line, ask)
 
     async def _beside(self, silent: Connection, ask: Callable[[Connection], Awaitable[T]]) -> T:
-        """On another connection. What is answered there, and on one that never answered is not, tells that it is one too
-        many: some take it and serve it when the first is closed. Raises Unreachable or Declined."""
+        """On another connection. What is answered there, and is not on one that never answered, tells that this is one
+        too many: some take it, and serve it when the first is closed. Raises Unreachable or Declined."""
         async with self._one() as line:
             try:
                 answer = await ask(line)
