@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -10,7 +9,7 @@ from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.connections import Connections
 from schemas.profile import LineTiming
 from tests.bridges.fieldbus.bare import Bare, made
-from tests.bridges.fieldbus.test_connections import serving
+from tests.bridges.fieldbus.test_connections import Gateway, serving
 from tests.bridges.fieldbus.test_device import sunspec
 from tests.bridges.fieldbus.test_unit import hybrid
 from tests.bridges.liar import parse
@@ -42,15 +41,15 @@ async def test_a_device_that_is_never_there_does_not_make_the_others_of_its_unit
         sun.close()
 
 
-@dataclass
-class Backlog:
+class Backlog(Gateway):
     """Takes every connection, as the operating system does, and serves one: what the next one asks is heard, and done,
     when the first is closed."""
 
-    done: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
-    """Writes: where, and the words."""
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    open: list[asyncio.StreamWriter] = field(default_factory=list)
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.done: list[tuple[int, tuple[int, ...]]] = []
+        """Writes: where, and the words."""
+        self.turn = asyncio.Lock()
 
     async def serve(self, source: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
         self.open.append(out)
@@ -70,9 +69,8 @@ class Backlog:
 
 async def backlog(line: Connections) -> list[bool]:
     """Rounds of three units, and a write beside them. Which readings came."""
-    line_of = [LineTiming(timeout=0.2)] * 3
-    for unit, timing in enumerate(line_of, 1):
-        line.expect(unit, timing)
+    for unit in (1, 2, 3):
+        line.expect(unit, LineTiming(timeout=0.2))
     found = []
     for _ in range(6):
         found += await asyncio.gather(*(line.read(unit, 3, 10 * unit, 2) for unit in (1, 2, 3)), return_exceptions=True)
