@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bridges.fieldbus.contract import Declined
 from bridges.fieldbus.modbus.codec import pack, unpack
 from bridges.fieldbus.modbus.direction import places, steps
 from bridges.fieldbus.modbus.setpoints import targets
@@ -11,6 +12,8 @@ from schemas.messages import Value
 from schemas.profile import Register
 from schemas.profiles import load_profile
 from tests.bridges.control.story import story
+from tests.bridges.fieldbus.bare import Bare, device
+from tests.bridges.fieldbus.test_device import sunspec
 from tests.field.test_enables import SOURCES, limited, pv
 from tests.virtual import virtual
 
@@ -81,3 +84,24 @@ def test_at_rest_its_amount_does_not_matter() -> None:
     assert target.held(SOLAREDGE, 0.0, shown | {"p_set_mode": "discharge"}) != 0.0
     assert target.held(SOLAREDGE, 0.0, {"remote": "remote", "p_set": MOST}) is None
     assert target.held(SOLAREDGE, 3000.0, shown | {"p_set_mode": "discharge"}) == MOST
+
+
+# A rating that has changed ------------------------------------------------------------------------------
+
+
+async def test_a_battery_whose_rating_has_changed_is_brought_to_rest_all_the_same() -> None:
+    """A module of the battery drops out while it discharges, and WChaMax falls from 10 to 8 kW: from then on every write
+    was declined, also that of 0 (an interlock, a lockout, what is declared safe), and the battery went on as before. A
+    share of 0 is 0 W of any rating."""
+    registers, bases = sunspec((1, 66), (103, 50), (160, 88), (124, 24))
+    base = bases[124]
+    registers |= {(3, base + 2): 10_000, (3, base + 25): -2 & 0xFFFF}
+    async with Bare(registers) as server:
+        one = device(load_profile("fronius_gen24"), server.address, rated=10_000.0)
+        await one.write("p_set", 5_000.0)
+        server.registers[3, base + 2] = 8_000
+        with pytest.raises(Declined, match="give rated_power = 8000"):
+            await one.write("p_set", 6_000.0)
+        await one.write("p_set", 0.0)
+        assert [server.registers[3, base + at] for at in (12, 13, 5)] == [0, 0, 3]
+        one.close()

@@ -152,7 +152,8 @@ class ModbusDevice:
         if target is None:
             raise Declined(f"it cannot be told {name}; there is: {', '.join(self._targets) or 'nothing'}")
         await self._may_write()
-        await self._is_rated_so(target)
+        if value:  # a share of 0 is 0 W of any rating
+            await self._is_rated_so(target)
         return await self._writer.put(
             await self._writer.way(target, value, await self._power(target), anew=anew),
         )
