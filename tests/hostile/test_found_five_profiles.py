@@ -90,9 +90,9 @@ def test_at_rest_its_amount_does_not_matter() -> None:
 
 
 async def test_a_battery_whose_rating_has_changed_is_brought_to_rest_all_the_same() -> None:
-    """A module of the battery drops out while it discharges, and WChaMax falls from 10 to 8 kW: from then on every write
-    was declined, also that of 0 (an interlock, a lockout, what is declared safe), and the battery went on as before. A
-    share of 0 is 0 W of any rating."""
+    """A module of the battery drops out while it discharges, and WChaMax falls from 10 to 8 kW: from then on all writes
+    were declined, also that of 0 (an interlock, a lockout, what is declared safe), and the battery went on as before.
+    A share of 0 is 0 W of any rating."""
     registers, bases = sunspec((1, 66), (103, 50), (160, 88), (124, 24))
     base = bases[124]
     registers |= {(3, base + 2): 10_000, (3, base + 25): -2 & 0xFFFF}

@@ -111,3 +111,54 @@ async def test_nothing_is_written_over_a_connection_that_has_never_answered() ->
         line.close()
         await asyncio.sleep(0.2)
         assert (lost, dongle.done) == (0, [(7, (value,)) for value in range(6)])
+
+
+class Party(Gateway):
+    """A serial line that every client hears, as behind a transparent gateway: RTU frames. The first write is done and
+    confirmed late, to all; the second is lost on the line."""
+
+    def __init__(self) -> None:
+        super().__init__(9)
+        self.writes: list[int] = []
+        self.late = b""
+
+    async def serve(self, source: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
+        self.open.append(out)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while True:
+                frame = await source.readexactly(8)
+                asked = parse(frame, rtu=True)
+                if asked.function == 16:
+                    words = frame[7:] + await source.readexactly(3)
+                    self.writes.append(int.from_bytes(words[:2], "big"))
+                    if len(self.writes) == 1:
+                        self.late = asked.frame(frame[1:6])
+                        continue
+                await asyncio.sleep(0.4 if asked.unit == 2 else 0.02)
+                for one in self.open if self.late and asked.unit == 1 else ():
+                    one.write(self.late)  # in the order in which it was asked
+                self.late = b"" if asked.unit == 1 else self.late
+                await asyncio.sleep(0.02)
+                if asked.function == 3:
+                    out.write(asked.registers())
+        out.close()
+
+
+async def test_a_late_confirmation_that_comes_on_another_connection_confirms_no_write() -> None:
+    """Two connections to a transparent gateway: the first write is confirmed late, and to everybody; the next one, of
+    the same register and over the other connection, was lost, and was taken for done."""
+    party = Party()
+    async with serving(party) as address:
+        line = Connections(f"rtu+{address}", 2)
+        line.expect(1, LineTiming(timeout=0.15))
+        line.expect(2, LineTiming(timeout=1.0))
+        await asyncio.gather(line.read(2, 3, 9, 1), line.read(1, 3, 5, 1))
+        with pytest.raises(Unreachable):
+            await line.write(1, 16, 7, [50])
+        slow = asyncio.create_task(line.read(2, 3, 9, 1))  # holds the connection that was used last
+        await asyncio.sleep(0.05)
+        with pytest.raises(Unreachable):
+            await line.write(1, 16, 7, [0])
+        assert party.writes == [50, 0]
+        await asyncio.gather(slow, return_exceptions=True)
+        line.close()

@@ -61,8 +61,9 @@ class NotConnected(Unreachable):
 class Connection:
     """One connection, shared by the units behind it, one request at a time."""
 
-    def __init__(self, address: str, timeout: float = TIMEOUT) -> None:
-        """`address` as in the site file, `timeout` of the units that nothing else is known of (see `expect`)."""
+    def __init__(self, address: str, timeout: float = TIMEOUT, lent: Owed | None = None) -> None:
+        """`address` as in the site file, `timeout` of the units that nothing else is known of (see `expect`). `lent`:
+        shared with other connections to it, for a gateway may give to one what another has asked for."""
         self.address = address
         self._where = parse_address(address)
         self._client = client(self._where, timeout, trace_packet=self._heard, trace_connect=self._connection)
@@ -84,7 +85,7 @@ class Connection:
         self._numbered = Numbered()
         self._silent = 0
         """Questions in a row after which not a byte came on this connection."""
-        self._lent = Owed()
+        self._lent = Owed() if lent is None else lent
         """RTU framing: answers that may still come."""
         self._refusals = Refusals(address)
 

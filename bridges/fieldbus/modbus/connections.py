@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.connection import TIMEOUT, Connection, NotConnected
+from bridges.fieldbus.modbus.owed import Owed
 from schemas.profile import LineTiming
 
 log = logging.getLogger("bridge")
@@ -23,7 +24,8 @@ class Connections:
 
     def __init__(self, address: str, number: int, timeout: float = TIMEOUT) -> None:
         self.address = address
-        self._all = [Connection(address, timeout) for _ in range(number)]
+        lent = Owed()
+        self._all = [Connection(address, timeout, lent) for _ in range(number)]
         self._free = asyncio.LifoQueue[Connection]()  # the one used last comes first: others are made when they must
         for one in self._all:
             self._free.put_nowait(one)
