@@ -20,8 +20,8 @@ FILTER = 0.45
 VDE-AR-N 4105 has it (1 - exp(-2 / 3.33))."""
 INSIDE = 0.995
 """The loop over the meter aims a little into the allowed band, and rests there."""
-COARSE = 0.05
-"""Of the apparent power: a register of a power factor often knows hundredths, and 0.99 is 14 % of the active power."""
+COARSE, STEP = 0.05, 0.99
+"""Of the apparent power; and the factor next to 1 of a register that knows hundredths: 14 % of the active power."""
 LOW = 0.02
 """Of the apparent powers together: below so much power at the meter a power factor is noise: nothing is corrected."""
 
@@ -52,8 +52,8 @@ class Inverter:
 
     @property
     def coarse(self) -> float:
-        """var that are not worth another power factor."""
-        return COARSE * self.apparent
+        """var that are not worth another power factor: a step of its register is never less."""
+        return max(COARSE * self.apparent, abs(of_factor(STEP, self.power)))
 
     @property
     def gives(self) -> float:
