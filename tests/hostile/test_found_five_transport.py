@@ -2,17 +2,19 @@
 
 import asyncio
 import contextlib
+import struct
 
 import pytest
 
 from bridges.fieldbus.contract import Declined, Unreachable
+from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.connections import Connections
 from schemas.profile import LineTiming
 from tests.bridges.fieldbus.bare import Bare, made
 from tests.bridges.fieldbus.test_connections import Gateway, serving
 from tests.bridges.fieldbus.test_device import sunspec
 from tests.bridges.fieldbus.test_unit import hybrid
-from tests.bridges.liar import parse
+from tests.bridges.liar import Asked, parse
 
 SUN = made("p = { model = 103, register = 14, unit = 'W' }", "sunspec = true", kind="pv")
 LACKING = made("p = { model = 701, register = 10, unit = 'W' }", "sunspec = true", kind="pv")
@@ -111,6 +113,28 @@ async def test_nothing_is_written_over_a_connection_that_has_never_answered() ->
         line.close()
         await asyncio.sleep(0.2)
         assert (lost, dongle.done) == (0, [(7, (value,)) for value in range(6)])
+
+
+class Terse(Gateway):
+    """Closes the connection after each answer."""
+
+    async def _answer(self, asked: Asked, out: asyncio.StreamWriter) -> None:
+        self.inside[asked.function] = self.inside.get(asked.function, 0) + 1
+        out.write(
+            asked.frame(struct.pack(">BHH", 6, asked.start, asked.count)) if asked.function == 6 else asked.registers()
+        )
+        out.close()
+
+
+async def test_a_device_that_closes_after_each_answer_is_written_to() -> None:
+    terse = Terse(9)
+    async with serving(terse) as address:
+        line = Connection(address)
+        for value in (5, 6):
+            await line.write(1, 6, 7, [value])
+            await asyncio.sleep(0.01)  # for the next command
+        assert terse.inside[6] == 2
+        line.close()
 
 
 class Party(Gateway):

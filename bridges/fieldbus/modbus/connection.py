@@ -172,18 +172,16 @@ class Connection:
         client = await self._connected()
         if self.served or self._where.scheme == "rtu":
             return client
-        why = NO_ANSWER
         try:
             await self._words(Asked(write.unit, 3, write.start, 1))
         except Declined as no:
             if no.code in NOT_THERE:
                 raise
         except Unreachable as no:
-            why = str(no)
-        client = await self._connected()
-        if not self.served:
-            raise NotConnected(f"{why} on a new connection: nothing was written on it")
-        return client
+            if not self.served:
+                raise NotConnected(f"{no} on a new connection: nothing was written on it") from no
+        await asyncio.sleep(QUIET)  # some close after each answer
+        return await self._connected()
 
     async def _told_apart(self, write: Asked) -> bool:
         """Whether what confirms a write cannot be the late answer to one before. It is made in any case: the device may
