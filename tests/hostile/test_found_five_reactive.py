@@ -1,9 +1,15 @@
 """What a hostile reader found in the reactive power, the fifth time: each names what is right."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from consumers.dispatch.reactive_seen import ReactiveSeen
 from optimizer.reactive import GridSeen, Inverter, factor_of, of_factor, reactive
+from schemas.messages import Telemetry, Value
+from schemas.site_file import load_site
 from schemas.site_reactive import Reactive
+from tests.bridges.conftest import DEMO
 
 RATED, LOAD = 150e3, 20e3
 
@@ -37,3 +43,20 @@ def test_a_power_factor_of_hundredths_rests_inside_of_the_band(
     seen, writes = held(Reactive(meter_power_factor=least), suns, draws, step)
     assert writes <= 3
     assert max(abs(var) for var in seen) <= 1.02 * band
+
+
+def test_an_inverter_that_shows_no_reactive_power_any_more_is_not_called_stuck() -> None:
+    """It gave nothing, was named, and its register of q went away (a firmware, a model that fails at night): for ever
+    after the others gave its part, and it was named with what it had shown last."""
+    one = ReactiveSeen(load_site(DEMO).named("pv"), "pf_set")
+    for second in range(0, 120, 2):
+        one.tells(30e3, float(second))
+        one.hear(reading({"p": 90e3, "q": 0.0}), float(second))
+    assert one.stuck(120.0) == 0.0
+    one.hear(reading({"p": 90e3}), 121.0)
+    assert one.stuck(200.0) is None
+    assert one.complaint(200.0) == ""
+
+
+def reading(values: dict[str, Value]) -> Telemetry:
+    return Telemetry(at=datetime.now(UTC), epoch="0" * 16, seq=1, values=values)
