@@ -100,9 +100,9 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         database = _with_password(database, secret_word)
     state = Path(env.get("JOULEBUS_STATE", "."))
     token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
-    key = _long_enough(secret(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
-    limit_key = _long_enough(secret(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
-    lines = secret(env, "JOULEBUS_LIMIT_KEYS") if role == "dispatch" else None
+    key = _long_enough(_named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
+    limit_key = _long_enough(_named(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
+    lines = _named(env, "JOULEBUS_LIMIT_KEYS") if role == "dispatch" else None
     limit_keys = None if lines is None else _limit_keys(lines, key)
     health = _health(env.get("JOULEBUS_HEALTH", ""))
     return Settings(broker, database, health, state, token, key, limit_key, limit_keys)
@@ -161,6 +161,13 @@ def secret(env: Mapping[str, str], name: str) -> str | None:
     if path := env.get(f"{name}_FILE"):
         return _text(Path(path), f"{name}_FILE: ").strip()
     return None
+
+
+def _named(env: Mapping[str, str], name: str) -> str | None:
+    """A secret without which more is obeyed: a variable for its file that names none is a mistake. Raises Trouble."""
+    if name not in env and env.get(f"{name}_FILE") == "":
+        raise Trouble(f"{name}_FILE names no file: write its path, or leave the variable out")
+    return secret(env, name)
 
 
 def _text(path: Path, where: str = "") -> str:
