@@ -20,8 +20,8 @@ FILTER = 0.45
 VDE-AR-N 4105 has it (1 - exp(-2 / 3.33))."""
 INSIDE = 0.995
 """The loop over the meter aims a little into the allowed band, and rests there."""
-COARSE = 0.05
-"""Of the apparent power: a register of a power factor often knows hundredths, and 0.99 is 14 % of the active power."""
+COARSE, STEP = 0.05, 0.99
+"""Of the apparent power; and the factor next to 1 where a register knows hundredths: 14 % of the active power."""
 LOW = 0.02
 """Of the apparent powers together: below so much power at the meter a power factor is noise: nothing is corrected."""
 
@@ -54,6 +54,11 @@ class Inverter:
     def coarse(self) -> float:
         """var that are not worth another power factor."""
         return COARSE * self.apparent
+
+    @property
+    def step(self) -> float:
+        """var that the next power factor may be away."""
+        return max(self.coarse, abs(of_factor(STEP, self.power)))
 
     @property
     def gives(self) -> float:
@@ -159,7 +164,7 @@ def _at_meter(factor: float, inverters: Sequence[Inverter], seen: GridSeen) -> d
         return share(given, inverters)
     load = seen.reactive + given  # what the site draws without its inverters
     wanted = load - min(max(load, -band), band)
-    steps = sum(one.coarse for one in inverters) if all(one.by_factor for one in inverters) else 0.0
+    steps = sum(one.step for one in inverters) if all(one.by_factor for one in inverters) else 0.0
     if abs(seen.reactive) <= band and abs(wanted - given) < steps:
         return {one.name: one.last for one in inverters}  # in steps it would go to and fro
     return share(given + GAIN * (wanted - given), inverters)

@@ -61,8 +61,9 @@ class Settings:
     """With it dispatch signs its commands, and a bridge obeys no other."""
     limit_key: str | None = field(default=None, repr=False)
     """With it `joulebus limit` signs, in place of the command key."""
-    limit_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Whose limits are signed with which key, by source; only dispatch has them. They are worth nothing at a device."""
+    limit_keys: Mapping[str, str] | None = field(default=None, repr=False)
+    """Whose limits are signed with which key, by source; only dispatch has them. They are worth nothing at a device.
+    None where nobody names them; without one of them each limit is refused."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
@@ -73,11 +74,12 @@ class Settings:
     @property
     def limits_signed(self) -> bool:
         """Limits without a signature are not followed."""
-        return bool(self.limit_keys) or self.command_key is not None
+        return self.limit_keys is not None or self.command_key is not None
 
     def keys_of(self, source: str) -> list[str]:
         """What the limits of a source may be signed with: its own key, or the command key, whose holder may do more."""
-        return [key for key in (self.limit_keys.get(source), self.command_key) if key is not None]
+        own = (self.limit_keys or {}).get(source)
+        return [key for key in (own, self.command_key) if key is not None]
 
 
 def read_settings(role: str, env: Mapping[str, str] = os.environ) -> Settings:
@@ -98,9 +100,10 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         database = _with_password(database, secret_word)
     state = Path(env.get("JOULEBUS_STATE", "."))
     token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
-    key = _long_enough(secret(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
-    limit_key = _long_enough(secret(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
-    limit_keys = _limit_keys(secret(env, "JOULEBUS_LIMIT_KEYS") or "", key) if role == "dispatch" else {}
+    key = _long_enough(_named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
+    limit_key = _long_enough(_named(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
+    lines = _named(env, "JOULEBUS_LIMIT_KEYS") if role == "dispatch" else None
+    limit_keys = None if lines is None else _limit_keys(lines, key)
     health = _health(env.get("JOULEBUS_HEALTH", ""))
     return Settings(broker, database, health, state, token, key, limit_key, limit_keys)
 
@@ -158,6 +161,13 @@ def secret(env: Mapping[str, str], name: str) -> str | None:
     if path := env.get(f"{name}_FILE"):
         return _text(Path(path), f"{name}_FILE: ").strip()
     return None
+
+
+def _named(env: Mapping[str, str], name: str) -> str | None:
+    """A secret without which more is obeyed: a variable for its file that names none is a mistake. Raises Trouble."""
+    if name not in env and env.get(f"{name}_FILE") == "":
+        raise Trouble(f"{name}_FILE names no file: write its path, or leave the variable out")
+    return secret(env, name)
 
 
 def _text(path: Path, where: str = "") -> str:

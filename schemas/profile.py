@@ -245,8 +245,8 @@ class Setpoint(Register):
     """It can only be written, and so can its companions: that it works shows in the measured power alone. All of it is
     written again in the time of `reverts`."""
     rating: Name | None = None
-    """The point that shows the W which 100 % of it are: nothing is written where those are not the rated power of the
-    site file."""
+    """The point that shows the W which 100 % of it are: nothing but 0 is written where those are not the rated power of
+    the site file."""
     companions: list[Beside] = []
     """Registers that must hold these values for the setpoint to work. Written when they hold others: before the mode
     of a setpoint with `modes`, after the value of one with a sign."""

@@ -49,6 +49,7 @@ class ReactiveSeen:
             self._apart = None
             return
         if (given := number(telemetry, "q")) is None:
+            self._apart = None
             return
         self.given = given
         late = [var for at, var in self._told if mono - at >= FOLLOWS]

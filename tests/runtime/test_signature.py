@@ -66,8 +66,8 @@ def test_keys_of_limits_are_known_to_dispatch_alone() -> None:
     env = {"JOULEBUS_COMMAND_KEY": KEY, "JOULEBUS_LIMIT_KEYS": f"# who\n\ndso = {KEY}1\nscada={KEY}2\n"}
     found = read_settings("dispatch", env)
     assert [found.keys_of(one) for one in ("dso", "operator")] == [[f"{KEY}1", KEY], [KEY]]
-    assert read_settings("bridge", env).limit_keys == {}
-    assert read_settings("bridge", env | {"JOULEBUS_LIMIT_KEYS": "broken"}).limit_keys == {}
+    assert read_settings("bridge", env).limit_keys is None
+    assert read_settings("bridge", env | {"JOULEBUS_LIMIT_KEYS": "broken"}).limit_keys is None
     assert f"{KEY}1" not in repr(found)
     assert not read_settings("dispatch", {}).limits_signed
     assert read_settings("dispatch", {"JOULEBUS_LIMIT_KEYS": f"dso={KEY}"}).keys_of("scada") == []

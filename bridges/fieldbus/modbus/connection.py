@@ -61,8 +61,9 @@ class NotConnected(Unreachable):
 class Connection:
     """One connection, shared by the units behind it, one request at a time."""
 
-    def __init__(self, address: str, timeout: float = TIMEOUT) -> None:
-        """`address` as in the site file, `timeout` of the units that nothing else is known of (see `expect`)."""
+    def __init__(self, address: str, timeout: float = TIMEOUT, lent: Owed | None = None) -> None:
+        """`address` as in the site file, `timeout` of the units that nothing else is known of (see `expect`). `lent`:
+        shared with other connections to it, for a gateway may give to one what another has asked for."""
         self.address = address
         self._where = parse_address(address)
         self._client = client(self._where, timeout, trace_packet=self._heard, trace_connect=self._connection)
@@ -84,7 +85,7 @@ class Connection:
         self._numbered = Numbered()
         self._silent = 0
         """Questions in a row after which not a byte came on this connection."""
-        self._lent = Owed()
+        self._lent = Owed() if lent is None else lent
         """RTU framing: answers that may still come."""
         self._refusals = Refusals(address)
 
@@ -110,8 +111,10 @@ class Connection:
     async def write(self, unit: int, function: int, start: int, words: Sequence[int]) -> float:
         """Write registers with function 6 or 16; gives the loop's time when the device had confirmed it.
 
-        Never tried twice: a write that timed out may have happened. Raises Unreachable, or Declined: also, with nothing
-        sent, where the function does not write as many registers.
+        Never tried twice: a write that timed out may have happened. Nor made on a connection over TCP that never
+        answered: a device that serves another client hears it when that one has gone. Raises Unreachable (NotConnected
+        where nothing was sent), or Declined: also, with nothing sent, where the function does not write as many
+        registers.
         """
         possible(function, start, len(words))
         if not all(0 <= word <= 0xFFFF for word in words):
@@ -119,7 +122,7 @@ class Connection:
         async with self._turn:
             asked = Asked(unit, function, start, len(words))
             told = await self._told_apart(asked)
-            client = await self._connected()
+            client = await self._served_for(asked)
             if function == 6:
                 question = client.write_register(start, words[0], device_id=unit)
                 answer = await self._ask(question, asked)
@@ -144,15 +147,41 @@ class Connection:
         return bool(self._client.connected)
 
     @property
+    def served(self) -> bool:
+        """It stands, and something has come on it."""
+        return self.connected and self._refusals.served
+
+    @property
     def left(self) -> bool:
         """The other side has refused or closed it, and has not answered since."""
         return self._refusals.left
+
+    def leave(self) -> None:
+        """It is not served, as if it had been closed."""
+        self.close()
+        self._refusals.left = True
 
     async def _read(self, unit: int, function: int, start: int, count: int) -> list[int]:
         asked = Asked(unit, function, start, count)
         if self._rtu and (probe := self._lent.probe(asked, asyncio.get_running_loop().time())) is not None:
             await self._answered(probe)
         return await self._words(asked)
+
+    async def _served_for(self, write: Asked) -> Client:
+        """Raises NotConnected where nobody answers on a new connection, or Declined by a gateway."""
+        client = await self._connected()
+        if self.served or self._where.scheme == "rtu":
+            return client
+        try:
+            await self._words(Asked(write.unit, 3, write.start, 1))
+        except Declined as no:
+            if no.code in NOT_THERE:
+                raise
+        except Unreachable as no:
+            if not self.served:
+                raise NotConnected(f"{no} on a new connection: nothing was written on it") from no
+        await asyncio.sleep(QUIET)  # some close after each answer
+        return await self._connected()
 
     async def _told_apart(self, write: Asked) -> bool:
         """Whether what confirms a write cannot be the late answer to one before. It is made in any case: the device may

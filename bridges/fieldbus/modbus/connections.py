@@ -3,14 +3,17 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
-from bridges.fieldbus.contract import Unreachable
+from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.connection import TIMEOUT, Connection, NotConnected
+from bridges.fieldbus.modbus.owed import Owed
 from schemas.profile import LineTiming
 
 log = logging.getLogger("bridge")
+T = TypeVar("T")
 
 REST = 60.0
 """Seconds for which a connection rests that was refused, or closed, while another one stands."""
@@ -21,7 +24,8 @@ class Connections:
 
     def __init__(self, address: str, number: int, timeout: float = TIMEOUT) -> None:
         self.address = address
-        self._all = [Connection(address, timeout) for _ in range(number)]
+        lent = Owed()
+        self._all = [Connection(address, timeout, lent) for _ in range(number)]
         self._free = asyncio.LifoQueue[Connection]()  # the one used last comes first: others are made when they must
         for one in self._all:
             self._free.put_nowait(one)
@@ -34,24 +38,35 @@ class Connections:
     async def read(self, unit: int, function: int, start: int, count: int) -> list[int]:
         """Raises Unreachable or Declined; on another connection once more where one is not borne beside it."""
         async with self._turns[unit]:
-            while True:
-                async with self._one() as line:
-                    try:
-                        return await line.read(unit, function, start, count)
-                    except Unreachable:
-                        if not self._one_too_many(line):
-                            raise
+            return await self._ask(lambda line: line.read(unit, function, start, count), Unreachable)
 
     async def write(self, unit: int, function: int, start: int, words: Sequence[int]) -> float:
         """Raises Unreachable or Declined. Once more only where nothing was sent."""
         async with self._turns[unit]:
-            while True:
-                async with self._one() as line:
-                    try:
-                        return await line.write(unit, function, start, words)
-                    except NotConnected:
-                        if not self._one_too_many(line):
+            return await self._ask(lambda line: line.write(unit, function, start, words), NotConnected)
+
+    async def _ask(self, ask: Callable[[Connection], Awaitable[T]], again: type[Unreachable]) -> T:
+        while True:
+            async with self._one() as line:
+                try:
+                    return await ask(line)
+                except again:
+                    if not self._one_too_many(line):
+                        if line.served or not any(one.served for one in self._all):
                             raise
+                        return await self._beside(line, ask)
+
+    async def _beside(self, silent: Connection, ask: Callable[[Connection], Awaitable[T]]) -> T:
+        """On another connection. What is answered there, and is not on one that never answered, tells that this is one
+        too many: some take it, and serve it when the first is closed. Raises Unreachable or Declined."""
+        async with self._one() as line:
+            try:
+                answer = await ask(line)
+            except Declined:
+                silent.leave()
+                raise
+            silent.leave()
+            return answer
 
     def close(self) -> None:
         for one in self._all:

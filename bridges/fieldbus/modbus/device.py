@@ -53,6 +53,8 @@ class ModbusDevice:
     """What another device of its unit has read in the same round will do for its cycles."""
     _ended: float = -math.inf
     """Its last cycle: what was asked for before may be what it took then."""
+    _well: float = -math.inf
+    """Its last cycle that gave a reading."""
     _chain: Chain | None = None
     """The one that its addresses are from."""
     _turn: "count[int]" = field(default_factory=count)
@@ -124,9 +126,12 @@ class ModbusDevice:
         plan, clock = self._reader.plan, asyncio.get_running_loop().time
         slow = [plan.slow[next(self._turn) % len(plan.slow)]] if plan.slow else []
         try:
-            return await self._reader.read(plan.hot, slow, max(clock() - self._unit.round, self._ended))
+            reading = await self._reader.read(plan.hot, slow, max(clock() - self._unit.round, self._ended))
         finally:
             self._ended = clock()
+        self._well = self._ended
+        self._unit.read_well(self._well)
+        return reading
 
     async def look(self, *points: str) -> Reading:
         await self._ready()
@@ -138,7 +143,7 @@ class ModbusDevice:
 
     def forget(self) -> None:
         self.known = self.heartless = False
-        self._unit.forget(self._chain)
+        self._unit.forget(self._chain, self._well)
 
     # writing -----------------------------------------------------------------------------------
 
@@ -147,7 +152,8 @@ class ModbusDevice:
         if target is None:
             raise Declined(f"it cannot be told {name}; there is: {', '.join(self._targets) or 'nothing'}")
         await self._may_write()
-        await self._is_rated_so(target)
+        if value:  # a share of 0 is 0 W of any rating
+            await self._is_rated_so(target)
         return await self._writer.put(
             await self._writer.way(target, value, await self._power(target), anew=anew),
         )

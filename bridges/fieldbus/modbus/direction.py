@@ -4,6 +4,8 @@ Of a setpoint with a sign the value comes first and then what makes it count. On
 that makes room comes first, so that they never contradict each other. One may also be an amount and a direction:
 between any two writes the device never gives more power, nor power in the other direction, than before or after: the
 amount goes to 0 before anything that changes what it means, and comes last. So a write that fails leaves less power.
+Where a mode rests and each direction has an amount of its own, the way leads through that mode, and the mode comes
+last: not every device takes an amount of 0.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +41,11 @@ def places(setpoint: Setpoint, modes: Modes) -> dict[Place, int]:
     return beside | {(setpoint.model, modes.register_): 1} | dict.fromkeys(amounts(setpoint, modes), setpoint.count)
 
 
+def rests(modes: Modes) -> bool:
+    """Whether a mode of its own says that no power flows, whatever the amounts of the two directions are."""
+    return modes.amount is not None and modes.zero not in (modes.positive, modes.negative)
+
+
 def mode(modes: Modes, value: float, step: float) -> int:
     """What the direction register must hold; a value that the amount rounds to 0 has no direction."""
     if round(value / step) == 0:
@@ -59,7 +66,14 @@ def steps(
     amount = RegisterWrite(setpoint.write, here[-1 if value < 0 else 0], tuple(encode(setpoint, abs(value), order)))
     settled = all(held[one.place] == one.words for one in [*beside, direction])
     none = [RegisterWrite(setpoint.write, place, (0,) * setpoint.count) for place in here]
-    found = list(_changes(held, [*([] if settled and any(amount.words) else none), *beside, direction, amount]))
+    stop = RegisterWrite(setpoint.write, direction.place, (modes.zero,))
+    way = [*none, *beside, direction, amount]
+    if rests(modes):
+        other = [one for one in none if one.place != amount.place]
+        way = [stop, *beside, *none] if direction == stop else [stop, *beside, *other, amount, direction]
+    if settled and any(amount.words) and not (rests(modes) and direction == stop):
+        way = [amount]
+    found = list(_changes(held, way))
     fresh = anew or (setpoint.enable_each and bool(found))
     return [*found, direction] if fresh and direction not in found else found
 

@@ -22,20 +22,20 @@ class Refusals:
     """Connections in a row that were closed before a byte came."""
     left: bool = False
     """It has refused or closed the connection since a byte came last."""
-    _heard: bool = False
-    """A byte came on this connection."""
+    served: bool = False
+    """A byte came on this connection: until then it may stand in the queue of an operating system."""
     _again: float = 0.0
 
     def made(self) -> None:
-        self._heard = False
+        self.served = False
 
     def heard(self) -> None:
-        self.times, self.left, self._heard, self._again = 0, False, True, 0.0
+        self.times, self.left, self.served, self._again = 0, False, True, 0.0
 
     def closed(self, now: float) -> None:
         """By the other side."""
         self.left = True
-        self.times += not self._heard
+        self.times += not self.served
         if self.times >= SEVERAL:
             self._again = now + min(PAUSE * 2 ** (self.times - SEVERAL), LONGEST)
 

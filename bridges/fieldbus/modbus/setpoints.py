@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bridges.fieldbus.contract import Writable
 from bridges.fieldbus.modbus.codec import pack
-from bridges.fieldbus.modbus.direction import beside
+from bridges.fieldbus.modbus.direction import beside, mode, rests
 from schemas.messages import Value
 from schemas.profile import Profile, Setpoint
 
@@ -63,6 +63,9 @@ class Target:
             # an enable may fall by the device's own timer; a mode is changed by somebody
             return math.inf if self.setpoint.modes is None else math.nan
         shown = [seen.get(point) for point in (self.key, self.opposite) if point is not None]
+        modes = self.setpoint.modes
+        if modes is not None and rests(modes) and mode(modes, value / self.unit, self.setpoint.scale) == modes.zero:
+            return 0.0 if wanted.keys() <= seen.keys() else None  # a device may keep another amount than 0
         amounts = [one * self.unit for one in shown if isinstance(one, float)]
         if len(amounts) < len(shown) or not wanted.keys() <= seen.keys():
             return None

@@ -16,6 +16,9 @@ APART, SILENT_APART = 60.0, 600.0
 """Seconds for which each device asks for its own registers after a request for them together was declined, or had no
 answer while a device's own had: that costs a timeout each time."""
 
+AGAIN = 60.0
+"""Seconds between two walks along the chain for a device that is not found in it while another one is read."""
+
 Answer = tuple[float, list[int]]
 """When it was asked for, by the event loop's time, and the words."""
 
@@ -28,6 +31,9 @@ class Unit:
     line: Line
     chain: Chain | None = None
     """As it was found; None when nobody knows it, or no longer."""
+    _walked: float = -math.inf
+    _well: float = -math.inf
+    """When one of its devices was read last."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _wishes: dict[Hashable, Wish] = field(default_factory=dict)
     _whole: dict[Block, Block] = field(default_factory=dict)
@@ -47,11 +53,18 @@ class Unit:
         async with self._turn:
             if self.chain is None:
                 self.chain = await walk(self.line, self.number, function)
+                self._walked = asyncio.get_running_loop().time()
             return self.chain
 
-    def forget(self, chain: Chain | None) -> None:
-        """One of its devices has lost it: all walk anew. One that knew an older chain changes nothing."""
-        if chain is self.chain:
+    def read_well(self, at: float) -> None:
+        """One of its devices was read."""
+        self._well = at
+
+    def forget(self, chain: Chain | None, last: float) -> None:
+        """One of its devices, read `last` then, has lost it: all walk anew. One that knew an older chain changes
+        nothing; nor, for a while, one that was never read by this one while another is: it may never be there."""
+        never = last < self._walked < self._well
+        if chain is self.chain and not (never and asyncio.get_running_loop().time() - self._walked < AGAIN):
             self.chain = None
 
     # the round ---------------------------------------------------------------------------------

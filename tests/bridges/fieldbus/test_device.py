@@ -135,13 +135,13 @@ async def test_an_enable_that_the_device_takes_back_is_seen_and_renewed() -> Non
         one.close()
 
 
-async def test_an_enable_that_holds_is_not_written_again() -> None:
+async def test_a_new_value_is_enabled_anew() -> None:
     async with Bare({}) as server:
         one, base = await limited(server)
         await one.write("p_limit_pct", 40.0)
-        assert server.written[2:] == [(base + 5, (40,))]
+        assert server.written[2:] == [(base + 5, (40,)), (base + 9, (1,))]
         await one.write("p_limit_pct", 40.0, anew=True)
-        assert server.written[3:] == [(base + 5, (40,)), (base + 9, (1,))], "it begins the device's time again"
+        assert server.written[4:] == [(base + 5, (40,)), (base + 9, (1,))], "it begins the device's time again"
         one.close()
 
 
