@@ -1,8 +1,9 @@
 """The generated page about devices: what the shipped profiles read and write."""
 
 from joulebus.words import page, table
-from schemas.profile import Grade, LineTiming, Point, Profile, Register, Setpoint
+from schemas.profile import Grade, LineTiming, Profile
 from schemas.profiles import PROFILES, load_profile
+from schemas.register import Point, Register, Setpoint
 
 GRADES = {
     Grade.LISTED: "written from the manual, or from a project that uses the device",

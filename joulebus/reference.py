@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from joulebus.words import HEAD, Node, fields, page, table
-from schemas.profile import Profile, Shape
+from schemas.profile import Profile
+from schemas.shape import Shape
 from schemas.site import Site
 from schemas.tariff import Tariff
 

@@ -10,7 +10,9 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from schemas.profile import Point, Profile, Shape
+from schemas.profile import Profile
+from schemas.register import Point
+from schemas.shape import Shape
 from schemas.troubles import Trouble
 from schemas.units import Chemistry, Kind, Name, Number, Seconds
 

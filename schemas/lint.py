@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import combinations
 
-from schemas.profile import WORDS, Modes, Point, Profile, Register, Setpoint
+from schemas.profile import Profile
+from schemas.register import WORDS, Modes, Point, Register, Setpoint
 
 Mistake = tuple[str, str]
 """Where (`points.p`) and what, with what would be right."""

@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from schemas.interlock import InterlockRule
 from schemas.messages import Authority
-from schemas.profile import Profile, Shape, refused
+from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
+from schemas.shape import Shape, refused
 from schemas.site_batteries import (
     Place,
     mistakes,

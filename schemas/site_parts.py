@@ -6,7 +6,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Private
 
 from schemas.address import LOOKS_LIKE, parse_address, spelled
 from schemas.messages import AlarmPriority, Authority, Direction, Scope
-from schemas.profile import LineTiming, Shape, refused
+from schemas.profile import LineTiming
+from schemas.shape import Shape, refused
 from schemas.site_reactive import Reactive
 from schemas.units import Chemistry, Kind, Name, Number, Percent, RatedWatts, Seconds, VoltAmperes, WattHours, Watts
 

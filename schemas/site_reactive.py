@@ -6,7 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from schemas.profile import Profile, Shape
+from schemas.profile import Profile
+from schemas.shape import Shape
 from schemas.units import Number, Vars, Volts
 
 Factor = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from schemas.holidays import LOOKS_LIKE, Holidays, rule
-from schemas.profile import Shape
+from schemas.shape import Shape
 from schemas.units import Number
 
 

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from schemas.profile import Shape
+from schemas.shape import Shape
 from schemas.site_batteries import written_for
 from schemas.troubles import Trouble, explain
 

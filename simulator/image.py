@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bridges.fieldbus.modbus.codec import NOT_IMPLEMENTED, decode, encode, encode_point, pack, unpack
 from bridges.fieldbus.modbus.direction import amounts, companions, places
 from schemas.messages import Value
-from schemas.profile import WORDS, Modes, Point, Profile, Register, Setpoint
+from schemas.profile import Profile
+from schemas.register import WORDS, Modes, Point, Register, Setpoint
 from schemas.troubles import Trouble
 from simulator.layout import Layout
 

@@ -3,7 +3,8 @@
 from itertools import pairwise
 
 from bridges.fieldbus.modbus.direction import places
-from schemas.profile import WORDS, Profile, Setpoint
+from schemas.profile import Profile
+from schemas.register import WORDS, Setpoint
 from simulator.sunspec import Chain, chain
 
 BOTH, SINGLE = frozenset((6, 16)), frozenset((6,))

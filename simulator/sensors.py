@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from schemas.messages import Value
-from schemas.profile import Point, Profile
+from schemas.profile import Profile
+from schemas.register import Point
 from schemas.units import Kind
 
 EXACT = re.compile(

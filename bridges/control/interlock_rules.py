@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bridges.control.interlock_cause import Interlock
 from schemas.interlock import InterlockRule, misfit, points_of, states
-from schemas.profile import Shape
+from schemas.shape import Shape
 from schemas.site import Site
 from schemas.site_parts import Unit
 from schemas.troubles import Trouble, explain

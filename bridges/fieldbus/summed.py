@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import hypot
 
 from schemas.messages import Value
-from schemas.profile import Point
+from schemas.register import Point
 from schemas.site_meters import HOW, MADE_OF
 from schemas.site_parts import POLLS
 from schemas.units import Quality

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from schemas.profile import WORDS, Point
+from schemas.register import WORDS, Point
 
 HEADROOM = 2.0
 """So many times its rating a device may give where its power is not known: ratings are not limits."""

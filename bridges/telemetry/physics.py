@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from schemas.profile import Point
+from schemas.register import Point
 
 Course = Callable[[float, float, float], float | None]
 """Whether a value (the second) can have come from an earlier one (the first), so many seconds ago (the third): gives

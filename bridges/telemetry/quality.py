@@ -15,7 +15,8 @@ from bridges.telemetry.physics import charging, moving
 from bridges.telemetry.standstill import Standstill
 from bridges.telemetry.trust import AGREEMENT, Trust
 from schemas.messages import Value
-from schemas.profile import METER_FROZEN, WORDS, Point, Profile
+from schemas.profile import METER_FROZEN, Profile
+from schemas.register import WORDS, Point
 from schemas.units import Kind, Quality
 
 POLLS = 3

@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas.messages import Value
-from schemas.profile import Point, Profile
+from schemas.profile import Profile
+from schemas.register import Point
 from schemas.units import Kind
 
 FROZEN = 45.0

@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import Field
 
 from consumers.alarms.reading import ALARMS, INSTEAD, WORDS, spreads
-from schemas.profile import Profile, Shape
+from schemas.profile import Profile
+from schemas.shape import Shape
 from schemas.site import Site
 from schemas.site_parts import AlarmRule, Battery
 from schemas.troubles import Trouble

@@ -13,7 +13,8 @@ from consumers.dispatch.starts import Attempts, Starts
 from consumers.dispatch.stuck import Stuck
 from optimizer.split import Room
 from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest, Mode, Outcome, OutcomeState
-from schemas.profile import Profile, Setpoint
+from schemas.profile import Profile
+from schemas.register import Setpoint
 from schemas.site import Site
 from schemas.site_parts import Unit
 from schemas.state_words import in_words, locked_out

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from consumers.dispatch.cells_seen import NEVER, number
 from optimizer.curtail import RAMP, Inverter
 from schemas.messages import Outcome, Telemetry
-from schemas.profile import Setpoint
+from schemas.register import Setpoint
 from schemas.site_parts import Device
 
 SILENT = 5.0

@@ -5,7 +5,7 @@ from typing import Any
 from consumers.status.state import Moment, State
 from schemas.flows import rest
 from schemas.messages import DeviceState, Value
-from schemas.profile import Point
+from schemas.register import Point
 from schemas.site import Site
 from schemas.site_parts import Device
 from schemas.units import Quality

@@ -1,7 +1,7 @@
 """A box of contacts and sensors."""
 
 from schemas.messages import Value
-from schemas.profile import Point
+from schemas.register import Point
 from simulator.roles.role import Role
 
 ROOM = 22.0

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from schemas.messages import Authority, Cause
-from schemas.profile import Profile, Reverts
+from schemas.profile import Profile
 from schemas.profiles import load_profile
+from schemas.register import Reverts
 from schemas.site_file import load_site
 from tests.bridges.control.story import DEMO, Story, changed, story
 from tests.virtual import loop, virtual

@@ -9,8 +9,8 @@ from bridges.fieldbus.modbus.codec import pack, unpack
 from bridges.fieldbus.modbus.direction import places, steps
 from bridges.fieldbus.modbus.setpoints import targets
 from schemas.messages import Value
-from schemas.profile import Register
 from schemas.profiles import load_profile
+from schemas.register import Register
 from tests.bridges.control.story import story
 from tests.bridges.fieldbus.bare import Bare, device
 from tests.bridges.fieldbus.test_device import sunspec

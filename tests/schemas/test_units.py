@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bridges.fieldbus.modbus.codec import FORMATS, decode
 from schemas.messages import Archived, Step, Telemetry
-from schemas.profile import WORDS, Point
+from schemas.register import WORDS, Point
 from schemas.site_parts import Grid
 from schemas.units import EARLIEST, LARGEST, LATEST, Instant, Number, Seconds, Watts
 

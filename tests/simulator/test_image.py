@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from bridges.fieldbus.modbus.codec import decode
 from schemas.messages import Value
-from schemas.profile import Point, Profile
+from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
+from schemas.register import Point
 from schemas.troubles import Trouble
 from simulator.image import Image, Wish
 from simulator.sunspec import BASE

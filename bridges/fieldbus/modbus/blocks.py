@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from bridges.fieldbus.modbus.codec import decode, unpack
 from schemas.messages import Value
-from schemas.profile import Point, Profile, Register
+from schemas.profile import Profile
+from schemas.register import Point, Register
 
 MOST = 125
 

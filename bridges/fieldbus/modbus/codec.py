@@ -5,7 +5,7 @@ import struct
 from collections.abc import Mapping
 
 from schemas.messages import Value
-from schemas.profile import Point, Register
+from schemas.register import Point, Register
 
 FORMATS = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f32": "f", "f64": "d"}
 _STRUCTS = {kind: struct.Struct(">" + code) for kind, code in FORMATS.items()}

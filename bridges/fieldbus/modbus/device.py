@@ -21,7 +21,8 @@ from bridges.fieldbus.modbus.sunspec import Chain
 from bridges.fieldbus.modbus.unit import Unit
 from bridges.fieldbus.modbus.writer import Writer
 from schemas.messages import Action, Meta, PointMeta, Value
-from schemas.profile import WORDS, Profile
+from schemas.profile import Profile
+from schemas.register import WORDS
 from schemas.site_parts import Device
 from schemas.units import Kind
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from bridges.fieldbus.modbus.codec import decode, encode, pack, unpack
 from schemas.messages import Value
-from schemas.profile import Modes, Profile, Register, Setpoint
+from schemas.profile import Profile
+from schemas.register import Modes, Register, Setpoint
 
 Place = tuple[int | None, int]
 """A SunSpec model, and the register in it."""

@@ -8,7 +8,8 @@ from bridges.fieldbus.contract import Writable
 from bridges.fieldbus.modbus.codec import pack
 from bridges.fieldbus.modbus.direction import beside, mode, rests
 from schemas.messages import Value
-from schemas.profile import Profile, Setpoint
+from schemas.profile import Profile
+from schemas.register import Setpoint
 
 PERCENT = {"p_set_pct": "p_set", "q_set_pct": "q_set"}
 """Setpoints that a device takes in percent of its rating are given in W and var all the same."""

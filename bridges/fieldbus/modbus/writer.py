@@ -13,7 +13,8 @@ from bridges.fieldbus.modbus.codec import pack, unpack
 from bridges.fieldbus.modbus.direction import Place, RegisterWrite, companions, places, signed_steps, steps
 from bridges.fieldbus.modbus.line import NO_SUCH, Line
 from bridges.fieldbus.modbus.setpoints import Target
-from schemas.profile import WORDS, Heartbeat, Modes, Profile, Register, Setpoint, Watchdog
+from schemas.profile import Profile
+from schemas.register import WORDS, Heartbeat, Modes, Register, Setpoint, Watchdog
 
 Words = tuple[int, ...]
 

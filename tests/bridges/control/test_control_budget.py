@@ -7,8 +7,9 @@ from typing import Any
 from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from schemas.messages import Action
-from schemas.profile import Heartbeat, Profile
+from schemas.profile import Profile
 from schemas.profiles import load_profile
+from schemas.register import Heartbeat
 from schemas.topics import OUTCOME, TELEMETRY
 from tests.bridges.conftest import Start
 

@@ -11,8 +11,8 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from runtime.signature import signed
 from schemas.messages import Action, Authority, DeviceState, GridLimitRequest, OutcomeState
-from schemas.profile import Point, Setpoint
 from schemas.profiles import load_profile
+from schemas.register import Point, Setpoint
 from schemas.topics import ALARM, COMMAND, DEVICE_STATUS, META, OUTCOME, TELEMETRY
 from schemas.units import utc_now
 from tests.bridges.conftest import Bench, Start

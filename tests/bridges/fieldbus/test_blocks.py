@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.fieldbus.modbus.blocks import MOST, Block, Located, Words, blocks, covered, locate, values
-from schemas.profile import Point, Profile
+from schemas.profile import Profile
 from schemas.profiles import load_profile
+from schemas.register import Point
 
 
 def point(address: int, type_: str = "u16") -> Located:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.fieldbus.modbus.codec import decode, encode, encode_point
-from schemas.profile import Point
 from schemas.profiles import PROFILES, load_profile
+from schemas.register import Point
 
 INTEGERS = {  # a value is a float: 53 bits
     "u16": (0, 0xFFFF),

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.fieldbus.modbus.direction import Held, Place, RegisterWrite, amounts, places, signed_steps, steps
-from schemas.profile import Modes, Setpoint
 from schemas.profiles import load_profile
+from schemas.register import Modes, Setpoint
 
 ONE = load_profile("sungrow_sh").commands["p_set"]
 """13049 must be 2; 13050 is 187 to discharge, 170 to charge, 204 to stop; 13051 is the amount of both."""

@@ -9,8 +9,9 @@ from sunspec2.mdef import ModelDefinitionError
 from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
 from schemas.messages import Value
-from schemas.profile import Point, Profile, Register
+from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
+from schemas.register import Point, Register
 from schemas.site_parts import Device as SiteDevice
 from simulator.device import Device, Endpoint, Puppet
 from simulator.image import Image

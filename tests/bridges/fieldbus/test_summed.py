@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bridges.fieldbus.summed import ADDED, Rounds, Summed
 from schemas.messages import Value
-from schemas.profile import Point
 from schemas.profiles import PROFILES, load_profile
+from schemas.register import Point
 from schemas.site_meters import HOW, MADE_OF, summed_profile
 from schemas.units import Kind, Quality
 

@@ -15,8 +15,8 @@ from bridges.telemetry.counted import COUNTED, PHASES, counts, is_counter, power
 from bridges.telemetry.counter_memory import CounterMemory
 from bridges.telemetry.energy_counter import DAY, HEADROOM, HOUR, RESERVE, SEEN, STRAY, EnergyCounter
 from runtime.memory import Memory
-from schemas.profile import Point
 from schemas.profiles import load_profile
+from schemas.register import Point
 from schemas.units import Kind
 
 RATED = 20_000.0
