@@ -155,7 +155,8 @@ class PvDesk:
         for one in mine:
             one.settle(mono)
         if load is None:
-            levels = self.curtailment.blind(inverters, self.site.pv_safe(feed_in.export) / 100, mono)
+            safe = self.site.pv_safe(feed_in.export, feed_in.most)
+            levels = self.curtailment.blind(inverters, safe / 100, mono)
         else:
             self._begin(mine)
             around = Around(load, self._grid, feed_in.export, batteries.takes, batteries.room, feed_in.most)
@@ -169,7 +170,7 @@ class PvDesk:
             self.reason += self.curtailment.reason
             if load is not None and len(self.site.pv_points) > len(self.site.pv):
                 self.reason += ", less what the PV of hybrids gives"
-        needed = self._curtailed or self.site.pv_safe(min(feed_in.export, feed_in.most)) < 100.0
+        needed = self._curtailed or self.site.pv_safe(feed_in.export, feed_in.most) < 100.0
         if not needed:  # its registers are left as they are
             return {}
         self.told = {one.device.name: one.tell(levels.get(one.device.name, 1.0), mono) for one in mine}
