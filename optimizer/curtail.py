@@ -37,6 +37,8 @@ HEADROOM = 0.1
 FREE, FOLLOWS = 0.02, 10.0
 """Of the rated power: nearer to its limit it is the limit that holds it, and not the sun. The limit is the lowest of so
 many seconds: it may follow late."""
+LITTLE = 0.5
+"""Of its limit, at least: or one without any sun would be held by a limit of 1 %, all night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ class Curtailment:
     def _is_held(self, one: Inverter, now: float) -> bool:
         """By its limit, as it was told it lately."""
         lately = [level for at, level in self._told if now - at <= FOLLOWS]
-        return one.power >= (min(lately, default=self.level) - FREE) * one.rated
+        least = min(lately, default=self.level)
+        return one.power >= max(least - FREE, LITTLE * least) * one.rated
 
 
 def _reason(site: Site, rated: float) -> str:

@@ -121,8 +121,9 @@ def decide(
         silent = f"holds: the grid meter has been silent for more than {ratings.meter_fresh:g} s"
         held = Wanted(moment.last, silent, authority)
         return _bounded(ratings, moment, held, inner)
-    # PV that is curtailed covers the load itself: to discharge would curtail it more
-    left = net if moment.spare is None else min(net, 0.0) - moment.spare
+    # PV that is curtailed covers the load itself: to discharge would curtail it more, and nobody goes ahead of it
+    # before it has come to the load
+    left = net if moment.spare is None else min(net - moment.spare, 0.0)
     power, why = (
         _follow(step, left, ratings.battery, peak)
         if step
