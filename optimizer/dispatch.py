@@ -228,6 +228,14 @@ def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
     ]
 
 
+def ahead(billing: Billing, moment: Moment, peak: float | None) -> float:
+    """W that the billed peak leaves the batteries to draw, beyond what the site does: to go ahead of PV that is
+    curtailed. Not so an import limit: the bridge holds that, too, and by the meter, which may show the PV late."""
+    if moment.net is None or peak is None:
+        return inf
+    return billing.room(moment.now, peak) - max(moment.net + moment.charging, 0.0)
+
+
 def _device_bounds(ratings: Ratings, moment: Moment) -> list[Bound] | str:
     """Or why there are none: what is not known allows nothing."""
     if moment.soc is None or moment.charge is None or moment.discharge is None:
