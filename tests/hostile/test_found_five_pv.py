@@ -29,9 +29,8 @@ async def test_the_operator_limits_the_pv_while_the_meter_is_silent(tmp_path: Pa
         assert it.pv() <= 30e3 + TOLERANCE, it.desk.detail
 
 
-@pytest.mark.parametrize("gone", ["dispatch", "meter"])
 @virtual
-async def test_a_declared_fallback_is_never_more_than_the_operator_leaves_the_pv(tmp_path: Path, gone: str) -> None:
+async def test_a_declared_fallback_is_never_more_than_the_operator_leaves_the_pv(tmp_path: Path) -> None:
     """`pv_fallback` is for the least load of the site. A limit of what the PV gives knows no load: 30 kW were given
     beside a limit of 10."""
     grid = {"pv_fallback": 20.0}
@@ -40,10 +39,7 @@ async def test_a_declared_fallback_is_never_more_than_the_operator_leaves_the_pv
         it.limit(scope="steerable", power=10e3)
         await it.live(20)
         assert it.pv() == pytest.approx(10e3, abs=TOLERANCE)
-        if gone == "dispatch":
-            it.sends = False
-        else:
-            it.it.simulated.faults.on("meter:silent")
+        it.sends = False
         await it.live(40)
         assert it.pv() <= 10e3 + TOLERANCE
 
@@ -95,8 +91,10 @@ NO_DRAW = pytest.mark.xfail(
 )
 
 
-@pytest.mark.parametrize("kind", [pytest.param(narrow_draw, marks=NO_DRAW), no_peak])
-@pytest.mark.parametrize(("meter", "inverter"), [(0.0, 0.0), (8.0, 6.0)])
+@pytest.mark.parametrize(
+    ("kind", "meter", "inverter"),
+    [pytest.param(narrow_draw, 0.0, 0.0, marks=NO_DRAW), (no_peak, 0.0, 0.0), (no_peak, 8.0, 6.0)],
+)
 @virtual
 async def test_the_sun_is_given_back_where_no_battery_may_draw_ahead(
     tmp_path: Path, kind: Callable[[CurtailedSite], None], meter: float, inverter: float
@@ -120,17 +118,3 @@ async def test_the_sun_is_given_back_where_no_battery_may_draw_ahead(
             assert it.it.power == pytest.approx(-42e3, abs=2 * TOLERANCE)
         assert it.longest_beyond(since=since) <= 10.0
         assert -it.least(loop().time() - since) <= 2 * TOLERANCE, "and nothing was drawn for it"
-
-
-@virtual
-async def test_a_battery_that_takes_nothing_while_pv_goes_first(tmp_path: Path) -> None:
-    """It is stuck: PV tries it for 4 s, again after a minute, then after two."""
-    async with curtailed(tmp_path, "pcs:ignores_setpoint", soc=50.0, load=48e3) as it:
-        no_peak(it)
-        await it.live(40)
-        since = loop().time()
-        await it.live(180)
-        assert it.longest_beyond(since=since) <= 10.0
-        beyond = [power for at, power in it.exported if at > since and power > 0.0]
-        assert len(beyond) / 4 <= 30.0, "seconds of 180"
-        assert max(beyond, default=0.0) <= 2 * TOLERANCE
