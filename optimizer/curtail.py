@@ -28,6 +28,9 @@ RAMP = 0.01
 AHEAD = 0.1
 """Of the rated power: what the batteries take before PV gives it, at most. Along the ramp an inverter that follows
 after 8 s has it made up by the time they go on."""
+FIRST = 0.0125
+"""Of the rated power: what PV gives before the batteries take it, where a billed peak leaves those nothing to go ahead
+with. One that leaves it is found out: it is more than TOLERANCE."""
 PATIENCE = 3.9
 """Seconds a battery may take to store a surplus: two commands. Then PV is curtailed without it."""
 AGAIN, LONGEST_AGAIN = 60.0, 960.0
@@ -37,6 +40,8 @@ HEADROOM = 0.1
 FREE, FOLLOWS = 0.02, 10.0
 """Of the rated power: nearer to its limit it is the limit that holds it, and not the sun. The limit is the lowest of so
 many seconds: it may follow late."""
+LITTLE = 0.5
+"""Of its limit, at least: or one without any sun would be held by a limit of 1 %, all night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ class Site:
     """The most they could charge with."""
     most: float = inf
     """That PV may give, whatever the site takes: a limit of the PV itself."""
+    ahead: float = inf
+    """The most that the batteries may draw from the grid to go ahead of PV. Less than TOLERANCE: PV goes first."""
 
 
 @dataclass
@@ -96,8 +103,10 @@ class Curtailment:
         rated, gives = sum(one.rated for one in inverters) or 1.0, sum(one.power for one in inverters)
         self._weigh_batteries(site, rated, gives, now)
         taken = site.load + site.export_limit
-        taken -= min(MARGIN * rated, LEAST * max(taken, 0.0)) if site.export_limit < rated else 0.0
-        sure = min(taken + min(site.takes, site.room), site.most)
+        margin = min(MARGIN * rated, LEAST * max(taken, 0.0)) if site.export_limit < rated else 0.0
+        taken -= margin
+        first = margin + FIRST * rated if now >= self.trusted and site.ahead < TOLERANCE * rated else 0.0
+        sure = min(taken + min(site.takes + first, site.room), site.most)
         could = min(taken + site.room, site.most)
         held = any(one.obeys and self._is_held(one, now) for one in inverters)
         wanted = self._level(inverters, max(could, sure) if now >= self.trusted else sure, now)
@@ -172,7 +181,8 @@ class Curtailment:
     def _is_held(self, one: Inverter, now: float) -> bool:
         """By its limit, as it was told it lately."""
         lately = [level for at, level in self._told if now - at <= FOLLOWS]
-        return one.power >= (min(lately, default=self.level) - FREE) * one.rated
+        least = min(lately, default=self.level)
+        return one.power >= max(least - FREE, LITTLE * least) * one.rated
 
 
 def _reason(site: Site, rated: float) -> str:

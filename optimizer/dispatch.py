@@ -121,8 +121,9 @@ def decide(
         silent = f"holds: the grid meter has been silent for more than {ratings.meter_fresh:g} s"
         held = Wanted(moment.last, silent, authority)
         return _bounded(ratings, moment, held, inner)
-    # PV that is curtailed covers the load itself: to discharge would curtail it more
-    left = net if moment.spare is None else min(net, 0.0) - moment.spare
+    # PV that is curtailed covers the load itself: to discharge would curtail it more, and nobody goes ahead of it
+    # before it has come to the load
+    left = net if moment.spare is None else min(net - moment.spare, 0.0)
     power, why = (
         _follow(step, left, ratings.battery, peak)
         if step
@@ -225,6 +226,14 @@ def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
         (net - grid.import_limit, float("inf"), "the import limit"),
         (-float("inf"), net + grid.export_limit, "the export limit"),
     ]
+
+
+def ahead(billing: Billing, moment: Moment, peak: float | None) -> float:
+    """W that the billed peak leaves the batteries to draw, beyond what the site does: to go ahead of PV that is
+    curtailed. Not so an import limit: the bridge holds that, too, and by the meter, which may show the PV late."""
+    if moment.net is None or peak is None:
+        return inf
+    return billing.room(moment.now, peak) - max(moment.net + moment.charging, 0.0)
 
 
 def _device_bounds(ratings: Ratings, moment: Moment) -> list[Bound] | str:

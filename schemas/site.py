@@ -1,6 +1,7 @@
 """The site file: what stands at one grid connection, how it is reached, and within which limits it may run."""
 
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -178,14 +179,16 @@ class Site(Shape):
         """Those of them that are curtailed: they can be, and `grid.curtail` lets us."""
         return [one for one in self.pv if self.grid.curtail and "p_limit_pct" in self.profiles[one.name].commands]
 
-    def pv_safe(self, most: float | None = None) -> float:
-        """% that each of those may give without a command, where `most` W may be fed in; the export limit else."""
+    def pv_safe(self, export: float | None = None, most: float = inf) -> float:
+        """% that each of those may give without a command, where `export` W may be fed in, the export limit else, and
+        the PV itself may give `most`."""
         limited = {one.name for one in self.pv_limited}
         rated = {one.name: one.rated_power or 0.0 for one in self.pv}
         mine = [power for name, power in rated.items() if name in limited]
         return safe_share(
             self.grid,
-            self.grid.export_limit if most is None else most,
+            self.grid.export_limit if export is None else export,
+            most,
             mine,
             [power for name, power in rated.items() if name not in limited],
         )

@@ -175,7 +175,7 @@ class Grid(Shape):
     feed-in costs money. The batteries take first."""
     pv_fallback: Percent | None = None
     """% of its rated power that such an inverter may give while nobody steers it. When not given: as much as the site
-    may feed in without any load; 0 where `export_limit` is 0."""
+    may feed in without any load; 0 where `export_limit` is 0. A limit of the PV itself is never exceeded by it."""
     dso_limit: Percent | None = None
     """% of the rated power of each device that holds until somebody with the authority `dso` has sent it a
     `p_limit_pct` of its own, and `dso_hold` after the last one. Only for that: limits of `control/grid_limit` and of

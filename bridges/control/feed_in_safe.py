@@ -25,5 +25,5 @@ class FeedInSafe:
         """% by point; nothing for what need not be limited, or cannot be."""
         if device not in self._limited:
             return {}
-        share = min(self.site.pv_safe(self.limits.export_limit), self.site.pv_safe(self.limits.pv_limit))
+        share = self.site.pv_safe(self.limits.export_limit, self.limits.pv_limit)
         return {LIMIT: share} if share < 100.0 else {}

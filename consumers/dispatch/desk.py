@@ -7,6 +7,7 @@ shares the power among them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 
 from consumers.dispatch.answers import answer, complaint, in_words, later, watched
 from consumers.dispatch.balance_watch import BalanceWatch
@@ -31,7 +32,7 @@ from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import divide_cells, last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.demand import charged, known_peak
-from optimizer.dispatch import Wanted, current_step, decide
+from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
 from schemas.site import Site
@@ -71,6 +72,8 @@ class Desk:
     peak: float | None = None
     """W, the peak of the month or year as it was planned or billed last."""
     doing: Doing = field(default_factory=Doing)
+    ahead: float = inf
+    """W that a billed peak leaves the batteries to draw before PV that is curtailed gives them."""
     detail: str = ""
 
     def __post_init__(self) -> None:
@@ -296,7 +299,7 @@ class Desk:
         plan, mode = self.plans.at(now), self.control.mode.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
         powers = {pcs: order.counted for pcs, order in sent.items() if order.action is None}
-        batteries = stores(self.batteries.values(), self.doing.shared, mode, mono)
+        batteries = stores(self.batteries.values(), self.doing.shared, mode, self.ahead, mono)
         found = self.pv.instruct(feed_in(self.limits.said(now), step), batteries, powers, mono)
         self.detail = "; ".join(filter(None, (self.detail, self.pv.reason, *self.pv.complaints(mono))))
         return self.reactive.beside(found)
@@ -352,9 +355,9 @@ class Desk:
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
         grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)
-        wanted = decide(
-            ratings(self.site, pool, grid), moment, mode, billing=billing, step=step, peak=self._peak(plan, now)
-        )
+        highest = self._peak(plan, now)
+        wanted = decide(ratings(self.site, pool, grid), moment, mode, billing=billing, step=step, peak=highest)
+        self.ahead = ahead(billing, moment, highest)
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
         for one in rests:
             one.why = f"rests: {one.seen.unlimited(mono)}"

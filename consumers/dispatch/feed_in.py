@@ -20,13 +20,15 @@ def feed_in(limits: ControlLimits, step: Step | None) -> FeedIn:
     return FeedIn(limits.export_limit, f"limited by {by.source} as {by.authority}", most)
 
 
-def stores(batteries: Iterable[BatteryDesk], shared: frozenset[str], mode: Mode, mono: float) -> Batteries:
+def stores(
+    batteries: Iterable[BatteryDesk], shared: frozenset[str], mode: Mode, ahead: float, mono: float
+) -> Batteries:
     """What they take now, and could take: only those that take part are counted on, and only where nobody gives
-    them a power by hand."""
+    them a power by hand. `ahead`: W that a billed peak leaves them to draw before."""
     takes = room = 0.0
     for one in batteries:
         power = -(one.seen.power or 0.0)
         takes += power
         free = mode is Mode.AUTO and one.pcs in shared
         room += max(0.0, -one.room(mono).low) if free else power
-    return Batteries(takes, room)
+    return Batteries(takes, room, ahead)

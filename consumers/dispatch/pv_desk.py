@@ -7,6 +7,7 @@ is late, or an inverter that is slow, is no change of the load.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from consumers.dispatch.cells_seen import number
 from consumers.dispatch.instruction import Instruction
@@ -39,6 +40,8 @@ class Batteries:
     """That all of them charge with now; negative: they discharge."""
     room: float = 0.0
     """The most that they would charge with."""
+    ahead: float = inf
+    """What a billed peak leaves them to draw from the grid before it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class FeedIn:
 
     export: float
     why: str
-    most: float = float("inf")
+    most: float = inf
     """Of the PV itself, whatever the site takes."""
 
 
@@ -155,10 +158,12 @@ class PvDesk:
         for one in mine:
             one.settle(mono)
         if load is None:
-            levels = self.curtailment.blind(inverters, self.site.pv_safe(feed_in.export) / 100, mono)
+            safe = self.site.pv_safe(feed_in.export, feed_in.most)
+            levels = self.curtailment.blind(inverters, safe / 100, mono)
         else:
             self._begin(mine)
-            around = Around(load, self._grid, feed_in.export, batteries.takes, batteries.room, feed_in.most)
+            takes, room, ahead = batteries.takes, batteries.room, batteries.ahead
+            around = Around(load, self._grid, feed_in.export, takes, room, feed_in.most, ahead)
             before = self.curtailment.level
             levels = self.curtailment.next(inverters, around, mono)
             if not mine:  # nobody hears it: it comes back from where they stand
@@ -169,7 +174,7 @@ class PvDesk:
             self.reason += self.curtailment.reason
             if load is not None and len(self.site.pv_points) > len(self.site.pv):
                 self.reason += ", less what the PV of hybrids gives"
-        needed = self._curtailed or self.site.pv_safe(min(feed_in.export, feed_in.most)) < 100.0
+        needed = self._curtailed or self.site.pv_safe(feed_in.export, feed_in.most) < 100.0
         if not needed:  # its registers are left as they are
             return {}
         self.told = {one.device.name: one.tell(levels.get(one.device.name, 1.0), mono) for one in mine}

@@ -11,6 +11,7 @@ from optimizer.curtail import (
     AHEAD,
     DEADBAND,
     FINE,
+    FIRST,
     LEAST,
     LONGEST_AGAIN,
     MARGIN,
@@ -120,10 +121,26 @@ def test_one_that_takes_nothing_of_it_gets_nothing() -> None:
     assert one.spare == AHEAD * 100e3, "it may at any time"
 
 
+@pytest.mark.parametrize("follows", [True, False])
+def test_where_the_batteries_may_draw_nothing_pv_goes_first(follows: bool) -> None:
+    """A billed peak of 0: a battery takes what is there, and no more. One that is stuck gets it for 4 s, then again
+    after a minute, after two, and so on."""
+    one, takes, left = Curtailment(level=0.395), 0.0, 0
+    for n in range(150):
+        power = 100e3 * one.level
+        takes = max(0.0, power - 40e3) if follows else 0.0
+        one.next([Inverter("pv", 100e3, power)], site(takes=takes, room=40e3, ahead=0.0), 2.0 * n)
+        left += power - 40e3 - takes > 0.0
+        assert power - 40e3 - takes <= (FIRST + DEADBAND) * 100e3
+    assert one.level > 0.75 if follows else one.level <= 0.4
+    assert left == 0 if follows else left * 2.0 <= 30.0, "seconds of 300"
+
+
 SPARE: dict[str, tuple[Site, float, float | None]] = {
     "a full battery rests": (site(), 0.395, 0.0),
     "the last of its room": (site(takes=30e3, room=34e3), 0.7, 3.75e3),
     "the sun is the limit": (site(room=40e3), 0.3, None),
+    "no sun at all, and a limit of 1 %: none holds it": (site(load=1e3), 0.0, None),
     "the PV itself is limited: the battery may cover the rest": (site(load=90e3, most=40e3), 0.4, None),
     "a load that came: PV covers it": (site(load=80e3), 0.395, 10e3),
 }
@@ -132,7 +149,7 @@ SPARE: dict[str, tuple[Site, float, float | None]] = {
 @pytest.mark.parametrize("moment", SPARE)
 def test_what_the_batteries_may_take_beyond_what_is_there(moment: str) -> None:
     around, gives, spare = SPARE[moment]
-    one = Curtailment(level=0.7 if gives == 0.7 else 0.395)
+    one = Curtailment(level={0.7: 0.7, 0.0: 0.01}.get(gives, 0.395))
     one.next([Inverter("pv", 100e3, 100e3 * gives)], around, 0.0)
     assert one.spare == (None if spare is None else pytest.approx(spare, abs=500.0))
 
