@@ -79,7 +79,8 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         how=how,
         floor=1000 * demand.floor,
         billed=max(past.billed(now, minutes, how), situation.billing.peak, known_peak(demand, now, site.zone)),
-        expected=past.expected(now, minutes, ahead.battery, ahead.rated),
+        # of all batteries: one that is silent for some minutes makes no peak of a month or a year
+        expected=past.expected(now, minutes, together(site.battery), site.rated_power),
     )
 
 

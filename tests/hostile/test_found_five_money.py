@@ -3,22 +3,29 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert
 
 from consumers.archive.migrate import migrate
 from consumers.optimize.past import Past
+from consumers.optimize.think import look
 from consumers.status import curves
 from consumers.status.state import Moment, State
 from consumers.status.view import view
 from optimizer.demand import Charged
+from optimizer.lowest_peak import usual_peak
+from optimizer.outlook import QUARTER
+from optimizer.storage import Storage
 from runtime.database import engine
 from runtime.history import History
 from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.tables import rollup_15m
 from tests.consumers.test_dispatch_desk import TARIFF, plant_site
 from tests.consumers.test_dispatch_service import until
+from tests.consumers.test_optimize_batteries import NOON, told
 
 TENTH = datetime(2026, 6, 10, 10, tzinfo=UTC)
 YEARLY = TARIFF.replace("price = 15.0", 'price = 140.0, per = "year"')
@@ -66,3 +73,30 @@ async def on_the_page(site: Site, history: History, monkeypatch: pytest.MonkeyPa
     watching.cancel()
     shown: dict[str, object] = view(state, Moment(TENTH, 0.0))["peak"]
     return shown
+
+
+def test_a_battery_that_is_silent_for_minutes_raises_no_peak(tmp_path: Path) -> None:
+    """Of two one BMS was not heard for a minute: the plan took the peak that one battery alone cannot hold for made,
+    and dispatch let it through, for the whole year."""
+    now = NOON
+    quarters = [now - number * QUARTER for number in range(96 * 3, 0, -1)]
+    load = [260e3 if 8 <= at.hour < 9 else 60e3 for at in quarters]
+
+    def expected(*silent: str) -> float:
+        situation = told(tmp_path, *silent)
+        (tmp_path / "tariff.toml").write_text(YEARLY, encoding="utf-8")
+        situation.site = load_site(tmp_path / "site.toml")
+        past = Past(situation.site)
+        past.means = {"grid": dict(zip(quarters, load, strict=True)), "pcs1": dict.fromkeys(quarters, 0.0)}
+        return look(situation, past, {}, now, 0.0).expected
+
+    assert expected() == pytest.approx(110e3, abs=500)
+    assert expected("bms2") == expected()
+
+
+def test_of_two_days_that_differ_nobody_knows_which_is_usual() -> None:
+    """The second day after the commissioning: one high quarter of the first was half made for the rest of the year."""
+    midnight = NOON.replace(hour=22)
+    days = [[20e3] * 95 + [400e3], [20e3] * 96]
+    known = [(midnight + (96 * day + n) * QUARTER, net) for day, nets in enumerate(days) for n, net in enumerate(nets)]
+    assert usual_peak(known, QUARTER, ZoneInfo("Europe/Berlin"), Storage(1e3), 1e3) < 21e3
