@@ -104,7 +104,7 @@ class Lookout:
         return [Limit(source, net - one.import_limit, net + one.export_limit) for source, one in each]
 
     def _sent(self) -> list[HeldLimit]:
-        """What the contacts say now. Nobody hears other words meanwhile: then what the site file declares safe holds."""
+        """What the contacts say now. Nobody hears other words meanwhile: then what is declared safe holds."""
         now, limits = utc_now(), GridLimits(self.site)
         said = [(one, self.readings.said(one.device, one.point)) for one in self.site.grid.signal]
         limits.signal(word(one, value, now) for one, value in said if value is not None and holds(one, value))

@@ -103,7 +103,7 @@ async def test_ctrl_c_twice_gives_back_what_was_commanded() -> None:
         ("di_5", 300e3, ""),
     ],
 )
-async def test_what_the_control_box_says_holds_for_a_step_too(
+async def test_what_the_control_box_says_holds_for_a_step_too(  # noqa: PLR0917  # what fixtures bring
     broker: Broker, site_name: str, tmp_path: Path, contact: str, load: float, says: str
 ) -> None:
     """The network operator's contact forbade feed-in, and a step fed in what the site file alone allowed."""
