@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from sqlalchemy import insert
 
@@ -15,6 +16,7 @@ from consumers.status import curves
 from consumers.status.state import Moment, State
 from consumers.status.view import view
 from optimizer.demand import Charged
+from optimizer.limit_shortage import beyond
 from optimizer.lowest_peak import usual_peak
 from optimizer.outlook import QUARTER
 from optimizer.plan import plan
@@ -106,11 +108,6 @@ def test_of_two_days_that_differ_nobody_knows_which_is_usual() -> None:
     assert usual_peak(known, QUARTER, ZoneInfo("Europe/Berlin"), Storage(1e3), 1e3) < 21e3
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a plan weighs PV that gives way as it weighs a broken limit: which PV can be limited must be told apart in "
-    "the program, in the bill and in its check",
-)
 def test_a_battery_is_not_sold_at_a_loss_to_make_room_for_pv_that_may_be_curtailed() -> None:
     """At a negative price by night it was fed in and paid for, so that less of the next noon's sun is curtailed."""
     midnight = NOON.replace(hour=22)
@@ -121,3 +118,15 @@ def test_a_battery_is_not_sold_at_a_loss_to_make_room_for_pv_that_may_be_curtail
     found = plan(ahead)
     assert verify(found, ahead) == []
     assert min(step.grid for step in found.steps[:32]) >= -50.0
+
+
+def test_pv_that_nobody_can_limit_is_still_made_room_for() -> None:
+    """The limit of the grid stands before the money: half of it is an inverter without a limit."""
+    midnight = NOON.replace(hour=22)
+    noon = np.array([0.0] * 32 + [200e3] * 32 + [0.0] * 32)
+    more = {"soc": 90.0, "grid": Grid(meter=["grid"], import_limit=500e3, export_limit=50e3), "curtails": True}
+    ahead = outlook(24, midnight, load=10e3, pv=noon, sell=0.0, free=noon / 2, **more)
+    found = plan(ahead)
+    assert verify(found, ahead) == []
+    assert found.steps[31].soc < 11.0
+    assert beyond(ahead, [step.grid for step in found.steps])
