@@ -75,6 +75,11 @@ class Lookout:
         reason = next((one.reason for one in says.acting if one.limit.source == source), "")
         return f"{source} leaves {allowed / 1000:+.1f} kW" + (f": {reason}" if reason else "")
 
+    def forbidden_by_cells(self, power: float) -> str:
+        """The same by the cells alone, where the PCS is not spoken to."""
+        allowed, steps = clamp(power, self._cells())
+        return f"{steps[-1][0]} leaves {allowed / 1000:+.1f} kW" if steps else ""
+
     @property
     def _rated(self) -> float:
         return self.readings.devices[self.unit.pcs].rated_power

@@ -14,7 +14,7 @@ from joulebus.commission.steering import Steering
 from schemas.site_file import load_site
 from simulator.service import SimulatedSite
 from tests.conftest import Broker
-from tests.joulebus.commissioned import LARGE, commissioned, large, quicken, simulated, writes
+from tests.joulebus.commissioned import LARGE, Integrator, commissioned, large, quicken, simulated, writes
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +116,36 @@ async def test_what_the_control_box_says_holds_for_a_step_too(  # noqa: PLR0917 
         assert not told
     else:  # 300 kW may be drawn and are: up is tried, and down is not
         assert "consumption at most 300 kW, by box as dso" in text, text
+
+
+async def test_an_interlock_ends_the_silence_of_the_watchdog_too(
+    broker: Broker, site_name: str, tmp_path: Path
+) -> None:
+    """The cells got hot while nobody spoke to a PCS whose watchdog takes 100 s: the BMS took the power away, and the
+    report said that the watchdog had, in 2 s. Beside cells that do not it went on for minutes."""
+    async with simulated(site_name) as running:
+        profile = running.site.profiles["pcs"]
+        assert profile.watchdog is not None
+        slow = profile.watchdog.model_copy(update={"seconds": 100.0})
+        running.site.__dict__["profiles"] |= {"pcs": profile.model_copy(update={"watchdog": slow})}
+        loop, hot = asyncio.get_running_loop(), list[float]()
+
+        def heat() -> None:
+            running.faults.on("bms:hot")
+            hot.append(loop.time())
+
+        def ask(words: str) -> bool:
+            if "say nothing" in words:
+                loop.call_later(1.5, heat)
+            return True
+
+        walking = asyncio.create_task(commissioned(running, broker.url("admin"), tmp_path, Integrator(ask)))
+        async with asyncio.timeout(60):
+            while not hot:  # noqa: ASYNC110  # the walk comes to it
+                await asyncio.sleep(0.02)
+            while told(running):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        took = loop.time() - hot[0]
+        _, text = await walking
+    assert took < 5.0
+    assert "| pcs | watchdog | not decided | " in text, text
