@@ -17,10 +17,17 @@ def peak_means(outlook: Outlook, grid: Vector) -> dict[int, float]:
     return dict(enumerate(np.maximum(outlook.due, outlook.highest(grid)).tolist()))
 
 
+def paid(outlook: Outlook, grid: Vector) -> Vector:
+    """W that are fed in and paid for: of PV that gives way beyond the limit none, and less where it costs money."""
+    out = np.maximum(-grid, 0)
+    curtailed = np.where(outlook.sell < 0, np.minimum(out, outlook.surplus), np.maximum(out - outlook.export_limit, 0))
+    return np.asarray(np.where(outlook.gives_way, out - curtailed, out))
+
+
 def cost(outlook: Outlook, power: Vector) -> float:
     """The bill of the steps, less what the energy gained in the battery is worth."""
     grid = outlook.load - outlook.pv - power
-    energy = np.maximum(grid, 0) @ (outlook.buy * outlook.hours) - np.maximum(-grid, 0) @ (outlook.sell * outlook.hours)
+    energy = np.maximum(grid, 0) @ (outlook.buy * outlook.hours) - paid(outlook, grid) @ (outlook.sell * outlook.hours)
     wear = outlook.battery.wear * float(np.maximum(power, 0) @ outlook.hours)
     gained = float(stored(outlook, power)[-1]) - outlook.battery.energy * outlook.soc / 100
     peaks = sum(peak_means(outlook, grid).values()) - float(outlook.due.sum()) if outlook.demand else 0.0

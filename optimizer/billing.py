@@ -14,6 +14,12 @@ COMPLETE = 0.9
 """A window of which less was seen says nothing about the peak."""
 
 
+def least_seen(poll: float) -> float:
+    """Seconds of a quarter of an hour that must have been seen, of a meter read each `poll` seconds: 0 where readings
+    are so rare that each stands for longer than anybody believes it."""
+    return COMPLETE * 900.0 if 2 * poll <= LONGEST else 0.0
+
+
 @dataclass(frozen=True)
 class Billing:
     """Folded from the readings of the grid meter; only import is billed."""

@@ -17,7 +17,7 @@ def beyond(outlook: Outlook, grid: Sequence[float]) -> list[str]:
     beyond one is no shortage where PV gives way."""
     flow = np.array(grid)
     found = [_side(outlook, "consumption", outlook.import_limit, flow)]
-    found += [] if outlook.curtails else [_side(outlook, "feed_in", outlook.export_limit, -flow)]
+    found += [_side(outlook, "feed_in", np.where(outlook.gives_way, np.inf, outlook.export_limit), -flow)]
     return [words for words in found if words]
 
 

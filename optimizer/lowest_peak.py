@@ -6,7 +6,7 @@ would empty the battery to keep that below what the first workday reaches anyway
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from statistics import median
+from statistics import median_low
 from zoneinfo import ZoneInfo
 
 from optimizer.storage import Storage
@@ -22,11 +22,12 @@ def usual_peak(nets: Means, length: timedelta, zone: ZoneInfo, battery: Storage,
     """W: what on every other day the battery could not have held down any further; 0 of an unknown past.
 
     A median: of one high day nobody knows whether it comes again, but a peak of every other day is as good as made.
+    The lower one: of two days that differ nobody knows which is usual.
     """
     days: dict[date, list[tuple[datetime, float]]] = {}
     for at, net in nets:
         days.setdefault(at.astimezone(zone).date(), []).append((at, net))
-    return median([lowest_peak(day, length, battery, rated) for day in days.values()] or [0.0])
+    return median_low([lowest_peak(day, length, battery, rated) for day in days.values()] or [0.0])
 
 
 def lowest_peak(nets: Means, length: timedelta, battery: Storage, rated: float) -> float:

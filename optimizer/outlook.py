@@ -68,6 +68,8 @@ class Outlook:
     """By step, the limits that hold beside the site file's; empty where there are none at all."""
     curtails: bool = False
     """PV gives way where more would be fed in than may be."""
+    free: Vector | float = 0.0
+    """W of the PV in each step that nobody can limit."""
     inside: Vector | float = 0.0
     """W of the PV of hybrids in each step: it goes through the same inverters, and leaves so much less to discharge."""
 
@@ -114,6 +116,17 @@ class Outlook:
     def export_limit(self) -> Vector:
         """W that may be fed in in each step."""
         return np.array([one.export_limit for one in self._narrowed])
+
+    @cached_property
+    def gives_way(self) -> NDArray[np.bool_]:
+        """Steps in which what would be fed in beyond the limit is PV that is curtailed: it costs nothing and earns
+        nothing, and no limit is broken."""
+        return np.asarray(self.curtails & (self.free - self.load <= self.export_limit))
+
+    @cached_property
+    def surplus(self) -> Vector:
+        """W of PV beyond the export limit while the battery rests."""
+        return np.asarray(np.maximum(self.pv - self.load - self.export_limit, 0))
 
     def limiting(self, step: int, direction: Direction) -> HeldLimit | None:
         """The limit that holds in a step; None where that is the site file's own."""

@@ -71,7 +71,7 @@ def _cost(outlook: Outlook, n: int, periods: int) -> Vector:
     columns[IMPORT] = outlook.buy * hours
     columns[EXPORT] = -outlook.sell * hours
     columns[IMPORT_BEYOND] = (np.maximum(outlook.buy, 0) + BEYOND * outlook.urgency) * hours
-    columns[EXPORT_BEYOND] = BEYOND * outlook.urgency * hours
+    columns[EXPORT_BEYOND] = np.where(outlook.gives_way, 0.0, BEYOND * outlook.urgency) * hours
     columns[BELOW] = columns[ABOVE] = OUTSIDE * hours
     for block, sign in ((ENERGY, -1.0), (BELOW, 1.0), (ABOVE, -1.0)):
         columns[block, -1] += sign * outlook.stored_value
@@ -119,7 +119,7 @@ def _bounds(outlook: Outlook, periods: int) -> tuple[Vector, Vector]:
     high[EXPORT] = out / 1000
     # Only as far beyond as the site would be with a resting battery, which is therefore always an answer.
     high[IMPORT_BEYOND] = np.maximum(outlook.load - outlook.pv - into, 0) / 1000
-    high[EXPORT_BEYOND] = np.maximum(outlook.pv - outlook.load - out, 0) / 1000
+    high[EXPORT_BEYOND] = outlook.surplus / 1000
     low[ENERGY], high[ENERGY] = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
     high[DISCHARGE] = np.minimum(high[DISCHARGE], np.maximum(outlook.rated - outlook.inside, 0.0) / 1000)
     high[BELOW] = battery.energy * max(0.0, battery.soc_min - outlook.soc) / 1e5
@@ -160,7 +160,8 @@ def _torn(program: Program, x: Vector) -> NDArray[np.bool_]:
     imported = program.part(x, IMPORT) + program.part(x, IMPORT_BEYOND)
     exported = program.part(x, EXPORT) + program.part(x, EXPORT_BEYOND)
     battery = np.minimum(program.part(x, CHARGE), program.part(x, DISCHARGE)) > TINY
-    grid = (np.minimum(imported, exported) > TINY) & (program.outlook.sell > program.outlook.buy)
+    sell = np.where(program.outlook.gives_way, np.maximum(program.outlook.sell, 0.0), program.outlook.sell)
+    grid = (np.minimum(imported, exported) > TINY) & (sell > program.outlook.buy)
     return np.array([battery, grid])
 
 

@@ -70,7 +70,7 @@ def _side(outlook: Outlook, flow: float, most: float, step: int, direction: Dire
         limit = f"the {one.power / 1000:.1f} kW that batteries may draw by {one.source}"
     if flow > most + SMALL:
         over = f"{(flow - most) / 1000:.1f} kW"
-        if outlook.curtails and direction == "feed_in":
+        if outlook.gives_way[step] and direction == "feed_in":
             return [f"{over} of PV are curtailed for {limit}"]
         return [f"{over} above {limit} are expected all the same"]
     return [f"held by {limit}"] if one is not None and flow > most - SMALL else []

@@ -28,12 +28,19 @@ class Meter:
     def turn(self, index: int, grid: float) -> None:
         """One step at a grid power in kW."""
         look, hours = self.outlook, float(self.outlook.hours[index])
-        price = look.buy[index] if grid > 0 else look.sell[index]
-        self.money += float(price) * grid * hours
-        over = max(grid - look.import_limit[index] / 1000, -grid - look.export_limit[index] / 1000, 0.0)
+        most, gives_way = float(look.export_limit[index]) / 1000, bool(look.gives_way[index])
+        fed_in = self._fed_in(index, -grid, most) if gives_way and grid < 0 else -grid
+        self.money += float(look.buy[index]) * grid * hours if grid > 0 else -float(look.sell[index]) * fed_in * hours
+        over = max(grid - look.import_limit[index] / 1000, 0.0 if gives_way else -grid - most, 0.0)
         self.beyond += float(over) * hours * float(look.urgency[index])
         number = look.windows[index]
         self.windows[number] = self.windows.get(number, 0.0) + max(grid, 0.0) * hours
+
+    def _fed_in(self, index: int, out: float, most: float) -> float:
+        """kW, less the PV beyond the limit that is curtailed: first of all where feed-in costs money."""
+        look = self.outlook
+        rest = float(look.pv[index] - look.load[index]) / 1000
+        return max(0.0, out - max(0.0, rest - most)) if look.sell[index] < 0 else min(out, most)
 
     def peaks(self) -> dict[int, float]:
         """kW by period, the floor of the tariff at least."""

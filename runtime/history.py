@@ -13,7 +13,7 @@ from runtime.cancelled import stoppable
 from runtime.rollups import Bucket
 from schemas.flows import Flows
 from schemas.messages import Alarm, Plan, Step, Value
-from schemas.tables import alarm, dirty, flow, gap, plan, telemetry
+from schemas.tables import alarm, dirty, flow, gap, plan, rollup_15m, telemetry
 from schemas.units import Quality
 
 _VALUES = TypeAdapter(dict[str, Value])
@@ -109,6 +109,15 @@ class History:
                 parts += await self._rows(points.sums(place, begin, until, seconds, sqlite=self._sqlite))
         found = rollups.means((int(slot), float(total or 0), count) for slot, total, count in parts)
         return [(datetime.fromtimestamp(slot * seconds, UTC), mean) for slot, mean in found.items()]
+
+    async def partly(
+        self, site: str, device: str, point: str, start: datetime, end: datetime, *, least: float
+    ) -> list[datetime]:
+        """When the quarters of an hour begin of which less than `least` seconds were seen: their mean is not that of
+        the quarter. As far as they are rolled up; `end` is excluded."""
+        c = rollup_15m.c
+        mine = c.site == site, c.device == device, c.point == point, *_within(c, start, end)
+        return [at for (at,) in await self._rows(select(c.at).where(*mine, c.seconds < least))]
 
     async def numbers(
         self, site: str, device: str, point: str, start: datetime, end: datetime

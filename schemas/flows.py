@@ -28,8 +28,11 @@ class Rest(NamedTuple):
     """The measured loads draw more than comes in, by more than the meters may be wrong."""
 
 
-def rest(brings: Iterable[float], loads: Iterable[float]) -> Rest:
-    """`brings`: W of grid, batteries and PV, positive into the site; `loads`: W that are measured apart."""
+def rest(brings: Iterable[float], loads: Iterable[float], *, moved: float = 0.0) -> Rest:
+    """`brings`: W of grid, batteries and PV, positive into the site; `loads`: W that are measured apart.
+
+    `moved`: W that may be seen in one of them and not yet in another.
+    """
     into, taken = [*brings], [*loads]
     power = sum(into) - sum(taken)
-    return Rest(power, power < -max(LEAST, SHARE * sum(map(abs, (*into, *taken)))))
+    return Rest(power, power < -moved - max(LEAST, SHARE * sum(map(abs, (*into, *taken)))))

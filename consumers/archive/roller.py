@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from consumers.archive.flows import flows
 from consumers.archive.rollups import HOLD, Rollup, merge, roll
 from consumers.archive.store import Store
+from schemas.flows import rest
 from schemas.site import Site
 from schemas.tables import dirty, flow, load_energy, rollup_1h, rollup_1m, rollup_15m, telemetry
 
@@ -143,9 +144,13 @@ class Roller:
         rows = {name: (self.loads[name], power) for name, power in used.items()}
         if self.loads and meter is not None and len(batteries) == len(self.site.pcs) and len(used) == len(self.loads):
             apart = [power for name, power in used.items() if not self.loads[name]]
-            brings = pv + sum(plus - minus for plus, minus in (meter, *batteries))
-            rows[OTHER] = "", brings - sum(apart)
+            brings = [pv, *(plus - minus for plus, minus in (meter, *batteries))]
+            other = rest([HOUR / QUARTER * each for each in brings], [HOUR / QUARTER * each for each in apart])
+            # below nothing: a meter is wrong, or the PV's samples are still to come
+            rows |= {} if other.doubted else {OTHER: ("", other.power * QUARTER / HOUR)}
         found = [{"device": name, "behind": behind, "used": power} for name, (behind, power) in rows.items()]
+        c = load_energy.c
+        await connection.execute(delete(load_energy).where(c.site == self.site.site, c.at == at, c.device == OTHER))
         await put(connection, load_energy, [{"site": self.site.site, "at": at} | row for row in found])
         if meter is None or (self.site.pcs and not batteries):
             return

@@ -6,22 +6,37 @@ read by nobody.
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consumers.dispatch.cells_seen import number
 from runtime.arrivals import Arrivals
-from schemas.flows import rest
+from schemas.flows import Rest, rest
 from schemas.messages import Telemetry
 from schemas.site import Site
 
 PATIENCE = 300.0
 """Seconds it must last: devices are not read at the same instant, and some tell means."""
-SMOOTH = 60.0
-"""Seconds of the mean that is judged."""
+SMOOTH, SLOW = 60.0, 180.0
+"""Seconds of the mean that is judged, and of one that shows how far it moved lately: a meter that tells means of a
+minute shows a cloud front when it has passed."""
 FRESH = 10.0
 """Seconds a reading tells of now, where the device is read each 4 s or more often."""
 
 Source = tuple[str, str]
 """A device and its point."""
+
+
+class Mean(NamedTuple):
+    """W, over SMOOTH and over SLOW, and when it was read."""
+
+    power: float
+    slow: float
+    read: float
+
+    def on(self, power: float, mono: float) -> "Mean":
+        """With the next reading."""
+        fast, slow = (1.0 - math.exp(-max(0.0, mono - self.read) / seconds) for seconds in (SMOOTH, SLOW))
+        return Mean(self.power + fast * (power - self.power), self.slow + slow * (power - self.slow), mono)
 
 
 @dataclass
@@ -31,8 +46,7 @@ class BalanceWatch:
     site: Site
     words: str = ""
     """What does not add up; empty while it does, or nobody knows."""
-    _means: dict[Source, tuple[float, float]] = field(default_factory=dict)
-    """W, and when it was read."""
+    _means: dict[Source, Mean] = field(default_factory=dict)
     _since: float | None = None
     _arrivals: Arrivals = field(default_factory=Arrivals)
 
@@ -52,28 +66,30 @@ class BalanceWatch:
             if (power := number(telemetry, point)) is None:
                 self._means.pop((device, point), None)
                 continue
-            before, read = self._means.get((device, point), (power, mono))
-            share = 1.0 - math.exp(-max(0.0, mono - read) / SMOOTH)
-            self._means[device, point] = before + share * (power - before), mono
+            before = self._means.get((device, point), Mean(power, power, mono))
+            self._means[device, point] = before.on(power, mono)
 
     def look(self, mono: float) -> None:
         """A device that is silent proves nothing: it has an alarm of its own."""
-        brings, loads = self._known(self._brings, mono), self._known(self._loads, mono)
-        if brings is None or loads is None or not rest(brings, loads).doubted:
+        found = self._rest(mono)
+        if found is None or not found.doubted:
             self._since, self.words = None, ""
             return
         self._since = mono if self._since is None else self._since
         if mono - self._since >= PATIENCE and not self.words:  # the numbers move on, the trouble is the same
-            self.words = self._in_words(-rest(brings, loads).power, loads)
+            self.words = self._in_words(-found.power, self._powers(self._loads))
 
-    def _known(self, sources: list[Source], mono: float) -> list[float] | None:
-        found = list[float]()
-        for source in sources:
-            power, read = self._means.get(source, (0.0, -math.inf))
-            if mono - read > self.site.named(source[0]).stale_after(FRESH):
+    def _rest(self, mono: float) -> Rest | None:
+        """None while one of them is silent."""
+        for source in (*self._brings, *self._loads):
+            mean, patience = self._means.get(source), self.site.named(source[0]).stale_after(FRESH)
+            if mean is None or mono - mean.read > patience:
                 return None
-            found.append(power)
-        return found
+        moved = sum(abs(one.power - one.slow) for one in self._means.values())
+        return rest(self._powers(self._brings), self._powers(self._loads), moved=moved)
+
+    def _powers(self, sources: list[Source]) -> list[float]:
+        return [self._means[source].power for source in sources]
 
     def _in_words(self, missing: float, loads: list[float]) -> str:
         if not loads:

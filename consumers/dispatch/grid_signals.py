@@ -33,7 +33,7 @@ class GridSignals:
         for one in self.declared:
             value, when = self._seen.get((one.device, one.point), (None, float("-inf")))
             if value is not None and mono - when <= SIGNAL and holds(one, value):
-                found.append(_word(one, value, now))
+                found.append(word(one, value, now))
         return found
 
 
@@ -52,7 +52,8 @@ def holds(one: GridSignal, value: Value) -> bool:
     return value >= 0 and (one.value == "power" or value <= 100)
 
 
-def _word(one: GridSignal, value: Value, now: datetime) -> Word:
+def word(one: GridSignal, value: Value, now: datetime) -> Word:
+    """What one that holds says."""
     read = value if isinstance(value, float) else None
     return Word(
         authority=one.authority, direction=one.direction, scope=one.scope, via="signal", source=one.device,

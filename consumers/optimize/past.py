@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consumers.optimize.situation import named
-from optimizer.billing import COMPLETE
+from optimizer.billing import COMPLETE, least_seen
 from optimizer.demand import MONTHLY, Charged, charged, period
 from optimizer.lowest_peak import usual_peak
 from optimizer.storage import Storage
@@ -32,6 +32,8 @@ class Past:
     site: Site
     means: dict[str, Means] = field(default_factory=dict)
     """W by the name of the input."""
+    partly: set[datetime] = field(default_factory=set)
+    """Quarters of which the meter was hardly seen: a restart in an inrush is no peak that anybody bills."""
     oldest: datetime | None = None
     newest: datetime | None = None
 
@@ -62,6 +64,10 @@ class Past:
         for device, point in sources:
             found = await history.means(self.site.site, device, point, start, end, 900)
             self.means.setdefault(named(device, point), {}).update(found)
+        meter = self.site.named(self.site.grid.meter)
+        least, place = least_seen(meter.poll), (self.site.site, meter.name, "p")
+        partly = await history.partly(*place, start, end, least=least)
+        self.partly = {at for at in self.partly if not start <= at < end} | {*partly}
 
     def _sources(self) -> list[tuple[str, str]]:
         return [*((name, "p") for name in (self.site.grid.meter, *self.site.pcs)), *self.site.pv_points]
@@ -71,6 +77,7 @@ class Past:
             oldest = begin if name == self.site.grid.meter else recent
             for at in [at for at in means if at < oldest]:
                 del means[at]
+        self.partly = {at for at in self.partly if at >= begin}
 
     def pv(self) -> list[tuple[datetime, float]]:
         """W of all PV together."""
@@ -102,7 +109,8 @@ class Past:
     def billed(self, now: datetime, minutes: int, how: Charged = MONTHLY) -> float:
         """W: the highest mean import of a whole billing window of this period."""
         begin = period(now, self.site.zone, how)[0]
-        imports = [(at, max(power, 0.0)) for at, power in self._of(self.site.grid.meter).items()]
+        meter = self._of(self.site.grid.meter)
+        imports = [(at, max(power, 0.0)) for at, power in meter.items() if at not in self.partly]
         return max((mean for _, mean in self._windows(imports, minutes, begin, now)), default=0.0)
 
     def expected(self, now: datetime, minutes: int, battery: Storage, rated: float) -> float:

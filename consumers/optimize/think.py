@@ -56,6 +56,7 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         starts=starts,
         load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),
         pv=_limited(site, sun, held),
+        free=_free(site) * sun,
         inside=_inside(site, heard, sun, most),
         buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"))),
         sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export")),
@@ -79,7 +80,8 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         how=how,
         floor=1000 * demand.floor,
         billed=max(past.billed(now, minutes, how), situation.billing.peak, known_peak(demand, now, site.zone)),
-        expected=past.expected(now, minutes, ahead.battery, ahead.rated),
+        # of all batteries: one that is silent for some minutes makes no peak of a month or a year
+        expected=past.expected(now, minutes, together(site.battery), site.rated_power),
     )
 
 
@@ -90,12 +92,16 @@ def _rated(site: Site) -> dict[str, float]:
 
 def _limited(site: Site, pv: Vector, held: Sequence[Sequence[HeldLimit]]) -> Vector:
     """The PV forecast under the limits of the PV itself: they are kept by those inverters that can be limited."""
-    rated, mine = _rated(site), {one.name for one in site.pv_limited}
-    if not mine:
+    if not site.pv_limited:
         return pv
-    free = sum(power for name, power in rated.items() if name not in mine) / (sum(rated.values()) or 1.0)
     most = np.array([bounds(site.grid, each).pv for each in held])
-    return np.asarray(np.minimum(pv, np.maximum(most, free * pv)))
+    return np.asarray(np.minimum(pv, np.maximum(most, _free(site) * pv)))
+
+
+def _free(site: Site) -> float:
+    """The part of the PV that nobody can limit, by the ratings."""
+    rated, mine = _rated(site), {one.name for one in site.pv_limited}
+    return sum(power for name, power in rated.items() if name not in mine) / (sum(rated.values()) or 1.0)
 
 
 def _inside(site: Site, batteries: Sequence[Battery], pv: Vector, most: float) -> Vector | float:

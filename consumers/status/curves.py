@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.status.series import Means, Span, actual, around, planned, today, window
 from consumers.status.state import Peak, State
+from optimizer.billing import least_seen
 from optimizer.demand import charged, known_peak, period
 from runtime.history import History
 from schemas.troubles import Trouble
@@ -125,11 +126,15 @@ class Curves:
     async def _imports(self, start: datetime, end: datetime, minutes: int) -> dict[datetime, float] | None:
         """W by the start of their window; windows stand on the local clock, quarters of an hour are in each of them."""
         site = self.state.site
-        question = self.history.means(site.site, site.grid.meter, "p", start, end, 900)
-        quarters = await self._answer(question, PEAK_PATIENCE)
-        if quarters is None:
+        meter = site.named(site.grid.meter)
+        place, least = (site.site, meter.name, "p"), least_seen(meter.poll)
+        quarters = await self._answer(self.history.means(*place, start, end, 900), PEAK_PATIENCE)
+        partly = await self._answer(self.history.partly(*place, start, end, least=least), PEAK_PATIENCE)
+        if quarters is None or partly is None:
             return None
         found: dict[datetime, list[float]] = {}
         for at, mean in quarters:
             found.setdefault(window(at, minutes, site.zone)[0], []).append(max(mean, 0.0))
-        return {at: fmean(imports) for at, imports in found.items()}
+        windows = [window(at, minutes, site.zone) for at in partly]
+        unseen = {at for at, ends in windows if ends <= end}  # the one that runs is shown as far as it was seen
+        return {at: fmean(imports) for at, imports in found.items() if at not in unseen}

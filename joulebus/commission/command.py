@@ -182,11 +182,15 @@ def by_hand(words: str) -> bool:
 
 
 def typed(words: str) -> str:
-    """What the person at the terminal types; nothing where there is none."""
+    """What the person at the terminal types; nothing where there is none. Ctrl-C ends a question at once: while one is
+    asked nothing flows."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return input(words)
     except EOFError:
         return ""
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run(site: Site, settings: Settings, path: Path, wish: Wish, *, yes: bool) -> int:
@@ -196,14 +200,16 @@ def run(site: Site, settings: Settings, path: Path, wish: Wish, *, yes: bool) ->
 
 
 async def _until_told(work: Coroutine[None, None, int]) -> int:
-    """A terminal that is closed and a process that is ended are as Ctrl-C: what was commanded is given back."""
+    """A terminal that is closed and a process that is ended are as Ctrl-C: what was commanded is given back. Only the
+    first of them counts: more of them would break that off."""
     task, ended = asyncio.ensure_future(work), list[int]()
 
     def end(number: int) -> None:
+        if not ended:
+            task.cancel()
         ended.append(number)
-        task.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, end, number)
     try:
         return await task

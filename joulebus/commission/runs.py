@@ -209,8 +209,8 @@ class SilentRun:
             f"{self.dog.seconds:.0f} s and more, to see its watchdog take the power away?"
         )
 
-    async def make(self) -> Silence:
-        """Raises Unreachable, Declined or ForeignHand; whatever happens it ends with 0 W."""
+    async def make(self) -> Silence | str:
+        """What was seen, or why it was ended. Raises Unreachable, Declined or ForeignHand; it always ends with 0 W."""
         self.hand.pcs.writable = True
         try:
             await self.hand.begin()
@@ -237,16 +237,26 @@ class SilentRun:
             await self.hand.pcs.write("p_set", self.power, anew=True)
         return time.monotonic()
 
-    async def _wait(self, last: float) -> Silence:
+    async def _wait(self, last: float) -> Silence | str:
         """Looks at what does not feed it: the battery, and the PCS only where reading is no word to it."""
         longest, trace = 2 * self.dog.seconds + FOLLOWED, list[tuple[float, float]]()
         while (now := time.monotonic() - last) < longest:
             trace.append((now, await self._power()))
+            if why := await self._forbidden():
+                return why
             gone = reached(trace, GONE * abs(self.power))
             if gone is not None and now - gone >= 3 * TICK:
                 return Silence(self.dog.seconds, gone, now)
             await asyncio.sleep(TICK)
         return Silence(self.dog.seconds, None, longest)
+
+    async def _forbidden(self) -> str:
+        """Why it may not go on. A PCS that any word feeds is not asked: then only by its cells."""
+        if self.dog.fed_by != "any":
+            await self.lookout.look()
+            return self.lookout.forbids(self.power)
+        await self.lookout.look(but=self.hand.pcs.name)
+        return self.lookout.forbidden_by_cells(self.power)
 
     async def _power(self) -> float:
         battery = self.site.units[0]

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
@@ -83,17 +84,33 @@ class Steering:
             raise ForeignHand(f"its setpoint holds {holds} instead of {told}: not taken, or somebody else writes to it")
 
     async def rest(self) -> bool:
-        """Gives it back, also when an answer is lost. False: nobody knows whether it rests."""
+        """Gives it back, also when an answer is lost, and however often we are told to stop meanwhile: a shell that
+        ends sends SIGHUP twice. False: nobody knows whether it rests."""
+        giving, stopped = asyncio.ensure_future(self._give_back()), False
+        while not giving.done():
+            try:
+                await asyncio.shield(giving)
+            except asyncio.CancelledError:
+                stopped = True
+        if stopped:
+            raise asyncio.CancelledError
+        return giving.result()
+
+    async def _give_back(self) -> bool:
         for _ in range(TRIES):
             try:
                 await self.tell(self.what.home)
             except (Unreachable, Declined) as wrong:
-                self.say(f"{self.pcs.name}: {self.what.words(self.what.home)} could not be written: {wrong}")
+                self._say(f"{self.what.words(self.what.home)} could not be written: {wrong}")
                 await asyncio.sleep(AGAIN)
                 continue
             return True
-        self.say(f"{self.pcs.name}: {LEFT[self.what is POWER]}")
+        self._say(LEFT[self.what is POWER])
         return False
+
+    def _say(self, words: str) -> None:
+        with suppress(OSError):  # the terminal is gone: what is commanded is given back all the same
+            self.say(f"{self.pcs.name}: {words}")
 
 
 LEFT = {True: "IT MAY STILL RUN. Stop it at its panel.", False: "IT MAY STILL BE LIMITED. Look at its panel."}

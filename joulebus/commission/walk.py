@@ -255,7 +255,12 @@ class Walk:
             why = run.too_long() or await self._refused(ROOM * size)
             if not why and not self.ask(run.words()):
                 why = "not wanted"
-            self.find(Finding(self.pcs.name, "watchdog", OPEN, why) if why else watchdog(self.site, await run.make()))
+            found = why or await run.make()
+            self.find(
+                Finding(self.pcs.name, "watchdog", OPEN, found)
+                if isinstance(found, str)
+                else watchdog(self.site, found)
+            )
         except (Unreachable, Declined, ForeignHand) as wrong:
             self.find(Finding(self.pcs.name, "watchdog", WRONG, str(wrong)))
 

@@ -134,9 +134,11 @@ async def test_whoever_ends_it_what_was_commanded_is_given_back(
         async with asyncio.timeout(60):
             while not setpoints(running)["pcs2"]:  # noqa: ASYNC110  # another process writes it
                 await asyncio.sleep(0.02)
-        process.send_signal(ended)
+        for _ in range(2):  # who presses Ctrl-C does it again, and a shell that ends sends SIGHUP twice
+            process.send_signal(ended)
+            await asyncio.sleep(0.01)
         _, said = await process.communicate()
-        assert process.returncode == (130 if ended is signal.SIGINT else 128 + ended), said.decode()
+        assert process.returncode in (128 + ended, -ended), f"the second one may meet its exit: {said.decode()}"
         assert setpoints(running)["pcs2"] == 0.0
         assert "Traceback" not in said.decode()
 

@@ -77,6 +77,8 @@ def wild(draw: st.DrawFn) -> Outlook:
         held=draw(st.one_of(st.just(()), st.lists(_held(), min_size=count, max_size=count))),
         how=draw(st.sampled_from([MONTHLY, Charged("year", 4), Charged("year", 1)])),
         expected=draw(st.sampled_from([0.0, 40e3, 150e3])),
+        curtails=draw(st.booleans()),
+        free=draw(st.sampled_from([0.0, 100e3])),
     )
 
 
