@@ -1,0 +1,104 @@
+"""What a site written from the documents alone was told that is not so: each name says what is right."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from consumers.optimize.limits_heard import WITHHELD, LimitsHeard
+from joulebus.cli import main
+from joulebus.grid_words import grid_lines, grid_oddities
+from schemas.messages import ControlLimits
+from schemas.site_file import load_site
+from tests.optimizer.outlooks import NOON
+
+ROOT = Path(__file__).parents[2]
+TARIFF = "[[import.period]]\nprice = 0.3\n"
+HEAD = """
+site = "werk"
+time_zone = "Europe/Berlin"
+tariff = "tariff.toml"
+[grid]
+meter = {meter}
+import_limit = 500e3
+export_limit = 0
+"""
+PV = 'profile = "sunspec_pv"\nrated_power = 50e3\n'
+METER = 'profile = "janitza_umg96rme"\n'
+LOAD = 'profile = "eastron_sdm630"\nmeasures = "load"\n'
+
+
+def written(folder: Path, tariff: str = TARIFF, *, meter: str = '"north"', grid: str = "", **devices: str) -> Path:
+    """A site file with these devices, each at an address of its own."""
+    blocks = (
+        f'[[device]]\nname = "{name}"\naddress = "tcp://127.0.0.1:{16000 + number}"\n{keys}'
+        for number, (name, keys) in enumerate(devices.items())
+    )
+    (folder / "tariff.toml").write_text(tariff, encoding="utf-8")
+    path = folder / "site.toml"
+    path.write_text(HEAD.format(meter=meter) + grid + "\n".join(blocks), encoding="utf-8")
+    return path
+
+
+# what `joulebus check` says that holds -------------------------------------------------------------------
+
+LATE: dict[str, tuple[str, str, str]] = {
+    "nothing is said of the meter": ("", "answered within 4 s", ""),
+    "a late gateway": ("delay = 3\n", "answered within 7 s", ""),
+    "a mean": ("averaging = 2\n", "answered within 6 s", ""),
+    "a minute": ("delay = 60\n", "answered within 64 s", "after 64 s: north is late by 60 s"),
+    "read each 12 s": ("poll = 12\n", "answered within 15 s", "after 15 s: north is read each 12 s"),
+}
+
+
+@pytest.mark.parametrize("what", LATE)
+@pytest.mark.parametrize("meters", ['"north"', '["south", "north"]'])
+def test_check_reckons_with_the_delay_of_the_meter(tmp_path: Path, what: str, meters: str) -> None:
+    """A meter that is 60 s late was said to be answered within 4 s, and nothing was said of zero export."""
+    keys, answered, warned = LATE[what]
+    site = load_site(written(tmp_path, meter=meters, north=METER + keys, south=METER, roof=PV))
+    assert any(answered in line for line in grid_lines(site)), [*grid_lines(site)]
+    said = [words for place, words in grid_oddities(site) if place == "grid.export_limit"]
+    assert [warned in one for one in said] == ([True] if warned else [])
+
+
+def test_check_says_what_was_understood_of_loads_peaks_and_holidays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A load behind another one, the peak of the bills and the holidays were read and not said: no typo was seen."""
+    tariff = f"""
+holidays = ["12-25"]
+{TARIFF}
+[demand]
+price = 140
+per = "year"
+year_begins = 10
+[[demand.known]]
+peak = 412.0
+on = 2026-02-11
+"""
+    path = written(
+        tmp_path, tariff, north=METER, hall=LOAD, press=LOAD + 'behind = "hall"\n', pump='profile = "sg_ready_e1214"\n'
+    )
+    assert main(["check", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "loads      hall; press is a part of hall; nobody measures the power of pump" in said
+    assert (
+        "140 EUR per kW and year from October on, for windows of 15 min; billed already: 412 kW on 2026-02-11" in said
+    )
+    assert re.search(r"holidays   the next one is \w+day \d{4}-12-25", said)
+
+
+# an access list that is older than the program -----------------------------------------------------------
+
+
+def test_limits_that_an_old_access_list_keeps_back_are_named() -> None:
+    """Mosquitto grants optimize the subscription and keeps `control/limits` back: plans ignored the limits that hold,
+    after `dso_hold` they kept the safe ones for ever, and nobody said why."""
+    heard = LimitsHeard(load_site(ROOT / "site.toml"))
+    assert heard.withheld(1e6) == ""  # without dispatch nobody can say
+    heard.moded = 100.0
+    assert heard.withheld(100.0 + WITHHELD - 1) == ""
+    assert "access list is older" in heard.withheld(100.0 + WITHHELD)
+    heard.hear(ControlLimits(at=NOON, import_limit=1.0, export_limit=0.0, held=[]), NOON, 200.0)
+    assert heard.withheld(1e6) == ""
