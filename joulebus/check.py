@@ -36,7 +36,14 @@ def check(path: Path) -> int:
         ),
         *(
             f"{path}: {words}"
-            for words in [*too_slow(site), *_unheard(site), *_loose(site), *_fed_in(site), *_twice_safe(site)]
+            for words in [
+                *too_slow(site),
+                *_unheard(site),
+                *_loose(site),
+                *_fed_in(site),
+                *_twice_safe(site),
+                *_twice_sun(site),
+            ]
         ),
         *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
         *(f"{path}: {words}" for words in late_silences(site)),
@@ -122,6 +129,21 @@ def _twice_safe(site: Site) -> list[str]:
     right = "leave it out where the network operator limits the connection point: safe_feed_in and safe_consumption"
     return [
         f"grid.dso_limit: every device may give {grid.dso_limit:g} % until it is told one by one; {right} hold there"
+    ]
+
+
+def _twice_sun(site: Site) -> list[str]:
+    """A PV inverter that is the unit of a hybrid, whose profile tells the PV already."""
+    hybrids = {
+        (site.named(name).endpoint, site.named(name).unit): (name, points)
+        for name in site.pcs
+        if (points := site.profiles[name].pv_points)
+    }
+    return [
+        f"device {one.name} is the unit of {found[0]}: its p is that of PV and battery together, and the PV counts "
+        f"twice, for {found[0]} tells it ({', '.join(found[1])}): leave {one.name} out"
+        for one in site.pv
+        if (found := hybrids.get((one.endpoint, one.unit)))
     ]
 
 

@@ -10,6 +10,7 @@ from joulebus.cli import main
 from joulebus.grid_words import grid_lines, grid_oddities
 from schemas.messages import ControlLimits
 from schemas.site_file import load_site
+from schemas.troubles import Trouble
 from tests.optimizer.outlooks import NOON
 
 ROOT = Path(__file__).parents[2]
@@ -102,3 +103,27 @@ def test_limits_that_an_old_access_list_keeps_back_are_named() -> None:
     assert "access list is older" in heard.withheld(100.0 + WITHHELD)
     heard.hear(ControlLimits(at=NOON, import_limit=1.0, export_limit=0.0, held=[]), NOON, 200.0)
     assert heard.withheld(1e6) == ""
+
+
+# what `joulebus check` passed by ---------------------------------------------------------------------------
+
+
+def test_an_inverter_that_is_the_unit_of_a_hybrid_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who was told that nobody limits the PV of a GEN24 gave it a second device, `sunspec_pv`: the PV counted twice."""
+    battery = '\n[[battery]]\npcs = "gen24"\nenergy = 10e3\ncharge_limit = 8e3\ndischarge_limit = 8e3\n'
+    gen24 = 'profile = "fronius_gen24"\nrated_power = 10e3\n'
+    path = written(tmp_path, grid=battery, north=METER, gen24=gen24, sun=PV, roof=PV)
+    assert main(["check", str(path)]) == 0
+    assert "counts twice" not in capsys.readouterr().out
+    path.write_text(path.read_text(encoding="utf-8").replace(":16002", ":16001"), encoding="utf-8")
+    assert main(["check", str(path)]) == 0
+    assert "device sun is the unit of gen24" in capsys.readouterr().out
+
+
+def test_of_two_meters_the_one_is_named_that_shows_no_reactive_power(tmp_path: Path) -> None:
+    """`the grid meter ... its profile has no q` was said of a meter that has one."""
+    rule = "[grid.reactive]\nmeter_power_factor = 0.95\n"
+    shelly = 'profile = "shelly_pro_3em"\n'
+    path = written(tmp_path, meter='["north", "south"]', grid=rule, north=METER, south=shelly, roof=PV)
+    with pytest.raises(Trouble, match="the profile of south has no q$"):
+        load_site(path)
