@@ -125,5 +125,5 @@ def test_of_two_meters_the_one_is_named_that_shows_no_reactive_power(tmp_path: P
     rule = "[grid.reactive]\nmeter_power_factor = 0.95\n"
     shelly = 'profile = "shelly_pro_3em"\n'
     path = written(tmp_path, meter='["north", "south"]', grid=rule, north=METER, south=shelly, roof=PV)
-    with pytest.raises(Trouble, match="the profile of south has no q$"):
+    with pytest.raises(Trouble, match=r"the profile of south has no q$"):
         load_site(path)
