@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from bridges.fieldbus.modbus.blocks import locate
+from bridges.telemetry.quality import WIDEST_ZERO, Judge
 from consumers.optimize.limits_heard import WITHHELD, LimitsHeard
 from joulebus.cli import main
 from joulebus.grid_words import grid_lines, grid_oddities
-from schemas.messages import ControlLimits
+from schemas.messages import ControlLimits, Value
+from schemas.profile import WORDS
+from schemas.profiles import load_profile
 from schemas.site_file import load_site
 from schemas.troubles import Trouble
 from tests.optimizer.outlooks import NOON
@@ -127,3 +131,24 @@ def test_of_two_meters_the_one_is_named_that_shows_no_reactive_power(tmp_path: P
     path = written(tmp_path, meter='["north", "south"]', grid=rule, north=METER, south=shelly, roof=PV)
     with pytest.raises(Trouble, match=r"the profile of south has no q$"):
         load_site(path)
+
+
+# the network operator's contacts while nothing is limited --------------------------------------------------
+
+BOXES = ("moxa_iologik_e1210", "moxa_iologik_e1214", "sg_ready_e1214", "wago_750_digital")
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_a_box_whose_contacts_are_all_open_is_known(box: str) -> None:
+    """A Moxa whose counters are not used and whose contacts are open holds zeros alone. That was called implausible:
+    while nothing was limited the signal was not known, and the safe limits held for ever."""
+    profile = load_profile(box)
+    registers = locate(profile, {})
+    raw = {place: [0] * WORDS[one.point.type] for place, one in enumerate(registers)}
+    values: dict[str, Value] = {name: [] if one.flags else 0.0 for name, one in profile.points.items()}
+    assert Judge(profile).judge(values, raw, 0.0) == {}
+
+
+def test_there_is_a_box_with_more_zeros_than_a_device_without_values() -> None:
+    assert "moxa_iologik_e1210" in BOXES
+    assert sum(WORDS[one.point.type] for one in locate(load_profile("moxa_iologik_e1210"), {})) > WIDEST_ZERO
