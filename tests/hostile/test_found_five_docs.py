@@ -1,5 +1,6 @@
 """What a site written from the documents alone was told that is not so: each name says what is right."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from bridges.telemetry.quality import WIDEST_ZERO, Judge
 from consumers.optimize.limits_heard import WITHHELD, LimitsHeard
 from joulebus.cli import main
 from joulebus.grid_words import grid_lines, grid_oddities
-from schemas.messages import ControlLimits, Value
+from schemas.messages import Action, ControlLimits, Value
 from schemas.profile import WORDS
 from schemas.profiles import load_profile
 from schemas.site_file import load_site
 from schemas.troubles import Trouble
+from tests.bridges.control.story import DEMO
 from tests.optimizer.outlooks import NOON
+from tests.simulator.rig import rig
+from tests.virtual import virtual
 
 ROOT = Path(__file__).parents[2]
 TARIFF = "[[import.period]]\nprice = 0.3\n"
@@ -152,3 +156,18 @@ def test_a_box_whose_contacts_are_all_open_is_known(box: str) -> None:
 def test_there_is_a_box_with_more_zeros_than_a_device_without_values() -> None:
     assert "moxa_iologik_e1210" in BOXES
     assert sum(WORDS[one.point.type] for one in locate(load_profile("moxa_iologik_e1210"), {})) > WIDEST_ZERO
+
+
+# the simulated site -----------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_simulated_pcs_gives_the_reactive_power_it_takes_in_percent() -> None:
+    """A simulated KACO took `q_set_pct` and gave nothing: on a site with a power factor it was said not to obey."""
+    async with rig(load_site(DEMO), profiles={"pcs": "kaco_gridsave", "bms": "byd_c130"}) as played:
+        await played.act("bms", Action.START)
+        await played.act("pcs", Action.START)
+        await played.until("pcs", "state", "running")
+        await played.tell(q_set=20e3)
+        await asyncio.sleep(2)
+        assert await played.look("pcs", "q") == pytest.approx(20e3, rel=0.05)
