@@ -1,7 +1,9 @@
 """What a site written from the documents alone was told that is not so: each name says what is right."""
 
 import asyncio
+import math
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,13 @@ from bridges.telemetry.quality import WIDEST_ZERO, Judge
 from consumers.optimize.limits_heard import WITHHELD, LimitsHeard
 from joulebus.cli import main
 from joulebus.grid_words import grid_lines, grid_oddities
-from schemas.messages import Action, ControlLimits, Value
+from schemas.messages import Action, Cause, ControlLimits, Value
 from schemas.profile import WORDS
 from schemas.profiles import load_profile
 from schemas.site_file import load_site
 from schemas.troubles import Trouble
-from tests.bridges.control.story import DEMO
+from simulator.plant import Surroundings
+from tests.bridges.control.story import DEMO, SUMMER_NOON, story
 from tests.optimizer.outlooks import NOON
 from tests.simulator.rig import rig
 from tests.virtual import virtual
@@ -171,3 +174,69 @@ async def test_a_simulated_pcs_gives_the_reactive_power_it_takes_in_percent() ->
         await played.tell(q_set=20e3)
         await asyncio.sleep(2)
         assert await played.look("pcs", "q") == pytest.approx(20e3, rel=0.05)
+
+
+# a setpoint in flash beside one that may be written at will ------------------------------------------------------
+
+TWO = """
+site = "two"
+tariff = "tariff.toml"
+grid = { meter = "meter", import_limit = 500e3, export_limit = 0 }
+[[battery]]
+name = "hall"
+pcs = "pcs"
+bms = "bms"
+energy = 200e3
+ramp = 50e3
+[[battery]]
+name = "office"
+pcs = "hybrid"
+energy = 20e3
+ramp = 10e3
+[[device]]
+name = "pcs"
+profile = "sinexcel_pws2"
+address = "tcp://127.0.0.1:15021"
+rated_power = 100e3
+poll = 0.5
+[[device]]
+name = "bms"
+profile = "pylontech_powercube_m2"
+address = "tcp://127.0.0.1:15022"
+[[device]]
+name = "hybrid"
+profile = "goodwe_et"
+address = "tcp://127.0.0.1:15024"
+rated_power = 10e3
+[[device]]
+name = "meter"
+profile = "janitza_umg96rme"
+address = "tcp://127.0.0.1:15023"
+poll = 0.5
+"""
+
+
+LARGE = "a limit of the site asks each battery in turn: one whose register wears should be asked last"
+
+
+@pytest.mark.xfail(strict=True, reason=LARGE)
+@virtual
+async def test_the_sun_of_a_hybrid_in_flash_and_the_export_limit_do_not_wear_its_register(tmp_path: Path) -> None:
+    """Nothing may be fed in, another battery takes what is too much, and the sun flickers: the limit follows what
+    the sun leaves of the hybrid, five writes of some W wear its register, and it rests for five minutes. Seen in
+    `joulebus demo --site large`, within a minute."""
+    (tmp_path / "site.toml").write_text(TWO, encoding="utf-8")
+
+    def around(at: datetime) -> Surroundings:
+        ago = (at - SUMMER_NOON).total_seconds()
+        sun = 0.35 + 0.0002 * ago + 0.004 * math.sin(ago / 3)
+        return Surroundings(66e3 - 30.0 * ago + 1e3 * math.sin(ago / 7), sun)
+
+    async with story(tmp_path, file=tmp_path / "site.toml", around=around) as it:
+        for _ in range(60):
+            it.command("pcs", values={"p_set": 56e3})
+            it.command("hybrid", values={"p_set": 7e3})
+            await asyncio.sleep(2)
+            assert Cause.WORN not in it.causes("hybrid")
+            assert it.grid > -2e3
+        assert len([one for one in it.simulated.written if one.device == "hybrid"]) <= 8
