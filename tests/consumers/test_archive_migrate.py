@@ -3,8 +3,9 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,10 @@ def test_a_migration_that_broke_off_goes_on(fresh: Fresh) -> None:
     check(url)
 
 
+def _add(name: str, row: Mapping[str, object], connection: Connection) -> None:
+    connection.execute(metadata.tables[name].insert(), row)
+
+
 def test_a_database_with_a_past_keeps_it_and_its_views(fresh: Fresh) -> None:
     """One of 0002 in the midst of its life: each row is there afterwards, and the loads can be written beside it."""
     url = fresh()
@@ -118,16 +123,16 @@ def test_a_database_with_a_past_keeps_it_and_its_views(fresh: Fresh) -> None:
         "device_status": {"site": "old", "device": "meter", "at": at, "state": "online", "body": "{}"},
     }
     for name, row in rows.items():
-        ask(url, lambda connection, name=name, row=row: connection.execute(metadata.tables[name].insert(), row))
+        ask(url, partial(_add, name, row))
     with pytest.raises(Trouble, match="run: joulebus migrate"):
         check(url)
     assert "from 0002 to migration" in migrate(url)
     check(url)
     load = {"site": "old", "at": at, "device": "other load", "behind": "", "used": 2.0}
-    ask(url, lambda connection: connection.execute(metadata.tables["load_energy"].insert(), load))
+    ask(url, partial(_add, "load_energy", load))
     for name in (*rows, "v_loads_15min", "v_flows_15min"):
         counted = text(f"SELECT count(*) FROM {name}")  # noqa: S608  # names of ours
-        assert ask(url, lambda connection, counted=counted: connection.execute(counted).scalar_one()) == 1, name
+        assert ask(url, partial(Connection.scalar, statement=counted)) == 1, name
 
 
 def test_a_wrong_schema_is_refused_with_what_to_run(fresh: Fresh) -> None:
