@@ -12,7 +12,7 @@ from joulebus.commands import say
 from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes
 from joulebus.price_files import look
-from joulebus.tariff_words import holes, oddities
+from joulebus.tariff_words import holes, oddities, tariff_lines
 from schemas.magnitudes import odd_limits, odd_powers, odd_prices
 from schemas.pace import late_interlocks, late_silences, too_slow
 from schemas.site import Site
@@ -36,7 +36,14 @@ def check(path: Path) -> int:
         ),
         *(
             f"{path}: {words}"
-            for words in [*too_slow(site), *_unheard(site), *_loose(site), *_fed_in(site), *_twice_safe(site)]
+            for words in [
+                *too_slow(site),
+                *_unheard(site),
+                *_loose(site),
+                *_fed_in(site),
+                *_twice_safe(site),
+                *_twice_sun(site),
+            ]
         ),
         *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
         *(f"{path}: {words}" for words in late_silences(site)),
@@ -48,7 +55,8 @@ def check(path: Path) -> int:
         raise point_at(site.tariff_path, missing)
     counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
     say(f"{path}: good. {site.title or site.site}: {counted}")
-    for line in [*_contents(site), *prices]:
+    billed = [f"{name:<10} {words}" for name, words in tariff_lines(site.prices, now.astimezone(site.zone).date())]
+    for line in [*_contents(site), *prices, *billed]:
         say(f"  {line}")
     _warn(warnings)
     for note in notes(site):
@@ -67,8 +75,21 @@ def _contents(site: Site) -> Iterator[str]:
     for one in site.battery:
         rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
         yield f"{one.name:<10} battery of {' + '.join([*one.pcs, *one.bms])}, {rests}"
+    if loads := _loads(site):
+        yield f"{'loads':<10} {loads}"
     for number, line in enumerate(grid_lines(site)):
         yield f"{'' if number else 'grid':<10} {line}"
+
+
+def _loads(site: Site) -> str:
+    """Which of them have a place in the balance of the site."""
+    read = {one.name for one in site.loads}
+    words = [
+        ", ".join(site.loads_apart),
+        *(f"{one.name} is a part of {one.behind}" for one in site.loads if one.behind),
+    ]
+    unread = [one.name for one in site.of_kind(Kind.LOAD) if one.name not in read]
+    return "; ".join(one for one in [*words, *(f"nobody measures the power of {name}" for name in unread)] if one)
 
 
 def _at(path: Path, odd: Iterable[tuple[str, str]]) -> list[str]:
@@ -108,6 +129,21 @@ def _twice_safe(site: Site) -> list[str]:
     right = "leave it out where the network operator limits the connection point: safe_feed_in and safe_consumption"
     return [
         f"grid.dso_limit: every device may give {grid.dso_limit:g} % until it is told one by one; {right} hold there"
+    ]
+
+
+def _twice_sun(site: Site) -> list[str]:
+    """A PV inverter that is the unit of a hybrid, whose profile tells the PV already."""
+    hybrids = {
+        (site.named(name).endpoint, site.named(name).unit): (name, points)
+        for name in site.pcs
+        if (points := site.profiles[name].pv_points)
+    }
+    return [
+        f"device {one.name} is the unit of {found[0]}: its p is that of PV and battery together, and the PV counts "
+        f"twice, for {found[0]} tells it ({', '.join(found[1])}): leave {one.name} out"
+        for one in site.pv
+        if (found := hybrids.get((one.endpoint, one.unit)))
     ]
 
 

@@ -8,7 +8,7 @@ from joulebus.signal_words import odd_signals, signal_lines
 from schemas.messages import Authority, Direction
 from schemas.pace import FAST
 from schemas.site import Site
-from schemas.site_parts import Grid
+from schemas.site_parts import Device, Grid
 from schemas.site_reactive import RULES, Reactive
 
 Odd = tuple[str, str]
@@ -52,9 +52,15 @@ def _curtailed(site: Site) -> str:
 
 
 def _reaction(site: Site) -> float:
-    """Seconds from a step at the meter until the slowest inverter was told, as long as nothing is lost: the reading, a
-    turn of dispatch, and the cycle the command waits for."""
-    return site.named(site.grid.meter).poll + FAST + max(one.poll for one in site.pv_limited)
+    """Seconds from a step at the connection until the slowest inverter was told, as long as nothing is lost: what the
+    site file says the meter is late, the reading, a turn of dispatch, and the cycle the command waits for."""
+    late = _latest(site).late or 0.0
+    return late + site.named(site.grid.meter).poll + FAST + max(one.poll for one in site.pv_limited)
+
+
+def _latest(site: Site) -> Device:
+    """The meter of the connection that is late the most, as far as the site file says."""
+    return max(map(site.named, site.grid.meters), key=lambda one: one.late or 0.0)
 
 
 def _lost(site: Site) -> Iterator[str]:
@@ -151,12 +157,15 @@ def _late(site: Site) -> Iterator[Odd]:
     """Nothing may be fed in, and a device is too slow to keep that."""
     if site.grid.export_limit or not site.pv_limited:
         return
-    reaction = _reaction(site)
-    slow = Counter({one.name: one.poll for one in [*site.pv_limited, site.named(site.grid.meter)]})
+    reaction, latest = _reaction(site), _latest(site)
+    slow = Counter({one.name: one.poll for one in [*site.pv_limited, *map(site.named, site.grid.meters)]})
     name, poll = slow.most_common(1)[0]
     if reaction > LONGEST:
-        says = f"nothing may be fed in, and a load that goes off is answered after {reaction:.3g} s: {name} is read"
-        yield "grid.export_limit", f"{says} each {poll:g} s; {FAST:g} s or less would be right"
+        says = f"nothing may be fed in, and a load that goes off is answered after {reaction:.3g} s"
+        why = f"{name} is read each {poll:g} s; {FAST:g} s or less would be right"
+        if (late := latest.late or 0.0) > poll:
+            why = f"{latest.name} is late by {late:g} s (delay, averaging), and so long PV is fed in"
+        yield "grid.export_limit", f"{says}: {why}"
 
 
 def _safe(grid: Grid, direction: Direction) -> float | None:

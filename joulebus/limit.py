@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from runtime.bus import Bus, Refused
 from runtime.settings import Settings, read_settings
 from runtime.signature import signed
-from schemas.messages import Authority, ControlLimits, Direction, GridLimitRequest, RequestOutcome
+from schemas.messages import Authority, Cause, ControlLimits, Direction, GridLimitRequest, RequestOutcome
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.topics import COMMAND_TTL, CONTROL_LIMITS, CONTROL_OUTCOME, GRID_LIMIT
@@ -125,6 +125,8 @@ async def _ask(wish: GridLimitRequest, site: Site, settings: Settings) -> int:
         raise Trouble(f"{settings.broker}: {wrong}") from None
     words = f"{said.wish}: {'followed' if said.followed else 'refused'}"
     reason = ": ".join(filter(None, (said.cause, said.reason)))
+    if said.cause == Cause.SIGNATURE and key is None:
+        reason += f"; JOULEBUS_LIMIT_KEY_FILE names the file with the key of {wish.source}"
     print(f"{words}{f', {reason}' if reason else ''}", file=sys.stdout if said.followed else sys.stderr)
     return 0 if said.followed else 1
 

@@ -1,10 +1,11 @@
 """What is wrong with a tariff whose every key is right, in words: for `joulebus check`."""
 
+from calendar import month_name
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from optimizer.tariff_walk import DAY, Span, walk
-from schemas.tariff import WEEK, Side, Tariff
+from schemas.tariff import WEEK, Demand, Side, Tariff
 
 SHOWN = 4
 """So many holes are named; the rest are counted."""
@@ -41,6 +42,23 @@ def _closed(name: str, side: Side, spans: Sequence[Span]) -> Iterator[Mistake]:
             if end - begin <= CLOSED and period.end and _clock(begin) == f"{period.end:%H:%M}":
                 right = _clock(end % DAY)
                 yield f"{name}.period.{number}.end", f'the end does not belong to the period: write end = "{right}"'
+
+
+def tariff_lines(tariff: Tariff, today: date) -> Iterator[tuple[str, str]]:
+    """What is billed beside energy, and when work rests: a name and words each."""
+    if tariff.demand:
+        yield "demand", _billed(tariff.demand, tariff.currency)
+    year = (today + timedelta(days=number) for number in range(366))
+    if found := next((day for day in year if day in tariff.days_off), None):
+        yield "holidays", f"the next one is {found:%A} {found}"
+
+
+def _billed(demand: Demand, currency: str) -> str:
+    begins = f" from {month_name[demand.year_begins]} on" if demand.per == "year" else ""
+    words = f"{demand.price:g} {currency} per kW and {demand.per}{begins}, for windows of {demand.minutes} min"
+    floor = f", {demand.floor:g} kW at least" if demand.floor else ""
+    known = ", ".join(f"{one.peak:g} kW on {one.on}" for one in demand.known)
+    return f"{words}{floor}{known and f'; billed already: {known}'}"
 
 
 def oddities(tariff: Tariff, today: date) -> Iterator[Mistake]:

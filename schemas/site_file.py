@@ -38,7 +38,7 @@ def load_site(path: Path) -> Site:
     if mistakes := [
         *wrong_reactive(
             site.grid.reactive,
-            profiles[site.grid.meter],
+            {name: profiles[name] for name in site.grid.meters},
             [profiles[name] for name in (*site.pcs, *(one.name for one in site.pv))],
         )
     ]:

@@ -1,6 +1,6 @@
 """The reactive power that the network operator wants at the grid connection."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -63,8 +63,11 @@ NEEDED = {"meter_power_factor": (("q",),), "q_at_voltage": (("u_l12", "u_l23", "
 """Points of the grid meter that a rule needs: one of the groups."""
 
 
-def wrong_reactive(rule: Reactive | None, meter: Profile, inverters: Iterable[Profile]) -> Iterator[tuple[str, str]]:
-    """A rule that nobody could follow is none: where in the file, and what would be right."""
+def wrong_reactive(
+    rule: Reactive | None, meters: Mapping[str, Profile], inverters: Iterable[Profile]
+) -> Iterator[tuple[str, str]]:
+    """A rule that nobody could follow is none: where in the file, and what would be right. `meters`: of the grid, by
+    name."""
     if rule is None:
         return
     if not any(one.commands.keys() & {"q_set", "q_set_pct", "pf_set"} for one in inverters):
@@ -73,9 +76,16 @@ def wrong_reactive(rule: Reactive | None, meter: Profile, inverters: Iterable[Pr
         )
         yield "grid.reactive", words
     for name, groups in NEEDED.items():
-        if getattr(rule, name) is not None and not any(set(group) <= meter.points.keys() for group in groups):
-            points = " or ".join(", ".join(group) for group in groups)
-            yield f"grid.reactive.{name}", f"the grid meter does not show what it needs: its profile has no {points}"
+        if getattr(rule, name) is None or any(all(_shows(one, group) for one in meters.values()) for group in groups):
+            continue
+        points = " or ".join(", ".join(group) for group in groups)
+        mute = [one for one, profile in meters.items() if not any(_shows(profile, group) for group in groups)]
+        lacks = f"the profile of {' and '.join(mute or meters)} has no {points}"
+        yield f"grid.reactive.{name}", f"the grid meter does not show what it needs: {lacks}"
+
+
+def _shows(meter: Profile, points: Iterable[str]) -> bool:
+    return set(points) <= meter.points.keys()
 
 
 def _rising(name: str, corners: list[list[float]]) -> None:

@@ -59,10 +59,13 @@ class Judge:
     """Where a counter may stand when it is seen first; later it may pass the end of its register."""
     _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     _analog: frozenset[str] = frozenset()
+    _measures: bool = True
+    """Whether something is measured. A box of contacts and pulses may well hold nothing but zeros: all is open."""
 
     def __post_init__(self) -> None:
         points = self.profile.points
         self._analog = frozenset(name for name, point in points.items() if _is_analog(point))
+        self._measures = any(point.unit for point in points.values())
         self._ranges = {name: _range(name, points[name]) for name in self._analog}
         self._trust = [*self._trusts()]
         for name, point in points.items():
@@ -90,7 +93,7 @@ class Judge:
     ) -> dict[str, Quality]:
         """The points that are not good. `raw` is what came in this cycle, piece by piece; `current` says that it flows
         through the battery as seen from outside, by its PCS (see `standstill.flows`)."""
-        if _is_blank(raw):
+        if self._measures and _is_blank(raw):
             return dict.fromkeys(values, Quality.IMPLAUSIBLE)
         if self._has_no_pulse(values, now):
             return dict.fromkeys(values, Quality.STALE)

@@ -48,21 +48,22 @@ async def _migrate(url: str) -> str:
 def _alone(connection: Connection) -> str | None:
     """Upgrade while nobody else does: SQLite locks the file with BEGIN IMMEDIATE, MariaDB needs a named lock."""
     if connection.dialect.name == "sqlite":
-        return _upgrade(connection)
+        return upgrade(connection)
     name = {"name": f"joulebus migrate {connection.engine.url.database}"[:64], "seconds": PATIENCE}
     if connection.execute(text("SELECT GET_LOCK(:name, :seconds)"), name).scalar() != 1:
         raise Trouble(f"another process has been migrating this database for {PATIENCE} s; look there first")
     try:
-        return _upgrade(connection)
+        return upgrade(connection)
     finally:
         connection.commit()
         connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
 
 
-def _upgrade(connection: Connection) -> str | None:
+def upgrade(connection: Connection, revision: str = "head") -> str | None:
+    """To this migration, also to one before the newest; says which one it had."""
     before = MigrationContext.configure(connection).get_current_revision()
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
     return before

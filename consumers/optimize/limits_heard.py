@@ -14,6 +14,9 @@ from optimizer.grid_bounds import bounds, end, holding, safe
 from schemas.messages import Authority, ControlLimits, Direction, HeldLimit
 from schemas.site import Site
 
+WITHHELD = 30.0
+"""Seconds from dispatch's mode to its limits at most: it says both when it starts, and the broker keeps both."""
+
 
 @dataclass
 class LimitsHeard:
@@ -23,6 +26,19 @@ class LimitsHeard:
     heard: float | None = None
     """On the monotonic clock, when dispatch has said anything new, or this service began to listen."""
     said: ControlLimits | None = None
+    moded: float | None = None
+    """On the monotonic clock, when a mode of dispatch was first heard."""
+
+    def withheld(self, mono: float) -> str:
+        """Why no limit is heard although dispatch is: mosquitto grants the subscription and keeps the word back. Empty
+        when one is heard, or nobody can say."""
+        if self.said is not None or self.moded is None or mono - self.moded < WITHHELD:
+            return ""
+        return (
+            "the plan does not know the limits of the grid connection: dispatch's mode is heard and its "
+            "control/limits is not; the broker's access list is older than this program: put the shipped "
+            "mosquitto/acl in its place and reload the broker"
+        )
 
     def hear(self, said: ControlLimits | None, now: datetime, mono: float, *, retained: bool = False) -> None:
         """The next word. None is none: the broker was cleared, or it could not be read. A retained one is as old as it

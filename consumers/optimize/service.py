@@ -24,8 +24,8 @@ from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
 from runtime.tariff_watch import readable
-from schemas.messages import Cause, HeldLimit, Plan, Telemetry
-from schemas.topics import CONTROL_LIMITS, PLAN, TELEMETRY
+from schemas.messages import Cause, ControlMode, HeldLimit, Plan, Telemetry
+from schemas.topics import CONTROL_LIMITS, CONTROL_MODE, PLAN, TELEMETRY
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -37,6 +37,8 @@ WRONG, LASTING, APART = 0.2, 60.0, 60.0
 """The forecast is badly wrong: off by so much of the PCS rating, for so many seconds; plans so far apart at least.
 Another limit is planned for at once, the next one so many seconds later: who signals each 2 s is heard as often."""
 NO_PLAN = "no plan"
+LIMITS = "limits"
+"""What the cause is about that the broker keeps them back."""
 
 Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], tuple[Plan, list[str]]]
 
@@ -78,7 +80,8 @@ class Optimize:
             group.create_task(self._keep_planning(), name="optimize.plan")
 
     async def _listen(self, bus: Bus) -> None:
-        async for batch in bus.listen(TELEMETRY.at(site=self.site.site), CONTROL_LIMITS.at(site=self.site.site)):
+        addresses = [topic.at(site=self.site.site) for topic in (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE)]
+        async for batch in bus.listen(*addresses):
             for heard in batch:
                 with self._guarded(heard):
                     self._hear(heard)
@@ -87,6 +90,9 @@ class Optimize:
     def _hear(self, heard: Heard[Any]) -> None:
         if heard.topic is CONTROL_LIMITS:
             self.limits.hear(heard.message, utc_now(), time.monotonic(), retained=heard.retained)
+            self.part.causes.clear(Cause.BROKER_REFUSES, about=LIMITS, words="the limits are heard")
+        elif isinstance(heard.message, ControlMode):
+            self.limits.moded = self.limits.moded or time.monotonic()
         elif isinstance(heard.message, Telemetry) and not heard.retained:
             self.situation.fold(heard.place["device"], heard.message, utc_now(), time.monotonic())
 
@@ -109,6 +115,8 @@ class Optimize:
         due = EVERY - wall % EVERY + 0.5  # half a second past the clock: never the last of the quarter hour before
         while (since := time.monotonic() - began) < due:
             await asyncio.sleep(min(1.0, due - since))
+            if words := self.limits.withheld(time.monotonic()):
+                self.part.causes.add(Cause.BROKER_REFUSES, words, about=LIMITS, ready=True)
             if since > APART and self._badly_wrong():
                 self.part.counts["surprises"] += 1
                 return

@@ -16,6 +16,8 @@ NEAR = 0.15
 """Share by which two measurements of the same thing may differ: losses and meters of class 1."""
 SEES = 0.05
 """Share of a step below which a device does not see it."""
+SURE = 3.0
+"""Times what the load does by itself: a scale that is off by less may be the load."""
 LATEST = 5.0
 """Seconds after which a step must be seen everywhere."""
 
@@ -169,6 +171,9 @@ def _sign_and_scale(  # noqa: PLR0917  # the two sides of one comparison
     limit = f"1.00, {within:.0%}"
     if abs(size - 1) <= within:
         return [sign, Finding(device, "scale", GOOD, f"{size:.2f}", limit)]
+    if abs(size - 1) <= NEAR + SURE * noise / sqrt(square):
+        calm = f"{size:.2f}, but the load moves by {noise:.0f} W: repeat it when it is calm"
+        return [sign, Finding(device, "scale", OPEN, calm, limit)]
     factor = next(
         (f" (a factor of {ten:g})" for ten in (0.001, 0.01, 0.1, 10, 100, 1000) if 0.8 < size / ten < 1.25), ""
     )

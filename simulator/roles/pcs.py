@@ -11,7 +11,7 @@ from simulator.pcs import Pcs
 from simulator.roles.role import Role
 from simulator.states import Order, State
 
-FEEDS = {"any": (), "write": ("watchdog",), "setpoint": ("p_set", "q_set")}
+FEEDS = {"any": (), "write": ("watchdog",), "setpoint": ("p_set", "q_set", "q_set_pct")}
 """Which wishes feed a watchdog; one of `any` is fed by every request."""
 SHOWS: dict[State, tuple[str, ...]] = {
     State.OFF: ("off",),
@@ -72,6 +72,7 @@ class PcsRole(Role):
             "p_set_state": "enabled" if "p_set" in self.enables.on else "disabled",
             "hb_device": self.world.at.timestamp() // 1 % 0x10000,
             "q_set": pcs.q_set,
+            "q_set_pct": 100 * pcs.q_set / pcs.apparent,
             "q_set_state": "enabled" if "q_set" in self.enables.on else "disabled",
             "dc_p": pcs.dc,
             "dc_u": self.bess.voltage,
@@ -113,6 +114,8 @@ class PcsRole(Role):
                 pcs.p_set = value
             case "q_set" if counts:
                 pcs.q_set = value
+            case "q_set_pct" if counts:
+                pcs.q_set = value * pcs.apparent / 100
             case "watchdog":
                 pcs.timeout = wish.value
             case "start" | "stop" | "standby" | "reset":

@@ -3,7 +3,9 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from consumers.archive.migrate import SCRIPTS, migrate
+from consumers.archive.migrate import SCRIPTS, migrate, upgrade
 from joulebus.mariadb import MariaDB
 from runtime.database import check_schema, engine
 from schemas.tables import REVISION, metadata
@@ -102,6 +104,35 @@ def test_a_migration_that_broke_off_goes_on(fresh: Fresh) -> None:
     ask(url, metadata.tables["alarm"].create)  # MariaDB does not take it back
     migrate(url)
     check(url)
+
+
+def _add(name: str, row: Mapping[str, object], connection: Connection) -> None:
+    connection.execute(metadata.tables[name].insert(), row)
+
+
+def test_a_database_with_a_past_keeps_it_and_its_views(fresh: Fresh) -> None:
+    """One of 0002 in the midst of its life: each row is there afterwards, and the loads can be written beside it."""
+    url = fresh()
+    ask(url, lambda connection: upgrade(connection, "0002"))
+    at = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    said = {"site": "old", "device": "meter", "at": at, "epoch": "0" * 16, "seq": 1, "historical": False}
+    ways = ("pv_load", "pv_battery", "pv_grid", "grid_load", "grid_battery", "battery_load", "battery_grid")
+    rows = {
+        "telemetry": said | {"points": '{"p": 1.5}', "quality": None},
+        "flow": {"site": "old", "at": at} | dict.fromkeys(ways, 1.0),
+        "device_status": {"site": "old", "device": "meter", "at": at, "state": "online", "body": "{}"},
+    }
+    for name, row in rows.items():
+        ask(url, partial(_add, name, row))
+    with pytest.raises(Trouble, match="run: joulebus migrate"):
+        check(url)
+    assert "from 0002 to migration" in migrate(url)
+    check(url)
+    load = {"site": "old", "at": at, "device": "other load", "behind": "", "used": 2.0}
+    ask(url, partial(_add, "load_energy", load))
+    for name in (*rows, "v_loads_15min", "v_flows_15min"):
+        counted = text(f"SELECT count(*) FROM {name}")  # noqa: S608  # names of ours
+        assert ask(url, partial(Connection.scalar, statement=counted)) == 1, name
 
 
 def test_a_wrong_schema_is_refused_with_what_to_run(fresh: Fresh) -> None:
