@@ -15,8 +15,8 @@ from joulebus.cli import main
 from joulebus.commission.findings import GOOD, OPEN, WRONG, Step, judge
 from joulebus.grid_words import grid_lines, grid_oddities
 from schemas.messages import Action, Cause, ControlLimits, Value
-from schemas.profile import WORDS
 from schemas.profiles import load_profile
+from schemas.register import WORDS
 from schemas.site_file import load_site
 from schemas.troubles import Trouble
 from simulator.plant import Surroundings
