@@ -136,11 +136,20 @@ class BatteryControl:
     # limits ------------------------------------------------------------------------------------
 
     def limits(
-        self, now: float, reactive: float, factor: float | None, grid_limit: GridLimit, cycle: float, *, wears: bool
+        self,
+        now: float,
+        reactive: float,
+        factor: float | None,
+        grid_limit: GridLimit,
+        cycle: float,
+        *,
+        wears: bool,
+        held: float | None,
     ) -> list[Limit]:
-        """Everything that limits its power now, strongest first."""
-        measured = self.inputs.power(now)
-        position = self.position if self.position is not None else measured or 0.0
+        """Everything that limits its power now, strongest first. `wears`: each write wears its register, which was told
+        `held`: it stands there, and on no ramp."""
+        position = held if wears and held is not None else self.position
+        position = position if position is not None else self.inputs.power(now) or 0.0
         ramp = ramp_step(self.battery.ramp, cycle if self._moved is None else now - self._moved, cycle)
         found = limits(
             self.inputs.limit_inputs(

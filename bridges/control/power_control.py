@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.control.grid_limit import LIMIT
-from bridges.control.limits import BUDGET, RAMP, SLOW, WORN, Limit, clamp, reactive, reported, settle
+from bridges.control.limits import BUDGET, RAMP, SITE, SLOW, WORN, Limit, clamp, reactive, reported, settle
 from bridges.fieldbus.contract import Writable
 from schemas.messages import Limited
 
@@ -24,6 +24,8 @@ class Decision:
     limited_by: list[Limited]
     urgent: frozenset[str]
     """Points that stand beyond a limit now, go to their fallback, or limit PV to less: no budget holds these up."""
+    flickering: frozenset[str]
+    """Those of them that stand only beyond what the load and the sun leave at the grid connection at this moment."""
     ramping: bool
     """A ramp of ours still stands between the setpoint and the wish."""
     position: float | None
@@ -58,7 +60,7 @@ def decide(targets: Targets, now: Now) -> Decision:
     """Clamp what is wanted, each point by its own limits, and settle it on a value its register can hold."""
     values: dict[str, float] = {}
     limited: list[Limited] = []
-    urgent: set[str] = set()
+    urgent, flickering = set[str](), set[str]()
     ramping, position = False, None
     for point, wish in _wishes(targets.values, now):
         chain = [*([Limit(WORN, 0.0, 0.0)] if point in now.worn else []), *now.chains[point]]
@@ -69,10 +71,13 @@ def decide(targets: Targets, now: Now) -> Decision:
         curtails = point == LIMIT and held is not None and values[point] < held  # more is fed in than may be
         if point in targets.fallen or curtails or _beyond(held, chain):
             urgent.add(point)
+            fixed = [limit for limit in chain if limit.source != SITE]
+            flickering |= set() if point in targets.fallen or curtails or _beyond(held, fixed) else {point}
         if point == "p_set":
             ramping, position = any(source == RAMP for source, _, _ in steps), allowed
     order = sorted(values, key=lambda one: (not _safer(values[one], now.held.get(one)), one != "q_set"))
-    return Decision({point: values[point] for point in order}, limited, frozenset(urgent), ramping, position)
+    told = {point: values[point] for point in order}
+    return Decision(told, limited, frozenset(urgent), frozenset(flickering), ramping, position)
 
 
 def waiting(values: Mapping[str, float], held: Mapping[str, float]) -> list[Limited]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bridges.control.limits import settle
 from bridges.control.read_back import ReadBack, Verdict
 from bridges.control.renewal import Renewal
 from bridges.control.write_budget import WriteBudget, counted
@@ -95,11 +96,17 @@ class SetpointWriter:
             budget.missed(now)
         return result
 
-    def at_once(self, point: str, value: float, now: float, *, urgent: bool, cyclic: bool) -> float:
-        """What may be written now: a cell that may not be turned round yet is brought to rest first."""
+    def at_once(
+        self, point: str, value: float, now: float, *, urgent: bool, cyclic: bool, flickers: bool = False
+    ) -> float:
+        """What may be written now: a cell that may not be turned round yet is brought to rest first. One that must give
+        way beyond its budget to a limit that `flickers` gives way by more than is asked."""
         budget, standing = self.budgets[point], self._standing(point)
-        turns = urgent and not budget.hurries(value, standing) and any(one * value < 0 for one in standing)
-        return 0.0 if turns and budget.wait(now, cyclic=cyclic) else value
+        if not (urgent and standing and budget.allowed.wears and budget.wait(now, cyclic=cyclic)):
+            return value
+        if budget.hurries(value, standing):
+            return value if not flickers else settle(budget.gives_way(value), self.device.step(point), [])
+        return 0.0 if any(one * value < 0 for one in standing) else value
 
     def _worth(self, point: str, value: float) -> bool:
         held = self.points[point].value

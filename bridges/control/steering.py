@@ -89,9 +89,9 @@ class Steering:
         }
         if self.battery is not None and "p_set" in chains:
             reactive = max(abs(q) for q in (self.writer.applied.get("q_set", 0.0), targets.values.get("q_set", 0.0)))
-            wears = device.commands["p_set"].wears
+            wears, held = device.commands["p_set"].wears, self.writer.applied.get("p_set")
             chains["p_set"] += self.battery.limits(
-                now, reactive, targets.values.get("pf_set"), self.grid_limit, self.cycle, wears=wears
+                now, reactive, targets.values.get("pf_set"), self.grid_limit, self.cycle, wears=wears, held=held
             )
             power, unread = self.battery.inputs.power(now), self.battery.unread(now)
             known = [limit for limit in chains["p_set"] if limit.source not in unread]
@@ -117,15 +117,17 @@ class Steering:
             safe = self.device.commands[point].fallback
             if value != safe:  # before it is written: its answer may be lost
                 self.kept.told(point, value, safe)
-            results[point] = await self._put(point, value, urgent=urgent, cyclic=not fresh)
+            results[point] = await self._put(
+                point, value, urgent=urgent, cyclic=not fresh, flickers=point in decision.flickering
+            )
             if results[point].put in (Put.HELD, Put.WRITTEN):  # one that a limit has narrowed is still to be told
                 (self.wishes.fresh.add if point in narrowed else self.wishes.fresh.discard)(point)
         self._note_failures(results)
         return results
 
-    async def _put(self, point: str, value: float, *, urgent: bool, cyclic: bool) -> Result:
+    async def _put(self, point: str, value: float, *, urgent: bool, cyclic: bool, flickers: bool) -> Result:
         now = self._now()
-        power = self.writer.at_once(point, value, now, urgent=urgent, cyclic=cyclic)
+        power = self.writer.at_once(point, value, now, urgent=urgent, cyclic=cyclic, flickers=flickers)
         result = await self.writer.put(point, power, now, urgent=urgent, cyclic=cyclic)
         if result.put is Put.HELD:
             with contextlib.suppress(Unreachable, Declined):  # what falls is seen, and written as any other value
@@ -135,7 +137,7 @@ class Steering:
             if point == "p_set" and self.battery is not None:
                 self.battery.told(self._now(), power)
         if power != value and result.put in (Put.HELD, Put.WRITTEN):
-            return Result(Put.WAITS, f"it rests until {value:g} may be written", Cause.WRITE_BUDGET)
+            return Result(Put.WAITS, f"it gives way to {power:g} until {value:g} may be written", Cause.WRITE_BUDGET)
         return result
 
     def _tell(self, decision: Decision, results: Mapping[str, Result]) -> None:

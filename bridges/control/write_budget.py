@@ -5,6 +5,7 @@ not held, is tried again later each time. A register that wears is written beyon
 in it; where that happens again and again it is worn: it rests at 0 until the budget allows another value.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from bridges.fieldbus.contract import Writable
 DAY = 86_400.0
 MOST_URGENT = 5
 """Writes beyond the budget of a register that wears, in a row: then it rests at 0 until its budget allows more."""
+GIVES_WAY = 0.1
+"""Of its range, for each write beyond the budget before: by so much more than is asked a cell that wears gives way to a
+limit that flickers with the sun or a load. It would else be worn within a minute, a few W at a time."""
 FIRST_AGAIN, LONGEST_AGAIN, LONGEST_AGAIN_WEARING = 0.5, 10.0, 300.0
 """Seconds between two tries of what did not arrive: doubled each time."""
 UNCOUNTED = 100_000
@@ -64,6 +68,11 @@ class WriteBudget:
         less than what may be `standing` there now."""
         stands = [abs(one) for one in standing]
         return not self.allowed.wears or not stands or abs(value) < max(stands)
+
+    def gives_way(self, value: float) -> float:
+        """What is written in the place of a value that must not wait, and may well be too much again soon."""
+        more = self.beyond * GIVES_WAY * max(abs(self.allowed.low), abs(self.allowed.high))
+        return math.copysign(max(0.0, abs(value) - more), value)
 
     def worth(self, change: float) -> bool:
         """Whether the value moves enough."""

@@ -217,10 +217,6 @@ poll = 0.5
 """
 
 
-LARGE = "a limit of the site asks each battery in turn: one whose register wears should be asked last"
-
-
-@pytest.mark.xfail(strict=True, reason=LARGE)
 @virtual
 async def test_the_sun_of_a_hybrid_in_flash_and_the_export_limit_do_not_wear_its_register(tmp_path: Path) -> None:
     """Nothing may be fed in, another battery takes what is too much, and the sun flickers: the limit follows what

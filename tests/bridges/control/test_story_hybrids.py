@@ -79,10 +79,12 @@ async def test_a_full_hybrid_takes_nothing_more(tmp_path: Path, profile: str) ->
 @pytest.mark.parametrize("profile", PROFILES)
 @virtual
 async def test_its_sun_is_no_smaller_load_and_leaves_the_connection_its_room(tmp_path: Path, profile: str) -> None:
-    """8 kW of sun and a load of 2 kW feed 6 kW: behind an export limit of 7 kW the battery gives 1 kW more."""
+    """8 kW of sun and a load of 2 kW feed 6 kW: behind an export limit of 7 kW the battery gives 1 kW more, or less for
+    a while where its register wears and was narrowed twice."""
     file = written(tmp_path, profile)
     async with story(tmp_path, file=file, grid={"export_limit": 7e3}, around=lambda _: NOON) as it:
-        assert await settled(it, 6e3) == pytest.approx(1e3, abs=250)
+        least = -50 if it.bridge.readers["pcs"].device.commands["p_set"].wears else 750
+        assert least <= await settled(it, 6e3) <= 1250
         assert -it.grid <= 7e3 + 250
         values = it.bridge.latest.since("pcs", 0.0)
         sun = sum(float(str(values[point])) for _, point in it.site.pv_points)
