@@ -147,9 +147,10 @@ class BatteryControl:
         held: float | None,
     ) -> list[Limit]:
         """Everything that limits its power now, strongest first. `wears`: each write wears its register, which was told
-        `held`: it stands there, and on no ramp."""
-        position = held if wears and held is not None else self.position
-        position = position if position is not None else self.inputs.power(now) or 0.0
+        `held`."""
+        position = self.position if self.position is not None else self.inputs.power(now) or 0.0
+        if wears and held is not None and self.inputs.sun(now) > 0 and 0.0 <= position * held < held * held:
+            position = held  # there it stands, also where its own sun has left it less since
         ramp = ramp_step(self.battery.ramp, cycle if self._moved is None else now - self._moved, cycle)
         found = limits(
             self.inputs.limit_inputs(

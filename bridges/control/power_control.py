@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridges.control.grid_limit import LIMIT
-from bridges.control.limits import BUDGET, RAMP, SITE, SLOW, WORN, Limit, clamp, reactive, reported, settle
+from bridges.control.limits import BUDGET, OWN_PV, RAMP, SITE, SLOW, WORN, Limit, clamp, reactive, reported, settle
 from bridges.fieldbus.contract import Writable
 from schemas.messages import Limited
 
@@ -25,7 +25,7 @@ class Decision:
     urgent: frozenset[str]
     """Points that stand beyond a limit now, go to their fallback, or limit PV to less: no budget holds these up."""
     flickering: frozenset[str]
-    """Those of them that stand only beyond what the load and the sun leave at the grid connection at this moment."""
+    """Those of a hybrid that stand only beyond what the load and its own sun leave at the grid connection now."""
     ramping: bool
     """A ramp of ours still stands between the setpoint and the wish."""
     position: float | None
@@ -71,8 +71,8 @@ def decide(targets: Targets, now: Now) -> Decision:
         curtails = point == LIMIT and held is not None and values[point] < held  # more is fed in than may be
         if point in targets.fallen or curtails or _beyond(held, chain):
             urgent.add(point)
-            fixed = [limit for limit in chain if limit.source != SITE]
-            flickering |= set() if point in targets.fallen or curtails or _beyond(held, fixed) else {point}
+            sunny, fixed = any(one.source == OWN_PV for one in chain), [one for one in chain if one.source != SITE]
+            flickering |= {point} if sunny and not (point in targets.fallen or _beyond(held, fixed)) else set()
         if point == "p_set":
             ramping, position = any(source == RAMP for source, _, _ in steps), allowed
     order = sorted(values, key=lambda one: (not _safer(values[one], now.held.get(one)), one != "q_set"))

@@ -29,6 +29,8 @@ class ReactiveSeen:
     given: float | None = None
     """var that it gave last; None where it does not say."""
     heard: float = NEVER
+    _shown: float = NEVER
+    """When it said so."""
     asleep: bool = False
     _told: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=100))
     _apart: float | None = None
@@ -49,9 +51,8 @@ class ReactiveSeen:
             self._apart = None
             return
         if (given := number(telemetry, "q")) is None:
-            self._apart = None
-            return
-        self.given = given
+            return  # one message may lack it
+        self.given, self._shown = given, mono
         late = [var for at, var in self._told if mono - at >= FOLLOWS]
         at_work = [*late[-1:], *(var for at, var in self._told if mono - at < FOLLOWS)]
         near = APART * self.apparent
@@ -76,7 +77,9 @@ class ReactiveSeen:
 
     def stuck(self, mono: float) -> float | None:
         """var that it gives instead of what it was told for long; None while it follows, or nobody knows."""
-        return self.given if self._apart is not None and mono - self._apart >= PATIENCE else None
+        if self._apart is None or mono - self._apart < PATIENCE:
+            return None
+        return self.given if mono - self._shown <= self.device.stale_after(SILENT) else None
 
     def complaint(self, mono: float) -> str:
         stuck = self.stuck(mono)

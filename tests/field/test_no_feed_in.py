@@ -57,7 +57,7 @@ async def test_no_swing_and_few_writes_at_a_constant_load(tmp_path: Path, meter:
         await it.live(80)
         assert it.longest_beyond(since=settled) == 0.0
         assert it.least(70) > -2 * TOLERANCE
-        assert it.writes(settled) <= 2
+        assert it.writes(settled) <= 4  # each with its enable
         assert it.it.causes() == it.it.causes("meter") == it.it.causes("pv") == []
 
 

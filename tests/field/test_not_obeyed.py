@@ -9,6 +9,7 @@ from pathlib import Path
 
 from schemas.messages import Authority, Cause
 from tests.bridges.control.story import story
+from tests.field.test_enables import profile
 from tests.virtual import loop, virtual
 
 
@@ -27,7 +28,9 @@ async def test_a_battery_that_takes_its_setpoint_and_stands_still(tmp_path: Path
 @virtual
 async def test_an_inverter_that_takes_its_limit_and_does_not_keep_it(tmp_path: Path) -> None:
     """The limit changes each 2 s, as where an export of 0 is held: no single command lives long enough to be judged."""
-    async with story(tmp_path, only=["pv"], command_sources={"dispatch": Authority.OPERATOR}) as it:
+    async with story(
+        tmp_path, only=["pv"], command_sources={"dispatch": Authority.OPERATOR}, profiles=profile(enable_each=False)
+    ) as it:
         it.command("pv", values={"p_limit_pct": 10.0})
         await asyncio.sleep(6)
         assert it.causes("pv") == []

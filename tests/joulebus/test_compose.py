@@ -164,7 +164,7 @@ def known_variables() -> set[str]:
     """What the settings read; `NAME_FILE` stands for any `NAME` of a secret."""
     source = (REPOSITORY / "runtime" / "settings.py").read_text(encoding="utf-8")
     named = set(re.findall(r"JOULEBUS_[A-Z_]*[A-Z]", source))
-    return named | {f"{name}_FILE" for name in re.findall(r'secret\(env, "(\w+)"\)', source)}
+    return named | {f"{name}_FILE" for name in re.findall(r'(?:secret|_named)\(env, "(\w+)"\)', source)}
 
 
 def test_the_brokers_configuration_finds_its_files() -> None:

@@ -446,7 +446,7 @@ async def ignores_writes(it: Rig) -> None:
     await it.tell("pv", p_limit_pct=10.0)
     assert (await p(it), await it.look("pcs", "p_set"), await state(it)) == (0, 0, "running")
     assert await it.look("pv", "p_limit_pct") == 40
-    assert [one.device for one in it.simulated.written].count("pv") == 3, "they reached it"
+    assert [one.device for one in it.simulated.written].count("pv") == 4, "they reached it"
 
 
 @story("told:declines_actions")
@@ -523,7 +523,7 @@ async def reverts_untold(it: Rig) -> None:
     assert (await p(it), await it.look("pcs", "p_set_state")) == (0, "disabled")
 
 
-@story("told:wants_enable")
+@story("told:wants_enable", profiles={"pv": "sunspec_pv_701"})
 async def wants_enable(it: Rig) -> None:
     await it.tell("pv", p_limit_pct=10.0)
     it.on("pv:wants_enable")
