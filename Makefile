@@ -13,7 +13,7 @@ demo: .venv/demo     ## a battery site that lives on measured data, with its pag
 setup: .venv/demo .venv/test ## prepare all that `make demo` and `make test` need
 
 test: .venv/test     ## all tests: real broker, MariaDB, Modbus, browser
-	$(V)/pytest -q -n 5 --dist worksteal $(ARGS)
+	$(V)/pytest -q -n 6 --dist worksteal $(ARGS)
 
 test-fast: .venv/test ## only what takes no longer than a moment
 	$(V)/pytest -q -n 6 --dist worksteal -m "not slow" $(ARGS)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.bridges.control.story import DEMO
 from tests.field.curtailed import RATED, TOLERANCE, CurtailedSite, curtailed
+from tests.timed import few
 from tests.virtual import loop, virtual
 
 
@@ -59,7 +60,7 @@ async def full_then_free(it: CurtailedSite) -> None:
     await it.it.until(lambda: it.it.power < -2e3, 120)
 
 
-@pytest.mark.parametrize(("meter", "inverter"), [(0.0, 1.0), (8.0, 1.0), (8.0, 8.0)])
+@pytest.mark.parametrize(("meter", "inverter"), few([(0.0, 1.0), (8.0, 1.0), (8.0, 8.0)], one_in=2))
 @virtual
 async def test_the_sun_is_given_back_whatever_the_meter(tmp_path: Path, meter: float, inverter: float) -> None:
     """42 kW of room took 8 minutes behind a meter that is 2 s late."""
@@ -93,7 +94,7 @@ HURT: dict[str, Callable[[CurtailedSite], None]] = {
 }
 
 
-@pytest.mark.parametrize("kind", HURT)
+@pytest.mark.parametrize("kind", few([*HURT], one_in=2))
 @pytest.mark.parametrize(("meter", "inverter"), [(8.0, 6.0)])
 @virtual
 async def test_a_battery_that_does_not_take_what_it_is_told(

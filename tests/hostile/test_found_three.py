@@ -23,7 +23,7 @@ from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_alarms_panel import a_panel, at, say
 from tests.consumers.test_dispatch_desk import TARIFF, UNBILLED, plant_site
 from tests.scenarios import test_two_batteries
-from tests.timed import few
+from tests.timed import FULL, few
 from tests.virtual import loop, virtual
 
 ALONE = Authority.SELF_CONSUMPTION
@@ -76,6 +76,7 @@ async def test_nor_does_a_trial_import_more_than_the_site_may(tmp_path: Path) ->
         assert beyond <= 1.0, f"{beyond:.0f} s"
 
 
+@pytest.mark.skipif(not FULL, reason="a quarter of an hour of trials: make search")
 @virtual
 async def test_nor_does_a_trial_of_a_meter_that_was_shown_to_be_right(tmp_path: Path) -> None:
     """PV of 245 kW: 100 are stored, 145 of the 150 that may leave the site do so, and ten minutes after the last trial
@@ -113,6 +114,7 @@ def test_a_wrong_meter_is_named_also_behind_a_slow_ramp(ramp: float, tmp_path: P
 
 
 @pytest.mark.search
+@pytest.mark.skipif(not FULL, reason="a quarter of an hour of trials: make search")
 @pytest.mark.parametrize(("ramp", "its"), few([(1e3, 0.0), (2e3, 0.0), (3e3, 0.0), (1e9, 2.0)], one_in=4))
 def test_a_right_meter_is_left_in_peace_also_behind_a_slow_ramp(ramp: float, its: float, tmp_path: Path) -> None:
     """Of ours in W/s, or of the PCS in % of its rating. The load is 50 kW more than it can give. At most a fifth of the
