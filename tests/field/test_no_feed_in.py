@@ -15,6 +15,7 @@ from schemas.profiles import load_profile
 from tests.bridges.control.story import DEMO
 from tests.field.curtailed import RATED, TOLERANCE, CurtailedSite, curtailed
 from tests.optimizer.test_dispatch import planned
+from tests.timed import few
 from tests.virtual import loop, virtual
 
 
@@ -45,7 +46,7 @@ async def test_a_site_that_is_only_watched_is_not_written_to(tmp_path: Path) -> 
         assert it.writes(0.0) == 0
 
 
-@pytest.mark.parametrize(("meter", "inverter"), [(0.0, 0.0), (2.0, 5.0), (5.0, 5.0)])
+@pytest.mark.parametrize(("meter", "inverter"), few([(0.0, 0.0), (2.0, 5.0), (5.0, 5.0)], one_in=3))
 @virtual
 async def test_no_swing_and_few_writes_at_a_constant_load(tmp_path: Path, meter: float, inverter: float) -> None:
     async with curtailed(tmp_path) as it:
@@ -61,7 +62,7 @@ async def test_no_swing_and_few_writes_at_a_constant_load(tmp_path: Path, meter:
         assert it.it.causes() == it.it.causes("meter") == it.it.causes("pv") == []
 
 
-@pytest.mark.parametrize("inverter", [0.0, 5.0])
+@pytest.mark.parametrize("inverter", few([0.0, 5.0], one_in=2))
 @virtual
 async def test_steps_of_load_and_sun(tmp_path: Path, inverter: float) -> None:
     async with curtailed(tmp_path) as it:
@@ -83,7 +84,7 @@ async def test_the_battery_stores_first(tmp_path: Path) -> None:
         assert it.pv() == pytest.approx(90e3, abs=TOLERANCE), "and PV gives all it has"
 
 
-@pytest.mark.parametrize("late", [0.0, 5.0])
+@pytest.mark.parametrize("late", few([0.0, 5.0], one_in=2))
 @virtual
 async def test_it_trips_while_it_charges_with_all_it_can(tmp_path: Path, late: float) -> None:
     async with curtailed(tmp_path, soc=50.0, load=30e3, sun=0.8) as it:

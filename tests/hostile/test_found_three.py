@@ -141,6 +141,7 @@ MACHINES = [(9.0, 4.0, 0.0), (9.5, 3.0, 0.0), (13.0, 4.0, 5.0), (16.5, 7.0, 5.0)
 
 
 @pytest.mark.search
+@pytest.mark.skipif(not FULL, reason="a quarter of an hour of trials: make search")
 @pytest.mark.parametrize(("period", "off", "late"), few(MACHINES, one_in=6))
 def test_a_right_meter_beside_a_machine_with_the_period_of_the_trials_is_not_named(
     period: float, off: float, late: float, tmp_path: Path
@@ -185,6 +186,7 @@ def test_a_wrong_meter_is_named_also_beside_a_load_that_never_rests(period: floa
 
 
 @pytest.mark.search
+@pytest.mark.skipif(not FULL, reason="a quarter of an hour of trials: make search")
 @pytest.mark.parametrize("mean", few([15.0, 60.0], one_in=2))
 def test_a_right_meter_that_averages_for_long_is_not_named_by_trials(mean: float, tmp_path: Path) -> None:
     """The load stands still at 250 kW, the battery gives its 100: nothing moves but the trials."""

@@ -16,7 +16,7 @@ from schemas.units import Quality
 from simulator.plant import Surroundings
 from tests.bridges.control.story import Story, story
 from tests.scenarios.inputs import TICK
-from tests.timed import few
+from tests.timed import FULL, few
 from tests.virtual import loop, virtual
 
 TWO = Path(__file__).parents[2] / "site.toml"
@@ -111,7 +111,7 @@ FAULTS = {
 """What happens, and what is said of it."""
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", few([*FAULTS], one_in=2))
 @virtual
 async def test_the_other_goes_on(tmp_path: Path, fault: str) -> None:
     async with plant(tmp_path) as it:
@@ -133,6 +133,7 @@ async def test_the_other_goes_on(tmp_path: Path, fault: str) -> None:
 
 
 @pytest.mark.search
+@pytest.mark.skipif(not FULL, reason="it takes a quarter of an hour: make search")
 @pytest.mark.parametrize("repaired", few([True, False], one_in=2))
 @virtual
 async def test_an_interlock_that_waits_for_a_person_ends_with_his_auto(tmp_path: Path, repaired: bool) -> None:

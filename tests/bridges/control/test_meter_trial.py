@@ -10,6 +10,7 @@ from simulator.plant import Surroundings
 from tests.bridges.control.story import Story, story
 from tests.bridges.control.test_story_batteries import TWO, steady, steer
 from tests.bridges.control.test_story_faults import flash
+from tests.timed import few
 from tests.virtual import virtual
 
 ROUND = "meter:inverted"
@@ -24,7 +25,7 @@ def trials(it: Story) -> set[str]:
 
 
 @pytest.mark.parametrize(("grid", "load"), [(EXPORT, 100e3), (IMPORT, -100e3)], ids=["export", "import"])
-@pytest.mark.parametrize("late", [0.0, 2.0, 5.0])
+@pytest.mark.parametrize("late", few([0.0, 2.0, 5.0], one_in=3))
 def test_a_wrong_one_is_named_where_its_loop_stands_at_its_end(
     grid: dict[str, float], load: float, late: float, tmp_path: Path
 ) -> None:
