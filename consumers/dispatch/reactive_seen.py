@@ -29,9 +29,9 @@ class ReactiveSeen:
     given: float | None = None
     """var that it gave last; None where it does not say."""
     heard: float = NEVER
-    _shown: float = NEVER
-    """When it said so."""
     asleep: bool = False
+    _shown: float = NEVER
+    """When it said what it gives."""
     _told: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=100))
     _apart: float | None = None
     """Since when it gives something else than all it was told lately."""

@@ -12,9 +12,6 @@ from sqlalchemy import insert
 from consumers.archive.migrate import migrate
 from consumers.optimize.past import Past
 from consumers.optimize.think import look
-from consumers.status import curves
-from consumers.status.state import Moment, State
-from consumers.status.view import view
 from optimizer.demand import Charged
 from optimizer.limit_shortage import beyond
 from optimizer.lowest_peak import usual_peak
@@ -24,13 +21,12 @@ from optimizer.storage import Storage
 from optimizer.verify import verify
 from runtime.database import engine
 from runtime.history import History
-from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.site_parts import Grid
 from schemas.tables import rollup_15m
 from tests.consumers.test_dispatch_desk import TARIFF, plant_site
-from tests.consumers.test_dispatch_service import until
 from tests.consumers.test_optimize_batteries import NOON, told
+from tests.field.test_year_peaks import on_the_page
 from tests.optimizer.outlooks import outlook
 
 TENTH = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -69,16 +65,6 @@ async def test_a_quarter_that_was_hardly_seen_is_no_peak_of_a_year(
     assert past.billed(TENTH, 60, Charged("year")) == 0.0, "of no hour all quarters are there"
     assert (await on_the_page(site, history, monkeypatch))["highest"] == 90e3
     await history.engine.dispose()
-
-
-async def on_the_page(site: Site, history: History, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    monkeypatch.setattr(curves, "utc_now", lambda: TENTH)
-    state = State(site)
-    watching = asyncio.create_task(curves.Curves(state, history).watch_peak())
-    await until(lambda: state.peak, within=20)
-    watching.cancel()
-    shown: dict[str, object] = view(state, Moment(TENTH, 0.0))["peak"]
-    return shown
 
 
 def test_a_battery_that_is_silent_for_minutes_raises_no_peak(tmp_path: Path) -> None:
