@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import SchemaItem
 
-REVISION = "0003"
+REVISION = "0009"
 """The newest migration; a database that has another one is not written to."""
 
 LONGEST_NAME = 64

@@ -159,6 +159,11 @@ class Tariff(Shape):
             side._holidays = self.days_off
         return self
 
+    @property
+    def components(self) -> tuple[Demand, ...]:
+        """What is paid by the kW, each with its own windows and periods."""
+        return () if self.demand is None else (self.demand,)
+
     @cached_property
     def days_off(self) -> Holidays:
         """Its holidays, to ask for a date."""
