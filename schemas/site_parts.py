@@ -307,7 +307,8 @@ class AlarmRule(Shape):
     """When a point is wrong. One of above, below, equals, contains or silent."""
 
     name: Name
-    """The alarm is then called `<name>-<device>`. A shipped rule of this name is replaced."""
+    """The alarm is then called `<name>-<device>`; of two that would be called the same, each hyphen of the longer
+    rule is doubled. A shipped rule of this name is replaced."""
     device: Name | None = None
     """The rule holds for this device..."""
     kind: Annotated[Kind | None, Field(strict=False)] = None

@@ -30,6 +30,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import SchemaItem
 
+from schemas.alarm_name import LONGEST_ALARM
+
 REVISION = "0009"
 """The newest migration; a database that has another one is not written to."""
 
@@ -61,6 +63,12 @@ def _ascii(length: int = LONGEST_NAME) -> String:
     """A name: one byte a letter, compared by its bytes, as Python compares it."""
     exact = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
     return String(length).with_variant(exact, *MARIADB)
+
+
+def _alarm_name() -> String:
+    """The name of an alarm. SQLite takes any length, whatever its tables were made with."""
+    exact = mysql.VARCHAR(LONGEST_ALARM, charset="ascii", collation="ascii_bin")
+    return String(LONGEST_NAME).with_variant(exact, *MARIADB)
 
 
 def _json() -> Text:
@@ -273,7 +281,7 @@ outcome = _table(
 alarm = _table(
     "alarm",
     _key("site"),
-    _key("alarm"),
+    _key("alarm", _alarm_name()),
     _key("at", Moment()),
     _key("state"),
     Column("priority", _ascii(), nullable=False),
@@ -296,7 +304,7 @@ control = _table(
     _key("site"),
     _key("at", Moment()),
     _key("topic"),
-    _key("subject"),
+    _key("subject", _alarm_name()),
     Column("who", String(LONGEST_NAME), nullable=False),
     Column("body", _json(), nullable=False),
 )

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from schemas import messages as m
+from schemas.alarm_name import LONGEST_ALARM
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -18,8 +19,8 @@ ROOT = "ems/v1"
 COMMAND_TTL = 10.0
 """Seconds a command lives at most; it is resent every 2 s."""
 
-LONGEST = {"site": 64, "device": 64, "service": 64, "alarm": 129}
-"""Characters of the names in an address; an alarm's are a rule's and a device's."""
+LONGEST = {"site": 64, "device": 64, "service": 64, "alarm": LONGEST_ALARM}
+"""Characters of the names in an address."""
 
 
 def _name(place: str) -> str:

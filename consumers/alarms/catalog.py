@@ -7,17 +7,20 @@ from pathlib import Path
 from pydantic import Field
 
 from consumers.alarms.reading import ALARMS, INSTEAD, WORDS, spreads
+from schemas.alarm_name import alarm_names
 from schemas.profile import Profile
 from schemas.shape import Shape
 from schemas.site import Site
 from schemas.site_parts import AlarmRule, Battery
 from schemas.troubles import Trouble
-from schemas.units import Name
 
 CATALOG = Path(__file__).with_name("catalog.toml")
 
 POLLS = 2.5
 """Polls of a device without a word before it counts as silent: one reading may be lost, and the next come late."""
+
+Pair = tuple[str, str]
+"""A rule's name and a device's."""
 
 EVERY_SERVICE = "service"
 """In the place of a part's name."""
@@ -36,12 +39,12 @@ def load_catalog(path: Path = CATALOG) -> Catalog:
     return Catalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
-def watched(site: Site, catalog: Catalog) -> dict[Name, AlarmRule]:
-    """Every alarm of a site by its name, `<rule>-<device>`; each rule for exactly one device.
+def watched(site: Site, catalog: Catalog) -> dict[str, AlarmRule]:
+    """Every alarm of a site by its name (schemas/alarm_name.py); each rule for exactly one device.
 
     A site's rule replaces the shipped one of that name. Raises Trouble for one that could never be raised.
     """
-    found: dict[Name, AlarmRule] = {}
+    found: dict[Pair, AlarmRule] = {}
     for rule in catalog.rules:
         found |= _instances(site, rule)
     texts = {rule.name: rule.text for rule in catalog.rules}
@@ -50,10 +53,11 @@ def watched(site: Site, catalog: Catalog) -> dict[Name, AlarmRule]:
         if not mine:
             raise _unfit(site, rule)
         found |= {
-            name: one if one.text else one.model_copy(update={"text": texts.get(rule.name, "")})
-            for name, one in mine.items()
+            pair: one if one.text else one.model_copy(update={"text": texts.get(rule.name, "")})
+            for pair, one in mine.items()
         }
-    return found
+    names = alarm_names(found.keys())
+    return {names[pair]: rule for pair, rule in found.items()}
 
 
 def for_device(rule: AlarmRule, name: str) -> AlarmRule:
@@ -61,9 +65,9 @@ def for_device(rule: AlarmRule, name: str) -> AlarmRule:
     return rule.model_copy(update={"device": name, "kind": None})
 
 
-def _instances(site: Site, rule: AlarmRule) -> dict[Name, AlarmRule]:
+def _instances(site: Site, rule: AlarmRule) -> dict[Pair, AlarmRule]:
     return {
-        f"{rule.name}-{device.name}": _at_its_pace(for_device(rule, device.name), device.poll)
+        (rule.name, device.name): _at_its_pace(for_device(rule, device.name), device.poll)
         for device in site.devices
         if rule.device == device.name or (rule.device is None and site.profiles[device.name].kind is rule.kind)
         if missing(rule, site.profiles[device.name]) is None

@@ -13,6 +13,7 @@ from sqlalchemy import Table
 from runtime.heard import Heard, find, read
 from schemas import messages as m
 from schemas import tables, topics
+from schemas.alarm_name import LONGEST_ALARM
 
 Row = dict[str, Any]
 Place = dict[str, str]
@@ -156,8 +157,9 @@ def _entry(heard: Heard[Any]) -> Entry:
 def _misfit(entry: Entry) -> str:
     """Why a key does not fit its column. MariaDB would say so, SQLite would store it."""
     for column, part in zip(_KEYS[entry.table.name], entry.key, strict=False):
-        if isinstance(part, str) and (len(part) > tables.LONGEST_NAME or not part.isascii()):
-            return f"{column}: more than {tables.LONGEST_NAME} letters, or other letters than ASCII"
+        most = _LONGEST.get(column, tables.LONGEST_NAME)
+        if isinstance(part, str) and (len(part) > most or not part.isascii()):
+            return f"{column}: more than {most} letters, or other letters than ASCII"
     return ""
 
 
@@ -249,4 +251,6 @@ NO_ROW = (topics.META,)
 KEPT = (topics.TELEMETRY, *SAID, topics.SERVICE_EVENT)
 """The topics the archive listens to."""
 
+_LONGEST = {"alarm": LONGEST_ALARM, "subject": LONGEST_ALARM}
+"""Letters of names, by column, where they are more than others have."""
 _KEYS = {table.name: [column.name for column in table.primary_key] for table in tables.metadata.sorted_tables}

@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from consumers.status.door import Door
 from consumers.status.wishes import CONTROL, AlarmWish, ControlWish, O, read_wish
 from runtime.settings import strong
+from schemas.alarm_name import AlarmName
 from schemas.site import Site
 from schemas.topics import ALARM_REQUEST, COMMAND_TTL, CONTROL_REQUEST, M, Topic
-from schemas.units import Name
 
 HERE = Path(__file__).parent
 BEAT = 1.0
@@ -126,7 +126,7 @@ def _acting(app: FastAPI, site: Site, publish: Publish) -> None:
         return {"asked": wish.mode or wish.action or "", "id": wish.id}
 
     @app.post("/api/alarms/{alarm}", status_code=202)
-    async def answer(request: Request, alarm: Annotated[Name, InPath()]) -> dict[str, str]:
+    async def answer(request: Request, alarm: Annotated[AlarmName, InPath()]) -> dict[str, str]:
         wish = _read(AlarmWish, await request.body())
         await publish(ALARM_REQUEST, wish, site=site.site, alarm=alarm)
         return {"asked": wish.action, "id": wish.id}

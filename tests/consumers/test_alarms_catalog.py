@@ -4,8 +4,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumers.alarms.catalog import load_catalog, missing, watched
+from schemas.alarm_name import LONGEST_ALARM, alarm_names
 from schemas.messages import AlarmPriority, Cause
 from schemas.profiles import PROFILES, load_profile
 from schemas.site_file import load_site
@@ -62,6 +65,8 @@ name = "bms1"
 profile = "bms"
 address = "tcp://127.0.0.1:504"
 """
+
+NAMES = st.text("a-", min_size=1, max_size=4).filter(lambda name: not name.startswith("-"))
 
 
 def small_site(folder: Path, name: str = "plant", more: str = "") -> Path:
@@ -195,3 +200,31 @@ def test_all_registers_of_alarms_are_one_point(tmp_path: Path) -> None:
     assert "mine-bms1" in alarms_of(tmp_path, rule.format("door"))
     with pytest.raises(Trouble, match=r"flag 'doors'.*mean 'door'"):
         alarms_of(tmp_path, rule.format("doors"))
+
+
+def test_names_that_read_alike_are_two_alarms(tmp_path: Path) -> None:
+    rule = """
+        [[alarm]]
+        name = "{name}"
+        device = "{device}"
+        point = "soc"
+        below = {below}
+    """
+    more = f"""
+        [[device]]
+        name = "cells-bms1"
+        profile = "bms"
+        address = "tcp://127.0.0.1:505"
+        {rule.format(name="low-cells", device="bms1", below=10)}
+        {rule.format(name="low", device="cells-bms1", below=20)}
+    """
+    rules = watched(load_site(small_site(tmp_path, more=more)), load_catalog())
+    found = {name: (rule.name, rule.device) for name, rule in rules.items() if rule.name.startswith("low")}
+    assert found == {"low-cells-bms1": ("low", "cells-bms1"), "low--cells-bms1": ("low-cells", "bms1")}
+
+
+@given(st.lists(st.tuples(NAMES, NAMES), max_size=12, unique=True))
+def test_no_two_alarms_have_one_name_and_each_fits_its_topic(pairs: list[tuple[str, str]]) -> None:
+    names = alarm_names(pairs)
+    assert len({*names.values()}) == len(names) == len(pairs)
+    assert all(len(name) <= LONGEST_ALARM for name in names.values())

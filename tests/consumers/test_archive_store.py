@@ -17,12 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.archive.migrate import migrate
 from consumers.archive.rows import Entry, sort_out
 from consumers.archive.store import Store, finish
+from joulebus.examples import EXAMPLES
 from joulebus.mariadb import MariaDB
 from runtime.database import code, engine
 from runtime.heard import Heard
-from schemas.messages import Telemetry
-from schemas.tables import dead_letter, telemetry
-from schemas.topics import TELEMETRY
+from schemas.alarm_name import alarm_name
+from schemas.messages import Alarm, AlarmRequest, Telemetry
+from schemas.tables import alarm, dead_letter, telemetry
+from schemas.topics import ALARM, ALARM_REQUEST, TELEMETRY
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EPOCH = "00112233aabbccdd"
@@ -340,3 +342,19 @@ async def test_a_server_that_freezes_is_given_up_and_waited_for(
     async with database.connect() as connection:
         assert (await connection.execute(select(func.count()).select_from(telemetry))).scalar_one() == 2
     await database.dispose()
+
+
+async def test_an_alarm_with_the_longest_names_is_a_row(store: Store) -> None:
+    place = {"site": "plant", "alarm": alarm_name("r" * 64, "d" * 64)}
+    said, wish = EXAMPLES[ALARM.name], EXAMPLES[ALARM_REQUEST.name]
+    batch = [
+        Heard(topic, place, one, "", one.model_dump_json().encode(), False, 1)
+        for topic, one in ((ALARM, said), (ALARM_REQUEST, wish))
+    ]
+    assert isinstance(said, Alarm)
+    assert isinstance(wish, AlarmRequest)
+    entries, _ = sort_out(batch, max(said.at, wish.at))
+    kept = await store.keep(entries)
+    assert kept.new == {"alarm": 1, "control": 1}
+    async with store.engine.connect() as connection:
+        assert (await connection.execute(select(alarm.c.alarm))).scalar() == place["alarm"]

@@ -13,6 +13,7 @@ from consumers.status.app import NotSaid, create_app
 from consumers.status.door import LARGEST, OFTEN
 from consumers.status.guesses import FREE
 from consumers.status.series import ACTUAL, PLANNED
+from schemas.alarm_name import alarm_name
 from schemas.messages import AlarmRequest, ControlRequest, Mode
 from schemas.topics import ALARM_REQUEST, COMMAND_TTL, CONTROL_REQUEST, M, Topic
 from schemas.troubles import Trouble
@@ -202,6 +203,12 @@ async def test_a_wrong_wish_is_refused_in_words(tmp_path: Path, said: Said, addr
     assert said.orders == []
 
 
+async def test_an_alarm_with_the_longest_names_can_be_answered(tmp_path: Path, said: Said) -> None:
+    name = alarm_name("r" * 64, "d" * 64)
+    async with client(tmp_path, said) as asking:
+        assert (await asking.post(f"/api/alarms/{name}", content=ACK, headers=PAGE)).status_code == 202
+
+
 @pytest.mark.parametrize(
     ("method", "address", "answer"),
     [
@@ -212,7 +219,7 @@ async def test_a_wrong_wish_is_refused_in_words(tmp_path: Path, said: Said, addr
         ("POST", "/api/alarms/UPPER", 422),
         ("POST", "/api/alarms/a+b", 422),
         ("POST", "/api/alarms/%23", 422),
-        ("POST", "/api/alarms/" + "a" * 65, 422),
+        ("POST", "/api/alarms/" + "a" * 194, 422),
         ("GET", "/api/alarms/../../etc/passwd", 404),
         ("GET", "/static/../app.py", 404),
         ("GET", "/static/%2e%2e/app.py", 404),
