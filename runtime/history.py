@@ -1,5 +1,7 @@
 """The one door for reading what the archive keeps. It only loads the driver of the database it reads."""
 
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,6 +69,10 @@ class Forecast:
     def pv_error(self) -> float | None:
         """The same for the PV."""
         return None if self.measured_pv is None else self.pv - self.measured_pv
+
+
+Held = tuple[Plan, list[datetime]]
+"""A plan, and the instants at which it held."""
 
 
 class History:
@@ -173,6 +179,25 @@ class History:
             select(plan.c.body).where(plan.c.site == site, *_within(plan.c, start, end)).order_by(plan.c.at)
         )
         return [Plan.model_validate_json(body) for (body,) in rows]
+
+    async def plans_at(self, site: str, instants: Sequence[datetime], lasts: timedelta) -> AsyncIterator[Held]:
+        """The plan that held at each of these instants, or else the first of the `lasts` behind it; oldest first.
+
+        Read one by one: a week of plans is hundreds of megabytes. An instant without a plan is left out.
+        """
+        if not instants:
+            return
+        span = instants[0] - LONGEST_PLAN, instants[-1] + lasts
+        asked = select(plan.c.at).where(plan.c.site == site, *_within(plan.c, *span)).order_by(plan.c.at)
+        made = [at for (at,) in await self._rows(asked)]
+        held: dict[datetime, list[datetime]] = {}
+        for at in instants:
+            number = max(bisect_right(made, at) - 1, 0)
+            if number < len(made) and made[number] < at + lasts:
+                held.setdefault(made[number], []).append(at)
+        for at, mine in held.items():
+            for (body,) in await self._rows(select(plan.c.body).where(plan.c.site == site, plan.c.at == at).limit(1)):
+                yield Plan.model_validate_json(body), mine
 
     async def forecasts(
         self,
@@ -289,6 +314,8 @@ class History:
                 return list((await connection.execute(question)).all())
 
 
+LONGEST_PLAN = timedelta(days=2)
+"""No plan tells of more, so none that is older says anything of an instant."""
 _HOUR, _QUARTER = timedelta(hours=1), timedelta(minutes=15)
 
 

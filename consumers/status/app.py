@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import json
+import math
 from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -16,7 +17,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from pydantic import ValidationError
+from pydantic_core import to_json
 
+from consumers.status.answers import Busy
 from consumers.status.door import Door
 from consumers.status.wishes import CONTROL, AlarmWish, ControlWish, O, read_wish
 from runtime.settings import strong
@@ -61,6 +64,7 @@ def create_app(
     app.add_middleware(Door, token=token if token is None else strong(token), counts=counts)
     app.add_exception_handler(RequestValidationError, _wrong_question)
     app.add_exception_handler(NotSaid, _not_said)
+    app.add_exception_handler(Busy, _busy)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     _reading(app, site, view, curves, closing or asyncio.Event(), needs_token=token is not None)
     _acting(app, site, publish)
@@ -76,7 +80,7 @@ def _reading(
     *,
     needs_token: bool,
 ) -> None:
-    templates = Jinja2Templates(directory=HERE)
+    templates, stream = Jinja2Templates(directory=HERE), _Stream(view)
 
     @app.get("/", response_class=HTMLResponse)
     async def page(request: Request) -> HTMLResponse:
@@ -94,7 +98,7 @@ def _reading(
     @app.get("/events", response_class=EventSourceResponse)
     async def events() -> AsyncIterable[ServerSentEvent]:
         while not closing.is_set():
-            yield ServerSentEvent(raw_data=json.dumps(view(), allow_nan=False), retry=1000)
+            yield ServerSentEvent(raw_data=stream.now(), retry=1000)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(closing.wait(), BEAT)
 
@@ -106,16 +110,31 @@ def _reading(
     async def series(
         point: Annotated[list[Curve] | None, Query()] = None,
         hours: Annotated[float | None, Query(gt=0, le=168)] = None,
-    ) -> dict[str, Any]:
+    ) -> Response:
         found = await curves(hours)
         wanted = {name: found["columns"][name] for name in point or found["columns"]}
-        return found | {"columns": wanted}
+        return Response(to_json(found | {"columns": wanted}), media_type="application/json")
 
     @app.get("/health")
     async def health() -> dict[str, Any]:
         now = view()
         well = now["broker"] and now["archive"] is not False
         return {"status": "ok" if well else "degraded", "broker": now["broker"], "archive": now["archive"]}
+
+
+class _Stream:
+    """The state as it is streamed: made once a beat, however many look."""
+
+    def __init__(self, view: Callable[[], dict[str, Any]]) -> None:
+        self._view = view
+        self._made = -math.inf
+        self._text = ""
+
+    def now(self) -> str:
+        at = asyncio.get_running_loop().time()
+        if at - self._made >= BEAT / 2:
+            self._made, self._text = at, json.dumps(self._view(), allow_nan=False)
+        return self._text
 
 
 def _acting(app: FastAPI, site: Site, publish: Publish) -> None:
@@ -147,6 +166,11 @@ def _mistakes(errors: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # pydantic'
 async def _wrong_question(_: Request, wrong: Exception) -> JSONResponse:
     errors = wrong.errors() if isinstance(wrong, RequestValidationError) else []
     return JSONResponse({"detail": _mistakes(errors)}, 422)
+
+
+async def _busy(_: Request, __: Exception) -> JSONResponse:
+    why = "the archive is asked for many other spans: ask again in some seconds"
+    return JSONResponse({"detail": why}, 503, headers={"retry-after": "5"})
 
 
 async def _not_said(_: Request, wrong: Exception) -> JSONResponse:

@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumers.status.series import Means, Span, actual, around, planned, today, window
+from consumers.status.answers import Answers
+from consumers.status.foreseen import Foreseen
+from consumers.status.series import Column, Means, Span, actual, around, today, window
 from consumers.status.state import Peak, State
 from optimizer.billing import least_seen
 from optimizer.demand import charged, known_peak, period
@@ -20,8 +21,6 @@ from schemas.units import utc_now
 
 PATIENCE = 5.0
 """Seconds the archive has for an answer."""
-FRESH = 10.0
-"""Seconds an answer serves for everyone who asks: many open pages are one question."""
 PEAK_EVERY, PEAK_PATIENCE = 15.0, 60.0
 
 T = TypeVar("T")
@@ -34,40 +33,39 @@ class Curves:
     def __init__(self, state: State, history: History) -> None:
         self.state = state
         self.history = history
-        self._answers: dict[float | None, tuple[float, dict[str, Any]]] = {}
-        self._asking = asyncio.Lock()
+        self._answers: Answers[float | None, dict[str, Any]] = Answers(self._columns)
 
     async def over(self, hours: float | None) -> dict[str, Any]:
-        """Columns on one time axis: so many hours back and ahead, or the day of the site."""
-        async with self._asking:
-            asked, answer = self._answers.get(hours, (-FRESH, {}))
-            if time.monotonic() - asked >= FRESH:
-                now, site = utc_now(), self.state.site
-                slowest = max(device.poll for device in site.device)
-                span = around(now, hours, slowest) if hours else today(now, site.zone)
-                answer = await self._ask(span, now)
-                self._answers = {**self._recent(), hours: (time.monotonic(), answer)}
-            return answer
+        """Columns on one time axis: so many hours back and ahead, or the day of the site. Raises Busy."""
+        return await self._answers.to(hours)
 
-    def _recent(self) -> dict[float | None, tuple[float, dict[str, Any]]]:
-        """What is still worth keeping: questions come with any number of hours."""
-        return {hours: kept for hours, kept in self._answers.items() if time.monotonic() - kept[0] < FRESH}
-
-    async def _ask(self, span: Span, now: datetime) -> dict[str, Any]:
+    async def _columns(self, hours: float | None) -> dict[str, Any]:
+        now, site = utc_now(), self.state.site
+        slowest = max(device.poll for device in site.device)
+        span = around(now, hours, slowest) if hours else today(now, site.zone)
         found = await self._answer(self._means(span, now))
-        plans = await self._answer(self.history.plans(self.state.site.site, span.start, now)) or []
-        if self.state.plan is not None:
-            plans = [*plans, self.state.plan.word]
-        energies = [one.energy / len(one.racks) for one in self.state.site.battery for _ in one.racks]
+        energies = [one.energy / len(one.racks) for one in site.battery for _ in one.racks]
         seen = found or {name: [[] for _ in places] for name, places in self._devices().items()}
-        columns = actual(seen, span, energies) | planned(plans, span)
         return {
             "seconds": span.seconds,
             "now": now.timestamp(),
             "fault": "the archive cannot be read" if found is None else "",
             "at": [at.timestamp() for at in span.instants],
-            "columns": columns,
+            "columns": actual(seen, span, energies) | await self._foreseen(span, now),
         }
+
+    async def _foreseen(self, span: Span, now: datetime) -> dict[str, Column]:
+        """What was planned at the time, and what is planned now."""
+        columns = Foreseen(span)
+        past = [at for at in span.instants if at <= now]
+        await self._answer(self._planned(columns, past, timedelta(seconds=span.seconds)))
+        if self.state.plan is not None:
+            columns.tell_newest(self.state.plan.word)
+        return columns.columns
+
+    async def _planned(self, columns: Foreseen, past: Sequence[datetime], lasts: timedelta) -> None:
+        async for plan, instants in self.history.plans_at(self.state.site.site, past, lasts):
+            columns.tell(plan, instants)
 
     def _devices(self) -> dict[str, list[tuple[str, str]]]:
         site = self.state.site

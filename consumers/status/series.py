@@ -1,13 +1,10 @@
-"""The curves of the page on one common time axis: what was, what was planned at the time, and what is planned now."""
+"""The curves of the page on one common time axis: what was."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from itertools import repeat
 from zoneinfo import ZoneInfo
-
-from schemas.messages import Plan, Step
 
 Means = list[tuple[datetime, float]]
 """Instants (the start of each interval) and mean values, as the archive gives them."""
@@ -16,7 +13,6 @@ Column = list[float | None]
 """A value for each instant of a span; None is a gap and is drawn as one."""
 
 ACTUAL = ("grid", "pv", "battery", "load", "soc")
-PLANNED = ("plan_grid", "plan_pv", "plan_battery", "plan_load", "plan_soc", "price_import", "price_export")
 
 WIDTHS = (10, 30, 60, 300, 900, 3600)
 MOST = 400
@@ -73,38 +69,6 @@ def total(columns: Iterable[Column]) -> Column:
         sum(value for value in row if value is not None) if None not in row else None
         for row in zip(*columns, strict=True)
     ]
-
-
-def planned(plans: Sequence[Plan], span: Span) -> dict[str, Column]:
-    """What the plan that held at each instant said of it; for what is to come the newest plan holds."""
-    plans = sorted(plans, key=lambda plan: plan.at)
-    made = [plan.at for plan in plans]
-    begins = [[step.at for step in plan.steps] for plan in plans]
-    columns: dict[str, Column] = {name: [] for name in PLANNED}
-    for at in span.instants:
-        held = bisect_left(made, at + timedelta(seconds=span.seconds)) - 1
-        # A plan may begin with the step after the one it was made in: until then the one before it held.
-        steps = (_step(plans[one].steps, begins[one], at) for one in (held, held - 1) if one >= 0)
-        step = next((step for step in steps if step), None)
-        for name, value in zip(PLANNED, _row(step, at, span.seconds), strict=True):
-            columns[name].append(value)
-    return columns
-
-
-def _row(step: Step | None, at: datetime, seconds: int) -> Column:
-    if step is None:
-        return [None] * len(PLANNED)
-    # SoC stands at a step's end: only the interval in which the step ends has a value, the chart connects them.
-    left = (step.at + timedelta(seconds=step.seconds) - at).total_seconds()
-    soc = step.soc if left <= seconds else None
-    return [step.grid, step.pv, step.power, step.load, soc, step.price_import, step.price_export]
-
-
-def _step(steps: Sequence[Step], begins: Sequence[datetime], at: datetime) -> Step | None:
-    number = bisect_right(begins, at) - 1
-    if number < 0 or at >= steps[number].at + timedelta(seconds=steps[number].seconds):
-        return None
-    return steps[number]
 
 
 def _aligned(means: Means, span: Span, share: float = 1.0) -> Column:

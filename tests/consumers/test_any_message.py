@@ -18,7 +18,8 @@ from consumers.alarms.panel import Panel
 from consumers.alarms.rules import Now
 from consumers.archive.rows import KEPT, confirmations, sort_out
 from consumers.optimize.situation import Situation
-from consumers.status.series import PLANNED, around, planned
+from consumers.status.foreseen import PLANNED, Foreseen
+from consumers.status.series import around
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
 from runtime.bus import LARGEST
@@ -78,9 +79,10 @@ def test_the_page_shows_whatever_it_heard(site: Site, seed: int) -> None:
             json.dumps(shown, allow_nan=False).encode()
         if isinstance(heard.message, Plan):
             for hours in (1.0, 24.0, 168.0):
-                columns = planned([heard.message], around(now.at, hours))
-                assert set(columns) == set(PLANNED)
-                json.dumps(columns, allow_nan=False)
+                columns = Foreseen(around(now.at, hours))
+                columns.tell_newest(heard.message)
+                assert set(columns.columns) == set(PLANNED)
+                json.dumps(columns.columns, allow_nan=False)
 
 
 @given(SEEDS)

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from consumers.status.app import NotSaid, create_app
 from consumers.status.door import LARGEST, OFTEN
+from consumers.status.foreseen import PLANNED
 from consumers.status.guesses import FREE
-from consumers.status.series import ACTUAL, PLANNED
+from consumers.status.series import ACTUAL
 from schemas.alarm_name import alarm_name
 from schemas.messages import AlarmRequest, ControlRequest, Mode
 from schemas.topics import ALARM_REQUEST, COMMAND_TTL, CONTROL_REQUEST, M, Topic
@@ -287,6 +288,22 @@ async def test_curves_are_chosen_by_name(tmp_path: Path, said: Said) -> None:
         every = (await asking.get("/api/series")).json()
     assert (sorted(some["columns"]), some["hours"]) == (["grid", "plan_soc"], 24)
     assert set(every["columns"]) == {*ACTUAL, *PLANNED}
+
+
+async def test_however_many_look_the_state_is_made_once_a_beat(tmp_path: Path, said: Said) -> None:
+    closing, made = asyncio.Event(), 0
+
+    def view() -> dict[str, Any]:
+        nonlocal made
+        made += 1
+        return {"tick": made}
+
+    asyncio.get_running_loop().call_later(0.3, closing.set)
+    app = create_app(page_site(tmp_path), view, curves, said.publish, closing=closing)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as asking:
+        every = await asyncio.gather(*(asking.get("/events", timeout=5) for _ in range(50)))
+    assert all('data: {"tick": 1}' in one.text for one in every)
+    assert made <= 2
 
 
 async def test_the_stream_ends_when_the_page_closes(tmp_path: Path, said: Said) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.status.series import MOST, Span, actual, around, planned, today, total, window
+from consumers.status.foreseen import Foreseen
+from consumers.status.series import MOST, Column, Span, actual, around, today, total, window
 from schemas.messages import Plan, Step
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -22,7 +23,7 @@ def plan(made: float, power: float, minutes: int = 60) -> Plan:
             at=first + timedelta(minutes=start),
             seconds=900.0,
             power=power,
-            soc=50.0 + start,
+            soc=min(100.0, 50.0 + start),
             grid=1e3,
             load=2e3,
             pv=0.0,
@@ -84,14 +85,23 @@ def test_the_sum_of_an_unknown_is_unknown() -> None:
     assert total([[1.0, None, 0.0], [2.0, 2.0, -0.0]]) == [3.0, None, 0.0]
 
 
+def planned(plans: list[Plan], span: Span) -> dict[str, Column]:
+    """As the archive tells of them, and the page hears the last."""
+    columns = Foreseen(span)
+    for at in span.instants:
+        if held := [one for one in plans[:-1] if one.at <= at]:
+            columns.tell(held[-1], [at])
+    columns.tell_newest(plans[-1])
+    return columns.columns
+
+
 def test_the_past_shows_the_plan_of_its_time_and_the_future_the_newest() -> None:
     powers = planned([plan(0, 1.0), plan(30, 2.0, minutes=30)], HOUR)["plan_battery"]
     assert powers == [1.0] * 6 + [2.0] * 6
 
 
-def test_until_a_plan_begins_the_one_before_it_holds() -> None:
-    """Made in the sixth interval, it begins with the seventh."""
-    later = plan(30, 2.0, minutes=30).model_copy(update={"at": NOON + timedelta(minutes=27)})
+def test_a_plan_that_is_made_in_an_interval_holds_from_the_next() -> None:
+    later = plan(15, 2.0, minutes=45).model_copy(update={"at": NOON + timedelta(minutes=27)})
     assert planned([plan(0, 1.0), later], HOUR)["plan_battery"] == [1.0] * 6 + [2.0] * 6
 
 
@@ -101,10 +111,24 @@ def test_before_the_first_plan_and_after_the_last_step_there_is_nothing() -> Non
     assert columns["price_import"][3:6] == [0.3] * 3
 
 
+def test_the_first_plan_holds_for_the_interval_it_is_made_in() -> None:
+    assert planned([plan(17, 1.0, minutes=15)], HOUR)["plan_battery"] == [None] * 3 + [1.0] * 3 + [None] * 6
+
+
 def test_the_planned_soc_stands_at_the_end_of_each_step() -> None:
     soc = planned([plan(0, 1.0)], HOUR)["plan_soc"]
     assert [value for value in soc if value is not None] == [50.0, 65.0, 80.0, 95.0]
     assert [number for number, value in enumerate(soc) if value is not None] == [2, 5, 8, 11]
+
+
+def test_an_hour_of_a_chart_shows_the_mean_of_its_quarters_and_the_soc_at_its_end() -> None:
+    """An hourly chart of plans made each 5 minutes was empty: none of them begins with its hour."""
+    coarse = Span(NOON, NOON + timedelta(hours=2), 3600)
+    one = plan(0, 1.0, minutes=120)
+    steps = [step.model_copy(update={"power": 100.0 * number}) for number, step in enumerate(one.steps)]
+    columns = planned([one.model_copy(update={"steps": steps}), plan(55, 7.0, minutes=65)], coarse)
+    assert columns["plan_battery"] == [150.0, 7.0]
+    assert columns["plan_soc"] == [95.0, 100.0]
 
 
 @pytest.mark.parametrize(
