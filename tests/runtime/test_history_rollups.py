@@ -154,9 +154,9 @@ async def test_energy_and_flows_of_quarters(history: History, archive: Archive) 
     await archive.keep("pcs", *((second, {"p": -1000.0}) for second in seconds), first=1)
     await archive.keep("pv", *((second, {"p": 2000.0}) for second in seconds), first=1)
     await archive.roller.roll(LATER)
-    energy = await history.energy(SITE.site, "pcs", NOON, _at(1800))
-    assert [at for at, _, _ in energy] == [NOON, _at(900)]
-    assert energy[0][1:] == pytest.approx((0.0, 250.0))
+    energy = await history.energies(SITE.site, "pcs", NOON, _at(1800))
+    assert [one.at for one in energy] == [NOON, _at(900)]
+    assert (energy[0].out, energy[0].into) == pytest.approx((0.0, 250.0))
     ((at, flows), _) = await history.flows(SITE.site, NOON, _at(1800))
     assert at == NOON
     assert flows.pv_load + flows.pv_battery + flows.pv_grid == pytest.approx(500)
