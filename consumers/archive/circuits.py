@@ -39,7 +39,7 @@ _COUNTERS = {
     Kind.BMS: ("e_discharge_total", "e_charge_total", False),
     Kind.PCS: ("e_inj_total", "e_abs_total", False),
 }
-"""Out, in and whether it is one-way. A meter's and a load's `p` is positive for what is drawn. A sensor has no energy."""
+"""Out, in, whether it is one-way. The `p` of a meter and of a load is positive for what is drawn. A sensor has none."""
 _HYBRID = ("e_dc_discharge", "e_dc_charge", False)
 
 

@@ -49,15 +49,15 @@ class EnergyRows:
         mine = c.site == self.site, c.device == device, c.point == circuit.point, c.at >= first, c.at <= last
         known = set((await connection.execute(select(c.at).where(*mine))).scalars())
         await connection.execute(delete(energy).where(*mine))
+        given = {at: one for number, one in found.items() if first <= (at := _at(number)) <= last}
         place = {"site": self.site, "device": device, "point": circuit.point}
         rows = [
             place | {"at": at, "out_wh": one.out, "in_wh": one.into, "source": one.source.value, "seconds": one.seconds}
-            for number, one in found.items()
-            if first <= (at := _at(number)) <= last
+            for at, one in given.items()
         ]
         if rows:
             await connection.execute(insert(energy), rows)
-        return known | {row["at"] for row in rows}
+        return known | given.keys()
 
     async def _around(
         self, connection: AsyncConnection, device: str, point: str, first: datetime, last: datetime

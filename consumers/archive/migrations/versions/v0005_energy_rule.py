@@ -69,7 +69,7 @@ def _mark(connection: sa.Connection) -> None:
 
 def _weeks(connection: sa.Connection, moment: Any) -> Iterator[tuple[str, str, datetime]]:  # noqa: ANN401
     """Each look is a step along the key: a scan of ten years would take minutes."""
-    names = [sa.column(one) for one in ("site", "device", "point")]
+    names: list[sa.ColumnClause[Any]] = [sa.column(one) for one in ("site", "device", "point")]
     rollup = sa.table("rollup_15m", *names, sa.column("at", moment))
     c, key = rollup.c, ("", "", "")
     step = sa.select(c.site, c.device, c.point).order_by(c.site, c.device, c.point).limit(1)
