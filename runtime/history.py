@@ -137,9 +137,7 @@ class History:
         read, moment = points.value, datetime.fromisoformat
         return [(moment(at), value) for at, letters in rows if (value := read(letters)) is not None]
 
-    async def energies(
-        self, site: str, device: str, start: datetime, end: datetime, point: str = "p"
-    ) -> list[Energy]:
+    async def energies(self, site: str, device: str, start: datetime, end: datetime, point: str = "p") -> list[Energy]:
         """What a device gave and took in each quarter of an hour in which that is known, `end` excluded, by the one
         rule: its counters, else its power. `point`: `p`, or `pv_p` for the PV of a hybrid."""
         c = energy.c
