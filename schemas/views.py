@@ -7,7 +7,8 @@ The migration makes them. They are a contract as the topics are: columns are add
 
 VIEWS = {
     "v_power": """
-        SELECT site, device, at, twa AS power_w, low AS lowest_w, high AS highest_w, seconds AS covered_s
+        SELECT site, device, at, twa AS power_w, low AS lowest_w, high AS highest_w, seconds AS covered_s,
+            plus * 3600 / nullif(seconds, 0) AS out_w, minus * 3600 / nullif(seconds, 0) AS in_w
         FROM rollup_15m WHERE point = 'p'""",
     "v_energy_15min": """
         SELECT site, device, at, out_wh, in_wh, out_wh - in_wh AS net_wh, seconds AS covered_s, source
@@ -49,7 +50,7 @@ VIEWS = {
 }
 """By name, the question each one asks."""
 
-SINCE = {"v_loads_15min": "0003", "v_energy_15min": "0005", "v_hybrid_pv_15min": "0005"}
+SINCE = {"v_loads_15min": "0003", "v_power": "0005", "v_energy_15min": "0005", "v_hybrid_pv_15min": "0005"}
 """The migration that makes it as it is now, where that is not the first."""
 
 _SQLITE = {
