@@ -16,6 +16,9 @@ from schemas.units import Kind
 PV = "pv_p"
 """What the PV of a hybrid is called, in one point or as the sum of its inputs."""
 
+STEP = 1000.0
+"""Wh of a counter whose device tells its scale itself: of none that we know is it more."""
+
 
 class Circuit(NamedTuple):
     """One power of a device, with the counters that count it; an empty name where its profile has none."""
@@ -30,6 +33,8 @@ class Circuit(NamedTuple):
     """What flows the other way is next to nothing: 0 where nobody measures it."""
     most: float = 0.0
     """W that can go through it."""
+    step: float = 1.0
+    """Wh in which its counters move."""
 
 
 _COUNTERS = {
@@ -72,4 +77,9 @@ def _circuit(
     out, into = (one if one in profile.points else "" for one in counters)
     if not measured and not (out and (into or one_way)):
         return None
-    return Circuit(point, measured, out, into, one_way, most)
+    steps = [
+        STEP if one.scale_register is not None else abs(one.scale)
+        for one in map(profile.points.get, (out, into))
+        if one
+    ]
+    return Circuit(point, measured, out, into, one_way, most, max(steps, default=1.0))

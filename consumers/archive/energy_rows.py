@@ -44,7 +44,7 @@ class EnergyRows:
         first = min((before for before, _ in near if before), default=first)
         last = max((after for _, after in near if after), default=last)
         told = await self._told(connection, device, circuit, first, last)
-        found = energies(told, circuit.most, one_way=circuit.one_way)
+        found = energies(told, circuit.most, one_way=circuit.one_way, step=circuit.step)
         c = energy.c
         mine = c.site == self.site, c.device == device, c.point == circuit.point, c.at >= first, c.at <= last
         known = set((await connection.execute(select(c.at).where(*mine))).scalars())

@@ -67,7 +67,9 @@ def test_who_only_looks_makes_no_database(
     assert list(tmp_path.iterdir()) == []
 
 
-def write(url: str, *rows: tuple[Any, dict[str, Any]], said: list[tuple[topics.Topic[Any], str, Any]]) -> None:
+def write(
+    url: str, *rows: tuple[Any, dict[str, Any] | list[dict[str, Any]]], said: list[tuple[topics.Topic[Any], str, Any]]
+) -> None:
     async def work() -> None:
         database = engine(url)
         heard: list[Heard[Any]] = [
@@ -195,7 +197,14 @@ def test_an_export_has_energies_of_powers_and_of_nothing_else(joulebus: Joulebus
     numbers: dict[str, Any] = dict.fromkeys(("low", "mean", "high", "last", "twa"), 50.0)
     numbers |= {"site": "demo", "samples": 3, "seconds": 180.0, "plus": 2.5, "minus": 0.0}
     seen = [numbers | {"device": name, "point": point, "at": START} for name, point in (("pcs", "p"), ("bms", "soc"))]
-    given = {"site": "demo", "device": "pcs", "point": "p", "in_wh": 0.0, "source": "counter", "seconds": 180.0}
+    given: dict[str, Any] = {
+        "site": "demo",
+        "device": "pcs",
+        "point": "p",
+        "in_wh": 0.0,
+        "source": "counter",
+        "seconds": 180.0,
+    }
     quarters = [given | {"at": START + n * timedelta(minutes=15), "out_wh": 10.0} for n in range(7)]
     quarters[3]["source"] = "share"
     write(url, (insert(tables.rollup_15m), seen), (insert(tables.energy), quarters), said=[])
