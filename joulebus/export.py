@@ -13,14 +13,20 @@ from zoneinfo import ZoneInfo
 
 from runtime.database import check_schema, engine
 from runtime.history import History
-from runtime.rollups import Bucket
+from runtime.resolution import RESOLUTIONS
+from runtime.rollups import Bucket, floor
+from schemas.energies import Energy, Source
 from schemas.troubles import Trouble
 
 Row = Sequence[Any]
 Write = Callable[[list[Row]], None]
 
 RAW = ("at", "device", "point", "value")
-ROLLED = ("at", "device", "point", *Bucket._fields[1:])
+SEEN = Bucket._fields[1 : Bucket._fields.index("plus")]
+"""Of a rollup. Its integrals are left out: they are of what was covered alone, and of a SoC they are no energy."""
+GIVEN = ("out_wh", "in_wh", "source")
+"""Of a quarter or an hour of a power whose energy is known, by the one rule for energies."""
+ROLLED = ("at", "device", "point", *SEEN, *GIVEN)
 STRIDES = {"raw": timedelta(hours=3), "1m": timedelta(days=2), "15m": timedelta(days=30), "1h": timedelta(days=120)}
 """How much is read at once: about 10 000 rows at 1 Hz."""
 
@@ -76,9 +82,36 @@ async def _rows(history: History, wish: Wish) -> AsyncIterator[tuple[list[Row], 
             if wish.resolution == "raw":
                 yield [(at, device, point, value) for at, value in await history.values(*place)], end - start
             else:
-                found = await history.buckets(*place, wish.resolution)
-                yield [(one.at, device, point, *one[1:]) for one in found], end - start
+                found = {one.at: one[1 : 1 + len(SEEN)] for one in await history.buckets(*place, wish.resolution)}
+                given = energies_of(await _energies(history, place), wish.resolution)
+                unseen, unknown = (0, *[None] * (len(SEEN) - 1)), (None,) * len(GIVEN)
+                yield (
+                    [
+                        (at, device, point, *found.get(at, unseen), *given.get(at, unknown))
+                        for at in sorted(found.keys() | given.keys())
+                    ],
+                    end - start,
+                )
             start = end
+
+
+async def _energies(history: History, place: tuple[str, str, str, datetime, datetime]) -> list[Energy]:
+    site, device, point, start, end = place
+    return await history.energies(site, device, start, end, point)
+
+
+def energies_of(quarters: Iterable[Energy], resolution: str) -> dict[datetime, tuple[float, float, str]]:
+    """Wh out and in and their source, of the spans of which every quarter is known."""
+    seconds = RESOLUTIONS[resolution]
+    spans: dict[datetime, list[Energy]] = {}
+    for one in quarters:
+        spans.setdefault(floor(one.at, seconds), []).append(one)
+    worst = list(Source).index
+    return {
+        at: (sum(one.out for one in some), sum(one.into for one in some), max((one.source for one in some), key=worst))
+        for at, some in spans.items()
+        if len(some) * RESOLUTIONS["15m"] == seconds
+    }
 
 
 @dataclass
@@ -133,7 +166,8 @@ def _parquet(path: Path, columns: Sequence[str]) -> Any:  # noqa: ANN401  # as a
     except ImportError:
         raise Trouble('Parquet needs pyarrow: pip install "joulebus[parquet]"; or write to a .csv file') from None
     text = pa.string()
-    kinds = {"at": pa.timestamp("us", tz="UTC"), "device": text, "point": text, "samples": pa.int64(), "state": text}
+    kinds = {"at": pa.timestamp("us", tz="UTC"), "device": text, "point": text, "samples": pa.int64()}
+    kinds |= {"state": text, "source": text}
     names = (*columns, "state") if columns is RAW else columns
     schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in names])
     with parquet.ParquetWriter(path, schema) as file:

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from runtime import points, resolution, rollups
 from runtime.cancelled import stoppable
 from runtime.rollups import Bucket
+from schemas.energies import Energy, Source
 from schemas.flows import Flows
 from schemas.messages import Alarm, Plan, Step, Value
-from schemas.tables import alarm, dirty, flow, gap, plan, rollup_15m, telemetry
+from schemas.tables import alarm, dirty, energy, flow, gap, plan, rollup_15m, telemetry
 from schemas.units import Quality
 
 _VALUES = TypeAdapter(dict[str, Value])
@@ -142,12 +143,13 @@ class History:
         read, moment = points.value, datetime.fromisoformat
         return [(moment(at), value) for at, letters in rows if (value := read(letters)) is not None]
 
-    async def energy(
-        self, site: str, device: str, start: datetime, end: datetime, point: str = "p"
-    ) -> list[tuple[datetime, float, float]]:
-        """Wh out of a device into the site and the other way, for each quarter of an hour that has some."""
-        found = await self.buckets(site, device, point, start, end, "15m")
-        return [(one.at, one.plus, one.minus) for one in found]
+    async def energies(self, site: str, device: str, start: datetime, end: datetime, point: str = "p") -> list[Energy]:
+        """What a device gave and took in each quarter of an hour in which that is known, `end` excluded, by the one
+        rule: its counters, else its power. `point`: `p`, or `pv_p` for the PV of a hybrid."""
+        c = energy.c
+        mine = c.site == site, c.device == device, c.point == point, *_within(c, start, end)
+        asked = select(c.at, c.out_wh, c.in_wh, c.source, c.seconds).where(*mine).order_by(c.at)
+        return [Energy(at, out, into, Source(source), seen) for at, out, into, source, seen in await self._rows(asked)]
 
     async def flows(self, site: str, start: datetime, end: datetime) -> list[tuple[datetime, Flows]]:
         """What went from where to where in each quarter of an hour, with the moment it begins."""

@@ -33,7 +33,8 @@ class Bucket(NamedTuple):
     """How much of the interval is covered."""
     plus: float = 0.0
     minus: float = 0.0
-    """The integral over time above and below zero, in hours: Wh where the point is in W. Both are positive."""
+    """The integral over the covered time above and below zero, in hours. Both are positive. Not the energy of the
+    interval: that is `History.energies`."""
 
 
 def single(at: datetime, value: float) -> Bucket:

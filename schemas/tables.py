@@ -154,7 +154,7 @@ rollup_15m = _rollup("rollup_15m")
 
 `twa`: the time-weighted mean over the `seconds` that are covered: a value holds until the next, 60 s at most.
 `plus` and `minus`: the integral over time of what was above and below zero, per hour: Wh for a power in W, both >= 0.
-A counter (`e_*`) needs none of these: what it counted until the end of a row is its `last`; take the difference.
+Neither is an energy where the point is no power (a SoC, a counter): the energies are in `energy`.
 All zones' offsets are whole quarters of an hour: these are the billing intervals of every site, DST nights included.
 """
 rollup_1h = _rollup("rollup_1h")
@@ -207,6 +207,27 @@ load_energy = _table(
 
 `behind`: the load whose meter it stands behind, or empty: those add up. `other load` is the rest that nobody measures;
 it has no row while a battery, a load or the meter has not told: unknown is not 0. Below 0 a meter is wrong.
+"""
+
+energy = _table(
+    "energy",
+    _key("site"),
+    _key("device"),
+    _key("point"),
+    _key("at", Moment()),
+    Column("out_wh", Double, nullable=False),
+    Column("in_wh", Double, nullable=False),
+    Column("source", _ascii(), nullable=False),
+    Column("seconds", Double, nullable=False),
+    json=(),
+    mariadb_page_compressed="1",
+    sqlite_with_rowid=False,
+)
+"""Wh out of a device into the site and the other way in the quarter of an hour that begins at `at`, by the one rule of
+consumers/archive/energies.py; no row where that does not know it.
+
+`point`: `p` for the device's own power, `pv_p` for the PV of a hybrid. `source`: schemas/energies.py.
+`seconds`: how much of the quarter was seen.
 """
 
 gap = _table(

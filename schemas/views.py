@@ -7,11 +7,15 @@ The migration makes them. They are a contract as the topics are: columns are add
 
 VIEWS = {
     "v_power": """
-        SELECT site, device, at, twa AS power_w, low AS lowest_w, high AS highest_w, seconds AS covered_s
+        SELECT site, device, at, twa AS power_w, low AS lowest_w, high AS highest_w, seconds AS covered_s,
+            plus * 3600 / nullif(seconds, 0) AS out_w, minus * 3600 / nullif(seconds, 0) AS in_w
         FROM rollup_15m WHERE point = 'p'""",
     "v_energy_15min": """
-        SELECT site, device, at, plus AS out_wh, minus AS in_wh, plus - minus AS net_wh, seconds AS covered_s
-        FROM rollup_15m WHERE point = 'p'""",
+        SELECT site, device, at, out_wh, in_wh, out_wh - in_wh AS net_wh, seconds AS covered_s, source
+        FROM energy WHERE point = 'p'""",
+    "v_hybrid_pv_15min": """
+        SELECT site, device, at, out_wh AS pv_wh, seconds AS covered_s, source
+        FROM energy WHERE point = 'pv_p'""",
     "v_soc": """
         SELECT site, device, at, last AS soc_percent, low AS lowest_percent, high AS highest_percent
         FROM rollup_15m WHERE point = 'soc'""",
@@ -46,8 +50,8 @@ VIEWS = {
 }
 """By name, the question each one asks."""
 
-SINCE = {"v_loads_15min": "0003"}
-"""The migration that made its tables, where that was not the first."""
+SINCE = {"v_loads_15min": "0003", "v_power": "0005", "v_energy_15min": "0005", "v_hybrid_pv_15min": "0005"}
+"""The migration that makes it as it is now, where that is not the first."""
 
 _SQLITE = {
     "json": "json_extract",
@@ -70,7 +74,7 @@ _MARIADB = {
 
 
 def since(revision: str) -> list[str]:
-    """The views whose tables are there after this migration, and were not before."""
+    """The views that can be made as they are now after this migration, and not before."""
     return [name for name in VIEWS if SINCE.get(name, "0001") == revision]
 
 

@@ -16,6 +16,7 @@ from bridges.telemetry.standstill import flows
 from schemas.messages import Cause, Telemetry
 from schemas.rack import RackMap
 from schemas.site import Site
+from schemas.site_powers import rated_through, through_the_site
 from schemas.units import Kind, Quality
 
 LONGEST_PAUSE = 10.0
@@ -56,8 +57,8 @@ class DeviceReader:
         energy = mine.energy / len(mine.racks) if mine is not None and name in mine.racks else None
         self._rack = RackMap.of(site.profiles[name])
         self.doubts = StandingDoubts(self.device.poll)
-        power = _most_power(site, name)
-        self.judge = Judge(site.profiles[name], power, energy, self.device.poll, _of_the_site(site))
+        power = rated_through(site, name)
+        self.judge = Judge(site.profiles[name], power, energy, self.device.poll, through_the_site(site))
 
     async def poll(self, phase: float, cycle: Callable[[], Awaitable[None]]) -> None:
         """Call `cycle` on a fixed raster: a slow answer does not shift the next reading."""
@@ -158,20 +159,3 @@ def _said(found: Collection[Doubted]) -> list[Doubt]:
         for cause in TOLD
         if any(one.cause is cause for one in found)
     ]
-
-
-def _most_power(site: Site, name: str) -> float | None:
-    """W that can go through a device, by the ratings in the site file; None where it has none."""
-    device = site.named(name)
-    if device.rated_power is not None:
-        return device.rated_apparent_power or device.rated_power
-    if name in site.grid.meters:
-        return max(site.grid.import_limit, site.grid.export_limit)
-    mine = site.battery_of(name)
-    return None if mine is None else site.rated(mine)
-
-
-def _of_the_site(site: Site) -> float:
-    """W that can go through a device of which nobody knows more: what the grid gives and takes, and what is rated."""
-    rated = sum(device.rated_power or 0.0 for device in site.device)
-    return site.grid.import_limit + site.grid.export_limit + rated

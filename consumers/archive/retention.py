@@ -17,7 +17,7 @@ SLICE = timedelta(hours=1)
 _MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 LONG = (
-    *(tables.rollup_15m, tables.rollup_1h, tables.flow, tables.load_energy, tables.gap),
+    *(tables.rollup_15m, tables.rollup_1h, tables.energy, tables.flow, tables.load_energy, tables.gap),
     *(tables.plan, tables.alarm, tables.device_status, tables.control),
 )
 """Kept for years. The journal of commands and outcomes is a chain: it is kept for ever, and is small."""

@@ -1,30 +1,31 @@
 """Makes the rollups anew whose telemetry has changed, beside the archive's hot path.
 
 Telemetry marks its minutes as dirty in its own transaction; a minute that is over is made from the telemetry and
-marks its quarter, a quarter is made from its minutes and marks its hour. So a kill -9 forgets nothing.
+marks its quarter, a quarter is made from its minutes, with the energies in it, and marks its hour. So a kill -9 forgets
+nothing.
 """
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.flows import flows
+from consumers.archive.energy_rows import EnergyRows
+from consumers.archive.flow_rows import FlowRows
 from consumers.archive.rollups import HOLD, Rollup, merge, roll
 from consumers.archive.store import Store
-from schemas.flows import rest
 from schemas.site import Site
-from schemas.tables import dirty, flow, load_energy, rollup_1h, rollup_1m, rollup_15m, telemetry
+from schemas.tables import dirty, rollup_1h, rollup_1m, rollup_15m, telemetry
 
-MINUTE, QUARTER, HOUR = 60, 900, 3600
+MINUTE, QUARTER, HOUR, WEEK = 60, 900, 3600, 604_800
 LIMIT = 60
 """Spans that are made in one transaction."""
 
-OTHER = "other load"
-"""No device has a name like it: what of the load nobody measures."""
+WEEKS = 4
+"""Of before the migration that brought the energies, in one round."""
 
 Marks = list[tuple[str, datetime]]
 """Devices and the beginnings of spans."""
@@ -35,9 +36,7 @@ class Roller:
 
     def __init__(self, engine: AsyncEngine, site: Site, store: Store) -> None:
         self.engine, self.site, self.store = engine, site, store
-        self.pv = site.pv_points
-        self.loads = {one.name: one.behind or "" for one in site.loads}
-        self._flowing = {site.grid.meter, *site.pcs, *self.loads, *(device for device, _ in self.pv)}
+        self.energies, self.flows = EnergyRows(site), FlowRows(site)
 
     async def roll(self, now: datetime) -> int:
         """Make everything that is dirty and over; how many spans that were."""
@@ -46,7 +45,29 @@ class Roller:
             while marks := await self._marks(span, now, turn):
                 await self._make(span, marks, turn)
                 made += len(marks)
+        for _ in range(WEEKS):
+            if not (devices := await self._old_week()):
+                break
+            made += devices
         return made
+
+    async def _old_week(self) -> int:
+        """The energies and flows of the oldest week that a migration has marked; of how many devices."""
+        c = dirty.c
+        mine = c.site == self.site.site, c.span == WEEK
+        async with self.engine.connect() as connection:
+            at = (await connection.execute(select(func.min(c.at)).where(*mine))).scalar()
+            if at is None:
+                return 0
+            devices = list((await connection.execute(select(c.device).where(*mine, c.at == at))).scalars())
+        last, changed = at + timedelta(seconds=WEEK - QUARTER), set[datetime]()
+        for device in devices:
+            async with self.engine.begin() as connection:
+                changed |= {*await self.energies.make(connection, device, at, last)}
+        async with self.engine.begin() as connection:  # once all its devices are there
+            await self.flows.make(connection, sorted(changed))
+            await connection.execute(delete(dirty).where(*mine, c.at == at))
+        return len(devices)
 
     async def _marks(self, span: int, now: datetime, turn: int) -> Marks:
         """The next spans of a device that lie close together."""
@@ -127,50 +148,13 @@ class Roller:
                     parts.setdefault(point, []).append(Rollup(*numbers))
             rows = [self._row(device, point, at, merge(some)) for point, some in parts.items()]
             await put(connection, rollup_15m if span == QUARTER else rollup_1h, rows)
-            if span == QUARTER and device in self._flowing:
-                await self._flows(connection, at)
+        if span == QUARTER:
+            changed = await self.energies.make(connection, device, starts[0], starts[-1])
+            await self.flows.make(connection, changed if device in self.flows.devices else [])
 
     def _row(self, device: str, point: str, at: datetime, one: Rollup) -> dict[str, Any]:
         numbers = {name: getattr(one, name) for name in ("samples", "low", "mean", "high", "last", "twa", "seconds")}
         return self._place(device, point=point, at=at, plus=one.plus, minus=one.minus, **numbers)
-
-    async def _flows(self, connection: AsyncConnection, at: datetime) -> None:
-        """Once the meter and a PCS have this quarter, again with each further one; a PV that sleeps gives nothing."""
-        whole = await self._whole(connection, at)
-        used = {name: whole[name, "p"][0] - whole[name, "p"][1] for name in self.loads if (name, "p") in whole}
-        meter = whole.get((self.site.grid.meter, "p"))
-        batteries = [whole[pcs, "p"] for pcs in self.site.pcs if (pcs, "p") in whole]
-        pv = sum(max(0.0, whole[one][0] - whole[one][1]) for one in self.pv if one in whole)
-        rows = {name: (self.loads[name], power) for name, power in used.items()}
-        if self.loads and meter is not None and len(batteries) == len(self.site.pcs) and len(used) == len(self.loads):
-            apart = [power for name, power in used.items() if not self.loads[name]]
-            brings = [pv, *(plus - minus for plus, minus in (meter, *batteries))]
-            other = rest([HOUR / QUARTER * each for each in brings], [HOUR / QUARTER * each for each in apart])
-            # below nothing: a meter is wrong, or the PV's samples are still to come
-            rows |= {} if other.doubted else {OTHER: ("", other.power * QUARTER / HOUR)}
-        found = [{"device": name, "behind": behind, "used": power} for name, (behind, power) in rows.items()]
-        c = load_energy.c
-        await connection.execute(delete(load_energy).where(c.site == self.site.site, c.at == at, c.device == OTHER))
-        await put(connection, load_energy, [{"site": self.site.site, "at": at} | row for row in found])
-        if meter is None or (self.site.pcs and not batteries):
-            return
-        # one that is silent counts as load until its samples come
-        pcs = sum(plus for plus, _ in batteries), sum(minus for _, minus in batteries)
-        split = flows(pv, *meter, *pcs)
-        await put(connection, flow, [{"site": self.site.site, "at": at, **split._asdict()}])
-
-    async def _whole(self, connection: AsyncConnection, at: datetime) -> dict[tuple[str, str], tuple[float, float]]:
-        """Wh out and in of a quarter, by device and point."""
-        c = rollup_15m.c
-        points = {"p", *(point for _, point in self.pv)}
-        wanted = select(c.device, c.point, c.plus, c.minus, c.seconds).where(
-            c.site == self.site.site, c.point.in_(points), c.at == at, c.device.in_(self._flowing)
-        )
-        return {  # a span that is covered in part is taken to have gone on like this
-            (row.device, row.point): (row.plus * QUARTER / row.seconds, row.minus * QUARTER / row.seconds)
-            for row in await connection.execute(wanted)
-            if row.seconds > 0
-        }
 
     def _place(self, device: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  # the columns of any table
         return {"site": self.site.site, "device": device, **more}

@@ -4,9 +4,10 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,12 +17,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from consumers.archive.migrate import SCRIPTS, migrate, upgrade
+from consumers.archive.roller import Roller
+from consumers.archive.store import Store
 from joulebus.mariadb import MariaDB
 from runtime.database import check_schema, engine
+from schemas.site_file import load_site
 from schemas.tables import REVISION, metadata
 from schemas.troubles import Trouble
 
 Fresh = Callable[[], str]
+SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
@@ -133,6 +138,64 @@ def test_a_database_with_a_past_keeps_it_and_its_views(fresh: Fresh) -> None:
     for name in (*rows, "v_loads_15min", "v_flows_15min"):
         counted = text(f"SELECT count(*) FROM {name}")  # noqa: S608  # names of ours
         assert ask(url, partial(Connection.scalar, statement=counted)) == 1, name
+
+
+OLD = datetime(2026, 1, 5, 23, 45, tzinfo=UTC)
+QUARTERS = [OLD + n * timedelta(minutes=15) for n in range(-1, 2 * 672, 96)]
+"""One of each day of two weeks."""
+
+
+def _past(connection: Connection) -> None:
+    """What the archive of 0004 made of them, when it took integrals for energies."""
+    key = {"site": SITE.site, "samples": 3, "low": 0.0, "mean": 0.0, "high": 0.0, "twa": 0.0}
+    power = {"last": 0.0, "seconds": 180.0, "plus": 5.0, "minus": 1.0}
+    counter = {"seconds": 180.0, "plus": 9.9, "minus": 0.0}
+    rows = [key | {"device": name, "point": "p", "at": at} | power for name in ("meter", "pcs") for at in QUARTERS]
+    rows += [
+        key | {"device": "meter", "point": point, "at": at, "last": gained * float(n)} | counter
+        for n, at in enumerate(QUARTERS)
+        for point, gained in (("e_import", 960.0), ("e_export", 0.0))
+    ]
+    connection.execute(metadata.tables["rollup_15m"].insert(), rows)
+    ways = ("pv_load", "pv_battery", "pv_grid", "grid_load", "grid_battery", "battery_load", "battery_grid")
+    old = [{"site": SITE.site, "at": at} | dict.fromkeys(ways, 1.0) for at in QUARTERS]
+    connection.execute(metadata.tables["flow"].insert(), old)
+    create = "CREATE VIEW v_energy_15min AS SELECT site, device, at, plus AS out_wh FROM rollup_15m WHERE point = 'p'"
+    connection.execute(text(create))
+
+
+async def _roll(url: str) -> None:
+    database = engine(url)
+    try:
+        store = Store(database, lambda words: pytest.fail(words) if words else None)
+        await Roller(database, SITE, store).roll(OLD + timedelta(days=30))
+    finally:
+        await database.dispose()
+
+
+def test_the_energies_of_before_are_made_by_the_archive(fresh: Fresh) -> None:
+    """By the same rule, week by week: the migration itself only marks them, and history is as whole as before."""
+    url = fresh()
+    ask(url, lambda connection: upgrade(connection, "0004"))
+    ask(url, _past)
+    migrate(url)
+
+    def found(question: str) -> list[Any]:
+        return cast("list[Any]", ask(url, lambda connection: connection.execute(text(question)).all()))
+
+    assert found("SELECT count(*) FROM v_energy_15min")[0][0] == 0
+    marks = "SELECT device, count(*) FROM dirty GROUP BY device ORDER BY device"
+    assert [tuple(row) for row in found(marks)] == [("meter", 3), ("pcs", 3)]
+    asyncio.run(_roll(url))
+    assert found(marks) == []
+    energies = found("SELECT device, source, out_wh, in_wh FROM v_energy_15min ORDER BY device, at")
+    first, *meter = [row for row in energies if row.device == "meter"]
+    assert (first.source, first.out_wh, first.in_wh) == ("power", 25.0, 5.0)  # nothing to count from
+    assert sum(row.out_wh for row in meter) == pytest.approx(960.0 * (len(QUARTERS) - 1))
+    assert len(meter) == (QUARTERS[-1] - QUARTERS[0]) // timedelta(minutes=15)
+    assert [row.out_wh for row in energies if row.device == "pcs"] == pytest.approx([25.0] * len(QUARTERS))
+    assert len(found("SELECT at FROM flow")) == len(QUARTERS)
+    check(url)
 
 
 def test_a_wrong_schema_is_refused_with_what_to_run(fresh: Fresh) -> None:

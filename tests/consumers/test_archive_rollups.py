@@ -31,7 +31,7 @@ from schemas.units import Quality
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=3)
-ROLLUPS = (tables.rollup_1m, tables.rollup_15m, tables.rollup_1h, tables.flow, tables.load_energy)
+ROLLUPS = (tables.rollup_1m, tables.rollup_15m, tables.rollup_1h, tables.energy, tables.flow, tables.load_energy)
 PROFILES = {"meter": "janitza_umg96rme", "pcs": "sinexcel_pws2", "bms": "pylontech_powercube_m2", "pv": "sunspec_pv"}
 SITE = Site.model_validate(
     {

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive.roller import OTHER, Roller
+from consumers.archive.flow_rows import OTHER
+from consumers.archive.roller import Roller
 from consumers.archive.store import Store
 from consumers.dispatch.balance_watch import BalanceWatch
 from schemas.messages import Telemetry

@@ -67,7 +67,9 @@ def test_who_only_looks_makes_no_database(
     assert list(tmp_path.iterdir()) == []
 
 
-def write(url: str, *rows: tuple[Any, dict[str, Any]], said: list[tuple[topics.Topic[Any], str, Any]]) -> None:
+def write(
+    url: str, *rows: tuple[Any, dict[str, Any] | list[dict[str, Any]]], said: list[tuple[topics.Topic[Any], str, Any]]
+) -> None:
     async def work() -> None:
         database = engine(url)
         heard: list[Heard[Any]] = [
@@ -179,12 +181,49 @@ def test_a_parquet_file_has_types_moments_in_utc_and_exact_values(
     numbers = dict.fromkeys(("low", "mean", "high", "last", "twa", "seconds", "plus", "minus"), 1 / 3)
     row: dict[str, Any] = {"device": "pcs", "point": "p", "at": START, "samples": 90} | numbers
     write(url, (insert(tables.rollup_15m), row | {"site": "demo"}), said=[])
+    given = {"out_wh": 25.0, "in_wh": 5.0, "source": "power"}
+    quarter = {"site": "demo", "device": "pcs", "point": "p", "at": START, "seconds": 180.0} | given
+    write(url, (insert(tables.energy), quarter), said=[])
+    row = {name: value for name, value in row.items() if name not in ("plus", "minus")} | given
     assert joulebus("export", "--point", "pcs.p", *SPAN, "--resolution", "15m", "--out", str(out))[0] == 0
     table = parquet.read_table(out)
     assert table.to_pylist() == [row]
     kinds = {name: table.schema.field(name).type for name in row}
     assert kinds["samples"] == pa.int64()
-    assert {kinds[name] for name in numbers} == {pa.float64()}
+    assert {kinds[name] for name in row if row[name].__class__ is float} == {pa.float64()}
+
+
+def test_an_export_has_energies_of_powers_and_of_nothing_else(joulebus: Joulebus, url: str, tmp_path: Path) -> None:
+    numbers: dict[str, Any] = dict.fromkeys(("low", "mean", "high", "last", "twa"), 50.0)
+    numbers |= {"site": "demo", "samples": 3, "seconds": 180.0, "plus": 2.5, "minus": 0.0}
+    seen = [numbers | {"device": name, "point": point, "at": START} for name, point in (("pcs", "p"), ("bms", "soc"))]
+    given: dict[str, Any] = {
+        "site": "demo",
+        "device": "pcs",
+        "point": "p",
+        "in_wh": 0.0,
+        "source": "counter",
+        "seconds": 180.0,
+    }
+    quarters = [given | {"at": START + n * timedelta(minutes=15), "out_wh": 10.0} for n in range(7)]
+    quarters[3]["source"] = "share"
+    write(url, (insert(tables.rollup_15m), seen), (insert(tables.energy), quarters), said=[])
+
+    def exported(resolution: str) -> list[tuple[str, ...]]:
+        out = tmp_path / "out.csv"
+        asked = ["--point", "pcs.p", "--point", "bms.soc", *SPAN, "--resolution", resolution, "--out", str(out)]
+        assert joulebus("export", *asked)[0] == 0
+        with out.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert not {"plus", "minus"} & rows[0].keys()
+        return [(row["point"], row["samples"], row["out_wh"], row["source"]) for row in rows]
+
+    assert exported("15m") == [
+        ("p", "3", "10.0", "counter"),
+        *((("p", "0", "10.0", source)) for source in ("counter", "counter", "share", *["counter"] * 3)),
+        ("soc", "3", "", ""),
+    ]
+    assert exported("1h") == [("p", "0", "40.0", "share")]  # of the second hour one quarter is not known
 
 
 def test_without_pyarrow_parquet_says_what_to_install(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""Writes from where to where the energy of quarters went, and what the loads used, of the energies that are stored."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consumers.archive.circuits import PV
+from consumers.archive.energies import QUARTER
+from consumers.archive.flows import flows
+from schemas.flows import rest
+from schemas.site import Site
+from schemas.tables import energy, flow, load_energy
+
+PER_HOUR = 3600 / QUARTER
+OTHER = "other load"
+"""No device has a name like it: what of the load nobody measures."""
+
+Whole = Mapping[tuple[str, str], tuple[float, float]]
+"""Wh out and in of one quarter, by device and point."""
+
+
+class FlowRows:
+    """The flows and the loads of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.pv = list(dict.fromkeys((device, "p" if point == "p" else PV) for device, point in site.pv_points))
+        self.loads = {one.name: one.behind or "" for one in site.loads}
+        self.devices = {site.grid.meter, *site.pcs, *self.loads, *(device for device, _ in self.pv)}
+
+    async def make(self, connection: AsyncConnection, quarters: Sequence[datetime]) -> None:
+        """Anew for these quarters, which may be any. One is there once the meter and a PCS have it."""
+        if not quarters:
+            return
+        wanted, c = set(quarters), energy.c
+        asked = select(c.at, c.device, c.point, c.out_wh, c.in_wh).where(
+            c.site == self.site.site, c.device.in_(self.devices), c.at >= min(wanted), c.at <= max(wanted)
+        )
+        found: dict[datetime, dict[tuple[str, str], tuple[float, float]]] = {at: {} for at in wanted}
+        for at, device, point, out, into in await connection.execute(asked):
+            if at in wanted:
+                found[at][device, point] = out, into
+        for table, rows in (
+            (flow, [{"at": at} | split for at in sorted(wanted) if (split := self._split(found[at]))]),
+            (load_energy, [{"at": at} | used for at in sorted(wanted) for used in self._used(found[at])]),
+        ):
+            mine = table.c.site == self.site.site, table.c.at.in_(wanted)
+            await connection.execute(delete(table).where(*mine))
+            if rows:
+                await connection.execute(insert(table), [{"site": self.site.site} | row for row in rows])
+
+    def _split(self, whole: Whole) -> dict[str, Any]:
+        """A battery that is silent counts as load until its samples come; a PV that sleeps gives nothing."""
+        meter, batteries = whole.get((self.site.grid.meter, "p")), self._batteries(whole)
+        if meter is None or (self.site.pcs and not batteries):
+            return {}
+        pcs = sum(out for out, _ in batteries), sum(into for _, into in batteries)
+        return flows(self._sun(whole), *meter, *pcs)._asdict()
+
+    def _used(self, whole: Whole) -> Iterator[dict[str, Any]]:
+        """Of each load that is known, and of what nobody measures once everything is."""
+        used = {name: whole[name, "p"][0] - whole[name, "p"][1] for name in self.loads if (name, "p") in whole}
+        for name, wh in used.items():
+            yield {"device": name, "behind": self.loads[name], "used": wh}
+        meter, batteries = whole.get((self.site.grid.meter, "p")), self._batteries(whole)
+        if not self.loads or meter is None or len(batteries) < len(self.site.pcs) or len(used) < len(self.loads):
+            return
+        apart = [wh for name, wh in used.items() if not self.loads[name]]
+        brings = [self._sun(whole), *(out - into for out, into in (meter, *batteries))]
+        other = rest([PER_HOUR * each for each in brings], [PER_HOUR * each for each in apart])
+        if not other.doubted:  # else, below nothing: a meter is wrong, or the PV's samples are still to come
+            yield {"device": OTHER, "behind": "", "used": other.power / PER_HOUR}
+
+    def _batteries(self, whole: Whole) -> list[tuple[float, float]]:
+        return [whole[pcs, "p"] for pcs in self.site.pcs if (pcs, "p") in whole]
+
+    def _sun(self, whole: Whole) -> float:
+        return sum(max(0.0, whole[one][0] - whole[one][1]) for one in self.pv if one in whole)
