@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Table, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from runtime.database import writing
 from schemas import tables
 from schemas.site_parts import Retention
 
@@ -56,7 +57,7 @@ async def prepare(engine: AsyncEngine, now: datetime) -> None:
     for week in range(AHEAD):
         end = this + WEEK * (week + 1)
         if end > latest or not known:
-            async with engine.begin() as connection:
+            async with writing(engine) as connection:
                 name, until = f"w{end - WEEK:%Y%m%d}", f"{end:%Y-%m-%d}"
                 await connection.execute(
                     text(
@@ -87,7 +88,7 @@ async def _drop(engine: AsyncEngine, site: str, oldest: datetime) -> None:
             break
         c = tables.telemetry.c
         others = select(c.site).where(c.site != site, c.at < end).limit(1)
-        async with engine.begin() as connection:
+        async with writing(engine) as connection:
             if (await connection.execute(others)).first() is None:
                 await connection.execute(text(f"ALTER TABLE telemetry DROP PARTITION {name}"))
 
@@ -96,7 +97,7 @@ async def _delete(engine: AsyncEngine, table: Table, site: str, oldest: datetime
     """An hour at a time, each in a transaction of its own: the archive writes in between."""
     gone, c = 0, table.c
     while True:
-        async with engine.begin() as connection:
+        async with writing(engine) as connection:
             first = (await connection.execute(select(func.min(c.at)).where(c.site == site, c.at < oldest))).scalar()
             if first is None:
                 return gone

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from consumers.archive.flows import flows
 from consumers.archive.rollups import HOLD, Rollup, merge, roll
 from consumers.archive.store import Store
+from runtime.database import writing
 from schemas.flows import rest
 from schemas.site import Site
 from schemas.tables import dirty, flow, load_energy, rollup_1h, rollup_1m, rollup_15m, telemetry
@@ -65,7 +66,7 @@ class Roller:
 
     async def _make(self, span: int, marks: Marks, turn: int) -> None:
         device, starts = marks[0][0], [at for _, at in marks]
-        async with self.engine.begin() as connection:
+        async with writing(self.engine) as connection:
             if span == MINUTE:
                 await self._minutes(connection, device, starts)
                 above = QUARTER
