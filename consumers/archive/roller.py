@@ -10,11 +10,12 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from sqlalchemy import Table, delete, select
 from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.flows import flows
 from consumers.archive.rollups import HOLD, Rollup, merge, roll
-from consumers.archive.store import Store
+from consumers.archive.store import Store, poisonous
 from runtime.database import writing
 from schemas.flows import rest
 from schemas.site import Site
@@ -38,15 +39,26 @@ class Roller:
         self.engine, self.site, self.store = engine, site, store
         self.pv = site.pv_points
         self.loads = {one.name: one.behind or "" for one in site.loads}
+        self.failed: dict[str, Exception] = {}
+        """Devices whose rollups could not be made in the last round: what the database will not take, or a mistake."""
         self._flowing = {site.grid.meter, *site.pcs, *self.loads, *(device for device, _ in self.pv)}
 
     async def roll(self, now: datetime) -> int:
-        """Make everything that is dirty and over; how many spans that were."""
-        turn, made = await self.store.next_turn(), 0
+        """Make everything that is dirty and over; how many spans that were. A device that fails is left, see `failed`.
+
+        Raises what the database raises when it is away.
+        """
+        turn, made, self.failed = await self.store.next_turn(), 0, {}
         for span in (MINUTE, QUARTER, HOUR):
             while marks := await self._marks(span, now, turn):
-                await self._make(span, marks, turn)
-                made += len(marks)
+                try:
+                    await self._make(span, marks, turn)
+                except Exception as wrong:
+                    if isinstance(wrong, SQLAlchemyError | OSError) and not poisonous(wrong):
+                        raise
+                    self.failed[marks[0][0]] = wrong
+                else:
+                    made += len(marks)
         return made
 
     async def _marks(self, span: int, now: datetime, turn: int) -> Marks:
@@ -54,7 +66,7 @@ class Roller:
         wanted = (
             select(dirty.c.device, dirty.c.at)
             .where(dirty.c.site == self.site.site, dirty.c.span == span, *_old(span, turn))
-            .where(dirty.c.at <= now - timedelta(seconds=span))
+            .where(dirty.c.at <= now - timedelta(seconds=span), dirty.c.device.not_in([*self.failed]))
             .distinct()
             .order_by(dirty.c.device, dirty.c.at)
             .limit(LIMIT)

@@ -54,7 +54,7 @@ async def test_who_reads_first_and_then_writes_is_not_refused_when_another_has_w
             async with writing(database) as connection:
                 count = (await connection.execute(text("SELECT count(*) FROM kept"))).scalar_one()
                 await asyncio.sleep(0)
-                await connection.execute(text(f"INSERT INTO kept VALUES ({who}, {count})"))
+                await connection.execute(text("INSERT INTO kept VALUES (:who, :count)"), {"who": who, "count": count})
 
     await asyncio.gather(*map(work, range(4)))
     async with database.connect() as connection:
@@ -78,15 +78,13 @@ async def test_writers_of_one_process_take_turns(database: AsyncEngine) -> None:
     for number in range(1, 11):
         before = busy
         async with writing(database) as connection:
-            await connection.execute(text(f"INSERT INTO kept VALUES (2, {number})"))
+            await connection.execute(text("INSERT INTO kept VALUES (2, :number)"), {"number": number})
         assert busy - before <= 2
     stop.set()
     await working
 
 
-async def test_another_process_that_writes_all_the_time_starves_nobody(
-    database: AsyncEngine, tmp_path: Path
-) -> None:
+async def test_another_process_that_writes_all_the_time_starves_nobody(database: AsyncEngine, tmp_path: Path) -> None:
     command = [sys.executable, "-c", OTHER, f"{tmp_path}/archive.db", "1.5"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:  # noqa: ASYNC220
         done, waits = 0, [0.0]
@@ -104,10 +102,13 @@ async def test_another_process_that_writes_all_the_time_starves_nobody(
 
 
 async def test_a_transaction_that_fails_is_rolled_back_and_leaves_the_turn_to_the_next(database: AsyncEngine) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def fail() -> None:
         async with writing(database) as connection:
             await connection.execute(text("INSERT INTO kept VALUES (1, 1)"))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     async with asyncio.timeout(2), writing(database) as connection:
         assert (await connection.execute(text("SELECT count(*) FROM kept"))).scalar_one() == 0
 
@@ -127,6 +128,7 @@ def test_nobody_begins_a_transaction_to_write_by_another_door() -> None:
     assert found == []
 
 
-async def test_a_new_file_gives_pages_back(database: AsyncEngine, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("database")
+def test_a_new_file_gives_pages_back(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "archive.db")) as file:
         assert file.execute("PRAGMA auto_vacuum").fetchone() == (2,), "incremental"
