@@ -86,6 +86,18 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
 
 
+@asynccontextmanager
+async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection to a SQLite file in no transaction, while no other of this process writes; it is closed after it."""
+    turn = engine.get_execution_options().get("turn")
+    async with turn or nullcontext(), engine.connect() as connection:
+        await connection.execution_options(sqlite_begin="")
+        try:
+            yield connection
+        finally:
+            await connection.invalidate()  # what was set on it is nobody else's
+
+
 async def as_writer(connection: AsyncConnection) -> None:
     """The transactions of this connection begin as the writer of a SQLite file: see `writing`."""
     await connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
@@ -245,6 +257,7 @@ def _sqlite(where: URL) -> AsyncEngine:
 
     @event.listens_for(made.sync_engine, "begin")
     def _begin(connection: Any) -> None:  # noqa: ANN401
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+        if words := connection.get_execution_options().get("sqlite_begin", "BEGIN"):
+            connection.exec_driver_sql(words)
 
     return made

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.retention import forget, prepare
 from consumers.archive.roller import Roller
@@ -17,7 +18,7 @@ from runtime.part import Part
 from schemas.messages import Cause
 from schemas.units import utc_now
 
-ROLL, LEDGER, RETENTION = 10.0, 300.0, 6 * 3600.0
+ROLL, LEDGER, RETENTION, FILE = 10.0, 300.0, 6 * 3600.0, 10.0
 """Seconds between two rounds."""
 AGAIN = 60.0
 """Seconds until one that failed is tried again, if its next round is not sooner."""
@@ -75,6 +76,7 @@ class Upkeep:
             Job("the rollups wait", ROLL, self._roll),
             Job("the ledger of gaps waits", LEDGER, self._write),
             Job("what is too old is not forgotten", RETENTION, self._forget),
+            Job("the file of the archive does not shrink", FILE, self._give_back),
         ]
         async with asyncio.TaskGroup() as group:
             for job in jobs:
@@ -103,3 +105,6 @@ class Upkeep:
     async def _forget(self, now: datetime) -> None:
         await prepare(self.engine, now)
         self.part.counts["forgotten"] += await forget(self.engine, self.part.site.site, self.part.site.retention, now)
+
+    async def _give_back(self, _now: datetime) -> None:
+        await give_back(self.engine)

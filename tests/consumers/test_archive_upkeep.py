@@ -1,4 +1,4 @@
-"""What the archive does beside storing fails: all else goes on, somebody is told, and it is over when it works again."""
+"""What the archive does beside storing fails: all else goes on, somebody is told, it is over when it works again."""
 
 import asyncio
 import logging
