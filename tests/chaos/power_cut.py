@@ -6,7 +6,9 @@ anew.
 The layout of the log: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 """
 
+import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +79,19 @@ def _tear(database: Path, pages: set[int], dice: Random) -> None:
                 file.write(dice.randbytes(size // 2))
 
 
-def last_but_one(database: Path) -> int:
-    """Bytes of the log that are synced whatever the moment was."""
+def synced(database: Path, holds: Callable[[Path], bool]) -> int:
+    """Bytes of the log that are sure: all but its last commit, and that too if without it something confirmed is gone.
+
+    `holds`: whether all that was confirmed is in a file.
+    """
     log = database.with_name(f"{database.name}-wal")
-    commits = read_log(log.read_bytes()).commits if log.is_file() else []
-    return commits[-2] if len(commits) > 1 else HEADER if commits else 0
+    words = log.read_bytes() if log.is_file() else b""
+    commits = read_log(words).commits
+    sure = commits[-2] if len(commits) > 1 else min(HEADER, len(words))
+    trial = database.with_name("trial.db")
+    shutil.copy(database, trial)
+    trial.with_name("trial.db-wal").write_bytes(words[:sure])
+    return sure if holds(trial) or not commits else commits[-1]
 
 
 def whole(database: Path) -> str:

@@ -20,7 +20,7 @@ from runtime.heard import Heard
 from schemas import messages as m
 from schemas import topics
 from schemas.units import utc_now
-from tests.chaos.power_cut import cut, last_but_one, read_log, whole
+from tests.chaos.power_cut import cut, read_log, synced, whole
 from tests.conftest import Broker
 from tests.consumers.test_archive_file import stored
 from tests.consumers.test_archive_service import EPOCH, Archive, bus, confirmed, ready, sample, until
@@ -103,14 +103,7 @@ async def test_at_six_moments_nothing_confirmed_is_lost_and_the_file_opens(
 
 
 def _judge(file: Path, known: set[int], dice: Random) -> None:
-    """Cut it before its last commit; if something of that was confirmed it was synced: then behind it."""
-    log = file.with_name(f"{file.name}-wal")
-    commits = read_log(log.read_bytes()).commits
-    trial = file.with_name("trial.db")
-    shutil.copy(file, trial)
-    trial.with_name("trial.db-wal").write_bytes(log.read_bytes()[: last_but_one(file)])
-    sure = last_but_one(file) if known <= stored(trial) else commits[-1]
-    cut(file, sure, dice)
+    cut(file, synced(file, lambda trial: known <= stored(trial)), dice)
     assert whole(file) == "ok"
     assert known <= stored(file), f"confirmed, and lost: {ranges(known - stored(file))}"
 
@@ -132,6 +125,6 @@ def test_a_cut_that_takes_what_was_synced_would_be_seen(tmp_path: Path) -> None:
             shutil.copy(f"{path}{end}", f"{copy}{end}")
     file.close()
     first, *_, last = read_log((tmp_path / "copy.db-wal").read_bytes()).commits
-    assert last_but_one(copy) > first
+    assert first < synced(copy, lambda _: True) < synced(copy, lambda _: False) == last
     cut(copy, last, Random(2))
     assert stored(copy) == {0, 1, 2}
