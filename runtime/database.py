@@ -145,6 +145,19 @@ def missing(wrong: BaseException) -> bool:
     return code(wrong) in (1054, 1146) or any(words in str(wrong) for words in sqlite_says)
 
 
+_FILE_SAYS = {
+    "locked": "another process has been writing to it for 5 s: a migration, or a tool that left a transaction open",
+    "readonly": "who runs this must be allowed to write to the file, to its folder and to the -wal and -shm beside it",
+    "unable to open": "its folder must be there, and who runs this must be allowed to write to it",
+    "full": "its disk has no room left",
+    "disk I/O error": "its disk failed, or is a network share: the file needs a disk of this machine",
+    "locking protocol": "it lies on a network share: the file needs a disk of this machine",
+    "malformed": "the file is damaged: restore a backup of it (docs/backup.md)",
+    "not a database": "the file is damaged or another one: restore a backup of it (docs/backup.md)",
+}
+"""What to do when a SQLite file says so."""
+
+
 def unreachable(where: str, wrong: BaseException) -> Trouble:
     """What a person should look at when the database does not answer."""
     cause = getattr(wrong, "orig", None) or wrong
@@ -153,6 +166,8 @@ def unreachable(where: str, wrong: BaseException) -> Trouble:
         1045: "check the user and the password",
         1049: "there is no database of this name; create it",
     }.get(code(wrong), "is it running? JOULEBUS_DATABASE says where")
+    said = (hint for words, hint in _FILE_SAYS.items() if isinstance(cause, sqlite3.Error) and words in str(cause))
+    hint = next(said, hint)
     if missing(wrong):
         hint = "its tables are not those of this joulebus; run: joulebus migrate"
     words = cause.args[-1] if cause.args else type(cause).__name__
