@@ -44,4 +44,4 @@ async def _too_many(engine: AsyncEngine) -> bool:
             await connection.exec_driver_sql(f"PRAGMA {one}") for one in ("auto_vacuum", "freelist_count", "page_count")
         ]
         kind, free, pages = [answer.scalar_one() for answer in asked]
-    return kind == _INCREMENTAL and free > max(SPARE, SPARE_SHARE * pages) + PAGES
+    return bool(kind == _INCREMENTAL and free > max(SPARE, SPARE_SHARE * pages) + PAGES)

@@ -27,7 +27,7 @@ class Log:
     pages: list[set[int]]
 
 
-def read_log(log: bytes) -> Log:
+def read_log(log: bytes | bytearray) -> Log:
     """Frames of an earlier turn of the log, behind the newest commit, have another salt: they do not count."""
     commits, pages, some = [], list[set[int]](), set[int]()
     if len(log) < HEADER:

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -32,7 +33,7 @@ async def test_after_200_power_cuts_all_that_was_numbered_is_stored_once(site_na
             for name in PARTS:
                 site.parts[name].kill()
             known = _confirmed(outbox)
-            cut(archive, synced(archive, lambda trial, known=known: known <= _stored(trial)), dice)
+            cut(archive, synced(archive, partial(_holds, known)), dice)
             assert whole(archive) == "ok"
             assert known <= _stored(archive), f"confirmed, and lost: {sorted(known - _stored(archive))[:10]}"
             if dice.random() < 0.25:
@@ -55,6 +56,10 @@ def _confirmed(outbox: Path) -> set[tuple[str, int]]:
             for seq in range(1, last + 1)
         }
         return numbered - {*file.execute("SELECT device, seq FROM outbox")}
+
+
+def _holds(known: set[tuple[str, int]], archive: Path) -> bool:
+    return known <= _stored(archive)
 
 
 def _stored(archive: Path) -> set[tuple[str, int]]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Table, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.alarms.catalog import load_catalog
@@ -53,7 +53,7 @@ async def _spoil(archive: AsyncEngine, points: str) -> None:
         )
 
 
-async def _rolled(archive: AsyncEngine, table: tables.Table) -> set[str]:
+async def _rolled(archive: AsyncEngine, table: Table) -> set[str]:
     async with archive.connect() as connection:
         return {*(await connection.execute(select(table.c.device).distinct())).scalars()}
 
