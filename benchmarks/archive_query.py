@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from consumers.archive.migrate import migrate
 from joulebus.mariadb import MariaDB
-from runtime.database import engine
+from runtime.database import engine, writing
 from runtime.history import History
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -38,12 +38,12 @@ ROLLUPS = """
 
 async def fill(history: History, days: int) -> None:
     """Telemetry of some days, and 30 days of rollups."""
-    async with history.engine.begin() as connection:
+    async with writing(history.engine) as connection:
         await connection.execute(text(ROLLUPS))
     for day in range(days):
         values = ",".join(f'"point_{n}":{random.uniform(-1000, 1000):.1f}' for n in range(POINTS))
         parts = {"start": START + timedelta(days=day), "first": '{"count":', "rest": f",{values}}}"}
-        async with history.engine.begin() as connection:
+        async with writing(history.engine) as connection:
             await connection.execute(text(TELEMETRY), parts)
 
 

@@ -30,6 +30,8 @@ def backup(url: str, file: Path) -> str:
     part.unlink(missing_ok=True)
     try:
         with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as database:
+            if database.execute("PRAGMA auto_vacuum").fetchone() == (0,):  # made by an older joulebus
+                database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of the copy
             database.execute("VACUUM INTO ?", (str(part),))
         _check(part)
         _to_disk(part)

@@ -47,6 +47,7 @@ MEANS: dict[Cause, str] = {
     Cause.OUTBOX: "What must be kept cannot be written down, or a damaged file was set aside.",
     Cause.SECOND_INSTANCE: "Two parts of one name: one works, the other waits.",
     Cause.NOT_ARCHIVED: "The archive does not take what the part keeps for it.",
+    Cause.UPKEEP: "The archive stores, but its rollups, its gaps or what it should forget wait.",
     Cause.TARIFF: "The tariff cannot be read: nothing is planned, and no peak is kept down.",
     Cause.LIMIT_NOT_HELD: "The grid meter stands beyond a limit of the connection point for more than a minute.",
     Cause.BALANCE_IMPLAUSIBLE: "For five minutes the measured loads draw more than grid, batteries and PV bring.",

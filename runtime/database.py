@@ -1,16 +1,17 @@
 """The only door to the database: MariaDB through asyncmy, or a SQLite file through aiosqlite, from one URL."""
 
+import asyncio
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from runtime.database_file import identity
+from runtime.database_file import identity, size
 from schemas.tables import REVISION
 from schemas.troubles import Trouble
 
@@ -26,10 +27,14 @@ _MARIADB = {
 _CUT_OFF = 1047
 """A Galera node's word while it is not part of the majority: another one must be asked."""
 
+LOG_KEPT = 16 * 2**20
+"""Bytes that the log beside a SQLite file (`-wal`) keeps on the disk once all of it is in the file."""
+
 _SQLITE = (
     "PRAGMA synchronous = FULL",  # NORMAL may lose the last commits at a power cut, and the bridges have forgotten them
     "PRAGMA busy_timeout = 5000",
     "PRAGMA foreign_keys = ON",
+    f"PRAGMA journal_size_limit = {LOG_KEPT}",
 )
 
 
@@ -64,6 +69,38 @@ def _is_astray(where: URL) -> bool:
     """A @ or / in a password ends it there: the rest of it would be taken for a host or a name, and printed."""
     names = (where.host, where.database) if where.drivername.endswith("asyncmy") else (where.host,)
     return any("@" in name for name in names if name)
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that will write: committed at the end of the block, rolled back when it raises.
+
+    A SQLite file has one writer. A transaction that reads first and then writes is refused at once when somebody else
+    has written in between, however long it would wait: so it begins as the writer. The writers of one process take
+    turns in the order they came; those of several wait for `busy_timeout`.
+    """
+    turn = engine.get_execution_options().get("turn")
+    async with turn or nullcontext(), engine.connect() as connection:
+        await as_writer(connection)
+        async with connection.begin():
+            yield connection
+
+
+@asynccontextmanager
+async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection to a SQLite file in no transaction, while no other of this process writes; it is closed after it."""
+    turn = engine.get_execution_options().get("turn")
+    async with turn or nullcontext(), engine.connect() as connection:
+        await connection.execution_options(sqlite_begin="")
+        try:
+            yield connection
+        finally:
+            await connection.invalidate()  # what was set on it is nobody else's
+
+
+async def as_writer(connection: AsyncConnection) -> None:
+    """The transactions of this connection begin as the writer of a SQLite file: see `writing`."""
+    await connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
 
 
 class Unmigrated(Trouble):
@@ -108,6 +145,19 @@ def missing(wrong: BaseException) -> bool:
     return code(wrong) in (1054, 1146) or any(words in str(wrong) for words in sqlite_says)
 
 
+_FILE_SAYS = {
+    "locked": "another process has been writing to it for 5 s: a migration, or a tool that left a transaction open",
+    "readonly": "who runs this must be allowed to write to the file, to its folder and to the -wal and -shm beside it",
+    "unable to open": "its folder must be there, and who runs this must be allowed to write to it",
+    "full": "its disk has no room left",
+    "disk I/O error": "its disk failed, or is a network share: the file needs a disk of this machine",
+    "locking protocol": "it lies on a network share: the file needs a disk of this machine",
+    "malformed": "the file is damaged: restore a backup of it (docs/backup.md)",
+    "not a database": "the file is damaged or another one: restore a backup of it (docs/backup.md)",
+}
+"""What to do when a SQLite file says so."""
+
+
 def unreachable(where: str, wrong: BaseException) -> Trouble:
     """What a person should look at when the database does not answer."""
     cause = getattr(wrong, "orig", None) or wrong
@@ -116,6 +166,8 @@ def unreachable(where: str, wrong: BaseException) -> Trouble:
         1045: "check the user and the password",
         1049: "there is no database of this name; create it",
     }.get(code(wrong), "is it running? JOULEBUS_DATABASE says where")
+    said = (hint for words, hint in _FILE_SAYS.items() if isinstance(cause, sqlite3.Error) and words in str(cause))
+    hint = next(said, hint)
     if missing(wrong):
         hint = "its tables are not those of this joulebus; run: joulebus migrate"
     words = cause.args[-1] if cause.args else type(cause).__name__
@@ -198,13 +250,15 @@ def _sqlite(where: URL) -> AsyncEngine:
     folder = Path(where.database or "").parent
     if not folder.is_dir():
         raise Trouble(f"JOULEBUS_DATABASE: the folder {folder} of {where.database} does not exist")
-    made = create_async_engine(where)
+    made = create_async_engine(where, execution_options={"turn": asyncio.Lock()})
 
     @event.listens_for(made.sync_engine, "connect")
     def _connected(connection: Any, record: Any) -> None:  # noqa: ANN401  # the driver's own type, and SQLAlchemy's
         record.info["file"] = identity(where.database or "")
         connection.isolation_level = None  # else Python's driver begins transactions by itself, and too late
         cursor = connection.cursor()
+        if not size(where.database or ""):  # later it would need the whole file to be written anew
+            cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for pragma in _SQLITE:
             cursor.execute(pragma)
         with suppress(sqlite3.OperationalError):  # locked: somebody else is about to change it
@@ -218,6 +272,7 @@ def _sqlite(where: URL) -> AsyncEngine:
 
     @event.listens_for(made.sync_engine, "begin")
     def _begin(connection: Any) -> None:  # noqa: ANN401
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+        if words := connection.get_execution_options().get("sqlite_begin", "BEGIN"):
+            connection.exec_driver_sql(words)
 
     return made

@@ -21,6 +21,14 @@ def identity(path: str) -> Identity:
     return found.st_dev, found.st_ino
 
 
+def size(path: str) -> int:
+    """Bytes; 0 where there is no file."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  # as above
+    except OSError:
+        return 0
+
+
 @dataclass
 class DatabaseFile:
     """The file of an engine as it was when it was good; for another database than SQLite it never changes."""

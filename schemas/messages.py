@@ -95,6 +95,7 @@ class Cause(StrEnum):
     OUTBOX = "outbox"
     SECOND_INSTANCE = "second_instance"
     NOT_ARCHIVED = "not_archived"
+    UPKEEP = "upkeep"  # the archive stores, but its rollups, gaps or retention do not come to an end
     TARIFF = "tariff"  # it cannot be read: nothing is planned, and no peak is kept down
     PRICES = "prices"  # some are missing: borrowed from other days, or the outermost of the tariff
     LIMIT_NOT_HELD = "limit_not_held"  # the grid meter stands beyond a limit of the connection point

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.roller import HOUR, floor, put
+from runtime.database import writing
 from schemas.messages import DeviceState, DeviceStatus
 from schemas.site import Site
 from schemas.tables import gap, quarantine, telemetry
@@ -70,12 +71,14 @@ class Ledger:
         opened = 0
         for device in self.site.devices:
             expected = round(HOUR / device.poll)
-            async with self.engine.begin() as connection:
+            async with self.engine.connect() as connection:  # counting takes long, and nobody else writes here
                 rows = [
                     await self._row(connection, device.name, at, expected, now)
                     for at in await self._hours(connection, device.name, now)
                 ]
-                await put(connection, gap, rows)
+            if rows:
+                async with writing(self.engine) as connection:
+                    await put(connection, gap, rows)
             opened += sum(row["closed"] is None for row in rows)
         return opened
 

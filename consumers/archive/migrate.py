@@ -10,7 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from runtime.database import describe, engine, unreachable
+from runtime.database import as_writer, describe, engine, unreachable
 from schemas.tables import REVISION
 from schemas.troubles import Trouble
 
@@ -29,7 +29,7 @@ async def _migrate(url: str) -> str:
     database = engine(url, patience=PATIENCE + 10)
     try:
         async with database.connect() as connection:
-            await connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+            await as_writer(connection)
             before = await connection.run_sync(_alone)
             await connection.commit()
     except (OSError, SQLAlchemyError) as wrong:

@@ -4,16 +4,17 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Table, delete, func, select, text
+from sqlalchemy import Table, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.archive.oldest import forget_older
+from runtime.database import writing
 from schemas import tables
 from schemas.site_parts import Retention
 
 WEEK = timedelta(days=7)
 AHEAD = 4
 """Weeks that have a partition before they begin."""
-SLICE = timedelta(hours=1)
 _MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 LONG = (
@@ -42,7 +43,7 @@ async def forget(engine: AsyncEngine, site: str, kept: Retention, now: datetime)
     for table, oldest in limits(kept, now):
         if table is tables.telemetry and engine.dialect.name != "sqlite":
             await _drop(engine, site, oldest)
-        gone += await _delete(engine, table, site, oldest)
+        gone += await forget_older(engine, table, site, oldest)
     return gone
 
 
@@ -56,7 +57,7 @@ async def prepare(engine: AsyncEngine, now: datetime) -> None:
     for week in range(AHEAD):
         end = this + WEEK * (week + 1)
         if end > latest or not known:
-            async with engine.begin() as connection:
+            async with writing(engine) as connection:
                 name, until = f"w{end - WEEK:%Y%m%d}", f"{end:%Y-%m-%d}"
                 await connection.execute(
                     text(
@@ -87,18 +88,6 @@ async def _drop(engine: AsyncEngine, site: str, oldest: datetime) -> None:
             break
         c = tables.telemetry.c
         others = select(c.site).where(c.site != site, c.at < end).limit(1)
-        async with engine.begin() as connection:
+        async with writing(engine) as connection:
             if (await connection.execute(others)).first() is None:
                 await connection.execute(text(f"ALTER TABLE telemetry DROP PARTITION {name}"))
-
-
-async def _delete(engine: AsyncEngine, table: Table, site: str, oldest: datetime) -> int:
-    """An hour at a time, each in a transaction of its own: the archive writes in between."""
-    gone, c = 0, table.c
-    while True:
-        async with engine.begin() as connection:
-            first = (await connection.execute(select(func.min(c.at)).where(c.site == site, c.at < oldest))).scalar()
-            if first is None:
-                return gone
-            until = min(oldest, first + SLICE)
-            gone += (await connection.execute(delete(table).where(c.site == site, c.at < until))).rowcount

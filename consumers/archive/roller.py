@@ -11,12 +11,14 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from sqlalchemy import Table, delete, func, select
 from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.energy_rows import EnergyRows
 from consumers.archive.flow_rows import FlowRows
 from consumers.archive.rollups import HOLD, Rollup, merge, roll
-from consumers.archive.store import Store
+from consumers.archive.store import Store, poisonous
+from runtime.database import writing
 from schemas.site import Site
 from schemas.tables import dirty, rollup_1h, rollup_1m, rollup_15m, telemetry
 
@@ -37,14 +39,25 @@ class Roller:
     def __init__(self, engine: AsyncEngine, site: Site, store: Store) -> None:
         self.engine, self.site, self.store = engine, site, store
         self.energies, self.flows = EnergyRows(site), FlowRows(site)
+        self.failed: dict[str, Exception] = {}
+        """Devices whose rollups could not be made in the last round: what the database will not take, or a mistake."""
 
     async def roll(self, now: datetime) -> int:
-        """Make everything that is dirty and over; how many spans that were."""
-        turn, made = await self.store.next_turn(), 0
+        """Make everything that is dirty and over; how many spans that were. A device that fails is left, see `failed`.
+
+        Raises what the database raises when it is away.
+        """
+        turn, made, self.failed = await self.store.next_turn(), 0, {}
         for span in (MINUTE, QUARTER, HOUR):
             while marks := await self._marks(span, now, turn):
-                await self._make(span, marks, turn)
-                made += len(marks)
+                try:
+                    await self._make(span, marks, turn)
+                except Exception as wrong:
+                    if isinstance(wrong, SQLAlchemyError | OSError) and not poisonous(wrong):
+                        raise
+                    self.failed[marks[0][0]] = wrong
+                else:
+                    made += len(marks)
         for _ in range(WEEKS):
             if not (devices := await self._old_week()):
                 break
@@ -62,9 +75,9 @@ class Roller:
             devices = list((await connection.execute(select(c.device).where(*mine, c.at == at))).scalars())
         last, changed = at + timedelta(seconds=WEEK - QUARTER), set[datetime]()
         for device in devices:
-            async with self.engine.begin() as connection:
+            async with writing(self.engine) as connection:
                 changed |= {*await self.energies.make(connection, device, at, last)}
-        async with self.engine.begin() as connection:  # once all its devices are there
+        async with writing(self.engine) as connection:  # once all its devices are there
             await self.flows.make(connection, sorted(changed))
             await connection.execute(delete(dirty).where(*mine, c.at == at))
         return len(devices)
@@ -74,7 +87,7 @@ class Roller:
         wanted = (
             select(dirty.c.device, dirty.c.at)
             .where(dirty.c.site == self.site.site, dirty.c.span == span, *_old(span, turn))
-            .where(dirty.c.at <= now - timedelta(seconds=span))
+            .where(dirty.c.at <= now - timedelta(seconds=span), dirty.c.device.not_in([*self.failed]))
             .distinct()
             .order_by(dirty.c.device, dirty.c.at)
             .limit(LIMIT)
@@ -86,7 +99,7 @@ class Roller:
 
     async def _make(self, span: int, marks: Marks, turn: int) -> None:
         device, starts = marks[0][0], [at for _, at in marks]
-        async with self.engine.begin() as connection:
+        async with writing(self.engine) as connection:
             if span == MINUTE:
                 await self._minutes(connection, device, starts)
                 above = QUARTER

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from consumers.archive import journal
 from consumers.archive.rollups import HOLD
 from consumers.archive.rows import Entry, dead
-from runtime.database import Unmigrated, check_schema, code, describe, missing, unreachable
+from runtime.database import Unmigrated, check_schema, code, describe, missing, unreachable, writing
 from runtime.database_file import DatabaseFile
 from schemas.tables import dead_letter, dirty, telemetry
 from schemas.troubles import Trouble
@@ -148,7 +148,7 @@ class Store:
         await self._leave_if_replaced()
         kept, letters = Kept(), list[Entry]()
         marks = minutes(entries) - self._marked
-        async with self.engine.begin() as connection:
+        async with writing(self.engine) as connection:
             for table, some in by_table(entries):
                 news = await journal.unknown(connection, table, some)
                 new, refused = await _write(connection, table, some)

@@ -1,27 +1,68 @@
 """What the archive does beside storing: rollups, the gap ledger, retention. Each waits while the database is away."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.retention import forget, prepare
 from consumers.archive.roller import Roller
 from consumers.archive.store import Store
 from runtime.cancelled import stoppable
 from runtime.part import Part
+from schemas.messages import Cause
 from schemas.units import utc_now
 
-ROLL, LEDGER, RETENTION = 10.0, 300.0, 6 * 3600.0
+ROLL, LEDGER, RETENTION, FILE = 10.0, 300.0, 6 * 3600.0, 10.0
 """Seconds between two rounds."""
+AGAIN = 60.0
+"""Seconds until one that failed is tried again, if its next round is not sooner."""
+
+
+@dataclass
+class Job:
+    """One of the things that are kept up. `words` say what is so when it fails."""
+
+    words: str
+    pause: float
+    work: Callable[[datetime], Awaitable[None]]
+    failed: bool = False
+    """The last time."""
+
+    async def go(self, part: Part, now: datetime) -> float:
+        """One round; in how many seconds the next one is due. Whatever goes wrong stops nobody else."""
+        try:
+            await self.work(now)
+        except (SQLAlchemyError, OSError) as wrong:
+            return self._fail(part, str(getattr(wrong, "orig", None) or wrong))
+        except Exception as wrong:  # a mistake of ours in a rollup must not stop what stores
+            if not self.failed:
+                part.log.exception("the archive goes on, but %s", self.words)
+            words = f"{wrong.message}: {wrong.exceptions[0]}" if isinstance(wrong, ExceptionGroup) else str(wrong)
+            return self._fail(part, words)
+        self.failed = False
+        part.causes.clear(Cause.UPKEEP, about=self.words, words=f"no more: {self.words}")
+        return self.pause
+
+    def _fail(self, part: Part, why: str) -> float:
+        """The second time in a row it is said; a deadlock or a cut connection is no news."""
+        part.counts["upkeep_failed"] += 1
+        if self.failed:
+            part.causes.add(Cause.UPKEEP, f"{self.words}: {why}", about=self.words)
+        self.failed = True
+        return min(self.pause, AGAIN)
 
 
 class Upkeep:
-    """The jobs of one archive, one after the other: they share a database with the hot path."""
+    """The jobs of one archive, beside each other and beside the hot path: none waits for a long round of another.
+
+    Each takes its turn at the database with each of its small transactions: see runtime.database.writing.
+    """
 
     def __init__(self, part: Part, engine: AsyncEngine, store: Store) -> None:
         self.part, self.engine = part, engine
@@ -31,29 +72,32 @@ class Upkeep:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        jobs = [(ROLL, self._roll), (LEDGER, self._write), (RETENTION, self._forget)]
-        due = [0.0] * len(jobs)
+        jobs = [
+            Job("the rollups wait", ROLL, self._roll),
+            Job("the ledger of gaps waits", LEDGER, self._write),
+            Job("what is too old is not forgotten", RETENTION, self._forget),
+            Job("the file of the archive does not shrink", FILE, self._give_back),
+        ]
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(self._again_and_again(job), name=f"upkeep.{job.work.__name__}")
+            group.create_task(self._watch(), name="upkeep.watch")
+
+    async def _again_and_again(self, job: Job) -> None:
         while True:
-            for number, (pause, job) in enumerate(jobs):
-                if time.monotonic() >= due[number]:
-                    with stoppable():
-                        await self._try(job)
-                    due[number] = time.monotonic() + pause
+            with stoppable():
+                pause = await job.go(self.part, utc_now())
+            await asyncio.sleep(pause)
+
+    async def _watch(self) -> None:
+        while True:
             self.witness.look(utc_now())
             await asyncio.sleep(1)
 
-    async def _try(self, job: Callable[[datetime], Awaitable[None]]) -> None:
-        try:
-            await job(utc_now())
-        except (SQLAlchemyError, OSError) as wrong:
-            self.part.counts["upkeep_failed"] += 1
-            self.part.log.debug("%s waits for the database: %s", job.__name__, wrong)
-        except Exception:  # a mistake of ours in a rollup must not stop what stores
-            self.part.counts["upkeep_failed"] += 1
-            self.part.log.exception("the archive goes on without %s", job.__name__)
-
     async def _roll(self, now: datetime) -> None:
         self.part.counts["rollups"] += await self.roller.roll(now)
+        if self.roller.failed:
+            raise ExceptionGroup(f"those of {', '.join(self.roller.failed)}", [*self.roller.failed.values()])
 
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)
@@ -61,3 +105,6 @@ class Upkeep:
     async def _forget(self, now: datetime) -> None:
         await prepare(self.engine, now)
         self.part.counts["forgotten"] += await forget(self.engine, self.part.site.site, self.part.site.retention, now)
+
+    async def _give_back(self, _now: datetime) -> None:
+        await give_back(self.engine)

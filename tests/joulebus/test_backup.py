@@ -2,10 +2,11 @@
 
 import asyncio
 import re
+import sqlite3
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,16 @@ async def test_the_embedded_archive_is_copied_while_it_is_written(tmp_path: Path
     ((_, end),) = await stored(url)
     assert (first, last % 20) == (1, 0), "one moment of the archive: whole commits and no hole"
     assert 400 <= last < end
+
+
+def test_a_copy_of_an_older_file_gives_the_pages_of_deleted_rows_back_to_the_disk(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old.db")) as old:
+        old.execute("CREATE TABLE kept (what)")
+        assert old.execute("PRAGMA auto_vacuum").fetchone() == (0,)
+    for source, copy in ("old", "copy"), ("copy", "again"):
+        backup(f"sqlite+aiosqlite:///{tmp_path}/{source}.db", tmp_path / f"{copy}.db")
+        with closing(sqlite3.connect(tmp_path / f"{copy}.db")) as made:
+            assert made.execute("PRAGMA auto_vacuum").fetchone() == (2,), "incremental"
 
 
 def test_what_cannot_be_backed_up_is_said_in_words(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from joulebus.parts import SERVICES
 from joulebus.server import free_port
 
 REPOSITORY = Path(__file__).parents[2]
@@ -81,6 +82,18 @@ def services(port: int) -> dict[str, str]:
 def all_online(port: int) -> bool:
     """Every part is there, as the page sees it."""
     return services(port) == dict.fromkeys(PARTS, "online")
+
+
+def archive_is_calm(folder: Path, port: int) -> dict[str, int]:
+    """The archive has said nothing that anybody should read, and all it does beside storing works; what it counted."""
+    health = f"http://127.0.0.1:{port + 1 + list(SERVICES).index('archive')}/health"
+    said = httpx.get(health, timeout=5).json()
+    log = (folder / "run" / "log" / "archive.log").read_text(encoding="utf-8")
+    assert "WARNING" not in log, log
+    assert (said["ready"], said["causes"], said["detail"]) == (True, [], "")
+    counts: dict[str, int] = said["counts"]
+    assert counts.get("upkeep_failed", 0) == 0, "a locked database, in 4 of 4 first starts"
+    return counts
 
 
 def until(condition: Callable[[], bool], seconds: float) -> float:

@@ -14,7 +14,7 @@ import pytest
 from joulebus.parts import SERVICES
 from joulebus.server import free_port
 from schemas.units import utc_now
-from tests.joulebus.test_demo import EIGHT, REPOSITORY, all_online, demo, demo_site, until
+from tests.joulebus.test_demo import EIGHT, REPOSITORY, all_online, archive_is_calm, demo, demo_site, until
 
 WANTED = 150e3
 """W: more than either can, so that both must work."""
@@ -81,3 +81,4 @@ def test_kill_or_trip_one_and_the_other_goes_on(tmp_path: Path) -> None:
         until(lambda: power(port, "hall") > 95e3 and abs(power(port, "yard")) < 1e3, 20)
         until(lambda: any(alarm["device"] == "pcs2" for alarm in page(port)["alarms"]["list"]), 20)
         assert page(port)["mode"]["mode"] == "manual", "the site goes on"
+        archive_is_calm(tmp_path, port)

@@ -1,12 +1,14 @@
 """What is said about a database that cannot be used, and how connections are set up."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from joulebus.mariadb import MariaDB
-from runtime.database import check_schema, describe, engine
+from runtime.database import check_schema, describe, engine, unreachable
 from schemas.troubles import Trouble
 
 
@@ -48,6 +50,38 @@ async def test_a_server_that_is_not_there_a_wrong_password_and_an_unknown_name(m
         assert says in str(trouble.value)
         assert mariadb.password not in str(trouble.value)
         assert "guess" not in str(trouble.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "helps"),
+    [
+        ("database is locked", "another process has been writing to it for 5 s"),
+        ("attempt to write a readonly database", "must be allowed to write to the file, to its folder"),
+        ("unable to open database file", "its folder must be there"),
+        ("database or disk is full", "its disk has no room left"),
+        ("disk I/O error", "the file needs a disk of this machine"),
+        ("locking protocol", "it lies on a network share"),
+        ("database disk image is malformed", "restore a backup of it"),
+        ("file is not a database", "restore a backup of it"),
+        ("no such table: telemetry", "run: joulebus migrate"),
+    ],
+)
+def test_what_a_file_says_comes_with_what_helps(said: str, helps: str) -> None:
+    """ "is it running?" helps nobody whose database is a file."""
+    words = str(
+        unreachable("sqlite+aiosqlite:///x.db", OperationalError("SELECT 1", None, sqlite3.OperationalError(said)))
+    )
+    assert said in words
+    assert helps in words
+    assert "is it running" not in words
+
+
+async def test_a_damaged_file_is_named_with_what_helps(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"no database at all, but long enough to be one" * 100)
+    database = engine(f"sqlite+aiosqlite:///{tmp_path}/x.db")
+    with pytest.raises(Trouble, match="file is not a database; the file is damaged or another one"):
+        await check_schema(database)
+    await database.dispose()
 
 
 async def test_a_session_in_mariadb_is_strict_and_in_utc(mariadb: MariaDB) -> None:
