@@ -26,7 +26,7 @@ def look(site: Site, now: datetime) -> tuple[list[str], list[str]]:
     for side, path in site.price_files.items():
         if not path.is_file():
             raise Trouble(f"{site.tariff_path}: {side}.day_ahead.file: {path} does not exist")
-        published = read_published(path)
+        published, _ = read_published(path)
         if not published.series.starts:
             raise Trouble(f"{site.tariff_path}: {side}.day_ahead.file: {path} has no price")
         series[side] = published.series

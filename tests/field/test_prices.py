@@ -61,7 +61,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_correction_that_is_published_later_holds(tmp_path: Path) -> None:
     late = [*hourly(DAY, [80] * 48), (DAY + 30 * HOUR, 20), (DAY + 35 * HOUR, -5), (DAY + 35 * HOUR, 7)]
-    published = read_published(written(tmp_path, rows(late)))
+    published = read_published(written(tmp_path, rows(late)))[0]
     assert asked(published.series, [DAY + h * HOUR for h in (29, 30, 31, 35)]) == [80, 20, 80, 7]
     assert (published.corrected, published.repeated) == (3, 0)
 
