@@ -38,8 +38,8 @@ class Refused(Exception):
 class Download:
     """`run` in a thread; `stop` from any other ends it at once."""
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
+    def __init__(self, request: Request, silence: float = SILENCE, deadline: float = DEADLINE) -> None:
+        self._request, self._deadline = request, deadline
         where = urlsplit(request.url)
         self.host = where.hostname or ""
         self._path = f"{where.path or '/'}{'?' + where.query if where.query else ''}"
@@ -48,14 +48,14 @@ class Download:
         if where.scheme == "https":
             secure = ssl.create_default_context()
             self._line: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self.host, where.port, timeout=SILENCE, context=secure
+                self.host, where.port, timeout=silence, context=secure
             )
         else:
-            self._line = http.client.HTTPConnection(self.host, where.port, timeout=SILENCE)
+            self._line = http.client.HTTPConnection(self.host, where.port, timeout=silence)
 
     def run(self) -> bytes:
         """The document as it was received. Raises Refused."""
-        self._ends = time.monotonic() + DEADLINE
+        self._ends = time.monotonic() + self._deadline
         try:
             self._line.connect()
             self._check()
@@ -77,7 +77,7 @@ class Download:
 
     def _check(self) -> None:
         if self._stopped:
-            raise Refused(f"{self.host}: it took longer than {DEADLINE:.0f} s, or joulebus stops")
+            raise Refused(f"{self.host}: it took longer than {self._deadline:.0f} s, or joulebus stops")
 
     def _read(self, answer: http.client.HTTPResponse) -> bytes:
         if answer.status != http.client.OK:
@@ -92,7 +92,7 @@ class Download:
             self._check()
             size += len(part)
             if size > LARGEST or time.monotonic() > self._ends:
-                raise Refused(f"{self.host}: more than {LARGEST} bytes or {DEADLINE:.0f} s")
+                raise Refused(f"{self.host}: more than {LARGEST} bytes or {self._deadline:.0f} s")
             parts.append(part)
         self._check()
         if answer.length:
