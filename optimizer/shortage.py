@@ -52,6 +52,6 @@ def _of_side(way: Way, side: Side, series: Series, now: datetime, zone: ZoneInfo
     since, hole = begin or strange[0], end is not None
     until = f" to {end.astimezone(zone):%Y-%m-%d %H:%M}" if end else " on"
     words = f"{way} prices from {since.astimezone(zone):%Y-%m-%d %H:%M}{until} are borrowed from the days before"
-    many = " and " in side.day_ahead.sources
+    many = side.day_ahead.many
     verb = ("have none there" if many else "has none there") if hole else ("end there" if many else "ends there")
     return Shortage(f"{words}: {side.day_ahead.sources} {verb}", urgent=hole or since < now + SOON)

@@ -117,6 +117,11 @@ class DayAhead(Shape):
         fetched = f"what is fetched from {self.fetch.from_}" if self.fetch else ""
         return " and ".join(filter(None, ("the topic market/prices" if self.topic else "", self.file, fetched)))
 
+    @property
+    def many(self) -> bool:
+        """Whether it has several sources."""
+        return bool(self.topic) + bool(self.file) + (self.fetch is not None) > 1
+
 
 def _day(given: object) -> object:
     """Also as text: who writes JSON has no dates."""

@@ -1,16 +1,21 @@
 """Market prices as they were said on the topic: what is followed, and why another was not. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import get_args
 
-from optimizer.published import Row
+from optimizer.published import Published, Row, join
+from optimizer.shortage import Way
 from schemas.messages import MarketPrices, PriceBlock
 
 AHEAD = timedelta(seconds=60)
 """A message from later than this comes from a clock that goes wrong."""
 OLDEST = timedelta(hours=48)
 """A message of an older day says nothing of this one: a broker may keep one for years."""
+
+REMEMBERED = timedelta(days=9)
+"""So far back a price may be borrowed from."""
 
 
 @dataclass
@@ -19,12 +24,13 @@ class MarketHeard:
 
     currency: str
     said: MarketPrices | None = None
+    _kept: dict[Way, Sequence[Row]] = field(default_factory=lambda: _nothing())
 
     def hear(self, said: MarketPrices | None, now: datetime, *, fault: str = "", forged: str = "") -> str:
         """The next word; gives why it is not followed, or nothing. An empty one, without a fault, takes all back."""
         if said is None:
             if not fault:
-                self.said = None
+                self.said, self._kept = None, _nothing()
             return fault
         last = self.said
         if said == last:
@@ -44,16 +50,28 @@ class MarketHeard:
         )
         if why := next((words for wrong, words in checks if wrong), ""):
             return why
-        self.said = said
+        self._keep(said, now)
         return ""
 
-    def rows(self, way: str, now: datetime) -> list[Row]:
+    def rows(self, way: Way, now: datetime) -> Sequence[Row]:
         """The prices of one side per kWh; none where there are none, or no longer."""
         said = self.said
         if said is None or (said.until is not None and said.until <= now):
             return []
-        blocks = said.export if way == "export" and said.export is not None else said.prices
-        return [row for block in sorted(blocks, key=lambda one: one.start) for row in _rows(block)]
+        return self._kept[way]
+
+    def _keep(self, said: MarketPrices, now: datetime) -> None:
+        """What was said before stays where this says nothing: of days before, hours are borrowed."""
+        blocks = {"import": said.prices, "export": said.prices if said.export is None else said.export}
+        for way in get_args(Way):
+            fresh = [row for block in sorted(blocks[way], key=lambda one: one.start) for row in _rows(block)]
+            before = [row for row in self._kept[way] if row.end is not None and row.end > now - REMEMBERED]
+            self._kept[way] = join([Published.of(one) for one in (before, fresh)]).rows
+        self.said = said
+
+
+def _nothing() -> dict[Way, Sequence[Row]]:
+    return {"import": [], "export": []}
 
 
 def _rows(block: PriceBlock) -> Sequence[Row]:

@@ -73,10 +73,10 @@ class PriceSources:
             self._read(parts, way, folder, wall, rule)
         if (path := self.site.price_files.get(way)) is not None:
             self._read(parts, way, path, wall, rule)
-        rows = self.heard.rows(way, now) if rule.topic and self.heard else []
+        rows = [*self.heard.rows(way, now)] if rule.topic and self.heard else []
         if not parts and not rows:
             said = "; ".join(self.faults.values())
-            raise Trouble(said or f"{way}: {rule.sources} {'have' if ' and ' in rule.sources else 'has'} no price yet")
+            raise Trouble(said or f"{way}: {rule.sources} {'have' if rule.many else 'has'} no price yet")
         if rule.topic and not any(row.end and row.end > now for row in rows):
             self.notes.append(f"{way}: the topic market/prices has no price from now on")
         if len(parts) == 1 and not rows:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -57,7 +57,7 @@ def server() -> Iterator[Server]:
     told = Server(page(200, LONG_DAY))
 
     class Ask(BaseHTTPRequestHandler):
-        protocol_version: ClassVar[str] = "HTTP/1.1"
+        protocol_version = "HTTP/1.1"
 
         def log_message(self, *_: Any) -> None: ...
 
@@ -214,7 +214,10 @@ async def test_the_last_ten_documents_are_kept(tmp_path: Path, server: Server) -
 
 
 async def test_a_silent_server_holds_up_neither_a_stop_nor_a_thread(tmp_path: Path, server: Server) -> None:
-    server.answer = lambda _: server.over.wait() and None
+    def silent(_: BaseHTTPRequestHandler) -> None:
+        server.over.wait()
+
+    server.answer = silent
     fetcher = fetcher_of(tmp_path, server.port)
     asking = asyncio.create_task(fetcher.once(NOW, None))
     await asyncio.to_thread(server.came.wait, 5)

@@ -253,22 +253,25 @@ Blocks = list[tuple[int, int]]
     st.lists(st.lists(st.tuples(st.integers(0, 20), st.sampled_from([1, 2, 4])), min_size=1), min_size=1, max_size=4)
 )
 def test_of_several_documents_the_later_one_holds_wherever_it_says_something(documents: list[Blocks]) -> None:
-    """Against the plain way: quarter by quarter."""
-    parts, right = [], dict[int, float]()
+    """Against the plain way: each row against each other one."""
+    parts, right = list[Published](), list[Row]()
     for number, blocks in enumerate(documents):
-        rows, taken = [], set[int]()
+        rows, taken = list[Row](), set[int]()
         for first, length in blocks:
             quarters = set(range(first, first + length))
-            if quarters & taken:
-                continue
-            taken |= quarters
-            rows.append(Row(0, START + first * QUARTER, float(number), START + (first + length) * QUARTER))
-        for old in [one for one in parts for one in one.rows]:  # an old price that is partly replaced is gone whole
-            span = range(int((old.start - START) / QUARTER), int(((old.end or old.start) - START) / QUARTER))
-            if taken & set(span):
-                right = {q: price for q, price in right.items() if q not in span or price != old.price}
-        right |= dict.fromkeys(taken, float(number))
+            if not quarters & taken:
+                rows.append(Row(0, START + first * QUARTER, float(number), START + (first + length) * QUARTER))
+                taken |= quarters
+        right = [one for one in right if not any(_meet(one, row) for row in rows)] + rows
         parts.append(publish(rows))
     series = join(parts).series
     assert isinstance(series, Stated)
-    assert {q: series.at(START + q * QUARTER) for q in range(25) if series.at(START + q * QUARTER) is not None} == right
+    assert [*zip(series.starts, series.prices, series.ends, strict=True)] == sorted(
+        (one.start, one.price, one.end) for one in right
+    )
+
+
+def _meet(one: Row, other: Row) -> bool:
+    assert one.end is not None
+    assert other.end is not None
+    return one.start < other.end and other.start < one.end
