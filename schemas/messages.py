@@ -597,8 +597,8 @@ Blocks = Annotated[list[PriceBlock], Field(min_length=1, max_length=100)]
 
 class MarketPrices(Order):
     """Market prices of the next hours (retained). They hold before those of files and of the fetcher, where the tariff
-    says `topic = true`; each message replaces those before, for the time of which it says something. The broker keeps the
-    last one: say all that is known from today's midnight on, each time."""
+    says `topic = true`; each message replaces those before, for the time of which it says something. The broker keeps
+    the last one: say all that is known from today's midnight on, each time."""
 
     id: Id
     at: Instant

@@ -18,13 +18,17 @@ REMEMBERED = timedelta(days=9)
 """So far back a price may be borrowed from."""
 
 
+def _nothing() -> dict[Way, Sequence[Row]]:
+    return {"import": [], "export": []}
+
+
 @dataclass
 class MarketHeard:
     """Of one site, whose tariff counts in `currency`."""
 
     currency: str
     said: MarketPrices | None = None
-    _kept: dict[Way, Sequence[Row]] = field(default_factory=lambda: _nothing())
+    _kept: dict[Way, Sequence[Row]] = field(default_factory=_nothing)
 
     def hear(self, said: MarketPrices | None, now: datetime, *, fault: str = "", forged: str = "") -> str:
         """The next word; gives why it is not followed, or nothing. An empty one, without a fault, takes all back."""
@@ -68,10 +72,6 @@ class MarketHeard:
             before = [row for row in self._kept[way] if row.end is not None and row.end > now - REMEMBERED]
             self._kept[way] = join([Published.of(one) for one in (before, fresh)]).rows
         self.said = said
-
-
-def _nothing() -> dict[Way, Sequence[Row]]:
-    return {"import": [], "export": []}
 
 
 def _rows(block: PriceBlock) -> Sequence[Row]:
