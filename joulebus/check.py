@@ -13,7 +13,7 @@ from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes
 from joulebus.price_files import look
 from joulebus.tariff_words import holes, oddities, tariff_lines
-from schemas.magnitudes import odd_limits, odd_powers, odd_prices
+from schemas.magnitudes import odd_limits, odd_powers, odd_prices, odd_wear
 from schemas.pace import late_interlocks, late_silences, too_slow
 from schemas.site import Site
 from schemas.site_file import load_site
@@ -30,7 +30,7 @@ def check(path: Path) -> int:
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     warnings = [
-        *_at(path, [*odd_powers(site), *odd_limits(site), *grid_oddities(site)]),
+        *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site)]),
         *_at(
             site.tariff_path, [*odd_prices(site.prices, site), *oddities(site.prices, now.astimezone(site.zone).date())]
         ),
@@ -48,7 +48,7 @@ def check(path: Path) -> int:
         *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
         *(f"{path}: {words}" for words in late_silences(site)),
         *(f"{path}: {words}" for words in [*doubles(site, rules), *unwatched(site), *unreached(site)]),
-        *(f"{site.tariff_path}: {words}" for words in unsure),
+        *_at(site.tariff_path, unsure),
     ]
     if missing := [*holes(site.prices, now.astimezone(site.zone).date())]:
         _warn(warnings)

@@ -25,6 +25,8 @@ environment:
   JOULEBUS_DATABASE_PASSWORD   better: JOULEBUS_DATABASE_PASSWORD_FILE
   JOULEBUS_COMMAND_KEY         dispatch signs with it, bridges then obey no other; better: JOULEBUS_COMMAND_KEY_FILE
   JOULEBUS_LIMIT_KEY           `joulebus limit` signs with it instead; better: JOULEBUS_LIMIT_KEY_FILE
+  JOULEBUS_PRICE_KEY           optimize follows only prices of the topic that are signed with it; or ..._FILE
+  JOULEBUS_PRICE_TOKEN         optimize fetches prices with it; better: JOULEBUS_PRICE_TOKEN_FILE
   JOULEBUS_LIMIT_KEYS_FILE     dispatch: lines SOURCE=KEY, whose limits are signed with which key
   JOULEBUS_HEALTH              host:port of the health endpoint
   JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]

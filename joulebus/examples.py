@@ -163,6 +163,15 @@ EXAMPLES: dict[str, BaseModel] = {
             )
         ],
     ),
+    t.MARKET_PRICES.name: m.MarketPrices(
+        id="day-2026-06-22",
+        at=NOON,
+        currency="EUR",
+        prices=[
+            m.PriceBlock(start=NOON + timedelta(hours=10), minutes=15, per_mwh=[84.1, 79.95, 61.0, -3.2]),
+            m.PriceBlock(start=NOON + timedelta(hours=11), minutes=60, per_mwh=[58.3]),
+        ],
+    ),
     t.SERVICE_STATUS.name: m.ServiceStatus(
         state="online",
         at=NOON,

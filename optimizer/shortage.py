@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from optimizer.published import gap
 from optimizer.tariff import Series, Source, quotes
 from schemas.tariff import Side, Tariff
 
@@ -48,15 +48,10 @@ def _of_side(way: Way, side: Side, series: Series, now: datetime, zone: ZoneInfo
         others = f", nor in {len(strange) - 1} more quarter hours of the next 36 h" if strange[1:] else ""
         words = f"no {way} price holds on {strange[0].astimezone(zone):%A %H:%M}{others}: {taken}"
         return Shortage(words, urgent=True)
-    hole = _hole(series, strange[0])
-    since = hole[0] if hole else series.end or strange[0]
-    until = f" to {hole[1].astimezone(zone):%Y-%m-%d %H:%M}" if hole else " on"
+    begin, end = gap(series, strange[0])
+    since, hole = begin or strange[0], end is not None
+    until = f" to {end.astimezone(zone):%Y-%m-%d %H:%M}" if end else " on"
     words = f"{way} prices from {since.astimezone(zone):%Y-%m-%d %H:%M}{until} are borrowed from the days before"
-    why = f"{side.day_ahead.file} {'has none there' if hole else 'ends there'}"
-    return Shortage(f"{words}: {why}", urgent=hole is not None or since < now + SOON)
-
-
-def _hole(series: Series, at: datetime) -> tuple[datetime, datetime] | None:
-    """Begin and end of the hole around an instant; None beyond the last price."""
-    around = ((one + series.hold, two) for one, two in pairwise(series.starts) if one <= at < two)
-    return next(around, None)
+    many = side.day_ahead.many
+    verb = ("have none there" if many else "has none there") if hole else ("end there" if many else "ends there")
+    return Shortage(f"{words}: {side.day_ahead.sources} {verb}", urgent=hole or since < now + SOON)

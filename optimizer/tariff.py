@@ -132,7 +132,8 @@ def _market(rule: DayAhead, instant: datetime, zone: ZoneInfo, series: Series) -
     if market is None:
         market, source = _other_day(instant, zone, series), Source.OTHER_DAY
     if market is None:
-        raise Trouble(f"{rule.file} has no price for {instant:%Y-%m-%d %H:%M} UTC, nor for the eight days before")
+        words = f"{instant:%Y-%m-%d %H:%M} UTC, nor for the eight days before"
+        raise Trouble(f"{rule.sources} {'have' if rule.many else 'has'} no price for {words}")
     price = market * rule.times + rule.plus
     return Quote(price if rule.floor is None else max(rule.floor, price), source)
 

@@ -64,6 +64,10 @@ class Settings:
     limit_keys: Mapping[str, str] | None = field(default=None, repr=False)
     """Whose limits are signed with which key, by source; only dispatch has them. They are worth nothing at a device.
     None where nobody names them; without one of them each limit is refused."""
+    price_key: str | None = field(default=None, repr=False)
+    """With it optimize follows no prices of the topic that are not signed with it."""
+    price_token: str | None = field(default=None, repr=False)
+    """What a publisher of prices asks of who fetches them. Only optimize has both."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
@@ -105,7 +109,10 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     lines = _named(env, "JOULEBUS_LIMIT_KEYS") if role == "dispatch" else None
     limit_keys = None if lines is None else _limit_keys(lines, key)
     health = _health(env.get("JOULEBUS_HEALTH", ""))
-    return Settings(broker, database, health, state, token, key, limit_key, limit_keys)
+    planner = env if role == "optimize" else {}
+    price_key = _long_enough(_named(planner, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
+    price_token = secret(planner, "JOULEBUS_PRICE_TOKEN")
+    return Settings(broker, database, health, state, token, key, limit_key, limit_keys, price_key, price_token)
 
 
 def _long_enough(key: Text, where: str) -> Text:

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import TypeVar
 
-from schemas.messages import Command, GridLimitRequest
+from schemas.messages import Command, GridLimitRequest, MarketPrices
 
-Order = TypeVar("Order", Command, GridLimitRequest)
+Order = TypeVar("Order", Command, GridLimitRequest, MarketPrices)
 
 
 def signed(command: Order, address: str, key: str) -> Order:

@@ -45,6 +45,9 @@ def odd_powers(site: Site) -> Iterator[Odd]:
         power = device.rated_power
         if power is not None and power < LEAST and not (small and device.name not in site.pcs and power >= 100):
             yield f"device.{number}.rated_power", _watts(power, f"device {device.name}: ")
+        apparent = device.rated_apparent_power
+        if power is not None and apparent is not None and apparent < 0.1 * power:
+            yield f"device.{number}.rated_apparent_power", _watts(apparent, f"device {device.name}: ", "VA")
         yield from ((f"device.{number}.profile", words) for words in _wraps(site, device))
     for number, one in enumerate(site.battery):
         whose = f"battery {one.name}: " if len(site.battery) > 1 else ""
@@ -53,6 +56,9 @@ def odd_powers(site: Site) -> Iterator[Odd]:
     for key, limit in (("import_limit", site.grid.import_limit), ("export_limit", site.grid.export_limit)):
         if 0 < limit < max(600.0 if small else LEAST, SHARE * most):
             yield f"grid.{key}", _watts(limit)
+    reactive = site.grid.reactive.q if site.grid.reactive else None
+    if reactive and abs(reactive) < min(LEAST, SHARE * most):
+        yield "grid.reactive.q", _watts(reactive, unit="var")
     yield from _odd_signals(site.grid)
 
 
@@ -159,5 +165,14 @@ def _of_side(name: str, side: Side, currency: str) -> Iterator[Odd]:
                 yield f"{name}.day_ahead.{key}", f"{value:g} {said}"
 
 
-def _watts(value: float, whose: str = "") -> str:
-    return f"{whose}{value:g} is in W: for {value:g} kW write {1000 * value:.0f}"
+def odd_wear(site: Site) -> Iterator[Odd]:
+    """Of the site file: what a kWh through a battery costs, in the tariff's currency."""
+    if site.prices.currency in LIKE_EURO:
+        for number, one in enumerate(site.battery):
+            if one.wear >= 1:
+                right = f"of {one.wear:g} cents write {one.wear / 100:g}"
+                yield f"battery.{number}.wear", f"{one.wear:g} is in {site.prices.currency} per kWh: {right}"
+
+
+def _watts(value: float, whose: str = "", unit: str = "W") -> str:
+    return f"{whose}{value:g} is in {unit}: for {value:g} k{unit} write {1000 * value:.0f}"

@@ -274,4 +274,5 @@ class Site(Shape):
     def price_files(self) -> dict[str, Path]:
         """The files of market prices by the side of the tariff, `import` and `export`. Raises Trouble."""
         sides = {"import": self.prices.import_, "export": self.prices.export}
-        return {name: self.tariff_path.parent / side.day_ahead.file for name, side in sides.items() if side.day_ahead}
+        return {name: self.tariff_path.parent / side.day_ahead.file for name, side in sides.items()
+                if side.day_ahead and side.day_ahead.file}  # fmt: skip

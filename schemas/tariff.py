@@ -5,7 +5,7 @@ from datetime import date, time
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from schemas.holidays import LOOKS_LIKE, Holidays, rule
 from schemas.shape import Shape
@@ -60,12 +60,40 @@ class Period(Shape):
     """1 to 12; every month when left out."""
 
 
-class DayAhead(Shape):
-    """Market prices from a CSV (`timestamp_utc,price_eur_per_mwh`, may be gzipped): see
-    [prices](prices.md)."""
+class Fetch(Shape):
+    """Fetches market prices from their publisher, once they are out. See [prices](prices.md#fetched)."""
 
-    file: str
-    """Relative to the tariff file."""
+    from_: Literal["entsoe", "awattar", "tibber"] = Field(alias="from")
+    """Whose prices; ENTSO-E and Tibber need a token, `JOULEBUS_PRICE_TOKEN_FILE`."""
+    url: str = ""
+    """Of another server that answers alike; `https`, or this machine."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        """A token is sent to it."""
+        if url and not re.match(r"https://[^/@\s]+(/\S*)?$|http://(127\.0\.0\.1|localhost)(:\d+)?(/\S*)?$", url):
+            raise ValueError(f"{url!r} is no https:// address: a token is sent there")
+        return url
+
+
+class DayAhead(Shape):
+    """Market prices from files as they are published, from a topic, or fetched; the topic holds before the files, and
+    those before what is fetched. See [prices](prices.md)."""
+
+    file: str = ""
+    """Relative to the tariff file: a file, a folder, or a pattern such as `omie/marginalpdbc_*`."""
+    topic: bool = False
+    """Prices that are sent on [`market/prices`](topics.md#marketprices) hold, where it has them."""
+    fetch: Fetch | None = None
+    """Fetched by optimize."""
+    area: str = ""
+    """Whose prices, where a document has several: a bidding zone by its name or EIC (`"DE-LU"`), of OMIE `"ES"` or
+    `"PT"`, of Tibber the home's id."""
+    auction: Annotated[int, Field(ge=1, le=9)] = 1
+    """Of ENTSO-E, where a zone has several: in DE-LU 1 is the market coupling, 2 is EXAA."""
+    part: Literal["energy", "total"] = "energy"
+    """Of Tibber: `energy` is the market price, `total` has fee and taxes in it."""
     plus: Number = 0.0
     """Added per kWh: grid fees, taxes, supplier."""
     times: Number = 1.0
@@ -74,6 +102,25 @@ class DayAhead(Shape):
     """The price never falls below this."""
     repeat: bool = False
     """Beyond the file's end take the same weekday and season of a year it has: for simulations."""
+
+    @model_validator(mode="after")
+    def _comes_from_somewhere(self) -> Self:
+        if not (self.file or self.topic or self.fetch):
+            raise ValueError('give file = "...", topic = true, or fetch = { from = "..." }')
+        if self.fetch is not None and self.fetch.from_ != "tibber" and not self.area:
+            raise ValueError('fetch needs the area, such as area = "DE-LU"')
+        return self
+
+    @property
+    def sources(self) -> str:
+        """Where its prices come from, in words."""
+        fetched = f"what is fetched from {self.fetch.from_}" if self.fetch else ""
+        return " and ".join(filter(None, ("the topic market/prices" if self.topic else "", self.file, fetched)))
+
+    @property
+    def many(self) -> bool:
+        """Whether it has several sources."""
+        return bool(self.topic) + bool(self.file) + (self.fetch is not None) > 1
 
 
 def _day(given: object) -> object:

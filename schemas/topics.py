@@ -187,6 +187,13 @@ CONTROL_LIMITS = Topic(
     ("dispatch",),
     retain=True,
 )
+MARKET_PRICES = Topic(
+    f"{ROOT}/{{site}}/market/prices",
+    m.MarketPrices,
+    "Market prices of the next hours, by whoever gets them for the site.",
+    ("market",),
+    retain=True,
+)
 SERVICE_EVENT = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/event",
     m.Event,
@@ -224,6 +231,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     CONTROL_OUTCOME,
     GRID_LIMIT,
     CONTROL_LIMITS,
+    MARKET_PRICES,
     SERVICE_EVENT,
     SERVICE_ARCHIVED,
     SERVICE_STATUS,

@@ -12,10 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.optimize.limits_heard import LimitsHeard, shape
 from consumers.optimize.past import Past
-from consumers.optimize.prices import PriceFiles
+from consumers.optimize.price_fetcher import keep_fetching
+from consumers.optimize.price_sources import PriceSources
 from consumers.optimize.situation import Situation
 from optimizer.dispatch import current_step
-from optimizer.shortage import Shortage, shortages
+from optimizer.shortage import shortages
 from optimizer.tariff import Series
 from runtime.bus import Bus
 from runtime.database import engine
@@ -25,7 +26,8 @@ from runtime.history import History
 from runtime.part import Part
 from runtime.tariff_watch import readable
 from schemas.messages import Cause, ControlMode, HeldLimit, Plan, Telemetry
-from schemas.topics import CONTROL_LIMITS, CONTROL_MODE, PLAN, TELEMETRY
+from schemas.printable import printable
+from schemas.topics import CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES, PLAN, TELEMETRY
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -39,6 +41,8 @@ Another limit is planned for at once, the next one so many seconds later: who si
 NO_PLAN = "no plan"
 LIMITS = "limits"
 """What the cause is about that the broker keeps them back."""
+TOLD = "told"
+"""What the cause is about that prices on the topic are not followed."""
 
 Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], tuple[Plan, list[str]]]
 
@@ -49,7 +53,7 @@ async def run(part: Part) -> None:
     if fault := part.site.tariff_fault:  # said before there is a broker
         part.causes.add(Cause.TARIFF, f"{NO_PLAN}: {fault}")
     try:
-        await part.run(optimize.work)
+        await part.run(optimize.work, lambda: keep_fetching(part))
     finally:
         await optimize.history.engine.dispose()
 
@@ -67,7 +71,7 @@ class Optimize:
         self.plan: Plan | None = None
         self._planner = planner or _think
         self._guarded = Guarded(part.log, part.counts)
-        self._prices = PriceFiles()
+        self._prices = PriceSources(part.site, part.settings.state)
         self._wrong_since: float | None = None
         self._planned: list[HeldLimit] = []
         self._limited_at = -math.inf
@@ -80,7 +84,9 @@ class Optimize:
             group.create_task(self._keep_planning(), name="optimize.plan")
 
     async def _listen(self, bus: Bus) -> None:
-        addresses = [topic.at(site=self.site.site) for topic in (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE)]
+        addresses = [
+            topic.at(site=self.site.site) for topic in (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES)
+        ]
         async for batch in bus.listen(*addresses):
             for heard in batch:
                 with self._guarded(heard):
@@ -91,10 +97,21 @@ class Optimize:
         if heard.topic is CONTROL_LIMITS:
             self.limits.hear(heard.message, utc_now(), time.monotonic(), retained=heard.retained)
             self.part.causes.clear(Cause.BROKER_REFUSES, about=LIMITS, words="the limits are heard")
+        elif heard.topic is MARKET_PRICES:
+            self._hear_prices(heard)
         elif isinstance(heard.message, ControlMode):
             self.limits.moded = self.limits.moded or time.monotonic()
         elif isinstance(heard.message, Telemetry) and not heard.retained:
             self.situation.fold(heard.place["device"], heard.message, utc_now(), time.monotonic())
+
+    def _hear_prices(self, heard: Heard[Any]) -> None:
+        """Prices on the topic; the next plan is made with them."""
+        if why := self._prices.hear(heard, self.part.settings, utc_now()):
+            self.part.counts["prices_refused"] += 1
+            words = printable(f"the prices on market/prices are not followed: {why}")
+            self.part.causes.add(Cause.PRICES, words, about=TOLD)
+        else:
+            self.part.causes.clear(Cause.PRICES, about=TOLD, words="the prices on market/prices are followed")
 
     async def _keep_planning(self) -> None:
         if not self.site.battery:
@@ -150,10 +167,11 @@ class Optimize:
         began = time.monotonic()
         note = await self._fill()
         try:
-            series = self._series()
+            await asyncio.sleep(self._prices.young(time.time()))
             now = utc_now()
+            series = self._prices.series(now, time.time())
             short = shortages(self.site.prices, series, now, self.site.zone)
-            self._tell_short(short)
+            self._tell_short([*self._prices.faults.values(), *(one.words for one in short if one.urgent)])
             held = self.limits.held(now, time.monotonic())
             # telemetry goes on meanwhile
             still = replace(self.situation, powers=dict(self.situation.powers), held=held)
@@ -178,15 +196,24 @@ class Optimize:
         if (left := _left(plan)) >= 1:
             await self.part.events.say(PLAN, plan, expiry=left, site=self.site.site)
         self.part.lag = time.monotonic() - began
-        note = "; ".join([note, *(one.words for one in short), *plan.limits, *plan.shortage])
+        note = "; ".join(
+            [
+                note,
+                *self._prices.faults.values(),
+                *self._prices.notes,
+                *(one.words for one in short),
+                *plan.limits,
+                *plan.shortage,
+            ]
+        )
         self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"
         self.part.counts["plans"] += 1
         self.part.succeeded()
 
-    def _tell_short(self, short: list[Shortage]) -> None:
-        """Prices that are not the tariff's own: the plan is made all the same."""
-        if urgent := "; ".join(one.words for one in short if one.urgent):
-            self.part.causes.add(Cause.PRICES, urgent)
+    def _tell_short(self, urgent: list[str]) -> None:
+        """Prices that are not the tariff's own, and sources of them that are wrong: the plan is made all the same."""
+        if urgent:
+            self.part.causes.add(Cause.PRICES, "; ".join(urgent))
         else:
             self.part.causes.clear(Cause.PRICES, words="the prices are the tariff's own again")
 
@@ -202,10 +229,6 @@ class Optimize:
             self.part.log.warning("the archive cannot be read: %s", wrong)
             return "; without the archive"
         return "" if whole else "; still reading the past"
-
-    def _series(self) -> dict[str, Series]:
-        """The price files by the side of the tariff, read again when they change."""
-        return {name: self._prices.series(path, time.time()) for name, path in self.site.price_files.items()}
 
 
 def _left(plan: Plan) -> float:

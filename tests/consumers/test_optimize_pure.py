@@ -176,7 +176,7 @@ def test_a_price_file_is_read(tmp_path: Path, name: str) -> None:
         (b"timestamp_utc,price_eur_per_mwh\nyesterday,3\n", r"prices.csv:2: not `timestamp_utc"),
         (b"time,price_eur_per_mwh\n2026-06-10T10:00:00Z,3\n", r"prices.csv:1: not `timestamp_utc"),
         (b"timestamp_utc,price_eur_per_mwh\n2026-06-10T10:00:00Z,3 EUR\n", r"prices.csv:2: .*3 EUR"),
-        (b"\xff\xfe\x00", r"prices.csv cannot be read"),
+        (b"\xff\xfe\x00", r"prices.csv:1: it cannot be read"),
         (None, r"prices.csv cannot be read"),
     ],
 )

@@ -61,7 +61,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_correction_that_is_published_later_holds(tmp_path: Path) -> None:
     late = [*hourly(DAY, [80] * 48), (DAY + 30 * HOUR, 20), (DAY + 35 * HOUR, -5), (DAY + 35 * HOUR, 7)]
-    published = read_published(written(tmp_path, rows(late)))
+    published = read_published(written(tmp_path, rows(late)))[0]
     assert asked(published.series, [DAY + h * HOUR for h in (29, 30, 31, 35)]) == [80, 20, 80, 7]
     assert (published.corrected, published.repeated) == (3, 0)
 
@@ -255,3 +255,40 @@ async def test_the_planner_says_that_prices_are_borrowed_until_the_file_goes_on(
             ) is borrowed
     finally:
         await optimize.history.engine.dispose()
+
+
+A44 = """<?xml version="1.0" encoding="utf-8"?>
+<Publication_MarketDocument xmlns="urn:iec62325.351:tc57wg16:451-3:publicationdocument:7:3">
+<type>A44</type><TimeSeries><currency_Unit.name>EUR</currency_Unit.name>
+<price_Measure_Unit.name>MWH</price_Measure_Unit.name><curveType>{curve}</curveType><Period>
+<timeInterval><start>2025-06-02T22:00Z</start><end>2025-06-03T22:00Z</end></timeInterval>
+<resolution>PT60M</resolution>
+{points}</Period></TimeSeries></Publication_MarketDocument>"""
+
+
+@pytest.mark.parametrize(
+    ("curve", "prices", "says"),
+    [
+        ("A03", [86, 86, 86, 83], ""),
+        ("A01", [86, 35, 36, 83], "from 2025-06-03 05:00 to 2025-06-03 07:00 are borrowed from the days before"),
+    ],
+)
+def test_what_the_document_itself_leaves_out(tmp_path: Path, curve: str, prices: list[float], says: str) -> None:
+    """The same two hours in the document of the publisher: of A03 they equal the hour before, to the end of the period;
+    of A01 they are missing, and borrowing is said."""
+    kept = [one for one in without(5, 6) if one[0] >= SECOND]
+    points = "\n".join(
+        f"<Point><position>{(at - SECOND) // HOUR + 1}</position><price.amount>{price}</price.amount></Point>"
+        for at, price in kept[: -1 if curve == "A03" else None]
+    )
+    first = "\n".join(
+        f"<Point><position>{n + 1}</position><price.amount>{30 + n}</price.amount></Point>" for n in range(24)
+    )
+    day = A44.replace("2025-06-02", "2025-06-01").replace("2025-06-03", "2025-06-02")
+    (tmp_path / "1.xml").write_text(day.format(curve="A01", points=first), encoding="utf-8")
+    (tmp_path / "2.xml").write_text(A44.format(curve=curve, points=points), encoding="utf-8")
+    series = read_prices(tmp_path)
+    assert asked(series, [SECOND + hour * HOUR + QUARTER for hour in (4, 5, 6, 7)]) == prices
+    assert series.at(SECOND + 23 * HOUR) == pytest.approx(0.068 if curve == "A03" else 0.067)
+    found = shortages(TARIFF, {"import": series}, SECOND - 2 * HOUR, BERLIN)
+    assert [one.urgent for one in found if says and says in one.words] == ([True] if says else [])

@@ -111,6 +111,11 @@ def test_a_right_site_is_good_without_a_word(check: Check) -> None:
         ("energy = 200_000", "energy = 4_000", r"battery\.0\.energy: 100000 W would empty 4000 Wh in 0\.04 h"),
         ("energy = 200_000", "energy = 200_000_000", r"battery\.0\.energy: 100000 W would empty 2e\+08 Wh in 2000 h"),
         ("ramp = 20_000", "ramp = 20", r":14: warning: battery\.0\.ramp: 20 W/s takes 83 min to 100000 W: for 20 kW/s"),
+        ("rated_power = 100_000", "rated_power = 100_000\nrated_apparent_power = 110",
+         r"rated_apparent_power: device pcs: 110 is in VA: for 110 kVA write 110000"),
+        ("import_limit = 500_000", "import_limit = 500_000\nreactive = { q = 20 }",
+         r"grid\.reactive\.q: 20 is in var: for 20 kvar write 20000"),
+        ("fallback = 0", "fallback = 0\nwear = 2", r":16: warning: battery\.0\.wear: 2 is in EUR .* cents write 0\.02"),
         ("fallback = 0", "fallback = -5", r"battery\.0\.fallback: -5 is in W: for -5 kW write -5000"),
     ],
     ids=lambda text: str(text)[:32],
@@ -268,15 +273,49 @@ def test_a_tariff_is_walked(check: Check, tariff: str, code: int, says: str) -> 
         (PRICES.replace(",8", ",0.08").replace(",9", ",0.09").replace(",1", ",0.1"), 0,
          r"warning: import\.day_ahead\.file: prices\.csv: its prices are about 9\.\d+e-05 EUR per kWh: name the"),
         (PRICES.replace("per_mwh", "per_kwh"), 0, r"its prices are about 91\.5 EUR per kWh"),
-        (PRICES.replace("2037", "2026"), 0, r"tariff\.toml: warning: prices.csv has no price for .* nor for the eight"),
+        (PRICES.replace("2037", "2026"), 0,
+         r"tariff\.toml:1: warning: import\.day_ahead: prices.csv has no price for .* nor for the eight"),
+        (PRICES + "2037-01-06T12:00:00Z,90\n", 0,
+         r"tariff\.toml:2: warning: .*prices\.csv: 84 h are missing, from 2037-01-03 01:00 to 2037-01-06 13:00: put"),
+        (PRICES.replace("T05:00:00Z,85", "T05:00:00Z,85000", 1), 0,
+         r":2: warning: .*prices\.csv:7: 2037-01-01 05:00Z has 85000 EUR per MWh, .*decimal point lost"),
+        (PRICES.replace("2037-01-02", "2037-02-02"), 0, r"744 h are missing"),
+        (PRICES.replace("eur", "sek"), 1, r"prices\.csv:1: its prices are in SEK and the tariff is in EUR: get"),
+        ("<html>no</html>", 1, r"prices\.csv:1: a page of HTML, not prices"),
         ("timestamp_utc,price_eur_per_mwh\n", 1, r"prices\.csv has no price"),
         (PRICES.replace("timestamp_utc", "time"), 1, r"prices\.csv:1: not .*: the header has time,"),
         (PRICES.replace("2037-01-02T05:00:00Z", "2037-13-02"), 1, r"prices\.csv:31: not .*2037-13-02"),
     ],
-    ids=["right", "appended", "a hole", "negative", "EUR/kWh", "EUR/MWh", "ended", "empty", "header", "a line"],
+    ids=["right", "appended", "a hole", "negative", "EUR/kWh", "EUR/MWh", "ended", "half a week", "a lost point",
+         "a month", "another currency", "HTML", "empty", "header", "a line"],
 )  # fmt: skip
 def test_a_price_file_is_opened(check: Check, prices: str, code: int, says: str) -> None:
     done, said = check.of(tariff=MARKET, prices=prices)
+    assert done == code, said
+    assert re.search(says, said), said
+
+
+@pytest.mark.parametrize(
+    ("day_ahead", "code", "says"),
+    [
+        ("topic = true", 0, r"import     prices of the topic market/prices\n"),
+        ('file = "prices.csv"\ntopic = true', 0, r"import     prices of the topic market/prices and prices\.csv\n"),
+        ('fetch = { from = "entsoe" }\narea = "DE-LU"', 0, r"prices of what is fetched from entsoe"),
+        (
+            'fetch = { from = "entsoe" }\narea = "Atlantis"',
+            0,
+            r":3: warning: import\.day_ahead\.area: Atlantis is no bid",
+        ),
+        ('fetch = { from = "entsoe" }', 1, r"fetch needs the area"),
+        ('fetch = { from = "epex" }\narea = "AT"', 1, r"fetch\.from: 'epex' is not known; there is: entsoe, awattar"),
+        ('fetch = { from = "tibber", url = "http://x.example" }', 1, r"is no https:// address"),
+        ("plus = 0.1", 1, r'give file = "\.\.\.", topic = true, or fetch'),
+        ('file = "none"', 1, r"none does not exist"),
+        ('file = "prices.csv"\npart = "tax"', 1, r"part: 'tax' is not known; there is: energy, total"),
+    ],
+)
+def test_where_prices_come_from_is_said(check: Check, day_ahead: str, code: int, says: str) -> None:
+    done, said = check.of(tariff=f"[import.day_ahead]\n{day_ahead}\n", prices=PRICES)
     assert done == code, said
     assert re.search(says, said), said
 
