@@ -9,7 +9,7 @@ from sqlalchemy import Table, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.journal import verify
+from consumers.archive.proof import verify
 from runtime.database import check_schema, engine
 from runtime.history import History
 from schemas.site import Site
