@@ -54,12 +54,11 @@ VIEWS = {
 SINCE = {"v_loads_15min": "0003", "v_commands": "0007", "v_forecasts": "0007"}
 """The migration that made its tables as the view needs them, where that was not the first."""
 
-_SQLITE_MOMENT = (
-    "strftime('%Y-%m-%d %H:%M:%S', r.at, ({0}) / 1000000 || ' seconds') || printf('.%06d', ({0}) % 1000000)"
-)
+_SQLITE_MOMENT = """strftime('%Y-%m-%d %H:%M:%S', r.at, (({0}) / 1000000) || ' seconds')
+    || printf('.%06d', ({0}) % 1000000)"""
 _SQLITE_STEP = """CASE WHEN json_type(s.value) = 'object'
     THEN substr(replace(replace(json_extract(s.value, '$.at'), 'T', ' '), 'Z', '') || '.000000', 1, 26)
-    ELSE strftime('%Y-%m-%d %H:%M:', json_extract(p.body, '$.since'), {0} || ' seconds')
+    ELSE strftime('%Y-%m-%d %H:%M:', json_extract(p.body, '$.since'), ({0}) || ' seconds')
         || printf('%09.6f', ({0}) % 60 + ({0}) - CAST({0} AS INTEGER)) END"""
 _SQLITE = {
     "json": "json_extract",
