@@ -305,7 +305,7 @@ def _measured(one: Flows) -> tuple[float, float]:
 
 def _plan(body: str, packed: bytes | None) -> Plan:
     """As it is kept; that of an older joulebus is JSON."""
-    return kept_plans.unpack(packed) if packed is not None else Plan.model_validate_json(body)
+    return kept_plans.unpack(packed, body) if packed is not None else Plan.model_validate_json(body)
 
 
 def _good(points: str, quality: str | None) -> dict[str, Value]:

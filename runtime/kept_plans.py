@@ -4,8 +4,9 @@ Powers to 1 W, SoC and energy to 0.01 %, prices to 0.00001 per kWh. What is said
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -22,21 +23,45 @@ DIGITS = {
 
 
 def pack(plan: Plan) -> bytes:
-    """The plan; about 2 kB for two days of quarters."""
-    steps = [step.model_dump(mode="json") for step in plan.steps]
-    columns = {name: [_short(name, step[name]) for step in steps] for name in Step.model_fields}
+    """The plan, but for what `forecasts` says; about 2 kB for two days of quarters."""
+    rows = [_rounded(step) for step in plan.steps]
+    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in Step.model_fields}
+    columns["grid"] = [row["grid"] - _balance(row) for row in rows]
+    columns["at"] = [step.at for step in plan.steps[:1]]
+    columns["at"] += [None if _follows(before, step) else step.at for before, step in pairwise(plan.steps)]
+    del columns["load"], columns["pv"]
     return zlib.compress(to_json(plan.model_dump(mode="json") | {"steps": columns}), 9)
 
 
-def unpack(packed: bytes) -> Plan:
-    """The plan again. Raises ValueError when the bytes are not what `pack` gives."""
+def unpack(packed: bytes, body: str) -> Plan:
+    """The plan again, out of `pack` and `forecasts` of it. Raises ValueError when they are something else."""
     try:
         said = from_json(zlib.decompress(packed))
         columns = said["steps"]
-        steps = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        return Plan.model_validate_json(to_json(said | {"steps": steps}))
-    except (zlib.error, KeyError, AttributeError, TypeError) as wrong:
+        columns["load"], columns["pv"] = ([step[n] for step in from_json(body)["steps"]] for n in (0, 1))
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        end = datetime.fromisoformat(said["at"])
+        for row in rows:
+            row["grid"] += _balance(row)
+            begin = end if row["at"] is None else datetime.fromisoformat(row["at"])
+            row["at"], end = begin.isoformat(), begin + timedelta(seconds=row["seconds"])
+        return Plan.model_validate_json(to_json(said | {"steps": rows}))
+    except (zlib.error, LookupError, AttributeError, TypeError, ValueError) as wrong:
         raise ValueError(f"a plan of the archive cannot be read: {wrong}") from wrong
+
+
+def _rounded(step: Step) -> dict[str, Any]:
+    return {name: _short(name, value) for name, value in step.model_dump(mode="json").items()}
+
+
+def _balance(row: Mapping[str, Any]) -> float:
+    """What the grid gives when all adds up: nearly always what the plan says, so that the rest is 0."""
+    found: float = row["load"] - row["pv"] - row["power"]
+    return found
+
+
+def _follows(before: Step, step: Step) -> bool:
+    return step.at == before.at + timedelta(seconds=before.seconds)
 
 
 def forecasts(plan: Plan) -> str:

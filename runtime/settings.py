@@ -64,6 +64,8 @@ class Settings:
     limit_keys: Mapping[str, str] | None = field(default=None, repr=False)
     """Whose limits are signed with which key, by source; only dispatch has them. They are worth nothing at a device.
     None where nobody names them; without one of them each limit is refused."""
+    journal_key: str | None = field(default=None, repr=False)
+    """With it the archive signs the seals of its journal, and `joulebus journal verify` proves them."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
@@ -102,10 +104,11 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
     key = _long_enough(_named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
     limit_key = _long_enough(_named(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
+    journal_key = _long_enough(_named(env, "JOULEBUS_JOURNAL_KEY"), "JOULEBUS_JOURNAL_KEY")
     lines = _named(env, "JOULEBUS_LIMIT_KEYS") if role == "dispatch" else None
     limit_keys = None if lines is None else _limit_keys(lines, key)
     health = _health(env.get("JOULEBUS_HEALTH", ""))
-    return Settings(broker, database, health, state, token, key, limit_key, limit_keys)
+    return Settings(broker, database, health, state, token, key, limit_key, limit_keys, journal_key)
 
 
 def _long_enough(key: Text, where: str) -> Text:

@@ -135,7 +135,7 @@ async def segments(
     asked = select(segment).where(c.site == site, *wanted).order_by(c.number).limit(1)
     while one := (await connection.execute(asked.where(c.number > after))).mappings().first():
         told = select(run).where(run.c.site == site, run.c.segment == one["number"])
-        yield one, [dict(row) for row in (await connection.execute(told.order_by(run.c.number))).mappings()]
+        yield dict(one), [dict(row) for row in (await connection.execute(told.order_by(run.c.number))).mappings()]
         after = one["number"]
 
 

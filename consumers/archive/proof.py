@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, select
@@ -63,9 +64,8 @@ def _hash_at(one: Row, wanted: int) -> str:
         return str(one["head"])
     if one["packed"] is None or not one["first_link"] <= wanted < one["last_link"]:
         return ""
-    return list(hashes(one["previous"], one["first_link"], unpack(one["site"], one["packed"])))[
-        wanted - one["first_link"]
-    ]
+    links = hashes(one["previous"], one["first_link"], unpack(one["site"], one["packed"]))
+    return next(islice(links, wanted - one["first_link"], None), "")
 
 
 def _rolled_back(links: int, wanted: int, noted: str, seen: str) -> str:

@@ -3,7 +3,7 @@
 So do the rows an older joulebus left: its chain goes on in segments, some at a time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -56,7 +56,7 @@ async def _seal_next(engine: AsyncEngine, site: str, now: datetime, key: str | N
             return False
         rows = await _proven(connection, links[:count], before)
         rows += [("earlier", row) for row in await _parted(connection, site, rows)]
-    one, told = closed(site, rows, before, links[count - 1], now, key)
+    one, told = closed(rows, before, links[count - 1], now, key)
     async with engine.begin() as connection:
         await connection.execute(segment.insert(), one)
         if told:
@@ -65,7 +65,7 @@ async def _seal_next(engine: AsyncEngine, site: str, now: datetime, key: str | N
     return True
 
 
-def cut(links: list[Row], now: datetime) -> int:
+def cut(links: Sequence[Row], now: datetime) -> int:
     """How many of the oldest links become a segment now; 0 while none is due. Pure."""
     settled = next((place for place, link in enumerate(links) if now - FRESH < link["at"] <= now), len(links))
     most = min(settled, LARGE)
@@ -83,9 +83,10 @@ def cut(links: list[Row], now: datetime) -> int:
 
 
 def closed(
-    site: str, rows: Rows, before: Head, last: Row, now: datetime, key: str | None
+    rows: Rows, before: Head, last: Row, now: datetime, key: str | None
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A row of `segment` and those of `run` that belong to it. Pure."""
+    """A row of `segment` and those of `run` that belong to it; `last` is the newest link of the rows. Pure."""
+    site = last["site"]
     packed, (first_at, last_at) = pack(site, rows), span(rows)
     one: dict[str, Any] = {
         "site": site, "number": before.segment + 1, "at": now, "first_link": before.link + 1,

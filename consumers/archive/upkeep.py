@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.retention import forget, prepare
 from consumers.archive.roller import Roller
+from consumers.archive.sealing import Broken, seal
 from consumers.archive.store import Store
 from runtime.cancelled import stoppable
 from runtime.part import Part
+from schemas.messages import Cause
 from schemas.units import utc_now
 
-ROLL, LEDGER, RETENTION = 10.0, 300.0, 6 * 3600.0
+ROLL, SEAL, LEDGER, RETENTION = 10.0, 60.0, 300.0, 6 * 3600.0
 """Seconds between two rounds."""
 
 
@@ -31,7 +33,7 @@ class Upkeep:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        jobs = [(ROLL, self._roll), (LEDGER, self._write), (RETENTION, self._forget)]
+        jobs = [(ROLL, self._roll), (SEAL, self._seal), (LEDGER, self._write), (RETENTION, self._forget)]
         due = [0.0] * len(jobs)
         while True:
             for number, (pause, job) in enumerate(jobs):
@@ -54,6 +56,17 @@ class Upkeep:
 
     async def _roll(self, now: datetime) -> None:
         self.part.counts["rollups"] += await self.roller.roll(now)
+
+    async def _seal(self, now: datetime) -> None:
+        """One that is not whole stays open, so that everybody sees it, and grows."""
+        try:
+            self.part.counts["sealed"] += await seal(
+                self.engine, self.part.site.site, now, self.part.settings.journal_key
+            )
+            self.part.causes.clear(Cause.NOT_ARCHIVED, about="journal")
+        except Broken as wrong:
+            words = f"the journal was changed and is not closed any more: {wrong}"
+            self.part.causes.add(Cause.NOT_ARCHIVED, words, about="journal", ready=True)
 
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)

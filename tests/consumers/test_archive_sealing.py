@@ -31,8 +31,8 @@ PLACE = {"site": "plant", "device": "pcs"}
 HALF = timedelta(minutes=30)
 
 
-def spoken(first: int, count: int, *, late: int = 0) -> list[Heard[Any]]:
-    """Commands each 2 s from noon on, with two outcomes each; the outcome of the `late` one comes with the last."""
+def spoken(first: int, count: int) -> list[Heard[Any]]:
+    """Commands each 2 s from noon on, with two outcomes each."""
     said: list[m.Command | m.Outcome] = []
     for number in range(first, first + count):
         at = NOON + timedelta(seconds=2 * number, microseconds=17 * number)
@@ -125,7 +125,7 @@ async def test_an_outcome_that_comes_after_its_command_was_sealed_is_told_with_i
 
 
 CRIMES = [
-    ("UPDATE segment SET packed = (SELECT packed FROM (SELECT packed FROM segment WHERE number = 1) s) WHERE number = 2",
+    ("UPDATE segment SET packed = (SELECT s.packed FROM segment s WHERE s.number = 1) WHERE number = 2",
      "segment 2 .*a row in it was changed"),
     ("UPDATE segment SET packed = 'x' WHERE number = 2", "segment 2 .*cannot be read"),
     ("UPDATE segment SET packed = NULL WHERE number = 2", "segment 2 .*nobody pruned it"),
@@ -140,7 +140,7 @@ CRIMES = [
     ("UPDATE run SET items = replace(items, 'limited', 'verified') WHERE segment = 2 AND number = 1",
      "segment 2 .*v_commands"),
     ("DELETE FROM run WHERE segment = 3 AND number = 1", "segment 3 .*v_commands"),
-    ("UPDATE command SET body = replace(body, '181.5', '1815.0') WHERE id = 'dispatch-00ff-121'", "its row was changed"),
+    ("UPDATE command SET body = replace(body, '181.5', '999.9') WHERE id LIKE '%-121'", "its row was changed"),
     ("DELETE FROM outcome WHERE id = 'dispatch-00ff-122' AND state = 'applied'", "row is missing"),
     ("DELETE FROM journal WHERE number = 362", "link 362 is missing"),
 ]  # fmt: skip
