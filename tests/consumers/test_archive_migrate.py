@@ -4,9 +4,11 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,13 +17,21 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from benchmarks.archive_day import plan
+from consumers.archive.links import GENESIS, link_hash
 from consumers.archive.migrate import SCRIPTS, migrate, upgrade
+from consumers.archive.proof import Verdict, verify
+from consumers.archive.sealing import seal
 from joulebus.mariadb import MariaDB
+from runtime import kept_plans
 from runtime.database import check_schema, engine
+from runtime.history import History
+from schemas import messages as m
 from schemas.tables import REVISION, metadata
 from schemas.troubles import Trouble
 
 Fresh = Callable[[], str]
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
@@ -140,6 +150,95 @@ def test_a_database_with_a_past_keeps_it_and_its_views(fresh: Fresh) -> None:
     for name in (*rows, "v_loads_15min", "v_flows_15min"):
         counted = text(f"SELECT count(*) FROM {name}")  # noqa: S608  # names of ours
         assert ask(url, partial(Connection.scalar, statement=counted)) == 1, name
+
+
+def _old_words(connection: Connection) -> None:
+    """Two commands with an outcome each and their links, and a plan, as 0006 kept them."""
+    head, number = GENESIS, 0
+    for n in (1, 2):
+        at = NOON + timedelta(seconds=2 * n)
+        order = m.Command(id=f"c{n}", at=at, until=at + timedelta(seconds=10), source="dispatch",
+                          authority=m.Authority.PLAN, values={"p_set": 1.5 * n}, reason="grün")  # fmt: skip
+        done = m.Outcome(id=order.id, at=at, state=m.OutcomeState.REFUSED, reason="the PCS is in fault")
+        key = {"site": "old", "device": "pcs", "at": at, "id": order.id}
+        more: dict[str, Any] = {"until": order.until, "source": "dispatch", "authority": "plan"}
+        rows = {"command": key | more, "outcome": key | {"state": "refused"}}
+        for said, (kind, row) in zip((order, done), rows.items(), strict=True):
+            number, row["body"] = number + 1, said.model_dump_json()
+            link = key | {"kind": kind, "number": number, "previous": head, "state": row.get("state", "")}
+            head = link_hash(head, number, kind, row)
+            _add(kind, row, connection)
+            _add("journal", link | {"hash": head}, connection)
+    said = plan(NOON, Random(1))
+    values = {"site": "old", "at": NOON, "id": "p1", "until": said.until, "body": said.model_dump_json()}
+    connection.execute(metadata.tables["plan"].insert().values(**values))
+
+
+def test_commands_and_plans_of_an_older_joulebus_stay_what_they_are(fresh: Fresh) -> None:
+    """Their chain is proven from its first link, also when it is closed; the views and the history give the same."""
+    url = fresh()
+    ask(url, lambda connection: upgrade(connection, "0006"))
+    ask(url, _old_words)
+    questions = [
+        "SELECT id, wanted_w, reason, outcome, outcome_reason FROM v_commands ORDER BY id",
+        "SELECT at, made_at, plan, covers_s, load_w, pv_w FROM v_forecasts ORDER BY at",
+    ]
+
+    def asked(connection: Connection) -> list[list[tuple[Any, ...]]]:
+        return [[(str(row[0]), *row[1:]) for row in connection.execute(text(one))] for one in questions]
+
+    for name in ("v_commands", "v_forecasts"):
+        ask(url, partial(Connection.execute, statement=text(f"CREATE VIEW {name} AS SELECT 1 AS older")))
+    assert "from 0006 to migration" in migrate(url)
+    before = ask(url, asked)
+    assert isinstance(before, list)
+    words = "grün", "refused", "the PCS is in fault"
+    assert before[0] == [("c1", 1.5, *words), ("c2", 3.0, *words)]
+    assert len(before[1]) == 192
+
+    async def closes() -> tuple[Verdict, Verdict, list[m.Plan]]:
+        database = engine(url)
+        open_ = await verify(database, "old")
+        assert await seal(database, "old", NOON + timedelta(days=1)) == 1
+        found = (
+            open_,
+            await verify(database, "old"),
+            await History(database).plans("old", NOON, NOON + timedelta(hours=1)),
+        )
+        await database.dispose()
+        return found
+
+    open_, closed, plans = asyncio.run(closes())
+    assert (open_.links, open_.wrong) == (4, "")
+    assert (closed.links, closed.head, closed.wrong) == (4, open_.head, "")
+    assert plans == [plan(NOON, Random(1))]
+    assert ask(url, asked) == before
+
+
+def test_a_plan_in_columns_forecasts_what_it_did_as_a_whole(fresh: Fresh) -> None:
+    url = fresh()
+    migrate(url)
+    for made in (NOON, NOON + timedelta(minutes=7, seconds=31.519947)):
+        said = plan(made, Random(1))
+        row = {"site": "x", "at": made, "until": said.until}
+        whole = {"id": "a", "body": said.model_dump_json(), "packed": None}
+        short = {"id": "b", "body": kept_plans.forecasts(said), "packed": kept_plans.pack(said)}
+        ask(url, partial(_add, "plan", row | whole))
+        ask(url, partial(_add, "plan", row | short))
+
+    def forecasts(connection: Connection) -> list[list[tuple[Any, ...]]]:
+        asked = text(
+            "SELECT at, made_at, covers_s, load_w, pv_w FROM v_forecasts WHERE plan = :plan ORDER BY made_at, at"
+        )
+        found = [connection.execute(asked, {"plan": name}) for name in "ab"]
+        return [
+            [(str(at), str(made), round(s, 6), round(load), round(pv)) for at, made, s, load, pv in one]
+            for one in found
+        ]
+
+    whole, short = ask(url, forecasts)  # type: ignore[misc, attr-defined]
+    assert len(whole) == 384
+    assert whole == short
 
 
 def test_a_wrong_schema_is_refused_with_what_to_run(fresh: Fresh) -> None:
