@@ -112,7 +112,7 @@ def _item(row: Row, outcomes: list[Row], first: datetime, reason: str) -> list[A
     values, own = _said(row, "values"), _said(row, "reason") or ""
     wanted = values.get("p_set") if isinstance(values, dict) else None
     ends = [
-        [one["state"], (one["at"] - first) // _MICROSECOND, *([why] if (why := _said(one, "reason")) else [])]
+        [one["state"], (one["at"] - row["at"]) // _MICROSECOND, *([why] if (why := _said(one, "reason")) else [])]
         for one in outcomes
     ]
     item = [_split(row["id"])[1], (row["at"] - first) // _MICROSECOND, wanted, ends]

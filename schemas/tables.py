@@ -301,7 +301,8 @@ run = _table(
 """What the rows of a segment say, for `v_commands`: commands of one `day` that differ only in number, time and value.
 
 `items`: [[number, microseconds since `at`, W or null, outcomes, reason where it is another], ...], each outcome
-[state, microseconds since `at`, reason where there is one]. The id is `prefix` and number, the command holds `seconds`.
+[state, microseconds since the command, reason where there is one]. The id is `prefix` and number; the command holds
+for `seconds`.
 """
 
 command = _table(

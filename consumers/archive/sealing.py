@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.journal import ASKED, among, key_of, page, reaching, rows_of, sealed
+from consumers.archive.journal import ASKED, among, key_of, newest, page, reaching, rows_of, sealed
 from consumers.archive.links import CHAINED, Head, link_fault, signature, span
 from runtime.segments import Rows, pack, runs, unpack
 from schemas.tables import journal, run, segment
@@ -24,7 +24,7 @@ OLD = timedelta(minutes=30)
 """How long the oldest row waits until its segment is closed."""
 FRESH = timedelta(minutes=1)
 """What is younger waits: the outcomes of a command belong with it."""
-MOST = 20
+MOST = 10
 """Segments of one round."""
 _STEPS_BACK = 300
 """Rows by which a segment is shorter, so that no command is parted from its outcomes."""
@@ -49,7 +49,10 @@ async def seal(engine: AsyncEngine, site: str, now: datetime, key: str | None = 
 
 async def _seal_next(engine: AsyncEngine, site: str, now: datetime, key: str | None) -> bool:
     async with engine.connect() as connection:
-        before = await sealed(connection, site)
+        before, newest_link = await sealed(connection, site), (await newest(connection, site)).link
+        oldest = await page(connection, site, before.link, 1)
+        if not oldest or not (due(oldest[0], now) or newest_link - before.link >= LARGE):
+            return False
         links = await page(connection, site, before.link, LARGE + _STEPS_BACK)
         count = cut(links, now)
         if not count:
@@ -65,11 +68,16 @@ async def _seal_next(engine: AsyncEngine, site: str, now: datetime, key: str | N
     return True
 
 
+def due(oldest: Row, now: datetime) -> bool:
+    """Whether the oldest open link has waited long enough. Pure."""
+    return bool(oldest["at"] <= now - OLD)
+
+
 def cut(links: Sequence[Row], now: datetime) -> int:
     """How many of the oldest links become a segment now; 0 while none is due. Pure."""
     settled = next((place for place, link in enumerate(links) if now - FRESH < link["at"] <= now), len(links))
     most = min(settled, LARGE)
-    if not most or (len(links) < LARGE and links[0]["at"] > now - OLD):
+    if not most or (len(links) < LARGE and not due(links[0], now)):
         return 0
     begun = dict[tuple[str, str], int]()
     parts = [0] * (len(links) + 1)

@@ -19,12 +19,16 @@ from consumers.archive.proof import verify
 from consumers.archive.rows import sort_out
 from consumers.archive.sealing import Broken, cut, seal
 from consumers.archive.store import Store
+from consumers.archive.upkeep import Upkeep
 from runtime.database import engine
 from runtime.heard import Heard
+from runtime.orders import orders
+from runtime.part import Part
+from runtime.settings import Settings, parse_broker
 from schemas import messages as m
 from schemas import tables
 from schemas.topics import COMMAND, OUTCOME
-from tests.consumers.test_archive_rollups import NOON
+from tests.consumers.test_archive_rollups import NOON, SITE
 
 KEY = "k" * 32
 PLACE = {"site": "plant", "device": "pcs"}
@@ -96,7 +100,12 @@ async def test_closed_segments_say_the_same_in_sql_and_have_the_same_head(archiv
     assert await seal(archive, "plant", NOON + HALF * 2, KEY) == 1
     assert await verify(archive, "plant", KEY) == before
     assert await view(archive) == asked
-    assert [await count(archive, one) for one in (tables.command, tables.outcome, tables.journal)] == [0, 0, 0]
+    await keep(archive, spoken(401, 2))
+    assert await orders(archive, "plant", NOON, NOON + HALF) == [("pcs", one.message) for one in spoken(1, 402)]
+    assert [one.id for _, one in await orders(archive, "plant", NOON, NOON + timedelta(seconds=3))] == [
+        "dispatch-00ff-1"
+    ] * 3
+    assert [await count(archive, one) for one in (tables.command, tables.outcome, tables.journal)] == [2, 4, 6]
     assert 0 < await count(archive, tables.run) < 80
 
 
@@ -253,3 +262,31 @@ def test_a_segment_ends_where_no_command_is_parted_from_its_outcomes(
     found: list[dict[str, Any]], after: timedelta, closes: int
 ) -> None:
     assert cut(found, NOON + after) == closes
+
+
+async def test_the_archive_closes_by_itself_and_says_what_it_does_not_close(sealed_file: Path, tmp_path: Path) -> None:
+    """Its upkeep, as it runs; the commands of June are old by now."""
+    url = f"sqlite+aiosqlite:///{copy(sealed_file, tmp_path / 'archive.db')}"
+    broker = parse_broker("mqtt://127.0.0.1:1", "archive", None, {})
+    part, database = Part("archive", SITE, Settings(broker, url, None, tmp_path, journal_key=KEY)), engine(url)
+    upkeep = Upkeep(part, database, Store(database, lambda _: None))
+
+    async def looks_after(seconds: float = 20) -> None:
+        running = asyncio.create_task(upkeep.run())
+        async with asyncio.timeout(seconds):
+            while not (part.counts["sealed"] or part.causes.words):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        running.cancel()
+        await asyncio.wait([running])
+
+    await looks_after()
+    assert (part.counts["sealed"], await count(database, tables.journal)) == (1, 0)
+    assert (await verify(database, "plant", KEY)).unsigned == 0
+    await keep(database, spoken(200, 3))
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE command SET source = 'nobody' WHERE id = 'dispatch-00ff-201'"))
+    part.counts["sealed"] = 0
+    await looks_after()
+    assert "is not closed any more: link 368 (command dispatch-00ff-201" in part.causes.words
+    assert part.causes.names == [m.Cause.NOT_ARCHIVED]
+    await database.dispose()
