@@ -28,6 +28,7 @@ environment:
   JOULEBUS_PRICE_KEY           optimize follows only prices of the topic that are signed with it; or ..._FILE
   JOULEBUS_PRICE_TOKEN         optimize fetches prices with it; better: JOULEBUS_PRICE_TOKEN_FILE
   JOULEBUS_LIMIT_KEYS_FILE     dispatch: lines SOURCE=KEY, whose limits are signed with which key
+  JOULEBUS_JOURNAL_KEY         the archive signs the seals of its journal with it; better: JOULEBUS_JOURNAL_KEY_FILE
   JOULEBUS_HEALTH              host:port of the health endpoint
   JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
 Each can be read from a file instead: NAME_FILE, or all from one with --env. {role} stands for the part's name.
@@ -116,6 +117,7 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
     gaps.add_argument("--json", action="store_true", help="one line of JSON")
     journal = _command(commands, "journal", "whether the record of all commands was changed")
     journal.add_argument("what", choices=["verify"])
+    journal.add_argument("--head", metavar="NUMBER:HASH", default="", help="the head that was written down last time")
     backup = commands.add_parser("backup", help="copy the embedded archive while it is being written")
     backup.add_argument("file", type=Path)
     backup.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")

@@ -43,6 +43,7 @@ log = logging.getLogger("demo")
 
 KEYS = {
     "bridge": {"JOULEBUS_COMMAND_KEY_FILE": "command-key"},
+    "archive": {"JOULEBUS_JOURNAL_KEY_FILE": "journal-key"},
     "dispatch": {"JOULEBUS_COMMAND_KEY_FILE": "command-key", "JOULEBUS_LIMIT_KEYS_FILE": "limit-keys"},
 }
 """The parts that know the key of commands, and those of limits."""

@@ -1,6 +1,7 @@
 """What is missing in the archive, whether its journal was changed, and how large it is: for people to read."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +10,12 @@ from sqlalchemy import Table, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.journal import verify
+from consumers.archive.proof import verify
 from runtime.database import check_schema, engine
 from runtime.history import History
 from schemas.site import Site
 from schemas.tables import metadata, telemetry
+from schemas.troubles import Trouble
 from schemas.units import utc_now
 
 
@@ -56,18 +58,28 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
     return int(any(one.closed is None for one in found))
 
 
-async def verify_journal(url: str, site: Site) -> int:
-    """Follow the chain over commands and outcomes and print its head; 1 when something was changed."""
+async def verify_journal(url: str, site: Site, key: str | None, head: str) -> int:
+    """Follow the chain over commands and outcomes and print its head; 1 when something was changed.
+
+    `head`: what was written down last time, as it was printed; or empty. Raises Trouble when it is not that.
+    """
+    if head and not re.fullmatch(r"\d{1,18}:[0-9a-f]{64}", head):
+        raise Trouble(f"--head: {head!r} is no head; write what `joulebus journal verify` printed, NUMBER:HASH")
     database = engine(url, patience=60)
     try:
         await check_schema(database)
-        verdict = await verify(database, site.site)
+        verdict = await verify(database, site.site, key, head)
     finally:
         await database.dispose()
     if verdict.wrong:
         print(f"the journal of {site.site} was changed: {verdict.wrong}")
         return 1
-    print(f"the journal of {site.site} is whole: {verdict.links} links, head {verdict.head}")
+    print(f"the journal of {site.site} is whole: {verdict.links} links, head {verdict.links}:{verdict.head}")
+    if verdict.pruned:
+        print(f"{verdict.pruned} of them were pruned: whole when they were, and none is missing since")
+    if verdict.unsigned:
+        why = "JOULEBUS_JOURNAL_KEY is not given here" if key is None else "the archive had no journal key"
+        print(f"{verdict.unsigned} segments are not proven by a signature: {why}")
     return 0
 
 

@@ -10,7 +10,8 @@ from schemas.site_file import load_site
 
 def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     """Each is imported only now. Raises Trouble."""
-    url = read_settings("archive", env).database
+    settings = read_settings("archive", env)
+    url = settings.database
     if parsed.command == "backup":
         from joulebus.backup import backup  # noqa: PLC0415
 
@@ -33,5 +34,5 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     if parsed.command == "gaps":
         return asyncio.run(ledger.gaps(url, site, parsed.days, as_json=parsed.json))
     if parsed.command == "journal":
-        return asyncio.run(ledger.verify_journal(url, site))
+        return asyncio.run(ledger.verify_journal(url, site, settings.journal_key, parsed.head))
     return asyncio.run(ledger.archive_status(url, site, as_json=parsed.json))

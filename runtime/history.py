@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime import points, resolution, rollups
+from runtime import kept_plans, points, resolution, rollups
 from runtime.cancelled import stoppable
 from runtime.rollups import Bucket
 from schemas.energies import Energy, Source
@@ -176,11 +176,13 @@ class History:
     # --- what was said -----------------------------------------------------------------------------
 
     async def plans(self, site: str, start: datetime, end: datetime) -> list[Plan]:
-        """All plans made in this span, oldest first."""
+        """All plans made in this span, oldest first; their numbers are rounded (runtime/kept_plans.py)."""
         rows = await self._rows(
-            select(plan.c.body).where(plan.c.site == site, *_within(plan.c, start, end)).order_by(plan.c.at)
+            select(plan.c.body, plan.c.packed)
+            .where(plan.c.site == site, *_within(plan.c, start, end))
+            .order_by(plan.c.at)
         )
-        return [Plan.model_validate_json(body) for (body,) in rows]
+        return [_plan(body, packed) for body, packed in rows]
 
     async def plans_at(self, site: str, instants: Sequence[datetime], lasts: timedelta) -> AsyncIterator[Held]:
         """The plan that held at each of these instants, or else the first of the `lasts` behind it; oldest first.
@@ -198,8 +200,9 @@ class History:
             if number < len(made) and made[number] < at + lasts:
                 held.setdefault(made[number], []).append(at)
         for at, mine in held.items():
-            for (body,) in await self._rows(select(plan.c.body).where(plan.c.site == site, plan.c.at == at).limit(1)):
-                yield Plan.model_validate_json(body), mine
+            asked = select(plan.c.body, plan.c.packed).where(plan.c.site == site, plan.c.at == at).limit(1)
+            for body, packed in await self._rows(asked):
+                yield _plan(body, packed), mine
 
     async def forecasts(
         self,
@@ -228,9 +231,9 @@ class History:
 
     async def _believed(self, site: str, by: datetime) -> tuple[datetime, dict[datetime, Step]]:
         """When the newest plan was made that was there at a moment, and its whole quarters."""
-        newest = select(plan.c.body).where(plan.c.site == site, plan.c.at <= by).order_by(plan.c.at.desc()).limit(1)
-        for (body,) in await self._rows(newest):
-            found = Plan.model_validate_json(body)
+        made = select(plan.c.body, plan.c.packed).where(plan.c.site == site, plan.c.at <= by)
+        for body, packed in await self._rows(made.order_by(plan.c.at.desc()).limit(1)):
+            found = _plan(body, packed)
             return found.at, {step.at: step for step in found.steps if step.seconds == _QUARTER.seconds}
         return by, {}
 
@@ -328,6 +331,11 @@ def _within(columns: Any, start: datetime, end: datetime) -> tuple[ColumnElement
 def _measured(one: Flows) -> tuple[float, float]:
     """Mean load and PV (W) of a quarter of an hour."""
     return 4 * (one.pv_load + one.grid_load + one.battery_load), 4 * (one.pv_load + one.pv_battery + one.pv_grid)
+
+
+def _plan(body: str, packed: bytes | None) -> Plan:
+    """As it is kept; that of an older joulebus is JSON."""
+    return kept_plans.unpack(packed, body) if packed is not None else Plan.model_validate_json(body)
 
 
 def _good(points: str, quality: str | None) -> dict[str, Value]:

@@ -68,6 +68,8 @@ class Settings:
     """With it optimize follows no prices of the topic that are not signed with it."""
     price_token: str | None = field(default=None, repr=False)
     """What a publisher of prices asks of who fetches them. Only optimize has both."""
+    journal_key: str | None = field(default=None, repr=False)
+    """With it the archive signs the seals of its journal, and `joulebus journal verify` proves them."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
@@ -106,13 +108,26 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
     key = _long_enough(_named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
     limit_key = _long_enough(_named(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
+    journal_key = _long_enough(_named(env, "JOULEBUS_JOURNAL_KEY"), "JOULEBUS_JOURNAL_KEY")
     lines = _named(env, "JOULEBUS_LIMIT_KEYS") if role == "dispatch" else None
     limit_keys = None if lines is None else _limit_keys(lines, key)
     health = _health(env.get("JOULEBUS_HEALTH", ""))
     planner = env if role == "optimize" else {}
     price_key = _long_enough(_named(planner, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
     price_token = secret(planner, "JOULEBUS_PRICE_TOKEN")
-    return Settings(broker, database, health, state, token, key, limit_key, limit_keys, price_key, price_token)
+    return Settings(
+        broker,
+        database,
+        health,
+        state,
+        token,
+        command_key=key,
+        limit_key=limit_key,
+        limit_keys=limit_keys,
+        price_key=price_key,
+        price_token=price_token,
+        journal_key=journal_key,
+    )
 
 
 def _long_enough(key: Text, where: str) -> Text:

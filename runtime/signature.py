@@ -1,4 +1,4 @@
-"""Signed commands: HMAC-SHA256 over where a command goes and all of its fields. Pure.
+"""Signed commands, and seals of the journal: HMAC-SHA256 over where a command goes and all of its fields. Pure.
 
 The text that is signed is the topic's address, a line feed, and the JSON of the other fields with sorted keys and
 without blanks. The address is in it, so that a command for one device is worth nothing at another.
@@ -39,3 +39,12 @@ def forgery(payload: bytes, address: str, key: str) -> str:
 def _sign(fields: Mapping[str, object], address: str, key: str) -> str:
     text = f"{address}\n{json.dumps(fields, sort_keys=True, separators=(',', ':'))}"
     return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
+
+
+SEAL = "joulebus journal"
+"""In place of an address, so that a seal is worth nothing at a device, whatever key signs both."""
+
+
+def seal_signature(fields: Mapping[str, object], key: str) -> str:
+    """The signature of what a seal says."""
+    return _sign(fields, SEAL, key)

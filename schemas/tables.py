@@ -19,6 +19,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Double,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -74,6 +75,10 @@ def _alarm_name() -> String:
 def _json() -> Text:
     """JSON as the text it came as. MariaDB's own JSON type is this, too."""
     return Text().with_variant(mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), *MARIADB)
+
+
+def _bytes() -> LargeBinary:
+    return LargeBinary().with_variant(mysql.LONGBLOB(), *MARIADB)
 
 
 metadata = MetaData()
@@ -272,9 +277,61 @@ journal = _table(
     Column("hash", _ascii(), nullable=False),
     json=(),
 )
-"""The chain over all rows of `command` and `outcome` (the `kind`) of a site, in the order they came.
+"""The chain over the rows of `command` and `outcome` (the `kind`) of a site, in the order they came: the links that
+no segment holds yet.
 
 `hash` is the SHA-256 over `previous`, its own number and the whole row: consumers/archive/journal.py.
+"""
+
+segment = _table(
+    "segment",
+    _key("site"),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Moment(), nullable=False),
+    Column("first_link", BigInteger, nullable=False),
+    Column("last_link", BigInteger, nullable=False),
+    Column("first_at", Moment(), nullable=False),
+    Column("last_at", Moment(), nullable=False),
+    Column("previous", _ascii(), nullable=False),
+    Column("head", _ascii(), nullable=False),
+    Column("digest", _ascii(), nullable=False),
+    Column("signature", _ascii(), nullable=False),
+    Column("pruned", Moment()),
+    Column("pruned_signature", _ascii(), nullable=False),
+    Column("packed", _bytes()),
+    Index("segment_last_at", "site", "last_at"),
+    json=(),
+)
+"""A piece of the journal that is closed: sealed `at`, it holds the rows of its links, whose times span from `first_at`
+to `last_at`. `packed` are the rows: runtime/segments.py. `head` is the hash of its last link, `previous` that of the
+one before its first, `digest` the SHA-256 of `packed`. The signatures are empty where the archive has no journal key.
+
+Pruned, `packed` is null, and the head stays: `pruned` says when that was, after the rows had been proven once more.
+"""
+
+run = _table(
+    "run",
+    _key("site"),
+    Column("segment", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("day", _ascii(10), nullable=False),
+    Column("at", Moment(), nullable=False),
+    Column("device", _ascii(), nullable=False),
+    Column("source", _ascii(), nullable=False),
+    Column("authority", _ascii(), nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("prefix", _ascii(), nullable=False),
+    Column("reason", Text().with_variant(mysql.LONGTEXT(), *MARIADB), nullable=False),
+    Column("items", _json(), nullable=False),
+    Index("run_day", "site", "day"),
+    json=("items",),
+    mariadb_page_compressed="1",
+)
+"""What the rows of a segment say, for `v_commands`: commands of one `day` that differ only in number, time and value.
+
+`items`: [[number, microseconds since `at`, W or null, outcomes, reason where it is another], ...], each outcome
+[state, microseconds since the command, reason where there is one]. The id is `prefix` and number; the command holds
+for `seconds`.
 """
 
 command = _table(
@@ -339,8 +396,11 @@ plan = _table(
     _key("id"),
     Column("until", Moment(), nullable=False),
     Column("body", _json(), nullable=False),
+    Column("packed", _bytes()),
     mariadb_page_compressed="1",
 )
+"""`packed` is the plan, `body` what it forecasts, for `v_forecasts`: runtime/kept_plans.py. Of an older joulebus `body`
+is the whole plan, and `packed` null."""
 
 dead_letter = _table(
     "dead_letter",

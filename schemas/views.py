@@ -1,7 +1,7 @@
 """Tables for people with their own tools (Grafana, Power BI, a spreadsheet): plain columns, units in their names.
 
 Written for both databases: `{json}` reads a text out of a message, `{double}` is a number, `{steps}` are those of a
-plan, with `{step_at}` and so on in each.
+plan, with `{step_at}` and so on in each, and `{items}` the commands of a run.
 The migration makes them. They are a contract as the topics are: columns are added, never changed.
 """
 
@@ -37,8 +37,13 @@ VIEWS = {
     "v_commands": """
         SELECT c.site, c.device, c.at, c.id, c.until, c.source, c.authority,
             CAST({json}(c.body, '$.values.p_set') AS {double}) AS wanted_w, {json}(c.body, '$.reason') AS reason,
-            o.at AS outcome_at, o.state AS outcome, {json}(o.body, '$.reason') AS outcome_reason
-        FROM command c LEFT JOIN outcome o ON o.site = c.site AND o.device = c.device AND o.id = c.id""",
+            o.at AS outcome_at, o.state AS outcome, {json}(o.body, '$.reason') AS outcome_reason, {day} AS day
+        FROM command c LEFT JOIN outcome o ON o.site = c.site AND o.device = c.device AND o.id = c.id
+        UNION ALL
+        SELECT r.site, r.device, {run_at}, {run_id}, {run_until}, r.source, r.authority, {run_wanted},
+            coalesce({run_reason}, r.reason), {run_outcome_at}, {run_outcome},
+            CASE WHEN {run_outcome} IS NOT NULL THEN coalesce({run_outcome_reason}, '') END, r.day
+        FROM run r JOIN {items}""",
     "v_forecasts": """
         SELECT p.site, {step_at} AS at, p.at AS made_at, p.id AS plan, {step_seconds} AS covers_s,
             {step_load} AS load_w, {step_pv} AS pv_w,
@@ -50,26 +55,64 @@ VIEWS = {
 }
 """By name, the question each one asks."""
 
-SINCE = {"v_loads_15min": "0003", "v_power": "0005", "v_energy_15min": "0005", "v_hybrid_pv_15min": "0005"}
+SINCE = {
+    "v_loads_15min": "0003",
+    **dict.fromkeys(("v_power", "v_energy_15min", "v_hybrid_pv_15min"), "0005"),
+    **dict.fromkeys(("v_commands", "v_forecasts"), "0007"),
+}
 """The migration that makes it as it is now, where that is not the first."""
 
+_SQLITE_MOMENT = """strftime('%Y-%m-%d %H:%M:%S', r.at, (({0}) / 1000000) || ' seconds')
+    || printf('.%06d', ({0}) % 1000000)"""
+_SQLITE_STEP = """CASE WHEN json_type(s.value) = 'object'
+    THEN substr(replace(replace(json_extract(s.value, '$.at'), 'T', ' '), 'Z', '') || '.000000', 1, 26)
+    ELSE strftime('%Y-%m-%d %H:%M:', json_extract(p.body, '$.since'), ({0}) || ' seconds')
+        || printf('%09.6f', ({0}) % 60 + ({0}) - CAST({0} AS INTEGER)) END"""
 _SQLITE = {
     "json": "json_extract",
     "double": "REAL",
+    "day": "substr(c.at, 1, 10)",
+    "items": "json_each(r.items) i LEFT JOIN json_each(i.value, '$[3]') o",
+    "run_at": _SQLITE_MOMENT.format("json_extract(i.value, '$[1]')"),
+    "run_id": "r.prefix || json_extract(i.value, '$[0]')",
+    "run_until": _SQLITE_MOMENT.format("json_extract(i.value, '$[1]') + CAST(round(r.seconds * 1000000) AS INTEGER)"),
+    "run_wanted": "json_extract(i.value, '$[2]')",
+    "run_reason": "json_extract(i.value, '$[4]')",
+    "run_outcome_at": _SQLITE_MOMENT.format("json_extract(i.value, '$[1]') + json_extract(o.value, '$[1]')"),
+    "run_outcome": "json_extract(o.value, '$[0]')",
+    "run_outcome_reason": "json_extract(o.value, '$[2]')",
     "steps": "json_each(p.body, '$.steps') s",
     # a moment as it stands in the other tables, also one without a fraction of a second
-    "step_at": "substr(replace(replace(json_extract(s.value, '$.at'), 'T', ' '), 'Z', '') || '.000000', 1, 26)",
-    **{f"step_{name}": f"json_extract(s.value, '$.{name}')" for name in ("seconds", "load", "pv")},
+    "step_at": _SQLITE_STEP.format("coalesce(json_extract(s.value, '$[2]'), s.key * 900)"),
+    "step_seconds": "coalesce(json_extract(s.value, '$.seconds'), json_extract(s.value, '$[3]'), 900.0)",
+    "step_load": "coalesce(json_extract(s.value, '$.load'), json_extract(s.value, '$[0]'))",
+    "step_pv": "coalesce(json_extract(s.value, '$.pv'), json_extract(s.value, '$[1]'))",
 }
 _MARIADB = {
     "json": "json_value",
     "double": "DOUBLE",
-    "steps": "JSON_TABLE(p.body, '$.steps[*]' COLUMNS (began VARCHAR(40) PATH '$.at', seconds DOUBLE PATH '$.seconds',"
-    " load_w DOUBLE PATH '$.load', pv_w DOUBLE PATH '$.pv')) s",
-    "step_at": "CAST(replace(replace(s.began, 'T', ' '), 'Z', '') AS DATETIME(6))",
-    "step_seconds": "s.seconds",
-    "step_load": "s.load_w",
-    "step_pv": "s.pv_w",
+    "day": "CAST(CAST(c.at AS DATE) AS CHAR)",
+    "items": """JSON_TABLE(r.items, '$[*]' COLUMNS (id VARCHAR(64) PATH '$[0]', after BIGINT PATH '$[1]',
+        wanted DOUBLE PATH '$[2]', reason VARCHAR(1000) PATH '$[4]', NESTED PATH '$[3][*]' COLUMNS (
+        state VARCHAR(64) PATH '$[0]', came BIGINT PATH '$[1]', why VARCHAR(4000) PATH '$[2]'))) i""",
+    "run_at": "r.at + INTERVAL i.after MICROSECOND",
+    "run_id": "concat(r.prefix, i.id)",
+    "run_until": "r.at + INTERVAL (i.after + round(r.seconds * 1000000)) MICROSECOND",
+    "run_wanted": "i.wanted",
+    "run_reason": "i.reason",
+    "run_outcome_at": "r.at + INTERVAL (i.after + i.came) MICROSECOND",
+    "run_outcome": "i.state",
+    "run_outcome_reason": "i.why",
+    "steps": """JSON_TABLE(p.body, '$.steps[*]' COLUMNS (place FOR ORDINALITY, began VARCHAR(40) PATH '$.at',
+        long_seconds DOUBLE PATH '$.seconds', long_load DOUBLE PATH '$.load', long_pv DOUBLE PATH '$.pv',
+        load_w DOUBLE PATH '$[0]', pv_w DOUBLE PATH '$[1]', after DECIMAL(20, 6) PATH '$[2]',
+        seconds DOUBLE PATH '$[3]')) s""",
+    "step_at": """coalesce(CAST(replace(replace(s.began, 'T', ' '), 'Z', '') AS DATETIME(6)),
+        CAST(json_value(p.body, '$.since') AS DATETIME(6))
+        + INTERVAL coalesce(s.after, (s.place - 1) * 900) * 1000000 MICROSECOND)""",
+    "step_seconds": "coalesce(s.long_seconds, s.seconds, 900.0)",
+    "step_load": "coalesce(s.long_load, s.load_w)",
+    "step_pv": "coalesce(s.long_pv, s.pv_w)",
 }
 
 

@@ -1,121 +1,196 @@
 """Commands and their outcomes as a chain: each link holds the hash of the one before and of a row.
 
 Who changes, adds or removes a row, or a link, breaks the chain from there on. Who can write to the database could
-make a whole new chain: therefore `verify` returns its head, to be written down somewhere else.
+make a whole new chain: therefore `proof.verify` returns its head, to be written down somewhere else.
+
+What came a while ago is in segments: `sealing.seal` closes them, `prune` forgets their rows and keeps their heads.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from pydantic_core import to_json
-from sqlalchemy import Table, and_, func, select
+from sqlalchemy import ColumnElement, Table, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.archive.links import CHAINED, Head, link_hash, segment_fault, signature
 from consumers.archive.rows import Entry
-from schemas.tables import command, journal, outcome
+from runtime.segments import unpack
+from schemas.tables import journal, run, segment
+from schemas.units import utc_now
 
-CHAINED = {table.name: table for table in (command, outcome)}
-GENESIS = "0" * 64
+Row = Mapping[str, Any]
+Key = tuple[Any, ...]
+
 _PAGE = 1000
+ASKED = 400
+"""Keys one question names: SQLite takes 32 766 values."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a check of the chain found. `wrong` is empty when nothing was changed."""
-
-    links: int
-    head: str
-    """The hash of the newest link; it must appear in every longer chain of this site."""
-    wrong: str = ""
+# --- what comes ------------------------------------------------------------------------------------
 
 
 async def unknown(connection: AsyncConnection, table: Table, entries: list[Entry]) -> list[Entry]:
-    """Those of some chained rows that are not stored yet; none of other tables."""
-    if table.name not in CHAINED:
+    """Those of some chained rows that are stored neither beside the journal nor in a segment."""
+    here = set(await stored(connection, table, [entry.key for entry in entries]))
+    new = [entry for entry in entries if entry.key not in here]
+    if not new:
         return []
-    keys = list(table.primary_key)
-    found = []
-    for entry in entries:  # commands are few: one each 2 s
-        same = and_(*(column == part for column, part in zip(keys, entry.key, strict=True)))
-        if (await connection.execute(select(keys[0]).where(same))).first() is None:
-            found.append(entry)
+    sealed = await _sealed(connection, table, new)
+    return [entry for entry in new if entry.key not in sealed]
+
+
+async def stored(connection: AsyncConnection, table: Table, keys: Iterable[Key]) -> dict[Key, dict[str, Any]]:
+    """The rows of a table with these keys, by key."""
+    found: dict[Key, dict[str, Any]] = {}
+    asked = list(keys)
+    for some in (asked[start : start + ASKED] for start in range(0, len(asked), ASKED)):
+        rows = (await connection.execute(select(table).where(*among(table, some)))).mappings()
+        found |= {tuple(row[column.name] for column in table.primary_key): dict(row) for row in rows}
+    return found
+
+
+def among(table: Table, keys: list[Key]) -> tuple[ColumnElement[bool], ...]:
+    """A condition for the rows of one site with these keys; the span of their times is what an index serves."""
+    c, times = table.c, [key[2] for key in keys]
+    devices = sorted({key[1] for key in keys})
+    near = c.site == keys[0][0], c.device.in_(devices), c.at.between(min(times), max(times))
+    return *near, tuple_(*table.primary_key).in_(keys)
+
+
+async def _sealed(connection: AsyncConnection, table: Table, entries: list[Entry]) -> set[Key]:
+    """The keys of a table in the segments that reach over the times of some rows; mostly there are none."""
+    site, times = entries[0].row["site"], [entry.row["at"] for entry in entries]
+    found = set[Key]()
+    for number in await reaching(connection, site, min(times), max(times)):
+        where = segment.c.site == site, segment.c.number == number
+        if packed := (await connection.execute(select(segment.c.packed).where(*where))).scalar():
+            found |= _keys(site, packed)[table.name]
+    return found
+
+
+async def reaching(connection: AsyncConnection, site: str, start: datetime, end: datetime) -> list[int]:
+    """The segments that hold rows of a span, pruned ones left out."""
+    c = segment.c
+    asked = select(c.number).where(c.site == site, c.last_at >= start, c.first_at <= end, c.pruned.is_(None))
+    return list((await connection.execute(asked.order_by(c.number))).scalars())
+
+
+@lru_cache(maxsize=4)
+def _keys(site: str, packed: bytes) -> dict[str, set[Key]]:
+    found: dict[str, set[Key]] = {name: set() for name in CHAINED}
+    for kind, row in unpack(site, packed):
+        if kind in CHAINED:
+            found[kind].add(tuple(row[column.name] for column in CHAINED[kind].primary_key))
     return found
 
 
 async def chain(connection: AsyncConnection, entries: list[Entry]) -> None:
-    """Append rows that were just written, in this transaction."""
-    for entry in entries:
-        row = entry.row
-        newest = select(journal.c.number, journal.c.hash).where(journal.c.site == row["site"])
-        last = (await connection.execute(newest.order_by(journal.c.number.desc()).limit(1))).first()
-        number, previous = (last.number + 1, last.hash) if last else (1, GENESIS)
-        link = {
+    """Append rows of one site that were just written, in this transaction."""
+    if not entries:
+        return
+    head = await newest(connection, entries[0].row["site"])
+    links = []
+    for number, entry in enumerate(entries, head.link + 1):
+        row, previous = entry.row, head.hash
+        head = replace(head, link=number, hash=link_hash(previous, number, entry.table.name, row))
+        links.append({
             **{name: row[name] for name in ("site", "device", "at", "id")},
             "kind": entry.table.name,
             "state": row.get("state", ""),
             "number": number,
             "previous": previous,
-        }
-        await connection.execute(journal.insert(), link | {"hash": seal(previous, number, entry.table.name, row)})
+            "hash": head.hash,
+        })  # fmt: skip
+    await connection.execute(journal.insert(), links)
 
 
-async def verify(engine: AsyncEngine, site: str) -> Verdict:
-    """Follow the chain of a site from its beginning."""
-    head, number = GENESIS, 0
-    async with engine.connect() as connection:
-        while links := await _page(connection, site, number):
-            for link in links:
-                row = await _row(connection, link)
-                if wrong := _fault(link, row, number + 1, head):
-                    return Verdict(number, head, wrong)
-                head, number = link["hash"], number + 1
-        for table in CHAINED.values():
-            rows = select(func.count()).select_from(table).where(table.c.site == site)
-            known = select(func.count()).where(journal.c.site == site, journal.c.kind == table.name)
-            there, linked = [(await connection.execute(count)).scalar_one() for count in (rows, known)]
-            if there != linked:
-                return Verdict(number, head, f"{table.name}: {there} rows, but {linked} in the journal")
-    return Verdict(number, head)
+async def newest(connection: AsyncConnection, site: str) -> Head:
+    """The end of the chain."""
+    head = await sealed(connection, site)
+    c = journal.c
+    last = select(c.number, c.hash).where(c.site == site).order_by(c.number.desc()).limit(1)
+    link = (await connection.execute(last)).first()
+    return replace(head, link=link.number, hash=link.hash) if link else head
 
 
-def seal(previous: str, number: int, kind: str, row: Mapping[str, Any]) -> str:
-    """The hash of a link: over the row as it stands in the table, column by column."""
-    told = [previous, number, kind, *_canonical(CHAINED[kind], row)]
-    return sha256(to_json(told)).hexdigest()
+async def sealed(connection: AsyncConnection, site: str, before: int = 2**62) -> Head:
+    """The end of the newest segment, or of the newest before a number."""
+    c = segment.c
+    asked = select(c.number, c.last_link, c.head, c.signature).where(c.site == site, c.number < before)
+    last = (await connection.execute(asked.order_by(c.number.desc()).limit(1))).first()
+    return Head(last.number, last.last_link, last.head, bool(last.signature)) if last else Head()
 
 
-def _canonical(table: Table, row: Mapping[str, Any]) -> Iterator[Any]:
-    for column in table.columns:
-        value = row[column.name]
-        yield value.astimezone(UTC).isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+# --- what is there ---------------------------------------------------------------------------------
 
 
-def _fault(link: Mapping[str, Any], row: Mapping[str, Any] | None, number: int, previous: str) -> str:
-    """Why a link is not what was written; empty when it is."""
-    where = f"link {link['number']} ({link['kind']} {link['id']} of {link['device']}, {link['at']:%Y-%m-%d %H:%M:%S})"
-    if link["number"] != number:
-        return f"link {number} is missing"
-    if link["previous"] != previous:
-        return f"{where}: it does not follow the link before"
-    if row is None:
-        return f"{where}: its row is missing or has another key"
-    if link["hash"] != seal(previous, number, link["kind"], row):
-        return f"{where}: its row was changed"
-    return ""
+async def segments(
+    connection: AsyncConnection, site: str, *wanted: ColumnElement[bool]
+) -> AsyncIterator[tuple[Row, list[dict[str, Any]]]]:
+    """Segments in their order, each with its rows of the table `run`; one at a time, for they are large."""
+    c, after = segment.c, 0
+    asked = select(segment).where(c.site == site, *wanted).order_by(c.number).limit(1)
+    while one := (await connection.execute(asked.where(c.number > after))).mappings().first():
+        told = select(run).where(run.c.site == site, run.c.segment == one["number"])
+        yield dict(one), [dict(row) for row in (await connection.execute(told.order_by(run.c.number))).mappings()]
+        after = one["number"]
 
 
-async def _page(connection: AsyncConnection, site: str, after: int) -> list[Mapping[str, Any]]:
-    wanted = select(journal).where(journal.c.site == site, journal.c.number > after)
-    return [dict(row) for row in (await connection.execute(wanted.order_by(journal.c.number).limit(_PAGE))).mappings()]
-
-
-async def _row(connection: AsyncConnection, link: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def key_of(link: Row) -> tuple[str, Key]:
+    """Table and key of a link's row; a kind that is no table has no row."""
     table = CHAINED.get(link["kind"])
-    if table is None:
-        return None
-    same = and_(*(column == link[column.name] for column in table.primary_key))
-    found = (await connection.execute(select(table).where(same))).mappings().first()
-    return dict(found) if found else None
+    return link["kind"], tuple(link[column.name] for column in table.primary_key) if table is not None else ()
+
+
+async def rows_of(connection: AsyncConnection, links: list[Row]) -> dict[tuple[str, Key], dict[str, Any]]:
+    """The rows some links are about, as far as they are there."""
+    found: dict[tuple[str, Key], dict[str, Any]] = {}
+    for name, table in CHAINED.items():
+        keys = [key for kind, key in map(key_of, links) if kind == name]
+        found |= {(name, key): row for key, row in (await stored(connection, table, keys)).items()}
+    return found
+
+
+async def page(connection: AsyncConnection, site: str, after: int, most: int = _PAGE) -> list[Row]:
+    """The next links after a number, in their order."""
+    wanted = select(journal).where(journal.c.site == site, journal.c.number > after).order_by(journal.c.number)
+    return [dict(row) for row in (await connection.execute(wanted.limit(most))).mappings()]
+
+
+# --- what is forgotten -----------------------------------------------------------------------------
+
+
+async def prune(engine: AsyncEngine, site: str, before: datetime, key: str | None = None) -> int:
+    """Forget the rows of the segments that are wholly older; how many rows that were.
+
+    Each is proven once more, and its head stays. One that is not whole is evidence: it stays, too. `key`: the journal
+    key; without it who finds the rows missing cannot tell whether the archive pruned them.
+    """
+    gone, c = 0, segment.c
+    old = c.pruned.is_(None), (c.last_at < before) | (c.at < before)
+    async with engine.connect() as connection:
+        wanted = select(c.number).where(c.site == site, *old).order_by(c.number)
+        numbers = list((await connection.execute(wanted)).scalars())
+    for number in numbers:
+        async with engine.begin() as connection:
+            gone += await _forget(connection, site, number, key)
+    return gone
+
+
+async def _forget(connection: AsyncConnection, site: str, number: int, key: str | None) -> int:
+    c = segment.c
+    before = await sealed(connection, site, number)
+    async for one, told in segments(connection, site, c.number == number):
+        if segment_fault(one, told, before, key):
+            return 0
+        now = utc_now()
+        marked = {"pruned": now, "pruned_signature": signature({**one, "pruned": now}, key, "pruned")}
+        await connection.execute(delete(run).where(run.c.site == site, run.c.segment == number))
+        await connection.execute(
+            update(segment).where(c.site == site, c.number == number).values(packed=None, **marked)
+        )
+        return int(one["last_link"] - one["first_link"] + 1)
+    return 0

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from sqlalchemy import Table
 
+from runtime import kept_plans
 from runtime.heard import Heard, find, read
 from schemas import messages as m
 from schemas import tables, topics
@@ -203,7 +204,8 @@ def _device_status(place: Place, said: m.DeviceStatus) -> tuple[Table, Row]:
 
 
 def _plan(place: Place, said: m.Plan) -> tuple[Table, Row]:
-    return tables.plan, {**place, "at": said.at, "id": said.id, "until": said.until, "body": _text(said)}
+    kept = {"body": kept_plans.forecasts(said), "packed": kept_plans.pack(said)}
+    return tables.plan, {**place, "at": said.at, "id": said.id, "until": said.until, **kept}
 
 
 Wish = m.ControlMode | m.ControlRequest | m.AlarmRequest | m.RequestOutcome | m.GridLimitRequest | m.ControlLimits

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive import journal
+from consumers.archive.links import CHAINED
 from consumers.archive.rollups import HOLD
 from consumers.archive.rows import Entry, dead
 from runtime.database import Unmigrated, check_schema, code, describe, missing, unreachable, writing
@@ -150,9 +151,11 @@ class Store:
         marks = minutes(entries) - self._marked
         async with writing(self.engine) as connection:
             for table, some in by_table(entries):
-                news = await journal.unknown(connection, table, some)
-                new, refused = await _write(connection, table, some)
-                await journal.chain(connection, [one for one in news if one not in [bad for bad, _ in refused]])
+                news = await journal.unknown(connection, table, some) if table.name in CHAINED else some
+                new, refused = await _write(connection, table, news)
+                if table.name in CHAINED:
+                    bad = {entry.key for entry, _ in refused}
+                    await journal.chain(connection, [one for one in news if one.key not in bad])
                 kept.new[table.name] += new
                 kept.known[table.name] += len(some) - new - len(refused)
                 letters += [dead(entry.heard, reason, utc_now()) for entry, reason in refused]

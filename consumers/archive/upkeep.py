@@ -12,13 +12,14 @@ from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.retention import forget, prepare
 from consumers.archive.roller import Roller
+from consumers.archive.sealing import Broken, seal
 from consumers.archive.store import Store
 from runtime.cancelled import stoppable
 from runtime.part import Part
 from schemas.messages import Cause
 from schemas.units import utc_now
 
-ROLL, LEDGER, RETENTION, FILE = 10.0, 300.0, 6 * 3600.0, 10.0
+ROLL, SEAL, LEDGER, RETENTION, FILE = 10.0, 60.0, 300.0, 6 * 3600.0, 10.0
 """Seconds between two rounds."""
 AGAIN = 60.0
 """Seconds until one that failed is tried again, if its next round is not sooner."""
@@ -74,6 +75,7 @@ class Upkeep:
         """Until it is cancelled."""
         jobs = [
             Job("the rollups wait", ROLL, self._roll),
+            Job("the journal is not closed", SEAL, self._seal),
             Job("the ledger of gaps waits", LEDGER, self._write),
             Job("what is too old is not forgotten", RETENTION, self._forget),
             Job("the file of the archive does not shrink", FILE, self._give_back),
@@ -98,6 +100,17 @@ class Upkeep:
         self.part.counts["rollups"] += await self.roller.roll(now)
         if self.roller.failed:
             raise ExceptionGroup(f"those of {', '.join(self.roller.failed)}", [*self.roller.failed.values()])
+
+    async def _seal(self, now: datetime) -> None:
+        """One that is not whole stays open, so that everybody sees it, and grows."""
+        try:
+            self.part.counts["sealed"] += await seal(
+                self.engine, self.part.site.site, now, self.part.settings.journal_key
+            )
+            self.part.causes.clear(Cause.NOT_ARCHIVED, about="journal")
+        except Broken as wrong:
+            words = f"the journal was changed and is not closed any more: {wrong}"
+            self.part.causes.add(Cause.NOT_ARCHIVED, words, about="journal", ready=True)
 
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)

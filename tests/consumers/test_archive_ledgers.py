@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive.journal import verify
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.migrate import migrate
+from consumers.archive.proof import verify
 from consumers.archive.retention import WEEK, forget, partitions, prepare
 from consumers.archive.roller import Roller
 from consumers.archive.rows import confirmations, sort_out

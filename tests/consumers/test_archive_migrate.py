@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any, cast
 
 import pytest
@@ -16,17 +17,25 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from benchmarks.archive_day import plan
+from consumers.archive.links import GENESIS, link_hash
 from consumers.archive.migrate import SCRIPTS, migrate, upgrade
+from consumers.archive.proof import Verdict, verify
 from consumers.archive.roller import Roller
+from consumers.archive.sealing import seal
 from consumers.archive.store import Store
 from joulebus.mariadb import MariaDB
+from runtime import kept_plans
 from runtime.database import check_schema, engine
+from runtime.history import History
+from schemas import messages as m
 from schemas.site_file import load_site
 from schemas.tables import REVISION, metadata
 from schemas.troubles import Trouble
 
 Fresh = Callable[[], str]
 SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
@@ -62,15 +71,22 @@ def check(url: str) -> None:
     asyncio.run(_check())
 
 
-def definitions(connection: Connection) -> dict[str, str]:
-    """How the database itself describes each table, in one line each."""
+def definitions(connection: Connection) -> dict[str, list[str]]:
+    """How the database itself describes each table: what stands between its commas, in no order."""
     names = [table.name for table in metadata.sorted_tables]
     if connection.dialect.name == "sqlite":
         question = text("SELECT sql FROM sqlite_master WHERE name = :name")
         found = {name: connection.execute(question, {"name": name}).scalar_one() for name in names}
     else:
         found = {name: connection.execute(text(f"SHOW CREATE TABLE `{name}`")).one()[1] for name in names}
-    return {name: "".join(words.split()) for name, words in found.items()}
+    return {name: _parts("".join(words.split())) for name, words in found.items()}
+
+
+def _parts(words: str) -> list[str]:
+    """SQLite writes a column that was added behind the constraints."""
+    head, _, rest = words.partition("(")
+    columns, _, options = rest.rpartition(")")
+    return [head, options, *sorted(columns.split(","))]
 
 
 def test_a_migrated_database_is_exactly_the_definition(fresh: Fresh) -> None:
@@ -196,6 +212,95 @@ def test_the_energies_of_before_are_made_by_the_archive(fresh: Fresh) -> None:
     assert [row.out_wh for row in energies if row.device == "pcs"] == pytest.approx([25.0] * len(QUARTERS))
     assert len(found("SELECT at FROM flow")) == len(QUARTERS)
     check(url)
+
+
+def _old_words(connection: Connection) -> None:
+    """Two commands with an outcome each and their links, and a plan, as 0006 kept them."""
+    head, number = GENESIS, 0
+    for n in (1, 2):
+        at = NOON + timedelta(seconds=2 * n)
+        order = m.Command(id=f"c{n}", at=at, until=at + timedelta(seconds=10), source="dispatch",
+                          authority=m.Authority.PLAN, values={"p_set": 1.5 * n}, reason="grün")  # fmt: skip
+        done = m.Outcome(id=order.id, at=at, state=m.OutcomeState.REFUSED, reason="the PCS is in fault")
+        key = {"site": "old", "device": "pcs", "at": at, "id": order.id}
+        more: dict[str, Any] = {"until": order.until, "source": "dispatch", "authority": "plan"}
+        rows = {"command": key | more, "outcome": key | {"state": "refused"}}
+        for said, (kind, row) in zip((order, done), rows.items(), strict=True):
+            number, row["body"] = number + 1, said.model_dump_json()
+            link = key | {"kind": kind, "number": number, "previous": head, "state": row.get("state", "")}
+            head = link_hash(head, number, kind, row)
+            _add(kind, row, connection)
+            _add("journal", link | {"hash": head}, connection)
+    said = plan(NOON, Random(1))
+    values = {"site": "old", "at": NOON, "id": "p1", "until": said.until, "body": said.model_dump_json()}
+    connection.execute(metadata.tables["plan"].insert().values(**values))
+
+
+def test_commands_and_plans_of_an_older_joulebus_stay_what_they_are(fresh: Fresh) -> None:
+    """Their chain is proven from its first link, also when it is closed; the views and the history give the same."""
+    url = fresh()
+    ask(url, lambda connection: upgrade(connection, "0006"))
+    ask(url, _old_words)
+    questions = [
+        "SELECT id, wanted_w, reason, outcome, outcome_reason FROM v_commands ORDER BY id",
+        "SELECT at, made_at, plan, covers_s, load_w, pv_w FROM v_forecasts ORDER BY at",
+    ]
+
+    def asked(connection: Connection) -> list[list[tuple[Any, ...]]]:
+        return [[(str(row[0]), *row[1:]) for row in connection.execute(text(one))] for one in questions]
+
+    for name in ("v_commands", "v_forecasts"):
+        ask(url, partial(Connection.execute, statement=text(f"CREATE VIEW {name} AS SELECT 1 AS older")))
+    assert "from 0006 to migration" in migrate(url)
+    before = ask(url, asked)
+    assert isinstance(before, list)
+    words = "grün", "refused", "the PCS is in fault"
+    assert before[0] == [("c1", 1.5, *words), ("c2", 3.0, *words)]
+    assert len(before[1]) == 192
+
+    async def closes() -> tuple[Verdict, Verdict, list[m.Plan]]:
+        database = engine(url)
+        open_ = await verify(database, "old")
+        assert await seal(database, "old", NOON + timedelta(days=1)) == 1
+        found = (
+            open_,
+            await verify(database, "old"),
+            await History(database).plans("old", NOON, NOON + timedelta(hours=1)),
+        )
+        await database.dispose()
+        return found
+
+    open_, closed, plans = asyncio.run(closes())
+    assert (open_.links, open_.wrong) == (4, "")
+    assert (closed.links, closed.head, closed.wrong) == (4, open_.head, "")
+    assert plans == [plan(NOON, Random(1))]
+    assert ask(url, asked) == before
+
+
+def test_a_plan_in_columns_forecasts_what_it_did_as_a_whole(fresh: Fresh) -> None:
+    url = fresh()
+    migrate(url)
+    for made in (NOON, NOON + timedelta(minutes=7, seconds=31.519947)):
+        said = plan(made, Random(1))
+        row = {"site": "x", "at": made, "until": said.until}
+        whole = {"id": "a", "body": said.model_dump_json(), "packed": None}
+        short = {"id": "b", "body": kept_plans.forecasts(said), "packed": kept_plans.pack(said)}
+        ask(url, partial(_add, "plan", row | whole))
+        ask(url, partial(_add, "plan", row | short))
+
+    def forecasts(connection: Connection) -> list[list[tuple[Any, ...]]]:
+        asked = text(
+            "SELECT at, made_at, covers_s, load_w, pv_w FROM v_forecasts WHERE plan = :plan ORDER BY made_at, at"
+        )
+        found = [connection.execute(asked, {"plan": name}) for name in "ab"]
+        return [
+            [(str(at), str(made), round(s, 6), round(load), round(pv)) for at, made, s, load, pv in one]
+            for one in found
+        ]
+
+    whole, short = ask(url, forecasts)  # type: ignore[misc]
+    assert len(whole) == 384
+    assert whole == short
 
 
 def test_a_wrong_schema_is_refused_with_what_to_run(fresh: Fresh) -> None:

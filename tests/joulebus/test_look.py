@@ -275,6 +275,10 @@ def test_a_journal_that_was_changed_is_found(url: str, joulebus: Joulebus) -> No
     code, said = joulebus("journal", "verify")
     assert code == 0
     assert "the journal of demo is whole: 5 links" in said
+    head = said.split("head ")[1].split()[0]
+    assert joulebus("journal", "verify", "--head", head)[0] == 0
+    assert "has 5 links, and 6 when its head" in joulebus("journal", "verify", "--head", head.replace("5:", "6:", 1))[1]
+    assert "is no head; write what" in joulebus("journal", "verify", "--head", head[2:])[1]
     write(url, (text("UPDATE command SET source = 'nobody' WHERE id = 'c3'"), {}), said=[])
     code, said = joulebus("journal", "verify")
     assert code == 1

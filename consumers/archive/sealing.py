@@ -1,0 +1,144 @@
+"""Closes pieces of the journal: rows that nobody adds to any more become a segment, in one transaction.
+
+So do the rows an older joulebus left: its chain goes on in segments, some at a time.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from consumers.archive.journal import ASKED, among, key_of, newest, page, reaching, rows_of, sealed
+from consumers.archive.links import CHAINED, Head, link_fault, signature, span
+from runtime.segments import Rows, pack, runs, unpack
+from schemas.tables import journal, run, segment
+
+Row = Mapping[str, Any]
+
+LARGE = 6000
+"""Rows of a segment: deleting them holds up what comes for some tenths of a second."""
+OLD = timedelta(minutes=30)
+"""How long the oldest row waits until its segment is closed."""
+FRESH = timedelta(minutes=1)
+"""What is younger waits: the outcomes of a command belong with it."""
+MOST = 10
+"""Segments of one round."""
+_STEPS_BACK = 300
+"""Rows by which a segment is shorter, so that no command is parted from its outcomes."""
+_BEFORE = timedelta(minutes=10)
+"""How long before an outcome its command is looked for."""
+
+
+class Broken(Exception):
+    """The journal is not whole: closing it would hide that. Holds what is wrong."""
+
+
+async def seal(engine: AsyncEngine, site: str, now: datetime, key: str | None = None) -> int:
+    """Close what is due; how many segments that were. Raises Broken.
+
+    `key`: the journal key, with which seals are signed.
+    """
+    for number in range(MOST):
+        if not await _seal_next(engine, site, now, key):
+            return number
+    return MOST
+
+
+async def _seal_next(engine: AsyncEngine, site: str, now: datetime, key: str | None) -> bool:
+    async with engine.connect() as connection:
+        before, newest_link = await sealed(connection, site), (await newest(connection, site)).link
+        oldest = await page(connection, site, before.link, 1)
+        if not oldest or not (due(oldest[0], now) or newest_link - before.link >= LARGE):
+            return False
+        links = await page(connection, site, before.link, LARGE + _STEPS_BACK)
+        count = cut(links, now)
+        if not count:
+            return False
+        rows = await _proven(connection, links[:count], before)
+        rows += [("earlier", row) for row in await _parted(connection, site, rows)]
+    one, told = closed(rows, before, links[count - 1], now, key)
+    async with engine.begin() as connection:
+        await connection.execute(segment.insert(), one)
+        if told:
+            await connection.execute(run.insert(), told)
+        await _delete(connection, site, links[:count])
+    return True
+
+
+def due(oldest: Row, now: datetime) -> bool:
+    """Whether the oldest open link has waited long enough. Pure."""
+    return bool(oldest["at"] <= now - OLD)
+
+
+def cut(links: Sequence[Row], now: datetime) -> int:
+    """How many of the oldest links become a segment now; 0 while none is due. Pure."""
+    settled = next((place for place, link in enumerate(links) if now - FRESH < link["at"] <= now), len(links))
+    most = min(settled, LARGE)
+    if not most or (len(links) < LARGE and not due(links[0], now)):
+        return 0
+    begun = dict[tuple[str, str], int]()
+    parts = [0] * (len(links) + 1)
+    for place, link in enumerate(links):
+        name = link["device"], link["id"]
+        begun.setdefault(name, place)
+        for between in range(max(begun[name], most - _STEPS_BACK) + 1, min(place, most) + 1):
+            parts[between] += 1
+    whole = (place for place in range(most, max(0, most - _STEPS_BACK), -1) if not parts[place])
+    return next(whole, most)
+
+
+def closed(
+    rows: Rows, before: Head, last: Row, now: datetime, key: str | None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A row of `segment` and those of `run` that belong to it; `last` is the newest link of the rows. Pure."""
+    site = last["site"]
+    packed, (first_at, last_at) = pack(site, rows), span(rows)
+    one: dict[str, Any] = {
+        "site": site, "number": before.segment + 1, "at": now, "first_link": before.link + 1,
+        "last_link": last["number"], "first_at": first_at, "last_at": last_at, "previous": before.hash,
+        "head": last["hash"], "digest": sha256(packed).hexdigest(), "pruned": None, "pruned_signature": "",
+        "packed": packed,
+    }  # fmt: skip
+    one["signature"] = signature(one, key)
+    return one, [{"site": site, "segment": one["number"], **row} for row in runs(rows)]
+
+
+async def _proven(connection: AsyncConnection, links: list[Row], before: Head) -> list[tuple[str, Row]]:
+    """The rows of some links, in their order."""
+    found, rows = await rows_of(connection, links), list[tuple[str, Row]]()
+    for link in links:
+        row = found.get(key_of(link))
+        if row is None or link_fault(link, row, before):
+            raise Broken(link_fault(link, row, before))
+        before = Head(before.segment, link["number"], link["hash"])
+        rows.append((link["kind"], row))
+    return rows
+
+
+async def _parted(connection: AsyncConnection, site: str, rows: list[tuple[str, Row]]) -> list[Row]:
+    """The commands of earlier segments that have an outcome among some rows."""
+    here = {(row["device"], row["id"]) for kind, row in rows if kind == "command"}
+    late = {(row["device"], row["id"]): row["at"] for kind, row in rows if kind == "outcome"}
+    missing = {name: at for name, at in late.items() if name not in here}
+    if not missing:
+        return []
+    found = dict[tuple[str, str], Row]()
+    start, end = min(missing.values()) - _BEFORE, max(missing.values())
+    for number in await reaching(connection, site, start, end):
+        where = segment.c.site == site, segment.c.number == number
+        packed = (await connection.execute(select(segment.c.packed).where(*where))).scalar_one()
+        found |= {(row["device"], row["id"]): row for kind, row in unpack(site, packed) if kind == "command"}
+    return [found[name] for name in missing if name in found]
+
+
+async def _delete(connection: AsyncConnection, site: str, links: list[Row]) -> None:
+    first, last = links[0]["number"], links[-1]["number"]
+    for name, table in CHAINED.items():
+        keys = [key for kind, key in map(key_of, links) if kind == name]
+        for start in range(0, len(keys), ASKED):
+            some = keys[start : start + ASKED]
+            await connection.execute(delete(table).where(*among(table, some)))
+    await connection.execute(delete(journal).where(journal.c.site == site, journal.c.number.between(first, last)))
