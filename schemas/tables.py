@@ -107,7 +107,8 @@ telemetry = _table(
     mariadb_partition_by="RANGE COLUMNS (at) (PARTITION future VALUES LESS THAN (MAXVALUE))",
     sqlite_with_rowid=False,
 )
-"""One row per message of a device; MariaDB keeps each week in a partition, so that forgetting is not deleting.
+"""One row per message of a device; MariaDB keeps each week, or day, in a partition, so that forgetting is not
+deleting.
 
 `quality` is null when every point is good, which is nearly always.
 """
@@ -312,6 +313,14 @@ plan = _table(
     Column("body", _json(), nullable=False),
     mariadb_page_compressed="1",
 )
+
+horizon = _table(
+    "horizon",
+    _key("site"),
+    Column("at", Moment(), nullable=False),
+    json=(),
+)
+"""From when on each site keeps its telemetry: a partition goes when all sites that have rows in it let it go."""
 
 dead_letter = _table(
     "dead_letter",

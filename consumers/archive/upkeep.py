@@ -9,7 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.ledger import Ledger, Witness
-from consumers.archive.retention import forget, prepare
+from consumers.archive.partitions import prepare
+from consumers.archive.retention import forget
 from consumers.archive.roller import Roller
 from consumers.archive.store import Store
 from runtime.cancelled import stoppable
@@ -59,5 +60,6 @@ class Upkeep:
         self.part.counts["open_gaps"] = await self.ledger.write(now)
 
     async def _forget(self, now: datetime) -> None:
-        await prepare(self.engine, now)
-        self.part.counts["forgotten"] += await forget(self.engine, self.part.site.site, self.part.site.retention, now)
+        kept = self.part.site.retention
+        await prepare(self.engine, now, kept)
+        self.part.counts["forgotten"] += await forget(self.engine, self.part.site.site, kept, now)
