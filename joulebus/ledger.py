@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from math import floor
 from typing import Any
 
 from sqlalchemy import Table, func, select, text
@@ -10,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.journal import verify
+from consumers.archive.ledger import ASLEEP, ENOUGH
 from runtime.database import check_schema, engine
-from runtime.history import History
+from runtime.history import Gap, History
 from schemas.site import Site
 from schemas.tables import metadata, telemetry
 from schemas.units import utc_now
@@ -45,15 +47,27 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
         print(json.dumps(told, default=lambda at: at.isoformat()))
     else:
         for one in found:
-            closed = f"closed {_local(one.closed, site)}" if one.closed else "open"
+            if not one.cause or one.cause == ASLEEP:
+                continue
+            closed = f"{_end(one)} {_local(one.closed, site)}" if one.closed else "open"
             print(
                 f"{_local(one.at, site)}  {one.device:16} {one.stored:6} of {one.expected:6}  {one.cause:18} {closed}"
             )
         for device, share in complete.items():
-            print(f"{device:16} {share:8.3%} complete")
+            print(f"{device:16} {percent(share):>8} complete")
         if not complete:
             print("nothing is stored yet")
     return int(any(one.closed is None for one in found))
+
+
+def _end(one: Gap) -> str:
+    """A gap that was not filled in all the time it could be is lost."""
+    return "closed" if one.stored >= ENOUGH * one.expected else "lost"
+
+
+def percent(share: float) -> str:
+    """Never more than it is: 100.000 % is said where nothing is missing."""
+    return f"{min(floor(round(share * 1e5, 6)), 99_999) / 1e3:.3f}%" if share < 1 else "100.000%"
 
 
 async def verify_journal(url: str, site: Site) -> int:

@@ -215,7 +215,9 @@ gap = _table(
 )
 """The ledger: every whole hour of every device. `closed` is when it was found complete, or completed by back-fill.
 
-`cause`, why it was not complete, or empty: offline | bridge_down | outbox_cap | quarantined_clock | unknown.
+`cause`, why it was not complete, or empty: asleep | offline | bridge_down | outbox_cap | quarantined_clock | unknown.
+Asleep: a PV inverter at night; `expected` is what it owed while it was awake. An hour that is closed with less than was
+expected is lost: nobody can fill it any more.
 """
 
 quarantine = _table(

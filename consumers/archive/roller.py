@@ -20,6 +20,8 @@ from schemas.site import Site
 from schemas.tables import dirty, flow, load_energy, rollup_1h, rollup_1m, rollup_15m, telemetry
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600
+LEDGER = HOUR + 1
+"""The span of a mark that is not ours: of this hour samples came, and the gap ledger counts it once it is over."""
 LIMIT = 60
 """Spans that are made in one transaction."""
 
@@ -77,6 +79,9 @@ class Roller:
                     self._place(device, span=above, at=at, turn=turn)
                     for at in sorted({floor(at, above) for at in starts})
                 ]
+                if span == MINUTE:
+                    hours = sorted({floor(at, HOUR) for at in starts})
+                    rows += [self._place(device, span=LEDGER, at=at, turn=0) for at in hours]
                 await put(connection, dirty, rows)
             mine = dirty.c.site == self.site.site, dirty.c.device == device, dirty.c.span == span
             await connection.execute(delete(dirty).where(*mine, dirty.c.at.in_(starts), *_old(span, turn)))

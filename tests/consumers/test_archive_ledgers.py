@@ -16,7 +16,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.journal import verify
-from consumers.archive.ledger import Ledger, Witness
+from consumers.archive.ledger import Witness
 from consumers.archive.migrate import migrate
 from consumers.archive.roller import Roller
 from consumers.archive.rows import confirmations, sort_out
@@ -100,28 +100,6 @@ async def test_any_change_breaks_the_chain(archive: AsyncEngine, crime: str, say
     await run(archive, crime)
     found = await verify(archive, "plant")
     assert re.search(says, found.wrong), found.wrong
-
-
-async def test_the_ledger_says_why_and_back_fill_closes_it(archive: AsyncEngine) -> None:
-    witness = Witness([device.name for device in SITE.device], NOON)
-    witness.hear("pcs", m.DeviceStatus(at=NOON, state=m.DeviceState.OFFLINE), NOON)
-    ledger = Ledger(archive, SITE, witness, NOON - timedelta(minutes=1))
-    half = [said(n, n, {"p": 1.0}) for n in range(1, 1801)]
-    await keep(archive, half)
-    now = NOON + timedelta(hours=1, minutes=3)
-    assert await ledger.write(now) == len(SITE.device)
-
-    async def hour(device: str) -> Any:
-        async with archive.connect() as connection:
-            return (await connection.execute(select(tables.gap).where(tables.gap.c.device == device))).one()
-
-    row = await hour("meter")
-    assert (row.at, row.expected, row.stored, row.cause, row.closed) == (NOON, 3600, 1800, "unknown", None)
-    assert (await hour("pcs")).cause == "offline"
-    await keep(archive, [said(n, n, {"p": 1.0}) for n in range(1801, 3600)])
-    assert await ledger.write(now) == len(SITE.device) - 1
-    row = await hour("meter")
-    assert (row.stored, row.cause, row.closed) == (3599, "unknown", now)
 
 
 def test_silence_of_all_devices_is_the_bridge() -> None:

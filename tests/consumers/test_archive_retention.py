@@ -49,7 +49,7 @@ async def shared(mariadb: MariaDB) -> AsyncIterator[AsyncEngine]:
 
 def row(table: Any, at: datetime, site: str = "plant", **given: Any) -> dict[str, Any]:
     """Any table's, with its own column of time."""
-    found = {}
+    found: dict[str, Any] = {}
     for column in table.columns:
         kind = column.type.python_type
         if isinstance(column.type, tables.Moment):
