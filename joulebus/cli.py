@@ -154,6 +154,9 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
     if name == "archive":
         parser.add_argument("what", nargs="?", choices=["status"], help="do not run, but say how large it is")
         parser.add_argument("--json", action="store_true", help="with status: one line of JSON")
+        parser.add_argument(
+            "--forecast", action="store_true", help="with status: how large it becomes, and when the disk is full"
+        )
     if name == "simulate":
         parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="switched on from the start")
         parser.add_argument(

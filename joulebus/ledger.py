@@ -125,10 +125,10 @@ async def _sizes(database: AsyncEngine, site: str) -> tuple[list[Size], int, dat
 async def _size(connection: AsyncConnection, table: Table) -> Size:
     at: Any = table.c["at"] if "at" in table.c else table.c["received"]
     rows, oldest, newest = (await connection.execute(select(func.count(), func.min(at), func.max(at)))).one()
-    return Size(table.name, rows, await _bytes(connection, table.name), oldest, newest)
+    return Size(table.name, rows, await table_bytes(connection, table.name), oldest, newest)
 
 
-async def _bytes(connection: AsyncConnection, table: str) -> int:
+async def table_bytes(connection: AsyncConnection, table: str) -> int:
     """On the disk where the database tells (MariaDB: a user with the right PROCESS), else before compression."""
     for question in _BYTES[connection.dialect.name == "sqlite"]:
         try:

@@ -223,7 +223,14 @@ DUSK = NOON + 8 * HOUR
     ],
 )
 def test_a_silence_is_sleep_only_where_all_that_is_known_says_so(told: dict[str, Any], is_night: bool) -> None:
-    silence = {"start": DUSK, "end": DUSK + HOUR, "spoke": DUSK, "before": 10.0, "after": None, "usual": ()} | told
+    silence: dict[str, Any] = {
+        "start": DUSK,
+        "end": DUSK + HOUR,
+        "spoke": DUSK,
+        "before": 10.0,
+        "after": None,
+        "usual": (),
+    } | told
     assert slept(Silence(**silence), RATED) is is_night
 
 
