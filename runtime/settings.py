@@ -64,6 +64,8 @@ class Settings:
     limit_keys: Mapping[str, str] | None = field(default=None, repr=False)
     """Whose limits are signed with which key, by source; only dispatch has them. They are worth nothing at a device.
     None where nobody names them; without one of them each limit is refused."""
+    upkeep: str | None = field(default=None, repr=False)
+    """By which the archive makes rollups, deletes and drops partitions: a URL like `database`, and that when None."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
@@ -98,6 +100,9 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     database = secret(env, "JOULEBUS_DATABASE") or DATABASE
     if secret_word := secret(env, "JOULEBUS_DATABASE_PASSWORD"):
         database = _with_password(database, secret_word)
+    upkeep = secret(env, "JOULEBUS_UPKEEP_DATABASE") or database
+    if secret_word := secret(env, "JOULEBUS_UPKEEP_DATABASE_PASSWORD"):
+        upkeep = _with_password(upkeep, secret_word, "JOULEBUS_UPKEEP_DATABASE")
     state = Path(env.get("JOULEBUS_STATE", "."))
     token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
     key = _long_enough(_named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
@@ -105,7 +110,7 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     lines = _named(env, "JOULEBUS_LIMIT_KEYS") if role == "dispatch" else None
     limit_keys = None if lines is None else _limit_keys(lines, key)
     health = _health(env.get("JOULEBUS_HEALTH", ""))
-    return Settings(broker, database, health, state, token, key, limit_key, limit_keys)
+    return Settings(broker, database, health, state, token, key, limit_key, limit_keys, upkeep)
 
 
 def _long_enough(key: Text, where: str) -> Text:
@@ -209,13 +214,11 @@ def parse_broker(url: str, role: str, password: str | None, env: Mapping[str, st
     return Broker(str(parts.hostname), port or (8883 if tls else 1883), tls, user, password, ca, cert, key)
 
 
-def _with_password(database: str, password: str) -> str:
+def _with_password(database: str, password: str, variable: str = "JOULEBUS_DATABASE") -> str:
     scheme, _, rest = database.partition("://")
     user, at, place = rest.partition("@")
     if not at:
-        raise Trouble(
-            "JOULEBUS_DATABASE_PASSWORD is given, but JOULEBUS_DATABASE names no user: write driver://user@host/name"
-        )
+        raise Trouble(f"{variable}_PASSWORD is given, but {variable} names no user: write driver://user@host/name")
     return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
 
 
