@@ -19,6 +19,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Double,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -211,6 +212,7 @@ gap = _table(
     Column("stored", Integer, nullable=False),
     Column("cause", _ascii(), nullable=False),
     Column("closed", Moment()),
+    Index("gap_at", "site", "at"),
     json=(),
 )
 """The ledger: every whole hour of every device. `closed` is when it was found complete, or completed by back-fill.

@@ -104,7 +104,7 @@ def rates(told: list[Source], commanded: int, loads: int, *, server: bool) -> di
         "rollup_1h": (24.0 * points, numbers),
         "flow": (96.0, AT + NAMES + 7 * 9),
         "load_energy": (96.0 * (loads + 1 if loads else 0), AT + 2 * NAMES + 9),
-        "gap": (24.0 * len(told), 2 * AT + NAMES + 20),
+        "gap": (24.0 * len(told), 3 * AT + 2 * NAMES + 20),  # with its index
         "plan": (float(PLANS), PLAN),
         "command": (acts, 600.0),
         "outcome": (2 * acts, 400.0),

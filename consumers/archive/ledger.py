@@ -68,6 +68,8 @@ class Witness:
 
 Hours = dict[tuple[str, datetime], dict[str, Any]]
 """Rows of the ledger by device and hour."""
+Marks = list[tuple[str, datetime, int]]
+"""Device, hour and turn of the roller."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Ledger:
             firsts = await self._firsts(connection) if len(newest) < len(self.site.devices) else {}
             written = [news for row in opened.values() if (news := self._news(row, now))]
             for device in self.site.devices:
-                again = {at for name, at in marks if name == device.name and (name, at) in known}
+                again = {at for name, at, _ in marks if name == device.name and (name, at) in known}
                 again |= set(self._nights(device, opened, again))
                 new = list(self._new(newest.get(device.name), firsts.get(device.name), now))
                 found = await self._count(connection, device.name, sorted({*again, *new}))
@@ -140,27 +142,30 @@ class Ledger:
         rows = await self._rows(connection, gap.c.device.in_(names), *late, gap.c.closed.is_(None))
         return {(row["device"], row["at"]): row for row in rows}
 
-    async def _done(self, connection: AsyncConnection, marks: list[tuple[str, datetime]]) -> None:
+    async def _done(self, connection: AsyncConnection, marks: Marks) -> None:
+        """Exactly those that were read: what the roller marks meanwhile has another turn."""
         mine = dirty.c.site == self.site.site, dirty.c.span == LEDGER
-        this = dirty.c.device == bindparam("name"), dirty.c.at == bindparam("hour", type_=dirty.c.at.type)
+        hour = dirty.c.at == bindparam("hour", type_=dirty.c.at.type)
+        this = dirty.c.device == bindparam("name"), hour, dirty.c.turn == bindparam("number")
         if marks:
-            hours = [{"name": name, "hour": at} for name, at in marks]
+            hours = [{"name": name, "hour": at, "number": turn} for name, at, turn in marks]
             await connection.execute(delete(dirty).where(*mine, *this), hours)
 
     async def _rows(self, connection: AsyncConnection, *which: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # SQLAlchemy's
         found = await connection.execute(select(gap).where(gap.c.site == self.site.site, *which))
         return [dict(row) for row in found.mappings()]
 
-    async def _marks(self, connection: AsyncConnection, now: datetime) -> list[tuple[str, datetime]]:
+    async def _marks(self, connection: AsyncConnection, now: datetime) -> Marks:
         """Hours that are over and of which samples came since they were counted."""
         over = dirty.c.at <= now - ONE - GRACE
-        asked = select(dirty.c.device, dirty.c.at).where(dirty.c.site == self.site.site, dirty.c.span == LEDGER, over)
-        return [(row.device, row.at) for row in await connection.execute(asked)]
+        mine = dirty.c.site == self.site.site, dirty.c.span == LEDGER
+        asked = select(dirty.c.device, dirty.c.at, dirty.c.turn).where(*mine, over)
+        return [(row.device, row.at, row.turn) for row in await connection.execute(asked)]
 
-    async def _known(self, connection: AsyncConnection, marks: list[tuple[str, datetime]]) -> Hours:
+    async def _known(self, connection: AsyncConnection, marks: Marks) -> Hours:
         if not marks:
             return {}
-        times = [at for _, at in marks]
+        times = [at for _, at, _ in marks]
         between = gap.c.at >= min(times), gap.c.at <= max(times)
         return {(row["device"], row["at"]): row for row in await self._rows(connection, *between)}
 

@@ -46,7 +46,7 @@ class Roller:
         turn, made = await self.store.next_turn(), 0
         for span in (MINUTE, QUARTER, HOUR):
             while marks := await self._marks(span, now, turn):
-                await self._make(span, marks, turn)
+                await self._make(span, marks, turn, now)
                 made += len(marks)
         return made
 
@@ -65,7 +65,7 @@ class Roller:
         near = timedelta(seconds=span * LIMIT)
         return [mark for mark in found if mark[0] == found[0][0] and mark[1] - found[0][1] < near]
 
-    async def _make(self, span: int, marks: Marks, turn: int) -> None:
+    async def _make(self, span: int, marks: Marks, turn: int, now: datetime) -> None:
         device, starts = marks[0][0], [at for _, at in marks]
         async with self.engine.begin() as connection:
             if span == MINUTE:
@@ -80,8 +80,7 @@ class Roller:
                     for at in sorted({floor(at, above) for at in starts})
                 ]
                 if span == MINUTE:
-                    hours = sorted({floor(at, HOUR) for at in starts})
-                    rows += [self._place(device, span=LEDGER, at=at, turn=0) for at in hours]
+                    rows += [self._place(device, span=LEDGER, at=at, turn=turn) for at in _past(starts, now)]
                 await put(connection, dirty, rows)
             mine = dirty.c.site == self.site.site, dirty.c.device == device, dirty.c.span == span
             await connection.execute(delete(dirty).where(*mine, dirty.c.at.in_(starts), *_old(span, turn)))
@@ -184,6 +183,11 @@ class Roller:
 def _old(span: int, turn: int) -> tuple[Any, ...]:
     """Minutes that were marked before this turn. Quarters and hours are marked by nobody but the roller."""
     return (dirty.c.turn != turn,) if span == MINUTE else ()
+
+
+def _past(starts: list[datetime], now: datetime) -> list[datetime]:
+    """Hours that are over: an hour that still runs is counted at its end without a mark."""
+    return sorted({at for at in (floor(start, HOUR) for start in starts) if at + timedelta(seconds=HOUR) <= now})
 
 
 def floor(at: datetime, span: int) -> datetime:

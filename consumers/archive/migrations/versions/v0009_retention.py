@@ -1,4 +1,4 @@
-"""From when on each site keeps its telemetry, so that a partition can go when all let it go."""
+"""From when on each site keeps its telemetry, so that a partition can go when all let it go; gaps by time."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,7 +23,10 @@ def upgrade() -> None:
         mariadb_default_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
     )
+    # a week of all devices is read, out of ten years
+    op.create_index("gap_at", "gap", ["site", "at"], if_not_exists=True)
 
 
 def downgrade() -> None:
+    op.drop_index("gap_at", "gap")
     op.drop_table("horizon")
