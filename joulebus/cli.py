@@ -23,6 +23,7 @@ environment:
   JOULEBUS_BROKER_CA, _CERT, _KEY   for mqtts
   JOULEBUS_DATABASE            mariadb+asyncmy://user@host/name or sqlite+aiosqlite:///file    [sqlite+aiosqlite:///joulebus.db]
   JOULEBUS_DATABASE_PASSWORD   better: JOULEBUS_DATABASE_PASSWORD_FILE
+  JOULEBUS_UPKEEP_DATABASE, _PASSWORD   archive: by which it deletes    [JOULEBUS_DATABASE]
   JOULEBUS_COMMAND_KEY         dispatch signs with it, bridges then obey no other; better: JOULEBUS_COMMAND_KEY_FILE
   JOULEBUS_LIMIT_KEY           `joulebus limit` signs with it instead; better: JOULEBUS_LIMIT_KEY_FILE
   JOULEBUS_PRICE_KEY           optimize follows only prices of the topic that are signed with it; or ..._FILE
@@ -118,6 +119,14 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
     journal = _command(commands, "journal", "whether the record of all commands was changed")
     journal.add_argument("what", choices=["verify"])
     journal.add_argument("--head", metavar="NUMBER:HASH", default="", help="the head that was written down last time")
+    database = commands.add_parser("database", help="a user of the MariaDB for each part, with the least rights")
+    database.add_argument("what", choices=["users"])
+    database.add_argument(
+        "--passwords", type=Path, required=True, metavar="FOLDER", help="with a file for each, such as database-archive"
+    )
+    database.add_argument("--host", default="%", help="where they come from: 10.0.0.%% or 127.0.0.1 [any]")
+    database.add_argument("--sql", action="store_true", help="do nothing, print it for the server's own client")
+    database.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")
     backup = commands.add_parser("backup", help="copy the embedded archive while it is being written")
     backup.add_argument("file", type=Path)
     backup.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")
@@ -158,6 +167,9 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
     if name == "archive":
         parser.add_argument("what", nargs="?", choices=["status"], help="do not run, but say how large it is")
         parser.add_argument("--json", action="store_true", help="with status: one line of JSON")
+        parser.add_argument(
+            "--forecast", action="store_true", help="with status: how large it becomes, and when the disk is full"
+        )
     if name == "simulate":
         parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="switched on from the start")
         parser.add_argument(
@@ -255,6 +267,7 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
 
     short: dict[str, Callable[[], int]] = {
         "migrate": lambda: commands.migrate(env),
+        "database": lambda: commands.database_users(parsed.passwords, parsed.host, as_sql=parsed.sql, env=env),
         "fault": lambda: commands.fault(parsed.name, parsed.switch == "on", parsed.health),
         "health": lambda: commands.health(parsed.address or env.get("JOULEBUS_HEALTH", "")),
         "outbox": lambda: commands.outbox(parsed.file, parsed.site, env),

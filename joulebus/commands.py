@@ -13,7 +13,16 @@ def migrate(env: dict[str, str]) -> int:
     from consumers.archive.migrate import migrate as upgrade  # noqa: PLC0415  # alembic is loaded for this alone
     from runtime.settings import read_settings  # noqa: PLC0415
 
-    say(upgrade(read_settings("archive", env).database))
+    say(upgrade(read_settings("migrate", env).database))
+    return 0
+
+
+def database_users(passwords: Path, host: str, *, as_sql: bool, env: dict[str, str]) -> int:
+    """Make a user of the database for each part."""
+    from joulebus.database_users import run  # noqa: PLC0415
+    from runtime.settings import read_settings  # noqa: PLC0415
+
+    say(run(read_settings("root", env).database, passwords, host, as_sql=as_sql))
     return 0
 
 

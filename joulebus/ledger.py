@@ -4,15 +4,17 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from math import floor
 from typing import Any
 
 from sqlalchemy import Table, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.archive.ledger import ASLEEP, ENOUGH
 from consumers.archive.proof import verify
 from runtime.database import check_schema, engine
-from runtime.history import History
+from runtime.history import Gap, History
 from schemas.site import Site
 from schemas.tables import metadata, telemetry
 from schemas.troubles import Trouble
@@ -47,15 +49,27 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
         print(json.dumps(told, default=lambda at: at.isoformat()))
     else:
         for one in found:
-            closed = f"closed {_local(one.closed, site)}" if one.closed else "open"
+            if not one.cause or one.cause == ASLEEP:
+                continue
+            closed = f"{_end(one)} {_local(one.closed, site)}" if one.closed else "open"
             print(
                 f"{_local(one.at, site)}  {one.device:16} {one.stored:6} of {one.expected:6}  {one.cause:18} {closed}"
             )
         for device, share in complete.items():
-            print(f"{device:16} {share:8.3%} complete")
+            print(f"{device:16} {percent(share):>8} complete")
         if not complete:
             print("nothing is stored yet")
     return int(any(one.closed is None for one in found))
+
+
+def _end(one: Gap) -> str:
+    """A gap that was not filled in all the time it could be is lost."""
+    return "closed" if one.stored >= ENOUGH * one.expected else "lost"
+
+
+def percent(share: float) -> str:
+    """Never more than it is: 100.000 % is said where nothing is missing."""
+    return f"{min(floor(round(share * 1e5, 6)), 99_999) / 1e3:.3f}%" if share < 1 else "100.000%"
 
 
 async def verify_journal(url: str, site: Site, key: str | None, head: str) -> int:
@@ -123,10 +137,10 @@ async def _sizes(database: AsyncEngine, site: str) -> tuple[list[Size], int, dat
 async def _size(connection: AsyncConnection, table: Table) -> Size:
     at: Any = table.c["at"] if "at" in table.c else table.c["received"]
     rows, oldest, newest = (await connection.execute(select(func.count(), func.min(at), func.max(at)))).one()
-    return Size(table.name, rows, await _bytes(connection, table.name), oldest, newest)
+    return Size(table.name, rows, await table_bytes(connection, table.name), oldest, newest)
 
 
-async def _bytes(connection: AsyncConnection, table: str) -> int:
+async def table_bytes(connection: AsyncConnection, table: str) -> int:
     """On the disk where the database tells (MariaDB: a user with the right PROCESS), else before compression."""
     for question in _BYTES[connection.dialect.name == "sqlite"]:
         try:

@@ -35,4 +35,8 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
         return asyncio.run(ledger.gaps(url, site, parsed.days, as_json=parsed.json))
     if parsed.command == "journal":
         return asyncio.run(ledger.verify_journal(url, site, settings.journal_key, parsed.head))
+    if parsed.forecast:
+        from joulebus.forecast import tell  # noqa: PLC0415
+
+        return asyncio.run(tell(url, site, as_json=parsed.json))
     return asyncio.run(ledger.archive_status(url, site, as_json=parsed.json))

@@ -68,8 +68,7 @@ for role in $limiting; do printf '%s=%s\n' "$role" "$(cat "passwords/limit-key-$
 cmp -s passwords/limit-keys.new passwords/limit-keys || cp passwords/limit-keys.new passwords/limit-keys
 rm passwords/limit-keys.new
 if [ $containers = yes ]; then
-    password database
-    password database-root
+    for part in migrate archive upkeep optimize status root; do password "database-$part"; done
 fi
 
 # --- certificates -----------------------------------------------------------------------------------

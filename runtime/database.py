@@ -164,6 +164,8 @@ def unreachable(where: str, wrong: BaseException) -> Trouble:
     hint = {
         1044: "the user may not use this database",
         1045: "check the user and the password",
+        1142: "its user may not do this; run: joulebus database users",
+        1227: "its user may not make users; name the server's owner",
         1049: "there is no database of this name; create it",
     }.get(code(wrong), "is it running? JOULEBUS_DATABASE says where")
     said = (hint for words, hint in _FILE_SAYS.items() if isinstance(cause, sqlite3.Error) and words in str(cause))

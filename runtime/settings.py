@@ -70,6 +70,8 @@ class Settings:
     """What a publisher of prices asks of who fetches them. Only optimize has both."""
     journal_key: str | None = field(default=None, repr=False)
     """With it the archive signs the seals of its journal, and `joulebus journal verify` proves them."""
+    upkeep: str | None = field(default=None, repr=False)
+    """By which the archive makes rollups, deletes and drops partitions: a URL like `database`, and that when None."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
@@ -104,6 +106,9 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     database = secret(env, "JOULEBUS_DATABASE") or DATABASE
     if secret_word := secret(env, "JOULEBUS_DATABASE_PASSWORD"):
         database = _with_password(database, secret_word)
+    upkeep = secret(env, "JOULEBUS_UPKEEP_DATABASE") or database
+    if secret_word := secret(env, "JOULEBUS_UPKEEP_DATABASE_PASSWORD"):
+        upkeep = _with_password(upkeep, secret_word, "JOULEBUS_UPKEEP_DATABASE")
     state = Path(env.get("JOULEBUS_STATE", "."))
     token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
     key = _long_enough(_named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
@@ -127,6 +132,7 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         price_key=price_key,
         price_token=price_token,
         journal_key=journal_key,
+        upkeep=upkeep,
     )
 
 
@@ -231,13 +237,11 @@ def parse_broker(url: str, role: str, password: str | None, env: Mapping[str, st
     return Broker(str(parts.hostname), port or (8883 if tls else 1883), tls, user, password, ca, cert, key)
 
 
-def _with_password(database: str, password: str) -> str:
+def _with_password(database: str, password: str, variable: str = "JOULEBUS_DATABASE") -> str:
     scheme, _, rest = database.partition("://")
     user, at, place = rest.partition("@")
     if not at:
-        raise Trouble(
-            "JOULEBUS_DATABASE_PASSWORD is given, but JOULEBUS_DATABASE names no user: write driver://user@host/name"
-        )
+        raise Trouble(f"{variable}_PASSWORD is given, but {variable} names no user: write driver://user@host/name")
     return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
 
 

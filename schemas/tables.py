@@ -120,7 +120,8 @@ telemetry = _table(
     mariadb_partition_by="RANGE COLUMNS (at) (PARTITION future VALUES LESS THAN (MAXVALUE))",
     sqlite_with_rowid=False,
 )
-"""One row per message of a device; MariaDB keeps each week in a partition, so that forgetting is not deleting.
+"""One row per message of a device; MariaDB keeps each week, or day, in a partition, so that forgetting is not
+deleting.
 
 `quality` is null when every point is good, which is nearly always.
 """
@@ -244,11 +245,14 @@ gap = _table(
     Column("stored", Integer, nullable=False),
     Column("cause", _ascii(), nullable=False),
     Column("closed", Moment()),
+    Index("gap_at", "site", "at"),
     json=(),
 )
 """The ledger: every whole hour of every device. `closed` is when it was found complete, or completed by back-fill.
 
-`cause`, why it was not complete, or empty: offline | bridge_down | outbox_cap | quarantined_clock | unknown.
+`cause`, why it was not complete, or empty: asleep | offline | bridge_down | outbox_cap | quarantined_clock | unknown.
+Asleep: a PV inverter at night; `expected` is what it owed while it was awake. An hour that is closed with less than was
+expected is lost: nobody can fill it any more.
 """
 
 quarantine = _table(
@@ -401,6 +405,14 @@ plan = _table(
 )
 """`packed` is the plan, `body` what it forecasts, for `v_forecasts`: runtime/kept_plans.py. Of an older joulebus `body`
 is the whole plan, and `packed` null."""
+
+horizon = _table(
+    "horizon",
+    _key("site"),
+    Column("at", Moment(), nullable=False),
+    json=(),
+)
+"""From when on each site keeps its telemetry: a partition goes when all sites that have rows in it let it go."""
 
 dead_letter = _table(
     "dead_letter",

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.links import CHAINED, Head, link_hash, segment_fault, signature
 from consumers.archive.rows import Entry
+from runtime.database import writing
 from runtime.segments import unpack
 from schemas.tables import journal, run, segment
 from schemas.units import utc_now
@@ -175,7 +176,7 @@ async def prune(engine: AsyncEngine, site: str, before: datetime, key: str | Non
         wanted = select(c.number).where(c.site == site, *old).order_by(c.number)
         numbers = list((await connection.execute(wanted)).scalars())
     for number in numbers:
-        async with engine.begin() as connection:
+        async with writing(engine) as connection:
             gone += await _forget(connection, site, number, key)
     return gone
 

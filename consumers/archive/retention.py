@@ -1,93 +1,98 @@
-"""Forgets what is older than the site file wants: on MariaDB whole weeks of telemetry at once, else in small steps."""
+"""Forgets what is older than the site file wants: partitions of telemetry at once, all else in small steps."""
 
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import groupby
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.archive import journal
 from consumers.archive.oldest import forget_older
+from consumers.archive.partitions import let_go
+from consumers.archive.roller import HOUR, floor
 from runtime.database import writing
-from schemas import tables
+from schemas import retention, tables
+from schemas.retention import KEEPING
 from schemas.site_parts import Retention
+from schemas.topics import ROOT
 
-WEEK = timedelta(days=7)
-AHEAD = 4
-"""Weeks that have a partition before they begin."""
-_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+SLICE = timedelta(hours=1)
+AT_ONCE = 5000
+"""Rows that are looked at, or deleted, in one transaction."""
 
-LONG = (
-    *(tables.rollup_15m, tables.rollup_1h, tables.energy, tables.flow, tables.load_energy, tables.gap),
-    *(tables.plan, tables.alarm, tables.device_status, tables.control),
-)
-"""Kept for years. The journal of commands and outcomes is a chain: it is kept for ever, and is small."""
+CHAIN = (tables.command, tables.outcome, tables.journal, tables.segment, tables.run)
+"""Forgotten together, in the order of their chain."""
 
 
 def limits(kept: Retention, now: datetime) -> Iterator[tuple[Table, datetime]]:
     """From when on each table is kept; tables that are kept for ever are left out."""
-    if kept.raw_days:
-        yield tables.telemetry, now - timedelta(days=kept.raw_days)
-    if kept.minute_days:
-        yield tables.rollup_1m, now - timedelta(days=kept.minute_days)
-    for table in LONG if kept.years else ():
-        yield table, now - timedelta(days=365.25 * kept.years)
+    for table in tables.metadata.sorted_tables:
+        if oldest := retention.oldest(kept, table.name, now):
+            yield table, oldest
 
 
-async def forget(engine: AsyncEngine, site: str, kept: Retention, now: datetime) -> int:
-    """Forget the rows of a site that are too old; how many rows were deleted one by one.
-
-    A partition goes when all sites that share the database let it go: the others are deleted from.
-    """
+async def forget(engine: AsyncEngine, site: str, kept: Retention, now: datetime, journal_key: str | None = None) -> int:
+    """Forget the rows of a site that are too old; how many rows were deleted one by one. `journal_key` signs what is
+    pruned of the journal."""
     gone = 0
+    raw = retention.oldest(kept, tables.telemetry.name, now)
+    if engine.dialect.name != "sqlite":
+        raw = await let_go(engine, site, raw)
     for table, oldest in limits(kept, now):
-        if table is tables.telemetry and engine.dialect.name != "sqlite":
-            await _drop(engine, site, oldest)
-        gone += await forget_older(engine, table, site, oldest)
+        if table is tables.telemetry:
+            gone += await forget_older(engine, table, site, raw) if raw else 0
+        elif KEEPING[table.name].at == "received":
+            gone += await _delete_received(engine, table, site, oldest)
+        elif table not in CHAIN:
+            gone += await forget_older(engine, table, site, oldest)
+    if oldest_action := retention.oldest(kept, tables.journal.name, now):
+        gone += await journal.prune(engine, site, oldest_action, journal_key)
+    if full := retention.thinned(kept, now):
+        gone += await _thin(engine, site, full)
     return gone
 
 
-async def prepare(engine: AsyncEngine, now: datetime) -> None:
-    """A partition for this week and the next: what comes later stays in `future` until its week is made."""
-    if engine.dialect.name == "sqlite":
-        return
-    known = set(await partitions(engine))
-    this = _MONDAY + (now - _MONDAY) // WEEK * WEEK
-    latest = max((end for end in known), default=this)
-    for week in range(AHEAD):
-        end = this + WEEK * (week + 1)
-        if end > latest or not known:
-            async with writing(engine) as connection:
-                name, until = f"w{end - WEEK:%Y%m%d}", f"{end:%Y-%m-%d}"
-                await connection.execute(
-                    text(
-                        f"ALTER TABLE telemetry REORGANIZE PARTITION future INTO (PARTITION {name} VALUES LESS THAN "
-                        f"('{until}'), PARTITION future VALUES LESS THAN (MAXVALUE))"
-                    )
-                )
-
-
-async def partitions(engine: AsyncEngine) -> dict[datetime, str]:
-    """The weeks of the telemetry on MariaDB: where each ends, and its name."""
-    asked = (
-        "SELECT PARTITION_NAME, PARTITION_DESCRIPTION FROM information_schema.PARTITIONS "
-        "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'telemetry' AND PARTITION_NAME <> 'future'"
-    )
-    async with engine.connect() as connection:
-        rows = (await connection.execute(text(asked))).all()
-    found = {}
-    for name, until in rows:
-        if day := re.search(r"\d{4}-\d\d-\d\d", until or ""):
-            found[datetime.fromisoformat(day[0]).replace(tzinfo=UTC)] = str(name)
-    return found
-
-
-async def _drop(engine: AsyncEngine, site: str, oldest: datetime) -> None:
-    for end, name in sorted((await partitions(engine)).items()):
-        if end > oldest:
-            break
-        c = tables.telemetry.c
-        others = select(c.site).where(c.site != site, c.at < end).limit(1)
+async def _thin(engine: AsyncEngine, site: str, before: datetime) -> int:
+    """Of each hour keep the first plan. Reads keys alone, some thousand at a time."""
+    c, seen, gone = tables.plan.c, None, 0
+    mine = c.site == site, c.at < floor(before, HOUR)
+    while True:
+        later = (c.at > seen,) if seen else ()
         async with writing(engine) as connection:
-            if (await connection.execute(others)).first() is None:
-                await connection.execute(text(f"ALTER TABLE telemetry DROP PARTITION {name}"))
+            found = select(c.at).where(*mine, *later).order_by(c.at).limit(AT_ONCE)
+            times = list((await connection.execute(found)).scalars())
+            for first in _crowded(times):
+                hour = c.at > first, c.at < floor(first, HOUR) + SLICE
+                gone += (await connection.execute(delete(tables.plan).where(*mine, *hour))).rowcount
+        if len(times) < AT_ONCE:
+            return gone
+        # the last hour may go on in the next ones: its first plan is looked at again
+        seen = floor(times[-1], HOUR) - timedelta(microseconds=1)
+
+
+def _crowded(times: list[datetime]) -> Iterator[datetime]:
+    """The first of each hour that has another one."""
+    for _, hour in groupby(times, key=lambda at: floor(at, HOUR)):
+        some = list(hour)
+        if some[-1] != some[0]:
+            yield some[0]
+
+
+async def _delete_received(engine: AsyncEngine, table: Table, site: str, oldest: datetime) -> int:
+    """What was put aside, by when it came: its own time is what is doubted."""
+    c, gone = table.c, 0
+    # a dead letter names its site in its topic alone
+    mine = c.site == site if "site" in c else c.topic.startswith(f"{ROOT}/{site}/", autoescape=True)
+    key = list(table.primary_key)
+    while True:
+        async with writing(engine) as connection:
+            old = select(*key).where(mine, c.received < oldest).limit(AT_ONCE)
+            rows = (await connection.execute(old)).all()
+            for row in rows:
+                await connection.execute(
+                    delete(table).where(*(one == part for one, part in zip(key, row, strict=True)))
+                )
+        gone += len(rows)
+        if len(rows) < AT_ONCE:
+            return gone

@@ -23,6 +23,8 @@ from schemas.site import Site
 from schemas.tables import dirty, rollup_1h, rollup_1m, rollup_15m, telemetry
 
 MINUTE, QUARTER, HOUR, WEEK = 60, 900, 3600, 604_800
+LEDGER = HOUR + 1
+"""The span of a mark that is not ours: of this hour samples came, and the gap ledger counts it once it is over."""
 LIMIT = 60
 """Spans that are made in one transaction."""
 
@@ -51,7 +53,7 @@ class Roller:
         for span in (MINUTE, QUARTER, HOUR):
             while marks := await self._marks(span, now, turn):
                 try:
-                    await self._make(span, marks, turn)
+                    await self._make(span, marks, turn, now)
                 except Exception as wrong:
                     if isinstance(wrong, SQLAlchemyError | OSError) and not poisonous(wrong):
                         raise
@@ -97,7 +99,7 @@ class Roller:
         near = timedelta(seconds=span * LIMIT)
         return [mark for mark in found if mark[0] == found[0][0] and mark[1] - found[0][1] < near]
 
-    async def _make(self, span: int, marks: Marks, turn: int) -> None:
+    async def _make(self, span: int, marks: Marks, turn: int, now: datetime) -> None:
         device, starts = marks[0][0], [at for _, at in marks]
         async with writing(self.engine) as connection:
             if span == MINUTE:
@@ -111,6 +113,8 @@ class Roller:
                     self._place(device, span=above, at=at, turn=turn)
                     for at in sorted({floor(at, above) for at in starts})
                 ]
+                if span == MINUTE:
+                    rows += [self._place(device, span=LEDGER, at=at, turn=turn) for at in _past(starts, now)]
                 await put(connection, dirty, rows)
             mine = dirty.c.site == self.site.site, dirty.c.device == device, dirty.c.span == span
             await connection.execute(delete(dirty).where(*mine, dirty.c.at.in_(starts), *_old(span, turn)))
@@ -176,6 +180,11 @@ class Roller:
 def _old(span: int, turn: int) -> tuple[Any, ...]:
     """Minutes that were marked before this turn. Quarters and hours are marked by nobody but the roller."""
     return (dirty.c.turn != turn,) if span == MINUTE else ()
+
+
+def _past(starts: list[datetime], now: datetime) -> list[datetime]:
+    """Hours that are over: an hour that still runs is counted at its end without a mark."""
+    return sorted({at for at in (floor(start, HOUR) for start in starts) if at + timedelta(seconds=HOUR) <= now})
 
 
 def floor(at: datetime, span: int) -> datetime:

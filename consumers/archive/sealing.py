@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.journal import ASKED, among, key_of, newest, page, reaching, rows_of, sealed
 from consumers.archive.links import CHAINED, Head, link_fault, signature, span
+from runtime.database import writing
 from runtime.segments import Rows, pack, runs, unpack
 from schemas.tables import journal, run, segment
 
@@ -60,7 +61,7 @@ async def _seal_next(engine: AsyncEngine, site: str, now: datetime, key: str | N
         rows = await _proven(connection, links[:count], before)
         rows += [("earlier", row) for row in await _parted(connection, site, rows)]
     one, told = closed(rows, before, links[count - 1], now, key)
-    async with engine.begin() as connection:
+    async with writing(engine) as connection:
         await connection.execute(segment.insert(), one)
         if told:
             await connection.execute(run.insert(), told)

@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from consumers.archive.rows import KEPT, OLDEST, confirmations, sort_out
 from consumers.archive.store import Kept, Store
 from consumers.archive.upkeep import Upkeep
@@ -33,12 +35,23 @@ REPLACED_SHOWN = 3600.0
 async def run(part: Part) -> None:
     """The archive of one site, until it is told to stop. Raises Trouble when there is no database at the start."""
     database = engine(part.settings.database, again=lambda: part.settings.fresh().database)
+    other = _upkeep(part)
     try:
         archive = Archive(part, Store(database, lambda words: _tell(part, words)))
-        archive.upkeep = Upkeep(part, database, archive.store)
+        archive.upkeep = Upkeep(part, other or database, archive.store)
         await part.run(archive.work, archive.beside, session=SESSION)
     finally:
         await database.dispose()
+        if other is not None:
+            await other.dispose()
+
+
+def _upkeep(part: Part) -> AsyncEngine | None:
+    """The connections of the one who may delete, where that is another user than the one who stores."""
+    url = part.settings.upkeep
+    if url is None or url == part.settings.database:
+        return None
+    return engine(url, again=lambda: part.settings.fresh().upkeep or url)
 
 
 class Archive:

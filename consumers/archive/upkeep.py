@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
-from consumers.archive.retention import forget, prepare
+from consumers.archive.partitions import prepare
+from consumers.archive.retention import forget
 from consumers.archive.roller import Roller
 from consumers.archive.sealing import Broken, seal
 from consumers.archive.store import Store
@@ -116,8 +117,11 @@ class Upkeep:
         self.part.counts["open_gaps"] = await self.ledger.write(now)
 
     async def _forget(self, now: datetime) -> None:
-        await prepare(self.engine, now)
-        self.part.counts["forgotten"] += await forget(self.engine, self.part.site.site, self.part.site.retention, now)
+        kept = self.part.site.retention
+        await prepare(self.engine, now, kept)
+        self.part.counts["forgotten"] += await forget(
+            self.engine, self.part.site.site, kept, now, self.part.settings.journal_key
+        )
 
     async def _give_back(self, _now: datetime) -> None:
         await give_back(self.engine)

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive.ledger import Ledger, Witness
+from consumers.archive.ledger import Witness
 from consumers.archive.migrate import migrate
 from consumers.archive.proof import verify
-from consumers.archive.retention import WEEK, forget, partitions, prepare
 from consumers.archive.roller import Roller
 from consumers.archive.rows import confirmations, sort_out
 from consumers.archive.store import Store
@@ -26,7 +25,6 @@ from runtime.database import engine
 from runtime.heard import Heard, read
 from schemas import messages as m
 from schemas import tables
-from schemas.site_parts import Retention
 from schemas.topics import COMMAND, OUTCOME, TELEMETRY
 from tests.consumers.test_archive_rollups import NOON, SITE, said
 
@@ -104,28 +102,6 @@ async def test_any_change_breaks_the_chain(archive: AsyncEngine, crime: str, say
     assert re.search(says, found.wrong), found.wrong
 
 
-async def test_the_ledger_says_why_and_back_fill_closes_it(archive: AsyncEngine) -> None:
-    witness = Witness([device.name for device in SITE.device], NOON)
-    witness.hear("pcs", m.DeviceStatus(at=NOON, state=m.DeviceState.OFFLINE), NOON)
-    ledger = Ledger(archive, SITE, witness, NOON - timedelta(minutes=1))
-    half = [said(n, n, {"p": 1.0}) for n in range(1, 1801)]
-    await keep(archive, half)
-    now = NOON + timedelta(hours=1, minutes=3)
-    assert await ledger.write(now) == len(SITE.device)
-
-    async def hour(device: str) -> Any:
-        async with archive.connect() as connection:
-            return (await connection.execute(select(tables.gap).where(tables.gap.c.device == device))).one()
-
-    row = await hour("meter")
-    assert (row.at, row.expected, row.stored, row.cause, row.closed) == (NOON, 3600, 1800, "unknown", None)
-    assert (await hour("pcs")).cause == "offline"
-    await keep(archive, [said(n, n, {"p": 1.0}) for n in range(1801, 3600)])
-    assert await ledger.write(now) == len(SITE.device) - 1
-    row = await hour("meter")
-    assert (row.stored, row.cause, row.closed) == (3599, "unknown", now)
-
-
 def test_silence_of_all_devices_is_the_bridge() -> None:
     witness = Witness(["a", "b"], NOON)
     witness.look(NOON + timedelta(seconds=29))
@@ -146,27 +122,6 @@ async def test_a_wrong_clock_is_kept_aside_and_never_poisons_a_rollup(archive: A
     assert [m.Telemetry.model_validate_json(row.body) for row in rows] == [one.message for one in batch[1:]]
     await Roller(archive, SITE, Store(archive, lambda _: None)).roll(LATER + timedelta(days=1))
     assert await count(archive, tables.rollup_1h) == 1
-
-
-async def test_what_is_too_old_is_forgotten_and_nothing_else(archive: AsyncEngine) -> None:
-    await prepare(archive, NOON)
-    await prepare(archive, NOON + WEEK)
-    days = range(0, 40, 4)
-    batch = [said(1 + day, day * 86400, {"p": 1.0}) for day in days]
-    end = NOON + timedelta(days=40)
-    await keep(archive, batch, end)
-    before = await partitions(archive) if archive.dialect.name != "sqlite" else {}
-    await forget(archive, "plant", Retention(raw_days=20), end)
-    async with archive.connect() as connection:
-        left = list(
-            (await connection.execute(select(tables.telemetry.c.seq).order_by(tables.telemetry.c.seq))).scalars()
-        )
-    assert left == [1 + day for day in days if day >= 20]
-    if before:
-        assert len(before) == 5
-        assert len(await partitions(archive)) == 3
-    await forget(archive, "plant", Retention(raw_days=0, minute_days=0, years=0), end + timedelta(days=9999))
-    assert await count(archive, tables.telemetry) == len(left)
 
 
 GOOD = said(1, 0, {"p": 1.5, "state": "run", "alarms": []}).payload

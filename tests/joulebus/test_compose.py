@@ -19,7 +19,7 @@ import pytest
 import yaml
 from jsonschema.protocols import Validator
 
-from joulebus import neighbours
+from joulebus import database_users, neighbours
 from joulebus.broker import SHIPPED, roles
 from joulebus.cli import build_parser
 from joulebus.parts import SERVICES
@@ -120,15 +120,28 @@ def test_every_network_and_every_neighbour_exists(service: Service) -> None:
             assert ALL[other]["restart"] == "on-failure"
 
 
+ONCE = {"migrate", "database"}
+"""They do one thing and end."""
+
+
+def test_every_user_of_the_database_gets_its_password_and_no_part_anothers() -> None:
+    given = {path.rpartition("/")[2] for path in secret_targets(ALL["database"])}
+    assert given == {f"database-{part}" for part in [*database_users.RIGHTS, "root"]}
+    for name, service in PARTS.items():
+        words = {secret for secret in secret_targets(service).values() if secret.startswith("database-")}
+        own = {f"database-{name}"} if name in database_users.RIGHTS else set()
+        assert name == "database" or words == own | ({"database-upkeep"} if name == "archive" else set())
+
+
 def test_every_part_of_joulebus_is_there() -> None:
-    assert SERVICES.keys() | {"migrate"} == PARTS.keys()
+    assert SERVICES.keys() | ONCE == PARTS.keys()
 
 
 @pytest.mark.parametrize("name", PARTS)
 def test_the_command_line_understands_every_command(name: str) -> None:
     parsed = build_parser().parse_args(PARTS[name]["command"])
     assert parsed.command == name
-    if name != "migrate":
+    if name not in ONCE:
         assert f"/app/{parsed.site}" in dict(map(reversed, mounts(PARTS[name])))  # type: ignore[arg-type]
 
 
@@ -153,9 +166,12 @@ def test_the_environment_says_where_everything_is(name: str, tmp_path: Path) -> 
         assert settings.broker.user in ROLES
         assert (settings.broker.user, settings.broker.password) == (name, f"word of broker-{name}")
     if "JOULEBUS_DATABASE" in env:
-        assert settings.database == "mariadb+asyncmy://joulebus:word%20of%20database@mariadb/joulebus"
-        assert {"joulebus"} == {ALL["mariadb"]["environment"][key] for key in ("MARIADB_USER", "MARIADB_DATABASE")}
-    if name != "migrate":
+        who, word = ("root", "root") if name == "database" else (database_users.user(name), name)
+        assert settings.database == f"mariadb+asyncmy://{who}:word%20of%20database-{word}@mariadb/joulebus"
+        assert ALL["mariadb"]["environment"]["MARIADB_DATABASE"] == "joulebus"
+    if name == "archive":
+        assert settings.upkeep == "mariadb+asyncmy://joulebus_upkeep:word%20of%20database-upkeep@mariadb/joulebus"
+    if name not in ONCE:
         assert settings.health is not None
         assert settings.health[0] == "127.0.0.1"
 
@@ -224,7 +240,7 @@ def test_who_keeps_something_has_a_volume_for_it() -> None:
     state = re.search(r"JOULEBUS_STATE=(\S+)", DOCKERFILE)
     assert state is not None
     keep = {name for name, service in PARTS.items() if state[1] in {target for _, target in mounts(service)}}
-    assert keep == PARTS.keys() - {"migrate"}
+    assert keep == PARTS.keys() - ONCE
     places = [source for part in PARTS.values() for source, target in mounts(part) if target == state[1]]
     assert len(places) == len(set(places)), "each has its own"
 

@@ -118,7 +118,7 @@ def test_for_containers_the_files_are_open_and_the_folder_is_closed(tmp_path: Pa
     modes = {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
     assert modes.pop("ca.key") == 0o600  # no container needs it
     assert set(modes.values()) == {0o644}
-    assert {"passwords/database", "passwords/database-root"} <= modes.keys()
+    assert {"passwords/database-archive", "passwords/database-root"} <= modes.keys()
 
 
 def test_a_wrong_option_makes_nothing(tmp_path: Path) -> None:
