@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Literal
 from zoneinfo import ZoneInfo
 
-from optimizer.tariff import Series, Source, quotes
+from optimizer.tariff import Series, Source, Way, quotes
 from schemas.tariff import Side, Tariff
 
 AHEAD = timedelta(hours=36)
@@ -15,8 +14,6 @@ AHEAD = timedelta(hours=36)
 QUARTER = timedelta(minutes=15)
 SOON = timedelta(hours=6)
 """The market publishes the next day at about 13 h: who knows less than six hours ahead has missed that."""
-
-Way = Literal["import", "export"]
 
 
 @dataclass(frozen=True)
@@ -32,18 +29,22 @@ class Shortage:
 def shortages(tariff: Tariff, series: Mapping[str, Series], now: datetime, zone: ZoneInfo) -> list[Shortage]:
     """What is missing in the next 36 h, a sentence a side. Raises Trouble where there is no price at all."""
     sides: tuple[tuple[Way, Side], ...] = (("import", tariff.import_), ("export", tariff.export))
-    found = [_of_side(way, side, series.get(way, Series([], [])), now, zone) for way, side in sides]
+    found = [_of_side(way, side, series, now, zone) for way, side in sides]
     return [one for one in found if one is not None]
 
 
-def _of_side(way: Way, side: Side, series: Series, now: datetime, zone: ZoneInfo) -> Shortage | None:
+def _of_side(way: Way, side: Side, every: Mapping[str, Series], now: datetime, zone: ZoneInfo) -> Shortage | None:
     instants = [now + QUARTER * step for step in range(round(AHEAD / QUARTER))]
-    sources = [one.source for one in quotes(side, instants, zone, series, way=way)]
+    sources = [one.source for one in quotes(side, instants, zone, way=way, every=every)]
     lent = (Source.OTHER_DAY, Source.OUTERMOST)
     strange = [at for at, source in zip(instants, sources, strict=True) if source in lent]
     if not strange:
         return None
-    if side.day_ahead is None:
+    markets = (
+        (every.get(f"{way}.{place}".removesuffix("."), Series([], [])), file) for place, file in side.files.items()
+    )
+    series, file = next((one for one in markets if one[0].known(strange[0], zone) is None), (None, ""))
+    if series is None:
         taken = "the dearest price is taken" if way == "import" else "the lowest price is taken"
         others = f", nor in {len(strange) - 1} more quarter hours of the next 36 h" if strange[1:] else ""
         words = f"no {way} price holds on {strange[0].astimezone(zone):%A %H:%M}{others}: {taken}"
@@ -52,7 +53,7 @@ def _of_side(way: Way, side: Side, series: Series, now: datetime, zone: ZoneInfo
     since = hole[0] if hole else series.end or strange[0]
     until = f" to {hole[1].astimezone(zone):%Y-%m-%d %H:%M}" if hole else " on"
     words = f"{way} prices from {since.astimezone(zone):%Y-%m-%d %H:%M}{until} are borrowed from the days before"
-    why = f"{side.day_ahead.file} {'has none there' if hole else 'ends there'}"
+    why = f"{file} {'has none there' if hole else 'ends there'}"
     return Shortage(f"{words}: {why}", urgent=hole is not None or since < now + SOON)
 
 

@@ -46,7 +46,7 @@ def _until(site: Site, one: HeldLimit) -> str:
 
 def look(situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float) -> Outlook:
     """The next hours. Raises Trouble where the market has no price."""
-    site, tariff, demand = situation.site, situation.site.prices, situation.site.prices.demand
+    site, tariff, demand = situation.site, situation.site.prices, situation.site.demand
     heard = situation.batteries(mono) or site.battery
     starts = step_starts(now, HORIZON)
     held = [holding(site, situation.held, at) for at in starts]
@@ -58,8 +58,8 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         pv=_limited(site, sun, held),
         free=_free(site) * sun,
         inside=_inside(site, heard, sun, most),
-        buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"))),
-        sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export")),
+        buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"), every=series)),
+        sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export", every=series)),
         soc=situation.soc(mono),
         battery=together(heard),
         grid=site.grid,
