@@ -5,7 +5,7 @@ All of it is a sum of `price * max(0, peak - above)`, so a plan may weigh it as 
 than the one before.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time
 from typing import NamedTuple
@@ -89,7 +89,7 @@ def pieces(
     those months, and only as far, as neither the floor, nor the ratchet of the other months' peaks, nor the peak that
     is `expected` in every month (W) is as high. Months that nobody knows yet are taken to reach what is expected.
     """
-    found = Counter[float]()
+    found = defaultdict[float, float](float)
     if component.rate and bills(component, begin, zone):
         found[least(component, peaks, begin, zone)] += component.rate
     if component.contract and component.contract.penalty:

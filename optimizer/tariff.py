@@ -111,7 +111,9 @@ def quotes(  # a tariff, a time and what the market says of it
     `series`: the market prices of the side itself; `every`: all of the tariff, by the place of their file such as
     `import.layer.0`. Raises Trouble where the market has no price, nor had one in the eight days before.
     """
-    known = {**(every or {}), **({} if series is None else {way: series})}
+    known = dict(every or {})
+    if series is not None:
+        known[way] = series
     return [_quote(side, instant, zone, known, way) for instant in instants]
 
 
