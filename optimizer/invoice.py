@@ -78,7 +78,7 @@ def invoice(  # noqa: PLR0917  # a tariff, what was measured, and where and when
     if tariff.minimum:
         whole = [one for one in months if period[0] <= one[0] and one[1] <= period[1]]
         lines += _minimum(tariff, intervals, peaks, zone, series, whole)
-    return [one for one in lines if one.quantity is None or one.amount or one.quantity]
+    return [one for one in lines if one.amount or one.quantity is None or (one.unit == "kWh" and one.quantity)]
 
 
 def total(lines: Iterable[Line]) -> float:

@@ -45,6 +45,7 @@ def charge(  # what may be known of it
 ) -> Charge:
     """Of a price per kW; powers in W. `more` stands in the tariff file."""
     given = {"price": demand, "minutes": minutes, "per": how.per, "floor": floor / 1000, **more}
+    given = {name: value for name, value in given.items() if value is not None}
     if how.per == "year":
         given["year_begins"] = how.begins
     component = Demand.model_validate(given)
