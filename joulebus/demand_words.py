@@ -6,13 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 
 from optimizer.tariff import holds
 from optimizer.tariff_walk import YEAR
-from schemas.tariff import Demand, Hours, Tariff
+from schemas.tariff import Demand, Tariff
 
 Mistake = tuple[str, str]
 """Where below the demand (`hours.0`) and what."""
 
 RECENT = timedelta(days=31)
 LIKELY_MONTHS = range(6, 13)
+FINEST = 5
+"""Minutes between windows that slide: no tariff's hours begin in between."""
 
 
 def odd_demand(tariff: Tariff, demand: Demand, today: date) -> Iterator[Mistake]:
@@ -29,28 +31,31 @@ def odd_demand(tariff: Tariff, demand: Demand, today: date) -> Iterator[Mistake]
 
 
 def _odd_hours(demand: Demand, today: date) -> Iterator[Mistake]:
-    seen = frozenset[datetime]()
+    if not demand.hours:
+        return
+    starts, seen = _starts(demand, today), set[datetime]()
     for number, hours in enumerate(demand.hours):
-        covered = _quarters(demand, hours, today)
+        covered = {at for at in starts if holds(demand, hours, at)}
         if not covered:
-            yield (
-                f"hours.{number}",
-                "never hold: no quarter of an hour of a year begins in them; this demand counts less",
-            )
+            yield f"hours.{number}", f"never hold: no window of {demand.minutes} min of a year begins in them"
         elif covered <= seen:
             yield f"hours.{number}", "say nothing new: those before cover all of them; take one of them out"
         seen |= covered
-    if demand.hours and not seen:
-        yield "hours", "no window of a year counts: this demand is never measured"
-    if len(seen) == 96 * YEAR:
-        yield "hours", "hold always: leave hours out, every window counts without them"
+    if not seen:
+        yield "hours", "no window of a year counts: this demand costs nothing"
+    elif len(seen) == len(starts):
+        yield "hours", "hold always: leave them out, without them every window counts"
 
 
-def _quarters(demand: Demand, hours: Hours, today: date) -> frozenset[datetime]:
-    """The quarter hours of a year, on the local clock, that begin in some hours."""
-    first = datetime(today.year, today.month, today.day, tzinfo=UTC)  # as a local clock: no zone takes part
-    quarters = (first + timedelta(minutes=15 * number) for number in range(96 * YEAR))
-    return frozenset(at for at in quarters if holds(demand, hours, at))
+def _starts(demand: Demand, today: date) -> list[datetime]:
+    """Where windows begin, on the local clock: on one of all days of a year that are alike."""
+    alike = dict[object, date]()
+    for day in (today + timedelta(days=number) for number in range(YEAR)):
+        before = day - timedelta(days=1)  # hours may cross midnight
+        alike.setdefault((day.month, demand.days_of(day), before.month, demand.days_of(before)), day)
+    apart = max(FINEST, demand.sliding or demand.minutes)
+    midnights = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in alike.values()]  # no zone takes part
+    return [at + timedelta(minutes=minute) for at in midnights for minute in range(0, 24 * 60, apart)]
 
 
 def _odd_ratchet(demand: Demand, today: date) -> Iterator[Mistake]:

@@ -40,20 +40,19 @@ def _of_side(way: Way, side: Side, every: Mapping[str, Series], now: datetime, z
     strange = [at for at, source in zip(instants, sources, strict=True) if source in lent]
     if not strange:
         return None
-    markets = (
-        (every.get(f"{way}.{place}".removesuffix("."), Series([], [])), file) for place, file in side.files.items()
-    )
-    series, file = next((one for one in markets if one[0].known(strange[0], zone) is None), (None, ""))
-    if series is None:
+    markets = {place: every.get(f"{way}.{place}".removesuffix("."), Series([], [])) for place in side.markets}
+    place = next((one for one, known in markets.items() if known.known(strange[0], zone) is None), None)
+    if place is None:
         taken = "the dearest price is taken" if way == "import" else "the lowest price is taken"
         others = f", nor in {len(strange) - 1} more quarter hours of the next 36 h" if strange[1:] else ""
         words = f"no {way} price holds on {strange[0].astimezone(zone):%A %H:%M}{others}: {taken}"
         return Shortage(words, urgent=True)
+    series = markets[place]
     hole = _hole(series, strange[0])
     since = hole[0] if hole else series.end or strange[0]
     until = f" to {hole[1].astimezone(zone):%Y-%m-%d %H:%M}" if hole else " on"
     words = f"{way} prices from {since.astimezone(zone):%Y-%m-%d %H:%M}{until} are borrowed from the days before"
-    why = f"{file} {'has none there' if hole else 'ends there'}"
+    why = f"{side.markets[place].file} {'has none there' if hole else 'ends there'}"
     return Shortage(f"{words}: {why}", urgent=hole is not None or since < now + SOON)
 
 

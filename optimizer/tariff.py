@@ -142,8 +142,7 @@ def _of_hours(layer: Priced, instant: datetime, zone: ZoneInfo, series: Series |
 
 
 def _unpaid(rule: Unpaid, instant: datetime, zone: ZoneInfo, series: Series | None) -> bool:
-    market = DayAhead(file=rule.file, repeat=rule.repeat)
-    return _market(market, instant, zone, series or Series([], [])).price < rule.below
+    return _market(rule.day_ahead, instant, zone, series or Series([], [])).price < rule.below
 
 
 def period_of(side: Priced, local: datetime) -> Period | None:

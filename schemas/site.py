@@ -277,11 +277,5 @@ class Site(Shape):
 
     @property
     def price_files(self) -> dict[str, Path]:
-        """The files of market prices by their place in the tariff, `import`, `export`, `import.layer.0`. Raises
-        Trouble."""
-        sides = {"import": self.prices.import_, "export": self.prices.export}
-        return {
-            f"{name}.{place}".removesuffix("."): self.tariff_path.parent / file
-            for name, side in sides.items()
-            for place, file in side.files.items()
-        }
+        """The files of market prices by their place in the tariff, such as `import`. Raises Trouble."""
+        return {place: self.tariff_path.parent / rule.file for place, rule in self.prices.markets.items()}

@@ -94,12 +94,10 @@ class Layer(Priced):
 class Unpaid(Shape):
     """Nothing is paid for what is fed in while the market is below a price (§ 51 EEG: in hours of negative prices)."""
 
-    file: str
-    """Market prices as for `day_ahead`, relative to the tariff file."""
+    day_ahead: DayAhead
+    """The market that is looked at."""
     below: Number = 0.0
-    """Per kWh of the market price; 0 for negative ones."""
-    repeat: bool = False
-    """As for `day_ahead`."""
+    """Per kWh of that market price; 0 for negative ones."""
 
 
 class Side(Priced):
@@ -112,15 +110,15 @@ class Side(Priced):
 
     @property
     def layers(self) -> "list[Layered]":
-        """All that its price is the sum of, each with the key of its market prices."""
+        """All that its price is the sum of, each with its place below the side."""
         first: list[Layered] = [("", self)] if self.period or self.day_ahead else []
         return [*first, *((f"layer.{number}", one) for number, one in enumerate(self.layer))]
 
     @property
-    def files(self) -> dict[str, str]:
-        """The files of market prices by their place below the side, such as `layer.0`; `` of its own."""
-        found = {place: one.day_ahead.file for place, one in self.layers if one.day_ahead}
-        return found | ({"unpaid": self.unpaid.file} if self.unpaid else {})
+    def markets(self) -> dict[str, DayAhead]:
+        """All market prices it looks at, by their place below the side, such as `layer.0`; `` of its own."""
+        found = {place: one.day_ahead for place, one in self.layers if one.day_ahead}
+        return found | ({"unpaid": self.unpaid.day_ahead} if self.unpaid else {})
 
 
 Layered = tuple[str, Priced]
@@ -190,6 +188,16 @@ class Tariff(Shape):
     def components(self) -> tuple[Demand, ...]:
         """What is paid by the kW, each with its own intervals and periods."""
         return tuple(self.demand)
+
+    @property
+    def markets(self) -> dict[str, DayAhead]:
+        """All market prices by their place in the file: `import`, `import.layer.0`, `export.unpaid`."""
+        sides = {"import": self.import_, "export": self.export}
+        return {
+            f"{name}.{place}".removesuffix("."): rule
+            for name, side in sides.items()
+            for place, rule in side.markets.items()
+        }
 
     @cached_property
     def days_off(self) -> Holidays:

@@ -241,7 +241,7 @@ def test_a_price_is_the_sum_of_its_layers(text: str, market: float, price: float
 def test_a_fixed_feed_in_price_is_not_paid_in_negative_hours(market: float, paid: float) -> None:
     """§ 51 EEG, https://www.gesetze-im-internet.de/eeg_2014/__51.html"""
     instant = at("2026-06-07 13:00")
-    given_ = tariff(export={"period": [{"price": 0.08}], "unpaid": {"file": "prices.csv"}})
+    given_ = tariff(export={"period": [{"price": 0.08}], "unpaid": {"day_ahead": {"file": "prices.csv"}}})
     series = {"export.unpaid": Series([instant], [market])}
     bill = invoice(given_, [Interval(instant, 0.0, 50e3)], {}, BERLIN, series, (instant, instant + timedelta(hours=1)))
     assert amounts(bill) == {"export": -50 * paid}
