@@ -140,11 +140,11 @@ def spanish(name: str, power: float, price: float, hours: list[dict[str, Any]]) 
 
 
 WORKDAYS = ["mon", "tue", "wed", "thu", "fri"]
-P1 = [
+P1: list[dict[str, Any]] = [
     {"months": [1], "days": WORKDAYS, "start": "09:00", "end": "14:00"},
     {"months": [1], "days": WORKDAYS, "start": "18:00", "end": "22:00"},
 ]
-P6 = [{"start": "00:00", "end": "08:00"}, {"days": ["sat", "sun"]}]
+P6: list[dict[str, Any]] = [{"start": "00:00", "end": "08:00"}, {"days": ["sat", "sun"]}]
 
 
 def test_each_period_of_a_contract_has_its_own_excess() -> None:

@@ -18,8 +18,8 @@ from schemas.messages import Plan
 from schemas.tariff import Demand
 from tests.optimizer.outlooks import BERLIN, battery, charge, outlook, wild
 
-EVENING = {"hours": [{"start": "18:00", "end": "20:00"}]}
-FLAT = {"load": 100e3, "buy": 0.20, "soc": 80.0}
+EVENING: dict[str, Any] = {"hours": [{"start": "18:00", "end": "20:00"}]}
+FLAT: dict[str, Any] = {"load": 100e3, "buy": 0.20, "soc": 80.0}
 
 
 def good(look: Outlook) -> Plan:
@@ -70,7 +70,7 @@ def hill(**change: Any) -> float:
 
 
 MAY, JANUARY = (period(datetime(2026, month, 10, tzinfo=UTC), BERLIN)[0] for month in (5, 1))
-ELEVEN = {"ratchet": {"share": 0.8, "months": 11}}
+ELEVEN: dict[str, Any] = {"ratchet": {"share": 0.8, "months": 11}}
 
 
 def test_a_ratchet_makes_a_new_peak_dearer() -> None:
@@ -84,7 +84,7 @@ def test_only_what_no_other_month_ratchets_is_held_down() -> None:
     January's stand for six, and five have nothing else."""
     may = replace(charge(demand=2.0, **ELEVEN), peaks={MAY: 140e3})
     load = [60e3] * 40 + [150e3] * 4 + [60e3] * 52
-    worn = {"load": load, "soc": 80.0, "battery": battery(wear=3.0)}
+    worn: dict[str, Any] = {"load": load, "soc": 80.0, "battery": battery(wear=3.0)}
     # 112 kW are billed in June anyway; from there on to 140 kW a kW costs 2 + 1 * 1.6 EUR, and above 2 + 11 * 1.6
     assert good(outlook(24, **worn, charges=[may])).peak == pytest.approx(112e3, abs=10)
     cheap = replace(may, component=may.component.model_copy(update={"price": 1.0}))
@@ -98,14 +98,14 @@ def test_a_ratchet_does_not_count_what_each_month_will_reach_anyway() -> None:
 
 
 def test_beyond_a_contract_the_penalty_is_weighed_and_below_it_nothing() -> None:
-    contract = {"power": 90.0, "price": 3.0, "penalty": 20.0}
+    contract: dict[str, Any] = {"power": 90.0, "price": 3.0, "penalty": 20.0}
     assert hill(demand=0.0, price=None, contract=contract) == pytest.approx(90e3, abs=10)
     assert hill(demand=0.0, price=None, contract=contract, billed=110e3) == pytest.approx(110e3, abs=10)
     assert hill(demand=0.0, price=None, contract=contract | {"penalty": 0.5}) == pytest.approx(150e3, abs=10)
 
 
 def test_a_contract_can_be_a_limit_in_its_hours() -> None:
-    contract = {"power": 70.0, "limit": True}
+    contract: dict[str, Any] = {"power": 70.0, "limit": True}
     found = good(outlook(24, **FLAT, charges=[charge(demand=0.0, price=None, contract=contract, **EVENING)]))
     hours = by_hour(found, "grid")
     assert max(hours[18], hours[19]) == pytest.approx(70e3, abs=10)
@@ -115,7 +115,7 @@ def test_a_contract_can_be_a_limit_in_its_hours() -> None:
 def test_windows_that_slide_see_what_lies_across_two() -> None:
     """Half an hour of 200 kW from a quarter past: two fixed half hours see 125 kW each, one that slides 200."""
     load = [50e3] * 17 + [200e3] * 2 + [50e3] * 77
-    still = {"load": load, "soc": 10.0, "rated": 1e3, "buy": 0.2}
+    still: dict[str, Any] = {"load": load, "soc": 10.0, "rated": 1e3, "buy": 0.2}
     fixed = good(outlook(24, **still, charges=[charge(demand=9.0, minutes=30)]))
     slides = good(outlook(24, **still, charges=[charge(demand=9.0, minutes=30, sliding=5)]))
     assert fixed.peak == pytest.approx(125e3, rel=0.02)
@@ -129,7 +129,7 @@ def test_windows_that_slide_see_what_lies_across_two() -> None:
 )
 def test_a_night_window_is_one_of_the_local_clock(noon: datetime, hours: int) -> None:
     """From one to four it has two hours in March and four in October."""
-    night = {"hours": [{"start": "01:00", "end": "04:00"}]}
+    night: dict[str, Any] = {"hours": [{"start": "01:00", "end": "04:00"}]}
     look = outlook(hours, noon, **FLAT, charges=[charge(noon, demand=20.0, **night)])
     assert len(look.windows[0].begins) == 4 * (hours - 21)
     assert sum(step.grid < 99e3 for step in good(look).steps) == 4 * (hours - 21)
