@@ -80,6 +80,14 @@ def least(component: Demand, peaks: Highest, begin: datetime, zone: ZoneInfo) ->
     return max(1000 * component.floor, ratcheted(component, peaks, begin, zone)) if bills(component, begin, zone) else 0
 
 
+def due(component: Demand, peak: float, stands: float) -> float:
+    """What a period costs for its peak, without the contracted capacity itself. `peak` and `stands` in W: as it was
+    drawn, and what is billed at `least`."""
+    beyond = max(0.0, peak - 1000 * component.contract.power) if component.contract else 0.0
+    penalty = component.contract.penalty if component.contract else 0.0
+    return (component.rate * max(peak, stands) + penalty * beyond) / 1000
+
+
 def pieces(
     component: Demand, peaks: Highest, begin: datetime, zone: ZoneInfo, expected: float = 0.0
 ) -> tuple[Piece, ...]:

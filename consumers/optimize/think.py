@@ -78,15 +78,15 @@ def _charge(component: Demand, situation: Situation, past: Past, now: datetime) 
     """What a plan knows of a demand: peaks that are measured or known, what is expected, and the window that runs."""
     site, minutes, how = situation.site, component.minutes, charged(component)
     peaks = highest(component, (), now, site.zone)
-    measured = past.billed(now, minutes, how)
-    if (situation.billing.minutes, situation.billing.how) == (minutes, how):
+    measured = past.billed(now, minutes, how, component)
+    if (situation.billing.minutes, situation.billing.how) == (minutes, how) and not component.hours:
         measured = max(measured, situation.billing.peak)
     begin = period(now, site.zone, how)[0]
     return Charge(
         component,
         {**peaks, begin: max(measured, peaks.get(begin, 0.0))},
         # of all batteries: one that is silent for some minutes makes no peak of a month or a year
-        expected=past.expected(now, minutes, together(site.battery), site.rated_power),
+        expected=past.expected(now, minutes, together(site.battery), site.rated_power, component),
         imported=situation.billing.imported(now),
     )
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.charge import Made, highest, pieces, worth
+from optimizer.charge import Made, due, highest, least, pieces, worth
 from optimizer.demand import charged, period
 from optimizer.invoice import Interval, Line, invoice, total
 from optimizer.tariff import Series, quotes
@@ -309,3 +309,15 @@ def test_the_plan_weighs_a_peak_as_it_is_billed(
     less, more = (max(power, peaks.get(begin, 0.0)) for power in sorted((one, two)))
     found = pieces(component, peaks, begin, BERLIN)
     assert worth(found, more) - worth(found, less) == pytest.approx(billed(more) - billed(less), abs=1e-6)
+
+
+@given(WINDOWS, st.sampled_from(COMPONENTS))
+def test_what_is_due_is_what_stands_on_the_bill(windows: list[Made], given_: dict[str, Any]) -> None:
+    component, (begin, end) = Demand.model_validate(given_), time("2026-01-01", "2026-02-01")
+    first = period(begin, BERLIN, charged(component))[0]
+    mine = [one for one in windows if first <= one.at] if component.per == "year" else windows
+    peaks = highest(component, mine, end, BERLIN)
+    stands = least(component, peaks, first, BERLIN)
+    bill = invoice(tariff(demand=given_), [], {component.name: mine}, BERLIN, {}, (first, end))
+    lines = [one for one in bill if one.name != "contract: contract"]
+    assert total(lines) == pytest.approx(due(component, peaks.get(first, 0.0), stands), abs=1e-6)
