@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -95,13 +96,24 @@ class Outlook:
     @cached_property
     def import_limit(self) -> Vector:
         """W that may be drawn in each step; by a contract no more than it says, if it is to be a limit."""
-        most = np.array([one.import_limit for one in self._narrowed])
+        connection = np.array([one.import_limit for one in self._narrowed])
+        return np.minimum(connection, [power for power, _ in self._contracts])
+
+    @cached_property
+    def _contracts(self) -> list[tuple[float, str]]:
+        """By step, the least contract in W that is to be a limit, and whose."""
+        least = [(inf, "")] * len(self.starts)
         for windows in self.windows:
-            contract = windows.charge.component.contract
-            if contract is not None and contract.limit:
-                counting = windows.of.any(axis=0)
-                most[counting] = np.minimum(most[counting], 1000 * contract.power)
-        return most
+            one = windows.charge.component
+            if one.contract is not None and one.contract.limit:
+                for step in np.flatnonzero(windows.of.any(axis=0)):
+                    least[step] = min(least[step], (1000 * one.contract.power, one.name))
+        return least
+
+    def contract(self, step: int) -> str:
+        """The demand whose contract is the import limit of a step; empty where another limit is."""
+        power, name = self._contracts[step]
+        return name if power <= self.import_limit[step] else ""
 
     @cached_property
     def export_limit(self) -> Vector:

@@ -71,11 +71,14 @@ def _limited(outlook: Outlook, grid: float, step: int) -> list[str]:
 def _side(outlook: Outlook, flow: float, most: float, step: int, direction: Direction) -> list[str]:
     one, name = outlook.limiting(step, direction), "import" if direction == "consumption" else "export"
     limit = f"{name}_limit" if one is None else f"the {name} limit of {most / 1000:.1f} kW by {one.source}"
-    if one is not None and one.scope == "steerable":
+    contract = outlook.contract(step) if direction == "consumption" else ""
+    if contract:
+        limit = f"the {most / 1000:.1f} kW of the contract of {contract}"
+    elif one is not None and one.scope == "steerable":
         limit = f"the {one.power / 1000:.1f} kW that batteries may draw by {one.source}"
     if flow > most + SMALL:
         over = f"{(flow - most) / 1000:.1f} kW"
         if outlook.gives_way[step] and direction == "feed_in":
             return [f"{over} of PV are curtailed for {limit}"]
         return [f"{over} above {limit} are expected all the same"]
-    return [f"held by {limit}"] if one is not None and flow > most - SMALL else []
+    return [f"held by {limit}"] if (contract or one is not None) and flow > most - SMALL else []

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.demand import period
+from optimizer.limit_shortage import beyond
 from optimizer.outlook import Outlook
 from optimizer.plan import plan
 from optimizer.verify import verify
@@ -110,6 +111,15 @@ def test_a_contract_can_be_a_limit_in_its_hours() -> None:
     hours = by_hour(found, "grid")
     assert max(hours[18], hours[19]) == pytest.approx(70e3, abs=10)
     assert max(hours[17], hours[20]) >= 99e3
+    of_contract = "held by the 70.0 kW of the contract of demand"
+    assert {step.at.astimezone(BERLIN).hour for step in found.steps if of_contract in step.reason} == {18, 19}
+
+
+def test_a_contract_that_cannot_be_kept_is_said_by_its_name() -> None:
+    contract = charge(demand=0.0, price=None, contract={"power": 70.0, "limit": True}, name="P1", **EVENING)
+    look = outlook(24, **FLAT | {"load": 200e3}, charges=[contract])
+    (words,) = beyond(look, [step.grid for step in good(look).steps])
+    assert words.startswith("the contract of P1, 70.0 kW, cannot be kept from 10 Jun 18:")
 
 
 def test_windows_that_slide_see_what_lies_across_two() -> None:
