@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from consumers.optimize.price_sources import rules, wanted
+from consumers.optimize.price_sources import wanted
 from consumers.optimize.prices import files_of, read_published
 from optimizer.price_documents.areas import EIC, eic
 from optimizer.published import Published, Row, Stated, stated
@@ -31,25 +31,27 @@ def look(site: Site, now: datetime) -> tuple[list[str], list[Odd]]:
     """What stands in each price file, in lines, and warnings with their place in the tariff. Raises Trouble for one
     that is not there, cannot be read or has no price."""
     lines, warnings, series = list[str](), list[Odd](), dict[str, Series]()
-    for side, rule in rules(site):
+    for place, rule in site.prices.markets.items():
         if rule.file:
-            path = site.price_files[side]
-            published = _read(site, side, path, rule)
-            lines.append(f"{side:<10} prices of {path.name}: {_span(site, published, now)}")
+            path = site.price_files[place]
+            published = _read(site, place, path, rule)
+            lines.append(f"{place:<10} prices of {path.name}: {_span(site, published, now)}")
             odd = [*_units(site, path, published), *_holes(site, published)]
-            warnings += [(f"{side}.day_ahead.file", f"{path.name}{'' if one[:1] == ':' else ': '}{one}") for one in odd]
+            warnings += [
+                (f"{place}.day_ahead.file", f"{path.name}{'' if one[:1] == ':' else ': '}{one}") for one in odd
+            ]
             if not (rule.topic or rule.fetch):
-                series[side] = published.series
+                series[place] = published.series
         if rule.topic or rule.fetch:
-            lines.append(f"{side:<10} prices of {rule.sources}")
+            lines.append(f"{place:<10} prices of {rule.sources}")
         if rule.fetch and rule.fetch.from_ == "entsoe" and not eic(rule.area):
             known = ", ".join(EIC)
-            warnings.append((f"{side}.day_ahead.area", f"{rule.area} is no bidding zone: write its EIC, or {known}"))
+            warnings.append((f"{place}.day_ahead.area", f"{rule.area} is no bidding zone: write its EIC, or {known}"))
     return lines, warnings + (_short(site, series, now) if series else [])
 
 
-def _read(site: Site, side: str, path: Path, rule: DayAhead) -> Published:
-    where = f"{site.tariff_path}: {side}.day_ahead.file"
+def _read(site: Site, place: str, path: Path, rule: DayAhead) -> Published:
+    where = f"{site.tariff_path}: {place}.day_ahead.file"
     if not files_of(path):
         raise Trouble(f"{where}: {path} does not exist")
     published, form = read_published(path, wanted(site, rule))

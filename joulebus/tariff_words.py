@@ -1,11 +1,14 @@
 """What is wrong with a tariff whose every key is right, in words: for `joulebus check`."""
 
-from calendar import month_name
+from calendar import month_abbr, month_name
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
+from joulebus.demand_words import odd_demand
+from optimizer.tariff import MIDNIGHT
 from optimizer.tariff_walk import DAY, Span, walk
-from schemas.tariff import WEEK, Demand, Side, Tariff
+from schemas.magnitudes import placed
+from schemas.tariff import WEEK, Demand, Hours, Priced, Tariff
 
 SHOWN = 4
 """So many holes are named; the rest are counted."""
@@ -35,7 +38,7 @@ def holes(tariff: Tariff, today: date) -> Iterator[Mistake]:
         yield from _closed(name, side, spans)
 
 
-def _closed(name: str, side: Side, spans: Sequence[Span]) -> Iterator[Mistake]:
+def _closed(name: str, side: Priced, spans: Sequence[Span]) -> Iterator[Mistake]:
     """An `end` is the first moment after its period."""
     for begin, end in spans:
         for number, period in enumerate(side.period):
@@ -46,8 +49,12 @@ def _closed(name: str, side: Side, spans: Sequence[Span]) -> Iterator[Mistake]:
 
 def tariff_lines(tariff: Tariff, today: date) -> Iterator[tuple[str, str]]:
     """What is billed beside energy, and when work rests: a name and words each."""
-    if tariff.demand:
-        yield "demand", _billed(tariff.demand, tariff.currency)
+    for one in tariff.components:
+        yield one.name, _billed(one, tariff.currency)
+    monthly = {"fixed": tariff.fixed, "minimum": tariff.minimum}
+    yield from ((name, f"{price:g} {tariff.currency} a month") for name, price in monthly.items() if price)
+    if (rule := tariff.reactive) is not None:
+        yield "reactive", f"{rule.price:g} {tariff.currency} per kvarh and month beyond a cos phi of {rule.cos_phi:g}"
     year = (today + timedelta(days=number) for number in range(366))
     if found := next((day for day in year if day in tariff.days_off), None):
         yield "holidays", f"the next one is {found:%A} {found}"
@@ -55,10 +62,36 @@ def tariff_lines(tariff: Tariff, today: date) -> Iterator[tuple[str, str]]:
 
 def _billed(demand: Demand, currency: str) -> str:
     begins = f" from {month_name[demand.year_begins]} on" if demand.per == "year" else ""
-    words = f"{demand.price:g} {currency} per kW and {demand.per}{begins}, for windows of {demand.minutes} min"
-    floor = f", {demand.floor:g} kW at least" if demand.floor else ""
-    known = ", ".join(f"{one.peak:g} kW on {one.on}" for one in demand.known)
-    return f"{words}{floor}{known and f'; billed already: {known}'}"
+    words = f"{demand.rate:g} {currency} per kW and {demand.per}{begins}, for windows of {demand.minutes} min"
+    return "".join((words, *_rules(demand)))
+
+
+def _rules(demand: Demand) -> Iterator[str]:
+    """What else holds for a component, each begins with its comma."""
+    if demand.sliding:
+        yield f" that begin each {demand.sliding} min"
+    if demand.hours:
+        yield f", {'; '.join(map(_hours, demand.hours))}"
+    if demand.floor:
+        yield f", {demand.floor:g} kW at least"
+    if demand.ratchet:
+        of = f" made in {_months(demand.ratchet.made_in)}" if demand.ratchet.made_in else ""
+        yield f", at least {demand.ratchet.share:.0%} of the highest{of} of {demand.ratchet.months} months before"
+    if (contract := demand.contract) is not None:
+        kept = ", kept as a limit" if contract.limit else ""
+        yield f", {contract.power:g} kW contracted at {contract.price:g} and {contract.penalty:g} beyond it{kept}"
+    if known := ", ".join(f"{one.peak:g} kW on {one.on}" for one in demand.known):
+        yield f"; billed already: {known}"
+
+
+def _hours(hours: Hours) -> str:
+    clock = f"{hours.start or MIDNIGHT:%H:%M}-{hours.end or MIDNIGHT:%H:%M}" if hours.start or hours.end else "all day"
+    days = f" {', '.join(hours.days)}" if hours.days is not None else ""
+    return clock + days + (f" in {_months(hours.months)}" if hours.months else "")
+
+
+def _months(months: Sequence[int]) -> str:
+    return ", ".join(month_abbr[month] for month in months)
 
 
 def oddities(tariff: Tariff, today: date) -> Iterator[Mistake]:
@@ -73,16 +106,21 @@ def oddities(tariff: Tariff, today: date) -> Iterator[Mistake]:
                 f"{name}.period.{number}",
                 "never holds: periods before it cover all of its hours; take one of them out",
             )
-    for number, known in enumerate(tariff.demand.known if tariff.demand else ()):
-        if known.on > today:
-            yield f"demand.known.{number}.on", f"{known.on} is still to come: a peak counts from the day it was made"
+    for place, demand in placed(tariff):
+        yield from ((f"{place}.{key}", words) for key, words in odd_demand(tariff, demand, today))
     if years := tariff.days_off.unwritten(today, today + SOON):
         rules = 'or write what comes each year as "12-25", "easter+1"'
         yield "holidays", f"names no day of {' and '.join(map(str, years))}: add those, {rules}"
 
 
-def _sides(tariff: Tariff) -> list[tuple[str, Side]]:
-    return [(name, side) for name, side in (("import", tariff.import_), ("export", tariff.export)) if side.period]
+def _sides(tariff: Tariff) -> list[tuple[str, Priced]]:
+    """All that has periods, by its place in the file."""
+    return [
+        (f"{name}.{place}".removesuffix("."), layer)
+        for name, side in (("import", tariff.import_), ("export", tariff.export))
+        for place, layer in side.layers
+        if layer.period
+    ]
 
 
 def _days(days: Sequence[date], today: date) -> str:

@@ -12,9 +12,9 @@ def stored(outlook: Outlook, power: Vector) -> Vector:
     return np.asarray(outlook.battery.energy * outlook.soc / 100 + np.cumsum(change))
 
 
-def peak_means(outlook: Outlook, grid: Vector) -> dict[int, float]:
-    """The billed peak in W of each period the steps touch: what is due already, or the highest mean import."""
-    return dict(enumerate(np.maximum(outlook.due, outlook.highest(grid)).tolist()))
+def peaks(outlook: Outlook, grid: Vector) -> list[Vector]:
+    """W by charge and period of the steps: what stands already, or the highest mean import."""
+    return [windows.peaks(grid, outlook.hours) for windows in outlook.windows]
 
 
 def paid(outlook: Outlook, grid: Vector) -> Vector:
@@ -30,5 +30,6 @@ def cost(outlook: Outlook, power: Vector) -> float:
     energy = np.maximum(grid, 0) @ (outlook.buy * outlook.hours) - paid(outlook, grid) @ (outlook.sell * outlook.hours)
     wear = outlook.battery.wear * float(np.maximum(power, 0) @ outlook.hours)
     gained = float(stored(outlook, power)[-1]) - outlook.battery.energy * outlook.soc / 100
-    peaks = sum(peak_means(outlook, grid).values()) - float(outlook.due.sum()) if outlook.demand else 0.0
-    return (float(energy) + wear - outlook.stored_value * gained + outlook.demand * peaks) / 1000
+    made = zip(outlook.windows, peaks(outlook, grid), strict=True)
+    demand = sum(windows.cost(found) for windows, found in made)
+    return (float(energy) + wear - outlook.stored_value * gained) / 1000 + demand

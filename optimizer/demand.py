@@ -1,9 +1,11 @@
-"""Of a demand charge: the period a peak is billed in, and the peaks its owner knows; on the local clock. Pure."""
+"""Of a demand charge: which windows count, the period a peak is billed in, and the peaks its owner knows; on the local
+clock. Pure."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+from optimizer.tariff import holds
 from schemas.tariff import Demand
 
 NEAR = timedelta(days=366)
@@ -30,12 +32,13 @@ def period(at: datetime, zone: ZoneInfo, how: Charged = MONTHLY) -> tuple[dateti
     """Start and end of the period of the demand charge that holds at an instant, in UTC."""
     first = at.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
     if how.per == "month":
-        return first.astimezone(UTC), _later(first, 1).astimezone(UTC)
-    begin = _later(first, -((first.month - how.begins) % 12))
-    return begin.astimezone(UTC), _later(begin, 12).astimezone(UTC)
+        return first.astimezone(UTC), later(first, 1).astimezone(UTC)
+    begin = later(first, -((first.month - how.begins) % 12))
+    return begin.astimezone(UTC), later(begin, 12).astimezone(UTC)
 
 
-def _later(first: datetime, months: int) -> datetime:
+def later(first: datetime, months: int) -> datetime:
+    """The first of a month some months away, on the same local clock."""
     year, month = divmod(12 * first.year + first.month - 1 + months, 12)
     return first.replace(year=year, month=month + 1)
 
@@ -43,6 +46,12 @@ def _later(first: datetime, months: int) -> datetime:
 def same_period(one: datetime, other: datetime, zone: ZoneInfo, how: Charged = MONTHLY) -> bool:
     """Whether both are billed together."""
     return abs(one - other) <= NEAR and period(one, zone, how) == period(other, zone, how)
+
+
+def counts(component: Demand, window_start: datetime, zone: ZoneInfo) -> bool:
+    """Whether a billing window is one of those that a component looks at: by the local time it begins."""
+    local = window_start.astimezone(zone)
+    return not component.hours or any(holds(component, one, local) for one in component.hours)
 
 
 def known_peak(demand: Demand | None, now: datetime, zone: ZoneInfo) -> float:

@@ -29,6 +29,8 @@ def _side(outlook: Outlook, direction: Direction, most: Vector, flow: Vector) ->
     worst, (first, last) = int(np.argmax(over)), runs[0]
     one = outlook.limiting(worst, direction)
     whose = f"{name}_limit of the site file" if one is None else f"{name} limit of {one.source} as {one.authority}"
+    if direction == "consumption" and (contract := outlook.contract(worst)):
+        whose = f"contract of {contract}"
     edges = [at.astimezone(outlook.zone) for at in (*outlook.starts, outlook.end)]
     when = f"from {edges[first]:%d %b %H:%M} to {edges[last]:%d %b %H:%M}"
     when += f" and {len(runs) - 1} times more until {edges[runs[-1][1]]:%d %b %H:%M}" if runs[1:] else ""

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.demand import MONTHLY, Charged, period
 from optimizer.grid_bounds import binding, bounds, narrowed
 from optimizer.storage import Storage
-from optimizer.tariff import window
+from optimizer.windows import Charge, Windows
 from schemas.messages import Direction, HeldLimit
 from schemas.site_parts import Grid
 
@@ -50,20 +50,8 @@ class Outlook:
     """W of all PCS."""
     zone: ZoneInfo
     currency: str = "EUR"
-    demand: float = 0.0
-    """Price per kW of the highest mean import of a period: due whole, however little of the period is left."""
-    how: Charged = MONTHLY
-    """The periods of the demand charge."""
-    minutes: int = 15
-    """Length of a billing window."""
-    billed: float = 0.0
-    """W, the peak of this period so far."""
-    floor: float = 0.0
-    """W of peak that each period is billed at least."""
-    expected: float = 0.0
-    """W of peak that a period will reach whatever is done: the plan keeps its energy for less, but none is spent."""
-    imported: float = 0.0
-    """Wh, in the billing window of the first step before it."""
+    charges: Sequence[Charge] = ()
+    """What is paid by the kW."""
     held: Sequence[Sequence[HeldLimit]] = ()
     """By step, the limits that hold beside the site file's; empty where there are none at all."""
     curtails: bool = False
@@ -94,11 +82,9 @@ class Outlook:
         return np.linspace(SOONEST, 1.0, len(self.starts))
 
     @cached_property
-    def periods(self) -> list[int]:
-        """The period of the demand charge each step lies in, counted from the present one."""
-        firsts = [period(at, self.zone, self.how)[0] for at in self.starts]
-        known = sorted(set(firsts))
-        return [known.index(first) for first in firsts]
+    def windows(self) -> list[Windows]:
+        """The billing windows of each charge."""
+        return [Windows(charge, self.starts, self.zone) for charge in self.charges]
 
     @cached_property
     def _narrowed(self) -> list[Grid]:
@@ -109,8 +95,25 @@ class Outlook:
 
     @cached_property
     def import_limit(self) -> Vector:
-        """W that may be drawn in each step."""
-        return np.array([one.import_limit for one in self._narrowed])
+        """W that may be drawn in each step; by a contract no more than it says, if it is to be a limit."""
+        connection = np.array([one.import_limit for one in self._narrowed])
+        return np.asarray(np.minimum(connection, [power for power, _ in self._contracts]))
+
+    @cached_property
+    def _contracts(self) -> list[tuple[float, str]]:
+        """By step, the least contract in W that is to be a limit, and whose."""
+        least = [(inf, "")] * len(self.starts)
+        for windows in self.windows:
+            one = windows.charge.component
+            if one.contract is not None and one.contract.limit:
+                for step in np.flatnonzero(windows.of.any(axis=0)):
+                    least[step] = min(least[step], (1000 * one.contract.power, one.name))
+        return least
+
+    def contract(self, step: int) -> str:
+        """The demand whose contract is the import limit of a step; empty where another limit is."""
+        power, name = self._contracts[step]
+        return name if power <= self.import_limit[step] else ""
 
     @cached_property
     def export_limit(self) -> Vector:
@@ -133,28 +136,6 @@ class Outlook:
         if not self.held:
             return None
         return binding(self.grid, self.held[step], direction, float(self.load[step] - self.pv[step]))
-
-    @cached_property
-    def due(self) -> Vector:
-        """W of peak by period that are billed whatever the plan does."""
-        peaks = np.full(self.periods[-1] + 1, self.floor)
-        peaks[0] = max(self.billed, self.floor)
-        return peaks
-
-    def highest(self, grid: Vector) -> Vector:
-        """The highest mean import in W of the windows of each period, for powers of the grid by step."""
-        energy = np.bincount(self.windows, np.maximum(grid, 0) * self.hours)
-        energy[0] += self.imported
-        peaks = np.zeros(self.periods[-1] + 1)
-        np.maximum.at(peaks, self.periods, energy[self.windows] * 60 / self.minutes)
-        return peaks
-
-    @cached_property
-    def windows(self) -> list[int]:
-        """The billing window of each step, counted from the present one."""
-        begins = [window(at, self.zone, self.minutes)[0] for at in self.starts]
-        known = sorted(set(begins))
-        return [known.index(begin) for begin in begins]
 
     @cached_property
     def stored_value(self) -> float:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from optimizer.bill import cost, peak_means, stored
+from optimizer.bill import cost, peaks, stored
 from optimizer.outlook import Outlook, Vector
 from optimizer.program import CHARGE, DISCHARGE, build, solve
 from optimizer.reasons import reasons
@@ -21,18 +21,25 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
     x, worth = solve(program)
     power = 1000 * (program.part(x, DISCHARGE) - program.part(x, CHARGE))
     power = np.round(power, 3) + 0.0  # mW; no -0.0 on the page
-    peaks = peak_means(outlook, outlook.load - outlook.pv - power)
+    found = _peaks(outlook, outlook.load - outlook.pv - power)
     return Plan(
         id=f"{outlook.now:%Y%m%dT%H%M%SZ}",
         at=outlook.now,
         until=outlook.now + VALID,
         currency=outlook.currency,
         steps=_steps(outlook, power, worth),
-        peak=max(peaks[0], outlook.expected) if outlook.demand else None,
+        peak=next(iter(found.values()), None),
+        peaks=found,
         cost=cost(outlook, power),
         cost_idle=cost(outlook, np.zeros_like(power)),
         inputs=dict(inputs or {}),
     )
+
+
+def _peaks(outlook: Outlook, grid: Vector) -> dict[str, float]:
+    """W of each demand in the present month or year."""
+    made = zip(outlook.charges, peaks(outlook, grid), strict=True)
+    return {charge.component.name: max(float(found[0]), charge.expected) for charge, found in made}
 
 
 def _steps(outlook: Outlook, power: Vector, worth: Vector) -> list[Step]:

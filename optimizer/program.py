@@ -2,9 +2,10 @@
 
 Columns, each once a step: charge, discharge, import, export, the import and export beyond the limits, the energy
 at the end of the step, and how far it lies below or above what the owner allows (only where it begins there);
-then one peak for each period of the demand charge: a month or a year.
+then, by demand, a peak for each period (a month or a year) and, where it gets dearer further up, what lies beyond.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
+from optimizer.charge import Piece
 from optimizer.outlook import Outlook, Vector
+from optimizer.windows import Windows
 
 BEYOND = 100.0
 """Per kWh beyond a limit of the site: dearer than any energy, so that it happens only where it must, and late."""
@@ -34,7 +37,7 @@ class Unsolved(Exception):
 
 @dataclass
 class Program:
-    """cost, equalities, inequalities and bounds; the sizes are steps and periods."""
+    """cost, equalities, inequalities and bounds; the sizes are steps and columns of peaks."""
 
     outlook: Outlook
     cost: Vector
@@ -54,16 +57,44 @@ class Program:
         return x[block * self.steps : (block + 1) * self.steps]
 
 
+@dataclass(frozen=True)
+class Peak:
+    """The peak of a period of one charge, in kW: its column, and one for each part that is dearer than those below."""
+
+    windows: Windows
+    period: int
+    column: int
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        return self.windows.pieces[self.period]
+
+    @property
+    def low(self) -> list[float]:
+        """What is billed anyway, in each column."""
+        stands = float(self.windows.stands[self.period])
+        return [stands / 1000, *(max(0.0, stands - one.above) / 1000 for one in self.pieces[1:])]
+
+
+def _peaks_of(outlook: Outlook) -> list[Peak]:
+    found, column = list[Peak](), 9 * len(outlook.starts)
+    for windows in outlook.windows:
+        for period in range(len(windows.firsts)):
+            found.append(Peak(windows, period, column))
+            column += len(found[-1].pieces)
+    return found
+
+
 def build(outlook: Outlook) -> Program:
     """The program of an outlook; it always has a solution: to rest."""
-    n, periods = len(outlook.starts), outlook.periods[-1] + 1
-    equal, equal_to = _physics(outlook, periods)
-    at_most, most = _peaks(outlook, periods)
-    low, high = _bounds(outlook, periods)
-    return Program(outlook, _cost(outlook, n, periods), equal, equal_to, at_most, most, low, high)
+    n, peaks = len(outlook.starts), _peaks_of(outlook)
+    equal, equal_to = _physics(outlook, sum(len(peak.pieces) for peak in peaks))
+    at_most, most = _peaks(outlook, peaks)
+    low, high = _bounds(outlook, peaks)
+    return Program(outlook, _cost(outlook, n, peaks), equal, equal_to, at_most, most, low, high)
 
 
-def _cost(outlook: Outlook, n: int, periods: int) -> Vector:
+def _cost(outlook: Outlook, n: int, peaks: Sequence[Peak]) -> Vector:
     hours = outlook.hours
     columns = np.zeros((9, n))
     columns[CHARGE] = SOONER * hours * np.arange(n) / n
@@ -75,17 +106,17 @@ def _cost(outlook: Outlook, n: int, periods: int) -> Vector:
     columns[BELOW] = columns[ABOVE] = OUTSIDE * hours
     for block, sign in ((ENERGY, -1.0), (BELOW, 1.0), (ABOVE, -1.0)):
         columns[block, -1] += sign * outlook.stored_value
-    return np.concatenate([columns.ravel(), np.full(periods, outlook.demand)])
+    return np.concatenate([columns.ravel(), [piece.price for peak in peaks for piece in peak.pieces]])
 
 
-def _physics(outlook: Outlook, periods: int) -> tuple[sparse.csr_array, Vector]:
-    """Power balances at the grid point, energy balances in the battery."""
+def _physics(outlook: Outlook, more: int) -> tuple[sparse.csr_array, Vector]:
+    """Power balances at the grid point, energy balances in the battery; `more` columns have no part in them."""
     n, both = len(outlook.starts), outlook.battery.efficiency
     one = sparse.eye_array(n)
     change = one - sparse.eye_array(n, k=-1)
     into = sparse.diags_array(outlook.hours * both)
     out = sparse.diags_array(outlook.hours / both)
-    none = sparse.csr_array((n, periods))
+    none = sparse.csr_array((n, more))
     balance = [-one, one, one, -one, one, -one, None, None, None, none]
     energy = [-into, out, None, None, None, None, change, -change, change, none]
     begin = np.zeros(n)
@@ -96,22 +127,29 @@ def _physics(outlook: Outlook, periods: int) -> tuple[sparse.csr_array, Vector]:
     )
 
 
-def _peaks(outlook: Outlook, periods: int) -> tuple[sparse.csr_array, Vector]:
-    """The mean import of every billing window is at most the peak of its period."""
-    n, length = len(outlook.starts), outlook.minutes / 60
-    count = outlook.windows[-1] + 1 if outlook.demand else 0
-    rows = sparse.lil_array((count, 9 * n + periods))
-    most = np.zeros(count)
-    if count:
-        most[0] = -outlook.imported / 1000 / length
-        for step, (number, in_month) in enumerate(zip(outlook.windows, outlook.periods, strict=True)):
+def _peaks(outlook: Outlook, peaks: Sequence[Peak]) -> tuple[sparse.csr_array, Vector]:
+    """The mean import of every billing window is at most the peak of its period, and each further part of a peak is
+    what lies beyond where it begins."""
+    blocks, most, n = list[sparse.csr_array](), list[float](), len(outlook.starts)
+    width = 9 * n + sum(len(peak.pieces) for peak in peaks)
+    for peak in peaks:
+        length = peak.windows.charge.component.minutes / 60
+        mine = [number for number, period in enumerate(peak.windows.periods) if period == peak.period]
+        rows = sparse.lil_array((len(mine) + len(peak.pieces) - 1, width))
+        share = peak.windows.of[mine] * outlook.hours / length
+        for row, step in np.argwhere(share):
             for block in (IMPORT, IMPORT_BEYOND):
-                rows[number, block * n + step] = outlook.hours[step] / length
-            rows[number, 9 * n + in_month] = -1
-    return sparse.csr_array(rows), most
+                rows[row, block * n + step] = share[row, step]
+        rows[: len(mine), peak.column] = -1.0
+        for part in range(1, len(peak.pieces)):
+            row = len(mine) + part - 1
+            rows[row, peak.column], rows[row, peak.column + part] = 1.0, -1.0
+        blocks.append(sparse.csr_array(rows))
+        most += [*(-peak.windows.before[mine] / 1000 / length), *(one.above / 1000 for one in peak.pieces[1:])]
+    return sparse.csr_array(sparse.vstack([sparse.csr_array((0, width)), *blocks])), np.array(most)
 
 
-def _bounds(outlook: Outlook, periods: int) -> tuple[Vector, Vector]:
+def _bounds(outlook: Outlook, peaks: Sequence[Peak]) -> tuple[Vector, Vector]:
     n, battery, into, out = len(outlook.starts), outlook.battery, outlook.import_limit, outlook.export_limit
     low, high = np.zeros((9, n)), np.full((9, n), np.inf)
     high[CHARGE] = high[DISCHARGE] = outlook.rated / 1000
@@ -124,7 +162,8 @@ def _bounds(outlook: Outlook, periods: int) -> tuple[Vector, Vector]:
     high[DISCHARGE] = np.minimum(high[DISCHARGE], np.maximum(outlook.rated - outlook.inside, 0.0) / 1000)
     high[BELOW] = battery.energy * max(0.0, battery.soc_min - outlook.soc) / 1e5
     high[ABOVE] = battery.energy * max(0.0, outlook.soc - battery.soc_max) / 1e5
-    return np.concatenate([low.ravel(), outlook.due / 1000]), np.concatenate([high.ravel(), np.full(periods, np.inf)])
+    least = [power for peak in peaks for power in peak.low]
+    return np.concatenate([low.ravel(), least]), np.concatenate([high.ravel(), np.full(len(least), np.inf)])
 
 
 def solve(program: Program) -> tuple[Vector, Vector]:

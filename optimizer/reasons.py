@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from optimizer.bill import peak_means
+from optimizer.bill import peaks
 from optimizer.outlook import Outlook, Vector
 from schemas.messages import Direction
 
@@ -13,18 +13,18 @@ SMALL = 50.0
 def reasons(outlook: Outlook, power: Vector) -> list[str]:
     """One sentence a step."""
     grid = outlook.load - outlook.pv - power
-    peaks = peak_means(outlook, grid) if outlook.demand else {}
-    why = [_why(outlook, power, grid, step, peaks) for step in range(len(power))]
+    at_peak = _at_peak(outlook, grid)
+    why = [_why(outlook, power, grid, step, at_peak[step]) for step in range(len(power))]
     return ["; ".join([words, *_limited(outlook, float(grid[step]), step)]) for step, words in enumerate(why)]
 
 
-def _why(outlook: Outlook, power: Vector, grid: Vector, step: int, peaks: dict[int, float]) -> str:
+def _why(outlook: Outlook, power: Vector, grid: Vector, step: int, at_peak: str) -> str:
     if power[step] < -SMALL:
         return _charges(outlook, power, grid, step)
     if power[step] <= SMALL:
         return "rests"
-    if peaks and _at_peak(outlook, grid, step, peaks):
-        return f"holds the {outlook.how.per}'s peak"
+    if at_peak:
+        return at_peak
     if grid[step] < -SMALL:
         return f"sells at {_price(outlook, outlook.sell[step])}"
     return f"covers the load; {_price(outlook, outlook.buy[step])} now"
@@ -49,12 +49,17 @@ def _price(outlook: Outlook, price: float) -> str:
     return f"{price:.2f} {outlook.currency}/kWh"
 
 
-def _at_peak(outlook: Outlook, grid: Vector, step: int, peaks: dict[int, float]) -> bool:
-    """The step's billing window stands at the peak of its period, and would pass it if the battery rested."""
-    same = [i for i, number in enumerate(outlook.windows) if number == outlook.windows[step]]
-    energy = sum(max(float(grid[i]), 0.0) * float(outlook.hours[i]) for i in same)
-    energy += outlook.imported if outlook.windows[step] == 0 else 0.0
-    return energy * 60 / outlook.minutes >= 0.99 * peaks[outlook.periods[step]] - SMALL
+def _at_peak(outlook: Outlook, grid: Vector) -> list[str]:
+    """By step: which peak its billing window stands at, and would pass if the battery rested."""
+    words = [""] * len(outlook.starts)
+    for windows, made in zip(outlook.windows, peaks(outlook, grid), strict=True):
+        component = windows.charge.component
+        of = f" of {component.name}" if len(outlook.charges) > 1 else ""
+        for number, mean in enumerate(windows.means(grid, outlook.hours)):
+            if mean >= 0.99 * made[windows.periods[number]] - SMALL:
+                for step in np.flatnonzero(windows.of[number]):
+                    words[step] = words[step] or f"holds the {component.per}'s peak{of}"
+    return words
 
 
 def _limited(outlook: Outlook, grid: float, step: int) -> list[str]:
@@ -66,11 +71,14 @@ def _limited(outlook: Outlook, grid: float, step: int) -> list[str]:
 def _side(outlook: Outlook, flow: float, most: float, step: int, direction: Direction) -> list[str]:
     one, name = outlook.limiting(step, direction), "import" if direction == "consumption" else "export"
     limit = f"{name}_limit" if one is None else f"the {name} limit of {most / 1000:.1f} kW by {one.source}"
-    if one is not None and one.scope == "steerable":
+    contract = outlook.contract(step) if direction == "consumption" else ""
+    if contract:
+        limit = f"the {most / 1000:.1f} kW of the contract of {contract}"
+    elif one is not None and one.scope == "steerable":
         limit = f"the {one.power / 1000:.1f} kW that batteries may draw by {one.source}"
     if flow > most + SMALL:
         over = f"{(flow - most) / 1000:.1f} kW"
         if outlook.gives_way[step] and direction == "feed_in":
             return [f"{over} of PV are curtailed for {limit}"]
         return [f"{over} above {limit} are expected all the same"]
-    return [f"held by {limit}"] if one is not None and flow > most - SMALL else []
+    return [f"held by {limit}"] if (contract or one is not None) and flow > most - SMALL else []

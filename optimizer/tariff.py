@@ -4,14 +4,15 @@ All of it runs on the site's local clock, so a DST night has 92 or 100 quarter h
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from schemas.tariff import DayAhead, Period, Side
+from schemas.tariff import DayAhead, Hours, Layer, Period, Priced, Side, Unpaid
+from schemas.tariff_hours import ByTheHour
 from schemas.troubles import Trouble
 
 MIDNIGHT = time()
@@ -30,11 +31,22 @@ class Source(StrEnum):
     OUTERMOST = "outermost"  # no period holds: the dearest for what is drawn, the lowest for what is fed in
 
 
+STRANGEST = (Source.OUTERMOST, Source.OTHER_DAY, Source.OTHER_YEAR, Source.OWN)
+"""Of a sum of prices, whose it is."""
+
+
 class Quote(NamedTuple):
     """A price per kWh."""
 
     price: float
     source: Source = Source.OWN
+
+    def with_(self, other: "Quote") -> "Quote":
+        """Their sum."""
+        return Quote(self.price + other.price, min(self.source, other.source, key=STRANGEST.index))
+
+
+NOTHING = Quote(0.0)
 
 
 @dataclass(frozen=True)
@@ -76,41 +88,71 @@ class Series:
         return self.starts[-1] + self.hold if self.starts else None
 
 
+Way = Literal["import", "export"]
+
+
 def prices(side: Side, instants: Sequence[datetime], zone: ZoneInfo, series: Series | None = None) -> list[float]:
     """The price per kWh at each instant of what is drawn. Raises Trouble where the market has none."""
     return [one.price for one in quotes(side, instants, zone, series)]
 
 
-def quotes(
+def quotes(  # a tariff, a time and what the market says of it
     side: Side,
     instants: Sequence[datetime],
     zone: ZoneInfo,
     series: Series | None = None,
     *,
-    way: Literal["import", "export"] = "import",
+    way: Way = "import",
+    every: Mapping[str, Series] | None = None,
 ) -> list[Quote]:
-    """The price per kWh at each instant and whose it is; a side without any price costs and pays nothing.
+    """The price per kWh at each instant and whose it is: the sum of its layers, each with its own hours. A side without
+    any price costs and pays nothing.
 
-    Raises Trouble where the market has no price, nor had one in the eight days before.
+    `series`: the market prices of the side itself; `every`: all of the tariff, by the place of their file such as
+    `import.layer.0`. Raises Trouble where the market has no price, nor had one in the eight days before.
     """
-    if side.day_ahead is not None:
-        return [_market(side.day_ahead, instant, zone, series or Series([], [])) for instant in instants]
-    if not side.period:
-        return [Quote(0.0)] * len(instants)
+    known = dict(every or {})
+    if series is not None:
+        known[way] = series
+    return [_quote(side, instant, zone, known, way) for instant in instants]
+
+
+def _quote(side: Side, instant: datetime, zone: ZoneInfo, known: Mapping[str, Series], way: Way) -> Quote:
+    if side.unpaid and _unpaid(side.unpaid, instant, zone, known.get(f"{way}.unpaid")):
+        return NOTHING
+    total = NOTHING
+    for place, layer in side.layers:
+        if isinstance(layer, Layer) and layer.percent is not None:
+            total = Quote(total.price * (1 + layer.percent / 100), total.source)
+        elif isinstance(layer, Layer) and layer.price is not None:
+            total = Quote(total.price + layer.price, total.source)
+        else:
+            total = total.with_(_of_hours(layer, instant, zone, known.get(f"{way}.{place}".removesuffix(".")), way))
+    return total
+
+
+def _of_hours(layer: Priced, instant: datetime, zone: ZoneInfo, series: Series | None, way: Way) -> Quote:
+    """By the market or by the period that holds."""
+    if layer.day_ahead is not None:
+        return _market(layer.day_ahead, instant, zone, series or Series([], []))
+    if (one := period_of(layer, instant.astimezone(zone))) is not None:
+        return Quote(one.price)
     # where no period holds, nothing is bought or sold that a later bill could turn into a loss
-    outermost = (max if way == "import" else min)(period.price for period in side.period)
-    found = [period_of(side, instant.astimezone(zone)) for instant in instants]
-    return [Quote(outermost, Source.OUTERMOST) if one is None else Quote(one.price) for one in found]
+    return Quote((max if way == "import" else min)(period.price for period in layer.period), Source.OUTERMOST)
 
 
-def period_of(side: Side, local: datetime) -> Period | None:
+def _unpaid(rule: Unpaid, instant: datetime, zone: ZoneInfo, series: Series | None) -> bool:
+    return _market(rule.day_ahead, instant, zone, series or Series([], [])).price < rule.below
+
+
+def period_of(side: Priced, local: datetime) -> Period | None:
     """The period that holds at a local time."""
     return next((period for period in side.period if holds(side, period, local)), None)
 
 
-def holds(side: Side, period: Period, local: datetime) -> bool:
-    """Whether a period covers a local time; one that crosses midnight belongs to the day it began."""
-    start, end, clock = period.start or MIDNIGHT, period.end or MIDNIGHT, local.time()
+def holds(whose: ByTheHour, hours: Hours, local: datetime) -> bool:
+    """Whether some hours cover a local time; those that cross midnight belong to the day they began."""
+    start, end, clock = hours.start or MIDNIGHT, hours.end or MIDNIGHT, local.time()
     day = local
     if start < end:
         inside = start <= clock < end
@@ -120,8 +162,8 @@ def holds(side: Side, period: Period, local: datetime) -> bool:
             day = local - timedelta(days=1)
     return (
         inside
-        and (period.days is None or side.days_of(day.date()) in period.days)
-        and (period.months is None or day.month in period.months)
+        and (hours.days is None or whose.days_of(day.date()) in hours.days)
+        and (hours.months is None or day.month in hours.months)
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import combinations, pairwise
 
 from optimizer.tariff import MIDNIGHT, holds
-from schemas.tariff import WEEK, Side
+from schemas.tariff import WEEK, Priced
 
 YEAR = 366
 """Days: every weekday in every month, and every holiday."""
@@ -33,7 +33,7 @@ class Walk:
         return sum((end - begin) * len(days) for (begin, end), days in self.holes.items()) // 60
 
 
-def walk(side: Side, first: date) -> Walk:
+def walk(side: Priced, first: date) -> Walk:
     """Through the year that begins on a day."""
     found = Walk()
     edges = sorted({0, DAY, *(_seconds(clock) for one in side.period for clock in (one.start, one.end))})
@@ -53,7 +53,7 @@ def walk(side: Side, first: date) -> Walk:
     return found
 
 
-def _parts(side: Side, day: date, edges: Sequence[int]) -> Iterator[tuple[Span, list[int]]]:
+def _parts(side: Priced, day: date, edges: Sequence[int]) -> Iterator[tuple[Span, list[int]]]:
     """The day between the edges of all periods, with the periods that claim each part."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)  # as a local clock: no zone takes part
     for begin, end in pairwise(edges):
@@ -61,7 +61,7 @@ def _parts(side: Side, day: date, edges: Sequence[int]) -> Iterator[tuple[Span, 
         yield (begin, end), [number for number, one in enumerate(side.period) if holds(side, one, local)]
 
 
-def _overlaps(side: Side, parts: list[tuple[Span, list[int]]]) -> Iterator[tuple[tuple[int, int], Span]]:
+def _overlaps(side: Priced, parts: list[tuple[Span, list[int]]]) -> Iterator[tuple[tuple[int, int], Span]]:
     for (one, a), (two, b) in combinations(enumerate(side.period), 2):
         if a.price == b.price or set(a.days or WEEK) != set(b.days or WEEK):
             continue  # no harm, or a rule for some days before one for all

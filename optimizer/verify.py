@@ -3,9 +3,14 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from optimizer.charge import pieces, worth
+from optimizer.demand import charged, counts, period
 from optimizer.outlook import Outlook
+from optimizer.tariff import window
 from schemas.messages import Plan, Step
+from schemas.tariff_demand import Demand
 
 WATT = 1.0
 PERCENT = 0.02
@@ -22,8 +27,8 @@ class Meter:
     money: float = 0.0
     beyond: float = 0.0
     """kWh, weighed by their urgency."""
-    windows: dict[int, float] = field(default_factory=dict)
-    """kWh imported in each billing window."""
+    windows: dict[tuple[int, datetime], float] = field(default_factory=dict)
+    """kWh imported in each billing window that counts, by the number of its charge and its begin."""
 
     def turn(self, index: int, grid: float) -> None:
         """One step at a grid power in kW."""
@@ -33,8 +38,22 @@ class Meter:
         self.money += float(look.buy[index]) * grid * hours if grid > 0 else -float(look.sell[index]) * fed_in * hours
         over = max(grid - look.import_limit[index] / 1000, 0.0 if gives_way else -grid - most, 0.0)
         self.beyond += float(over) * hours * float(look.urgency[index])
-        number = look.windows[index]
-        self.windows[number] = self.windows.get(number, 0.0) + max(grid, 0.0) * hours
+        for number, charge in enumerate(look.charges):
+            for begin in self._begun(charge.component, look.starts[index]):
+                self.windows[number, begin] = self.windows.get((number, begin), 0.0) + max(grid, 0.0) * hours
+
+    def _begun(self, component: Demand, at: datetime) -> Iterator[datetime]:
+        """The windows that run at an instant and count."""
+        zone, quarter = self.outlook.zone, timedelta(minutes=15)
+        begin, first = window(at, zone, component.minutes)[0], window(self.outlook.now, zone, component.minutes)[0]
+        if component.sliding:
+            latest = window(at, zone, 15)[0]
+            earlier = (latest - quarter * back for back in range(component.minutes // 15))
+            now = window(self.outlook.now, zone, 15)[0]
+            running = [one for one in earlier if one >= now or one == first]
+        else:
+            running = [begin]
+        yield from (one for one in running if counts(component, one, zone))
 
     def _fed_in(self, index: int, out: float, most: float) -> float:
         """kW, less the PV beyond the limit that is curtailed: first of all where feed-in costs money."""
@@ -42,20 +61,28 @@ class Meter:
         rest = float(look.pv[index] - look.load[index]) / 1000
         return max(0.0, out - max(0.0, rest - most)) if look.sell[index] < 0 else min(out, most)
 
-    def peaks(self) -> dict[int, float]:
-        """kW by period, the floor of the tariff at least."""
-        found = {0: max(self.outlook.billed, self.outlook.floor) / 1000}
-        for number, energy in self.windows.items():
-            of = self.outlook.periods[self.outlook.windows.index(number)]
-            before = self.outlook.imported / 1000 if number == 0 else 0.0
-            mean = (energy + before) / (self.outlook.minutes / 60)
-            found[of] = max(found.get(of, self.outlook.floor / 1000), mean)
+    def peaks(self, number: int) -> dict[datetime, float]:
+        """kW of a charge by the begin of its period, the present one at least: what is measured or known, or more."""
+        look, charge = self.outlook, self.outlook.charges[number]
+        how, minutes = charged(charge.component), charge.component.minutes
+        began, now = window(look.now, look.zone, minutes)[0], look.now
+        present = period(now, look.zone, how)[0]
+        found = {present: charge.peaks.get(present, 0.0) / 1000}
+        for (of, begin), energy in self.windows.items():
+            if of == number:
+                share = (now - begin) / (now - began) if begin < now else float(begin == began)
+                mean = (energy + charge.imported / 1000 * share) / (minutes / 60)
+                first = period(begin, look.zone, how)[0]
+                found[first] = max(found.get(first, charge.peaks.get(first, 0.0) / 1000), mean)
         return found
 
     def total(self) -> float:
-        look, peaks = self.outlook, self.peaks()
-        due = max(look.billed, look.floor) + look.floor * (len(peaks) - 1)
-        return self.money + look.demand * (sum(peaks.values()) - due / 1000)
+        look, money = self.outlook, self.money
+        for number, charge in enumerate(look.charges):
+            for begin, peak in self.peaks(number).items():
+                costs = pieces(charge.component, charge.peaks, begin, look.zone, charge.expected)
+                money += worth(costs, 1000 * peak) - worth(costs, charge.peaks.get(begin, 0.0))
+        return money
 
 
 def verify(plan: Plan, outlook: Outlook) -> list[str]:
@@ -122,6 +149,19 @@ def _balance(outlook: Outlook, index: int, step: Step) -> Iterator[str]:
             yield f"the {name} is {is_:g}, not {float(should):g}"
 
 
+def _peaks(plan: Plan, outlook: Outlook, planned: Meter) -> Iterator[str]:
+    for number, charge in enumerate(outlook.charges):
+        begin = period(outlook.now, outlook.zone, charged(charge.component))[0]
+        free = pieces(charge.component, charge.peaks, begin, outlook.zone, charge.expected)[0].above
+        peak, said = (
+            max(1000 * planned.peaks(number)[begin], free, charge.expected),
+            plan.peaks.get(charge.component.name),
+        )
+        of = f" of {charge.component.name}" if number else ""
+        if said is None or abs(said - peak) > WATT or (not number and said != plan.peak):
+            yield f"the peak{of} is {peak:.0f} W, not {plan.peak if not number else said}"
+
+
 def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
     planned, idle = Meter(outlook), Meter(outlook)
     wear = 0.0
@@ -136,9 +176,7 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
         yield f"it costs {cost:.4f}, not {plan.cost:.4f}"
     if abs(rest - plan.cost_idle) > near:
         yield f"idling costs {rest:.4f}, not {plan.cost_idle:.4f}"
-    peak = max(1000 * planned.peaks()[0], outlook.expected)
-    if outlook.demand and (plan.peak is None or abs(plan.peak - peak) > WATT):
-        yield f"the peak is {peak:.0f} W, not {plan.peak}"
+    yield from _peaks(plan, outlook, planned)
     outside = not outlook.battery.soc_min <= outlook.soc <= outlook.battery.soc_max
     dearer = cost + PENALTY * planned.beyond - rest - PENALTY * idle.beyond
     if dearer > near and not outside:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from schemas.interlock import InterlockRule
 from schemas.site import Site
 from schemas.site_parts import AlarmRule, Battery, Device, Grid
-from schemas.tariff import Side, Tariff
+from schemas.tariff import Demand, Layer, Priced, Tariff
 
 Odd = tuple[str, str]
 """Where in the file and what."""
@@ -31,6 +31,10 @@ LIKELY = 0.02
 LIKE_EURO = frozenset({"EUR", "USD", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"})
 """Currencies of which no kWh costs more than a few."""
 DEAREST_KWH = 2.0
+LEAST_PERCENT = 1.0
+"""Of a layer: a smaller one was written as a part of 1."""
+LITTLE = 0.002
+"""Of the import limit: a smaller contract was meant a thousand times larger, in MW."""
 KW: dict[str, tuple[float, float, str]] = {
     "month": (0.25, 100.0, 'a price per kW and year is written with per = "year"'),
     "year": (1.5, 1200.0, "write what one kW costs in a year"),
@@ -132,37 +136,76 @@ def odd_limits(site: Site) -> Iterator[Odd]:
 
 def odd_prices(tariff: Tariff, site: Site) -> Iterator[Odd]:
     """Of the tariff file: per kWh, and kW."""
-    demand = tariff.demand
-    if demand is not None and 1000 * demand.floor > site.grid.import_limit:
-        most = f"{demand.floor:g} kW is more than import_limit, {site.grid.import_limit / 1000:g} kW"
-        yield "demand.floor", f"{most}: the floor is in kW"
-    for number, one in enumerate(demand.known if demand else ()):
-        if 1000 * one.peak > OVER * site.grid.import_limit:
-            most = f"{one.peak:g} kW is far more than import_limit, {site.grid.import_limit / 1000:g} kW"
-            yield f"demand.known.{number}.peak", f"{most}: a known peak is in kW"
-    if tariff.currency not in LIKE_EURO:
+    like_euro = tariff.currency in LIKE_EURO
+    for place, demand in placed(tariff):
+        yield from ((f"{place}.{key}", words) for key, words in _kilowatts(demand, site.grid.import_limit))
+        if like_euro:
+            yield from ((f"{place}.{key}", words) for key, words in _rates(demand))
+    if not like_euro:
         return
-    if demand is not None:
-        least, most_, right = KW[demand.per]
-        if demand.price > most_:
-            yield "demand.price", f"{demand.price:g} is per kW and {demand.per}: {right}"
-        elif 0 < demand.price < least:
-            yield "demand.price", f"{demand.price:g} is per kW and {demand.per}: it is no price of a kWh"
     for name, side in (("import", tariff.import_), ("export", tariff.export)):
-        yield from _of_side(name, side, tariff.currency)
+        for below, layer in side.layers:
+            yield from _of_side(f"{name}.{below}".removesuffix("."), layer, tariff.currency)
+    if tariff.reactive and tariff.reactive.price > DEAREST_KWH:
+        price = tariff.reactive.price
+        yield "reactive.price", f"{price:g} is in {tariff.currency} per kvarh: of {price:g} cents write {price / 100:g}"
 
 
-def _of_side(name: str, side: Side, currency: str) -> Iterator[Odd]:
+def placed(tariff: Tariff) -> list[tuple[str, Demand]]:
+    """The components with their place in the file: `demand`, or `demand.0` of several."""
+    several = len(tariff.demand) > 1
+    return [(f"demand.{number}" if several else "demand", one) for number, one in enumerate(tariff.demand)]
+
+
+def _kilowatts(demand: Demand, import_limit: float) -> Iterator[Odd]:
+    """What is in kW, against the connection in W."""
+    if 1000 * demand.floor > import_limit:
+        most = f"{demand.floor:g} kW is more than import_limit, {import_limit / 1000:g} kW"
+        yield "floor", f"{most}: the floor is in kW"
+    for number, one in enumerate(demand.known):
+        if 1000 * one.peak > OVER * import_limit:
+            most = f"{one.peak:g} kW is far more than import_limit, {import_limit / 1000:g} kW"
+            yield f"known.{number}.peak", f"{most}: a known peak is in kW"
+    if demand.contract is None:
+        return
+    power = demand.contract.power
+    if 1000 * power > OVER * import_limit:
+        yield (
+            "contract.power",
+            (f"{power:g} kW is far more than import_limit, {import_limit / 1000:g} kW: a contract is in kW"),
+        )
+    elif 1000 * power < LITTLE * import_limit:
+        yield (
+            "contract.power",
+            (f"{power:g} kW is hardly a part of import_limit, {import_limit / 1000:g} kW: a contract is in kW"),
+        )
+
+
+def _rates(demand: Demand) -> Iterator[Odd]:
+    """Prices per kW."""
+    least, most, right = KW[demand.per]
+    given = {"price": demand.rate}
+    if demand.contract:
+        given |= {"contract.price": demand.contract.price, "contract.penalty": demand.contract.penalty}
+    for key, price in given.items():
+        if price > most:
+            yield key, f"{price:g} is per kW and {demand.per}: {right}"
+        elif 0 < price < least:
+            yield key, f"{price:g} is per kW and {demand.per}: it is no price of a kWh"
+
+
+def _of_side(name: str, side: Priced, currency: str) -> Iterator[Odd]:
     words = "is in {} per kWh: of {} cents write {}"
-    for number, period in enumerate(side.period):
-        if abs(period.price) > DEAREST_KWH:
-            said = words.format(currency, f"{period.price:g}", f"{period.price / 100:g}")
-            yield f"{name}.period.{number}.price", f"{period.price:g} {said}"
+    given = {f"period.{number}.price": period.price for number, period in enumerate(side.period)}
     if side.day_ahead is not None:
-        for key, value in (("plus", side.day_ahead.plus), ("floor", side.day_ahead.floor or 0.0)):
-            if abs(value) > DEAREST_KWH:
-                said = words.format(currency, f"{value:g}", f"{value / 100:g}")
-                yield f"{name}.day_ahead.{key}", f"{value:g} {said}"
+        given |= {"day_ahead.plus": side.day_ahead.plus, "day_ahead.floor": side.day_ahead.floor or 0.0}
+    if isinstance(side, Layer):
+        given["price"] = side.price or 0.0
+    for key, value in given.items():
+        if abs(value) > DEAREST_KWH:
+            yield f"{name}.{key}", f"{value:g} {words.format(currency, f'{value:g}', f'{value / 100:g}')}"
+    if isinstance(side, Layer) and side.percent is not None and 0 < side.percent < LEAST_PERCENT:
+        yield f"{name}.percent", f"{side.percent:g} is in %: for {100 * side.percent:g} % write {100 * side.percent:g}"
 
 
 def odd_wear(site: Site) -> Iterator[Odd]:

@@ -319,7 +319,10 @@ class Plan(Message):
     currency: str
     steps: list[Step]
     peak: Watts | None = None
-    """The highest mean import of a billing interval the plan means to reach in this month or year."""
+    """The highest mean import of a billing interval the plan means to reach in this month or year; of several demands,
+    that of the first."""
+    peaks: dict[str, Watts] = {}
+    """The same of each demand of the tariff, by its name."""
     cost: Number
     cost_idle: Number
     """The same hours with a battery that rests."""

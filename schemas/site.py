@@ -248,7 +248,7 @@ class Site(Shape):
     def prices(self) -> Tariff:
         """The tariff file, read when it is asked for: what guards a device needs none. Raises Trouble."""
         tariff = read_toml(self.tariff_path, Tariff)
-        if not tariff.import_.period and not tariff.import_.day_ahead:
+        if not tariff.import_.layers:
             raise Trouble(f"{self.tariff_path}: import: give at least one [[import.period]] or import.day_ahead")
         return tariff
 
@@ -258,8 +258,13 @@ class Site(Shape):
 
     @property
     def demand(self) -> Demand | None:
-        """The price of the highest draw; None also while the tariff cannot be read, see `tariff_fault`."""
-        return None if self.tariff_fault else self.prices.demand
+        """The first price of the highest draw; None also while the tariff cannot be read, see `tariff_fault`."""
+        return next(iter(self.demands), None)
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """All that is paid by the kW; none also while the tariff cannot be read."""
+        return () if self.tariff_fault else self.prices.components
 
     @property
     def tariff_fault(self) -> str:
@@ -272,7 +277,5 @@ class Site(Shape):
 
     @property
     def price_files(self) -> dict[str, Path]:
-        """The files of market prices by the side of the tariff, `import` and `export`. Raises Trouble."""
-        sides = {"import": self.prices.import_, "export": self.prices.export}
-        return {name: self.tariff_path.parent / side.day_ahead.file for name, side in sides.items()
-                if side.day_ahead and side.day_ahead.file}  # fmt: skip
+        """The files of market prices by their place in the tariff, such as `import`. Raises Trouble."""
+        return {place: self.tariff_path.parent / rule.file for place, rule in self.prices.markets.items() if rule.file}

@@ -1,35 +1,24 @@
-"""What energy costs: time of use, day-ahead prices, and the billed peak. The only file in kW and kWh."""
+"""What a site pays: energy in layers, export alike, what is billed by the kW, and by the month. The only file in kW and
+kWh."""
 
 import re
-from datetime import date, time
+from collections.abc import Callable, Sequence
+from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator, field_validator, model_validator
 
 from schemas.holidays import LOOKS_LIKE, Holidays, rule
 from schemas.shape import Shape
+from schemas.tariff_demand import Contract, Demand, KnownPeak, Price, Ratchet
+from schemas.tariff_hours import WEEK, ByTheHour, Clock, Day, Hours
 from schemas.units import Number
 
-
-def _clock(given: object) -> object:
-    """A local time. A number would be taken for seconds, and a time with a zone belongs to no clock of the site."""
-    if isinstance(given, time) and given.tzinfo is None:
-        return given
-    if isinstance(given, str) and (part := re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", given.strip())):
-        hour, minute, second = (int(one or 0) for one in part.groups())
-        if (hour, minute, second) == (24, 0, 0):
-            return time()
-        if hour < 24 and minute < 60 and second < 60:
-            return time(hour, minute, second)
-    raise ValueError(f'{given!r} is no time of the clock: write it such as "16:00", without a zone')
-
-
-Clock = Annotated[time, BeforeValidator(_clock)]
-"""Local time of the site, `16:00` or `16:00:00`; `24:00` is midnight, too."""
-
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday"]
-WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+__all__ = [
+    "WEEK", "Clock", "Contract", "Day", "DayAhead", "Demand", "Hours", "KnownPeak", "Layer", "Layered", "Period",
+    "Priced", "Ratchet", "Reactive", "Side", "Tariff", "Unpaid",
+]  # fmt: skip
 
 
 def _written(given: object) -> object:
@@ -44,20 +33,12 @@ def _known(text: str) -> str:
 Holiday = Annotated[str, BeforeValidator(_written), AfterValidator(_known), Field(examples=[LOOKS_LIKE])]
 
 
-class Period(Shape):
+class Period(Hours):
     """A price for some hours. The first period that matches holds; the last should match always: in hours without a
     price a plan takes the dearest one for what is drawn and the lowest for what is fed in, and says so."""
 
     price: Number
     """Per kWh."""
-    start: Clock | None = None
-    """Local time of the site."""
-    end: Clock | None = None
-    """Local time of the site; an end before the start crosses midnight."""
-    days: list[Day] | None = None
-    """Every day when left out. A public holiday is a `holiday`, or, where no period of this side names one, a `sun`."""
-    months: Annotated[list[Annotated[int, Field(ge=1, le=12)]], Field(min_length=1)] | None = None
-    """1 to 12; every month when left out."""
 
 
 class Fetch(Shape):
@@ -123,65 +104,89 @@ class DayAhead(Shape):
         return bool(self.topic) + bool(self.file) + (self.fetch is not None) > 1
 
 
-def _day(given: object) -> object:
-    """Also as text: who writes JSON has no dates."""
-    try:
-        return date.fromisoformat(given) if isinstance(given, str) else given
-    except ValueError:
-        raise ValueError(f'{given!r} is no day: write it such as "2026-02-11"') from None
-
-
-class KnownPeak(Shape):
-    """A peak that stands on a bill, from before it could be measured here."""
-
-    peak: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """kW."""
-    on: Annotated[date, BeforeValidator(_day)]
-    """The day it was made: it counts in the month or year this day lies in, and in no other."""
-
-
-class Demand(Shape):
-    """A price for the highest mean import of a billing interval in a calendar month, or in a year."""
-
-    price: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    """Per kW and month, or per kW and year: that of a year is due whole for its highest interval."""
-    per: Literal["month", "year"] = "month"
-    """What the highest interval is looked for in."""
-    year_begins: Annotated[int, Field(ge=1, le=12)] = 1
-    """The month with whose first day a billing year begins."""
-    minutes: Literal[15, 30, 60] = 15
-    """Length of a billing interval."""
-    floor: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """kW that are billed at least: to keep a peak below them is worth nothing (Flanders: 2.5)."""
-    known: list[KnownPeak] = []
-    """Peaks that are billed already."""
-
-    @model_validator(mode="after")
-    def _only_a_year_begins(self) -> Self:
-        if self.per == "month" and "year_begins" in self.model_fields_set:
-            raise ValueError('year_begins is the month a billing year begins with: write per = "year" beside it')
-        return self
-
-
-class Side(Shape):
-    """One direction: either periods or day-ahead prices."""
+class Priced(ByTheHour):
+    """A price per kWh: by periods or by the market."""
 
     period: list[Period] = []
     """Prices by time of use."""
     day_ahead: DayAhead | None = None
     """Market prices, instead of periods."""
 
-    _holidays: Holidays = PrivateAttr(default=Holidays())
+    @property
+    def hours_of(self) -> Sequence[Hours]:
+        return self.period
 
-    def days_of(self, day: date) -> Day:
-        """Which day of its periods a date is."""
-        if day not in self._holidays:
-            return WEEK[day.weekday()]
-        return "holiday" if self._names_holidays else "sun"
 
-    @cached_property
-    def _names_holidays(self) -> bool:
-        return any("holiday" in (period.days or ()) for period in self.period)
+class Layer(Priced):
+    """A part of a price, added to those above it: a grid fee by the hour, a levy, a tax. It is one of `period`,
+    `day_ahead`, `price` and `percent`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+    """What it is: `grid fee`, `electricity tax`, `VAT`."""
+    price: Number | None = None
+    """Per kWh, at any time."""
+    percent: Annotated[float, Field(gt=-100, le=200, allow_inf_nan=False)] | None = None
+    """Of the sum of all above it in the file: 19 for a tax of 19 %."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = {"period": self.period, "day_ahead": self.day_ahead}
+        given = [name for name, what in kinds.items() if what]
+        given += [name for name in ("price", "percent") if getattr(self, name) is not None]
+        if len(given) != 1:
+            said = f"has {' and '.join(given)}" if given else "has no price"
+            raise ValueError(f"the layer {self.name!r} {said}: give one of period, day_ahead, price and percent")
+        return self
+
+
+class Unpaid(Shape):
+    """Nothing is paid for what is fed in while the market is below a price (§ 51 EEG: in hours of negative prices)."""
+
+    day_ahead: DayAhead
+    """The market that is looked at."""
+    below: Number = 0.0
+    """Per kWh of that market price; 0 for negative ones."""
+
+
+class Side(Priced):
+    """One direction: periods or day-ahead prices, and layers upon them."""
+
+    layer: list[Layer] = []
+    """What is added, in this order."""
+    unpaid: Unpaid | None = None
+    """Hours in which nothing is paid, whatever the price is: for what is fed in."""
+
+    @property
+    def layers(self) -> "list[Layered]":
+        """All that its price is the sum of, each with its place below the side."""
+        first: list[Layered] = [("", self)] if self.period or self.day_ahead else []
+        return [*first, *((f"layer.{number}", one) for number, one in enumerate(self.layer))]
+
+    @property
+    def markets(self) -> dict[str, DayAhead]:
+        """All market prices it looks at, by their place below the side, such as `layer.0`; `` of its own."""
+        found = {place: one.day_ahead for place, one in self.layers if one.day_ahead}
+        return found | ({"unpaid": self.unpaid.day_ahead} if self.unpaid else {})
+
+
+Layered = tuple[str, Priced]
+"""A place below a side, and what is priced there."""
+
+
+class Reactive(Shape):
+    """A price for reactive energy beyond a power factor."""
+
+    cos_phi: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.9
+    """Down to this power factor it is free: at 0.9, 0.484 kvarh a kWh."""
+    price: Price
+    """Per kvarh beyond, of a month."""
+
+
+def _each(given: object, several: Callable[[object], list[Demand]]) -> list[Demand]:
+    """One `[demand]`, or each `[[demand]]`."""
+    if isinstance(given, Demand):
+        return [given]
+    return [Demand.model_validate(given)] if isinstance(given, dict) else several(given)
 
 
 class Tariff(Shape):
@@ -197,19 +202,50 @@ class Tariff(Shape):
     """What a drawn kWh costs."""
     export: Side = Side()
     """What is paid for a fed-in kWh."""
-    demand: Demand | None = None
-    """What the highest draw of a month or of a year costs."""
+    demand: Annotated[list[Demand], WrapValidator(_each, json_schema_input_type=Demand | list[Demand])] = []
+    """What the highest draw of a month or of a year costs: one `[demand]`, or a `[[demand]]` for each of several."""
+    fixed: Price = 0.0
+    """Per month, whatever is used."""
+    minimum: Price = 0.0
+    """A month costs this at least, all together."""
+    reactive: Reactive | None = None
+    """What reactive energy costs."""
 
     @model_validator(mode="after")
-    def _sides_know_the_holidays(self) -> Self:
-        for side in (self.import_, self.export):
-            side._holidays = self.days_off
+    def _parts_know_the_holidays(self) -> Self:
+        sides = (self.import_, self.export)
+        for part in (*sides, *(one for side in sides for one in side.layer), *self.demand):
+            part._holidays = self.days_off
+        return self
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [one.name for one in self.demand]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f'two [[demand]] are called "{twice}": give each its own name, such as "on-peak"')
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_feed_in_is_unpaid(self) -> Self:
+        if self.import_.unpaid:
+            raise ValueError("import.unpaid: only what is fed in can be unpaid: write [export.unpaid]")
         return self
 
     @property
     def components(self) -> tuple[Demand, ...]:
-        """What is paid by the kW, each with its own windows and periods."""
-        return () if self.demand is None else (self.demand,)
+        """What is paid by the kW, each with its own intervals and periods."""
+        return tuple(self.demand)
+
+    @property
+    def markets(self) -> dict[str, DayAhead]:
+        """All market prices by their place in the file: `import`, `import.layer.0`, `export.unpaid`."""
+        sides = {"import": self.import_, "export": self.export}
+        return {
+            f"{name}.{place}".removesuffix("."): rule
+            for name, side in sides.items()
+            for place, rule in side.markets.items()
+        }
 
     @cached_property
     def days_off(self) -> Holidays:

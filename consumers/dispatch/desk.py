@@ -25,7 +25,7 @@ from consumers.dispatch.modes import Control, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
 from consumers.dispatch.own_lockouts import begin_each, complaints, outs_of, told
-from consumers.dispatch.plans import Plans, peak
+from consumers.dispatch.plans import Plans, binding, peak, planned
 from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.requests import Refusal, Requests, name
@@ -367,12 +367,11 @@ class Desk:
         return wanted, found | {one.pcs: rest(one.why, wanted.authority) for one in rests}
 
     def _peak(self, plan: Plan | None, now: datetime) -> float | None:
-        """W that no billing window should pass."""
+        """W that no billing window should pass: of the demands that count now, the lowest."""
         if self.demand is None:
             return None
         zone, how = self.site.zone, charged(self.demand)
         billed = max(self.fold.billing.peak, known_peak(self.demand, now, zone))
         self.peak = peak(plan, self.peak, billed, now, zone, how)
-        if self.peak is None:
-            return None
-        return min(max(self.peak, 1000 * self.demand.floor), self.site.grid.import_limit)
+        others = [(one, planned(plan, one, now, zone)) for one in self.site.demands[1:]]
+        return binding([(self.demand, self.peak), *others], now, zone, self.site.grid.import_limit)

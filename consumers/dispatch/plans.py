@@ -1,11 +1,14 @@
 """Which of the plans that were heard holds now. One from the future waits for its time and blocks no other. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from optimizer.demand import MONTHLY, Charged, same_period
+from optimizer.demand import MONTHLY, Charged, charged, counts, known_peak, same_period
+from optimizer.tariff import window
 from schemas.messages import Plan
+from schemas.tariff import Demand
 
 SKEW = timedelta(seconds=5)
 """A plan may come from so far ahead: two clocks are never the same."""
@@ -46,3 +49,30 @@ def peak(  # noqa: PLR0917  # what is known, and when: they read well in a row
     if plan is not None and plan.peak is not None and same_period(plan.at, now, zone, how):
         return max(plan.peak, billed)
     return billed if billed > (last or 0.0) else last
+
+
+def planned(plan: Plan | None, one: Demand, now: datetime, zone: ZoneInfo) -> float | None:
+    """W of a demand beside the first, of which nothing is kept: by the plan, or as its owner knows it."""
+    known = known_peak(one, now, zone)
+    if plan is not None and one.name in plan.peaks and same_period(plan.at, now, zone, charged(one)):
+        return max(plan.peaks[one.name], known)
+    return known or None
+
+
+def binding(each: Iterable[tuple[Demand, float | None]], now: datetime, zone: ZoneInfo, most: float) -> float | None:
+    """W that no billing window should pass now, from the peak of each demand: the lowest of those whose window counts.
+    None where no peak is known. `most`: W of the connection."""
+    counting = [
+        (one, peak)
+        for one, peak in each
+        if (peak is not None or one.contract) and counts(one, window(now, zone, one.minutes)[0], zone)
+    ]
+    return min((_held(one, peak, most) for one, peak in counting), default=None)
+
+
+def _held(one: Demand, peak: float | None, most: float) -> float:
+    """W: below the floor nothing is saved, nor below a contract where only it is paid."""
+    contracted = 1000 * one.contract.power if one.contract else most
+    free = max(1000 * one.floor, 0.0 if one.rate else contracted)
+    held = min(max(contracted if peak is None else peak, free), most)
+    return min(held, contracted) if one.contract and one.contract.limit else held

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import get_args
 
 from optimizer.published import Published, Row, join
-from optimizer.shortage import Way
+from optimizer.tariff import Way
 from schemas.messages import MarketPrices, PriceBlock
 
 AHEAD = timedelta(seconds=60)

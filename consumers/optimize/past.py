@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from consumers.optimize.situation import named
 from optimizer.billing import COMPLETE, least_seen
-from optimizer.demand import MONTHLY, Charged, charged, period
+from optimizer.demand import MONTHLY, Charged, charged, counts, period
 from optimizer.lowest_peak import usual_peak
 from optimizer.storage import Storage
 from optimizer.tariff import window
 from runtime.history import History
 from schemas.site import Site
+from schemas.tariff import Demand
 
 DAYS = timedelta(days=14)
 """Five workdays and four days of two weekends, with some to spare."""
@@ -106,18 +107,26 @@ class Past:
         # An inverter that is not there sleeps: many draw their own supply from the panels.
         return [self._of(named(*source)).get(at, 0.0) for source in self.site.pv_points]
 
-    def billed(self, now: datetime, minutes: int, how: Charged = MONTHLY) -> float:
-        """W: the highest mean import of a whole billing window of this period."""
+    def billed(self, now: datetime, minutes: int, how: Charged = MONTHLY, component: Demand | None = None) -> float:
+        """W: the highest mean import of a whole billing window of this period that counts."""
         begin = period(now, self.site.zone, how)[0]
         meter = self._of(self.site.grid.meter)
         imports = [(at, max(power, 0.0)) for at, power in meter.items() if at not in self.partly]
-        return max((mean for _, mean in self._windows(imports, minutes, begin, now)), default=0.0)
+        windows = self._windows(imports, minutes, begin, now)
+        return max((mean for at, mean in windows if self._counts(component, at)), default=0.0)
 
-    def expected(self, now: datetime, minutes: int, battery: Storage, rated: float) -> float:
-        """W of peak that the next weeks will reach whatever is done: that of a usual day of the last ones."""
+    def _counts(self, component: Demand | None, at: datetime) -> bool:
+        return component is None or counts(component, at, self.site.zone)
+
+    def expected(  # what is asked for, of which battery
+        self, now: datetime, minutes: int, battery: Storage, rated: float, component: Demand | None = None
+    ) -> float:
+        """W of peak that the next weeks will reach whatever is done: that of a usual day of the last ones. In windows
+        that do not count for the component the battery can charge as much as it is able to."""
         grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
         nets = [(at, grid[at] + sum(one.get(at, 0.0) for one in batteries)) for at in self._seen()]
-        known = sorted(self._windows(nets, minutes, now - DAYS, now))
+        windows = self._windows(nets, minutes, now - DAYS, now)
+        known = sorted((at, mean if self._counts(component, at) else -rated) for at, mean in windows)
         return usual_peak(known, timedelta(minutes=minutes), self.site.zone, battery, rated)
 
     def _windows(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from consumers.optimize.download import DEADLINE, Download, Refused
 from consumers.optimize.fetch_rhythm import HOPELESS, due, pause
-from consumers.optimize.price_sources import fetched_folder, rules, wanted
+from consumers.optimize.price_sources import fetched_folder, wanted
 from consumers.optimize.prices import files_of, read_prices
 from consumers.optimize.publishers import PUBLISHERS, request
 from optimizer.price_documents.areas import eic
@@ -30,7 +30,7 @@ KEPT = 10
 async def keep_fetching(part: Part) -> None:
     """All that the tariff wants fetched, each once, for as long as the part runs."""
     await readable(part, "no prices are fetched")
-    jobs = {fetched_folder(part.settings.state, rule): rule for _, rule in rules(part.site) if rule.fetch}
+    jobs = {fetched_folder(part.settings.state, rule): rule for rule in part.site.prices.markets.values() if rule.fetch}
     async with asyncio.TaskGroup() as group:
         for folder, rule in jobs.items():
             if folder is not None:

@@ -1,7 +1,6 @@
 """Where the market prices of a plan come from: a topic, files, and what was fetched. Of one moment the topic's holds,
 then that of a file, then a fetched one."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +10,7 @@ from consumers.optimize.market_heard import MarketHeard
 from consumers.optimize.prices import PriceFiles, files_of
 from optimizer.price_documents.wanted import Wanted
 from optimizer.published import Published, join, stated
-from optimizer.shortage import Way
-from optimizer.tariff import Series
+from optimizer.tariff import Series, Way
 from runtime.heard import Heard
 from runtime.settings import Settings
 from runtime.signature import forgery
@@ -42,7 +40,7 @@ class PriceSources:
         self._early = (heard, settings) if self.site.tariff_fault else None
         if self._early is not None:
             return ""
-        if not any(rule.topic for _, rule in rules(self.site)):
+        if not any(rule.topic for rule in self.site.prices.markets.values()):
             return "the tariff does not name the topic: write topic = true in day_ahead"
         said = heard.message if isinstance(heard.message, MarketPrices) else None
         key, address = settings.price_key, MARKET_PRICES.at(site=self.site.site)
@@ -53,50 +51,47 @@ class PriceSources:
     def young(self, wall: float) -> float:
         """Seconds until the files that were never read are surely whole."""
         paths = self.site.price_files
-        found = [self.files.young(paths[way], wall, wanted(self.site, rule))
-                 for way, rule in rules(self.site) if way in paths]  # fmt: skip
+        found = [self.files.young(paths[place], wall, wanted(self.site, rule))
+                 for place, rule in self.site.prices.markets.items() if place in paths]  # fmt: skip
         return max(found, default=0.0)
 
     def series(self, now: datetime, wall: float) -> dict[str, Series]:
-        """The prices by the side of the tariff. Raises Trouble where a side has none at all."""
+        """The prices by their place in the tariff, such as `import`. Raises Trouble where a place has none at all."""
         self.faults, self.notes = {}, []
         if self._early is not None:  # it came while the tariff could not be read
             self.hear(*self._early, now)
-        found: dict[str, Series] = {way: self._of_side(way, rule, now, wall) for way, rule in rules(self.site)}
+        found = {place: self._of(place, rule, now, wall) for place, rule in self.site.prices.markets.items()}
         self.faults |= {str(path): "; ".join(words[:3]) for path, words in self.files.faults.items() if words}
         return found
 
-    def _of_side(self, way: Way, rule: DayAhead, now: datetime, wall: float) -> Series:
+    def _of(self, place: str, rule: DayAhead, now: datetime, wall: float) -> Series:
         parts = list[Series]()
         folder = fetched_folder(self.state, rule)
         if folder is not None and files_of(folder):
-            self._read(parts, way, folder, wall, rule)
-        if (path := self.site.price_files.get(way)) is not None:
-            self._read(parts, way, path, wall, rule)
-        rows = [*self.heard.rows(way, now)] if rule.topic and self.heard else []
+            self._read(parts, place, folder, wall, rule)
+        if (path := self.site.price_files.get(place)) is not None:
+            self._read(parts, place, path, wall, rule)
+        rows = [*self.heard.rows(_way(place), now)] if rule.topic and self.heard else []
         if not parts and not rows:
             said = "; ".join(self.faults.values())
-            raise Trouble(said or f"{way}: {rule.sources} {'have' if rule.many else 'has'} no price yet")
+            raise Trouble(said or f"{place}: {rule.sources} {'have' if rule.many else 'has'} no price yet")
         if rule.topic and not any(row.end and row.end > now for row in rows):
-            self.notes.append(f"{way}: the topic market/prices has no price from now on")
+            self.notes.append(f"{place}: the topic market/prices has no price from now on")
         if len(parts) == 1 and not rows:
             return parts[0]
         layers = [*(stated(one, self.site.zone) for one in parts), rows]
         return join([Published.of(one) for one in layers if one]).series
 
-    def _read(self, parts: list[Series], way: Way, path: Path, wall: float, rule: DayAhead) -> None:
+    def _read(self, parts: list[Series], place: str, path: Path, wall: float, rule: DayAhead) -> None:
         try:
             parts.append(self.files.series(path, wall, wanted(self.site, rule)))
         except Trouble as wrong:
-            self.faults[f"{way} {path}"] = str(wrong)
+            self.faults[f"{place} {path}"] = str(wrong)
 
 
-def rules(site: Site) -> Iterator[tuple[Way, DayAhead]]:
-    """The sides that have market prices."""
-    if site.prices.import_.day_ahead is not None:
-        yield "import", site.prices.import_.day_ahead
-    if site.prices.export.day_ahead is not None:
-        yield "export", site.prices.export.day_ahead
+def _way(place: str) -> Way:
+    """The side of the tariff that a place lies in."""
+    return "import" if place.startswith("import") else "export"
 
 
 def wanted(site: Site, rule: DayAhead) -> Wanted:

@@ -1,14 +1,14 @@
 """From situation and past to a verified plan. The only file of the service that loads the solver."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
-from optimizer.demand import charged, known_peak
+from optimizer.charge import highest
+from optimizer.demand import charged, period
 from optimizer.forecast import load_ahead, pv_ahead
 from optimizer.grid_bounds import bounds, end, holding, in_words
 from optimizer.limit_shortage import beyond
@@ -18,9 +18,11 @@ from optimizer.shortage import AHEAD
 from optimizer.storage import together
 from optimizer.tariff import Quote, Series, quotes
 from optimizer.verify import verify
+from optimizer.windows import Charge
 from schemas.messages import HeldLimit, Plan
 from schemas.site import Site
 from schemas.site_parts import Battery
+from schemas.tariff import Demand
 
 HORIZON = AHEAD.total_seconds() / 3600
 """Hours."""
@@ -46,42 +48,46 @@ def _until(site: Site, one: HeldLimit) -> str:
 
 def look(situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float) -> Outlook:
     """The next hours. Raises Trouble where the market has no price."""
-    site, tariff, demand = situation.site, situation.site.prices, situation.site.prices.demand
+    site, tariff = situation.site, situation.site.prices
     heard = situation.batteries(mono) or site.battery
     starts = step_starts(now, HORIZON)
     held = [holding(site, situation.held, at) for at in starts]
     most = sum(_rated(site).values())
     sun = pv_ahead(past.pv(), situation.pv(mono), starts, most)
-    ahead = Outlook(
+    return Outlook(
         starts=starts,
         load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),
         pv=_limited(site, sun, held),
         free=_free(site) * sun,
         inside=_inside(site, heard, sun, most),
-        buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"))),
-        sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export")),
+        buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"), every=series)),
+        sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export", every=series)),
         soc=situation.soc(mono),
         battery=together(heard),
         grid=site.grid,
         rated=sum(site.rated(one) for one in heard),
         zone=site.zone,
         currency=tariff.currency,
-        imported=situation.billing.imported(starts[0]),
+        charges=[_charge(one, situation, past, starts[0]) for one in tariff.components if one.rate or one.contract],
         held=held if situation.held else (),
         curtails=bool(site.pv_limited),
     )
-    if demand is None:
-        return ahead
-    minutes, how = demand.minutes, charged(demand)
-    return replace(
-        ahead,
-        demand=demand.price,
-        minutes=minutes,
-        how=how,
-        floor=1000 * demand.floor,
-        billed=max(past.billed(now, minutes, how), situation.billing.peak, known_peak(demand, now, site.zone)),
+
+
+def _charge(component: Demand, situation: Situation, past: Past, now: datetime) -> Charge:
+    """What a plan knows of a demand: peaks that are measured or known, what is expected, and the window that runs."""
+    site, minutes, how = situation.site, component.minutes, charged(component)
+    peaks = highest(component, (), now, site.zone)
+    measured = past.billed(now, minutes, how, component)
+    if (situation.billing.minutes, situation.billing.how) == (minutes, how) and not component.hours:
+        measured = max(measured, situation.billing.peak)
+    begin = period(now, site.zone, how)[0]
+    return Charge(
+        component,
+        {**peaks, begin: max(measured, peaks.get(begin, 0.0))},
         # of all batteries: one that is silent for some minutes makes no peak of a month or a year
-        expected=past.expected(now, minutes, together(site.battery), site.rated_power),
+        expected=past.expected(now, minutes, together(site.battery), site.rated_power, component),
+        imported=situation.billing.imported(now),
     )
 
 

@@ -149,7 +149,9 @@ def test_a_plan_is_made_of_all_of_it(site: Site) -> None:
     past = filled(site, {"grid": [50e3] * 96, "pcs1": [0.0] * 96, "pv1": [0.0] * 96})
     situation = told(site)
     outlook = look(situation, past, {}, NOON, 0.0)
-    assert (outlook.soc, outlook.demand, outlook.billed, outlook.rated) == (55.0, 15.0, 50e3, 100e3)
+    assert (outlook.soc, outlook.rated) == (55.0, 100e3)
+    (one,) = outlook.charges
+    assert (one.component.rate, [*one.peaks.values()]) == (15.0, [50e3])
     assert (outlook.load[0], outlook.pv[0], outlook.buy[0], outlook.sell[0]) == (60e3, 20e3, 0.12, 0.05)
     assert {at.hour for at, price in zip(outlook.starts, outlook.buy, strict=True) if price > 0.2} == {15, 16, 17, 18}
     plan, wrong = think(situation, past, {}, NOON, 0.0)

@@ -22,7 +22,7 @@ from consumers.status import curves
 from consumers.status.state import Moment, State
 from consumers.status.view import view
 from optimizer.billing import Billing
-from optimizer.demand import Charged, known_peak, period, same_period
+from optimizer.demand import Charged, charged, known_peak, period, same_period
 from optimizer.dispatch import Moment as Seen
 from optimizer.dispatch import Ratings, decide
 from optimizer.lowest_peak import lowest_peak, usual_peak
@@ -133,7 +133,8 @@ def test_plan_and_dispatch_begin_with_it(tmp_path: Path) -> None:
     tariff = YEARLY.replace('"year"', '"year", known = [{ peak = 212.0, on = 2026-02-11 }]')
     site = plant_site(tmp_path, tariff=tariff)
     ahead = look(told(site), Past(site), {}, TENTH, 0.0)
-    assert (ahead.billed, ahead.demand, ahead.how) == (212e3, 140.0, YEAR)
+    (one,) = ahead.charges
+    assert (max(one.peaks.values()), one.component.rate, charged(one.component)) == (212e3, 140.0, YEAR)
     assert plan(ahead).peak == 212e3
     desk = Story(site).desk
     assert desk._peak(None, TENTH) == 212e3
@@ -235,7 +236,7 @@ def test_the_end_of_a_year_is_two_peaks() -> None:
     """The old year's is paid already; that of the new one counts from its midnight on."""
     eve = datetime(2026, 12, 31, 11, tzinfo=UTC)
     ahead = outlook(24, eve, load=[90e3] * 48 + [60e3] * 48, demand=140.0, how=YEAR, billed=100e3, soc=50.0)
-    assert ahead.periods == [0] * 48 + [1] * 48
+    assert ahead.windows[0].periods == [0] * 48 + [1] * 48
     found = plan(ahead)
     assert verify(found, ahead) == []
     assert found.peak == 100e3
@@ -321,9 +322,10 @@ def test_a_plan_takes_it_from_the_archive_as_the_load_would_be_without_the_batte
     site = plant_site(tmp_path, tariff=YEARLY)
     past = in_memory(site, {"grid": [50e3] * 96, "pcs1": [10e3] * 96}, TENTH.replace(hour=22))
     ahead = look(told(site), past, {}, TENTH.replace(hour=22), 0.0)
-    assert ahead.expected == pytest.approx(53.7e3, abs=200)
-    assert ahead.billed == 50e3
-    assert look(told(site), Past(site), {}, TENTH, 0.0).expected == 0.0
+    (one,) = ahead.charges
+    assert one.expected == pytest.approx(53.7e3, abs=200)
+    assert [*one.peaks.values()] == [50e3]
+    assert look(told(site), Past(site), {}, TENTH, 0.0).charges[0].expected == 0.0
 
 
 RECORDING = Path(__file__).parents[2] / "simulator" / "recordings" / "commercial_site_2016.csv.gz"

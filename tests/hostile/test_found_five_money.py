@@ -80,7 +80,7 @@ def test_a_battery_that_is_silent_for_minutes_raises_no_peak(tmp_path: Path) -> 
         situation.site = load_site(tmp_path / "site.toml")
         past = Past(situation.site)
         past.means = {"grid": dict(zip(quarters, load, strict=True)), "pcs1": dict.fromkeys(quarters, 0.0)}
-        return look(situation, past, {}, now, 0.0).expected
+        return look(situation, past, {}, now, 0.0).charges[0].expected
 
     assert expected() == pytest.approx(110e3, abs=500)
     assert expected("bms2") == expected()

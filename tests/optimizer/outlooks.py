@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from hypothesis import strategies as st
 
-from optimizer.demand import MONTHLY, Charged
+from optimizer.demand import MONTHLY, Charged, period
 from optimizer.outlook import Outlook, step_starts
 from optimizer.storage import Storage, together
+from optimizer.windows import Charge
 from schemas.messages import Authority, HeldLimit
 from schemas.site_parts import Battery, Grid
+from schemas.tariff import Demand
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 6, 10, 10, 0, tzinfo=UTC)
@@ -26,9 +28,37 @@ def grid(**change: Any) -> Grid:
     return Grid.model_validate({"meter": "grid", "import_limit": 300e3, "export_limit": 300e3, **change})
 
 
+ALONE = ("demand", "billed", "minutes", "how", "floor", "expected", "imported")
+
+
+def charge(  # what may be known of it
+    now: datetime = NOON,
+    *,
+    demand: float,
+    billed: float = 0.0,
+    minutes: int = 15,
+    how: Charged = MONTHLY,
+    floor: float = 0.0,
+    expected: float = 0.0,
+    imported: float = 0.0,
+    **more: Any,
+) -> Charge:
+    """Of a price per kW; powers in W. `more` stands in the tariff file."""
+    given = {"price": demand, "minutes": minutes, "per": how.per, "floor": floor / 1000, **more}
+    given = {name: value for name, value in given.items() if value is not None}
+    if how.per == "year":
+        given["year_begins"] = how.begins
+    component = Demand.model_validate(given)
+    return Charge(component, {period(now, BERLIN, how)[0]: billed}, expected, imported)
+
+
 def outlook(hours: float = 24, now: datetime = NOON, **change: Any) -> Outlook:
-    """50 kW of load, no PV, 0.20 to buy and 0.05 to sell; vectors may be given as one number or as a list."""
+    """50 kW of load, no PV, 0.20 to buy and 0.05 to sell; vectors may be given as one number or as a list. `demand`,
+    `billed` and the like are those of one charge."""
     starts = step_starts(now, hours)
+    alone = {name: change.pop(name) for name in ALONE if name in change}
+    if alone.get("demand"):
+        change["charges"] = [charge(now, **alone)]
     plain: dict[str, Any] = {"load": 50e3, "pv": 0.0, "buy": 0.20, "sell": 0.05}
     given = {**plain, "soc": 50.0, "battery": battery(), "grid": grid(), "rated": 100e3, "zone": BERLIN, **change}
     for name in plain:

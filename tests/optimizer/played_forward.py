@@ -20,6 +20,7 @@ from optimizer.plan import plan
 from optimizer.storage import Storage
 from schemas.messages import ControlMode, Mode, Plan
 from schemas.site_parts import Grid
+from tests.optimizer.outlooks import charge
 
 WEEKS = timedelta(days=14)
 
@@ -89,10 +90,15 @@ class Loop:
             grid=Grid(meter=["grid"], import_limit=1e6, export_limit=1e6),
             rated=self.rated,
             zone=self.zone,
-            demand=self.price,
-            how=self.how,
-            billed=self.billed.get(period(now, self.zone, self.how)[0], 0.0),
-            expected=self.sure * usual_peak(nets, QUARTER, self.zone, self.battery, self.rated),
+            charges=[
+                charge(
+                    now,
+                    demand=self.price,
+                    how=self.how,
+                    billed=self.billed.get(period(now, self.zone, self.how)[0], 0.0),
+                    expected=self.sure * usual_peak(nets, QUARTER, self.zone, self.battery, self.rated),
+                )
+            ],
         )
 
     def _quarter(self, at: datetime, load: float, pv: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from optimizer.bill import peak_means
+from optimizer.bill import peaks
 from optimizer.billing import Billing
 from optimizer.dispatch import SMALL, Moment, Ratings, Wanted, Worth, current_step, decide, worth
 from optimizer.outlook import Outlook
@@ -256,16 +256,16 @@ def test_what_a_plan_discharges_is_worth_less_now_only_for_the_peak_or_a_limit(o
         return
     steps = plan_for(outlook).steps
     grid_ = np.array([step.grid for step in steps])
-    peaks = peak_means(outlook, grid_) if outlook.demand else {}
-    energy = np.bincount(outlook.windows, np.maximum(grid_, 0) * outlook.hours)
-    energy[0] += outlook.imported
+    held = set[int]()
+    for windows, made in zip(outlook.windows, peaks(outlook, grid_), strict=True):
+        for number, mean in enumerate(windows.means(grid_, outlook.hours)):
+            if mean >= 0.99 * made[windows.periods[number]] - SMALL:
+                held |= {*np.flatnonzero(windows.of[number]).tolist()}
     for index, step in enumerate(steps):
         covers = SMALL < step.power <= max(step.load - step.pv, 0.0) + SMALL and step.grid >= 0
         if not covers or worth(step, outlook.battery) is not Worth.LESS:
             continue
-        mean = float(energy[outlook.windows[index]]) * 60 / outlook.minutes
-        at_peak = bool(peaks) and mean >= 0.99 * peaks[outlook.periods[index]] - SMALL
-        assert at_peak or step.grid >= outlook.import_limit[index] - SMALL
+        assert index in held or step.grid >= outlook.import_limit[index] - SMALL
 
 
 DAWN, DUSK = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 30, 23, 59, tzinfo=UTC)
