@@ -113,7 +113,9 @@ def _direction(
         span, gained = range(before + 1, number + 1), last - was
         seen = sum(powers.get(place, 0.0) for place in span)
         least[number] = STEPS * max(step, SINGLE * abs(last))
-        if not 0 <= gained <= HEADROOM * most * (len(span) + 1) * QUARTER / 3600 or len(span) > LONGEST:
+        if len(span) > LONGEST:
+            continue
+        if not 0 <= gained <= HEADROOM * most * (len(span) + 1) * QUARTER / 3600:
             breaks |= {before, number}
         elif len(span) == 1:
             found[number], gains[number] = (gained, Source.COUNTER), gained

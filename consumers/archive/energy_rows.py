@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.archive import circuits
 from consumers.archive.circuits import Circuit
-from consumers.archive.energies import QUARTER, Power, Told, energies, measured, remembered
+from consumers.archive.energies import LONGEST, QUARTER, Power, Told, energies, measured, remembered
 from schemas.site import Site
 from schemas.tables import energy, rollup_1m, rollup_15m
 
@@ -40,7 +40,7 @@ class EnergyRows:
         self, connection: AsyncConnection, device: str, circuit: Circuit, first: datetime, last: datetime
     ) -> set[datetime]:
         counters = [one for one in (circuit.out, circuit.into) if one]
-        near = [await self._around(connection, device, one, first, last) for one in counters]
+        near = [await self._reach(connection, device, one, first, last) for one in counters]
         first = min((before for before, _ in near if before), default=first)
         last = max((after for _, after in near if after), default=last)
         told = await self._told(connection, device, circuit, first, last)
@@ -62,11 +62,22 @@ class EnergyRows:
     async def _around(
         self, connection: AsyncConnection, device: str, point: str, first: datetime, last: datetime
     ) -> tuple[datetime | None, datetime | None]:
-        """The quarters before and after a span that a counter told last and next."""
-        asked, c = self._of(device, point), rollup_15m.c
-        before = asked.with_only_columns(func.max(c.at)).where(c.at < first)
-        after = asked.with_only_columns(func.min(c.at)).where(c.at > last)
+        """The quarters before and after a span that a counter told last and next, as far as it is followed."""
+        asked, c, far = self._of(device, point), rollup_15m.c, LONGEST * timedelta(seconds=QUARTER)
+        before = asked.with_only_columns(func.max(c.at)).where(c.at < first, c.at >= first - far)
+        after = asked.with_only_columns(func.min(c.at)).where(c.at > last, c.at <= last + far)
         return (await connection.execute(before)).scalar(), (await connection.execute(after)).scalar()
+
+    async def _reach(
+        self, connection: AsyncConnection, device: str, point: str, first: datetime, last: datetime
+    ) -> tuple[datetime | None, datetime | None]:
+        """The same, as far as a change of the span reaches: where a counter ended long ago, no farther than itself."""
+        before, after = await self._around(connection, device, point, first, last)
+        c = rollup_15m.c
+        inside = self._of(device, point).where(c.at >= first, c.at <= last).limit(1)
+        if after is None and (await connection.execute(inside)).first() is None:
+            return None, None
+        return before, after
 
     def _of(self, device: str, point: str) -> Select[Any]:
         c = rollup_15m.c

@@ -15,6 +15,8 @@ from schemas.site import Site
 from schemas.tables import energy, flow, load_energy
 
 PER_HOUR = 3600 / QUARTER
+WEEK = 672
+"""Quarters that are asked for at once."""
 OTHER = "other load"
 """No device has a name like it: what of the load nobody measures."""
 
@@ -32,10 +34,12 @@ class FlowRows:
         self.devices = {site.grid.meter, *site.pcs, *self.loads, *(device for device, _ in self.pv)}
 
     async def make(self, connection: AsyncConnection, quarters: Sequence[datetime]) -> None:
-        """Anew for these quarters, which may be any. One is there once the meter and a PCS have it."""
-        if not quarters:
-            return
-        wanted, c = set(quarters), energy.c
+        """Anew for these quarters, in order of time. One is there once the meter and a PCS have it."""
+        for place in range(0, len(quarters), WEEK):
+            await self._some(connection, set(quarters[place : place + WEEK]))
+
+    async def _some(self, connection: AsyncConnection, wanted: set[datetime]) -> None:
+        c = energy.c
         asked = select(c.at, c.device, c.point, c.out_wh, c.in_wh).where(
             c.site == self.site.site, c.device.in_(self.devices), c.at >= min(wanted), c.at <= max(wanted)
         )

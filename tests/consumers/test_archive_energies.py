@@ -401,3 +401,30 @@ async def test_a_hybrids_sun_and_the_sum_of_several_meters_have_energies_too(arc
     async with archive.connect() as connection:
         sun = (await connection.execute(text("SELECT pv_wh FROM v_hybrid_pv_15min ORDER BY at"))).scalars().all()
     assert sun[:2] == pytest.approx([300, 900])
+
+
+async def test_after_days_the_gap_is_filled_once_and_a_counter_that_ended_is_followed_no_more(
+    archive: AsyncEngine,
+) -> None:
+    store = Store(archive, lambda words: pytest.fail(words) if words else None)
+    far = timedelta(days=10)
+    told = [
+        *((timedelta(minutes=5 * n), {"p": 400.0, "e_import": 100.0 * n, "e_export": 0.0}) for n in range(3)),
+        *((far + timedelta(minutes=5 * n), {"p": 400.0, "e_import": 96_200.0, "e_export": 0.0}) for n in range(3)),
+        *((far + timedelta(minutes=15 + 5 * n), {"p": 400.0}) for n in range(3)),  # its counters are gone
+    ]
+    batch = [
+        Heard(TELEMETRY, {"site": SITE.site, "device": "meter"}, one, "", one.model_dump_json().encode(), False, 0)
+        for seq, (after, values) in enumerate(told, start=1)
+        for one in [Telemetry(at=START + after, epoch="0" * 16, seq=seq, values=dict[str, Value](values))]
+    ]
+    await store.keep(sort_out(batch, END + far)[0])
+    roller = Roller(archive, SITE, store)
+    await roller.roll(END + far)
+    found = await History(archive).energies(SITE.site, "meter", START, END + far)
+    assert len(found) == 962
+    assert [one.source for one in (found[0], found[1], found[960], found[961])] == ["power", "share", "share", "power"]
+    assert sum(one.out for one in found[1:961]) == pytest.approx(96_000)
+    async with archive.begin() as connection:
+        last = START + far + timedelta(minutes=15)
+        assert await roller.energies.make(connection, "meter", last, last) == [last]
