@@ -1,11 +1,14 @@
 """Of a demand charge: the period a peak is billed in, and the peaks its owner knows; on the local clock. Pure."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.tariff import Demand
 
+FIRST = "demand"
+"""The name of a tariff's first component."""
 NEAR = timedelta(days=366)
 """No period is longer; times that are further apart may lie beyond the calendar of a time zone."""
 
@@ -53,3 +56,13 @@ def known_peak(demand: Demand | None, now: datetime, zone: ZoneInfo) -> float:
     begin = period(now, zone, charged(demand))[0].astimezone(zone).date()
     today = now.astimezone(zone).date()
     return 1000 * max((one.peak for one in demand.known if begin <= one.on <= today), default=0.0)
+
+
+def counts(demand: Demand, start: datetime, zone: ZoneInfo) -> bool:  # noqa: ARG001  # today each counts all hours
+    """Whether a window that begins at `start` is billed by this component."""
+    return True
+
+
+def names(components: Sequence[Demand]) -> list[str]:
+    """What the components of a tariff are called, in their order: `demand`, `demand-2`."""
+    return [FIRST if number == 1 else f"{FIRST}-{number}" for number in range(1, len(components) + 1)]

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from schemas import messages as m
+from schemas.billing import Billing
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -186,6 +187,14 @@ CONTROL_LIMITS = Topic(
     ("dispatch",),
     retain=True,
 )
+BILLING = Topic(
+    f"{ROOT}/{{site}}/site/billing",
+    Billing,
+    "What each demand component of the tariff bills so far, and the billing window that runs.",
+    ("optimize",),
+    retain=True,
+    expires=True,
+)
 SERVICE_EVENT = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/event",
     m.Event,
@@ -223,6 +232,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     CONTROL_OUTCOME,
     GRID_LIMIT,
     CONTROL_LIMITS,
+    BILLING,
     SERVICE_EVENT,
     SERVICE_ARCHIVED,
     SERVICE_STATUS,

@@ -8,7 +8,7 @@ import numpy as np
 
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
-from optimizer.demand import charged, known_peak
+from optimizer.demand import charged
 from optimizer.forecast import load_ahead, pv_ahead
 from optimizer.grid_bounds import bounds, end, holding, in_words
 from optimizer.limit_shortage import beyond
@@ -79,7 +79,7 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         minutes=minutes,
         how=how,
         floor=1000 * demand.floor,
-        billed=max(past.billed(now, minutes, how), situation.billing.peak, known_peak(demand, now, site.zone)),
+        billed=situation.billing.peak(now),
         # of all batteries: one that is silent for some minutes makes no peak of a month or a year
         expected=past.expected(now, minutes, together(site.battery), site.rated_power),
     )

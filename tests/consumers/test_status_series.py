@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.status.series import MOST, Span, actual, around, planned, today, total, window
+from consumers.status.series import MOST, Span, actual, around, planned, today, total
 from schemas.messages import Plan, Step
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -105,17 +105,3 @@ def test_the_planned_soc_stands_at_the_end_of_each_step() -> None:
     soc = planned([plan(0, 1.0)], HOUR)["plan_soc"]
     assert [value for value in soc if value is not None] == [50.0, 65.0, 80.0, 95.0]
     assert [number for number, value in enumerate(soc) if value is not None] == [2, 5, 8, 11]
-
-
-@pytest.mark.parametrize(
-    ("now", "minutes", "zone", "starts"),
-    [
-        ("2026-06-01T12:07:00+00:00", 15, "Europe/Berlin", "2026-06-01T12:00:00+00:00"),
-        ("2026-06-01T12:59:59+00:00", 60, "Europe/Berlin", "2026-06-01T12:00:00+00:00"),
-        ("2026-06-01T12:07:00+00:00", 60, "Asia/Kolkata", "2026-06-01T11:30:00+00:00"),
-    ],
-)
-def test_a_billing_window_follows_the_clock_of_the_site(now: str, minutes: int, zone: str, starts: str) -> None:
-    start, end = window(datetime.fromisoformat(now), minutes, ZoneInfo(zone))
-    assert start == datetime.fromisoformat(starts)
-    assert end - start == timedelta(minutes=minutes)
