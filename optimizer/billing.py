@@ -5,7 +5,7 @@ within the same window takes nothing off. A window of which too little was seen 
 (`optimizer.running_window`) and the archive's quarters of an hour come to the same number by the same rule.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -113,20 +113,25 @@ def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when
 
     `begin` is the start of a window; windows that end after `end` are not over. A window is of the period it begins in.
     """
-    found, starts = dict[datetime, Seen](), dict[tuple[int, int], datetime]()
-    start, until = window(begin, zone, demand.minutes)
-    while until <= end:
-        local = start.astimezone(zone)
-        month = (local.year, local.month)
-        if month not in starts:
-            starts[month] = period(start, zone, how)[0]
-        if counts(demand, start, zone):
-            one = seen.get(start)
-            mine = one if one is not None and is_billed(one, demand, poll, zone) else None
-            so_far = found.get(starts[month], Seen())
-            found[starts[month]] = so_far.plus(Seen(mine, 1, 0 if mine is None else 1))
-        start, until = window(until, zone, demand.minutes)
+    found = dict[datetime, Seen]()
+    while begin < end:
+        first, over = period(begin, zone, how)
+        last = min(over, end)
+        mine = [one for one in _starts(begin, last, demand.minutes, zone) if counts(demand, one, zone)]
+        billed = [one for at in mine if (one := seen.get(at)) is not None and is_billed(one, demand, poll, zone)]
+        if mine:
+            peak = max(billed, key=lambda one: one.mean, default=None)
+            found[first] = Seen(peak, len(mine), len(billed))
+        begin = last
     return found
+
+
+def _starts(begin: datetime, end: datetime, minutes: int, zone: ZoneInfo) -> Iterator[datetime]:
+    """Of the windows that are over at `end`."""
+    start, until = window(begin, zone, minutes)
+    while until <= end:
+        yield start
+        start, until = window(until, zone, minutes)
 
 
 def higher(one: Window | None, other: Window | None) -> Window | None:

@@ -1,6 +1,7 @@
 """What is billed by the kW, kept up to date from the archive, and told to everybody. Also without a battery."""
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Iterable
@@ -37,6 +38,7 @@ class Billed:
         self.part, self.situation, self.history = part, situation, history
         self.tried = asyncio.Event()
         """The archive was asked once, whether it answered or not."""
+        self._news = asyncio.Event()
         self._whole = -math.inf
         self._unread = self._untold = ""
         """Why the archive does not answer, and why the broker does not take it."""
@@ -52,6 +54,7 @@ class Billed:
                 why = str(wrong).split("\n", 1)[0] or type(wrong).__name__
             self._unread = self._once(self._unread, why, "the archive does not tell what is billed")
             self.tried.set()
+            self._news.set()
             await asyncio.sleep(LATELY)
 
     async def read(self, now: datetime, mono: float) -> None:
@@ -91,7 +94,7 @@ class Billed:
         return site.site, site.grid.meter, "p"
 
     async def tell(self, bus: Bus) -> None:
-        """Say it again and again."""
+        """Say it again and again, and at once when the archive was read."""
         while True:
             try:
                 said = self.said(utc_now())
@@ -101,7 +104,9 @@ class Billed:
             except Refused as wrong:  # an older access list: plans are made all the same
                 why = str(wrong)
             self._untold = self._once(self._untold, why, "what is billed is not told")
-            await asyncio.sleep(TOLD)
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), TOLD)
 
     def said(self, now: datetime) -> Billing:
         """What is known now; a tariff that cannot be read is said, and nothing else."""
