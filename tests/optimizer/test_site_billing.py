@@ -1,5 +1,6 @@
 """What a site is billed by the kW: from the archive and live, with what is not known."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from optimizer.billing import Quarter
 from optimizer.demand import Charged, period
-from optimizer.site_billing import SiteBilling, told
+from optimizer.running_window import RunningWindow
+from optimizer.site_billing import Component, SiteBilling, told
 from schemas.billing import BilledComponent
 from schemas.tariff import Demand, Tariff
 from tests.optimizer.outlooks import BERLIN
@@ -160,6 +162,20 @@ def test_only_what_was_said_of_this_component_in_this_period_is_taken() -> None:
     assert told(said, Demand(price=1.0, minutes=60), NOON) is None, "of other windows"
     assert told(said, Demand(price=1.0, per="year"), NOON) is None
     assert told(None, demand, NOON) is None
+
+
+def test_each_component_has_its_own_windows_and_periods() -> None:
+    """A quarter hour of the month and an hour of the year, of the same readings."""
+    hourly = Demand(price=90.0, per="year", minutes=60)
+    both = site()
+    second = Component("demand-2", hourly, RunningWindow(BERLIN, hourly, 10.0))
+    both = replace(both, components=(*both.components, second))
+    may = datetime(2026, 5, 20, 10, tzinfo=UTC)
+    seen = quarters({may + n * QUARTER: 200e3 for n in range(2)} | {NOON - QUARTER: 90e3}, begin=may)
+    month, year = lives(archived(both, seen), 60e3, NOON, 600).said(NOON + timedelta(minutes=10)).components
+    assert (month.name, month.peak, month.minutes, month.window_end) == ("demand", 90e3, 15, NOON + QUARTER)
+    assert (year.name, year.peak, year.minutes, year.window_end) == ("demand-2", 125e3, 60, NOON + 4 * QUARTER)
+    assert (month.mean, year.mean) == (pytest.approx(60e3), pytest.approx(60e3))
 
 
 def test_without_a_price_by_the_kw_nothing_is_counted() -> None:
