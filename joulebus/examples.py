@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from schemas import messages as m
 from schemas import topics as t
+from schemas.billing import BilledComponent, Billing, MonthPeak
 from schemas.units import Kind
 
 NOON = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
@@ -170,6 +171,31 @@ EXAMPLES: dict[str, BaseModel] = {
         prices=[
             m.PriceBlock(start=NOON + timedelta(hours=10), minutes=15, per_mwh=[84.1, 79.95, 61.0, -3.2]),
             m.PriceBlock(start=NOON + timedelta(hours=11), minutes=60, per_mwh=[58.3]),
+        ],
+    ),
+    t.BILLING.name: Billing(
+        at=NOON,
+        until=NOON + timedelta(seconds=60),
+        archived=NOON - timedelta(seconds=20),
+        components=[
+            BilledComponent(
+                name="demand",
+                minutes=15,
+                window_start=NOON,
+                window_end=NOON + timedelta(minutes=15),
+                imported=4_200.0,
+                covered=118.0,
+                mean=128_136.0,
+                peak=212_400.0,
+                peak_at=NOON - timedelta(days=3, hours=2),
+                per="month",
+                period_start=NOON.replace(day=1, hour=0),
+                period_end=NOON.replace(day=1, hour=0) + timedelta(days=31),
+                seen=0.998,
+                price=15.0,
+                currency="EUR",
+                months=[MonthPeak(start=NOON.replace(day=1, hour=0), peak=212_400.0, seen=0.998)],
+            )
         ],
     ),
     t.SERVICE_STATUS.name: m.ServiceStatus(

@@ -1,97 +1,165 @@
-"""The billing window that runs now, and the peak of its period so far: what a demand tariff counts."""
+"""What a demand charge bills: the mean import of a window, and the highest one of a period. Pure.
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+A window's mean is what was imported in it, over the time that was covered. Only import is billed: what was fed in
+within the same window takes nothing off. A window of which too little was seen says nothing; live readings
+(`optimizer.running_window`) and the archive's quarters of an hour come to the same number by the same rule.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from optimizer.demand import MONTHLY, Charged, charged, period
+from optimizer.demand import MONTHLY, Charged, counts, period
 from optimizer.tariff import window
 from schemas.tariff import Demand
 
-LONGEST = 60.0
+HOLD = 60.0
 """Seconds a reading may stand for; a longer silence was not seen."""
+QUARTER = 15
+"""Minutes of what the archive has."""
 COMPLETE = 0.9
-"""A window of which less was seen says nothing about the peak."""
+"""A window of which less was covered says nothing about the peak."""
 
 
-def least_seen(poll: float) -> float:
-    """Seconds of a quarter of an hour that must have been seen, of a meter read each `poll` seconds: 0 where readings
-    are so rare that each stands for longer than anybody believes it."""
-    return COMPLETE * 900.0 if 2 * poll <= LONGEST else 0.0
+class Quarter(NamedTuple):
+    """What the grid meter saw of a quarter of an hour."""
+
+    at: datetime
+    """When it begins, in UTC."""
+    imported: float
+    """Wh; what was fed in meanwhile is not taken off."""
+    seconds: float
+    """That are covered by readings."""
 
 
-@dataclass(frozen=True)
-class Billing:
-    """Folded from the readings of the grid meter; only import is billed."""
+def rarely_read(poll: float) -> bool:
+    """Of a meter that is read each `poll` seconds: whether a minute may pass without a reading."""
+    return 2 * poll > HOLD
 
-    zone: ZoneInfo
-    minutes: int
-    at: datetime | None = None
-    """Of the last reading."""
-    power: float = 0.0
-    energy: float = 0.0
-    """Wh imported in this window while it was seen."""
-    seen: float = 0.0
-    """Seconds of this window that were seen."""
-    peak: float = 0.0
-    """W, the highest mean of a window of this period that was seen whole."""
-    how: Charged = MONTHLY
-    """The periods."""
 
-    def of(self, demand: Demand | None) -> "Billing":
-        """As a tariff counts that could be read at last. Other windows tell nothing of its own: then it begins anew; a
-        peak of its month was one of its year, too."""
-        if demand is None or (demand.minutes, charged(demand)) == (self.minutes, self.how):
-            return self
-        if demand.minutes == self.minutes and self.how.per == "month":
-            return replace(self, how=charged(demand))
-        return Billing(self.zone, demand.minutes, how=charged(demand))
+def quarter(at: datetime, imported: float, seconds: float, readings: int, poll: float) -> Quarter:
+    """As the archive has it. There a reading stands no longer than its minute where the next one has none: of a meter
+    that is read rarely each counts for its whole time."""
+    if not rarely_read(poll) or seconds <= 0:
+        return Quarter(at, max(0.0, imported), min(seconds, 900.0))
+    whole = min(readings * min(HOLD, poll), 900.0)
+    return Quarter(at, max(0.0, imported) * whole / seconds, whole)
 
-    def fold(self, at: datetime, power: float) -> "Billing":
-        """The next reading. One that is a little older changes nothing; one that is much older shows that the clock
-        was set back: the window begins anew, or a day would be lost."""
-        if self.at is None:
-            return replace(self, at=at, power=power)
-        if at <= self.at:
-            return self if (self.at - at).total_seconds() <= LONGEST else self._anew(at, power)
-        now = self
-        while at >= (end := window(now.at or at, self.zone, self.minutes)[1]):
-            now = now._until(end)._closed(end)
-            if (at - end).total_seconds() > LONGEST:  # a long silence: begin anew where the reading is
-                now = replace(now, at=max(end, window(at, self.zone, self.minutes)[0]))
-        another = self._period(at) != self._period(self.at)
-        return replace(now._until(at), at=at, power=power, peak=0.0 if another else now.peak)
 
-    def _period(self, at: datetime) -> tuple[datetime, datetime]:
-        return period(at, self.zone, self.how)
+class Window(NamedTuple):
+    """What was seen of a billing window."""
 
-    def _anew(self, at: datetime, power: float) -> "Billing":
-        same = self._period(at) == self._period(self.at or at)
-        return replace(self, at=at, power=power, energy=0.0, seen=0.0, peak=self.peak if same else 0.0)
+    start: datetime
+    imported: float
+    """Wh."""
+    seconds: float
+    """That are covered."""
 
-    def _until(self, at: datetime) -> "Billing":
-        seconds = (at - (self.at or at)).total_seconds()
-        if seconds > LONGEST:
-            return replace(self, at=at)
-        return replace(
-            self, at=at, seen=self.seen + seconds, energy=self.energy + max(self.power, 0.0) * seconds / 3600
-        )
+    @property
+    def mean(self) -> float:
+        """W over the time that was covered; 0 where nothing was."""
+        return self.imported * 3600 / self.seconds if self.seconds > 0 else 0.0
 
-    def _closed(self, end: datetime) -> "Billing":
-        whole = self.seen >= COMPLETE * self.minutes * 60
-        peak = max(self.peak, self.energy / self.seen * 3600) if whole else self.peak
-        return replace(self, at=end, energy=0.0, seen=0.0, peak=peak)
 
-    def imported(self, now: datetime) -> float:
-        """Wh in the window of `now` so far; what was not seen is taken to be like what was."""
-        start, _ = window(now, self.zone, self.minutes)
-        if self.at is None or self.at < start:
-            return max(self.power, 0.0) * (now - start).total_seconds() / 3600
-        mean = self.energy / self.seen * 3600 if self.seen else max(self.power, 0.0)
-        return mean * (now - start).total_seconds() / 3600
+class Seen(NamedTuple):
+    """Of a period: its highest window, and how many were over, and were seen enough to be billed."""
 
-    def room(self, now: datetime, limit: float) -> float:
-        """The mean import in W that keeps this window's mean at or below `limit`; 0 when that is lost."""
-        _, end = window(now, self.zone, self.minutes)
-        left = limit * self.minutes / 60 - self.imported(now)
-        return max(left, 0.0) * 3600 / max((end - now).total_seconds(), 1.0)
+    highest: Window | None = None
+    over: int = 0
+    billed: int = 0
+
+    @property
+    def share(self) -> float:
+        """How much of it is known, from 0 to 1; all, where no window is over yet."""
+        return self.billed / self.over if self.over else 1.0
+
+    def plus(self, other: "Seen") -> "Seen":
+        """Two parts of one period."""
+        return Seen(higher(self.highest, other.highest), self.over + other.over, self.billed + other.billed)
+
+
+def least_seen(minutes: int, poll: float) -> float:
+    """Seconds of a window that must be covered, for a meter read each `poll` seconds. Of one that is read more rarely
+    than a reading may stand for, the share it can cover, and one reading less."""
+    possible = 60 * minutes * min(1.0, HOLD / poll)
+    return min(COMPLETE * possible, possible - HOLD)
+
+
+def is_billed(one: Window, demand: Demand, poll: float, zone: ZoneInfo) -> bool:
+    """Whether a window that is over counts: enough of it was seen, and the component counts its hours."""
+    seen = one.seconds > 0 and one.seconds >= least_seen(demand.minutes, poll) - 1e-6
+    return seen and counts(demand, one.start, zone)
+
+
+def windows(quarters: Iterable[Quarter], demand: Demand, zone: ZoneInfo) -> dict[datetime, Window]:
+    """Quarters of an hour as the windows they lie in; these stand on the local clock.
+
+    Windows that slide are those that begin with a quarter: what slides by less is not measured in between.
+    """
+    found: dict[datetime, Window] = {}
+    for at, imported, seconds in quarters:
+        for start in _around(at, demand, zone):
+            one = found.get(start, Window(start, 0.0, 0.0))
+            found[start] = Window(start, one.imported + imported, one.seconds + seconds)
+    return found
+
+
+def _around(quarter: datetime, demand: Demand, zone: ZoneInfo) -> list[datetime]:
+    """The beginnings of the windows that a quarter lies in."""
+    if not demand.sliding:
+        return [window(quarter, zone, demand.minutes)[0]]
+    step = max(demand.sliding, QUARTER)
+    last = window(quarter, zone, step)[0]
+    return [last - timedelta(minutes=back) for back in range(0, demand.minutes, step)]
+
+
+def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when: they read well in a row
+    seen: Mapping[datetime, Window],
+    demand: Demand,
+    poll: float,
+    zone: ZoneInfo,
+    begin: datetime,
+    end: datetime,
+    how: Charged = MONTHLY,
+) -> dict[datetime, Seen]:
+    """Of each period (as a rule a month) that the windows of a span touch, by its beginning in UTC: the highest window.
+
+    `begin` is the start of a window; windows that end after `end` are not over. A window is of the period it begins in.
+    """
+    found = dict[datetime, Seen]()
+    while begin < end:
+        first, over = period(begin, zone, how)
+        last = min(over, end)
+        mine = [one for one in _starts(begin, last, demand, zone) if counts(demand, one, zone)]
+        billed = [one for at in mine if (one := seen.get(at)) is not None and is_billed(one, demand, poll, zone)]
+        if mine:
+            peak = max(billed, key=lambda one: one.mean, default=None)
+            found[first] = Seen(peak, len(mine), len(billed))
+        begin = last
+    return found
+
+
+def _starts(begin: datetime, end: datetime, demand: Demand, zone: ZoneInfo) -> Iterator[datetime]:
+    """Of the windows that are over at `end`."""
+    step = max(demand.sliding, QUARTER) if demand.sliding else demand.minutes
+    length, (start, after) = timedelta(minutes=demand.minutes), window(begin, zone, step)
+    while start + length <= end:
+        yield start
+        start, after = window(after, zone, step)
+
+
+def higher(one: Window | None, other: Window | None) -> Window | None:
+    """Of two windows; of equal ones the first."""
+    if one is None or other is None:
+        return one or other
+    return other if other.mean > one.mean else one
+
+
+def within(found: Mapping[datetime, Seen], begin: datetime, end: datetime) -> Seen:
+    """The months of a longer period as one."""
+    mine = Seen()
+    for at in sorted(found):
+        if begin <= at < end:
+            mine = mine.plus(found[at])
+    return mine

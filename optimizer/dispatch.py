@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from math import inf
 
-from optimizer.billing import Billing
+from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
 from schemas.site_parts import Grid
@@ -97,7 +97,7 @@ def decide(
     moment: Moment,
     mode: ControlMode,
     *,
-    billing: Billing,
+    billing: RunningWindow,
     step: Step | None = None,
     peak: float | None = None,
 ) -> Wanted:
@@ -214,7 +214,7 @@ def _cover(step: Step, load: float, battery: Storage, peak: float | None) -> flo
     return load if whole else min(step.power, load)
 
 
-def _peak_bound(billing: Billing, now: datetime, net: float, peak: float | None) -> list[Bound]:
+def _peak_bound(billing: RunningWindow, now: datetime, net: float, peak: float | None) -> list[Bound]:
     """Keeps the mean import of this billing window at or below the peak of the month or year."""
     if peak is None:
         return []
@@ -228,7 +228,7 @@ def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
     ]
 
 
-def ahead(billing: Billing, moment: Moment, peak: float | None) -> float:
+def ahead(billing: RunningWindow, moment: Moment, peak: float | None) -> float:
     """W that the billed peak leaves the batteries to draw, beyond what the site does: to go ahead of PV that is
     curtailed. Not so an import limit: the bridge holds that, too, and by the meter, which may show the PV late."""
     if moment.net is None or peak is None:

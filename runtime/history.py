@@ -117,14 +117,15 @@ class History:
         found = rollups.means((int(slot), float(total or 0), count) for slot, total, count in parts)
         return [(datetime.fromtimestamp(slot * seconds, UTC), mean) for slot, mean in found.items()]
 
-    async def partly(
-        self, site: str, device: str, point: str, start: datetime, end: datetime, *, least: float
-    ) -> list[datetime]:
-        """When the quarters of an hour begin of which less than `least` seconds were seen: their mean is not that of
-        the quarter. As far as they are rolled up; `end` is excluded."""
+    async def imports(
+        self, site: str, device: str, point: str, start: datetime, end: datetime
+    ) -> list[tuple[datetime, float, float, int]]:
+        """Of each quarter of an hour that is rolled up: when it begins, what was above zero (Wh, of a power in W), how
+        many of its seconds are covered, and the number of readings. Oldest first; `end` is excluded."""
         c = rollup_15m.c
         mine = c.site == site, c.device == device, c.point == point, *_within(c, start, end)
-        return [at for (at,) in await self._rows(select(c.at).where(*mine, c.seconds < least))]
+        asked = select(c.at, c.plus, c.seconds, c.samples).where(*mine).order_by(c.at)
+        return [tuple(row) for row in await self._rows(asked)]
 
     async def numbers(
         self, site: str, device: str, point: str, start: datetime, end: datetime

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from schemas import messages as m
 from schemas.alarm_name import LONGEST_ALARM
+from schemas.billing import Billing
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -194,6 +195,14 @@ MARKET_PRICES = Topic(
     ("market",),
     retain=True,
 )
+BILLING = Topic(
+    f"{ROOT}/{{site}}/site/billing",
+    Billing,
+    "What each demand component of the tariff bills so far, and the billing window that runs.",
+    ("optimize",),
+    retain=True,
+    expires=True,
+)
 SERVICE_EVENT = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/event",
     m.Event,
@@ -232,6 +241,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     GRID_LIMIT,
     CONTROL_LIMITS,
     MARKET_PRICES,
+    BILLING,
     SERVICE_EVENT,
     SERVICE_ARCHIVED,
     SERVICE_STATUS,

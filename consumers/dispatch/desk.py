@@ -31,9 +31,12 @@ from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import divide_cells, last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
-from optimizer.demand import charged, known_peak
+from optimizer.demand import charged
 from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
+from optimizer.site_billing import billed_peak
+from optimizer.site_billing import told as told_component
+from schemas.billing import Billing
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
 from schemas.site import Site
 from schemas.tariff import Demand
@@ -71,6 +74,8 @@ class Desk:
     """Why a peak costs something; None also while the tariff cannot be read."""
     peak: float | None = None
     """W, the peak of the month or year as it was planned or billed last."""
+    told: Billing | None = None
+    """What the site is billed so far, by the last word of it: its peaks hold until their periods end."""
     doing: Doing = field(default_factory=Doing)
     ahead: float = inf
     """W that a billed peak leaves the batteries to draw before PV that is curtailed gives them."""
@@ -128,6 +133,13 @@ class Desk:
             peak=self.peak,
             requests=list(self.requests.seen),
         )
+
+    def hear_billing(self, billing: Billing | None, now: datetime) -> None:
+        """What is billed so far, as the archive has it. Of a window that runs it may know more than was heard here."""
+        self.told = billing
+        one = None if self.demand is None else told_component(billing, self.demand, now)
+        if one is not None and billing is not None and now < billing.until:
+            self.fold.billing = self.fold.billing.filled(one.window_start, one.imported, one.covered)
 
     def read(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """A device of the site was read. What does not tell of now changes nothing."""
@@ -371,7 +383,10 @@ class Desk:
         if self.demand is None:
             return None
         zone, how = self.site.zone, charged(self.demand)
-        billed = max(self.fold.billing.peak, known_peak(self.demand, now, zone))
+        billed = max(self.fold.billing.peak, billed_peak(self.told, self.demand, now, zone))
         self.peak = peak(plan, self.peak, billed, now, zone, how)
-        others = [(one, planned(plan, one, now, zone)) for one in self.site.demands[1:]]
+        others = [
+            (one, planned(plan, one, billed_peak(self.told, one, now, zone), now, zone))
+            for one in self.site.demands[1:]
+        ]
         return binding([(self.demand, self.peak), *others], now, zone, self.site.grid.import_limit)

@@ -7,9 +7,8 @@ from datetime import datetime
 
 from consumers.dispatch.battery_seen import PCS_SILENT, BatterySeen
 from consumers.dispatch.cells_seen import CellsSeen, number
-from optimizer.billing import Billing
-from optimizer.demand import charged
 from optimizer.dispatch import Moment
+from optimizer.running_window import RunningWindow
 from optimizer.shared_load import Member, SharedLoad
 from optimizer.site_load import SiteLoad
 from optimizer.storage import soc
@@ -41,7 +40,7 @@ class Fold:
     """The last believable values of the site's meter and of its batteries."""
 
     site: Site
-    billing: Billing
+    billing: RunningWindow
     load: SharedLoad
     """What the site takes beside its batteries."""
     batteries: dict[str, BatterySeen]
@@ -54,7 +53,6 @@ class Fold:
 
     @classmethod
     def of(cls, site: Site) -> "Fold":
-        demand = site.demand
         meter, cells = site.named(site.grid.meter), {one.name: CellsSeen.of(site, one) for one in site.battery}
         batteries = {one.pcs: BatterySeen.of(site, one, cells[one.of]) for one in site.units}
         dead_time = max((one.dead_time for one in site.battery), default=0.0) + ON_ITS_WAY
@@ -63,9 +61,7 @@ class Fold:
         load = SharedLoad(SiteLoad(site.rated_power, dead_time, *ages, known_delay=meter.late))
         for pcs, one in batteries.items():
             load.members[pcs] = Member(one.rated, site.named(pcs).poll, one.battery.fallback, 0.0)
-        return cls(
-            site, Billing(site.zone, demand.minutes if demand else 15, how=charged(demand)), load, batteries, cells
-        )
+        return cls(site, RunningWindow(site.zone, site.demand, meter.poll), load, batteries, cells)
 
     def bill(self, demand: Demand | None) -> None:
         """The tariff can be read now."""

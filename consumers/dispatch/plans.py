@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from optimizer.demand import MONTHLY, Charged, charged, counts, known_peak, same_period
+from optimizer.demand import MONTHLY, Charged, charged, counts, same_period
 from optimizer.tariff import window
 from schemas.messages import Plan
 from schemas.tariff import Demand
@@ -51,12 +51,11 @@ def peak(  # noqa: PLR0917  # what is known, and when: they read well in a row
     return billed if billed > (last or 0.0) else last
 
 
-def planned(plan: Plan | None, one: Demand, now: datetime, zone: ZoneInfo) -> float | None:
-    """W of a demand beside the first, of which nothing is kept: by the plan, or as its owner knows it."""
-    known = known_peak(one, now, zone)
+def planned(plan: Plan | None, one: Demand, billed: float, now: datetime, zone: ZoneInfo) -> float | None:
+    """W of a demand beside the first, of which nothing is kept: by the plan, or what is `billed` already."""
     if plan is not None and one.name in plan.peaks and same_period(plan.at, now, zone, charged(one)):
-        return max(plan.peaks[one.name], known)
-    return known or None
+        return max(plan.peaks[one.name], billed)
+    return billed or None
 
 
 def binding(each: Iterable[tuple[Demand, float | None]], now: datetime, zone: ZoneInfo, most: float) -> float | None:

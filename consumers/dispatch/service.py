@@ -25,6 +25,7 @@ from runtime.heard import Heard
 from runtime.part import Part
 from runtime.signature import signed
 from runtime.tariff_watch import readable
+from schemas.billing import Billing
 from schemas.messages import (
     Cause,
     Command,
@@ -38,6 +39,7 @@ from schemas.messages import (
 )
 from schemas.printable import printable
 from schemas.topics import (
+    BILLING,
     COMMAND,
     COMMAND_TTL,
     CONTROL_MODE,
@@ -111,11 +113,14 @@ class Dispatch:
     async def _begin(self, bus: Bus) -> None:
         """All that was kept, here and at the broker, is known before anything is decided."""
         site, broker = self.part.site.site, Stored()
-        for heard in await up_to_mark(bus, self.part, CONTROL_MODE.at(site=site), PLAN.at(site=site)):
+        kept = (CONTROL_MODE.at(site=site), PLAN.at(site=site), BILLING.at(site=site))
+        for heard in await up_to_mark(bus, self.part, *kept):
             if heard.topic is CONTROL_MODE and heard.payload:
                 broker = Stored(heard.message, heard.fault)
             elif isinstance(heard.message, Plan):
                 self.desk.plans.hear(heard.message, utc_now())
+            elif isinstance(heard.message, Billing):
+                self.desk.hear_billing(heard.message, utc_now())
         file = read(self.path)
         for fault in filter(None, (file.fault, broker.fault)):
             self.part.log.error("what was kept cannot be read: %s", fault)
@@ -263,6 +268,7 @@ class Dispatch:
         site = self.part.site.site
         addresses = (
             PLAN.at(site=site),
+            BILLING.at(site=site),
             TELEMETRY.at(site=site),
             *(OUTCOME.at(site=site, device=one) for one in (*self.part.site.pcs, *self.desk.pv.seen)),
             CONTROL_REQUEST.at(site=site),
@@ -283,6 +289,8 @@ class Dispatch:
                 self.desk.plans.hear(plan, now)
             case None if heard.topic is PLAN and not heard.fault:
                 self.desk.plans.hear(None, now)
+            case Billing() as billing:
+                self.desk.hear_billing(billing, now)
             case Outcome() as outcome if outcome.source == "dispatch" and not heard.retained:
                 self.part.counts[outcome.state.value] += 1
                 told = self.desk.hear_outcome(outcome, now, mono)

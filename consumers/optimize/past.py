@@ -1,4 +1,4 @@
-"""Quarter-hour means of the site out of the archive, kept in memory: what forecasts and the billed peak need."""
+"""Quarter-hour means of the site out of the archive, kept in memory: what forecasts need."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consumers.optimize.situation import named
-from optimizer.billing import COMPLETE, least_seen
-from optimizer.demand import MONTHLY, Charged, charged, counts, period
+from optimizer.billing import COMPLETE
+from optimizer.demand import counts
 from optimizer.lowest_peak import usual_peak
 from optimizer.storage import Storage
 from optimizer.tariff import window
@@ -17,8 +17,8 @@ from schemas.tariff import Demand
 
 DAYS = timedelta(days=14)
 """Five workdays and four days of two weekends, with some to spare."""
-SLICE, LONG_AGO = timedelta(days=1), timedelta(days=7)
-"""Read at once: of all devices, and of the meter alone for the peak of a year."""
+SLICE = timedelta(days=1)
+"""Read at once."""
 SETTLED = timedelta(minutes=30)
 """What is younger may still be filled up by an outbox."""
 
@@ -27,58 +27,44 @@ Means = dict[datetime, float]
 
 @dataclass
 class Past:
-    """Filled from now backwards, a day at a time, so that the first plan needs not wait for all of it. Of what is older
-    than forecasts need, only the meter: the billed peak of a year."""
+    """Filled from now backwards, a day at a time, so that the first plan needs not wait for all of it."""
 
     site: Site
     means: dict[str, Means] = field(default_factory=dict)
     """W by the name of the input."""
-    partly: set[datetime] = field(default_factory=set)
-    """Quarters of which the meter was hardly seen: a restart in an inrush is no peak that anybody bills."""
     oldest: datetime | None = None
     newest: datetime | None = None
 
     async def fill(self, history: History, now: datetime, seconds: float) -> bool:
         """Read what is missing, for at most so many seconds; False when some is still to be read."""
-        recent = min(now - DAYS, period(now, self.site.zone)[0])
-        begin = min(recent, period(now, self.site.zone, charged(self.site.demand))[0])
-        end = window(now, self.site.zone, 15)[0]
+        begin, end = now - DAYS, window(now, self.site.zone, 15)[0]
         if self.oldest is None or self.newest is None or self.newest < end - SLICE:
             self.oldest = self.newest = end
         loop = asyncio.get_running_loop()
         patience = loop.time() + seconds
-        await self._read(history, self.newest - SETTLED, end, self._sources())
+        await self._read(history, self.newest - SETTLED, end)
         self.newest = end
         while self.oldest > begin:
-            if self.oldest > recent:
-                start, sources = max(recent, self.oldest - SLICE), self._sources()
-            else:
-                start, sources = max(begin, self.oldest - LONG_AGO), [(self.site.grid.meter, "p")]
-            await self._read(history, start, self.oldest, sources)
+            start = max(begin, self.oldest - SLICE)
+            await self._read(history, start, self.oldest)
             self.oldest = start
             if loop.time() > patience:
                 break
-        self._forget(recent, begin)
+        self._forget(begin)
         return self.oldest <= begin
 
-    async def _read(self, history: History, start: datetime, end: datetime, sources: Sequence[tuple[str, str]]) -> None:
-        for device, point in sources:
+    async def _read(self, history: History, start: datetime, end: datetime) -> None:
+        for device, point in self._sources():
             found = await history.means(self.site.site, device, point, start, end, 900)
             self.means.setdefault(named(device, point), {}).update(found)
-        meter = self.site.named(self.site.grid.meter)
-        least, place = least_seen(meter.poll), (self.site.site, meter.name, "p")
-        partly = await history.partly(*place, start, end, least=least)
-        self.partly = {at for at in self.partly if not start <= at < end} | {*partly}
 
     def _sources(self) -> list[tuple[str, str]]:
         return [*((name, "p") for name in (self.site.grid.meter, *self.site.pcs)), *self.site.pv_points]
 
-    def _forget(self, recent: datetime, begin: datetime) -> None:
-        for name, means in self.means.items():
-            oldest = begin if name == self.site.grid.meter else recent
-            for at in [at for at in means if at < oldest]:
+    def _forget(self, begin: datetime) -> None:
+        for means in self.means.values():
+            for at in [at for at in means if at < begin]:
                 del means[at]
-        self.partly = {at for at in self.partly if at >= begin}
 
     def pv(self) -> list[tuple[datetime, float]]:
         """W of all PV together."""
@@ -106,14 +92,6 @@ class Past:
     def _pv(self, at: datetime) -> list[float]:
         # An inverter that is not there sleeps: many draw their own supply from the panels.
         return [self._of(named(*source)).get(at, 0.0) for source in self.site.pv_points]
-
-    def billed(self, now: datetime, minutes: int, how: Charged = MONTHLY, component: Demand | None = None) -> float:
-        """W: the highest mean import of a whole billing window of this period that counts."""
-        begin = period(now, self.site.zone, how)[0]
-        meter = self._of(self.site.grid.meter)
-        imports = [(at, max(power, 0.0)) for at, power in meter.items() if at not in self.partly]
-        windows = self._windows(imports, minutes, begin, now)
-        return max((mean for at, mean in windows if self._counts(component, at)), default=0.0)
 
     def _counts(self, component: Demand | None, at: datetime) -> bool:
         return component is None or counts(component, at, self.site.zone)

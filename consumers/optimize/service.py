@@ -1,6 +1,7 @@
 """Optimize at work: folds what is measured, plans each 5 min in a thread, verifies, and publishes the plan."""
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from consumers.optimize.billed import Billed
 from consumers.optimize.limits_heard import LimitsHeard, shape
 from consumers.optimize.past import Past
 from consumers.optimize.price_fetcher import keep_fetching
@@ -39,6 +41,7 @@ WRONG, LASTING, APART = 0.2, 60.0, 60.0
 """The forecast is badly wrong: off by so much of the PCS rating, for so many seconds; plans so far apart at least.
 Another limit is planned for at once, the next one so many seconds later: who signals each 2 s is heard as often."""
 NO_PLAN = "no plan"
+NOT_TOLD = "what is billed by the kW is not known"
 LIMITS = "limits"
 """What the cause is about that the broker keeps them back."""
 TOLD = "told"
@@ -67,6 +70,7 @@ class Optimize:
         self.situation = Situation.of(part.site)
         self.past = Past(part.site)
         self.history = History(engine(part.settings.database, again=lambda: part.settings.fresh().database))
+        self.billed = Billed(part, self.situation, self.history)
         self.limits = LimitsHeard(part.site)
         self.plan: Plan | None = None
         self._planner = planner or _think
@@ -82,6 +86,7 @@ class Optimize:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(bus), name="optimize.listen")
             group.create_task(self._keep_planning(), name="optimize.plan")
+            group.create_task(self.billed.tell(bus), name="optimize.billing")
 
     async def _listen(self, bus: Bus) -> None:
         addresses = [
@@ -114,11 +119,21 @@ class Optimize:
             self.part.causes.clear(Cause.PRICES, about=TOLD, words="the prices on market/prices are followed")
 
     async def _keep_planning(self) -> None:
+        await self._take_tariff()
+        if not self.site.battery:
+            await self.billed.keep()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.billed.keep(), name="optimize.billed")
+            group.create_task(self._plan_on(), name="optimize.plans")
+
+    async def _take_tariff(self) -> None:
         if not self.site.battery:
             self.part.detail = "no battery: nothing to plan"
-            await asyncio.Event().wait()
-        await readable(self.part, NO_PLAN)
-        self.situation.bill(self.site.demand)
+        await readable(self.part, NO_PLAN if self.site.battery else NOT_TOLD)
+        if self.situation.billing.fault:
+            self.situation.bill()
+
+    async def _plan_on(self) -> None:
         while True:
             if missing := self.situation.missing(time.monotonic()):
                 self.part.detail = f"no new plan: {', '.join(missing)} is silent"
@@ -223,6 +238,8 @@ class Optimize:
         self.part.log.warning("%s", why)
 
     async def _fill(self) -> str:
+        with contextlib.suppress(TimeoutError):  # the peak that is billed already, before the first plan
+            await asyncio.wait_for(self.billed.tried.wait(), FILLING)
         try:
             whole = await self.past.fill(self.history, utc_now(), FILLING)
         except (SQLAlchemyError, OSError) as wrong:

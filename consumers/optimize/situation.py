@@ -3,18 +3,16 @@ clock from the arrival: no step of a wall clock makes an old value young. Pure: 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import fmean
 
-from optimizer.billing import Billing
-from optimizer.demand import charged
+from optimizer.site_billing import SiteBilling
 from optimizer.storage import soc
 from runtime.arrivals import Arrivals
 from schemas.messages import HeldLimit, Telemetry
 from schemas.site import Site
 from schemas.site_parts import Battery
-from schemas.tariff import Demand
 from schemas.units import Kind
 
 SMOOTH = 120.0
@@ -43,7 +41,8 @@ class Situation:
     """The site as it was last heard."""
 
     site: Site
-    billing: Billing
+    billing: SiteBilling
+    """What is billed by the kW."""
     powers: dict[str, Value] = field(default_factory=dict)
     """W by device, smoothed."""
     charges: dict[str, Value] = field(default_factory=dict)
@@ -54,12 +53,14 @@ class Situation:
 
     @classmethod
     def of(cls, site: Site) -> "Situation":
-        demand = site.demand
-        return cls(site, Billing(site.zone, demand.minutes if demand else 15, how=charged(demand)))
+        situation = cls(site, SiteBilling(site.zone, site.named(site.grid.meter).poll, fault=site.tariff_fault))
+        situation.bill()
+        return situation
 
-    def bill(self, demand: Demand | None) -> None:
-        """The tariff can be read now."""
-        self.billing = self.billing.of(demand)
+    def bill(self) -> None:
+        """By the tariff, as soon as it can be read."""
+        fault = self.site.tariff_fault
+        self.billing = replace(self.billing, fault=fault) if fault else self.billing.of(self.site.prices)
 
     def fold(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """The next message; one that does not tell of now changes nothing."""

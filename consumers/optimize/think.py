@@ -8,7 +8,6 @@ import numpy as np
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
 from optimizer.charge import highest
-from optimizer.demand import charged, period
 from optimizer.forecast import load_ahead, pv_ahead
 from optimizer.grid_bounds import bounds, end, holding, in_words
 from optimizer.limit_shortage import beyond
@@ -76,18 +75,14 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
 
 def _charge(component: Demand, situation: Situation, past: Past, now: datetime) -> Charge:
     """What a plan knows of a demand: peaks that are measured or known, what is expected, and the window that runs."""
-    site, minutes, how = situation.site, component.minutes, charged(component)
-    peaks = highest(component, (), now, site.zone)
-    measured = past.billed(now, minutes, how, component)
-    if (situation.billing.minutes, situation.billing.how) == (minutes, how) and not component.hours:
-        measured = max(measured, situation.billing.peak)
-    begin = period(now, site.zone, how)[0]
+    site, billing = situation.site, situation.billing
+    peaks = highest(component, billing.made(component.name, now), now, site.zone)
     return Charge(
         component,
-        {**peaks, begin: max(measured, peaks.get(begin, 0.0))},
+        peaks,
         # of all batteries: one that is silent for some minutes makes no peak of a month or a year
-        expected=past.expected(now, minutes, together(site.battery), site.rated_power, component),
-        imported=situation.billing.imported(now),
+        expected=past.expected(now, component.minutes, together(site.battery), site.rated_power, component),
+        imported=billing.imported(now, component.name),
     )
 
 

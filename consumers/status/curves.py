@@ -1,27 +1,23 @@
-"""Asks the archive for the page: curves for the chart and the billed peak. When it is silent there are gaps."""
+"""Asks the archive for the page: curves for the chart. When it is silent there are gaps."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
-from statistics import fmean
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.status.answers import Answers
 from consumers.status.foreseen import Foreseen
-from consumers.status.series import Column, Means, Span, actual, around, today, window
-from consumers.status.state import Peak, State
-from optimizer.billing import least_seen
-from optimizer.demand import charged, known_peak, period
+from consumers.status.series import Column, Means, Span, actual, around, today
+from consumers.status.state import State
 from runtime.history import History
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
 PATIENCE = 5.0
 """Seconds the archive has for an answer."""
-PEAK_EVERY, PEAK_PATIENCE = 15.0, 60.0
 
 T = TypeVar("T")
 log = logging.getLogger("status")
@@ -83,10 +79,10 @@ class Curves:
             for name, places in self._devices().items()
         }
 
-    async def _answer(self, question: Awaitable[T], patience: float = PATIENCE) -> T | None:
+    async def _answer(self, question: Awaitable[T]) -> T | None:
         """What the archive says, or None; the state remembers whether it spoke."""
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(PATIENCE):
                 answer = await question
         except (SQLAlchemyError, OSError, TimeoutError, Trouble) as wrong:
             if self.state.archive is not False:
@@ -97,42 +93,3 @@ class Curves:
             log.info("the archive is back")
         self.state.archive = True
         return answer
-
-    async def watch_peak(self) -> None:
-        """Keep the billed peak of the period: day by day up to now, then only the window of now again and again."""
-        zone = self.state.site.zone
-        demand = self.state.site.demand
-        minutes = demand.minutes if demand else 15
-        how, highest, seen = charged(demand), 0.0, period(utc_now(), zone, charged(demand))[0]
-        while True:
-            now = utc_now()
-            begin, _ = period(now, zone, how)
-            if seen < begin:
-                highest, seen = 0.0, begin
-            start, ends = window(now, minutes, zone)
-            until = min(seen + timedelta(days=1), start)
-            means = await self._imports(seen, now if until == start else until, minutes)
-            if means is not None:
-                highest = max([highest, *(mean for at, mean in means.items() if at < start)])
-                seen = until
-            if means is not None and until == start:
-                mine = means.get(start)
-                self.state.peak = Peak(max(highest, known_peak(demand, now, zone)), mine, ends, minutes, how.per)
-            if means is None or until == start:
-                await asyncio.sleep(PEAK_EVERY)
-
-    async def _imports(self, start: datetime, end: datetime, minutes: int) -> dict[datetime, float] | None:
-        """W by the start of their window; windows stand on the local clock, quarters of an hour are in each of them."""
-        site = self.state.site
-        meter = site.named(site.grid.meter)
-        place, least = (site.site, meter.name, "p"), least_seen(meter.poll)
-        quarters = await self._answer(self.history.means(*place, start, end, 900), PEAK_PATIENCE)
-        partly = await self._answer(self.history.partly(*place, start, end, least=least), PEAK_PATIENCE)
-        if quarters is None or partly is None:
-            return None
-        found: dict[datetime, list[float]] = {}
-        for at, mean in quarters:
-            found.setdefault(window(at, minutes, site.zone)[0], []).append(max(mean, 0.0))
-        windows = [window(at, minutes, site.zone) for at in partly]
-        unseen = {at for at, ends in windows if ends <= end}  # the one that runs is shown as far as it was seen
-        return {at: fmean(imports) for at, imports in found.items() if at not in unseen}

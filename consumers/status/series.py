@@ -75,12 +75,3 @@ def _aligned(means: Means, span: Span, share: float = 1.0) -> Column:
     """So much of each mean in the interval that holds its instant."""
     found = {int((at - span.start).total_seconds()) // span.seconds: share * value for at, value in means}
     return [found.get(number) for number in range(len(span.instants))]
-
-
-def window(now: datetime, minutes: int, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """The billing window of now, aligned with the site's clock."""
-    local = now.astimezone(zone)
-    offset = local.utcoffset() or timedelta()
-    since = (now.timestamp() + offset.total_seconds()) // (minutes * 60) * minutes * 60 - offset.total_seconds()
-    start = datetime.fromtimestamp(since, UTC)
-    return start, start + timedelta(minutes=minutes)

@@ -40,6 +40,7 @@ LISTENS = (
     topics.CONTROL_DISPATCH,
     topics.CONTROL_LIMITS,
     topics.CONTROL_OUTCOME,
+    topics.BILLING,
     topics.SERVICE_STATUS,
 )
 
@@ -64,7 +65,7 @@ async def run(part: Part, host: str = "127.0.0.1", port: int = 8080, token: str 
             async def page() -> None:
                 await serve(app, door, closing)
 
-            await part.run(listener.work, page, curves.watch_peak)
+            await part.run(listener.work, page)
     finally:
         await database.dispose()
 

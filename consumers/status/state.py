@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from schemas.billing import Billing
 from schemas.messages import (
     Alarm,
     AlarmState,
@@ -26,6 +27,7 @@ from schemas.messages import (
 from schemas.site import Site
 from schemas.topics import (
     ALARM,
+    BILLING,
     CONTROL_DISPATCH,
     CONTROL_LIMITS,
     CONTROL_MODE,
@@ -74,18 +76,6 @@ class Reading:
     quality: Quality
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """Mean imports (W) over the tariff's billing windows."""
-
-    highest: float
-    window: float | None
-    ends: datetime
-    minutes: int
-    per: str = "month"
-    """Of what it is the highest."""
-
-
 @dataclass
 class State:
     """Everything the page shows of one site. Filled by `fold`, read by `view`."""
@@ -109,13 +99,14 @@ class State:
     """Of the grid connection: bridges hold the last word, too, so it grows not old."""
     answers: dict[str, Said[RequestOutcome]] = field(default_factory=dict)
     """What became of the last requests, by their ids: the newest word of each; oldest first."""
-    peak: Peak | None = None
+    billing: Billing | None = None
+    """What is billed by the kW so far, as optimize says it."""
 
     def renew(self) -> None:
         """A new connection: the broker now says again all that is retained, and what it does not say is no more."""
         for table in (self.meta, self.devices, self.services, self.alarms):
             table.clear()
-        self.plan = self.mode = self.does = self.limits = None
+        self.plan = self.mode = self.does = self.limits = self.billing = None
 
 
 def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseModel | None, now: Moment) -> None:
@@ -139,6 +130,8 @@ def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseMo
             state.services[place["service"]] = _said(message, message.at, now)
         case Plan():
             state.plan = _said(message, message.at, now)
+        case Billing():
+            state.billing = message
         case ControlMode() | ControlDispatch() | ControlLimits():
             _fold_control(state, message, now)
         case RequestOutcome():
@@ -164,6 +157,8 @@ def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
         state.does = None
     elif topic is CONTROL_LIMITS:
         state.limits = None
+    elif topic is BILLING:
+        state.billing = None
     elif topic is ALARM:
         state.alarms.pop(place["alarm"], None)
     elif topic is META:

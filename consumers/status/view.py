@@ -207,14 +207,24 @@ def _step(steps: Iterable[Step], now: Moment) -> Step | None:
 
 
 def _peak(state: State, now: Moment) -> View | None:
-    """The billed peak so far. A window that is over by more than its length was not followed any more."""
-    peak = state.peak
-    if peak is None or now.at > peak.ends + timedelta(minutes=peak.minutes):
+    """The billed peak so far, of the tariff's first component, as it was told. A window that is over by more than its
+    length is not followed any more. `highest` and `window` are None where nothing is known; `seen` is the share of the
+    period that is known; `doubt` says why something is not."""
+    billing = state.billing
+    if billing is None:
+        return None
+    if billing.fault:
+        unknown = dict.fromkeys(("highest", "per", "window", "ends", "minutes", "seen"))
+        return unknown | {"doubt": billing.fault}
+    one = next(iter(billing.components), None)
+    if one is None or now.at > one.window_end + timedelta(minutes=one.minutes):
         return None
     return {
-        "highest": peak.highest,
-        "per": peak.per,
-        "window": peak.window,
-        "ends": peak.ends.isoformat(),
-        "minutes": peak.minutes,
+        "highest": one.peak if now.at < one.period_end else None,
+        "per": one.per,
+        "window": one.mean if now.at < min(billing.until, one.window_end) else None,
+        "ends": one.window_end.isoformat(),
+        "minutes": one.minutes,
+        "seen": one.seen,
+        "doubt": "the archive cannot be read" if one.seen is None else "",
     }

@@ -61,7 +61,9 @@ def test_a_plan_that_was_taken_back_leaves_its_peak(story: Story) -> None:
 def test_without_any_plan_the_billed_peak_so_far_is_held_and_not_emptied_under(story: Story) -> None:
     """Two windows at 60 kW are billed; then 90 kW come, and what is left in the battery is for them."""
     assert runs(story, 60, 60e3, soc=50.0) == pytest.approx(60e3), "nothing is billed yet: it covers the load"
-    story.desk.fold.billing = story.desk.fold.billing.__class__(story.desk.site.zone, 15, story.now, 60e3, peak=60e3)
+    story.desk.fold.billing = replace(
+        story.desk.fold.billing, at=story.now, power=60e3, energy=0.0, seen=0.0, peak=60e3
+    )
     assert runs(story, 1800, 55e3, soc=50.0) == pytest.approx(0.0), "below the peak it keeps its reserve"
     assert runs(story, 1800, 90e3, soc=50.0) == pytest.approx(30e3, abs=1e3)
     assert story.desk.fold.billing.peak <= 60.5e3

@@ -7,25 +7,27 @@ from consumers.optimize.service import Optimize
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from runtime.tariff_watch import AGAIN
+from schemas.units import utc_now
 from tests.consumers.test_dispatch_desk import TARIFF, plant_site
 from tests.virtual import virtual
 
 
 @virtual
 async def test_the_windows_of_a_mended_tariff_are_billed(tmp_path: Path) -> None:
-    """Of an hour; while the tariff cannot be read they count as quarter hours."""
+    """Of an hour; while the tariff cannot be read nothing is invented, and that is said."""
     site = plant_site(tmp_path, tariff="import = nonsense")
     database = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
     settings = Settings(parse_broker("mqtt://127.0.0.1:1", "optimize", None, {}), database, None, tmp_path)
     part = Part("optimize", site, settings)
     optimize = Optimize(part)
-    assert optimize.situation.billing.minutes == 15
-    planning = asyncio.create_task(optimize._keep_planning())
+    said = optimize.billed.said(utc_now())
+    assert (said.components, "tariff.toml" in said.fault) == ([], True)
+    reading = asyncio.create_task(optimize._take_tariff())
     await asyncio.sleep(1)
     hourly = TARIFF.replace("price = 15.0", "price = 15.0, minutes = 60")
     site.tariff_path.write_text(hourly, encoding="utf-8")
     await asyncio.sleep(3 * AGAIN)
-    planning.cancel()
-    await asyncio.gather(planning, return_exceptions=True)
+    await reading
     await optimize.history.engine.dispose()
-    assert optimize.situation.billing.minutes == 60
+    said = optimize.billed.said(utc_now())
+    assert ([one.minutes for one in said.components], said.fault) == ([60], "")

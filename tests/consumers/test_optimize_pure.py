@@ -13,6 +13,7 @@ from consumers.optimize.past import Past
 from consumers.optimize.prices import read_prices
 from consumers.optimize.situation import Situation
 from consumers.optimize.think import look, think
+from optimizer.billing import Quarter
 from schemas.messages import Telemetry, Value
 from schemas.site import Site
 from schemas.troubles import Trouble
@@ -129,25 +130,23 @@ def filled(site: Site, means: dict[str, list[float]], before: datetime = NOON) -
     return past
 
 
+def billed(situation: Situation, powers: list[float], before: datetime = NOON) -> Situation:
+    """What the archive has of the meter: quarter hours before an instant that were seen whole, oldest first."""
+    first = before - len(powers) * QUARTER
+    quarters = [Quarter(first + i * QUARTER, max(0.0, power) / 4, 900.0) for i, power in enumerate(powers)]
+    situation.billing = situation.billing.archived({}, first).lately(quarters, before)
+    return situation
+
+
 def test_the_past_of_the_load_is_the_sum_and_a_sleeping_inverter_is_dark(site: Site) -> None:
     past = filled(site, {"grid": [10.0, 20.0, -30.0], "pcs1": [1.0, 2.0], "pv1": [50.0]})
     assert [value for _, value in past.load()] == [21.0, 22.0]
     assert [value for _, value in past.pv()] == [0.0, 50.0]
 
 
-def test_the_billed_peak_is_of_whole_windows_of_this_month(site: Site) -> None:
-    begin = datetime(2026, 5, 31, 22, tzinfo=UTC)  # June in Berlin
-    means = {"grid": [99e3, 99e3, 99e3, 99e3, 40e3, 60e3, 50e3, -70e3, 80e3]}
-    past = filled(site, means, begin + 5 * QUARTER)
-    later = begin + timedelta(hours=3)
-    assert past.billed(later, 15) == 80e3
-    assert past.billed(later, 60) == 37.5e3
-    assert past.billed(begin + timedelta(minutes=5), 15) == 0.0
-
-
 def test_a_plan_is_made_of_all_of_it(site: Site) -> None:
     past = filled(site, {"grid": [50e3] * 96, "pcs1": [0.0] * 96, "pv1": [0.0] * 96})
-    situation = told(site)
+    situation = billed(told(site), [50e3] * 96)
     outlook = look(situation, past, {}, NOON, 0.0)
     assert (outlook.soc, outlook.rated) == (55.0, 100e3)
     (one,) = outlook.charges

@@ -9,12 +9,14 @@ import pytest
 from consumers.dispatch.plans import binding, planned
 from consumers.optimize.past import Past
 from consumers.optimize.think import look, think
+from optimizer.billing import Quarter
 from optimizer.outlook import QUARTER
 from schemas.messages import Plan
 from schemas.tariff import Demand
 from tests.consumers.test_dispatch_desk import Story, plant_site
 from tests.consumers.test_optimize_pure import NOON, told
 from tests.optimizer.outlooks import BERLIN
+from tests.optimizer.test_site_billing import archived
 
 TARIFF = """\
 import.period = [{ price = 0.2 }]
@@ -67,9 +69,12 @@ def test_a_plan_tells_dispatch_the_peak_of_each(tmp_path: Path) -> None:
     past.means = {"grid": {NOON - number * QUARTER: 30e3 for number in range(1, 97)}}
     past.means["grid"][NOON - timedelta(hours=2)] = 90e3  # at ten, local time: it counts for one of them
     past.means["pcs1"] = dict.fromkeys(past.means["grid"], 0.0)
-    each, peaks = look(told(site), past, {}, NOON, 0.0).charges, {"all": 90e3, "on-peak": 30e3}
+    seen = told(site)
+    made = [Quarter(at, power / 4, 900.0) for at, power in sorted(past.means["grid"].items())]
+    seen.billing = archived(seen.billing, made)
+    each, peaks = look(seen, past, {}, NOON, 0.0).charges, {"all": 90e3, "on-peak": 30e3}
     assert {one.component.name: max(one.peaks.values()) for one in each} == peaks
-    plan, wrong = think(told(site), past, {}, NOON, 0.0)
+    plan, wrong = think(seen, past, {}, NOON, 0.0)
     assert wrong == []
     assert plan.peak == plan.peaks["all"]
     assert plan.peaks["on-peak"] < plan.peaks["all"]
@@ -80,10 +85,10 @@ def test_a_plan_tells_dispatch_the_peak_of_each(tmp_path: Path) -> None:
 
 def test_without_a_plan_what_the_owner_knows_is_held() -> None:
     one = evening(price=20.0, known=[{"peak": 70.0, "on": "2026-06-02"}])
-    assert planned(None, one, NOON, BERLIN) == 70e3
-    assert planned(None, evening(price=20.0), NOON, BERLIN) is None
+    assert planned(None, one, 70e3, NOON, BERLIN) == 70e3
+    assert planned(None, evening(price=20.0), 0.0, NOON, BERLIN) is None
     of_may = Plan.model_validate(
         {"id": "1", "at": NOON - timedelta(days=20), "until": NOON, "currency": "EUR", "steps": [], "cost": 0.0,
          "cost_idle": 0.0, "peaks": {"on-peak": 10e3}}
     )  # fmt: skip
-    assert planned(of_may, one, NOON, BERLIN) == 70e3, "the plan is of the month before"
+    assert planned(of_may, one, 70e3, NOON, BERLIN) == 70e3, "the plan is of the month before"

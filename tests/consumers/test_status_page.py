@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -18,11 +19,13 @@ from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from consumers.status.service import run
 from joulebus import neighbours
 from joulebus.server import free_port
+from optimizer.demand import period
 from runtime.bus import Bus, Refused
 from runtime.database import engine
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import topics
+from schemas.billing import BilledComponent, Billing
 from schemas.messages import (
     Action,
     Alarm,
@@ -104,6 +107,7 @@ class Scene:
         await self.measure("pv1", p=45_600.0)
         await self.measure("bms1", soc=63.4)
         await self.say("optimize", topics.PLAN, plan())
+        await self.say("optimize", topics.BILLING, billing())
         auto = ControlMode(at=utc_now(), mode=Mode.AUTO, who="dispatch")
         await self.say("dispatch", topics.CONTROL_MODE, auto)
 
@@ -134,6 +138,18 @@ def plan() -> Plan:
     ]  # fmt: skip
     until = utc_now() + timedelta(hours=1)
     return Plan(id="p1", at=start, until=until, currency="EUR", steps=steps, peak=50e3, cost=10.0, cost_idle=12.5)
+
+
+def billing() -> Billing:
+    """Two fifths of the month were seen."""
+    now = utc_now()
+    begin, end = period(now, ZoneInfo("Europe/Berlin"))
+    one = BilledComponent(
+        name="demand", minutes=15, window_start=now, window_end=now + timedelta(minutes=15), imported=500.0,
+        covered=60.0, mean=30e3, peak=80e3, per="month", period_start=begin, period_end=end, seen=0.4, price=15.0,
+        currency="EUR",
+    )  # fmt: skip
+    return Billing(at=now, until=now + timedelta(seconds=60), components=[one])
 
 
 def alarm(state: AlarmState = AlarmState.UNACKNOWLEDGED, text: str = "The battery is warm.") -> Alarm:
@@ -247,6 +263,8 @@ async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
     await expect(page.locator("#devices tr")).to_have_count(4)
     await expect(page.locator("#services .bad")).to_have_count(0)
     await expect(page.locator("#facts")).to_contain_text("2.50 EUR less than at rest")
+    await expect(page.locator("#peak-words")).to_contain_text("30.0 kW. Highest of the month: 80.0 kW; the plan keeps")
+    await expect(page.locator("#peak-words")).to_contain_text("40 % of the month so far was measured")
     await scene.measure("grid", p=-3_000.0)
     await expect(page.locator("[data-label=grid]")).to_have_text("exporting", timeout=SOON)
     await page.close()

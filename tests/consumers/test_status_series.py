@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.status.foreseen import Foreseen
-from consumers.status.series import MOST, Column, Span, actual, around, today, total, window
+from consumers.status.series import MOST, Column, Span, actual, around, today, total
 from schemas.messages import Plan, Step
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -129,17 +129,3 @@ def test_an_hour_of_a_chart_shows_the_mean_of_its_quarters_and_the_soc_at_its_en
     columns = planned([one.model_copy(update={"steps": steps}), plan(55, 7.0, minutes=65)], coarse)
     assert columns["plan_battery"] == [150.0, 7.0]
     assert columns["plan_soc"] == [95.0, 100.0]
-
-
-@pytest.mark.parametrize(
-    ("now", "minutes", "zone", "starts"),
-    [
-        ("2026-06-01T12:07:00+00:00", 15, "Europe/Berlin", "2026-06-01T12:00:00+00:00"),
-        ("2026-06-01T12:59:59+00:00", 60, "Europe/Berlin", "2026-06-01T12:00:00+00:00"),
-        ("2026-06-01T12:07:00+00:00", 60, "Asia/Kolkata", "2026-06-01T11:30:00+00:00"),
-    ],
-)
-def test_a_billing_window_follows_the_clock_of_the_site(now: str, minutes: int, zone: str, starts: str) -> None:
-    start, end = window(datetime.fromisoformat(now), minutes, ZoneInfo(zone))
-    assert start == datetime.fromisoformat(starts)
-    assert end - start == timedelta(minutes=minutes)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from consumers.alarms.rules import transitions
-from consumers.status.state import ANSWERS, Moment, Peak, State, fold
+from consumers.status.state import ANSWERS, Moment, State, fold
 from consumers.status.view import view
+from schemas.billing import BilledComponent, Billing
 from schemas.messages import (
     Alarm,
     AlarmPriority,
@@ -40,6 +41,7 @@ from schemas.site_parts import AlarmRule
 from schemas.topics import (
     ALARM,
     ALARM_OUTCOME,
+    BILLING,
     CONTROL_DISPATCH,
     CONTROL_MODE,
     CONTROL_OUTCOME,
@@ -405,10 +407,59 @@ def test_dispatch_says_what_came_of_the_last_command_and_what_limited_it(state: 
     assert [view(state, at(second))["dispatch"]["current"] for second in (9, 11)] == [True, False]
 
 
+def billed(minutes: int = 15, **more: Any) -> Billing:
+    """Said at noon, of a window that began then: 40 kW so far, 90 kW in this month."""
+    begin, end = NOON.replace(day=1, hour=0), NOON.replace(day=1, hour=0) + timedelta(days=30)
+    until = NOON + timedelta(minutes=minutes)
+    one = {
+        "name": "demand", "minutes": minutes, "window_start": NOON, "window_end": until, "imported": 1e3,
+        "covered": 90.0, "mean": 40e3, "peak": 90e3, "per": "month", "period_start": begin, "period_end": end,
+        "seen": 1.0, "price": 15.0, "currency": "EUR",
+    }  # fmt: skip
+    return Billing(at=NOON, until=NOON + timedelta(seconds=60), components=[BilledComponent.model_validate(one | more)])
+
+
+def test_the_page_shows_the_peak_as_it_is_told(state: State) -> None:
+    hear(state, 0, BILLING, billed())
+    shown = view(state, at(10))["peak"]
+    assert (shown["highest"], shown["window"], shown["per"], shown["minutes"]) == (90e3, 40e3, "month", 15)
+    assert (shown["seen"], shown["doubt"]) == (1.0, "")
+    hear(state, 1, BILLING, None)
+    assert view(state, at(10))["peak"] is None
+
+
 def test_the_peak_of_a_window_long_gone_is_not_shown(state: State) -> None:
-    state.peak = Peak(highest=90e3, window=40e3, ends=NOON + timedelta(minutes=15), minutes=15)
-    assert view(state, at(60))["peak"]["highest"] == 90e3
+    """Nor is a window shown as live that nobody follows any more."""
+    hear(state, 0, BILLING, billed())
+    assert view(state, at(61))["peak"]["window"] is None
+    assert view(state, at(61))["peak"]["highest"] == 90e3
     assert view(state, at(31 * 60))["peak"] is None
+
+
+def test_the_highest_of_a_month_that_is_over_is_not_shown_as_that_of_this_one(state: State) -> None:
+    hear(state, 0, BILLING, billed(period_end=NOON + timedelta(seconds=30)))
+    assert [view(state, at(second))["peak"]["highest"] for second in (29, 30)] == [90e3, None]
+
+
+@pytest.mark.parametrize(
+    ("said", "highest", "doubt"),
+    [
+        (Billing(at=NOON, until=NOON, fault="tariff.toml: no such file"), None, "tariff.toml: no such file"),
+        (billed(peak=None, seen=None), None, "the archive cannot be read"),
+        (billed(peak=90e3, seen=None), 90e3, "the archive cannot be read"),
+        (billed(peak=None, seen=0.0), None, ""),
+    ],
+    ids=["no tariff", "no archive", "live alone", "nothing was seen"],
+)
+def test_an_unknown_peak_is_said_to_be_unknown(state: State, said: Billing, highest: float | None, doubt: str) -> None:
+    hear(state, 0, BILLING, said)
+    shown = view(state, at(1))["peak"]
+    assert (shown["highest"], shown["doubt"]) == (highest, doubt)
+
+
+def test_without_a_price_by_the_kw_there_is_no_billed_peak(state: State) -> None:
+    hear(state, 0, BILLING, Billing(at=NOON, until=NOON + timedelta(seconds=60)))
+    assert view(state, at(1))["peak"] is None
 
 
 def test_dispatch_says_in_its_own_words_why_it_rests(state: State) -> None:

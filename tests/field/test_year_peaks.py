@@ -18,26 +18,23 @@ from consumers.archive.migrate import migrate
 from consumers.dispatch.kept import Stored
 from consumers.optimize.past import Past
 from consumers.optimize.think import look
-from consumers.status import curves
-from consumers.status.state import Moment, State
-from consumers.status.view import view
-from optimizer.billing import Billing
 from optimizer.demand import Charged, charged, known_peak, period, same_period
 from optimizer.dispatch import Moment as Seen
 from optimizer.dispatch import Ratings, decide
 from optimizer.lowest_peak import lowest_peak, usual_peak
 from optimizer.outlook import QUARTER
 from optimizer.plan import plan
+from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from optimizer.verify import verify
 from runtime.database import engine
 from runtime.history import History
 from schemas.messages import ControlMode, Mode
-from schemas.site import Site
 from schemas.tables import rollup_15m
 from schemas.tariff import Demand
+from tests.consumers.billed import on_the_page, read
 from tests.consumers.test_dispatch_desk import TARIFF, Story, plant_site
-from tests.consumers.test_dispatch_service import until
+from tests.consumers.test_optimize_pure import billed as archived
 from tests.consumers.test_optimize_pure import filled as in_memory
 from tests.consumers.test_optimize_pure import told
 from tests.optimizer.outlooks import BERLIN, NOON, battery, outlook
@@ -100,7 +97,7 @@ def test_periods_touch_and_hold_what_they_are_asked_for(at: datetime, zone: Zone
 
 
 def test_the_peak_of_a_year_goes_through_its_months_and_ends_with_it() -> None:
-    billing = Billing(BERLIN, 15, how=YEAR)
+    billing = RunningWindow(BERLIN, demand(), poll=10.0)
     for at, power in ((TENTH, 90e3), (TENTH + timedelta(days=40), 60e3)):
         for second in range(0, 1811, 10):
             billing = billing.fold(at + timedelta(seconds=second), power)
@@ -170,36 +167,22 @@ async def filled(url: str, site: str, first: datetime, days: int, peaks: dict[da
     await store.dispose()
 
 
-async def test_after_a_restart_in_the_middle_of_a_year_the_archive_tells_its_peak(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In January it was made. One reading of the past is enough, and only the meter is read so far back."""
+async def test_after_a_restart_in_the_middle_of_a_year_the_archive_tells_its_peak(tmp_path: Path) -> None:
+    """In January it was made. One reading of the past is enough."""
     url, site = f"sqlite+aiosqlite:///{tmp_path / 'archive.db'}", plant_site(tmp_path, "plant", YEARLY)
     await asyncio.to_thread(migrate, url)
     january, december = datetime(2026, 1, 20, 8, tzinfo=UTC), datetime(2025, 12, 31, 22, 45, tzinfo=UTC)
     begin = TENTH - timedelta(days=180)
     await filled(url, site.site, begin, 180, {january: 190e3, december: 240e3})
-    past, history = Past(site), History(engine(url))
-    assert await past.fill(history, TENTH, seconds=10.0)
-    assert past.billed(TENTH, 15, YEAR) == 190e3, "the one of December is of the year before"
-    assert past.billed(TENTH, 15) == 50e3, "of this month"
-    assert len(past.means["pcs1"]) == len(past.load()) <= 15 * 4 < len(past.means["grid"])
-    assert await past.fill(history, TENTH + timedelta(minutes=5), seconds=10.0)
-    assert past.billed(TENTH, 15, YEAR) == 190e3, "and nothing of it is forgotten"
-    shown = await on_the_page(site, history, monkeypatch)
+    history = History(engine(url))
+    said = await read(site, tmp_path, history, TENTH)
+    (one,) = said.components
+    assert (one.peak, one.peak_at) == (190e3, january), "the one of December is of the year before"
+    assert [month.peak for month in one.months] == [240e3, 190e3, *[50e3] * 5], "what a ratchet would look at"
+    assert one.months[-1].seen == pytest.approx(9 * 4 / (9.5 * 96), abs=0.01), "four quarters of a day were seen"
+    shown = on_the_page(site, said, TENTH)
     assert (shown["highest"], shown["per"]) == (190e3, "year"), "the page reads the same"
     await history.engine.dispose()
-
-
-async def on_the_page(site: Site, history: History, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """Of the page at that time."""
-    monkeypatch.setattr(curves, "utc_now", lambda: TENTH)
-    state = State(site)
-    watching = asyncio.create_task(curves.Curves(state, history).watch_peak())
-    await until(lambda: state.peak, within=20)
-    watching.cancel()
-    shown: dict[str, object] = view(state, Moment(TENTH, 0.0))["peak"]
-    return shown
 
 
 # --- what a new peak is worth ------------------------------------------------------------------------
@@ -290,7 +273,7 @@ def test_at_the_beginning_no_energy_is_spent_for_a_peak_that_will_be_passed_anyw
         Ratings(ahead.battery, ahead.grid, ahead.rated),
         Seen(NOON, 70e3, 0.0, 60.0, 100e3, 100e3),
         ControlMode(mode=Mode.AUTO, at=NOON, who="", why=""),
-        billing=Billing(BERLIN, 15, how=YEAR),
+        billing=RunningWindow(BERLIN, demand()),
         step=found.steps[0],
         peak=found.peak,
     )
@@ -321,7 +304,8 @@ def test_a_plan_takes_it_from_the_archive_as_the_load_would_be_without_the_batte
     """The meter showed 50 kW while the battery gave 10 kW: level at 60 kW, of which 152 kWh take 6.3 kW in a day."""
     site = plant_site(tmp_path, tariff=YEARLY)
     past = in_memory(site, {"grid": [50e3] * 96, "pcs1": [10e3] * 96}, TENTH.replace(hour=22))
-    ahead = look(told(site), past, {}, TENTH.replace(hour=22), 0.0)
+    seen = archived(told(site), [50e3] * 96, TENTH.replace(hour=22))
+    ahead = look(seen, past, {}, TENTH.replace(hour=22), 0.0)
     (one,) = ahead.charges
     assert one.expected == pytest.approx(53.7e3, abs=200)
     assert [*one.peaks.values()] == [50e3]

@@ -12,7 +12,6 @@ from sqlalchemy import insert
 from consumers.archive.migrate import migrate
 from consumers.optimize.past import Past
 from consumers.optimize.think import look
-from optimizer.demand import Charged
 from optimizer.limit_shortage import beyond
 from optimizer.lowest_peak import usual_peak
 from optimizer.outlook import QUARTER
@@ -24,9 +23,9 @@ from runtime.history import History
 from schemas.site_file import load_site
 from schemas.site_parts import Grid
 from schemas.tables import rollup_15m
+from tests.consumers.billed import on_the_page, read
 from tests.consumers.test_dispatch_desk import TARIFF, plant_site
 from tests.consumers.test_optimize_batteries import NOON, told
-from tests.field.test_year_peaks import on_the_page
 from tests.optimizer.outlooks import outlook
 
 TENTH = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -49,9 +48,7 @@ async def filled(url: str, site: str, quarters: list[tuple[datetime, float, floa
     await store.dispose()
 
 
-async def test_a_quarter_that_was_hardly_seen_is_no_peak_of_a_year(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_quarter_that_was_hardly_seen_is_no_peak_of_a_year(tmp_path: Path) -> None:
     """All compressors start at once when the power comes back, with the bridge: 500 kW for 40 s of a quarter, which the
     network operator bills at 90 kW. The plan took 500 kW for paid and held no peak for the rest of the year."""
     url, site = f"sqlite+aiosqlite:///{tmp_path / 'archive.db'}", plant_site(tmp_path, "plant", YEARLY)
@@ -59,11 +56,12 @@ async def test_a_quarter_that_was_hardly_seen_is_no_peak_of_a_year(
     january = datetime(2026, 1, 20, 8, tzinfo=UTC)
     usual = [(TENTH - timedelta(hours=number), 90e3, 900.0) for number in range(1, 200)]
     await filled(url, site.site, [*usual, (january, 500e3, 40.0), (TENTH - timedelta(minutes=30), 300e3, 40.0)])
-    past, history = Past(site), History(engine(url))
-    assert await past.fill(history, TENTH, seconds=10.0)
-    assert past.billed(TENTH, 15, Charged("year")) == 90e3
-    assert past.billed(TENTH, 60, Charged("year")) == 0.0, "of no hour all quarters are there"
-    assert (await on_the_page(site, history, monkeypatch))["highest"] == 90e3
+    history = History(engine(url))
+    said = await read(site, tmp_path, history, TENTH)
+    assert said.components[0].peak == 90e3
+    assert on_the_page(site, said, TENTH)["highest"] == 90e3
+    hourly = plant_site(tmp_path, "plant", YEARLY.replace("140.0,", "140.0, minutes = 60,"))
+    assert (await read(hourly, tmp_path, history, TENTH)).components[0].peak is None, "of no hour enough was seen"
     await history.engine.dispose()
 
 

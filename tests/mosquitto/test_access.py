@@ -34,6 +34,7 @@ control.outcome      -      r       -      -        w        r      r     r     
 control.grid_limit   -      r       -      -        r        -      w     w        w   -      r
 control.limits       r      r       -      r        w        r      r     r        r   -      r
 market.prices        -      -       -      r        -        -      -     -        -   w      r
+site.billing         -      -       -      w        r        r      r     r        -   -      r
 service.event        -      r       -      -        -        -      -     -        -   -      r
 own service.event    w      r       w      w        w        -      -     -        -   -      r
 service.archived     -      w       -      -        -        -      -     -        -   -      r

@@ -10,16 +10,17 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from optimizer.billing import Billing
 from optimizer.demand import Charged, period
 from optimizer.dispatch import Moment, Ratings, current_step, decide
 from optimizer.forecast import load_ahead, pv_ahead
 from optimizer.lowest_peak import usual_peak
 from optimizer.outlook import QUARTER, Outlook, step_starts
 from optimizer.plan import plan
+from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from schemas.messages import ControlMode, Mode, Plan
 from schemas.site_parts import Grid
+from schemas.tariff import Demand
 from tests.optimizer.outlooks import charge
 
 WEEKS = timedelta(days=14)
@@ -115,7 +116,7 @@ class Loop:
             Ratings(self.battery, Grid(meter=["grid"], import_limit=1e6, export_limit=1e6), self.rated),
             Moment(at, net, 0.0, self.soc, into, out),
             ControlMode(mode=Mode.AUTO, at=at, who="", why=""),
-            billing=Billing(self.zone, 15, how=self.how),
+            billing=RunningWindow(self.zone, demand(self.how)),
             step=current_step(holding, at),
             peak=max(self.plan.peak, before),
         ).power
@@ -130,6 +131,12 @@ class Loop:
     @property
     def demands(self) -> float:
         return self.price * sum(self.billed.values()) / 1000
+
+
+def demand(how: Charged) -> Demand:
+    """A component that is charged so."""
+    begins = {"year_begins": how.begins} if how.per == "year" else {}
+    return Demand.model_validate({"price": 1.0, "per": how.per, **begins})
 
 
 def price(hour: int) -> float:

@@ -10,17 +10,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from optimizer.bill import peaks
-from optimizer.billing import Billing
 from optimizer.dispatch import SMALL, Moment, Ratings, Wanted, Worth, current_step, decide, worth
 from optimizer.outlook import Outlook
 from optimizer.plan import plan as plan_for
+from optimizer.running_window import RunningWindow
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
+from schemas.tariff import Demand
 from schemas.units import EARLIEST, LATEST
 from tests.optimizer.outlooks import BERLIN, NOON, battery, grid, wild
 
 RATINGS = Ratings(battery(), grid(import_limit=250e3, export_limit=80e3), 100e3)
 AUTO = ControlMode(at=NOON, mode=Mode.AUTO, who="dispatch")
-QUIET = Billing(BERLIN, 15)
+QUIET = RunningWindow(BERLIN, Demand(price=15.0))
 MOMENT = Moment(
     now=NOON + timedelta(minutes=5), net=40e3, meter_age=0.5, soc=50.0, charge=90e3, discharge=95e3, bms_age=0.5
 )
@@ -48,7 +49,7 @@ def planned(power: float, load: float = 40e3, pv: float = 0.0, *, peak: float | 
 
 def wanted(
     plan: Plan | None,
-    billing: Billing = QUIET,
+    billing: RunningWindow = QUIET,
     mode: ControlMode = AUTO,
     ratings: Ratings = RATINGS,
     peak: float | None = None,
@@ -166,7 +167,7 @@ def test_without_a_plan_it_serves_the_site_itself(net: float, power: float, reas
         assert wanted(plan, net=net) == Wanted(power, reason, Authority.SELF_CONSUMPTION)
 
 
-def seen(power: float, peak: float = 0.0) -> Billing:
+def seen(power: float, peak: float = 0.0) -> RunningWindow:
     """Five minutes at a power."""
     return replace(QUIET, at=MOMENT.now, power=power, energy=power / 12, seen=300.0, peak=peak)
 
@@ -192,7 +193,9 @@ def seen(power: float, peak: float = 0.0) -> Billing:
         "no demand tariff",
     ],
 )
-def test_the_window_s_mean_stays_at_the_month_s_peak(plan: Plan, billing: Billing, net: float, power: float) -> None:
+def test_the_window_s_mean_stays_at_the_month_s_peak(
+    plan: Plan, billing: RunningWindow, net: float, power: float
+) -> None:
     got = wanted(plan, billing, net=net)
     assert got.power == pytest.approx(power)
     assert ("the month's peak" in got.reason) == (power != 0.0)
@@ -222,7 +225,7 @@ FULL, KEPT, LOW = 80.0, 50.0, 30.0
     ],
 )
 def test_without_a_plan_the_peak_is_held_and_a_reserve_kept_for_it(
-    *, soc: float, net: float, billing: Billing, power: float, words: str
+    *, soc: float, net: float, billing: RunningWindow, power: float, words: str
 ) -> None:
     got = wanted(None, billing, soc=soc, net=net, peak=PEAK)
     assert got.power == pytest.approx(power)

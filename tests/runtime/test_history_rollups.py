@@ -156,6 +156,9 @@ async def test_energy_and_flows_of_quarters(history: History, archive: Archive) 
     energy = await history.energies(SITE.site, "pcs", NOON, _at(1800))
     assert [one.at for one in energy] == [NOON, _at(900)]
     assert (energy[0].out, energy[0].into) == pytest.approx((0.0, 250.0))
+    imports = await history.imports(SITE.site, "meter", "p", NOON, _at(1800))
+    assert [(at, readings) for at, _, _, readings in imports] == [(NOON, 90), (_at(900), 90)]
+    assert [row[1:3] for row in imports] == [pytest.approx((1000.0, 900.0))] * 2
     ((at, flows), _) = await history.flows(SITE.site, NOON, _at(1800))
     assert at == NOON
     assert flows.pv_load + flows.pv_battery + flows.pv_grid == pytest.approx(500)

@@ -231,12 +231,15 @@ function facts(pairs) {
 function drawPeak({ peak, plan }) {
   $("peak").hidden = !peak;
   if ($("peak").hidden) return;
-  const most = Math.max(peak.highest, peak.window ?? 0, plan?.peak ?? 0, 1) * 1.1;
+  const most = Math.max(peak.highest ?? 0, peak.window ?? 0, plan?.peak ?? 0, 1) * 1.1;
   $("peak-window").setAttribute("width", (300 * Math.max(0, peak.window ?? 0)) / most);
-  $("peak-highest").setAttribute("x", (300 * peak.highest) / most);
+  $("peak-highest").setAttribute("x", (300 * (peak.highest ?? 0)) / most);
+  if (!peak.per) return say($("peak-words"), `Unknown: ${peak.doubt}.`);
   const aim = plan?.peak === null || plan?.peak === undefined ? "" : `; the plan keeps ${kilowatts(plan.peak)} kW`;
   const window_ = peak.window === null ? "" : `This window of ${peak.minutes} min until ${clock(peak.ends, site.zone)}: ${kilowatts(peak.window)} kW. `;
-  say($("peak-words"), `${window_}Highest of the ${peak.per}: ${kilowatts(peak.highest)} kW${aim}.`);
+  const highest = peak.highest === null ? "not known" : `${kilowatts(peak.highest)} kW`;
+  const seen = peak.doubt ? ` As far as it is known: ${peak.doubt}.` : peak.seen < 0.995 ? ` ${Math.floor(100 * peak.seen)} % of the ${peak.per} so far was measured.` : "";
+  say($("peak-words"), `${window_}Highest of the ${peak.per}: ${highest}${aim}.${seen}`);
 }
 
 // --- the stream -------------------------------------------------------------------------------------------
@@ -269,7 +272,7 @@ function judge() {
   let trouble = "";
   if (lost) trouble = state ? `No connection to the status page for ${age(silence)}: what you see is old.` : "No connection to the status page.";
   else if (!state.broker) trouble = "No connection to the broker: every value is old.";
-  else if (state.archive === false) trouble = "The archive cannot be read: curves and the billed peak are missing.";
+  else if (state.archive === false) trouble = "The archive cannot be read: curves are missing.";
   $("banner").hidden = !trouble;
   say($("banner"), trouble);
   lamp($("lamp"), lost || !state.broker ? "bad" : state.archive === false ? "warn" : "", lost ? "not connected" : state.broker ? "live" : "no broker");
