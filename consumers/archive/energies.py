@@ -26,6 +26,8 @@ SINGLE = 2.0**-23
 """The relative step of a float of two registers."""
 STEPS, SHARE = 2, 0.5
 """Steps of a counter that its power must say before it is held against it, and how much of it must be counted."""
+STRAY = 0.01
+"""And of what can flow: a meter that nets its phases counts little otherwise than it measures."""
 LONGEST = 366 * 96
 """Quarters: over a longer gap no counter is followed."""
 _ORDER = list(Source)
@@ -112,14 +114,14 @@ def _direction(
     for (before, was), (number, last) in pairwise(counter):
         span, gained = range(before + 1, number + 1), last - was
         seen = sum(powers.get(place, 0.0) for place in span)
-        least[number] = STEPS * max(step, SINGLE * abs(last))
+        least[number] = max(STEPS * max(step, SINGLE * abs(last)), STRAY * most * QUARTER / 3600)
         if len(span) > LONGEST:
             continue
         if not 0 <= gained <= HEADROOM * most * (len(span) + 1) * QUARTER / 3600:
             breaks |= {before, number}
         elif len(span) == 1:
             found[number], gains[number] = (gained, Source.COUNTER), gained
-        elif seen < least[number] or gained >= SHARE * seen:
+        elif seen < len(span) * least[number] or gained >= SHARE * seen:
             found |= {place: (wh, Source.SHARE) for place, wh in _spread(gained, span, powers, most).items()}
     found |= {number: (max(0.0, powers[number]), Source.POWER) for number in breaks & powers.keys()}
     return found, _idle(gains, powers, least)

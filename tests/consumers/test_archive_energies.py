@@ -99,6 +99,10 @@ STORIES: dict[str, tuple[dict[int, Told], dict[int, tuple[float, float, str]]]] 
         {0: Told(None, 7.0, 0.0), 1: Told(seen(500)), 3: Told(seen(400), 7.0, 0.0)},
         {1: (500, 0, "power"), 3: (400, 0, "power")},
     ),
+    "what is next to nothing is not held against a counter": (
+        {0: Told(None, 7.0, 3.0), 1: Told(seen(500, 9), 500.0, 3.0), 2: Told(seen(400, 9), 900.0, 3.0)},
+        {1: (493, 0, "counter"), 2: (400, 0, "counter")},
+    ),
     "a counter that counts once in a quarter of an hour": (
         {0: Told(None, 7.0, 0.0), 1: Told(seen(500), 7.0, 0.0), 2: Told(seen(0), 507.0, 0.0)},
         {1: (0, 0, "counter"), 2: (500, 0, "counter")},
