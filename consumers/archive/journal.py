@@ -167,7 +167,7 @@ async def prune(engine: AsyncEngine, site: str, before: datetime, key: str | Non
     """Forget the rows of the segments that are wholly older; how many rows that were.
 
     Each is proven once more, and its head stays. One that is not whole is evidence: it stays, too. `key`: the journal
-    key; without it who finds the rows missing cannot tell whether the archive pruned them.
+    key; a segment that is signed is forgotten only with it, or nobody could tell who did that.
     """
     gone, c = 0, segment.c
     old = c.pruned.is_(None), (c.last_at < before) | (c.at < before)
@@ -184,7 +184,7 @@ async def _forget(connection: AsyncConnection, site: str, number: int, key: str 
     c = segment.c
     before = await sealed(connection, site, number)
     async for one, told in segments(connection, site, c.number == number):
-        if segment_fault(one, told, before, key):
+        if segment_fault(one, told, before, key) or (one["signature"] and key is None):
             return 0
         now = utc_now()
         marked = {"pruned": now, "pruned_signature": signature({**one, "pruned": now}, key, "pruned")}

@@ -236,7 +236,7 @@ def test_a_plan_in_columns_forecasts_what_it_did_as_a_whole(fresh: Fresh) -> Non
             for one in found
         ]
 
-    whole, short = ask(url, forecasts)  # type: ignore[misc, attr-defined]
+    whole, short = ask(url, forecasts)  # type: ignore[misc]
     assert len(whole) == 384
     assert whole == short
 
