@@ -9,6 +9,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,7 +56,8 @@ def _line(site: str, kind: str, row: Row) -> list[Any]:
 def _row(
     site: str, kind: str, device: str, body: str, columns: Mapping[str, Any] | None = None
 ) -> tuple[str, dict[str, Any]]:
-    said = {name: from_json(body)[name] for name in _IN_BODY[kind]} | {"site": site} if columns is None else columns
+    message = from_json(body) if columns is None else {}
+    said = {name: message[name] for name in _IN_BODY[kind]} | {"site": site} if columns is None else columns
     moments = {name: datetime.fromisoformat(said[name]).astimezone(UTC) for name in _MOMENTS if name in said}
     return kind, {**said, **moments, "device": device, "body": body}
 
@@ -67,56 +69,63 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # what a database holds
 # --- for SQL ---------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A command, and what became of it."""
+
+    row: Row
+    alike: tuple[Any, ...]
+    """What all commands of a run have in common, but for the reason: _COMMON."""
+    number: int | str
+    """The id without what many have in common."""
+    wanted: float | None
+    reason: str
+    outcomes: list[Row]
+
+
+_COMMON = ("day", "device", "source", "authority", "seconds", "prefix")
+
+
 def runs(rows: Rows) -> list[dict[str, Any]]:
     """Rows for the table `run`, but for `site` and `segment`. An outcome whose command nobody knows is in none."""
     outcomes: dict[tuple[str, str], list[Row]] = {}
     for kind, row in rows:
         if kind == "outcome":
             outcomes.setdefault((row["device"], row["id"]), []).append(row)
-    told = [row for kind, row in rows if kind != "outcome"]
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    reasons = Counter((_alike(row), _said(row, "reason")) for row in told)
-    for row in told:
-        reason = _said(row, "reason")
-        often = reasons[_alike(row), reason] >= _FEW
-        groups.setdefault((*_alike(row), reason if often else None), []).append(row)
-    return [_run(number, group, outcomes) for number, group in enumerate(groups.values(), 1)]
+    orders = [_order(row, outcomes.get((row["device"], row["id"]), [])) for kind, row in rows if kind != "outcome"]
+    often = Counter((order.alike, order.reason) for order in orders)
+    groups: dict[tuple[Any, ...], list[_Order]] = {}
+    for order in orders:
+        alone = often[order.alike, order.reason] < _FEW
+        groups.setdefault((order.alike, None if alone else order.reason), []).append(order)
+    return [_run(number, group) for number, group in enumerate(groups.values(), 1)]
 
 
-def _alike(row: Row) -> tuple[Any, ...]:
-    """What all commands of a run have in common, but for the reason."""
+def _order(row: Row, outcomes: list[Row]) -> _Order:
+    message, (prefix, number) = _message(row), _split(row["id"])
     seconds = (row["until"] - row["at"]) / timedelta(seconds=1)
-    return f"{row['at']:%Y-%m-%d}", row["device"], row["source"], row["authority"], seconds, _split(row["id"])[0]
-
-
-def _run(number: int, group: list[Row], outcomes: Mapping[tuple[str, str], list[Row]]) -> dict[str, Any]:
-    day, device, source, authority, seconds, prefix = _alike(group[0])
-    reason = _said(group[0], "reason") or ""
-    own = [outcomes.get((row["device"], row["id"]), []) for row in group]
-    first = min(row["at"] for row in [*group, *(one for some in own for one in some)]).replace(microsecond=0)
-    return {
-        "day": day,
-        "number": number,
-        "at": first,
-        "device": device,
-        "source": source,
-        "authority": authority,
-        "seconds": seconds,
-        "prefix": prefix,
-        "reason": reason,
-        "items": to_json([_item(row, some, first, reason) for row, some in zip(group, own, strict=True)]).decode(),
-    }
-
-
-def _item(row: Row, outcomes: list[Row], first: datetime, reason: str) -> list[Any]:
-    values, own = _said(row, "values"), _said(row, "reason") or ""
+    alike = f"{row['at']:%Y-%m-%d}", row["device"], row["source"], row["authority"], seconds, prefix
+    values = message.get("values")
     wanted = values.get("p_set") if isinstance(values, dict) else None
+    return _Order(row, alike, number, wanted, message.get("reason") or "", outcomes)
+
+
+def _run(number: int, group: list[_Order]) -> dict[str, Any]:
+    times = (row["at"] for order in group for row in (order.row, *order.outcomes))
+    first, reason = min(times).replace(microsecond=0), group[0].reason
+    common = dict(zip(_COMMON, group[0].alike, strict=True))
+    items = to_json([_item(order, first, reason) for order in group]).decode()
+    return common | {"number": number, "at": first, "reason": reason, "items": items}
+
+
+def _item(order: _Order, first: datetime, reason: str) -> list[Any]:
+    at = order.row["at"]
     ends = [
-        [one["state"], (one["at"] - row["at"]) // _MICROSECOND, *([why] if (why := _said(one, "reason")) else [])]
-        for one in outcomes
+        [row["state"], (row["at"] - at) // _MICROSECOND, *([why] if (why := _message(row).get("reason")) else [])]
+        for row in order.outcomes
     ]
-    item = [_split(row["id"])[1], (row["at"] - first) // _MICROSECOND, wanted, ends]
-    return item if own == reason else [*item, own]
+    item = [order.number, (at - first) // _MICROSECOND, order.wanted, ends]
+    return item if order.reason == reason else [*item, order.reason]
 
 
 def _split(name: str) -> tuple[str, int | str]:
@@ -125,9 +134,10 @@ def _split(name: str) -> tuple[str, int | str]:
     return (name[: found.start()], int(found[0])) if found else ("", name)
 
 
-def _said(row: Row, field: str) -> Any:  # noqa: ANN401  # what the message holds
+def _message(row: Row) -> dict[str, Any]:
+    """What the row says; nothing where that cannot be read."""
     try:
         message = from_json(row["body"])
     except ValueError:
-        return None
-    return message.get(field) if isinstance(message, dict) else None
+        return {}
+    return message if isinstance(message, dict) else {}

@@ -66,9 +66,7 @@ async def _sealed(connection: AsyncConnection, table: Table, entries: list[Entry
     site, times = entries[0].row["site"], [entry.row["at"] for entry in entries]
     found = set[Key]()
     for number in await reaching(connection, site, min(times), max(times)):
-        where = segment.c.site == site, segment.c.number == number
-        if packed := (await connection.execute(select(segment.c.packed).where(*where))).scalar():
-            found |= _keys(site, packed)[table.name]
+        found |= _keys(site, await packed_in(connection, site, number))[table.name]
     return found
 
 
@@ -82,10 +80,24 @@ async def reaching(connection: AsyncConnection, site: str, start: datetime, end:
 @lru_cache(maxsize=4)
 def _keys(site: str, packed: bytes) -> dict[str, set[Key]]:
     found: dict[str, set[Key]] = {name: set() for name in CHAINED}
-    for kind, row in unpack(site, packed):
+    for kind, row in readable(site, packed):
         if kind in CHAINED:
             found[kind].add(tuple(row[column.name] for column in CHAINED[kind].primary_key))
     return found
+
+
+async def packed_in(connection: AsyncConnection, site: str, number: int) -> bytes:
+    """What a segment holds; empty when nothing is left."""
+    where = segment.c.site == site, segment.c.number == number
+    return (await connection.execute(select(segment.c.packed).where(*where))).scalar() or b""
+
+
+def readable(site: str, packed: bytes) -> list[tuple[str, dict[str, Any]]]:
+    """The rows of a segment; none of one that was damaged, which `verify` names: it must not stop what comes."""
+    try:
+        return unpack(site, packed)
+    except ValueError:
+        return []
 
 
 async def chain(connection: AsyncConnection, entries: list[Entry]) -> None:
@@ -168,7 +180,7 @@ async def prune(engine: AsyncEngine, site: str, before: datetime, key: str | Non
     """Forget the rows of the segments that are wholly older; how many rows that were.
 
     Each is proven once more, and its head stays. One that is not whole is evidence: it stays, too. `key`: the journal
-    key; without it who finds the rows missing cannot tell whether the archive pruned them.
+    key; a segment that is signed is forgotten only with it, or nobody could tell who did that.
     """
     gone, c = 0, segment.c
     old = c.pruned.is_(None), (c.last_at < before) | (c.at < before)
@@ -185,7 +197,7 @@ async def _forget(connection: AsyncConnection, site: str, number: int, key: str 
     c = segment.c
     before = await sealed(connection, site, number)
     async for one, told in segments(connection, site, c.number == number):
-        if segment_fault(one, told, before, key):
+        if segment_fault(one, told, before, key) or (one["signature"] and key is None):
             return 0
         now = utc_now()
         marked = {"pruned": now, "pruned_signature": signature({**one, "pruned": now}, key, "pruned")}

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.journal import ASKED, among, key_of, newest, page, reaching, rows_of, sealed
+from consumers.archive.journal import ASKED, among, key_of, newest, packed_in, page, reaching, readable, rows_of, sealed
 from consumers.archive.links import CHAINED, Head, link_fault, signature, span
 from runtime.database import writing
-from runtime.segments import Rows, pack, runs, unpack
+from runtime.segments import Rows, pack, runs
 from schemas.tables import journal, run, segment
 
 Row = Mapping[str, Any]
@@ -129,9 +129,8 @@ async def _parted(connection: AsyncConnection, site: str, rows: list[tuple[str, 
     found = dict[tuple[str, str], Row]()
     start, end = min(missing.values()) - _BEFORE, max(missing.values())
     for number in await reaching(connection, site, start, end):
-        where = segment.c.site == site, segment.c.number == number
-        packed = (await connection.execute(select(segment.c.packed).where(*where))).scalar_one()
-        found |= {(row["device"], row["id"]): row for kind, row in unpack(site, packed) if kind == "command"}
+        there = readable(site, await packed_in(connection, site, number))
+        found |= {(row["device"], row["id"]): row for kind, row in there if kind == "command"}
     return [found[name] for name in missing if name in found]
 
 

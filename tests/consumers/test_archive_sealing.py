@@ -133,6 +133,21 @@ async def test_an_outcome_that_comes_after_its_command_was_sealed_is_told_with_i
     assert await rows(archive, asked) == [(60.0, "limited", "the BMS allows 5 kW")]
 
 
+@pytest.mark.parametrize("damage", ["'x'", "NULL"])
+async def test_a_segment_that_was_damaged_does_not_stop_what_comes(
+    sealed_file: Path, tmp_path: Path, damage: str
+) -> None:
+    database = engine(f"sqlite+aiosqlite:///{copy(sealed_file, tmp_path / 'archive.db')}")
+    async with database.begin() as connection:
+        await connection.execute(text(f"UPDATE segment SET packed = {damage} WHERE number = 3"))  # noqa: S608  # ours
+    *_, late = spoken(120, 1)
+    await keep(database, [late, *spoken(130, 2)])
+    assert await seal(database, "plant", NOON + HALF * 2) == 1
+    assert await count(database, tables.journal) == 0
+    assert "segment 3" in (await verify(database, "plant")).wrong
+    await database.dispose()
+
+
 CRIMES = [
     ("UPDATE segment SET packed = (SELECT s.packed FROM segment s WHERE s.number = 1) WHERE number = 2",
      "segment 2 .*a row in it was changed"),
@@ -202,6 +217,7 @@ async def test_a_journal_that_is_not_whole_is_not_closed(archive: AsyncEngine) -
 async def test_what_is_pruned_is_proven_by_its_head(archive: AsyncEngine) -> None:
     await three(archive)
     whole = await verify(archive, "plant", KEY)
+    assert await prune(archive, "plant", NOON + timedelta(seconds=200)) == 0  # signed: only with the key
     assert await prune(archive, "plant", NOON + timedelta(seconds=200), KEY) == 240
     assert await count(archive, tables.run) > 0
     found = await verify(archive, "plant", KEY)
