@@ -101,7 +101,7 @@ def rules(site: Site) -> Iterator[tuple[Way, DayAhead]]:
 
 def wanted(site: Site, rule: DayAhead) -> Wanted:
     """What is read of a document."""
-    return Wanted(site.prices.currency, rule.area, rule.auction, rule.part)
+    return Wanted(site.prices.currency, rule.area, rule.auction, rule.part, rule.minutes)
 
 
 def fetched_folder(state: Path, rule: DayAhead) -> Path | None:

@@ -3,7 +3,8 @@
 import codecs
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from optimizer.price_documents import awattar, entsoe, nordpool, omie, table, tibber, xml_tree
@@ -85,9 +86,20 @@ def _of(formats: Sequence[Format], found: object, wanted: Wanted, shape: str) ->
     if not rows and one is not OWN:
         raise NoPrices("it holds no price")
     try:
-        return Document(one.name, publish(rows))
+        return Document(one.name, _of_resolution(rows, wanted))
     except Contradiction as wrong:
         raise Unreadable(str(wrong), wrong.row.line, wrong.row.place) from wrong
+
+
+def _of_resolution(rows: Sequence[Row], wanted: Wanted) -> Published:
+    """Where two resolutions stand beside each other, the wanted one holds. Raises Contradiction."""
+    if wanted.minutes is None or any(row.end is None for row in rows):
+        return publish(rows)
+    step = timedelta(minutes=wanted.minutes)
+    mine = [row for row in rows if row.end is not None and row.end - row.start == step]
+    others = [row for row in rows if row.end is None or row.end - row.start != step]
+    found = join([publish(others), publish(mine)])
+    return replace(found, corrected=0)
 
 
 def _json(content: bytes) -> object:

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from optimizer.price_documents.local_time import LocalTimes
-from optimizer.price_documents.wanted import NoPrices, Unreadable, Wanted, instant, number
+from optimizer.price_documents.wanted import NoPrices, Unreadable, Wanted, instant, number, of_our_age
 from optimizer.published import Row
 
 ENTRIES = ("multiAreaEntries", "multiIndexEntries")
@@ -99,7 +99,8 @@ def _lines(text: str, between: str, times: tuple[int, int], column: int) -> Iter
 def _naive(text: str, line: int) -> datetime:
     for form in WRITTEN:
         try:
-            return datetime.strptime(text.strip(), form).replace(tzinfo=UTC)  # of the market's clock: see LocalTimes
+            # of the market's clock: see LocalTimes
+            return of_our_age(datetime.strptime(text.strip(), form).replace(tzinfo=UTC))
         except ValueError:
             continue
     raise Unreadable(f"{text[:20]!r} is no time such as 25.10.2026 02:00:00", line)

@@ -50,7 +50,7 @@ def omie(tmp_path: Path) -> Path:
 # files ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("which", ["", "marginalpdbc_*", "marginalpdbc_2025????.1"])
+@pytest.mark.parametrize("which", ["", "marginalpdbc_*", "marginalpdbc_2025????.1", "../om*/marginalpdbc_*1"])
 def test_a_day_a_file_is_one_series_from_a_folder_or_a_pattern(omie: Path, which: str) -> None:
     for name in (".marginalpdbc_20251002.1", "marginalpdbc_20251002.1.part", "marginalpdbc_20251002.1.tmp"):
         (omie / name).write_text("MARGINALPDBC;\n2025;10;02;1;9;9", encoding="utf-8")

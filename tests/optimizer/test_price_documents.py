@@ -245,6 +245,65 @@ def test_each_zone_has_its_genuine_code() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("minutes", "price"), [(60, 5.0), (15, 4.0)])
+def test_of_two_resolutions_beside_each_other_the_wanted_one_holds(minutes: int, price: float) -> None:
+    """As some zones publish since October 2025: the mean of the hour beside its quarters."""
+    hour = {**A_JSON["data"][0], "marketprice": 5}
+    begin = hour["start_timestamp"]
+    quarters = [{**hour, "start_timestamp": begin + n * 900_000, "end_timestamp": begin + (n + 1) * 900_000,
+                 "marketprice": 4 + n} for n in range(4)]  # fmt: skip
+    later = {**hour, "start_timestamp": begin + 3_600_000, "end_timestamp": begin + 7_200_000, "marketprice": 9}
+    both = json.dumps({"data": [hour, *quarters, later]}).encode()
+    with pytest.raises(Unreadable, match=r"two resolutions .* name it: auction, minutes"):
+        read_document(both, EUR)
+    published = read_document(both, Wanted(minutes=minutes)).published
+    assert mwh(published, "2026-10-24T22:00Z", "2026-10-24T23:00Z") == [price, 9.0]
+
+
+SPOILS = [b"", b"9" * 400, b"\xff", b"-1e400", b"null", b"[", b"9999", b'"', b"<", b"\0"]
+
+
+@given(st.sampled_from(sorted({one[0] for one in READ})), st.data())
+def test_whatever_is_done_to_a_document_it_is_read_or_refused_in_words(name: str, data: st.DataObject) -> None:
+    content = bytearray(recorded(name))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at_ = data.draw(st.integers(0, len(content) - 1))
+        put = data.draw(
+            st.sampled_from([b"", b"9" * 400, b"\xff", b"-1e400", b"null", b"[", b"9999", b'"', b"<", b"\0"])
+        )
+        content[at_ : at_ + data.draw(st.integers(0, 6))] = put
+    for wanted in (EUR, ES, SE3, Wanted(area="NL", minutes=15)):
+        words = "a price or a word"
+        try:
+            read_document(bytes(content), wanted)
+        except Unreadable as wrong:
+            words = str(wrong)
+        assert 5 < len(words) < 400
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'<?xml version="1.0" encoding="klingon"?><Publication_MarketDocument/>', b"<a/>", b"", b"\x1f\x8b", b"PK\x03\x04",
+     b'{"data": [{"start_timestamp": 1e999}]}', b'{"data": 5}', b"null", b"MARGINALPDBC;\n9999;12;31;1;1;1;\n*",
+     b"Delivery Start (CET);Delivery End (CET);SE3 Price (EUR)\n31.12.9999 23:00:00;1;1\n",
+     b"timestamp_utc,price_eur_per_mwh\n9999-12-31T23:30Z,1\n",
+     b"timestamp_utc,price_eur_per_mwh\n2026-01-01T00:00Z,1e300\n",
+     b'<Publication_MarketDocument><type>A44</type></Publication_MarketDocument>'],
+)  # fmt: skip
+def test_no_document_breaks_the_reader(content: bytes) -> None:
+    for wanted in (ES, SE3):
+        with pytest.raises(Unreadable):
+            read_document(content, wanted)
+
+
+def test_days_that_were_appended_to_one_file_are_read() -> None:
+    days = b"".join(one.read_bytes() for one in sorted((RECORDED / "omie").iterdir()))
+    assert len(read_document(days, ES).published.series.starts) == 120
+    assert read_document(recorded("awattar_long_day.json"), Wanted(area="AT")).format == "aWATTar"
+    with pytest.raises(Unreadable, match="prices of AT, and area is DE-LU"):
+        read_document(recorded("awattar_long_day.json"), Wanted(area="DE-LU"))
+
+
 START = datetime(2026, 1, 10, tzinfo=UTC)
 Blocks = list[tuple[int, int]]
 
