@@ -14,6 +14,7 @@ from optimizer.published import Row
 ENTRIES = ("multiAreaEntries", "multiIndexEntries")
 MARKET = ZoneInfo("Europe/Oslo")
 COLUMN = re.compile(r"(?P<area>[\w-]+)(?: price)? \((?P<currency>[a-z]{3})\)", re.IGNORECASE)
+TIMES = ("Delivery Start (CET)", "Delivery End (CET)")
 WRITTEN = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
 
 
@@ -57,7 +58,7 @@ def _area(areas: list[str], wanted: Wanted, place: str, line: int = 0) -> str:
 
 
 def knows_table(text: str) -> bool:
-    return "delivery start (cet)" in text[:400].lower()
+    return TIMES[0].lower() in text.partition("\n")[0].lower()
 
 
 def table_rows(text: str, wanted: Wanted) -> list[Row]:
@@ -69,9 +70,9 @@ def table_rows(text: str, wanted: Wanted) -> list[Row]:
     priced = {one["area"].upper(): (index, one["currency"]) for index, one in columns if one is not None}
     column, currency = priced[_area(list(priced), wanted, "", 1)]
     wanted.paid_in(currency, 1)
-    if "delivery end (cet)" not in names:
-        raise Unreadable("the header has no Delivery End (CET)", 1)
-    times = names.index("delivery start (cet)"), names.index("delivery end (cet)")
+    if missing := [name for name in TIMES if name.lower() not in names]:
+        raise Unreadable(f"the header has no {missing[0]}", 1)
+    times = names.index(TIMES[0].lower()), names.index(TIMES[1].lower())
     found = [*_lines(rest, between, times, column)]
     if not found:
         raise NoPrices("it holds no price", 1)

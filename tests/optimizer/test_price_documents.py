@@ -50,6 +50,11 @@ READ: list[tuple[str, Wanted, str, dict[str, float | None], str, str, int]] = [
      "2026-03-28T23:00Z", "2026-03-29T22:00Z", 92),
     ("entsoe_long_day.xml", EUR, "ENTSO-E", {"2026-10-25T00:00Z": 9.0, "2026-10-25T01:00Z": 13.0,
      "2026-10-25T22:45Z": 100.0}, "2026-10-24T22:00Z", "2026-10-25T23:00Z", 100),
+    ("entsoe_export_long_night.csv", EUR, "ENTSO-E",
+     {"2026-10-25T01:45+02:00": 43.5, "2026-10-25T02:00+02:00": 44.5, "2026-10-25T02:00+01:00": 48.5,
+      "2026-10-25T03:45+01:00": 55.5}, "2026-10-24T23:00Z", "2026-10-25T03:00Z", 16),
+    ("entsoe_export_long_night.csv", Wanted(area="DE", auction=2), "ENTSO-E", {"2026-10-25T02:00+01:00": 90.5},
+     "2026-10-24T23:00Z", "2026-10-25T03:00Z", 16),
     ("awattar_long_day.json", EUR, "aWATTar",
      {"2026-10-25T02:00+02:00": 33.0, "2026-10-25T02:00+01:00": 29.5, "2026-10-25T23:30+01:00": -44.0},
      "2026-10-24T22:00Z", "2026-10-25T23:00Z", 25),
@@ -110,7 +115,7 @@ def test_a_document_that_is_cut_off_is_never_half_read(name: str, wanted: Wanted
 
 
 E_XML = recorded("entsoe_short_day.xml").decode()
-A_JSON = {
+A_JSON: dict[str, list[dict[str, Any]]] = {
     "data": [{"start_timestamp": 1792879200000, "end_timestamp": 1792882800000, "marketprice": 5, "unit": "Eur/MWh"}]
 }
 
@@ -127,6 +132,12 @@ def tibber(**changed: Any) -> str:
 OMIE = recorded("marginalpdbc_20250330.1").decode()
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><Publication_MarketDocument>&b;</Publication_MarketDocument>'  # noqa: E501
 TIBBER = recorded("tibber_long_day_then_quarters.json").decode()
+EXPORT = recorded("entsoe_export_long_night.csv").decode()
+OLD_EXPORT = """"MTU (UTC)","Day-ahead Price [EUR/MWh]","Currency","BZN|NL"
+"29.03.2026 00:00 - 29.03.2026 01:00","41.88","EUR",
+"29.03.2026 01:00 - 29.03.2026 02:00","-","EUR",
+"29.03.2026 02:00 - 29.03.2026 03:00","-1.5","EUR",
+"""
 NORD = recorded("nordpool_quarters.json").decode()
 PORTAL = recorded("nordpool_long_day.csv").decode()
 
@@ -172,6 +183,12 @@ PORTAL = recorded("nordpool_long_day.csv").decode()
         (PORTAL, EUR, 1, "prices of SE3, SE4: write which area"),
         (PORTAL.replace("25.10.2026 04:00:00;", "29.03.2026 02:00:00;", 2), SE3, 7, "does not exist: the clock is set"),
         (PORTAL.rstrip()[:-30], SE3, 26, "cells: the line may be cut off|is no time"),
+        (EXPORT, Wanted(area="AT"), 2, "prices of DE-LU, and area is AT"),
+        (EXPORT.replace("MTU (CET/CEST)", "MTU (EET/EEST)"), EUR, 1, "times in EET/EEST: export it in UTC or CET"),
+        (EXPORT.replace("Day-ahead Price (EUR", "Load (EUR"), EUR, 1, "the header needs MTU"),
+        (EXPORT.replace("Day-ahead Price (EUR", "Day-ahead Price (PLN"), EUR, 1, "in PLN and the tariff is in EUR"),
+        (EXPORT.replace('"43.5"', '"43,5"'), EUR, 8, "'43,5' is no price"),
+        (EXPORT.replace("03:15:00 - 25/10/2026 03:30:00", "03:15:00"), EUR, 28, "'' is no time such as"),
         (OMIE, EUR, 1, 'prices of ES and PT: write area = "ES" or "PT"'),
         (OMIE, Wanted(area="FR"), 1, "area is FR: it has prices of ES and PT"),
         (OMIE.replace("2025;03;30;7;7;8;\n", ""), ES, 23, "2025-03-30 has 22 periods; it has 23 hours or 92 q"),
@@ -294,6 +311,11 @@ def test_no_document_breaks_the_reader(content: bytes) -> None:
     for wanted in (ES, SE3):
         with pytest.raises(Unreadable):
             read_document(content, wanted)
+
+
+def test_the_older_export_of_entsoe_is_read() -> None:
+    published = read_document(OLD_EXPORT.encode(), EUR).published
+    assert mwh(published, "2026-03-29T00:59Z", "2026-03-29T01:00Z", "2026-03-29T02:00Z") == [41.88, None, -1.5]
 
 
 def test_days_that_were_appended_to_one_file_are_read() -> None:
