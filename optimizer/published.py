@@ -132,7 +132,8 @@ def _publish_stated(rows: Sequence[Row]) -> Published:
         else:
             raise Contradiction(
                 f"two prices hold at {row.start:%Y-%m-%d %H:%M}Z, {before.price:g} ({before.where}) and {row.price:g} "
-                "per kWh: two auctions or two resolutions in one document; keep the one that is billed",
+                "per kWh: two auctions or two resolutions in one document; keep the one that is "
+                "billed, or name it: auction, minutes",
                 row,
             )
     return replace(Published.of(kept), repeated=repeated)

@@ -75,6 +75,8 @@ class DayAhead(Shape):
     """Of ENTSO-E, where a zone has several: in DE-LU 1 is the market coupling, 2 is EXAA."""
     part: Literal["energy", "total"] = "energy"
     """Of Tibber: `energy` is the market price, `total` has fee and taxes in it."""
+    minutes: Literal[15, 30, 60] | None = None
+    """Where a document has two resolutions for the same time, the one that is billed."""
     plus: Number = 0.0
     """Added per kWh: grid fees, taxes, supplier."""
     times: Number = 1.0

@@ -4,6 +4,7 @@ read; whatever fails, what is there stays."""
 import asyncio
 import os
 import random
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -27,14 +28,14 @@ KEPT = 10
 """Documents; each has today and tomorrow."""
 
 
-async def keep_fetching(part: Part) -> None:
-    """All that the tariff wants fetched, each once, for as long as the part runs."""
+async def keep_fetching(part: Part, told: Callable[[], None]) -> None:
+    """All that the tariff wants fetched, each once, for as long as the part runs; `told` hears that something came."""
     await readable(part, "no prices are fetched")
     jobs = {fetched_folder(part.settings.state, rule): rule for rule in part.site.prices.markets.values() if rule.fetch}
     async with asyncio.TaskGroup() as group:
         for folder, rule in jobs.items():
             if folder is not None:
-                group.create_task(PriceFetcher(part, rule, folder).work())
+                group.create_task(PriceFetcher(part, rule, folder).work(told))
     await asyncio.Event().wait()
 
 
@@ -48,11 +49,13 @@ class PriceFetcher:
         self.about = f"fetched from {self.fetch.from_}"
         self.failures, self.asked = 0, 0.0
 
-    async def work(self) -> None:
+    async def work(self, told: Callable[[], None]) -> None:
         known = await asyncio.to_thread(self._known)
         while True:
             await asyncio.sleep(pause(utc_now(), known, self.failures, random.random(), self.asked))
-            known = await self.once(utc_now(), known)
+            before, known = known, await self.once(utc_now(), known)
+            if known != before:
+                told()
 
     async def once(self, now: datetime, known: datetime | None) -> datetime | None:
         """One try; gives until when prices are known then."""

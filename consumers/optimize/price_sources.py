@@ -96,7 +96,7 @@ def _way(place: str) -> Way:
 
 def wanted(site: Site, rule: DayAhead) -> Wanted:
     """What is read of a document."""
-    return Wanted(site.prices.currency, rule.area, rule.auction, rule.part)
+    return Wanted(site.prices.currency, rule.area, rule.auction, rule.part, rule.minutes)
 
 
 def fetched_folder(state: Path, rule: DayAhead) -> Path | None:

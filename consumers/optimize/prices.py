@@ -105,8 +105,8 @@ def files_of(path: Path) -> list[Path]:
     """The files a path stands for, in the order of their names: itself, those in a folder, those that fit a pattern."""
     if path.is_dir():
         found = [*path.iterdir()]
-    elif any(sign in path.name for sign in "*?[") and not path.exists():
-        found = [*path.parent.glob(path.name)]
+    elif any(sign in str(path) for sign in "*?[") and not path.exists():
+        found = [*Path(path.anchor).glob(str(path.relative_to(path.anchor)))]
     else:
         return [path] if path.exists() else []
     whole = (one for one in found if not one.name.startswith(".") and not one.name.endswith(UNFINISHED))

@@ -56,7 +56,7 @@ async def run(part: Part) -> None:
     if fault := part.site.tariff_fault:  # said before there is a broker
         part.causes.add(Cause.TARIFF, f"{NO_PLAN}: {fault}")
     try:
-        await part.run(optimize.work, lambda: keep_fetching(part))
+        await part.run(optimize.work, lambda: keep_fetching(part, optimize.prices_came))
     finally:
         await optimize.history.engine.dispose()
 
@@ -79,6 +79,7 @@ class Optimize:
         self._wrong_since: float | None = None
         self._planned: list[HeldLimit] = []
         self._limited_at = -math.inf
+        self._news = False
 
     async def work(self, bus: Bus) -> None:
         if self.plan is not None and (left := _left(self.plan)) >= 1:  # a broker that lost its store has lost it, too
@@ -117,6 +118,11 @@ class Optimize:
             self.part.causes.add(Cause.PRICES, words, about=TOLD)
         else:
             self.part.causes.clear(Cause.PRICES, about=TOLD, words="the prices on market/prices are followed")
+            self.prices_came()
+
+    def prices_came(self) -> None:
+        """Others than those the last plan was made with: soon there is a new one."""
+        self._news = True
 
     async def _keep_planning(self) -> None:
         await self._take_tariff()
@@ -149,6 +155,8 @@ class Optimize:
             await asyncio.sleep(min(1.0, due - since))
             if words := self.limits.withheld(time.monotonic()):
                 self.part.causes.add(Cause.BROKER_REFUSES, words, about=LIMITS, ready=True)
+            if self._news and (since > APART or self.plan is None):
+                return
             if since > APART and self._badly_wrong():
                 self.part.counts["surprises"] += 1
                 return
@@ -184,7 +192,8 @@ class Optimize:
         try:
             await asyncio.sleep(self._prices.young(time.time()))
             now = utc_now()
-            series = self._prices.series(now, time.time())
+            self._news = False
+            series = await asyncio.to_thread(self._prices.series, now, time.time())
             short = shortages(self.site.prices, series, now, self.site.zone)
             self._tell_short([*self._prices.faults.values(), *(one.words for one in short if one.urgent)])
             held = self.limits.held(now, time.monotonic())

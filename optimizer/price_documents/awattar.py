@@ -21,6 +21,9 @@ def rows(found: dict[str, Any], wanted: Wanted) -> list[Row]:
     """The priced instants per kWh. Raises Unreadable."""
     if not found["data"]:
         raise NoPrices("it holds no price", place="data")
+    there = str(found.get("url", "")).strip("/")[:2].upper()
+    if wanted.area and there.isalpha() and wanted.area[:2].upper() != there:
+        raise Unreadable(f"it has prices of {there}, and area is {wanted.area}", place="url")
     return [row for index, one in enumerate(found["data"]) if (row := _row(one, f"data[{index}]", wanted)) is not None]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from optimizer.price_documents.areas import eic, named
-from optimizer.price_documents.wanted import NoPrices, Unreadable, Wanted, instant
+from optimizer.price_documents.wanted import LARGEST, NoPrices, Unreadable, Wanted, instant
 from optimizer.price_documents.xml_tree import Element
 from optimizer.published import Row
 
@@ -112,7 +112,7 @@ def _price(one: Element) -> float:
         price = float(one.text.strip())
     except ValueError:
         price = math.nan
-    if not math.isfinite(price):
+    if not -LARGEST <= price <= LARGEST:
         raise Unreadable(f"price.amount: {one.text.strip()[:20]!r} is no price", one.line)
     return price
 

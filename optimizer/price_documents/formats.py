@@ -1,12 +1,14 @@
 """The formats of prices, in one table: how each is recognised by what stands in it, and who reads it. Pure."""
 
 import codecs
+import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, NoReturn
 
-from optimizer.price_documents import awattar, entsoe, nordpool, omie, table, tibber, xml_tree
+from optimizer.price_documents import awattar, entsoe, entsoe_table, nordpool, omie, table, tibber, xml_tree
 from optimizer.price_documents.packed import unpacked
 from optimizer.price_documents.wanted import NoPrices, Unreadable, Wanted
 from optimizer.published import Contradiction, Published, Row, join, publish
@@ -31,6 +33,7 @@ JSON = (
 TEXT = (
     Format("OMIE", omie.knows, omie.rows),
     Format("Nord Pool", nordpool.knows_table, nordpool.table_rows),
+    Format("ENTSO-E", entsoe_table.knows, entsoe_table.rows),
     OWN,
 )
 
@@ -81,13 +84,27 @@ def _of(formats: Sequence[Format], found: object, wanted: Wanted, shape: str) ->
     if one is None:
         known = ", ".join(f"{one.name}" for one in formats)
         raise Unreadable(f"{shape} of an unknown kind; as {shape} prices come from {known}", 1)
-    rows = one.rows(found, wanted)
+    try:
+        rows = one.rows(found, wanted)
+    except csv.Error as wrong:
+        raise Unreadable(f"no table: {wrong}", 1) from None
     if not rows and one is not OWN:
         raise NoPrices("it holds no price")
     try:
-        return Document(one.name, publish(rows))
+        return Document(one.name, _of_resolution(rows, wanted))
     except Contradiction as wrong:
         raise Unreadable(str(wrong), wrong.row.line, wrong.row.place) from wrong
+
+
+def _of_resolution(rows: Sequence[Row], wanted: Wanted) -> Published:
+    """Where two resolutions stand beside each other, the wanted one holds. Raises Contradiction."""
+    if wanted.minutes is None or any(row.end is None for row in rows):
+        return publish(rows)
+    step = timedelta(minutes=wanted.minutes)
+    mine = [row for row in rows if row.end is not None and row.end - row.start == step]
+    others = [row for row in rows if row.end is None or row.end - row.start != step]
+    found = join([publish(others), publish(mine)])
+    return replace(found, corrected=0)
 
 
 def _json(content: bytes) -> object:

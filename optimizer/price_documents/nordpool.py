@@ -8,12 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from optimizer.price_documents.local_time import LocalTimes
-from optimizer.price_documents.wanted import NoPrices, Unreadable, Wanted, instant, number
+from optimizer.price_documents.wanted import NoPrices, Unreadable, Wanted, instant, number, of_our_age
 from optimizer.published import Row
 
 ENTRIES = ("multiAreaEntries", "multiIndexEntries")
 MARKET = ZoneInfo("Europe/Oslo")
 COLUMN = re.compile(r"(?P<area>[\w-]+)(?: price)? \((?P<currency>[a-z]{3})\)", re.IGNORECASE)
+TIMES = ("Delivery Start (CET)", "Delivery End (CET)")
 WRITTEN = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
 
 
@@ -57,7 +58,7 @@ def _area(areas: list[str], wanted: Wanted, place: str, line: int = 0) -> str:
 
 
 def knows_table(text: str) -> bool:
-    return "delivery start (cet)" in text[:400].lower()
+    return TIMES[0].lower() in text.partition("\n")[0].lower()
 
 
 def table_rows(text: str, wanted: Wanted) -> list[Row]:
@@ -69,9 +70,9 @@ def table_rows(text: str, wanted: Wanted) -> list[Row]:
     priced = {one["area"].upper(): (index, one["currency"]) for index, one in columns if one is not None}
     column, currency = priced[_area(list(priced), wanted, "", 1)]
     wanted.paid_in(currency, 1)
-    if "delivery end (cet)" not in names:
-        raise Unreadable("the header has no Delivery End (CET)", 1)
-    times = names.index("delivery start (cet)"), names.index("delivery end (cet)")
+    if missing := [name for name in TIMES if name.lower() not in names]:
+        raise Unreadable(f"the header has no {missing[0]}", 1)
+    times = names.index(TIMES[0].lower()), names.index(TIMES[1].lower())
     found = [*_lines(rest, between, times, column)]
     if not found:
         raise NoPrices("it holds no price", 1)
@@ -99,7 +100,8 @@ def _lines(text: str, between: str, times: tuple[int, int], column: int) -> Iter
 def _naive(text: str, line: int) -> datetime:
     for form in WRITTEN:
         try:
-            return datetime.strptime(text.strip(), form).replace(tzinfo=UTC)  # of the market's clock: see LocalTimes
+            # of the market's clock: see LocalTimes
+            return of_our_age(datetime.strptime(text.strip(), form).replace(tzinfo=UTC))
         except ValueError:
             continue
     raise Unreadable(f"{text[:20]!r} is no time such as 25.10.2026 02:00:00", line)

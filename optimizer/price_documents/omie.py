@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from optimizer.price_documents.wanted import NoPrices, Unreadable, Wanted, number
+from optimizer.price_documents.wanted import NoPrices, Unreadable, Wanted, number, of_our_age
 from optimizer.published import Row
 
 BEGINS, ENDS = "MARGINALPDBC", "*"
@@ -33,7 +33,7 @@ def rows(text: str, wanted: Wanted) -> list[Row]:
     lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     if lines[-1][1] != ENDS:
         raise Unreadable(f"it does not end with a line {ENDS}: it is cut off; fetch it again", lines[-1][0])
-    found = [_line(n, line, column) for n, line in lines[1:-1]]
+    found = [_line(n, line, column) for n, line in lines if line.rstrip(";") not in (BEGINS, ENDS)]  # may be several
     if not found:
         raise NoPrices("it holds no price", 1)
     return [row for day, each in groupby(found, key=lambda one: one[1]) for row in _of_day(day, [*each])]
@@ -43,8 +43,9 @@ def _line(n: int, line: str, column: int) -> Line:
     cells = line.rstrip(";").split(";")
     try:
         year, month, day, period = (int(cell) for cell in cells[:4])
-        return n, date(year, month, day), period, number(float(cells[column].replace(",", ".")), "")
-    except (ValueError, IndexError):
+        start = of_our_age(datetime(year, month, day, tzinfo=MARKET))
+        return n, start.date(), period, number(float(cells[column].replace(",", ".")), "")
+    except (ValueError, IndexError, OverflowError, Unreadable):
         raise Unreadable(f"{line[:60]!r} is not year;month;day;period;price PT;price ES;", n) from None
 
 

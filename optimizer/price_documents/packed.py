@@ -32,7 +32,10 @@ def unpacked(document: bytes) -> list[tuple[str, bytes]]:
 
 def _of_zip(document: bytes) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(io.BytesIO(document)) as packed:
-        names = sorted(one.filename for one in packed.infolist() if not one.is_dir())
+        hidden = ("__MACOSX/", ".")
+        names = sorted(
+            one.filename for one in packed.infolist() if not (one.is_dir() or one.filename.startswith(hidden))
+        )
         if not 0 < len(names) <= MOST:
             raise Unreadable(f"a zip of {len(names)} documents")
         left = LARGEST

@@ -5,12 +5,11 @@ read; anything else is refused with its line.
 """
 
 import csv
-import math
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from optimizer.price_documents.wanted import Unreadable, Wanted
+from optimizer.price_documents.wanted import LARGEST, Unreadable, Wanted, of_our_age
 from optimizer.published import Row
 
 TIME = "timestamp_utc"
@@ -71,12 +70,12 @@ def _columns(line: int, names: Sequence[str], wanted: Wanted) -> tuple[int, int,
 
 def _start(text: str) -> datetime:
     start = datetime.fromisoformat(text.strip())
-    return (start if start.tzinfo else start.replace(tzinfo=UTC)).astimezone(UTC)
+    return of_our_age((start if start.tzinfo else start.replace(tzinfo=UTC)).astimezone(UTC))
 
 
 def _number(text: str, between: str) -> float:
     plain = text.replace(",", ".") if between != "," and "." not in text else text
     price = float(plain)
-    if not math.isfinite(price):
+    if not -LARGEST <= price <= LARGEST:
         raise ValueError(f"{text} is no price")
     return price

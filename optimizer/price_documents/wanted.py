@@ -1,11 +1,13 @@
 """What a tariff wants of a document of prices, and what is said when it is not there. Pure."""
 
-import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 Part = Literal["energy", "total"]
+LARGEST = 1e9
+"""Per MWh, of any currency."""
+FIRST_YEAR, LAST_YEAR = 1990, 2199
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Wanted:
     """Of ENTSO-E, where a zone has several."""
     part: Part = "energy"
     """Of Tibber: the market price, or the price with its taxes."""
+    minutes: int | None = None
+    """Of two resolutions that say something of the same time, the one that holds; None: they are refused."""
 
     def paid_in(self, currency: str, line: int = 0, place: str = "") -> None:
         """Raises Unreadable where the document counts in another currency."""
@@ -47,8 +51,8 @@ class NoPrices(Unreadable):
 
 def number(given: object, place: str) -> float:
     """A price of a JSON document. Raises Unreadable."""
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise Unreadable(f"{given!r:.40} is no price: a number is needed", place=place)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not -LARGEST <= given <= LARGEST:
+        raise Unreadable(f"{_short(given)} is no price: a number is needed", place=place)
     return float(given)
 
 
@@ -56,15 +60,22 @@ def instant(given: object, place: str) -> datetime:
     """A moment that says its zone. Raises Unreadable."""
     try:
         found = datetime.fromisoformat(given) if isinstance(given, str) else None
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Unreadable(f"{given!r:.40} is no moment with its zone, such as 2026-10-25T02:00:00+01:00", place=place)
-    return _utc(found, place)
+        if found is not None and found.tzinfo is not None:
+            return of_our_age(found.astimezone(UTC))
+    except (ValueError, OverflowError):
+        pass
+    right = "is no moment with its zone, such as 2026-10-25T02:00:00+01:00"
+    raise Unreadable(f"{_short(given)} {right}", place=place)
 
 
-def _utc(found: datetime, place: str) -> datetime:
-    try:
-        return found.astimezone(UTC)
-    except OverflowError:
-        raise Unreadable(f"{found} is no moment of this age", place=place) from None
+def of_our_age(found: datetime) -> datetime:
+    """The moment, from 1990 to 2199. Raises ValueError for another: sums and days beyond it would overflow."""
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise ValueError(f"the year {found.year} has no market")
+    return found
+
+
+def _short(given: object) -> str:
+    if isinstance(given, str | float | bool) or given is None:
+        return f"{given!r:.40}"
+    return "a whole number of many digits" if isinstance(given, int) else f"a {type(given).__name__}"

@@ -84,4 +84,6 @@ def parse(document: bytes) -> Element:
     except expat.ExpatError as wrong:
         why = expat.errors.messages.get(wrong.code, str(wrong)) if wrong.code else str(wrong)
         raise Unreadable(f"no whole XML, it may be cut off: {why}; fetch it again", wrong.lineno) from None
+    except (LookupError, ValueError) as wrong:
+        raise Unreadable(f"XML that cannot be read: {wrong}", 1) from None
     return tree.root.children[0]

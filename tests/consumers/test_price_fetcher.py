@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.optimize import service
 from consumers.optimize.download import Download, Refused
 from consumers.optimize.fetch_rhythm import HOPELESS, MARKET, SPREAD, START, due, pause
 from consumers.optimize.price_fetcher import PriceFetcher
@@ -31,7 +32,10 @@ from runtime.part import Part
 from runtime.settings import read_settings
 from schemas.messages import Cause
 from schemas.tariff import Tariff
+from schemas.topics import PLAN
+from tests.conftest import Broker
 from tests.consumers.test_dispatch_desk import plant_site
+from tests.consumers.test_dispatch_service import Ear, on_the_bus, plant_of, running, until
 from tests.optimizer.test_price_documents import RECORDED
 
 TOKEN = "not-for-any-log-4711"
@@ -147,6 +151,27 @@ async def test_entsoe_and_tibber_are_asked_as_they_want_it(tmp_path: Path, serve
     method, path, headers, body = server.asked[1]
     assert (method, path, headers["Authorization"]) == ("POST", "/api", f"Bearer {TOKEN}")
     assert "QUARTER_HOURLY" in json.loads(body)["query"]
+
+
+async def test_what_is_fetched_reaches_the_plan(
+    broker: Broker, tmp_path: Path, server: Server, site_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole service: it starts without any price, and plans as soon as some came."""
+    monkeypatch.setattr("consumers.optimize.price_fetcher.random.random", lambda: 0.05)
+    begin = int(time.time()) // 3600 * 3_600_000
+    hours = [{"start_timestamp": at, "end_timestamp": at + 3_600_000, "marketprice": 70.0, "unit": "Eur/MWh"}
+             for at in range(begin - 24 * 3_600_000, begin + 40 * 3_600_000, 3_600_000)]  # fmt: skip
+    server.answer = page(200, json.dumps({"object": "list", "data": hours}).encode())
+    fetch = f'fetch = {{ from = "awattar", url = "http://127.0.0.1:{server.port}/" }}'
+    site = plant_site(tmp_path, site_name, f'import.day_ahead = {{ {fetch}, area = "DE", plus = 0.1 }}')
+    empty = f"sqlite+aiosqlite:///{tmp_path / 'none.db'}"
+    async with plant_of(broker, site_name), on_the_bus(broker, "scada") as scada:
+        ear = Ear(scada, PLAN.at(site=site_name))
+        async with running(broker, site, "optimize", service.run, empty) as part:
+            await until(lambda: ear.messages, within=30)
+            assert {round(step.price_import, 6) for step in ear.messages[-1].steps} == {0.17}
+            assert part.counts["prices_fetched"] + part.counts["prices_not_fetched"] == 1
+        await ear.stop()
 
 
 NO_DATA = (RECORDED / "entsoe_no_data.xml").read_bytes()

@@ -50,7 +50,7 @@ def omie(tmp_path: Path) -> Path:
 # files ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("which", ["", "marginalpdbc_*", "marginalpdbc_2025????.1"])
+@pytest.mark.parametrize("which", ["", "marginalpdbc_*", "marginalpdbc_2025????.1", "../om*/marginalpdbc_*1"])
 def test_a_day_a_file_is_one_series_from_a_folder_or_a_pattern(omie: Path, which: str) -> None:
     for name in (".marginalpdbc_20251002.1", "marginalpdbc_20251002.1.part", "marginalpdbc_20251002.1.tmp"):
         (omie / name).write_text("MARGINALPDBC;\n2025;10;02;1;9;9", encoding="utf-8")
@@ -242,7 +242,7 @@ def test_prices_on_a_topic_that_the_tariff_does_not_name_are_refused(tmp_path: P
 async def test_prices_of_the_topic_reach_the_plan_and_a_contradiction_is_said(
     broker: Broker, tmp_path: Path, site_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "EVERY", 1.0)
+    monkeypatch.setattr(service, "APART", 0.5)
     site = plant_site(tmp_path, site_name, "import.day_ahead = { topic = true, plus = 0.1 }")
     now = utc_now().replace(minute=0, second=0, microsecond=0)
     block = PriceBlock(start=now, minutes=60, per_mwh=[50.0] * 48)

@@ -50,6 +50,11 @@ READ: list[tuple[str, Wanted, str, dict[str, float | None], str, str, int]] = [
      "2026-03-28T23:00Z", "2026-03-29T22:00Z", 92),
     ("entsoe_long_day.xml", EUR, "ENTSO-E", {"2026-10-25T00:00Z": 9.0, "2026-10-25T01:00Z": 13.0,
      "2026-10-25T22:45Z": 100.0}, "2026-10-24T22:00Z", "2026-10-25T23:00Z", 100),
+    ("entsoe_export_long_night.csv", EUR, "ENTSO-E",
+     {"2026-10-25T01:45+02:00": 43.5, "2026-10-25T02:00+02:00": 44.5, "2026-10-25T02:00+01:00": 48.5,
+      "2026-10-25T03:45+01:00": 55.5}, "2026-10-24T23:00Z", "2026-10-25T03:00Z", 16),
+    ("entsoe_export_long_night.csv", Wanted(area="DE", auction=2), "ENTSO-E", {"2026-10-25T02:00+01:00": 90.5},
+     "2026-10-24T23:00Z", "2026-10-25T03:00Z", 16),
     ("awattar_long_day.json", EUR, "aWATTar",
      {"2026-10-25T02:00+02:00": 33.0, "2026-10-25T02:00+01:00": 29.5, "2026-10-25T23:30+01:00": -44.0},
      "2026-10-24T22:00Z", "2026-10-25T23:00Z", 25),
@@ -110,7 +115,7 @@ def test_a_document_that_is_cut_off_is_never_half_read(name: str, wanted: Wanted
 
 
 E_XML = recorded("entsoe_short_day.xml").decode()
-A_JSON = {
+A_JSON: dict[str, list[dict[str, Any]]] = {
     "data": [{"start_timestamp": 1792879200000, "end_timestamp": 1792882800000, "marketprice": 5, "unit": "Eur/MWh"}]
 }
 
@@ -127,6 +132,12 @@ def tibber(**changed: Any) -> str:
 OMIE = recorded("marginalpdbc_20250330.1").decode()
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><Publication_MarketDocument>&b;</Publication_MarketDocument>'  # noqa: E501
 TIBBER = recorded("tibber_long_day_then_quarters.json").decode()
+EXPORT = recorded("entsoe_export_long_night.csv").decode()
+OLD_EXPORT = """"MTU (UTC)","Day-ahead Price [EUR/MWh]","Currency","BZN|NL"
+"29.03.2026 00:00 - 29.03.2026 01:00","41.88","EUR",
+"29.03.2026 01:00 - 29.03.2026 02:00","-","EUR",
+"29.03.2026 02:00 - 29.03.2026 03:00","-1.5","EUR",
+"""
 NORD = recorded("nordpool_quarters.json").decode()
 PORTAL = recorded("nordpool_long_day.csv").decode()
 
@@ -172,6 +183,12 @@ PORTAL = recorded("nordpool_long_day.csv").decode()
         (PORTAL, EUR, 1, "prices of SE3, SE4: write which area"),
         (PORTAL.replace("25.10.2026 04:00:00;", "29.03.2026 02:00:00;", 2), SE3, 7, "does not exist: the clock is set"),
         (PORTAL.rstrip()[:-30], SE3, 26, "cells: the line may be cut off|is no time"),
+        (EXPORT, Wanted(area="AT"), 2, "prices of DE-LU, and area is AT"),
+        (EXPORT.replace("MTU (CET/CEST)", "MTU (EET/EEST)"), EUR, 1, "times in EET/EEST: export it in UTC or CET"),
+        (EXPORT.replace("Day-ahead Price (EUR", "Load (EUR"), EUR, 1, "the header needs MTU"),
+        (EXPORT.replace("Day-ahead Price (EUR", "Day-ahead Price (PLN"), EUR, 1, "in PLN and the tariff is in EUR"),
+        (EXPORT.replace('"43.5"', '"43,5"'), EUR, 8, "'43,5' is no price"),
+        (EXPORT.replace("03:15:00 - 25/10/2026 03:30:00", "03:15:00"), EUR, 28, "'' is no time such as"),
         (OMIE, EUR, 1, 'prices of ES and PT: write area = "ES" or "PT"'),
         (OMIE, Wanted(area="FR"), 1, "area is FR: it has prices of ES and PT"),
         (OMIE.replace("2025;03;30;7;7;8;\n", ""), ES, 23, "2025-03-30 has 22 periods; it has 23 hours or 92 q"),
@@ -243,6 +260,70 @@ def test_each_zone_has_its_genuine_code() -> None:
     assert (eic("de-lu"), eic("DE"), eic("10YNL----------L"), eic("10YNL----------M"), eic("")) == (
         EIC["DE-LU"], EIC["DE-LU"], EIC["NL"], "", "",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("minutes", "price"), [(60, 5.0), (15, 4.0)])
+def test_of_two_resolutions_beside_each_other_the_wanted_one_holds(minutes: int, price: float) -> None:
+    """As some zones publish since October 2025: the mean of the hour beside its quarters."""
+    hour = {**A_JSON["data"][0], "marketprice": 5}
+    begin = hour["start_timestamp"]
+    quarters = [{**hour, "start_timestamp": begin + n * 900_000, "end_timestamp": begin + (n + 1) * 900_000,
+                 "marketprice": 4 + n} for n in range(4)]  # fmt: skip
+    later = {**hour, "start_timestamp": begin + 3_600_000, "end_timestamp": begin + 7_200_000, "marketprice": 9}
+    both = json.dumps({"data": [hour, *quarters, later]}).encode()
+    with pytest.raises(Unreadable, match=r"two resolutions .* name it: auction, minutes"):
+        read_document(both, EUR)
+    published = read_document(both, Wanted(minutes=minutes)).published
+    assert mwh(published, "2026-10-24T22:00Z", "2026-10-24T23:00Z") == [price, 9.0]
+
+
+SPOILS = [b"", b"9" * 400, b"\xff", b"-1e400", b"null", b"[", b"9999", b'"', b"<", b"\0"]
+
+
+@given(st.sampled_from(sorted({one[0] for one in READ})), st.data())
+def test_whatever_is_done_to_a_document_it_is_read_or_refused_in_words(name: str, data: st.DataObject) -> None:
+    content = bytearray(recorded(name))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at_ = data.draw(st.integers(0, len(content) - 1))
+        put = data.draw(
+            st.sampled_from([b"", b"9" * 400, b"\xff", b"-1e400", b"null", b"[", b"9999", b'"', b"<", b"\0"])
+        )
+        content[at_ : at_ + data.draw(st.integers(0, 6))] = put
+    for wanted in (EUR, ES, SE3, Wanted(area="NL", minutes=15)):
+        words = "a price or a word"
+        try:
+            read_document(bytes(content), wanted)
+        except Unreadable as wrong:
+            words = str(wrong)
+        assert 5 < len(words) < 400
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'<?xml version="1.0" encoding="klingon"?><Publication_MarketDocument/>', b"<a/>", b"", b"\x1f\x8b", b"PK\x03\x04",
+     b'{"data": [{"start_timestamp": 1e999}]}', b'{"data": 5}', b"null", b"MARGINALPDBC;\n9999;12;31;1;1;1;\n*",
+     b"Delivery Start (CET);Delivery End (CET);SE3 Price (EUR)\n31.12.9999 23:00:00;1;1\n",
+     b"timestamp_utc,price_eur_per_mwh\n9999-12-31T23:30Z,1\n",
+     b"timestamp_utc,price_eur_per_mwh\n2026-01-01T00:00Z,1e300\n",
+     b'<Publication_MarketDocument><type>A44</type></Publication_MarketDocument>'],
+)  # fmt: skip
+def test_no_document_breaks_the_reader(content: bytes) -> None:
+    for wanted in (ES, SE3):
+        with pytest.raises(Unreadable):
+            read_document(content, wanted)
+
+
+def test_the_older_export_of_entsoe_is_read() -> None:
+    published = read_document(OLD_EXPORT.encode(), EUR).published
+    assert mwh(published, "2026-03-29T00:59Z", "2026-03-29T01:00Z", "2026-03-29T02:00Z") == [41.88, None, -1.5]
+
+
+def test_days_that_were_appended_to_one_file_are_read() -> None:
+    days = b"".join(one.read_bytes() for one in sorted((RECORDED / "omie").iterdir()))
+    assert len(read_document(days, ES).published.series.starts) == 120
+    assert read_document(recorded("awattar_long_day.json"), Wanted(area="AT")).format == "aWATTar"
+    with pytest.raises(Unreadable, match="prices of AT, and area is DE-LU"):
+        read_document(recorded("awattar_long_day.json"), Wanted(area="DE-LU"))
 
 
 START = datetime(2026, 1, 10, tzinfo=UTC)
