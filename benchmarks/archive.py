@@ -6,23 +6,30 @@ devices at 1 Hz would send them. The archive is a process of its own; its CPU se
 
 import argparse
 import asyncio
+import importlib
+import importlib.util
 import json
 import math
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as paho
 import psutil
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks import archive_query
+from benchmarks import archive_day, archive_page, archive_query
 from consumers.archive.migrate import migrate
 from joulebus.broker import prepare
 from joulebus.mariadb import MariaDB
@@ -76,6 +83,9 @@ async def main() -> None:
             found = await measure(Path(folder), url, wish.messages)
             found |= size(database, url, wish.messages)
             found |= await queries(database, wish.days)
+            found |= await archive_day.measure(Path(folder))
+            found |= await _forgetting(Path(folder))
+            found |= await asyncio.to_thread(archive_page.measure, Path(folder))
         finally:
             database.stop()
     print(json.dumps(found) if wish.json else "\n".join(f"{name:<24} {value}" for name, value in found.items()))
@@ -104,16 +114,77 @@ async def measure(folder: Path, url: str, messages: int) -> dict[str, float]:
         with subprocess.Popen(command, env=env) as first:  # noqa: ASYNC220
             await asyncio.sleep(3)
             first.terminate()
-        await _backlog(secrets.url("bridge"), site, messages)
+
+        def backlog() -> None:
+            asyncio.run(_backlog(secrets.url("bridge"), site, messages))
+
+        await asyncio.to_thread(backlog)
         with subprocess.Popen(command, env=env) as archive:  # noqa: ASYNC220
             try:
                 found = await _drained(store, psutil.Process(archive.pid), messages)
             finally:
                 archive.terminate()
-        return found | {"ratio_to_bare_insert": round(found["values_per_cpu_s"] / await _bare(store), 3)}
+        insert = await _bare(store)
+        reception = await asyncio.to_thread(_reception, secrets.url("archive"), messages, backlog)
+        both = 1 / (1 / insert + 1 / reception)
+        return found | {
+            "bare_insert_values_per_cpu_s": round(insert),
+            "bare_reception_values_per_cpu_s": round(reception),
+            "ratio_to_bare_insert": round(found["values_per_cpu_s"] / insert, 3),
+            "ratio_to_bare_reception_and_insert": round(found["values_per_cpu_s"] / both, 3),
+        }
     finally:
         await store.dispose()
         server.stop()
+
+
+def _reception(url: str, messages: int, publish: Callable[[], None]) -> float:
+    """Values per CPU second of nothing but paho that takes the same messages out of a session, and drops them."""
+    where = parse_broker(url, "archive", None, {})
+    client = paho.Client(CallbackAPIVersion.VERSION2, "archive", protocol=paho.MQTTv5)
+    client.username_pw_set(where.user, where.password)
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = 600
+    properties.ReceiveMaximum = 1000
+    left = [messages]
+
+    def _take(*_heard: object) -> None:
+        left[0] -= 1
+
+    def _connect() -> None:
+        client.connect(where.host, where.port, clean_start=False, properties=properties)
+
+    def _connected(*_said: object) -> None:
+        client.subscribe(TELEMETRY.at(), qos=1)
+
+    client.on_connect = _connected
+    subscribed = threading.Event()
+    client.on_subscribe = lambda *_: subscribed.set()
+    _connect()
+    client.loop_start()
+    subscribed.wait(10)
+    client.disconnect()
+    client.loop_stop()
+    client.on_connect = None
+    publish()
+    client.on_message = _take
+    _connect()
+    before = time.process_time()
+    while left[0] > 0:
+        client.loop(1.0)
+    spent = time.process_time() - before
+    client.disconnect()
+    return messages * POINTS / spent
+
+
+async def _forgetting(folder: Path) -> dict[str, float]:
+    """Rows a second that retention deletes while the archive stores: what the embedded archive measures of itself."""
+    if importlib.util.find_spec("benchmarks.archive_retention") is None:
+        return {}
+    found: dict[str, float] = await importlib.import_module("benchmarks.archive_retention").measure(
+        f"sqlite+aiosqlite:///{folder}/forgets.db"
+    )
+    return found
 
 
 async def _backlog(url: str, site: str, messages: int) -> None:
