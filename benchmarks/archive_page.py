@@ -1,8 +1,8 @@
 """What a week of curves costs the status page: `python -m benchmarks.archive_page --json`.
 
 A status process beside a broker, and an archive of a week at a sample a second of the devices of site.toml, whose
-rollups are not made yet: the dearest case. The peak is what the kernel says of the process (VmHWM), before anybody asked and
-after /api/series?hours=168.
+rollups are not made yet: the dearest case. The peak is what the kernel says of the process (VmHWM), before anybody
+asked and after /api/series?hours=168.
 """
 
 import argparse
