@@ -79,7 +79,8 @@ def _contents(site: Site) -> Iterator[str]:
     if loads := _loads(site):
         yield f"{'loads':<10} {loads}"
     if site.archive:
-        yield f"{'archive':<10} keeps {kept_words(site.retention)}; how much that is: joulebus archive status --forecast"
+        yield f"{'archive':<10} keeps {kept_words(site.retention)}"
+        yield f"{'':<10} how much that is: joulebus archive status --forecast"
     for number, line in enumerate(grid_lines(site)):
         yield f"{'' if number else 'grid':<10} {line}"
 
