@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -46,6 +47,8 @@ from schemas.units import utc_now
 REPOSITORY = Path(__file__).resolve().parent.parent
 EPOCH = "00112233aabbccdd"
 POINTS = 50
+PATIENCE = 300.0
+"""Seconds until something is broken, not slow."""
 DEVICES = ("pcs", "bms", "meter", "pv")
 PROGRAM = (
     "import asyncio, sys; from pathlib import Path; from consumers.archive.service import run; "
@@ -105,14 +108,18 @@ async def measure(folder: Path, url: str, messages: int) -> dict[str, float]:
     secrets = prepare(folder / "broker", free_port())
     server = Server(secrets.command, secrets.env, secrets.port, folder / "broker.log")
     server.start()
-    env = os.environ | {"JOULEBUS_BROKER": secrets.url("archive"), "JOULEBUS_DATABASE": url}
+    port = free_port()
+    env = os.environ | {
+        "JOULEBUS_BROKER": secrets.url("archive"), "JOULEBUS_DATABASE": url, "JOULEBUS_HEALTH": f"127.0.0.1:{port}",
+        "JOULEBUS_STATE": str(folder),
+    }  # fmt: skip
     command = [sys.executable, "-c", PROGRAM, str(REPOSITORY / "site.toml")]
     store = engine(url)
     try:
         site = load_site(REPOSITORY / "site.toml").site
         # It subscribes, so that the broker keeps the backlog for it.
         with subprocess.Popen(command, env=env) as first:  # noqa: ASYNC220
-            await asyncio.sleep(3)
+            await asyncio.to_thread(_listens, port)
             first.terminate()
 
         def backlog() -> None:
@@ -136,6 +143,19 @@ async def measure(folder: Path, url: str, messages: int) -> dict[str, float]:
     finally:
         await store.dispose()
         server.stop()
+
+
+def _listens(port: int) -> None:
+    """Returns when an archive is ready, and has had a moment to subscribe."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                time.sleep(2)
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError("the archive does not start")
 
 
 def _reception(url: str, messages: int, publish: Callable[[], None]) -> float:
@@ -170,8 +190,11 @@ def _reception(url: str, messages: int, publish: Callable[[], None]) -> float:
     client.on_message = _take
     _connect()
     before = time.process_time()
+    deadline = time.monotonic() + PATIENCE
     while left[0] > 0:
         client.loop(1.0)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{left[0]} messages did not come")
     spent = time.process_time() - before
     client.disconnect()
     return messages * POINTS / spent
@@ -203,7 +226,10 @@ async def _drained(store: AsyncEngine, process: psutil.Process, messages: int) -
     """Until all is stored, then until the rollups are made; CPU time without that of the start."""
     began, cpu, most = 0.0, 0.0, 0.0
     before = 0.0
+    deadline = time.monotonic() + PATIENCE
     while (stored := await _count(store, telemetry)) < messages:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{messages - stored} messages are not stored")
         most = max(most, process.memory_info().rss / 1e6)
         if stored == 0:
             began, before = time.monotonic(), _cpu(process)
