@@ -6,23 +6,31 @@ devices at 1 Hz would send them. The archive is a process of its own; its CPU se
 
 import argparse
 import asyncio
+import importlib
+import importlib.util
 import json
 import math
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as paho
 import psutil
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks import archive_query
+from benchmarks import archive_day, archive_page, archive_query
 from consumers.archive.migrate import migrate
 from joulebus.broker import prepare
 from joulebus.mariadb import MariaDB
@@ -39,6 +47,8 @@ from schemas.units import utc_now
 REPOSITORY = Path(__file__).resolve().parent.parent
 EPOCH = "00112233aabbccdd"
 POINTS = 50
+PATIENCE = 300.0
+"""Seconds until something is broken, not slow."""
 DEVICES = ("pcs", "bms", "meter", "pv")
 PROGRAM = (
     "import asyncio, sys; from pathlib import Path; from consumers.archive.service import run; "
@@ -76,6 +86,9 @@ async def main() -> None:
             found = await measure(Path(folder), url, wish.messages)
             found |= size(database, url, wish.messages)
             found |= await queries(database, wish.days)
+            found |= await archive_day.measure(Path(folder))
+            found |= await _forgetting(Path(folder))
+            found |= await asyncio.to_thread(archive_page.measure, Path(folder))
         finally:
             database.stop()
     print(json.dumps(found) if wish.json else "\n".join(f"{name:<24} {value}" for name, value in found.items()))
@@ -95,25 +108,106 @@ async def measure(folder: Path, url: str, messages: int) -> dict[str, float]:
     secrets = prepare(folder / "broker", free_port())
     server = Server(secrets.command, secrets.env, secrets.port, folder / "broker.log")
     server.start()
-    env = os.environ | {"JOULEBUS_BROKER": secrets.url("archive"), "JOULEBUS_DATABASE": url}
+    port = free_port()
+    env = os.environ | {
+        "JOULEBUS_BROKER": secrets.url("archive"), "JOULEBUS_DATABASE": url, "JOULEBUS_HEALTH": f"127.0.0.1:{port}",
+        "JOULEBUS_STATE": str(folder),
+    }  # fmt: skip
     command = [sys.executable, "-c", PROGRAM, str(REPOSITORY / "site.toml")]
     store = engine(url)
     try:
         site = load_site(REPOSITORY / "site.toml").site
         # It subscribes, so that the broker keeps the backlog for it.
         with subprocess.Popen(command, env=env) as first:  # noqa: ASYNC220
-            await asyncio.sleep(3)
+            await asyncio.to_thread(_listens, port)
             first.terminate()
-        await _backlog(secrets.url("bridge"), site, messages)
+
+        def backlog() -> None:
+            asyncio.run(_backlog(secrets.url("bridge"), site, messages))
+
+        await asyncio.to_thread(backlog)
         with subprocess.Popen(command, env=env) as archive:  # noqa: ASYNC220
             try:
                 found = await _drained(store, psutil.Process(archive.pid), messages)
             finally:
                 archive.terminate()
-        return found | {"ratio_to_bare_insert": round(found["values_per_cpu_s"] / await _bare(store), 3)}
+        insert = await _bare(store)
+        reception = await asyncio.to_thread(_reception, secrets.url("archive"), messages, backlog)
+        both = 1 / (1 / insert + 1 / reception)
+        return found | {
+            "bare_insert_values_per_cpu_s": round(insert),
+            "bare_reception_values_per_cpu_s": round(reception),
+            "ratio_to_bare_insert": round(found["values_per_cpu_s"] / insert, 3),
+            "ratio_to_bare_reception_and_insert": round(found["values_per_cpu_s"] / both, 3),
+        }
     finally:
         await store.dispose()
         server.stop()
+
+
+def _listens(port: int) -> None:
+    """Returns when an archive is ready, and has had a moment to subscribe."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                time.sleep(2)
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError("the archive does not start")
+
+
+def _reception(url: str, messages: int, publish: Callable[[], None]) -> float:
+    """Values per CPU second of nothing but paho that takes the same messages out of a session, and drops them."""
+    where = parse_broker(url, "archive", None, {})
+    client = paho.Client(CallbackAPIVersion.VERSION2, "archive", protocol=paho.MQTTv5)
+    client.username_pw_set(where.user, where.password)
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = 600
+    properties.ReceiveMaximum = 1000
+    left = [messages]
+
+    def _take(*_heard: object) -> None:
+        left[0] -= 1
+
+    def _connect() -> None:
+        client.connect(where.host, where.port, clean_start=False, properties=properties)
+
+    def _connected(*_said: object) -> None:
+        client.subscribe(TELEMETRY.at(), qos=1)
+
+    client.on_connect = _connected
+    subscribed = threading.Event()
+    client.on_subscribe = lambda *_: subscribed.set()
+    _connect()
+    client.loop_start()
+    subscribed.wait(10)
+    client.disconnect()
+    client.loop_stop()
+    client.on_connect = None
+    publish()
+    client.on_message = _take
+    _connect()
+    before = time.process_time()
+    deadline = time.monotonic() + PATIENCE
+    while left[0] > 0:
+        client.loop(1.0)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{left[0]} messages did not come")
+    spent = time.process_time() - before
+    client.disconnect()
+    return messages * POINTS / spent
+
+
+async def _forgetting(folder: Path) -> dict[str, float]:
+    """Rows a second that retention deletes while the archive stores: what the embedded archive measures of itself."""
+    if importlib.util.find_spec("benchmarks.archive_retention") is None:
+        return {}
+    found: dict[str, float] = await importlib.import_module("benchmarks.archive_retention").measure(
+        f"sqlite+aiosqlite:///{folder}/forgets.db"
+    )
+    return found
 
 
 async def _backlog(url: str, site: str, messages: int) -> None:
@@ -132,7 +226,10 @@ async def _drained(store: AsyncEngine, process: psutil.Process, messages: int) -
     """Until all is stored, then until the rollups are made; CPU time without that of the start."""
     began, cpu, most = 0.0, 0.0, 0.0
     before = 0.0
+    deadline = time.monotonic() + PATIENCE
     while (stored := await _count(store, telemetry)) < messages:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{messages - stored} messages are not stored")
         most = max(most, process.memory_info().rss / 1e6)
         if stored == 0:
             began, before = time.monotonic(), _cpu(process)

@@ -52,24 +52,17 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Life:
-    """What is written: devices, the points of each, and seconds between two samples."""
+    """What is written: devices, the points of each, and whole seconds between two samples."""
 
-    devices: int = 2
-    points: int = 5
+    names: tuple[str, ...] = ("device_0", "device_1")
+    places: tuple[str, ...] = ("p", "u", "i", "e_in", "e_out")
     poll: int = 1
     kept: Retention = KEPT
-
-    @property
-    def names(self) -> list[str]:
-        return [f"device_{n}" for n in range(self.devices)]
-
-    @property
-    def places(self) -> list[str]:
-        return ["p", *(f"point_{n:04}" for n in range(1, self.points))]
+    site_name: str = "years"
 
     def bound(self) -> float:
         """Bytes that the tables of it never pass."""
-        told = [growth.Source(growth.DAY_S / self.poll, self.points)] * self.devices
+        told = [growth.Source(growth.DAY_S / self.poll, len(self.places))] * len(self.names)
         rates = {name: one for name, one in growth.rates(told, 0, 0, server=False).items() if name in WRITTEN}
         return growth.total(growth.forecast(rates, self.kept, {}))
 
@@ -77,7 +70,7 @@ class Life:
         device = {"profile": "janitza_umg96rme", "address": "tcp://127.0.0.1:502", "poll": float(self.poll)}
         return Site.model_validate(
             {
-                "site": "years",
+                "site": self.site_name,
                 "tariff": "tariff.toml",
                 "grid": {"meter": self.names[0], "import_limit": 1000, "export_limit": 0},
                 "device": [device | {"name": name, "unit": n} for n, name in enumerate(self.names)],
@@ -116,10 +109,10 @@ def _statement(table: str, life: Life) -> str:
     }.get(table, f"d.column1, p.column1, {at}, {samples}{f', {number}' * 5}, {step}.0, {number}, {number}")
     beside = "" if table == "flow" else f" CROSS JOIN (VALUES {_listed(life.names)}) d"
     beside += f" CROSS JOIN (VALUES {_listed(life.places)}) p" if "p.column1" in columns else ""
-    return f"INSERT INTO {table} ({COLUMNS[table]}) {SPANS} SELECT 'years', {columns} FROM n{beside}"  # noqa: S608
+    return f"INSERT INTO {table} ({COLUMNS[table]}) {SPANS} SELECT '{life.site_name}', {columns} FROM n{beside}"  # noqa: S608
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: tuple[str, ...]) -> str:
     return ",".join(f"('{name}')" for name in names)
 
 
@@ -227,7 +220,9 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=5, help="of each device")
     wish = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        life = Life(wish.devices, wish.points)
+        life = Life(
+            tuple(f"device_{n}" for n in range(wish.devices)), ("p", *(f"p_{n}" for n in range(1, wish.points)))
+        )
         found = asyncio.run(measure(Path(folder), life, wish.years, wish.days))
     print(json.dumps(found) if wish.json else "\n".join(f"{name:<24} {value}" for name, value in found.items()))
 

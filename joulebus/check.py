@@ -15,6 +15,7 @@ from joulebus.price_files import look
 from joulebus.tariff_words import holes, oddities, tariff_lines
 from schemas.magnitudes import odd_limits, odd_powers, odd_prices, odd_wear
 from schemas.pace import late_interlocks, late_silences, too_slow
+from schemas.retention import kept_words
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.troubles import Trouble, point_at
@@ -77,6 +78,9 @@ def _contents(site: Site) -> Iterator[str]:
         yield f"{one.name:<10} battery of {' + '.join([*one.pcs, *one.bms])}, {rests}"
     if loads := _loads(site):
         yield f"{'loads':<10} {loads}"
+    if site.archive:
+        yield f"{'archive':<10} keeps {kept_words(site.retention)}"
+        yield f"{'':<10} how much that is: joulebus archive status --forecast"
     for number, line in enumerate(grid_lines(site)):
         yield f"{'' if number else 'grid':<10} {line}"
 

@@ -60,6 +60,21 @@ def oldest(kept: Retention, table: str, now: datetime) -> datetime | None:
     return now - timedelta(days=span) if span else None
 
 
+def kept_words(kept: Retention) -> str:
+    """How long what is kept, for people."""
+    spans = [
+        ("samples", "raw_days"), ("minutes", "minute_days"), ("quarter-hours, hours and energies", "years"),
+        ("commands", "action_days"), ("all plans", "plan_days"), ("alarms", "event_years"),
+    ]  # fmt: skip
+    return ", ".join(f"{what} {_span(days(kept, key))}" for what, key in spans)
+
+
+def _span(count: float) -> str:
+    if not count:
+        return "for ever"
+    return f"{count / YEAR:.0f} years" if count % YEAR == 0 else f"{count:.0f} days"
+
+
 def thinned(kept: Retention, now: datetime) -> datetime | None:
     """Of each hour before this the first plan is kept; None where all are."""
     return now - timedelta(days=kept.plan_days) if kept.plan_days else None

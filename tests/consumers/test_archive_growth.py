@@ -25,7 +25,7 @@ TOLD = [Source(86_400, 20), Source(8640, 5)]
 
 async def test_years_stay_under_the_bound_and_questions_keep_their_time(tmp_path: Path) -> None:
     """Two years of a point a minute; `python -m benchmarks.archive_years` has ten at a sample a second."""
-    life = Life(devices=1, points=1, poll=60, kept=Retention(raw_days=5, minute_days=30, years=2))
+    life = Life(names=("meter",), places=("p",), poll=60, kept=Retention(raw_days=5, minute_days=30, years=2))
     found = await measure(tmp_path, life, years=2, days=1)
     assert found["rows"] > 200_000
     assert 0.3 < found["size_to_bound"] <= 1, found

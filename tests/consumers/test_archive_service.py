@@ -386,7 +386,7 @@ async def test_what_is_said_and_done_is_journalled(broker: Broker, archive: Arch
     await database.dispose()
     kept = {"telemetry": 1, "command": 1, "outcome": 1, "alarm": 1, "plan": 1, "control": 5, "journal": 2}
     kept["device_status"] = 1
-    made_of_them = ("dirty", "rollup_1m", "rollup_15m", "rollup_1h")
+    made_of_them = ("dirty", "rollup_1m", "rollup_15m", "rollup_1h", "horizon")
     assert {name: number for name, number in count.items() if number and name not in made_of_them} == kept
     assert ("control.request", "Zoë") in [tuple(row) for row in who]
     async with archive.history() as history:

@@ -94,6 +94,12 @@ class Check:
         return code, said.out + said.err
 
 
+def test_how_long_the_archive_keeps_what_is_said(check: Check) -> None:
+    said = check.of(SITE + "\n[retention]\nraw_days = 30\nyears = 0\naction_days = 0\nevent_years = 1\n")[1]
+    says = "samples 30 days, minutes 400 days, quarter-hours, hours and energies for ever, commands for ever"
+    assert f"keeps {says}, all plans 30 days, alarms 1 years\n" in said
+
+
 def test_a_right_site_is_good_without_a_word(check: Check) -> None:
     code, said = check.of()
     assert (code, "warning" in said) == (0, False), said
