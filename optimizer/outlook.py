@@ -97,7 +97,7 @@ class Outlook:
     def import_limit(self) -> Vector:
         """W that may be drawn in each step; by a contract no more than it says, if it is to be a limit."""
         connection = np.array([one.import_limit for one in self._narrowed])
-        return np.minimum(connection, [power for power, _ in self._contracts])
+        return np.asarray(np.minimum(connection, [power for power, _ in self._contracts]))
 
     @cached_property
     def _contracts(self) -> list[tuple[float, str]]:
