@@ -24,8 +24,9 @@ from schemas.topics import PLAN
 from schemas.units import utc_now
 from tests.consumers.test_status_page import answering
 from tests.consumers.test_status_state import page_site
+from tests.timed import FULL
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.skipif(not FULL, reason="a week of plans takes its time: make faults")
 
 MOST, READERS = 256e6, 200
 EVERY = timedelta(minutes=5)
