@@ -52,7 +52,7 @@ def _chosen(root: Element, wanted: Wanted) -> list[Element]:
             f"area {wanted.area!r} is no bidding zone: write its name or its EIC; the document has {there}"
         )
     if not wanted.area and len(areas) > 1:
-        raise Unreadable(f"it has prices of {there}: write which area is billed", every[0].line)
+        raise Unreadable(f"it has prices of {there}: write as area which is billed", every[0].line)
     mine = [one for one in every if not wanted.area or one.said("in_Domain.mRID") == code]
     if not mine:
         raise Unreadable(f"it has prices of {there}, and area is {wanted.area}", every[0].line)

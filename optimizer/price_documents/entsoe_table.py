@@ -73,7 +73,7 @@ def _mine(lines: Lines, columns: _Columns, wanted: Wanted) -> Lines:
         areas = list(dict.fromkeys(cells[columns.area].rpartition("|")[2] for _, cells in lines))
         mine = [area for area in areas if not wanted.area or eic(area) == eic(wanted.area) != ""]
         if len(mine) != 1:
-            says = f", and area is {wanted.area}" if wanted.area else ": write which area is billed"
+            says = f", and area is {wanted.area}" if wanted.area else ": write as area which is billed"
             raise Unreadable(f"it has prices of {', '.join(areas)}{says}", lines[0][0])
         lines = [(n, cells) for n, cells in lines if cells[columns.area].rpartition("|")[2] == mine[0]]
     if columns.sequence is not None:

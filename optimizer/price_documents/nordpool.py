@@ -53,7 +53,7 @@ def _area(areas: list[str], wanted: Wanted, place: str, line: int = 0) -> str:
     if wanted.area and wanted.area.upper() not in areas:
         raise Unreadable(f"it has prices of {there}, and area is {wanted.area}", line, place)
     if not wanted.area and len(areas) != 1:
-        raise Unreadable(f"it has prices of {there or 'no area'}: write which area is billed", line, place)
+        raise Unreadable(f"it has prices of {there or 'no area'}: write as area which is billed", line, place)
     return wanted.area.upper() or areas[0]
 
 

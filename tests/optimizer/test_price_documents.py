@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from optimizer.price_documents.areas import EIC, eic, genuine
 from optimizer.price_documents.formats import read_document
 from optimizer.price_documents.wanted import NoPrices, Unreadable, Wanted
-from optimizer.published import Published, Row, Stated, join, publish
+from optimizer.published import Published
 
 RECORDED = Path(__file__).parents[1] / "recordings" / "prices"
 HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
@@ -176,11 +176,11 @@ PORTAL = recorded("nordpool_long_day.csv").decode()
         (tibber(energy="dear"), EUR, 0, "'dear' is no price"),
         ('{"errors": [{"message": "invalid token"}]}', EUR, 0, "refuses the query: invalid tok"),
         (TIBBER, Wanted(area="x"), 0, "home that is billed .* 96a14971"),
-        (NORD, EUR, 0, "prices of SE3, SE4: write which area is billed"),
+        (NORD, EUR, 0, "prices of SE3, SE4: write as area which is billed"),
         (NORD, Wanted(area="SE1"), 0, "prices of SE3, SE4, and area is SE1"),
         (NORD, Wanted(area="SE3", currency="SEK"), 0, "in EUR and the tariff is in SEK"),
         (NORD.replace('"SE3": 25.5', '"SE3": "25.5"'), SE3, 0, "'25.5' is no price"),
-        (PORTAL, EUR, 1, "prices of SE3, SE4: write which area"),
+        (PORTAL, EUR, 1, "prices of SE3, SE4: write as area"),
         (PORTAL.replace("25.10.2026 04:00:00;", "29.03.2026 02:00:00;", 2), SE3, 7, "does not exist: the clock is set"),
         (PORTAL.rstrip()[:-30], SE3, 26, "cells: the line may be cut off|is no time"),
         (EXPORT, Wanted(area="AT"), 2, "prices of DE-LU, and area is AT"),
@@ -324,35 +324,3 @@ def test_days_that_were_appended_to_one_file_are_read() -> None:
     assert read_document(recorded("awattar_long_day.json"), Wanted(area="AT")).format == "aWATTar"
     with pytest.raises(Unreadable, match="prices of AT, and area is DE-LU"):
         read_document(recorded("awattar_long_day.json"), Wanted(area="DE-LU"))
-
-
-START = datetime(2026, 1, 10, tzinfo=UTC)
-Blocks = list[tuple[int, int]]
-
-
-@given(
-    st.lists(st.lists(st.tuples(st.integers(0, 20), st.sampled_from([1, 2, 4])), min_size=1), min_size=1, max_size=4)
-)
-def test_of_several_documents_the_later_one_holds_wherever_it_says_something(documents: list[Blocks]) -> None:
-    """Against the plain way: each row against each other one."""
-    parts, right = list[Published](), list[Row]()
-    for number, blocks in enumerate(documents):
-        rows, taken = list[Row](), set[int]()
-        for first, length in blocks:
-            quarters = set(range(first, first + length))
-            if not quarters & taken:
-                rows.append(Row(0, START + first * QUARTER, float(number), START + (first + length) * QUARTER))
-                taken |= quarters
-        right = [one for one in right if not any(_meet(one, row) for row in rows)] + rows
-        parts.append(publish(rows))
-    series = join(parts).series
-    assert isinstance(series, Stated)
-    assert [*zip(series.starts, series.prices, series.ends, strict=True)] == sorted(
-        (one.start, one.price, one.end) for one in right
-    )
-
-
-def _meet(one: Row, other: Row) -> bool:
-    assert one.end is not None
-    assert other.end is not None
-    return one.start < other.end and other.start < one.end
