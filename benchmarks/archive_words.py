@@ -118,21 +118,28 @@ async def day_bytes_per_site(url: str, hours: float = 24.0) -> dict[str, int]:
 
 
 async def _bytes(database: AsyncEngine, table: str) -> int:
-    """Of SQLite the pages of a table and its indexes; of MariaDB what its file takes on the disk, or would."""
+    """Of SQLite the pages of a table and its indexes.
+
+    Of MariaDB the smaller of what its pages hold and what its file takes on the disk: some pages are compressed, and
+    files grow by 4 MB ahead.
+    """
+    sqlite, found = database.dialect.name == "sqlite", list[int]()
     async with database.connect() as connection:
-        for asked in _ASKED[database.dialect.name == "sqlite"]:
-            with suppress(DBAPIError):
-                return int((await connection.execute(text(asked), {"table": table})).scalar_one() or 0)
-    return 0
+        if not sqlite:
+            await connection.execute(text(f"ANALYZE TABLE {table}"))
+        for asked in _ASKED[sqlite]:
+            with suppress(DBAPIError):  # who may not look at files
+                found.append(int((await connection.execute(text(asked), {"table": table})).scalar_one() or 0))
+    return min(found)
 
 
 _ASKED = {
     True: ["SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = :table)"],
     False: [
-        """SELECT allocated_size FROM information_schema.innodb_sys_tablespaces
-            WHERE name = concat(database(), '/', :table)""",
         """SELECT data_length + index_length FROM information_schema.tables
             WHERE table_schema = database() AND table_name = :table""",
+        """SELECT allocated_size FROM information_schema.innodb_sys_tablespaces
+            WHERE name = concat(database(), '/', :table)""",
     ],
 }
 

@@ -2,18 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from shutil import copy
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.journal import prune
+from consumers.archive.links import hashes
 from consumers.archive.migrate import migrate
 from consumers.archive.proof import verify
 from consumers.archive.rows import sort_out
@@ -24,6 +26,7 @@ from runtime.database import engine
 from runtime.heard import Heard
 from runtime.orders import orders
 from runtime.part import Part
+from runtime.segments import pack, runs, unpack
 from runtime.settings import Settings, parse_broker
 from schemas import messages as m
 from schemas import tables
@@ -201,6 +204,44 @@ async def test_whatever_is_changed_is_named(sealed_file: Path, tmp_path: Path, c
     async with database.begin() as connection:
         assert (await connection.execute(text(crime))).rowcount == 1
     found = await verify(database, "plant", KEY)
+    await database.dispose()
+    assert re.search(says, found.wrong), found.wrong
+
+
+Rewritten = Callable[[list[Any]], list[Any]]
+FORGERIES: list[tuple[str, Rewritten, bool, str]] = [
+    # what is done to the rows of the second segment, whether the head is made to fit, and what is said
+    ("changed", lambda rows: [*rows[:-1], ("outcome", rows[-1][1] | {"state": "refused"})], False, "a row in it was"),
+    ("removed", lambda rows: rows[1:], False, "120 rows were sealed, it has 119"),
+    ("added", lambda rows: [*rows, ("outcome", rows[-1][1] | {"state": "failed"})], False, "were sealed, it has 121"),
+    ("in another order", lambda rows: [rows[1], rows[0], *rows[2:]], False, "a row in it was changed"),
+    ("changed with its head", lambda rows: [*rows[:-1], ("outcome", rows[-1][1] | {"state": "failed"})], True,
+     "segment 3 .*it does not follow the one before"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rewritten", "fits", "says"), [one[1:] for one in FORGERIES], ids=[one[0] for one in FORGERIES]
+)
+async def test_who_knows_how_a_segment_is_written_and_has_no_key_is_found(
+    sealed_file: Path, tmp_path: Path, rewritten: Rewritten, fits: bool, says: str
+) -> None:
+    """Without the key, too: all that he can write is made to fit, but the chain goes on behind it."""
+    database = engine(f"sqlite+aiosqlite:///{copy(sealed_file, tmp_path / 'archive.db')}")
+    c = tables.segment.c
+    async with database.begin() as connection:
+        one = (await connection.execute(select(tables.segment).where(c.number == 2))).mappings().one()
+        rows_now = rewritten(unpack("plant", one["packed"]))
+        packed = pack("plant", rows_now)
+        new = {"packed": packed, "digest": sha256(packed).hexdigest(), "signature": ""}
+        if fits:
+            new["head"] = list(hashes(one["previous"], one["first_link"], rows_now))[-1]
+        await connection.execute(update(tables.segment).values(signature=""))
+        await connection.execute(update(tables.segment).where(c.number == 2).values(**new))
+        for told in runs(rows_now):
+            place = tables.run.c.segment == 2, tables.run.c.number == told["number"]
+            await connection.execute(update(tables.run).where(*place).values(**told))
+    found = await verify(database, "plant")
     await database.dispose()
     assert re.search(says, found.wrong), found.wrong
 
