@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime.database import LOG_KEPT, alone
+from runtime.database import BUSY, LOG_KEPT, alone
 from runtime.database_file import size
 
 SPARE, SPARE_SHARE = 4096, 0.1
@@ -35,7 +35,10 @@ async def give_back(engine: AsyncEngine) -> None:
     if size(f"{engine.url.database}-wal") > LOG_KEPT:
         async with alone(engine) as connection:
             await connection.exec_driver_sql(f"PRAGMA busy_timeout = {PATIENCE_MS}")
-            await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            try:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                await connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY}")
 
 
 async def _too_many(engine: AsyncEngine) -> bool:
