@@ -21,6 +21,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive import journal
+from consumers.archive.file_size import free_bytes
 from consumers.archive.rollups import HOLD
 from consumers.archive.rows import Entry, dead
 from runtime.database import LOG_KEPT, Unmigrated, check_schema, code, describe, missing, unreachable, writing
@@ -153,7 +154,7 @@ class Store:
         if not self._current:
             await self._check()
         await self._leave_if_replaced()
-        self._look_for_room()
+        await self._look_for_room()
         kept, letters = Kept(), list[Entry]()
         marks = minutes(entries) - self._marked
         async with writing(self.engine) as connection:
@@ -177,8 +178,9 @@ class Store:
         self._marked |= marks
         return kept
 
-    def _look_for_room(self) -> None:
-        if self._file.room() < LEAST_ROOM:
+    async def _look_for_room(self) -> None:
+        """On the disk, and in the file's own pages."""
+        if self._file.room() < LEAST_ROOM and self._file.room() + await free_bytes(self.engine) < LEAST_ROOM:
             raise NoRoom(
                 f"the disk of the database {self._where} has less than {LEAST_ROOM / 1e6:.0f} MB left, and these are "
                 "kept for forgetting what is too old: make room, or shorten `retention` in the site file"
