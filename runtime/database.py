@@ -27,12 +27,14 @@ _MARIADB = {
 _CUT_OFF = 1047
 """A Galera node's word while it is not part of the majority: another one must be asked."""
 
+BUSY = 5000
+"""Milliseconds a writer waits for one of another process."""
 LOG_KEPT = 16 * 2**20
 """Bytes that the log beside a SQLite file (`-wal`) keeps on the disk once all of it is in the file."""
 
 _SQLITE = (
     "PRAGMA synchronous = FULL",  # NORMAL may lose the last commits at a power cut, and the bridges have forgotten them
-    "PRAGMA busy_timeout = 5000",
+    f"PRAGMA busy_timeout = {BUSY}",
     "PRAGMA foreign_keys = ON",
     f"PRAGMA journal_size_limit = {LOG_KEPT}",
 )
@@ -88,14 +90,15 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection to a SQLite file in no transaction, while no other of this process writes; it is closed after it."""
+    """A connection to a SQLite file in no transaction, while no other of this process writes.
+
+    It is not closed afterwards: SQLite removes the log with the last connection, and a log that is gone is a file that
+    was replaced (runtime.database_file).
+    """
     turn = engine.get_execution_options().get("turn")
     async with turn or nullcontext(), engine.connect() as connection:
         await connection.execution_options(sqlite_begin="")
-        try:
-            yield connection
-        finally:
-            await connection.invalidate()  # what was set on it is nobody else's
+        yield connection
 
 
 async def as_writer(connection: AsyncConnection) -> None:

@@ -3,6 +3,7 @@
 A file that is deleted or replaced while it is open goes on taking commits, and nobody will ever read them.
 """
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,13 @@ class DatabaseFile:
         log = identity(f"{self.path}-wal")
         self._log = self._log or log
         return self._file != identity(self.path) or self._log != log
+
+    def room(self) -> float:
+        """Bytes its disk has left; without an end where the database is not a file."""
+        if self.engine.dialect.name != "sqlite":
+            return math.inf
+        disk = os.statvfs(Path(self.path).parent)
+        return disk.f_bavail * disk.f_frsize
 
     def on_the_same_disk(self) -> bool:
         """Whether a new one would lie where the old one did: a disk that is not mounted leaves an empty folder."""

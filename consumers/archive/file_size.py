@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime.database import LOG_KEPT, alone
+from runtime.database import BUSY, LOG_KEPT, alone
 from runtime.database_file import size
 
 SPARE, SPARE_SHARE = 4096, 0.1
@@ -28,14 +28,27 @@ async def give_back(engine: AsyncEngine) -> None:
     """
     if engine.dialect.name != "sqlite":
         return
+    given = False
     while await _too_many(engine):
+        given = True
         async with alone(engine) as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             await driver.executescript(f"PRAGMA incremental_vacuum({PAGES})")  # as a plain statement it frees one page
-    if size(f"{engine.url.database}-wal") > LOG_KEPT:
+    if given or size(f"{engine.url.database}-wal") > LOG_KEPT:  # the file itself gets shorter with the log
         async with alone(engine) as connection:
             await connection.exec_driver_sql(f"PRAGMA busy_timeout = {PATIENCE_MS}")
-            await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            try:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                await connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY}")
+
+
+async def free_bytes(engine: AsyncEngine) -> int:
+    """What new rows can take before a SQLite file grows."""
+    async with engine.connect() as connection:
+        asked = [await connection.exec_driver_sql(f"PRAGMA {one}") for one in ("freelist_count", "page_size")]
+        pages, each = [answer.scalar_one() for answer in asked]
+    return int(pages * each)
 
 
 async def _too_many(engine: AsyncEngine) -> bool:

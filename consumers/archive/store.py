@@ -21,10 +21,11 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive import journal
+from consumers.archive.file_size import free_bytes
 from consumers.archive.links import CHAINED
 from consumers.archive.rollups import HOLD
 from consumers.archive.rows import Entry, dead
-from runtime.database import Unmigrated, check_schema, code, describe, missing, unreachable, writing
+from runtime.database import LOG_KEPT, Unmigrated, check_schema, code, describe, missing, unreachable, writing
 from runtime.database_file import DatabaseFile
 from schemas.tables import dead_letter, dirty, telemetry
 from schemas.troubles import Trouble
@@ -35,6 +36,9 @@ T = TypeVar("T")
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 PATIENCE = 4.0
 """Seconds a stop signal waits for a running commit; the supervisor's patience is 5."""
+
+LEAST_ROOM = 2 * LOG_KEPT
+"""Bytes that must be left on the disk: to forget is to write into the log first, and the log goes into the file."""
 
 _NEVER_TAKEN = {1292, 1366, 4025}
 """MariaDB's words for a value that fits no column, which asyncmy does not sort under DataError: wrong datetime,
@@ -51,6 +55,10 @@ class Kept:
 
 class Replaced(Trouble):
     """The file was deleted or replaced under us: what was committed is in no file that anybody will read."""
+
+
+class NoRoom(Trouble):
+    """The disk is nearly full. What is left is for upkeep: where nothing fits, nothing old can be forgotten either."""
 
 
 class Store:
@@ -147,6 +155,7 @@ class Store:
         if not self._current:
             await self._check()
         await self._leave_if_replaced()
+        await self._look_for_room()
         kept, letters = Kept(), list[Entry]()
         marks = minutes(entries) - self._marked
         async with writing(self.engine) as connection:
@@ -171,6 +180,14 @@ class Store:
         await self._leave_if_replaced()
         self._marked |= marks
         return kept
+
+    async def _look_for_room(self) -> None:
+        """On the disk, and in the file's own pages."""
+        if self._file.room() < LEAST_ROOM and self._file.room() + await free_bytes(self.engine) < LEAST_ROOM:
+            raise NoRoom(
+                f"the disk of the database {self._where} has less than {LEAST_ROOM / 1e6:.0f} MB left, and these are "
+                "kept for forgetting what is too old: make room, or shorten `retention` in the site file"
+            )
 
     async def _leave_if_replaced(self) -> None:
         """Raises Replaced when nobody will read what was committed: it is stored again, in the file that is there."""

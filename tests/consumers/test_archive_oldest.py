@@ -19,7 +19,7 @@ from consumers.archive.retention import CHAIN
 from consumers.archive.roller import Roller
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
-from runtime.database import LOG_KEPT, engine, writing
+from runtime.database import BUSY, LOG_KEPT, engine, writing
 from runtime.heard import Heard
 from schemas import tables
 from schemas.messages import Telemetry
@@ -190,6 +190,23 @@ async def test_those_who_read_all_the_time_do_not_make_the_log_grow(archive: Asy
     stop.set()
     await asyncio.gather(*readers)
     assert now == 0
+
+
+async def test_the_log_is_not_taken_for_one_that_was_replaced(archive: AsyncEngine, tmp_path: Path) -> None:
+    """SQLite removes it with the last connection to the file."""
+    store = Store(archive, lambda words: pytest.fail(words) if words else None)
+    await store.open()
+    await store.keep(sort_out(batch(1), datetime.now(UTC))[0])
+    async with archive.connect() as reader:
+        await reader.execute(text("SELECT count(*) FROM dirty"))
+        await fill(archive, 20_000)
+    assert (tmp_path / "archive.db-wal").stat().st_size > LOG_KEPT
+    await give_back(archive)
+    assert (tmp_path / "archive.db-wal").stat().st_size == 0
+    await store.keep(sort_out(batch(2), datetime.now(UTC))[0])
+    assert store.replaced == 0
+    async with archive.connect() as connection:
+        assert (await connection.execute(text("PRAGMA busy_timeout"))).scalar_one() == BUSY
 
 
 async def test_who_reads_for_long_holds_the_archive_up_for_no_longer_than_a_second(archive: AsyncEngine) -> None:
