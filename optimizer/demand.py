@@ -48,12 +48,6 @@ def same_period(one: datetime, other: datetime, zone: ZoneInfo, how: Charged = M
     return abs(one - other) <= NEAR and period(one, zone, how) == period(other, zone, how)
 
 
-def counts(component: Demand, window_start: datetime, zone: ZoneInfo) -> bool:
-    """Whether a billing window is one of those that a component looks at: by the local time it begins."""
-    local = window_start.astimezone(zone)
-    return not component.hours or any(holds(component, one, local) for one in component.hours)
-
-
 def known_peak(demand: Demand | None, now: datetime, zone: ZoneInfo) -> float:
     """W: the highest peak of this period that stands in the tariff file. One of a period before counts no more, one of
     a day to come not yet."""
@@ -62,3 +56,9 @@ def known_peak(demand: Demand | None, now: datetime, zone: ZoneInfo) -> float:
     begin = period(now, zone, charged(demand))[0].astimezone(zone).date()
     today = now.astimezone(zone).date()
     return 1000 * max((one.peak for one in demand.known if begin <= one.on <= today), default=0.0)
+
+
+def counts(component: Demand, window_start: datetime, zone: ZoneInfo) -> bool:
+    """Whether a billing window is one of those that a component looks at: by the local time it begins."""
+    local = window_start.astimezone(zone)
+    return not component.hours or any(holds(component, one, local) for one in component.hours)
