@@ -1,6 +1,6 @@
 """How long each table of the archive is kept: every one has a class, and a class is a key of the site file.
 
-A table that stands in no line here is a mistake: a test compares the lines with schemas/tables.py.
+A table that stands in no line here is a mistake: a test compares schemas/tables.py with the lines.
 """
 
 from dataclasses import dataclass
@@ -28,11 +28,17 @@ KEEPING: dict[str, Keeping] = {
     "rollup_1h": Keeping("years", "hours"),
     "flow": Keeping("years", "energy flows"),
     "load_energy": Keeping("years", "energy of the loads"),
+    "energy": Keeping("years", "energy of the devices"),
+    "money": Keeping("years", "what quarters of an hour cost"),
+    "money_day": Keeping("years", "what days cost"),
+    "unpriced": Keeping("years", "quarters of an hour whose cost is still to make"),
     "gap": Keeping("years", "the ledger of what is missing"),
     "plan": Keeping("years", "plans: all for `plan_days`, then the first of each hour"),
     "command": Keeping("action_days", "commands"),
     "outcome": Keeping("action_days", "what became of them"),
     "journal": Keeping("action_days", "the chain over both"),
+    "segment": Keeping("action_days", "closed pieces of the chain, with their rows"),
+    "run": Keeping("action_days", "what the rows of such a piece say"),
     "alarm": Keeping("event_years", "alarms"),
     "device_status": Keeping("event_years", "what was said of a device"),
     "control": Keeping("event_years", "modes and requests"),

@@ -19,8 +19,8 @@ SLICE = timedelta(hours=1)
 AT_ONCE = 5000
 """Rows that are looked at, or deleted, in one transaction."""
 
-CHAIN = (tables.command, tables.outcome, tables.journal)
-"""Forgotten together, in the order of their chain."""
+CHAIN = KEEPING[tables.journal.name].key
+"""The class of what is forgotten together, in the order of its chain."""
 
 
 def limits(kept: Retention, now: datetime) -> Iterator[tuple[Table, datetime]]:
@@ -41,7 +41,7 @@ async def forget(engine: AsyncEngine, site: str, kept: Retention, now: datetime)
             gone += await _delete(engine, table, site, raw) if raw else 0
         elif KEEPING[table.name].at == "received":
             gone += await _delete_received(engine, table, site, oldest)
-        elif table not in CHAIN:
+        elif KEEPING[table.name].key != CHAIN:
             gone += await _delete(engine, table, site, oldest)
     if oldest_action := retention.oldest(kept, tables.journal.name, now):
         # rows of a chain go with it, or not at all
