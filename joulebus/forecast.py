@@ -50,6 +50,7 @@ async def tell(url: str, site: Site, *, as_json: bool) -> int:
     finally:
         await database.dispose()
     told = growth.rates(growth.sources(site), commanded(site), len(site.loads), server=server)
+    told = {name: rate for name, rate in told.items() if name in metadata.tables}
     lines = growth.forecast(told, site.retention, measured)
     free = None if server else _free(database.url.database or "")
     disk = Disk(free, None if free is None else growth.full_on(lines, free, now), now)

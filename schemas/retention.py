@@ -1,6 +1,6 @@
 """How long each table of the archive is kept: every one has a class, and a class is a key of the site file.
 
-A table that stands in no line here is a mistake: a test compares the lines with schemas/tables.py.
+A table that stands in no line here is a mistake: a test compares schemas/tables.py with the lines.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,12 @@ KEEPING: dict[str, Keeping] = {
     "rollup_1m": Keeping("minute_days", "means per minute"),
     "rollup_15m": Keeping("years", "quarter-hours"),
     "rollup_1h": Keeping("years", "hours"),
-    "energy": Keeping("years", "energies of each device"),
     "flow": Keeping("years", "energy flows"),
     "load_energy": Keeping("years", "energy of the loads"),
+    "energy": Keeping("years", "energy of the devices"),
+    "money": Keeping("years", "what quarters of an hour cost"),
+    "money_day": Keeping("years", "what days cost"),
+    "unpriced": Keeping("years", "quarters of an hour whose cost is still to make"),
     "gap": Keeping("years", "the ledger of what is missing"),
     "plan": Keeping("years", "plans: all for `plan_days`, then the first of each hour"),
     "command": Keeping("action_days", "commands"),

@@ -21,8 +21,8 @@ SLICE = timedelta(hours=1)
 AT_ONCE = 5000
 """Rows that are looked at, or deleted, in one transaction."""
 
-CHAIN = (tables.command, tables.outcome, tables.journal, tables.segment, tables.run)
-"""Forgotten together, in the order of their chain."""
+CHAIN = KEEPING[tables.journal.name].key
+"""The class of what is forgotten together, in the order of its chain."""
 
 
 def limits(kept: Retention, now: datetime) -> Iterator[tuple[Table, datetime]]:
@@ -44,7 +44,7 @@ async def forget(engine: AsyncEngine, site: str, kept: Retention, now: datetime,
             gone += await forget_older(engine, table, site, raw) if raw else 0
         elif KEEPING[table.name].at == "received":
             gone += await _delete_received(engine, table, site, oldest)
-        elif table not in CHAIN:
+        elif KEEPING[table.name].key != CHAIN:
             gone += await forget_older(engine, table, site, oldest)
     if oldest_action := retention.oldest(kept, tables.journal.name, now):
         gone += await journal.prune(engine, site, oldest_action, journal_key)

@@ -1,6 +1,7 @@
 """Each part has a user of the database that may do its work and nothing else, on the real server."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -26,7 +27,9 @@ from runtime.history import History
 from runtime.settings import read_settings
 from schemas.site_parts import Retention
 from schemas.troubles import Trouble
+from tests.conftest import Broker
 from tests.consumers.test_archive_rollups import NOON, SITE, said
+from tests.consumers.test_archive_service import Archive, ready, until
 
 DAY = timedelta(days=1)
 REFUSED = {1044, 1142, 1227}
@@ -142,6 +145,31 @@ async def test_each_part_does_its_work_with_its_user(urls: dict[str, str]) -> No
         assert await forget(upkeep, "plant", kept, NOON + 3 * DAY) == 0
         assert len(await partitions(upkeep)) < before
         assert await history.numbers("plant", "meter", "p", NOON, NOON + DAY) == []
+
+
+async def test_the_archive_stores_and_keeps_up_by_two_users(
+    urls: dict[str, str], broker: Broker, mariadb: MariaDB, site_name: str, tmp_path: Path
+) -> None:
+    archive = Archive(broker, urls["archive"], site_name, tmp_path / "archive.log")
+    archive.env["JOULEBUS_UPKEEP_DATABASE"] = urls["upkeep"]
+    archive.start()
+    try:
+        await ready(archive)
+        asked = "SELECT DISTINCT user FROM information_schema.processlist"
+
+        async def both() -> bool:
+            return {user("archive"), user("upkeep")} <= set(mariadb.sql(asked).split())
+
+        async def forgot() -> bool:
+            async with connected(urls["status"]) as database, database.connect() as connection:
+                words = f"SELECT count(*) FROM horizon WHERE site = '{site_name}'"  # noqa: S608
+                return (await connection.exec_driver_sql(words)).scalar() == 1
+
+        await until(both)
+        await until(forgot, 30)
+        assert not archive.health()["counts"].get("upkeep_failed")
+    finally:
+        archive.end(signal.SIGTERM)
 
 
 async def test_who_has_too_few_rights_is_told_what_to_run(urls: dict[str, str]) -> None:
