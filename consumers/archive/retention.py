@@ -18,6 +18,7 @@ _MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 LONG = (
     *(tables.rollup_15m, tables.rollup_1h, tables.flow, tables.load_energy, tables.gap),
+    *(tables.money, tables.money_day, tables.unpriced),
     *(tables.plan, tables.alarm, tables.device_status, tables.control),
 )
 """Kept for years. The journal of commands and outcomes is a chain: it is kept for ever, and is small."""

@@ -17,7 +17,7 @@ from consumers.archive.rollups import HOLD, Rollup, merge, roll
 from consumers.archive.store import Store
 from schemas.flows import rest
 from schemas.site import Site
-from schemas.tables import dirty, flow, load_energy, rollup_1h, rollup_1m, rollup_15m, telemetry
+from schemas.tables import dirty, flow, load_energy, rollup_1h, rollup_1m, rollup_15m, telemetry, unpriced
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600
 LIMIT = 60
@@ -37,6 +37,7 @@ class Roller:
         self.engine, self.site, self.store = engine, site, store
         self.pv = site.pv_points
         self.loads = {one.name: one.behind or "" for one in site.loads}
+        self._priced = {site.grid.meter, *site.pcs, *site.racks, *(device for device, _ in self.pv)}
         self._flowing = {site.grid.meter, *site.pcs, *self.loads, *(device for device, _ in self.pv)}
 
     async def roll(self, now: datetime) -> int:
@@ -129,6 +130,8 @@ class Roller:
             await put(connection, rollup_15m if span == QUARTER else rollup_1h, rows)
             if span == QUARTER and device in self._flowing:
                 await self._flows(connection, at)
+            if span == QUARTER and device in self._priced:
+                await put(connection, unpriced, [{"site": self.site.site, "at": at}])
 
     def _row(self, device: str, point: str, at: datetime, one: Rollup) -> dict[str, Any]:
         numbers = {name: getattr(one, name) for name in ("samples", "low", "mean", "high", "last", "twa", "seconds")}

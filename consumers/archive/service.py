@@ -1,17 +1,20 @@
 """Listens to the site and keeps it: store, commit, acknowledge to the broker, confirm to who sent it. In this order."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from consumers.archive.rows import KEPT, OLDEST, confirmations, sort_out
 from consumers.archive.store import Kept, Store
-from consumers.archive.upkeep import Upkeep
+from consumers.archive.upkeep import MarketPrices, Upkeep
+from optimizer.tariff import Series
 from runtime.bus import Bus
 from runtime.database import engine
 from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import Cause, DeviceStatus, Telemetry
+from schemas.site import Site
 from schemas.units import utc_now
 
 SESSION = 7 * 86_400
@@ -30,12 +33,20 @@ REPLACED_SHOWN = 3600.0
 """Seconds we go on saying that the file is another one."""
 
 
-async def run(part: Part) -> None:
-    """The archive of one site, until it is told to stop. Raises Trouble when there is no database at the start."""
+def _none(_site: Site) -> Mapping[str, Series]:
+    """A market without prices: what is priced by it waits."""
+    return {}
+
+
+async def run(part: Part, prices: MarketPrices = _none) -> None:
+    """The archive of one site, until it is told to stop. Raises Trouble when there is no database at the start.
+
+    `prices`: the market's, for what the site pays; quarters without a price wait.
+    """
     database = engine(part.settings.database, again=lambda: part.settings.fresh().database)
     try:
         archive = Archive(part, Store(database, lambda words: _tell(part, words)))
-        archive.upkeep = Upkeep(part, database, archive.store)
+        archive.upkeep = Upkeep(part, database, archive.store, prices)
         await part.run(archive.work, archive.beside, session=SESSION)
     finally:
         await database.dispose()
