@@ -112,6 +112,13 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
     gaps = _command(commands, "gaps", "what is or was missing in the archive, and how complete it is")
     gaps.add_argument("--days", type=float, default=7.0, help="back from now [7]")
     gaps.add_argument("--json", action="store_true", help="one line of JSON")
+    money = _command(
+        commands, "money", "what was paid each day, with the battery and without it, and why not as planned"
+    )
+    money.add_argument("--days", type=int, default=30, help="local days back, with today [30]")
+    how = money.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="one line of JSON")
+    how.add_argument("--csv", action="store_true", help="a line a day, every column")
     journal = _command(commands, "journal", "whether the record of all commands was changed")
     journal.add_argument("what", choices=["verify"])
     backup = commands.add_parser("backup", help="copy the embedded archive while it is being written")
@@ -230,7 +237,7 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
 
             settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker, parsed.battery)
             return run(load_site(parsed.site), settings, parsed.report, wish, yes=parsed.yes)
-        case "export" | "gaps" | "journal" | "archive" | "backup":
+        case "export" | "gaps" | "money" | "journal" | "archive" | "backup":
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)

@@ -1,4 +1,4 @@
-"""The commands that look into the archive: export, gaps, journal, archive status, backup."""
+"""The commands that look into the archive: export, gaps, money, journal, archive status, backup."""
 
 import argparse
 import asyncio
@@ -28,6 +28,10 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
         wish = export.Wish(site.site, points, start, end, parsed.resolution, parsed.out)
         print(asyncio.run(export.export(url, wish)))
         return 0
+    if parsed.command == "money":
+        from joulebus.money import money  # noqa: PLC0415
+
+        return asyncio.run(money(url, site, parsed.days, "json" if parsed.json else "csv" if parsed.csv else "text"))
     from joulebus import ledger  # noqa: PLC0415
 
     if parsed.command == "gaps":

@@ -111,20 +111,6 @@ def cost(energies: Energies, prices: Prices, share: Share, share_without: Share 
     )
 
 
-def autarky(imported: float | None, load: float | None) -> float | None:
-    """The part of the load that came from the site itself, 0 to 1; None while it is unknown or nothing was used."""
-    if imported is None or load is None or load <= 0:
-        return None
-    return max(0.0, 1 - imported / load)
-
-
-def self_consumption(exported: float | None, pv: float | None) -> float | None:
-    """The part of the PV that was not fed in, from 0 to 1; None while it is unknown or there was no PV."""
-    if exported is None or pv is None or pv <= 0:
-        return None
-    return max(0.0, 1 - exported / pv)
-
-
 def emitted(imported: float, intensity: float) -> float:
     """g of CO2 of what was drawn, at so many g per kWh. What is fed in is given no credit."""
     return imported * intensity / 1000

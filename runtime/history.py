@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime import points, resolution, rollups
 from runtime.cancelled import stoppable
+from runtime.money_rows import MoneyDay, MoneyQuarter
 from runtime.rollups import Bucket
 from schemas.flows import Flows
 from schemas.messages import Alarm, Plan, Step, Value
-from schemas.tables import alarm, dirty, flow, gap, plan, rollup_15m, telemetry
+from schemas.tables import alarm, dirty, flow, gap, money, money_day, plan, rollup_15m, telemetry
 from schemas.units import Quality
 
 _VALUES = TypeAdapter(dict[str, Value])
@@ -149,6 +150,18 @@ class History:
         columns = flow.c.at, *(flow.c[name] for name in Flows._fields)
         rows = await self._rows(select(*columns).where(*asked).order_by(flow.c.at))
         return [(at, Flows(*energies)) for at, *energies in rows]
+
+    async def money(self, site: str, start: datetime, end: datetime) -> list[MoneyQuarter]:
+        """What each quarter of an hour cost that is priced, oldest first."""
+        c = money.c
+        asked = select(*(c[name] for name in MoneyQuarter._fields)).where(c.site == site, *_within(c, start, end))
+        return [MoneyQuarter(*row) for row in await self._rows(asked.order_by(c.at))]
+
+    async def money_days(self, site: str, start: datetime, end: datetime) -> list[MoneyDay]:
+        """The sums of the local days that begin in this span, oldest first."""
+        c = money_day.c
+        asked = select(*(c[name] for name in MoneyDay._fields)).where(c.site == site, *_within(c, start, end))
+        return [MoneyDay(*row) for row in await self._rows(asked.order_by(c.at))]
 
     # --- now ---------------------------------------------------------------------------------------
 

@@ -15,15 +15,14 @@ from optimizer.money import (
     Cost,
     Energies,
     Prices,
-    autarky,
     cost,
     emitted,
     paid,
-    self_consumption,
     shifted,
     worth_of_stored,
 )
 from optimizer.tariff import window
+from schemas.flows import autarky, self_consumption
 from schemas.tariff import Demand, KnownPeak
 
 BERLIN, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
@@ -57,8 +56,8 @@ def test_a_day_by_hand() -> None:
         load, sun = (20.0 if hour == 17 else 8.0), (12.0 if 10 <= hour < 14 else 0.0)
         battery = 12.0 if hour == 17 else -4.0 if sun else 0.0
         grid = load - sun - battery
-        wh = [250.0 * kw for kw in (max(grid, 0.0), max(-grid, 0.0), sun, battery)]
-        quarters[at] = Energies(*wh, wear=0.02 * max(battery, 0.0) / 4)
+        into, out, pv, gave = (250.0 * kw for kw in (max(grid, 0.0), max(-grid, 0.0), sun, battery))
+        quarters[at] = Energies(into, out, pv, gave, wear=0.02 * max(battery, 0.0) / 4)
         prices[at] = Prices(0.30 if 16 <= hour < 20 else 0.20, 0.08)
     found = booked(quarters, prices, [MONTHLY], BERLIN).values()
     assert sum(one.energy for one in found) == pytest.approx(35.20)
