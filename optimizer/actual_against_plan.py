@@ -104,12 +104,16 @@ class Evidence(NamedTuple):
 
     bands: tuple[Band, ...] = ()
     """In the order in which they are taken for the cause."""
+    wanted: float | None = None
+    """Wh that the PCS were commanded."""
     told: float | None = None
-    """Wh that the PCS were set to, as they show it."""
+    """Wh that they were set to then, as they show it."""
     behind: Mapping[Why, float] = {}
-    """Weights: who stood behind what the PCS were told."""
+    """Seconds: who stood behind the commands, or their silence."""
+    limited: Mapping[Why, float] = {}
+    """Weights: what made less of the commands."""
     device: Why = Why.UNKNOWN
-    """Why a PCS does something else than it is set to."""
+    """Why a PCS does something else than it is told."""
     rated: float = 0.0
     """W of all PCS."""
 
@@ -169,30 +173,27 @@ def _walk(planned: float, measured: float, evidence: Evidence, error: float) -> 
             steps.append((why, at, after))
             at = after
 
+    def spread(weights: Mapping[Why, float], towards: float) -> None:
+        begin, total = at, sum(weights.values())
+        for why, weight in weights.items() if total > 0 else ():
+            go(why, at + (towards - begin) * weight / total)
+
     for band in evidence.bands:
         go(band.why, min(max(at, band.low), band.high))
     go(Why.FORECAST, at if error == 0 else planned + error)
-    total = sum(evidence.behind.values())
-    goal = measured if evidence.told is None else evidence.told
-    begin = at
-    for why, weight in evidence.behind.items() if total > 0 else ():
-        go(why, at + (goal - begin) * weight / total)
+    goal = next(one for one in (evidence.wanted, evidence.told, measured) if one is not None)
+    spread(evidence.behind, goal)
     go(Why.UNKNOWN, goal)
-    follows = evidence.told is not None and abs(measured - evidence.told) > NOISE * evidence.rated / 4
-    go(evidence.device if follows else Why.UNKNOWN, measured)
+    spread(evidence.limited, measured if evidence.told is None else evidence.told)
+    follows = abs(measured - at) <= NOISE * evidence.rated / 4
+    go(Why.UNKNOWN if follows else evidence.device, measured)
     return steps
 
 
-def weights(seconds: Mapping[Why, float], limited: Mapping[str, float]) -> dict[Why, float]:
-    """Who stood behind what the PCS were told: by the seconds each held, those of the plan by what limited them.
-
-    `limited`: W by the name of the limit, of the outcomes of the quarter.
-    """
-    found = {why: held for why, held in seconds.items() if held > 0}
-    narrowed = dict[Why, float]()
-    for name, watts in limited.items():
-        narrowed[why_limited(name)] = narrowed.get(why_limited(name), 0.0) + watts
-    if (total := sum(narrowed.values())) > 0 and (mine := found.pop(Why.CLAMP, 0.0)) > 0:
-        for why, watts in narrowed.items():
-            found[why] = found.get(why, 0.0) + mine * watts / total
+def limits(watts: Mapping[str, float]) -> dict[Why, float]:
+    """By cause, the W that each name in `limited_by` took."""
+    found = dict[Why, float]()
+    for name, taken in watts.items():
+        if taken > 0:
+            found[why_limited(name)] = found.get(why_limited(name), 0.0) + taken
     return found

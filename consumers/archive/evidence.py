@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from pydantic_core import from_json
@@ -10,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.archive.measured import Measured
-from optimizer.actual_against_plan import ORDERED, STATUS, Band, Evidence, Planned, Why, weights
+from optimizer.actual_against_plan import ORDERED, STATUS, Band, Evidence, Planned, Why, limits
 from optimizer.money import Prices
 from schemas.messages import Authority, ControlLimits, DeviceState, Plan
 from schemas.site import Site
@@ -52,16 +51,18 @@ class Witness:
 
     async def evidence(self, at: datetime, measured: Measured) -> Evidence:
         """Of the quarter that begins at `at`."""
-        held, limited = await self._commanded(at), await self._limited(at)
-        told, energies = measured.told(at), measured.energies(at)
-        less = told is not None and abs(energies.battery or 0.0) < abs(told)
+        wanted, behind = await self._commanded(at)
+        gave, told = measured.energies(at).battery or 0.0, measured.told(at)
         device = await self._device(at)
+        asked = max((abs(one) for one in (wanted, told) if one is not None), default=0.0)
         return Evidence(
             bands=(*await self._grid(at, measured), *self._cells(at, measured)),
+            wanted=wanted,
             told=told,
-            behind=weights(held, limited),
+            behind=behind,
+            limited=limits(await self._limited(at)),
             # one that is told more than it does could do no more
-            device=Why.DERATE if device is Why.UNKNOWN and less else device,
+            device=Why.DERATE if device is Why.UNKNOWN and abs(gave) < asked else device,
             rated=self.site.rated_power,
         )
 
@@ -95,22 +96,39 @@ class Witness:
         allowed = measured.allowed(at)
         return [] if allowed is None else [Band(-allowed[0] / 4, allowed[1] / 4, Why.DERATE)]
 
-    async def _commanded(self, at: datetime) -> dict[Why, float]:
-        """Seconds by who stood behind the commands, of all PCS; silence counts where commands were heard before."""
-        c, end, found = command.c, at + QUARTER, defaultdict[Why, float](float)
-        for pcs in self.site.pcs:
-            mine = c.site == self.site.site, c.device == pcs
-            asked = select(c.at, c.until, c.authority).where(*mine, c.at >= at - LIVES, c.at < end).order_by(c.at)
-            rows = [*await self.connection.execute(asked)]
-            covered, last = 0.0, (end, end, "")
-            for (since, until, authority), (following, _, _) in pairwise([*rows, last]):
-                seconds = max(0.0, (min(until, following, end) - max(since, at)).total_seconds())
-                found[ORDERED[Authority(authority)]] += seconds
-                covered += seconds
-            ever = select(c.at).where(*mine, c.at >= at - HEARD, c.at < end).limit(1)
-            if rows or (await self.connection.execute(ever)).first():
-                found[Why.LOST] += max(0.0, QUARTER.total_seconds() - covered - LOOSE)
-        return found
+    async def _commanded(self, at: datetime) -> tuple[float | None, dict[Why, float]]:
+        """Wh of all PCS, None where one was commanded nothing, and the seconds by who stood behind it.
+
+        A silence counts where commands were heard before: the PCS then goes to its fallback.
+        """
+        total: float | None = 0.0
+        found = defaultdict[Why, float](float)
+        for one in self.site.units:
+            held = await self._held(at, one.pcs)
+            if held is None:
+                total = None
+                continue
+            silent = QUARTER.total_seconds() - sum(seconds for _, seconds, _ in held)
+            energy = sum(power * seconds for _, seconds, power in held) + one.fallback * silent
+            total = None if total is None else total + energy / 3600
+            for why, seconds, _ in held:
+                found[why] += seconds
+            found[Why.LOST] += max(0.0, silent - LOOSE)
+        return (total if found else None), found
+
+    async def _held(self, at: datetime, pcs: str) -> list[tuple[Why, float, float]] | None:
+        """Who commanded a PCS, for how many seconds, and how many W; None where nobody has done so lately."""
+        c, end, found = command.c, at + QUARTER, list[tuple[Why, float, float]]()
+        mine = c.site == self.site.site, c.device == pcs
+        asked = select(c.at, c.until, c.authority, c.body).where(*mine, c.at >= at - LIVES, c.at < end).order_by(c.at)
+        rows = [*await self.connection.execute(asked)]
+        for (since, until, authority, body), following in zip(rows, [*(row.at for row in rows), end][1:], strict=True):
+            seconds = (min(until, following, end) - max(since, at)).total_seconds()
+            if seconds > 0:
+                power = from_json(body).get("values", {}).get("p_set", 0.0)
+                found.append((ORDERED[Authority(authority)], seconds, power))
+        ever = select(c.at).where(*mine, c.at >= at - HEARD, c.at < end).limit(1)
+        return found if found or (await self.connection.execute(ever)).first() else None
 
     async def _limited(self, at: datetime) -> dict[str, float]:
         """W by the name of what limited the power of the PCS."""

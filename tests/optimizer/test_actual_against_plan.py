@@ -17,8 +17,8 @@ from optimizer.actual_against_plan import (
     Planned,
     Split,
     Why,
+    limits,
     split,
-    weights,
     why_limited,
 )
 from optimizer.demand_share import Closing, Share
@@ -79,6 +79,16 @@ STORIES = {
         Evidence(told=10e3, behind=COMMANDED, device=Why.DERATE, rated=1e5),
         {Why.DERATE: 3.0},
     ),
+    "it was commanded, and the bridge let less pass": (
+        gave(4_000),
+        Evidence(wanted=10e3, behind=COMMANDED, limited={Why.DERATE: 3.0, Why.CLAMP: 1.0}),
+        {Why.DERATE: 1.35, Why.CLAMP: 0.45},
+    ),
+    "half of what it was commanded, and a PCS that shows no setpoint": (
+        gave(3_000),
+        Evidence(wanted=6e3, behind={Why.OPERATOR: 900.0}, device=Why.DERATE, rated=1e5),
+        {Why.OPERATOR: 1.2, Why.DERATE: 0.9},
+    ),
     "nothing is known": (gave(0), Evidence(), {Why.UNKNOWN: 3.0}),
     "it gave more than it was told, and nobody knows why": (
         gave(15_000),
@@ -116,7 +126,9 @@ BANDS = st.builds(
 EVIDENCE = st.builds(
     Evidence,
     bands=st.lists(BANDS, max_size=3).map(tuple),
+    wanted=st.none() | MORE,
     told=st.none() | MORE,
+    limited=st.dictionaries(st.sampled_from(Why), st.floats(0, 900)),
     behind=st.dictionaries(st.sampled_from(Why), st.floats(0, 900)),
     device=st.sampled_from(Why),
     rated=WH,
@@ -160,11 +172,6 @@ def test_every_authority_and_every_column_is_known() -> None:
     assert tuple(why.value for why in Why) == CAUSES
 
 
-def test_what_limited_a_command_of_the_plan_stands_for_its_time() -> None:
-    limited = {"bms:current": 3000.0, "battery:ramp": 1000.0}
-    assert weights({Why.CLAMP: 800.0, Why.LOST: 100.0}, limited) == {
-        Why.DERATE: 600.0,
-        Why.CLAMP: 200.0,
-        Why.LOST: 100.0,
-    }
-    assert weights({Why.OPERATOR: 900.0}, limited) == {Why.OPERATOR: 900.0}
+def test_what_limited_a_command_has_its_cause() -> None:
+    limited = {"bms:current": 3000.0, "battery:ramp": 1000.0, "pcs:rated_power": 500.0, "site:grid": 0.0}
+    assert limits(limited) == {Why.DERATE: 3500.0, Why.CLAMP: 1000.0}
