@@ -311,9 +311,9 @@ def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]
             return bridge(part, parsed.device)
         case "archive":
             from consumers.archive.service import run as archive  # noqa: PLC0415
-            from consumers.optimize.prices import PriceFiles  # noqa: PLC0415
+            from joulebus.market_prices import MarketPrices  # noqa: PLC0415
 
-            return archive(part, PriceFiles().of)
+            return archive(part, MarketPrices().of)
         case "alarms":
             from consumers.alarms.service import run as alarms  # noqa: PLC0415
 

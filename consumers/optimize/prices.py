@@ -7,14 +7,12 @@ without a number are read; anything else is refused with its line.
 import csv
 import gzip
 import math
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from optimizer.published import Published, Row, TwoSeries, publish
 from optimizer.tariff import Series
-from schemas.site import Site
 from schemas.troubles import Trouble
 
 TIME = "timestamp_utc"
@@ -53,10 +51,6 @@ class PriceFiles:
         series = read_prices(path)
         self._read[path] = (stamp, series)
         return series
-
-    def of(self, site: Site) -> dict[str, Series]:
-        """All of a site's tariff, by its side. Raises Trouble that names the file and the line."""
-        return {name: self.series(path, time.time()) for name, path in site.price_files.items()}
 
 
 def read_prices(path: Path) -> Series:
