@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.accounts import Accounts
 from consumers.archive.carbon_file import read_carbon
-from consumers.archive.migrate import migrate
+from consumers.archive.migrate import migrate, upgrade
 from consumers.archive.retention import forget
 from consumers.archive.roller import Roller, put
 from consumers.archive.rows import sort_out
@@ -26,9 +26,10 @@ from schemas import messages as m
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.site_parts import Retention
-from schemas.tables import money, money_day, rollup_15m, unpriced
+from schemas.tables import flow, money, money_day, rollup_15m, unpriced
 from schemas.topics import TELEMETRY
 from schemas.troubles import Trouble
+from tests.consumers.test_archive_migrate import ask
 from tests.consumers.test_dispatch_desk import plant_site
 
 QUARTER = timedelta(minutes=15)
@@ -314,3 +315,23 @@ async def test_a_row_is_small_and_goes_with_its_time(lite: AsyncEngine, tmp_path
         assert pages.scalar_one() / 192 < 180  # with what is free in its pages
     await forget(lite, "plant", Retention(raw_days=1, minute_days=1, years=1), NOON + timedelta(days=364))
     assert 0 < await count(lite, money) < 192
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_what_was_measured_before_is_priced_too(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """An archive of 0005, also one where this migration broke off after its first table."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/old.db"
+    if kind == "mariadb":
+        url = request.getfixturevalue("mariadb").database()
+    ways = ("pv_load", "pv_battery", "pv_grid", "grid_load", "grid_battery", "battery_load", "battery_grid")
+    ask(url, lambda connection: upgrade(connection, "0005"))
+    ask(
+        url,
+        lambda connection: connection.execute(flow.insert(), {"site": "plant", "at": NOON} | dict.fromkeys(ways, 1.0)),
+    )
+    ask(url, money.create)
+    migrate(url)
+    assert ask(url, lambda connection: connection.execute(select(unpriced.c.site, unpriced.c.at)).all()) == [
+        ("plant", NOON)
+    ]
+    assert ask(url, lambda connection: connection.scalar(select(func.count()).select_from(flow))) == 1
