@@ -93,7 +93,9 @@ def _windows(ordered: Iterable[datetime], imports: Imports, zone: ZoneInfo, minu
     parts = dict[datetime, list[datetime]]()
     for at in ordered:
         if imports[at] is not None:
-            parts.setdefault(window(at, zone, minutes)[0], []).append(at)
+            # all zones' offsets are whole quarters of an hour
+            start = at if minutes == 15 else window(at, zone, minutes)[0]
+            parts.setdefault(start, []).append(at)
     enough = COMPLETE * minutes / 15
     return {
         some[-1]: sum(imports[at] or 0.0 for at in some) * minutes / 15 / len(some)

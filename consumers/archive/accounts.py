@@ -24,7 +24,7 @@ from optimizer.tariff import Series
 from schemas.site import Site
 from schemas.tables import CAUSES, MONEY, money, money_day, unpriced
 
-LIMIT, TURNS = 96, 4
+LIMIT, TURNS = 192, 2
 """Quarters that are priced in one transaction, and transactions of a round."""
 SAME = 1e-9
 """Money: a charge that differs by less has not changed."""
