@@ -140,12 +140,14 @@ def split(
     imported, exported, battery = energies.imported, energies.exported, energies.battery
     if imported is None or exported is None or battery is None or energies.wear is None:
         return None
+    # counters make the energy, and the mean power the peak: they differ by little
+    apart = 0.0 if energies.drawn is None else energies.drawn - imported
     worn = energies.wear - wear_price * max(battery, 0.0) / 1000
 
     def priced(gave: float) -> float:
         """With load and PV as they were, and a battery that gave so many Wh."""
         into, out = shifted(imported, exported, battery - gave)
-        return paid(into, out, prices) + share.at(into) + worn + wear_price * max(gave, 0.0) / 1000
+        return paid(into, out, prices) + share.at(into + apart) + worn + wear_price * max(gave, 0.0) / 1000
 
     grid, power = planned.grid / 4, planned.power / 4
     meant = paid(max(grid, 0.0), max(-grid, 0.0), planned.prices) + share.at(max(grid, 0.0))

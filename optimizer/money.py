@@ -21,8 +21,8 @@ class Energies(NamedTuple):
     """Money: the wear of what they gave."""
     stored: float | None = None
     """How much more the cells hold at the end than at the beginning, by their SoC."""
-    whole: bool = True
-    """The meter was seen long enough for a billed peak."""
+    drawn: float | None = None
+    """The mean power drawn, as Wh of the quarter: what a billed peak is made of; None where too little was seen."""
 
     @property
     def load(self) -> float | None:
@@ -30,6 +30,13 @@ class Energies(NamedTuple):
         if self.imported is None or self.exported is None or self.pv is None or self.battery is None:
             return None
         return max(0.0, self.imported - self.exported + self.pv + self.battery)
+
+    @property
+    def drawn_without(self) -> float | None:
+        """The same if the batteries had rested."""
+        if self.drawn is None or self.exported is None or self.battery is None:
+            return None
+        return shifted(self.drawn, self.exported, self.battery)[0]
 
     @property
     def without(self) -> tuple[float, float] | None:
@@ -94,18 +101,17 @@ def paid(imported: float, exported: float, prices: Prices) -> float:
     return (imported * prices.buy - exported * prices.sell) / 1000
 
 
-def cost(energies: Energies, prices: Prices, share: Share, share_without: Share | None) -> Cost | None:
+def cost(energies: Energies, prices: Prices, share: Share, share_without: Share) -> Cost | None:
     """None while it is not known what went through the meter."""
     if energies.imported is None or energies.exported is None:
         return None
     rest = energies.without
-    known = rest is not None and share_without is not None
     worth = None if energies.stored is None or prices.stored is None else energies.stored * prices.stored / 1000
     return Cost(
         energy=paid(energies.imported, energies.exported, prices),
-        demand=share.at(energies.imported),
+        demand=share.at(energies.drawn or 0.0),
         energy_without=None if rest is None else paid(*rest, prices),
-        demand_without=share_without.at(rest[0]) if known and rest is not None and share_without is not None else None,
+        demand_without=None if rest is None else share_without.at(energies.drawn_without or 0.0),
         wear=energies.wear,
         stored=worth,
     )

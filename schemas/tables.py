@@ -211,9 +211,8 @@ money = _table(
     "money",
     _key("site"),
     _key("at", Moment()),
-    Column("whole", Boolean, nullable=False),
     *(Column(name, Double, nullable=False) for name in ("imported", "exported")),
-    *(Column(name, Double) for name in ("pv", "battery")),
+    *(Column(name, Double) for name in ("drawn", "pv", "battery")),
     *(Column(name, Double, nullable=name in MONEY[2:]) for name in MONEY),
     *(Column(name, Double) for name in ("planned", *CAUSES)),
     json=(),
@@ -221,8 +220,8 @@ money = _table(
 )
 """What the quarter of an hour that begins at `at` cost; energies in Wh, `battery` what it gave less what it took.
 
-`whole`: the meter was seen long enough for a billed peak. NULL is unknown. `planned` is the cost (energy, demand, wear)
-that the plan meant, and the causes are the difference.
+`drawn`: by the power of the meter, for a billed peak. NULL is unknown, or hardly seen. `planned` is the cost (energy,
+demand, wear) that the plan meant, and the causes are the difference.
 """
 
 money_day = _table(

@@ -100,21 +100,20 @@ class Accounts:
         """What is priced already of the billing periods that are touched, and the demand charge it bears."""
         spans = {quarters_of(at, self.site.prices.components, self.site.zone) for at in marks}
         c, found = money.c, dict[datetime, tuple[Energies, Charges]]()
-        columns = c.at, c.imported, c.exported, c.battery, c.whole, c.demand, c.demand_without
+        columns = c.at, c.imported, c.exported, c.battery, c.drawn, c.demand, c.demand_without
         for begin, end in spans:
             asked = select(*columns).where(c.site == self.site.site, c.at >= begin, c.at < end)
-            for at, imported, exported, battery, whole, *charges in await connection.execute(asked):
-                found[at] = Energies(imported, exported, battery=battery, whole=whole), (charges[0], charges[1])
+            for at, imported, exported, battery, drawn, *charges in await connection.execute(asked):
+                found[at] = Energies(imported, exported, battery=battery, drawn=drawn), (charges[0], charges[1])
         return found
 
     def _shares(self, known: Mapping[datetime, Energies]) -> tuple[dict[datetime, Share], dict[datetime, Share]]:
         """What each quarter adds to the demand charge, with the battery and without it."""
         components, zone = self.site.prices.components, self.site.zone
-        seen = {at: one for at, one in known.items() if one.whole}
-        rests = {at: one.without for at, one in seen.items()}
-        drawn = {at: seen[at].imported if at in seen else None for at in known}
-        without = {at: rest[0] if (rest := rests.get(at)) else None for at in known}
-        return shares(components, drawn, zone), shares(components, without, zone)
+        return (
+            shares(components, {at: one.drawn for at, one in known.items()}, zone),
+            shares(components, {at: one.drawn_without for at, one in known.items()}, zone),
+        )
 
     async def _against(  # what was measured, when, and at which price
         self, witness: Witness, found: Measured, at: datetime, prices: Prices, share: Share
@@ -129,7 +128,7 @@ class Accounts:
     def _row(self, at: datetime, energies: Energies, paid: Cost, against: Split | None) -> Row:
         intensity, rest = self.list.intensity(at), energies.without
         row: Row = {"site": self.site.site, "at": at, "planned": against.planned if against else None}
-        row |= {name: getattr(energies, name) for name in ("whole", "imported", "exported", "pv", "battery")}
+        row |= {name: getattr(energies, name) for name in ("imported", "exported", "drawn", "pv", "battery")}
         row |= paid._asdict() | {why.value: against.parts[why] if against else None for why in Why}
         row["carbon"] = None if intensity is None else emitted(energies.imported or 0.0, intensity)
         row["carbon_without"] = None if intensity is None or rest is None else emitted(rest[0], intensity)
@@ -176,8 +175,8 @@ class Accounts:
 
 def _charged(energies: Energies, drawn: Share, without: Share) -> Charges:
     """The demand charge of a quarter, with the battery and without it."""
-    rest = energies.without
-    return drawn.at(energies.imported or 0.0), None if rest is None else without.at(rest[0])
+    rest = None if energies.without is None else without.at(energies.drawn_without or 0.0)
+    return drawn.at(energies.drawn or 0.0), rest
 
 
 def _differ(one: Charges, other: Charges) -> bool:

@@ -48,6 +48,7 @@ class Measured:
         """Those of the quarter that begins at `at`. A PV inverter that is not there sleeps; a PCS that is not there is
         unknown."""
         meter, gave = self.of(at, self.site.grid.meter), {pcs: self.of(at, pcs) for pcs in self.site.pcs}
+        poll = self.site.named(self.site.grid.meter).poll
         known = {pcs: one for pcs, one in gave.items() if one is not None}
         whole = len(known) == len(gave)
         sun = [self.of(at, *place) for place in self.site.pv_points]
@@ -60,7 +61,7 @@ class Measured:
             battery=sum(one.net for one in known.values()) if whole else None,
             wear=wear if whole else None,
             stored=None if before is None or after is None else after - before,
-            whole=meter is not None and meter.seconds >= least_seen(self.site.named(self.site.grid.meter).poll),
+            drawn=meter.plus if meter is not None and meter.seconds >= least_seen(poll) else None,
         )
 
     def _stored(self, at: datetime) -> float | None:

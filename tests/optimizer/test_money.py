@@ -35,8 +35,9 @@ def booked(
     quarters: dict[datetime, Energies], prices: dict[datetime, Prices], demand: list[Demand], zone: ZoneInfo
 ) -> dict[datetime, Cost]:
     """As the archive does it."""
-    drawn = shares(demand, {at: one.imported for at, one in quarters.items()}, zone)
-    rest = shares(demand, {at: one.without[0] if one.without else None for at, one in quarters.items()}, zone)
+    quarters = {at: one._replace(drawn=one.imported) for at, one in quarters.items()}
+    drawn = shares(demand, {at: one.drawn for at, one in quarters.items()}, zone)
+    rest = shares(demand, {at: one.drawn_without for at, one in quarters.items()}, zone)
     found = {at: cost(one, prices[at], drawn[at], rest[at]) for at, one in quarters.items()}
     return {at: one for at, one in found.items() if one is not None}
 

@@ -40,9 +40,8 @@ def upgrade() -> None:
     op.create_table(
         "money",
         *_place(),
-        sa.Column("whole", sa.Boolean(), nullable=False),
         *_numbers("imported", "exported", nullable=False),
-        *_numbers("pv", "battery"),
+        *_numbers("drawn", "pv", "battery"),
         *_numbers(*MONEY[:2], nullable=False),
         *_numbers(*MONEY[2:], "planned", *CAUSES),
         sa.PrimaryKeyConstraint("site", "at"),
