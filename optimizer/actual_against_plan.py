@@ -99,6 +99,14 @@ class Band(NamedTuple):
     why: Why
 
 
+class Held(NamedTuple):
+    """What stood behind the commands for a part of the quarter."""
+
+    seconds: float
+    energy: float
+    """Wh that were commanded meanwhile; in a silence those of the fallback."""
+
+
 class Evidence(NamedTuple):
     """What the archive knows of a quarter of an hour beside its energies."""
 
@@ -108,8 +116,8 @@ class Evidence(NamedTuple):
     """Wh that the PCS were commanded."""
     told: float | None = None
     """Wh that they were set to then, as they show it."""
-    behind: Mapping[Why, float] = {}
-    """Seconds: who stood behind the commands, or their silence."""
+    behind: Mapping[Why, Held] = {}
+    """Who stood behind the commands, or their silence."""
     limited: Mapping[Why, float] = {}
     """Weights: what made less of the commands."""
     device: Why = Why.UNKNOWN
@@ -184,12 +192,18 @@ def _walk(planned: float, measured: float, evidence: Evidence, error: float) -> 
         go(band.why, min(max(at, band.low), band.high))
     go(Why.FORECAST, at if error == 0 else planned + error)
     goal = next(one for one in (evidence.wanted, evidence.told, measured) if one is not None)
-    spread(evidence.behind, goal)
+    spread(_apart(planned, goal - at, evidence.behind), goal)
     go(Why.UNKNOWN, goal)
     spread(evidence.limited, measured if evidence.told is None else evidence.told)
     follows = abs(measured - at) <= NOISE * evidence.rated / 4
     go(Why.UNKNOWN if follows else evidence.device, measured)
     return steps
+
+
+def _apart(planned: float, way: float, behind: Mapping[Why, Held]) -> dict[Why, float]:
+    """Wh by which each commanded other than planned, as far as that goes in the way of the whole."""
+    apart = {why: one.energy - planned * one.seconds / 900 for why, one in behind.items()}
+    return {why: abs(wh) for why, wh in apart.items() if wh * way > 0}
 
 
 def limits(watts: Mapping[str, float]) -> dict[Why, float]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.archive.measured import Measured
-from optimizer.actual_against_plan import ORDERED, STATUS, Band, Evidence, Planned, Why, limits
+from optimizer.actual_against_plan import ORDERED, STATUS, Band, Evidence, Held, Planned, Why, limits
 from optimizer.money import Prices
 from schemas.messages import Authority, ControlLimits, DeviceState, Plan
 from schemas.site import Site
@@ -96,24 +96,26 @@ class Witness:
         allowed = measured.allowed(at)
         return [] if allowed is None else [Band(-allowed[0] / 4, allowed[1] / 4, Why.DERATE)]
 
-    async def _commanded(self, at: datetime) -> tuple[float | None, dict[Why, float]]:
-        """Wh of all PCS, None where one was commanded nothing, and the seconds by who stood behind it.
+    async def _commanded(self, at: datetime) -> tuple[float | None, dict[Why, Held]]:
+        """Wh of all PCS, None where one was commanded nothing, and who stood behind it.
 
         A silence counts where commands were heard before: the PCS then goes to its fallback.
         """
         total: float | None = 0.0
-        found = defaultdict[Why, float](float)
+        found, parts = dict[Why, Held](), list[tuple[Why, float, float]]()
         for one in self.site.units:
             held = await self._held(at, one.pcs)
             if held is None:
                 total = None
                 continue
             silent = QUARTER.total_seconds() - sum(seconds for _, seconds, _ in held)
-            energy = sum(power * seconds for _, seconds, power in held) + one.fallback * silent
-            total = None if total is None else total + energy / 3600
-            for why, seconds, _ in held:
-                found[why] += seconds
-            found[Why.LOST] += max(0.0, silent - LOOSE)
+            held.append((Why.LOST if silent > LOOSE else Why.UNKNOWN, silent, one.fallback))
+            total = None if total is None else total + sum(power * seconds for _, seconds, power in held) / 3600
+            parts += held
+        for why, seconds, power in parts:  # of several PCS each stands for its part of the time
+            before = found.get(why, Held(0.0, 0.0))
+            share = seconds / len(self.site.units)
+            found[why] = Held(before.seconds + share, before.energy + power * seconds / 3600)
         return (total if found else None), found
 
     async def _held(self, at: datetime, pcs: str) -> list[tuple[Why, float, float]] | None:

@@ -14,6 +14,7 @@ from optimizer.actual_against_plan import (
     STATUS,
     Band,
     Evidence,
+    Held,
     Planned,
     Split,
     Why,
@@ -32,7 +33,13 @@ AT = datetime(2026, 6, 1, 16, tzinfo=UTC)
 PRICES = Prices(0.30, 0.10)
 PLANNED = Planned(grid=0.0, power=40_000.0, prices=PRICES)
 """40 kW of load, all of it out of the battery: 10 kWh in a quarter."""
-COMMANDED = {Why.CLAMP: 900.0}
+
+
+def held(energy: float, why: Why = Why.CLAMP, seconds: float = 900.0) -> dict[Why, Held]:
+    return {why: Held(seconds, energy)}
+
+
+COMMANDED = held(10e3)
 
 
 def told(energies: Energies, evidence: Evidence, share: Share | None = None, planned: Planned = PLANNED) -> Split:
@@ -54,7 +61,7 @@ STORIES = {
     "as planned": (gave(10_000), Evidence(behind=COMMANDED), {}),
     "the BMS allowed 16 kW": (
         gave(4_000),
-        Evidence(bands=(Band(-25e3, 4e3, Why.DERATE),), told=4e3, behind=COMMANDED, rated=1e5),
+        Evidence(bands=(Band(-25e3, 4e3, Why.DERATE),), told=4e3, behind=held(4e3), rated=1e5),
         {Why.DERATE: 1.80},
     ),
     "a limit let nothing be fed in, and less was used": (
@@ -64,16 +71,16 @@ STORIES = {
     ),
     "less was used, and the battery followed": (
         gave(6_000, load=6_000),
-        Evidence(told=6e3, behind=COMMANDED, rated=1e5),
+        Evidence(told=6e3, behind=held(6e3), rated=1e5),
         {Why.FORECAST: 0.0},
     ),
-    "dispatch was silent": (gave(0), Evidence(told=0.0, behind={Why.LOST: 900.0}), {Why.LOST: 3.0}),
+    "dispatch was silent": (gave(0), Evidence(told=0.0, behind=held(0.0, Why.LOST)), {Why.LOST: 3.0}),
     "half of the time silent, half by hand": (
         gave(0),
-        Evidence(told=0.0, behind={Why.LOST: 450.0, Why.OPERATOR: 450.0}),
+        Evidence(told=0.0, behind=held(0.0, Why.LOST, 450.0) | held(0.0, Why.OPERATOR, 450.0)),
         {Why.LOST: 1.5, Why.OPERATOR: 1.5},
     ),
-    "its own rules: the SoC": (gave(2_000), Evidence(told=2e3, behind=COMMANDED), {Why.CLAMP: 2.4}),
+    "its own rules: the SoC": (gave(2_000), Evidence(told=2e3, behind=held(2e3)), {Why.CLAMP: 2.4}),
     "the PCS had tripped": (
         gave(0),
         Evidence(told=10e3, behind=COMMANDED, device=Why.DERATE, rated=1e5),
@@ -86,7 +93,7 @@ STORIES = {
     ),
     "half of what it was commanded, and a PCS that shows no setpoint": (
         gave(3_000),
-        Evidence(wanted=6e3, behind={Why.OPERATOR: 900.0}, device=Why.DERATE, rated=1e5),
+        Evidence(wanted=6e3, behind=held(6e3, Why.OPERATOR), device=Why.DERATE, rated=1e5),
         {Why.OPERATOR: 1.2, Why.DERATE: 0.9},
     ),
     "nothing is known": (gave(0), Evidence(), {Why.UNKNOWN: 3.0}),
@@ -108,7 +115,7 @@ def test_stories(name: str) -> None:
 def test_a_peak_that_was_not_planned_is_counted_where_it_came_from() -> None:
     """40 kW drawn for the quarter, at 10 per kW and month, where 15 kW were due already: 250, and 3.00 of energy."""
     share = Share(closings=(Closing(Demand(price=10.0), 15_000.0, 0.0, 0.25),))
-    found = told(gave(0), Evidence(told=0.0, behind={Why.LOST: 900.0}), share)
+    found = told(gave(0), Evidence(told=0.0, behind=held(0.0, Why.LOST)), share)
     assert found.parts[Why.LOST] == pytest.approx(253.0)
 
 
@@ -129,7 +136,7 @@ EVIDENCE = st.builds(
     wanted=st.none() | MORE,
     told=st.none() | MORE,
     limited=st.dictionaries(st.sampled_from(Why), st.floats(0, 900)),
-    behind=st.dictionaries(st.sampled_from(Why), st.floats(0, 900)),
+    behind=st.dictionaries(st.sampled_from(Why), st.builds(Held, st.floats(0, 900), MORE)),
     device=st.sampled_from(Why),
     rated=WH,
 )
