@@ -8,6 +8,7 @@ from pathlib import Path
 
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.overlap import doubles, unreached, unwatched
+from consumers.archive.carbon_file import read_carbon
 from joulebus.commands import say
 from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes
@@ -28,6 +29,7 @@ def check(path: Path) -> int:
     try:
         rules, locks = watched(site, load_catalog()), all_locks(site)
         prices, unsure = look(site, now)
+        prices += _carbon(site)
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     warnings = [
@@ -63,6 +65,20 @@ def check(path: Path) -> int:
     for note in notes(site):
         say(f"  {note}")
     return 0
+
+
+def _carbon(site: Site) -> list[str]:
+    """What stands for the CO2 of a drawn kWh. Raises Trouble for a file that cannot be read or has none."""
+    if site.carbon is None:
+        return []
+    if site.carbon_path is None:
+        return [f"{'CO2':<10} {site.carbon.intensity:g} g per kWh drawn"]
+    grams = read_carbon(site.carbon_path)
+    if grams.end is None:
+        raise Trouble(f"{site.carbon_path} has no intensity")
+    span = f"{grams.starts[0].astimezone(site.zone):%d %b %Y %H:%M} to {grams.end.astimezone(site.zone):%d %b %Y %H:%M}"
+    lowest, highest = min(grams.prices), max(grams.prices)
+    return [f"{'CO2':<10} {site.carbon_path.name}: {span}, {lowest:g} to {highest:g} g per kWh drawn"]
 
 
 def _contents(site: Site) -> Iterator[str]:

@@ -116,6 +116,13 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
     gaps = _command(commands, "gaps", "what is or was missing in the archive, and how complete it is")
     gaps.add_argument("--days", type=float, default=7.0, help="back from now [7]")
     gaps.add_argument("--json", action="store_true", help="one line of JSON")
+    money = _command(
+        commands, "money", "what was paid each day, with the battery and without it, and why not as planned"
+    )
+    money.add_argument("--days", type=int, default=30, help="local days back, with today [30]")
+    how = money.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="one line of JSON")
+    how.add_argument("--csv", action="store_true", help="a line a day, every column")
     journal = _command(commands, "journal", "whether the record of all commands was changed")
     journal.add_argument("what", choices=["verify"])
     journal.add_argument("--head", metavar="NUMBER:HASH", default="", help="the head that was written down last time")
@@ -246,7 +253,7 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
 
             settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker, parsed.battery)
             return run(load_site(parsed.site), settings, parsed.report, wish, yes=parsed.yes)
-        case "export" | "gaps" | "journal" | "archive" | "backup":
+        case "export" | "gaps" | "money" | "journal" | "archive" | "backup":
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)
@@ -321,8 +328,9 @@ def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]
             return bridge(part, parsed.device)
         case "archive":
             from consumers.archive.service import run as archive  # noqa: PLC0415
+            from joulebus.market_prices import MarketPrices  # noqa: PLC0415
 
-            return archive(part)
+            return archive(part, MarketPrices(part.settings.state).of)
         case "alarms":
             from consumers.alarms.service import run as alarms  # noqa: PLC0415
 

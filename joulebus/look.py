@@ -1,10 +1,11 @@
-"""The commands that look into the archive: export, gaps, journal, archive status, backup."""
+"""The commands that look into the archive: export, gaps, money, journal, archive status, backup."""
 
 import argparse
 import asyncio
 from collections.abc import Mapping
 
 from runtime.settings import read_settings
+from schemas.site import Site
 from schemas.site_file import load_site
 
 
@@ -29,12 +30,20 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
         wish = export.Wish(site.site, points, start, end, parsed.resolution, parsed.out)
         print(asyncio.run(export.export(url, wish)))
         return 0
+    if parsed.command == "money":
+        from joulebus.money import money  # noqa: PLC0415
+
+        return asyncio.run(money(url, site, parsed.days, "json" if parsed.json else "csv" if parsed.csv else "text"))
+    return _ledgers(parsed, url, site, settings.journal_key)
+
+
+def _ledgers(parsed: argparse.Namespace, url: str, site: Site, journal_key: str | None) -> int:
     from joulebus import ledger  # noqa: PLC0415
 
     if parsed.command == "gaps":
         return asyncio.run(ledger.gaps(url, site, parsed.days, as_json=parsed.json))
     if parsed.command == "journal":
-        return asyncio.run(ledger.verify_journal(url, site, settings.journal_key, parsed.head))
+        return asyncio.run(ledger.verify_journal(url, site, journal_key, parsed.head))
     if parsed.forecast:
         from joulebus.forecast import tell  # noqa: PLC0415
 

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime import kept_plans, points, resolution, rollups
 from runtime.cancelled import stoppable
+from runtime.money_rows import MoneyDay, MoneyQuarter
 from runtime.rollups import Bucket
 from schemas.energies import Energy, Source
 from schemas.flows import Flows
 from schemas.messages import Alarm, Plan, Step, Value
-from schemas.tables import alarm, dirty, energy, flow, gap, plan, rollup_15m, telemetry
+from schemas.tables import alarm, dirty, energy, flow, gap, money, money_day, plan, rollup_15m, telemetry
 from schemas.units import Quality
 
 _VALUES = TypeAdapter(dict[str, Value])
@@ -159,6 +160,18 @@ class History:
         rows = await self._rows(select(*columns).where(*asked).order_by(flow.c.at))
         return [(at, Flows(*energies)) for at, *energies in rows]
 
+    async def money(self, site: str, start: datetime, end: datetime) -> list[MoneyQuarter]:
+        """What each quarter of an hour cost that is priced, oldest first."""
+        c = money.c
+        asked = select(*(c[name] for name in MoneyQuarter._fields)).where(c.site == site, *_within(c, start, end))
+        return [MoneyQuarter(*row) for row in await self._rows(asked.order_by(c.at))]
+
+    async def money_days(self, site: str, start: datetime, end: datetime) -> list[MoneyDay]:
+        """The sums of the local days that begin in this span, oldest first."""
+        c = money_day.c
+        asked = select(*(c[name] for name in MoneyDay._fields)).where(c.site == site, *_within(c, start, end))
+        return [MoneyDay(*row) for row in await self._rows(asked.order_by(c.at))]
+
     # --- now ---------------------------------------------------------------------------------------
 
     async def latest(self, site: str) -> dict[str, tuple[datetime, dict[str, Value]]]:
@@ -183,7 +196,7 @@ class History:
             .where(plan.c.site == site, *_within(plan.c, start, end))
             .order_by(plan.c.at)
         )
-        return [_plan(body, packed) for body, packed in rows]
+        return [kept_plans.read(body, packed) for body, packed in rows]
 
     async def plans_at(self, site: str, instants: Sequence[datetime], lasts: timedelta) -> AsyncIterator[Held]:
         """The plan that held at each of these instants, or else the first of the `lasts` behind it; oldest first.
@@ -203,7 +216,7 @@ class History:
         for at, mine in held.items():
             asked = select(plan.c.body, plan.c.packed).where(plan.c.site == site, plan.c.at == at).limit(1)
             for body, packed in await self._rows(asked):
-                yield _plan(body, packed), mine
+                yield kept_plans.read(body, packed), mine
 
     async def forecasts(
         self,
@@ -234,7 +247,7 @@ class History:
         """When the newest plan was made that was there at a moment, and its whole quarters."""
         made = select(plan.c.body, plan.c.packed).where(plan.c.site == site, plan.c.at <= by)
         for body, packed in await self._rows(made.order_by(plan.c.at.desc()).limit(1)):
-            found = _plan(body, packed)
+            found = kept_plans.read(body, packed)
             return found.at, {step.at: step for step in found.steps if step.seconds == _QUARTER.seconds}
         return by, {}
 
@@ -332,11 +345,6 @@ def _within(columns: Any, start: datetime, end: datetime) -> tuple[ColumnElement
 def _measured(one: Flows) -> tuple[float, float]:
     """Mean load and PV (W) of a quarter of an hour."""
     return 4 * (one.pv_load + one.grid_load + one.battery_load), 4 * (one.pv_load + one.pv_battery + one.pv_grid)
-
-
-def _plan(body: str, packed: bytes | None) -> Plan:
-    """As it is kept; that of an older joulebus is JSON."""
-    return kept_plans.unpack(packed, body) if packed is not None else Plan.model_validate_json(body)
 
 
 def _good(points: str, quality: str | None) -> dict[str, Value]:

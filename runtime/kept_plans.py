@@ -50,6 +50,11 @@ def unpack(packed: bytes, body: str) -> Plan:
         raise ValueError(f"a plan of the archive cannot be read: {wrong}") from wrong
 
 
+def read(body: str, packed: bytes | None) -> Plan:
+    """The plan of a row; one of an older joulebus is not packed. Raises ValueError."""
+    return Plan.model_validate_json(body) if packed is None else unpack(packed, body)
+
+
 def _rounded(step: Step) -> dict[str, Any]:
     return {name: _short(name, value) for name, value in step.model_dump(mode="json").items()}
 

@@ -36,3 +36,17 @@ def rest(brings: Iterable[float], loads: Iterable[float], *, moved: float = 0.0)
     into, taken = [*brings], [*loads]
     power = sum(into) - sum(taken)
     return Rest(power, power < -moved - max(LEAST, SHARE * sum(map(abs, (*into, *taken)))))
+
+
+def autarky(imported: float | None, load: float | None) -> float | None:
+    """The part of the load that came from the site itself, 0 to 1; None while it is unknown or nothing was used."""
+    if imported is None or load is None or load <= 0:
+        return None
+    return max(0.0, 1 - imported / load)
+
+
+def self_consumption(exported: float | None, pv: float | None) -> float | None:
+    """The part of the PV that was not fed in, from 0 to 1; None while it is unknown or there was no PV."""
+    if exported is None or pv is None or pv <= 0:
+        return None
+    return max(0.0, 1 - exported / pv)

@@ -19,6 +19,7 @@ from schemas.site_batteries import (
     roles,
     units,
 )
+from schemas.site_carbon import Carbon
 from schemas.site_lines import clashes
 from schemas.site_meters import mistakes as wrong_meters
 from schemas.site_meters import summed_profile, together
@@ -67,6 +68,8 @@ class Site(Shape):
     alarm: list[AlarmRule] = []
     interlock: list[InterlockRule] = []
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
+    carbon: Carbon | None = None
+    """What a drawn kWh stands for; the archive then keeps what the site emitted, with and without its battery."""
     retention: Retention = Retention()
     """How long the archive keeps what."""
 
@@ -274,6 +277,11 @@ class Site(Shape):
         except Trouble as wrong:
             return str(wrong)
         return ""
+
+    @property
+    def carbon_path(self) -> Path | None:
+        """The file of intensities, where there is one."""
+        return self._folder / self.carbon.file if self.carbon and self.carbon.file else None
 
     @property
     def price_files(self) -> dict[str, Path]:

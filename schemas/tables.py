@@ -236,6 +236,49 @@ consumers/archive/energies.py; no row where that does not know it.
 `seconds`: how much of the quarter was seen.
 """
 
+MONEY = ("energy", "demand", "energy_without", "demand_without", "wear", "stored", "carbon", "carbon_without")
+"""Of what was measured, and as if the battery had rested: in the tariff's currency, CO2 in g."""
+CAUSES = ("forecast", "derate", "grid_limit", "lost", "clamp", "operator", "unknown")
+"""By how much each made it dearer than planned: optimizer/actual_against_plan.py."""
+
+
+money = _table(
+    "money",
+    _key("site"),
+    _key("at", Moment()),
+    *(Column(name, Double, nullable=False) for name in ("imported", "exported")),
+    *(Column(name, Double) for name in ("drawn", "pv", "battery")),
+    *(Column(name, Double, nullable=name in MONEY[2:]) for name in MONEY),
+    *(Column(name, Double) for name in ("planned", *CAUSES)),
+    json=(),
+    sqlite_with_rowid=False,
+)
+"""What the quarter of an hour that begins at `at` cost; energies in Wh, `battery` what it gave less what it took.
+
+`drawn`: by the power of the meter, for a billed peak. NULL is unknown, or hardly seen. `planned` is the cost (energy,
+demand, wear) that the plan meant, and the causes are the difference.
+"""
+
+money_day = _table(
+    "money_day",
+    _key("site"),
+    _key("at", Moment()),
+    Column("day", _ascii(10), nullable=False),
+    Column("currency", _ascii(3), nullable=False),
+    *(Column(name, Integer, nullable=False) for name in ("quarters", "compared", "planned_quarters")),
+    *(Column(name, Double, nullable=False) for name in ("imported", "exported")),
+    *(Column(name, Double) for name in ("pv", "load", "saved")),
+    *(Column(name, Double, nullable=name in MONEY[2:]) for name in MONEY),
+    *(Column(name, Double) for name in ("planned", *CAUSES)),
+    json=(),
+)
+"""The sums of a local day, which begins at `at`. `compared`: the quarters of which it is known what they would have
+cost without the battery: `saved` is of these. `planned_quarters` are those of the causes."""
+
+unpriced = _table("unpriced", _key("site"), _key("at", Moment()), json=(), sqlite_with_rowid=False)
+"""Quarters of an hour whose row in `money` is missing, or older than what it is made of; written in the same
+transaction as that. One whose price is not known yet stays."""
+
 gap = _table(
     "gap",
     _key("site"),

@@ -50,6 +50,27 @@ VIEWS = {
             4 * (f.pv_load + f.grid_load + f.battery_load) AS measured_load_w,
             4 * (f.pv_load + f.pv_battery + f.pv_grid) AS measured_pv_w
         FROM plan p JOIN {steps} LEFT JOIN flow f ON f.site = p.site AND f.at = {step_at}""",
+    "v_money_15min": """
+        SELECT site, at, imported AS import_wh, exported AS export_wh, pv AS pv_wh, battery AS battery_wh,
+            imported - exported + pv + battery AS load_wh,
+            energy AS energy_cost, demand AS demand_cost, wear AS wear_cost,
+            energy_without AS energy_cost_without, demand_without AS demand_cost_without,
+            energy_without + demand_without - energy - demand - wear AS saved, stored AS stored_worth,
+            carbon AS co2_g, carbon_without AS co2_g_without, planned AS planned_cost,
+            energy + demand + wear - planned AS dearer, forecast AS by_forecast, derate AS by_derate,
+            grid_limit AS by_limit, lost AS by_lost, clamp AS by_clamp, operator AS by_operator, unknown AS by_unknown
+        FROM money""",
+    "v_money_daily": """
+        SELECT site, at, day, currency, quarters, compared, imported AS import_wh, exported AS export_wh, pv AS pv_wh,
+            `load` AS load_wh,
+            CASE WHEN imported > `load` THEN 0 ELSE 1 - imported / NULLIF(`load`, 0) END AS autarky,
+            CASE WHEN exported > pv THEN 0 ELSE 1 - exported / NULLIF(pv, 0) END AS self_consumption,
+            energy AS energy_cost, demand AS demand_cost, wear AS wear_cost,
+            energy_without AS energy_cost_without, demand_without AS demand_cost_without,
+            saved, stored AS stored_worth, carbon AS co2_g, carbon_without AS co2_g_without,
+            planned_quarters, planned AS planned_cost, forecast AS by_forecast, derate AS by_derate,
+            grid_limit AS by_limit, lost AS by_lost, clamp AS by_clamp, operator AS by_operator, unknown AS by_unknown
+        FROM money_day""",
     "v_gaps": """
         SELECT site, device, at, expected, stored, expected - stored AS missing, cause, closed FROM gap""",
 }
@@ -58,6 +79,7 @@ VIEWS = {
 SINCE = {
     "v_loads_15min": "0003",
     **dict.fromkeys(("v_power", "v_energy_15min", "v_hybrid_pv_15min"), "0005"),
+    **dict.fromkeys(("v_money_15min", "v_money_daily"), "0006"),
     **dict.fromkeys(("v_commands", "v_forecasts"), "0007"),
 }
 """The migration that makes it as it is now, where that is not the first."""

@@ -5,6 +5,7 @@ marks its quarter, a quarter is made from its minutes, with the energies in it, 
 nothing.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from consumers.archive.rollups import HOLD, Rollup, merge, roll
 from consumers.archive.store import Store, poisonous
 from runtime.database import writing
 from schemas.site import Site
-from schemas.tables import dirty, rollup_1h, rollup_1m, rollup_15m, telemetry
+from schemas.tables import dirty, rollup_1h, rollup_1m, rollup_15m, telemetry, unpriced
 
 MINUTE, QUARTER, HOUR, WEEK = 60, 900, 3600, 604_800
 LEDGER = HOUR + 1
@@ -43,6 +44,7 @@ class Roller:
         self.energies, self.flows = EnergyRows(site), FlowRows(site)
         self.failed: dict[str, Exception] = {}
         """Devices whose rollups could not be made in the last round: what the database will not take, or a mistake."""
+        self._priced = {site.grid.meter, *site.pcs, *site.racks, *(device for device, _ in site.pv_points)}
 
     async def roll(self, now: datetime) -> int:
         """Make everything that is dirty and over; how many spans that were. A device that fails is left, see `failed`.
@@ -81,6 +83,7 @@ class Roller:
                 changed |= {*await self.energies.make(connection, device, at, last)}
         async with writing(self.engine) as connection:  # once all its devices are there
             await self.flows.make(connection, sorted(changed))
+            await self._unprice(connection, changed)
             await connection.execute(delete(dirty).where(*mine, c.at == at))
         return len(devices)
 
@@ -168,6 +171,12 @@ class Roller:
         if span == QUARTER:
             changed = await self.energies.make(connection, device, starts[0], starts[-1])
             await self.flows.make(connection, changed if device in self.flows.devices else [])
+            if device in self._priced:
+                await self._unprice(connection, {*changed, *starts})
+
+    async def _unprice(self, connection: AsyncConnection, quarters: Iterable[datetime]) -> None:
+        """What they cost is worked out anew."""
+        await put(connection, unpriced, [{"site": self.site.site, "at": at} for at in sorted(quarters)])
 
     def _row(self, device: str, point: str, at: datetime, one: Rollup) -> dict[str, Any]:
         numbers = {name: getattr(one, name) for name in ("samples", "low", "mean", "high", "last", "twa", "seconds")}

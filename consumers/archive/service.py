@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.rows import KEPT, OLDEST, confirmations, sort_out
 from consumers.archive.store import Kept, Store
-from consumers.archive.upkeep import Upkeep
+from consumers.archive.upkeep import MarketPrices, Upkeep, no_prices
 from runtime.bus import Bus
 from runtime.database import engine
 from runtime.heard import Heard
@@ -32,13 +32,16 @@ REPLACED_SHOWN = 3600.0
 """Seconds we go on saying that the file is another one."""
 
 
-async def run(part: Part) -> None:
-    """The archive of one site, until it is told to stop. Raises Trouble when there is no database at the start."""
+async def run(part: Part, prices: MarketPrices = no_prices) -> None:
+    """The archive of one site, until it is told to stop. Raises Trouble when there is no database at the start.
+
+    `prices`: the market's, for what the site pays; quarters without a price wait.
+    """
     database = engine(part.settings.database, again=lambda: part.settings.fresh().database)
     other = _upkeep(part)
     try:
         archive = Archive(part, Store(database, lambda words: _tell(part, words)))
-        archive.upkeep = Upkeep(part, other or database, archive.store)
+        archive.upkeep = Upkeep(part, other or database, archive.store, prices)
         await part.run(archive.work, archive.beside, session=SESSION)
     finally:
         await database.dispose()

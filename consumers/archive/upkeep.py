@@ -1,13 +1,14 @@
 """What the archive does beside storing: rollups, the gap ledger, retention. Each waits while the database is away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.archive.accounts import Accounts
 from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.partitions import prepare
@@ -15,12 +16,15 @@ from consumers.archive.retention import forget
 from consumers.archive.roller import Roller
 from consumers.archive.sealing import Broken, seal
 from consumers.archive.store import Store
+from optimizer.tariff import Series
 from runtime.cancelled import stoppable
 from runtime.part import Part
 from schemas.messages import Cause
+from schemas.site import Site
+from schemas.troubles import Trouble
 from schemas.units import utc_now
 
-ROLL, SEAL, LEDGER, RETENTION, FILE = 10.0, 60.0, 300.0, 6 * 3600.0, 10.0
+ROLL, SEAL, MONEY, LEDGER, RETENTION, FILE = 10.0, 60.0, 60.0, 300.0, 6 * 3600.0, 10.0
 """Seconds between two rounds."""
 AGAIN = 60.0
 """Seconds until one that failed is tried again, if its next round is not sooner."""
@@ -60,16 +64,26 @@ class Job:
         return min(self.pause, AGAIN)
 
 
+MarketPrices = Callable[[Site], Mapping[str, Series]]
+"""The market prices of a tariff by its side, `import` or `export`. Raises Trouble."""
+
+
+def no_prices(_site: Site) -> Mapping[str, Series]:
+    """A market without prices: what is priced by it waits."""
+    return {}
+
+
 class Upkeep:
     """The jobs of one archive, beside each other and beside the hot path: none waits for a long round of another.
 
     Each takes its turn at the database with each of its small transactions: see runtime.database.writing.
     """
 
-    def __init__(self, part: Part, engine: AsyncEngine, store: Store) -> None:
+    def __init__(self, part: Part, engine: AsyncEngine, store: Store, prices: MarketPrices = no_prices) -> None:
         self.part, self.engine = part, engine
         self.witness = Witness([device.name for device in part.site.devices], utc_now())
         self.roller = Roller(engine, part.site, store)
+        self.accounts = Accounts(engine, part.site, lambda: prices(part.site))
         self.ledger = Ledger(engine, part.site, self.witness, utc_now())
 
     async def run(self) -> None:
@@ -77,6 +91,7 @@ class Upkeep:
         jobs = [
             Job("the rollups wait", ROLL, self._roll),
             Job("the journal is not closed", SEAL, self._seal),
+            Job("what the site pays is not worked out", MONEY, self._price),
             Job("the ledger of gaps waits", LEDGER, self._write),
             Job("what is too old is not forgotten", RETENTION, self._forget),
             Job("the file of the archive does not shrink", FILE, self._give_back),
@@ -112,6 +127,14 @@ class Upkeep:
         except Broken as wrong:
             words = f"the journal was changed and is not closed any more: {wrong}"
             self.part.causes.add(Cause.NOT_ARCHIVED, words, about="journal", ready=True)
+
+    async def _price(self, now: datetime) -> None:
+        try:
+            self.part.counts["priced"] += await self.accounts.write(now)
+        except Trouble as wrong:
+            self.part.causes.add(Cause.PRICES, f"what the site pays is not kept: {wrong}", ready=True)
+        else:
+            self.part.causes.clear(Cause.PRICES, words="what the site pays is kept again")
 
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)

@@ -1,0 +1,86 @@
+"""What a quarter of an hour and a local day cost, as the archive keeps it. Wh, g of CO2; None is unknown."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from schemas.flows import autarky, self_consumption
+
+
+class MoneyQuarter(NamedTuple):
+    """Of the quarter of an hour that begins at `at`."""
+
+    at: datetime
+    imported: float
+    exported: float
+    pv: float | None
+    battery: float | None
+    """What all batteries gave, less what they took."""
+    energy: float
+    demand: float
+    energy_without: float | None
+    demand_without: float | None
+    wear: float | None
+    stored: float | None
+    """What the change of the stored energy is worth: no part of the bill."""
+    carbon: float | None
+    carbon_without: float | None
+    planned: float | None
+    """Energy, demand and wear as the plan meant; the causes are how much dearer it came."""
+    forecast: float | None
+    derate: float | None
+    grid_limit: float | None
+    lost: float | None
+    clamp: float | None
+    operator: float | None
+    unknown: float | None
+
+    @property
+    def saved(self) -> float | None:
+        """By the battery, its wear deducted."""
+        if self.energy_without is None or self.demand_without is None or self.wear is None:
+            return None
+        return self.energy_without + self.demand_without - self.energy - self.demand - self.wear
+
+
+class MoneyDay(NamedTuple):
+    """Sums of the local day `day`, which begins at `at`; those of what is not always known are of where it is."""
+
+    at: datetime
+    day: str
+    currency: str
+    quarters: int
+    compared: int
+    """Quarters of which it is known what they would have cost without the battery: `saved` is of these."""
+    planned_quarters: int
+    """Quarters that had a plan: the causes are of these."""
+    imported: float
+    exported: float
+    pv: float | None
+    load: float | None
+    energy: float
+    demand: float
+    energy_without: float | None
+    demand_without: float | None
+    wear: float | None
+    saved: float | None
+    stored: float | None
+    carbon: float | None
+    carbon_without: float | None
+    planned: float | None
+    forecast: float | None
+    derate: float | None
+    grid_limit: float | None
+    lost: float | None
+    clamp: float | None
+    operator: float | None
+    unknown: float | None
+
+    @property
+    def autarky(self) -> float | None:
+        """The part of the load that came from the site itself, from 0 to 1."""
+        return autarky(self.imported, self.load)
+
+    @property
+    def self_consumption(self) -> float | None:
+        """The part of the PV that was not fed in, from 0 to 1."""
+        return self_consumption(self.exported, self.pv)
