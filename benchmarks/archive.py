@@ -30,7 +30,7 @@ from paho.mqtt.properties import Properties
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks import archive_day, archive_page, archive_query
+from benchmarks import archive_page, archive_query, archive_rhythm
 from consumers.archive.migrate import migrate
 from joulebus.broker import prepare
 from joulebus.mariadb import MariaDB
@@ -86,7 +86,7 @@ async def main() -> None:
             found = await measure(Path(folder), url, wish.messages)
             found |= size(database, url, wish.messages)
             found |= await queries(database, wish.days)
-            found |= await archive_day.measure(Path(folder))
+            found |= await archive_rhythm.measure(Path(folder))
             found |= await _forgetting(Path(folder))
             found |= await asyncio.to_thread(archive_page.measure, Path(folder))
         finally:

@@ -94,7 +94,7 @@ class Ledger:
 
     async def write(self, now: datetime) -> int:
         """All hours that are over since the last look, and those with news; how many are open."""
-        async with self.engine.begin() as connection:
+        async with self.engine.connect() as connection:  # counting takes long, and nobody else writes here
             newest = await self._newest(connection)
             opened = await self._open(connection, now)
             marks = await self._marks(connection, now)
@@ -111,9 +111,11 @@ class Ledger:
                     if row.get("closed") and row["stored"] == what.stored:
                         continue  # the last value of the hour before holds into it: nothing of its own came
                     written.append(await self._judge(connection, device, row | {"stored": what.stored}, what, now))
-            latest = {(row["device"], row["at"]): row for row in written}
-            await put(connection, gap, list(latest.values()))
-            await self._done(connection, marks)
+        latest = {(row["device"], row["at"]): row for row in written}
+        if latest or marks:
+            async with self.engine.begin() as connection:
+                await put(connection, gap, list(latest.values()))
+                await self._done(connection, marks)
         self._looked = True
         return sum(row["closed"] is None for row in (opened | latest).values())
 

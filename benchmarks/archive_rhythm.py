@@ -1,4 +1,4 @@
-"""How many bytes a site at full rhythm writes into its archive in a day: `python -m benchmarks.archive_day --json`.
+"""How many bytes a site at full rhythm writes into its archive in a day: `python -m benchmarks.archive_rhythm --json`.
 
 Full rhythm: each of the two batteries of site.toml gets a command every 5 s, half the life of one, each with two
 outcomes; a plan of 48 h by quarters is made every minute; 300 alarms change. These are the actions and the plans. The
