@@ -49,6 +49,8 @@ EPOCH = "00112233aabbccdd"
 POINTS = 50
 PATIENCE = 300.0
 """Seconds until something is broken, not slow."""
+DAY = 2.0
+"""Hours of words at full rhythm, scaled to a day."""
 DEVICES = ("pcs", "bms", "meter", "pv")
 PROGRAM = (
     "import asyncio, sys; from pathlib import Path; from consumers.archive.service import run; "
@@ -86,7 +88,7 @@ async def main() -> None:
             found = await measure(Path(folder), url, wish.messages)
             found |= size(database, url, wish.messages)
             found |= await queries(database, wish.days)
-            found |= await archive_day.measure(Path(folder))
+            found |= await archive_day.day_bytes_per_site(f"sqlite+aiosqlite:///{folder}/day.db", DAY)
             found |= await _forgetting(Path(folder))
             found |= await asyncio.to_thread(archive_page.measure, Path(folder))
         finally:

@@ -1,144 +1,167 @@
-"""How many bytes a site at full rhythm writes into its archive in a day: `python -m benchmarks.archive_day --json`.
+"""What one day of a site's words costs on the disk: commands each 2 s with their outcomes, and a plan each minute.
 
-Full rhythm: each of the two batteries of site.toml gets a command every 5 s, half the life of one, each with two
-outcomes; a plan of 48 h by quarters is made every minute; 300 alarms change. These are the actions and the plans. The
-total has a sample a second of each of its six devices beside them, with the rollups. An hour is lived through the real
-store and roller, and the file that grew is asked page by page.
+`python -m benchmarks.archive_day --json` prints the bytes of the tables and their indexes, on both databases.
 """
 
 import argparse
 import asyncio
 import json
-import sqlite3
+import random
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.migrate import migrate
-from consumers.archive.roller import Roller
 from consumers.archive.rows import sort_out
+from consumers.archive.sealing import seal
 from consumers.archive.store import Store
+from joulebus.mariadb import USER, MariaDB
 from runtime.database import engine
 from runtime.heard import Heard
+from runtime.signature import signed
 from schemas import messages as m
-from schemas import topics
-from schemas.site_file import load_site
-from schemas.units import utc_now
+from schemas.topics import COMMAND, OUTCOME, PLAN, Topic
 
-SITE = load_site(Path(__file__).resolve().parent.parent / "site.toml")
-MEASURED = ("telemetry", "rollup_1m", "rollup_15m", "rollup_1h", "flow", "load_energy", "gap", "dirty")
-"""The tables that grow with the samples; all others hold what was wanted, done, planned and said."""
-EPOCH = "00112233aabbccdd"
-BLOCK = 300
-"""Seconds that are stored at once."""
+DAY = datetime(2026, 6, 1, tzinfo=UTC)
+KEY = "0123456789abcdef" * 4
+SITE, PCS = "demo", "pcs"
+QUARTERS = 192
+REASONS = ("rests", "covers the load; 0.17 EUR/kWh now", "charges; 0.10 EUR/kWh now, 0.21 at 08:00")
+OPEN, GROWING = ("command", "outcome", "journal"), ("segment", "run", "plan")
 
 
-def actions(start: datetime, seconds: int) -> Iterator[Heard[Any]]:
-    """Commands, outcomes, plans and alarms of some time."""
-    for second in range(0, seconds, 5):
-        at = start + timedelta(seconds=second)
-        for device in SITE.pcs:
-            name = f"{at:%H%M%S}-{device}"
-            power = round(1000.0 * (second % 97) - 40_000.3, 1)
-            yield _heard(
-                topics.COMMAND, device=device,
-                said=m.Command(
-                    id=name, at=at, until=at + timedelta(seconds=10), source="dispatch", authority=m.Authority.PLAN,
-                    values={"p_set": power}, epoch=EPOCH, number=second + 1, reason="the plan charges: prices rise",
-                    signature="0" * 64,
-                ),
-            )  # fmt: skip
-            for state in (m.OutcomeState.APPLIED, m.OutcomeState.VERIFIED):
-                yield _heard(topics.OUTCOME, device=device, said=m.Outcome(id=name, at=at, state=state))
-    for minute in range(seconds // 60):
-        yield _heard(topics.PLAN, said=plan(start + timedelta(minutes=minute)))
+def words(hours: float) -> Iterator[tuple[datetime, list[Heard[Any]]]]:
+    """What is said at full rhythm, minute by minute: signed commands that follow a load, each applied and verified."""
+    chance, load = random.Random(7), 30_000.0  # not a secret
+    for minute in range(round(hours * 60)):
+        began = DAY + timedelta(minutes=minute)
+        said: list[Heard[Any]] = [_heard(PLAN, plan(began, chance))]
+        for tick in range(30):
+            load += chance.gauss(0, 300)
+            said += _orders(began + timedelta(seconds=2 * tick), 30 * minute + tick + 1, round(load, 1), chance)
+        yield began + timedelta(minutes=1), said
 
 
-def plan(at: datetime) -> m.Plan:
-    """48 hours by quarters, with numbers as an optimizer gives them."""
-    steps = [
-        m.Step(
-            at=at + timedelta(minutes=15 * n), seconds=900.0, power=1234.567 * (n % 17) - 9876.5,
-            soc=50 + 0.2345 * (n % 99),
-            grid=98_765.432 - 321.987 * n, load=87_654.321 + 12.345 * n, pv=max(0.0, 54_321.123 - 567.891 * n),
-            price_import=0.2345 + 0.0011 * (n % 24), price_export=0.0789, marginal_value=0.1234 + 0.0007 * n,
-            reason="charges from the sun: the evening is dearer",
-        )
-        for n in range(192)
-    ]  # fmt: skip
+def _orders(tick: datetime, number: int, wanted: float, chance: random.Random) -> Iterator[Heard[Any]]:
+    at = tick + timedelta(microseconds=220_000 + chance.randrange(3000))
+    order = m.Command(
+        id=f"dispatch-62d189161a5dda51-{number}", at=at, until=at + timedelta(seconds=10), epoch="62d189161a5dda51",
+        number=number, source="dispatch", authority=m.Authority.PLAN, values={"p_set": wanted},
+        reason="covers the load; 0.17 EUR/kWh now",
+    )  # fmt: skip
+    yield _heard(COMMAND, signed(order, COMMAND.at(site=SITE, device=PCS), KEY))
+    written = round(wanted, -2)
+    done = m.Outcome(
+        id=order.id, at=at + timedelta(microseconds=3000 + chance.randrange(4000)), state=m.OutcomeState.APPLIED,
+        requested={"p_set": wanted}, applied={"p_set": written}, source="dispatch",
+    )  # fmt: skip
+    yield _heard(OUTCOME, done)
+    shown = {"p": written + chance.randrange(-200, 200, 10), "q": float(chance.randrange(-200, 200, 10))}
+    proven = {"at": at + timedelta(microseconds=400_000 + chance.randrange(90_000)), "measured": shown}
+    yield _heard(OUTCOME, done.model_copy(update=proven | {"state": m.OutcomeState.VERIFIED}))
+
+
+def plan(at: datetime, chance: random.Random) -> m.Plan:
+    """48 hours of quarters, each number with all its digits, as the solver gives them."""
+    first = at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+    begins = [at, *(first + timedelta(minutes=15 * n) for n in range(1, QUARTERS))]
+    ends = [*begins[1:], first + timedelta(minutes=15 * QUARTERS)]
+    steps = [_step(begin, end, chance) for begin, end in zip(begins, ends, strict=True)]
     return m.Plan(
-        id=f"{at:%Y%m%d%H%M}", at=at, until=at + timedelta(hours=48), currency="EUR", steps=steps, cost=123.45,
-        cost_idle=150.5, inputs={"meter": 1.0, "prices": 3600.0},
+        id=f"{at:%Y%m%dT%H%M%SZ}", at=at, until=at + timedelta(hours=1), currency="EUR", steps=steps, cost=123.456789,
+        cost_idle=234.56789, inputs={"pcs": 0.5, "meter": 0.25, "prices": 3600.0},
     )  # fmt: skip
 
 
-def samples(start: datetime, seconds: int) -> Iterator[Heard[Any]]:
-    """Each device of the site once a second, with all its points."""
-    for second in range(seconds):
-        for device in SITE.device:
-            values: dict[str, m.Value] = {
-                name: round(5000.0 + 13.7 * ((second * (n + 3)) % 613), 1)
-                for n, name in enumerate(SITE.profiles[device.name].points)
-            }
-            at = start + timedelta(seconds=second)
-            one = m.Telemetry(at=at, epoch=EPOCH, seq=int(at.timestamp()), values=values)
-            yield _heard(topics.TELEMETRY, device=device.name, said=one)
+def _step(begin: datetime, end: datetime, chance: random.Random) -> m.Step:
+    load, pv = 40_000 + chance.gauss(0, 8000), max(0.0, chance.gauss(0, 20_000))
+    price = round(0.17 + 0.03 * (begin.hour % 7) / 7, 5)
+    power = chance.choice([0.0, load - pv, -pv])
+    return m.Step(
+        at=begin, seconds=(end - begin).total_seconds(), power=power, soc=50 + chance.gauss(0, 10) % 40,
+        grid=load - pv - power, load=load, pv=pv, price_import=price, price_export=price - 0.105,
+        marginal_value=0.1455177090909091,
+        reason=chance.choice(REASONS),
+    )  # fmt: skip
 
 
-def _heard(topic: topics.Topic[Any], said: BaseModel, **place: str) -> Heard[Any]:
-    return Heard(topic, {"site": SITE.site, **place}, said, "", said.model_dump_json().encode(), False, 1)
+def _heard(topic: Topic[Any], said: m.Command | m.Outcome | m.Plan) -> Heard[Any]:
+    place = {"site": SITE} if topic is PLAN else {"site": SITE, "device": PCS}
+    return Heard(topic, place, said, "", b"", False, 1)
 
 
-async def measure(folder: Path, seconds: int = 3600) -> dict[str, float]:
-    """Live some time in a new file; bytes a day of actions with plans, and of all."""
-    file = folder / "day.db"
-    url = f"sqlite+aiosqlite:///{file}"
+async def day_bytes_per_site(url: str, hours: float = 24.0) -> dict[str, int]:
+    """By how many bytes each table with its indexes grows in a day at full rhythm; their sum is `day_bytes_per_site`.
+
+    With fewer `hours` scaled to a day. `open_bytes` are those of what is not closed yet: always of about half an hour,
+    in files that never shrink. The database is migrated here; it must be empty.
+    """
     await asyncio.to_thread(migrate, url)
-    database = engine(url)
-    store, roller = Store(database, lambda _: None), Roller(database, SITE, Store(database, lambda _: None))
-    end = utc_now().replace(minute=0, second=0, microsecond=0)
-    before = await asyncio.to_thread(pages, file)
-    for begin in range(0, seconds, BLOCK):
-        start = end - timedelta(seconds=seconds - begin)
-        for said in (actions, samples):
-            batch = list(said(start, BLOCK))
-            for first in range(0, len(batch), 1000):
-                await store.keep(sort_out(batch[first : first + 1000], utc_now())[0])
-    await roller.roll(utc_now() + timedelta(hours=1))
-    await database.dispose()
-    after = await asyncio.to_thread(pages, file)
-    grown = {name: (size - before.get(name, 0)) * 86_400 / seconds for name, size in after.items()}
-    acts = sum(size for name, size in grown.items() if name not in MEASURED)
-    return {
-        "day_bytes_per_site": round(acts),
-        "day_bytes_per_site_total": round(sum(grown.values())),
-        "plan_bytes": round(grown["plan"] / 1440),
-    }
+    database = engine(url, patience=60)
+    try:
+        store = Store(database, lambda _: None)
+        for now, said in words(hours):
+            await store.keep(sort_out(said, now)[0])
+            await seal(database, SITE, now, KEY)
+        still = sum([await _bytes(database, table) for table in OPEN])
+        found = {table: round(await _bytes(database, table) * 24 / hours) for table in GROWING}
+    finally:
+        await database.dispose()
+    return found | {"day_bytes_per_site": sum(found.values()), "open_bytes": still}
 
 
-def pages(file: Path) -> dict[str, int]:
-    """Bytes of each table with its indexes. Not every build of SQLite has its table of pages."""
-    with sqlite3.connect(file) as database:
-        asked = "SELECT s.tbl_name, sum(d.pgsize) FROM dbstat d JOIN sqlite_master s ON s.name = d.name GROUP BY 1"
-        found = dict(database.execute(asked))
-    database.close()
-    return found
+async def _bytes(database: AsyncEngine, table: str) -> int:
+    """Of SQLite the pages of a table and its indexes.
+
+    Of MariaDB the smaller of what its pages hold and what its file takes on the disk: some pages are compressed, and
+    files grow by 4 MB ahead.
+    """
+    sqlite, found = database.dialect.name == "sqlite", list[int]()
+    async with database.connect() as connection:
+        if not sqlite:
+            await connection.execute(text(f"ANALYZE TABLE {table}"))
+        for asked in _ASKED[sqlite]:
+            with suppress(DBAPIError):  # who may not look at files
+                found.append(int((await connection.execute(text(asked), {"table": table})).scalar_one() or 0))
+    return min(found)
 
 
-def main() -> None:
+_ASKED = {
+    True: ["SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = :table)"],
+    False: [
+        """SELECT data_length + index_length FROM information_schema.tables
+            WHERE table_schema = database() AND table_name = :table""",
+        """SELECT allocated_size FROM information_schema.innodb_sys_tablespaces
+            WHERE name = concat(database(), '/', :table)""",
+    ],
+}
+
+
+async def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one line of JSON")
-    parser.add_argument("--seconds", type=int, default=3600, help="that are lived")
+    parser.add_argument("--hours", type=float, default=24.0, help="of the day that are played")
     wish = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(measure(Path(folder), wish.seconds))
-    print(json.dumps(found) if wish.json else "\n".join(f"{name:<26} {value}" for name, value in found.items()))
+        found = {"sqlite": await day_bytes_per_site(f"sqlite+aiosqlite:///{folder}/archive.db", wish.hours)}
+        database = MariaDB(Path(folder) / "mariadb")
+        database.start()
+        try:
+            url = database.database()
+            database.sql(f"GRANT PROCESS ON *.* TO {USER}@127.0.0.1")  # to see what its files take on the disk
+            found["mariadb"] = await day_bytes_per_site(url, wish.hours)
+        finally:
+            database.stop()
+    print(json.dumps(found) if wish.json else json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

@@ -17,7 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from benchmarks.archive_words import plan
+from benchmarks.archive_day import plan
 from consumers.archive.links import GENESIS, link_hash
 from consumers.archive.migrate import SCRIPTS, migrate, upgrade
 from consumers.archive.proof import Verdict, verify

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.archive_words import plan
+from benchmarks.archive_day import plan
 from runtime import kept_plans
 from schemas.messages import Plan, Step
 
