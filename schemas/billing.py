@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.messages import Message
-from schemas.units import Count, Instant, Name, Number, Seconds, Watts
+from schemas.units import Instant, Name, Number, Seconds, Watts
 
 Share = Annotated[float, Field(ge=0, le=1)]
 WattHours = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -26,7 +26,7 @@ class BilledComponent(Message):
 
     name: Name
     """`demand`; of several `demand`, `demand-2`, in the order of the tariff file."""
-    minutes: Count
+    minutes: Literal[15, 30, 60]
     """Length of its windows, which stand on the local clock of the site."""
     window_start: Instant
     window_end: Instant

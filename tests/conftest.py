@@ -1,16 +1,19 @@
 """The real neighbours of the parts: broker, database, browser. One of each serves a whole run of tests."""
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from consumers.archive.migrate import migrate
 from joulebus import broker as shipped
 from joulebus import neighbours
 from joulebus.mariadb import MariaDB
 from joulebus.server import Server, free_port
+from schemas.tables import metadata
 from tests.timed import FULL
 
 pytest.register_assert_rewrite("tests.chaos.oracles")  # what it asserts says what was wrong
@@ -65,6 +68,44 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
     mariadb.start()
     yield mariadb
     mariadb.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file of the archive without rows, to be copied: a migration for each test took minutes of CI."""
+    path = tmp_path_factory.mktemp("migrated") / "archive.db"
+    migrate(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _migrated_database(mariadb: MariaDB) -> str:
+    url = mariadb.database()
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def sqlite_archive(migrated_file: Path, tmp_path: Path) -> str:
+    """The address of a migrated SQLite file of the test's own, `archive.db` in its folder."""
+    shutil.copy(migrated_file, tmp_path / "archive.db")
+    return f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+
+
+@pytest.fixture
+def mariadb_archive(mariadb: MariaDB, _migrated_database: str) -> Iterator[str]:
+    """A migrated MariaDB database that is emptied afterwards; a test that changes the tables takes a fresh one."""
+    yield _migrated_database
+    name = _migrated_database.rpartition("/")[2]
+    tables = [table.name for table in metadata.sorted_tables]
+    mariadb.sql("".join(f"DELETE FROM {name}.{table};" for table in tables))  # noqa: S608  # names of ours
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def archive_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_archive")
+    return url
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Listens to the site and keeps it: store, commit, acknowledge to the broker, confirm to who sent it. In this order."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -100,10 +101,10 @@ class Archive:
         said = [bus.say(topic, what, expiry=None, **place) for topic, place, what in confirmations(batch)]
         await asyncio.gather(*said)
 
-    def _count(self, batch: list[Heard[Any]], kept: Kept, twins: int) -> None:
+    def _count(self, batch: list[Heard[Any]], kept: Kept, twins: Counter[str]) -> None:
         counts = self.part.counts
         counts["archived"] += kept.new["telemetry"]
-        counts["duplicates"] += kept.known["telemetry"] + twins
+        counts["duplicates"] += kept.known["telemetry"] + twins["telemetry"]
         counts["dead_letters"] += kept.new["dead_letter"]
         self._doubt(kept.new["quarantine"])
         newest = max((one.message.at for one in batch if isinstance(one.message, Telemetry)), default=None)

@@ -31,9 +31,6 @@ from schemas.site_file import load_site
 from schemas.site_powers import rated_through, through_the_site
 from schemas.topics import TELEMETRY
 from simulator.past import past
-from tests.consumers.test_archive_rollups import archive
-
-__all__ = ["archive"]
 
 MOST = 4000.0
 """W: 1000 Wh a quarter."""
@@ -315,9 +312,9 @@ def integral(device: str, quarters: set[datetime]) -> float:
     return sum(abs(power) * STEP / 3600 for power in powers if isinstance(power, float))
 
 
-async def test_over_a_day_with_gaps_the_energies_are_those_the_devices_counted(archive: AsyncEngine) -> None:
-    await live(archive)
-    history = History(archive)
+async def test_over_a_day_with_gaps_the_energies_are_those_the_devices_counted(lite: AsyncEngine) -> None:
+    await live(lite)
+    history = History(lite)
     found = {name: await history.energies(SITE.site, name, START, END) for name in ("meter", "pv", "bms", "pcs")}
     assert sum(one.out for one in found["meter"]) == pytest.approx(counted("meter", "e_import"), rel=0.005)
     assert sum(one.into for one in found["meter"]) == pytest.approx(counted("meter", "e_export"), abs=200)
@@ -335,7 +332,7 @@ async def test_over_a_day_with_gaps_the_energies_are_those_the_devices_counted(a
     for name, some in found.items():
         most = (rated_through(SITE, name) or through_the_site(SITE)) / 4
         assert all(0 <= one.out <= most and 0 <= one.into <= most for one in some), name
-    await the_same_for_all(archive, history)
+    await the_same_for_all(lite, history)
 
 
 def unseen(device: str) -> set[datetime]:

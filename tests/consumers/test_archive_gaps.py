@@ -1,12 +1,10 @@
 """The ledger of gaps: what is one, why, until when it may be filled, and what it costs to know."""
 
-import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +14,11 @@ from sqlalchemy import event, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.ledger import GRACE, LONGEST, Ledger, Witness
-from consumers.archive.migrate import migrate
 from consumers.archive.night import Silence, quarters, slept
 from consumers.archive.roller import Roller
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
 from joulebus.ledger import percent
-from runtime.database import engine
 from runtime.history import History
 from schemas import messages as m
 from schemas import tables
@@ -36,17 +32,6 @@ SLOW = Site.model_validate(
 """A sample a minute is enough to tell."""
 RATED = 1000.0
 MIDNIGHT = NOON - 12 * HOUR
-
-
-@pytest.fixture(params=["sqlite", "mariadb"])
-async def archive(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    if request.param == "mariadb":
-        fresh = request.getfixturevalue("mariadb").database()
-    await asyncio.to_thread(migrate, fresh)
-    database = engine(fresh)
-    yield database
-    await database.dispose()
 
 
 @dataclass
@@ -136,8 +121,8 @@ async def _sun(one: Archive, days: int, dawn: float = 4.6, dusk: float = 20.1, c
         await one.keep(*batch, now=midnight + 24 * HOUR + GRACE)
 
 
-async def test_an_inverter_that_sleeps_is_no_gap_and_one_that_fails_is(archive: AsyncEngine) -> None:
-    one = Archive(archive, SLOW, MIDNIGHT)
+async def test_an_inverter_that_sleeps_is_no_gap_and_one_that_fails_is(lite: AsyncEngine) -> None:
+    one = Archive(lite, SLOW, MIDNIGHT)
     await _sun(one, 2)
     found = await one.hours("pv")
     assert [at for at, row in found.items() if row.closed is None] == []
@@ -145,7 +130,7 @@ async def test_an_inverter_that_sleeps_is_no_gap_and_one_that_fails_is(archive: 
     assert (night.cause, night.expected) == ("asleep", 0)
     dusk = found[MIDNIGHT + 20 * HOUR]
     assert (dusk.cause, dusk.stored) == ("asleep", 7)
-    share = await History(archive).completeness("plant", MIDNIGHT, MIDNIGHT + 48 * HOUR)
+    share = await History(lite).completeness("plant", MIDNIGHT, MIDNIGHT + 48 * HOUR)
     assert share["pv"] == pytest.approx(1, abs=0.003)
     # the cable breaks in the night: by day it is missed, whatever the night was
     third = MIDNIGHT + 48 * HOUR
@@ -155,9 +140,9 @@ async def test_an_inverter_that_sleeps_is_no_gap_and_one_that_fails_is(archive: 
     assert {at.hour for at, row in later.items() if row.closed is None} >= set(range(6, 14))
 
 
-async def test_a_night_that_is_known_late_is_a_night(archive: AsyncEngine) -> None:
+async def test_a_night_that_is_known_late_is_a_night(lite: AsyncEngine) -> None:
     """The way to the archive breaks in the afternoon: what came before the night comes after it."""
-    one = Archive(archive, SLOW, MIDNIGHT)
+    one = Archive(lite, SLOW, MIDNIGHT)
     await _sun(one, 1, cut=14.0)
     day = MIDNIGHT + 24 * HOUR
     await one.keep(*minutely("meter", day, day + 2 * HOUR), now=day + 2 * HOUR + GRACE)
@@ -167,8 +152,8 @@ async def test_a_night_that_is_known_late_is_a_night(archive: AsyncEngine) -> No
     assert [at for at, row in (await one.hours("pv")).items() if row.closed is None] == []
 
 
-async def test_a_gap_that_can_no_longer_be_filled_is_lost_and_late_samples_open_it_again(archive: AsyncEngine) -> None:
-    one = Archive(archive, SLOW, NOON - HOUR)
+async def test_a_gap_that_can_no_longer_be_filled_is_lost_and_late_samples_open_it_again(lite: AsyncEngine) -> None:
+    one = Archive(lite, SLOW, NOON - HOUR)
     await one.keep(*minutely("meter", NOON - MINUTE, NOON + 30 * MINUTE), now=NOON + 2 * HOUR + GRACE)
     late = NOON + LONGEST + 2 * HOUR
     await one.ledger.write(late)
@@ -181,9 +166,9 @@ async def test_a_gap_that_can_no_longer_be_filled_is_lost_and_late_samples_open_
     assert (after[NOON].stored, after[NOON].closed) == (60, late)
 
 
-async def test_what_is_open_is_not_asked_for_again(archive: AsyncEngine) -> None:
+async def test_what_is_open_is_not_asked_for_again(lite: AsyncEngine) -> None:
     """300 hours of each of 4 devices were three questions each, every five minutes: 3 600 for the same answers."""
-    one = Archive(archive, SLOW, NOON - 300 * HOUR)
+    one = Archive(lite, SLOW, NOON - 300 * HOUR)
     with one.asked() as asked:
         assert await one.ledger.write(NOON + GRACE) == 4 * 299
         first = len(asked)
@@ -198,7 +183,7 @@ async def test_what_is_open_is_not_asked_for_again(archive: AsyncEngine) -> None
     assert len(asked) <= 10, asked
     row = {"site": "plant", "cause": "", "expected": 60, "stored": 60, "closed": NOON}
     old = [row | {"device": "meter", "at": NOON - n * HOUR} for n in range(1000, 9000)]
-    async with archive.begin() as connection:
+    async with lite.begin() as connection:
         await connection.execute(insert(tables.gap), old)
     with one.asked() as asked:
         await one.ledger.write(NOON + GRACE + 15 * MINUTE)

@@ -1,8 +1,7 @@
 """What the archive keeps of money: made once prices are known, made anew when data come late, on both databases."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from consumers.archive.roller import Roller, put
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
 from optimizer.tariff import Series
-from runtime.database import engine
 from runtime.heard import Heard
 from runtime.history import History
 from schemas import messages as m
@@ -41,26 +39,6 @@ export.period = [{{ price = 0.05 }}]
 {demand}
 """
 Wh = Mapping[str, float]
-
-
-@pytest.fixture(params=["sqlite", "mariadb"])
-async def archive(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    if request.param == "mariadb":
-        fresh = request.getfixturevalue("mariadb").database()
-    await asyncio.to_thread(migrate, fresh)
-    database = engine(fresh)
-    yield database
-    await database.dispose()
-
-
-@pytest.fixture
-async def lite(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    await asyncio.to_thread(migrate, fresh)
-    database = engine(fresh)
-    yield database
-    await database.dispose()
 
 
 def quarter(at: datetime, *, grid: float, pv: float = 0.0, battery: float | None = 0.0, **more: float) -> list[Any]:

@@ -14,10 +14,9 @@ from runtime.heard import Heard
 from schemas import messages as m
 from schemas import topics
 from schemas.tables import CAUSES
-from tests.consumers.test_archive_money import LATER, NOON, QUARTER, accounts, archive, measure, quarter, rows, site_of
+from tests.consumers.test_archive_money import LATER, NOON, QUARTER, accounts, measure, quarter, rows, site_of
 from tests.consumers.test_dispatch_desk import UNBILLED
 
-__all__ = ["archive"]
 PLANT, PCS = {"site": "plant"}, {"site": "plant", "device": "pcs1"}
 Said = tuple[topics.Topic[Any], dict[str, str], Any]
 

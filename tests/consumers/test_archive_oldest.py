@@ -13,7 +13,6 @@ from sqlalchemy import Table, event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.file_size import PAGES, SPARE, give_back
-from consumers.archive.migrate import migrate
 from consumers.archive.oldest import HELD, ROWS, forget_older
 from consumers.archive.retention import CHAIN
 from consumers.archive.roller import Roller
@@ -37,10 +36,8 @@ POINTS = "{" + ",".join(f'"p_{n}":{n * 7.3:.1f}' for n in range(50)) + "}"
 
 
 @pytest.fixture
-async def archive(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    url = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    await asyncio.to_thread(migrate, url)
-    made = engine(url)
+async def archive(sqlite_archive: str) -> AsyncIterator[AsyncEngine]:
+    made = engine(sqlite_archive)
     yield made
     await made.dispose()
 

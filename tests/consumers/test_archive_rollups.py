@@ -1,10 +1,7 @@
 """Rollups: the same whatever way the samples came, and right where energy is counted."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -16,12 +13,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.flows import flows
-from consumers.archive.migrate import migrate
 from consumers.archive.roller import LEDGER, QUARTER, Roller, floor
 from consumers.archive.rollups import merge, roll
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
-from runtime.database import engine
 from runtime.heard import Heard
 from schemas import tables
 from schemas.messages import Telemetry, Value
@@ -84,17 +79,6 @@ async def keep(store: Store, batch: list[Heard[Any]]) -> None:
 async def everything(database: AsyncEngine) -> list[list[Any]]:
     async with database.connect() as connection:
         return [list(await connection.execute(select(table).order_by(*table.primary_key))) for table in ROLLUPS]
-
-
-@pytest.fixture(params=["sqlite", "mariadb"])
-async def archive(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    if request.param == "mariadb":
-        fresh = request.getfixturevalue("mariadb").database()
-    await asyncio.to_thread(migrate, fresh)
-    database = engine(fresh)
-    yield database
-    await database.dispose()
 
 
 async def empty(database: AsyncEngine) -> None:

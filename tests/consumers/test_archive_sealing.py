@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -60,17 +60,6 @@ def replace_at(done: m.Outcome, at: datetime, state: m.OutcomeState, reason: str
 
 def heard(said: m.Command | m.Outcome) -> Heard[Any]:
     return Heard(COMMAND if isinstance(said, m.Command) else OUTCOME, PLACE, said, "", b"", False, 1)
-
-
-@pytest.fixture(params=["sqlite", "mariadb"])
-async def archive(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    if request.param == "mariadb":
-        fresh = request.getfixturevalue("mariadb").database()
-    await asyncio.to_thread(migrate, fresh)
-    database = engine(fresh)
-    yield database
-    await database.dispose()
 
 
 async def keep(database: AsyncEngine, batch: list[Heard[Any]], size: int = 50) -> None:

@@ -30,15 +30,9 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EPOCH = "00112233aabbccdd"
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A migrated database."""
-    if request.param == "sqlite":
-        fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    else:
-        fresh = request.getfixturevalue("mariadb").database()
-    migrate(fresh)
-    return fresh
+@pytest.fixture
+def url(archive_url: str) -> str:
+    return archive_url
 
 
 @pytest.fixture

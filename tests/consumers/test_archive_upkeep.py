@@ -20,9 +20,7 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import tables
 from schemas.messages import AlarmState, Cause
-from tests.consumers.test_archive_rollups import LATER, NOON, SITE, archive, keep, said
-
-__all__ = ["archive"]
+from tests.consumers.test_archive_rollups import LATER, NOON, SITE, keep, said
 
 
 @pytest.fixture

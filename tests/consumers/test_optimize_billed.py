@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, update
 
-from consumers.archive.migrate import migrate
 from consumers.optimize.billed import LATELY, WHOLE
 from optimizer.billing import Quarter
 from optimizer.demand import period
@@ -56,10 +55,8 @@ class Archive:
 
 
 @pytest.fixture
-async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'archive.db'}"
-    await asyncio.to_thread(migrate, url)
-    found = Archive(History(engine(url)))
+async def archive(sqlite_archive: str) -> AsyncIterator[Archive]:
+    found = Archive(History(engine(sqlite_archive)))
     yield found
     await found.history.engine.dispose()
 

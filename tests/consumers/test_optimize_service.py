@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from consumers.archive.migrate import migrate
 from consumers.optimize import service
 from consumers.optimize.past import Past
 from consumers.optimize.service import Optimize
@@ -35,10 +34,8 @@ from tests.consumers.test_dispatch_service import Ear, Plant, on_the_bus, plant_
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> str:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'archive.db'}"
-    await asyncio.to_thread(migrate, url)
-    return url
+def database(sqlite_archive: str) -> str:
+    return sqlite_archive
 
 
 async def fill(database: str, site: str, now: datetime, days: int) -> None:

@@ -15,7 +15,8 @@ from consumers.archive.roller import Roller
 from consumers.archive.store import Store
 from consumers.dispatch.balance_watch import BalanceWatch
 from schemas.messages import Telemetry
-from tests.consumers.test_archive_rollups import LATER, LOADED, archive, keep, said
+from tests.consumers.conftest import archive
+from tests.consumers.test_archive_rollups import LATER, LOADED, keep, said
 from tests.consumers.test_dispatch_balance import load_plant
 from tests.consumers.test_dispatch_desk import NOON
 

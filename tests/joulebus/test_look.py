@@ -34,15 +34,11 @@ COUNT = 1440
 Joulebus = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture
+def url(archive_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A migrated database, which the commands use."""
-    fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    if request.param == "mariadb":
-        fresh = request.getfixturevalue("mariadb").database()
-    migrate(fresh)
-    monkeypatch.setenv("JOULEBUS_DATABASE", fresh)
-    return fresh
+    monkeypatch.setenv("JOULEBUS_DATABASE", archive_url)
+    return archive_url
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from consumers.archive.migrate import migrate
 from joulebus.cli import main
 from joulebus.money import WORDS
 from runtime.database import engine
@@ -24,10 +23,8 @@ export.period = [{ price = 0.05 }]
 
 
 @pytest.fixture
-def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    url = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    migrate(url)
-    monkeypatch.setenv("JOULEBUS_DATABASE", url)
+def words(sqlite_archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("JOULEBUS_DATABASE", sqlite_archive)
     site_of(tmp_path, TARIFF)
     return ["money", "--site", str(tmp_path / "site.toml")]
 

@@ -5,14 +5,12 @@ import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
-from consumers.archive.migrate import migrate
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
 from runtime.database import engine
@@ -27,15 +25,9 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EPOCH, OTHER = "00112233aabbccdd", "ffeeddccbbaa9988"
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A migrated database."""
-    if request.param == "sqlite":
-        fresh = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    else:
-        fresh = request.getfixturevalue("mariadb").database()
-    migrate(fresh)
-    return fresh
+@pytest.fixture
+def url(archive_url: str) -> str:
+    return archive_url
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Curves out of rollups, energy, flows, gaps and the views, on both databases."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, text
 
-from consumers.archive.migrate import migrate
 from consumers.archive.roller import Roller
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
@@ -30,14 +28,10 @@ EPOCH = "00112233aabbccdd"
 SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-async def history(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[History]:
+@pytest.fixture
+async def history(archive_url: str) -> AsyncIterator[History]:
     """Over a fresh, migrated database."""
-    url = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
-    if request.param == "mariadb":
-        url = request.getfixturevalue("mariadb").database()
-    await asyncio.to_thread(migrate, url)
-    database = engine(url)
+    database = engine(archive_url)
     yield History(database)
     await database.dispose()
 
