@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.archive import journal
 from consumers.archive.oldest import forget_older
 from consumers.archive.partitions import let_go
-from consumers.archive.roller import HOUR, floor
+from consumers.archive.roller import HOUR, WEEK, floor
 from runtime.database import writing
 from schemas import retention, tables
 from schemas.retention import KEEPING
@@ -42,6 +42,8 @@ async def forget(engine: AsyncEngine, site: str, kept: Retention, now: datetime,
     for table, oldest in limits(kept, now):
         if table is tables.telemetry:
             gone += await forget_older(engine, table, site, raw) if raw else 0
+        elif table is tables.dirty:  # the weeks of a migration are made of quarters, which are kept for years
+            gone += await forget_older(engine, table, site, oldest, table.c.span < WEEK)
         elif KEEPING[table.name].at == "received":
             gone += await _delete_received(engine, table, site, oldest)
         elif KEEPING[table.name].key != CHAIN:
