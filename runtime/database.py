@@ -20,7 +20,8 @@ EXAMPLES = "mariadb+asyncmy://user:password@host:3306/name or sqlite+aiosqlite:/
 _STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _MARIADB = {
     "connect_timeout": 3,  # of TCP alone: against a server that accepts and is silent only the read_timeout helps
-    "init_command": f"SET time_zone = '+00:00', sql_mode = '{_STRICT}'",
+    # what is read in one transaction is of one moment, whatever the server prefers
+    "init_command": f"SET time_zone = '+00:00', sql_mode = '{_STRICT}', tx_isolation = 'REPEATABLE-READ'",
     "client_flag": 0,  # without FOUND_ROWS: a row that was there already is not counted as written
 }
 

@@ -105,8 +105,6 @@ def _faults(segment: Row, told: list[dict[str, Any]], before: Head, key: str | N
 
 
 def _pruned_faults(segment: Row, told: list[dict[str, Any]], key: str | None) -> Iterator[str]:
-    if told:
-        yield "it was pruned, and v_commands shows rows of it (the table run)"
     if segment["pruned"] is None:
         yield "its rows were removed, and nobody pruned it"
     mark = segment["pruned_signature"]
@@ -114,6 +112,8 @@ def _pruned_faults(segment: Row, told: list[dict[str, Any]], key: str | None) ->
         yield "its rows were removed by somebody who has no journal key"
     if mark and key is not None and not _signed_by(mark, signature(segment, key, "pruned")):
         yield "its rows were removed by somebody who has no journal key"
+    if told:
+        yield "it was pruned, and v_commands shows rows of it (the table run)"
 
 
 def _row_faults(segment: Row, told: list[dict[str, Any]]) -> Iterator[str]:

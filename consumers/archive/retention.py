@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive import journal
@@ -14,6 +14,7 @@ from consumers.archive.roller import HOUR, WEEK, floor
 from runtime.database import writing
 from schemas import retention, tables
 from schemas.retention import KEEPING
+from schemas.site import Site
 from schemas.site_parts import Retention
 from schemas.topics import ROOT
 
@@ -30,6 +31,16 @@ def limits(kept: Retention, now: datetime) -> Iterator[tuple[Table, datetime]]:
     for table in tables.metadata.sorted_tables:
         if oldest := retention.oldest(kept, table.name, now):
             yield table, oldest
+
+
+async def newest_sample(engine: AsyncEngine, site: Site) -> datetime | None:
+    """Of the site's devices; None where there is none."""
+    c, found = tables.telemetry.c, list[datetime]()
+    async with engine.connect() as connection:
+        for device in site.devices:
+            newest = select(func.max(c.at)).where(c.site == site.site, c.device == device.name)
+            found += filter(None, [(await connection.execute(newest)).scalar()])
+    return max(found, default=None)
 
 
 async def forget(engine: AsyncEngine, site: str, kept: Retention, now: datetime, journal_key: str | None = None) -> int:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import copy
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.journal import prune
@@ -17,20 +17,26 @@ from consumers.archive.migrate import migrate, upgrade
 from consumers.archive.proof import verify
 from consumers.archive.retention import forget
 from consumers.archive.roller import Roller
+from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
+from consumers.archive.upkeep import Upkeep
+from joulebus.mariadb import MariaDB
 from runtime.database import engine
+from runtime.part import Part
+from runtime.settings import Settings, parse_broker
 from schemas import tables
-from schemas.site import Site
+from schemas.messages import Cause
 from schemas.site_parts import Retention
 from tests.consumers.test_archive_gaps import SLOW, Archive, minutely
 from tests.consumers.test_archive_migrate import OLD, QUARTERS, _past, ask
 from tests.consumers.test_archive_migrate import SITE as MIGRATED
-from tests.consumers.test_archive_rollups import NOON
+from tests.consumers.test_archive_rollups import NOON, said
 from tests.consumers.test_archive_sealing import KEY, sealed_file
 
 __all__ = ["sealed_file"]
 
 DAY, HOUR, YEAR = timedelta(days=1), timedelta(hours=1), timedelta(days=365)
+QUARTER = timedelta(minutes=15)
 
 
 @pytest.fixture
@@ -99,8 +105,8 @@ def test_what_flowed_before_a_meter_had_its_name_stays(tmp_path: Path) -> None:
 
 
 async def test_a_clock_that_was_a_year_ahead_does_not_silence_the_ledger_of_gaps(fresh: AsyncEngine) -> None:
-    """A start with a clock a year ahead, until the network set it, wrote hours of that year: for a year nothing that was
-    missing was a gap."""
+    """A start with a clock a year ahead, until the network set it, wrote hours of that year: for a year nothing
+    that was missing was a gap."""
     one = Archive(fresh, SLOW, NOON)
     await one.keep(*minutely("meter", NOON, NOON + HOUR), now=NOON + HOUR)
     await Archive(fresh, SLOW, NOON).ledger.write(NOON + YEAR)
@@ -142,3 +148,86 @@ async def test_what_v_commands_shows_of_no_segment_is_named(sealed_file: Path, t
     found = await verify(database, "plant", KEY)
     await database.dispose()
     assert "v_commands" in found.wrong
+
+
+async def test_samples_of_a_clock_that_was_ahead_make_no_energy_of_the_time_between(fresh: AsyncEngine) -> None:
+    """A counter that stood still told, on both sides of a year that had not come yet, that nothing flowed: 30 000
+    quarters of the future were written as measured zeros, with each quarter of the present again."""
+    counted = {"p": 0.0, "e_import": 5000.0, "e_export": 10.0}
+    ahead, now = NOON + 300 * DAY, NOON + HOUR
+    store = Store(fresh, lambda _: None)
+    roller = Roller(fresh, SLOW, store)
+    for at in (ahead, ahead + QUARTER):
+        await store.keep(sort_out([said(1, (at - NOON).total_seconds(), counted)], ahead + HOUR)[0])
+    await roller.roll(ahead + HOUR)
+    for number in range(30):
+        await store.keep(sort_out([said(2 + number, 60 * number, counted)], now)[0])
+    await roller.roll(now)
+    between = tables.energy.c.at > now, tables.energy.c.at < ahead
+    assert await count(fresh, tables.energy, *between) == 0
+    assert await count(fresh, tables.energy, tables.energy.c.at < now) == 2
+
+
+async def test_a_start_with_a_clock_ahead_forgets_nothing(tmp_path: Path) -> None:
+    """Retention runs at the start, before the network has set the clock: of an archive whose machine woke up two years
+    ahead it deleted all samples, minutes and commands."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+    await asyncio.to_thread(migrate, url)
+    broker = parse_broker("mqtt://127.0.0.1:1", "archive", None, {})
+    part, database = Part("archive", SLOW, Settings(broker, url, None, tmp_path)), engine(url)
+    store = Store(database, lambda _: None)
+    await store.keep(sort_out(list(minutely("meter", NOON, NOON + HOUR)), NOON + HOUR)[0])
+    upkeep = Upkeep(part, database, store)
+    await upkeep._forget(NOON + 2 * YEAR)
+    assert await count(database, tables.telemetry) == 61
+    await store.keep(sort_out([said(1, (2 * YEAR).total_seconds(), {"p": 1.0})], NOON + 2 * YEAR)[0])
+    await upkeep._forget(NOON + 2 * YEAR)
+    assert await count(database, tables.telemetry) == 1
+    await database.dispose()
+
+
+async def test_a_counter_that_was_away_for_a_year_is_followed_a_week_at_a_time(fresh: AsyncEngine) -> None:
+    """All minutes of the gap were read at once: a year of them is a gigabyte, and the archive has 300 MB."""
+    store = Store(fresh, lambda _: None)
+    roller = Roller(fresh, SLOW, store)
+    for at in (NOON, NOON + 300 * DAY):
+        await store.keep(
+            sort_out([said(1, (at - NOON).total_seconds(), {"p": 0.0, "e_import": 5.0, "e_export": 1.0})], at)[0]
+        )
+        spans: list[timedelta] = []
+
+        def asked(_a: object, _b: object, statement: str, given: Any, *_rest: object) -> None:
+            if "FROM rollup_1m" in statement:
+                first, last = (datetime.fromisoformat(one) for one in given[-2:])
+                spans.append(last - first)  # noqa: B023  # of this round
+
+        event.listen(fresh.sync_engine, "before_cursor_execute", asked)
+        await roller.roll(at + HOUR)
+        event.remove(fresh.sync_engine, "before_cursor_execute", asked)
+    assert len(spans) > 40
+    assert max(spans) <= 7 * DAY
+
+
+async def test_the_isolation_of_a_transaction_is_not_the_servers_choice(mariadb: MariaDB) -> None:
+    """On a server of READ COMMITTED `journal verify`, reading while a segment was closed, said a link was missing."""
+    mariadb.sql("SET GLOBAL tx_isolation = 'READ-COMMITTED'")
+    database = engine(mariadb.database())
+    try:
+        async with database.connect() as connection:
+            assert (await connection.execute(text("SELECT @@tx_isolation"))).scalar() == "REPEATABLE-READ"
+    finally:
+        mariadb.sql("SET GLOBAL tx_isolation = 'REPEATABLE-READ'")
+        await database.dispose()
+
+
+async def test_what_cannot_be_forgotten_for_want_of_the_key_is_said(sealed_file: Path, tmp_path: Path) -> None:
+    """With another journal key, or none, no segment was forgotten any more, the file grew, and nobody said so."""
+    url = f"sqlite+aiosqlite:///{copy(sealed_file, tmp_path / 'archive.db')}"
+    broker = parse_broker("mqtt://127.0.0.1:1", "archive", None, {})
+    settings = Settings(broker, url, None, tmp_path, journal_key="z" * 32)
+    part, database = Part("archive", SLOW, settings), engine(url)
+    upkeep = Upkeep(part, database, Store(database, lambda _: None))
+    await upkeep._forget(NOON + 2 * YEAR)
+    assert "3 segments of the journal" in part.causes.words
+    assert part.causes.names == [Cause.UPKEEP]
+    await database.dispose()
