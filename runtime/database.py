@@ -20,8 +20,7 @@ EXAMPLES = "mariadb+asyncmy://user:password@host:3306/name or sqlite+aiosqlite:/
 _STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _MARIADB = {
     "connect_timeout": 3,  # of TCP alone: against a server that accepts and is silent only the read_timeout helps
-    # what is read in one transaction is of one moment, whatever the server prefers
-    "init_command": f"SET time_zone = '+00:00', sql_mode = '{_STRICT}', tx_isolation = 'REPEATABLE-READ'",
+    "init_command": f"SET time_zone = '+00:00', sql_mode = '{_STRICT}'",
     "client_flag": 0,  # without FOUND_ROWS: a row that was there already is not counted as written
 }
 
@@ -205,7 +204,12 @@ def _mariadb(where: URL, patience: int, again: Callable[[], str] | None) -> Asyn
     nodes = [(where.host, where.port), *map(_node, [others] if isinstance(others, str) else others)]
     options = _MARIADB | {"read_timeout": patience}
     made = create_async_engine(
-        where.difference_update_query(["host"]), pool_pre_ping=True, pool_size=5, max_overflow=5, connect_args=options
+        where.difference_update_query(["host"]),
+        isolation_level="REPEATABLE READ",  # one transaction reads of one moment, whatever the server prefers
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=5,
+        connect_args=options,
     )
     if again is not None:
         _renewed(made, again)

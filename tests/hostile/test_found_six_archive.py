@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from shutil import copy
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, insert, select, text
+from sqlalchemy import Connection, event, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.journal import prune
@@ -18,6 +19,7 @@ from consumers.archive.proof import verify
 from consumers.archive.retention import forget
 from consumers.archive.roller import Roller
 from consumers.archive.rows import sort_out
+from consumers.archive.sealing import seal
 from consumers.archive.store import Store
 from consumers.archive.upkeep import Upkeep
 from joulebus.mariadb import MariaDB
@@ -25,15 +27,15 @@ from runtime.database import engine
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import tables
-from schemas.messages import Cause
+from schemas.messages import Action, Authority, Cause, Command, Outcome, OutcomeState
 from schemas.site_parts import Retention
 from tests.consumers.test_archive_gaps import SLOW, Archive, minutely
-from tests.consumers.test_archive_migrate import OLD, QUARTERS, _past, ask
+from tests.consumers.test_archive_migrate import OLD, QUARTERS, _old_words, _past, ask, check
 from tests.consumers.test_archive_migrate import SITE as MIGRATED
 from tests.consumers.test_archive_rollups import NOON, said
-from tests.consumers.test_archive_sealing import KEY, sealed_file
+from tests.consumers.test_archive_sealing import KEY, archive, heard, keep, sealed_file, spoken, view
 
-__all__ = ["sealed_file"]
+__all__ = ["archive", "sealed_file"]
 
 DAY, HOUR, YEAR = timedelta(days=1), timedelta(hours=1), timedelta(days=365)
 QUARTER = timedelta(minutes=15)
@@ -231,3 +233,64 @@ async def test_what_cannot_be_forgotten_for_want_of_the_key_is_said(sealed_file:
     assert "3 segments of the journal" in part.causes.words
     assert part.causes.names == [Cause.UPKEEP]
     await database.dispose()
+
+
+# --- an order of things that nobody expects ----------------------------------------------------------
+
+
+async def test_a_command_that_comes_after_its_outcomes_were_closed_is_told_with_them(fresh: AsyncEngine) -> None:
+    """The machine of dispatch died and its outbox came an hour later than those of the bridges: `v_commands` showed for
+    ever a command that nobody answered."""
+    batch, half = spoken(1, 10), timedelta(minutes=30)
+    for commands_now, halves in ((False, 2), (True, 3)):
+        await keep(fresh, [one for one in batch if isinstance(one.message, Command) is commands_now])
+        assert await seal(fresh, "plant", NOON + halves * half, KEY) == 1
+    async with fresh.connect() as connection:
+        told = (await connection.execute(text("SELECT outcome, count(*) FROM v_commands GROUP BY outcome"))).all()
+    assert sorted(tuple(one) for one in told) == [("applied", 10), ("limited", 10)]
+    assert (await verify(fresh, "plant", KEY)).wrong == ""
+    await keep(fresh, batch)
+    assert (await verify(fresh, "plant", KEY)).links == 30
+
+
+ODD: list[dict[str, Any]] = [
+    {"values": {"p_set": 1e49}}, {"values": {"p_set": -5e-324}}, {"values": {"q_set": 3.0}}, {"action": Action.STOP},
+    {"values": {"p_set": 0.1 + 0.2}}, {"values": {"p_set": 2.0**53 + 2}},
+]  # fmt: skip
+IDS = ["a", "007", "x-007", "x-0", "x-123456789012345678901", "12", "x--5", "x-5"]
+REASONS = ["", "x" * 500, "𝄞" * 500, 'q"\\\n\t\u2028\x01', "null", "[]"]
+
+
+async def test_odd_commands_are_the_same_in_sql_before_and_after_they_are_closed(archive: AsyncEngine) -> None:
+    said: list[Command | Outcome] = []
+    for number, (name, wish) in enumerate((name, wish) for wish in ODD for name in IDS):
+        at = NOON + number * timedelta(seconds=1, microseconds=13)
+        until, reason = at + timedelta(days=300, microseconds=1), REASONS[number % len(REASONS)]
+        order = Command(id=f"{number or ''}{name}", at=at, until=until, source="dispatch", authority=Authority.PLAN,
+                        reason=reason, **wish)  # fmt: skip
+        early = Outcome(id=order.id, at=at - timedelta(seconds=3), state=OutcomeState.APPLIED, reason=reason)
+        said += [order, early] if number % 3 else [order]
+    await keep(archive, [heard(one) for one in said])
+    before = await view(archive)
+    assert await seal(archive, "plant", NOON + HOUR, KEY) == 1
+    assert (await verify(archive, "plant", KEY)).wrong == ""
+    assert await view(archive) == before
+
+
+@pytest.mark.parametrize("revision", ["0003", "0004", "0005", "0006", "0007", "0008"])
+def test_a_step_that_was_done_and_not_noted_is_done_again(mariadb: MariaDB, revision: str) -> None:
+    """MariaDB keeps what a migration did until it was killed: no row is lost or there twice, whichever step it was."""
+    url = mariadb.database()
+    ask(url, lambda connection: upgrade(connection, "0003"))
+    ask(url, lambda connection: connection.execute(text("DROP VIEW IF EXISTS v_energy_15min")))
+    for fill in (_past, _old_words):
+        ask(url, fill)
+    ask(url, lambda connection: upgrade(connection, f"{int(revision) + 1:04}"))
+    noted = text("UPDATE alembic_version SET version_num = :revision").bindparams(revision=revision)
+    ask(url, lambda connection: connection.execute(noted))
+    migrate(url)
+    check(url)
+    expected = {"rollup_15m": 60, "flow": 15, "command": 2, "outcome": 2, "journal": 4, "plan": 1, "dirty": 6}
+    for name, rows in (expected | {"unpriced": 15}).items():
+        asked = text(f"SELECT count(*) FROM {name}")  # noqa: S608  # names of ours
+        assert ask(url, partial(Connection.scalar, statement=asked)) == rows, name
