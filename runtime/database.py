@@ -204,7 +204,12 @@ def _mariadb(where: URL, patience: int, again: Callable[[], str] | None) -> Asyn
     nodes = [(where.host, where.port), *map(_node, [others] if isinstance(others, str) else others)]
     options = _MARIADB | {"read_timeout": patience}
     made = create_async_engine(
-        where.difference_update_query(["host"]), pool_pre_ping=True, pool_size=5, max_overflow=5, connect_args=options
+        where.difference_update_query(["host"]),
+        isolation_level="REPEATABLE READ",  # one transaction reads of one moment, whatever the server prefers
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=5,
+        connect_args=options,
     )
     if again is not None:
         _renewed(made, again)

@@ -18,12 +18,15 @@ from pydantic_core import from_json, to_json
 Row = Mapping[str, Any]
 Rows = Sequence[tuple[str, Row]]
 """Of the tables `command` and `outcome` (the first of each), in the order of their links; after them `earlier`:
-commands of other segments that have an outcome in this one. They are told again with it, and are no link."""
+commands of other segments that have an outcome in this one, and `earlier outcome`: of commands that came so late that
+these were closed already. They are told again with it, and are no link."""
 
 _MOMENTS = ("at", "until")
 _COMMAND = ("at", "id", "until", "source", "authority")
-_IN_BODY = {"command": _COMMAND, "earlier": _COMMAND, "outcome": ("at", "id", "state")}
+_OUTCOME = ("at", "id", "state")
+_IN_BODY = {"command": _COMMAND, "earlier": _COMMAND, "outcome": _OUTCOME, "earlier outcome": _OUTCOME}
 """Columns that say again what the message says."""
+_OUTCOMES = ("outcome", "earlier outcome")
 _NUMBER = re.compile(r"(?<!\d)(0|[1-9]\d{0,14})$")
 _MICROSECOND = timedelta(microseconds=1)
 _FEW = 3
@@ -90,9 +93,9 @@ def runs(rows: Rows) -> list[dict[str, Any]]:
     """Rows for the table `run`, but for `site` and `segment`. An outcome whose command nobody knows is in none."""
     outcomes: dict[tuple[str, str], list[Row]] = {}
     for kind, row in rows:
-        if kind == "outcome":
+        if kind in _OUTCOMES:
             outcomes.setdefault((row["device"], row["id"]), []).append(row)
-    orders = [_order(row, outcomes.get((row["device"], row["id"]), [])) for kind, row in rows if kind != "outcome"]
+    orders = [_order(row, outcomes.get((row["device"], row["id"]), [])) for kind, row in rows if kind not in _OUTCOMES]
     often = Counter((order.alike, order.reason) for order in orders)
     groups: dict[tuple[Any, ...], list[_Order]] = {}
     for order in orders:

@@ -4,7 +4,7 @@ What a counter gained lies between two rows of it, however far apart: so with a 
 one before it that the counter told, to the next one after it. The order in which quarters come cannot matter.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from consumers.archive.energies import LONGEST, QUARTER, Power, Told, energies, 
 from schemas.site import Site
 from schemas.tables import energy, rollup_1m, rollup_15m
 
+WEEK, _QUARTER = timedelta(weeks=1), timedelta(seconds=QUARTER)
 SECONDS = 5
 """Of a minute's numbers the first of seconds, plus and minus: see rollup_1m."""
 
@@ -28,6 +29,8 @@ class EnergyRows:
     def __init__(self, site: Site) -> None:
         self.site = site.site
         self.circuits = circuits.of_site(site)
+        self.until = datetime.max.replace(tzinfo=UTC)
+        """Now. What is later was told by a clock that was ahead, and says nothing of the time until then."""
 
     async def make(self, connection: AsyncConnection, device: str, first: datetime, last: datetime) -> list[datetime]:
         """Of the quarters that begin from `first` to `last`; the beginnings of all that may have changed."""
@@ -82,7 +85,7 @@ class EnergyRows:
     def _of(self, device: str, point: str) -> Select[Any]:
         c = rollup_15m.c
         return select(c.at, c.last, c.seconds, c.plus, c.minus).where(
-            c.site == self.site, c.device == device, c.point == point
+            c.site == self.site, c.device == device, c.point == point, c.at <= self.until
         )
 
     async def _told(
@@ -114,25 +117,27 @@ class EnergyRows:
         self, connection: AsyncConnection, device: str, points: tuple[str, ...], first: datetime, last: datetime
     ) -> dict[int, tuple[Power | None, float]]:
         """The sum of some powers in each quarter that has all of them, and how much of it was seen."""
-        minutes, c = await self._minutes(connection, device, points, first, last), rollup_15m.c
+        minutes, c = dict[tuple[str, int], Power | None](), rollup_15m.c
+        for start in _weeks(first, last):  # a year of minutes at once is a gigabyte
+            minutes |= await self._minutes(connection, device, points, start, min(start + WEEK, last + _QUARTER))
         found: dict[int, tuple[Power | None, float]] = {}
         for place, point in enumerate(points):
             asked = self._of(device, point).where(c.at >= first, c.at <= last)
             each: dict[int, tuple[Power | None, float]] = {}
             for row in await connection.execute(asked):
                 number = _number(row.at)
-                parts = minutes.get((point, number))
-                power = measured(parts) if parts else remembered((row.plus, row.minus, row.seconds))
+                kept = (point, number) in minutes
+                power = minutes[point, number] if kept else remembered((row.plus, row.minus, row.seconds))
                 each[number] = power, row.seconds
             found = each if place == 0 else {n: _sum(found[n], each[n]) for n in found.keys() & each.keys()}
         return found
 
     async def _minutes(
-        self, connection: AsyncConnection, device: str, points: Iterable[str], first: datetime, last: datetime
-    ) -> Mapping[tuple[str, int], list[tuple[int, tuple[float, float, float]]]]:
-        """Of each point and quarter the second its minutes begin after it, with Wh out and in and covered seconds."""
+        self, connection: AsyncConnection, device: str, points: Iterable[str], start: datetime, end: datetime
+    ) -> Mapping[tuple[str, int], Power | None]:
+        """The power of each point and quarter of a span whose minutes are kept."""
         c, found = rollup_1m.c, dict[tuple[str, int], list[tuple[int, tuple[float, float, float]]]]()
-        mine = c.site == self.site, c.device == device, c.at >= first, c.at < last + timedelta(seconds=QUARTER)
+        mine = c.site == self.site, c.device == device, c.at >= start, c.at < end
         for at, words in await connection.execute(select(c.at, c.points).where(*mine).order_by(c.at)):
             numbers, second = from_json(words), int(at.timestamp())
             for point in points:
@@ -140,7 +145,14 @@ class EnergyRows:
                     seconds, plus, minus = numbers[point][SECONDS:]
                     place = point, second // QUARTER
                     found.setdefault(place, []).append((second % QUARTER, (plus, minus, seconds)))
-        return found
+        return {place: measured(parts) for place, parts in found.items()}
+
+
+def _weeks(first: datetime, last: datetime) -> Iterator[datetime]:
+    """The beginnings of the weeks of a span, which begin with it."""
+    while first <= last:
+        yield first
+        first += WEEK
 
 
 def _sum(one: tuple[Power | None, float], other: tuple[Power | None, float]) -> tuple[Power | None, float]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.archive.circuits import PV
@@ -35,8 +35,24 @@ class FlowRows:
 
     async def make(self, connection: AsyncConnection, quarters: Sequence[datetime]) -> None:
         """Anew for these quarters, in order of time. One is there once the meter and a PCS have it."""
-        for place in range(0, len(quarters), WEEK):
-            await self._some(connection, set(quarters[place : place + WEEK]))
+        since = await self._since(connection)
+        mine = [at for at in quarters if since and at >= since]
+        for place in range(0, len(mine), WEEK):
+            await self._some(connection, set(mine[place : place + WEEK]))
+
+    async def _since(self, connection: AsyncConnection) -> datetime | None:
+        """From when on the meter and a PCS are known by the names they have now: what flowed before stays as it is."""
+        c = energy.c
+        first = select(func.min(c.at)).where(c.site == self.site.site, c.point == "p")
+        firsts = {
+            one: (await connection.execute(first.where(c.device == one))).scalar()
+            for one in (self.site.grid.meter, *self.site.pcs)
+        }
+        meter, *batteries = firsts.values()
+        batteries = [at for at in batteries if at is not None]
+        if meter is None or (self.site.pcs and not batteries):
+            return None
+        return max(meter, min(batteries, default=meter))
 
     async def _some(self, connection: AsyncConnection, wanted: set[datetime]) -> None:
         c = energy.c

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.links import CHAINED, Head, link_hash, segment_fault, signature
@@ -183,14 +183,26 @@ async def prune(engine: AsyncEngine, site: str, before: datetime, key: str | Non
     key; a segment that is signed is forgotten only with it, or nobody could tell who did that.
     """
     gone, c = 0, segment.c
-    old = c.pruned.is_(None), (c.last_at < before) | (c.at < before)
     async with engine.connect() as connection:
-        wanted = select(c.number).where(c.site == site, *old).order_by(c.number)
+        wanted = select(c.number).where(c.site == site, *_due(before)).order_by(c.number)
         numbers = list((await connection.execute(wanted)).scalars())
     for number in numbers:
         async with writing(engine) as connection:
             gone += await _forget(connection, site, number, key)
     return gone
+
+
+async def overdue(engine: AsyncEngine, site: str, before: datetime) -> int:
+    """How many segments are older and were not forgotten: not whole, or signed with a key that is not ours."""
+    c = segment.c
+    asked = select(func.count()).where(c.site == site, *_due(before))
+    async with engine.connect() as connection:
+        return int((await connection.execute(asked)).scalar_one())
+
+
+def _due(before: datetime) -> tuple[ColumnElement[bool], ...]:
+    c = segment.c
+    return c.pruned.is_(None), (c.last_at < before) | (c.at < before)
 
 
 async def _forget(connection: AsyncConnection, site: str, number: int, key: str | None) -> int:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import String, Table, bindparam, delete, func, literal, select, union_all
+from sqlalchemy import ColumnElement, String, Table, bindparam, delete, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.night import Silence, quarters, slept
@@ -96,7 +96,7 @@ class Ledger:
     async def write(self, now: datetime) -> int:
         """All hours that are over since the last look, and those with news; how many are open."""
         async with self.engine.connect() as connection:  # counting takes long, and nobody else writes here
-            newest = await self._newest(connection)
+            newest = await self._newest(connection, now)
             opened = await self._open(connection, now)
             marks = await self._marks(connection, now)
             known = opened | await self._known(connection, marks)
@@ -122,18 +122,26 @@ class Ledger:
 
     # --- which hours ---------------------------------------------------------------------------------
 
-    async def _newest(self, connection: AsyncConnection) -> dict[str, datetime]:
-        """The last hour that is written of each device."""
-        return await self._of_each(connection, gap, func.max(gap.c.at))
+    async def _newest(self, connection: AsyncConnection, now: datetime) -> dict[str, datetime]:
+        """The last hour that is written of each device; those a clock that was ahead has written come once more."""
+        return await self._of_each(connection, gap, func.max(gap.c.at), gap.c.at <= now)
 
     async def _firsts(self, connection: AsyncConnection) -> dict[str, datetime]:
         """The first sample of each device."""
         return await self._of_each(connection, telemetry, func.min(telemetry.c.at))
 
-    async def _of_each(self, connection: AsyncConnection, table: Table, what: Any) -> dict[str, datetime]:  # noqa: ANN401
+    async def _of_each(
+        self,
+        connection: AsyncConnection,
+        table: Table,
+        what: Any,  # noqa: ANN401  # an end of SQLAlchemy's
+        *which: ColumnElement[bool],
+    ) -> dict[str, datetime]:
         """One end of each device's rows: of 10 years only these are read."""
         ends = [
-            select(literal(device.name), what).where(table.c.site == self.site.site, table.c.device == device.name)
+            select(literal(device.name), what).where(
+                table.c.site == self.site.site, table.c.device == device.name, *which
+            )
             for device in self.site.devices
         ]
         return {name: at for name, at in await connection.execute(union_all(*ends)) if at is not None}

@@ -101,10 +101,10 @@ def _faults(segment: Row, told: list[dict[str, Any]], before: Head, key: str | N
         yield "its seal is not signed, and those before are"
     if segment["signature"] and key is not None and not _signed_by(segment["signature"], signature(segment, key)):
         yield "its seal was replaced: the signature does not belong to it"
-    yield from _pruned_faults(segment, key) if segment["packed"] is None else _row_faults(segment, told)
+    yield from _pruned_faults(segment, told, key) if segment["packed"] is None else _row_faults(segment, told)
 
 
-def _pruned_faults(segment: Row, key: str | None) -> Iterator[str]:
+def _pruned_faults(segment: Row, told: list[dict[str, Any]], key: str | None) -> Iterator[str]:
     if segment["pruned"] is None:
         yield "its rows were removed, and nobody pruned it"
     mark = segment["pruned_signature"]
@@ -112,6 +112,8 @@ def _pruned_faults(segment: Row, key: str | None) -> Iterator[str]:
         yield "its rows were removed by somebody who has no journal key"
     if mark and key is not None and not _signed_by(mark, signature(segment, key, "pruned")):
         yield "its rows were removed by somebody who has no journal key"
+    if told:
+        yield "it was pruned, and v_commands shows rows of it (the table run)"
 
 
 def _row_faults(segment: Row, told: list[dict[str, Any]]) -> Iterator[str]:

@@ -24,10 +24,19 @@ Series = tuple[ColumnElement[bool], ...]
 """What the key holds before `at`: of one device, or of one point of it."""
 
 
-async def forget_older(engine: AsyncEngine, table: Table, site: str, oldest: datetime) -> int:
-    """Delete what a site has from before `oldest`; how many rows that were. `at` must stand in the table's key."""
+async def forget_older(
+    engine: AsyncEngine, table: Table, site: str, oldest: datetime, *which: ColumnElement[bool]
+) -> int:
+    """Delete what a site has from before `oldest`; how many rows that were. `at` must stand in the table's key.
+
+    `which`: of some series alone.
+    """
     async with engine.connect() as connection:
-        due = [one async for one in _series(connection, table, site) if await _first(connection, table, one) < oldest]
+        due = [
+            one
+            async for one in _series(connection, table, site, *which)
+            if await _first(connection, table, one) < oldest
+        ]
     gone = 0
     while due:
         async with writing(engine) as connection:
@@ -40,10 +49,12 @@ async def forget_older(engine: AsyncEngine, table: Table, site: str, oldest: dat
     return gone
 
 
-async def _series(connection: AsyncConnection, table: Table, site: str) -> AsyncIterator[Series]:
+async def _series(
+    connection: AsyncConnection, table: Table, site: str, *which: ColumnElement[bool]
+) -> AsyncIterator[Series]:
     keys = list(table.primary_key)
     before = keys[1 : keys.index(table.c.at)]
-    async for one in _skip(connection, (table.c.site == site,), before):
+    async for one in _skip(connection, (table.c.site == site, *which), before):
         yield one
 
 

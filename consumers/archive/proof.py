@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from consumers.archive.journal import key_of, page, rows_of, segments
 from consumers.archive.links import CHAINED, Head, hashes, link_fault, segment_fault
 from runtime.segments import unpack
-from schemas.tables import journal
+from schemas.tables import journal, run, segment
 
 Row = Mapping[str, Any]
 
@@ -47,6 +47,7 @@ async def verify(engine: AsyncEngine, site: str, key: str | None = None, written
             unsigned += not one["signature"] or key is None
             seen = seen or _hash_at(one, wanted)
             head = Head(one["number"], one["last_link"], one["head"], head.signed or bool(one["signature"]))
+        closed = head.link
         while links := await page(connection, site, head.link):
             rows = await rows_of(connection, links)
             for link in links:
@@ -54,7 +55,7 @@ async def verify(engine: AsyncEngine, site: str, key: str | None = None, written
                     return Verdict(head.link, head.hash, wrong, pruned, unsigned)
                 head = replace(head, link=link["number"], hash=link["hash"])
                 seen = seen or (head.hash if head.link == wanted else "")
-        wrong = await _added(connection, site) or _rolled_back(head.link, wanted, noted, seen)
+        wrong = await _added(connection, site, head.segment, closed) or _rolled_back(head.link, wanted, noted, seen)
     return Verdict(head.link, head.hash, wrong, pruned, unsigned)
 
 
@@ -80,8 +81,18 @@ def _rolled_back(links: int, wanted: int, noted: str, seen: str) -> str:
     return ""
 
 
-async def _added(connection: AsyncConnection, site: str) -> str:
-    """Whether there are rows that no link knows."""
+async def _added(connection: AsyncConnection, site: str, last: int, closed: int) -> str:
+    """Whether there are rows that no link knows, or rows and links of what no segment holds.
+
+    `last`: the number of the newest segment, `closed` that of its last link.
+    """
+    behind = select(func.min(journal.c.number)).where(journal.c.site == site, journal.c.number <= closed)
+    if (link := (await connection.execute(behind)).scalar()) is not None:
+        return f"link {link} is there beside the segments, which hold all up to {closed}"
+    for column, words in ((segment.c.number, "is none of the chain"), (run.c.segment, "v_commands shows rows of it")):
+        stray = select(func.min(column)).where(column.table.c.site == site, (column < 1) | (column > last))
+        if (number := (await connection.execute(stray)).scalar()) is not None:
+            return f"segment {number}: the last one is {last}, and {words}"
     for table in CHAINED.values():
         rows = select(func.count()).select_from(table).where(table.c.site == site)
         known = select(func.count()).where(journal.c.site == site, journal.c.kind == table.name)

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive import journal
 from consumers.archive.oldest import forget_older
 from consumers.archive.partitions import let_go
-from consumers.archive.roller import HOUR, floor
+from consumers.archive.roller import HOUR, WEEK, floor
 from runtime.database import writing
 from schemas import retention, tables
 from schemas.retention import KEEPING
+from schemas.site import Site
 from schemas.site_parts import Retention
 from schemas.topics import ROOT
 
@@ -32,6 +33,16 @@ def limits(kept: Retention, now: datetime) -> Iterator[tuple[Table, datetime]]:
             yield table, oldest
 
 
+async def newest_sample(engine: AsyncEngine, site: Site) -> datetime | None:
+    """Of the site's devices; None where there is none."""
+    c, found = tables.telemetry.c, list[datetime]()
+    async with engine.connect() as connection:
+        for device in site.devices:
+            newest = select(func.max(c.at)).where(c.site == site.site, c.device == device.name)
+            found += filter(None, [(await connection.execute(newest)).scalar()])
+    return max(found, default=None)
+
+
 async def forget(engine: AsyncEngine, site: str, kept: Retention, now: datetime, journal_key: str | None = None) -> int:
     """Forget the rows of a site that are too old; how many rows were deleted one by one. `journal_key` signs what is
     pruned of the journal."""
@@ -42,6 +53,8 @@ async def forget(engine: AsyncEngine, site: str, kept: Retention, now: datetime,
     for table, oldest in limits(kept, now):
         if table is tables.telemetry:
             gone += await forget_older(engine, table, site, raw) if raw else 0
+        elif table is tables.dirty:  # the weeks of a migration are made of quarters, which are kept for years
+            gone += await forget_older(engine, table, site, oldest, table.c.span < WEEK)
         elif KEEPING[table.name].at == "received":
             gone += await _delete_received(engine, table, site, oldest)
         elif KEEPING[table.name].key != CHAIN:

@@ -54,6 +54,7 @@ class Roller:
         Raises what the database raises when it is away.
         """
         turn, made, self.failed = await self.store.next_turn(), 0, {}
+        self.energies.until = now
         for span in (MINUTE, QUARTER, HOUR):
             while marks := await self._marks(span, now, turn):
                 try:

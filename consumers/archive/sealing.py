@@ -29,8 +29,8 @@ MOST = 10
 """Segments of one round."""
 _STEPS_BACK = 300
 """Rows by which a segment is shorter, so that no command is parted from its outcomes."""
-_BEFORE = timedelta(minutes=10)
-"""How long before an outcome its command is looked for."""
+_APART = timedelta(minutes=10)
+"""How long before an outcome its command is looked for, and the other way round."""
 
 
 class Broken(Exception):
@@ -59,7 +59,7 @@ async def _seal_next(engine: AsyncEngine, site: str, now: datetime, key: str | N
         if not count:
             return False
         rows = await _proven(connection, links[:count], before)
-        rows += [("earlier", row) for row in await _parted(connection, site, rows)]
+        rows += await _parted(connection, site, rows)
     one, told = closed(rows, before, links[count - 1], now, key)
     async with writing(engine) as connection:
         await connection.execute(segment.insert(), one)
@@ -119,19 +119,21 @@ async def _proven(connection: AsyncConnection, links: list[Row], before: Head) -
     return rows
 
 
-async def _parted(connection: AsyncConnection, site: str, rows: list[tuple[str, Row]]) -> list[Row]:
-    """The commands of earlier segments that have an outcome among some rows."""
-    here = {(row["device"], row["id"]) for kind, row in rows if kind == "command"}
-    late = {(row["device"], row["id"]): row["at"] for kind, row in rows if kind == "outcome"}
-    missing = {name: at for name, at in late.items() if name not in here}
-    if not missing:
-        return []
-    found = dict[tuple[str, str], Row]()
-    start, end = min(missing.values()) - _BEFORE, max(missing.values())
-    for number in await reaching(connection, site, start, end):
-        there = readable(site, await packed_in(connection, site, number))
-        found |= {(row["device"], row["id"]): row for kind, row in there if kind == "command"}
-    return [found[name] for name in missing if name in found]
+async def _parted(connection: AsyncConnection, site: str, rows: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
+    """What earlier segments hold of the commands and outcomes among some rows: whichever came first is told again."""
+    here = {(row["device"], row["id"]): row["at"] for kind, row in rows if kind == "command"}
+    missing = {(row["device"], row["id"]): row["at"] for kind, row in rows if kind == "outcome"}
+    missing = {name: at for name, at in missing.items() if name not in here}
+    commands, outcomes = dict[tuple[str, str], Row](), list[Row]()
+    if times := [*here.values(), *missing.values()]:
+        for number in await reaching(connection, site, min(times) - _APART, max(times) + _APART):
+            for kind, row in readable(site, await packed_in(connection, site, number)):
+                name = row["device"], row["id"]
+                if kind == "command" and name in missing:
+                    commands[name] = row
+                elif kind == "outcome" and name in here:
+                    outcomes.append(row)
+    return [("earlier", row) for row in commands.values()] + [("earlier outcome", row) for row in outcomes]
 
 
 async def _delete(connection: AsyncConnection, site: str, links: list[Row]) -> None:

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.archive import journal
 from consumers.archive.accounts import Accounts
 from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.partitions import prepare
-from consumers.archive.retention import forget
+from consumers.archive.retention import forget, newest_sample
 from consumers.archive.roller import Roller
 from consumers.archive.sealing import Broken, seal
 from consumers.archive.store import Store
@@ -20,12 +21,15 @@ from optimizer.tariff import Series
 from runtime.cancelled import stoppable
 from runtime.part import Part
 from schemas.messages import Cause
+from schemas.retention import oldest
 from schemas.site import Site
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
 ROLL, SEAL, MONEY, LEDGER, RETENTION, FILE = 10.0, 60.0, 60.0, 300.0, 6 * 3600.0, 10.0
 """Seconds between two rounds."""
+AWAY = timedelta(days=1)
+"""So much later than the newest sample it may be, for retention: nothing is too old yet that was not by then."""
 AGAIN = 60.0
 """Seconds until one that failed is tried again, if its next round is not sooner."""
 
@@ -140,11 +144,21 @@ class Upkeep:
         self.part.counts["open_gaps"] = await self.ledger.write(now)
 
     async def _forget(self, now: datetime) -> None:
-        kept = self.part.site.retention
+        """What is old the samples tell, too: at a start the clock may be years ahead, until the network sets it."""
+        site, kept, key = self.part.site, self.part.site.retention, self.part.settings.journal_key
+        newest = await newest_sample(self.engine, site)
+        now = min(now, newest + AWAY) if newest else now
         await prepare(self.engine, now, kept)
-        self.part.counts["forgotten"] += await forget(
-            self.engine, self.part.site.site, kept, now, self.part.settings.journal_key
-        )
+        self.part.counts["forgotten"] += await forget(self.engine, site.site, kept, now, key)
+        limit = oldest(kept, "journal", now)
+        if limit and (count := await journal.overdue(self.engine, site.site, limit)):
+            words = (
+                f"{count} segments of the journal are too old and are kept: they are not whole, or were signed with "
+                "another journal key; joulebus journal verify names the first"
+            )
+            self.part.causes.add(Cause.UPKEEP, words, about="segments", ready=True)
+        else:
+            self.part.causes.clear(Cause.UPKEEP, about="segments", words="no segment of the journal is overdue")
 
     async def _give_back(self, _now: datetime) -> None:
         await give_back(self.engine)
