@@ -1,5 +1,6 @@
 """What an operator, an integrator and a BI engineer were told that is not so, each working from the documents alone."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from consumers.archive.growth import Measured, Rate, forecast
 from joulebus.cli import main
 from schemas.site_parts import Retention
 from tests.bridges.conftest import DEMO
+from tests.joulebus.test_check import SITE, Check
 
 
 def test_the_forecast_counts_rows_that_are_closed_within_the_hour_once() -> None:
@@ -53,3 +55,41 @@ def test_days_that_nobody_can_look_back_are_refused(
     with pytest.raises(SystemExit, match="2"):
         main([command, f"--days={days}"])
     assert "--days: " in capsys.readouterr().err
+
+
+FLAT = "import.period = [{ price = 0.2 }]\n"
+LAYERS = (
+    '[[import.layer]]\nname = "grid fee"\nperiod = [{ price = 0.16, start = "17:00" }, { price = 0.08 }]\n'
+    '[[import.layer]]\nname = "levies"\nprice = 0.05\n[[import.layer]]\nname = "VAT"\npercent = 19.0\n'
+)
+MARKET = "import.day_ahead = { topic = true, times = 1.02, plus = 0.1 }\n"
+
+
+@pytest.mark.parametrize(
+    ("tariff", "code", "says"),
+    [
+        (FLAT, 0, r"import +0\.2 EUR per kWh\n"),
+        (FLAT + LAYERS, 0, r"import +0\.3927 to 0\.4879 EUR per kWh: periods \+ grid fee \+ levies 0\.05 \+ VAT"),
+        (MARKET + LAYERS, 0, r"market price \* 1\.02 \+ 0\.1 \+ grid fee \+ levies 0\.05 \+ VAT 19 %, in EUR"),
+        (FLAT + "import.day_ahead.topic = true\n", 0, r"import\.period: they count for nothing beside import\.day"),
+        ('import.layer = [{ name = "VAT", percent = 19.0 }]\n', 0, r"import\.layer\.0\.percent: 19 % of nothing"),
+        (FLAT + LAYERS.replace("levies", "Grid Fee"), 0, r"layer\.1\.name: another layer is called 'Grid Fee', too"),
+        (MARKET.replace("1.02", "0.19"), 0, r"times: 0\.19 is a factor: for 19 % upon the market price write 1\.19"),
+        (MARKET.replace("1.02", "19"), 0, r"times: 19 is a factor: for 19 % upon the market price write 1\.19"),
+        (FLAT + "demand.contract = { power = 9, penalty = 5 }\n", 0, r"demand +per kW and month, .*, 5 for each kW"),
+        (FLAT.replace("0.2", "0,2"), 1, r"tariff\.toml: not valid TOML: .* line 1.*; a number has a point .*: 0\.2"),
+        ("[[import.period]]\nprice = 0,2\n", 1, r"not valid TOML: .*; a number has a point and no comma: 0\.2"),
+        (FLAT.replace("0.2", '"0,2"'), 1, r"import\.period\.0\.price: needs a number with a point, .* quotes: 0\.2"),
+        ('currency = "euro"\n' + FLAT, 1, r"tariff\.toml:1: currency: needs the three capital letters .*, such as EUR"),
+        (FLAT + "[demand]\nprice = 3\nprice = 4\n", 1, r"a key stands here for the second time \(at line 4"),
+    ],
+    ids=["flat", "layers", "market", "both", "of nothing", "two of a name", "a part of 1", "in %", "contract",
+         "comma", "comma alone", "quoted comma", "euro", "key twice"],
+)  # fmt: skip
+def test_an_operator_s_tariff_is_read_aloud_and_her_mistakes_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tariff: str, code: int, says: str
+) -> None:
+    """To the operator: docs/tariffs.md said that check says what it has read, and it said nothing of a kWh."""
+    done, said = Check(tmp_path, capsys).of(SITE, tariff)
+    assert done == code, said
+    assert re.search(says, said), said
