@@ -1,14 +1,20 @@
 """What an operator, an integrator and a BI engineer were told that is not so, each working from the documents alone."""
 
+import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from consumers.archive.growth import Measured, Rate, forecast
+from consumers.archive.migrate import migrate
 from joulebus.cli import main
+from runtime.database import engine
 from schemas.site_parts import Retention
+from schemas.units import utc_now
 from tests.bridges.conftest import DEMO
+from tests.consumers.test_archive_money import accounts, measure, quarter, site_of
 from tests.joulebus.test_check import SITE, Check
 
 
@@ -93,3 +99,29 @@ def test_an_operator_s_tariff_is_read_aloud_and_her_mistakes_are_named(
     done, said = Check(tmp_path, capsys).of(SITE, tariff)
     assert done == code, said
     assert re.search(says, said), said
+
+
+def test_a_peak_that_was_hardly_seen_is_not_counted_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To the operator: a week of which one quarter of an hour was seen had saved 337 EUR of demand, and no word said
+    that the peak of the other 672 is not known."""
+    url, now = f"sqlite+aiosqlite:///{tmp_path}/archive.db", utc_now()
+    migrate(url)
+    monkeypatch.setenv("JOULEBUS_DATABASE", url)
+    site = site_of(tmp_path, "import.period = [{ price = 0.2 }]\ndemand.price = 15\n")
+    last = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC) - timedelta(minutes=30)
+
+    async def fill() -> None:
+        database = engine(url)
+        await measure(database, quarter(last, grid=8e3, battery=12e3))
+        await measure(database, quarter(last - timedelta(minutes=15), grid=80e3, seconds=180.0))
+        await accounts(database, site).write(now)
+        await database.dispose()
+
+    asyncio.run(fill())
+    assert main(["money", "--site", str(tmp_path / "site.toml")]) == 0
+    assert "demand: of 1 of 2 quarters of an hour; the others were hardly seen" in capsys.readouterr().out
+    site_of(tmp_path, "import.period = [{ price = 0.2 }]\n")
+    assert main(["money", "--site", str(tmp_path / "site.toml")]) == 0
+    assert "demand: of" not in capsys.readouterr().out, "nothing is paid by the kW"
