@@ -13,6 +13,7 @@ from joulebus.commands import say
 from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes
 from joulebus.price_files import look
+from joulebus.price_words import odd_layers, price_lines
 from joulebus.tariff_words import holes, oddities, tariff_lines
 from schemas.magnitudes import odd_limits, odd_powers, odd_prices, odd_wear
 from schemas.pace import late_interlocks, late_silences, too_slow
@@ -35,7 +36,12 @@ def check(path: Path) -> int:
     warnings = [
         *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site)]),
         *_at(
-            site.tariff_path, [*odd_prices(site.prices, site), *oddities(site.prices, now.astimezone(site.zone).date())]
+            site.tariff_path,
+            [
+                *odd_prices(site.prices, site),
+                *odd_layers(site.prices),
+                *oddities(site.prices, now.astimezone(site.zone).date()),
+            ],
         ),
         *(
             f"{path}: {words}"
@@ -58,8 +64,9 @@ def check(path: Path) -> int:
         raise point_at(site.tariff_path, missing)
     counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
     say(f"{path}: good. {site.title or site.site}: {counted}")
-    billed = [f"{name:<10} {words}" for name, words in tariff_lines(site.prices, now.astimezone(site.zone).date())]
-    for line in [*_contents(site), *prices, *billed]:
+    today = now.astimezone(site.zone).date()
+    told = [*price_lines(site.prices, site.zone, today), *tariff_lines(site.prices, today)]
+    for line in [*_contents(site), *prices, *(f"{name:<10} {words}" for name, words in told)]:
         say(f"  {line}")
     _warn(warnings)
     for note in notes(site):

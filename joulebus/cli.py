@@ -16,6 +16,9 @@ from joulebus.parts import SERVICES, Service
 from joulebus.shipped_sites import site_file
 from schemas.troubles import Trouble
 
+LONGEST_BACK = 36_525
+"""Days."""
+
 EPILOG = """\
 environment:
   JOULEBUS_BROKER              mqtt(s)://user@host:port    [mqtt://127.0.0.1:1883]
@@ -34,6 +37,21 @@ environment:
   JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
 Each can be read from a file instead: NAME_FILE, or all from one with --env. {role} stands for the part's name.
 """
+
+
+def _days(text: str) -> float:
+    """Days back: more than none, and no more than a hundred years."""
+    days = float(text)
+    if not 0 < days <= LONGEST_BACK:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days to look back: write 1 to {LONGEST_BACK}")
+    return days
+
+
+def _whole_days(text: str) -> int:
+    return int(_days(str(int(text))))
+
+
+_days.__name__, _whole_days.__name__ = "number of days", "whole number of days"  # as argparse names them
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -114,12 +132,12 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
     export.add_argument("--resolution", choices=["raw", "1m", "15m", "1h"], default="raw")
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends with .csv or .parquet")
     gaps = _command(commands, "gaps", "what is or was missing in the archive, and how complete it is")
-    gaps.add_argument("--days", type=float, default=7.0, help="back from now [7]")
+    gaps.add_argument("--days", type=_days, default=7.0, help="back from now [7]")
     gaps.add_argument("--json", action="store_true", help="one line of JSON")
     money = _command(
         commands, "money", "what was paid each day, with the battery and without it, and why not as planned"
     )
-    money.add_argument("--days", type=int, default=30, help="local days back, with today [30]")
+    money.add_argument("--days", type=_whole_days, default=30, help="local days back, with today [30]")
     how = money.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="one line of JSON")
     how.add_argument("--csv", action="store_true", help="a line a day, every column")

@@ -11,18 +11,18 @@ from schemas.troubles import Trouble
 def migrate(env: dict[str, str]) -> int:
     """Bring the archive's tables up to date."""
     from consumers.archive.migrate import migrate as upgrade  # noqa: PLC0415  # alembic is loaded for this alone
-    from runtime.settings import read_settings  # noqa: PLC0415
+    from runtime.settings import read_settings, without_broker  # noqa: PLC0415
 
-    say(upgrade(read_settings("migrate", env).database))
+    say(upgrade(read_settings("migrate", without_broker(env)).database))
     return 0
 
 
 def database_users(passwords: Path, host: str, *, as_sql: bool, env: dict[str, str]) -> int:
     """Make a user of the database for each part."""
     from joulebus.database_users import run  # noqa: PLC0415
-    from runtime.settings import read_settings  # noqa: PLC0415
+    from runtime.settings import read_settings, without_broker  # noqa: PLC0415
 
-    say(run(read_settings("root", env).database, passwords, host, as_sql=as_sql))
+    say(run(read_settings("root", without_broker(env)).database, passwords, host, as_sql=as_sql))
     return 0
 
 
@@ -60,9 +60,9 @@ def health(address: str) -> int:
 def outbox(file: Path | None, site: Path, env: dict[str, str]) -> int:
     """Say what waits in one outbox, or in all of a site."""
     from joulebus.outbox import of_site, report  # noqa: PLC0415  # as above
-    from runtime.settings import read_settings  # noqa: PLC0415
+    from runtime.settings import read_settings, without_broker  # noqa: PLC0415
 
-    for path in [file] if file else of_site(site, read_settings("bridge", env).state):
+    for path in [file] if file else of_site(site, read_settings("bridge", without_broker(env)).state):
         for line in report(path, time.time()):
             say(line)
     return 0

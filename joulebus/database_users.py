@@ -91,7 +91,7 @@ async def _apply(url: str, made: list[str]) -> None:
     try:
         async with database.connect() as connection:
             for statement in made:
-                await connection.exec_driver_sql(statement)
+                await connection.exec_driver_sql(statement.replace("%", "%%"))  # from any host, as the driver reads it
     except (OSError, SQLAlchemyError) as wrong:
         # the statement holds a password
         raise unreachable(describe(url), getattr(wrong, "orig", None) or wrong) from None

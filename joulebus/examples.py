@@ -190,7 +190,7 @@ EXAMPLES: dict[str, BaseModel] = {
                 peak_at=NOON - timedelta(days=3, hours=2),
                 per="month",
                 period_start=NOON.replace(day=1, hour=0),
-                period_end=NOON.replace(day=1, hour=0) + timedelta(days=31),
+                period_end=NOON.replace(day=1, hour=0) + timedelta(days=30),
                 seen=0.998,
                 price=15.0,
                 currency="EUR",

@@ -92,7 +92,7 @@ async def _table(connection: AsyncConnection, table: Any, site: str, now: dateti
 def _words(lines: list[Line], site: Site, disk: Disk) -> Iterable[str]:
     yield f"{'table':16} {'rows a day':>12} {'bytes a row':>12} {'kept':>10} {'at most':>12} {'now':>12}"
     for one in lines:
-        kept = f"{one.days:.0f} days" if one.days else "for ever"
+        kept = "for ever" if not one.days else f"{one.days:.0f} days" if one.days >= 1 else f"{24 * one.days:.0f} h"
         most = _size(one.bound) if isfinite(one.bound) else f"{_size(one.per_day * 365)} a year"
         yield (
             f"{one.table:16} {one.rows_per_day:12.0f} {one.bytes_per_row:12.0f} {kept:>10} {most:>12} "

@@ -4,14 +4,14 @@ import argparse
 import asyncio
 from collections.abc import Mapping
 
-from runtime.settings import read_settings
+from runtime.settings import read_settings, without_broker
 from schemas.site import Site
 from schemas.site_file import load_site
 
 
 def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     """Each is imported only now. Raises Trouble."""
-    settings = read_settings("archive", env)
+    settings = read_settings("archive", without_broker(env))
     url = settings.database
     if parsed.command == "backup":
         from joulebus.backup import backup  # noqa: PLC0415

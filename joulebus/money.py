@@ -30,9 +30,15 @@ async def money(url: str, site: Site, days: int, form: str) -> int:
     try:
         await check_schema(database)
         found = await History(database).money_days(site.site, start, utc_now())
+        known, of = await History(database).peaks_made(site.site, start, utc_now())
     finally:
         await database.dispose()
     FORMS[form](found)
+    if form == "text" and site.prices.components and known < of:
+        print(
+            f"demand: of {known} of {of} quarters of an hour; the others were hardly seen, and the peak of their month "
+            "may be higher, with the battery and without it"
+        )
     return int(not found)
 
 

@@ -62,11 +62,12 @@ def tariff_lines(tariff: Tariff, today: date) -> Iterator[tuple[str, str]]:
 
 def _billed(demand: Demand, currency: str) -> str:
     begins = f" from {month_name[demand.year_begins]} on" if demand.per == "year" else ""
-    words = f"{demand.rate:g} {currency} per kW and {demand.per}{begins}, for windows of {demand.minutes} min"
-    return "".join((words, *_rules(demand)))
+    priced = f"{demand.rate:g} {currency} " if demand.rate or demand.contract is None else ""
+    words = f"{priced}per kW and {demand.per}{begins}, for windows of {demand.minutes} min"
+    return "".join((words, *_rules(demand, currency)))
 
 
-def _rules(demand: Demand) -> Iterator[str]:
+def _rules(demand: Demand, currency: str) -> Iterator[str]:
     """What else holds for a component, each begins with its comma."""
     if demand.sliding:
         yield f" that begin each {demand.sliding} min"
@@ -79,7 +80,8 @@ def _rules(demand: Demand) -> Iterator[str]:
         yield f", at least {demand.ratchet.share:.0%} of the highest{of} of {demand.ratchet.months} months before"
     if (contract := demand.contract) is not None:
         kept = ", kept as a limit" if contract.limit else ""
-        yield f", {contract.power:g} kW contracted at {contract.price:g} and {contract.penalty:g} beyond it{kept}"
+        beyond = f", {contract.penalty:g} for each kW beyond it" if contract.penalty else ""
+        yield f", {contract.power:g} kW contracted at {contract.price:g} {currency} each{beyond}{kept}"
     if known := ", ".join(f"{one.peak:g} kW on {one.on}" for one in demand.known):
         yield f"; billed already: {known}"
 

@@ -172,6 +172,14 @@ class History:
         asked = select(*(c[name] for name in MoneyDay._fields)).where(c.site == site, *_within(c, start, end))
         return [MoneyDay(*row) for row in await self._rows(asked.order_by(c.at))]
 
+    async def peaks_made(self, site: str, start: datetime, end: datetime) -> tuple[int, int]:
+        """Of how many quarters of an hour that are priced it is known what peak they made, and of how many all."""
+        asked = select(func.count(money.c.drawn), func.count()).where(
+            money.c.site == site, *_within(money.c, start, end)
+        )
+        ((known, of),) = await self._rows(asked)
+        return known, of
+
     # --- now ---------------------------------------------------------------------------------------
 
     async def latest(self, site: str) -> dict[str, tuple[datetime, dict[str, Value]]]:

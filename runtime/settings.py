@@ -90,6 +90,11 @@ class Settings:
         return [key for key in (own, self.command_key) if key is not None]
 
 
+def without_broker(env: Mapping[str, str]) -> dict[str, str]:
+    """Of a set of variables for all parts what is left for one that speaks to no broker: it has no password there."""
+    return {name: value for name, value in env.items() if not name.startswith("JOULEBUS_BROKER")}
+
+
 def read_settings(role: str, env: Mapping[str, str] = os.environ) -> Settings:
     """The settings of a part; `{role}` in a variable stands for its name, so that one set serves all parts.
 

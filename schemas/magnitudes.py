@@ -33,6 +33,8 @@ LIKE_EURO = frozenset({"EUR", "USD", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"})
 DEAREST_KWH = 2.0
 LEAST_PERCENT = 1.0
 """Of a layer: a smaller one was written as a part of 1."""
+LEAST_TIMES, MOST_TIMES = 0.5, 4.0
+"""A factor on the market price: what lies outside was meant as a part of it, or in %."""
 LITTLE = 0.002
 """Of the import limit: a smaller contract was meant a thousand times larger, in MW."""
 KW: dict[str, tuple[float, float, str]] = {
@@ -199,6 +201,7 @@ def _of_side(name: str, side: Priced, currency: str) -> Iterator[Odd]:
     given = {f"period.{number}.price": period.price for number, period in enumerate(side.period)}
     if side.day_ahead is not None:
         given |= {"day_ahead.plus": side.day_ahead.plus, "day_ahead.floor": side.day_ahead.floor or 0.0}
+        yield from _times(name, side.day_ahead.times)
     if isinstance(side, Layer):
         given["price"] = side.price or 0.0
     for key, value in given.items():
@@ -206,6 +209,13 @@ def _of_side(name: str, side: Priced, currency: str) -> Iterator[Odd]:
             yield f"{name}.{key}", f"{value:g} {words.format(currency, f'{value:g}', f'{value / 100:g}')}"
     if isinstance(side, Layer) and side.percent is not None and 0 < side.percent < LEAST_PERCENT:
         yield f"{name}.percent", f"{side.percent:g} is in %: for {100 * side.percent:g} % write {100 * side.percent:g}"
+
+
+def _times(name: str, times: float) -> Iterator[Odd]:
+    if 0 < times < LEAST_TIMES or times > MOST_TIMES:
+        percent = times if times > MOST_TIMES else 100 * times
+        right = f"for {percent:g} % upon the market price write {1 + percent / 100:g}"
+        yield f"{name}.day_ahead.times", f"{times:g} is a factor: {right}"
 
 
 def odd_wear(site: Site) -> Iterator[Odd]:

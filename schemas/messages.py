@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from schemas.units import WHOLE, Count, Instant, Kind, Name, Number, Percent, Quality, Seconds, Vars, Watts
+from schemas.units import CURRENCY, WHOLE, Count, Instant, Kind, Name, Number, Percent, Quality, Seconds, Vars, Watts
 
 Value = Number | str | list[str]
 """A point's value: a number, a state's name, or the names of the bits that are set."""
@@ -609,7 +609,7 @@ class MarketPrices(Order):
     """When they were said."""
     until: Instant | None = None
     """From then on they are no longer used. None: as long as there are any."""
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    currency: Annotated[str, Field(pattern=CURRENCY)]
     prices: Blocks
     export: Blocks | None = None
     """Where fed-in energy has other prices; None: the same."""

@@ -13,7 +13,7 @@ from schemas.holidays import LOOKS_LIKE, Holidays, rule
 from schemas.shape import Shape
 from schemas.tariff_demand import Contract, Demand, KnownPeak, Price, Ratchet
 from schemas.tariff_hours import WEEK, ByTheHour, Clock, Day, Hours
-from schemas.units import Number
+from schemas.units import CURRENCY, Number
 
 __all__ = [
     "WEEK", "Clock", "Contract", "Day", "DayAhead", "Demand", "Hours", "KnownPeak", "Layer", "Layered", "Period",
@@ -198,7 +198,7 @@ class Tariff(Shape):
     """Public holidays of the site: dates (`"2026-12-25"`), or rules that need no new list each year: `"12-25"`,
     `"easter+1"`, `"4 thu nov"`, `"last mon may"`. For prices and for the load they are like Sundays."""
 
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    currency: Annotated[str, Field(pattern=CURRENCY)] = "EUR"
     """ISO 4217."""
     import_: Side = Field(alias="import")
     """What a drawn kWh costs."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.units import NAME
+from schemas.units import CURRENCY, NAME
 
 NEEDS = {
     "list_type": "needs a list: [...]",
@@ -47,7 +47,7 @@ def explain(
     `whose` says how the sentence about a place begins.
     """
     if isinstance(wrong, tomllib.TOMLDecodeError):
-        return _twice(path, shape) or Trouble(f"{path}: not valid TOML: {wrong}")
+        return _twice(path, shape) or _not_toml(path, str(wrong))
     if not isinstance(wrong, ValidationError):
         return Trouble(f"{path}: {wrong}")
     known = _keys(shape) if shape else []
@@ -79,6 +79,25 @@ def _twice(path: Path, shape: type[BaseModel] | None) -> Trouble | None:
     return None
 
 
+def _not_toml(path: Path, wrong: str) -> Trouble:
+    """What is no TOML, with its line, and what would be right for the usual mistakes."""
+    if "Cannot overwrite a value" in wrong:
+        wrong = wrong.replace("Cannot overwrite a value", "a key stands here for the second time")
+    found = re.search(r"at line (\d+)", wrong)
+    text = path.read_text(encoding="utf-8").splitlines() if found else []
+    shown = [text[number] for number in _near(int(found[1]) - 1) if number < len(text)] if found else []
+    comma = next(
+        (one for line in shown if (one := re.search(r"(?<!months )=\s*(-?\d+),(\d+)\s*([,}#]|$)", line))), None
+    )
+    hint = f"; a number has a point and no comma: {comma[1]}.{comma[2]}" if comma else ""
+    return Trouble(f"{path}: not valid TOML: {wrong}{hint}")
+
+
+def _near(line: int) -> range:
+    """The parser names the line it stumbled at, or the one after."""
+    return range(max(0, line - 1), line + 1)
+
+
 def point_at(path: Path, mistakes: Iterable[tuple[str, str]]) -> Trouble:
     """A Trouble with one line per mistake: where in the file (`points.p.scale`) and what."""
     text = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
@@ -99,7 +118,7 @@ def in_words(wrong: ValidationError) -> str:
 
 def _say(kind: str, message: str, given: object, meant: str, context: Mapping[str, object]) -> str:
     expected = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-    if plain := _plain(kind, given):
+    if plain := _plain(kind, given) or _spelled(kind, given, context.get("pattern")):
         return plain
     match kind:
         case "extra_forbidden":
@@ -133,6 +152,15 @@ def _plain(kind: str, given: object) -> str:
             return "is empty; give at least one"
         case "list_type", dict():
             return "needs a list: write its name in double brackets, [[...]], once for each"
+    return ""
+
+
+def _spelled(kind: str, given: object, pattern: object) -> str:
+    """How what is meant is written; nothing for any other mistake."""
+    if pattern == CURRENCY:
+        return f"needs the three capital letters of a currency, such as EUR (given: {given!r})"
+    if kind in ("float_parsing", "float_type") and isinstance(given, str) and re.fullmatch(r"-?\d+,\d+", given):
+        return f"needs a number with a point, without quotes: {given.replace(',', '.')} (given: {given!r})"
     return ""
 
 

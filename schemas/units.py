@@ -45,6 +45,7 @@ Seconds = Annotated[float, _unit("s"), _within(0, 1e10)]
 Percent = Annotated[float, _unit("%", ge=0, le=100)]
 
 NAME = r"^[a-z0-9_-]+$"
+CURRENCY = r"^[A-Z]{3}$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 """Part of a topic: lower-case letters, digits, `_` and `-`."""
 

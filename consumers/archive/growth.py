@@ -1,7 +1,8 @@
 """How large an archive becomes, before it does: rows a day, bytes a row and days kept of each table. Pure.
 
 What a site writes follows from its devices and polls; how often somebody commands, or an alarm comes, is assumed at a
-full rhythm. Where an archive is there already, what is measured in it stands in place of both.
+full rhythm. Where an archive is there already, what is measured in it stands in place of what is assumed, and of what
+follows from the polls where it is more.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,11 @@ more."""
 PACKED = 0.4
 """What page compression leaves on MariaDB. Measured: 0.2 to 0.35."""
 COMPRESSED = {"telemetry", "rollup_1m", "rollup_15m", "rollup_1h", "plan"}
+OPEN = {"command", "outcome", "journal"}
+OPEN_DAYS = 1 / 24
+"""Their rows wait half an hour until they are closed as a segment; `run` and `segment` are what is kept of them."""
+POLLED = {"telemetry", "rollup_1m", "rollup_15m", "rollup_1h"}
+"""How many rows they get follows from the devices and their polls; of the others it is assumed until it is measured."""
 LOG = 32e6
 """Bytes of the log beside SQLite's file, and of pages between deleted and new rows."""
 MARGIN = 1.15
@@ -138,18 +144,28 @@ def forecast(told: Mapping[str, Rate], kept: Retention, measured: Mapping[str, M
     found = []
     for name, rate in told.items():
         there = measured.get(name, Measured(0, 0))
-        rows = rate.rows if there.last_day is None else there.last_day * MARGIN
+        rows = _rows(name, rate, there)
         size = there.size / there.rows * MARGIN if there.rows >= 1000 and there.size else rate.size
-        span = days(kept, KEEPING[name].key)
+        span = OPEN_DAYS if name in OPEN else days(kept, KEEPING[name].key)
         bound = _days(name, span or inf, kept) * rows * size if rows else 0.0
         found.append(Line(name, rows, size, span, bound, float(there.size)))
     return sorted(found, key=lambda one: (-one.bound, -one.per_day, one.table))
+
+
+def _rows(table: str, rate: Rate, there: Measured) -> float:
+    """A day. What devices and polls tell is no less on the day after one on which half of the devices were silent."""
+    if there.last_day is None or table in OPEN:  # of those only what is not closed yet could be counted
+        return rate.rows
+    seen = there.last_day * MARGIN
+    return max(seen, rate.rows) if table in POLLED else seen
 
 
 def _days(table: str, span: float, kept: Retention) -> float:
     """Days of the full rhythm that a table holds: partitions go when their last hour is too old, plans are thinned."""
     if table == "telemetry":
         return span + (1 if kept.raw_days < 60 else 7)
+    if table in OPEN:
+        return span
     if table == "plan" and 0 < kept.plan_days < span:
         return kept.plan_days + 1 + (span - kept.plan_days) * 24 / PLANS
     return span + 1  # what is too old waits for the next round

@@ -206,19 +206,29 @@ def _step(steps: Iterable[Step], now: Moment) -> Step | None:
     return next((step for step in steps if step.at <= now.at < step.at + timedelta(seconds=step.seconds)), None)
 
 
+def _unknown_peak(doubt: str) -> View:
+    return dict.fromkeys(("highest", "per", "window", "ends", "minutes", "seen")) | {"doubt": doubt}
+
+
+def _untold(state: State) -> View | None:
+    """A plan that keeps a peak knows of a price for it: what is billed is unknown then, and not nothing."""
+    return _unknown_peak("optimize does not tell it") if state.plan and state.plan.word.peak is not None else None
+
+
 def _peak(state: State, now: Moment) -> View | None:
     """The billed peak so far, of the tariff's first component, as it was told. A window that is over by more than its
     length is not followed any more. `highest` and `window` are None where nothing is known; `seen` is the share of the
     period that is known; `doubt` says why something is not."""
     billing = state.billing
     if billing is None:
-        return None
+        return _untold(state)
     if billing.fault:
-        unknown = dict.fromkeys(("highest", "per", "window", "ends", "minutes", "seen"))
-        return unknown | {"doubt": billing.fault}
+        return _unknown_peak(billing.fault)
     one = next(iter(billing.components), None)
-    if one is None or now.at > one.window_end + timedelta(minutes=one.minutes):
+    if one is None:
         return None
+    if now.at > one.window_end + timedelta(minutes=one.minutes):
+        return _untold(state)
     return {
         "highest": one.peak if now.at < one.period_end else None,
         "per": one.per,

@@ -462,6 +462,17 @@ def test_without_a_price_by_the_kw_there_is_no_billed_peak(state: State) -> None
     assert view(state, at(1))["peak"] is None
 
 
+def test_a_billed_peak_that_nobody_tells_is_unknown_where_a_plan_keeps_one(state: State) -> None:
+    """So it is with an access list of before `site/billing`: the page showed no peak, as if none were billed."""
+    assert view(state, at(1))["peak"] is None
+    hear(state, 0, PLAN, plan(step(0)).model_copy(update={"peak": 90e3}))
+    assert view(state, at(1))["peak"]["doubt"] == "optimize does not tell it"
+    hear(state, 0, BILLING, billed())
+    assert view(state, at(1))["peak"]["highest"] == 90e3
+    late = view(state, at(31 * 60))["peak"]
+    assert (late["highest"], late["doubt"]) == (None, "optimize does not tell it")
+
+
 def test_dispatch_says_in_its_own_words_why_it_rests(state: State) -> None:
     hear(state, 0, OUTCOME, outcome(0, OutcomeState.VERIFIED), device="pcs1")
     rests = "rests: the BMS has been silent for more than 5 s"

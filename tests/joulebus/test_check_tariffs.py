@@ -43,7 +43,7 @@ LAYER = 'import.layer = [{ name = "VAT", percent = 19.0 }]\n'
         (CONTRACT + "floor = 300\n", 0, r"demand\.floor: 300 kW is above the contract of 200 kW"),
         (CONTRACT.replace(", penalty = 5", ""), 0, r"demand\.contract: nothing keeps the site below it: give it a pen"),
         (CONTRACT.replace("penalty = 5", "penalty = 500"), 0, r"contract\.penalty: 500 is per kW and month"),
-        (CONTRACT, 0, r"200 kW contracted at 2 and 5 beyond it\n"),
+        (CONTRACT, 0, r"200 kW contracted at 2 EUR each, 5 for each kW beyond it\n"),
         ("[demand]\nprice = 9\nsliding = 10\n", 1, r"sliding = 10 does not divide 15 min into parts"),
         ("[reactive]\nprice = 5\n", 0, r"reactive\.price: 5 is in EUR per kvarh: of 5 cents write 0\.05"),
         (LAYER.replace("19.0", "0.19"), 0, r"import\.layer\.0\.percent: 0\.19 is in %: for 19 % write 19"),

@@ -40,22 +40,24 @@ REFUSED = {1044, 1142, 1227}
 def passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("passwords")
     for part in RIGHTS:
-        (folder / f"database-{part}").write_text(f"{part}'s \\ word, of 20 letters\n", encoding="utf-8")
+        (folder / f"database-{part}").write_text(f"{part}'s \\ word, of 20 %s letters\n", encoding="utf-8")
     return folder
 
 
 @pytest.fixture(scope="module")
 def urls(mariadb: MariaDB, passwords: Path) -> Iterator[dict[str, str]]:
-    """A database with the users of the parts, made twice by its owner: the second time nothing is lost."""
+    """A database with the users of the parts, made by its owner, from any host and twice from one: the second time
+    nothing is lost."""
     owned = make_url(mariadb.database())
     mariadb.sql(
         "CREATE USER owner@127.0.0.1 IDENTIFIED BY 'owner'; GRANT ALL ON *.* TO owner@127.0.0.1 WITH GRANT OPTION"
     )
     owner = owned.set(username="owner", password="owner").render_as_string(hide_password=False)
-    for _ in range(2):
+    for host in ([], ["--host", "127.0.0.1"], ["--host", "127.0.0.1"]):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("JOULEBUS_DATABASE", owner)
-            assert main(["database", "users", "--passwords", str(passwords), "--host", "127.0.0.1"]) == 0
+            assert main(["database", "users", "--passwords", str(passwords), *host]) == 0
+    mariadb.sql(";".join(f"DROP USER {user(part)}@'%'" for part in RIGHTS))
     found = {}
     for part in RIGHTS:
         env = {
