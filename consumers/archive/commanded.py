@@ -78,8 +78,8 @@ class Commanded:
         here = select(c.at).where(c.site == self.site, c.device == device, c.at >= start, c.at < end)
         s, r = segment.c, run.c
         closed = select(r.at).join(segment, (s.site == r.site) & (s.number == r.segment))
-        days = [f"{at:%Y-%m-%d}" for at in (start, end)]
-        near = r.site == self.site, r.day.between(*days), r.device == device, r.at < end, s.last_at >= start
+        first, last = (f"{at:%Y-%m-%d}" for at in (start, end))
+        near = r.site == self.site, r.day.between(first, last), r.device == device, r.at < end, s.last_at >= start
         for asked in (here, closed.where(*near)):
             if (await self.connection.execute(asked.limit(1))).first():
                 return True

@@ -1,9 +1,10 @@
 """What the archive does beside storing: rollups, the gap ledger, retention. Each waits while the database is away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,12 +13,14 @@ from consumers.archive.accounts import Accounts
 from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.partitions import prepare
+from consumers.archive.prices_told import PricesTold
 from consumers.archive.retention import forget
 from consumers.archive.roller import Roller
 from consumers.archive.sealing import Broken, seal
 from consumers.archive.store import Store
 from optimizer.tariff import Series
 from runtime.cancelled import stoppable
+from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import Cause
 from schemas.site import Site
@@ -64,11 +67,11 @@ class Job:
         return min(self.pause, AGAIN)
 
 
-MarketPrices = Callable[[Site], Mapping[str, Series]]
-"""The market prices of a tariff by its side, `import` or `export`. Raises Trouble."""
+MarketPrices = Callable[[Site, Sequence[Heard[Any]]], Mapping[str, Series]]
+"""The market prices of a tariff by its side, `import` or `export`, with what was said of them. Raises Trouble."""
 
 
-def no_prices(_site: Site) -> Mapping[str, Series]:
+def no_prices(_site: Site, _said: Sequence[Heard[Any]]) -> Mapping[str, Series]:
     """A market without prices: what is priced by it waits."""
     return {}
 
@@ -83,7 +86,8 @@ class Upkeep:
         self.part, self.engine = part, engine
         self.witness = Witness([device.name for device in part.site.devices], utc_now())
         self.roller = Roller(engine, part.site, store)
-        self.accounts = Accounts(engine, part.site, lambda: prices(part.site))
+        self.told = PricesTold(engine, part.site.site)
+        self.accounts = Accounts(engine, part.site, lambda: prices(part.site, self.told.news()))
         self.ledger = Ledger(engine, part.site, self.witness, utc_now())
 
     async def run(self) -> None:
@@ -129,6 +133,7 @@ class Upkeep:
             self.part.causes.add(Cause.NOT_ARCHIVED, words, about="journal", ready=True)
 
     async def _price(self, now: datetime) -> None:
+        await self.told.read(now)
         try:
             self.part.counts["priced"] += await self.accounts.write(now)
         except Trouble as wrong:
