@@ -25,6 +25,7 @@ from optimizer.tariff import Series
 from runtime.database import writing
 from schemas.site import Site
 from schemas.tables import CAUSES, MONEY, money, money_day, unpriced
+from schemas.tariff import Tariff
 
 LIMIT, TURNS = 192, 2
 """Quarters that are priced in one transaction, and transactions of a round."""
@@ -57,7 +58,8 @@ class Accounts:
         for _ in range(TURNS):
             if not (marks := await self._marks(now)):
                 break
-            made += await self._price(marks, now)
+            for tariff in dict.fromkeys(id(self.list.tariff(at)) for at in marks):
+                made += await self._price([at for at in marks if id(self.list.tariff(at)) == tariff], now)
         return made
 
     async def _marks(self, now: datetime) -> list[datetime]:
@@ -79,35 +81,39 @@ class Accounts:
             await put(connection, unpriced, [{"site": self.site.site, "at": at} for at in ats])
 
     async def _price(self, marks: Sequence[datetime], now: datetime) -> int:
+        """Quarters in which one tariff held."""
+        tariff = self.list.tariff(marks[0])
         async with self.engine.connect() as connection:
             found = await measured(connection, self.site, marks)
             quarters = {at: found.energies(at) for at in marks}
             gone = [at for at, one in quarters.items() if one.imported is None]
             prices = {at: one for at in quarters if at not in gone and (one := self.list.at(at)) is not None}
-            spans = await self._spans(connection, marks)
+            spans = await self._spans(connection, marks, tariff)
             booked = await self._booked(connection, spans)
             known = {at: quarters.get(at, one) for at, (one, _) in booked.items() if at not in gone}
             known |= {at: quarters[at] for at in prices}
-            seen = await self._seen(connection, spans, {*known, *gone})
-            drawn, without = await asyncio.to_thread(self._shares, known, seen, now)
+            seen = await self._seen(connection, spans, {*known, *gone}) if tariff.components else {}
+            drawn, without = await asyncio.to_thread(self._shares, tariff, known, seen, now)
             witness, rows = Witness(connection, self.site), list[Row]()
             for at, price in prices.items():
                 if (paid := cost(quarters[at], price, drawn[at], without[at])) is not None:
                     against = await self._against(witness, found, at, price, drawn[at])
                     rows.append(self._row(at, quarters[at], paid, against))
-        others = [at for at in booked if at in known and at not in prices]
+        others = [at for at in booked if at in known and at not in prices and self.list.tariff(at) is tariff]
         charges = {at: _charged(known[at], drawn[at], without[at]) for at in others}
         moved = {at: now for at, now in charges.items() if _differ(now, booked[at][1])}
         async with writing(self.engine) as connection:
             await self._keep(connection, rows, gone, moved)
         return len(rows)
 
-    async def _spans(self, connection: AsyncConnection, marks: Sequence[datetime]) -> set[tuple[datetime, datetime]]:
+    async def _spans(
+        self, connection: AsyncConnection, marks: Sequence[datetime], tariff: Tariff
+    ) -> set[tuple[datetime, datetime]]:
         """Of the billing periods that are touched; with the one before, where the last row of that closes it now."""
         last = select(func.max(money.c.at)).where(money.c.site == self.site.site, money.c.at < min(marks))
         before = (await connection.execute(last)).scalar()
         ats = [*marks, *([before] if before is not None else [])]
-        return {quarters_of(at, self.site.prices.components, self.site.zone) for at in ats}
+        return {quarters_of(at, tariff.components, self.site.zone) for at in ats}
 
     async def _booked(
         self, connection: AsyncConnection, spans: Collection[tuple[datetime, datetime]]
@@ -125,8 +131,6 @@ class Accounts:
         self, connection: AsyncConnection, spans: Collection[tuple[datetime, datetime]], counted: Collection[datetime]
     ) -> dict[datetime, Quarter]:
         """What makes billed peaks in some spans; those that still wait for their turn or price are left out."""
-        if not self.site.prices.components:
-            return {}
         longer = [(begin, end + LONGEST) for begin, end in spans]
         c, waiting = unpriced.c, set[datetime]()
         for begin, end in longer:
@@ -136,11 +140,11 @@ class Accounts:
         return {at: one for at, one in found.items() if at in counted or at not in waiting}
 
     def _shares(
-        self, known: Mapping[datetime, Energies], seen: Mapping[datetime, Quarter], now: datetime
+        self, tariff: Tariff, known: Mapping[datetime, Energies], seen: Mapping[datetime, Quarter], now: datetime
     ) -> tuple[dict[datetime, Share], dict[datetime, Share]]:
         """What each quarter adds to the demand charge, with the battery and without it."""
         poll = self.site.named(self.site.grid.meter).poll
-        metered = Metered(self.site.prices.components, poll, self.site.zone)
+        metered = Metered(tariff.components, poll, self.site.zone)
         rested = {
             at: seen[at]._replace(imported=one.drawn_without * seen[at].seconds / QUARTER.total_seconds())
             for at, one in known.items()

@@ -140,6 +140,8 @@ class Upkeep:
             self.part.causes.add(Cause.PRICES, f"what the site pays is not kept: {wrong}", ready=True)
         else:
             self.part.causes.clear(Cause.PRICES, words="what the site pays is kept again")
+        while self.accounts.list.said:
+            self.part.log.info(self.accounts.list.said.pop(0))
 
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)
