@@ -120,6 +120,7 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
         commands, "money", "what was paid each day, with the battery and without it, and why not as planned"
     )
     money.add_argument("--days", type=int, default=30, help="local days back, with today [30]")
+    money.add_argument("--month", default="", help="its bill alone, such as 2026-06 [this one and the last]")
     how = money.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="one line of JSON")
     how.add_argument("--csv", action="store_true", help="a line a day, every column")

@@ -86,6 +86,11 @@ class PriceList:
         if stamp != self._carbon_of:
             self._carbon, self._carbon_of = read_carbon(path), stamp
 
+    @property
+    def series(self) -> Mapping[str, Series]:
+        """The market prices by their place in the tariff, as they were read last."""
+        return self._series or {}
+
     def changed(self, now: datetime) -> datetime | None:
         """Since when quarters are to be priced anew, where the market has told other prices."""
         return now - CORRECTED if self._changed else None
@@ -96,7 +101,7 @@ class PriceList:
         return None if buy is None or sell is None else Prices(buy, sell, self._stored(at))
 
     def _quote(self, way: str, at: datetime) -> float | None:
-        tariff, series = self.tariff(at), self._series or {}
+        tariff, series = self.tariff(at), self.series
         found: Quote
         try:
             if way == "import":
