@@ -29,7 +29,7 @@ environment:
   JOULEBUS_UPKEEP_DATABASE, _PASSWORD   archive: by which it deletes    [JOULEBUS_DATABASE]
   JOULEBUS_COMMAND_KEY         dispatch signs with it, bridges then obey no other; better: JOULEBUS_COMMAND_KEY_FILE
   JOULEBUS_LIMIT_KEY           `joulebus limit` signs with it instead; better: JOULEBUS_LIMIT_KEY_FILE
-  JOULEBUS_PRICE_KEY           optimize follows only prices of the topic that are signed with it; or ..._FILE
+  JOULEBUS_PRICE_KEY           optimize and archive follow only topic prices that are signed with it; or ..._FILE
   JOULEBUS_PRICE_TOKEN         optimize fetches prices with it; better: JOULEBUS_PRICE_TOKEN_FILE
   JOULEBUS_LIMIT_KEYS_FILE     dispatch: lines SOURCE=KEY, whose limits are signed with which key
   JOULEBUS_JOURNAL_KEY         the archive signs the seals of its journal with it; better: JOULEBUS_JOURNAL_KEY_FILE
@@ -138,6 +138,7 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
         commands, "money", "what was paid each day, with the battery and without it, and why not as planned"
     )
     money.add_argument("--days", type=_whole_days, default=30, help="local days back, with today [30]")
+    money.add_argument("--month", default="", help="its bill alone, such as 2026-06 [this one and the last]")
     how = money.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="one line of JSON")
     how.add_argument("--csv", action="store_true", help="a line a day, every column")
@@ -348,7 +349,7 @@ def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]
             from consumers.archive.service import run as archive  # noqa: PLC0415
             from joulebus.market_prices import MarketPrices  # noqa: PLC0415
 
-            return archive(part, MarketPrices(part.settings.state).of)
+            return archive(part, MarketPrices(part.settings).of)
         case "alarms":
             from consumers.alarms.service import run as alarms  # noqa: PLC0415
 

@@ -31,9 +31,10 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
         print(asyncio.run(export.export(url, wish)))
         return 0
     if parsed.command == "money":
-        from joulebus.money import money  # noqa: PLC0415
+        from joulebus.money import Wanted, money  # noqa: PLC0415
 
-        return asyncio.run(money(url, site, parsed.days, "json" if parsed.json else "csv" if parsed.csv else "text"))
+        form = "json" if parsed.json else "csv" if parsed.csv else "text"
+        return asyncio.run(money(settings, site, Wanted(parsed.days, parsed.month, form)))
     return _ledgers(parsed, url, site, settings.journal_key)
 
 

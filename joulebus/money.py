@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
+from joulebus.bill import bills, facts, lately, month_of, words
 from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.money_rows import MoneyDay
+from runtime.settings import Settings
 from schemas.flows import autarky
 from schemas.site import Site
 from schemas.tables import CAUSES
@@ -21,25 +23,48 @@ WIDE = 120
 """Characters of a line."""
 
 
-async def money(url: str, site: Site, days: int, form: str) -> int:
-    """Print the last days and their sum; 1 when nothing is known of them. `form`: text, json or csv."""
-    today = utc_now().astimezone(site.zone).date()
-    first = today - timedelta(days=days - 1)
+class Wanted(NamedTuple):
+    """What is printed."""
+
+    days: int
+    """Back, with today."""
+    month: str = ""
+    """Whose bill alone is wanted; this and the last one after the days, when it is left out."""
+    form: str = "text"
+    """text, json or csv; a CSV has the days alone."""
+
+
+async def money(settings: Settings, site: Site, wanted: Wanted) -> int:
+    """Print the last days and their sum, and the bills; 1 when nothing is known of them. Raises Trouble."""
+    now = utc_now()
+    first = now.astimezone(site.zone).date() - timedelta(days=wanted.days - 1)
     start = datetime(first.year, first.month, first.day, tzinfo=site.zone)
-    database = engine(url, patience=60)
+    begins = [month_of(wanted.month, site)] if wanted.month else lately(now, site)
+    database = engine(settings.database, patience=60)
     try:
         await check_schema(database)
-        found = await History(database).money_days(site.site, start, utc_now())
-        known, of = await History(database).peaks_made(site.site, start, utc_now())
+        history = History(database)
+        found = [] if wanted.month else await history.money_days(site.site, start, now)
+        if wanted.month:
+            (one,) = await bills(history, settings, site, begins, now)
+            print(json.dumps(facts(one)) if wanted.form == "json" else "\n".join(words(one)))
+            return int(not one.billed)
+        FORMS[wanted.form](found)
+        if wanted.form == "text" and site.prices.components:
+            _hardly_seen(*await history.peaks_made(site.site, start, now))
+        for one in await bills(history, settings, site, begins, now) if found and wanted.form == "text" else ():
+            print("", *words(one), sep="\n")
     finally:
         await database.dispose()
-    FORMS[form](found)
-    if form == "text" and site.prices.components and known < of:
+    return int(not found)
+
+
+def _hardly_seen(known: int, of: int) -> None:
+    if known < of:
         print(
             f"demand: of {known} of {of} quarters of an hour; the others were hardly seen, and the peak of their month "
             "may be higher, with the battery and without it"
         )
-    return int(not found)
 
 
 def paid(one: MoneyDay) -> float:

@@ -18,6 +18,8 @@ HOLD = 60.0
 """Seconds a reading may stand for; a longer silence was not seen."""
 QUARTER = 15
 """Minutes of what the archive has."""
+MOST = 1e12
+"""W: what is beyond no plant has, and its sums would overflow."""
 COMPLETE = 0.9
 """A window of which less was covered says nothing about the peak."""
 
@@ -31,6 +33,11 @@ class Quarter(NamedTuple):
     """Wh; what was fed in meanwhile is not taken off."""
     seconds: float
     """That are covered by readings."""
+
+
+def believed(found: Iterable[Quarter]) -> list[Quarter]:
+    """Without powers that no plant has."""
+    return [one for one in found if one.imported <= MOST / 4]
 
 
 def rarely_read(poll: float) -> bool:
@@ -107,11 +114,18 @@ def windows(quarters: Iterable[Quarter], demand: Demand, zone: ZoneInfo) -> dict
 
 def _around(quarter: datetime, demand: Demand, zone: ZoneInfo) -> list[datetime]:
     """The beginnings of the windows that a quarter lies in."""
-    if not demand.sliding:
-        return [window(quarter, zone, demand.minutes)[0]]
-    step = max(demand.sliding, QUARTER)
-    last = window(quarter, zone, step)[0]
-    return [last - timedelta(minutes=back) for back in range(0, demand.minutes, step)]
+    last = quarter if step(demand) == QUARTER else window(quarter, zone, step(demand))[0]
+    return [last - timedelta(minutes=back) for back in range(0, demand.minutes, step(demand))]
+
+
+def step(demand: Demand) -> int:
+    """Minutes from the beginning of a window to that of the next. All zones' offsets are whole quarters of an hour."""
+    return max(demand.sliding, QUARTER) if demand.sliding else demand.minutes
+
+
+def overlap(demand: Demand) -> timedelta:
+    """So far a window reaches into those after it; nothing where they do not slide."""
+    return timedelta(minutes=demand.minutes - step(demand))
 
 
 def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when: they read well in a row
@@ -131,7 +145,7 @@ def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when
     while begin < end:
         first, over = period(begin, zone, how)
         last = min(over, end)
-        mine = [one for one in _starts(begin, last, demand, zone) if counts(demand, one, zone)]
+        mine = [one for one in _starts(begin, last, end, demand, zone) if counts(demand, one, zone)]
         billed = [one for at in mine if (one := seen.get(at)) is not None and is_billed(one, demand, poll, zone)]
         if mine:
             peak = max(billed, key=lambda one: one.mean, default=None)
@@ -140,13 +154,12 @@ def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when
     return found
 
 
-def _starts(begin: datetime, end: datetime, demand: Demand, zone: ZoneInfo) -> Iterator[datetime]:
-    """Of the windows that are over at `end`."""
-    step = max(demand.sliding, QUARTER) if demand.sliding else demand.minutes
-    length, (start, after) = timedelta(minutes=demand.minutes), window(begin, zone, step)
-    while start + length <= end:
+def _starts(begin: datetime, last: datetime, end: datetime, demand: Demand, zone: ZoneInfo) -> Iterator[datetime]:
+    """Of the windows that begin before `last` and are over at `end`."""
+    length, (start, after) = timedelta(minutes=demand.minutes), window(begin, zone, step(demand))
+    while start < last and start + length <= end:
         yield start
-        start, after = window(after, zone, step)
+        start, after = window(after, zone, step(demand))
 
 
 def higher(one: Window | None, other: Window | None) -> Window | None:

@@ -39,13 +39,13 @@ Highest = Mapping[datetime, float]
 
 def highest(component: Demand, made: Iterable[Made], until: datetime, zone: ZoneInfo) -> dict[datetime, float]:
     """W by billing period: the highest of the windows that count and begin before an instant, and of the known peaks
-    of days until then."""
+    of days until then, but for those of a month in which nothing is billed."""
     found = dict[datetime, float]()
     how, today = charged(component), until.astimezone(zone).date()
     known = [
         Made(datetime.combine(one.on, time(12), zone).astimezone(UTC), 1000 * one.peak)
         for one in component.known
-        if one.on <= today
+        if one.on <= today and bills(component, datetime.combine(one.on, time(12), zone), zone)
     ]
     seen = [one for one in made if one.at < until and counts(component, one.at, zone)]
     for one in (*known, *seen):

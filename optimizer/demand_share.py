@@ -2,18 +2,21 @@
 
 The charge of a period is due for its highest window. It is booked where the peak rises: the sum of a period's quarters
 is its bill, and most quarters bear nothing. What is billed whatever is drawn (a floor, a ratchet) is due in the first
-quarter of a period, a contracted capacity by the time.
+quarter of a period, a contracted capacity by the time. What a window is, and which one counts, `optimizer.billing`
+says, so the sum is what `optimizer.invoice` bills for the peaks of `site/billing`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from optimizer.billing import COMPLETE
-from optimizer.charge import bills, due, least
-from optimizer.demand import charged, counts, known_peak, later, period
-from optimizer.tariff import window
+from optimizer.billing import Quarter, Window, is_billed, overlap, windows
+from optimizer.charge import Made, bills, due, highest, least
+from optimizer.demand import charged, known_peak, later, period
 from schemas.tariff import Demand
 
 QUARTER = timedelta(minutes=15)
@@ -21,21 +24,23 @@ QUARTER = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Closing:
-    """A billing window that ends with a quarter, and the peak before it."""
+    """A billing window that a quarter bears, as a rule its last one, and the peak before it."""
 
     component: Demand
     stands: float
     """W that are billed in its period whatever is drawn."""
     before: float
     """W of peak that were made already."""
-    others: float
-    """Wh that the other quarters of the window drew."""
-    hours: float
-    """Length of the window."""
+    rest: Window
+    """What was seen of it beside the quarter."""
+    seconds: float
+    """That were seen of the quarter."""
 
-    def at(self, imported: float) -> float:
-        """What is added to the bill when the quarter draws so many Wh."""
-        mean = max(self.before, (self.others + imported) / self.hours)
+    def at(self, drawn: float) -> float:
+        """What is added to the bill when the quarter draws so many Wh, had all of it been seen."""
+        mine = drawn * self.seconds / QUARTER.total_seconds()
+        whole = Window(self.rest.start, self.rest.imported + mine, self.rest.seconds + self.seconds)
+        mean = max(self.before, whole.mean)
         return due(self.component, mean, self.stands) - due(self.component, self.before, self.stands)
 
 
@@ -47,68 +52,107 @@ class Share:
     """Due whatever is drawn."""
     closings: tuple[Closing, ...] = ()
 
-    def at(self, imported: float) -> float:
-        """When it draws so many Wh."""
-        return self.base + sum(one.at(imported) for one in self.closings)
+    def at(self, drawn: float) -> float:
+        """When it draws so many Wh, had all of it been seen."""
+        return self.base + sum(one.at(drawn) for one in self.closings)
 
 
-Imports = Mapping[datetime, float | None]
-"""Wh by the beginning of the quarter; None where it was not seen well enough for a peak."""
+class Metered(NamedTuple):
+    """What is billed by the kW, and how the import is read."""
+
+    components: Sequence[Demand]
+    poll: float
+    """Seconds between two readings of the grid meter."""
+    zone: ZoneInfo
 
 
-def shares(components: Sequence[Demand], imports: Imports, zone: ZoneInfo) -> dict[datetime, Share]:
-    """Of each quarter, in order; all quarters of `quarters_of` that are known must be given."""
-    ordered = sorted(imports)
-    each = [_of_one(one, ordered, imports, zone) for one in components]
+Quarters = Mapping[datetime, Quarter]
+"""What was seen, by the beginning of the quarter."""
+
+
+def shares(metered: Metered, quarters: Quarters, bearers: Iterable[datetime], now: datetime) -> dict[datetime, Share]:
+    """Of each of the bearers: the quarters that have a row in the ledger. All that are known in the spans of
+    `quarters_of` must be given; a quarter that was seen and has no row lies in its windows all the same."""
+    ordered = sorted(bearers)
+    each = [_of_one(one, metered, quarters, ordered, now) for one in metered.components]
     return {
         at: Share(sum(one[at].base for one in each), tuple(closing for one in each for closing in one[at].closings))
         for at in ordered
     }
 
 
-def _of_one(demand: Demand, ordered: Sequence[datetime], imports: Imports, zone: ZoneInfo) -> dict[datetime, Share]:
-    found, how, peaks = dict[datetime, Share](), charged(demand), dict[datetime, float]()
-    for one in demand.known:  # of months before the first quarter: for a ratchet
-        begin = period(datetime(one.on.year, one.on.month, one.on.day, 12, tzinfo=zone), zone, how)[0]
-        peaks[begin] = max(peaks.get(begin, 0.0), 1000 * one.peak) if ordered and begin < ordered[0] else 0.0
-    whole, hours = _windows(ordered, imports, zone, demand), demand.minutes / 60
-    stands = peak = 0.0
-    begin = end = datetime.min.replace(tzinfo=zone)  # no period yet
-    for at in ordered:
-        base = 0.0
-        if at >= end:
-            begin, end = period(at, zone, how)
-            stands, peak = least(demand, peaks, begin, zone), 0.0
-            base = due(demand, 0.0, stands)
-        if demand.contract:
-            base += demand.contract.price * demand.contract.power * (QUARTER / (end - begin))
-        known = max(peak, known_peak(demand, at, zone) if bills(demand, begin, zone) else 0.0)
-        base += due(demand, known, stands) - due(demand, peak, stands)
-        peak = known
-        closings = tuple[Closing, ...]()
-        if at in whole:
-            drawn, mine = whole[at], imports[at] or 0.0
-            closings = (Closing(demand, stands, peak, drawn - mine, hours),)
-            peak = max(peak, drawn / hours)
-        peaks[begin] = peak
-        found[at] = Share(base, closings)
+def _of_one(
+    demand: Demand, metered: Metered, quarters: Quarters, ordered: Sequence[datetime], now: datetime
+) -> dict[datetime, Share]:
+    zone, found, made = metered.zone, dict[datetime, Share](), list[Made]()
+    seen = _billed(demand, metered, quarters, now)
+    starts = [one.start for one in seen]
+    for begin, end in _periods(demand, zone, [*quarters, *ordered]):
+        stands = least(demand, highest(demand, made, begin, zone), begin, zone)
+        mine = seen[bisect_left(starts, begin) : bisect_left(starts, end)]
+        rows = ordered[bisect_left(ordered, begin) : bisect_left(ordered, end)]
+        closing = _borne(mine, rows, demand, zone)
+        base, peak = due(demand, 0.0, stands), 0.0
+        times = _times(rows, end - begin, zone, now) if demand.contract else [0.0] * len(rows)
+        for at, time in zip(rows, times, strict=True):
+            known = max(peak, known_peak(demand, at, zone) if bills(demand, begin, zone) else 0.0)
+            base += due(demand, known, stands) - due(demand, peak, stands)
+            base += demand.contract.price * demand.contract.power * time if demand.contract else 0.0
+            peak, closings = known, list[Closing]()
+            for one in closing.get(at, ()):
+                closings.append(Closing(demand, stands, peak, *_parted(one, at, demand, quarters)))
+                peak = max(peak, one.mean)
+            found[at], base = Share(base, tuple(closings)), 0.0
+        made += [Made(one.start, one.mean) for one in sorted(mine, key=lambda one: one.mean)[-1:]]
     return found
 
 
-def _windows(ordered: Iterable[datetime], imports: Imports, zone: ZoneInfo, demand: Demand) -> dict[datetime, float]:
-    """Wh of the windows that count and were seen whole, by their last quarter."""
-    parts = dict[datetime, list[datetime]]()
-    for at in ordered:
-        # all zones' offsets are whole quarters of an hour
-        start = at if demand.minutes == 15 else window(at, zone, demand.minutes)[0]
-        if imports[at] is not None and (start in parts or counts(demand, start, zone)):
-            parts.setdefault(start, []).append(at)
-    enough = COMPLETE * demand.minutes / 15
-    return {
-        some[-1]: sum(imports[at] or 0.0 for at in some) * demand.minutes / 15 / len(some)
-        for some in parts.values()
-        if len(some) >= enough
-    }
+def _billed(demand: Demand, metered: Metered, quarters: Quarters, now: datetime) -> list[Window]:
+    """The windows that are over and count, in order."""
+    found, length = windows(quarters.values(), demand, metered.zone), timedelta(minutes=demand.minutes)
+    over = [found[start] for start in sorted(found) if start + length <= now]
+    return [one for one in over if is_billed(one, demand, metered.poll, metered.zone)]
+
+
+def _periods(demand: Demand, zone: ZoneInfo, ats: Sequence[datetime]) -> Iterator[tuple[datetime, datetime]]:
+    if ats:
+        at, last = min(ats), max(ats)
+        while at <= last:
+            yield (one := period(at, zone, charged(demand)))
+            at = one[1]
+
+
+def _borne(
+    found: Iterable[Window], rows: Sequence[datetime], demand: Demand, zone: ZoneInfo
+) -> dict[datetime, list[Window]]:
+    """Windows by the quarter that bears them: the last with a row in them, or before; else the first of the period.
+    What slides out of its month is of that month all the same."""
+    each, last = dict[datetime, list[Window]](), timedelta(minutes=demand.minutes) - QUARTER
+    for one in found if rows else ():
+        end = min(one.start + last, period(one.start, zone)[1] - QUARTER) if overlap(demand) else one.start + last
+        each.setdefault(rows[max(0, bisect_right(rows, end) - 1)], []).append(one)
+    return each
+
+
+def _parted(one: Window, at: datetime, demand: Demand, quarters: Quarters) -> tuple[Window, float]:
+    """A window without one quarter, and the seconds that were seen of that."""
+    inside = one.start <= at < one.start + timedelta(minutes=demand.minutes)
+    if not inside or at not in quarters:
+        return one, 0.0
+    mine = quarters[at]
+    return Window(one.start, one.imported - mine.imported, one.seconds - mine.seconds), mine.seconds
+
+
+def _times(rows: Sequence[datetime], whole: timedelta, zone: ZoneInfo, now: datetime) -> Iterator[float]:
+    """The part of a period that each row stands for: since the one before it in its month; the last one of a month that
+    is over, up to its end."""
+    paid = end = datetime.min.replace(tzinfo=zone)  # no month yet
+    for at, following in pairwise((*rows, datetime.max.replace(tzinfo=zone))):
+        if at >= end:
+            paid, end = period(at, zone)
+        until = end if following >= end <= now else at + QUARTER
+        yield (until - paid) / whole
+        paid = until
 
 
 def quarters_of(at: datetime, components: Sequence[Demand], zone: ZoneInfo) -> tuple[datetime, datetime]:

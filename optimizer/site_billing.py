@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from optimizer.billing import Quarter, Seen, Window, is_billed, peaks_by_period, windows, within
+from optimizer.billing import Quarter, Seen, Window, is_billed, overlap, peaks_by_period, step, windows, within
 from optimizer.charge import Made
 from optimizer.demand import counts, known_peak, period
 from optimizer.running_window import RunningWindow
@@ -103,10 +103,13 @@ class SiteBilling:
         return window(now - RECENT, self.zone, 60)[0]
 
     def before(self, quarters: Sequence[Quarter], since: datetime, now: datetime) -> dict[str, Months]:
-        """By the names of the components: the months up to the recent days. `quarters` are all since `oldest`. It takes
-        a while."""
-        mine = [one for one in quarters if one.at < since]
-        return {one.name: one.peaks(one.seen(mine), self.oldest(now), since) for one in self.components}
+        """By the names of the components: the months of the windows that begin before the recent days. `quarters` are
+        all from `oldest` to an hour after `since`. It takes a while."""
+        found = dict[str, Months]()
+        for one in self.components:
+            end = since + overlap(one.demand)
+            found[one.name] = one.peaks(one.seen(each for each in quarters if each.at < end), self.oldest(now), end)
+        return found
 
     def archived(self, older: Mapping[str, Months], since: datetime) -> "SiteBilling":
         """With what was found `before`."""
@@ -127,7 +130,7 @@ class SiteBilling:
 
     def months(self, one: Component, now: datetime) -> dict[datetime, Seen]:
         """What is known of each month of a component."""
-        end = window(now, self.zone, one.demand.minutes)[0]
+        end = window(now, self.zone, step(one.demand))[0]
         first = min((live.start for live in one.live), default=end)
         begin = self.since or max(first, self.oldest(now))
         found = dict(one.older)

@@ -123,7 +123,8 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     limit_keys = None if lines is None else _limit_keys(lines, key)
     health = _health(env.get("JOULEBUS_HEALTH", ""))
     planner = env if role == "optimize" else {}
-    price_key = _long_enough(_named(planner, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
+    prices = env if role in {"optimize", "archive"} else {}
+    price_key = _long_enough(_named(prices, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
     price_token = secret(planner, "JOULEBUS_PRICE_TOKEN")
     return Settings(
         broker,

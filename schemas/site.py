@@ -259,6 +259,16 @@ class Site(Shape):
         """The tariff file is read anew when it is asked for next."""
         self.__dict__.pop("prices", None)
 
+    def renew_prices(self) -> None:
+        """Read the tariff file again. Raises Trouble; then what was read before holds."""
+        before = self.__dict__.pop("prices", None)
+        try:
+            self.prices  # noqa: B018  # reads it
+        except Trouble:
+            if before is not None:
+                self.__dict__["prices"] = before
+            raise
+
     @property
     def demand(self) -> Demand | None:
         """The first price of the highest draw; None also while the tariff cannot be read, see `tariff_fault`."""

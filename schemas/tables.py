@@ -434,7 +434,7 @@ control = _table(
     Column("body", _json(), nullable=False),
 )
 """Who wanted what, what became of it, and who steers: control modes, and requests for them or to alarms (the
-`subject`) with their outcomes."""
+`subject`) with their outcomes; limits, and the market prices that were said."""
 
 plan = _table(
     "plan",

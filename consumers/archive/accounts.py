@@ -5,28 +5,32 @@ written; one whose price is not known yet stays, over restarts, too. Each round 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.evidence import Witness
-from consumers.archive.measured import QUARTER, Measured, measured
+from consumers.archive.measured import QUARTER, Measured, measured, metered_quarters
 from consumers.archive.price_list import PriceList, local_day
 from consumers.archive.roller import put
 from optimizer.actual_against_plan import Split, Why, split
-from optimizer.demand_share import Share, quarters_of, shares
+from optimizer.billing import Quarter
+from optimizer.demand_share import Metered, Share, quarters_of, shares
 from optimizer.money import Cost, Energies, Prices, cost, emitted
 from optimizer.storage import together
 from optimizer.tariff import Series
 from runtime.database import writing
 from schemas.site import Site
 from schemas.tables import CAUSES, MONEY, money, money_day, unpriced
+from schemas.tariff import Tariff
 
 LIMIT, TURNS = 192, 2
 """Quarters that are priced in one transaction, and transactions of a round."""
+LONGEST = timedelta(hours=1)
+"""A billing window, which may slide out of its period."""
 SAME = 1e-9
 """Money: a charge that differs by less has not changed."""
 
@@ -54,7 +58,8 @@ class Accounts:
         for _ in range(TURNS):
             if not (marks := await self._marks(now)):
                 break
-            made += await self._price(marks)
+            for tariff in dict.fromkeys(id(self.list.tariff(at)) for at in marks):
+                made += await self._price([at for at in marks if id(self.list.tariff(at)) == tariff], now)
         return made
 
     async def _marks(self, now: datetime) -> list[datetime]:
@@ -75,31 +80,45 @@ class Accounts:
             ats = list((await connection.execute(mine)).scalars())
             await put(connection, unpriced, [{"site": self.site.site, "at": at} for at in ats])
 
-    async def _price(self, marks: Sequence[datetime]) -> int:
+    async def _price(self, marks: Sequence[datetime], now: datetime) -> int:
+        """Quarters in which one tariff held."""
+        tariff = self.list.tariff(marks[0])
         async with self.engine.connect() as connection:
             found = await measured(connection, self.site, marks)
-            quarters, booked = {at: found.energies(at) for at in marks}, await self._booked(connection, marks)
-            known = {at: one for at, (one, _) in booked.items()} | quarters
-            drawn, without = await asyncio.to_thread(self._shares, known)
+            quarters = {at: found.energies(at) for at in marks}
+            gone = [at for at, one in quarters.items() if one.imported is None]
+            prices = {at: one for at in quarters if at not in gone and (one := self.list.at(at)) is not None}
+            spans = await self._spans(connection, marks, tariff)
+            booked = await self._booked(connection, spans)
+            known = {at: quarters.get(at, one) for at, (one, _) in booked.items() if at not in gone}
+            known |= {at: quarters[at] for at in prices}
+            seen = await self._seen(connection, spans, {*known, *gone}) if tariff.components else {}
+            drawn, without = await asyncio.to_thread(self._shares, tariff, known, seen, now)
             witness, rows = Witness(connection, self.site), list[Row]()
-            for at, energies in quarters.items():
-                prices = self.list.at(at)
-                paid = None if prices is None else cost(energies, prices, drawn[at], without[at])
-                if prices is not None and paid is not None:
-                    against = await self._against(witness, found, at, prices, drawn[at])
-                    rows.append(self._row(at, energies, paid, against))
-        charges = {at: _charged(one, drawn[at], without[at]) for at, (one, _) in booked.items() if at not in quarters}
+            for at, price in prices.items():
+                if (paid := cost(quarters[at], price, drawn[at], without[at])) is not None:
+                    against = await self._against(witness, found, at, price, drawn[at])
+                    rows.append(self._row(at, quarters[at], paid, against))
+        others = [at for at in booked if at in known and at not in prices and self.list.tariff(at) is tariff]
+        charges = {at: _charged(known[at], drawn[at], without[at]) for at in others}
         moved = {at: now for at, now in charges.items() if _differ(now, booked[at][1])}
-        gone = [at for at, one in quarters.items() if one.imported is None]
         async with writing(self.engine) as connection:
             await self._keep(connection, rows, gone, moved)
         return len(rows)
 
+    async def _spans(
+        self, connection: AsyncConnection, marks: Sequence[datetime], tariff: Tariff
+    ) -> set[tuple[datetime, datetime]]:
+        """Of the billing periods that are touched; with the one before, where the last row of that closes it now."""
+        last = select(func.max(money.c.at)).where(money.c.site == self.site.site, money.c.at < min(marks))
+        before = (await connection.execute(last)).scalar()
+        ats = [*marks, *([before] if before is not None else [])]
+        return {quarters_of(at, tariff.components, self.site.zone) for at in ats}
+
     async def _booked(
-        self, connection: AsyncConnection, marks: Sequence[datetime]
+        self, connection: AsyncConnection, spans: Collection[tuple[datetime, datetime]]
     ) -> dict[datetime, tuple[Energies, Charges]]:
-        """What is priced already of the billing periods that are touched, and the demand charge it bears."""
-        spans = {quarters_of(at, self.site.prices.components, self.site.zone) for at in marks}
+        """What is priced already in some spans, and the demand charge it bears."""
         c, found = money.c, dict[datetime, tuple[Energies, Charges]]()
         columns = c.at, c.imported, c.exported, c.battery, c.drawn, c.demand, c.demand_without
         for begin, end in spans:
@@ -108,13 +127,30 @@ class Accounts:
                 found[at] = Energies(imported, exported, battery=battery, drawn=drawn), (charges[0], charges[1])
         return found
 
-    def _shares(self, known: Mapping[datetime, Energies]) -> tuple[dict[datetime, Share], dict[datetime, Share]]:
+    async def _seen(
+        self, connection: AsyncConnection, spans: Collection[tuple[datetime, datetime]], counted: Collection[datetime]
+    ) -> dict[datetime, Quarter]:
+        """What makes billed peaks in some spans; those that still wait for their turn or price are left out."""
+        longer = [(begin, end + LONGEST) for begin, end in spans]
+        c, waiting = unpriced.c, set[datetime]()
+        for begin, end in longer:
+            asked = select(c.at).where(c.site == self.site.site, c.at >= begin, c.at < end)
+            waiting |= set((await connection.execute(asked)).scalars())
+        found = await metered_quarters(connection, self.site, longer)
+        return {at: one for at, one in found.items() if at in counted or at not in waiting}
+
+    def _shares(
+        self, tariff: Tariff, known: Mapping[datetime, Energies], seen: Mapping[datetime, Quarter], now: datetime
+    ) -> tuple[dict[datetime, Share], dict[datetime, Share]]:
         """What each quarter adds to the demand charge, with the battery and without it."""
-        components, zone = self.site.prices.components, self.site.zone
-        return (
-            shares(components, {at: one.drawn for at, one in known.items()}, zone),
-            shares(components, {at: one.drawn_without for at, one in known.items()}, zone),
-        )
+        poll = self.site.named(self.site.grid.meter).poll
+        metered = Metered(tariff.components, poll, self.site.zone)
+        rested = {
+            at: seen[at]._replace(imported=one.drawn_without * seen[at].seconds / QUARTER.total_seconds())
+            for at, one in known.items()
+            if at in seen and one.drawn_without is not None
+        }
+        return shares(metered, seen, known, now), shares(metered, rested, known, now)
 
     async def _against(  # what was measured, when, and at which price
         self, witness: Witness, found: Measured, at: datetime, prices: Prices, share: Share

@@ -2,19 +2,19 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
-from typing import Any
 
 from pydantic_core import from_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consumers.archive.commanded import MOST, Commanded
 from consumers.archive.measured import Measured
 from optimizer.actual_against_plan import ORDERED, STATUS, Band, Evidence, Held, Planned, Why, limits
 from optimizer.money import Prices
 from runtime import kept_plans
-from schemas.messages import Authority, ControlLimits, DeviceState, Plan
+from schemas.messages import ControlLimits, DeviceState, Plan
 from schemas.site import Site
-from schemas.tables import command, control, device_status, outcome, plan
+from schemas.tables import control, device_status, plan
 from schemas.topics import CONTROL_LIMITS
 
 QUARTER = timedelta(minutes=15)
@@ -22,8 +22,6 @@ LIVES = timedelta(minutes=1)
 """A command from before the quarter may hold in it: those of dispatch live 10 s."""
 HEARD = timedelta(days=1)
 """Who was commanded within so long before is commanded: a quarter without a command is then a silence."""
-MOST = 2000
-"""Outcomes of a quarter that are looked at."""
 
 
 class Witness:
@@ -31,6 +29,7 @@ class Witness:
 
     def __init__(self, connection: AsyncConnection, site: Site) -> None:
         self.connection, self.site = connection, site
+        self.orders = Commanded(connection, site.site)
         self._plan: tuple[tuple[datetime, str], Plan] | None = None
 
     async def planned(self, at: datetime) -> Planned | None:
@@ -121,28 +120,19 @@ class Witness:
 
     async def _held(self, at: datetime, pcs: str) -> list[tuple[Why, float, float]] | None:
         """Who commanded a PCS, for how many seconds, and how many W; None where nobody has done so lately."""
-        c, end, found = command.c, at + QUARTER, list[tuple[Why, float, float]]()
-        mine = c.site == self.site.site, c.device == pcs
-        asked = select(c.at, c.until, c.authority, c.body).where(*mine, c.at >= at - LIVES, c.at < end).order_by(c.at)
-        rows = [*await self.connection.execute(asked)]
-        for (since, until, authority, body), following in zip(rows, [*(row.at for row in rows), end][1:], strict=True):
-            seconds = (min(until, following, end) - max(since, at)).total_seconds()
+        end, found = at + QUARTER, list[tuple[Why, float, float]]()
+        told = await self.orders.told(pcs, at - LIVES, end)
+        for one, following in zip(told, [*(each.at for each in told), end][1:], strict=True):
+            seconds = (min(one.until, following, end) - max(one.at, at)).total_seconds()
             if seconds > 0:
-                power = from_json(body).get("values", {}).get("p_set", 0.0)
-                found.append((ORDERED[Authority(authority)], seconds, power))
-        ever = select(c.at).where(*mine, c.at >= at - HEARD, c.at < end).limit(1)
-        return found if found or (await self.connection.execute(ever)).first() else None
+                found.append((ORDERED[one.authority], seconds, one.power))
+        return found if found or await self.orders.ever(pcs, at - HEARD, end) else None
 
     async def _limited(self, at: datetime) -> dict[str, float]:
         """W by the name of what limited the power of the PCS."""
-        c, found = outcome.c, defaultdict[str, float](float)
-        mine = c.site == self.site.site, c.device.in_(self.site.pcs), c.state == "limited"
-        asked = select(c.body).where(*mine, c.at >= at, c.at < at + QUARTER).limit(MOST)
-        for (body,) in await self.connection.execute(asked):
-            said: dict[str, Any] = from_json(body)
-            for one in said.get("limited_by", ()):
-                if one["point"] == "p_set":
-                    found[one["source"]] += abs(one["wanted"] - one["allowed"])
+        found = defaultdict[str, float](float)
+        for one in await self.orders.cuts(self.site.pcs, at, at + QUARTER):
+            found[one.source] += one.less
         return found
 
     async def _device(self, at: datetime) -> Why:

@@ -49,10 +49,10 @@ class FlowRows:
             for one in (self.site.grid.meter, *self.site.pcs)
         }
         meter, *batteries = firsts.values()
-        batteries = [at for at in batteries if at is not None]
-        if meter is None or (self.site.pcs and not batteries):
+        known: list[datetime] = [at for at in batteries if at is not None]
+        if meter is None or (self.site.pcs and not known):
             return None
-        return max(meter, min(batteries, default=meter))
+        return max(meter, min(known, default=meter))
 
     async def _some(self, connection: AsyncConnection, wanted: set[datetime]) -> None:
         c = energy.c

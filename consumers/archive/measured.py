@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.archive.circuits import PV
-from optimizer.billing import least_seen
+from optimizer.billing import Quarter, believed, quarter
 from optimizer.money import Energies
 from optimizer.racks import Rack, together
 from schemas.rack import RackMap
@@ -71,7 +71,6 @@ class Measured:
         unknown."""
         meter, power = self.went(at, self.site.grid.meter), self.of(at, self.site.grid.meter)
         gave = {pcs: self.went(at, pcs) for pcs in self.site.pcs}
-        poll = self.site.named(self.site.grid.meter).poll
         known = {pcs: one for pcs, one in gave.items() if one is not None}
         whole = len(known) == len(gave)
         sun = [self.went(at, *place) for place in self.suns]
@@ -84,7 +83,7 @@ class Measured:
             battery=sum(one.net for one in known.values()) if whole else None,
             wear=wear if whole else None,
             stored=None if before is None or after is None else after - before,
-            drawn=power.plus if power is not None and power.seconds >= least_seen(15, poll) else None,
+            drawn=None if power is None else power.plus,
         )
 
     def _stored(self, at: datetime) -> float | None:
@@ -156,6 +155,21 @@ async def measured(connection: AsyncConnection, site: Site, quarters: Iterable[d
     )
     for at, device, point, out, into in await connection.execute(through):
         found.energy[at, device, point] = Went(out, into)
+    return found
+
+
+async def metered_quarters(
+    connection: AsyncConnection, site: Site, spans: Iterable[tuple[datetime, datetime]]
+) -> dict[datetime, Quarter]:
+    """What the grid meter saw in some spans, for a billed peak: by `optimizer.billing`, as the planner reads it."""
+    c, meter = rollup_15m.c, site.named(site.grid.meter)
+    asked = select(c.at, c.plus, c.seconds, c.samples).where(
+        c.site == site.site, c.device == meter.name, c.point == "p"
+    )
+    found = dict[datetime, Quarter]()
+    for begin, end in spans:
+        rows = await connection.execute(asked.where(c.at >= begin, c.at < end))
+        found |= {one.at: one for one in believed(quarter(*row, meter.poll) for row in rows)}
     return found
 
 

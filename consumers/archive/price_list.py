@@ -9,6 +9,7 @@ from optimizer.money import Prices, worth_of_stored
 from optimizer.storage import Storage, together
 from optimizer.tariff import Quote, Series, Source, quotes
 from schemas.site import Site
+from schemas.tariff import Tariff
 from schemas.troubles import Trouble
 
 QUARTER = timedelta(minutes=15)
@@ -28,15 +29,22 @@ class PriceList:
         self._series: Mapping[str, Series] | None = None
         self._carbon: Series | None = None
         self._carbon_of: float | None = None
-        self._changed = self._begun = False
+        self._changed = False
+        self._stamp: float | None = None
+        """When the tariff file was written that was read last; None before."""
+        self._looked = 0.0
+        self._tariffs = list[tuple[datetime, Tariff]]()
+        """With the moment since which each holds."""
+        self.said = list[str]()
+        """For the log: that another tariff holds."""
         self._worth: dict[datetime, float | None] = {}
 
     def renew(self, wall: float) -> bool:
         """Read what has changed; False while there is no tariff that can be read. Raises Trouble for a file of prices
-        or intensities. `wall` is in seconds since 1970."""
-        if not self._begun and (not self.site.tariff_path.is_file() or self._fresh(wall) or self.site.tariff_fault):
+        or intensities, and for a changed tariff. `wall` is in seconds since 1970."""
+        if self._stamp is None and (not self.site.tariff_path.is_file() or self._fresh(wall) or self.site.tariff_fault):
             return False
-        self._begun = True
+        self._renew_tariff(wall)
         found = self._read()
         before, self._series, self._worth = self._series, found, {}
         self._changed = before is not None and any(found[side] is not before.get(side) for side in found)
@@ -45,6 +53,27 @@ class PriceList:
 
     def _fresh(self, wall: float) -> bool:
         return 0 <= wall - self.site.tariff_path.stat().st_mtime < WRITING
+
+    def _renew_tariff(self, wall: float) -> None:
+        """What begins after the tariff file was changed costs what stands in it now."""
+        path = self.site.tariff_path
+        stamp = path.stat().st_mtime if path.is_file() else self._stamp
+        looked, self._looked = self._looked, wall
+        if stamp == self._stamp or stamp is None or (self._tariffs and self._fresh(wall)):
+            return
+        self.site.renew_prices()
+        # a file that was copied is older than the moment it came
+        since = datetime.fromtimestamp(min(max(stamp, looked), wall), UTC)
+        self._stamp = stamp
+        if not self._tariffs:
+            self._tariffs.append((datetime.min.replace(tzinfo=UTC), self.site.prices))
+        elif self.site.prices != self._tariffs[-1][1]:
+            self._tariffs.append((since, self.site.prices))
+            self.said.append(f"{path} has changed: quarters that begin since {since:%Y-%m-%d %H:%M}Z are priced by it")
+
+    def tariff(self, at: datetime) -> Tariff:
+        """The one that held in a quarter, as far as it was read since the start."""
+        return next(one for since, one in reversed(self._tariffs) if since <= at)
 
     def _renew_carbon(self) -> None:
         path = self.site.carbon_path
@@ -57,6 +86,11 @@ class PriceList:
         if stamp != self._carbon_of:
             self._carbon, self._carbon_of = read_carbon(path), stamp
 
+    @property
+    def series(self) -> Mapping[str, Series]:
+        """The market prices by their place in the tariff, as they were read last."""
+        return self._series or {}
+
     def changed(self, now: datetime) -> datetime | None:
         """Since when quarters are to be priced anew, where the market has told other prices."""
         return now - CORRECTED if self._changed else None
@@ -67,7 +101,7 @@ class PriceList:
         return None if buy is None or sell is None else Prices(buy, sell, self._stored(at))
 
     def _quote(self, way: str, at: datetime) -> float | None:
-        tariff, series = self.site.prices, self._series or {}
+        tariff, series = self.tariff(at), self.series
         found: Quote
         try:
             if way == "import":

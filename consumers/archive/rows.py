@@ -154,6 +154,8 @@ def _identity(heard: Heard[Any]) -> m.Telemetry | m.Event | Identity | None:
 
 def _entry(heard: Heard[Any]) -> Entry:
     table, row = _ROWS[heard.topic.template](heard.place, heard.message)
+    if heard.topic is topics.MARKET_PRICES:
+        row["body"] = heard.payload.decode()  # letter by letter: who prices by it looks at the signature
     return Entry(table, tuple(row[column] for column in _KEYS[table.name]), row, heard)
 
 
@@ -210,7 +212,10 @@ def _plan(place: Place, said: m.Plan) -> tuple[Table, Row]:
     return tables.plan, {**place, "at": said.at, "id": said.id, "until": said.until, **kept}
 
 
-Wish = m.ControlMode | m.ControlRequest | m.AlarmRequest | m.RequestOutcome | m.GridLimitRequest | m.ControlLimits
+Wish = (
+    m.ControlMode | m.ControlRequest | m.AlarmRequest | m.RequestOutcome | m.GridLimitRequest | m.ControlLimits
+    | m.MarketPrices
+)  # fmt: skip
 """What stands in the table of control: who wanted what, what became of it, and what holds."""
 
 
@@ -228,6 +233,8 @@ def _who(said: Wish) -> str:
             return said.source
         case m.ControlLimits():
             return said.held[0].source if said.held else "site"
+        case m.MarketPrices():
+            return "market"
         case _:
             return said.who
 
@@ -244,7 +251,7 @@ _ROWS: dict[str, Callable[[Place, Any], tuple[Table, Row]]] = {
         for topic in (
             *(topics.ALARM_REQUEST, topics.ALARM_OUTCOME),
             *(topics.CONTROL_MODE, topics.CONTROL_REQUEST, topics.CONTROL_OUTCOME),
-            *(topics.GRID_LIMIT, topics.CONTROL_LIMITS),
+            *(topics.GRID_LIMIT, topics.CONTROL_LIMITS, topics.MARKET_PRICES),
         )
     },
 }

@@ -1,9 +1,11 @@
 """What the archive does beside storing: rollups, the gap ledger, retention. Each waits while the database is away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,12 +15,14 @@ from consumers.archive.accounts import Accounts
 from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.partitions import prepare
+from consumers.archive.prices_told import PricesTold
 from consumers.archive.retention import forget, newest_sample
 from consumers.archive.roller import Roller
 from consumers.archive.sealing import Broken, seal
 from consumers.archive.store import Store
 from optimizer.tariff import Series
 from runtime.cancelled import stoppable
+from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import Cause
 from schemas.retention import oldest
@@ -30,6 +34,8 @@ ROLL, SEAL, MONEY, LEDGER, RETENTION, FILE = 10.0, 60.0, 60.0, 300.0, 6 * 3600.0
 """Seconds between two rounds."""
 AWAY = timedelta(days=1)
 """So much later than the newest sample it may be, for retention: nothing is too old yet that was not by then."""
+LONG = 86_400.0
+"""Seconds that quarters may wait for their price before a person is told: the planner says at once what is wrong."""
 AGAIN = 60.0
 """Seconds until one that failed is tried again, if its next round is not sooner."""
 
@@ -68,11 +74,11 @@ class Job:
         return min(self.pause, AGAIN)
 
 
-MarketPrices = Callable[[Site], Mapping[str, Series]]
-"""The market prices of a tariff by its side, `import` or `export`. Raises Trouble."""
+MarketPrices = Callable[[Site, Sequence[Heard[Any]]], Mapping[str, Series]]
+"""The market prices of a tariff by its side, `import` or `export`, with what was said of them. Raises Trouble."""
 
 
-def no_prices(_site: Site) -> Mapping[str, Series]:
+def no_prices(_site: Site, _said: Sequence[Heard[Any]]) -> Mapping[str, Series]:
     """A market without prices: what is priced by it waits."""
     return {}
 
@@ -87,8 +93,11 @@ class Upkeep:
         self.part, self.engine = part, engine
         self.witness = Witness([device.name for device in part.site.devices], utc_now())
         self.roller = Roller(engine, part.site, store)
-        self.accounts = Accounts(engine, part.site, lambda: prices(part.site))
+        self.told = PricesTold(engine, part.site.site)
+        self.accounts = Accounts(engine, part.site, lambda: prices(part.site, self.told.news()))
         self.ledger = Ledger(engine, part.site, self.witness, utc_now())
+        self._unpriced: float | None = None
+        """Since when, on the steady clock, tariff or prices cannot be read."""
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -133,12 +142,18 @@ class Upkeep:
             self.part.causes.add(Cause.NOT_ARCHIVED, words, about="journal", ready=True)
 
     async def _price(self, now: datetime) -> None:
+        await self.told.read(now)
         try:
             self.part.counts["priced"] += await self.accounts.write(now)
         except Trouble as wrong:
-            self.part.causes.add(Cause.PRICES, f"what the site pays is not kept: {wrong}", ready=True)
+            self._unpriced = self._unpriced or time.monotonic()
+            if time.monotonic() - self._unpriced > LONG:
+                self.part.causes.add(Cause.PRICES, f"what the site pays is not kept: {wrong}", ready=True)
         else:
+            self._unpriced = None
             self.part.causes.clear(Cause.PRICES, words="what the site pays is kept again")
+        while self.accounts.list.said:
+            self.part.log.info(self.accounts.list.said.pop(0))
 
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)

@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumers.optimize.situation import MOST, Situation
-from optimizer.billing import Quarter, quarter
+from consumers.optimize.situation import Situation
+from optimizer.billing import Quarter, believed, quarter
 from optimizer.tariff import window
 from runtime.bus import Bus, Refused
 from runtime.history import History
@@ -27,6 +26,8 @@ LATELY, WHOLE = 60.0, 1800.0
 counts."""
 SLICE = timedelta(days=31)
 """Read at once: 3000 rows."""
+LONGEST = timedelta(hours=1)
+"""A billing window, which may slide."""
 PATIENCE = 60.0
 """Seconds the archive has for an answer."""
 
@@ -64,7 +65,7 @@ class Billed:
             return
         if billing.since is None or mono - self._whole >= WHOLE:
             since = billing.recent(now)
-            quarters = await self._quarters(billing.oldest(now), since)
+            quarters = await self._quarters(billing.oldest(now), since + LONGEST)
             older = await asyncio.to_thread(billing.before, quarters, since, now)  # readings come meanwhile
             self.situation.billing = self.situation.billing.archived(older, since)
             self._whole = mono
@@ -77,7 +78,7 @@ class Billed:
         while start < end:
             until = min(end, start + SLICE)
             rows = await self.history.imports(*self._place, start, until)
-            found += _believed(quarter(*row, self.situation.billing.poll) for row in rows)
+            found += believed(quarter(*row, self.situation.billing.poll) for row in rows)
             start = until
         return found
 
@@ -86,7 +87,7 @@ class Billed:
         site = self.situation.site
         start = window(now, site.zone, 60)[0]
         found = await self.history.buckets(*self._place, start, now, "1m")
-        return _believed(Quarter(one.at, one.plus, one.seconds) for one in found)
+        return believed(Quarter(one.at, one.plus, one.seconds) for one in found)
 
     @property
     def _place(self) -> tuple[str, str, str]:
@@ -126,8 +127,3 @@ class Billed:
         if before and not why:
             self.part.log.info("%s: no more", what)
         return why
-
-
-def _believed(found: Iterable[Quarter]) -> list[Quarter]:
-    """Without powers that no plant has."""
-    return [one for one in found if one.imported <= MOST / 4]

@@ -64,6 +64,11 @@ class MarketHeard:
             return []
         return self._kept[way]
 
+    def used(self, way: Way) -> Sequence[Row]:
+        """Those that plans were made with, also when they are used no more: what was drawn then costs that."""
+        until = self.said.until if self.said else None
+        return [row for row in self._kept[way] if until is None or row.start < until]
+
     def _keep(self, said: MarketPrices, now: datetime) -> None:
         """What was said before stays where this says nothing: of days before, hours are borrowed."""
         blocks = {"import": said.prices, "export": said.prices if said.export is None else said.export}

@@ -9,7 +9,7 @@ from typing import Any
 from consumers.optimize.market_heard import MarketHeard
 from consumers.optimize.prices import PriceFiles, files_of
 from optimizer.price_documents.wanted import Wanted
-from optimizer.published import Published, join, stated
+from optimizer.published import Published, Row, join, stated
 from optimizer.tariff import Series, Way
 from runtime.heard import Heard
 from runtime.settings import Settings
@@ -27,6 +27,8 @@ class PriceSources:
 
     site: Site
     state: Path
+    billing: bool = False
+    """Whether what was drawn is priced: then prices of the topic hold that are past, too."""
     files: PriceFiles = field(default_factory=PriceFiles)
     heard: MarketHeard | None = None
     faults: dict[str, str] = field(default_factory=dict)
@@ -71,7 +73,7 @@ class PriceSources:
             self._read(parts, place, folder, wall, rule)
         if (path := self.site.price_files.get(place)) is not None:
             self._read(parts, place, path, wall, rule)
-        rows = [*self.heard.rows(_way(place), now)] if rule.topic and self.heard else []
+        rows = self._told(_way(place), now) if rule.topic else []
         if not parts and not rows:
             said = "; ".join(self.faults.values())
             raise Trouble(said or f"{place}: {rule.sources} {'have' if rule.many else 'has'} no price yet")
@@ -81,6 +83,11 @@ class PriceSources:
             return parts[0]
         layers = [*(stated(one, self.site.zone) for one in parts), rows]
         return join([Published.of(one) for one in layers if one]).series
+
+    def _told(self, way: Way, now: datetime) -> list[Row]:
+        if self.heard is None:
+            return []
+        return [*(self.heard.used(way) if self.billing else self.heard.rows(way, now))]
 
     def _read(self, parts: list[Series], place: str, path: Path, wall: float, rule: DayAhead) -> None:
         try:

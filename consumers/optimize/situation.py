@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from statistics import fmean
 
+from optimizer.billing import MOST
 from optimizer.site_billing import SiteBilling
 from optimizer.storage import soc
 from runtime.arrivals import Arrivals
@@ -19,8 +20,6 @@ SMOOTH = 120.0
 """Seconds: a plan for quarter hours wants no lift motors and no single clouds."""
 OLDEST = 60.0
 """Seconds, or 2.5 cycles of a slow device: what is older says nothing of now."""
-MOST = 1e12
-"""W: what is beyond no plant has, and its sums would overflow."""
 
 
 def named(device: str, point: str) -> str:

@@ -261,6 +261,45 @@ async def test_without_a_tariff_nothing_is_priced_and_nothing_is_lost(lite: Asyn
     assert site.site == "plant"
 
 
+def changed(tmp_path: Path, tariff: str, at: datetime) -> None:
+    (tmp_path / "tariff.toml").write_text(tariff, encoding="utf-8")
+    os.utime(tmp_path / "tariff.toml", (at.timestamp(), at.timestamp()))
+
+
+async def test_a_changed_tariff_prices_what_begins_from_then_on(lite: AsyncEngine, tmp_path: Path) -> None:
+    """0.12 and 15 per kW, from half past 12 on 0.50 and 20 per kW. 8 kW were 120; 10 kW are 20 x 2 more, and what was
+    billed stays, also when a sample of it comes late."""
+    site, minute = site_of(tmp_path), timedelta(minutes=1)
+    book = accounts(lite, site)
+    await measure(lite, quarter(NOON, grid=8e3))
+    await book.write(NOON + 20 * minute)
+    changed(tmp_path, "import.period = [{ price = 0.5 }]\ndemand.price = 20.0\n", NOON + 30 * minute)
+    await measure(lite, quarter(NOON + QUARTER, grid=4e3), quarter(NOON + 3 * QUARTER, grid=10e3))
+    assert await book.write(NOON + 30 * minute + timedelta(seconds=5)) == 1, "it may still be written"
+    assert await book.write(NOON + 90 * minute) == 1
+    assert [one.energy for one in await rows(lite)] == pytest.approx([0.24, 0.12, 1.25])
+    assert [one.demand for one in await rows(lite)] == pytest.approx([120, 0, 40])
+    assert book.list.said == [
+        f"{site.tariff_path} has changed: quarters that begin since 2026-06-10 10:30Z are priced by it"
+    ]
+    await measure(lite, quarter(NOON, grid=8.4e3))
+    while await book.write(NOON + 91 * minute):
+        pass
+    assert [one.energy for one in await rows(lite)] == pytest.approx([0.252, 0.12, 1.25])
+
+
+async def test_a_tariff_that_goes_wrong_stops_the_bill_and_says_so(lite: AsyncEngine, tmp_path: Path) -> None:
+    book = accounts(lite, site_of(tmp_path))
+    await book.write(NOON)
+    changed(tmp_path, "import.period = [{ prise = 0.5 }]\n", NOON)
+    await measure(lite, quarter(NOON, grid=8e3))
+    with pytest.raises(Trouble, match=r"tariff\.toml.*prise"):
+        await book.write(NOON + timedelta(hours=1))
+    changed(tmp_path, "import.period = [{ price = 0.5 }]\n", NOON - timedelta(days=9))  # copied, with its old time
+    assert await book.write(NOON + timedelta(hours=2)) == 1
+    assert [one.energy for one in await rows(lite)] == pytest.approx([0.24])
+
+
 async def test_the_roller_marks_what_is_to_be_priced(archive: AsyncEngine, tmp_path: Path) -> None:
     """Telemetry, kept and rolled up: a sample that comes late has its quarter priced anew."""
     site, seq = site_of(tmp_path), iter(range(1, 999))

@@ -9,12 +9,23 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.rows import sort_out
+from consumers.archive.sealing import seal
 from consumers.archive.store import Store
 from runtime.heard import Heard
 from schemas import messages as m
 from schemas import topics
-from schemas.tables import CAUSES
-from tests.consumers.test_archive_money import LATER, NOON, QUARTER, accounts, measure, quarter, rows, site_of
+from schemas.tables import CAUSES, command
+from tests.consumers.test_archive_money import (
+    LATER,
+    NOON,
+    QUARTER,
+    accounts,
+    count,
+    measure,
+    quarter,
+    rows,
+    site_of,
+)
 from tests.consumers.test_dispatch_desk import UNBILLED
 
 PLANT, PCS = {"site": "plant"}, {"site": "plant", "device": "pcs1"}
@@ -99,3 +110,42 @@ async def test_a_story_names_its_cause(name: str, archive: AsyncEngine, tmp_path
     (row,) = await rows(archive)
     found = {cause: getattr(row, cause) for cause in CAUSES}
     assert found == pytest.approx(dict.fromkeys(CAUSES, 0.0) | expected, abs=0.02)
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_a_quarter_that_is_priced_late_finds_its_commands_in_segments(
+    name: str, lite: AsyncEngine, tmp_path: Path
+) -> None:
+    """All that was said is sealed before the price comes: it is split as if it had been priced at once."""
+    power, gave, said, expected = STORIES[name]
+    batch = [
+        Heard(topic, place, what, "", what.model_dump_json().encode(), False, number)
+        for number, (topic, place, what) in enumerate([planned(power), *said()])
+    ]
+    await Store(lite, lambda _: None).keep(sort_out(batch, LATER)[0])
+    await seal(lite, "plant", LATER)
+    assert await count(lite, command) == 0
+    measured = [one for one in quarter(NOON, grid=40e3 - gave, battery=gave) if one["point"] != "p_set"]
+    await measure(lite, measured)
+    await accounts(lite, site_of(tmp_path, UNBILLED)).write(LATER)
+    (row,) = await rows(lite)
+    found = {cause: getattr(row, cause) for cause in CAUSES}
+    assert found == pytest.approx(dict.fromkeys(CAUSES, 0.0) | expected, abs=0.02)
+
+
+async def test_a_silence_after_commands_that_are_sealed_is_lost(lite: AsyncEngine, tmp_path: Path) -> None:
+    """Commands of the hour before, none in the quarter: the PCS went to its fallback."""
+    early = [
+        (topic, place, what.model_copy(update={"at": what.at - 4 * QUARTER, "until": what.until - 4 * QUARTER}))
+        for topic, place, what in commanded(40e3)
+    ]
+    batch = [
+        Heard(topic, place, what, "", what.model_dump_json().encode(), False, number)
+        for number, (topic, place, what) in enumerate([planned(40e3), *early])
+    ]
+    await Store(lite, lambda _: None).keep(sort_out(batch, LATER)[0])
+    await seal(lite, "plant", LATER)
+    await measure(lite, [one for one in quarter(NOON, grid=40e3, battery=0.0) if one["point"] != "p_set"])
+    await accounts(lite, site_of(tmp_path, UNBILLED)).write(LATER)
+    (row,) = await rows(lite)
+    assert row.lost == pytest.approx(1.00, abs=0.02)

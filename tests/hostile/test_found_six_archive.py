@@ -29,11 +29,12 @@ from runtime.settings import Settings, parse_broker
 from schemas import tables
 from schemas.messages import Action, Authority, Cause, Command, Outcome, OutcomeState
 from schemas.site_parts import Retention
+from tests.consumers.conftest import archive
 from tests.consumers.test_archive_gaps import SLOW, Archive, minutely
 from tests.consumers.test_archive_migrate import OLD, QUARTERS, _old_words, _past, ask, check
 from tests.consumers.test_archive_migrate import SITE as MIGRATED
 from tests.consumers.test_archive_rollups import NOON, said
-from tests.consumers.test_archive_sealing import KEY, archive, heard, keep, sealed_file, spoken, view
+from tests.consumers.test_archive_sealing import KEY, heard, keep, sealed_file, spoken, view
 
 __all__ = ["archive", "sealed_file"]
 
@@ -155,7 +156,7 @@ async def test_what_v_commands_shows_of_no_segment_is_named(sealed_file: Path, t
 async def test_samples_of_a_clock_that_was_ahead_make_no_energy_of_the_time_between(fresh: AsyncEngine) -> None:
     """A counter that stood still told, on both sides of a year that had not come yet, that nothing flowed: 30 000
     quarters of the future were written as measured zeros, with each quarter of the present again."""
-    counted = {"p": 0.0, "e_import": 5000.0, "e_export": 10.0}
+    counted: dict[str, Any] = {"p": 0.0, "e_import": 5000.0, "e_export": 10.0}
     ahead, now = NOON + 300 * DAY, NOON + HOUR
     store = Store(fresh, lambda _: None)
     roller = Roller(fresh, SLOW, store)

@@ -22,6 +22,7 @@ from optimizer.actual_against_plan import (
     split,
     why_limited,
 )
+from optimizer.billing import Window
 from optimizer.demand_share import Closing, Share
 from optimizer.money import Energies, Prices, paid
 from schemas.messages import Authority
@@ -114,7 +115,7 @@ def test_stories(name: str) -> None:
 
 def test_a_peak_that_was_not_planned_is_counted_where_it_came_from() -> None:
     """40 kW drawn for the quarter, at 10 per kW and month, where 15 kW were due already: 250, and 3.00 of energy."""
-    share = Share(closings=(Closing(Demand(price=10.0), 0.0, 15_000.0, 0.0, 0.25),))
+    share = Share(closings=(Closing(Demand(price=10.0), 0.0, 15_000.0, Window(AT, 0.0, 0.0), 900.0),))
     found = told(gave(0), Evidence(told=0.0, behind=held(0.0, Why.LOST)), share)
     assert found.parts[Why.LOST] == pytest.approx(253.0)
 
@@ -142,7 +143,12 @@ EVIDENCE = st.builds(
 )
 WORLD = st.builds(lambda i, e, b, w: Energies(i, e, pv=0.0, battery=b, wear=w), WH, WH, MORE, st.floats(0, 5))
 CLOSINGS = st.builds(
-    Closing, st.just(Demand(price=12.0, floor=2.0)), st.just(2000.0), WH, WH, st.sampled_from([0.25, 1.0])
+    Closing,
+    st.just(Demand(price=12.0, floor=2.0)),
+    st.just(2000.0),
+    WH,
+    st.builds(Window, st.just(AT), WH, st.sampled_from([900.0, 2700.0])),
+    st.sampled_from([0.0, 830.0, 900.0]),
 )
 MEANT = st.builds(Planned, MORE, MORE, st.builds(Prices, st.floats(-1, 1), st.floats(-1, 1)))
 

@@ -1,5 +1,6 @@
 """What the site pays, with its battery and without: a day by hand, and sums that are the bill."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from random import Random
 from time import process_time
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.billing import COMPLETE
+from optimizer.billing import COMPLETE, Quarter
 from optimizer.charge import Made, due
 from optimizer.demand import charged, known_peak, period
-from optimizer.demand_share import QUARTER, shares
+from optimizer.demand_share import QUARTER, Metered, Share, shares
 from optimizer.invoice import Interval, invoice, total
 from optimizer.money import (
     Cost,
@@ -33,13 +34,19 @@ MIDNIGHT = datetime(2026, 6, 1, tzinfo=BERLIN).astimezone(UTC)
 MONTHLY = Demand(price=10.0)
 
 
+def shared(demand: Sequence[Demand], imports: Mapping[datetime, float | None], zone: ZoneInfo) -> dict[datetime, Share]:
+    """Of quarters that were seen whole, or not at all (None); the last one is just over."""
+    seen = {at: Quarter(at, wh, 900.0) for at, wh in imports.items() if wh is not None}
+    return shares(Metered(demand, 1.0, zone), seen, imports, max(imports) + QUARTER)
+
+
 def booked(
     quarters: dict[datetime, Energies], prices: dict[datetime, Prices], demand: list[Demand], zone: ZoneInfo
 ) -> dict[datetime, Cost]:
     """As the archive does it."""
     quarters = {at: one._replace(drawn=one.imported) for at, one in quarters.items()}
-    drawn = shares(demand, {at: one.drawn for at, one in quarters.items()}, zone)
-    rest = shares(demand, {at: one.drawn_without for at, one in quarters.items()}, zone)
+    drawn = shared(demand, {at: one.drawn for at, one in quarters.items()}, zone)
+    rest = shared(demand, {at: one.drawn_without for at, one in quarters.items()}, zone)
     found = {at: cost(one, prices[at], drawn[at], rest[at]) for at, one in quarters.items()}
     return {at: one for at, one in found.items() if one is not None}
 
@@ -107,7 +114,7 @@ def test_putting_back_keeps_the_balance_and_is_undone_by_its_opposite(into: floa
 
 
 def test_what_is_not_known_stays_unknown() -> None:
-    share, prices = shares([MONTHLY], {MIDNIGHT: 0.0}, BERLIN)[MIDNIGHT], Prices(0.2, 0.1)
+    share, prices = shared([MONTHLY], {MIDNIGHT: 0.0}, BERLIN)[MIDNIGHT], Prices(0.2, 0.1)
     assert cost(Energies(None, 0.0), prices, share, share) is None
     half = cost(Energies(1000.0, 0.0, pv=0.0, battery=None), prices, share, share)
     assert half is not None
@@ -169,7 +176,7 @@ def test_the_quarters_of_a_period_add_up_to_its_bill(
     demands: list[Demand], begin: datetime, drawn: list[float | None], zone: ZoneInfo
 ) -> None:
     imports = {begin + number * QUARTER: wh for number, wh in enumerate(drawn)}
-    found = shares(demands, imports, zone)
+    found = shared(demands, imports, zone)
     total = sum(one.at(imports[at] or 0.0) for at, one in found.items())
     assert total == pytest.approx(sum(billed(one, imports, zone) for one in demands), abs=0.005)
 
@@ -193,7 +200,7 @@ def test_the_order_of_days_within_a_month_changes_no_sum(demand: Demand, seed: i
     for _ in range(2):
         flat = [wh for day in days for wh in day]
         imports = {MIDNIGHT + number * QUARTER: wh for number, wh in enumerate(flat)}
-        sums.append(sum(one.at(imports[at] or 0.0) for at, one in shares([demand], imports, BERLIN).items()))
+        sums.append(sum(one.at(imports[at] or 0.0) for at, one in shared([demand], imports, BERLIN).items()))
         random.shuffle(days)
     assert sums[0] == pytest.approx(sums[1])
 
@@ -202,20 +209,20 @@ def test_a_window_bears_what_it_adds_at_its_last_quarter() -> None:
     hour = Demand(price=10.0, minutes=60, floor=2.0)
     drawn = [1000.0, 1000.0, 1000.0, 5000.0, 0.0, 0.0, 0.0, 4000.0, 9000.0, 9000.0]
     imports: dict[datetime, float | None] = {MIDNIGHT + n * QUARTER: wh for n, wh in enumerate(drawn)}
-    found = [one.at(wh) for one, wh in zip(shares([hour], imports, BERLIN).values(), drawn, strict=True)]
+    found = [one.at(wh) for one, wh in zip(shared([hour], imports, BERLIN).values(), drawn, strict=True)]
     # floor 2 kW at the beginning; 8 kWh in the first hour are 6 kW more; the third hour is not over
     assert found == pytest.approx([20.0, 0, 0, 60.0, 0, 0, 0, 0, 0, 0])
 
 
 def test_a_quarter_that_was_hardly_seen_makes_no_peak() -> None:
     imports = {MIDNIGHT: None, MIDNIGHT + QUARTER: 1000.0}
-    assert next(one.at(50_000.0) for one in shares([MONTHLY], imports, BERLIN).values()) == 0.0
+    assert next(one.at(50_000.0) for one in shared([MONTHLY], imports, BERLIN).values()) == 0.0
 
 
 def test_a_year_of_quarters_is_shared_out_in_a_moment() -> None:
     imports: dict[datetime, float | None] = {MIDNIGHT + n * QUARTER: float(n % 977) for n in range(35_040)}
     begin = process_time()
-    assert len(shares([MONTHLY], imports, BERLIN)) == 35_040
+    assert len(shared([MONTHLY], imports, BERLIN)) == 35_040
     assert process_time() - begin < 1.0
 
 
@@ -250,5 +257,5 @@ def test_the_quarters_of_a_year_of_months_add_up_to_the_invoice(seed: int) -> No
     }
     billed_ = total(invoice(tariff, intervals, made, BERLIN, {}, (begin, end)))
     energy = sum(paid(wh, 0.0, Prices(0.2, 0.05)) for wh in imports.values())
-    demand = sum(one.at(imports[at]) for at, one in shares(tariff.components, imports, BERLIN).items())
+    demand = sum(one.at(imports[at]) for at, one in shared(tariff.components, imports, BERLIN).items())
     assert energy + demand == pytest.approx(billed_, abs=0.005)
