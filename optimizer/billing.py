@@ -99,17 +99,22 @@ def windows(quarters: Iterable[Quarter], demand: Demand, zone: ZoneInfo) -> dict
     """
     found: dict[datetime, Window] = {}
     for at, imported, seconds in quarters:
-        for start in _around(at, demand, zone):
+        for start in around(at, demand, zone):
             one = found.get(start, Window(start, 0.0, 0.0))
             found[start] = Window(start, one.imported + imported, one.seconds + seconds)
     return found
 
 
-def _around(quarter: datetime, demand: Demand, zone: ZoneInfo) -> list[datetime]:
+def step_of(demand: Demand) -> int:
+    """Minutes from the beginning of a window to that of the next."""
+    return max(demand.sliding, QUARTER) if demand.sliding else demand.minutes
+
+
+def around(quarter: datetime, demand: Demand, zone: ZoneInfo) -> list[datetime]:
     """The beginnings of the windows that a quarter lies in."""
-    if not demand.sliding:
-        return [window(quarter, zone, demand.minutes)[0]]
-    step = max(demand.sliding, QUARTER)
+    step = step_of(demand)
+    if step == demand.minutes:
+        return [quarter if step == QUARTER else window(quarter, zone, step)[0]]  # offsets of zones are whole quarters
     last = window(quarter, zone, step)[0]
     return [last - timedelta(minutes=back) for back in range(0, demand.minutes, step)]
 
@@ -125,7 +130,8 @@ def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when
 ) -> dict[datetime, Seen]:
     """Of each period (as a rule a month) that the windows of a span touch, by its beginning in UTC: the highest window.
 
-    `begin` is the start of a window; windows that end after `end` are not over. A window is of the period it begins in.
+    `begin` is the start of a window; windows that end after `end` are not over. A window is of the period it lies in:
+    one that slides over the end of a period is of none.
     """
     found = dict[datetime, Seen]()
     while begin < end:
@@ -142,7 +148,7 @@ def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when
 
 def _starts(begin: datetime, end: datetime, demand: Demand, zone: ZoneInfo) -> Iterator[datetime]:
     """Of the windows that are over at `end`."""
-    step = max(demand.sliding, QUARTER) if demand.sliding else demand.minutes
+    step = step_of(demand)
     length, (start, after) = timedelta(minutes=demand.minutes), window(begin, zone, step)
     while start + length <= end:
         yield start

@@ -22,7 +22,9 @@ class Energies(NamedTuple):
     stored: float | None = None
     """How much more the cells hold at the end than at the beginning, by their SoC."""
     drawn: float | None = None
-    """The mean power drawn, as Wh of the quarter: what a billed peak is made of; None where too little was seen."""
+    """The mean power drawn, as Wh of the quarter: what a billed peak is made of; None where nothing was seen of it."""
+    covered: float = 900.0
+    """Seconds in which that was seen."""
 
     @property
     def load(self) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from optimizer.billing import Quarter, Seen, Window, is_billed, peaks_by_period, windows, within
+from optimizer.billing import Quarter, Seen, Window, is_billed, peaks_by_period, step_of, windows, within
 from optimizer.charge import Made
 from optimizer.demand import counts, known_peak, period
 from optimizer.running_window import RunningWindow
@@ -37,6 +37,11 @@ class Component:
     """By the beginnings of months: what was over before the recent days."""
     live: tuple[Window, ...] = ()
     """Windows that were seen live, and that the archive has not seen enough of."""
+
+    @property
+    def overlap(self) -> timedelta:
+        """How far a window reaches beyond the beginning of the next."""
+        return timedelta(minutes=self.demand.minutes - step_of(self.demand))
 
     def fold(self, at: datetime, power: float) -> "Component":
         running = self.running.fold(at, power)
@@ -103,10 +108,14 @@ class SiteBilling:
         return window(now - RECENT, self.zone, 60)[0]
 
     def before(self, quarters: Sequence[Quarter], since: datetime, now: datetime) -> dict[str, Months]:
-        """By the names of the components: the months up to the recent days. `quarters` are all since `oldest`. It takes
-        a while."""
-        mine = [one for one in quarters if one.at < since]
-        return {one.name: one.peaks(one.seen(mine), self.oldest(now), since) for one in self.components}
+        """By the names of the components: the months up to the recent days. `quarters` are all since `oldest`, up to an
+        hour of the recent days. It takes a while."""
+        return {one.name: self._before(one, quarters, since, now) for one in self.components}
+
+    def _before(self, one: Component, quarters: Sequence[Quarter], since: datetime, now: datetime) -> Months:
+        end = since + one.overlap  # all that begin before the recent days: some slide into them
+        mine = [each for each in quarters if each.at < end]
+        return one.peaks(one.seen(mine), self.oldest(now), end)
 
     def archived(self, older: Mapping[str, Months], since: datetime) -> "SiteBilling":
         """With what was found `before`."""
@@ -127,7 +136,7 @@ class SiteBilling:
 
     def months(self, one: Component, now: datetime) -> dict[datetime, Seen]:
         """What is known of each month of a component."""
-        end = window(now, self.zone, one.demand.minutes)[0]
+        end = window(now, self.zone, step_of(one.demand))[0]
         first = min((live.start for live in one.live), default=end)
         begin = self.since or max(first, self.oldest(now))
         found = dict(one.older)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.evidence import Witness
-from consumers.archive.measured import QUARTER, Measured, measured
+from consumers.archive.measured import QUARTER, Measured, covered, measured
 from consumers.archive.price_list import PriceList, local_day
 from consumers.archive.roller import put
 from optimizer.actual_against_plan import Split, Why, split
@@ -23,7 +23,7 @@ from optimizer.storage import together
 from optimizer.tariff import Series
 from runtime.database import writing
 from schemas.site import Site
-from schemas.tables import CAUSES, MONEY, money, money_day, unpriced
+from schemas.tables import CAUSES, MONEY, money, money_day, rollup_15m, unpriced
 
 LIMIT, TURNS = 192, 2
 """Quarters that are priced in one transaction, and transactions of a round."""
@@ -100,20 +100,25 @@ class Accounts:
     ) -> dict[datetime, tuple[Energies, Charges]]:
         """What is priced already of the billing periods that are touched, and the demand charge it bears."""
         spans = {quarters_of(at, self.site.prices.components, self.site.zone) for at in marks}
-        c, found = money.c, dict[datetime, tuple[Energies, Charges]]()
-        columns = c.at, c.imported, c.exported, c.battery, c.drawn, c.demand, c.demand_without
+        c, r, found = money.c, rollup_15m.c, dict[datetime, tuple[Energies, Charges]]()
+        columns = c.at, c.imported, c.exported, c.battery, c.drawn, r.seconds, r.samples, c.demand, c.demand_without
+        meter = and_(r.site == c.site, r.device == self.site.grid.meter, r.point == "p", r.at == c.at)
         for begin, end in spans:
             asked = select(*columns).where(c.site == self.site.site, c.at >= begin, c.at < end)
-            for at, imported, exported, battery, drawn, *charges in await connection.execute(asked):
-                found[at] = Energies(imported, exported, battery=battery, drawn=drawn), (charges[0], charges[1])
+            rows = await connection.execute(asked.select_from(money.outerjoin(rollup_15m, meter)))
+            for at, imported, exported, battery, drawn, seconds, readings, *charges in rows:
+                seen = 900.0 if seconds is None else covered(self.site, at, seconds, readings)
+                energies = Energies(imported, exported, battery=battery, drawn=drawn, covered=seen)
+                found[at] = energies, (charges[0], charges[1])
         return found
 
     def _shares(self, known: Mapping[datetime, Energies]) -> tuple[dict[datetime, Share], dict[datetime, Share]]:
         """What each quarter adds to the demand charge, with the battery and without it."""
         components, zone = self.site.prices.components, self.site.zone
+        seconds, poll = {at: one.covered for at, one in known.items()}, self.site.named(self.site.grid.meter).poll
         return (
-            shares(components, {at: one.drawn for at, one in known.items()}, zone),
-            shares(components, {at: one.drawn_without for at, one in known.items()}, zone),
+            shares(components, {at: one.drawn for at, one in known.items()}, zone, seconds, poll),
+            shares(components, {at: one.drawn_without for at, one in known.items()}, zone, seconds, poll),
         )
 
     async def _against(  # what was measured, when, and at which price

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consumers.archive.circuits import PV
-from optimizer.billing import least_seen
+from optimizer.billing import quarter
 from optimizer.money import Energies
 from optimizer.racks import Rack, together
 from schemas.rack import RackMap
@@ -28,6 +28,7 @@ class Seen(NamedTuple):
     seconds: float
     mean: float
     last: float
+    readings: int
 
     @property
     def net(self) -> float:
@@ -71,7 +72,6 @@ class Measured:
         unknown."""
         meter, power = self.went(at, self.site.grid.meter), self.of(at, self.site.grid.meter)
         gave = {pcs: self.went(at, pcs) for pcs in self.site.pcs}
-        poll = self.site.named(self.site.grid.meter).poll
         known = {pcs: one for pcs, one in gave.items() if one is not None}
         whole = len(known) == len(gave)
         sun = [self.went(at, *place) for place in self.suns]
@@ -84,7 +84,8 @@ class Measured:
             battery=sum(one.net for one in known.values()) if whole else None,
             wear=wear if whole else None,
             stored=None if before is None or after is None else after - before,
-            drawn=power.plus if power is not None and power.seconds >= least_seen(15, poll) else None,
+            drawn=None if power is None else power.plus,
+            covered=0.0 if power is None else covered(self.site, at, power.seconds, power.readings),
         )
 
     def _stored(self, at: datetime) -> float | None:
@@ -122,6 +123,11 @@ class Measured:
         return RackMap.of(self.site.profiles[name]).allowed(number)
 
 
+def covered(site: Site, at: datetime, seconds: float, readings: int) -> float:
+    """Seconds of a quarter in which the grid meter was seen, as they are billed."""
+    return quarter(at, 0.0, seconds, readings, site.named(site.grid.meter).poll).seconds
+
+
 def points_of(site: Site) -> dict[str, set[str]]:
     """What is read of each device."""
     found: dict[str, set[str]] = {site.grid.meter: {"p"}}
@@ -139,17 +145,17 @@ async def measured(connection: AsyncConnection, site: Site, quarters: Iterable[d
     wanted = points_of(site)
     ats = {at for quarter in quarters for at in (quarter, quarter - QUARTER)}
     c = rollup_15m.c
-    asked = select(c.at, c.device, c.point, c.plus, c.minus, c.seconds, c.twa, c.last).where(
+    asked = select(c.at, c.device, c.point, c.plus, c.minus, c.seconds, c.twa, c.last, c.samples).where(
         c.site == site.site,
         c.device.in_(wanted),
         c.point.in_({point for points in wanted.values() for point in points}),
         c.at.in_(ats),
     )
     found = Measured(site)
-    for at, device, point, plus, minus, seconds, twa, last in await connection.execute(asked):
+    for at, device, point, plus, minus, seconds, twa, last, readings in await connection.execute(asked):
         if seconds > 0 and point in wanted[device]:
             part = QUARTER.total_seconds() / seconds  # what was not seen is taken to be like what was
-            found.seen[at, device, point] = Seen(plus * part, minus * part, seconds, twa, last)
+            found.seen[at, device, point] = Seen(plus * part, minus * part, seconds, twa, last, readings)
     e = energy.c
     through = select(e.at, e.device, e.point, e.out_wh, e.in_wh).where(
         e.site == site.site, e.device.in_(wanted), e.point.in_(("p", PV)), e.at.in_(ats)

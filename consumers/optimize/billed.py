@@ -25,6 +25,8 @@ TOLD = 10.0
 LATELY, WHOLE = 60.0, 1800.0
 """Seconds after which the archive is asked again: for the last two days, and for all of it. So soon a late back-fill
 counts."""
+LONGEST = timedelta(hours=1)
+"""A window that slides into the recent days."""
 SLICE = timedelta(days=31)
 """Read at once: 3000 rows."""
 PATIENCE = 60.0
@@ -64,7 +66,7 @@ class Billed:
             return
         if billing.since is None or mono - self._whole >= WHOLE:
             since = billing.recent(now)
-            quarters = await self._quarters(billing.oldest(now), since)
+            quarters = await self._quarters(billing.oldest(now), since + LONGEST)
             older = await asyncio.to_thread(billing.before, quarters, since, now)  # readings come meanwhile
             self.situation.billing = self.situation.billing.archived(older, since)
             self._whole = mono

@@ -4,15 +4,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.accounts import Accounts
 from consumers.archive.price_list import PriceList
 from consumers.optimize.price_sources import PriceSources
+from optimizer.billing import Quarter, peaks_by_period, windows
+from optimizer.charge import Made
+from optimizer.demand import charged, period
+from optimizer.demand_share import shares
+from optimizer.invoice import invoice, total
 from optimizer.running_window import RunningWindow
 from optimizer.shortage import shortages
-from optimizer.tariff import Series, Source, quotes
+from optimizer.tariff import Series, Source, quotes, window
 from schemas.tables import money, rollup_15m
 from schemas.tariff import Demand, Hours, Tariff
 from tests.consumers.test_archive_money import LATER, NOON, archive, lite, measure, quarter, rows, site_of
@@ -146,14 +153,42 @@ async def test_the_peak_of_a_meter_that_is_read_each_minute_is_booked(lite: Asyn
     """Its rollups cover a minute for each reading that the next one follows in time, and the others for less: billed,
     and of what was paid the charge was never booked."""
     known = site_of(tmp_path, HOURLY.format(how="minutes = 15"))
-    meter = known.named(known.grid.meter)
-    known.devices[known.devices.index(meter)] = meter.model_copy(update={"poll": 60.0})
+    known = known.model_copy(update={"device": [one.model_copy(update={"poll": 60.0}) for one in known.device]})
     await measure(lite, quarter(NOON, grid=40e3, seconds=600.0))
     async with lite.begin() as connection:
         await connection.execute(update(rollup_15m).values(samples=15))
     await Accounts(lite, known, dict).write(LATER)
     (found,) = await rows(lite)
     assert found.demand == pytest.approx(400)
+
+
+DEMANDS = st.builds(
+    lambda minutes, more, hours, how: Demand.model_validate({"price": 10.0, "minutes": minutes} | more | hours | how),
+    minutes=st.sampled_from([30, 60]),
+    more=st.sampled_from([{}, {"sliding": 15}, {"sliding": 5}, {"floor": 20.0}]),
+    hours=st.sampled_from([{}, {"hours": [{"start": "08:00", "end": "20:00"}]}]),
+    how=st.sampled_from([{}, {"per": "year", "year_begins": 7}, {"contract": {"power": 30.0, "penalty": 9.0}}]),
+)
+BORDERS = [datetime(2026, month, day, 14, tzinfo=UTC) for month, day in ((3, 28), (6, 30), (10, 24))]
+SEEN = st.one_of(st.just(900.0), st.floats(700, 900), st.sampled_from([0.0, 30.0, 600.0]))
+
+
+@given(DEMANDS, st.sampled_from(BORDERS), st.lists(st.tuples(st.floats(0, 2e5), SEEN), min_size=1, max_size=90))
+def test_what_is_booked_is_what_is_billed(demand: Demand, begin: datetime, drawn: list[tuple[float, float]]) -> None:
+    """Quarters that were seen in part, and hours that slide: the ledger and the bill come to the same cent."""
+    tariff = Tariff.model_validate({"import": {"period": [{"price": 0.2}]}, "demand": demand})
+    ats = [begin + n * QUARTER for n in range(len(drawn))]
+    imports = {at: wh if seconds else None for at, (wh, seconds) in zip(ats, drawn, strict=True)}
+    seconds = {at: seen for at, (_, seen) in zip(ats, drawn, strict=True)}
+    booked = sum(one.at(imports[at] or 0.0) for at, one in shares([demand], imports, BERLIN, seconds).items())
+    found = windows([Quarter(at, wh * seen / 900, seen) for at, (wh, seen) in zip(ats, drawn, strict=True)], demand,
+                    BERLIN)  # fmt: skip
+    end, how = ats[-1] + timedelta(hours=1), charged(demand)
+    highest = peaks_by_period(found, demand, 1.0, BERLIN, window(begin, BERLIN, 60)[0], end, how)
+    made = [Made(one.highest.start, one.highest.mean) for one in highest.values() if one.highest]
+    spans = period(begin, BERLIN, how)[0], period(ats[-1], BERLIN, how)[1]
+    billed = total(invoice(tariff, [], {demand.name: made}, BERLIN, {}, spans))
+    assert booked == pytest.approx(billed, abs=0.005)
 
 
 OLD = """
