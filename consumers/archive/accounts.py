@@ -6,7 +6,7 @@ written; one whose price is not known yet stays, over restarts, too. Each round 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, delete, func, select, update
@@ -27,6 +27,8 @@ from schemas.tables import CAUSES, MONEY, money, money_day, rollup_15m, unpriced
 
 LIMIT, TURNS = 192, 2
 """Quarters that are priced in one transaction, and transactions of a round."""
+LONGEST = timedelta(hours=1)
+"""Of a billing window."""
 SAME = 1e-9
 """Money: a charge that differs by less has not changed."""
 
@@ -88,7 +90,9 @@ class Accounts:
                 if prices is not None and paid is not None:
                     against = await self._against(witness, found, at, prices, drawn[at])
                     rows.append(self._row(at, energies, paid, against))
-        charges = {at: _charged(one, drawn[at], without[at]) for at, (one, _) in booked.items() if at not in quarters}
+        # what came before the window of the first mark bears what it bore: also by the tariff that held then
+        after = {at: one for at, (one, _) in booked.items() if at >= min(marks) - LONGEST and at not in quarters}
+        charges = {at: _charged(one, drawn[at], without[at]) for at, one in after.items()}
         moved = {at: now for at, now in charges.items() if _differ(now, booked[at][1])}
         gone = [at for at, one in quarters.items() if one.imported is None]
         async with writing(self.engine) as connection:
