@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from optimizer.tariff import Series, Source, quotes, window
 from schemas.tables import rollup_15m
 from schemas.tariff import Demand, Hours, Tariff
 from tests.consumers.test_archive_money import LATER, NOON, archive, lite, measure, quarter, rows, site_of
+from tests.consumers.test_dispatch_desk import Story, plant_site
 from tests.consumers.test_price_sources import old
 from tests.optimizer.outlooks import BERLIN
 from tests.optimizer.test_site_billing import archived, quarters, site
@@ -212,3 +214,53 @@ async def test_a_new_price_sheet_leaves_what_was_booked_before(lite: AsyncEngine
     after = await rows(lite)
     assert after[:1] == before
     assert after[1].energy == pytest.approx(3.0)
+
+
+TWO = """
+import.period = [{{ price = 0.2 }}]
+[[demand]]
+name = "one"
+price = 20
+{one}
+known = [{{ peak = {peak}, on = "2026-06-02" }}]
+[[demand]]
+name = "all"
+price = 15
+known = [{{ peak = 100, on = "2026-06-02" }}]
+"""
+
+
+def drawn(story: Story, minutes: int, load: float) -> list[float]:
+    """kW at the meter, each 10 s, with a battery that follows at once and is kept at half."""
+    power, found = 0.0, list[float]()
+    for _ in range(0, 60 * minutes, 10):
+        story.second += 10
+        story.hear_all(grid=load - power, power=power, soc=50.0)
+        power = story.power() or 0.0
+        found.append((load - power) / 1000)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("one", "peak"),
+    [('hours = [{ start = "16:00", end = "20:00" }]', 60), ("minutes = 60", 200)],
+    ids=["the first counts in the evening", "the first looks at hours"],
+)
+def test_a_demand_is_held_in_its_own_windows_wherever_it_stands_in_the_file(
+    tmp_path: Path, one: str, peak: int
+) -> None:
+    """A demand of all hours behind one of the evening was not held all day, and one of quarters behind one of hours was
+    held by the hour: a quarter of 150 kW went through, where 100 kW were billed."""
+    story = Story(plant_site(tmp_path, tariff=TWO.format(one=one, peak=peak)))
+    story.second = 0.0
+    drawn(story, 30, 20e3)
+    assert fmean(drawn(story, 15, 150e3)) == pytest.approx(100, abs=2)
+
+
+def test_an_hour_that_slides_is_held_wherever_it_begins(tmp_path: Path) -> None:
+    """Half of one hour and half of the next at 170 kW: each of both held 100 kW, and the hour between them made 135."""
+    more = "demand = { price = 15, minutes = 60, sliding = 15, known = [{ peak = 100, on = 2026-06-02 }] }\n"
+    story = Story(plant_site(tmp_path, tariff="import.period = [{ price = 0.2 }]\n" + more))
+    story.second = 0.0
+    drawn(story, 30, 20e3)
+    assert fmean(drawn(story, 60, 170e3)) == pytest.approx(100, abs=2)
