@@ -29,6 +29,7 @@ LIMIT, TURNS = 192, 2
 """Quarters that are priced in one transaction, and transactions of a round."""
 LONGEST = timedelta(hours=1)
 """Of a billing window."""
+WITHOUT = tuple(name for name in MONEY if name.endswith("_without"))
 SAME = 1e-9
 """Money: a charge that differs by less has not changed."""
 
@@ -167,7 +168,10 @@ class Accounts:
         load = c.imported - c.exported + c.pv + c.battery
         saved = c.energy_without + c.demand_without - c.energy - c.demand - c.wear
         counts = {"quarters": c.at, "compared": saved, "planned_quarters": c.planned, "loads": load, "suns": c.pv}
-        sums = {name: c[name] for name in ("imported", "exported", "pv", *MONEY, "planned", *CAUSES)}
+        sums: Row = {name: c[name] for name in ("imported", "exported", "pv", *MONEY, "planned", *CAUSES)}
+        # beside a silent battery nothing is compared: with it and without are the same there, or the sums would differ
+        sums |= {name: func.coalesce(c[name], c[name.removesuffix("_without")]) for name in WITHOUT}
+        counts |= {f"known_{name}": c[name] for name in WITHOUT}
         asked = select(
             *(func.count(what).label(name) for name, what in counts.items()),
             *(func.sum(what).label(name) for name, what in (sums | {"load": load, "saved": saved}).items()),
@@ -175,6 +179,7 @@ class Accounts:
         row = dict((await connection.execute(asked)).mappings().one())
         await connection.execute(delete(money_day).where(money_day.c.site == self.site.site, money_day.c.at == begin))
         loads, suns = row.pop("loads"), row.pop("suns")
+        row |= {name: row[name] if row.pop(f"known_{name}") else None for name in WITHOUT}
         if not row["quarters"]:
             return
         row["load"] = row["load"] if loads == row["quarters"] else None  # a share of a part would be no share

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.archive.accounts import Accounts
 from consumers.archive.price_list import PriceList
 from consumers.optimize.price_sources import PriceSources
+from joulebus.money import total as total_of
 from optimizer.billing import Quarter, peaks_by_period, windows
 from optimizer.charge import Made
 from optimizer.demand import charged, period
@@ -21,6 +22,7 @@ from optimizer.invoice import invoice, total
 from optimizer.running_window import RunningWindow
 from optimizer.shortage import shortages
 from optimizer.tariff import Series, Source, quotes, window
+from runtime.history import History
 from schemas.tables import rollup_15m
 from schemas.tariff import Demand, Hours, Tariff
 from tests.consumers.test_archive_money import LATER, NOON, archive, lite, measure, quarter, rows, site_of
@@ -214,6 +216,33 @@ async def test_a_new_price_sheet_leaves_what_was_booked_before(lite: AsyncEngine
     after = await rows(lite)
     assert after[:1] == before
     assert after[1].energy == pytest.approx(3.0)
+
+
+async def test_what_a_silent_battery_does_not_tell_saves_no_carbon_and_costs_none(
+    lite: AsyncEngine, tmp_path: Path
+) -> None:
+    """In one of two quarters the battery was silent: the day drew 20 kWh with it, and only 9 were known without it, so
+    the battery was said to have made 4.4 kg of CO2. It took 1 kWh: 0.4 kg. So it was in sums of days."""
+    known = site_of(tmp_path, more="carbon = { intensity = 400.0 }\n")
+    await measure(lite, quarter(NOON, grid=40e3, battery=-4e3), quarter(NOON + QUARTER, grid=40e3, battery=None))
+    await Accounts(lite, known, dict).write(LATER)
+    await measure(lite, quarter(NOON + timedelta(days=1), grid=40e3, battery=None))
+    await Accounts(lite, known, dict).write(LATER)
+    days = await History(lite).money_days("plant", NOON - timedelta(days=1), LATER)
+    one, other = days
+    assert (one.quarters, one.compared, other.compared) == (2, 1, 0)
+    assert one.carbon is not None
+    assert one.carbon_without is not None
+    assert one.carbon_without - one.carbon == pytest.approx(-400)
+    assert one.energy_without is not None
+    assert one.energy_without - one.energy == pytest.approx(-0.12)
+    assert other.carbon == pytest.approx(4000)
+    assert (other.carbon_without, other.energy_without) == (None, None)
+    whole = total_of(days)
+    assert whole.carbon is not None
+    assert whole.carbon_without is not None
+    assert whole.carbon_without - whole.carbon == pytest.approx(-400)
+    assert total_of([other]).carbon_without is None
 
 
 TWO = """
