@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.archive.accounts import Accounts
 from consumers.archive.price_list import PriceList
 from consumers.optimize.price_sources import PriceSources
+from joulebus.market_prices import MarketPrices
 from joulebus.money import total as total_of
 from optimizer.billing import Quarter, peaks_by_period, windows
 from optimizer.charge import Made
@@ -25,6 +26,7 @@ from optimizer.tariff import Series, Source, quotes, window
 from runtime.history import History
 from schemas.tables import rollup_15m
 from schemas.tariff import Demand, Hours, Tariff
+from schemas.troubles import Trouble
 from tests.consumers.test_archive_money import LATER, NOON, archive, lite, measure, quarter, rows, site_of
 from tests.consumers.test_dispatch_desk import Story, plant_site
 from tests.consumers.test_price_sources import old
@@ -120,6 +122,14 @@ def test_prices_of_two_sources_that_did_not_change_price_nothing_anew(tmp_path: 
     prices = book.at(NOON)
     assert prices is not None
     assert prices.buy == pytest.approx(0.07)
+
+
+def test_the_archive_says_that_it_does_not_hear_the_prices_of_the_topic(tmp_path: Path) -> None:
+    """Of a tariff whose prices come on the topic alone it said for ever that the topic had none yet, while plans were
+    made with them."""
+    known = site_of(tmp_path, "import.day_ahead = { topic = true }\n")
+    with pytest.raises(Trouble, match="import: prices of the topic are heard by the planner alone: give a file"):
+        MarketPrices(tmp_path).of(known)
 
 
 HOURLY = """
