@@ -75,8 +75,10 @@ class Accounts:
         async with writing(self.engine) as connection:
             c = money.c
             mine = select(c.at).where(c.site == self.site.site, c.at >= since, c.at <= now)
-            ats = list((await connection.execute(mine)).scalars())
-            await put(connection, unpriced, [{"site": self.site.site, "at": at} for at in ats])
+            ats = [*(await connection.execute(mine)).scalars()]
+            # what has no price any more keeps the one it was booked with
+            again = [{"site": self.site.site, "at": at} for at in ats if self.list.at(at) is not None]
+            await put(connection, unpriced, again)
 
     async def _price(self, marks: Sequence[datetime]) -> int:
         async with self.engine.connect() as connection:

@@ -24,10 +24,10 @@ from optimizer.running_window import RunningWindow
 from optimizer.shortage import shortages
 from optimizer.tariff import Series, Source, quotes, window
 from runtime.history import History
-from schemas.tables import rollup_15m
+from schemas.tables import rollup_15m, unpriced
 from schemas.tariff import Demand, Hours, Tariff
 from schemas.troubles import Trouble
-from tests.consumers.test_archive_money import LATER, NOON, archive, lite, measure, quarter, rows, site_of
+from tests.consumers.test_archive_money import LATER, NOON, archive, count, lite, measure, quarter, rows, site_of
 from tests.consumers.test_dispatch_desk import Story, plant_site
 from tests.consumers.test_price_sources import old
 from tests.optimizer.outlooks import BERLIN
@@ -130,6 +130,21 @@ def test_the_archive_says_that_it_does_not_hear_the_prices_of_the_topic(tmp_path
     known = site_of(tmp_path, "import.day_ahead = { topic = true }\n")
     with pytest.raises(Trouble, match="import: prices of the topic are heard by the planner alone: give a file"):
         MarketPrices(tmp_path).of(known)
+
+
+async def test_a_file_that_has_only_today_leaves_yesterday_priced(lite: AsyncEngine, tmp_path: Path) -> None:
+    """A file that is written anew each day took the prices of the three days before away: their quarters were marked to
+    be priced again, for ever, and new ones waited behind them."""
+    known = site_of(tmp_path, 'import.day_ahead = { file = "prices.csv" }\n')
+    told = {"import": Series([NOON], [0.5])}
+    book = Accounts(lite, known, lambda: dict(told))
+    await measure(lite, quarter(NOON, grid=4e3))
+    await book.write(LATER)
+    told["import"] = Series([NOON + timedelta(days=1)], [0.7])
+    await measure(lite, quarter(NOON + timedelta(days=1), grid=4e3))
+    await book.write(LATER)
+    assert [one.energy for one in await rows(lite)] == pytest.approx([0.5, 0.7])
+    assert await count(lite, unpriced) == 0
 
 
 HOURLY = """
