@@ -19,6 +19,7 @@ from schemas.tables import CAUSES
 from schemas.units import utc_now
 
 COLUMNS = ("day", "with", "energy", "demand", "wear", "without", "saved", "autarky", "CO2 saved")
+WITHOUT = ("energy_without", "demand_without", "carbon_without")
 WIDE = 120
 """Characters of a line."""
 
@@ -73,8 +74,17 @@ def paid(one: MoneyDay) -> float:
 
 
 def total(days: Sequence[MoneyDay]) -> MoneyDay:
-    """Of several days as if they were one: what is unknown in one of them adds nothing, but leaves no load."""
-    return reduce(_add, days)._replace(day="sum")
+    """Of several days as if they were one: what is unknown in one of them adds nothing, but leaves no load. A day that
+    cannot be compared is the same with the battery and without."""
+    whole = reduce(_add, map(_alike, days))._replace(day="sum")
+    nothing: dict[str, Any] = {name: None for name in WITHOUT if all(getattr(one, name) is None for one in days)}
+    return whole._replace(**nothing)
+
+
+def _alike(one: MoneyDay) -> MoneyDay:
+    known = {name: getattr(one, name) for name in WITHOUT}
+    same = {name: getattr(one, name.removesuffix("_without")) for name, found in known.items() if found is None}
+    return one._replace(**same)
 
 
 def _add(one: MoneyDay, other: MoneyDay) -> MoneyDay:

@@ -106,26 +106,26 @@ def windows(quarters: Iterable[Quarter], demand: Demand, zone: ZoneInfo) -> dict
     """
     found: dict[datetime, Window] = {}
     for at, imported, seconds in quarters:
-        for start in _around(at, demand, zone):
+        for start in around(at, demand, zone):
             one = found.get(start, Window(start, 0.0, 0.0))
             found[start] = Window(start, one.imported + imported, one.seconds + seconds)
     return found
 
 
-def _around(quarter: datetime, demand: Demand, zone: ZoneInfo) -> list[datetime]:
+def around(quarter: datetime, demand: Demand, zone: ZoneInfo) -> list[datetime]:
     """The beginnings of the windows that a quarter lies in."""
-    last = quarter if step(demand) == QUARTER else window(quarter, zone, step(demand))[0]
-    return [last - timedelta(minutes=back) for back in range(0, demand.minutes, step(demand))]
+    last = quarter if step_of(demand) == QUARTER else window(quarter, zone, step_of(demand))[0]
+    return [last - timedelta(minutes=back) for back in range(0, demand.minutes, step_of(demand))]
 
 
-def step(demand: Demand) -> int:
+def step_of(demand: Demand) -> int:
     """Minutes from the beginning of a window to that of the next. All zones' offsets are whole quarters of an hour."""
     return max(demand.sliding, QUARTER) if demand.sliding else demand.minutes
 
 
 def overlap(demand: Demand) -> timedelta:
     """So far a window reaches into those after it; nothing where they do not slide."""
-    return timedelta(minutes=demand.minutes - step(demand))
+    return timedelta(minutes=demand.minutes - step_of(demand))
 
 
 def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when: they read well in a row
@@ -139,7 +139,8 @@ def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when
 ) -> dict[datetime, Seen]:
     """Of each period (as a rule a month) that the windows of a span touch, by its beginning in UTC: the highest window.
 
-    `begin` is the start of a window; windows that end after `end` are not over. A window is of the period it begins in.
+    `begin` is the start of a window; windows that end after `end` are not over. A window is of the period it lies in:
+    one that slides over the end of a period is of none.
     """
     found = dict[datetime, Seen]()
     while begin < end:
@@ -156,10 +157,10 @@ def peaks_by_period(  # noqa: PLR0917  # what was seen, what is billed, and when
 
 def _starts(begin: datetime, last: datetime, end: datetime, demand: Demand, zone: ZoneInfo) -> Iterator[datetime]:
     """Of the windows that begin before `last` and are over at `end`."""
-    length, (start, after) = timedelta(minutes=demand.minutes), window(begin, zone, step(demand))
+    length, (start, after) = timedelta(minutes=demand.minutes), window(begin, zone, step_of(demand))
     while start < last and start + length <= end:
         yield start
-        start, after = window(after, zone, step(demand))
+        start, after = window(after, zone, step_of(demand))
 
 
 def higher(one: Window | None, other: Window | None) -> Window | None:

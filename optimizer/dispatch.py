@@ -83,6 +83,10 @@ Bound = tuple[float, float, str]
 """Lowest and highest power and whose limit it is."""
 
 
+Held = Sequence[tuple[RunningWindow, float]]
+"""Billing windows that run, each with the highest mean import in W that it may have."""
+
+
 class Meter(StrEnum):
     """How well the grid is seen."""
 
@@ -100,10 +104,12 @@ def decide(
     billing: RunningWindow,
     step: Step | None = None,
     peak: float | None = None,
+    held: Held | None = None,
 ) -> Wanted:
     """The wanted power. The bridge guards it once more, whatever is decided here.
 
-    `step` of the plan that holds now; `peak` in W is the highest mean import a billing window may have.
+    `step` of the plan that holds now; `peak` in W is the highest mean import a billing window may have. `held`: where
+    there are several demands, the window of each with its own peak; `billing` and `peak` where it is left out.
     """
     manual = mode.mode is Mode.MANUAL and mode.power is not None
     authority = Authority.OPERATOR if manual else Authority.PLAN if step else Authority.SELF_CONSUMPTION
@@ -119,8 +125,8 @@ def decide(
         return _rest(f"the grid meter has been silent for more than {2 * ratings.meter_fresh:g} s", authority)
     if meter is Meter.OLD:
         silent = f"holds: the grid meter has been silent for more than {ratings.meter_fresh:g} s"
-        held = Wanted(moment.last, silent, authority)
-        return _bounded(ratings, moment, held, inner)
+        again = Wanted(moment.last, silent, authority)
+        return _bounded(ratings, moment, again, inner)
     # PV that is curtailed covers the load itself: to discharge would curtail it more, and nobody goes ahead of it
     # before it has come to the load
     left = net if moment.spare is None else min(net - moment.spare, 0.0)
@@ -130,7 +136,9 @@ def decide(
         else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
     )
     carried = net + moment.charging
-    outer = [*_peak_bound(billing, moment.now, carried, peak), *_grid_bounds(ratings.grid, carried)]
+    if held is None:
+        held = [] if peak is None else [(billing, peak)]
+    outer = [*_peak_bounds(held, moment.now, carried), *_grid_bounds(ratings.grid, carried)]
     return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
 
 
@@ -214,11 +222,10 @@ def _cover(step: Step, load: float, battery: Storage, peak: float | None) -> flo
     return load if whole else min(step.power, load)
 
 
-def _peak_bound(billing: RunningWindow, now: datetime, net: float, peak: float | None) -> list[Bound]:
-    """Keeps the mean import of this billing window at or below the peak of the month or year."""
-    if peak is None:
-        return []
-    return [(net - billing.room(now, peak), float("inf"), f"the {billing.how.per}'s peak")]
+def _peak_bounds(held: Held, now: datetime, net: float) -> list[Bound]:
+    """Keeps the mean import of each billing window at or below the peak of its month or year."""
+    rooms = [(one.room(now, peak), one.how.per) for one, peak in held]
+    return [(net - room, inf, f"the {per}'s peak") for room, per in sorted(rooms)[:1]]  # the others leave more
 
 
 def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
@@ -228,12 +235,13 @@ def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
     ]
 
 
-def ahead(billing: RunningWindow, moment: Moment, peak: float | None) -> float:
+def ahead(held: Held, moment: Moment) -> float:
     """W that the billed peak leaves the batteries to draw, beyond what the site does: to go ahead of PV that is
     curtailed. Not so an import limit: the bridge holds that, too, and by the meter, which may show the PV late."""
-    if moment.net is None or peak is None:
+    if moment.net is None:
         return inf
-    return billing.room(moment.now, peak) - max(moment.net + moment.charging, 0.0)
+    room = min((one.room(moment.now, peak) for one, peak in held), default=inf)
+    return room - max(moment.net + moment.charging, 0.0)
 
 
 def _device_bounds(ratings: Ratings, moment: Moment) -> list[Bound] | str:

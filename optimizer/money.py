@@ -22,7 +22,7 @@ class Energies(NamedTuple):
     stored: float | None = None
     """How much more the cells hold at the end than at the beginning, by their SoC."""
     drawn: float | None = None
-    """The mean power drawn, as Wh of the quarter: what a billed peak is made of; None where too little was seen."""
+    """The mean power drawn, as Wh of the quarter: what a billed peak is made of; None where nothing was seen of it."""
 
     @property
     def load(self) -> float | None:

@@ -45,7 +45,8 @@ class RunningWindow:
         if demand is None or demand == self.demand:
             return self
         if demand.minutes == self.minutes and self.how.per == "month":
-            return replace(self, demand=demand)  # a peak of its month was one of its year, too
+            # a peak of its month was one of its year, too, but not one of other hours
+            return replace(self, demand=demand, peak=0.0 if demand.hours else self.peak)
         return RunningWindow(self.zone, demand, self.poll)
 
     def fold(self, at: datetime, power: float) -> "RunningWindow":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from optimizer.billing import Quarter, Seen, Window, is_billed, overlap, peaks_by_period, step, windows, within
+from optimizer.billing import Quarter, Seen, Window, is_billed, overlap, peaks_by_period, step_of, windows, within
 from optimizer.charge import Made
 from optimizer.demand import counts, known_peak, period
 from optimizer.running_window import RunningWindow
@@ -37,6 +37,11 @@ class Component:
     """By the beginnings of months: what was over before the recent days."""
     live: tuple[Window, ...] = ()
     """Windows that were seen live, and that the archive has not seen enough of."""
+
+    @property
+    def overlap(self) -> timedelta:
+        """How far a window reaches beyond the beginning of the next."""
+        return timedelta(minutes=self.demand.minutes - step_of(self.demand))
 
     def fold(self, at: datetime, power: float) -> "Component":
         running = self.running.fold(at, power)
@@ -130,7 +135,7 @@ class SiteBilling:
 
     def months(self, one: Component, now: datetime) -> dict[datetime, Seen]:
         """What is known of each month of a component."""
-        end = window(now, self.zone, step(one.demand))[0]
+        end = window(now, self.zone, step_of(one.demand))[0]
         first = min((live.start for live in one.live), default=end)
         begin = self.since or max(first, self.oldest(now))
         found = dict(one.older)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from schemas.tariff import DayAhead, Hours, Layer, Period, Priced, Side, Unpaid
+from schemas.tariff import DayAhead, Hours, Layer, Period, Priced, Side
 from schemas.tariff_hours import ByTheHour
 from schemas.troubles import Trouble
 
@@ -118,9 +118,12 @@ def quotes(  # a tariff, a time and what the market says of it
 
 
 def _quote(side: Side, instant: datetime, zone: ZoneInfo, known: Mapping[str, Series], way: Way) -> Quote:
-    if side.unpaid and _unpaid(side.unpaid, instant, zone, known.get(f"{way}.unpaid")):
-        return NOTHING
     total = NOTHING
+    if side.unpaid:
+        market = _market(side.unpaid.day_ahead, instant, zone, known.get(f"{way}.unpaid") or Series([], []))
+        total = Quote(0.0, market.source)  # paid or not: of a borrowed price nobody knows it
+        if market.price < side.unpaid.below:
+            return total
     for place, layer in side.layers:
         if isinstance(layer, Layer) and layer.percent is not None:
             total = Quote(total.price * (1 + layer.percent / 100), total.source)
@@ -139,10 +142,6 @@ def _of_hours(layer: Priced, instant: datetime, zone: ZoneInfo, series: Series |
         return Quote(one.price)
     # where no period holds, nothing is bought or sold that a later bill could turn into a loss
     return Quote((max if way == "import" else min)(period.price for period in layer.period), Source.OUTERMOST)
-
-
-def _unpaid(rule: Unpaid, instant: datetime, zone: ZoneInfo, series: Series | None) -> bool:
-    return _market(rule.day_ahead, instant, zone, series or Series([], [])).price < rule.below
 
 
 def period_of(side: Priced, local: datetime) -> Period | None:

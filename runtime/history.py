@@ -174,7 +174,7 @@ class History:
 
     async def peaks_made(self, site: str, start: datetime, end: datetime) -> tuple[int, int]:
         """Of how many quarters of an hour that are priced it is known what peak they made, and of how many all."""
-        counted: Select[Any] = select(func.count(money.c.drawn), func.count())
+        counted: Any = select(func.count(money.c.drawn), func.count())
         ((known, of),) = await self._rows(counted.where(money.c.site == site, *_within(money.c, start, end)))
         return known, of
 

@@ -31,6 +31,7 @@ LIMIT, TURNS = 192, 2
 """Quarters that are priced in one transaction, and transactions of a round."""
 LONGEST = timedelta(hours=1)
 """A billing window, which may slide out of its period."""
+WITHOUT = tuple(name for name in MONEY if name.endswith("_without"))
 SAME = 1e-9
 """Money: a charge that differs by less has not changed."""
 
@@ -77,8 +78,10 @@ class Accounts:
         async with writing(self.engine) as connection:
             c = money.c
             mine = select(c.at).where(c.site == self.site.site, c.at >= since, c.at <= now)
-            ats = list((await connection.execute(mine)).scalars())
-            await put(connection, unpriced, [{"site": self.site.site, "at": at} for at in ats])
+            ats = [*(await connection.execute(mine)).scalars()]
+            # what has no price any more keeps the one it was booked with
+            again = [{"site": self.site.site, "at": at} for at in ats if self.list.at(at) is not None]
+            await put(connection, unpriced, again)
 
     async def _price(self, marks: Sequence[datetime], now: datetime) -> int:
         """Quarters in which one tariff held."""
@@ -99,7 +102,9 @@ class Accounts:
                 if (paid := cost(quarters[at], price, drawn[at], without[at])) is not None:
                     against = await self._against(witness, found, at, price, drawn[at])
                     rows.append(self._row(at, quarters[at], paid, against))
-        others = [at for at in booked if at in known and at not in prices and self.list.tariff(at) is tariff]
+        # what came before the windows of the first mark bears what it bore: also by the tariff that held then
+        after = [at for at in booked if at >= min(marks) - LONGEST and at in known and at not in prices]
+        others = [at for at in after if self.list.tariff(at) is tariff]
         charges = {at: _charged(known[at], drawn[at], without[at]) for at in others}
         moved = {at: now for at, now in charges.items() if _differ(now, booked[at][1])}
         async with writing(self.engine) as connection:
@@ -194,7 +199,10 @@ class Accounts:
         load = c.imported - c.exported + c.pv + c.battery
         saved = c.energy_without + c.demand_without - c.energy - c.demand - c.wear
         counts = {"quarters": c.at, "compared": saved, "planned_quarters": c.planned, "loads": load, "suns": c.pv}
-        sums = {name: c[name] for name in ("imported", "exported", "pv", *MONEY, "planned", *CAUSES)}
+        sums: Row = {name: c[name] for name in ("imported", "exported", "pv", *MONEY, "planned", *CAUSES)}
+        # beside a silent battery nothing is compared: with it and without are the same there, or the sums would differ
+        sums |= {name: func.coalesce(c[name], c[name.removesuffix("_without")]) for name in WITHOUT}
+        counts |= {f"known_{name}": c[name] for name in WITHOUT}
         asked = select(
             *(func.count(what).label(name) for name, what in counts.items()),
             *(func.sum(what).label(name) for name, what in (sums | {"load": load, "saved": saved}).items()),
@@ -202,6 +210,7 @@ class Accounts:
         row = dict((await connection.execute(asked)).mappings().one())
         await connection.execute(delete(money_day).where(money_day.c.site == self.site.site, money_day.c.at == begin))
         loads, suns = row.pop("loads"), row.pop("suns")
+        row |= {name: row[name] if row.pop(f"known_{name}") else None for name in WITHOUT}
         if not row["quarters"]:
             return
         row["load"] = row["load"] if loads == row["quarters"] else None  # a share of a part would be no share

@@ -52,7 +52,8 @@ class FlowRows:
         known: list[datetime] = [at for at in batteries if at is not None]
         if meter is None or (self.site.pcs and not known):
             return None
-        return max(meter, min(known, default=meter))
+        begins: datetime = max(meter, min(known, default=meter))
+        return begins
 
     async def _some(self, connection: AsyncConnection, wanted: set[datetime]) -> None:
         c = energy.c

@@ -28,6 +28,7 @@ class Seen(NamedTuple):
     seconds: float
     mean: float
     last: float
+    readings: int
 
     @property
     def net(self) -> float:
@@ -138,17 +139,17 @@ async def measured(connection: AsyncConnection, site: Site, quarters: Iterable[d
     wanted = points_of(site)
     ats = {at for quarter in quarters for at in (quarter, quarter - QUARTER)}
     c = rollup_15m.c
-    asked = select(c.at, c.device, c.point, c.plus, c.minus, c.seconds, c.twa, c.last).where(
+    asked = select(c.at, c.device, c.point, c.plus, c.minus, c.seconds, c.twa, c.last, c.samples).where(
         c.site == site.site,
         c.device.in_(wanted),
         c.point.in_({point for points in wanted.values() for point in points}),
         c.at.in_(ats),
     )
     found = Measured(site)
-    for at, device, point, plus, minus, seconds, twa, last in await connection.execute(asked):
+    for at, device, point, plus, minus, seconds, twa, last, readings in await connection.execute(asked):
         if seconds > 0 and point in wanted[device]:
             part = QUARTER.total_seconds() / seconds  # what was not seen is taken to be like what was
-            found.seen[at, device, point] = Seen(plus * part, minus * part, seconds, twa, last)
+            found.seen[at, device, point] = Seen(plus * part, minus * part, seconds, twa, last, readings)
     e = energy.c
     through = select(e.at, e.device, e.point, e.out_wh, e.in_wh).where(
         e.site == site.site, e.device.in_(wanted), e.point.in_(("p", PV)), e.at.in_(ats)

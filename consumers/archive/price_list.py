@@ -47,7 +47,7 @@ class PriceList:
         self._renew_tariff(wall)
         found = self._read()
         before, self._series, self._worth = self._series, found, {}
-        self._changed = before is not None and any(found[side] is not before.get(side) for side in found)
+        self._changed = before is not None and any(found[side] != before.get(side) for side in found)
         self._renew_carbon()
         return True
 

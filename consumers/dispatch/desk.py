@@ -18,6 +18,7 @@ from consumers.dispatch.grid_limits import GridLimits
 from consumers.dispatch.grid_mode import GridMode
 from consumers.dispatch.grid_mode import told as told_mode
 from consumers.dispatch.grid_signals import GridSignals
+from consumers.dispatch.held_windows import filled
 from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.limit_watch import LimitWatch
@@ -25,7 +26,7 @@ from consumers.dispatch.modes import Control, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
 from consumers.dispatch.own_lockouts import begin_each, complaints, outs_of, told
-from consumers.dispatch.plans import Plans, binding, peak, planned
+from consumers.dispatch.plans import Plans, binding, held, peak, planned
 from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.requests import Refusal, Requests, name
@@ -35,7 +36,6 @@ from optimizer.demand import charged
 from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
 from optimizer.site_billing import billed_peak
-from optimizer.site_billing import told as told_component
 from schemas.billing import Billing
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
 from schemas.site import Site
@@ -137,9 +137,9 @@ class Desk:
     def hear_billing(self, billing: Billing | None, now: datetime) -> None:
         """What is billed so far, as the archive has it. Of a window that runs it may know more than was heard here."""
         self.told = billing
-        one = None if self.demand is None else told_component(billing, self.demand, now)
-        if one is not None and billing is not None and now < billing.until:
-            self.fold.billing = self.fold.billing.filled(one.window_start, one.imported, one.covered)
+        if billing is not None:
+            self.fold.billing = filled(self.fold.billing, billing, now)
+            self.fold.windows = self.fold.windows.filled(billing, now)
 
     def read(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """A device of the site was read. What does not tell of now changes nothing."""
@@ -367,9 +367,13 @@ class Desk:
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
         grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)
-        highest = self._peak(plan, now)
-        wanted = decide(ratings(self.site, pool, grid), moment, mode, billing=billing, step=step, peak=highest)
-        self.ahead = ahead(billing, moment, highest)
+        peaks = self._peaks(plan, now)
+        highest = binding(peaks, now, self.site.zone, self.site.grid.import_limit)
+        each = self.fold.windows.held(billing, held(peaks, self.site.grid.import_limit))
+        wanted = decide(
+            ratings(self.site, pool, grid), moment, mode, billing=billing, step=step, peak=highest, held=each
+        )
+        self.ahead = ahead(each, moment)
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
         for one in rests:
             one.why = f"rests: {one.seen.unlimited(mono)}"
@@ -380,13 +384,17 @@ class Desk:
 
     def _peak(self, plan: Plan | None, now: datetime) -> float | None:
         """W that no billing window should pass: of the demands that count now, the lowest."""
+        return binding(self._peaks(plan, now), now, self.site.zone, self.site.grid.import_limit)
+
+    def _peaks(self, plan: Plan | None, now: datetime) -> list[tuple[Demand, float | None]]:
+        """W of each demand."""
         if self.demand is None:
-            return None
+            return []
         zone, how = self.site.zone, charged(self.demand)
         billed = max(self.fold.billing.peak, billed_peak(self.told, self.demand, now, zone))
         self.peak = peak(plan, self.peak, billed, now, zone, how)
-        others = [
-            (one, planned(plan, one, billed_peak(self.told, one, now, zone), now, zone))
-            for one in self.site.demands[1:]
-        ]
-        return binding([(self.demand, self.peak), *others], now, zone, self.site.grid.import_limit)
+        found: list[tuple[Demand, float | None]] = [(self.demand, self.peak)]
+        for one in self.site.demands[1:]:
+            billed = max(self.fold.windows.measured(one), billed_peak(self.told, one, now, zone))
+            found.append((one, planned(plan, one, billed, now, zone)))
+        return found

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from consumers.dispatch.battery_seen import PCS_SILENT, BatterySeen
 from consumers.dispatch.cells_seen import CellsSeen, number
+from consumers.dispatch.held_windows import HeldWindows
 from optimizer.dispatch import Moment
 from optimizer.running_window import RunningWindow
 from optimizer.shared_load import Member, SharedLoad
@@ -41,12 +42,15 @@ class Fold:
 
     site: Site
     billing: RunningWindow
+    """Of the first demand."""
     load: SharedLoad
     """What the site takes beside its batteries."""
     batteries: dict[str, BatterySeen]
     """By the name of their PCS."""
     cells: dict[str, CellsSeen]
     """By the name of their battery."""
+    windows: HeldWindows = field(default_factory=HeldWindows)
+    """Of the other demands."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     meter_heard: float = float("-inf")
     """Monotonic seconds of the last good reading."""
@@ -61,11 +65,12 @@ class Fold:
         load = SharedLoad(SiteLoad(site.rated_power, dead_time, *ages, known_delay=meter.late))
         for pcs, one in batteries.items():
             load.members[pcs] = Member(one.rated, site.named(pcs).poll, one.battery.fallback, 0.0)
-        return cls(site, RunningWindow(site.zone, site.demand, meter.poll), load, batteries, cells)
+        billing = RunningWindow(site.zone, site.demand, meter.poll)
+        return cls(site, billing, load, batteries, cells, HeldWindows.of(site))
 
     def bill(self, demand: Demand | None) -> None:
         """The tariff can be read now."""
-        self.billing = self.billing.of(demand)
+        self.billing, self.windows = self.billing.of(demand), HeldWindows.of(self.site)
 
     def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> bool:
         """The next message; whether it is of a device that counts here, and in time. What is not good changes
@@ -94,7 +99,7 @@ class Fold:
         if grid is None:
             return
         # by our own clock: the meter's bridge may have another one, and the bill is made by the true time
-        self.billing = self.billing.fold(now, grid)
+        self.billing, self.windows = self.billing.fold(now, grid), self.windows.fold(now, grid)
         self.load.meter(mono, grid)
         self.meter_heard = mono
 

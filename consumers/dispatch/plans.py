@@ -58,15 +58,19 @@ def planned(plan: Plan | None, one: Demand, billed: float, now: datetime, zone: 
     return billed or None
 
 
-def binding(each: Iterable[tuple[Demand, float | None]], now: datetime, zone: ZoneInfo, most: float) -> float | None:
-    """W that no billing window should pass now, from the peak of each demand: the lowest of those whose window counts.
-    None where no peak is known. `most`: W of the connection."""
-    counting = [
-        (one, peak)
-        for one, peak in each
-        if (peak is not None or one.contract) and counts(one, window(now, zone, one.minutes)[0], zone)
-    ]
-    return min((_held(one, peak, most) for one, peak in counting), default=None)
+Peaks = Iterable[tuple[Demand, float | None]]
+"""W of each demand, as it was planned or billed."""
+
+
+def held(each: Peaks, most: float) -> dict[str, float]:
+    """W that no window of a demand should pass, by its name; none where no peak is known. `most`: W of the grid."""
+    return {one.name: _held(one, peak, most) for one, peak in each if peak is not None or one.contract}
+
+
+def binding(each: Peaks, now: datetime, zone: ZoneInfo, most: float) -> float | None:
+    """The lowest of those whose window counts now; None where no peak is known."""
+    counting = [(one, peak) for one, peak in each if counts(one, window(now, zone, one.minutes)[0], zone)]
+    return min(held(counting, most).values(), default=None)
 
 
 def _held(one: Demand, peak: float | None, most: float) -> float:

@@ -24,6 +24,8 @@ TOLD = 10.0
 LATELY, WHOLE = 60.0, 1800.0
 """Seconds after which the archive is asked again: for the last two days, and for all of it. So soon a late back-fill
 counts."""
+LONGEST = timedelta(hours=1)
+"""A window that slides into the recent days."""
 SLICE = timedelta(days=31)
 """Read at once: 3000 rows."""
 LONGEST = timedelta(hours=1)
