@@ -92,6 +92,10 @@ class Meter(StrEnum):
     UNKNOWN = "unknown"
 
 
+Held = tuple[RunningWindow, float]
+"""The billing window of a demand that runs now, and W that its mean may have."""
+
+
 def decide(
     ratings: Ratings,
     moment: Moment,
@@ -100,10 +104,12 @@ def decide(
     billing: RunningWindow,
     step: Step | None = None,
     peak: float | None = None,
+    windows: Sequence[Held] | None = None,
 ) -> Wanted:
     """The wanted power. The bridge guards it once more, whatever is decided here.
 
-    `step` of the plan that holds now; `peak` in W is the highest mean import a billing window may have.
+    `step` of the plan that holds now; `peak` in W is the highest mean import a billing window may have. `windows`: each
+    demand's own, where it is not that of `billing` alone.
     """
     manual = mode.mode is Mode.MANUAL and mode.power is not None
     authority = Authority.OPERATOR if manual else Authority.PLAN if step else Authority.SELF_CONSUMPTION
@@ -130,7 +136,8 @@ def decide(
         else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
     )
     carried = net + moment.charging
-    outer = [*_peak_bound(billing, moment.now, carried, peak), *_grid_bounds(ratings.grid, carried)]
+    each = windows if windows is not None else [(billing, peak)] if peak is not None else []
+    outer = [*(_peak_bound(*one, moment.now, carried) for one in each), *_grid_bounds(ratings.grid, carried)]
     return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
 
 
@@ -214,11 +221,9 @@ def _cover(step: Step, load: float, battery: Storage, peak: float | None) -> flo
     return load if whole else min(step.power, load)
 
 
-def _peak_bound(billing: RunningWindow, now: datetime, net: float, peak: float | None) -> list[Bound]:
+def _peak_bound(billing: RunningWindow, peak: float, now: datetime, net: float) -> Bound:
     """Keeps the mean import of this billing window at or below the peak of the month or year."""
-    if peak is None:
-        return []
-    return [(net - billing.room(now, peak), float("inf"), f"the {billing.how.per}'s peak")]
+    return net - billing.room(now, peak), float("inf"), f"the {billing.how.per}'s peak"
 
 
 def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
@@ -228,12 +233,13 @@ def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
     ]
 
 
-def ahead(billing: RunningWindow, moment: Moment, peak: float | None) -> float:
-    """W that the billed peak leaves the batteries to draw, beyond what the site does: to go ahead of PV that is
+def ahead(windows: Sequence[Held], moment: Moment) -> float:
+    """W that the billed peaks leave the batteries to draw, beyond what the site does: to go ahead of PV that is
     curtailed. Not so an import limit: the bridge holds that, too, and by the meter, which may show the PV late."""
-    if moment.net is None or peak is None:
+    if moment.net is None:
         return inf
-    return billing.room(moment.now, peak) - max(moment.net + moment.charging, 0.0)
+    room = min((window.room(moment.now, peak) for window, peak in windows), default=inf)
+    return room - max(moment.net + moment.charging, 0.0)
 
 
 def _device_bounds(ratings: Ratings, moment: Moment) -> list[Bound] | str:

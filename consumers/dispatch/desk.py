@@ -25,14 +25,14 @@ from consumers.dispatch.modes import Control, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
 from consumers.dispatch.own_lockouts import begin_each, complaints, outs_of, told
-from consumers.dispatch.plans import Plans, binding, peak, planned
+from consumers.dispatch.plans import Plans, held, peak, planned
 from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.requests import Refusal, Requests, name
 from consumers.dispatch.sharing import divide_cells, last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.demand import charged
-from optimizer.dispatch import Wanted, ahead, current_step, decide
+from optimizer.dispatch import Held, Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
 from optimizer.site_billing import billed_peak
 from optimizer.site_billing import told as told_component
@@ -140,6 +140,11 @@ class Desk:
         one = None if self.demand is None else told_component(billing, self.demand, now)
         if one is not None and billing is not None and now < billing.until:
             self.fold.billing = self.fold.billing.filled(one.window_start, one.imported, one.covered)
+        for other in self.site.demands[1:]:
+            one = told_component(billing, other, now)
+            if one is not None and billing is not None and now < billing.until and other.name in self.fold.others:
+                mine = self.fold.others[other.name]
+                self.fold.others[other.name] = mine.filled(one.window_start, one.imported, one.covered)
 
     def read(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """A device of the site was read. What does not tell of now changes nothing."""
@@ -367,9 +372,12 @@ class Desk:
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
         grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)
-        highest = self._peak(plan, now)
-        wanted = decide(ratings(self.site, pool, grid), moment, mode, billing=billing, step=step, peak=highest)
-        self.ahead = ahead(billing, moment, highest)
+        windows = self._held(plan, now)
+        highest = min((power for _, power in windows), default=None)
+        wanted = decide(
+            ratings(self.site, pool, grid), moment, mode, billing=billing, step=step, peak=highest, windows=windows
+        )
+        self.ahead = ahead(windows, moment)
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
         for one in rests:
             one.why = f"rests: {one.seen.unlimited(mono)}"
@@ -380,13 +388,21 @@ class Desk:
 
     def _peak(self, plan: Plan | None, now: datetime) -> float | None:
         """W that no billing window should pass: of the demands that count now, the lowest."""
+        return min((power for _, power in self._held(plan, now)), default=None)
+
+    def _held(self, plan: Plan | None, now: datetime) -> list[Held]:
+        """The window of each demand that counts now, and W that it should not pass."""
         if self.demand is None:
-            return None
+            return []
         zone, how = self.site.zone, charged(self.demand)
         billed = max(self.fold.billing.peak, billed_peak(self.told, self.demand, now, zone))
         self.peak = peak(plan, self.peak, billed, now, zone, how)
         others = [
-            (one, planned(plan, one, billed_peak(self.told, one, now, zone), now, zone))
+            (one, planned(plan, one, max(window.peak, billed_peak(self.told, one, now, zone)), now, zone))
             for one in self.site.demands[1:]
+            if (window := self.fold.others.get(one.name)) is not None
         ]
-        return binding([(self.demand, self.peak), *others], now, zone, self.site.grid.import_limit)
+        found = held([(self.demand, self.peak), *others], now, zone, self.site.grid.import_limit)
+        return [
+            (self.fold.billing if one is self.demand else self.fold.others[one.name], power) for one, power in found
+        ]

@@ -41,12 +41,15 @@ class Fold:
 
     site: Site
     billing: RunningWindow
+    """Of the first demand."""
     load: SharedLoad
     """What the site takes beside its batteries."""
     batteries: dict[str, BatterySeen]
     """By the name of their PCS."""
     cells: dict[str, CellsSeen]
     """By the name of their battery."""
+    others: dict[str, RunningWindow] = field(default_factory=dict)
+    """Of the demands beside the first, by name."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     meter_heard: float = float("-inf")
     """Monotonic seconds of the last good reading."""
@@ -61,11 +64,13 @@ class Fold:
         load = SharedLoad(SiteLoad(site.rated_power, dead_time, *ages, known_delay=meter.late))
         for pcs, one in batteries.items():
             load.members[pcs] = Member(one.rated, site.named(pcs).poll, one.battery.fallback, 0.0)
-        return cls(site, RunningWindow(site.zone, site.demand, meter.poll), load, batteries, cells)
+        others = {one.name: RunningWindow(site.zone, one, meter.poll) for one in site.demands[1:]}
+        return cls(site, RunningWindow(site.zone, site.demand, meter.poll), load, batteries, cells, others)
 
     def bill(self, demand: Demand | None) -> None:
         """The tariff can be read now."""
         self.billing = self.billing.of(demand)
+        self.others = {one.name: RunningWindow(self.site.zone, one, self.billing.poll) for one in self.site.demands[1:]}
 
     def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> bool:
         """The next message; whether it is of a device that counts here, and in time. What is not good changes
@@ -95,6 +100,7 @@ class Fold:
             return
         # by our own clock: the meter's bridge may have another one, and the bill is made by the true time
         self.billing = self.billing.fold(now, grid)
+        self.others = {name: one.fold(now, grid) for name, one in self.others.items()}
         self.load.meter(mono, grid)
         self.meter_heard = mono
 

@@ -58,15 +58,16 @@ def planned(plan: Plan | None, one: Demand, billed: float, now: datetime, zone: 
     return billed or None
 
 
-def binding(each: Iterable[tuple[Demand, float | None]], now: datetime, zone: ZoneInfo, most: float) -> float | None:
-    """W that no billing window should pass now, from the peak of each demand: the lowest of those whose window counts.
-    None where no peak is known. `most`: W of the connection."""
-    counting = [
-        (one, peak)
+def held(
+    each: Iterable[tuple[Demand, float | None]], now: datetime, zone: ZoneInfo, most: float
+) -> list[tuple[Demand, float]]:
+    """W that the billing window of each demand should not pass now, from their peaks: of those whose window counts and
+    whose peak is known. `most`: W of the connection."""
+    return [
+        (one, _held(one, peak, most))
         for one, peak in each
         if (peak is not None or one.contract) and counts(one, window(now, zone, one.minutes)[0], zone)
     ]
-    return min((_held(one, peak, most) for one, peak in counting), default=None)
 
 
 def _held(one: Demand, peak: float | None, most: float) -> float:
