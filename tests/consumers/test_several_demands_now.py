@@ -14,6 +14,7 @@ from optimizer.outlook import QUARTER
 from schemas.messages import Plan
 from schemas.tariff import Demand
 from tests.consumers.test_dispatch_desk import Story, plant_site
+from tests.consumers.test_dispatch_peak import plan, runs
 from tests.consumers.test_optimize_pure import NOON, told
 from tests.optimizer.outlooks import BERLIN
 from tests.optimizer.test_site_billing import archived
@@ -39,7 +40,7 @@ CONTRACT = {"power": 80.0, "penalty": 9.0}
 
 
 @pytest.mark.parametrize(
-    ("hour", "one", "peak", "held"),
+    ("hour", "one", "peak", "least"),
     [
         (12, evening(price=20.0), 60e3, 100e3),
         (17, evening(price=20.0), 60e3, 60e3),
@@ -56,10 +57,10 @@ CONTRACT = {"power": 80.0, "penalty": 9.0}
     ids=["before", "in it", "after", "unknown", "floor", "below a contract", "beyond it is billed", "a limit",
          "a contract alone", "not yet", "a price beside it"],
 )  # fmt: skip
-def test_the_lowest_of_those_that_count_is_held(hour: int, one: Demand, peak: float | None, held: float) -> None:
+def test_the_lowest_of_those_that_count_is_held(hour: int, one: Demand, peak: float | None, least: float) -> None:
     now = datetime(2026, 6, 10, hour, 5, tzinfo=BERLIN)
     for each in ([(ALL, 100e3), (one, peak)], [(one, peak), (ALL, 100e3)]):
-        assert binding(each, now, BERLIN, 500e3) == held
+        assert binding(each, now, BERLIN, 500e3) == least
     assert binding([(one, None)], now, BERLIN, 500e3) in {None, 80e3}
 
 
@@ -92,3 +93,18 @@ def test_without_a_plan_what_the_owner_knows_is_held() -> None:
          "cost_idle": 0.0, "peaks": {"on-peak": 10e3}}
     )  # fmt: skip
     assert planned(of_may, one, 70e3, NOON, BERLIN) == 70e3, "the plan is of the month before"
+
+
+@pytest.mark.parametrize("order", [(60, 15), (15, 60)], ids=["hours first", "quarters first"])
+def test_each_is_held_in_its_own_window(tmp_path: Path, order: tuple[int, int]) -> None:
+    """20 kW for three quarters of an hour, then 90: the hour has room for all of it, the quarter for 60 kW. After the
+    full hour a window begins anew, and of the hour 50 kW may be drawn, of the quarter 60."""
+    peaks = {"15": 60e3, "60": 50e3}
+    demands = [f'[[demand]]\nname = "{minutes}"\nprice = 15\nminutes = {minutes}\n' for minutes in order]
+    story = Story(plant_site(tmp_path, tariff="import.period = [{ price = 0.2 }]\n" + "".join(demands)))
+    rests = plan(peaks[str(order[0])], hours=2.0).model_copy(update={"peaks": peaks})
+    story.desk.plans.hear(rests, story.now)
+    assert runs(story, 2600, 20e3) == 0.0
+    assert runs(story, 600, 90e3) == pytest.approx(30e3, abs=2e3)
+    runs(story, 900, 90e3)
+    assert runs(story, 1500, 90e3) == pytest.approx(40e3, abs=2e3)

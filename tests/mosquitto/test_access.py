@@ -33,7 +33,7 @@ control.request      -      r       r      r        r        w      -     w     
 control.outcome      -      r       -      -        w        r      r     r        r   -      r
 control.grid_limit   -      r       -      -        r        -      w     w        w   -      r
 control.limits       r      r       -      r        w        r      r     r        r   -      r
-market.prices        -      -       -      r        -        -      -     -        -   w      r
+market.prices        -      r       -      r        -        -      -     -        -   w      r
 site.billing         -      -       -      w        r        r      r     r        -   -      r
 service.event        -      r       -      -        -        -      -     -        -   -      r
 own service.event    w      r       w      w        w        -      -     -        -   -      r
