@@ -34,8 +34,9 @@ from tests.consumers.test_archive_migrate import OLD, QUARTERS, _old_words, _pas
 from tests.consumers.test_archive_migrate import SITE as MIGRATED
 from tests.consumers.test_archive_rollups import NOON, said
 from tests.consumers.test_archive_sealing import KEY, archive, heard, keep, sealed_file, spoken, view
+from tests.joulebus.test_database_users import connected, passwords, urls
 
-__all__ = ["archive", "sealed_file"]
+__all__ = ["archive", "passwords", "sealed_file", "urls"]
 
 DAY, HOUR, YEAR = timedelta(days=1), timedelta(hours=1), timedelta(days=365)
 QUARTER = timedelta(minutes=15)
@@ -294,3 +295,47 @@ def test_a_step_that_was_done_and_not_noted_is_done_again(mariadb: MariaDB, revi
     for name, rows in (expected | {"unpriced": 15}).items():
         asked = text(f"SELECT count(*) FROM {name}")  # noqa: S608  # names of ours
         assert ask(url, partial(Connection.scalar, statement=asked)) == rows, name
+
+
+# --- what comes late ---------------------------------------------------------------------------------
+
+
+async def test_late_samples_of_an_hour_whose_minutes_are_forgotten_do_not_replace_it(fresh: AsyncEngine) -> None:
+    """A site that keeps minutes for a week and samples for longer, and a line that was down for ten days: the quarter
+    and the hour in which it broke were made anew of the late minutes alone, 660 of 3600 seconds."""
+    store = Store(fresh, lambda _: None)
+    site = SLOW.model_copy(update={"retention": Retention(minute_days=7)})
+    roller, hour = Roller(fresh, site, store), [*minutely("meter", NOON, NOON + HOUR)]
+    await store.keep(sort_out(hour[:10] + hour[20:], NOON + HOUR)[0])
+    await roller.roll(NOON + 2 * HOUR)
+    await forget(fresh, "plant", site.retention, NOON + 10 * DAY)
+    await store.keep(sort_out(hour[10:20], NOON + 10 * DAY)[0])
+    await roller.roll(NOON + 10 * DAY)
+    async with fresh.connect() as connection:
+        for table, seconds in ((tables.rollup_15m, 900), (tables.rollup_1h, 3600)):
+            asked = select(table.c.seconds).where(table.c.at == NOON)
+            assert (await connection.execute(asked)).scalar() == pytest.approx(seconds)
+
+
+# --- what held ---------------------------------------------------------------------------------------
+
+
+async def test_each_upkeep_job_does_its_work_with_the_rights_it_has(urls: dict[str, str], tmp_path: Path) -> None:
+    """Who stores and who looks after it are the users of the containers: closed, rolled, pruned and forgotten."""
+    broker = parse_broker("mqtt://127.0.0.1:1", "archive", None, {})
+    part = Part("archive", SLOW, Settings(broker, urls["archive"], None, tmp_path, journal_key=KEY))
+    late = NOON + 500 * DAY
+    async with connected(urls["archive"]) as storing, connected(urls["upkeep"]) as looking_after:
+        store = Store(storing, lambda _: None)
+        upkeep = Upkeep(part, looking_after, store)
+        samples = [one for name in ("meter", "pcs") for one in minutely(name, NOON, NOON + HOUR)]
+        newest = said(1, (late - NOON).total_seconds(), {"p": 1.0})
+        for batch, now in ([*samples, *spoken(1, 20)], NOON + 2 * HOUR), ([newest], late):
+            await store.keep(sort_out(batch, now)[0])
+            for job in (upkeep._roll, upkeep._seal, upkeep._price, upkeep._write, upkeep._forget, upkeep._give_back):
+                await job(now)
+        assert part.causes.words == ""
+        found = await verify(looking_after, "plant", KEY)
+        assert (part.counts["sealed"], found.pruned, found.wrong) == (1, 60, "")
+        assert await count(looking_after, tables.telemetry, tables.telemetry.c.at < late) == 0
+        assert await count(looking_after, tables.energy) > 0
