@@ -52,7 +52,8 @@ class FlowRows:
         batteries = [at for at in batteries if at is not None]
         if meter is None or (self.site.pcs and not batteries):
             return None
-        return max(meter, min(batteries, default=meter))
+        since: datetime = max(meter, min(batteries, default=meter))
+        return since
 
     async def _some(self, connection: AsyncConnection, wanted: set[datetime]) -> None:
         c = energy.c

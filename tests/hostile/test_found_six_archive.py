@@ -27,7 +27,7 @@ from runtime.database import engine
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import tables
-from schemas.messages import Action, Authority, Cause, Command, Outcome, OutcomeState
+from schemas.messages import Action, Authority, Cause, Command, Outcome, OutcomeState, Value
 from schemas.site_parts import Retention
 from tests.consumers.test_archive_gaps import SLOW, Archive, minutely
 from tests.consumers.test_archive_migrate import OLD, QUARTERS, _old_words, _past, ask, check
@@ -156,7 +156,7 @@ async def test_what_v_commands_shows_of_no_segment_is_named(sealed_file: Path, t
 async def test_samples_of_a_clock_that_was_ahead_make_no_energy_of_the_time_between(fresh: AsyncEngine) -> None:
     """A counter that stood still told, on both sides of a year that had not come yet, that nothing flowed: 30 000
     quarters of the future were written as measured zeros, with each quarter of the present again."""
-    counted = {"p": 0.0, "e_import": 5000.0, "e_export": 10.0}
+    counted: dict[str, Value] = {"p": 0.0, "e_import": 5000.0, "e_export": 10.0}
     ahead, now = NOON + 300 * DAY, NOON + HOUR
     store = Store(fresh, lambda _: None)
     roller = Roller(fresh, SLOW, store)
