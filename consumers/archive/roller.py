@@ -107,6 +107,7 @@ class Roller:
 
     async def _make(self, span: int, marks: Marks, turn: int, now: datetime) -> None:
         device, starts = marks[0][0], [at for _, at in marks]
+        starts = self._whole(starts, now) if span == MINUTE else starts
         async with writing(self.engine) as connection:
             if span == MINUTE:
                 await self._minutes(connection, device, starts)
@@ -124,6 +125,13 @@ class Roller:
                 await put(connection, dirty, rows)
             mine = dirty.c.site == self.site.site, dirty.c.device == device, dirty.c.span == span
             await connection.execute(delete(dirty).where(*mine, dirty.c.at.in_(starts), *_old(span, turn)))
+
+    def _whole(self, starts: list[datetime], now: datetime) -> list[datetime]:
+        """All minutes of the hours whose minutes are forgotten: the late ones alone would stand for the whole hour."""
+        days = self.site.retention.minute_days
+        kept = now - timedelta(days=days, seconds=-HOUR)
+        hours = {floor(at, HOUR) for at in starts if days and at < kept}
+        return sorted({*starts, *(hour + timedelta(seconds=MINUTE) * n for hour in hours for n in range(60))})
 
     async def _minutes(self, connection: AsyncConnection, device: str, starts: list[datetime]) -> None:
         times, samples = await self._telemetry(connection, device, starts[0], starts[-1])

@@ -33,7 +33,7 @@ from schemas.units import utc_now
 ROLL, SEAL, MONEY, LEDGER, RETENTION, FILE = 10.0, 60.0, 60.0, 300.0, 6 * 3600.0, 10.0
 """Seconds between two rounds."""
 AWAY = timedelta(days=1)
-"""So much later than the newest sample it may be, for retention: nothing is too old yet that was not by then."""
+"""So much later than the newest sample it may be for retention; then it waits for the next one."""
 LONG = 86_400.0
 """Seconds that quarters may wait for their price before a person is told: the planner says at once what is wrong."""
 AGAIN = 60.0
@@ -46,14 +46,15 @@ class Job:
 
     words: str
     pause: float
-    work: Callable[[datetime], Awaitable[None]]
+    work: Callable[[datetime], Awaitable[float | None]]
+    """Gives seconds where its next round is due sooner than after the pause."""
     failed: bool = False
     """The last time."""
 
     async def go(self, part: Part, now: datetime) -> float:
         """One round; in how many seconds the next one is due. Whatever goes wrong stops nobody else."""
         try:
-            await self.work(now)
+            soon = await self.work(now)
         except (SQLAlchemyError, OSError) as wrong:
             return self._fail(part, str(getattr(wrong, "orig", None) or wrong))
         except Exception as wrong:  # a mistake of ours in a rollup must not stop what stores
@@ -63,7 +64,7 @@ class Job:
             return self._fail(part, words)
         self.failed = False
         part.causes.clear(Cause.UPKEEP, about=self.words, words=f"no more: {self.words}")
-        return self.pause
+        return soon or self.pause
 
     def _fail(self, part: Part, why: str) -> float:
         """The second time in a row it is said; a deadlock or a cut connection is no news."""
@@ -98,6 +99,8 @@ class Upkeep:
         self.ledger = Ledger(engine, part.site, self.witness, utc_now())
         self._unpriced: float | None = None
         """Since when, on the steady clock, tariff or prices cannot be read."""
+        self._forgotten: datetime | None = None
+        """As of when what is too old was forgotten last."""
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -158,14 +161,19 @@ class Upkeep:
     async def _write(self, now: datetime) -> None:
         self.part.counts["open_gaps"] = await self.ledger.write(now)
 
-    async def _forget(self, now: datetime) -> None:
+    async def _forget(self, now: datetime) -> float | None:
         """What is old the samples tell, too: at a start the clock may be years ahead, until the network sets it."""
         site, kept, key = self.part.site, self.part.site.retention, self.part.settings.journal_key
         newest = await newest_sample(self.engine, site)
-        now = min(now, newest + AWAY) if newest else now
-        await prepare(self.engine, now, kept)
-        self.part.counts["forgotten"] += await forget(self.engine, site.site, kept, now, key)
-        limit = oldest(kept, "journal", now)
+        as_of = min(now, newest + AWAY) if newest else now
+        waits = as_of < now
+        if waits and as_of == self._forgotten:
+            return AGAIN
+        if not waits:
+            await prepare(self.engine, now, kept)
+        self.part.counts["forgotten"] += await forget(self.engine, site.site, kept, as_of, key)
+        self._forgotten = as_of
+        limit = oldest(kept, "journal", as_of)
         if limit and (count := await journal.overdue(self.engine, site.site, limit)):
             words = (
                 f"{count} segments of the journal are too old and are kept: they are not whole, or were signed with "
@@ -174,6 +182,7 @@ class Upkeep:
             self.part.causes.add(Cause.UPKEEP, words, about="segments", ready=True)
         else:
             self.part.causes.clear(Cause.UPKEEP, about="segments", words="no segment of the journal is overdue")
+        return AGAIN if waits else None
 
     async def _give_back(self, _now: datetime) -> None:
         await give_back(self.engine)
