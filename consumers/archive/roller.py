@@ -34,9 +34,6 @@ TOGETHER = 8
 WEEKS = 4
 """Of before the migration that brought the energies, in one round."""
 
-Marks = list[tuple[str, datetime]]
-"""Devices and the beginnings of spans."""
-
 
 class Roller:
     """The rollups of one site."""
@@ -56,15 +53,13 @@ class Roller:
         turn, made, self.failed = await self.store.next_turn(), 0, {}
         self.energies.until = now
         for span in (MINUTE, QUARTER, HOUR):
-            while marks := await self._marks(span, now, turn):
+            for device in await self._devices(span):
                 try:
-                    await self._make(span, marks, turn, now)
+                    made += await self._device(span, device, now, turn)
                 except Exception as wrong:
                     if isinstance(wrong, SQLAlchemyError | OSError) and not poisonous(wrong):
                         raise
-                    self.failed[marks[0][0]] = wrong
-                else:
-                    made += len(marks)
+                    self.failed[device] = wrong
         for _ in range(WEEKS):
             if not (devices := await self._old_week()):
                 break
@@ -90,23 +85,38 @@ class Roller:
             await connection.execute(delete(dirty).where(*mine, c.at == at))
         return len(devices)
 
-    async def _marks(self, span: int, now: datetime, turn: int) -> Marks:
-        """The next spans of a device that lie close together."""
+    async def _devices(self, span: int) -> list[str]:
+        """Which have marks of this span and have not failed."""
+        wanted = select(dirty.c.device).where(dirty.c.site == self.site.site, dirty.c.span == span).distinct()
+        async with self.engine.connect() as connection:
+            found = (await connection.execute(wanted.order_by(dirty.c.device))).scalars()
+            return [device for device in found if device not in self.failed]
+
+    async def _device(self, span: int, device: str, now: datetime, turn: int) -> int:
+        """All that is dirty and over of one device; how many spans that were."""
+        made = 0
+        while starts := await self._marks(span, device, now, turn):
+            await self._make(span, device, starts, turn, now)
+            made += len(starts)
+        return made
+
+    async def _marks(self, span: int, device: str, now: datetime, turn: int) -> list[datetime]:
+        """The beginnings of the next spans that lie close together: read off the key, however many there are behind."""
+        c = dirty.c
         wanted = (
-            select(dirty.c.device, dirty.c.at)
-            .where(dirty.c.site == self.site.site, dirty.c.span == span, *_old(span, turn))
-            .where(dirty.c.at <= now - timedelta(seconds=span), dirty.c.device.not_in([*self.failed]))
+            select(c.at)
+            .where(c.site == self.site.site, c.device == device, c.span == span, *_old(span, turn))
+            .where(c.at <= now - timedelta(seconds=span))
             .distinct()
-            .order_by(dirty.c.device, dirty.c.at)
+            .order_by(c.at)
             .limit(LIMIT)
         )
         async with self.engine.connect() as connection:
-            found = [(row.device, row.at) for row in await connection.execute(wanted)]
+            found = list((await connection.execute(wanted)).scalars())
         near = timedelta(seconds=span * LIMIT)
-        return [mark for mark in found if mark[0] == found[0][0] and mark[1] - found[0][1] < near]
+        return [at for at in found if at - found[0] < near]
 
-    async def _make(self, span: int, marks: Marks, turn: int, now: datetime) -> None:
-        device, starts = marks[0][0], [at for _, at in marks]
+    async def _make(self, span: int, device: str, starts: list[datetime], turn: int, now: datetime) -> None:
         starts = self._whole(starts, now) if span == MINUTE else starts
         async with writing(self.engine) as connection:
             if span == MINUTE:

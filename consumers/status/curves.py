@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,8 @@ from schemas.units import utc_now
 
 PATIENCE = 5.0
 """Seconds the archive has for an answer."""
+HURRIED, SILENT = 1.0, 10.0
+"""Seconds it has after it was silent, for so long: those who ask for other spans wait for their turn."""
 
 T = TypeVar("T")
 log = logging.getLogger("status")
@@ -30,6 +33,8 @@ class Curves:
         self.state = state
         self.history = history
         self._answers: Answers[float | None, dict[str, Any]] = Answers(self._columns)
+        self._silent = -inf
+        """When it let PATIENCE go by, by the loop's clock."""
 
     async def over(self, hours: float | None) -> dict[str, Any]:
         """Columns on one time axis: so many hours back and ahead, or the day of the site. Raises Busy."""
@@ -81,15 +86,19 @@ class Curves:
 
     async def _answer(self, question: Awaitable[T]) -> T | None:
         """What the archive says, or None; the state remembers whether it spoke."""
+        now = asyncio.get_running_loop().time()
+        patience = HURRIED if now - self._silent < SILENT else PATIENCE
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 answer = await question
         except (SQLAlchemyError, OSError, TimeoutError, Trouble) as wrong:
+            if isinstance(wrong, TimeoutError) and patience == PATIENCE:
+                self._silent = now + PATIENCE
             if self.state.archive is not False:
                 log.warning("the archive cannot be read: %s", str(wrong).split("\n", 1)[0] or type(wrong).__name__)
             self.state.archive = False
             return None
         if self.state.archive is False:
             log.info("the archive is back")
-        self.state.archive = True
+        self.state.archive, self._silent = True, -inf
         return answer
