@@ -174,11 +174,9 @@ class History:
 
     async def peaks_made(self, site: str, start: datetime, end: datetime) -> tuple[int, int]:
         """Of how many quarters of an hour that are priced it is known what peak they made, and of how many all."""
-        asked = select(func.count(money.c.drawn), func.count()).where(
-            money.c.site == site, *_within(money.c, start, end)
-        )
-        ((known, of),) = await self._rows(asked)
-        return known, of
+        asked = select(money.c.drawn.is_not(None)).where(money.c.site == site, *_within(money.c, start, end))
+        known = [row[0] for row in await self._rows(asked)]
+        return sum(known), len(known)
 
     # --- now ---------------------------------------------------------------------------------------
 
