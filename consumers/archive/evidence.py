@@ -12,9 +12,10 @@ from consumers.archive.measured import Measured
 from optimizer.actual_against_plan import ORDERED, STATUS, Band, Evidence, Held, Planned, Why, limits
 from optimizer.money import Prices
 from runtime import kept_plans
-from schemas.messages import Authority, ControlLimits, DeviceState, Plan
+from runtime.segments import unpack
+from schemas.messages import Authority, Command, ControlLimits, DeviceState, Plan
 from schemas.site import Site
-from schemas.tables import command, control, device_status, outcome, plan
+from schemas.tables import command, control, device_status, outcome, plan, run, segment
 from schemas.topics import CONTROL_LIMITS
 
 QUARTER = timedelta(minutes=15)
@@ -32,6 +33,7 @@ class Witness:
     def __init__(self, connection: AsyncConnection, site: Site) -> None:
         self.connection, self.site = connection, site
         self._plan: tuple[tuple[datetime, str], Plan] | None = None
+        self._closed: dict[tuple[datetime, datetime], list[tuple[str, dict[str, Any]]]] = {}
 
     async def planned(self, at: datetime) -> Planned | None:
         """What the newest plan from before the quarter meant for all of it; None where none held."""
@@ -123,22 +125,51 @@ class Witness:
         """Who commanded a PCS, for how many seconds, and how many W; None where nobody has done so lately."""
         c, end, found = command.c, at + QUARTER, list[tuple[Why, float, float]]()
         mine = c.site == self.site.site, c.device == pcs
-        asked = select(c.at, c.until, c.authority, c.body).where(*mine, c.at >= at - LIVES, c.at < end).order_by(c.at)
+        asked = select(c.at, c.until, c.authority, c.body).where(*mine, c.at >= at - LIVES, c.at < end)
         rows = [*await self.connection.execute(asked)]
-        for (since, until, authority, body), following in zip(rows, [*(row.at for row in rows), end][1:], strict=True):
+        for kind, row in await self._sealed(at - LIVES, end):
+            if kind == "command" and row["device"] == pcs:
+                said = Command.model_validate_json(row["body"])
+                rows.append((said.at, said.until, said.authority, row["body"]))
+        rows.sort(key=lambda row: row[0])
+        for (since, until, authority, body), following in zip(rows, [*(row[0] for row in rows), end][1:], strict=True):
             seconds = (min(until, following, end) - max(since, at)).total_seconds()
             if seconds > 0:
                 power = from_json(body).get("values", {}).get("p_set", 0.0)
                 found.append((ORDERED[Authority(authority)], seconds, power))
+        if found:
+            return found
         ever = select(c.at).where(*mine, c.at >= at - HEARD, c.at < end).limit(1)
-        return found if found or (await self.connection.execute(ever)).first() else None
+        since = at - HEARD
+        closed = select(run.c.at).where(
+            run.c.site == self.site.site, run.c.device == pcs, run.c.day >= f"{since:%Y-%m-%d}", run.c.at >= since,
+            run.c.at < end,
+        )  # fmt: skip
+        heard = (await self.connection.execute(ever)).first() or (
+            await self.connection.execute(closed.limit(1))
+        ).first()
+        return found if heard else None
+
+    async def _sealed(self, start: datetime, end: datetime) -> list[tuple[str, dict[str, Any]]]:
+        """Commands and outcomes of a span that stand in closed segments: half an hour later all of them do."""
+        c = segment.c
+        reaching = c.site == self.site.site, c.last_at >= start, c.first_at < end, c.packed.is_not(None)
+        keys = [tuple(row) for row in await self.connection.execute(select(c.first_at, c.last_at).where(*reaching))]
+        if any(key not in self._closed for key in keys):  # of quarters in order the next ones ask for the same
+            packed = await self.connection.execute(select(c.first_at, c.last_at, c.packed).where(*reaching))
+            self._closed = {(first, last): unpack(self.site.site, rows) for first, last, rows in packed}
+        return [one for key in keys for one in self._closed[key[0], key[1]] if start <= one[1]["at"] < end]
 
     async def _limited(self, at: datetime) -> dict[str, float]:
         """W by the name of what limited the power of the PCS."""
         c, found = outcome.c, defaultdict[str, float](float)
         mine = c.site == self.site.site, c.device.in_(self.site.pcs), c.state == "limited"
         asked = select(c.body).where(*mine, c.at >= at, c.at < at + QUARTER).limit(MOST)
-        for (body,) in await self.connection.execute(asked):
+        bodies = [body for (body,) in await self.connection.execute(asked)]
+        for kind, row in await self._sealed(at, at + QUARTER):
+            if kind == "outcome" and row["device"] in self.site.pcs and row["state"] == "limited":
+                bodies.append(row["body"])
+        for body in bodies:
             said: dict[str, Any] = from_json(body)
             for one in said.get("limited_by", ()):
                 if one["point"] == "p_set":
