@@ -158,7 +158,8 @@ def _why(whole: MoneyDay) -> list[str]:
         return []
     parts = {cause: getattr(whole, cause) or 0.0 for cause in CAUSES}
     dearer = sum(parts.values())
-    of = f"{whole.planned_quarters} quarters of an hour were planned for {whole.planned:.2f} and came {dearer:+.2f}"
+    count = f"{whole.planned_quarters} quarter{'s' if whole.planned_quarters != 1 else ''} of an hour"
+    of = f"planned: {count}, for {whole.planned:.2f}, which came {dearer:+.2f}"
     named = sorted(parts.items(), key=lambda one: -abs(one[1]))
     return [f"{of}:", *(f"  {value:+10.2f}  {WORDS[cause]}" for cause, value in named if abs(value) >= 0.005)]
 

@@ -33,7 +33,7 @@ from sqlalchemy.schema import SchemaItem
 
 from schemas.alarm_name import LONGEST_ALARM
 
-REVISION = "0009"
+REVISION = "0008"
 """The newest migration; a database that has another one is not written to."""
 
 LONGEST_NAME = 64

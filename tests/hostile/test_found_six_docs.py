@@ -2,19 +2,26 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from consumers.archive.evidence import Witness
 from consumers.archive.growth import Measured, Rate, forecast
 from consumers.archive.migrate import migrate
+from consumers.archive.sealing import seal
 from joulebus.cli import main
 from runtime.database import engine
 from schemas.site_parts import Retention
 from schemas.units import utc_now
 from tests.bridges.conftest import DEMO
 from tests.consumers.test_archive_money import accounts, measure, quarter, site_of
+from tests.consumers.test_archive_rollups import NOON
+from tests.consumers.test_archive_sealing import keep, spoken
+from tests.consumers.test_dispatch_desk import plant_site
 from tests.joulebus.test_check import SITE, Check
 
 
@@ -125,3 +132,26 @@ def test_a_peak_that_was_hardly_seen_is_not_counted_as_none(
     site_of(tmp_path, "import.period = [{ price = 0.2 }]\n")
     assert main(["money", "--site", str(tmp_path / "site.toml")]) == 0
     assert "demand: of" not in capsys.readouterr().out, "nothing is paid by the kW"
+
+
+async def test_why_it_was_not_as_planned_is_known_when_the_commands_are_closed(tmp_path: Path) -> None:
+    """To the operator: half an hour later each command stands in a closed segment, and a quarter
+    that dispatch steered came dearer as `a device, the plan or the broker was silent` or `unknown`."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+    await asyncio.to_thread(migrate, url)
+    database, site = engine(url), plant_site(tmp_path)
+    pcs = {"site": "plant", "device": "pcs1"}
+    orders = [replace(one, place=pcs) for one in spoken(1, 440)]
+
+    async def told() -> tuple[Any, dict[str, float]]:
+        async with database.connect() as connection:
+            witness = Witness(connection, site)
+            return await witness._commanded(NOON), dict(await witness._limited(NOON))
+
+    await keep(database, orders)
+    before = await told()
+    assert before[0][0] is not None
+    for minutes in (40, 80):
+        await seal(database, "plant", NOON + timedelta(minutes=minutes))
+        assert await told() == before
+    await database.dispose()
