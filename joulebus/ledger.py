@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from math import floor
 from typing import Any
@@ -19,6 +20,8 @@ from schemas.site import Site
 from schemas.tables import metadata, telemetry
 from schemas.troubles import Trouble
 from schemas.units import utc_now
+
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,10 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
         told = {"completeness": complete, "gaps": [asdict(one) for one in found]}
         print(json.dumps(told, default=lambda at: at.isoformat()))
     else:
-        for one in found:
-            if not one.cause or one.cause == ASLEEP:
-                continue
-            closed = f"{_end(one)} {_local(one.closed, site)}" if one.closed else "open"
-            print(
-                f"{_local(one.at, site)}  {one.device:16} {one.stored:6} of {one.expected:6}  {one.cause:18} {closed}"
-            )
+        for one, hours in _stretches([one for one in found if one.cause and one.cause != ASLEEP]):
+            over = _end(one) if one.closed is None else f"{_end(one)} {_local(one.closed, site)}"
+            missed, more = f"{one.stored:6} of {one.expected:6}", f", {hours} h" if hours > 1 else ""
+            print(f"{_local(one.at, site)}  {one.device:16} {missed}  {one.cause:18} {over}{more}")
         for device, share in complete.items():
             print(f"{device:16} {percent(share):>8} complete")
         if not complete:
@@ -62,8 +62,25 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
     return int(any(one.closed is None for one in found))
 
 
+def _stretches(gaps: Sequence[Gap]) -> list[tuple[Gap, int]]:
+    """Hours of a device that follow each other, of one cause and with one end, as one; and how many they are."""
+    found: list[tuple[Gap, int]] = []
+    for one in sorted(gaps, key=lambda gap: (gap.device, gap.at)):
+        before, hours = found[-1] if found else (one, 0)
+        alike = (before.device, before.cause, _end(before)) == (one.device, one.cause, _end(one))
+        if hours and alike and one.at == before.at + hours * HOUR:
+            stored, expected = before.stored + one.stored, before.expected + one.expected
+            closed = one.closed and max(one.closed, before.closed or one.closed)
+            found[-1] = replace(before, stored=stored, expected=expected, closed=closed), hours + 1
+        else:
+            found.append((one, 1))
+    return sorted(found, key=lambda stretch: (stretch[0].at, stretch[0].device))
+
+
 def _end(one: Gap) -> str:
     """A gap that was not filled in all the time it could be is lost."""
+    if one.closed is None:
+        return "open"
     return "closed" if one.stored >= ENOUGH * one.expected else "lost"
 
 

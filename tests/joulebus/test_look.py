@@ -252,6 +252,8 @@ def test_gaps_are_listed_with_their_cause(url: str, joulebus: Joulebus) -> None:
     assert f"{hour.astimezone(load_site(DEMO).zone):%Y-%m-%d %H:%M}  pcs" in said
     assert "1800 of   7200  offline            open" in said
     assert "96.875% complete" in said
+    write(url, (insert(tables.gap), gap | {"at": hour + timedelta(hours=1), "stored": 0}), said=[])
+    assert "1800 of  14400  offline            open, 2 h" in joulebus("gaps", "--days", "1")[1]
     write(url, (update(tables.gap).values(closed=utc_now(), stored=7200), {}), said=[])
     code, said = joulebus("gaps", "--days", "1", "--json")
     told = json.loads(said)
