@@ -18,9 +18,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.archive.chain.sealing import seal
 from consumers.archive.migrate import migrate
 from consumers.archive.rows import sort_out
-from consumers.archive.sealing import seal
 from consumers.archive.store import Store
 from joulebus.mariadb import USER, MariaDB
 from runtime.database import engine

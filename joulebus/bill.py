@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from consumers.archive.price_list import PriceList
-from consumers.archive.prices_told import PricesTold
+from consumers.archive.money.price_list import PriceList
+from consumers.archive.money.prices_told import PricesTold
 from joulebus.market_prices import MarketPrices
 from optimizer.billing import Quarter, believed, quarter
 from optimizer.demand import later, period

@@ -12,8 +12,8 @@ from sqlalchemy import Table, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from consumers.archive.chain.proof import verify
 from consumers.archive.ledger import ASLEEP, ENOUGH
-from consumers.archive.proof import verify
 from runtime.database import check_schema, engine
 from runtime.history import Gap, History
 from schemas.site import Site

@@ -230,7 +230,7 @@ energy = _table(
     sqlite_with_rowid=False,
 )
 """Wh out of a device into the site and the other way in the quarter of an hour that begins at `at`, by the one rule of
-consumers/archive/energies.py; no row where that does not know it.
+consumers/archive/energy/energies.py; no row where that does not know it.
 
 `point`: `p` for the device's own power, `pv_p` for the PV of a hybrid. `source`: schemas/energies.py.
 `seconds`: how much of the quarter was seen.
@@ -327,7 +327,7 @@ journal = _table(
 """The chain over the rows of `command` and `outcome` (the `kind`) of a site, in the order they came: the links that
 no segment holds yet.
 
-`hash` is the SHA-256 over `previous`, its own number and the whole row: consumers/archive/journal.py.
+`hash` is the SHA-256 over `previous`, its own number and the whole row: consumers/archive/chain/journal.py.
 """
 
 segment = _table(

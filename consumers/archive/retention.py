@@ -7,7 +7,7 @@ from itertools import groupby
 from sqlalchemy import Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive import journal
+from consumers.archive.chain import journal
 from consumers.archive.oldest import forget_older
 from consumers.archive.partitions import let_go
 from consumers.archive.roller import HOUR, WEEK, floor

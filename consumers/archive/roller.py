@@ -15,8 +15,8 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.energy_rows import EnergyRows
-from consumers.archive.flow_rows import FlowRows
+from consumers.archive.energy.energy_rows import EnergyRows
+from consumers.archive.energy.flow_rows import FlowRows
 from consumers.archive.rollups import HOLD, Rollup, merge, roll
 from consumers.archive.store import Store, poisonous
 from runtime.database import writing

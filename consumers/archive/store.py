@@ -20,9 +20,9 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive import journal
+from consumers.archive.chain import journal
+from consumers.archive.chain.links import CHAINED
 from consumers.archive.file_size import free_bytes
-from consumers.archive.links import CHAINED
 from consumers.archive.rollups import HOLD
 from consumers.archive.rows import Entry, dead
 from runtime.database import LOG_KEPT, Unmigrated, check_schema, code, describe, missing, unreachable, writing

@@ -10,15 +10,15 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive import journal
-from consumers.archive.accounts import Accounts
+from consumers.archive.chain import journal
+from consumers.archive.chain.sealing import Broken, seal
 from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
+from consumers.archive.money.accounts import Accounts
+from consumers.archive.money.prices_told import PricesTold
 from consumers.archive.partitions import prepare
-from consumers.archive.prices_told import PricesTold
 from consumers.archive.retention import forget, newest_sample
 from consumers.archive.roller import Roller
-from consumers.archive.sealing import Broken, seal
 from consumers.archive.store import Store
 from optimizer.tariff import Series
 from runtime.cancelled import stoppable

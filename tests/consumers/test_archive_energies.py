@@ -16,8 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridges.telemetry.quality import Judge
-from consumers.archive.circuits import Circuit, circuits
-from consumers.archive.energies import HEADROOM, Power, Told, energies, measured, remembered
+from consumers.archive.energy.circuits import Circuit, circuits
+from consumers.archive.energy.energies import HEADROOM, Power, Told, energies, measured, remembered
 from consumers.archive.roller import Roller, floor
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store

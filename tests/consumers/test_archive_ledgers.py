@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.archive.chain.proof import verify
 from consumers.archive.ledger import Witness
-from consumers.archive.proof import verify
 from consumers.archive.roller import Roller
 from consumers.archive.rows import confirmations, sort_out
 from consumers.archive.store import Store

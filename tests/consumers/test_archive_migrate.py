@@ -18,11 +18,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from benchmarks.archive_day import plan
-from consumers.archive.links import GENESIS, link_hash
+from consumers.archive.chain.links import GENESIS, link_hash
+from consumers.archive.chain.proof import Verdict, verify
+from consumers.archive.chain.sealing import seal
 from consumers.archive.migrate import SCRIPTS, migrate, upgrade
-from consumers.archive.proof import Verdict, verify
 from consumers.archive.roller import Roller
-from consumers.archive.sealing import seal
 from consumers.archive.store import Store
 from joulebus.mariadb import MariaDB
 from runtime import kept_plans

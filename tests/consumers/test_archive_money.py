@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive.accounts import Accounts
-from consumers.archive.carbon_file import read_carbon
 from consumers.archive.migrate import migrate, upgrade
+from consumers.archive.money.accounts import Accounts
+from consumers.archive.money.carbon_file import read_carbon
 from consumers.archive.retention import forget
 from consumers.archive.roller import Roller, put
 from consumers.archive.rows import sort_out

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.archive.chain.sealing import seal
 from consumers.archive.rows import sort_out
-from consumers.archive.sealing import seal
 from consumers.archive.store import Store
 from runtime.heard import Heard
 from schemas import messages as m

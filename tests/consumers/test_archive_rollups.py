@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive.flows import flows
+from consumers.archive.energy.flows import flows
 from consumers.archive.roller import LEDGER, QUARTER, Roller, floor
 from consumers.archive.rollups import merge, roll
 from consumers.archive.rows import sort_out

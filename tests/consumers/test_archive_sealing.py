@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive.journal import prune
-from consumers.archive.links import hashes
+from consumers.archive.chain.journal import prune
+from consumers.archive.chain.links import hashes
+from consumers.archive.chain.proof import verify
+from consumers.archive.chain.sealing import Broken, cut, seal
 from consumers.archive.migrate import migrate
-from consumers.archive.proof import verify
 from consumers.archive.rows import sort_out
-from consumers.archive.sealing import Broken, cut, seal
 from consumers.archive.store import Store
 from consumers.archive.upkeep import Upkeep
 from runtime.database import engine

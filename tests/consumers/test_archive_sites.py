@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from consumers.archive.chain.proof import verify
 from consumers.archive.migrate import migrate
-from consumers.archive.proof import verify
 from consumers.archive.roller import HOUR, floor
 from joulebus.mariadb import MariaDB
 from runtime.database import engine

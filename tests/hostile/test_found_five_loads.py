@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive.flow_rows import OTHER
+from consumers.archive.energy.flow_rows import OTHER
 from consumers.archive.roller import Roller
 from consumers.archive.store import Store
 from consumers.dispatch.balance_watch import BalanceWatch

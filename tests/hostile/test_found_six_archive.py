@@ -12,15 +12,15 @@ import pytest
 from sqlalchemy import Connection, event, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive.energies import Told, energies
-from consumers.archive.journal import prune
-from consumers.archive.links import link_hash
+from consumers.archive.chain.journal import prune
+from consumers.archive.chain.links import link_hash
+from consumers.archive.chain.proof import verify
+from consumers.archive.chain.sealing import seal
+from consumers.archive.energy.energies import Told, energies
 from consumers.archive.migrate import migrate, upgrade
-from consumers.archive.proof import verify
 from consumers.archive.retention import forget
 from consumers.archive.roller import Roller
 from consumers.archive.rows import sort_out
-from consumers.archive.sealing import seal
 from consumers.archive.store import Store
 from consumers.archive.upkeep import AGAIN, Upkeep
 from joulebus.mariadb import MariaDB

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from consumers.archive.evidence import Witness
+from consumers.archive.chain.sealing import seal
 from consumers.archive.growth import Measured, Rate, forecast
 from consumers.archive.migrate import migrate
-from consumers.archive.sealing import seal
+from consumers.archive.money.evidence import Witness
 from joulebus.cli import main
 from runtime.database import engine
 from schemas.site_parts import Retention

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consumers.archive.accounts import Accounts
-from consumers.archive.price_list import PriceList
+from consumers.archive.money.accounts import Accounts
+from consumers.archive.money.price_list import PriceList
 from consumers.optimize.price_sources import PriceSources
 from joulebus.money import total as total_of
 from optimizer.billing import Quarter, peaks_by_period, windows

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, text
 
-from consumers.archive.accounts import Accounts
+from consumers.archive.money.accounts import Accounts
 from runtime.history import History
 from schemas import messages as m
 from schemas import topics

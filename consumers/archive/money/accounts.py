@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.evidence import Witness
-from consumers.archive.measured import QUARTER, Measured, measured, metered_quarters
-from consumers.archive.price_list import PriceList, local_day
+from consumers.archive.money.evidence import Witness
+from consumers.archive.money.measured import QUARTER, Measured, measured, metered_quarters
+from consumers.archive.money.price_list import PriceList, local_day
 from consumers.archive.roller import put
 from optimizer.actual_against_plan import Split, Why, split
 from optimizer.billing import Quarter

@@ -12,9 +12,9 @@ from pydantic_core import from_json
 from sqlalchemy import Select, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.archive import circuits
-from consumers.archive.circuits import Circuit
-from consumers.archive.energies import LONGEST, QUARTER, Power, Told, energies, measured, remembered
+from consumers.archive.energy import circuits
+from consumers.archive.energy.circuits import Circuit
+from consumers.archive.energy.energies import LONGEST, QUARTER, Power, Told, energies, measured, remembered
 from schemas.site import Site
 from schemas.tables import energy, rollup_1m, rollup_15m
 

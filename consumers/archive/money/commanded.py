@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.archive.journal import packed_in, reaching, readable
+from consumers.archive.chain.journal import packed_in, reaching, readable
 from schemas.messages import Authority
 from schemas.tables import command, outcome, run, segment
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.links import CHAINED, Head, link_hash, segment_fault, signature
+from consumers.archive.chain.links import CHAINED, Head, link_hash, segment_fault, signature
 from consumers.archive.rows import Entry
 from runtime.database import writing
 from runtime.segments import unpack

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.archive.circuits import PV
+from consumers.archive.energy.circuits import PV
 from optimizer.billing import Quarter, believed, quarter
 from optimizer.money import Energies
 from optimizer.racks import Rack, together

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.archive.circuits import PV
-from consumers.archive.energies import QUARTER
-from consumers.archive.flows import flows
+from consumers.archive.energy.circuits import PV
+from consumers.archive.energy.energies import QUARTER
+from consumers.archive.energy.flows import flows
 from schemas.flows import rest
 from schemas.site import Site
 from schemas.tables import energy, flow, load_energy

@@ -7,8 +7,8 @@ from pydantic_core import from_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consumers.archive.commanded import MOST, Commanded
-from consumers.archive.measured import Measured
+from consumers.archive.money.commanded import MOST, Commanded
+from consumers.archive.money.measured import Measured
 from optimizer.actual_against_plan import ORDERED, STATUS, Band, Evidence, Held, Planned, Why, limits
 from optimizer.money import Prices
 from runtime import kept_plans

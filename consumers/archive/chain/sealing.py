@@ -11,8 +11,19 @@ from typing import Any
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.journal import ASKED, among, key_of, newest, packed_in, page, reaching, readable, rows_of, sealed
-from consumers.archive.links import CHAINED, Head, link_fault, signature, span
+from consumers.archive.chain.journal import (
+    ASKED,
+    among,
+    key_of,
+    newest,
+    packed_in,
+    page,
+    reaching,
+    readable,
+    rows_of,
+    sealed,
+)
+from consumers.archive.chain.links import CHAINED, Head, link_fault, signature, span
 from runtime.database import writing
 from runtime.segments import Rows, pack, runs
 from schemas.tables import journal, run, segment

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from consumers.archive.journal import key_of, page, rows_of, segments
-from consumers.archive.links import CHAINED, Head, hashes, link_fault, segment_fault
+from consumers.archive.chain.journal import key_of, page, rows_of, segments
+from consumers.archive.chain.links import CHAINED, Head, hashes, link_fault, segment_fault
 from runtime.segments import unpack
 from schemas.tables import journal, run, segment
 
