@@ -1,1 +1,1 @@
-"""Commands and outcomes as a chain that shows what was changed: `journal` appends, `sealing` closes, `proof` follows."""
+"""Commands and outcomes as a chain that shows what was changed: `journal` appends, `sealing` closes, `proof` proves."""

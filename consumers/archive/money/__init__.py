@@ -1,1 +1,1 @@
-"""What each quarter of an hour cost, and why not as planned: `accounts` writes it, the others say what it is made of."""
+"""What each quarter of an hour cost, and why it was not as planned: `accounts` writes it, out of what the others find."""
