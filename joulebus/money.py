@@ -51,21 +51,11 @@ async def money(settings: Settings, site: Site, wanted: Wanted) -> int:
             print(json.dumps(facts(one)) if wanted.form == "json" else "\n".join(words(one)))
             return int(not one.billed)
         FORMS[wanted.form](found)
-        if wanted.form == "text" and site.prices.components:
-            _hardly_seen(*await history.peaks_made(site.site, start, now))
         for one in await bills(history, settings, site, begins, now) if found and wanted.form == "text" else ():
             print("", *words(one), sep="\n")
     finally:
         await database.dispose()
     return int(not found)
-
-
-def _hardly_seen(known: int, of: int) -> None:
-    if known < of:
-        print(
-            f"demand: of {known} of {of} quarters of an hour; the others were hardly seen, and the peak of their month "
-            "may be higher, with the battery and without it"
-        )
 
 
 def paid(one: MoneyDay) -> float:

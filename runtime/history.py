@@ -172,12 +172,6 @@ class History:
         asked = select(*(c[name] for name in MoneyDay._fields)).where(c.site == site, *_within(c, start, end))
         return [MoneyDay(*row) for row in await self._rows(asked.order_by(c.at))]
 
-    async def peaks_made(self, site: str, start: datetime, end: datetime) -> tuple[int, int]:
-        """Of how many quarters of an hour that are priced it is known what peak they made, and of how many all."""
-        counted: Any = select(func.count(money.c.drawn), func.count())
-        ((known, of),) = await self._rows(counted.where(money.c.site == site, *_within(money.c, start, end)))
-        return known, of
-
     # --- now ---------------------------------------------------------------------------------------
 
     async def latest(self, site: str) -> dict[str, tuple[datetime, dict[str, Value]]]:

@@ -128,10 +128,10 @@ def test_a_peak_that_was_hardly_seen_is_not_counted_as_none(
 
     asyncio.run(fill())
     assert main(["money", "--site", str(tmp_path / "site.toml")]) == 0
-    assert "demand: of 1 of 2 quarters of an hour; the others were hardly seen" in capsys.readouterr().out
+    assert "demand: 0.0% of its windows were seen" in capsys.readouterr().out
     site_of(tmp_path, "import.period = [{ price = 0.2 }]\n")
     assert main(["money", "--site", str(tmp_path / "site.toml")]) == 0
-    assert "demand: of" not in capsys.readouterr().out, "nothing is paid by the kW"
+    assert "of its windows were seen" not in capsys.readouterr().out, "nothing is paid by the kW"
 
 
 async def test_why_it_was_not_as_planned_is_known_when_the_commands_are_closed(tmp_path: Path) -> None:

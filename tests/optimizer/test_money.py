@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from random import Random
-from time import process_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -217,13 +216,6 @@ def test_a_window_bears_what_it_adds_at_its_last_quarter() -> None:
 def test_a_quarter_that_was_hardly_seen_makes_no_peak() -> None:
     imports = {MIDNIGHT: None, MIDNIGHT + QUARTER: 1000.0}
     assert next(one.at(50_000.0) for one in shared([MONTHLY], imports, BERLIN).values()) == 0.0
-
-
-def test_a_year_of_quarters_is_shared_out_in_a_moment() -> None:
-    imports: dict[datetime, float | None] = {MIDNIGHT + n * QUARTER: float(n % 977) for n in range(35_040)}
-    begin = process_time()
-    assert len(shared([MONTHLY], imports, BERLIN)) == 35_040
-    assert process_time() - begin < 1.0
 
 
 TARIFF = {
