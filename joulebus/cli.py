@@ -51,7 +51,15 @@ def _whole_days(text: str) -> int:
     return int(_days(str(int(text))))
 
 
+def _past_days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days <= 60:
+        raise ValueError
+    return days
+
+
 _days.__name__, _whole_days.__name__ = "number of days", "whole number of days"  # as argparse names them
+_past_days.__name__ = "number of days from 0 to 60"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -69,14 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     up.add_argument("--simulate", action="store_true", help="run the simulated site as well")
     up.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the status page listens")
     up.add_argument("--health-from", type=int, default=9180, metavar="PORT", help="first port of the parts' endpoints")
-    demo = _command(commands, "demo", "a battery site that lives on measured data: broker, simulation, all parts")
-    demo.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="stop after so long")
-    demo.add_argument("--json", action="store_true", help="no summary; end with one line of JSON")
-    demo.add_argument("--port", type=int, default=8080, help="of the status page; the health endpoints follow it")
-    demo.add_argument(
-        "--folder", type=Path, default=Path(".run/demo"), help="what it keeps: database, outbox, passwords"
-    )
-    _weather(demo)
+    _demo(commands)
     check = commands.add_parser("check", help="say what is wrong with a site file")
     check.add_argument("site", type=site_file)
     interlocks = commands.add_parser("interlocks", help="what forbids the battery what: the cause-and-effect matrix")
@@ -181,6 +182,18 @@ def _add_service(commands: Any, name: str, service: Service) -> argparse.Argumen
     return parser
 
 
+def _demo(commands: Any) -> None:  # noqa: ANN401  # argparse does not name it
+    demo = _command(commands, "demo", "a battery site that lives on measured data: broker, simulation, all parts")
+    demo.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="stop after so long")
+    demo.add_argument("--json", action="store_true", help="no summary; end with one line of JSON")
+    demo.add_argument("--port", type=int, default=8080, help="of the status page; the health endpoints follow it")
+    demo.add_argument(
+        "--folder", type=Path, default=Path(".run/demo"), help="what it keeps: database, outbox, passwords"
+    )
+    demo.add_argument("--past", type=_past_days, default=7.0, metavar="DAYS", help="that a new one looks back on [7]")
+    _weather(demo)
+
+
 def _weather(parser: argparse.ArgumentParser) -> None:
     says = "load and sun are those of this moment on, such as 2026-06-07T12:00, and not of today"
     parser.add_argument("--weather", type=datetime.fromisoformat, metavar="TIME", help=says)
@@ -252,7 +265,9 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.command == "demo":
         from joulebus import demo  # noqa: PLC0415
 
-        wish = demo.Wish(parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json, parsed.weather)
+        wish = demo.Wish(
+            parsed.site, parsed.folder, parsed.port, parsed.seconds, parsed.json, parsed.weather, parsed.past
+        )
         return asyncio.run(demo.run(wish))
     set_up(parsed.command, "WARNING")
     return _short(parsed, env)

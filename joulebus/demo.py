@@ -35,7 +35,8 @@ from schemas.site_file import load_site
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
-PAST = timedelta(days=7)
+PAST = 7.0
+"""Days."""
 DRAIN = 60.0
 """Seconds the archive gets to take what the bridge still holds."""
 
@@ -60,6 +61,8 @@ class Wish:
     json: bool
     weather: datetime | None = None
     """The moment whose load and sun the simulated site begins with."""
+    past: float = PAST
+    """Days of its own past that it looks back on."""
 
 
 async def run(wish: Wish) -> int:
@@ -150,10 +153,12 @@ class Demo:
         }
 
     async def _prepare_archive(self) -> None:
-        """Tables, and a week of the site's own past, so that there is something to forecast from and to look at."""
+        """Tables, and the site's own past, so that there is something to forecast from and to look at."""
         from joulebus.past import remember  # noqa: PLC0415  # alembic and numpy are needed only here
 
-        await asyncio.to_thread(remember, self.database, self.site, self.started - PAST, self.started)
+        await asyncio.to_thread(
+            remember, self.database, self.site, self.started - timedelta(days=self.wish.past), self.started
+        )
 
     async def watch(self) -> None:
         """Listen like any subscriber, and say every two seconds how the site is."""

@@ -112,7 +112,7 @@ def until(condition: Callable[[], bool], seconds: float) -> float:
 @pytest.mark.slow
 def test_any_part_may_die_and_nothing_is_lost(tmp_path: Path) -> None:
     port = free_port(EIGHT)
-    with demo(tmp_path, demo_site(tmp_path), port, "--json") as process:
+    with demo(tmp_path, demo_site(tmp_path), port, "--json", "--past", "1") as process:
         until(partial(all_online, port), 120)
         for name in ("archive", "bridge", "broker", "dispatch", "alarms", "optimize", "simulate"):
             part(process, name).send_signal(signal.SIGKILL)
@@ -142,7 +142,7 @@ def test_it_starts_quickly_and_stops_at_ctrl_c(tmp_path: Path) -> None:
     later, ends = [], []
     for start in range(4):
         port = free_port(EIGHT)
-        with demo(tmp_path, site, port) as process:
+        with demo(tmp_path, site, port, "--past", "1") as process:
             took = until(partial(all_online, port), 120)
             family = psutil.Process(process.pid).children(recursive=True)
             began = time.monotonic()

@@ -59,7 +59,7 @@ def details(port: int) -> dict[str, str]:
 @pytest.mark.slow
 def test_a_site_without_a_battery_is_watched_by_every_part(tmp_path: Path) -> None:
     port = free_port(EIGHT)
-    with demo(tmp_path, written(tmp_path, "watched", "", "meter", "pv"), port, "--json") as process:
+    with demo(tmp_path, written(tmp_path, "watched", "", "meter", "pv"), port, "--json", "--past", "1") as process:
         until(partial(all_online, port), 120)
         until(lambda: state(port)["flow"]["load"]["state"] == "live", 20)
         until(lambda: "no battery" in details(port)["dispatch"], 20)
@@ -76,7 +76,7 @@ def test_a_site_without_a_battery_is_watched_by_every_part(tmp_path: Path) -> No
 def test_two_pcs_on_two_racks_and_a_hybrid_are_steered_together(tmp_path: Path) -> None:
     port = free_port(EIGHT)
     devices = ("meter", "pcs", "bms", "pcs2", "bms2", "hybrid")
-    with demo(tmp_path, written(tmp_path, "mixed", BATTERIES, *devices), port, "--json") as process:
+    with demo(tmp_path, written(tmp_path, "mixed", BATTERIES, *devices), port, "--json", "--past", "1") as process:
         until(partial(all_online, port), 120)
         until(lambda: all(one["dispatch"] for one in state(port)["batteries"]), 60)
         names = [one["battery"] for one in state(port)["batteries"]]
