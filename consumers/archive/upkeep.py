@@ -69,6 +69,7 @@ class Job:
     def _fail(self, part: Part, why: str) -> float:
         """The second time in a row it is said; a deadlock or a cut connection is no news."""
         part.counts["upkeep_failed"] += 1
+        part.log.debug("%s: %s", self.words, why)
         if self.failed:
             part.causes.add(Cause.UPKEEP, f"{self.words}: {why}", about=self.words)
         self.failed = True
