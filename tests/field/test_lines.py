@@ -221,6 +221,10 @@ READ = {
 SILENT = ["too_slow", "which_meter", "numbers", "zeros", "gateway", "served"]
 
 
+LONGEST = 120.0
+"""Seconds all lines may take together; about 20 are usual."""
+
+
 async def _tell(folder: Path, broker: Broker) -> Told:
     it, site = the_field(), f"field-{secrets.token_hex(4)}"
     (folder / "profiles").mkdir()
@@ -259,7 +263,7 @@ async def _silent(hears: Ear, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Told:
-    return asyncio.run(_tell(tmp_path_factory.mktemp("lines"), broker))
+    return asyncio.run(asyncio.wait_for(_tell(tmp_path_factory.mktemp("lines"), broker), LONGEST))
 
 
 # a line has manners -----------------------------------------------------------------------------
