@@ -7,6 +7,7 @@ curtailed without the battery nobody measured. Money is in the tariff's currency
 from typing import NamedTuple
 
 from optimizer.demand_share import Share
+from schemas.flows import saved
 
 
 class Energies(NamedTuple):
@@ -91,9 +92,7 @@ class Cost(NamedTuple):
     @property
     def saved(self) -> float | None:
         """By the battery, its wear deducted."""
-        if self.energy_without is None or self.demand_without is None or self.wear is None:
-            return None
-        return self.energy_without + self.demand_without - self.energy - self.demand - self.wear
+        return saved((self.energy, self.demand), (self.energy_without, self.demand_without), self.wear)
 
 
 def paid(imported: float, exported: float, prices: Prices) -> float:

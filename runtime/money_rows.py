@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from schemas.flows import autarky, self_consumption
+from schemas.flows import autarky, saved, self_consumption
 
 
 class MoneyQuarter(NamedTuple):
@@ -37,9 +37,7 @@ class MoneyQuarter(NamedTuple):
     @property
     def saved(self) -> float | None:
         """By the battery, its wear deducted."""
-        if self.energy_without is None or self.demand_without is None or self.wear is None:
-            return None
-        return self.energy_without + self.demand_without - self.energy - self.demand - self.wear
+        return saved((self.energy, self.demand), (self.energy_without, self.demand_without), self.wear)
 
 
 class MoneyDay(NamedTuple):

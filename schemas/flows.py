@@ -50,3 +50,12 @@ def self_consumption(exported: float | None, pv: float | None) -> float | None:
     if exported is None or pv is None or pv <= 0:
         return None
     return max(0.0, 1 - exported / pv)
+
+
+def saved(paid: tuple[float, float], rested: tuple[float | None, float | None], wear: float | None) -> float | None:
+    """Money that a battery has saved, its wear deducted; energy and demand as they were `paid`, and as they would have
+    been had it `rested`. None is unknown."""
+    energy, demand = rested
+    if energy is None or demand is None or wear is None:
+        return None
+    return energy + demand - sum(paid) - wear
