@@ -60,6 +60,8 @@ class Outlook:
     """W of the PV in each step that nobody can limit."""
     inside: Vector | float = 0.0
     """W of the PV of hybrids in each step: it goes through the same inverters, and leaves so much less to discharge."""
+    spread: Vector | float = 0.0
+    """W: the root mean square error of `load - pv` in each step; 0 where they are known."""
 
     @property
     def now(self) -> datetime:

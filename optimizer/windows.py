@@ -28,6 +28,9 @@ class Charge:
     """W of peak that a period will reach whatever is done: the plan keeps its energy for less, but none is spent."""
     imported: float = 0.0
     """Wh, in the billing window of the first step before it."""
+    daily: Sequence[float] = ()
+    """W: of each of the last days (28 at most) the lowest peak the battery could have held on it; the rest of the
+    period is taken to bring days like these."""
 
 
 @dataclass(frozen=True)

@@ -307,6 +307,12 @@ class Step(Message):
     price_export: Number
     marginal_value: Number
     """What one more stored kWh would be worth at the end of this step, in the plan's currency."""
+    cap: Watts | None = None
+    """The highest mean import of a billing window that is meant to be let pass in this step, whatever the load turns
+    out to be; None where nothing is billed by the kW."""
+    policy: list[tuple[Watts, Watts]] = []
+    """What the battery is to give for what the load less PV turns out to be: pairs of net load and power, by rising net
+    load, straight between two of them and level beyond the first and the last. In the steps until `until` only."""
     reason: str
 
 
