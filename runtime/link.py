@@ -37,6 +37,9 @@ UNKNOWN = 2.0
 """Seconds a job waits to hear from the broker that nobody else does it. Without a broker it goes on: a site must be
 read and guarded all the same."""
 
+LOST = 20.0
+"""Seconds to end in: longer than any device takes to be left in its fallback."""
+
 Work = Callable[[Bus], Coroutine[Any, Any, None]]
 Aside = Callable[[], Coroutine[Any, Any, None]]
 
@@ -243,6 +246,11 @@ def raise_first(done: "set[asyncio.Task[Any]]") -> None:
 
 
 async def end(jobs: "list[asyncio.Task[Any]]") -> None:
-    for job in jobs:
-        job.cancel()
+    """Until they have ended. A cancellation can get lost in a driver (`runtime.cancelled`): who has not ended after
+    `LOST` is told again."""
+    waiting = set(jobs)
+    while waiting:
+        for job in waiting:
+            job.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=LOST)
     await asyncio.gather(*jobs, return_exceptions=True)

@@ -9,10 +9,12 @@ import pytest
 
 from runtime.bus import Bus
 from runtime.cancelled import stoppable
+from runtime.link import LOST, end
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.site_file import load_site
 from tests.conftest import Broker
+from tests.virtual import virtual
 
 SITE = load_site(Path(__file__).parents[2] / "tests" / "one_battery.toml")
 
@@ -113,3 +115,24 @@ async def test_a_part_comes_back_when_a_group_of_its_work_lost_the_broker(
     running.cancel()
     await asyncio.wait([running], timeout=10)
     assert running.cancelled()
+
+
+@virtual
+async def test_who_has_lost_its_cancellation_is_told_again() -> None:
+    swallowed = 0
+
+    async def driver() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed == 2:
+                    raise
+
+    jobs = [asyncio.create_task(driver()), asyncio.create_task(asyncio.sleep(3600))]
+    await asyncio.sleep(1)
+    await end(jobs)
+    assert swallowed == 2
+    assert asyncio.get_running_loop().time() == 1 + LOST
