@@ -12,7 +12,7 @@ from optimizer.reasons import reasons
 from schemas.messages import Plan, Step
 
 VALID = timedelta(hours=1)
-"""Plans come each 5 min; with none for so long the prices hold, but the forecasts do not."""
+"""Plans come each minute; with none for so long the prices hold, but the forecasts do not."""
 
 
 def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:

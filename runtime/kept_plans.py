@@ -15,7 +15,7 @@ from schemas.messages import Plan, Step
 
 QUARTER = timedelta(minutes=15)
 DIGITS = {
-    **dict.fromkeys(("power", "grid", "load", "pv"), 0),
+    **dict.fromkeys(("power", "grid", "load", "pv", "cap", "policy"), 0),
     "soc": 2,
     **dict.fromkeys(("price_import", "price_export", "marginal_value"), 5),
 }
@@ -91,6 +91,8 @@ def _quarter(at: datetime) -> datetime:
 
 
 def _short(name: str, value: Any) -> Any:  # noqa: ANN401  # a number, or a text as it is
+    if isinstance(value, list):
+        return [_short(name, one) for one in value]
     if name not in DIGITS or not isinstance(value, float):
         return value
     found = round(value, DIGITS[name])

@@ -1,4 +1,4 @@
-"""Optimize at work: folds what is measured, plans each 5 min in a thread, verifies, and publishes the plan."""
+"""Optimize at work: folds what is measured, plans each minute in a thread, verifies, and publishes the plan."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,19 +28,21 @@ from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
 from runtime.tariff_watch import readable
-from schemas.messages import Cause, ControlMode, HeldLimit, Plan, Telemetry
+from schemas.messages import Alarm, AlarmPriority, AlarmState, Cause, ControlMode, HeldLimit, Plan, Telemetry
 from schemas.printable import printable
-from schemas.topics import CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES, PLAN, TELEMETRY
+from schemas.topics import ALARM, CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES, PLAN, TELEMETRY
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
-EVERY = 300.0
-"""Seconds, aligned to the clock: each third plan falls on the start of a quarter hour."""
+EVERY = 60.0
+"""Seconds between two plans: of each site at a second of the minute of its own, so that many do not plan at once."""
 FILLING, DEADLINE = 10.0, 30.0
 """Seconds for the archive and for the plan."""
-WRONG, LASTING, APART = 0.2, 60.0, 60.0
-"""The forecast is badly wrong: off by so much of the PCS rating, for so many seconds; plans so far apart at least.
-Another limit is planned for at once, the next one so many seconds later: who signals each 2 s is heard as often."""
+WRONG, LASTING, APART = 0.2, 60.0, 10.0
+"""The forecast is badly wrong: off by so much of the PCS rating, for so many seconds. Plans that an event asks for are
+so far apart at least; another limit is planned for at once, and the next one so many seconds later."""
+URGENT = (AlarmPriority.CRITICAL, AlarmPriority.HIGH)
+"""An alarm of this priority that is raised may change what can be done: it is planned anew."""
 NO_PLAN = "no plan"
 NOT_TOLD = "what is billed by the kW is not known"
 LIMITS = "limits"
@@ -80,6 +83,9 @@ class Optimize:
         self._planned: list[HeldLimit] = []
         self._limited_at = -math.inf
         self._news = False
+        self._alarms = set[str]()
+        """That are raised and urgent."""
+        self._second = crc32(part.site.site.encode()) % EVERY
 
     async def work(self, bus: Bus) -> None:
         if self.plan is not None and (left := _left(self.plan)) >= 1:  # a broker that lost its store has lost it, too
@@ -91,7 +97,7 @@ class Optimize:
 
     async def _listen(self, bus: Bus) -> None:
         addresses = [
-            topic.at(site=self.site.site) for topic in (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES)
+            topic.at(site=self.site.site) for topic in (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES, ALARM)
         ]
         async for batch in bus.listen(*addresses):
             for heard in batch:
@@ -105,6 +111,8 @@ class Optimize:
             self.part.causes.clear(Cause.BROKER_REFUSES, about=LIMITS, words="the limits are heard")
         elif heard.topic is MARKET_PRICES:
             self._hear_prices(heard)
+        elif heard.topic is ALARM:
+            self._hear_alarm(heard.place["alarm"], heard.message)
         elif isinstance(heard.message, ControlMode):
             self.limits.moded = self.limits.moded or time.monotonic()
         elif isinstance(heard.message, Telemetry) and not heard.retained:
@@ -119,6 +127,13 @@ class Optimize:
         else:
             self.part.causes.clear(Cause.PRICES, about=TOLD, words="the prices on market/prices are followed")
             self.prices_came()
+
+    def _hear_alarm(self, name: str, alarm: Alarm | None) -> None:
+        if alarm is None or alarm.state is not AlarmState.UNACKNOWLEDGED or alarm.priority not in URGENT:
+            self._alarms.discard(name)
+        elif name not in self._alarms:
+            self._alarms.add(name)
+            self._news = True
 
     def prices_came(self) -> None:
         """Others than those the last plan was made with: soon there is a new one."""
@@ -150,12 +165,13 @@ class Optimize:
 
     async def _until_next(self) -> None:
         began, wall = time.monotonic(), time.time()
-        due = EVERY - wall % EVERY + 0.5  # half a second past the clock: never the last of the quarter hour before
+        due = EVERY - (wall - self._second) % EVERY
         while (since := time.monotonic() - began) < due:
             await asyncio.sleep(min(1.0, due - since))
             if words := self.limits.withheld(time.monotonic()):
                 self.part.causes.add(Cause.BROKER_REFUSES, words, about=LIMITS, ready=True)
             if self._news and (since > APART or self.plan is None):
+                self.part.counts["urged"] += 1
                 return
             if since > APART and self._badly_wrong():
                 self.part.counts["surprises"] += 1
