@@ -58,11 +58,6 @@ async def money(settings: Settings, site: Site, wanted: Wanted) -> int:
     return int(not found)
 
 
-def paid(one: MoneyDay) -> float:
-    """The bill with what the battery has worn."""
-    return one.energy + one.demand + (one.wear or 0.0)
-
-
 def total(days: Sequence[MoneyDay]) -> MoneyDay:
     """Of several days as if they were one: what is unknown in one of them adds nothing, but leaves no load. A day that
     cannot be compared is the same with the battery and without."""
@@ -128,10 +123,10 @@ def _text(days: Sequence[MoneyDay]) -> None:
 
 
 def _line(one: MoneyDay) -> str:
-    without = None if one.saved is None else paid(one) + one.saved
+    without = None if one.saved is None else one.paid + one.saved
     cells = [
         f"{one.day:>11}",
-        *(_cell(value) for value in (paid(one), one.energy, one.demand, one.wear, without, one.saved)),
+        *(_cell(value) for value in (one.paid, one.energy, one.demand, one.wear, without, one.saved)),
     ]
     share = autarky(one.imported, one.load)
     carbon = None if one.carbon is None or one.carbon_without is None else (one.carbon_without - one.carbon) / 1000

@@ -1,7 +1,7 @@
 """What a quarter of an hour and a local day cost, as the archive keeps it. Wh, g of CO2; None is unknown."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.flows import autarky, saved, self_consumption
 
@@ -74,6 +74,11 @@ class MoneyDay(NamedTuple):
     unknown: float | None
 
     @property
+    def paid(self) -> float:
+        """The bill with what the battery has worn."""
+        return self.energy + self.demand + (self.wear or 0.0)
+
+    @property
     def autarky(self) -> float | None:
         """The part of the load that came from the site itself, from 0 to 1."""
         return autarky(self.imported, self.load)
@@ -82,3 +87,15 @@ class MoneyDay(NamedTuple):
     def self_consumption(self) -> float | None:
         """The part of the PV that was not fed in, from 0 to 1."""
         return self_consumption(self.exported, self.pv)
+
+
+def told(day: MoneyDay) -> dict[str, Any]:
+    """What the page says of a day. `saved` is of the `compared` quarters; None where none could be compared."""
+    return {
+        "currency": day.currency,
+        "paid": day.paid,
+        "saved": day.saved,
+        "stored": day.stored,
+        "quarters": day.quarters,
+        "compared": day.compared,
+    }

@@ -14,6 +14,7 @@ from consumers.status.foreseen import Foreseen
 from consumers.status.series import Column, Means, Span, actual, around, today
 from consumers.status.state import State
 from runtime.history import History
+from runtime.money_rows import told
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -53,7 +54,14 @@ class Curves:
             "fault": "the archive cannot be read" if found is None else "",
             "at": [at.timestamp() for at in span.instants],
             "columns": actual(seen, span, energies) | await self._foreseen(span, now),
+            "money": await self._answer(self._money(now)),
         }
+
+    async def _money(self, now: datetime) -> dict[str, Any] | None:
+        """What the present day has cost so far, as far as it is priced, and what the battery has saved of it."""
+        site = self.state.site
+        days = await self.history.money_days(site.site, today(now, site.zone).start, now)
+        return told(days[-1]) if days else None
 
     async def _foreseen(self, span: Span, now: datetime) -> dict[str, Column]:
         """What was planned at the time, and what is planned now."""

@@ -16,12 +16,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
+from consumers.status.series import today
 from consumers.status.service import run
 from joulebus import neighbours
 from joulebus.server import free_port
 from optimizer.demand import period
 from runtime.bus import Bus, Refused
 from runtime.database import engine
+from runtime.money_rows import MoneyDay
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import topics
@@ -49,7 +51,7 @@ from schemas.messages import (
     Step,
     Telemetry,
 )
-from schemas.tables import metadata, telemetry
+from schemas.tables import CAUSES, metadata, money_day, telemetry
 from schemas.topics import M, Topic
 from schemas.troubles import Trouble
 from schemas.units import utc_now
@@ -173,9 +175,16 @@ async def archive(folder: Path, site: str) -> str:
         for device, point, value in (("grid", "p", 10e3), ("pcs1", "p", 0.0), ("pv1", "p", 20e3), ("bms1", "soc", 20.0))
         for ago in range(180)
     ]  # fmt: skip
+    begin = today(now, ZoneInfo("Europe/Berlin")).start
+    day = MoneyDay(
+        begin, f"{now:%Y-%m-%d}", "EUR", 40, 30, 0, 1e5, 0.0, 2e4, 1e5, energy=12.0, demand=3.0, energy_without=14.0,
+        demand_without=6.5, wear=0.5, saved=5.0, stored=-0.25,
+        **dict.fromkeys(("carbon", "carbon_without", "planned", *CAUSES)),
+    )  # fmt: skip
     async with database.begin() as connection:
         await connection.run_sync(metadata.create_all)
         await connection.execute(telemetry.insert(), rows)
+        await connection.execute(money_day.insert(), [{"site": site, **day._asdict()}])
     await database.dispose()
     return url
 
@@ -284,6 +293,10 @@ async def test_the_curves_show_the_archive_beside_the_plan(scene: Scene) -> None
     assert max(value for value in found["load"] if value is not None) == 30e3
     assert found["plan_pv"][-1] == 50e3
     await expect(page.locator("#curves-fault")).to_be_hidden()
+    await expect(page.locator("#money-words")).to_have_text(
+        "15.50 EUR so far. The battery saved 5.00 EUR, its wear deducted, in 30 of 40 quarters of an hour. "
+        "Stored meanwhile: worth \u22120.25 EUR."
+    )
     await page.close()
     assert scene.complaints == []
 
