@@ -84,7 +84,7 @@ def ahead(  # noqa: PLR0917  # what is known, and how it is asked for
     there are some."""
     load, pv = load_pv
     each = [guessed(values, present) for values, present in zip((known.load, known.pv), now, strict=True)]
-    net = np.full(len(leads), float(np.hypot(*each)))
+    net = np.full(len(leads), float(np.hypot(each[0], each[1])))
     if doubt is not None:
         share = doubt.days / (doubt.days + BELIEVED)
         net = np.sqrt(share * doubt.spread[clocks] ** 2 + (1 - share) * net**2)

@@ -13,8 +13,10 @@ from optimizer.forecast.clean import clean_load, clean_pv
 from optimizer.forecast.learn import JUDGED, LEARNED, Learned, learned
 from optimizer.forecast.lessons import HORIZON, NEEDED, Array, Stretch, told
 from optimizer.forecast.local_days import DAY, LocalDays, Numbers, instant, quarter
+from optimizer.forecast.skill import summary
 from optimizer.forecast.uncertainty import Uncertainty
 from optimizer.record import QUARTER, Record, Vector
+from schemas.forecast_skill import ForecastSkill
 
 FEWEST = 14
 """Days that were learned from; with fewer the simple forecast is the better one."""
@@ -31,7 +33,14 @@ class Model:
     local: LocalDays
     learned: Learned
     tail: Stretch
-    uncertainty: Uncertainty | None
+
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        return self.learned.doubt
+
+    def skill(self, at: datetime) -> ForecastSkill:
+        """How good the forecasts of the last two weeks were, as they would have been told each day."""
+        return ForecastSkill(at=at, learned=self.at, days=self.learned.days, skills=summary(self.learned.tallies))
 
     @property
     def at(self) -> datetime:
@@ -115,7 +124,7 @@ def learn(
     local = LocalDays(zone, days_off)
     stretch = Stretch(local, quarter(seen.start), clean_load(seen.load), clean_pv(seen.pv))
     known = learned(stretch, end, before.learned if before else None)
-    return Model(local, known, stretch.around(end, end), Uncertainty.of(known.errors, local))
+    return Model(local, known, stretch.around(end, end))
 
 
 def _filled(record: Record, end: int) -> Record:
