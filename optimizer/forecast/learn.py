@@ -20,6 +20,8 @@ JUDGED = 42
 CAPPED = 60 * DAY
 """Quarters whose highest value bounds what is forecast."""
 CAP = 1.1
+FEWEST = 14
+"""Days that were learned from; with fewer the simple forecast is the better one, and nothing is judged."""
 WEEK = 7 * DAY
 WEEKS = LEARNED // 7
 NOTHING = Weights(None, None, 0.0, 0.0)
@@ -53,7 +55,11 @@ class Learned:
     @property
     def days(self) -> float:
         """That were learned from."""
-        return sum(one.end - one.begin for one in self.lessons) / DAY
+        return days_of(self.lessons)
+
+
+def days_of(lessons: Sequence[Lesson]) -> float:
+    return sum(one.end - one.begin for one in lessons) / DAY
 
 
 def learned(stretch: Stretch, now: int, before: Learned | None) -> Learned:
@@ -93,7 +99,7 @@ def _next(stretch: Stretch, before: Learned, at: int, *, judged: bool, tallied: 
         tuple(errors),
         tuple(tallies[-SKILL:]),
         tuple(pending),
-        _weights(stretch, lessons, at) if judged else NOTHING,
+        _weights(stretch, lessons, at) if judged and days_of(lessons) >= FEWEST else NOTHING,
         Uncertainty.of(errors, stretch.local) if tallied else None,
     )
 
