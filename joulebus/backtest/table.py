@@ -143,7 +143,7 @@ def _numbers(found: Table, name: str, given: "pd.Series[str]") -> NDArray[np.flo
         found.notes.append(f"{name} has decimal commas")
         text = text.where(~commas, text.str.replace(",", ".", regex=False))
     empty = text.str.lower().isin(EMPTY)
-    values = pd.to_numeric(text.where(~empty), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    values = pd.to_numeric(text.where(~empty), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).copy()
     if (bad := np.isnan(values) & ~empty.to_numpy()).any():
         row = int(np.argmax(bad))
         raise Trouble(f"{found.path}, row {row + 2}: {name} is {given.iloc[row]!r}: write a number such as 12.5")
