@@ -65,6 +65,7 @@ clean:               ## forget what was fetched and what the demo kept
 	@echo "fetching the packages of requirements.txt"
 	@$(V)/uv pip install -q --python $(V)/python --require-hashes -r requirements.txt
 	@$(V)/uv pip install -q --python $(V)/python --no-deps -e .
+	@$(V)/python -m optimizer.policy
 	@$(V)/python -m joulebus.neighbours mosquitto
 	@touch $@
 

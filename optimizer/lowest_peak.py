@@ -9,11 +9,27 @@ from datetime import date, datetime, timedelta
 from statistics import median_low
 from zoneinfo import ZoneInfo
 
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.demand import counts
+from optimizer.record import QUARTER, Record
 from optimizer.storage import Storage
+from schemas.tariff_demand import Demand
 
 WATTS = 100.0
 """So exactly it is found."""
 
+DAYS = 28
+"""Days that the rest of a period is taken to be like."""
+HALF = 0.5
+"""Of the usable energy: a day begins with so much, and ends with no less."""
+KNOWN = 0.75
+"""Of the quarters of a day must be known."""
+TRIED = 24
+"""Caps that are tried at once, twice: so a day's peak is found to 1/500 of the battery's power."""
+
+Vector = NDArray[np.float64]
 Means = Sequence[tuple[datetime, float]]
 """Start and mean of windows, oldest first, W: load less PV."""
 
@@ -58,3 +74,63 @@ def _held(peak: float, nets: Means, length: timedelta, battery: Storage, rated: 
         if over > rated or stored < 0:
             return False
     return True
+
+
+def daily_peaks(  # noqa: PLR0917  # what was, of which battery, for which demand, and when
+    record: Record, storage: Storage, rated: float, component: Demand, zone: ZoneInfo, now: datetime
+) -> list[float]:
+    """W: of each whole day of the last 28 the lowest cap that the battery could have held in the windows that count.
+
+    The battery is greedy: it discharges what lies above the cap and charges all that the cap leaves it. It begins a day
+    half full, and must end it so. A day without a window that counts has 0; one that is hardly known is left out.
+    """
+    nets, held, hours = _by_day(record.until(now).last(timedelta(days=DAYS + 2)), component, zone)
+    if not len(nets):
+        return []
+    high = np.max(np.where(held, nets, 0.0), axis=1, initial=0.0)
+    low = np.maximum(high - rated, 0.0)
+    for _ in range(2):
+        caps = low + (high - low) * np.linspace(0, 1, TRIED)[:, np.newaxis]
+        can = _can_hold(caps, nets, held, hours, storage=storage, rated=rated)
+        can[-1] = True
+        first = np.argmax(can, axis=0)
+        days = np.arange(len(high))
+        low, high = caps[np.maximum(first - 1, 0), days], caps[first, days]
+    return [float(peak) for peak in high]
+
+
+def _by_day(record: Record, component: Demand, zone: ZoneInfo) -> tuple[Vector, NDArray[np.bool_], float]:
+    """Net loads in W by local day and window, 0 where unknown; which of them count; and the hours of a window."""
+    length = timedelta(minutes=component.minutes)
+    days: dict[date, tuple[list[float], list[bool]]] = {}
+    net = record.load - record.pv
+    each = length // QUARTER
+    skipped = -int((record.start.timestamp() // 900) % each) % each if each > 1 else 0
+    for first in range(skipped, len(net) - each + 1, each):
+        at = record.start + first * QUARTER
+        nets, held = days.setdefault(at.astimezone(zone).date(), ([], []))
+        nets.append(float(np.mean(net[first : first + each])))
+        held.append(counts(component, at, zone))
+    whole = [
+        (nets, held) for nets, held in days.values()
+        if np.isfinite(nets).sum() >= KNOWN * timedelta(days=1) / length
+    ][-DAYS:]  # fmt: skip
+    width = max((len(nets) for nets, _ in whole), default=0)
+    found, of = np.full((len(whole), width), np.nan), np.zeros((len(whole), width), dtype=bool)
+    for row, (nets, held) in enumerate(whole):
+        found[row, : len(nets)], of[row, : len(nets)] = nets, held
+    return np.nan_to_num(found), of & np.isfinite(found), length / timedelta(hours=1)
+
+
+def _can_hold(
+    caps: Vector, nets: Vector, held: NDArray[np.bool_], hours: float, *, storage: Storage, rated: float
+) -> NDArray[np.bool_]:
+    """By cap (row) and day (column)."""
+    both = storage.efficiency
+    full = storage.energy * (storage.soc_max - storage.soc_min) / 100
+    stored, could = np.full(caps.shape, HALF * full), np.ones(caps.shape, dtype=bool)
+    for window in range(nets.shape[1]):
+        over = np.where(held[:, window], nets[:, window] - caps, -rated)
+        stored = np.minimum(stored + np.clip(-over, 0, rated) * hours * both, full) - np.maximum(over, 0) * hours / both
+        could &= (over <= rated) & (stored >= -1e-6)
+    return np.asarray(could & (stored >= HALF * full - 1e-6))

@@ -1,12 +1,14 @@
-"""The cheapest schedule of battery powers for an outlook."""
+"""The cheapest schedule of battery powers for an outlook, and what the battery answers to any other load."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
 
 from optimizer.bill import cost, peaks, stored
 from optimizer.outlook import Outlook, Vector
+from optimizer.policy.policy import Table
+from optimizer.policy.policy import solve as solve_policy
 from optimizer.program import CHARGE, DISCHARGE, build, solve
 from optimizer.reasons import reasons
 from schemas.messages import Plan, Step
@@ -16,18 +18,29 @@ VALID = timedelta(hours=1)
 
 
 def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
-    """The plan. Raises program.Unsolved; verify.verify checks it by another way."""
-    program = build(outlook)
-    x, worth = solve(program)
-    power = 1000 * (program.part(x, DISCHARGE) - program.part(x, CHARGE))
-    power = np.round(power, 3) + 0.0  # mW; no -0.0 on the page
+    """The plan. Raises program.Unsolved; verify.verify checks it by another way.
+
+    Where load and PV are known the linear program has the exact answer. Where they are not, a stochastic dynamic
+    program has one for whatever the load turns out to be, and the schedule is its answer to the forecast.
+    """
+    tables = list[Table]()
+    if np.any(np.asarray(outlook.spread) > 0):
+        policy = solve_policy(outlook)
+        way = policy.walk()
+        power, worth = way.power, way.worth
+        tables = [policy.table(step, float(way.soc[step]), float(way.peak[step])) for step in _valid(outlook)]
+    else:
+        program = build(outlook)
+        x, worth = solve(program)
+        power = 1000 * (program.part(x, DISCHARGE) - program.part(x, CHARGE))
+        power = np.round(power, 3) + 0.0  # mW; no -0.0 on the page
     found = _peaks(outlook, outlook.load - outlook.pv - power)
     return Plan(
         id=f"{outlook.now:%Y%m%dT%H%M%SZ}",
         at=outlook.now,
         until=outlook.now + VALID,
         currency=outlook.currency,
-        steps=_steps(outlook, power, worth),
+        steps=_steps(outlook, power, worth, tables),
         peak=next(iter(found.values()), None),
         peaks=found,
         cost=cost(outlook, power),
@@ -36,13 +49,18 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
     )
 
 
+def _valid(outlook: Outlook) -> list[int]:
+    """The steps that begin before the plan ends."""
+    return [number for number, at in enumerate(outlook.starts) if at < outlook.now + VALID]
+
+
 def _peaks(outlook: Outlook, grid: Vector) -> dict[str, float]:
     """W of each demand in the present month or year."""
     made = zip(outlook.charges, peaks(outlook, grid), strict=True)
     return {charge.component.name: max(float(found[0]), charge.expected) for charge, found in made}
 
 
-def _steps(outlook: Outlook, power: Vector, worth: Vector) -> list[Step]:
+def _steps(outlook: Outlook, power: Vector, worth: Vector, tables: Sequence[Table]) -> list[Step]:
     soc = np.clip(stored(outlook, power) / outlook.battery.energy * 100, 0, 100)
     grid = outlook.load - outlook.pv - power
     why = reasons(outlook, power)
@@ -58,6 +76,8 @@ def _steps(outlook: Outlook, power: Vector, worth: Vector) -> list[Step]:
             price_import=float(outlook.buy[i]),
             price_export=float(outlook.sell[i]),
             marginal_value=float(worth[i]),
+            cap=tables[i].cap if i < len(tables) else None,
+            policy=tables[i].pairs if i < len(tables) else [],
             reason=why[i],
         )
         for i, at in enumerate(outlook.starts)

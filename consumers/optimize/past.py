@@ -1,10 +1,14 @@
-"""Quarter-hour means of the site out of the archive, kept in memory: what forecasts need."""
+"""Quarter-hour means of the site out of the archive, kept in memory: what forecasts and peaks are told from."""
 
 import asyncio
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from math import nan
+from typing import TYPE_CHECKING
 
+from consumers.optimize.learning import Learning
 from consumers.optimize.situation import named
 from optimizer.billing import COMPLETE
 from optimizer.demand import counts
@@ -15,10 +19,15 @@ from runtime.history import History
 from schemas.site import Site
 from schemas.tariff import Demand
 
+if TYPE_CHECKING:
+    from optimizer.record import Record
+
 DAYS = timedelta(days=14)
-"""Five workdays and four days of two weekends, with some to spare."""
+"""Of each device: five workdays and four days of two weekends, with some to spare."""
+LEARNED = timedelta(days=186)
+"""Of load and PV: 140 days to learn from, and what is read before the first of them."""
 SLICE = timedelta(days=1)
-"""Read at once."""
+"""Read at once; of what is older than that of each device a week."""
 SETTLED = timedelta(minutes=30)
 """What is younger may still be filled up by an outbox."""
 
@@ -31,13 +40,20 @@ class Past:
 
     site: Site
     means: dict[str, Means] = field(default_factory=dict)
-    """W by the name of the input."""
+    """W by the name of the input: of the last 14 days."""
     oldest: datetime | None = None
     newest: datetime | None = None
+    learning: Learning = field(init=False)
+    _load: dict[date, "array[float]"] = field(default_factory=dict)
+    """W by UTC day, 96 quarters each, nan where unknown."""
+    _sun: dict[date, "array[float]"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.learning = Learning(self.site)
 
     async def fill(self, history: History, now: datetime, seconds: float) -> bool:
         """Read what is missing, for at most so many seconds; False when some is still to be read."""
-        begin, end = now - DAYS, window(now, self.site.zone, 15)[0]
+        begin, end = now - LEARNED, window(now, self.site.zone, 15)[0]
         if self.oldest is None or self.newest is None or self.newest < end - SLICE:
             self.oldest = self.newest = end
         loop = asyncio.get_running_loop()
@@ -45,26 +61,54 @@ class Past:
         await self._read(history, self.newest - SETTLED, end)
         self.newest = end
         while self.oldest > begin:
-            start = max(begin, self.oldest - SLICE)
+            start = max(begin, self.oldest - (SLICE if self.oldest > now - DAYS else 7 * SLICE))
             await self._read(history, start, self.oldest)
             self.oldest = start
             if loop.time() > patience:
                 break
-        self._forget(begin)
+        self._forget(now - DAYS, begin)
         return self.oldest <= begin
 
     async def _read(self, history: History, start: datetime, end: datetime) -> None:
         for device, point in self._sources():
             found = await history.means(self.site.site, device, point, start, end, 900)
             self.means.setdefault(named(device, point), {}).update(found)
+        self._fold(start, end)
 
     def _sources(self) -> list[tuple[str, str]]:
         return [*((name, "p") for name in (self.site.grid.meter, *self.site.pcs)), *self.site.pv_points]
 
-    def _forget(self, begin: datetime) -> None:
+    def _fold(self, start: datetime, end: datetime) -> None:
+        """Load and PV of what was read; the devices' own means are kept for 14 days only."""
+        for kept, found in ((self._load, self.load()), (self._sun, self.pv())):
+            for at, power in found:
+                if start <= at < end:
+                    day = at.astimezone(UTC)
+                    kept.setdefault(day.date(), array("d", [nan] * 96))[day.hour * 4 + day.minute // 15] = power
+        self._forget(max(end, self.newest or end) - DAYS, None)
+
+    def _forget(self, begin: datetime, learned: datetime | None) -> None:
         for means in self.means.values():
             for at in [at for at in means if at < begin]:
                 del means[at]
+        for kept in (self._load, self._sun):
+            for day in [day for day in kept if learned is not None and day < learned.astimezone(UTC).date()]:
+                del kept[day]
+
+    def record(self) -> "Record":
+        """Load and PV of up to 186 days; nan where the archive has nothing."""
+        import numpy as np  # noqa: PLC0415  # loaded in the planning thread, with the solver
+
+        from optimizer.record import Record  # noqa: PLC0415  # as above
+
+        if not self._load or self.newest is None:
+            return Record(self.newest or datetime.fromtimestamp(0, UTC), np.empty(0), np.empty(0))
+        first, last = min(self._load), max(self._load)
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        load, sun = (
+            np.array([value for day in days for value in kept.get(day, [nan] * 96)]) for kept in (self._load, self._sun)
+        )
+        return Record(datetime.combine(first, time(), UTC), load, sun).until(self.newest)
 
     def pv(self) -> list[tuple[datetime, float]]:
         """W of all PV together."""

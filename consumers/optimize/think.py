@@ -8,7 +8,6 @@ import numpy as np
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
 from optimizer.charge import highest
-from optimizer.forecast import load_ahead, pv_ahead
 from optimizer.grid_bounds import bounds, end, holding, in_words
 from optimizer.limit_shortage import beyond
 from optimizer.outlook import Outlook, Vector, step_starts
@@ -52,10 +51,13 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
     starts = step_starts(now, HORIZON)
     held = [holding(site, situation.held, at) for at in starts]
     most = sum(_rated(site).values())
-    sun = pv_ahead(past.pv(), situation.pv(mono), starts, most)
+    record = past.record()
+    model = past.learning.current(record, now)
+    ahead = model.ahead(record, starts, situation.load(mono), situation.pv(mono))
+    sun = np.minimum(ahead.pv, most)
     return Outlook(
         starts=starts,
-        load=load_ahead(past.load(), situation.load(mono), starts, site.zone, tariff.days_off),
+        load=ahead.load,
         pv=_limited(site, sun, held),
         free=_free(site) * sun,
         inside=_inside(site, heard, sun, most),
@@ -70,6 +72,7 @@ def look(situation: Situation, past: Past, series: dict[str, Series], now: datet
         charges=[_charge(one, situation, past, starts[0]) for one in tariff.components if one.rate or one.contract],
         held=held if situation.held else (),
         curtails=bool(site.pv_limited),
+        spread=ahead.spread,
     )
 
 

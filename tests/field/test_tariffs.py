@@ -15,7 +15,7 @@ from consumers.optimize.past import Past
 from consumers.optimize.think import look
 from joulebus.cli import main
 from optimizer.bill import peaks
-from optimizer.forecast import load_ahead
+from optimizer.forecast.simple import load_ahead
 from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import plan
 from optimizer.shortage import shortages

@@ -12,7 +12,7 @@ import numpy as np
 
 from optimizer.demand import Charged, period
 from optimizer.dispatch import Moment, Ratings, current_step, decide
-from optimizer.forecast import load_ahead, pv_ahead
+from optimizer.forecast.simple import load_ahead, pv_ahead
 from optimizer.lowest_peak import usual_peak
 from optimizer.outlook import QUARTER, Outlook, step_starts
 from optimizer.plan import plan

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.forecast import Past, load_ahead, pv_ahead
+from optimizer.forecast.simple import Past, load_ahead, pv_ahead
 from optimizer.outlook import step_starts
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -1,0 +1,121 @@
+"""The forecast of the first days: what was usual at that clock time, and what is now. Pure."""
+
+import numpy as np
+
+from optimizer.forecast.ahead import LEVELS, Ahead, Bands, normal
+from optimizer.forecast.lessons import Stretch
+from optimizer.forecast.load_features import LoadDays
+from optimizer.forecast.local_days import DAY, Numbers
+from optimizer.forecast.pv_features import PvDays
+from optimizer.forecast.uncertainty import Uncertainty
+from optimizer.record import Vector
+
+LOAD_FADES, SUN_FADES, UNSEEN_FADES, BRIGHTNESS_FADES = 8.0, 4.0, 8.0, 24.0
+"""Quarters after which the load now, the PV now, the PV now of a day never seen, and the brightness of the last hours
+say nothing."""
+UNKNOWN = 0.5
+"""The error where nothing is known, as a part of what is known to be possible."""
+SMALLEST = 1000.0
+"""W of error where nothing at all is known."""
+LEAST = 0.005
+"""The error of a forecast that was never wrong, as a part of the mean load and PV."""
+BELIEVED = 3.0
+"""Days of errors that weigh as much as the first guess of them."""
+
+
+def told(
+    known: Stretch, origin: int, leads: Numbers, load_now: float | None, pv_now: float | None
+) -> tuple[Vector, Vector]:
+    """W of load and of PV."""
+    return _load(known, origin, leads, load_now), _pv(known, origin, leads, pv_now)
+
+
+def _load(known: Stretch, origin: int, leads: Numbers, now: float | None) -> Vector:
+    now = _last(known.load, 4) if now is None else now
+    if len(known.load) == 0:
+        return np.full(len(leads), now or 0.0)
+    origins = np.array([origin])
+    slot = int(known.local.slots(origin, 1)[0])
+    last = origin + int(leads.max())
+    days = LoadDays(known.local, known.first, known.load, slot // DAY - 2, last)
+    usual = days.usual(origins, leads)[0]
+    usual = np.where(np.isfinite(usual), usual, _last(known.load, DAY) or 0.0 if now is None else now)
+    if now is None:
+        return usual
+    return np.asarray(np.maximum(usual + (now - usual[0]) * np.clip(1 - leads / LOAD_FADES, 0, 1), 0.0))
+
+
+def _pv(known: Stretch, origin: int, leads: Numbers, now: float | None) -> Vector:
+    now = _last(known.pv, 1) if now is None else now
+    # a day never seen: what shines now goes on for a while, but not through the night
+    unknown = (now or 0.0) * np.clip(1 - leads / UNSEEN_FADES, 0, 1)
+    usual = _scaled(known, origin, leads) if len(known.pv) else unknown
+    usual = np.where(np.isfinite(usual), usual, unknown)
+    fading = np.clip(1 - leads / SUN_FADES, 0, 1)
+    return np.asarray(usual if now is None else np.maximum(fading * now + (1 - fading) * usual, 0.0))
+
+
+def _scaled(known: Stretch, origin: int, leads: Numbers) -> Vector:
+    """W: the usual PV, as bright as the last hours were against the days before."""
+    origins = np.array([origin])
+    days = PvDays(known.first, known.pv, origin - 3 * DAY)
+    day, hours, _ = days.brightness(origins)[:, 0]
+    ratio = min(hours / day, 2.0) if day > 0 else 1.0
+    fading = np.clip(1 - leads / BRIGHTNESS_FADES, 0, 1)
+    return np.asarray(days.usual(origins, leads)[0] * (1 + (ratio - 1) * fading))
+
+
+def _last(values: Vector, within: int) -> float | None:
+    """The youngest known of the last quarters."""
+    known = values[-within:][np.isfinite(values[-within:])]
+    return float(known[-1]) if len(known) else None
+
+
+def ahead(  # noqa: PLR0917  # what is known, and how it is asked for
+    known: Stretch,
+    load_pv: tuple[Vector, Vector],
+    quarters: Vector,
+    leads: Numbers,
+    clocks: Numbers,
+    now: tuple[float, float],
+    doubt: Uncertainty | None,
+) -> Ahead:
+    """With the error that one day's load and PV had against the next one's, and with those of forecasts as soon as
+    there are some."""
+    load, pv = load_pv
+    each = [guessed(values, present) for values, present in zip((known.load, known.pv), now, strict=True)]
+    net = np.full(len(leads), float(np.hypot(*each)))
+    if doubt is not None:
+        share = doubt.days / (doubt.days + BELIEVED)
+        net = np.sqrt(share * doubt.spread[clocks] ** 2 + (1 - share) * net**2)
+    spread = np.maximum(net, least(known))
+    around = normal(LEVELS)[:, None]
+    return Ahead(
+        load,
+        pv,
+        spread,
+        Bands(
+            np.maximum(load + around * each[0], 0.0),
+            np.maximum(pv + around * each[1], 0.0),
+            load - pv + around * spread,
+        ),
+        quarters,
+    )
+
+
+def guessed(values: Vector, present: float) -> float:
+    """W of error: what a day differed from the one before, or without two days a part of the highest value."""
+    apart = values[DAY:] - values[:-DAY]
+    apart = apart[np.isfinite(apart)]
+    known = values[np.isfinite(values)]
+    unknown = UNKNOWN * max(float(known.max(initial=0.0)), present) if len(known) or present else SMALLEST
+    if not len(apart):
+        return unknown
+    share = len(apart) / (len(apart) + DAY)
+    return float(np.sqrt(share * np.mean(apart**2) + (1 - share) * unknown**2))
+
+
+def least(known: Stretch) -> float:
+    """W: no forecast is sure."""
+    size = sum(float(np.mean(each)) for one in (known.load, known.pv) if len(each := one[np.isfinite(one)]))
+    return max(LEAST * size, 1.0)

@@ -1,0 +1,118 @@
+"""What one day of origins has taught: the sums a ridge is solved from, and how far off the forecasts were. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.forecast import load_features, pv_features
+from optimizer.forecast.load_features import LoadDays
+from optimizer.forecast.local_days import DAY, LocalDays, Numbers
+from optimizer.forecast.pv_features import PvDays
+from optimizer.forecast.ridge import Sums
+from optimizer.record import Vector
+
+Array = NDArray[np.float64]
+
+HORIZON = 48 * 4
+"""Quarters."""
+LEADS = np.arange(HORIZON)
+NEEDED = max(load_features.NEEDED, pv_features.NEEDED) * DAY
+"""Quarters before an origin that are read."""
+HOURLY = 4
+"""Quarters between the origins that are learned from."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """[lead, feature], and the most that is ever forecast in W."""
+
+    load: Array | None
+    pv: Array | None
+    most_load: float
+    most_pv: float
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The record of a site by quarter; `load` and `pv` in W, nan where unknown."""
+
+    local: LocalDays
+    first: int
+    load: Vector
+    pv: Vector
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.load)
+
+    def around(self, begin: int, end: int) -> "Stretch":
+        """What is read for origins from `begin` to before `end`, and their targets as far as they are known."""
+        low, high = max(self.first, begin - NEEDED), min(self.end, end + HORIZON)
+        return Stretch(
+            self.local,
+            low,
+            self.load[low - self.first : high - self.first],
+            self.pv[low - self.first : high - self.first],
+        )
+
+    def features(self, origins: Numbers, leads: Numbers = LEADS) -> tuple[Array, Array]:
+        """[origin, lead, feature] of load and of PV."""
+        begin, last = int(origins[0]), int(origins[-1] + leads[-1])
+        slot = int(self.local.slots(begin, 1)[0])
+        load = LoadDays(self.local, self.first, self.load, slot // DAY - 2, max(last, self.end - 1))
+        pv = PvDays(self.first, self.pv, begin - 3 * DAY)
+        return load.features(origins, leads), pv.features(origins, leads)
+
+    def targets(self, origins: Numbers, leads: Numbers = LEADS) -> tuple[Array, Array]:
+        """[origin, lead] in W."""
+        places = origins[:, None] + leads[None, :] - self.first
+        return self.load[places], self.pv[places]
+
+
+def told(features: tuple[Array, Array], weights: Weights) -> tuple[Array, Array]:
+    """[origin, lead] in W of load and of PV; nan where nothing can be told."""
+    return (
+        _told(features[0], weights.load, weights.most_load),
+        _told(features[1], weights.pv, weights.most_pv),
+    )
+
+
+def _told(features: Array, weights: Array | None, most: float) -> Array:
+    if weights is None:
+        return np.full(features.shape[:2], np.nan)
+    return np.clip(np.einsum("olf,lf->ol", features, weights[: features.shape[1]]), 0.0, most)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The sums of some days of origins whose targets are all known."""
+
+    begin: int
+    end: int
+    load: Sums
+    pv: Sums
+
+    def __add__(self, later: "Lesson") -> "Lesson":
+        return Lesson(self.begin, later.end, self.load + later.load, self.pv + later.pv)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What came less what had been told, for the origins of one day: [origin, lead] in W, nan where unknown."""
+
+    origins: Numbers
+    load: NDArray[np.float32]
+    pv: NDArray[np.float32]
+
+
+def lesson(stretch: Stretch, begin: int, end: int, weights: Weights | None) -> tuple[Lesson, Errors | None]:
+    """Of the origins from one quarter to before another, and of what was told there with weights learned before."""
+    origins = np.arange(-(-begin // HOURLY) * HOURLY, end, HOURLY)
+    around = stretch.around(begin, end)
+    features, (load, pv) = around.features(origins), around.targets(origins)
+    taught = Lesson(begin, end, Sums.of(features[0], load), Sums.of(features[1], pv))
+    if weights is None:
+        return taught, None
+    told_load, told_pv = told(features, weights)
+    return taught, Errors(origins, (load - told_load).astype(np.float32), (pv - told_pv).astype(np.float32))

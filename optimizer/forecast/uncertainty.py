@@ -1,0 +1,124 @@
+"""How far off forecasts are, measured on those of six weeks: by the clock, by the lead, in quantiles. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.forecast.ahead import LEVELS, Bands, normal
+from optimizer.forecast.lessons import HORIZON, LEADS, Errors
+from optimizer.forecast.local_days import DAY, LocalDays, Numbers
+
+Array = NDArray[np.float64]
+
+JUDGED = slice(12, 96)
+"""Leads whose errors are the spread: between 3 h and a day the error is about as large."""
+CLASSES = np.array([0, 4, 12, 24, 48, 96, HORIZON])
+"""Leads that are judged together begin here."""
+SMOOTHED = 2
+"""Quarters before and after that are averaged with one."""
+LEAST = 1.0
+"""W."""
+
+
+class Scores(NamedTuple):
+    """Of one of load, PV and net."""
+
+    scale: Array
+    """[class, clock] in W: the root mean square error."""
+    quantiles: Array
+    """[class, level] of the error, in scales."""
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    days: int
+    """So many days of forecasts were judged."""
+    spread: Array
+    """W by clock: the root mean square error of `load - pv`."""
+    load: Scores
+    pv: Scores
+    net: Scores
+    lasting_load: Array
+    """By lead: how much of an error of the running quarter is left."""
+    lasting_pv: Array
+
+    @classmethod
+    def of(cls, errors: Sequence[Errors], local: LocalDays) -> Self | None:
+        """None as long as nothing was judged."""
+        if not errors:
+            return None
+        clocks = np.concatenate([_clocks(local, one.origins) for one in errors])
+        load = np.concatenate([one.load for one in errors]).astype(float)
+        pv = np.concatenate([one.pv for one in errors]).astype(float)
+        net = load - pv
+        if not np.isfinite(net).any():
+            return None
+        days = len(errors)
+        return cls(
+            days,
+            _rms(net[:, JUDGED], clocks[:, JUDGED]),
+            *(_scores(one, clocks, days) for one in (load, pv, net)),
+            _lasting(load),
+            _lasting(pv),
+        )
+
+    def bands(self, load: Array, pv: Array, leads: Numbers, clocks: Numbers) -> Bands:
+        """[level, step] in W around a forecast."""
+        of = np.searchsorted(CLASSES, leads, side="right") - 1
+        around = [
+            told + one.scale[of, clocks] * one.quantiles[of].T
+            for told, one in ((load, self.load), (pv, self.pv), (load - pv, self.net))
+        ]
+        return Bands(np.maximum(around[0], 0.0), np.maximum(around[1], 0.0), around[2])
+
+
+def _clocks(local: LocalDays, origins: Numbers) -> Numbers:
+    """[origin, lead]: the slot of the day."""
+    slots = local.slots(int(origins[0]), int(origins[-1] - origins[0]) + HORIZON)
+    return np.asarray(slots[(origins - origins[0])[:, None] + LEADS[None, :]] % DAY)
+
+
+def _rms(errors: Array, clocks: Numbers) -> Array:
+    """By clock, smoothed."""
+    good = np.isfinite(errors)
+    squares = np.bincount(clocks[good], errors[good] ** 2, DAY)
+    count = np.bincount(clocks[good], minlength=DAY)
+    mean = _smooth(squares) / np.maximum(_smooth(count), 1e-9)
+    usual = squares.sum() / max(count.sum(), 1)
+    return np.sqrt(np.where(_smooth(count) > 0.5, mean, usual))
+
+
+def _smooth(by_clock: Array) -> Array:
+    """The mean over five quarters, round the clock."""
+    return np.asarray(np.mean([np.roll(by_clock, by) for by in range(-SMOOTHED, SMOOTHED + 1)], axis=0))
+
+
+def _scores(errors: Array, clocks: Numbers, days: int) -> Scores:
+    """Scales, and the conformal quantiles of what is off in scales."""
+    scales, quantiles = [], []
+    for begin, end in pairwise(CLASSES):
+        error, clock = errors[:, begin:end], clocks[:, begin:end]
+        scale = np.maximum(_rms(error, clock), LEAST)
+        score = error / scale[clock]
+        score = score[np.isfinite(score)]
+        scales.append(scale)
+        quantiles.append(np.quantile(score, honest(days)) if len(score) else normal(LEVELS))
+    return Scores(np.stack(scales), np.stack(quantiles))
+
+
+def honest(days: int) -> Array:
+    """The levels that hold LEVELS for the next day, given so many days: as conformal prediction does it."""
+    wider = (days + 1) / days
+    return np.clip(np.where(LEVELS > 0.5, LEVELS * wider, np.where(LEVELS < 0.5, 1 - (1 - LEVELS) * wider, 0.5)), 0, 1)
+
+
+def _lasting(errors: Array) -> Array:
+    """The slope of the error at each lead on that of the running quarter, between 0 and 1."""
+    good = np.isfinite(errors) & np.isfinite(errors[:, :1])
+    both = np.where(good, errors * np.nan_to_num(errors[:, :1]), 0.0).sum(axis=0)
+    first = np.where(good, np.nan_to_num(errors[:, :1]) ** 2, 0.0).sum(axis=0)
+    return np.asarray(np.clip(both / np.maximum(first, 1e-9), 0.0, 1.0))

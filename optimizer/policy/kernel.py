@@ -1,0 +1,273 @@
+"""The dynamic program: loops over arrays, for numba. Units are kW, kWh, h and the plan's currency.
+
+    V(t,z,M,E) = sum_e w_e min_b { cost(t, net, b) + sum_z' P(z,z') V(t+1, z', max(M, mean), E') }
+    net = forecast + spread (SLOW z + FAST e)       grid = net + b       mean = OFFSET + SHARE max(grid, 0)
+    E' = E + h (eta max(b,0) - max(-b,0) / eta)
+
+z is the slow error (a Markov chain), e the fast one, M the highest billed mean so far, E the stored energy, and b what
+the battery takes. b is chosen when net is known: the battery reacts within the window. Between nodes V is straight.
+
+For one net and one b the cost, the mean and the move along E are the same for all M and E, so they are taken at once:
+the rows of E lie one after the other in one flat array, with room between them that is dearer than anything, and b is a
+shift of the whole. Where the mean passes M, one row holds for all lower M. The compiler makes vector instructions of
+loops over slices, not of an index such as `row[i + shift]`.
+"""
+
+import numpy as np
+from numba import float32, float64, int64, void
+from numpy.typing import NDArray
+
+from optimizer.policy.compiled import compiled
+
+Array = NDArray[np.float32]
+
+SLOW, FAST = 0.85, 0.55
+"""Parts of the spread that last for hours and for one step: together a little more than 1, measured in closed loop."""
+FAST_NODES = np.array([-1.732, 0.0, 1.732], dtype=np.float32)
+FAST_WEIGHTS = np.array([1 / 6, 2 / 3, 1 / 6], dtype=np.float32)
+"""The normal law in three points: the same mean, spread, skew and kurtosis."""
+
+NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, SHARE, PERIOD, WEAR = range(14)
+"""Columns of `steps`: see model.py."""
+
+
+ZERO, ONE = np.float32(0), np.float32(1)
+DEAR = np.float32(1e30)
+"""Where the battery cannot go."""
+TRIED = 80
+"""Even powers that are tried in an answer, beside those at which something bends."""
+FEW = 1e-5
+"""Per kWh: of two powers that cost the same the one that moves less."""
+
+
+@compiled()
+def _cost(step, hinges, net, taken):
+    """What a step costs while the battery takes so much: energy, wear, and what passes a limit."""
+    grid = net + taken
+    drawn, fed_in = max(grid, ZERO), max(-grid, ZERO)
+    # PV that gives way is curtailed beyond the limit, and first of all where feed-in costs money
+    beyond = max(fed_in - step[OUT], ZERO)
+    surplus = max(-net - step[OUT], ZERO)
+    if step[SELL] < 0:
+        beyond = min(fed_in, surplus)
+    paid = fed_in - step[GIVES_WAY] * beyond
+    found = step[HOURS] * (step[BUY] * drawn - step[SELL] * paid + step[WEAR] * max(-taken, ZERO))
+    for number in range(hinges.shape[0]):
+        found = found + hinges[number, 1] * max(grid - hinges[number, 0], ZERO)
+    return found
+
+
+@compiled()
+def _lower(best, low, row, begin, part, more, count):
+    """Takes what is less: `best` from `low` on, or `row` from `begin` on, a part of a node further, and `more`."""
+    found, one, other = best[low : low + count], row[begin : begin + count], row[begin + 1 : begin + 1 + count]
+    for i in range(count):
+        found[i] = min(found[i], more + (ONE - part) * one[i] + part * other[i])
+
+
+@compiled()
+def _between(between, begin, row, one, other, part, count):
+    """A row between two others."""
+    found, low, high = between[begin : begin + count], row[one : one + count], row[other : other + count]
+    for i in range(count):
+        found[i] = (ONE - part) * low[i] + part * high[i]
+
+
+@compiled(
+    void(
+        float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[::1],
+        float32[::1], float32[:, :, ::1], float32, float32[:, :, :, ::1],
+    )
+)  # fmt: skip
+def backward(
+    steps: Array,
+    hinges: Array,
+    peaks: Array,
+    worth: Array,
+    steep: Array,
+    energies: Array,
+    slow: Array,
+    moves: Array,
+    efficiency: np.float32,
+    value: Array,
+) -> None:
+    """Fills `value` (step, slow error, peak, energy) from its last step, which is given, back to the first.
+
+    `steps`: one row a step, its columns above. `hinges`: by step pairs of a grid power and what each kW beyond costs.
+    `peaks`: M by period and node; `worth` what each costs when its period ends; `steep` the price per kW beyond the
+    highest. `energies`: even nodes of E. `slow`: nodes of z, `moves` their probabilities (step, from, to).
+    """
+    levels, room = peaks.shape[1], energies.shape[0]
+    gap = energies[1] - energies[0]
+    tried = np.empty(2 * room + levels + hinges.shape[1] + 12, dtype=np.float32)
+    for t in range(steps.shape[0] - 1, -1, -1):
+        step, hours, period = steps[t], steps[t, HOURS], int(steps[t, PERIOD])
+        ends = t + 1 < steps.shape[0] and int(steps[t + 1, PERIOD]) != period
+        level = peaks[period]
+        resting = _cost(step, hinges[t], step[NET], ZERO)
+        into, out = gap / (hours * efficiency), gap * efficiency / hours
+        far = max(step[CHARGE] / into, step[DISCHARGE] / out)
+        margin = int(min(far, np.float32(room))) + 2
+        width = room + margin
+        ahead = np.full(margin + levels * width, DEAR)
+        raised, best = np.full(room + 2 * margin, DEAR), np.empty_like(ahead)
+        above = np.empty((levels + 1) * room + 1, dtype=np.float32)
+        for z in range(slow.shape[0]):
+            for m in range(levels):
+                row = ahead[margin + m * width : margin + m * width + room]
+                # where a period ends its peak is paid, and the next one begins with the lowest
+                row[:] = worth[period, m] if ends else 0
+                for to in range(slow.shape[0]):
+                    row += moves[t, z, to] * value[t + 1, to, 0 if ends else m]
+            value[t, z] = 0
+            for e in range(FAST_NODES.shape[0]):
+                net = step[NET] + step[SPREAD] * (np.float32(SLOW) * slow[z] + np.float32(FAST) * FAST_NODES[e])
+                most = min(step[CHARGE], max(step[INTO] - net, ZERO))
+                least = -min(step[DISCHARGE], max(step[OUT] + net, ZERO))
+                tried[0], tried[1], tried[2], tried[3], tried[4] = ZERO, most, least, most / 2, least / 2
+                tried[5], tried[6], n = -net, -net - step[OUT], 7
+                for k in range(1, margin):
+                    tried[n], tried[n + 1], n = k * into, -k * out, n + 2
+                for k in range(hinges.shape[1]):
+                    tried[n], n = hinges[t, k, 0] - net, n + 1
+                for m in range(levels if step[SHARE] > 0 else 0):
+                    tried[n], n = (level[m] - step[OFFSET]) / step[SHARE] - net, n + 1
+                best[:], above[:] = DEAR, DEAR
+                for c in range(n):
+                    taken = tried[c]
+                    if taken < least or taken > most:
+                        continue
+                    spent = _cost(step, hinges[t], net, taken) - resting
+                    moved = hours * (taken * efficiency if taken > 0 else taken / efficiency) / gap
+                    shift = int(np.floor(moved + np.float32(1e-4)))
+                    if shift < -margin or shift > margin - 2:
+                        continue  # further than from empty to full
+                    part = max(moved - np.float32(shift), ZERO)
+                    mean, passed = step[OFFSET] + step[SHARE] * max(net + taken, ZERO), 0
+                    while step[SHARE] > 0 and passed < levels and level[passed] < mean - np.float32(1e-3):
+                        passed += 1
+                    if part < 1e-3:
+                        part = ZERO
+                    if passed < levels:
+                        low, high = margin + passed * width, levels * width
+                        _lower(best, low, ahead, low + shift, part, spent, high - low)
+                    if passed > 0:
+                        last, after, over = margin + (passed - 1) * width, margin + passed * width, ZERO
+                        more = spent
+                        if passed == levels:
+                            after, more = last, spent + steep[period] * (mean - level[levels - 1])
+                        else:
+                            over = (mean - level[passed - 1]) / max(level[passed] - level[passed - 1], np.float32(1e-6))
+                        _between(raised, margin, ahead, last, after, over, room)
+                        _lower(above, passed * room, raised, margin + shift, part, more, room)
+                for m in range(levels - 1, -1, -1):
+                    _lower(best, margin + m * width, above, (m + 1) * room, ZERO, ZERO, room)
+                    _lower(above, m * room, above, (m + 1) * room, ZERO, ZERO, room)
+                    total = value[t, z, m]
+                    for i in range(room):
+                        total[i] += FAST_WEIGHTS[e] * best[margin + m * width + i]
+
+
+@compiled()
+def _later(value, worth, ends, chances, m, over, i, part):
+    """The value after a step between two nodes of the peak and two of the energy, over the chances of the error."""
+    found = 0.0
+    for to in range(chances.shape[0]):
+        here, up = value[to, 0 if ends else m], value[to, 0 if ends else min(m + 1, value.shape[1] - 1)]
+        low = (1 - part) * here[i] + part * here[i + 1]
+        high = (1 - part) * up[i] + part * up[i + 1]
+        found += chances[to] * ((1 - over) * low + over * high)
+    if ends:
+        found += (1 - over) * worth[m] + over * worth[min(m + 1, worth.shape[0] - 1)]
+    return found
+
+
+@compiled(
+    void(
+        float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[::1],
+        float32[::1], float32[:, :, ::1], float64, float32[:, :, :, ::1],
+        int64, float64, float64, float64, float64[::1], float64[:, ::1],
+    )
+)  # fmt: skip
+def forward(
+    steps: Array,
+    hinges: Array,
+    peaks: Array,
+    worth: Array,
+    steep: Array,
+    energies: Array,
+    slow: Array,
+    moves: Array,
+    efficiency: float,
+    value: Array,
+    t: int,
+    energy: float,
+    peak: float,
+    outside: float,
+    nets: NDArray[np.float64],
+    answer: NDArray[np.float64],
+) -> None:
+    """The best b at each of `nets` in step `t`, by one look ahead into `value`; fills `answer` with b and the
+    peak after it.
+
+    `energy` and `peak` at the begin of the step; `outside` is paid per kWh that is left outside of the nodes of E.
+    The error that is seen is taken for a slow one. Of powers that cost the same the one that moves least.
+    """
+    step, period, levels, room = steps[t], int(steps[t, PERIOD]), peaks.shape[1], energies.shape[0]
+    level, hours = peaks[period], float(step[HOURS])
+    ends = t + 1 < steps.shape[0] and int(steps[t + 1, PERIOD]) != period
+    bottom, top = float(energies[0]), float(energies[room - 1])
+    gap = (top - bottom) / (room - 1)
+    chances = np.empty(slow.shape[0])
+    for number in range(nets.shape[0]):
+        net = nets[number]
+        fits = max(top - energy, 0.0) / efficiency / hours
+        there = max(energy - bottom, 0.0) * efficiency / hours
+        most = min(float(step[CHARGE]), fits, max(float(step[INTO]) - net, 0.0))
+        least = -min(float(step[DISCHARGE]), there, max(float(step[OUT]) + net, 0.0))
+        sure, at = SLOW * float(step[SPREAD]), (slow.shape[0] - 1) / 2
+        if sure > 0:
+            at = min(max((net - float(step[NET])) / sure, float(slow[0])), float(slow[-1])) - float(slow[0])
+            at = at / float(slow[1] - slow[0])
+        left = min(int(at), slow.shape[0] - 2)
+        for to in range(slow.shape[0]):
+            chances[to] = (left + 1 - at) * moves[t, left, to] + (at - left) * moves[t, left + 1, to]
+        cheapest = float(DEAR)
+        for c in range(TRIED + levels + hinges.shape[1] + 4):
+            if c == 0:
+                taken = 0.0
+            elif c <= TRIED:
+                taken = least + (most - least) * (c - 1) / (TRIED - 1)
+            elif c <= TRIED + levels:
+                if step[SHARE] == 0:
+                    continue
+                taken = (level[c - TRIED - 1] - step[OFFSET]) / step[SHARE] - net
+            elif c <= TRIED + levels + hinges.shape[1]:
+                taken = hinges[t, c - TRIED - levels - 1, 0] - net
+            elif c == TRIED + levels + hinges.shape[1] + 1:
+                taken = -net
+            elif c == TRIED + levels + hinges.shape[1] + 2:
+                taken = -net - step[OUT]
+            else:
+                if step[SHARE] == 0:
+                    continue
+                taken = (peak - step[OFFSET]) / step[SHARE] - net
+            taken = min(max(taken, least), most)
+            mean = 0.0
+            if step[SHARE] > 0:
+                mean = step[OFFSET] + step[SHARE] * max(net + taken, 0.0)
+            after = max(peak, mean)
+            later = energy + hours * (taken * efficiency if taken > 0 else taken / efficiency)
+            place = min(max((later - bottom) / gap, 0.0), room - 1.0)
+            i = min(int(place), room - 2)
+            m, over = 0, 0.0
+            while m < levels - 1 and level[m + 1] <= after:
+                m += 1
+            if m < levels - 1:
+                over = max((after - level[m]) / max(float(level[m + 1] - level[m]), 1e-6), 0.0)
+            found = _cost(step, hinges[t], net, taken) + FEW * hours * abs(taken)
+            found += _later(value[t + 1], worth[period], ends, chances, m, over, i, place - i)
+            found += float(steep[period]) * max(after - float(level[levels - 1]), 0.0)
+            found += outside * (max(later - top, 0.0) + max(bottom - later, 0.0))
+            if found < cheapest:
+                cheapest, answer[number, 0], answer[number, 1] = found, taken, after
