@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from time import perf_counter
 
 import numpy as np
@@ -11,25 +11,27 @@ from joulebus.backtest.data import Quarters, record_of
 from joulebus.backtest.meters import Meter
 from joulebus.backtest.prices import Prices
 from joulebus.backtest.site import Terms
-from optimizer.forecast import load_ahead, pv_ahead
-from optimizer.lowest_peak import usual_peak
-from optimizer.outlook import Outlook, Vector, step_starts
-from optimizer.plan import plan
+from optimizer.dispatch import current_step
+from optimizer.forecast.model import Model, learn
+from optimizer.lowest_peak import daily_peaks
+from optimizer.outlook import Outlook, step_starts
+from optimizer.plan import VALID, plan
+from optimizer.policy import Policy, solve
 from optimizer.program import Unsolved
-from optimizer.record import QUARTER, Record
+from optimizer.record import QUARTER, Record, Vector
 from optimizer.shortage import AHEAD
 from optimizer.verify import verify
 from optimizer.windows import Charge
-from schemas.messages import Plan
+from schemas.messages import Plan, Step
 
 HORIZON = AHEAD.total_seconds() / 3600
 """Hours."""
-PAST = timedelta(days=14)
 
 
 @dataclass
 class Planner:
-    """Of one strategy in one run."""
+    """Of one strategy in one run. Live a plan comes each few minutes, with a table of answers for the state of charge
+    and the peak of that moment; here the program is solved by the hour, and asked for its table each quarter."""
 
     terms: Terms
     found: Quarters
@@ -38,26 +40,45 @@ class Planner:
     certain: bool
     """The forecast is taken for the truth: the linear program alone."""
     milliseconds: list[float] = field(default_factory=list)
-    """Of each plan."""
+    """Of each solution."""
     refused: int = 0
     """Plans in which the second check found something wrong, and hours without an answer of the solver."""
+    policy: Policy | None = None
+    latest: Plan | None = None
     _day: date | None = None
-    _expected: list[float] = field(default_factory=list)
+    _model: Model | None = None
+    _daily: list[list[float]] = field(default_factory=list)
 
-    def plan(self, at: datetime, soc: float, meters: Sequence[Meter]) -> Plan | None:
-        """The plan of an instant; None where none was good enough to be published. `soc` in %."""
+    def renew(self, at: datetime, soc: float, meters: Sequence[Meter]) -> None:
+        """Solves anew; the last solution goes on where there is none. `soc` in %."""
         outlook = self.outlook(at, soc, meters)
         begun = perf_counter()
         try:
-            made = plan(outlook)
+            if self.certain:
+                made = plan(outlook)
+                self.latest = self.latest if self._wrong(made, outlook) else made
+            else:
+                self.policy = solve(outlook)
         except Unsolved:
             self.refused += 1
-            return None
         self.milliseconds.append(1000 * (perf_counter() - begun))
-        if verify(made, outlook):
-            self.refused += 1
+
+    def _wrong(self, made: Plan, outlook: Outlook) -> bool:
+        wrong = bool(verify(made, outlook))
+        self.refused += wrong
+        return wrong
+
+    def step(self, at: datetime, soc: float, meters: Sequence[Meter]) -> Step | None:
+        """The step of a quarter, for what is known at its begin; None where no valid plan has one."""
+        if self.certain or self.policy is None:
+            return current_step(self.latest, at)
+        number = (at - self.policy.outlook.now) // QUARTER
+        if not 0 <= number < VALID // QUARTER:
             return None
-        return made
+        state = self.policy.model.state
+        name = None if state is None else state.charge.component.name
+        billed = next((one.peak(at) for one in meters if one.component.name == name), 0.0)
+        return self.policy.step(number, soc, billed)
 
     def outlook(self, at: datetime, soc: float, meters: Sequence[Meter]) -> Outlook:
         """What is known at an instant."""
@@ -65,14 +86,14 @@ class Planner:
         assert battery is not None  # nobody plans without one
         starts = step_starts(at, HORIZON)
         record = record_of(self.found).until(at)
-        load, pv, spread = self._forecast(record, starts)
+        model = self._learned(record, at, meters)
+        ahead = model.ahead(record, starts, _present(record.load), _present(record.pv))
         first = (at - self.prices.start) // QUARTER
         buy, sell = self.prices.seen(first, len(starts))
-        self._learn(record, at, meters)
         return Outlook(
             starts=starts,
-            load=load,
-            pv=pv,
+            load=ahead.load,
+            pv=ahead.pv,
             buy=buy,
             sell=sell,
             soc=soc,
@@ -82,40 +103,29 @@ class Planner:
             zone=terms.zone,
             currency=terms.tariff.currency,
             charges=[
-                Charge(one.component, dict(one.peaks), expected, one.so_far(at))
-                for one, expected in zip(meters, self._expected, strict=True)
+                Charge(one.component, dict(one.peaks), _usual(daily), one.so_far(at), daily)
+                for one, daily in zip(meters, self._daily, strict=True)
             ],
             curtails=terms.curtails,
-            spread=0.0 if self.certain else spread,
+            spread=0.0 if self.certain else ahead.spread,
         )
 
-    def _forecast(self, record: Record, starts: Sequence[datetime]) -> tuple[Vector, Vector, Vector | float]:
-        """Load, PV and the error of their difference, W."""
-        past = record.last(PAST)
-        times = [past.start + i * QUARTER for i in range(len(past))]
-        load, pv = ([(at, one) for at, one in zip(times, values.tolist(), strict=True) if one == one] for values in (past.load, past.pv))  # fmt: skip  # nan differs from itself
-        most = max((one for _, one in pv), default=0.0)
-        return (
-            load_ahead(load, _present(record.load), starts, self.terms.zone, self.terms.tariff.days_off),
-            pv_ahead(pv, _present(record.pv), starts, most),
-            0.0,
-        )
+    def _learned(self, record: Record, at: datetime, meters: Sequence[Meter]) -> Model:
+        """Once a local day: the forecast, and the peak that each of the last days could have been held at."""
+        terms, today = self.terms, at.astimezone(self.terms.zone).date()
+        if self._model is None or today != self._day:
+            assert terms.battery is not None  # nobody plans without one
+            self._day = today
+            self._model = learn(record, at, terms.zone, terms.tariff.days_off, self._model)
+            self._daily = [
+                daily_peaks(record, terms.battery, terms.rated, one.component, terms.zone, at) for one in meters
+            ]
+        return self._model
 
-    def _learn(self, record: Record, at: datetime, meters: Sequence[Meter]) -> None:
-        """Once a local day: the peak that a usual day reaches whatever is done."""
-        today = at.astimezone(self.terms.zone).date()
-        if today == self._day or self.terms.battery is None:
-            return
-        self._day = today
-        past = record.last(PAST)
-        net = [
-            (past.start + i * QUARTER, one)
-            for i, one in enumerate((past.load - past.pv).tolist())
-            if one == one  # noqa: PLR0124  # nan differs from itself
-        ]
-        self._expected = [
-            usual_peak(net, QUARTER, self.terms.zone, self.terms.battery, self.terms.rated) for _ in meters
-        ]
+
+def _usual(daily: Sequence[float]) -> float:
+    """W that a plan without a policy takes for reached anyway: the lower median of the last days."""
+    return sorted(daily)[(len(daily) - 1) // 2] if daily else 0.0
 
 
 def _present(values: Vector) -> float | None:

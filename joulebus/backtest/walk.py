@@ -14,12 +14,13 @@ from joulebus.backtest.prices import Prices
 from joulebus.backtest.score import HOUR, Played
 from joulebus.backtest.site import Terms
 from optimizer.demand import charged
-from optimizer.dispatch import Moment, Ratings, current_step, decide
+from optimizer.dispatch import Moment, Ratings, decide
+from optimizer.policy import respond
 from optimizer.record import QUARTER, Vector
 from optimizer.rivals import price_rule, self_consumption
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
-from schemas.messages import ControlMode, Mode, Plan, Step
+from schemas.messages import ControlMode, Mode
 
 PLANNED = ("lp", "plan")
 START = 50.0
@@ -163,7 +164,6 @@ class _Planned:
         self.span, self.terms = span, terms
         self.planner = Planner(terms, span.found, span.prices, certain=strategy == "lp")
         self.meters = meters(terms.charged, terms.zone, span.played.start)
-        self.latest: Plan | None = None
         self.peak: float | None = None
         self.mode = ControlMode(at=span.played.start, mode=Mode.AUTO, who="backtest")
         assert terms.battery is not None
@@ -172,10 +172,10 @@ class _Planned:
     def decide(self, i: int, net: float, cell: Cell) -> tuple[float, str]:
         at = self.span.played.start + i * QUARTER
         if self._due(at):
-            self.latest = self.planner.plan(at, cell.soc, self.meters) or self.latest
-        step = current_step(self.latest, at)
+            self.planner.renew(at, cell.soc, self.meters)
+        step = self.planner.step(at, cell.soc, self.meters)
         if step is not None and step.policy:
-            return by_policy(step, net), step.reason
+            return respond(step.policy, net), step.reason
         running = [one.running(at) for one in self.meters]
         peaks = self._peaks(at)
         most = self.terms.grid.import_limit
@@ -212,17 +212,11 @@ class _Planned:
         for number, one in enumerate(self.meters):
             billed = one.peak(at)
             if number == 0:
-                self.peak = peak(self.latest, self.peak, billed, at, self.terms.zone, charged(one.component))
+                self.peak = peak(self.planner.latest, self.peak, billed, at, self.terms.zone, charged(one.component))
                 found.append((one.component, self.peak))
             else:
-                found.append((one.component, planned(self.latest, one.component, billed, at, self.terms.zone)))
+                found.append((one.component, planned(self.planner.latest, one.component, billed, at, self.terms.zone)))
         return found
-
-
-def by_policy(step: Step, net: float) -> float:
-    """W for what the load less PV turns out to be."""
-    loads, powers = zip(*step.policy, strict=True)
-    return float(np.interp(net, loads, powers))
 
 
 def _mind(span: Span, strategy: str) -> "_Rule | _Planned":
