@@ -80,11 +80,11 @@ class Planner:
         billed = next((one.peak(at) for one in meters if one.component.name == name), 0.0)
         return self.policy.step(number, soc, billed)
 
-    def outlook(self, at: datetime, soc: float, meters: Sequence[Meter]) -> Outlook:
-        """What is known at an instant."""
+    def outlook(self, at: datetime, soc: float, meters: Sequence[Meter], hours: float = HORIZON) -> Outlook:
+        """What is known at an instant of the next hours."""
         terms, battery = self.terms, self.terms.battery
         assert battery is not None  # nobody plans without one
-        starts = step_starts(at, HORIZON)
+        starts = step_starts(at, hours)
         record = record_of(self.found).until(at)
         model = self._learned(record, at, meters)
         ahead = model.ahead(record, starts, _present(record.load), _present(record.pv))
