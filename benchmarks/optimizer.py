@@ -14,14 +14,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -47,6 +47,15 @@ class Place:
     kwh: float
     begin: str
     zone: str
+
+
+class Job(NamedTuple):
+    """A run."""
+
+    name: str
+    tariff: str
+    phase: int
+    """Minutes past the hour at which a plan is made."""
 
 
 SITES = {
@@ -92,17 +101,18 @@ def csv_of(name: str, tariff: str, folder: Path, out: Path) -> Path:
     return path
 
 
-def backtest(name: str, tariff: str, path: Path, out: Path, wish: argparse.Namespace, phase: int) -> dict[str, Any]:
+def backtest(job: Job, path: Path, out: Path, wish: argparse.Namespace) -> dict[str, Any]:
     """result.json of one run, with the seconds it took."""
-    place = SITES[name]
-    demand = ["--demand-eur-per-kw", "15"] if tariff == "demand" else ["--prices-known", "day-ahead"]
+    place = SITES[job.name]
+    demand = ["--demand-eur-per-kw", "15"] if job.tariff == "demand" else ["--prices-known", "day-ahead"]
     command = [
         sys.executable, "-m", "joulebus.cli", "backtest", "--data", str(path), "--from", place.begin,
         "--days", str(wish.days), "--battery-kw", str(place.kw), "--battery-kwh", str(place.kwh),
-        "--timezone", place.zone, "--strategy", wish.strategy, "--phase-minutes", str(phase), "--out", str(out), *demand,
+        "--timezone", place.zone, "--strategy", wish.strategy,
+        "--phase-minutes", str(job.phase), "--out", str(out), *demand,
     ]  # fmt: skip
     begun = perf_counter()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  # ours
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # ours
     if done.returncode:
         raise SystemExit(done.stderr)
     found: dict[str, Any] = json.loads((out / "result.json").read_text())
@@ -120,7 +130,7 @@ def run(wish: argparse.Namespace) -> dict[str, Any]:
                 path = csv_of(name, tariff, wish.data, folder)
                 for phase in wish.phases:
                     out = folder / f"{name}-{tariff}-{phase}"
-                    waiting.append((tariff, name, pool.submit(backtest, name, tariff, path, out, wish, phase)))
+                    waiting.append((tariff, name, pool.submit(backtest, Job(name, tariff, phase), path, out, wish)))
         for tariff, name, future in waiting:
             shares[tariff].setdefault(name, []).append(future.result())
             print(_line(tariff, name, shares[tariff][name][-1]), file=sys.stderr, flush=True)
@@ -149,18 +159,29 @@ def _document(shares: dict[str, dict[str, Any]], measured: dict[str, float]) -> 
             names["mean"] = round(fmean(known), 4) if known else None
     first = next(iter(by_strategy))
     seconds = [one["seconds"] for names in shares.values() for runs in names.values() for one in runs]
-    return {"share": by_strategy[first], "strategies": by_strategy, "seconds_a_run_max": round(max(seconds), 1), **measured}
+    return {
+        "share": by_strategy[first],
+        "strategies": by_strategy,
+        "seconds_a_run_max": round(max(seconds), 1),
+        **measured,
+    }
+
+
+def listed(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """Reads several with commas."""
+    return lambda text: [kind(one) for one in text.split(",")]
 
 
 def wish_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.optimizer", description=__doc__.split("\n", 1)[0])
     at = os.environ.get("JOULEBUS_BENCHMARK_DATA")
-    listed = lambda kind: lambda text: [kind(one) for one in text.split(",")]  # noqa: E731  # two of a kind
     parser.add_argument("--data", type=Path, default=Path(at) if at else DATA, metavar="DIR")
     parser.add_argument("--sites", type=listed(str), default=list(SITES), metavar="A,B", help=", ".join(SITES))
     parser.add_argument("--tariffs", type=listed(str), default=list(TARIFFS), metavar="A,B", help=", ".join(TARIFFS))
-    parser.add_argument("--phases", type=listed(int), default=[0], metavar="0,20,40", help="minutes past the hour; mean")
+    parser.add_argument(
+        "--phases", type=listed(int), default=[0], metavar="0,20,40", help="minutes past the hour; mean"
+    )
     parser.add_argument("--strategy", default="plan", metavar="A,B")
     parser.add_argument("--days", type=int, default=364)
     parser.add_argument("--plans", type=int, default=100, help="of 192 steps that are timed [100]")
@@ -186,7 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for tariff, names in tariffs.items():
             print(f"{strategy:<18}{tariff:<11}" + "  ".join(f"{name} {part}" for name, part in names.items()))
     print(f"a plan of 192 steps: {found['solve_ms_p50']:.1f} ms, 99 %: {found['solve_ms_p99']:.1f} ms")
-    print(f"gap to the exact program: {found['gap_to_exact']:.2%}, of the policy alone {found['policy_gap_to_exact']:.2%}")
+    print(
+        f"gap to the exact program: {found['gap_to_exact']:.2%}, of the policy alone {found['policy_gap_to_exact']:.2%}"
+    )
     print(f"the longest run took {found['seconds_a_run_max']:.0f} s")
     return 0
 

@@ -30,12 +30,13 @@ NEARLY = 1.0
 
 
 def plans(path: Path, place: "Place", count: int) -> dict[str, float]:
-    """Milliseconds of `optimizer.plan.plan` with a peak, wear and an error of the forecast, and the gaps in parts of the
-    exact cost. Taken each 17 hours, so that each hour of the day is among them."""
+    """Milliseconds of `optimizer.plan.plan` with a peak, wear and an error of the forecast, and the gaps in parts of
+    the exact cost. Taken each 17 hours, so that each hour of the day is among them."""
     flags = Flags(battery_kw=place.kw, battery_kwh=place.kwh, demand_eur_per_kw=15, timezone=place.zone)
     days = max(3, count * 17 // 24 + 4)
     span = prepare(path, place.begin, days, ZoneInfo(place.zone), lambda priced: of_flags(flags, priced)).span
-    planner = Planner(span.terms, span.found, span.prices, certain=False)
+    assert span.terms.battery is not None  # the places have one
+    planner = Planner(span.terms, span.terms.battery, span.found, span.prices, certain=False)
     times, gaps, policy_gaps = list[float](), list[float](), list[float]()
     for number in range(min(count, (len(span.played) - 192) // 68)):
         outlook = _outlook(span, planner, 68 * number)

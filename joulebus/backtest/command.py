@@ -15,7 +15,6 @@ from joulebus.backtest.prepare import Prepared, prepare
 from joulebus.backtest.report import report
 from joulebus.backtest.result import document, write
 from joulebus.backtest.site import Flags, Terms, of_flags, of_site, zone_of
-
 from schemas.troubles import Trouble
 
 WRONG = 2
@@ -56,7 +55,9 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def strategies_of(given: str) -> list[str]:
     """By their names, each once. Raises Trouble."""
-    names = list(dict.fromkeys(one.strip().replace(" ", "-").replace("_", "-") for one in given.split(",") if one.strip()))
+    names = list(
+        dict.fromkeys(one.strip().replace(" ", "-").replace("_", "-") for one in given.split(",") if one.strip())
+    )
     for name in names:
         if name not in STRATEGIES:
             raise Trouble.unknown(f"--strategy {name}", name, STRATEGIES)

@@ -52,7 +52,7 @@ class Quarters:
 def quarters(table: Table) -> Quarters:
     """Means of the quarters of an hour. Raises Trouble where rows are further apart than an hour."""
     minutes, lengths = table.minutes, _lengths(table)
-    lattice = int(gcd(15, *np.unique(lengths).tolist()))
+    lattice = gcd(15, *np.unique(lengths).tolist())
     moved = minutes % lattice != 0
     if moved.any():
         table.repairs["times_moved_to_the_begin_of_their_interval"] += int(moved.sum())

@@ -10,7 +10,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     """The flags. Those of the site take the place of what the site file says."""
     parser.add_argument("--site", type=Path, metavar="FILE", help="site file; without it the flags say all")
     parser.add_argument("--data", type=Path, required=True, metavar="CSV", help="timestamp_utc, load_kw, pv_kw, prices")
-    parser.add_argument("--from", dest="start", required=True, metavar="DAY", help="first local day; rows before are learned from")
+    parser.add_argument(
+        "--from", dest="start", required=True, metavar="DAY", help="first local day; rows before are learned from"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="result.json, trace.csv, report.html")
     parser.add_argument("--days", type=int, default=364, help="[364]")
     parser.add_argument("--strategy", default="plan", metavar="A,B", help=f"of {', '.join(STRATEGIES)} [plan]")

@@ -54,17 +54,17 @@ def foresight(terms: Terms, played: Played) -> Vector:
 def _solved(terms: Terms, battery: Storage, played: Played, peaks: Peaks, most: Vector) -> Vector:
     n, net, rated = len(played), played.net / 1000, terms.rated / 1000
     width = 5 * n + len(peaks.price)
-    import_limit, export_limit = terms.grid.import_limit / 1000, terms.grid.export_limit / 1000
+    import_limit = terms.grid.import_limit / 1000
     # import >= 0, and <= its limit; what the site drives beyond by itself is no fault of a battery
     out, into = np.flatnonzero(net < rated), np.flatnonzero(net + rated > import_limit)
     least, most_in = _import(out, n, width), _import(into, n, width)
-    found = linprog(
-        _prices(terms, battery, played, peaks),
+    found = linprog(  # type: ignore[call-overload]  # scipy-stubs do not know that it takes sparse arrays
+        _prices(battery, played, peaks),
         A_ub=sparse.vstack([-least, most_in, peaks.rows(width)]),
         b_ub=np.concatenate([net[out], np.maximum(import_limit, net[into]) - net[into], peaks.most]),
         A_eq=_storage(battery, n, width),
         b_eq=np.concatenate([[battery.energy * START / 1e5], np.zeros(n - 1)]),
-        bounds=_bounds(terms, battery, net, peaks, most, export_limit),
+        bounds=_bounds(terms, battery, net, peaks, most),
         method="highs-ds",
         options={"time_limit": SECONDS},
     )
@@ -89,7 +89,7 @@ def _storage(battery: Storage, n: int, width: int) -> sparse.csr_array:
     return sparse.csr_array(sparse.block_array([[-HOUR * both * one, HOUR / both * one, none, none, change, rest]]))
 
 
-def _prices(terms: Terms, battery: Storage, played: Played, peaks: Peaks) -> Vector:
+def _prices(battery: Storage, played: Played, peaks: Peaks) -> Vector:
     buy, sell = played.buy, played.sell
     # what is fed in for more than it costs would be bought and sold at once: there one price holds for both ways
     twice = sell > buy
@@ -103,9 +103,8 @@ def _prices(terms: Terms, battery: Storage, played: Played, peaks: Peaks) -> Vec
     return price
 
 
-def _bounds(
-    terms: Terms, battery: Storage, net: Vector, peaks: Peaks, most: Vector, export_limit: float
-) -> NDArray[np.float64]:
+def _bounds(terms: Terms, battery: Storage, net: Vector, peaks: Peaks, most: Vector) -> NDArray[np.float64]:
+    export_limit = terms.grid.export_limit / 1000
     n, rated, energy = len(net), terms.rated / 1000, battery.energy / 1000
     fed_in = np.maximum(rated - net, 0.0)
     allowed = np.minimum(fed_in, export_limit if terms.curtails else np.maximum(export_limit, -net))

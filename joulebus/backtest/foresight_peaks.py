@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from scipy import sparse
@@ -69,7 +70,7 @@ def _one(found: Peaks, component: Demand, terms: Terms, played: Played) -> None:
         lowest[begin] = max(lowest.get(begin, 0.0), held)
     known = highest(component, [], played.end, terms.zone)
     columns = {
-        at: _columns(found, component, terms, at, max(low, known.get(at, 0.0) / 1000), known)
+        at: _columns(found, component, terms.zone, (at, max(low, known.get(at, 0.0) / 1000)), known)
         for at, low in lowest.items()
     }
     _ratchet(found, component, terms, columns)
@@ -93,11 +94,13 @@ def _windows(component: Demand, terms: Terms, played: Played) -> dict[datetime, 
 
 
 def _columns(
-    found: Peaks, component: Demand, terms: Terms, begin: datetime, low: float, known: dict[datetime, float]
+    found: Peaks, component: Demand, zone: ZoneInfo, lowest: tuple[datetime, float], known: dict[datetime, float]
 ) -> tuple[int, int]:
-    """The peak of a period and what is billed of it, which is the same column without a ratchet."""
-    rate = component.rate if bills(component, begin, terms.zone) else 0.0
-    floor = least(component, known, begin, terms.zone) / 1000
+    """The peak of a period and what is billed of it, the same column without ratchet and contract. `lowest`: the begin
+    of the period, and the kW it is not below."""
+    begin, low = lowest
+    rate = component.rate if bills(component, begin, zone) else 0.0
+    floor = least(component, known, begin, zone) / 1000
     if component.ratchet or component.contract:
         peak, billed = found.column(0.0, low), found.column(rate, max(low, floor))
         found.row([(peak, 1.0), (billed, -1.0)], 0.0)

@@ -20,6 +20,7 @@ from optimizer.policy import Policy, solve
 from optimizer.program import Unsolved
 from optimizer.record import QUARTER, Record, Vector
 from optimizer.shortage import AHEAD
+from optimizer.storage import Storage
 from optimizer.verify import verify
 from optimizer.windows import Charge
 from schemas.messages import Plan, Step
@@ -34,6 +35,7 @@ class Planner:
     and the peak of that moment; here the program is solved by the hour, and asked for its table each quarter."""
 
     terms: Terms
+    battery: Storage
     found: Quarters
     """All that is in the file; only what is over at an instant is ever looked at."""
     prices: Prices
@@ -82,8 +84,7 @@ class Planner:
 
     def outlook(self, at: datetime, soc: float, meters: Sequence[Meter], hours: float = HORIZON) -> Outlook:
         """What is known at an instant of the next hours."""
-        terms, battery = self.terms, self.terms.battery
-        assert battery is not None  # nobody plans without one
+        terms = self.terms
         starts = step_starts(at, hours)
         record = record_of(self.found).until(at)
         model = self._learned(record, at, meters)
@@ -97,7 +98,7 @@ class Planner:
             buy=buy,
             sell=sell,
             soc=soc,
-            battery=battery,
+            battery=self.battery,
             grid=terms.grid,
             rated=terms.rated,
             zone=terms.zone,
@@ -114,11 +115,10 @@ class Planner:
         """Once a local day: the forecast, and the peak that each of the last days could have been held at."""
         terms, today = self.terms, at.astimezone(self.terms.zone).date()
         if self._model is None or today != self._day:
-            assert terms.battery is not None  # nobody plans without one
             self._day = today
             self._model = learn(record, at, terms.zone, terms.tariff.days_off, self._model)
             self._daily = [
-                daily_peaks(record, terms.battery, terms.rated, one.component, terms.zone, at) for one in meters
+                daily_peaks(record, self.battery, terms.rated, one.component, terms.zone, at) for one in meters
             ]
         return self._model
 

@@ -75,7 +75,11 @@ def of(terms: Terms, found: Quarters, first: int, last: int, count: Counter[str]
     Raises Trouble where the tariff has no price at all.
     """
     terms = market(
-        terms, *(_series(found, one, first, last, count, way) for one, way in ((found.buy, "import"), (found.sell, "export")))
+        terms,
+        *(
+            _series(found, one, (first, last), count, way)
+            for one, way in ((found.buy, "import"), (found.sell, "export"))
+        ),
     )
     begin = max(0, first - WEEK - DAY)
     instants = [found.start + i * QUARTER for i in range(begin, last + MARGIN)]
@@ -106,11 +110,12 @@ def _side(terms: Terms, way: Way, instants: Sequence[datetime], scored: slice, c
 
 
 def _series(
-    found: Quarters, given: Vector | None, first: int, last: int, count: Counter[str], way: str
+    found: Quarters, given: Vector | None, scored: tuple[int, int], count: Counter[str], way: str
 ) -> Series | None:
     """A CSV's prices as a market's, without gaps up to beyond the last quarter."""
     if given is None:
         return None
+    first, last = scored
     begin = max(0, first - WEEK - DAY)
     whole = np.concatenate([given[:last], np.full(max(0, last + MARGIN - len(given[:last])), np.nan)])[begin:]
     known = np.flatnonzero(~np.isnan(whole))
@@ -119,6 +124,8 @@ def _series(
     missing = int(np.isnan(whole[first - begin : last - begin]).sum())
     count[f"{way}_prices_missing_taken_from_the_week_or_day_before"] += missing
     for i in np.flatnonzero(np.isnan(whole)).tolist():
-        whole[i] = next((whole[i - b] for b in (WEEK, DAY, 1) if i >= b and not np.isnan(whole[i - b])), whole[known[0]])
+        whole[i] = next(
+            (whole[i - b] for b in (WEEK, DAY, 1) if i >= b and not np.isnan(whole[i - b])), whole[known[0]]
+        )
     starts = [found.start + i * QUARTER for i in range(begin, begin + len(whole))]
     return Series(starts, whole.tolist(), timedelta(minutes=15))

@@ -15,19 +15,24 @@ from joulebus.backtest.walk import Span
 from optimizer.record import QUARTER
 
 STYLE = """
-:root{color-scheme:light dark;--ink:#1c2326;--dim:#66757c;--line:#d9e0e3;--a:#9aa7ad;--b:#0b7a75;--c:#d98e04;--back:#fff}
-@media(prefers-color-scheme:dark){:root{--ink:#e6ecee;--dim:#93a3aa;--line:#344146;--a:#75858c;--b:#3fb8ae;--c:#eeb54a;
---back:#14191b}}
+:root{color-scheme:light dark;--ink:#1c2326;--dim:#66757c;--line:#d9e0e3;--a:#9aa7ad;--b:#0b7a75;--c:#d98e04;
+--back:#fff}
+@media(prefers-color-scheme:dark){:root{--ink:#e6ecee;--dim:#93a3aa;--line:#344146;--a:#75858c;--b:#3fb8ae;
+--c:#eeb54a;--back:#14191b}}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);max-width:760px;margin:2rem auto;
-padding:0 1rem}h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}p.big{font-size:1.25rem}svg{width:100%;height:auto}
-svg text{font-size:11px;fill:var(--dim)}.grid{stroke:var(--line)}.level{stroke:var(--dim);stroke-dasharray:5 4}
+padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}p.big{font-size:1.25rem}
+svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}
+.grid{stroke:var(--line)}.level{stroke:var(--dim);stroke-dasharray:5 4}
 .s0{fill:var(--a);background:var(--a)}.s1{fill:var(--b);background:var(--b)}.s2{fill:var(--c);background:var(--c)}
-.l0,.l1,.l2{fill:none;stroke-width:2}.l0{stroke:var(--a);background:var(--a)}.l1{stroke:var(--b);background:var(--b)}
-.l2{stroke:var(--c);background:var(--c)}.legend{margin:.2rem 0;color:var(--dim);font-size:.85rem}
-.legend span{margin-right:1.2em}.legend i{display:inline-block;width:.9em;height:.9em;margin-right:.4em}
+.l0,.l1,.l2{fill:none;stroke-width:2}.l0{stroke:var(--a);background:var(--a)}
+.l1{stroke:var(--b);background:var(--b)}.l2{stroke:var(--c);background:var(--c)}
+.legend{margin:.2rem 0;color:var(--dim);font-size:.85rem}.legend span{margin-right:1.2em}
+.legend i{display:inline-block;width:.9em;height:.9em;margin-right:.4em}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{text-align:right;padding:.25rem .4rem;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left}
-th{color:var(--dim);font-weight:500}.dim{color:var(--dim);font-size:.9rem}.wide{overflow-x:auto}
+th,td{text-align:right;padding:.25rem .4rem;border-bottom:1px solid var(--line)}
+th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:500}
+.dim{color:var(--dim);font-size:.9rem}.wide{overflow-x:auto}
 """
 
 
@@ -65,7 +70,8 @@ def report(ready: Prepared, found: Backtest, written: dict[str, Any]) -> str:
     ]  # fmt: skip
     title = "joulebus backtest"
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    return f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head><body>{"".join(parts)}</body></html>\n'
+    body = f"<body>{''.join(parts)}</body>"
+    return f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head>{body}</html>\n'
 
 
 def _summary(written: dict[str, Any], money: str) -> str:
@@ -147,5 +153,3 @@ def _said(written: dict[str, Any]) -> str:
     if not notes and not mended:
         return "<h2>What was repaired</h2><p>Nothing had to be.</p>"
     return f"<h2>What was assumed and repaired</h2><ul>{''.join(notes + mended)}</ul>"
-
-

@@ -85,7 +85,7 @@ def of_flags(flags: Flags, priced: tuple[bool, bool]) -> Terms:
     if flags.timezone is None:
         notes.append("no --timezone: months and hours are those of UTC")
     battery, rated = _battery(flags, None, 0.0, notes)
-    tariff = {
+    tariff: dict[str, Any] = {
         "import": _flat("import", flags.import_price, priced[0], notes),
         "export": _flat("export", flags.export_price, priced[1], notes, paid=not priced[0]),
     }
@@ -210,7 +210,9 @@ def _grid(flags: Flags, own: Grid) -> Grid:
     ):
         if limit is not None:
             if not least <= limit:
-                raise Trouble(f"--{name.replace('_', '-')}-kw {limit:g}: write kW, {'more than' if least else 'at least'} 0")
+                raise Trouble(
+                    f"--{name.replace('_', '-')}-kw {limit:g}: write kW, {'more than' if least else 'at least'} 0"
+                )
             changed[name] = 1000 * limit
     return own.model_copy(update=changed)
 

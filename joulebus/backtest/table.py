@@ -176,8 +176,8 @@ def _physical(found: Table) -> None:
         row = int(np.argmax(negative))
         at = pd.Timestamp(int(found.minutes[row]) * 60, unit="s")
         raise Trouble(
-            f"{found.path}, the row of {at:%Y-%m-%dT%H:%MZ}: {NEEDED} is {load[row]:g}, and {negative.sum()} rows are below 0: a "
-            f"load is 0 or more. If PV is taken off in it, add it again and give it as pv_kw"
+            f"{found.path}, the row of {at:%Y-%m-%dT%H:%MZ}: {NEEDED} is {load[row]:g}, and {negative.sum()} rows are "
+            f"below 0: a load is 0 or more. If PV is taken off in it, add it again and give it as pv_kw"
         )
     load[negative] = np.nan
     found.repairs["negative_load_taken_for_missing"] += int(negative.sum())
@@ -187,5 +187,3 @@ def _physical(found: Table) -> None:
     if np.isnan(load).all():
         raise Trouble(f"{found.path}: {NEEDED} is empty in every row: there is nothing to play")
     found.repairs = +found.repairs
-
-

@@ -1,6 +1,6 @@
 """The closed loop over a span of quarters: what is known, what is decided, and what physically happens."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from consumers.dispatch.plans import binding, held, peak, planned
 from joulebus.backtest.data import Quarters
-from joulebus.backtest.meters import Meter, meters
+from joulebus.backtest.meters import meters
 from joulebus.backtest.planner import Planner
 from joulebus.backtest.prices import Prices
 from joulebus.backtest.score import HOUR, Played
@@ -21,6 +21,7 @@ from optimizer.rivals import price_rule, self_consumption
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from schemas.messages import ControlMode, Mode
+from schemas.tariff_demand import Demand
 
 PLANNED = ("lp", "plan")
 START = 50.0
@@ -116,7 +117,7 @@ def walk(span: Span, strategy: str, tick: Tick) -> Trace:
     if battery is None or strategy == "none":
         return idle(count)
     cell = Cell(battery, span.terms.rated, battery.energy * START / 100)
-    mind = _mind(span, strategy)
+    mind = _Planned(span, strategy, battery) if strategy in PLANNED else _Rule(span, strategy)
     trace = Trace(strategy, np.zeros(count), np.zeros(count), [""] * count)
     export = span.terms.grid.export_limit if span.terms.curtails else np.inf
     for i, net in enumerate(span.played.net.tolist()):
@@ -148,9 +149,8 @@ class _Rule:
             return self_consumption(net), "stores PV" if net < 0 else "covers the load"
         known = min(DAY, self.span.prices.known_until(self.first + i) - self.first - i)
         prices = self.span.prices.seen(self.first + i, known)[0]
-        price, battery = float(prices[0]), cell.battery
-        wanted = price_rule(net, price, prices.tolist(), cell.rated, battery.wear, battery.efficiency)
-        return wanted, f"the price is {price:.3f} per kWh"
+        wanted = price_rule(net, prices.tolist(), cell.rated, cell.battery)
+        return wanted, f"the price is {prices[0]:.3f} per kWh"
 
     def turn(self, i: int, grid: float) -> None:
         pass
@@ -159,15 +159,14 @@ class _Rule:
 class _Planned:
     """Plans by the hour, carried out by dispatch's own decision."""
 
-    def __init__(self, span: Span, strategy: str) -> None:
+    def __init__(self, span: Span, strategy: str, battery: Storage) -> None:
         terms = span.terms
         self.span, self.terms = span, terms
-        self.planner = Planner(terms, span.found, span.prices, certain=strategy == "lp")
+        self.planner = Planner(terms, battery, span.found, span.prices, certain=strategy == "lp")
         self.meters = meters(terms.charged, terms.zone, span.played.start)
         self.peak: float | None = None
         self.mode = ControlMode(at=span.played.start, mode=Mode.AUTO, who="backtest")
-        assert terms.battery is not None
-        self.ratings = Ratings(terms.battery, terms.grid, terms.rated)
+        self.ratings = Ratings(battery, terms.grid, terms.rated)
 
     def decide(self, i: int, net: float, cell: Cell) -> tuple[float, str]:
         at = self.span.played.start + i * QUARTER
@@ -206,9 +205,9 @@ class _Planned:
         every, phase = self.terms.replan.total_seconds(), self.terms.phase.total_seconds()
         return (at.timestamp() - phase) % every < QUARTER.total_seconds()
 
-    def _peaks(self, at: datetime) -> list[tuple[object, float | None]]:
+    def _peaks(self, at: datetime) -> list[tuple[Demand, float | None]]:
         """W of each demand that no window should pass, as dispatch has them."""
-        found = list[tuple[object, float | None]]()
+        found = list[tuple[Demand, float | None]]()
         for number, one in enumerate(self.meters):
             billed = one.peak(at)
             if number == 0:
@@ -217,7 +216,3 @@ class _Planned:
             else:
                 found.append((one.component, planned(self.planner.latest, one.component, billed, at, self.terms.zone)))
         return found
-
-
-def _mind(span: Span, strategy: str) -> "_Rule | _Planned":
-    return _Planned(span, strategy) if strategy in PLANNED else _Rule(span, strategy)

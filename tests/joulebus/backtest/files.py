@@ -12,7 +12,9 @@ from joulebus.backtest.site import Flags, of_flags
 START = datetime(2025, 3, 3, tzinfo=UTC)
 """A Monday."""
 QUARTER = timedelta(minutes=15)
-BATTERY = Flags(battery_kw=50, battery_kwh=100, demand_eur_per_kw=15, timezone="UTC", import_price=0.2, export_price=0.05)
+BATTERY = Flags(
+    battery_kw=50, battery_kwh=100, demand_eur_per_kw=15, timezone="UTC", import_price=0.2, export_price=0.05
+)
 HEADER = "timestamp_utc,load_kw,pv_kw"
 
 Row = tuple[datetime, float, float]

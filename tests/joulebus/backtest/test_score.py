@@ -43,7 +43,10 @@ def test_the_bill_by_hand(tmp_path: Path) -> None:
 
 def test_the_peak_is_paid_by_local_month(tmp_path: Path) -> None:
     found = prepared(
-        write(tmp_path / "data.csv", lines(rows(35))), "2025-03-25", 12, replace(BATTERY, timezone="America/Los_Angeles")
+        write(tmp_path / "data.csv", lines(rows(35))),
+        "2025-03-25",
+        12,
+        replace(BATTERY, timezone="America/Los_Angeles"),
     )
     one = outcome(found.span, idle(len(found.span.played)))
     grid, instants = found.span.played.net, found.span.played.instants
@@ -71,7 +74,9 @@ def dense(found: Prepared) -> float:
     worth = float(np.median(buy)) * 0.95
     gained = np.concatenate([up[-1], down[-1], np.zeros(n + 1)])
     cost = np.concatenate([0.25 * sell, 0.25 * (0.02 - sell), 0.25 * (buy - sell), [15.0]]) - worth * gained
-    answer = linprog(cost, A_ub=rows_of, b_ub=most, bounds=[(0, 50)] * 2 * n + [(0, None)] * (n + 1), method="highs-ipm")
+    answer = linprog(
+        cost, A_ub=rows_of, b_ub=most, bounds=[(0, 50)] * 2 * n + [(0, None)] * (n + 1), method="highs-ipm"
+    )
     return float(answer.fun + 0.25 * (sell * net).sum())
 
 
@@ -89,7 +94,9 @@ TARIFFS: dict[str, dict[str, Any]] = {
     "some hours": {"demand": {"price": 15, "hours": [{"start": "11:00", "end": "12:00"}]}},
     "a floor": {"demand": {"price": 15, "floor": 70}},
     "a contract": {"demand": {"contract": {"power": 60, "price": 3, "penalty": 20}}},
-    "two": {"demand": [{"price": 10, "name": "all"}, {"price": 9, "name": "noon", "hours": [{"start": "11:00", "end": "13:00"}]}]},
+    "two": {"demand": [
+        {"price": 10, "name": "all"}, {"price": 9, "name": "noon", "hours": [{"start": "11:00", "end": "13:00"}]},
+    ]},
     "a year": {"demand": {"price": 60, "per": "year"}},
     "a ratchet": {"demand": {"price": 10, "ratchet": {"share": 0.9, "months": 3}}},
     "prices below 0": {"import": {"period": [{"price": -0.3, "start": "02:00", "end": "04:00"}, {"price": 0.2}]}},

@@ -69,7 +69,8 @@ def test_repaired_and_counted(tmp_path: Path, change: Change, name: str, count: 
 
     assert ready.repairs[name] >= count
     assert len(ready.span.played) == 192
-    assert np.isfinite(ready.span.played.load).all() and np.isfinite(ready.span.played.pv).all()
+    assert np.isfinite(ready.span.played.load).all()
+    assert np.isfinite(ready.span.played.pv).all()
     assert (ready.span.played.load > 0).all()
 
 
@@ -91,12 +92,12 @@ REFUSED: list[tuple[str, Change, str]] = [
     ("one row", lambda text: text[:2], "one row only"),
     ("no load", lambda text: [text[0].replace("load_kw", "power"), *text[1:]], "no column load_kw"),
     ("no time", lambda text: [text[0].replace("timestamp_utc", "time"), *text[1:]], "no column timestamp_utc"),
-    ("a column twice", lambda text: [text[0] + ",load_kw", *(one + ",1" for one in text[1:])], "load_kw is there twice"),
+    ("a column twice", lambda text: [text[0] + ",load_kw", *(one + ",1" for one in text[1:])], "is there twice"),
     ("words for a number", cell(7, 1, "much"), "row 8: load_kw is 'much'"),
     ("words for a time", cell(7, 0, "noon"), "row 8: timestamp_utc is 'noon'"),
     ("days apart", lambda text: text[::96], "are 1440 minutes apart"),
     ("nothing known", lambda text: [text[0], *(f"{one.split(',')[0]},,1" for one in text[1:])], "empty in every row"),
-    ("a load below 0", lambda text: [text[0], *(one.replace(",20.000,", ",-20,") for one in text[1:])], "a load is 0 or more"),
+    ("a load below 0", lambda text: [text[0], *(one.replace(",20.000,", ",-20,") for one in text[1:])], "is 0 or more"),
     ("a far row", cell(5, 0, "1971-01-01T00:00:00Z"), "many years away"),
 ]  # fmt: skip
 
@@ -106,7 +107,8 @@ def test_refused_in_a_sentence(tmp_path: Path, change: Change, words: str) -> No
     path = write(tmp_path / "data.csv", change(lines(rows(DAYS))))
     with pytest.raises(Trouble) as trouble:
         prepared(path, BEGIN, 2)
-    assert words in str(trouble.value) and "data.csv" in str(trouble.value)
+    assert words in str(trouble.value)
+    assert "data.csv" in str(trouble.value)
 
 
 def test_local_times_without_a_zone_are_told_by_their_doubled_hour(tmp_path: Path) -> None:

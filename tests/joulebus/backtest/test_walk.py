@@ -1,6 +1,5 @@
 """The closed loop: physics, what may be known, and the same result each time."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -32,9 +31,7 @@ def ready(folder: Path, given_rows: list[Row], **changed: object) -> Prepared:
     flags = replace(BATTERY, **changed)  # type: ignore[arg-type]  # of any field
     whole = prepared(write(folder / "data.csv", lines(kept)), BEGIN, 1, flags)
     day = whole.span.played
-    part = replace(
-        day, load=day.load[:PLAYED], pv=day.pv[:PLAYED], buy=day.buy[:PLAYED], sell=day.sell[:PLAYED]
-    )
+    part = replace(day, load=day.load[:PLAYED], pv=day.pv[:PLAYED], buy=day.buy[:PLAYED], sell=day.sell[:PLAYED])
     return replace(whole, span=replace(whole.span, played=part))
 
 
@@ -44,8 +41,8 @@ def played(folder: Path, strategy: str) -> Trace:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield tmp_path_factory.mktemp("backtest")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("backtest")
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -75,7 +72,8 @@ def test_physics_and_the_same_again(folder: Path, strategy: str) -> None:
     assert np.abs(trace.battery).max() <= 50e3
     cells = np.where(trace.battery > 0, trace.battery / 0.95, trace.battery * 0.95)
     assert trace.soc == pytest.approx(50 - np.cumsum(cells) * 0.25 / 100e3 * 100)
-    assert 10 - 1e-9 <= trace.soc.min() and trace.soc.max() <= 90 + 1e-9
+    assert trace.soc.min() >= 10 - 1e-9
+    assert trace.soc.max() <= 90 + 1e-9
 
 
 def test_a_plan_holds_the_peak_that_rules_pay_for(folder: Path) -> None:
@@ -93,7 +91,9 @@ def test_plans_come_once_an_hour_at_their_phase(folder: Path, phase: int, minute
     from joulebus.backtest.walk import _Planned  # noqa: PLC0415  # its clock alone
 
     span = ready(folder, rows(19), phase_minutes=phase).span
-    due = [at.minute for at in span.played.instants if _Planned(span, "plan")._due(at)]
+    assert span.terms.battery is not None
+    clock = _Planned(span, "plan", span.terms.battery)
+    due = [at.minute for at in span.played.instants if clock._due(at)]
     assert due == [minutes] * 14
 
 
