@@ -23,8 +23,7 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
     Where load and PV are known the linear program has the exact answer. Where they are not, a stochastic dynamic
     program has one for whatever the load turns out to be, and the schedule is its answer to the forecast.
     """
-    tables = list[Table]()
-    if np.any(np.asarray(outlook.spread) > 0):
+    if unsure(outlook):
         policy = solve_policy(outlook)
         way = policy.walk()
         power, worth = way.power, way.worth
@@ -34,6 +33,7 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
         x, worth = solve(program)
         power = 1000 * (program.part(x, DISCHARGE) - program.part(x, CHARGE))
         power = np.round(power, 3) + 0.0  # mW; no -0.0 on the page
+        tables = [Table([], cap) for cap in _caps(outlook, outlook.load - outlook.pv - power)]
     found = _peaks(outlook, outlook.load - outlook.pv - power)
     return Plan(
         id=f"{outlook.now:%Y%m%dT%H%M%SZ}",
@@ -47,6 +47,20 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
         cost_idle=cost(outlook, np.zeros_like(power)),
         inputs=dict(inputs or {}),
     )
+
+
+def unsure(outlook: Outlook) -> bool:
+    """Whether load or PV of any step are not known for sure."""
+    return bool(np.any(np.asarray(outlook.spread) > 0))
+
+
+def _caps(outlook: Outlook, grid: Vector) -> list[float | None]:
+    """W by step that begins before the plan ends: the peak of the first demand, where a window of it counts."""
+    if not outlook.charges:
+        return []
+    windows, made = outlook.windows[0], peaks(outlook, grid)[0]
+    of = [[windows.periods[row] for row in np.flatnonzero(windows.of[:, step])] for step in _valid(outlook)]
+    return [max(windows.charge.expected, *made[each].tolist()) if each else None for each in of]
 
 
 def _valid(outlook: Outlook) -> list[int]:

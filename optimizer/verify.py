@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from optimizer.charge import pieces, worth
 from optimizer.demand import charged, counts, period
 from optimizer.outlook import Outlook
@@ -179,5 +181,7 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
     yield from _peaks(plan, outlook, planned)
     outside = not outlook.battery.soc_min <= outlook.soc <= outlook.battery.soc_max
     dearer = cost + PENALTY * planned.beyond - rest - PENALTY * idle.beyond
-    if dearer > near and not outside:
+    # where the load is not known, energy is bought for what may come, and a peak that a month will reach anyway is free
+    unsure = bool(np.any(np.asarray(outlook.spread) > 0))
+    if dearer > near and not outside and not unsure:
         yield f"it is {dearer:.4f} dearer than idling"

@@ -1,4 +1,5 @@
-"""Public holidays, written as dates or as the rules they follow: a price and a load know no other Sundays. Pure."""
+"""Public holidays, written as dates, as the rules they follow, or as the country and state that has them: a price and
+a load know no other Sundays. Pure."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,15 +9,56 @@ from functools import lru_cache
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
-LOOKS_LIKE = 'such as "2026-12-25", "12-25" (each year), "easter+1", "4 thu nov" or "last mon may"'
+LOOKS_LIKE = (
+    'such as "2026-12-25", "12-25" (each year), "easter+1", "4 thu nov", "last mon may", or all of a country or of its '
+    'state: "DE-BW"'
+)
+ISO = "its two letters of ISO 3166, such as DE or US"
+PLACE = re.compile(r"([a-z]{2})(?:-([a-z0-9]{1,3}))?")
+"""ISO 3166-1, and the part of 3166-2 behind its dash."""
 
 InYear = Callable[[int], date | None]
 """The date in a year; None where that year has none."""
 
 
+def known(text: str) -> None:
+    """Raises ValueError where it is no holiday, no rule and no place."""
+    if PLACE.fullmatch(_word(text)):
+        _of_place(_word(text), 2024)
+    else:
+        rule(text)
+
+
+def dates(text: str, year: int) -> frozenset[date]:
+    """The days in a year that one entry stands for. Raises ValueError as `known` does."""
+    if PLACE.fullmatch(_word(text)):
+        return _of_place(_word(text), year)
+    found = rule(text)(year)
+    return frozenset() if found is None else frozenset({found})
+
+
+def _word(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+@lru_cache(maxsize=256)
+def _of_place(word: str, year: int) -> frozenset[date]:
+    """The public holidays of a country, or of its state."""
+    import holidays  # noqa: PLC0415  # 0.1 s, and most tariffs name no place
+
+    country, _, state = word.upper().partition("-")
+    parts = holidays.list_supported_countries(include_aliases=False)
+    if country not in parts:
+        raise ValueError(f"{word.upper()!r} is no holiday: {country} is no country whose holidays are known: {ISO}")
+    if state and state not in parts[country]:
+        there = ", ".join(sorted(parts[country])) or "none: write the country alone"
+        raise ValueError(f"{word.upper()!r} is no holiday: {country} has no part {state!r}; there is: {there}")
+    return frozenset(holidays.country_holidays(country, subdiv=state or None, years=year))
+
+
 def rule(text: str) -> InYear:
     """The rule that one entry stands for. Raises ValueError for anything else."""
-    word = " ".join(text.lower().split())
+    word = _word(text)
     try:
         return _parse(word)
     except (ValueError, KeyError):
@@ -88,4 +130,4 @@ class Holidays:
 
 @lru_cache(maxsize=256)
 def _of_year(written: tuple[str, ...], year: int) -> frozenset[date]:
-    return frozenset(day for one in written if (day := rule(one)(year)) is not None)
+    return frozenset(day for one in written for day in dates(one, year))

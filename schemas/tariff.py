@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator, field_validator, model_validator
 
-from schemas.holidays import LOOKS_LIKE, Holidays, rule
+from schemas.holidays import LOOKS_LIKE, Holidays, known
 from schemas.shape import Shape
 from schemas.tariff_demand import Contract, Demand, KnownPeak, Price, Ratchet
 from schemas.tariff_hours import WEEK, ByTheHour, Clock, Day, Hours
@@ -26,7 +26,7 @@ def _written(given: object) -> object:
 
 
 def _known(text: str) -> str:
-    rule(text)
+    known(text)
     return text
 
 
@@ -196,7 +196,8 @@ class Tariff(Shape):
 
     holidays: list[Holiday] = []
     """Public holidays of the site: dates (`"2026-12-25"`), or rules that need no new list each year: `"12-25"`,
-    `"easter+1"`, `"4 thu nov"`, `"last mon may"`. For prices and for the load they are like Sundays."""
+    `"easter+1"`, `"4 thu nov"`, `"last mon may"`; or a country or its state with all it has: `"DE-BW"`. For prices
+    and for the load they are like Sundays."""
 
     currency: Annotated[str, Field(pattern=CURRENCY)] = "EUR"
     """ISO 4217."""

@@ -26,6 +26,8 @@ DAYS = timedelta(days=14)
 """Of each device: five workdays and four days of two weekends, with some to spare."""
 LEARNED = timedelta(days=186)
 """Of load and PV: 140 days to learn from, and what is read before the first of them."""
+NIGHT = 0.02
+"""Of the highest PV: below it an inverter may sleep."""
 SLICE = timedelta(days=1)
 """Read at once; of what is older than that of each device a week."""
 SETTLED = timedelta(minutes=30)
@@ -80,12 +82,32 @@ class Past:
 
     def _fold(self, start: datetime, end: datetime) -> None:
         """Load and PV of what was read; the devices' own means are kept for 14 days only."""
+        asleep = self._nights()
         for kept, found in ((self._load, self.load()), (self._sun, self.pv())):
             for at, power in found:
-                if start <= at < end:
+                if start <= at < end and not self._dark_by_day(at, asleep):
                     day = at.astimezone(UTC)
                     kept.setdefault(day.date(), array("d", [nan] * 96))[day.hour * 4 + day.minute // 15] = power
         self._forget(max(end, self.newest or end) - DAYS, None)
+
+    def _nights(self) -> dict[str, set[time]]:
+        """By PV, the times of the day (UTC) at which it gave nothing worth while in the last 14 days."""
+        nights: dict[str, set[time]] = {}
+        for name in [named(*source) for source in self.site.pv_points]:
+            most: dict[time, float] = {}
+            for at, power in self._of(name).items():
+                most[at.astimezone(UTC).time()] = max(power, most.get(at.astimezone(UTC).time(), 0.0))
+            low = NIGHT * max(most.values(), default=0.0)
+            nights[name] = {time(hour, minute) for hour in range(24) for minute in range(0, 60, 15)} - {
+                clock for clock, power in most.items() if power > low
+            }
+        return nights
+
+    def _dark_by_day(self, at: datetime, nights: dict[str, set[time]]) -> bool:
+        """A PV is silent while the sun is up: an outage, of which nothing is learned."""
+        return any(
+            at not in self._of(name) and at.astimezone(UTC).time() not in night for name, night in nights.items()
+        )
 
     def _forget(self, begin: datetime, learned: datetime | None) -> None:
         for means in self.means.values():

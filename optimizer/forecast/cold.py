@@ -19,8 +19,8 @@ SMALLEST = 1000.0
 """W of error where nothing at all is known."""
 LEAST = 0.005
 """The error of a forecast that was never wrong, as a part of the mean load and PV."""
-BELIEVED = 3.0
-"""Days of errors that weigh as much as the first guess of them."""
+BELIEVED = 7.0
+"""Days of errors after which the first guess of them counts no more."""
 
 
 def told(
@@ -84,23 +84,28 @@ def ahead(  # noqa: PLR0917  # what is known, and how it is asked for
     there are some."""
     load, pv = load_pv
     each = [guessed(values, present) for values, present in zip((known.load, known.pv), now, strict=True)]
-    net = np.full(len(leads), float(np.hypot(*each)))
-    if doubt is not None:
-        share = doubt.days / (doubt.days + BELIEVED)
-        net = np.sqrt(share * doubt.spread[clocks] ** 2 + (1 - share) * net**2)
-    spread = np.maximum(net, least(known))
+    size = spread(known, clocks, now, doubt)
     around = normal(LEVELS)[:, None]
     return Ahead(
         load,
         pv,
-        spread,
+        size,
         Bands(
             np.maximum(load + around * each[0], 0.0),
             np.maximum(pv + around * each[1], 0.0),
-            load - pv + around * spread,
+            load - pv + around * size,
         ),
         quarters,
     )
+
+
+def spread(known: Stretch, clocks: Numbers, now: tuple[float, float], doubt: Uncertainty | None) -> Vector:
+    """W by step: the error of `load - pv` that was measured, and as long as that is of few days, that of a guess."""
+    share = 0.0 if doubt is None else min(1.0, doubt.days / BELIEVED)
+    measured = np.zeros(len(clocks)) if doubt is None else doubt.spread[clocks]
+    guess = [guessed(values, present) for values, present in zip((known.load, known.pv), now, strict=True)]
+    both = np.sqrt(share * measured**2 + (1 - share) * (guess[0] ** 2 + guess[1] ** 2))
+    return np.asarray(np.maximum(both, least(known)))
 
 
 def guessed(values: Vector, present: float) -> float:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.forecast.lessons import HORIZON, Errors, Lesson, Stretch, Weights, lesson
-from optimizer.forecast.local_days import DAY
+from optimizer.forecast.lessons import HORIZON, LEADS, Compared, Errors, Lesson, Stretch, Weights, lesson
+from optimizer.forecast.local_days import DAY, LocalDays
 from optimizer.forecast.ridge import fit
+from optimizer.forecast.skill import DAYS as SKILL
+from optimizer.forecast.skill import Tally, tally
+from optimizer.forecast.uncertainty import Uncertainty, clocks_of
 from optimizer.record import Vector
 
 LEARNED = 140
@@ -17,7 +20,10 @@ JUDGED = 42
 CAPPED = 60 * DAY
 """Quarters whose highest value bounds what is forecast."""
 CAP = 1.1
+FEWEST = 14
+"""Days that were learned from; with fewer the simple forecast is the better one, and nothing is judged."""
 WEEK = 7 * DAY
+WEEKS = LEARNED // 7
 NOTHING = Weights(None, None, 0.0, 0.0)
 
 
@@ -28,6 +34,7 @@ class Pending:
     begin: int
     end: int
     weights: Weights
+    doubt: Uncertainty | None
 
 
 @dataclass(frozen=True)
@@ -39,39 +46,68 @@ class Learned:
     """By the week, oldest first."""
     errors: tuple[Errors, ...]
     """By the day, oldest first."""
+    tallies: tuple[Tally, ...]
+    """By the day, oldest first: of the forecasts as they would have been told then."""
     pending: tuple[Pending, ...]
     weights: Weights
+    doubt: Uncertainty | None
 
     @property
     def days(self) -> float:
         """That were learned from."""
-        return sum(one.end - one.begin for one in self.lessons) / DAY
+        return days_of(self.lessons)
+
+
+def days_of(lessons: Sequence[Lesson]) -> float:
+    return sum(one.end - one.begin for one in lessons) / DAY
 
 
 def learned(stretch: Stretch, now: int, before: Learned | None) -> Learned:
     """Walks from the last time to now, a day at a time."""
     if before is None or not now - LEARNED * DAY < before.at <= now:
         days = min((now - stretch.first) // DAY, LEARNED + JUDGED)
-        before = Learned(now - days * DAY, (), (), (), NOTHING)
+        before = Learned(now - days * DAY, (), (), (), (), NOTHING, None)
+    judged, tallied = _begin_of(stretch, now, JUDGED), _begin_of(stretch, now, SKILL)
     while before.at < now:
-        before = _next(stretch, before, min(before.at + DAY, now), now)
+        at = min(before.at + DAY, now)
+        before = _next(stretch, before, at, judged=at >= judged, tallied=at >= tallied)
     return before
 
 
-def _next(stretch: Stretch, before: Learned, at: int, now: int) -> Learned:
-    """A day later. Weights of days whose errors are too old to be of use are not solved for."""
-    judged = at >= now - (JUDGED + 3) * DAY
-    pending = [*before.pending, Pending(before.at, at, before.weights)]
-    lessons, errors = list(before.lessons), list(before.errors)
+def _begin_of(stretch: Stretch, now: int, days: int) -> int:
+    """From when on there are so many known days, and the three whose targets are not over."""
+    known = np.flatnonzero(np.isfinite(stretch.load + stretch.pv)[: now - stretch.first]) + stretch.first
+    enough = days * DAY
+    return min(int(known[-enough]) if len(known) >= enough else stretch.first, now) - 3 * DAY
+
+
+def _next(stretch: Stretch, before: Learned, at: int, *, judged: bool, tallied: bool) -> Learned:
+    """A day later. What is too old to be judged is not told anew."""
+    pending = [*before.pending, Pending(before.at, at, before.weights, before.doubt)]
+    lessons, errors, tallies = list(before.lessons), list(before.errors), list(before.tallies)
     while pending and pending[0].end + HORIZON <= at + 1:
         one = pending.pop(0)
-        taught, wrong = lesson(stretch, one.begin, one.end, one.weights if judged else None)
-        lessons = _with(lessons, taught)
-        errors += [wrong] if wrong is not None and one.weights is not NOTHING else []
-    lessons = [one for one in lessons if one.end > at - LEARNED * DAY]
-    errors = [one for one in errors if one.origins[-1] >= at - (JUDGED + 3) * DAY]
-    weights = _weights(stretch, lessons, at) if judged else NOTHING
-    return Learned(at, tuple(lessons), tuple(errors), tuple(pending), weights)
+        taught, compared = lesson(stretch, one.begin, one.end, one.weights if one.weights is not NOTHING else None)
+        lessons = _with(lessons, taught) if taught.teaches else lessons
+        if compared is not None and compared.knows:
+            errors.append(compared.errors)
+            tallies.append(_tally(stretch.local, compared, one.doubt))
+    lessons, errors = lessons[-WEEKS:], errors[-JUDGED:]
+    return Learned(
+        at,
+        tuple(lessons),
+        tuple(errors),
+        tuple(tallies[-SKILL:]),
+        tuple(pending),
+        _weights(stretch, lessons, at) if judged and days_of(lessons) >= FEWEST else NOTHING,
+        Uncertainty.of(errors, stretch.local) if tallied else None,
+    )
+
+
+def _tally(local: LocalDays, one: Compared, doubt: Uncertainty | None) -> Tally:
+    (load, pv), (told_load, told_pv) = one.came, one.told
+    bands = None if doubt is None else doubt.bands(told_load, told_pv, LEADS, clocks_of(local, one.origins))
+    return tally((load, pv, load - pv), (told_load, told_pv, told_load - told_pv), bands)
 
 
 def _with(lessons: list[Lesson], taught: Lesson) -> list[Lesson]:

@@ -67,7 +67,7 @@ class Stretch:
     def targets(self, origins: Numbers, leads: Numbers = LEADS) -> tuple[Array, Array]:
         """[origin, lead] in W."""
         places = origins[:, None] + leads[None, :] - self.first
-        return self.load[places], self.pv[places]
+        return np.asarray(self.load[places]), np.asarray(self.pv[places])
 
 
 def told(features: tuple[Array, Array], weights: Weights) -> tuple[Array, Array]:
@@ -93,26 +93,48 @@ class Lesson:
     load: Sums
     pv: Sums
 
+    @property
+    def teaches(self) -> bool:
+        """Something was known: an outage pushes nothing out."""
+        return bool(self.load.count.any() or self.pv.count.any())
+
     def __add__(self, later: "Lesson") -> "Lesson":
         return Lesson(self.begin, later.end, self.load + later.load, self.pv + later.pv)
 
 
 @dataclass(frozen=True)
+class Compared:
+    """What came and what had been told, of load and of PV, for the origins of one day: [origin, lead] in W."""
+
+    origins: Numbers
+    came: tuple[Array, Array]
+    told: tuple[Array, Array]
+
+    @property
+    def knows(self) -> bool:
+        """Some of what came is known, of load and of PV."""
+        return bool(np.isfinite(self.came[0] - self.came[1] - self.told[0] + self.told[1]).any())
+
+    @property
+    def errors(self) -> "Errors":
+        """What came less what had been told."""
+        load, pv = (real - mean for real, mean in zip(self.came, self.told, strict=True))
+        return Errors(self.origins, load.astype(np.float32), pv.astype(np.float32))
+
+
+@dataclass(frozen=True)
 class Errors:
-    """What came less what had been told, for the origins of one day: [origin, lead] in W, nan where unknown."""
+    """What came less what had been told: [origin, lead] in W, nan where unknown."""
 
     origins: Numbers
     load: NDArray[np.float32]
     pv: NDArray[np.float32]
 
 
-def lesson(stretch: Stretch, begin: int, end: int, weights: Weights | None) -> tuple[Lesson, Errors | None]:
+def lesson(stretch: Stretch, begin: int, end: int, weights: Weights | None) -> tuple[Lesson, Compared | None]:
     """Of the origins from one quarter to before another, and of what was told there with weights learned before."""
     origins = np.arange(-(-begin // HOURLY) * HOURLY, end, HOURLY)
     around = stretch.around(begin, end)
-    features, (load, pv) = around.features(origins), around.targets(origins)
-    taught = Lesson(begin, end, Sums.of(features[0], load), Sums.of(features[1], pv))
-    if weights is None:
-        return taught, None
-    told_load, told_pv = told(features, weights)
-    return taught, Errors(origins, (load - told_load).astype(np.float32), (pv - told_pv).astype(np.float32))
+    features, came = around.features(origins), around.targets(origins)
+    taught = Lesson(begin, end, Sums.of(features[0], came[0]), Sums.of(features[1], came[1]))
+    return taught, None if weights is None else Compared(origins, came, told(features, weights))

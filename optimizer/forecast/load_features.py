@@ -143,11 +143,17 @@ class LoadDays:
         base = targets - back * DAY
         profile = self.usual(origins, leads)
         free = self.kinds >= SATURDAY
-        same = free[targets // DAY] == free[base // DAY]
+        wanted = free[targets // DAY]
+        same = wanted == free[base // DAY]
 
         def of(values: Vector, places: Numbers) -> Matrix:
             found = np.where(places >= 0, values[np.maximum(places, 0)], np.nan)
             return np.where(np.isfinite(found), found, profile)
+
+        def weeks_ago(days: int) -> Matrix:
+            """Not on a working day what a holiday was, nor the other way."""
+            then = targets - days * DAY
+            return np.where(wanted == free[np.maximum(then, 0) // DAY], of(self.by_slot, then), profile)
 
         off = [self._since(origins, quarters) for quarters in (1, 4, 16, DAY)]
         recent = [one[0] / np.maximum(one[3], 1.0) for one in off]
@@ -156,8 +162,8 @@ class LoadDays:
         found = np.empty((len(origins), len(leads), COUNT))
         columns = [
             profile,
-            of(self.by_slot, targets - 7 * DAY),
-            of(self.by_slot, targets - 14 * DAY),
+            weeks_ago(7),
+            weeks_ago(14),
             np.where(same, of(self.by_slot, base), 0.0),
             np.where(same, profile, 0.0),
             *(one[:, None] for one in recent),

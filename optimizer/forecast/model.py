@@ -10,14 +10,14 @@ import numpy as np
 from optimizer.forecast import cold
 from optimizer.forecast.ahead import Ahead
 from optimizer.forecast.clean import clean_load, clean_pv
-from optimizer.forecast.learn import JUDGED, LEARNED, Learned, learned
+from optimizer.forecast.learn import JUDGED, LEARNED, NOTHING, Learned, learned
 from optimizer.forecast.lessons import HORIZON, NEEDED, Array, Stretch, told
 from optimizer.forecast.local_days import DAY, LocalDays, Numbers, instant, quarter
+from optimizer.forecast.skill import summary
 from optimizer.forecast.uncertainty import Uncertainty
 from optimizer.record import QUARTER, Record, Vector
+from schemas.forecast_skill import ForecastSkill
 
-FEWEST = 14
-"""Days that were learned from; with fewer the simple forecast is the better one."""
 BEYOND = 3.0
 """How many times the most that is forecast a value may be that came since."""
 REACH = (LEARNED + JUDGED) * DAY + NEEDED + 4 * DAY
@@ -31,7 +31,14 @@ class Model:
     local: LocalDays
     learned: Learned
     tail: Stretch
-    uncertainty: Uncertainty | None
+
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        return self.learned.doubt
+
+    def skill(self, at: datetime) -> ForecastSkill:
+        """How good the forecasts of the last two weeks were, as they would have been told each day."""
+        return ForecastSkill(at=at, learned=self.at, days=self.learned.days, skills=summary(self.learned.tallies))
 
     @property
     def at(self) -> datetime:
@@ -50,17 +57,16 @@ class Model:
             raise ValueError(f"a forecast reaches from {instants[0]} for {HORIZON // 4} h")
         known = self._known(record, origin)
         clocks = self.local.slots(origin, HORIZON)[leads] % DAY
+        now = load_now or 0.0, pv_now or 0.0
         first = cold.told(known, origin, leads, load_now, pv_now)
-        if self.learned.days < FEWEST or self.uncertainty is None:
-            now = load_now or 0.0, pv_now or 0.0
+        if self.learned.weights is NOTHING or self.uncertainty is None:
             return cold.ahead(known, first, quarters - quarters[0], leads, clocks, now, self.uncertainty)
         load, pv = self._told(known, origin, leads, load_now, pv_now)
         load, pv = np.where(np.isfinite(load), load, first[0]), np.where(np.isfinite(pv), pv, first[1])
-        floor = cold.least(known)
         return Ahead(
             load,
             pv,
-            np.maximum(self.uncertainty.spread[clocks], floor),
+            cold.spread(known, clocks, now, self.uncertainty),
             self.uncertainty.bands(load, pv, leads, clocks),
             quarters - quarters[0],
         )
@@ -115,7 +121,7 @@ def learn(
     local = LocalDays(zone, days_off)
     stretch = Stretch(local, quarter(seen.start), clean_load(seen.load), clean_pv(seen.pv))
     known = learned(stretch, end, before.learned if before else None)
-    return Model(local, known, stretch.around(end, end), Uncertainty.of(known.errors, local))
+    return Model(local, known, stretch.around(end, end))
 
 
 def _filled(record: Record, end: int) -> Record:

@@ -44,7 +44,7 @@ class PvDays:
         padded = np.concatenate([np.full(DAYS * DAY, np.nan), self.values])
         shape = (len(self.values) - skipped, DAYS)
         behind = np.arange(DAYS) * DAY
-        return padded[(np.arange(shape[0]) + skipped + DAYS * DAY)[:, None] - behind[None, :]]
+        return np.asarray(padded[(np.arange(shape[0]) + skipped + DAYS * DAY)[:, None] - behind[None, :]])
 
     def _whole(self, found: Vector) -> Vector:
         """By quarter from the first; nan before `start`."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ CLASSES = np.array([0, 4, 12, 24, 48, 96, HORIZON])
 """Leads that are judged together begin here."""
 SMOOTHED = 2
 """Quarters before and after that are averaged with one."""
+FEWEST = 12
+"""Leads of a class that are looked at."""
 LEAST = 1.0
 """W."""
 
@@ -47,11 +49,11 @@ class Uncertainty:
     lasting_pv: Array
 
     @classmethod
-    def of(cls, errors: Sequence[Errors], local: LocalDays) -> Self | None:
+    def of(cls, errors: Sequence[Errors], local: LocalDays) -> "Uncertainty | None":
         """None as long as nothing was judged."""
         if not errors:
             return None
-        clocks = np.concatenate([_clocks(local, one.origins) for one in errors])
+        clocks = np.concatenate([clocks_of(local, one.origins) for one in errors])
         load = np.concatenate([one.load for one in errors]).astype(float)
         pv = np.concatenate([one.pv for one in errors]).astype(float)
         net = load - pv
@@ -61,22 +63,25 @@ class Uncertainty:
         return cls(
             days,
             _rms(net[:, JUDGED], clocks[:, JUDGED]),
-            *(_scores(one, clocks, days) for one in (load, pv, net)),
+            _scores(load, clocks, days),
+            _scores(pv, clocks, days),
+            _scores(net, clocks, days),
             _lasting(load),
             _lasting(pv),
         )
 
     def bands(self, load: Array, pv: Array, leads: Numbers, clocks: Numbers) -> Bands:
-        """[level, step] in W around a forecast."""
+        """[level, step] or [level, origin, step] in W around a forecast [step] or [origin, step], leads [step]."""
         of = np.searchsorted(CLASSES, leads, side="right") - 1
+        shape = (-1, *(1,) * (load.ndim - 1), len(leads))
         around = [
-            told + one.scale[of, clocks] * one.quantiles[of].T
+            told + one.scale[of, clocks] * one.quantiles[of].T.reshape(shape)
             for told, one in ((load, self.load), (pv, self.pv), (load - pv, self.net))
         ]
         return Bands(np.maximum(around[0], 0.0), np.maximum(around[1], 0.0), around[2])
 
 
-def _clocks(local: LocalDays, origins: Numbers) -> Numbers:
+def clocks_of(local: LocalDays, origins: Numbers) -> Numbers:
     """[origin, lead]: the slot of the day."""
     slots = local.slots(int(origins[0]), int(origins[-1] - origins[0]) + HORIZON)
     return np.asarray(slots[(origins - origins[0])[:, None] + LEADS[None, :]] % DAY)
@@ -86,7 +91,7 @@ def _rms(errors: Array, clocks: Numbers) -> Array:
     """By clock, smoothed."""
     good = np.isfinite(errors)
     squares = np.bincount(clocks[good], errors[good] ** 2, DAY)
-    count = np.bincount(clocks[good], minlength=DAY)
+    count = np.bincount(clocks[good], minlength=DAY).astype(float)
     mean = _smooth(squares) / np.maximum(_smooth(count), 1e-9)
     usual = squares.sum() / max(count.sum(), 1)
     return np.sqrt(np.where(_smooth(count) > 0.5, mean, usual))
@@ -101,7 +106,8 @@ def _scores(errors: Array, clocks: Numbers, days: int) -> Scores:
     """Scales, and the conformal quantiles of what is off in scales."""
     scales, quantiles = [], []
     for begin, end in pairwise(CLASSES):
-        error, clock = errors[:, begin:end], clocks[:, begin:end]
+        step = max(1, (end - begin) // FEWEST)  # neighbours err alike
+        error, clock = errors[:, begin:end:step], clocks[:, begin:end:step]
         scale = np.maximum(_rms(error, clock), LEAST)
         score = error / scale[clock]
         score = score[np.isfinite(score)]

@@ -19,10 +19,10 @@ def compiled(signature: object = None) -> Callable[[Callable[..., Any]], Any]:
 
     def make(function: Callable[..., Any]) -> Any:  # noqa: ANN401  # numba's dispatcher: its types are the signature's
         if signature is None:
-            return numba.njit(fastmath=True)(function)
+            return numba.njit(fastmath=True, error_model="numpy")(function)
         try:
-            return numba.njit(signature, cache=True, fastmath=True)(function)
+            return numba.njit(signature, cache=True, fastmath=True, error_model="numpy")(function)
         except BROKEN:
-            return numba.njit(signature, fastmath=True)(function)
+            return numba.njit(signature, fastmath=True, error_model="numpy")(function)
 
     return make

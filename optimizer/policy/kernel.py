@@ -66,11 +66,32 @@ def _lower(best, low, row, begin, part, more, count):
 
 
 @compiled()
-def _between(between, begin, row, one, other, part, count):
-    """A row between two others."""
-    found, low, high = between[begin : begin + count], row[one : one + count], row[other : other + count]
+def _lower_between(best, low, row, one, two, over, shift, part, more, count):
+    """The same with a row between two others."""
+    found, first, second = (
+        best[low : low + count],
+        row[one + shift : one + shift + count],
+        row[two + shift : two + shift + count],
+    )
+    third, fourth = row[one + shift + 1 : one + shift + 1 + count], row[two + shift + 1 : two + shift + 1 + count]
+    a, b, c, d = (ONE - over) * (ONE - part), over * (ONE - part), (ONE - over) * part, over * part
     for i in range(count):
-        found[i] = (ONE - part) * low[i] + part * high[i]
+        found[i] = min(found[i], more + a * first[i] + b * second[i] + c * third[i] + d * fourth[i])
+
+
+@compiled()
+def _lowest(own, others, below, total, weight):
+    """Adds what is less of `own` and `others`; hands `others` on to the next lower peak, `below`."""
+    for i in range(own.shape[0]):
+        total[i] += weight * min(own[i], others[i])
+        below[i] = min(below[i], others[i])
+
+
+@compiled()
+def _add(total, part, row):
+    """Adds a part of a row."""
+    for i in range(total.shape[0]):
+        total[i] += part * row[i]
 
 
 @compiled(
@@ -99,6 +120,7 @@ def backward(
     """
     levels, room = peaks.shape[1], energies.shape[0]
     gap = energies[1] - energies[0]
+    mean = np.empty(levels * room, dtype=np.float32)
     tried = np.empty(2 * room + levels + hinges.shape[1] + 12, dtype=np.float32)
     for t in range(steps.shape[0] - 1, -1, -1):
         step, hours, period = steps[t], steps[t, HOURS], int(steps[t, PERIOD])
@@ -110,15 +132,18 @@ def backward(
         margin = int(min(far, np.float32(room))) + 2
         width = room + margin
         ahead = np.full(margin + levels * width, DEAR)
-        raised, best = np.full(room + 2 * margin, DEAR), np.empty_like(ahead)
+        best = np.empty_like(ahead)
         above = np.empty((levels + 1) * room + 1, dtype=np.float32)
         for z in range(slow.shape[0]):
+            mean[:] = 0
+            for to in range(slow.shape[0]):
+                if moves[t, z, to] > 0:
+                    _add(mean, moves[t, z, to], value[t + 1, to].reshape(-1))
             for m in range(levels):
-                row = ahead[margin + m * width : margin + m * width + room]
                 # where a period ends its peak is paid, and the next one begins with the lowest
-                row[:] = worth[period, m] if ends else 0
-                for to in range(slow.shape[0]):
-                    row += moves[t, z, to] * value[t + 1, to, 0 if ends else m]
+                begin, of, paid = margin + m * width, 0 if ends else m, worth[period, m] if ends else ZERO
+                for i in range(room):
+                    ahead[begin + i] = mean[of * room + i] + paid
             value[t, z] = 0
             for e in range(FAST_NODES.shape[0]):
                 net = step[NET] + step[SPREAD] * (np.float32(SLOW) * slow[z] + np.float32(FAST) * FAST_NODES[e])
@@ -143,8 +168,8 @@ def backward(
                     if shift < -margin or shift > margin - 2:
                         continue  # further than from empty to full
                     part = max(moved - np.float32(shift), ZERO)
-                    mean, passed = step[OFFSET] + step[SHARE] * max(net + taken, ZERO), 0
-                    while step[SHARE] > 0 and passed < levels and level[passed] < mean - np.float32(1e-3):
+                    drawn, passed = step[OFFSET] + step[SHARE] * max(net + taken, ZERO), 0
+                    while step[SHARE] > 0 and passed < levels and level[passed] < drawn - np.float32(1e-3):
                         passed += 1
                     if part < 1e-3:
                         part = ZERO
@@ -155,17 +180,15 @@ def backward(
                         last, after, over = margin + (passed - 1) * width, margin + passed * width, ZERO
                         more = spent
                         if passed == levels:
-                            after, more = last, spent + steep[period] * (mean - level[levels - 1])
+                            after, more = last, spent + steep[period] * (drawn - level[levels - 1])
                         else:
-                            over = (mean - level[passed - 1]) / max(level[passed] - level[passed - 1], np.float32(1e-6))
-                        _between(raised, margin, ahead, last, after, over, room)
-                        _lower(above, passed * room, raised, margin + shift, part, more, room)
+                            over = (drawn - level[passed - 1]) / max(
+                                level[passed] - level[passed - 1], np.float32(1e-6)
+                            )
+                        _lower_between(above, passed * room, ahead, last, after, over, shift, part, more, room)
                 for m in range(levels - 1, -1, -1):
-                    _lower(best, margin + m * width, above, (m + 1) * room, ZERO, ZERO, room)
-                    _lower(above, m * room, above, (m + 1) * room, ZERO, ZERO, room)
-                    total = value[t, z, m]
-                    for i in range(room):
-                        total[i] += FAST_WEIGHTS[e] * best[margin + m * width + i]
+                    row = best[margin + m * width : margin + m * width + room]
+                    _lowest(row, above[(m + 1) * room :], above[m * room :], value[t, z, m], FAST_WEIGHTS[e])
 
 
 @compiled()

@@ -147,7 +147,7 @@ class Model:
     def energies(self) -> Array:
         battery = self.outlook.battery
         low, high = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
-        return np.linspace(low, max(high, low + 1e-3), ENERGIES, dtype=np.float32)
+        return np.linspace(low, max(high, low + 1e-6), ENERGIES, dtype=np.float32)
 
     @cached_property
     def slow(self) -> Array:

@@ -31,13 +31,11 @@ def rest_of_period(windows: Windows, number: int, end: datetime, daily: Sequence
     days = max(0.0, (over - end).total_seconds() / 86400)
     known = np.sort(np.asarray(daily, dtype=float))
     below = (np.arange(len(known) + 1) / max(len(known), 1)) ** (ALONE * days) if days else np.ones(len(known) + 1)
-    draws = list(zip(np.diff(below).tolist(), known.tolist(), strict=True))
-    pieces = windows.pieces[number]
+    draws: list[tuple[float, float]] = list(zip(np.diff(below).tolist(), known.tolist(), strict=True))
+    pieces, none = windows.pieces[number], float(below[0])
 
     def mean(level: float) -> float:
-        return sum(
-            (chance * worth(pieces, max(level, peak)) for chance, peak in draws), below[0] * worth(pieces, level)
-        )
+        return sum((chance * worth(pieces, max(level, peak)) for chance, peak in draws), none * worth(pieces, level))
 
     found = np.array([mean(level) for level in np.asarray(levels, dtype=float).tolist()])
     return np.asarray(found - found[0])

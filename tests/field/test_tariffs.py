@@ -15,9 +15,10 @@ from consumers.optimize.past import Past
 from consumers.optimize.think import look
 from joulebus.cli import main
 from optimizer.bill import peaks
-from optimizer.forecast.simple import load_ahead
+from optimizer.forecast.model import learn
 from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import plan
+from optimizer.record import Record
 from optimizer.shortage import shortages
 from optimizer.tariff import Source, prices, quotes
 from optimizer.tariff_walk import walk
@@ -227,14 +228,19 @@ def test_a_holiday_may_have_a_price_of_its_own() -> None:
 def test_the_load_of_a_holiday_is_that_of_a_weekend_and_poisons_no_workday() -> None:
     known = tariff('holidays = ["2026-12-25"]\n' + PEAK_HOURS)
     now = datetime(2026, 12, 24, 12, tzinfo=UTC)
-    quarters = [now - timedelta(minutes=15 * n) for n in range(14 * 96, 0, -1)]
-    past = [(at, 20e3 if at.astimezone(BERLIN).weekday() >= 5 else 90e3) for at in quarters]
+    local = [(now - timedelta(minutes=15 * n)).astimezone(BERLIN) for n in range(14 * 96, 0, -1)]
+    past = Record(
+        now - timedelta(days=14), np.where([at.weekday() >= 5 for at in local], 20e3, 90e3), np.zeros(14 * 96)
+    )
     ahead = [now, CHRISTMAS]
-    assert load_ahead(past, None, ahead, BERLIN)[1] == 90e3
-    assert load_ahead(past, None, ahead, BERLIN, known.days_off)[1] == 20e3
+    assert learn(past, now, BERLIN).ahead(past, ahead).load[1] == pytest.approx(90e3, rel=0.01)
+    assert learn(past, now, BERLIN, known.days_off).ahead(past, ahead).load[1] == pytest.approx(20e3, rel=0.01)
     after = datetime(2026, 12, 28, 17, tzinfo=UTC)
-    seen = [(at, 20e3 if at.astimezone(BERLIN).date() == date(2026, 12, 25) else value) for at, value in past]
-    assert load_ahead(seen, None, [after - timedelta(hours=3), after], BERLIN, known.days_off)[1] == 90e3
+    local = [(after - timedelta(minutes=15 * n)).astimezone(BERLIN) for n in range(14 * 96, 0, -1)]
+    free = [at.weekday() >= 5 or at.date() == date(2026, 12, 25) for at in local]
+    seen = Record(after - timedelta(days=14), np.where(free, 20e3, 90e3), np.zeros(14 * 96))
+    later = [after, after + timedelta(hours=16)]
+    assert learn(seen, after, BERLIN, known.days_off).ahead(seen, later).load[1] == pytest.approx(90e3, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ import numpy as np
 
 from optimizer.demand import Charged, period
 from optimizer.dispatch import Moment, Ratings, current_step, decide
-from optimizer.forecast.simple import load_ahead, pv_ahead
+from optimizer.forecast.model import Model, learn
 from optimizer.lowest_peak import usual_peak
 from optimizer.outlook import QUARTER, Outlook, step_starts
 from optimizer.plan import plan
+from optimizer.record import Record
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from schemas.messages import ControlMode, Mode, Plan
@@ -65,6 +66,7 @@ class Loop:
     cost: float = 0.0
     """Of energy and wear; with `demands`, all of the bill."""
     plan: Plan | None = None
+    model: Model | None = None
 
     def run(self, begin: datetime) -> None:
         """Through all rows from an instant on; those before are its past."""
@@ -80,10 +82,14 @@ class Loop:
         starts = step_starts(now, 36.0)
         nets = [(at, load - pv) for at, load, pv in past]
         clocks = [at.astimezone(self.zone).hour for at in starts]
+        record = Record(past[0][0], *(np.array([row[column] for row in past]) for column in (1, 2)))
+        if self.model is None or now >= self.model.at + timedelta(days=1):
+            self.model = learn(record, now, self.zone, before=self.model)
+        ahead = self.model.ahead(record, starts)
         return Outlook(
             starts=starts,
-            load=load_ahead([(at, load) for at, load, _ in past], past[-1][1], starts, self.zone),
-            pv=pv_ahead([(at, pv) for at, _, pv in past], past[-1][2], starts, 1e6),
+            load=ahead.load,
+            pv=ahead.pv,
             buy=np.array([price(clock) for clock in clocks]),
             sell=np.full(len(starts), 0.05),
             soc=self.soc,

@@ -1,0 +1,227 @@
+"""Outside forecasts as they are published: Solcast, forecast.solar, Open-Meteo, and a CSV file. Text in, quarters out.
+
+Each reader gives intervals `(begin, end, value)`; `read` finds out which one it is.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+
+from optimizer.record import Vector
+from schemas.troubles import Trouble
+
+Unit = Literal["W", "W/m2"]
+Interval = tuple[datetime, datetime, float]
+
+MOST = 1e10
+"""W: no site has so much."""
+LONGEST = timedelta(hours=3)
+"""Of one value."""
+FARTHEST = 16 * 96
+"""Quarters: no forecast reaches further."""
+PERIOD = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a document tells by quarter of an hour; nan where it tells nothing."""
+
+    first: int
+    """The quarter of the first value, from 1970-01-01T00:00Z."""
+    values: Vector
+    unit: Unit = "W"
+    """Of PV or load, or of the radiation on a horizontal square metre."""
+
+    def at(self, quarters: np.ndarray[Any, np.dtype[np.int64]]) -> Vector:
+        """Its values at quarters; nan where it tells nothing."""
+        places = quarters - self.first
+        there = (places >= 0) & (places < len(self.values))
+        return np.where(there, self.values[np.where(there, places, 0)], np.nan) if len(self.values) else there * np.nan
+
+
+def read(text: str, where: str, zone: ZoneInfo) -> Told:
+    """The forecast in a document. `where`: its file or topic, for errors. Raises Trouble, with the field and what
+    would be right."""
+    if not text.lstrip("\ufeff \n").startswith(("{", "[")):
+        return _quarters(_csv(text.lstrip("\ufeff"), where, zone), where)
+    try:
+        found = json.loads(text)
+    except ValueError as wrong:
+        raise Trouble(f"{where}: no JSON: {wrong}") from None
+    for knows, reader, unit in FORMATS:
+        if isinstance(found, dict) and knows(found):
+            return _quarters(reader(found, where, zone), where, unit)
+    raise Trouble(
+        f"{where}: no forecast that is known: it needs `forecasts` (Solcast), `result.watts` (forecast.solar), "
+        "`hourly` or `minutely_15` (Open-Meteo), or to be a CSV file with timestamp_utc and pv_kw"
+    )
+
+
+def _solcast(found: dict[str, Any], where: str, _: ZoneInfo) -> Iterator[Interval]:
+    """`pv_estimate` in kW, the mean of the period that ends at `period_end`."""
+    for name in ("estimated_actuals", "forecasts"):
+        for number, row in enumerate(_list(found.get(name, []), where, name)):
+            place = f"{name}.{number}"
+            if not isinstance(row, dict):
+                raise Trouble(f"{where}: {place}: needs a table with period_end, period and pv_estimate")
+            end = _instant(row.get("period_end"), UTC, where, f"{place}.period_end")
+            length = PERIOD.fullmatch(str(row.get("period", "PT30M")))
+            if length is None or not any(length.groups()):
+                raise Trouble(f"{where}: {place}.period: {row.get('period')!r} is no period: write it such as PT30M")
+            lasts = timedelta(hours=int(length[1] or 0), minutes=int(length[2] or 0))
+            yield end - lasts, end, 1000 * _number(row.get("pv_estimate"), where, f"{place}.pv_estimate")
+
+
+def _forecast_solar(found: dict[str, Any], where: str, zone: ZoneInfo) -> Iterator[Interval]:
+    """`result.watts`: W at instants, on the clock that `message.info.timezone` names where they tell none."""
+    name = _get(_get(_get(found, "message"), "info"), "timezone")
+    try:
+        clock = ZoneInfo(name) if isinstance(name, str) else zone
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Trouble(f"{where}: message.info.timezone: {name!r} is no time zone, such as Europe/Berlin") from None
+    watts = _get(_get(found, "result"), "watts")
+    if not isinstance(watts, dict):
+        raise Trouble(f"{where}: result.watts: needs a table of instants and W")
+    known = sorted(
+        (_instant(at, clock, where, "result.watts"), _number(power, where, f"result.watts.{at}"))
+        for at, power in watts.items()
+    )
+    for (begin, before), (end, after) in pairwise(known):
+        if end - begin <= LONGEST:
+            # from instant to instant in quarters: straight between the two
+            steps = max(1, round((end - begin) / timedelta(minutes=15)))
+            for step in range(steps):
+                share = (step + 0.5) / steps
+                yield (
+                    begin + (end - begin) * step / steps,
+                    begin + (end - begin) * (step + 1) / steps,
+                    before + share * (after - before),
+                )
+
+
+def _open_meteo(found: dict[str, Any], where: str, _: ZoneInfo) -> Iterator[Interval]:
+    """`shortwave_radiation` in W/m2, the mean of the time before each instant; the finer of two tables holds."""
+    ahead = found.get("utc_offset_seconds", 0)
+    if not isinstance(ahead, int) or abs(ahead) > 86400:
+        raise Trouble(f"{where}: utc_offset_seconds: {ahead!r} is no offset: seconds ahead of UTC are needed")
+    for name, length in (("hourly", timedelta(hours=1)), ("minutely_15", timedelta(minutes=15))):
+        table = found.get(name)
+        if table is None:
+            continue
+        times = _list(_get(table, "time"), where, f"{name}.time")
+        values = _list(_get(table, "shortwave_radiation"), where, f"{name}.shortwave_radiation")
+        if len(times) != len(values):
+            raise Trouble(f"{where}: {name}: {len(times)} times and {len(values)} values of shortwave_radiation")
+        for number, (at, value) in enumerate(zip(times, values, strict=True)):
+            if value is not None:  # beyond what the model knows
+                end = _open_meteo_instant(at, ahead, where, f"{name}.time.{number}")
+                yield end - length, end, _number(value, where, f"{name}.shortwave_radiation.{number}")
+
+
+def _open_meteo_instant(at: object, ahead: int, where: str, place: str) -> datetime:
+    """By `timeformat=unixtime` seconds since 1970, else a clock without its zone."""
+    if isinstance(at, int) and not isinstance(at, bool):
+        return datetime.fromtimestamp(at, UTC) if 0 < at < 4e9 else _instant(None, UTC, where, place)
+    return _instant(at, UTC, where, place) - timedelta(seconds=ahead)
+
+
+Reader = Callable[[dict[str, Any], str, ZoneInfo], Iterator[Interval]]
+FORMATS: list[tuple[Callable[[dict[str, Any]], bool], Reader, Unit]] = [
+    (lambda found: "forecasts" in found or "estimated_actuals" in found, _solcast, "W"),
+    (lambda found: "result" in found, _forecast_solar, "W"),
+    (lambda found: "hourly" in found or "minutely_15" in found, _open_meteo, "W/m2"),
+]
+
+COLUMNS = {"pv_kw": 1000.0, "pv_w": 1.0, "load_kw": 1000.0, "load_w": 1.0, "power_kw": 1000.0, "power_w": 1.0}
+"""W for one of each."""
+
+
+def _csv(text: str, where: str, zone: ZoneInfo) -> Iterator[Interval]:
+    """`timestamp_utc` (or `timestamp`, by the clock of the site) and one column with its unit in its name."""
+    rows = csv.DictReader(io.StringIO(text))
+    names = [name.strip() for name in rows.fieldnames or [] if name]
+    clock = next((name for name in ("timestamp_utc", "timestamp") if name in names), None)
+    column = next((name for name in COLUMNS if name in names), None)
+    if clock is None or column is None:
+        raise Trouble(f"{where}:1: needs the columns timestamp_utc and one of {', '.join(COLUMNS)}; there is: {names}")
+    known: dict[datetime, float] = {}
+    for line, raw in enumerate(rows, 2):
+        row = {(key or "").strip(): (value or "") for key, value in raw.items() if not isinstance(value, list)}
+        at = _instant(row.get(clock, "").strip(), UTC if clock == "timestamp_utc" else zone, where, f"{line}: {clock}")
+        if written := row.get(column, "").strip():
+            known[at] = COLUMNS[column] * _number(_float(written), where, f"{line}: {column}")
+    times = sorted(known)
+    lengths = [after - before for before, after in pairwise(times)]
+    usual = min(lengths, default=timedelta(minutes=15))
+    for begin, length in zip(times, [*lengths, usual], strict=True):
+        yield begin, begin + min(length, usual), known[begin]
+
+
+def _quarters(intervals: Iterable[Interval], where: str, unit: Unit = "W") -> Told:
+    """The mean of each quarter by how much of it an interval covers; what comes later in a document holds."""
+    found: dict[int, tuple[float, float]] = {}
+    for begin, end, value in intervals:
+        if not timedelta(0) < end - begin <= LONGEST:
+            raise Trouble(
+                f"{where}: a value for {end - begin} from {begin:%Y-%m-%d %H:%M}Z: at most 3 h are meant by one"
+            )
+        for number in range(int(begin.timestamp() // 900), -int(-end.timestamp() // 900)):
+            share = min(end.timestamp(), 900 * number + 900) - max(begin.timestamp(), 900 * number)
+            before, power = found.get(number, (0.0, 0.0))
+            # a whole quarter replaces what a coarser table said of it
+            found[number] = (
+                (share, value)
+                if before + share > 900
+                else (before + share, (before * power + share * value) / (before + share))
+            )
+    if not found:
+        raise Trouble(f"{where}: tells of no time at all")
+    first, last = min(found), max(found)
+    if last - first >= FARTHEST:
+        raise Trouble(f"{where}: tells of {(last - first) / 96:.0f} days; a forecast has 16 at most")
+    values = np.array([found[number][1] if number in found else np.nan for number in range(first, last + 1)])
+    return Told(first, values, unit)
+
+
+def _get(found: object, name: str) -> Any:  # noqa: ANN401  # whatever a document has there
+    return found.get(name) if isinstance(found, dict) else None
+
+
+def _list(found: object, where: str, place: str) -> list[Any]:
+    if not isinstance(found, list):
+        raise Trouble(f"{where}: {place}: needs a list: [...]")
+    return found
+
+
+def _float(written: str) -> object:
+    try:
+        return float(written)
+    except ValueError:
+        return written
+
+
+def _number(given: object, where: str, place: str) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or abs(given) > MOST:
+        raise Trouble(f"{where}: {place}: {given!r} is no power: a number is needed")
+    return max(float(given), 0.0)
+
+
+def _instant(given: object, clock: tzinfo, where: str, place: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(str(given))
+        found = found if found.tzinfo else found.replace(tzinfo=clock)
+        found.timestamp()
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        right = "write it such as 2026-06-21T12:00:00Z"
+        raise Trouble(f"{where}: {place}: {str(given)[:40]!r} is no instant: {right}") from None

@@ -1,0 +1,53 @@
+"""How good the forecasts of the last days were: what is published of them. Pure."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.messages import Message
+from schemas.units import Instant, Number, Percent, Watts
+
+Part = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class LeadSkill(Message):
+    """Of the forecasts of one source for some hours ahead."""
+
+    of: Literal["load", "pv", "net"]
+    source: str = "own"
+    """`own`, or the name of an outside forecast."""
+    from_hours: Number
+    to_hours: Number
+    """So far ahead."""
+    quarters: Annotated[int, Field(ge=0)]
+    """Quarters of an hour that were compared with what came."""
+    bias: Watts
+    """The mean of what came less what was forecast."""
+    rmse: Watts
+    """The root of the mean square of it."""
+    pinball: Watts | None = None
+    """The mean pinball loss of the quantiles; None where there are none."""
+    covered: Percent | None = None
+    """How often the 80 % band held; 80 is right."""
+
+
+class Outsider(Message):
+    """An outside forecast: what it counts for."""
+
+    name: str
+    weights: dict[str, Part] = {}
+    """Its part in the blend by hours ahead: `0-1`, `1-6`, `6-24`."""
+    words: str = ""
+    """Why it has no weight; empty where it has one."""
+
+
+class ForecastSkill(Message):
+    """Of the last days (retained)."""
+
+    at: Instant
+    learned: Instant | None = None
+    """When the forecast was learned; None: never."""
+    days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Of the past that it was learned from; below 14 the simple forecast is used."""
+    skills: list[LeadSkill] = []
+    outside: list[Outsider] = []
