@@ -120,9 +120,17 @@ def build_parser() -> argparse.ArgumentParser:
     outbox = _command(commands, "outbox", "show what a bridge keeps until it is archived")
     outbox.add_argument("file", type=Path, nargs="?", help="one outbox; those of the site when left out")
     _archive_commands(commands)
+    _backtest(commands)
     docs = commands.add_parser("docs", help="write the generated documents")
     docs.add_argument("folder", type=Path, nargs="?", default=Path("docs"))
     return parser
+
+
+def _backtest(commands: Any) -> None:  # noqa: ANN401  # argparse hides its type
+    from joulebus.backtest.flags import options  # noqa: PLC0415
+
+    parser = commands.add_parser("backtest", help="play a year of a site's own load, PV and prices through the planner")
+    options(parser)
 
 
 def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides its type
@@ -300,6 +308,10 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
 
             given = {one: getattr(parsed, one) for one in limit.Wish.__dataclass_fields__}
             return limit.run(limit.Wish(**given), env)
+        case "backtest":
+            from joulebus.backtest.command import run as backtest  # noqa: PLC0415
+
+            return backtest(parsed)
         case "interlocks":
             from joulebus import interlocks  # noqa: PLC0415
 

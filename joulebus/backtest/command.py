@@ -1,0 +1,114 @@
+"""`joulebus backtest`: its flags, its progress, its files."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from joulebus.backtest.flags import STRATEGIES
+from joulebus.backtest.play import play
+from joulebus.backtest.prepare import Prepared, prepare
+from joulebus.backtest.report import report
+from joulebus.backtest.result import document, write
+from joulebus.backtest.site import Flags, Terms, of_flags, of_site, zone_of
+from schemas.troubles import Trouble
+
+WRONG = 2
+"""The exit code of bad input."""
+BAR = 40
+"""Characters."""
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """0 when all is written, 2 when the input is not usable; why is said on stderr."""
+    try:
+        return _run(parsed)
+    except Trouble as wrong:
+        print(f"joulebus backtest: {wrong}", file=sys.stderr)
+        return WRONG
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    strategies = strategies_of(parsed.strategy)
+    flags = Flags(**{one.name: getattr(parsed, one.name) for one in fields(Flags)})
+    if parsed.days < 1:
+        raise Trouble(f"--days {parsed.days}: write 1 or more")
+    folder = _folder(parsed.out)
+    terms = of_site(parsed.site, flags) if parsed.site else None
+    zone = terms.zone if terms else zone_of(flags.timezone or "UTC", "--timezone")
+
+    def terms_for(priced: tuple[bool, bool]) -> Terms:
+        return terms or of_flags(flags, priced)
+
+    ready = prepare(parsed.data, parsed.start, parsed.days, zone, terms_for)
+    found = play(ready, strategies, Progress(ready, strategies))
+    written = document(ready, found.none, found.perfect, found.played)
+    write(folder, written, ready.span, found.played[0].trace)
+    (folder / "report.html").write_text(report(ready, found, written), encoding="utf-8")
+    _say(written, folder)
+    return 0
+
+
+def strategies_of(given: str) -> list[str]:
+    """By their names, each once. Raises Trouble."""
+    names = list(
+        dict.fromkeys(one.strip().replace(" ", "-").replace("_", "-") for one in given.split(",") if one.strip())
+    )
+    for name in names:
+        if name not in STRATEGIES:
+            raise Trouble.unknown(f"--strategy {name}", name, STRATEGIES)
+    if not names:
+        raise Trouble(f"--strategy is empty: write one or more of {', '.join(STRATEGIES)}, with commas")
+    return names
+
+
+def _folder(path: Path) -> Path:
+    """Where it is written, asked before a minute is spent."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as wrong:
+        raise Trouble(f"--out {path}: cannot be written: {wrong.strerror}: name a folder of your own") from None
+    return path
+
+
+class Progress:
+    """A bar on a terminal; a line a month where nobody watches."""
+
+    def __init__(self, ready: Prepared, strategies: Sequence[str]) -> None:
+        self.count, self.strategies = len(ready.span.played), list(strategies)
+        self.terminal = sys.stderr.isatty()
+        self.every = max(1, self.count // 200) if self.terminal else 96 * 30
+
+    def __call__(self, strategy: str, quarter: int) -> None:
+        over = quarter + 1
+        if over % self.every and over != self.count:
+            return
+        done = over / self.count
+        if not self.terminal:
+            print(f"{strategy}: {over // 96} of {self.count // 96} days", file=sys.stderr, flush=True)
+            return
+        bar = "#" * round(BAR * done)
+        end = "\n" if over == self.count else ""
+        print(f"\r{strategy:<18}[{bar:<{BAR}}] {done:4.0%}", end=end, file=sys.stderr, flush=True)
+
+
+def _say(found: dict[str, Any], folder: Path) -> None:
+    currency = found["currency"]
+    print(f"{'':<22}{'cost ' + currency:>14}{'energy':>12}{'demand':>12}{'wear':>10}{'share':>8}")
+    print(f"{'no battery':<22}{found['cost_no_battery_eur']:>14.2f}")
+    for name, one in found["strategies"].items():
+        share = one["share_of_perfect_foresight"]
+        parts = f"{one['energy_cost_eur']:>12.2f}{one['demand_cost_eur']:>12.2f}{one['wear_cost_eur']:>10.2f}"
+        print(f"{name:<22}{one['cost_eur']:>14.2f}{parts}{'-' if share is None else f'{share:.3f}':>8}")
+    print(f"{'perfect foresight':<22}{found['cost_perfect_foresight_eur']:>14.2f}")
+    for words in found["notes"]:
+        print(f"note: {words}")
+    for words, count in found["repairs"].items():
+        print(f"repaired: {words.replace('_', ' ')}: {count}")
+    print(f"written to {folder}{os.sep}: result.json, trace.csv, report.html")

@@ -1,0 +1,133 @@
+"""What the planner of a backtest knows at an instant, and the plan it makes of it: the code that runs live."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from time import perf_counter
+
+import numpy as np
+
+from joulebus.backtest.data import Quarters, record_of
+from joulebus.backtest.meters import Meter
+from joulebus.backtest.prices import Prices
+from joulebus.backtest.site import Terms
+from optimizer.dispatch import current_step
+from optimizer.forecast.model import Model, learn
+from optimizer.lowest_peak import daily_peaks
+from optimizer.outlook import Outlook, step_starts
+from optimizer.plan import VALID, plan
+from optimizer.policy import Policy, solve
+from optimizer.program import Unsolved
+from optimizer.record import QUARTER, Record, Vector
+from optimizer.shortage import AHEAD
+from optimizer.storage import Storage
+from optimizer.verify import verify
+from optimizer.windows import Charge
+from schemas.messages import Plan, Step
+
+HORIZON = AHEAD.total_seconds() / 3600
+"""Hours."""
+
+
+@dataclass
+class Planner:
+    """Of one strategy in one run. Live a plan comes each few minutes, with a table of answers for the state of charge
+    and the peak of that moment; here the program is solved by the hour, and asked for its table each quarter."""
+
+    terms: Terms
+    battery: Storage
+    found: Quarters
+    """All that is in the file; only what is over at an instant is ever looked at."""
+    prices: Prices
+    certain: bool
+    """The forecast is taken for the truth: the linear program alone."""
+    milliseconds: list[float] = field(default_factory=list)
+    """Of each solution."""
+    refused: int = 0
+    """Plans in which the second check found something wrong, and hours without an answer of the solver."""
+    policy: Policy | None = None
+    latest: Plan | None = None
+    _day: date | None = None
+    _model: Model | None = None
+    _daily: list[list[float]] = field(default_factory=list)
+
+    def renew(self, at: datetime, soc: float, meters: Sequence[Meter]) -> None:
+        """Solves anew; the last solution goes on where there is none. `soc` in %."""
+        outlook = self.outlook(at, soc, meters)
+        begun = perf_counter()
+        try:
+            if self.certain:
+                made = plan(outlook)
+                self.latest = self.latest if self._wrong(made, outlook) else made
+            else:
+                self.policy = solve(outlook)
+        except Unsolved:
+            self.refused += 1
+        self.milliseconds.append(1000 * (perf_counter() - begun))
+
+    def _wrong(self, made: Plan, outlook: Outlook) -> bool:
+        wrong = bool(verify(made, outlook))
+        self.refused += wrong
+        return wrong
+
+    def step(self, at: datetime, soc: float, meters: Sequence[Meter]) -> Step | None:
+        """The step of a quarter, for what is known at its begin; None where no valid plan has one."""
+        if self.certain or self.policy is None:
+            return current_step(self.latest, at)
+        number = (at - self.policy.outlook.now) // QUARTER
+        if not 0 <= number < VALID // QUARTER:
+            return None
+        state = self.policy.model.state
+        name = None if state is None else state.charge.component.name
+        billed = next((one.peak(at) for one in meters if one.component.name == name), 0.0)
+        return self.policy.step(number, soc, billed)
+
+    def outlook(self, at: datetime, soc: float, meters: Sequence[Meter], hours: float = HORIZON) -> Outlook:
+        """What is known at an instant of the next hours."""
+        terms = self.terms
+        starts = step_starts(at, hours)
+        record = record_of(self.found).until(at)
+        model = self._learned(record, at, meters)
+        ahead = model.ahead(record, starts, _present(record.load), _present(record.pv))
+        first = (at - self.prices.start) // QUARTER
+        buy, sell = self.prices.seen(first, len(starts))
+        return Outlook(
+            starts=starts,
+            load=ahead.load,
+            pv=ahead.pv,
+            buy=buy,
+            sell=sell,
+            soc=soc,
+            battery=self.battery,
+            grid=terms.grid,
+            rated=terms.rated,
+            zone=terms.zone,
+            currency=terms.tariff.currency,
+            charges=[
+                Charge(one.component, dict(one.peaks), _usual(daily), one.so_far(at), daily)
+                for one, daily in zip(meters, self._daily, strict=True)
+            ],
+            curtails=terms.curtails,
+            spread=0.0 if self.certain else ahead.spread,
+        )
+
+    def _learned(self, record: Record, at: datetime, meters: Sequence[Meter]) -> Model:
+        """Once a local day: the forecast, and the peak that each of the last days could have been held at."""
+        terms, today = self.terms, at.astimezone(self.terms.zone).date()
+        if self._model is None or today != self._day:
+            self._day = today
+            self._model = learn(record, at, terms.zone, terms.tariff.days_off, self._model)
+            self._daily = [
+                daily_peaks(record, self.battery, terms.rated, one.component, terms.zone, at) for one in meters
+            ]
+        return self._model
+
+
+def _usual(daily: Sequence[float]) -> float:
+    """W that a plan without a policy takes for reached anyway: the lower median of the last days."""
+    return sorted(daily)[(len(daily) - 1) // 2] if daily else 0.0
+
+
+def _present(values: Vector) -> float | None:
+    """The last quarter that is over."""
+    return None if not len(values) or np.isnan(values[-1]) else float(values[-1])

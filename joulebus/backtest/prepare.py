@@ -1,0 +1,107 @@
+"""From a file and terms to the span that is played, with every repair counted."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from joulebus.backtest.data import Quarters, filled, first_known, quarters, without_flat_head
+from joulebus.backtest.prices import of as prices_of
+from joulebus.backtest.score import Played
+from joulebus.backtest.site import Terms
+from joulebus.backtest.table import read
+from joulebus.backtest.walk import Span
+from optimizer.record import QUARTER
+from schemas.troubles import Trouble
+
+ENOUGH = 60
+"""Days of history that a forecast wants."""
+
+
+class OfPrices(Protocol):
+    """Terms for a CSV that has prices of what is drawn and of what is fed in, or has not."""
+
+    def __call__(self, priced: tuple[bool, bool]) -> Terms: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A span with all that was said of it."""
+
+    span: Span
+    repairs: Counter[str]
+    notes: list[str] = field(default_factory=list)
+    history: float = 0.0
+    """Days before the first quarter in which the load is known."""
+
+
+def begin_of(given: str, zone: ZoneInfo) -> datetime:
+    """The first instant: a local day, or a time, local without an offset. Raises Trouble."""
+    try:
+        day: date | datetime = date.fromisoformat(given)
+        at = datetime(day.year, day.month, day.day, tzinfo=zone)
+    except ValueError:
+        try:
+            at = datetime.fromisoformat(given)
+        except ValueError:
+            raise Trouble(f"--from {given}: write a day such as 2019-01-01, it begins on the site's clock") from None
+        at = at if at.tzinfo else at.replace(tzinfo=zone)
+    stamp = at.timestamp() // 900 * 900
+    return datetime.fromtimestamp(stamp, ZoneInfo("UTC"))
+
+
+def prepare(path: Path, given: str, days: int, zone: ZoneInfo, terms_for: OfPrices) -> Prepared:
+    """Raises Trouble."""
+    table = read(path, zone)
+    found = quarters(table)
+    terms = terms_for((found.buy is not None, found.sell is not None))
+    start, notes, count = begin_of(given, zone), table.notes, table.repairs
+    first = _first(path, found, given, start)
+    found = without_flat_head(table, found, first)
+    moved = first_known(found, first)
+    if moved >= len(found):
+        raise Trouble(f"{path}: load_kw has no value from {given} on, nor before")
+    if moved > first:
+        count["quarters_before_the_first_known_load_left_out"] += moved - first
+        notes.append(f"the load is not known before {found.start + moved * QUARTER:%Y-%m-%dT%H:%MZ}: it begins there")
+        first = moved
+    last = min(len(found), _end(found, first, days, zone))
+    if last < first + 1:
+        raise Trouble(f"{path}: has no quarter of an hour from {given} on")
+    played_days = (last - first) / 96
+    if played_days < days - 0.05:
+        notes.append(f"the file has {played_days:.1f} days from the begin on, not {days}")
+    history = float((~np.isnan(found.load[:first])).sum()) / 96
+    if history < ENOUGH:
+        notes.append(f"{history:.1f} days of history to learn from; {ENOUGH} make better forecasts")
+    terms, prices = prices_of(terms, found, first, last, count)
+    skipped = (found.start + first * QUARTER - prices.start) // QUARTER
+    scored = slice(skipped, skipped + last - first)
+    played = Played(
+        found.start + first * QUARTER,
+        filled(found.load[:last], first, count, "load_missing_filled")[first:],
+        np.nan_to_num(filled(found.pv[:last], first, count, "pv_missing_filled")[first:]),
+        prices.buy[scored],
+        prices.sell[scored],
+    )
+    seen = Quarters(found.start, found.load[:last], found.pv[:last], None, None)
+    return Prepared(Span(terms, seen, played, prices), +count, [*terms.notes, *notes], history)
+
+
+def _first(path: Path, found: Quarters, given: str, start: datetime) -> int:
+    first = found.at(start)
+    if not 0 <= first < len(found):
+        words = f"the file goes from {found.start:%Y-%m-%dT%H:%MZ} to {found.end:%Y-%m-%dT%H:%MZ}"
+        raise Trouble(f"--from {given} lies outside of {path}: {words}")
+    return first
+
+
+def _end(found: Quarters, first: int, days: int, zone: ZoneInfo) -> int:
+    """So many local days on."""
+    begin = (found.start + first * QUARTER).astimezone(zone)
+    over = (begin.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=zone)
+    return found.at(over.astimezone(ZoneInfo("UTC")))

@@ -1,0 +1,131 @@
+"""The prices of a run, and which of them are known when: a tariff's always, a market's from its auction on."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joulebus.backtest.data import DAY, WEEK, Quarters
+from joulebus.backtest.site import Known, Terms, market
+from optimizer.record import QUARTER, Vector
+from optimizer.tariff import Series, Source, Way, quotes
+from schemas.troubles import Trouble
+
+PUBLISHED = 13
+"""o'clock on the site's clock: from then on the prices of the next local day are known (the auction of the European
+market coupling is published at 12:45 to 13:00 CET)."""
+MARGIN = 2 * DAY
+"""Quarters beyond the end: a plan looks so far."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Per kWh by quarter, from `start` on."""
+
+    start: datetime
+    buy: Vector
+    sell: Vector
+    zone: ZoneInfo
+    known: Known
+
+    @cached_property
+    def _days(self) -> NDArray[np.int64]:
+        """The number of the quarter at which each local day begins, and the end."""
+        locals_ = [(self.start + i * QUARTER).astimezone(self.zone) for i in range(len(self.buy))]
+        changes = [i for i, one in enumerate(locals_) if i == 0 or one.date() != locals_[i - 1].date()]
+        return np.array([*changes, len(self.buy)], dtype=np.int64)
+
+    @cached_property
+    def _free(self) -> NDArray[np.bool_]:
+        """Quarters of a weekend."""
+        days = [(self.start + i * QUARTER).astimezone(self.zone).weekday() >= 5 for i in range(len(self.buy))]
+        return np.array(days)
+
+    def known_until(self, at: int) -> int:
+        """The number of the quarter from which on no price is known at the quarter `at`."""
+        if self.known == "all":
+            return len(self.buy)
+        day = int(np.searchsorted(self._days, at, side="right"))
+        published = (self.start + at * QUARTER).astimezone(self.zone).hour >= PUBLISHED
+        return int(self._days[min(day + published, len(self._days) - 1)])
+
+    def seen(self, at: int, count: int) -> tuple[Vector, Vector]:
+        """What is known at a quarter of it and of those after it, and a forecast of the rest: the same time of the
+        latest known day where both are working days or both are not, else of a week before."""
+        wanted = np.arange(at, at + count)
+        until = self.known_until(at)
+        late = wanted >= until
+        if late.any():
+            back = DAY * (1 + (wanted - until) // DAY)
+            latest, week = np.maximum(wanted - back, 0), wanted - WEEK
+            alike = self._free[np.minimum(wanted, len(self._free) - 1)] == self._free[latest]
+            source = np.where(alike | (week < 0), latest, week)
+            wanted = np.where(late, np.maximum(source, 0), wanted)
+        return self.buy[wanted], self.sell[wanted]
+
+
+def of(terms: Terms, found: Quarters, first: int, last: int, count: Counter[str]) -> tuple[Terms, Prices]:
+    """The tariff with the CSV's prices in it, and all prices from a week before the first quarter to beyond the last.
+
+    Raises Trouble where the tariff has no price at all.
+    """
+    terms = market(
+        terms,
+        *(
+            _series(found, one, (first, last), count, way)
+            for one, way in ((found.buy, "import"), (found.sell, "export"))
+        ),
+    )
+    begin = max(0, first - WEEK - DAY)
+    instants = [found.start + i * QUARTER for i in range(begin, last + MARGIN)]
+    scored = slice(first - begin, last - begin)
+    return terms, Prices(
+        instants[0],
+        _side(terms, "import", instants, scored, count),
+        _side(terms, "export", instants, scored, count),
+        terms.zone,
+        terms.known,
+    )
+
+
+def _side(terms: Terms, way: Way, instants: Sequence[datetime], scored: slice, count: Counter[str]) -> Vector:
+    side = terms.tariff.import_ if way == "import" else terms.tariff.export
+    try:
+        quoted = quotes(side, instants, terms.zone, terms.series.get(way), way=way, every=terms.series)
+    except Trouble:  # of the days before, in which nothing is billed, a market may have none
+        quoted = quotes(side, instants[scored.start :], terms.zone, terms.series.get(way), way=way, every=terms.series)
+        quoted = [*([quoted[0]] * scored.start), *quoted]
+    for source, words in (
+        (Source.OUTERMOST, f"{way}_hours_without_a_price_in_the_tariff_taken_at_the_worst"),
+        (Source.OTHER_DAY, f"{way}_prices_of_another_day"),
+        (Source.OTHER_YEAR, f"{way}_prices_of_another_year"),
+    ):
+        count[words] += sum(one.source is source for one in quoted[scored])
+    return np.array([one.price for one in quoted])
+
+
+def _series(
+    found: Quarters, given: Vector | None, scored: tuple[int, int], count: Counter[str], way: str
+) -> Series | None:
+    """A CSV's prices as a market's, without gaps up to beyond the last quarter."""
+    if given is None:
+        return None
+    first, last = scored
+    begin = max(0, first - WEEK - DAY)
+    whole = np.concatenate([given[:last], np.full(max(0, last + MARGIN - len(given[:last])), np.nan)])[begin:]
+    known = np.flatnonzero(~np.isnan(whole))
+    if not len(known):
+        raise Trouble(f"{way}_price_eur_per_kwh has no value from {found.start + first * QUARTER:%Y-%m-%d} on")
+    missing = int(np.isnan(whole[first - begin : last - begin]).sum())
+    count[f"{way}_prices_missing_taken_from_the_week_or_day_before"] += missing
+    for i in np.flatnonzero(np.isnan(whole)).tolist():
+        whole[i] = next(
+            (whole[i - b] for b in (WEEK, DAY, 1) if i >= b and not np.isnan(whole[i - b])), whole[known[0]]
+        )
+    starts = [found.start + i * QUARTER for i in range(begin, begin + len(whole))]
+    return Series(starts, whole.tolist(), timedelta(minutes=15))

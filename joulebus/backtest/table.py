@@ -1,0 +1,189 @@
+"""A CSV of load, PV and prices as it stands in a file: text made into times and numbers, with all that was mended."""
+
+import gzip
+from collections import Counter
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from schemas.troubles import Trouble
+
+TIME = "timestamp_utc"
+NEEDED = "load_kw"
+COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kwh")
+EMPTY = ("", "nan", "na", "n/a", "null", "none", "-", "nat")
+ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
+TOO_MANY = 0.05
+"""A share of rows: so many negative loads are no slips of a meter."""
+LONGEST = 20 * 366 * 24 * 60
+"""Minutes from the first to the last row."""
+
+
+@dataclass
+class Table:
+    """Rows by rising time, each once."""
+
+    path: Path
+    minutes: NDArray[np.int64]
+    """Since 1970, UTC: when each row begins."""
+    columns: dict[str, NDArray[np.float64]]
+    """kW, and prices per kWh; nan where a cell is empty."""
+    repairs: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+
+def read(path: Path, zone: ZoneInfo) -> Table:
+    """The file, also gzipped, with semicolons or decimal commas. `zone`: of the site, to know local times by their
+    doubled hour. Raises Trouble that names the row and the column."""
+    text = _text(path)
+    header, separator = _header(path, text)
+    frame = pd.read_csv(
+        StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, names=header,
+        header=0, index_col=False, on_bad_lines="error", engine="c",
+    )  # fmt: skip
+    if frame.empty:
+        raise Trouble(f"{path}: there is a header but no row of data: write one a quarter of an hour below it")
+    found = Table(path, np.array([], dtype=np.int64), {})
+    if separator != ",":
+        found.notes.append(f"{path.name} is separated by {separator!r}, not by commas")
+    if unknown := [name for name in header if name not in {TIME, *COLUMNS}]:
+        found.notes.append(f"columns that are not used: {', '.join(unknown)}")
+    times = _times(found, frame[TIME].str.strip(), zone)
+    for name in COLUMNS:
+        if name in header:
+            found.columns[name] = _numbers(found, name, frame[name].str.strip())
+    _in_order(found, times)
+    _physical(found)
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except FileNotFoundError:
+        raise Trouble(f"{path}: there is no such file") from None
+    except (OSError, EOFError) as wrong:
+        raise Trouble(f"{path}: cannot be read: {wrong}") from wrong
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as wrong:
+        raise Trouble(f"{path}: is no text (byte {wrong.start}): give a CSV in UTF-8, gzipped or not") from None
+    if not text.strip():
+        raise Trouble(f"{path}: is empty: it needs a header such as {TIME},{NEEDED},pv_kw and rows below it")
+    return text.lstrip("\r\n")
+
+
+def _header(path: Path, text: str) -> tuple[list[str], str]:
+    line = text.split("\n", 1)[0].strip()
+    separator = max(",;\t", key=line.count)
+    header = [name.strip().strip('"').strip().lower() for name in line.split(separator)]
+    for name in (TIME, NEEDED):
+        if name not in header:
+            raise Trouble(f"{path}, row 1: there is no column {name}; there is: {', '.join(header)}. {_right(name)}")
+    if twice := [name for name in (TIME, *COLUMNS) if header.count(name) > 1]:
+        raise Trouble(f"{path}, row 1: the column {twice[0]} is there twice: leave one of them")
+    return header, separator
+
+
+def _right(name: str) -> str:
+    if name == TIME:
+        return f"Call the begin of each interval {TIME} and write it as 2019-01-01T00:00:00Z"
+    return f"Call the load in kW {NEEDED}; what PV gives is pv_kw beside it"
+
+
+def _times(found: Table, given: "pd.Series[str]", zone: ZoneInfo) -> NDArray[np.int64]:
+    """Minutes since 1970; a row whose time is empty is left out later (-1)."""
+    empty = given.str.lower().isin(EMPTY)
+    read = pd.to_datetime(given.where(~empty), format="ISO8601", utc=True, errors="coerce")
+    if (bad := read.isna() & ~empty).any():
+        row = int(np.argmax(bad.to_numpy()))
+        raise Trouble(
+            f"{found.path}, row {row + 2}: {TIME} is {given.iloc[row]!r}: write the begin of the interval in UTC, "
+            f"such as 2019-01-01T00:00:00Z"
+        )
+    if empty.all():
+        raise Trouble(f"{found.path}: {TIME} is empty in every row: write such as 2019-01-01T00:00:00Z")
+    seconds = (read - pd.Timestamp(0, tz="UTC")).dt.total_seconds().fillna(-60.0).to_numpy()
+    minutes = np.floor_divide(seconds, 60).astype(np.int64)
+    naive = ~given.str.contains(ZONED, regex=True) & ~empty
+    if naive.any():
+        _refuse_local(found, minutes[naive.to_numpy()], zone)
+        found.repairs["times_without_zone_taken_for_utc"] += int(naive.sum())
+    found.repairs["rows_without_time_left_out"] += int(empty.sum())
+    return minutes
+
+
+def _refuse_local(found: Table, minutes: NDArray[np.int64], zone: ZoneInfo) -> None:
+    """Times without a zone that are doubled just where the local clock is set back are no UTC."""
+    values, counts = np.unique(minutes, return_counts=True)
+    doubled = pd.DatetimeIndex(pd.to_datetime(values[counts > 1] * 60, unit="s"))
+    if len(doubled) == 0:
+        return
+    back = doubled.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
+    if back.any():
+        at = doubled[int(np.argmax(back))]
+        raise Trouble(
+            f"{found.path}: {at:%Y-%m-%d %H:%M} is there twice, as when the clocks of {zone.key} are set back: "
+            f"{TIME} holds local times. Write UTC with a Z, or local times with their offset, such as "
+            f"{at:%Y-%m-%dT%H:%M:%S}-07:00"
+        )
+
+
+def _numbers(found: Table, name: str, given: "pd.Series[str]") -> NDArray[np.float64]:
+    text = given.str.strip('"')
+    commas = text.str.fullmatch(r"-?\d*,\d+")
+    if commas.any():
+        found.notes.append(f"{name} has decimal commas")
+        text = text.where(~commas, text.str.replace(",", ".", regex=False))
+    empty = text.str.lower().isin(EMPTY)
+    values = pd.to_numeric(text.where(~empty), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).copy()
+    if (bad := np.isnan(values) & ~empty.to_numpy()).any():
+        row = int(np.argmax(bad))
+        raise Trouble(f"{found.path}, row {row + 2}: {name} is {given.iloc[row]!r}: write a number such as 12.5")
+    found.repairs[f"{name}_cells_empty"] += int(empty.sum())
+    if (endless := np.isinf(values)).any():
+        found.repairs[f"{name}_infinite_taken_for_missing"] += int(endless.sum())
+        values[endless] = np.nan
+    return values
+
+
+def _in_order(found: Table, minutes: NDArray[np.int64]) -> None:
+    kept = np.flatnonzero(minutes >= 0)
+    if (np.diff(minutes[kept]) < 0).any():
+        found.repairs["rows_out_of_order_sorted"] += int((np.diff(minutes[kept]) < 0).sum())
+    order = kept[np.argsort(minutes[kept], kind="stable")]
+    times, first = np.unique(minutes[order], return_index=True)
+    found.repairs["duplicated_rows_first_kept"] += len(order) - len(first)
+    found.minutes = times
+    found.columns = {name: values[order[first]] for name, values in found.columns.items()}
+    if times[-1] - times[0] > LONGEST:
+        far = order[0] if np.diff(times[:2])[0] > times[-1] - times[1] else order[-1]
+        raise Trouble(f"{found.path}, row {far + 2}: its {TIME} is many years away from the other rows: put it right")
+
+
+def _physical(found: Table) -> None:
+    """A load is never negative; PV is, by the own supply of its inverters at night."""
+    load = found.columns[NEEDED]
+    negative = load < 0
+    if negative.sum() > TOO_MANY * len(load):
+        row = int(np.argmax(negative))
+        at = pd.Timestamp(int(found.minutes[row]) * 60, unit="s")
+        raise Trouble(
+            f"{found.path}, the row of {at:%Y-%m-%dT%H:%MZ}: {NEEDED} is {load[row]:g}, and {negative.sum()} rows are "
+            f"below 0: a load is 0 or more. If PV is taken off in it, add it again and give it as pv_kw"
+        )
+    load[negative] = np.nan
+    found.repairs["negative_load_taken_for_missing"] += int(negative.sum())
+    if (pv := found.columns.get("pv_kw")) is not None:
+        found.repairs["negative_pv_taken_for_zero"] += int((pv < 0).sum())
+        pv[pv < 0] = 0.0
+    if np.isnan(load).all():
+        raise Trouble(f"{found.path}: {NEEDED} is empty in every row: there is nothing to play")
+    found.repairs = +found.repairs
