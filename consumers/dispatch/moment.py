@@ -9,6 +9,7 @@ from consumers.dispatch.battery_seen import PCS_SILENT, BatterySeen
 from consumers.dispatch.cells_seen import CellsSeen, number
 from consumers.dispatch.held_windows import HeldWindows
 from optimizer.dispatch import Moment
+from optimizer.running_quarter import RunningQuarter
 from optimizer.running_window import RunningWindow
 from optimizer.shared_load import Member, SharedLoad
 from optimizer.site_load import SiteLoad
@@ -51,6 +52,8 @@ class Fold:
     """By the name of their battery."""
     windows: HeldWindows = field(default_factory=HeldWindows)
     """Of the other demands."""
+    quarter: RunningQuarter = field(default_factory=RunningQuarter)
+    """The net load and the batteries' power in the quarter hour so far, as each decision saw them."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     meter_heard: float = float("-inf")
     """Monotonic seconds of the last good reading."""
@@ -114,16 +117,17 @@ class Fold:
             net -= sum(max(power, 0.0) for power in aside)
             surplus = min(charging, max(-net, 0.0))  # that they store is not there any more
             net, charging = net + surplus, charging - surplus
+            self.quarter = self.quarter.fold(now, net, sum(one.power or 0.0 for one in able))
         one, age = able[0], mono - self.meter_heard
         if len(able) == 1:
             own = one.soc, one.charge, one.discharge, mono - one.bms_heard
             limiter = "the BMS", one.narrowed_by
-            return Moment(now, net, age, *own, last, charging, sun.spare, limiter)
+            return Moment(now, net, age, *own, last, charging, sun.spare, limiter, self.quarter)
         rooms = [each.room() for each in able]
         charge, discharge = -sum(room.low for room in rooms), sum(room.high for room in rooms)
         charged = soc([each.battery for each in able], [room.soc for room in rooms])
         limiter = _limiter(able, charging=True), _limiter(able, charging=False)
-        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging, sun.spare, limiter)
+        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging, sun.spare, limiter, self.quarter)
 
 
 def _limiter(able: Sequence[BatterySeen], *, charging: bool) -> str:

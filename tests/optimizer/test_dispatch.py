@@ -10,10 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from optimizer.bill import peaks
-from optimizer.dispatch import SMALL, Moment, Ratings, Wanted, Worth, current_step, decide, worth
+from optimizer.dispatch import Moment, Ratings, Wanted, current_step, decide
+from optimizer.grid_target import SMALL
 from optimizer.outlook import Outlook
 from optimizer.plan import plan as plan_for
 from optimizer.running_window import RunningWindow
+from optimizer.stored_worth import Worth, worth
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
 from schemas.tariff import Demand
 from schemas.units import EARLIEST, LATEST
