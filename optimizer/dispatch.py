@@ -12,7 +12,7 @@ from math import inf
 
 from optimizer.follow_policy import Held, Present, follow
 from optimizer.grid_target import SMALL
-from optimizer.running_quarter import RunningQuarter
+from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from optimizer.stored_worth import Worth, worth
@@ -65,8 +65,8 @@ class Moment:
     curtailed, or gives all that it may."""
     limiter: tuple[str, str] = ("the BMS", "the BMS")
     """What `charge` and `discharge` end at; of several batteries that need not be a BMS."""
-    quarter: RunningQuarter | None = None
-    """The quarter hour so far, for a step with a policy; None where each moment stands for all of it."""
+    running: RunningStep | None = None
+    """The step so far, where it has a policy; None where this moment stands for all of it."""
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,7 @@ def decide(
         held = [] if peak is None else [(billing, peak)]
     if step is not None and step.policy:
         made = billing.peak if billed is None else billed
-        quarter = moment.quarter if moment.spare is None else None  # what is curtailed was never seen
-        most = min(ratings.rated, max(moment.discharge or 0.0, 0.0))
-        seen = Present(moment.now, left, quarter, moment.charging, moment.last, most, billing, made, held)
+        seen = _present(ratings, moment, left, billing, made, held)
         power, why = follow(step, seen, ratings.battery, ratings.currency)
         outer = _grid_bounds(ratings.grid, carried)
     else:
@@ -148,6 +146,24 @@ def decide(
         )
         outer = [*_peak_bounds(held, moment.now, carried), *_grid_bounds(ratings.grid, carried)]
     return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
+
+
+def _present(
+    ratings: Ratings, moment: Moment, net: float, billing: RunningWindow, billed: float, held: Held
+) -> Present:
+    empty = (moment.soc or 0.0) <= ratings.battery.soc_min
+    return Present(
+        now=moment.now,
+        net=net,
+        running=moment.running if moment.spare is None else None,  # what is curtailed was never seen
+        charging=moment.charging,
+        last=moment.last,
+        most=0.0 if empty else min(ratings.rated, max(moment.discharge or 0.0, 0.0)),
+        rated=ratings.rated,
+        billing=billing,
+        billed=billed,
+        held=held,
+    )
 
 
 def _rest(why: str, authority: Authority) -> Wanted:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from optimizer import grid_target
 from optimizer.grid_target import SMALL, Target
-from optimizer.running_quarter import RunningQuarter
+from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from optimizer.stored_worth import worth
@@ -27,14 +28,15 @@ class Present:
     now: datetime
     net: float
     """The load less PV, with PV that is curtailed as if it were not."""
-    quarter: RunningQuarter | None
-    """What was seen of the quarter hour; None where `net` stands for all of it."""
+    running: RunningStep | None
+    """What was seen of the step; None where `net` stands for all of it."""
     charging: float
     """Of batteries that nobody steers, beside `net`."""
     last: float
     """W wanted the last time."""
     most: float
     """What the battery can give."""
+    rated: float
     billing: RunningWindow
     """Of the first demand, which the policy is made for."""
     billed: float
@@ -45,7 +47,7 @@ class Present:
     @property
     def smooth(self) -> float:
         """W of the net load that are expected to stay."""
-        return self.net if self.quarter is None or self.quarter.at is None else self.quarter.smooth
+        return self.net if self.running is None or self.running.at is None else self.running.smooth
 
     def is_first(self, window: RunningWindow) -> bool:
         """It is of the first demand, and of quarter hours that do not slide."""
@@ -53,48 +55,61 @@ class Present:
         same = first is not None and one is not None and one.name == first.name
         return same and first is not None and first.minutes == QUARTER and not first.sliding
 
-    def peak(self, meant: Target, planned: float) -> float:
-        """W the first demand's windows may have: what is billed, or what the policy means; no more than a contract."""
-        first = self.billing.demand
-        contract = first.contract if first else None
-        most = 1000 * contract.power if contract and contract.limit else float("inf")
-        return min(max(self.billed, planned if meant.peak is None else meant.peak), most)
+
+class Asks(NamedTuple):
+    """A billing window, and what it asks for."""
+
+    window: RunningWindow
+    peak: float
+    """W that its mean may have."""
+    mean: float
+    """W it comes to if the policy is carried out; of a window that is held at its planned peak nobody asks."""
+    least: float
+    """W of the battery that keep it there."""
 
 
 def follow(step: Step, seen: Present, battery: Storage, currency: str) -> tuple[float, str]:
     """The power in W, before any limit of battery or grid, and why."""
-    meant = grid_target.target(step, seen.net, seen.quarter, seen.now)
-    wished = grid_target.power(step, meant, seen.net, seen.quarter, seen.now)
+    meant = grid_target.target(step, seen.net, seen.running, seen.now, seen.rated)
+    wished = grid_target.power(step, meant, seen.net, seen.running, seen.now)
     if not (meant.sells or meant.buys):
         wished = grid_target.steady(wished, seen.last, worth(step, battery), seen.net, seen.now)
-    least, window, peak = _least(seen, meant)
-    if window is not None and meant.holds and meant.grid >= NEAR * peak:  # nothing else asks for it
-        return min(max(least, 0.0), max(seen.net, 0.0)), _holds(window, peak, meant, seen.now, currency)
-    if window is not None and least > wished + SMALL:
-        return least, _holds(window, peak, meant, seen.now, currency)
+    asks = max((_asks(step, seen, meant, *one) for one in seen.held), key=lambda one: one.least, default=None)
+    if asks is not None and meant.holds and asks.mean >= NEAR * asks.peak:  # nothing else wants the energy
+        return grid_target.between(max(asks.least, 0.0), seen.net), _holds(asks, step, seen.now, currency)
+    if asks is not None and asks.least > wished + SMALL:
+        return asks.least, _holds(asks, step, seen.now, currency)
     return wished, _why(step, meant)
 
 
-def _least(seen: Present, meant: Target) -> tuple[float, RunningWindow | None, float]:
-    """The least power in W that keeps every window at what is meant, whose window asks for it, and its peak."""
-    found = (-float("inf"), None, 0.0)
+def _asks(step: Step, seen: Present, meant: Target, window: RunningWindow, planned: float) -> Asks:
+    """What a window asks for. That of the first demand is held at what is billed and what the policy means; every other
+    at its planned peak, as are windows that are no quarter hours, or slide: a policy knows quarter hours only."""
+    mean, peak = -float("inf"), planned
+    if seen.is_first(window):
+        mean = grid_target.mean(window, meant, seen.running, seen.now, step)
+        peak = _peak(step, meant, mean, planned, seen)
     carried, smooth = seen.net + seen.charging, seen.smooth + seen.charging
-    for window, peak in limits(seen, meant):
-        least = grid_target.held_back(window, peak, seen.now, carried, smooth, seen.most)
-        if least > found[0]:
-            found = (least, window, peak)
-    return found
+    return Asks(window, peak, mean, grid_target.held_back(window, peak, seen.now, carried, smooth, seen.most))
 
 
-def limits(seen: Present, meant: Target) -> Held:
-    """Each window with the mean in W it may have: the first demand's by what is billed and what the policy means, every
-    other by its planned peak, as are windows that are no quarter hours, or slide: a policy knows quarter hours only."""
-    return [(window, seen.peak(meant, peak) if seen.is_first(window) else peak) for window, peak in seen.held]
+def _peak(step: Step, meant: Target, mean: float, planned: float, seen: Present) -> float:
+    """W the windows of the first demand may have: no more than a contract, where that is to be a limit."""
+    first = seen.billing.demand
+    contract = first.contract if first else None
+    most = 1000 * contract.power if contract and contract.limit else float("inf")
+    if step.cap is None:
+        means = mean if meant.holds else planned
+    elif mean > step.cap and meant.given >= seen.most - meant.near:
+        means = mean  # it gives all it can, and that does not hold the cap
+    else:
+        means = min(mean, step.cap) if meant.holds else step.cap
+    return min(max(seen.billed, means), most)
 
 
-def _holds(window: RunningWindow, peak: float, meant: Target, now: datetime, currency: str) -> str:
-    words = grid_target.words(window, peak, now, currency)
-    return f"{words}; it may rise, energy is worth more later" if meant.rises else words
+def _holds(asks: Asks, step: Step, now: datetime, currency: str) -> str:
+    words = grid_target.words(asks.window, asks.peak, now, currency)
+    return f"{words}; more cannot be given" if step.cap is not None and asks.peak > step.cap + SMALL else words
 
 
 def _why(step: Step, meant: Target) -> str:

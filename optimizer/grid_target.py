@@ -1,23 +1,25 @@
-"""What a plan's policy asks of the battery now: a mean of the grid over the running quarter hour, not a power. Pure.
+"""What a plan's policy asks of the battery now: a mean of the grid over the running step, not a power. Pure.
 
-n is the mean net load of the quarter hour as it is expected, b = policy(n) what the battery is to give in the mean, and
-n - b the grid's target. Where the target is about 0, or one sign of the load is covered or stored whole, the battery
-follows the measured load second by second: an error of n buys and sells nothing. Where the grid may carry a part, the
-battery gives b, and what it gave less or more so far is made up for. Only the mean of a billing window costs: a short
-peak passes, as long as the battery could still make up for it.
+n is the mean net load of the step as it is expected, b = policy(n) what the battery is to give in the mean, and n - b
+the grid's target. Where the target is about 0, or one sign of the load is covered or stored whole, the battery follows
+the measured load second by second: an error of n buys and sells nothing. Where the grid may carry a part, the battery
+gives b, and what it gave less or more so far is made up for. Only the mean of a billing window costs: a short peak
+passes, as long as the battery could still make up for it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from optimizer.running_quarter import LENGTH, SMOOTH, RunningQuarter, elapsed
+from optimizer.running_step import SMOOTH, RunningStep, elapsed
 from optimizer.running_window import RunningWindow
 from optimizer.stored_worth import Worth
 from schemas.messages import Step
 
 SMALL = 50.0
 """W: less is nothing."""
+ABOUT = 0.005
+"""Of the rated power: the table of a policy is no more exact."""
 PATIENCE = 300.0
 """Seconds over which the battery makes up at least for what it gave less or more than meant: below a peak that is
 billed anyway nothing is won by haste."""
@@ -38,16 +40,16 @@ plans do not change it to and fro."""
 
 @dataclass(frozen=True)
 class Target:
-    """Of the running quarter hour, in W."""
+    """Of the running step, in W."""
 
     net: float
     """The mean net load as it is expected."""
     given: float
     """What the battery is to give in the mean."""
-    slope: float = 0.0
+    slope: float
     """W that it gives more for each W of net load."""
-    cap: float | None = None
-    """Of the step."""
+    near: float
+    """Less is nothing."""
 
     @property
     def grid(self) -> float:
@@ -56,37 +58,22 @@ class Target:
 
     @property
     def sells(self) -> bool:
-        return self.given > max(self.net, 0.0) + SMALL
+        return self.given > max(self.net, 0.0) + self.near
 
     @property
     def buys(self) -> bool:
-        return self.given < min(self.net, 0.0) - SMALL
+        return self.given < min(self.net, 0.0) - self.near
 
     @property
     def holds(self) -> bool:
         """Each W more is given: the battery keeps a mean of the grid."""
-        return self.given > SMALL and self.slope >= HOLDS
-
-    @property
-    def rises(self) -> bool:
-        """The policy lets the cap go: so much load cannot be held, or its energy is worth more later."""
-        beyond = 0.0 if self.cap is None else self.net - self.cap
-        return self.cap is not None and self.grid > self.cap + SMALL and self.given < HOLDS * beyond
-
-    @property
-    def peak(self) -> float | None:
-        """The highest mean of the window that is meant; None where the plan's peak says it."""
-        if self.cap is None:
-            return self.grid if self.holds else None
-        if self.rises:
-            return self.grid
-        return min(self.grid, self.cap) if self.holds else self.cap
+        return self.given > self.near and self.slope >= HOLDS
 
 
-def target(step: Step, net: float, quarter: RunningQuarter | None, now: datetime) -> Target:
-    """Of a step with a policy. Without what was seen of the quarter hour `net` in W is all that is known of it."""
-    mean = net if quarter is None or quarter.at is None else quarter.expected(now)
-    return Target(mean, *line(step.policy, mean), step.cap)
+def target(step: Step, net: float, running: RunningStep | None, now: datetime, rated: float) -> Target:
+    """Of a step with a policy. Without what was seen of it `net` in W is all that is known."""
+    mean = net if running is None or running.at is None else running.expected(now, step)
+    return Target(mean, *line(step.policy, mean), max(SMALL, ABOUT * rated))
 
 
 def line(policy: Sequence[tuple[float, float]], net: float) -> tuple[float, float]:
@@ -101,35 +88,44 @@ def line(policy: Sequence[tuple[float, float]], net: float) -> tuple[float, floa
     return before[1], 0.0
 
 
-def power(step: Step, meant: Target, net: float, quarter: RunningQuarter | None, now: datetime) -> float:
+def power(step: Step, meant: Target, net: float, running: RunningStep | None, now: datetime) -> float:
     """W for now, at the measured net load, before any peak or limit."""
     if meant.sells or meant.buys:
-        return made_up(meant.given, quarter, now)
+        return made_up(step, meant, running, now)
     if net * meant.net < 0 and abs(net) > SMALL:  # the other way round than the mean: as the policy has it there
-        return _between(line(step.policy, net)[0], net)
-    if abs(meant.grid) <= SMALL:
+        return between(line(step.policy, net)[0], net)
+    if abs(meant.grid) <= meant.near:
         return net
-    return _between(made_up(meant.given, quarter, now), net)
+    return between(made_up(step, meant, running, now), net)
 
 
-def made_up(given: float, quarter: RunningQuarter | None, now: datetime) -> float:
-    """W that bring the mean of the quarter hour to `given`; between nothing and twice of it, as a new policy in the
+def made_up(step: Step, meant: Target, running: RunningStep | None, now: datetime) -> float:
+    """W that bring the mean of the step to what is meant; between nothing and twice of it, as a new policy in the
     middle of it need not be made up for in a hurry."""
-    if quarter is None or abs(given) <= SMALL:
+    given = meant.given
+    if running is None or abs(given) <= meant.near:
         return given
-    wanted = given + quarter.missing(now, given) * 3600 / max(LENGTH - elapsed(now), PATIENCE)
+    left = max(step.seconds - elapsed(now, step), PATIENCE)
+    wanted = given + running.missing(step, given) * 3600 / left
     return min(max(wanted, min(2 * given, 0.0)), max(2 * given, 0.0))
+
+
+def mean(window: RunningWindow, meant: Target, running: RunningStep | None, now: datetime, step: Step) -> float:
+    """W: the mean import of the billing window that the policy comes to at the end of its step."""
+    before = window.imported(now) if running is None else running.before
+    seconds = step.seconds if running is not None else step.seconds - elapsed(now, step)
+    return (before + max(meant.grid, 0.0) * seconds / 3600) * 60 / window.minutes
 
 
 def steady(power: float, last: float, worth: Worth, net: float, now: datetime) -> float:
     """W: the last power again where it costs the same as this one, and each serves the load of now."""
-    if worth is not Worth.SAME or elapsed(now) < TIE or abs(_between(last, net) - last) > SMALL:
+    if worth is not Worth.SAME or now.timestamp() % 900 < TIE or abs(between(last, net) - last) > SMALL:
         return power
-    return last if abs(_between(power, net) - power) <= SMALL else power
+    return last if abs(between(power, net) - power) <= SMALL else power
 
 
-def _between(power: float, net: float) -> float:
-    """No more than the load, and none of what nobody has: an error never sells nor buys."""
+def between(power: float, net: float) -> float:
+    """W: no more than the load, and none of what nobody has: an error never sells nor buys."""
     return min(max(power, min(net, 0.0)), max(net, 0.0))
 
 

@@ -363,9 +363,9 @@ class Desk:
         """One power for all that can be steered, and the share of each. Who does not know its limits rests."""
         pool = [one for one in able if not one.seen.unlimited(mono)] or able[:1]
         divide_cells(pool, [*self.batteries.values()])
-        moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool), self.pv.sun(mono))
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
+        moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool), self.pv.sun(mono), step)
         grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)
         peaks = self._peaks(plan, now)
         highest = binding(peaks, now, self.site.zone, self.site.grid.import_limit)
