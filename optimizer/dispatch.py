@@ -135,7 +135,7 @@ def decide(
         held = [] if peak is None else [(billing, peak)]
     if step is not None and step.policy:
         made = billing.peak if billed is None else billed
-        seen = _present(ratings, moment, left, billing, made, held)
+        seen = _present(ratings, moment, left, (billing, made, held))
         power, why = follow(step, seen, ratings.battery, ratings.currency)
         outer = _grid_bounds(ratings.grid, carried)
     else:
@@ -148,9 +148,8 @@ def decide(
     return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
 
 
-def _present(
-    ratings: Ratings, moment: Moment, net: float, billing: RunningWindow, billed: float, held: Held
-) -> Present:
+def _present(ratings: Ratings, moment: Moment, net: float, peaks: tuple[RunningWindow, float, Held]) -> Present:
+    billing, billed, held = peaks
     empty = (moment.soc or 0.0) <= ratings.battery.soc_min
     return Present(
         now=moment.now,
