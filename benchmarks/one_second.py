@@ -24,13 +24,13 @@ SHADE, CLOUDS, RAMP = 0.6, 240.0, 10
 """Of the PV: what a thick cloud takes; seconds between two changes of the sky, and of a change."""
 
 
-def one_second(load: Vector, pv: Vector, seed: int) -> tuple[Vector, Vector]:
-    """W by second of quarter hours in W."""
+def one_second(load: Vector, pv: Vector, seed: int, restless: float = 1.0) -> tuple[Vector, Vector]:
+    """W by second of quarter hours in W. `restless`: how many times the noise of the load that stands above."""
     chance = np.random.default_rng(seed)
     usual = float(np.mean(load))
-    smooth = _between(load) + usual * _noise(len(load) * QUARTER, chance)
-    restless = _between(pv) * _sky(len(pv) * QUARTER, chance)
-    return _kept_sum(smooth, load), _kept_share(restless, pv)
+    smooth = _between(load) + restless * usual * _noise(len(load) * QUARTER, chance)
+    clouded = _between(pv) * _sky(len(pv) * QUARTER, chance)
+    return _kept_sum(smooth, load), _kept_share(clouded, pv)
 
 
 def _between(means: Vector) -> Vector:

@@ -160,9 +160,12 @@ def policy(peak: float, rated: float) -> list[tuple[float, float]]:
     return [(low - rated, -rated), (low, 0.0), (peak, 0.0), (peak + rated, rated)]
 
 
-def play(day: Day, seed: int, into: Result) -> None:
-    """A day in seconds: dispatch, and the clamp beside it."""
-    load, pv = one_second(day.load, day.pv, seed)
+def play(day: Day, seed: int, into: Result, restless: float = 1.0) -> None:
+    """A day in seconds, an hour before it comes near the peak until an hour after: dispatch, and the clamp beside it."""
+    near = np.flatnonzero(day.load - day.pv > NEAR * day.peak)
+    first, last = max(0, int(near[0]) - 4), int(near[-1]) + 5
+    day = day._replace(begin=day.begin + first * QUARTER_HOUR, load=day.load[first:last], pv=day.pv[first:last])
+    load, pv = one_second(day.load, day.pv, seed, restless)
     net = load - pv
     _clamp(day, net, into)
     means, socs = _dispatched(day, net, into)

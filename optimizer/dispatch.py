@@ -136,8 +136,8 @@ def decide(
     if step is not None and step.policy:
         made = billing.peak if billed is None else billed
         seen = _present(ratings, moment, left, (billing, made, held))
-        power, why = follow(step, seen, ratings.battery, ratings.currency)
-        outer = _grid_bounds(ratings.grid, carried)
+        power, why, least = follow(step, seen, ratings.battery, ratings.currency)
+        outer = [(least, inf, f"the {billing.how.per}'s peak"), *_grid_bounds(ratings.grid, carried)]
     else:
         power, why = (
             _follow(step, left, ratings.battery, peak)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import NamedTuple
 
 from optimizer import grid_target
-from optimizer.grid_target import SMALL, Target
+from optimizer.grid_target import SMALL, Load, Target
 from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
@@ -45,9 +46,11 @@ class Present:
     """The windows with the peaks of the plan."""
 
     @property
-    def smooth(self) -> float:
-        """W of the net load that are expected to stay."""
-        return self.net if self.running is None or self.running.at is None else self.running.smooth
+    def load(self) -> Load:
+        """As the grid carries it."""
+        one = self.running
+        quick, smooth = (self.net, self.net) if one is None or one.at is None else (one.quick, one.smooth)
+        return Load(self.net + self.charging, quick + self.charging, smooth + self.charging)
 
     def is_first(self, window: RunningWindow) -> bool:
         """It is of the first demand, and of quarter hours that do not slide."""
@@ -68,36 +71,49 @@ class Asks(NamedTuple):
     """W of the battery that keep it there."""
 
 
-def follow(step: Step, seen: Present, battery: Storage, currency: str) -> tuple[float, str]:
-    """The power in W, before any limit of battery or grid, and why."""
+class Followed(NamedTuple):
+    """What a policy comes to."""
+
+    power: float
+    """W, before any limit of battery or grid."""
+    why: str
+    least: float
+    """W: less is not even taken for the same, at the end of a window."""
+
+
+def follow(step: Step, seen: Present, battery: Storage, currency: str) -> Followed:
+    """A step's policy, now."""
     meant = grid_target.target(step, seen.net, seen.running, seen.now, seen.rated)
     wished = grid_target.power(step, meant, seen.net, seen.running, seen.now)
     if not (meant.sells or meant.buys):
         wished = grid_target.steady(wished, seen.last, worth(step, battery), seen.net, seen.now)
     asks = max((_asks(step, seen, meant, *one) for one in seen.held), key=lambda one: one.least, default=None)
-    if asks is not None and meant.holds and asks.mean >= NEAR * asks.peak:  # nothing else wants the energy
-        return grid_target.between(max(asks.least, 0.0), seen.net), _holds(asks, step, seen.now, currency)
-    if asks is not None and asks.least > wished + SMALL:
-        return asks.least, _holds(asks, step, seen.now, currency)
-    return wished, _why(step, meant)
+    if asks is None:
+        return Followed(wished, _why(step, meant), -inf)
+    floor = asks.least if asks.window.left(seen.now) < grid_target.ENDING else -inf
+    if meant.holds and asks.mean >= NEAR * asks.peak:  # nothing else wants the energy
+        power = grid_target.between(max(asks.least, 0.0), seen.net)
+        return Followed(power, _holds(asks, step, seen.now, currency), min(floor, power))
+    if asks.least > wished + SMALL:
+        return Followed(asks.least, _holds(asks, step, seen.now, currency), floor)
+    return Followed(wished, _why(step, meant), min(floor, wished))
 
 
 def _asks(step: Step, seen: Present, meant: Target, window: RunningWindow, planned: float) -> Asks:
     """What a window asks for. That of the first demand is held at what is billed and what the policy means; every other
     at its planned peak, as are windows that are no quarter hours, or slide: a policy knows quarter hours only."""
-    mean, peak = -float("inf"), planned
+    mean, peak = -inf, planned
     if seen.is_first(window):
         mean = grid_target.mean(window, meant, seen.running, seen.now, step)
         peak = _peak(step, meant, mean, planned, seen)
-    carried, smooth = seen.net + seen.charging, seen.smooth + seen.charging
-    return Asks(window, peak, mean, grid_target.held_back(window, peak, seen.now, carried, smooth, seen.most))
+    return Asks(window, peak, mean, grid_target.held_back(window, peak, seen.now, seen.load, seen.most))
 
 
 def _peak(step: Step, meant: Target, mean: float, planned: float, seen: Present) -> float:
     """W the windows of the first demand may have: no more than a contract, where that is to be a limit."""
     first = seen.billing.demand
     contract = first.contract if first else None
-    most = 1000 * contract.power if contract and contract.limit else float("inf")
+    most = 1000 * contract.power if contract and contract.limit else inf
     if step.cap is None:
         means = mean if meant.holds else planned
     elif mean > step.cap and meant.given >= seen.most - meant.near:

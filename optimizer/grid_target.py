@@ -10,8 +10,9 @@ passes, as long as the battery could still make up for it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from optimizer.running_step import SMOOTH, RunningStep, elapsed
+from optimizer.running_step import RunningStep, elapsed
 from optimizer.running_window import RunningWindow
 from optimizer.stored_worth import Worth
 from schemas.messages import Step
@@ -23,8 +24,11 @@ ABOUT = 0.005
 PATIENCE = 300.0
 """Seconds over which the battery makes up at least for what it gave less or more than meant: below a peak that is
 billed anyway nothing is won by haste."""
-HASTE = 20.0
+HASTE = 12.0
 """Seconds over which what is beyond a peak is made up for at least: a command needs some until the meter shows it."""
+ENDING = 120.0
+"""Seconds before the end of a window from which on the load of now counts more and more: too little is left to make up
+for what a smoothed one misses."""
 CALM = 0.5
 """Of what the battery can give: as long as a load that rises needs less than that, only its smoothed mean counts; what
 needs all of it is answered at once."""
@@ -66,8 +70,18 @@ class Target:
 
     @property
     def holds(self) -> bool:
-        """Each W more is given: the battery keeps a mean of the grid."""
-        return self.given > self.near and self.slope >= HOLDS
+        """Each W more is given, and not all: the battery keeps a mean of the grid."""
+        return self.given > self.near and self.slope >= HOLDS and self.grid > self.near
+
+
+class Load(NamedTuple):
+    """The net load as the grid carries it, with batteries that nobody steers, in W."""
+
+    now: float
+    quick: float
+    """The mean of the last seconds."""
+    smooth: float
+    """What is expected to stay."""
 
 
 def target(step: Step, net: float, running: RunningStep | None, now: datetime, rated: float) -> Target:
@@ -92,7 +106,7 @@ def power(step: Step, meant: Target, net: float, running: RunningStep | None, no
     """W for now, at the measured net load, before any peak or limit."""
     if meant.sells or meant.buys:
         return made_up(step, meant, running, now)
-    if net * meant.net < 0 and abs(net) > SMALL:  # the other way round than the mean: as the policy has it there
+    if net * meant.net < 0 or abs(meant.net) <= meant.near:  # the mean says nothing of it: as the policy has it there
         return between(line(step.policy, net)[0], net)
     if abs(meant.grid) <= meant.near:
         return net
@@ -129,20 +143,17 @@ def between(power: float, net: float) -> float:
     return min(max(power, min(net, 0.0)), max(net, 0.0))
 
 
-def held_back(  # noqa: PLR0917  # a window, its peak and the load of now read well in a row
-    window: RunningWindow, peak: float, now: datetime, net: float, smooth: float, most: float
-) -> float:
+def held_back(window: RunningWindow, peak: float, now: datetime, load: Load, most: float) -> float:
     """The least power in W of the battery that keeps the mean of a billing window at a peak.
 
-    `net` is the load of now, `smooth` the one that is expected to stay, `most` what the battery can give. The nearer
-    what is needed comes to `most`, or the window to its end, the less of a short peak passes. The battery feeds
-    nothing in for a peak: what is fed in takes nothing off.
+    `most` is what the battery can give. The nearer what is needed comes to that, or the window to its end, the less of
+    a short peak passes. The battery feeds nothing in for a peak: what is fed in takes nothing off.
     """
     room = window.room(now, peak * (1.0 - MARGIN), HASTE)
-    left = (window.ends(now) - now).total_seconds()
-    urgent = (net - room - CALM * most) / max((1.0 - CALM) * most, 1.0)
-    share = min(max(urgent if net > smooth else 0.0, 1.0 - left / SMOOTH, 0.0), 1.0)
-    return min(smooth + share * (net - smooth) - room, net)
+    urgent = (load.quick - room - CALM * most) / max((1.0 - CALM) * most, 1.0)
+    rising = min(max(urgent, 0.0), 1.0) * max(load.quick - load.smooth, 0.0)
+    ending = max(1.0 - window.left(now) / ENDING, 0.0) * (load.now - load.smooth)
+    return min(load.smooth + (rising if abs(rising) > abs(ending) else ending) - room, load.now)
 
 
 def words(window: RunningWindow, peak: float, now: datetime, currency: str) -> str:

@@ -13,6 +13,8 @@ from schemas.messages import Step
 SMOOTH = 60.0
 """Seconds of the smoothing (a low pass of first order). A lift or a compressor starts within ten seconds; a load that
 stays is believed to two thirds after a minute, and what was missed until then the integral of the window makes up."""
+QUICK = 10.0
+"""Seconds of the smoothing where all of the battery is needed: a motor that starts passes even then."""
 BELIEVED = 10.0
 """Seconds a reading may stand for; a longer silence was not seen. Decisions come each 2 s."""
 
@@ -29,6 +31,8 @@ class RunningStep:
     """What the battery gave then."""
     smooth: float = 0.0
     """The net load, smoothed: what is expected of the rest."""
+    quick: float = 0.0
+    """The same of the last seconds."""
     begin: datetime | None = None
     """Of the step; None without a plan."""
     before: float = 0.0
@@ -47,16 +51,17 @@ class RunningStep:
             before = max(0.0, imported - max(net - battery, 0.0) * elapsed(at, step) / 3600)
         past = 0.0 if self.at is None else (at - self.at).total_seconds()
         if self.at is None or past <= -BELIEVED:
-            return RunningStep(at, net, battery, net, begin, before)
+            return RunningStep(at, net, battery, net, net, begin, before)
         if past <= 0:
             return self
         smooth = net + (self.smooth - net) * exp(-past / SMOOTH)
+        quick = net + (self.quick - net) * exp(-past / QUICK)
         if begin != self.begin:
-            return RunningStep(at, net, battery, smooth, begin, before)
+            return RunningStep(at, net, battery, smooth, quick, begin, before)
         stood = min(past, BELIEVED)
         seen, hours = self.seen + stood, stood / 3600
         energies = self.net_energy + self.net * hours, self.battery_energy + self.battery * hours
-        return RunningStep(at, net, battery, smooth, begin, self.before, seen, *energies)
+        return RunningStep(at, net, battery, smooth, quick, begin, self.before, seen, *energies)
 
     def expected(self, now: datetime, step: Step) -> float:
         """W: the mean net load of the step, as it is expected at its end. What was not seen of it is taken to be like
