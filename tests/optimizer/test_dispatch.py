@@ -287,6 +287,8 @@ def strange_plans(draw: st.DrawFn) -> Plan:
         planned(0.0).steps[0].model_copy(update={"at": draw(INSTANTS)} | {name: draw(NUMBERS) for name in QUANTITIES})
         for _ in range(draw(st.integers(0, 3)))
     ]
+    line = draw(st.lists(st.tuples(POWERS, POWERS), max_size=4))
+    steps = [one.model_copy(update={"policy": line, "cap": draw(st.none() | POWERS)}) for one in steps]
     times = {"at": draw(INSTANTS), "until": draw(INSTANTS), "peak": draw(st.none() | POWERS)}
     return planned(0.0).model_copy(update={"steps": steps, **times})
 
