@@ -18,6 +18,7 @@ from bridges.control.write_budget import MOST_URGENT
 from bridges.fieldbus.contract import Writable
 from consumers.dispatch.modes import NEXT, Control, act
 from joulebus.words import page, table
+from optimizer import dispatch, grid_target, running_step
 from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode, OutcomeState
 from schemas.topics import COMMAND_TTL
 
@@ -209,6 +210,36 @@ Positive feeds var in (over-excited), whichever way active power flows. SunSpec'
 the EEI, the other way round."""
 
 
+POLICY = f"""\
+A plan says what the battery is to give for whatever the load less PV turns out to be (`policy`), and the highest
+window mean that is meant to be let pass (`cap`). Dispatch decides each 2 s:
+
+- **The load of the step**: what was seen of it, and for the rest the present load, smoothed over
+  {running_step.SMOOTH:g} s: a motor that starts is no news of the next ten minutes. The policy at that mean says what
+  the grid is to carry.
+- **Nothing, or one side whole** (it covers the load, stores PV): the measured load is followed second by second. An
+  error of the forecast neither buys nor sells energy; with the load the other way round than the mean, the policy at
+  the load of now counts.
+- **A part**: the policy's power; what was given less or more so far is made up for over {grid_target.PATIENCE:g} s at
+  least, and with twice that power at most.
+- **A billed peak**: the mean of the window counts, not the power. What the window drew so far and the smoothed load
+  say what the battery must give for the rest of it. A load that needs more than {grid_target.CALM:.0%} of what the
+  battery has is answered faster, one that needs all of it within {running_step.QUICK:g} s; in the last
+  {grid_target.ENDING:g} s the load of now counts. It aims {grid_target.MARGIN:.1%} below the peak. The room is what is
+  billed already, or what the policy means where that is more: where the policy lets the peak rise, because its energy
+  is worth more later or the battery has no more, it is not emptied for it.
+- **Other demands**, and windows of 30 or 60 minutes or that slide, are held at the plan's peak in their own windows: a
+  policy knows quarter hours only. Limits of battery and grid connection stand above all.
+- **From plan to plan** a step begins anew: the new plan knows what the window had before. Where two powers cost the
+  same, the one of the first {grid_target.TIE:g} s of a quarter hour goes on. Setpoints closer than
+  {dispatch.DEADBAND:.1%} of the rating are the same, but at the end of a window. A plan that is late leaves its next
+  steps for an hour, then the battery covers the load, holds the billed peak and keeps {dispatch.RESERVE:.0%} of its
+  energy for it.
+
+The reason says what binds: `holds 448 kW mean of 17:15-17:30; 10 EUR/kW`. A meter that is late makes no swing: the
+load is told from readings and setpoints that belong together ([closed-loop.md](closed-loop.md))."""
+
+
 MODES = {
     "auto": "dispatch follows the plan and the billed peak, and starts the PCS if it may",
     "manual": "one `power` that a person gave, until the lease ends (at most 24 h); then `auto`",
@@ -261,6 +292,8 @@ def control() -> str:
         table(["limit", "meaning"], [[f"`{name}`", MEANS[name]] for name in sources()]),
         "## Limits of the grid connection",
         LIMITED,
+        "## A plan's policy",
+        POLICY,
         "## Curtailed PV",
         CURTAILED,
         "## Reactive power",

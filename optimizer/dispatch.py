@@ -10,17 +10,17 @@ from datetime import datetime
 from enum import StrEnum
 from math import inf
 
+from optimizer.follow_policy import Held, Present, follow
+from optimizer.grid_target import SMALL
+from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
+from optimizer.stored_worth import Worth, worth
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
 from schemas.site_parts import Grid
 
-SMALL = 50.0
-"""W: less is nothing."""
 DEADBAND = 0.005
 """Of the rated power: a smaller change is not worth a write."""
-CENT = 0.001
-"""Per kWh: prices that differ by less are the same, the solver is no more exact."""
 RESERVE, TAPER = 0.5, 5.0
 """Without a plan: so much of the usable SoC is kept for the billed peak; over so many % below and above that it is
 refilled and used with less than full power, so that nothing chatters at the edge."""
@@ -39,6 +39,7 @@ class Ratings:
     meter_fresh: float = 2.5
     """A reading of the grid meter steers so long; twice as long it holds the last power; then 0 (meter_comm_lost)."""
     bms_fresh: float = 5.0
+    currency: str = "EUR"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Moment:
     curtailed, or gives all that it may."""
     limiter: tuple[str, str] = ("the BMS", "the BMS")
     """What `charge` and `discharge` end at; of several batteries that need not be a BMS."""
+    running: RunningStep | None = None
+    """The step so far, where it has a policy; None where this moment stands for all of it."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,6 @@ class Wanted:
 
 Bound = tuple[float, float, str]
 """Lowest and highest power and whose limit it is."""
-
-
-Held = Sequence[tuple[RunningWindow, float]]
-"""Billing windows that run, each with the highest mean import in W that it may have."""
 
 
 class Meter(StrEnum):
@@ -105,6 +104,7 @@ def decide(
     step: Step | None = None,
     peak: float | None = None,
     held: Held | None = None,
+    billed: float | None = None,
 ) -> Wanted:
     """The wanted power. The bridge guards it once more, whatever is decided here.
 
@@ -130,16 +130,39 @@ def decide(
     # PV that is curtailed covers the load itself: to discharge would curtail it more, and nobody goes ahead of it
     # before it has come to the load
     left = net if moment.spare is None else min(net - moment.spare, 0.0)
-    power, why = (
-        _follow(step, left, ratings.battery, peak)
-        if step
-        else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
-    )
     carried = net + moment.charging
     if held is None:
         held = [] if peak is None else [(billing, peak)]
-    outer = [*_peak_bounds(held, moment.now, carried), *_grid_bounds(ratings.grid, carried)]
+    if step is not None and step.policy:
+        made = billing.peak if billed is None else billed
+        seen = _present(ratings, moment, left, (billing, made, held))
+        power, why, least = follow(step, seen, ratings.battery, ratings.currency)
+        outer = [(least, inf, f"the {billing.how.per}'s peak"), *_grid_bounds(ratings.grid, carried)]
+    else:
+        power, why = (
+            _follow(step, left, ratings.battery, peak)
+            if step
+            else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
+        )
+        outer = [*_peak_bounds(held, moment.now, carried), *_grid_bounds(ratings.grid, carried)]
     return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
+
+
+def _present(ratings: Ratings, moment: Moment, net: float, peaks: tuple[RunningWindow, float, Held]) -> Present:
+    billing, billed, held = peaks
+    empty = (moment.soc or 0.0) <= ratings.battery.soc_min
+    return Present(
+        now=moment.now,
+        net=net,
+        running=moment.running if moment.spare is None else None,  # what is curtailed was never seen
+        charging=moment.charging,
+        last=moment.last,
+        most=0.0 if empty else min(ratings.rated, max(moment.discharge or 0.0, 0.0)),
+        rated=ratings.rated,
+        billing=billing,
+        billed=billed,
+        held=held,
+    )
 
 
 def _rest(why: str, authority: Authority) -> Wanted:
@@ -177,20 +200,6 @@ def _alone(ratings: Ratings, net: float, soc: float, peak: float | None, per: st
     if net <= max(most, 0.0):
         return net, words
     return max(most, 0.0), f"no valid plan: keeps {reserve:.0f} % for the {per}'s peak"
-
-
-class Worth(StrEnum):
-    """What energy taken out of the battery now brings, against what it would bring later."""
-
-    MORE = "more"
-    SAME = "same"
-    LESS = "less"
-
-
-def worth(step: Step, battery: Storage) -> Worth:
-    """Of a step of a plan; the wear is paid by what is discharged."""
-    gain = step.price_import - battery.wear - step.marginal_value / battery.efficiency
-    return Worth.MORE if gain > CENT else Worth.LESS if gain < -CENT else Worth.SAME
 
 
 def _follow(step: Step, net: float, battery: Storage, peak: float | None) -> tuple[float, str]:

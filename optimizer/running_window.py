@@ -109,14 +109,23 @@ class RunningWindow:
         mean = self.so_far(now).mean if self.so_far(now).seconds else max(self.power, 0.0)
         return mean * (now - start).total_seconds() / 3600
 
-    def room(self, now: datetime, limit: float) -> float:
+    def ends(self, now: datetime) -> datetime:
+        """The window of `now`."""
+        return self._window(now)[1]
+
+    def left(self, now: datetime) -> float:
+        """Seconds of the window of `now`."""
+        return (self.ends(now) - now).total_seconds()
+
+    def room(self, now: datetime, limit: float, haste: float = 1.0) -> float:
         """The mean import in W that keeps this window's mean at or below `limit`; 0 when that is lost, and infinite in
-        hours that the component does not count."""
-        start, end = self._window(now)
+        hours that the component does not count. What is beyond it so far, or below, is made up for in no less than
+        `haste` seconds."""
+        start = self._window(now)[0]
         if self.demand is not None and not counts(self.demand, start, self.zone):
             return float("inf")
-        left = limit * self.minutes / 60 - self.imported(now)
-        return max(left, 0.0) * 3600 / max((end - now).total_seconds(), 1.0)
+        saved = limit * (now - start).total_seconds() / 3600 - self.imported(now)
+        return max(limit + saved * 3600 / max(self.left(now), haste), 0.0)
 
 
 ANY = Demand(price=0.0)

@@ -363,15 +363,22 @@ class Desk:
         """One power for all that can be steered, and the share of each. Who does not know its limits rests."""
         pool = [one for one in able if not one.seen.unlimited(mono)] or able[:1]
         divide_cells(pool, [*self.batteries.values()])
-        moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool), self.pv.sun(mono))
         plan, billing, mode = self.plans.at(now), self.fold.billing, control.mode
         step = current_step(plan, max(now, plan.at)) if plan else None
+        moment = self.fold.moment([one.seen for one in pool], now, mono, last_power(pool), self.pv.sun(mono), step)
         grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)
         peaks = self._peaks(plan, now)
         highest = binding(peaks, now, self.site.zone, self.site.grid.import_limit)
         each = self.fold.windows.held(billing, held(peaks, self.site.grid.import_limit))
         wanted = decide(
-            ratings(self.site, pool, grid), moment, mode, billing=billing, step=step, peak=highest, held=each
+            ratings(self.site, pool, grid),
+            moment,
+            mode,
+            billing=billing,
+            step=step,
+            peak=highest,
+            held=each,
+            billed=self._billed(now),
         )
         self.ahead = ahead(each, moment)
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
@@ -385,6 +392,13 @@ class Desk:
     def _peak(self, plan: Plan | None, now: datetime) -> float | None:
         """W that no billing window should pass: of the demands that count now, the lowest."""
         return binding(self._peaks(plan, now), now, self.site.zone, self.site.grid.import_limit)
+
+    def _billed(self, now: datetime) -> float:
+        """W of the first demand's peak that cost nothing more."""
+        if self.demand is None:
+            return 0.0
+        billed = max(self.fold.billing.peak, billed_peak(self.told, self.demand, now, self.site.zone))
+        return held([(self.demand, billed)], self.site.grid.import_limit)[self.demand.name]
 
     def _peaks(self, plan: Plan | None, now: datetime) -> list[tuple[Demand, float | None]]:
         """W of each demand."""

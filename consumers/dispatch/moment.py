@@ -9,12 +9,13 @@ from consumers.dispatch.battery_seen import PCS_SILENT, BatterySeen
 from consumers.dispatch.cells_seen import CellsSeen, number
 from consumers.dispatch.held_windows import HeldWindows
 from optimizer.dispatch import Moment
+from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from optimizer.shared_load import Member, SharedLoad
 from optimizer.site_load import SiteLoad
 from optimizer.storage import soc
 from runtime.arrivals import Arrivals
-from schemas.messages import Telemetry
+from schemas.messages import Step, Telemetry
 from schemas.site import Site
 from schemas.tariff import Demand
 
@@ -51,6 +52,8 @@ class Fold:
     """By the name of their battery."""
     windows: HeldWindows = field(default_factory=HeldWindows)
     """Of the other demands."""
+    running: RunningStep = field(default_factory=RunningStep)
+    """The net load and the batteries' power in the plan's step so far, as each decision saw them."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     meter_heard: float = float("-inf")
     """Monotonic seconds of the last good reading."""
@@ -103,10 +106,18 @@ class Fold:
         self.load.meter(mono, grid)
         self.meter_heard = mono
 
-    def moment(self, able: Sequence[BatterySeen], now: datetime, mono: float, last: float, sun: Sun = NO_SUN) -> Moment:
+    def moment(  # noqa: PLR0917  # who, when, and what is known besides: they read well in a row
+        self,
+        able: Sequence[BatterySeen],
+        now: datetime,
+        mono: float,
+        last: float,
+        sun: Sun = NO_SUN,
+        step: Step | None = None,
+    ) -> Moment:
         """As those see it that can be steered, at least one. What the other batteries give is load less; what they
         charge with no battery covers, but the billed peak and the import limit reckon with it. `last`: W wanted of
-        them before. `sun`: what is known of PV that is curtailed."""
+        them before. `sun`: what is known of PV that is curtailed. `step`: of the plan, that holds now."""
         mine = {one.battery.pcs for one in able}
         aside = [one.power or 0.0 for pcs, one in self.batteries.items() if pcs not in mine]
         net, charging = self.load.value if sun.net is None else sun.net, -sum(min(power, 0.0) for power in aside)
@@ -114,16 +125,18 @@ class Fold:
             net -= sum(max(power, 0.0) for power in aside)
             surplus = min(charging, max(-net, 0.0))  # that they store is not there any more
             net, charging = net + surplus, charging - surplus
+            given, imported = sum(one.power or 0.0 for one in able), self.billing.imported(now)
+            self.running = self.running.fold(now, net, given, step, imported)
         one, age = able[0], mono - self.meter_heard
         if len(able) == 1:
             own = one.soc, one.charge, one.discharge, mono - one.bms_heard
             limiter = "the BMS", one.narrowed_by
-            return Moment(now, net, age, *own, last, charging, sun.spare, limiter)
+            return Moment(now, net, age, *own, last, charging, sun.spare, limiter, self.running)
         rooms = [each.room() for each in able]
         charge, discharge = -sum(room.low for room in rooms), sum(room.high for room in rooms)
         charged = soc([each.battery for each in able], [room.soc for room in rooms])
         limiter = _limiter(able, charging=True), _limiter(able, charging=False)
-        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging, sun.spare, limiter)
+        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging, sun.spare, limiter, self.running)
 
 
 def _limiter(able: Sequence[BatterySeen], *, charging: bool) -> str:

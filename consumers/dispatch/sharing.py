@@ -22,7 +22,9 @@ def ratings(site: Site, pool: Sequence[BatteryDesk], grid: Grid | None = None) -
     """What the batteries are together. `grid`: as it may be used now."""
     fresh = site.named(site.grid.meter).stale_after(METER_FRESH)
     rated, allowed = sum(one.seen.rated for one in pool), max(one.seen.bms_fresh for one in pool)
-    return Ratings(together([one.battery for one in pool]), grid or site.grid, rated, fresh, allowed)
+    return Ratings(
+        together([one.battery for one in pool]), grid or site.grid, rated, fresh, allowed, site.prices.currency
+    )
 
 
 def divide_cells(pool: Sequence[BatteryDesk], every: Sequence[BatteryDesk]) -> None:

@@ -10,10 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from optimizer.bill import peaks
-from optimizer.dispatch import SMALL, Moment, Ratings, Wanted, Worth, current_step, decide, worth
+from optimizer.dispatch import Moment, Ratings, Wanted, current_step, decide
+from optimizer.grid_target import SMALL
 from optimizer.outlook import Outlook
 from optimizer.plan import plan as plan_for
 from optimizer.running_window import RunningWindow
+from optimizer.stored_worth import Worth, worth
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
 from schemas.tariff import Demand
 from schemas.units import EARLIEST, LATEST
@@ -285,6 +287,8 @@ def strange_plans(draw: st.DrawFn) -> Plan:
         planned(0.0).steps[0].model_copy(update={"at": draw(INSTANTS)} | {name: draw(NUMBERS) for name in QUANTITIES})
         for _ in range(draw(st.integers(0, 3)))
     ]
+    line = draw(st.lists(st.tuples(POWERS, POWERS), max_size=4))
+    steps = [one.model_copy(update={"policy": line, "cap": draw(st.none() | POWERS)}) for one in steps]
     times = {"at": draw(INSTANTS), "until": draw(INSTANTS), "peak": draw(st.none() | POWERS)}
     return planned(0.0).model_copy(update={"steps": steps, **times})
 
