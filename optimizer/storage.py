@@ -2,8 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.site_parts import Terms
+
+
+class Taper(NamedTuple):
+    """What the cells allow at a SoC, straight between two of them and level beyond the first and the last."""
+
+    soc: float
+    charge: float
+    """W at the meter."""
+    discharge: float
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,9 @@ class Storage:
     """Of each direction."""
     wear: float = 0.02
     """Per kWh discharged."""
+    taper: tuple[Taper, ...] = ()
+    """By rising SoC: power falls towards full and towards empty. Of a step it is what its end allows. Empty where only
+    the rating limits."""
 
 
 def together(batteries: Sequence[Terms]) -> Storage:
