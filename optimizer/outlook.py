@@ -200,3 +200,37 @@ class Outlook:
         binding = np.where(self.load > self.pv, self.buy, self.sell)
         mean = float(np.average(binding, weights=self.hours))
         return max(0.0, mean * self.battery.efficiency)
+
+    @cached_property
+    def stored_carbon(self) -> float:
+        """The same of the CO2 it saves later."""
+        mean = float(np.average(np.where(self.load > self.pv, self._by_step(self.carbon), 0.0), weights=self.hours))
+        return mean * self.battery.efficiency
+
+    @property
+    def begin(self) -> float:
+        """Wh in the battery now."""
+        return self.battery.energy * self.soc / 100
+
+    @cached_property
+    def floors(self) -> Vector:
+        """`floor` by step."""
+        return self._by_step(self.floor)
+
+    @cached_property
+    def ceilings(self) -> Vector:
+        """`ceiling` by step."""
+        return self._by_step(self.ceiling)
+
+    @cached_property
+    def short_at_most(self) -> Vector:
+        """Wh that may be missing to the floor at the end of each step: what a resting battery has not, and what the
+        import limit has taken."""
+        taken = np.cumsum(self.shortage * self.hours) / self.battery.efficiency
+        return np.asarray(np.maximum(self.floors - self.begin, 0.0) + taken)
+
+    @cached_property
+    def over_at_most(self) -> Vector:
+        """Wh that may be beyond the ceiling at the end of each step: the same, with what the export limit gives."""
+        given = np.where(self.gives_way, 0.0, self.surplus) * self.hours
+        return np.asarray(np.maximum(self.begin - self.ceilings, 0.0) + np.cumsum(given) * self.battery.efficiency)

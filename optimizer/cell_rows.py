@@ -1,0 +1,79 @@
+"""The rows of the linear program that cells and reserves need: taper, floors, batteries that are apart."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.columns import ABOVE, BELOW, CHARGE, DISCHARGE, ENERGY, OVER, SHORT, Rows, Term
+from optimizer.outlook import Outlook, Vector
+from optimizer.taper import Line, lines
+
+APART = 4.0
+"""Hours for which batteries of different SoC are not taken for one; then dispatch has brought them together."""
+
+
+def add_cells(rows: Rows, outlook: Outlook) -> None:
+    """All of them; none for a plain battery within its band that nobody reserves anything of."""
+    _coming_back(rows, outlook)
+    _reserved(rows, outlook)
+    _tapered(rows, outlook)
+    _apart(rows, outlook)
+
+
+def _stored(outlook: Outlook, steps: NDArray[np.intp], times: float = 1.0) -> list[Term]:
+    """Terms of the energy in the battery at the end of some steps, one row each."""
+    n, row = len(outlook.starts), np.arange(len(steps))
+    return [(row, block * n + steps, sign * times) for block, sign in ((ENERGY, 1.0), (BELOW, -1.0), (ABOVE, 1.0))]
+
+
+def _coming_back(rows: Rows, outlook: Outlook) -> None:
+    """What begins outside of the allowed SoC goes no further out again."""
+    n, battery = len(outlook.starts), outlook.battery
+    outside = ((BELOW, outlook.soc < battery.soc_min), (ABOVE, outlook.soc > battery.soc_max))
+    row = np.arange(n - 1)
+    for block in (block for block, is_ in outside if is_):
+        rows.add(np.zeros(n - 1), (row, block * n + row + 1, 1.0), (row, block * n + row, -1.0))
+
+
+def _reserved(rows: Rows, outlook: Outlook) -> None:
+    """The energy and the room that reserves need, or how far it is short of them."""
+    n, battery = len(outlook.starts), outlook.battery
+    low = np.flatnonzero(outlook.floors > battery.energy * battery.soc_min / 100)
+    if low.size:
+        less = _stored(outlook, low, -1.0)
+        rows.add(-outlook.floors[low] / 1000, *less, (np.arange(len(low)), SHORT * n + low, -1.0))
+    high = np.flatnonzero(outlook.ceilings < battery.energy * battery.soc_max / 100)
+    if high.size:
+        more = _stored(outlook, high)
+        rows.add(outlook.ceilings[high] / 1000, *more, (np.arange(len(high)), OVER * n + high, -1.0))
+
+
+def _tapered(rows: Rows, outlook: Outlook) -> None:
+    """What the cells allow at the SoC of the end of each step."""
+    found, n = lines(outlook.battery.taper), len(outlook.starts)
+    every = np.arange(n)
+    for block, each in ((CHARGE, found.charge), (DISCHARGE, found.discharge)):
+        for line in (one for one in each if _binds(one, outlook.rated)):
+            slope = line.slope / outlook.battery.energy * 100  # W per Wh, or kW per kWh
+            stored = _stored(outlook, every, -slope) if slope else []
+            rows.add(np.full(n, line.power / 1000), (every, block * n + every, 1.0), *stored)
+
+
+def _binds(line: Line, rated: float) -> bool:
+    return min(line.power, line.power + 100 * line.slope) < rated
+
+
+def _apart(rows: Rows, outlook: Outlook) -> None:
+    """Of several batteries only those that have energy discharge, until the others were charged; and the other way
+    round."""
+    n, battery, hours = len(outlook.starts), outlook.battery, outlook.hours
+    first = np.arange(n)[np.cumsum(hours) <= APART]
+    both = battery.efficiency**2
+    row, before = np.tril_indices(len(first), -1)
+    ways: tuple[tuple[int, int, Vector | None, float], ...] = (
+        (DISCHARGE, CHARGE, battery.gives(hours), both),
+        (CHARGE, DISCHARGE, battery.takes(hours), 1 / both),
+    )
+    for block, other, now, factor in ways:
+        if now is not None:
+            since = (row, other * n + before, -factor * hours[before] / hours[row])
+            rows.add(now[first] / 1000, (first, block * n + first, 1.0), since)
