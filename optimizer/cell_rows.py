@@ -12,26 +12,17 @@ APART = 4.0
 
 
 def add_cells(rows: Rows, outlook: Outlook) -> None:
-    """All of them; none for a plain battery within its band that nobody reserves anything of."""
-    _coming_back(rows, outlook)
+    """All of them; none for a single battery without a table that nobody reserves anything of."""
     _reserved(rows, outlook)
     _tapered(rows, outlook)
     _apart(rows, outlook)
+    _ramped(rows, outlook)
 
 
 def _stored(outlook: Outlook, steps: NDArray[np.intp], times: float = 1.0) -> list[Term]:
     """Terms of the energy in the battery at the end of some steps, one row each."""
     n, row = len(outlook.starts), np.arange(len(steps))
     return [(row, block * n + steps, sign * times) for block, sign in ((ENERGY, 1.0), (BELOW, -1.0), (ABOVE, 1.0))]
-
-
-def _coming_back(rows: Rows, outlook: Outlook) -> None:
-    """What begins outside of the allowed SoC goes no further out again."""
-    n, battery = len(outlook.starts), outlook.battery
-    outside = ((BELOW, outlook.soc < battery.soc_min), (ABOVE, outlook.soc > battery.soc_max))
-    row = np.arange(n - 1)
-    for block in (block for block, is_ in outside if is_):
-        rows.add(np.zeros(n - 1), (row, block * n + row + 1, 1.0), (row, block * n + row, -1.0))
 
 
 def _reserved(rows: Rows, outlook: Outlook) -> None:
@@ -77,3 +68,14 @@ def _apart(rows: Rows, outlook: Outlook) -> None:
         if now is not None:
             since = (row, other * n + before, -factor * hours[before] / hours[row])
             rows.add(now[first] / 1000, (first, block * n + first, 1.0), since)
+
+
+def _ramped(rows: Rows, outlook: Outlook) -> None:
+    """A setpoint that moves so slowly that a step is too short for it; the first step's was told already."""
+    n, change = len(outlook.starts), outlook.ramp * outlook.hours[1:] * 3600
+    slow = np.flatnonzero(change < 2 * outlook.rated)
+    row, after = np.arange(len(slow)), slow + 1
+    for sign in (1.0, -1.0):
+        flows = [(after, sign), (slow, -sign)]
+        terms = [(row, block * n + at, way * s) for at, s in flows for block, way in ((DISCHARGE, 1.0), (CHARGE, -1.0))]
+        rows.add(change[slow] / 1000, *terms)

@@ -82,6 +82,8 @@ class Outlook:
     """Wh above which it is not to be at the end of each step, for the room that reserves need. Soft in the same way."""
     carbon: Vector | float = 0.0
     """What the CO2 of a drawn kWh costs in each step, in the plan's currency: weighed as money, and not on the bill."""
+    ramp: float = inf
+    """W/s by which the power may change from one step to the next."""
 
     @property
     def now(self) -> datetime:
@@ -107,7 +109,7 @@ class Outlook:
     @cached_property
     def windows(self) -> list[Windows]:
         """The billing windows of each charge."""
-        return [Windows(charge, self.starts, self.zone) for charge in self.charges]
+        return [Windows(charge, self.starts, self.zone, self.minutes) for charge in self.charges]
 
     @cached_property
     def _narrowed(self) -> list[Grid]:
@@ -181,10 +183,10 @@ class Outlook:
         """W that the plan may discharge in each step: within what the rating leaves beside the PV of hybrids, what the
         cells allow and what is kept free for `up`. That gives way where more would be drawn than may be."""
         can = np.minimum(self.rated - self.inside, self._by_step(self.allowed_discharge))
-        return np.asarray(np.clip(np.maximum(can - self.up, np.minimum(can, self.shortage)), 0.0, None))
+        return np.asarray(np.clip(np.maximum(can - self.up, np.minimum(can, self.overdraw)), 0.0, None))
 
     @cached_property
-    def shortage(self) -> Vector:
+    def overdraw(self) -> Vector:
         """W drawn beyond the import limit while the battery rests."""
         return np.asarray(np.maximum(self.load - self.pv - self.import_limit, 0))
 
@@ -226,7 +228,7 @@ class Outlook:
     def short_at_most(self) -> Vector:
         """Wh that may be missing to the floor at the end of each step: what a resting battery has not, and what the
         import limit has taken."""
-        taken = np.cumsum(self.shortage * self.hours) / self.battery.efficiency
+        taken = np.cumsum(self.overdraw * self.hours) / self.battery.efficiency
         return np.asarray(np.maximum(self.floors - self.begin, 0.0) + taken)
 
     @cached_property

@@ -156,7 +156,7 @@ def _bounds(outlook: Outlook, peaks: Sequence[Peak]) -> tuple[Vector, Vector]:
     high[IMPORT] = np.minimum(into, np.maximum(net + outlook.most_charge, 0)) / 1000
     high[EXPORT] = np.minimum(out, np.maximum(outlook.most_discharge - net, 0)) / 1000
     # Only as far beyond as the site would be with a resting battery, which is therefore always an answer.
-    high[IMPORT_BEYOND] = outlook.shortage / 1000
+    high[IMPORT_BEYOND] = outlook.overdraw / 1000
     high[EXPORT_BEYOND] = outlook.surplus / 1000
     lowest, highest = (battery.energy * share / 100 for share in (battery.soc_min, battery.soc_max))
     fallen, risen = battery.reach(outlook.hours)
