@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.taper import Taper
+from optimizer.taper import Taper, at_sum
 from schemas.site_parts import Terms
 
 Vector = NDArray[np.float64]
@@ -77,6 +77,15 @@ def as_they_are(storage: Storage, batteries: Sequence[Terms], rated: Sequence[fl
         for one, power, at in zip(batteries, rated, socs, strict=True)
     ]
     return replace(storage, parts=tuple(parts))
+
+
+def tapered(batteries: Sequence[Terms], rated: Sequence[float]) -> tuple[Taper, ...]:
+    """The tables of the site file together, in W; empty where there is none. `rated` W of the PCS of each."""
+    tables = [
+        tuple(Taper(at.soc, at.charge * most / 100, at.discharge * most / 100) for at in one.taper)
+        for one, most in zip(batteries, rated, strict=True)
+    ]
+    return at_sum(tables, rated)
 
 
 def together(batteries: Sequence[Terms]) -> Storage:
