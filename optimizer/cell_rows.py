@@ -9,6 +9,8 @@ from optimizer.taper import Line, lines
 
 APART = 4.0
 """Hours for which batteries of different SoC are not taken for one; then dispatch has brought them together."""
+SLACK = 0.5
+"""W beyond a line: where the power falls steeply the solver's own tolerance of energy comes to as much."""
 
 
 def add_cells(rows: Rows, outlook: Outlook) -> None:
@@ -46,7 +48,8 @@ def _tapered(rows: Rows, outlook: Outlook) -> None:
         for line in (one for one in each if _binds(one, outlook.rated)):
             slope = line.slope / outlook.battery.energy * 100  # W per Wh, or kW per kWh
             stored = _stored(outlook, every, -slope) if slope else []
-            rows.add(np.full(n, line.power / 1000), (every, block * n + every, 1.0), *stored)
+            most = line.power + (SLACK if slope else 0.0)
+            rows.add(np.full(n, most / 1000), (every, block * n + every, 1.0), *stored)
 
 
 def _binds(line: Line, rated: float) -> bool:
@@ -55,19 +58,25 @@ def _binds(line: Line, rated: float) -> bool:
 
 def _apart(rows: Rows, outlook: Outlook) -> None:
     """Of several batteries only those that have energy discharge, until the others were charged; and the other way
-    round."""
+    round: so much from any step to any later one, and what was put into them since now."""
     n, battery, hours = len(outlook.starts), outlook.battery, outlook.hours
-    first = np.arange(n)[np.cumsum(hours) <= APART]
+    near = int(np.count_nonzero(np.cumsum(hours) <= APART))
+    last, first = np.tril_indices(near)
+    edges = np.concatenate([[0.0], np.cumsum(hours)])
+    length = edges[last + 1] - edges[first]
     both = battery.efficiency**2
-    row, before = np.tril_indices(len(first), -1)
     ways: tuple[tuple[int, int, Vector | None, float], ...] = (
-        (DISCHARGE, CHARGE, battery.gives(hours), both),
-        (CHARGE, DISCHARGE, battery.takes(hours), 1 / both),
+        (DISCHARGE, CHARGE, battery.gives(length), both),
+        (CHARGE, DISCHARGE, battery.takes(length), 1 / both),
     )
+    every = np.arange(near)
+    within, before = (every >= first[:, np.newaxis]) & (every <= last[:, np.newaxis]), every < last[:, np.newaxis]
     for block, other, now, factor in ways:
         if now is not None:
-            since = (row, other * n + before, -factor * hours[before] / hours[row])
-            rows.add(now[first] / 1000, (first, block * n + first, 1.0), since)
+            terms = [(*np.nonzero(within), block, 1.0), (*np.nonzero(before), other, -factor)]
+            rows.add(
+                now * length / 1000, *((row, of * n + step, share * hours[step]) for row, step, of, share in terms)
+            )
 
 
 def _ramped(rows: Rows, outlook: Outlook) -> None:

@@ -42,9 +42,8 @@ BEYOND = 100.0
 OUTSIDE = 0.5
 """Per kWh and hour outside of the allowed SoC: it comes back soon, but not at the price of a new peak."""
 DUE = 5.0
-"""Times the dearest price, per kWh and hour that a reserve is short of: it is filled within hours at any price of
-energy
-and not at that of a new peak. Nothing that is there is sold: see `_bounds`."""
+"""Times the dearest price, per kWh and hour that a reserve is short of: it is ready in time whatever energy costs, and
+makes no new peak for what an hour more would do. Nothing that is there is sold: see `_bounds`."""
 SOONER = 1e-5
 """Per kWh and horizon: of equal hours the earlier one charges, a forecast is best near."""
 SECONDS = 5.0
