@@ -37,10 +37,12 @@ def _flow(program: Program, x: Vector, blocks: tuple[int, ...]) -> Vector:
 
 
 def by_net(program: Program, both: Torn, x: Vector) -> Vector:
-    """Upper bounds that leave the direction open in which a solution flows in the end, in each torn step."""
+    """Upper bounds that leave one direction open in each torn step, which always has a solution: of the battery the one
+    in which it flows in the end, at the grid that of a resting battery."""
+    into, out = (_flow(program, x, side) for side in SIDES[BATTERY])
+    inward = {BATTERY: into >= out, GRID: program.outlook.load >= program.outlook.pv}
     ways = np.argwhere(both)
-    flows = {kind: tuple(_flow(program, x, side) for side in sides) for kind, sides in SIDES.items()}
-    return _closed(program, ways, np.array([flows[kind][0][step] >= flows[kind][1][step] for kind, step in ways]))
+    return _closed(program, ways, np.array([inward[kind][step] for kind, step in ways], dtype=bool))
 
 
 def directed(program: Program, both: Torn) -> Vector | None:

@@ -49,7 +49,7 @@ SOONER = 1e-5
 SECONDS = 5.0
 """The solver may take so long for one program."""
 ROUNDS = 3
-"""Times that steps get directions by a mixed-integer program; what is torn then gets them by what they add up to."""
+"""Times that torn steps get directions by a mixed-integer program; after that every step gets one, by its sum."""
 
 
 class Unsolved(Exception):
@@ -177,13 +177,17 @@ def solve(program: Program) -> tuple[Vector, Vector]:
     is solved again with the directions fixed, for only that has marginal values.
     """
     found, both = _solved(program, program.high), np.zeros((2, program.steps), dtype=bool)
-    for rounds in range(ROUNDS + 1):
+    for _ in range(ROUNDS):
         more = torn(program, found.x) & ~both
         if not more.any():
             break
         both |= more
-        high = directed(program, both) if rounds < ROUNDS else None
+        high = directed(program, both)
         found = _solved(program, by_net(program, both, found.x) if high is None else high)
+    else:
+        if torn(program, found.x).any():
+            every = np.array([np.ones(program.steps, dtype=bool), both[1] | torn(program, found.x)[1]])
+            found = _solved(program, by_net(program, every, found.x))
     return found.x, -np.asarray(found.eqlin.marginals)[program.steps :]
 
 
