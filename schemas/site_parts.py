@@ -244,6 +244,7 @@ class TaperPoint(Shape):
     """What the cells take and give at a SoC, straight to the next point and level beyond the last."""
 
     soc: Percent
+    """Of all these cells hold."""
     charge: Percent = 100.0
     """% of the rated power that they take."""
     discharge: Percent = 100.0
