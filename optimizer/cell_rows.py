@@ -73,10 +73,9 @@ def _apart(rows: Rows, outlook: Outlook) -> None:
     within, before = (every >= first[:, np.newaxis]) & (every <= last[:, np.newaxis]), every < last[:, np.newaxis]
     for block, other, now, factor in ways:
         if now is not None:
-            terms = [(*np.nonzero(within), block, 1.0), (*np.nonzero(before), other, -factor)]
-            rows.add(
-                now * length / 1000, *((row, of * n + step, share * hours[step]) for row, step, of, share in terms)
-            )
+            mine, its = np.nonzero(within), np.nonzero(before)
+            flows = (mine[0], block * n + mine[1], hours[mine[1]])
+            rows.add(now * length / 1000, flows, (its[0], other * n + its[1], -factor * hours[its[1]]))
 
 
 def _ramped(rows: Rows, outlook: Outlook) -> None:

@@ -192,7 +192,7 @@ def solve(program: Program) -> tuple[Vector, Vector]:
 
 
 def _solved(program: Program, high: Vector) -> OptimizeResult:
-    found = linprog(  # type: ignore[call-overload]  # scipy-stubs do not know that it takes sparse arrays
+    found: OptimizeResult = linprog(  # type: ignore[call-overload]  # scipy-stubs do not know that it takes sparse arrays
         program.cost,
         A_ub=program.at_most,
         b_ub=program.most,

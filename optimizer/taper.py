@@ -66,7 +66,7 @@ def lines(taper: tuple[Taper, ...]) -> Lines:
 
 
 def _lines(socs: Vector, powers: Vector) -> tuple[Line, ...]:
-    edges = np.unique(np.concatenate([[0.0], socs, [100.0]]))
+    edges = np.unique(np.concatenate([[0.0, 50.0, 100.0], socs]))
     below = _concave(edges, np.interp(edges, socs, powers))
     slopes = np.diff(below) / np.diff(edges)
     found = zip(slopes.tolist(), edges.tolist(), below.tolist(), strict=False)
@@ -82,8 +82,6 @@ def _concave(edges: Vector, table: Vector) -> Vector:
         before, after = 1 / wide[row], 1 / wide[row + 1]
         bends[row, row : row + 3] = before, -before - after, after
     top = float(table.max()) or 1.0
-    found = linprog(
-        -area, A_ub=bends if len(bends) else None, b_ub=np.zeros(len(bends)) if len(bends) else None,
-        bounds=np.column_stack([np.zeros(len(edges)), table / top]), method="highs",
-    )  # fmt: skip
-    return np.asarray(np.clip(found.x * top, 0.0, table))
+    highest = [(0.0, float(one)) for one in table / top]
+    found = linprog(-area, A_ub=bends, b_ub=np.zeros(len(bends)), bounds=highest, method="highs")
+    return np.clip(found.x, 0.0, 1.0) * top if found.x is not None else np.zeros(len(edges))

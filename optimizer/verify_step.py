@@ -71,6 +71,7 @@ def wrong_step(walk: Walk) -> Iterator[str]:
     yield from _power(walk)
     yield from _soc(walk)
     yield from _taper(walk)
+    yield from _apart(walk)
     yield from _reserves(walk)
     yield from _balance(walk)
     rest, into, out = step.load - step.pv, float(outlook.import_limit[index]), float(outlook.export_limit[index])
@@ -132,6 +133,23 @@ def _taper(walk: Walk) -> Iterator[str]:
     most = max(float(np.interp(soc, [row[0] for row in table], [row[column] for row in table])) for soc in near)
     if abs(step.power) > most + WATT:
         yield f"{step.power:.0f} W is more than may be {name} at {step.soc:.1f} % SoC ({most:.0f} W)"
+
+
+def _apart(walk: Walk) -> Iterator[str]:
+    """Of several batteries each gives no more than is in it and takes no more than fits in, at its rating at most."""
+    outlook, parts = walk.outlook, walk.outlook.battery.parts
+    if len(parts) < 2:
+        return
+    passed = float(np.sum(outlook.hours[: walk.index + 1]))
+    both, energy = outlook.battery.efficiency, outlook.battery.energy
+    fallen = energy * (outlook.soc - walk.step.soc) / 100
+    near = KEPT + energy * PERCENT / 100
+    give = sum(min(one.rated * passed / both, one.below) for one in parts)
+    take = sum(min(one.rated * passed * both, one.above) for one in parts)
+    if fallen > give + near and walk.step.soc >= outlook.battery.soc_min:
+        yield f"{fallen / 1000:.1f} kWh are taken out by then, and those that are not empty can give {give / 1000:.1f}"
+    if -fallen > take + near and walk.step.soc <= outlook.battery.soc_max:
+        yield f"{-fallen / 1000:.1f} kWh are put in by then, and those that are not full can take {take / 1000:.1f}"
 
 
 def _reserves(walk: Walk) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Plans for what limits a real battery: taper, derates, reserves, CO2, batteries that are apart, and how they fail."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -298,9 +298,8 @@ OFFERED = [
 
 
 @pytest.mark.parametrize(("given", "local", "is_"), OFFERED)
-def test_when_it_is_offered(given: dict[str, Any], local: tuple[int, ...], is_: bool) -> None:
-    at = NOON.astimezone(BERLIN).replace(minute=0, **dict(zip(("year", "month", "day", "hour"), local, strict=True)))
-    assert offered(reserve(up=1e3, **given), at, BERLIN) is is_
+def test_when_it_is_offered(given: dict[str, Any], local: tuple[int, int, int, int], is_: bool) -> None:
+    assert offered(reserve(up=1e3, **given), datetime(*local, tzinfo=BERLIN), BERLIN) is is_
 
 
 # CO2, prices, and what is nothing -----------------------------------------------------------------

@@ -13,7 +13,7 @@ from optimizer.bill import carbon, cost
 from optimizer.outlook import Outlook
 from optimizer.plan import plan
 from optimizer.refused import record
-from optimizer.storage import Storage
+from optimizer.storage import Part, Storage
 from optimizer.taper import Taper
 from optimizer.verify import verify
 from schemas.messages import Plan, Step
@@ -133,6 +133,10 @@ FORGOTTEN: dict[str, tuple[dict[str, Any], str]] = {
     "a BMS that allows little": ({"allowed_charge": 60e3}, "may be charged now"),
     "PV in the way": ({"inside": 40e3}, "may be discharged now"),
     "CO2": ({"carbon": 0.02}, "its CO2 costs"),
+    "one is empty": (
+        {"battery": replace(BUSY.battery, parts=(Part(50e3, 80e3, 0.0), Part(50e3, 0.0, 80e3)))},
+        "put in",
+    ),
     "a limit": ({"grid": grid(import_limit=200e3)}, "beyond its limit"),
     "a demand": ({"charges": [charge(demand=15.0, billed=90e3)]}, "idling costs"),
 }
