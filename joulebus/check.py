@@ -14,6 +14,7 @@ from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes
 from joulebus.price_files import look
 from joulebus.price_words import odd_layers, price_lines
+from joulebus.reserve_words import reserve_lines, reserve_oddities
 from joulebus.tariff_words import holes, oddities, tariff_lines
 from schemas.magnitudes import odd_limits, odd_powers, odd_prices, odd_wear
 from schemas.pace import late_interlocks, late_silences, too_slow
@@ -35,6 +36,7 @@ def check(path: Path) -> int:
         raise Trouble(f"{path}: {wrong}") from wrong
     warnings = [
         *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site)]),
+        *_at(path, reserve_oddities(site, now)),
         *_at(
             site.tariff_path,
             [
@@ -79,13 +81,19 @@ def _carbon(site: Site) -> list[str]:
     if site.carbon is None:
         return []
     if site.carbon_path is None:
-        return [f"{'CO2':<10} {site.carbon.intensity:g} g per kWh drawn"]
+        return [f"{'CO2':<10} {site.carbon.intensity:g} g per kWh drawn{_priced(site)}"]
     grams = read_carbon(site.carbon_path)
     if grams.end is None:
         raise Trouble(f"{site.carbon_path} has no intensity")
     span = f"{grams.starts[0].astimezone(site.zone):%d %b %Y %H:%M} to {grams.end.astimezone(site.zone):%d %b %Y %H:%M}"
     lowest, highest = min(grams.prices), max(grams.prices)
-    return [f"{'CO2':<10} {site.carbon_path.name}: {span}, {lowest:g} to {highest:g} g per kWh drawn"]
+    return [f"{'CO2':<10} {site.carbon_path.name}: {span}, {lowest:g} to {highest:g} g per kWh drawn{_priced(site)}"]
+
+
+def _priced(site: Site) -> str:
+    if site.carbon is None or not site.carbon.price:
+        return ""
+    return f", weighed with {site.carbon.price:g} {site.prices.currency} per t"
 
 
 def _contents(site: Site) -> Iterator[str]:
@@ -99,6 +107,7 @@ def _contents(site: Site) -> Iterator[str]:
     for one in site.battery:
         rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
         yield f"{one.name:<10} battery of {' + '.join([*one.pcs, *one.bms])}, {rests}"
+    yield from (f"{name:<10} {words}" for name, words in reserve_lines(site))
     if loads := _loads(site):
         yield f"{'loads':<10} {loads}"
     if site.archive:

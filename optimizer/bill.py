@@ -33,3 +33,10 @@ def cost(outlook: Outlook, power: Vector) -> float:
     made = zip(outlook.windows, peaks(outlook, grid), strict=True)
     demand = sum(windows.cost(found) for windows, found in made)
     return (float(energy) + wear - outlook.stored_value * gained) / 1000 + demand
+
+
+def carbon(outlook: Outlook, power: Vector) -> float:
+    """What the CO2 of the steps costs, less that of the energy gained in the battery: beside the money of the bill."""
+    grid = np.maximum(outlook.load - outlook.pv - power, 0)
+    gained = float(stored(outlook, power)[-1]) - outlook.begin
+    return (float(grid @ ((outlook.weighed - outlook.buy) * outlook.hours)) - outlook.stored_carbon * gained) / 1000

@@ -23,19 +23,25 @@ def beyond(outlook: Outlook, grid: Sequence[float]) -> list[str]:
 
 def _side(outlook: Outlook, direction: Direction, most: Vector, flow: Vector) -> str:
     over, name = flow - most, "import" if direction == "consumption" else "export"
-    runs = [*_runs(over > BEYOND)]
-    if not runs:
+    when, worst = spans(outlook, over > BEYOND), int(np.argmax(over))
+    if not when:
         return ""
-    worst, (first, last) = int(np.argmax(over)), runs[0]
     one = outlook.limiting(worst, direction)
     whose = f"{name}_limit of the site file" if one is None else f"{name} limit of {one.source} as {one.authority}"
     if direction == "consumption" and (contract := outlook.contract(worst)):
         whose = f"contract of {contract}"
-    edges = [at.astimezone(outlook.zone) for at in (*outlook.starts, outlook.end)]
-    when = f"from {edges[first]:%d %b %H:%M} to {edges[last]:%d %b %H:%M}"
-    when += f" and {len(runs) - 1} times more until {edges[runs[-1][1]]:%d %b %H:%M}" if runs[1:] else ""
     too_much = f"up to {over[worst] / 1000:.1f} kW too much"
     return f"the {whose}, {most[worst] / 1000:.1f} kW, cannot be kept {when}: {too_much}"
+
+
+def spans(outlook: Outlook, marked: NDArray[np.bool_]) -> str:
+    """From when to when some steps are, in words; nothing where there are none."""
+    runs = [*_runs(marked)]
+    if not runs:
+        return ""
+    edges, (first, last) = [at.astimezone(outlook.zone) for at in (*outlook.starts, outlook.end)], runs[0]
+    more = f" and {len(runs) - 1} times more until {edges[runs[-1][1]]:%d %b %H:%M}" if runs[1:] else ""
+    return f"from {edges[first]:%d %b %H:%M} to {edges[last]:%d %b %H:%M}{more}"
 
 
 def _runs(marked: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

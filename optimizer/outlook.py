@@ -25,10 +25,12 @@ SOONEST = 10.0
 """How much more a limit weighs now than at the end of the plan."""
 
 
-def step_starts(now: datetime, hours: float) -> list[datetime]:
-    """Now, then every quarter hour; the first step is the rest of the current one, if any is left."""
-    begun = datetime.fromtimestamp((now + SHORTEST).timestamp() // 900 * 900, UTC)
-    starts = [begun + i * QUARTER for i in range(round(hours * 4))]
+def step_starts(now: datetime, hours: float, minutes: int = 15) -> list[datetime]:
+    """Now, then every quarter hour, or as many `minutes` as divide one; the first step is the rest of the current one,
+    if any is left."""
+    step = timedelta(minutes=minutes)
+    begun = datetime.fromtimestamp((now + SHORTEST).timestamp() // (60 * minutes) * 60 * minutes, UTC)
+    starts = [begun + i * step for i in range(round(hours * 60 / minutes))]
     return [max(begun, now.astimezone(UTC)), *starts[1:]]
 
 
@@ -62,6 +64,26 @@ class Outlook:
     """W of the PV of hybrids in each step: it goes through the same inverters, and leaves so much less to discharge."""
     spread: Vector | float = 0.0
     """W: the root mean square error of `load - pv` in each step; 0 where they are known."""
+    minutes: int = 15
+    """The length of a step, but for the first, which is the rest of one."""
+    allowed_charge: Vector | float = inf
+    """W at the meter that the cells take in each step, whatever the rating: what the BMS allows now, as long as that is
+    taken to last. How it falls with the SoC is `battery.taper`."""
+    allowed_discharge: Vector | float = inf
+    """The same of discharging."""
+    up: Vector | float = 0.0
+    """W by which the battery must be able to give more than planned in each step: promised to somebody."""
+    down: Vector | float = 0.0
+    """W by which it must be able to give less, or take more."""
+    floor: Vector | float = 0.0
+    """Wh that are to be in the battery at the end of each step for reserves, what lies below `soc_min` included. Soft:
+    below it only as far as a resting battery would be, or as the limits of the grid connection take."""
+    ceiling: Vector | float = inf
+    """Wh above which it is not to be at the end of each step, for the room that reserves need. Soft in the same way."""
+    carbon: Vector | float = 0.0
+    """What the CO2 of a drawn kWh costs in each step, in the plan's currency: weighed as money, and not on the bill."""
+    ramp: float = inf
+    """W/s by which the power may change from one step to the next."""
 
     @property
     def now(self) -> datetime:
@@ -69,7 +91,8 @@ class Outlook:
 
     @property
     def end(self) -> datetime:
-        return datetime.fromtimestamp(self.starts[-1].timestamp() // 900 * 900 + 900, UTC)
+        step = 60 * self.minutes
+        return datetime.fromtimestamp(self.starts[-1].timestamp() // step * step + step, UTC)
 
     @cached_property
     def hours(self) -> Vector:
@@ -86,7 +109,7 @@ class Outlook:
     @cached_property
     def windows(self) -> list[Windows]:
         """The billing windows of each charge."""
-        return [Windows(charge, self.starts, self.zone) for charge in self.charges]
+        return [Windows(charge, self.starts, self.zone, self.minutes) for charge in self.charges]
 
     @cached_property
     def _narrowed(self) -> list[Grid]:
@@ -140,6 +163,37 @@ class Outlook:
         return binding(self.grid, self.held[step], direction, float(self.load[step] - self.pv[step]))
 
     @cached_property
+    def weighed(self) -> Vector:
+        """What a drawn kWh counts in each step: its price, and its CO2 where that has one."""
+        return np.asarray(self.buy + self.carbon)
+
+    @cached_property
+    def most_charge(self) -> Vector:
+        """W that the plan may charge in each step: within the rating, what the cells allow and what is kept free for
+        `down`. That gives way where more PV would be fed in than may be."""
+        can = np.minimum(self.rated, self._by_step(self.allowed_charge))
+        return np.asarray(
+            np.clip(
+                np.maximum(can - self.down, np.minimum(can, np.where(self.gives_way, 0.0, self.surplus))), 0.0, None
+            )
+        )
+
+    @cached_property
+    def most_discharge(self) -> Vector:
+        """W that the plan may discharge in each step: within what the rating leaves beside the PV of hybrids, what the
+        cells allow and what is kept free for `up`. That gives way where more would be drawn than may be."""
+        can = np.minimum(self.rated - self.inside, self._by_step(self.allowed_discharge))
+        return np.asarray(np.clip(np.maximum(can - self.up, np.minimum(can, self.overdraw)), 0.0, None))
+
+    @cached_property
+    def overdraw(self) -> Vector:
+        """W drawn beyond the import limit while the battery rests."""
+        return np.asarray(np.maximum(self.load - self.pv - self.import_limit, 0))
+
+    def _by_step(self, given: Vector | float) -> Vector:
+        return np.broadcast_to(np.asarray(given, dtype=float), (len(self.starts),))
+
+    @cached_property
     def stored_value(self) -> float:
         """What a kWh left in the battery is worth: what it saves later, at the mean of the prices that bind.
 
@@ -148,3 +202,37 @@ class Outlook:
         binding = np.where(self.load > self.pv, self.buy, self.sell)
         mean = float(np.average(binding, weights=self.hours))
         return max(0.0, mean * self.battery.efficiency)
+
+    @cached_property
+    def stored_carbon(self) -> float:
+        """The same of the CO2 it saves later."""
+        mean = float(np.average(np.where(self.load > self.pv, self._by_step(self.carbon), 0.0), weights=self.hours))
+        return mean * self.battery.efficiency
+
+    @property
+    def begin(self) -> float:
+        """Wh in the battery now."""
+        return self.battery.energy * self.soc / 100
+
+    @cached_property
+    def floors(self) -> Vector:
+        """`floor` by step."""
+        return self._by_step(self.floor)
+
+    @cached_property
+    def ceilings(self) -> Vector:
+        """`ceiling` by step."""
+        return self._by_step(self.ceiling)
+
+    @cached_property
+    def short_at_most(self) -> Vector:
+        """Wh that may be missing to the floor at the end of each step: what a resting battery has not, and what the
+        import limit has taken."""
+        taken = np.cumsum(self.overdraw * self.hours) / self.battery.efficiency
+        return np.asarray(np.maximum(self.floors - self.begin, 0.0) + taken)
+
+    @cached_property
+    def over_at_most(self) -> Vector:
+        """Wh that may be beyond the ceiling at the end of each step: the same, with what the export limit gives."""
+        given = np.where(self.gives_way, 0.0, self.surplus) * self.hours
+        return np.asarray(np.maximum(self.begin - self.ceilings, 0.0) + np.cumsum(given) * self.battery.efficiency)

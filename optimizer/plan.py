@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from optimizer.bill import cost, peaks, stored
+from optimizer.bill import carbon, cost, peaks, stored
 from optimizer.outlook import Outlook, Vector
 from optimizer.policy.policy import Table
 from optimizer.policy.policy import solve as solve_policy
@@ -45,6 +45,8 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
         peaks=found,
         cost=cost(outlook, power),
         cost_idle=cost(outlook, np.zeros_like(power)),
+        carbon=carbon(outlook, power),
+        carbon_idle=carbon(outlook, np.zeros_like(power)),
         inputs=dict(inputs or {}),
     )
 
@@ -75,7 +77,8 @@ def _peaks(outlook: Outlook, grid: Vector) -> dict[str, float]:
 
 
 def _steps(outlook: Outlook, power: Vector, worth: Vector, tables: Sequence[Table]) -> list[Step]:
-    soc = np.clip(stored(outlook, power) / outlook.battery.energy * 100, 0, 100)
+    whole = outlook.battery.energy
+    soc = np.clip(stored(outlook, power) / whole * 100, 0, 100) if whole else np.full(len(power), outlook.soc)
     grid = outlook.load - outlook.pv - power
     why = reasons(outlook, power)
     return [

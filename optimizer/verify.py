@@ -1,6 +1,5 @@
 """Checks a plan by a second way: walks through it step by step, with no matrix and no solver."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,11 +10,10 @@ from optimizer.charge import pieces, worth
 from optimizer.demand import charged, counts, period
 from optimizer.outlook import Outlook
 from optimizer.tariff import window
-from schemas.messages import Plan, Step
+from optimizer.verify_step import WATT, walked, wrong_step
+from schemas.messages import Plan
 from schemas.tariff_demand import Demand
 
-WATT = 1.0
-PERCENT = 0.02
 MONEY = 1e-3
 PENALTY = 100.0
 """Per kWh beyond a limit of the site: idling is no match for a plan that keeps one."""
@@ -27,6 +25,8 @@ class Meter:
 
     outlook: Outlook
     money: float = 0.0
+    carbon: float = 0.0
+    """What the CO2 costs, beside the money."""
     beyond: float = 0.0
     """kWh, weighed by their urgency."""
     windows: dict[tuple[int, datetime], float] = field(default_factory=dict)
@@ -38,6 +38,7 @@ class Meter:
         most, gives_way = float(look.export_limit[index]) / 1000, bool(look.gives_way[index])
         fed_in = self._fed_in(index, -grid, most) if gives_way and grid < 0 else -grid
         self.money += float(look.buy[index]) * grid * hours if grid > 0 else -float(look.sell[index]) * fed_in * hours
+        self.carbon += float(look.weighed[index] - look.buy[index]) * max(grid, 0.0) * hours
         over = max(grid - look.import_limit[index] / 1000, 0.0 if gives_way else -grid - most, 0.0)
         self.beyond += float(over) * hours * float(look.urgency[index])
         for number, charge in enumerate(look.charges):
@@ -46,12 +47,13 @@ class Meter:
 
     def _begun(self, component: Demand, at: datetime) -> Iterator[datetime]:
         """The windows that run at an instant and count."""
-        zone, quarter = self.outlook.zone, timedelta(minutes=15)
+        zone = self.outlook.zone
         begin, first = window(at, zone, component.minutes)[0], window(self.outlook.now, zone, component.minutes)[0]
         if component.sliding:
-            latest = window(at, zone, 15)[0]
-            earlier = (latest - quarter * back for back in range(component.minutes // 15))
-            now = window(self.outlook.now, zone, 15)[0]
+            pace = max(component.sliding, self.outlook.minutes)
+            latest = window(at, zone, pace)[0]
+            earlier = (latest - timedelta(minutes=pace) * back for back in range(component.minutes // pace))
+            now = window(self.outlook.now, zone, pace)[0]
             running = [one for one in earlier if one >= now or one == first]
         else:
             running = [begin]
@@ -92,8 +94,8 @@ def verify(plan: Plan, outlook: Outlook) -> list[str]:
     wrong = list(_times(plan, outlook))
     if wrong:
         return wrong
-    for index, step in enumerate(plan.steps):
-        wrong += [f"{step.at:%d %b %H:%M}Z: {what}" for what in _step(plan, outlook, index, step)]
+    for walk in walked(plan, outlook):
+        wrong += [f"{walk.step.at:%d %b %H:%M}Z: {what}" for what in wrong_step(walk)]
     return wrong or list(_money(plan, outlook))
 
 
@@ -107,48 +109,6 @@ def _times(plan: Plan, outlook: Outlook) -> Iterator[str]:
         if step.at != at or abs(step.seconds - float(hours) * 3600) > 1e-3:
             yield f"the step at {step.at:%d %b %H:%M:%S}Z should be at {at:%H:%M:%S} for {float(hours) * 3600:.0f} s"
             return
-
-
-def _step(plan: Plan, outlook: Outlook, index: int, step: Step) -> Iterator[str]:
-    numbers = (step.power, step.soc, step.grid, step.load, step.pv, step.marginal_value)
-    if not all(math.isfinite(number) for number in numbers):
-        yield "not every number is finite"
-        return
-    if abs(step.power) > outlook.rated + WATT:
-        yield f"{step.power:.0f} W is more than the PCS can ({outlook.rated:.0f} W)"
-    yield from _soc(plan, outlook, index, step)
-    yield from _balance(outlook, index, step)
-    rest, into, out = step.load - step.pv, float(outlook.import_limit[index]), float(outlook.export_limit[index])
-    for over, resting, name in (
-        (step.grid - into, rest - into, "import"),
-        (-step.grid - out, -rest - out, "export"),
-    ):
-        if over > WATT and over > resting + WATT:
-            yield f"the battery drives the {name} {over:.0f} W beyond its limit"
-
-
-def _soc(plan: Plan, outlook: Outlook, index: int, step: Step) -> Iterator[str]:
-    battery = outlook.battery
-    before = plan.steps[index - 1].soc if index else outlook.soc
-    cells = step.power / battery.efficiency if step.power > 0 else step.power * battery.efficiency
-    after = before - cells * float(outlook.hours[index]) / battery.energy * 100
-    if abs(after - step.soc) > PERCENT:
-        yield f"SoC {step.soc:.2f} % does not follow from {before:.2f} % and {step.power:.0f} W ({after:.2f} %)"
-    # A battery that begins outside of what is allowed may stay there, but go no further.
-    if step.soc < min(battery.soc_min, outlook.soc) - PERCENT:
-        yield f"SoC {step.soc:.2f} % is below {battery.soc_min:.0f} %"
-    if step.soc > max(battery.soc_max, outlook.soc) + PERCENT:
-        yield f"SoC {step.soc:.2f} % is above {battery.soc_max:.0f} %"
-
-
-def _balance(outlook: Outlook, index: int, step: Step) -> Iterator[str]:
-    if abs(step.grid + step.power + step.pv - step.load) > WATT:
-        yield f"grid {step.grid:.0f} + battery {step.power:.0f} + PV {step.pv:.0f} W is not the load {step.load:.0f} W"
-    given = (outlook.load[index], outlook.pv[index], outlook.buy[index], outlook.sell[index])
-    used = (step.load, step.pv, step.price_import, step.price_export)
-    for name, is_, should in zip(("load", "PV", "import price", "export price"), used, given, strict=True):
-        if abs(is_ - float(should)) > 1e-6:
-            yield f"the {name} is {is_:g}, not {float(should):g}"
 
 
 def _peaks(plan: Plan, outlook: Outlook, planned: Meter) -> Iterator[str]:
@@ -173,15 +133,32 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
         wear += outlook.battery.wear * max(step.power, 0.0) / 1000 * float(outlook.hours[index])
     gained = (plan.steps[-1].soc - outlook.soc) / 100 * outlook.battery.energy / 1000
     cost, rest = planned.total() + wear - outlook.stored_value * gained, idle.total()
-    near = MONEY + 1e-4 * abs(cost) + outlook.stored_value * outlook.battery.energy / 1e9
-    if abs(cost - plan.cost) > near:
-        yield f"it costs {cost:.4f}, not {plan.cost:.4f}"
-    if abs(rest - plan.cost_idle) > near:
-        yield f"idling costs {rest:.4f}, not {plan.cost_idle:.4f}"
+    carbon = planned.carbon - outlook.stored_carbon * gained
+    worth = outlook.stored_value + outlook.stored_carbon
+    near = MONEY + 1e-4 * (abs(cost) + abs(carbon)) + worth * outlook.battery.energy / 1e9
+    for name, is_, said in (
+        ("it costs", cost, plan.cost),
+        ("idling costs", rest, plan.cost_idle),
+        ("its CO2 costs", carbon, plan.carbon),
+        ("the CO2 of idling costs", idle.carbon, plan.carbon_idle),
+    ):
+        if abs(is_ - said) > near:
+            yield f"{name} {is_:.4f}, not {said:.4f}"
     yield from _peaks(plan, outlook, planned)
-    outside = not outlook.battery.soc_min <= outlook.soc <= outlook.battery.soc_max
-    dearer = cost + PENALTY * planned.beyond - rest - PENALTY * idle.beyond
-    # where the load is not known, energy is bought for what may come, and a peak that a month will reach anyway is free
-    unsure = bool(np.any(np.asarray(outlook.spread) > 0))
-    if dearer > near and not outside and not unsure:
+    dearer = cost + carbon + PENALTY * planned.beyond - rest - idle.carbon - PENALTY * idle.beyond
+    if dearer > near + _insured(outlook) and _idle_is_right(outlook):
         yield f"it is {dearer:.4f} dearer than idling"
+
+
+def _insured(outlook: Outlook) -> float:
+    """What a plan may cost more than idling where the load is not known: no more than the peaks it insures against."""
+    rates = sum(charge.component.rate for charge in outlook.charges)
+    return 3 * rates * float(np.max(np.asarray(outlook.spread))) / 1000
+
+
+def _idle_is_right(outlook: Outlook) -> bool:
+    """Whether a resting battery would be where it is to be, and so no plan may be dearer."""
+    battery = outlook.battery
+    begin = battery.energy * outlook.soc / 100
+    reserved = np.any(np.asarray(outlook.floor) > begin) or np.any(np.asarray(outlook.ceiling) < begin)
+    return battery.soc_min <= outlook.soc <= battery.soc_max and not reserved

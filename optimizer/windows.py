@@ -37,8 +37,8 @@ class Charge:
 class Windows:
     """Those of one charge that count, by the steps they are made of.
 
-    A window that slides is taken to begin with a step, each quarter of an hour: the mean of any other lies between
-    those of two that do, as long as a step's power is one number. What was imported before the first step is spread
+    A window that slides is taken to begin with a step: the mean of any other lies between those of two that do, as
+    long as a step's power is one number. What was imported before the first step is spread
     evenly.
     """
 
@@ -46,13 +46,15 @@ class Windows:
     starts: Sequence[datetime]
     """Of the steps."""
     zone: ZoneInfo
+    minutes: int = 15
+    """Of a step."""
 
     @cached_property
     def begins(self) -> list[datetime]:
         """Of the windows that count, in their order."""
         minutes, zone = self.charge.component.minutes, self.zone
-        if self.charge.component.sliding:
-            found = {self._first, *(window(at, zone, 15)[0] for at in self.starts)}
+        if sliding := self.charge.component.sliding:
+            found = {self._first, *(window(at, zone, max(sliding, self.minutes))[0] for at in self.starts)}
         else:
             found = {window(at, zone, minutes)[0] for at in self.starts}
         return [at for at in sorted(found) if counts(self.charge.component, at, zone)]

@@ -332,12 +332,19 @@ class Plan(Message):
     cost: Number
     cost_idle: Number
     """The same hours with a battery that rests."""
+    carbon: Number = 0.0
+    """What the CO2 of these hours costs where it has a price: weighed beside `cost`, and no part of it."""
+    carbon_idle: Number = 0.0
+    """The same with a battery that rests."""
+    reserves: dict[Name, Number] = {}
+    """What each reserve costs a day, by its name: the hours with all of them against those without this one."""
     inputs: dict[str, Seconds] = {}
     """Age of what the plan was made from."""
     limits: list[str] = []
     """The limits it was made for beside the site file's, each until its end, in words for people."""
     shortage: list[str] = []
-    """Which limits of the grid connection it cannot keep, when and by how much, in words for people."""
+    """Which limits of the grid connection and which reserves it cannot keep, when and by how much, in words for
+    people."""
 
 
 # --- alarms (IEC 62682 / ISA-18.2) ---------------------------------------------------------------

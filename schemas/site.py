@@ -25,6 +25,8 @@ from schemas.site_meters import mistakes as wrong_meters
 from schemas.site_meters import summed_profile, together
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention, Unit
 from schemas.site_pv import safe_share
+from schemas.site_reserves import Planning, Reserve
+from schemas.site_reserves import mistakes as wrong_reserves
 from schemas.tariff import Demand, Tariff
 from schemas.toml_file import read_toml
 from schemas.troubles import Trouble
@@ -70,6 +72,10 @@ class Site(Shape):
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
     carbon: Carbon | None = None
     """What a drawn kWh stands for; the archive then keeps what the site emitted, with and without its battery."""
+    plan: Planning = Planning()
+    """How far the plan looks ahead, and what it keeps for the time without a grid."""
+    reserve: list[Reserve] = []
+    """Power and energy that are promised to somebody."""
     retention: Retention = Retention()
     """How long the archive keeps what."""
 
@@ -120,7 +126,7 @@ class Site(Shape):
 
     @model_validator(mode="after")
     def _batteries_stand_apart(self) -> Self:
-        if wrong := [*mistakes(self.battery)]:
+        if wrong := [*mistakes(self.battery), *wrong_reserves(self.reserve, self.battery)]:
             raise refused(wrong)
         return self
 
@@ -268,6 +274,11 @@ class Site(Shape):
             if before is not None:
                 self.__dict__["prices"] = before
             raise
+
+    @property
+    def reserves(self) -> list[Reserve]:
+        """What is promised, by the holidays of the tariff file. Raises Trouble where that cannot be read."""
+        return [one.knowing(self.prices.days_off) for one in self.reserve]
 
     @property
     def demand(self) -> Demand | None:

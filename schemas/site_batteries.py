@@ -93,6 +93,10 @@ def mistakes(batteries: Sequence[Battery]) -> Iterator[tuple[Place, str]]:
             key = "soc_min" if "soc_min" in one.model_fields_set else "soc_max"
             words = f"{whose}soc_min {one.soc_min:.10g} must be below soc_max {one.soc_max:.10g}"
             yield ("battery", number, key), words
+        socs = [point.soc for point in one.taper]
+        if late := [n for n in range(1, len(socs)) if socs[n] <= socs[n - 1]]:
+            words = f"taper: the SoC of {socs[late[0]]:g} follows {socs[late[0] - 1]:g}: write them rising, each once"
+            yield ("battery", number, "taper"), whose + words
         for place, _, device in roles([one]):
             if device in taken:
                 first, other = taken[device]

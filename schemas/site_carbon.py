@@ -14,6 +14,9 @@ class Carbon(Shape):
     """g of CO2 per kWh, at any time."""
     file: str | None = None
     """A CSV file, relative to the site file: `timestamp_utc,g_per_kwh`, one row an hour or a quarter of an hour."""
+    price: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = 0.0
+    """Per tonne, in the tariff's currency: the plan weighs what it draws with it. It is on no bill: what it comes to
+    stands beside the money."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

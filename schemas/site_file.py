@@ -16,6 +16,7 @@ from schemas.site_batteries import (
     wrong_kinds,
 )
 from schemas.site_reactive import wrong_reactive
+from schemas.site_reserves import impossible
 from schemas.site_signals import wrong_signals
 from schemas.toml_file import read_toml
 from schemas.troubles import Trouble, point_at
@@ -34,6 +35,8 @@ def load_site(path: Path) -> Site:
         raise Trouble(f"{path}: {wrong}") from wrong
     _check_kinds(path, site, profiles)
     _check_fallback(path, site)
+    if more := [*impossible(site.reserve, site.battery, site.rated_power)]:
+        raise point_at(path, ((".".join(map(str, place)), words) for place, words in more))
     _check_interlocks(path, site, profiles)
     if mistakes := [
         *wrong_reactive(

@@ -240,6 +240,24 @@ class BatteryParts(Shape):
     for a hybrid, whose PCS tells the SoC and the limits of its cells itself."""
 
 
+class TaperPoint(Shape):
+    """What the cells take and give at a SoC, straight to the next point and level beyond the last."""
+
+    soc: Percent
+    """Of all these cells hold."""
+    charge: Percent = 100.0
+    """% of the rated power that they take."""
+    discharge: Percent = 100.0
+    """% of the rated power that they give."""
+
+    @model_validator(mode="after")
+    def _no_part_of_one(self) -> Self:
+        for key, value in (("charge", self.charge), ("discharge", self.discharge)):
+            if 0 < value < 1:
+                raise ValueError(f"{key} = {value:g} is {value:g} % of the rated power; half of it is 50")
+        return self
+
+
 class Terms(Shape):
     """What the owner allows of a battery."""
 
@@ -268,6 +286,10 @@ class Terms(Shape):
     it."""
     discharge_limit: Positive | None = None
     """The same of discharging."""
+    taper: list[TaperPoint] = []
+    """How the power falls towards full and towards empty, by rising SoC, such as
+    `[{ soc = 90 }, { soc = 100, charge = 10 }]`: the plan then counts on no more. What the BMS allows at the moment
+    holds beside it."""
     ccl_stale_after: Positive = 5.0
     """Seconds after which BMS data counts as missing: its limits are then 0. Never less than 2.5 polls of the BMS."""
     on_stop: Literal["fallback", "hold"] = "fallback"

@@ -55,7 +55,8 @@ def charge(  # what may be known of it
 def outlook(hours: float = 24, now: datetime = NOON, **change: Any) -> Outlook:
     """50 kW of load, no PV, 0.20 to buy and 0.05 to sell; vectors may be given as one number or as a list. `demand`,
     `billed` and the like are those of one charge."""
-    starts = step_starts(now, hours)
+    step = change.pop("step_minutes", 15)
+    starts = step_starts(now, hours, step)
     alone = {name: change.pop(name) for name in ALONE if name in change}
     if alone.get("demand"):
         change["charges"] = [charge(now, **alone)]
@@ -63,7 +64,7 @@ def outlook(hours: float = 24, now: datetime = NOON, **change: Any) -> Outlook:
     given = {**plain, "soc": 50.0, "battery": battery(), "grid": grid(), "rated": 100e3, "zone": BERLIN, **change}
     for name in plain:
         given[name] = np.resize(np.array(given[name], dtype=float), len(starts))
-    return Outlook(starts=starts, **given)
+    return Outlook(starts=starts, minutes=step, **given)
 
 
 def prices_by_hour(now: datetime = NOON, *, hours: int = 24, cheap: float = 0.08, dear: float = 0.30) -> list[float]:
