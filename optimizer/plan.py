@@ -8,7 +8,8 @@ import numpy as np
 from optimizer.bill import cost, peaks, stored
 from optimizer.outlook import Outlook, Vector
 from optimizer.program import CHARGE, DISCHARGE, build, solve
-from optimizer.reasons import reasons
+from optimizer.why_words import Place, sentence
+from optimizer.whys import whys
 from schemas.messages import Plan, Step
 
 VALID = timedelta(hours=1)
@@ -45,7 +46,7 @@ def _peaks(outlook: Outlook, grid: Vector) -> dict[str, float]:
 def _steps(outlook: Outlook, power: Vector, worth: Vector) -> list[Step]:
     soc = np.clip(stored(outlook, power) / outlook.battery.energy * 100, 0, 100)
     grid = outlook.load - outlook.pv - power
-    why = reasons(outlook, power)
+    why, place = whys(outlook, power, worth), Place(outlook.currency, outlook.zone)
     return [
         Step(
             at=at,
@@ -58,7 +59,8 @@ def _steps(outlook: Outlook, power: Vector, worth: Vector) -> list[Step]:
             price_import=float(outlook.buy[i]),
             price_export=float(outlook.sell[i]),
             marginal_value=float(worth[i]),
-            reason=why[i],
+            reason=sentence(why[i], place, at),
+            why=why[i],
         )
         for i, at in enumerate(outlook.starts)
     ]
