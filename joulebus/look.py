@@ -1,4 +1,4 @@
-"""The commands that look into the archive: export, gaps, money, journal, archive status, backup."""
+"""The commands that look into the archive: export, gaps, money, explain, journal, archive status, backup."""
 
 import argparse
 import asyncio
@@ -35,6 +35,10 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
 
         form = "json" if parsed.json else "csv" if parsed.csv else "text"
         return asyncio.run(money(settings, site, Wanted(parsed.days, parsed.month, form)))
+    if parsed.command == "explain":
+        from joulebus.explain import explain  # noqa: PLC0415
+
+        return asyncio.run(explain(settings, site, parsed.at, as_json=parsed.json))
     return _ledgers(parsed, url, site, settings.journal_key)
 
 

@@ -43,8 +43,8 @@ STORIES: dict[str, tuple[dict[str, Any], float, list[tuple[WhyCode, dict[str, An
         15.0,
         [(WhyCode.KEEPS_FOR_PEAK, {"value": 60e3, "price": 15.0}), (WhyCode.RESTS_SPREAD, {"price": 0.2})],
         (
-            "holds 57 % for the month's peak of 60.0 kW at 18:00, worth 15.00 EUR/kW; does not charge: 0.20 EUR/kWh now, "
-            "later 0.20 at most, and with losses and wear it pays from 0.24"
+            "holds 57 % for the month's peak of 60.0 kW at 18:00, worth 15.00 EUR/kW; "
+            "does not charge: 0.20 EUR/kWh now, later 0.20 at most, and with losses and wear it pays from 0.24"
         ),
     ),
     "it charges for the peak": (
@@ -76,8 +76,8 @@ STORIES: dict[str, tuple[dict[str, Any], float, list[tuple[WhyCode, dict[str, An
         12.0,
         [(WhyCode.RESTS_EMPTY, {"value": 10.0}), (WhyCode.RESTS_SPREAD, {"price": 0.6, "value": 0.6})],
         (
-            "rests: empty at 10 %; does not charge: 0.60 EUR/kWh now, later 0.60 at most, and with losses and wear it pays "
-            "from 0.68"
+            "rests: empty at 10 %; does not charge: 0.60 EUR/kWh now, later 0.60 at most, and with losses and wear "
+            "it pays from 0.68"
         ),
     ),
     "PV instead of a low price": (
