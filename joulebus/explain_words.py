@@ -41,7 +41,7 @@ def _plan(told: Told, site: Site) -> Iterator[tuple[str, str]]:
     plan, step = told.plan, told.step
     if plan is None:
         return
-    out = f", had run out at {_hour(plan.until, site)}" if plan.until <= told.at else ""
+    out = f", {'will have' if told.at > told.now else 'had'} run out by then" if plan.until <= told.at else ""
     yield "plan", f"{plan.id}, made {_clock(plan.at, site)}, valid until {_hour(plan.until, site)}{out}"
     if step is None:
         return
@@ -178,7 +178,7 @@ def missing(told: Told, site: Site) -> list[str]:
         ),
         "readings of " + ", ".join(silent): bool(silent),
         "a forecast of this quarter of an hour": told.forecast is None,
-        "what this quarter of an hour cost: it is priced some minutes after its end": told.money is None,
+        "what this quarter of an hour cost": told.money is None,
         "what it would have cost with a resting battery": told.money is not None and told.money.saved is None,
         "what it was planned to cost": told.money is not None and told.money.planned is None,
     }

@@ -148,7 +148,7 @@ def test_a_plan_that_had_run_out_is_said_to_have(
     fill(archive_url, tmp_path, [planned(NOON - timedelta(hours=3))], quarter(NOON, grid=20e3))
     code, said = explain("--at", THEN)
     assert code == 0
-    assert ", had run out at 09:30" in said
+    assert "valid until 09:30, had run out by then" in said
     assert "a step of the plan for this time" in said
 
 
