@@ -146,6 +146,9 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
     explain = _command(commands, "explain", "what the battery did at a time, why, and what it cost or saved")
     explain.add_argument("--at", default="now", metavar="TIME", help="now, 17:15 or 2026-06-01T17:15 (Z for UTC) [now]")
     explain.add_argument("--json", action="store_true", help="one line of JSON")
+    battery = _command(commands, "battery", "how much energy each battery still has, and how much of it is lost")
+    battery.add_argument("--days", type=_days, default=90.0, help="back from now [90]")
+    battery.add_argument("--json", action="store_true", help="one line of JSON")
     journal = _command(commands, "journal", "whether the record of all commands was changed")
     journal.add_argument("what", choices=["verify"])
     journal.add_argument("--head", metavar="NUMBER:HASH", default="", help="the head that was written down last time")
@@ -290,7 +293,7 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
 
             settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker, parsed.battery)
             return run(load_site(parsed.site), settings, parsed.report, wish, yes=parsed.yes)
-        case "export" | "gaps" | "money" | "journal" | "archive" | "backup" | "explain":
+        case "export" | "gaps" | "money" | "journal" | "archive" | "backup" | "explain" | "battery":
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)

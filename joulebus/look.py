@@ -1,4 +1,4 @@
-"""The commands that look into the archive: export, gaps, money, explain, journal, archive status, backup."""
+"""The commands that look into the archive: export, gaps, money, explain, battery, journal, archive status, backup."""
 
 import argparse
 import asyncio
@@ -39,6 +39,10 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
         from joulebus.explain import explain  # noqa: PLC0415
 
         return asyncio.run(explain(settings, site, parsed.at, as_json=parsed.json))
+    if parsed.command == "battery":
+        from joulebus.battery import battery  # noqa: PLC0415
+
+        return asyncio.run(battery(url, site, parsed.days, as_json=parsed.json))
     return _ledgers(parsed, url, site, settings.journal_key)
 
 
