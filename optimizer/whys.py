@@ -60,7 +60,7 @@ class _Schedule:
     @cached_property
     def gives(self) -> Vector:
         """Per kWh: what a discharged one brings in each step, before its wear."""
-        return np.where(self.outlook.load > self.outlook.pv, self.outlook.buy, self.outlook.sell)
+        return np.asarray(np.where(self.outlook.load > self.outlook.pv, self.outlook.buy, self.outlook.sell))
 
     def pays_from(self, step: int) -> float:
         """Per kWh: the price from which it pays to discharge."""
@@ -202,6 +202,9 @@ def _rated(it: _Schedule, gain: float) -> Why:
     return _why(WhyCode.AT_RATED, limit=it.outlook.rated, price=gain if gain > CENT else None)
 
 
-def _why(code: WhyCode, **numbers: float | None) -> Why:
-    known = {name: round(number, 5) for name, number in numbers.items() if number is not None}
-    return Why(code=code.value, **known)
+def _why(code: WhyCode, *, value: float | None = None, limit: float | None = None, price: float | None = None) -> Why:
+    return Why(code=code.value, value=_short(value), limit=_short(limit), price=_short(price))
+
+
+def _short(number: float | None) -> float | None:
+    return None if number is None else round(float(number), 5)
