@@ -3,19 +3,19 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
-from joulebus.advice_words import facts, words
+from joulebus.advice_words import Advice, facts, words
 from joulebus.bill import Bills
 from joulebus.market_prices import MarketPrices
-from optimizer.advice.base_load import BaseLoad, base_load
+from optimizer.advice.base_load import base_load
 from optimizer.advice.peak_drivers import Drivers, drivers
-from optimizer.advice.power_factor import Month, power_factor
+from optimizer.advice.power_factor import power_factor
 from optimizer.advice.sizing import Sized, Terms, sized, whole_months
 from optimizer.advice.tariffs import Billed, Compared, compare
 from optimizer.billing import believed, is_billed, quarter, windows
@@ -48,23 +48,6 @@ class Wanted:
     sizes: Sequence[float] = ()
     """kWh; some multiples of the site's own where none is given."""
     as_json: bool = False
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What was found; a part is empty or None where nothing is known of it, and `missing` says why."""
-
-    site: Site
-    begin: datetime
-    end: datetime
-    base: BaseLoad | None = None
-    price: float | None = None
-    """Mean per drawn kWh, of the quarters that were measured and priced."""
-    drivers: list[Drivers] = field(default_factory=list)
-    factor: list[Month] = field(default_factory=list)
-    compared: list[Compared] = field(default_factory=list)
-    sized: list[Sized] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
 
 
 async def advise(settings: Settings, site: Site, wanted: Wanted, progress: TextIO) -> int:
@@ -103,7 +86,8 @@ class _Asked:
             missing.append(f"all that is paid for: {site.tariff_fault}")
             return found
         bills = self._bills(site)
-        found = replace(found, drivers=await self._drivers(missing), price=await self._price(bills))
+        billed = [await self._billed(bills, begin) for begin in self.begins]
+        found = replace(found, drivers=await self._drivers(missing), price=_price(billed))
         if site.prices.reactive:
             intervals = await bills.intervals(self.begins[0], self.end)
             found = replace(found, factor=power_factor(site.prices.reactive, intervals, site.zone))
@@ -111,7 +95,7 @@ class _Asked:
         else:
             missing.append("power factor: the tariff has no price for reactive energy")
         if wanted.tariff is not None:
-            found = replace(found, compared=await self._compared(bills, wanted.tariff))
+            found = replace(found, compared=await self._compared(billed, wanted.tariff))
         return replace(found, sized=await self._sized(record, bills, wanted, missing, progress))
 
     def _bills(self, site: Site) -> Bills:
@@ -143,20 +127,10 @@ class _Asked:
                 missing.append(f"peaks of {one.name}: none of its windows was seen well enough to be billed")
         return found
 
-    async def _price(self, bills: Bills) -> float | None:
-        """Raises Trouble where the tariff was changed this moment."""
-        drawn = paid = 0.0
-        for begin in self.begins:
-            for line in (await bills.of(begin, self.end)).lines:
-                if line.name == "import":
-                    drawn, paid = drawn + (line.quantity or 0.0), paid + (line.amount or 0.0)
-        return paid / drawn if drawn else None
-
-    async def _compared(self, bills: Bills, tariff: Path) -> list[Compared]:
-        other = _with(self.site, tariff)
-        both = bills, self._bills(other)
-        now, then = [[await self._billed(one, begin) for begin in self.begins] for one in both]
-        return [one for one in compare(now, then) if one.known]
+    async def _compared(self, now: Sequence[Billed], tariff: Path) -> list[Compared]:
+        bills = self._bills(_with(self.site, tariff))
+        other = [await self._billed(bills, begin) for begin in self.begins]
+        return [one for one in compare(now, other) if one.known]
 
     async def _billed(self, bills: Bills, begin: datetime) -> Billed:
         one = await bills.of(begin, self.end)
@@ -196,6 +170,13 @@ class _Asked:
         rate = (self.site.rated_power / own.energy if own else 0.0) or RATE
         energies = [1000 * one for one in given] or ([one * own.energy for one in MULTIPLES] if own else [])
         return [(replace(own or Storage(energy), energy=energy), rate * energy) for energy in energies]
+
+
+def _price(billed: Sequence[Billed]) -> float | None:
+    """Mean per kWh that was drawn."""
+    lines = [line for one in billed for line in one.lines if line.name == "import"]
+    drawn = sum(line.quantity or 0.0 for line in lines)
+    return sum(line.amount or 0.0 for line in lines) / drawn if drawn else None
 
 
 def _with(site: Site, tariff: Path) -> Site:

@@ -1,26 +1,38 @@
 """What `joulebus advice` says, for people and for programs. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
 
+from optimizer.advice.base_load import BaseLoad
 from optimizer.advice.over_months import Yearly
 from optimizer.advice.peak_drivers import Drivers
 from optimizer.advice.power_factor import Month
 from optimizer.advice.sizing import REACHED, Sized
-from optimizer.advice.tariffs import per_year
+from optimizer.advice.tariffs import Compared, per_year
 from schemas.site import Site
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from joulebus.advice import Advice
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HOURS = 3
 """Of the most frequent."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What was found; a part is empty or None where nothing is known of it, and `missing` says why."""
+
+    site: Site
+    begin: datetime
+    end: datetime
+    base: BaseLoad | None = None
+    price: float | None = None
+    """Mean per drawn kWh, of the quarters that were measured and priced."""
+    drivers: list[Drivers] = field(default_factory=list)
+    factor: list[Month] = field(default_factory=list)
+    compared: list[Compared] = field(default_factory=list)
+    sized: list[Sized] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def words(one: Advice) -> list[str]:

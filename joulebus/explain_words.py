@@ -1,21 +1,17 @@
 """What `joulebus explain` says, for people and for programs. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from joulebus.money import WORDS
+from joulebus.told import Ordered, Reading, Told
 from optimizer.money import shifted
 from runtime.money_rows import MoneyQuarter
 from schemas.messages import Step
 from schemas.site import Site
 from schemas.tables import CAUSES
-
-if TYPE_CHECKING:
-    from joulebus.explain import Ordered, Reading, Told
 
 Near = tuple[datetime | None, datetime | None]
 

@@ -12,8 +12,15 @@ from typing import Any
 import pytest
 
 from consumers.archive.roller import put
+from joulebus.advice_words import Advice, facts, words
 from joulebus.bill import lately
 from joulebus.cli import main
+from optimizer.advice.base_load import BaseLoad
+from optimizer.advice.peak_drivers import drivers
+from optimizer.advice.power_factor import Month as MonthOf
+from optimizer.advice.sizing import Sized
+from optimizer.advice.tariffs import Compared
+from optimizer.charge import Made
 from runtime.database import engine
 from schemas.flows import Flows
 from schemas.tables import energy, flow, rollup_15m
@@ -139,17 +146,50 @@ def test_a_month_is_told_with_its_numbers_and_how_sure_they_are(
     assert sized["months"] == [pytest.approx(days * by_price + 10 * 25, rel=0.05)]
     assert sized["at_most_per_year"]["error"] is None
 
-    said = advice("--tariff", str(other), "--size", "50")[1]
-    assert "base load: 10.0 kW ± 0.0 kW day and night" in said
-    assert "the next day's was 10.0 kW lower, worth 100 EUR" in said
-    assert "100% known, makes no year; not known: reactive" in said
-    assert "50 kWh, 25 kW:" in said
-    assert "how much months differ is not known" in said
-    assert "a plan that must forecast keeps 64% to 97% of that" in said
+
+def test_a_site_operator_reads_the_numbers_with_their_errors(tmp_path: Path) -> None:
+    site = site_of(tmp_path, TARIFF)
+    begin = datetime(2026, 5, 1, tzinfo=UTC)
+    may = MonthOf(begin, 0.871, 400.0, 150.0, 15.0, 12e3, 0.9)
+    told = Advice(
+        site,
+        begin,
+        begin + timedelta(days=61),
+        base=BaseLoad(10e3, 500.0, 11e3, 8e3, 0.4, 58, 0.97),
+        price=0.25,
+        drivers=[
+            drivers(site.prices.components[0], [Made(begin, 90e3), Made(begin + timedelta(days=1), 80e3)], site.zone)
+        ],
+        factor=[may],
+        compared=[
+            Compared("2026-05", 100.0, 90.0, 1.0, True, ()),
+            Compared("2026-06", 80.0, 74.0, 0.5, False, ("reactive",)),
+        ],
+        sized=[Sized(50e3, 25e3, [300.0, 340.0], 0.8), Sized(100e3, 50e3, [500.0], 0.7)],
+        missing=["something"],
+    )
+    said = "\n".join(words(told))
+    for line in (
+        "base load: 10.0 kW ± 0.5 kW day and night, 40% of what the site uses",
+        "at the mean price of 0.2500 EUR a kWh it costs 21900 a year, and 2190 less with a tenth less",
+        "out of 58 days; 97% of the time was measured",
+        "the next day's was 10.0 kW lower, worth 100 EUR",
+        "Friday 2-3 h (1 of 1)",
+        "mean 0.871, 150 kvarh beyond what is free: 15.00 EUR, 12 kvar of compensation would have ended it",
+        "; 90% measured",
+        "50% known, makes no year; not known: reactive",
+        "a year: 120 EUR of 1 month, how much months differ is not known",
+        "50 kWh, 25 kW: 3840 ± 480 EUR of 2 months, 0.8 full cycles a day",
+        "100 kWh, 50 kW: 6000 EUR of 1 month, how much months differ is not known",
+        "a plan that must forecast keeps 63% to 98% of that",
+        "not known: something",
+    ):
+        assert line in said
+    assert json.dumps(facts(told))
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "why"),
     [
         ('currency = "CHF"\n' + FLAT, "is in CHF, the site's tariff in EUR; give both in one currency"),
         ("import.period = []\n", "give at least one [[import.period]]"),
@@ -158,14 +198,14 @@ def test_a_month_is_told_with_its_numbers_and_how_sure_they_are(
     ids=["another currency", "no price", "no file"],
 )
 def test_a_tariff_that_cannot_be_compared_is_refused(
-    advice: Callable[..., tuple[int, str]], tmp_path: Path, text: str | None, words: str
+    advice: Callable[..., tuple[int, str]], tmp_path: Path, text: str | None, why: str
 ) -> None:
     other = tmp_path / "other.toml"
     if text is not None:
         other.write_text(text, encoding="utf-8")
     code, said = advice("--tariff", str(other))
     assert code == 1
-    assert words in said
+    assert why in said
 
 
 @pytest.mark.parametrize("wrong", [["--months", "0"], ["--size", "-5"], ["--size", "big"]])
