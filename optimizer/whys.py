@@ -55,7 +55,7 @@ class _Schedule:
     def soc(self) -> Vector:
         """% at the beginning, then at the end of each step."""
         energy = stored(self.outlook, self.power) / self.outlook.battery.energy * 100
-        return np.clip(np.concatenate([[self.outlook.soc], energy]), 0, 100)
+        return np.asarray(np.clip(np.concatenate([[self.outlook.soc], energy]), 0, 100))
 
     @cached_property
     def gives(self) -> Vector:
