@@ -68,7 +68,7 @@ class Bills:
         site, end = self.site, min(period(begin, self.site.zone)[1], now - (now - begin) % QUARTER)
         if not self.prices.renew(now.timestamp()):
             raise Trouble(f"{site.tariff_path} was changed this moment, or cannot be read: {site.tariff_fault}")
-        intervals = [one for one in await self._intervals(begin, end) if self.prices.at(one.at) is not None]
+        intervals = [one for one in await self.intervals(begin, end) if self.prices.at(one.at) is not None]
         billing = await self._billing(end)
         made = {one.name: billing.made(one.name, end) for one in billing.components}
         booked = await self.history.money(site.site, begin, end)
@@ -86,7 +86,7 @@ class Bills:
             seen={name: one.share for name, one in months.items() if one is not None},
         )
 
-    async def _intervals(self, begin: datetime, end: datetime) -> list[Interval]:
+    async def intervals(self, begin: datetime, end: datetime) -> list[Interval]:
         """Those whose energy is known."""
         meter = self.site.grid.meter
         through = await self.history.energies(self.site.site, meter, begin, end)

@@ -51,6 +51,20 @@ def _whole_days(text: str) -> int:
     return int(_days(str(int(text))))
 
 
+def _months(text: str) -> int:
+    months = int(text)
+    if not 1 <= months <= 120:
+        raise argparse.ArgumentTypeError(f"{text} is no number of months to look back: write 1 to 120")
+    return months
+
+
+def _size(text: str) -> float:
+    energy = float(text)
+    if not 0 < energy <= 1e7:
+        raise argparse.ArgumentTypeError(f"{text} is no battery: write its energy in kWh, such as 200")
+    return energy
+
+
 def _past_days(text: str) -> float:
     days = float(text)
     if not 0 <= days <= 60:
@@ -59,6 +73,7 @@ def _past_days(text: str) -> float:
 
 
 _days.__name__, _whole_days.__name__ = "number of days", "whole number of days"  # as argparse names them
+_months.__name__, _size.__name__ = "whole number of months", "energy in kWh"
 _past_days.__name__ = "number of days from 0 to 60"
 
 
@@ -151,6 +166,18 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
     how = money.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="one line of JSON")
     how.add_argument("--csv", action="store_true", help="a line a day, every column")
+    explain = _command(commands, "explain", "what the battery did at a time, why, and what it cost or saved")
+    explain.add_argument("--at", default="now", metavar="TIME", help="now, 17:15 or 2026-06-01T17:15 (Z for UTC) [now]")
+    explain.add_argument("--json", action="store_true", help="one line of JSON")
+    battery = _command(commands, "battery", "how much energy each battery still has, and how much of it is lost")
+    battery.add_argument("--days", type=_days, default=90.0, help="back from now [90]")
+    battery.add_argument("--json", action="store_true", help="one line of JSON")
+    advice = _command(commands, "advice", "base load, peaks, power factor, another tariff, a battery of another size")
+    advice.add_argument("--months", type=_months, default=12, help="back, with this one [12]")
+    advice.add_argument("--tariff", type=Path, metavar="FILE", help="the same measured energy by another tariff file")
+    advice.add_argument("--size", type=_size, action="append", default=[], metavar="KWH",
+                        help="a battery to try; may be repeated [half, all and twice the site's own]")  # fmt: skip
+    advice.add_argument("--json", action="store_true", help="one line of JSON")
     journal = _command(commands, "journal", "whether the record of all commands was changed")
     journal.add_argument("what", choices=["verify"])
     journal.add_argument("--head", metavar="NUMBER:HASH", default="", help="the head that was written down last time")
@@ -295,7 +322,7 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
 
             settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker, parsed.battery)
             return run(load_site(parsed.site), settings, parsed.report, wish, yes=parsed.yes)
-        case "export" | "gaps" | "money" | "journal" | "archive" | "backup":
+        case "export" | "gaps" | "money" | "journal" | "archive" | "backup" | "explain" | "battery" | "advice":
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)

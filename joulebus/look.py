@@ -1,10 +1,12 @@
-"""The commands that look into the archive: export, gaps, money, journal, archive status, backup."""
+"""The commands that look into the archive, each imported only when it runs."""
 
 import argparse
 import asyncio
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
-from runtime.settings import read_settings, without_broker
+from runtime.settings import Settings, read_settings, without_broker
 from schemas.site import Site
 from schemas.site_file import load_site
 
@@ -30,12 +32,43 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
         wish = export.Wish(site.site, points, start, end, parsed.resolution, parsed.out)
         print(asyncio.run(export.export(url, wish)))
         return 0
-    if parsed.command == "money":
-        from joulebus.money import Wanted, money  # noqa: PLC0415
-
-        form = "json" if parsed.json else "csv" if parsed.csv else "text"
-        return asyncio.run(money(settings, site, Wanted(parsed.days, parsed.month, form)))
+    if parsed.command in _TOLD:
+        return asyncio.run(_TOLD[parsed.command](parsed, settings, site))
     return _ledgers(parsed, url, site, settings.journal_key)
+
+
+async def _money(parsed: argparse.Namespace, settings: Settings, site: Site) -> int:
+    from joulebus.money import Wanted, money  # noqa: PLC0415
+
+    form = "json" if parsed.json else "csv" if parsed.csv else "text"
+    return await money(settings, site, Wanted(parsed.days, parsed.month, form))
+
+
+async def _explain(parsed: argparse.Namespace, settings: Settings, site: Site) -> int:
+    from joulebus.explain import explain  # noqa: PLC0415
+
+    return await explain(settings, site, parsed.at, as_json=parsed.json)
+
+
+async def _battery(parsed: argparse.Namespace, settings: Settings, site: Site) -> int:
+    from joulebus.battery import battery  # noqa: PLC0415
+
+    return await battery(settings.database, site, parsed.days, as_json=parsed.json)
+
+
+async def _advice(parsed: argparse.Namespace, settings: Settings, site: Site) -> int:
+    from joulebus.advice import Wanted, advise  # noqa: PLC0415
+
+    asked = Wanted(parsed.months, parsed.tariff, parsed.size, parsed.json)
+    return await advise(settings, site, asked, sys.stderr)
+
+
+_TOLD: dict[str, Callable[[argparse.Namespace, Settings, Site], Coroutine[Any, Any, int]]] = {
+    "money": _money,
+    "explain": _explain,
+    "battery": _battery,
+    "advice": _advice,
+}
 
 
 def _ledgers(parsed: argparse.Namespace, url: str, site: Site, journal_key: str | None) -> int:

@@ -10,7 +10,8 @@ from optimizer.outlook import Outlook, Vector
 from optimizer.policy.policy import Table
 from optimizer.policy.policy import solve as solve_policy
 from optimizer.program import CHARGE, DISCHARGE, build, solve
-from optimizer.reasons import reasons
+from optimizer.why_words import Place, sentence
+from optimizer.whys import whys
 from schemas.messages import Plan, Step
 
 VALID = timedelta(hours=1)
@@ -80,7 +81,7 @@ def _steps(outlook: Outlook, power: Vector, worth: Vector, tables: Sequence[Tabl
     whole = outlook.battery.energy
     soc = np.clip(stored(outlook, power) / whole * 100, 0, 100) if whole else np.full(len(power), outlook.soc)
     grid = outlook.load - outlook.pv - power
-    why = reasons(outlook, power)
+    why, place = whys(outlook, power, worth), Place(outlook.currency, outlook.zone)
     return [
         Step(
             at=at,
@@ -95,7 +96,8 @@ def _steps(outlook: Outlook, power: Vector, worth: Vector, tables: Sequence[Tabl
             marginal_value=float(worth[i]),
             cap=tables[i].cap if i < len(tables) else None,
             policy=tables[i].pairs if i < len(tables) else [],
-            reason=why[i],
+            reason=sentence(why[i], place, at),
+            why=why[i],
         )
         for i, at in enumerate(outlook.starts)
     ]

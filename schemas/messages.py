@@ -10,7 +10,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from schemas.units import CURRENCY, WHOLE, Count, Instant, Kind, Name, Number, Percent, Quality, Seconds, Vars, Watts
 
@@ -290,6 +298,30 @@ class Outcome(Message):
 # --- plan --------------------------------------------------------------------------------------
 
 
+class Why(Message):
+    """One reason for what the battery does, for programs; the words for people are made from it."""
+
+    code: Name
+    """In the words of `WhyCode` (schemas/why.py); a newer planner may know more."""
+    value: Number | None = None
+    """What is held, charged for or passed: W of a peak, a load or an excess; % of a SoC; or a price per kWh, that of
+    another hour or what the energy is worth."""
+    limit: Number | None = None
+    """Where it ends: W, % of a SoC, s, or the price per kWh from which it pays."""
+    price: Number | None = None
+    """Per kW of a peak, else per kWh: now, or what a further kWh is worth."""
+    at: Instant | None = None
+    """When that is: the beginning of the peak's window, the dear hour."""
+    of: str = ""
+    """The name of the demand, or who said the limit."""
+    per: str = ""
+    """month or year, of a peak."""
+
+    @model_serializer(mode="wrap")
+    def _what_is_known(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value not in (None, "")}
+
+
 class Step(Message):
     """One interval of a plan. Powers are means over the interval, SoC and energy stand at its end."""
 
@@ -314,6 +346,8 @@ class Step(Message):
     """What the battery is to give for what the load less PV turns out to be: pairs of net load and power, by rising net
     load, straight between two of them and level beyond the first and the last. In the steps until `until` only."""
     reason: str
+    why: list[Why] = []
+    """The same for programs: the binding constraints with their marginal values, the most important first."""
 
 
 class Plan(Message):
@@ -502,6 +536,8 @@ class ControlDispatch(Message):
     """A grid mode that a person asked for and that is told now."""
     reason: str
     """In words for people."""
+    why: list[Why] = []
+    """The same for programs."""
     batteries: dict[Name, BatteryDispatch]
     """By their names in the site file."""
     pv: dict[Name, Percent] = {}

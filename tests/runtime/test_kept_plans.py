@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.archive_day import plan
+from optimizer.plan import plan as made
 from runtime import kept_plans
 from schemas.messages import Plan, Step
+from tests.optimizer.outlooks import outlook, prices_by_hour
 
 NOON = datetime(2026, 6, 1, 12, 7, 31, 519_947, tzinfo=UTC)
 ALLOWED = {"power": 0.5, "grid": 0.5, "load": 0.5, "pv": 0.5, "soc": 0.005, "price_import": 5e-6, "price_export": 5e-6,
@@ -34,6 +36,13 @@ def test_two_days_of_quarters_take_less_than_five_kilobytes() -> None:
     same(given, again(given))
     assert len(given.steps) == 192
     assert len(kept_plans.pack(given)) + len(kept_plans.forecasts(given)) < 5000
+
+
+def test_the_reasons_of_its_steps_are_kept_as_codes_and_numbers() -> None:
+    given = made(outlook(buy=prices_by_hour()))
+    kept = again(given)
+    assert {why.code for step in kept.steps for why in step.why} > {"charges_for_price", "covers_load", "rests_full"}
+    same(given, kept)
 
 
 @given(

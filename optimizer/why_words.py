@@ -1,0 +1,127 @@
+"""The sentence of each reason: one table. Pure.
+
+`{limit:kw}` is the number `limit` of the reason, said in kW. What stands in [ ] is said where its numbers are known.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from schemas.messages import Why
+from schemas.why import WhyCode
+
+PEAK = "the {per}'s peak[ of {of}] of {value:kw} kW[ at {at}][, worth {price:money} {currency}/kW]"
+NOW = "{price:money} {currency}/kWh now"
+LIMIT = "limit of {limit:kw} kW[ by {of}]"
+CONTRACT = "the {limit:kw} kW of the contract of {of}"
+STEERABLE = "the {limit:kw} kW that batteries may draw by {of}"
+PASSED = "{value:kw} kW above "
+SAME = " are expected all the same"
+
+SENTENCES: dict[WhyCode, str] = {
+    WhyCode.HOLDS_PEAK: f"holds {PEAK}",
+    WhyCode.COVERS_LOAD: f"covers the load; {NOW}[, it pays from {{limit:money}}]",
+    WhyCode.SELLS: f"sells; {NOW}[, it pays from {{limit:money}}]",
+    WhyCode.KEEPS_IMPORT: "keeps the {value:kw} kW of the load below the import limit of {limit:kw} kW",
+    WhyCode.STORES_PV: "stores PV[, sold for {price:money} {currency}/kWh][, worth {value:money} later]",
+    WhyCode.CHARGES_FOR_PRICE: f"charges; {NOW}, {{value:money}} at {{at}}",
+    WhyCode.CHARGES_FOR_PEAK: f"charges for {PEAK}",
+    WhyCode.CHARGES_FOR_LATER: f"charges; {NOW}[, worth {{value:money}} later]",
+    WhyCode.BACK_INSIDE: "comes back within its SoC limits: {value:%} %, {limit:%} % is allowed",
+    WhyCode.KEEPS_FOR_PEAK: f"holds {{limit:%}} % for {PEAK}",
+    WhyCode.KEEPS_FOR_PRICE: f"holds {{limit:%}} % for {{at}}; {NOW}, {{value:money}} then",
+    WhyCode.KEEPS_FOR_LATER: f"holds {{value:%}} % for later; {NOW}[, it pays from {{limit:money}}]",
+    WhyCode.RESTS_FULL: "rests: full at {value:%} %",
+    WhyCode.RESTS_EMPTY: "rests: empty at {value:%} %",
+    WhyCode.RESTS_SPREAD: f"does not charge: {NOW}, later {{value:money}} at most, and with losses and wear it pays "
+    "from {limit:money}",
+    WhyCode.RESTS_PEAK: f"does not charge: it would raise {PEAK}",
+    WhyCode.RESTS: "rests",
+    WhyCode.AT_RATED: "at the {limit:kw} kW of its power[; a kWh more is worth {price:money} {currency}]",
+    WhyCode.UNTIL_FULL: "then it is full at {limit:%} %",
+    WhyCode.UNTIL_EMPTY: "then it is empty at {limit:%} %[; a kWh more is worth {price:money} {currency}]",
+    WhyCode.IMPORT_HELD: f"held by the import {LIMIT}",
+    WhyCode.EXPORT_HELD: f"held by the export {LIMIT}",
+    WhyCode.CONTRACT_HELD: f"held by {CONTRACT}",
+    WhyCode.STEERABLE_HELD: f"held by {STEERABLE}",
+    WhyCode.IMPORT_PASSED: f"{PASSED}the import {LIMIT}{SAME}",
+    WhyCode.EXPORT_PASSED: f"{PASSED}the export {LIMIT}{SAME}",
+    WhyCode.CONTRACT_PASSED: f"{PASSED}{CONTRACT}{SAME}",
+    WhyCode.STEERABLE_PASSED: f"{PASSED}{STEERABLE}{SAME}",
+    WhyCode.PV_CURTAILED: f"{{value:kw}} kW of PV are curtailed for the export {LIMIT}",
+    WhyCode.AS_PLANNED: "as planned",
+    WhyCode.FOLLOWS_LOAD: "follows the load: {value:kw} kW, {limit:kw} kW were planned",
+    WhyCode.STORES_UNFORESEEN: "stores PV nobody forecast: worth {value:money} per kWh, sold at {price:money}",
+    WhyCode.NO_PLAN: "no valid plan",
+    WhyCode.KEEPS_RESERVE: "keeps {limit:%} % for the {per}'s peak",
+    WhyCode.REFILLS_RESERVE: "refills the {limit:%} % kept for the {per}'s peak",
+    WhyCode.MANUAL: "manual by {of}",
+    WhyCode.METER_OLD: "holds: the grid meter has been silent for more than {limit:s} s",
+    WhyCode.METER_LOST: "rests: the grid meter has been silent for more than {limit:s} s",
+    WhyCode.METER_UNKNOWN: "rests: grid meter and battery were not read together yet",
+    WhyCode.BMS_LOST: "rests: the BMS has been silent for more than {limit:s} s",
+    WhyCode.BMS_UNKNOWN: "rests: the BMS does not say what it allows",
+    WhyCode.PEAK_BOUND: "limited by the {per}'s peak[ of {limit:kw} kW]",
+    WhyCode.IMPORT_BOUND: "limited by the import limit[ of {limit:kw} kW]",
+    WhyCode.EXPORT_BOUND: "limited by the export limit[ of {limit:kw} kW]",
+    WhyCode.SOC_BOUND: "limited by the SoC of {value:%} %",
+    WhyCode.BMS_BOUND: "limited by {of}[, which allows {limit:kw} kW]",
+    WhyCode.RATING_BOUND: "limited by the PCS rating[ of {limit:kw} kW]",
+}
+"""Every code has one."""
+
+SAID: dict[str, Callable[[float], str]] = {
+    "kw": lambda watts: f"{watts / 1000:.1f}",
+    "%": lambda percent: f"{percent:.0f}",
+    "money": lambda price: f"{price:.2f}",
+    "s": lambda seconds: f"{seconds:g}",
+}
+"""How a number is said."""
+
+_NUMBER, _PART = re.compile(r"\{([\w:%]+)\}"), re.compile(r"\[(.*?)\]")
+
+
+class Place(NamedTuple):
+    """How reasons are said at a site."""
+
+    currency: str
+    zone: ZoneInfo
+
+
+def sentence(whys: Sequence[Why], place: Place, now: datetime) -> str:
+    """All reasons in words. A time of another day than that of `now` has its weekday.
+
+    Raises KeyError for a code without words, and for a number that its words need and that is missing.
+    """
+    return "; ".join(_one(why, place, now) for why in whys)
+
+
+def _one(why: Why, place: Place, now: datetime) -> str:
+    known = _known(why, place, now)
+    said = _PART.sub(lambda part: part[1] if {*_NUMBER.findall(part[1])} <= known.keys() else "", SENTENCES[_code(why)])
+    return _NUMBER.sub(lambda name: known[name[1]], said)
+
+
+def _code(why: Why) -> WhyCode:
+    try:
+        return WhyCode(why.code)
+    except ValueError:
+        raise KeyError(why.code) from None
+
+
+def _known(why: Why, place: Place, now: datetime) -> dict[str, str]:
+    """All that its sentence may say, by the names in the table."""
+    numbers = {name: getattr(why, name) for name in ("value", "limit", "price")}
+    known = {
+        f"{name}:{how}": say(number)
+        for name, number in numbers.items()
+        if number is not None
+        for how, say in SAID.items()
+    }
+    known |= {name: said for name, said in (("of", why.of), ("per", why.per)) if said}
+    if why.at is not None:
+        at = why.at.astimezone(place.zone)
+        known["at"] = f"{at:%H:%M}" if at.date() == now.astimezone(place.zone).date() else f"{at:%a %H:%M}"
+    return known | {"currency": place.currency}
