@@ -1,4 +1,4 @@
-"""The commands that look into the archive: export, gaps, money, journal, archive status, backup."""
+"""The commands that look into the archive: export, gaps, money, rules, journal, archive status, backup."""
 
 import argparse
 import asyncio
@@ -35,6 +35,11 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
 
         form = "json" if parsed.json else "csv" if parsed.csv else "text"
         return asyncio.run(money(settings, site, Wanted(parsed.days, parsed.month, form)))
+    if parsed.command == "rules":
+        from joulebus import rules  # noqa: PLC0415
+
+        asks = rules.Wish(parsed.site, parsed.start, parsed.end, parsed.rule, parsed.file)
+        return rules.try_(site, settings, asks) if parsed.what == "try" else rules.explain(site, asks)
     return _ledgers(parsed, url, site, settings.journal_key)
 
 

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from math import inf
 
+from optimizer.rules.wishes import NONE, Wishes, instead
+from optimizer.rules.wishes import bounds as wished
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
@@ -105,11 +107,13 @@ def decide(
     step: Step | None = None,
     peak: float | None = None,
     held: Held | None = None,
+    wishes: Wishes = NONE,
 ) -> Wanted:
     """The wanted power. The bridge guards it once more, whatever is decided here.
 
     `step` of the plan that holds now; `peak` in W is the highest mean import a billing window may have. `held`: where
     there are several demands, the window of each with its own peak; `billing` and `peak` where it is left out.
+    `wishes` of the site's rules stand above the plan and below all else: their bounds come first, and the later win.
     """
     manual = mode.mode is Mode.MANUAL and mode.power is not None
     authority = Authority.OPERATOR if manual else Authority.PLAN if step else Authority.SELF_CONSUMPTION
@@ -136,9 +140,11 @@ def decide(
         else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
     )
     carried = net + moment.charging
+    power, why = instead(wishes, power, why, carried, moment.spare)
     if held is None:
         held = [] if peak is None else [(billing, peak)]
-    outer = [*_peak_bounds(held, moment.now, carried), *_grid_bounds(ratings.grid, carried)]
+    site = wished(wishes, carried, moment.soc or 0.0, ratings.battery, ratings.rated)
+    outer = [*site, *_peak_bounds(held, moment.now, carried), *_grid_bounds(ratings.grid, carried)]
     return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
 
 
