@@ -31,7 +31,7 @@ class Archive:
     site: Site
     seconds: int
     curves: dict[Place, Curve] = field(default_factory=dict)
-    quarters: Quarters = Quarters()
+    quarters: Quarters = field(default_factory=Quarters)
     unpriced: str = ""
     """Why prices are not known."""
 

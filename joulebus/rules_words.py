@@ -37,7 +37,8 @@ def _rule(site: Site, came: Replay, rule: SiteRule) -> Iterator[str]:
         yield f"  and {len(episodes) - SHOWN} times more"
     energy, most = narrowed(came, rule.name)
     if episodes:
-        yield f"  the batteries would have done {energy / 1000:.1f} kWh otherwise meanwhile, {most / 1000:.1f} kW at most"
+        size = f"{energy / 1000:.1f} kWh, {most / 1000:.1f} kW at most"
+        yield f"  the batteries would have done otherwise meanwhile: {size}"
 
 
 def _episode(site: Site, one: Episode) -> str:

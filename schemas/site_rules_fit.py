@@ -59,9 +59,8 @@ def _of_rule(rule: SiteRule, site: Standing, before: Sequence[SiteRule]) -> Iter
             yield f"when.{number}.{key}", words
     for key, words in _of_proposal(rule, site):
         yield f"then.{key}", words
-    for other in before:
-        if (words := contradiction(other, rule)) is not None:
-            yield "priority", words
+    clashes = (contradiction(other, rule) for other in before)
+    yield from (("priority", clash) for clash in clashes if clash is not None)
 
 
 def contradiction(one: SiteRule, other: SiteRule) -> str | None:
