@@ -69,7 +69,7 @@ def combine(proposals: Iterable[Proposal]) -> Wishes:
                 f"rules `{first.rule}` and `{other.rule}` hold at the same priority, {first.priority}, and contradict "
                 f"each other: {proposal(first.key, first.value)} is followed and not {proposal(other.key, other.value)}"
             )
-    return Wishes(limits, first, ties)
+    return Wishes(limits, first, tuple(ties))
 
 
 def _narrower(key: str, value: float, other: float) -> bool:

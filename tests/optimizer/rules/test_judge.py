@@ -1,6 +1,7 @@
 """When a rule holds: stories at the rhythm of dispatch, and what is always so."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -240,4 +241,4 @@ def test_nothing_chatters_and_unknown_is_never_true(
                 since = at
             if before in PROPOSING and state not in PROPOSING and power is not None and until is None:
                 assert at - since >= off, "it held for its least"
-    assert all(b - a >= off for a, b in zip(begins, begins[1:], strict=False)), begins
+    assert all(b - a >= off for a, b in pairwise(begins)), begins
