@@ -20,6 +20,7 @@ from schemas.pace import late_interlocks, late_silences, too_slow
 from schemas.retention import kept_words
 from schemas.site import Site
 from schemas.site_file import load_site
+from schemas.site_rules import SiteRule
 from schemas.site_rules_fit import odd_rules
 from schemas.troubles import Trouble, point_at
 from schemas.units import Kind, utc_now
@@ -124,8 +125,10 @@ def _loads(site: Site) -> str:
 
 
 def _odd_rules(site: Site) -> Iterator[tuple[str, str]]:
-    numbers = {one.name: n for n, one in enumerate(site.rule)}
-    for name, place, words in odd_rules(site.rules, site.standing):
+    """As they are written: a unit that stands there was meant."""
+    rules = [one for one in site.rule if isinstance(one, SiteRule)]
+    numbers = {one.name: n for n, one in enumerate(rules)}
+    for name, place, words in odd_rules(rules, site.standing):
         yield f"rule.{numbers[name]}.{place}", f"rule {name!r}: {words}"
 
 

@@ -20,6 +20,8 @@ MINUTE, QUARTERS = 60, 900
 """Seconds of an interval."""
 MINUTES_FOR = timedelta(days=32)
 """A longer time is replayed by the quarter of an hour."""
+SEEN = 0.5
+"""Of the minutes of a time, that the meter must have at least."""
 Place = tuple[str, str]
 Curve = Sequence[tuple[datetime, Value]]
 
@@ -69,7 +71,7 @@ async def read(
     wanted = sorted(places(site, rules))
     seconds = MINUTE if end - start <= MINUTES_FOR else QUARTERS
     curves = await _curves(history, site, wanted, span, seconds)
-    if seconds == MINUTE and not curves[site.grid.meter, "p"]:
+    if seconds == MINUTE and len(curves[site.grid.meter, "p"]) < SEEN * (end - start) / timedelta(seconds=MINUTE):
         seconds = QUARTERS
         curves = await _curves(history, site, wanted, span, seconds)
     found = Archive(site, seconds, curves)

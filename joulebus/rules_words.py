@@ -69,6 +69,6 @@ def _money(site: Site, paid: Money | None, unpaid: str) -> Iterator[str]:
         return
     currency = site.prices.currency
     yield f"it would have cost {paid.total:+.2f} {currency}:"
-    yield f"  energy {paid.energy:+.2f}, wear {paid.wear:+.2f}, what the batteries hold {-paid.stored:+.2f} in worth"
+    yield f"  energy {paid.energy:+.2f}, wear {paid.wear:+.2f}, energy that is then missing {paid.stored:+.2f}"
     if site.demands:
         yield f"  demand {paid.demand:+.2f}, as if the billed period began and ended with this time"
