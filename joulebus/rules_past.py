@@ -130,7 +130,8 @@ def moments(found: Archive, rules: Sequence[SiteRule], span: tuple[datetime, dat
         facts = Facts(site.zone, seen, numbers, found.quarters, holidays=days_off)
         powers = [found.number((name, "p"), at + step) for name in site.pcs]
         battery = None if any(one is None for one in powers) else sum(one or 0.0 for one in powers)
-        yield Past(at, facts, found.number((site.grid.meter, "p"), at + step), battery, charged)
+        held = _soc(found, at + step) if charged is None else charged  # of the first interval
+        yield Past(at, facts, found.number((site.grid.meter, "p"), at + step), battery, held)
         at += step
 
 
