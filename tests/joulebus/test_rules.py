@@ -1,14 +1,18 @@
 """`joulebus rules` and `joulebus rules try`, and what `joulebus check` says of a rule, as a person types it."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from joulebus.cli import main
+from optimizer.rules.judge import PROPOSING, State
 from runtime.database import engine
+from schemas.site_rules import Quantity, Then
 from tests.consumers.test_archive_money import measure, quarter
 from tests.consumers.test_dispatch_desk import plant_site
 from tests.joulebus.test_check import SITE, Check
@@ -25,6 +29,7 @@ name = "cap"
 when = [{ device = "grid", point = "p", above = 50e3 }]
 then = { import_limit = 40e3 }
 """
+ROOT = Path(__file__).parents[2]
 MIDNIGHT = datetime(2026, 6, 10, tzinfo=ZoneInfo("Europe/Berlin"))
 
 # what check says -----------------------------------------------------------------------------------
@@ -236,3 +241,23 @@ def test_a_wrong_rule_is_not_tried_and_named(folder: Path, capsys: pytest.Captur
     assert "rule.1.when.0.point: rule 'bad': point 'q9' of grid does not exist" in said
     code, said = said_of(folder, capsys)
     assert (code, "rule `cap`: when" in said, "rule 'bad'" in said) == (1, True, True)
+
+
+def test_the_rules_of_the_page_run_at_the_shipped_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example of docs/rules.md, and every state and key in its tables."""
+    page = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    shipped = (ROOT / "site.toml").read_text(encoding="utf-8").replace("tariff.toml", str(ROOT / "tariff.toml"))
+    path = tmp_path / "site.toml"
+    path.write_text(f"{shipped}\n{example}", encoding="utf-8")
+    assert main(["check", str(path)]) == 0
+    found = capsys.readouterr().out
+    assert "3 rules" in found
+    assert "rule '" not in found, "no warning about one"
+    assert main(["rules", "--site", str(path)]) == 0
+    says = "rule `cheap`: when the price of import among the 2 cheapest hours of the day and the SoC below 80 %"
+    assert says in capsys.readouterr().out
+    for name in (*State, *Then.model_fields, *get_args(Quantity)):
+        assert f"`{name}`" in page or f'"{name}"' in page, name
+    for state in State:
+        assert re.search(rf"^\| `{state}` .*\| {'yes' if state in PROPOSING else 'no'} \|$", page, re.MULTILINE), state
