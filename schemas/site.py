@@ -44,6 +44,11 @@ def _listed(given: object) -> object:
     return [given] if isinstance(given, dict | Shape) else given
 
 
+def _rules(given: object) -> object:
+    """What is no list of tables is one rule, and a wrong one: no rule keeps a site from being steered."""
+    return given if isinstance(given, list) else [given]
+
+
 class Site(Shape):
     """One grid connection with its devices."""
 
@@ -70,7 +75,7 @@ class Site(Shape):
     alarm: list[AlarmRule] = []
     interlock: list[InterlockRule] = []
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
-    rule: list[WrittenRule] = []
+    rule: Annotated[list[WrittenRule], BeforeValidator(_rules, json_schema_input_type=list[WrittenRule])] = []
     """What the site wishes of its own accord ([rules](rules.md)). One that is wrong is refused, and the others run."""
     carbon: Carbon | None = None
     """What a drawn kWh stands for; the archive then keeps what the site emitted, with and without its battery."""

@@ -1,4 +1,4 @@
-"""The rules of a site in dispatch, each 2 s, told by what was heard. No broker, no clock."""
+"""The rules of a site in dispatch, each 2 s, told by what was heard: without broker and clock, but for one."""
 
 import json
 from datetime import timedelta
@@ -11,7 +11,10 @@ import pytest
 from consumers.dispatch.account import account
 from consumers.dispatch.kept import Kept, Stored, understood
 from schemas.messages import Plan, Step
+from schemas.topics import CONTROL_DISPATCH
+from tests.conftest import Broker
 from tests.consumers.test_dispatch_desk import TARIFF, UNBILLED, Story, plant_site
+from tests.consumers.test_dispatch_service import Ear, dispatching, is_power, on_the_bus, plant_of, until
 
 MARKET = UNBILLED.replace(
     "import.period = [{ start = 17:00:00, end = 21:00:00, price = 0.30 }, { price = 0.12 }]",
@@ -250,3 +253,27 @@ def test_read_only_stays_read_only(tmp_path: Path) -> None:
     assert said is not None
     assert said.read_only
     assert "rule `cap` holds" in said.reason
+
+
+async def test_a_rule_over_the_broker_and_over_a_restart(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    """30 kW are drawn: it begins, and lasts while the next run sees 5 kW. The wrong one beside it is refused."""
+    rules = """
+    rule = [{ name = "long", when = [{ quantity = "import", above = 20e3 }], then = { power = 7e3 },
+              until = { after = 3600 } },
+            { name = "wrong", when = [{ quantity = "sock", above = 1 }], then = { power = 0 } }]
+    """
+    site = plant_site(tmp_path, site_name, more=" ".join(rules.split()) + "\n")
+    async with plant_of(broker, site_name) as plant, on_the_bus(broker, "status") as status:
+        ear = Ear(status, CONTROL_DISPATCH.at(site=site_name))
+        async with dispatching(broker, site, tmp_path):
+            command = await plant.told(is_power(7e3))
+            says = "rule `long` holds: grid import 30 kW > 20 kW; battery power 7 kW until"
+            assert command.reason.startswith(says)
+            await until(lambda: [one for one in ear.messages if one and one.power == 7e3])
+        plant.state["grid"] = {"p": 5e3}
+        async with dispatching(broker, site, tmp_path):
+            assert (await plant.told(lambda _: True)).reason == command.reason
+        found = next(one.rules for one in reversed(ear.messages) if one)
+        assert found["long"] == command.reason
+        assert found["wrong"].startswith("refused: rule 'wrong': 'sock' is not known; did you mean 'soc'?")
+        await ear.stop()

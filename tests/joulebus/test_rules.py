@@ -134,6 +134,15 @@ def test_targets_that_may_meet_do(check: Check, one: str, other: str) -> None:
     assert (code, "contradict each other" in said) == (1, True), said
 
 
+@pytest.mark.parametrize(
+    "rules", ["rule = 5", 'rule = ["x"]', "rule = [{}]", 'rule = { name = "a" }', "rule = [{ name = 7 }]"]
+)
+def test_whatever_stands_there_keeps_no_site_from_being_steered(tmp_path: Path, rules: str) -> None:
+    site = plant_site(tmp_path, more=rules + "\n")
+    assert (site.rules, bool(site.wrong_rules)) == ([], True)
+    assert all(place.startswith("rule.0") for place, _ in site.wrong_rules)
+
+
 def test_kilowatts_typed_for_watts_are_a_warning(check: Check) -> None:
     code, said = check.of(SITE + ruled('device = "grid", point = "p", above = 50', then="import_limit = 40"))
     assert code == 0

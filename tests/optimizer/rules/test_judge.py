@@ -228,7 +228,7 @@ def test_nothing_chatters_and_unknown_is_never_true(
     since = 0.0
     for ticks, power in samples:
         for _ in range(ticks):
-            (state,) = life.see(**({} if power is None else {"import_": power}))
+            (state,) = life.see() if power is None else life.see(import_=power)
             before, at = states[-1], life.steady - TICK
             states.append(state)
             if power is None:
