@@ -21,6 +21,8 @@ from schemas.pace import late_interlocks, late_silences, too_slow
 from schemas.retention import kept_words
 from schemas.site import Site
 from schemas.site_file import load_site
+from schemas.site_rules import SiteRule
+from schemas.site_rules_fit import odd_rules
 from schemas.troubles import Trouble, point_at
 from schemas.units import Kind, utc_now
 
@@ -34,8 +36,10 @@ def check(path: Path) -> int:
         prices += _carbon(site)
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
+    if site.wrong_rules:
+        raise point_at(path, site.wrong_rules)
     warnings = [
-        *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site)]),
+        *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site), *_odd_rules(site)]),
         *_at(path, reserve_oddities(site, now)),
         *_at(
             site.tariff_path,
@@ -65,6 +69,7 @@ def check(path: Path) -> int:
         _warn(warnings)
         raise point_at(site.tariff_path, missing)
     counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
+    counted += f", {len(site.rules)} rules" if site.rules else ""
     say(f"{path}: good. {site.title or site.site}: {counted}")
     today = now.astimezone(site.zone).date()
     told = [*price_lines(site.prices, site.zone, today), *tariff_lines(site.prices, today)]
@@ -126,6 +131,14 @@ def _loads(site: Site) -> str:
     ]
     unread = [one.name for one in site.of_kind(Kind.LOAD) if one.name not in read]
     return "; ".join(one for one in [*words, *(f"nobody measures the power of {name}" for name in unread)] if one)
+
+
+def _odd_rules(site: Site) -> Iterator[tuple[str, str]]:
+    """As they are written: a unit that stands there was meant."""
+    rules = [one for one in site.rule if isinstance(one, SiteRule)]
+    numbers = {one.name: n for n, one in enumerate(rules)}
+    for name, place, words in odd_rules(rules, site.standing):
+        yield f"rule.{numbers[name]}.{place}", f"rule {name!r}: {words}"
 
 
 def _at(path: Path, odd: Iterable[tuple[str, str]]) -> list[str]:

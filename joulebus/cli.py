@@ -178,6 +178,12 @@ def _archive_commands(commands: Any) -> None:  # noqa: ANN401  # argparse hides 
     advice.add_argument("--size", type=_size, action="append", default=[], metavar="KWH",
                         help="a battery to try; may be repeated [half, all and twice the site's own]")  # fmt: skip
     advice.add_argument("--json", action="store_true", help="one line of JSON")
+    rules = _command(commands, "rules", "the rules of a site in words, and what they would have done in the past")
+    rules.add_argument("what", nargs="?", choices=["explain", "try"], default="explain", help="[explain]")
+    rules.add_argument("--from", dest="start", default="", metavar="TIME", help="try: 2026-06-01 [seven days before]")
+    rules.add_argument("--to", dest="end", default="", metavar="TIME", help="excluded; both in the site's zone [now]")
+    rules.add_argument("--rule", default="", metavar="NAME", help="try only this one")
+    rules.add_argument("--file", type=Path, metavar="FILE", help="rules in place of those of the site file")
     journal = _command(commands, "journal", "whether the record of all commands was changed")
     journal.add_argument("what", choices=["verify"])
     journal.add_argument("--head", metavar="NUMBER:HASH", default="", help="the head that was written down last time")
@@ -322,7 +328,9 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
 
             settings, wish = read_settings("admin", env), Wish(parsed.full, parsed.no_broker, parsed.battery)
             return run(load_site(parsed.site), settings, parsed.report, wish, yes=parsed.yes)
-        case "export" | "gaps" | "money" | "journal" | "archive" | "backup" | "explain" | "battery" | "advice":
+        case (
+            "export" | "gaps" | "money" | "journal" | "archive" | "backup" | "explain" | "battery" | "advice" | "rules"
+        ):
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)

@@ -34,6 +34,11 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
         return 0
     if parsed.command in _TOLD:
         return asyncio.run(_TOLD[parsed.command](parsed, settings, site))
+    if parsed.command == "rules":
+        from joulebus import rules  # noqa: PLC0415
+
+        asks = rules.Wish(parsed.site, parsed.start, parsed.end, parsed.rule, parsed.file)
+        return rules.try_(site, settings, asks) if parsed.what == "try" else rules.explain(site, asks)
     return _ledgers(parsed, url, site, settings.journal_key)
 
 

@@ -12,6 +12,8 @@ from math import inf
 
 from optimizer.follow_policy import Held, Present, follow
 from optimizer.grid_target import SMALL
+from optimizer.rules.wishes import NONE, Wishes, instead
+from optimizer.rules.wishes import bounds as wished
 from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
@@ -105,11 +107,13 @@ def decide(
     peak: float | None = None,
     held: Held | None = None,
     billed: float | None = None,
+    wishes: Wishes = NONE,
 ) -> Wanted:
     """The wanted power. The bridge guards it once more, whatever is decided here.
 
     `step` of the plan that holds now; `peak` in W is the highest mean import a billing window may have. `held`: where
     there are several demands, the window of each with its own peak; `billing` and `peak` where it is left out.
+    `wishes` of the site's rules stand above the plan and below all else: their bounds come first, and the later win.
     """
     manual = mode.mode is Mode.MANUAL and mode.power is not None
     authority = Authority.OPERATOR if manual else Authority.PLAN if step else Authority.SELF_CONSUMPTION
@@ -137,14 +141,17 @@ def decide(
         made = billing.peak if billed is None else billed
         seen = _present(ratings, moment, left, (billing, made, held))
         power, why, least = follow(step, seen, ratings.battery, ratings.currency)
-        outer = [(least, inf, f"the {billing.how.per}'s peak"), *_grid_bounds(ratings.grid, carried)]
+        peaks = [(least, inf, f"the {billing.how.per}'s peak")]
     else:
         power, why = (
             _follow(step, left, ratings.battery, peak)
             if step
             else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
         )
-        outer = [*_peak_bounds(held, moment.now, carried), *_grid_bounds(ratings.grid, carried)]
+        peaks = _peak_bounds(held, moment.now, carried)
+    power, why = instead(wishes, power, why, carried, moment.spare)
+    site = wished(wishes, carried, moment.soc or 0.0, ratings.battery, ratings.rated)
+    outer = [*site, *peaks, *_grid_bounds(ratings.grid, carried)]
     return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
 
 

@@ -546,6 +546,8 @@ class ControlDispatch(Message):
     """Why PV is curtailed, in words for people; empty while it is not."""
     pv_reactive: dict[Name, Vars] = {}
     """var that each PV inverter is told to give, of those that take part."""
+    rules: dict[Name, str] = {}
+    """The state of each rule of the site, in words: why it holds and what it proposes, or what is not known."""
 
 
 class ControlRequest(Order):

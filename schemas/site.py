@@ -27,6 +27,8 @@ from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention, Unit
 from schemas.site_pv import safe_share
 from schemas.site_reserves import Planning, Reserve
 from schemas.site_reserves import mistakes as wrong_reserves
+from schemas.site_rules import SiteRule, WrittenRule, WrongRule
+from schemas.site_rules_fit import Standing, misfits, with_units
 from schemas.tariff import Demand, Tariff
 from schemas.toml_file import read_toml
 from schemas.troubles import Trouble
@@ -42,6 +44,11 @@ def _claims(given: object) -> object:
 def _listed(given: object) -> object:
     """`[battery]`, as it was written while there could be but one."""
     return [given] if isinstance(given, dict | Shape) else given
+
+
+def _rules(given: object) -> object:
+    """What is no list of tables is one rule, and a wrong one: no rule keeps a site from being steered."""
+    return given if isinstance(given, list) else [given]
 
 
 class Site(Shape):
@@ -70,6 +77,8 @@ class Site(Shape):
     alarm: list[AlarmRule] = []
     interlock: list[InterlockRule] = []
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
+    rule: Annotated[list[WrittenRule], BeforeValidator(_rules, json_schema_input_type=list[WrittenRule])] = []
+    """What the site wishes of its own accord ([rules](rules.md)). One that is wrong is refused, and the others run."""
     carbon: Carbon | None = None
     """What a drawn kWh stands for; the archive then keeps what the site emitted, with and without its battery."""
     plan: Planning = Planning()
@@ -143,6 +152,38 @@ class Site(Shape):
     def battery_of(self, device: str) -> Battery | None:
         """The battery that a PCS or a BMS belongs to; None for any other device."""
         return next((one for one in self.battery if device in one.pcs or device in one.bms), None)
+
+    @cached_property
+    def _misfits(self) -> dict[int, list[tuple[str, str]]]:
+        return misfits(self.rule, self.standing)
+
+    @property
+    def standing(self) -> Standing:
+        """What its rules stand on."""
+        grid, sun = self.grid, bool(self.pv_points)
+        return Standing(self.profiles, grid.import_limit, grid.export_limit, self.battery, self.rated_power, sun)
+
+    def with_rules(self, rules: list[SiteRule | WrongRule]) -> Self:
+        """The same site with other rules, to try them."""
+        other = self.model_copy(update={"rule": rules})
+        for known in ("rules", "_misfits"):
+            other.__dict__.pop(known, None)
+        return other
+
+    @cached_property
+    def rules(self) -> list[SiteRule]:
+        """Those that run, in the order of the file."""
+        fit = [one for n, one in enumerate(self.rule) if n not in self._misfits]
+        return [with_units(one, self.profiles) for one in fit if isinstance(one, SiteRule)]
+
+    @property
+    def wrong_rules(self) -> list[tuple[str, str]]:
+        """Of those that are refused: the place in the file, and in words what would be right."""
+        return [
+            (f"rule.{n}.{place}".rstrip("."), f"rule {self.rule[n].name!r}: {words}")
+            for n, mistakes in self._misfits.items()
+            for place, words in mistakes
+        ]
 
     @property
     def units(self) -> list[Unit]:

@@ -50,15 +50,24 @@ def explain(
         return _twice(path, shape) or _not_toml(path, str(wrong))
     if not isinstance(wrong, ValidationError):
         return Trouble(f"{path}: {wrong}")
-    known = _keys(shape) if shape else []
-    found = []
+    found = mistakes_of(wrong, shape, whose)
+    return point_at(path, found)
+
+
+def mistakes_of(
+    wrong: ValidationError,
+    shape: type[BaseModel] | None = None,
+    whose: Callable[[tuple[str | int, ...]], str] = lambda _: "",
+) -> list[tuple[str, str]]:
+    """Each mistake with its place, such as `points.p.scale`, and in words. `shape` and `whose` as in `explain`."""
+    known, found = _keys(shape) if shape else [], list[tuple[str, str]]()
     for error in wrong.errors(include_url=False):
         place = ".".join(str(part) for part in error["loc"] if part != "[key]")
         key = place.rsplit(".", 1)[-1]
         said = _say(error["type"], error["msg"], error.get("input"), _meant(key, known), error.get("ctx", {}))
         ours = error["type"] == "value_error"  # says itself whose it is
         found.append((place, said if ours else _about(whose(error["loc"]), key, said)))
-    return point_at(path, found)
+    return found
 
 
 def _twice(path: Path, shape: type[BaseModel] | None) -> Trouble | None:

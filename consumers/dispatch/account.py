@@ -34,6 +34,7 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         pv=dict(desk.pv.told),
         curtailed=desk.pv.reason,
         pv_reactive={one.name: desk.reactive.told[one.name] for one in desk.site.pv if one.name in desk.reactive.told},
+        rules=desk.rules.told,
     )
 
 

@@ -30,6 +30,7 @@ from consumers.dispatch.plans import Plans, binding, held, peak, planned
 from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.requests import Refusal, Requests, name
+from consumers.dispatch.rules_desk import RulesDesk
 from consumers.dispatch.sharing import divide_cells, last_power, ratings, shares
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.demand import charged
@@ -65,6 +66,7 @@ class Desk:
     """The request whose mode holds; none after a restart."""
     reactive: ReactiveDesk = field(init=False)
     watch: LimitWatch = field(init=False)
+    rules: RulesDesk = field(init=False)
     balance: BalanceWatch = field(init=False)
     left_over: dict[str, KeptBattery] = field(default_factory=dict)
     """Lockouts of batteries that are in the site file no more."""
@@ -83,7 +85,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.reactive, self.watch = ReactiveDesk(self.site), LimitWatch(self.site)
-        self.balance = BalanceWatch(self.site)
+        self.balance, self.rules = BalanceWatch(self.site), RulesDesk(self.site)
 
     @classmethod
     def of(cls, site: Site) -> "Desk":
@@ -117,6 +119,7 @@ class Desk:
         if kept is not None:
             self.peak = kept.peak
             self.requests.remember(kept.requests)
+            self.rules.begin(kept.rules, now, mono)
         self._lock_if_all_out(self.control, now)
         self.requests.begin(self.control.mode, mono)
 
@@ -132,6 +135,7 @@ class Desk:
             batteries=self.left_over | {pcs: one.keep(mono) for pcs, one in self.batteries.items()},
             peak=self.peak,
             requests=list(self.requests.seen),
+            rules=self.rules.keep(now),
         )
 
     def hear_billing(self, billing: Billing | None, now: datetime) -> None:
@@ -150,6 +154,7 @@ class Desk:
         self.reactive.listen(device, telemetry, mono)
         self.pv.hear(device, telemetry, mono)
         self.signals.hear(device, telemetry, mono)
+        self.rules.hear(device, telemetry, mono)
 
     # what persons want, and what becomes of it ---------------------------------------------------
 
@@ -284,6 +289,7 @@ class Desk:
         self.balance.look(mono)
         self.control = expire(self.control, now, mono)
         mode = self.control.mode
+        self.rules.look(mode.mode, self.plans.at(now), self.fold.batteries.values(), now, mono)
         for one in self.batteries.values():
             if mode.mode is not Mode.LOCKOUT and one.out is None:
                 one.lockout.over()
@@ -300,6 +306,7 @@ class Desk:
                     sent = self._steer(self.control, now, mono)
         said = [detail(self.doing, mode.mode, [*self.batteries.values()], mono), *complaints(self.left_over)]
         sent = self.reactive.add(sent, mono)
+        said += self.rules.complaints()
         self.detail = "; ".join(filter(None, (*said, self.reactive.trouble, *self.reactive.complaints(mono))))
         return self._sent(sent)
 
@@ -312,7 +319,9 @@ class Desk:
         step = current_step(plan, max(now, plan.at)) if plan else None
         powers = {pcs: order.counted for pcs, order in sent.items() if order.action is None}
         batteries = stores(self.batteries.values(), self.doing.shared, mode, self.ahead, mono)
-        found = self.pv.instruct(feed_in(self.limits.said(now), step), batteries, powers, mono)
+        found = self.pv.instruct(
+            feed_in(self.rules.narrowed(self.limits.said(now), now), step), batteries, powers, mono
+        )
         self.detail = "; ".join(filter(None, (self.detail, self.pv.reason, *self.pv.complaints(mono))))
         return self.reactive.beside(found)
 
@@ -379,6 +388,7 @@ class Desk:
             peak=highest,
             held=each,
             billed=self._billed(now),
+            wishes=self.rules.wishes,
         )
         self.ahead = ahead(each, moment)
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]

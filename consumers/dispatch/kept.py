@@ -13,7 +13,7 @@ from consumers.dispatch import lease
 from consumers.dispatch.modes import Control, begin, lock
 from consumers.dispatch.resets import Tried
 from schemas.messages import Cause, ControlMode, Mode
-from schemas.units import Instant, Seconds, Watts
+from schemas.units import Instant, Number, Seconds, Watts
 
 ONLY = ""
 """The name of its battery in a file from before there could be several."""
@@ -45,6 +45,39 @@ class KeptBattery(BaseModel):
         return (self.name, self.out, self.to_reset, self.may_start, self.ran, self.starts[0], self.stops[0], reset)
 
 
+class KeptRule(BaseModel):
+    """A rule that has begun, and goes on until an end of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    began: Instant
+    ends: Instant
+    because: str = ""
+    """The values that made it hold."""
+
+
+class KeptQuarter(BaseModel):
+    """A quarter of an hour of this day that is over, as a plan told it last."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    at: Instant
+    buy: Number
+    sell: Number
+    """Per kWh."""
+    pv: Watts
+    """As it was forecast."""
+
+
+class KeptRules(BaseModel):
+    """What the rules of the site need after a restart."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    lasting: dict[str, KeptRule] = {}
+    day: list[KeptQuarter] = []
+
+
 class Kept(BaseModel):
     """The file."""
 
@@ -61,6 +94,8 @@ class Kept(BaseModel):
     """The highest mean import of a billing window that may be, without a plan."""
     requests: list[str] = []
     """Those that were followed last."""
+    rules: KeptRules = KeptRules()
+    """Which rules of the site last until an end of their own, and what is known of the day so far."""
 
     def differs(self, other: "Kept | None") -> bool:
         """Whether it is worth a write: a clock that runs is none, but a lease is kept each minute."""
@@ -69,7 +104,7 @@ class Kept(BaseModel):
     def _essence(self) -> tuple[object, ...]:
         minute = None if self.lease is None else int(self.lease // 60)
         each = {name: one.essence() for name, one in self.batteries.items()}
-        return (self.mode, minute, each, self.peak, self.requests)
+        return (self.mode, minute, each, self.peak, self.requests, self.rules)
 
 
 def understood(text: bytes) -> Kept:
