@@ -316,6 +316,15 @@ class Step(Message):
     reason: str
 
 
+class LoadStep(Message):
+    """What a flexible load is meant to draw for a while."""
+
+    at: Instant
+    seconds: Seconds = Field(gt=0, le=86_400)
+    power: Watts
+    """Positive what it draws; 0 is off."""
+
+
 class Plan(Message):
     """A schedule of powers, made at `at` and valid until `until` (retained)."""
 
@@ -338,6 +347,10 @@ class Plan(Message):
     """The limits it was made for beside the site file's, each until its end, in words for people."""
     shortage: list[str] = []
     """Which limits of the grid connection it cannot keep, when and by how much, in words for people."""
+    loads: dict[Name, list[LoadStep]] = {}
+    """What each flexible load is told, by its device; it is part of `load` in the steps."""
+    missed: list[str] = []
+    """Which bands and deadlines of flexible loads it cannot keep, in words for people."""
 
 
 # --- alarms (IEC 62682 / ISA-18.2) ---------------------------------------------------------------
