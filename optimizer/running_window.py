@@ -109,6 +109,10 @@ class RunningWindow:
         mean = self.so_far(now).mean if self.so_far(now).seconds else max(self.power, 0.0)
         return mean * (now - start).total_seconds() / 3600
 
+    def left(self, now: datetime) -> float:
+        """Seconds until the window of `now` ends."""
+        return (self._window(now)[1] - now).total_seconds()
+
     def room(self, now: datetime, limit: float) -> float:
         """The mean import in W that keeps this window's mean at or below `limit`; 0 when that is lost, and infinite in
         hours that the component does not count."""

@@ -491,6 +491,17 @@ class BatteryDispatch(Message):
     outcomes have the cause."""
 
 
+class LoadDispatch(Message):
+    """What one flexible load is told, and why."""
+
+    power: Watts | None = None
+    """It is told to draw; None while it is told nothing."""
+    reason: str
+    """In words for people."""
+    complaint: str = ""
+    """Why it does not do as it is told; empty while it does."""
+
+
 class ControlDispatch(Message):
     """What dispatch does now, and why: of the site and of each battery (retained). Said when it changes and at least
     each 5 s; the broker keeps it for 10 s, as long as a command lives. One whose `at` is more than 12 s ago is no
@@ -516,6 +527,8 @@ class ControlDispatch(Message):
     """Why PV is curtailed, in words for people; empty while it is not."""
     pv_reactive: dict[Name, Vars] = {}
     """var that each PV inverter is told to give, of those that take part."""
+    loads: dict[Name, LoadDispatch] = {}
+    """What each flexible load is told, by its device."""
 
 
 class ControlRequest(Order):

@@ -99,9 +99,8 @@ def _wrong_keys(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[str,
         for name, command in profile.commands.items():
             if command.fallback is None and profile.kind is not Kind.PCS:
                 words = (
-                    f"{name} of profile {device.profile} has no fallback, and only a pcs gets one from the site file, or a "
-                    "load by its [[load]]: "
-                    "give where it goes when no valid command is left"
+                    f"{name} of profile {device.profile} has no fallback, and only a pcs gets one from the site file, "
+                    "or a load by its [[load]]: give where it goes when no valid command is left"
                 )
                 yield f"{place}.profile", f"device {device.name!r}: {words}"
         if device.late is not None and device.name not in site.grid.meters:

@@ -111,8 +111,8 @@ class FlexibleLoad(Shape):
     fallback: Literal["on", "off"]
     """What it does when nobody tells it anything: a heating goes on, a charger that must not run alone stays off."""
     sheds: bool = False
-    """It is switched off, or dimmed, before a limit of the grid connection or a billed peak is passed that the batteries
-    cannot hold; its comfort band, its deadline and its minimum times go first."""
+    """It is switched off, or dimmed, before a limit of the grid connection or a billed peak is passed that the
+    batteries cannot hold; its comfort band, its deadline and its minimum times go first."""
 
     @model_validator(mode="after")
     def _one_purpose(self) -> Self:

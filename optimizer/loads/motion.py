@@ -5,12 +5,14 @@ A level L: L' = L + (drift + per_kwh P) h. Energy still to go E: E' = max(0, E -
 deadline. P in kW, h in hours.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from optimizer.loads.load import Load, LoadNow, to_go
+from optimizer.loads.marginal import Marginal
 from optimizer.outlook import Vector
 
 INSIDE = 60
@@ -47,7 +49,7 @@ class Motion:
     late: float = 0.0
     """kWh that can still be taken after the horizon until the next deadline."""
 
-    def usable(self, value: Vector, power: float, step: int, hours: float) -> Vector:
+    def usable(self, value: Vector, power: float, hours: float) -> Vector:
         """W that a load can draw at a power: a charger that is full draws none."""
         if self.band is not None:
             return np.full_like(value, power)
@@ -75,11 +77,12 @@ class Motion:
         return np.asarray(self.mean * self.stored * value + beyond)
 
 
-def motion(load: Load, now: LoadNow, starts: list[datetime], hours: Vector, dearest: float, mean: float) -> Motion:
-    """Of a load that has a purpose, from what was measured. `dearest` and `mean`: prices per kWh, of any and of most
-    hours. Raises ValueError when the value of its band is not known."""
+def motion(load: Load, now: LoadNow, starts: Sequence[datetime], prices: Marginal) -> Motion:
+    """Of a load that has a purpose, from what was measured; `starts` of the steps. Raises ValueError when the value of
+    its band is not known."""
+    hours, dearest = prices.hours, max(prices.dearest, 1e-3)
     if load.rule.comfort is not None:
-        return _band(load, now, hours, dearest, mean)
+        return _band(load, now, prices)
     end = starts[-1] + timedelta(hours=float(hours[-1]))
     ends, due, at = [*starts[1:], end], set[int](), load.deadline(starts[0])
     while at is not None and at <= end:
@@ -89,15 +92,15 @@ def motion(load: Load, now: LoadNow, starts: list[datetime], hours: Vector, dear
     whole, first, kw = (load.rule.energy or 0.0) / 1000, to_go(load, now) / 1000, load.rated / 1000
     unit = kw * 0.25 * min(load.shares)
     count = min(max(2, int(np.ceil(max(whole, first) / unit)) + 1), 240)
-    grid = np.linspace(0.0, max(max(whole, first), unit * (count - 1)), count)
+    grid = np.linspace(0.0, max(whole, first, unit * (count - 1)), count)
     return Motion(
-        first, grid, np.ones_like(hours), np.zeros_like(hours), -hours, MISSED * max(dearest, 1e-3), None,
-        frozenset(due), 1.0, max(mean, 0.0), whole, kw * later,
+        first, grid, np.ones_like(hours), np.zeros_like(hours), -hours, MISSED * dearest, None,
+        frozenset(due), 1.0, max(prices.mean, 0.0), whole, kw * later,
     )  # fmt: skip
 
 
-def _band(load: Load, now: LoadNow, hours: Vector, dearest: float, mean: float) -> Motion:
-    comfort = load.rule.comfort
+def _band(load: Load, now: LoadNow, prices: Marginal) -> Motion:
+    comfort, hours = load.rule.comfort, prices.hours
     if comfort is None or now.value is None:
         raise ValueError("what it keeps within its band is not known")
     if comfort.per_kwh is not None:
@@ -114,5 +117,7 @@ def _band(load: Load, now: LoadNow, hours: Vector, dearest: float, mean: float) 
     above = int(np.ceil(max(reach, now.value - comfort.high) / step)) + 1
     far = max(1, (below + above + INSIDE) // 600)  # a value that is far outside needs no fine grid
     grid = np.unique(comfort.low + step * far * np.arange(-(below // far) - 1, (above + INSIDE) // far + 2))
-    weight = FIRST * max(dearest, 1e-3) * load.rated / 1000 / width
-    return Motion(now.value, grid, keep, add, per_kw, weight, (comfort.low, comfort.high), stored=-stored, mean=mean)
+    weight = FIRST * max(prices.dearest, 1e-3) * load.rated / 1000 / width
+    return Motion(
+        now.value, grid, keep, add, per_kw, weight, (comfort.low, comfort.high), stored=-stored, mean=prices.mean
+    )

@@ -1,5 +1,5 @@
-"""The loads and the battery planned together: in turn, a few times, and only what makes the whole site cheaper is taken.
-Pure.
+"""The loads and the battery planned together: in turn, a few times, and only what makes the whole site cheaper is
+taken. Pure.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,8 @@ def plan_loads(
     """Schedules for all, and a plan with them.
 
     `outlook.load` is the forecast of the site without these loads. `solve` makes the plan of an outlook; it is called
-    at most 1 + ROUNDS x GROUPS times. A load without a state, or whose band is not measured, is taken to be at its fallback.
+    at most 1 + ROUNDS x GROUPS times. A load without a state, or whose band is not measured, is taken to be at its
+    fallback.
     """
     known, unknown = _known(loads, states)
     fixed = np.full_like(outlook.hours, sum(load.safe for load, _ in unknown))

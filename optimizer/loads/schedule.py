@@ -6,8 +6,8 @@ time off and its starts per hour; on counts up the steps since its start. Backwa
 
     V[t](s, x) = min over what may follow s of cost(P, t) + penalty(x') + V[t + 1](s', x')
 
-and forwards from what is measured the best of what may follow is taken. Between the values of x that are kept V is taken
-to be straight; all else is exact.
+and forwards from what is measured the best of what may follow is taken. Between the values of x that are kept V is
+taken to be straight; all else is exact.
 """
 
 from collections.abc import Iterator
@@ -45,8 +45,8 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Switch:
-    """The switch states of a load, in steps. 0 to `off - 1`: off, with so many steps to wait; from `off` on: on since so
-    many steps, the last one for longer."""
+    """The switch states of a load, in steps. 0 to `off - 1`: off, with so many steps to wait; from `off` on: on since
+    so many steps, the last one for longer."""
 
     on_least: int
     """Steps it stays on."""
@@ -136,16 +136,15 @@ class _Problem:
     def stage(self, value: Vector, share: float, step: int) -> tuple[Vector, Vector]:
         """The value at the end of a step, and what the step costs."""
         hours = float(self.prices.hours[step])
-        power = self.moves.usable(value, share * self.load.rated, step, hours)
+        power = self.moves.usable(value, share * self.load.rated, hours)
         after = self.moves.after(value, power, step)
         return after, self.prices.cost(power, step) + self.moves.penalty(after, step, hours)
 
 
 def schedule(load: Load, now: LoadNow, outlook: Outlook, prices: Marginal) -> Schedule:
     """The cheapest one that keeps what can be kept. Raises ValueError when the value of its band is not known."""
-    starts = list(outlook.starts)
-    moves = motion(load, now, starts, prices.hours, prices.dearest, prices.mean)
-    free = tuple(load.free(at) for at in starts)
+    moves = motion(load, now, outlook.starts, prices)
+    free = tuple(load.free(at) for at in outlook.starts)
     problem = _Problem(load, Switch.of(load), moves, prices, free)
     return _forwards(problem, _backwards(problem), now)
 
@@ -195,7 +194,7 @@ def _forwards(problem: _Problem, ahead: list[Vector], now: LoadNow) -> Schedule:
             if total < best:
                 best, following, share = total, after, one
         hours = float(problem.prices.hours[step])
-        power = moves.usable(np.array([value]), share * problem.load.rated, step, hours)
+        power = moves.usable(np.array([value]), share * problem.load.rated, hours)
         ended = moves.after(np.array([value]), power, step)
         missing += float(moves.penalty(ended, step, hours)[0]) / moves.weight
         powers.append(float(power[0]))

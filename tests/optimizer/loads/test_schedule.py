@@ -1,7 +1,7 @@
-"""When one load runs: exact against every schedule there is, within its times and its band, and never without an answer."""
+"""When one load runs: exact against every schedule there is, within its times and its band, never without an answer."""
 
 from datetime import time, timedelta
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -58,9 +58,9 @@ def test_it_is_exact_against_every_schedule_there_is() -> None:
         for pattern in product((0, 1), repeat=10):
             turns = switchings(np.array(pattern), was=False)
             starts = [step for step, up in turns if up]
-            runs = [b - a for (a, up), (b, _) in zip(turns, turns[1:], strict=False) if up]
-            rests = [b - a for (a, up), (b, _) in zip(turns, turns[1:], strict=False) if not up]
-            apart = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+            runs = [b - a for (a, up), (b, _) in pairwise(turns) if up]
+            rests = [b - a for (a, up), (b, _) in pairwise(turns) if not up]
+            apart = [b - a for a, b in pairwise(starts)]
             fits = all(n >= on for n in runs) and all(n >= off for n in rests)
             if fits and (one.rule.starts_per_hour is None or all(n >= 4 for n in apart)) and sum(pattern) == 4:
                 costs.append(float(np.array(pattern) @ prices))
