@@ -175,7 +175,7 @@ def _of(load: FlexibleLoad, known: Mapping[str, Device], profiles: Mapping[str, 
     device = known.get(load.device)
     if device is None:
         loads = [name for name in known if profiles[name].kind is Kind.LOAD]
-        yield "device", str(Trouble.unknown("device", load.device, sorted(loads)))
+        yield "device", str(Trouble.unknown(f"device {load.device!r}", load.device, sorted(loads)))
         return
     profile = profiles[load.device]
     if profile.kind is not Kind.LOAD:
@@ -215,7 +215,7 @@ def _wrong_comfort(
 ) -> Iterator[tuple[str, str]]:
     name = comfort.device or load
     if name not in known:
-        yield "comfort", str(Trouble.unknown("comfort.device", name, sorted(known)))
+        yield "comfort", str(Trouble.unknown(f"comfort.device {name!r}", name, sorted(known)))
         return
     point = profiles[name].points.get(comfort.point)
     if point is None:
