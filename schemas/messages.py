@@ -12,7 +12,21 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from schemas.units import CURRENCY, WHOLE, Count, Instant, Kind, Name, Number, Percent, Quality, Seconds, Vars, Watts
+from schemas.units import (
+    CURRENCY,
+    WHOLE,
+    Count,
+    Instant,
+    Kind,
+    Name,
+    Number,
+    Percent,
+    Quality,
+    Seconds,
+    Vars,
+    WattHours,
+    Watts,
+)
 
 Value = Number | str | list[str]
 """A point's value: a number, a state's name, or the names of the bits that are set."""
@@ -491,8 +505,25 @@ class BatteryDispatch(Message):
     outcomes have the cause."""
 
 
+class LoadState(Message):
+    """What one flexible load really did, as dispatch has counted it: what it is planned from."""
+
+    on: bool
+    since: Instant
+    """When it was switched on or off last, to the second."""
+    starts: list[Instant] = []
+    """Those of the last hour."""
+    value: Number | None = None
+    """The point of its comfort band; None while it is not read."""
+    taken: WattHours = 0.0
+    """Since its last deadline."""
+
+
 class LoadDispatch(Message):
     """What one flexible load is told, and why."""
+
+    state: LoadState | None = None
+    """What it does; None while it is not read."""
 
     power: Watts | None = None
     """It is told to draw; None while it is told nothing."""

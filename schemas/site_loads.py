@@ -34,8 +34,9 @@ class Comfort(Shape):
     point: Name
     """The measured point, as the profile calls it."""
     low: Number
+    """Lower end of the band, in the unit of the point. The band is kept before money is saved."""
     high: Number
-    """The band, in the unit of the point. It is kept before money is saved."""
+    """Its upper end."""
     time_constant: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = None
     """Hours in which a temperature does 63 % of the way to where it comes to rest."""
     rest: Number | None = None
@@ -70,8 +71,10 @@ class LoadHours(Shape):
     """Hours of some days, on the local clock of the site."""
 
     start: Clock
+    """From then on..."""
     end: Clock
-    """An end before the start crosses midnight, and belongs to the day it began on; the same as the start: all day."""
+    """...until then. An end before the start crosses midnight, and belongs to the day it began on; the same as the
+    start: all day."""
     days: Annotated[list[Weekday], Field(min_length=1)] | None = None
     """Every day when left out."""
 

@@ -3,14 +3,14 @@ are arguments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.load_seen import KeptLoad, LoadSeen, rule_point
 from optimizer.dispatch import Wanted
 from optimizer.loads.choice import YIELDS, Choice, Why, choose, shed
 from optimizer.loads.load import Load
-from schemas.messages import Authority, LoadDispatch, Mode, Outcome, Plan, Telemetry
+from schemas.messages import Authority, LoadDispatch, LoadState, Mode, Outcome, Plan, Telemetry
 from schemas.site import Site
 
 STEERED = (Mode.AUTO, Mode.MANUAL)
@@ -87,7 +87,7 @@ class LoadDesk:
         for name, one in self.seen.items():
             aside = self._aside(one, mode, mono)
             if aside:
-                self.told[name] = LoadDispatch(reason=aside)
+                self.told[name] = LoadDispatch(state=state(one, now, mono), reason=aside)
                 self._why.pop(name, None)
                 continue
             planned = scheduled(plan, name, now)
@@ -98,7 +98,9 @@ class LoadDesk:
             self._why[name] = choice.why
             one = self.seen[name]
             power = None if choice.share is None else choice.share * one.load.rated
-            self.told[name] = LoadDispatch(power=power, reason=choice.words, complaint=one.complains(mono))
+            self.told[name] = LoadDispatch(
+                state=state(one, now, mono), power=power, reason=choice.words, complaint=one.complains(mono)
+            )
             if choice.share is not None:
                 authority = Authority.PLAN if choice.why is Why.PLAN else Authority.SELF_CONSUMPTION
                 value = one.load.rule.value(choice.share, one.profile, one.load.rated)
@@ -141,6 +143,20 @@ class LoadDesk:
         shed = [f"{name}: {self.told[name].reason}" for name in self.told if self._why.get(name) is Why.SHED]
         each = {name: one.complains(mono) for name, one in self.seen.items()}
         return [*shed, *(f"{name}: {words}" for name, words in each.items() if words)]
+
+
+def state(one: LoadSeen, now: datetime, mono: float) -> LoadState | None:
+    """What a load does, as everybody may read it; None while it is not read."""
+    if one.silent(mono):
+        return None
+    found = one.now(mono)
+
+    def when(age: float) -> datetime:
+        return (now - timedelta(seconds=min(age, 1e7))).replace(microsecond=0)
+
+    value = None if found.value is None else round(found.value, 1)
+    starts = [when(age) for age in found.starts]
+    return LoadState(on=found.on, since=when(found.seconds), starts=starts, value=value, taken=round(found.taken, -2))
 
 
 def scheduled(plan: Plan | None, load: str, now: datetime) -> float | None:

@@ -1,6 +1,7 @@
 """What one load does now: the plan, and what goes before it. Pure.
 
-In this order: it is left alone in hours in which it may not be touched; its minimum times and starts; its comfort band;
+In this order: it is left alone in hours in which it may not be touched; its minimum times and starts; its comfort band,
+or its fallback while that is not read;
 its deadline; a limit that would be passed without shedding it; the plan; and without a plan its fallback.
 """
 
@@ -24,6 +25,7 @@ class Why(StrEnum):
     ALONE = "alone"
     TIMES = "times"
     COMFORT = "comfort"
+    UNKNOWN = "unknown"
     DEADLINE = "deadline"
     DONE = "done"
     SHED = "shed"
@@ -76,8 +78,11 @@ def _wish(load: Load, now: LoadNow, at: datetime, planned: float | None, before:
 
 def _comfort(load: Load, now: LoadNow, before: Why | None) -> Choice | None:
     band = load.rule.comfort
-    if band is None or now.value is None:
+    if band is None:
         return None
+    if now.value is None:
+        safe = load.rule.fallback
+        return Choice(float(safe == "on"), Why.UNKNOWN, f"{safe}: its {band.point} is not read, this is its fallback")
     slack = INSIDE * (band.high - band.low) if before is Why.COMFORT else 0.0
     low, high = now.value < band.low + slack, now.value > band.high - slack
     if not (low or high):
@@ -95,7 +100,8 @@ def _deadline(load: Load, now: LoadNow, at: datetime, planned: float | None) -> 
         return Choice(0.0, Why.DONE, f"off: it has taken its {load.rule.energy / 1000:g} kWh")
     if end is None or (planned is not None and planned >= load.rated):
         return None
-    if (end - at).total_seconds() - SPARE > 3600 * left / load.rated:
+    needed = 3600 * left / load.rated + SPARE
+    if load.within(at, end, needed) > needed:
         return None
     until = f"{end.astimezone(load.zone):%H:%M}"
     return Choice(1.0, Why.DEADLINE, f"on: {left / 1000:.1f} kWh are missing until {until}")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from math import inf
 from zoneinfo import ZoneInfo
 
+from schemas.messages import LoadState
 from schemas.profile import Profile
 from schemas.site_loads import FlexibleLoad
 from schemas.tariff_hours import WEEK
@@ -68,6 +69,17 @@ class Load:
                 return True
         return False
 
+    def within(self, start: datetime, end: datetime, wanted: float = inf) -> float:
+        """Seconds in which it may be touched, by quarters of an hour; no more are counted than are wanted."""
+        if not self.rule.hours:
+            return (end - start).total_seconds()
+        found, at = 0.0, start
+        while at < end and found <= wanted:
+            following = min(at + timedelta(minutes=15), end)
+            found += (following - at).total_seconds() if self.free(at) else 0.0
+            at = following
+        return found
+
     def deadline(self, after: datetime) -> datetime | None:
         """The next one later than a moment; None for a load without."""
         if self.rule.deadline is None:
@@ -94,6 +106,15 @@ class LoadNow:
     """The point of its comfort band; None while that is not known."""
     taken: float = 0.0
     """Wh since the last deadline."""
+
+
+def state_of(said: LoadState | None, at: datetime) -> LoadNow | None:
+    """What dispatch has said of a load, for a plan that begins at a moment."""
+    if said is None:
+        return None
+    starts = [(at - start).total_seconds() for start in said.starts]
+    seconds = max(0.0, (at - said.since).total_seconds())
+    return LoadNow(said.on, seconds, [age for age in starts if 0 <= age < HOUR], said.value, said.taken)
 
 
 def must_stay(load: Load, now: LoadNow) -> float:

@@ -88,7 +88,7 @@ def motion(load: Load, now: LoadNow, starts: Sequence[datetime], prices: Margina
     while at is not None and at <= end:
         due.add(max(0, sum(one <= at for one in ends) - 1))
         at = load.deadline(at)
-    later = (at - end).total_seconds() / 3600 if at is not None else 0.0
+    later = load.within(end, at) / 3600 if at is not None else 0.0
     whole, first, kw = (load.rule.energy or 0.0) / 1000, to_go(load, now) / 1000, load.rated / 1000
     unit = kw * 0.25 * min(load.shares)
     count = min(max(2, int(np.ceil(max(whole, first) / unit)) + 1), 240)

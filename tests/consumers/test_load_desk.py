@@ -11,6 +11,7 @@ from consumers.dispatch.kept import Stored, understood
 from consumers.dispatch.load_desk import RELEASE
 from consumers.dispatch.load_seen import HOUR
 from consumers.dispatch.modes import begin
+from optimizer.loads.load import state_of
 from schemas.messages import ControlMode, LoadStep, Mode, Plan, Telemetry
 from schemas.site_file import load_site
 
@@ -193,6 +194,45 @@ def test_comfort_goes_before_the_plan(tmp_path: Path, temperature: float, planne
     it.tick(6)
     assert it.shares["one"] == share
     assert ("is its band" in it.why()) is (temperature != 20.0)
+
+
+def test_a_band_that_is_not_read_is_unknown_and_never_fine(tmp_path: Path) -> None:
+    it = Story(tmp_path, HALL + "sheds = true\n")
+    it.plan(one=0.0)
+    it.tick(4)
+    assert it.shares["one"] == 0.0
+    it.more, it.base = {"t": "broken"}, 95e3
+    it.tick(56)
+    assert it.shares["one"] == 0.0, "what was read a minute ago still tells of it"
+    it.tick(10)
+    assert (it.shares["one"], it.why()) == (1.0, "on: its t is not read, this is its fallback")
+
+
+def test_hours_in_which_it_may_not_be_touched_bring_its_last_moment_forward(tmp_path: Path) -> None:
+    """5 kWh at 10 kW until 20:00, but not after 19:00: from 18:29."""
+    it = Story(tmp_path, PUMP.replace("20e3", "5e3") + 'hours = [{ start = "08:00", end = "19:00" }]\n')
+    it.tick(4)
+    it.second += 6.4 * 3600
+    it.tick(4)
+    assert it.shares["one"] == 0.0
+    it.second += 0.1 * 3600
+    it.tick(4)
+    assert it.shares["one"] == 1.0
+
+
+def test_what_it_did_is_told_and_a_plan_begins_there(tmp_path: Path) -> None:
+    it = Story(tmp_path, HALL)
+    it.tick(4)
+    it.plan(one=10e3)
+    it.tick(100)
+    seen = it.desk.loads.seen["one"].now(it.second)
+    found = state_of(it.desk.loads.told["one"].state, it.now)
+    assert found is not None
+    assert found.on
+    assert found.seconds == pytest.approx(seen.seconds, abs=3)
+    assert found.value == 20.0
+    assert len(found.starts) == len(seen.starts)
+    assert state_of(None, it.now) is None
 
 
 def test_at_the_edge_of_its_band_nothing_chatters(tmp_path: Path) -> None:
