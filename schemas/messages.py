@@ -20,7 +20,21 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.units import CURRENCY, WHOLE, Count, Instant, Kind, Name, Number, Percent, Quality, Seconds, Vars, Watts
+from schemas.units import (
+    CURRENCY,
+    WHOLE,
+    Count,
+    Instant,
+    Kind,
+    Name,
+    Number,
+    Percent,
+    Quality,
+    Seconds,
+    Vars,
+    WattHours,
+    Watts,
+)
 
 Value = Number | str | list[str]
 """A point's value: a number, a state's name, or the names of the bits that are set."""
@@ -350,6 +364,15 @@ class Step(Message):
     """The same for programs: the binding constraints with their marginal values, the most important first."""
 
 
+class LoadStep(Message):
+    """What a flexible load is meant to draw for a while."""
+
+    at: Instant
+    seconds: Seconds = Field(gt=0, le=86_400)
+    power: Watts
+    """Positive what it draws; 0 is off."""
+
+
 class Plan(Message):
     """A schedule of powers, made at `at` and valid until `until` (retained)."""
 
@@ -379,6 +402,10 @@ class Plan(Message):
     shortage: list[str] = []
     """Which limits of the grid connection and which reserves it cannot keep, when and by how much, in words for
     people."""
+    loads: dict[Name, list[LoadStep]] = {}
+    """What each flexible load is told, by its device; it is part of `load` in the steps."""
+    missed: list[str] = []
+    """Which bands and deadlines of flexible loads it cannot keep, in words for people."""
 
 
 # --- alarms (IEC 62682 / ISA-18.2) ---------------------------------------------------------------
@@ -519,6 +546,34 @@ class BatteryDispatch(Message):
     outcomes have the cause."""
 
 
+class LoadState(Message):
+    """What one flexible load really did, as dispatch has counted it: what it is planned from."""
+
+    on: bool
+    since: Instant
+    """When it was switched on or off last, to the second."""
+    starts: list[Instant] = []
+    """Those of the last hour."""
+    value: Number | None = None
+    """The point of its comfort band; None while it is not read."""
+    taken: WattHours = 0.0
+    """Since its last deadline."""
+
+
+class LoadDispatch(Message):
+    """What one flexible load is told, and why."""
+
+    state: LoadState | None = None
+    """What it does; None while it is not read."""
+
+    power: Watts | None = None
+    """It is told to draw; None while it is told nothing."""
+    reason: str
+    """In words for people."""
+    complaint: str = ""
+    """Why it does not do as it is told; empty while it does."""
+
+
 class ControlDispatch(Message):
     """What dispatch does now, and why: of the site and of each battery (retained). Said when it changes and at least
     each 5 s; the broker keeps it for 10 s, as long as a command lives. One whose `at` is more than 12 s ago is no
@@ -548,6 +603,8 @@ class ControlDispatch(Message):
     """var that each PV inverter is told to give, of those that take part."""
     rules: dict[Name, str] = {}
     """The state of each rule of the site, in words: why it holds and what it proposes, or what is not known."""
+    loads: dict[Name, LoadDispatch] = {}
+    """What each flexible load is told, by its device."""
 
 
 class ControlRequest(Order):

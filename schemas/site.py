@@ -21,6 +21,7 @@ from schemas.site_batteries import (
 )
 from schemas.site_carbon import Carbon
 from schemas.site_lines import clashes
+from schemas.site_loads import FlexibleLoad
 from schemas.site_meters import mistakes as wrong_meters
 from schemas.site_meters import summed_profile, together
 from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention, Unit
@@ -74,6 +75,8 @@ class Site(Shape):
     battery: Annotated[list[Battery], BeforeValidator(_listed, json_schema_input_type=list[Battery] | Battery)] = []
     """None where the site is only watched, or has but loads and PV."""
     device: Annotated[list[Device], Field(min_length=1)]
+    load: list[FlexibleLoad] = []
+    """Loads that are planned with the battery and told when to run ([flexible loads](loads.md))."""
     alarm: list[AlarmRule] = []
     interlock: list[InterlockRule] = []
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
@@ -272,6 +275,11 @@ class Site(Shape):
                 profile = made[device.profile].rated(device.rated_power).over(device.line)
                 sized[device.kin] = profile.measuring(device.measures)
         found = {device.name: sized[device.kin] for device in self.device}
+        rated = {device.name: device.rated_power or 0.0 for device in self.device}
+        found |= {
+            one.device: one.sent_home(found[one.device], rated[one.device])
+            for one in self.load if one.device in found
+        }  # fmt: skip
         sums = {one.name: summed_profile([found[name] for name in one.members]) for one in self._sums}
         return found | sums
 

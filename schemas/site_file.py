@@ -15,6 +15,7 @@ from schemas.site_batteries import (
     wrong_fallbacks,
     wrong_kinds,
 )
+from schemas.site_loads import wrong_loads
 from schemas.site_reactive import wrong_reactive
 from schemas.site_reserves import impossible
 from schemas.site_signals import wrong_signals
@@ -88,6 +89,8 @@ def _check_kinds(path: Path, site: Site, profiles: dict[str, Profile]) -> None:
     _check_rated(path, site, profiles)
     if wrongs := [*wrong_signals(site.grid.signal, profiles)]:
         raise point_at(path, wrongs)
+    if unfit := [*wrong_loads(site.load, site.device, profiles)]:
+        raise point_at(path, ((".".join(map(str, place)), words) for place, words in unfit))
     if odd := [*_wrong_keys(site, profiles)]:
         raise point_at(path, odd)
 
@@ -99,8 +102,8 @@ def _wrong_keys(site: Site, profiles: dict[str, Profile]) -> Iterator[tuple[str,
         for name, command in profile.commands.items():
             if command.fallback is None and profile.kind is not Kind.PCS:
                 words = (
-                    f"{name} of profile {device.profile} has no fallback, and only a pcs gets one from the site file: "
-                    "give where it goes when no valid command is left"
+                    f"{name} of profile {device.profile} has no fallback, and only a pcs gets one from the site file, "
+                    "or a load by its [[load]]: give where it goes when no valid command is left"
                 )
                 yield f"{place}.profile", f"device {device.name!r}: {words}"
         if device.late is not None and device.name not in site.grid.meters:

@@ -12,6 +12,7 @@ from schemas.units import Kind
 from simulator.battery import Battery
 from simulator.bess import Bess, Rack
 from simulator.contactor import Contactor
+from simulator.driven import Driven
 from simulator.pcs import Pcs
 from simulator.states import INSTANT, Order, State, Times
 
@@ -114,7 +115,9 @@ class Plant:
     grid_lost: bool = False
     """The line to the site is dead: what is left is an island, or dark."""
     rated_loads: dict[str, float] = field(default_factory=dict)
-    """W of the loads that are measured apart."""
+    """W of the loads that are measured apart and told nothing."""
+    driven: dict[str, Driven] = field(default_factory=dict)
+    """The flexible loads: what they draw comes on top of the load around."""
     e_loads: dict[str, float] = field(default_factory=dict)
     load: float = 0.0
     e_load: float = 0.0
@@ -152,8 +155,10 @@ class Plant:
     def loads(self) -> dict[str, float]:
         """W of each that is measured apart: its part of the load, the rest is drawn by what nobody measures."""
         whole = sum(self.rated_loads.values())
-        part = min(1.0, MEASURED * self.load / whole) if whole else 0.0
-        return {name: part * rated for name, rated in self.rated_loads.items()}
+        rest = self.load - sum(one.p for one in self.driven.values())
+        part = min(1.0, MEASURED * max(0.0, rest) / whole) if whole else 0.0
+        told = {name: one.p for name, one in self.driven.items()}
+        return {name: part * rated for name, rated in self.rated_loads.items()} | told
 
     @property
     def grid(self) -> float:
@@ -172,10 +177,13 @@ class Plant:
             pv.step(around.sun, dt, lit=lit)
         for name in self.pv.keys() & self.bess.keys():
             self.bess[name].pcs.sun = self.pv[name].p
+        for driven in self.driven.values():
+            driven.step(dt, lit=lit)
+        load = around.load + sum(one.p for one in self.driven.values())
         if self.grid_lost:
-            self._island(dt, around.load, lit=lit)
+            self._island(dt, load, lit=lit)
         else:
-            self.load = around.load
+            self.load = load
             for one in self.bess.values():
                 one.step(dt)
         hours, grid = dt / 3600, self.grid
@@ -225,7 +233,7 @@ class Plant:
             battery.stored = min(battery.energy, max(0.0, battery.stored))
         for name, pv in self.pv.items():
             pv.energy = kept.get(f"pv.{name}", pv.energy)
-        for name in self.rated_loads:
+        for name in [*self.rated_loads, *self.driven]:
             self.e_loads[name] = kept.get(f"load.{name}", self.e_loads.get(name, 0.0))
 
     def _cells(self) -> Iterator[tuple[str, Battery]]:
@@ -261,6 +269,7 @@ def build(
     bess = dict[str, Bess]()
     for one in batteries:
         bess |= _battery(site, one, conditions.get(one.pcs[0], Condition()), ramp, times)
+    flexible = {rule.device: rule for rule in site.load}
     sunny = dict.fromkeys(name for name, _ in site.pv_points)
     return Plant(
         bess,
@@ -268,7 +277,13 @@ def build(
             pv.name: Pv(pv.rated_power or 0.0, pv.rated_apparent_power or pv.rated_power or 0.0, times.observe)
             for pv in map(site.named, sunny)
         },
-        rated_loads={load.name: load.rated_power or 0.0 for load in site.of_kind(Kind.LOAD)},
+        rated_loads={
+            load.name: load.rated_power or 0.0 for load in site.of_kind(Kind.LOAD) if load.name not in flexible
+        },
+        driven={
+            name: Driven(rule, site.profiles[name], site.named(name).rated_power or 0.0)
+            for name, rule in flexible.items()
+        },
     )
 
 

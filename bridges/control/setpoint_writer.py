@@ -17,6 +17,14 @@ from bridges.control.write_budget import WriteBudget, counted
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
 from schemas.messages import Cause, Value
+from schemas.units import Kind
+
+BY_HAND = 3600.0
+"""Seconds for which a load is left as somebody has switched it at the device: he knows why, and goes home some time."""
+
+
+FEW = 10
+"""Steps of a register that takes a choice and no amount."""
 
 
 class Put(StrEnum):
@@ -54,6 +62,8 @@ class SetpointWriter:
     """Points whose last write did not succeed."""
     reached: float | None = None
     """When a write was confirmed last."""
+    hands: dict[str, float] = field(default_factory=dict)
+    """Points of a load that somebody has moved at the device, and until when they are left so."""
 
     def recall(self, now: float) -> None:
         """What earlier bridges wrote to registers that wear."""
@@ -75,6 +85,9 @@ class SetpointWriter:
     async def put(self, point: str, value: float, now: float, *, urgent: bool, cyclic: bool) -> Result:
         """Write a value that is worth it. What is `urgent` makes the site safer: no budget holds it up, but that of a
         cell that wears where it narrows nothing."""
+        if (left := self.hands.get(point, now) - now) > 0:
+            words = f"somebody has switched it at the device: it is left so for another {left / 60:.0f} min"
+            return Result(Put.WAITS, words, Cause.FOREIGN_WRITE)
         told, budget = self.points[point], self.budgets[point]
         fresh = told.value is None or value != told.value
         mistaken = [math.inf] if told.holds is not None and not math.isfinite(told.holds) else []
@@ -226,8 +239,17 @@ class SetpointWriter:
         holds = None if told.value is None else self.device.held(point, told.value, seen)
         if holds is None:
             return None
+        if now < self.hands.get(point, now):
+            told.holds = holds
+            if abs(holds - (told.value or 0.0)) > self.tolerance(point):
+                return None
+            del self.hands[point]  # and somebody has put it back
+        was_proven = told.proven
         verdict = told.judge(holds, self.tolerance(point))
         told.holds = holds
+        if was_proven and told.astray and self.device.kind is Kind.LOAD and math.isfinite(holds):
+            self.hands[point] = now + BY_HAND
+            return Verdict.FOREIGN, holds
         if verdict is Verdict.FORGOTTEN and math.isinf(holds):
             early = self.renewals[point].fell(told.at, now, seen_each=self.device.poll)
             verdict = Verdict.FOREIGN if early else verdict
@@ -238,7 +260,11 @@ class SetpointWriter:
     def tolerance(self, point: str) -> float:
         """Two values of the register that are this near are the same."""
         scale = self.device.rated_power if point in ("p_set", "q_set") else 1.0
-        return max(self.device.step(point), 1e-3 * scale)
+        one, step = self.device.commands[point], self.device.step(point)
+        choice = (
+            one.high - one.low < FEW * step
+        )  # a switch, or the states of a heat pump: each value means another thing
+        return max(step / 2 if choice else step, 1e-3 * scale)
 
     def stands(self, wanted: Mapping[str, float]) -> bool:
         """A device that confirms what it does not take: a register is seen to hold more than it was told, again and

@@ -239,7 +239,8 @@ class Steering:
             results = await self.write(decision)
             # What only widens waits for its budget: the next bridge brings it there.
             there = all(
-                one.put in (Put.HELD, Put.WRITTEN) or one.cause is Cause.WRITE_BUDGET for one in results.values()
+                one.put in (Put.HELD, Put.WRITTEN) or one.cause in (Cause.WRITE_BUDGET, Cause.FOREIGN_WRITE)
+                for one in results.values()
             )
             if there and not decision.ramping:
                 return

@@ -33,6 +33,7 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         batteries={one.battery.name: _battery(one, sent.get(one.pcs), doing, reason, mono) for one in each},
         pv=dict(desk.pv.told),
         curtailed=desk.pv.reason,
+        loads=dict(desk.loads.told),
         pv_reactive={one.name: desk.reactive.told[one.name] for one in desk.site.pv if one.name in desk.reactive.told},
         rules=desk.rules.told,
     )

@@ -22,6 +22,7 @@ from consumers.dispatch.held_windows import filled
 from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.limit_watch import LimitWatch
+from consumers.dispatch.load_desk import LoadDesk, Strain, strained
 from consumers.dispatch.modes import Control, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
@@ -42,6 +43,10 @@ from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, O
 from schemas.site import Site
 from schemas.tariff import Demand
 
+METER_FRESH = 5.0
+"""Seconds a reading of the grid meter tells of now."""
+SETTLED = 60.0
+"""Seconds before the end of a billing window from which no load is switched for it: its mean is as good as made."""
 REMEMBERED = 100
 """Commands of each battery whose outcomes are still waited for."""
 
@@ -68,6 +73,7 @@ class Desk:
     watch: LimitWatch = field(init=False)
     rules: RulesDesk = field(init=False)
     balance: BalanceWatch = field(init=False)
+    loads: LoadDesk = field(init=False)
     left_over: dict[str, KeptBattery] = field(default_factory=dict)
     """Lockouts of batteries that are in the site file no more."""
     sent: dict[str, tuple[str, Instruction]] = field(default_factory=dict)
@@ -86,6 +92,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.reactive, self.watch = ReactiveDesk(self.site), LimitWatch(self.site)
         self.balance, self.rules = BalanceWatch(self.site), RulesDesk(self.site)
+        self.loads = LoadDesk.of(self.site)
 
     @classmethod
     def of(cls, site: Site) -> "Desk":
@@ -120,6 +127,7 @@ class Desk:
             self.peak = kept.peak
             self.requests.remember(kept.requests)
             self.rules.begin(kept.rules, now, mono)
+            self.loads.begin(kept.loads, mono, since)
         self._lock_if_all_out(self.control, now)
         self.requests.begin(self.control.mode, mono)
 
@@ -136,6 +144,7 @@ class Desk:
             peak=self.peak,
             requests=list(self.requests.seen),
             rules=self.rules.keep(now),
+            loads=self.loads.keep(mono),
         )
 
     def hear_billing(self, billing: Billing | None, now: datetime) -> None:
@@ -153,6 +162,7 @@ class Desk:
         self.balance.hear(device, telemetry, mono)
         self.reactive.listen(device, telemetry, mono)
         self.pv.hear(device, telemetry, mono)
+        self.loads.hear(device, telemetry, now, mono)
         self.signals.hear(device, telemetry, mono)
         self.rules.hear(device, telemetry, mono)
 
@@ -201,7 +211,10 @@ class Desk:
                 self.sent = {key: sent for key, sent in self.sent.items() if sent[0] != one.pcs}
 
     def sends(self, name: str, pcs: str, instruction: Instruction) -> None:
-        """It goes out to a PCS, or a PV inverter, under this id."""
+        """It goes out to a PCS, a PV inverter or a load, under this id."""
+        if pcs in self.loads.seen:
+            self.loads.sends(name, pcs)
+            return
         if pcs in self.pv.seen:
             self.pv.sends(name, pcs)
             return
@@ -212,7 +225,7 @@ class Desk:
 
     def has_sent(self, pcs: str, instruction: Instruction, mono: float) -> None:
         """The broker has it."""
-        if pcs in self.pv.seen:
+        if pcs in self.pv.seen or pcs in self.loads.seen:
             return
         if instruction.action in (None, Action.STOP):
             self.fold.load.told(pcs, mono, instruction.counted)
@@ -221,6 +234,7 @@ class Desk:
     def hear_outcome(self, outcome: Outcome, now: datetime, mono: float) -> RequestOutcome | None:
         """The bridge says what became of a command; gives what a person is told about it."""
         self.pv.hear_outcome(outcome, mono)
+        self.loads.hear_outcome(outcome, mono)
         if outcome.id not in self.sent or self.control is None:
             return None
         pcs, instruction = self.sent[outcome.id]
@@ -324,6 +338,26 @@ class Desk:
         )
         self.detail = "; ".join(filter(None, (self.detail, self.pv.reason, *self.pv.complaints(mono))))
         return self.reactive.beside(found)
+
+    def steer_loads(self, now: datetime, mono: float) -> dict[str, Instruction]:
+        """What to send now to flexible loads, after the batteries and the PV."""
+        if self.control is None or not self.loads.seen:
+            return {}
+        plan = self.plans.at(now)
+        found = self.loads.instruct(plan, self._strain(plan, now, mono), self.control.mode.mode, now, mono)
+        self.detail = "; ".join(filter(None, (self.detail, *self.loads.complaints(mono))))
+        return found
+
+    def _strain(self, plan: Plan | None, now: datetime, mono: float) -> Strain:
+        """How near the grid connection and the windows that are billed are to what may be."""
+        fresh = mono - self.fold.meter_heard <= self.site.named(self.site.grid.meter).stale_after(METER_FRESH)
+        mine = [one for one in self.batteries.values() if one.pcs in self.doing.shared]
+        steered = self.control is not None and self.control.mode.mode is Mode.AUTO
+        spare = sum(max(0.0, one.room(mono).high - (one.seen.power or 0.0)) for one in mine) if steered else 0.0
+        most = self.limits.bounds(now).import_limit
+        each = self.fold.windows.held(self.fold.billing, held(self._peaks(plan, now), most))
+        peaks = [(one.room(now, peak), f"the {one.how.per}'s peak") for one, peak in each if one.left(now) > SETTLED]
+        return strained(self.fold.billing.power if fresh else None, spare, [(most, "the import limit"), *peaks])
 
     def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
         for pcs, one in self.batteries.items():

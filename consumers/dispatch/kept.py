@@ -10,6 +10,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from consumers.dispatch import lease
+from consumers.dispatch.load_seen import KeptLoad
 from consumers.dispatch.modes import Control, begin, lock
 from consumers.dispatch.resets import Tried
 from schemas.messages import Cause, ControlMode, Mode
@@ -96,6 +97,8 @@ class Kept(BaseModel):
     """Those that were followed last."""
     rules: KeptRules = KeptRules()
     """Which rules of the site last until an end of their own, and what is known of the day so far."""
+    loads: dict[str, KeptLoad] = {}
+    """The flexible loads, by their device."""
 
     def differs(self, other: "Kept | None") -> bool:
         """Whether it is worth a write: a clock that runs is none, but a lease is kept each minute."""
@@ -104,7 +107,8 @@ class Kept(BaseModel):
     def _essence(self) -> tuple[object, ...]:
         minute = None if self.lease is None else int(self.lease // 60)
         each = {name: one.essence() for name, one in self.batteries.items()}
-        return (self.mode, minute, each, self.peak, self.requests, self.rules)
+        loads = {name: one.essence() for name, one in self.loads.items()}
+        return (self.mode, minute, each, self.peak, self.requests, self.rules, loads)
 
 
 def understood(text: bytes) -> Kept:

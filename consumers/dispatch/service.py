@@ -159,6 +159,7 @@ class Dispatch:
         try:
             instructions = self.desk.instruct(now, mono)
             instructions |= self.desk.limit_pv(instructions, now, mono)
+            instructions |= self.desk.steer_loads(now, mono)
         except Exception as bug:
             # nothing is sent, and the bridge brings the battery to its fallback; a lockout can still be asked for
             self.part.log.exception("dispatch cannot decide")
@@ -270,7 +271,10 @@ class Dispatch:
             PLAN.at(site=site),
             BILLING.at(site=site),
             TELEMETRY.at(site=site),
-            *(OUTCOME.at(site=site, device=one) for one in (*self.part.site.pcs, *self.desk.pv.seen)),
+            *(
+                OUTCOME.at(site=site, device=one)
+                for one in (*self.part.site.pcs, *self.desk.pv.seen, *self.desk.loads.seen)
+            ),
             CONTROL_REQUEST.at(site=site),
             GRID_LIMIT.at(site=site),
         )

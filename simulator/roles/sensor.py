@@ -26,6 +26,10 @@ class SensorRole(Role):
             return next((state for state in point.first.values() if f"{name}_{state}" in self.on), point.otherwise)
         if point.type == "text":
             return ""
+        for one in self.world.plant.driven.values():
+            comfort = one.rule.comfort
+            if comfort is not None and (comfort.device, comfort.point) == (self.device.name, name):
+                return one.value or 0.0
         return ROOM if point.unit == "degC" else max(0.0, point.low or 0.0)
 
     def _unlimited(self, name: str, on: set[str]) -> set[str]:

@@ -63,6 +63,7 @@ class CurtailedSite:
         self.heard = len(self.it.outcomes)
         orders = self.desk.instruct(now, mono)
         orders |= self.desk.limit_pv(orders, now, mono)
+        orders |= self.desk.steer_loads(now, mono)
         self.it.bridge.limits.hear(self.desk.limits.said(now))
         for device, order in orders.items():
             self._send(device, order, mono)

@@ -1,0 +1,181 @@
+"""The flexible loads on the desk of dispatch: what each is told now, and which give way to a limit. Pure: both clocks
+are arguments."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from consumers.dispatch.instruction import Instruction
+from consumers.dispatch.load_seen import KeptLoad, LoadSeen, rule_point
+from optimizer.dispatch import Wanted
+from optimizer.loads.choice import YIELDS, Choice, Why, choose, shed
+from optimizer.loads.load import Load
+from schemas.messages import Authority, LoadDispatch, LoadState, Mode, Outcome, Plan, Telemetry
+from schemas.site import Site
+
+STEERED = (Mode.AUTO, Mode.MANUAL)
+"""In any other mode the loads are told nothing, and their bridge brings them to their fallback."""
+RELEASE = 60.0
+"""Seconds after which a load that was shed may come back: the limit is left for so long, and by as much as it draws."""
+
+
+@dataclass(frozen=True)
+class Strain:
+    """How near the site is to a limit."""
+
+    lacks: float
+    """W beyond what the grid may carry when the batteries give all that they can; negative: W that are free."""
+    why: str = ""
+    """Which limit."""
+
+
+CALM = Strain(float("-inf"))
+
+
+@dataclass
+class LoadDesk:
+    """All loads, in the order of the site file: the first gives way first."""
+
+    seen: dict[str, LoadSeen] = field(default_factory=dict)
+    told: dict[str, LoadDispatch] = field(default_factory=dict)
+    sent: dict[str, str] = field(default_factory=dict)
+    """Which load each of the last commands was for, by id."""
+    _shed: dict[str, float] = field(default_factory=dict)
+    """When each that gives way was last in the way of a limit."""
+    _why: dict[str, Why] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, site: Site) -> "LoadDesk":
+        found = dict[str, LoadSeen]()
+        for rule in site.load:
+            rated = site.named(rule.device).rated_power or 0.0
+            load = Load.of(rule, site.profiles[rule.device], rated, site.zone)
+            found[rule.device] = LoadSeen.of(site, load)
+        return cls(found)
+
+    def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
+        """A device of the site was read."""
+        for one in self.seen.values():
+            one.hear(device, telemetry, now, mono)
+
+    def sends(self, name: str, load: str) -> None:
+        """A command goes out under this id."""
+        self.sent[name] = load
+        while len(self.sent) > 100 * len(self.seen):
+            del self.sent[next(iter(self.sent))]
+
+    def hear_outcome(self, outcome: Outcome, mono: float) -> None:
+        """The bridge says what became of a command."""
+        if outcome.id in self.sent:
+            self.seen[self.sent[outcome.id]].hear_outcome(outcome, mono)
+
+    def begin(self, kept: Mapping[str, KeptLoad], mono: float, gone: float) -> None:
+        """Goes on where the last run ended `gone` seconds ago."""
+        for name, one in self.seen.items():
+            if name in kept:
+                one.begin(kept[name], mono, gone)
+
+    def keep(self, mono: float) -> dict[str, KeptLoad]:
+        """What the next run must know."""
+        return {name: kept for name, one in self.seen.items() if (kept := one.keep(mono)) is not None}
+
+    def instruct(
+        self, plan: Plan | None, strain: Strain, mode: Mode, now: datetime, mono: float
+    ) -> dict[str, Instruction]:
+        """What to send now, by load; `told` says what each is told and why."""
+        self.told, choices = {}, dict[str, Choice]()
+        for name, one in self.seen.items():
+            aside = self._aside(one, mode, mono)
+            if aside:
+                self.told[name] = LoadDispatch(state=state(one, now, mono), reason=aside)
+                self._why.pop(name, None)
+                continue
+            planned = scheduled(plan, name, now)
+            choices[name] = choose(one.load, one.now(mono), now, planned, self._why.get(name))
+        choices = self._spare(choices, strain, mono)
+        found = dict[str, Instruction]()
+        for name, choice in choices.items():
+            self._why[name] = choice.why
+            one = self.seen[name]
+            power = None if choice.share is None else choice.share * one.load.rated
+            self.told[name] = LoadDispatch(
+                state=state(one, now, mono), power=power, reason=choice.words, complaint=one.complains(mono)
+            )
+            if choice.share is not None:
+                authority = Authority.PLAN if choice.why is Why.PLAN else Authority.SELF_CONSUMPTION
+                value = one.load.rule.value(choice.share, one.profile, one.load.rated)
+                found[name] = Instruction(Wanted(value, choice.words[:500], authority), point=rule_point(one))
+        return found
+
+    @staticmethod
+    def _aside(one: LoadSeen, mode: Mode, mono: float) -> str:
+        """Why it is told nothing."""
+        if mode not in STEERED:
+            return f"told nothing in {mode.value}: its bridge brings it to its fallback"
+        if one.silent(mono):
+            return "told nothing: it is not read"
+        return "told nothing: it is steered at its own panel" if one.panel else ""
+
+    def _spare(self, choices: Mapping[str, Choice], strain: Strain, mono: float) -> dict[str, Choice]:
+        """Those that give way to a limit: what runs is shed until enough of it is, and what would start has to fit."""
+        found, lacks = dict(choices), strain.lacks
+        for name, choice in choices.items():
+            one = self.seen[name]
+            gives_way = one.load.rule.sheds and choice.on and choice.why in (*YIELDS, Why.TIMES)
+            if not gives_way:
+                self._shed.pop(name, None)
+                continue
+            draws, now = (one.power if one.on else 0.0), one.now(mono)
+            more = one.load.rated * (choice.share or 0.0) - draws
+            in_the_way = lacks > 0 if one.on else lacks + more > 0
+            if in_the_way:
+                self._shed[name] = mono
+            waits = mono - self._shed.get(name, float("-inf")) < RELEASE
+            if in_the_way or waits:
+                found[name] = shed(one.load, now, choice, strain.why or "a limit was near")
+                lacks -= draws - one.load.rated * (found[name].share or 0.0)
+            else:
+                lacks += max(0.0, more)  # what starts together must fit together
+        return found
+
+    def complaints(self, mono: float) -> list[str]:
+        """What the bridge says of them, and which give way, in words."""
+        shed = [f"{name}: {self.told[name].reason}" for name in self.told if self._why.get(name) is Why.SHED]
+        each = {name: one.complains(mono) for name, one in self.seen.items()}
+        return [*shed, *(f"{name}: {words}" for name, words in each.items() if words)]
+
+
+def state(one: LoadSeen, now: datetime, mono: float) -> LoadState | None:
+    """What a load does, as everybody may read it; None while it is not read."""
+    if one.silent(mono):
+        return None
+    found = one.now(mono)
+
+    def when(age: float) -> datetime:
+        return (now - timedelta(seconds=min(age, 1e7))).replace(microsecond=0)
+
+    value = None if found.value is None else round(found.value, 1)
+    starts = [when(age) for age in found.starts]
+    return LoadState(on=found.on, since=when(found.seconds), starts=starts, value=value, taken=round(found.taken, -2))
+
+
+def scheduled(plan: Plan | None, load: str, now: datetime) -> float | None:
+    """W of a load in the plan that holds now; None without."""
+    for step in [] if plan is None else plan.loads.get(load, []):
+        if 0 <= (now - step.at).total_seconds() < step.seconds:
+            return step.power
+    return None
+
+
+def strained(grid: float | None, spare: float, bounds: Sequence[tuple[float, str]]) -> Strain:
+    """`grid`: W at the connection point now, None while it is not known: then nothing is shed, and the bridge looks
+    after the limit. `spare`: W that the batteries can give beside what they give. `bounds`: W that may be drawn, each
+    with whose it is."""
+    if grid is None or not bounds:
+        return CALM
+    most, why = min(bounds)
+    return Strain(grid - spare - NEAR * most, f"{grid / 1000:.0f} kW of {most / 1000:.0f} kW are drawn, {why}")
+
+
+NEAR = 0.98
+"""Of a limit: from there on the next step of any load would pass it."""

@@ -1,0 +1,173 @@
+"""What dispatch has heard of one flexible load, and what that really did: its switchings, its starts and its energy,
+also across a restart. Ages run on the monotonic clock from the arrival. Pure."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.dispatch.cells_seen import NEVER, number
+from optimizer.loads.load import HOUR, Load, LoadNow
+from schemas.messages import Outcome, OutcomeState, Telemetry
+from schemas.profile import Profile
+from schemas.site import Site
+from schemas.units import Instant, Seconds, WattHours
+
+SILENT = 5.0
+"""Seconds without a reading after which nothing is sent: its bridge's fallback looks after it."""
+RUNS = 0.05
+"""Of its rating: a load that draws more is on."""
+TOLD = 60.0
+"""Seconds what the bridge complains of is said."""
+COMPLAINTS = (OutcomeState.REFUSED, OutcomeState.FAILED, OutcomeState.NOT_OBEYED, OutcomeState.FOREIGN_CHANGE)
+
+
+class KeptLoad(BaseModel):
+    """What the next run must know of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    on: bool
+    since: Seconds
+    """It has been on, or off, so long."""
+    starts: list[Seconds] = []
+    """Ages of those of the last hour."""
+    taken: WattHours = 0.0
+    """Since the last deadline."""
+    due: Instant | None = None
+    """The deadline it was taken for."""
+    percent: int = 0
+    """Of what it must take: worth a write when that changes."""
+
+    def essence(self) -> tuple[object, ...]:
+        """What is worth a write."""
+        return self.on, len(self.starts), self.due, self.percent
+
+
+@dataclass
+class LoadSeen:
+    """One load."""
+
+    load: Load
+    profile: Profile
+    stale: float
+    """Seconds after which a reading says nothing of now."""
+    comfort_stale: float
+    on: bool | None = None
+    """As it was measured; None before."""
+    power: float = 0.0
+    heard: float = NEVER
+    since: float = NEVER
+    """When it was switched last. A load of which that is not known counts as switched when it was first read."""
+    starts: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+    taken: float = 0.0
+    due: datetime | None = None
+    value: tuple[float, float] | None = None
+    """Of its comfort point, and when."""
+    panel: bool = False
+    complaint: tuple[str, float] = ("", NEVER)
+
+    @classmethod
+    def of(cls, site: Site, load: Load) -> Self:
+        comfort = load.rule.comfort
+        point = site.named(comfort.device if comfort and comfort.device else load.name)
+        # a room or a tank is slow: what was read a minute ago still tells of it
+        return cls(load, site.profiles[load.name], site.named(load.name).stale_after(SILENT), point.stale_after(60.0))
+
+    # what is heard -------------------------------------------------------------------------------
+
+    def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
+        """The next message of any device."""
+        comfort = self.load.rule.comfort
+        if comfort is not None and device == (comfort.device or self.load.name):
+            value = number(telemetry, comfort.point)
+            self.value = self.value if value is None else (value, mono)
+        if device != self.load.name:
+            return
+        self.panel = telemetry.good("control_loc") == "local"
+        runs = self._runs(telemetry)
+        if runs is None:
+            return
+        self._count(now, mono)
+        self.power = self._power(telemetry, on=runs)
+        if runs is not self.on:
+            self.since = mono
+            if runs and self.on is not None:
+                self.starts.append(mono)
+        self.on, self.heard = runs, mono
+
+    def _runs(self, telemetry: Telemetry) -> bool | None:
+        """By its power where that is measured, else by what its point holds."""
+        if "p" in self.profile.points:
+            power = number(telemetry, "p")
+            return None if power is None else power > RUNS * self.load.rated
+        value, rule = number(telemetry, rule_point(self)), self.load.rule
+        if value is None:
+            return None
+        ends = [rule.value(share, self.profile, self.load.rated) for share in (0.0, 1.0)]
+        return abs(value - ends[1]) < abs(value - ends[0]) or (self.load.dims and value != ends[0])
+
+    def _power(self, telemetry: Telemetry, *, on: bool) -> float:
+        measured = number(telemetry, "p")
+        return (self.load.rated if on else 0.0) if measured is None else max(0.0, measured)
+
+    def _count(self, now: datetime, mono: float) -> None:
+        """Its energy since the last deadline; what nobody saw does not count."""
+        if self.load.rule.energy is None:
+            return
+        if self.due is None or now >= self.due:
+            self.taken = 0.0 if self.due is not None else self.taken
+            self.due = self.load.deadline(now)
+        elif mono - self.heard <= self.stale:
+            self.taken += self.power * (mono - self.heard) / 3600
+
+    def hear_outcome(self, outcome: Outcome, mono: float) -> None:
+        """The bridge says what became of what it was told."""
+        words = ": ".join(filter(None, (outcome.cause, outcome.reason)))
+        if outcome.state in COMPLAINTS or (outcome.state is OutcomeState.ACCEPTED and words):
+            self.complaint = words or outcome.state.value, mono
+        elif outcome.state in (OutcomeState.VERIFIED, OutcomeState.LIMITED):
+            self.complaint = "", mono
+
+    # what is known -------------------------------------------------------------------------------
+
+    def silent(self, mono: float) -> bool:
+        return self.on is None or mono - self.heard > self.stale
+
+    def complains(self, mono: float) -> str:
+        words, when = self.complaint
+        return words if mono - when < TOLD else ""
+
+    def now(self, mono: float) -> LoadNow:
+        """As plan and choice need it."""
+        fresh = self.value is not None and mono - self.value[1] <= self.comfort_stale
+        ages = [mono - at for at in self.starts if mono - at < HOUR]
+        value = self.value[0] if self.value is not None and fresh else None
+        return LoadNow(bool(self.on), max(0.0, mono - self.since), ages, value, self.taken)
+
+    # from one run to the next --------------------------------------------------------------------
+
+    def keep(self, mono: float) -> KeptLoad | None:
+        """None before it was read."""
+        if self.on is None:
+            return None
+        seconds = min(max(0.0, mono - self.since), 1e9)
+        energy = self.load.rule.energy
+        percent = 0 if energy is None else int(100 * self.taken / energy)
+        starts = sorted(mono - at for at in self.starts if mono - at < HOUR)
+        return KeptLoad(
+            on=self.on, since=seconds, starts=starts, taken=self.taken, due=self.due, percent=min(percent, 100)
+        )
+
+    def begin(self, kept: KeptLoad, mono: float, gone: float) -> None:
+        """Goes on where the last run ended `gone` seconds ago."""
+        self.on, self.since = kept.on, mono - kept.since - gone
+        self.starts.extend(sorted(mono - age - gone for age in kept.starts))
+        self.taken, self.due = kept.taken, kept.due
+
+
+def rule_point(seen: LoadSeen) -> str:
+    """The point it is told by."""
+    return seen.load.rule.told_by(seen.profile)
