@@ -281,7 +281,7 @@ def test_without_a_demand_there_is_no_peak_to_remember() -> None:
 def test_steps_of_five_minutes() -> None:
     long = unsure(4, load=EVENING[20:36], demand=15.0, billed=60e3)
     starts = [datetime.fromtimestamp(NOON.timestamp() + 300 * step, UTC) for step in range(48)]
-    each = {name: np.repeat(getattr(long, name), 3) for name in ("load", "pv", "buy", "sell", "spread")}
+    each: dict[str, Any] = {name: np.repeat(getattr(long, name), 3) for name in ("load", "pv", "buy", "sell", "spread")}
     coarse, fine = plan(long), plan(replace(long, starts=starts, **each))
     assert fine.steps[1].seconds == 300
     assert fine.peak == pytest.approx(coarse.peak, rel=0.05)
