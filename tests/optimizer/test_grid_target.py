@@ -14,8 +14,8 @@ from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from schemas.messages import Step
 from schemas.tariff import Demand
-from tests.optimizer.outlooks import BERLIN
-from tests.optimizer.test_dispatch import AUTO, MOMENT, NOON, QUIET, RATINGS, planned
+from tests.optimizer.outlooks import BERLIN, NOON
+from tests.optimizer.test_dispatch import AUTO, MOMENT, QUIET, RATINGS, planned
 
 CAP, MOST = 60e3, 95e3
 """W: the peak that is held, and what the BMS lets out."""
