@@ -42,6 +42,7 @@ class Ratings:
     """A reading of the grid meter steers so long; twice as long it holds the last power; then 0 (meter_comm_lost)."""
     bms_fresh: float = 5.0
     currency: str = "EUR"
+    """Of the plan, for people."""
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,8 @@ def _asks(step: Step, seen: Present, meant: Target, window: RunningWindow, plann
     if seen.is_first(window):
         mean = grid_target.mean(window, meant, seen.running, seen.now, step)
         peak = _peak(step, meant, mean, planned, seen)
-    return Asks(window, peak, mean, grid_target.held_back(window, peak, seen.now, seen.load, seen.most))
+    last = inf if seen.running is None or seen.running.at is None else seen.last  # a moment that stands for all
+    return Asks(window, peak, mean, grid_target.held_back(window, peak, seen.now, seen.load, seen.most, last))
 
 
 def _peak(step: Step, meant: Target, mean: float, planned: float, seen: Present) -> float:

@@ -26,6 +26,9 @@ PATIENCE = 300.0
 billed anyway nothing is won by haste."""
 HASTE = 12.0
 """Seconds over which what is beyond a peak is made up for at least: a command needs some until the meter shows it."""
+WAITS = 0.33
+"""Of a window, from its begin on: a battery that rested comes in as slowly, as what is beyond the peak so early may be
+made up for by the load itself. One that gives already goes on."""
 ENDING = 120.0
 """Seconds before the end of a window from which on the load of now counts more and more: too little is left to make up
 for what a smoothed one misses."""
@@ -143,17 +146,28 @@ def between(power: float, net: float) -> float:
     return min(max(power, min(net, 0.0)), max(net, 0.0))
 
 
-def held_back(window: RunningWindow, peak: float, now: datetime, load: Load, most: float) -> float:
+def held_back(  # noqa: PLR0917  # a window, its peak, the load and the battery of now read well in a row
+    window: RunningWindow, peak: float, now: datetime, load: Load, most: float, last: float
+) -> float:
     """The least power in W of the battery that keeps the mean of a billing window at a peak.
 
-    `most` is what the battery can give. The nearer what is needed comes to that, or the window to its end, the less of
-    a short peak passes. The battery feeds nothing in for a peak: what is fed in takes nothing off.
+    `most` is what the battery can give, `last` what it was told to. The nearer what is needed comes to `most`, or the
+    window to its end, the less of a short peak passes. The battery feeds nothing in for a peak: what is fed in takes
+    nothing off.
     """
     room = window.room(now, peak * (1.0 - MARGIN), HASTE)
+    left = window.left(now)
     urgent = (load.quick - room - CALM * most) / max((1.0 - CALM) * most, 1.0)
-    rising = min(max(urgent, 0.0), 1.0) * max(load.quick - load.smooth, 0.0)
-    ending = max(1.0 - window.left(now) / ENDING, 0.0) * (load.now - load.smooth)
-    return min(load.smooth + (rising if abs(rising) > abs(ending) else ending) - room, load.now)
+    share = min(max(urgent, 0.0), 1.0)
+    rising, ending = (
+        share * max(load.quick - load.smooth, 0.0),
+        max(1.0 - left / ENDING, 0.0) * (load.now - load.smooth),
+    )
+    needed = load.smooth + (rising if abs(rising) > abs(ending) else ending) - room
+    if needed > 0.0:
+        begun = (1.0 - left / (60.0 * window.minutes)) / WAITS
+        needed = max(needed * min(max(begun, share), 1.0), min(needed, last))
+    return min(needed, load.now)
 
 
 def words(window: RunningWindow, peak: float, now: datetime, currency: str) -> str:

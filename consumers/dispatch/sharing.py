@@ -18,13 +18,11 @@ METER_FRESH = 2.5
 """Seconds a reading of the grid meter steers, where it is read each second or more often."""
 
 
-def ratings(site: Site, pool: Sequence[BatteryDesk], grid: Grid | None = None) -> Ratings:
-    """What the batteries are together. `grid`: as it may be used now."""
+def ratings(site: Site, pool: Sequence[BatteryDesk], grid: Grid, currency: str) -> Ratings:
+    """What the batteries are together. `grid`: as it may be used now; `currency`: the plan's."""
     fresh = site.named(site.grid.meter).stale_after(METER_FRESH)
     rated, allowed = sum(one.seen.rated for one in pool), max(one.seen.bms_fresh for one in pool)
-    return Ratings(
-        together([one.battery for one in pool]), grid or site.grid, rated, fresh, allowed, site.prices.currency
-    )
+    return Ratings(together([one.battery for one in pool]), grid, rated, fresh, allowed, currency)
 
 
 def divide_cells(pool: Sequence[BatteryDesk], every: Sequence[BatteryDesk]) -> None:

@@ -20,7 +20,9 @@ def plan(policy: list[tuple[float, float]], minute: int = 0) -> Plan:
     """Made in that minute of the quarter hour."""
     at = NOON + timedelta(minutes=minute)
     one = planned(0.0, load=40e3, at=at, seconds=900.0 - 60 * minute, policy=policy, cap=CAP)
-    return one.model_copy(update={"at": at, "until": at + timedelta(hours=1), "peak": CAP, "peaks": {"demand": CAP}})
+    return one.model_copy(
+        update={"at": at, "until": at + timedelta(hours=1), "currency": "CHF", "peak": CAP, "peaks": {"demand": CAP}}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -72,4 +74,4 @@ def test_what_binds_is_said_with_its_currency(tmp_path: Path) -> None:
     loop = Loop(plant_site(tmp_path), 1.0, 1.0)
     loop.desk.plans.hear(plan(HOLD), NOON)
     loop.run(30, 120e3)
-    assert "holds 60 kW mean of 12:00-12:15; 15 EUR/kW" in loop.desk.detail
+    assert "holds 60 kW mean of 12:00-12:15; 15 CHF/kW" in loop.desk.detail

@@ -14,8 +14,8 @@ from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from schemas.messages import Step
 from schemas.tariff import Demand
-from tests.optimizer.outlooks import BERLIN
-from tests.optimizer.test_dispatch import AUTO, MOMENT, NOON, QUIET, RATINGS, planned
+from tests.optimizer.outlooks import BERLIN, NOON
+from tests.optimizer.test_dispatch import AUTO, MOMENT, QUIET, RATINGS, planned
 
 CAP, MOST = 60e3, 95e3
 """W: the peak that is held, and what the BMS lets out."""
@@ -282,8 +282,8 @@ def within_the_load(draw: st.DrawFn) -> Policy:
 def test_an_error_neither_buys_nor_sells(  # whatever was seen of the step before
     *, policy: Policy, net: float, mean: float, battery: float, last: float, peak: float | None, second: float
 ) -> None:
-    line = [(min(x, -1.0), 0.0) for x, _ in policy[:1]] + policy + [(max(policy[-1][0], 1.0), 0.0)]
-    step, now = step_of(sorted({*line}), peak), NOON + timedelta(seconds=second)
+    line = sorted([*(pair for pair in policy if pair[0]), (0.0, 0.0)])
+    step, now = step_of(line, peak), NOON + timedelta(seconds=second)
     running = RunningStep(
         now, net, battery, mean, mean, NOON, 0.0, second, mean * second / 3600, battery * second / 3600
     )
