@@ -1,7 +1,7 @@
 """How long one plan takes to solve: peak, wear, CO2, taper and three reserves, by horizon and step, on one core.
 
-`OMP_NUM_THREADS=1 python -m benchmarks.plan_solve --json` prints one line; CPU time in ms. `odd` are prices at random each
-quarter of an hour with six demands, where feeding in often pays more than drawing costs.
+`OMP_NUM_THREADS=1 python -m benchmarks.plan_solve --json` prints one line; CPU time in ms. `odd` are prices at random
+each quarter of an hour with six demands, where feeding in often pays more than drawing costs.
 """
 
 import argparse

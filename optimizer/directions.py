@@ -10,7 +10,7 @@ from optimizer.outlook import Vector
 
 TINY = 1e-4
 """kW"""
-SECONDS = 0.15
+SECONDS = 0.25
 """The search for directions may take so long; then the best that was found holds."""
 GAP = 1e-4
 """A part of the cost: so near to the best it ends."""
@@ -25,11 +25,23 @@ Torn = NDArray[np.bool_]
 
 def torn(program: Program, x: Vector) -> Torn:
     """Which steps flow both ways: in the battery, and at the grid where that would earn money."""
-    outlook = program.outlook
     into, out = (_flow(program, x, side) for side in SIDES[GRID])
     battery = np.minimum(program.part(x, CHARGE), program.part(x, DISCHARGE)) > TINY
+    return np.array([battery, (np.minimum(into, out) > TINY) & _earns(program)])
+
+
+def open_ways(program: Program, more: Torn) -> Torn:
+    """Those that are torn, and with one at the grid all that may be: found at once they are found for good."""
+    into, out = (_flow(program, program.high, side) for side in SIDES[GRID])
+    may = (np.minimum(into, out) > TINY) & _earns(program)
+    return np.array([more[BATTERY], may if more[GRID].any() else more[GRID]])
+
+
+def _earns(program: Program) -> NDArray[np.bool_]:
+    """Steps in which feeding in pays more than drawing costs."""
+    outlook = program.outlook
     sell = np.where(outlook.gives_way, np.maximum(outlook.sell, 0.0), outlook.sell)
-    return np.array([battery, (np.minimum(into, out) > TINY) & (sell > outlook.weighed)])
+    return np.asarray(sell > outlook.weighed)
 
 
 def _flow(program: Program, x: Vector, blocks: tuple[int, ...]) -> Vector:

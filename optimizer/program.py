@@ -31,7 +31,7 @@ from optimizer.columns import (
     Program,
     Rows,
 )
-from optimizer.directions import by_net, directed, torn
+from optimizer.directions import by_net, directed, open_ways, torn
 from optimizer.outlook import Outlook, Vector
 from optimizer.windows import Windows
 
@@ -181,7 +181,7 @@ def solve(program: Program) -> tuple[Vector, Vector]:
         more = torn(program, found.x) & ~both
         if not more.any():
             break
-        both |= more
+        both |= open_ways(program, more)
         high = directed(program, both)
         found = _solved(program, by_net(program, both, found.x) if high is None else high)
     else:
