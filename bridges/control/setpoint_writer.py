@@ -247,7 +247,9 @@ class SetpointWriter:
         was_proven = told.proven
         verdict = told.judge(holds, self.tolerance(point))
         told.holds = holds
-        if was_proven and told.astray and self.device.kind is Kind.LOAD and math.isfinite(holds):
+        lapsed = abs(holds) <= self.tolerance(point) and self.renewals[point].reverts is not None
+        moved = was_proven and told.astray and math.isfinite(holds) and not lapsed
+        if moved and self.device.kind is Kind.LOAD:
             self.hands[point] = now + BY_HAND
             return Verdict.FOREIGN, holds
         if verdict is Verdict.FORGOTTEN and math.isinf(holds):

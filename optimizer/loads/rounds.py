@@ -14,8 +14,9 @@ from optimizer.outlook import Outlook, Vector
 from schemas.messages import LoadStep, Plan
 
 ROUNDS, GROUPS = 2, 3
-"""In each round each load is planned by the prices of the last plan, and then the battery by its schedule; of more than
-three loads some together."""
+"""In each round each load is planned by the prices of a plan, and then the battery by its schedule: first of a plan
+without it, which shows where there is room for it, then of the last one. Of more than three loads some together."""
+
 CHEAPER = 1e-6
 """In the currency: less is the same cost."""
 NEAR = 1e-3
@@ -43,9 +44,9 @@ def plan_loads(
 ) -> Together:
     """Schedules for all, and a plan with them.
 
-    `outlook.load` is the forecast of the site without these loads. `solve` makes the plan of an outlook; it is called
-    at most 1 + ROUNDS x GROUPS times. A load without a state, or whose band is not measured, is taken to be at its
-    fallback.
+    `outlook.load` is the forecast of the site without these loads. `solve` makes the plan of an outlook; it is
+    called at most 1 + (ROUNDS + 1) x GROUPS times. A load without a state, or whose band
+    is not measured, is taken to be at its fallback.
     """
     known, unknown = _known(loads, states)
     fixed = np.full_like(outlook.hours, sum(load.safe for load, _ in unknown))
@@ -53,10 +54,11 @@ def plan_loads(
     best = {load.name: schedule(load, states[load.name], base, flat(base.hours)) for load in known}
     plan = solve(_with(base, best))
     costs, groups = [_cost(plan, best, base)], [known[n::GROUPS] for n in range(min(GROUPS, len(known)))]
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         settled = True
         for group in groups:
-            found = _next(group, states, base, plan, best)
+            seen = best if number else {name: one for name, one in best.items() if name not in {g.name for g in group}}
+            found = _next(group, states, base, plan if number else solve(_with(base, seen)), best, seen=seen)
             if _same(found, best):
                 continue
             made = solve(_with(base, found))
@@ -106,14 +108,21 @@ def _with(outlook: Outlook, found: Mapping[str, Schedule]) -> Outlook:
 
 
 def _next(
-    loads: Sequence[Load], states: Mapping[str, LoadNow], outlook: Outlook, plan: Plan, before: Mapping[str, Schedule]
+    loads: Sequence[Load],
+    states: Mapping[str, LoadNow],
+    outlook: Outlook,
+    plan: Plan,
+    before: Mapping[str, Schedule],
+    *,
+    seen: Mapping[str, Schedule],
 ) -> dict[str, Schedule]:
-    """Each by the prices of the last plan, beside what the others do by now."""
-    found = dict(before)
+    """Each by the prices of a plan, beside what the others do by now. `seen`: the schedules that plan was made with."""
+    none, found, now = np.zeros_like(outlook.load), dict(before), dict(seen)
+    carried = sum((one.power for one in seen.values()), none)
     for load in loads:
-        changed = sum((before[name].power - one.power for name, one in found.items()), np.zeros_like(outlook.load))
-        prices: Marginal = marginal(outlook, plan.steps, changed + found[load.name].power)
-        found[load.name] = schedule(load, states[load.name], outlook, prices)
+        others = sum((one.power for name, one in now.items() if name != load.name), none)
+        prices: Marginal = marginal(outlook, plan.steps, carried - others)
+        found[load.name] = now[load.name] = schedule(load, states[load.name], outlook, prices)
     return found
 
 

@@ -9,9 +9,8 @@ import pytest
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Stored, understood
 from consumers.dispatch.load_desk import RELEASE
-from consumers.dispatch.load_seen import HOUR
 from consumers.dispatch.modes import begin
-from optimizer.loads.load import state_of
+from optimizer.loads.load import HOUR, state_of
 from schemas.messages import ControlMode, LoadStep, Mode, Plan, Telemetry
 from schemas.site_file import load_site
 

@@ -28,7 +28,7 @@ alarm.state          -      r       b      r        r        r      r     r     
 alarm.request        -      r       r      r        r        w      -     w        -   -      r
 alarm.outcome        -      r       w      -        -        r      r     r        -   -      r
 control.mode         -      r       r      r        b        r      r     r        -   -      r
-control.dispatch     -      -       -      -        w        r      r     r        -   -      r
+control.dispatch     -      -       -      r        w        r      r     r        -   -      r
 control.request      -      r       r      r        r        w      -     w        -   -      r
 control.outcome      -      r       -      -        w        r      r     r        r   -      r
 control.grid_limit   -      r       -      -        r        -      w     w        w   -      r

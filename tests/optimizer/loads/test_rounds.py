@@ -1,6 +1,8 @@
 """Loads and battery planned together: a schedule is only taken when the whole site gets cheaper."""
 
+from dataclasses import replace
 from datetime import time
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -71,13 +73,29 @@ def test_a_load_that_is_not_read_is_planned_at_its_fallback_and_said() -> None:
     assert [line.partition(" is ")[0] for line in found.plan.missed] == ["room:", "car:"]
 
 
+@pytest.mark.parametrize("demand", [0.0, 15.0])
+def test_it_is_near_the_best_of_all_schedules_there_are(demand: float) -> None:
+    """Three of eight quarters of an hour, each with the best of all plans for the battery."""
+    rng, gaps = np.random.default_rng(3), list[float]()
+    for _ in range(2):
+        some = {"load": rng.uniform(10e3, 60e3, 8).tolist(), "buy": rng.uniform(0.05, 0.4, 8).tolist()}
+        out = outlook(2, **some, battery=battery(energy=30e3), rated=20e3, demand=demand, billed=45e3)
+        one = load(20e3, energy=15e3, deadline=time(14))
+        found, _ = together([one], {"load": LoadNow()}, out)
+        each = [np.isin(np.arange(8), on) * 20e3 for on in combinations(range(8), 3)]
+        best = min(plan(replace(out, load=out.load + power)).cost for power in each)
+        gaps.append(found.plan.cost / best - 1)
+    assert min(gaps) > -1e-6
+    assert np.mean(gaps) < 0.05
+
+
 @given(wild(), st.floats(10, 30))
 @settings(max_examples=12, deadline=None)
 def test_the_whole_site_is_never_dearer_than_with_loads_that_know_no_prices(out: Outlook, value: float) -> None:
     loads = [car(), load(4e3, device="room", comfort=ROOM, minimum_off=900.0)]
     states = {"car": LoadNow(), "room": LoadNow(value=value)}
     found, asked = together(loads, states, out)
-    assert len(asked) <= 1 + ROUNDS * GROUPS
+    assert len(asked) <= 1 + (ROUNDS + 1) * GROUPS
     carried = out.load + sum(one.power for one in found.schedules.values())
     assert np.allclose([one.load for one in found.plan.steps], carried)
     assert verify(found.plan, found.outlook) == [], "the plan holds against the forecast it was made for"
