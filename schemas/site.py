@@ -164,7 +164,8 @@ class Site(Shape):
     def standing(self) -> Standing:
         """What its rules stand on."""
         grid, sun = self.grid, bool(self.pv_points)
-        return Standing(self.profiles, grid.import_limit, grid.export_limit, self.battery, self.rated_power, sun)
+        limits = grid.import_limit, grid.export_limit
+        return Standing(self.profiles, *limits, self.battery, self.rated_power, sun, grid.meter)
 
     def with_rules(self, rules: list[SiteRule | WrongRule]) -> Self:
         """The same site with other rules, to try them."""

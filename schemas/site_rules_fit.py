@@ -36,6 +36,8 @@ class Standing(NamedTuple):
     rated: float
     """W of all batteries."""
     pv: bool
+    meter: str
+    """The device that shows the grid connection."""
 
 
 def misfits(rules: Sequence[SiteRule | WrongRule], site: Standing) -> dict[int, list[Mistake]]:
@@ -177,8 +179,9 @@ def _of_proposal(rule: SiteRule, site: Standing) -> Iterator[Mistake]:
 
 
 def odd_rules(rules: Sequence[SiteRule], site: Standing) -> Iterator[tuple[str, str, str]]:
-    """Name, place and words of values that can hardly be meant: kW typed for W."""
+    """Name, place and words of what can hardly be meant: kW typed for W, and a rule that swings by its own success."""
     for rule in rules:
+        yield from ((rule.name, place, words) for place, words in _undone(rule, site.meter))
         for key, value in rule.then.given.items():
             if key not in ("soc_min", "soc_max") and 0 < abs(value) < LEAST:
                 unit = "Wh" if key == "reserve" else "W"
@@ -195,3 +198,21 @@ def odd_rules(rules: Sequence[SiteRule], site: Standing) -> Iterator[tuple[str, 
                 if limit is not None and unit in ("W", "Wh") and one.unit is None and 0 < abs(limit) < LEAST / 4:
                     words = f"{limit:g} is in {unit}: for {limit:g} k{unit} write {1000 * limit:.0f}"
                     yield rule.name, f"when.{number}.{key}", words
+
+
+def _undone(rule: SiteRule, meter: str) -> Iterator[Mistake]:
+    """What it does at the grid connection makes its own condition untrue: it ends, begins anew, and so on."""
+    if rule.until is not None:
+        return
+    for number, one in enumerate(rule.when):
+        drawn = one.quantity == "import" or (one.device == meter and one.point == "p")
+        goals = {
+            "import_limit": rule.then.import_limit if drawn else None,
+            "grid_target": rule.then.grid_target if drawn else None,
+            "export_limit": rule.then.export_limit if one.quantity == "export" else None,
+        }
+        gone = one.clear if one.clear is not None else one.above
+        for key, goal in goals.items():
+            if one.above is not None and gone is not None and goal is not None and goal <= gone:
+                words = f"{key} = {goal:g} undoes what it waits for, and it would end and begin again and again"
+                yield f"when.{number}", f"{words}: give `until`, or `clear` below {goal:g}"

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optimizer.rules.facts import Facts, Now, RuleHours, energy_of, quarter_of, ranked
+from optimizer.rules.facts import Facts, Now, RuleHours, Side, quarter_of
 from optimizer.rules.words import asked, seen_as
 from schemas.holidays import Holidays
 from schemas.messages import Value
-from schemas.site_rules import NUMERIC, Condition, SiteRule
+from schemas.site_rules import NUMERIC, PRICES, Condition, SiteRule
 
 
 class Sight(StrEnum):
@@ -91,15 +91,14 @@ def value_of(one: Condition, facts: Facts, now: Now) -> Value | bool | None:
 
 
 def _quantity(one: Condition, facts: Facts, now: Now) -> float | bool | None:
+    known = facts.quarters
     if one.quantity == "pv_today":
-        return energy_of(facts.quarters.pv, now.wall, facts.zone)
-    if one.quantity in ("price_import", "price_export"):
-        prices = facts.quarters.buy if one.quantity == "price_import" else facts.quarters.sell
-        if one.cheapest is not None:
-            return ranked(prices, now.wall, facts.zone, one.cheapest, dearest=False)
-        if one.dearest is not None:
-            return ranked(prices, now.wall, facts.zone, one.dearest, dearest=True)
-        return prices.get(quarter_of(now.wall))
+        return known.sun(now.wall, facts.zone)
+    if one.quantity in PRICES:
+        side: Side = "buy" if one.quantity == "price_import" else "sell"
+        if (hours := one.cheapest or one.dearest) is not None:
+            return known.is_ranked(side, now.wall, facts.zone, hours, dearest=one.dearest is not None)
+        return (known.buy if side == "buy" else known.sell).get(quarter_of(now.wall))
     return None if one.quantity is None else facts.numbers.get(one.quantity)
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from optimizer.tariff import holds
@@ -12,6 +14,7 @@ from schemas.site_rules import Quantity
 from schemas.tariff_hours import ByTheHour, Hours
 
 QUARTER = timedelta(minutes=15)
+Side = Literal["buy", "sell"]
 
 
 class RuleHours(ByTheHour):
@@ -45,6 +48,27 @@ class Quarters:
     """Per kWh that is fed in."""
     pv: Mapping[datetime, float] = field(default_factory=dict)
     """W: the forecast mean of the PV; of quarters that are over, as it was forecast last."""
+    _found: dict[tuple[object, ...], frozenset[datetime] | float | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What was asked of a day, so that it is reckoned once."""
+
+    def is_ranked(self, side: Side, at: datetime, zone: ZoneInfo, hours: float, *, dearest: bool) -> bool | None:
+        """Whether a moment lies in the cheapest or dearest `hours` of its local day. None while a price of this day is
+        not known."""
+        day, key = day_of(at, zone), (side, at.astimezone(zone).date(), hours, dearest)
+        if key not in self._found:
+            self._found[key] = ranked(self.buy if side == "buy" else self.sell, day, hours, dearest=dearest)
+        found = self._found[key]
+        return quarter_of(at) in found if isinstance(found, frozenset) else None
+
+    def sun(self, at: datetime, zone: ZoneInfo) -> float | None:
+        """Wh of PV on the local day of a moment; None while one of its quarters is not known."""
+        day, key = day_of(at, zone), ("pv", at.astimezone(zone).date())
+        if key not in self._found:
+            self._found[key] = sum(self.pv[one] for one in day) / 4 if all(one in self.pv for one in day) else None
+        found = self._found[key]
+        return found if isinstance(found, float) else None
 
 
 @dataclass(frozen=True)
@@ -76,26 +100,23 @@ def quarter_of(at: datetime) -> datetime:
     return datetime.fromtimestamp(at.timestamp() // 900 * 900, UTC)
 
 
-def day_of(at: datetime, zone: ZoneInfo) -> list[datetime]:
+def day_of(at: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
     """The quarters of the local day of a moment: 96, or 92 and 100 in the nights of the change."""
-    day = at.astimezone(zone).date()
+    return _day(at.astimezone(zone).date(), zone)
+
+
+@lru_cache(maxsize=64)
+def _day(day: date, zone: ZoneInfo) -> tuple[datetime, ...]:
     begin, end = (datetime.combine(one, time(), zone).astimezone(UTC) for one in (day, day + timedelta(days=1)))
-    return [begin + n * QUARTER for n in range((end - begin) // QUARTER)]
+    return tuple(begin + n * QUARTER for n in range((end - begin) // QUARTER))
 
 
 def ranked(
-    prices: Mapping[datetime, float], at: datetime, zone: ZoneInfo, hours: float, *, dearest: bool
-) -> bool | None:
-    """Whether a moment lies in the cheapest or dearest `hours` of its local day; of equal prices the earlier one is
-    taken. None while a price of this day is not known."""
-    day = day_of(at, zone)
+    prices: Mapping[datetime, float], day: Sequence[datetime], hours: float, *, dearest: bool
+) -> frozenset[datetime] | None:
+    """The quarters of a day that are its cheapest or dearest `hours`; of equal prices the earlier ones. None where a
+    price is missing."""
     if any(one not in prices for one in day):
         return None
     order = sorted(day, key=lambda one: (-prices[one] if dearest else prices[one], one))
-    return quarter_of(at) in order[: round(4 * hours)]
-
-
-def energy_of(powers: Mapping[datetime, float], at: datetime, zone: ZoneInfo) -> float | None:
-    """Wh of the local day of a moment, from W of each of its quarters; None while one of them is not known."""
-    day = day_of(at, zone)
-    return sum(powers[one] for one in day) / 4 if all(one in powers for one in day) else None
+    return frozenset(order[: round(4 * hours)])

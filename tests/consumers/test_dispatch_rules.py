@@ -138,6 +138,28 @@ def test_a_wished_limit_of_the_feed_in_holds_for_pv_too(tmp_path: Path) -> None:
     assert one.desk.rules.narrowed(one.desk.limits.said(one.now), one.now).export_limit == 100e3
 
 
+def test_pv_is_curtailed_for_a_rule_in_auto_and_not_past_a_person(tmp_path: Path) -> None:
+    """A full battery, 40 kW of PV and 20 kW of load: the rule lets nothing be fed in, the site file 100 kW."""
+    rules = 'rule = [{ name = "none", when = [{ quantity = "export", above = 10e3 }], then = { export_limit = 0 } }]\n'
+    one = story(tmp_path, rules)
+
+    def told_pv(seconds: int) -> tuple[float, str]:
+        for _ in range(seconds // 2):
+            one.hear_all(grid=-20e3, soc=90.0)
+            one.hear("pv1", p=40e3)
+            sent = one.desk.instruct(one.now, one.second)
+            found = one.desk.limit_pv(sent, one.now, one.second)
+            one.second += 2
+        return found["pv1"].values["p_limit_pct"], one.desk.pv.reason
+
+    percent, why = told_pv(8)
+    assert percent < 40
+    assert "limited by rule:none as plan" in why
+    one.ask("manual", power=0.0, until=one.now + timedelta(minutes=10))
+    percent, why = told_pv(120)
+    assert (percent, "rule" in why) == (100.0, False), "it is given back step by step"
+
+
 def test_prices_of_a_tariff_without_a_market_need_no_plan(tmp_path: Path) -> None:
     """0.12 at noon, 0.30 from 17 to 21 h."""
     rules = """

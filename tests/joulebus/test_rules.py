@@ -150,6 +150,27 @@ def test_kilowatts_typed_for_watts_are_a_warning(check: Check) -> None:
     assert "warning: rule.0.when.0.above: rule 'cap': 50 is in W: for 50 kW write 50000" in said
 
 
+@pytest.mark.parametrize(
+    ("when", "then", "rest", "warned"),
+    [
+        ('quantity = "import", above = 400e3', "import_limit = 380e3", "", True),
+        ('device = "grid", point = "p", above = 400e3', "import_limit = 380e3", "", True),
+        ('quantity = "import", above = 400e3', "grid_target = 400e3", "", True),
+        ('quantity = "export", above = 50e3', "export_limit = 20e3", "", True),
+        ('quantity = "import", above = 400e3, clear = 300e3', "import_limit = 380e3", "", False),
+        ('quantity = "import", above = 400e3', "import_limit = 380e3", "until = { after = 900 }", False),
+        ('quantity = "import", above = 300e3', "import_limit = 380e3", "", False),
+        ('quantity = "soc", above = 40', "import_limit = 380e3", "", False),
+    ],
+)
+def test_a_rule_that_undoes_its_own_condition_is_a_warning(
+    check: Check, when: str, then: str, rest: str, warned: bool
+) -> None:
+    code, said = check.of(SITE + ruled(when, then=then, rest=rest))
+    assert (code, "undoes what it waits for" in said) == (0, warned), said
+    assert ("warning: rule.0.when.0: rule 'cap'" in said) == warned
+
+
 # rules in words, and over the past -----------------------------------------------------------------
 
 
