@@ -18,13 +18,14 @@ LIMIT = "limit of {limit:kw} kW[ by {of}]"
 CONTRACT = "the {limit:kw} kW of the contract of {of}"
 STEERABLE = "the {limit:kw} kW that batteries may draw by {of}"
 PASSED = "{value:kw} kW above "
+MORE = "[; a kWh more of it is worth {price:money} {currency}]"
 SAME = " are expected all the same"
 
 SENTENCES: dict[WhyCode, str] = {
     WhyCode.HOLDS_PEAK: f"holds {PEAK}",
     WhyCode.COVERS_LOAD: f"covers the load; {NOW}[, it pays from {{limit:money}}]",
     WhyCode.SELLS: f"sells; {NOW}[, it pays from {{limit:money}}]",
-    WhyCode.KEEPS_IMPORT: "keeps the {value:kw} kW of the load below the import limit of {limit:kw} kW",
+    WhyCode.KEEPS_IMPORT: f"keeps the {{value:kw}} kW of the load below the import limit of {{limit:kw}} kW{MORE}",
     WhyCode.STORES_PV: "stores PV[, sold for {price:money} {currency}/kWh][, worth {value:money} later]",
     WhyCode.CHARGES_FOR_PRICE: f"charges; {NOW}, {{value:money}} at {{at}}",
     WhyCode.CHARGES_FOR_PEAK: f"charges for {PEAK}",
@@ -42,10 +43,10 @@ SENTENCES: dict[WhyCode, str] = {
     WhyCode.AT_RATED: "at the {limit:kw} kW of its power[; a kWh more is worth {price:money} {currency}]",
     WhyCode.UNTIL_FULL: "then it is full at {limit:%} %",
     WhyCode.UNTIL_EMPTY: "then it is empty at {limit:%} %[; a kWh more is worth {price:money} {currency}]",
-    WhyCode.IMPORT_HELD: f"held by the import {LIMIT}",
-    WhyCode.EXPORT_HELD: f"held by the export {LIMIT}",
-    WhyCode.CONTRACT_HELD: f"held by {CONTRACT}",
-    WhyCode.STEERABLE_HELD: f"held by {STEERABLE}",
+    WhyCode.IMPORT_HELD: f"held by the import {LIMIT}{MORE}",
+    WhyCode.EXPORT_HELD: f"held by the export {LIMIT}{MORE}",
+    WhyCode.CONTRACT_HELD: f"held by {CONTRACT}{MORE}",
+    WhyCode.STEERABLE_HELD: f"held by {STEERABLE}{MORE}",
     WhyCode.IMPORT_PASSED: f"{PASSED}the import {LIMIT}{SAME}",
     WhyCode.EXPORT_PASSED: f"{PASSED}the export {LIMIT}{SAME}",
     WhyCode.CONTRACT_PASSED: f"{PASSED}{CONTRACT}{SAME}",

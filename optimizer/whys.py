@@ -11,7 +11,7 @@ import numpy as np
 
 from optimizer.bill import peaks, stored
 from optimizer.outlook import Outlook, Vector
-from optimizer.why_limits import limited
+from optimizer.why_limits import HELD, limited
 from schemas.messages import Why
 from schemas.why import WhyCode
 
@@ -27,7 +27,7 @@ def whys(outlook: Outlook, power: Vector, worth: Vector) -> list[list[Why]]:
     """The reasons of each step, the most important first. `power` in W, positive discharging; `worth` of one more
     stored kWh at the end of each step (Step.marginal_value)."""
     found = _Schedule(outlook, power, worth)
-    return [[*_of(found, step), *limited(outlook, float(found.grid[step]), step)] for step in range(len(power))]
+    return [[*_of(found, step), *_limited(found, step)] for step in range(len(power))]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,10 @@ def _discharges(it: _Schedule, step: int) -> Iterator[Why]:
     elif peak is not None:
         yield peak.said(WhyCode.HOLDS_PEAK)
     elif pays is None and net > look.import_limit[step] + SMALL:
-        yield _why(WhyCode.KEEPS_IMPORT, value=net, limit=float(look.import_limit[step]))
+        # of a limit that somebody has sent, the limit itself says it
+        own = look.limiting(step, "consumption") is None and not look.contract(step)
+        limit, gain = float(look.import_limit[step]), from_ - price if own else None
+        yield _why(WhyCode.KEEPS_IMPORT, value=net, limit=limit, price=gain)
     else:
         yield _why(WhyCode.SELLS if sells else WhyCode.COVERS_LOAD, price=price, limit=pays)
     if it.soc[step + 1] <= look.battery.soc_min + EDGE:
@@ -196,6 +199,23 @@ def _keeps(it: _Schedule, step: int, soc: float) -> Iterator[Why]:
         yield why.model_copy(update={"at": it.outlook.starts[dearest]})
     elif it.pays_from(step) > price + CENT:
         yield _why(WhyCode.KEEPS_FOR_LATER, price=price, value=soc, limit=it.pays_from(step))
+
+
+def _limited(it: _Schedule, step: int) -> Iterator[Why]:
+    """The limits of the grid connection; those that hold it with what a further kWh through them would be worth."""
+    for one in limited(it.outlook, float(it.grid[step]), step):
+        if one.code not in HELD.values():
+            yield one
+            continue
+        gain = _through(it, step, out=one.code == WhyCode.EXPORT_HELD)
+        yield one.model_copy(update={"price": _short(gain) if gain > CENT else None})
+
+
+def _through(it: _Schedule, step: int, *, out: bool) -> float:
+    """Per kWh: what it gains to sell instead of to store or keep; or to buy, for the cells or instead of them."""
+    discharges = it.power[step] > SMALL
+    stored_at = it.pays_from(step) if discharges else it.pays_until(step)
+    return float(it.outlook.sell[step]) - stored_at if out else stored_at - float(it.outlook.buy[step])
 
 
 def _rated(it: _Schedule, gain: float) -> Why:

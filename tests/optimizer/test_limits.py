@@ -36,7 +36,7 @@ def test_import_stays_below_the_limit_until_its_end_and_the_step_says_whose() ->
     assert grids(free)[:8].max() > 60e3
     assert grids(kept)[:8].max() <= 60e3 + 1
     assert grids(kept)[8:16].max() > 60e3
-    assert any(step.reason.endswith("held by the import limit of 60.0 kW by dso") for step in kept.steps[:8])
+    assert any("held by the import limit of 60.0 kW by dso" in step.reason for step in kept.steps[:8])
     assert not any("limit" in step.reason for step in kept.steps[8:])
 
 

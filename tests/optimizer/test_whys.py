@@ -101,14 +101,23 @@ STORIES: dict[str, tuple[dict[str, Any], float, list[tuple[WhyCode, dict[str, An
     "the import limit against the price": (
         {"load": by_hour(50e3, h18=150e3), "grid": grid(import_limit=100e3)},
         18.0,
-        [(WhyCode.KEEPS_IMPORT, {"value": 150e3, "limit": 100e3})],
-        "keeps the 150.0 kW of the load below the import limit of 100.0 kW",
+        [(WhyCode.KEEPS_IMPORT, {"value": 150e3, "limit": 100e3, "price": 0.02})],
+        "keeps the 150.0 kW of the load below the import limit of 100.0 kW; a kWh more of it is worth 0.02 EUR",
+    ),
+    "a limit that holds back a cheap hour": (
+        {"buy": prices_by_hour(), "load": 50e3, "held": [[limit(power=60e3)]] * 96},
+        13.0,
+        [(WhyCode.CHARGES_FOR_PRICE, {"price": 0.08}), (WhyCode.IMPORT_HELD, {"limit": 60e3, "of": "dso"})],
+        "charges; 0.08 EUR/kWh now, 0.30 at 18:00; held by the import limit of 60.0 kW by dso; a kWh more of it is",
     ),
     "a limit that was sent": (
         {"load": by_hour(50e3, h18=90e3), "held": [[limit(power=80e3)]] * 96},
         18.0,
         [(WhyCode.KEEPS_IMPORT, {"value": 90e3}), (WhyCode.IMPORT_HELD, {"limit": 80e3, "of": "dso"})],
-        "keeps the 90.0 kW of the load below the import limit of 80.0 kW; held by the import limit of 80.0 kW by dso",
+        (
+            "keeps the 90.0 kW of the load below the import limit of 80.0 kW; "
+            "held by the import limit of 80.0 kW by dso; a kWh more of it is worth 0.02 EUR"
+        ),
     ),
 }
 
