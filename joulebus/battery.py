@@ -1,14 +1,11 @@
 """`joulebus battery`: how much energy each battery still has, and how much of it is lost, out of the archive."""
 
 import json
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from optimizer.health import SURE_EFFICIENCY, SURE_ENERGY, Counted, Estimate, estimate, usable
+from consumers.optimize.battery_health import Health, health
+from optimizer.health import SURE_EFFICIENCY, SURE_ENERGY, Estimate, usable
 from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.rollups import floor
@@ -16,20 +13,6 @@ from schemas.site import Site
 from schemas.site_parts import Battery
 from schemas.troubles import Trouble
 from schemas.units import utc_now
-
-QUARTER = timedelta(minutes=15)
-Vector = NDArray[np.float64]
-
-
-class Health(NamedTuple):
-    """Of one battery."""
-
-    battery: Battery
-    known: float
-    """The share of the quarters of an hour whose SoC and energies are known."""
-    found: Estimate | None
-    soh: float | None
-    """% as its BMS says; the least of several."""
 
 
 async def battery(url: str, site: Site, days: float, *, as_json: bool) -> int:
@@ -48,40 +31,6 @@ async def battery(url: str, site: Site, days: float, *, as_json: bool) -> int:
     else:
         print("\n".join(line for one in found for line in _words(one, days)))
     return int(all(one.found is None for one in found))
-
-
-async def health(history: History, site: Site, start: datetime, end: datetime) -> list[Health]:
-    """Of each battery, in the order of the site file. `start` and `end` on a quarter of an hour."""
-    latest = await history.latest(site.site)
-    found = list[Health]()
-    for one in site.battery:
-        counted = await count(history, site, one, start, end)
-        told = [latest[rack][1].get("soh") for rack in one.racks if rack in latest]
-        soh = min((value for value in told if isinstance(value, float)), default=None)
-        found.append(Health(one, counted.known, estimate(counted, one.energy), soh))
-    return found
-
-
-async def count(history: History, site: Site, one: Battery, start: datetime, end: datetime) -> Counted:
-    """What it gave and took, and its SoC; of several PCS the sum, of several racks the mean."""
-    number = (end - start) // QUARTER
-    out, into = np.zeros(number), np.zeros(number)
-    for pcs in one.pcs:
-        energies = await history.energies(site.site, pcs, start, end)
-        out += _row(((each.at, each.out) for each in energies), start, number)
-        into += _row(((each.at, each.into) for each in energies), start, number)
-    socs = np.zeros(number)
-    for rack in one.racks:
-        buckets = await history.buckets(site.site, rack, "soc", start, end, "15m")
-        socs += _row(((each.at, each.last) for each in buckets), start, number) / len(one.racks)
-    return Counted(socs, into, out)
-
-
-def _row(values: Iterable[tuple[datetime, float]], start: datetime, number: int) -> Vector:
-    found = np.full(number, np.nan)
-    for at, value in values:
-        found[(at - start) // QUARTER] = value
-    return found
 
 
 def _words(one: Health, days: float) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.overlap import doubles, unreached, unwatched
-from consumers.archive.money.carbon_file import read_carbon
+from optimizer.carbon_table import read_carbon
 from joulebus.commands import say
 from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes

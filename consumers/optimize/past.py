@@ -49,6 +49,8 @@ class Past:
     _load: dict[date, "array[float]"] = field(default_factory=dict)
     """W by UTC day, 96 quarters each, nan where unknown."""
     _sun: dict[date, "array[float]"] = field(default_factory=dict)
+    _daily: dict[str, tuple[tuple[date, int], list[float]]] = field(default_factory=dict)
+    """Of each demand, with the day and the days of the past they are of."""
 
     def __post_init__(self) -> None:
         self.learning = Learning(self.site)
@@ -78,7 +80,8 @@ class Past:
         self._fold(start, end)
 
     def _sources(self) -> list[tuple[str, str]]:
-        return [*((name, "p") for name in (self.site.grid.meter, *self.site.pcs)), *self.site.pv_points]
+        loads = [one.device for one in self.site.load if "p" in self.site.profiles[one.device].points]
+        return [*((name, "p") for name in (self.site.grid.meter, *self.site.pcs, *loads)), *self.site.pv_points]
 
     def _fold(self, start: datetime, end: datetime) -> None:
         """Load and PV of what was read; the devices' own means are kept for 14 days only."""
@@ -132,15 +135,36 @@ class Past:
         )
         return Record(datetime.combine(first, time(), UTC), load, sun).until(self.newest)
 
+    def daily_peaks(self, now: datetime, battery: Storage, rated: float, component: Demand) -> list[float]:
+        """W: the lowest peaks of the last days that a battery could have held; reckoned once a day."""
+        from optimizer.lowest_peak import daily_peaks  # noqa: PLC0415  # as above
+
+        key = now.astimezone(self.site.zone).date(), len(self._load)
+        before, found = self._daily.get(component.name, (None, []))
+        if before != key:
+            found = daily_peaks(self.record(), battery, rated, component, self.site.zone, now)
+            self._daily[component.name] = key, found
+        return found
+
     def pv(self) -> list[tuple[datetime, float]]:
         """W of all PV together."""
         return [(at, sum(self._pv(at))) for at in self._seen()]
 
     def load(self) -> list[tuple[datetime, float]]:
-        """W: grid + battery + PV."""
+        """W: grid + battery + PV, less the flexible loads: those are planned."""
         grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
+        loads = [self._of(one.device) for one in self.site.load]
         return [
-            (at, max(0.0, grid[at] + sum(one.get(at, 0.0) for one in batteries) + sum(self._pv(at))))
+            (
+                at,
+                max(
+                    0.0,
+                    grid[at]
+                    + sum(one.get(at, 0.0) for one in batteries)
+                    + sum(self._pv(at))
+                    - sum(max(0.0, one.get(at, 0.0)) for one in loads),
+                ),
+            )
             for at in self._seen()
         ]
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zlib import crc32
@@ -18,6 +18,8 @@ from consumers.optimize.past import Past
 from consumers.optimize.price_fetcher import keep_fetching
 from consumers.optimize.price_sources import PriceSources
 from consumers.optimize.situation import Situation
+from consumers.optimize.thought import Thought
+from optimizer.carbon_table import read_carbon
 from optimizer.dispatch import current_step
 from optimizer.shortage import shortages
 from optimizer.tariff import Series
@@ -28,9 +30,19 @@ from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
 from runtime.tariff_watch import readable
-from schemas.messages import Alarm, AlarmPriority, AlarmState, Cause, ControlMode, HeldLimit, Plan, Telemetry
+from schemas.messages import (
+    Alarm,
+    AlarmPriority,
+    AlarmState,
+    Cause,
+    ControlDispatch,
+    ControlMode,
+    HeldLimit,
+    Plan,
+    Telemetry,
+)
 from schemas.printable import printable
-from schemas.topics import ALARM, CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES, PLAN, TELEMETRY
+from schemas.topics import ALARM, CONTROL_DISPATCH, CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES, PLAN, TELEMETRY
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -50,7 +62,7 @@ LIMITS = "limits"
 TOLD = "told"
 """What the cause is about that prices on the topic are not followed."""
 
-Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], tuple[Plan, list[str]]]
+Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], Thought]
 
 
 async def run(part: Part) -> None:
@@ -85,6 +97,8 @@ class Optimize:
         self._news = False
         self._alarms = set[str]()
         """That are raised and urgent."""
+        self._carbon: tuple[float, Series | None] = (0.0, None)
+        """When the file of intensities was written that was read last, and what it says."""
         self._second = crc32(part.site.site.encode()) % EVERY
 
     async def work(self, bus: Bus) -> None:
@@ -97,7 +111,8 @@ class Optimize:
 
     async def _listen(self, bus: Bus) -> None:
         addresses = [
-            topic.at(site=self.site.site) for topic in (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES, ALARM)
+            topic.at(site=self.site.site)
+            for topic in (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE, CONTROL_DISPATCH, MARKET_PRICES, ALARM)
         ]
         async for batch in bus.listen(*addresses):
             for heard in batch:
@@ -115,6 +130,8 @@ class Optimize:
             self._hear_alarm(heard.place["alarm"], heard.message)
         elif isinstance(heard.message, ControlMode):
             self.limits.moded = self.limits.moded or time.monotonic()
+        elif isinstance(heard.message, ControlDispatch):
+            self.situation.hear_loads(heard.message)
         elif isinstance(heard.message, Telemetry) and not heard.retained:
             self.situation.fold(heard.place["device"], heard.message, utc_now(), time.monotonic())
 
@@ -214,9 +231,11 @@ class Optimize:
             self._tell_short([*self._prices.faults.values(), *(one.words for one in short if one.urgent)])
             held = self.limits.held(now, time.monotonic())
             # telemetry goes on meanwhile
-            still = replace(self.situation, powers=dict(self.situation.powers), held=held)
-            thinking = asyncio.to_thread(self._planner, still, self.past, series, now, time.monotonic())
-            plan, wrong = await asyncio.wait_for(thinking, DEADLINE)
+            still = self.situation.still(held, self._intensity())
+            async with asyncio.timeout(DEADLINE):
+                plan, wrong, refused = await asyncio.to_thread(
+                    self._planner, still, self.past, series, now, time.monotonic()
+                )
         except TimeoutError:
             self._fail(f"no plan in {DEADLINE:.0f} s")
             return
@@ -229,7 +248,7 @@ class Optimize:
             self._fail(f"the planner failed: {bug}")
             return
         if wrong:
-            self._fail(f"the plan was not published: {'; '.join(wrong[:3])}")
+            self._fail(f"the plan was not published: {'; '.join(wrong[:3])}{self._keep_aside(refused)}")
             return
         self.part.causes.clear(Cause.TARIFF)
         self.plan, self._wrong_since, self._planned = plan, None, held
@@ -250,12 +269,30 @@ class Optimize:
         self.part.counts["plans"] += 1
         self.part.succeeded()
 
+    def _keep_aside(self, refused: dict[str, Any] | None) -> str:
+        """The last one that was refused, for who wants to know why; gives where it is."""
+        path = self.part.settings.state / f"refused-plan-{self.site.site}.json"
+        try:
+            path.write_text(json.dumps(refused, allow_nan=False), encoding="utf-8")
+        except (OSError, ValueError) as wrong:
+            return f"; it could not be kept aside: {wrong}"
+        return f"; it is kept in {path.name}"
+
     def _tell_short(self, urgent: list[str]) -> None:
         """Prices that are not the tariff's own, and sources of them that are wrong: the plan is made all the same."""
         if urgent:
             self.part.causes.add(Cause.PRICES, "; ".join(urgent))
         else:
             self.part.causes.clear(Cause.PRICES, words="the prices are the tariff's own again")
+
+    def _intensity(self) -> Series | None:
+        """g of CO2 per kWh of the site's file, read again when it has changed. Raises Trouble."""
+        path = self.site.carbon_path
+        if path is None or not path.is_file():
+            return None
+        if (stamp := path.stat().st_mtime) != self._carbon[0]:
+            self._carbon = stamp, read_carbon(path)
+        return self._carbon[1]
 
     def _fail(self, why: str) -> None:
         self.part.counts["failed"] += 1
@@ -278,9 +315,7 @@ def _left(plan: Plan) -> float:
     return (plan.until - utc_now()).total_seconds()
 
 
-def _think(
-    situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float
-) -> tuple[Plan, list[str]]:
+def _think(situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float) -> Thought:
     from consumers.optimize.think import think  # noqa: PLC0415  # loads the solver: 1 to 3 s, in the planning thread
 
     return think(situation, past, series, now, mono)

@@ -5,13 +5,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 from statistics import fmean
 
 from optimizer.billing import MOST
+from optimizer.racks import Rack, together
 from optimizer.site_billing import SiteBilling
 from optimizer.storage import soc
+from optimizer.tariff import Series
 from runtime.arrivals import Arrivals
-from schemas.messages import HeldLimit, Telemetry
+from schemas.messages import ControlDispatch, HeldLimit, LoadState, Telemetry
+from schemas.rack import RackMap
 from schemas.site import Site
 from schemas.site_parts import Battery
 from schemas.units import Kind
@@ -48,6 +52,16 @@ class Situation:
     """SoC in % by BMS."""
     held: list[HeldLimit] = field(default_factory=list)
     """Limits of the grid connection beside the site file's."""
+    allowed_by: dict[str, tuple[float, tuple[float, float]]] = field(default_factory=dict)
+    """When each BMS was heard, and what its cells allow: W that may be charged and discharged."""
+    loads: dict[str, LoadState] = field(default_factory=dict)
+    """What dispatch says that each flexible load does."""
+    worn: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Wh and efficiency by battery, where they are known better than in the site file."""
+    reserves: dict[str, float] = field(default_factory=dict)
+    """What each reserve costs a day."""
+    intensity: Series | None = None
+    """g of CO2 per kWh, of the site's file."""
     arrivals: Arrivals = field(default_factory=Arrivals, compare=False)
 
     @classmethod
@@ -64,11 +78,17 @@ class Situation:
     def fold(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """The next message; one that does not tell of now changes nothing."""
         battery = device in self.site.racks
-        if not (battery or device in self.devices) or not self.arrivals.timely(device, telemetry, mono):
+        if not (battery or device in self.devices or device in self.loaded) or not self.arrivals.timely(
+            device, telemetry, mono
+        ):
             return
         soc, power = telemetry.number("soc"), telemetry.number("p")
         if battery and soc is not None and 0 <= soc <= 100:
             self.charges[device] = Value(mono, soc)
+        if battery and (cells := RackMap.of(self.site.profiles[device]).allowed(telemetry.number)) is not None:
+            self.allowed_by[device] = mono, cells
+        if device in self.loaded and power is not None and 0 <= power <= MOST:
+            self._smooth(device, power, mono)
         if device in self.devices and power is not None and abs(power) <= MOST:
             self._fold_power(device, power, now, mono)
         for point in self.site.profiles[device].pv_points:
@@ -87,10 +107,30 @@ class Situation:
         old = power if before is None else before.value
         self.powers[device] = Value(mono, old + share * (power - old))
 
+    def hear_loads(self, dispatch: ControlDispatch) -> None:
+        """What dispatch says of the flexible loads."""
+        self.loads = {name: one.state for name, one in dispatch.loads.items() if one.state is not None}
+
+    def still(self, held: list[HeldLimit], intensity: Series | None) -> "Situation":
+        """As it is now, for a plan: telemetry goes on meanwhile."""
+        return replace(
+            self,
+            held=held,
+            intensity=intensity,
+            powers=dict(self.powers),
+            charges=dict(self.charges),
+            allowed_by=dict(self.allowed_by),
+        )
+
     @property
     def devices(self) -> list[str]:
         """Whose powers make the load: grid + battery + PV."""
         return [self.site.grid.meter, *self.site.pcs, *self.pvs]
+
+    @property
+    def loaded(self) -> list[str]:
+        """The flexible loads: they are planned, and so no part of the load that is forecast."""
+        return [one.device for one in self.site.load]
 
     @property
     def pvs(self) -> list[str]:
@@ -141,6 +181,44 @@ class Situation:
             if (key := named(device, point)) in self.powers
             if mono - self.powers[key].at <= self._oldest(device)
         )
+
+    def soc_of(self, one: Battery, mono: float) -> float:
+        """% of one battery; half of what it may, while it is not heard."""
+        heard = self._charge(one, mono)
+        return fmean(heard) if heard else (one.soc_min + one.soc_max) / 2
+
+    def allowed(self, mono: float) -> tuple[float, float]:
+        """W at the meter that the cells of the batteries that are heard allow now, charging and discharging; inf while
+        one does not say it."""
+        charge = discharge = 0.0
+        for one in self.batteries(mono) or self.site.battery:
+            racks = [
+                Rack(
+                    found[1]
+                    if (found := self.allowed_by.get(name)) and mono - found[0] <= self._oldest(name)
+                    else None,
+                    None,
+                )
+                for name in one.racks
+            ]
+            cells = together(racks, len(racks), one.charge_limit, one.discharge_limit)
+            charge += inf if cells.charge is None else cells.charge / one.efficiency
+            discharge += inf if cells.discharge is None else cells.discharge * one.efficiency
+        return charge, discharge
+
+    def as_worn(self, batteries: Sequence[Battery]) -> list[Battery]:
+        """With the energy and the efficiency that they have by now."""
+        return [
+            one.model_copy(update=dict(zip(("energy", "efficiency"), self.worn[one.name], strict=True)))
+            if one.name in self.worn
+            else one
+            for one in batteries
+        ]
+
+    def rest(self, mono: float) -> float:
+        """W of the load that is no flexible one; call it when nothing is missing."""
+        planned = sum(max(0.0, power) for power in self._heard(self.loaded, self.powers, mono))
+        return max(0.0, self.load(mono) - planned)
 
     def load(self, mono: float) -> float:
         """W; call it when nothing is missing."""

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.migrate import migrate, upgrade
 from consumers.archive.money.accounts import Accounts
-from consumers.archive.money.carbon_file import read_carbon
 from consumers.archive.retention import forget
 from consumers.archive.roller import Roller, put
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
+from optimizer.carbon_table import read_carbon
 from optimizer.tariff import Series
 from runtime.heard import Heard
 from runtime.history import History

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumers.dispatch.kept import Stored
+from consumers.optimize.look import look
 from consumers.optimize.situation import Situation
-from consumers.optimize.think import look
 from optimizer.tariff import Series
 from schemas.messages import (
     Action,
@@ -155,7 +155,7 @@ def test_optimize_hears_anything(site: Site, heard: list[tuple[str, Telemetry]])
             situation.fold(device, Telemetry(**said), now(), second)
     assert situation.missing(second) == []
     assert situation.soc(second) == 55.0
-    found = look(situation, filled(site, {}), dict[str, Series](), now(), second)
+    found = look(situation, filled(site, {}), dict[str, Series](), now(), second).outlook
     assert found.soc == 55.0
     assert all(abs(value) < 1e300 for value in found.load)
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from consumers.dispatch.limit_watch import PATIENCE
+from consumers.optimize.look import look
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
-from consumers.optimize.think import look
 from consumers.status.state import Moment, State, fold
 from consumers.status.values import flow
 from optimizer.plan import plan
@@ -139,7 +139,7 @@ def test_how_much_of_the_sun_goes_through_the_batteries_inverters(site: Site) ->
     situation = Situation.of(site)
     for device in SAID:
         situation.fold(device, said(device), NOON, 1.0)
-    ahead = look(situation, Past(site), {}, NOON, 1.0)
+    ahead = look(situation, Past(site), {}, NOON, 1.0).outlook
     assert ahead.inside == pytest.approx(ahead.pv * 10 / 15), "of 10 and 5 kW"
 
 

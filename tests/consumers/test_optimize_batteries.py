@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from consumers.optimize.look import look
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
-from consumers.optimize.think import look
 from schemas.messages import Telemetry, Value
 from tests.consumers.test_dispatch_batteries import two
 
@@ -34,7 +34,7 @@ def test_both_are_planned_for_as_one(tmp_path: Path) -> None:
     situation = told(tmp_path)
     assert situation.missing(0.0) == []
     assert [situation.load(0.0), situation.soc(0.0)] == pytest.approx([70e3, 70.0])
-    outlook = look(situation, Past(situation.site), {}, NOON, 0.0)
+    outlook = look(situation, Past(situation.site), {}, NOON, 0.0).outlook
     assert [outlook.battery.energy, outlook.rated, outlook.soc] == pytest.approx([300e3, 150e3, 70.0])
 
 
@@ -42,7 +42,7 @@ def test_both_are_planned_for_as_one(tmp_path: Path) -> None:
 def test_without_one_the_other_is_planned_for(tmp_path: Path, silent: str) -> None:
     situation = told(tmp_path, silent)
     assert situation.missing(0.0) == []
-    outlook = look(situation, Past(situation.site), {}, NOON, 0.0)
+    outlook = look(situation, Past(situation.site), {}, NOON, 0.0).outlook
     assert (outlook.battery.energy, outlook.rated, outlook.soc) == (200e3, 100e3, 80.0)
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from consumers.dispatch.grid_limits import GridLimits
 from consumers.optimize.limits_heard import LimitsHeard, shape
+from consumers.optimize.look import look
 from consumers.optimize.past import Past
-from consumers.optimize.think import look, think
+from consumers.optimize.think import think
 from optimizer.grid_bounds import bounds
 from schemas.messages import Alarm, AlarmPriority, AlarmState, Authority, ControlLimits, HeldLimit
 from schemas.site import Site
@@ -87,7 +88,7 @@ def test_each_slot_keeps_the_limits_that_hold_when_it_begins(what: str) -> None:
     site = with_safe(SITE) if safe else SITE
     situation = told(site)
     situation.held = [one]
-    found = look(situation, Past(site), {}, NOON, 0.0)
+    found = look(situation, Past(site), {}, NOON, 0.0).outlook
     slots = dict(zip(found.starts, found.import_limit.tolist(), strict=True))
     assert {minute: slots[later(minute)] for minute in expected} == expected
 
@@ -106,7 +107,7 @@ def test_the_plan_and_dispatch_make_the_same_of_what_was_asked() -> None:
 def test_pv_that_is_limited_gives_no_more_in_the_plan() -> None:
     situation = told(SITE)
     situation.held = [limit("feed_in", 5e3, scope="steerable", until=later(30))]
-    found = look(situation, Past(SITE), {}, NOON, 0.0)
+    found = look(situation, Past(SITE), {}, NOON, 0.0).outlook
     assert situation.pv(0.0) == 20e3
     assert [float(power) for power in found.pv[:3]] == [5e3, 5e3, pytest.approx(20e3, rel=0.2)]
 
@@ -114,12 +115,12 @@ def test_pv_that_is_limited_gives_no_more_in_the_plan() -> None:
 def test_the_plan_says_which_limit_shaped_it_and_what_it_cannot_keep() -> None:
     situation = told(SITE)
     situation.held = [limit(power=20e3, until=later(45), reason="14a"), limit(power=900e3, source="wide")]
-    plan, wrong = think(situation, Past(SITE), {}, NOON, 0.0)
+    plan, wrong, _ = think(situation, Past(SITE), {}, NOON, 0.0)
     assert wrong == []
     assert plan.limits == ["consumption at most 20 kW, by dso as dso, asked: 14a, until 10 Jun 12:45"]
     assert plan.shortage == []
     situation.charges["bms1"] = situation.charges["bms1"].__class__(0.0, 5.0)  # empty
-    plan, wrong = think(situation, Past(SITE), {}, NOON, 0.0)
+    plan, wrong, _ = think(situation, Past(SITE), {}, NOON, 0.0)
     assert wrong == []
     assert len(plan.shortage) == 1
     when = "from 10 Jun 12:00 to 10 Jun 12:45: up to 2"

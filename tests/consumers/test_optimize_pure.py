@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.optimize.look import look
 from consumers.optimize.past import Past
 from consumers.optimize.prices import read_prices
 from consumers.optimize.situation import Situation
-from consumers.optimize.think import look, think
+from consumers.optimize.think import think
 from optimizer.billing import Quarter
 from schemas.messages import Telemetry, Value
 from schemas.site import Site
@@ -147,13 +148,13 @@ def test_the_past_of_the_load_is_the_sum_and_a_sleeping_inverter_is_dark(site: S
 def test_a_plan_is_made_of_all_of_it(site: Site) -> None:
     past = filled(site, {"grid": [50e3] * 96, "pcs1": [0.0] * 96, "pv1": [0.0] * 96})
     situation = billed(told(site), [50e3] * 96)
-    outlook = look(situation, past, {}, NOON, 0.0)
+    outlook = look(situation, past, {}, NOON, 0.0).outlook
     assert (outlook.soc, outlook.rated) == (55.0, 100e3)
     (one,) = outlook.charges
     assert (one.component.rate, [*one.peaks.values()]) == (15.0, [50e3])
     assert (outlook.load[0], outlook.pv[0], outlook.buy[0], outlook.sell[0]) == (60e3, 20e3, 0.12, 0.05)
     assert {at.hour for at, price in zip(outlook.starts, outlook.buy, strict=True) if price > 0.2} == {15, 16, 17, 18}
-    plan, wrong = think(situation, past, {}, NOON, 0.0)
+    plan, wrong, _ = think(situation, past, {}, NOON, 0.0)
     assert wrong == []
     assert plan.inputs == {"grid": 0.0, "pcs1": 0.0, "bms1": 0.0, "pv1": 0.0}
     assert plan.cost < plan.cost_idle

@@ -18,6 +18,7 @@ from consumers.optimize.past import Past
 from consumers.optimize.service import Optimize
 from consumers.optimize.situation import Situation
 from consumers.optimize.think import think
+from consumers.optimize.thought import Thought
 from optimizer.tariff import Series
 from runtime.database import engine
 from runtime.history import History
@@ -185,26 +186,26 @@ class Fickle(Optimize):
 
     def _fickle(
         self, situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float
-    ) -> tuple[Plan, list[str]]:
+    ) -> Thought:
         self.calls += 1
-        plan, wrong = think(situation, past, series, now, mono)
+        thought = think(situation, past, series, now, mono)
         if self.calls == 1:
-            return plan, wrong
+            return thought
         match self.mishap:
             case "crash":
                 raise ZeroDivisionError("a bug")
             case "broken":
-                return plan, ["SoC 99.00 % is above 90 %"]
+                return Thought(thought.plan, ["SoC 99.00 % is above 90 %"], {"id": thought.plan.id})
             case _:
                 time.sleep(1.5)
-                return plan, wrong
+                return thought
 
 
 @pytest.mark.parametrize(
     ("mishap", "words"),
     [
         ("crash", "the planner failed: a bug"),
-        ("broken", "the plan was not published: SoC 99.00 % is above 90 %"),
+        ("broken", "the plan was not published: SoC 99.00 % is above 90 %; it is kept in refused-plan-{site}.json"),
         ("slow", "no plan in 1 s"),
     ],
 )
@@ -222,7 +223,7 @@ async def test_what_goes_wrong_leaves_the_last_plan_standing(  # noqa: PLR0917  
     async with scene(broker, plant_site(tmp_path, site_name), database, Fickle) as played:
         await until(lambda: played.plans, within=30)
         monkeypatch.setattr(service, "DEADLINE", 1.0)
-        await until(lambda: played.part.detail == words)
+        await until(lambda: played.part.detail == words.format(site=site_name))
         await until(lambda: played.part.counts["failed"] >= 2)
         assert len(played.plans) == 1
         assert played.part.counts["plans"] == 1

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from consumers.dispatch.plans import binding, planned
+from consumers.optimize.look import look
 from consumers.optimize.past import Past
-from consumers.optimize.think import look, think
+from consumers.optimize.think import think
 from optimizer.billing import Quarter
 from optimizer.outlook import QUARTER
 from schemas.messages import Plan
@@ -73,9 +74,9 @@ def test_a_plan_tells_dispatch_the_peak_of_each(tmp_path: Path) -> None:
     seen = told(site)
     made = [Quarter(at, power / 4, 900.0) for at, power in sorted(past.means["grid"].items())]
     seen.billing = archived(seen.billing, made)
-    each, peaks = look(seen, past, {}, NOON, 0.0).charges, {"all": 90e3, "on-peak": 30e3}
+    each, peaks = look(seen, past, {}, NOON, 0.0).outlook.charges, {"all": 90e3, "on-peak": 30e3}
     assert {one.component.name: max(one.peaks.values()) for one in each} == peaks
-    plan, wrong = think(seen, past, {}, NOON, 0.0)
+    plan, wrong, _ = think(seen, past, {}, NOON, 0.0)
     assert wrong == []
     assert plan.peak == plan.peaks["all"]
     assert plan.peaks["on-peak"] < plan.peaks["all"]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.optimize.look import look
 from consumers.optimize.past import Past
-from consumers.optimize.think import look
 from joulebus.cli import main
 from optimizer.bill import peaks
 from optimizer.forecast.model import learn
@@ -94,7 +94,7 @@ def test_each_plan_of_the_week_is_made_and_says_what_is_missing(tmp_path: Path) 
         "the dearest price is taken"
     )
     site = plant_site(tmp_path, tariff=PORTUGUESE)
-    outlook_ = look(told(site), Past(site), {}, friday, 0.0)
+    outlook_ = look(told(site), Past(site), {}, friday, 0.0).outlook
     at = outlook_.starts.index(datetime(2026, 6, 6, 7, 30, tzinfo=UTC))  # 09:30 in Berlin
     assert outlook_.buy[at] == 0.18
     assert verify(plan(outlook_), outlook_) == []
@@ -154,7 +154,7 @@ def test_above_the_floor_the_peak_is_kept_down_to_it_and_no_further() -> None:
 
 def test_a_floor_stands_in_the_tariff_file_in_kilowatts(tmp_path: Path) -> None:
     site = plant_site(tmp_path, tariff=TARIFF.replace("price = 15.0", "price = 15.0, floor = 42.5"))
-    assert look(told(site), Past(site), {}, MONDAY, 0.0).windows[0].stands[0] == 42_500.0
+    assert look(told(site), Past(site), {}, MONDAY, 0.0).outlook.windows[0].stands[0] == 42_500.0
 
 
 @pytest.mark.parametrize(("floor", "peak"), [("", 30e3), (", floor = 42.5", 42.5e3), (", floor = 900", 250e3)])

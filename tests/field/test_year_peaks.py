@@ -16,8 +16,8 @@ from sqlalchemy import insert
 
 from consumers.archive.migrate import migrate
 from consumers.dispatch.kept import Stored
+from consumers.optimize.look import look
 from consumers.optimize.past import Past
-from consumers.optimize.think import look
 from optimizer.demand import Charged, charged, known_peak, period, same_period
 from optimizer.dispatch import Moment as Seen
 from optimizer.dispatch import Ratings, decide
@@ -129,7 +129,7 @@ def test_a_peak_the_owner_knows_counts_in_its_own_year(
 def test_plan_and_dispatch_begin_with_it(tmp_path: Path) -> None:
     tariff = YEARLY.replace('"year"', '"year", known = [{ peak = 212.0, on = 2026-02-11 }]')
     site = plant_site(tmp_path, tariff=tariff)
-    ahead = look(told(site), Past(site), {}, TENTH, 0.0)
+    ahead = look(told(site), Past(site), {}, TENTH, 0.0).outlook
     (one,) = ahead.charges
     assert (max(one.peaks.values()), one.component.rate, charged(one.component)) == (212e3, 140.0, YEAR)
     assert plan(ahead).peak == 212e3
@@ -305,11 +305,11 @@ def test_a_plan_takes_it_from_the_archive_as_the_load_would_be_without_the_batte
     site = plant_site(tmp_path, tariff=YEARLY)
     past = in_memory(site, {"grid": [50e3] * 96, "pcs1": [10e3] * 96}, TENTH.replace(hour=22))
     seen = archived(told(site), [50e3] * 96, TENTH.replace(hour=22))
-    ahead = look(seen, past, {}, TENTH.replace(hour=22), 0.0)
+    ahead = look(seen, past, {}, TENTH.replace(hour=22), 0.0).outlook
     (one,) = ahead.charges
     assert one.expected == pytest.approx(53.7e3, abs=200)
     assert [*one.peaks.values()] == [50e3]
-    assert look(told(site), Past(site), {}, TENTH, 0.0).charges[0].expected == 0.0
+    assert look(told(site), Past(site), {}, TENTH, 0.0).outlook.charges[0].expected == 0.0
 
 
 RECORDING = Path(__file__).parents[2] / "simulator" / "recordings" / "commercial_site_2016.csv.gz"

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import insert
 
 from consumers.archive.migrate import migrate
+from consumers.optimize.look import look
 from consumers.optimize.past import Past
-from consumers.optimize.think import look
 from optimizer.limit_shortage import beyond
 from optimizer.lowest_peak import usual_peak
 from optimizer.outlook import QUARTER
@@ -78,7 +78,7 @@ def test_a_battery_that_is_silent_for_minutes_raises_no_peak(tmp_path: Path) -> 
         situation.site = load_site(tmp_path / "site.toml")
         past = Past(situation.site)
         past.means = {"grid": dict(zip(quarters, load, strict=True)), "pcs1": dict.fromkeys(quarters, 0.0)}
-        return look(situation, past, {}, now, 0.0).charges[0].expected
+        return look(situation, past, {}, now, 0.0).outlook.charges[0].expected
 
     assert expected() == pytest.approx(110e3, abs=500)
     assert expected("bms2") == expected()

@@ -33,7 +33,7 @@ def test_a_tariff_of_the_page_is_checked_and_planned_for(
     for name in (one.name for one in site.prices.components):
         assert re.search(rf"^  {re.escape(name)} .* per kW and ", said.out, re.MULTILINE), said.out
     series = {place: Series(HOURS, MARKET) for place in site.prices.markets}
-    plan, wrong = think(told(site), Past(site), series, NOON, 0.0)
+    plan, wrong, _ = think(told(site), Past(site), series, NOON, 0.0)
     assert wrong == []
     assert plan.peaks.keys() == {one.name for one in site.prices.components}
 

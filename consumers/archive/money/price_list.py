@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from consumers.archive.money.carbon_file import read_carbon
+from optimizer.carbon_table import read_carbon
 from optimizer.money import Prices, worth_of_stored
 from optimizer.storage import Storage, together
 from optimizer.tariff import Quote, Series, Source, quotes

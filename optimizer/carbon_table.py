@@ -1,4 +1,5 @@
-"""Reads a file of CO2 intensities: `timestamp_utc,g_per_kwh`. Each holds until the next, an hour at most."""
+"""A table of CO2 intensities: `timestamp_utc,g_per_kwh`. Each holds until the next, an hour at most. Pure but for the
+file it reads."""
 
 import csv
 import math
