@@ -163,7 +163,9 @@ class Model:
     @cached_property
     def last(self) -> Array:
         """The value after the last step: the peak with the rest of its period, less the energy that is left."""
-        left = self.outlook.stored_value * (self.energies - self.energies[0])
+        battery = self.outlook.battery
+        each = max(0.0, self.outlook.stored_value - battery.efficiency * battery.wear)  # worn when it is used
+        left = each * (self.energies - self.energies[0])
         if self.state is None:
             return np.asarray(-left[np.newaxis, :], dtype=np.float32)
         period = int(self.steps[-1, kernel.PERIOD])

@@ -78,8 +78,9 @@ def test_more_load_is_no_less_discharge_beyond_the_cap(soc: float, peak: float) 
         assert cap >= peak
         nets = np.linspace(cap, cap + 120e3, 60)
         powers = policy.answer(step, soc, peak, nets).power
-        # a higher load also tells of more to come: of a full battery the peak may be let go a little to keep energy
-        assert np.all(powers >= np.maximum.accumulate(powers) - (2e3 if soc < 90 else 15e3))
+        assert np.all(powers >= np.minimum(nets - cap, max(powers)) - 1e3), "what the cap needs, as far as it goes"
+        at_the_cap = nets - powers > cap - 1e3  # below it energy may be kept for a load that is more likely now
+        assert np.all(np.diff(powers[at_the_cap]) >= -100)
         assert powers[-1] == max(powers)
 
 
@@ -116,6 +117,7 @@ def test_two_steps_are_as_good_as_all_that_can_be_done() -> None:
     look = unsure(0.5, load=[80e3, 100e3], spread=20e3, buy=[0.10, 0.40], demand=15.0, billed=60e3, daily=[60e3])
     policy, powers = solve(look), np.arange(-100.0, 101.0)
     first, second = powers[:, np.newaxis, np.newaxis], powers[np.newaxis, :, np.newaxis]
+    left = look.stored_value - 0.95 * 0.02  # of a kWh at the end
     chances = policy.model.moves[0, policy.model.moves.shape[1] // 2]
     nets = (100 + 20 * (0.85 * policy.model.slow[:, np.newaxis] + 0.55 * np.array([-1.732, 0.0, 1.732]))).ravel()
     weights = (chances[:, np.newaxis] * np.array([1 / 6, 2 / 3, 1 / 6])).ravel()
@@ -123,7 +125,7 @@ def test_two_steps_are_as_good_as_all_that_can_be_done() -> None:
     def paid(price: float, grid: Any, power: Any) -> Any:
         drawn, given = np.maximum(grid, 0), np.maximum(power, 0)
         cells = np.where(power > 0, power / 0.95, power * 0.95)
-        return 0.25 * (price * drawn - 0.05 * np.maximum(-grid, 0) + 0.02 * given + look.stored_value * cells)
+        return 0.25 * (price * drawn - 0.05 * np.maximum(-grid, 0) + 0.02 * given + left * cells)
 
     peak = np.maximum(np.maximum(80 - first, nets - second), 60)
     money = paid(0.10, 80 - first, first) + paid(0.40, nets - second, second) + 15 * (peak - 60)
@@ -284,7 +286,7 @@ def test_steps_of_five_minutes() -> None:
     each: dict[str, Any] = {name: np.repeat(getattr(long, name), 3) for name in ("load", "pv", "buy", "sell", "spread")}
     coarse, fine = plan(long), plan(replace(long, starts=starts, **each))
     assert fine.steps[1].seconds == 300
-    assert fine.peak == pytest.approx(coarse.peak, rel=0.05)
+    assert fine.peak == pytest.approx(coarse.peak, rel=0.08)  # a node of M apart at most
 
 
 def test_a_step_of_a_backtest_says_what_the_plan_says() -> None:
