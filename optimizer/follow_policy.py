@@ -137,10 +137,10 @@ def _why(step: Step, meant: Target) -> str:
     stored = f"{step.marginal_value:.2f} per kWh"
     if meant.sells:
         return f"sells at {step.price_export:.2f} per kWh: stored it is worth {stored}"
-    if meant.buys and step.price_import > step.marginal_value:
-        return f"buys at {step.price_import:.2f} per kWh, for a load that may be higher than forecast"
     if meant.buys:
-        return f"buys at {step.price_import:.2f} per kWh: stored it is worth {stored}"
+        dear = step.price_import > step.marginal_value
+        why = ", for a load that may be higher than forecast" if dear else f": stored it is worth {stored}"
+        return f"buys at {step.price_import:.2f} per kWh{why}"
     if meant.given > SMALL:
         return f"covers the load: a kWh costs {step.price_import:.2f}, stored it is worth {stored}"
     if meant.given < -SMALL:
