@@ -164,7 +164,7 @@ def policy(peak: float, rated: float) -> list[tuple[float, float]]:
 
 
 def play(day: Day, seed: int, into: Result, restless: float = 1.0) -> None:
-    """A day in seconds, an hour before it comes near the peak until an hour after: dispatch, and the clamp beside it."""
+    """A day in seconds, from an hour before it comes near the peak until an hour after: dispatch, and the clamp."""
     near = np.flatnonzero(day.load - day.pv > NEAR * day.peak)
     first, last = max(0, int(near[0]) - 4), int(near[-1]) + 5
     day = day._replace(begin=day.begin + first * QUARTER_HOUR, load=day.load[first:last], pv=day.pv[first:last])

@@ -157,20 +157,11 @@ def decide(
 
 
 def _present(ratings: Ratings, moment: Moment, net: float, peaks: tuple[RunningWindow, float, Held]) -> Present:
-    billing, billed, held = peaks
+    """`peaks`: the first demand's window, what of it is billed, and all windows."""
     empty = (moment.soc or 0.0) <= ratings.battery.soc_min
-    return Present(
-        now=moment.now,
-        net=net,
-        running=moment.running if moment.spare is None else None,  # what is curtailed was never seen
-        charging=moment.charging,
-        last=moment.last,
-        most=0.0 if empty else min(ratings.rated, max(moment.discharge or 0.0, 0.0)),
-        rated=ratings.rated,
-        billing=billing,
-        billed=billed,
-        held=held,
-    )
+    most = 0.0 if empty else min(ratings.rated, max(moment.discharge or 0.0, 0.0))
+    running = moment.running if moment.spare is None else None  # what is curtailed was never seen
+    return Present(moment.now, net, running, moment.charging, moment.last, most, ratings.rated, *peaks)
 
 
 def _rest(why: str, authority: Authority) -> Wanted:

@@ -88,7 +88,7 @@ def follow(step: Step, seen: Present, battery: Storage, currency: str) -> Follow
     if not (meant.sells or meant.buys):
         wished = grid_target.steady(wished, seen.last, worth(step, battery), seen.net, seen.now)
     asks = max((_asks(step, seen, meant, *one) for one in seen.held), key=lambda one: one.least, default=None)
-    if asks is None:
+    if asks is None or asks.least == -inf:  # no window counts now
         return Followed(wished, _why(step, meant), -inf)
     floor = asks.least if asks.window.left(seen.now) < grid_target.ENDING else -inf
     if meant.holds and asks.mean >= NEAR * asks.peak:  # nothing else wants the energy
@@ -138,7 +138,9 @@ def _why(step: Step, meant: Target) -> str:
     if meant.sells:
         return f"sells at {step.price_export:.2f} per kWh: stored it is worth {stored}"
     if meant.buys:
-        return f"buys at {step.price_import:.2f} per kWh: stored it is worth {stored}"
+        dear = step.price_import > step.marginal_value
+        why = ", for a load that may be higher than forecast" if dear else f": stored it is worth {stored}"
+        return f"buys at {step.price_import:.2f} per kWh{why}"
     if meant.given > SMALL:
         return f"covers the load: a kWh costs {step.price_import:.2f}, stored it is worth {stored}"
     if meant.given < -SMALL:

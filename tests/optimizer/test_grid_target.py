@@ -72,6 +72,15 @@ def test_a_peak_that_the_policy_lets_rise_does_not_empty_the_battery() -> None:
     assert at_once(LET_GO, 150e3, cap=140e3) == pytest.approx(10e3, abs=200)
 
 
+def test_in_hours_that_a_demand_does_not_count_its_peak_is_no_peak() -> None:
+    """The policy gives what it means to give, and nothing is held."""
+    nights = Demand.model_validate({"price": 10.0, "hours": [{"start": "22:00", "end": "06:00"}]})
+    moment, billing = replace(MOMENT, now=NOON, net=90e3), RunningWindow(BERLIN, nights)
+    got = decide(RATINGS, moment, AUTO, billing=billing, step=step_of(HOLD), peak=CAP)
+    assert got.power == pytest.approx(30e3, abs=100)
+    assert "holds" not in got.reason
+
+
 # in time --------------------------------------------------------------------------------------------------
 
 
