@@ -62,7 +62,7 @@ def odd(seed: int, hours: float, minutes: int) -> Outlook:
     """Prices at random, six demands."""
     plain, random = site(seed, hours, minutes), np.random.default_rng(seed)
     prices = (random.uniform(low, high, len(plain.starts)) for low, high in ((-0.1, 0.5), (-0.1, 0.4)))
-    demands = [Charge(Demand(name=f"d{n}", price=5.0 + 3 * n, minutes=(15, 30, 60)[n % 3])) for n in range(6)]  # type: ignore[arg-type]
+    demands = [Charge(Demand(name=f"d{n}", price=5.0 + 3 * n, minutes=(15, 30, 60)[n % 3])) for n in range(6)]
     return replace(plain, charges=demands, buy=next(prices), sell=next(prices))
 
 

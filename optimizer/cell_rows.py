@@ -42,6 +42,8 @@ def _reserved(rows: Rows, outlook: Outlook) -> None:
 
 def _tapered(rows: Rows, outlook: Outlook) -> None:
     """What the cells allow at the SoC of the end of each step."""
+    if not outlook.battery.energy:
+        return
     found, n = lines(outlook.battery.taper), len(outlook.starts)
     every = np.arange(n)
     for block, each in ((CHARGE, found.charge), (DISCHARGE, found.discharge)):

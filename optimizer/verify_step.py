@@ -138,7 +138,8 @@ def _taper(walk: Walk) -> Iterator[str]:
 def _apart(walk: Walk) -> Iterator[str]:
     """Of several batteries each gives no more than is in it and takes no more than fits in, at its rating at most."""
     outlook, parts = walk.outlook, walk.outlook.battery.parts
-    if len(parts) < 2:
+    inside = outlook.battery.soc_min <= outlook.soc <= outlook.battery.soc_max
+    if len(parts) < 2 or not inside:  # the SoC of several is the mean of what each has between its own limits
         return
     passed = float(np.sum(outlook.hours[: walk.index + 1]))
     both, energy = outlook.battery.efficiency, outlook.battery.energy
@@ -146,9 +147,9 @@ def _apart(walk: Walk) -> Iterator[str]:
     near = KEPT + energy * PERCENT / 100
     give = sum(min(one.rated * passed / both, one.below) for one in parts)
     take = sum(min(one.rated * passed * both, one.above) for one in parts)
-    if fallen > give + near and walk.step.soc >= outlook.battery.soc_min:
+    if fallen > give + near:
         yield f"{fallen / 1000:.1f} kWh are taken out by then, and those that are not empty can give {give / 1000:.1f}"
-    if -fallen > take + near and walk.step.soc <= outlook.battery.soc_max:
+    if -fallen > take + near:
         yield f"{-fallen / 1000:.1f} kWh are put in by then, and those that are not full can take {take / 1000:.1f}"
 
 

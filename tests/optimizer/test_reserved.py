@@ -358,7 +358,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "all PV of the hybrid is in the way": {"inside": 100e3, "soc": 90.0},
     "the cells allow nothing": {"allowed_charge": 0.0, "allowed_discharge": 0.0},
     "no room between the limits": {"battery": replace(battery(), soc_min=50.0, soc_max=50.0)},
-    "no energy": {"battery": replace(battery(), energy=0.0)},
+    "no energy": {"battery": replace(battery(), energy=0.0, taper=HOME)},
 }
 
 
