@@ -70,6 +70,15 @@ async def test_a_load_that_was_out_of_sight_has_lost_it_and_nobody_is_there() ->
 
 
 @virtual
+async def test_a_device_that_takes_it_back_by_a_timer_is_no_person() -> None:
+    it = Told(Kind.LOAD)
+    await it.put(1.0)
+    it.writer.renewals["switch"].says(60.0, it.now)
+    it.by_hand(0.0)
+    assert await it.put(1.0) is Put.WRITTEN
+
+
+@virtual
 async def test_any_other_device_is_told_again() -> None:
     it = Told(Kind.PCS)
     await it.put(1.0)
