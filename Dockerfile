@@ -42,7 +42,8 @@ COPY site.toml tariff.toml ./
 ENV PATH=/opt/joulebus/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    JOULEBUS_STATE=/var/lib/joulebus
+    JOULEBUS_STATE=/var/lib/joulebus \
+    NUMBA_CACHE_DIR=/var/lib/joulebus/numba
 RUN python -m compileall -q /app
 
 USER joulebus

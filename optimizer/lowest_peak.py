@@ -84,10 +84,10 @@ def daily_peaks(  # noqa: PLR0917  # what was, of which battery, for which deman
     The battery is greedy: it discharges what lies above the cap and charges all that the cap leaves it. It begins a day
     half full, and must end it so. A day without a window that counts has 0; one that is hardly known is left out.
     """
-    nets, held, hours = _by_day(record.until(now).last(timedelta(days=DAYS + 2)), component, zone)
+    nets, held, hours = _by_day(record.until(now).last(timedelta(days=DAYS + 2)), component, zone, now)
     if not len(nets):
         return []
-    high = np.max(np.where(held, nets, 0.0), axis=1, initial=0.0)
+    high = np.max(np.nan_to_num(np.where(held, nets, 0.0)), axis=1, initial=0.0)
     low = np.maximum(high - rated, 0.0)
     for _ in range(2):
         caps = low + (high - low) * np.linspace(0, 1, TRIED)[:, np.newaxis]
@@ -99,18 +99,23 @@ def daily_peaks(  # noqa: PLR0917  # what was, of which battery, for which deman
     return [float(peak) for peak in high]
 
 
-def _by_day(record: Record, component: Demand, zone: ZoneInfo) -> tuple[Vector, NDArray[np.bool_], float]:
-    """Net loads in W by local day and window, 0 where unknown; which of them count; and the hours of a window."""
+def _by_day(
+    record: Record, component: Demand, zone: ZoneInfo, now: datetime
+) -> tuple[Vector, NDArray[np.bool_], float]:
+    """Net loads in W by whole local day and window, nan where unknown; which of them count; the hours of a window."""
     length = timedelta(minutes=component.minutes)
     days: dict[date, tuple[list[float], list[bool]]] = {}
     net = record.load - record.pv
     each = length // QUARTER
     skipped = -int((record.start.timestamp() // 900) % each) % each if each > 1 else 0
-    for first in range(skipped, len(net) - each + 1, each):
-        at = record.start + first * QUARTER
+    complete = (len(net) - skipped) // each
+    means = net[skipped : skipped + complete * each].reshape(complete, each).mean(axis=1)
+    for number, mean in enumerate(means.tolist()):
+        at = record.start + (skipped + number * each) * QUARTER
         nets, held = days.setdefault(at.astimezone(zone).date(), ([], []))
-        nets.append(float(np.mean(net[first : first + each])))
-        held.append(counts(component, at, zone))
+        nets.append(mean)
+        held.append(not component.hours or counts(component, at, zone))
+    days.pop(now.astimezone(zone).date(), None)  # not over yet
     whole = [
         (nets, held) for nets, held in days.values()
         if np.isfinite(nets).sum() >= KNOWN * timedelta(days=1) / length
@@ -119,7 +124,7 @@ def _by_day(record: Record, component: Demand, zone: ZoneInfo) -> tuple[Vector, 
     found, of = np.full((len(whole), width), np.nan), np.zeros((len(whole), width), dtype=bool)
     for row, (nets, held) in enumerate(whole):
         found[row, : len(nets)], of[row, : len(nets)] = nets, held
-    return np.nan_to_num(found), of & np.isfinite(found), length / timedelta(hours=1)
+    return found, of, length / timedelta(hours=1)
 
 
 def _can_hold(
@@ -130,7 +135,8 @@ def _can_hold(
     full = storage.energy * (storage.soc_max - storage.soc_min) / 100
     stored, could = np.full(caps.shape, HALF * full), np.ones(caps.shape, dtype=bool)
     for window in range(nets.shape[1]):
-        over = np.where(held[:, window], nets[:, window] - caps, -rated)
+        # what does not count leaves the battery all it can take; in what is unknown it rests
+        over = np.nan_to_num(np.where(held[:, window], nets[:, window] - caps, -rated))
         stored = np.minimum(stored + np.clip(-over, 0, rated) * hours * both, full) - np.maximum(over, 0) * hours / both
         could &= (over <= rated) & (stored >= -1e-6)
     return np.asarray(could & (stored >= HALF * full - 1e-6))

@@ -34,6 +34,8 @@ NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, 
 ZERO, ONE = np.float32(0), np.float32(1)
 DEAR = np.float32(1e30)
 """Where the battery cannot go."""
+NEVER = 1e-7
+"""A chance that is none."""
 TRIED = 80
 """Even powers that are tried in an answer, beside those at which something bends."""
 FEW = 1e-5
@@ -137,7 +139,7 @@ def backward(
         for z in range(slow.shape[0]):
             mean[:] = 0
             for to in range(slow.shape[0]):
-                if moves[t, z, to] > 0:
+                if moves[t, z, to] > NEVER:
                     _add(mean, moves[t, z, to], value[t + 1, to].reshape(-1))
             for m in range(levels):
                 # where a period ends its peak is paid, and the next one begins with the lowest
@@ -196,10 +198,11 @@ def _later(value, worth, ends, chances, m, over, i, part):
     """The value after a step between two nodes of the peak and two of the energy, over the chances of the error."""
     found = 0.0
     for to in range(chances.shape[0]):
-        here, up = value[to, 0 if ends else m], value[to, 0 if ends else min(m + 1, value.shape[1] - 1)]
-        low = (1 - part) * here[i] + part * here[i + 1]
-        high = (1 - part) * up[i] + part * up[i + 1]
-        found += chances[to] * ((1 - over) * low + over * high)
+        if chances[to] > NEVER:
+            here, up = value[to, 0 if ends else m], value[to, 0 if ends else min(m + 1, value.shape[1] - 1)]
+            low = (1 - part) * here[i] + part * here[i + 1]
+            high = (1 - part) * up[i] + part * up[i + 1]
+            found += chances[to] * ((1 - over) * low + over * high)
     if ends:
         found += (1 - over) * worth[m] + over * worth[min(m + 1, worth.shape[0] - 1)]
     return found

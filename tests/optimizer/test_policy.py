@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.bill import cost
 from optimizer.outlook import Outlook
 from optimizer.plan import plan
 from optimizer.policy import Policy, respond, solve
@@ -112,27 +111,26 @@ def test_a_perfect_forecast_has_the_exact_plan() -> None:
 
 
 def test_two_steps_are_as_good_as_all_that_can_be_done() -> None:
-    """The first step's load is seen, that of the second has three values; all pairs of powers are tried."""
+    """The load of the first step is seen; of the second it has the values and chances of the model. All pairs of powers
+    of 1 kW are tried."""
     look = unsure(0.5, load=[80e3, 100e3], spread=20e3, buy=[0.10, 0.40], demand=15.0, billed=60e3, daily=[60e3])
-    policy = solve(look)
-    powers = np.linspace(-100e3, 100e3, 201)
-    slow, weights = 0.0, policy.model.moves[0, policy.model.moves.shape[1] // 2]
+    policy, powers = solve(look), np.arange(-100.0, 101.0)
+    first, second = powers[:, np.newaxis, np.newaxis], powers[np.newaxis, :, np.newaxis]
+    chances = policy.model.moves[0, policy.model.moves.shape[1] // 2]
+    nets = (100 + 20 * (0.85 * policy.model.slow[:, np.newaxis] + 0.55 * np.array([-1.732, 0.0, 1.732]))).ravel()
+    weights = (chances[:, np.newaxis] * np.array([1 / 6, 2 / 3, 1 / 6])).ravel()
 
-    def paid(first: float, second: float, net: float) -> float:
-        one = replace(look, load=np.array([80e3, net]), spread=0.0)
-        return cost(one, np.array([first, second]))
+    def paid(price: float, grid: Any, power: Any) -> Any:
+        drawn, given = np.maximum(grid, 0), np.maximum(power, 0)
+        cells = np.where(power > 0, power / 0.95, power * 0.95)
+        return 0.25 * (price * drawn - 0.05 * np.maximum(-grid, 0) + 0.02 * given + look.stored_value * cells)
 
-    nodes = policy.model.slow * 0.85 * 20e3 + 100e3
-    fast = [(-1.732, 1 / 6), (0.0, 2 / 3), (1.732, 1 / 6)]
-    ends = [(float(node) + 0.55 * 20e3 * e + slow, float(w) * share) for node, w in zip(nodes, weights, strict=True)
-            for e, share in fast if w > 1e-6]  # fmt: skip
-
-    def expected(first: float) -> float:
-        return sum(w * min(paid(first, float(second), net) for second in powers[::10]) for net, w in ends)
-
-    tried = {first: expected(first) for first in (-60e3, -20e3, 0.0, 20e3, 40e3, 80e3)}
-    chosen = at(policy, 0, 50.0, 60e3, 80e3)[0]
-    assert expected(chosen) <= min(tried.values()) + 0.5
+    peak = np.maximum(np.maximum(80 - first, nets - second), 60)
+    money = paid(0.10, 80 - first, first) + paid(0.40, nets - second, second) + 15 * (peak - 60)
+    expected = money.min(axis=1) @ weights  # the second power is chosen when its load is seen
+    chosen = at(policy, 0, 50.0, 60e3, 80e3)[0] / 1000
+    assert np.interp(chosen, powers, expected) <= expected.min() + 0.3
+    assert expected.min() < expected[100] - 10  # rest
 
 
 def test_what_the_rest_of_a_month_brings_is_the_highest_of_its_days() -> None:
@@ -283,7 +281,7 @@ def test_without_a_demand_there_is_no_peak_to_remember() -> None:
 def test_steps_of_five_minutes() -> None:
     long = unsure(4, load=EVENING[20:36], demand=15.0, billed=60e3)
     starts = [datetime.fromtimestamp(NOON.timestamp() + 300 * step, UTC) for step in range(48)]
-    each = {name: np.repeat(getattr(long, name), 3) for name in ("load", "pv", "buy", "sell", "spread")}
+    each: dict[str, Any] = {name: np.repeat(getattr(long, name), 3) for name in ("load", "pv", "buy", "sell", "spread")}
     coarse, fine = plan(long), plan(replace(long, starts=starts, **each))
     assert fine.steps[1].seconds == 300
     assert fine.peak == pytest.approx(coarse.peak, rel=0.05)
