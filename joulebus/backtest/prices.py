@@ -89,7 +89,7 @@ def of(terms: Terms, found: Quarters, first: int, last: int, count: Counter[str]
         _side(terms, "import", instants, scored, count),
         _side(terms, "export", instants, scored, count),
         terms.zone,
-        terms.known,
+        terms.known if terms.tariff.markets else "all",  # what a tariff says by the hour is always known
     )
 
 

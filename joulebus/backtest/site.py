@@ -127,7 +127,7 @@ def of_site(path: Path, flags: Flags, env: Mapping[str, str] = os.environ) -> Te
         zone_of(flags.timezone, "--timezone") if flags.timezone else site.zone,
         flags.prices_known or ("day-ahead" if tariff.markets else "all"),
         *_rhythm(flags),
-        curtails=site.grid.curtail,
+        curtails=bool(site.pv_limited),
         notes=tuple(notes),
     )
 
