@@ -8,7 +8,6 @@ from pathlib import Path
 
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.overlap import doubles, unreached, unwatched
-from optimizer.carbon_table import read_carbon
 from joulebus.commands import say
 from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes
@@ -16,6 +15,7 @@ from joulebus.price_files import look
 from joulebus.price_words import odd_layers, price_lines
 from joulebus.reserve_words import reserve_lines, reserve_oddities
 from joulebus.tariff_words import holes, oddities, tariff_lines
+from optimizer.carbon_table import read_carbon
 from schemas.magnitudes import odd_limits, odd_powers, odd_prices, odd_wear
 from schemas.pace import late_interlocks, late_silences, too_slow
 from schemas.retention import kept_words

@@ -151,9 +151,13 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
 
 
 def _insured(outlook: Outlook) -> float:
-    """What a plan may cost more than idling where the load is not known: no more than the peaks it insures against."""
+    """What a plan may cost more than idling where the load is not known: no more than the peaks it insures against, and
+    the energy it holds ready for what may come."""
+    spread = float(np.max(np.asarray(outlook.spread)))
     rates = sum(charge.component.rate for charge in outlook.charges)
-    return 3 * rates * float(np.max(np.asarray(outlook.spread))) / 1000
+    ready = outlook.battery.energy * (outlook.battery.soc_max - outlook.battery.soc_min) / 100
+    dearest = float(np.max(np.abs(np.concatenate([outlook.buy, outlook.sell]))))
+    return (3 * rates * spread + dearest * ready) / 1000 if spread > 0 else 0.0
 
 
 def _idle_is_right(outlook: Outlook) -> bool:

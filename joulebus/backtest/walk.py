@@ -15,7 +15,6 @@ from joulebus.backtest.score import HOUR, Played
 from joulebus.backtest.site import Terms
 from optimizer.demand import charged
 from optimizer.dispatch import Moment, Ratings, decide
-from optimizer.policy import respond
 from optimizer.record import QUARTER, Vector
 from optimizer.rivals import price_rule, self_consumption
 from optimizer.running_window import RunningWindow
@@ -173,8 +172,6 @@ class _Planned:
         if self._due(at):
             self.planner.renew(at, cell.soc, self.meters)
         step = self.planner.step(at, cell.soc, self.meters)
-        if step is not None and step.policy:
-            return respond(step.policy, net), step.reason
         running = [one.running(at) for one in self.meters]
         peaks = self._peaks(at)
         most = self.terms.grid.import_limit

@@ -60,7 +60,7 @@ class Model:
         now = load_now or 0.0, pv_now or 0.0
         first = cold.told(known, origin, leads, load_now, pv_now)
         if self.learned.weights is NOTHING or self.uncertainty is None:
-            return cold.ahead(known, first, quarters - quarters[0], leads, clocks, now, self.uncertainty)
+            return cold.ahead(known, first, quarters - quarters[0], clocks, now, self.uncertainty)
         load, pv = self._told(known, origin, leads, load_now, pv_now)
         load, pv = np.where(np.isfinite(load), load, first[0]), np.where(np.isfinite(pv), pv, first[1])
         return Ahead(

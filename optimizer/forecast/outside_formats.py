@@ -46,7 +46,9 @@ class Told:
         """Its values at quarters; nan where it tells nothing."""
         places = quarters - self.first
         there = (places >= 0) & (places < len(self.values))
-        return np.where(there, self.values[np.where(there, places, 0)], np.nan) if len(self.values) else there * np.nan
+        if not len(self.values):
+            return np.full(len(quarters), np.nan)
+        return np.where(there, self.values[np.where(there, places, 0)], np.nan)
 
 
 def read(text: str, where: str, zone: ZoneInfo) -> Told:

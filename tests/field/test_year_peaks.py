@@ -318,8 +318,8 @@ APRIL = datetime(2016, 3, 31, 22, tzinfo=UTC)
 
 def test_the_first_days_of_a_measured_year() -> None:
     """A commercial site played forward, its year begins on a Friday in April: what a usual day tells costs no peak."""
-    rows = measured(RECORDING, APRIL - timedelta(days=14), APRIL + timedelta(days=6))
-    loops = [Loop(rows, BERLIN, 140.0, Charged("year", 4), sure=sure, replan=timedelta(hours=3)) for sure in (1.0, 0.0)]
+    rows = measured(RECORDING, APRIL - timedelta(days=14), APRIL + timedelta(days=5))
+    loops = [Loop(rows, BERLIN, 140.0, Charged("year", 4), sure=sure, replan=timedelta(hours=1)) for sure in (1.0, 0.0)]
     for loop in loops:
         loop.run(APRIL)
     told_, hoped = loops

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from optimizer.dispatch import (
     DEADBAND,
-    Held,
     Ratings,
     Wanted,
     _clamp,
@@ -19,6 +18,7 @@ from optimizer.dispatch import (
     _peak_bounds,
     decide,
 )
+from optimizer.follow_policy import Held
 from optimizer.rules.judge import Proposal, State
 from optimizer.rules.wishes import NONE, Wishes, combine
 from optimizer.running_window import RunningWindow
