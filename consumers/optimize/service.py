@@ -17,6 +17,7 @@ from consumers.optimize.limits_heard import LimitsHeard, shape
 from consumers.optimize.past import Past
 from consumers.optimize.price_fetcher import keep_fetching
 from consumers.optimize.price_sources import PriceSources
+from consumers.optimize.seldom import Seldom
 from consumers.optimize.situation import Situation
 from consumers.optimize.thought import Thought
 from optimizer.carbon_table import read_carbon
@@ -88,6 +89,7 @@ class Optimize:
         self.billed = Billed(part, self.situation, self.history)
         self.limits = LimitsHeard(part.site)
         self.plan: Plan | None = None
+        self._seldom = Seldom(part, self.situation, self.past, self.history)
         self._planner = planner or _think
         self._guarded = Guarded(part.log, part.counts)
         self._prices = PriceSources(part.site, part.settings.state)
@@ -95,6 +97,8 @@ class Optimize:
         self._planned: list[HeldLimit] = []
         self._limited_at = -math.inf
         self._news = False
+        self._allowed = (math.inf, math.inf)
+        """W that the cells allowed when the last plan was made."""
         self._alarms = set[str]()
         """That are raised and urgent."""
         self._carbon: tuple[float, Series | None] = (0.0, None)
@@ -163,6 +167,7 @@ class Optimize:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.billed.keep(), name="optimize.billed")
             group.create_task(self._plan_on(), name="optimize.plans")
+            group.create_task(self._seldom.run(self._prices.series), name="optimize.seldom")
 
     async def _take_tariff(self) -> None:
         if not self.site.battery:
@@ -190,6 +195,9 @@ class Optimize:
             if self._news and (since > APART or self.plan is None):
                 self.part.counts["urged"] += 1
                 return
+            if since > APART and self._derated():
+                self.part.counts["derated"] += 1
+                return
             if since > APART and self._badly_wrong():
                 self.part.counts["surprises"] += 1
                 return
@@ -203,6 +211,11 @@ class Optimize:
         now = utc_now()
         held = self.limits.held(now, time.monotonic())
         return shape(self.site, held, now) != shape(self.site, self._planned, now)
+
+    def _derated(self) -> bool:
+        """The cells allow much more or less than when the last plan was made."""
+        now, rated = self.situation.allowed(time.monotonic()), self.site.rated_power
+        return any(abs(min(a, rated) - min(b, rated)) > WRONG * rated for a, b in zip(now, self._allowed, strict=True))
 
     def _badly_wrong(self) -> bool:
         """The load less PV has been far from the forecast for a while."""
@@ -231,6 +244,7 @@ class Optimize:
             self._tell_short([*self._prices.faults.values(), *(one.words for one in short if one.urgent)])
             held = self.limits.held(now, time.monotonic())
             # telemetry goes on meanwhile
+            self._allowed = self.situation.allowed(time.monotonic())
             still = self.situation.still(held, self._intensity())
             async with asyncio.timeout(DEADLINE):
                 plan, wrong, refused = await asyncio.to_thread(

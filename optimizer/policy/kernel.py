@@ -98,8 +98,8 @@ def _add(total, part, row):
 
 @compiled(
     void(
-        float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[::1],
-        float32[::1], float32[:, :, ::1], float32, float32[:, :, :, ::1],
+        float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1],
+        float32[::1], float32[::1], float32[:, :, ::1], float32, float32[:, :, :, ::1],
     )
 )  # fmt: skip
 def backward(
@@ -108,6 +108,7 @@ def backward(
     peaks: Array,
     worth: Array,
     steep: Array,
+    missing: Array,
     energies: Array,
     slow: Array,
     moves: Array,
@@ -118,7 +119,8 @@ def backward(
 
     `steps`: one row a step, its columns above. `hinges`: by step pairs of a grid power and what each kW beyond costs.
     `peaks`: M by period and node; `worth` what each costs when its period ends; `steep` the price per kW beyond the
-    highest. `energies`: even nodes of E. `slow`: nodes of z, `moves` their probabilities (step, from, to).
+    highest. `missing`: by step and node of E what a reserve that lacks energy or room costs. `energies`: even nodes of
+    E. `slow`: nodes of z, `moves` their probabilities (step, from, to).
     """
     levels, room = peaks.shape[1], energies.shape[0]
     gap = energies[1] - energies[0]
@@ -145,7 +147,7 @@ def backward(
                 # where a period ends its peak is paid, and the next one begins with the lowest
                 begin, of, paid = margin + m * width, 0 if ends else m, worth[period, m] if ends else ZERO
                 for i in range(room):
-                    ahead[begin + i] = mean[of * room + i] + paid
+                    ahead[begin + i] = mean[of * room + i] + paid + missing[t, i]
             value[t, z] = 0
             for e in range(FAST_NODES.shape[0]):
                 net = step[NET] + step[SPREAD] * (np.float32(SLOW) * slow[z] + np.float32(FAST) * FAST_NODES[e])
@@ -210,9 +212,9 @@ def _later(value, worth, ends, chances, m, over, i, part):
 
 @compiled(
     void(
-        float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[::1],
-        float32[::1], float32[:, :, ::1], float64, float32[:, :, :, ::1],
-        int64, float64, float64, float64, float64[::1], float64[:, ::1],
+        float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1],
+        float32[::1], float32[::1], float32[:, :, ::1], float64, float32[:, :, :, ::1],
+        int64, float64, float64, float64, float64, float64, float64[::1], float64[:, ::1],
     )
 )  # fmt: skip
 def forward(
@@ -221,6 +223,7 @@ def forward(
     peaks: Array,
     worth: Array,
     steep: Array,
+    missing: Array,
     energies: Array,
     slow: Array,
     moves: Array,
@@ -229,6 +232,8 @@ def forward(
     t: int,
     energy: float,
     peak: float,
+    charge: float,
+    discharge: float,
     outside: float,
     nets: NDArray[np.float64],
     answer: NDArray[np.float64],
@@ -236,7 +241,8 @@ def forward(
     """The best b at each of `nets` in step `t`, by one look ahead into `value`; fills `answer` with b and the
     peak after it.
 
-    `energy` and `peak` at the begin of the step; `outside` is paid per kWh that is left outside of the nodes of E.
+    `energy` and `peak` at the begin of the step; `charge` and `discharge` what is left to the battery; `outside` is
+    paid per kWh that is left outside of the nodes of E.
     The error that is seen is taken for a slow one. Of powers that cost the same the one that moves least.
     """
     step, period, levels, room = steps[t], int(steps[t, PERIOD]), peaks.shape[1], energies.shape[0]
@@ -249,8 +255,8 @@ def forward(
         net = nets[number]
         fits = max(top - energy, 0.0) / efficiency / hours
         there = max(energy - bottom, 0.0) * efficiency / hours
-        most = min(float(step[CHARGE]), fits, max(float(step[INTO]) - net, 0.0))
-        least = -min(float(step[DISCHARGE]), there, max(float(step[OUT]) + net, 0.0))
+        most = min(float(step[CHARGE]), charge, fits, max(float(step[INTO]) - net, 0.0))
+        least = -min(float(step[DISCHARGE]), discharge, there, max(float(step[OUT]) + net, 0.0))
         sure, at = SLOW * float(step[SPREAD]), (slow.shape[0] - 1) / 2
         if sure > 0:
             at = min(max((net - float(step[NET])) / sure, float(slow[0])), float(slow[-1])) - float(slow[0])
@@ -294,6 +300,7 @@ def forward(
             found = _cost(step, hinges[t], net, taken) + FEW * hours * abs(taken)
             found += _later(value[t + 1], worth[period], ends, chances, m, over, i, place - i)
             found += float(steep[period]) * max(after - float(level[levels - 1]), 0.0)
+            found += (1 - (place - i)) * float(missing[t, i]) + (place - i) * float(missing[t, i + 1])
             found += outside * (max(later - top, 0.0) + max(bottom - later, 0.0))
             if found < cheapest:
                 cheapest, answer[number, 0], answer[number, 1] = found, taken, after

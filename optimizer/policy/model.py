@@ -42,9 +42,8 @@ class Model:
         look, found = self.outlook, np.zeros((len(self.outlook.starts), 14))
         found[:, kernel.NET] = (look.load - look.pv) / 1000
         found[:, kernel.SPREAD] = np.broadcast_to(look.spread, len(found)) / 1000
-        found[:, kernel.HOURS], found[:, kernel.BUY], found[:, kernel.SELL] = look.hours, look.buy, look.sell
-        found[:, kernel.CHARGE] = look.rated / 1000
-        found[:, kernel.DISCHARGE] = np.maximum(look.rated - np.broadcast_to(look.inside, len(found)), 0) / 1000
+        found[:, kernel.HOURS], found[:, kernel.BUY], found[:, kernel.SELL] = look.hours, look.weighed, look.sell
+        found[:, kernel.CHARGE], found[:, kernel.DISCHARGE] = look.most_charge / 1000, look.most_discharge / 1000
         found[:, kernel.INTO] = np.minimum(look.import_limit, 1e12) / 1000
         found[:, kernel.OUT] = np.minimum(look.export_limit, 1e12) / 1000
         found[:, kernel.GIVES_WAY] = look.gives_way
@@ -148,6 +147,14 @@ class Model:
         battery = self.outlook.battery
         low, high = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
         return np.linspace(low, max(high, low + 1e-6), ENERGIES, dtype=np.float32)
+
+    @cached_property
+    def missing(self) -> Array:
+        """By step and node of E, what it costs to end there with less than reserves need, or without their room."""
+        look, stored = self.outlook, self.energies.astype(float)[np.newaxis, :]
+        short = np.maximum(look.floors[:, np.newaxis] / 1000 - stored, 0.0)
+        over = np.maximum(stored - np.minimum(look.ceilings, 1e12)[:, np.newaxis] / 1000, 0.0)
+        return np.asarray(BEYOND * look.hours[:, np.newaxis] * (short + over), dtype=np.float32)
 
     @cached_property
     def slow(self) -> Array:

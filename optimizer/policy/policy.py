@@ -13,6 +13,7 @@ from optimizer.policy import kernel
 from optimizer.policy.bends import bends
 from optimizer.policy.kernel import Array
 from optimizer.policy.model import WIDEST, Model, pose
+from optimizer.policy.power_range import Bounds
 from optimizer.program import OUTSIDE
 from schemas.messages import Step
 
@@ -76,10 +77,11 @@ class Policy:
     def answer(self, step: int, soc: float, peak: float, nets: Vector) -> Answer:
         """The best power for each mean net load (W) of the step, as far as limits, energy and rating let it."""
         found = np.empty((len(nets), 2))
-        battery = self.outlook.battery
+        battery, within = self.outlook.battery, self._bounds.of(step, soc)
         kernel.forward(
             *self._arrays, battery.efficiency, self.value, step, battery.energy * soc / 1e5, peak / 1000,
-            self._outside, np.ascontiguousarray(nets, dtype=float) / 1000, found,
+            within.charge / 1000, within.discharge / 1000, self._outside,
+            np.ascontiguousarray(nets, dtype=float) / 1000, found,
         )  # fmt: skip
         return Answer(-1000 * found[:, 0] + 0.0, 1000 * found[:, 1])
 
@@ -138,9 +140,13 @@ class Policy:
     # the insides ----------------------------------------------------------------------------------
 
     @cached_property
+    def _bounds(self) -> Bounds:
+        return Bounds(self.outlook)
+
+    @cached_property
     def _arrays(self) -> tuple[Array, ...]:
         of = self.model
-        return of.steps, of.hinges, of.peaks, of.worth, of.steep, of.energies, of.slow, of.moves
+        return of.steps, of.hinges, of.peaks, of.worth, of.steep, of.missing, of.energies, of.slow, of.moves
 
     @cached_property
     def _outside(self) -> float:

@@ -16,6 +16,8 @@ from optimizer.plan import plan
 from optimizer.policy import Policy, respond, solve
 from optimizer.policy.bends import bends
 from optimizer.policy.rest import rest_of_period
+from optimizer.storage import Part, Storage
+from optimizer.taper import Taper
 from optimizer.verify import verify
 from schemas.messages import Plan
 from tests.optimizer.outlooks import BERLIN, NOON, battery, charge, grid, outlook, prices_by_hour, wild
@@ -292,6 +294,22 @@ def test_steps_of_five_minutes() -> None:
 def test_a_step_of_a_backtest_says_what_the_plan_says() -> None:
     look = unsure(load=EVENING, demand=15.0, billed=60e3)
     found, policy = plan(look), solve(look)
-    assert policy.step(0, look.soc, policy.stands).model_copy(update={"reason": ""}) == found.steps[0].model_copy(
-        update={"reason": ""}
-    )
+    words: dict[str, Any] = {"reason": "", "why": []}
+    assert policy.step(0, look.soc, policy.stands).model_copy(update=words) == found.steps[0].model_copy(update=words)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"battery": Storage(200e3, taper=(Taper(10, 1e5, 1e4), Taper(20, 1e5, 1e5), Taper(90, 5e3, 1e5)))},
+        {"battery": Storage(200e3, parts=(Part(5e4, 0.0, 8e4), Part(5e4, 8e4, 0.0)))},
+        {"floor": 120e3},
+        {"floor": 60e3, "ceiling": 150e3, "up": 20e3, "down": 30e3},
+        {"ramp": 20.0},
+        {"allowed_charge": 0.0, "allowed_discharge": 10e3},
+    ],
+    ids=["taper", "apart", "floor above what is stored", "reserve", "ramp", "derated"],
+)  # fmt: skip
+def test_whatever_limits_the_battery_a_plan_of_an_unsure_load_keeps_to_it(more: dict[str, Any]) -> None:
+    look = replace(unsure(load=EVENING, buy=prices_by_hour(), demand=15.0, billed=60e3), **more)
+    assert verify(plan(look), look) == []
