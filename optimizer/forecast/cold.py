@@ -75,7 +75,6 @@ def ahead(  # noqa: PLR0917  # what is known, and how it is asked for
     known: Stretch,
     load_pv: tuple[Vector, Vector],
     quarters: Vector,
-    leads: Numbers,
     clocks: Numbers,
     now: tuple[float, float],
     doubt: Uncertainty | None,
