@@ -81,7 +81,7 @@ def told(features: tuple[Array, Array], weights: Weights) -> tuple[Array, Array]
 def _told(features: Array, weights: Array | None, most: float) -> Array:
     if weights is None:
         return np.full(features.shape[:2], np.nan)
-    return np.clip(np.einsum("olf,lf->ol", features, weights[: features.shape[1]]), 0.0, most)
+    return np.asarray(np.clip(np.einsum("olf,lf->ol", features, weights[: features.shape[1]]), 0.0, most))
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Told:
         """Its values at quarters; nan where it tells nothing."""
         places = quarters - self.first
         there = (places >= 0) & (places < len(self.values))
-        return np.where(there, self.values[np.where(there, places, 0)], np.nan) if len(self.values) else there * np.nan
+        return np.asarray(np.where(there, self.values[np.where(there, places, 0)], np.nan), dtype=np.float64)
 
 
 def read(text: str, where: str, zone: ZoneInfo) -> Told:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ Array = NDArray[np.float64]
 
 HOURS = ((0, 1), (1, 6), (6, 24))
 """Ahead, told apart."""
-OF = ("load", "pv", "net")
+OF: tuple[Literal["load", "pv", "net"], ...] = ("load", "pv", "net")
 LOW, HIGH = int(np.argmin(abs(LEVELS - 0.1))), int(np.argmin(abs(LEVELS - 0.9)))
 DAYS = 14
 """That a summary is made of."""

@@ -90,7 +90,7 @@ def clocks_of(local: LocalDays, origins: Numbers) -> Numbers:
 def _rms(errors: Array, clocks: Numbers) -> Array:
     """By clock, smoothed."""
     good = np.isfinite(errors)
-    squares = np.bincount(clocks[good], errors[good] ** 2, DAY)
+    squares = np.bincount(clocks[good], errors[good] ** 2, DAY).astype(float)
     count = np.bincount(clocks[good], minlength=DAY).astype(float)
     mean = _smooth(squares) / np.maximum(_smooth(count), 1e-9)
     usual = squares.sum() / max(count.sum(), 1)

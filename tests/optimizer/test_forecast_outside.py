@@ -114,12 +114,8 @@ def sun(spread: float = 0.0, seed: int = 3) -> np.ndarray:
     rng = np.random.default_rng(seed)
     bright = np.repeat(np.random.default_rng(1).uniform(0.3, 1.0, DAYS + 1), DAY)
     off = np.repeat(1 + spread * rng.standard_normal(DAYS + 1), DAY)
-    return (
-        50e3
-        * bright
-        * off
-        * np.tile(np.maximum(0, np.sin((np.arange(DAY) - 18) / 60 * np.pi)) * (np.arange(DAY) < 78), DAYS + 1)
-    )
+    height = np.maximum(0, np.sin((np.arange(DAY) - 18) / 60 * np.pi)) * (np.arange(DAY) < 78)
+    return np.asarray(50e3 * bright * off * np.tile(height, DAYS + 1))
 
 
 def issues(values: np.ndarray, *, last: int = DAYS, unit: float = 1.0, late: int = 0) -> list[Issue]:
