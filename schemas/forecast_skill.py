@@ -48,6 +48,6 @@ class ForecastSkill(Message):
     learned: Instant | None = None
     """When the forecast was learned; None: never."""
     days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """Of the past that it was learned from; below 14 the simple forecast is used."""
+    """Of the past that it was learned from; below 21 the simple forecast is used."""
     skills: list[LeadSkill] = []
     outside: list[Outsider] = []

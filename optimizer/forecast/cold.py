@@ -13,6 +13,8 @@ from optimizer.record import Vector
 LOAD_FADES, SUN_FADES, UNSEEN_FADES, BRIGHTNESS_FADES = 8.0, 4.0, 8.0, 24.0
 """Quarters after which the load now, the PV now, the PV now of a day never seen, and the brightness of the last hours
 say nothing."""
+ALIKE = 1.0
+"""What another working day weighs: of the first weeks there are too few of each weekday to tell them apart."""
 UNKNOWN = 0.5
 """The error where nothing is known, as a part of what is known to be possible."""
 SMALLEST = 1000.0
@@ -37,7 +39,7 @@ def _load(known: Stretch, origin: int, leads: Numbers, now: float | None) -> Vec
     origins = np.array([origin])
     slot = int(known.local.slots(origin, 1)[0])
     last = origin + int(leads.max())
-    days = LoadDays(known.local, known.first, known.load, slot // DAY - 2, last)
+    days = LoadDays(known.local, known.first, known.load, slot // DAY - 2, last, ALIKE)
     usual = days.usual(origins, leads)[0]
     usual = np.where(np.isfinite(usual), usual, _last(known.load, DAY) or 0.0 if now is None else now)
     if now is None:

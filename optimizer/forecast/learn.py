@@ -20,8 +20,10 @@ JUDGED = 42
 CAPPED = 60 * DAY
 """Quarters whose highest value bounds what is forecast."""
 CAP = 1.1
-FEWEST = 14
-"""Days that were learned from; with fewer the simple forecast is the better one, and nothing is judged."""
+FEWEST = 21
+"""Days of load that were learned from; with fewer the simple forecast is the better one, and nothing is judged."""
+HOURS = 24
+"""Origins of a day."""
 WEEK = 7 * DAY
 WEEKS = LEARNED // 7
 NOTHING = Weights(None, None, 0.0, 0.0)
@@ -59,7 +61,8 @@ class Learned:
 
 
 def days_of(lessons: Sequence[Lesson]) -> float:
-    return sum(one.end - one.begin for one in lessons) / DAY
+    """Days whose load was known."""
+    return sum(float(one.load.count[0]) for one in lessons) / HOURS
 
 
 def learned(stretch: Stretch, now: int, before: Learned | None) -> Learned:

@@ -44,6 +44,8 @@ class LoadDays:
     """The first local day that profiles are wanted for."""
     until: int
     """The last quarter that is forecast."""
+    other: float = OTHER
+    """What another working day weighs against the same weekday."""
 
     @cached_property
     def slots(self) -> Numbers:
@@ -89,7 +91,7 @@ class LoadDays:
         kinds = self.kinds
         alike = kinds[wanted][:, None] == kinds[None, :]
         working = (kinds[wanted] < SATURDAY)[:, None] & (kinds < SATURDAY)[None, :]
-        likeness = np.where(alike, 1.0, np.where(working, OTHER, ANY)) * FADING ** (apart / 7)
+        likeness = np.where(alike, 1.0, np.where(working, self.other, ANY)) * FADING ** (apart / 7)
         found = np.full((len(LAGS), self.count, DAY), np.nan)
         for row, lag in enumerate(LAGS):
             weights = np.where((apart >= lag) & (apart < lag + 7 * WEEKS), likeness, 0.0)

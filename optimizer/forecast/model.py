@@ -18,6 +18,8 @@ from optimizer.forecast.uncertainty import Uncertainty
 from optimizer.record import QUARTER, Record, Vector
 from schemas.forecast_skill import ForecastSkill
 
+FADED_IN = (14.0, 56.0)
+"""Days of load between which what was learned takes over from the simple forecast: their mean is better than either."""
 BEYOND = 3.0
 """How many times the most that is forecast a value may be that came since."""
 REACH = (LEARNED + JUDGED) * DAY + NEEDED + 4 * DAY
@@ -62,7 +64,9 @@ class Model:
         if self.learned.weights is NOTHING or self.uncertainty is None:
             return cold.ahead(known, first, quarters - quarters[0], clocks, now, self.uncertainty)
         load, pv = self._told(known, origin, leads, load_now, pv_now)
-        load, pv = np.where(np.isfinite(load), load, first[0]), np.where(np.isfinite(pv), pv, first[1])
+        share = min(1.0, max(0.0, self.learned.days - FADED_IN[0]) / (FADED_IN[1] - FADED_IN[0]))
+        load = np.where(np.isfinite(load), share * load + (1 - share) * first[0], first[0])
+        pv = np.where(np.isfinite(pv), pv, first[1])
         return Ahead(
             load,
             pv,

@@ -72,7 +72,7 @@ def as_pv(issue: Issue, issues: Sequence[Issue], first: int, pv: Vector) -> Issu
     both = np.bincount(hours[good], (radiation * pv)[good], 24)
     square = np.bincount(hours[good], (radiation**2)[good], 24)
     usual = both.sum() / max(square.sum(), 1e-9)
-    prior = 0.02 * square.sum() + 1e-9
+    prior = 0.002 * square.sum() + 1e-9
     gain = (both + prior * usual) / (square + prior)
     told = issue.told
     of = (told.first + np.arange(len(told.values))) // 4 % 24

