@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 V := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes: each would compile all that it imports
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1\t\2/p;s/^\([a-z-]*\):  *## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
