@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 V := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes: each would compile all that it imports
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1\t\2/p;s/^\([a-z-]*\):  *## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ check: .venv/test    ## lint, types, and which room may import which
 	$(V)/ruff check .
 	$(V)/mypy
 	$(V)/lint-imports
+
+collect: .venv/test  ## import every test once: what runs side by side then finds its bytecode
+	-@$(V)/pytest -q --collect-only >/dev/null
 
 docs: .venv/test     ## write the generated documents again
 	$(V)/joulebus docs docs
@@ -75,5 +79,5 @@ clean:               ## forget what was fetched and what the demo kept
 	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll libfaketime
 	@touch $@
 
-.PHONY: help demo setup test test-fast chaos faults search trials check docs lock up down clean
+.PHONY: help demo setup test test-fast chaos faults search trials check collect docs lock up down clean
 .DEFAULT_GOAL := help

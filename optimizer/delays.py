@@ -12,6 +12,7 @@ are seen half a period late, all but the first. What both signs explain says not
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
@@ -92,6 +93,7 @@ class Delay:
         self._cause = Raster(held=self.held)
         self._soonest = 0 if self.held else SOONEST
         self._trials = [(shift, mean) for mean in MEANS for shift in range(self._soonest, LATEST - mean + 1, STEP)]
+        self._later = [LATER * abs(shift) for shift, _ in self._trials]
         self._left, self._own = [0.0] * len(self._trials), [0.0] * len(self._trials)
         self._against = [0.0] * len(self._trials)  # what the opposite sign leaves
 
@@ -132,14 +134,15 @@ class Delay:
         moved = abs(powers[LATEST + length - 1] - powers[LATEST - 1])
         fade = math.exp(-change.share * moved / (MEMORY * self.rated))
         self._seen = fade * self._seen + change.share * min(abs(change.power), fastest)
-        for trial, (shift, mean) in enumerate(self._trials):
-            own = _own(sums, length, shift, mean)
-            self._own[trial] = fade * self._own[trial] + change.share * abs(own)
-            self._left[trial] = fade * self._left[trial] + change.share * min(abs(change.power - own), fastest)
-            self._against[trial] = fade * self._against[trial] + change.share * min(abs(change.power + own), fastest)
-        self._judge(change, sums, length)
+        owns = [_own(sums, length, shift, mean) for shift, mean in self._trials]
+        left = [min(abs(change.power - own), fastest) for own in owns]
+        against = [min(abs(change.power + own), fastest) for own in owns]
+        self._own = _faded(self._own, fade, map(abs, owns), change.share)
+        self._left = _faded(self._left, fade, left, change.share)
+        self._against = _faded(self._against, fade, against, change.share)
+        self._judge(change, owns)
 
-    def _judge(self, change: Change, sums: list[float], length: int) -> None:
+    def _judge(self, change: Change, owns: list[float]) -> None:
         """Which trials are the best, and whether that says anything."""
         shares, against = self._shares(self._left), self._shares(self._against)
         best, opposite = (min(range(len(one)), key=one.__getitem__) for one in (shares, against))
@@ -156,7 +159,7 @@ class Delay:
             self.shows = self.done
         elif self.sign == -1 and wrong:
             self.shows = self._delay(against)[1]
-        self.alone = self._left_alone(change, _own(sums, length, *self._trials[best])) and right
+        self.alone = self._left_alone(change, owns[best]) and right
 
     def _left_alone(self, change: Change, own: float) -> bool:
         """The best shift leaves little of what the cause has moved lately."""
@@ -167,9 +170,10 @@ class Delay:
 
     def _shares(self, left: list[float]) -> list[float]:
         """What each trial leaves of what cause and effect have moved."""
+        seen = self._seen
         return [
-            (part / (self._seen + own) if own else 1.0) + LATER * abs(shift)
-            for part, own, (shift, _) in zip(left, self._own, self._trials, strict=True)
+            (part / (seen + own) if own else 1.0) + later
+            for part, own, later in zip(left, self._own, self._later, strict=True)
         ]
 
     def _whole(self, trial: int, soonest: int) -> bool:
@@ -182,9 +186,14 @@ class Delay:
 
     def _delay(self, shares: list[float]) -> tuple[float, float]:
         """By when it has begun, and by when it is done, by all trials that are as good as the best."""
-        good = [one for one, share in zip(self._trials, shares, strict=True) if share <= min(shares) + TIE]
+        most = min(shares) + TIE
+        good = [one for one, share in zip(self._trials, shares, strict=True) if share <= most]
         slack = SLACK + self._cause.gap / 2
         return max(shift for shift, _ in good) * RASTER + slack, max(s + mean - 1 for s, mean in good) * RASTER + slack
+
+
+def _faded(known: list[float], fade: float, new: Iterable[float], share: float) -> list[float]:
+    return [fade * old + share * one for old, one in zip(known, new, strict=True)]
 
 
 def _own(sums: list[float], length: int, shift: int, mean: int) -> float:

@@ -1,6 +1,7 @@
 """The profiles that ship with the bridges, by their name: loaded, and looked over."""
 
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 
 from schemas.lint import mistakes
@@ -17,9 +18,15 @@ def load_profile(name: str, folder: Path = PROFILES) -> Profile:
         known = sorted(file.stem for file in folder.glob("*.toml"))
         raise Trouble.unknown(f"profile {name!r}", name, known, where=str(folder))
     try:
-        profile = Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return _profile(path, path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as wrong:
         raise explain(path, wrong, Profile) from wrong
+
+
+@lru_cache(maxsize=256)
+def _profile(path: Path, text: str) -> Profile:
+    """The same object for the same text: a profile never changes. Raises ValueError, Trouble."""
+    profile = Profile.model_validate(tomllib.loads(text))
     if wrongs := list(mistakes(profile)):
         raise point_at(path, wrongs)
     return profile

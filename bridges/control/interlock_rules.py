@@ -115,10 +115,12 @@ def _points(site: Site, device: str, rule: InterlockRule, *, own: bool) -> tuple
     """What is looked at; empty where the rule does not fit. Raises Trouble where it would be misunderstood."""
     profile = site.profiles[device]
     points = points_of(rule, profile)
+    if not points:
+        return ()
     wrong = misfit(rule, profile, device, every=own)
     if wrong is None:
         return points
-    if points and rule.unless is not None:
+    if rule.unless is not None:
         raise Trouble(
             f"interlock {rule.name!r}: {wrong[0]}: {wrong[1]}; name it so in profile {site.named(device).profile!r}, "
             "or give the site file an [[interlock]] of this name"
