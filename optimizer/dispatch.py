@@ -141,8 +141,9 @@ def decide(
     if step is not None and step.policy:
         made = billing.peak if billed is None else billed
         seen = _present(ratings, moment, left, (billing, made, held))
-        power, why, least = follow(step, seen, ratings.battery, ratings.currency)
-        peaks = [(least, inf, f"the {billing.how.per}'s peak")]
+        power, why, least, needed = follow(step, seen, ratings.battery, ratings.currency)
+        # the policy keeps the peak by itself; a rule that moves the battery stands below it
+        peaks = [(least if wishes == NONE else needed, inf, f"the {billing.how.per}'s peak")]
     else:
         power, why = (
             _follow(step, left, ratings.battery, peak)
