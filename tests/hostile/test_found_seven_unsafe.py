@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Cause, Plan, Telemetry
 from tests.consumers import test_load_desk
-from tests.consumers.test_dispatch_desk import TARIFF, Story, plant_site
+from tests.consumers.test_dispatch_desk import TARIFF, UNBILLED, Story, plant_site
 from tests.consumers.test_dispatch_policy import CAP, COVER, HOLD
 from tests.consumers.test_dispatch_rules import live, story
 from tests.consumers.test_load_desk import PUMP
@@ -28,8 +29,9 @@ def policy_of(it: Story, policy: list[tuple[float, float]]) -> Plan:
     """Holds the billed peak of 60 kW from the begin of this quarter hour on."""
     at = it.now.replace(minute=it.now.minute // 15 * 15, second=0)
     plan = planned(0.0, at=at, policy=policy, cap=CAP)
-    until = it.now + timedelta(hours=1)
-    return plan.model_copy(update={"at": it.now, "until": until, "peak": CAP, "peaks": {"demand": CAP}})
+    later = plan.steps[0].model_copy(update={"at": at + timedelta(minutes=15), "seconds": 86_400.0})
+    valid = {"at": it.now, "until": it.now + timedelta(hours=1), "steps": [*plan.steps, later]}
+    return plan.model_copy(update=valid | {"peak": CAP, "peaks": {"demand": CAP}})
 
 
 @pytest.mark.parametrize("policy", [COVER, HOLD], ids=["covers", "holds"])
@@ -95,7 +97,7 @@ def test_a_load_that_draws_more_than_its_rating_does_not_chatter_before_its_dead
         it.tick(2)
         shares.append(it.shares["one"])
         assert len(shares) < 1000
-    assert sum(a != b for a, b in zip(shares, shares[1:], strict=False)) == 2
+    assert sum(a != b for a, b in pairwise(shares)) == 2
     assert it.why() == "off: it has taken its 5 kWh"
 
 
@@ -170,3 +172,56 @@ async def test_a_day_of_refused_plans_is_said_as_soon_as_none_is_valid(tmp_path:
     await optimize._once()
     assert optimize.part.causes.names == []
     await optimize.history.engine.dispose()
+
+
+BACKUP = "plan = { backup_minutes = 30 }\n"
+"""40 kW of load for half an hour are 21 kWh in the cells: 10.5 % above the 10 % that its owner keeps."""
+
+
+@pytest.mark.parametrize(
+    ("policy", "over", "load", "least"),
+    [
+        ([], True, 60e3, 0.0),
+        ([], False, 60e3, 0.0),
+        (HOLD, False, 120e3, 0.0),
+        (COVER, False, 260e3, 10e3),
+    ],
+    ids=["its plan is over", "self-consumption without a plan", "a peak", "the import limit comes first"],
+)
+def test_a_backup_stays_in_the_battery_whatever_becomes_of_the_plan(
+    tmp_path: Path, policy: list[tuple[float, float]], over: bool, load: float, least: float
+) -> None:
+    """No price and no peak takes it, and only the planner knew: dispatch emptied the battery into a peak, into a load
+    that was higher than forecast, and into any load when the planner was gone for an hour."""
+    it = Story(plant_site(tmp_path, more=BACKUP, tariff=TARIFF))
+    if policy or over:
+        it.desk.plans.hear(policy_of(it, policy), it.now)
+    if over:
+        it.second += 3 * 3600
+    soc = 30.0 if not (policy or over) else 19.5
+    powers = live(it, 300, load, soc if over or policy else 34.0)
+    assert powers[-1] == pytest.approx(least, abs=1.0)
+
+
+def test_a_reserve_that_is_called_is_not_hunted_for(tmp_path: Path) -> None:
+    """Below what is kept nothing is given, PV is stored, and the power fades in: no chatter at the edge."""
+    it = Story(plant_site(tmp_path, more=BACKUP))
+    plan = policy_of(it, COVER)
+    it.desk.plans.hear(plan, it.now)
+    last, falls = 21.0, list[float]()
+    for _ in range(40):
+        falls += live(it, 4, 40e3, soc := last)
+        last = soc - 0.05
+    assert all(b <= a + 1.0 for a, b in pairwise(falls))
+    assert (falls[0], falls[-1]) == (pytest.approx(40e3, abs=10), 0.0)
+    assert live(it, 60, -20e3, 15.0)[-1] == pytest.approx(-20e3, abs=100)
+
+
+@pytest.mark.parametrize(
+    ("soc", "load", "power"), [(50.0, 95e3, 70e3), (50.0, -95e3, -80e3), (15.0, 60e3, 0.0), (89.0, -60e3, 0.0)]
+)
+def test_what_is_promised_is_free_without_a_plan_too(tmp_path: Path, soc: float, load: float, power: float) -> None:
+    """30 kW up and 20 kW down for an hour: 32 kWh above the least and 19 kWh of room below the most."""
+    promised = 'reserve = [{ name = "fcr", up = 30e3, down = 20e3, minutes = 60 }]\n'
+    it = Story(plant_site(tmp_path, more=promised, tariff=UNBILLED))
+    assert live(it, 30, load, soc)[-1] == pytest.approx(power, abs=300)
