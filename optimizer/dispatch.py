@@ -12,6 +12,8 @@ from math import inf
 
 from optimizer.follow_policy import Held, Present, follow
 from optimizer.grid_target import SMALL
+from optimizer.reserve_now import NOTHING, Keeps
+from optimizer.reserve_now import bounds as reserved
 from optimizer.rules.wishes import NONE, Wishes, instead
 from optimizer.rules.wishes import bounds as wished
 from optimizer.running_step import RunningStep
@@ -43,6 +45,8 @@ class Ratings:
     bms_fresh: float = 5.0
     currency: str = "EUR"
     """Of the plan, for people."""
+    keeps: Keeps = NOTHING
+    """For a backup and for what is promised, now."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +145,9 @@ def decide(
     if step is not None and step.policy:
         made = billing.peak if billed is None else billed
         seen = _present(ratings, moment, left, (billing, made, held))
-        power, why, least = follow(step, seen, ratings.battery, ratings.currency)
-        peaks = [(least, inf, f"the {billing.how.per}'s peak")]
+        power, why, least, needed = follow(step, seen, ratings.battery, ratings.currency)
+        # the policy keeps the peak by itself; a rule that moves the battery stands below it
+        peaks = [(least if wishes == NONE else needed, inf, f"the {billing.how.per}'s peak")]
     else:
         power, why = (
             _follow(step, left, ratings.battery, peak)
@@ -152,7 +157,8 @@ def decide(
         peaks = _peak_bounds(held, moment.now, carried)
     power, why = instead(wishes, power, why, carried, moment.spare)
     site = wished(wishes, carried, moment.soc or 0.0, ratings.battery, ratings.rated)
-    outer = [*site, *peaks, *_grid_bounds(ratings.grid, carried)]
+    kept = reserved(ratings.keeps, moment.soc or 0.0, ratings.battery, ratings.rated)
+    outer = [*site, *peaks, *kept, *_grid_bounds(ratings.grid, carried)]
     return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
 
 

@@ -79,6 +79,8 @@ class Followed(NamedTuple):
     why: str
     least: float
     """W: less is not even taken for the same, at the end of a window."""
+    needed: float
+    """W that keep each window at what is meant, whatever else is wished instead of the policy."""
 
 
 def follow(step: Step, seen: Present, battery: Storage, currency: str) -> Followed:
@@ -89,14 +91,14 @@ def follow(step: Step, seen: Present, battery: Storage, currency: str) -> Follow
         wished = grid_target.steady(wished, seen.last, worth(step, battery), seen.net, seen.now)
     asks = max((_asks(step, seen, meant, *one) for one in seen.held), key=lambda one: one.least, default=None)
     if asks is None or asks.least == -inf:  # no window counts now
-        return Followed(wished, _why(step, meant), -inf)
+        return Followed(wished, _why(step, meant), -inf, -inf)
     floor = asks.least if asks.window.left(seen.now) < grid_target.ENDING else -inf
     if meant.holds and asks.mean >= NEAR * asks.peak:  # nothing else wants the energy
         power = grid_target.between(max(asks.least, 0.0), seen.net)
-        return Followed(power, _holds(asks, step, seen.now, currency), min(floor, power))
+        return Followed(power, _holds(asks, step, seen.now, currency), min(floor, power), asks.least)
     if asks.least > wished + SMALL:
-        return Followed(asks.least, _holds(asks, step, seen.now, currency), floor)
-    return Followed(wished, _why(step, meant), min(floor, wished))
+        return Followed(asks.least, _holds(asks, step, seen.now, currency), floor, asks.least)
+    return Followed(wished, _why(step, meant), min(floor, wished), asks.least)
 
 
 def _asks(step: Step, seen: Present, meant: Target, window: RunningWindow, planned: float) -> Asks:

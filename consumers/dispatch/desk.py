@@ -414,7 +414,7 @@ class Desk:
         highest = binding(peaks, now, self.site.zone, self.site.grid.import_limit)
         each = self.fold.windows.held(billing, held(peaks, self.site.grid.import_limit))
         wanted = decide(
-            ratings(self.site, pool, grid, plan.currency if plan else ""),
+            ratings(self.site, pool, grid, plan, plan or self.plans.latest, now),
             moment,
             mode,
             billing=billing,

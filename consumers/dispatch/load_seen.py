@@ -3,13 +3,14 @@ also across a restart. Ages run on the monotonic clock from the arrival. Pure.""
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 from consumers.dispatch.cells_seen import NEVER, number
 from optimizer.loads.load import HOUR, Load, LoadNow
+from runtime.arrivals import Arrivals
 from schemas.messages import Outcome, OutcomeState, Telemetry
 from schemas.profile import Profile
 from schemas.site import Site
@@ -21,6 +22,8 @@ RUNS = 0.05
 """Of its rating: a load that draws more is on."""
 TOLD = 60.0
 """Seconds what the bridge complains of is said."""
+SET_BACK = timedelta(minutes=10)
+"""Before a deadline: a clock that is set back by less across it begins nothing anew."""
 COMPLAINTS = (OutcomeState.REFUSED, OutcomeState.FAILED, OutcomeState.NOT_OBEYED, OutcomeState.FOREIGN_CHANGE)
 
 
@@ -68,6 +71,7 @@ class LoadSeen:
     """Of its comfort point, and when."""
     panel: bool = False
     complaint: tuple[str, float] = ("", NEVER)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     @classmethod
     def of(cls, site: Site, load: Load) -> Self:
@@ -79,8 +83,12 @@ class LoadSeen:
     # what is heard -------------------------------------------------------------------------------
 
     def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
-        """The next message of any device."""
+        """The next message of any device. What an outbox sends late, and what comes twice, says nothing of now."""
         comfort = self.load.rule.comfort
+        if device not in (self.load.name, comfort and comfort.device) or not self.arrivals.timely(
+            device, telemetry, mono
+        ):
+            return
         if comfort is not None and device == (comfort.device or self.load.name):
             value = number(telemetry, comfort.point)
             self.value = self.value if value is None else (value, mono)
@@ -117,9 +125,11 @@ class LoadSeen:
         """Its energy since the last deadline; what nobody saw does not count."""
         if self.load.rule.energy is None:
             return
-        if self.due is None or now >= self.due:
+        due = self.load.deadline(now)
+        again = due is not None and self.due is not None and now + SET_BACK < due < self.due
+        if self.due is None or now >= self.due or again:  # of a clock that was set ahead and is right again
             self.taken = 0.0 if self.due is not None else self.taken
-            self.due = self.load.deadline(now)
+            self.due = due
         elif mono - self.heard <= self.stale:
             self.taken += self.power * (mono - self.heard) / 3600
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.held_back import probe
 from consumers.dispatch.instruction import Instruction
 from optimizer.dispatch import Ratings, Wanted
 from optimizer.racks import Neighbour
+from optimizer.reserve_now import keeps
 from optimizer.split import split
 from optimizer.storage import together
-from schemas.messages import ControlRequest
+from schemas.messages import ControlRequest, Plan
 from schemas.site import Site
 from schemas.site_parts import Grid
 
@@ -18,11 +20,16 @@ METER_FRESH = 2.5
 """Seconds a reading of the grid meter steers, where it is read each second or more often."""
 
 
-def ratings(site: Site, pool: Sequence[BatteryDesk], grid: Grid, currency: str) -> Ratings:
-    """What the batteries are together. `grid`: as it may be used now; `currency`: the plan's."""
+def ratings(  # noqa: PLR0917  # what they are, and what is known of now: they read well in a row
+    site: Site, pool: Sequence[BatteryDesk], grid: Grid, plan: Plan | None, last: Plan | None, now: datetime
+) -> Ratings:
+    """What the batteries are together. `grid`: as it may be used now; `last`: the last plan, also one that is over."""
     fresh = site.named(site.grid.meter).stale_after(METER_FRESH)
     rated, allowed = sum(one.seen.rated for one in pool), max(one.seen.bms_fresh for one in pool)
-    return Ratings(together([one.battery for one in pool]), grid, rated, fresh, allowed, currency)
+    promised = site.reserve if site.tariff_fault else site.reserves
+    kept = keeps(site.plan, promised, last.steps if last else [], rated, now, site.zone)
+    currency = plan.currency if plan else ""
+    return Ratings(together([one.battery for one in pool]), grid, rated, fresh, allowed, currency, kept)
 
 
 def divide_cells(pool: Sequence[BatteryDesk], every: Sequence[BatteryDesk]) -> None:

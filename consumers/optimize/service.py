@@ -104,6 +104,8 @@ class Optimize:
         self._carbon: tuple[float, Series | None] = (0.0, None)
         """When the file of intensities was written that was read last, and what it says."""
         self._second = crc32(part.site.site.encode()) % EVERY
+        self._thinking: asyncio.Future[Thought] | None = None
+        """A plan that is made, in its thread, which nothing can end: there is one at most."""
 
     async def work(self, bus: Bus) -> None:
         if self.plan is not None and (left := _left(self.plan)) >= 1:  # a broker that lost its store has lost it, too
@@ -234,6 +236,9 @@ class Optimize:
     async def _once(self) -> None:
         """One plan. What goes wrong leaves the last one standing until it expires."""
         began = time.monotonic()
+        if not await self._thought():
+            self._fail(f"no plan in {DEADLINE:.0f} s: one that was begun before is still being made")
+            return
         note = await self._fill()
         try:
             await asyncio.sleep(self._prices.young(time.time()))
@@ -246,10 +251,7 @@ class Optimize:
             # telemetry goes on meanwhile
             self._allowed = self.situation.allowed(time.monotonic())
             still = self.situation.still(held, self._intensity())
-            async with asyncio.timeout(DEADLINE):
-                plan, wrong, refused = await asyncio.to_thread(
-                    self._planner, still, self.past, series, now, time.monotonic()
-                )
+            plan, wrong, refused = await self._think_for(DEADLINE, still, series, now)
         except TimeoutError:
             self._fail(f"no plan in {DEADLINE:.0f} s")
             return
@@ -265,6 +267,7 @@ class Optimize:
             self._fail(f"the plan was not published: {'; '.join(wrong[:3])}{self._keep_aside(refused)}")
             return
         self.part.causes.clear(Cause.TARIFF)
+        self.part.causes.clear(Cause.NO_PLAN, words="there is a plan again")
         self.plan, self._wrong_since, self._planned = plan, None, held
         if (left := _left(plan)) >= 1:
             await self.part.events.say(PLAN, plan, expiry=left, site=self.site.site)
@@ -282,6 +285,20 @@ class Optimize:
         self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"
         self.part.counts["plans"] += 1
         self.part.succeeded()
+
+    async def _thought(self) -> bool:
+        """Whether no plan is being made any more; one that was begun before a connection was lost is soon."""
+        if self._thinking is not None:
+            await asyncio.wait([self._thinking], timeout=DEADLINE)
+        return self._thinking is None or self._thinking.done()
+
+    async def _think_for(self, seconds: float, still: Situation, series: dict[str, Series], now: datetime) -> Thought:
+        """Raises TimeoutError; the thread goes on, and what it comes to then is too old."""
+        thread = asyncio.to_thread(self._planner, still, self.past, series, now, time.monotonic())
+        thinking = self._thinking = asyncio.ensure_future(thread)
+        thinking.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at, also when it is late
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(thinking)
 
     def _keep_aside(self, refused: dict[str, Any] | None) -> str:
         """The last one that was refused, for who wants to know why; gives where it is."""
@@ -312,6 +329,8 @@ class Optimize:
         self.part.counts["failed"] += 1
         self.part.detail = why
         self.part.log.warning("%s", why)
+        if self.plan is None or _left(self.plan) <= 0:
+            self.part.causes.add(Cause.NO_PLAN, f"no plan is valid: {why}")
 
     async def _fill(self) -> str:
         with contextlib.suppress(TimeoutError):  # the peak that is billed already, before the first plan

@@ -15,6 +15,8 @@ INSIDE = 0.05
 """Of the band: so far inside it must be again before the plan goes on, so that nothing chatters at its edge."""
 SPARE = 60.0
 """Seconds before the last moment at which a deadline can still be met."""
+AGAIN = 900.0
+"""The same once it runs for its deadline: one that draws more than its rating gains time, and must not chatter."""
 EMPTY = 1.0
 """Wh: less is not worth a start."""
 
@@ -73,7 +75,7 @@ def shed(load: Load, now: LoadNow, choice: Choice, why: str) -> Choice:
 
 
 def _wish(load: Load, now: LoadNow, at: datetime, planned: float | None, before: Why | None) -> Choice:
-    return _comfort(load, now, before) or _deadline(load, now, at, planned) or _planned(load, planned)
+    return _comfort(load, now, before) or _deadline(load, now, at, planned, before) or _planned(load, planned)
 
 
 def _comfort(load: Load, now: LoadNow, before: Why | None) -> Choice | None:
@@ -92,7 +94,7 @@ def _comfort(load: Load, now: LoadNow, before: Why | None) -> Choice | None:
     return Choice(float(runs), Why.COMFORT, f"{'on' if runs else 'off'}: {words}")
 
 
-def _deadline(load: Load, now: LoadNow, at: datetime, planned: float | None) -> Choice | None:
+def _deadline(load: Load, now: LoadNow, at: datetime, planned: float | None, before: Why | None) -> Choice | None:
     if load.rule.energy is None:
         return None
     left, end = to_go(load, now), load.deadline(at)
@@ -100,7 +102,7 @@ def _deadline(load: Load, now: LoadNow, at: datetime, planned: float | None) -> 
         return Choice(0.0, Why.DONE, f"off: it has taken its {load.rule.energy / 1000:g} kWh")
     if end is None or (planned is not None and planned >= load.rated):
         return None
-    needed = 3600 * left / load.rated + SPARE
+    needed = 3600 * left / load.rated + (AGAIN if before is Why.DEADLINE else SPARE)
     if load.within(at, end, needed) > needed:
         return None
     until = f"{end.astimezone(load.zone):%H:%M}"
