@@ -143,23 +143,16 @@ def without_flat_head(table: Table, found: Quarters, first: int) -> Quarters:
 
 
 def filled(values: Vector, first: int, count: Counter[str], name: str) -> Vector:
-    """Without gaps from `first` on: an hour long the last value, then what was a week before, a day before, or last."""
-    whole, (last, since) = values.copy(), _before(values, first)
-    for i in range(first, len(whole)):
-        if not np.isnan(whole[i]):
-            last, since = whole[i], 0
-            continue
-        since += 1
+    """Without gaps from the first known value on: an hour long the last value, then what was, or stood in, a week
+    before, a day before, or last. A gap is filled from its begin, also where that lies before `first`: else a span that
+    begins in it would be played with one value for weeks. What is filled from `first` on is counted."""
+    whole, unknown, places = values.copy(), np.isnan(values), np.arange(len(values))
+    known = np.maximum.accumulate(np.where(unknown, -1, places))
+    for i in np.flatnonzero(unknown & (known >= 0)).tolist():
         earlier = [whole[i - back] for back in (WEEK, DAY) if i >= back and not np.isnan(whole[i - back])]
-        whole[i] = last if since <= HELD and not np.isnan(last) else earlier[0] if earlier else last
-        count[name] += 1
+        whole[i] = earlier[0] if earlier and i - known[i] > HELD else whole[known[i]]
+    count[name] += int(unknown[first:].sum())
     return whole
-
-
-def _before(values: Vector, first: int) -> tuple[float, int]:
-    """The last known value before a quarter, and how many quarters passed since."""
-    known = np.flatnonzero(~np.isnan(values[:first]))
-    return (float(values[known[-1]]), first - 1 - int(known[-1])) if len(known) else (np.nan, 0)
 
 
 def first_known(found: Quarters, first: int) -> int:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from time import perf_counter
 
-import numpy as np
-
 from joulebus.backtest.data import Quarters, record_of
 from joulebus.backtest.meters import Meter
 from joulebus.backtest.prices import Prices
@@ -18,7 +16,7 @@ from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import VALID, plan
 from optimizer.policy import Policy, solve
 from optimizer.program import Unsolved
-from optimizer.record import QUARTER, Record, Vector
+from optimizer.record import QUARTER, Record
 from optimizer.shortage import AHEAD
 from optimizer.storage import Storage
 from optimizer.verify import verify
@@ -88,7 +86,7 @@ class Planner:
         starts = step_starts(at, hours)
         record = record_of(self.found).until(at)
         model = self._learned(record, at, meters)
-        ahead = model.ahead(record, starts, _present(record.load), _present(record.pv))
+        ahead = model.ahead(record, starts)  # of the quarter that begins nothing is known
         first = (at - self.prices.start) // QUARTER
         buy, sell = self.prices.seen(first, len(starts))
         return Outlook(
@@ -126,8 +124,3 @@ class Planner:
 def _usual(daily: Sequence[float]) -> float:
     """W that a plan without a policy takes for reached anyway: the lower median of the last days."""
     return sorted(daily)[(len(daily) - 1) // 2] if daily else 0.0
-
-
-def _present(values: Vector) -> float | None:
-    """The last quarter that is over."""
-    return None if not len(values) or np.isnan(values[-1]) else float(values[-1])

@@ -86,6 +86,15 @@ def test_a_gap_is_filled_from_the_week_before_and_never_from_later(tmp_path: Pat
     assert np.isnan(ready.span.found.load).sum() == 40  # what forecasts learn from has the gap
 
 
+def test_a_span_that_begins_in_a_long_gap_is_played_as_what_was_before_the_gap(tmp_path: Path) -> None:
+    text = without(1 + 96, 1 + 9 * 96 + 48)(
+        lines(rows(DAYS))
+    )  # known: the first day, and from noon of the last but one
+    played = prepared(write(tmp_path / "data.csv", text), BEGIN, 2).span.played
+    day = [1000 * one[1] for one in rows(1)]
+    assert played.load[: 96 + 48].tolist() == pytest.approx([*day, *day[:48]])
+
+
 REFUSED: list[tuple[str, Change, str]] = [
     ("empty", lambda _: [""], "is empty"),
     ("a header alone", lambda text: text[:1], "no row of data"),
