@@ -30,6 +30,8 @@ class Strain:
 
 
 CALM = Strain(float("-inf"))
+UNSEEN = Strain(0.0, "the grid connection is not seen, what is off stays off")
+"""Nobody knows how near it is: what runs runs on, and what would give way to a limit does not start."""
 
 
 @dataclass
@@ -127,10 +129,10 @@ class LoadDesk:
                 continue
             draws, now = (one.power if one.on else 0.0), one.now(mono)
             more = one.load.rated * (choice.share or 0.0) - draws
-            in_the_way = lacks > 0 if one.on else lacks + more > 0
+            in_the_way = (lacks > 0 if one.on else lacks + more > 0) if strain is not UNSEEN else not one.on
             if in_the_way:
                 self._shed[name] = mono
-            waits = mono - self._shed.get(name, float("-inf")) < RELEASE
+            waits = mono - self._shed.get(name, float("-inf")) < RELEASE and strain is not UNSEEN
             if in_the_way or waits:
                 found[name] = shed(one.load, now, choice, strain.why or "a limit was near")
                 lacks -= draws - one.load.rated * (found[name].share or 0.0)
@@ -168,11 +170,12 @@ def scheduled(plan: Plan | None, load: str, now: datetime) -> float | None:
 
 
 def strained(grid: float | None, spare: float, bounds: Sequence[tuple[float, str]]) -> Strain:
-    """`grid`: W at the connection point now, None while it is not known: then nothing is shed, and the bridge looks
-    after the limit. `spare`: W that the batteries can give beside what they give. `bounds`: W that may be drawn, each
-    with whose it is."""
-    if grid is None or not bounds:
+    """`grid`: W at the connection point now, None while it is not known. `spare`: W that the batteries can give beside
+    what they give. `bounds`: W that may be drawn, each with whose it is."""
+    if not bounds:
         return CALM
+    if grid is None:
+        return UNSEEN
     most, why = min(bounds)
     return Strain(grid - spare - NEAR * most, f"{grid / 1000:.0f} kW of {most / 1000:.0f} kW are drawn, {why}")
 

@@ -54,6 +54,8 @@ FILLING, DEADLINE = 10.0, 30.0
 WRONG, LASTING, APART = 0.2, 60.0, 10.0
 """The forecast is badly wrong: off by so much of the PCS rating, for so many seconds. Plans that an event asks for are
 so far apart at least; another limit is planned for at once, and the next one so many seconds later."""
+AGAIN = 600.0
+"""Seconds for which an alarm that comes and goes asks for one plan."""
 URGENT = (AlarmPriority.CRITICAL, AlarmPriority.HIGH)
 """An alarm of this priority that is raised may change what can be done: it is planned anew."""
 NO_PLAN = "no plan"
@@ -101,6 +103,8 @@ class Optimize:
         """W that the cells allowed when the last plan was made."""
         self._alarms = set[str]()
         """That are raised and urgent."""
+        self._urged: dict[str, float] = {}
+        """When each of them asked for a plan."""
         self._carbon: tuple[float, Series | None] = (0.0, None)
         """When the file of intensities was written that was read last, and what it says."""
         self._second = crc32(part.site.site.encode()) % EVERY
@@ -156,7 +160,8 @@ class Optimize:
             self._alarms.discard(name)
         elif name not in self._alarms:
             self._alarms.add(name)
-            self._news = True
+            if time.monotonic() - self._urged.get(name, -math.inf) >= AGAIN:
+                self._urged[name], self._news = time.monotonic(), True
 
     def prices_came(self) -> None:
         """Others than those the last plan was made with: soon there is a new one."""
