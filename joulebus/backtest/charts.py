@@ -78,7 +78,8 @@ def _scale(values: Sequence[float]) -> tuple[float, float, list[float]]:
     span = max(high - low, 1e-6)
     step = 10.0 ** floor(log10(span / 4))
     step *= next(factor for factor in (1, 2, 5, 10) if span / (step * factor) <= 5)
-    first, last = floor(low / step), ceil(high / step)
+    first = floor(low / step)
+    last = max(first + 1, ceil(high / step))  # all values may be 0
     return first * step, last * step, [number * step for number in range(first, last + 1)]
 
 

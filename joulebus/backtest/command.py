@@ -19,6 +19,8 @@ from schemas.troubles import Trouble
 
 WRONG = 2
 """The exit code of bad input."""
+LONGEST = 20 * 366
+"""Days."""
 BAR = 40
 """Characters."""
 
@@ -35,8 +37,8 @@ def run(parsed: argparse.Namespace) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     strategies = strategies_of(parsed.strategy)
     flags = Flags(**{one.name: getattr(parsed, one.name) for one in fields(Flags)})
-    if parsed.days < 1:
-        raise Trouble(f"--days {parsed.days}: write 1 or more")
+    if not 1 <= parsed.days <= LONGEST:
+        raise Trouble(f"--days {parsed.days}: write 1 to {LONGEST}")
     folder = _folder(parsed.out)
     terms = of_site(parsed.site, flags) if parsed.site else None
     zone = terms.zone if terms else zone_of(flags.timezone or "UTC", "--timezone")

@@ -7,9 +7,12 @@ is paid by the kW, `Peaks`. The import is net + c - d + e + k, so it needs no co
     net + c - d + e + k >= 0                         where PV and battery can exceed the load
     net + c - d + e + k <= import limit              where load and battery can exceed it
     mean of the import over a window <= its peak     where the window can reach the period's least peak
+    import / its most + e / its most <= 1            where more is paid for e than the import costs: one way at a time
 
 Dropped where they cannot bind, they leave a year's program (some 100,000 columns and rows) to be solved in seconds.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +29,38 @@ from schemas.troubles import Trouble
 START = 50.0
 """% SoC at the begin."""
 SECONDS = 300.0
+SAME = 1e-3
+"""kW."""
 TINY = 1e-6
 """Per kWh: of equal schedules the one that moves less."""
 ROUNDS = 3
-"""How often directions are fixed where energy would be burnt."""
+"""How often directions are fixed where energy would be burnt, or bought and sold at once."""
+
+
+@dataclass
+class Ways:
+    """kW that each quarter may have at most, which settles its direction where the program would take both."""
+
+    charge: Vector
+    discharge: Vector
+    import_: Vector
+    """inf: not settled."""
+    export: Vector
+
+    def settle(self, x: Vector, net: Vector, twice: NDArray[np.bool_]) -> bool:
+        """Whether something was. `x`: a solution; `twice`: more is paid for the export than the import costs."""
+        n = len(net)
+        charge, discharge, export, gives_way = x[: 4 * n].reshape(4, n)
+        import_ = net + charge - discharge + export + gives_way
+        # where it pays to burn energy (negative prices) a battery still has one direction at a time
+        torn = np.minimum(charge, discharge) > SAME
+        self.charge[torn & (charge < discharge)] = 0.0
+        self.discharge[torn & (charge >= discharge)] = 0.0
+        both = twice & (np.minimum(import_, export) > SAME)
+        if both.any():
+            self.import_[twice & (import_ <= export)] = 0.0
+            self.export[twice & (import_ > export)] = 0.0
+        return bool(torn.any() or both.any())
 
 
 def foresight(terms: Terms, played: Played) -> Vector:
@@ -37,34 +68,32 @@ def foresight(terms: Terms, played: Played) -> Vector:
     battery = terms.battery
     if battery is None:
         return np.zeros(len(played))
-    n, peaks = len(played), peaks_of(terms, played)
-    most = np.full((2, n), terms.rated / 1000)
+    n, peaks, rated = len(played), peaks_of(terms, played), terms.rated / 1000
+    ways = Ways(np.full(n, rated), np.full(n, rated), np.full(n, np.inf), np.full(n, np.inf))
     for _ in range(ROUNDS):
-        x = _solved(terms, battery, played, peaks, most)
-        charge, discharge = x[:n], x[n : 2 * n]
-        torn = np.minimum(charge, discharge) > 1e-3
-        if not torn.any():
+        x = _solved(terms, battery, played, peaks, ways)
+        if not ways.settle(x, played.net / 1000, played.sell > played.buy):
             break
-        # where it pays to burn energy (negative prices) a battery still has one direction at a time
-        most[0, torn & (charge < discharge)] = 0.0
-        most[1, torn & (charge >= discharge)] = 0.0
+    charge, discharge = x[:n], x[n : 2 * n]
     return 1000 * np.where(charge > discharge, -charge, discharge) * (np.abs(charge - discharge) > TINY)
 
 
-def _solved(terms: Terms, battery: Storage, played: Played, peaks: Peaks, most: Vector) -> Vector:
+def _solved(terms: Terms, battery: Storage, played: Played, peaks: Peaks, ways: Ways) -> Vector:
     n, net, rated = len(played), played.net / 1000, terms.rated / 1000
     width = 5 * n + len(peaks.price)
     import_limit = terms.grid.import_limit / 1000
     # import >= 0, and <= its limit; what the site drives beyond by itself is no fault of a battery
     out, into = np.flatnonzero(net < rated), np.flatnonzero(net + rated > import_limit)
     least, most_in = _import(out, n, width), _import(into, n, width)
+    bounds = _bounds(terms, battery, net, peaks, ways)
+    once, at_most = _once(played, ways, bounds[2 * n : 3 * n, 1], rated, width)
     found = linprog(  # type: ignore[call-overload]  # scipy-stubs do not know that it takes sparse arrays
         _prices(battery, played, peaks),
-        A_ub=sparse.vstack([-least, most_in, peaks.rows(width)]),
-        b_ub=np.concatenate([net[out], np.maximum(import_limit, net[into]) - net[into], peaks.most]),
+        A_ub=sparse.vstack([-least, most_in, peaks.rows(width), once]),
+        b_ub=np.concatenate([net[out], np.maximum(import_limit, net[into]) - net[into], peaks.most, at_most]),
         A_eq=_storage(battery, n, width),
         b_eq=np.concatenate([[battery.energy * START / 1e5], np.zeros(n - 1)]),
-        bounds=_bounds(terms, battery, net, peaks, most),
+        bounds=bounds,
         method="highs-ds",
         options={"time_limit": SECONDS},
     )
@@ -82,6 +111,17 @@ def _import(quarters: NDArray[np.int64], n: int, width: int) -> sparse.csr_array
     return sparse.csr_array((signs, (rows, columns)), shape=(count, width))
 
 
+def _once(played: Played, ways: Ways, export: Vector, rated: float, width: int) -> tuple[sparse.csr_array, Vector]:
+    """Rows and their right sides: what is fed in for more than it costs is not bought in the same quarter. As long as
+    the way of a quarter is not settled, the two share it. `export`: kW at most."""
+    net = played.net / 1000
+    both = np.flatnonzero((played.sell > played.buy) & (export > SAME))
+    most = np.minimum(np.maximum(net[both] + rated, 0.0), ways.import_[both])
+    rows = _import(both, len(played), width).tolil()
+    rows[np.arange(len(both)), 2 * len(played) + both] = 1.0 + most / export[both]
+    return sparse.csr_array(rows), most - net[both]
+
+
 def _storage(battery: Storage, n: int, width: int) -> sparse.csr_array:
     one, both = sparse.eye_array(n), battery.efficiency
     change, rest = one - sparse.eye_array(n, k=-1), sparse.csr_array((n, width - 5 * n))
@@ -91,10 +131,6 @@ def _storage(battery: Storage, n: int, width: int) -> sparse.csr_array:
 
 def _prices(battery: Storage, played: Played, peaks: Peaks) -> Vector:
     buy, sell = played.buy, played.sell
-    # what is fed in for more than it costs would be bought and sold at once: there one price holds for both ways
-    twice = sell > buy
-    same = np.where((buy < 0) | (played.net >= 0), buy, sell)
-    buy, sell = np.where(twice, same, buy), np.where(twice, same, sell)
     price = np.concatenate([
         buy * HOUR + TINY * HOUR, (battery.wear - buy) * HOUR, (buy - sell) * HOUR, buy * HOUR + TINY * HOUR,
         np.zeros(len(buy)), peaks.price,
@@ -103,15 +139,16 @@ def _prices(battery: Storage, played: Played, peaks: Peaks) -> Vector:
     return price
 
 
-def _bounds(terms: Terms, battery: Storage, net: Vector, peaks: Peaks, most: Vector) -> NDArray[np.float64]:
+def _bounds(terms: Terms, battery: Storage, net: Vector, peaks: Peaks, ways: Ways) -> NDArray[np.float64]:
     export_limit = terms.grid.export_limit / 1000
     n, rated, energy = len(net), terms.rated / 1000, battery.energy / 1000
     fed_in = np.maximum(rated - net, 0.0)
     allowed = np.minimum(fed_in, export_limit if terms.curtails else np.maximum(export_limit, -net))
     gives_way = np.minimum(fed_in - allowed, np.maximum(-net, 0.0)) if terms.curtails else np.zeros(n)
+    allowed = np.minimum(allowed, ways.export)
     low = energy * min(battery.soc_min, START) / 100
     high = energy * max(battery.soc_max, START) / 100
     return np.column_stack([
         np.concatenate([np.zeros(4 * n), np.full(n, low), peaks.low]),
-        np.concatenate([most[0], most[1], allowed, gives_way, np.full(n, high), np.full(len(peaks.low), np.inf)]),
+        np.concatenate([ways.charge, ways.discharge, allowed, gives_way, np.full(n, high), np.full(len(peaks.low), np.inf)]),
     ])  # fmt: skip

@@ -103,7 +103,8 @@ def write(folder: Path, found: dict[str, Any], span: Span, first: Trace) -> None
     """result.json and trace.csv."""
     (folder / "result.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     grid = carried(span.terms, span.played, first.battery)
-    columns = [span.played.load, span.played.pv, first.battery, grid]
+    given = span.played.load - first.battery - grid  # PV: less than there was where the export limit curtails it
+    columns = [span.played.load, given, first.battery, grid]
     rows = zip(*(one.tolist() for one in columns), first.soc.tolist(), first.reasons, strict=True)
     with (folder / "trace.csv").open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")

@@ -178,7 +178,7 @@ def _battery(flags: Flags, own: Storage | None, rated: float, notes: list[str]) 
     energy = default.energy if flags.battery_kwh is None else 1000 * flags.battery_kwh
     for name, value in (("--battery-kw", power), ("--battery-kwh", energy)):
         if not 0 <= value < WIDE:
-            raise Trouble(f"{name} {value / 1000:g}: write 0 or more")
+            raise Trouble(f"{name} {value / 1000:g}: write 0 or more, and less than {WIDE / 1000:g}")
     if own is None and (flags.battery_kw is None or flags.battery_kwh is None):
         raise Trouble("which battery? Give --battery-kw 100 --battery-kwh 200, or --site with a site file")
     low, high, efficiency, wear = (

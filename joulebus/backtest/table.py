@@ -1,6 +1,7 @@
 """A CSV of load, PV and prices as it stands in a file: text made into times and numbers, with all that was mended."""
 
 import gzip
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from io import StringIO
@@ -19,7 +20,13 @@ COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kw
 EMPTY = ("", "nan", "na", "n/a", "null", "none", "-", "nat")
 ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 TOO_MANY = 0.05
-"""A share of rows: so many negative loads are no slips of a meter."""
+"""A share of rows: so many negative loads are no slips of a meter. Of the energy of PV: nor what inverters draw."""
+OWN_SUPPLY = 0.02
+"""Of the highest load: PV that draws more is no own supply of inverters at night."""
+MOST = {"kw": 1e7, "per_kwh": 1e6}
+"""No site has 10 GW, and no currency such a price for a kWh."""
+UNTIMED = -(1 << 62)
+"""Minutes of a row without a time."""
 LONGEST = 20 * 366 * 24 * 60
 """Minutes from the first to the last row."""
 
@@ -42,10 +49,16 @@ def read(path: Path, zone: ZoneInfo) -> Table:
     doubled hour. Raises Trouble that names the row and the column."""
     text = _text(path)
     header, separator = _header(path, text)
-    frame = pd.read_csv(
-        StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, names=header,
-        header=0, index_col=False, on_bad_lines="error", engine="c",
-    )  # fmt: skip
+    try:
+        frame = pd.read_csv(
+            StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, names=header,
+            header=0, index_col=False, on_bad_lines="error", engine="c",
+        )  # fmt: skip
+    except ValueError as wrong:  # pandas names the line
+        said = str(wrong).strip().rsplit("C error: ")[-1]
+        raise Trouble(
+            f"{path}: {said}: give each row the {len(header)} cells of the header, and no open quote"
+        ) from None
     if frame.empty:
         raise Trouble(f"{path}: there is a header but no row of data: write one a quarter of an hour below it")
     found = Table(path, np.array([], dtype=np.int64), {})
@@ -68,7 +81,7 @@ def _text(path: Path) -> str:
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except FileNotFoundError:
         raise Trouble(f"{path}: there is no such file") from None
-    except (OSError, EOFError) as wrong:
+    except (OSError, EOFError, zlib.error) as wrong:
         raise Trouble(f"{path}: cannot be read: {wrong}") from wrong
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
@@ -77,7 +90,7 @@ def _text(path: Path) -> str:
         raise Trouble(f"{path}: is no text (byte {wrong.start}): give a CSV in UTF-8, gzipped or not") from None
     if not text.strip():
         raise Trouble(f"{path}: is empty: it needs a header such as {TIME},{NEEDED},pv_kw and rows below it")
-    return text.lstrip("\r\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
 
 
 def _header(path: Path, text: str) -> tuple[list[str], str]:
@@ -99,7 +112,7 @@ def _right(name: str) -> str:
 
 
 def _times(found: Table, given: "pd.Series[str]", zone: ZoneInfo) -> NDArray[np.int64]:
-    """Minutes since 1970; a row whose time is empty is left out later (-1)."""
+    """Minutes since 1970; a row whose time is empty is left out later (UNTIMED)."""
     empty = given.str.lower().isin(EMPTY)
     read = pd.to_datetime(given.where(~empty), format="ISO8601", utc=True, errors="coerce")
     if (bad := read.isna() & ~empty).any():
@@ -110,8 +123,8 @@ def _times(found: Table, given: "pd.Series[str]", zone: ZoneInfo) -> NDArray[np.
         )
     if empty.all():
         raise Trouble(f"{found.path}: {TIME} is empty in every row: write such as 2019-01-01T00:00:00Z")
-    seconds = (read - pd.Timestamp(0, tz="UTC")).dt.total_seconds().fillna(-60.0).to_numpy()
-    minutes = np.floor_divide(seconds, 60).astype(np.int64)
+    seconds = (read - pd.Timestamp(0, unit="s", tz="UTC")).dt.total_seconds().fillna(0.0).to_numpy()
+    minutes = np.where(empty, UNTIMED, np.floor_divide(seconds, 60).astype(np.int64))
     naive = ~given.str.contains(ZONED, regex=True) & ~empty
     if naive.any():
         _refuse_local(found, minutes[naive.to_numpy()], zone)
@@ -151,11 +164,15 @@ def _numbers(found: Table, name: str, given: "pd.Series[str]") -> NDArray[np.flo
     if (endless := np.isinf(values)).any():
         found.repairs[f"{name}_infinite_taken_for_missing"] += int(endless.sum())
         values[endless] = np.nan
+    most = next(one for end, one in MOST.items() if name.endswith(end))
+    if (beyond := np.abs(np.nan_to_num(values)) > most).any():
+        row = int(np.argmax(beyond))
+        raise Trouble(f"{found.path}, row {row + 2}: {name} is {given.iloc[row]!r}, and beyond {most:g}: put it right")
     return values
 
 
 def _in_order(found: Table, minutes: NDArray[np.int64]) -> None:
-    kept = np.flatnonzero(minutes >= 0)
+    kept = np.flatnonzero(minutes > UNTIMED)
     if (np.diff(minutes[kept]) < 0).any():
         found.repairs["rows_out_of_order_sorted"] += int((np.diff(minutes[kept]) < 0).sum())
     order = kept[np.argsort(minutes[kept], kind="stable")]
@@ -182,8 +199,21 @@ def _physical(found: Table) -> None:
     load[negative] = np.nan
     found.repairs["negative_load_taken_for_missing"] += int(negative.sum())
     if (pv := found.columns.get("pv_kw")) is not None:
+        _right_sign(found, pv, load)
         found.repairs["negative_pv_taken_for_zero"] += int((pv < 0).sum())
         pv[pv < 0] = 0.0
     if np.isnan(load).all():
         raise Trouble(f"{found.path}: {NEEDED} is empty in every row: there is nothing to play")
     found.repairs = +found.repairs
+
+
+def _right_sign(found: Table, pv: NDArray[np.float64], load: NDArray[np.float64]) -> None:
+    """PV that counts negative while it produces would become no PV at all. Raises Trouble."""
+    known = np.nan_to_num(pv)
+    drawn, lowest = -float(np.minimum(known, 0).sum()), float(known.min())
+    if drawn > TOO_MANY * float(np.abs(known).sum()) and -lowest > OWN_SUPPLY * float(np.nanmax(load)):
+        at = pd.Timestamp(int(found.minutes[int(np.argmin(known))]) * 60, unit="s")
+        raise Trouble(
+            f"{found.path}, the row of {at:%Y-%m-%dT%H:%MZ}: pv_kw is {lowest:g}: what PV produces is 0 or more. "
+            f"If it is counted negative in this file, turn its sign"
+        )
