@@ -1,5 +1,8 @@
 """What an operator, an integrator and a newcomer were told of plans that is not so, each from the documents alone."""
 
+import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,11 +10,21 @@ import pytest
 from consumers.archive.growth import Source, rates
 from consumers.dispatch.account import account
 from consumers.optimize.service import EVERY
+from joulebus.difference import more
+from joulebus.explain import when
 from joulebus.pages import topics
+from optimizer.dispatch import decide
 from schemas.messages import Why
+from schemas.site_file import load_site
+from schemas.troubles import Trouble
+from schemas.units import utc_now
 from schemas.why import WhyCode
+from tests.bridges.conftest import DEMO
 from tests.consumers.test_dispatch_rules import schedule, story
 from tests.joulebus.test_check import SITE, Check, check
+from tests.optimizer.outlooks import NOON
+from tests.optimizer.test_dispatch import AUTO, MOMENT, QUIET, RATINGS
+from tests.optimizer.test_grid_target import step_of
 
 __all__ = ["check"]  # a fixture
 
@@ -106,3 +119,43 @@ def test_each_code_of_a_reason_stands_in_the_topics() -> None:
     told = topics()
     assert [code for code in WhyCode if f"| `{code}` |" not in told] == []
     assert "| `covers_load` | covers the load; *price* *currency*/kWh now[, it pays from *limit*] |" in told
+
+
+def test_a_load_that_is_covered_for_its_price_holds_no_peak_of_two_kilowatts() -> None:
+    """To the operator: where a policy leaves 2 of 20 kW to the grid, `holds 2.09 kW mean; 15 EUR/kW` was said."""
+    policy = [(-189e3, -189e3), (43e3, 41.3e3), (66e3, 0.0)]
+    why, covers = [Why(code="covers_load", price=0.11, limit=0.10)], "covers the load; 0.11 EUR/kWh now"
+    step = step_of(policy, cap=500e3, power=20e3, load=20e3, why=why, reason=covers)
+    got = decide(RATINGS, replace(MOMENT, now=NOON, net=20e3), AUTO, billing=QUIET, step=step, peak=395e3)
+    assert got.reason == covers
+    peak = step.model_copy(update={"why": [Why(code="holds_peak", value=2e3, per="month")]})
+    got = decide(RATINGS, replace(MOMENT, now=NOON, net=20e3), AUTO, billing=QUIET, step=peak, peak=395e3)
+    assert got.reason.startswith("holds "), "where the peak is what it is for, that is said"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            "2026-10-25T02:30",
+            "comes twice, as the clocks are changed then; write 2026-10-25T00:30Z or 2026-10-25T01:30Z",
+        ),
+        ("2026-03-29T02:30", "never comes, as the clocks are changed then"),
+    ],
+)
+def test_explain_takes_no_time_that_is_no_one_moment(given: str, says: str) -> None:
+    """To the operator: in the night when the clocks are set back the first of two hours was told, without a word."""
+    site = load_site(DEMO)
+    assert site.time_zone == "Europe/Berlin"
+    with pytest.raises(Trouble, match=re.escape(says)):
+        when(given, site, utc_now())
+    assert when(f"{given}+02:00", site, utc_now()).utcoffset() == timedelta(0)
+    assert when("2026-10-24T02:30", site, utc_now()).hour == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(-6.144, "6.14 EUR less"), (0.92, "0.92 EUR more"), (-0.001, "0.00 EUR more")]
+)
+def test_what_is_less_is_said_so(value: float, says: str) -> None:
+    """To the operator: `worth -1.95 EUR more than before`, `it would have cost -6.14 EUR`."""
+    assert more(value, "EUR") == says
