@@ -15,6 +15,7 @@ from schemas.site import Site
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HOURS = 3
+FEW = 14
 """Of the most frequent."""
 
 
@@ -55,8 +56,9 @@ def _base(one: Advice) -> Iterator[str]:
     if one.price is not None:
         year = base.power / 1000 * 8760 * one.price
         price = f"  at the mean price of {one.price:.4f} {_currency(one)} a kWh"
-        yield f"{price} it costs {year:.0f} a year, and {year / 10:.0f} less with a tenth less"
-    yield f"  out of {base.days} days; {base.known:.0%} of the time was measured"
+        yield f"{price} it costs {year:.0f} {_currency(one)} a year; a tenth less of it saves {year / 10:.0f}"
+    few = ", too few to say how much days differ" if base.days < FEW else ""
+    yield f"  out of {base.days} days{few}; {base.known:.0%} of the time was measured"
 
 
 def _peaks(one: Advice) -> Iterator[str]:

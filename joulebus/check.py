@@ -11,12 +11,13 @@ from consumers.alarms.overlap import doubles, unreached, unwatched
 from joulebus.commands import say
 from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes
+from joulebus.load_words import load_lines, load_oddities
 from joulebus.price_files import look
 from joulebus.price_words import odd_layers, price_lines
 from joulebus.reserve_words import reserve_lines, reserve_oddities
 from joulebus.tariff_words import holes, oddities, tariff_lines
 from optimizer.carbon_table import read_carbon
-from schemas.magnitudes import odd_limits, odd_powers, odd_prices, odd_wear
+from schemas.magnitudes import odd_limits, odd_powers, odd_prices, odd_rule_prices, odd_wear
 from schemas.pace import late_interlocks, late_silences, too_slow
 from schemas.retention import kept_words
 from schemas.site import Site
@@ -40,7 +41,7 @@ def check(path: Path) -> int:
         raise point_at(path, site.wrong_rules)
     warnings = [
         *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site), *_odd_rules(site)]),
-        *_at(path, reserve_oddities(site, now)),
+        *_at(path, [*reserve_oddities(site, now), *load_oddities(site, now)]),
         *_at(
             site.tariff_path,
             [
@@ -69,7 +70,7 @@ def check(path: Path) -> int:
         _warn(warnings)
         raise point_at(site.tariff_path, missing)
     counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
-    counted += f", {len(site.rules)} rules" if site.rules else ""
+    counted += f", {len(site.rules)} rule{'s'[: len(site.rules) > 1]}" if site.rules else ""
     say(f"{path}: good. {site.title or site.site}: {counted}")
     today = now.astimezone(site.zone).date()
     told = [*price_lines(site.prices, site.zone, today), *tariff_lines(site.prices, today)]
@@ -112,7 +113,7 @@ def _contents(site: Site) -> Iterator[str]:
     for one in site.battery:
         rests = f"{one.energy / 1000:g} kWh, fallback {one.fallback:.10g} W"
         yield f"{one.name:<10} battery of {' + '.join([*one.pcs, *one.bms])}, {rests}"
-    yield from (f"{name:<10} {words}" for name, words in reserve_lines(site))
+    yield from (f"{name:<10} {words}" for name, words in [*reserve_lines(site), *load_lines(site)])
     if loads := _loads(site):
         yield f"{'loads':<10} {loads}"
     if site.archive:
@@ -139,6 +140,9 @@ def _odd_rules(site: Site) -> Iterator[tuple[str, str]]:
     numbers = {one.name: n for n, one in enumerate(rules)}
     for name, place, words in odd_rules(rules, site.standing):
         yield f"rule.{numbers[name]}.{place}", f"rule {name!r}: {words}"
+    for number, rule in enumerate(rules):
+        for place, words in odd_rule_prices(rule, site.prices.currency):
+            yield f"rule.{number}.{place}", f"rule {rule.name!r}: {words}"
 
 
 def _at(path: Path, odd: Iterable[tuple[str, str]]) -> list[str]:

@@ -57,7 +57,7 @@ EXAMPLES: dict[str, BaseModel] = {
     t.PLAN.name: m.Plan(
         id="2026-06-21T12:00:00Z",
         at=NOON,
-        until=NOON + timedelta(minutes=30),
+        until=NOON + timedelta(hours=1),
         currency="EUR",
         steps=[
             m.Step(
@@ -71,7 +71,10 @@ EXAMPLES: dict[str, BaseModel] = {
                 price_import=0.28,
                 price_export=0.06,
                 marginal_value=0.24,
-                reason="stores PV that would be sold for less than it saves tonight",
+                cap=80_000.0,
+                policy=[(-90_000.0, -90_000.0), (0.0, 0.0), (80_000.0, 0.0), (180_000.0, 100_000.0)],
+                reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 later",
+                why=[m.Why(code="stores_pv", value=0.24, price=0.06)],
             )
         ],
         peak=80_000.0,
@@ -120,10 +123,10 @@ EXAMPLES: dict[str, BaseModel] = {
         mode=m.Mode.AUTO,
         power=-40_000.0,
         authority=m.Authority.PLAN,
-        reason="stores PV that would be sold for less than it saves tonight",
+        reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 later",
         batteries={
             "hall": m.BatteryDispatch(
-                takes_part=True, power=-40_000.0, reason="stores PV that would be sold for less than it saves tonight"
+                takes_part=True, power=-40_000.0, reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 later"
             ),
             "yard": m.BatteryDispatch(takes_part=False, reason="pcs2 is silent; nothing is sent"),
         },

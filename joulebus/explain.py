@@ -1,7 +1,8 @@
 """`joulebus explain`: what the battery did at a time and why, out of the archive."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
@@ -44,11 +45,25 @@ def when(given: str, site: Site, now: datetime) -> datetime:
     today = f"{now.astimezone(site.zone):%Y-%m-%d}"
     clock = given if "-" in given or not given[:1].isdigit() or ":" not in given else f"{today}T{given}"
     try:
-        return moment(clock, site.zone, "--at")
+        at = moment(clock, site.zone, "--at")
     except Trouble:
         raise Trouble(
             f"--at: {given!r} is no time; write now, 17:15 (today), 2026-06-01T17:15 or 2026-06-01T15:15Z"
         ) from None
+    if often := _not_once(datetime.fromisoformat(clock), site.zone):
+        raise Trouble(f"--at: {given!r} {often}")
+    return at
+
+
+def _not_once(given: datetime, zone: ZoneInfo) -> str:
+    """That a local time comes twice, or never, as the clocks are changed on that day; empty for any other."""
+    if given.tzinfo is not None:
+        return ""
+    first, last = (given.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == last:
+        return ""
+    often = "comes twice" if first < last else "never comes"
+    return f"{often}, as the clocks are changed then; write {first:%Y-%m-%dT%H:%MZ} or {last:%Y-%m-%dT%H:%MZ}"
 
 
 async def look(history: History, site: Site, at: datetime, now: datetime) -> Told:

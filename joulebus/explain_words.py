@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from joulebus.difference import more
 from joulebus.money import WORDS
 from joulebus.told import Ordered, Reading, Told
 from optimizer.money import shifted
@@ -140,7 +141,7 @@ def _money(told: Told, site: Site) -> Iterator[tuple[str, str]]:
             ),
         )
     if one.saved is not None:
-        worth = "" if one.stored is None else f"; the cells hold {one.stored:+.4f} {currency} more than before"
+        worth = "" if one.stored is None else f"; the cells hold {more(one.stored, currency, 4)} than before"
         yield "", f"{'saved' if one.saved >= 0 else 'cost'} {abs(one.saved):.4f} {currency} by the battery{worth}"
     parts = {cause: getattr(one, cause) or 0.0 for cause in CAUSES}
     if one.planned is not None:

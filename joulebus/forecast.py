@@ -49,7 +49,8 @@ async def tell(url: str, site: Site, *, as_json: bool) -> int:
         measured, missing = {}, str(trouble)
     finally:
         await database.dispose()
-    told = growth.rates(growth.sources(site), commanded(site), len(site.loads), server=server)
+    steps = round(site.plan.hours * 60 / site.plan.step_minutes)
+    told = growth.rates(growth.sources(site), commanded(site), len(site.loads), server=server, steps=steps)
     told = {name: rate for name, rate in told.items() if name in metadata.tables}
     lines = growth.forecast(told, site.retention, measured)
     free = None if server else _free(database.url.database or "")

@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from joulebus.bill import bills, facts, lately, month_of, words
+from joulebus.difference import more
 from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.money_rows import MoneyDay
@@ -117,7 +118,7 @@ def _text(days: Sequence[MoneyDay]) -> None:
     if whole.compared < whole.quarters:
         print(f"saved: of {whole.compared} of {whole.quarters} quarters of an hour; a battery was silent in the others")
     if whole.stored is not None:
-        print(f"beside it: the energy in the battery is worth {whole.stored:+.2f} {whole.currency} more than before")
+        print(f"beside it: the energy in the battery is worth {more(whole.stored, whole.currency)} than before")
     for line in _why(whole):
         print(line)
 

@@ -11,14 +11,20 @@ from joulebus.asyncapi import schemas
 from joulebus.causes import MEANS
 from joulebus.examples import EXAMPLES
 from joulebus.words import HEAD, Node, fields, page, table
+from optimizer.why_words import pattern
 from schemas.messages import Cause
 from schemas.site_parts import AlarmRule
 from schemas.topics import TOPICS, Topic
+from schemas.why import WhyCode
 
 CONTRACT = """\
 The public contract of joulebus: MQTT 5, QoS 1, JSON. Times carry a zone, powers are in W, energies in Wh, and a
 positive power flows out of the device into the site. A changed payload is a new major version. For machines there is
 [asyncapi.json](asyncapi.json)."""
+
+REASONS = """\
+The codes of [`why`](#why), and the words of `reason` that are made of each. What stands in *italics* is the field of
+the reason (W are said in kW); what stands in [ ] is said where its fields are known."""
 
 ALARMS = f"""\
 Alarms follow IEC 62682 (ISA-18.2). A rule is judged for each device it fits; the alarm is then called `<rule>-<device>`
@@ -70,6 +76,9 @@ def topics() -> str:
         "## Causes",
         "What programs read in `cause` and `causes`; new ones may be added, so take one you do not know as trouble.",
         table(["cause", "meaning"], [[f"`{cause.value}`", MEANS[cause]] for cause in Cause]),
+        "## Reasons",
+        REASONS,
+        table(["code", "in words"], [[f"`{code.value}`", pattern(code)] for code in WhyCode]),
         "## Parts of payloads",
         *(section for name in parts for section in (f"### {name}", *_described(kinds[name], kinds))),
     )

@@ -12,6 +12,8 @@ WEEK = timedelta(days=7)
 QUARTER = timedelta(minutes=15)
 SHORT = 5.0
 """Minutes of a backup: less was meant in hours."""
+CLEANEST = 2.0
+"""g per kWh: less was meant in kg. Water power has 4 to 24 (IPCC, 2014)."""
 
 
 def reserve_lines(site: Site) -> Iterator[tuple[str, str]]:
@@ -32,6 +34,9 @@ def reserve_oddities(site: Site, now: datetime) -> Iterator[tuple[str, str]]:
     minutes = site.plan.backup_minutes
     if 0 < minutes < SHORT:
         yield "plan.backup_minutes", f"{minutes:g} is in minutes: for {minutes:g} h write {60 * minutes:g}"
+    if site.carbon and site.carbon.intensity and site.carbon.intensity < CLEANEST:
+        grams = site.carbon.intensity
+        yield "carbon.intensity", f"{grams:g} is in g per kWh: of {grams:g} kg write {1000 * grams:g}"
     for number, one in enumerate(site.reserve):
         for key, power in (("up", one.up), ("down", one.down)):
             if 0 < power < LEAST:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from joulebus.difference import more
 from optimizer.rules.effect import Money, energies, narrowed
 from optimizer.rules.replay import Episode, Replay
 from optimizer.rules.words import in_words
@@ -59,8 +60,8 @@ def _energy(came: Replay) -> Iterator[str]:
     ):
         yield f"  {name:<12}{before / 1000:>12.1f} kWh{after / 1000:>12.1f} kWh"
     peak, other = max(one.grid for one in came.changed), max(one.other_grid for one in came.changed)
-    yield f"  {'highest':<12}{peak / 1000:>12.1f} kW {other / 1000:>12.1f} kW"
-    yield f"  the batteries would hold {came.gained / 1000:+.1f} kWh at the end"
+    yield f"  {'most drawn':<12}{peak / 1000:>12.1f} kW {other / 1000:>12.1f} kW"
+    yield f"  the batteries would hold {more(came.gained / 1000, 'kWh', 1)} at the end"
 
 
 def _money(site: Site, paid: Money | None, unpaid: str) -> Iterator[str]:
@@ -68,7 +69,7 @@ def _money(site: Site, paid: Money | None, unpaid: str) -> Iterator[str]:
         yield f"what it would have cost is not told: {unpaid}"
         return
     currency = site.prices.currency
-    yield f"it would have cost {paid.total:+.2f} {currency}:"
+    yield f"it would have cost {more(paid.total, currency)}:"
     yield f"  energy {paid.energy:+.2f}, wear {paid.wear:+.2f}, energy that is then missing {paid.stored:+.2f}"
     if site.demands:
         yield f"  demand {paid.demand:+.2f}, as if the billed period began and ended with this time"

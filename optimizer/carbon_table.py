@@ -20,6 +20,8 @@ def read_carbon(path: Path) -> Series:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = dict(_rows(path, csv.reader(lines)))
+    except FileNotFoundError:
+        raise Trouble(f"carbon.file: {path} does not exist") from None
     except (OSError, UnicodeDecodeError, csv.Error) as wrong:
         raise Trouble(f"{path} cannot be read: {wrong}") from wrong
     return Series(sorted(rows), [rows[at] for at in sorted(rows)])

@@ -13,6 +13,7 @@ from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from optimizer.stored_worth import worth
 from schemas.messages import Step
+from schemas.why import WhyCode
 
 Held = Sequence[tuple[RunningWindow, float]]
 """Billing windows that run, each with the highest mean import in W that it may have."""
@@ -20,6 +21,9 @@ QUARTER = 15
 """Minutes of the windows that a policy is made for."""
 NEAR = 0.98
 """Of a peak: a policy that gives as much as brings the grid there does it for the peak."""
+
+ALIKE = 0.2
+"""Of the planned power: so much apart it is what the plan foresaw."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ def follow(step: Step, seen: Present, battery: Storage, currency: str) -> Follow
     floor = asks.least if asks.window.left(seen.now) < grid_target.ENDING else -inf
     if meant.holds and asks.mean >= NEAR * asks.peak:  # nothing else wants the energy
         power = grid_target.between(max(asks.least, 0.0), seen.net)
-        return Followed(power, _holds(asks, step, seen.now, currency), min(floor, power), asks.least)
+        why = step.reason if _foreseen(step, meant) else _holds(asks, step, seen.now, currency)
+        return Followed(power, why, min(floor, power), asks.least)
     if asks.least > wished + SMALL:
         return Followed(asks.least, _holds(asks, step, seen.now, currency), floor, asks.least)
     return Followed(wished, _why(step, meant), min(floor, wished), asks.least)
@@ -124,6 +129,13 @@ def _peak(step: Step, meant: Target, mean: float, planned: float, seen: Present)
     else:
         means = min(mean, step.cap) if meant.holds else step.cap
     return min(max(seen.billed, means), most)
+
+
+def _foreseen(step: Step, meant: Target) -> bool:
+    """The plan gives about as much for the load it forecast, for its price and for no peak: a policy has corners, and
+    between two of them it leaves some of the load to the grid."""
+    about = abs(meant.given - step.power) <= meant.near + ALIKE * abs(step.power)
+    return about and bool(step.why) and step.why[0].code == WhyCode.COVERS_LOAD
 
 
 def _holds(asks: Asks, step: Step, now: datetime, currency: str) -> str:

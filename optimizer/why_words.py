@@ -52,24 +52,6 @@ SENTENCES: dict[WhyCode, str] = {
     WhyCode.CONTRACT_PASSED: f"{PASSED}{CONTRACT}{SAME}",
     WhyCode.STEERABLE_PASSED: f"{PASSED}{STEERABLE}{SAME}",
     WhyCode.PV_CURTAILED: f"{{value:kw}} kW of PV are curtailed for the export {LIMIT}",
-    WhyCode.AS_PLANNED: "as planned",
-    WhyCode.FOLLOWS_LOAD: "follows the load: {value:kw} kW, {limit:kw} kW were planned",
-    WhyCode.STORES_UNFORESEEN: "stores PV nobody forecast: worth {value:money} per kWh, sold at {price:money}",
-    WhyCode.NO_PLAN: "no valid plan",
-    WhyCode.KEEPS_RESERVE: "keeps {limit:%} % for the {per}'s peak",
-    WhyCode.REFILLS_RESERVE: "refills the {limit:%} % kept for the {per}'s peak",
-    WhyCode.MANUAL: "manual by {of}",
-    WhyCode.METER_OLD: "holds: the grid meter has been silent for more than {limit:s} s",
-    WhyCode.METER_LOST: "rests: the grid meter has been silent for more than {limit:s} s",
-    WhyCode.METER_UNKNOWN: "rests: grid meter and battery were not read together yet",
-    WhyCode.BMS_LOST: "rests: the BMS has been silent for more than {limit:s} s",
-    WhyCode.BMS_UNKNOWN: "rests: the BMS does not say what it allows",
-    WhyCode.PEAK_BOUND: "limited by the {per}'s peak[ of {limit:kw} kW]",
-    WhyCode.IMPORT_BOUND: "limited by the import limit[ of {limit:kw} kW]",
-    WhyCode.EXPORT_BOUND: "limited by the export limit[ of {limit:kw} kW]",
-    WhyCode.SOC_BOUND: "limited by the SoC of {value:%} %",
-    WhyCode.BMS_BOUND: "limited by {of}[, which allows {limit:kw} kW]",
-    WhyCode.RATING_BOUND: "limited by the PCS rating[ of {limit:kw} kW]",
 }
 """Every code has one."""
 
@@ -89,6 +71,11 @@ class Place(NamedTuple):
 
     currency: str
     zone: ZoneInfo
+
+
+def pattern(code: WhyCode) -> str:
+    """Its sentence for the documents, with the fields of the reason in italics."""
+    return re.sub(r"\{(\w+)[^}]*\}", r"*\1*", SENTENCES[code])
 
 
 def sentence(whys: Sequence[Why], place: Place, now: datetime) -> str:

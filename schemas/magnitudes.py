@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from schemas.interlock import InterlockRule
 from schemas.site import Site
 from schemas.site_parts import AlarmRule, Battery, Device, Grid
+from schemas.site_rules import SiteRule
 from schemas.tariff import Demand, Layer, Priced, Tariff
 
 Odd = tuple[str, str]
@@ -225,6 +226,19 @@ def odd_wear(site: Site) -> Iterator[Odd]:
             if one.wear >= 1:
                 right = f"of {one.wear:g} cents write {one.wear / 100:g}"
                 yield f"battery.{number}.wear", f"{one.wear:g} is in {site.prices.currency} per kWh: {right}"
+
+
+def odd_rule_prices(rule: SiteRule, currency: str) -> Iterator[Odd]:
+    """Of a rule that waits for a price: cents typed for the currency."""
+    for number, one in enumerate(rule.when):
+        for key in ("above", "below"):
+            price: float | None = getattr(one, key)
+            waits = one.quantity in ("price_import", "price_export") and currency in LIKE_EURO
+            if waits and price is not None and abs(price) > DEAREST_KWH:
+                yield (
+                    f"when.{number}.{key}",
+                    f"{price:g} is in {currency} per kWh: of {price:g} cents write {price / 100:g}",
+                )
 
 
 def _watts(value: float, whose: str = "", unit: str = "W") -> str:

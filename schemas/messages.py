@@ -317,7 +317,7 @@ class Why(Message):
     """One reason for what the battery does, for programs; the words for people are made from it."""
 
     code: Name
-    """In the words of `WhyCode` (schemas/why.py); a newer planner may know more."""
+    """One of [these](#reasons); a newer planner may know more."""
     value: Number | None = None
     """What is held, charged for or passed: W of a peak, a load or an excess; % of a SoC; or a price per kWh, that of
     another hour or what the energy is worth."""
@@ -375,7 +375,8 @@ class LoadStep(Message):
 
 
 class Plan(Message):
-    """A schedule of powers, made at `at` and valid until `until` (retained)."""
+    """What the batteries are to do, made at `at` and valid until `until` (retained): a power for each step, if load and
+    PV come as they are forecast, and for the steps until `until` what to give if they do not (`policy`)."""
 
     id: str
     at: Instant
@@ -593,7 +594,8 @@ class ControlDispatch(Message):
     reason: str
     """In words for people."""
     why: list[Why] = []
-    """The same for programs."""
+    """For programs: that of the plan's step, while `authority` is `plan`. What dispatch makes of the step (the load as
+    it came, a limit, a rule, a silent meter) stands in `reason` alone."""
     batteries: dict[Name, BatteryDispatch]
     """By their names in the site file."""
     pv: dict[Name, Percent] = {}

@@ -254,7 +254,9 @@ class TaperPoint(Shape):
     def _no_part_of_one(self) -> Self:
         for key, value in (("charge", self.charge), ("discharge", self.discharge)):
             if 0 < value < 1:
-                raise ValueError(f"{key} = {value:g} is {value:g} % of the rated power; half of it is 50")
+                raise ValueError(
+                    f"{key} = {value:g} is in %: for {100 * value:g} % of the rated power write {100 * value:g}"
+                )
         return self
 
 

@@ -163,19 +163,19 @@ def _of_proposal(rule: SiteRule, site: Standing) -> Iterator[Mistake]:
         return
     for key, most in (("import_limit", site.import_limit), ("export_limit", site.export_limit)):
         if given.get(key, -inf) > most:
-            yield key, f"{given[key]:g} limits nothing: grid.{key} is {most:g}"
+            yield key, f"{given[key]:.10g} limits nothing: grid.{key} is {most:.10g}"
     least, top = min(one.soc_min for one in site.batteries), max(one.soc_max for one in site.batteries)
     for key in ("soc_min", "soc_max"):
         if key in given and not least <= given[key] <= top:
             yield key, f"{given[key]:g} lies outside of the battery's own {least:g} to {top:g} %"
     usable = sum(one.energy * (one.soc_max - one.soc_min) / 100 for one in site.batteries)
     if then.reserve is not None and then.reserve > usable:
-        yield "reserve", f"{then.reserve:g} Wh is more than the {usable:g} Wh that the batteries may hold"
+        yield "reserve", f"{then.reserve:.10g} Wh is more than the {usable:.10g} Wh that the batteries may hold"
     if then.power is not None and abs(then.power) > site.rated:
-        yield "power", f"{then.power:g} W is more than the {site.rated:g} W of the batteries"
+        yield "power", f"{then.power:.10g} W is more than the {site.rated:.10g} W of the batteries"
     if then.grid_target is not None and not -site.export_limit <= then.grid_target <= site.import_limit:
-        span = f"{-site.export_limit:g} to {site.import_limit:g} W"
-        yield "grid_target", f"{then.grid_target:g} lies outside of what the grid connection may carry, {span}"
+        span = f"{-site.export_limit:.10g} to {site.import_limit:.10g} W"
+        yield "grid_target", f"{then.grid_target:.10g} lies outside of what the grid connection may carry, {span}"
 
 
 def odd_rules(rules: Sequence[SiteRule], site: Standing) -> Iterator[tuple[str, str, str]]:
@@ -194,10 +194,19 @@ def odd_rules(rules: Sequence[SiteRule], site: Standing) -> Iterator[tuple[str, 
             point = site.profiles[one.device].points.get(str(one.point)) if one.device else None
             unit = UNITS[one.quantity] if one.quantity else point.unit if point else ""
             for key in ("above", "below"):
-                limit: float | None = getattr(one, key)
-                if limit is not None and unit in ("W", "Wh") and one.unit is None and 0 < abs(limit) < LEAST / 4:
-                    words = f"{limit:g} is in {unit}: for {limit:g} k{unit} write {1000 * limit:.0f}"
+                if words := _odd_limit(getattr(one, key), unit, one):
                     yield rule.name, f"when.{number}.{key}", words
+
+
+def _odd_limit(limit: float | None, unit: str, one: Condition) -> str:
+    """What a limit was meant in that is too small, or too large, for its unit; empty where it can be meant."""
+    if limit is None or one.unit is not None or not limit:
+        return ""
+    if unit in ("W", "Wh") and abs(limit) < LEAST / 4:
+        return f"{limit:g} is in {unit}: for {limit:g} k{unit} write {1000 * limit:.0f}"
+    if one.quantity == "soc" and limit < 1:
+        return f"{limit:g} is in %: for {100 * limit:g} % write {100 * limit:g}"
+    return ""
 
 
 def _undone(rule: SiteRule, meter: str) -> Iterator[Mistake]:

@@ -122,7 +122,7 @@ OUTCOME = Topic(
 PLAN = Topic(
     f"{ROOT}/{{site}}/plan/current",
     m.Plan,
-    "The schedule of powers the site follows.",
+    "What the batteries are to do in the next hours, each minute anew.",
     ("optimize",),
     retain=True,
     expires=True,

@@ -63,7 +63,7 @@ def mistakes_of(
     known, found = _keys(shape) if shape else [], list[tuple[str, str]]()
     for error in wrong.errors(include_url=False):
         place = ".".join(str(part) for part in error["loc"] if part != "[key]")
-        key = place.rsplit(".", 1)[-1]
+        key = next((part for part in reversed(place.split(".")) if not part.isdigit()), place)
         said = _say(error["type"], error["msg"], error.get("input"), _meant(key, known), error.get("ctx", {}))
         ours = error["type"] == "value_error"  # says itself whose it is
         found.append((place, said if ours else _about(whose(error["loc"]), key, said)))
@@ -98,7 +98,9 @@ def _not_toml(path: Path, wrong: str) -> Trouble:
     comma = next(
         (one for line in shown if (one := re.search(r"(?<!months )=\s*(-?\d+),(\d+)\s*([,}#]|$)", line))), None
     )
+    clock = next((one for line in shown if (one := re.search(r"=\s*(\d{1,2}:\d\d)\s*([,}\]#]|$)", line))), None)
     hint = f"; a number has a point and no comma: {comma[1]}.{comma[2]}" if comma else ""
+    hint += f'; a time of the clock stands in quotes: "{clock[1]}"' if clock else ""
     return Trouble(f"{path}: not valid TOML: {wrong}{hint}")
 
 
@@ -160,7 +162,7 @@ def _plain(kind: str, given: object) -> str:
         case "too_short", []:
             return "is empty; give at least one"
         case "list_type", dict():
-            return "needs a list: write its name in double brackets, [[...]], once for each"
+            return "needs a list: [{ ... }], or its name in double brackets, [[...]], once for each"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Why the battery does what it does, as names for programs: of a step of the plan, and of what dispatch makes of it.
+"""Why the battery does what it does, as names for programs: of a step of the plan.
 
 The sentences for people are made from these by one table, optimizer/why_words.py.
 """
@@ -45,23 +45,3 @@ class WhyCode(StrEnum):
     CONTRACT_PASSED = "contract_passed"
     STEERABLE_PASSED = "steerable_passed"
     PV_CURTAILED = "pv_curtailed"
-
-    # dispatch
-    AS_PLANNED = "as_planned"
-    FOLLOWS_LOAD = "follows_load"  # load or PV came otherwise than planned
-    STORES_UNFORESEEN = "stores_unforeseen"
-    NO_PLAN = "no_plan"
-    KEEPS_RESERVE = "keeps_reserve"
-    REFILLS_RESERVE = "refills_reserve"
-    MANUAL = "manual"
-    METER_OLD = "meter_old"
-    METER_LOST = "meter_lost"
-    METER_UNKNOWN = "meter_unknown"
-    BMS_LOST = "bms_lost"
-    BMS_UNKNOWN = "bms_unknown"
-    PEAK_BOUND = "peak_bound"
-    IMPORT_BOUND = "import_bound"
-    EXPORT_BOUND = "export_bound"
-    SOC_BOUND = "soc_bound"
-    BMS_BOUND = "bms_bound"
-    RATING_BOUND = "rating_bound"

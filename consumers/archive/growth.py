@@ -23,7 +23,7 @@ FILL = 0.55
 more."""
 PACKED = 0.4
 """What page compression leaves on MariaDB. Measured: 0.2 to 0.35."""
-COMPRESSED = {"telemetry", "rollup_1m", "rollup_15m", "rollup_1h", "plan"}
+COMPRESSED = {"telemetry", "rollup_1m", "rollup_15m", "rollup_1h"}
 OPEN = {"command", "outcome", "journal"}
 OPEN_DAYS = 1 / 24
 """Their rows wait half an hour until they are closed as a segment; `run` and `segment` are what is kept of them."""
@@ -35,12 +35,13 @@ MARGIN = 1.15
 """Over what was measured: a year has busy days."""
 
 NAMES, AT, EPOCH = 30, 28, 18
-VALUE, ROLLED, PLAN = 20, 80, 40_000
-"""Bytes of a point in a sample and in a minute, with its name, and of a plan."""
+VALUE, ROLLED, STEP = 20, 80, 45
+"""Bytes of a point in a sample and in a minute, with its name, and of a step of a plan, which is kept packed. Measured:
+5.3 kB of a plan of 144 steps."""
 COMMANDS = DAY_S / 5
 """A day and commanded device: half the life of a command. Each has two outcomes."""
-PLANS, ALARMS, STATES, CONTROLS, DOUBTS = 288, 300, 100, 300, 100
-"""A day; the states of each device."""
+PLANS, ALARMS, STATES, CONTROLS, DOUBTS = 1440, 300, 100, 300, 100
+"""A day: a plan each minute; the states of each device."""
 LONGEST = 200 * 365
 """Days looked ahead."""
 
@@ -95,8 +96,8 @@ def sources(site: Site) -> list[Source]:
     return [Source(DAY_S / one.poll, len(site.profiles[one.name].points)) for one in site.devices]
 
 
-def rates(told: list[Source], commanded: int, loads: int, *, server: bool) -> dict[str, Rate]:
-    """Of every table, by what is written. `server`: on MariaDB."""
+def rates(told: list[Source], commanded: int, loads: int, *, server: bool, steps: int = 144) -> dict[str, Rate]:
+    """Of every table, by what is written. `server`: on MariaDB. `steps` of a plan."""
     points, rows = sum(one.points for one in told), sum(one.samples for one in told)
     values = sum(one.samples * one.points for one in told) / rows if rows else 0.0
     wide = max((one.points for one in told), default=0)
@@ -115,7 +116,7 @@ def rates(told: list[Source], commanded: int, loads: int, *, server: bool) -> di
         "money_day": (1.0, AT + NAMES + 30 * 9),
         "unpriced": (0.0, AT + NAMES),
         "gap": (24.0 * len(told), 3 * AT + 2 * NAMES + 20),  # with its index
-        "plan": (float(PLANS), PLAN),
+        "plan": (float(PLANS), float(STEP * steps)),
         "command": (acts, 600.0),
         "outcome": (2 * acts, 400.0),
         "journal": (3 * acts, 320.0),

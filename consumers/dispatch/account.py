@@ -9,7 +9,8 @@ from consumers.dispatch.doing import Doing, asides
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.own_lockouts import complaints
 from consumers.dispatch.sharing import own_reason
-from schemas.messages import BatteryDispatch, ControlDispatch, ControlMode, Mode
+from optimizer.dispatch import current_step
+from schemas.messages import Authority, BatteryDispatch, ControlDispatch, ControlMode, Mode, Why
 
 STEERED = (Mode.AUTO, Mode.MANUAL)
 """Where one battery can stand aside while others work."""
@@ -30,6 +31,7 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         authority=doing.authority,
         action=doing.action,
         reason="; ".join([reason, *aside, *complaints(desk.left_over)]),
+        why=_of_plan(desk, now) if doing.authority is Authority.PLAN else [],
         batteries={one.battery.name: _battery(one, sent.get(one.pcs), doing, reason, mono) for one in each},
         pv=dict(desk.pv.told),
         curtailed=desk.pv.reason,
@@ -37,6 +39,12 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         pv_reactive={one.name: desk.reactive.told[one.name] for one in desk.site.pv if one.name in desk.reactive.told},
         rules=desk.rules.told,
     )
+
+
+def _of_plan(desk: Desk, now: datetime) -> list[Why]:
+    plan = desk.plans.at(now)
+    step = current_step(plan, max(now, plan.at)) if plan else None
+    return step.why if step else []
 
 
 def undecided(desk: Desk, why: str, now: datetime) -> ControlDispatch | None:

@@ -61,8 +61,8 @@ def test_a_class_is_kept_its_days_and_a_partition(kept: dict[str, int], days: fl
 
 
 def test_plans_are_thinned_to_one_an_hour() -> None:
-    (line,) = forecast({"plan": Rate(288, 1)}, Retention(plan_days=30, years=10), {})
-    assert line.bound == pytest.approx((31 + (3652.5 - 30) / 12) * 288)
+    (line,) = forecast({"plan": Rate(1440, 1)}, Retention(plan_days=30, years=10), {})
+    assert line.bound == pytest.approx(31 * 1440 + (3652.5 - 30) * 24)
 
 
 def test_what_is_measured_stands_in_place_of_what_is_assumed() -> None:

@@ -94,7 +94,7 @@ WRONG = [
     ("[plan]\nbackup_minute = 10\n", "did you mean 'backup_minutes'?"),
     ("[carbon]\nintensity = 380\nprice = -1\n", "carbon.price"),
     ("taper = [{ soc = 90 }, { soc = 80, charge = 20 }]\n", "taper: the SoC of 80 follows 90: write them rising"),
-    ("taper = [{ soc = 90, charge = 0.5 }]\n", "charge = 0.5 is 0.5 % of the rated power; half of it is 50"),
+    ("taper = [{ soc = 90, charge = 0.5 }]\n", "charge = 0.5 is in %: for 50 % of the rated power write 50"),
 ]
 
 

@@ -219,9 +219,9 @@ def test_what_a_rule_would_have_done(folder: Path, capsys: pytest.CaptureFixture
     assert "2026-06-10 02:15 to 03:30: grid.p 80 kW > 50 kW" in lines
     assert "the batteries would have done otherwise meanwhile: 30.0 kWh, 40.0 kW at most" in lines
     assert "drawn 170.0 kWh 140.0 kWh" in lines
-    assert "highest 80.0 kW 80.0 kW" in lines
-    assert "the batteries would hold -31.6 kWh at the end" in lines
-    assert "it would have cost +0.92 EUR:" in lines, "-6.00 + 0.60 + 31.58 x 0.20"
+    assert "most drawn 80.0 kW 80.0 kW" in lines
+    assert "the batteries would hold 31.6 kWh less at the end" in lines
+    assert "it would have cost 0.92 EUR more:" in lines, "-6.00 + 0.60 + 31.58 x 0.20"
     assert "energy -6.00, wear +0.60, energy that is then missing +6.32" in lines
     assert "demand +0.00, as if the billed period began and ended with this time" in lines
 
