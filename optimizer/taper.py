@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 Vector = NDArray[np.float64]
 
@@ -75,6 +74,8 @@ def _lines(socs: Vector, powers: Vector) -> tuple[Line, ...]:
 
 def _concave(edges: Vector, table: Vector) -> Vector:
     """The concave function of the largest area that is nowhere above the table, at its edges."""
+    from scipy.optimize import linprog  # noqa: PLC0415  # half a second, for who plans; dispatch and archive do not
+
     wide = np.diff(edges)
     area = (np.append(wide, 0.0) + np.insert(wide, 0, 0.0)) / 2
     bends = np.zeros((len(edges) - 2, len(edges)))
