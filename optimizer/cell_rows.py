@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from optimizer.columns import ABOVE, BELOW, CHARGE, DISCHARGE, ENERGY, OVER, SHORT, Rows, Term
 from optimizer.outlook import Outlook, Vector
-from optimizer.taper import Line, lines
+from optimizer.taper_lines import Line, lines
 
 APART = 4.0
 """Hours for which batteries of different SoC are not taken for one; then dispatch has brought them together."""

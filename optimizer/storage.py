@@ -1,16 +1,20 @@
 """Several batteries taken for one, as a plan and the decision for a site see them. Pure."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from optimizer.taper import Taper, at_sum
 from schemas.site_parts import Terms
 
-Vector = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,16 @@ class Storage:
         """`per_watt`: Wh at the cells by step for each W at the meter."""
         if len(self.parts) < 2:
             return None
+        import numpy as np  # noqa: PLC0415  # who has arrays has loaded it; dispatch has none
+
         each = sum(np.minimum(one.rated, mine / per_watt) for one, mine in zip(self.parts, energies, strict=True))
         whole = np.minimum(sum(one.rated for one in self.parts), sum(energies) / per_watt)
         return None if bool(np.all(each >= whole - 1.0)) else np.asarray(each)
 
     def reach(self, hours: Vector) -> tuple[Vector, Vector]:
         """Wh by which the energy can have fallen and risen at the most at the end of each step."""
+        import numpy as np  # noqa: PLC0415  # as above
+
         if len(self.parts) < 2:
             return np.full(len(hours), inf), np.full(len(hours), inf)
         past = np.cumsum(hours)

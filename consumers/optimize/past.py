@@ -12,7 +12,6 @@ from consumers.optimize.learning import Learning
 from consumers.optimize.situation import named
 from optimizer.billing import COMPLETE
 from optimizer.demand import counts
-from optimizer.lowest_peak import usual_peak
 from optimizer.storage import Storage
 from optimizer.tariff import window
 from runtime.history import History
@@ -191,6 +190,8 @@ class Past:
     ) -> float:
         """W of peak that the next weeks will reach whatever is done: that of a usual day of the last ones. In windows
         that do not count for the component the battery can charge as much as it is able to."""
+        from optimizer.lowest_peak import usual_peak  # noqa: PLC0415  # as above
+
         grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
         nets = [(at, grid[at] + sum(one.get(at, 0.0) for one in batteries)) for at in self._seen()]
         windows = self._windows(nets, minutes, now - DAYS, now)

@@ -289,5 +289,5 @@ async def test_a_broker_that_forgot_gets_the_plan_again(
 
 def test_the_solver_is_not_loaded_before_it_is_needed() -> None:
     heavy = "import sys; bad = {'numpy', 'scipy', 'pandas'} & sys.modules.keys(); sys.exit(str(bad) if bad else 0)"
-    for module in ("consumers.optimize.service", "consumers.dispatch.service"):
+    for module in ("consumers.optimize.service", "consumers.dispatch.service", "consumers.archive.service"):
         subprocess.run([sys.executable, "-c", f"import {module}; {heavy}"], check=True)

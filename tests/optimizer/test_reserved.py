@@ -17,7 +17,8 @@ from optimizer.reserve_price import in_words, prices
 from optimizer.reserve_shortage import lacking
 from optimizer.reserves import backup, kept, offered, with_reserves
 from optimizer.storage import Part, as_they_are, tapered, together
-from optimizer.taper import Taper, at, lines
+from optimizer.taper import Taper, at
+from optimizer.taper_lines import lines
 from optimizer.tariff import Series
 from optimizer.verify import verify
 from schemas.messages import Plan
