@@ -13,7 +13,13 @@ from schemas.units import Kind
 
 NOON = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 
-PLACES = {"site": "plant", "device": "pcs1", "alarm": "cell_temperature_high-bms1", "forecast": "roof", "service": "archive"}
+PLACES = {
+    "site": "plant",
+    "device": "pcs1",
+    "alarm": "cell_temperature_high-bms1",
+    "forecast": "roof",
+    "service": "archive",
+}
 """What the parts of an address stand for, and examples of them."""
 
 EXAMPLES: dict[str, BaseModel] = {
@@ -183,8 +189,26 @@ EXAMPLES: dict[str, BaseModel] = {
         learned=NOON - timedelta(hours=9),
         days=93.0,
         skills=[
-            LeadSkill(of="load", from_hours=6, to_hours=24, quarters=96_768, bias=310.0, rmse=8_120.0, pinball=2_010.0, covered=79.2),
-            LeadSkill(of="pv", from_hours=6, to_hours=24, quarters=96_768, bias=-140.0, rmse=5_040.0, pinball=1_260.0, covered=78.6),
+            LeadSkill(
+                of="load",
+                from_hours=6,
+                to_hours=24,
+                quarters=96_768,
+                bias=310.0,
+                rmse=8_120.0,
+                pinball=2_010.0,
+                covered=79.2,
+            ),
+            LeadSkill(
+                of="pv",
+                from_hours=6,
+                to_hours=24,
+                quarters=96_768,
+                bias=-140.0,
+                rmse=5_040.0,
+                pinball=1_260.0,
+                covered=78.6,
+            ),
         ],
         outside=[
             Outsider(name="roof", weights={"0-1": 0.31, "1-6": 0.52, "6-24": 0.64}),

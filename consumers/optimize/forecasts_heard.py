@@ -1,6 +1,7 @@
 """Forecasts as they are said on topics: what is followed, and why another was not. Pure; the planning thread takes what
 waits."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,7 +19,7 @@ class ForecastsHeard:
     site: Site
     refused: dict[str, str] = field(default_factory=dict)
     """Why the last one of a name is not followed."""
-    waiting: list[tuple[str, datetime, ForecastPowers]] = field(default_factory=list)
+    waiting: deque[tuple[str, datetime, ForecastPowers]] = field(default_factory=deque)
     """Name, when it was known, and what was said; oldest first."""
     _last: dict[str, datetime] = field(default_factory=dict)
     """When what was followed last was made, by name."""
@@ -51,5 +52,4 @@ class ForecastsHeard:
 
     def take(self) -> list[tuple[str, datetime, ForecastPowers]]:
         """What was heard since the last time."""
-        taken, self.waiting = self.waiting, []
-        return taken
+        return [self.waiting.popleft() for _ in range(len(self.waiting))]

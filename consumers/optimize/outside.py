@@ -2,9 +2,10 @@
 our own. Loads numpy: only the planning thread and what is as slow call it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 
 from consumers.optimize.forecasts_heard import ForecastsHeard
 from consumers.optimize.outside_files import OutsideFiles
@@ -36,6 +37,9 @@ class Outside:
     """What cannot be kept or read of what was kept."""
     _files: OutsideFiles = field(init=False)
     _proven: datetime | None = None
+    _by: Model | None = None
+    """Whose errors it was proven against."""
+    _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self._files = OutsideFiles(self.site)
@@ -44,9 +48,10 @@ class Outside:
         """Our own forecast with what those from outside have proven."""
         if not self.site.forecast:
             return own
-        self._take(now)
-        if self._proven is None or not self._proven <= now < self._proven + PROVEN or model.at > self._proven:
-            self._prove(record, model, now)
+        with self._lock:  # prices of reserves are reckoned beside a plan
+            self._take(now)
+            if self._proven is None or not self._proven <= now < self._proven + PROVEN or model is not self._by:
+                self._prove(record, model, now)
         return blended(own, starts, [*self.sources.values()])
 
     def _take(self, now: datetime) -> None:
@@ -73,7 +78,7 @@ class Outside:
     def _prove(self, record: Record, model: Model, now: datetime) -> None:
         own = model.skill(now).skills
         self.sources = {name: one.proven(quarter(now), record, own) for name, one in self.sources.items()}
-        self._proven = now
+        self._proven, self._by = now, model
         if self.state is None:
             return
         self.faults = []
@@ -89,21 +94,19 @@ class Outside:
 
     def outsiders(self) -> list[Outsider]:
         """What each counts for."""
-        return [one.proof.outsider(one.name) for one in self._with_refused()]
+        wrong = self._files.faults | self.heard.refused
+        each = [one.proof.outsider(one.name) for one in self.sources.values()]
+        words = ["; ".join(filter(None, [one.words, wrong.get(one.name)])) for one in each]
+        return [one.model_copy(update={"words": why}) for one, why in zip(each, words, strict=True)]
 
     def notes(self) -> list[str]:
         """Which counts for nothing, and what is wrong with a file or a message."""
-        more = [f"forecast {name}: {words}" for name, words in self._files.faults.items()]
-        return [*(one.words for one in self._with_refused() if one.words), *more, *self.faults]
-
-    def _with_refused(self) -> list[Source]:
-        """The sources; with why the last word of one was not followed."""
-        refused = self.heard.refused
+        idle = [one for one in self.sources.values() if one.proof.words]
+        wrong = self._files.faults | self.heard.refused
         return [
-            replace(one, proof=replace(one.proof, words=f"{one.proof.words or 'of before'}; not followed: {refused[name]}"))
-            if name in refused
-            else one
-            for name, one in self.sources.items()
+            *(f"forecast {one.name} has no weight: {one.proof.words}" for one in idle),
+            *(f"forecast {name}: {words}" for name, words in wrong.items()),
+            *self.faults,
         ]
 
 

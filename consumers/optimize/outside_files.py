@@ -1,5 +1,5 @@
-"""Files of forecasts from outside, read again when they have changed and are changed no more. Where one goes wrong, what
-was read last goes on and it is said."""
+"""Files of forecasts from outside, read again when they have changed and are changed no more. Where one goes wrong,
+what was read last goes on and it is said."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -8,7 +8,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -71,6 +71,11 @@ def read(text: str, where: str, zone: ZoneInfo, of: Literal["pv", "load"] = "pv"
         f"{where}: no forecast that is known: it needs `forecasts` (Solcast), `result.watts` (forecast.solar), "
         "`hourly` or `minutely_15` (Open-Meteo), or to be a CSV file with timestamp_utc and pv_kw"
     )
+
+
+def of_blocks(first: int, minutes: int, values: Sequence[float]) -> Told:
+    """W by quarter from the first on, out of means of so many minutes."""
+    return Told(first, np.repeat(np.array(values, dtype=float), minutes // 15))
 
 
 def _meant(form: Form | None, found: Form, where: str) -> None:
@@ -168,16 +173,17 @@ def _csv(text: str, where: str, zone: ZoneInfo, of: str) -> Iterator[Interval]:
         meant = ", ".join(name for name in COLUMNS if name.startswith((of, "power")))
         raise Trouble(f"{where}:1: needs the columns timestamp_utc and one of {meant}; there is: {names}")
     known: dict[datetime, float] = {}
+    every = set[datetime]()
     for line, raw in enumerate(rows, 2):
         row = {(key or "").strip(): (value or "") for key, value in raw.items() if not isinstance(value, list)}
         at = _instant(row.get(clock, "").strip(), UTC if clock == "timestamp_utc" else zone, where, f"{line}: {clock}")
+        every.add(at)
         if written := row.get(column, "").strip():
             known[at] = COLUMNS[column] * _number(_float(written), where, f"{line}: {column}")
-    times = sorted(known)
-    lengths = [after - before for before, after in pairwise(times)]
-    usual = min(lengths, default=timedelta(minutes=15))
-    for begin, length in zip(times, [*lengths, usual], strict=True):
-        yield begin, begin + min(length, usual), known[begin]
+    times = sorted(every)  # also of empty cells: they say how long a row lasts
+    usual = min((after - before for before, after in pairwise(times)), default=timedelta(minutes=15))
+    for begin in sorted(known):
+        yield begin, begin + usual, known[begin]
 
 
 def _quarters(intervals: Iterable[Interval], where: str, unit: Unit = "W") -> Told:

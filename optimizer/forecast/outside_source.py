@@ -27,6 +27,7 @@ from optimizer.forecast.skill import HOURS
 from optimizer.record import Record, Vector
 from schemas.forecast_skill import LeadSkill
 
+UNPROVEN = Proof(NO_WEIGHTS, "not proven yet")
 KEPT = 196
 """Quarters that are kept of what was heard: no plan looks further."""
 
@@ -39,7 +40,7 @@ class Source:
     of: Literal["load", "pv"]
     issues: tuple[Issue, ...] = ()
     """Oldest first, one a quarter, in W or W/m2 as they were told."""
-    proof: Proof = Proof(NO_WEIGHTS, "not proven yet")
+    proof: Proof = UNPROVEN
     gains: Gains | None = None
     """Of radiation."""
 
@@ -77,11 +78,6 @@ class Source:
         return latest(issues, targets, 0)
 
     @property
-    def words(self) -> str:
-        """Why it counts for nothing; empty where it does."""
-        return f"forecast {self.name} has no weight: {self.proof.words}" if self.proof.words else ""
-
-    @property
     def _radiates(self) -> bool:
         return bool(self.issues) and self.issues[-1].told.unit == "W/m2"
 
@@ -92,7 +88,9 @@ def blended(ahead: Ahead, starts: Sequence[datetime], sources: Sequence[Source])
     targets = np.array([quarter(at) for at in starts])
     now = int(targets[0])
     load, pv = (
-        np.maximum(blend(own, targets - now, [(one.told(targets, now), one.proof) for one in sources if one.of == of]), 0)
+        np.maximum(
+            blend(own, targets - now, [(one.told(targets, now), one.proof) for one in sources if one.of == of]), 0
+        )
         for of, own in (("load", ahead.load), ("pv", ahead.pv))
     )
     bands = ahead.quantiles
