@@ -17,6 +17,7 @@ _SAYS = {
     "site": "A grid connection.",
     "device": "A device of the site.",
     "alarm": "`<rule>-<device>`.",
+    "forecast": "A `[[forecast]]` of the site file.",
     "service": "A part of joulebus.",
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.overlap import doubles, unreached, unwatched
 from joulebus.commands import say
+from joulebus.forecast_files import forecast_lines
 from joulebus.grid_words import grid_lines, grid_oddities
 from joulebus.interlocks import all_locks, notes
 from joulebus.load_words import load_lines, load_oddities
@@ -34,7 +35,7 @@ def check(path: Path) -> int:
     try:
         rules, locks = watched(site, load_catalog()), all_locks(site)
         prices, unsure = look(site, now)
-        prices += _carbon(site)
+        prices += [*_carbon(site), *forecast_lines(site)]
     except Trouble as wrong:
         raise Trouble(f"{path}: {wrong}") from wrong
     if site.wrong_rules:
@@ -59,6 +60,7 @@ def check(path: Path) -> int:
                 *_fed_in(site),
                 *_twice_safe(site),
                 *_twice_sun(site),
+                *_no_sun(site),
             ]
         ),
         *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
@@ -198,6 +200,12 @@ def _twice_sun(site: Site) -> list[str]:
         for one in site.pv
         if (found := hybrids.get((one.endpoint, one.unit)))
     ]
+
+
+def _no_sun(site: Site) -> list[str]:
+    """A forecast of PV at a site without: nothing that comes could prove it."""
+    found = [] if site.pv_points else [(n, one) for n, one in enumerate(site.forecast) if one.of == "pv"]
+    return [f"forecast.{n}.of: forecast {one.name!r} is of pv, and the site has none: leave it out" for n, one in found]
 
 
 def _fed_in(site: Site) -> list[str]:

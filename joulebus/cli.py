@@ -30,6 +30,7 @@ environment:
   JOULEBUS_COMMAND_KEY         dispatch signs with it, bridges then obey no other; better: JOULEBUS_COMMAND_KEY_FILE
   JOULEBUS_LIMIT_KEY           `joulebus limit` signs with it instead; better: JOULEBUS_LIMIT_KEY_FILE
   JOULEBUS_PRICE_KEY           optimize and archive follow only topic prices that are signed with it; or ..._FILE
+  JOULEBUS_FORECAST_KEY        optimize follows only topic forecasts that are signed with it; or ..._FILE
   JOULEBUS_PRICE_TOKEN         optimize fetches prices with it; better: JOULEBUS_PRICE_TOKEN_FILE
   JOULEBUS_LIMIT_KEYS_FILE     dispatch: lines SOURCE=KEY, whose limits are signed with which key
   JOULEBUS_JOURNAL_KEY         the archive signs the seals of its journal with it; better: JOULEBUS_JOURNAL_KEY_FILE

@@ -7,11 +7,19 @@ from pydantic import BaseModel
 from schemas import messages as m
 from schemas import topics as t
 from schemas.billing import BilledComponent, Billing, MonthPeak
+from schemas.forecast_powers import ForecastPowers
+from schemas.forecast_skill import ForecastSkill, LeadSkill, Outsider
 from schemas.units import Kind
 
 NOON = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 
-PLACES = {"site": "plant", "device": "pcs1", "alarm": "cell_temperature_high-bms1", "service": "archive"}
+PLACES = {
+    "site": "plant",
+    "device": "pcs1",
+    "alarm": "cell_temperature_high-bms1",
+    "forecast": "roof",
+    "service": "archive",
+}
 """What the parts of an address stand for, and examples of them."""
 
 EXAMPLES: dict[str, BaseModel] = {
@@ -174,6 +182,40 @@ EXAMPLES: dict[str, BaseModel] = {
         prices=[
             m.PriceBlock(start=NOON + timedelta(hours=10), minutes=15, per_mwh=[84.1, 79.95, 61.0, -3.2]),
             m.PriceBlock(start=NOON + timedelta(hours=11), minutes=60, per_mwh=[58.3]),
+        ],
+    ),
+    t.FORECAST_POWERS.name: ForecastPowers(
+        at=NOON, of="pv", start=NOON, minutes=60, values=[71_300.0, 68_900.0, 60_200.0, 47_000.0]
+    ),
+    t.FORECAST_SKILL.name: ForecastSkill(
+        at=NOON,
+        learned=NOON - timedelta(hours=9),
+        days=93.0,
+        skills=[
+            LeadSkill(
+                of="load",
+                from_hours=6,
+                to_hours=24,
+                quarters=96_768,
+                bias=310.0,
+                rmse=8_120.0,
+                pinball=2_010.0,
+                covered=79.2,
+            ),
+            LeadSkill(
+                of="pv",
+                from_hours=6,
+                to_hours=24,
+                quarters=96_768,
+                bias=-140.0,
+                rmse=5_040.0,
+                pinball=1_260.0,
+                covered=78.6,
+            ),
+        ],
+        outside=[
+            Outsider(name="roof", weights={"0-1": 0.31, "1-6": 0.52, "6-24": 0.64}),
+            Outsider(name="halls", weights={"0-1": 0.0, "1-6": 0.0, "6-24": 0.0}, words="stale: it was heard 19 h ago"),
         ],
     ),
     t.BILLING.name: Billing(

@@ -66,8 +66,10 @@ class Settings:
     None where nobody names them; without one of them each limit is refused."""
     price_key: str | None = field(default=None, repr=False)
     """With it optimize follows no prices of the topic that are not signed with it."""
+    forecast_key: str | None = field(default=None, repr=False)
+    """With it optimize follows no forecasts of a topic that are not signed with it."""
     price_token: str | None = field(default=None, repr=False)
-    """What a publisher of prices asks of who fetches them. Only optimize has both."""
+    """What a publisher of prices asks of who fetches them. Only optimize has these three."""
     journal_key: str | None = field(default=None, repr=False)
     """With it the archive signs the seals of its journal, and `joulebus journal verify` proves them."""
     upkeep: str | None = field(default=None, repr=False)
@@ -125,6 +127,7 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     planner = env if role == "optimize" else {}
     prices = env if role in {"optimize", "archive"} else {}
     price_key = _long_enough(_named(prices, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
+    forecast_key = _long_enough(_named(planner, "JOULEBUS_FORECAST_KEY"), "JOULEBUS_FORECAST_KEY")
     price_token = secret(planner, "JOULEBUS_PRICE_TOKEN")
     return Settings(
         broker,
@@ -136,6 +139,7 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         limit_key=limit_key,
         limit_keys=limit_keys,
         price_key=price_key,
+        forecast_key=forecast_key,
         price_token=price_token,
         journal_key=journal_key,
         upkeep=upkeep,

@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import TypeVar
 
+from schemas.forecast_powers import ForecastPowers
 from schemas.messages import Command, GridLimitRequest, MarketPrices
 
-Order = TypeVar("Order", Command, GridLimitRequest, MarketPrices)
+Order = TypeVar("Order", Command, GridLimitRequest, MarketPrices, ForecastPowers)
 
 
 def signed(command: Order, address: str, key: str) -> Order:

@@ -38,7 +38,7 @@ class Outsider(Message):
     weights: dict[str, Part] = {}
     """Its part in the blend by hours ahead: `0-1`, `1-6`, `6-24`."""
     words: str = ""
-    """Why it has no weight; empty where it has one."""
+    """Why it has no weight, or what is wrong with its file or topic; empty where nothing is."""
 
 
 class ForecastSkill(Message):

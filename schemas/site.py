@@ -20,6 +20,7 @@ from schemas.site_batteries import (
     units,
 )
 from schemas.site_carbon import Carbon
+from schemas.site_forecasts import OutsideForecast, twice
 from schemas.site_lines import clashes
 from schemas.site_loads import FlexibleLoad
 from schemas.site_meters import mistakes as wrong_meters
@@ -82,6 +83,8 @@ class Site(Shape):
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
     rule: Annotated[list[WrittenRule], BeforeValidator(_rules, json_schema_input_type=list[WrittenRule])] = []
     """What the site wishes of its own accord ([rules](rules.md)). One that is wrong is refused, and the others run."""
+    forecast: list[OutsideForecast] = []
+    """Forecasts from outside, beside our own ([forecasts](forecast.md))."""
     carbon: Carbon | None = None
     """What a drawn kWh stands for; the archive then keeps what the site emitted, with and without its battery."""
     plan: Planning = Planning()
@@ -138,7 +141,7 @@ class Site(Shape):
 
     @model_validator(mode="after")
     def _batteries_stand_apart(self) -> Self:
-        if wrong := [*mistakes(self.battery), *wrong_reserves(self.reserve, self.battery)]:
+        if wrong := [*mistakes(self.battery), *wrong_reserves(self.reserve, self.battery), *twice(self.forecast)]:
             raise refused(wrong)
         return self
 
@@ -353,6 +356,11 @@ class Site(Shape):
     def carbon_path(self) -> Path | None:
         """The file of intensities, where there is one."""
         return self._folder / self.carbon.file if self.carbon and self.carbon.file else None
+
+    @property
+    def forecast_files(self) -> dict[str, Path]:
+        """The files of forecasts from outside, by their names."""
+        return {one.name: self._folder / one.file for one in self.forecast if one.file}
 
     @property
     def price_files(self) -> dict[str, Path]:

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from schemas import messages as m
 from schemas.alarm_name import LONGEST_ALARM
 from schemas.billing import Billing
+from schemas.forecast_powers import ForecastPowers
+from schemas.forecast_skill import ForecastSkill
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -20,7 +22,7 @@ ROOT = "ems/v1"
 COMMAND_TTL = 10.0
 """Seconds a command lives at most; it is resent every 2 s."""
 
-LONGEST = {"site": 64, "device": 64, "service": 64, "alarm": LONGEST_ALARM}
+LONGEST = {"site": 64, "device": 64, "service": 64, "forecast": 64, "alarm": LONGEST_ALARM}
 """Characters of the names in an address."""
 
 
@@ -195,6 +197,21 @@ MARKET_PRICES = Topic(
     ("market",),
     retain=True,
 )
+FORECAST_POWERS = Topic(
+    f"{ROOT}/{{site}}/forecast/{{forecast}}/powers",
+    ForecastPowers,
+    "A forecast of PV or load from outside, by whoever gets it for the site.",
+    ("forecast",),
+    retain=True,
+)
+FORECAST_SKILL = Topic(
+    f"{ROOT}/{{site}}/site/forecast",
+    ForecastSkill,
+    "How good our own forecasts of the last 14 days were, and what those from outside count for.",
+    ("optimize",),
+    retain=True,
+    expires=True,
+)
 BILLING = Topic(
     f"{ROOT}/{{site}}/site/billing",
     Billing,
@@ -241,6 +258,8 @@ TOPICS: tuple[Topic[Any], ...] = (
     GRID_LIMIT,
     CONTROL_LIMITS,
     MARKET_PRICES,
+    FORECAST_POWERS,
+    FORECAST_SKILL,
     BILLING,
     SERVICE_EVENT,
     SERVICE_ARCHIVED,

@@ -1,12 +1,18 @@
-"""The forecast that was learned last, and when it is time to learn again. Pure."""
+"""The forecast that was learned last, when it is time to learn again, and those from outside beside it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from consumers.optimize.forecasts_heard import ForecastsHeard
+from schemas.forecast_skill import ForecastSkill
 from schemas.site import Site
 
 if TYPE_CHECKING:
+    from consumers.optimize.outside import Outside
+    from optimizer.forecast.ahead import Ahead
     from optimizer.forecast.model import Model
     from optimizer.record import Record
 
@@ -21,6 +27,33 @@ class Learning:
     model: "Model | None" = None
     since: datetime | None = None
     """The oldest that was learned from."""
+    state: Path | None = None
+    """Where it is kept what was heard from outside; None: nowhere."""
+    heard: ForecastsHeard = field(init=False)
+    outside: "Outside | None" = None
+
+    def __post_init__(self) -> None:
+        self.heard = ForecastsHeard(self.site)
+
+    def ahead(self, record: "Record", now: datetime, starts: Sequence[datetime], load: float, pv: float) -> "Ahead":
+        """What is forecast for steps, from W at present."""
+        from consumers.optimize.outside import Outside  # noqa: PLC0415  # numpy is loaded in the planning thread
+
+        model = self.current(record, now)
+        own = model.ahead(record, starts, load, pv)
+        self.outside = self.outside or Outside(self.site, self.heard, self.state)
+        return self.outside.ahead(own, starts, record, model, now)
+
+    def skill(self, now: datetime) -> ForecastSkill | None:
+        """To be published; None before anything was learned."""
+        if self.model is None:
+            return None
+        return self.model.skill(now).model_copy(update={"outside": self.outside.outsiders() if self.outside else []})
+
+    @property
+    def notes(self) -> list[str]:
+        """What is wrong with forecasts from outside."""
+        return self.outside.notes() if self.outside else []
 
     def due(self, record: "Record", now: datetime) -> bool:
         """Never learned, a day ago, before a clock was set back, or with a day less of the past than there is now."""

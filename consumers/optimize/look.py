@@ -49,7 +49,7 @@ def look(situation: Situation, past: Past, series: Mapping[str, Series], now: da
     held = [holding(site, situation.held, at) for at in starts]
     most = sum(_rated(site).values())
     record = past.record()
-    ahead = past.learning.current(record, now).ahead(record, starts, situation.rest(mono), situation.pv(mono))
+    ahead = past.learning.ahead(record, now, starts, situation.rest(mono), situation.pv(mono))
     sun = np.minimum(ahead.pv, most)
     outlook = Outlook(
         starts=starts,

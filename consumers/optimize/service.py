@@ -19,6 +19,7 @@ from consumers.optimize.price_fetcher import keep_fetching
 from consumers.optimize.price_sources import PriceSources
 from consumers.optimize.seldom import Seldom
 from consumers.optimize.situation import Situation
+from consumers.optimize.skill_told import tell_skill
 from consumers.optimize.thought import Thought
 from optimizer.carbon_table import read_carbon
 from optimizer.dispatch import current_step
@@ -30,6 +31,7 @@ from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
+from runtime.signature import forgery
 from runtime.tariff_watch import readable
 from schemas.messages import (
     Alarm,
@@ -43,7 +45,16 @@ from schemas.messages import (
     Telemetry,
 )
 from schemas.printable import printable
-from schemas.topics import ALARM, CONTROL_DISPATCH, CONTROL_LIMITS, CONTROL_MODE, MARKET_PRICES, PLAN, TELEMETRY
+from schemas.topics import (
+    ALARM,
+    CONTROL_DISPATCH,
+    CONTROL_LIMITS,
+    CONTROL_MODE,
+    FORECAST_POWERS,
+    MARKET_PRICES,
+    PLAN,
+    TELEMETRY,
+)
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -64,6 +75,8 @@ LIMITS = "limits"
 """What the cause is about that the broker keeps them back."""
 TOLD = "told"
 """What the cause is about that prices on the topic are not followed."""
+
+HEARD = (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE, CONTROL_DISPATCH, MARKET_PRICES, FORECAST_POWERS, ALARM)
 
 Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], Thought]
 
@@ -87,6 +100,7 @@ class Optimize:
         self.site = part.site
         self.situation = Situation.of(part.site)
         self.past = Past(part.site)
+        self.past.learning.state = part.settings.state
         self.history = History(engine(part.settings.database, again=lambda: part.settings.fresh().database))
         self.billed = Billed(part, self.situation, self.history)
         self.limits = LimitsHeard(part.site)
@@ -118,12 +132,10 @@ class Optimize:
             group.create_task(self._listen(bus), name="optimize.listen")
             group.create_task(self._keep_planning(), name="optimize.plan")
             group.create_task(self.billed.tell(bus), name="optimize.billing")
+            group.create_task(tell_skill(self.part, self.past.learning, bus), name="optimize.skill")
 
     async def _listen(self, bus: Bus) -> None:
-        addresses = [
-            topic.at(site=self.site.site)
-            for topic in (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE, CONTROL_DISPATCH, MARKET_PRICES, ALARM)
-        ]
+        addresses = [topic.at(site=self.site.site) for topic in HEARD]
         async for batch in bus.listen(*addresses):
             for heard in batch:
                 with self._guarded(heard):
@@ -136,6 +148,8 @@ class Optimize:
             self.part.causes.clear(Cause.BROKER_REFUSES, about=LIMITS, words="the limits are heard")
         elif heard.topic is MARKET_PRICES:
             self._hear_prices(heard)
+        elif heard.topic is FORECAST_POWERS:
+            self._hear_forecast(heard)
         elif heard.topic is ALARM:
             self._hear_alarm(heard.place["alarm"], heard.message)
         elif isinstance(heard.message, ControlMode):
@@ -154,6 +168,16 @@ class Optimize:
         else:
             self.part.causes.clear(Cause.PRICES, about=TOLD, words="the prices on market/prices are followed")
             self.prices_came()
+
+    def _hear_forecast(self, heard: Heard[Any]) -> None:
+        """A forecast from outside; the next plan weighs it."""
+        name, key = heard.place["forecast"], self.part.settings.forecast_key
+        address = FORECAST_POWERS.at(**heard.place)
+        fault = (forgery(heard.payload, address, key) if key and heard.payload else "") or heard.fault
+        if self.past.learning.heard.hear(
+            name, heard.message, utc_now(), retained=heard.retained, fault=printable(fault)
+        ):
+            self.part.counts["forecasts_refused"] += 1
 
     def _hear_alarm(self, name: str, alarm: Alarm | None) -> None:
         if alarm is None or alarm.state is not AlarmState.UNACKNOWLEDGED or alarm.priority not in URGENT:
@@ -285,6 +309,7 @@ class Optimize:
                 *(one.words for one in short),
                 *plan.limits,
                 *plan.shortage,
+                *self.past.learning.notes,
             ]
         )
         self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"

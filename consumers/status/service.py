@@ -41,6 +41,7 @@ LISTENS = (
     topics.CONTROL_LIMITS,
     topics.CONTROL_OUTCOME,
     topics.BILLING,
+    topics.FORECAST_SKILL,
     topics.SERVICE_STATUS,
 )
 

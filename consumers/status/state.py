@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from schemas.billing import Billing
+from schemas.forecast_skill import ForecastSkill
 from schemas.messages import (
     Alarm,
     AlarmState,
@@ -33,6 +34,7 @@ from schemas.topics import (
     CONTROL_MODE,
     CONTROL_OUTCOME,
     DEVICE_STATUS,
+    FORECAST_SKILL,
     META,
     PLAN,
     SERVICE_STATUS,
@@ -101,12 +103,14 @@ class State:
     """What became of the last requests, by their ids: the newest word of each; oldest first."""
     billing: Billing | None = None
     """What is billed by the kW so far, as optimize says it."""
+    skill: ForecastSkill | None = None
+    """How good forecasts were, as optimize says it."""
 
     def renew(self) -> None:
         """A new connection: the broker now says again all that is retained, and what it does not say is no more."""
         for table in (self.meta, self.devices, self.services, self.alarms):
             table.clear()
-        self.plan = self.mode = self.does = self.limits = self.billing = None
+        self.plan = self.mode = self.does = self.limits = self.billing = self.skill = None
 
 
 def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseModel | None, now: Moment) -> None:
@@ -132,6 +136,8 @@ def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseMo
             state.plan = _said(message, message.at, now)
         case Billing():
             state.billing = message
+        case ForecastSkill():
+            state.skill = message
         case ControlMode() | ControlDispatch() | ControlLimits():
             _fold_control(state, message, now)
         case RequestOutcome():
@@ -159,6 +165,8 @@ def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
         state.limits = None
     elif topic is BILLING:
         state.billing = None
+    elif topic is FORECAST_SKILL:
+        state.skill = None
     elif topic is ALARM:
         state.alarms.pop(place["alarm"], None)
     elif topic is META:

@@ -7,6 +7,7 @@ from typing import Any
 from consumers.status.batteries import batteries, dispatch, soc
 from consumers.status.doing import why
 from consumers.status.limits import limits
+from consumers.status.skill import skill
 from consumers.status.state import Moment, Said, State
 from consumers.status.values import SILENT, alive, device_state, flow, loads, value_of
 from schemas.messages import Alarm, AlarmPriority, AlarmState, Mode, Plan, Step
@@ -58,6 +59,7 @@ def view(state: State, now: Moment) -> View:
         "batteries": batteries(state, now),
         "plan": _plan(state, now),
         "peak": _peak(state, now),
+        "skill": skill(state.skill),
     }
 
 

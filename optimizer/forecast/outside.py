@@ -54,29 +54,38 @@ class Proof:
         return Outsider(name=name, weights=told, words=self.words)
 
 
+Gains = NDArray[np.float64]
+"""[parity of the day, hour of UTC]"""
 NO_WEIGHTS = (0.0,) * len(HOURS)
 
 
-def as_pv(issue: Issue, issues: Sequence[Issue], first: int, pv: Vector) -> Issue | None:
-    """A forecast of radiation as W of PV, by what each W/m2 gave at that hour of the last weeks; None before that is
-    known. `pv`: what came, in W by quarter from `first`."""
-    if issue.told.unit == "W":
-        return issue
+def gains(issues: Sequence[Issue], first: int, pv: Vector) -> Gains | None:
+    """W of PV for each W/m2, by the parity of the day and the hour of UTC: of even days it is learned on odd ones and
+    the other way round, so that no day proves what was learned of it. None before enough is known. `pv`: what came, in
+    W by quarter from `first`."""
     heard = np.arange(first, first + len(pv))
     radiation = latest(issues, heard, 0)
-    # an east roof gives more of the same radiation in the morning: by the hour, and of all where an hour knows little
     good = np.isfinite(radiation) & np.isfinite(pv)
-    if (good & (radiation > 0)).sum() < PROVEN // 3:
-        return None
-    hours = heard // 4 % 24
-    both = np.bincount(hours[good], (radiation * pv)[good], 24)
-    square = np.bincount(hours[good], (radiation**2)[good], 24)
-    usual = both.sum() / max(square.sum(), 1e-9)
-    prior = 0.002 * square.sum() + 1e-9
-    gain = (both + prior * usual) / (square + prior)
+    found = np.empty((2, 24))
+    for parity in (0, 1):
+        mine = good & (heard // DAY % 2 != parity)
+        if (mine & (radiation > 0)).sum() < PROVEN // 6:
+            return None
+        hours = heard[mine] // 4 % 24
+        both = np.bincount(hours, (radiation * pv)[mine], 24)
+        square = np.bincount(hours, (radiation**2)[mine], 24)
+        # an east roof gives more of the same radiation in the morning: by the hour, of all where an hour knows little
+        usual = both.sum() / max(square.sum(), 1e-9)
+        prior = 0.002 * square.sum() + 1e-9
+        found[parity] = (both + prior * usual) / (square + prior)
+    return found
+
+
+def as_pv(issue: Issue, known: Gains) -> Issue:
+    """A forecast of radiation in W/m2 as one of PV in W."""
     told = issue.told
-    of = (told.first + np.arange(len(told.values))) // 4 % 24
-    return replace(issue, told=Told(told.first, told.values * gain[of], "W"))
+    of = told.first + np.arange(len(told.values))
+    return replace(issue, told=Told(told.first, told.values * known[of // DAY % 2, of // 4 % 24], "W"))
 
 
 def latest(issues: Sequence[Issue], targets: Numbers, ahead: int) -> Vector:
@@ -90,7 +99,7 @@ def latest(issues: Sequence[Issue], targets: Numbers, ahead: int) -> Vector:
 
 def prove(issues: Sequence[Issue], now: int, first: int, came: Vector, own_rmse: Sequence[float | None]) -> Proof:
     """What the forecasts of one source (all in W) count for. `came`: W by quarter from `first`; `own_rmse`: our own
-    error in W by HOURS ahead, None where nothing was compared."""
+    error in W by HOURS ahead; where nothing of it was compared yet, that of the day before stands for it."""
     if not issues or now - max(one.heard for one in issues) > STALE:
         heard = (
             f"it was heard {(now - max(one.heard for one in issues)) / 4:.0f} h ago" if issues else "it was never heard"
@@ -106,19 +115,27 @@ def prove(issues: Sequence[Issue], now: int, first: int, came: Vector, own_rmse:
     if words := _wrong(told[0], real, alive[0]):
         return Proof(NO_WEIGHTS, words)
     weights, words = [], ""
-    for one, there, own, (hours, _) in zip(told, alive, own_rmse, HOURS, strict=True):
+    for one, there, ours, (hours, _) in zip(told, alive, own_rmse, HOURS, strict=True):
+        own = _of_yesterday(came) if ours is None else ours
         known = np.isfinite(one) & np.isfinite(real)
         error = float(np.sqrt(np.mean((one - real)[known] ** 2))) if there.sum() >= PROVEN else np.inf
         weights.append(_weight(error, own))
-        if own is not None and np.isfinite(error) and error > BAD * own:
+        if np.isfinite(error) and error > BAD * own:
             words = words or f"its error from {hours} h ahead is {error / own:.1f} times our own"
     return Proof(tuple(weights), "" if any(weights) else words or "not proven yet")
 
 
-def _weight(error: float, own: float | None) -> float:
-    if not np.isfinite(error) or (own is not None and error > BAD * own):
+def _weight(error: float, own: float) -> float:
+    if not (np.isfinite(error) and np.isfinite(own)) or error > BAD * own:
         return 0.0
-    return 1.0 if own is None else float(own**2 / max(own**2 + error**2, 1e-9))
+    return float(own**2 / max(own**2 + error**2, 1e-9))
+
+
+def _of_yesterday(came: Vector) -> float:
+    """W: the root mean square error of telling each day that it will be as the one before; nan before there are two."""
+    apart = came[DAY:] - came[:-DAY]
+    apart = apart[np.isfinite(apart)][-JUDGED:]
+    return float(np.sqrt(np.mean(apart**2))) if len(apart) else float("nan")
 
 
 def _wrong(told: Vector, real: Vector, alive: NDArray[np.bool_]) -> str:
@@ -141,11 +158,11 @@ def _error(told: Vector, real: Vector, shift: int) -> float:
 
 def blend(own: Vector, leads: Vector, sources: Sequence[tuple[Vector, Proof]]) -> Vector:
     """W by step: our own forecast and outside ones (nan where they tell nothing) by their weights. `leads`: quarters
-    from now to each step; beyond 24 h the weight of 6 to 24 h holds."""
+    from now to each step; beyond 24 h the weight of 6 to 24 h holds. The quarter that runs is as it is measured."""
     of = np.clip(np.searchsorted([4 * end for _, end in HOURS], leads, side="right"), 0, len(HOURS) - 1)
     total, whole = np.ones(len(own)), np.array(own, dtype=float)
     for told, proof in sources:
-        share = np.where(np.isfinite(told), np.array(proof.weights)[of], 0.0)
+        share = np.where(np.isfinite(told) & (leads > 0), np.array(proof.weights)[of], 0.0)
         odds = share / np.maximum(1 - share, 1e-3)
         total, whole = total + odds, whole + odds * np.where(np.isfinite(told), told, 0.0)
     return np.asarray(whole / total)

@@ -8,7 +8,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -18,17 +18,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 
 from optimizer.record import Vector
+from schemas.forecast_powers import MOST
+from schemas.site_forecasts import Form
 from schemas.troubles import Trouble
 
 Unit = Literal["W", "W/m2"]
 Interval = tuple[datetime, datetime, float]
 
-MOST = 1e10
-"""W: no site has so much."""
 LONGEST = timedelta(hours=3)
 """Of one value."""
 FARTHEST = 16 * 96
 """Quarters: no forecast reaches further."""
+NIGHT = timedelta(hours=20)
+"""From 0 W to 0 W: nothing in between."""
 PERIOD = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?")
 
 
@@ -51,22 +53,34 @@ class Told:
         return np.where(there, self.values[np.where(there, places, 0)], np.nan)
 
 
-def read(text: str, where: str, zone: ZoneInfo) -> Told:
-    """The forecast in a document. `where`: its file or topic, for errors. Raises Trouble, with the field and what
-    would be right."""
-    if not text.lstrip("\ufeff \n").startswith(("{", "[")):
-        return _quarters(_csv(text.lstrip("\ufeff"), where, zone), where)
+def read(text: str, where: str, zone: ZoneInfo, of: Literal["pv", "load"] = "pv", form: Form | None = None) -> Told:
+    """The forecast in a document. `where`: its file, for errors; `form`: how it should be written. Raises Trouble,
+    with the field and what would be right."""
+    if not text.lstrip("\ufeff \r\n\t").startswith(("{", "[")):
+        _meant(form, "csv", where)
+        return _quarters(_csv(text.lstrip("\ufeff"), where, zone, of), where)
     try:
         found = json.loads(text)
     except ValueError as wrong:
         raise Trouble(f"{where}: no JSON: {wrong}") from None
-    for knows, reader, unit in FORMATS:
+    for name, knows, reader, unit in FORMATS:
         if isinstance(found, dict) and knows(found):
+            _meant(form, name, where)
             return _quarters(reader(found, where, zone), where, unit)
     raise Trouble(
         f"{where}: no forecast that is known: it needs `forecasts` (Solcast), `result.watts` (forecast.solar), "
         "`hourly` or `minutely_15` (Open-Meteo), or to be a CSV file with timestamp_utc and pv_kw"
     )
+
+
+def of_blocks(first: int, minutes: int, values: Sequence[float]) -> Told:
+    """W by quarter from the first on, out of means of so many minutes."""
+    return Told(first, np.repeat(np.array(values, dtype=float), minutes // 15))
+
+
+def _meant(form: Form | None, found: Form, where: str) -> None:
+    if form not in (None, found):
+        raise Trouble(f'{where}: is written as {found}, and the site file says {form}: write format = "{found}"')
 
 
 def _solcast(found: dict[str, Any], where: str, _: ZoneInfo) -> Iterator[Interval]:
@@ -99,7 +113,7 @@ def _forecast_solar(found: dict[str, Any], where: str, zone: ZoneInfo) -> Iterat
         for at, power in watts.items()
     )
     for (begin, before), (end, after) in pairwise(known):
-        if end - begin <= LONGEST:
+        if end - begin <= LONGEST or (before == after == 0 and end - begin <= NIGHT):
             # from instant to instant in quarters: straight between the two
             steps = max(1, round((end - begin) / timedelta(minutes=15)))
             for step in range(steps):
@@ -138,35 +152,38 @@ def _open_meteo_instant(at: object, ahead: int, where: str, place: str) -> datet
 
 
 Reader = Callable[[dict[str, Any], str, ZoneInfo], Iterator[Interval]]
-FORMATS: list[tuple[Callable[[dict[str, Any]], bool], Reader, Unit]] = [
-    (lambda found: "forecasts" in found or "estimated_actuals" in found, _solcast, "W"),
-    (lambda found: "result" in found, _forecast_solar, "W"),
-    (lambda found: "hourly" in found or "minutely_15" in found, _open_meteo, "W/m2"),
+FORMATS: list[tuple[Form, Callable[[dict[str, Any]], bool], Reader, Unit]] = [
+    ("solcast", lambda found: "forecasts" in found or "estimated_actuals" in found, _solcast, "W"),
+    ("forecast.solar", lambda found: "result" in found, _forecast_solar, "W"),
+    ("open-meteo", lambda found: "hourly" in found or "minutely_15" in found, _open_meteo, "W/m2"),
 ]
 
 COLUMNS = {"pv_kw": 1000.0, "pv_w": 1.0, "load_kw": 1000.0, "load_w": 1.0, "power_kw": 1000.0, "power_w": 1.0}
 """W for one of each."""
 
 
-def _csv(text: str, where: str, zone: ZoneInfo) -> Iterator[Interval]:
-    """`timestamp_utc` (or `timestamp`, by the clock of the site) and one column with its unit in its name."""
+def _csv(text: str, where: str, zone: ZoneInfo, of: str) -> Iterator[Interval]:
+    """`timestamp_utc` (or `timestamp`, by the clock of the site) and one column with its unit in its name: of PV or
+    load, as it is asked for, or `power`."""
     rows = csv.DictReader(io.StringIO(text))
     names = [name.strip() for name in rows.fieldnames or [] if name]
     clock = next((name for name in ("timestamp_utc", "timestamp") if name in names), None)
-    column = next((name for name in COLUMNS if name in names), None)
+    column = next((name for name in COLUMNS if name in names and name.startswith((of, "power"))), None)
     if clock is None or column is None:
-        raise Trouble(f"{where}:1: needs the columns timestamp_utc and one of {', '.join(COLUMNS)}; there is: {names}")
+        meant = ", ".join(name for name in COLUMNS if name.startswith((of, "power")))
+        raise Trouble(f"{where}:1: needs the columns timestamp_utc and one of {meant}; there is: {names}")
     known: dict[datetime, float] = {}
+    every = set[datetime]()
     for line, raw in enumerate(rows, 2):
         row = {(key or "").strip(): (value or "") for key, value in raw.items() if not isinstance(value, list)}
         at = _instant(row.get(clock, "").strip(), UTC if clock == "timestamp_utc" else zone, where, f"{line}: {clock}")
+        every.add(at)
         if written := row.get(column, "").strip():
             known[at] = COLUMNS[column] * _number(_float(written), where, f"{line}: {column}")
-    times = sorted(known)
-    lengths = [after - before for before, after in pairwise(times)]
-    usual = min(lengths, default=timedelta(minutes=15))
-    for begin, length in zip(times, [*lengths, usual], strict=True):
-        yield begin, begin + min(length, usual), known[begin]
+    times = sorted(every)  # also of empty cells: they say how long a row lasts
+    usual = min((after - before for before, after in pairwise(times)), default=timedelta(minutes=15))
+    for begin in sorted(known):
+        yield begin, begin + usual, known[begin]
 
 
 def _quarters(intervals: Iterable[Interval], where: str, unit: Unit = "W") -> Told:

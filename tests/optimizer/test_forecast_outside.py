@@ -1,182 +1,194 @@
-"""Outside forecasts: read as they are published, and believed for what they have proven."""
+"""Forecasts from outside, as stories: how they are written, what they prove, and what they count for."""
 
 import json
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from optimizer.forecast.local_days import DAY, quarter
-from optimizer.forecast.outside import Issue, Proof, as_pv, blend, prove
+from optimizer.forecast.ahead import LEVELS, Ahead, Bands
+from optimizer.forecast.local_days import instant, quarter
+from optimizer.forecast.outside import Issue, Proof
 from optimizer.forecast.outside_formats import Told, read
+from optimizer.forecast.outside_source import Source, blended
+from optimizer.record import Record, Vector
+from schemas.forecast_skill import LeadSkill
+from schemas.site_forecasts import Form
 from schemas.troubles import Trouble
 
 BERLIN = ZoneInfo("Europe/Berlin")
-RECORDINGS = Path(__file__).parents[1] / "recordings/forecasts"
-NOON = quarter(datetime(2026, 6, 21, 11, tzinfo=UTC))
-"""The sun's, in Berlin."""
+NOON = datetime(2026, 6, 21, 12, tzinfo=UTC)
+NOW = quarter(NOON)
 
-
-def document(name: str) -> str:
-    return (RECORDINGS / name).read_text(encoding="utf-8")
+SOLCAST = {
+    "forecasts": [
+        {"pv_estimate": 2.4, "pv_estimate10": 1.1, "period_end": "2026-06-21T12:30:00.0000000Z", "period": "PT30M"},
+        {"pv_estimate": 3.0, "period_end": "2026-06-21T13:00:00.0000000Z", "period": "PT30M"},
+    ]
+}
+SOLAR = {
+    "result": {
+        "watts": {
+            "2026-06-21 14:00:00": 2000, "2026-06-21 15:00:00": 4000, "2026-06-21 21:30:00": 0,
+            "2026-06-22 05:00:00": 0, "2026-06-22 06:00:00": 800,
+        },
+        "watt_hours_day": {"2026-06-21": 30000},
+    },
+    "message": {"code": 0, "type": "success", "info": {"timezone": "Europe/Berlin"}},
+}  # fmt: skip
+METEO = {
+    "utc_offset_seconds": 7200,
+    "hourly": {"time": ["2026-06-21T15:00", "2026-06-21T16:00"], "shortwave_radiation": [640.0, None]},
+}
+CSV = "timestamp_utc,load_kw,pv_kw\n2026-06-21T12:00Z,80,3\n2026-06-21T13:00Z,,4\n"
+"""A cell is empty: the row after it still says how long a row lasts."""
 
 
 @pytest.mark.parametrize(
-    ("name", "unit", "most"),
+    ("text", "form", "first", "values"),
     [
-        ("solcast_rooftop.json", "W", 7400),
-        ("forecast_solar_estimate.json", "W", 7380),
-        ("open_meteo.json", "W/m2", 860),
+        (json.dumps(SOLCAST), "solcast", NOW, [2400, 2400, 3000, 3000]),
+        (json.dumps(SOLAR), "forecast.solar", NOW, [2250, 2750, 3250, 3750]),
+        (json.dumps(METEO), "open-meteo", NOW, [640] * 4),
+        (CSV, "csv", NOW, [3000] * 4 + [4000] * 4),
+        ("\ufeff" + CSV, "csv", NOW, [3000] * 4 + [4000] * 4),
     ],
 )
-def test_each_document_is_power_by_the_quarter(name: str, unit: str, most: float) -> None:
-    told = read(document(name), name, BERLIN)
-    assert told.unit == unit
-    day = told.at(np.arange(NOON - 44, NOON + 52))
-    assert np.nanmax(day) == pytest.approx(most, rel=0.01)
-    assert abs(int(np.nanargmax(day)) - 44) <= 4, "the sun is highest at 13 h on the clock of Berlin"
-    assert np.nan_to_num(told.at(np.array([NOON - 44]))).max() == 0
+def test_each_format_is_read_as_quarters(text: str, form: Form, first: int, values: list[float]) -> None:
+    told = read(text, "x", BERLIN, "pv", form)
+    assert told.first == first
+    assert told.values[: len(values)].tolist() == pytest.approx(values)
+    assert told.unit == ("W/m2" if form == "open-meteo" else "W")
 
 
-def test_a_csv_file_has_its_unit_in_the_name_of_its_column() -> None:
-    text = "timestamp_utc,pv_kw\n2026-06-21T11:00:00Z,4.5\n2026-06-21T11:30:00Z,\n2026-06-21T12:00:00Z,4\n"
-    told = read(text, "sun.csv", BERLIN)
-    assert list(told.values[:2]) == [4500.0, 4500.0]
-    assert told.first == NOON
-    local = read(text.replace("timestamp_utc", "timestamp").replace("Z", ""), "sun.csv", BERLIN)
-    assert local.first == NOON - 8
+def test_a_night_that_forecast_solar_leaves_out_is_dark_and_a_hole_of_the_day_is_unknown() -> None:
+    told = read(json.dumps(SOLAR), "x", BERLIN)
+    at = np.array([quarter(NOON + timedelta(hours=hours)) for hours in (3, 10, 15.1)])
+    assert told.at(at).tolist() == pytest.approx([np.nan, 0.0, 100.0], nan_ok=True)
 
 
-def changed(name: str, change: Callable[[dict[str, object]], object]) -> str:
-    found = json.loads(document(name))
-    change(found)
-    return json.dumps(found)
+def test_a_csv_of_both_is_read_for_the_one_that_is_meant() -> None:
+    assert read(CSV, "x", BERLIN, "load").values.tolist() == [80e3] * 4
 
 
-SOLCAST, SOLAR, METEO = "solcast_rooftop.json", "forecast_solar_estimate.json", "open_meteo.json"
-WRONG = {
-    "nothing": ("", r"f: tells of|f:1: needs the columns timestamp_utc"),
-    "no JSON": ("{", r"f: no JSON"),
-    "another document": ("{}", r"f: no forecast that is known: it needs `forecasts` \(Solcast\)"),
-    "an end that is none": (
-        '{"forecasts": [{"period_end": "noon", "pv_estimate": 1}]}',
-        r"forecasts\.0\.period_end: 'noon'",
-    ),
-    "a period that is none": (
-        '{"forecasts": [{"period_end": "2026-06-21T12:00:00Z", "period": "30", "pv_estimate": 1}]}',
-        r"forecasts\.0\.period: '30' is no period: write it such as PT30M",
-    ),
-    "no number": (
-        '{"forecasts": [{"period_end": "2026-06-21T12:00:00Z", "pv_estimate": "much"}]}',
-        r"forecasts\.0\.pv_estimate: 'much' is no power",
-    ),
-    "no number in a number": (
-        '{"forecasts": [{"period_end": "2026-06-21T12:00:00Z", "pv_estimate": NaN}]}',
-        r"nan is no power",
-    ),
-    "watts that are none": ('{"result": {"watt_hours": {}}}', r"result\.watts: needs a table"),
-    "a zone that is none": (
-        changed(SOLAR, lambda one: one["message"]["info"].update(timezone="Nowhere/There")),  # type: ignore[index]
-        r"message\.info\.timezone: 'Nowhere/There'",
-    ),
-    "lists that differ": (
-        changed(METEO, lambda one: one["hourly"]["time"].pop()),  # type: ignore[index]
-        r"hourly: 47 times and 48 values",
-    ),
-    "no radiation": (
-        changed(METEO, lambda one: one["hourly"].pop("shortwave_radiation")),  # type: ignore[attr-defined]
-        r"hourly\.shortwave_radiation: needs a list",
-    ),
-    "a column without its unit": ("timestamp_utc,pv\n2026-06-21T11:00:00Z,4\n", r"f:1: needs the columns"),
-    "a comma for a point": ('timestamp_utc,pv_kw\n2026-06-21T11:00:00Z,"4,5"\n', r"f: 2: pv_kw: '4,5' is no power"),
-    "a year for a value": ("timestamp_utc,pv_kw\n2026-06-21T11:00:00Z,4\n2027-06-21T11:00:00Z,4\n", r"at most 3 h"),
-}
-
-
-@pytest.mark.parametrize("what", WRONG)
-def test_what_is_wrong_is_said_at_its_place(what: str) -> None:
-    text, words = WRONG[what]
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"forecasts": [', "x: no JSON"),
+        ("{}", "no forecast that is known: it needs `forecasts`"),
+        (json.dumps(SOLAR), 'is written as forecast.solar, and the site file says solcast: write format = "forecast.solar"'),
+        (json.dumps(SOLCAST).replace("2.4", '"much"'), "forecasts.0.pv_estimate: 'much' is no power"),
+        (json.dumps(SOLCAST).replace("PT30M", "1 h"), "forecasts.0.period: '1 h' is no period"),
+        (json.dumps(SOLCAST).replace("2026-06-21T12", "soon"), "forecasts.0.period_end: .* is no instant"),
+        ('{"forecasts": []}', "tells of no time at all"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_said_with_its_field(text: str, words: str) -> None:
     with pytest.raises(Trouble, match=words):
-        read(text, "f", BERLIN)
+        read(text, "x", BERLIN, "pv", "solcast")
 
 
-FIRST = quarter(datetime(2026, 6, 1, tzinfo=UTC))
-DAYS = 10
-NOW = FIRST + DAYS * DAY
+DAYS = 20
+FIRST = NOW - DAYS * 96
+HOURS = (np.arange(DAYS * 96 + 200) + FIRST) / 4 % 24
+SUN = 50e3 * np.clip(np.sin((HOURS - 4) / 16 * np.pi), 0, None) * (
+    1 + 0.3 * np.sin(np.arange(DAYS * 96 + 200) / 96 * 2.1)
+)  # fmt: skip
+LOAD = 80e3 + 30e3 * np.sin(HOURS / 24 * 2 * np.pi)
+RECORD = Record(instant(FIRST), LOAD[: DAYS * 96], SUN[: DAYS * 96])
+SKILLS = [
+    LeadSkill(of=of, from_hours=begin, to_hours=end, quarters=1000, bias=0.0, rmse=rmse)
+    for of, rmse in (("pv", 6e3), ("load", 5e3))
+    for begin, end in ((0, 1), (1, 6), (6, 24))
+]
 
 
-def sun(spread: float = 0.0, seed: int = 3) -> np.ndarray:
-    """W of PV of ten days and one more, each as bright as it is, with an error by the day."""
-    rng = np.random.default_rng(seed)
-    bright = np.repeat(np.random.default_rng(1).uniform(0.3, 1.0, DAYS + 1), DAY)
-    off = np.repeat(1 + spread * rng.standard_normal(DAYS + 1), DAY)
-    height = np.maximum(0, np.sin((np.arange(DAY) - 18) / 60 * np.pi)) * (np.arange(DAY) < 78)
-    return np.asarray(50e3 * bright * off * np.tile(height, DAYS + 1))
+def source(change: Callable[[Vector], Vector], of: str = "pv", until: int = NOW, unit: str = "W") -> Source:
+    """Each three hours somebody told what really came of the next two days, but for a change."""
+    truth = change(SUN if of == "pv" else LOAD)
+    found = Source("roof", "pv" if of == "pv" else "load")
+    for heard in range(FIRST, until, 12):
+        place = heard - FIRST
+        told = Told(heard, truth[place : place + 192], "W" if unit == "W" else "W/m2")
+        found = found.hearing(Issue(heard, told))
+    return found.proven(NOW, RECORD, SKILLS)
 
 
-def issues(values: np.ndarray, *, last: int = DAYS, unit: float = 1.0, late: int = 0) -> list[Issue]:
-    """Told at each midnight for the day that begins, and at each six hours after."""
-    return [
-        Issue(FIRST + hour * 4, Told(FIRST + hour * 4 + late, unit * values[hour * 4 : hour * 4 + DAY]))
-        for hour in range(0, 24 * last, 6)
-    ]
+NOISE = np.random.default_rng(1).standard_normal(len(SUN))
 
 
-OWN = (4e3, 6e3, 8e3)
-SOURCES: dict[str, tuple[list[Issue], str]] = {
-    "good": (issues(sun(0.05)), ""),
-    "one day old": (issues(sun(0.05), last=1), "stale: it was heard 2.. h ago"),
-    "in kW": (issues(sun(0.05), unit=1e-3), "it tells 0.00.* times what came: is it in kW where W are meant"),
-    "in mW": (issues(sun(0.05), unit=1e3), "times what came"),
-    "an hour late": (issues(sun(), late=4), "it is an hour late"),
-    "an hour early": (issues(sun(), late=-4), "it is an hour early"),
-    "far off": (issues(sun(0.9)), "its error from 0 h ahead is .* times our own"),
-    "never heard": ([], "stale: it was never heard"),
-}
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda sun: sun / 1000, "tells 0.001 times what came: is it in kW"),
+        (lambda sun: np.roll(sun, 4), "an hour late"),
+        (lambda sun: np.roll(sun, -4), "an hour early"),
+        (lambda sun: np.maximum(sun + 20e3 * NOISE, 0), "times our own"),
+        (lambda sun: np.where(np.arange(len(sun)) > 1850, sun, np.nan), "not proven yet"),
+    ],
+)
+def test_a_bad_one_counts_for_nothing_and_says_why(change: Callable[[Vector], Vector], words: str) -> None:
+    proof = source(change).proof
+    assert proof.weights == (0, 0, 0)
+    assert words in proof.words
 
 
-@pytest.mark.parametrize("what", SOURCES)
-def test_a_forecast_counts_for_what_it_has_proven(what: str) -> None:
-    heard, words = SOURCES[what]
-    proof = prove(heard, NOW, FIRST, sun()[: DAYS * DAY], OWN)
-    if not words:
-        assert proof.words == ""
-        assert 0.6 < proof.weights[2] < 1
-    else:
-        assert set(proof.weights) == {0.0}
-        assert re.search(words, proof.words), proof.words
-    assert proof.outsider("roof").weights.keys() == {"0-1", "1-6", "6-24"}
+def test_a_stale_one_counts_for_nothing_and_a_silent_one_tells_nothing_at_once() -> None:
+    found = source(lambda sun: sun, until=NOW - 100)
+    assert "stale: it was heard" in found.proof.words
+    assert np.isnan(found.told(np.arange(NOW, NOW + 20), NOW)).all()
 
 
-def test_with_two_days_it_is_not_proven_yet() -> None:
-    young = [one for one in issues(sun(0.05)) if one.heard >= NOW - 2 * DAY]
-    assert prove(young, NOW, FIRST, sun()[: DAYS * DAY], OWN).words.startswith("not proven yet: ")
+def test_a_weight_is_the_inverse_of_the_mean_square_error() -> None:
+    proof = source(lambda sun: sun + np.where(sun > 0, 6e3 * NOISE, 0)).proof
+    assert proof.words == ""
+    assert all(0.5 < one < 0.75 for one in proof.weights), "by day it is as wrong as ours is by day and night"
 
 
-def test_the_blend_is_better_than_either_where_their_errors_differ() -> None:
-    came = sun()[-DAY:]
-    rng = np.random.default_rng(5)
-    own, told = (np.maximum(came + rng.normal(0, 5e3, DAY), 0) for _ in range(2))
-    mixed = blend(own, np.arange(DAY, dtype=float), [(told, Proof((0.5, 0.5, 0.5)))])
-    wrong = [float(np.sqrt(np.mean((one - came) ** 2))) for one in (mixed, own, told)]
-    assert wrong[0] < 0.85 * min(wrong[1:])
-    silent = np.full(DAY, np.nan)
-    assert np.array_equal(blend(own, np.arange(DAY, dtype=float), [(silent, Proof((0.5, 0.5, 0.5)))]), own)
-    assert np.array_equal(blend(own, np.arange(DAY, dtype=float), [(told, Proof((0.0, 0.0, 0.0), "bad"))]), own)
+def test_before_our_own_errors_are_known_a_bad_one_still_has_no_weight() -> None:
+    wild = source(lambda sun: np.maximum(sun + 40e3 * NOISE, 0)).proven(NOW, RECORD, [])
+    good = source(lambda sun: sun).proven(NOW, RECORD, [])
+    assert wild.proof.weights == (0, 0, 0)
+    assert min(good.proof.weights) > 0.9
 
 
-def test_radiation_becomes_power_by_what_it_gave() -> None:
-    """An east roof: in the morning a W/m2 gives twice of what it gives in the evening."""
-    radiation = sun() / 60
-    gain = np.where(np.arange(len(radiation)) % DAY < 48, 80.0, 40.0)
-    heard = [Issue(one.heard, Told(one.told.first, one.told.values, "W/m2")) for one in issues(radiation)]
-    found = as_pv(heard[-1], heard, FIRST, (radiation * gain)[: DAYS * DAY])
-    assert found is not None
-    targets = np.arange(found.told.first, found.told.first + 48)
-    expected = (radiation * gain)[targets - FIRST]
-    assert np.abs(found.told.at(targets) - expected).max() < 0.1 * expected.max()
-    assert as_pv(heard[-1], heard, FIRST, np.full(DAYS * DAY, np.nan)) is None
+def test_radiation_becomes_pv_by_what_it_gave_and_no_day_proves_what_it_taught() -> None:
+    found = source(lambda sun: sun / 62.0, unit="W/m2")
+    assert found.gains is not None
+    assert min(found.proof.weights) > 0.9
+    targets = np.arange(NOW, NOW + 96)
+    assert found.told(targets, NOW) == pytest.approx(SUN[DAYS * 96 :][:96], rel=0.05, abs=500)
+
+
+def own(steps: int = 192) -> tuple[Ahead, list[datetime]]:
+    flat = np.full(steps, 40e3)
+    bands = np.tile(flat, (len(LEVELS), 1))
+    starts = [NOON + timedelta(minutes=15 * step) for step in range(steps)]
+    return Ahead(flat, flat / 2, flat / 10, Bands(bands, bands / 2, bands / 2), np.arange(steps) * 1.0), starts
+
+
+def test_the_blend_follows_the_better_one_and_keeps_what_is_measured_and_our_own_spread() -> None:
+    ahead, starts = own()
+    found = source(lambda load: load, of="load")
+    both = blended(ahead, starts, [found])
+    assert both.load[0] == ahead.load[0]
+    assert both.load[1:150] == pytest.approx(LOAD[DAYS * 96 + 1 :][:149], rel=0.01)
+    assert both.pv.tolist() == ahead.pv.tolist(), "it is of load"
+    assert both.spread.tolist() == ahead.spread.tolist()
+    assert both.quantiles.load[3] == pytest.approx(both.load)
+    nothing = blended(ahead, starts, [source(lambda load: load / 1000, of="load")])
+    assert nothing.load == pytest.approx(ahead.load)
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.lists(st.floats(0, 1e6), min_size=1, max_size=192))
+def test_a_blend_lies_between_what_was_told(weights: list[float], powers: list[float]) -> None:
+    ahead, starts = own()
+    issue = Issue(NOW, Told(NOW, np.array(powers)))
+    both = blended(ahead, starts, [Source("x", "load", (issue,), Proof(tuple(weights)))])
+    told = np.append(powers, np.full(192 - len(powers), 40e3))
+    assert (both.load >= np.minimum(told, ahead.load) - 1).all()
+    assert (both.load <= np.maximum(told, ahead.load) + 1).all()

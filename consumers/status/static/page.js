@@ -228,6 +228,12 @@ function facts(pairs) {
   pairs.flat().forEach((text, place) => say(list.children[place], text));
 }
 
+/** How far off forecasts were; nothing where nothing was compared. */
+function drawSkill({ skill }) {
+  $("skill").hidden = !skill;
+  say($("skill"), skill ?? "");
+}
+
 function drawPeak({ peak, plan }) {
   $("peak").hidden = !peak;
   if ($("peak").hidden) return;
@@ -254,6 +260,7 @@ function draw() {
   drawDispatch(state);
   drawBatteries(state);
   drawPeak(state);
+  drawSkill(state);
   drawAnswers(state, toast);
   curves.follow(state);
 }
