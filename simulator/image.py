@@ -48,6 +48,7 @@ class Image:
         self._end = layout.chain.end
         self.address = layout.address
         self._at, self._writable, self._told = layout.at, layout.writable, layout.told
+        self._names: dict[tuple[int, int, int], tuple[str, ...]] = {}  # what stands in the registers of a request
         self._held = layout.held
         self._new = dict(layout.held[3])
         self._check_rating(rated)
@@ -123,8 +124,11 @@ class Image:
         span = range(start, start + count)
         if any(address not in held for address in span):
             return None
-        names = dict.fromkeys(name for address in span for name in self._at.get((function, address), ()))
-        self._show(names, values, senses)
+        asked = function, start, count
+        if asked not in self._names:
+            found = dict.fromkeys(name for address in span for name in self._at.get((function, address), ()))
+            self._names[asked] = tuple(found)
+        self._show(self._names[asked], values, senses)
         return [held[address] for address in span]
 
     def seen(self, values: Mapping[str, Value]) -> dict[str, Value]:

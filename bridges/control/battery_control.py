@@ -73,6 +73,7 @@ class BatteryControl:
         self._tries = told is not None and not counted(told)
         self._jump = False
         self._began: float | None = None
+        self._lasts: dict[tuple[str, str], float] = {}
 
     @property
     def watches(self) -> frozenset[str]:
@@ -103,11 +104,17 @@ class BatteryControl:
         return any(state not in STOPPED for state in states)
 
     def _fresh(self, device: str, point: str, now: float) -> Value | None:
-        """A value as long as it is fresh; a slow point is read in turn with others of its device."""
+        """A value as long as it is fresh."""
+        if (device, point) not in self._lasts:
+            self._lasts[device, point] = self._age(device, point)
+        return self.latest.said(device, point, now, self._lasts[device, point])
+
+    def _age(self, device: str, point: str) -> float:
+        """Seconds for which a value is fresh; a slow point is read in turn with others of its device."""
         spec = self.site.profiles[device].points.get(point)
         least = SLOW if spec is not None and spec.rate == "slow" else METER_AGE
         poll = self.site.named(device).poll * (TURNS if least == SLOW else 1)
-        return self.latest.said(device, point, now, lasts(poll, least))
+        return lasts(poll, least)
 
     def _lost(self, device: str, now: float) -> bool:
         """Nothing was read of it for so long that it is silent."""
