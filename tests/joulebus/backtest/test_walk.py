@@ -1,6 +1,7 @@
 """The closed loop: physics, what may be known, and the same result each time."""
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -95,6 +96,17 @@ def test_plans_come_once_an_hour_at_their_phase(folder: Path, phase: int, minute
     clock = _Planned(span, "plan", span.terms.battery)
     due = [at.minute for at in span.played.instants if clock._due(at)]
     assert due == [minutes] * 14
+
+
+def test_a_plan_takes_no_quarter_that_is_over_for_the_one_that_begins(folder: Path) -> None:
+    from joulebus.backtest.walk import _Planned  # noqa: PLC0415  # its planner alone
+
+    span = prepared(write(folder / "longer.csv", lines(rows(26))), "2025-03-28", 1).span  # a Friday
+    assert span.terms.battery is not None
+    mind = _Planned(span, "plan", span.terms.battery)
+    seven = span.played.start + timedelta(hours=7)  # each working day 20 kW become 60
+    load = mind.planner.outlook(seven, 50.0, mind.meters).load
+    assert load[0] == pytest.approx(60e3, rel=0.1)
 
 
 @pytest.mark.parametrize("zero", ["battery_kw", "battery_kwh"])
