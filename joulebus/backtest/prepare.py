@@ -15,7 +15,7 @@ from joulebus.backtest.score import Played
 from joulebus.backtest.site import Terms
 from joulebus.backtest.table import read
 from joulebus.backtest.walk import Span
-from optimizer.record import QUARTER
+from optimizer.record import QUARTER, Vector
 from schemas.troubles import Trouble
 
 ENOUGH = 60
@@ -54,6 +54,11 @@ def begin_of(given: str, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(stamp, ZoneInfo("UTC"))
 
 
+def _size(watts: Vector) -> str:
+    """So that kW typed for W, or kWh of a quarter of an hour, is seen at once."""
+    return f"{watts.mean() / 1000:.1f} kW in the mean, {watts.max() / 1000:.1f} at most"
+
+
 def prepare(path: Path, given: str, days: int, zone: ZoneInfo, terms_for: OfPrices) -> Prepared:
     """Raises Trouble."""
     table = read(path, zone)
@@ -88,6 +93,7 @@ def prepare(path: Path, given: str, days: int, zone: ZoneInfo, terms_for: OfPric
         prices.buy[scored],
         prices.sell[scored],
     )
+    notes.append(f"read: load {_size(played.load)}, PV {_size(played.pv)}")
     seen = Quarters(found.start, found.load[:last], found.pv[:last], None, None)
     return Prepared(Span(terms, seen, played, prices), +count, [*terms.notes, *notes], history)
 

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -26,6 +28,7 @@ from tests.optimizer.outlooks import NOON
 from tests.optimizer.test_dispatch import AUTO, MOMENT, QUIET, RATINGS
 from tests.optimizer.test_grid_target import step_of
 
+DOCS = Path(__file__).parents[2] / "docs"
 __all__ = ["check"]  # a fixture
 
 PUMP = """
@@ -159,3 +162,24 @@ def test_explain_takes_no_time_that_is_no_one_moment(given: str, says: str) -> N
 def test_what_is_less_is_said_so(value: float, says: str) -> None:
     """To the operator: `worth -1.95 EUR more than before`, `it would have cost -6.14 EUR`."""
     assert more(value, "EUR") == says
+
+
+@pytest.mark.parametrize("night", [datetime(2025, 10, 25, 20, tzinfo=UTC), datetime(2025, 3, 29, 20, tzinfo=UTC)])
+def test_the_way_from_an_export_to_a_backtest_does_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, night: datetime
+) -> None:
+    """To the newcomer: no export is UTC at the begin of the interval in kW, and nothing said how it gets there."""
+    monkeypatch.chdir(tmp_path)
+    begins = [night + n * timedelta(minutes=15) for n in range(40)]
+    ends = [(one + timedelta(minutes=15)).astimezone(ZoneInfo("Europe/Berlin")) for one in begins]
+    lines = ["Zeit;Verbrauch kWh", *(f"{one:%d.%m.%Y %H:%M};{n},25" for n, one in enumerate(ends))]
+    (tmp_path / "export.csv").write_text("\n".join(lines) + "\n", encoding="cp1252")
+    said = (DOCS / "backtest.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(said.split("```python\n")[1].split("```")[0], names)  # noqa: S102  # what the document tells people to run
+    names["run"]("export.csv", "data.csv")
+    told = (tmp_path / "data.csv").read_text(encoding="utf-8").split()
+    assert told == [
+        "timestamp_utc,load_kw",
+        *(f"{one:%Y-%m-%dT%H:%M:%SZ},{4 * n + 1.0}" for n, one in enumerate(begins)),
+    ]
