@@ -1,5 +1,5 @@
-"""Forecasts from outside at work: heard on topics, read from files, proven each hour against what came, and blended with
-our own. Loads numpy: only the planning thread and what is as slow call it."""
+"""Forecasts from outside at work: heard on topics, read from files, proven each hour against what came, and blended
+with our own. Loads numpy: only the planning thread and what is as slow call it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
