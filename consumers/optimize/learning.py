@@ -31,6 +31,8 @@ class Learning:
     """Where it is kept what was heard from outside; None: nowhere."""
     heard: ForecastsHeard = field(init=False)
     outside: "Outside | None" = None
+    failed: str = ""
+    """Why forecasts from outside are not used at all; empty where they are."""
 
     def __post_init__(self) -> None:
         self.heard = ForecastsHeard(self.site)
@@ -42,7 +44,11 @@ class Learning:
         model = self.current(record, now)
         own = model.ahead(record, starts, load, pv)
         self.outside = self.outside or Outside(self.site, self.heard, self.state)
-        return self.outside.ahead(own, starts, record, model, now)
+        try:
+            both, self.failed = self.outside.ahead(own, starts, record, model, now), ""
+        except Exception as bug:  # noqa: BLE001  # whatever comes from outside, it costs no plan
+            both, self.failed = own, f"forecasts from outside are not used: {type(bug).__name__}: {bug}"
+        return both
 
     def skill(self, now: datetime) -> ForecastSkill | None:
         """To be published; None before anything was learned."""
@@ -53,7 +59,8 @@ class Learning:
     @property
     def notes(self) -> list[str]:
         """What is wrong with forecasts from outside."""
-        return self.outside.notes() if self.outside else []
+        failed = [self.failed] if self.failed else []
+        return [*failed, *(self.outside.notes() if self.outside else [])]
 
     def due(self, record: "Record", now: datetime) -> bool:
         """Never learned, a day ago, before a clock was set back, or with a day less of the past than there is now."""

@@ -1,5 +1,5 @@
-"""Forecasts from outside at work: heard on topics, read from files, proven each hour against what came, and blended with
-our own. Loads numpy: only the planning thread and what is as slow call it."""
+"""Forecasts from outside at work: heard on topics, read from files, proven each hour against what came, and blended
+with our own. Loads numpy: only the planning thread and what is as slow call it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -78,10 +78,10 @@ class Outside:
     def _prove(self, record: Record, model: Model, now: datetime) -> None:
         own = model.skill(now).skills
         self.sources = {name: one.proven(quarter(now), record, own) for name, one in self.sources.items()}
+        self.faults = self.faults if self._proven is None else []  # what could not be read is said for an hour
         self._proven, self._by = now, model
         if self.state is None:
             return
-        self.faults = []
         for name, one in self.sources.items():
             try:
                 keep(self._path(name), one)

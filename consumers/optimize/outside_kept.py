@@ -39,7 +39,7 @@ def kept(path: Path, source: Source, now: int) -> tuple[Source, str]:
     if not path.exists():
         return source, ""
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
             if str(found["of"]) != source.of:
                 return source, ""
             rows = zip(found["heard"], found["first"], found["unit"], found["values"], strict=True)

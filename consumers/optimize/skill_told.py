@@ -10,7 +10,7 @@ from schemas.forecast_skill import ForecastSkill
 from schemas.topics import FORECAST_SKILL
 from schemas.units import utc_now
 
-LOOKED, SAID, EXPIRY = 10.0, 3600.0, 86_400.0
+LOOKED, SAID, EXPIRY = 2.0, 3600.0, 86_400.0
 """Seconds between two looks, between two words, and until the broker forgets the last one."""
 
 

@@ -134,10 +134,8 @@ def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseMo
             state.services[place["service"]] = _said(message, message.at, now)
         case Plan():
             state.plan = _said(message, message.at, now)
-        case Billing():
-            state.billing = message
-        case ForecastSkill():
-            state.skill = message
+        case Billing() | ForecastSkill():
+            _fold_reckoned(state, message)
         case ControlMode() | ControlDispatch() | ControlLimits():
             _fold_control(state, message, now)
         case RequestOutcome():
@@ -152,6 +150,14 @@ def _fold_control(state: State, message: ControlMode | ControlDispatch | Control
             state.does = _said(message, message.at, now)
         case ControlLimits():
             state.limits = message
+
+
+def _fold_reckoned(state: State, message: Billing | ForecastSkill) -> None:
+    match message:
+        case Billing():
+            state.billing = message
+        case ForecastSkill():
+            state.skill = message
 
 
 def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:

@@ -6,7 +6,6 @@ Each reader gives intervals `(begin, end, value)`; `read` finds out which one it
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,9 +55,16 @@ class Told:
 def read(text: str, where: str, zone: ZoneInfo, of: Literal["pv", "load"] = "pv", form: Form | None = None) -> Told:
     """The forecast in a document. `where`: its file, for errors; `form`: how it should be written. Raises Trouble,
     with the field and what would be right."""
-    if not text.lstrip("\ufeff \r\n\t").startswith(("{", "[")):
+    try:
+        return _read(text.lstrip("\ufeff \r\n\t"), where, zone, of, form)
+    except (OverflowError, RecursionError, csv.Error) as wrong:
+        raise Trouble(f"{where}: it is no forecast: {wrong}") from wrong
+
+
+def _read(text: str, where: str, zone: ZoneInfo, of: str, form: Form | None) -> Told:
+    if not text.startswith(("{", "[")):
         _meant(form, "csv", where)
-        return _quarters(_csv(text.lstrip("\ufeff"), where, zone, of), where)
+        return _quarters(_csv(text, where, zone, of), where)
     try:
         found = json.loads(text)
     except ValueError as wrong:
@@ -230,7 +236,7 @@ def _float(written: str) -> object:
 
 
 def _number(given: object, where: str, place: str) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or abs(given) > MOST:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) <= MOST:
         raise Trouble(f"{where}: {place}: {given!r} is no power: a number is needed")
     return max(float(given), 0.0)
 

@@ -28,6 +28,7 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import topics
 from schemas.billing import BilledComponent, Billing
+from schemas.forecast_skill import ForecastSkill, LeadSkill
 from schemas.messages import (
     Action,
     Alarm,
@@ -70,6 +71,9 @@ CHROMIUM = [
     "--no-first-run",
 ]
 ROLES = ("bridge", "alarms", "optimize", "dispatch", "archive")
+SKILL = ForecastSkill(
+    at=utc_now(), skills=[LeadSkill(of="load", from_hours=6, to_hours=24, quarters=900, bias=0.0, rmse=8e3)]
+)
 SOON = 15_000
 """Milliseconds until the page shows what was said."""
 
@@ -110,6 +114,7 @@ class Scene:
         await self.measure("bms1", soc=63.4)
         await self.say("optimize", topics.PLAN, plan())
         await self.say("optimize", topics.BILLING, billing())
+        await self.say("optimize", topics.FORECAST_SKILL, SKILL)
         auto = ControlMode(at=utc_now(), mode=Mode.AUTO, who="dispatch")
         await self.say("dispatch", topics.CONTROL_MODE, auto)
 
@@ -273,6 +278,7 @@ async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
     await expect(page.locator("#services .bad")).to_have_count(0)
     await expect(page.locator("#facts")).to_contain_text("2.50 EUR less than at rest")
     await expect(page.locator("#peak-words")).to_contain_text("30.0 kW. Highest of the month: 80.0 kW; the plan keeps")
+    await expect(page.locator("#skill")).to_have_text("Forecast: load ±8 kW (6 to 24 h ahead).")
     await expect(page.locator("#peak-words")).to_contain_text("40 % of the month so far was measured")
     await scene.measure("grid", p=-3_000.0)
     await expect(page.locator("[data-label=grid]")).to_have_text("exporting", timeout=SOON)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -80,7 +81,7 @@ def test_a_csv_of_both_is_read_for_the_one_that_is_meant() -> None:
     [
         ('{"forecasts": [', "x: no JSON"),
         ("{}", "no forecast that is known: it needs `forecasts`"),
-        (json.dumps(SOLAR), 'is written as forecast.solar, and the site file says solcast: write format = "forecast.solar"'),
+        (json.dumps(SOLAR), 'is written as forecast.solar, and the site file says solcast: write format = "forec'),
         (json.dumps(SOLCAST).replace("2.4", '"much"'), "forecasts.0.pv_estimate: 'much' is no power"),
         (json.dumps(SOLCAST).replace("PT30M", "1 h"), "forecasts.0.period: '1 h' is no period"),
         (json.dumps(SOLCAST).replace("2026-06-21T12", "soon"), "forecasts.0.period_end: .* is no instant"),
@@ -90,6 +91,40 @@ def test_a_csv_of_both_is_read_for_the_one_that_is_meant() -> None:
 def test_what_cannot_be_read_is_said_with_its_field(text: str, words: str) -> None:
     with pytest.raises(Trouble, match=words):
         read(text, "x", BERLIN, "pv", "solcast")
+
+
+WILD = (
+    json.dumps(SOLCAST).replace("PT30M", "PT999999999999H"),
+    json.dumps(SOLCAST).replace("2026-06-21T12:30:00.0000000Z", "0001-01-01T00:00Z"),
+    json.dumps(SOLCAST).replace("2.4", "9" * 400),
+    json.dumps(SOLCAST).replace("2.4", "NaN"),
+    "[" * 100_000,
+    f"timestamp_utc,pv_kw\n{'x' * 200_000},1\n",
+    json.dumps(METEO).replace("7200", "1e99"),
+)
+
+
+@pytest.mark.parametrize("text", WILD, ids=range(len(WILD)))
+def test_what_no_forecast_can_be_is_trouble_and_no_crash(text: str) -> None:
+    with pytest.raises(Trouble, match=r"^x: "):
+        read(text, "x", BERLIN)
+
+
+@given(
+    st.text()
+    | st.recursive(
+        st.none() | st.floats() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(["forecasts", "pv_estimate", "period_end", "result", "watts", "hourly", "time"]), inner
+            )
+        ),
+    ).map(json.dumps)
+)
+def test_any_document_is_a_forecast_or_trouble(text: str) -> None:
+    with suppress(Trouble):
+        read(text, "x", BERLIN)
 
 
 DAYS = 20
