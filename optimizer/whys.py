@@ -54,8 +54,11 @@ class _Schedule:
     @cached_property
     def soc(self) -> Vector:
         """% at the beginning, then at the end of each step."""
-        energy = stored(self.outlook, self.power) / self.outlook.battery.energy * 100
-        return np.asarray(np.clip(np.concatenate([[self.outlook.soc], energy]), 0, 100))
+        look = self.outlook
+        if not look.battery.energy:
+            return np.full(len(self.power) + 1, look.soc)
+        energy = stored(look, self.power) / look.battery.energy * 100
+        return np.asarray(np.clip(np.concatenate([[look.soc], energy]), 0, 100))
 
     @cached_property
     def gives(self) -> Vector:
