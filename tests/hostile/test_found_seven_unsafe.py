@@ -282,9 +282,9 @@ def test_an_alarm_that_comes_and_goes_makes_no_plan_each_ten_seconds(
 ) -> None:
     """It made one for as long as it chattered: six times the load, and six times the plans that are kept."""
     optimize = optimizing(tmp_path, lambda *_: Thought(planned(0.0), [], None))
-    urged, clock = 0, SimpleNamespace(monotonic=lambda: second)
-    monkeypatch.setattr(service, "time", clock)
-    for second in range(0, 3600, 10):  # noqa: B007  # the clock looks at it
+    urged, seconds = 0, [0.0]
+    monkeypatch.setattr(service, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    for seconds[0] in range(0, 3600, 10):
         optimize._hear_alarm("bms1-trips", RAISED)
         urged += optimize._news
         optimize._news = False
