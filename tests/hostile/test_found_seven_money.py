@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -162,7 +163,7 @@ def test_perfect_foresight_is_the_least_where_feeding_in_pays_more_than_drawing_
     none = sparse.csr_array((count, 1))
     most = np.abs(net) + 50
     # charge, discharge, import, export, energy, whether it exports, peak
-    rows = [
+    rows: list[tuple[Any, Any, Any]] = [
         ([one, -one, -one, one, rest, rest, none], -net, -net),
         ([-0.225 * one, one / 3.6, rest, rest, one - before, rest, none], [50, *[0] * (count - 1)], None),
         ([rest, rest, one, rest, rest, rest, -column], np.full(count, -np.inf), np.zeros(count)),
@@ -172,7 +173,7 @@ def test_perfect_foresight_is_the_least_where_feeding_in_pays_more_than_drawing_
     high = np.repeat([50, 50, np.inf, np.inf, 90, 1], count)
     price = np.repeat([0, 0.02 / 4, 0.1 / 4, -0.3 / 4, 0, 0], count)
     price[5 * count - 1] = -0.09
-    least = milp(
+    least: Any = milp(
         [*price, 3.0],
         constraints=[
             LinearConstraint(sparse.hstack(blocks).tocsc(), low, low if high_ is None else high_)
