@@ -150,7 +150,7 @@ def _bounds(terms: Terms, battery: Storage, net: Vector, peaks: Peaks, ways: Way
     high = energy * max(battery.soc_max, START) / 100
     return np.column_stack([
         np.concatenate([np.zeros(4 * n), np.full(n, low), peaks.low]),
-        np.concatenate(
-            [ways.charge, ways.discharge, allowed, gives_way, np.full(n, high), np.full(len(peaks.low), np.inf)]
-        ),
+        np.concatenate([
+            ways.charge, ways.discharge, allowed, gives_way, np.full(n, high), np.full(len(peaks.low), np.inf),
+        ]),
     ])  # fmt: skip

@@ -59,9 +59,18 @@ class Planner:
                 self.latest = self.latest if self._wrong(made, outlook) else made
             else:
                 self.policy = solve(outlook)
+                if self._held_at_peaks:
+                    made = plan(outlook)
+                    self.latest = self.latest if self._wrong(made, outlook) else made
         except Unsolved:
             self.refused += 1
         self.milliseconds.append(1000 * (perf_counter() - begun))
+
+    @property
+    def _held_at_peaks(self) -> bool:
+        """Dispatch holds windows at the peaks of the plan: of all but quarter hours of the first demand, for which the
+        policy has a cap."""
+        return any(number or one.minutes != 15 or one.sliding for number, one in enumerate(self.terms.charged))
 
     def _wrong(self, made: Plan, outlook: Outlook) -> bool:
         wrong = bool(verify(made, outlook))

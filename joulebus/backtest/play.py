@@ -28,4 +28,11 @@ def play(ready: Prepared, strategies: Sequence[str], told: Told = lambda _strate
     best = foresight(span.terms, span.played)
     perfect = outcome(span, follow(span, best, "perfect-foresight", "knows everything"))
     played = [outcome(span, walk(span, one, lambda quarter, name=one: told(name, quarter))) for one in strategies]  # type: ignore[misc]  # mypy does not know defaults of a lambda
-    return Backtest(none, perfect, played)
+    return Backtest(none, _least(perfect, [none, *played]), played)
+
+
+def _least(perfect: Outcome, others: Sequence[Outcome]) -> Outcome:
+    """Where more is paid for what is fed in than drawing costs, the way of each quarter is a whole number, and the
+    program of a year only comes near the least. What anybody did could be done."""
+    best = min(others, key=lambda one: one.money.total)
+    return perfect if perfect.money.total <= best.money.total else best
