@@ -18,6 +18,8 @@ TOLD: dict[Action, tuple[str, str]] = {
 
 
 NOTHING = "Nothing is told"
+IDLE = "is idle"
+"""How the words of a rule end that wants nothing."""
 READ_ONLY = "read only, would do this: "
 
 
@@ -37,6 +39,16 @@ def why_of(state: State, one: Unit, now: Moment) -> str:
         return ""
     locked = [does.reason] if does.mode is Mode.LOCKOUT and does.action is None else []
     return _framed(state, does, [*locked, _reason(does, mine), mine.complaint])
+
+
+def beside(state: State, now: Moment) -> list[str]:
+    """What each flexible load is told and why, and each rule of the site that is not idle, in words."""
+    does = _does(state, now)
+    if does is None:
+        return []
+    loads = [f"{name}: {one.reason}{f'; {one.complaint}' * bool(one.complaint)}" for name, one in does.loads.items()]
+    rules = [words for words in does.rules.values() if not words.endswith(IDLE) and words not in does.reason]
+    return [*loads, *rules]
 
 
 def _plain(action: Action | None, reason: str) -> str:

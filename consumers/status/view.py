@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from consumers.status.batteries import batteries, dispatch, soc
-from consumers.status.doing import why
+from consumers.status.doing import beside, why
 from consumers.status.limits import limits
 from consumers.status.skill import skill
 from consumers.status.state import Moment, Said, State
@@ -55,7 +55,7 @@ def view(state: State, now: Moment) -> View:
         "services": _services(state, now),
         "answers": _answers(state, now),
         "dispatch": dispatch(state, now),
-        "why": "; ".join(filter(None, (why(state, now), *limits(state)))),
+        "why": "; ".join(filter(None, (why(state, now), *limits(state), *beside(state, now)))),
         "batteries": batteries(state, now),
         "plan": _plan(state, now),
         "peak": _peak(state, now),

@@ -25,6 +25,7 @@ from schemas.messages import (
     DeviceState,
     DeviceStatus,
     Limited,
+    LoadDispatch,
     Mode,
     Outcome,
     OutcomeState,
@@ -488,6 +489,18 @@ def test_dispatch_says_in_its_own_words_why_it_rests(state: State) -> None:
     assert view(state, at(61))["dispatch"]["why"] == rests
     hear(state, 61, CONTROL_DISPATCH, None)
     assert view(state, at(61))["dispatch"]["why"] == ""
+
+
+def test_what_loads_and_rules_do_is_said(state: State) -> None:
+    """The page was said to tell it, and told nothing of either."""
+    pump = LoadDispatch(power=7500.0, reason="7.5 kW: as it is planned", complaint="its power does not show it")
+    rules = {"noon": "rule `noon` is idle", "night": "rule `night` holds: 0.11 < 0.3; keeps at least 25 % SoC"}
+    does = ControlDispatch(at=NOON, mode=Mode.AUTO, power=0.0, reason="rests", batteries={}, rules=rules)
+    hear(state, 0, CONTROL_DISPATCH, does.model_copy(update={"loads": {"pump": pump}}))
+    hear(state, 0, SERVICE_STATUS, ONLINE, service="dispatch")
+    told = "rests; pump: 7.5 kW: as it is planned; its power does not show it; " + rules["night"]
+    assert view(state, at(1))["why"] == told
+    assert view(state, at(60))["why"] == "", "what was said long ago is told no more"
 
 
 # --- answers, and values of another kind than the profile says -----------------------------------------
