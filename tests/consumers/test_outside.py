@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def json_of_another() -> str:
     return '{"forecasts": [{"pv_estimate": 1.0, "period_end": "2026-06-10T10:30:00Z", "period": "PT30M"}]}'
 
 
-def powers(minutes: float = 0.0, power: float = 42e3, **more: object) -> ForecastPowers:
+def powers(minutes: float = 0.0, power: float = 42e3, **more: Any) -> ForecastPowers:
     fields = {
         "at": NOON + timedelta(minutes=minutes),
         "of": "load",
@@ -128,7 +129,7 @@ def test_what_is_said_on_the_topic_is_followed_or_refused_in_words(
         ({"start": NOON - timedelta(days=3)}, "were over when it was made"),
     ],
 )
-def test_a_message_that_cannot_be_meant_is_no_forecast(more: dict[str, object], words: str) -> None:
+def test_a_message_that_cannot_be_meant_is_no_forecast(more: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         powers(**more)
 
@@ -175,7 +176,9 @@ def test_one_that_has_proven_itself_is_planned_with_and_a_restart_forgets_no_pro
 
 
 SKILL = [
-    LeadSkill(of=of, from_hours=6, to_hours=24, quarters=900, bias=0.0, rmse=rmse, covered=79.4)
+    LeadSkill.model_validate(
+        {"of": of, "from_hours": 6, "to_hours": 24, "quarters": 900, "bias": 0.0, "rmse": rmse, "covered": 79.4}
+    )
     for of, rmse in (("load", 8120.0), ("pv", 5040.0), ("net", 9e3))
 ]
 
