@@ -12,6 +12,7 @@ from consumers.optimize.forecasts_heard import ForecastsHeard
 from consumers.optimize.learning import Learning
 from consumers.optimize.outside_files import OutsideFiles
 from consumers.optimize.outside_kept import keep
+from consumers.optimize.service import Optimize
 from consumers.status.skill import skill
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
@@ -20,6 +21,10 @@ from optimizer.forecast.outside import Issue
 from optimizer.forecast.outside_formats import Told
 from optimizer.forecast.outside_source import Source
 from optimizer.record import Record
+from runtime.heard import Heard
+from runtime.part import Part
+from runtime.settings import read_settings
+from runtime.signature import signed
 from schemas.forecast_powers import ForecastPowers
 from schemas.forecast_skill import ForecastSkill, LeadSkill, Outsider
 from schemas.topics import FORECAST_POWERS, FORECAST_SKILL
@@ -132,6 +137,24 @@ def test_what_is_said_on_the_topic_is_followed_or_refused_in_words(
 def test_a_message_that_cannot_be_meant_is_no_forecast(more: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         powers(**more)
+
+
+KEY = "k" * 64
+
+
+@pytest.mark.parametrize(("key", "words"), [(KEY, ""), ("x" * 64, "forged"), (None, "unsigned")])
+async def test_with_a_key_only_signed_forecasts_are_followed(tmp_path: Path, key: str | None, words: str) -> None:
+    site = plant_site(tmp_path, more=TOPIC)
+    env = {"JOULEBUS_FORECAST_KEY": KEY, "JOULEBUS_DATABASE": f"sqlite+aiosqlite:///{tmp_path / 'none.db'}"}
+    optimize = Optimize(Part("optimize", site, read_settings("optimize", env)))
+    now, place = utc_now(), {"site": "plant", "forecast": "works"}
+    said = ForecastPowers(at=now, of="load", start=instant(quarter(now)), minutes=60, values=[1.0] * 4)
+    said = said if key is None else signed(said, FORECAST_POWERS.at(**place), key)
+    optimize._hear(Heard(FORECAST_POWERS, place, said, "", said.model_dump_json().encode(), False, 1))
+    heard = optimize.past.learning.heard
+    assert words in heard.refused.get("works", "")
+    assert (len(heard.take()), optimize.part.counts["forecasts_refused"]) == ((0, 1) if words else (1, 0))
+    await optimize.history.engine.dispose()
 
 
 def told_true(learning: Learning) -> None:
