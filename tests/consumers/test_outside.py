@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from consumers.optimize.forecasts_heard import ForecastsHeard
 from consumers.optimize.learning import Learning
 from consumers.optimize.outside_files import OutsideFiles
 from consumers.optimize.outside_kept import keep
+from consumers.optimize.service import Optimize
 from consumers.status.skill import skill
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
@@ -19,6 +21,10 @@ from optimizer.forecast.outside import Issue
 from optimizer.forecast.outside_formats import Told
 from optimizer.forecast.outside_source import Source
 from optimizer.record import Record
+from runtime.heard import Heard
+from runtime.part import Part
+from runtime.settings import read_settings
+from runtime.signature import signed
 from schemas.forecast_powers import ForecastPowers
 from schemas.forecast_skill import ForecastSkill, LeadSkill, Outsider
 from schemas.topics import FORECAST_POWERS, FORECAST_SKILL
@@ -81,7 +87,7 @@ def json_of_another() -> str:
     return '{"forecasts": [{"pv_estimate": 1.0, "period_end": "2026-06-10T10:30:00Z", "period": "PT30M"}]}'
 
 
-def powers(minutes: float = 0.0, power: float = 42e3, **more: object) -> ForecastPowers:
+def powers(minutes: float = 0.0, power: float = 42e3, **more: Any) -> ForecastPowers:
     fields = {
         "at": NOON + timedelta(minutes=minutes),
         "of": "load",
@@ -128,9 +134,27 @@ def test_what_is_said_on_the_topic_is_followed_or_refused_in_words(
         ({"start": NOON - timedelta(days=3)}, "were over when it was made"),
     ],
 )
-def test_a_message_that_cannot_be_meant_is_no_forecast(more: dict[str, object], words: str) -> None:
+def test_a_message_that_cannot_be_meant_is_no_forecast(more: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         powers(**more)
+
+
+KEY = "k" * 64
+
+
+@pytest.mark.parametrize(("key", "words"), [(KEY, ""), ("x" * 64, "forged"), (None, "unsigned")])
+async def test_with_a_key_only_signed_forecasts_are_followed(tmp_path: Path, key: str | None, words: str) -> None:
+    site = plant_site(tmp_path, more=TOPIC)
+    env = {"JOULEBUS_FORECAST_KEY": KEY, "JOULEBUS_DATABASE": f"sqlite+aiosqlite:///{tmp_path / 'none.db'}"}
+    optimize = Optimize(Part("optimize", site, read_settings("optimize", env)))
+    now, place = utc_now(), {"site": "plant", "forecast": "works"}
+    said = ForecastPowers(at=now, of="load", start=instant(quarter(now)), minutes=60, values=[1.0] * 4)
+    said = said if key is None else signed(said, FORECAST_POWERS.at(**place), key)
+    optimize._hear(Heard(FORECAST_POWERS, place, said, "", said.model_dump_json().encode(), False, 1))
+    heard = optimize.past.learning.heard
+    assert words in heard.refused.get("works", "")
+    assert (len(heard.take()), optimize.part.counts["forecasts_refused"]) == ((0, 1) if words else (1, 0))
+    await optimize.history.engine.dispose()
 
 
 def told_true(learning: Learning) -> None:
@@ -175,7 +199,9 @@ def test_one_that_has_proven_itself_is_planned_with_and_a_restart_forgets_no_pro
 
 
 SKILL = [
-    LeadSkill(of=of, from_hours=6, to_hours=24, quarters=900, bias=0.0, rmse=rmse, covered=79.4)
+    LeadSkill.model_validate(
+        {"of": of, "from_hours": 6, "to_hours": 24, "quarters": 900, "bias": 0.0, "rmse": rmse, "covered": 79.4}
+    )
     for of, rmse in (("load", 8120.0), ("pv", 5040.0), ("net", 9e3))
 ]
 

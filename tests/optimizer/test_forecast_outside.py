@@ -136,7 +136,9 @@ SUN = 50e3 * np.clip(np.sin((HOURS - 4) / 16 * np.pi), 0, None) * (
 LOAD = 80e3 + 30e3 * np.sin(HOURS / 24 * 2 * np.pi)
 RECORD = Record(instant(FIRST), LOAD[: DAYS * 96], SUN[: DAYS * 96])
 SKILLS = [
-    LeadSkill(of=of, from_hours=begin, to_hours=end, quarters=1000, bias=0.0, rmse=rmse)
+    LeadSkill.model_validate(
+        {"of": of, "from_hours": begin, "to_hours": end, "quarters": 1000, "bias": 0.0, "rmse": rmse}
+    )
     for of, rmse in (("pv", 6e3), ("load", 5e3))
     for begin, end in ((0, 1), (1, 6), (6, 24))
 ]
@@ -203,7 +205,7 @@ def own(steps: int = 192) -> tuple[Ahead, list[datetime]]:
     flat = np.full(steps, 40e3)
     bands = np.tile(flat, (len(LEVELS), 1))
     starts = [NOON + timedelta(minutes=15 * step) for step in range(steps)]
-    return Ahead(flat, flat / 2, flat / 10, Bands(bands, bands / 2, bands / 2), np.arange(steps) * 1.0), starts
+    return Ahead(flat, flat / 2, flat / 10, Bands(bands, bands / 2, bands / 2), np.arange(steps, dtype=float)), starts
 
 
 def test_the_blend_follows_the_better_one_and_keeps_what_is_measured_and_our_own_spread() -> None:
