@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from math import isfinite
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
 from optimizer.tariff import Series
@@ -42,8 +40,8 @@ class Seldom:
         while True:
             try:
                 await self._look_at_batteries()
-            except (SQLAlchemyError, OSError) as wrong:
-                self.part.log.warning("how worn the batteries are cannot be read: %s", wrong)
+            except Exception as wrong:  # a record nobody thought of must not stop the plans
+                self.part.log.warning("how worn the batteries are is not known: %s", wrong)
             await asyncio.sleep(WORN)
 
     async def _look_at_batteries(self) -> None:
