@@ -40,7 +40,7 @@ class Seldom:
         while True:
             try:
                 await self._look_at_batteries()
-            except Exception as wrong:  # a record nobody thought of must not stop the plans
+            except Exception as wrong:  # noqa: BLE001  # a record nobody thought of must not stop the plans
                 self.part.log.warning("how worn the batteries are is not known: %s", wrong)
             await asyncio.sleep(WORN)
 

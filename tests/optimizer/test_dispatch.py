@@ -268,8 +268,8 @@ def test_what_a_plan_discharges_is_worth_less_now_only_for_the_peak_or_a_limit(o
                 held |= {*np.flatnonzero(windows.of[number]).tolist()}
     for index, step in enumerate(steps):
         covers = SMALL < step.power <= max(step.load - step.pv, 0.0) + SMALL and step.grid >= 0
-        if not covers or worth(step, outlook.battery) is not Worth.LESS:
-            continue
+        if not covers or worth(step, outlook.battery) is not Worth.LESS or step.price_import <= 0:
+            continue  # where drawing is free, or paid for, it may pay to make room
         assert index in held or step.grid >= outlook.import_limit[index] - SMALL
 
 
