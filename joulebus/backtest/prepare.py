@@ -94,7 +94,9 @@ def prepare(path: Path, given: str, days: int, zone: ZoneInfo, terms_for: OfPric
         prices.sell[scored],
     )
     notes.append(f"read: load {_size(played.load)}, PV {_size(played.pv)}")
-    seen = Quarters(found.start, found.load[:last], found.pv[:last], None, None)
+    # what is played the meter sees, also where it stands in for a gap: only the history has gaps
+    load, pv = (np.concatenate([getattr(found, name)[:first], getattr(played, name)]) for name in ("load", "pv"))
+    seen = Quarters(found.start, load, pv, None, None)
     return Prepared(Span(terms, seen, played, prices), +count, [*terms.notes, *notes], history)
 
 

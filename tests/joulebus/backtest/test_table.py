@@ -83,14 +83,16 @@ def test_a_gap_is_filled_from_the_week_before_and_never_from_later(tmp_path: Pat
     assert played.load[number : number + 4].tolist() == [held] * 4
     week_before = [1000 * one[1] for one in rows(DAYS)[IN - 1 + 4 - 672 : IN - 1 + 40 - 672]]
     assert played.load[number + 4 : number + 40].tolist() == pytest.approx(week_before)
-    assert np.isnan(ready.span.found.load).sum() == 40  # what forecasts learn from has the gap
+    assert ready.span.found.load[8 * 96 :].tolist() == played.load.tolist(), "the meter sees what is played"
 
 
 def test_a_span_that_begins_in_a_long_gap_is_played_as_what_was_before_the_gap(tmp_path: Path) -> None:
     text = without(1 + 96, 1 + 9 * 96 + 48)(
         lines(rows(DAYS))
     )  # known: the first day, and from noon of the last but one
-    played = prepared(write(tmp_path / "data.csv", text), BEGIN, 2).span.played
+    span = prepared(write(tmp_path / "data.csv", text), BEGIN, 2).span
+    played = span.played
+    assert np.isnan(span.found.load).sum() == 7 * 96, "of a gap in the history forecasts are told"
     day = [1000 * one[1] for one in rows(1)]
     assert played.load[: 96 + 48].tolist() == pytest.approx([*day, *day[:48]])
 
