@@ -54,7 +54,7 @@ class Curves:
             "fault": "the archive cannot be read" if found is None else "",
             "at": [at.timestamp() for at in span.instants],
             "columns": actual(seen, span, energies) | await self._foreseen(span, now),
-            "money": await self._answer(self._money(now)),
+            "money": None if hours else await self._answer(self._money(now)),
         }
 
     async def _money(self, now: datetime) -> dict[str, Any] | None:

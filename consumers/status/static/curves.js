@@ -41,7 +41,7 @@ export class Curves {
       const found = await answer.json();
       if (hours !== this.hours) return;
       this.show(found);
-      this.price(found.money);
+      if (!hours) this.price(found.money); // asked with the day alone
       this.complain(found.fault);
     } catch {
       this.complain("the curves cannot be loaded");
