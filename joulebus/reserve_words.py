@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from optimizer.reserves import offered
+from optimizer.reserve_now import offered
 from schemas.magnitudes import LEAST
 from schemas.site import Site
 from schemas.site_reserves import Reserve, energy

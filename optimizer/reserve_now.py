@@ -5,11 +5,11 @@ A plan keeps it by itself, for the load that was forecast. This holds it where t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from optimizer.reserves import offered
 from optimizer.storage import Storage
+from optimizer.tariff import holds
 from schemas.messages import Step
 from schemas.site_reserves import Planning, Reserve
 
@@ -37,6 +37,14 @@ class Keeps:
 
 
 NOTHING = Keeps()
+
+
+def offered(one: Reserve, at: datetime, zone: ZoneInfo) -> bool:
+    """Whether it is to be there at an instant."""
+    local = at.astimezone(UTC).astimezone(zone)
+    if (one.first and local.date() < one.first) or (one.last and local.date() > one.last):
+        return False
+    return not one.hours or any(holds(one, hours, local) for hours in one.hours)
 
 
 def keeps(  # noqa: PLR0917  # what is kept, and for which batteries: they read well in a row

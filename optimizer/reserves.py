@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from optimizer.outlook import Outlook, Vector
-from optimizer.tariff import holds
+from optimizer.reserve_now import offered
 from schemas.site_reserves import BACKUP, Reserve
 
 
@@ -55,14 +53,6 @@ def promised(outlook: Outlook, one: Reserve) -> Kept:
     return Kept(
         one.name, on * one.up, on * one.down, ready * one.up * hours / both, ready * one.down * hours * both
     )  # fmt: skip
-
-
-def offered(one: Reserve, at: datetime, zone: ZoneInfo) -> bool:
-    """Whether it is to be there at an instant."""
-    local = at.astimezone(UTC).astimezone(zone)
-    if (one.first and local.date() < one.first) or (one.last and local.date() > one.last):
-        return False
-    return not one.hours or any(holds(one, hours, local) for hours in one.hours)
 
 
 def with_reserves(bare: Outlook, every: Sequence[Kept]) -> Outlook:

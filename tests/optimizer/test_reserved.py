@@ -13,9 +13,10 @@ from optimizer.carbon import carbon_prices
 from optimizer.derate import derated, seen, with_derate
 from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import plan
+from optimizer.reserve_now import offered
 from optimizer.reserve_price import in_words, prices
 from optimizer.reserve_shortage import lacking
-from optimizer.reserves import backup, kept, offered, with_reserves
+from optimizer.reserves import backup, kept, with_reserves
 from optimizer.storage import Part, as_they_are, tapered, together
 from optimizer.taper import Taper, at
 from optimizer.taper_lines import lines

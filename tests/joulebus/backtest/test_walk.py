@@ -101,7 +101,7 @@ def test_plans_come_once_an_hour_at_their_phase(folder: Path, phase: int, minute
 def test_a_plan_takes_no_quarter_that_is_over_for_the_one_that_begins(folder: Path) -> None:
     from joulebus.backtest.walk import _Planned  # noqa: PLC0415  # its planner alone
 
-    span = prepared(write(folder / "longer.csv", lines(rows(26))), "2025-03-28", 1).span  # a Friday
+    span = prepared(write(folder / "longer.csv", lines(rows(68))), "2025-05-09", 1).span  # a Friday
     assert span.terms.battery is not None
     mind = _Planned(span, "plan", span.terms.battery)
     seven = span.played.start + timedelta(hours=7)  # each working day 20 kW become 60
