@@ -68,6 +68,7 @@ class Stranger:
             "site": [site.name],
             "device": [*devices, *devices, "nobody", "d" * 64, "d" * 65],
             "alarm": [*alarms, "a" * 64, "a" * 65, "end-of-stored"],
+            "forecast": ["roof", "nobody", "f" * 64, "f" * 65],
             "service": [*PARTS, "nobody", "s" * 64, "s" * 65],
         }
 
