@@ -4,6 +4,7 @@ file it reads."""
 import csv
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,23 @@ from schemas.troubles import Trouble
 HEADER = ["timestamp_utc", "g_per_kwh"]
 ABSENT = frozenset({"", "nan", "na", "n/a", "null", "-"})
 """What tools write where there is no number."""
+
+
+@dataclass
+class CarbonFile:
+    """A file that is read again when it has changed; None: the site has none."""
+
+    path: Path | None
+    _stamp: float = 0.0
+    _series: Series | None = None
+
+    def now(self) -> Series | None:
+        """g of CO2 per kWh; None while there is no file. Raises Trouble that names the file and the line."""
+        if self.path is None or not self.path.is_file():
+            return None
+        if (stamp := self.path.stat().st_mtime) != self._stamp:
+            self._series, self._stamp = read_carbon(self.path), stamp
+        return self._series
 
 
 def read_carbon(path: Path) -> Series:

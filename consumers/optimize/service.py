@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import math
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +12,8 @@ from zlib import crc32
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.optimize.billed import Billed
-from consumers.optimize.limits_heard import LimitsHeard, shape
+from consumers.optimize.limits_heard import LimitsHeard
+from consumers.optimize.occasions import Occasions
 from consumers.optimize.past import Past
 from consumers.optimize.price_fetcher import keep_fetching
 from consumers.optimize.price_sources import PriceSources
@@ -21,8 +21,7 @@ from consumers.optimize.seldom import Seldom
 from consumers.optimize.situation import Situation
 from consumers.optimize.skill_told import tell_skill
 from consumers.optimize.thought import Thought
-from optimizer.carbon_table import read_carbon
-from optimizer.dispatch import current_step
+from optimizer.carbon_table import CarbonFile
 from optimizer.shortage import shortages
 from optimizer.tariff import Series
 from runtime.bus import Bus
@@ -33,17 +32,7 @@ from runtime.history import History
 from runtime.part import Part
 from runtime.signature import forgery
 from runtime.tariff_watch import readable
-from schemas.messages import (
-    Alarm,
-    AlarmPriority,
-    AlarmState,
-    Cause,
-    ControlDispatch,
-    ControlMode,
-    HeldLimit,
-    Plan,
-    Telemetry,
-)
+from schemas.messages import Cause, ControlDispatch, ControlMode, Plan, Telemetry
 from schemas.printable import printable
 from schemas.topics import (
     ALARM,
@@ -62,13 +51,6 @@ EVERY = 60.0
 """Seconds between two plans: of each site at a second of the minute of its own, so that many do not plan at once."""
 FILLING, DEADLINE = 10.0, 30.0
 """Seconds for the archive and for the plan."""
-WRONG, LASTING, APART = 0.2, 60.0, 10.0
-"""The forecast is badly wrong: off by so much of the PCS rating, for so many seconds. Plans that an event asks for are
-so far apart at least; another limit is planned for at once, and the next one so many seconds later."""
-AGAIN = 600.0
-"""Seconds for which an alarm that comes and goes asks for one plan."""
-URGENT = (AlarmPriority.CRITICAL, AlarmPriority.HIGH)
-"""An alarm of this priority that is raised may change what can be done: it is planned anew."""
 NO_PLAN = "no plan"
 NOT_TOLD = "what is billed by the kW is not known"
 LIMITS = "limits"
@@ -109,18 +91,8 @@ class Optimize:
         self._planner = planner or _think
         self._guarded = Guarded(part.log, part.counts)
         self._prices = PriceSources(part.site, part.settings.state)
-        self._wrong_since: float | None = None
-        self._planned: list[HeldLimit] = []
-        self._limited_at = -math.inf
-        self._news = False
-        self._allowed = (math.inf, math.inf)
-        """W that the cells allowed when the last plan was made."""
-        self._alarms = set[str]()
-        """That are raised and urgent."""
-        self._urged: dict[str, float] = {}
-        """When each of them asked for a plan."""
-        self._carbon: tuple[float, Series | None] = (0.0, None)
-        """When the file of intensities was written that was read last, and what it says."""
+        self.occasions = Occasions(self.situation, self.limits)
+        self._carbon = CarbonFile(part.site.carbon_path)
         self._second = crc32(part.site.site.encode()) % EVERY
         self._thinking: asyncio.Future[Thought] | None = None
         """A plan that is made, in its thread, which nothing can end: there is one at most."""
@@ -151,7 +123,7 @@ class Optimize:
         elif heard.topic is FORECAST_POWERS:
             self._hear_forecast(heard)
         elif heard.topic is ALARM:
-            self._hear_alarm(heard.place["alarm"], heard.message)
+            self.occasions.hear_alarm(heard.place["alarm"], heard.message, time.monotonic())
         elif isinstance(heard.message, ControlMode):
             self.limits.moded = self.limits.moded or time.monotonic()
         elif isinstance(heard.message, ControlDispatch):
@@ -179,17 +151,9 @@ class Optimize:
         ):
             self.part.counts["forecasts_refused"] += 1
 
-    def _hear_alarm(self, name: str, alarm: Alarm | None) -> None:
-        if alarm is None or alarm.state is not AlarmState.UNACKNOWLEDGED or alarm.priority not in URGENT:
-            self._alarms.discard(name)
-        elif name not in self._alarms:
-            self._alarms.add(name)
-            if time.monotonic() - self._urged.get(name, -math.inf) >= AGAIN:
-                self._urged[name], self._news = time.monotonic(), True
-
     def prices_came(self) -> None:
         """Others than those the last plan was made with: soon there is a new one."""
-        self._news = True
+        self.occasions.news = True
 
     async def _keep_planning(self) -> None:
         await self._take_tariff()
@@ -223,44 +187,9 @@ class Optimize:
             await asyncio.sleep(min(1.0, due - since))
             if words := self.limits.withheld(time.monotonic()):
                 self.part.causes.add(Cause.BROKER_REFUSES, words, about=LIMITS, ready=True)
-            if self._news and (since > APART or self.plan is None):
-                self.part.counts["urged"] += 1
+            if why := self.occasions.due(since, utc_now(), time.monotonic()):
+                self.part.counts[why] += 1
                 return
-            if since > APART and self._derated():
-                self.part.counts["derated"] += 1
-                return
-            if since > APART and self._badly_wrong():
-                self.part.counts["surprises"] += 1
-                return
-            if time.monotonic() - self._limited_at >= APART and self._limited_anew():
-                self._limited_at = time.monotonic()
-                self.part.counts["limited"] += 1
-                return
-
-    def _limited_anew(self) -> bool:
-        """Other limits hold than those the plan was made for, or others than it foresaw."""
-        now = utc_now()
-        held = self.limits.held(now, time.monotonic())
-        return shape(self.site, held, now) != shape(self.site, self._planned, now)
-
-    def _derated(self) -> bool:
-        """The cells allow much more or less than when the last plan was made."""
-        now, rated = self.situation.allowed(time.monotonic()), self.site.rated_power
-        return any(abs(min(a, rated) - min(b, rated)) > WRONG * rated for a, b in zip(now, self._allowed, strict=True))
-
-    def _badly_wrong(self) -> bool:
-        """The load less PV has been far from the forecast for a while."""
-        mono = time.monotonic()
-        step = current_step(self.plan, utc_now())
-        if step is None or self.situation.missing(mono):
-            return False
-        error = self.situation.load(mono) - self.situation.pv(mono) - (step.load - step.pv)
-        rated = self.site.rated_power
-        if abs(error) < WRONG * rated:
-            self._wrong_since = None
-            return False
-        self._wrong_since = self._wrong_since or time.monotonic()
-        return time.monotonic() - self._wrong_since > LASTING
 
     async def _once(self) -> None:
         """One plan. What goes wrong leaves the last one standing until it expires."""
@@ -272,14 +201,12 @@ class Optimize:
         try:
             await asyncio.sleep(self._prices.young(time.time()))
             now = utc_now()
-            self._news = False
+            self.occasions.begin(time.monotonic())
             series = await asyncio.to_thread(self._prices.series, now, time.time())
             short = shortages(self.site.prices, series, now, self.site.zone)
             self._tell_short([*self._prices.faults.values(), *(one.words for one in short if one.urgent)])
             held = self.limits.held(now, time.monotonic())
-            # telemetry goes on meanwhile
-            self._allowed = self.situation.allowed(time.monotonic())
-            still = self.situation.still(held, self._intensity())
+            still = self.situation.still(held, self._carbon.now())  # telemetry goes on meanwhile
             plan, wrong, refused = await self._think_for(DEADLINE, still, series, now)
         except TimeoutError:
             self._fail(f"no plan in {DEADLINE:.0f} s")
@@ -297,7 +224,8 @@ class Optimize:
             return
         self.part.causes.clear(Cause.TARIFF)
         self.part.causes.clear(Cause.NO_PLAN, words="there is a plan again")
-        self.plan, self._wrong_since, self._planned = plan, None, held
+        self.plan = plan
+        self.occasions.made(plan, held)
         if (left := _left(plan)) >= 1:
             await self.part.events.say(PLAN, plan, expiry=left, site=self.site.site)
         self.part.lag = time.monotonic() - began
@@ -345,15 +273,6 @@ class Optimize:
             self.part.causes.add(Cause.PRICES, "; ".join(urgent))
         else:
             self.part.causes.clear(Cause.PRICES, words="the prices are the tariff's own again")
-
-    def _intensity(self) -> Series | None:
-        """g of CO2 per kWh of the site's file, read again when it has changed. Raises Trouble."""
-        path = self.site.carbon_path
-        if path is None or not path.is_file():
-            return None
-        if (stamp := path.stat().st_mtime) != self._carbon[0]:
-            self._carbon = stamp, read_carbon(path)
-        return self._carbon[1]
 
     def _fail(self, why: str) -> None:
         self.part.counts["failed"] += 1

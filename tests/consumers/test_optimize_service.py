@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from consumers.optimize import service
+from consumers.optimize import occasions, service
 from consumers.optimize.past import Past
 from consumers.optimize.service import Optimize
 from consumers.optimize.situation import Situation
@@ -233,7 +233,7 @@ async def test_a_badly_wrong_forecast_is_planned_anew(
     broker: Broker, tmp_path: Path, site_name: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LASTING", "APART"):
-        monkeypatch.setattr(service, name, 0.5)
+        monkeypatch.setattr(occasions, name, 0.5)
     monkeypatch.setattr("consumers.optimize.situation.SMOOTH", 0.5)
     async with scene(broker, plant_site(tmp_path, site_name), database) as played:
         await until(lambda: len(played.plans) == 1, within=30)

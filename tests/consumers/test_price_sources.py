@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consumers.optimize import service
+from consumers.optimize import occasions
 from consumers.optimize.market_heard import MarketHeard
 from consumers.optimize.price_sources import PriceSources
 from consumers.optimize.prices import WRITING, PriceFiles, files_of, read_published
@@ -242,7 +242,7 @@ def test_prices_on_a_topic_that_the_tariff_does_not_name_are_refused(tmp_path: P
 async def test_prices_of_the_topic_reach_the_plan_and_a_contradiction_is_said(
     broker: Broker, tmp_path: Path, site_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "APART", 0.5)
+    monkeypatch.setattr(occasions, "APART", 0.5)
     site = plant_site(tmp_path, site_name, "import.day_ahead = { topic = true, plus = 0.1 }")
     now = utc_now().replace(minute=0, second=0, microsecond=0)
     block = PriceBlock(start=now, minutes=60, per_mwh=[50.0] * 48)

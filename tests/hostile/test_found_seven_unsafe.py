@@ -5,14 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise, product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from consumers.alarms.catalog import load_catalog
 from consumers.dispatch.load_desk import RELEASE
-from consumers.optimize import service
 from consumers.optimize.service import Optimize, Planner
 from consumers.optimize.thought import Thought
 from optimizer.dispatch import decide
@@ -277,18 +275,15 @@ def test_what_was_shed_does_not_come_back_while_the_meter_is_silent(tmp_path: Pa
     assert it.shares["two"] == 1.0, "what runs runs on"
 
 
-def test_an_alarm_that_comes_and_goes_makes_no_plan_each_ten_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_alarm_that_comes_and_goes_makes_no_plan_each_ten_seconds(tmp_path: Path) -> None:
     """It made one for as long as it chattered: six times the load, and six times the plans that are kept."""
-    optimize = optimizing(tmp_path, lambda *_: Thought(planned(0.0), [], None))
-    urged, seconds = 0, [0.0]
-    monkeypatch.setattr(service, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
-    for seconds[0] in range(0, 3600, 10):
-        optimize._hear_alarm("bms1-trips", RAISED)
-        urged += optimize._news
-        optimize._news = False
-        optimize._hear_alarm("bms1-trips", None)
+    occasions = optimizing(tmp_path, lambda *_: Thought(planned(0.0), [], None)).occasions
+    urged = 0
+    for second in range(0, 3600, 10):
+        occasions.hear_alarm("bms1-trips", RAISED, float(second))
+        urged += occasions.news
+        occasions.begin(float(second))
+        occasions.hear_alarm("bms1-trips", None, float(second))
     assert urged == 6
-    optimize._hear_alarm("another", RAISED)
-    assert optimize._news
+    occasions.hear_alarm("another", RAISED, 3600.0)
+    assert occasions.news
