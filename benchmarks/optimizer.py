@@ -27,6 +27,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from benchmarks.optimizer_dispatch import measure as dispatched
 from benchmarks.optimizer_plans import plans
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,7 +121,7 @@ def backtest(job: Job, path: Path, out: Path, wish: argparse.Namespace) -> dict[
 
 
 def run(wish: argparse.Namespace) -> dict[str, Any]:
-    """All runs, and how long one plan takes."""
+    """All runs, how long one plan takes, and what dispatch makes of one-second data."""
     shares: dict[str, dict[str, Any]] = {tariff: {} for tariff in wish.tariffs}
     with tempfile.TemporaryDirectory() as made, ThreadPoolExecutor(wish.jobs) as pool:
         folder = Path(made)
@@ -136,7 +137,8 @@ def run(wish: argparse.Namespace) -> dict[str, Any]:
             print(_line(tariff, name, shares[tariff][name][-1]), file=sys.stderr, flush=True)
         first = csv_of(wish.sites[0], wish.tariffs[0], wish.data, folder)
         measured = plans(first, SITES[wish.sites[0]], wish.plans)
-    return _document(shares, measured)
+    found = _document(shares, measured)
+    return found | ({"dispatch": dispatched(wish.data, wish.dispatch_days)} if wish.dispatch_days else {})
 
 
 def _line(tariff: str, name: str, found: dict[str, Any]) -> str:
@@ -185,6 +187,7 @@ def wish_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--strategy", default="plan", metavar="A,B")
     parser.add_argument("--days", type=int, default=364)
     parser.add_argument("--plans", type=int, default=100, help="of 192 steps that are timed [100]")
+    parser.add_argument("--dispatch-days", type=int, default=2, help="of seconds, of each site; 0 leaves them out [2]")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time [1]")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     wish = parser.parse_args(arguments)
@@ -210,6 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"gap to the exact program: {found['gap_to_exact']:.2%}, of the policy alone {found['policy_gap_to_exact']:.2%}"
     )
+    for name, value in found.get("dispatch", {}).items():
+        print(f"dispatch, {name}: {value}")
     print(f"the longest run took {found['seconds_a_run_max']:.0f} s")
     return 0
 
