@@ -62,7 +62,8 @@ def test_every_minute_without_a_price_is_counted_and_the_lines_are_named(
     plant_site(tmp_path, tariff=PORTUGUESE)
     assert main(["check", str(tmp_path / "site.toml")]) == 1
     said = capsys.readouterr().err
-    minutes = 2 * 366 + 4 * 52  # each morning and midnight, and four on each Saturday
+    days = [datetime.now(BERLIN).date() + timedelta(days=number) for number in range(366)]
+    minutes = 2 * 366 + 4 * sum(day.isoweekday() == 6 for day in days)  # each morning and midnight, four on a Saturday
     assert (
         f"{minutes} min of a year have no price: 06:59-07:00 every day; 23:59-24:00 every day; 09:30-09:31 Sat" in said
     )
