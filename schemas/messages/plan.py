@@ -1,0 +1,105 @@
+"""What the batteries and the flexible loads are to do in the next hours, and why."""
+
+from typing import Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from schemas.messages.message import Message
+from schemas.units import Instant, Name, Number, Percent, Seconds, Watts
+
+
+class Why(Message):
+    """One reason for what the battery does, for programs; the words for people are made from it."""
+
+    code: Name
+    """One of [these](#reasons); a newer planner may know more."""
+    value: Number | None = None
+    """What is held, charged for or passed: W of a peak, a load or an excess; % of a SoC; or a price per kWh, that of
+    another hour or what the energy is worth."""
+    limit: Number | None = None
+    """Where it ends: W, % of a SoC, s, or the price per kWh from which it pays."""
+    price: Number | None = None
+    """Per kW of a peak, else per kWh: now, or what a further kWh is worth."""
+    at: Instant | None = None
+    """When that is: the beginning of the peak's window, the dear hour."""
+    of: str = ""
+    """The name of the demand, or who said the limit."""
+    per: str = ""
+    """month or year, of a peak."""
+
+    @model_serializer(mode="wrap")
+    def _what_is_known(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value not in (None, "")}
+
+
+class Step(Message):
+    """One interval of a plan. Powers are means over the interval, SoC and energy stand at its end."""
+
+    at: Instant
+    seconds: Seconds = Field(gt=0, le=86_400)
+    power: Watts
+    """Of the battery, positive discharging."""
+    soc: Percent
+    grid: Watts
+    """Positive importing."""
+    load: Watts
+    pv: Watts
+    price_import: Number
+    """Per kWh, in the plan's currency."""
+    price_export: Number
+    marginal_value: Number
+    """What one more stored kWh would be worth at the end of this step, in the plan's currency."""
+    cap: Watts | None = None
+    """The highest mean import of a billing window that is meant to be let pass in this step, whatever the load turns
+    out to be; None where nothing is billed by the kW."""
+    policy: list[tuple[Watts, Watts]] = []
+    """What the battery is to give for what the load less PV turns out to be: pairs of net load and power, by rising net
+    load, straight between two of them and level beyond the first and the last. In the steps until `until` only."""
+    reason: str
+    why: list[Why] = []
+    """The same for programs: the binding constraints with their marginal values, the most important first."""
+
+
+class LoadStep(Message):
+    """What a flexible load is meant to draw for a while."""
+
+    at: Instant
+    seconds: Seconds = Field(gt=0, le=86_400)
+    power: Watts
+    """Positive what it draws; 0 is off."""
+
+
+class Plan(Message):
+    """What the batteries are to do, made at `at` and valid until `until` (retained): a power for each step, if load and
+    PV come as they are forecast, and for the steps until `until` what to give if they do not (`policy`)."""
+
+    id: str
+    at: Instant
+    until: Instant
+    currency: str
+    steps: list[Step]
+    peak: Watts | None = None
+    """The highest mean import of a billing interval the plan means to reach in this month or year; of several demands,
+    that of the first."""
+    peaks: dict[str, Watts] = {}
+    """The same of each demand of the tariff, by its name."""
+    cost: Number
+    cost_idle: Number
+    """The same hours with a battery that rests."""
+    carbon: Number = 0.0
+    """What the CO2 of these hours costs where it has a price: weighed beside `cost`, and no part of it."""
+    carbon_idle: Number = 0.0
+    """The same with a battery that rests."""
+    reserves: dict[Name, Number] = {}
+    """What each reserve costs a day, by its name: the hours with all of them against those without this one."""
+    inputs: dict[str, Seconds] = {}
+    """Age of what the plan was made from."""
+    limits: list[str] = []
+    """The limits it was made for beside the site file's, each until its end, in words for people."""
+    shortage: list[str] = []
+    """Which limits of the grid connection and which reserves it cannot keep, when and by how much, in words for
+    people."""
+    loads: dict[Name, list[LoadStep]] = {}
+    """What each flexible load is told, by its device; it is part of `load` in the steps."""
+    missed: list[str] = []
+    """Which bands and deadlines of flexible loads it cannot keep, in words for people."""

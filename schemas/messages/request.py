@@ -1,0 +1,83 @@
+"""What a person asks for, and what became of it."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.messages.command import Action
+from schemas.messages.control import Mode
+from schemas.messages.message import Id, Message, Order
+from schemas.units import Instant, Name, Watts
+
+
+class RequestOutcome(Message):
+    """What became of what a person asked for, said where it was asked."""
+
+    id: str
+    """The request's; `unknown` when it had none or could not be read."""
+    at: Instant
+    followed: bool
+    who: str = ""
+    wish: str = ""
+    """What was asked for: a mode, an action."""
+    cause: Name | None = None
+    """Why not, in the words of `Cause`."""
+    reason: str = ""
+    """The same in words for people."""
+
+
+class AlarmRequest(Order):
+    """An operator's answer to an alarm."""
+
+    id: Id | None = None
+    """Its outcome bears it."""
+    at: Instant
+    action: Literal["ack", "shelve", "unshelve", "reset"]
+    who: Annotated[str, Field(min_length=1, max_length=64)]
+    why: Annotated[str, Field(max_length=500)] = ""
+    until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _shelving_ends(self) -> Self:
+        if (self.action == "shelve") != (self.until is not None):
+            raise ValueError("`until` goes with `shelve`, and `shelve` needs it: no alarm is shelved for ever")
+        return self
+
+
+class ControlRequest(Order):
+    """A wish of an operator or a SCADA system: a mode, or a grid mode of the PCS at rest.
+
+    Manual power needs a lease that ends. Start, stop and reset have no word of their own: auto starts the PCS, lockout
+    stops it, and the end of a lockout resets what it was for.
+    """
+
+    id: Id | None = None
+    """Its outcome bears it."""
+    at: Instant
+    mode: Mode | None = None
+    action: Literal[Action.GRID_FOLLOWING, Action.GRID_FORMING] | None = None
+    battery: Name | None = None
+    """Of several batteries the one that a grid mode is for, by its name; needed where more than one can. A lockout may
+    name one, and holds for all of them."""
+    who: Annotated[str, Field(min_length=1, max_length=64)]
+    why: Annotated[str, Field(max_length=500)] = ""
+    power: Watts | None = None
+    until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _one_wish(self) -> Self:
+        if (self.mode is None) == (self.action is None):
+            raise ValueError("give either `mode` or `action`, not both and not neither")
+        if self.action is not None and (self.until is not None or not self.why.strip()):
+            raise ValueError("a grid mode needs `why`, and holds until another is asked for: no `until`")
+        if self.mode not in (None, Mode.LOCKOUT) and self.battery is not None:
+            raise ValueError("`battery` goes with a grid mode only: a mode holds for all batteries")
+        return self
+
+    @model_validator(mode="after")
+    def _manual_is_whole(self) -> Self:
+        if self.mode is Mode.MANUAL and (self.power is None or self.until is None):
+            raise ValueError("manual mode needs `power` in W and `until`")
+        if self.mode is not Mode.MANUAL and self.power is not None:
+            raise ValueError("`power` goes with manual mode only")
+        return self
