@@ -1,6 +1,6 @@
 """How long each table of the archive is kept: every one has a class, and a class is a key of the site file.
 
-A table that stands in no line here is a mistake: a test compares schemas/tables.py with the lines.
+A table that stands in no line here is a mistake: a test compares schemas/tables with the lines.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The first tables: telemetry and its rollups, journals, ledgers, plans and dead letters.
 
-Written out and not taken from schemas/tables.py, because that goes on changing and this must not. A step that broke
+Written out and not taken from schemas/tables, because that goes on changing and this must not. A step that broke
 off in the middle can be run again: MariaDB does not take back a CREATE TABLE.
 """
 
