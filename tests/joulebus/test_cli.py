@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from joulebus.cli import build_parser, main
+from joulebus.arguments import build_parser
+from joulebus.cli import main
 from joulebus.parts import SERVICES
 from tests.conftest import Broker
 

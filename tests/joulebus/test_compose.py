@@ -20,8 +20,8 @@ import yaml
 from jsonschema.protocols import Validator
 
 from joulebus import database_users, neighbours
+from joulebus.arguments import build_parser
 from joulebus.broker import SHIPPED, roles
-from joulebus.cli import build_parser
 from joulebus.parts import SERVICES
 from runtime.settings import read_settings
 

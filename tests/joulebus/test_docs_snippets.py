@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from joulebus.cli import build_parser
+from joulebus.arguments import build_parser
 from schemas.profile import Profile
 from schemas.site import Site
 from schemas.tariff import Tariff
