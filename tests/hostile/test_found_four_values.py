@@ -14,7 +14,8 @@ from bridges.control.write_budget import LONGEST_AGAIN_WEARING
 from bridges.fieldbus.contract import Unreachable
 from bridges.fieldbus.modbus.blocks import locate, values
 from bridges.fieldbus.modbus.codec import decode
-from bridges.fieldbus.modbus.connection import DEAD, Connection
+from bridges.fieldbus.modbus.connection import Connection
+from bridges.fieldbus.modbus.exchange import DEAD
 from bridges.telemetry.energy_counter import EnergyCounter
 from bridges.telemetry.quality import Judge
 from consumers.optimize.prices import PriceFiles

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from bridges.fieldbus.contract import Declined, Unreachable
-from bridges.fieldbus.modbus.connection import TIMEOUT, Connection, NotConnected
+from bridges.fieldbus.modbus.connection import TIMEOUT, Connection
+from bridges.fieldbus.modbus.exchange import NotConnected
 from bridges.fieldbus.modbus.owed import Owed
 from schemas.profile import LineTiming
 

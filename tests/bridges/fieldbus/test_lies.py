@@ -8,7 +8,8 @@ import time
 import pytest
 
 from bridges.fieldbus.contract import Declined, Unreachable
-from bridges.fieldbus.modbus.connection import DEAD, Connection
+from bridges.fieldbus.modbus.connection import Connection
+from bridges.fieldbus.modbus.exchange import DEAD
 from tests.bridges.fieldbus.bare import Asked as Question
 from tests.bridges.fieldbus.bare import Bare, held
 from tests.bridges.liar import EXCEPTIONS, HONEST, REFUSED, RTU_ONLY, TCP_ONLY, TRUE, Asked, Liar, Lie, say

@@ -111,13 +111,13 @@ async def test_what_is_no_answer_costs_one_reading_and_the_port_stays(
 ) -> None:
     line = line_to(bus)
     assert await line.read(7, 3, 5, 1) == [5]
-    port = line._client.ctx.transport
+    port = line._exchange.client.ctx.transport
     bus.says = once(lambda asked: (0.0, frame(asked)))
     with pytest.raises(Unreachable):
         await line.read(7, 3, 100, 3)
     for start in (200, 300):
         assert await line.read(7, 3, start, 3) == [start, start + 1, start + 2]
-    assert line._client.ctx.transport is port
+    assert line._exchange.client.ctx.transport is port
     line.close()
 
 
