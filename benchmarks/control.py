@@ -25,7 +25,8 @@ from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller
 from bridges.control.grid_connection import GridConnection
 from bridges.fieldbus.contract import Writable
-from bridges.service import Bridge, devices
+from bridges.served import devices
+from bridges.service import Bridge
 from bridges.telemetry.latest_values import LatestValues
 from optimizer.split import Room, split
 from runtime.heard import Heard

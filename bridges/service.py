@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridges.control import unknown_device
-from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller
-from bridges.control.grid_connection import GridConnection
-from bridges.control.interlock_rules import rules_for
 from bridges.control.site_limits import SiteLimits
 from bridges.control.watchdog_care import LEFT_ALONE
 from bridges.control.write_log import WriteLog
-from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
-from bridges.fieldbus.modbus.site_lines import modbus_devices
+from bridges.controllers import controllers
+from bridges.device_statuses import DeviceStatuses
+from bridges.fieldbus.contract import Declined, FieldDevice, Unreachable
 from bridges.fieldbus.sum_of_meters import SumOfMeters, with_sums
+from bridges.served import devices
 from bridges.telemetry.counter_memory import CounterMemory
 from bridges.telemetry.latest_values import LatestValues
 from bridges.telemetry.outbox import Outbox
@@ -34,8 +33,7 @@ from runtime.memory import Memory
 from runtime.part import Part
 from runtime.stored import leftovers
 from schemas.messages import Archived, Cause, DeviceState, DeviceStatus, Outcome
-from schemas.topics import ARCHIVED, COMMAND, CONTROL_LIMITS, DEVICE_STATUS, META, OUTCOME, M, Topic
-from schemas.troubles import Trouble
+from schemas.topics import ARCHIVED, COMMAND, CONTROL_LIMITS, DEVICE_STATUS, META, OUTCOME, Topic
 from schemas.units import utc_now
 
 SPREAD, STEP = 1.0, 0.04
@@ -74,26 +72,6 @@ async def run(part: Part, only: list[str] | None = None) -> None:
             bridge.close()
 
 
-def devices(part: Part, only: list[str] | None = None) -> Sequence[FieldDevice]:
-    """The site's devices on their lines; those with one address share one. Raises Trouble for an unknown name."""
-    known = [device.name for device in part.site.device]
-    for name in only or []:
-        if name not in known:
-            raise Trouble.unknown(f"device {name!r}", name, known)
-    site = part.site
-    served = set(only or known)
-    parts = {name for one in site.devices for name in one.members}
-    if parts & served and (missing := ", ".join(sorted(parts - served))):
-        raise Trouble(f"the bridge of {', '.join(sorted(parts & served))} must also serve {missing}: it adds them up")
-    for unit in site.units:
-        # the limits at the grid connection hold for all batteries together: one bridge guards them
-        needed = {*unit.racks, site.grid.meter, *site.pcs, *(lock.device for lock in rules_for(site, unit))}
-        needed = {part for name in needed for part in site.named(name).members or (name,)}
-        if unit.pcs in served and (missing := ", ".join(sorted(needed - served))):
-            raise Trouble(f"the bridge of {unit.pcs} must also serve {missing}: it guards by them")
-    return modbus_devices(part.site, only or (), shared=True)
-
-
 @dataclass
 class Bridge:
     """All devices of one process."""
@@ -129,38 +107,18 @@ class Bridge:
         self.limits.recall()
         self._guarded = Guarded(self.part.log, self.part.counts)
         self._cleared = False
-        self.said: dict[str, DeviceStatus] = {}
-        """What was said last of each device."""
+        self.statuses = DeviceStatuses(self.part, self.outgoing.dropped)
 
-    def _controllers(self) -> dict[str, Controller]:
-        """Needs the running loop: deadlines are of its clock."""
-        site, by_name = self.part.site, {one.name: one for one in self.devices}
-        self.limits.clock = asyncio.get_running_loop().time
-        self.limits.heard = self.limits.clock()
-        found, connection = {}, GridConnection(site, self.latest, self.limits)
-        for one in self.devices:
-            battery, mine = None, site.unit_of(one.name)
-            if mine is not None:
-                kept = Memory(self.part.settings.state / f"interlocks-{self.site}-{one.name}.json")
-                racks = [by_name[name] for name in mine.racks if name in by_name and name != one.name]
-                battery = BatteryControl(mine, site, one, racks, self.latest, kept, connection=connection)
-            found[one.name] = Controller(
-                one,
-                site,
-                self.latest,
-                self._sayer(one.name),
-                battery=battery,
-                counts=self.part.counts,
-                key=self.part.settings.command_key,
-                log=self.write_log,
-                limits=self.limits,
-                memory=Memory(self.part.settings.state / f"control-{self.site}-{one.name}.json"),
-            )
-        return found
+    @property
+    def said(self) -> dict[str, DeviceStatus]:
+        """What was said last of each device."""
+        return self.statuses.said
 
     async def serve(self) -> None:
         """Read and control every device; none waits for another."""
-        self.controls = self._controllers()
+        self.controls = controllers(
+            self.part, self.devices, self.latest, limits=self.limits, log=self.write_log, sayer=self._sayer
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(self.outgoing.look_after(), name="bridge.outbox")
             group.create_task(self._look_at_files(), name="bridge.files")
@@ -272,7 +230,7 @@ class Bridge:
         name = one.device.name
         control, before = self.controls[name], one.known
         if control.left_alone:
-            self._tell(name, DeviceState.OFFLINE, [(Cause.DECLINED, LEFT_ALONE)])
+            self.statuses.tell(name, DeviceState.OFFLINE, [(Cause.DECLINED, LEFT_ALONE)])
             return
         try:
             began, doubts = await one.read()
@@ -281,12 +239,12 @@ class Bridge:
             return
         one.known = True
         if not before:  # its models are known only now
-            self._say(META, one.device.meta(), name)
+            self.statuses.say(META, one.device.meta(), name)
         control.read(began)
         self._wake(name)
-        troubles = [*self._troubles(name), *doubts]
+        troubles = [*self.statuses.troubles(name, self.controls), *doubts]
         degraded = any(cause is not Cause.MISSING_POINTS for cause, _ in troubles)  # what a model lacks is no trouble
-        self._tell(name, DeviceState.DEGRADED if degraded else DeviceState.ONLINE, troubles)
+        self.statuses.tell(name, DeviceState.DEGRADED if degraded else DeviceState.ONLINE, troubles)
 
     def _missed(self, one: DeviceReader | SumReader, wrong: Unreachable | Declined) -> None:
         self.part.counts["failed_readings"] += 1
@@ -294,47 +252,14 @@ class Bridge:
             return
         self.controls[one.device.name].silent()
         cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
-        self._tell(one.device.name, DeviceState.OFFLINE, [(cause, str(wrong)), *self._troubles(one.device.name)])
+        troubles = [(cause, str(wrong)), *self.statuses.troubles(one.device.name, self.controls)]
+        self.statuses.tell(one.device.name, DeviceState.OFFLINE, troubles)
 
     def _wake(self, name: str) -> None:
         """A battery decides by its BMS, by the grid meter and by what its interlocks look at, too."""
         for control in self.controls.values():
             if control.battery is not None and name in control.battery.watches:
                 control.wake()
-
-    def _troubles(self, name: str) -> list[Doubt]:
-        """What control knows of a device; what speaks against the meter is said of the meter."""
-        site = self.part.site
-        found = self.controls[name].troubles
-        if name in site.pcs:
-            return [one for one in found if one[0] is not Cause.METER_POLARITY]
-        guard = next((self.controls[pcs] for pcs in site.pcs if pcs in self.controls), None)
-        if name == site.grid.meter and guard is not None:
-            return [*found, *(one for one in guard.troubles if one[0] is Cause.METER_POLARITY)]
-        return found
-
-    def _tell(self, name: str, state: DeviceState, troubles: list[Doubt]) -> None:
-        """Say a device's state when it changes, and when samples of another hour were given up."""
-        said, dropped = self.said.get(name), self.outgoing.dropped(name)
-        reason = "; ".join(words for _, words in troubles)
-        causes = list(dict.fromkeys(cause.value for cause, _ in troubles))
-        known = None if said is None else (said.state, said.reason, said.causes, said.dropped)
-        if known == (state, reason, causes, dropped):
-            return
-        if said is None or said.state != state:
-            log = self.part.log.info if state is DeviceState.ONLINE else self.part.log.warning
-            log("%s is %s%s", name, state.value, f": {reason}" if reason else "")
-        status = DeviceStatus(at=utc_now(), state=state, causes=causes, reason=reason, dropped=dropped)
-        self.said[name] = status
-        self._say(DEVICE_STATUS, status, name)
-
-    def _say(self, topic: Topic[M], message: M, device: str) -> None:
-        """Without waiting for the broker: it may be frozen, and the reading goes on. The archive gets it later, and
-        what a new connection must know is said again when it is made."""
-        try:
-            self.part.events.post(topic, message, site=self.site, device=device)
-        except ValueError as wrong:
-            self.part.log.warning("not said: %s", wrong)
 
     # hearing -----------------------------------------------------------------------------------
 
@@ -366,6 +291,6 @@ class Bridge:
     def _sayer(self, device: str) -> Callable[[Outcome], None]:
         def say(outcome: Outcome) -> None:
             self.part.counts[f"outcomes_{outcome.state.value}"] += 1
-            self._say(OUTCOME, outcome, device)
+            self.statuses.say(OUTCOME, outcome, device)
 
         return say

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridges.service import Bridge, devices
+from bridges.served import devices
+from bridges.service import Bridge
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Telemetry

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridges.service import devices
+from bridges.served import devices
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Outcome

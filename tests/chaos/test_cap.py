@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from bridges.service import Bridge, devices
+from bridges.served import devices
+from bridges.service import Bridge
 from bridges.telemetry.publisher import Publisher
 from consumers.archive import service, upkeep
 from consumers.archive.migrate import migrate
