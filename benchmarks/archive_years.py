@@ -26,7 +26,7 @@ from consumers.archive.store import Store
 from runtime.database import engine
 from runtime.history import History
 from schemas.site import Site
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 KEPT = Retention(raw_days=3, minute_days=60, years=10)

@@ -29,7 +29,7 @@ from optimizer.running_window import RunningWindow
 from optimizer.site_load import SiteLoad
 from optimizer.storage import Storage
 from schemas.messages import ControlMode, Mode, Step
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 from schemas.tariff import Demand
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"

@@ -20,7 +20,7 @@ from optimizer.reserves import kept, with_reserves
 from optimizer.storage import Storage
 from optimizer.taper import Taper
 from optimizer.windows import Charge
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 from schemas.site_reserves import Reserve
 from schemas.tariff import Demand
 

@@ -10,7 +10,7 @@ from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.rollups import floor
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 

@@ -8,7 +8,8 @@ from joulebus.signal_words import odd_signals, signal_lines
 from schemas.messages import Authority, Direction
 from schemas.pace import FAST
 from schemas.site import Site
-from schemas.site_parts import Device, Grid
+from schemas.site_device import Device
+from schemas.site_grid import Grid
 from schemas.site_reactive import RULES, Reactive
 
 Odd = tuple[str, str]

@@ -12,8 +12,8 @@ from bridges.control.interlocks import FIRST_WORD
 from joulebus.words import page, table
 from schemas.interlock import InterlockRule
 from schemas.site import Site
+from schemas.site_battery import Unit
 from schemas.site_file import load_site
-from schemas.site_parts import Unit
 from schemas.units import Kind
 
 EFFECTS = ("charge", "discharge", "start", "stop, open", "lock out")

@@ -21,7 +21,7 @@ from schemas.messages import (
     ServiceStatus,
     Telemetry,
 )
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 from schemas.topics import ALARM, COMMAND, CONTROL_MODE, OUTCOME, PLAN, SERVICE_STATUS, TELEMETRY, Topic
 from schemas.units import utc_now
 

@@ -13,7 +13,7 @@ from joulebus.examples import EXAMPLES
 from joulebus.words import HEAD, Node, fields, page, table
 from optimizer.why_words import pattern
 from schemas.messages import Cause
-from schemas.site_parts import AlarmRule
+from schemas.site_alarm import AlarmRule
 from schemas.topics import TOPICS, Topic
 from schemas.why import WhyCode
 

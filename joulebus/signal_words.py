@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from schemas.messages import Authority
 from schemas.pace import FAST
 from schemas.site import Site
-from schemas.site_parts import GridSignal
+from schemas.site_grid import GridSignal
 
 Odd = tuple[str, str]
 """Where in the file and what."""

@@ -22,7 +22,7 @@ from joulebus.site_guess import Found, Trace, grid_meter
 from joulebus.site_text import site_text
 from schemas.profile import LineTiming, Profile
 from schemas.profiles import PROFILES, load_profile
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from schemas.troubles import Trouble
 from schemas.units import Kind
 

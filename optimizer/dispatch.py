@@ -21,7 +21,7 @@ from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from optimizer.stored_worth import Worth, worth
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 
 DEADBAND = 0.005
 """Of the rated power: a smaller change is not worth a write."""

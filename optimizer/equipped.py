@@ -11,7 +11,7 @@ from optimizer.reserves import Kept, kept
 from optimizer.storage import as_they_are, tapered
 from optimizer.tariff import Series
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 
 
 def equipped(

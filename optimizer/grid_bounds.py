@@ -7,7 +7,7 @@ from math import inf
 
 from schemas.messages import Authority, Direction, HeldLimit
 from schemas.site import Site
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from schemas.site_parts import Terms
+from schemas.site_battery import Terms
 
 Vector = NDArray[np.float64]
 

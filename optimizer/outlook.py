@@ -15,7 +15,7 @@ from optimizer.grid_bounds import binding, bounds, narrowed
 from optimizer.storage import Storage
 from optimizer.windows import Charge, Windows
 from schemas.messages import Direction, HeldLimit
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 
 Vector = NDArray[np.float64]
 

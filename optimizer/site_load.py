@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from optimizer.delays import Delay
 from optimizer.net_load import NetLoad
-from schemas.site_parts import UNSAID
+from schemas.site_device import UNSAID
 
 ASSUMED_DELAY, ASSUMED_DEAD_TIME = UNSAID, 5.0
 """Seconds that are assumed until they were measured. Too long is slow for the first steps, too short swings once."""

@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from optimizer.taper import Taper, at_sum
-from schemas.site_parts import Terms
+from schemas.site_battery import Terms
 
 if TYPE_CHECKING:
     import numpy as np

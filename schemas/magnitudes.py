@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 from schemas.interlock import InterlockRule
 from schemas.site import Site
-from schemas.site_parts import AlarmRule, Battery, Device, Grid
+from schemas.site_alarm import AlarmRule
+from schemas.site_battery import Battery
+from schemas.site_device import Device
+from schemas.site_grid import Grid
 from schemas.site_rules import SiteRule
 from schemas.tariff import Demand, Layer, Priced, Tariff
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from schemas.site import Site
-from schemas.site_parts import POLLS
+from schemas.site_device import POLLS
 from schemas.topics import COMMAND_TTL
 
 FAST = 2.0

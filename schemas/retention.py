@@ -6,7 +6,7 @@ A table that stands in no line here is a mistake: a test compares schemas/tables
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 
 YEAR = 365.25
 

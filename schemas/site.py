@@ -13,22 +13,26 @@ from schemas.messages import Authority
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
 from schemas.shape import Shape, refused
+from schemas.site_alarm import AlarmRule
 from schemas.site_batteries import (
     Place,
     mistakes,
     roles,
     units,
 )
+from schemas.site_battery import Battery, Unit
 from schemas.site_carbon import Carbon
+from schemas.site_device import Device
 from schemas.site_forecasts import OutsideForecast, twice
+from schemas.site_grid import Grid
 from schemas.site_lines import clashes
 from schemas.site_loads import FlexibleLoad
 from schemas.site_meters import mistakes as wrong_meters
 from schemas.site_meters import summed_profile, together
-from schemas.site_parts import AlarmRule, Battery, Device, Grid, Retention, Unit
 from schemas.site_pv import safe_share
 from schemas.site_reserves import Planning, Reserve
 from schemas.site_reserves import mistakes as wrong_reserves
+from schemas.site_retention import Retention
 from schemas.site_rules import SiteRule, WrittenRule, WrongRule
 from schemas.site_rules_fit import Standing, misfits, with_units
 from schemas.tariff import Demand, Tariff

@@ -5,7 +5,7 @@ from itertools import chain, count
 
 from schemas.profile import Profile
 from schemas.rack import mute
-from schemas.site_parts import Battery, Terms, Unit
+from schemas.site_battery import Battery, Terms, Unit
 from schemas.units import Kind
 
 ROLES = ("pcs", "bms")

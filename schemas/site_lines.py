@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from schemas.address import parse_address
-from schemas.site_parts import Device
+from schemas.site_device import Device
 
 Place = tuple[str | int, ...]
 

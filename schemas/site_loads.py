@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from schemas.profile import Profile
 from schemas.shape import Shape
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from schemas.tariff_hours import Clock
 from schemas.troubles import Trouble
 from schemas.units import Kind, Name, Number, Percent, Seconds, WattHours

@@ -8,7 +8,8 @@ readings.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from schemas.profile import Profile
-from schemas.site_parts import SUM, UNSAID, Device
+from schemas.site_device import UNSAID, Device
+from schemas.site_grid import SUM
 from schemas.units import Kind
 
 Place = tuple[str | int, ...]

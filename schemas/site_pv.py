@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 
 WHOLE = 100.0
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from schemas.holidays import Holidays
 from schemas.shape import Shape
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 from schemas.tariff_hours import ByTheHour, Hours
 from schemas.units import Name, Watts
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from schemas.interlock import states
 from schemas.profile import Profile
 from schemas.register import Point
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 from schemas.site_rules import NUMERIC, UNITS, Condition, SiteRule, WrongRule
 from schemas.site_rules_overlap import may_meet
 from schemas.troubles import Trouble

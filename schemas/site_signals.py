@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from schemas.profile import Profile
-from schemas.site_parts import GridSignal
+from schemas.site_grid import GridSignal
 from schemas.troubles import Trouble
 
 Mistake = tuple[str, str]

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from bridges.fieldbus.summed import Rounds
 from schemas.messages import Telemetry
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 from schemas.units import utc_now
 from simulator.roles.cast import cast, image_of
 from simulator.roles.role import Role

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from math import acos, copysign, inf, sqrt, tan
 
 from schemas.site import Site
-from schemas.site_parts import Battery as SiteBattery
-from schemas.site_parts import Device
+from schemas.site_battery import Battery as SiteBattery
+from schemas.site_device import Device
 from schemas.units import Kind
 from simulator.battery import Battery
 from simulator.bess import Bess, Rack

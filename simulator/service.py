@@ -13,8 +13,8 @@ from random import Random
 from typing import Self
 
 from schemas.site import Site
-from schemas.site_parts import Battery
-from schemas.site_parts import Device as SiteDevice
+from schemas.site_battery import Battery
+from schemas.site_device import Device as SiteDevice
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from simulator.device import Device, Endpoint, Written

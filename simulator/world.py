@@ -8,8 +8,8 @@ from math import sin
 from typing import Protocol
 
 from schemas.site import Site
-from schemas.site_parts import Battery as SiteBattery
-from schemas.site_parts import Device
+from schemas.site_battery import Battery as SiteBattery
+from schemas.site_device import Device
 from simulator.bess import Rack
 from simulator.faults import Faults, known
 from simulator.plant import Condition, Plant, Surroundings, build

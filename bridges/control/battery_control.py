@@ -24,7 +24,7 @@ from bridges.telemetry.latest_values import LatestValues, lasts
 from runtime.memory import Memory
 from schemas.messages import Action, Authority, Cause, Command, Value
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 
 log = logging.getLogger("bridge")
 

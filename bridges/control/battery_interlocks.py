@@ -16,7 +16,7 @@ from bridges.control.limits import Limit
 from runtime.memory import Memory
 from schemas.messages import Action, Cause, Limited, Value
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 from schemas.units import utc_now
 
 log = logging.getLogger("bridge")

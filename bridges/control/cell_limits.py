@@ -8,7 +8,7 @@ from bridges.telemetry.latest_values import LatestValues, lasts
 from optimizer.racks import Cells, Neighbour, Rack, left_out, part, together
 from schemas.rack import RackMap
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 
 RUNS = ("running", "throttled")
 """States of a PCS in which a setpoint works."""

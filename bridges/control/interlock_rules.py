@@ -10,7 +10,7 @@ from bridges.control.interlock_cause import Interlock
 from schemas.interlock import InterlockRule, misfit, points_of, states
 from schemas.shape import Shape
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 from schemas.troubles import Trouble, explain
 from schemas.units import Kind
 

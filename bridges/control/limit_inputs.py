@@ -10,7 +10,7 @@ from bridges.control.limits import Limit, LimitInputs
 from bridges.telemetry.latest_values import LatestValues, lasts
 from schemas.messages import Value
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 
 METER_AGE = 5.0
 """Seconds after which a measured power is too old to steer by, at usual polls."""

@@ -28,7 +28,7 @@ from bridges.control.meter_polarity import (
     slope_of,
 )
 from schemas.messages import Authority
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 
 FROM, SHARE = 2 * STEP, 4 * STEP
 """Of the rated power: a battery is tried from there on, and the step of a trial, as far as it gives so much."""

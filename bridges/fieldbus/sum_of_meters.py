@@ -10,7 +10,7 @@ from bridges.fieldbus.summed import Rounds
 from schemas.messages import Action, Meta, PointMeta, Value
 from schemas.profile import Profile
 from schemas.site import Site
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from schemas.units import Kind
 
 NOT_ONE = "it is the sum of several meters, and takes no commands"

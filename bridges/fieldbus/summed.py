@@ -11,8 +11,8 @@ from math import hypot
 
 from schemas.messages import Value
 from schemas.register import Point
+from schemas.site_device import POLLS
 from schemas.site_meters import HOW, MADE_OF
-from schemas.site_parts import POLLS
 from schemas.units import Quality
 
 SLOW, TURNS = 60.0, 20

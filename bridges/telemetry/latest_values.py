@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas.messages import Telemetry, Value
-from schemas.site_parts import POLLS
+from schemas.site_device import POLLS
 
 
 @dataclass(slots=True)

@@ -11,7 +11,8 @@ from schemas.alarm_name import alarm_names
 from schemas.profile import Profile
 from schemas.shape import Shape
 from schemas.site import Site
-from schemas.site_parts import AlarmRule, Battery
+from schemas.site_alarm import AlarmRule
+from schemas.site_battery import Battery
 from schemas.troubles import Trouble
 
 CATALOG = Path(__file__).with_name("catalog.toml")

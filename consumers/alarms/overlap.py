@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from consumers.alarms.catalog import missing
 from schemas.site import Site
-from schemas.site_parts import AlarmRule
+from schemas.site_alarm import AlarmRule
 from schemas.units import Kind
 
 ALIKE = (Kind.PCS, Kind.BMS, Kind.PV, Kind.METER)

@@ -9,7 +9,7 @@ from consumers.alarms.reading import ACTION, CAUSES, LINK, OUTCOME, WORDS, alive
 from consumers.alarms.rules import Memory, Now, Refusal, judge, request, transitions
 from schemas.messages import Action, Alarm, AlarmRequest, AlarmState, Cause, ServiceStatus, Telemetry, Value
 from schemas.printable import printable
-from schemas.site_parts import AlarmRule
+from schemas.site_alarm import AlarmRule
 
 FLOOD = 120.0
 """Seconds. The first alarm after so long a calm is the first-out: what comes behind it is probably its consequence.

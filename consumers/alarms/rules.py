@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from schemas.messages import AlarmRequest, AlarmState, Cause, Value
-from schemas.site_parts import AlarmRule
+from schemas.site_alarm import AlarmRule
 
 OLDEST_REQUEST = timedelta(seconds=30)
 """An operator's request older than this was meant for another moment; also the clock error we accept."""

@@ -12,7 +12,7 @@ from math import ceil, inf
 
 from schemas.retention import KEEPING, days
 from schemas.site import Site
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 
 DAY_S = 86_400
 PAGE, LOCAL, LEAST = 4096, 1002, 489

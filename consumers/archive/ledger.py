@@ -14,7 +14,7 @@ from consumers.archive.roller import HOUR, LEDGER, floor, put
 from runtime.database import writing
 from schemas.messages import DeviceState, DeviceStatus
 from schemas.site import Site
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from schemas.tables import dirty, gap, quarantine, rollup_15m, telemetry
 
 ENOUGH = 0.98

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.roller import put
 from runtime.database import writing
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 from schemas.tables import horizon
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)

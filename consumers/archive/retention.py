@@ -15,7 +15,7 @@ from runtime.database import writing
 from schemas import retention, tables
 from schemas.retention import KEEPING
 from schemas.site import Site
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 from schemas.topics import ROOT
 
 SLICE = timedelta(hours=1)

@@ -16,7 +16,7 @@ from schemas.messages import Action, Authority, Cause, ControlMode, ControlReque
 from schemas.profile import Profile
 from schemas.register import Setpoint
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 from schemas.state_words import in_words, locked_out
 
 AT_LIMIT = 1.0

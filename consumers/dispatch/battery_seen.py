@@ -10,7 +10,7 @@ from optimizer.racks import Neighbour, part
 from optimizer.split import Room
 from schemas.messages import Telemetry
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 
 PCS_SILENT = 5.0
 """Seconds without a reading of the PCS after which nothing is sent: its own watchdog and the bridge's look after it."""

@@ -7,7 +7,7 @@ from optimizer.racks import Cells, Rack, left_out, together
 from schemas.messages import Telemetry, Value
 from schemas.rack import RackMap
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 
 MOST = 1e12
 """W, V, A: what is beyond no plant has, and its sums would overflow."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from consumers.dispatch.grid_limits import SIGNAL, Word
 from runtime.arrivals import Arrivals
 from schemas.messages import Telemetry, Value
-from schemas.site_parts import GridSignal
+from schemas.site_grid import GridSignal
 
 
 @dataclass

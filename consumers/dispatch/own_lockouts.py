@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from consumers.dispatch.kept import ONLY, Kept, KeptBattery
 from schemas.messages import Cause, ControlMode, Mode
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from consumers.dispatch.cells_seen import NEVER, number
 from optimizer.curtail import RAMP, Inverter
 from schemas.messages import Outcome, Telemetry
 from schemas.register import Setpoint
-from schemas.site_parts import Device
+from schemas.site_device import Device
 
 SILENT = 5.0
 """Seconds without a reading after which nothing is sent: its bridge's fallback looks after it."""

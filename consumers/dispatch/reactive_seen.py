@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from consumers.dispatch.cells_seen import NEVER, number
 from schemas.messages import Telemetry
-from schemas.site_parts import Device
+from schemas.site_device import Device
 
 SILENT = 5.0
 """Seconds without a reading after which nothing is expected of it."""

@@ -14,7 +14,7 @@ from optimizer.split import split
 from optimizer.storage import together
 from schemas.messages import ControlRequest, Plan
 from schemas.site import Site
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 
 METER_FRESH = 2.5
 """Seconds a reading of the grid meter steers, where it is read each second or more often."""

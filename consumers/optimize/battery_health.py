@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from optimizer.health import Counted, Estimate, estimate
 from runtime.history import History
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 
 QUARTER = timedelta(minutes=15)
 Vector = NDArray[np.float64]

@@ -22,7 +22,7 @@ from optimizer.tariff import Quote, Series, quotes
 from optimizer.windows import Charge
 from schemas.messages import HeldLimit
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 from schemas.tariff import Demand
 
 

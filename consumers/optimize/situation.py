@@ -17,7 +17,7 @@ from runtime.arrivals import Arrivals
 from schemas.messages import ControlDispatch, HeldLimit, LoadState, Telemetry
 from schemas.rack import RackMap
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 from schemas.units import Kind
 
 SMOOTH = 120.0

@@ -9,7 +9,7 @@ from consumers.status.values import device_state, value_of, worst
 from optimizer.racks import left_out
 from schemas.messages import Outcome, OutcomeState, Value
 from schemas.rack import RackMap
-from schemas.site_parts import Battery, Unit
+from schemas.site_battery import Battery, Unit
 from schemas.topics import COMMAND_TTL
 from schemas.units import Quality
 

@@ -3,7 +3,7 @@
 from consumers.status.state import Moment, State
 from consumers.status.values import SILENT, alive
 from schemas.messages import Action, BatteryDispatch, ControlDispatch, Mode, Outcome, OutcomeState
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 from schemas.state_words import ASK, locked_out
 
 TOLD: dict[Action, tuple[str, str]] = {

@@ -7,7 +7,7 @@ from schemas.flows import rest
 from schemas.messages import DeviceState, Value
 from schemas.register import Point
 from schemas.site import Site
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from schemas.units import Quality
 
 Shown = dict[str, Any]

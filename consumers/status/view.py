@@ -11,7 +11,7 @@ from consumers.status.skill import skill
 from consumers.status.state import Moment, Said, State
 from consumers.status.values import SILENT, alive, device_state, flow, loads, value_of
 from schemas.messages import Alarm, AlarmPriority, AlarmState, Mode, Plan, Step
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from schemas.topics import SERVICE_STATUS
 from schemas.units import Kind
 

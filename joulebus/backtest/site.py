@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from optimizer.storage import Storage, together
 from optimizer.tariff import Series
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 from schemas.tariff import Side, Tariff
 from schemas.tariff_demand import Demand
 from schemas.troubles import Trouble

@@ -9,7 +9,7 @@ from optimizer.racks import Cells as Allowed
 from optimizer.racks import Rack, left_out, together
 from schemas.rack import RackMap
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from joulebus.commission.tour import Tour
 from joulebus.commission.walk import Walk
 from runtime.settings import Settings
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 

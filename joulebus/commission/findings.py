@@ -9,7 +9,7 @@ from joulebus.commission.trace import Response
 from schemas.messages import Value
 from schemas.profile import Profile
 from schemas.site import Site
-from schemas.site_parts import Device
+from schemas.site_device import Device
 
 GOOD, WRONG, OPEN = "good", "WRONG", "not decided"
 NEAR = 0.15

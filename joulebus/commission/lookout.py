@@ -13,7 +13,7 @@ from joulebus.commission.readings import Readings
 from optimizer.grid_bounds import bounds, in_words, narrowed
 from schemas.messages import HeldLimit, Value
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 from schemas.units import utc_now
 
 NEAR = 0.02

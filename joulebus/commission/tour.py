@@ -14,7 +14,7 @@ from joulebus.commission.readings import Readings
 from joulebus.commission.surroundings import beside
 from joulebus.commission.walk import Walk, alone
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 
 
 @dataclass

@@ -16,7 +16,7 @@ from joulebus.commission.steering import ForeignHand, Steering
 from joulebus.commission.trace import ARRIVED, response
 from joulebus.commission.trials import Full, full_power, watchdog
 from schemas.site import Site
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 from schemas.state_words import in_words
 
 SHARE = 0.05

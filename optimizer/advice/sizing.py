@@ -21,7 +21,7 @@ from optimizer.program import CHARGE, DISCHARGE, Program, Unsolved, build
 from optimizer.record import QUARTER, Record
 from optimizer.storage import Storage
 from optimizer.windows import Charge
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 from schemas.tariff_demand import Demand
 
 Vector = NDArray[np.float64]

@@ -13,7 +13,7 @@ from optimizer.rules.facts import Facts, Now
 from optimizer.rules.judge import Memory, State, judge
 from optimizer.rules.wishes import Wishes, bounds, combine, instead
 from optimizer.storage import Storage
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 from schemas.site_rules import SiteRule
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from schemas.site import Site
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from schemas.troubles import Trouble
 from schemas.units import Kind
 from simulator.image import Image

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from schemas.messages import Value
 from schemas.profile import Profile
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from simulator.enables import Enables
 from simulator.image import Image, Wish
 from simulator.world import World

@@ -23,7 +23,7 @@ from consumers.alarms.rules import (
     transitions,
 )
 from schemas.messages import AlarmRequest, AlarmState, Value
-from schemas.site_parts import AlarmRule
+from schemas.site_alarm import AlarmRule
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOT = AlarmRule(name="hot", device="bms1", point="t", above=45.0, clear=42.0, hold=10.0, off=5.0)

@@ -15,7 +15,7 @@ from consumers.archive.growth import Line, Measured, Rate, Source, forecast, ful
 from consumers.archive.migrate import migrate
 from joulebus.cli import main
 from schemas import tables
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 from tests.bridges.conftest import DEMO
 from tests.consumers.test_archive_rollups import NOON, SITE
 

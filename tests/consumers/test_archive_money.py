@@ -23,7 +23,7 @@ from runtime.history import History
 from schemas import messages as m
 from schemas.site import Site
 from schemas.site_file import load_site
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 from schemas.tables import energy, flow, money, money_day, rollup_15m, unpriced
 from schemas.topics import TELEMETRY
 from schemas.troubles import Trouble

@@ -20,7 +20,7 @@ from joulebus.mariadb import MariaDB
 from runtime.database import engine
 from schemas import tables
 from schemas.retention import KEEPING, days, oldest, thinned
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 from tests.consumers.test_archive_rollups import NOON
 
 NEVER = dict.fromkeys(Retention.model_fields, 0)

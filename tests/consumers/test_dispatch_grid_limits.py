@@ -13,7 +13,7 @@ from consumers.dispatch.grid_signals import GridSignals
 from optimizer.grid_bounds import Bounds, narrowed
 from schemas.messages import Authority, Cause, GridLimitRequest, Telemetry, Value
 from schemas.site_file import load_site
-from schemas.site_parts import GridSignal
+from schemas.site_grid import GridSignal
 from tests.bridges.control.story import DEMO
 from tests.optimizer.outlooks import NOON
 

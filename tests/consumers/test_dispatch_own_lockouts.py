@@ -12,7 +12,7 @@ from consumers.dispatch.own_lockouts import begin_each
 from schemas.messages import Action, Cause, ControlMode, Mode
 from schemas.site import Site
 from schemas.site_batteries import units
-from schemas.site_parts import Battery, Unit
+from schemas.site_battery import Battery, Unit
 from schemas.state_words import ASK
 from tests.consumers.test_dispatch_batteries import Both, two
 

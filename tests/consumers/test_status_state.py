@@ -37,8 +37,8 @@ from schemas.messages import (
     Value,
 )
 from schemas.site import Site
+from schemas.site_alarm import AlarmRule
 from schemas.site_file import load_site
-from schemas.site_parts import AlarmRule
 from schemas.topics import (
     ALARM,
     ALARM_OUTCOME,

@@ -15,7 +15,7 @@ from runtime.memory import Memory
 from schemas.messages import Authority, ControlRequest, Mode
 from schemas.site import Site
 from schemas.site_file import load_site
-from schemas.site_parts import GridSignal
+from schemas.site_grid import GridSignal
 from schemas.troubles import Trouble
 from tests.bridges.control.story import DEMO
 from tests.field.curtailed import RATED, TOLERANCE, curtailed

@@ -9,7 +9,7 @@ import pytest
 
 from consumers.alarms.catalog import load_catalog
 from consumers.alarms.rules import Memory, Now, judge
-from schemas.site_parts import AlarmRule
+from schemas.site_alarm import AlarmRule
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NUMERIC = {rule.name: rule for rule in load_catalog().rules if rule.above is not None or rule.below is not None}

@@ -21,7 +21,7 @@ from optimizer.verify import verify
 from runtime.database import engine
 from runtime.history import History
 from schemas.site_file import load_site
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 from schemas.tables import rollup_15m
 from tests.consumers.billed import on_the_page, read
 from tests.consumers.test_dispatch_desk import TARIFF, plant_site

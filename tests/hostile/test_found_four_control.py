@@ -18,7 +18,7 @@ from optimizer.reactive_sign import ReactiveSign
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Authority, ControlLimits
-from schemas.site_parts import GridSignal
+from schemas.site_grid import GridSignal
 from schemas.site_reactive import Reactive
 from tests.bridges.control.story import story
 from tests.bridges.control.test_story_batteries import steady

@@ -22,7 +22,7 @@ from schemas.magnitudes import odd_powers
 from schemas.messages import Authority, ControlLimits, HeldLimit, Telemetry
 from schemas.site import Site
 from schemas.site_file import load_site
-from schemas.site_parts import GridSignal
+from schemas.site_grid import GridSignal
 from schemas.tariff import Tariff
 from schemas.topics import TELEMETRY
 from schemas.troubles import Trouble

@@ -29,7 +29,7 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import tables
 from schemas.messages import Action, Authority, Cause, Command, Outcome, OutcomeState, Value
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 from tests.consumers.conftest import archive
 from tests.consumers.test_archive_gaps import SLOW, Archive, minutely
 from tests.consumers.test_archive_migrate import OLD, QUARTERS, _old_words, _past, ask, check

@@ -15,7 +15,7 @@ from consumers.archive.migrate import migrate
 from consumers.archive.money.evidence import Witness
 from joulebus.cli import main
 from runtime.database import engine
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 from schemas.units import utc_now
 from tests.bridges.conftest import DEMO
 from tests.consumers.test_archive_money import accounts, measure, quarter, site_of

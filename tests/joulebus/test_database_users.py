@@ -25,7 +25,7 @@ from joulebus.mariadb import MariaDB
 from runtime.database import code, engine
 from runtime.history import History
 from runtime.settings import read_settings
-from schemas.site_parts import Retention
+from schemas.site_retention import Retention
 from schemas.troubles import Trouble
 from tests.conftest import Broker
 from tests.consumers.test_archive_rollups import NOON, SITE, said

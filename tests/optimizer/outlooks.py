@@ -12,7 +12,8 @@ from optimizer.outlook import Outlook, step_starts
 from optimizer.storage import Storage, together
 from optimizer.windows import Charge
 from schemas.messages import Authority, HeldLimit
-from schemas.site_parts import Battery, Grid
+from schemas.site_battery import Battery
+from schemas.site_grid import Grid
 from schemas.tariff import Demand
 
 BERLIN = ZoneInfo("Europe/Berlin")

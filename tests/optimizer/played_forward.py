@@ -20,7 +20,7 @@ from optimizer.record import Record
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from schemas.messages import ControlMode, Mode, Plan
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 from schemas.tariff import Demand
 from tests.optimizer.outlooks import charge
 

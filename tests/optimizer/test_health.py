@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from optimizer.health import Counted, Estimate, estimate, usable
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 from tests.optimizer.cells import Cells
 
 NOMINAL = 200e3

@@ -23,8 +23,8 @@ from optimizer.taper_lines import lines
 from optimizer.tariff import Series
 from optimizer.verify import verify
 from schemas.messages import Plan
+from schemas.site_battery import Battery
 from schemas.site_carbon import Carbon
-from schemas.site_parts import Battery
 from schemas.site_reserves import Reserve
 from tests.optimizer.outlooks import BERLIN, NOON, battery, charge, outlook, prices_by_hour, wild
 

@@ -3,7 +3,7 @@
 import pytest
 
 from optimizer.storage import Storage, soc, together
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 
 
 def battery(name: str, energy: float, **change: float) -> Battery:

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from schemas.address import parse_address, spelled
 from schemas.site import Site
+from schemas.site_device import Device
 from schemas.site_file import load_site
-from schemas.site_parts import Device
 from schemas.troubles import Trouble
 
 DEMO = Path(__file__).parents[2] / "tests" / "one_battery.toml"

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from bridges.fieldbus.modbus.codec import FORMATS, decode
 from schemas.messages import Archived, Step, Telemetry
 from schemas.register import WORDS, Point
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 from schemas.units import EARLIEST, LARGEST, LATEST, Instant, Number, Seconds, Watts
 
 NOON = datetime(2026, 6, 21, 12, tzinfo=UTC)

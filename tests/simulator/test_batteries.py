@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.messages import Action
 from schemas.site import Site
-from schemas.site_parts import Battery as SiteBattery
-from schemas.site_parts import Device
+from schemas.site_battery import Battery as SiteBattery
+from schemas.site_device import Device
 from schemas.troubles import Trouble
 from simulator.battery import Battery
 from simulator.bess import Bess

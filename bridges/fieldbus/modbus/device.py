@@ -23,7 +23,7 @@ from bridges.fieldbus.modbus.writer import Writer
 from schemas.messages import Action, Meta, PointMeta, Value
 from schemas.profile import Profile
 from schemas.register import WORDS
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from schemas.units import Kind
 
 log = logging.getLogger("bridge")

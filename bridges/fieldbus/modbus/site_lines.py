@@ -11,7 +11,7 @@ from bridges.fieldbus.modbus.timing import strictest
 from bridges.fieldbus.modbus.unit import Unit
 from schemas.address import parse_address
 from schemas.site import Site
-from schemas.site_parts import Device
+from schemas.site_device import Device
 
 
 def modbus_devices(

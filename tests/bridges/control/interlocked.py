@@ -10,8 +10,8 @@ from schemas.messages import Value
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
 from schemas.site import Site
+from schemas.site_device import Device
 from schemas.site_file import load_site
-from schemas.site_parts import Device
 from schemas.units import Chemistry, Kind
 from simulator.image import Image
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from bridges.control.meter_trial import Loop, MeterTrial, Seen
-from schemas.site_parts import Grid
+from schemas.site_grid import Grid
 
 RATED, POLL, DELAY = 100e3, 0.5, 1.0
 GRID = Grid(meter=["meter"], import_limit=150e3, export_limit=0.0)

@@ -14,8 +14,8 @@ from bridges.fieldbus.modbus.connection import Connection
 from schemas.messages import Telemetry
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
+from schemas.site_device import Device
 from schemas.site_file import load_site
-from schemas.site_parts import Device
 from schemas.topics import DEVICE_STATUS, OUTCOME, TELEMETRY
 from schemas.units import utc_now
 from tests.bridges.conftest import DEMO, Bench, Start

@@ -14,8 +14,8 @@ from bridges.fieldbus.modbus.site_lines import modbus_devices
 from schemas.profile import Profile
 from schemas.profiles import load_profile
 from schemas.site import Site
+from schemas.site_device import Device
 from schemas.site_file import load_site
-from schemas.site_parts import Device
 from tests.bridges.conftest import DEMO
 from tests.bridges.liar import crc
 

@@ -21,8 +21,8 @@ from bridges.fieldbus.modbus.discover import Chain, Found, decode, discover, fit
 from joulebus.cli import main
 from joulebus.scan import scan, target
 from schemas.profiles import PROFILES, load_profile
+from schemas.site_device import Device as SiteDevice
 from schemas.site_file import load_site
-from schemas.site_parts import Device as SiteDevice
 from schemas.troubles import Trouble
 from simulator.service import SimulatedSite
 from simulator.sunspec import chain

@@ -11,7 +11,7 @@ from bridges.fieldbus.modbus.instance import choose
 from bridges.fieldbus.modbus.sunspec import Chain, Model, walk
 from bridges.fieldbus.modbus.unit import Unit
 from schemas.profiles import load_profile
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from tests.bridges.fieldbus.bare import Bare, Registers, held
 
 METER, PV, DER = load_profile("sunspec_meter_203"), load_profile("sunspec_pv"), load_profile("sunspec_storage_701")

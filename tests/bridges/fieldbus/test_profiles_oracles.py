@@ -12,7 +12,7 @@ from schemas.messages import Value
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
 from schemas.register import Point, Register
-from schemas.site_parts import Device as SiteDevice
+from schemas.site_device import Device as SiteDevice
 from simulator.device import Device, Endpoint, Puppet
 from simulator.image import Image
 

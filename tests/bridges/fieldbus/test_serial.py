@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bridges.fieldbus.contract import Unreachable
 from bridges.fieldbus.modbus.connection import Connection
-from schemas.site_parts import Device
+from schemas.site_device import Device
 from tests.bridges.liar import parse
 
 

@@ -17,8 +17,8 @@ from bridges.fieldbus.modbus.shared_blocks import Wish, joined
 from bridges.fieldbus.modbus.site_lines import modbus_devices
 from bridges.fieldbus.modbus.unit import Unit
 from schemas.profile import LineTiming, Profile
+from schemas.site_device import Device
 from schemas.site_file import load_site
-from schemas.site_parts import Device
 from tests.bridges.conftest import DEMO
 from tests.bridges.fieldbus.bare import Asked, Bare, Registers, device, held, made
 from tests.bridges.fieldbus.test_reader import story
