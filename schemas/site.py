@@ -1,6 +1,6 @@
 """The site file: what stands at one grid connection, how it is reached, and within which limits it may run."""
 
-from functools import cached_property
+from functools import cache, cached_property
 from math import inf
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -39,6 +39,9 @@ from schemas.tariff import Demand, Tariff
 from schemas.toml_file import read_toml
 from schemas.troubles import Trouble
 from schemas.units import Kind, Name
+
+time_zones = cache(available_timezones)
+"""The IANA names this machine knows; they are files, and listing them takes longer than reading a site file."""
 
 Claim = Annotated[Authority, Field(strict=False)]
 
@@ -102,7 +105,7 @@ class Site(Shape):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        if self.time_zone not in available_timezones():
+        if self.time_zone not in time_zones():
             raise refused([(("time_zone",), f"{self.time_zone!r} is not an IANA name such as Europe/Berlin")])
         names = [device.name for device in self.device]
         words = "device {!r} is given {} times; each needs a name of its own"

@@ -59,6 +59,7 @@ class Image:
         if end is not None:
             for held in (self._held[3], self._new):
                 del held[end], held[end + 1]
+            self._names.clear()
         return end
 
     def has(self, function: int, start: int, count: int) -> bool:
@@ -122,10 +123,10 @@ class Image:
         """The words of a request with `values` shown in them, or None when one of them does not exist."""
         held = self._held[function]
         span = range(start, start + count)
-        if any(address not in held for address in span):
-            return None
         asked = function, start, count
         if asked not in self._names:
+            if any(address not in held for address in span):
+                return None
             found = dict.fromkeys(name for address in span for name in self._at.get((function, address), ()))
             self._names[asked] = tuple(found)
         self._show(self._names[asked], values, senses)

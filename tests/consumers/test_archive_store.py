@@ -217,7 +217,9 @@ async def test_a_full_sqlite_file_is_waited_for(tmp_path: Path, told: list[str])
     event.listen(database.sync_engine, "checkout", lambda made, *_: made.execute(f"PRAGMA max_page_count = {most[0]}"))
     entries = samples(*range(1, 200))
     keeping = asyncio.create_task(Store(database, told.append).keep(entries))
-    await asyncio.sleep(0.6)
+    async with asyncio.timeout(10):
+        while not told:
+            await asyncio.sleep(0.01)
     assert "full" in told[0]
     most[0] = 10_000
     await asyncio.wait_for(keeping, 10)
