@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.arrivals import Arrivals
+from optimizer.situation.arrivals import Arrivals
 from schemas.messages import Telemetry
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
