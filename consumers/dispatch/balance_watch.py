@@ -8,8 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from consumers.dispatch.cells_seen import number
-from runtime.arrivals import Arrivals
+from optimizer.situation.heard import number
 from schemas.flows import Rest, rest
 from schemas.messages import Telemetry
 from schemas.site import Site
@@ -48,7 +47,6 @@ class BalanceWatch:
     """What does not add up; empty while it does, or nobody knows."""
     _means: dict[Source, Mean] = field(default_factory=dict)
     _since: float | None = None
-    _arrivals: Arrivals = field(default_factory=Arrivals)
 
     def __post_init__(self) -> None:
         plain = [(name, "p") for name in (self.site.grid.meter, *self.site.pcs)]
@@ -59,9 +57,7 @@ class BalanceWatch:
             self._wanted.setdefault(device, []).append(point)
 
     def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
-        """The next message; one that does not tell of now changes nothing."""
-        if device not in self._wanted or not self._arrivals.timely(device, telemetry, mono):
-            return
+        """A reading in time."""
         for point in self._wanted.get(device, ()):
             if (power := number(telemetry, point)) is None:
                 self._means.pop((device, point), None)

@@ -1,19 +1,19 @@
-"""What dispatch has heard of one battery, of its PCS and its BMS. Ages run on the monotonic clock from the arrival.
-Pure."""
+"""What dispatch has heard of one battery: its powers and its cells as the fold of the site knows them, and beside them
+what only dispatch asks its PCS. Ages run on the monotonic clock from the arrival. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
-from consumers.dispatch.cells_seen import NEVER, CellsSeen, number
 from optimizer.racks import Neighbour, part
+from optimizer.situation.ages import PCS_SILENT
+from optimizer.situation.cells import CellsSeen
+from optimizer.situation.heard import NEVER, Known
+from optimizer.situation.site_seen import SiteSeen
 from optimizer.split import Room
 from schemas.messages import Telemetry
-from schemas.site import Site
-from schemas.site_battery import Unit
+from schemas.site_parts import Unit
 
-PCS_SILENT = 5.0
-"""Seconds without a reading of the PCS after which nothing is sent: its own watchdog and the bridge's look after it."""
 DC_TO_AC = 0.95
 """The cells deliver the losses, too: of DCL x U so much arrives, as the bridge counts it."""
 STOPPED = ("off", "sleeping", "standby")
@@ -29,28 +29,36 @@ class BatterySeen:
     """W of the PCS."""
     pcs_silent: float
     """Seconds after which it is not believed."""
-    cells: CellsSeen
-    """Shared with the other PCS of its battery."""
+    site: SiteSeen
     suns: Sequence[str] = ()
     """Points of a hybrid's own PV."""
-    power: float | None = None
-    """W of the PCS."""
-    sun: float = 0.0
-    """W of a hybrid's own PV: it goes through the same inverter, and the battery gives what is left of it."""
     said: tuple[str, float] = ("", NEVER)
     """State of the PCS, and when it said so."""
     panel: tuple[bool, float] = (False, NEVER)
     """Whether it is steered at its own panel, and when it said so."""
     beside: Sequence[tuple[Neighbour, float, float]] = ()
     """The other PCS of its battery, with what each charges and discharges."""
-    pcs_heard: float = NEVER
-    """Monotonic seconds of its last good reading."""
 
     @classmethod
-    def of(cls, site: Site, battery: Unit, cells: CellsSeen) -> "BatterySeen":
-        pcs = site.named(battery.pcs)
-        suns = site.profiles[battery.pcs].pv_points
-        return cls(battery, pcs.rated_power or 0.0, pcs.stale_after(PCS_SILENT), cells, suns)
+    def of(cls, seen: SiteSeen, battery: Unit) -> "BatterySeen":
+        pcs, suns = seen.site.named(battery.pcs), seen.site.profiles[battery.pcs].pv_points
+        return cls(battery, pcs.rated_power or 0.0, pcs.stale_after(PCS_SILENT), seen, suns)
+
+    @property
+    def cells(self) -> CellsSeen:
+        """Shared with the other PCS of its battery."""
+        return self.site.cells[self.battery.of]
+
+    @property
+    def power(self) -> float | None:
+        """W of the PCS."""
+        return self.site.power(self.battery.pcs)
+
+    @property
+    def sun(self) -> float:
+        """W of a hybrid's own PV: it goes through the same inverter, and the battery gives what is left of it. A
+        message without it does not make it dark."""
+        return sum(self.site.power(self.battery.pcs, point) or 0.0 for point in self.suns)
 
     @property
     def soc(self) -> float | None:
@@ -90,22 +98,16 @@ class BatterySeen:
         """Seconds after which it is not believed."""
         return self.cells.fresh
 
-    def hear_pcs(self, telemetry: Telemetry, mono: float) -> bool:
-        """Whether it says its power."""
+    def hear_pcs(self, telemetry: Telemetry, mono: float) -> None:
+        """What it says of its state."""
         state, place = telemetry.good("state"), telemetry.good("control_loc")
-        power = number(telemetry, "p")
         if isinstance(state, str):
             self.said = state, mono
         if isinstance(place, str):
             self.panel = place == "local", mono
-        if power is None:
-            return False
-        self.power, self.pcs_heard = power, mono
-        self.sun = sum(number(telemetry, point) or 0.0 for point in self.suns)
-        return True
 
     def silent(self, mono: float) -> bool:
-        return mono - self.pcs_heard > self.pcs_silent
+        return self.site.known(self.battery.pcs, "p", mono, PCS_SILENT) is not Known.GOOD
 
     def state(self, mono: float) -> str:
         """Of the PCS; empty when it does not say, or no more."""

@@ -38,13 +38,12 @@ from optimizer.demand import charged
 from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
 from optimizer.site_billing import billed_peak
+from optimizer.situation.ages import METER_NOW
 from schemas.billing import Billing
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
 from schemas.site import Site
 from schemas.tariff import Demand
 
-METER_FRESH = 5.0
-"""Seconds a reading of the grid meter tells of now."""
 SETTLED = 60.0
 """Seconds before the end of a billing window from which no load is switched for it: its mean is as good as made."""
 REMEMBERED = 100
@@ -156,9 +155,10 @@ class Desk:
 
     def read(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """A device of the site was read. What does not tell of now changes nothing."""
-        if self.fold.hear(device, telemetry, now, mono):
-            self.reactive.hear(device, telemetry, mono)
-            self.watch.hear(device, telemetry, mono)
+        if not self.fold.hear(device, telemetry, now, mono):
+            return
+        self.reactive.hear(device, telemetry, mono)
+        self.watch.hear(device, telemetry, mono)
         self.balance.hear(device, telemetry, mono)
         self.reactive.listen(device, telemetry, mono)
         self.pv.hear(device, telemetry, mono)
@@ -350,7 +350,7 @@ class Desk:
 
     def _strain(self, plan: Plan | None, now: datetime, mono: float) -> Strain:
         """How near the grid connection and the windows that are billed are to what may be."""
-        fresh = mono - self.fold.meter_heard <= self.site.named(self.site.grid.meter).stale_after(METER_FRESH)
+        fresh = mono - self.fold.meter_heard <= self.site.named(self.site.grid.meter).stale_after(METER_NOW)
         mine = [one for one in self.batteries.values() if one.pcs in self.doing.shared]
         steered = self.control is not None and self.control.mode.mode is Mode.AUTO
         spare = sum(max(0.0, one.room(mono).high - (one.seen.power or 0.0)) for one in mine) if steered else 0.0

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consumers.dispatch.grid_limits import SIGNAL, Word
-from runtime.arrivals import Arrivals
 from schemas.messages import Telemetry, Value
 from schemas.site_grid import GridSignal
 
@@ -15,15 +14,11 @@ class GridSignals:
     """What the declared points said last, and when it came by the monotonic clock."""
 
     declared: Sequence[GridSignal]
-    arrivals: Arrivals = field(default_factory=Arrivals)
     _seen: dict[tuple[str, str], tuple[Value, float]] = field(default_factory=dict)
 
     def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
-        """The next message. A point that is not good, or absent, says nothing."""
-        mine = {one.point for one in self.declared if one.device == device}
-        if not mine or not self.arrivals.timely(device, telemetry, mono):
-            return
-        for point in mine:
+        """A reading in time. A point that is not good, or absent, says nothing."""
+        for point in {one.point for one in self.declared if one.device == device}:
             if (value := telemetry.good(point)) is not None:
                 self._seen[device, point] = value, mono
 

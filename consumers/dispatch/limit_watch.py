@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from consumers.dispatch.cells_seen import number
 from optimizer.grid_bounds import Bounds
+from optimizer.situation.ages import METER_NOW
+from optimizer.situation.heard import number
 from schemas.messages import Telemetry
 from schemas.site import Site
 
@@ -12,8 +13,6 @@ PATIENCE = 60.0
 over by then, and the network operator counts means of 15 minutes."""
 SHARE, LEAST = 0.02, 1000.0
 """Of the limit, and W at least: so far beyond it the meter may stand, by its own error and the dead bands of many."""
-FRESH = 5.0
-"""Seconds a reading tells of now, where the meter is read each 2 s or more often."""
 
 
 @dataclass
@@ -39,7 +38,7 @@ class LimitWatch:
 
     def look(self, bounds: Bounds, mono: float) -> None:
         """`bounds`: what holds now. A silent meter proves nothing: it has an alarm of its own."""
-        fresh = self.site.named(self.site.grid.meter).stale_after(FRESH)
+        fresh = self.site.named(self.site.grid.meter).stale_after(METER_NOW)
         if self._power is None or mono - self._power[1] > fresh:
             self._since.clear()
             return

@@ -8,9 +8,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from consumers.dispatch.cells_seen import NEVER, number
 from optimizer.loads.load import HOUR, Load, LoadNow
-from runtime.arrivals import Arrivals
+from optimizer.situation.heard import NEVER, number
 from schemas.messages import Outcome, OutcomeState, Telemetry
 from schemas.profile import Profile
 from schemas.site import Site
@@ -71,7 +70,6 @@ class LoadSeen:
     """Of its comfort point, and when."""
     panel: bool = False
     complaint: tuple[str, float] = ("", NEVER)
-    arrivals: Arrivals = field(default_factory=Arrivals)
 
     @classmethod
     def of(cls, site: Site, load: Load) -> Self:
@@ -83,12 +81,8 @@ class LoadSeen:
     # what is heard -------------------------------------------------------------------------------
 
     def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
-        """The next message of any device. What an outbox sends late, and what comes twice, says nothing of now."""
+        """A reading in time of any device."""
         comfort = self.load.rule.comfort
-        if device not in (self.load.name, comfort and comfort.device) or not self.arrivals.timely(
-            device, telemetry, mono
-        ):
-            return
         if comfort is not None and device == (comfort.device or self.load.name):
             value = number(telemetry, comfort.point)
             self.value = self.value if value is None else (value, mono)

@@ -1,20 +1,22 @@
-"""Telemetry folded into what dispatch must know now. Ages run on the monotonic clock from the arrival: no step of a
-wall clock makes an old value young, nor a young one old. Pure."""
+"""What dispatch must know now. What is known of the site is folded by `optimizer.situation`, for optimize and for us;
+here are the loop over the meter and the billing windows that each second counts in. Pure: both clocks are arguments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumers.dispatch.battery_seen import PCS_SILENT, BatterySeen
-from consumers.dispatch.cells_seen import CellsSeen, number
+from consumers.dispatch.battery_seen import BatterySeen
 from consumers.dispatch.held_windows import HeldWindows
 from optimizer.dispatch import Moment
 from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from optimizer.shared_load import Member, SharedLoad
 from optimizer.site_load import SiteLoad
+from optimizer.situation.ages import PCS_SILENT
+from optimizer.situation.cells import CellsSeen
+from optimizer.situation.heard import number
+from optimizer.situation.site_seen import SiteSeen
 from optimizer.storage import soc
-from runtime.arrivals import Arrivals
 from schemas.messages import Step, Telemetry
 from schemas.site import Site
 from schemas.tariff import Demand
@@ -39,29 +41,26 @@ NO_SUN = Sun()
 
 @dataclass
 class Fold:
-    """The last believable values of the site's meter and of its batteries."""
+    """The site as it was last heard, and what dispatch makes of it."""
 
     site: Site
+    seen: SiteSeen
+    """What is known of its devices, as optimize knows it."""
     billing: RunningWindow
     """Of the first demand."""
     load: SharedLoad
     """What the site takes beside its batteries."""
     batteries: dict[str, BatterySeen]
     """By the name of their PCS."""
-    cells: dict[str, CellsSeen]
-    """By the name of their battery."""
     windows: HeldWindows = field(default_factory=HeldWindows)
     """Of the other demands."""
     running: RunningStep = field(default_factory=RunningStep)
     """The net load and the batteries' power in the plan's step so far, as each decision saw them."""
-    arrivals: Arrivals = field(default_factory=Arrivals)
-    meter_heard: float = float("-inf")
-    """Monotonic seconds of the last good reading."""
 
     @classmethod
     def of(cls, site: Site) -> "Fold":
-        meter, cells = site.named(site.grid.meter), {one.name: CellsSeen.of(site, one) for one in site.battery}
-        batteries = {one.pcs: BatterySeen.of(site, one, cells[one.of]) for one in site.units}
+        meter, seen = site.named(site.grid.meter), SiteSeen.of(site)
+        batteries = {one.pcs: BatterySeen.of(seen, one) for one in site.units}
         dead_time = max((one.dead_time for one in site.battery), default=0.0) + ON_ITS_WAY
         silent = max((one.pcs_silent for one in batteries.values()), default=PCS_SILENT)
         ages = meter.stale_after(PCS_SILENT), silent
@@ -69,42 +68,40 @@ class Fold:
         for pcs, one in batteries.items():
             load.members[pcs] = Member(one.rated, site.named(pcs).poll, one.battery.fallback, 0.0)
         billing = RunningWindow(site.zone, site.demand, meter.poll)
-        return cls(site, billing, load, batteries, cells, HeldWindows.of(site))
+        return cls(site, seen, billing, load, batteries, HeldWindows.of(site))
 
     def bill(self, demand: Demand | None) -> None:
         """The tariff can be read now."""
         self.billing, self.windows = self.billing.of(demand), HeldWindows.of(self.site)
 
+    @property
+    def cells(self) -> dict[str, CellsSeen]:
+        """By the name of their battery."""
+        return self.seen.cells
+
+    @property
+    def meter_heard(self) -> float:
+        """Monotonic seconds of the last good reading."""
+        return self.seen.heard(self.site.grid.meter)
+
     def hear(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> bool:
-        """The next message; whether it is of a device that counts here, and in time. What is not good changes
-        nothing."""
-        mine = self.site.battery_of(device)
-        if mine is None and device != self.site.grid.meter:
+        """The next message; whether it tells of now. What is not good changes nothing."""
+        if not self.seen.hear(device, telemetry, mono):
             return False
-        if not self.arrivals.timely(device, telemetry, mono):
-            return False
-        if mine is None:
-            self._hear_meter(telemetry, now, mono)
-            return True
-        if device in mine.racks:  # of a hybrid that is its PCS
-            self.cells[mine.name].hear(device, telemetry, mono)
+        power = number(telemetry, "p")
         if device in self.batteries:
-            self._hear_pcs(self.batteries[device], telemetry, mono)
+            self.batteries[device].hear_pcs(telemetry, mono)
+            if power is not None:
+                self.load.read(device, mono, power)
+                self.load.gather()
+        elif device == self.site.grid.meter and power is not None:
+            self._hear_meter(power, now, mono)
         return True
 
-    def _hear_pcs(self, one: BatterySeen, telemetry: Telemetry, mono: float) -> None:
-        if one.hear_pcs(telemetry, mono):
-            self.load.read(one.battery.pcs, mono, one.power or 0.0)
-            self.load.gather()
-
-    def _hear_meter(self, telemetry: Telemetry, now: datetime, mono: float) -> None:
-        grid = number(telemetry, "p")
-        if grid is None:
-            return
+    def _hear_meter(self, grid: float, now: datetime, mono: float) -> None:
         # by our own clock: the meter's bridge may have another one, and the bill is made by the true time
         self.billing, self.windows = self.billing.fold(now, grid), self.windows.fold(now, grid)
         self.load.meter(mono, grid)
-        self.meter_heard = mono
 
     def moment(  # noqa: PLR0917  # who, when, and what is known besides: they read well in a row
         self,

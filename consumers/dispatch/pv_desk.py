@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 
-from consumers.dispatch.cells_seen import number
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.moment import NO_SUN, Sun
 from consumers.dispatch.pv_seen import LIMIT, PvSeen
@@ -17,7 +16,7 @@ from optimizer.curtail import Curtailment
 from optimizer.curtail import Site as Around
 from optimizer.dispatch import Wanted
 from optimizer.site_load import SiteLoad
-from runtime.arrivals import Arrivals
+from optimizer.situation.heard import number
 from schemas.messages import Authority, Outcome, Telemetry
 from schemas.site import Site
 
@@ -63,7 +62,6 @@ class PvDesk:
     load: SiteLoad
     """What the site takes beside PV inverters and batteries; the PV of hybrids, which nobody limits, is less load."""
     curtailment: Curtailment = field(default_factory=Curtailment)
-    arrivals: Arrivals = field(default_factory=Arrivals)
     reason: str = ""
     """Why PV is curtailed, in words; empty while it is not."""
     told: dict[str, float] = field(default_factory=dict)
@@ -103,8 +101,8 @@ class PvDesk:
     # what is heard -------------------------------------------------------------------------------
 
     def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
-        """The next message. What does not tell of now, or is not good, changes nothing."""
-        if not self.curtails or not self.arrivals.timely(device, telemetry, mono):
+        """A reading in time. What is not good changes nothing."""
+        if not self.curtails:
             return
         if device == self.site.grid.meter:
             grid = number(telemetry, "p")

@@ -4,14 +4,13 @@ the arrival. Pure."""
 from collections import deque
 from dataclasses import dataclass, field
 
-from consumers.dispatch.cells_seen import NEVER, number
 from optimizer.curtail import RAMP, Inverter
+from optimizer.situation.ages import PV_SILENT
+from optimizer.situation.heard import NEVER, number
 from schemas.messages import Outcome, Telemetry
 from schemas.register import Setpoint
 from schemas.site_device import Device
 
-SILENT = 5.0
-"""Seconds without a reading after which nothing is sent: its bridge's fallback looks after it."""
 FOLLOWS = 10.0
 """Seconds an inverter may take to a lower limit."""
 BEYOND = 0.04
@@ -76,7 +75,7 @@ class PvSeen:
         return True
 
     def silent(self, mono: float) -> bool:
-        return mono - self.heard > self.device.stale_after(SILENT)
+        return mono - self.heard > self.device.stale_after(PV_SILENT)
 
     def tell(self, level: float, mono: float) -> float:
         """% that it is told so that it gives a share of its rated power. One that sleeps is not written to: it is told
@@ -98,7 +97,7 @@ class PvSeen:
     def _along(self, level: float, mono: float) -> float:
         """The level of all may have risen, or be wrong, while nobody could tell it anything; its bridge has brought it
         to what is safe meanwhile."""
-        if self.percent is not None and mono - self.at > SILENT:
+        if self.percent is not None and mono - self.at > PV_SILENT:
             self.reach = min(level, self.power / self.rated if self.rated > 0 else 0.0)
         elif self.reach < 1.0:
             self.reach += RAMP * (mono - self.at)

@@ -4,13 +4,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from consumers.dispatch.cells_seen import number
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.reactive_seen import ReactiveSeen
 from optimizer.dispatch import Wanted
 from optimizer.reactive import GridSeen, Inverter, factor_of, filtered, reactive
 from optimizer.reactive_sign import ReactiveSign
-from runtime.arrivals import Arrivals
+from optimizer.situation.heard import number
 from schemas.messages import Authority, Telemetry
 from schemas.profile import FACTOR
 from schemas.site import Site
@@ -30,7 +29,6 @@ class ReactiveDesk:
     """var by PCS and PV inverter, of those that were told one the last time."""
     inverters: dict[str, ReactiveSeen] = field(init=False)
     """Those that can be told one."""
-    arrivals: Arrivals = field(default_factory=Arrivals)
     power: tuple[float, float] | None = None
     """W at the meter, and when."""
     drawn: tuple[float, float] | None = None
@@ -64,8 +62,8 @@ class ReactiveDesk:
             self.voltage = volts, mono
 
     def listen(self, device: str, telemetry: Telemetry, mono: float) -> None:
-        """A reading of any device: of inverters that take part it is looked whether they do as they are told."""
-        if device in self.inverters and self.arrivals.timely(device, telemetry, mono):
+        """A reading in time of any device: of inverters that take part it is looked whether they do as told."""
+        if device in self.inverters:
             self.inverters[device].hear(telemetry, mono)
 
     def complaints(self, mono: float) -> list[str]:

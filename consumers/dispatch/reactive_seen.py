@@ -4,7 +4,7 @@ monotonic clock from the arrival. Pure."""
 from collections import deque
 from dataclasses import dataclass, field
 
-from consumers.dispatch.cells_seen import NEVER, number
+from optimizer.situation.heard import NEVER, number
 from schemas.messages import Telemetry
 from schemas.site_device import Device
 

@@ -16,7 +16,6 @@ from optimizer.rules.judge import Memory, Proposal, State, judge, kept, recalled
 from optimizer.rules.wishes import NONE, Wishes, combine
 from optimizer.storage import soc
 from optimizer.tariff import quotes
-from runtime.arrivals import Arrivals
 from schemas.holidays import Holidays
 from schemas.messages import Authority, ControlLimits, HeldLimit, Mode, Plan, Telemetry, Value
 from schemas.site import Site
@@ -39,7 +38,6 @@ class RulesDesk:
     proposals: list[Proposal] = field(default_factory=list)
     wishes: Wishes = NONE
     """To be followed now."""
-    arrivals: Arrivals = field(default_factory=Arrivals)
     _seen: dict[tuple[str, str], tuple[Value, float]] = field(default_factory=dict)
     _day: dict[datetime, KeptQuarter] = field(default_factory=dict)
     """Prices and forecasts by quarter of an hour, of this local day and after it."""
@@ -55,10 +53,8 @@ class RulesDesk:
     # what is heard -------------------------------------------------------------------------------
 
     def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
-        """The next message of a device. A point that is not good, or absent, says nothing."""
+        """A reading in time. A point that is not good, or absent, says nothing."""
         mine = [point for name, point in self._wanted if name == device] if self.site.rules else []
-        if not mine or not self.arrivals.timely(device, telemetry, mono):
-            return
         for point in mine:
             if (value := telemetry.good(point)) is not None:
                 self._seen[device, point] = value, mono

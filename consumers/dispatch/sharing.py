@@ -10,21 +10,19 @@ from consumers.dispatch.instruction import Instruction
 from optimizer.dispatch import Ratings, Wanted
 from optimizer.racks import Neighbour
 from optimizer.reserve_now import keeps
+from optimizer.situation.ages import METER_STEERS
 from optimizer.split import split
 from optimizer.storage import together
 from schemas.messages import ControlRequest, Plan
 from schemas.site import Site
 from schemas.site_grid import Grid
 
-METER_FRESH = 2.5
-"""Seconds a reading of the grid meter steers, where it is read each second or more often."""
-
 
 def ratings(  # noqa: PLR0917  # what they are, and what is known of now: they read well in a row
     site: Site, pool: Sequence[BatteryDesk], grid: Grid, plan: Plan | None, last: Plan | None, now: datetime
 ) -> Ratings:
     """What the batteries are together. `grid`: as it may be used now; `last`: the last plan, also one that is over."""
-    fresh = site.named(site.grid.meter).stale_after(METER_FRESH)
+    fresh = site.named(site.grid.meter).stale_after(METER_STEERS)
     rated, allowed = sum(one.seen.rated for one in pool), max(one.seen.bms_fresh for one in pool)
     promised = site.reserve if site.tariff_fault else site.reserves
     kept = keeps(site.plan, promised, last.steps if last else [], rated, now, site.zone)

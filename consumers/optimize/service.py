@@ -127,7 +127,7 @@ class Optimize:
         elif isinstance(heard.message, ControlMode):
             self.limits.moded = self.limits.moded or time.monotonic()
         elif isinstance(heard.message, ControlDispatch):
-            self.situation.hear_loads(heard.message)
+            self.situation.hear_loads(heard.message, time.monotonic())
         elif isinstance(heard.message, Telemetry) and not heard.retained:
             self.situation.fold(heard.place["device"], heard.message, utc_now(), time.monotonic())
 
@@ -173,8 +173,8 @@ class Optimize:
 
     async def _plan_on(self) -> None:
         while True:
-            if missing := self.situation.missing(time.monotonic()):
-                self.part.detail = f"no new plan: {', '.join(missing)} is silent"
+            if lacks := self.situation.lacks(time.monotonic()):
+                self.part.detail = f"no new plan: {lacks}"
                 await asyncio.sleep(1)
                 continue
             await self._once()

@@ -1,42 +1,27 @@
-"""Telemetry folded into what a plan begins with: SoC, load and PV now, each with its age. Ages run on the monotonic
-clock from the arrival: no step of a wall clock makes an old value young. Pure: both clocks are arguments."""
+"""What a plan begins with: SoC, load and PV now, each with its age. What is known of the site is folded by
+`optimizer.situation`, for dispatch and for us; here are the means that a plan of quarter hours wants of it, and what
+else it must know. Pure: both clocks are arguments."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf
-from statistics import fmean
 
-from optimizer.billing import MOST
-from optimizer.racks import Rack, together
 from optimizer.site_billing import SiteBilling
+from optimizer.situation.ages import PLANNED, SMOOTH
+from optimizer.situation.heard import Heard, Known, number
+from optimizer.situation.site_seen import SiteSeen
 from optimizer.storage import soc
 from optimizer.tariff import Series
-from runtime.arrivals import Arrivals
 from schemas.messages import ControlDispatch, HeldLimit, LoadState, Telemetry
-from schemas.rack import RackMap
 from schemas.site import Site
-from schemas.site_battery import Battery
-from schemas.units import Kind
-
-SMOOTH = 120.0
-"""Seconds: a plan for quarter hours wants no lift motors and no single clouds."""
-OLDEST = 60.0
-"""Seconds, or 2.5 cycles of a slow device: what is older says nothing of now."""
+from schemas.site_parts import Battery
 
 
 def named(device: str, point: str) -> str:
     """What an input is called: the power of a device by its name, that of the PV of a hybrid with its point."""
     return device if point == "p" else f"{device}.{point}"
-
-
-@dataclass(frozen=True)
-class Value:
-    """What was heard at a monotonic time."""
-
-    at: float
-    value: float
 
 
 @dataclass
@@ -46,27 +31,25 @@ class Situation:
     site: Site
     billing: SiteBilling
     """What is billed by the kW."""
-    powers: dict[str, Value] = field(default_factory=dict)
-    """W by device, smoothed."""
-    charges: dict[str, Value] = field(default_factory=dict)
-    """SoC in % by BMS."""
+    seen: SiteSeen
+    """What is known of its devices, as dispatch knows it."""
+    means: dict[str, Heard] = field(default_factory=dict)
+    """W of each power, smoothed, by `named`."""
     held: list[HeldLimit] = field(default_factory=list)
     """Limits of the grid connection beside the site file's."""
-    allowed_by: dict[str, tuple[float, tuple[float, float]]] = field(default_factory=dict)
-    """When each BMS was heard, and what its cells allow: W that may be charged and discharged."""
-    loads: dict[str, LoadState] = field(default_factory=dict)
-    """What dispatch says that each flexible load does."""
+    told_loads: tuple[float, dict[str, LoadState]] = (-inf, {})
+    """When dispatch said last what each flexible load does, and what."""
     worn: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Wh and efficiency by battery, where they are known better than in the site file."""
     reserves: dict[str, float] = field(default_factory=dict)
     """What each reserve costs a day."""
     intensity: Series | None = None
     """g of CO2 per kWh, of the site's file."""
-    arrivals: Arrivals = field(default_factory=Arrivals, compare=False)
 
     @classmethod
     def of(cls, site: Site) -> "Situation":
-        situation = cls(site, SiteBilling(site.zone, site.named(site.grid.meter).poll, fault=site.tariff_fault))
+        billing = SiteBilling(site.zone, site.named(site.grid.meter).poll, fault=site.tariff_fault)
+        situation = cls(site, billing, SiteSeen.of(site))
         situation.bill()
         return situation
 
@@ -77,39 +60,24 @@ class Situation:
 
     def fold(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """The next message; one that does not tell of now changes nothing."""
-        battery = device in self.site.racks
-        if not (battery or device in self.devices or device in self.loaded) or not self.arrivals.timely(
-            device, telemetry, mono
-        ):
+        if not self.seen.hear(device, telemetry, mono):
             return
-        soc, power = telemetry.number("soc"), telemetry.number("p")
-        if battery and soc is not None and 0 <= soc <= 100:
-            self.charges[device] = Value(mono, soc)
-        if battery and (cells := RackMap.of(self.site.profiles[device]).allowed(telemetry.number)) is not None:
-            self.allowed_by[device] = mono, cells
-        if device in self.loaded and power is not None and 0 <= power <= MOST:
-            self._smooth(device, power, mono)
-        if device in self.devices and power is not None and abs(power) <= MOST:
-            self._fold_power(device, power, now, mono)
-        for point in self.site.profiles[device].pv_points:
-            sun = telemetry.number(point)
-            if sun is not None and abs(sun) <= MOST:
-                self._smooth(named(device, point), sun, mono)
-
-    def _fold_power(self, device: str, power: float, now: datetime, mono: float) -> None:
-        if device == self.site.grid.meter:
+        if device == self.site.grid.meter and (power := number(telemetry, "p")) is not None:
             self.billing = self.billing.fold(now, power)
-        self._smooth(device, power, mono)
+        for (name, point), heard in self.seen.powers.items():
+            if name == device:
+                self._smooth(named(name, point), heard)
 
-    def _smooth(self, device: str, power: float, mono: float) -> None:
-        before = self.powers.get(device)
-        share = 1.0 if before is None else 1 - math.exp(-(mono - before.at) / SMOOTH)
-        old = power if before is None else before.value
-        self.powers[device] = Value(mono, old + share * (power - old))
+    def _smooth(self, name: str, heard: Heard) -> None:
+        """One that was not heard anew moves nothing."""
+        before = self.means.get(name, heard)
+        share = 1 - math.exp(-(heard.at - before.at) / SMOOTH)
+        self.means[name] = Heard(heard.at, before.value + share * (heard.value - before.value))
 
-    def hear_loads(self, dispatch: ControlDispatch) -> None:
+    def hear_loads(self, dispatch: ControlDispatch, mono: float) -> None:
         """What dispatch says of the flexible loads."""
-        self.loads = {name: one.state for name, one in dispatch.loads.items() if one.state is not None}
+        states = {name: one.state for name, one in dispatch.loads.items() if one.state is not None}
+        self.told_loads = mono, {name: state for name, state in states.items() if name in self.loaded}
 
     def still(self, held: list[HeldLimit], intensity: Series | None) -> "Situation":
         """As it is now, for a plan: telemetry goes on meanwhile."""
@@ -117,111 +85,108 @@ class Situation:
             self,
             held=held,
             intensity=intensity,
-            powers=dict(self.powers),
-            charges=dict(self.charges),
-            allowed_by=dict(self.allowed_by),
+            seen=self.seen.still(),
+            means=dict(self.means),
         )
-
-    @property
-    def devices(self) -> list[str]:
-        """Whose powers make the load: grid + battery + PV."""
-        return [self.site.grid.meter, *self.site.pcs, *self.pvs]
 
     @property
     def loaded(self) -> list[str]:
         """The flexible loads: they are planned, and so no part of the load that is forecast."""
         return [one.device for one in self.site.load]
 
-    @property
-    def pvs(self) -> list[str]:
-        return [device.name for device in self.site.of_kind(Kind.PV)]
+    def loads(self, mono: float) -> dict[str, LoadState]:
+        """What each flexible load does; of a dispatch that is silent nothing is known."""
+        when, states = self.told_loads
+        return states if mono - when <= PLANNED else {}
 
     def ages(self, mono: float) -> dict[str, float]:
         """Seconds since each input was heard; what was never heard is absent."""
-        known = self.powers | self.charges
-        return {name: max(0.0, mono - value.at) for name, value in known.items()}
+        found = {name: heard.at for name, heard in self.means.items()}
+        for cells in self.seen.cells.values():
+            for name, rack in cells.racks.items():
+                if rack.soc is not None:  # of a hybrid the older of its two
+                    found[name] = min(rack.soc.at, found.get(name, inf))
+        return {name: max(0.0, mono - at) for name, at in found.items()}
 
     def missing(self, mono: float) -> list[str]:
-        """The devices without which there is no plan, as far as they are silent. PV may sleep at night."""
-        ages = self.ages(mono)
-        silent = [name for name in self._needed() if ages.get(name, math.inf) > self._oldest(name)]
-        # without one of several the others are planned for
-        return silent if self.site.grid.meter in silent or not self.batteries(mono) else []
+        """The devices without which there is no plan, as far as nothing is known of them now. PV may sleep at night."""
+        return [*self._missing(mono)]
 
-    def _needed(self) -> list[str]:
-        return [
-            self.site.grid.meter,
-            *(name for one in self.site.battery for name in dict.fromkeys((*one.pcs, *one.racks))),
-        ]
+    def lacks(self, mono: float) -> str:
+        """The same with what is wrong with each, in words."""
+        found = self._missing(mono)
+        each = {what: ", ".join(name for name, one in found.items() if one is what) for what in found.values()}
+        return "; ".join(f"{names} {what}" for what, names in each.items())
+
+    def _missing(self, mono: float) -> dict[str, Known]:
+        found = self.seen.lacking(self._needed(), mono, PLANNED)
+        # without one of several the others are planned for
+        return found if self.site.grid.meter in found or not self.batteries(mono) else {}
+
+    def _needed(self) -> list[tuple[str, str]]:
+        each = [(one.pcs, self.seen.cells[one.name].connected) for one in self.site.battery]
+        batteries = [[*((pcs, "p") for pcs in several), *((rack, "soc") for rack in racks)] for several, racks in each]
+        return [(self.site.grid.meter, "p"), *(one for battery in batteries for one in battery)]
 
     def batteries(self, mono: float) -> list[Battery]:
-        """Those that are heard: one of their PCS, and one of their racks."""
-        return [one for one in self.site.battery if self._heard(one.pcs, self.powers, mono) and self._charge(one, mono)]
+        """Those of which the SoC and one PCS are known, with the PCS that are heard and the energy of the racks that
+        are connected."""
+        found = list[Battery]()
+        for one in self.site.battery:
+            cells, pcs = self.seen.cells[one.name].within(mono, PLANNED), self._heard(one.pcs, mono)
+            if pcs and cells.soc is not None:
+                found.append(one.model_copy(update={"pcs": [*pcs], "energy": one.energy * cells.connected}))
+        return found
 
-    def _heard(self, names: Sequence[str], known: Mapping[str, Value], mono: float) -> list[float]:
-        """What of these was heard lately."""
-        return [known[name].value for name in names if name in known and mono - known[name].at <= self._oldest(name)]
-
-    def _charge(self, one: Battery, mono: float) -> list[float]:
-        return self._heard(one.racks, self.charges, mono)
+    def _heard(self, devices: Sequence[str], mono: float) -> dict[str, float]:
+        """W of those that are known, smoothed."""
+        known = {one: self.seen.known(one, "p", mono, PLANNED) for one in devices}
+        return {one: self.means[one].value for one, what in known.items() if what is Known.GOOD}
 
     def soc(self, mono: float) -> float:
         """% of the batteries that are heard, together."""
         heard = self.batteries(mono)
-        return soc(heard, [fmean(self._charge(one, mono)) for one in heard]) if heard else 0.0
-
-    def _oldest(self, device: str) -> float:
-        return self.site.named(device).stale_after(OLDEST)
+        return soc(heard, [self.soc_of(one, mono) for one in heard]) if heard else 0.0
 
     def pv(self, mono: float) -> float:
-        """W of all PV; a silent inverter counts as dark."""
+        """W of all PV; a silent inverter counts as dark: what it gives all the same the meter shows as less load."""
         return sum(
-            self.powers[key].value
+            self.means[named(device, point)].value
             for device, point in self.site.pv_points
-            if (key := named(device, point)) in self.powers
-            if mono - self.powers[key].at <= self._oldest(device)
+            if self.seen.known(device, point, mono, PLANNED) is Known.GOOD
         )
 
     def soc_of(self, one: Battery, mono: float) -> float:
-        """% of one battery; half of what it may, while it is not heard."""
-        heard = self._charge(one, mono)
-        return fmean(heard) if heard else (one.soc_min + one.soc_max) / 2
+        """% of one battery; half of what it may, while that is not known."""
+        found = self.seen.cells[one.name].within(mono, PLANNED).soc
+        return (one.soc_min + one.soc_max) / 2 if found is None else found
 
     def allowed(self, mono: float) -> tuple[float, float]:
-        """W at the meter that the cells of the batteries that are heard allow now, charging and discharging; inf while
-        one does not say it."""
-        charge = discharge = 0.0
-        for one in self.batteries(mono) or self.site.battery:
-            racks = [
-                Rack(
-                    found[1]
-                    if (found := self.allowed_by.get(name)) and mono - found[0] <= self._oldest(name)
-                    else None,
-                    None,
-                )
-                for name in one.racks
-            ]
-            cells = together(racks, len(racks), one.charge_limit, one.discharge_limit)
-            charge += inf if cells.charge is None else cells.charge / one.efficiency
-            discharge += inf if cells.discharge is None else cells.discharge * one.efficiency
-        return charge, discharge
+        """W at the meter that the cells of the batteries that are heard allow now, charging and discharging: 0 of one
+        that does not say it, as dispatch lets it rest; inf while there is none to plan for."""
+        heard = self.batteries(mono)
+        cells = [(one, self.seen.cells[one.name].within(mono, PLANNED)) for one in heard]
+        charge = sum((found.charge or 0.0) / one.efficiency for one, found in cells)
+        discharge = sum((found.discharge or 0.0) * one.efficiency for one, found in cells)
+        return (charge, discharge) if heard else (inf, inf)
 
     def as_worn(self, batteries: Sequence[Battery]) -> list[Battery]:
-        """With the energy and the efficiency that they have by now."""
+        """With the energy and the efficiency that they have by now, as far as their racks are connected."""
+        whole = {one.name: one.energy for one in self.site.battery}
         return [
-            one.model_copy(update=dict(zip(("energy", "efficiency"), self.worn[one.name], strict=True)))
-            if one.name in self.worn
-            else one
+            one.model_copy(update={"energy": energy * one.energy / whole[one.name], "efficiency": efficiency})
             for one in batteries
+            for energy, efficiency in [self.worn.get(one.name, (whole[one.name], one.efficiency))]
         ]
 
     def rest(self, mono: float) -> float:
         """W of the load that is no flexible one; call it when nothing is missing."""
-        planned = sum(max(0.0, power) for power in self._heard(self.loaded, self.powers, mono))
+        planned = sum(max(0.0, power) for power in self._heard(self.loaded, mono).values())
         return max(0.0, self.load(mono) - planned)
 
     def load(self, mono: float) -> float:
         """W; call it when nothing is missing."""
         # what a silent battery still does, the meter shows as load
-        powers = [power for one in self.batteries(mono) for power in self._heard(one.pcs, self.powers, mono)]
-        return max(0.0, self.powers[self.site.grid.meter].value + sum(powers) + self.pv(mono))
+        pcs = [name for one in self.batteries(mono) for name in one.pcs]
+        grid = self.means[self.site.grid.meter].value
+        return max(0.0, grid + sum(self._heard(pcs, mono).values()) + self.pv(mono))

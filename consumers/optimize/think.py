@@ -49,7 +49,8 @@ def _together(situation: Situation, sight: Sight, mono: float) -> Together:
         for one in site.load
     ]
     now = sight.bare.now
-    states = {one.name: found for one in loads if (found := state_of(situation.loads.get(one.name), now)) is not None}
+    said = situation.loads(mono)
+    states = {one.name: found for one in loads if (found := state_of(said.get(one.name), now)) is not None}
     return plan_loads(loads, states, sight.outlook, solve)
 
 

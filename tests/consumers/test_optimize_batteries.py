@@ -16,8 +16,8 @@ SAID: dict[str, dict[str, Value]] = {
     "grid": {"p": 10e3},
     "pcs1": {"p": 40e3},
     "pcs2": {"p": 20e3},
-    "bms1": {"soc": 80.0},
-    "bms2": {"soc": 50.0},
+    "bms1": {"soc": 80.0, "u": 800.0, "ccl": 200.0, "dcl": 200.0},
+    "bms2": {"soc": 50.0, "u": 800.0, "ccl": 200.0, "dcl": 200.0},
 }
 
 

@@ -22,7 +22,8 @@ from tests.conftest import Broker
 from tests.consumers.test_dispatch_desk import plant_site
 from tests.consumers.test_dispatch_grid_limits import SOURCES, request
 from tests.consumers.test_dispatch_service import on_the_bus, until
-from tests.consumers.test_optimize_pure import NOON, told
+from tests.consumers.test_optimize_pure import CELLS, NOON, fold, told
+from tests.consumers.test_optimize_pure import said as said_of
 from tests.consumers.test_optimize_service import scene
 from tests.optimizer.outlooks import limit
 
@@ -119,7 +120,7 @@ def test_the_plan_says_which_limit_shaped_it_and_what_it_cannot_keep() -> None:
     assert wrong == []
     assert plan.limits == ["consumption at most 20 kW, by dso as dso, asked: 14a, until 10 Jun 12:45"]
     assert plan.shortage == []
-    situation.charges["bms1"] = situation.charges["bms1"].__class__(0.0, 5.0)  # empty
+    fold(situation, "bms1", said_of(0.1, CELLS | {"soc": 5.0}), 0.0)  # empty
     plan, wrong, _ = think(situation, Past(SITE), {}, NOON, 0.0)
     assert wrong == []
     assert len(plan.shortage) == 1

@@ -34,7 +34,7 @@ def seen(site: Site, situation: Situation | None = None) -> Sight:
 def test_what_the_cells_allow_now_is_no_surprise_to_the_plan(tmp_path: Path) -> None:
     site = plant_site(tmp_path)
     situation = told(site)
-    assert situation.allowed(0) == (np.inf, np.inf), "nobody said so yet"
+    assert situation.allowed(0) == pytest.approx((160e3 / 0.95, 160e3 * 0.95))
     fold(situation, "bms1", said(1, {"soc": 55.0, "ccl": 50.0, "dcl": 100.0, "u": 800.0}), 1)
     charge, discharge = situation.allowed(1)
     assert charge == pytest.approx(40e3 / 0.95)
@@ -42,7 +42,7 @@ def test_what_the_cells_allow_now_is_no_surprise_to_the_plan(tmp_path: Path) -> 
     most = look(situation, Past(site), {}, NOON, 1.0).bare.most_charge
     assert most[0] == pytest.approx(charge)
     assert most[-1] == 100e3, "a derate is not for ever"
-    assert situation.allowed(90) == (np.inf, np.inf), "what is old says nothing"
+    assert situation.allowed(90) == (np.inf, np.inf), "there is nothing to plan for"
 
 
 def test_reserves_are_kept_and_each_has_its_price(tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ def test_a_flexible_load_is_no_part_of_the_forecast_and_planned_with_the_battery
     dispatch = ControlDispatch(
         at=NOON, mode=Mode.AUTO, reason="", batteries={}, loads={"oven": LoadDispatch(state=off, reason="")}
     )
-    situation.hear_loads(dispatch)
+    situation.hear_loads(dispatch, 0.0)
     load = Load.of(site.load[0], site.profiles["oven"], 10e3, site.zone)
-    assert state_of(situation.loads["oven"], NOON) is not None
+    assert state_of(situation.loads(0.0)["oven"], NOON) is not None
     thought = think(situation, past, {}, NOON, 0.0)
     assert thought.wrong == []
     deadline = load.deadline(NOON)

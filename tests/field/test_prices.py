@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from consumers.optimize.prices import read_prices, read_published
 from consumers.optimize.service import Optimize
-from consumers.optimize.situation import Value
 from optimizer.published import Row, publish
 from optimizer.shortage import shortages
 from optimizer.tariff import Series, Source, quotes
@@ -25,7 +24,7 @@ from schemas.tariff import Tariff
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.consumers.test_dispatch_desk import plant_site
-from tests.consumers.test_optimize_pure import told
+from tests.consumers.test_optimize_pure import CELLS, fold, said, told
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = timedelta(hours=1)
@@ -242,9 +241,10 @@ async def test_the_planner_says_that_prices_are_borrowed_until_the_file_goes_on(
         for days, borrowed in ((1, True), (6, False)):  # it ended a day ago; then it goes on
             path = written(tmp_path, rows(hourly(midnight - 72 * HOUR, [50] * 24 * (1 + days))))
             os.utime(path, (days, days))
-            optimize.situation = told(site)
-            optimize.situation.powers = {name: Value(time.monotonic(), 30e3) for name in ("grid", "pcs1", "pv1")}
-            optimize.situation.charges = {"bms1": Value(time.monotonic(), 50.0)}
+            optimize.situation, mono = told(site), time.monotonic()
+            fold(optimize.situation, "bms1", said(mono, CELLS), mono)
+            for device in ("grid", "pcs1", "pv1"):
+                fold(optimize.situation, device, said(mono, {"p": 30e3}), mono)
             await optimize._once()
             status = part.status()
             assert part.counts["plans"] == (1 if borrowed else 2), status.detail

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.arrivals import Arrivals
+from optimizer.situation.arrivals import Arrivals
 from schemas.messages import Telemetry
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -35,6 +35,13 @@ def timely(story: list[tuple[float, Telemetry]]) -> list[bool]:
         ([(0, sample(0, 1)), (1, sample(1, 2**62)), (2, sample(2, 2)), (3, sample(3, 3))], "yyyy"),
         ([(0, sample(0, 1)), (1, sample(1, 2, at=LAST)), (2, sample(2, 3)), (3, sample(3, 4))], "ynyy"),
         ([(0, sample(0, 1, at=FIRST)), (1, sample(1, 2)), (2, sample(2, 3)), (3, sample(3, 4))], "ynyy"),
+        (
+            [(n, sample(n, n + 1)) for n in range(6)] + [(6 + n / 99, sample(n, n + 1)) for n in range(6)],
+            "y" * 6 + "n" * 6,
+        ),
+        ([(n, sample(s, s + 1)) for n, s in enumerate((0, 1, 2, 4, 3, 5))], "yyyyny"),
+        ([(0, sample(0, 9, epoch="a")), (1, sample(1, 1)), (2, sample(0, 9, epoch="a")), (3, sample(3, 2))], "yyny"),
+        ([(0, sample(0, 7)), (0, sample(9, 99)), *((n, sample(n, n + 7)) for n in range(1, 6))], "yynnyyy"),
         ([(n, sample(n + 86400.0 * (n > 2), n + 1)) for n in range(8)], "yyynnyyy"),
         ([(n, sample(n - 86400.0 * (n > 2), n + 1)) for n in range(8)], "yyynnyyy"),
     ],
@@ -48,6 +55,10 @@ def timely(story: list[tuple[float, Telemetry]]) -> list[bool]:
         "a number that cannot be",
         "the end of the calendar",
         "its beginning",
+        "all of them again after a reconnect",
+        "two that change places",
+        "one of an earlier run",
+        "one that is ahead in all: those after it are believed soon",
         "a clock set ahead by a day",
         "a clock set back by a day",
     ],
