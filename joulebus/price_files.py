@@ -9,12 +9,12 @@ from statistics import median
 from consumers.optimize.price_sources import wanted
 from consumers.optimize.prices import files_of, read_published
 from optimizer.price_documents.areas import EIC, eic
+from optimizer.price_documents.wanted import Wanted
 from optimizer.published import Published, Row, Stated, stated
 from optimizer.shortage import shortages
 from optimizer.tariff import Series
 from schemas.magnitudes import DEAREST_KWH, LIKE_EURO, Odd
 from schemas.site import Site
-from schemas.tariff import DayAhead
 from schemas.troubles import Trouble
 
 CHEAPEST = 0.01
@@ -31,12 +31,17 @@ def look(site: Site, now: datetime) -> tuple[list[str], list[Odd]]:
     """What stands in each price file, in lines, and warnings with their place in the tariff. Raises Trouble for one
     that is not there, cannot be read or has no price."""
     lines, warnings, series = list[str](), list[Odd](), dict[str, Series]()
+    read = dict[tuple[Path, Wanted], tuple[Published, str, list[str]]]()  # import and export often share a file
     for place, rule in site.prices.markets.items():
         if rule.file:
             path = site.price_files[place]
-            published = _read(site, place, path, rule)
-            lines.append(f"{place:<10} prices of {path.name}: {_span(site, published, now)}")
-            odd = [*_units(site, path, published), *_holes(site, published)]
+            file = path, wanted(site, rule)
+            if file not in read:
+                published = _read(site, place, *file)
+                seen = _span(site, published, now), [*_units(site, path, published), *_holes(site, published)]
+                read[file] = published, *seen
+            published, span, odd = read[file]
+            lines.append(f"{place:<10} prices of {path.name}: {span}")
             warnings += [
                 (f"{place}.day_ahead.file", f"{path.name}{'' if one[:1] == ':' else ': '}{one}") for one in odd
             ]
@@ -50,11 +55,11 @@ def look(site: Site, now: datetime) -> tuple[list[str], list[Odd]]:
     return lines, warnings + (_short(site, series, now) if series else [])
 
 
-def _read(site: Site, place: str, path: Path, rule: DayAhead) -> Published:
+def _read(site: Site, place: str, path: Path, of: Wanted) -> Published:
     where = f"{site.tariff_path}: {place}.day_ahead.file"
     if not files_of(path):
         raise Trouble(f"{where}: {path} does not exist")
-    published, form = read_published(path, wanted(site, rule))
+    published, form = read_published(path, of)
     if not published.series.starts:
         raise Trouble(f"{where}: {path} has no price; it was read as {form}")
     return published

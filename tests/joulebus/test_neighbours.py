@@ -102,7 +102,13 @@ def test_a_virtual_environment_has_pip_also_on_a_bare_debian(fetched: Path, tmp_
 
 @pytest.fixture(scope="module")
 def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tools")
+    """A folder for what is fetched. The large ones that `make setup` has fetched by the same way stand in it already:
+    to unpack them once more would cost 15 s of a processor."""
+    folder = tmp_path_factory.mktemp("tools")
+    for name in ("chromium", "mariadb"):
+        if (tree := neighbours.tools() / name).is_dir():
+            (folder / name).symlink_to(tree)
+    return folder
 
 
 def test_a_private_database_server_comes_back_with_what_was_committed(mariadb: MariaDB) -> None:

@@ -28,13 +28,25 @@ SPOILED = {
     "no price file": ('[import]\nday_ahead = { file = "nowhere.csv" }', set[str]()),  # said with the first plan
 }
 TOLD = [*SPOILED] if FULL else ["no TOML", "no price file"]
-"""Each starts every part: the others differ in their words alone, which tests of the reader tell."""
+"""The others differ in their words alone, which tests of the reader tell."""
+ALL_START = "no TOML"
+"""Of the others those alone that could say something."""
 
 
-@pytest.fixture(params=[SPOILED[name] for name in TOLD], ids=TOLD)
-def spoiled(request: pytest.FixtureRequest, tmp_path: Path) -> set[str]:
+@pytest.fixture(params=TOLD)
+def story(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def started(story: str) -> tuple[str, ...]:
+    return PARTS if story == ALL_START else tuple(sorted(PLANNERS))
+
+
+@pytest.fixture
+def spoiled(story: str, tmp_path: Path) -> set[str]:
     """A tariff file that is wrong; gives who says so at its start."""
-    text, who = request.param
+    text, who = SPOILED[story]
     if text is not None:
         (tmp_path / "spoiled.toml").write_text(text, encoding="utf-8")
     return set(who)
@@ -49,11 +61,11 @@ def site(tmp_path: Path, site_name: str) -> Path:
 
 
 @pytest.fixture
-def health(broker: Broker, site: Path, tmp_path: Path) -> Iterator[dict[str, int]]:
-    """All parts run; the ports of their endpoints."""
+def health(broker: Broker, site: Path, tmp_path: Path, started: tuple[str, ...]) -> Iterator[dict[str, int]]:
+    """The parts run; the ports of their endpoints."""
     database = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
     migrate(database)
-    ports = {part: free_port() for part in PARTS}
+    ports = {part: free_port() for part in started}
     with ExitStack() as stack:
         for part, port in ports.items():
             env = os.environ | {
@@ -85,4 +97,4 @@ def says(port: int) -> dict[str, Any]:
 def test_with_a_tariff_that_cannot_be_read_all_goes_on_but_the_plan(spoiled: set[str], health: dict[str, int]) -> None:
     until(lambda: all(says(port).get("ready") for port in health.values()), 60)
     causes = {part: says(port)["causes"] for part, port in health.items()}
-    assert causes == {part: ["tariff"] if part in spoiled else [] for part in PARTS}
+    assert causes == {part: ["tariff"] if part in spoiled else [] for part in health}
