@@ -12,7 +12,7 @@ from optimizer.situation.heard import NEVER, Known
 from optimizer.situation.site_seen import SiteSeen
 from optimizer.split import Room
 from schemas.messages import Telemetry
-from schemas.site_parts import Unit
+from schemas.site_battery import Unit
 
 DC_TO_AC = 0.95
 """The cells deliver the losses, too: of DCL x U so much arrives, as the bridge counts it."""

@@ -16,7 +16,7 @@ from optimizer.storage import soc
 from optimizer.tariff import Series
 from schemas.messages import ControlDispatch, HeldLimit, LoadState, Telemetry
 from schemas.site import Site
-from schemas.site_parts import Battery
+from schemas.site_battery import Battery
 
 
 def named(device: str, point: str) -> str:

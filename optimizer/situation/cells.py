@@ -8,7 +8,8 @@ from optimizer.situation.heard import NEVER, Heard, number
 from schemas.messages import Telemetry, Value
 from schemas.rack import RackMap
 from schemas.site import Site
-from schemas.site_parts import Battery, Device
+from schemas.site_battery import Battery
+from schemas.site_device import Device
 
 
 @dataclass
