@@ -32,6 +32,15 @@ class CommandsSent:
         """By the name of their PCS."""
         return self.mode.batteries
 
+    def gives(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
+        """What goes out next, by PCS: who gets no order of the request that is served is no part of its answer."""
+        for pcs, one in self.batteries.items():
+            order = sent.get(pcs)
+            one.last = order.counted if order is not None and order.action is None else None
+            if order is None or order.request is None:
+                self.verdicts.aside(one.battery.name)
+        return sent
+
     def sends(self, command: str, pcs: str, instruction: Instruction) -> None:
         """It goes out under this id."""
         self.sent[command] = pcs, instruction

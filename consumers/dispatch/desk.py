@@ -40,7 +40,7 @@ from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
 from optimizer.situation.ages import METER_NOW
-from schemas.messages import Action, Cause, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
+from schemas.messages import Action, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
 from schemas.site import Site
 
 SETTLED = 60.0
@@ -198,14 +198,14 @@ class Desk:
                 case Mode.LOCAL:
                     sent, self.doing = {}, Doing(f"{mode.who} steers at the device; nothing is sent")
                 case Mode.LOCKOUT:
-                    sent = self._stop(mono)
+                    sent, self.doing = self.mode.stop(mono), Doing() if self.batteries else Doing(NO_BATTERY)
                 case _:
                     sent = self._steer(self.control, now, mono)
         said = [detail(self.doing, mode.mode, [*self.batteries.values()], mono), *complaints(self.mode.left_over)]
         sent = self.reactive.add(sent, mono)
         said += self.rules.complaints()
         self.detail = "; ".join(filter(None, (*said, self.reactive.trouble, *self.reactive.complaints(mono))))
-        return self._sent(sent)
+        return self.commands.gives(sent)
 
     def limit_pv(self, sent: Mapping[str, Instruction], now: datetime, mono: float) -> dict[str, Instruction]:
         """What to send now to PV inverters, after `instruct` gave what is sent to the batteries. Whoever steers those:
@@ -242,39 +242,14 @@ class Desk:
         peaks = [(one.room(now, peak), f"the {one.how.per}'s peak") for one, peak in each if one.left(now) > SETTLED]
         return strained(self.fold.billing.power if fresh else None, spare, [(most, "the import limit"), *peaks])
 
-    def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
-        for pcs, one in self.batteries.items():
-            order = sent.get(pcs)
-            one.last = order.counted if order is not None and order.action is None else None
-            if order is None or order.request is None:
-                self.commands.verdicts.aside(one.battery.name)
-        return sent
-
     def _by_hand(self, sent: Mapping[str, Instruction]) -> Doing:
         """A grid mode that a person asked for."""
         ((pcs, order),) = sent.items()
         self.batteries[pcs].why = ""
         return Doing(told_mode(order.request), action=order.action)
 
-    def _stop(self, mono: float) -> dict[str, Instruction]:
-        """The lockout of the site: every battery rests and stops."""
-        sent, self.doing = dict[str, Instruction](), Doing() if self.batteries else Doing(NO_BATTERY)
-        for pcs, one in self.batteries.items():
-            order, one.why = one.lockout.next(one.look(mono), mono, self.mode.serves)
-            sent |= {} if order is None else {pcs: order}
-        return sent
-
     def _steer(self, control: Control, now: datetime, mono: float) -> dict[str, Instruction]:
-        sent, able = dict[str, Instruction](), list[BatteryDesk]()
-        for pcs, one in self.batteries.items():
-            aside = one.aside(control.mode, mono, self.mode.serves)
-            one.why = "" if aside is None else aside.why
-            if aside is None:
-                able.append(one)
-                continue
-            sent |= {} if aside.sent is None else {pcs: aside.sent}
-            if aside.locks:
-                self.mode.take_out(one, Cause.TRIPPED, aside.locks, now)
+        sent, able = self.mode.taking_part(control, now, mono)
         self.doing = Doing() if self.batteries else Doing(NO_BATTERY)
         if not able:
             return sent

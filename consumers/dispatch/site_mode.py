@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from consumers.dispatch.battery_desk import BatteryDesk
+from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.kept import KeptBattery
 from consumers.dispatch.modes import Control, lock
 from consumers.dispatch.own_lockouts import outs_of, told
-from schemas.messages import ControlMode, ControlRequest, Mode
+from schemas.messages import Cause, ControlMode, ControlRequest, Mode
 
 
 @dataclass
@@ -51,3 +52,29 @@ class SiteMode:
         """The lockouts of batteries, by name."""
         outs = {one.battery.name: one.out for one in self.batteries.values() if one.out is not None}
         return outs_of(self.left_over) | outs
+
+    # what each battery does by it ----------------------------------------------------------------
+
+    def stop(self, mono: float) -> dict[str, Instruction]:
+        """The lockout of the site: every battery rests and stops."""
+        sent = dict[str, Instruction]()
+        for pcs, one in self.batteries.items():
+            order, one.why = one.lockout.next(one.look(mono), mono, self.serves)
+            sent |= {} if order is None else {pcs: order}
+        return sent
+
+    def taking_part(
+        self, control: Control, now: datetime, mono: float
+    ) -> tuple[dict[str, Instruction], list[BatteryDesk]]:
+        """What those are sent that get no share, and those that do."""
+        sent, able = dict[str, Instruction](), list[BatteryDesk]()
+        for pcs, one in self.batteries.items():
+            aside = one.aside(control.mode, mono, self.serves)
+            one.why = "" if aside is None else aside.why
+            if aside is None:
+                able.append(one)
+                continue
+            sent |= {} if aside.sent is None else {pcs: aside.sent}
+            if aside.locks:
+                self.take_out(one, Cause.TRIPPED, aside.locks, now)
+        return sent, able
