@@ -30,7 +30,7 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         power=doing.power,
         authority=doing.authority,
         action=doing.action,
-        reason="; ".join([reason, *aside, *complaints(desk.left_over)]),
+        reason="; ".join([reason, *aside, *complaints(desk.mode.left_over)]),
         why=_of_plan(desk, now) if doing.authority is Authority.PLAN else [],
         batteries={one.battery.name: _battery(one, sent.get(one.pcs), doing, reason, mono) for one in each},
         pv=dict(desk.pv.told),

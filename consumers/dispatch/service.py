@@ -107,7 +107,7 @@ class Dispatch:
     async def take_tariff(self) -> None:
         """All else goes on without it."""
         await readable(self.part, "no billed peak is kept down")
-        self.desk.bill(self.part.site.demand)
+        self.desk.peaks.bill(self.part.site.demand)
         await asyncio.Event().wait()  # it does not change any more
 
     async def _begin(self, bus: Bus) -> None:
@@ -120,13 +120,13 @@ class Dispatch:
             elif isinstance(heard.message, Plan):
                 self.desk.plans.hear(heard.message, utc_now())
             elif isinstance(heard.message, Billing):
-                self.desk.hear_billing(heard.message, utc_now())
+                self.desk.peaks.hear(heard.message, utc_now())
         file = read(self.path)
         for fault in filter(None, (file.fault, broker.fault)):
             self.part.log.error("what was kept cannot be read: %s", fault)
         self._limits.begin()
         self.desk.begin(file, broker, utc_now(), time.monotonic())
-        for words in complaints(self.desk.left_over):
+        for words in complaints(self.desk.mode.left_over):
             self.part.log.warning("%s", words)
 
     # each 2 s ------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class Dispatch:
         self._unkept = self._once(self._unkept, why, "the state is not kept on the disk")
 
     def _note_mode(self) -> None:
-        said = self.desk.said()
+        said = self.desk.mode.said()
         if said is not None and said != self._mode:
             self._mode = said
             self._unsaid.append(said)
@@ -254,7 +254,7 @@ class Dispatch:
 
     def _log_modes(self) -> None:
         """A line for each that changed: of the site, and of a battery that is out alone."""
-        outs = {f"battery {name}": out for name, out in self.desk.outs.items()}
+        outs = {f"battery {name}": out for name, out in self.desk.mode.outs.items()}
         site = None if self.desk.control is None else self.desk.control.mode
         modes: dict[str, ControlMode | None] = {"the site": site, **outs}
         for what, mode in modes.items():
@@ -294,7 +294,7 @@ class Dispatch:
             case None if heard.topic is PLAN and not heard.fault:
                 self.desk.plans.hear(None, now)
             case Billing() as billing:
-                self.desk.hear_billing(billing, now)
+                self.desk.peaks.hear(billing, now)
             case Outcome() as outcome if outcome.source == "dispatch" and not heard.retained:
                 self.part.counts[outcome.state.value] += 1
                 told = self.desk.hear_outcome(outcome, now, mono)

@@ -113,7 +113,7 @@ def test_what_the_bridge_makes_of_it_is_told_where_it_was_asked(tmp_path: Path) 
     story.hear_all(state="off")
     assert asked(story, wish(story)).followed
     assert story.order() is not None
-    (command,) = story.desk.sent
+    (command,) = story.desk.commands.sent
 
     def says(state: OutcomeState, cause: Cause | None = None, reason: str = "") -> RequestOutcome | None:
         said = Outcome(id=command, at=story.now, state=state, cause=cause, reason=reason, source="dispatch")
@@ -137,7 +137,7 @@ def test_what_was_asked_before_is_not_answered_again_when_another_mode_holds(tmp
         story.second += 2
         story.hear_all(state="running")
         assert story.order() is not None
-    first, second = story.desk.sent
+    first, second = story.desk.commands.sent
 
     def says(command: str, state: OutcomeState) -> RequestOutcome | None:
         said = Outcome(id=command, at=story.now, state=state, source="dispatch")

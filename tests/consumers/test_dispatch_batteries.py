@@ -80,7 +80,7 @@ class Both(Story):
 
     def says(self, pcs: str, state: str, cause: Cause | None = None, **more: Any) -> RequestOutcome | None:
         """An outcome of the last command to a PCS; gives what who asked is told."""
-        name = [key for key, (whose, _) in self.desk.sent.items() if whose == pcs][-1]
+        name = [key for key, (whose, _) in self.desk.commands.sent.items() if whose == pcs][-1]
         said = {"id": name, "at": self.now, "state": OutcomeState(state), "source": "dispatch", "cause": cause, **more}
         return self.desk.hear_outcome(Outcome.model_validate(said), self.now, self.second)
 
@@ -175,11 +175,11 @@ def test_who_is_out_stands_in_the_mode_until_somebody_asks_for_auto(both: Both) 
     """For programs: it stood in a sentence of the status alone."""
     both.hear_both()
     both.orders()
-    said = [both.desk.said()]
+    said = [both.desk.mode.said()]
     both.says("pcs2", "not_obeyed", Cause.REVERSED, reason="the wrong way")
-    said.append(both.desk.said())
+    said.append(both.desk.mode.said())
     both.ask("auto")
-    said.append(both.desk.said())
+    said.append(both.desk.mode.said())
     assert [one and (one.mode, one.out) for one in said] == [
         (Mode.AUTO, {}),
         (Mode.AUTO, {"yard": "reversed: the wrong way"}),
@@ -432,7 +432,7 @@ def test_a_file_from_before_there_could_be_several_is_read(tmp_path: Path) -> No
     path.write_text(json.dumps(old), encoding="utf-8")
     both = Both(two(tmp_path))
     both.desk.begin(read(path), Stored(), both.now, 3.0)
-    assert (both.desk.peak, both.desk.batteries["pcs1"].starts.why) == (88e3, "we stopped it")
+    assert (both.desk.peaks.peak, both.desk.batteries["pcs1"].starts.why) == (88e3, "we stopped it")
     assert both.desk.batteries["pcs1"].starts.attempts.count == 2
     assert both.desk.batteries["pcs2"].starts.why == ""
 

@@ -103,7 +103,7 @@ def test_nothing_that_is_kept_is_lost(tmp_path: Path) -> None:
     story.order()
     story.ask("lockout", id="l1", why="smoke")
     story.desk.batteries["pcs1"].resets.done(story.second)
-    story.desk.peak = 88e3
+    story.desk.peaks.peak = 88e3
     story.desk.batteries["pcs1"].lockout.stops.due(story.second)
     kept = story.desk.keep(story.now, story.second)
     assert kept is not None

@@ -47,7 +47,7 @@ def test_every_cause_is_decided_in_every_mode() -> None:
 def test_the_closed_loop_ends_where_it_must(story: Story, cause: Cause, mode: Mode) -> None:
     in_mode(story, mode)
     order = story.order()
-    name = list(story.desk.sent)[-1] if order else "none"
+    name = list(story.desk.commands.sent)[-1] if order else "none"
     says(story, name, "not_obeyed", cause, "the measured power says otherwise")
     assert story.desk.control is not None
     held, locked = story.desk.control.mode, mode in LOCKS.get(cause, ())
@@ -64,7 +64,7 @@ def test_the_closed_loop_ends_where_it_must(story: Story, cause: Cause, mode: Mo
 @pytest.mark.parametrize("reason", ["meter_sign_suspect: typed by somebody", "swinging", "reversed: no"])
 def test_words_change_nothing(story: Story, reason: str) -> None:
     story.order()
-    says(story, list(story.desk.sent)[-1], "refused", None, reason)
+    says(story, list(story.desk.commands.sent)[-1], "refused", None, reason)
     assert story.desk.control is not None
     assert story.desk.control.mode.mode is Mode.AUTO
 
@@ -78,7 +78,7 @@ def test_what_is_said_of_a_command_that_was_not_ours_changes_nothing(story: Stor
 
 def test_a_complaint_is_said_until_it_is_proven_or_a_minute_old(story: Story) -> None:
     story.order()
-    name = list(story.desk.sent)[-1]
+    name = list(story.desk.commands.sent)[-1]
     says(story, name, "not_obeyed", Cause.NOT_OBEYED, "it stays at 0 W")
     story.order()
     assert story.desk.detail.endswith("; not_obeyed: it stays at 0 W")
@@ -95,7 +95,7 @@ def test_a_complaint_is_said_until_it_is_proven_or_a_minute_old(story: Story) ->
 def test_a_complaint_names_its_cause_once(story: Story) -> None:
     """`interlock: interlock: epo` stood there."""
     story.order()
-    says(story, list(story.desk.sent)[-1], "refused", Cause.INTERLOCK, "interlock: epo-pcs1")
+    says(story, list(story.desk.commands.sent)[-1], "refused", Cause.INTERLOCK, "interlock: epo-pcs1")
     story.order()
     assert story.desk.detail.endswith("; interlock: epo-pcs1")
     assert story.desk.detail.count("interlock") == 1
@@ -107,7 +107,7 @@ def test_a_complaint_without_words_names_the_limit(story: Story) -> None:
     limit = Limited(point="p_set", source="interlock:hot-bms1", wanted=30e3, allowed=0.0)
     for limits, words in (([limit], "anna; interlock:hot-bms1"), ([], "anna; interlock")):
         story.order()
-        name, at = list(story.desk.sent)[-1], story.now
+        name, at = list(story.desk.commands.sent)[-1], story.now
         held = Outcome(id=name, at=at, state=OutcomeState.LIMITED, cause=Cause.INTERLOCK, limited_by=limits)
         story.desk.hear_outcome(held, at, story.second)
         story.order()
@@ -119,7 +119,7 @@ def test_a_manual_power_that_the_bridge_refuses_is_told_to_who_asked(story: Stor
     order = story.order()
     assert order is not None
     assert order.wanted.authority is Authority.OPERATOR
-    name = list(story.desk.sent)[-1]
+    name = list(story.desk.commands.sent)[-1]
     told = says(story, name, "refused", Cause.AUTHORITY, "dso holds the device")
     assert told is not None
     assert (told.id, told.followed, told.wish) == ("r1", False, "manual")
@@ -133,17 +133,17 @@ def test_a_manual_power_that_the_bridge_refuses_is_told_to_who_asked(story: Stor
 def test_a_lockout_is_confirmed_when_the_pcs_has_stopped_and_not_before(story: Story) -> None:
     in_mode(story, Mode.LOCKOUT)
     assert story.power() == 0.0
-    assert says(story, list(story.desk.sent)[-1], "verified") is None, "it rests"
+    assert says(story, list(story.desk.commands.sent)[-1], "verified") is None, "it rests"
     story.second += 2
     story.hear_all()
     assert story.action() is not None
-    told = says(story, list(story.desk.sent)[-1], "not_obeyed", Cause.NOT_OBEYED, "it is still running")
+    told = says(story, list(story.desk.commands.sent)[-1], "not_obeyed", Cause.NOT_OBEYED, "it is still running")
     assert told is not None
     assert (told.followed, told.wish) == (False, "lockout")
     story.second += 11
     story.hear_all()
     assert story.action() is not None, "told again"
-    told = says(story, list(story.desk.sent)[-1], "verified", reason="off")
+    told = says(story, list(story.desk.commands.sent)[-1], "verified", reason="off")
     assert told is not None
     assert (told.id, told.followed, told.reason) == ("r1", True, "verified: off")
 
@@ -151,7 +151,7 @@ def test_a_lockout_is_confirmed_when_the_pcs_has_stopped_and_not_before(story: S
 def test_in_plan_and_self_consumption_nobody_is_told(story: Story) -> None:
     in_mode(story, Mode.AUTO)
     story.order()
-    assert says(story, list(story.desk.sent)[-1], "refused", Cause.AUTHORITY) is None
+    assert says(story, list(story.desk.commands.sent)[-1], "refused", Cause.AUTHORITY) is None
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,6 @@ def test_who_asked_for_auto_learns_whether_the_pcs_could_be_started(
     order = story.order()
     assert order is not None
     assert order.action is Action.START
-    told = says(story, list(story.desk.sent)[-1], state, cause, "interlock: epo-pcs1")
+    told = says(story, list(story.desk.commands.sent)[-1], state, cause, "interlock: epo-pcs1")
     assert told is not None
     assert (told.id, told.wish, told.followed, told.cause) == ("r1", "auto", followed, cause)

@@ -131,18 +131,18 @@ def test_a_lockout_of_no_battery_is_said_and_kept_until_somebody_asks_for_auto(t
         both.hear_both(grid=90e3)
         assert both.powers() == {"pcs1": 60e3, "pcs2": 30e3}, "it holds up nobody who was known"
         assert "cellar is locked out (the wrong way) and is no battery of the site file" in both.desk.detail
-        said, kept = both.desk.said(), both.desk.keep(both.now, both.second)
+        said, kept = both.desk.mode.said(), both.desk.keep(both.now, both.second)
         assert said is not None
         assert (said.out, said.out_causes) == ({"cellar": "the wrong way"}, {"cellar": Cause.REVERSED})
         assert kept is not None
         both = begun(tmp_path, kept, None, HALL, YARD)
     both.ask("lockout")
-    assert both.desk.left_over
+    assert both.desk.mode.left_over
     both.ask("auto")
     both.hear_both(grid=90e3)
     both.orders()
     assert "cellar" not in both.desk.detail
-    said, kept = both.desk.said(), both.desk.keep(both.now, both.second)
+    said, kept = both.desk.mode.said(), both.desk.keep(both.now, both.second)
     assert said is not None
     assert said.out == {}
     assert kept is not None
@@ -163,4 +163,4 @@ def test_a_new_battery_says_why_it_is_out_and_how_that_ends(tmp_path: Path) -> N
     assert words in said.reason
     assert "cellar is locked out (the wrong way) and is no battery of the site file" in said.reason
     both.ask("auto")
-    assert both.desk.outs == {}
+    assert both.desk.mode.outs == {}

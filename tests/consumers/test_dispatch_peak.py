@@ -43,8 +43,8 @@ def test_a_tariff_that_is_read_later_is_billed_by(tmp_path: Path) -> None:
     story = Story(plant_site(tmp_path, tariff=UNBILLED))
     story.desk.fold.billing = replace(story.desk.fold.billing, peak=90e3)
     for minutes, peak in ((15, 90e3), (30, 0.0)):
-        story.desk.bill(Demand.model_validate({"price": 15.0, "minutes": minutes}))
-        assert story.desk.demand is not None
+        story.desk.peaks.bill(Demand.model_validate({"price": 15.0, "minutes": minutes}))
+        assert story.desk.peaks.demand is not None
         assert (story.desk.fold.billing.minutes, story.desk.fold.billing.peak) == (minutes, peak)
 
 
@@ -96,11 +96,11 @@ def test_which_peak_holds(
     story: Story, *, peak: float | None, made: datetime, asked: datetime, holds: float | None
 ) -> None:
     found = plan(peak, made)
-    story.desk._peak(found, made)
-    assert story.desk._peak(found, asked) == holds
+    story.desk.peaks.lowest(found, made)
+    assert story.desk.peaks.lowest(found, asked) == holds
 
 
 def test_a_site_without_a_demand_tariff_has_none(tmp_path: Path) -> None:
     story = Story(plant_site(tmp_path, tariff=UNBILLED))
-    assert story.desk._peak(plan(60e3), NOON) is None
+    assert story.desk.peaks.lowest(plan(60e3), NOON) is None
     assert runs(story, 1800, 70e3, soc=50.0) == pytest.approx(70e3)

@@ -112,7 +112,7 @@ def test_it_says_what_became_of_the_reset(story: Story, end: str) -> None:
     ordered(story, "fault", 101)
     assert ordered(story, "fault", 162)[0] is Action.RESET
     for state in states:
-        said = Outcome(id=list(story.desk.sent)[-1], at=story.now, state=state, reason="as it is")
+        said = Outcome(id=list(story.desk.commands.sent)[-1], at=story.now, state=state, reason="as it is")
         story.desk.hear_outcome(said, story.now, story.second)
     ordered(story, "fault", 223)
     assert story.desk.control is not None
@@ -126,7 +126,7 @@ def test_each_word_of_the_bridge_is_weighed() -> None:
 def test_the_bridge_refuses_the_reset(story: Story) -> None:
     ordered(story, "fault", 101)
     assert ordered(story, "fault", 162)[0] is Action.RESET
-    name = list(story.desk.sent)[-1]
+    name = list(story.desk.commands.sent)[-1]
     refused = Outcome(id=name, at=story.now, state=OutcomeState.REFUSED, cause=Cause.INTERLOCK, reason="door open")
     story.desk.hear_outcome(refused, story.now, story.second)
     ordered(story, "fault", 223)
@@ -154,7 +154,7 @@ def test_a_restart_forgets_no_reset(story: Story, tmp_path: Path) -> None:
 @pytest.mark.parametrize("cause", [Cause.METER_POLARITY, Cause.SWINGING, Cause.REVERSED])
 def test_a_doubt_of_the_bridge_ends_with_a_reset(story: Story, cause: Cause) -> None:
     assert ordered(story, "running", 101)[0] is None
-    name = list(story.desk.sent)[-1]
+    name = list(story.desk.commands.sent)[-1]
     doubts = Outcome(id=name, at=story.now, state=OutcomeState.REFUSED, cause=cause, reason="look at it")
     story.desk.hear_outcome(doubts, story.now, story.second)
     assert story.desk.control is not None

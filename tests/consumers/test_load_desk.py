@@ -286,7 +286,7 @@ def test_a_load_at_its_minimum_time_is_dimmed_and_not_switched(tmp_path: Path) -
 
 def test_the_peak_that_is_billed_is_kept_as_well(tmp_path: Path) -> None:
     it = Story(tmp_path, LAMPS, tariff=TARIFF + "demand = { price = 15.0 }\n")
-    it.desk.peak = 50e3
+    it.desk.peaks.peak = 50e3
     it.tick(60)
     assert it.shares["two"] == 1.0
     it.base = 60e3

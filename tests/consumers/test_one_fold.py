@@ -94,10 +94,11 @@ def racks(tmp_path: Path) -> Both:
 G, N, S, D = Known.GOOD, Known.NEVER, Known.SILENT, Known.DOUBTED
 
 
-def _goes_on(it: Both, seconds: int, values: dict[str, Value], *bad: str, **more: Any) -> None:
+def _goes_on(it: Both, seconds: int, values: dict[str, Value], *bad: str, **more: Any) -> float:
     for _ in range(seconds):
         it.second += 1
         it.says("grid", values, *bad, **more)
+    return it.second
 
 
 KNOWN: dict[str, tuple[Callable[[Both], object], tuple[Known, Known], float | None]] = {
@@ -126,8 +127,9 @@ KNOWN: dict[str, tuple[Callable[[Both], object], tuple[Known, Known], float | No
 }  # fmt: skip
 
 
-def _wait(it: Both, seconds: float) -> None:
+def _wait(it: Both, seconds: float) -> float:
     it.second += seconds
+    return it.second
 
 
 @pytest.mark.parametrize("what", KNOWN)

@@ -126,25 +126,25 @@ def test_dispatch_holds_what_the_archive_knows_is_billed(tmp_path: Path, said: B
     for days in (0, 15):
         story = Story(plant_site(tmp_path))
         story.second += days * 86_400.0
-        story.desk.hear_billing(said, story.now)
+        story.desk.peaks.hear(said, story.now)
         assert runs(story, 1800, 90e3, soc=50.0) == pytest.approx(30e3, abs=1e3)
 
 
 def test_dispatch_takes_nothing_of_a_month_that_is_over(tmp_path: Path, said: Billing) -> None:
     story = Story(plant_site(tmp_path))
     story.second = (JUNE[1] - NOON).total_seconds()
-    story.desk.hear_billing(said, story.now)
-    assert story.desk._peak(None, story.now) is None
+    story.desk.peaks.hear(said, story.now)
+    assert story.desk.peaks.lowest(None, story.now) is None
 
 
 def test_dispatch_knows_its_own_window_better_than_an_old_word(tmp_path: Path, said: Billing) -> None:
     """Optimize is dead, and 70 kW were drawn for a window since: that is billed now, too."""
     story = Story(plant_site(tmp_path))
-    story.desk.hear_billing(said, story.now)
+    story.desk.peaks.hear(said, story.now)
     for _ in range(200):
         story.second += 10
         story.hear_all(grid=70e3)
-    assert story.desk._peak(None, story.now) == pytest.approx(70e3)
+    assert story.desk.peaks.lowest(None, story.now) == pytest.approx(70e3)
 
 
 def test_dispatch_goes_on_with_the_window_that_runs_as_the_archive_saw_it(tmp_path: Path, said: Billing) -> None:
@@ -155,7 +155,7 @@ def test_dispatch_goes_on_with_the_window_that_runs_as_the_archive_saw_it(tmp_pa
     (one,) = said.components
     running = one.model_copy(update={"imported": 90e3 / 6, "covered": 600.0})
     fresh = said.model_copy(update={"at": story.now, "until": story.now + timedelta(seconds=60)})
-    story.desk.hear_billing(fresh.model_copy(update={"components": [running]}), story.now)
+    story.desk.peaks.hear(fresh.model_copy(update={"components": [running]}), story.now)
     story.second = 610.0
     story.hear_all(grid=60e3)
     assert story.desk.fold.billing.imported(story.now) == pytest.approx(90e3 * 610 / 3600, rel=0.01)

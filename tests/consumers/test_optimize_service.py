@@ -171,7 +171,7 @@ async def billed_site(broker: Broker, path: Path, database: str) -> AsyncIterato
 async def test_a_silent_device_is_waited_for(broker: Broker, tmp_path: Path, site_name: str, database: str) -> None:
     async with scene(broker, plant_site(tmp_path, site_name), database) as played:
         del played.plant.state["bms1"]
-        await until(lambda: played.part.detail == "no new plan: bms1 is silent")
+        await until(lambda: played.part.detail == "no new plan: bms1 was never heard")
         assert played.plans == []
 
 

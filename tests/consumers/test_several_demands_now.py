@@ -82,7 +82,7 @@ def test_a_plan_tells_dispatch_the_peak_of_each(tmp_path: Path) -> None:
     assert plan.peaks["on-peak"] < plan.peaks["all"]
     desk = Story(site).desk
     five = datetime(2026, 6, 10, 17, tzinfo=BERLIN)
-    assert (desk._peak(plan, NOON), desk._peak(plan, five)) == (plan.peaks["all"], plan.peaks["on-peak"])
+    assert (desk.peaks.lowest(plan, NOON), desk.peaks.lowest(plan, five)) == (plan.peaks["all"], plan.peaks["on-peak"])
 
 
 def test_without_a_plan_what_the_owner_knows_is_held() -> None:

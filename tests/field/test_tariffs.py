@@ -162,8 +162,8 @@ def test_a_floor_stands_in_the_tariff_file_in_kilowatts(tmp_path: Path) -> None:
 def test_dispatch_keeps_no_window_below_the_floor(tmp_path: Path, floor: str, peak: float) -> None:
     site = plant_site(tmp_path, tariff=TARIFF.replace("price = 15.0", f"price = 15.0{floor}"))
     desk = Story(site).desk
-    desk.peak = 30e3
-    assert desk._peak(None, MONDAY) == peak, "never above the import limit"
+    desk.peaks.peak = 30e3
+    assert desk.peaks.lowest(None, MONDAY) == peak, "never above the import limit"
 
 
 @given(wild(), st.floats(0, 300e3))

@@ -134,8 +134,8 @@ def test_plan_and_dispatch_begin_with_it(tmp_path: Path) -> None:
     assert (max(one.peaks.values()), one.component.rate, charged(one.component)) == (212e3, 140.0, YEAR)
     assert plan(ahead).peak == 212e3
     desk = Story(site).desk
-    assert desk._peak(None, TENTH) == 212e3
-    assert Story(plant_site(tmp_path, tariff=YEARLY)).desk._peak(None, TENTH) is None
+    assert desk.peaks.lowest(None, TENTH) == 212e3
+    assert Story(plant_site(tmp_path, tariff=YEARLY)).desk.peaks.lowest(None, TENTH) is None
 
 
 def test_dispatch_holds_the_plan_of_this_year_and_knows_it_after_a_restart(tmp_path: Path) -> None:
@@ -143,14 +143,14 @@ def test_dispatch_holds_the_plan_of_this_year_and_knows_it_after_a_restart(tmp_p
     found = plan(outlook(how=YEAR, demand=140.0, billed=80e3))
     assert found.peak == pytest.approx(80e3)
     # its month is over, and its year goes on
-    assert story.desk._peak(found, NOON + timedelta(days=30)) == pytest.approx(80e3)
+    assert story.desk.peaks.lowest(found, NOON + timedelta(days=30)) == pytest.approx(80e3)
     story.hear_all()
     story.order()
     kept = story.desk.keep(story.now, story.second)
     assert kept is not None
     other = Story(plant_site(tmp_path, tariff=YEARLY))
     other.desk.begin(Stored(kept.mode, kept=kept), Stored(), other.now, other.second)
-    assert other.desk._peak(None, NOON + timedelta(days=60)) == pytest.approx(80e3)
+    assert other.desk.peaks.lowest(None, NOON + timedelta(days=60)) == pytest.approx(80e3)
 
 
 async def filled(url: str, site: str, first: datetime, days: int, peaks: dict[datetime, float]) -> None:

@@ -80,7 +80,7 @@ def no_peak(it: CurtailedSite) -> None:
     """The plan means to keep the peak of the month at 0: the sun is enough."""
     at = loop().wall()
     plan = planned(-42e3, load=48e3, pv=90e3, grid=0.0, price_export=0.05, at=at, seconds=3600)
-    it.desk.bill(Demand(price=100.0, minutes=15))
+    it.desk.peaks.bill(Demand(price=100.0, minutes=15))
     it.desk.plans.hear(plan.model_copy(update={"at": at, "until": at + timedelta(hours=1), "peak": 0.0}), at)
 
 

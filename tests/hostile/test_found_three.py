@@ -294,7 +294,7 @@ async def test_a_tariff_that_is_half_written_is_not_the_last_word(tmp_path: Path
     await asyncio.sleep(10 * AGAIN)
     taking.cancel()
     dispatch.close()
-    assert dispatch.desk.demand is not None
+    assert dispatch.desk.peaks.demand is not None
 
 
 # Alarms and words ---------------------------------------------------------------------------------------

@@ -1,0 +1,73 @@
+"""The peaks that are billed, as dispatch holds them: what a plan means to let pass, or what is billed already. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from consumers.dispatch.held_windows import filled
+from consumers.dispatch.moment import Fold
+from consumers.dispatch.plans import binding, held, peak, planned
+from optimizer.demand import charged
+from optimizer.running_window import RunningWindow
+from optimizer.site_billing import billed_peak
+from schemas.billing import Billing
+from schemas.messages import Plan
+from schemas.site import Site
+from schemas.tariff import Demand
+
+
+@dataclass
+class BilledPeaks:
+    """Of one site."""
+
+    site: Site
+    fold: Fold
+    """Whose windows run."""
+    demand: Demand | None = field(init=False)
+    """Why a peak costs something; None also while the tariff cannot be read."""
+    peak: float | None = None
+    """W, the peak of the month or year as it was planned or billed last."""
+    told: Billing | None = None
+    """What the site is billed so far, by the last word of it: its peaks hold until their periods end."""
+
+    def __post_init__(self) -> None:
+        self.demand = self.site.demand
+
+    def bill(self, demand: Demand | None) -> None:
+        """The tariff can be read now."""
+        self.demand = demand
+        self.fold.bill(demand)
+
+    def hear(self, billing: Billing | None, now: datetime) -> None:
+        """What is billed so far, as the archive has it. Of a window that runs it may know more than was heard here."""
+        self.told = billing
+        if billing is not None:
+            self.fold.billing = filled(self.fold.billing, billing, now)
+            self.fold.windows = self.fold.windows.filled(billing, now)
+
+    def lowest(self, plan: Plan | None, now: datetime) -> float | None:
+        """W that no billing window should pass: of the demands that count now, the lowest."""
+        return binding(self.each(plan, now), now, self.site.zone, self.site.grid.import_limit)
+
+    def billed(self, now: datetime) -> float:
+        """W of the first demand's peak that cost nothing more."""
+        if self.demand is None:
+            return 0.0
+        billed = max(self.fold.billing.peak, billed_peak(self.told, self.demand, now, self.site.zone))
+        return held([(self.demand, billed)], self.site.grid.import_limit)[self.demand.name]
+
+    def each(self, plan: Plan | None, now: datetime) -> list[tuple[Demand, float | None]]:
+        """W of each demand."""
+        if self.demand is None:
+            return []
+        zone, how = self.site.zone, charged(self.demand)
+        billed = max(self.fold.billing.peak, billed_peak(self.told, self.demand, now, zone))
+        self.peak = peak(plan, self.peak, billed, now, zone, how)
+        found: list[tuple[Demand, float | None]] = [(self.demand, self.peak)]
+        for one in self.site.demands[1:]:
+            billed = max(self.fold.windows.measured(one), billed_peak(self.told, one, now, zone))
+            found.append((one, planned(plan, one, billed, now, zone)))
+        return found
+
+    def windows(self, plan: Plan | None, now: datetime, most: float) -> list[tuple[RunningWindow, float]]:
+        """Each window that runs with the mean in W that it is held at; `most` may be drawn at all."""
+        return self.fold.windows.held(self.fold.billing, held(self.each(plan, now), most))
