@@ -30,9 +30,7 @@ class Driven:
     @property
     def share(self) -> float:
         """Of its rating, by what its point holds."""
-        on, off = (self.rule.value(one, self.profile, self.rated) for one in (1.0, 0.0))
-        share = min(1.0, max(0.0, (self.told - off) / (on - off)))
-        return share if self.rule.dims(self.profile) else float(share > 0.5)
+        return self.rule.share(self.told, self.profile, self.rated)
 
     def step(self, dt: float, *, lit: bool = True) -> None:
         """Lives on for `dt` seconds."""

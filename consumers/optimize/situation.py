@@ -17,6 +17,7 @@ from runtime.arrivals import Arrivals
 from schemas.messages import ControlDispatch, HeldLimit, LoadState, Telemetry
 from schemas.rack import RackMap
 from schemas.site import Site
+from schemas.site_loads import FlexibleLoad
 from schemas.site_parts import Battery
 from schemas.units import Kind
 
@@ -87,14 +88,21 @@ class Situation:
             self.charges[device] = Value(mono, soc)
         if battery and (cells := RackMap.of(self.site.profiles[device]).allowed(telemetry.number)) is not None:
             self.allowed_by[device] = mono, cells
-        if device in self.loaded and power is not None and 0 <= power <= MOST:
-            self._smooth(device, power, mono)
+        if device in self.loaded and (drawn := self._drawn(device, telemetry)) is not None:
+            self._smooth(device, drawn, mono)
         if device in self.devices and power is not None and abs(power) <= MOST:
             self._fold_power(device, power, now, mono)
         for point in self.site.profiles[device].pv_points:
             sun = telemetry.number(point)
             if sun is not None and abs(sun) <= MOST:
                 self._smooth(named(device, point), sun, mono)
+
+    def _drawn(self, device: str, telemetry: Telemetry) -> float | None:
+        """W of a flexible load; one without a meter of its own draws its rating while it is on."""
+        rule, profile = next(one for one in self.site.load if one.device == device), self.site.profiles[device]
+        shown = telemetry.number(rule.shown_by(profile))
+        drawn = None if shown is None else rule.drawn(shown, profile, self.site.named(device).rated_power or 0.0)
+        return drawn if drawn is not None and drawn <= MOST else None
 
     def _fold_power(self, device: str, power: float, now: datetime, mono: float) -> None:
         if device == self.site.grid.meter:
@@ -129,8 +137,8 @@ class Situation:
 
     @property
     def loaded(self) -> list[str]:
-        """The flexible loads: they are planned, and so no part of the load that is forecast."""
-        return [one.device for one in self.site.load]
+        """The flexible loads that are planned, and so no part of the load that is forecast."""
+        return [one.device for one in self.site.load if one.planned]
 
     @property
     def pvs(self) -> list[str]:
@@ -217,8 +225,12 @@ class Situation:
 
     def rest(self, mono: float) -> float:
         """W of the load that is no flexible one; call it when nothing is missing."""
-        planned = sum(max(0.0, power) for power in self._heard(self.loaded, self.powers, mono))
-        return max(0.0, self.load(mono) - planned)
+        return max(0.0, self.load(mono) - sum(self._draws(one, mono) for one in self.site.load if one.planned))
+
+    def _draws(self, load: FlexibleLoad, mono: float) -> float:
+        """W of a flexible load. A silent one is at its fallback, as it is for the plan."""
+        safe = (self.site.named(load.device).rated_power or 0.0) * (load.fallback == "on")
+        return next(iter(self._heard([load.device], self.powers, mono)), safe)
 
     def load(self, mono: float) -> float:
         """W; call it when nothing is missing."""

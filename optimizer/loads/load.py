@@ -52,8 +52,8 @@ class Load:
 
     @property
     def planned(self) -> bool:
-        """It has a purpose that a plan can serve; one that only sheds is left to its fallback."""
-        return self.rule.comfort is not None or self.rule.energy is not None
+        """It has a purpose that a plan can serve."""
+        return self.rule.planned
 
     def free(self, at: datetime) -> bool:
         """Whether it may be touched at a moment."""
