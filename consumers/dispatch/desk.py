@@ -22,7 +22,8 @@ from consumers.dispatch.held_windows import filled
 from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, KeptBattery, Stored, begin_in
 from consumers.dispatch.limit_watch import LimitWatch
-from consumers.dispatch.load_desk import LoadDesk, Strain, strained
+from consumers.dispatch.load_desk import LoadDesk
+from consumers.dispatch.load_shedding import Strain, consumption, strained
 from consumers.dispatch.modes import Control, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
@@ -37,6 +38,7 @@ from consumers.dispatch.verdicts import Verdicts
 from optimizer.demand import charged
 from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
+from optimizer.reserve_now import bounds as reserved
 from optimizer.site_billing import billed_peak
 from schemas.billing import Billing
 from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
@@ -87,6 +89,8 @@ class Desk:
     doing: Doing = field(default_factory=Doing)
     ahead: float = inf
     """W that a billed peak leaves the batteries to draw before PV that is curtailed gives them."""
+    unreserved: float = inf
+    """W that the batteries may give without what is kept in reserve: a load gives way before that."""
     detail: str = ""
 
     def __post_init__(self) -> None:
@@ -353,11 +357,16 @@ class Desk:
         fresh = mono - self.fold.meter_heard <= self.site.named(self.site.grid.meter).stale_after(METER_FRESH)
         mine = [one for one in self.batteries.values() if one.pcs in self.doing.shared]
         steered = self.control is not None and self.control.mode.mode is Mode.AUTO
-        spare = sum(max(0.0, one.room(mono).high - (one.seen.power or 0.0)) for one in mine) if steered else 0.0
+        powers = [(one.seen.power or 0.0, one.room(mono).high) for one in mine]
+        most = min(sum(max(one) for one in powers), self.unreserved)
+        spare = max(0.0, most - sum(power for power, _ in powers)) if steered else 0.0
         most = self.limits.bounds(now).import_limit
+        whose, hard = consumption(self.limits.held(now), self.site.grid.import_limit, most)
         each = self.fold.windows.held(self.fold.billing, held(self._peaks(plan, now), most))
         peaks = [(one.room(now, peak), f"the {one.how.per}'s peak") for one, peak in each if one.left(now) > SETTLED]
-        return strained(self.fold.billing.power if fresh else None, spare, [(most, "the import limit"), *peaks])
+        return strained(
+            self.fold.billing.power if fresh else None, spare, [(most, whose), *peaks], whose if hard else ""
+        )
 
     def _sent(self, sent: dict[str, Instruction]) -> dict[str, Instruction]:
         for pcs, one in self.batteries.items():
@@ -413,8 +422,11 @@ class Desk:
         peaks = self._peaks(plan, now)
         highest = binding(peaks, now, self.site.zone, self.site.grid.import_limit)
         each = self.fold.windows.held(billing, held(peaks, self.site.grid.import_limit))
+        rated = ratings(self.site, pool, grid, plan, plan or self.plans.latest, now)
+        kept = reserved(rated.keeps, moment.soc or 0.0, rated.battery, rated.rated)
+        self.unreserved = min((high for _, high, _ in kept), default=inf)
         wanted = decide(
-            ratings(self.site, pool, grid, plan, plan or self.plans.latest, now),
+            rated,
             moment,
             mode,
             billing=billing,

@@ -67,9 +67,13 @@ def choose(load: Load, now: LoadNow, at: datetime, planned: float | None, before
     return wish
 
 
-def shed(load: Load, now: LoadNow, choice: Choice, why: str) -> Choice:
-    """The choice of a load that gives way to a limit: off, or where its minimum time holds it on, at its least."""
-    if must_stay(load, now) > 0 and now.on:
+def shed(load: Load, now: LoadNow, choice: Choice, why: str, *, hard: bool = False) -> Choice:
+    """The choice of a load that gives way to a limit: off, or where its minimum time holds it on, at its least. A
+    `hard` limit goes before the minimum time."""
+    wait = must_stay(load, now) if now.on else 0.0
+    if wait > 0 and hard:
+        return Choice(0.0, Why.SHED, f"off, {wait:.0f} s before its minimum time is over: {why}")
+    if wait > 0:
         return Choice(load.shares[0], Why.SHED, f"at its least: {why}")
     return Choice(0.0, Why.SHED, f"{'off' if now.on else 'waits'}: {why}") if choice.on else choice
 
