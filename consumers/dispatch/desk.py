@@ -349,7 +349,7 @@ class Desk:
             return {}
         plan = self.plans.at(now)
         found = self.loads.instruct(plan, self._strain(plan, now, mono), self.control.mode.mode, now, mono)
-        self.detail = "; ".join(filter(None, (self.detail, *self.loads.complaints(mono))))
+        self.detail = "; ".join(filter(None, (self.detail, *self.loads.complaints())))
         return found
 
     def _strain(self, plan: Plan | None, now: datetime, mono: float) -> Strain:

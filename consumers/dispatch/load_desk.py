@@ -14,6 +14,8 @@ from optimizer.loads.load import Load
 from schemas.messages import Authority, LoadDispatch, LoadState, Mode, Outcome, Plan, Telemetry
 from schemas.site import Site
 
+IDLE = 120.0
+"""Seconds after which a load that is told to take its energy and draws nothing is said to be idle."""
 STEERED = (Mode.AUTO, Mode.MANUAL)
 """In any other mode the loads are told nothing, and their bridge brings them to their fallback."""
 
@@ -28,6 +30,8 @@ class LoadDesk:
     """Which load each of the last commands was for, by id."""
     shedding: Shedding = field(default_factory=Shedding)
     _why: dict[str, Why] = field(default_factory=dict)
+    _idle: dict[str, float] = field(default_factory=dict)
+    """Since when each is told to run, and does not."""
 
     @classmethod
     def of(cls, site: Site) -> "LoadDesk":
@@ -84,13 +88,25 @@ class LoadDesk:
             one = self.seen[name]
             power = None if choice.share is None else choice.share * one.load.rated
             self.told[name] = LoadDispatch(
-                state=state(one, now, mono), power=power, reason=choice.words, complaint=one.complains(mono)
+                state=state(one, now, mono),
+                power=power,
+                reason=choice.words,
+                complaint=self._complaint(one, choice, mono),
             )
             if choice.share is not None:
                 authority = Authority.PLAN if choice.why is Why.PLAN else Authority.SELF_CONSUMPTION
                 value = one.load.rule.value(choice.share, one.profile, one.load.rated)
                 found[name] = Instruction(Wanted(value, choice.words[:500], authority), point=rule_point(one))
         return found
+
+    def _complaint(self, one: LoadSeen, choice: Choice, mono: float) -> str:
+        """Why it does not do as it is told: what its bridge says, or that it takes no energy. One that keeps a band has
+        a thermostat of its own, and may rest."""
+        if not choice.on or one.on or one.load.rule.energy is None:
+            self._idle.pop(one.load.name, None)
+            return one.complains(mono)
+        idle = mono - self._idle.setdefault(one.load.name, mono) > IDLE
+        return one.complains(mono) or ("it is told to run and draws nothing: is it there, or full?" if idle else "")
 
     @staticmethod
     def _aside(one: LoadSeen, mode: Mode, mono: float) -> str:
@@ -101,10 +117,10 @@ class LoadDesk:
             return "told nothing: it is not read"
         return "told nothing: it is steered at its own panel" if one.panel else ""
 
-    def complaints(self, mono: float) -> list[str]:
+    def complaints(self) -> list[str]:
         """What the bridge says of them, and which give way, in words."""
         shed = [f"{name}: {self.told[name].reason}" for name in self.told if self._why.get(name) is Why.SHED]
-        each = {name: one.complains(mono) for name, one in self.seen.items()}
+        each = {name: self.told[name].complaint for name in self.told}
         return [*shed, *(f"{name}: {words}" for name, words in each.items() if words)]
 
 
@@ -119,7 +135,10 @@ def state(one: LoadSeen, now: datetime, mono: float) -> LoadState | None:
 
     value = None if found.value is None else round(found.value, 1)
     starts = [when(age) for age in found.starts]
-    return LoadState(on=found.on, since=when(found.seconds), starts=starts, value=value, taken=round(found.taken, -2))
+    pace = None if found.pace is None else round(found.pace, -2)
+    return LoadState(
+        on=found.on, since=when(found.seconds), starts=starts, value=value, taken=round(found.taken, -2), pace=pace
+    )
 
 
 def scheduled(plan: Plan | None, load: str, now: datetime) -> float | None:

@@ -24,6 +24,7 @@ source = "this test"
 [points]
 p = { register = 0, type = "i32", unit = "W" }
 t = { register = 2, type = "i16", scale = 0.1, unit = "degC" }
+e_import = { register = 8, type = "u32", unit = "Wh" }
 control_loc = { register = 5, enum = { 0 = "remote", 1 = "local" } }
 level_pct = { register = 6, unit = "%" }
 switch = { register = 7 }
@@ -72,6 +73,8 @@ class Story:
         self.second, self.seq, self.base = 100.0, 0, 20e3
         self.shares = {"one": 0.0, "two": 0.0}
         self.temperature = 20.0
+        self.draws = 1.0
+        """Of what its rating says."""
         self.more: dict[str, Any] = {}
         self.rests: dict[str, dict[str, Any]] = {
             "pcs": {"p": 0.0, "state": "running"},
@@ -82,8 +85,20 @@ class Story:
     def now(self) -> datetime:
         return NOON + timedelta(seconds=self.second - 100.0)
 
+    def restarts(self, gone: float, *, lost: bool = False) -> None:
+        """Dispatch is away for so many seconds; `lost`: with what it kept."""
+        kept = self.desk.keep(self.now, self.second)
+        assert kept is not None
+        self.second += gone
+        self.desk = Desk.of(self.site)
+        mode = ControlMode(mode=Mode.AUTO, at=self.now, who="x")
+        read = None if lost else understood(kept.model_dump_json().encode())
+        self.desk.begin(Stored(None if lost else mode, kept=read), Stored(mode), self.now, self.second)
+
     def powers(self) -> dict[str, float]:
-        return {name: share * (self.site.named(name).rated_power or 0.0) for name, share in self.shares.items()}
+        return {
+            name: self.draws * share * (self.site.named(name).rated_power or 0.0) for name, share in self.shares.items()
+        }
 
     def tick(self, seconds: float = 2.0, each: float = 2.0) -> None:
         for _ in range(round(seconds / each)):
@@ -173,23 +188,18 @@ def test_its_minimum_times_are_counted_on_what_it_did_also_across_a_restart(tmp_
     it.plan(one=0.0)
     it.tick(300)
     assert it.shares["one"] == 1.0
-    kept = it.desk.keep(it.now, it.second)
-    assert kept is not None
-    after = Story(tmp_path, PUMP + "minimum_on = 600\nminimum_off = 300\n")
-    after.second, after.seq, after.shares = it.second + 100, it.seq, it.shares
-    read = understood(kept.model_dump_json().encode())
-    after.desk.begin(
-        Stored(ControlMode(mode=Mode.AUTO, at=after.now, who="x"), kept=read), Stored(), after.now, after.second
-    )
-    after.plan(one=0.0)
-    after.tick(150)
-    assert after.shares["one"] == 1.0, "not before its 600 s"
-    after.tick(70)
-    assert after.shares["one"] == 0.0
+    it.restarts(100)
+    it.plan(one=0.0)
+    it.tick(150)
+    assert it.shares["one"] == 1.0, "not before its 600 s"
+    it.tick(70)
+    assert it.shares["one"] == 0.0
 
 
 def test_it_is_started_no_more_often_than_it_may_whatever_plans_say(tmp_path: Path) -> None:
     it = Story(tmp_path, PUMP + "starts_per_hour = 2\n")
+    it.tick(4)
+    it.tick(HOUR, each=4.0)  # what it did before is unknown, and counts as starts
     starts, was = list[float](), 0.0
     for step in range(40):
         it.plan(one=10e3 * (step % 2))
