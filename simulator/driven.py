@@ -19,6 +19,8 @@ class Driven:
     """What its point holds."""
     p: float = 0.0
     """W that it draws."""
+    part: float = 1.0
+    """Of what it is told, that it draws."""
     value: float | None = None
     """Of the point of its comfort band: in the middle of it at first."""
 
@@ -34,7 +36,7 @@ class Driven:
 
     def step(self, dt: float, *, lit: bool = True) -> None:
         """Lives on for `dt` seconds."""
-        self.p = self.share * self.rated if lit else 0.0
+        self.p = self.part * self.share * self.rated if lit else 0.0
         if self.rule.comfort is not None and self.value is not None:
             self.value = _moved(self.rule.comfort, self.value, self.p / 1000, dt / 3600)
 
