@@ -1,7 +1,7 @@
 """The site's own past: the same physics under a simple rule, as the telemetry a bridge would have sent."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from hashlib import blake2b
 
 from bridges.fieldbus.summed import Rounds
@@ -9,6 +9,7 @@ from schemas.messages import Telemetry
 from schemas.site import Site
 from schemas.site_parts import Battery
 from schemas.units import utc_now
+from simulator.driven import Driven
 from simulator.roles.cast import cast, image_of
 from simulator.roles.role import Role
 from simulator.world import World, new_world
@@ -69,6 +70,8 @@ def lived(
         for battery in world.batteries:
             for pcs in battery.pcs:
                 world.plant.bess[pcs].pcs.p_set = _steer(world, battery, pcs)
+        for load in world.plant.driven.values():
+            _run(load, world.at.astimezone(site.zone).time())
         world.step(step)
         yield world
 
@@ -89,6 +92,19 @@ def _steer(world: World, battery: Battery, pcs: str) -> float:
         return -0.2 * rated
     evening = world.at.astimezone(site.zone).hour >= 17
     return min(idle * share, 0.5 * rated) if evening and soc > 40 else 0.0
+
+
+def _run(one: Driven, clock: time) -> None:
+    """As a thermostat, or a timer before its deadline."""
+    rule, share = one.rule, one.share
+    if (band := rule.comfort) is not None and one.value is not None:
+        warm, edge = one.value > (band.low + band.high) / 2, (band.high - band.low) / 4
+        outside = abs(one.value - (band.low + band.high) / 2) > edge
+        share = float(warm is not band.raises) if outside else share
+    elif rule.energy is not None and rule.deadline is not None:
+        left = (rule.deadline.hour - clock.hour) * 60 + rule.deadline.minute - clock.minute
+        share = float(0 < left <= 60 * rule.energy / one.rated)
+    one.told = rule.value(share, one.profile, one.rated)
 
 
 def _epoch(site: Site, device: str) -> str:
