@@ -8,7 +8,7 @@ from bridges.fieldbus.summed import Rounds
 from schemas.messages import Telemetry
 from schemas.site import Site
 from schemas.site_parts import Battery
-from schemas.units import utc_now
+from schemas.units import Kind, utc_now
 from simulator.driven import Driven
 from simulator.roles.cast import cast, image_of
 from simulator.roles.role import Role
@@ -20,6 +20,8 @@ NIGHT = range(5)
 """Local hours in which the battery gets ready for the morning."""
 LEFT = 35.0
 """% that high loads leave: at whatever hour somebody starts the demo, its batteries can work."""
+SELDOM = 900.0
+"""Seconds between two samples of contacts and thermometers: a fresh demo waits for its past to be stored."""
 MORNING = (60.0, 45.0)
 """% at which the batteries begin the day, one and another in turn: no two of a real site are equally full."""
 
@@ -33,6 +35,9 @@ def past(
     """
     roles: dict[str, Role] = {}
     images = {device.name: image_of(site, device) for device in site.device}
+    slow = {one.name for one in site.device if site.profiles[one.name].kind in (Kind.LOAD, Kind.SENSOR)} - {
+        one.name for one in site.device if "p" in site.profiles[one.name].points
+    }
     sums = {
         one.name: Rounds(dict.fromkeys(one.members, step), site.profiles[one.name].points)
         for one in site.devices
@@ -48,7 +53,10 @@ def past(
             for meter in rounds.polls:
                 rounds.hear(meter, values[meter], {}, moment)
             values[name] = rounds.add_up().values
+        seldom = moment % SELDOM >= step
         for name, seen in values.items():
+            if seldom and name in slow:
+                continue
             yield name, Telemetry(at=world.at, epoch=_epoch(site, name), seq=seq, historical=True, values=seen)
 
 
