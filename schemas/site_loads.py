@@ -131,6 +131,12 @@ class FlexibleLoad(Shape):
             raise ValueError("`on` and `off` go together, and are two values")
         return self
 
+    @property
+    def planned(self) -> bool:
+        """It has a purpose that a plan can serve. One that only sheds is left to its fallback, and so is part of the
+        load that is forecast."""
+        return self.comfort is not None or self.energy is not None
+
     def told_by(self, profile: Profile) -> str:
         """The point it is told by; empty where its profile has none."""
         names = POINTS if self.point is None else (self.point,)
@@ -150,6 +156,23 @@ class FlexibleLoad(Shape):
         else:
             on, off = (rated, 0.0) if point == "p_set" else TOLD.get(point, (1.0, 0.0))
         return off + (on - off) * (share if self.dims(profile) else float(share > 0))
+
+    def share(self, told: float, profile: Profile, rated: float) -> float:
+        """Of its rating, 0 to 1, by what its point holds: a switched one is on where that is nearer to on."""
+        on, off = (self.value(one, profile, rated) for one in (1.0, 0.0))
+        share = min(1.0, max(0.0, (told - off) / (on - off)))
+        return share if self.dims(profile) else float(share > 0.5)
+
+    def shown_by(self, profile: Profile) -> str:
+        """The point that says what it draws: its power, and without a meter of its own what it is told by."""
+        return "p" if "p" in profile.points else self.told_by(profile)
+
+    def drawn(self, shown: float, profile: Profile, rated: float) -> float:
+        """W, by what `shown_by` shows; of a switched one without a meter also by the mean of a while."""
+        if self.shown_by(profile) == "p":
+            return max(0.0, shown)
+        on, off = (self.value(one, profile, rated) for one in (1.0, 0.0))
+        return rated * min(1.0, max(0.0, (shown - off) / (on - off)))
 
     def sent_home(self, profile: Profile, rated: float) -> Profile:
         """The profile with the fallback that the site file gives."""

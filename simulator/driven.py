@@ -19,6 +19,8 @@ class Driven:
     """What its point holds."""
     p: float = 0.0
     """W that it draws."""
+    part: float = 1.0
+    """Of what it is told, that it draws."""
     value: float | None = None
     """Of the point of its comfort band: in the middle of it at first."""
 
@@ -30,13 +32,11 @@ class Driven:
     @property
     def share(self) -> float:
         """Of its rating, by what its point holds."""
-        on, off = (self.rule.value(one, self.profile, self.rated) for one in (1.0, 0.0))
-        share = min(1.0, max(0.0, (self.told - off) / (on - off)))
-        return share if self.rule.dims(self.profile) else float(share > 0.5)
+        return self.rule.share(self.told, self.profile, self.rated)
 
     def step(self, dt: float, *, lit: bool = True) -> None:
         """Lives on for `dt` seconds."""
-        self.p = self.share * self.rated if lit else 0.0
+        self.p = self.part * self.share * self.rated if lit else 0.0
         if self.rule.comfort is not None and self.value is not None:
             self.value = _moved(self.rule.comfort, self.value, self.p / 1000, dt / 3600)
 

@@ -76,6 +76,11 @@ PHYSICS: dict[Kind, dict[str, Fault]] = {
         "coarse": Fault("gives {size} times what its limit allows", 1.03),
         "shaded": Fault("has {size} times the sun of the others", 0.3),
     },
+    Kind.LOAD: {
+        "idle": Fault("draws nothing, whatever it is told: no car, full, or switched off behind its contactor"),
+        "weak": Fault("draws {size} times what it is told", 0.7),
+        "by_hand": Fault("somebody switches it at the device, once"),
+    },
     Kind.METER: {
         "inverted": Fault("its current transformers point the wrong way"),
         "late": Fault("shows the power of {size} s ago", 2.0),
@@ -121,6 +126,8 @@ def faults_of(profile: Profile) -> dict[str, Fault]:
     lacks = {name for name in CONTACTOR if contactor is None}
     lacks |= set() if profile.commands.keys() & {"q_set", "q_set_pct", "pf_set"} else {"ignores_q"}
     lacks |= {"contactor_unknown"} if contactor is not None and contactor.enum is None else set()
+    if profile.kind is Kind.LOAD and not profile.commands:
+        lacks |= PHYSICS[Kind.LOAD].keys()
     return {name: fault for name, fault in found.items() if name not in lacks}
 
 

@@ -1,14 +1,15 @@
 """The site's own past: the same physics under a simple rule, as the telemetry a bridge would have sent."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from hashlib import blake2b
 
 from bridges.fieldbus.summed import Rounds
 from schemas.messages import Telemetry
 from schemas.site import Site
 from schemas.site_battery import Battery
-from schemas.units import utc_now
+from schemas.units import Kind, utc_now
+from simulator.driven import Driven
 from simulator.roles.cast import cast, image_of
 from simulator.roles.role import Role
 from simulator.world import World, new_world
@@ -19,6 +20,8 @@ NIGHT = range(5)
 """Local hours in which the battery gets ready for the morning."""
 LEFT = 35.0
 """% that high loads leave: at whatever hour somebody starts the demo, its batteries can work."""
+SELDOM = 900.0
+"""Seconds between two samples of contacts and thermometers: a fresh demo waits for its past to be stored."""
 MORNING = (60.0, 45.0)
 """% at which the batteries begin the day, one and another in turn: no two of a real site are equally full."""
 
@@ -32,6 +35,9 @@ def past(
     """
     roles: dict[str, Role] = {}
     images = {device.name: image_of(site, device) for device in site.device}
+    slow = {one.name for one in site.device if site.profiles[one.name].kind in (Kind.LOAD, Kind.SENSOR)} - {
+        one.name for one in site.device if "p" in site.profiles[one.name].points
+    }
     sums = {
         one.name: Rounds(dict.fromkeys(one.members, step), site.profiles[one.name].points)
         for one in site.devices
@@ -47,7 +53,10 @@ def past(
             for meter in rounds.polls:
                 rounds.hear(meter, values[meter], {}, moment)
             values[name] = rounds.add_up().values
+        seldom = moment % SELDOM >= step
         for name, seen in values.items():
+            if seldom and name in slow:
+                continue
             yield name, Telemetry(at=world.at, epoch=_epoch(site, name), seq=seq, historical=True, values=seen)
 
 
@@ -69,6 +78,8 @@ def lived(
         for battery in world.batteries:
             for pcs in battery.pcs:
                 world.plant.bess[pcs].pcs.p_set = _steer(world, battery, pcs)
+        for load in world.plant.driven.values():
+            _run(load, world.at.astimezone(site.zone).time())
         world.step(step)
         yield world
 
@@ -89,6 +100,19 @@ def _steer(world: World, battery: Battery, pcs: str) -> float:
         return -0.2 * rated
     evening = world.at.astimezone(site.zone).hour >= 17
     return min(idle * share, 0.5 * rated) if evening and soc > 40 else 0.0
+
+
+def _run(one: Driven, clock: time) -> None:
+    """As a thermostat, or a timer before its deadline."""
+    rule, share = one.rule, one.share
+    if (band := rule.comfort) is not None and one.value is not None:
+        warm, edge = one.value > (band.low + band.high) / 2, (band.high - band.low) / 4
+        outside = abs(one.value - (band.low + band.high) / 2) > edge
+        share = float(warm is not band.raises) if outside else share
+    elif rule.energy is not None and rule.deadline is not None:
+        left = (rule.deadline.hour - clock.hour) * 60 + rule.deadline.minute - clock.minute
+        share = float(0 < left <= 60 * rule.energy / one.rated)
+    one.told = rule.value(share, one.profile, one.rated)
 
 
 def _epoch(site: Site, device: str) -> str:

@@ -26,7 +26,8 @@ from consumers.dispatch.grid_signals import GridSignals
 from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, Stored, begin_in
 from consumers.dispatch.limit_watch import LimitWatch
-from consumers.dispatch.load_desk import LoadDesk, Strain, strained
+from consumers.dispatch.load_desk import LoadDesk
+from consumers.dispatch.load_shedding import Strain, consumption, strained
 from consumers.dispatch.modes import Control, expire
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.own_lockouts import begin_each, complaints
@@ -39,6 +40,7 @@ from consumers.dispatch.site_mode import SiteMode
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
+from optimizer.reserve_now import bounds as reserved
 from optimizer.situation.ages import METER_NOW
 from schemas.messages import Action, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
 from schemas.site import Site
@@ -71,6 +73,8 @@ class Desk:
     doing: Doing = field(default_factory=Doing)
     ahead: float = inf
     """W that a billed peak leaves the batteries to draw before PV that is curtailed gives them."""
+    unreserved: float = inf
+    """W that the batteries may give without what is kept in reserve: a load gives way before that."""
     detail: str = ""
 
     def __post_init__(self) -> None:
@@ -228,7 +232,7 @@ class Desk:
             return {}
         plan = self.plans.at(now)
         found = self.loads.instruct(plan, self._strain(plan, now, mono), self.control.mode.mode, now, mono)
-        self.detail = "; ".join(filter(None, (self.detail, *self.loads.complaints(mono))))
+        self.detail = "; ".join(filter(None, (self.detail, *self.loads.complaints())))
         return found
 
     def _strain(self, plan: Plan | None, now: datetime, mono: float) -> Strain:
@@ -236,11 +240,16 @@ class Desk:
         fresh = mono - self.fold.meter_heard <= self.site.named(self.site.grid.meter).stale_after(METER_NOW)
         mine = [one for one in self.batteries.values() if one.pcs in self.doing.shared]
         steered = self.control is not None and self.control.mode.mode is Mode.AUTO
-        spare = sum(max(0.0, one.room(mono).high - (one.seen.power or 0.0)) for one in mine) if steered else 0.0
+        powers = [(one.seen.power or 0.0, one.room(mono).high) for one in mine]
+        most = min(sum(max(one) for one in powers), self.unreserved)
+        spare = max(0.0, most - sum(power for power, _ in powers)) if steered else 0.0
         most = self.limits.bounds(now).import_limit
+        whose, hard = consumption(self.limits.held(now), self.site.grid.import_limit, most)
         each = self.peaks.windows(plan, now, most)
         peaks = [(one.room(now, peak), f"the {one.how.per}'s peak") for one, peak in each if one.left(now) > SETTLED]
-        return strained(self.fold.billing.power if fresh else None, spare, [(most, "the import limit"), *peaks])
+        return strained(
+            self.fold.billing.power if fresh else None, spare, [(most, whose), *peaks], whose if hard else ""
+        )
 
     def _by_hand(self, sent: Mapping[str, Instruction]) -> Doing:
         """A grid mode that a person asked for."""
@@ -270,8 +279,11 @@ class Desk:
         grid = narrowed(self.site.grid, self.limits.bounds(now), moment.net)
         highest = self.peaks.lowest(plan, now)
         each = self.peaks.windows(plan, now, self.site.grid.import_limit)
+        rated = ratings(self.site, pool, grid, plan, plan or self.plans.latest, now)
+        kept = reserved(rated.keeps, moment.soc or 0.0, rated.battery, rated.rated)
+        self.unreserved = min((high for _, high, _ in kept), default=inf)
         wanted = decide(
-            ratings(self.site, pool, grid, plan, plan or self.plans.latest, now),
+            rated,
             moment,
             mode,
             billing=billing,

@@ -1,37 +1,23 @@
 """The flexible loads on the desk of dispatch: what each is told now, and which give way to a limit. Pure: both clocks
 are arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.load_seen import KeptLoad, LoadSeen, rule_point
+from consumers.dispatch.load_shedding import Shedding, Strain
 from optimizer.dispatch import Wanted
-from optimizer.loads.choice import YIELDS, Choice, Why, choose, shed
+from optimizer.loads.choice import Choice, Why, choose
 from optimizer.loads.load import Load
 from schemas.messages import Authority, LoadDispatch, LoadState, Mode, Outcome, Plan, Telemetry
 from schemas.site import Site
 
+IDLE = 120.0
+"""Seconds after which a load that is told to take its energy and draws nothing is said to be idle."""
 STEERED = (Mode.AUTO, Mode.MANUAL)
 """In any other mode the loads are told nothing, and their bridge brings them to their fallback."""
-RELEASE = 60.0
-"""Seconds after which a load that was shed may come back: the limit is left for so long, and by as much as it draws."""
-
-
-@dataclass(frozen=True)
-class Strain:
-    """How near the site is to a limit."""
-
-    lacks: float
-    """W beyond what the grid may carry when the batteries give all that they can; negative: W that are free."""
-    why: str = ""
-    """Which limit."""
-
-
-CALM = Strain(float("-inf"))
-UNSEEN = Strain(0.0, "the grid connection is not seen, what is off stays off")
-"""Nobody knows how near it is: what runs runs on, and what would give way to a limit does not start."""
 
 
 @dataclass
@@ -42,9 +28,10 @@ class LoadDesk:
     told: dict[str, LoadDispatch] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     """Which load each of the last commands was for, by id."""
-    _shed: dict[str, float] = field(default_factory=dict)
-    """When each that gives way was last in the way of a limit."""
+    shedding: Shedding = field(default_factory=Shedding)
     _why: dict[str, Why] = field(default_factory=dict)
+    _idle: dict[str, float] = field(default_factory=dict)
+    """Since when each is told to run, and does not."""
 
     @classmethod
     def of(cls, site: Site) -> "LoadDesk":
@@ -94,20 +81,32 @@ class LoadDesk:
                 continue
             planned = scheduled(plan, name, now)
             choices[name] = choose(one.load, one.now(mono), now, planned, self._why.get(name))
-        choices = self._spare(choices, strain, mono)
+        choices = self.shedding.look(self.seen, choices, strain, mono)
         found = dict[str, Instruction]()
         for name, choice in choices.items():
             self._why[name] = choice.why
             one = self.seen[name]
             power = None if choice.share is None else choice.share * one.load.rated
             self.told[name] = LoadDispatch(
-                state=state(one, now, mono), power=power, reason=choice.words, complaint=one.complains(mono)
+                state=state(one, now, mono),
+                power=power,
+                reason=choice.words,
+                complaint=self._complaint(one, choice, mono),
             )
             if choice.share is not None:
                 authority = Authority.PLAN if choice.why is Why.PLAN else Authority.SELF_CONSUMPTION
                 value = one.load.rule.value(choice.share, one.profile, one.load.rated)
                 found[name] = Instruction(Wanted(value, choice.words[:500], authority), point=rule_point(one))
         return found
+
+    def _complaint(self, one: LoadSeen, choice: Choice, mono: float) -> str:
+        """Why it does not do as it is told: what its bridge says, or that it takes no energy. One that keeps a band has
+        a thermostat of its own, and may rest."""
+        if not choice.on or one.on or one.load.rule.energy is None:
+            self._idle.pop(one.load.name, None)
+            return one.complains(mono)
+        idle = mono - self._idle.setdefault(one.load.name, mono) > IDLE
+        return one.complains(mono) or ("it is told to run and draws nothing: is it there, or full?" if idle else "")
 
     @staticmethod
     def _aside(one: LoadSeen, mode: Mode, mono: float) -> str:
@@ -118,32 +117,10 @@ class LoadDesk:
             return "told nothing: it is not read"
         return "told nothing: it is steered at its own panel" if one.panel else ""
 
-    def _spare(self, choices: Mapping[str, Choice], strain: Strain, mono: float) -> dict[str, Choice]:
-        """Those that give way to a limit: what runs is shed until enough of it is, and what would start has to fit."""
-        found, lacks = dict(choices), strain.lacks
-        for name, choice in choices.items():
-            one = self.seen[name]
-            gives_way = one.load.rule.sheds and choice.on and choice.why in (*YIELDS, Why.TIMES)
-            if not gives_way:
-                self._shed.pop(name, None)
-                continue
-            draws, now = (one.power if one.on else 0.0), one.now(mono)
-            more = one.load.rated * (choice.share or 0.0) - draws
-            in_the_way = (lacks > 0 if one.on else lacks + more > 0) if strain is not UNSEEN else not one.on
-            if in_the_way:
-                self._shed[name] = mono
-            waits = mono - self._shed.get(name, float("-inf")) < RELEASE and strain is not UNSEEN
-            if in_the_way or waits:
-                found[name] = shed(one.load, now, choice, strain.why or "a limit was near")
-                lacks -= draws - one.load.rated * (found[name].share or 0.0)
-            else:
-                lacks += max(0.0, more)  # what starts together must fit together
-        return found
-
-    def complaints(self, mono: float) -> list[str]:
+    def complaints(self) -> list[str]:
         """What the bridge says of them, and which give way, in words."""
         shed = [f"{name}: {self.told[name].reason}" for name in self.told if self._why.get(name) is Why.SHED]
-        each = {name: one.complains(mono) for name, one in self.seen.items()}
+        each = {name: self.told[name].complaint for name in self.told}
         return [*shed, *(f"{name}: {words}" for name, words in each.items() if words)]
 
 
@@ -158,7 +135,10 @@ def state(one: LoadSeen, now: datetime, mono: float) -> LoadState | None:
 
     value = None if found.value is None else round(found.value, 1)
     starts = [when(age) for age in found.starts]
-    return LoadState(on=found.on, since=when(found.seconds), starts=starts, value=value, taken=round(found.taken, -2))
+    pace = None if found.pace is None else round(found.pace, -2)
+    return LoadState(
+        on=found.on, since=when(found.seconds), starts=starts, value=value, taken=round(found.taken, -2), pace=pace
+    )
 
 
 def scheduled(plan: Plan | None, load: str, now: datetime) -> float | None:
@@ -167,18 +147,3 @@ def scheduled(plan: Plan | None, load: str, now: datetime) -> float | None:
         if 0 <= (now - step.at).total_seconds() < step.seconds:
             return step.power
     return None
-
-
-def strained(grid: float | None, spare: float, bounds: Sequence[tuple[float, str]]) -> Strain:
-    """`grid`: W at the connection point now, None while it is not known. `spare`: W that the batteries can give beside
-    what they give. `bounds`: W that may be drawn, each with whose it is."""
-    if not bounds:
-        return CALM
-    if grid is None:
-        return UNSEEN
-    most, why = min(bounds)
-    return Strain(grid - spare - NEAR * most, f"{grid / 1000:.0f} kW of {most / 1000:.0f} kW are drawn, {why}")
-
-
-NEAR = 0.98
-"""Of a limit: from there on the next step of any load would pass it."""

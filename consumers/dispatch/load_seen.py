@@ -4,6 +4,7 @@ also across a restart. Ages run on the monotonic clock from the arrival. Pure.""
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import exp
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
@@ -13,14 +14,22 @@ from optimizer.situation.heard import NEVER, number
 from schemas.messages import Outcome, OutcomeState, Telemetry
 from schemas.profile import Profile
 from schemas.site import Site
-from schemas.units import Instant, Seconds, WattHours
+from schemas.units import Instant, Seconds, WattHours, Watts
 
 SILENT = 5.0
 """Seconds without a reading after which nothing is sent: its bridge's fallback looks after it."""
+BEYOND = 1.25
+"""Of its rating: more energy than that no counter can have counted."""
 RUNS = 0.05
 """Of its rating: a load that draws more is on."""
 TOLD = 60.0
 """Seconds what the bridge complains of is said."""
+GAP = 300.0
+"""Seconds without a reading after which nobody knows when it was switched last, nor how often."""
+STEADY = 60.0
+"""Seconds after its start from which its power tells what it draws..."""
+LATELY = 300.0
+"""...as a mean of so many."""
 SET_BACK = timedelta(minutes=10)
 """Before a deadline: a clock that is set back by less across it begins nothing anew."""
 COMPLAINTS = (OutcomeState.REFUSED, OutcomeState.FAILED, OutcomeState.NOT_OBEYED, OutcomeState.FOREIGN_CHANGE)
@@ -40,6 +49,10 @@ class KeptLoad(BaseModel):
     """Since the last deadline."""
     due: Instant | None = None
     """The deadline it was taken for."""
+    counter: WattHours | None = None
+    """What its energy counter showed then."""
+    pace: Watts | None = None
+    """It draws when it is fully on."""
     percent: int = 0
     """Of what it must take: worth a write when that changes."""
 
@@ -64,7 +77,13 @@ class LoadSeen:
     since: float = NEVER
     """When it was switched last. A load of which that is not known counts as switched when it was first read."""
     starts: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+    first: float = NEVER
+    """When it was read first after nobody knew what it did: how often it was started in the hour before is unknown, and
+    so it counts as started as often as it may be."""
     taken: float = 0.0
+    counter: tuple[float, float] | None = None
+    """Wh of its energy counter, and when. It tells only of what nobody saw: many count in steps of a kWh."""
+    pace: float | None = None
     due: datetime | None = None
     value: tuple[float, float] | None = None
     """Of its comfort point, and when."""
@@ -92,8 +111,11 @@ class LoadSeen:
         runs = self._runs(telemetry)
         if runs is None:
             return
-        self._count(now, mono)
+        self._count(now, mono, telemetry.number("e_import"))
         self.power = self._power(telemetry, on=runs)
+        self._learn(telemetry, mono)
+        if self.on is None or (mono - self.heard > GAP and self.heard != NEVER):
+            self.on, self.first = None, mono
         if runs is not self.on:
             self.since = mono
             if runs and self.on is not None:
@@ -115,17 +137,35 @@ class LoadSeen:
         measured = number(telemetry, "p")
         return (self.load.rated if on else 0.0) if measured is None else max(0.0, measured)
 
-    def _count(self, now: datetime, mono: float) -> None:
-        """Its energy since the last deadline; what nobody saw does not count."""
+    def _learn(self, telemetry: Telemetry, mono: float) -> None:
+        """What it draws when it is told all of it, and has had the time."""
+        told, measured = number(telemetry, rule_point(self)), number(telemetry, "p")
+        steady = self.on is True and mono - self.since > STEADY and mono - self.heard <= self.stale
+        if measured is None or not steady or self.power <= RUNS * self.load.rated:
+            return
+        if told is not None and told != self.load.rule.value(1.0, self.profile, self.load.rated):
+            return
+        share = 1.0 if self.pace is None else 1 - exp(-(mono - self.heard) / LATELY)
+        before = measured if self.pace is None else self.pace
+        self.pace = before + share * (measured - before)
+
+    def _count(self, now: datetime, mono: float, counter: float | None) -> None:
+        """Its energy since the last deadline. What nobody saw counts by its own counter, as far as that can be."""
         if self.load.rule.energy is None:
             return
         due = self.load.deadline(now)
+        if self.due is not None and not self.load.ends_at(self.due):
+            self.due = due  # the site file says another one by now: what was taken is taken
         again = due is not None and self.due is not None and now + SET_BACK < due < self.due
         if self.due is None or now >= self.due or again:  # of a clock that was set ahead and is right again
             self.taken = 0.0 if self.due is not None else self.taken
             self.due = due
         elif mono - self.heard <= self.stale:
             self.taken += self.power * (mono - self.heard) / 3600
+        elif counter is not None and self.counter is not None:
+            energy, most = counter - self.counter[0], self.load.rated * (mono - self.counter[1]) / 3600
+            self.taken += energy if 0 < energy <= BEYOND * most else 0.0  # a counter that was reset tells nothing
+        self.counter = None if counter is None else (counter, mono)
 
     def hear_outcome(self, outcome: Outcome, mono: float) -> None:
         """The bridge says what became of what it was told."""
@@ -149,7 +189,9 @@ class LoadSeen:
         fresh = self.value is not None and mono - self.value[1] <= self.comfort_stale
         ages = [mono - at for at in self.starts if mono - at < HOUR]
         value = self.value[0] if self.value is not None and fresh else None
-        return LoadNow(bool(self.on), max(0.0, mono - self.since), ages, value, self.taken)
+        if mono - self.first < HOUR:
+            ages += [mono - self.first] * (self.load.rule.starts_per_hour or 0)
+        return LoadNow(bool(self.on), max(0.0, mono - self.since), ages, value, self.taken, self.pace)
 
     # from one run to the next --------------------------------------------------------------------
 
@@ -160,14 +202,18 @@ class LoadSeen:
         seconds = min(max(0.0, mono - self.since), 1e9)
         energy = self.load.rule.energy
         percent = 0 if energy is None else int(100 * self.taken / energy)
-        starts = sorted(mono - at for at in self.starts if mono - at < HOUR)
+        counter = None if self.counter is None else self.counter[0]
         return KeptLoad(
-            on=self.on, since=seconds, starts=starts, taken=self.taken, due=self.due, percent=min(percent, 100)
-        )
+            on=self.on, since=seconds, starts=sorted(self.now(mono).starts), taken=self.taken, due=self.due,
+            counter=counter, pace=self.pace, percent=min(percent, 100),
+        )  # fmt: skip
 
     def begin(self, kept: KeptLoad, mono: float, gone: float) -> None:
         """Goes on where the last run ended `gone` seconds ago."""
-        self.on, self.since = kept.on, mono - kept.since - gone
+        if gone <= GAP:
+            self.on, self.since = kept.on, mono - kept.since - gone
+        self.counter = None if kept.counter is None else (kept.counter, mono - gone)
+        self.pace = kept.pace
         self.starts.extend(sorted(mono - age - gone for age in kept.starts))
         self.taken, self.due = kept.taken, kept.due
 

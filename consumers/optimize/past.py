@@ -16,6 +16,7 @@ from optimizer.storage import Storage
 from optimizer.tariff import window
 from runtime.history import History
 from schemas.site import Site
+from schemas.site_loads import FlexibleLoad
 from schemas.tariff import Demand
 
 if TYPE_CHECKING:
@@ -79,8 +80,24 @@ class Past:
         self._fold(start, end)
 
     def _sources(self) -> list[tuple[str, str]]:
-        loads = [one.device for one in self.site.load if "p" in self.site.profiles[one.device].points]
-        return [*((name, "p") for name in (self.site.grid.meter, *self.site.pcs, *loads)), *self.site.pv_points]
+        powers = [(name, "p") for name in (self.site.grid.meter, *self.site.pcs)]
+        return [*powers, *self.site.pv_points, *map(self._shown_by, self._planned)]
+
+    @property
+    def _planned(self) -> list[FlexibleLoad]:
+        return [one for one in self.site.load if one.planned]
+
+    def _shown_by(self, load: FlexibleLoad) -> tuple[str, str]:
+        return load.device, load.shown_by(self.site.profiles[load.device])
+
+    def _drawn(self, at: datetime) -> float:
+        """W of the flexible loads together; one that was not read counts as load of the site."""
+        drawn = 0.0
+        for one in self._planned:
+            shown, device = self._of(named(*self._shown_by(one))).get(at), self.site.named(one.device)
+            if shown is not None:
+                drawn += one.drawn(shown, self.site.profiles[one.device], device.rated_power or 0.0)
+        return drawn
 
     def _fold(self, start: datetime, end: datetime) -> None:
         """Load and PV of what was read; the devices' own means are kept for 14 days only."""
@@ -150,18 +167,14 @@ class Past:
         return [(at, sum(self._pv(at))) for at in self._seen()]
 
     def load(self) -> list[tuple[datetime, float]]:
-        """W: grid + battery + PV, less the flexible loads: those are planned."""
+        """W: grid + battery + PV, less the flexible loads that are planned."""
         grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
-        loads = [self._of(one.device) for one in self.site.load]
         return [
             (
                 at,
                 max(
                     0.0,
-                    grid[at]
-                    + sum(one.get(at, 0.0) for one in batteries)
-                    + sum(self._pv(at))
-                    - sum(max(0.0, one.get(at, 0.0)) for one in loads),
+                    grid[at] + sum(one.get(at, 0.0) for one in batteries) + sum(self._pv(at)) - self._drawn(at),
                 ),
             )
             for at in self._seen()

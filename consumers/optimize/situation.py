@@ -17,6 +17,7 @@ from optimizer.tariff import Series
 from schemas.messages import ControlDispatch, HeldLimit, LoadState, Telemetry
 from schemas.site import Site
 from schemas.site_battery import Battery
+from schemas.site_loads import FlexibleLoad
 
 
 def named(device: str, point: str) -> str:
@@ -91,8 +92,8 @@ class Situation:
 
     @property
     def loaded(self) -> list[str]:
-        """The flexible loads: they are planned, and so no part of the load that is forecast."""
-        return [one.device for one in self.site.load]
+        """The flexible loads that are planned, and so no part of the load that is forecast."""
+        return [one.device for one in self.site.load if one.planned]
 
     def loads(self, mono: float) -> dict[str, LoadState]:
         """What each flexible load does; of a dispatch that is silent nothing is known."""
@@ -181,8 +182,12 @@ class Situation:
 
     def rest(self, mono: float) -> float:
         """W of the load that is no flexible one; call it when nothing is missing."""
-        planned = sum(max(0.0, power) for power in self._heard(self.loaded, mono).values())
-        return max(0.0, self.load(mono) - planned)
+        return max(0.0, self.load(mono) - sum(self._draws(one, mono) for one in self.site.load if one.planned))
+
+    def _draws(self, load: FlexibleLoad, mono: float) -> float:
+        """W of a flexible load. A silent one is at its fallback, as it is for the plan."""
+        safe = (self.site.named(load.device).rated_power or 0.0) * (load.fallback == "on")
+        return max(0.0, self._heard([load.device], mono).get(load.device, safe))
 
     def load(self, mono: float) -> float:
         """W; call it when nothing is missing."""

@@ -10,7 +10,7 @@ from consumers.optimize.situation import Situation
 from consumers.optimize.thought import Thought
 from optimizer.grid_bounds import bounds, end, in_words
 from optimizer.limit_shortage import beyond
-from optimizer.loads.load import Load, state_of
+from optimizer.loads.load import Load, paced, state_of
 from optimizer.loads.rounds import Together, plan_loads
 from optimizer.outlook import Outlook
 from optimizer.plan import plan
@@ -51,7 +51,7 @@ def _together(situation: Situation, sight: Sight, mono: float) -> Together:
     now = sight.bare.now
     said = situation.loads(mono)
     states = {one.name: found for one in loads if (found := state_of(said.get(one.name), now)) is not None}
-    return plan_loads(loads, states, sight.outlook, solve)
+    return plan_loads([paced(one, states.get(one.name)) for one in loads], states, sight.outlook, solve)
 
 
 def reserve_prices(

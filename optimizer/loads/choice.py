@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from optimizer.loads.load import Load, LoadNow, must_stay, to_go
+from optimizer.loads.load import Load, LoadNow, must_stay, pace, to_go
 
 INSIDE = 0.05
 """Of the band: so far inside it must be again before the plan goes on, so that nothing chatters at its edge."""
@@ -64,12 +64,18 @@ def choose(load: Load, now: LoadNow, at: datetime, planned: float | None, before
         least = load.shares[0] if now.on else 0.0
         which = "on" if now.on else "off"
         return Choice(least, Why.TIMES, f"stays {which} for another {wait:.0f} s: its minimum times; then {wish.words}")
+    if wish.on and not now.on and not load.lasts(at):
+        return Choice(0.0, Why.TIMES, "waits: its hours end before its minimum time on would")
     return wish
 
 
-def shed(load: Load, now: LoadNow, choice: Choice, why: str) -> Choice:
-    """The choice of a load that gives way to a limit: off, or where its minimum time holds it on, at its least."""
-    if must_stay(load, now) > 0 and now.on:
+def shed(load: Load, now: LoadNow, choice: Choice, why: str, *, hard: bool = False) -> Choice:
+    """The choice of a load that gives way to a limit: off, or where its minimum time holds it on, at its least. A
+    `hard` limit goes before the minimum time."""
+    wait = must_stay(load, now) if now.on else 0.0
+    if wait > 0 and hard:
+        return Choice(0.0, Why.SHED, f"off, {wait:.0f} s before its minimum time is over: {why}")
+    if wait > 0:
         return Choice(load.shares[0], Why.SHED, f"at its least: {why}")
     return Choice(0.0, Why.SHED, f"{'off' if now.on else 'waits'}: {why}") if choice.on else choice
 
@@ -100,9 +106,9 @@ def _deadline(load: Load, now: LoadNow, at: datetime, planned: float | None, bef
     left, end = to_go(load, now), load.deadline(at)
     if left < EMPTY:
         return Choice(0.0, Why.DONE, f"off: it has taken its {load.rule.energy / 1000:g} kWh")
-    if end is None or (planned is not None and planned >= load.rated):
+    if end is None or (planned is not None and planned >= (load.rated if load.dims else EMPTY)):
         return None
-    needed = 3600 * left / load.rated + (AGAIN if before is Why.DEADLINE else SPARE)
+    needed = 3600 * left / pace(load, now) + (AGAIN if before is Why.DEADLINE else SPARE)
     if load.within(at, end, needed) > needed:
         return None
     until = f"{end.astimezone(load.zone):%H:%M}"

@@ -1,8 +1,8 @@
 """A flexible load as a plan sees it, and the times within which it may not be switched. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from math import inf
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,8 @@ from schemas.tariff_hours import WEEK
 HOUR = 3600.0
 LEVELS = (0.25, 0.5, 0.75, 1.0)
 """Shares of its rating that a dimmable load is planned at; below `least` none."""
+SLOWEST = 0.2
+"""Of its rating: what draws less while it is on is nearly full, or has a fault, and is no pace to plan by."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Load:
 
     @property
     def planned(self) -> bool:
-        """It has a purpose that a plan can serve; one that only sheds is left to its fallback."""
-        return self.rule.comfort is not None or self.rule.energy is not None
+        """It has a purpose that a plan can serve."""
+        return self.rule.planned
 
     def free(self, at: datetime) -> bool:
         """Whether it may be touched at a moment."""
@@ -70,15 +72,27 @@ class Load:
         return False
 
     def within(self, start: datetime, end: datetime, wanted: float = inf) -> float:
-        """Seconds in which it may be touched, by quarters of an hour; no more are counted than are wanted."""
+        """Seconds in which it may be touched, to the minute; no more are counted than are wanted."""
         if not self.rule.hours:
             return (end - start).total_seconds()
-        found, at = 0.0, start
+        found, at = 0.0, start.astimezone(UTC)
         while at < end and found <= wanted:
-            following = min(at + timedelta(minutes=15), end)
+            following = min(_following(at, 15), end)
+            if self.free(at) is not self.free(following - timedelta(seconds=1)):  # they begin or end in it
+                following = min(_following(at, 1), end)
             found += (following - at).total_seconds() if self.free(at) else 0.0
             at = following
         return found
+
+    def ends_at(self, at: datetime) -> bool:
+        """A moment is a deadline of it: so not one that the site file had before."""
+        return self.deadline(at - timedelta(seconds=1)) == at
+
+    def lasts(self, at: datetime) -> bool:
+        """It may be touched long enough for its minimum time on, if it is started then and stops by itself after."""
+        least = self.rule.minimum_on
+        until = at + timedelta(seconds=least)
+        return self.rule.fallback == "on" or not least or self.within(at, until) >= least
 
     def deadline(self, after: datetime) -> datetime | None:
         """The next one later than a moment; None for a load without."""
@@ -87,10 +101,16 @@ class Load:
         first = after.astimezone(self.zone).date()
         for days in range(9):  # a week, and what a change of the clocks moves
             day = first + timedelta(days=days)
-            at = datetime.combine(day, self.rule.deadline, self.zone)
+            # in UTC: two moments of one zone are compared, and taken from another, by what its clocks show
+            at = datetime.combine(day, self.rule.deadline, self.zone).astimezone(UTC)
             if at > after and WEEK[day.weekday()] in (self.rule.days or WEEK):
                 return at
         return None
+
+
+def _following(at: datetime, minutes: int) -> datetime:
+    """The next moment at which the clock shows a multiple of so many minutes."""
+    return at.replace(minute=at.minute - at.minute % minutes, second=0, microsecond=0) + timedelta(minutes=minutes)
 
 
 @dataclass(frozen=True)
@@ -106,6 +126,8 @@ class LoadNow:
     """The point of its comfort band; None while that is not known."""
     taken: float = 0.0
     """Wh since the last deadline."""
+    pace: float | None = None
+    """W that it was measured to draw lately when it was fully on; None while that is not known."""
 
 
 def state_of(said: LoadState | None, at: datetime) -> LoadNow | None:
@@ -114,7 +136,20 @@ def state_of(said: LoadState | None, at: datetime) -> LoadNow | None:
         return None
     starts = [(at - start).total_seconds() for start in said.starts]
     seconds = max(0.0, (at - said.since).total_seconds())
-    return LoadNow(said.on, seconds, [age for age in starts if 0 <= age < HOUR], said.value, said.taken)
+    ages = [age for age in starts if 0 <= age < HOUR]
+    return LoadNow(said.on, seconds, ages, said.value, said.taken, said.pace)
+
+
+def paced(load: Load, now: LoadNow | None) -> Load:
+    """A switched load with what it really draws in place of its rating; a dimmable one is planned by its shares."""
+    if now is None or now.pace is None or load.dims:
+        return load
+    return replace(load, rated=pace(load, now))
+
+
+def pace(load: Load, now: LoadNow) -> float:
+    """W at which it takes its energy."""
+    return load.rated if now.pace is None else min(load.rated, max(now.pace, SLOWEST * load.rated))
 
 
 def must_stay(load: Load, now: LoadNow) -> float:

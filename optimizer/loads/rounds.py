@@ -44,7 +44,8 @@ def plan_loads(
 ) -> Together:
     """Schedules for all, and a plan with them.
 
-    `outlook.load` is the forecast of the site without these loads. `solve` makes the plan of an outlook; it is
+    `outlook.load` is the forecast of the site without those that have a purpose: one that only sheds is part of it, as
+    it is measured. `solve` makes the plan of an outlook; it is
     called at most 1 + (ROUNDS + 1) x GROUPS times. A load without a state, or whose band
     is not measured, is taken to be at its fallback.
     """
@@ -69,7 +70,7 @@ def plan_loads(
         if settled:
             break
     words = [line for one in best.values() for line in one.words]
-    words += [f"{load.name}: {why}" for load, why in unknown if why]
+    words += [f"{load.name}: {why}" for load, why in unknown]
     steps = {name: steps_of(one, base) for name, one in best.items()}
     plan = plan.model_copy(update={"loads": steps, "missed": words})
     return Together(plan, _with(base, best), best, tuple(words), tuple(costs))
@@ -87,13 +88,11 @@ def steps_of(one: Schedule, outlook: Outlook) -> list[LoadStep]:
 
 
 def _known(loads: Sequence[Load], states: Mapping[str, LoadNow]) -> tuple[list[Load], list[tuple[Load, str]]]:
-    """Those that can be planned, and the others with why not; one without a purpose needs no words."""
+    """Those that can be planned, and the others with why not."""
     known, unknown = list[Load](), list[tuple[Load, str]]()
-    for load in loads:
+    for load in (one for one in loads if one.planned):
         now = states.get(load.name)
-        if not load.planned:
-            unknown.append((load, ""))
-        elif now is None:
+        if now is None:
             unknown.append((load, "is not planned: it is not read"))
         elif load.rule.comfort is not None and now.value is None:
             unknown.append((load, f"is not planned: its {load.rule.comfort.point} is not read"))

@@ -119,6 +119,8 @@ class _Problem:
     moves: Motion
     prices: Marginal
     free: tuple[bool, ...]
+    lasts: tuple[bool, ...]
+    """By step, whether its hours leave it its minimum time on."""
 
     def choices(self, state: int, step: int) -> Iterator[tuple[int, float]]:
         """The state that follows, and the share of the rating."""
@@ -128,7 +130,7 @@ class _Problem:
             yield (self.switch.stays(state) if on is goes_on else self.switch.turns(state)), float(goes_on)
             return
         ways = [(self.switch.stays(state), on)]
-        if self.switch.may_turn(state):
+        if self.switch.may_turn(state) and (on or self.lasts[step]):
             ways.append((self.switch.turns(state), not on))
         for after, runs in ways:
             yield from ((after, share) for share in (self.load.shares if runs else (0.0,)))
@@ -145,7 +147,8 @@ def schedule(load: Load, now: LoadNow, outlook: Outlook, prices: Marginal) -> Sc
     """The cheapest one that keeps what can be kept. Raises ValueError when the value of its band is not known."""
     moves = motion(load, now, outlook.starts, prices)
     free = tuple(load.free(at) for at in outlook.starts)
-    problem = _Problem(load, Switch.of(load), moves, prices, free)
+    lasts = tuple(load.lasts(at) for at in outlook.starts)
+    problem = _Problem(load, Switch.of(load), moves, prices, free, lasts)
     return _forwards(problem, _backwards(problem), now)
 
 

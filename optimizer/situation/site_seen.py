@@ -38,6 +38,7 @@ class SiteSeen:
 
     def __post_init__(self) -> None:
         self._devices = frozenset(one.name for one in self.site.devices)
+        self._loads = {one.device: one for one in self.site.load}
         self._points: dict[str, list[str]] = {}
         for device, point in sources(self.site):
             self._points.setdefault(device, []).append(point)
@@ -54,12 +55,21 @@ class SiteSeen:
             return False
         self.spoke[device] = mono
         for point in self._points.get(device, ()):
-            if (power := number(telemetry, point)) is not None:
+            if (power := self._power(device, point, telemetry)) is not None:
                 self.powers[device, point] = Heard(mono, power)
         battery = self.site.battery_of(device)
         if battery is not None and device in battery.racks:  # of a hybrid that is its PCS
             self.cells[battery.name].hear(device, telemetry, mono)
         return True
+
+    def _power(self, device: str, point: str, telemetry: Telemetry) -> float | None:
+        """W. A flexible load without a meter of its own draws its rating while it is on."""
+        load = self._loads.get(device)
+        if load is None:
+            return number(telemetry, point)
+        profile = self.site.profiles[device]
+        shown = number(telemetry, load.shown_by(profile))
+        return None if shown is None else load.drawn(shown, profile, self.site.named(device).rated_power or 0.0)
 
     def still(self) -> "SiteSeen":
         """As it is now, for who reckons with it while telemetry goes on."""

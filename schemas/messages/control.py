@@ -67,6 +67,8 @@ class LoadState(Message):
     """The point of its comfort band; None while it is not read."""
     taken: WattHours = 0.0
     """Since its last deadline."""
+    pace: Watts | None = None
+    """It was measured to draw lately when it was fully on; None while that is not known."""
 
 
 class LoadDispatch(Message):

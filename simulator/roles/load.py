@@ -1,5 +1,7 @@
 """A load with a measurement of its own, or one that is told when to run."""
 
+from collections.abc import Mapping
+
 from schemas.messages import Value
 from simulator.driven import Driven
 from simulator.image import Wish
@@ -36,3 +38,12 @@ class LoadRole(Role):
     def take(self, wish: Wish) -> None:
         if self.driven is not None and wish.name == self.driven.rule.told_by(self.profile):
             self.driven.told = wish.value
+
+    def suffer(self, on: Mapping[str, float]) -> None:
+        super().suffer(on)
+        one = self.driven
+        if one is None:
+            return
+        one.part = 0.0 if "idle" in on else on.get("weak", 1.0)
+        if self.once(on, "by_hand"):
+            one.told = one.rule.value(float(not one.share), self.profile, one.rated)

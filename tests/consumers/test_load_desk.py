@@ -1,6 +1,7 @@
 """The flexible loads on the desk of dispatch: what each is told, by the plan and by what goes before it. Pure."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import pytest
 
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Stored, understood
-from consumers.dispatch.load_desk import RELEASE
+from consumers.dispatch.load_shedding import RELEASE
 from consumers.dispatch.modes import begin
 from optimizer.loads.load import HOUR, state_of
-from schemas.messages import ControlMode, LoadStep, Mode, Plan, Telemetry
+from schemas.messages import ControlMode, GridLimitRequest, LoadStep, Mode, Plan, Telemetry
 from schemas.site_file import load_site
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)  # 12:00 in Berlin
@@ -23,6 +24,7 @@ source = "this test"
 [points]
 p = { register = 0, type = "i32", unit = "W" }
 t = { register = 2, type = "i16", scale = 0.1, unit = "degC" }
+e_import = { register = 8, type = "u32", unit = "Wh" }
 control_loc = { register = 5, enum = { 0 = "remote", 1 = "local" } }
 level_pct = { register = 6, unit = "%" }
 switch = { register = 7 }
@@ -34,12 +36,20 @@ SITE = """
 site = "loads"
 time_zone = "Europe/Berlin"
 tariff = "tariff.toml"
+command_sources = { dispatch = "operator", dso = "dso", operator = "operator" }
 grid = { meter = "grid", import_limit = 100e3, export_limit = 100e3 }
 device = [
     { name = "grid", profile = "janitza_umg96rme", address = "tcp://127.0.0.1:502" },
     { name = "one", profile = "dimmable", address = "tcp://127.0.0.1:503", rated_power = 10e3 },
     { name = "two", profile = "dimmable", address = "tcp://127.0.0.1:504", rated_power = 20e3 },
 ]
+"""
+STORAGE = """    { name = "pcs", profile = "sinexcel_pws2", address = "tcp://127.0.0.1:505", rated_power = 50e3 },
+    { name = "bms", profile = "pylontech_powercube_m2", address = "tcp://127.0.0.1:506" },
+"""
+BATTERY = """
+battery = {{ pcs = "pcs", bms = "bms", energy = 50e3 }}
+plan = {{ hours = 24, backup_minutes = {backup} }}
 """
 TARIFF = """
 import.period = [{ price = 0.12 }]
@@ -50,25 +60,45 @@ export.period = [{ price = 0.05 }]
 class Story:
     """A desk of two loads that do as they are told, read each 2 s."""
 
-    def __init__(self, folder: Path, *loads: str, tariff: str = TARIFF) -> None:
+    def __init__(self, folder: Path, *loads: str, tariff: str = TARIFF, more: str = "") -> None:
         (folder / "profiles").mkdir(exist_ok=True)
         (folder / "profiles" / "dimmable.toml").write_text(METER, encoding="utf-8")
         (folder / "tariff.toml").write_text(tariff, encoding="utf-8")
-        (folder / "site.toml").write_text(SITE + "".join(f"[[load]]\n{one}\n" for one in loads), encoding="utf-8")
+        site = SITE.replace("device = [", f"device = [{STORAGE}") if more else SITE
+        text = more + site + "".join(f"[[load]]\n{one}\n" for one in loads)
+        (folder / "site.toml").write_text(text, encoding="utf-8")
         self.site = load_site(folder / "site.toml")
         self.desk = Desk.of(self.site)
         self.desk.control = begin(NOON)
         self.second, self.seq, self.base = 100.0, 0, 20e3
         self.shares = {"one": 0.0, "two": 0.0}
         self.temperature = 20.0
+        self.draws = 1.0
+        """Of what its rating says."""
         self.more: dict[str, Any] = {}
+        self.rests: dict[str, dict[str, Any]] = {
+            "pcs": {"p": 0.0, "state": "running"},
+            "bms": {"soc": 50.0, "ccl": 200.0, "dcl": 200.0, "u": 500.0},
+        }
 
     @property
     def now(self) -> datetime:
         return NOON + timedelta(seconds=self.second - 100.0)
 
+    def restarts(self, gone: float, *, lost: bool = False) -> None:
+        """Dispatch is away for so many seconds; `lost`: with what it kept."""
+        kept = self.desk.keep(self.now, self.second)
+        assert kept is not None
+        self.second += gone
+        self.desk = Desk.of(self.site)
+        mode = ControlMode(mode=Mode.AUTO, at=self.now, who="x")
+        read = None if lost else understood(kept.model_dump_json().encode())
+        self.desk.begin(Stored(None if lost else mode, kept=read), Stored(mode), self.now, self.second)
+
     def powers(self) -> dict[str, float]:
-        return {name: share * (self.site.named(name).rated_power or 0.0) for name, share in self.shares.items()}
+        return {
+            name: self.draws * share * (self.site.named(name).rated_power or 0.0) for name, share in self.shares.items()
+        }
 
     def tick(self, seconds: float = 2.0, each: float = 2.0) -> None:
         for _ in range(round(seconds / each)):
@@ -76,7 +106,7 @@ class Story:
             values = {"grid": {"p": self.base + sum(powers.values())}} | {
                 name: {"p": power, "t": self.temperature, **self.more} for name, power in powers.items()
             }
-            for name, one in values.items():
+            for name, one in (values | (self.rests if self.site.battery else {})).items():
                 said = Telemetry(at=self.now, epoch="0" * 16, seq=self.seq, values=one)
                 self.desk.read(name, said, self.now, self.second)
             self.desk.instruct(self.now, self.second)
@@ -106,6 +136,7 @@ device = "one"
 fallback = "on"
 comfort = { point = "t", low = 18, high = 22, time_constant = 8, rest = 5, per_kw = 2 }
 """
+SWITCHED = 'device = "two"\npoint = "switch"\nsheds = true\nfallback = "on"\n'
 LAMPS = 'device = "two"\npoint = "level_pct"\nleast = 30\nsheds = true\nfallback = "on"\n'
 
 
@@ -157,23 +188,18 @@ def test_its_minimum_times_are_counted_on_what_it_did_also_across_a_restart(tmp_
     it.plan(one=0.0)
     it.tick(300)
     assert it.shares["one"] == 1.0
-    kept = it.desk.keep(it.now, it.second)
-    assert kept is not None
-    after = Story(tmp_path, PUMP + "minimum_on = 600\nminimum_off = 300\n")
-    after.second, after.seq, after.shares = it.second + 100, it.seq, it.shares
-    read = understood(kept.model_dump_json().encode())
-    after.desk.begin(
-        Stored(ControlMode(mode=Mode.AUTO, at=after.now, who="x"), kept=read), Stored(), after.now, after.second
-    )
-    after.plan(one=0.0)
-    after.tick(150)
-    assert after.shares["one"] == 1.0, "not before its 600 s"
-    after.tick(70)
-    assert after.shares["one"] == 0.0
+    it.restarts(100)
+    it.plan(one=0.0)
+    it.tick(150)
+    assert it.shares["one"] == 1.0, "not before its 600 s"
+    it.tick(70)
+    assert it.shares["one"] == 0.0
 
 
 def test_it_is_started_no_more_often_than_it_may_whatever_plans_say(tmp_path: Path) -> None:
     it = Story(tmp_path, PUMP + "starts_per_hour = 2\n")
+    it.tick(4)
+    it.tick(HOUR, each=4.0)  # what it did before is unknown, and counts as starts
     starts, was = list[float](), 0.0
     for step in range(40):
         it.plan(one=10e3 * (step % 2))
@@ -247,7 +273,7 @@ def test_at_the_edge_of_its_band_nothing_chatters(tmp_path: Path) -> None:
 
 
 def test_a_load_gives_way_before_the_import_limit_is_passed_and_comes_back_after_it(tmp_path: Path) -> None:
-    it = Story(tmp_path, LAMPS)
+    it = Story(tmp_path, SWITCHED)
     it.tick(4)
     assert it.shares["two"] == 1.0, "its fallback"
     it.base = 79e3  # 99 of 100 kW with the lamps
@@ -269,7 +295,7 @@ def test_only_as_much_as_is_needed_gives_way_and_comfort_does_not(tmp_path: Path
     it = Story(tmp_path, HALL + "sheds = true\n", LAMPS)
     it.temperature, it.base = 17.0, 75e3
     it.tick(10)
-    assert it.shares == {"one": 1.0, "two": 0.0}, "the hall is too cold to give way"
+    assert it.shares == {"one": 1.0, "two": 0.65}, "the hall is too cold to give way"
     warm = Story(tmp_path, HALL + "sheds = true\n", LAMPS)
     warm.base, warm.shares = 69e3, {"one": 1.0, "two": 1.0}
     warm.tick(10)
@@ -278,7 +304,7 @@ def test_only_as_much_as_is_needed_gives_way_and_comfort_does_not(tmp_path: Path
 
 def test_a_load_at_its_minimum_time_is_dimmed_and_not_switched(tmp_path: Path) -> None:
     it = Story(tmp_path, LAMPS + "minimum_on = 600\n")
-    it.shares["two"], it.base = 1.0, 85e3
+    it.shares["two"], it.base = 1.0, 96e3
     it.tick(6)
     assert it.shares["two"] == 0.3
     assert it.why("two").startswith("at its least: ")
@@ -293,6 +319,75 @@ def test_the_peak_that_is_billed_is_kept_as_well(tmp_path: Path) -> None:
     it.tick(600)
     assert it.shares["two"] == 0.0
     assert "the month's peak" in it.why("two")
+
+
+def test_a_dimmable_load_draws_what_fits_and_is_raised_once_a_minute(tmp_path: Path) -> None:
+    it = Story(tmp_path, LAMPS)
+    it.tick(4)
+    it.base = 85e3
+    it.tick(4)
+    assert it.shares["two"] == 0.65
+    assert it.why("two") == "13.0 kW: 98 kW of 100 kW are drawn, the import limit"
+    told = list[float]()
+    for second in range(120):
+        it.base = 80e3 + 5e3 * (second % 7 < 3)  # up and down
+        it.tick()
+        told.append(it.shares["two"])
+    assert set(told) == {0.65}
+    it.base = 80e3
+    it.tick(2 * RELEASE + 4)
+    assert it.shares["two"] == 0.9
+    it.base = 95e3
+    it.tick(4)
+    assert it.shares["two"] == 0.0, "3 kW are less than it can run at"
+
+
+def test_a_site_that_hovers_at_its_limit_does_not_switch_a_load_each_minute(tmp_path: Path) -> None:
+    """Five hours of a base load that leaves room for 65 s and takes it for 65 s: an hour has 28 of those."""
+    it, starts, was = Story(tmp_path, SWITCHED), list[float](), 1.0
+    for second in range(0, 5 * 3600, 5):
+        it.base = 60e3 if second % 130 < 65 else 85e3
+        it.tick(5, each=5.0)
+        starts += [it.second] if it.shares["two"] > was else []
+        was = it.shares["two"]
+    hours = [sum(begin <= at - 100 < begin + HOUR for at in starts) for begin in range(0, 5 * 3600, 3600)]
+    assert max(hours) <= 7, hours
+
+
+def test_its_starts_are_obeyed_by_one_that_gives_way_again_and_again(tmp_path: Path) -> None:
+    it, starts, was = Story(tmp_path, SWITCHED + "starts_per_hour = 1\n"), list[float](), 1.0
+    for second in range(0, 4 * 3600, 10):
+        it.base = 60e3 if second % 1800 < 900 else 85e3
+        it.tick(10, each=5.0)
+        starts += [it.second] if it.shares["two"] > was else []
+        was = it.shares["two"]
+    assert len(starts) >= 2
+    assert all(later - first >= HOUR - 10 for first, later in pairwise(starts))
+
+
+@pytest.mark.parametrize(("authority", "share"), [("dso", 0.0), ("operator", 1.0)])
+def test_a_limit_of_the_grid_operator_goes_before_its_minimum_time_and_it_is_said(
+    tmp_path: Path, authority: str, share: float
+) -> None:
+    it = Story(tmp_path, SWITCHED + "minimum_on = 900\n")
+    it.tick(4)
+    wish = {"id": "1", "at": it.now, "source": authority, "authority": authority, "reason": "scarce"}
+    wish |= {"direction": "consumption", "power": 30e3}
+    assert it.desk.limits.hear(GridLimitRequest.model_validate(wish), it.now) is None
+    it.tick()
+    assert it.shares["two"] == share
+    assert ("before its minimum time is over: " in it.why("two")) is (share == 0.0)
+    assert ("a limit by dso as dso" in it.why("two")) is (share == 0.0)
+
+
+def test_energy_that_is_kept_in_reserve_is_no_spare_before_a_peak(tmp_path: Path) -> None:
+    """The battery could give 50 kW; all of its energy is kept for a backup. Then the lamps give way."""
+    for backup, share in ((0, 1.0), (24 * 60, 0.0)):
+        tariff = TARIFF + "demand = { price = 15.0 }\n"
+        it = Story(tmp_path, SWITCHED, tariff=tariff, more=BATTERY.format(backup=backup))
+        it.shares["two"], it.desk.peaks.peak, it.base = 1.0, 50e3, 40e3
+        it.tick(120)
+        assert it.shares["two"] == share, backup
 
 
 @pytest.mark.parametrize("mode", [Mode.LOCAL, Mode.LOCKOUT])

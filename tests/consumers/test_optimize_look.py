@@ -83,14 +83,17 @@ def test_co2_has_its_price_in_the_plan(tmp_path: Path) -> None:
     assert thought.plan.carbon_idle > 0
 
 
-def flexible(folder: Path) -> Site:
-    """The plant with a load that takes 20 kWh until 22:00."""
-    (folder / "profiles").mkdir()
+TAKES = 'energy = 20e3, deadline = "22:00", fallback = "off"'
+
+
+def flexible(folder: Path, profile: str = "dimmable", rule: str = TAKES) -> Site:
+    """The plant with a load of 10 kW, that takes 20 kWh until 22:00."""
+    (folder / "profiles").mkdir(exist_ok=True)
     (folder / "profiles" / "dimmable.toml").write_text(METER, encoding="utf-8")
-    more = 'load = [{ device = "oven", energy = 20e3, deadline = "22:00", fallback = "off" }]\n'
+    more = f'load = [{{ device = "oven", {rule} }}]\n'
     plant_site(folder, more=more.replace("load", "#load"))
     path = folder / "site.toml"
-    oven = '    { name = "oven", profile = "dimmable", address = "tcp://127.0.0.1:506", rated_power = 10e3 },\n]'
+    oven = f'    {{ name = "oven", profile = "{profile}", address = "tcp://127.0.0.1:506", rated_power = 10e3 }},\n]'
     text = path.read_text(encoding="utf-8").replace("#load", "load").rstrip().removesuffix("]") + oven
     path.write_text(text, encoding="utf-8")
     return load_site(path)
@@ -116,3 +119,47 @@ def test_a_flexible_load_is_no_part_of_the_forecast_and_planned_with_the_battery
     assert deadline is not None
     taken = sum((step.power * step.seconds for step in thought.plan.loads["oven"] if step.at < deadline), 0.0)
     assert taken / 3600 == pytest.approx(20e3, rel=0.2)
+
+
+RELAY = """
+make = "test"
+model = "relay"
+kind = "load"
+source = "this test"
+[points]
+switch = { register = 7 }
+[commands]
+switch = { register = 7, low = 0, high = 1, fallback = 0 }
+"""
+
+
+def test_a_load_without_a_meter_of_its_own_is_not_in_the_forecast_beside_the_plan(tmp_path: Path) -> None:
+    """A relay that opens the compressor's contact: 0 is on. Half of a quarter it was on."""
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "relay.toml").write_text(RELAY, encoding="utf-8")
+    site = flexible(tmp_path, "relay", 'energy = 20e3, deadline = "22:00", fallback = "off", on = 0, off = 1')
+    past = filled(site, {"grid": [50e3] * 3, "pcs1": [0.0] * 3, "pv1": [0.0] * 3, "oven.switch": [1.0, 0.5, 0.0]})
+    assert [value for _, value in past.load()] == [50e3, 45e3, 40e3]
+    situation = told(site)
+    fold(situation, "oven", said(0, {"switch": 0.0}), 0)
+    assert (situation.load(0), situation.rest(0)) == (60e3, 50e3)
+    assert think(situation, past, {}, NOON, 0.0).wrong == []
+
+
+def test_a_load_that_only_sheds_is_forecast_as_it_is_measured_and_planned_with_nothing(tmp_path: Path) -> None:
+    """A heat pump that draws 3 of its 10 kW on the mean: its rating is no forecast of it."""
+    site = flexible(tmp_path, "dimmable", 'sheds = true, fallback = "on"')
+    past = filled(site, {"grid": [50e3] * 4, "pcs1": [0.0] * 4, "pv1": [0.0] * 4, "oven": [3e3] * 4})
+    assert [value for _, value in past.load()] == [50e3] * 4
+    situation = told(site)
+    fold(situation, "oven", said(0, {"p": 3e3}), 0)
+    assert situation.rest(0) == 60e3
+    planned, without = think(situation, past, {}, NOON, 0.0), look(situation, past, {}, NOON, 0.0)
+    assert [step.load for step in planned.plan.steps] == pytest.approx(without.outlook.load.tolist(), abs=1)
+
+
+def test_a_load_that_is_silent_counts_once(tmp_path: Path) -> None:
+    """Its fallback is on: the plan carries its rating, so what is read now is less by that."""
+    site = flexible(tmp_path, "dimmable", 'energy = 20e3, deadline = "22:00", fallback = "on"')
+    situation = told(site)
+    assert (situation.load(0), situation.rest(0)) == (60e3, 50e3)

@@ -27,7 +27,31 @@ switch = { register = 3 }
 [commands]
 switch = { register = 3, low = 0, high = 1, fallback = 0 }
 """
+CHARGER = """
+make = "test"
+model = "charger that takes a power"
+kind = "load"
+source = "this test"
+[points]
+p = { register = 0, type = "i32", unit = "W" }
+p_set = { register = 2, type = "i32", unit = "W" }
+[commands]
+p_set = { register = 2, type = "i32", unit = "W", low = 0, high = 1, fallback = 0 }
+"""
 SITE = """
+[[device]]
+name = "charger"
+profile = "charger"
+address = "tcp://127.0.0.1:15042"
+rated_power = 22_000
+[[load]]
+device = "charger"
+energy = 20e3
+deadline = "06:00"
+least = 20
+minimum_on = 30
+fallback = "off"
+sheds = true
 [[device]]
 name = "heater"
 profile = "heater"
@@ -45,15 +69,16 @@ SWITCH = 3
 def heated(folder: Path, band: str = "low = 18, high = 22") -> Path:
     (folder / "profiles").mkdir()
     (folder / "profiles" / "heater.toml").write_text(HEATER, encoding="utf-8")
+    (folder / "profiles" / "charger.toml").write_text(CHARGER, encoding="utf-8")
     text = DEMO.read_text().replace('"../tariff.toml"', f'"{DEMO.parents[1] / "tariff.toml"}"')
     file = folder / "heated.toml"
     file.write_text(text + SITE.replace("low = 18, high = 22", band))
     return file
 
 
-def planned(it: CurtailedSite, power: float) -> None:
+def planned(it: CurtailedSite, power: float, load: str = "heater") -> None:
     now = loop().wall()
-    steps = {"heater": [LoadStep(at=now, seconds=7200, power=power)]}
+    steps = {load: [LoadStep(at=now, seconds=7200, power=power)]}
     until = now + timedelta(hours=2)
     it.desk.plans.hear(
         Plan(id=f"{now}", at=now, until=until, currency="EUR", steps=[], cost=0, cost_idle=0, loads=steps), now
@@ -123,3 +148,66 @@ async def test_a_person_at_the_device_is_not_fought(tmp_path: Path, by_hand: int
         it.sends = False
         await it.live(COMMAND_TTL + 5)
         assert heater.told == by_hand, "neither by its fallback"
+
+
+@virtual
+async def test_a_charger_takes_the_power_it_is_told_and_is_read_back(tmp_path: Path) -> None:
+    """Half of its rating by the plan, less where less fits under the import limit, 0 without commands."""
+    grid = {"import_limit": 60e3}
+    async with curtailed(
+        tmp_path, file=heated(tmp_path), sun=0.0, soc=5.0, load=20e3, export_limit=150e3, grid=grid
+    ) as it:
+        charger = it.it.simulated.world.plant.driven["charger"]
+        assert (charger.told, charger.p) == (0.0, 0.0)
+        planned(it, 11e3, "charger")
+        await it.live(6)
+        assert (charger.told, charger.p) == (11e3, 11e3)
+        assert "verified" in it.said_of("charger")
+        it.load = 42e3
+        await it.live(8)
+        assert 0.2 * 22e3 <= charger.told <= 8e3, "10 kW of the heater and 42 kW stay"
+        assert it.it.grid <= 60e3
+        told = charger.told
+        await it.live(20)
+        assert charger.told == told, "it is not raised each 2 s"
+        it.sends = False
+        await it.live(COMMAND_TTL + 2)
+        assert (charger.told, charger.p) == (0.0, 0.0)
+
+
+@virtual
+async def test_a_charger_that_is_not_read_is_told_nothing_and_its_register_is_left(tmp_path: Path) -> None:
+    """Its line is cut: no command goes out, and when it is back it goes on with its minimum time."""
+    async with curtailed(tmp_path, file=heated(tmp_path), sun=0.0, export_limit=150e3) as it:
+        charger = it.it.simulated.world.plant.driven["charger"]
+        planned(it, 22e3, "charger")
+        await it.live(6)
+        assert charger.told == 22e3
+        planned(it, 0.0, "charger")
+        it.it.simulated.faults.on("charger:silent")
+        await it.live(10)
+        assert it.desk.loads.told["charger"].reason == "told nothing: it is not read"
+        assert it.desk.loads.told["charger"].state is None
+        it.it.simulated.faults.off("charger:silent")
+        await it.live(15)
+        assert it.desk.loads.told["charger"].state is not None
+        await it.live(40)
+        assert charger.told == 0.0
+
+
+@virtual
+async def test_a_charger_without_a_car_and_one_that_somebody_stops_are_said(tmp_path: Path) -> None:
+    async with curtailed(tmp_path, "charger:idle", file=heated(tmp_path), sun=0.0, export_limit=150e3) as it:
+        charger = it.it.simulated.world.plant.driven["charger"]
+        planned(it, 22e3, "charger")
+        await it.live(30)
+        assert (charger.told, charger.p) == (22e3, 0.0)
+        assert "the measured power stays at 0 W" in it.desk.loads.told["charger"].complaint
+        it.it.simulated.faults.off("charger:idle")
+        it.it.simulated.faults.on("charger:weak", 0.5)
+        await it.live(6)
+        assert charger.p == 11e3
+        it.it.simulated.faults.on("charger:by_hand")
+        await it.live(6)
+        assert charger.told == 0.0
+        assert "somebody has switched it at the device" in it.desk.loads.told["charger"].complaint

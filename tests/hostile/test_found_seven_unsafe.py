@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from consumers.alarms.catalog import load_catalog
-from consumers.dispatch.load_desk import RELEASE
+from consumers.dispatch.load_shedding import RELEASE
 from consumers.optimize.service import Optimize, Planner
 from consumers.optimize.thought import Thought
 from optimizer.dispatch import decide

@@ -106,7 +106,7 @@ def test_a_site_whose_bridges_obey_no_dispatch_is_named(
         (
             'meter = "meter"',
             'meter = "metre"',
-            r"site\.toml:9: grid\.meter: names device 'metre'; there is: bms, bms2, meter, pcs, pcs2, pv",
+            r"site\.toml:9: grid\.meter: names device 'metre'; there is: bms, bms2, coldstore, meter",
         ),
         (
             "ramp = 50_000",

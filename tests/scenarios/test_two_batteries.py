@@ -19,7 +19,7 @@ from tests.scenarios.inputs import TICK
 from tests.timed import FULL, few
 from tests.virtual import loop, virtual
 
-TWO = Path(__file__).parents[2] / "site.toml"
+TWO = Path(__file__).parents[1] / "two_batteries.toml"
 LOAD = 80e3
 SLACK = 3e3
 """W: noise of the meters, and dispatch's dead band."""

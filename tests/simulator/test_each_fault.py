@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from bridges.fieldbus.contract import Declined, Unreachable
 from schemas.messages import Action
 from schemas.site import Site
+from schemas.site_file import load_site
 from schemas.units import Kind
 from simulator.faults import CONTROL, ENABLE, LINE, PHYSICS, faults_of
 from simulator.lies import SAYS
@@ -57,6 +59,8 @@ def every() -> set[str]:
 @virtual
 async def test_a_fault_does_what_it_says(name: str, site: Site) -> None:
     told = STORIES[name]
+    if name.startswith("load:"):
+        site = load_site(Path(__file__).parents[2] / "site.toml")
     async with rig(site, profiles=told.profiles, **told.change) as it:
         await told.story(it)
 
@@ -312,6 +316,34 @@ async def pv_coarse(it: Rig) -> None:
     await it.tell("pv", p_limit_pct=10.0)
     await asyncio.sleep(1)
     assert await it.look("pv", "p") == pytest.approx(16_500, rel=0.02)
+
+
+@story("load:idle")
+async def load_idle(it: Rig) -> None:
+    pump = it.simulated.world.plant.driven["pump"]
+    await it.tell("pump", switch=1.0)
+    await asyncio.sleep(1)
+    assert (await it.look("pump", "switch"), pump.p) == (1.0, 11_000.0)
+    it.on("pump:idle")
+    await asyncio.sleep(1)
+    assert (await it.look("pump", "switch"), pump.p) == (1.0, 0.0)
+
+
+@story("load:weak")
+async def load_weak(it: Rig) -> None:
+    it.on("pump:weak", 0.5)
+    await it.tell("pump", switch=1.0)
+    await asyncio.sleep(1)
+    assert it.simulated.world.plant.driven["pump"].p == 5_500.0
+
+
+@story("load:by_hand")
+async def load_by_hand(it: Rig) -> None:
+    assert await it.look("coldstore", "switch") == 0.0
+    it.on("coldstore:by_hand")
+    await asyncio.sleep(1)
+    assert await it.look("coldstore", "switch") == 1.0
+    assert "coldstore:by_hand" not in it.simulated.faults.active, "once"
 
 
 @story("pv:shaded")

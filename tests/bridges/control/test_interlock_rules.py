@@ -19,6 +19,7 @@ from schemas.units import Chemistry, Kind
 from tests.bridges.control.interlocked import INPUTS, locks_of, shipped_profiles, site
 
 ROOT = Path(__file__).parents[3]
+TWO = ROOT / "tests" / "two_batteries.toml"
 
 
 def names(**change: Any) -> set[str]:
@@ -164,7 +165,7 @@ def test_a_mistaken_rule_is_refused_with_file_line_and_what_would_be_right(
     (tmp_path / "tariff.toml").write_text((ROOT / "tariff.toml").read_text(encoding="utf-8"), encoding="utf-8")
     path = tmp_path / "site.toml"
     rule = RULE.replace(old, new, 1)
-    path.write_text((ROOT / "site.toml").read_text(encoding="utf-8") + rule, encoding="utf-8")
+    path.write_text(TWO.read_text(encoding="utf-8").replace("../tariff", "tariff") + rule, encoding="utf-8")
     if says is None:
         made = load_site(path)
         assert "mine-bms" in {lock.name for lock in rules_for(made, made.units[0])}

@@ -15,7 +15,7 @@ from tests.bridges.control.story import Story, story
 from tests.timed import few
 from tests.virtual import loop, virtual
 
-TWO = Path(__file__).parents[3] / "site.toml"
+TWO = Path(__file__).parents[2] / "two_batteries.toml"
 EACH = ("pcs", "pcs2")
 SLACK = 2_000.0
 """W: noise of the meters, and the steps of a register of 1 %."""
