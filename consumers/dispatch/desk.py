@@ -27,6 +27,7 @@ from consumers.dispatch.modes import Control, ask, begin, expire, lock
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.outcomes import OF_A_BATTERY, SAID, Effect, effect
 from consumers.dispatch.own_lockouts import begin_each, complaints, outs_of, told
+from consumers.dispatch.plan_use import plan_held
 from consumers.dispatch.plans import Plans, binding, held, peak, planned
 from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.reactive_desk import ReactiveDesk
@@ -39,7 +40,18 @@ from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
 from optimizer.site_billing import billed_peak
 from schemas.billing import Billing
-from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
+from schemas.messages import (
+    Action,
+    Cause,
+    ControlMode,
+    ControlRequest,
+    Mode,
+    Outcome,
+    Plan,
+    PlanHeld,
+    RequestOutcome,
+    Telemetry,
+)
 from schemas.site import Site
 from schemas.tariff import Demand
 
@@ -87,6 +99,8 @@ class Desk:
     doing: Doing = field(default_factory=Doing)
     ahead: float = inf
     """W that a billed peak leaves the batteries to draw before PV that is curtailed gives them."""
+    plan: PlanHeld | None = None
+    """Whether the plan is followed, as it was seen last."""
     detail: str = ""
 
     def __post_init__(self) -> None:
@@ -128,6 +142,7 @@ class Desk:
             self.requests.remember(kept.requests)
             self.rules.begin(kept.rules, now, mono)
             self.loads.begin(kept.loads, mono, since)
+        self._see_plan(None if broker.mode is None else broker.mode.plan, now)
         self._lock_if_all_out(self.control, now)
         self.requests.begin(self.control.mode, mono)
 
@@ -273,6 +288,12 @@ class Desk:
         one.out = lock(self.control, cause, why, now).mode
         self._lock_if_all_out(self.control, now)
 
+    def _see_plan(self, before: PlanHeld | None, now: datetime) -> Plan | None:
+        """The plan that holds now; whether it is followed is noted."""
+        plan, billed = self.plans.at(now), self.demand is not None
+        self.plan = plan_held(plan, self.plans.latest, now, before, self.site.zone, peak=billed)
+        return plan
+
     def _lock_if_all_out(self, control: Control, now: datetime) -> None:
         last = max((one.out for one in self.batteries.values() if one.out), key=lambda out: out.at, default=None)
         every = all(one.out is not None for one in self.batteries.values())
@@ -283,8 +304,11 @@ class Desk:
         self.control, self.serves = lock(control, cause, why, now), None
 
     def said(self) -> ControlMode | None:
-        """The mode that holds, and who is out; None before this run has begun."""
-        return None if self.control is None else told(self.control.mode, self.outs)
+        """The mode that holds, who is out, and whether the plan is followed; None before this run has begun."""
+        if self.control is None:
+            return None
+        steered = self.control.mode.mode is Mode.AUTO and bool(self.batteries)
+        return told(self.control.mode, self.outs, self.plan if steered else None)
 
     @property
     def outs(self) -> dict[str, ControlMode]:
@@ -303,7 +327,8 @@ class Desk:
         self.balance.look(mono)
         self.control = expire(self.control, now, mono)
         mode = self.control.mode
-        self.rules.look(mode.mode, self.plans.at(now), self.fold.batteries.values(), now, mono)
+        plan = self._see_plan(self.plan, now)
+        self.rules.look(mode.mode, plan, self.fold.batteries.values(), now, mono)
         for one in self.batteries.values():
             if mode.mode is not Mode.LOCKOUT and one.out is None:
                 one.lockout.over()
