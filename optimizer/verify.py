@@ -15,6 +15,8 @@ from schemas.messages import Plan
 from schemas.tariff_demand import Demand
 
 MONEY = 1e-3
+SOC = 1e-8
+"""kWh by Wh of the battery: a thousandth of a percent, the last digit of a SoC."""
 PENALTY = 100.0
 """Per kWh beyond a limit of the site: idling is no match for a plan that keeps one."""
 
@@ -135,7 +137,7 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
     cost, rest = planned.total() + wear - outlook.stored_value * gained, idle.total()
     carbon = planned.carbon - outlook.stored_carbon * gained
     worth = outlook.stored_value + outlook.stored_carbon
-    near = MONEY + 1e-4 * (abs(cost) + abs(carbon)) + worth * outlook.battery.energy / 1e9
+    near = MONEY + 1e-4 * (abs(cost) + abs(carbon)) + worth * outlook.battery.energy * SOC
     for name, is_, said in (
         ("it costs", cost, plan.cost),
         ("idling costs", rest, plan.cost_idle),
