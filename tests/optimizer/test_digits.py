@@ -19,7 +19,12 @@ MIXED = np.random.default_rng(5).random(96)
 
 @pytest.mark.parametrize("spread", [0.0, 7e3], ids=["the load is known", "it is not"])
 def test_no_number_has_digits_that_mean_nothing(spread: float) -> None:
-    given_: dict[str, Any] = {"load": 50e3 + 20e3 * MIXED, "pv": 30e3 * MIXED[::-1], "buy": 0.2 + MIXED / 7, "spread": spread}
+    given_: dict[str, Any] = {
+        "load": 50e3 + 20e3 * MIXED,
+        "pv": 30e3 * MIXED[::-1],
+        "buy": 0.2 + MIXED / 7,
+        "spread": spread,
+    }
     look = outlook(soc=100 / 3, demand=15.0, billed=40e3 + 1 / 3, **given_)
     made = plan(look, {"grid": 1 / 3})
     text = made.model_dump_json()
