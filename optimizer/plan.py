@@ -55,9 +55,9 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
 
 def unsure(outlook: Outlook) -> bool:
     """Whether load or PV of any step are not known for sure. A battery whose ramp is slower than its steps cannot
-    answer what turns out: it needs a schedule."""
+    answer what turns out: it needs a schedule; one without energy has no answer at all."""
     slow = outlook.ramp * 3600 * float(np.min(outlook.hours[1:], initial=np.inf)) < 2 * outlook.rated
-    return bool(np.any(np.asarray(outlook.spread) > 0)) and not slow
+    return bool(np.any(np.asarray(outlook.spread) > 0)) and not slow and outlook.battery.energy > 0
 
 
 def _caps(outlook: Outlook, grid: Vector) -> list[float | None]:
