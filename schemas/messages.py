@@ -629,6 +629,8 @@ class ControlDispatch(Message):
     """var that each PV inverter is told to give, of those that take part."""
     rules: dict[Name, str] = {}
     """The state of each rule of the site, in words: why it holds and what it proposes, or what is not known."""
+    rules_hold: dict[Name, Instant | None] = {}
+    """The rules that hold now, each with its own end; `null` where it ends with its conditions."""
     loads: dict[Name, LoadDispatch] = {}
     """What each flexible load is told, by its device."""
 

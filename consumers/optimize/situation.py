@@ -56,6 +56,8 @@ class Situation:
     """When each BMS was heard, and what its cells allow: W that may be charged and discharged."""
     loads: dict[str, LoadState] = field(default_factory=dict)
     """What dispatch says that each flexible load does."""
+    ruled: tuple[datetime, dict[str, datetime | None]] | None = None
+    """When dispatch said which rules of the site hold, and each with its own end where it has one."""
     worn: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Wh and efficiency by battery, where they are known better than in the site file."""
     reserves: dict[str, float] = field(default_factory=dict)
@@ -108,8 +110,14 @@ class Situation:
         self.powers[device] = Value(mono, old + share * (power - old))
 
     def hear_loads(self, dispatch: ControlDispatch) -> None:
-        """What dispatch says of the flexible loads."""
+        """What dispatch says of the flexible loads, and of the rules of the site."""
+        self.ruled = dispatch.at, dispatch.rules_hold
         self.loads = {name: one.state for name, one in dispatch.loads.items() if one.state is not None}
+
+    def holding(self, now: datetime) -> dict[str, datetime | None]:
+        """The rules that hold now; none while dispatch is silent."""
+        at, each = self.ruled or (now, {})
+        return each if abs((now - at).total_seconds()) <= OLDEST else {}
 
     def still(self, held: list[HeldLimit], intensity: Series | None) -> "Situation":
         """As it is now, for a plan: telemetry goes on meanwhile."""

@@ -42,6 +42,15 @@ export.period = [{ price = -0.05 }]
 """
 
 
+RULES = """
+[[rule]]
+name = "feeder"
+when = [{ device = "grid", point = "p", above = 1e3, hold = 0 }]
+then = { import_limit = 20e3, reserve = 120e3, discharge_limit = 5e3 }
+"""
+"""It keeps more than is in the battery, which could hold its import limit only if it were spent."""
+
+
 @dataclass(frozen=True)
 class Story:
     tariff: str = TARIFF
@@ -53,6 +62,8 @@ class Story:
     sun: float = 20e3
     allowed: tuple[float, float] | None = None
     carbon: float = 0.0
+    rules: str = ""
+    """They hold now."""
     limits: list[dict[str, Any]] = field(default_factory=list)
     hours: float = 26.0
     """Of the plan's end, so that a day that is shorter or longer makes no step too many."""
@@ -89,6 +100,8 @@ STORIES = {
     "a month ends as the clocks change, in steps of 5 min": Story(now=EASTER, more=FIVE),
     "a year of billing ends as the clocks change": Story(now=EASTER, tariff=YEAR),
     "the first step of a quarter is seconds": Story(now=SPRING + timedelta(minutes=7, seconds=58)),
+    "rules that contradict each other": Story(rules=RULES),
+    "rules that contradict a limit": Story(rules=RULES, limits=[{"power": 10e3}]),
     "a ratchet": Story(tariff=RATCHET),
     "a ratchet across the end of a month": Story(tariff=RATCHET, now=EASTER),
     "a ratchet and an import limit below the load": Story(tariff=RATCHET, limits=[{"power": 10e3}]),
@@ -96,9 +109,14 @@ STORIES = {
 
 
 @cache
-def site_of(tariff: str, more: str, battery: str) -> Site:
+def site_of(tariff: str, more: str, battery: str, behind: str) -> Site:
     with TemporaryDirectory() as folder:
         site = plant_site(Path(folder), tariff=tariff, more=more, battery=battery)
+        if behind:
+            path = Path(folder) / "site.toml"
+            path.write_text(path.read_text(encoding="utf-8") + behind, encoding="utf-8")
+            site = load_site(path)
+            assert not site.wrong_rules
         assert site.prices
         assert site.profiles
         return site
@@ -106,7 +124,7 @@ def site_of(tariff: str, more: str, battery: str) -> Site:
 
 def seen(story: Story) -> Outlook:
     """What optimize makes of it."""
-    site = site_of(story.tariff, story.more, story.battery)
+    site = site_of(story.tariff, story.more, story.battery, story.rules)
     situation = Situation.of(site)
     powers = {"grid": story.load - story.sun, "pcs1": 0.0, "pv1": story.sun}
     situation.powers = {name: Value(0.0, power) for name, power in powers.items()}
@@ -115,6 +133,7 @@ def seen(story: Story) -> Outlook:
         situation.allowed_by = {"bms1": (0.0, story.allowed)}
     held: list[HeldLimit] = [limit(**{"since": story.now, **each}) for each in story.limits]
     situation.held = held
+    situation.ruled = story.now, {one.name: None for one in site.rules}
     found = look(situation, Past(site), {}, story.now, 0.0).outlook
     return replace(found, carbon=story.carbon) if story.carbon else found
 
@@ -132,6 +151,14 @@ def test_there_is_a_plan_and_none_is_refused(name: str, sure: bool) -> None:
     assert story.hours - 0.25 <= hours <= story.hours
     within = max(story.soc, outlook.battery.soc_max), min(story.soc, outlook.battery.soc_min)
     assert all(within[1] - 0.02 <= step.soc <= within[0] + 0.02 for step in made.steps)
+
+
+def test_a_measured_rule_that_holds_now_is_in_the_plan() -> None:
+    story = STORIES["rules that contradict each other"]
+    sources = [[one.source for one in held] for held in seen(story).held]
+    assert sources[:3] == [["rule:feeder"], ["rule:feeder"], []]
+    quiet = seen(replace(story, rules=""))
+    assert quiet.held == ()
 
 
 def test_a_price_of_co2_below_zero_is_refused_in_words(tmp_path: Path) -> None:
