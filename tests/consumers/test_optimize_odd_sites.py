@@ -176,7 +176,7 @@ def test_a_battery_of_zero_is_refused_in_words(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", [{"energy": 0.0}, {"energy": 5.0}, {"energy": 200e3, "rated": 0.0}])
 @pytest.mark.parametrize("spread", [0.0, 8e3])
-def test_an_outlook_with_hardly_a_battery_rests(change: dict[str, float], spread: float) -> None:
+def test_an_outlook_with_hardly_a_battery_rests(change: dict[str, Any], spread: float) -> None:
     look_ = replace(seen(Story()), spread=spread)
     change = dict(change)
     none = replace(look_, rated=change.pop("rated", look_.rated), battery=replace(look_.battery, **change))
