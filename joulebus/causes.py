@@ -51,6 +51,7 @@ MEANS: dict[Cause, str] = {
     Cause.TARIFF: "The tariff cannot be read: nothing is planned, and no peak is kept down.",
     Cause.LIMIT_NOT_HELD: "The grid meter stands beyond a limit of the connection point for more than a minute.",
     Cause.BALANCE_IMPLAUSIBLE: "For five minutes the measured loads draw more than grid, batteries and PV bring.",
+    Cause.PLAN_FAILS: "New plans are refused or not made, for one reason again and again: the last good one goes on.",
     Cause.NO_PLAN: "No plan is valid, and none comes: the batteries go by self-consumption, and the detail says why.",
     Cause.PRICES: "Prices are missing: plans are made with those of the days before, or the outermost of the tariff.",
     Cause.BROKER_REFUSES: "The broker's access list forbids what the part needs.",

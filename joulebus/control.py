@@ -241,7 +241,7 @@ load is told from readings and setpoints that belong together ([closed-loop.md](
 
 
 MODES = {
-    "auto": "dispatch follows the plan and the billed peak, and starts the PCS if it may",
+    "auto": "dispatch follows the plan and the billed peak, and starts the PCS if it may (`plan`: is there one)",
     "manual": "one `power` that a person gave, until the lease ends (at most 24 h); then `auto`",
     "local": "a person steers at the device: dispatch sends nothing. What was told last stands until its command runs "
     f"out, up to {COMMAND_TTL:.0f} s; then the bridge brings the battery to its fallback. `until` is optional",

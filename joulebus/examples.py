@@ -120,11 +120,15 @@ EXAMPLES: dict[str, BaseModel] = {
     ),
     t.CONTROL_MODE.name: m.ControlMode(
         at=NOON,
-        mode=m.Mode.MANUAL,
+        mode=m.Mode.AUTO,
         who="anna",
-        why="heat run after service",
-        power=50_000.0,
-        until=NOON + timedelta(minutes=20),
+        why="service is over",
+        plan=m.PlanHeld(
+            use=m.PlanUse.LAST,
+            since=NOON,
+            made=NOON - timedelta(minutes=3),
+            why="none has come after the plan of 21 Jun 11:57",
+        ),
     ),
     t.CONTROL_DISPATCH.name: m.ControlDispatch(
         at=NOON,

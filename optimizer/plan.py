@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 
 from optimizer.bill import carbon, cost, peaks, stored
+from optimizer.digits import PERCENT, PRICE, SECOND, WATT, rounded, watts_of
 from optimizer.outlook import Outlook, Vector
 from optimizer.policy.policy import Table
 from optimizer.policy.policy import solve as solve_policy
@@ -33,9 +34,9 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
         program = build(outlook)
         x, worth = solve(program)
         power = 1000 * (program.part(x, DISCHARGE) - program.part(x, CHARGE))
-        power = np.round(power, 3) + 0.0  # mW; no -0.0 on the page
         tables = [Table([], cap) for cap in _caps(outlook, outlook.load - outlook.pv - power)]
-    found = _peaks(outlook, outlook.load - outlook.pv - power)
+    power = rounded(power, watts_of(outlook.battery.energy))
+    found, idle = _peaks(outlook, outlook.load - outlook.pv - power), np.zeros_like(power)
     return Plan(
         id=f"{outlook.now:%Y%m%dT%H%M%SZ}",
         at=outlook.now,
@@ -44,19 +45,19 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
         steps=_steps(outlook, power, worth, tables),
         peak=next(iter(found.values()), None),
         peaks=found,
-        cost=cost(outlook, power),
-        cost_idle=cost(outlook, np.zeros_like(power)),
-        carbon=carbon(outlook, power),
-        carbon_idle=carbon(outlook, np.zeros_like(power)),
-        inputs=dict(inputs or {}),
+        cost=rounded(cost(outlook, power), PRICE),
+        cost_idle=rounded(cost(outlook, idle), PRICE),
+        carbon=rounded(carbon(outlook, power), PRICE),
+        carbon_idle=rounded(carbon(outlook, idle), PRICE),
+        inputs={name: rounded(age, SECOND) for name, age in (inputs or {}).items()},
     )
 
 
 def unsure(outlook: Outlook) -> bool:
     """Whether load or PV of any step are not known for sure. A battery whose ramp is slower than its steps cannot
-    answer what turns out: it needs a schedule."""
+    answer what turns out: it needs a schedule; one without energy has no answer at all."""
     slow = outlook.ramp * 3600 * float(np.min(outlook.hours[1:], initial=np.inf)) < 2 * outlook.rated
-    return bool(np.any(np.asarray(outlook.spread) > 0)) and not slow
+    return bool(np.any(np.asarray(outlook.spread) > 0)) and not slow and outlook.battery.energy > 0
 
 
 def _caps(outlook: Outlook, grid: Vector) -> list[float | None]:
@@ -76,30 +77,35 @@ def _valid(outlook: Outlook) -> list[int]:
 def _peaks(outlook: Outlook, grid: Vector) -> dict[str, float]:
     """W of each demand in the present month or year."""
     made = zip(outlook.charges, peaks(outlook, grid), strict=True)
-    return {charge.component.name: max(float(found[0]), charge.expected) for charge, found in made}
+    return {charge.component.name: rounded(max(float(found[0]), charge.expected), WATT) for charge, found in made}
 
 
 def _steps(outlook: Outlook, power: Vector, worth: Vector, tables: Sequence[Table]) -> list[Step]:
     whole = outlook.battery.energy
     soc = np.clip(stored(outlook, power) / whole * 100, 0, 100) if whole else np.full(len(power), outlook.soc)
-    grid = outlook.load - outlook.pv - power
     why, place = whys(outlook, power, worth), Place(outlook.currency, outlook.zone)
+    grid = outlook.load - outlook.pv - power
+    watts = (rounded(each, WATT).tolist() for each in (grid, outlook.load, outlook.pv))
+    money = (rounded(each, PRICE).tolist() for each in (outlook.buy, outlook.sell, worth))
+    numbers = zip(power.tolist(), *watts, *money, rounded(soc, PERCENT).tolist(), strict=True)
     return [
         Step(
             at=at,
-            seconds=float(outlook.hours[i]) * 3600,
-            power=float(power[i]),
-            soc=float(soc[i]),
-            grid=float(grid[i]),
-            load=float(outlook.load[i]),
-            pv=float(outlook.pv[i]),
-            price_import=float(outlook.buy[i]),
-            price_export=float(outlook.sell[i]),
-            marginal_value=float(worth[i]),
-            cap=tables[i].cap if i < len(tables) else None,
+            seconds=rounded(float(outlook.hours[i]) * 3600, SECOND),
+            power=given,
+            soc=after,
+            grid=drawn,
+            load=load,
+            pv=pv,
+            price_import=buy,
+            price_export=sell,
+            marginal_value=value,
+            cap=None if i >= len(tables) or (cap := tables[i].cap) is None else rounded(cap, WATT),
             policy=tables[i].pairs if i < len(tables) else [],
             reason=sentence(why[i], place, at),
             why=why[i],
         )
-        for i, at in enumerate(outlook.starts)
+        for i, (at, (given, drawn, load, pv, buy, sell, value, after)) in enumerate(
+            zip(outlook.starts, numbers, strict=True)
+        )
     ]

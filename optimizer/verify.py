@@ -1,20 +1,23 @@
 """Checks a plan by a second way: walks through it step by step, with no matrix and no solver."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from optimizer.charge import pieces, worth
+from optimizer.charge import Piece, pieces, worth
 from optimizer.demand import charged, counts, period
 from optimizer.outlook import Outlook
 from optimizer.tariff import window
 from optimizer.verify_step import WATT, walked, wrong_step
+from optimizer.windows import Charge
 from schemas.messages import Plan
 from schemas.tariff_demand import Demand
 
 MONEY = 1e-3
+SOC = 1e-8
+"""kWh by Wh of the battery: a thousandth of a percent, the last digit of a SoC."""
 PENALTY = 100.0
 """Per kWh beyond a limit of the site: idling is no match for a plan that keeps one."""
 
@@ -135,7 +138,7 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
     cost, rest = planned.total() + wear - outlook.stored_value * gained, idle.total()
     carbon = planned.carbon - outlook.stored_carbon * gained
     worth = outlook.stored_value + outlook.stored_carbon
-    near = MONEY + 1e-4 * (abs(cost) + abs(carbon)) + worth * outlook.battery.energy / 1e9
+    near = MONEY + 1e-4 * (abs(cost) + abs(carbon)) + worth * outlook.battery.energy * SOC
     for name, is_, said in (
         ("it costs", cost, plan.cost),
         ("idling costs", rest, plan.cost_idle),
@@ -154,10 +157,16 @@ def _insured(outlook: Outlook) -> float:
     """What a plan may cost more than idling where the load is not known: no more than the peaks it insures against, and
     the energy it holds ready for what may come."""
     spread = float(np.max(np.asarray(outlook.spread)))
-    rates = sum(charge.component.rate for charge in outlook.charges)
+    rates = sum(each.price for charge in outlook.charges for each in _costs(outlook, charge))
     ready = outlook.battery.energy * (outlook.battery.soc_max - outlook.battery.soc_min) / 100
     dearest = float(np.max(np.abs(np.concatenate([outlook.buy, outlook.sell]))))
     return (3 * rates * spread + dearest * ready) / 1000 if spread > 0 else 0.0
+
+
+def _costs(outlook: Outlook, charge: Charge) -> Sequence[Piece]:
+    """What a peak of the present month or year costs, with the months after it in which a ratchet bills it."""
+    begin = period(outlook.now, outlook.zone, charged(charge.component))[0]
+    return pieces(charge.component, charge.peaks, begin, outlook.zone, charge.expected)
 
 
 def _idle_is_right(outlook: Outlook) -> bool:

@@ -18,6 +18,9 @@ PERCENT = 0.02
 KEPT = 50.0
 """Wh, beside two hundredths of a percent: a reserve that lacks less is kept."""
 
+DIGITS = {"load": 0.06, "PV": 0.06, "import price": 1e-6, "export price": 1e-6}
+"""W and per kWh: what stands behind the last digit that a plan says."""
+
 
 @dataclass(frozen=True)
 class Walk:
@@ -182,7 +185,7 @@ def _balance(walk: Walk) -> Iterator[str]:
     given = (outlook.load[index], outlook.pv[index], outlook.buy[index], outlook.sell[index])
     used = (step.load, step.pv, step.price_import, step.price_export)
     for name, is_, should in zip(("load", "PV", "import price", "export price"), used, given, strict=True):
-        if abs(is_ - float(should)) > 1e-6:
+        if abs(is_ - float(should)) > DIGITS[name]:
             yield f"the {name} is {is_:g}, not {float(should):g}"
 
 

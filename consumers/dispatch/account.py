@@ -38,6 +38,7 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         loads=dict(desk.loads.told),
         pv_reactive={one.name: desk.reactive.told[one.name] for one in desk.site.pv if one.name in desk.reactive.told},
         rules=desk.rules.told,
+        rules_hold=desk.rules.holding,
     )
 
 

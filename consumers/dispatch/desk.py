@@ -31,6 +31,7 @@ from consumers.dispatch.load_shedding import Strain, consumption, strained
 from consumers.dispatch.modes import Control, expire
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.own_lockouts import begin_each, complaints
+from consumers.dispatch.plan_use import plan_held
 from consumers.dispatch.plans import Plans
 from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.reactive_desk import ReactiveDesk
@@ -42,7 +43,7 @@ from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
 from optimizer.reserve_now import bounds as reserved
 from optimizer.situation.ages import METER_NOW
-from schemas.messages import Action, ControlRequest, Mode, Outcome, Plan, RequestOutcome, Telemetry
+from schemas.messages import Action, ControlRequest, Mode, Outcome, Plan, PlanHeld, RequestOutcome, Telemetry
 from schemas.site import Site
 
 SETTLED = 60.0
@@ -115,6 +116,7 @@ class Desk:
             self.asked.requests.remember(kept.requests)
             self.rules.begin(kept.rules, now, mono)
             self.loads.begin(kept.loads, mono, since)
+        self._see_plan(None if broker.mode is None else broker.mode.plan, now)
         self.mode.lock_if_all_out(control, now)
         self.asked.requests.begin((self.control or control).mode, mono)
 
@@ -179,6 +181,12 @@ class Desk:
         self.loads.hear_outcome(outcome, mono)
         return self.commands.hear(outcome, now, mono)
 
+    def _see_plan(self, before: PlanHeld | None, now: datetime) -> Plan | None:
+        """The plan that holds now; whether it is followed is noted."""
+        plan, billed = self.plans.at(now), self.peaks.demand is not None
+        self.mode.plan = plan_held(plan, self.plans.latest, now, before, self.site.zone, peak=billed)
+        return plan
+
     # what is sent --------------------------------------------------------------------------------
 
     def instruct(self, now: datetime, mono: float) -> dict[str, Instruction]:
@@ -190,7 +198,8 @@ class Desk:
         self.balance.look(mono)
         self.control = expire(self.control, now, mono)
         mode = self.control.mode
-        self.rules.look(mode.mode, self.plans.at(now), self.fold.batteries.values(), now, mono)
+        plan = self._see_plan(self.mode.plan, now)
+        self.rules.look(mode.mode, plan, self.fold.batteries.values(), now, mono)
         for one in self.batteries.values():
             if mode.mode is not Mode.LOCKOUT and one.out is None:
                 one.lockout.over()

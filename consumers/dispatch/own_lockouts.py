@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from consumers.dispatch.kept import ONLY, Kept, KeptBattery
-from schemas.messages import Cause, ControlMode, Mode
+from schemas.messages import Cause, ControlMode, Mode, PlanHeld
 from schemas.site_battery import Unit
 
 
@@ -80,10 +80,11 @@ def _new(one: Unit, left_over: Mapping[str, KeptBattery]) -> KeptBattery:
     return KeptBattery()
 
 
-def told(mode: ControlMode, outs: Mapping[str, ControlMode]) -> ControlMode:
-    """The mode of the site with who is out, by battery."""
+def told(mode: ControlMode, outs: Mapping[str, ControlMode], plan: PlanHeld | None = None) -> ControlMode:
+    """The mode of the site with who is out, by battery, and whether the plan is followed."""
     causes = {name: out.cause or Cause.INVALID for name, out in outs.items()}
-    return mode.model_copy(update={"out": {name: out.why for name, out in outs.items()}, "out_causes": causes})
+    out = {name: out.why for name, out in outs.items()}
+    return mode.model_copy(update={"out": out, "out_causes": causes, "plan": plan})
 
 
 def outs_of(left_over: Mapping[str, KeptBattery]) -> dict[str, ControlMode]:

@@ -133,6 +133,11 @@ class RulesDesk:
         each = {_name(self.site.rule[n].name, n): f"refused: {words}" for n, words in refused.items()}
         return each | {one.rule.name: one.words for one in self.proposals}
 
+    @property
+    def holding(self) -> dict[str, datetime | None]:
+        """The rules that hold, each with its own end where it has one."""
+        return {name: one.ends_at for name, one in self.memory.items() if one.proposes}
+
     def complaints(self) -> list[str]:
         """What a person should know: rules that are refused, unknown, or contradict each other."""
         refused = dict.fromkeys(words.partition(":")[0] for _, words in self.site.wrong_rules)

@@ -9,7 +9,7 @@ from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.kept import KeptBattery
 from consumers.dispatch.modes import Control, lock
 from consumers.dispatch.own_lockouts import outs_of, told
-from schemas.messages import Cause, ControlMode, ControlRequest, Mode
+from schemas.messages import Cause, ControlMode, ControlRequest, Mode, PlanHeld
 
 
 @dataclass
@@ -22,6 +22,8 @@ class SiteMode:
     """None before this run has begun."""
     serves: ControlRequest | None = None
     """The request whose mode holds; none after a restart."""
+    plan: PlanHeld | None = None
+    """Whether the plan is followed, as it was seen last."""
     left_over: dict[str, KeptBattery] = field(default_factory=dict)
     """Lockouts of batteries that are in the site file no more."""
 
@@ -44,8 +46,11 @@ class SiteMode:
         self.control, self.serves = lock(control, cause, why, now), None
 
     def said(self) -> ControlMode | None:
-        """The mode that holds, and who is out; None before this run has begun."""
-        return None if self.control is None else told(self.control.mode, self.outs)
+        """The mode that holds, who is out, and whether the plan is followed; None before this run has begun."""
+        if self.control is None:
+            return None
+        steered = self.control.mode.mode is Mode.AUTO and bool(self.batteries)
+        return told(self.control.mode, self.outs, self.plan if steered else None)
 
     @property
     def outs(self) -> dict[str, ControlMode]:

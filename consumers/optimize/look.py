@@ -73,7 +73,7 @@ def look(situation: Situation, past: Past, series: Mapping[str, Series], now: da
     )
     socs = [(one, situation.soc_of(one, mono)) for one in heard]
     outlook, kept = equipped(outlook, site, socs, allowed=situation.allowed(mono), intensity=situation.intensity)
-    return Sight(_ruled(outlook, site, series, past), kept)
+    return Sight(_ruled(outlook, situation, series, past, mono), kept)
 
 
 def _charge(component: Demand, situation: Situation, past: Past, now: datetime) -> Charge:
@@ -91,13 +91,13 @@ def _charge(component: Demand, situation: Situation, past: Past, now: datetime) 
     )
 
 
-def _ruled(outlook: Outlook, site: Site, series: Mapping[str, Series], past: Past) -> Outlook:
+def _ruled(outlook: Outlook, situation: Situation, series: Mapping[str, Series], past: Past, mono: float) -> Outlook:
     """With what the rules of the site will limit, as far as it can be foreseen."""
+    site, holding = situation.site, situation.holding(mono)
     if not site.rules:
         return outlook
-    found = foreseen(
-        site.rules, outlook.starts, _quarters(outlook, site, series, past), site.zone, site.prices.days_off
-    )
+    quarters = _quarters(outlook, site, series, past)
+    found = foreseen(site.rules, outlook.starts, quarters, site.zone, site.prices.days_off, holding=holding)
     energy, battery = outlook.battery.energy / 100, outlook.battery
     least, most = found.soc_min(battery), found.soc_max(battery)
     return replace(

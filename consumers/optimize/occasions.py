@@ -10,9 +10,12 @@ from consumers.optimize.situation import Situation
 from optimizer.dispatch import current_step
 from schemas.messages import Alarm, AlarmPriority, AlarmState, HeldLimit, Plan
 
-APART = 10.0
-"""Seconds between two plans that an event asks for. Another limit is planned for at once, the next one so much
-later."""
+APART, LONGEST, GROWS, FREE = 10.0, 30.0, 1.5, 4
+"""Seconds between two plans that an event asks for. Another limit is planned for at once, the next one so much later;
+in a storm of them, after a few, each wait is longer by a factor, up to the longest, and at least as long as the plan
+took."""
+STORM = 60.0
+"""Seconds for which a plan that an event asked for is a storm's."""
 WRONG, LASTING = 0.2, 60.0
 """Of the PCS rating, by which the load or what the cells allow is far off; and seconds, for which the load must be."""
 AGAIN = 600.0
@@ -38,8 +41,16 @@ class Occasions:
     """Urgent alarms that stand."""
     _urged: dict[str, float] = field(default_factory=dict)
     """When each of them asked for a plan."""
-    _limited_at: float = -inf
+    _prices: object = None
+    """What was said of them last."""
     _wrong_since: float | None = None
+    _asked: float = -inf
+    """When an event asked for a plan."""
+    _storm: int = 0
+    """How many have since nobody asked for a while."""
+    _begun: float = 0.0
+    _before: tuple[bool, tuple[float, float]] = (False, (inf, inf))
+    """What asked for the plan that is being made."""
 
     def hear_alarm(self, name: str, alarm: Alarm | None, mono: float) -> None:
         """An alarm as it stands now."""
@@ -50,26 +61,50 @@ class Occasions:
             if mono - self._urged.get(name, -inf) >= AGAIN:
                 self._urged[name], self.news = mono, True
 
+    def hear_prices(self, said: object) -> None:
+        """What prices say now, without when they said it."""
+        self.news, self._prices = self.news or said != self._prices, said
+
     def begin(self, mono: float) -> None:
         """A plan is being made of what is known now."""
+        self._before, self._begun = (self.news, self.allowed), mono
         self.news, self.allowed = False, self.situation.allowed(mono)
 
     def made(self, plan: Plan, held: list[HeldLimit]) -> None:
         """There is a new one, made for these limits."""
         self.plan, self.planned, self._wrong_since = plan, held, None
+        self._before = (False, self.allowed)
+
+    def failed(self) -> None:
+        """There is none: what asked for it still does."""
+        news, self.allowed = self._before
+        self.news, self._before = self.news or news, (False, self.allowed)
 
     def due(self, since: float, now: datetime, mono: float) -> str:
-        """What asks for a plan, `since` seconds after the last one; empty for nothing."""
+        """What asks for a plan, `since` seconds after the last one; empty for nothing. Nothing that asks is lost: it
+        asks until there is a plan."""
+        why = self._why(since, now, mono)
+        if not why or not self._rested(since, mono):
+            return ""
+        self._storm = self._storm + 1 if mono - self._asked < STORM else 1
+        self._asked = mono
+        return why
+
+    def _rested(self, since: float, mono: float) -> bool:
+        if mono - self._asked >= STORM:
+            return True
+        took = mono - since - self._begun
+        apart = min(LONGEST, APART * GROWS ** min(max(0, self._storm - FREE), 10))
+        return mono - self._asked >= apart and since >= min(took, LONGEST)
+
+    def _why(self, since: float, now: datetime, mono: float) -> str:
         if self.news and (since > APART or self.plan is None):
             return "urged"
         if since > APART and self._derated(mono):
             return "derated"
         if since > APART and self._badly_wrong(now, mono):
             return "surprises"
-        if mono - self._limited_at >= APART and self._limited_anew(now, mono):
-            self._limited_at = mono
-            return "limited"
-        return ""
+        return "limited" if self._limited_anew(now, mono) else ""
 
     def _limited_anew(self, now: datetime, mono: float) -> bool:
         """Other limits hold than those the plan was made for, or others than it foresaw."""

@@ -1,49 +1,32 @@
-"""Optimize at work: folds what is measured, plans each minute in a thread, verifies, and publishes the plan."""
+"""Optimize at work: plans each minute, and when something asks for it; verifies, and publishes the plan."""
 
 import asyncio
 import contextlib
-import json
 import time
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any
 from zlib import crc32
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.optimize.billed import Billed
-from consumers.optimize.limits_heard import LimitsHeard
-from consumers.optimize.occasions import Occasions
+from consumers.optimize.hearing import Hearing
 from consumers.optimize.past import Past
 from consumers.optimize.price_fetcher import keep_fetching
 from consumers.optimize.price_sources import PriceSources
 from consumers.optimize.seldom import Seldom
+from consumers.optimize.setbacks import Setbacks
 from consumers.optimize.situation import Situation
 from consumers.optimize.skill_told import tell_skill
+from consumers.optimize.thinking import Planner, Thinking
 from consumers.optimize.thought import Thought
 from optimizer.carbon_table import CarbonFile
 from optimizer.shortage import shortages
-from optimizer.tariff import Series
 from runtime.bus import Bus
 from runtime.database import engine
-from runtime.guarded import Guarded
-from runtime.heard import Heard
 from runtime.history import History
 from runtime.part import Part
-from runtime.signature import forgery
 from runtime.tariff_watch import readable
-from schemas.messages import Cause, ControlDispatch, ControlMode, Plan, Telemetry
-from schemas.printable import printable
-from schemas.topics import (
-    ALARM,
-    CONTROL_DISPATCH,
-    CONTROL_LIMITS,
-    CONTROL_MODE,
-    FORECAST_POWERS,
-    MARKET_PRICES,
-    PLAN,
-    TELEMETRY,
-)
+from schemas.messages import Cause, HeldLimit, Plan
+from schemas.topics import PLAN
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -53,14 +36,6 @@ FILLING, DEADLINE = 10.0, 30.0
 """Seconds for the archive and for the plan."""
 NO_PLAN = "no plan"
 NOT_TOLD = "what is billed by the kW is not known"
-LIMITS = "limits"
-"""What the cause is about that the broker keeps them back."""
-TOLD = "told"
-"""What the cause is about that prices on the topic are not followed."""
-
-HEARD = (TELEMETRY, CONTROL_LIMITS, CONTROL_MODE, CONTROL_DISPATCH, MARKET_PRICES, FORECAST_POWERS, ALARM)
-
-Planner = Callable[[Situation, Past, dict[str, Series], datetime, float], Thought]
 
 
 async def run(part: Part) -> None:
@@ -85,71 +60,23 @@ class Optimize:
         self.past.learning.state = part.settings.state
         self.history = History(engine(part.settings.database, again=lambda: part.settings.fresh().database))
         self.billed = Billed(part, self.situation, self.history)
-        self.limits = LimitsHeard(part.site)
         self.plan: Plan | None = None
         self._seldom = Seldom(part, self.situation, self.past, self.history)
-        self._planner = planner or _think
-        self._guarded = Guarded(part.log, part.counts)
         self._prices = PriceSources(part.site, part.settings.state)
-        self.occasions = Occasions(self.situation, self.limits)
+        self.hearing = Hearing(part, self.situation, self.past, self._prices)
+        self.occasions = self.hearing.occasions
+        self._thinking, self._setbacks = Thinking(planner), Setbacks(part)
         self._carbon = CarbonFile(part.site.carbon_path)
         self._second = crc32(part.site.site.encode()) % EVERY
-        self._thinking: asyncio.Future[Thought] | None = None
-        """A plan that is made, in its thread, which nothing can end: there is one at most."""
 
     async def work(self, bus: Bus) -> None:
         if self.plan is not None and (left := _left(self.plan)) >= 1:  # a broker that lost its store has lost it, too
             await bus.say(PLAN, self.plan, expiry=left, site=self.site.site)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(bus), name="optimize.listen")
+            group.create_task(self.hearing.listen(bus), name="optimize.listen")
             group.create_task(self._keep_planning(), name="optimize.plan")
             group.create_task(self.billed.tell(bus), name="optimize.billing")
             group.create_task(tell_skill(self.part, self.past.learning, bus), name="optimize.skill")
-
-    async def _listen(self, bus: Bus) -> None:
-        addresses = [topic.at(site=self.site.site) for topic in HEARD]
-        async for batch in bus.listen(*addresses):
-            for heard in batch:
-                with self._guarded(heard):
-                    self._hear(heard)
-            bus.ack(batch)
-
-    def _hear(self, heard: Heard[Any]) -> None:
-        if heard.topic is CONTROL_LIMITS:
-            self.limits.hear(heard.message, utc_now(), time.monotonic(), retained=heard.retained)
-            self.part.causes.clear(Cause.BROKER_REFUSES, about=LIMITS, words="the limits are heard")
-        elif heard.topic is MARKET_PRICES:
-            self._hear_prices(heard)
-        elif heard.topic is FORECAST_POWERS:
-            self._hear_forecast(heard)
-        elif heard.topic is ALARM:
-            self.occasions.hear_alarm(heard.place["alarm"], heard.message, time.monotonic())
-        elif isinstance(heard.message, ControlMode):
-            self.limits.moded = self.limits.moded or time.monotonic()
-        elif isinstance(heard.message, ControlDispatch):
-            self.situation.hear_loads(heard.message, time.monotonic())
-        elif isinstance(heard.message, Telemetry) and not heard.retained:
-            self.situation.fold(heard.place["device"], heard.message, utc_now(), time.monotonic())
-
-    def _hear_prices(self, heard: Heard[Any]) -> None:
-        """Prices on the topic; the next plan is made with them."""
-        if why := self._prices.hear(heard, self.part.settings, utc_now()):
-            self.part.counts["prices_refused"] += 1
-            words = printable(f"the prices on market/prices are not followed: {why}")
-            self.part.causes.add(Cause.PRICES, words, about=TOLD)
-        else:
-            self.part.causes.clear(Cause.PRICES, about=TOLD, words="the prices on market/prices are followed")
-            self.prices_came()
-
-    def _hear_forecast(self, heard: Heard[Any]) -> None:
-        """A forecast from outside; the next plan weighs it."""
-        name, key = heard.place["forecast"], self.part.settings.forecast_key
-        address = FORECAST_POWERS.at(**heard.place)
-        fault = (forgery(heard.payload, address, key) if key and heard.payload else "") or heard.fault
-        if self.past.learning.heard.hear(
-            name, heard.message, utc_now(), retained=heard.retained, fault=printable(fault)
-        ):
-            self.part.counts["forecasts_refused"] += 1
 
     def prices_came(self) -> None:
         """Others than those the last plan was made with: soon there is a new one."""
@@ -185,8 +112,7 @@ class Optimize:
         due = EVERY - (wall - self._second) % EVERY
         while (since := time.monotonic() - began) < due:
             await asyncio.sleep(min(1.0, due - since))
-            if words := self.limits.withheld(time.monotonic()):
-                self.part.causes.add(Cause.BROKER_REFUSES, words, about=LIMITS, ready=True)
+            self.hearing.note_withheld()
             if why := self.occasions.due(since, utc_now(), time.monotonic()):
                 self.part.counts[why] += 1
                 return
@@ -194,78 +120,54 @@ class Optimize:
     async def _once(self) -> None:
         """One plan. What goes wrong leaves the last one standing until it expires."""
         began = time.monotonic()
-        if not await self._thought():
-            self._fail(f"no plan in {DEADLINE:.0f} s: one that was begun before is still being made")
-            return
-        note = await self._fill()
         try:
+            if not await self._thinking.rests(DEADLINE):
+                self._fail(f"no plan in {DEADLINE:.0f} s: one that was begun before is still being made")
+                return
+            note = await self._fill()
             await asyncio.sleep(self._prices.young(time.time()))
-            now = utc_now()
-            self.occasions.begin(time.monotonic())
-            series = await asyncio.to_thread(self._prices.series, now, time.time())
-            short = shortages(self.site.prices, series, now, self.site.zone)
-            self._tell_short([*self._prices.faults.values(), *(one.words for one in short if one.urgent)])
-            held = self.limits.held(now, time.monotonic())
-            still = self.situation.still(held, self._carbon.now())  # telemetry goes on meanwhile
-            plan, wrong, refused = await self._think_for(DEADLINE, still, series, now)
+            thought, held, short = await self._make()
         except TimeoutError:
             self._fail(f"no plan in {DEADLINE:.0f} s")
-            return
         except Trouble as trouble:
             self._fail(str(trouble))
             self.part.causes.add(Cause.TARIFF, f"no plan: {trouble}")
-            return
         except Exception as bug:  # whatever the planner does, the last plan stands (FAULTS F35)
             self.part.log.exception("the planner failed")
             self._fail(f"the planner failed: {bug}")
-            return
-        if wrong:
-            self._fail(f"the plan was not published: {'; '.join(wrong[:3])}{self._keep_aside(refused)}")
-            return
-        self.part.causes.clear(Cause.TARIFF)
-        self.part.causes.clear(Cause.NO_PLAN, words="there is a plan again")
+        else:
+            if thought.wrong:
+                aside = self._setbacks.keep_aside(thought.refused)
+                self._fail(f"the plan was not published: {'; '.join(thought.wrong[:3])}{aside}")
+                return
+            await self._take(thought.plan, held)
+            self.part.lag = time.monotonic() - began
+            self._tell(thought.plan, [note, *self._prices.faults.values(), *self._prices.notes, *short])
+
+    async def _make(self) -> tuple[Thought, list[HeldLimit], list[str]]:
+        """A plan of what is known now, the limits it was made for, and what is said of its prices."""
+        now = utc_now()
+        self.occasions.begin(time.monotonic())
+        series = await asyncio.to_thread(self._prices.series, now, time.time())
+        short = shortages(self.site.prices, series, now, self.site.zone)
+        self._tell_short([*self._prices.faults.values(), *(one.words for one in short if one.urgent)])
+        held = self.hearing.limits.held(now, time.monotonic())
+        still = self.situation.still(held, self._carbon.now())  # telemetry goes on meanwhile
+        thought = await self._thinking.think(DEADLINE, still, self.past, series, now)
+        return thought, held, [one.words for one in short]
+
+    async def _take(self, plan: Plan, held: list[HeldLimit]) -> None:
+        self._setbacks.over()
         self.plan = plan
         self.occasions.made(plan, held)
         if (left := _left(plan)) >= 1:
             await self.part.events.say(PLAN, plan, expiry=left, site=self.site.site)
-        self.part.lag = time.monotonic() - began
-        note = "; ".join(
-            [
-                note,
-                *self._prices.faults.values(),
-                *self._prices.notes,
-                *(one.words for one in short),
-                *plan.limits,
-                *plan.shortage,
-                *self.past.learning.notes,
-            ]
-        )
+
+    def _tell(self, plan: Plan, notes: list[str]) -> None:
+        note = "; ".join([*notes, *plan.limits, *plan.shortage, *self.past.learning.notes])
         self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"
         self.part.counts["plans"] += 1
         self.part.succeeded()
-
-    async def _thought(self) -> bool:
-        """Whether no plan is being made any more; one that was begun before a connection was lost is soon."""
-        if self._thinking is not None:
-            await asyncio.wait([self._thinking], timeout=DEADLINE)
-        return self._thinking is None or self._thinking.done()
-
-    async def _think_for(self, seconds: float, still: Situation, series: dict[str, Series], now: datetime) -> Thought:
-        """Raises TimeoutError; the thread goes on, and what it comes to then is too old."""
-        thread = asyncio.to_thread(self._planner, still, self.past, series, now, time.monotonic())
-        thinking = self._thinking = asyncio.ensure_future(thread)
-        thinking.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at, also when it is late
-        async with asyncio.timeout(seconds):
-            return await asyncio.shield(thinking)
-
-    def _keep_aside(self, refused: dict[str, Any] | None) -> str:
-        """The last one that was refused, for who wants to know why; gives where it is."""
-        path = self.part.settings.state / f"refused-plan-{self.site.site}.json"
-        try:
-            path.write_text(json.dumps(refused, allow_nan=False), encoding="utf-8")
-        except (OSError, ValueError) as wrong:
-            return f"; it could not be kept aside: {wrong}"
-        return f"; it is kept in {path.name}"
 
     def _tell_short(self, urgent: list[str]) -> None:
         """Prices that are not the tariff's own, and sources of them that are wrong: the plan is made all the same."""
@@ -275,11 +177,8 @@ class Optimize:
             self.part.causes.clear(Cause.PRICES, words="the prices are the tariff's own again")
 
     def _fail(self, why: str) -> None:
-        self.part.counts["failed"] += 1
-        self.part.detail = why
-        self.part.log.warning("%s", why)
-        if self.plan is None or _left(self.plan) <= 0:
-            self.part.causes.add(Cause.NO_PLAN, f"no plan is valid: {why}")
+        self.occasions.failed()
+        self._setbacks.add(why, valid=self.plan is not None and _left(self.plan) > 0)
 
     async def _fill(self) -> str:
         with contextlib.suppress(TimeoutError):  # the peak that is billed already, before the first plan
@@ -295,9 +194,3 @@ class Optimize:
 def _left(plan: Plan) -> float:
     """Seconds it is valid."""
     return (plan.until - utc_now()).total_seconds()
-
-
-def _think(situation: Situation, past: Past, series: dict[str, Series], now: datetime, mono: float) -> Thought:
-    from consumers.optimize.think import think  # noqa: PLC0415  # loads the solver: 1 to 3 s, in the planning thread
-
-    return think(situation, past, series, now, mono)

@@ -40,6 +40,8 @@ class Situation:
     """Limits of the grid connection beside the site file's."""
     told_loads: tuple[float, dict[str, LoadState]] = (-inf, {})
     """When dispatch said last what each flexible load does, and what."""
+    ruled: tuple[float, dict[str, datetime | None]] = (-inf, {})
+    """When dispatch said last which rules of the site hold, and each with its own end where it has one."""
     worn: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Wh and efficiency by battery, where they are known better than in the site file."""
     reserves: dict[str, float] = field(default_factory=dict)
@@ -75,10 +77,16 @@ class Situation:
         share = 1 - math.exp(-(heard.at - before.at) / SMOOTH)
         self.means[name] = Heard(heard.at, before.value + share * (heard.value - before.value))
 
-    def hear_loads(self, dispatch: ControlDispatch, mono: float) -> None:
-        """What dispatch says of the flexible loads."""
+    def hear_dispatch(self, dispatch: ControlDispatch, mono: float) -> None:
+        """What dispatch says of the flexible loads, and of the rules of the site."""
         states = {name: one.state for name, one in dispatch.loads.items() if one.state is not None}
         self.told_loads = mono, {name: state for name, state in states.items() if name in self.loaded}
+        self.ruled = mono, dispatch.rules_hold
+
+    def holding(self, mono: float) -> dict[str, datetime | None]:
+        """The rules that hold now; of a dispatch that is silent nothing is known."""
+        when, each = self.ruled
+        return each if mono - when <= PLANNED else {}
 
     def still(self, held: list[HeldLimit], intensity: Series | None) -> "Situation":
         """As it is now, for a plan: telemetry goes on meanwhile."""

@@ -172,7 +172,7 @@ def _mode(state: State, now: Moment) -> View:
     word = state.mode.word
     if word.mode is Mode.MANUAL and word.until is not None and word.until <= now.at:
         doubt = doubt or "the lease has ended"
-    shown = word.model_dump(mode="json", include={"mode", "who", "why", "power", "until"})
+    shown = word.model_dump(mode="json", include={"mode", "who", "why", "power", "until", "plan"})
     return shown | {"doubt": doubt, "read_only": state.site.mode == "read_only"}
 
 

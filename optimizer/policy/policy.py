@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from optimizer.digits import PERCENT, PRICE, SECOND, WATT, rounded, watts_of
 from optimizer.outlook import Outlook, Vector
 from optimizer.policy import kernel
 from optimizer.policy.bends import bends
@@ -103,7 +104,7 @@ class Policy:
         for step, net in enumerate(look.load - look.pv):
             socs[step], peaks[step] = now, high
             found = self.answer(step, now, high, np.array([net]))
-            power[step] = round(float(found.power[0]), 3) + 0.0
+            power[step] = self._said(found)
             now -= 100 * self._drained(step, power[step]) / look.battery.energy
             ends = step + 1 < len(period) and period[step + 1] != period[step]
             high = 0.0 if ends else float(found.peak[0])
@@ -115,20 +116,20 @@ class Policy:
         look = self.outlook
         net = float(look.load[number] - look.pv[number])
         found = self.answer(number, soc, peak, np.array([net]))
-        power, table = round(float(found.power[0]), 3) + 0.0, self.table(number, soc, peak)
+        power, table = self._said(found), self.table(number, soc, peak)
         after = min(max(soc - 100 * self._drained(number, power) / look.battery.energy, 0.0), 100.0)
         return Step(
             at=look.starts[number],
-            seconds=float(look.hours[number]) * 3600,
+            seconds=rounded(float(look.hours[number]) * 3600, SECOND),
             power=power,
-            soc=after,
-            grid=net - power,
-            load=float(look.load[number]),
-            pv=float(look.pv[number]),
-            price_import=float(look.buy[number]),
-            price_export=float(look.sell[number]),
-            marginal_value=self.worth(number, after, float(found.peak[0])),
-            cap=table.cap,
+            soc=rounded(after, PERCENT),
+            grid=rounded(net - power, WATT),
+            load=rounded(float(look.load[number]), WATT),
+            pv=rounded(float(look.pv[number]), WATT),
+            price_import=rounded(float(look.buy[number]), PRICE),
+            price_export=rounded(float(look.sell[number]), PRICE),
+            marginal_value=rounded(self.worth(number, after, float(found.peak[0])), PRICE),
+            cap=None if table.cap is None else rounded(table.cap, WATT),
             policy=table.pairs,
             reason=_why(power, net - power, table.cap),
         )
@@ -136,6 +137,10 @@ class Policy:
     def worth(self, step: int, soc: float, peak: float) -> float:
         """What one more kWh is worth that is stored after a step, with `soc` and `peak` there."""
         return float(self._worth(np.array([soc]), np.array([peak]), slice(step, step + 1))[0])
+
+    def _said(self, found: Answer) -> float:
+        """W of the first answer, as a plan says it."""
+        return rounded(float(found.power[0]), watts_of(self.outlook.battery.energy))
 
     # the insides ----------------------------------------------------------------------------------
 

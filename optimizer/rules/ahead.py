@@ -1,23 +1,28 @@
-"""What the rules will wish in the steps of a plan, as far as it can be foreseen: by the clock, the calendar, prices and
-the forecast of the PV. What is measured is not foreseen: of a rule that looks at it, nothing is. Pure.
+"""What the rules will wish in the steps of a plan, by the kind of what they look at. Pure.
+
+A measured value is not foreseen: a rule that looks at one and holds now is taken to hold until its own end, or for a
+while, in steps in which whatever else it looks at is so. Targets are foreseen and no plan is bound by them: the next
+one, a minute later, begins with the SoC they have left.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from math import inf
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.rules.conditions import is_so, value_of
 from optimizer.rules.facts import QUARTER, Facts, Now, Quarters, quarter_of
 from optimizer.rules.judge import Memory, Proposal, State, judge
 from optimizer.rules.wishes import Wishes, combine, least_soc
 from optimizer.storage import Storage
 from schemas.holidays import Holidays
-from schemas.messages import Authority, Direction, HeldLimit
-from schemas.site_rules import SiteRule
+from schemas.messages import Authority, Direction, HeldLimit, Mode
+from schemas.site_rules import Condition, SiteRule
 
 Vector = NDArray[np.float64]
 PAST = timedelta(days=1)
@@ -25,9 +30,29 @@ PAST = timedelta(days=1)
 DIRECTIONS: dict[str, Direction] = {"import_limit": "consumption", "export_limit": "feed_in"}
 
 
+LASTS = timedelta(minutes=30)
+"""So long a rule without an end of its own is taken to hold on that looks at a measured value: two steps. Longer is a
+guess, and the next plan sees what is so then."""
+
+
+class Kind(StrEnum):
+    """How a condition is foreseen."""
+
+    AHEAD = "ahead"  # known for each step: the clock, the calendar, prices, the forecast of the PV
+    AUTO = "auto"  # a mode: a plan is followed in auto, so that is the mode of all its steps
+    NOW = "now"  # measured: known for now only
+
+
+def kind(one: Condition) -> Kind:
+    """Of a condition."""
+    if one.timetable or one.quantity == "pv_today":
+        return Kind.AHEAD
+    return Kind.AUTO if one.mode is not None else Kind.NOW
+
+
 def foreseeable(rule: SiteRule) -> bool:
     """Whether all it looks at is known ahead."""
-    return all(one.timetable or one.quantity == "pv_today" for one in rule.when)
+    return all(kind(one) is not Kind.NOW for one in rule.when)
 
 
 @dataclass(frozen=True)
@@ -71,21 +96,42 @@ def foreseen(
     quarters: Quarters,
     zone: ZoneInfo,
     holidays: Holidays = Holidays(),  # noqa: B008  # it is never changed
+    *,
+    holding: Mapping[str, datetime | None] | None = None,
 ) -> Foreseen:
     """What will be wished at the begin of each step. `quarters`: prices and PV, also of the local day so far: of a day
-    of which a price is missing, nobody knows the cheapest hours, and then nothing is foreseen."""
+    of which a price is missing, nobody knows the cheapest hours, and then nothing is foreseen. `holding`: the rules
+    that dispatch says hold now, by name, each with an end of its own where it has one."""
     mine, memory, found = [one for one in rules if foreseeable(one)], dict[str, Memory](), list[Wishes]()
     before, at = list[datetime](), quarter_of(starts[0]) - PAST
     while at < starts[0]:
         before.append(at)
         at += QUARTER
-    facts = Facts(zone, quarters=quarters, holidays=holidays)
+    facts = Facts(zone, quarters=quarters, holidays=holidays, mode=Mode.AUTO)
+    measured = [one for one in rules if one not in mine]
     for number, moment in enumerate([*before, *starts]):
         judged = judge(mine, facts, Now(moment.timestamp(), moment), memory)
         memory = dict(judged.memory)
         if number >= len(before):
-            found.append(combine(one for one in judged.proposals if _now(one)))
+            ahead = [one for one in judged.proposals if _now(one)]
+            found.append(combine([*ahead, *_going_on(measured, holding or {}, facts, moment, starts[0])]))
     return Foreseen(starts, found)
+
+
+def _going_on(
+    rules: Sequence[SiteRule], holding: Mapping[str, datetime | None], facts: Facts, at: datetime, begin: datetime
+) -> Iterator[Proposal]:
+    """Of the rules that look at a measured value those that hold now, as long as they are taken to."""
+    for rule in rules:
+        if rule.name not in holding:
+            continue
+        own, moment = holding[rule.name], Now(at.timestamp(), at)
+        known = [one for one in rule.when if kind(one) is not Kind.NOW]
+        so = own is not None or all(is_so(one, value_of(one, facts, moment), holds=True) for one in known)
+        ends = own or begin + LASTS
+        if so and at < ends:
+            until = f"until {ends.astimezone(facts.zone):%H:%M}"
+            yield Proposal(rule, State.HOLDING, f"rule `{rule.name}` holds now, and is taken to hold {until}", until)
 
 
 def _now(one: Proposal) -> bool:

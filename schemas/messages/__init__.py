@@ -7,7 +7,16 @@ consumer. What asks for something to be done forbids them: an order half underst
 from schemas.messages.alarm import Alarm, AlarmPriority, AlarmState
 from schemas.messages.cause import Cause
 from schemas.messages.command import Action, Authority, Command, Limited, Outcome, OutcomeState
-from schemas.messages.control import BatteryDispatch, ControlDispatch, ControlMode, LoadDispatch, LoadState, Mode
+from schemas.messages.control import (
+    BatteryDispatch,
+    ControlDispatch,
+    ControlMode,
+    LoadDispatch,
+    LoadState,
+    Mode,
+    PlanHeld,
+    PlanUse,
+)
 from schemas.messages.device import Archived, DeviceState, DeviceStatus, Meta, PointMeta, Telemetry
 from schemas.messages.event import Event
 from schemas.messages.grid_limit import ControlLimits, Direction, GridLimitRequest, HeldLimit, Scope
@@ -53,6 +62,8 @@ __all__ = [
     "Outcome",
     "OutcomeState",
     "Plan",
+    "PlanHeld",
+    "PlanUse",
     "PointMeta",
     "PriceBlock",
     "RequestOutcome",

@@ -15,6 +15,26 @@ class Mode(StrEnum):
     LOCKOUT = "lockout"
 
 
+class PlanUse(StrEnum):
+    """By what the batteries go in auto."""
+
+    FOLLOWED = "followed"  # a plan that is young
+    LAST = "last"  # the last good one goes on, as none has come after it
+    FALLBACK = "fallback"  # none is valid: the batteries serve the site by a rule that knows the billed peak
+
+
+class PlanHeld(Message):
+    """Whether a plan is followed in auto."""
+
+    use: PlanUse
+    since: Instant
+    made: Instant | None = None
+    """When the last plan was made, while it goes on or is over; None while a young one is followed, or none was ever
+    heard."""
+    why: str = ""
+    """Why no young one is followed, in words for people; why none is made says optimize in its status."""
+
+
 class ControlMode(Message):
     """Who steers the battery now (retained). Of several batteries one may be locked out alone while the mode holds for
     the others: `out` names it, and a named request for auto takes it back."""
@@ -33,6 +53,8 @@ class ControlMode(Message):
     """Each battery that is locked out alone, and why; also one that the site file no longer has."""
     out_causes: dict[Name, Name] = {}
     """What each is out for, in the words of `Cause`: it is reset when the lockout ends."""
+    plan: PlanHeld | None = None
+    """By what the batteries go in auto; None in the other modes, without a battery, and where dispatch is older."""
 
 
 class BatteryDispatch(Message):
@@ -115,5 +137,7 @@ class ControlDispatch(Message):
     """var that each PV inverter is told to give, of those that take part."""
     rules: dict[Name, str] = {}
     """The state of each rule of the site, in words: why it holds and what it proposes, or what is not known."""
+    rules_hold: dict[Name, Instant | None] = {}
+    """The rules that hold now, each with its own end; `null` where it ends with its conditions."""
     loads: dict[Name, LoadDispatch] = {}
     """What each flexible load is told, by its device."""

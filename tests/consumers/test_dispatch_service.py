@@ -201,8 +201,10 @@ async def test_it_follows_the_plan_and_then_serves_the_site_itself(
     async with (
         plant_of(broker, site_name) as plant,
         on_the_bus(broker, "optimize") as optimize,
+        on_the_bus(broker, "scada") as scada,
         dispatching(broker, site, tmp_path) as part,
     ):
+        modes = Ear(scada, CONTROL_MODE.at(site=site_name))
         command = await plant.told(is_power(30e3))
         assert (command.source, command.authority) == ("dispatch", Authority.SELF_CONSUMPTION)
         assert (command.until - command.at).total_seconds() == COMMAND_TTL
@@ -214,6 +216,9 @@ async def test_it_follows_the_plan_and_then_serves_the_site_itself(
 
         command = await plant.told(is_power(30e3))  # the plan has ended
         assert command.authority is Authority.SELF_CONSUMPTION
+        uses = ["fallback", "followed", "fallback"]
+        await until(lambda: [mode.plan.use for mode in modes.messages] == uses)  # SCADA knows it, too
+        await modes.stop()
 
         ids = [command.id for command in plant.commands]
         assert len(set(ids)) == len(ids)

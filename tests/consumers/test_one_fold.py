@@ -264,7 +264,7 @@ def test_what_dispatch_said_of_loads_gets_old(tmp_path: Path) -> None:
     situation = Situation.of(flexible(tmp_path))
     states = {name: LoadDispatch(state=LoadState(on=True, since=NOON), reason="") for name in ("oven", "sold")}
     said = ControlDispatch(at=NOON, mode=Mode.AUTO, reason="", batteries={}, loads=states)
-    situation.hear_loads(said, 100.0)
+    situation.hear_dispatch(said, 100.0)
     assert situation.loads(101.0).keys() == {"oven"}, "what is in the site file no more is not planned"
     assert situation.loads(200.0) == {}
 

@@ -110,7 +110,7 @@ def test_a_flexible_load_is_no_part_of_the_forecast_and_planned_with_the_battery
     dispatch = ControlDispatch(
         at=NOON, mode=Mode.AUTO, reason="", batteries={}, loads={"oven": LoadDispatch(state=off, reason="")}
     )
-    situation.hear_loads(dispatch, 0.0)
+    situation.hear_dispatch(dispatch, 0.0)
     load = Load.of(site.load[0], site.profiles["oven"], 10e3, site.zone)
     assert state_of(situation.loads(0.0)["oven"], NOON) is not None
     thought = think(situation, past, {}, NOON, 0.0)

@@ -150,7 +150,7 @@ async def test_with_a_key_only_signed_forecasts_are_followed(tmp_path: Path, key
     now, place = utc_now(), {"site": "plant", "forecast": "works"}
     said = ForecastPowers(at=now, of="load", start=instant(quarter(now)), minutes=60, values=[1.0] * 4)
     said = said if key is None else signed(said, FORECAST_POWERS.at(**place), key)
-    optimize._hear(Heard(FORECAST_POWERS, place, said, "", said.model_dump_json().encode(), False, 1))
+    optimize.hearing.hear(Heard(FORECAST_POWERS, place, said, "", said.model_dump_json().encode(), False, 1))
     heard = optimize.past.learning.heard
     assert words in heard.refused.get("works", "")
     assert (len(heard.take()), optimize.part.counts["forecasts_refused"]) == ((0, 1) if words else (1, 0))

@@ -30,6 +30,8 @@ from schemas.messages import (
     Outcome,
     OutcomeState,
     Plan,
+    PlanHeld,
+    PlanUse,
     RequestOutcome,
     ServiceStatus,
     Step,
@@ -388,6 +390,14 @@ def test_the_mode_is_doubted_when_nobody_steers(state: State) -> None:
     assert view(state, at(11))["mode"]["doubt"] == "the lease has ended"
     hear(state, 11, CONTROL_MODE, None)
     assert view(state, at(11))["mode"]["mode"] == "unknown"
+
+
+def test_the_mode_says_that_no_plan_is_followed(state: State) -> None:
+    held = PlanHeld(use=PlanUse.FALLBACK, since=NOON, made=NOON - timedelta(hours=1), why="no plan was heard")
+    hear(state, 0, CONTROL_MODE, ControlMode(at=NOON, mode=Mode.AUTO, who="Ann", plan=held))
+    assert view(state, at(1))["mode"]["plan"] == held.model_dump(mode="json")
+    hear(state, 2, CONTROL_MODE, ControlMode(at=NOON, mode=Mode.AUTO, who="Ann"))  # of an older dispatch
+    assert view(state, at(2))["mode"]["plan"] is None
 
 
 def outcome(second: float, kind: OutcomeState, allowed: float = 8e3) -> Outcome:

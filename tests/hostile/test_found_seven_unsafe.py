@@ -11,7 +11,8 @@ import pytest
 
 from consumers.alarms.catalog import load_catalog
 from consumers.dispatch.load_shedding import RELEASE
-from consumers.optimize.service import Optimize, Planner
+from consumers.optimize.service import Optimize
+from consumers.optimize.thinking import Planner
 from consumers.optimize.thought import Thought
 from optimizer.dispatch import decide
 from runtime.part import Part
@@ -163,16 +164,21 @@ async def test_a_day_of_refused_plans_is_said_as_soon_as_none_is_valid(tmp_path:
     await optimize._once()
     assert optimize.plan is not None
     good.append(optimize.plan)
-    for _ in range(58):
+    await asyncio.sleep(60)
+    await optimize._once()
+    assert optimize.part.causes.names == [], "one that is refused may be chance"
+    for _ in range(57):
         await asyncio.sleep(60)
         await optimize._once()
-    assert optimize.part.causes.names == [], "the last one stands"
+    assert optimize.part.causes.names == [Cause.PLAN_FAILS], "the last one stands"
     for _ in range(3):
         await asyncio.sleep(60)
         await optimize._once()
     assert optimize.part.causes.names == [Cause.NO_PLAN]
     assert "SoC 99.00 %" in optimize.part.causes.words
-    assert [one.priority for one in load_catalog().services if one.contains == Cause.NO_PLAN] == ["medium"]
+    said = {one.contains: (one.priority, one.hold) for one in load_catalog().services}
+    assert said[Cause.NO_PLAN][0] == "medium"
+    assert said[Cause.PLAN_FAILS][1] <= 300, "long before the hour is over"
     good.clear()
     await optimize._once()
     assert optimize.part.causes.names == []

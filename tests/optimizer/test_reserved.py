@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.carbon import carbon_prices
-from optimizer.derate import derated, seen, with_derate
+from optimizer.derate import derated, with_derate
 from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import plan
 from optimizer.reserve_now import offered
@@ -136,17 +136,6 @@ def test_the_plan_knows_what_the_bms_allows_now() -> None:
     assert min(step.power for step in found.steps[:4]) >= -10e3 - 1
     wrong = verify(plan(look), with_derate(look, charge=10e3, discharge=np.inf))
     assert any("W is more than may be charged now (10000 W)" in words for words in wrong)
-
-
-def test_a_taper_is_learned_from_what_was_allowed() -> None:
-    socs = np.tile(np.linspace(0, 100, 401), 3)
-    allowed = np.interp(socs, [0, 90, 100], [100e3, 100e3, 10e3])
-    allowed[:300] *= 0.4  # a cold morning
-    found = seen(socs.tolist(), allowed.tolist(), np.full(len(socs), 100e3).tolist(), 100e3)
-    assert at(found, 50.0)[0] == pytest.approx(100e3)
-    assert at(found, 100.0)[0] == pytest.approx(15e3, abs=15e3)
-    assert seen([50.0] * 99, [100e3] * 99, [100e3] * 99, 100e3) == (), "never less than the rating"
-    assert seen([np.nan] * 99, [np.nan] * 99, [1.0] * 99, 100e3) == ()
 
 
 def test_several_tables_add_up_and_one_without_has_its_rating() -> None:

@@ -102,14 +102,19 @@ function doubt(part) {
 
 // --- the rest -------------------------------------------------------------------------------------------
 
+const PLAN_USES = { followed: "", last: " · last plan", fallback: " · no plan" };
+
 function drawHeader(state) {
-  const { mode, who, until, power, doubt: unsure, read_only: shadow } = state.mode;
+  const { mode, who, until, power, plan, doubt: unsure, read_only: shadow } = state.mode;
   const pill = $("mode");
   const lease = until ? ` until ${clock(until, site.zone)}` : "";
   const wish = power === null || power === undefined ? "" : ` ${kilowatts(power)} kW`;
-  say(pill, `${mode.toUpperCase()}${wish}${mode === "auto" ? "" : lease}${unsure ? ` (${unsure})` : ""}`);
-  pill.className = `pill ${unsure ? "doubtful" : mode === "lockout" ? "lockout" : mode === "auto" ? "" : "notable"}`;
-  pill.title = who ? `by ${who}: ${state.mode.why || "no reason given"}. Change the mode` : "Change the mode";
+  const without = PLAN_USES[plan?.use ?? "followed"] ?? ` · plan ${plan.use}`;
+  say(pill, `${mode.toUpperCase()}${wish}${mode === "auto" ? without : lease}${unsure ? ` (${unsure})` : ""}`);
+  pill.className = `pill ${unsure ? "doubtful" : mode === "lockout" ? "lockout" : mode === "auto" && !without ? "" : "notable"}`;
+  pill.title = [
+    without && `since ${clock(plan.since, site.zone)}: ${plan.why}. `, who ? `by ${who}: ${state.mode.why || "no reason given"}. ` : "", "Change the mode",
+  ].join("");
   pill.disabled = shadow;
   say($("clock"), `${since(state.at, site.zone)} ${site.zone}`);
   $("clock").dateTime = state.at;

@@ -1,8 +1,10 @@
 """What a plan can know of the rules of its hours."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
+import pytest
 
 from optimizer.grid_bounds import bounds
 from optimizer.outlook import step_starts
@@ -44,9 +46,45 @@ def test_the_cheapest_hours_are_foreseen_where_the_whole_day_is_priced() -> None
     assert np.isnan(foreseen([one], step_starts(NOON, 12), less, BERLIN).power(np.zeros(48))).all()
 
 
-def test_what_is_measured_is_not_foreseen() -> None:
-    one = rule(when=[{"hours": {"start": "00:00", "end": "24:00"}}, {"quantity": "soc", "below": 99}])
-    assert foreseen([one], step_starts(NOON, 6), prices(lambda _: 0.1), BERLIN).held() == [[]] * 24
+LOAD = {"device": "grid", "point": "p", "above": 100e3}
+DAY = {"hours": {"start": "00:00", "end": "12:15"}}
+"""Until a quarter after the plan's begin."""
+
+
+@pytest.mark.parametrize(
+    ("when", "holding", "steps"),
+    [
+        ([LOAD], {}, 0),
+        ([LOAD], {"another": None}, 0),
+        ([LOAD], {"noon": None}, 2),
+        ([LOAD, DAY], {"noon": None}, 1),
+        ([LOAD, DAY], {"noon": NOON + timedelta(minutes=70)}, 5),
+        ([LOAD], {"noon": NOON - timedelta(minutes=1)}, 0),
+        ([{"quantity": "soc", "below": 99}], {"noon": None}, 2),
+        ([LOAD, {"mode": "auto"}], {"noon": None}, 2),
+        ([LOAD, {"mode": "manual"}], {"noon": None}, 0),
+        ([{"mode": "auto"}], {}, 24),
+        ([{"mode": "manual"}], {}, 0),
+    ],
+    ids=[
+        "it does not hold now",
+        "another holds",
+        "it holds now, and for a while",
+        "until its hours are over",
+        "it has an end of its own",
+        "its end has come",
+        "the SoC",
+        "a plan is followed in auto",
+        "and in no other mode",
+        "a mode alone",
+        "another mode alone",
+    ],
+)
+def test_what_is_measured_is_taken_to_hold_on_for_a_while(
+    when: list[dict[str, Any]], holding: dict[str, datetime | None], steps: int
+) -> None:
+    found = foreseen([rule(when=when)], step_starts(NOON, 6), prices(lambda _: 0.1), BERLIN, holding=holding)
+    assert [bool(one) for one in found.held()] == [True] * steps + [False] * (24 - steps)
 
 
 def test_a_reserve_is_energy_above_the_batterys_own_least() -> None:
