@@ -1,7 +1,8 @@
 """The dynamic program: loops over arrays, for numba. Units are kW, kWh, h and the plan's currency.
 
     V(t,z,M,E) = sum_e w_e min_b { cost(t, net, b) + sum_z' P(z,z') V(t+1, z', max(M, mean), E') }
-    net = forecast + spread (SLOW z + FAST e)       grid = net + b       mean = OFFSET + SHARE max(grid, 0)
+    net = max(forecast + spread (SLOW z + FAST e), LOWEST)
+    grid = net + b       mean = OFFSET + SHARE max(grid, 0)
     E' = E + h (eta max(b,0) - max(-b,0) / eta)
 
 z is the slow error (a Markov chain), e the fast one, M the highest billed mean so far, E the stored energy, and b what
@@ -27,7 +28,7 @@ FAST_NODES = np.array([-1.732, 0.0, 1.732], dtype=np.float32)
 FAST_WEIGHTS = np.array([1 / 6, 2 / 3, 1 / 6], dtype=np.float32)
 """The normal law in three points: the same mean, spread, skew and kurtosis."""
 
-NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, SHARE, PERIOD, WEAR = range(14)
+NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, SHARE, PERIOD, WEAR, LOWEST = range(15)
 """Columns of `steps`: see model.py."""
 
 
@@ -151,14 +152,15 @@ def backward(
             value[t, z] = 0
             for e in range(FAST_NODES.shape[0]):
                 net = step[NET] + step[SPREAD] * (np.float32(SLOW) * slow[z] + np.float32(FAST) * FAST_NODES[e])
+                net = max(net, step[LOWEST])
                 most = min(step[CHARGE], max(step[INTO] - net, ZERO))
                 least = -min(step[DISCHARGE], max(step[OUT] + net, ZERO))
-                tried[0], tried[1], tried[2], tried[3], tried[4] = ZERO, most, least, most / 2, least / 2
-                tried[5], tried[6], n = -net, -net - step[OUT], 7
+                tried[0], tried[1], tried[2], tried[3], tried[4], n = ZERO, most, least, -net, -net - step[OUT], 5
                 for k in range(1, margin):
                     tried[n], tried[n + 1], n = k * into, -k * out, n + 2
                 for k in range(hinges.shape[1]):
                     tried[n], n = hinges[t, k, 0] - net, n + 1
+                peaks_from = n
                 for m in range(levels if step[SHARE] > 0 else 0):
                     tried[n], n = (level[m] - step[OFFSET]) / step[SHARE] - net, n + 1
                 best[:], above[:] = DEAR, DEAR
@@ -178,9 +180,12 @@ def backward(
                     if part < 1e-3:
                         part = ZERO
                     if passed < levels:
-                        low, high = margin + passed * width, levels * width
+                        # up to a peak: it bends there for this M and those below, not for those above
+                        low, high = margin + passed * width, (passed + 1 if c >= peaks_from else levels) * width
                         _lower(best, low, ahead, low + shift, part, spent, high - low)
-                    if passed > 0:
+                    if passed > 0 and passed < levels and c >= peaks_from:
+                        _lower(above, passed * room, ahead, low + shift, part, spent, room)
+                    elif passed > 0:
                         last, after, over = margin + (passed - 1) * width, margin + passed * width, ZERO
                         more = spent
                         if passed == levels:

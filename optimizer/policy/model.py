@@ -24,6 +24,8 @@ WIDEST = 3.2
 """Standard deviations of the slow error that are looked at."""
 LASTS = 0.93
 """Correlation of the slow error with that of a quarter of an hour before."""
+BRIGHTEST = 5.0
+"""PV is at most so many times what was forecast: closed clouds leave a fifth of a clear sky."""
 ROOM = 0.35
 """Of the battery's power: a peak this much above the lowest is looked at, whatever the forecast says."""
 
@@ -39,7 +41,7 @@ class Model:
 
     @cached_property
     def steps(self) -> Array:
-        look, found = self.outlook, np.zeros((len(self.outlook.starts), 14))
+        look, found = self.outlook, np.zeros((len(self.outlook.starts), 15))
         found[:, kernel.NET] = (look.load - look.pv) / 1000
         found[:, kernel.SPREAD] = np.broadcast_to(look.spread, len(found)) / 1000
         found[:, kernel.HOURS], found[:, kernel.BUY], found[:, kernel.SELL] = look.hours, look.weighed, look.sell
@@ -49,6 +51,8 @@ class Model:
         found[:, kernel.GIVES_WAY] = look.gives_way
         found[:, kernel.OFFSET], found[:, kernel.SHARE], found[:, kernel.PERIOD] = self._means
         found[:, kernel.WEAR] = look.battery.wear
+        # no load is less than nothing, so without PV nothing is left over; a load below 0 hides PV that nobody measures
+        found[:, kernel.LOWEST] = -BRIGHTEST * (look.pv + np.maximum(-look.load, 0)) / 1000
         return found.astype(np.float32)
 
     @cached_property

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from optimizer.outlook import Outlook
 from optimizer.plan import plan
-from optimizer.policy import Policy, respond, solve
+from optimizer.policy import Policy, kernel, respond, solve
 from optimizer.policy.bends import bends
+from optimizer.policy.model import pose
 from optimizer.policy.rest import rest_of_period
 from optimizer.storage import Part, Storage
 from optimizer.taper import Taper
@@ -165,6 +166,39 @@ def test_what_may_come_is_kept_energy_for() -> None:
     look = outlook(12, load=load, buy=[0.30] * 8 + [0.12] * 40, demand=15.0, billed=60e3, soc=30.0)
     sure, wary = plan(look), good(replace(look, spread=np.full(48, 15e3)))
     assert min(step.soc for step in wary.steps[:12]) > min(step.soc for step in sure.steps[:12]) + 3
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.floats(0, 60e3), min_size=24, max_size=24),
+    st.floats(1e3, 80e3),
+    st.floats(0.05, 0.4),
+    st.floats(10, 90),
+)
+@example([20e3] * 24, 40e3, 0.10, 90.0)
+def test_a_surplus_that_cannot_be_is_worth_nothing(load: list[float], spread: float, buy: float, soc: float) -> None:
+    """No PV, and one price: whatever is not known of the load, nothing will be left over to charge for free."""
+    found = good(unsure(6, spread, load=load, buy=buy, sell=buy / 2, soc=soc))
+    assert min(step.power for step in found.steps) >= -1.0
+
+
+def test_a_first_night_of_one_price_is_rest() -> None:
+    """A site of which hardly anything is known: the error is twice the load. It was discharged at 0.10 and charged at
+    0.10 in the same night, as the night was believed to have PV."""
+    night = NOON.replace(hour=22)  # midnight
+    found = good(unsure(24, 40e3, now=night, load=20e3, buy=[0.10] * 24 + [0.20] * 72, soc=90.0))
+    assert {step.power for step in found.steps[:24]} == {0.0}
+    assert max(step.power for step in found.steps[24:]) == pytest.approx(20e3, abs=10)
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.floats(-60e3, 60e3), min_size=16, max_size=16), st.lists(st.floats(0, 60e3), min_size=16, max_size=16)
+)
+def test_a_load_below_nothing_may_be_as_it_is_forecast(load: list[float], pv: list[float]) -> None:
+    """PV that nobody measures makes a load negative: the surplus of the forecast is believed."""
+    steps = pose(unsure(4, load=load, pv=pv)).steps
+    assert np.all(steps[:, kernel.LOWEST] <= steps[:, kernel.NET] + 1e-3)
 
 
 def test_a_load_that_nobody_forecast_is_held_at_the_cap() -> None:
