@@ -16,6 +16,7 @@ from optimizer.policy.kernel import Array
 from optimizer.policy.rest import rest_of_period, unlikely_below
 from optimizer.program import BEYOND, CHARGE, DISCHARGE, build
 from optimizer.program import solve as solve_program
+from optimizer.taper import at
 from optimizer.windows import Windows
 
 ENERGIES, LEVELS, SLOW = 33, 14, 11
@@ -159,6 +160,15 @@ class Model:
         short = np.maximum(look.floors[:, np.newaxis] / 1000 - stored, 0.0)
         over = np.maximum(stored - np.minimum(look.ceilings, 1e12)[:, np.newaxis] / 1000, 0.0)
         return np.asarray(BEYOND * look.hours[:, np.newaxis] * (short + over), dtype=np.float32)
+
+    @cached_property
+    def able(self) -> Array:
+        """kW that may be charged and discharged, by the node of E that it leads to."""
+        battery = self.outlook.battery
+        socs = (100 * self.energies / max(battery.energy / 1000, 1e-9)).tolist()
+        return np.ascontiguousarray(
+            np.minimum(np.array([at(battery.taper, soc) for soc in socs]).T / 1000, 1e12), dtype=np.float32
+        )
 
     @cached_property
     def slow(self) -> Array:

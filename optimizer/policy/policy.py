@@ -191,7 +191,7 @@ def solve(outlook: Outlook) -> Policy:
     shape = (len(outlook.starts) + 1, len(model.slow), model.peaks.shape[1], len(model.energies))
     found = Policy(model, np.empty(shape, dtype=np.float32))
     found.value[-1] = model.last
-    kernel.backward(*found._arrays, np.float32(outlook.battery.efficiency), found.value)
+    kernel.backward(*found._arrays, model.able, np.float32(outlook.battery.efficiency), found.value)
     return found
 
 

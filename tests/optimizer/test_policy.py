@@ -293,6 +293,20 @@ def test_a_load_beyond_the_limit_is_held_as_far_as_it_goes() -> None:
     assert found.steps[0].power == pytest.approx(100e3)
 
 
+SLOW_WHEN_FULL = (Taper(60, 1e5, 1e5), Taper(90, 1e4, 1e5))
+SLOW_AT_BOTH_ENDS = (Taper(10, 1e5, 5e3), Taper(40, 1e5, 1e5), *SLOW_WHEN_FULL)
+
+
+@pytest.mark.parametrize("taper", [SLOW_WHEN_FULL, SLOW_AT_BOTH_ENDS])
+def test_cells_that_slow_down_are_charged_in_time(taper: tuple[Taper, ...]) -> None:
+    """0.10 for three hours, 0.08 for two, then 0.30: two hours at full power would fill it, if the cells took that."""
+    buy = [0.20] * 4 + [0.10] * 12 + [0.08] * 8 + [0.30] * 12 + [0.20] * 12
+    look = unsure(12, 1.0, load=60e3, buy=buy, sell=0.03, soc=30.0, battery=Storage(200e3, taper=taper))
+    found, known = good(look), plan(replace(look, spread=0.0))  # whose lines stay below the table
+    assert found.cost <= known.cost
+    assert found.steps[16].soc > 40  # it does not wait for the 0.08 that begins now
+
+
 def test_pv_that_gives_way_is_stored_first() -> None:
     look = unsure(4, load=10e3, pv=100e3, soc=50.0, grid=grid(export_limit=0.0), curtails=True, spread=5e3)
     assert good(look).steps[-1].soc == pytest.approx(90.0, abs=0.1)
