@@ -198,14 +198,14 @@ def backward(
                     if shift < -margin or shift > margin - 2:
                         continue  # further than from empty to full
                     part = max(moved - np.float32(shift), ZERO)
+                    if part < 1e-3:
+                        part = ZERO
                     first, count = _band(able, taken, shift, part)
                     if count <= 0:
                         continue
                     drawn, passed = step[OFFSET] + step[SHARE] * max(net + taken, ZERO), 0
                     while step[SHARE] > 0 and passed < levels and level[passed] < drawn - np.float32(1e-3):
                         passed += 1
-                    if part < 1e-3:
-                        part = ZERO
                     if passed < levels:
                         # up to a peak: it bends there for this M and those below, not for those above
                         low, rows = margin + passed * width + first, 1 if c >= peaks_from else levels - passed
