@@ -212,8 +212,8 @@ def backward(
                         if count == room:
                             _lower(best, low, ahead, low + shift, part, spent, rows * width - margin)
                         else:
-                            for row in range(low, low + rows * width, width):
-                                _lower(best, row, ahead, row + shift, part, spent, count)
+                            for begin in range(low, low + rows * width, width):
+                                _lower(best, begin, ahead, begin + shift, part, spent, count)
                     if passed > 0 and passed < levels and c >= peaks_from:
                         _lower(above, passed * room + first, ahead, low + shift, part, spent, count)
                     elif passed > 0:
