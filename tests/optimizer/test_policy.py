@@ -250,6 +250,10 @@ def test_of_several_demands_none_is_forgotten() -> None:
     assert policy.model.state.charge.component.name == "all"
     found, alone = good(look), good(replace(look, charges=look.charges[1:]))
     assert found.peaks["on-peak"] <= alone.peaks["all"] + 2e3
+    # dispatch takes a cap for one of the first demand: it would let `on-peak` rise to what is meant for `all`
+    assert {step.cap for step in found.steps} == {None}
+    swapped = good(replace(look, charges=[dear, other]))
+    assert all(step.cap is not None for step in swapped.steps if step.policy)
 
 
 def test_a_contract_that_is_dear_to_pass_is_held() -> None:
