@@ -12,6 +12,9 @@ For one net and one b the cost, the mean and the move along E are the same for a
 the rows of E lie one after the other in one flat array, with room between them that is dearer than anything, and b is a
 shift of the whole. Where the mean passes M, one row holds for all lower M. The compiler makes vector instructions of
 loops over slices, not of an index such as `row[i + shift]`.
+
+`backward` is one long function for a reason: cut into parts its inner loops are no longer compiled into one piece, and
+a plan takes half as long again (25 ms instead of 16).
 """
 
 import numpy as np
