@@ -1,7 +1,8 @@
 """The dynamic program: loops over arrays, for numba. Units are kW, kWh, h and the plan's currency.
 
     V(t,z,M,E) = sum_e w_e min_b { cost(t, net, b) + sum_z' P(z,z') V(t+1, z', max(M, mean), E') }
-    net = forecast + spread (SLOW z + FAST e)       grid = net + b       mean = OFFSET + SHARE max(grid, 0)
+    net = max(forecast + spread (SLOW z + FAST e), LOWEST)
+    grid = net + b       mean = OFFSET + SHARE max(grid, 0)
     E' = E + h (eta max(b,0) - max(-b,0) / eta)
 
 z is the slow error (a Markov chain), e the fast one, M the highest billed mean so far, E the stored energy, and b what
@@ -11,6 +12,9 @@ For one net and one b the cost, the mean and the move along E are the same for a
 the rows of E lie one after the other in one flat array, with room between them that is dearer than anything, and b is a
 shift of the whole. Where the mean passes M, one row holds for all lower M. The compiler makes vector instructions of
 loops over slices, not of an index such as `row[i + shift]`.
+
+`backward` is one long function for a reason: cut into parts its inner loops are no longer compiled into one piece, and
+a plan takes half as long again (25 ms instead of 16).
 """
 
 import numpy as np
@@ -27,7 +31,7 @@ FAST_NODES = np.array([-1.732, 0.0, 1.732], dtype=np.float32)
 FAST_WEIGHTS = np.array([1 / 6, 2 / 3, 1 / 6], dtype=np.float32)
 """The normal law in three points: the same mean, spread, skew and kurtosis."""
 
-NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, SHARE, PERIOD, WEAR = range(14)
+NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, SHARE, PERIOD, WEAR, LOWEST = range(15)
 """Columns of `steps`: see model.py."""
 
 
@@ -96,10 +100,27 @@ def _add(total, part, row):
         total[i] += part * row[i]
 
 
+@compiled()
+def _band(able, taken, shift, part):
+    """The first of the nodes of E from which a power is possible, and their number: where it leads the cells must be
+    able to do so much. All of them where nothing is taken or the rating alone limits."""
+    room, way, power = able.shape[1], 0 if taken > 0 else 1, abs(taken)
+    low, high = 0, room - 1
+    if power > 0:
+        while low < room and able[way, low] < power:
+            low += 1
+        while high > low and able[way, high] < power:
+            high -= 1
+    if low == 0 and high == room - 1:
+        return 0, room
+    first = max(low - shift, 0)
+    return first, min(high - shift - (1 if part > 0 else 0), room - 1) - first + 1
+
+
 @compiled(
     void(
         float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1],
-        float32[::1], float32[::1], float32[:, :, ::1], float32, float32[:, :, :, ::1],
+        float32[::1], float32[::1], float32[:, :, ::1], float32[:, ::1], float32, float32[:, :, :, ::1],
     )
 )  # fmt: skip
 def backward(
@@ -112,6 +133,7 @@ def backward(
     energies: Array,
     slow: Array,
     moves: Array,
+    able: Array,
     efficiency: np.float32,
     value: Array,
 ) -> None:
@@ -120,12 +142,13 @@ def backward(
     `steps`: one row a step, its columns above. `hinges`: by step pairs of a grid power and what each kW beyond costs.
     `peaks`: M by period and node; `worth` what each costs when its period ends; `steep` the price per kW beyond the
     highest. `missing`: by step and node of E what a reserve that lacks energy or room costs. `energies`: even nodes of
-    E. `slow`: nodes of z, `moves` their probabilities (step, from, to).
+    E. `slow`: nodes of z, `moves` their probabilities (step, from, to). `able`: kW that may be charged
+    and discharged by the node that they lead to, as the cells taper.
     """
     levels, room = peaks.shape[1], energies.shape[0]
     gap = energies[1] - energies[0]
     mean = np.empty(levels * room, dtype=np.float32)
-    tried = np.empty(2 * room + levels + hinges.shape[1] + 12, dtype=np.float32)
+    tried = np.empty(4 * room + levels + hinges.shape[1] + 12, dtype=np.float32)
     for t in range(steps.shape[0] - 1, -1, -1):
         step, hours, period = steps[t], steps[t, HOURS], int(steps[t, PERIOD])
         ends = t + 1 < steps.shape[0] and int(steps[t + 1, PERIOD]) != period
@@ -151,14 +174,20 @@ def backward(
             value[t, z] = 0
             for e in range(FAST_NODES.shape[0]):
                 net = step[NET] + step[SPREAD] * (np.float32(SLOW) * slow[z] + np.float32(FAST) * FAST_NODES[e])
+                net = max(net, step[LOWEST])
                 most = min(step[CHARGE], max(step[INTO] - net, ZERO))
                 least = -min(step[DISCHARGE], max(step[OUT] + net, ZERO))
-                tried[0], tried[1], tried[2], tried[3], tried[4] = ZERO, most, least, most / 2, least / 2
-                tried[5], tried[6], n = -net, -net - step[OUT], 7
+                tried[0], tried[1], tried[2], tried[3], tried[4], n = ZERO, most, least, -net, -net - step[OUT], 5
                 for k in range(1, margin):
                     tried[n], tried[n + 1], n = k * into, -k * out, n + 2
                 for k in range(hinges.shape[1]):
                     tried[n], n = hinges[t, k, 0] - net, n + 1
+                for i in range(room):  # less than from node to node
+                    if able[0, i] < min(into, most):
+                        tried[n], n = able[0, i], n + 1
+                    if able[1, i] < min(out, -least):
+                        tried[n], n = -able[1, i], n + 1
+                peaks_from = n
                 for m in range(levels if step[SHARE] > 0 else 0):
                     tried[n], n = (level[m] - step[OFFSET]) / step[SHARE] - net, n + 1
                 best[:], above[:] = DEAR, DEAR
@@ -172,16 +201,26 @@ def backward(
                     if shift < -margin or shift > margin - 2:
                         continue  # further than from empty to full
                     part = max(moved - np.float32(shift), ZERO)
+                    if part < 1e-3:
+                        part = ZERO
+                    first, count = _band(able, taken, shift, part)
+                    if count <= 0:
+                        continue
                     drawn, passed = step[OFFSET] + step[SHARE] * max(net + taken, ZERO), 0
                     while step[SHARE] > 0 and passed < levels and level[passed] < drawn - np.float32(1e-3):
                         passed += 1
-                    if part < 1e-3:
-                        part = ZERO
                     if passed < levels:
-                        low, high = margin + passed * width, levels * width
-                        _lower(best, low, ahead, low + shift, part, spent, high - low)
-                    if passed > 0:
-                        last, after, over = margin + (passed - 1) * width, margin + passed * width, ZERO
+                        # up to a peak: it bends there for this M and those below, not for those above
+                        low, rows = margin + passed * width + first, 1 if c >= peaks_from else levels - passed
+                        if count == room:
+                            _lower(best, low, ahead, low + shift, part, spent, rows * width - margin)
+                        else:
+                            for begin in range(low, low + rows * width, width):
+                                _lower(best, begin, ahead, begin + shift, part, spent, count)
+                    if passed > 0 and passed < levels and c >= peaks_from:
+                        _lower(above, passed * room + first, ahead, low + shift, part, spent, count)
+                    elif passed > 0:
+                        last, after, over = margin + (passed - 1) * width + first, margin + passed * width + first, ZERO
                         more = spent
                         if passed == levels:
                             after, more = last, spent + steep[period] * (drawn - level[levels - 1])
@@ -189,7 +228,7 @@ def backward(
                             over = (drawn - level[passed - 1]) / max(
                                 level[passed] - level[passed - 1], np.float32(1e-6)
                             )
-                        _lower_between(above, passed * room, ahead, last, after, over, shift, part, more, room)
+                        _lower_between(above, passed * room + first, ahead, last, after, over, shift, part, more, count)
                 for m in range(levels - 1, -1, -1):
                     row = best[margin + m * width : margin + m * width + room]
                     _lowest(row, above[(m + 1) * room :], above[m * room :], value[t, z, m], FAST_WEIGHTS[e])

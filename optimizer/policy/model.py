@@ -16,6 +16,7 @@ from optimizer.policy.kernel import Array
 from optimizer.policy.rest import rest_of_period, unlikely_below
 from optimizer.program import BEYOND, CHARGE, DISCHARGE, build
 from optimizer.program import solve as solve_program
+from optimizer.taper import at
 from optimizer.windows import Windows
 
 ENERGIES, LEVELS, SLOW = 33, 14, 11
@@ -24,6 +25,8 @@ WIDEST = 3.2
 """Standard deviations of the slow error that are looked at."""
 LASTS = 0.93
 """Correlation of the slow error with that of a quarter of an hour before."""
+BRIGHTEST = 5.0
+"""PV is at most so many times what was forecast: closed clouds leave a fifth of a clear sky."""
 ROOM = 0.35
 """Of the battery's power: a peak this much above the lowest is looked at, whatever the forecast says."""
 
@@ -39,7 +42,7 @@ class Model:
 
     @cached_property
     def steps(self) -> Array:
-        look, found = self.outlook, np.zeros((len(self.outlook.starts), 14))
+        look, found = self.outlook, np.zeros((len(self.outlook.starts), 15))
         found[:, kernel.NET] = (look.load - look.pv) / 1000
         found[:, kernel.SPREAD] = np.broadcast_to(look.spread, len(found)) / 1000
         found[:, kernel.HOURS], found[:, kernel.BUY], found[:, kernel.SELL] = look.hours, look.weighed, look.sell
@@ -49,6 +52,8 @@ class Model:
         found[:, kernel.GIVES_WAY] = look.gives_way
         found[:, kernel.OFFSET], found[:, kernel.SHARE], found[:, kernel.PERIOD] = self._means
         found[:, kernel.WEAR] = look.battery.wear
+        # no load is less than nothing, so without PV nothing is left over; a load below 0 hides PV that nobody measures
+        found[:, kernel.LOWEST] = -BRIGHTEST * (look.pv + np.maximum(-look.load, 0)) / 1000
         return found.astype(np.float32)
 
     @cached_property
@@ -155,6 +160,15 @@ class Model:
         short = np.maximum(look.floors[:, np.newaxis] / 1000 - stored, 0.0)
         over = np.maximum(stored - np.minimum(look.ceilings, 1e12)[:, np.newaxis] / 1000, 0.0)
         return np.asarray(BEYOND * look.hours[:, np.newaxis] * (short + over), dtype=np.float32)
+
+    @cached_property
+    def able(self) -> Array:
+        """kW that may be charged and discharged, by the node of E that it leads to."""
+        battery = self.outlook.battery
+        socs = (100 * self.energies / max(battery.energy / 1000, 1e-9)).tolist()
+        return np.ascontiguousarray(
+            np.minimum(np.array([at(battery.taper, soc) for soc in socs]).T / 1000, 1e12), dtype=np.float32
+        )
 
     @cached_property
     def slow(self) -> Array:

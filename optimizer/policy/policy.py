@@ -41,8 +41,8 @@ class Table(NamedTuple):
     pairs: list[tuple[float, float]]
     """Net load and power of the battery in W, by rising net load, few: where the answer bends."""
     cap: float | None
-    """W: the highest window mean that is let pass while the battery could do more against it; None where no window
-    counts."""
+    """W: the highest window mean of the first demand that is let pass while the battery could do more against it; None
+    where no window counts, and where another demand is the state: dispatch would hold the first one at it."""
 
 
 class Walk(NamedTuple):
@@ -91,7 +91,7 @@ class Policy:
         nets = self._nets(step, peak)
         found, near = self.answer(step, soc, peak, nets), max(1.0, 1e-3 * self.outlook.rated)
         pairs = bends(nets, found.power, PAIRS, near)
-        if self.model.state is None or self.model.steps[step, kernel.SHARE] == 0:
+        if not self._is_of_first or self.model.steps[step, kernel.SHARE] == 0:
             return Table(pairs, None)
         more = found.power < found.power.max() - near  # the battery could do more
         return Table(pairs, float(np.max(found.peak[more], initial=self._floor(step, peak))))
@@ -148,6 +148,10 @@ class Policy:
     def _bounds(self) -> Bounds:
         return Bounds(self.outlook)
 
+    @property
+    def _is_of_first(self) -> bool:
+        return self.model.state is not None and self.model.state is self.outlook.windows[0]
+
     @cached_property
     def _arrays(self) -> tuple[Array, ...]:
         of = self.model
@@ -196,7 +200,7 @@ def solve(outlook: Outlook) -> Policy:
     shape = (len(outlook.starts) + 1, len(model.slow), model.peaks.shape[1], len(model.energies))
     found = Policy(model, np.empty(shape, dtype=np.float32))
     found.value[-1] = model.last
-    kernel.backward(*found._arrays, np.float32(outlook.battery.efficiency), found.value)
+    kernel.backward(*found._arrays, model.able, np.float32(outlook.battery.efficiency), found.value)
     return found
 
 

@@ -1,8 +1,8 @@
 """Between which powers an answer may lie in a step, beside what the step's own columns say: what is left of the energy
 beside reserves, what the cells allow near full and near empty, and what batteries that are apart can do together. Pure.
 
-The dynamic program itself knows a price on energy that is missing to a reserve, and no taper: its values are those of
-cells that can do a little more. The answers keep to all of it.
+The dynamic program itself knows a price on energy that is missing to a reserve, and the cells' limits by the node that
+a power leads to; nothing of batteries that are apart. The answers keep to all of it.
 """
 
 from collections.abc import Callable

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from optimizer.outlook import Outlook
 from optimizer.plan import plan
-from optimizer.policy import Policy, respond, solve
+from optimizer.policy import Policy, kernel, respond, solve
 from optimizer.policy.bends import bends
+from optimizer.policy.model import pose
 from optimizer.policy.rest import rest_of_period
 from optimizer.storage import Part, Storage
 from optimizer.taper import Taper
@@ -167,6 +168,39 @@ def test_what_may_come_is_kept_energy_for() -> None:
     assert min(step.soc for step in wary.steps[:12]) > min(step.soc for step in sure.steps[:12]) + 3
 
 
+@settings(max_examples=15)
+@given(
+    st.lists(st.floats(0, 60e3), min_size=24, max_size=24),
+    st.floats(1e3, 80e3),
+    st.floats(0.05, 0.4),
+    st.floats(10, 90),
+)
+@example([20e3] * 24, 40e3, 0.10, 90.0)
+def test_a_surplus_that_cannot_be_is_worth_nothing(load: list[float], spread: float, buy: float, soc: float) -> None:
+    """No PV, and one price: whatever is not known of the load, nothing will be left over to charge for free."""
+    found = good(unsure(6, spread, load=load, buy=buy, sell=buy / 2, soc=soc))
+    assert min(step.power for step in found.steps) >= -1.0
+
+
+def test_a_first_night_of_one_price_is_rest() -> None:
+    """A site of which hardly anything is known: the error is twice the load. It was discharged at 0.10 and charged at
+    0.10 in the same night, as the night was believed to have PV."""
+    night = NOON.replace(hour=22)  # midnight
+    found = good(unsure(24, 40e3, now=night, load=20e3, buy=[0.10] * 24 + [0.20] * 72, soc=90.0))
+    assert {step.power for step in found.steps[:24]} == {0.0}
+    assert max(step.power for step in found.steps[24:]) == pytest.approx(20e3, abs=10)
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.floats(-60e3, 60e3), min_size=16, max_size=16), st.lists(st.floats(0, 60e3), min_size=16, max_size=16)
+)
+def test_a_load_below_nothing_may_be_as_it_is_forecast(load: list[float], pv: list[float]) -> None:
+    """PV that nobody measures makes a load negative: the surplus of the forecast is believed."""
+    steps = pose(unsure(4, load=load, pv=pv)).steps
+    assert np.all(steps[:, kernel.LOWEST] <= steps[:, kernel.NET] + 1e-3)
+
+
 def test_a_load_that_nobody_forecast_is_held_at_the_cap() -> None:
     found = good(unsure(load=50e3, demand=15.0, billed=90e3))
     step = found.steps[0]
@@ -216,6 +250,10 @@ def test_of_several_demands_none_is_forgotten() -> None:
     assert policy.model.state.charge.component.name == "all"
     found, alone = good(look), good(replace(look, charges=look.charges[1:]))
     assert found.peaks["on-peak"] <= alone.peaks["all"] + 2e3
+    # dispatch takes a cap for one of the first demand: it would let `on-peak` rise to what is meant for `all`
+    assert {step.cap for step in found.steps} == {None}
+    swapped = good(replace(look, charges=[dear, other]))
+    assert all(step.cap is not None for step in swapped.steps if step.policy)
 
 
 def test_a_contract_that_is_dear_to_pass_is_held() -> None:
@@ -257,6 +295,20 @@ def test_negative_prices_do_not_burn_energy() -> None:
 def test_a_load_beyond_the_limit_is_held_as_far_as_it_goes() -> None:
     found = good(unsure(load=[450e3] * 2 + [50e3] * 94, spread=20e3))
     assert found.steps[0].power == pytest.approx(100e3)
+
+
+SLOW_WHEN_FULL = (Taper(60, 1e5, 1e5), Taper(90, 1e4, 1e5))
+SLOW_AT_BOTH_ENDS = (Taper(10, 1e5, 5e3), Taper(40, 1e5, 1e5), *SLOW_WHEN_FULL)
+
+
+@pytest.mark.parametrize("taper", [SLOW_WHEN_FULL, SLOW_AT_BOTH_ENDS])
+def test_cells_that_slow_down_are_charged_in_time(taper: tuple[Taper, ...]) -> None:
+    """0.10 for three hours, 0.08 for two, then 0.30: two hours at full power would fill it, if the cells took that."""
+    buy = [0.20] * 4 + [0.10] * 12 + [0.08] * 8 + [0.30] * 12 + [0.20] * 12
+    look = unsure(12, 1.0, load=60e3, buy=buy, sell=0.03, soc=30.0, battery=Storage(200e3, taper=taper))
+    found, known = good(look), plan(replace(look, spread=0.0))  # whose lines stay below the table
+    assert found.cost <= known.cost
+    assert found.steps[16].soc > 40  # it does not wait for the 0.08 that begins now
 
 
 def test_pv_that_gives_way_is_stored_first() -> None:
