@@ -106,7 +106,8 @@ class Uncertainty:
             told + one.scale[of, clocks] * one.quantiles[of].T.reshape(shape)
             for told, one in ((load, self.load), (pv, self.pv), (load - pv, self.net))
         ]
-        return Bands(np.maximum(around[0], 0.0), np.maximum(around[1], 0.0), around[2])
+        sun = np.maximum(around[1], 0.0)
+        return Bands(np.maximum(around[0], 0.0), sun, np.maximum(around[2], -sun[-1]))
 
 
 def clocks_of(local: LocalDays, origins: Numbers) -> Numbers:

@@ -98,11 +98,15 @@ def test_from_the_first_hour_it_tells_the_best_and_how_little_that_is(what: str)
     assert ahead.load[0] == pytest.approx(90e3)
     assert ahead.pv[0] == pytest.approx(40e3)
     assert np.isfinite([*ahead.load, *ahead.pv, *ahead.spread]).all()
-    assert ahead.spread.min() >= (5e3 if COLD[what] >= 10 else 10e3)
+    assert ahead.spread.min() >= (10e3 if COLD[what] < 1 else 2e3)  # at night, of 20 kW
+    assert ahead.spread[:8].min() >= 10e3, "at noon, of 100 kW and a sun nobody knows"
     if COLD[what] >= 1:
         assert ahead.load[4 * 12] == pytest.approx(20e3, rel=0.4)  # tonight
         assert ahead.pv[4 * 24] > 20e3
     assert ahead.pv[4 * 14] == 0.0, "at night"
+    if COLD[what] >= 1:
+        assert ahead.quantile("pv", 0.95)[4 * 14] == 0.0, "the sun is sure not to shine at night"
+        assert ahead.quantile("net", 0.05)[4 * 14] >= 0.0, "so there is no surplus to be hoped for"
 
 
 def test_it_learns_to_be_sure_and_never_is() -> None:
