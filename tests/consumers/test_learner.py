@@ -1,4 +1,4 @@
-"""Learning beside the plans: no plan waits for it, and what dies or hangs leaves the forecast of before, and is said."""
+"""Learning beside the plans: no plan waits for it; what dies or hangs leaves the forecast of before, and is said."""
 
 from collections.abc import Callable
 from datetime import timedelta
