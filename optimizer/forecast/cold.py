@@ -112,12 +112,21 @@ def ahead(load_pv: tuple[Vector, Vector], quarters: Vector, sizes: Sizes) -> Ahe
 
 
 def sizes(known: Stretch, clocks: Numbers, now: tuple[float, float], doubt: Uncertainty | None) -> Sizes:
-    """By step: the error of `load - pv` that was measured, and as long as that is of few days, that of the usual."""
+    """By step, as the usual was off on the days that are known."""
     load, pv = (guessed(known, each, at)[clocks] for each, at in zip(("load", "pv"), now, strict=True))
+    return Sizes(load, pv, _mixed(known, clocks, doubt, np.hypot(load, pv)))
+
+
+def spread(known: Stretch, clocks: Numbers, now: tuple[float, float], doubt: Uncertainty) -> Vector:
+    """W by step: the error of `load - pv` that was measured, and as long as that is of few days, that of the usual."""
+    guess = np.zeros(len(clocks)) if doubt.days >= BELIEVED else sizes(known, clocks, now, None).net
+    return _mixed(known, clocks, doubt, guess)
+
+
+def _mixed(known: Stretch, clocks: Numbers, doubt: Uncertainty | None, guess: Vector) -> Vector:
     share = 0.0 if doubt is None else min(1.0, doubt.days / BELIEVED)
     measured = np.zeros(len(clocks)) if doubt is None else doubt.spread[clocks]
-    both = np.sqrt(share * measured**2 + (1 - share) * (load**2 + pv**2))
-    return Sizes(load, pv, np.maximum(both, least(known)))
+    return np.asarray(np.maximum(np.sqrt(share * measured**2 + (1 - share) * guess**2), least(known)))
 
 
 def guessed(known: Stretch, of: Literal["load", "pv"], present: float) -> Vector:

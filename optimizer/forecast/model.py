@@ -61,9 +61,8 @@ class Model:
         clocks = self.local.slots(origin, HORIZON)[leads] % DAY
         now = load_now or 0.0, pv_now or 0.0
         first = cold.told(known, origin, leads, load_now, pv_now)
-        sizes = cold.sizes(known, clocks, now, self.uncertainty)
         if self.learned.weights is NOTHING or self.uncertainty is None:
-            return cold.ahead(first, quarters - quarters[0], sizes)
+            return cold.ahead(first, quarters - quarters[0], cold.sizes(known, clocks, now, self.uncertainty))
         load, pv = self._told(known, origin, leads, load_now, pv_now)
         share = min(1.0, max(0.0, self.learned.days - FADED_IN[0]) / (FADED_IN[1] - FADED_IN[0]))
         load = np.where(np.isfinite(load), share * load + (1 - share) * first[0], first[0])
@@ -71,7 +70,7 @@ class Model:
         return Ahead(
             load,
             pv,
-            sizes.net,
+            cold.spread(known, clocks, now, self.uncertainty),
             self.uncertainty.bands(load, pv, leads, clocks),
             quarters - quarters[0],
         )

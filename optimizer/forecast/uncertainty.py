@@ -22,8 +22,10 @@ SMOOTHED = 2
 """Quarters before and after that are averaged with one."""
 HOURS = 24
 """Origins of a day."""
-FEWEST = 12
+FEWEST = 6
 """Leads of a class that are looked at."""
+SEEN = 0.05
+"""Errors of a clock time, as they count, with which it stands for itself."""
 LEAST = 1.0
 """W."""
 HALF = 14.0
@@ -122,9 +124,9 @@ def _rms(judged: Judged) -> Array:
     clocks, weights = judged.clocks[good], judged.weights[good]
     squares = np.bincount(clocks, weights * judged.errors[good] ** 2, DAY).astype(float)
     count = np.bincount(clocks, weights, DAY).astype(float)
-    seen = np.bincount(clocks, minlength=DAY).astype(float)
     usual = squares.sum() / max(float(count.sum()), 1e-9)
-    return np.sqrt(np.where(_smooth(seen) > 0.5, _smooth(squares) / np.maximum(_smooth(count), 1e-9), usual))
+    known = _smooth(count)
+    return np.sqrt(np.where(known > SEEN, _smooth(squares) / np.maximum(known, SEEN), usual))
 
 
 def _lately(judged: Judged, usual: Array) -> float:
@@ -139,7 +141,8 @@ def _lately(judged: Judged, usual: Array) -> float:
 
 def _smooth(by_clock: Array) -> Array:
     """The mean over five quarters, round the clock."""
-    return np.asarray(np.mean([np.roll(by_clock, by) for by in range(-SMOOTHED, SMOOTHED + 1)], axis=0))
+    round_ = np.concatenate([by_clock[-SMOOTHED:], by_clock, by_clock[:SMOOTHED]])
+    return np.convolve(round_, np.full(2 * SMOOTHED + 1, 1 / (2 * SMOOTHED + 1)), "valid")
 
 
 def _scores(judged: Judged, days: int) -> Scores:
@@ -165,7 +168,8 @@ def honest(days: int) -> Array:
 
 def _lasting(errors: Array) -> Array:
     """The slope of the error at each lead on that of the running quarter, between 0 and 1."""
-    good = np.isfinite(errors) & np.isfinite(errors[:, :1])
-    both = np.where(good, errors * np.nan_to_num(errors[:, :1]), 0.0).sum(axis=0)
-    first = np.where(good, np.nan_to_num(errors[:, :1]) ** 2, 0.0).sum(axis=0)
+    good = np.isfinite(errors)
+    first = np.nan_to_num(errors[:, 0])
+    both = first @ np.where(good, errors, 0.0)
+    first = first**2 @ good
     return np.asarray(np.clip(both / np.maximum(first, 1e-9), 0.0, 1.0))
