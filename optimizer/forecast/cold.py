@@ -81,7 +81,7 @@ def _scaled(known: Stretch, origin: int, leads: Numbers) -> Vector:
     good = np.isfinite(came) & np.isfinite(then)
     some = DAWN * HOURS * float(np.max(usual, initial=0.0, where=np.isfinite(usual)))
     if not some:
-        return usual
+        return np.asarray(usual)
     ratio = min((came[good].sum() + some) / (then[good].sum() + some), BRIGHTEST)
     fading = np.clip(1 - leads / BRIGHTNESS_FADES, 0, 1)
     return np.asarray(usual * (1 + (ratio - 1) * fading))
@@ -113,7 +113,7 @@ def ahead(load_pv: tuple[Vector, Vector], quarters: Vector, sizes: Sizes) -> Ahe
 
 def sizes(known: Stretch, clocks: Numbers, now: tuple[float, float], doubt: Uncertainty | None) -> Sizes:
     """By step, as the usual was off on the days that are known."""
-    load, pv = (guessed(known, each, at)[clocks] for each, at in zip(("load", "pv"), now, strict=True))
+    load, pv = guessed(known, "load", now[0])[clocks], guessed(known, "pv", now[1])[clocks]
     return Sizes(load, pv, _mixed(known, clocks, doubt, np.hypot(load, pv)))
 
 

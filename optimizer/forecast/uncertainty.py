@@ -61,7 +61,8 @@ class Judged(NamedTuple):
 
     def part(self, leads: slice) -> "Judged":
         """Some of the leads."""
-        return Judged(*(one[:, leads] for one in self))
+        errors, clocks, ages, weights = self
+        return Judged(errors[:, leads], clocks[:, leads], ages[:, leads], weights[:, leads])
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ class Uncertainty:
         return cls(
             days,
             usual * _lately(each[2], usual),
-            *(_scores(one, days) for one in each),
+            _scores(each[0], days),
+            _scores(each[1], days),
+            _scores(each[2], days),
             _lasting(load),
             _lasting(pv),
         )
@@ -154,9 +157,15 @@ def _scores(judged: Judged, days: int) -> Scores:
         part = judged.part(slice(begin, end, step))
         scale = np.maximum(_rms(part), LEAST)
         score = part.errors / scale[part.clocks]
-        score = score[np.isfinite(score)]
+        good = np.isfinite(score)
         scales.append(lately * scale)
-        quantiles.append(np.quantile(score, honest(days)) if len(score) else normal(LEVELS))
+        weights = part.weights[good]
+        told = (
+            np.quantile(score[good], honest(days), weights=weights, method="inverted_cdf")
+            if good.any()
+            else normal(LEVELS)
+        )
+        quantiles.append(told)
     return Scores(np.stack(scales), np.stack(quantiles))
 
 
