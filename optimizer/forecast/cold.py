@@ -1,5 +1,8 @@
 """The forecast of the first days: what was usual at that clock time, and what is now. Pure."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 
 from optimizer.forecast.ahead import LEVELS, Ahead, Bands, normal
@@ -13,8 +16,19 @@ from optimizer.record import Vector
 LOAD_FADES, SUN_FADES, UNSEEN_FADES, BRIGHTNESS_FADES = 8.0, 4.0, 8.0, 24.0
 """Quarters after which the load now, the PV now, the PV now of a day never seen, and the brightness of the last hours
 say nothing."""
+HOURS = 8
+"""Quarters whose brightness is seen."""
+DAWN = 0.25
+"""Of the highest usual PV: so much is added to what came and to what is usual before they are compared."""
+BRIGHTEST = 1.5
 ALIKE = 1.0
 """What another working day weighs: of the first weeks there are too few of each weekday to tell them apart."""
+NEAR = 8
+"""Quarters before and after a clock time in which a value of it may come, too."""
+HALF = 5.0
+"""Days after which an error counts half: the more days there are, the better is what is usual."""
+FIRST = 0.5
+"""Days that a guess of the error counts as; it ages as errors do."""
 UNKNOWN = 0.5
 """The error where nothing is known, as a part of what is known to be possible."""
 SMALLEST = 1000.0
@@ -58,13 +72,19 @@ def _pv(known: Stretch, origin: int, leads: Numbers, now: float | None) -> Vecto
 
 
 def _scaled(known: Stretch, origin: int, leads: Numbers) -> Vector:
-    """W: the usual PV, as bright as the last hours were against the days before."""
-    origins = np.array([origin])
+    """W: the usual PV, as bright as the last two hours were; the first light of a morning tells little of a day."""
     days = PvDays(known.first, known.pv, origin - 3 * DAY)
-    day, hours, _ = days.brightness(origins)[:, 0]
-    ratio = min(hours / day, 2.0) if day > 0 else 1.0
+    usual = days.usual(np.array([origin]), leads)[0]
+    before = np.arange(max(known.first, origin - HOURS), origin)
+    came = known.pv[before - known.first]
+    then = days.usual(np.array([origin - DAY]), before - origin + DAY)[0] if len(before) else came
+    good = np.isfinite(came) & np.isfinite(then)
+    some = DAWN * HOURS * float(np.max(usual, initial=0.0, where=np.isfinite(usual)))
+    if not some:
+        return np.asarray(usual)
+    ratio = min((came[good].sum() + some) / (then[good].sum() + some), BRIGHTEST)
     fading = np.clip(1 - leads / BRIGHTNESS_FADES, 0, 1)
-    return np.asarray(days.usual(origins, leads)[0] * (1 + (ratio - 1) * fading))
+    return np.asarray(usual * (1 + (ratio - 1) * fading))
 
 
 def _last(values: Vector, within: int) -> float | None:
@@ -73,52 +93,79 @@ def _last(values: Vector, within: int) -> float | None:
     return float(known[-1]) if len(known) else None
 
 
-def ahead(  # noqa: PLR0917  # what is known, and how it is asked for
-    known: Stretch,
-    load_pv: tuple[Vector, Vector],
-    quarters: Vector,
-    clocks: Numbers,
-    now: tuple[float, float],
-    doubt: Uncertainty | None,
-) -> Ahead:
-    """With the error that one day's load and PV had against the next one's, and with those of forecasts as soon as
-    there are some."""
+@dataclass(frozen=True)
+class Sizes:
+    """W by step: how far off load, PV and `load - pv` may be."""
+
+    load: Vector
+    pv: Vector
+    net: Vector
+
+
+def ahead(load_pv: tuple[Vector, Vector], quarters: Vector, sizes: Sizes) -> Ahead:
+    """With the errors that the same forecast would have had on the days that are known."""
     load, pv = load_pv
-    each = [guessed(values, present) for values, present in zip((known.load, known.pv), now, strict=True)]
-    size = spread(known, clocks, now, doubt)
     around = normal(LEVELS)[:, None]
-    return Ahead(
-        load,
-        pv,
-        size,
-        Bands(
-            np.maximum(load + around * each[0], 0.0),
-            np.maximum(pv + around * each[1], 0.0),
-            load - pv + around * size,
-        ),
-        quarters,
-    )
+    sun = np.maximum(pv + around * sizes.pv, 0.0)
+    net = np.maximum(load - pv + around * sizes.net, -sun[-1])  # no more is fed in than there may be PV
+    return Ahead(load, pv, sizes.net, Bands(np.maximum(load + around * sizes.load, 0.0), sun, net), quarters)
 
 
-def spread(known: Stretch, clocks: Numbers, now: tuple[float, float], doubt: Uncertainty | None) -> Vector:
-    """W by step: the error of `load - pv` that was measured, and as long as that is of few days, that of a guess."""
+def sizes(known: Stretch, clocks: Numbers, now: tuple[float, float], doubt: Uncertainty | None) -> Sizes:
+    """By step, as the usual was off on the days that are known."""
+    load, pv = guessed(known, "load", now[0])[clocks], guessed(known, "pv", now[1])[clocks]
+    return Sizes(load, pv, _mixed(known, clocks, doubt, np.hypot(load, pv)))
+
+
+def spread(known: Stretch, clocks: Numbers, now: tuple[float, float], doubt: Uncertainty) -> Vector:
+    """W by step: the error of `load - pv` that was measured, and as long as that is of few days, that of the usual."""
+    guess = np.zeros(len(clocks)) if doubt.days >= BELIEVED else sizes(known, clocks, now, None).net
+    return _mixed(known, clocks, doubt, guess)
+
+
+def _mixed(known: Stretch, clocks: Numbers, doubt: Uncertainty | None, guess: Vector) -> Vector:
     share = 0.0 if doubt is None else min(1.0, doubt.days / BELIEVED)
     measured = np.zeros(len(clocks)) if doubt is None else doubt.spread[clocks]
-    guess = [guessed(values, present) for values, present in zip((known.load, known.pv), now, strict=True)]
-    both = np.sqrt(share * measured**2 + (1 - share) * (guess[0] ** 2 + guess[1] ** 2))
-    return np.asarray(np.maximum(both, least(known)))
+    return np.asarray(np.maximum(np.sqrt(share * measured**2 + (1 - share) * guess**2), least(known)))
 
 
-def guessed(values: Vector, present: float) -> float:
-    """W of error: what a day differed from the one before, or without two days a part of the highest value."""
-    apart = values[DAY:] - values[:-DAY]
-    apart = apart[np.isfinite(apart)]
-    known = values[np.isfinite(values)]
-    unknown = UNKNOWN * max(float(known.max(initial=0.0)), present) if len(known) or present else SMALLEST
-    if not len(apart):
-        return unknown
-    share = len(apart) / (len(apart) + DAY)
-    return float(np.sqrt(share * np.mean(apart**2) + (1 - share) * unknown**2))
+def guessed(known: Stretch, of: Literal["load", "pv"], present: float) -> Vector:
+    """W of error by clock: what the usual of the days before was off on each day, and half a day more of which nothing
+    is known but the highest value near that clock time. PV that was never there at a clock time has no error."""
+    values = known.load if of == "load" else known.pv
+    highest = max(float(np.max(values, initial=0.0, where=np.isfinite(values))), present)
+    nothing = np.full(DAY, UNKNOWN * highest if np.isfinite(values).any() or present else SMALLEST)
+    if len(values) < DAY:
+        return nothing
+    clocks = known.local.slots(known.first, len(values)) % DAY
+    near = np.zeros(DAY)
+    np.maximum.at(near, clocks, np.nan_to_num(values))
+    unknown = UNKNOWN * np.max([np.roll(near, by) for by in range(-NEAR, NEAR + 1)], axis=0)
+    off = values - _usual(known, of)
+    good = np.isfinite(off)
+    weights = 0.5 ** ((len(values) - np.flatnonzero(good)) / DAY / HALF)
+    squares = _around(np.bincount(clocks[good], weights * off[good] ** 2, DAY).astype(float))
+    count = _around(np.bincount(clocks[good], weights, DAY).astype(float))
+    first = FIRST * 0.5 ** (len(values) / DAY / HALF)
+    return np.asarray(np.sqrt((squares + first * unknown**2) / (count + first)))
+
+
+def _usual(known: Stretch, of: Literal["load", "pv"]) -> Vector:
+    """W by quarter: what was usual on the days before; nan on the first."""
+    whole = len(known.load) // DAY * DAY
+    begin = known.end - whole
+    origins, leads = np.arange(begin, known.end, DAY), np.arange(DAY)
+    if of == "pv":
+        told = PvDays(known.first, known.pv, known.first).usual(origins, leads)
+    else:
+        first = int(known.local.slots(begin, 1)[0]) // DAY
+        told = LoadDays(known.local, known.first, known.load, first, known.end, ALIKE).usual(origins, leads)
+    return np.concatenate([np.full(len(known.load) - whole, np.nan), told.ravel()])
+
+
+def _around(by_clock: Vector) -> Vector:
+    """The mean of five quarters, round the clock."""
+    return np.asarray(np.mean([np.roll(by_clock, by) for by in range(-2, 3)], axis=0))
 
 
 def least(known: Stretch) -> float:

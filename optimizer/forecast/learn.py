@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.forecast.lessons import HORIZON, LEADS, Compared, Errors, Lesson, Stretch, Weights, lesson
+from optimizer.forecast.lessons import HORIZON, LEADS, Compared, Errors, Lesson, Posed, Stretch, Weights, pose
 from optimizer.forecast.local_days import DAY, LocalDays
 from optimizer.forecast.ridge import fit
 from optimizer.forecast.skill import DAYS as SKILL
@@ -31,11 +31,9 @@ NOTHING = Weights(None, None, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Pending:
-    """Origins whose targets are not all known yet, and what they are told with."""
+    """Origins whose targets are not all known yet, and how far off they were believed to be."""
 
-    begin: int
-    end: int
-    weights: Weights
+    posed: Posed
     doubt: Uncertainty | None
 
 
@@ -86,11 +84,12 @@ def _begin_of(stretch: Stretch, now: int, days: int) -> int:
 
 def _next(stretch: Stretch, before: Learned, at: int, *, judged: bool, tallied: bool) -> Learned:
     """A day later. What is too old to be judged is not told anew."""
-    pending = [*before.pending, Pending(before.at, at, before.weights, before.doubt)]
+    weights = None if before.weights is NOTHING else before.weights
+    pending = [*before.pending, Pending(pose(stretch, before.at, at, weights), before.doubt)]
     lessons, errors, tallies = list(before.lessons), list(before.errors), list(before.tallies)
-    while pending and pending[0].end + HORIZON <= at + 1:
+    while pending and pending[0].posed.end + HORIZON <= at + 1:
         one = pending.pop(0)
-        taught, compared = lesson(stretch, one.begin, one.end, one.weights if one.weights is not NOTHING else None)
+        taught, compared = one.posed.lesson(stretch), one.posed.compared(stretch)
         lessons = _with(lessons, taught) if taught.teaches else lessons
         if compared is not None and compared.knows:
             errors.append(compared.errors)
@@ -103,8 +102,15 @@ def _next(stretch: Stretch, before: Learned, at: int, *, judged: bool, tallied: 
         tuple(tallies[-SKILL:]),
         tuple(pending),
         _weights(stretch, lessons, at) if judged and days_of(lessons) >= FEWEST else NOTHING,
-        Uncertainty.of(errors, stretch.local) if tallied else None,
+        Uncertainty.of([*errors, *_young(stretch, pending, at)], stretch.local, at) if tallied else None,
     )
+
+
+def _young(stretch: Stretch, pending: Sequence[Pending], at: int) -> list[Errors]:
+    """What is known already of the errors of the last days: a change is seen the next morning."""
+    over = stretch.until(at)
+    each = [one.posed.compared(over) for one in pending]
+    return [one.errors for one in each if one is not None and one.knows]
 
 
 def _tally(local: LocalDays, one: Compared, doubt: Uncertainty | None) -> Tally:

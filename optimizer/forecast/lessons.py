@@ -46,6 +46,11 @@ class Stretch:
     def end(self) -> int:
         return self.first + len(self.load)
 
+    def until(self, at: int) -> "Stretch":
+        """What was over at a quarter."""
+        over = max(0, at - self.first)
+        return Stretch(self.local, self.first, self.load[:over], self.pv[:over])
+
     def around(self, begin: int, end: int) -> "Stretch":
         """What is read for origins from `begin` to before `end`, and their targets as far as they are known."""
         low, high = max(self.first, begin - NEEDED), min(self.end, end + HORIZON)
@@ -65,9 +70,11 @@ class Stretch:
         return load.features(origins, leads), pv.features(origins, leads)
 
     def targets(self, origins: Numbers, leads: Numbers = LEADS) -> tuple[Array, Array]:
-        """[origin, lead] in W."""
+        """[origin, lead] in W; nan where it is not over yet."""
         places = origins[:, None] + leads[None, :] - self.first
-        return np.asarray(self.load[places]), np.asarray(self.pv[places])
+        over = places < len(self.load)
+        places = np.where(over, places, 0)
+        return np.where(over, self.load[places], np.nan), np.where(over, self.pv[places], np.nan)
 
 
 def told(features: tuple[Array, Array], weights: Weights) -> tuple[Array, Array]:
@@ -131,10 +138,30 @@ class Errors:
     pv: NDArray[np.float32]
 
 
-def lesson(stretch: Stretch, begin: int, end: int, weights: Weights | None) -> tuple[Lesson, Compared | None]:
-    """Of the origins from one quarter to before another, and of what was told there with weights learned before."""
+@dataclass(frozen=True)
+class Posed:
+    """Origins of a day, what was known at them, and what was told there with the weights of that day."""
+
+    begin: int
+    end: int
+    origins: Numbers
+    features: tuple[Array, Array]
+    told: tuple[Array, Array] | None
+    """None before there were weights."""
+
+    def lesson(self, stretch: Stretch) -> Lesson:
+        """What it teaches, once all of its targets are over."""
+        came = stretch.targets(self.origins)
+        load, pv = (Sums.of(known, real) for known, real in zip(self.features, came, strict=True))
+        return Lesson(self.begin, self.end, load, pv)
+
+    def compared(self, stretch: Stretch) -> Compared | None:
+        """What was told against what came so far; None where nothing was told."""
+        return None if self.told is None else Compared(self.origins, stretch.targets(self.origins), self.told)
+
+
+def pose(stretch: Stretch, begin: int, end: int, weights: Weights | None) -> Posed:
+    """The origins from one quarter to before another, with weights that were learned before them."""
     origins = np.arange(-(-begin // HOURLY) * HOURLY, end, HOURLY)
-    around = stretch.around(begin, end)
-    features, came = around.features(origins), around.targets(origins)
-    taught = Lesson(begin, end, Sums.of(features[0], came[0]), Sums.of(features[1], came[1]))
-    return taught, None if weights is None else Compared(origins, came, told(features, weights))
+    features = stretch.around(begin, end).features(origins)
+    return Posed(begin, end, origins, features, None if weights is None else told(features, weights))

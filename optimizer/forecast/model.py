@@ -62,7 +62,7 @@ class Model:
         now = load_now or 0.0, pv_now or 0.0
         first = cold.told(known, origin, leads, load_now, pv_now)
         if self.learned.weights is NOTHING or self.uncertainty is None:
-            return cold.ahead(known, first, quarters - quarters[0], clocks, now, self.uncertainty)
+            return cold.ahead(first, quarters - quarters[0], cold.sizes(known, clocks, now, self.uncertainty))
         load, pv = self._told(known, origin, leads, load_now, pv_now)
         share = min(1.0, max(0.0, self.learned.days - FADED_IN[0]) / (FADED_IN[1] - FADED_IN[0]))
         load = np.where(np.isfinite(load), share * load + (1 - share) * first[0], first[0])

@@ -18,6 +18,7 @@ import numpy as np
 
 from optimizer.record import Vector
 from schemas.forecast_powers import MOST
+from schemas.printable import printable
 from schemas.site_forecasts import Form
 from schemas.troubles import Trouble
 
@@ -30,6 +31,10 @@ FARTHEST = 16 * 96
 """Quarters: no forecast reaches further."""
 NIGHT = timedelta(hours=20)
 """From 0 W to 0 W: nothing in between."""
+ESTIMATES = ("pv_estimate", "pv_power_rooftop", "pv_power_advanced")
+"""Of Solcast, in kW."""
+RADIATION = ("global_tilted_irradiance", "shortwave_radiation")
+"""Of Open-Meteo, in W/m2; that on the plane of the panels first."""
 PERIOD = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?")
 
 
@@ -69,14 +74,30 @@ def _read(text: str, where: str, zone: ZoneInfo, of: str, form: Form | None) -> 
         found = json.loads(text)
     except ValueError as wrong:
         raise Trouble(f"{where}: no JSON: {wrong}") from None
+    if words := _refusal(found):
+        raise Trouble(f"{where}: it is no forecast, but the answer: {words}")
     for name, knows, reader, unit in FORMATS:
         if isinstance(found, dict) and knows(found):
             _meant(form, name, where)
             return _quarters(reader(found, where, zone), where, unit)
+    if isinstance(found, list) and len(found) > 1 and all(isinstance(one, dict) and "hourly" in one for one in found):
+        raise Trouble(f"{where}: tells of {len(found)} places: ask Open-Meteo for one")
     raise Trouble(
         f"{where}: no forecast that is known: it needs `forecasts` (Solcast), `result.watts` (forecast.solar), "
         "`hourly` or `minutely_15` (Open-Meteo), or to be a CSV file with timestamp_utc and pv_kw"
     )
+
+
+def _refusal(found: object) -> str:
+    """What a publisher says instead of a forecast, often with the code 200 or saved all the same: too many requests, a
+    key or a place it does not know."""
+    message, status = _get(found, "message"), _get(found, "response_status")
+    said = [
+        _get(message, "text") if _get(message, "type") == "error" else None,  # forecast.solar
+        _get(status, "message") or _get(status, "error_code"),  # Solcast
+        _get(found, "reason") if _get(found, "error") is True else None,  # Open-Meteo
+    ]
+    return next((printable(one) for one in said if isinstance(one, str) and one), "")
 
 
 def of_blocks(first: int, minutes: int, values: Sequence[float]) -> Told:
@@ -90,18 +111,25 @@ def _meant(form: Form | None, found: Form, where: str) -> None:
 
 
 def _solcast(found: dict[str, Any], where: str, _: ZoneInfo) -> Iterator[Interval]:
-    """`pv_estimate` in kW, the mean of the period that ends at `period_end`."""
+    """`pv_estimate` (or as the newer interface has it, `pv_power_rooftop`) in kW, the mean of the period that ends at
+    `period_end`."""
     for name in ("estimated_actuals", "forecasts"):
         for number, row in enumerate(_list(found.get(name, []), where, name)):
             place = f"{name}.{number}"
             if not isinstance(row, dict):
                 raise Trouble(f"{where}: {place}: needs a table with period_end, period and pv_estimate")
-            end = _instant(row.get("period_end"), UTC, where, f"{place}.period_end")
             length = PERIOD.fullmatch(str(row.get("period", "PT30M")))
             if length is None or not any(length.groups()):
                 raise Trouble(f"{where}: {place}.period: {row.get('period')!r} is no period: write it such as PT30M")
             lasts = timedelta(hours=int(length[1] or 0), minutes=int(length[2] or 0))
-            yield end - lasts, end, 1000 * _number(row.get("pv_estimate"), where, f"{place}.pv_estimate")
+            column = next((one for one in ESTIMATES if one in row), ESTIMATES[0])
+            if row.get(column, 0) is None:  # not told
+                continue
+            if "period_start" in row and "period_end" not in row:  # as Home Assistant keeps it
+                end = _instant(row["period_start"], UTC, where, f"{place}.period_start") + lasts
+            else:
+                end = _instant(row.get("period_end"), UTC, where, f"{place}.period_end")
+            yield end - lasts, end, 1000 * _number(row.get(column), where, f"{place}.{column}")
 
 
 def _forecast_solar(found: dict[str, Any], where: str, zone: ZoneInfo) -> Iterator[Interval]:
@@ -113,10 +141,13 @@ def _forecast_solar(found: dict[str, Any], where: str, zone: ZoneInfo) -> Iterat
         raise Trouble(f"{where}: message.info.timezone: {name!r} is no time zone, such as Europe/Berlin") from None
     watts = _get(_get(found, "result"), "watts")
     if not isinstance(watts, dict):
-        raise Trouble(f"{where}: result.watts: needs a table of instants and W")
+        raise Trouble(
+            f"{where}: result.watts: needs a table of instants and W: ask for /estimate, not for a part of it"
+        )
     known = sorted(
         (_instant(at, clock, where, "result.watts"), _number(power, where, f"result.watts.{at}"))
         for at, power in watts.items()
+        if power is not None
     )
     for (begin, before), (end, after) in pairwise(known):
         if end - begin <= LONGEST or (before == after == 0 and end - begin <= NIGHT):
@@ -132,22 +163,23 @@ def _forecast_solar(found: dict[str, Any], where: str, zone: ZoneInfo) -> Iterat
 
 
 def _open_meteo(found: dict[str, Any], where: str, _: ZoneInfo) -> Iterator[Interval]:
-    """`shortwave_radiation` in W/m2, the mean of the time before each instant; the finer of two tables holds."""
+    """`global_tilted_irradiance` or `shortwave_radiation` in W/m2, the mean of the time before each instant; the finer
+    of two tables holds."""
     ahead = found.get("utc_offset_seconds", 0)
     if not isinstance(ahead, int) or abs(ahead) > 86400:
         raise Trouble(f"{where}: utc_offset_seconds: {ahead!r} is no offset: seconds ahead of UTC are needed")
-    for name, length in (("hourly", timedelta(hours=1)), ("minutely_15", timedelta(minutes=15))):
-        table = found.get(name)
-        if table is None:
-            continue
+    tables = [(name, length, found[name]) for name, length in METEO if found.get(name) is not None]
+    radiant = [one for one in tables if any(_get(one[2], column) is not None for column in RADIATION)]
+    for name, length, table in radiant or tables:  # temperatures stand beside it, or in a table of their own
+        column = next((one for one in RADIATION if _get(table, one) is not None), RADIATION[-1])
         times = _list(_get(table, "time"), where, f"{name}.time")
-        values = _list(_get(table, "shortwave_radiation"), where, f"{name}.shortwave_radiation")
+        values = _list(_get(table, column), where, f"{name}.{column}")
         if len(times) != len(values):
-            raise Trouble(f"{where}: {name}: {len(times)} times and {len(values)} values of shortwave_radiation")
+            raise Trouble(f"{where}: {name}: {len(times)} times and {len(values)} values of {column}")
         for number, (at, value) in enumerate(zip(times, values, strict=True)):
             if value is not None:  # beyond what the model knows
                 end = _open_meteo_instant(at, ahead, where, f"{name}.time.{number}")
-                yield end - length, end, _number(value, where, f"{name}.shortwave_radiation.{number}")
+                yield end - length, end, _number(value, where, f"{name}.{column}.{number}")
 
 
 def _open_meteo_instant(at: object, ahead: int, where: str, place: str) -> datetime:
@@ -156,6 +188,8 @@ def _open_meteo_instant(at: object, ahead: int, where: str, place: str) -> datet
         return datetime.fromtimestamp(at, UTC) if 0 < at < 4e9 else _instant(None, UTC, where, place)
     return _instant(at, UTC, where, place) - timedelta(seconds=ahead)
 
+
+METEO = (("hourly", timedelta(hours=1)), ("minutely_15", timedelta(minutes=15)))
 
 Reader = Callable[[dict[str, Any], str, ZoneInfo], Iterator[Interval]]
 FORMATS: list[tuple[Form, Callable[[dict[str, Any]], bool], Reader, Unit]] = [

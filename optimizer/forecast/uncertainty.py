@@ -14,16 +14,28 @@ from optimizer.forecast.local_days import DAY, LocalDays, Numbers
 
 Array = NDArray[np.float64]
 
-JUDGED = slice(12, 96)
-"""Leads whose errors are the spread: between 3 h and a day the error is about as large."""
+JUDGED = slice(12, 96, 2)
+"""Leads whose errors are the spread: between 3 h and a day the error is about as large. Neighbours err alike."""
 CLASSES = np.array([0, 4, 12, 24, 48, 96, HORIZON])
 """Leads that are judged together begin here."""
 SMOOTHED = 2
 """Quarters before and after that are averaged with one."""
-FEWEST = 12
+HOURS = 24
+"""Origins of a day."""
+FEWEST = 6
 """Leads of a class that are looked at."""
+SEEN = 0.05
+"""Errors of a clock time, as they count, with which it stands for itself."""
 LEAST = 1.0
 """W."""
+HALF = 14.0
+"""Days after which an error counts half: seasons and terms change how far off forecasts are."""
+FRESH = 3.0
+"""Days whose errors are compared with those of the weeks before."""
+TRUSTED = 6.0
+"""Days by which the errors of the weeks count in that comparison."""
+FACTOR = (0.5, 2.0)
+"""How far a comparison of so few days is followed."""
 
 
 class Scores(NamedTuple):
@@ -33,6 +45,24 @@ class Scores(NamedTuple):
     """[class, clock] in W: the root mean square error."""
     quantiles: Array
     """[class, level] of the error, in scales."""
+
+
+class Judged(NamedTuple):
+    """Errors [origin, lead] of one of load, PV and net."""
+
+    errors: Array
+    """W, nan where unknown."""
+    clocks: Numbers
+    """The slot of the day."""
+    ages: Array
+    """Days since they were made."""
+    weights: Array
+    """What each counts."""
+
+    def part(self, leads: slice) -> "Judged":
+        """Some of the leads."""
+        errors, clocks, ages, weights = self
+        return Judged(errors[:, leads], clocks[:, leads], ages[:, leads], weights[:, leads])
 
 
 @dataclass(frozen=True)
@@ -49,23 +79,26 @@ class Uncertainty:
     lasting_pv: Array
 
     @classmethod
-    def of(cls, errors: Sequence[Errors], local: LocalDays) -> "Uncertainty | None":
-        """None as long as nothing was judged."""
+    def of(cls, errors: Sequence[Errors], local: LocalDays, at: int) -> "Uncertainty | None":
+        """At a quarter; None as long as nothing was judged."""
         if not errors:
             return None
         clocks = np.concatenate([clocks_of(local, one.origins) for one in errors])
+        ages = (at - np.concatenate([one.origins for one in errors])[:, None] - LEADS[None, :] - 1) / DAY
         load = np.concatenate([one.load for one in errors]).astype(float)
         pv = np.concatenate([one.pv for one in errors]).astype(float)
-        net = load - pv
-        if not np.isfinite(net).any():
+        if not np.isfinite(load - pv).any():
             return None
         days = len(errors)
+        weights = 0.5 ** (ages[:, :1] / HALF) * 0.5 ** ((ages[:1] - ages[:1, :1]) / HALF)
+        each = [Judged(one, clocks, ages, weights) for one in (load, pv, load - pv)]
+        usual = _rms(each[2].part(JUDGED))
         return cls(
             days,
-            _rms(net[:, JUDGED], clocks[:, JUDGED]),
-            _scores(load, clocks, days),
-            _scores(pv, clocks, days),
-            _scores(net, clocks, days),
+            usual * _lately(each[2], usual),
+            _scores(each[0], days),
+            _scores(each[1], days),
+            _scores(each[2], days),
             _lasting(load),
             _lasting(pv),
         )
@@ -78,7 +111,8 @@ class Uncertainty:
             told + one.scale[of, clocks] * one.quantiles[of].T.reshape(shape)
             for told, one in ((load, self.load), (pv, self.pv), (load - pv, self.net))
         ]
-        return Bands(np.maximum(around[0], 0.0), np.maximum(around[1], 0.0), around[2])
+        sun = np.maximum(around[1], 0.0)
+        return Bands(np.maximum(around[0], 0.0), sun, np.maximum(around[2], -sun[-1]))
 
 
 def clocks_of(local: LocalDays, origins: Numbers) -> Numbers:
@@ -87,32 +121,51 @@ def clocks_of(local: LocalDays, origins: Numbers) -> Numbers:
     return np.asarray(slots[(origins - origins[0])[:, None] + LEADS[None, :]] % DAY)
 
 
-def _rms(errors: Array, clocks: Numbers) -> Array:
-    """By clock, smoothed."""
-    good = np.isfinite(errors)
-    squares = np.bincount(clocks[good], errors[good] ** 2, DAY).astype(float)
-    count = np.bincount(clocks[good], minlength=DAY).astype(float)
-    mean = _smooth(squares) / np.maximum(_smooth(count), 1e-9)
-    usual = squares.sum() / max(count.sum(), 1)
-    return np.sqrt(np.where(_smooth(count) > 0.5, mean, usual))
+def _rms(judged: Judged) -> Array:
+    """By clock, smoothed; younger errors count more."""
+    good = np.isfinite(judged.errors)
+    clocks, weights = judged.clocks[good], judged.weights[good]
+    squares = np.bincount(clocks, weights * judged.errors[good] ** 2, DAY).astype(float)
+    count = np.bincount(clocks, weights, DAY).astype(float)
+    usual = squares.sum() / max(float(count.sum()), 1e-9)
+    known = _smooth(count)
+    return np.sqrt(np.where(known > SEEN, _smooth(squares) / np.maximum(known, SEEN), usual))
+
+
+def _lately(judged: Judged, usual: Array) -> float:
+    """How much larger the errors of the last days were than their size by clock, as far as three days can tell: a site
+    that changes is less sure at once, and not only when six weeks are full of it."""
+    errors, clocks, ages, _ = judged.part(JUDGED)
+    score = np.where(ages < FRESH, errors, np.nan) / np.maximum(usual, LEAST)[clocks]
+    squares = score[np.isfinite(score)] ** 2
+    days = len(squares) / (HOURS * errors.shape[1])
+    return float(np.clip(np.sqrt((days * squares.mean() + TRUSTED) / (days + TRUSTED)), *FACTOR)) if days else 1.0
 
 
 def _smooth(by_clock: Array) -> Array:
     """The mean over five quarters, round the clock."""
-    return np.asarray(np.mean([np.roll(by_clock, by) for by in range(-SMOOTHED, SMOOTHED + 1)], axis=0))
+    round_ = np.concatenate([by_clock[-SMOOTHED:], by_clock, by_clock[:SMOOTHED]])
+    return np.convolve(round_, np.full(2 * SMOOTHED + 1, 1 / (2 * SMOOTHED + 1)), "valid")
 
 
-def _scores(errors: Array, clocks: Numbers, days: int) -> Scores:
+def _scores(judged: Judged, days: int) -> Scores:
     """Scales, and the conformal quantiles of what is off in scales."""
     scales, quantiles = [], []
+    lately = _lately(judged, _rms(judged.part(JUDGED)))
     for begin, end in pairwise(CLASSES):
         step = max(1, (end - begin) // FEWEST)  # neighbours err alike
-        error, clock = errors[:, begin:end:step], clocks[:, begin:end:step]
-        scale = np.maximum(_rms(error, clock), LEAST)
-        score = error / scale[clock]
-        score = score[np.isfinite(score)]
-        scales.append(scale)
-        quantiles.append(np.quantile(score, honest(days)) if len(score) else normal(LEVELS))
+        part = judged.part(slice(begin, end, step))
+        scale = np.maximum(_rms(part), LEAST)
+        score = part.errors / scale[part.clocks]
+        good = np.isfinite(score)
+        scales.append(lately * scale)
+        weights = part.weights[good]
+        told = (
+            np.quantile(score[good], honest(days), weights=weights, method="inverted_cdf")
+            if good.any()
+            else normal(LEVELS)
+        )
+        quantiles.append(told)
     return Scores(np.stack(scales), np.stack(quantiles))
 
 
@@ -124,7 +177,8 @@ def honest(days: int) -> Array:
 
 def _lasting(errors: Array) -> Array:
     """The slope of the error at each lead on that of the running quarter, between 0 and 1."""
-    good = np.isfinite(errors) & np.isfinite(errors[:, :1])
-    both = np.where(good, errors * np.nan_to_num(errors[:, :1]), 0.0).sum(axis=0)
-    first = np.where(good, np.nan_to_num(errors[:, :1]) ** 2, 0.0).sum(axis=0)
+    good = np.isfinite(errors)
+    first = np.nan_to_num(errors[:, 0])
+    both = first @ np.where(good, errors, 0.0)
+    first = first**2 @ good
     return np.asarray(np.clip(both / np.maximum(first, 1e-9), 0.0, 1.0))

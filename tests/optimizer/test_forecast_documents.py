@@ -88,7 +88,7 @@ WRONG = {
         r"hourly: 47 times and 48 values",
     ),
     "no radiation": (
-        changed(METEO, lambda one: one["hourly"].pop("shortwave_radiation")),  # type: ignore[attr-defined]
+        changed(METEO, lambda one: [one[name].pop("shortwave_radiation") for name in ("hourly", "minutely_15")]),  # type: ignore[attr-defined]
         r"hourly\.shortwave_radiation: needs a list",
     ),
     "a column without its unit": ("timestamp_utc,pv\n2026-06-21T11:00:00Z,4\n", r"f:1: needs the columns"),
@@ -100,6 +100,145 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_wrong_is_said_at_its_place(what: str) -> None:
     text, words = WRONG[what]
+    with pytest.raises(Trouble, match=words):
+        read(text, "f", BERLIN)
+
+
+OPENHAB = (
+    "https://github.com/openhab/openhab-addons/tree/main/bundles/org.openhab.binding.solarforecast/src/test/resources"
+)
+HOME_ASSISTANT = "https://github.com/home-assistant-libs/forecast_solar/tree/main/tests/fixtures"
+SOLCAST_HA = "https://github.com/BJReplay/ha-solcast-solar/blob/main/custom_components/solcast_solar/fetcher.py"
+SOLCAST_SDK = "https://github.com/Solcast/solcast-api-python-sdk/blob/main/tests/test_forecast.py"
+METEO_LIBRARY = "https://github.com/frenck/python-open-meteo/tree/main/tests/fixtures"
+EMHASS = "https://github.com/davidusb-geek/emhass/blob/master/data/test_response_solcast_multiday.json"
+
+SHAPES: dict[str, tuple[str, str, dict[str, float]]] = {
+    "Solcast in one line, whole numbers among the others": (
+        EMHASS,
+        (
+            '{"forecasts":[{"pv_estimate":0,"pv_estimate10":0,"pv_estimate90":0,"period_end":"2026-06-21T11:30:00.0000000Z",'
+            '"period":"PT30M"},{"pv_estimate":1.25,"pv_estimate10":0.4,"pv_estimate90":2,'
+            '"period_end":"2026-06-21T12:00:00.0000000Z","period":"PT30M"}]}'
+        ),
+        {"11:00": 0.0, "11:15": 0.0, "11:30": 1250.0, "11:45": 1250.0},
+    ),
+    "Solcast backwards: what was, youngest first, beside what will be": (
+        f"{OPENHAB}/resources/solcast/NE.json",
+        """{"estimated_actuals": [
+            {"period_end": "2026-06-21T11:30:00.0000000Z", "period": "PT30M", "pv_estimate": 2.5},
+            {"period_end": "2026-06-21T11:00:00.0000000Z", "period": "PT30M", "pv_estimate": 2}],
+          "forecasts": [{"period_end": "2026-06-21T12:00:00.0000000Z", "period": "PT30M", "pv_estimate": 3.5}]}""",
+        {"10:30": 2000.0, "11:00": 2500.0, "11:30": 3500.0},
+    ),
+    "Solcast's newer interface, by the hour, with a value that is not told": (
+        SOLCAST_SDK,
+        """{"forecasts": [
+            {"pv_power_rooftop": 0.75, "period_end": "2026-06-21T12:00:00.0000000Z", "period": "PT1H"},
+            {"pv_power_rooftop": null, "period_end": "2026-06-21T13:00:00.0000000Z", "period": "PT60M"},
+            {"pv_power_rooftop": 0.5, "period_end": "2026-06-21T13:05:00.0000000Z", "period": "PT5M"}]}""",
+        {"11:00": 750.0, "11:45": 750.0, "12:00": float("nan"), "13:00": 500.0},
+    ),
+    "Solcast as Home Assistant keeps it: by the begin, on the local clock": (
+        SOLCAST_HA,
+        """{"forecasts": [
+            {"period_start": "2026-06-21T13:00:00+02:00", "pv_estimate": 4.5},
+            {"period_start": "2026-06-21T13:30:00+02:00", "pv_estimate": 5.0}]}""",
+        {"11:00": 4500.0, "11:15": 4500.0, "11:30": 5000.0, "11:45": 5000.0},
+    ),
+    "forecast.solar with its offset, and sunrise to the second": (
+        f"{HOME_ASSISTANT}/forecast.json",
+        """{"result": {
+            "watts": {"2026-06-21T12:40:17+02:00": 0, "2026-06-21T13:00:00+02:00": 400,
+              "2026-06-21T14:00:00+02:00": 800},
+            "watt_hours_period": {"2026-06-21T12:40:17+02:00": 0, "2026-06-21T13:00:00+02:00": 66},
+            "watt_hours": {"2026-06-21T12:40:17+02:00": 0}, "watt_hours_day": {"2026-06-21": 666}},
+          "message": {"code": 0, "type": "success", "text": "", "pid": "A1", "info": {"timezone": "Europe/Amsterdam"},
+            "ratelimit": {"zone": "IP ADDRESS", "period": 3600, "limit": 12, "remaining": 11}}}""",
+        {"11:00": 450.0, "11:15": 550.0, "11:30": 650.0, "11:45": 750.0},
+    ),
+    "forecast.solar of an account: half hours on the local clock, the night told, one value missing": (
+        f"{OPENHAB}/resources/forecastsolar/full_update_commercial.json",
+        """{"result": {"watts": {
+            "2026-06-21 00:00:00": 0, "2026-06-21 00:30:00": 0, "2026-06-21 13:00:00": 100, "2026-06-21 13:30:00": 300,
+            "2026-06-21 14:00:00": null}},
+          "message": {"code": 0, "type": "success", "text": "", "info": {"place": null}}}""",
+        {"22:00": 0.0, "11:00": 150.0, "11:15": 250.0},
+    ),
+    "Open-Meteo on the plane of the panels, beside sums of the day": (
+        f"{METEO_LIBRARY}/satellite_radiation.json",
+        """{"latitude": 52.3, "utc_offset_seconds": 7200, "timezone": "Europe/Amsterdam",
+          "hourly_units": {"time": "iso8601"},
+          "hourly": {"time": ["2026-06-21T13:00", "2026-06-21T14:00"], "shortwave_radiation": [450.5, 530.5],
+            "global_tilted_irradiance": [621.5, null]},
+          "daily": {"time": ["2026-06-21"], "shortwave_radiation_sum": [11.7]}}""",
+        {"10:00": 621.5, "10:45": 621.5},
+    ),
+    "Open-Meteo with the radiation in one table and the weather in the other": (
+        f"{METEO_LIBRARY}/forecast_minutely_15.json",
+        """{"utc_offset_seconds": 0, "timezone": "GMT",
+          "hourly": {"time": ["2026-06-21T11:00"], "temperature_2m": [19.5]},
+          "minutely_15": {"time": ["2026-06-21T11:15", "2026-06-21T11:30"], "shortwave_radiation": [700.0, 710.0]}}""",
+        {"11:00": 700.0, "11:15": 710.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SHAPES)
+def test_documents_are_read_in_the_shapes_that_were_recorded(what: str) -> None:
+    """The structure is that of the recording at the address; the numbers are our own."""
+    _, text, expected = SHAPES[what]
+    told = read(text, "f", BERLIN)
+    for clock, power in expected.items():
+        hour, minute = map(int, clock.split(":"))
+        day = 20 if hour >= 22 else 21  # the night before, in UTC
+        at = quarter(datetime(2026, 6, day, hour, minute, tzinfo=UTC))
+        assert told.at(np.array([at]))[0] == pytest.approx(power, nan_ok=True), clock
+
+
+REFUSED = {
+    "forecast.solar, asked too often": (
+        f"{HOME_ASSISTANT}/ratelimit.json",
+        (
+            '{"result": "Rate limit for API calls reached.", "message": {"code": 429, "type": "error", '
+            '"text": "Rate limit for API calls reached.", "ratelimit": {"zone": "YOUR IP ADDRESS", "limit": 12}}}'
+        ),
+        "the answer: Rate limit for API calls reached",
+    ),
+    "Solcast, asked too often": (
+        SOLCAST_HA,
+        (
+            '{"response_status": {"error_code": "TooManyRequests", "message": '
+            '"You have exceeded your free daily limit.", "errors": []}}'
+        ),
+        "the answer: You have exceeded your free daily limit",
+    ),
+    "Open-Meteo, of a place it does not know": (
+        "https://open-meteo.com/en/docs",
+        '{"error": true, "reason": "Latitude must be in range of -90 to 90\u00b0."}',
+        "the answer: Latitude must be in range",
+    ),
+    "forecast.solar, only a part of it": (
+        f"{HOME_ASSISTANT}/validate_plane.json",
+        '{"result": {"latitude": "52", "power": "2.160 kWp"}, "message": {"code": 0, "type": "success", "text": ""}}',
+        "result.watts: needs a table of instants and W: ask for /estimate",
+    ),
+    "Open-Meteo, where its model does not reach": (
+        f"{METEO_LIBRARY}/satellite_radiation_not_covered.txt",
+        '{"latitude":nan,"longitude":nan,"generationtime_ms":0.02,"utc_offset_seconds":0,"timezone":"GMT"}',
+        "f: no JSON",
+    ),
+    "Open-Meteo, of two places": (
+        "https://open-meteo.com/en/docs",
+        '[{"hourly": {"time": []}}, {"location_id": 1, "hourly": {"time": []}}]',
+        "tells of 2 places: ask Open-Meteo for one",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_an_answer_that_is_no_forecast_is_said_in_its_own_words(what: str) -> None:
+    _, text, words = REFUSED[what]
     with pytest.raises(Trouble, match=words):
         read(text, "f", BERLIN)
 
