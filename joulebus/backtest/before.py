@@ -1,0 +1,63 @@
+"""What there was before the first quarter: the SoC and the peaks that are billed already, where the file tells what the
+battery did then."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from joulebus.backtest.data import Quarters
+from joulebus.backtest.score import HOUR, highest_windows
+from joulebus.backtest.site import Terms
+from optimizer.charge import Made
+from optimizer.invoice import Interval
+from optimizer.record import QUARTER, Vector
+
+HALF = 50.0
+"""% SoC, where nothing is known."""
+
+Windows = Mapping[str, Sequence[Made]]
+"""The highest of each month, by the name of a demand."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """Nothing is known: half full, and no peak."""
+
+    soc: float = HALF
+    """%."""
+    made: Windows = field(default_factory=dict)
+    """With what the battery did."""
+    idle: Windows = field(default_factory=dict)
+    """As if it had rested."""
+
+    def facts(self) -> dict[str, Any]:
+        """As result.json has it: kW by demand."""
+        return {
+            "soc_percent_begin": round(self.soc, 3),
+            "peaks_before_kw": _highest(self.made),
+            "peaks_before_no_battery_kw": _highest(self.idle),
+        }
+
+
+def before(terms: Terms, found: Quarters, first: int) -> Before:
+    """`first`: the number of the first quarter that is played. Quarters of which something is not known bill nothing."""
+    soc = float(found.soc[first - 1]) if found.soc is not None and first else np.nan
+    begin = HALF if np.isnan(soc) else soc
+    if found.battery is None:
+        return Before(begin)
+    net = (found.load - found.pv)[:first]
+    return Before(begin, *(_windows(terms, found, grid) for grid in (net - found.battery[:first], net)))
+
+
+def _windows(terms: Terms, found: Quarters, grid: Vector) -> dict[str, list[Made]]:
+    """`grid`: W by quarter, nan where it is not known."""
+    known = [
+        Interval(found.start + i * QUARTER, max(float(grid[i]), 0.0) * HOUR) for i in np.flatnonzero(~np.isnan(grid))
+    ]
+    return {one.name: highest_windows(one, terms, known) for one in terms.tariff.components if known}
+
+
+def _highest(windows: Windows) -> dict[str, float]:
+    return {name: round(made[-1].power / 1000, 3) for name, made in windows.items() if made}
