@@ -42,7 +42,7 @@ class Before:
 
 
 def before(terms: Terms, found: Quarters, first: int) -> Before:
-    """`first`: the number of the first quarter that is played. Quarters of which something is not known bill nothing."""
+    """`first`: the number of the first quarter that is played. What is not known bills nothing."""
     soc = float(found.soc[first - 1]) if found.soc is not None and first else np.nan
     begin = HALF if np.isnan(soc) else soc
     if found.battery is None:

@@ -33,7 +33,7 @@ SECONDS = 300.0
 """Of one linear program."""
 BRANCHING = 20.0
 """Seconds for all whole-number programs together."""
-NEARLY = 5e-4
+NEARLY = 1e-5
 """A whole-number program is solved to this part of its cost."""
 HALF_FULL = Before()
 SAME = 1e-3

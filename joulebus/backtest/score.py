@@ -81,8 +81,8 @@ def carried(terms: Terms, played: Played, battery: Vector) -> Vector:
 def money(
     terms: Terms, played: Played, battery: Vector, gained: float, before: Mapping[str, Sequence[Made]] = NO_WINDOWS
 ) -> Money:
-    """The bill month by month. `battery`: W; `gained`: Wh at the end beyond the start; `before`: what was billed by the kW
-    already, by the name of the demand."""
+    """The bill month by month. `battery`: W; `gained`: Wh at the end beyond the start; `before`: what is billed by
+    the kW already, by the name of the demand."""
     grid = carried(terms, played, battery)
     intervals = [
         Interval(at, max(power, 0.0) * HOUR, max(-power, 0.0) * HOUR)

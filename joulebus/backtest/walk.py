@@ -118,21 +118,21 @@ def walk(span: Span, strategy: str, tick: Tick) -> Trace:
     if battery is None or strategy == "none":
         return idle(count)
     cell = Cell(battery, span.terms.rated, battery.energy * span.before.soc / 100)
-    mind = _Planned(span, strategy, battery) if strategy in PLANNED else _Rule(span, strategy)
+    mind = Planned(span, strategy, battery) if strategy in PLANNED else _Rule(span, strategy)
     trace = Trace(strategy, np.zeros(count), np.zeros(count), [""] * count, span.before.soc)
     export = span.terms.grid.export_limit if span.terms.curtails else np.inf
     for i, net in enumerate(span.played.net.tolist()):
         wanted, trace.reasons[i] = mind.decide(i, net, cell)
-        power = cell.turn(_no_dearer(wanted, net, span.terms))
+        power = cell.turn(within(wanted, net, span.terms))
         trace.battery[i], trace.soc[i] = power, cell.soc
         mind.turn(i, max(net - power, -export))
         tick(i)
-    if isinstance(mind, _Planned):
+    if isinstance(mind, Planned):
         trace.milliseconds, trace.refused = mind.planner.milliseconds, mind.planner.refused
     return trace
 
 
-def _no_dearer(wanted: float, net: float, terms: Terms) -> float:
+def within(wanted: float, net: float, terms: Terms) -> float:
     """Within the limits of the grid connection, as far as they are the battery's to keep."""
     low, high = net - terms.grid.import_limit, net + terms.grid.export_limit
     return min(max(wanted, min(low, terms.rated)), max(high, -terms.rated))
@@ -157,7 +157,7 @@ class _Rule:
         pass
 
 
-class _Planned:
+class Planned:
     """Plans by the hour, carried out by dispatch's own decision."""
 
     def __init__(self, span: Span, strategy: str, battery: Storage) -> None:

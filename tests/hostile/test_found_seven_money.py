@@ -19,7 +19,7 @@ from joulebus.backtest.play import _least
 from joulebus.backtest.result import Outcome, outcome
 from joulebus.backtest.score import Money
 from joulebus.backtest.table import read
-from joulebus.backtest.walk import Cell, Span, Trace, _Planned, follow
+from joulebus.backtest.walk import Cell, Planned, Span, Trace, follow
 from joulebus.cli import main
 from optimizer.record import QUARTER
 from schemas.tariff_demand import Demand
@@ -130,7 +130,7 @@ def test_a_backtest_holds_the_windows_that_live_are_held_at_the_peaks_of_the_pla
     tariff = span.terms.tariff.model_copy(update={"demand": demands})
     span = replace(span, terms=replace(span.terms, tariff=tariff))
     assert span.terms.battery is not None
-    mind = _Planned(span, "plan", span.terms.battery)
+    mind = Planned(span, "plan", span.terms.battery)
     mind.decide(0, float(span.played.net[0]), Cell(span.terms.battery, span.terms.rated, 50e3))
     plan = mind.planner.latest
     assert plan is not None
