@@ -17,6 +17,9 @@ from optimizer.record import QUARTER, Vector
 HALF = 50.0
 """% SoC, where nothing is known."""
 
+RESTS, ENOUGH = 1.0, 8
+"""W at most, and quarters at least, to know what a resting battery loses."""
+
 Windows = Mapping[str, Sequence[Made]]
 """The highest of each month, by the name of a demand."""
 
@@ -31,11 +34,14 @@ class Before:
     """With what the battery did."""
     idle: Windows = field(default_factory=dict)
     """As if it had rested."""
+    own_supply: float = 0.0
+    """W that the cells lose while the battery rests."""
 
     def facts(self) -> dict[str, Any]:
         """As result.json has it: kW by demand."""
         return {
             "soc_percent_begin": round(self.soc, 3),
+            "own_supply_w": round(self.own_supply, 1),
             "peaks_before_kw": _highest(self.made),
             "peaks_before_no_battery_kw": _highest(self.idle),
         }
@@ -48,7 +54,18 @@ def before(terms: Terms, found: Quarters, first: int) -> Before:
     if found.battery is None:
         return Before(begin)
     net = (found.load - found.pv)[:first]
-    return Before(begin, *(_windows(terms, found, grid) for grid in (net - found.battery[:first], net)))
+    made, idle = (_windows(terms, found, grid) for grid in (net - found.battery[:first], net))
+    return Before(begin, made, idle, _own_supply(terms, found, first))
+
+
+def _own_supply(terms: Terms, found: Quarters, first: int) -> float:
+    """W that the SoC has fallen by in the quarters in which the battery did nothing, and nothing before."""
+    if terms.battery is None or found.battery is None or found.soc is None:
+        return 0.0
+    rests = np.abs(found.battery[:first]) < RESTS
+    fell = -np.diff(found.soc[:first])[rests[1:] & rests[:-1]]
+    known = fell[~np.isnan(fell)]
+    return max(0.0, float(known.mean()) / 100 * terms.battery.energy / HOUR) if len(known) >= ENOUGH else 0.0
 
 
 def _windows(terms: Terms, found: Quarters, grid: Vector) -> dict[str, list[Made]]:

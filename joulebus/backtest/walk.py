@@ -68,6 +68,8 @@ class Cell:
     battery: Storage
     rated: float
     energy: float
+    own_supply: float = 0.0
+    """W that it loses while it rests."""
 
     @property
     def soc(self) -> float:
@@ -87,7 +89,7 @@ class Cell:
         """A quarter at a power in W, as far as it is possible; the power that was."""
         power = min(max(wanted, -self.charge()), self.discharge())
         cells = power / self.battery.efficiency if power > 0 else power * self.battery.efficiency
-        self.energy -= cells * HOUR
+        self.energy -= (cells or self.own_supply) * HOUR
         return power
 
 
@@ -117,7 +119,8 @@ def walk(span: Span, strategy: str, tick: Tick) -> Trace:
     battery, count = span.terms.battery, len(span.played)
     if battery is None or strategy == "none":
         return idle(count)
-    cell = Cell(battery, span.terms.rated, battery.energy * span.before.soc / 100)
+    before = span.before
+    cell = Cell(battery, span.terms.rated, battery.energy * before.soc / 100, before.own_supply)
     mind = Planned(span, strategy, battery) if strategy in PLANNED else _Rule(span, strategy)
     trace = Trace(strategy, np.zeros(count), np.zeros(count), [""] * count, span.before.soc)
     export = span.terms.grid.export_limit if span.terms.curtails else np.inf
