@@ -30,6 +30,9 @@ from schemas.messages import Plan, Step
 from schemas.tariff_demand import Demand
 
 USUAL = timedelta(days=14)
+CHECKED = timedelta(hours=7)
+"""Live the second check looks at each plan. In a year that would take as long as all policies: here at one in seven,
+so that each hour of the day comes round."""
 HORIZON = AHEAD.total_seconds() / 3600
 """Hours."""
 
@@ -52,6 +55,8 @@ class Planner:
     """Plans in which the second check found something wrong, and hours without an answer of the solver."""
     policy: Policy | None = None
     latest: Plan | None = None
+    checked: Plan | None = None
+    """The last one that was good."""
     _day: date | None = None
     _model: Model | None = None
     _daily: list[list[float]] = field(default_factory=list)
@@ -64,12 +69,24 @@ class Planner:
         begun = perf_counter()
         try:
             policy = None if self.certain else solve(outlook)
-            made = plan(outlook, policy=policy)
-            if not self._wrong(made, outlook):
-                self.latest, self.policy = made, policy
+            if policy is not None and not self._held_at_peaks and not self._due(at):
+                self.policy = policy
+            elif not self._wrong(made := plan(outlook, policy=policy), outlook):
+                self.checked, self.policy = made, policy
+                self.latest = made if self.certain or self._held_at_peaks else None
         except Unsolved:
             self.refused += 1
         self.milliseconds.append(1000 * (perf_counter() - begun))
+
+    @property
+    def _held_at_peaks(self) -> bool:
+        """Dispatch holds windows at the peaks of the plan: of all but quarter hours of the first demand, for which the
+        policy has a cap."""
+        return any(number or one.minutes != 15 or one.sliding for number, one in enumerate(self.terms.charged))
+
+    def _due(self, at: datetime) -> bool:
+        """Whether the second check looks at this one."""
+        return self.checked is None or at - self.checked.at >= CHECKED
 
     def _wrong(self, made: Plan, outlook: Outlook) -> bool:
         wrong = bool(verify(made, outlook))

@@ -76,7 +76,7 @@ def test_the_plan_of_a_backtest_is_that_of_the_service(site: Site, ready: Prepar
     for name in ("peaks", "expected", "imported", "daily"):
         assert [getattr(one, name) for one in live.charges] == [getattr(one, name) for one in foreseen.charges], name
     made, wrong, _ = think(situation, past, {}, at, 0.0)
-    played = planner.latest
+    played = planner.checked
     assert wrong == []
     assert planner.refused == 0
     assert played is not None
@@ -98,10 +98,11 @@ def test_a_plan_that_the_second_check_refuses_is_counted_and_not_played(
     assert ready.span.terms.battery is not None
     mind = Planned(ready.span, "plan", ready.span.terms.battery)
     mind.planner.renew(at, SOC, mind.meters)
-    good = mind.planner.latest
+    good = mind.planner.policy
     monkeypatch.setattr(planner_file, "verify", lambda *_: ["it is wrong"])
+    mind.planner.checked = None  # this one is looked at, too
     mind.planner.renew(at + QUARTER, SOC, mind.meters)
     assert mind.planner.refused == 1
-    assert mind.planner.latest is good
+    assert mind.planner.policy is good
     assert mind.planner.step(at + 3 * QUARTER, SOC, mind.meters) is not None
     assert mind.planner.step(at + 4 * QUARTER, SOC, mind.meters) is None
