@@ -71,7 +71,8 @@ def _own_supply(terms: Terms, found: Quarters, first: int) -> float:
 def _windows(terms: Terms, found: Quarters, grid: Vector) -> dict[str, list[Made]]:
     """`grid`: W by quarter, nan where it is not known."""
     known = [
-        Interval(found.start + i * QUARTER, max(float(grid[i]), 0.0) * HOUR) for i in np.flatnonzero(~np.isnan(grid))
+        Interval(found.start + i * QUARTER, max(float(grid[i]), 0.0) * HOUR)
+        for i in np.flatnonzero(~np.isnan(grid)).tolist()
     ]
     return {one.name: highest_windows(one, terms, known) for one in terms.tariff.components if known}
 

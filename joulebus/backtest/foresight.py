@@ -232,12 +232,12 @@ def _best(one: Program, x: Vector, low: float, rounds: int) -> Best:
 
 def _settled(one: Program, torn: Torn, x: Vector, low: float, rounds: int) -> Best:
     """A schedule for what is still torn."""
-    ways, more = one.free(), torn
+    ways = one.free()
+    more: Torn | None = torn
     while more is not None:
-        torn = more
-        ways.settle(torn, x)
+        ways.settle(more, x)
         x = one.solve(ways)[0]
-        more = torn.more(x)
+        more = more.more(x)
     return _best(one, x, low, rounds)
 
 
