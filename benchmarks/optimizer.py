@@ -164,6 +164,9 @@ def _document(shares: dict[str, dict[str, Any]], measured: dict[str, float]) -> 
     return {
         "share": by_strategy[first],
         "strategies": by_strategy,
+        "phases": sorted(
+            {one["phase_minutes"] for names in shares.values() for runs in names.values() for one in runs}
+        ),
         "seconds_a_run_max": round(max(seconds), 1),
         **measured,
     }
@@ -182,7 +185,7 @@ def wish_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sites", type=listed(str), default=list(SITES), metavar="A,B", help=", ".join(SITES))
     parser.add_argument("--tariffs", type=listed(str), default=list(TARIFFS), metavar="A,B", help=", ".join(TARIFFS))
     parser.add_argument(
-        "--phases", type=listed(int), default=[0], metavar="0,20,40", help="minutes past the hour; mean"
+        "--phases", type=listed(int), default=[0, 20, 40], metavar="0,20,40", help="minutes past the hour; mean"
     )
     parser.add_argument("--strategy", default="plan", metavar="A,B")
     parser.add_argument("--days", type=int, default=364)

@@ -100,7 +100,7 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
         case "backtest":
             from joulebus.backtest.command import run as backtest  # noqa: PLC0415
 
-            return backtest(parsed)
+            return backtest(parsed, env)
         case "interlocks":
             from joulebus import interlocks  # noqa: PLC0415
 

@@ -154,11 +154,13 @@ class Demo:
 
     async def _prepare_archive(self) -> None:
         """Tables, and the site's own past, so that there is something to forecast from and to look at."""
-        from joulebus.past import remember  # noqa: PLC0415  # alembic and numpy are needed only here
+        from joulebus.past import Wish as PastWish  # noqa: PLC0415  # alembic and numpy are needed only here
+        from joulebus.past import remember  # noqa: PLC0415  # as above
 
-        await asyncio.to_thread(
-            remember, self.database, self.site, self.started - timedelta(days=self.wish.past), self.started
-        )
+        begin = self.started - timedelta(days=self.wish.past)
+        past = PastWish(self.site, self.wish.site, begin, self.started, self._env("simulate", self.broker))
+        memory = self.folder / f"simulated-{self.site.site}.json"
+        await asyncio.to_thread(remember, self.database, past, memory)
 
     async def watch(self) -> None:
         """Listen like any subscriber, and say every two seconds how the site is."""

@@ -1,9 +1,13 @@
-"""A week of the simulated site's own past, so that a fresh demo has something to forecast from and to look at."""
+"""A week of the simulated site's own past, so that a fresh demo has something to forecast from and to look at: its last
+days as the plan would have had them, with what that saved."""
 
 import asyncio
-from collections.abc import Iterator
-from datetime import datetime
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import islice
+from pathlib import Path
 
 from consumers.archive.migrate import migrate
 from consumers.archive.rows import Entry, sort_out
@@ -14,33 +18,75 @@ from runtime.history import History
 from schemas.messages import Telemetry
 from schemas.site import Site
 from schemas.topics import TELEMETRY
-from simulator.past import past
+from simulator.past import Steer, by_rule, past
+from simulator.world import World
 
 BATCH = 2000
+METERED = 60.0
+"""Seconds from one reading of the grid meter to the next."""
+PLANNED, LEARNED = timedelta(days=3), timedelta(days=1)
+"""So much of the past is planned, 0.5 s a day; before it there is at least so much to learn from."""
 
 
-def remember(database: str, site: Site, start: datetime, end: datetime) -> None:
-    """Bring the tables up to date and, where the archive is empty, store the past. Raises Trouble."""
+@dataclass(frozen=True)
+class Wish:
+    """Of which site, from when until when."""
+
+    site: Site
+    path: Path
+    start: datetime
+    end: datetime
+    env: Mapping[str, str]
+
+    def steer(self) -> Steer:
+        """Who steers its batteries. Raises Trouble where the tariff cannot be read."""
+        takes_over = max(self.start + LEARNED, self.end - PLANNED)
+        if not self.site.battery or takes_over >= self.end:
+            return by_rule
+        from joulebus.planned_past import PlannedPast, span_of  # noqa: PLC0415  # loads the solver: 3 s
+
+        span = span_of(self.site, self.path, self.env, self.start, self.end)
+        return by_rule if span.terms.battery is None else PlannedPast(span, span.terms.battery, takes_over)
+
+
+def remember(database: str, wish: Wish, memory: Path) -> None:
+    """Bring the tables up to date and, where the archive is empty, store the past; `memory`: from where the simulated
+    site is to go on. Raises Trouble."""
     migrate(database)
-    asyncio.run(_remember(database, site, start, end))
+    asyncio.run(_remember(database, wish, memory))
 
 
-async def _remember(database: str, site: Site, start: datetime, end: datetime) -> None:
+async def _remember(database: str, wish: Wish, memory: Path) -> None:
     store = engine(database)
     try:
-        if await History(store).latest(site.site):
+        if await History(store).latest(wish.site.site):
             return
-        rows = _entries(site, start, end)
+        kept = _Kept(wish.steer())
+        rows = _entries(wish, kept)
         archive = Store(store, lambda _: None)
         while batch := list(islice(rows, BATCH)):
             await archive.keep(batch)
+        if kept.world is not None:
+            await asyncio.to_thread(memory.write_text, json.dumps(kept.world.plant.remember()), encoding="utf-8")
     finally:
         await store.dispose()
 
 
-def _entries(site: Site, start: datetime, end: datetime) -> Iterator[Entry]:
-    for device, sample in past(site, start, end):
-        yield from sort_out([_heard(site, device, sample)], sample.at)[0]
+class _Kept:
+    """A `Steer` that keeps the world it has steered."""
+
+    def __init__(self, steer: Steer) -> None:
+        self._steer = steer
+        self.world: World | None = None
+
+    def __call__(self, world: World) -> None:
+        self.world = world
+        self._steer(world)
+
+
+def _entries(wish: Wish, steer: Steer) -> Iterator[Entry]:
+    for device, sample in past(wish.site, wish.start, wish.end, steer=steer, metered=METERED):
+        yield from sort_out([_heard(wish.site, device, sample)], sample.at)[0]
 
 
 def _heard(site: Site, device: str, sample: Telemetry) -> Heard[Telemetry]:

@@ -8,7 +8,7 @@ import numpy as np
 from optimizer.bill import carbon, cost, peaks, stored
 from optimizer.digits import PERCENT, PRICE, SECOND, WATT, rounded, watts_of
 from optimizer.outlook import Outlook, Vector
-from optimizer.policy.policy import Table
+from optimizer.policy.policy import Policy, Table
 from optimizer.policy.policy import solve as solve_policy
 from optimizer.program import CHARGE, DISCHARGE, build, solve
 from optimizer.why_words import Place, sentence
@@ -19,14 +19,14 @@ VALID = timedelta(hours=1)
 """Plans come each minute; with none for so long the prices hold, but the forecasts do not."""
 
 
-def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None) -> Plan:
-    """The plan. Raises program.Unsolved; verify.verify checks it by another way.
+def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None, policy: Policy | None = None) -> Plan:
+    """The plan; `policy` where it is solved already. Raises program.Unsolved; verify.verify checks it by another way.
 
     Where load and PV are known the linear program has the exact answer. Where they are not, a stochastic dynamic
     program has one for whatever the load turns out to be, and the schedule is its answer to the forecast.
     """
     if unsure(outlook):
-        policy = solve_policy(outlook)
+        policy = policy or solve_policy(outlook)
         way = policy.walk()
         power, worth = way.power, way.worth
         tables = [policy.table(step, float(way.soc[step]), float(way.peak[step])) for step in _valid(outlook)]

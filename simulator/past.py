@@ -1,6 +1,6 @@
 """The site's own past: the same physics under a simple rule, as the telemetry a bridge would have sent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from hashlib import blake2b
 
@@ -14,6 +14,10 @@ from simulator.roles.cast import cast, image_of
 from simulator.roles.role import Role
 from simulator.world import World, new_world
 
+STEP = 300.0
+"""Seconds."""
+QUARTER, EDGE = 900.0, 1.0
+"""Seconds: the counter of a quarter of an hour is read just before its end."""
 SHAVE = 0.75
 """Of the import limit: what lies above is taken from the battery."""
 NIGHT = range(5)
@@ -26,10 +30,23 @@ MORNING = (60.0, 45.0)
 """% at which the batteries begin the day, one and another in turn: no two of a real site are equally full."""
 
 
-def past(
-    site: Site, start: datetime, end: datetime, step: float = 300.0, seed: int = 0
+Steer = Callable[[World], None]
+"""Tells each PCS what it is to do in the next step."""
+
+
+def past(  # as `lived`
+    site: Site,
+    start: datetime,
+    end: datetime,
+    step: float = STEP,
+    seed: int = 0,
+    *,
+    steer: Steer | None = None,
+    metered: float | None = None,
 ) -> Iterator[tuple[str, Telemetry]]:
-    """Device and telemetry, in order of time, every `step` seconds from `start` until before `end`.
+    """Device and telemetry, in order of time, every `step` seconds from `start` until before `end`. `metered`: seconds
+    of the grid meter, of which `step` is a multiple: a demand charge bills no window that was seen each five minutes.
+    It is read at the end of each quarter of an hour, too.
 
     The same moments give the same messages with the same keys, so seeding twice changes nothing.
     """
@@ -38,17 +55,19 @@ def past(
     slow = {one.name for one in site.device if site.profiles[one.name].kind in (Kind.LOAD, Kind.SENSOR)} - {
         one.name for one in site.device if "p" in site.profiles[one.name].points
     }
+    fine = metered or step
     sums = {
-        one.name: Rounds(dict.fromkeys(one.members, step), site.profiles[one.name].points)
+        one.name: Rounds(dict.fromkeys(one.members, fine), site.profiles[one.name].points)
         for one in site.devices
         if one.members
     }
-    for world in lived(site, start, end, step, seed):
+    for world in lived(site, start, end, fine, seed, steer=steer, edge=EDGE if metered else 0.0):
         roles = roles or cast(world, utc_now)
         if world.at < start:
             continue
-        values = {name: images[name].seen(role.shown()) for name, role in roles.items()}
-        seq, moment = int(world.at.timestamp() // step), world.at.timestamp()
+        shown = roles if not world.at.timestamp() % step else roles.keys() & _often(world)
+        values = {name: images[name].seen(roles[name].shown()) for name in shown}
+        seq, moment = int(world.at.timestamp() // (EDGE if metered else step)), world.at.timestamp()
         for name, rounds in sums.items():
             for meter in rounds.polls:
                 rounds.hear(meter, values[meter], {}, moment)
@@ -60,28 +79,52 @@ def past(
             yield name, Telemetry(at=world.at, epoch=_epoch(site, name), seq=seq, historical=True, values=seen)
 
 
+def _often(world: World) -> set[str]:
+    """What is read between the others: the grid meter, and for the SoC the racks at the end of a quarter of an hour."""
+    ends = (world.at.timestamp() + EDGE) % QUARTER == 0
+    return {*world.site.grid.meters, *(world.site.racks if ends else ())}
+
+
 def lived(
     site: Site,
     start: datetime,
     end: datetime,
-    step: float = 300.0,
+    step: float = STEP,
     seed: int = 0,
     *,
     batteries: Sequence[Battery] = (),
+    steer: Steer | None = None,
+    edge: float = 0.0,
 ) -> Iterator[World]:
-    """The world after each step, from the midnight (UTC) before `start` until before `end`."""
+    """The world after each step, from the midnight (UTC) before `start` until before `end`. `steer`: in place of the
+    simple rule. `edge`: so many seconds before a quarter of an hour ends it is seen once more."""
     midnight = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     world = new_world(site, midnight, batteries=batteries, seed=seed)
     for one in world.plant.bess.values():
         one.pcs.timeout = 0.0
+    tell = steer or by_rule
+    tell(world)
     while world.at + timedelta(seconds=step) < end:
-        for battery in world.batteries:
-            for pcs in battery.pcs:
-                world.plant.bess[pcs].pcs.p_set = _steer(world, battery, pcs)
+        if edge and (world.at.timestamp() + step) % QUARTER == 0:
+            world.step(step - edge)
+            yield world
+            world.step(edge)
+        else:
+            world.step(step)
         for load in world.plant.driven.values():
             _run(load, world.at.astimezone(site.zone).time())
-        world.step(step)
+        tell(world)
+        world.step(0.0)  # what is read now holds until the next reading
         yield world
+
+
+def by_rule(world: World) -> None:
+    """What a battery does that knows no plan; as often as it is read."""
+    if world.at.timestamp() % STEP:
+        return
+    for battery in world.batteries:
+        for pcs in battery.pcs:
+            world.plant.bess[pcs].pcs.p_set = _steer(world, battery, pcs)
 
 
 def _steer(world: World, battery: Battery, pcs: str) -> float:

@@ -1,17 +1,19 @@
 """`joulebus backtest`: its flags, its progress, its files."""
 
 import argparse
+import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from joulebus.backtest.flags import STRATEGIES
 from joulebus.backtest.play import play
-from joulebus.backtest.prepare import Prepared, prepare
+from joulebus.backtest.prepare import Prepared, begin_of, end_of, prepare
 from joulebus.backtest.report import report
 from joulebus.backtest.result import document, write
 from joulebus.backtest.site import Flags, Terms, of_flags, of_site, zone_of
@@ -25,34 +27,51 @@ BAR = 40
 """Characters."""
 
 
-def run(parsed: argparse.Namespace) -> int:
+def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     """0 when all is written, 2 when the input is not usable; why is said on stderr."""
     try:
-        return _run(parsed)
+        return _run(parsed, env)
     except Trouble as wrong:
         print(f"joulebus backtest: {wrong}", file=sys.stderr)
         return WRONG
 
 
-def _run(parsed: argparse.Namespace) -> int:
+def _run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     strategies = strategies_of(parsed.strategy)
     flags = Flags(**{one.name: getattr(parsed, one.name) for one in fields(Flags)})
     if not 1 <= parsed.days <= LONGEST:
         raise Trouble(f"--days {parsed.days}: write 1 to {LONGEST}")
     folder = _folder(parsed.out)
-    terms = of_site(parsed.site, flags) if parsed.site else None
+    terms = of_site(parsed.site, flags, env) if parsed.site else None
     zone = terms.zone if terms else zone_of(flags.timezone or "UTC", "--timezone")
 
     def terms_for(priced: tuple[bool, bool]) -> Terms:
         return terms or of_flags(flags, priced)
 
-    ready = prepare(parsed.data, parsed.start, parsed.days, zone, terms_for)
+    data = _archived(parsed, zone, folder, env) if parsed.archive else parsed.data
+    ready = prepare(data, parsed.start, parsed.days, zone, terms_for)
     found = play(ready, strategies, Progress(ready, strategies))
-    written = document(ready, found.none, found.perfect, found.played)
+    written = document(ready, found.none, found.perfect, found.played, found.gap, exact=found.exact)
     write(folder, written, ready.span, found.played[0].trace)
     (folder / "report.html").write_text(report(ready, found, written), encoding="utf-8")
     _say(written, folder)
     return 0
+
+
+def _archived(parsed: argparse.Namespace, zone: ZoneInfo, folder: Path, env: Mapping[str, str]) -> Path:
+    """data.csv out of the archive, beside what comes of it."""
+    from joulebus.backtest.archive import write as write_archive  # noqa: PLC0415  # loads the driver of a database
+    from runtime.settings import read_settings, without_broker  # noqa: PLC0415
+    from schemas.site_file import load_site  # noqa: PLC0415
+
+    if parsed.site is None:
+        raise Trouble("--archive: of which site? Give its file with --site")
+    site, url = load_site(parsed.site), read_settings("archive", without_broker(env)).database
+    start = begin_of(parsed.start, zone)
+    end, path = end_of(start, parsed.days, zone), folder / "data.csv"
+    count = asyncio.run(write_archive(url, site, start, end, path))
+    print(f"{path}: {count} quarters of an hour out of the archive", file=sys.stderr)
+    return path
 
 
 def strategies_of(given: str) -> list[str]:

@@ -4,7 +4,7 @@ Nothing is filled with what came later, or a decision could see the future throu
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import gcd
 
@@ -36,6 +36,10 @@ class Quarters:
     pv: Vector
     buy: Vector | None
     sell: Vector | None
+    battery: Vector | None = None
+    """What it did, before what is played."""
+    soc: Vector | None = None
+    """% at the end of each quarter."""
 
     def __len__(self) -> int:
         return len(self.load)
@@ -71,11 +75,16 @@ def quarters(table: Table) -> Quarters:
     else:
         table.notes.append("there is no column pv_kw: the site is taken to have no PV")
         pv = np.zeros_like(load)
-    buy, sell = (
-        means(name, 1.0) if name in table.columns and not np.isnan(table.columns[name]).all() else None
-        for name in ("import_price_eur_per_kwh", "export_price_eur_per_kwh")
+    buy, sell, battery, soc = (
+        means(name, factor) if name in table.columns and not np.isnan(table.columns[name]).all() else None
+        for name, factor in (
+            ("import_price_eur_per_kwh", 1.0),
+            ("export_price_eur_per_kwh", 1.0),
+            ("battery_kw", 1000.0),
+            ("soc_percent", 1.0),
+        )
     )
-    return Quarters(start, load, pv, buy, sell)
+    return Quarters(start, load, pv, buy, sell, battery, soc)
 
 
 def _lengths(table: Table) -> NDArray[np.int64]:
@@ -139,7 +148,7 @@ def without_flat_head(table: Table, found: Quarters, first: int) -> Quarters:
             values[:head][zeros] = np.nan
             table.repairs[f"{name}_kw_flat_head_of_zeros_taken_for_missing"] += int(zeros.sum())
         columns[name] = values
-    return Quarters(found.start, columns["load"], columns["pv"], found.buy, found.sell)
+    return replace(found, load=columns["load"], pv=columns["pv"])
 
 
 def filled(values: Vector, first: int, count: Counter[str], name: str) -> Vector:

@@ -9,7 +9,12 @@ STRATEGIES = ("none", "self-consumption", "price-rule", "lp", "plan")
 def options(parser: argparse.ArgumentParser) -> None:
     """The flags. Those of the site take the place of what the site file says."""
     parser.add_argument("--site", type=Path, metavar="FILE", help="site file; without it the flags say all")
-    parser.add_argument("--data", type=Path, required=True, metavar="CSV", help="timestamp_utc, load_kw, pv_kw, prices")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--data", type=Path, metavar="CSV", help="timestamp_utc, load_kw, pv_kw, prices")
+    given.add_argument(
+        "--archive", action="store_true", help="what the site's own archive has, from the SoC and the peaks it had"
+    )
+    parser.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines: of the archive")
     parser.add_argument(
         "--from", dest="start", required=True, metavar="DAY", help="first local day; rows before are learned from"
     )

@@ -1,5 +1,6 @@
 """What is paid by the kW over a whole year, as columns and rows of the linear program of perfect foresight."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -7,10 +8,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from scipy import sparse
 
-from joulebus.backtest.score import Played
+from joulebus.backtest.score import NO_WINDOWS, Played
 from joulebus.backtest.site import Terms
 from optimizer.billing import around
-from optimizer.charge import bills, highest, least
+from optimizer.charge import Made, bills, highest, least
 from optimizer.demand import charged, counts, later, period
 from optimizer.record import Vector
 from schemas.tariff_demand import Demand
@@ -48,15 +49,15 @@ class Peaks:
         return sparse.csr_array((values, (rows, columns)), shape=(len(self.most), width))
 
 
-def peaks_of(terms: Terms, played: Played) -> Peaks:
-    """Of all demands of the tariff."""
+def peaks_of(terms: Terms, played: Played, before: Mapping[str, Sequence[Made]] = NO_WINDOWS) -> Peaks:
+    """Of all demands of the tariff. `before`: windows by the name of a demand."""
     found = Peaks(len(played))
     for component in terms.charged:
-        _one(found, component, terms, played)
+        _one(found, component, terms, played, before.get(component.name, ()))
     return found
 
 
-def _one(found: Peaks, component: Demand, terms: Terms, played: Played) -> None:
+def _one(found: Peaks, component: Demand, terms: Terms, played: Played, before: Sequence[Made]) -> None:
     windows = _windows(component, terms, played)
     rated, net = terms.rated / 1000, played.net / 1000
     lowest, how = dict[datetime, float](), charged(component)
@@ -68,7 +69,7 @@ def _one(found: Peaks, component: Demand, terms: Terms, played: Played) -> None:
         in_period[at] = begin
         held = float(np.maximum(net[quarters] - rated, 0.0).mean())
         lowest[begin] = max(lowest.get(begin, 0.0), held)
-    known = highest(component, [], played.end, terms.zone)
+    known = highest(component, before, played.end, terms.zone)
     columns = {
         at: _columns(found, component, terms.zone, (at, max(low, known.get(at, 0.0) / 1000)), known)
         for at, low in lowest.items()

@@ -1,12 +1,13 @@
 """What a bill has counted while a year is played: of each demand its running window and the peaks of its periods."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from optimizer.charge import highest
+from joulebus.backtest.score import NO_WINDOWS
+from optimizer.charge import Made, highest
 from optimizer.demand import charged, counts, period
 from optimizer.record import QUARTER
 from optimizer.running_window import RunningWindow
@@ -22,6 +23,8 @@ class Meter:
     zone: ZoneInfo
     start: datetime
     """Of the first quarter that is played: nothing is billed before."""
+    before: Sequence[Made] = ()
+    """What was billed before."""
     imported: list[float] = field(default_factory=list)
     """Wh, by quarter."""
     peaks: dict[datetime, float] = field(default_factory=dict)
@@ -29,7 +32,7 @@ class Meter:
     _period: tuple[datetime, datetime] | None = None
 
     def __post_init__(self) -> None:
-        self.peaks = highest(self.component, [], self.start, self.zone)
+        self.peaks = highest(self.component, self.before, self.start, self.zone)
 
     @cached_property
     def _quarters(self) -> int:
@@ -77,6 +80,8 @@ class Meter:
         return replace(empty, at=at, energy=self.so_far(at), seen=(at - begin).total_seconds())
 
 
-def meters(components: Sequence[Demand], zone: ZoneInfo, start: datetime) -> list[Meter]:
-    """One of each demand."""
-    return [Meter(one, zone, start) for one in components]
+def meters(
+    components: Sequence[Demand], zone: ZoneInfo, start: datetime, before: Mapping[str, Sequence[Made]] = NO_WINDOWS
+) -> list[Meter]:
+    """One of each demand. `before`: windows by its name."""
+    return [Meter(one, zone, start, before.get(one.name, ())) for one in components]

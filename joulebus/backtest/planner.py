@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from math import isnan
+from statistics import fmean
 from time import perf_counter
 
 from joulebus.backtest.data import Quarters, record_of
 from joulebus.backtest.meters import Meter
 from joulebus.backtest.prices import Prices
 from joulebus.backtest.site import Terms
+from optimizer.billing import COMPLETE
+from optimizer.demand import counts
 from optimizer.dispatch import current_step
 from optimizer.forecast.model import Model, learn
-from optimizer.lowest_peak import daily_peaks
+from optimizer.lowest_peak import daily_peaks, usual_peak
 from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import VALID, plan
 from optimizer.policy import Policy, solve
@@ -19,10 +23,16 @@ from optimizer.program import Unsolved
 from optimizer.record import QUARTER, Record
 from optimizer.shortage import AHEAD
 from optimizer.storage import Storage
+from optimizer.tariff import window
 from optimizer.verify import verify
 from optimizer.windows import Charge
 from schemas.messages import Plan, Step
+from schemas.tariff_demand import Demand
 
+USUAL = timedelta(days=14)
+CHECKED = timedelta(hours=7)
+"""Live the second check looks at each plan. In a year that would take as long as all policies: here at one in seven,
+so that each hour of the day comes round."""
 HORIZON = AHEAD.total_seconds() / 3600
 """Hours."""
 
@@ -45,23 +55,25 @@ class Planner:
     """Plans in which the second check found something wrong, and hours without an answer of the solver."""
     policy: Policy | None = None
     latest: Plan | None = None
+    checked: Plan | None = None
+    """The last one that was good."""
     _day: date | None = None
     _model: Model | None = None
     _daily: list[list[float]] = field(default_factory=list)
+    _usual: list[float] = field(default_factory=list)
 
     def renew(self, at: datetime, soc: float, meters: Sequence[Meter]) -> None:
-        """Solves anew; the last solution goes on where there is none. `soc` in %."""
+        """Solves anew; the last solution goes on where there is none, or where the second check finds something wrong.
+        `soc` in %."""
         outlook = self.outlook(at, soc, meters)
         begun = perf_counter()
         try:
-            if self.certain:
-                made = plan(outlook)
-                self.latest = self.latest if self._wrong(made, outlook) else made
-            else:
-                self.policy = solve(outlook)
-                if self._held_at_peaks:
-                    made = plan(outlook)
-                    self.latest = self.latest if self._wrong(made, outlook) else made
+            policy = None if self.certain else solve(outlook)
+            if policy is not None and not self._held_at_peaks and not self._due(at):
+                self.policy = policy
+            elif not self._wrong(made := plan(outlook, policy=policy), outlook):
+                self.checked, self.policy = made, policy
+                self.latest = made if self.certain or self._held_at_peaks else None
         except Unsolved:
             self.refused += 1
         self.milliseconds.append(1000 * (perf_counter() - begun))
@@ -71,6 +83,10 @@ class Planner:
         """Dispatch holds windows at the peaks of the plan: of all but quarter hours of the first demand, for which the
         policy has a cap."""
         return any(number or one.minutes != 15 or one.sliding for number, one in enumerate(self.terms.charged))
+
+    def _due(self, at: datetime) -> bool:
+        """Whether the second check looks at this one."""
+        return self.checked is None or at - self.checked.at >= CHECKED
 
     def _wrong(self, made: Plan, outlook: Outlook) -> bool:
         wrong = bool(verify(made, outlook))
@@ -111,8 +127,8 @@ class Planner:
             zone=terms.zone,
             currency=terms.tariff.currency,
             charges=[
-                Charge(one.component, dict(one.peaks), _usual(daily), one.so_far(at), daily)
-                for one, daily in zip(meters, self._daily, strict=True)
+                Charge(one.component, dict(one.peaks), usual, one.so_far(at), daily)
+                for one, usual, daily in zip(meters, self._usual, self._daily, strict=True)
             ],
             curtails=terms.curtails,
             spread=0.0 if self.certain else ahead.spread,
@@ -127,9 +143,21 @@ class Planner:
             self._daily = [
                 daily_peaks(record, self.battery, terms.rated, one.component, terms.zone, at) for one in meters
             ]
+            self._usual = [self._reached(record, one.component, at) for one in meters]
         return self._model
 
-
-def _usual(daily: Sequence[float]) -> float:
-    """W that a plan without a policy takes for reached anyway: the lower median of the last days."""
-    return sorted(daily)[(len(daily) - 1) // 2] if daily else 0.0
+    def _reached(self, record: Record, component: Demand, at: datetime) -> float:
+        """W of peak that a usual one of the last days reaches whatever is done, as `consumers.optimize.past` says."""
+        lately, zone = record.last(USUAL), self.terms.zone
+        means = dict[datetime, list[float]]()
+        for number, net in enumerate((lately.load - lately.pv).tolist()):
+            if not isnan(net):
+                means.setdefault(window(lately.start + number * QUARTER, zone, component.minutes)[0], []).append(net)
+        length = timedelta(minutes=component.minutes)
+        whole = [(begin, fmean(nets)) for begin, nets in means.items() if len(nets) * QUARTER >= COMPLETE * length]
+        known = [
+            (begin, net if not component.hours or counts(component, begin, zone) else -self.terms.rated)
+            for begin, net in whole
+            if lately.start <= begin and begin + length <= at
+        ]
+        return usual_peak(known, length, zone, self.battery, self.terms.rated)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from joulebus.backtest.foresight import foresight
+from joulebus.backtest.foresight import best
 from joulebus.backtest.prepare import Prepared
 from joulebus.backtest.result import Outcome, outcome
 from joulebus.backtest.walk import follow, idle, walk
@@ -19,20 +19,25 @@ class Backtest:
     none: Outcome
     perfect: Outcome
     played: list[Outcome]
+    gap: float = 0.0
+    """Money: nobody could have paid less than `perfect` less this."""
+    exact: bool = True
+    """The gap is none."""
 
 
 def play(ready: Prepared, strategies: Sequence[str], told: Told = lambda _strategy, _quarter: None) -> Backtest:
     """Every strategy through the span, beside no battery and perfect foresight. Raises Trouble."""
     span = ready.span
     none = outcome(span, idle(len(span.played)))
-    best = foresight(span.terms, span.played)
-    perfect = outcome(span, follow(span, best, "perfect-foresight", "knows everything"))
+    found = best(span.terms, span.played, span.before)
+    perfect = outcome(span, follow(span, found.power, "perfect-foresight", "knows everything"))
     played = [outcome(span, walk(span, one, lambda quarter, name=one: told(name, quarter))) for one in strategies]  # type: ignore[misc]  # mypy does not know defaults of a lambda
-    return Backtest(none, _least(perfect, [none, *played]), played)
+    least = _least(perfect, [none, *played])
+    gap = found.gap - (perfect.money.total - least.money.total)
+    return Backtest(none, least, played, max(0.0, gap), found.exact)
 
 
 def _least(perfect: Outcome, others: Sequence[Outcome]) -> Outcome:
-    """Where more is paid for what is fed in than drawing costs, the way of each quarter is a whole number, and the
-    program of a year only comes near the least. What anybody did could be done."""
-    best = min(others, key=lambda one: one.money.total)
-    return perfect if perfect.money.total <= best.money.total else best
+    """What anybody did could be done: where the whole numbers of a year were not all found in time, a strategy may have
+    been cheaper."""
+    return min([perfect, *others], key=lambda one: one.money.total)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from joulebus.backtest.before import before
 from joulebus.backtest.data import Quarters, filled, first_known, quarters, without_flat_head
 from joulebus.backtest.prices import of as prices_of
 from joulebus.backtest.score import Played
@@ -54,6 +55,13 @@ def begin_of(given: str, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(stamp, ZoneInfo("UTC"))
 
 
+def end_of(start: datetime, days: int, zone: ZoneInfo) -> datetime:
+    """So many local days on."""
+    begin = start.astimezone(zone)
+    over = (begin.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=zone)
+    return over.astimezone(ZoneInfo("UTC"))
+
+
 def _size(watts: Vector) -> str:
     """So that kW typed for W, or kWh of a quarter of an hour, is seen at once."""
     return f"{watts.mean() / 1000:.1f} kW in the mean, {watts.max() / 1000:.1f} at most"
@@ -97,7 +105,8 @@ def prepare(path: Path, given: str, days: int, zone: ZoneInfo, terms_for: OfPric
     # what is played the meter sees, also where it stands in for a gap: only the history has gaps
     load, pv = (np.concatenate([getattr(found, name)[:first], getattr(played, name)]) for name in ("load", "pv"))
     seen = Quarters(found.start, load, pv, None, None)
-    return Prepared(Span(terms, seen, played, prices), +count, [*terms.notes, *notes], history)
+    span = Span(terms, seen, played, prices, before(terms, found, first))
+    return Prepared(span, +count, [*terms.notes, *notes], history)
 
 
 def _first(path: Path, found: Quarters, given: str, start: datetime) -> int:
@@ -109,7 +118,4 @@ def _first(path: Path, found: Quarters, given: str, start: datetime) -> int:
 
 
 def _end(found: Quarters, first: int, days: int, zone: ZoneInfo) -> int:
-    """So many local days on."""
-    begin = (found.start + first * QUARTER).astimezone(zone)
-    over = (begin.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=zone)
-    return found.at(over.astimezone(ZoneInfo("UTC")))
+    return found.at(end_of(found.start + first * QUARTER, days, zone))

@@ -37,7 +37,8 @@ def outcome(span: Span, trace: Trace) -> Outcome:
     battery = span.terms.battery
     grid = carried(span.terms, span.played, trace.battery)
     spent = float(np.maximum(trace.battery, 0).sum()) / 4 / battery.efficiency / battery.energy if battery else 0.0
-    paid = money(span.terms, span.played, trace.battery, trace.gained(battery))
+    made = span.before.idle if trace.strategy == "none" else span.before.made
+    paid = money(span.terms, span.played, trace.battery, trace.gained(battery), made)
     return Outcome(trace, paid, monthly_peaks(span.terms, span.played, grid), spent)
 
 
@@ -46,8 +47,11 @@ def share(none: float, cost: float, perfect: float) -> float | None:
     return None if none - perfect < ONLY_SMALL else (none - cost) / (none - perfect)
 
 
-def document(ready: Prepared, none: Outcome, perfect: Outcome, played: Sequence[Outcome]) -> dict[str, Any]:
-    """As result.json has it; the first strategy stands at the top."""
+def document(  # what came out, and how near to the least perfect foresight is
+    ready: Prepared, none: Outcome, perfect: Outcome, played: Sequence[Outcome], gap: float = 0.0, *, exact: bool = True
+) -> dict[str, Any]:
+    """As result.json has it; the first strategy stands at the top. `gap`: money by which perfect foresight may be above
+    the least."""
     span, first = ready.span, played[0]
     each = {one.trace.strategy: _facts(one, none, perfect) for one in played}
     return {
@@ -55,8 +59,11 @@ def document(ready: Prepared, none: Outcome, perfect: Outcome, played: Sequence[
         **_facts(first, none, perfect),
         "cost_no_battery_eur": _cents(none.money.total),
         "cost_perfect_foresight_eur": _cents(perfect.money.total),
+        "perfect_foresight_bound": "exact" if exact else "relaxed",
+        "perfect_foresight_gap_eur": _cents(gap),
         "monthly_peaks_no_battery_kw": _rounded(none.peaks),
         "monthly_peaks_perfect_foresight_kw": _rounded(perfect.peaks),
+        **span.before.facts(),
         "currency": span.terms.tariff.currency,
         "from": f"{span.played.start:%Y-%m-%dT%H:%M:%SZ}",
         "to": f"{span.played.end:%Y-%m-%dT%H:%M:%SZ}",
@@ -64,6 +71,8 @@ def document(ready: Prepared, none: Outcome, perfect: Outcome, played: Sequence[
         "history_days": round(ready.history, 2),
         "timezone": span.terms.zone.key,
         "prices_known": span.terms.known,
+        "replan_minutes": int(span.terms.replan.total_seconds()) // 60,
+        "phase_minutes": int(span.terms.phase.total_seconds()) // 60,
         "dispatch_saw": SAW,
         "repairs": dict(sorted(ready.repairs.items())),
         "notes": ready.notes,
@@ -82,6 +91,7 @@ def _facts(one: Outcome, none: Outcome, perfect: Outcome) -> dict[str, Any]:
         "wear_cost_eur": _cents(paid.wear),
         "other_cost_eur": _cents(paid.other),
         "end_energy_value_eur": _cents(paid.stored),
+        "saved_eur": _cents(none.money.paid - paid.paid),
         "monthly_peaks_kw": _rounded(one.peaks),
         "equivalent_full_cycles": round(one.cycles, 3),
         "solve_ms_p50": round(float(np.percentile(solve, 50)), 2) if solve else None,

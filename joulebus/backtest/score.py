@@ -1,6 +1,6 @@
 """What a year cost: the tariff's own bill over what the grid carried, and the wear of the battery."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import fsum
@@ -18,6 +18,7 @@ from schemas.tariff_demand import Demand
 
 HOUR = 0.25
 """Hours of a quarter."""
+NO_WINDOWS: Mapping[str, Sequence[Made]] = {}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,12 @@ class Money:
 
     @property
     def total(self) -> float:
-        return self.energy + self.demand + self.other + self.wear - self.stored
+        return self.paid - self.stored
+
+    @property
+    def paid(self) -> float:
+        """The bill and the wear: what the archive's ledger counts, which lets stored energy stand beside it."""
+        return self.energy + self.demand + self.other + self.wear
 
 
 def carried(terms: Terms, played: Played, battery: Vector) -> Vector:
@@ -72,14 +78,20 @@ def carried(terms: Terms, played: Played, battery: Vector) -> Vector:
     return np.maximum(grid, -terms.grid.export_limit) if terms.curtails else grid
 
 
-def money(terms: Terms, played: Played, battery: Vector, gained: float) -> Money:
-    """The bill month by month. `battery`: W; `gained`: Wh at the end beyond the start."""
+def money(
+    terms: Terms, played: Played, battery: Vector, gained: float, before: Mapping[str, Sequence[Made]] = NO_WINDOWS
+) -> Money:
+    """The bill month by month. `battery`: W; `gained`: Wh at the end beyond the start; `before`: what is billed by
+    the kW already, by the name of the demand."""
     grid = carried(terms, played, battery)
     intervals = [
         Interval(at, max(power, 0.0) * HOUR, max(-power, 0.0) * HOUR)
         for at, power in zip(played.instants, grid.tolist(), strict=True)
     ]
-    made = {one.name: highest_windows(one, terms, intervals) for one in terms.tariff.components}
+    made = {
+        one.name: [*before.get(one.name, ()), *highest_windows(one, terms, intervals)]
+        for one in terms.tariff.components
+    }
     lines = list[Line]()
     months = list[tuple[str, float]]()
     for begin, end in months_of(played, terms):

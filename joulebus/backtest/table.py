@@ -16,15 +16,15 @@ from schemas.troubles import Trouble
 
 TIME = "timestamp_utc"
 NEEDED = "load_kw"
-COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kwh")
+COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kwh", "battery_kw", "soc_percent")
 EMPTY = ("", "nan", "na", "n/a", "null", "none", "-", "nat")
 ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 TOO_MANY = 0.05
 """A share of rows: so many negative loads are no slips of a meter. Of the energy of PV: nor what inverters draw."""
 OWN_SUPPLY = 0.02
 """Of the highest load: PV that draws more is no own supply of inverters at night."""
-MOST = {"kw": 1e7, "per_kwh": 1e6}
-"""No site has 10 GW, and no currency such a price for a kWh."""
+MOST = {"kw": 1e7, "per_kwh": 1e6, "percent": 110.0}
+"""No site has 10 GW, no currency such a price for a kWh, and no BMS shows more than that."""
 UNTIMED = -(1 << 62)
 """Minutes of a row without a time."""
 LONGEST = 20 * 366 * 24 * 60

@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from consumers.dispatch.plans import binding, held, peak, planned
+from joulebus.backtest.before import HALF, Before
 from joulebus.backtest.data import Quarters
 from joulebus.backtest.meters import meters
 from joulebus.backtest.planner import Planner
@@ -23,8 +24,6 @@ from schemas.messages import ControlMode, Mode
 from schemas.tariff_demand import Demand
 
 PLANNED = ("lp", "plan")
-START = 50.0
-"""% SoC."""
 DAY = 96
 """Quarters: a rule on prices looks so far."""
 
@@ -38,6 +37,7 @@ class Span:
     """With the history before, and with gaps."""
     played: Played
     prices: Prices
+    before: Before = field(default_factory=Before)
 
 
 @dataclass
@@ -50,13 +50,15 @@ class Trace:
     soc: Vector
     """% at the end of each quarter."""
     reasons: list[str]
+    begin: float = HALF
+    """% before the first."""
     milliseconds: list[float] = field(default_factory=list)
     """Of each plan."""
     refused: int = 0
 
     def gained(self, battery: Storage | None) -> float:
         """Wh at the end beyond the start."""
-        return 0.0 if battery is None else (float(self.soc[-1]) - START) / 100 * battery.energy
+        return 0.0 if battery is None else (float(self.soc[-1]) - self.begin) / 100 * battery.energy
 
 
 @dataclass
@@ -66,6 +68,8 @@ class Cell:
     battery: Storage
     rated: float
     energy: float
+    own_supply: float = 0.0
+    """W that it loses while it rests."""
 
     @property
     def soc(self) -> float:
@@ -85,7 +89,7 @@ class Cell:
         """A quarter at a power in W, as far as it is possible; the power that was."""
         power = min(max(wanted, -self.charge()), self.discharge())
         cells = power / self.battery.efficiency if power > 0 else power * self.battery.efficiency
-        self.energy -= cells * HOUR
+        self.energy -= (cells or self.own_supply) * HOUR
         return power
 
 
@@ -95,7 +99,7 @@ Tick = Callable[[int], None]
 
 def idle(count: int) -> Trace:
     """A battery that rests, or none."""
-    return Trace("none", np.zeros(count), np.full(count, START), ["rests"] * count)
+    return Trace("none", np.zeros(count), np.full(count, HALF), ["rests"] * count)
 
 
 def follow(span: Span, power: Vector, strategy: str, reason: str) -> Trace:
@@ -103,8 +107,8 @@ def follow(span: Span, power: Vector, strategy: str, reason: str) -> Trace:
     battery = span.terms.battery
     if battery is None:
         return idle(len(power))
-    cell = Cell(battery, span.terms.rated, battery.energy * START / 100)
-    trace = Trace(strategy, np.zeros(len(power)), np.zeros(len(power)), [reason] * len(power))
+    cell = Cell(battery, span.terms.rated, battery.energy * span.before.soc / 100)
+    trace = Trace(strategy, np.zeros(len(power)), np.zeros(len(power)), [reason] * len(power), span.before.soc)
     for i, wanted in enumerate(power.tolist()):
         trace.battery[i], trace.soc[i] = cell.turn(wanted), cell.soc
     return trace
@@ -115,22 +119,23 @@ def walk(span: Span, strategy: str, tick: Tick) -> Trace:
     battery, count = span.terms.battery, len(span.played)
     if battery is None or strategy == "none":
         return idle(count)
-    cell = Cell(battery, span.terms.rated, battery.energy * START / 100)
-    mind = _Planned(span, strategy, battery) if strategy in PLANNED else _Rule(span, strategy)
-    trace = Trace(strategy, np.zeros(count), np.zeros(count), [""] * count)
+    before = span.before
+    cell = Cell(battery, span.terms.rated, battery.energy * before.soc / 100, before.own_supply)
+    mind = Planned(span, strategy, battery) if strategy in PLANNED else _Rule(span, strategy)
+    trace = Trace(strategy, np.zeros(count), np.zeros(count), [""] * count, span.before.soc)
     export = span.terms.grid.export_limit if span.terms.curtails else np.inf
     for i, net in enumerate(span.played.net.tolist()):
         wanted, trace.reasons[i] = mind.decide(i, net, cell)
-        power = cell.turn(_no_dearer(wanted, net, span.terms))
+        power = cell.turn(within(wanted, net, span.terms))
         trace.battery[i], trace.soc[i] = power, cell.soc
         mind.turn(i, max(net - power, -export))
         tick(i)
-    if isinstance(mind, _Planned):
+    if isinstance(mind, Planned):
         trace.milliseconds, trace.refused = mind.planner.milliseconds, mind.planner.refused
     return trace
 
 
-def _no_dearer(wanted: float, net: float, terms: Terms) -> float:
+def within(wanted: float, net: float, terms: Terms) -> float:
     """Within the limits of the grid connection, as far as they are the battery's to keep."""
     low, high = net - terms.grid.import_limit, net + terms.grid.export_limit
     return min(max(wanted, min(low, terms.rated)), max(high, -terms.rated))
@@ -155,14 +160,14 @@ class _Rule:
         pass
 
 
-class _Planned:
+class Planned:
     """Plans by the hour, carried out by dispatch's own decision."""
 
     def __init__(self, span: Span, strategy: str, battery: Storage) -> None:
         terms = span.terms
         self.span, self.terms = span, terms
         self.planner = Planner(terms, battery, span.found, span.prices, certain=strategy == "lp")
-        self.meters = meters(terms.charged, terms.zone, span.played.start)
+        self.meters = meters(terms.charged, terms.zone, span.played.start, span.before.made)
         self.peak: float | None = None
         self.mode = ControlMode(at=span.played.start, mode=Mode.AUTO, who="backtest")
         self.ratings = Ratings(battery, terms.grid, terms.rated)

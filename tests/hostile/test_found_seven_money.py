@@ -14,13 +14,14 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from joulebus.backtest.charts import bars, lines, lying
-from joulebus.backtest.foresight import foresight
+from joulebus.backtest.foresight import best
 from joulebus.backtest.play import _least
 from joulebus.backtest.result import Outcome, outcome
 from joulebus.backtest.score import Money
 from joulebus.backtest.table import read
-from joulebus.backtest.walk import Cell, Trace, _Planned, follow
+from joulebus.backtest.walk import Cell, Planned, Span, Trace, follow
 from joulebus.cli import main
+from optimizer.record import QUARTER
 from schemas.tariff_demand import Demand
 from schemas.troubles import Trouble
 from tests.joulebus.backtest import files
@@ -129,7 +130,7 @@ def test_a_backtest_holds_the_windows_that_live_are_held_at_the_peaks_of_the_pla
     tariff = span.terms.tariff.model_copy(update={"demand": demands})
     span = replace(span, terms=replace(span.terms, tariff=tariff))
     assert span.terms.battery is not None
-    mind = _Planned(span, "plan", span.terms.battery)
+    mind = Planned(span, "plan", span.terms.battery)
     mind.decide(0, float(span.played.net[0]), Cell(span.terms.battery, span.terms.rated, 50e3))
     plan = mind.planner.latest
     assert plan is not None
@@ -147,14 +148,11 @@ def test_nobody_is_told_to_have_been_better_than_perfect_foresight() -> None:
     assert _least(perfect, [none, worse]) is perfect
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a year of whole numbers is no linear program; play._least bounds the share at 1"
-)
 def test_perfect_foresight_is_the_least_where_feeding_in_pays_more_than_drawing_costs(tmp_path: Path) -> None:
     """An old feed-in tariff. The least by another way, with whole numbers for the direction of each quarter."""
     data = files.write(tmp_path / "data.csv", files.lines(files.rows(1)))
     flags = replace(files.BATTERY, import_price=0.1, export_price=0.3, efficiency=0.9, demand_eur_per_kw=3.0)
-    span = files.prepared(data, "2025-03-03", 1, flags).span
+    span = _noon(files.prepared(data, "2025-03-03", 1, flags).span)
     battery, count, net = span.terms.battery, len(span.played), span.played.net / 1000
     assert battery is not None
     rest = sparse.csr_array((count, count))
@@ -183,5 +181,28 @@ def test_perfect_foresight_is_the_least_where_feeding_in_pays_more_than_drawing_
         integrality=[*np.repeat([0, 0, 0, 0, 0, 1], count), 0],
         options={"mip_rel_gap": 2e-3, "time_limit": 20},
     )
-    found = outcome(span, follow(span, foresight(span.terms, span.played), "perfect", "")).money
+    perfect = best(span.terms, span.played)
+    found = outcome(span, follow(span, perfect.power, "perfect", "")).money
     assert found.total == pytest.approx(least.fun + 50 * 0.09, rel=2e-3)
+    assert perfect.exact
+    assert perfect.rounds > 0
+
+
+def test_what_was_not_found_in_time_is_said(tmp_path: Path) -> None:
+    """The same at night prices below 0 and no time: a schedule all the same, and how far from the least it may be."""
+    flags = replace(files.BATTERY, import_price=-0.2, export_price=0.3, demand_eur_per_kw=3.0)
+    ready = files.prepared(files.write(tmp_path / "data.csv", files.lines(files.rows(1))), "2025-03-03", 1, flags)
+    hurried, patient = (best(ready.span.terms, _noon(ready.span).played, seconds=given) for given in (0.0, 20.0))
+    cost = [
+        outcome(_noon(ready.span), follow(_noon(ready.span), one.power, "perfect", "")).money.total
+        for one in (hurried, patient)
+    ]
+    assert cost[1] <= cost[0] + 0.01
+    assert hurried.gap >= cost[0] - cost[1] - 0.02
+
+
+def _noon(span: Span) -> Span:
+    """Six hours, so that the whole numbers are found in a second."""
+    day, mine = span.played, slice(40, 64)
+    part = {name: getattr(day, name)[mine] for name in ("load", "pv", "buy", "sell")}
+    return replace(span, played=replace(day, start=day.start + 40 * QUARTER, **part))

@@ -107,7 +107,7 @@ TARIFFS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", TARIFFS)
 def test_no_rule_is_better_than_perfect_foresight_under_any_tariff(tmp_path: Path, name: str) -> None:
     tariff = {"import": PERIODS, "export": {"period": [{"price": 0.05}]}, **TARIFFS[name]}
-    span = ready(tmp_path, 4, tariff).span
+    span = ready(tmp_path, 2 if "import" in TARIFFS[name] else 4, tariff).span  # whole numbers take their time
     if "import" in TARIFFS[name]:
         hours = np.array([at.hour for at in span.played.instants])
         span = replace(span, played=replace(span.played, buy=np.where((hours >= 2) & (hours < 4), -0.3, 0.2)))

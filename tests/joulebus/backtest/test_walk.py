@@ -89,21 +89,21 @@ def test_a_plan_holds_the_peak_that_rules_pay_for(folder: Path) -> None:
 
 @pytest.mark.parametrize(("phase", "minutes"), [(0, 0), (20, 30), (40, 45), (15, 15)])
 def test_plans_come_once_an_hour_at_their_phase(folder: Path, phase: int, minutes: int) -> None:
-    from joulebus.backtest.walk import _Planned  # noqa: PLC0415  # its clock alone
+    from joulebus.backtest.walk import Planned  # noqa: PLC0415  # its clock alone
 
     span = ready(folder, rows(19), phase_minutes=phase).span
     assert span.terms.battery is not None
-    clock = _Planned(span, "plan", span.terms.battery)
+    clock = Planned(span, "plan", span.terms.battery)
     due = [at.minute for at in span.played.instants if clock._due(at)]
     assert due == [minutes] * 14
 
 
 def test_a_plan_takes_no_quarter_that_is_over_for_the_one_that_begins(folder: Path) -> None:
-    from joulebus.backtest.walk import _Planned  # noqa: PLC0415  # its planner alone
+    from joulebus.backtest.walk import Planned  # noqa: PLC0415  # its planner alone
 
     span = prepared(write(folder / "longer.csv", lines(rows(68))), "2025-05-09", 1).span  # a Friday
     assert span.terms.battery is not None
-    mind = _Planned(span, "plan", span.terms.battery)
+    mind = Planned(span, "plan", span.terms.battery)
     seven = span.played.start + timedelta(hours=7)  # each working day 20 kW become 60
     load = mind.planner.outlook(seven, 50.0, mind.meters).load
     assert load[0] == pytest.approx(60e3, rel=0.1)

@@ -1,0 +1,104 @@
+"""How the batteries of a demo were steered before it began: by the plan and the decision that run live, as a backtest
+plays them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from joulebus.backtest.data import Quarters
+from joulebus.backtest.prices import of as prices_of
+from joulebus.backtest.score import HOUR, Played
+from joulebus.backtest.site import Flags, of_site
+from joulebus.backtest.walk import Cell, Planned, Span, within
+from joulebus.past import METERED
+from optimizer.record import QUARTER
+from optimizer.split import Room, split
+from optimizer.storage import Storage
+from schemas.site import Site
+from schemas.site_battery import Battery
+from simulator.past import by_rule, lived
+from simulator.world import World
+
+
+class PlannedPast:
+    """A `simulator.past.Steer`: the simple rule at first, then the plan."""
+
+    def __init__(self, span: Span, battery: Storage, takes_over: datetime) -> None:
+        """`takes_over`: when the plan does."""
+        self.span, self.battery, self.takes_over = span, battery, takes_over
+        self.mind = Planned(span, "plan", battery)
+        self._carried: tuple[datetime, float] | None = None
+        self._last = dict[str, float]()
+
+    def __call__(self, world: World) -> None:
+        """Each step; a decision each quarter."""
+        begins = world.at.timestamp() % QUARTER.total_seconds() == 0
+        if begins:
+            self._count(world)
+        if world.at < self.takes_over:
+            by_rule(world)
+        elif begins:
+            self._tell(world, self._decide(world, (world.at - self.span.played.start) // QUARTER))
+
+    def _count(self, world: World) -> None:
+        """What the meter has counted in the quarter that is over."""
+        begun, self._carried = self._carried, (world.at, world.plant.e_import)
+        if begun is not None and begun[0] >= self.span.played.start:
+            number = (begun[0] - self.span.played.start) // QUARTER
+            self.mind.turn(number, (world.plant.e_import - begun[1]) / HOUR)
+
+    def _decide(self, world: World, number: int) -> float:
+        stored = sum(_stored(world, one) for one in world.batteries)
+        whole = sum(_whole(world, one) for one in world.batteries)
+        cell = Cell(self.battery, self.span.terms.rated, self.battery.energy * stored / whole)
+        net = float(self.span.played.net[number])
+        wanted, _ = self.mind.decide(number, net, cell)
+        return cell.turn(within(wanted, net, self.span.terms))
+
+    def _tell(self, world: World, power: float) -> None:
+        """Shared among the batteries as dispatch does it."""
+        self._last = split(power, [_room(world, one) for one in world.batteries], self._last)
+        for one in world.batteries:
+            rated = world.site.rated(one)
+            for pcs in one.pcs:
+                bess = world.plant.bess[pcs]
+                bess.pcs.p_set = self._last[one.name] * bess.pcs.rated / rated
+
+
+def _room(world: World, one: Battery) -> Room:
+    soc, rated = 100 * _stored(world, one) / _whole(world, one), world.site.rated(one)
+    low = -rated if soc < one.soc_max else 0.0
+    return Room(one.name, low, rated if soc > one.soc_min else 0.0, rated, one.energy, soc)
+
+
+def _stored(world: World, one: Battery) -> float:
+    """Wh in its racks."""
+    return sum(rack.battery.stored for rack in world.plant.bess[one.pcs[0]].racks)
+
+
+def _whole(world: World, one: Battery) -> float:
+    return sum(rack.battery.energy for rack in world.plant.bess[one.pcs[0]].racks)
+
+
+def _energies(world: World) -> tuple[float, float]:
+    """Wh of load and PV so far."""
+    return world.plant.e_load, sum(one.energy for one in world.plant.pv.values())
+
+
+def span_of(site: Site, path: Path, env: Mapping[str, str], begin: datetime, end: datetime) -> Span:
+    """Load and PV of the simulated site, which do not ask what its batteries do; known from `begin` on. Raises
+    Trouble."""
+    rested = lived(site, begin, end + QUARTER, METERED, steer=lambda _: None)  # the last quarter is begun
+    seen = [(one.at, *_energies(one)) for one in rested if one.at.timestamp() % QUARTER.total_seconds() == 0]
+    start, count = seen[0][0], len(seen) - 1
+    load, pv = (np.diff(np.array([counters for _, *counters in seen]), axis=0) / HOUR).T
+    first = max(0, -(-(begin - start) // QUARTER))
+    known = np.arange(count) >= first
+    found = Quarters(start, np.where(known, load, np.nan), np.where(known, pv, np.nan), None, None)
+    terms, prices = prices_of(of_site(path, Flags(), env), found, first, count, Counter())
+    scored = slice((start + first * QUARTER - prices.start) // QUARTER, None)
+    buy, sell = (side[scored][: count - first] for side in (prices.buy, prices.sell))
+    return Span(terms, found, Played(start + first * QUARTER, load[first:], pv[first:], buy, sell), prices)

@@ -1,0 +1,81 @@
+"""The saving of a day on the page of the demo, and the one that a backtest of the same day comes to."""
+
+import asyncio
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from consumers.archive.money.accounts import Accounts
+from consumers.archive.roller import Roller
+from consumers.archive.store import Store
+from joulebus.cli import main
+from joulebus.past import Wish, remember
+from runtime.database import engine
+from runtime.history import History
+from runtime.money_rows import MoneyDay, told
+from schemas.site import Site
+from schemas.site_file import load_site
+
+TARIFF = """
+currency = "EUR"
+demand = { price = 0.2 }
+[[import.period]]
+price = 0.10
+start = "00:00"
+end = "06:00"
+[[import.period]]
+price = 0.30
+[[export.period]]
+price = 0.25
+"""
+END = datetime.fromisoformat("2026-06-11T00:20+02:00")
+DAY = "2026-06-10"
+"""Lived by the plan from midnight to midnight."""
+
+
+async def ledger(url: str, site: Site) -> list[MoneyDay]:
+    """What the archive makes of its telemetry, as it does while it runs."""
+    database = engine(url)
+    try:
+        await Roller(database, site, Store(database, lambda _: None)).roll(END)
+        accounts = Accounts(database, site, dict)
+        while await accounts.write(END):
+            pass
+        return await History(database).money_days(site.site, END - timedelta(days=4), END)
+    finally:
+        await database.dispose()
+
+
+@pytest.mark.slow
+def test_the_saving_of_a_day_on_the_page_is_that_of_its_backtest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo's own past, which the plan has lived, in the archive; played anew from the SoC and the peaks there were.
+    The bill without the battery is the same. With it they are told apart by what quarter hours cannot show: a load that
+    swings around 0 within one, and the losses of a PCS by its power."""
+    path = tmp_path / "site.toml"
+    text = (Path(__file__).parents[2] / "one_battery.toml").read_text(encoding="utf-8")
+    path.write_text('tariff = "tariff.toml"\n' + "\n".join(
+        line for line in text.splitlines() if not line.startswith("tariff")
+    ), encoding="utf-8")  # fmt: skip
+    (tmp_path / "tariff.toml").write_text(TARIFF, encoding="utf-8")
+    site, url = load_site(path), f"sqlite+aiosqlite:///{tmp_path / 'archive.db'}"
+    wish = Wish(site, path, END - timedelta(days=3), END, {"JOULEBUS_STATE": str(tmp_path)})
+    remember(url, wish, tmp_path / "memory.json")
+    days = {one.day: one for one in asyncio.run(ledger(url, site))}
+    page = told(days[DAY])
+    assert (page["quarters"], page["compared"]) == (96, 96)
+
+    monkeypatch.setenv("JOULEBUS_DATABASE", url)
+    asked = ["backtest", "--archive", "--site", str(path), "--from", DAY, "--days", "1", "--out", str(tmp_path / "out")]
+    assert main(asked) == 0
+    found = json.loads((tmp_path / "out" / "result.json").read_text())
+    day = days[DAY]
+    assert day.saved is not None
+    assert day.saved > 10
+    assert page["saved"] == day.saved
+    assert found["cost_no_battery_eur"] == pytest.approx(day.paid + day.saved, abs=0.02)
+    assert found["cost_no_battery_eur"] - found["saved_eur"] == pytest.approx(day.paid, rel=0.005)
+    assert found["saved_eur"] == pytest.approx(day.saved, rel=0.1)
