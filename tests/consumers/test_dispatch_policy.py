@@ -61,6 +61,20 @@ def test_it_covers_a_load_without_a_swing_whatever_the_meter(site: Site, delay: 
     assert loop.plant.grid == pytest.approx(0.0, abs=1e3)
 
 
+@pytest.mark.parametrize(("delay", "ramp"), [(20.0, 50e3), (30.0, 2e3)], ids=["late 20 s", "late 30 s, 2 kW/s"])
+def test_a_meter_later_than_anybody_said_makes_one_swing(site: Site, delay: float, ramp: float) -> None:
+    """It is measured by the first one. Beyond 16 s it was not, and the battery went to and fro by 88 kW without end."""
+    loop = Loop(site, 1.0, 1.0, delay, ramp, noise=100.0)
+    loop.desk.plans.hear(plan(COVER), NOON)
+    loop.run(60, 20e3)
+    loop.run(140, 70e3)
+    began = loop.second
+    loop.run(60, 70e3)
+    powers = [power for second, power in loop.wanted if second > began]
+    assert max(powers) - min(powers) <= 1e3
+    assert loop.plant.grid == pytest.approx(0.0, abs=1e3)
+
+
 def test_a_plan_each_minute_moves_nothing(site: Site) -> None:
     """The policy is the same: that a plan is new is no reason to move."""
     loop = Loop(site, 1.0, 1.0, 1.0, 50e3)
