@@ -150,15 +150,19 @@ class Desk:
     def hear_billing(self, billing: Billing | None, now: datetime) -> None:
         """What is billed so far, as the archive has it. Of a window that runs it may know more than was heard here."""
         self.told = billing
-        if billing is not None:
-            self.fold.billing = filled(self.fold.billing, billing, now)
-            self.fold.windows = self.fold.windows.filled(billing, now)
+        self._fill(now)
+
+    def _fill(self, now: datetime) -> None:
+        if self.told is not None:
+            self.fold.billing = filled(self.fold.billing, self.told, now)
+            self.fold.windows = self.fold.windows.filled(self.told, now)
 
     def read(self, device: str, telemetry: Telemetry, now: datetime, mono: float) -> None:
         """A device of the site was read. What does not tell of now changes nothing."""
         if self.fold.hear(device, telemetry, now, mono):
             self.reactive.hear(device, telemetry, mono)
             self.watch.hear(device, telemetry, mono)
+            self._fill(now)  # of the window this reading stands in it may be known more since before the last restart
         self.balance.hear(device, telemetry, mono)
         self.reactive.listen(device, telemetry, mono)
         self.pv.hear(device, telemetry, mono)
