@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -363,6 +364,16 @@ class Step(Message):
     reason: str
     why: list[Why] = []
     """The same for programs: the binding constraints with their marginal values, the most important first."""
+
+    @field_validator("policy")
+    @classmethod
+    def _answers_each_net_load(cls, policy: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        if len(policy) == 1:
+            raise ValueError("one pair says nothing of another net load: give two or more, or none")
+        for (before, _), (after, _) in itertools.pairwise(policy):
+            if after < before:
+                raise ValueError(f"the net loads must rise: {after:g} W stands behind {before:g} W")
+        return policy
 
 
 class LoadStep(Message):
