@@ -170,3 +170,14 @@ def test_after_the_last_plan_the_cap_is_held_by_what_was_known(tmp_path: Path) -
     it.run(902, 90e3)
     assert it.mean(0) <= CAP * (1 + SPARE)
     assert "no valid plan: keeps 50 % for the month's peak" in it.reasons[-1]
+
+
+# windows that slide ----------------------------------------------------------------------------------------
+
+
+def test_a_window_that_slides_is_held_wherever_it_begins(tmp_path: Path) -> None:
+    tariff = TARIFF.replace("price = 15.0", "price = 15.0, minutes = 30, sliding = 5")
+    it = PolicySite(plant_site(tmp_path, tariff=tariff), NOON)
+    it.hears(plan())
+    it.run(2702, lambda second: 40e3 if second % 900 < 600 else 110e3)
+    assert max(it.mean(begin, 1800) for begin in range(0, 901, 300)) <= CAP * (1 + SPARE)
