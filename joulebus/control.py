@@ -238,12 +238,13 @@ window mean that is meant to be let pass (`cap`). Dispatch decides each 2 s:
   steps for an hour, then the battery covers the load, holds the billed peak and keeps {dispatch.RESERVE:.0%} of its
   energy for it.
 
-What nobody saw of a window, as after a restart without the word of what is billed, gives no room: it counts as the peak
-or the load of now, whichever is more, and the reason says so. A clock that is set back goes on with the window it comes
-back to. A plan that cannot be read, as with a policy that does not rise, is said, and the last one goes on.
+What nobody saw of a window, as after a restart without the word of what is billed, gives no room: it counts as the
+peak or the load of now, whichever is more, and the reason says so. A clock that is set back goes on with the window it
+comes back to. A plan that cannot be read, as with a policy that does not rise, is said, and the last one goes on.
 
 The reason says what binds: `holds 448 kW mean of 17:15-17:30; 10 EUR/kW`. A meter that is late makes no swing, or one
-while that is not known and more than some seconds, up to 30 s: the load is told from readings and setpoints that belong together ([closed-loop.md](closed-loop.md))."""
+where it is later than was known, up to 30 s: the load is told from readings and setpoints that belong together
+([closed-loop.md](closed-loop.md))."""
 
 
 MODES = {
