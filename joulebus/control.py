@@ -231,7 +231,8 @@ window mean that is meant to be let pass (`cap`). Dispatch decides each 2 s:
   billed already, or what the policy means where that is more: where the policy lets the peak rise, because its energy
   is worth more later or the battery has no more, it is not emptied for it.
 - **Other demands**, and windows of 30 or 60 minutes or that slide, are held at the plan's peak in their own windows: a
-  policy knows quarter hours only, and what one of them leaves the others may draw. Limits of battery and grid connection stand above all.
+  policy knows quarter hours only, and what one of them leaves the others may draw. Limits of battery and grid
+  connection stand above all.
 - **From plan to plan** a step begins anew: the new plan knows what the window had before. Where two powers cost the
   same, the one of the first {grid_target.TIE:g} s of a quarter hour goes on. Setpoints closer than
   {dispatch.DEADBAND:.1%} of the rating are the same, but at the end of a window. A plan that is late leaves its next
