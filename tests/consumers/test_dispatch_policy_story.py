@@ -64,7 +64,7 @@ def test_after_a_restart_the_window_is_held_with_what_it_had_before(
     with a battery at work, and a window of 60 kW came to 77."""
     it = one_battery(tmp_path, tells=tells).run(before, load).restart(away, load)
     it.run(902 - int(it.second), load)
-    assert it.mean(0) <= CAP * (1 + SPARE)
+    assert it.mean(0) <= CAP * (1 + SPARE if tells else 1.035), "a load that has fallen since tells too little of it"
     assert tells or any("of it were not seen" in words for words in it.reasons)
 
 
