@@ -223,9 +223,7 @@ window mean that is meant to be let pass (`cap`). Dispatch decides each 2 s:
 - **A part**: the policy's power; what was given less or more so far is made up for over {grid_target.PATIENCE:g} s at
   least, and with twice that power at most.
 - **A billed peak**: the mean of the window counts, not the power. What the window drew so far and the smoothed load
-  say what the battery must give for the rest of it. It comes in slowly until the window owes what
-  {grid_target.OWES:.0%} of the battery makes up for in the rest of it: the load may do that by itself. In the last
-  {grid_target.SETTLES:g} s nothing more is owed. A load that needs more than {grid_target.CALM:.0%} of what the
+  say what the battery must give for the rest of it. A load that needs more than {grid_target.CALM:.0%} of what the
   battery has is answered faster, one that needs all of it within {running_step.QUICK:g} s; in the last
   {grid_target.ENDING:g} s the load of now counts. It aims {grid_target.MARGIN:.1%} below the peak. The room is what is
   billed already, or what the policy means where that is more: where the policy lets the peak rise, because its energy

@@ -26,12 +26,9 @@ PATIENCE = 300.0
 billed anyway nothing is won by haste."""
 HASTE = 12.0
 """Seconds over which what is beyond a peak is made up for at least: a command needs some until the meter shows it."""
-OWES = 0.15
-"""Of what the battery can give: so much of it, kept up for the rest of the window, makes up for what the window drew
-beyond its peak so far. Until it owes that much the battery comes in slowly, as the load may make up for it by itself;
-the rest of the battery is for a load that rises. One that gives already goes on."""
-SETTLES = 240.0
-"""Seconds before the end of a window from which on nothing more is owed; it is paid back over as many before them."""
+WAITS = 0.33
+"""Of a window, from its begin on: a battery that rested comes in as slowly, as what is beyond the peak so early may be
+made up for by the load itself. One that gives already goes on."""
 ENDING = 120.0
 """Seconds before the end of a window from which on the load of now counts more and more: too little is left to make up
 for what a smoothed one misses."""
@@ -170,9 +167,8 @@ def held_back(  # noqa: PLR0917  # a window, its peak, the load and the battery 
     )
     needed = load.smooth + (rising if abs(rising) > abs(ending) else ending) - room
     if needed > 0.0:
-        owes = (peak - room) / max(OWES * most, 1.0)
-        ends = 2.0 - left / SETTLES
-        needed = max(needed * min(max(owes, share, ends, 0.0), 1.0), min(needed, last))
+        begun = (1.0 - left / (60.0 * window.minutes)) / WAITS
+        needed = max(needed * min(max(begun, share), 1.0), min(needed, last))
     return min(needed, load.now)
 
 
