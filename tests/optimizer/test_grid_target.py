@@ -243,7 +243,7 @@ def test_reasons_are_few_and_have_numbers() -> None:
         (30, lambda second: 20e3 if second < 900 else 110e3, 2.5e3, 2.7e3),
         (60, lambda second: 20e3 if second < 900 else 110e3, 27.5e3, 28e3),
         (30, lambda second: 110e3 if second < 600 else 35e3, 0.0, 5.5e3),
-        (60, lambda second: 75e3 if second < 2700 else 15e3, 0.0, 9e3),
+        (60, lambda second: 75e3 if second < 2700 else 15e3, 0.0, 11e3),
         (30, motors, 11.25e3, 11.6e3),
         (60, motors, 22.5e3, 23e3),
     ],
