@@ -229,15 +229,21 @@ window mean that is meant to be let pass (`cap`). Dispatch decides each 2 s:
   billed already, or what the policy means where that is more: where the policy lets the peak rise, because its energy
   is worth more later or the battery has no more, it is not emptied for it.
 - **Other demands**, and windows of 30 or 60 minutes or that slide, are held at the plan's peak in their own windows: a
-  policy knows quarter hours only. Limits of battery and grid connection stand above all.
+  policy knows quarter hours only, and what one of them leaves the others may draw. Limits of battery and grid
+  connection stand above all.
 - **From plan to plan** a step begins anew: the new plan knows what the window had before. Where two powers cost the
   same, the one of the first {grid_target.TIE:g} s of a quarter hour goes on. Setpoints closer than
   {dispatch.DEADBAND:.1%} of the rating are the same, but at the end of a window. A plan that is late leaves its next
   steps for an hour, then the battery covers the load, holds the billed peak and keeps {dispatch.RESERVE:.0%} of its
   energy for it.
 
-The reason says what binds: `holds 448 kW mean of 17:15-17:30; 10 EUR/kW`. A meter that is late makes no swing: the
-load is told from readings and setpoints that belong together ([closed-loop.md](closed-loop.md))."""
+What nobody saw of a window, as after a restart without the word of what is billed, gives no room: it counts as the
+peak or the load of now, whichever is more, and the reason says so. A clock that is set back goes on with the window it
+comes back to. A plan that cannot be read, as with a policy that does not rise, is said, and the last one goes on.
+
+The reason says what binds: `holds 448 kW mean of 17:15-17:30; 10 EUR/kW`. A meter that is late makes no swing, or one
+where it is later than was known, up to 30 s: the load is told from readings and setpoints that belong together
+([closed-loop.md](closed-loop.md))."""
 
 
 MODES = {

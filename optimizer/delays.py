@@ -12,19 +12,25 @@ are seen half a period late, all but the first. What both signs explain says not
 
 import math
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.net_load import Reading
 
+Vector = NDArray[np.float64]
+"""One number for each trial, or place."""
+
 RASTER = 0.25
 """Seconds between two powers of the cause that are compared; shifts and means are counted in such places."""
-SOONEST, LATEST, STEP = -12, 64, 2
-"""The shifts that are tried: a PCS that shows later than its meter makes them negative."""
+SOONEST, LATEST, STEP = -12, 140, 2
+"""The shifts that are tried: a PCS that shows later than its meter makes them negative. A meter may be 30 s late: what
+cannot be measured swings without end."""
 MEANS = (1, 4, 8, 12, 20)
 """Over how many places the effect may be averaged."""
-KEPT = 200
+KEPT = 300
 """Places of the cause that are kept."""
 PACE = 0.9
 """Seconds over which a change is counted, at least: in shorter times noise is larger than a ramp."""
@@ -92,10 +98,11 @@ class Delay:
     def __post_init__(self) -> None:
         self._cause = Raster(held=self.held)
         self._soonest = 0 if self.held else SOONEST
-        self._trials = [(shift, mean) for mean in MEANS for shift in range(self._soonest, LATEST - mean + 1, STEP)]
-        self._later = [LATER * abs(shift) for shift, _ in self._trials]
-        self._left, self._own = [0.0] * len(self._trials), [0.0] * len(self._trials)
-        self._against = [0.0] * len(self._trials)  # what the opposite sign leaves
+        trials = [(shift, mean) for mean in MEANS for shift in range(self._soonest, LATEST - mean + 1, STEP)]
+        self._shifts, self._means = np.array(trials).T
+        self._later = LATER * np.abs(self._shifts)
+        self._left, self._own = np.zeros(len(trials)), np.zeros(len(trials))
+        self._against = np.zeros(len(trials))  # what the opposite sign leaves
 
     def cause(self, at: float, power: float) -> None:
         """It was read, or written."""
@@ -125,30 +132,35 @@ class Delay:
     def _count(self, change: Change) -> None:
         """Add what each trial leaves of a change."""
         sums = self._cause.between(change.since - LATEST, change.to - self._soonest)
-        powers = [after - before for before, after in pairwise(sums)]
-        if not powers or max(powers) - min(powers) < MOVED * self.rated:
+        powers = np.diff(sums)
+        if not len(powers) or float(np.ptp(powers)) < MOVED * self.rated:
             self.alone = False
             return
         length = change.to - change.since
-        fastest = max(abs(after - before) for before, after in zip(powers, powers[length:], strict=False))
-        moved = abs(powers[LATEST + length - 1] - powers[LATEST - 1])
+        fastest = float(np.max(np.abs(powers[length:] - powers[:-length])))
+        moved = abs(float(powers[LATEST + length - 1] - powers[LATEST - 1]))
         fade = math.exp(-change.share * moved / (MEMORY * self.rated))
         self._seen = fade * self._seen + change.share * min(abs(change.power), fastest)
-        owns = [_own(sums, length, shift, mean) for shift, mean in self._trials]
-        left = [min(abs(change.power - own), fastest) for own in owns]
-        against = [min(abs(change.power + own), fastest) for own in owns]
-        self._own = _faded(self._own, fade, map(abs, owns), change.share)
-        self._left = _faded(self._left, fade, left, change.share)
-        self._against = _faded(self._against, fade, against, change.share)
+        owns = self._owns(sums, length)
+        left, against = (np.minimum(np.abs(change.power - sign * owns), fastest) for sign in (1, -1))
+        self._own = fade * self._own + change.share * np.abs(owns)
+        self._left = fade * self._left + change.share * left
+        self._against = fade * self._against + change.share * against
         self._judge(change, owns)
 
-    def _judge(self, change: Change, owns: list[float]) -> None:
+    def _owns(self, sums: Vector, length: int) -> Vector:
+        """What the cause has moved in the time of a change, shifted and averaged; `sums` begin LATEST before it."""
+        since, means = LATEST - self._shifts, self._means
+        to = since + length
+        return np.asarray((sums[to] - sums[to - means] - sums[since] + sums[since - means]) / means)
+
+    def _judge(self, change: Change, owns: Vector) -> None:
         """Which trials are the best, and whether that says anything."""
         shares, against = self._shares(self._left), self._shares(self._against)
-        best, opposite = (min(range(len(one)), key=one.__getitem__) for one in (shares, against))
+        best, opposite = int(np.argmin(shares)), int(np.argmin(against))
         right = self._clear(shares, best)
-        wrong = self._clear(against, opposite) and self._trials[opposite][1] <= EDGE
-        better = against[opposite] - shares[best]
+        wrong = self._clear(against, opposite) and self._means[opposite] <= EDGE
+        better = float(against[opposite] - shares[best])
         if right and better > SURE and self._whole(best, -STEP):
             self.sign = 1
         elif wrong and better < -SURE and self._whole(opposite, 0):
@@ -159,7 +171,7 @@ class Delay:
             self.shows = self.done
         elif self.sign == -1 and wrong:
             self.shows = self._delay(against)[1]
-        self.alone = self._left_alone(change, owns[best]) and right
+        self.alone = self._left_alone(change, float(owns[best])) and right
 
     def _left_alone(self, change: Change, own: float) -> bool:
         """The best shift leaves little of what the cause has moved lately."""
@@ -168,39 +180,27 @@ class Delay:
         self._lately = fade * left + change.share * abs(change.power - own), fade * moved + change.share * abs(own)
         return self._lately[0] < ALONE * self._lately[1]
 
-    def _shares(self, left: list[float]) -> list[float]:
+    def _shares(self, left: Vector) -> Vector:
         """What each trial leaves of what cause and effect have moved."""
-        seen = self._seen
-        return [
-            (part / (seen + own) if own else 1.0) + later
-            for part, own, later in zip(left, self._own, self._later, strict=True)
-        ]
+        moved = self._own > 0
+        shares = np.divide(left, self._seen + self._own, out=np.ones(len(left)), where=moved)
+        return np.asarray(shares + self._later)
 
     def _whole(self, trial: int, soonest: int) -> bool:
         """It tells a sign. One before the cause does not: then the cause answers the effect, as a loop does. Nor one
         that has seen less than half of the steps: an average has yet to show the rest."""
-        return self._turned and self._trials[trial][0] >= soonest and self._own[trial] >= max(self._own) / 2
+        whole = self._shifts[trial] >= soonest and self._own[trial] >= np.max(self._own) / 2
+        return self._turned and bool(whole)
 
-    def _clear(self, shares: list[float], best: int) -> bool:
-        return shares[best] < CLEAR and self._own[best] >= MOVED * self.rated
+    def _clear(self, shares: Vector, best: int) -> bool:
+        return bool(shares[best] < CLEAR and self._own[best] >= MOVED * self.rated)
 
-    def _delay(self, shares: list[float]) -> tuple[float, float]:
+    def _delay(self, shares: Vector) -> tuple[float, float]:
         """By when it has begun, and by when it is done, by all trials that are as good as the best."""
-        most = min(shares) + TIE
-        good = [one for one, share in zip(self._trials, shares, strict=True) if share <= most]
+        good = shares <= np.min(shares) + TIE
+        shifts, ends = self._shifts[good], (self._shifts + self._means)[good] - 1
         slack = SLACK + self._cause.gap / 2
-        return max(shift for shift, _ in good) * RASTER + slack, max(s + mean - 1 for s, mean in good) * RASTER + slack
-
-
-def _faded(known: list[float], fade: float, new: Iterable[float], share: float) -> list[float]:
-    return [fade * old + share * one for old, one in zip(known, new, strict=True)]
-
-
-def _own(sums: list[float], length: int, shift: int, mean: int) -> float:
-    """What the cause has moved in the time of a change, shifted and averaged; `sums` begin LATEST before it."""
-    since = LATEST - shift
-    to = since + length
-    return (sums[to] - sums[to - mean] - sums[since] + sums[since - mean]) / mean
+        return float(np.max(shifts)) * RASTER + slack, float(np.max(ends)) * RASTER + slack
 
 
 @dataclass
@@ -234,10 +234,11 @@ class Raster:
         if self._last is not None:
             self._fill(at, self._last, 0.0)
 
-    def between(self, since: int, to: int) -> list[float]:
+    def between(self, since: int, to: int) -> Vector:
         """The sums from a place to another; none where not all are known."""
         first = self.end - KEPT + 1
-        return [*islice(self._sums, since - first, to - first + 1)] if first <= since and to <= self.end else []
+        known = first <= since and to <= self.end
+        return np.array([*islice(self._sums, since - first, to - first + 1)] if known else [], dtype=np.float64)
 
     def _fill(self, at: float, last: Reading, slope: float) -> None:
         then, power = last

@@ -238,7 +238,7 @@ def _cover(step: Step, load: float, battery: Storage, peak: float | None) -> flo
 
 def _peak_bounds(held: Held, now: datetime, net: float) -> list[Bound]:
     """Keeps the mean import of each billing window at or below the peak of its month or year."""
-    rooms = [(one.room(now, peak), one.how.per) for one, peak in held]
+    rooms = [(one.room(now, peak, load=net), one.how.per) for one, peak in held]
     return [(net - room, inf, f"the {per}'s peak") for room, per in sorted(rooms)[:1]]  # the others leave more
 
 

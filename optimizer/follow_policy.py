@@ -97,13 +97,22 @@ def follow(step: Step, seen: Present, battery: Storage, currency: str) -> Follow
     if asks is None or asks.least == -inf:  # no window counts now
         return Followed(wished, _why(step, meant), -inf, -inf)
     floor = asks.least if asks.window.left(seen.now) < grid_target.ENDING else -inf
-    if meant.holds and asks.mean >= NEAR * asks.peak:  # nothing else wants the energy
+    if meant.holds and (
+        asks.mean >= NEAR * asks.peak or _caps_longer(step, seen, meant, asks)
+    ):  # nothing else wants the energy
         power = grid_target.between(max(asks.least, 0.0), seen.net)
         why = step.reason if _foreseen(step, meant) else _holds(asks, step, seen.now, currency)
         return Followed(power, why, min(floor, power), asks.least)
     if asks.least > wished + SMALL:
         return Followed(asks.least, _holds(asks, step, seen.now, currency), floor, asks.least)
     return Followed(wished, _why(step, meant), min(floor, wished), asks.least)
+
+
+def _caps_longer(step: Step, seen: Present, meant: Target, asks: Asks) -> bool:
+    """The policy holds a quarter of an hour at its cap, for windows that are longer, or slide: these make up for it."""
+    first, one = seen.billing.demand, asks.window.demand
+    same = first is not None and one is not None and one.name == first.name and not seen.is_first(asks.window)
+    return same and step.cap is not None and meant.grid >= NEAR * step.cap
 
 
 def _asks(step: Step, seen: Present, meant: Target, window: RunningWindow, planned: float) -> Asks:

@@ -40,6 +40,8 @@ HOLDS = 0.9
 line between two pairs."""
 MARGIN = 0.001
 """Of a peak: what the last seconds of a window bring nobody knows."""
+UNSEEN = 60.0
+"""Seconds of a window that nobody saw: more is said."""
 TIE = 30.0
 """Seconds of a quarter hour in which the policy of that moment decides between two powers that cost the same; later
 plans do not change it to and fro."""
@@ -155,7 +157,7 @@ def held_back(  # noqa: PLR0917  # a window, its peak, the load and the battery 
     window to its end, the less of a short peak passes. The battery feeds nothing in for a peak: what is fed in takes
     nothing off.
     """
-    room = window.room(now, peak * (1.0 - MARGIN), HASTE)
+    room = window.room(now, peak * (1.0 - MARGIN), HASTE, load.smooth)
     left = window.left(now)
     urgent = (load.quick - room - CALM * most) / max((1.0 - CALM) * most, 1.0)
     share = min(max(urgent, 0.0), 1.0)
@@ -175,7 +177,9 @@ def words(window: RunningWindow, peak: float, now: datetime, currency: str) -> s
     end = window.ends(now)
     first, last = (moment.astimezone(window.zone) for moment in (end - timedelta(minutes=window.minutes), end))
     price = f"; {window.demand.rate:g} {currency}/kW" if window.demand is not None and window.demand.rate else ""
-    return f"holds {kilowatts(peak)} mean of {first:%H:%M}-{last:%H:%M}{price}"
+    unseen = window.unseen(now)
+    dark = f"; {unseen / 60:.0f} min of it were not seen" if unseen > UNSEEN else ""
+    return f"holds {kilowatts(peak)} mean of {first:%H:%M}-{last:%H:%M}{price}{dark}"
 
 
 def kilowatts(power: float) -> str:

@@ -30,6 +30,8 @@ class RunningWindow:
     """W, the highest mean of a window of this period that was seen whole."""
     closed: tuple[Window, ...] = ()
     """The billed windows that ended with the last reading."""
+    left_off: Window | None = None
+    """The one before this: a clock that is set back goes on with it."""
 
     @property
     def minutes(self) -> int:
@@ -51,7 +53,7 @@ class RunningWindow:
 
     def fold(self, at: datetime, power: float) -> "RunningWindow":
         """The next reading. One that is a little older changes nothing; one that is much older shows that the clock
-        was set back: the window begins anew, or a day would be lost."""
+        was set back: on from there, or a day would be lost."""
         if self.at is None:
             return replace(self, at=at, power=power)
         if at <= self.at:
@@ -82,8 +84,18 @@ class RunningWindow:
         return period(at, self.zone, self.how)
 
     def _anew(self, at: datetime, power: float) -> "RunningWindow":
+        """The clock was set back. What was seen of the window that it goes back to was true, and what flowed while the
+        clock was ahead flowed in it, too: no more of it than there was time."""
+        start = self._window(at)[0]
         same = self._period(at) == self._period(self.at or at)
-        return replace(self, at=at, power=power, energy=0.0, seen=0.0, peak=self.peak if same else 0.0, closed=())
+        energy, seen = 0.0, 0.0
+        if start == self._window(self.at or at)[0]:
+            energy, seen = self.energy, self.seen
+        elif self.left_off is not None and self.left_off.start == start:
+            energy, seen = self.energy + self.left_off.imported, self.seen + self.left_off.seconds
+        share = min(1.0, (at - start).total_seconds() / seen) if seen else 0.0
+        peak = self.peak if same else 0.0
+        return replace(self, at=at, power=power, energy=energy * share, seen=seen * share, peak=peak, closed=())
 
     def _until(self, start: datetime, end: datetime) -> "RunningWindow":
         """The last reading stood for this span."""
@@ -92,6 +104,7 @@ class RunningWindow:
 
     def _close(self, start: datetime) -> "RunningWindow":
         one, empty = Window(start, self.energy, self.seen), replace(self, energy=0.0, seen=0.0)
+        empty = replace(empty, left_off=one)
         if not is_billed(one, self.demand or ANY, self.poll, self.zone):
             return empty
         return replace(empty, peak=max(self.peak, one.mean), closed=(*self.closed, one))
@@ -109,6 +122,12 @@ class RunningWindow:
         mean = self.so_far(now).mean if self.so_far(now).seconds else max(self.power, 0.0)
         return mean * (now - start).total_seconds() / 3600
 
+    def unseen(self, now: datetime) -> float:
+        """Seconds of the window of `now` in which no reading was heard; the last one stands for HOLD."""
+        start = self._window(now)[0]
+        stood = 0.0 if self.at is None else min((now - max(self.at, start)).total_seconds(), HOLD)
+        return max(0.0, (now - start).total_seconds() - self.so_far(now).seconds - max(stood, 0.0))
+
     def ends(self, now: datetime) -> datetime:
         """The window of `now`."""
         return self._window(now)[1]
@@ -117,14 +136,19 @@ class RunningWindow:
         """Seconds of the window of `now`."""
         return (self.ends(now) - now).total_seconds()
 
-    def room(self, now: datetime, limit: float, haste: float = 1.0) -> float:
+    def room(self, now: datetime, limit: float, haste: float = 1.0, load: float = 0.0) -> float:
         """The mean import in W that keeps this window's mean at or below `limit`; 0 when that is lost, and infinite in
         hours that the component does not count. What is beyond it so far, or below, is made up for in no less than
-        `haste` seconds."""
+        `haste` seconds. What nobody saw gives no room: it is taken to have drawn the limit at least, and the `load`
+        of now, as batteries rest while nobody sees."""
         start = self._window(now)[0]
         if self.demand is not None and not counts(self.demand, start, self.zone):
             return float("inf")
-        saved = limit * (now - start).total_seconds() / 3600 - self.imported(now)
+        elapsed, unseen = (now - start).total_seconds(), self.unseen(now)
+        saved = limit * elapsed / 3600 - self.imported(now)
+        if unseen > 0.0:
+            mean = self.imported(now) * 3600 / elapsed
+            saved -= unseen * max(limit - mean, load - mean, 0.0) / 3600
         return max(limit + saved * 3600 / max(self.left(now), haste), 0.0)
 
 

@@ -40,9 +40,13 @@ class BilledPeaks:
     def hear(self, billing: Billing | None, now: datetime) -> None:
         """What is billed so far, as the archive has it. Of a window that runs it may know more than was heard here."""
         self.told = billing
-        if billing is not None:
-            self.fold.billing = filled(self.fold.billing, billing, now)
-            self.fold.windows = self.fold.windows.filled(billing, now)
+        self.fill(now)
+
+    def fill(self, now: datetime) -> None:
+        """The windows that run, with what was said of them."""
+        if self.told is not None:
+            self.fold.billing = filled(self.fold.billing, self.told, now)
+            self.fold.windows = self.fold.windows.filled(self.told, now)
 
     def lowest(self, plan: Plan | None, now: datetime) -> float | None:
         """W that no billing window should pass: of the demands that count now, the lowest."""

@@ -142,6 +142,7 @@ class Desk:
         """A device of the site was read. What does not tell of now changes nothing."""
         if not self.fold.hear(device, telemetry, now, mono):
             return
+        self.peaks.fill(now)  # of the window this reading stands in it may be known more since before the last restart
         self.reactive.hear(device, telemetry, mono)
         self.watch.hear(device, telemetry, mono)
         self.balance.hear(device, telemetry, mono)

@@ -61,8 +61,6 @@ class HeldWindows:
 
 
 def filled(one: RunningWindow, billing: Billing | None, now: datetime) -> RunningWindow:
-    """A window with what was said of it, while that is followed."""
+    """A window with what was said of it. An old word covers less of it, and is true all the same."""
     said = None if one.demand is None else told(billing, one.demand, now)
-    if said is None or billing is None or now >= billing.until:
-        return one
-    return one.filled(said.window_start, said.imported, said.covered)
+    return one if said is None else one.filled(said.window_start, said.imported, said.covered)

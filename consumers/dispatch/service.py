@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from secrets import token_hex
 from typing import Any
@@ -33,7 +33,6 @@ from schemas.messages import (
     ControlRequest,
     Mode,
     Outcome,
-    Plan,
     RequestOutcome,
     Telemetry,
 )
@@ -86,8 +85,9 @@ class Dispatch:
         self._writing: asyncio.Future[None] | None = None
         self._telling = Telling(part.site.site)
         self._limits = LimitKeeping(part, self.desk.limits)
-        self._unkept = self._unanswered = self._untold = self._unlimited = ""
-        """Why the disk does not keep our state, and why the broker takes neither our answers nor what we do."""
+        self._unkept = self._unanswered = self._untold = self._unlimited = self._unread = ""
+        """Why the disk does not keep our state, why the broker takes neither our answers nor what we do, and why the
+        last plan that came cannot be read."""
 
     def close(self) -> None:
         self._disk.shutdown(wait=False)
@@ -117,8 +117,8 @@ class Dispatch:
         for heard in await up_to_mark(bus, self.part, *kept):
             if heard.topic is CONTROL_MODE and heard.payload:
                 broker = Stored(heard.message, heard.fault)
-            elif isinstance(heard.message, Plan):
-                self.desk.plans.hear(heard.message, utc_now())
+            elif heard.topic is PLAN:
+                self._hear_plan(heard, utc_now())
             elif isinstance(heard.message, Billing):
                 self.desk.peaks.hear(heard.message, utc_now())
         file = read(self.path)
@@ -171,6 +171,7 @@ class Dispatch:
         self._note_limits()
         self._telling.note(account(self.desk, instructions, now, mono))
         self.part.detail = self.desk.detail + (f"; not kept on the disk: {self._unkept}" if self._unkept else "")
+        self.part.detail += f"; the last plan cannot be read: {self._unread}" if self._unread else ""
         if self.part.site.mode == "read_only" and instructions:
             self.part.detail = f"read only, would do this: {self.part.detail}"
             return {}
@@ -289,10 +290,8 @@ class Dispatch:
         match heard.message:
             case Telemetry() as telemetry if not heard.retained:
                 self.desk.read(heard.place["device"], telemetry, now, mono)
-            case Plan() as plan:
-                self.desk.plans.hear(plan, now)
-            case None if heard.topic is PLAN and not heard.fault:
-                self.desk.plans.hear(None, now)
+            case _ if heard.topic is PLAN:
+                self._hear_plan(heard, now)
             case Billing() as billing:
                 self.desk.peaks.hear(billing, now)
             case Outcome() as outcome if outcome.source == "dispatch" and not heard.retained:
@@ -310,6 +309,13 @@ class Dispatch:
                 await self._answer(request, retained=heard.retained)
             case None if heard.topic is CONTROL_REQUEST and (heard.payload or not heard.retained):
                 await self._tell(unreadable(heard.payload, heard.fault, now))
+
+    def _hear_plan(self, heard: Heard[Any], now: datetime) -> None:
+        """One that cannot be read changes nothing: the last one goes on as long as it is valid."""
+        if not heard.fault:
+            self.desk.plans.hear(heard.message, now)
+        self.part.counts["refused_plans"] += bool(heard.fault)
+        self._unread = self._once(self._unread, heard.fault, "a plan cannot be read, and the last one goes on")
 
     async def _answer(self, request: ControlRequest, *, retained: bool) -> None:
         answer = self.desk.hear(request, utc_now(), time.monotonic(), retained=retained)

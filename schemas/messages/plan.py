@@ -1,8 +1,9 @@
 """What the batteries and the flexible loads are to do in the next hours, and why."""
 
+import itertools
 from typing import Any
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from schemas.messages.message import Message
 from schemas.units import Instant, Name, Number, Percent, Seconds, Watts
@@ -58,6 +59,16 @@ class Step(Message):
     reason: str
     why: list[Why] = []
     """The same for programs: the binding constraints with their marginal values, the most important first."""
+
+    @field_validator("policy")
+    @classmethod
+    def _answers_each_net_load(cls, policy: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        if len(policy) == 1:
+            raise ValueError("one pair says nothing of another net load: give two or more, or none")
+        for (before, _), (after, _) in itertools.pairwise(policy):
+            if after < before:
+                raise ValueError(f"the net loads must rise: {after:g} W stands behind {before:g} W")
+        return policy
 
 
 class LoadStep(Message):

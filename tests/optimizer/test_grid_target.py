@@ -237,11 +237,26 @@ def test_reasons_are_few_and_have_numbers() -> None:
     assert len({*site.reasons[15:]}) <= 15
 
 
-@pytest.mark.parametrize("minutes", [30, 60])
-def test_windows_of_another_length_are_held_at_the_planned_peak(minutes: int) -> None:
-    """A policy is by quarter hours; the first of the window draws less, and the window may make use of it."""
-    site = Site(minutes=minutes, every=900).run(lambda second: 20e3 if second < 900 else 110e3, minutes * 60 + 1)
+@pytest.mark.parametrize(
+    ("minutes", "load", "needed", "most"),
+    [
+        (30, lambda second: 20e3 if second < 900 else 110e3, 2.5e3, 2.7e3),
+        (60, lambda second: 20e3 if second < 900 else 110e3, 27.5e3, 28e3),
+        (30, lambda second: 110e3 if second < 600 else 35e3, 0.0, 5.5e3),
+        (60, lambda second: 75e3 if second < 2700 else 15e3, 0.0, 11e3),
+        (30, motors, 11.25e3, 11.6e3),
+        (60, motors, 22.5e3, 23e3),
+    ],
+    ids=["30: it rises", "60: it rises", "30: it falls", "60: it falls", "30: motors", "60: motors"],
+)
+def test_windows_of_another_length_are_held_in_their_own_integral(
+    minutes: int, load: Callable[[int], float], needed: float, most: float
+) -> None:
+    """A policy is by quarter hours. What one quarter of the window leaves, or draws beyond, the others make up for; of
+    a load that falls by itself no more is spent than the battery must have in hand for one that does not."""
+    site = Site(minutes=minutes, every=900).run(load, minutes * 60 + 1)
     assert site.means[0] <= CAP
+    assert needed - 250 <= site.given <= most
 
 
 def test_another_demand_keeps_its_own_planned_peak() -> None:
