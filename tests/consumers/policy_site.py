@@ -72,7 +72,7 @@ class PolicySite:
             if self.tells_billing and self.second % 10 == 0:
                 self.said = self.billing.said(self.now)
                 if self.desk is not None:
-                    self.desk.hear_billing(self.said, self.now)
+                    self.desk.peaks.hear(self.said, self.now)
             if self.desk is not None:
                 self._hear(self.desk)
                 if self.second % 2 == 0:
@@ -90,7 +90,7 @@ class PolicySite:
         if self.plan is not None:
             desk.plans.hear(self.plan, self.now)
         if self.said is not None:
-            desk.hear_billing(self.said, self.now)
+            desk.peaks.hear(self.said, self.now)
         desk.begin(Stored(kept.mode, kept=kept), Stored(), self.now, self.second)
         return self
 
