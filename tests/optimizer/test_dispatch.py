@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from optimizer.bill import peaks
-from optimizer.dispatch import Moment, Ratings, Wanted, current_step, decide
+from optimizer.dispatch import DEADBAND, Moment, Ratings, Wanted, current_step, decide
 from optimizer.grid_target import SMALL
 from optimizer.outlook import Outlook
 from optimizer.plan import plan as plan_for
@@ -241,7 +241,8 @@ def test_without_a_plan_nothing_jumps(soc: float, net: float, peak: float) -> No
     one = wanted(None, soc=soc, net=net, peak=peak).power
     near = wanted(None, soc=min(soc + 0.01, 90), net=net + 10, peak=peak).power
     if 10 < soc < 89.9:
-        assert abs(near - one) <= 0.01 / 5 * 100e3 + 10 + 1
+        # one of the two may stay where the battery is, as the change is not worth a write
+        assert abs(near - one) <= 0.01 / 5 * 100e3 + 10 + DEADBAND * 100e3 + 1
 
 
 @given(soc=st.floats(10, 90), net=st.floats(-2e5, 2e5), used=st.floats(0, 2e5), peak=st.floats(1e3, 2e5))

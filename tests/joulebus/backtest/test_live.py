@@ -51,7 +51,12 @@ def remembered(site: Site, ready: Prepared) -> Past:
 def seen(site: Site, ready: Prepared, load: float, pv: float) -> Situation:
     """Telemetry of this moment."""
     situation, at = Situation.of(site), ready.span.played.start
-    shown = {"grid": {"p": load - pv}, "pcs1": {"p": 0.0}, "bms1": {"soc": SOC}, "pv1": {"p": pv}}
+    shown = {
+        "grid": {"p": load - pv},
+        "pcs1": {"p": 0.0},
+        "bms1": {"soc": SOC, "u": 800.0, "ccl": 200.0, "dcl": 200.0},
+        "pv1": {"p": pv},
+    }
     for device, values in shown.items():
         situation.fold(device, Telemetry(at=at, epoch="0" * 16, seq=1, values=values), at, 0.0)  # type: ignore[arg-type]  # numbers alone
     return situation
