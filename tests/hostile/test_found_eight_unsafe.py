@@ -1,5 +1,6 @@
 """Flexible loads and a policy after what happens in the field: minimum times, restarts, meters that are late."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +10,10 @@ import pytest
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Kept, Stored
 from schemas.messages import ControlMode, Mode
-from tests.consumers.test_load_desk import LAMPS, PUMP, SWITCHED, Story
+from schemas.messages import Telemetry, Value
+from tests.consumers.policy_site import PolicySite
+from tests.consumers.test_dispatch_desk import plant_site
+from tests.consumers.test_load_desk import LAMPS, NOON, PUMP, SWITCHED, Story
 
 
 @pytest.mark.parametrize("times", ["", "minimum_off = 60\n", "minimum_off = 120\nminimum_on = 30\n"])
@@ -85,3 +89,36 @@ def test_a_load_that_does_not_dim_is_switched_off_before_a_limit_is_passed_for_e
     for _ in range(300):
         it.tick(2)
         assert (it.shares["two"], it.base + it.real <= 100e3) == (0.0, True)
+
+
+class Seldom(PolicySite):
+    """A device that says one of its points well only each so many seconds."""
+
+    of: str = ""
+    point: str = ""
+    each: int = 1
+
+    def _read(self, desk: Desk, device: str, values: Mapping[str, Value]) -> None:
+        if device == self.of and self.second % self.each:
+            values = {point: value for point, value in values.items() if point != self.point}
+        super()._read(desk, device, values)
+
+
+@pytest.mark.parametrize("each", [6, 30])
+@pytest.mark.parametrize("point", ["ccl", "u", "soc"])
+def test_a_bms_that_says_its_limits_seldom_moves_no_battery_to_full_power_and_back_for_ever(
+    tmp_path: Path, point: str, each: int
+) -> None:
+    """Each word was good for 5 s: every half minute the battery went to all that it has, and back."""
+    it = Seldom(plant_site(tmp_path), NOON)
+    it.of, it.point, it.each = "bms1", point, each
+    it.run(60, 90e3)
+    powers = list[float]()
+    for _ in range(300):
+        it.run(1, 90e3)
+        powers.append(it.powers["pcs1"])
+    assert max(powers) == 0.0
+    assert "the BMS" in it.reasons[-1]
+    it.each = 1
+    it.run(20, 90e3)
+    assert it.powers["pcs1"] > 80e3, "two words in time, and it is there again"
