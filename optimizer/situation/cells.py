@@ -76,8 +76,8 @@ class CellsSeen:
         return replace(self, racks={name: replace(one, words={**one.words}) for name, one in self.racks.items()})
 
     def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
-        """One of its racks says something. The first word after a silence is not acted on: of a BMS that says its limits
-        each half minute the battery would go to full power and back with each word."""
+        """One of its racks says something. The first word after a silence is not acted on: with each word of a BMS that
+        says its limits each half minute the battery would go to full power and back."""
         one = self.racks[device]
         before = one.heard
         one.hear(telemetry, mono)

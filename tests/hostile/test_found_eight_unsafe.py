@@ -9,8 +9,7 @@ import pytest
 
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Kept, Stored
-from schemas.messages import ControlMode, Mode
-from schemas.messages import Telemetry, Value
+from schemas.messages import ControlMode, Mode, Value
 from tests.consumers.policy_site import PolicySite
 from tests.consumers.test_dispatch_desk import plant_site
 from tests.consumers.test_load_desk import LAMPS, NOON, PUMP, SWITCHED, Story
