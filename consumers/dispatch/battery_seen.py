@@ -90,8 +90,8 @@ class BatterySeen:
 
     @property
     def bms_heard(self) -> float:
-        """Monotonic seconds of the last word of its cells."""
-        return self.cells.heard
+        """Monotonic seconds of the last word of its cells that is acted on."""
+        return NEVER if self.cells.once else self.cells.heard
 
     @property
     def bms_fresh(self) -> float:

@@ -10,12 +10,14 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from consumers.dispatch import lease
-from consumers.dispatch.load_seen import KeptLoad
+from consumers.dispatch.load_seen import GAP, KeptLoad
 from consumers.dispatch.modes import Control, begin, lock
 from consumers.dispatch.resets import Tried
 from schemas.messages import Cause, ControlMode, Mode
 from schemas.units import Instant, Number, Seconds, Watts
 
+LOADS = GAP / 3
+"""Seconds after which loads are kept again, so that a restart that is shorter leaves no `GAP` in what is known."""
 ONLY = ""
 """The name of its battery in a file from before there could be several."""
 
@@ -101,14 +103,16 @@ class Kept(BaseModel):
     """The flexible loads, by their device."""
 
     def differs(self, other: "Kept | None") -> bool:
-        """Whether it is worth a write: a clock that runs is none, but a lease is kept each minute."""
+        """Whether it is worth a write: a clock that runs is none, but a lease is kept each minute, and loads so often
+        that after a short restart it is known what they did."""
         return other is None or self._essence() != other._essence()
 
     def _essence(self) -> tuple[object, ...]:
         minute = None if self.lease is None else int(self.lease // 60)
         each = {name: one.essence() for name, one in self.batteries.items()}
         loads = {name: one.essence() for name, one in self.loads.items()}
-        return (self.mode, minute, each, self.peak, self.requests, self.rules, loads)
+        read = int(self.at.timestamp() // LOADS) if loads else None
+        return (self.mode, minute, each, self.peak, self.requests, self.rules, loads, read)
 
 
 def understood(text: bytes) -> Kept:

@@ -17,6 +17,8 @@ LONGEST = 900.0
 would else switch it each minute."""
 NEAR = 0.98
 """Of a limit: from there on the next step of any load would pass it."""
+DEAF = 1.1
+"""Of what it is told: a dimmable load that draws more for `RELEASE` beyond a limit does not dim, and is switched."""
 HARD = (Authority.DSO, Authority.PROTECTION)
 """Whose limits go before the minimum times of a load."""
 
@@ -52,6 +54,13 @@ class Way:
     """...and when that was lowered last, or raised: it is raised once in `RELEASE`, by what was free all the time."""
     free: float = inf
     """The least share that was free since then."""
+    obeyed: float = -inf
+    """When it last drew no more than it was told, or no limit was passed."""
+
+    def rests(self, mono: float, *, short: bool) -> None:
+        """It is off, or on for more than a limit. How often it had to go is remembered. `short`: it would not fit."""
+        self.last = mono if short else self.last
+        self.cap, self.lowered, self.free, self.obeyed = 1.0, -inf, inf, mono
 
     def waits(self, mono: float) -> bool:
         """It was in the way a short while ago."""
@@ -83,12 +92,13 @@ class Shedding:
         for name, choice in choices.items():
             one = seen[name]
             if not (one.load.rule.sheds and choice.on and choice.why in (*YIELDS, Why.TIMES)):
-                self.ways.pop(name, None)
+                if name in self.ways:
+                    short = choice.why is Why.TIMES and lacks + one.load.rated > 0
+                    self.ways[name].rests(mono, short=short)
                 continue
             draws = one.power if one.on else 0.0
-            found[name] = self._dimmed(one, choice, strain, lacks, mono) if one.load.dims else choice
-            if found[name] is choice:
-                found[name] = self._switched(one, choice, strain, lacks, mono)
+            dimmed = self._dimmed(one, choice, strain, lacks, mono) if one.load.dims else None
+            found[name] = dimmed or self._switched(one, choice, strain, lacks, mono)
             more = one.load.rated * (found[name].share or 0.0) - draws
             # what starts together must fit together
             lacks += max(0.0, more) if found[name] is choice else more
@@ -106,16 +116,22 @@ class Shedding:
             return shed(one.load, one.now(mono), choice, strain.why or "a limit was near", hard=strain.hard)
         return choice
 
-    def _dimmed(self, one: LoadSeen, choice: Choice, strain: Strain, lacks: float, mono: float) -> Choice:
-        """As much as fits; the choice itself where all of it does, or where nothing that it can run at does."""
+    def _dimmed(self, one: LoadSeen, choice: Choice, strain: Strain, lacks: float, mono: float) -> Choice | None:
+        """As much as fits, or the choice itself where that fits; None where it is to be switched: nothing that it can
+        run at fits, or it was told less and does not dim."""
+        way, rated = self.ways.setdefault(one.load.name, Way(obeyed=mono)), one.load.rated
+        told = rated * min(way.cap, choice.share or 0.0)
+        # one that was found deaf is so until it is off
+        if not one.on or (mono - way.obeyed <= RELEASE and (lacks <= 0 or one.power <= DEAF * told)):
+            way.obeyed = mono
         if not one.on or strain is UNSEEN:
-            return choice
-        way = self.ways.setdefault(one.load.name, Way())
-        share = way.fit((one.power - lacks) / one.load.rated, mono)
-        if not one.load.shares[0] <= share < (choice.share or 0.0):
-            return choice
-        why = strain.why or "a limit was near"
-        return Choice(share, Why.SHED, f"{share * one.load.rated / 1000:.1f} kW: {why}")
+            return None
+        share = way.fit((one.power - lacks) / rated, mono)
+        if share < one.load.shares[0] or mono - way.obeyed > RELEASE:
+            return None
+        if share >= (choice.share or 0.0):
+            return choice if lacks > 0 else None
+        return Choice(share, Why.SHED, f"{share * rated / 1000:.1f} kW: {strain.why or 'a limit was near'}")
 
 
 def strained(grid: float | None, spare: float, bounds: Sequence[tuple[float, str]], hard: str = "") -> Strain:

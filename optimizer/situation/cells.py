@@ -11,6 +11,9 @@ from schemas.site import Site
 from schemas.site_battery import Battery
 from schemas.site_device import Device
 
+AGAIN = 0.2
+"""Of the seconds for which a word holds: after a silence a second one must come so much later than the first."""
+
 
 @dataclass
 class RackSeen:
@@ -24,6 +27,8 @@ class RackSeen:
     """When it came, and W at the cells that may be charged and discharged."""
     words: dict[str, Value] = field(default_factory=dict)
     """Whether it is connected."""
+    back: float = NEVER
+    """When it first spoke again after it was silent."""
 
     def hear(self, telemetry: Telemetry, mono: float) -> None:
         """A limit without its voltage is no limit."""
@@ -71,8 +76,13 @@ class CellsSeen:
         return replace(self, racks={name: replace(one, words={**one.words}) for name, one in self.racks.items()})
 
     def hear(self, device: str, telemetry: Telemetry, mono: float) -> None:
-        """One of its racks says something."""
-        self.racks[device].hear(telemetry, mono)
+        """One of its racks says something. The first word after a silence is not acted on: with each word of a BMS that
+        says its limits each half minute the battery would go to full power and back."""
+        one = self.racks[device]
+        before = one.heard
+        one.hear(telemetry, mono)
+        if before != NEVER and one.heard - before > self._fresh(one):
+            one.back = one.heard
 
     @property
     def connected(self) -> dict[str, RackSeen]:
@@ -112,4 +122,14 @@ class CellsSeen:
         if any(one.heard == NEVER for one in racks):
             return f"the {who} does not say what {may}"
         old = any(mono - one.heard > self._fresh(one) for one in racks)
-        return f"the {who} has been silent for more than {self.fresh:.0f} s" if old else ""
+        if old:
+            return f"the {who} has been silent for more than {self.fresh:.0f} s"
+        if self.once:
+            return f"the {who} was silent for more than {self.fresh:.0f} s, and has spoken but once since"
+        return ""
+
+    @property
+    def once(self) -> bool:
+        """One of them has spoken but once since it was silent."""
+        back = [(one.heard - one.back, one) for one in self.connected.values() if one.back != NEVER]
+        return any(spoke < AGAIN * self._fresh(one) for spoke, one in back)

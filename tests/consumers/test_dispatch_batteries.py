@@ -231,7 +231,8 @@ def test_what_the_bridge_does_not_let_pass_the_other_gives(both: Both) -> None:
     assert both.powers() == {"pcs1": 80e3, "pcs2": 11e3}, "and it is asked for a little more"
     assert both.desk.batteries["pcs2"].last == 10e3, "on which nobody counts"
     both.second += 31
-    both.hear_both(grid=0.0, powers=(80e3, 10e3))
+    for _ in range(2):  # a BMS that was silent is believed by its second word
+        both.hear_both(grid=0.0, powers=(80e3, 10e3))
     assert both.powers()["pcs2"] > 20e3, "a bridge that says no more has forgotten it"
 
 

@@ -27,8 +27,9 @@ def runs(story: Story, seconds: int, load: float, soc: float = 80.0, every: int 
     """The load goes on, the battery follows at once; gives the last power."""
     power = 0.0
     for _ in range(0, seconds, every):
-        story.second += every
-        story.hear_all(grid=load - power, power=power, soc=soc)
+        for _ in range(2):  # a BMS is believed for 5 s
+            story.second += every / 2
+            story.hear_all(grid=load - power, power=power, soc=soc)
         power = story.power() or 0.0
     return power
 

@@ -278,8 +278,9 @@ def drawn(story: Story, minutes: int, load: float) -> list[float]:
     """kW at the meter, each 10 s, with a battery that follows at once and is kept at half."""
     power, found = 0.0, list[float]()
     for _ in range(0, 60 * minutes, 10):
-        story.second += 10
-        story.hear_all(grid=load - power, power=power, soc=50.0)
+        for _ in range(2):  # a BMS is believed for 5 s
+            story.second += 5
+            story.hear_all(grid=load - power, power=power, soc=50.0)
         power = story.power() or 0.0
         found.append((load - power) / 1000)
     return found
