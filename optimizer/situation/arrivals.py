@@ -13,6 +13,8 @@ APART = 10.0
 """Seconds by which a sample may come later or earlier than its neighbours did."""
 NEIGHBOURS = 5
 """So many samples are compared: when a clock was set, the third one after it is believed again."""
+REMEMBERED = 256
+"""Samples of a device that are known again when they are sent again."""
 IN_A_ROW = 3
 """So many samples that seem older than the newest, and come in their own rhythm, show that the newest was wrong."""
 
@@ -33,6 +35,8 @@ class _Device:
     """Number and time of the sample that was believed last."""
     older: deque[tuple[float, Telemetry]] = field(default_factory=lambda: deque(maxlen=IN_A_ROW))
     """Those that seemed older since, and when they came."""
+    heard: deque[tuple[str, int, datetime]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """Epoch, number and time of each: what was heard before is sent again, in whatever rhythm."""
 
     def is_older(self, sample: Telemetry) -> bool:
         """Behind the newest by its time, and by its number or its epoch: within an epoch both rise together, so one
@@ -43,7 +47,9 @@ class _Device:
 
     def goes_on(self, sample: Telemetry, mono: float) -> bool:
         """The same source goes on in its own rhythm, so what was taken for the newest was wrong. Samples that are sent
-        again come all at once."""
+        again come all at once, or were heard before."""
+        if (sample.epoch, sample.seq, sample.at) in self.heard:
+            return False
         self.older.append((mono, sample))
         spans = [
             (came - before, (one.at - last.at).total_seconds())
@@ -81,9 +87,12 @@ class Arrivals:
         if sample.historical:
             return False
         seen = self._seen.setdefault(device, _Device())
-        if seen.is_older(sample):
-            if not seen.goes_on(sample, mono):
-                return False
+        older = seen.is_older(sample)
+        anew = older and seen.goes_on(sample, mono)
+        seen.heard.append((sample.epoch, sample.seq, sample.at))
+        if older and not anew:
+            return False
+        if anew:
             seen.begins_anew()
         again = sample.epoch == seen.epoch and sample.seq in seen.numbers
         seen.take(sample, mono)
