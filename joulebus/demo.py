@@ -158,7 +158,8 @@ class Demo:
         from joulebus.past import remember  # noqa: PLC0415  # as above
 
         begin = self.started - timedelta(days=self.wish.past)
-        past = PastWish(self.site, self.wish.site, begin, self.started, self._env("simulate", self.broker))
+        env = {"JOULEBUS_STATE": str(self.folder)}  # where fetched prices are kept
+        past = PastWish(self.site, self.wish.site, begin, self.started, env)
         memory = self.folder / f"simulated-{self.site.site}.json"
         await asyncio.to_thread(remember, self.database, past, memory)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from optimizer.loads.load import Load
 from schemas.magnitudes import LEAST
 from schemas.site import Site
-from schemas.site_loads import FlexibleLoad
+from schemas.site_loads import Comfort, FlexibleLoad
 
 HOUR_S = 3600.0
 WEEK = timedelta(days=7)
@@ -35,6 +35,9 @@ def load_oddities(site: Site, now: datetime) -> Iterator[tuple[str, str]]:
     rated = {one.name: one.rated_power or 0.0 for one in site.device}
     for number, rule in enumerate(site.load):
         whose, key = f"load {rule.device!r}: ", f"load.{number}.energy"
+        if rule.comfort is not None:
+            odd = _odd_comfort(rule.comfort, rated[rule.device] / 1000)
+            yield from ((f"load.{number}.comfort", f"{whose}{words}") for words in odd)
         if rule.energy is None or not rated[rule.device]:
             continue
         if rule.energy < LEAST:
@@ -44,6 +47,19 @@ def load_oddities(site: Site, now: datetime) -> Iterator[tuple[str, str]]:
         if needs > has:
             takes = f"{rule.energy / 1000:g} kWh take {needs / HOUR_S:.3g} h at {load.rated / 1000:g} kW"
             yield key, f"{whose}{takes}, and until a deadline there are {has / HOUR_S:.3g} h"
+
+
+def _odd_comfort(band: Comfort, rated: float) -> Iterator[str]:
+    """A temperature that is in its band without the load, or is never brought into it. `rated`: kW."""
+    if band.rest is None or band.per_kw is None:
+        return
+    on = band.rest + band.per_kw * rated
+    if band.low <= band.rest <= band.high:
+        yield f"at rest it is {band.rest:g}, within {band.low:g} to {band.high:g}: the load is never needed"
+    elif rated and (on > band.high if band.per_kw < 0 else on < band.low):
+        yield f"fully on it comes to {on:g} at last, and {band.low:g} to {band.high:g} is wanted: it never gets there"
+    elif rated and (band.rest < band.low if band.per_kw < 0 else band.rest > band.high):
+        yield f"at rest it is {band.rest:g}, and each kW moves it by {band.per_kw:g}, away from the band: mind the sign"
 
 
 def _least(load: Load, now: datetime) -> float:
