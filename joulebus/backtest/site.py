@@ -192,6 +192,8 @@ def _battery(flags: Flags, own: Storage | None, rated: float, notes: list[str]) 
     )
     if not 0 <= low < high <= 100:
         raise Trouble(f"--soc-min {low:g} --soc-max {high:g}: write % of 0 to 100, the least below the most")
+    if flags.soc_max is not None and high <= 1:
+        raise Trouble(f"--soc-max {high:g}: it is in %: for {100 * high:g} % write {100 * high:g}")
     if not 0.5 < efficiency <= 1:
         raise Trouble(f"--efficiency {efficiency:g}: write that of one direction, such as 0.95")
     if not 0 <= wear < WIDE:
