@@ -4,22 +4,26 @@ A month or a year begins with no peak. A plan sees a day and a half of it, perha
 would empty the battery to keep that below what the first workday reaches anyway.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from statistics import median_low
+from statistics import fmean, median_low
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.billing import COMPLETE
 from optimizer.demand import counts
 from optimizer.record import QUARTER, Record
 from optimizer.storage import Storage
+from optimizer.tariff import window
 from schemas.tariff_demand import Demand
 
 WATTS = 100.0
 """So exactly it is found."""
 
+LATELY = timedelta(days=14)
+"""Five workdays and four days of two weekends, with some to spare, show what is usual."""
 DAYS = 28
 """Days that the rest of a period is taken to be like."""
 HALF = 0.5
@@ -32,6 +36,30 @@ TRIED = 24
 Vector = NDArray[np.float64]
 Means = Sequence[tuple[datetime, float]]
 """Start and mean of windows, oldest first, W: load less PV."""
+
+
+def expected_peak(  # noqa: PLR0917  # what was, in which windows, of which battery, and when
+    quarters: Iterable[tuple[datetime, float]],
+    component: Demand | None,
+    minutes: int,
+    zone: ZoneInfo,
+    battery: Storage,
+    rated: float,
+    now: datetime,
+) -> float:
+    """W of peak that the next weeks will reach whatever is done: that of a usual day of the last ones. `quarters`:
+    start and W of those that are known. In windows that do not count for the component the battery can charge as much
+    as it is able to."""
+    length, begin, means = timedelta(minutes=minutes), now - LATELY, dict[datetime, list[float]]()
+    for at, net in quarters:
+        if begin <= at < now:
+            means.setdefault(window(at, zone, minutes)[0], []).append(net)
+    known = [
+        (start, fmean(nets) if component is None or counts(component, start, zone) else -rated)
+        for start, nets in sorted(means.items())
+        if len(nets) * QUARTER >= COMPLETE * length and begin <= start and start + length <= now
+    ]
+    return usual_peak(known, length, zone, battery, rated)
 
 
 def usual_peak(nets: Means, length: timedelta, zone: ZoneInfo, battery: Storage, rated: float) -> float:
@@ -134,9 +162,9 @@ def _can_hold(
     both = storage.efficiency
     full = storage.energy * (storage.soc_max - storage.soc_min) / 100
     stored, could = np.full(caps.shape, HALF * full), np.ones(caps.shape, dtype=bool)
-    for window in range(nets.shape[1]):
+    for number in range(nets.shape[1]):
         # what does not count leaves the battery all it can take; in what is unknown it rests
-        over = np.nan_to_num(np.where(held[:, window], nets[:, window] - caps, -rated))
+        over = np.nan_to_num(np.where(held[:, number], nets[:, number] - caps, -rated))
         stored = np.minimum(stored + np.clip(-over, 0, rated) * hours * both, full) - np.maximum(over, 0) * hours / both
         could &= (over <= rated) & (stored >= -1e-6)
     return np.asarray(could & (stored >= HALF * full - 1e-6))

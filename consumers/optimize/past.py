@@ -2,7 +2,6 @@
 
 import asyncio
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from math import nan
@@ -10,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from consumers.optimize.learning import Learning
 from consumers.optimize.situation import named
-from optimizer.billing import COMPLETE
-from optimizer.demand import counts
 from optimizer.storage import Storage
 from optimizer.tariff import window
 from runtime.history import History
@@ -195,33 +192,13 @@ class Past:
         # An inverter that is not there sleeps: many draw their own supply from the panels.
         return [self._of(named(*source)).get(at, 0.0) for source in self.site.pv_points]
 
-    def _counts(self, component: Demand | None, at: datetime) -> bool:
-        return component is None or counts(component, at, self.site.zone)
-
     def expected(  # what is asked for, of which battery
         self, now: datetime, minutes: int, battery: Storage, rated: float, component: Demand | None = None
     ) -> float:
         """W of peak that the next weeks will reach whatever is done: that of a usual day of the last ones. In windows
         that do not count for the component the battery can charge as much as it is able to."""
-        from optimizer.lowest_peak import usual_peak  # noqa: PLC0415  # as above
+        from optimizer.lowest_peak import expected_peak  # noqa: PLC0415  # as above
 
         grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
-        nets = [(at, grid[at] + sum(one.get(at, 0.0) for one in batteries)) for at in self._seen()]
-        windows = self._windows(nets, minutes, now - DAYS, now)
-        known = sorted((at, mean if self._counts(component, at) else -rated) for at, mean in windows)
-        return usual_peak(known, timedelta(minutes=minutes), self.site.zone, battery, rated)
-
-    def _windows(
-        self, means: Sequence[tuple[datetime, float]], minutes: int, begin: datetime, now: datetime
-    ) -> list[tuple[datetime, float]]:
-        """Start and mean of the whole billing windows between two instants."""
-        windows: dict[datetime, list[float]] = {}
-        for at, power in means:
-            if begin <= at < now:
-                windows.setdefault(window(at, self.site.zone, minutes)[0], []).append(power)
-        whole, length = COMPLETE * minutes / 15, timedelta(minutes=minutes)
-        return [
-            (start, sum(powers) / len(powers))
-            for start, powers in windows.items()
-            if len(powers) >= whole and begin <= start and start + length <= now
-        ]
+        nets = ((at, grid[at] + sum(one.get(at, 0.0) for one in batteries)) for at in self._seen())
+        return expected_peak(nets, component, minutes, self.site.zone, battery, rated, now)

@@ -4,18 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from math import isnan
-from statistics import fmean
 from time import perf_counter
 
 from joulebus.backtest.data import Quarters, record_of
 from joulebus.backtest.meters import Meter
 from joulebus.backtest.prices import Prices
 from joulebus.backtest.site import Terms
-from optimizer.billing import COMPLETE
-from optimizer.demand import counts
 from optimizer.dispatch import current_step
 from optimizer.forecast.model import Model, learn
-from optimizer.lowest_peak import daily_peaks, usual_peak
+from optimizer.lowest_peak import LATELY, daily_peaks, expected_peak
 from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import VALID, plan
 from optimizer.policy import Policy, solve
@@ -23,13 +20,11 @@ from optimizer.program import Unsolved
 from optimizer.record import QUARTER, Record
 from optimizer.shortage import AHEAD
 from optimizer.storage import Storage
-from optimizer.tariff import window
 from optimizer.verify import verify
 from optimizer.windows import Charge
 from schemas.messages import Plan, Step
 from schemas.tariff_demand import Demand
 
-USUAL = timedelta(days=14)
 CHECKED = timedelta(hours=7)
 """Live the second check looks at each plan. In a year that would take as long as all policies: here at one in seven,
 so that each hour of the day comes round."""
@@ -143,21 +138,11 @@ class Planner:
             self._daily = [
                 daily_peaks(record, self.battery, terms.rated, one.component, terms.zone, at) for one in meters
             ]
-            self._usual = [self._reached(record, one.component, at) for one in meters]
+            self._usual = [self._reached(record.last(LATELY), one.component, at) for one in meters]
         return self._model
 
     def _reached(self, record: Record, component: Demand, at: datetime) -> float:
-        """W of peak that a usual one of the last days reaches whatever is done, as `consumers.optimize.past` says."""
-        lately, zone = record.last(USUAL), self.terms.zone
-        means = dict[datetime, list[float]]()
-        for number, net in enumerate((lately.load - lately.pv).tolist()):
-            if not isnan(net):
-                means.setdefault(window(lately.start + number * QUARTER, zone, component.minutes)[0], []).append(net)
-        length = timedelta(minutes=component.minutes)
-        whole = [(begin, fmean(nets)) for begin, nets in means.items() if len(nets) * QUARTER >= COMPLETE * length]
-        known = [
-            (begin, net if not component.hours or counts(component, begin, zone) else -self.terms.rated)
-            for begin, net in whole
-            if lately.start <= begin and begin + length <= at
-        ]
-        return usual_peak(known, length, zone, self.battery, self.terms.rated)
+        """W of peak that a usual one of the last days reaches whatever is done."""
+        nets = enumerate((record.load - record.pv).tolist())
+        known = ((record.start + number * QUARTER, net) for number, net in nets if not isnan(net))
+        return expected_peak(known, component, component.minutes, self.terms.zone, self.battery, self.terms.rated, at)

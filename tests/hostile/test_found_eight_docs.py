@@ -2,16 +2,11 @@
 
 import pytest
 
+from tests.hostile.test_found_seven_docs import DEVICE
 from tests.joulebus.test_check import SITE, Check
 from tests.joulebus.test_check import check as check  # noqa: PLC0414  # a fixture
 
-COLD = """
-[[device]]
-name = "pump"
-profile = "relay_e1214"
-address = "tcp://192.0.2.9:502"
-rated_power = 7_500
-
+COLD = f"""{DEVICE}
 [[load]]
 device = "pump"
 fallback = "on"

@@ -31,13 +31,14 @@ from tests.optimizer.test_grid_target import step_of
 DOCS = Path(__file__).parents[2] / "docs"
 __all__ = ["check"]  # a fixture
 
-PUMP = """
+DEVICE = """
 [[device]]
 name = "pump"
 profile = "relay_e1214"
 address = "tcp://192.0.2.9:502"
 rated_power = 7_500
-
+"""
+PUMP = f"""{DEVICE}
 [[load]]
 device = "pump"
 fallback = "off"
