@@ -282,6 +282,8 @@ async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
     await expect(page.locator("#peak-words")).to_contain_text("40 % of the month so far was measured")
     await scene.measure("grid", p=-3_000.0)
     await expect(page.locator("[data-label=grid]")).to_have_text("exporting", timeout=SOON)
+    await scene.say("optimize", topics.PLAN, plan().model_copy(update={"id": "p2", "cost": 13.9}))
+    await expect(page.locator("#facts")).to_contain_text("1.40 EUR more than at rest", timeout=SOON)
     await page.close()
     assert scene.complaints == []
 

@@ -203,6 +203,7 @@ function drawDispatch({ dispatch, plan, mode, why }) {
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
   const money = (amount) => `${number(amount, 2)} ${plan.currency}`;
+  const against = (saved) => `${money(Math.abs(saved))} ${saved < 0 ? "more" : "less"} than at rest`; // more: against a peak that may come
   facts([
     dispatch && ["outcome", `${dispatch.state.replace("_", " ")}, ${age(dispatch.age)} ago`],
     now && dispatch.wanted !== null && ["asked", `${kilowatts(dispatch.wanted)} kW${dispatch.source ? ` by ${dispatch.source}` : ""}`],
@@ -210,7 +211,7 @@ function drawDispatch({ dispatch, plan, mode, why }) {
     !plan && ["plan", "none"],
     plan && ["plan", `${plan.valid ? "made" : "not valid, made"} ${age(plan.age)} ago, until ${clock(plan.until, site.zone)}`],
     plan?.valid && ["price now", `${number(step.price_import, 3)} import, ${number(step.price_export, 3)} export`],
-    plan?.valid && ["cost of plan", `${money(plan.cost)}, ${money(plan.cost_idle - plan.cost)} less than at rest`],
+    plan?.valid && ["cost of plan", `${money(plan.cost)}, ${against(plan.cost_idle - plan.cost)}`],
   ].filter(Boolean));
 }
 
