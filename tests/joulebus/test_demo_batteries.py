@@ -56,7 +56,7 @@ def ask(port: int) -> None:
 def test_kill_or_trip_one_and_the_other_goes_on(tmp_path: Path) -> None:
     port, site = free_port(EIGHT), demo_site(tmp_path)
     with demo(tmp_path, site, port, "--json"):
-        until(partial(all_online, port), 60)
+        until(partial(all_online, port), 120)
         ask(port)
         until(lambda: min(power(port, name) for name in ("hall", "yard")) > 40e3, 40)
         before = power(port, "hall")
