@@ -1,6 +1,6 @@
 """What the planner of a backtest knows at an instant, and the plan it makes of it: the code that runs live."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from math import isnan
@@ -44,6 +44,8 @@ class Planner:
     prices: Prices
     certain: bool
     """The forecast is taken for the truth: the linear program alone."""
+    check: Callable[[Plan, Outlook], Sequence[str]] = verify
+    """The second check: what is wrong with a plan."""
     milliseconds: list[float] = field(default_factory=list)
     """Of each solution."""
     refused: int = 0
@@ -84,7 +86,7 @@ class Planner:
         return self.checked is None or at - self.checked.at >= CHECKED
 
     def _wrong(self, made: Plan, outlook: Outlook) -> bool:
-        wrong = bool(verify(made, outlook))
+        wrong = bool(self.check(made, outlook))
         self.refused += wrong
         return wrong
 

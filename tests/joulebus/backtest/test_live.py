@@ -1,5 +1,6 @@
 """What a backtest plays is what runs live: the same outlook, the same plan, the same answers."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -14,6 +15,7 @@ from joulebus.backtest.prepare import Prepared, prepare
 from joulebus.backtest.site import Flags, of_site
 from joulebus.backtest.walk import Planned
 from optimizer.record import QUARTER
+from optimizer.verify import verify
 from schemas.messages import Telemetry
 from schemas.site import Site
 from tests.consumers.test_dispatch_desk import plant_site
@@ -93,18 +95,14 @@ def test_the_plan_of_a_backtest_is_that_of_the_service(site: Site, ready: Prepar
     assert sum(bool(step.policy) for step in played.steps) == 4
 
 
-def test_a_plan_that_the_second_check_refuses_is_counted_and_not_played(
-    ready: Prepared, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plan_that_the_second_check_refuses_is_counted_and_not_played(ready: Prepared) -> None:
     """As live: the last good one goes on for its hour, then dispatch does without."""
-    from joulebus.backtest import planner as planner_file  # noqa: PLC0415  # its second check alone
-
     at = ready.span.played.start
     assert ready.span.terms.battery is not None
     mind = Planned(ready.span, "plan", ready.span.terms.battery)
     mind.planner.renew(at, SOC, mind.meters)
     good = mind.planner.policy
-    monkeypatch.setattr(planner_file, "verify", lambda *_: ["it is wrong"])
+    mind.planner.check = lambda made, outlook: verify(made, replace(outlook, rated=1.0))  # of a battery of 1 W
     mind.planner.checked = None  # this one is looked at, too
     mind.planner.renew(at + QUARTER, SOC, mind.meters)
     assert mind.planner.refused == 1
