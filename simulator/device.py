@@ -19,8 +19,9 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from schemas.messages import Value
 from schemas.troubles import Trouble
 from simulator.faults import Faults
-from simulator.image import Image, Senses, Wish
+from simulator.image import Image, Senses
 from simulator.lies import lie
+from simulator.wishes import Wish
 
 QUICKEST = 0.005
 """Seconds a laggard takes at least."""

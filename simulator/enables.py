@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from schemas.profile import Profile
-from simulator.image import Wish
+from simulator.wishes import Wish
 
 
 @dataclass

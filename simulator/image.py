@@ -1,17 +1,17 @@
-"""The registers of a device, made from its profile: what they hold, and what a write to them means. No sockets."""
+"""The registers of a device, made from its profile: what a read shows, and which writes they take. No sockets."""
 
 import math
 import struct
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
-from bridges.fieldbus.modbus.codec import NOT_IMPLEMENTED, decode, encode, encode_point, pack, unpack
-from bridges.fieldbus.modbus.direction import amounts, companions, places
+from bridges.fieldbus.modbus.codec import NOT_IMPLEMENTED, decode, encode, encode_point, pack
 from schemas.messages import Value
 from schemas.profile import Profile
-from schemas.register import WORDS, Modes, Point, Register, Setpoint
+from schemas.register import Point, Register
 from schemas.troubles import Trouble
 from simulator.layout import Layout
+from simulator.registers import Registers
+from simulator.wishes import Wish, Wishes
 
 ENDS = {"u16": (0, 0xFFFF), "i16": (-0x8000, 0x7FFF), "u32": (0, 2**32 - 1), "i32": (-(2**31), 2**31 - 1)}
 SPARE = ("f", "t", "q", "pf")
@@ -19,14 +19,6 @@ SPARE = ("f", "t", "q", "pf")
 
 Senses = Callable[[str, Value], Value | None]
 """What a device's own sensors make of a point's true value; None for what they cannot tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a write asks for: a command or an action by its name, `<command>:enable` or `watchdog`."""
-
-    name: str
-    value: float
 
 
 class Image:
@@ -51,6 +43,8 @@ class Image:
         self._names: dict[tuple[int, int, int], tuple[str, ...]] = {}  # what stands in the registers of a request
         self._held = layout.held
         self._new = dict(layout.held[3])
+        registers = Registers(layout)
+        self._power, self._wishes = registers.power, Wishes(profile, registers)
         self._check_rating(rated)
 
     def without_end(self) -> int | None:
@@ -153,71 +147,7 @@ class Image:
             return None
         span = range(start, start + len(words))
         self._held[3].update(zip(span, words, strict=True))
-        return [*self._commands(span), *self._actions(span)]
-
-    def _commands(self, span: range) -> list[Wish]:
-        wishes = []
-        for name, setpoint in self.profile.commands.items():
-            if setpoint.modes is not None:
-                wishes += self._steered(name, setpoint, setpoint.modes, span)
-            elif any(at in span for at in self._own(setpoint)):
-                wishes.append(Wish(name, 0.0 if self._asleep(setpoint) else self._asked(setpoint)))
-            if setpoint.enable is not None:
-                enable = self.address(setpoint.enable, setpoint.model)
-                wishes += [Wish(f"{name}:enable", self._held[3][enable])] if enable in span else []
-        return wishes
-
-    def _own(self, setpoint: Setpoint) -> list[int]:
-        """The registers of which a write means a new setpoint."""
-        start = self.address(setpoint.register_, setpoint.model)
-        other = [] if setpoint.opposite is None else [self.address(setpoint.opposite, setpoint.model)]
-        return [start, start + setpoint.count - 1, *other, *self._beside(setpoint)]
-
-    def _asked(self, setpoint: Setpoint) -> float:
-        """Of two limits the power nearest to 0 that both allow; none where they contradict each other."""
-        most = self._number(setpoint, setpoint.register_)
-        if setpoint.opposite is None:
-            return most
-        least = -self._number(setpoint, setpoint.opposite)
-        return min(max(0.0, least), most) if least <= most else 0.0
-
-    def _number(self, setpoint: Setpoint, register: int) -> float:
-        words = self._words(self.address(register, setpoint.model), setpoint.count)
-        return float(unpack(setpoint, words, self.profile.word_order)) * setpoint.scale * 10.0 ** self._power(setpoint)
-
-    def _steered(self, name: str, setpoint: Setpoint, modes: Modes, span: range) -> list[Wish]:
-        """An amount counts only in the mode of its direction, and only beside its companions."""
-        if not any(self.address(register, model) in span for model, register in places(setpoint, modes)):
-            return []
-        direction = self._held[3][self.address(modes.register_, setpoint.model)]
-        here = amounts(setpoint, modes)[-1 if direction == modes.negative else 0]
-        words = self._words(self.address(here[1], here[0]), setpoint.count)
-        amount = float(unpack(setpoint, words, self.profile.word_order)) * setpoint.scale
-        sign = 0 if self._asleep(setpoint) else {modes.positive: 1, modes.negative: -1}.get(direction, 0)
-        return [Wish(name, sign * amount)]
-
-    def _beside(self, setpoint: Setpoint) -> dict[int, int]:
-        """Where its companions are, and what they must hold, word by word."""
-        found: dict[int, int] = {}
-        for one in companions(setpoint, self.profile.word_order):
-            if one.place != (setpoint.model, setpoint.enable):
-                found |= dict(enumerate(one.words, self.address(one.place[1], one.place[0])))
-        return found
-
-    def _asleep(self, setpoint: Setpoint) -> bool:
-        return any(self._held[3][address] != value for address, value in self._beside(setpoint).items())
-
-    def _actions(self, span: range) -> list[Wish]:
-        wishes = []
-        for name, writes in self.profile.actions.items():
-            last = self.address(writes[-1].register_, writes[-1].model)
-            if last in span and self._held[3][last] == writes[-1].value:
-                wishes.append(Wish(name, 1.0))
-        if (dog := self.profile.watchdog) and (place := self.address(dog.register_, dog.model)) in span:
-            words = self._words(place, WORDS[dog.type])
-            raw = unpack(Register(register=0, type=dog.type), words, self.profile.word_order)
-            wishes.append(Wish("watchdog", float(raw) * dog.scale))
-        return wishes
+        return self._wishes.of(span)
 
     def _show(self, names: Iterable[str], values: Mapping[str, Value], senses: Senses | None) -> None:
         fresh: dict[tuple[int, int], int] = {}
@@ -270,15 +200,6 @@ class Image:
             return {place: point.sign.negative[0]}
         modes = self.profile.commands[name].modes if name in self.profile.commands else None
         return {} if modes is None else {place: modes.positive}
-
-    def _words(self, start: int, count: int) -> list[int]:
-        return [self._held[3][start + place] for place in range(count)]
-
-    def _power(self, register: Register) -> int:
-        if register.scale_register is None:
-            return 0
-        word = self._held[3][self.address(register.scale_register, register.model)]
-        return word - 0x10000 if word & 0x8000 else word
 
     def _check_rating(self, rated: float) -> None:
         registers = {"p": self.profile.points.get("p"), "p_set": self.profile.commands.get("p_set")}

@@ -1,25 +1,17 @@
 """The whole site: load, PV, batteries and the grid that makes up the difference. No clock: a step gets its length."""
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import acos, copysign, inf, sqrt, tan
 
-from schemas.site import Site
-from schemas.site_battery import Battery as SiteBattery
-from schemas.site_device import Device
-from schemas.units import Kind
 from simulator.battery import Battery
-from simulator.bess import Bess, Rack
-from simulator.contactor import Contactor
+from simulator.bess import Bess
 from simulator.driven import Driven
 from simulator.pcs import Pcs
-from simulator.states import INSTANT, Order, State, Times
+from simulator.pv import Pv
+from simulator.states import Order, State
 
 MEASURED = 0.4
 """Of the site's load: what the loads with a measurement of their own draw together, at most their ratings."""
-ASLEEP = 0.001
-"""Of the rated power: a PV inverter with less sun sleeps."""
 OVERLOAD = 0.02
 """Of the rated power: an island that lacks more than that goes dark."""
 
@@ -32,77 +24,6 @@ class Surroundings:
     """W."""
     sun: float
     """Share of its rated power a PV plant could give, 0 to 1."""
-
-
-@dataclass(slots=True)
-class Pv:
-    """A PV plant with its curtailment."""
-
-    rated: float
-    apparent: float
-    observe: float = 0.0
-    """Seconds the grid must be there before it feeds again."""
-    limit_pct: float = 100.0
-    limited: bool = False
-    available: float = 0.0
-    p: float = 0.0
-    energy: float = 0.0
-    """Wh produced since the beginning."""
-    waits: float = 0.0
-    """Seconds until it feeds."""
-    late: float = 0.0
-    """Seconds until a limit works."""
-    slowest: float = inf
-    """W/s that it can move its power."""
-    deaf: bool = False
-    """It does not do what its limit says."""
-    share: float = 1.0
-    """Of what its limit allows, that it gives."""
-    shade: float = 1.0
-    """Of the sun, that it gets."""
-    q_set: float = 0.0
-    """var that it was told, or that its power factor makes of its power."""
-    pf_set: float | None = None
-    """Over-excited when positive; None while it is told none."""
-    q: float = 0.0
-    deaf_q: bool = False
-    """It gives no reactive power, whatever it was told."""
-    _age: float = 0.0
-    _told: deque[tuple[float, float]] = field(default_factory=deque)
-
-    @property
-    def curtailed(self) -> bool:
-        return self.p < self.available
-
-    def step(self, sun: float, dt: float, *, lit: bool = True) -> None:
-        self.available = self.rated * sun * self.shade
-        self.waits = max(0.0, self.waits - dt) if lit else self.observe
-        if not lit or self.waits:
-            self.p = 0.0
-        else:
-            target = min(self.available, self._in_effect(dt))
-            step = inf if self.slowest == inf else self.slowest * dt
-            self.p += max(-step, min(step, target - self.p))
-        self.energy += self.p * dt / 3600
-        awake = lit and not self.waits and self.available >= ASLEEP * self.rated
-        self.q = self._reactive() if awake and not self.deaf_q else 0.0
-
-    def _reactive(self) -> float:
-        wanted = self.q_set
-        if self.pf_set is not None:
-            wanted = copysign(self.p * tan(acos(min(1.0, abs(self.pf_set)))), self.pf_set)
-        room = sqrt(max(0.0, self.apparent**2 - self.p**2))  # active power goes first
-        return max(-room, min(room, wanted))
-
-    def _in_effect(self, dt: float) -> float:
-        """W that the limit allows which was told `late` seconds ago."""
-        self._age += dt
-        told, limit = self._told, self.share * self.rated * self.limit_pct / 100 if self.limited else inf
-        if not told or told[-1][1] != limit:
-            told.append((self._age, limit))
-        while len(told) > 1 and told[1][0] <= self._age - self.late:
-            told.popleft()
-        return inf if self.deaf else told[0][1]
 
 
 @dataclass(slots=True)
@@ -245,65 +166,3 @@ class Plant:
 
 _KEPT_SITE = ("e_load", "e_import", "e_export")
 _KEPT_BATTERY = ("stored", "temperature", "charged", "discharged", "lost")
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """In what state a battery is found."""
-
-    soc: float = 50.0
-    """%."""
-    soh: float = 100.0
-    """% of the energy in the site file."""
-
-
-def build(
-    site: Site,
-    batteries: Sequence[SiteBattery],
-    conditions: Mapping[str, Condition],
-    *,
-    ramp: float | None = None,
-    times: Times = INSTANT,
-) -> Plant:
-    """The plant a site file describes, with these batteries, each in its condition (by the name of its first PCS)."""
-    bess = dict[str, Bess]()
-    for one in batteries:
-        bess |= _battery(site, one, conditions.get(one.pcs[0], Condition()), ramp, times)
-    flexible = {rule.device: rule for rule in site.load}
-    sunny = dict.fromkeys(name for name, _ in site.pv_points)
-    return Plant(
-        bess,
-        {
-            pv.name: Pv(pv.rated_power or 0.0, pv.rated_apparent_power or pv.rated_power or 0.0, times.observe)
-            for pv in map(site.named, sunny)
-        },
-        rated_loads={
-            load.name: load.rated_power or 0.0 for load in site.of_kind(Kind.LOAD) if load.name not in flexible
-        },
-        driven={
-            name: Driven(rule, site.profiles[name], site.named(name).rated_power or 0.0)
-            for name, rule in flexible.items()
-        },
-    )
-
-
-def _battery(site: Site, one: SiteBattery, found: Condition, ramp: float | None, times: Times) -> dict[str, Bess]:
-    """By PCS: the first has the racks, and the others live with it."""
-    count, rated = len(one.racks), site.rated(one)
-    energy = one.energy * found.soh / 100 / count
-    racks = [
-        Rack(Battery(energy, rated / count, energy * found.soc / 100, soh=found.soh), Contactor(times))
-        for _ in range(count)
-    ]
-    inverters = [_pcs(site.named(name), ramp, times) for name in one.pcs]
-    made = [
-        Bess(racks[0].battery, pcs, racks[0].contactor, racks[0].bms, racks[1:], led=number > 0)
-        for number, pcs in enumerate(inverters)
-    ]
-    made[0].mates = inverters[1:]
-    return dict(zip(one.pcs, made, strict=True))
-
-
-def _pcs(device: Device, ramp: float | None, times: Times) -> Pcs:
-    rated = device.rated_power or 0.0
-    return Pcs(rated, device.rated_apparent_power or rated, ramp, times)

@@ -17,10 +17,10 @@ from schemas.site_battery import Battery
 from schemas.site_device import Device as SiteDevice
 from schemas.troubles import Trouble
 from schemas.units import utc_now
+from simulator.build import Condition
 from simulator.device import Device, Endpoint, Written
 from simulator.faults import Faults
 from simulator.past import lived
-from simulator.plant import Condition
 from simulator.roles.cast import cast, images_of
 from simulator.sensors import Sensors
 from simulator.states import INSTANT, Times

@@ -11,8 +11,9 @@ from schemas.site import Site
 from schemas.site_battery import Battery as SiteBattery
 from schemas.site_device import Device
 from simulator.bess import Rack
+from simulator.build import Condition, build
 from simulator.faults import Faults, known
-from simulator.plant import Condition, Plant, Surroundings, build
+from simulator.plant import Plant, Surroundings
 from simulator.recent import Recent
 from simulator.states import INSTANT, Times
 from simulator.weather_load import surroundings

@@ -7,9 +7,9 @@ from schemas.messages import Value
 from simulator.battery import CELLS
 from simulator.bess import Rack
 from simulator.bms import Bms
-from simulator.image import Wish
 from simulator.roles.role import Role
 from simulator.states import Contact, Turn
+from simulator.wishes import Wish
 
 CONTACTOR: dict[Contact, str] = {
     Contact.OPEN: "open",

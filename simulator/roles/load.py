@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from schemas.messages import Value
 from simulator.driven import Driven
-from simulator.image import Wish
 from simulator.roles.role import Role
+from simulator.wishes import Wish
 from simulator.world import PF_LOAD
 
 

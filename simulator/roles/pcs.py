@@ -6,10 +6,10 @@ from math import inf
 
 from schemas.messages import Value
 from simulator.bess import Bess
-from simulator.image import Wish
 from simulator.pcs import Pcs
 from simulator.roles.role import Role
 from simulator.states import Order, State
+from simulator.wishes import Wish
 
 FEEDS = {"any": (), "write": ("watchdog",), "setpoint": ("p_set", "q_set", "q_set_pct")}
 """Which wishes feed a watchdog; one of `any` is fed by every request."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from math import inf
 
 from schemas.messages import Value
-from simulator.image import Wish
-from simulator.plant import ASLEEP, Pv
+from simulator.pv import ASLEEP, Pv
 from simulator.roles.role import Role
+from simulator.wishes import Wish
 
 
 class PvRole(Role):

@@ -10,7 +10,8 @@ from schemas.messages import Value
 from schemas.profile import Profile
 from schemas.site_device import Device
 from simulator.enables import Enables
-from simulator.image import Image, Wish
+from simulator.image import Image
+from simulator.wishes import Wish
 from simulator.world import World
 
 

@@ -23,7 +23,8 @@ from schemas import messages as m
 from schemas import topics
 from schemas.site import Site
 from schemas.tables import CAUSES, money
-from simulator.plant import Condition, Surroundings, build
+from simulator.build import Condition, build
+from simulator.plant import Surroundings
 from tests.consumers.test_archive_money import QUARTER, accounts, site_of
 from tests.consumers.test_dispatch_desk import UNBILLED
 

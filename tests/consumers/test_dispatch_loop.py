@@ -18,7 +18,8 @@ from consumers.dispatch.modes import begin
 from optimizer.site_load import ASSUMED_DELAY
 from schemas.messages import Telemetry, Value
 from schemas.site import Site
-from simulator.plant import Condition, Plant, Surroundings, build
+from simulator.build import Condition, build
+from simulator.plant import Plant, Surroundings
 from tests.consumers.test_dispatch_desk import UNBILLED, plant_site
 from tests.optimizer.test_dispatch import planned
 from tests.timed import some

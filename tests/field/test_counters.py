@@ -21,7 +21,7 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Cause
 from schemas.site_file import load_site
-from simulator.plant import Pv
+from simulator.pv import Pv
 from simulator.service import SimulatedSite
 from tests.bridges.control.story import DEMO, SUMMER_NOON, changed, field_devices
 from tests.virtual import loop, virtual

@@ -14,9 +14,11 @@ from schemas.site_device import Device
 from schemas.troubles import Trouble
 from simulator.battery import Battery
 from simulator.bess import Bess
+from simulator.build import Condition
 from simulator.contactor import Contactor
 from simulator.pcs import Pcs
-from simulator.plant import Condition, Plant, Pv, Surroundings
+from simulator.plant import Plant, Surroundings
+from simulator.pv import Pv
 from simulator.service import SimulatedSite
 from simulator.states import QUICK, Order, Turn
 from tests.simulator.conftest import NOON

@@ -12,8 +12,9 @@ from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
 from schemas.register import Point
 from schemas.troubles import Trouble
-from simulator.image import Image, Wish
+from simulator.image import Image
 from simulator.sunspec import BASE
+from simulator.wishes import Wish
 
 NAMES = sorted(path.stem for path in Path(PROFILES).glob("*.toml"))
 RATED = 100_000.0

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from simulator.battery import Battery
 from simulator.bess import Bess
 from simulator.pcs import Pcs
-from simulator.plant import Plant, Pv, Surroundings
+from simulator.plant import Plant, Surroundings
+from simulator.pv import Pv
 
 STEPS = st.lists(
     st.tuples(st.floats(-150_000, 150_000), st.floats(0, 400_000), st.floats(0, 1), st.floats(0.1, 900)), max_size=40

@@ -20,8 +20,9 @@ from schemas.profiles import load_profile
 from schemas.site import Site
 from schemas.troubles import Trouble
 from simulator.device import Device, Endpoint, Puppet
-from simulator.image import Image, Wish
+from simulator.image import Image
 from simulator.service import SimulatedSite
+from simulator.wishes import Wish
 from tests.simulator.conftest import NOON
 from tests.timed import in_time, timed
 

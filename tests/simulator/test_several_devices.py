@@ -6,7 +6,7 @@ import pytest
 
 from bridges.fieldbus.modbus.site_lines import modbus_devices
 from schemas.site_file import load_site
-from simulator.plant import Condition
+from simulator.build import Condition
 from simulator.service import SimulatedSite
 
 BMS = """\
