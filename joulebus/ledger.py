@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from consumers.archive.chain.proof import verify
 from consumers.archive.ledger import ASLEEP, ENOUGH
 from runtime.database import check_schema, engine
-from runtime.history import Gap, History
+from runtime.history import History
+from runtime.stored_counts import Gap
 from schemas.site import Site
 from schemas.tables import metadata, telemetry
 from schemas.troubles import Trouble

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from optimizer.dispatch import current_step
-from runtime.history import Forecast
+from runtime.forecast_quarter import Forecast
 from runtime.money_rows import MoneyQuarter
 from runtime.rollups import floor
 from schemas.messages import Alarm, Command, Outcome, Plan, Step

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +9,12 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from runtime import kept_plans, points, resolution, rollups
+from runtime import kept_plans, points, resolution, rollups, stored_counts
 from runtime.cancelled import stoppable
+from runtime.forecast_quarter import Forecast, measured_powers
 from runtime.money_rows import MoneyDay, MoneyQuarter
 from runtime.rollups import Bucket
+from runtime.stored_counts import Counts, Gap
 from schemas.energies import Energy, Source
 from schemas.flows import Flows
 from schemas.messages import Alarm, Plan, Step, Value
@@ -22,55 +23,6 @@ from schemas.units import Quality
 
 _VALUES = TypeAdapter(dict[str, Value])
 _QUALITY = TypeAdapter(dict[str, Quality])
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How much telemetry is stored. All three are equal when nothing is there twice."""
-
-    rows: int
-    samples: int
-    """Different (device, epoch, seq): what a bridge calls one sample."""
-    instants: int
-    """Different (device, at)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """An hour of a device of which less is stored than expected."""
-
-    device: str
-    at: datetime
-    expected: int
-    stored: int
-    cause: str
-    closed: datetime | None
-    """When back-fill completed it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Load and PV of a quarter of an hour, in W: as they were forecast before it began, and as they came."""
-
-    at: datetime
-    """When the quarter begins."""
-    made: datetime
-    """When this was believed."""
-    load: float
-    pv: float
-    measured_load: float | None = None
-    """None until it is measured."""
-    measured_pv: float | None = None
-
-    @property
-    def load_error(self) -> float | None:
-        """W; positive when more was forecast than came."""
-        return None if self.measured_load is None else self.load - self.measured_load
-
-    @property
-    def pv_error(self) -> float | None:
-        """The same for the PV."""
-        return None if self.measured_pv is None else self.pv - self.measured_pv
 
 
 Held = tuple[Plan, list[datetime]]
@@ -239,7 +191,7 @@ class History:
             if moment != by or not steps:
                 by, (made, steps) = moment, await self._believed(site, moment)
             if at in steps:
-                measured = _measured(came[at]) if at in came else (None, None)
+                measured = measured_powers(came[at]) if at in came else (None, None)
                 found.append(Forecast(at, made, steps[at].load, steps[at].pv, *measured))
         return found
 
@@ -272,41 +224,17 @@ class History:
         """How much of what was expected of each device is stored, from 0 to 1: since `start`, or its first sample."""
         since = select(telemetry.c.device, func.min(telemetry.c.at)).where(telemetry.c.site == site)
         found = dict(await self._rows(since.group_by(telemetry.c.device)))
-        missing = dict.fromkeys(found, 0.0)
-        for one in await self.gaps(site, start, end):
-            if one.device in missing and one.expected:
-                missing[one.device] += max(0, one.expected - one.stored) / one.expected
-        hours = {device: (end - max(start, rollups.floor(at, 3600))) / _HOUR for device, at in found.items()}
-        return {device: max(0.0, 1 - missing[device] / max(hours[device], 1.0)) for device in sorted(found)}
+        return stored_counts.completeness(found, await self.gaps(site, start, end), start, end)
 
     async def counts(self, site: str, since: datetime) -> Counts:
         """How much telemetry was measured since then."""
-        asked = telemetry.c.site == site, telemetry.c.at >= since
-        samples = select(telemetry.c.device, telemetry.c.epoch, telemetry.c.seq).where(*asked).distinct().subquery()
-        instants = select(telemetry.c.device, telemetry.c.at).where(*asked).distinct().subquery()
-        numbers = (
-            select(func.count()).select_from(telemetry).where(*asked).scalar_subquery(),
-            select(func.count()).select_from(samples).scalar_subquery(),
-            select(func.count()).select_from(instants).scalar_subquery(),
-        )
-        (found,) = await self._rows(select(*numbers))
+        (found,) = await self._rows(stored_counts.counted(site, since))
         return Counts(*found)
 
     async def sequences(self, site: str, epoch: str) -> dict[str, list[tuple[int, int]]]:
         """Which samples of an outbox are stored: for each device the ranges of its seq, first and last included."""
-        island = telemetry.c.seq - func.dense_rank().over(
-            partition_by=telemetry.c.device, order_by=telemetry.c.seq
-        ).label("rank")
-        asked = telemetry.c.site == site, telemetry.c.epoch == epoch
-        found = select(telemetry.c.device, telemetry.c.seq, island.label("island")).where(*asked).subquery()
-        first = func.min(found.c.seq)
-        rows = await self._rows(
-            select(found.c.device, first, func.max(found.c.seq))
-            .group_by(found.c.device, found.c.island)
-            .order_by(found.c.device, first)
-        )
         stored: dict[str, list[tuple[int, int]]] = {}
-        for device, low, high in rows:
+        for device, low, high in await self._rows(stored_counts.ranges(site, epoch)):
             stored.setdefault(device, []).append((low, high))
         return stored
 
@@ -335,16 +263,11 @@ class History:
 
 LONGEST_PLAN = timedelta(days=2)
 """No plan tells of more, so none that is older says anything of an instant."""
-_HOUR, _QUARTER = timedelta(hours=1), timedelta(minutes=15)
+_QUARTER = timedelta(minutes=15)
 
 
 def _within(columns: Any, start: datetime, end: datetime) -> tuple[ColumnElement[bool], ...]:  # noqa: ANN401
     return columns.at >= start, columns.at < end
-
-
-def _measured(one: Flows) -> tuple[float, float]:
-    """Mean load and PV (W) of a quarter of an hour."""
-    return 4 * (one.pv_load + one.grid_load + one.battery_load), 4 * (one.pv_load + one.pv_battery + one.pv_grid)
 
 
 def _good(points: str, quality: str | None) -> dict[str, Value]:

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Select
 
 from runtime.database import engine
-from runtime.history import Counts, History
+from runtime.history import History
+from runtime.stored_counts import Counts
 from schemas.topics import COMMAND_TTL
 from simulator.device import Written
 from tests.chaos.commander import TOO_MUCH, Commander

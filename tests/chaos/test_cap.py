@@ -18,9 +18,10 @@ from consumers.archive.migrate import migrate
 from consumers.archive.roller import HOUR, floor
 from runtime.bus import Bus
 from runtime.database import engine
-from runtime.history import Gap, History
+from runtime.history import History
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
+from runtime.stored_counts import Gap
 from schemas import tables
 from schemas.site import Site
 from schemas.site_file import load_site

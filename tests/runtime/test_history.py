@@ -15,7 +15,8 @@ from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
 from runtime.database import engine
 from runtime.heard import Heard
-from runtime.history import Counts, History
+from runtime.history import History
+from runtime.stored_counts import Counts
 from schemas.messages import Telemetry
 from schemas.tables import telemetry
 from schemas.topics import TELEMETRY

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from runtime.history import Forecast, History
+from runtime.forecast_quarter import Forecast
+from runtime.history import History
 from schemas import messages as m
 from schemas import topics
 from tests.runtime.test_history_rollups import LATER, NOON, SITE, Archive, archive, history

@@ -14,8 +14,9 @@ from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
 from runtime.database import engine
 from runtime.heard import Heard
-from runtime.history import Gap, History
+from runtime.history import History
 from runtime.resolution import fitting
+from runtime.stored_counts import Gap
 from schemas import messages as m
 from schemas import tables, topics
 from schemas.site_file import load_site
