@@ -1,25 +1,21 @@
 """The site file: what stands at one grid connection, how it is reached, and within which limits it may run."""
 
-from functools import cache, cached_property
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from schemas.interlock import InterlockRule
 from schemas.messages import Authority
 from schemas.profile import Profile
-from schemas.profiles import PROFILES, load_profile
 from schemas.shape import Shape, refused
 from schemas.site_alarm import AlarmRule
-from schemas.site_batteries import (
-    Place,
-    mistakes,
-    roles,
-    units,
-)
+from schemas.site_batteries import Place, mistakes, units
 from schemas.site_battery import Battery, Unit
 from schemas.site_carbon import Carbon
 from schemas.site_device import Device
@@ -28,36 +24,20 @@ from schemas.site_grid import Grid
 from schemas.site_lines import clashes
 from schemas.site_loads import FlexibleLoad
 from schemas.site_meters import mistakes as wrong_meters
-from schemas.site_meters import summed_profile, together
+from schemas.site_meters import together
+from schemas.site_names import given_twice, named_by_file, named_by_watchers, unknown, wrong_zone
+from schemas.site_profiles import profiles_of
 from schemas.site_pv import safe_share
 from schemas.site_reserves import Planning, Reserve
 from schemas.site_reserves import mistakes as wrong_reserves
 from schemas.site_retention import Retention
-from schemas.site_rules import SiteRule, WrittenRule, WrongRule
-from schemas.site_rules_fit import Standing, misfits, with_units
+from schemas.site_rules import SiteRule, WrongRule
+from schemas.site_rules_fit import Standing, in_words, misfits, with_units
+from schemas.site_shorthand import Batteries, Claims, Rules
 from schemas.tariff import Demand, Tariff
 from schemas.toml_file import read_toml
 from schemas.troubles import Trouble
 from schemas.units import Kind, Name
-
-time_zones = cache(available_timezones)
-"""The IANA names this machine knows; they are files, and listing them takes longer than reading a site file."""
-
-Claim = Annotated[Authority, Field(strict=False)]
-
-
-def _claims(given: object) -> object:
-    return dict.fromkeys(given, Authority.OPERATOR) if isinstance(given, list) else given
-
-
-def _listed(given: object) -> object:
-    """`[battery]`, as it was written while there could be but one."""
-    return [given] if isinstance(given, dict | Shape) else given
-
-
-def _rules(given: object) -> object:
-    """What is no list of tables is one rule, and a wrong one: no rule keeps a site from being steered."""
-    return given if isinstance(given, list) else [given]
 
 
 class Site(Shape):
@@ -74,13 +54,13 @@ class Site(Shape):
     archive: bool = True
     """Whether an archive listens: the bridge then keeps each sample until it is committed there, and each part what it
     says. Without one a sample is kept until the broker has it."""
-    command_sources: Annotated[dict[Name, Claim], BeforeValidator(_claims)] = {"dispatch": Authority.OPERATOR}
+    command_sources: Claims = {"dispatch": Authority.OPERATOR}
     """Whose commands the bridges obey, and the most each may claim: protection, dso, operator, market, plan or
     self_consumption, such as `{ dispatch = "operator", scada = "dso" }`. A list of names allows each `operator`."""
     tariff: str
     """A tariff file, relative to the site file."""
     grid: Grid
-    battery: Annotated[list[Battery], BeforeValidator(_listed, json_schema_input_type=list[Battery] | Battery)] = []
+    battery: Batteries = []
     """None where the site is only watched, or has but loads and PV."""
     device: Annotated[list[Device], Field(min_length=1)]
     load: list[FlexibleLoad] = []
@@ -88,7 +68,7 @@ class Site(Shape):
     alarm: list[AlarmRule] = []
     interlock: list[InterlockRule] = []
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
-    rule: Annotated[list[WrittenRule], BeforeValidator(_rules, json_schema_input_type=list[WrittenRule])] = []
+    rule: Rules = []
     """What the site wishes of its own accord ([rules](rules.md)). One that is wrong is refused, and the others run."""
     forecast: list[OutsideForecast] = []
     """Forecasts from outside, beside our own ([forecasts](forecast.md))."""
@@ -104,53 +84,24 @@ class Site(Shape):
     _folder: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="after")
-    def _one_of_each(self) -> Self:
-        if self.time_zone not in time_zones():
-            raise refused([(("time_zone",), f"{self.time_zone!r} is not an IANA name such as Europe/Berlin")])
+    def _fits_together(self) -> Self:
+        """The first kind of mistake is said, all of it: what comes behind may only follow from it."""
         names = [device.name for device in self.device]
-        words = "device {!r} is given {} times; each needs a name of its own"
-        if twice := [
-            (("device", n, "name"), words.format(name, names.count(name)))
-            for n, name in enumerate(names)
-            if name in names[:n]
-        ]:
-            raise refused(twice)
-        if wrong := [*wrong_meters(self.grid.meters, names)]:
-            raise refused(wrong)
+        for wrong in (
+            wrong_zone(self.time_zone),
+            given_twice(names),
+            wrong_meters(self.grid.meters, names),
+            clashes(self.device),
+            self._unknown_devices(),
+            chain(mistakes(self.battery), wrong_reserves(self.reserve, self.battery), twice(self.forecast)),
+        ):
+            if found := [*wrong]:
+                raise refused(found)
         return self
 
-    @model_validator(mode="after")
-    def _one_master_on_a_wire(self) -> Self:
-        if wrong := [*clashes(self.device)]:
-            raise refused(wrong)
-        return self
-
-    @model_validator(mode="after")
-    def _roles_exist(self) -> Self:
-        written: list[tuple[Place, str, str | None]] = [
-            *((("grid", "meter"), "", name) for name in self.grid.meters),
-            *roles(self.battery),
-            *((("device", n, "behind"), f"device {one.name} ", one.behind) for n, one in enumerate(self.device)),
-            *((("grid", "signal", n, "device"), "grid.signal ", one.device) for n, one in enumerate(self.grid.signal)),
-        ]
-        watched: list[tuple[Place, str, str | None]] = [  # the sum of the grid's meters may be, too
-            *((("alarm", n, "device"), f"alarm {rule.name} ", rule.device) for n, rule in enumerate(self.alarm)),
-            *((("interlock", n, "device"), f"interlock {r.name} ", r.device) for n, r in enumerate(self.interlock)),
-        ]
-        if wrong := [
-            (place, f"{who}names device {name!r}; there is: {', '.join(sorted(one.name for one in known))}")
-            for known, named in ((self.device, written), (self.devices, watched))
-            for place, who, name in named
-            if name is not None and name not in {one.name for one in known}
-        ]:
-            raise refused(wrong)
-        return self
-
-    @model_validator(mode="after")
-    def _batteries_stand_apart(self) -> Self:
-        if wrong := [*mistakes(self.battery), *wrong_reserves(self.reserve, self.battery), *twice(self.forecast)]:
-            raise refused(wrong)
-        return self
+    def _unknown_devices(self) -> Iterator[tuple[Place, str]]:
+        yield from unknown(named_by_file(self.grid, self.battery, self.device), self.device)
+        yield from unknown(named_by_watchers(self.alarm, self.interlock), self.devices)
 
     @property
     def devices(self) -> list[Device]:
@@ -193,11 +144,7 @@ class Site(Shape):
     @property
     def wrong_rules(self) -> list[tuple[str, str]]:
         """Of those that are refused: the place in the file, and in words what would be right."""
-        return [
-            (f"rule.{n}.{place}".rstrip("."), f"rule {self.rule[n].name!r}: {words}")
-            for n, mistakes in self._misfits.items()
-            for place, words in mistakes
-        ]
+        return in_words(self.rule, self._misfits)
 
     @property
     def units(self) -> list[Unit]:
@@ -247,15 +194,9 @@ class Site(Shape):
         """% that each of those may give without a command, where `export` W may be fed in, the export limit else, and
         the PV itself may give `most`."""
         limited = {one.name for one in self.pv_limited}
-        rated = {one.name: one.rated_power or 0.0 for one in self.pv}
-        mine = [power for name, power in rated.items() if name in limited]
-        return safe_share(
-            self.grid,
-            self.grid.export_limit if export is None else export,
-            most,
-            mine,
-            [power for name, power in rated.items() if name not in limited],
-        )
+        told = [one.rated_power or 0.0 for one in self.pv if one.name in limited]
+        free = [one.rated_power or 0.0 for one in self.pv if one.name not in limited]
+        return safe_share(self.grid, self.grid.export_limit if export is None else export, most, told, free)
 
     @property
     def loads(self) -> list[Device]:
@@ -275,24 +216,7 @@ class Site(Shape):
     @cached_property
     def profiles(self) -> dict[str, Profile]:
         """The profile of every device; a file beside the site file wins over a shipped one."""
-        own = self._folder / "profiles"
-        made = {  # two hundred devices of one make share one profile
-            name: load_profile(name, own if (own / f"{name}.toml").is_file() else PROFILES)
-            for name in dict.fromkeys(device.profile for device in self.device)
-        }
-        sized: dict[tuple[str, float | None, str, str | None], Profile] = {}
-        for device in self.device:
-            if device.kin not in sized:
-                profile = made[device.profile].rated(device.rated_power).over(device.line)
-                sized[device.kin] = profile.measuring(device.measures)
-        found = {device.name: sized[device.kin] for device in self.device}
-        rated = {device.name: device.rated_power or 0.0 for device in self.device}
-        found |= {
-            one.device: one.sent_home(found[one.device], rated[one.device])
-            for one in self.load if one.device in found
-        }  # fmt: skip
-        sums = {one.name: summed_profile([found[name] for name in one.members]) for one in self._sums}
-        return found | sums
+        return profiles_of(self.device, self.load, self._sums, self._folder / "profiles")
 
     def of_kind(self, *kinds: Kind) -> list[Device]:
         """The devices of some kinds."""

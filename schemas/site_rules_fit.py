@@ -53,6 +53,17 @@ def misfits(rules: Sequence[SiteRule | WrongRule], site: Standing) -> dict[int, 
     return found
 
 
+def in_words(
+    rules: Sequence[SiteRule | WrongRule], found: Mapping[int, Sequence[tuple[str, str]]]
+) -> list[tuple[str, str]]:
+    """Those misfits as they are told: the place in the file, and which rule it is."""
+    return [
+        (f"rule.{n}.{place}".rstrip("."), f"rule {rules[n].name!r}: {words}")
+        for n, mistakes in found.items()
+        for place, words in mistakes
+    ]
+
+
 def _of_rule(rule: SiteRule, site: Standing, before: Sequence[SiteRule]) -> Iterator[Mistake]:
     if rule.name in [one.name for one in before]:
         yield "name", "another rule before it is called so: give it a name of its own"
