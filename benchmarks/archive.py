@@ -9,68 +9,41 @@ import asyncio
 import importlib
 import importlib.util
 import json
-import math
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as paho
 import psutil
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks import archive_day, archive_page, archive_query
+from benchmarks import archive_backlog, archive_bare, archive_day, archive_page, archive_query
 from consumers.archive.migrate import migrate
 from joulebus.broker import prepare
 from joulebus.mariadb import MariaDB
 from joulebus.server import Server, free_port
-from runtime.bus import Bus
 from runtime.database import engine
-from runtime.settings import parse_broker
-from schemas.messages import Telemetry, Value
 from schemas.site_file import load_site
 from schemas.tables import dirty, rollup_1h, rollup_1m, rollup_15m, telemetry
-from schemas.topics import TELEMETRY
 from schemas.units import utc_now
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-EPOCH = "00112233aabbccdd"
-POINTS = 50
 PATIENCE = 300.0
 """Seconds until something is broken, not slow."""
 DAY = 2.0
 """Hours of words at full rhythm, scaled to a day."""
-DEVICES = ("pcs", "bms", "meter", "pv")
 PROGRAM = (
     "import asyncio, sys; from pathlib import Path; from consumers.archive.service import run; "
     "from runtime.part import Part; from runtime.settings import read_settings; "
     "from schemas.site_file import load_site; "
     "asyncio.run(run(Part('archive', load_site(Path(sys.argv[1])), read_settings('archive'))))"
 )
-
-
-def samples(count: int, end: datetime) -> Iterator[tuple[str, Telemetry]]:
-    """What devices at 1 Hz said until `end`: powers and currents that move, temperatures and states that hardly do."""
-    seconds = count // len(DEVICES)
-    for second in range(seconds):
-        values: dict[str, Value] = {
-            f"p_{n}": round(5000 * math.sin(second / (90 + n)) + n, 1) if n % 3 == 0 else float(20 + n + second // 300)
-            for n in range(POINTS)
-        }
-        at = end - timedelta(seconds=seconds - second)
-        for device in DEVICES:
-            yield device, Telemetry(at=at, epoch=EPOCH, seq=second + 1, historical=True, values=values)
 
 
 async def main() -> None:
@@ -125,7 +98,7 @@ async def measure(folder: Path, url: str, messages: int) -> dict[str, float]:
             first.terminate()
 
         def backlog() -> None:
-            asyncio.run(_backlog(secrets.url("bridge"), site, messages))
+            asyncio.run(archive_backlog.publish(secrets.url("bridge"), site, messages))
 
         await asyncio.to_thread(backlog)
         with subprocess.Popen(command, env=env) as archive:  # noqa: ASYNC220
@@ -133,8 +106,8 @@ async def measure(folder: Path, url: str, messages: int) -> dict[str, float]:
                 found = await _drained(store, psutil.Process(archive.pid), messages)
             finally:
                 archive.terminate()
-        insert = await _bare(store)
-        reception = await asyncio.to_thread(_reception, secrets.url("archive"), messages, backlog)
+        insert = await archive_bare.insert(store)
+        reception = await asyncio.to_thread(archive_bare.reception, secrets.url("archive"), messages, backlog)
         both = 1 / (1 / insert + 1 / reception)
         return found | {
             "bare_insert_values_per_cpu_s": round(insert),
@@ -160,48 +133,6 @@ def _listens(port: int) -> None:
     raise TimeoutError("the archive does not start")
 
 
-def _reception(url: str, messages: int, publish: Callable[[], None]) -> float:
-    """Values per CPU second of nothing but paho that takes the same messages out of a session, and drops them."""
-    where = parse_broker(url, "archive", None, {})
-    client = paho.Client(CallbackAPIVersion.VERSION2, "archive", protocol=paho.MQTTv5)
-    client.username_pw_set(where.user, where.password)
-    properties = Properties(PacketTypes.CONNECT)
-    properties.SessionExpiryInterval = 600
-    properties.ReceiveMaximum = 1000
-    left = [messages]
-
-    def _take(*_heard: object) -> None:
-        left[0] -= 1
-
-    def _connect() -> None:
-        client.connect(where.host, where.port, clean_start=False, properties=properties)
-
-    def _connected(*_said: object) -> None:
-        client.subscribe(TELEMETRY.at(), qos=1)
-
-    client.on_connect = _connected
-    subscribed = threading.Event()
-    client.on_subscribe = lambda *_: subscribed.set()
-    _connect()
-    client.loop_start()
-    subscribed.wait(10)
-    client.disconnect()
-    client.loop_stop()
-    client.on_connect = None
-    publish()
-    client.on_message = _take
-    _connect()
-    before = time.process_time()
-    deadline = time.monotonic() + PATIENCE
-    while left[0] > 0:
-        client.loop(1.0)
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{left[0]} messages did not come")
-    spent = time.process_time() - before
-    client.disconnect()
-    return messages * POINTS / spent
-
-
 async def _forgetting(folder: Path) -> dict[str, float]:
     """Rows a second that retention deletes while the archive stores: what the embedded archive measures of itself."""
     if importlib.util.find_spec("benchmarks.archive_retention") is None:
@@ -210,18 +141,6 @@ async def _forgetting(folder: Path) -> dict[str, float]:
         f"sqlite+aiosqlite:///{folder}/forgets.db"
     )
     return found
-
-
-async def _backlog(url: str, site: str, messages: int) -> None:
-    async with Bus(parse_broker(url, "bridge", None, {}), identifier="bridge") as bus:
-        waiting: list[asyncio.Future[int]] = []
-        for device, sample in samples(messages, utc_now()):
-            address = TELEMETRY.at(site=site, device=device)
-            waiting.append(bus.post(address, sample.model_dump_json().encode()))
-            if len(waiting) == 500:
-                await asyncio.gather(*waiting)
-                waiting.clear()
-        await asyncio.gather(*waiting)
 
 
 async def _drained(store: AsyncEngine, process: psutil.Process, messages: int) -> dict[str, float]:
@@ -242,7 +161,7 @@ async def _drained(store: AsyncEngine, process: psutil.Process, messages: int) -
         await asyncio.sleep(0.5)
     cpu = _cpu(process) - before
     return {
-        "values_per_cpu_s": round(messages * POINTS / cpu),
+        "values_per_cpu_s": round(messages * archive_backlog.POINTS / cpu),
         "drain_messages_per_s": round(messages / took),
         "drain_rss_mb": round(most, 1),
     }
@@ -255,29 +174,6 @@ async def _late(store: AsyncEngine) -> int:
         return int((await connection.execute(over)).scalar_one())
 
 
-async def _bare(store: AsyncEngine) -> float:
-    """Values per CPU second of nothing but executemany of the same rows, 1000 at a time, by the driver itself."""
-    async with store.connect() as connection:
-        rows = (
-            await connection.execute(
-                text("SELECT site, device, at, epoch, seq, historical, points, quality FROM telemetry LIMIT 20000")
-            )
-        ).all()
-        await connection.execute(text("CREATE TABLE bare LIKE telemetry"))
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        before = time.process_time()
-        async with driver.cursor() as cursor:
-            for start in range(0, len(rows), 1000):
-                await cursor.executemany(
-                    "INSERT INTO bare VALUES (%s,%s,%s,%s,%s,%s,%s,%s)",
-                    [tuple(row) for row in rows[start : start + 1000]],
-                )
-                await driver.commit()
-        spent = time.process_time() - before
-        await connection.execute(text("DROP TABLE bare"))
-    return len(rows) * POINTS / spent
-
-
 def size(database: MariaDB, url: str, messages: int) -> dict[str, float]:
     """Bytes on the disk (page compression is holes in files), by value, of the telemetry and with its rollups."""
     name = url.rpartition("/")[2]
@@ -287,7 +183,7 @@ def size(database: MariaDB, url: str, messages: int) -> dict[str, float]:
         table: sum(file.stat().st_blocks * 512 for file in (database.data / name).glob(f"{table}*.ibd"))
         for table in tables
     }
-    values = messages * POINTS
+    values = messages * archive_backlog.POINTS
     return {
         "bytes_per_value": round(every["telemetry"] / values, 2),
         "bytes_per_value_with_rollups": round(sum(every.values()) / values, 2),

@@ -16,7 +16,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
@@ -28,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.optimizer_dispatch import measure as dispatched
+from benchmarks.optimizer_places import SITES
 from benchmarks.optimizer_plans import plans
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,19 +35,6 @@ DATA = ROOT.parent / "shared" / "data"
 PRICES = "prices/de_lu_60min_2020_2023.csv.gz"
 AGO = 364
 """Days: 52 weeks, so that weekday and season stay."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A measured site, with the battery it is given."""
-
-    file: str
-    pv: float
-    """A factor."""
-    kw: float
-    kwh: float
-    begin: str
-    zone: str
 
 
 class Job(NamedTuple):
@@ -59,12 +46,6 @@ class Job(NamedTuple):
     """Minutes past the hour at which a plan is made."""
 
 
-SITES = {
-    "student_services": Place("ucsd/student_services.csv.gz", 1.0, 100, 200, "2019-01-01", "America/Los_Angeles"),
-    "east_campus": Place("ucsd/east_campus.csv.gz", 0.5, 50, 100, "2019-01-01", "America/Los_Angeles"),
-    "trade_street": Place("ucsd/trade_street.csv.gz", 1.0, 100, 200, "2017-09-19", "America/Los_Angeles"),
-    "monash_building1": Place("monash/building1.csv.gz", 2.0, 10, 20, "2019-03-05", "Australia/Melbourne"),
-}
 TARIFFS = ("demand", "day-ahead")
 
 

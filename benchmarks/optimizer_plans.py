@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from benchmarks.optimizer_places import Place
 from joulebus.backtest.meters import meters
 from joulebus.backtest.planner import Planner
 from joulebus.backtest.prepare import prepare
@@ -21,15 +21,12 @@ from optimizer.program import CHARGE, DISCHARGE, build
 from optimizer.program import solve as solve_program
 from optimizer.record import QUARTER
 
-if TYPE_CHECKING:
-    from benchmarks.optimizer import Place
-
 HOURS = 48.0
 NEARLY = 1.0
 """W of spread: a load that is as good as known, for the policy."""
 
 
-def plans(path: Path, place: "Place", count: int) -> dict[str, float]:
+def plans(path: Path, place: Place, count: int) -> dict[str, float]:
     """Milliseconds of `optimizer.plan.plan` with a peak, wear and an error of the forecast, and the gaps in parts of
     the exact cost. Taken each 17 hours, so that each hour of the day is among them."""
     flags = Flags(battery_kw=place.kw, battery_kwh=place.kwh, demand_eur_per_kw=15, timezone=place.zone)
