@@ -1,31 +1,19 @@
 """What the plan looks at, and what it keeps beside: a backup, and power and energy that are promised to somebody."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from schemas.holidays import Holidays
 from schemas.shape import Shape
 from schemas.site_battery import Battery
 from schemas.tariff_hours import ByTheHour, Hours
-from schemas.units import Name, Watts
+from schemas.units import CalendarDay, Name, Watts
 
 Promised = Annotated[Watts, Field(ge=0)]
 BACKUP = "backup"
 """What the reserve of `backup_minutes` is called."""
-
-
-def _day(given: object) -> object:
-    """Also as text: who writes JSON has no dates."""
-    try:
-        return date.fromisoformat(given) if isinstance(given, str) else given
-    except ValueError:
-        raise ValueError(f'{given!r} is no day: write it such as "2026-02-11"') from None
-
-
-Day = Annotated[date, BeforeValidator(_day)]
 
 
 class Planning(Shape):
@@ -54,9 +42,9 @@ class Reserve(ByTheHour):
     """For so long each of both: 15 or 30 of FCR, what the contract says of demand response."""
     hours: list[Hours] = []
     """It is offered in these; always when left out. A public holiday is as in the tariff file."""
-    first: Day | None = None
+    first: CalendarDay | None = None
     """The first day it is offered on; from now on when left out."""
-    last: Day | None = None
+    last: CalendarDay | None = None
     """The last one; without an end when left out."""
 
     @property

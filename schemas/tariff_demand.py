@@ -1,25 +1,17 @@
 """What is paid by the kW: the highest draw of a month or year, with its hours, ratchet and contracted capacity."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from schemas.shape import Shape
 from schemas.tariff_hours import ByTheHour, Hours
+from schemas.units import CalendarDay
 
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Kilowatts = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Month = Annotated[int, Field(ge=1, le=12)]
-
-
-def _day(given: object) -> object:
-    """Also as text: who writes JSON has no dates."""
-    try:
-        return date.fromisoformat(given) if isinstance(given, str) else given
-    except ValueError:
-        raise ValueError(f'{given!r} is no day: write it such as "2026-02-11"') from None
 
 
 class KnownPeak(Shape):
@@ -27,7 +19,7 @@ class KnownPeak(Shape):
 
     peak: Kilowatts
     """kW."""
-    on: Annotated[date, BeforeValidator(_day)]
+    on: CalendarDay
     """The day it was made: it counts in the month or year this day lies in, and for a ratchet in the months after."""
 
 

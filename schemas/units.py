@@ -4,11 +4,11 @@ Numbers are always finite: JSON has no NaN, MariaDB refuses it, and a battery mu
 what no plant can have would overflow the first sum, square or date that is made of it.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 LARGEST = 1e50
 """Of any number: above all that 64 bits or a float of 32 can hold with the largest scale factor of SunSpec (10^10);
@@ -66,6 +66,17 @@ def _to_utc(at: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 """A moment from 1970 to 2199, always kept in UTC; a time without a zone is refused."""
+
+
+def _to_date(given: object) -> object:
+    try:
+        return date.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError(f'{given!r} is no day: write it such as "2026-02-11"') from None
+
+
+CalendarDay = Annotated[date, BeforeValidator(_to_date)]
+"""A day in a file, also as text: who writes JSON has no dates."""
 
 
 class Kind(StrEnum):
