@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from bridges.fieldbus.modbus.direction import places
 from schemas.profile import Profile
-from schemas.register import WORDS, Setpoint
+from schemas.register import WORDS, Point, Setpoint
 from simulator.sunspec import Chain, chain
 
 BOTH, SINGLE = frozenset((6, 16)), frozenset((6,))
@@ -32,30 +32,28 @@ class Layout:
         return register if model is None else self.chain.models[model] + register
 
     def _map(self) -> None:
-        profile = self.profile
-        for name, point in profile.points.items():
-            function, start = point.function or profile.function, self.address(point.register_, point.model)
-            for address in range(start, start + point.count):
-                self.held[function].setdefault(address, 0)
-                self.at.setdefault((function, address), []).append(name)
+        for name, point in self.profile.points.items():
+            self._show(name, point, point.register_, point.count)
             if point.sign is not None:
-                below = () if point.sign.amount is None else range(point.sign.amount, point.sign.amount + point.count)
-                for register in (point.sign.register_, *below):
-                    address = self.address(register, point.model)
-                    self.held[function].setdefault(address, 0)
-                    self.at.setdefault((function, address), []).append(name)
+                self._show(name, point, point.sign.register_, 1)
+                if point.sign.amount is not None:
+                    self._show(name, point, point.sign.amount, point.count)
             if point.less is not None:
-                start = self.address(point.less, point.model)
-                for address in range(start, start + point.count):
-                    self.held[function].setdefault(address, 0)
-                    self.at.setdefault((function, address), []).append(name)
+                self._show(name, point, point.less, point.count)
         self._map_commands()
         self._fill_gaps()
+
+    def _show(self, name: str, point: Point, register: int, count: int) -> None:
+        """A point stands in these registers."""
+        function, start = point.function or self.profile.function, self.address(register, point.model)
+        for address in range(start, start + count):
+            self.held[function].setdefault(address, 0)
+            self.at.setdefault((function, address), []).append(name)
 
     def _map_commands(self) -> None:
         profile = self.profile
         for setpoint in profile.commands.values():
-            functions = BOTH if setpoint.write == 16 else SINGLE
+            functions = _functions(setpoint.write)
             if setpoint.opposite is not None:
                 self._allow(self.address(setpoint.opposite, setpoint.model), setpoint.count, functions)
             self._allow(self.address(setpoint.register_, setpoint.model), setpoint.count, functions)
@@ -68,16 +66,14 @@ class Layout:
         orders = [write for writes in profile.actions.values() for write in writes]
         if heart := profile.heartbeat:
             count = WORDS[heart.type]
-            self._allow(self.address(heart.register_, heart.model), count, BOTH if heart.write == 16 else SINGLE)
+            self._allow(self.address(heart.register_, heart.model), count, _functions(heart.write))
         if dog := profile.watchdog:
             count = WORDS[dog.type]
-            self._allow(self.address(dog.register_, dog.model), count, BOTH if dog.write == 16 else SINGLE)
+            self._allow(self.address(dog.register_, dog.model), count, _functions(dog.write))
         for beside in (one for setpoint in profile.commands.values() for one in setpoint.companions):
-            self._allow(
-                self.address(beside.register_, beside.model), beside.count, BOTH if beside.write == 16 else SINGLE
-            )
+            self._allow(self.address(beside.register_, beside.model), beside.count, _functions(beside.write))
         for order in orders:
-            self._allow(self.address(order.register_, order.model), 1, BOTH if order.write == 16 else SINGLE)
+            self._allow(self.address(order.register_, order.model), 1, _functions(order.write))
 
     def _time(self, setpoint: Setpoint) -> None:
         """The timer that takes a setpoint back: it never does, until somebody sets it."""
@@ -113,6 +109,11 @@ class Layout:
             found |= {name for one in writes if self.address(one.register_, one.model) == place}
         dog = self.profile.watchdog
         return frozenset(found | ({"watchdog"} if dog and self.address(dog.register_, dog.model) == place else set()))
+
+
+def _functions(write: int) -> frozenset[int]:
+    """Of a register: where 16 writes it, 6 does as well."""
+    return BOTH if write == 16 else SINGLE
 
 
 def _chain(profile: Profile, rated: float, apparent: float, unit: int, begin: int | None) -> Chain:
