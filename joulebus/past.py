@@ -18,12 +18,10 @@ from runtime.history import History
 from schemas.messages import Telemetry
 from schemas.site import Site
 from schemas.topics import TELEMETRY
-from simulator.past import Steer, by_rule, past
+from simulator.past import METERED, Steer, by_rule, past
 from simulator.world import World
 
 BATCH = 2000
-METERED = 60.0
-"""Seconds from one reading of the grid meter to the next."""
 PLANNED, LEARNED = timedelta(days=3), timedelta(days=1)
 """So much of the past is planned, 0.5 s a day; before it there is at least so much to learn from."""
 

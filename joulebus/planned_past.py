@@ -13,13 +13,12 @@ from joulebus.backtest.prices import of as prices_of
 from joulebus.backtest.score import HOUR, Played
 from joulebus.backtest.site import Flags, of_site
 from joulebus.backtest.walk import Cell, Planned, Span, within
-from joulebus.past import METERED
 from optimizer.record import QUARTER
 from optimizer.split import Room, split
 from optimizer.storage import Storage
 from schemas.site import Site
 from schemas.site_battery import Battery
-from simulator.past import by_rule, lived
+from simulator.past import METERED, by_rule, lived
 from simulator.world import World
 
 

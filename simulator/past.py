@@ -16,6 +16,8 @@ from simulator.world import World, new_world
 
 STEP = 300.0
 """Seconds."""
+METERED = 60.0
+"""Seconds from one reading of the grid meter to the next, where the past is kept."""
 QUARTER, EDGE = 900.0, 1.0
 """Seconds: the counter of a quarter of an hour is read just before its end."""
 SHAVE = 0.75
