@@ -3,7 +3,8 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from bridges.control.guard import BY_HAND, Arrival, Refusal
+from bridges.control.command_history import Arrival
+from bridges.control.guard import BY_HAND, Refusal
 from runtime.signature import forgery
 from schemas.messages import Cause, Command
 

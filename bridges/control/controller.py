@@ -6,13 +6,14 @@ wall clock neither keeps a command alive nor kills it.
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridges.control.actions import Actions
 from bridges.control.battery_control import BatteryControl
+from bridges.control.command_history import Arrival, History
 from bridges.control.command_life import Event
 from bridges.control.command_queue import CommandQueue
 from bridges.control.device_care import DeviceCare
@@ -20,9 +21,10 @@ from bridges.control.device_life import NEXT, WRITES, Life, Turn
 from bridges.control.device_memory import DeviceMemory
 from bridges.control.feed_in_safe import FeedInSafe
 from bridges.control.grid_limit import LIMIT, GridLimit
-from bridges.control.guard import Arrival, History, Refusal, refusal
+from bridges.control.guard import Refusal, refusal
 from bridges.control.pending_commands import PendingCommands, kind_of
 from bridges.control.proof import Proof
+from bridges.control.rhythm import Rhythm
 from bridges.control.setpoint_writer import SetpointWriter
 from bridges.control.site_limits import SiteLimits
 from bridges.control.steering import Steering
@@ -37,12 +39,6 @@ from schemas.printable import asked
 from schemas.site import Site
 from schemas.topics import COMMAND, COMMAND_TTL
 from schemas.units import utc_now
-
-LONGEST_CYCLE = 1.0
-"""Seconds between two cycles at most, however slowly the device is read."""
-GLANCES = (0.02, 0.05, 0.1, 0.2, 0.4)
-"""Pauses in s between looks at a device that has just been told something: a good one follows in milliseconds."""
-
 
 log = logging.getLogger("bridge")
 
@@ -84,14 +80,12 @@ class Controller:
         patience = now + COMMAND_TTL
         writes = self.device.writable and self.takes_commands
         self.wishes = Wishes(self.kept.wait(patience) if writes else patience, self.device.commands)
-        self._cycle = min(self.device.poll, LONGEST_CYCLE)
+        self.rhythm = Rhythm(self.device.poll)
         self.steering = Steering(
             self.device, self.writer, self.wishes, self.pending, self.grid_limit, self.kept, self.care, self.proof,
-            self.battery, FeedInSafe(self.site, self.limits or SiteLimits(self.site)), self._cycle,
+            self.battery, FeedInSafe(self.site, self.limits or SiteLimits(self.site)), self.rhythm.cycle,
         )  # fmt: skip
         self.actions = Actions(self.device, self.pending, self.latest, self.battery, self.site)
-        self._wake = asyncio.Event()
-        self._glances: deque[float] = deque()
         self._read = now
         self._ends = False
 
@@ -140,7 +134,7 @@ class Controller:
 
     def wake(self) -> None:
         """Something it decides by has changed."""
-        self._wake.set()
+        self.rhythm.wake()
 
     @property
     def left_alone(self) -> bool:
@@ -166,7 +160,7 @@ class Controller:
             self.battery.begin_anew()
         try:
             while True:
-                await self._wait()
+                await self.rhythm.next()
                 await self.cycle()
         except asyncio.CancelledError:
             self._end_commands()
@@ -192,19 +186,10 @@ class Controller:
             await self.care.give(self._now())
             await self.actions.go_on(self._now())
             if await self.steering.steer(in_fallback=self.life is Life.FALLBACK):
-                self._glance()
+                self.rhythm.glance()
             await self._look()
         self._prove()
         self._tell()
-
-    async def _wait(self) -> None:
-        pause = self._glances.popleft() if self._glances else self._cycle
-        try:
-            async with asyncio.timeout(pause):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()
 
     async def _take(self, arrival: Arrival) -> None:
         """Judge the next one now, and follow it."""
@@ -230,7 +215,7 @@ class Controller:
                 self.wishes.take(command.values, arrival.deadline)
             case "action":
                 if await self.actions.act(command, now):
-                    self._glance()
+                    self.rhythm.glance()
 
     def _expire(self) -> None:
         now = self._now()
@@ -242,15 +227,11 @@ class Controller:
                 log.warning("%s: no valid command is left; %s", self.name, words)
             self._turn(Turn.RAN_OUT)
 
-    def _glance(self) -> None:
-        """It was told something: look whether it follows."""
-        self._glances.extend(GLANCES[len(self._glances) :])
-
     # proof -------------------------------------------------------------------------------------
 
     async def _look(self) -> None:
         """At once, and a few times more after a write."""
-        if not self.proof.wanted or not self._glances:
+        if not self.proof.wanted or not self.rhythm.glancing:
             return
         try:
             self.proof.looked(await self.device.look(*self.proof.points))

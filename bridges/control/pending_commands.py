@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from bridges.control.command_history import Arrival
 from bridges.control.command_life import DONE, ENDED, NEXT, PROVEN, Event, Stage
-from bridges.control.guard import Arrival, Holder, Refusal, is_limit
+from bridges.control.guard import Holder, Refusal, is_limit
 from schemas.messages import Cause, Command, Limited, Outcome, OutcomeState
 
 Kind = Literal["values", "limit", "action"]

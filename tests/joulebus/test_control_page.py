@@ -6,7 +6,8 @@ from pathlib import Path
 
 import bridges.control
 from bridges.control import limits as names
-from joulebus.control import MEANS, control, sources
+from joulebus.control import control
+from joulebus.control_limits import MEANS, sources
 
 ROOM = Path(next(iter(bridges.control.__path__)))
 SENT = {"source", "now.dso_name"}

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.control.command_age import LATE, SLACK, Sending, StepWatch, earliest, in_rhythm
-from bridges.control.guard import Arrival, History, Station, refusal
+from bridges.control.command_history import Arrival, History
+from bridges.control.guard import Station, refusal
 from runtime.clock import SMALLEST, Step
 from schemas.messages import Authority, Cause, Command
 

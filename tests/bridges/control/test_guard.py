@@ -7,17 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.control.guard import (
-    Arrival,
-    History,
-    Holder,
-    Refusal,
-    Station,
-    actions,
-    is_limit,
-    refusal,
-    understood,
-)
+from bridges.control.command_history import Arrival, History
+from bridges.control.guard import Holder, Refusal, Station, actions, is_limit, refusal, understood
 from schemas.messages import Action, Authority, Cause, Command, OutcomeState
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
