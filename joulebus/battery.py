@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from consumers.optimize.battery_health import Health, health
+from joulebus.archive_read import reading
 from optimizer.health import SURE_EFFICIENCY, SURE_ENERGY, Estimate, usable
-from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.rollups import floor
 from schemas.site import Site
@@ -20,12 +20,8 @@ async def battery(url: str, site: Site, days: float, *, as_json: bool) -> int:
     if not site.battery:
         raise Trouble(f"{site.site} has no battery")
     end = floor(utc_now(), 900)
-    database = engine(url, patience=60)
-    try:
-        await check_schema(database)
+    async with reading(url) as database:
         found = await health(History(database), site, end - timedelta(days=days), end)
-    finally:
-        await database.dispose()
     if as_json:
         print(json.dumps({one.battery.name: _facts(one) for one in found}))
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
-from runtime.database import check_schema, engine
+from joulebus.archive_read import reading
 from runtime.history import History
 from runtime.resolution import RESOLUTIONS
 from runtime.rollups import Bucket, floor
@@ -52,23 +52,21 @@ async def export(url: str, wish: Wish, progress: TextIO = sys.stderr) -> str:
     """Write the file and say what is in it. It gets its name only once it is whole. Raises Trouble."""
     part = wish.out.with_name(f"{wish.out.name}.part")
     columns = RAW if wish.resolution == "raw" else ROLLED
-    database = engine(url, patience=60)
     rows = 0
     try:
-        await check_schema(database)
-        with _writer(wish.out.suffix)(part, columns) as write:
-            done = Progress(progress, (wish.end - wish.start) * len(wish.points))
-            async for some, span in _rows(History(database), wish):
-                if some:
-                    write(some)
-                rows += len(some)
-                done.add(span, rows)
+        async with reading(url) as database:
+            with _writer(wish.out.suffix)(part, columns) as write:
+                done = Progress(progress, (wish.end - wish.start) * len(wish.points))
+                async for some, span in _rows(History(database), wish):
+                    if some:
+                        write(some)
+                    rows += len(some)
+                    done.add(span, rows)
         part.rename(wish.out)
     except OSError as wrong:
         raise Trouble(f"{wish.out} cannot be written: {wrong.strerror or wrong}") from wrong
     finally:
         part.unlink(missing_ok=True)
-        await database.dispose()
     return f"{wish.out}: {rows} rows of {len(wish.points)} points at {wish.resolution}"
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from consumers.archive.chain.proof import verify
 from consumers.archive.ledger import ASLEEP, ENOUGH
-from runtime.database import check_schema, engine
+from joulebus.archive_read import reading
 from runtime.history import History
 from runtime.stored_counts import Gap
 from schemas.site import Site
@@ -40,14 +40,10 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
     """Print the ledger of the last days, and completeness; 0 when nothing is missing now, else 1."""
     end = utc_now()
     start = end - timedelta(days=days)
-    database = engine(url, patience=60)
-    try:
-        await check_schema(database)
+    async with reading(url) as database:
         history = History(database)
         found = await history.gaps(site.site, start, end)
         complete = await history.completeness(site.site, start, end)
-    finally:
-        await database.dispose()
     if as_json:
         told = {"completeness": complete, "gaps": [asdict(one) for one in found]}
         print(json.dumps(told, default=lambda at: at.isoformat()))
@@ -97,12 +93,8 @@ async def verify_journal(url: str, site: Site, key: str | None, head: str) -> in
     """
     if head and not re.fullmatch(r"\d{1,18}:[0-9a-f]{64}", head):
         raise Trouble(f"--head: {head!r} is no head; write what `joulebus journal verify` printed, NUMBER:HASH")
-    database = engine(url, patience=60)
-    try:
-        await check_schema(database)
+    async with reading(url) as database:
         verdict = await verify(database, site.site, key, head)
-    finally:
-        await database.dispose()
     if verdict.wrong:
         print(f"the journal of {site.site} was changed: {verdict.wrong}")
         return 1
@@ -117,12 +109,8 @@ async def verify_journal(url: str, site: Site, key: str | None, head: str) -> in
 
 async def archive_status(url: str, site: Site, *, as_json: bool) -> int:
     """Print the size of every table, bytes per value, and how far behind the archive is."""
-    database = engine(url, patience=60)
-    try:
-        await check_schema(database)
+    async with reading(url) as database:
         sizes, values, newest = await _sizes(database, site.site)
-    finally:
-        await database.dispose()
     raw = next(one for one in sizes if one.table == telemetry.name)
     per_value = raw.bytes / values if values else None
     lag = (utc_now() - newest).total_seconds() if newest else None

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, NamedTuple
 
+from joulebus.archive_read import reading
 from joulebus.bill import bills, facts, lately, month_of, words
 from joulebus.difference import more
-from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.money_rows import MoneyDay
 from runtime.settings import Settings
@@ -42,9 +42,7 @@ async def money(settings: Settings, site: Site, wanted: Wanted) -> int:
     first = now.astimezone(site.zone).date() - timedelta(days=wanted.days - 1)
     start = datetime(first.year, first.month, first.day, tzinfo=site.zone)
     begins = [month_of(wanted.month, site)] if wanted.month else lately(now, site)
-    database = engine(settings.database, patience=60)
-    try:
-        await check_schema(database)
+    async with reading(settings.database) as database:
         history = History(database)
         found = [] if wanted.month else await history.money_days(site.site, start, now)
         if wanted.month:
@@ -54,8 +52,6 @@ async def money(settings: Settings, site: Site, wanted: Wanted) -> int:
         FORMS[wanted.form](found)
         for one in await bills(history, settings, site, begins, now) if found and wanted.form == "text" else ():
             print("", *words(one), sep="\n")
-    finally:
-        await database.dispose()
     return int(not found)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from consumers.archive.money.prices_told import PricesTold
+from joulebus.archive_read import reading
 from joulebus.export import moment
 from joulebus.market_prices import MarketPrices
 from joulebus.rules_past import Archive, moments, read
@@ -16,7 +17,6 @@ from optimizer.rules.replay import Plant, Replay, replay
 from optimizer.rules.words import in_words
 from optimizer.storage import together
 from optimizer.tariff import Series
-from runtime.database import check_schema, engine
 from runtime.history import History
 from runtime.settings import Settings
 from schemas.shape import Shape
@@ -99,13 +99,9 @@ def _span(site: Site, wish: Wish) -> tuple[datetime, datetime]:
 async def _archive(
     site: Site, settings: Settings, span: tuple[datetime, datetime]
 ) -> tuple[Archive, Mapping[str, Series] | str]:
-    database = engine(settings.database, patience=60)
-    try:
-        await check_schema(database)
+    async with reading(settings.database) as database:
         market = await _market(site, settings, PricesTold(database, site.site))
         return await read(History(database), site, site.rules, span, market), market
-    finally:
-        await database.dispose()
 
 
 async def _market(site: Site, settings: Settings, told: PricesTold) -> Mapping[str, Series] | str:
