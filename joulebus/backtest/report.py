@@ -32,6 +32,7 @@ svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:.25rem .4rem;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:500}
+.odd{border-left:4px solid var(--c);padding:.3rem .8rem;font-weight:600}
 .dim{color:var(--dim);font-size:.9rem}.wide{overflow-x:auto}
 """
 
@@ -44,6 +45,7 @@ def report(ready: Prepared, found: Backtest, written: dict[str, Any]) -> str:
     begin, end = span.played.start.astimezone(zone), span.played.end.astimezone(zone)
     parts = [
         f"<h1>Backtest: {begin:%d %B %Y} to {end:%d %B %Y}</h1>",
+        *(f'<p class="odd">{escape(one)}</p>' for one in written["warnings"]),
         _summary(written, money),
         "<h2>What it cost</h2>",
         lying(_costs(found), money),
