@@ -3,9 +3,11 @@
 What cannot be right is refused, all of it at once; what can hardly be meant is a warning, and the file is good.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from bridges.control.interlock_cause import Interlock
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.overlap import doubles, unreached, unwatched
 from joulebus.commands import say
@@ -18,31 +20,68 @@ from joulebus.price_words import odd_layers, price_lines
 from joulebus.reserve_words import reserve_lines, reserve_oddities
 from joulebus.tariff_words import holes, oddities, tariff_lines
 from optimizer.carbon_table import read_carbon
-from schemas.magnitudes import odd_limits, odd_powers, odd_prices, odd_rule_prices, odd_wear
+from schemas.magnitudes import Odd, odd_limits, odd_powers, odd_prices, odd_rule_prices, odd_wear
 from schemas.pace import late_interlocks, late_silences, too_slow
 from schemas.retention import kept_words
 from schemas.site import Site
+from schemas.site_alarm import AlarmRule
 from schemas.site_file import load_site
 from schemas.site_rules import SiteRule
 from schemas.site_rules_fit import odd_rules
 from schemas.troubles import Trouble, point_at
 from schemas.units import Kind, utc_now
 
+Answer = TypeVar("Answer")
+"""What is asked for."""
+
 
 def check(path: Path) -> int:
     """Say what stands in a site file. Raises Trouble with what is wrong in it."""
     site, now = load_site(path), utc_now()
-    try:
-        rules, locks = watched(site, load_catalog()), all_locks(site)
-        prices, unsure = look(site, now)
-        prices += [*_carbon(site), *forecast_lines(site)]
-    except Trouble as wrong:
-        raise Trouble(f"{path}: {wrong}") from wrong
+    troubles = list[Trouble]()
+    rules: dict[str, AlarmRule] = _asked(troubles, path, lambda: watched(site, load_catalog()), {})
+    locks: list[Interlock] = _asked(troubles, path, lambda: all_locks(site), [])
+    none: tuple[list[str], list[Odd]] = ([], [])
+    prices, unsure = _asked(troubles, path, lambda: look(site, now), none)
+    prices += _asked(troubles, path, lambda: _carbon(site), [])
+    prices += _asked(troubles, path, lambda: [*forecast_lines(site)], [])
     if site.wrong_rules:
-        raise point_at(path, site.wrong_rules)
-    warnings = [
-        *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site), *_odd_rules(site)]),
+        troubles.append(point_at(path, site.wrong_rules))
+    if missing := [*holes(site.prices, now.astimezone(site.zone).date())]:
+        troubles.append(point_at(site.tariff_path, missing))
+    warnings = [*_warnings(path, site, rules, locks), *_at(site.tariff_path, unsure)]
+    if troubles:
+        _warn(warnings)
+        raise Trouble("\n".join(map(str, troubles)))
+    counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
+    counted += f", {len(site.rules)} rule{'s'[: len(site.rules) > 1]}" if site.rules else ""
+    say(f"{path}: good. {site.title or site.site}: {counted}")
+    today = now.astimezone(site.zone).date()
+    told = [*price_lines(site.prices, site.zone, today), *tariff_lines(site.prices, today)]
+    for line in [*_contents(site), *prices, *(f"{name:<10} {words}" for name, words in told)]:
+        say(f"  {line}")
+    _warn(warnings)
+    for note in notes(site):
+        say(f"  {note}")
+    return 0
+
+
+def _asked(troubles: list[Trouble], path: Path, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
+    """One thing that is wrong hides none of the others: what is raised is kept for the end."""
+    try:
+        return ask()
+    except Trouble as wrong:
+        troubles.append(Trouble(f"{path}: {wrong}"))
+        return otherwise
+
+
+def _warnings(path: Path, site: Site, rules: Mapping[str, AlarmRule], locks: Iterable[Interlock]) -> list[str]:
+    """What can hardly be meant."""
+    now = utc_now()
+    return [
+        *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site)]),
         *_at(path, [*reserve_oddities(site, now), *load_oddities(site, now)]),
+        *_at(path, [] if site.wrong_rules else [*_odd_rules(site)]),
         *_at(
             site.tariff_path,
             [
@@ -66,22 +105,7 @@ def check(path: Path) -> int:
         *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
         *(f"{path}: {words}" for words in late_silences(site)),
         *(f"{path}: {words}" for words in [*doubles(site, rules), *unwatched(site), *unreached(site)]),
-        *_at(site.tariff_path, unsure),
     ]
-    if missing := [*holes(site.prices, now.astimezone(site.zone).date())]:
-        _warn(warnings)
-        raise point_at(site.tariff_path, missing)
-    counted = f"{len(site.device)} devices, {site.mode}, {len(rules)} alarms, {len(locks)} interlocks"
-    counted += f", {len(site.rules)} rule{'s'[: len(site.rules) > 1]}" if site.rules else ""
-    say(f"{path}: good. {site.title or site.site}: {counted}")
-    today = now.astimezone(site.zone).date()
-    told = [*price_lines(site.prices, site.zone, today), *tariff_lines(site.prices, today)]
-    for line in [*_contents(site), *prices, *(f"{name:<10} {words}" for name, words in told)]:
-        say(f"  {line}")
-    _warn(warnings)
-    for note in notes(site):
-        say(f"  {note}")
-    return 0
 
 
 def _carbon(site: Site) -> list[str]:

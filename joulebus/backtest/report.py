@@ -42,9 +42,9 @@ def report(ready: Prepared, found: Backtest, written: dict[str, Any]) -> str:
     span, first, money = ready.span, found.played[0], escape(written["currency"])
     name = first.trace.strategy
     zone = span.terms.zone
-    begin, end = span.played.start.astimezone(zone), span.played.end.astimezone(zone)
+    begin, last = span.played.start.astimezone(zone), (span.played.end - QUARTER).astimezone(zone)
     parts = [
-        f"<h1>Backtest: {begin:%d %B %Y} to {end:%d %B %Y}</h1>",
+        f"<h1>Backtest: {begin:%d %B %Y} to {last:%d %B %Y}</h1>",
         *(f'<p class="odd">{escape(one)}</p>' for one in written["warnings"]),
         _summary(written, money),
         "<h2>What it cost</h2>",
@@ -124,7 +124,10 @@ def _days(span: Span, first: Outcome, perfect: Outcome) -> list[tuple[date, str]
         highest[day] = max(highest.get(day, 0.0), power)
     beyond = {day: power - perfect.peaks.get(f"{day:%Y-%m}", 0.0) for day, power in highest.items()}
     worst = max(beyond, key=lambda day: (beyond[day], day))
-    usual = sorted(highest, key=lambda day: (highest[day], day))[len(highest) // 2]
+    others = sorted(highest.keys() - {worst}, key=lambda day: (highest[day], day))
+    if not others:
+        return [(worst, "The day")]
+    usual = others[len(others) // 2]
     return [(worst, "The worst day"), (usual, "A usual day")]
 
 

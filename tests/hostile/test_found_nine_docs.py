@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from joulebus.cli import main
+from tests.joulebus.test_check import SITE, Check
+from tests.joulebus.test_check import check as check  # noqa: PLC0414  # a fixture
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 HEAD = "timestamp_utc,load_kw,pv_kw"
@@ -24,6 +26,7 @@ FLAGS = [
     "UTC",
 ]
 SAYS_NOTHING = ""
+ABSENT = 'import.day_ahead = { file = "none.csv" }\nexport.period = [{ price = 8 }]\n'
 
 
 def rows(load: Callable[[int], str], head: str = HEAD, pv: str = "0", days: int = 2) -> str:
@@ -101,3 +104,23 @@ def test_what_has_two_meanings_is_refused(
 def test_decimal_commas_in_quotes_and_a_comma_at_the_end_are_read(tmp_path: Path, load: str) -> None:
     (tmp_path / "data.csv").write_text(rows(lambda _: load, pv="0,"))
     assert main(["backtest", "--data", str(tmp_path / "data.csv"), "--out", str(tmp_path / "out"), *FLAGS]) == 0
+
+
+def test_a_price_file_that_is_not_there_hides_no_other_finding(check: Check) -> None:
+    """To the integrator: he put the file right and came again for each of the next three."""
+    rule = '[[rule]]\nname = "dear"\nwhen = "price_import > 0.3"\nthen = { power = -1000 }\n'
+    code, said = check.of(SITE.replace("rated_power = 100_000", "rated_power = 100") + rule, tariff=ABSENT)
+    assert code != 0
+    for words in ("none.csv does not exist", "100 is in W: for 100 kW write 100000", "of 8 cents write 0.08"):
+        assert words in said, said
+    assert "'price_import > 0.3' is no list of conditions; write each as a table, such as when = [{ quantity" in said
+
+
+@pytest.mark.parametrize(("days", "title"), [(1, "03 March 2026 to 03 March 2026"), (2, "to 04 March 2026")])
+def test_a_report_ends_on_its_last_day_and_shows_each_day_once(tmp_path: Path, days: int, title: str) -> None:
+    """Two days had three dates, and the same day stood there as the worst and as a usual one."""
+    (tmp_path / "data.csv").write_text(rows(lambda i: f"{50 + i % 9}", days=3))
+    given = ["--data", str(tmp_path / "data.csv"), "--out", str(tmp_path), *FLAGS, "--days", str(days)]
+    assert main(["backtest", *given]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert (title in page, [page.count(f"day, {day:02} March 2026") for day in (3, 4)]) == (True, [1, days - 1])
