@@ -3,9 +3,11 @@
 What cannot be right is refused, all of it at once; what can hardly be meant is a warning, and the file is good.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
+from bridges.control.interlock_cause import Interlock
 from consumers.alarms.catalog import load_catalog, watched
 from joulebus.check_warnings import warned_of
 from joulebus.commands import say
@@ -18,29 +20,37 @@ from joulebus.price_words import price_lines
 from joulebus.reserve_words import reserve_lines
 from joulebus.tariff_words import holes, tariff_lines
 from optimizer.carbon_table import read_carbon
+from schemas.magnitudes import Odd
 from schemas.retention import kept_words
 from schemas.site import Site
+from schemas.site_alarm import AlarmRule
 from schemas.site_file import load_site
 from schemas.troubles import Trouble, point_at
 from schemas.units import Kind, utc_now
+
+Answer = TypeVar("Answer")
+"""What is asked for."""
 
 
 def check(path: Path) -> int:
     """Say what stands in a site file. Raises Trouble with what is wrong in it."""
     site, now = load_site(path), utc_now()
-    try:
-        rules, locks = watched(site, load_catalog()), all_locks(site)
-        prices, unsure = look(site, now)
-        prices += [*_carbon(site), *forecast_lines(site)]
-    except Trouble as wrong:
-        raise Trouble(f"{path}: {wrong}") from wrong
+    troubles = list[Trouble]()
+    rules: dict[str, AlarmRule] = _asked(troubles, path, lambda: watched(site, load_catalog()), {})
+    locks: list[Interlock] = _asked(troubles, path, lambda: all_locks(site), [])
+    none: tuple[list[str], list[Odd]] = ([], [])
+    prices, unsure = _asked(troubles, path, lambda: look(site, now), none)
+    prices += _asked(troubles, path, lambda: _carbon(site), [])
+    prices += _asked(troubles, path, lambda: [*forecast_lines(site)], [])
     if site.wrong_rules:
-        raise point_at(path, site.wrong_rules)
+        troubles.append(point_at(path, site.wrong_rules))
     warnings = warned_of(path, site, rules, locks, unsure, now)
     today = now.astimezone(site.zone).date()
     if missing := [*holes(site.prices, today)]:
+        troubles.append(point_at(site.tariff_path, missing))
+    if troubles:
         _warn(warnings)
-        raise point_at(site.tariff_path, missing)
+        raise Trouble("\n".join(map(str, troubles)))
     say(f"{path}: good. {site.title or site.site}: {_counted(site, len(rules), len(locks))}")
     told = [*price_lines(site.prices, site.zone, today), *tariff_lines(site.prices, today)]
     for line in [*_contents(site), *prices, *(f"{name:<10} {words}" for name, words in told)]:
@@ -49,6 +59,15 @@ def check(path: Path) -> int:
     for note in notes(site):
         say(f"  {note}")
     return 0
+
+
+def _asked(troubles: list[Trouble], path: Path, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
+    """One thing that is wrong hides none of the others: what is raised is kept for the end."""
+    try:
+        return ask()
+    except Trouble as wrong:
+        troubles.append(Trouble(f"{path}: {wrong}"))
+        return otherwise
 
 
 def _counted(site: Site, alarms: int, locks: int) -> str:

@@ -31,7 +31,8 @@ def warned_of(  # noqa: PLR0917  # the file, what was read out of it, and when
 ) -> list[str]:
     """A line each: file and place, and what is odd. `unsure`: what is odd in the files of prices."""
     return [
-        *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site), *_odd_rules(site)]),
+        *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site)]),
+        *_at(path, [] if site.wrong_rules else [*_odd_rules(site)]),
         *_at(path, [*reserve_oddities(site, now), *load_oddities(site, now)]),
         *_at(site.tariff_path, _odd_tariff(site, now)),
         *(f"{path}: {words}" for words in [*too_slow(site), *_odd_devices(site)]),

@@ -146,7 +146,7 @@ def odd_prices(tariff: Tariff, site: Site) -> Iterator[Odd]:
     for place, demand in placed(tariff):
         yield from ((f"{place}.{key}", words) for key, words in _kilowatts(demand, site.grid.import_limit))
         if like_euro:
-            yield from ((f"{place}.{key}", words) for key, words in _rates(demand))
+            yield from ((f"{place}.{key}", words) for key, words in odd_rates(demand))
     if not like_euro:
         return
     for name, side in (("import", tariff.import_), ("export", tariff.export)):
@@ -187,7 +187,7 @@ def _kilowatts(demand: Demand, import_limit: float) -> Iterator[Odd]:
         )
 
 
-def _rates(demand: Demand) -> Iterator[Odd]:
+def odd_rates(demand: Demand) -> Iterator[Odd]:
     """Prices per kW."""
     least, most, right = KW[demand.per]
     given = {"price": demand.rate}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, WrapValidator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, WrapValidator, model_validator
 
 from schemas.messages import Mode
 from schemas.shape import Shape
@@ -191,13 +191,21 @@ class Until(Shape):
         return self
 
 
+def _listed(given: object) -> object:
+    """Raises ValueError for a sentence in place of conditions."""
+    if isinstance(given, str):
+        right = 'when = [{ quantity = "price_import", above = 0.30 }, { quantity = "soc", below = 80 }]'
+        raise ValueError(f"{given!r} is no list of conditions; write each as a table, such as {right}")  # noqa: TRY004  # pydantic reads a ValueError
+    return given
+
+
 class SiteRule(Shape):
     """What the site wishes of its own accord: when all conditions hold, it proposes limits or a target, below every
     person, network operator and billed peak, and above the plan."""
 
     name: Name
     """What it is called in reasons and on pages."""
-    when: Annotated[list[Condition], Field(min_length=1)]
+    when: Annotated[list[Condition], BeforeValidator(_listed), Field(min_length=1)]
     """All of them must hold. One that is not known makes the rule unknown, and it proposes nothing."""
     then: Then
     """What it proposes."""

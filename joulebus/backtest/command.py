@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from joulebus.backtest.flags import STRATEGIES
 from joulebus.backtest.play import play
-from joulebus.backtest.prepare import Prepared, begin_of, end_of, prepare
+from joulebus.backtest.prepare import USUAL_DAYS, Prepared, begin_of, end_of, prepare
 from joulebus.backtest.report import report
 from joulebus.backtest.result import document, write
 from joulebus.backtest.site import Flags, Terms, of_flags, of_site, zone_of
@@ -39,7 +39,7 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
 def _run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     strategies = strategies_of(parsed.strategy)
     flags = Flags(**{one.name: getattr(parsed, one.name) for one in fields(Flags)})
-    if not 1 <= parsed.days <= LONGEST:
+    if parsed.days is not None and not 1 <= parsed.days <= LONGEST:
         raise Trouble(f"--days {parsed.days}: write 1 to {LONGEST}")
     folder = _folder(parsed.out)
     terms = of_site(parsed.site, flags, env) if parsed.site else None
@@ -68,7 +68,7 @@ def _archived(parsed: argparse.Namespace, zone: ZoneInfo, folder: Path, env: Map
         raise Trouble("--archive: of which site? Give its file with --site")
     site, url = load_site(parsed.site), read_settings("archive", without_broker(env)).database
     start = begin_of(parsed.start, zone)
-    end, path = end_of(start, parsed.days, zone), folder / "data.csv"
+    end, path = end_of(start, parsed.days or USUAL_DAYS, zone), folder / "data.csv"
     count = asyncio.run(write_archive(url, site, start, end, path))
     print(f"{path}: {count} quarters of an hour out of the archive", file=sys.stderr)
     return path
@@ -120,6 +120,8 @@ class Progress:
 
 
 def _say(found: dict[str, Any], folder: Path) -> None:
+    for words in found["warnings"]:
+        print(f"WARNING: {words}")
     currency = found["currency"]
     print(f"{'':<22}{'cost ' + currency:>14}{'energy':>12}{'demand':>12}{'wear':>10}{'share':>8}")
     print(f"{'no battery':<22}{found['cost_no_battery_eur']:>14.2f}")

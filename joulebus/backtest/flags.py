@@ -19,7 +19,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--from", dest="start", required=True, metavar="DAY", help="first local day; rows before are learned from"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="result.json, trace.csv, report.html")
-    parser.add_argument("--days", type=int, default=364, help="[364]")
+    parser.add_argument("--days", type=int, help="[364, or what the file has]")
     parser.add_argument("--strategy", default="plan", metavar="A,B", help=f"of {', '.join(STRATEGIES)} [plan]")
     numbers = {
         "--battery-kw": "power of the battery",

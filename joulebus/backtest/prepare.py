@@ -11,6 +11,7 @@ import numpy as np
 
 from joulebus.backtest.before import before
 from joulebus.backtest.data import Quarters, filled, first_known, quarters, without_flat_head
+from joulebus.backtest.doubts import doubts
 from joulebus.backtest.prices import of as prices_of
 from joulebus.backtest.score import Played
 from joulebus.backtest.site import Terms
@@ -19,6 +20,7 @@ from joulebus.backtest.walk import Span
 from optimizer.record import QUARTER, Vector
 from schemas.troubles import Trouble
 
+USUAL_DAYS = 364
 ENOUGH = 60
 """Days of history that a forecast wants."""
 
@@ -36,6 +38,8 @@ class Prepared:
     span: Span
     repairs: Counter[str]
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What was played as it is written, and can hardly be meant."""
     history: float = 0.0
     """Days before the first quarter in which the load is known."""
 
@@ -67,8 +71,8 @@ def _size(watts: Vector) -> str:
     return f"{watts.mean() / 1000:.1f} kW in the mean, {watts.max() / 1000:.1f} at most"
 
 
-def prepare(path: Path, given: str, days: int, zone: ZoneInfo, terms_for: OfPrices) -> Prepared:
-    """Raises Trouble."""
+def prepare(path: Path, given: str, days: int | None, zone: ZoneInfo, terms_for: OfPrices) -> Prepared:
+    """`days`: None where nobody asked for a number of them. Raises Trouble."""
     table = read(path, zone)
     found = quarters(table)
     terms = terms_for((found.buy is not None, found.sell is not None))
@@ -82,12 +86,12 @@ def prepare(path: Path, given: str, days: int, zone: ZoneInfo, terms_for: OfPric
         count["quarters_before_the_first_known_load_left_out"] += moved - first
         notes.append(f"the load is not known before {found.start + moved * QUARTER:%Y-%m-%dT%H:%MZ}: it begins there")
         first = moved
-    last = min(len(found), _end(found, first, days, zone))
+    last = min(len(found), _end(found, first, days or USUAL_DAYS, zone))
     if last < first + 1:
         raise Trouble(f"{path}: has no quarter of an hour from {given} on")
-    played_days = (last - first) / 96
-    if played_days < days - 0.05:
-        notes.append(f"the file has {played_days:.1f} days from the begin on, not {days}")
+    short = _short((last - first) / 96, given, days)
+    if short and days is None:
+        notes.append(short)
     history = float((~np.isnan(found.load[:first])).sum()) / 96
     if history < ENOUGH:
         notes.append(f"{history:.1f} days of history to learn from; {ENOUGH} make better forecasts")
@@ -106,7 +110,18 @@ def prepare(path: Path, given: str, days: int, zone: ZoneInfo, terms_for: OfPric
     load, pv = (np.concatenate([getattr(found, name)[:first], getattr(played, name)]) for name in ("load", "pv"))
     seen = Quarters(found.start, load, pv, None, None)
     span = Span(terms, seen, played, prices, before(terms, found, first))
-    return Prepared(span, +count, [*terms.notes, *notes], history)
+    warnings = [*([short] if short and days else []), *doubts(terms, played)]
+    return Prepared(span, +count, [*terms.notes, *notes], warnings, history)
+
+
+def _short(played: float, given: str, days: int | None) -> str:
+    """A file that ends before what was asked for."""
+    if played >= (days or USUAL_DAYS) - 0.05:
+        return ""
+    if days is None:
+        return f"the file has {played:.1f} days from the begin on, not {USUAL_DAYS}"
+    right = "give a file that goes on" + (f", or --days {int(played)}" if played >= 1 else "")
+    return f"--days {days}: the file has {played:.1f} days from {given} on, and only those were played: {right}"
 
 
 def _first(path: Path, found: Quarters, given: str, start: datetime) -> int:

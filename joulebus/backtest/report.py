@@ -32,6 +32,7 @@ svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:.25rem .4rem;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:500}
+.odd{border-left:4px solid var(--c);padding:.3rem .8rem;font-weight:600}
 .dim{color:var(--dim);font-size:.9rem}.wide{overflow-x:auto}
 """
 
@@ -41,9 +42,10 @@ def report(ready: Prepared, found: Backtest, written: dict[str, Any]) -> str:
     span, first, money = ready.span, found.played[0], escape(written["currency"])
     name = first.trace.strategy
     zone = span.terms.zone
-    begin, end = span.played.start.astimezone(zone), span.played.end.astimezone(zone)
+    begin, last = span.played.start.astimezone(zone), (span.played.end - QUARTER).astimezone(zone)
     parts = [
-        f"<h1>Backtest: {begin:%d %B %Y} to {end:%d %B %Y}</h1>",
+        f"<h1>Backtest: {begin:%d %B %Y} to {last:%d %B %Y}</h1>",
+        *(f'<p class="odd">{escape(one)}</p>' for one in written["warnings"]),
         _summary(written, money),
         "<h2>What it cost</h2>",
         lying(_costs(found), money),
@@ -122,7 +124,10 @@ def _days(span: Span, first: Outcome, perfect: Outcome) -> list[tuple[date, str]
         highest[day] = max(highest.get(day, 0.0), power)
     beyond = {day: power - perfect.peaks.get(f"{day:%Y-%m}", 0.0) for day, power in highest.items()}
     worst = max(beyond, key=lambda day: (beyond[day], day))
-    usual = sorted(highest, key=lambda day: (highest[day], day))[len(highest) // 2]
+    others = sorted(highest.keys() - {worst}, key=lambda day: (highest[day], day))
+    if not others:
+        return [(worst, "The day")]
+    usual = others[len(others) // 2]
     return [(worst, "The worst day"), (usual, "A usual day")]
 
 

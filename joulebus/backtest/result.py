@@ -75,6 +75,7 @@ def document(  # what came out, and how near to the least perfect foresight is
         "phase_minutes": int(span.terms.phase.total_seconds()) // 60,
         "dispatch_saw": SAW,
         "repairs": dict(sorted(ready.repairs.items())),
+        "warnings": ready.warnings,
         "notes": ready.notes,
         "strategies": each,
     }

@@ -17,6 +17,8 @@ from schemas.troubles import Trouble
 
 Known = Literal["all", "day-ahead"]
 
+DEAREST = 1e6
+"""Per kWh and per kW: of no currency."""
 WIDE = 1e9
 """W: a grid connection nobody gave a limit for."""
 ASSUMED = (0.20, 0.05)
@@ -81,6 +83,7 @@ def zone_of(name: str, where: str) -> ZoneInfo:
 
 def of_flags(flags: Flags, priced: tuple[bool, bool]) -> Terms:
     """Without a site file. `priced`: whether the CSV has prices of what is drawn and of what is fed in."""
+    _priced(flags)
     notes = list[str]()
     if flags.timezone is None:
         notes.append("no --timezone: months and hours are those of UTC")
@@ -90,8 +93,6 @@ def of_flags(flags: Flags, priced: tuple[bool, bool]) -> Terms:
         "export": _flat("export", flags.export_price, priced[1], notes, paid=not priced[0]),
     }
     demand = flags.demand_eur_per_kw or 0.0
-    if demand < 0:
-        raise Trouble(f"--demand-eur-per-kw {demand:g}: a price per kW and month is 0 or more")
     if demand:
         tariff["demand"] = {"price": demand, "minutes": 15}
     return Terms(
@@ -115,6 +116,7 @@ def of_site(path: Path, flags: Flags, env: Mapping[str, str] = os.environ) -> Te
 
     site, notes = load_site(path), list[str]()
     tariff = site.prices
+    _priced(flags)
     series = MarketPrices(read_settings("backtest", env)).of(site) if tariff.markets else {}
     battery, rated = _battery(flags, together(site.battery), site.rated_power, notes)
     tariff = _with_flags(tariff, flags)
@@ -130,6 +132,16 @@ def of_site(path: Path, flags: Flags, env: Mapping[str, str] = os.environ) -> Te
         curtails=bool(site.pv_limited),
         notes=tuple(notes),
     )
+
+
+def _priced(flags: Flags) -> None:
+    """Prices that are none. Raises Trouble."""
+    for name, price in (("import", flags.import_price), ("export", flags.export_price)):
+        if price is not None and abs(price) > DEAREST:
+            raise Trouble(f"--{name}-price {price:g}: no kWh costs that: write a price per kWh such as 0.20")
+    demand = flags.demand_eur_per_kw or 0.0
+    if not 0 <= demand <= DEAREST:
+        raise Trouble(f"--demand-eur-per-kw {demand:g}: a price per kW and month is 0 or more, such as 15")
 
 
 def _with_flags(tariff: Tariff, flags: Flags) -> Tariff:

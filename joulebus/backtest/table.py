@@ -1,6 +1,8 @@
 """A CSV of load, PV and prices as it stands in a file: text made into times and numbers, with all that was mended."""
 
+import csv
 import gzip
+import warnings
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ TIME = "timestamp_utc"
 NEEDED = "load_kw"
 COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kwh", "battery_kw", "soc_percent")
 EMPTY = ("", "nan", "na", "n/a", "null", "none", "-", "nat")
+THOUSANDS = r"-?[1-9]\d{0,2},\d{3}"
 ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 TOO_MANY = 0.05
 """A share of rows: so many negative loads are no slips of a meter. Of the energy of PV: nor what inverters draw."""
@@ -50,10 +53,14 @@ def read(path: Path, zone: ZoneInfo) -> Table:
     text = _text(path)
     header, separator = _header(path, text)
     try:
-        frame = pd.read_csv(
-            StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, names=header,
-            header=0, index_col=False, on_bad_lines="error", engine="c",
-        )  # fmt: skip
+        _beside_header(path, text, header, separator)
+        with warnings.catch_warnings(
+            action="ignore", category=pd.errors.ParserWarning
+        ):  # empty cells beside the header
+            frame = pd.read_csv(
+                StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, names=header,
+                header=0, index_col=False, on_bad_lines="error", engine="c",
+            )  # fmt: skip
     except ValueError as wrong:  # pandas names the line
         said = str(wrong).strip().rsplit("C error: ")[-1]
         raise Trouble(
@@ -73,6 +80,23 @@ def read(path: Path, zone: ZoneInfo) -> Table:
     _in_order(found, times)
     _physical(found)
     return found
+
+
+def _beside_header(path: Path, text: str, header: list[str], separator: str) -> None:
+    """Cells without a name are left out by pandas: of `59,5` between commas it would read 59. Raises Trouble."""
+    rows = csv.reader(StringIO(text), delimiter=separator, skipinitialspace=True)
+    try:
+        wrong = next(
+            ((at, len(row)) for at, row in enumerate(rows, 1) if any(map(str.strip, row[len(header) :]))), None
+        )
+    except csv.Error:  # an open quote, which pandas names
+        return
+    if wrong:
+        right = "write decimals with a point, or semicolons between cells" if separator == "," else "name each"
+        raise Trouble(
+            f"{path}, row {wrong[0]}: there are {wrong[1]} cells; give each row the {len(header)} cells of the "
+            f"header: {right}"
+        )
 
 
 def _text(path: Path) -> str:
@@ -153,6 +177,7 @@ def _numbers(found: Table, name: str, given: "pd.Series[str]") -> NDArray[np.flo
     text = given.str.strip('"')
     commas = text.str.fullmatch(r"-?\d*,\d+")
     if commas.any():
+        _refuse_thousands(found, name, text, commas)
         found.notes.append(f"{name} has decimal commas")
         text = text.where(~commas, text.str.replace(",", ".", regex=False))
     empty = text.str.lower().isin(EMPTY)
@@ -169,6 +194,17 @@ def _numbers(found: Table, name: str, given: "pd.Series[str]") -> NDArray[np.flo
         row = int(np.argmax(beyond))
         raise Trouble(f"{found.path}, row {row + 2}: {name} is {given.iloc[row]!r}, and beyond {most:g}: put it right")
     return values
+
+
+def _refuse_thousands(found: Table, name: str, text: "pd.Series[str]", commas: "pd.Series[bool]") -> None:
+    """`1,234` beside `987` or `12.5` separates thousands: read as a decimal comma it would be a thousandth."""
+    plain = text[~commas & text.str.contains(r"[1-9]")]
+    if len(plain) and (plain.str.contains(".", regex=False).any() or text[commas].str.fullmatch(THOUSANDS).all()):
+        row = int(np.argmax(commas.to_numpy()))
+        raise Trouble(
+            f"{found.path}, row {row + 2}: {name} is {text.iloc[row]!r}, beside {plain.iloc[0]!r}: are the commas "
+            f"those of thousands or of decimals? Write numbers without them, such as 1234.5"
+        )
 
 
 def _in_order(found: Table, minutes: NDArray[np.int64]) -> None:

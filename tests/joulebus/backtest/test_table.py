@@ -185,7 +185,7 @@ def test_a_begin_outside_of_the_file(tmp_path: Path, begin: str, words: str) -> 
 def test_less_than_was_asked_for_is_said(tmp_path: Path) -> None:
     ready = prepared(write(tmp_path / "data.csv", lines(rows(DAYS))), BEGIN, 364)
     assert len(ready.span.played) == 192
-    assert any("2.0 days from the begin on, not 364" in one for one in ready.notes)
+    assert any("--days 364: the file has 2.0 days" in one for one in ready.warnings)
     assert any("8.0 days of history" in one for one in ready.notes)
 
 
