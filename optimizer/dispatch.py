@@ -276,13 +276,15 @@ def _bounded(  # noqa: PLR0917  # the wish between what it is made from and what
     if near and not broken:  # the last power again, where every bound lets it pass
         allowed = held
     reason, plain = _limited(wish.reason, by), _limited(wish.reason, outside)
-    whys = reasons(wish.whys, by, _around(ratings, moment, allowed, *plan) if by else None)
+    whys = reasons(wish.whys, by, _around(ratings, moment, by[-1], *plan) if by else None)
     return Wanted(round(allowed, 1) + 0.0, reason, wish.authority, sought, plain, whys)
 
 
-def _around(ratings: Ratings, moment: Moment, power: float, step: Step | None, held: Held) -> Around:
-    peak = tightest(held, moment.now, (moment.net or 0.0) + moment.charging)
-    gains = through(step, ratings.battery, discharges=power > 0)
+def _around(ratings: Ratings, moment: Moment, last: Taken, step: Step | None, held: Held) -> Around:
+    net, peak = (moment.net or 0.0) + moment.charging, None
+    if last.bound.code is WhyCode.HOLDS_PEAK:
+        peak = tightest(held, moment.now, net)
+    gains = through(step, ratings.battery, discharges=last.power > 0)
     return Around(ratings.grid.import_limit, ratings.grid.export_limit, moment.soc or 0.0, peak, *gains)
 
 
