@@ -12,6 +12,7 @@ from optimizer.grid_target import Target
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
 from schemas.messages import Step, Why
+from schemas.units import EARLIEST, LARGEST
 from schemas.why import WhyCode
 
 CENT = 0.001
@@ -106,9 +107,9 @@ def of_peak(window: RunningWindow, peak: float, now: datetime, *, several: bool)
     demand, end = window.demand, window.ends(now)
     return Why(
         code=WhyCode.HOLDS_PEAK.value,
-        value=float(f"{peak:.4g}"),
+        value=_short(float(f"{peak:.4g}")),
         price=demand.rate if demand is not None and demand.rate else None,
-        at=end - timedelta(minutes=window.minutes),
+        at=max(end - timedelta(minutes=window.minutes), EARLIEST),
         of=demand.name if demand is not None and several else "",
         per=window.how.per,
     )
@@ -148,4 +149,5 @@ def _why(
 
 
 def _short(number: float | None) -> float | None:
-    return None if number is None or abs(number) == inf else round(number, 4)
+    """None of what no message can carry: a reason is never why a power is not told."""
+    return round(number, 4) if number is not None and abs(number) <= LARGEST else None

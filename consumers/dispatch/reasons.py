@@ -41,7 +41,10 @@ class Reasons:
         """The command with what binds it."""
         if command.action is not None or device in self.deaf:
             return command
-        found = whys(desk, device, order, command.at)
+        try:
+            found = whys(desk, device, order, command.at)
+        except ValueError:  # a number that no message carries is no cause to tell a battery nothing
+            found = []
         if found:
             self._last[device] = command.id
         return command.model_copy(update={"why": found}) if found else command

@@ -13,6 +13,7 @@ from optimizer.running_window import RunningWindow
 from optimizer.why_words import Place, sentence
 from schemas.messages import ControlMode, Mode, Step, Why
 from schemas.tariff import Demand
+from schemas.units import LARGEST
 from tests.optimizer.outlooks import BERLIN, NOON
 from tests.optimizer.rules.test_wishes import holds
 from tests.optimizer.test_dispatch import AUTO, MOMENT, QUIET, RATINGS, planned
@@ -135,3 +136,15 @@ def test_a_policy_that_holds_its_peak_says_which() -> None:
     tight = DEAR.model_copy(update={"policy": [(0.0, 0.0), (50e3, 0.0), (150e3, 100e3)], "cap": 50e3})
     (why,) = _decided(RATINGS, tight, NONE, {"billing": billing, "peak": 50e3}, {"net": 120e3})[:1]
     assert (why.code, why.price, why.per, why.at) == ("holds_peak", 15.0, "month", NOON)
+
+
+@pytest.mark.parametrize(
+    ("marginal", "rate", "net"), [(LARGEST, 0.0, 300e3), (-LARGEST, 15.0, -300e3), (0.0, LARGEST, 90e3)]
+)
+def test_a_number_that_no_message_carries_is_left_out(marginal: float, rate: float, net: float) -> None:
+    """And the power is told all the same."""
+    step = RESTS.model_copy(update={"marginal_value": marginal, "price_import": -marginal, "price_export": marginal})
+    billing = replace(BUSY, demand=Demand(price=min(rate, 1e9)))
+    found = _decided(RATINGS, step, NONE, {"billing": billing, "peak": LARGEST if net > 100e3 else 60e3}, {"net": net})
+    assert found
+    assert found[0].price is None or abs(found[0].price) <= LARGEST
