@@ -16,7 +16,7 @@ from joulebus.market_prices import MarketPrices
 from optimizer.advice.base_load import base_load
 from optimizer.advice.peak_drivers import Drivers, drivers
 from optimizer.advice.power_factor import power_factor
-from optimizer.advice.sizing import Sized, Terms, sized, whole_months
+from optimizer.advice.sizing import MEASURED, Kept, Sized, Terms, kept, sized, whole_months
 from optimizer.advice.tariffs import Billed, Compared, compare
 from optimizer.billing import believed, is_billed, quarter, windows
 from optimizer.charge import Made
@@ -33,6 +33,8 @@ from schemas.units import utc_now
 
 MULTIPLES = (0.5, 1.0, 2.0)
 """Of the energy of the site's batteries."""
+SAME = 0.01
+"""Of the energy: so near a size is the site's own."""
 RATE = 0.5
 """W per Wh, of a site without a battery: a full one lasts two hours."""
 
@@ -96,7 +98,8 @@ class _Asked:
             missing.append("power factor: the tariff has no price for reactive energy")
         if wanted.tariff is not None:
             found = replace(found, compared=await self._compared(billed, wanted.tariff))
-        return replace(found, sized=await self._sized(record, bills, wanted, missing, progress))
+        sizes = await self._sized(record, bills, wanted, missing, progress)
+        return replace(found, sized=sizes, kept=await self._kept(record.start, sizes))
 
     def _bills(self, site: Site) -> Bills:
         market = MarketPrices(self.settings)
@@ -163,6 +166,21 @@ class _Asked:
             except Unsolved as wrong:
                 missing.append(f"battery of {battery.energy / 1000:g} kWh: {wrong}")
         return found
+
+    async def _kept(self, start: datetime, sizes: Sequence[Sized]) -> Kept:
+        """By the ledger, where the site's own battery is among the sizes. A price per year and a ratchet have no share
+        of a month that could be compared."""
+        energy = together(self.site.battery).energy if self.site.battery else 0.0
+        own = next((one for one in sizes if abs(one.energy - energy) < SAME * energy), None)
+        if own is None or any(one.per == "year" or one.ratchet for one in self.site.prices.components):
+            return Kept()
+        saved = list[float | None]()
+        for part in own.parts:
+            begin, end = (start + number * QUARTER for number in (part.start, part.stop))
+            each = [one.saved for one in await self.history.money(self.site.site, begin, end)]
+            known = [one for one in each if one is not None]
+            saved.append(sum(known) if len(known) >= MEASURED * (part.stop - part.start) else None)
+        return kept(own, saved)
 
     def _sizes(self, given: Sequence[float]) -> list[tuple[Storage, float]]:
         """With W of the inverter: as much for a kWh as the site's batteries have."""

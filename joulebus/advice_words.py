@@ -9,7 +9,7 @@ from optimizer.advice.base_load import BaseLoad
 from optimizer.advice.over_months import Yearly
 from optimizer.advice.peak_drivers import Drivers
 from optimizer.advice.power_factor import Month
-from optimizer.advice.sizing import REACHED, Sized
+from optimizer.advice.sizing import Kept, Sized
 from optimizer.advice.tariffs import Compared, per_year
 from schemas.site import Site
 
@@ -33,6 +33,8 @@ class Advice:
     factor: list[Month] = field(default_factory=list)
     compared: list[Compared] = field(default_factory=list)
     sized: list[Sized] = field(default_factory=list)
+    kept: Kept = field(default_factory=Kept)
+    """Of what is the most that a size could have saved."""
     missing: list[str] = field(default_factory=list)
 
 
@@ -113,12 +115,22 @@ def _sizes(one: Advice) -> Iterator[str]:
         return
     yield "battery size: the most it could have saved in a year, had each month been known from its beginning"
     for each in one.sized:
-        yield f"  {each.energy / 1000:g} kWh, {each.rated / 1000:g} kW: {_size(each, _currency(one))}"
-    yield f"  a plan that must forecast keeps {REACHED[0]:.0%} to {REACHED[1]:.0%} of that; a purchase is not in it"
+        yield f"  {each.energy / 1000:g} kWh, {each.rated / 1000:g} kW: {_size(each, one.kept, _currency(one))}"
+    share = f"{one.kept.low:.0%} to {one.kept.high:.0%} of that"
+    if one.kept.months:
+        months = f"in {one.kept.months} months"
+        yield f"  the site's own battery kept {share} {months}, and another size is taken to keep as much"
+    else:
+        yield f"  a plan that must forecast keeps {share}, as measured at other sites: yours may lie outside"
+    yield "  a purchase is not in it, and no season that was not measured"
 
 
-def _size(each: Sized, currency: str) -> str:
-    return f"{_yearly(each.saved, currency)}, {each.cycles:.1f} full cycles a day"
+def _size(each: Sized, kept: Kept, currency: str) -> str:
+    found = f"{_yearly(each.saved, currency)}, {each.cycles:.1f} full cycles a day"
+    if each.saved is None:
+        return found
+    low, high = kept.band(each.saved)
+    return f"{found}; to be expected are {low:.0f} to {high:.0f} {currency} a year"
 
 
 def _yearly(found: Yearly | None, currency: str) -> str:
@@ -149,7 +161,13 @@ def facts(one: Advice) -> dict[str, Any]:
         "tariffs": [asdict(month) | {"saved": month.saved} for month in one.compared],
         "tariff_per_year": None if year is None else year._asdict(),
         "battery": [
-            asdict(each) | {"at_most_per_year": each.saved and each.saved._asdict(), "reached": REACHED}
+            {name: value for name, value in asdict(each).items() if name != "parts"}
+            | {
+                "at_most_per_year": each.saved and each.saved._asdict(),
+                "expected_per_year": each.saved and one.kept.band(each.saved),
+                "reached": (one.kept.low, one.kept.high),
+                "reached_in_own_months": one.kept.months,
+            }
             for each in one.sized
         ],
         "missing": one.missing,

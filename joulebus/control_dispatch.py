@@ -1,7 +1,7 @@
 """The page about control: how dispatch decides on the powers of batteries and PV, and how the meter is tried."""
 
 from bridges.control.meter_trial import FROM, LETS_BE, NOTHING, PEACE, SHARE, VAIN, Loop
-from optimizer import dispatch, grid_target, running_step
+from optimizer import dispatch, grid_target, running_step, without_policy
 
 CURTAILED = """\
 PV that can be limited (`p_limit_pct`) is curtailed when more would be fed in than may be, or when the plan's step
@@ -56,8 +56,8 @@ window mean that is meant to be let pass (`cap`). Dispatch decides each 2 s:
 - **From plan to plan** a step begins anew: the new plan knows what the window had before. Where two powers cost the
   same, the one of the first {grid_target.TIE:g} s of a quarter hour goes on. Setpoints closer than
   {dispatch.DEADBAND:.1%} of the rating are the same, but at the end of a window. A plan that is late leaves its next
-  steps for an hour, then the battery covers the load, holds the billed peak and keeps {dispatch.RESERVE:.0%} of its
-  energy for it.
+  steps for an hour, then the battery covers the load, holds the billed peak and keeps
+  {without_policy.RESERVE:.0%} of its energy for it.
 
 What nobody saw of a window, as after a restart without the word of what is billed, gives no room: it counts as the
 peak or the load of now, whichever is more, and the reason says so. A clock that is set back goes on with the window it

@@ -50,7 +50,8 @@ EXAMPLES: dict[str, BaseModel] = {
         source="dispatch",
         authority=m.Authority.PLAN,
         values={"p_set": 25_000.0},
-        reason="plan: discharge into the evening price",
+        reason="holds 448 kW mean of 14:00-14:15; 10 EUR/kW",
+        why=[m.Why(code="holds_peak", value=448_000.0, price=10.0, at=NOON, per="month")],
     ),
     t.OUTCOME.name: m.Outcome(
         id="dispatch-8842",

@@ -1,6 +1,6 @@
 """What `joulebus explain` says, for people and for programs. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,9 @@ from joulebus.difference import more
 from joulebus.money import WORDS
 from joulebus.told import Ordered, Reading, Told
 from optimizer.money import shifted
+from optimizer.why_words import Place, sentence
 from runtime.money_rows import MoneyQuarter
-from schemas.messages import Step
+from schemas.messages import Step, Why
 from schemas.site import Site
 from schemas.tables import CAUSES
 
@@ -23,7 +24,7 @@ def words(told: Told, site: Site, near: Near) -> list[str]:
         return [f"{_clock(told.at, site)}: the archive knows nothing of that time", *_near(near, site)]
     rows = [
         *_plan(told, site),
-        *_orders(told),
+        *_orders(told, site),
         *_measured(told, site),
         *_forecast(told),
         *_limits(told),
@@ -58,7 +59,7 @@ def _means(step: Step, currency: str) -> str:
     )
 
 
-def _orders(told: Told) -> Iterator[tuple[str, str]]:
+def _orders(told: Told, site: Site) -> Iterator[tuple[str, str]]:
     for one in told.ordered:
         command = one.command
         what = ", ".join(f"{point} {value:.10g}" for point, value in command.values.items()) or str(command.action)
@@ -66,8 +67,21 @@ def _orders(told: Told) -> Iterator[tuple[str, str]]:
             "told",
             f"{one.device}: {what} by {command.source} as {command.authority}: {command.reason or 'no reason'}",
         )
+        if command.why:
+            yield "because", f"{one.device}: {_because(command.why, Place(_currency(told, site), site.zone), told.at)}"
         if one.outcomes:
             yield "did", f"{one.device}: {_outcome(one)}"
+
+
+def _because(whys: Sequence[Why], place: Place, at: datetime) -> str:
+    """Of one that a newer dispatch knows, its code and its numbers."""
+    said = []
+    for one in whys:
+        try:
+            said.append(sentence([one], place, at))
+        except KeyError:
+            said.append(", ".join(f"{name} {value}" for name, value in one.model_dump(mode="json").items()))
+    return "; ".join(said)
 
 
 def _outcome(one: Ordered) -> str:

@@ -23,8 +23,8 @@ positive power flows out of the device into the site. A changed payload is a new
 [asyncapi.json](asyncapi.json)."""
 
 REASONS = """\
-The codes of [`why`](#why), and the words of `reason` that are made of each. What stands in *italics* is the field of
-the reason (W are said in kW); what stands in [ ] is said where its fields are known."""
+The codes of [`why`](#why) in a plan and in a command, and the words that are made of each. What stands in *italics*
+is the field of the reason (W are said in kW); what stands in [ ] is said where its fields are known."""
 
 ALARMS = f"""\
 Alarms follow IEC 62682 (ISA-18.2). A rule is judged for each device it fits; the alarm is then called `<rule>-<device>`

@@ -11,25 +11,21 @@ from enum import StrEnum
 from math import inf
 
 from optimizer.follow_policy import Held, Present, follow
-from optimizer.grid_target import SMALL
 from optimizer.reserve_now import NOTHING, Keeps
 from optimizer.reserve_now import bounds as reserved
 from optimizer.rules.wishes import NONE, Wishes, instead
 from optimizer.rules.wishes import bounds as wished
 from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
+from optimizer.setpoint_whys import Around, Bound, Taken, clamp, reasons, through, tightest
 from optimizer.storage import Storage
-from optimizer.stored_worth import Worth, worth
-from schemas.messages import Authority, ControlMode, Mode, Plan, Step
+from optimizer.without_policy import Meant, alone, follow_step
+from schemas.messages import Authority, ControlMode, Mode, Plan, Step, Why
 from schemas.site_grid import Grid
+from schemas.why import WhyCode
 
 DEADBAND = 0.005
 """Of the rated power: a smaller change is not worth a write."""
-RESERVE, TAPER = 0.5, 5.0
-"""Without a plan: so much of the usable SoC is kept for the billed peak; over so many % below and above that it is
-refilled and used with less than full power, so that nothing chatters at the edge."""
-REFILL = 0.8
-"""Of the billed peak: the reserve is refilled from the grid as long as it carries less."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +83,8 @@ class Wanted:
     """W before the limits of the batteries."""
     plain: str = field(default="", compare=False)
     """The reason without the limits of the batteries: of several each has its own."""
-
-
-Bound = tuple[float, float, str]
-"""Lowest and highest power and whose limit it is."""
+    whys: tuple[Why, ...] = field(default=(), compare=False)
+    """The same for programs: what binds it, then what was wished."""
 
 
 class Meter(StrEnum):
@@ -124,18 +118,14 @@ def decide(
     authority = Authority.OPERATOR if manual else Authority.PLAN if step else Authority.SELF_CONSUMPTION
     inner = _device_bounds(ratings, moment)
     if isinstance(inner, str):
-        return _rest(inner, authority)
+        return _rest(inner, authority, _silent(WhyCode.BMS_SILENT, moment.bms_age, ratings.bms_fresh))
     if manual:
-        return _bounded(ratings, moment, Wanted(mode.power or 0.0, f"manual by {mode.who}", authority), inner)
+        why = Why(code=WhyCode.ASKED.value, of=mode.who, at=mode.until)
+        wish = Wanted(mode.power or 0.0, f"manual by {mode.who}", authority, whys=(why,))
+        return _bounded(ratings, moment, wish, inner)
     meter, net = _meter(ratings, moment), moment.net or 0.0
-    if meter is Meter.UNKNOWN:
-        return _rest("grid meter and battery were not read together yet", authority)
-    if meter is Meter.LOST:
-        return _rest(f"the grid meter has been silent for more than {2 * ratings.meter_fresh:g} s", authority)
-    if meter is Meter.OLD:
-        silent = f"holds: the grid meter has been silent for more than {ratings.meter_fresh:g} s"
-        again = Wanted(moment.last, silent, authority)
-        return _bounded(ratings, moment, again, inner)
+    if meter is not Meter.FRESH:
+        return _blind(ratings, moment, meter, authority, inner)
     # PV that is curtailed covers the load itself: to discharge would curtail it more, and nobody goes ahead of it
     # before it has come to the load
     left = net if moment.spare is None else min(net - moment.spare, 0.0)
@@ -145,21 +135,52 @@ def decide(
     if step is not None and step.policy:
         made = billing.peak if billed is None else billed
         seen = _present(ratings, moment, left, (billing, made, held))
-        power, why, least, needed = follow(step, seen, ratings.battery, ratings.currency)
+        followed = follow(step, seen, ratings.battery, ratings.currency)
+        meant = Meant(followed.power, followed.why, followed.whys)
         # the policy keeps the peak by itself; a rule that moves the battery stands below it
-        peaks = [(least if wishes == NONE else needed, inf, f"the {billing.how.per}'s peak")]
+        low = followed.least if wishes == NONE else followed.needed
+        peaks = [Bound(low, inf, f"the {billing.how.per}'s peak", WhyCode.HOLDS_PEAK)]
     else:
-        power, why = (
-            _follow(step, left, ratings.battery, peak)
+        soc, per = moment.soc or 0.0, billing.how.per
+        meant = (
+            follow_step(step, left, ratings.battery, peak)
             if step
-            else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
+            else alone(ratings.battery, ratings.rated, left, soc, peak, per)
         )
         peaks = _peak_bounds(held, moment.now, carried)
-    power, why = instead(wishes, power, why, carried, moment.spare)
-    site = wished(wishes, carried, moment.soc or 0.0, ratings.battery, ratings.rated)
-    kept = reserved(ratings.keeps, moment.soc or 0.0, ratings.battery, ratings.rated)
-    outer = [*site, *peaks, *kept, *_grid_bounds(ratings.grid, carried)]
-    return _bounded(ratings, moment, Wanted(power, why, authority), inner, outer)
+    power, words = instead(wishes, meant.power, meant.words, carried, moment.spare)
+    whys = meant.whys if wishes.target is None else (Why(code=WhyCode.RULE.value, of=wishes.target.rule),)
+    outer = _outer(ratings, moment, wishes, peaks, carried)
+    return _bounded(ratings, moment, Wanted(power, words, authority, whys=whys), inner, outer, (step, held))
+
+
+def _outer(ratings: Ratings, moment: Moment, wishes: Wishes, peaks: list[Bound], carried: float) -> list[Bound]:
+    """What is not of the batteries, the strongest last."""
+    soc, battery, rated = moment.soc or 0.0, ratings.battery, ratings.rated
+    rules = {one.words: one.rule for one in wishes.limits.values()}
+    return [
+        *(Bound(*one, WhyCode.RULE_HELD, rules[one[2]]) for one in wished(wishes, carried, soc, battery, rated)),
+        *peaks,
+        *(Bound(*one, WhyCode.RESERVE_HELD) for one in reserved(ratings.keeps, soc, battery, rated)),
+        *_grid_bounds(ratings.grid, carried),
+    ]
+
+
+def _blind(ratings: Ratings, moment: Moment, meter: Meter, authority: Authority, inner: Sequence[Bound]) -> Wanted:
+    """The grid is not seen as it is now."""
+    fresh = ratings.meter_fresh if meter is Meter.OLD else 2 * ratings.meter_fresh
+    why = _silent(WhyCode.METER_SILENT, moment.meter_age, fresh)
+    if meter is Meter.UNKNOWN:
+        return _rest("grid meter and battery were not read together yet", authority, why)
+    silent = f"the grid meter has been silent for more than {fresh:g} s"
+    if meter is Meter.LOST:
+        return _rest(silent, authority, why)
+    return _bounded(ratings, moment, Wanted(moment.last, f"holds: {silent}", authority, whys=(why,)), inner)
+
+
+def _silent(code: WhyCode, age: float, fresh: float) -> Why:
+    """With the seconds that it has been silent for at least, where it is that."""
+    return Why(code=code.value, limit=fresh if fresh < age < inf else None)
 
 
 def _present(ratings: Ratings, moment: Moment, net: float, peaks: tuple[RunningWindow, float, Held]) -> Present:
@@ -170,8 +191,8 @@ def _present(ratings: Ratings, moment: Moment, net: float, peaks: tuple[RunningW
     return Present(moment.now, net, running, moment.charging, moment.last, most, ratings.rated, *peaks)
 
 
-def _rest(why: str, authority: Authority) -> Wanted:
-    return Wanted(0.0, f"rests: {why}", authority, plain=f"rests: {why}")
+def _rest(words: str, authority: Authority, why: Why) -> Wanted:
+    return Wanted(0.0, f"rests: {words}", authority, plain=f"rests: {words}", whys=(why,))
 
 
 def _meter(ratings: Ratings, moment: Moment) -> Meter:
@@ -190,62 +211,17 @@ def current_step(plan: Plan | None, now: datetime) -> Step | None:
     return next((step for step in plan.steps if 0 <= (now - step.at).total_seconds() < step.seconds), None)
 
 
-def _alone(ratings: Ratings, net: float, soc: float, peak: float | None, per: str) -> tuple[float, str]:
-    """Without a plan: self-consumption, and where a peak is billed a reserve for it."""
-    words = "no valid plan: " + ("covers the load" if net > 0 else "stores PV")
-    if peak is None:
-        return net, words
-    battery = ratings.battery
-    reserve = battery.soc_min + RESERVE * (battery.soc_max - battery.soc_min)
-    most = max(-1.0, min(1.0, (soc - reserve) / TAPER)) * ratings.rated
-    if most < 0:
-        refill = max(most, net - REFILL * peak)
-        if refill < min(net, 0.0):
-            return refill, f"no valid plan: refills the {reserve:.0f} % kept for the {per}'s peak"
-    if net <= max(most, 0.0):
-        return net, words
-    return max(most, 0.0), f"no valid plan: keeps {reserve:.0f} % for the {per}'s peak"
-
-
-def _follow(step: Step, net: float, battery: Storage, peak: float | None) -> tuple[float, str]:
-    """What the plan means, on the measured load and PV: a forecast error alone never buys or sells energy."""
-    planned = step.load - step.pv
-    sells = step.power > max(planned, 0.0) + SMALL
-    buys = step.power < min(planned, 0.0) - SMALL
-    if sells or buys:
-        return step.power, step.reason
-    if step.power > SMALL:
-        return _cover(step, max(net, 0.0), battery, peak), step.reason
-    if step.power < -SMALL:
-        whole = step.grid >= -SMALL
-        return (min(net, 0.0) if whole else max(step.power, min(net, 0.0))), step.reason
-    if net < -SMALL and step.marginal_value * battery.efficiency > step.price_export:
-        return (
-            net,
-            f"stores PV nobody forecast: worth {step.marginal_value:.2f} per kWh, sold at {step.price_export:.2f}",
-        )
-    return 0.0, step.reason
-
-
-def _cover(step: Step, load: float, battery: Storage, peak: float | None) -> float:
-    """Discharges into a load in W, as the plan meant to."""
-    if worth(step, battery) is Worth.LESS:
-        # only the peak or the import limit asked for it; the peak holds by itself, on the mean of its window
-        return max(0.0, load - max(step.grid, 0.0)) if peak is None else 0.0
-    whole = step.grid <= SMALL
-    return load if whole else min(step.power, load)
-
-
 def _peak_bounds(held: Held, now: datetime, net: float) -> list[Bound]:
     """Keeps the mean import of each billing window at or below the peak of its month or year."""
     rooms = [(one.room(now, peak, load=net), one.how.per) for one, peak in held]
-    return [(net - room, inf, f"the {per}'s peak") for room, per in sorted(rooms)[:1]]  # the others leave more
+    least = sorted(rooms)[:1]  # the others leave more
+    return [Bound(net - room, inf, f"the {per}'s peak", WhyCode.HOLDS_PEAK) for room, per in least]
 
 
 def _grid_bounds(grid: Grid, net: float) -> list[Bound]:
     return [
-        (net - grid.import_limit, float("inf"), "the import limit"),
-        (-float("inf"), net + grid.export_limit, "the export limit"),
+        Bound(net - grid.import_limit, inf, "the import limit", WhyCode.IMPORT_HELD),
+        Bound(-inf, net + grid.export_limit, "the export limit", WhyCode.EXPORT_HELD),
     ]
 
 
@@ -267,7 +243,7 @@ def _device_bounds(ratings: Ratings, moment: Moment) -> list[Bound] | str:
     down = 0.0 if moment.soc >= ratings.battery.soc_max else -float("inf")
     up = 0.0 if moment.soc <= ratings.battery.soc_min else float("inf")
     return [
-        (down, up, f"the SoC of {moment.soc:.1f} %"),
+        Bound(down, up, f"the SoC of {moment.soc:.1f} %", WhyCode.RESTS_FULL if down == 0.0 else WhyCode.RESTS_EMPTY),
         _narrower(-1, moment.charge, moment.limiter[0], ratings.rated),
         _narrower(1, moment.discharge, moment.limiter[1], ratings.rated),
     ]
@@ -275,34 +251,43 @@ def _device_bounds(ratings: Ratings, moment: Moment) -> list[Bound] | str:
 
 def _narrower(sign: int, allowed: float, whose: str, rated: float) -> Bound:
     """In one direction: what is allowed, or the rating where that is less."""
-    most, by = (max(allowed, 0.0), whose) if allowed < rated else (rated, "the PCS rating")
-    return (-most, inf, by) if sign < 0 else (-inf, most, by)
+    if allowed < rated:
+        most, by, code = max(allowed, 0.0), whose, WhyCode.BMS_HELD
+    else:
+        most, by, code = rated, "the PCS rating", WhyCode.AT_RATED
+    return Bound(-most, inf, by, code) if sign < 0 else Bound(-inf, most, by, code)
 
 
-def _bounded(
-    ratings: Ratings, moment: Moment, wish: Wanted, inner: Sequence[Bound], outer: Sequence[Bound] = ()
+def _bounded(  # noqa: PLR0917  # the wish between what it is made from and what bounds it
+    ratings: Ratings,
+    moment: Moment,
+    wish: Wanted,
+    inner: Sequence[Bound],
+    outer: Sequence[Bound] = (),
+    plan: tuple[Step | None, Held] = (None, ()),
 ) -> Wanted:
-    """Later bounds win: what protects the battery stands after what saves money. `inner`: of the batteries."""
+    """Later bounds win: what protects the battery stands after what saves money. `inner`: of the batteries; `plan`:
+    its step and the windows, for the numbers of the reasons."""
     bounds = [*outer, *inner]
-    allowed, by = _clamp(wish.power, bounds)
-    sought, outside = _clamp(wish.power, outer)
+    allowed, by = clamp(wish.power, bounds)
+    sought, outside = clamp(wish.power, outer)
     near = allowed != 0.0 and abs(allowed - moment.last) < DEADBAND * ratings.rated
-    held, broken = _clamp(moment.last, bounds)
+    held, broken = clamp(moment.last, bounds)
     if near and not broken:  # the last power again, where every bound lets it pass
         allowed = held
     reason, plain = _limited(wish.reason, by), _limited(wish.reason, outside)
-    return Wanted(round(allowed, 1) + 0.0, reason, wish.authority, sought, plain)
+    whys = reasons(wish.whys, by, _around(ratings, moment, by[-1], *plan) if by else None)
+    return Wanted(round(allowed, 1) + 0.0, reason, wish.authority, sought, plain, whys)
 
 
-def _limited(reason: str, by: Sequence[str]) -> str:
-    return (f"{reason}; limited by {', '.join(by)}" if by else reason)[:500]
+def _around(ratings: Ratings, moment: Moment, last: Taken, step: Step | None, held: Held) -> Around:
+    net, peak = (moment.net or 0.0) + moment.charging, None
+    if last.bound.code is WhyCode.HOLDS_PEAK:
+        peak = tightest(held, moment.now, net)
+    gains = through(step, ratings.battery, discharges=last.power > 0)
+    return Around(ratings.grid.import_limit, ratings.grid.export_limit, moment.soc or 0.0, peak, *gains)
 
 
-def _clamp(power: float, bounds: Sequence[Bound]) -> tuple[float, list[str]]:
-    by = []
-    for low, high, name in bounds:
-        inside = min(max(power, low), high)
-        if abs(inside - power) > 1.0:
-            by.append(name)
-        power = inside
-    return power, by
+def _limited(reason: str, by: Sequence[Taken]) -> str:
+    names = ", ".join(one.bound.whose for one in by)
+    return (f"{reason}; limited by {names}" if by else reason)[:500]

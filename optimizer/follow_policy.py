@@ -10,9 +10,10 @@ from optimizer import grid_target
 from optimizer.grid_target import SMALL, Load, Target
 from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
+from optimizer.setpoint_whys import of_peak, of_policy
 from optimizer.storage import Storage
 from optimizer.stored_worth import worth
-from schemas.messages import Step
+from schemas.messages import Step, Why
 from schemas.why import WhyCode
 
 Held = Sequence[tuple[RunningWindow, float]]
@@ -85,6 +86,8 @@ class Followed(NamedTuple):
     """W: less is not even taken for the same, at the end of a window."""
     needed: float
     """W that keep each window at what is meant, whatever else is wished instead of the policy."""
+    whys: tuple[Why, ...]
+    """The same as `why`, for programs."""
 
 
 def follow(step: Step, seen: Present, battery: Storage, currency: str) -> Followed:
@@ -94,18 +97,26 @@ def follow(step: Step, seen: Present, battery: Storage, currency: str) -> Follow
     if not (meant.sells or meant.buys):
         wished = grid_target.steady(wished, seen.last, worth(step, battery), seen.net, seen.now)
     asks = max((_asks(step, seen, meant, *one) for one in seen.held), key=lambda one: one.least, default=None)
+    words, whys = _why(step, meant)
     if asks is None or asks.least == -inf:  # no window counts now
-        return Followed(wished, _why(step, meant), -inf, -inf)
+        return Followed(wished, words, -inf, -inf, whys)
     floor = asks.least if asks.window.left(seen.now) < grid_target.ENDING else -inf
     if meant.holds and (
         asks.mean >= NEAR * asks.peak or _caps_longer(step, seen, meant, asks)
     ):  # nothing else wants the energy
         power = grid_target.between(max(asks.least, 0.0), seen.net)
-        why = step.reason if _foreseen(step, meant) else _holds(asks, step, seen.now, currency)
-        return Followed(power, why, min(floor, power), asks.least)
+        if _foreseen(step, meant):
+            return Followed(power, step.reason, min(floor, power), asks.least, (*step.why,))
+        return Followed(
+            power, _holds(asks, step, seen.now, currency), min(floor, power), asks.least, _peak_of(asks, seen)
+        )
     if asks.least > wished + SMALL:
-        return Followed(asks.least, _holds(asks, step, seen.now, currency), floor, asks.least)
-    return Followed(wished, _why(step, meant), min(floor, wished), asks.least)
+        return Followed(asks.least, _holds(asks, step, seen.now, currency), floor, asks.least, _peak_of(asks, seen))
+    return Followed(wished, words, min(floor, wished), asks.least, whys)
+
+
+def _peak_of(asks: Asks, seen: Present) -> tuple[Why, ...]:
+    return (of_peak(asks.window, asks.peak, seen.now, several=len(seen.held) > 1),)
 
 
 def _caps_longer(step: Step, seen: Present, meant: Target, asks: Asks) -> bool:
@@ -152,11 +163,15 @@ def _holds(asks: Asks, step: Step, now: datetime, currency: str) -> str:
     return f"{words}; more cannot be given" if step.cap is not None and asks.peak > step.cap + SMALL else words
 
 
-def _why(step: Step, meant: Target) -> str:
+def _why(step: Step, meant: Target) -> tuple[str, tuple[Why, ...]]:
     """In the plan's words where it foresaw what is done now."""
     same = step.power * meant.given > 0 or max(abs(step.power), abs(meant.given)) <= SMALL
     if same:
-        return step.reason
+        return step.reason, (*step.why,)
+    return _unforeseen(step, meant), of_policy(step, meant)
+
+
+def _unforeseen(step: Step, meant: Target) -> str:
     stored = f"{step.marginal_value:.2f} per kWh"
     if meant.sells:
         return f"sells at {step.price_export:.2f} per kWh: stored it is worth {stored}"

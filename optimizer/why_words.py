@@ -19,6 +19,7 @@ CONTRACT = "the {limit:kw} kW of the contract of {of}"
 STEERABLE = "the {limit:kw} kW that batteries may draw by {of}"
 PASSED = "{value:kw} kW above "
 MORE = "[; a kWh more of it is worth {price:money} {currency}]"
+SILENT = "does not say what is needed[, not for more than {limit:s} s]"
 SAME = " are expected all the same"
 
 SENTENCES: dict[WhyCode, str] = {
@@ -52,6 +53,25 @@ SENTENCES: dict[WhyCode, str] = {
     WhyCode.CONTRACT_PASSED: f"{PASSED}{CONTRACT}{SAME}",
     WhyCode.STEERABLE_PASSED: f"{PASSED}{STEERABLE}{SAME}",
     WhyCode.PV_CURTAILED: f"{{value:kw}} kW of PV are curtailed for the export {LIMIT}",
+    WhyCode.ASKED: "asked by {of}[ until {at}]",
+    WhyCode.LOCKED_OUT: "locked out by {of}[ at {at}]",
+    WhyCode.NO_PLAN: "no valid plan: covers the load and stores PV",
+    WhyCode.KEEPS_WITHOUT_PLAN: "no valid plan: keeps {limit:%} % for the {per}'s peak",
+    WhyCode.METER_SILENT: f"the grid meter {SILENT}",
+    WhyCode.BMS_SILENT: f"the BMS {SILENT}",
+    WhyCode.RULE: "follows the rule `{of}`",
+    WhyCode.RULE_HELD: "held to {limit:kw} kW by the rule `{of}`",
+    WhyCode.RESERVE_HELD: "held to {limit:kw} kW for what is kept in reserve",
+    WhyCode.BMS_HELD: "held by the {limit:kw} kW of {of}",
+    WhyCode.FEED_IN_COSTS: "feed-in costs {price:money} {currency}/kWh",
+    WhyCode.LOAD_PLANNED: "as it is planned",
+    WhyCode.LOAD_UNPLANNED: "no plan for it: its fallback",
+    WhyCode.LOAD_SHED: "gives way to a limit",
+    WhyCode.LOAD_TIMES: "kept by its minimum times",
+    WhyCode.LOAD_COMFORT: "for its comfort band, {of} is {value:tenth}",
+    WhyCode.LOAD_UNREAD: "{of} is not read: its fallback",
+    WhyCode.LOAD_DEADLINE: "{value:kw} kWh are missing until {at}",
+    WhyCode.LOAD_DONE: "has taken what it needs",
 }
 """Every code has one."""
 
@@ -59,6 +79,7 @@ SAID: dict[str, Callable[[float], str]] = {
     "kw": lambda watts: f"{watts / 1000:.1f}",
     "%": lambda percent: f"{percent:.0f}",
     "money": lambda price: f"{price:.2f}",
+    "tenth": lambda number: f"{number:.1f}",
     "s": lambda seconds: f"{seconds:g}",
 }
 """How a number is said."""

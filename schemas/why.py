@@ -1,4 +1,4 @@
-"""Why the battery does what it does, as names for programs: of a step of the plan.
+"""Why the battery does what it does, as names for programs: of a step of the plan, and of a command.
 
 The sentences for people are made from these by one table, optimizer/why_words.py.
 """
@@ -45,3 +45,26 @@ class WhyCode(StrEnum):
     CONTRACT_PASSED = "contract_passed"
     STEERABLE_PASSED = "steerable_passed"
     PV_CURTAILED = "pv_curtailed"
+
+    # what dispatch makes of it: its commands alone say so
+    ASKED = "asked"
+    LOCKED_OUT = "locked_out"
+    NO_PLAN = "no_plan"
+    KEEPS_WITHOUT_PLAN = "keeps_without_plan"  # so much of the SoC, for the billed peak
+    METER_SILENT = "meter_silent"
+    BMS_SILENT = "bms_silent"
+    RULE = "rule"  # its target instead of what the plan wants
+    RULE_HELD = "rule_held"
+    RESERVE_HELD = "reserve_held"
+    BMS_HELD = "bms_held"  # less than the rating: by the BMS, or by what the bridge let pass lately
+    FEED_IN_COSTS = "feed_in_costs"  # PV is curtailed
+
+    # what decides of a flexible load
+    LOAD_PLANNED = "load_planned"
+    LOAD_UNPLANNED = "load_unplanned"
+    LOAD_SHED = "load_shed"
+    LOAD_TIMES = "load_times"
+    LOAD_COMFORT = "load_comfort"
+    LOAD_UNREAD = "load_unread"
+    LOAD_DEADLINE = "load_deadline"
+    LOAD_DONE = "load_done"

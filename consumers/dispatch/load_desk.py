@@ -29,7 +29,7 @@ class LoadDesk:
     sent: dict[str, str] = field(default_factory=dict)
     """Which load each of the last commands was for, by id."""
     shedding: Shedding = field(default_factory=Shedding)
-    _why: dict[str, Why] = field(default_factory=dict)
+    decides: dict[str, Why] = field(default_factory=dict)
     _idle: dict[str, float] = field(default_factory=dict)
     """Since when each is told to run, and does not."""
 
@@ -77,14 +77,14 @@ class LoadDesk:
             aside = self._aside(one, mode, mono)
             if aside:
                 self.told[name] = LoadDispatch(state=state(one, now, mono), reason=aside)
-                self._why.pop(name, None)
+                self.decides.pop(name, None)
                 continue
             planned = scheduled(plan, name, now)
-            choices[name] = choose(one.load, one.now(mono), now, planned, self._why.get(name))
+            choices[name] = choose(one.load, one.now(mono), now, planned, self.decides.get(name))
         choices = self.shedding.look(self.seen, choices, strain, mono)
         found = dict[str, Instruction]()
         for name, choice in choices.items():
-            self._why[name] = choice.why
+            self.decides[name] = choice.why
             one = self.seen[name]
             power = None if choice.share is None else choice.share * one.load.rated
             self.told[name] = LoadDispatch(
@@ -119,7 +119,7 @@ class LoadDesk:
 
     def complaints(self) -> list[str]:
         """What the bridge says of them, and which give way, in words."""
-        shed = [f"{name}: {self.told[name].reason}" for name in self.told if self._why.get(name) is Why.SHED]
+        shed = [f"{name}: {self.told[name].reason}" for name in self.told if self.decides.get(name) is Why.SHED]
         each = {name: self.told[name].complaint for name in self.told}
         return [*shed, *(f"{name}: {words}" for name, words in each.items() if words)]
 

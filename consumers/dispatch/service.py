@@ -16,6 +16,7 @@ from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.kept import Kept, Stored
 from consumers.dispatch.limit_keeping import LimitKeeping
 from consumers.dispatch.own_lockouts import complaints
+from consumers.dispatch.reasons import Reasons
 from consumers.dispatch.state_file import read, write
 from consumers.dispatch.telling import Telling
 from runtime.bus import Bus, Refused
@@ -85,6 +86,7 @@ class Dispatch:
         self._writing: asyncio.Future[None] | None = None
         self._telling = Telling(part.site.site)
         self._limits = LimitKeeping(part, self.desk.limits)
+        self._reasons = Reasons()
         self._unkept = self._unanswered = self._untold = self._unlimited = self._unread = ""
         """Why the disk does not keep our state, why the broker takes neither our answers nor what we do, and why the
         last plan that came cannot be read."""
@@ -188,7 +190,8 @@ class Dispatch:
 
     async def _send(self, pcs: str, instruction: Instruction) -> None:
         place = {"site": self.part.site.site, "device": pcs}
-        command, key = self._command(instruction), self.part.settings.command_key
+        command = self._reasons.add(self._command(instruction), self.desk, pcs, instruction)
+        key = self.part.settings.command_key
         if key is not None:
             command = signed(command, COMMAND.at(**place), key)
         self.desk.sends(command.id, pcs, instruction)  # before its outcome can come
@@ -287,6 +290,8 @@ class Dispatch:
 
     async def _hear(self, heard: Heard[Any]) -> None:
         now, mono = utc_now(), time.monotonic()
+        if isinstance(heard.message, Outcome) and self._reasons.hear(heard.place["device"], heard.message):
+            self.part.log.warning("%s takes commands without reasons only: its bridge is older", heard.place["device"])
         match heard.message:
             case Telemetry() as telemetry if not heard.retained:
                 self.desk.read(heard.place["device"], telemetry, now, mono)

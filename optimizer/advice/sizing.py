@@ -29,6 +29,8 @@ MEASURED = 0.9
 """Of a month, or it is left out."""
 REACHED = (0.63, 0.98)
 """Of this bound: what plans that must forecast were measured to keep (docs/advice.md)."""
+ENOUGH = 3
+"""Months of its own that say how much of the bound a site keeps."""
 SECONDS = 120.0
 """A month of quarters is solved in some."""
 
@@ -56,11 +58,37 @@ class Sized:
     """What it saved at most in each, in the tariff's currency, its wear deducted."""
     cycles: float
     """Full cycles a day."""
+    parts: Sequence[slice] = ()
+    """The quarters of the record that each month is."""
 
     @property
     def saved(self) -> Yearly | None:
         """A year, at most."""
         return yearly(self.months)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The share of the bound that is kept by who must forecast, from and to."""
+
+    low: float = REACHED[0]
+    high: float = REACHED[1]
+    months: int = 0
+    """Of the site's own ledger; 0: as it was measured at other sites."""
+
+    def band(self, most: Yearly) -> tuple[float, float]:
+        """What is to be expected of a year, with the error by which months differ."""
+        error = most.error or 0.0
+        return self.low * max(0.0, most.amount - error), self.high * (most.amount + error)
+
+
+def kept(own: Sized, saved: Sequence[float | None]) -> Kept:
+    """Of the battery that the site has, by what it really saved in each month of `own`; None is not known. Where that
+    is of few months, or none could have saved anything, as it was measured at other sites."""
+    shares = [one / most for one, most in zip(saved, own.months, strict=True) if one is not None and most > 0]
+    if len(shares) < ENOUGH:
+        return Kept()
+    return Kept(max(0.0, min(shares)), min(1.0, max(0.0, *shares)), len(shares))
 
 
 def whole_months(record: Record, zone: ZoneInfo) -> list[slice]:
@@ -84,14 +112,15 @@ def sized(  # what was, what it costs, and the battery: in this order
     Quarters that are not known are filled with the mean of their time of day in their month. Raises Unsolved.
     """
     saved, given, days = list[float](), 0.0, 0.0
-    for part in whole_months(record, terms.zone):
+    parts = whole_months(record, terms.zone)
+    for part in parts:
         begun(record.start + part.start * QUARTER)
         look = _outlook(record, terms, battery, rated, part)
         power = _best(build(look))
         saved.append(cost(look, np.zeros_like(power)) - cost(look, power))
         given += float(np.maximum(power, 0) @ look.hours)
         days += (part.stop - part.start) * QUARTER / timedelta(days=1)
-    return Sized(battery.energy, rated, saved, given / battery.energy / max(days, 1.0))
+    return Sized(battery.energy, rated, saved, given / battery.energy / max(days, 1.0), parts)
 
 
 def _outlook(record: Record, terms: Terms, battery: Storage, rated: float, part: slice) -> Outlook:

@@ -22,9 +22,10 @@ from schemas.messages.event import Event
 from schemas.messages.grid_limit import ControlLimits, Direction, GridLimitRequest, HeldLimit, Scope
 from schemas.messages.market_prices import Blocks, MarketPrices, PriceBlock
 from schemas.messages.message import Epoch, Id, Message, Order, Seq, Value
-from schemas.messages.plan import LoadStep, Plan, Step, Why
+from schemas.messages.plan import LoadStep, Plan, Step
 from schemas.messages.request import AlarmRequest, ControlRequest, RequestOutcome
 from schemas.messages.service_status import ServiceStatus
+from schemas.messages.why import Why
 
 __all__ = [
     "Action",

@@ -1,11 +1,12 @@
 """What a device should do, and what became of it."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from schemas.messages.message import Epoch, Id, Message, Order
+from schemas.messages.why import Why
 from schemas.units import Instant, Name, Number
 
 
@@ -56,6 +57,9 @@ class Command(Order):
     """Whether its values answer what the grid meter shows. None: those of a plan and of self-consumption do. A schedule
     that goes to and fro by the clock says `false`, or it looks like a loop that swings."""
     reason: str = Field(max_length=500)
+    why: list[Why] = Field(default=[], max_length=8)
+    """What binds it, for programs, the most important first; dispatch says two at most. It is left out where nothing is
+    said: so a bridge that is older than the field takes the command."""
     signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """HMAC-SHA256 over the topic's address and the other fields, where the site has a command key."""
 
@@ -68,6 +72,13 @@ class Command(Order):
         if (self.epoch is None) != (self.number is None):
             raise ValueError("`epoch` and `number` go together")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_older_readers_know_it(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = dump(self)
+        if not said.get("why", True):
+            del said["why"]
+        return said
 
 
 class OutcomeState(StrEnum):

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from schemas.messages.command import Action, Authority
 from schemas.messages.message import Message
-from schemas.messages.plan import Why
+from schemas.messages.why import Why
 from schemas.units import Instant, Name, Number, Percent, Vars, WattHours, Watts
 
 
@@ -126,7 +126,7 @@ class ControlDispatch(Message):
     """In words for people."""
     why: list[Why] = []
     """For programs: that of the plan's step, while `authority` is `plan`. What dispatch makes of the step (the load as
-    it came, a limit, a rule, a silent meter) stands in `reason` alone."""
+    it came, a limit, a rule, a silent meter) stands in `reason`, and as codes in the `why` of each command."""
     batteries: dict[Name, BatteryDispatch]
     """By their names in the site file."""
     pv: dict[Name, Percent] = {}

@@ -1,36 +1,12 @@
 """What the batteries and the flexible loads are to do in the next hours, and why."""
 
 import itertools
-from typing import Any
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, field_validator
 
 from schemas.messages.message import Message
+from schemas.messages.why import Why
 from schemas.units import Instant, Name, Number, Percent, Seconds, Watts
-
-
-class Why(Message):
-    """One reason for what the battery does, for programs; the words for people are made from it."""
-
-    code: Name
-    """One of [these](#reasons); a newer planner may know more."""
-    value: Number | None = None
-    """What is held, charged for or passed: W of a peak, a load or an excess; % of a SoC; or a price per kWh, that of
-    another hour or what the energy is worth."""
-    limit: Number | None = None
-    """Where it ends: W, % of a SoC, s, or the price per kWh from which it pays."""
-    price: Number | None = None
-    """Per kW of a peak, else per kWh: now, or what a further kWh is worth."""
-    at: Instant | None = None
-    """When that is: the beginning of the peak's window, the dear hour."""
-    of: str = ""
-    """The name of the demand, or who said the limit."""
-    per: str = ""
-    """month or year, of a peak."""
-
-    @model_serializer(mode="wrap")
-    def _what_is_known(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in dump(self).items() if value not in (None, "")}
 
 
 class Step(Message):

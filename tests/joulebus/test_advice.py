@@ -5,6 +5,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,23 @@ from typing import Any
 import pytest
 
 from consumers.archive.roller import put
+from joulebus.advice import _Asked
 from joulebus.advice_words import Advice, facts, words
 from joulebus.bill import lately
 from joulebus.cli import main
 from optimizer.advice.base_load import BaseLoad
 from optimizer.advice.peak_drivers import drivers
 from optimizer.advice.power_factor import Month as MonthOf
-from optimizer.advice.sizing import Sized
+from optimizer.advice.sizing import Kept, Sized
 from optimizer.advice.tariffs import Compared
 from optimizer.charge import Made
+from optimizer.storage import together
 from runtime.database import engine
+from runtime.history import History
+from runtime.money_rows import MoneyQuarter
+from runtime.settings import Settings, parse_broker
 from schemas.flows import Flows
-from schemas.tables import energy, flow, rollup_15m
+from schemas.tables import energy, flow, money, rollup_15m
 from schemas.units import utc_now
 from tests.consumers.test_archive_money import site_of
 
@@ -181,11 +187,48 @@ def test_a_site_operator_reads_the_numbers_with_their_errors(tmp_path: Path) -> 
         "a year: 120 EUR of 1 month, how much months differ is not known",
         "50 kWh, 25 kW: 3840 ± 480 EUR of 2 months, 0.8 full cycles a day",
         "100 kWh, 50 kW: 6000 EUR of 1 month, how much months differ is not known",
-        "a plan that must forecast keeps 63% to 98% of that",
+        "0.8 full cycles a day; to be expected are 2117 to 4234 EUR a year",
+        "0.7 full cycles a day; to be expected are 3780 to 5880 EUR a year",
+        "a plan that must forecast keeps 63% to 98% of that, as measured at other sites: yours may lie outside",
         "not known: something",
     ):
         assert line in said
     assert json.dumps(facts(told))
+    own = replace(told, kept=Kept(0.7, 0.8, 4))
+    assert "0.7 full cycles a day; to be expected are 4200 to 4800 EUR a year" in "\n".join(words(own))
+    assert "the site's own battery kept 70% to 80% of that in 4 months" in "\n".join(words(own))
+    assert facts(own)["battery"][1]["expected_per_year"] == pytest.approx((4200, 4800))
+
+
+@pytest.mark.parametrize(
+    ("more", "size", "share"),
+    [
+        ("", 1.0, (0.6, 0.8, 3)),
+        ("", 0.5, (0.63, 0.98, 0)),
+        ('per = "year"\n', 1.0, (0.63, 0.98, 0)),
+    ],
+    ids=["its own", "another size", "a price per year"],
+)
+async def test_what_the_ledger_says_was_kept(
+    sqlite_archive: str, tmp_path: Path, more: str, size: float, share: tuple[float, float, int]
+) -> None:
+    """Four spans of four quarters in which 8 could have been saved at most: 4.8, 5.6 and 6.4 were, of the last one
+    half is not known."""
+    site, database = site_of(tmp_path, TARIFF + more), engine(sqlite_archive)
+    at, rows = datetime(2026, 5, 1, tzinfo=UTC), list[dict[str, Any]]()
+    for number, saved in enumerate([1.2] * 4 + [1.4] * 4 + [1.6] * 4 + [1.6] * 2 + [None] * 2):
+        empty = dict.fromkeys(MoneyQuarter._fields, None)
+        paid = {"imported": 0.0, "exported": 0.0, "energy": 1.0, "demand": 0.0, "wear": 0.1, "battery": 1.0}
+        without = {"energy_without": None if saved is None else saved + 1.1, "demand_without": 0.0}
+        rows.append({"site": "plant"} | empty | paid | without | {"at": at + number * timedelta(minutes=15)})
+    async with database.begin() as connection:
+        await put(connection, money, rows)
+    whole = together(site.battery).energy
+    own = Sized(whole * size, 1.0, [8.0] * 4, 0.5, [slice(first, first + 4) for first in (0, 4, 8, 12)])
+    settings = Settings(parse_broker("mqtt://127.0.0.1", "status", None, {}), sqlite_archive)
+    found = await _Asked(History(database), settings, site, [at], at)._kept(at, [own])
+    await database.dispose()
+    assert astuple(found) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(

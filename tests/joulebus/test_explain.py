@@ -94,7 +94,10 @@ def test_it_tells_plan_order_result_limit_money_and_rest(
 ) -> None:
     """40 kW of load; the plan gives 40, the bridge lets 20 pass: 5 kWh for 1.00 and 20 kW at 10, against 10 kWh for
     2.00 and 40 kW; wear 5 kWh x 0.02."""
-    story = [planned(), *commanded(40e3), limited("pcs:rated_power", 40e3, 20e3)]
+    holds = m.Why(code="holds_peak", value=30e3, price=10.0, at=NOON, per="month")
+    orders = [(topic, place, said.model_copy(update={"why": [holds, m.Why(code="newer", limit=1.0)]}))
+              for topic, place, said in commanded(40e3)]  # fmt: skip
+    story = [planned(), *orders, limited("pcs:rated_power", 40e3, 20e3)]
     fill(archive_url, tmp_path, story, quarter(NOON, grid=20e3, battery=20e3))
     code, said = explain("--at", THEN)
     assert code == 0
@@ -107,6 +110,9 @@ def test_it_tells_plan_order_result_limit_money_and_rest(
     assert told["why"] == "holds the month's peak of 30.0 kW at 12:00, worth 10.00 EUR/kW"
     assert told["cap"] == "billing windows up to 30.0 kW were meant to be let pass"
     assert told["told"] == "pcs1: p_set 40000 by dispatch as plan: story"
+    assert told["because"] == (
+        "pcs1: holds the month's peak of 30.0 kW at 12:00, worth 10.00 EUR/kW; code newer, limit 1.0"
+    )
     assert told["did"] == "pcs1: limited"
     assert told["limited"] == "pcs1.p_set: pcs:rated_power made 20000 of 40000"
     assert told["measured"].startswith("grid 20.0 kW (mean of the quarter of an hour), pcs1 20.0 kW")
@@ -123,6 +129,7 @@ def test_it_tells_plan_order_result_limit_money_and_rest(
     assert facts["step"]["why"] == [
         {"code": "holds_peak", "value": 30e3, "price": 10.0, "at": "2026-06-10T10:00:00Z", "per": "month"}
     ]
+    assert [one["code"] for one in facts["ordered"][0]["command"]["why"]] == ["holds_peak", "newer"]
     assert facts["ordered"][0]["outcomes"][0]["limited_by"][0]["source"] == "pcs:rated_power"
     assert facts["without_battery"] == pytest.approx(40e3)
     assert facts["money"]["saved"] == pytest.approx(200.9)

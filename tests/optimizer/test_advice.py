@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from optimizer.advice.base_load import base_load
-from optimizer.advice.over_months import yearly
+from optimizer.advice.over_months import Yearly, yearly
 from optimizer.advice.peak_drivers import drivers
 from optimizer.advice.power_factor import power_factor
-from optimizer.advice.sizing import Sized, Terms, filled, sized, whole_months
+from optimizer.advice.sizing import Kept, Sized, Terms, filled, kept, sized, whole_months
 from optimizer.advice.tariffs import Billed, compare, per_year
 from optimizer.charge import Made
 from optimizer.invoice import Interval, Line, invoice
@@ -153,6 +153,23 @@ def test_what_a_battery_saves_of_a_peak_is_what_a_hand_reckons() -> None:
     load = np.full(MONTH, 50e3)
     load[1000] = 90e3
     assert tried(50e3, terms(0.20, 15.0), record(load)).months == [pytest.approx(25 * 15, rel=0.02)]
+
+
+@pytest.mark.parametrize(
+    ("saved", "found"),
+    [
+        ([70.0, 80.0, 90.0, 60.0], Kept(0.6, 0.9, 4)),
+        ([70.0, None, 90.0, 60.0], Kept(0.6, 0.9, 3)),
+        ([-5.0, 80.0, 110.0, 60.0], Kept(0.0, 1.0, 4)),
+        ([70.0, None, None, 60.0], Kept()),
+    ],
+    ids=["all months", "one is not known", "no share is less than nothing or more than all", "too few"],
+)
+def test_what_a_site_kept_of_the_bound_is_a_band(saved: list[float | None], found: Kept) -> None:
+    own = Sized(100e3, 50e3, [100.0] * 4, 0.8)
+    assert kept(own, saved) == found
+    assert found.band(Yearly(1200.0, None, 4)) == pytest.approx((found.low * 1200, found.high * 1200))
+    assert kept(Sized(100e3, 50e3, [0.0] * 4, 0.0), saved) == Kept(), "nothing could be saved"
 
 
 def test_a_larger_battery_never_saves_less() -> None:

@@ -12,7 +12,6 @@ from optimizer.dispatch import (
     DEADBAND,
     Ratings,
     Wanted,
-    _clamp,
     _device_bounds,
     _grid_bounds,
     _peak_bounds,
@@ -22,6 +21,7 @@ from optimizer.follow_policy import Held
 from optimizer.rules.judge import Proposal, State
 from optimizer.rules.wishes import NONE, Wishes, combine
 from optimizer.running_window import RunningWindow
+from optimizer.setpoint_whys import clamp
 from schemas.messages import Authority, ControlMode, Mode
 from schemas.tariff import Demand
 from tests.optimizer.outlooks import BERLIN, NOON
@@ -168,7 +168,7 @@ def test_no_rule_ever_makes_a_site_less_safe(  # noqa: PLR0917  # all that is me
     inner = _device_bounds(RATINGS, moment)
     assert not isinstance(inner, str)
     bounds = [*_peak_bounds(held, moment.now, net), *_grid_bounds(RATINGS.grid, net), *inner]
-    inside, _ = _clamp(found.power, bounds)
+    inside, _ = clamp(found.power, bounds)
     assert inside == pytest.approx(found.power, abs=1.0 + DEADBAND)
 
 
