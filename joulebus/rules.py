@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from consumers.archive.money.prices_told import PricesTold
 from joulebus.export import moment
 from joulebus.market_prices import MarketPrices
 from joulebus.rules_past import Archive, moments, read
@@ -18,6 +17,7 @@ from optimizer.storage import together
 from optimizer.tariff import Series
 from runtime.database import check_schema, engine
 from runtime.history import History
+from runtime.prices_told import PricesTold
 from runtime.settings import Settings
 from schemas.shape import Shape
 from schemas.site import Site

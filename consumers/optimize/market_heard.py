@@ -69,6 +69,12 @@ class MarketHeard:
         until = self.said.until if self.said else None
         return [row for row in self._kept[way] if until is None or row.start < until]
 
+    def recall(self, before: "MarketHeard", now: datetime) -> None:
+        """What was followed before a restart, as far as it is over: prices beyond the known are learned from it."""
+        for way in get_args(Way):
+            over = [row for row in before.used(way) if row.end is not None and now - REMEMBERED < row.end <= now]
+            self._kept[way] = join([Published.of(one) for one in (over, self._kept[way])]).rows
+
     def _keep(self, said: MarketPrices, now: datetime) -> None:
         """What was said before stays where this says nothing: of days before, hours are told."""
         blocks = {"import": said.prices, "export": said.prices if said.export is None else said.export}
