@@ -50,6 +50,7 @@ def look(situation: Situation, past: Past, series: Mapping[str, Series], now: da
     site, tariff = situation.site, situation.site.prices
     heard = situation.as_worn(situation.batteries(mono) or site.battery)
     starts = step_starts(now, site.plan.hours, site.plan.step_minutes)
+    past.learning.judge(series)
     series = with_forecasts(tariff, series, starts[-1] + REACH, site.zone)
     buy = quotes(tariff.import_, starts, site.zone, series.get("import"), every=series)
     sell = quotes(tariff.export, starts, site.zone, series.get("export"), way="export", every=series)

@@ -250,6 +250,7 @@ async def test_the_planner_says_that_prices_are_borrowed_until_the_file_goes_on(
             assert part.counts["plans"] == (1 if borrowed else 2), status.detail
             assert (Cause.PRICES in status.causes) is borrowed
             assert optimize.plan is not None
+            assert optimize.past.learning.prices == []  # of less than a week before it
             assert optimize.plan.prices_until == (optimize.plan.at if borrowed else None)
             assert ("are forecast from the days before: prices.csv ends there" in status.detail) is borrowed
             assert (

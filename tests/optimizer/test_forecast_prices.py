@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from optimizer.forecast.price_skill import price_skill
 from optimizer.forecast.prices import forecast, with_forecasts
 from optimizer.published import Published, Row
 from optimizer.shortage import shortages
@@ -104,3 +106,20 @@ def test_a_tariff_adds_its_layers_and_nobody_is_billed_by_it_nor_is_a_shortage_h
     (short,) = shortages(tariff, {"import": gone}, now + 20 * HOUR, BERLIN)
     assert short.urgent
     assert "2025-05-23 00:00 on are forecast from the days before" in short.words
+
+
+def test_how_far_off_it_was_is_judged_as_it_would_have_been_told_the_day_before() -> None:
+    tariff = Tariff.model_validate({"import": {"day_ahead": {"file": "p.csv"}}})
+
+    def dearer(local: datetime) -> float:
+        return usual(local) + (0.07 if local.date() == date(2025, 5, 22) else 0.0)
+
+    def judged(first: date, price: Price) -> list[Any]:
+        series = known(first, date(2025, 5, 23), price)
+        found = price_skill(tariff, {"import": series, "export": series}, BERLIN)
+        return [(one.of, one.days, one.bias, one.mae) for one in found]
+
+    assert judged(date(2025, 4, 21), usual) == [("import", 14, pytest.approx(0), pytest.approx(0))]
+    assert judged(date(2025, 4, 21), dearer) == [("import", 14, pytest.approx(0.005), pytest.approx(0.005))]
+    assert [days for _, days, _, _ in judged(date(2025, 5, 12), dearer)] == [4]
+    assert judged(date(2025, 5, 20), dearer) == []
