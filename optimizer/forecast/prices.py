@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 LEARNED = timedelta(days=28)
 """Of prices before the end of the known ones."""
-USUAL, NOW = 10.0, 0.5
+USUAL, NOW = 10.0, 1.0
 """Days after which one counts half: of what is usual, and of how far off that is."""
 FARTHEST = timedelta(days=8)
 """Beyond the end of the known prices nothing is told: a market that is silent for so long says nothing of today."""
