@@ -1,8 +1,8 @@
 """Market prices beyond the known: what is usual at that hour of such a day, as far off as the last days were. Pure.
 
 Usual is the mean of the last four weeks by kind of day (a working day, a Saturday, a Sunday or holiday) and local clock
-time, younger days counting more. The last days say how far off that is now, the last one most of all. So with two days
-of a week known a day is as the last of its kind, and with less than one day nothing is told.
+time, younger days counting more. The last days say how far off that is now, the last one most of all. So with one day
+known each day is as that one, and with less nothing is told.
 """
 
 from collections.abc import Container, Mapping
