@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from consumers.archive.money.price_list import PriceList
-from consumers.archive.money.prices_told import PricesTold
 from joulebus.market_prices import MarketPrices
 from optimizer.billing import Quarter, believed, quarter
 from optimizer.demand import later, period
@@ -14,6 +13,7 @@ from optimizer.invoice import Interval, Line, invoice, total
 from optimizer.site_billing import SiteBilling
 from optimizer.tariff import Series
 from runtime.history import History
+from runtime.prices_told import PricesTold
 from runtime.settings import Settings
 from schemas.site import Site
 from schemas.troubles import Trouble

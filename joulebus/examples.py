@@ -8,7 +8,7 @@ from schemas import messages as m
 from schemas import topics as t
 from schemas.billing import BilledComponent, Billing, MonthPeak
 from schemas.forecast_powers import ForecastPowers
-from schemas.forecast_skill import ForecastSkill, LeadSkill, Outsider
+from schemas.forecast_skill import ForecastSkill, LeadSkill, Outsider, PriceSkill
 from schemas.units import Kind
 
 NOON = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
@@ -222,6 +222,7 @@ EXAMPLES: dict[str, BaseModel] = {
             Outsider(name="roof", weights={"0-1": 0.31, "1-6": 0.52, "6-24": 0.64}),
             Outsider(name="halls", weights={"0-1": 0.0, "1-6": 0.0, "6-24": 0.0}, words="stale: it was heard 19 h ago"),
         ],
+        prices=[PriceSkill(of="import", days=14, bias=-0.0021, mae=0.0164, currency="EUR")],
     ),
     t.BILLING.name: Billing(
         at=NOON,

@@ -11,7 +11,7 @@ from joulebus.told import Ordered, Reading, Told
 from optimizer.money import shifted
 from optimizer.why_words import Place, sentence
 from runtime.money_rows import MoneyQuarter
-from schemas.messages import Step, Why
+from schemas.messages import Plan, Step, Why
 from schemas.site import Site
 from schemas.tables import CAUSES
 
@@ -43,7 +43,7 @@ def _plan(told: Told, site: Site) -> Iterator[tuple[str, str]]:
     yield "plan", f"{plan.id}, made {_clock(plan.at, site)}, valid until {_hour(plan.until, site)}{out}"
     if step is None:
         return
-    yield "step", f"{_hour(step.at, site)}, {step.seconds / 60:.0f} min: {_means(step, plan.currency)}"
+    yield "step", f"{_hour(step.at, site)}, {step.seconds / 60:.0f} min: {_means(step, plan)}"
     yield "why", step.reason
     if step.cap is not None:
         yield "cap", f"billing windows up to {_kw(step.cap)} were meant to be let pass"
@@ -51,11 +51,12 @@ def _plan(told: Told, site: Site) -> Iterator[tuple[str, str]]:
         yield "limit", one
 
 
-def _means(step: Step, currency: str) -> str:
+def _means(step: Step, plan: Plan) -> str:
+    told = " as forecast" if plan.prices_until is not None and step.at >= plan.prices_until else ""
     return (
         f"battery {_way(step.power)}, grid {_kw(step.grid)}, SoC {step.soc:.0f} % at its end; load {_kw(step.load)}, "
-        f"PV {_kw(step.pv)}; bought at {step.price_import:.4f}, sold at {step.price_export:.4f}, a stored kWh is worth "
-        f"{step.marginal_value:.4f} {currency}"
+        f"PV {_kw(step.pv)}; bought at {step.price_import:.4f}, sold at {step.price_export:.4f}{told}, a stored kWh "
+        f"is worth {step.marginal_value:.4f} {plan.currency}"
     )
 
 

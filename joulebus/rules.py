@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from consumers.archive.money.prices_told import PricesTold
 from joulebus.archive_read import reading
 from joulebus.export import moment
 from joulebus.market_prices import MarketPrices
@@ -18,6 +17,7 @@ from optimizer.rules.words import in_words
 from optimizer.storage import together
 from optimizer.tariff import Series
 from runtime.history import History
+from runtime.prices_told import PricesTold
 from runtime.settings import Settings
 from schemas.shape import Shape
 from schemas.site import Site

@@ -82,6 +82,8 @@ class Outlook:
     """Wh above which it is not to be at the end of each step, for the room that reserves need. Soft in the same way."""
     carbon: Vector | float = 0.0
     """What the CO2 of a drawn kWh costs in each step, in the plan's currency: weighed as money, and not on the bill."""
+    prices_until: datetime | None = None
+    """From this step on prices are forecast; None where all are known."""
     ramp: float = inf
     """W/s by which the power may change from one step to the next."""
 

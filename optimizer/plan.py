@@ -42,6 +42,7 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None, policy: Po
         at=outlook.now,
         until=outlook.now + VALID,
         currency=outlook.currency,
+        prices_until=outlook.prices_until,
         steps=_steps(outlook, power, worth, tables),
         peak=next(iter(found.values()), None),
         peaks=found,
@@ -83,7 +84,7 @@ def _peaks(outlook: Outlook, grid: Vector) -> dict[str, float]:
 def _steps(outlook: Outlook, power: Vector, worth: Vector, tables: Sequence[Table]) -> list[Step]:
     whole = outlook.battery.energy
     soc = np.clip(stored(outlook, power) / whole * 100, 0, 100) if whole else np.full(len(power), outlook.soc)
-    why, place = whys(outlook, power, worth), Place(outlook.currency, outlook.zone)
+    why, place = whys(outlook, power, worth), Place(outlook.currency, outlook.zone, outlook.prices_until)
     grid = outlook.load - outlook.pv - power
     watts = (rounded(each, WATT).tolist() for each in (grid, outlook.load, outlook.pv))
     money = (rounded(each, PRICE).tolist() for each in (outlook.buy, outlook.sell, worth))

@@ -51,7 +51,8 @@ def _of_side(way: Way, side: Side, every: Mapping[str, Series], now: datetime, z
     begin, end = gap(series, strange[0])
     since, hole = begin or strange[0], end is not None
     until = f" to {end.astimezone(zone):%Y-%m-%d %H:%M}" if end else " on"
-    words = f"{way} prices from {since.astimezone(zone):%Y-%m-%d %H:%M}{until} are borrowed from the days before"
+    taken = "borrowed" if hole else "forecast"
+    words = f"{way} prices from {since.astimezone(zone):%Y-%m-%d %H:%M}{until} are {taken} from the days before"
     many = rule.many
     verb = ("have none there" if many else "has none there") if hole else ("end there" if many else "ends there")
     return Shortage(f"{words}: {rule.sources} {verb}", urgent=hole or since < now + SOON)

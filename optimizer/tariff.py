@@ -5,7 +5,7 @@ All of it runs on the site's local clock, so a DST night has 92 or 100 quarter h
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal, NamedTuple
@@ -27,11 +27,12 @@ class Source(StrEnum):
 
     OWN = "own"  # of the tariff, for this hour
     OTHER_YEAR = "other_year"  # repeated because the tariff says so, for simulations
+    FORECAST = "forecast"  # beyond what the market has published: told from the last weeks
     OTHER_DAY = "other_day"  # the market has published none: borrowed
     OUTERMOST = "outermost"  # no period holds: the dearest for what is drawn, the lowest for what is fed in
 
 
-STRANGEST = (Source.OUTERMOST, Source.OTHER_DAY, Source.OTHER_YEAR, Source.OWN)
+STRANGEST = (Source.OUTERMOST, Source.OTHER_DAY, Source.FORECAST, Source.OTHER_YEAR, Source.OWN)
 """Of a sum of prices, whose it is."""
 
 
@@ -56,6 +57,8 @@ class Series:
     starts: Sequence[datetime]
     prices: Sequence[float]
     hold: timedelta = timedelta(hours=1)
+    forecast: "Series | None" = field(default=None, kw_only=True)
+    """What is told of the time from its end on, for a plan alone: nobody is billed by it."""
 
     def at(self, instant: datetime) -> float | None:
         """The price of an instant; None where the series has none."""
@@ -170,6 +173,8 @@ def _market(rule: DayAhead, instant: datetime, zone: ZoneInfo, series: Series) -
     market, source = series.known(instant, zone), Source.OWN
     if market is None and rule.repeat:
         market, source = _other_year(instant, zone, series), Source.OTHER_YEAR
+    if market is None and series.forecast is not None:
+        market, source = series.forecast.at(instant), Source.FORECAST
     if market is None:
         market, source = _other_day(instant, zone, series), Source.OTHER_DAY
     if market is None:

@@ -28,12 +28,12 @@ SENTENCES: dict[WhyCode, str] = {
     WhyCode.SELLS: f"sells; {NOW}[, it pays from {{limit:money}}]",
     WhyCode.KEEPS_IMPORT: f"keeps the {{value:kw}} kW of the load below the import limit of {{limit:kw}} kW{MORE}",
     WhyCode.STORES_PV: "stores PV[, sold for {price:money} {currency}/kWh][, worth {value:money} later]",
-    WhyCode.CHARGES_FOR_PRICE: f"charges; {NOW}, {{value:money}} at {{at}}",
+    WhyCode.CHARGES_FOR_PRICE: f"charges; {NOW}, {{value:money}} at {{at}}[ as {{forecast}}]",
     WhyCode.CHARGES_FOR_PEAK: f"charges for {PEAK}",
     WhyCode.CHARGES_FOR_LATER: f"charges; {NOW}[, worth {{value:money}} later]",
     WhyCode.BACK_INSIDE: "comes back within its SoC limits: {value:%} %, {limit:%} % is allowed",
     WhyCode.KEEPS_FOR_PEAK: f"holds {{limit:%}} % for {PEAK}",
-    WhyCode.KEEPS_FOR_PRICE: f"holds {{limit:%}} % for {{at}}; {NOW}, {{value:money}} then",
+    WhyCode.KEEPS_FOR_PRICE: f"holds {{limit:%}} % for {{at}}; {NOW}, {{value:money}} then[ as {{forecast}}]",
     WhyCode.KEEPS_FOR_LATER: f"holds {{value:%}} % for later; {NOW}[, it pays from {{limit:money}}]",
     WhyCode.RESTS_FULL: "rests: full at {value:%} %",
     WhyCode.RESTS_EMPTY: "rests: empty at {value:%} %",
@@ -92,6 +92,8 @@ class Place(NamedTuple):
 
     currency: str
     zone: ZoneInfo
+    prices_until: datetime | None = None
+    """From then on prices are forecast."""
 
 
 def pattern(code: WhyCode) -> str:
@@ -133,4 +135,6 @@ def _known(why: Why, place: Place, now: datetime) -> dict[str, str]:
     if why.at is not None:
         at = why.at.astimezone(place.zone)
         known["at"] = f"{at:%H:%M}" if at.date() == now.astimezone(place.zone).date() else f"{at:%a %H:%M}"
+        if place.prices_until is not None and why.at >= place.prices_until:
+            known["forecast"] = "forecast"
     return known | {"currency": place.currency}

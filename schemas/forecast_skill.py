@@ -41,6 +41,20 @@ class Outsider(Message):
     """Why it has no weight, or what is wrong with its file or topic; empty where nothing is."""
 
 
+class PriceSkill(Message):
+    """Of a market's prices of the next day, told when nothing of it was known."""
+
+    of: str
+    """Its place in the tariff: `import`, `export`, `import.layer.0`."""
+    days: Annotated[int, Field(gt=0)]
+    """That were compared with what was published."""
+    bias: Number
+    """Per kWh: the mean of what was published less what was forecast."""
+    mae: Number
+    """Per kWh: the mean of how far off it was."""
+    currency: str
+
+
 class ForecastSkill(Message):
     """Of the last days (retained)."""
 
@@ -51,3 +65,4 @@ class ForecastSkill(Message):
     """Of the past that it was learned from; below 21 the simple forecast is used."""
     skills: list[LeadSkill] = []
     outside: list[Outsider] = []
+    prices: list[PriceSkill] = []

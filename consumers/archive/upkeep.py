@@ -15,7 +15,6 @@ from consumers.archive.chain.sealing import Broken, seal
 from consumers.archive.file_size import give_back
 from consumers.archive.ledger import Ledger, Witness
 from consumers.archive.money.accounts import Accounts
-from consumers.archive.money.prices_told import PricesTold
 from consumers.archive.partitions import prepare
 from consumers.archive.retention import forget, newest_sample
 from consumers.archive.roller import Roller
@@ -24,6 +23,7 @@ from optimizer.tariff import Series
 from runtime.cancelled import stoppable
 from runtime.heard import Heard
 from runtime.part import Part
+from runtime.prices_told import PricesTold
 from schemas.messages import Cause
 from schemas.retention import oldest
 from schemas.site import Site

@@ -1,6 +1,6 @@
 """The forecast that was learned last, when it is time to learn again, and those from outside beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumers.optimize.forecasts_heard import ForecastsHeard
 from consumers.optimize.learner import Learner
-from schemas.forecast_skill import ForecastSkill
+from schemas.forecast_skill import ForecastSkill, PriceSkill
 from schemas.site import Site
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from optimizer.forecast.ahead import Ahead
     from optimizer.forecast.model import Model
     from optimizer.record import Record
+    from optimizer.tariff import Series
 
 
 @dataclass
@@ -28,8 +29,13 @@ class Learning:
     """Where it is kept what was heard from outside; None: nowhere."""
     heard: ForecastsHeard = field(init=False)
     outside: "Outside | None" = None
+    prices: list[PriceSkill] = field(default_factory=list)
+    """How far off those of the market were."""
     failed: str = ""
     """Why forecasts from outside are not used at all; empty where they are."""
+
+    _judged: "dict[str, datetime | None]" = field(default_factory=dict)
+    """Where the prices ended."""
 
     def __post_init__(self) -> None:
         self.heard = ForecastsHeard(self.site)
@@ -57,7 +63,16 @@ class Learning:
         """To be published; None before anything was learned."""
         if (model := self.model) is None:
             return None
-        return model.skill(now).model_copy(update={"outside": self.outside.outsiders() if self.outside else []})
+        outside = self.outside.outsiders() if self.outside else []
+        return model.skill(now).model_copy(update={"outside": outside, "prices": self.prices})
+
+    def judge(self, series: "Mapping[str, Series]") -> None:
+        """How far off prices were; reckoned anew when the market has said more."""
+        from optimizer.forecast.price_skill import price_skill  # noqa: PLC0415  # as above
+
+        if (ends := {place: one.end for place, one in series.items()}) != self._judged:
+            self._judged = ends
+            self.prices = price_skill(self.site.prices, series, self.site.zone)
 
     @property
     def notes(self) -> list[str]:

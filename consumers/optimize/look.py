@@ -11,6 +11,7 @@ from consumers.optimize.past import Past
 from consumers.optimize.situation import Situation
 from optimizer.charge import highest
 from optimizer.equipped import equipped
+from optimizer.forecast.prices import with_forecasts
 from optimizer.grid_bounds import bounds, holding
 from optimizer.outlook import Outlook, Vector, step_starts
 from optimizer.record import QUARTER
@@ -18,12 +19,15 @@ from optimizer.reserves import Kept, with_reserves
 from optimizer.rules.ahead import Foreseen, foreseen
 from optimizer.rules.facts import Quarters, quarter_of
 from optimizer.storage import together
-from optimizer.tariff import Quote, Series, quotes
+from optimizer.tariff import Quote, Series, Source, quotes
 from optimizer.windows import Charge
 from schemas.messages import HeldLimit
 from schemas.site import Site
 from schemas.site_battery import Battery
 from schemas.tariff import Demand
+
+REACH = timedelta(hours=25)
+"""Beyond the last step prices are forecast: rules look at the whole day that it lies in."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,10 @@ def look(situation: Situation, past: Past, series: Mapping[str, Series], now: da
     site, tariff = situation.site, situation.site.prices
     heard = situation.as_worn(situation.batteries(mono) or site.battery)
     starts = step_starts(now, site.plan.hours, site.plan.step_minutes)
+    past.learning.judge(series)
+    series = with_forecasts(tariff, series, starts[-1] + REACH, site.zone)
+    buy = quotes(tariff.import_, starts, site.zone, series.get("import"), every=series)
+    sell = quotes(tariff.export, starts, site.zone, series.get("export"), way="export", every=series)
     held = [holding(site, situation.held, at) for at in starts]
     most = sum(_rated(site).values())
     record = past.record()
@@ -57,8 +65,9 @@ def look(situation: Situation, past: Past, series: Mapping[str, Series], now: da
         pv=_limited(site, sun, held),
         free=_free(site) * sun,
         inside=_inside(site, heard, sun, most),
-        buy=_money(quotes(tariff.import_, starts, site.zone, series.get("import"), every=series)),
-        sell=_money(quotes(tariff.export, starts, site.zone, series.get("export"), way="export", every=series)),
+        buy=_money(buy),
+        sell=_money(sell),
+        prices_until=_known_until(starts, buy, sell),
         soc=situation.soc(mono),
         battery=together(heard),
         grid=site.grid,
@@ -158,6 +167,12 @@ def _inside(site: Site, batteries: Sequence[Battery], pv: Vector, most: float) -
     hybrids = [name for one in batteries for name in one.pcs if site.profiles[name].pv_points]
     rated = sum(site.named(name).rated_power or 0.0 for name in hybrids)
     return np.minimum(rated, pv * rated / most) if rated else 0.0
+
+
+def _known_until(starts: Sequence[datetime], *quoted: Sequence[Quote]) -> datetime | None:
+    """The first step with a price that is forecast."""
+    told = (Source.FORECAST in (one.source for one in each) for each in zip(*quoted, strict=True))
+    return next((at for at, yes in zip(starts, told, strict=True) if yes), None)
 
 
 def _money(quoted: Sequence[Quote]) -> Vector:

@@ -14,8 +14,8 @@ AHEAD = timedelta(seconds=60)
 OLDEST = timedelta(hours=48)
 """A message of an older day says nothing of this one: a broker may keep one for years."""
 
-REMEMBERED = timedelta(days=9)
-"""So far back a price may be borrowed from."""
+REMEMBERED = timedelta(days=30)
+"""So far back a price may be borrowed from, or learned from: four weeks before the last that is known."""
 
 
 def _nothing() -> dict[Way, Sequence[Row]]:
@@ -69,8 +69,14 @@ class MarketHeard:
         until = self.said.until if self.said else None
         return [row for row in self._kept[way] if until is None or row.start < until]
 
+    def recall(self, before: "MarketHeard", now: datetime) -> None:
+        """What was followed before a restart, as far as it is over: prices beyond the known are learned from it."""
+        for way in get_args(Way):
+            over = [row for row in before.used(way) if row.end is not None and now - REMEMBERED < row.end <= now]
+            self._kept[way] = join([Published.of(one) for one in (over, self._kept[way])]).rows
+
     def _keep(self, said: MarketPrices, now: datetime) -> None:
-        """What was said before stays where this says nothing: of days before, hours are borrowed."""
+        """What was said before stays where this says nothing: of days before, hours are told."""
         blocks = {"import": said.prices, "export": said.prices if said.export is None else said.export}
         for way in get_args(Way):
             fresh = [row for block in sorted(blocks[way], key=lambda one: one.start) for row in _rows(block)]

@@ -24,8 +24,8 @@ from schemas.tariff import DayAhead
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
-KEPT = 10
-"""Documents; each has today and tomorrow."""
+KEPT = 32
+"""Documents, one a day; each has today and tomorrow. What comes then is told from four weeks."""
 
 
 async def keep_fetching(part: Part, told: Callable[[], None]) -> None:

@@ -1,6 +1,7 @@
 """Where the market prices of a plan come from: a topic, files, and what was fetched. Of one moment the topic's holds,
 then that of a file, then a fetched one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +50,17 @@ class PriceSources:
         forged = forgery(heard.payload, address, key) if key and heard.payload else ""
         market = self.heard = self.heard or MarketHeard(self.site.prices.currency)
         return market.hear(said, now, fault=forged or heard.fault, forged=forged)
+
+    def recall(self, told: Sequence[Heard[Any]], settings: Settings, now: datetime) -> None:
+        """What the archive has of the topic, in the order in which it was said; each is judged as it was then."""
+        before = MarketHeard(self.site.prices.currency)
+        for heard in told:
+            if isinstance(heard.message, MarketPrices):
+                said = heard.message
+                key, address = settings.price_key, MARKET_PRICES.at(site=self.site.site)
+                before.hear(said, min(said.at, now), forged=forgery(heard.payload, address, key) if key else "")
+        self.heard = self.heard or MarketHeard(self.site.prices.currency)
+        self.heard.recall(before, now)
 
     def young(self, wall: float) -> float:
         """Seconds until the files that were never read are surely whole."""

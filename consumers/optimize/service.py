@@ -12,6 +12,7 @@ from consumers.optimize.hearing import Hearing
 from consumers.optimize.past import Past
 from consumers.optimize.price_fetcher import keep_fetching
 from consumers.optimize.price_sources import PriceSources
+from consumers.optimize.prices_recalled import recall_prices
 from consumers.optimize.seldom import Seldom
 from consumers.optimize.setbacks import Setbacks
 from consumers.optimize.situation import Situation
@@ -89,6 +90,7 @@ class Optimize:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.billed.keep(), name="optimize.billed")
             group.create_task(self._plan_on(), name="optimize.plans")
+            group.create_task(recall_prices(self.part, self._prices, self.history.engine), name="optimize.recall")
             group.create_task(self._seldom.run(self._prices.series), name="optimize.seldom")
 
     async def _take_tariff(self) -> None:

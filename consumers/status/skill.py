@@ -13,10 +13,10 @@ def skill(said: ForecastSkill | None) -> str | None:
     found = {one.of: one for one in said.skills if _meant(one)} if said else {}
     powers = [f"{NAMES[of]} ±{_kw(found[of].rmse)}" for of in NAMES if of in found and found[of].rmse >= 1]
     if not powers:
-        return None
+        return _prices(said).strip() or None
     held = found["net"].covered if "net" in found else None
     band = "" if held is None else f"; the 80 % band held in {held:.0f} %"
-    return f"Forecast: {', '.join(powers)} ({HOURS[0]} to {HOURS[1]} h ahead){band}.{_outside(said)}"
+    return f"Forecast: {', '.join(powers)} ({HOURS[0]} to {HOURS[1]} h ahead){band}.{_outside(said)}{_prices(said)}"
 
 
 def _meant(one: LeadSkill) -> bool:
@@ -25,6 +25,12 @@ def _meant(one: LeadSkill) -> bool:
 
 def _kw(power: float) -> str:
     return f"{power / 1000:.3g} kW"
+
+
+def _prices(said: ForecastSkill | None) -> str:
+    """Of the market's prices of the next day."""
+    found = [f"±{one.mae:.3f} {one.currency}/kWh" for one in (said.prices if said else [])]
+    return f" Prices of the next day, before they were published: {', '.join(found)}." if found else ""
 
 
 def _outside(said: ForecastSkill | None) -> str:

@@ -197,6 +197,7 @@ def _plan(state: State, now: Moment) -> View | None:
         "until": word.until.isoformat(),
         "valid": word.until > now.at and step is not None and state.broker,
         "currency": word.currency,
+        "prices_until": word.prices_until.isoformat() if word.prices_until else None,
         "peak": word.peak,
         "cost": word.cost,
         "cost_idle": word.cost_idle,

@@ -1,10 +1,11 @@
 """The prices of a run, and which of them are known when: a tariff's always, a market's from its auction on."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from math import nan
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,15 +13,19 @@ from numpy.typing import NDArray
 
 from joulebus.backtest.data import DAY, WEEK, Quarters
 from joulebus.backtest.site import Known, Terms, market
+from optimizer.forecast.prices import LEARNED, with_forecasts
 from optimizer.record import QUARTER, Vector
 from optimizer.tariff import Series, Source, Way, quotes
+from schemas.tariff import DayAhead, Side, Tariff
 from schemas.troubles import Trouble
 
 PUBLISHED = 13
 """o'clock on the site's clock: from then on the prices of the next local day are known (the auction of the European
 market coupling is published at 12:45 to 13:00 CET)."""
 MARGIN = 2 * DAY
-"""Quarters beyond the end: a plan looks so far."""
+"""Quarters beyond the end, and beyond the known: a plan looks so far."""
+BEFORE = LEARNED // QUARTER + DAY
+"""Quarters before the first: what is told beyond the known is learned from them."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,11 @@ class Prices:
     sell: Vector
     zone: ZoneInfo
     known: Known
+    tariff: Tariff
+    markets: Mapping[str, Vector]
+    """The prices of its markets as they are published, by their place in it; nan where there are none."""
+    _told: dict[int, tuple[Vector, Vector]] = field(default_factory=dict, compare=False)
+    """What was told of the quarters from one on, while no more was known."""
 
     @cached_property
     def _days(self) -> NDArray[np.int64]:
@@ -39,12 +49,6 @@ class Prices:
         locals_ = [(self.start + i * QUARTER).astimezone(self.zone) for i in range(len(self.buy))]
         changes = [i for i, one in enumerate(locals_) if i == 0 or one.date() != locals_[i - 1].date()]
         return np.array([*changes, len(self.buy)], dtype=np.int64)
-
-    @cached_property
-    def _free(self) -> NDArray[np.bool_]:
-        """Quarters of a weekend."""
-        days = [(self.start + i * QUARTER).astimezone(self.zone).weekday() >= 5 for i in range(len(self.buy))]
-        return np.array(days)
 
     def known_until(self, at: int) -> int:
         """The number of the quarter from which on no price is known at the quarter `at`."""
@@ -55,22 +59,43 @@ class Prices:
         return int(self._days[min(day + published, len(self._days) - 1)])
 
     def seen(self, at: int, count: int) -> tuple[Vector, Vector]:
-        """What is known at a quarter of it and of those after it, and a forecast of the rest: the same time of the
-        latest known day where both are working days or both are not, else of a week before."""
-        wanted = np.arange(at, at + count)
-        until = self.known_until(at)
-        late = wanted >= until
-        if late.any():
-            back = DAY * (1 + (wanted - until) // DAY)
-            latest, week = np.maximum(wanted - back, 0), wanted - WEEK
-            alike = self._free[np.minimum(wanted, len(self._free) - 1)] == self._free[latest]
-            source = np.where(alike | (week < 0), latest, week)
-            wanted = np.where(late, np.maximum(source, 0), wanted)
-        return self.buy[wanted], self.sell[wanted]
+        """What is known at a quarter of it and of those after it, and of the rest what is told live."""
+        until, end = self.known_until(at), at + count
+        if until >= end:
+            return self.buy[at:end], self.sell[at:end]
+        if until not in self._told:
+            self._told.clear()
+            self._told[until] = self._foretold(until)
+        buy, sell = (one[: end - until] for one in self._told[until])
+        return np.concatenate([self.buy[at:until], buy]), np.concatenate([self.sell[at:until], sell])
+
+    def _foretold(self, until: int) -> tuple[Vector, Vector]:
+        """Of the quarters from the first one on that is not known; nothing is looked at from there on."""
+        begin, instants = (
+            max(0, until - LEARNED // QUARTER),
+            [self.start + (until + i) * QUARTER for i in range(MARGIN)],
+        )
+        cut = {place: self._series(one, begin, until) for place, one in self.markets.items()}
+        every = with_forecasts(self.tariff, cut, instants[-1] + QUARTER, self.zone)
+        sides: tuple[tuple[Way, Side, Vector], ...] = (
+            ("import", self.tariff.import_, self.buy),
+            ("export", self.tariff.export, self.sell),
+        )
+        found = []
+        for way, side, known in sides:
+            try:
+                found.append(np.array([one.price for one in quotes(side, instants, self.zone, way=way, every=every)]))
+            except Trouble:  # a file that begins today: less than a day is known
+                found.append(np.full(MARGIN, known[until - 1]))
+        return found[0], found[1]
+
+    def _series(self, raw: Vector, begin: int, until: int) -> Series:
+        known = begin + np.flatnonzero(~np.isnan(raw[begin:until]))
+        return Series([self.start + int(i) * QUARTER for i in known], raw[known].tolist(), QUARTER)
 
 
 def of(terms: Terms, found: Quarters, first: int, last: int, count: Counter[str]) -> tuple[Terms, Prices]:
-    """The tariff with the CSV's prices in it, and all prices from a week before the first quarter to beyond the last.
+    """The tariff with the CSV's prices in it, and all prices from four weeks before the first to beyond the last.
 
     Raises Trouble where the tariff has no price at all.
     """
@@ -81,16 +106,33 @@ def of(terms: Terms, found: Quarters, first: int, last: int, count: Counter[str]
             for one, way in ((found.buy, "import"), (found.sell, "export"))
         ),
     )
-    begin = max(0, first - WEEK - DAY)
+    begin = max(0, first - BEFORE)
     instants = [found.start + i * QUARTER for i in range(begin, last + MARGIN)]
     scored = slice(first - begin, last - begin)
+    known = terms.known if terms.tariff.markets else "all"  # what a tariff says by the hour is always known
+    markets = terms.tariff.markets if known == "day-ahead" else {}
     return terms, Prices(
         instants[0],
         _side(terms, "import", instants, scored, count),
         _side(terms, "export", instants, scored, count),
         terms.zone,
-        terms.known if terms.tariff.markets else "all",  # what a tariff says by the hour is always known
+        known,
+        terms.tariff,
+        {place: _market(rule, terms.series.get(place), instants, terms.zone) for place, rule in markets.items()},
     )
+
+
+def _market(rule: DayAhead, series: Series | None, instants: Sequence[datetime], zone: ZoneInfo) -> Vector:
+    """What a market says by quarter, as it is played; nan where it has no price."""
+    plain = Side(day_ahead=rule.model_copy(update={"times": 1.0, "plus": 0.0, "floor": None}))
+
+    def price(at: datetime) -> float:
+        try:
+            return quotes(plain, [at], zone, series)[0].price
+        except Trouble:
+            return nan
+
+    return np.array([price(at) for at in instants])
 
 
 def _side(terms: Terms, way: Way, instants: Sequence[datetime], scored: slice, count: Counter[str]) -> Vector:
@@ -116,7 +158,7 @@ def _series(
     if given is None:
         return None
     first, last = scored
-    begin = max(0, first - WEEK - DAY)
+    begin = max(0, first - BEFORE)
     whole = np.concatenate([given[:last], np.full(max(0, last + MARGIN - len(given[:last])), np.nan)])[begin:]
     known = np.flatnonzero(~np.isnan(whole))
     if not len(known):

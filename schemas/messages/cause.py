@@ -62,7 +62,7 @@ class Cause(StrEnum):
     TARIFF = "tariff"  # it cannot be read: nothing is planned, and no peak is kept down
     NO_PLAN = "no_plan"  # none is valid, and none comes: the batteries go by self-consumption
     PLAN_FAILS = "plan_fails"  # new ones are refused or not made, for one reason again and again; the last one goes on
-    PRICES = "prices"  # some are missing: borrowed from other days, or the outermost of the tariff
+    PRICES = "prices"  # some are missing: told from other days, or the outermost of the tariff
     LIMIT_NOT_HELD = "limit_not_held"  # the grid meter stands beyond a limit of the connection point
     BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
     BROKER_REFUSES = "broker_refuses"

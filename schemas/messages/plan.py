@@ -64,6 +64,8 @@ class Plan(Message):
     at: Instant
     until: Instant
     currency: str
+    prices_until: Instant | None = None
+    """The first step whose price is not published yet: from it on prices are forecast. None where all are known."""
     steps: list[Step]
     peak: Watts | None = None
     """The highest mean import of a billing interval the plan means to reach in this month or year; of several demands,

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
 from consumers.archive.upkeep import Upkeep
+from consumers.optimize.price_sources import PriceSources
+from consumers.optimize.prices_recalled import recall_prices
 from joulebus.market_prices import MarketPrices
 from runtime.heard import Heard
 from runtime.part import Part
@@ -88,3 +90,23 @@ async def test_a_forged_word_prices_nothing(measured: AsyncEngine, tmp_path: Pat
     await archived(measured, told(3, 9000.0, 9000.0))
     await upkeep(measured, tmp_path, JOULEBUS_PRICE_KEY=KEY)._price(utc_now())
     assert [one.energy for one in await rows(measured)] == pytest.approx([0.5] * 4 + [0.6] * 4)
+
+
+async def test_after_a_restart_the_planner_knows_the_past_again_and_of_what_comes_only_what_stands(
+    measured: AsyncEngine, tmp_path: Path
+) -> None:
+    """Prices beyond the known are told from weeks. What comes may have been taken back since."""
+    settings = read_settings("optimize", {"JOULEBUS_STATE": str(tmp_path), "JOULEBUS_PRICE_KEY": KEY})
+    part = Part("optimize", site_of(tmp_path, TOPIC), settings)
+    address, hour = MARKET_PRICES.at(site="plant"), timedelta(hours=1)
+    await archived(measured, signed(told(1, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0), address, KEY))
+    await archived(measured, told(2, 9000.0))
+    sources = PriceSources(part.site, tmp_path)
+    await recall_prices(part, sources, measured)
+    block = m.PriceBlock(start=BEGIN + 3 * hour, minutes=60, per_mwh=[40.0, 50.0])
+    said = signed(m.MarketPrices(id="now", at=utc_now(), currency="EUR", prices=[block]), address, KEY)
+    heard = Heard(MARKET_PRICES, {"site": "plant"}, said, "", said.model_dump_json().encode(), True, 1)
+    assert sources.hear(heard, settings, utc_now()) == ""
+    series = sources.series(utc_now(), 1e12)["import"]
+    found = [series.at(BEGIN + number * hour) for number in range(6)]
+    assert found == [*(pytest.approx(price) for price in (0.1, 0.2, 0.3, 0.04, 0.05)), None]

@@ -26,7 +26,7 @@ from runtime.part import Part
 from runtime.settings import read_settings
 from runtime.signature import signed
 from schemas.forecast_powers import ForecastPowers
-from schemas.forecast_skill import ForecastSkill, LeadSkill, Outsider
+from schemas.forecast_skill import ForecastSkill, LeadSkill, Outsider, PriceSkill
 from schemas.topics import FORECAST_POWERS, FORECAST_SKILL
 from schemas.units import utc_now
 from tests.conftest import Broker
@@ -218,6 +218,10 @@ SKILL = [
         (
             ForecastSkill(at=NOON, skills=SKILL[:1], outside=[Outsider(name="roof", weights={"6-24": 0.64})]),
             "Forecast: load ±8.12 kW (6 to 24 h ahead). From outside: roof counts 64 %.",
+        ),
+        (
+            ForecastSkill(at=NOON, prices=[PriceSkill(of="import", days=14, bias=0.0, mae=0.0164, currency="EUR")]),
+            "Prices of the next day, before they were published: ±0.016 EUR/kWh.",
         ),
     ],
 )

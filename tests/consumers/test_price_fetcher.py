@@ -228,12 +228,12 @@ async def test_without_a_token_or_an_area_nobody_is_asked(tmp_path: Path, server
     assert server.asked == []
 
 
-async def test_the_last_ten_documents_are_kept(tmp_path: Path, server: Server) -> None:
+async def test_the_documents_of_a_month_are_kept(tmp_path: Path, server: Server) -> None:
     fetcher = fetcher_of(tmp_path, server.port)
-    for minute in range(12):
+    for minute in range(34):
         await fetcher.once(NOW + timedelta(minutes=minute), None)
     names = sorted(one.name for one in fetcher.folder.iterdir())
-    assert (len(names), names[-1]) == (10, "20261025T131100Z.json")
+    assert (len(names), names[-1]) == (32, "20261025T133300Z.json")
 
 
 async def test_a_silent_server_holds_up_neither_a_stop_nor_a_thread(tmp_path: Path, server: Server) -> None:

@@ -217,7 +217,7 @@ def test_the_topic_holds_before_the_file_and_the_file_where_the_topic_is_silent(
     series = both.series(NOON, 1e12)
     assert series["export"].at(NOON) == -0.007, "what was said before stays where the later one is silent"
     words = [one.words for one in shortages(both.site.prices, series, NOON, both.site.zone)]
-    assert "import prices from 2026-06-10 18:00 on are borrowed from the days before" in words[0]
+    assert "import prices from 2026-06-10 18:00 on are forecast from the days before" in words[0]
     assert "the topic market/prices and prices.csv end there" in words[0]
     assert both.notes == []
     both.series(NOON + 3 * HOUR, 1e12)

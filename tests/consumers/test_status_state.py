@@ -377,6 +377,9 @@ def test_the_plan_shows_the_step_of_now_and_its_own_end(state: State) -> None:
     reasons = [found["step"] and found["step"]["reason"] for found in shown.values()]
     assert reasons == ["from minute 0", "from minute 0", "from minute 15", None]
     assert [found["valid"] for found in shown.values()] == [True, True, True, False]
+    assert view(state, at(1))["plan"]["prices_until"] is None
+    hear(state, 4, PLAN, plan(step(0), step(15)).model_copy(update={"prices_until": at(15).at}))
+    assert view(state, at(4))["plan"]["prices_until"] == at(15).at.isoformat()
     hear(state, 5, PLAN, None)
     assert view(state, at(5))["plan"] is None
 

@@ -205,9 +205,9 @@ def test_the_evening_before_a_published_day_is_left_out_alike(tmp_path: Path) ->
     ("kept", "now", "says", "urgent"),
     [
         (TWO_DAYS, SECOND - 12 * HOUR, "", False),
-        (TWO_DAYS, SECOND + 9 * HOUR, "import prices from 2025-06-04 00:00 on are borrowed from the", False),
+        (TWO_DAYS, SECOND + 9 * HOUR, "import prices from 2025-06-04 00:00 on are forecast from the", False),
         (TWO_DAYS, SECOND + 20 * HOUR, "prices.csv ends there", True),
-        (TWO_DAYS, SECOND + 90 * HOUR, "import prices from 2025-06-04 00:00 on are borrowed", True),
+        (TWO_DAYS, SECOND + 90 * HOUR, "import prices from 2025-06-04 00:00 on are forecast", True),
         ([*TWO_DAYS[:24], *hourly(SECOND + 24 * HOUR, [70] * 24)], SECOND - 2 * HOUR,
          "from 2025-06-03 00:00 to 2025-06-04 00:00 are borrowed from the days before: prices.csv has none there",
          True),
@@ -249,7 +249,10 @@ async def test_the_planner_says_that_prices_are_borrowed_until_the_file_goes_on(
             status = part.status()
             assert part.counts["plans"] == (1 if borrowed else 2), status.detail
             assert (Cause.PRICES in status.causes) is borrowed
-            assert ("are borrowed from the days before: prices.csv ends there" in status.detail) is borrowed
+            assert optimize.plan is not None
+            assert optimize.past.learning.prices == []  # of less than a week before it
+            assert optimize.plan.prices_until == (optimize.plan.at if borrowed else None)
+            assert ("are forecast from the days before: prices.csv ends there" in status.detail) is borrowed
             assert (
                 f"import prices from {midnight.astimezone(BERLIN) - timedelta(days=1):%Y-%m-%d}" in status.detail
             ) is borrowed

@@ -59,7 +59,14 @@ def planned(at: datetime = NOON, power: float = 40e3) -> Said:
         why=[m.Why(code="holds_peak", value=30e3, price=10.0, at=at, per="month")],
     )  # fmt: skip
     plan = m.Plan(
-        id="p", at=at - timedelta(minutes=2), until=at + 2 * QUARTER, currency="EUR", steps=[step], cost=0, cost_idle=0
+        id="p",
+        at=at - timedelta(minutes=2),
+        until=at + 2 * QUARTER,
+        currency="EUR",
+        steps=[step],
+        cost=0,
+        cost_idle=0,
+        prices_until=at,
     )
     return topics.PLAN, PLANT, plan
 
@@ -107,6 +114,7 @@ def test_it_tells_plan_order_result_limit_money_and_rest(
     assert told["step"].startswith(
         "12:00, 15 min: battery gives 40.0 kW, grid 0.0 kW, SoC 42 % at its end; load 36.0 kW"
     )
+    assert " as forecast, a stored kWh is worth" in told["step"]
     assert told["why"] == "holds the month's peak of 30.0 kW at 12:00, worth 10.00 EUR/kW"
     assert told["cap"] == "billing windows up to 30.0 kW were meant to be let pass"
     assert told["told"] == "pcs1: p_set 40000 by dispatch as plan: story"

@@ -144,11 +144,20 @@ def test_of_two_peaks_in_one_window_the_dearer_one_is_named() -> None:
 def test_a_clock_of_tomorrow_has_its_day() -> None:
     why = Why(code="charges_for_price", value=0.3, price=0.1, at=NOON.replace(day=11))
     assert sentence([why], EUR, NOON) == "charges; 0.10 EUR/kWh now, 0.30 at Thu 12:00"
+    known = EUR._replace(prices_until=why.at)
+    assert sentence([why], known, NOON) == "charges; 0.10 EUR/kWh now, 0.30 at Thu 12:00 as forecast"
 
 
 def test_every_code_has_a_sentence_and_each_number_is_one() -> None:
     assert set(SENTENCES) == set(WhyCode)
-    names = {"currency", "of", "per", "at", *(f"{name}:{how}" for name in ("value", "limit", "price") for how in SAID)}
+    names = {
+        "currency",
+        "of",
+        "per",
+        "at",
+        "forecast",
+        *(f"{name}:{how}" for name in ("value", "limit", "price") for how in SAID),
+    }
     for code, words in SENTENCES.items():
         whole = Why(code=code.value, value=1.0, limit=2.0, price=3.0, at=NOON, of="whom", per="month")
         assert set(re.findall(r"\{(.*?)\}", words)) <= names, code

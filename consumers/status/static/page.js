@@ -210,7 +210,7 @@ function drawDispatch({ dispatch, plan, mode, why }) {
     now && dispatch.measured !== null && ["measured", `${kilowatts(dispatch.measured)} kW`],
     !plan && ["plan", "none"],
     plan && ["plan", `${plan.valid ? "made" : "not valid, made"} ${age(plan.age)} ago, until ${clock(plan.until, site.zone)}`],
-    plan?.valid && ["price now", `${number(step.price_import, 3)} import, ${number(step.price_export, 3)} export`],
+    plan?.valid && ["price now", `${number(step.price_import, 3)} import, ${number(step.price_export, 3)} export${plan.prices_until ? `; forecast from ${since(plan.prices_until, site.zone).slice(0, 16)} on` : ""}`],
     plan?.valid && ["cost of plan", `${money(plan.cost)}, ${against(plan.cost_idle - plan.cost)}`],
   ].filter(Boolean));
 }

@@ -10,7 +10,7 @@ from runtime.heard import Heard, read
 from schemas.tables import control
 from schemas.topics import MARKET_PRICES
 
-BACK = timedelta(days=9)
+BACK = timedelta(days=30)
 """So far back the planner remembers, too."""
 
 
