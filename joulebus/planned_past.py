@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from optimizer.storage import Storage
 from schemas.site import Site
 from schemas.site_battery import Battery
 from simulator.past import by_rule, lived
+from simulator.roles.cast import image_of
 from simulator.world import World
 
 
@@ -51,9 +53,8 @@ class PlannedPast:
             self.mind.turn(number, (world.plant.e_import - begun[1]) / HOUR)
 
     def _decide(self, world: World, number: int) -> float:
-        stored = sum(_stored(world, one) for one in world.batteries)
-        whole = sum(_whole(world, one) for one in world.batteries)
-        cell = Cell(self.battery, self.span.terms.rated, self.battery.energy * stored / whole)
+        stored = sum(one.energy * _soc(world, one) / 100 for one in world.batteries)
+        cell = Cell(self.battery, self.span.terms.rated, stored)
         net = float(self.span.played.net[number])
         wanted, _ = self.mind.decide(number, net, cell)
         return cell.turn(within(wanted, net, self.span.terms))
@@ -69,18 +70,20 @@ class PlannedPast:
 
 
 def _room(world: World, one: Battery) -> Room:
-    soc, rated = 100 * _stored(world, one) / _whole(world, one), world.site.rated(one)
+    soc, rated = _soc(world, one), world.site.rated(one)
     low = -rated if soc < one.soc_max else 0.0
     return Room(one.name, low, rated if soc > one.soc_min else 0.0, rated, one.energy, soc)
 
 
-def _stored(world: World, one: Battery) -> float:
-    """Wh in its racks."""
-    return sum(rack.battery.stored for rack in world.plant.bess[one.pcs[0]].racks)
+def _soc(world: World, one: Battery) -> float:
+    """% as its BMS show it: nobody sees more of it, neither live nor in the archive."""
+    racks = world.plant.bess[one.pcs[0]].racks
+    return fmean(_shown(world.site, name, rack.battery.soc) for name, rack in zip(one.racks, racks, strict=True))
 
 
-def _whole(world: World, one: Battery) -> float:
-    return sum(rack.battery.energy for rack in world.plant.bess[one.pcs[0]].racks)
+def _shown(site: Site, name: str, soc: float) -> float:
+    found = image_of(site, site.named(name)).seen({"soc": soc}).get("soc")
+    return float(found) if isinstance(found, float | int) else soc
 
 
 def _energies(world: World) -> tuple[float, float]:
