@@ -34,10 +34,14 @@ class PlannedPast:
         self.mind = Planned(span, "plan", battery)
         self._carried: tuple[datetime, float] | None = None
         self._last = dict[str, float]()
+        self._socs = dict[str, float]()
+        """% of each battery, as it was read last before the quarter of an hour began."""
 
     def __call__(self, world: World) -> None:
         """Each step; a decision each quarter."""
         begins = world.at.timestamp() % QUARTER.total_seconds() == 0
+        if not begins or not self._socs:
+            self._socs = {one.name: _soc(world, one) for one in world.batteries}
         if begins:
             self._count(world)
         if world.at < self.takes_over:
@@ -53,7 +57,7 @@ class PlannedPast:
             self.mind.turn(number, (world.plant.e_import - begun[1]) / HOUR)
 
     def _decide(self, world: World, number: int) -> float:
-        stored = sum(one.energy * _soc(world, one) / 100 for one in world.batteries)
+        stored = sum(one.energy * self._socs[one.name] / 100 for one in world.batteries)
         cell = Cell(self.battery, self.span.terms.rated, stored)
         net = float(self.span.played.net[number])
         wanted, _ = self.mind.decide(number, net, cell)
@@ -61,7 +65,7 @@ class PlannedPast:
 
     def _tell(self, world: World, power: float) -> None:
         """Shared among the batteries as dispatch does it."""
-        self._last = split(power, [_room(world, one) for one in world.batteries], self._last)
+        self._last = split(power, [_room(world, one, self._socs[one.name]) for one in world.batteries], self._last)
         for one in world.batteries:
             rated = world.site.rated(one)
             for pcs in one.pcs:
@@ -69,8 +73,8 @@ class PlannedPast:
                 bess.pcs.p_set = self._last[one.name] * bess.pcs.rated / rated
 
 
-def _room(world: World, one: Battery) -> Room:
-    soc, rated = _soc(world, one), world.site.rated(one)
+def _room(world: World, one: Battery, soc: float) -> Room:
+    rated = world.site.rated(one)
     low = -rated if soc < one.soc_max else 0.0
     return Room(one.name, low, rated if soc > one.soc_min else 0.0, rated, one.energy, soc)
 

@@ -80,9 +80,11 @@ def past(  # as `lived`
 
 
 def _often(world: World) -> set[str]:
-    """What is read between the others: the grid meter, and for the SoC the racks at the end of a quarter of an hour."""
-    ends = (world.at.timestamp() + EDGE) % QUARTER == 0
-    return {*world.site.grid.meters, *(world.site.racks if ends else ())}
+    """What is read between the others: the grid meter, and at the end of a quarter of an hour all that its energies and
+    the SoC are told by: a counter that was read minutes before belongs to another sun."""
+    site, ends = world.site, (world.at.timestamp() + EDGE) % QUARTER == 0
+    counted = {*site.racks, *site.pcs, *(name for name, _ in site.pv_points)}
+    return {*site.grid.meters, *(counted if ends else ())}
 
 
 def lived(
@@ -97,7 +99,7 @@ def lived(
     edge: float = 0.0,
 ) -> Iterator[World]:
     """The world after each step, from the midnight (UTC) before `start` until before `end`. `steer`: in place of the
-    simple rule. `edge`: so many seconds before a quarter of an hour ends it is seen once more."""
+    simple rule. `edge`: so many seconds before a quarter of an hour ends it is seen once more, by `steer`, too."""
     midnight = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     world = new_world(site, midnight, batteries=batteries, seed=seed)
     for one in world.plant.bess.values():
@@ -107,6 +109,7 @@ def lived(
     while world.at + timedelta(seconds=step) < end:
         if edge and (world.at.timestamp() + step) % QUARTER == 0:
             world.step(step - edge)
+            tell(world)
             yield world
             world.step(edge)
         else:
