@@ -100,12 +100,9 @@ def span_of(site: Site, path: Path, env: Mapping[str, str], begin: datetime, end
     Trouble."""
     rested = lived(site, begin, end + QUARTER, METERED, steer=lambda _: None)  # the last quarter is begun
     seen = [(one.at, *_energies(one)) for one in rested if one.at.timestamp() % QUARTER.total_seconds() == 0]
+    seen = seen[max(0, -(-(begin - seen[0][0]) // QUARTER)) :]  # as the archive begins: also to learn from
     start, count = seen[0][0], len(seen) - 1
     load, pv = (np.diff(np.array([counters for _, *counters in seen]), axis=0) / HOUR).T
-    first = max(0, -(-(begin - start) // QUARTER))
-    known = np.arange(count) >= first
-    found = Quarters(start, np.where(known, load, np.nan), np.where(known, pv, np.nan), None, None)
-    terms, prices = prices_of(of_site(path, Flags(), env), found, first, count, Counter())
-    scored = slice((start + first * QUARTER - prices.start) // QUARTER, None)
-    buy, sell = (side[scored][: count - first] for side in (prices.buy, prices.sell))
-    return Span(terms, found, Played(start + first * QUARTER, load[first:], pv[first:], buy, sell), prices)
+    found = Quarters(start, load, pv, None, None)
+    terms, prices = prices_of(of_site(path, Flags(), env), found, 0, count, Counter())
+    return Span(terms, found, Played(start, load, pv, prices.buy[:count], prices.sell[:count]), prices)
