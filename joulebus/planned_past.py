@@ -20,8 +20,10 @@ from optimizer.split import Room, split
 from optimizer.storage import Storage
 from schemas.site import Site
 from schemas.site_battery import Battery
-from simulator.past import by_rule, lived
+from schemas.units import utc_now
+from simulator.past import EDGE, by_rule, lived
 from simulator.roles.cast import image_of
+from simulator.roles.meter import MeterRole
 from simulator.world import World
 
 
@@ -36,12 +38,17 @@ class PlannedPast:
         self._last = dict[str, float]()
         self._socs = dict[str, float]()
         """% of each battery, as it was read last before the quarter of an hour began."""
+        self._metered: float | None = None
+        """Wh drawn less fed in, as the meter showed it then."""
+        self._off: float | None = None
+        """Wh by which that was off when the quarter before began."""
 
     def __call__(self, world: World) -> None:
         """Each step; a decision each quarter."""
         begins = world.at.timestamp() % QUARTER.total_seconds() == 0
-        if not begins or not self._socs:
+        if world.at.timestamp() % QUARTER.total_seconds() == QUARTER.total_seconds() - EDGE or not self._socs:
             self._socs = {one.name: _soc(world, one) for one in world.batteries}
+            self._metered = sum(_counted(world, name) for name in world.site.grid.meters)
         if begins:
             self._count(world)
         if world.at < self.takes_over:
@@ -55,6 +62,14 @@ class PlannedPast:
         if begun is not None and begun[0] >= self.span.played.start:
             number = (begun[0] - self.span.played.start) // QUARTER
             self.mind.turn(number, (world.plant.e_import - begun[1]) / HOUR)
+            self._learn(world, number)
+
+    def _learn(self, world: World, number: int) -> None:
+        """The load is known as the meter counts it, in the steps of its register: so the archive has it."""
+        before, self._off = self._off, (self._metered or 0.0) - world.plant.e_import + world.plant.e_export
+        if before is not None:
+            load = self.span.found.load
+            load[number] = max(0.0, load[number] + (self._off - before) / HOUR)
 
     def _decide(self, world: World, number: int) -> float:
         stored = sum(one.energy * self._socs[one.name] / 100 for one in world.batteries)
@@ -85,6 +100,17 @@ def _soc(world: World, one: Battery) -> float:
     return fmean(_shown(world.site, name, rack.battery.soc) for name, rack in zip(one.racks, racks, strict=True))
 
 
+def _counted(world: World, name: str) -> float:
+    """Wh drawn less fed in, as a meter shows it."""
+    device = world.site.named(name)
+    image, profile = image_of(world.site, device), world.site.profiles[name]
+    shown = image.seen(MeterRole(world, device, profile, utc_now, image).shown())
+    drawn, fed = (shown.get(point) for point in ("e_import", "e_export"))
+    return (drawn if isinstance(drawn, float) else world.plant.e_import) - (
+        fed if isinstance(fed, float) else world.plant.e_export
+    )
+
+
 def _shown(site: Site, name: str, soc: float) -> float:
     found = image_of(site, site.named(name)).seen({"soc": soc}).get("soc")
     return float(found) if isinstance(found, float | int) else soc
@@ -103,6 +129,6 @@ def span_of(site: Site, path: Path, env: Mapping[str, str], begin: datetime, end
     seen = seen[max(0, -(-(begin - seen[0][0]) // QUARTER)) :]  # as the archive begins: also to learn from
     start, count = seen[0][0], len(seen) - 1
     load, pv = (np.diff(np.array([counters for _, *counters in seen]), axis=0) / HOUR).T
-    found = Quarters(start, load, pv, None, None)
+    found = Quarters(start, load.copy(), pv, None, None)
     terms, prices = prices_of(of_site(path, Flags(), env), found, 0, count, Counter())
     return Span(terms, found, Played(start, load, pv, prices.buy[:count], prices.sell[:count]), prices)
