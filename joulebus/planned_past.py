@@ -20,10 +20,8 @@ from optimizer.split import Room, split
 from optimizer.storage import Storage
 from schemas.site import Site
 from schemas.site_battery import Battery
-from schemas.units import utc_now
 from simulator.past import EDGE, by_rule, lived
 from simulator.roles.cast import image_of
-from simulator.roles.meter import MeterRole
 from simulator.world import World
 
 
@@ -38,17 +36,17 @@ class PlannedPast:
         self._last = dict[str, float]()
         self._socs = dict[str, float]()
         """% of each battery, as it was read last before the quarter of an hour began."""
-        self._metered: float | None = None
+        self._metered = 0.0
         """Wh drawn less fed in, as the meter showed it then."""
         self._off: float | None = None
         """Wh by which that was off when the quarter before began."""
 
     def __call__(self, world: World) -> None:
-        """Each step; a decision each quarter."""
+        """Each step; a decision each quarter, by what was read just before it."""
         begins = world.at.timestamp() % QUARTER.total_seconds() == 0
-        if world.at.timestamp() % QUARTER.total_seconds() == QUARTER.total_seconds() - EDGE or not self._socs:
+        if (world.at.timestamp() + EDGE) % QUARTER.total_seconds() == 0 or not self._socs:
             self._socs = {one.name: _soc(world, one) for one in world.batteries}
-            self._metered = sum(_counted(world, name) for name in world.site.grid.meters)
+            self._metered = _metered(world)
         if begins:
             self._count(world)
         if world.at < self.takes_over:
@@ -66,7 +64,7 @@ class PlannedPast:
 
     def _learn(self, world: World, number: int) -> None:
         """The load is known as the meter counts it, in the steps of its register: so the archive has it."""
-        before, self._off = self._off, (self._metered or 0.0) - world.plant.e_import + world.plant.e_export
+        before, self._off = self._off, self._metered - world.plant.e_import + world.plant.e_export
         if before is not None:
             load = self.span.found.load
             load[number] = max(0.0, load[number] + (self._off - before) / HOUR)
@@ -97,23 +95,23 @@ def _room(world: World, one: Battery, soc: float) -> Room:
 def _soc(world: World, one: Battery) -> float:
     """% as its BMS show it: nobody sees more of it, neither live nor in the archive."""
     racks = world.plant.bess[one.pcs[0]].racks
-    return fmean(_shown(world.site, name, rack.battery.soc) for name, rack in zip(one.racks, racks, strict=True))
-
-
-def _counted(world: World, name: str) -> float:
-    """Wh drawn less fed in, as a meter shows it."""
-    device = world.site.named(name)
-    image, profile = image_of(world.site, device), world.site.profiles[name]
-    shown = image.seen(MeterRole(world, device, profile, utc_now, image).shown())
-    drawn, fed = (shown.get(point) for point in ("e_import", "e_export"))
-    return (drawn if isinstance(drawn, float) else world.plant.e_import) - (
-        fed if isinstance(fed, float) else world.plant.e_export
+    return fmean(
+        _read(world, name, {"soc": rack.battery.soc})["soc"] for name, rack in zip(one.racks, racks, strict=True)
     )
 
 
-def _shown(site: Site, name: str, soc: float) -> float:
-    found = image_of(site, site.named(name)).seen({"soc": soc}).get("soc")
-    return float(found) if isinstance(found, float | int) else soc
+def _metered(world: World) -> float:
+    """Wh drawn less fed in, as the meter shows it; several share the connection."""
+    meters, plant = world.site.grid.meters, world.plant
+    true = {"e_import": plant.e_import / len(meters), "e_export": plant.e_export / len(meters)}
+    each = [_read(world, name, true) for name in meters]
+    return sum(one["e_import"] - one["e_export"] for one in each)
+
+
+def _read(world: World, name: str, true: dict[str, float]) -> dict[str, float]:
+    """In the steps of its registers; what it does not show is as it is."""
+    shown = image_of(world.site, world.site.named(name)).seen(true)
+    return true | {point: value for point, value in shown.items() if isinstance(value, float)}
 
 
 def _energies(world: World) -> tuple[float, float]:
