@@ -17,8 +17,8 @@ from simulator.world import World, new_world
 STEP = 300.0
 """Seconds."""
 QUARTER, EDGE = 900.0, 0.125
-"""Seconds: the counter of a quarter of an hour is read just before its end. In a second a battery that turns there moves
-the load of both by 200 W."""
+"""Seconds: the counter of a quarter of an hour is read just before its end. In a second a battery that turns
+there would move the load of both by 200 W."""
 SHAVE = 0.75
 """Of the import limit: what lies above is taken from the battery."""
 NIGHT = range(5)
