@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from optimizer.split import Room, split
 from optimizer.storage import Storage
 from schemas.site import Site
 from schemas.site_battery import Battery
-from simulator.past import METERED, by_rule, lived
+from simulator.past import EDGE, METERED, by_rule, lived
+from simulator.roles.cast import image_of
 from simulator.world import World
 
 
@@ -31,10 +33,19 @@ class PlannedPast:
         self.mind = Planned(span, "plan", battery)
         self._carried: tuple[datetime, float] | None = None
         self._last = dict[str, float]()
+        self._socs = dict[str, float]()
+        """% of each battery, as it was read last before the quarter of an hour began."""
+        self._metered = 0.0
+        """Wh drawn less fed in, as the meter showed it then."""
+        self._off: float | None = None
+        """Wh by which that was off when the quarter before began."""
 
     def __call__(self, world: World) -> None:
-        """Each step; a decision each quarter."""
+        """Each step; a decision each quarter, by what was read just before it."""
         begins = world.at.timestamp() % QUARTER.total_seconds() == 0
+        if (world.at.timestamp() + EDGE) % QUARTER.total_seconds() == 0 or not self._socs:
+            self._socs = {one.name: _soc(world, one) for one in world.batteries}
+            self._metered = _metered(world)
         if begins:
             self._count(world)
         if world.at < self.takes_over:
@@ -48,18 +59,25 @@ class PlannedPast:
         if begun is not None and begun[0] >= self.span.played.start:
             number = (begun[0] - self.span.played.start) // QUARTER
             self.mind.turn(number, (world.plant.e_import - begun[1]) / HOUR)
+            self._learn(world, number)
+
+    def _learn(self, world: World, number: int) -> None:
+        """The load is known as the meter counts it, in the steps of its register: so the archive has it."""
+        before, self._off = self._off, self._metered - world.plant.e_import + world.plant.e_export
+        if before is not None:
+            load = self.span.found.load
+            load[number] = max(0.0, load[number] + (self._off - before) / HOUR)
 
     def _decide(self, world: World, number: int) -> float:
-        stored = sum(_stored(world, one) for one in world.batteries)
-        whole = sum(_whole(world, one) for one in world.batteries)
-        cell = Cell(self.battery, self.span.terms.rated, self.battery.energy * stored / whole)
+        stored = sum(one.energy * self._socs[one.name] / 100 for one in world.batteries)
+        cell = Cell(self.battery, self.span.terms.rated, stored)
         net = float(self.span.played.net[number])
         wanted, _ = self.mind.decide(number, net, cell)
         return cell.turn(within(wanted, net, self.span.terms))
 
     def _tell(self, world: World, power: float) -> None:
         """Shared among the batteries as dispatch does it."""
-        self._last = split(power, [_room(world, one) for one in world.batteries], self._last)
+        self._last = split(power, [_room(world, one, self._socs[one.name]) for one in world.batteries], self._last)
         for one in world.batteries:
             rated = world.site.rated(one)
             for pcs in one.pcs:
@@ -67,19 +85,32 @@ class PlannedPast:
                 bess.pcs.p_set = self._last[one.name] * bess.pcs.rated / rated
 
 
-def _room(world: World, one: Battery) -> Room:
-    soc, rated = 100 * _stored(world, one) / _whole(world, one), world.site.rated(one)
+def _room(world: World, one: Battery, soc: float) -> Room:
+    rated = world.site.rated(one)
     low = -rated if soc < one.soc_max else 0.0
     return Room(one.name, low, rated if soc > one.soc_min else 0.0, rated, one.energy, soc)
 
 
-def _stored(world: World, one: Battery) -> float:
-    """Wh in its racks."""
-    return sum(rack.battery.stored for rack in world.plant.bess[one.pcs[0]].racks)
+def _soc(world: World, one: Battery) -> float:
+    """% as its BMS show it: nobody sees more of it, neither live nor in the archive."""
+    racks = world.plant.bess[one.pcs[0]].racks
+    return fmean(
+        _read(world, name, {"soc": rack.battery.soc})["soc"] for name, rack in zip(one.racks, racks, strict=True)
+    )
 
 
-def _whole(world: World, one: Battery) -> float:
-    return sum(rack.battery.energy for rack in world.plant.bess[one.pcs[0]].racks)
+def _metered(world: World) -> float:
+    """Wh drawn less fed in, as the meter shows it; several share the connection."""
+    meters, plant = world.site.grid.meters, world.plant
+    true = {"e_import": plant.e_import / len(meters), "e_export": plant.e_export / len(meters)}
+    each = [_read(world, name, true) for name in meters]
+    return sum(one["e_import"] - one["e_export"] for one in each)
+
+
+def _read(world: World, name: str, true: dict[str, float]) -> dict[str, float]:
+    """In the steps of its registers; what it does not show is as it is."""
+    shown = image_of(world.site, world.site.named(name)).seen(true)
+    return true | {point: value for point, value in shown.items() if isinstance(value, float)}
 
 
 def _energies(world: World) -> tuple[float, float]:
@@ -92,12 +123,9 @@ def span_of(site: Site, path: Path, env: Mapping[str, str], begin: datetime, end
     Trouble."""
     rested = lived(site, begin, end + QUARTER, METERED, steer=lambda _: None)  # the last quarter is begun
     seen = [(one.at, *_energies(one)) for one in rested if one.at.timestamp() % QUARTER.total_seconds() == 0]
+    seen = seen[max(0, -(-(begin - seen[0][0]) // QUARTER)) :]  # as the archive begins: also to learn from
     start, count = seen[0][0], len(seen) - 1
     load, pv = (np.diff(np.array([counters for _, *counters in seen]), axis=0) / HOUR).T
-    first = max(0, -(-(begin - start) // QUARTER))
-    known = np.arange(count) >= first
-    found = Quarters(start, np.where(known, load, np.nan), np.where(known, pv, np.nan), None, None)
-    terms, prices = prices_of(of_site(path, Flags(), env), found, first, count, Counter())
-    scored = slice((start + first * QUARTER - prices.start) // QUARTER, None)
-    buy, sell = (side[scored][: count - first] for side in (prices.buy, prices.sell))
-    return Span(terms, found, Played(start + first * QUARTER, load[first:], pv[first:], buy, sell), prices)
+    found = Quarters(start, load.copy(), pv, None, None)
+    terms, prices = prices_of(of_site(path, Flags(), env), found, 0, count, Counter())
+    return Span(terms, found, Played(start, load, pv, prices.buy[:count], prices.sell[:count]), prices)

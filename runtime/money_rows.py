@@ -12,6 +12,8 @@ class MoneyQuarter(NamedTuple):
     at: datetime
     imported: float
     exported: float
+    drawn: float | None
+    """By the power of the meter, as Wh: what a billed peak is made of."""
     pv: float | None
     battery: float | None
     """What all batteries gave, less what they took."""

@@ -18,8 +18,9 @@ STEP = 300.0
 """Seconds."""
 METERED = 60.0
 """Seconds from one reading of the grid meter to the next, where the past is kept."""
-QUARTER, EDGE = 900.0, 1.0
-"""Seconds: the counter of a quarter of an hour is read just before its end."""
+QUARTER, EDGE = 900.0, 0.125
+"""Seconds: the counter of a quarter of an hour is read just before its end. In a second a battery that turns
+there would move the load of both by 200 W."""
 SHAVE = 0.75
 """Of the import limit: what lies above is taken from the battery."""
 NIGHT = range(5)
@@ -69,7 +70,7 @@ def past(  # as `lived`
             continue
         shown = roles if not world.at.timestamp() % step else roles.keys() & _often(world)
         values = {name: images[name].seen(roles[name].shown()) for name in shown}
-        seq, moment = int(world.at.timestamp() // (EDGE if metered else step)), world.at.timestamp()
+        seq, moment = int(world.at.timestamp() // (1.0 if metered else step)), world.at.timestamp()
         for name, rounds in sums.items():
             for meter in rounds.polls:
                 rounds.hear(meter, values[meter], {}, moment)
@@ -82,9 +83,11 @@ def past(  # as `lived`
 
 
 def _often(world: World) -> set[str]:
-    """What is read between the others: the grid meter, and for the SoC the racks at the end of a quarter of an hour."""
-    ends = (world.at.timestamp() + EDGE) % QUARTER == 0
-    return {*world.site.grid.meters, *(world.site.racks if ends else ())}
+    """What is read between the others: the grid meter, and at the end of a quarter of an hour all that its energies and
+    the SoC are told by: a counter that was read minutes before belongs to another sun."""
+    site, ends = world.site, (world.at.timestamp() + EDGE) % QUARTER == 0
+    counted = {*site.racks, *site.pcs, *(name for name, _ in site.pv_points)}
+    return {*site.grid.meters, *(counted if ends else ())}
 
 
 def lived(
@@ -99,7 +102,7 @@ def lived(
     edge: float = 0.0,
 ) -> Iterator[World]:
     """The world after each step, from the midnight (UTC) before `start` until before `end`. `steer`: in place of the
-    simple rule. `edge`: so many seconds before a quarter of an hour ends it is seen once more."""
+    simple rule. `edge`: so many seconds before a quarter of an hour ends it is seen once more, by `steer`, too."""
     midnight = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     world = new_world(site, midnight, batteries=batteries, seed=seed)
     for one in world.plant.bess.values():
@@ -109,6 +112,7 @@ def lived(
     while world.at + timedelta(seconds=step) < end:
         if edge and (world.at.timestamp() + step) % QUARTER == 0:
             world.step(step - edge)
+            tell(world)
             yield world
             world.step(edge)
         else:

@@ -21,9 +21,10 @@ from simulator.weather_load import surroundings
 LONGEST = 10.0
 """Seconds of one step of the physics at most."""
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
-"""Since then the counters have been running: a meter's 32-bit float soon loses its Wh."""
-MEAN_IMPORT, MEAN_EXPORT, MEAN_BATTERY = 85_000.0, 3_000.0, 4_000.0
-"""W they ran with, so that a counter never begins at 0."""
+"""Since then the counters have been running."""
+MEAN_IMPORT, MEAN_EXPORT, MEAN_BATTERY = 1_000.0, 500.0, 4_000.0
+"""W they ran with, so that a counter never begins at 0; and so little that the 32-bit float of a meter still has its
+Wh: in steps of 64 Wh a quarter of an hour is off by half a kW."""
 PF_LOAD = 0.25
 """var per W: the reactive power of the load."""
 ISLAND = 50.0, (230.0, 230.0, 230.0)

@@ -15,7 +15,7 @@ from schemas.troubles import Trouble
 
 HISTORY = timedelta(days=186)
 """So far back the planner learns."""
-COLUMNS = ("timestamp_utc", "load_kw", "pv_kw", "battery_kw", "soc_percent")
+COLUMNS = ("timestamp_utc", "load_kw", "pv_kw", "battery_kw", "import_kw", "export_kw", "drawn_kw", "soc_percent")
 PER_HOUR = 4
 """Quarters."""
 
@@ -48,7 +48,8 @@ async def write(url: str, site: Site, start: datetime, end: datetime, path: Path
 def _row(one: MoneyQuarter, soc: float | None) -> list[str]:
     known = one.pv is not None and one.battery is not None
     load = max(0.0, one.imported - one.exported + (one.pv or 0.0) + (one.battery or 0.0)) if known else None
-    kilowatts = [None if energy is None else energy * PER_HOUR / 1000 for energy in (load, one.pv, one.battery)]
+    energies = load, one.pv, one.battery, one.imported, one.exported, one.drawn
+    kilowatts = [None if energy is None else energy * PER_HOUR / 1000 for energy in energies]
     cells = [*("" if power is None else f"{power:.6f}" for power in kilowatts), "" if soc is None else f"{soc:.4f}"]
     return [f"{one.at:%Y-%m-%dT%H:%M:%SZ}", *cells]
 

@@ -53,8 +53,9 @@ def before(terms: Terms, found: Quarters, first: int) -> Before:
     begin = HALF if np.isnan(soc) else soc
     if found.battery is None:
         return Before(begin)
-    net = (found.load - found.pv)[:first]
-    made, idle = (_windows(terms, found, grid) for grid in (net - found.battery[:first], net))
+    made, idle = (
+        _windows(terms, found, _drawn(terms, found, power)) for power in (found.battery[:first], np.zeros(first))
+    )
     return Before(begin, made, idle, _own_supply(terms, found, first))
 
 
@@ -66,6 +67,16 @@ def _own_supply(terms: Terms, found: Quarters, first: int) -> float:
     fell = -np.diff(found.soc[:first])[rests[1:] & rests[:-1]]
     known = fell[~np.isnan(fell)]
     return max(0.0, float(known.mean()) / 100 * terms.battery.energy / HOUR) if len(known) >= ENOUGH else 0.0
+
+
+def _drawn(terms: Terms, found: Quarters, battery: Vector) -> Vector:
+    """W that the meter drew, or would have drawn with the battery at another power; nan where it is not known."""
+    energy = terms.battery.energy if terms.battery else 0.0
+    known, lived = (found.load - found.pv)[: len(battery)] - battery, found.lived(energy)
+    if lived is None:
+        return known
+    each = (lived.flow(i, power) for i, power in enumerate(battery.tolist()))
+    return np.array([other if one is None else one.drawn for one, other in zip(each, known.tolist(), strict=True)])
 
 
 def _windows(terms: Terms, found: Quarters, grid: Vector) -> dict[str, list[Made]]:

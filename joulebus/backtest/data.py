@@ -11,7 +11,9 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from joulebus.backtest.table import NEEDED, Table
+from joulebus.backtest.lived import Lived
+from joulebus.backtest.score import HOUR
+from joulebus.backtest.table import METERED, NEEDED, Table
 from optimizer.record import QUARTER, Record, Vector
 from schemas.troubles import Trouble
 
@@ -37,9 +39,14 @@ class Quarters:
     buy: Vector | None
     sell: Vector | None
     battery: Vector | None = None
-    """What it did, before what is played."""
+    """What it did."""
     soc: Vector | None = None
     """% at the end of each quarter."""
+    imported: Vector | None = None
+    """What the meter counted, as a mean."""
+    exported: Vector | None = None
+    drawn: Vector | None = None
+    """By the meter's power."""
 
     def __len__(self) -> int:
         return len(self.load)
@@ -51,6 +58,15 @@ class Quarters:
     @property
     def end(self) -> datetime:
         return self.start + len(self) * QUARTER
+
+    def lived(self, energy: float) -> Lived | None:
+        """What was measured while the battery worked, whose cells hold `energy` in Wh; None where that is not known."""
+        if self.battery is None or self.imported is None or self.exported is None:
+            return None
+        unknown = np.full(len(self), np.nan)
+        soc = unknown if self.soc is None else self.soc
+        gained = np.diff(soc, prepend=np.nan) / 100 * energy / HOUR
+        return Lived(self.battery, self.imported, self.exported, unknown if self.drawn is None else self.drawn, gained)
 
 
 def quarters(table: Table) -> Quarters:
@@ -75,16 +91,13 @@ def quarters(table: Table) -> Quarters:
     else:
         table.notes.append("there is no column pv_kw: the site is taken to have no PV")
         pv = np.zeros_like(load)
-    buy, sell, battery, soc = (
-        means(name, factor) if name in table.columns and not np.isnan(table.columns[name]).all() else None
-        for name, factor in (
-            ("import_price_eur_per_kwh", 1.0),
-            ("export_price_eur_per_kwh", 1.0),
-            ("battery_kw", 1000.0),
-            ("soc_percent", 1.0),
-        )
+    buy, sell, *measured = (
+        means(name, 1000.0 if name.endswith("_kw") else 1.0)
+        if name in table.columns and not np.isnan(table.columns[name]).all()
+        else None
+        for name in ("import_price_eur_per_kwh", "export_price_eur_per_kwh", *METERED)
     )
-    return Quarters(start, load, pv, buy, sell, battery, soc)
+    return Quarters(start, load, pv, buy, sell, *measured)
 
 
 def _lengths(table: Table) -> NDArray[np.int64]:

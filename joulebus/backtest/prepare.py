@@ -1,7 +1,7 @@
 """From a file and terms to the span that is played, with every repair counted."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -105,6 +105,8 @@ def prepare(path: Path, given: str, days: int | None, zone: ZoneInfo, terms_for:
         prices.buy[scored],
         prices.sell[scored],
     )
+    if terms.battery is not None and (lived := found.lived(terms.battery.energy)) is not None:
+        played = replace(played, lived=lived.part(first, last))
     notes.append(f"read: load {_size(played.load)}, PV {_size(played.pv)}")
     # what is played the meter sees, also where it stands in for a gap: only the history has gaps
     load, pv = (np.concatenate([getattr(found, name)[:first], getattr(played, name)]) for name in ("load", "pv"))

@@ -35,11 +35,10 @@ class Outcome:
 def outcome(span: Span, trace: Trace) -> Outcome:
     """What a trace costs."""
     battery = span.terms.battery
-    grid = carried(span.terms, span.played, trace.battery)
     spent = float(np.maximum(trace.battery, 0).sum()) / 4 / battery.efficiency / battery.energy if battery else 0.0
     made = span.before.idle if trace.strategy == "none" else span.before.made
     paid = money(span.terms, span.played, trace.battery, trace.gained(battery), made)
-    return Outcome(trace, paid, monthly_peaks(span.terms, span.played, grid), spent)
+    return Outcome(trace, paid, monthly_peaks(span.terms, span.played, trace.battery), spent)
 
 
 def share(none: float, cost: float, perfect: float) -> float | None:

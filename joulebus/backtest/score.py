@@ -7,6 +7,7 @@ from math import fsum
 
 import numpy as np
 
+from joulebus.backtest.lived import Flow, Lived
 from joulebus.backtest.site import Terms
 from optimizer import billing
 from optimizer.billing import Quarter
@@ -30,6 +31,8 @@ class Played:
     pv: Vector
     buy: Vector
     sell: Vector
+    lived: Lived | None = None
+    """What was measured while a battery worked."""
 
     def __len__(self) -> int:
         return len(self.load)
@@ -72,10 +75,25 @@ class Money:
         return self.energy + self.demand + self.other + self.wear
 
 
+def flow(terms: Terms, played: Played, i: int, battery: float) -> Flow:
+    """Through the grid in a quarter, with the battery at a power in W: PV that may not be fed in gives way where it
+    can."""
+    found = None if played.lived is None else played.lived.flow(i, battery)
+    if found is None:
+        grid = float(played.load[i] - played.pv[i]) - battery
+        found = Flow(max(grid, 0.0), max(-grid, 0.0), max(grid, 0.0))
+    most = terms.grid.export_limit
+    return found._replace(exported=most) if terms.curtails and found.exported > most else found
+
+
+def flows(terms: Terms, played: Played, battery: Vector) -> list[Flow]:
+    """Of each quarter."""
+    return [flow(terms, played, i, power) for i, power in enumerate(battery.tolist())]
+
+
 def carried(terms: Terms, played: Played, battery: Vector) -> Vector:
-    """W at the grid: PV that may not be fed in gives way where it can."""
-    grid = played.net - battery
-    return np.maximum(grid, -terms.grid.export_limit) if terms.curtails else grid
+    """W at the grid in the mean of each quarter."""
+    return np.array([one.grid for one in flows(terms, played, battery)])
 
 
 def money(
@@ -83,14 +101,13 @@ def money(
 ) -> Money:
     """The bill month by month. `battery`: W; `gained`: Wh at the end beyond the start; `before`: what is billed by
     the kW already, by the name of the demand."""
-    grid = carried(terms, played, battery)
+    through = flows(terms, played, battery)
     intervals = [
-        Interval(at, max(power, 0.0) * HOUR, max(-power, 0.0) * HOUR)
-        for at, power in zip(played.instants, grid.tolist(), strict=True)
+        Interval(at, one.imported * HOUR, one.exported * HOUR) for at, one in zip(played.instants, through, strict=True)
     ]
+    drawn = [Interval(at, one.drawn * HOUR) for at, one in zip(played.instants, through, strict=True)]
     made = {
-        one.name: [*before.get(one.name, ()), *highest_windows(one, terms, intervals)]
-        for one in terms.tariff.components
+        one.name: [*before.get(one.name, ()), *highest_windows(one, terms, drawn)] for one in terms.tariff.components
     }
     lines = list[Line]()
     months = list[tuple[str, float]]()
@@ -144,9 +161,10 @@ def highest_windows(component: Demand, terms: Terms, intervals: Sequence[Interva
     return list(found.values())
 
 
-def monthly_peaks(terms: Terms, played: Played, grid: Vector) -> dict[str, float]:
+def monthly_peaks(terms: Terms, played: Played, battery: Vector) -> dict[str, float]:
     """kW by local month: the highest mean import of a window of the first demand, of a quarter of an hour without."""
     component = next(iter(terms.charged), Demand(price=0.0))
-    intervals = [Interval(at, max(power, 0.0) * HOUR) for at, power in zip(played.instants, grid.tolist(), strict=True)]
+    through = flows(terms, played, battery)
+    intervals = [Interval(at, one.drawn * HOUR) for at, one in zip(played.instants, through, strict=True)]
     made = highest_windows(component, terms, intervals)
     return {f"{one.at.astimezone(terms.zone):%Y-%m}": one.power / 1000 for one in made}

@@ -18,7 +18,9 @@ from schemas.troubles import Trouble
 
 TIME = "timestamp_utc"
 NEEDED = "load_kw"
-COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kwh", "battery_kw", "soc_percent")
+METERED = ("battery_kw", "soc_percent", "import_kw", "export_kw", "drawn_kw")
+"""What was measured while a battery worked."""
+COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kwh", *METERED)
 EMPTY = ("", "nan", "na", "n/a", "null", "none", "-", "nat")
 THOUSANDS = r"-?[1-9]\d{0,2},\d{3}"
 ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isnan
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from joulebus.backtest.data import Quarters
 from joulebus.backtest.meters import meters
 from joulebus.backtest.planner import Planner
 from joulebus.backtest.prices import Prices
-from joulebus.backtest.score import HOUR, Played
+from joulebus.backtest.score import HOUR, Played, flow
 from joulebus.backtest.site import Terms
 from optimizer.demand import charged
 from optimizer.dispatch import Moment, Ratings, decide
@@ -88,9 +89,20 @@ class Cell:
     def turn(self, wanted: float) -> float:
         """A quarter at a power in W, as far as it is possible; the power that was."""
         power = min(max(wanted, -self.charge()), self.discharge())
-        cells = power / self.battery.efficiency if power > 0 else power * self.battery.efficiency
-        self.energy -= (cells or self.own_supply) * HOUR
+        self.energy += self.through(power)
         return power
+
+    def through(self, power: float) -> float:
+        """Wh that the cells gain in a quarter at a power in W."""
+        cells = power / self.battery.efficiency if power > 0 else power * self.battery.efficiency
+        return -(cells or self.own_supply) * HOUR
+
+    def as_lived(self, power: float, gained: float) -> None:
+        """What the cells gained at a power in W, and what they should have by this model, differs by what it does not
+        know: that comes to whatever they do. nan: nothing is known."""
+        if isnan(power) or isnan(gained):
+            return
+        self.energy = min(max(self.energy + gained * HOUR - self.through(power), 0.0), self.battery.energy)
 
 
 Tick = Callable[[int], None]
@@ -123,12 +135,14 @@ def walk(span: Span, strategy: str, tick: Tick) -> Trace:
     cell = Cell(battery, span.terms.rated, battery.energy * before.soc / 100, before.own_supply)
     mind = Planned(span, strategy, battery) if strategy in PLANNED else _Rule(span, strategy)
     trace = Trace(strategy, np.zeros(count), np.zeros(count), [""] * count, span.before.soc)
-    export = span.terms.grid.export_limit if span.terms.curtails else np.inf
+    lived = span.played.lived
     for i, net in enumerate(span.played.net.tolist()):
         wanted, trace.reasons[i] = mind.decide(i, net, cell)
         power = cell.turn(within(wanted, net, span.terms))
+        if lived is not None:
+            cell.as_lived(float(lived.battery[i]), float(lived.gained[i]))
         trace.battery[i], trace.soc[i] = power, cell.soc
-        mind.turn(i, max(net - power, -export))
+        mind.turn(i, flow(span.terms, span.played, i, power).drawn)
         tick(i)
     if isinstance(mind, Planned):
         trace.milliseconds, trace.refused = mind.planner.milliseconds, mind.planner.refused
@@ -156,7 +170,7 @@ class _Rule:
         wanted = price_rule(net, prices.tolist(), cell.rated, cell.battery)
         return wanted, f"the price is {prices[0]:.3f} per kWh"
 
-    def turn(self, i: int, grid: float) -> None:
+    def turn(self, i: int, drawn: float) -> None:
         pass
 
 
@@ -197,10 +211,11 @@ class Planned:
         )
         return found.power, found.reason
 
-    def turn(self, i: int, grid: float) -> None:
+    def turn(self, i: int, drawn: float) -> None:
+        """A quarter is over: W that the meter drew in the mean."""
         at = self.span.played.start + i * QUARTER
         for one in self.meters:
-            one.turn(at, max(grid, 0.0) * HOUR)
+            one.turn(at, drawn * HOUR)
 
     def _due(self, at: datetime) -> bool:
         """Whether a plan comes in this quarter: at its begin, or at a minute past the begin of the one before."""
