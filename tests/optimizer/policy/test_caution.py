@@ -10,13 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulebus.backtest.walk import walk
+from optimizer.forecast.cold import guessed
+from optimizer.forecast.lessons import Stretch
+from optimizer.forecast.local_days import LocalDays
 from optimizer.lowest_peak import Alone
 from optimizer.outlook import Outlook
 from optimizer.policy import solve
 from optimizer.policy.caution import passed_anyway, within
 from optimizer.policy.policy import Policy
 from tests.joulebus.backtest.files import lines, prepared, rows, write
-from tests.optimizer.outlooks import outlook
+from tests.optimizer.outlooks import BERLIN, outlook
 
 
 @given(st.integers(0, 28), st.integers(0, 30))
@@ -24,6 +27,12 @@ def test_days_that_are_alike_come_in_any_order(known: int, drawn: int) -> None:
     """Drawn one after the other: each may fall below a known day, between two, or above all."""
     each = [prod((place + day) / (known + 1 + day) for day in range(drawn)) for place in range(1, known + 1)]
     assert within(known, float(drawn)).tolist() == pytest.approx(each)
+
+
+def test_of_a_load_nobody_knows_any_value_up_to_the_highest_is_as_likely() -> None:
+    """An error that is taken for larger makes a high load near at hand, and a peak up to it free."""
+    known = Stretch(LocalDays(BERLIN, ()), 0, np.array([40e3, 100e3, 60e3]), np.zeros(3))
+    assert guessed(known, "load", 0.0) == pytest.approx(np.full(96, np.std(np.linspace(0, 100e3, 10001))), rel=1e-3)
 
 
 @pytest.mark.parametrize(
