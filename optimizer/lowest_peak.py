@@ -4,16 +4,18 @@ A month or a year begins with no peak. A plan sees a day and a half of it, perha
 would empty the battery to keep that below what the first workday reaches anyway.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from math import isfinite
 from statistics import fmean, median_low
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.billing import COMPLETE
-from optimizer.demand import counts
+from optimizer.demand import charged, counts, period
 from optimizer.record import QUARTER, Record
 from optimizer.storage import Storage
 from optimizer.tariff import window
@@ -133,13 +135,7 @@ def _by_day(
     """Net loads in W by whole local day and window, nan where unknown; which of them count; the hours of a window."""
     length = timedelta(minutes=component.minutes)
     days: dict[date, tuple[list[float], list[bool]]] = {}
-    net = record.load - record.pv
-    each = length // QUARTER
-    skipped = -int((record.start.timestamp() // 900) % each) % each if each > 1 else 0
-    complete = (len(net) - skipped) // each
-    means = net[skipped : skipped + complete * each].reshape(complete, each).mean(axis=1)
-    for number, mean in enumerate(means.tolist()):
-        at = record.start + (skipped + number * each) * QUARTER
+    for at, mean in _means(record, length):
         nets, held = days.setdefault(at.astimezone(zone).date(), ([], []))
         nets.append(mean)
         held.append(not component.hours or counts(component, at, zone))
@@ -155,6 +151,16 @@ def _by_day(
     return found, of, length / timedelta(hours=1)
 
 
+def _means(record: Record, length: timedelta) -> Iterator[tuple[datetime, float]]:
+    """Start and mean of net load in W of each window, nan where unknown."""
+    net, each = record.load - record.pv, length // QUARTER
+    skipped = -int((record.start.timestamp() // 900) % each) % each if each > 1 else 0
+    complete = max(len(net) - skipped, 0) // each
+    means = net[skipped : skipped + complete * each].reshape(complete, each).mean(axis=1)
+    for number, mean in enumerate(means.tolist()):
+        yield record.start + (skipped + number * each) * QUARTER, mean
+
+
 def _can_hold(
     caps: Vector, nets: Vector, held: NDArray[np.bool_], hours: float, *, storage: Storage, rated: float
 ) -> NDArray[np.bool_]:
@@ -168,3 +174,27 @@ def _can_hold(
         stored = np.minimum(stored + np.clip(-over, 0, rated) * hours * both, full) - np.maximum(over, 0) * hours / both
         could &= (over <= rated) & (stored >= -1e-6)
     return np.asarray(could & (stored >= HALF * full - 1e-6))
+
+
+class Alone(NamedTuple):
+    """What the site would have drawn without a battery: W of its highest windows that count."""
+
+    so_far: float
+    """In the period that runs."""
+    daily: Sequence[float]
+    """On each whole day that is known."""
+
+
+def alone(record: Record, component: Demand, zone: ZoneInfo, now: datetime) -> Alone | None:
+    """None where four weeks are known: these tell what days may bring."""
+    seen = record.until(now)
+    if np.isfinite(seen.load + seen.pv).sum() * QUARTER >= timedelta(days=DAYS):
+        return None
+    begin = period(now, zone, charged(component))[0]
+    mine = [
+        mean for at, mean in _means(seen, timedelta(minutes=component.minutes))
+        if at >= begin and isfinite(mean) and counts(component, at, zone)
+    ]  # fmt: skip
+    nets, held, _ = _by_day(seen.last(timedelta(days=DAYS + 2)), component, zone, now)
+    daily = np.max(np.nan_to_num(np.where(held, nets, 0.0)), axis=1, initial=0.0)
+    return Alone(max(mine, default=0.0), daily.tolist())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from optimizer.charge import Highest, Piece, pieces, worth
 from optimizer.demand import charged, counts, period
+from optimizer.lowest_peak import Alone
 from optimizer.tariff import window
 from schemas.tariff_demand import Demand
 
@@ -31,6 +32,8 @@ class Charge:
     daily: Sequence[float] = ()
     """W: of each of the last days (28 at most) the lowest peak the battery could have held on it; the rest of the
     period is taken to bring days like these."""
+    alone: Alone | None = None
+    """What the site drew of itself; None where four weeks are known."""
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ def _charge(component: Demand, situation: Situation, past: Past, now: datetime) 
         expected=past.expected(now, component.minutes, battery, site.rated_power, component),
         imported=billing.imported(now, component.name),
         daily=past.daily_peaks(now, battery, site.rated_power, component),
+        alone=past.alone(now, component),
     )
 
 

@@ -17,6 +17,7 @@ from schemas.site_loads import FlexibleLoad
 from schemas.tariff import Demand
 
 if TYPE_CHECKING:
+    from optimizer.lowest_peak import Alone
     from optimizer.record import Record
 
 DAYS = timedelta(days=14)
@@ -158,6 +159,12 @@ class Past:
             found = daily_peaks(self.record(), battery, rated, component, self.site.zone, now)
             self._daily[component.name] = key, found
         return found
+
+    def alone(self, now: datetime, component: Demand) -> "Alone | None":
+        """What the site drew of itself; None where four weeks are known."""
+        from optimizer.lowest_peak import alone  # noqa: PLC0415  # as above
+
+        return alone(self.record(), component, self.site.zone, now)
 
     def pv(self) -> list[tuple[datetime, float]]:
         """W of all PV together."""

@@ -12,7 +12,7 @@ from joulebus.backtest.prices import Prices
 from joulebus.backtest.site import Terms
 from optimizer.dispatch import current_step
 from optimizer.forecast.model import Model, learn
-from optimizer.lowest_peak import LATELY, daily_peaks, expected_peak
+from optimizer.lowest_peak import LATELY, alone, daily_peaks, expected_peak
 from optimizer.outlook import Outlook, step_starts
 from optimizer.plan import VALID, plan
 from optimizer.policy import Policy, solve
@@ -124,7 +124,14 @@ class Planner:
             zone=terms.zone,
             currency=terms.tariff.currency,
             charges=[
-                Charge(one.component, dict(one.peaks), usual, one.so_far(at), daily)
+                Charge(
+                    one.component,
+                    dict(one.peaks),
+                    usual,
+                    one.so_far(at),
+                    daily,
+                    alone(record, one.component, terms.zone, at),
+                )
                 for one, usual, daily in zip(meters, self._usual, self._daily, strict=True)
             ],
             curtails=terms.curtails,

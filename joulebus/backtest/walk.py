@@ -188,7 +188,7 @@ class Planned:
 
     def decide(self, i: int, net: float, cell: Cell) -> tuple[float, str]:
         at = self.span.played.start + i * QUARTER
-        if self._due(at):
+        if not i or self._due(at):  # live the first comes at once
             self.planner.renew(at, cell.soc, self.meters)
         step = self.planner.step(at, cell.soc, self.meters)
         running = [one.running(at) for one in self.meters]

@@ -29,8 +29,8 @@ HALF = 5.0
 """Days after which an error counts half: the more days there are, the better is what is usual."""
 FIRST = 0.5
 """Days that a guess of the error counts as; it ages as errors do."""
-UNKNOWN = 0.5
-"""The error where nothing is known, as a part of what is known to be possible."""
+UNKNOWN = 12**-0.5
+"""The error where nothing is known, as a part of what is known to be possible: any value up to it is as likely."""
 SMALLEST = 1000.0
 """W of error where nothing at all is known."""
 LEAST = 0.005

@@ -7,6 +7,7 @@
 
 z is the slow error (a Markov chain), e the fast one, M the highest billed mean so far, E the stored energy, and b what
 the battery takes. b is chosen when net is known: the battery reacts within the window. Between nodes V is straight.
+By charging no mean passes max(M, UPTO).
 
 For one net and one b the cost, the mean and the move along E are the same for all M and E, so they are taken at once:
 the rows of E lie one after the other in one flat array, with room between them that is dearer than anything, and b is a
@@ -31,7 +32,9 @@ FAST_NODES = np.array([-1.732, 0.0, 1.732], dtype=np.float32)
 FAST_WEIGHTS = np.array([1 / 6, 2 / 3, 1 / 6], dtype=np.float32)
 """The normal law in three points: the same mean, spread, skew and kurtosis."""
 
-NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, SHARE, PERIOD, WEAR, LOWEST = range(15)
+(
+    NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, SHARE, PERIOD, WEAR, LOWEST, UPTO,
+) = range(16)  # fmt: skip
 """Columns of `steps`: see model.py."""
 
 
@@ -209,6 +212,7 @@ def backward(
                     drawn, passed = step[OFFSET] + step[SHARE] * max(net + taken, ZERO), 0
                     while step[SHARE] > 0 and passed < levels and level[passed] < drawn - np.float32(1e-3):
                         passed += 1
+                    bold = taken > 0 and drawn > step[UPTO] + np.float32(1e-3)
                     if passed < levels:
                         # up to a peak: it bends there for this M and those below, not for those above
                         low, rows = margin + passed * width + first, 1 if c >= peaks_from else levels - passed
@@ -217,6 +221,8 @@ def backward(
                         else:
                             for begin in range(low, low + rows * width, width):
                                 _lower(best, begin, ahead, begin + shift, part, spent, count)
+                    if bold:
+                        continue  # where M is lower it would be a new peak
                     if passed > 0 and passed < levels and c >= peaks_from:
                         _lower(above, passed * room + first, ahead, low + shift, part, spent, count)
                     elif passed > 0:
@@ -304,7 +310,7 @@ def forward(
         for to in range(slow.shape[0]):
             chances[to] = (left + 1 - at) * moves[t, left, to] + (at - left) * moves[t, left + 1, to]
         cheapest = float(DEAR)
-        for c in range(TRIED + levels + hinges.shape[1] + 4):
+        for c in range(TRIED + levels + hinges.shape[1] + 5):
             if c == 0:
                 taken = 0.0
             elif c <= TRIED:
@@ -322,12 +328,15 @@ def forward(
             else:
                 if step[SHARE] == 0:
                     continue
-                taken = (peak - step[OFFSET]) / step[SHARE] - net
+                upto = peak if c == TRIED + levels + hinges.shape[1] + 3 else max(peak, float(step[UPTO]))
+                taken = (upto - step[OFFSET]) / step[SHARE] - net
             taken = min(max(taken, least), most)
             mean = 0.0
             if step[SHARE] > 0:
                 mean = step[OFFSET] + step[SHARE] * max(net + taken, 0.0)
             after = max(peak, mean)
+            if taken > 0 and step[SHARE] > 0 and mean > max(peak, float(step[UPTO])) + 1e-3:
+                continue
             later = energy + hours * (taken * efficiency if taken > 0 else taken / efficiency)
             place = min(max((later - bottom) / gap, 0.0), room - 1.0)
             i = min(int(place), room - 2)

@@ -12,6 +12,7 @@ from optimizer.bill import peaks as peaks_of
 from optimizer.charge import worth
 from optimizer.outlook import Outlook, Vector
 from optimizer.policy import kernel
+from optimizer.policy.caution import charged_to
 from optimizer.policy.kernel import Array
 from optimizer.policy.rest import rest_of_period, unlikely_below
 from optimizer.program import BEYOND, CHARGE, DISCHARGE, build
@@ -27,6 +28,8 @@ LASTS = 0.93
 """Correlation of the slow error with that of a quarter of an hour before."""
 BRIGHTEST = 5.0
 """PV is at most so many times what was forecast: closed clouds leave a fifth of a clear sky."""
+UNBOUND = 1e9
+"""kW that no charging ever comes to."""
 ROOM = 0.35
 """Of the battery's power: a peak this much above the lowest is looked at, whatever the forecast says."""
 
@@ -42,7 +45,7 @@ class Model:
 
     @cached_property
     def steps(self) -> Array:
-        look, found = self.outlook, np.zeros((len(self.outlook.starts), 15))
+        look, found = self.outlook, np.zeros((len(self.outlook.starts), 16))
         found[:, kernel.NET] = (look.load - look.pv) / 1000
         found[:, kernel.SPREAD] = np.broadcast_to(look.spread, len(found)) / 1000
         found[:, kernel.HOURS], found[:, kernel.BUY], found[:, kernel.SELL] = look.hours, look.weighed, look.sell
@@ -54,6 +57,8 @@ class Model:
         found[:, kernel.WEAR] = look.battery.wear
         # no load is less than nothing, so without PV nothing is left over; a load below 0 hides PV that nobody measures
         found[:, kernel.LOWEST] = -BRIGHTEST * (look.pv + np.maximum(-look.load, 0)) / 1000
+        upto = charged_to(look, self.state, found[:, kernel.PERIOD], found[:, kernel.SHARE])
+        found[:, kernel.UPTO] = np.minimum(upto / 1000, UNBOUND)
         return found.astype(np.float32)
 
     @cached_property

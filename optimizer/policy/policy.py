@@ -13,7 +13,7 @@ from optimizer.outlook import Outlook, Vector
 from optimizer.policy import kernel
 from optimizer.policy.bends import bends
 from optimizer.policy.kernel import Array
-from optimizer.policy.model import WIDEST, Model, pose
+from optimizer.policy.model import UNBOUND, WIDEST, Model, pose
 from optimizer.policy.power_range import Bounds
 from optimizer.program import OUTSIDE
 from schemas.messages import Step
@@ -178,6 +178,8 @@ class Policy:
         even = row[kernel.NET] + np.linspace(-wide, wide, NETS)
         top = self._floor(step, peak) / 1000
         edges = [0.0, top - row[kernel.CHARGE], top, top + row[kernel.DISCHARGE]]
+        if row[kernel.UPTO] < UNBOUND:
+            edges += [row[kernel.UPTO] - row[kernel.CHARGE], row[kernel.UPTO]]
         return np.unique(np.concatenate([even, edges])) * 1000
 
     def _worth(self, soc: Vector, peak: Vector, steps: slice = slice(None)) -> Vector:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from optimizer.lowest_peak import daily_peaks
+from optimizer.lowest_peak import Alone, alone, daily_peaks
 from optimizer.record import Record
 from optimizer.storage import Storage
 from schemas.tariff_demand import Demand
@@ -78,3 +78,18 @@ def test_pv_leaves_nothing_to_hold() -> None:
     sunny = record(2, base=10e3)
     sunny.pv[:] = 50e3
     assert peaks(sunny, days=2) == [0.0, 0.0]
+
+
+def test_what_a_young_site_drew_of_itself() -> None:
+    """In the month that runs, and on each whole day; of the day that runs what is over."""
+    young = record(4, (12, 13, 200e3))
+    young.load[3 * 96 + 40] = 250e3  # at ten of the fourth
+    noon = MIDNIGHT + timedelta(days=3, hours=12)
+    assert alone(young, ALL_DAY, BERLIN, noon) == Alone(250e3, [200e3] * 3)
+    assert alone(young, ALL_DAY, BERLIN, noon - timedelta(hours=3)) == Alone(200e3, [200e3] * 3)
+    before = Record(young.start - timedelta(days=3), young.load, young.pv)  # three days of May
+    assert alone(before, ALL_DAY, BERLIN, MIDNIGHT) == Alone(0.0, [200e3] * 3)
+    evening = Demand.model_validate({"price": 15.0, "hours": [{"start": "18:00", "end": "20:00"}]})
+    assert alone(young, evening, BERLIN, noon) == Alone(50e3, [50e3] * 3)
+    assert alone(record(0), ALL_DAY, BERLIN, MIDNIGHT) == Alone(0.0, [])
+    assert alone(record(28), ALL_DAY, BERLIN, MIDNIGHT + timedelta(days=28)) is None

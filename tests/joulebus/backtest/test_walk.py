@@ -98,6 +98,14 @@ def test_plans_come_once_an_hour_at_their_phase(folder: Path, phase: int, minute
     assert due == [minutes] * 14
 
 
+def test_the_first_quarter_is_planned_at_any_phase(folder: Path) -> None:
+    """Live the first plan comes at once, too: until then a battery knows nothing but its rule."""
+    span = ready(folder, rows(19), phase_minutes=45).span
+    day = span.played
+    first = replace(day, load=day.load[:1], pv=day.pv[:1], buy=day.buy[:1], sell=day.sell[:1])
+    assert "no valid plan" not in walk(replace(span, played=first), "plan", told).reasons[0]
+
+
 def test_a_plan_takes_no_quarter_that_is_over_for_the_one_that_begins(folder: Path) -> None:
     from joulebus.backtest.walk import Planned  # noqa: PLC0415  # its planner alone
 

@@ -1,0 +1,52 @@
+"""A site that is hardly known: its battery makes no peak that the site might not make itself. Pure.
+
+Nobody knows yet how high a month goes. That a high load is near and that the battery should be full for it is a guess
+then; charged for it at a load that is high already it costs a month.
+"""
+
+from collections.abc import Sequence
+from math import inf
+
+import numpy as np
+from scipy.special import gammaln
+
+from optimizer.charge import pieces
+from optimizer.demand import charged, period
+from optimizer.outlook import Outlook, Vector
+from optimizer.policy.rest import ALONE, UNLIKELY
+from optimizer.windows import Windows
+
+
+def within(known: int, drawn: float) -> Vector:
+    """The chance that the highest of `drawn` days to come is no higher than each of so many known, the lowest first.
+
+    All days are alike, so in which order they come tells nothing: the next one is above n known with a chance of
+    1 / (n + 1), and the highest of d to come is within them with one of n / (n + d).
+    """
+    each = np.arange(1, known + 1)
+    return np.asarray(np.exp(gammaln(each + drawn) - gammaln(each) + gammaln(known + 1) - gammaln(known + 1 + drawn)))
+
+
+def passed_anyway(daily: Sequence[float], days: float) -> float:
+    """W that the highest of the days left reaches, but for a chance of UNLIKELY; 0 where too few are known to tell."""
+    below = within(len(daily), ALONE * days) <= UNLIKELY
+    return float(np.sort(np.asarray(daily, dtype=float))[below].max(initial=0.0))
+
+
+def charged_to(look: Outlook, state: Windows | None, periods: Vector, held: Vector) -> Vector:
+    """W by step that a window may reach by charging; inf where four weeks are known, and where no window counts.
+
+    What is billed, what the site has drawn of itself, and what the days left will pass anyway. A reserve that is to be
+    filled goes first. `periods` by step, `held` what is above 0 where a window counts.
+    """
+    found = np.full(len(look.starts), inf)
+    if state is None or state.charge.alone is None:
+        return found
+    one, alone, zone = state.charge, state.charge.alone, state.zone
+    for number, begin in enumerate(state.firsts[:2]):
+        left = (period(begin, zone, charged(one.component))[1] - max(begin, look.now)).total_seconds() / 86400
+        free = pieces(one.component, one.peaks, begin, zone)[0].above
+        so_far = max(one.peaks.get(begin, 0.0), 0.0 if number else alone.so_far)
+        mine = (periods == number) & (held > 0) & (look.floors <= look.begin)
+        found[mine] = max(free, so_far, passed_anyway(alone.daily, left))
+    return found
