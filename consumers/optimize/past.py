@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 DAYS = timedelta(days=14)
 """Of each device: five workdays and four days of two weekends, with some to spare."""
-LEARNED = timedelta(days=186)
-"""Of load and PV: 140 days to learn from, and what is read before the first of them."""
+LEARNED = timedelta(days=410)
+"""Of load and PV: 364 days to learn from, and what is read before the first of them."""
 NIGHT = 0.02
 """Of the highest PV: below it an inverter may sleep."""
 SLICE = timedelta(days=1)

@@ -13,8 +13,10 @@ from optimizer.forecast.skill import Tally, tally
 from optimizer.forecast.uncertainty import Uncertainty, clocks_of
 from optimizer.record import Vector
 
-LEARNED = 140
+LEARNED = 364
 """Days of origins."""
+HALF = 90.0
+"""Days after which an origin counts half."""
 JUDGED = 42
 """Days of errors."""
 CAPPED = 60 * DAY
@@ -128,9 +130,10 @@ def _with(lessons: list[Lesson], taught: Lesson) -> list[Lesson]:
 
 def _weights(stretch: Stretch, lessons: Sequence[Lesson], at: int) -> Weights:
     over = at - stretch.first
+    counting = [0.5 ** ((at - one.end) / DAY / HALF) for one in lessons]
     return Weights(
-        fit([one.load for one in lessons]),
-        fit([one.pv for one in lessons]),
+        fit([one.load for one in lessons], counting),
+        fit([one.pv for one in lessons], counting),
         _most(stretch.load[:over]),
         _most(stretch.pv[:over]),
     )

@@ -113,7 +113,7 @@ def learn(
 ) -> Model:
     """The model at an instant, from what was over then; once a day, and at any time with little to learn from.
 
-    With the model of `before` only the days since are learned, in 10 ms a day; without, half a year in about 2 s.
+    With the model of `before` only the days since are learned, in 10 ms a day; without, a year in about 4 s.
     """
     end = quarter(now)
     seen = record.until(instant(end))

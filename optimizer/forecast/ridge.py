@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Self
 
 import numpy as np
@@ -31,6 +33,10 @@ class Sums:
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(self.count + other.count, self.xx + other.xx, self.xy + other.xy)
 
+    def times(self, part: float) -> "Sums":
+        """As if there were so many of them."""
+        return Sums(part * self.count, part * self.xx, part * self.xy)
+
     @classmethod
     def of(cls, features: Array, targets: Array) -> Self:
         """features [origin, lead, feature], targets [origin, lead]; what has a nan is left out."""
@@ -42,17 +48,18 @@ class Sums:
         return cls(good.sum(axis=0).astype(float), xx, xy)
 
 
-def fit(blocks: Sequence[Sums]) -> Array | None:
+def fit(blocks: Sequence[Sums], counting: Sequence[float]) -> Array | None:
     """Weights [lead, feature] that minimise the mean square error plus a penalty on their squares; None without data.
+    `counting`: what each block counts.
 
     (S + .01 I) w = c, S and c the covariances of the standardised features; what is left goes into the last, constant
     feature, which is not penalised.
     """
     if not blocks:
         return None
-    count = np.maximum(sum(one.count for one in blocks), 1.0)[:, None]
-    xx = sum(one.xx for one in blocks) / count[:, :, None]
-    xy = sum(one.xy for one in blocks) / count
+    whole = reduce(add, (one.times(part) for one, part in zip(blocks, counting, strict=True)))
+    count = np.where(whole.count > 0, whole.count, 1.0)[:, None]
+    xx, xy = whole.xx / count[:, :, None], whole.xy / count
     mean, level = xx[:, -1, :-1], xy[:, -1:]
     size = np.einsum("hii->hi", xx)[:, :-1]
     spread = np.sqrt(np.maximum(size - mean**2, 0.0))
