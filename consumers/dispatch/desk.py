@@ -112,7 +112,7 @@ class Desk:
         for pcs, one in self.batteries.items():
             one.begin(begun.batteries[pcs], mono, since)
         if kept is not None:
-            self.peaks.peak = kept.peak
+            self.peaks.peak, self.peaks.before = kept.peak, kept.windows
             self.asked.requests.remember(kept.requests)
             self.rules.begin(kept.rules, now, mono)
             self.loads.begin(kept.loads, mono, since)
@@ -134,6 +134,7 @@ class Desk:
             requests=list(self.asked.requests.seen),
             rules=self.rules.keep(now),
             loads=self.loads.keep(mono),
+            windows=self.fold.windows.keep(self.fold.billing, self.fold.running.smooth, now),
         )
 
     # what is heard -------------------------------------------------------------------------------
