@@ -56,6 +56,12 @@ class BilledPeaks:
             self.fold.billing = filled(self.fold.billing, self.told, now)
             self.fold.windows = self.fold.windows.filled(self.told, now)
 
+    def keep(self, now: datetime) -> dict[str, KeptWindow]:
+        """What the next run must know of the windows: what the last one knew, as long as this one has read nothing."""
+        if self.fold.billing.at is None:
+            return dict(self.before)
+        return self.fold.windows.keep(self.fold.billing, self.fold.running.smooth, now)
+
     def lowest(self, plan: Plan | None, now: datetime) -> float | None:
         """W that no billing window should pass: of the demands that count now, the lowest."""
         return binding(self.each(plan, now), now, self.site.zone, self.site.grid.import_limit)

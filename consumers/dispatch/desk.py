@@ -134,7 +134,7 @@ class Desk:
             requests=list(self.asked.requests.seen),
             rules=self.rules.keep(now),
             loads=self.loads.keep(mono),
-            windows=self.fold.windows.keep(self.fold.billing, self.fold.running.smooth, now),
+            windows=self.peaks.keep(now),
         )
 
     # what is heard -------------------------------------------------------------------------------
