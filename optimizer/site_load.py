@@ -47,7 +47,7 @@ class SiteLoad:
 
     def __post_init__(self) -> None:
         self.delay, self.dead = Delay(self.rated), Delay(self.rated, held=True)
-        self.net = NetLoad(self._meter_delay, self.dead_time)
+        self.net = NetLoad(self.late, self.dead_time)
 
     @property
     def measured(self) -> bool:
@@ -60,7 +60,8 @@ class SiteLoad:
         return max(0.0, self.delay.done or 0.0, self.known_delay or 0.0)
 
     @property
-    def _meter_delay(self) -> float:
+    def late(self) -> float:
+        """Seconds by which the meter may be late: assumed where that was not measured, nor said."""
         return self.meter_late if self.measured else self.assumed
 
     @property
@@ -101,7 +102,7 @@ class SiteLoad:
         """The meter was read."""
         self.net.meter(at, grid)
         self.delay.effect(at, -grid)
-        self.net.meter_delay = self._meter_delay
+        self.net.meter_delay = self.late
         if self.net.value is not None and self.net.shown is not None:
             self._lately.append((at, self.net.value, self.net.shown[1]))
             while self._lately[0][0] < at - LATELY:
