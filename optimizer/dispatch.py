@@ -72,6 +72,8 @@ class Moment:
     curtailed, or gives all that it may."""
     limiter: tuple[str, str] = ("the BMS", "the BMS")
     """What `charge` and `discharge` end at; of several batteries that need not be a BMS."""
+    unsure: float = 0.0
+    """W by which the mean of a billing window may be off, as the meter's delay jumps."""
     running: RunningStep | None = None
     """The step so far, where it has a policy; None where this moment stands for all of it."""
 
@@ -154,7 +156,7 @@ def decide(
             if step
             else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
         )
-        peaks = _peak_bounds(held, moment.now, carried)
+        peaks = _peak_bounds(held, moment.now, carried, moment.unsure)
     power, why = instead(wishes, power, why, carried, moment.spare)
     site = wished(wishes, carried, moment.soc or 0.0, ratings.battery, ratings.rated)
     kept = reserved(ratings.keeps, moment.soc or 0.0, ratings.battery, ratings.rated)
@@ -167,7 +169,7 @@ def _present(ratings: Ratings, moment: Moment, net: float, peaks: tuple[RunningW
     empty = (moment.soc or 0.0) <= ratings.battery.soc_min
     most = 0.0 if empty else min(ratings.rated, max(moment.discharge or 0.0, 0.0))
     running = moment.running if moment.spare is None else None  # what is curtailed was never seen
-    return Present(moment.now, net, running, moment.charging, moment.last, most, ratings.rated, *peaks)
+    return Present(moment.now, net, running, moment.charging, moment.last, most, ratings.rated, *peaks, moment.unsure)
 
 
 def _rest(why: str, authority: Authority) -> Wanted:
@@ -236,9 +238,9 @@ def _cover(step: Step, load: float, battery: Storage, peak: float | None) -> flo
     return load if whole else min(step.power, load)
 
 
-def _peak_bounds(held: Held, now: datetime, net: float) -> list[Bound]:
+def _peak_bounds(held: Held, now: datetime, net: float, unsure: float = 0.0) -> list[Bound]:
     """Keeps the mean import of each billing window at or below the peak of its month or year."""
-    rooms = [(one.room(now, peak, load=net), one.how.per) for one, peak in held]
+    rooms = [(one.room(now, peak - unsure, load=net), one.how.per) for one, peak in held]
     return [(net - room, inf, f"the {per}'s peak") for room, per in sorted(rooms)[:1]]  # the others leave more
 
 

@@ -112,6 +112,10 @@ class PolicySite:
             goal = max(min(goal, self.most.get(pcs, 1e9)), -self.most.get(pcs, 1e9))
             self.powers[pcs] = power + min(max(goal - power, -room), room)
 
+    def _shown(self) -> float:
+        """W that the meter shows."""
+        return self.grids[-1]
+
     def _hear(self, desk: Desk) -> None:
         for turn in range(2):
             for one in self.site.units:
@@ -121,7 +125,7 @@ class PolicySite:
                 for rack in one.racks:
                     self._read(desk, rack, {"soc": 50.0, "u": 800.0, "ccl": current, "dcl": current})
             if not turn:
-                self._read(desk, self.site.grid.meter, {"p": self.grids[-1]})
+                self._read(desk, self.site.grid.meter, {"p": self._shown()})
 
     def _read(self, desk: Desk, device: str, values: Mapping[str, Value]) -> None:
         said = Telemetry(at=self.now, epoch="0" * 16, seq=next(self._seq), values=dict(values))

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from math import fmod
 from pathlib import Path
+from random import Random
 from textwrap import dedent
 
 import pytest
@@ -194,6 +195,29 @@ def test_after_the_last_plan_the_cap_is_held_by_what_was_known(tmp_path: Path) -
     it.run(902, 90e3)
     assert it.mean(0) <= CAP * (1 + SPARE)
     assert "no valid plan: keeps 50 % for the month's peak" in it.reasons[-1]
+
+
+# a meter that jumps ----------------------------------------------------------------------------------------
+
+
+class Jumping(PolicySite):
+    """Its meter shows what was 5 s before, or 25 s: for a while each."""
+
+    def _shown(self) -> float:
+        if not hasattr(self, "late"):
+            chance = Random(2)
+            self.late = [late for _ in range(60) for late in [chance.choice([5, 25])] * chance.randint(5, 60)]
+        return self.grids[max(0, len(self.grids) - 1 - self.late[len(self.grids)])]
+
+
+def test_a_meter_whose_delay_jumps_passes_no_cap_under_a_load_that_moves(tmp_path: Path) -> None:
+    """Its own mean of the window was 60.0 kW, the true one 62."""
+    it = Jumping(plant_site(tmp_path), NOON)
+    it.hears(plan())
+    it.run(902, lambda second: 120e3 if second // 50 % 2 else 60e3)
+    assert it.mean(0) <= CAP
+    assert it.desk is not None
+    assert it.desk.fold.load.load.doubt.jumps
 
 
 # windows that slide ----------------------------------------------------------------------------------------
