@@ -18,7 +18,7 @@ from bridges.control.write_budget import MOST_URGENT
 from bridges.fieldbus.contract import Writable
 from consumers.dispatch.modes import NEXT, Control, act
 from joulebus.words import page, table
-from optimizer import dispatch, grid_target, meter_doubt, running_step
+from optimizer import dispatch, grid_target, meter_doubt, running_step, without_policy
 from schemas.messages import Action, Authority, ControlMode, ControlRequest, Mode, OutcomeState
 from schemas.topics import COMMAND_TTL
 
@@ -234,8 +234,8 @@ window mean that is meant to be let pass (`cap`). Dispatch decides each 2 s:
 - **From plan to plan** a step begins anew: the new plan knows what the window had before. Where two powers cost the
   same, the one of the first {grid_target.TIE:g} s of a quarter hour goes on. Setpoints closer than
   {dispatch.DEADBAND:.1%} of the rating are the same, but at the end of a window. A plan that is late leaves its next
-  steps for an hour, then the battery covers the load, holds the billed peak and keeps {dispatch.RESERVE:.0%} of its
-  energy for it.
+  steps for an hour, then the battery covers the load, holds the billed peak and keeps {without_policy.RESERVE:.0%}
+  of its energy for it.
 
 What a window has drawn is kept on the disk each minute: a restart knows it, also without the word of what is billed.
 What nobody saw gives no room: it counts as the peak, or the load of now, of then or of when it was seen again,

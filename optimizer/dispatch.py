@@ -10,8 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from math import inf
 
+from optimizer import without_policy
 from optimizer.follow_policy import Held, Present, follow
-from optimizer.grid_target import SMALL
 from optimizer.reserve_now import NOTHING, Keeps
 from optimizer.reserve_now import bounds as reserved
 from optimizer.rules.wishes import NONE, Wishes, instead
@@ -19,17 +19,11 @@ from optimizer.rules.wishes import bounds as wished
 from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from optimizer.storage import Storage
-from optimizer.stored_worth import Worth, worth
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step
 from schemas.site_grid import Grid
 
 DEADBAND = 0.005
 """Of the rated power: a smaller change is not worth a write."""
-RESERVE, TAPER = 0.5, 5.0
-"""Without a plan: so much of the usable SoC is kept for the billed peak; over so many % below and above that it is
-refilled and used with less than full power, so that nothing chatters at the edge."""
-REFILL = 0.8
-"""Of the billed peak: the reserve is refilled from the grid as long as it carries less."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +146,9 @@ def decide(
         peaks = [(least if wishes == NONE else needed, inf, f"the {billing.how.per}'s peak")]
     else:
         power, why = (
-            _follow(step, left, ratings.battery, peak)
+            without_policy.follow(step, left, ratings.battery, peak)
             if step
-            else _alone(ratings, left, moment.soc or 0.0, peak, billing.how.per)
+            else without_policy.alone(ratings.battery, ratings.rated, left, moment.soc or 0.0, peak, billing.how.per)
         )
         peaks = _peak_bounds(held, moment.now, carried, moment.unsure)
     power, why = instead(wishes, power, why, carried, moment.spare)
@@ -190,52 +184,6 @@ def current_step(plan: Plan | None, now: datetime) -> Step | None:
         return None
     # compared as durations: the end of a step may lie beyond the end of the calendar
     return next((step for step in plan.steps if 0 <= (now - step.at).total_seconds() < step.seconds), None)
-
-
-def _alone(ratings: Ratings, net: float, soc: float, peak: float | None, per: str) -> tuple[float, str]:
-    """Without a plan: self-consumption, and where a peak is billed a reserve for it."""
-    words = "no valid plan: " + ("covers the load" if net > 0 else "stores PV")
-    if peak is None:
-        return net, words
-    battery = ratings.battery
-    reserve = battery.soc_min + RESERVE * (battery.soc_max - battery.soc_min)
-    most = max(-1.0, min(1.0, (soc - reserve) / TAPER)) * ratings.rated
-    if most < 0:
-        refill = max(most, net - REFILL * peak)
-        if refill < min(net, 0.0):
-            return refill, f"no valid plan: refills the {reserve:.0f} % kept for the {per}'s peak"
-    if net <= max(most, 0.0):
-        return net, words
-    return max(most, 0.0), f"no valid plan: keeps {reserve:.0f} % for the {per}'s peak"
-
-
-def _follow(step: Step, net: float, battery: Storage, peak: float | None) -> tuple[float, str]:
-    """What the plan means, on the measured load and PV: a forecast error alone never buys or sells energy."""
-    planned = step.load - step.pv
-    sells = step.power > max(planned, 0.0) + SMALL
-    buys = step.power < min(planned, 0.0) - SMALL
-    if sells or buys:
-        return step.power, step.reason
-    if step.power > SMALL:
-        return _cover(step, max(net, 0.0), battery, peak), step.reason
-    if step.power < -SMALL:
-        whole = step.grid >= -SMALL
-        return (min(net, 0.0) if whole else max(step.power, min(net, 0.0))), step.reason
-    if net < -SMALL and step.marginal_value * battery.efficiency > step.price_export:
-        return (
-            net,
-            f"stores PV nobody forecast: worth {step.marginal_value:.2f} per kWh, sold at {step.price_export:.2f}",
-        )
-    return 0.0, step.reason
-
-
-def _cover(step: Step, load: float, battery: Storage, peak: float | None) -> float:
-    """Discharges into a load in W, as the plan meant to."""
-    if worth(step, battery) is Worth.LESS:
-        # only the peak or the import limit asked for it; the peak holds by itself, on the mean of its window
-        return max(0.0, load - max(step.grid, 0.0)) if peak is None else 0.0
-    whole = step.grid <= SMALL
-    return load if whole else min(step.power, load)
 
 
 def _peak_bounds(held: Held, now: datetime, net: float, unsure: float = 0.0) -> list[Bound]:
