@@ -1,7 +1,7 @@
 """The page about control: how dispatch decides on the powers of batteries and PV, and how the meter is tried."""
 
 from bridges.control.meter_trial import FROM, LETS_BE, NOTHING, PEACE, SHARE, VAIN, Loop
-from optimizer import dispatch, grid_target, running_step, without_policy
+from optimizer import dispatch, grid_target, meter_doubt, running_step, without_policy
 
 CURTAILED = """\
 PV that can be limited (`p_limit_pct`) is curtailed when more would be fed in than may be, or when the plan's step
@@ -59,13 +59,17 @@ window mean that is meant to be let pass (`cap`). Dispatch decides each 2 s:
   steps for an hour, then the battery covers the load, holds the billed peak and keeps
   {without_policy.RESERVE:.0%} of its energy for it.
 
-What nobody saw of a window, as after a restart without the word of what is billed, gives no room: it counts as the
-peak or the load of now, whichever is more, and the reason says so. A clock that is set back goes on with the window it
-comes back to. A plan that cannot be read, as with a policy that does not rise, is said, and the last one goes on.
+What a window has drawn is kept on the disk each minute: a restart knows it, also without the word of what is billed.
+What nobody saw gives no room: it counts as the peak, or the load of now, of then or of when it was seen again,
+whichever is most, and the reason says so. After a second silence in one window room is left for a third. A clock that
+is set back goes on with the window it comes back to. A plan that cannot be read, as with a policy that does not rise,
+is said, and the last one goes on.
 
 The reason says what binds: `holds 448 kW mean of 17:15-17:30; 10 EUR/kW`. A meter that is late makes no swing, or one
 where it is later than was known, up to 30 s: the load is told from readings and setpoints that belong together
-([closed-loop.md](closed-loop.md))."""
+([closed-loop.md](closed-loop.md)). While its measured delay goes to and fro by {meter_doubt.JUMP:g} s or more, the
+mean that it shows of a window is not the true one, and dispatch aims lower by what it may be off. Flexible loads give
+way by what is left when the meter will have shown what batteries and loads have done already."""
 
 TRIALS = f"""\
 Only steps of the battery show which way round the grid meter is. A battery that does all it can, while the meter asks

@@ -68,6 +68,8 @@ class Moment:
     curtailed, or gives all that it may."""
     limiter: tuple[str, str] = ("the BMS", "the BMS")
     """What `charge` and `discharge` end at; of several batteries that need not be a BMS."""
+    unsure: float = 0.0
+    """W by which the mean of a billing window may be off, as the meter's delay jumps."""
     running: RunningStep | None = None
     """The step so far, where it has a policy; None where this moment stands for all of it."""
 
@@ -147,7 +149,7 @@ def decide(
             if step
             else alone(ratings.battery, ratings.rated, left, soc, peak, per)
         )
-        peaks = _peak_bounds(held, moment.now, carried)
+        peaks = _peak_bounds(held, moment.now, carried, moment.unsure)
     power, words = instead(wishes, meant.power, meant.words, carried, moment.spare)
     whys = meant.whys if wishes.target is None else (Why(code=WhyCode.RULE.value, of=wishes.target.rule),)
     outer = _outer(ratings, moment, wishes, peaks, carried)
@@ -188,7 +190,7 @@ def _present(ratings: Ratings, moment: Moment, net: float, peaks: tuple[RunningW
     empty = (moment.soc or 0.0) <= ratings.battery.soc_min
     most = 0.0 if empty else min(ratings.rated, max(moment.discharge or 0.0, 0.0))
     running = moment.running if moment.spare is None else None  # what is curtailed was never seen
-    return Present(moment.now, net, running, moment.charging, moment.last, most, ratings.rated, *peaks)
+    return Present(moment.now, net, running, moment.charging, moment.last, most, ratings.rated, *peaks, moment.unsure)
 
 
 def _rest(words: str, authority: Authority, why: Why) -> Wanted:
@@ -211,9 +213,9 @@ def current_step(plan: Plan | None, now: datetime) -> Step | None:
     return next((step for step in plan.steps if 0 <= (now - step.at).total_seconds() < step.seconds), None)
 
 
-def _peak_bounds(held: Held, now: datetime, net: float) -> list[Bound]:
+def _peak_bounds(held: Held, now: datetime, net: float, unsure: float) -> list[Bound]:
     """Keeps the mean import of each billing window at or below the peak of its month or year."""
-    rooms = [(one.room(now, peak, load=net), one.how.per) for one, peak in held]
+    rooms = [(one.room(now, peak - unsure, load=net), one.how.per) for one, peak in held]
     least = sorted(rooms)[:1]  # the others leave more
     return [Bound(net - room, inf, f"the {per}'s peak", WhyCode.HOLDS_PEAK) for room, per in least]
 

@@ -49,6 +49,8 @@ class Present:
     """W of its peak that cost nothing more."""
     held: Held
     """The windows with the peaks of the plan."""
+    unsure: float = 0.0
+    """W by which the mean of a window may be off."""
 
     @property
     def load(self) -> Load:
@@ -134,7 +136,9 @@ def _asks(step: Step, seen: Present, meant: Target, window: RunningWindow, plann
         mean = grid_target.mean(window, meant, seen.running, seen.now, step)
         peak = _peak(step, meant, mean, planned, seen)
     last = inf if seen.running is None or seen.running.at is None else seen.last  # a moment that stands for all
-    return Asks(window, peak, mean, grid_target.held_back(window, peak, seen.now, seen.load, seen.most, last))
+    return Asks(
+        window, peak, mean, grid_target.held_back(window, peak - seen.unsure, seen.now, seen.load, seen.most, last)
+    )
 
 
 def _peak(step: Step, meant: Target, mean: float, planned: float, seen: Present) -> float:

@@ -32,6 +32,10 @@ class RunningWindow:
     """The billed windows that ended with the last reading."""
     left_off: Window | None = None
     """The one before this: a clock that is set back goes on with it."""
+    returned: float = 0.0
+    """W that was imported when this window was seen again after a silence, at most: what nobody saw was as much."""
+    silences: int = 0
+    """Of this window."""
 
     @property
     def minutes(self) -> int:
@@ -55,7 +59,7 @@ class RunningWindow:
         """The next reading. One that is a little older changes nothing; one that is much older shows that the clock
         was set back: on from there, or a day would be lost."""
         if self.at is None:
-            return replace(self, at=at, power=power)
+            return replace(self, at=at, power=power, returned=power, silences=1)
         if at <= self.at:
             return self if (self.at - at).total_seconds() <= HOLD else self._anew(at, power)
         now, counted = replace(self, closed=()), self.at
@@ -65,7 +69,10 @@ class RunningWindow:
             # after a long silence: on in the window of this reading
             counted = end if believed >= end else max(end, self._window(at)[0])
         another = self._period(at) != self._period(self.at)
-        return replace(now._until(counted, believed), at=at, power=power, peak=0.0 if another else now.peak)
+        now = replace(now._until(counted, believed), at=at, power=power, peak=0.0 if another else now.peak)
+        if believed < at:
+            now = replace(now, returned=max(now.returned, power), silences=now.silences + 1)
+        return now
 
     def filled(self, start: datetime, imported: float, seconds: float) -> "RunningWindow":
         """With what somebody else saw of the window that begins at `start`, in Wh and covered seconds, where that is
@@ -103,7 +110,10 @@ class RunningWindow:
         return replace(self, seen=self.seen + seconds, energy=self.energy + max(self.power, 0.0) * seconds / 3600)
 
     def _close(self, start: datetime) -> "RunningWindow":
-        one, empty = Window(start, self.energy, self.seen), replace(self, energy=0.0, seen=0.0)
+        one, empty = (
+            Window(start, self.energy, self.seen),
+            replace(self, energy=0.0, seen=0.0, returned=0.0, silences=0),
+        )
         empty = replace(empty, left_off=one)
         if not is_billed(one, self.demand or ANY, self.poll, self.zone):
             return empty
@@ -140,7 +150,8 @@ class RunningWindow:
         """The mean import in W that keeps this window's mean at or below `limit`; 0 when that is lost, and infinite in
         hours that the component does not count. What is beyond it so far, or below, is made up for in no less than
         `haste` seconds. What nobody saw gives no room: it is taken to have drawn the limit at least, and the `load`
-        of now, as batteries rest while nobody sees."""
+        of now or of when it was seen again, as batteries rest while nobody sees. What has been silent twice may be once
+        more, and for that nothing may be left to make up in."""
         start = self._window(now)[0]
         if self.demand is not None and not counts(self.demand, start, self.zone):
             return float("inf")
@@ -148,7 +159,8 @@ class RunningWindow:
         saved = limit * elapsed / 3600 - self.imported(now)
         if unseen > 0.0:
             mean = self.imported(now) * 3600 / elapsed
-            saved -= unseen * max(limit - mean, load - mean, 0.0) / 3600
+            again = unseen / self.silences if self.silences > 1 else 0.0
+            saved -= (unseen + again) * max(limit - mean, load - mean, self.returned - mean, 0.0) / 3600
         return max(limit + saved * 3600 / max(self.left(now), haste), 0.0)
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from optimizer.delays import Delay
+from optimizer.meter_doubt import MeterDoubt
 from optimizer.net_load import NetLoad
 from schemas.site_device import UNSAID
 
@@ -37,6 +38,7 @@ class SiteLoad:
     known_delay: float | None = None
     """Seconds by which the meter is late, as the site file says. What is measured here may be more, and never less."""
     net: NetLoad = field(init=False)
+    doubt: MeterDoubt = field(default_factory=MeterDoubt)
     delay: Delay = field(init=False)
     """Of the meter after the PCS."""
     dead: Delay = field(init=False)
@@ -47,7 +49,7 @@ class SiteLoad:
 
     def __post_init__(self) -> None:
         self.delay, self.dead = Delay(self.rated), Delay(self.rated, held=True)
-        self.net = NetLoad(self._meter_delay, self.dead_time)
+        self.net = NetLoad(self.late, self.dead_time)
 
     @property
     def measured(self) -> bool:
@@ -60,8 +62,9 @@ class SiteLoad:
         return max(0.0, self.delay.done or 0.0, self.known_delay or 0.0)
 
     @property
-    def _meter_delay(self) -> float:
-        return self.meter_late if self.measured else self.assumed
+    def late(self) -> float:
+        """Seconds by which the meter may be late: assumed where that was not measured, nor said."""
+        return max(self.meter_late, self.doubt.latest) if self.measured else self.assumed
 
     @property
     def shows(self) -> float:
@@ -101,7 +104,8 @@ class SiteLoad:
         """The meter was read."""
         self.net.meter(at, grid)
         self.delay.effect(at, -grid)
-        self.net.meter_delay = self._meter_delay
+        self.doubt.see(at, grid, self.delay.done)
+        self.net.meter_delay = self.late
         if self.net.value is not None and self.net.shown is not None:
             self._lately.append((at, self.net.value, self.net.shown[1]))
             while self._lately[0][0] < at - LATELY:

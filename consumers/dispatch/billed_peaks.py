@@ -1,9 +1,11 @@
 """The peaks that are billed, as dispatch holds them: what a plan means to let pass, or what is billed already. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumers.dispatch.held_windows import filled
+from consumers.dispatch.held_windows import begun, filled
+from consumers.dispatch.kept import KeptWindow
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.plans import binding, held, peak, planned
 from optimizer.demand import charged
@@ -29,6 +31,9 @@ class BilledPeaks:
     told: Billing | None = None
     """What the site is billed so far, by the last word of it: its peaks hold until their periods end."""
 
+    before: Mapping[str, KeptWindow] = field(default_factory=dict)
+    """What the last run saw of the windows, by the names of the demands."""
+
     def __post_init__(self) -> None:
         self.demand = self.site.demand
 
@@ -43,10 +48,19 @@ class BilledPeaks:
         self.fill(now)
 
     def fill(self, now: datetime) -> None:
-        """The windows that run, with what was said of them."""
+        """The windows that run, with what was said of them, or known before the last restart."""
+        if self.before:
+            self.fold.billing = begun(self.fold.billing, self.before)
+            self.fold.windows = self.fold.windows.begun(self.before)
         if self.told is not None:
             self.fold.billing = filled(self.fold.billing, self.told, now)
             self.fold.windows = self.fold.windows.filled(self.told, now)
+
+    def keep(self, now: datetime) -> dict[str, KeptWindow]:
+        """What the next run must know of the windows: what the last one knew, as long as this one has read nothing."""
+        if self.fold.billing.at is None:
+            return dict(self.before)
+        return self.fold.windows.keep(self.fold.billing, self.fold.running.smooth, now)
 
     def lowest(self, plan: Plan | None, now: datetime) -> float | None:
         """W that no billing window should pass: of the demands that count now, the lowest."""

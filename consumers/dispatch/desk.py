@@ -27,7 +27,8 @@ from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, Stored, begin_in
 from consumers.dispatch.limit_watch import LimitWatch
 from consumers.dispatch.load_desk import LoadDesk
-from consumers.dispatch.load_shedding import Strain, consumption, strained
+from consumers.dispatch.load_shedding import Strain
+from consumers.dispatch.load_strain import LoadStrain
 from consumers.dispatch.modes import Control, expire
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.own_lockouts import begin_each, complaints
@@ -42,12 +43,8 @@ from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, ahead, current_step, decide
 from optimizer.grid_bounds import narrowed
 from optimizer.reserve_now import bounds as reserved
-from optimizer.situation.ages import METER_NOW
 from schemas.messages import Action, ControlRequest, Mode, Outcome, Plan, PlanHeld, RequestOutcome, Telemetry
 from schemas.site import Site
-
-SETTLED = 60.0
-"""Seconds before the end of a billing window from which no load is switched for it: its mean is as good as made."""
 
 
 @dataclass
@@ -71,6 +68,7 @@ class Desk:
     rules: RulesDesk = field(init=False)
     balance: BalanceWatch = field(init=False)
     loads: LoadDesk = field(init=False)
+    strain: LoadStrain = field(init=False)
     doing: Doing = field(default_factory=Doing)
     ahead: float = inf
     """W that a billed peak leaves the batteries to draw before PV that is curtailed gives them."""
@@ -83,6 +81,7 @@ class Desk:
         self.balance, self.rules = BalanceWatch(self.site), RulesDesk(self.site)
         self.loads = LoadDesk.of(self.site)
         self.peaks, self.mode = BilledPeaks(self.site, self.fold), SiteMode(self.batteries)
+        self.strain = LoadStrain(self.site, self.fold, self.limits, self.peaks)
         self.commands = CommandsSent(self.mode, Verdicts(len(self.batteries) > 1))
         self.asked = Asked(self.mode, self.commands, self.site.mode == "read_only")
 
@@ -112,7 +111,7 @@ class Desk:
         for pcs, one in self.batteries.items():
             one.begin(begun.batteries[pcs], mono, since)
         if kept is not None:
-            self.peaks.peak = kept.peak
+            self.peaks.peak, self.peaks.before = kept.peak, kept.windows
             self.asked.requests.remember(kept.requests)
             self.rules.begin(kept.rules, now, mono)
             self.loads.begin(kept.loads, mono, since)
@@ -134,6 +133,7 @@ class Desk:
             requests=list(self.asked.requests.seen),
             rules=self.rules.keep(now),
             loads=self.loads.keep(mono),
+            windows=self.peaks.keep(now),
         )
 
     # what is heard -------------------------------------------------------------------------------
@@ -246,20 +246,10 @@ class Desk:
         return found
 
     def _strain(self, plan: Plan | None, now: datetime, mono: float) -> Strain:
-        """How near the grid connection and the windows that are billed are to what may be."""
-        fresh = mono - self.fold.meter_heard <= self.site.named(self.site.grid.meter).stale_after(METER_NOW)
-        mine = [one for one in self.batteries.values() if one.pcs in self.doing.shared]
         steered = self.control is not None and self.control.mode.mode is Mode.AUTO
-        powers = [(one.seen.power or 0.0, one.room(mono).high) for one in mine]
-        most = min(sum(max(one) for one in powers), self.unreserved)
-        spare = max(0.0, most - sum(power for power, _ in powers)) if steered else 0.0
-        most = self.limits.bounds(now).import_limit
-        whose, hard = consumption(self.limits.held(now), self.site.grid.import_limit, most)
-        each = self.peaks.windows(plan, now, most)
-        peaks = [(one.room(now, peak), f"the {one.how.per}'s peak") for one, peak in each if one.left(now) > SETTLED]
-        return strained(
-            self.fold.billing.power if fresh else None, spare, [(most, whose), *peaks], whose if hard else ""
-        )
+        mine = [one for one in self.batteries.values() if steered and one.pcs in self.doing.shared]
+        loads = sum(one.power for one in self.loads.seen.values() if not one.silent(mono))
+        return self.strain.look(plan, mine, now, mono, most=self.unreserved, loads=loads)
 
     def _by_hand(self, sent: Mapping[str, Instruction]) -> Doing:
         """A grid mode that a person asked for."""

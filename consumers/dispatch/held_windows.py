@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
+from consumers.dispatch.kept import KeptWindow
 from optimizer.billing import step_of
 from optimizer.running_window import RunningWindow
 from optimizer.site_billing import told
@@ -43,6 +44,24 @@ class HeldWindows:
         """With what others saw of the windows that run."""
         return replace(self, others=tuple(filled(one, billing, now) for one in self.others))
 
+    def begun(self, kept: Mapping[str, KeptWindow]) -> "HeldWindows":
+        """With what the last run saw of them."""
+        parts = {name: begun(one, kept) for name, one in (self.parts or {}).items()}
+        return HeldWindows(tuple(begun(one, kept) for one in self.others), parts)
+
+    def keep(self, first: RunningWindow, load: float, now: datetime) -> dict[str, KeptWindow]:
+        """What the next run must know of all of them. `load`: W beside the batteries."""
+        found = dict[str, KeptWindow]()
+        for one in (first, *self.others):
+            if one.demand is not None:
+                held = (self.parts or {}).get(one.demand.name, one)
+                had = held.so_far(now)
+                found[one.demand.name] = KeptWindow(
+                    start=had.start, imported=had.imported, seen=had.seconds, silences=held.silences,
+                    load=max(load, held.returned),
+                )  # fmt: skip
+        return found
+
     def measured(self, demand: Demand) -> float:
         """W: the highest window of a demand beside the first that was seen here."""
         return next((one.peak for one in self.others if one.demand == demand), 0.0)
@@ -58,6 +77,15 @@ class HeldWindows:
         for one in running:
             name = one.demand.name if one.demand else ""
             yield (self.parts or {}).get(name, one), peaks[name]
+
+
+def begun(one: RunningWindow, kept: Mapping[str, KeptWindow]) -> RunningWindow:
+    """A window with what the last run saw of it: nothing where another one runs by now."""
+    had = None if one.demand is None else kept.get(one.demand.name)
+    found = one if had is None else one.filled(had.start, had.imported, had.seen)
+    if had is None or found is one:
+        return one
+    return replace(found, silences=one.silences + had.silences, returned=max(one.returned, had.load))
 
 
 def filled(one: RunningWindow, billing: Billing | None, now: datetime) -> RunningWindow:

@@ -14,7 +14,7 @@ from consumers.dispatch.load_seen import GAP, KeptLoad
 from consumers.dispatch.modes import Control, begin, lock
 from consumers.dispatch.resets import Tried
 from schemas.messages import Cause, ControlMode, Mode
-from schemas.units import Instant, Number, Seconds, Watts
+from schemas.units import Instant, Number, Seconds, WattHours, Watts
 
 LOADS = GAP / 3
 """Seconds after which loads are kept again, so that a restart that is shorter leaves no `GAP` in what is known."""
@@ -81,6 +81,20 @@ class KeptRules(BaseModel):
     day: list[KeptQuarter] = []
 
 
+class KeptWindow(BaseModel):
+    """A billing window that was running."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    start: Instant
+    imported: WattHours
+    seen: Seconds
+    """Of it."""
+    silences: int = 0
+    load: Watts = 0.0
+    """That the site drew beside its batteries then, or after a silence: what nobody sees of the window is as much."""
+
+
 class Kept(BaseModel):
     """The file."""
 
@@ -101,10 +115,12 @@ class Kept(BaseModel):
     """Which rules of the site last until an end of their own, and what is known of the day so far."""
     loads: dict[str, KeptLoad] = {}
     """The flexible loads, by their device."""
+    windows: dict[str, KeptWindow] = {}
+    """What the windows of the tariff's demands had drawn, by their names: a restart while nobody else tells it."""
 
     def differs(self, other: "Kept | None") -> bool:
-        """Whether it is worth a write: a clock that runs is none, but a lease is kept each minute, and loads so often
-        that after a short restart it is known what they did."""
+        """Whether it is worth a write: a clock that runs is none, but a lease is kept each minute, and so is
+        what a billing window has drawn; loads so often that after a short restart it is known what they did."""
         return other is None or self._essence() != other._essence()
 
     def _essence(self) -> tuple[object, ...]:
@@ -112,7 +128,8 @@ class Kept(BaseModel):
         each = {name: one.essence() for name, one in self.batteries.items()}
         loads = {name: one.essence() for name, one in self.loads.items()}
         read = int(self.at.timestamp() // LOADS) if loads else None
-        return (self.mode, minute, each, self.peak, self.requests, self.rules, loads, read)
+        drawn = {name: (one.start, int(one.seen // 60)) for name, one in self.windows.items()}
+        return (self.mode, minute, each, self.peak, self.requests, self.rules, loads, read, drawn)
 
 
 def understood(text: bytes) -> Kept:

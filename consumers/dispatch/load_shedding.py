@@ -134,17 +134,19 @@ class Shedding:
         return Choice(share, Why.SHED, f"{share * rated / 1000:.1f} kW: {strain.why or 'a limit was near'}")
 
 
-def strained(grid: float | None, spare: float, bounds: Sequence[tuple[float, str]], hard: str = "") -> Strain:
-    """`grid`: W at the connection point now, None while it is not known. `spare`: W that the batteries can give beside
-    what they give, without what is kept in reserve. `bounds`: W that may be drawn, each with whose it is; `hard`:
-    which of them goes before minimum times."""
+def strained(
+    grid: float | None, spare: float, bounds: Sequence[tuple[float, str]], hard: str = "", relieved: float = 0.0
+) -> Strain:
+    """`grid`: W at the connection point as its meter shows it, None while it is not known; `relieved`: W less than that
+    it may carry by now. `spare`: W that the batteries can give beside what they give, without what is kept in reserve.
+    `bounds`: W that may be drawn, each with whose it is; `hard`: which of them goes before minimum times."""
     if not bounds:
         return CALM
     if grid is None:
         return UNSEEN
     most, why = min(bounds)
     words = f"{grid / 1000:.0f} kW of {most / 1000:.0f} kW are drawn, {why}"
-    return Strain(grid - spare - NEAR * most, words, bool(hard) and why == hard)
+    return Strain(grid - relieved - spare - NEAR * most, words, bool(hard) and why == hard)
 
 
 def consumption(held: Iterable[HeldLimit], limit: float, most: float) -> tuple[str, bool]:

@@ -125,15 +125,18 @@ class Fold:
             given, imported = sum(one.power or 0.0 for one in able), self.billing.imported(now)
             self.running = self.running.fold(now, net, given, step, imported)
         one, age = able[0], mono - self.meter_heard
+        unsure = self.load.load.doubt.off(60.0 * self.billing.minutes)
         if len(able) == 1:
             own = one.soc, one.charge, one.discharge, mono - one.bms_heard
             limiter = "the BMS", one.narrowed_by
-            return Moment(now, net, age, *own, last, charging, sun.spare, limiter, self.running)
+            return Moment(now, net, age, *own, last, charging, sun.spare, limiter, unsure, self.running)
         rooms = [each.room() for each in able]
         charge, discharge = -sum(room.low for room in rooms), sum(room.high for room in rooms)
         charged = soc([each.battery for each in able], [room.soc for room in rooms])
         limiter = _limiter(able, charging=True), _limiter(able, charging=False)
-        return Moment(now, net, age, charged, charge, discharge, 0.0, last, charging, sun.spare, limiter, self.running)
+        return Moment(
+            now, net, age, charged, charge, discharge, 0.0, last, charging, sun.spare, limiter, unsure, self.running
+        )
 
 
 def _limiter(able: Sequence[BatterySeen], *, charging: bool) -> str:

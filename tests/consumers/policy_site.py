@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from consumers.dispatch.desk import Desk
-from consumers.dispatch.kept import Stored
+from consumers.dispatch.kept import Kept, Stored
 from consumers.dispatch.modes import begin
 from optimizer.site_billing import SiteBilling
 from schemas.billing import Billing
@@ -46,6 +46,8 @@ class PolicySite:
     """PCS that are in fault."""
     grids: list[float] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    kept: Kept | None = None
+    """On its disk, as the service writes it."""
 
     def __post_init__(self) -> None:
         self.billing = SiteBilling(self.site.zone, 1.0).of(self.site.prices)
@@ -77,12 +79,14 @@ class PolicySite:
                 self._hear(self.desk)
                 if self.second % 2 == 0:
                     self._command(self.desk)
+                    kept = self.desk.keep(self.now, self.second)
+                    self.kept = kept if kept is not None and kept.differs(self.kept) else self.kept
         return self
 
     def restart(self, away: int, load: Load | float) -> "PolicySite":
         """Dispatch is gone for so many seconds, and begins with what it kept and what the broker has."""
         assert self.desk is not None
-        kept = self.desk.keep(self.now, self.second)
+        kept = self.kept
         assert kept is not None
         self.desk = None
         self.run(away, load)
@@ -108,6 +112,10 @@ class PolicySite:
             goal = max(min(goal, self.most.get(pcs, 1e9)), -self.most.get(pcs, 1e9))
             self.powers[pcs] = power + min(max(goal - power, -room), room)
 
+    def _shown(self) -> float:
+        """W that the meter shows."""
+        return self.grids[-1]
+
     def _hear(self, desk: Desk) -> None:
         for turn in range(2):
             for one in self.site.units:
@@ -117,7 +125,7 @@ class PolicySite:
                 for rack in one.racks:
                     self._read(desk, rack, {"soc": 50.0, "u": 800.0, "ccl": current, "dcl": current})
             if not turn:
-                self._read(desk, self.site.grid.meter, {"p": self.grids[-1]})
+                self._read(desk, self.site.grid.meter, {"p": self._shown()})
 
     def _read(self, desk: Desk, device: str, values: Mapping[str, Value]) -> None:
         said = Telemetry(at=self.now, epoch="0" * 16, seq=next(self._seq), values=dict(values))

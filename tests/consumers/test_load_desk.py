@@ -100,10 +100,14 @@ class Story:
             name: self.draws * share * (self.site.named(name).rated_power or 0.0) for name, share in self.shares.items()
         }
 
+    def shown(self, grid: float) -> float:
+        """W that the meter shows."""
+        return grid
+
     def tick(self, seconds: float = 2.0, each: float = 2.0) -> None:
         for _ in range(round(seconds / each)):
             powers, self.seq = self.powers(), self.seq + 1
-            values = {"grid": {"p": self.base + sum(powers.values())}} | {
+            values = {"grid": {"p": self.shown(self.base + sum(powers.values()))}} | {
                 name: {"p": power, "t": self.temperature, **self.more} for name, power in powers.items()
             }
             for name, one in (values | (self.rests if self.site.battery else {})).items():
@@ -424,3 +428,41 @@ def test_in_hours_in_which_it_may_not_be_touched_it_is_told_nothing(tmp_path: Pa
     it.plan(one=10e3)
     it.tick(4)
     assert it.shares["one"] == 1.0
+
+
+class Late(Story):
+    """Its meter shows what was so many ticks before."""
+
+    late = 0
+
+    def __init__(self, folder: Path, *loads: str, says: str) -> None:
+        super().__init__(folder, *loads)
+        text = (folder / "site.toml").read_text(encoding="utf-8").replace('502" }', f'502"{says} }}')
+        (folder / "site.toml").write_text(text, encoding="utf-8")
+        self.site = load_site(folder / "site.toml")
+        self.desk = Desk.of(self.site)
+        self.desk.control = begin(NOON)
+        self.grids: list[float] = []
+
+    def shown(self, grid: float) -> float:
+        self.grids.append(grid)
+        return self.grids[-1 - min(self.late, len(self.grids) - 1)]
+
+
+@pytest.mark.parametrize(
+    ("late", "says"), [(0, ""), (2, ""), (10, ", delay = 20.0"), (0, ", delay = 20.0"), (4, ", delay = 20.0")]
+)
+@pytest.mark.parametrize("point", [LAMPS, SWITCHED])
+def test_a_late_meter_makes_no_load_give_more_than_it_must(tmp_path: Path, point: str, late: int, says: str) -> None:
+    """The meter showed what the lamps had drawn before, and each 2 s they were told less for it, down to their least.
+    With another load beside it, this one was switched off as well."""
+    it = Late(tmp_path, point, LAMPS.replace('"two"', '"one"'), says=says)
+    it.late, it.base = late, 60e3
+    it.tick(60)
+    assert it.shares == {"one": 1.0, "two": 1.0}
+    it.base = 78e3
+    least = {"one": 1.0, "two": 1.0}
+    for _ in range(40):
+        it.tick()
+        least = {name: min(share, it.shares[name]) for name, share in least.items()}
+    assert least == ({"one": 1.0, "two": 0.5} if point is LAMPS else {"one": 1.0, "two": 0.0})

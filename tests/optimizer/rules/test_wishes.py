@@ -167,7 +167,7 @@ def test_no_rule_ever_makes_a_site_less_safe(  # noqa: PLR0917  # all that is me
     held: Held = [] if peak is None else [(QUIET, peak)]
     inner = _device_bounds(RATINGS, moment)
     assert not isinstance(inner, str)
-    bounds = [*_peak_bounds(held, moment.now, net), *_grid_bounds(RATINGS.grid, net), *inner]
+    bounds = [*_peak_bounds(held, moment.now, net, 0.0), *_grid_bounds(RATINGS.grid, net), *inner]
     inside, _ = clamp(found.power, bounds)
     assert inside == pytest.approx(found.power, abs=1.0 + DEADBAND)
 
