@@ -48,7 +48,7 @@ def turned(row: str) -> str:
     ("raw", "words"),
     [
         (spoilt(gzip.compress("\n".join(ROWS).encode())), "cannot be read"),
-        (with_row(lambda row: f"{row},5,6"), "Expected 3 fields in line 51, saw 5: give each row the 3 cells"),
+        (with_row(lambda row: f"{row},5,6"), "row 51: there are 5 cells; give each row the 3 cells of the header"),
         (with_row(lambda row: f'"{row}'), "and no open quote"),
         (with_row(lambda row: row.replace("2025", "9999")), "row 51: its timestamp_utc is many years away"),
         (with_row(lambda row: row.replace("2025", "0001")), "row 51: its timestamp_utc is many years away"),

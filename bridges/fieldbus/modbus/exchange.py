@@ -248,7 +248,9 @@ class Exchange:
             self.refusals.heard()
             ctx = self.client.ctx
             own = ctx.request_transaction_id if self._asking else None
-            self._length = len(packet) if self.rtu else self._numbered.ours(packet, own, ctx.request_dev_id)
+            came = len(packet) if self.rtu else self._numbered.ours(packet, own, ctx.request_dev_id)
+            # one that comes with the answer, before that is looked at, adds to it
+            self._length = came + (self._length if self._asking and ctx.response_future.done() else 0)
             self._unclean |= not self._asking and self._length > 0
             self._numbered.late |= self.rtu and not self._asking and bool(self.lent)
         return packet if self._asking or not self.rtu else b""  # what nobody asked for is not looked at
