@@ -35,7 +35,7 @@ class LoadStrain:
     limits: GridLimits
     peaks: BilledPeaks
     _own: deque[Reading] = field(default_factory=lambda: deque(maxlen=400))
-    """W by which the flexible loads draw more, and the batteries give less, than in the beginning, as they were read."""
+    """W that the flexible loads draw more, and the batteries give less, than in the beginning, as they were read."""
     _read: Mapping[str, float] = field(default_factory=dict)
     """W that each of them took when it was looked last; without those that were silent."""
 
