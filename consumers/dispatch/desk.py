@@ -248,7 +248,7 @@ class Desk:
     def _strain(self, plan: Plan | None, now: datetime, mono: float) -> Strain:
         steered = self.control is not None and self.control.mode.mode is Mode.AUTO
         mine = [one for one in self.batteries.values() if steered and one.pcs in self.doing.shared]
-        loads = sum(one.power for one in self.loads.seen.values() if not one.silent(mono))
+        loads = {name: one.power for name, one in self.loads.seen.items() if not one.silent(mono)}
         return self.strain.look(plan, mine, now, mono, most=self.unreserved, loads=loads)
 
     def _by_hand(self, sent: Mapping[str, Instruction]) -> Doing:

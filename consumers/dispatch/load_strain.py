@@ -2,10 +2,11 @@
 
 A meter that is late shows the site before the loads went and the batteries came: what they have done since, it will
 show by itself, and no other load goes for it. What they have taken back does not count: a load goes too early then.
+Nor does what happened while nobody heard them: when that was, and whether the meter has shown it, is not known.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -34,7 +35,9 @@ class LoadStrain:
     limits: GridLimits
     peaks: BilledPeaks
     _own: deque[Reading] = field(default_factory=lambda: deque(maxlen=400))
-    """W that the flexible loads draw less what the batteries give, as they were read."""
+    """W that the flexible loads draw more, and the batteries give less, than in the beginning, as they were read."""
+    _read: Mapping[str, float] = field(default_factory=dict)
+    """W that each of them took when it was looked last; without those that were silent."""
 
     def look(
         self,
@@ -44,11 +47,11 @@ class LoadStrain:
         mono: float,
         *,
         most: float,
-        loads: float,
+        loads: Mapping[str, float],
     ) -> Strain:
         """`batteries`: those that are steered, which may give `most` W without what is kept in reserve; `loads`: W that
-        all flexible loads draw."""
-        self._own.append((mono, loads - sum(one.power or 0.0 for one in self.fold.batteries.values())))
+        each flexible load draws which is read."""
+        self._note(loads, mono)
         fresh = mono - self.fold.meter_heard <= self.site.named(self.site.grid.meter).stale_after(METER_NOW)
         powers = [(one.seen.power or 0.0, one.room(mono).high) for one in batteries]
         most = min(sum(max(one) for one in powers), most)
@@ -59,6 +62,17 @@ class LoadStrain:
         peaks = [(one.room(now, peak), f"the {one.how.per}'s peak") for one, peak in each if one.left(now) > SETTLED]
         grid = self.fold.billing.power if fresh else None
         return strained(grid, spare, [(limit, whose), *peaks], whose if hard else "", self._relieved(mono))
+
+    def _note(self, loads: Mapping[str, float], mono: float) -> None:
+        given = {
+            pcs: one.power
+            for pcs, one in self.fold.batteries.items()
+            if one.power is not None and mono - self.fold.seen.heard(pcs) <= one.pcs_silent
+        }
+        read = {**loads, **{pcs: -power for pcs, power in given.items()}}
+        more = sum(power - self._read[name] for name, power in read.items() if name in self._read)
+        self._own.append((mono, (self._own[-1][1] if self._own else 0.0) + more))
+        self._read = read
 
     def _relieved(self, mono: float) -> float:
         """W by which the grid carries less by now than the meter may show."""

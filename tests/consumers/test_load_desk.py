@@ -76,6 +76,8 @@ class Story:
         self.draws = 1.0
         """Of what its rating says."""
         self.more: dict[str, Any] = {}
+        self.silent = set[str]()
+        """Devices that are not read."""
         self.rests: dict[str, dict[str, Any]] = {
             "pcs": {"p": 0.0, "state": "running"},
             "bms": {"soc": 50.0, "ccl": 200.0, "dcl": 200.0, "u": 500.0},
@@ -111,6 +113,8 @@ class Story:
                 name: {"p": power, "t": self.temperature, **self.more} for name, power in powers.items()
             }
             for name, one in (values | (self.rests if self.site.battery else {})).items():
+                if name in self.silent:
+                    continue
                 said = Telemetry(at=self.now, epoch="0" * 16, seq=self.seq, values=one)
                 self.desk.read(name, said, self.now, self.second)
             self.desk.instruct(self.now, self.second)
