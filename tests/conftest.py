@@ -23,7 +23,7 @@ hypothesis.settings.register_profile(
     "joulebus",
     deadline=None,
     derandomize=not FULL,
-    max_examples=1000 if FULL else 100,
+    max_examples=1000 if FULL else 60,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("joulebus")

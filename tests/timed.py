@@ -8,11 +8,24 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+import pytest
+
 FULL = os.environ.get("JOULEBUS_CHAOS") == "full"
 """Tell the long stories: as long as in the field, with `make chaos`, `make faults` and `make search`."""
 TRIES = 3
 
 Case = TypeVar("Case")
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+def long(reason: str) -> Callable[[Test], Test]:
+    """A story for `make search` alone: a shorter one of its kind is told each time."""
+
+    def marked(test: Test) -> Test:
+        told: Test = pytest.mark.search(pytest.mark.skipif(not FULL, reason=f"{reason}: make search")(test))
+        return told
+
+    return marked
 
 
 def some(*each: Iterable[Any], one_in: int) -> list[tuple[Any, ...]]:

@@ -39,17 +39,24 @@ def read(lock: Interlock, seen: Seen) -> Value | None:
     Of flags those that are the cause: one that is set counts, whatever another register says; none only when all of
     their registers are known.
     """
-    values = [seen(lock.device, point) for point in lock.points]
-    if lock.rule.contains is not None:
-        named = [name for value in values if isinstance(value, list) for name in value if name in lock.rule.contains]
-        return named if named or all(isinstance(value, list) for value in values) else None
-    if lock.rule.equals is not None:
-        return values[0] if values[0] in lock.states else None
-    derived = DERIVED.get(str(lock.rule.point))
-    if derived is None or len(values) == 1:
-        return _finite(values[0])
-    parts = [value for value in map(_finite, values) if isinstance(value, float)]
-    return _finite(derived.of(parts[0], parts[1])) if len(parts) == 2 else None
+    rule = lock.rule
+    if rule.contains is not None:
+        return _flags(rule.contains, [seen(lock.device, point) for point in lock.points])
+    value = seen(lock.device, lock.points[0])
+    if rule.equals is not None:
+        return value if value in lock.states else None
+    if len(lock.points) == 1 or rule.point not in DERIVED:
+        return _finite(value)
+    first, second = _finite(value), _finite(seen(lock.device, lock.points[1]))
+    if not isinstance(first, float) or not isinstance(second, float):
+        return None
+    return _finite(DERIVED[rule.point].of(first, second))
+
+
+def _flags(contains: list[str], values: list[Value | None]) -> Value | None:
+    """Those of the flags that are set; None when none is and a register is not known."""
+    named = [name for value in values if isinstance(value, list) for name in value if name in contains]
+    return named if named or all(isinstance(value, list) for value in values) else None
 
 
 def _finite(value: Value | None) -> Value | None:

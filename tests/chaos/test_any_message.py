@@ -29,7 +29,7 @@ from tests.ear import Ear, ear
 from tests.mutations import Mutations
 from tests.timed import FULL
 
-SEEDS, MESSAGES = ((1, 2, 3, 4), 15_000) if FULL else ((1,), 1_000)
+SEEDS, MESSAGES = ((1, 2, 3, 4), 15_000) if FULL else ((1,), 600)
 PARTS = ("bridge", "archive", "alarms", "optimize", "dispatch", "status")
 WAITING = 200
 """Messages on their way at once."""

@@ -24,7 +24,7 @@ from simulator.states import Times
 from tests.bridges.control.story import DEMO, Story, changed, field_devices, story
 from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_dispatch_requests import NOON, wish
-from tests.timed import FULL
+from tests.timed import FULL, long
 from tests.virtual import loop, virtual
 
 SOURCES = {"dispatch": Authority.OPERATOR, "relay": Authority.PROTECTION, "scada": Authority.DSO}
@@ -502,6 +502,7 @@ async def test_a_bridge_that_begins_guards_what_it_finds(tmp_path: Path) -> None
             await it.until(lambda: abs(it.power) < 1000, 3)  # 10 s
 
 
+@long("an hour of a limit in flash")
 @virtual
 async def test_a_limit_that_changes_now_and_then_does_not_end_a_pv_for_ever(tmp_path: Path) -> None:
     """Nobody but the network operator steers it, so it is `in fallback`, where every write is urgent."""

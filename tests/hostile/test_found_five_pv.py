@@ -12,6 +12,7 @@ from schemas.tariff import Demand
 from tests.field.curtailed import RATED, TOLERANCE, CurtailedSite, curtailed
 from tests.field.test_pv_given_back import late, with_pv
 from tests.optimizer.test_dispatch import planned
+from tests.timed import FULL
 from tests.virtual import loop, virtual
 
 SOURCES = {"dispatch": Authority.OPERATOR, "dso": Authority.DSO}
@@ -84,10 +85,14 @@ def no_peak(it: CurtailedSite) -> None:
     it.desk.plans.hear(plan.model_copy(update={"at": at, "until": at + timedelta(hours=1), "peak": 0.0}), at)
 
 
-NO_DRAW = pytest.mark.xfail(
-    strict=True,
-    reason="the bridge holds a limit of consumption by the meter, without the PV: PV that goes first behind a meter "
-    "that is 8 s late is fed in, so it does not. The bridge would have to reckon with the PV, as dispatch does",
+NO_DRAW = (
+    pytest.mark.skipif(not FULL, reason="a known gap: make search"),
+    pytest.mark.xfail(
+        strict=True,
+        reason="the bridge holds a limit of consumption by the meter, without the PV: PV that goes first behind a "
+        "meter that is 8 s late is fed in, so it does not. The bridge would have to reckon with the PV, as dispatch "
+        "does",
+    ),
 )
 
 

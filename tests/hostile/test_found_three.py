@@ -23,7 +23,7 @@ from tests.bridges.control.test_story_faults import flash
 from tests.consumers.test_alarms_panel import a_panel, at, say
 from tests.consumers.test_dispatch_desk import TARIFF, UNBILLED, plant_site
 from tests.scenarios import test_two_batteries
-from tests.timed import FULL, few
+from tests.timed import FULL, few, long
 from tests.virtual import loop, virtual
 
 ALONE = Authority.SELF_CONSUMPTION
@@ -239,6 +239,7 @@ async def test_who_steers_by_hand_is_not_tried_beside_a_loop_at_its_end(tmp_path
 # Cells that wear ----------------------------------------------------------------------------------------
 
 
+@long("ten minutes of a battery that waits for its write budget")
 @virtual
 async def test_a_battery_with_a_cell_that_wears_comes_back_with_its_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -261,6 +262,7 @@ async def test_a_battery_with_a_cell_that_wears_comes_back_with_its_share(
         assert bought <= 10, f"{bought:.0f} s: {it.power('pcs') / 1e3:.0f} kW of {it.desk.batteries['pcs'].last}"
 
 
+@long("a known gap, five minutes")
 @pytest.mark.xfail(strict=True, reason="a value that waits claims what may leave the site, and the others get the rest")
 @virtual
 async def test_what_a_write_budget_holds_back_the_others_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from simulator.plant import Surroundings
 from tests.bridges.control.story import Story, story
 from tests.bridges.control.test_story_batteries import TWO, steady, steer
 from tests.bridges.control.test_story_faults import flash
-from tests.timed import few
+from tests.timed import few, long
 from tests.virtual import virtual
 
 ROUND = "meter:inverted"
@@ -73,6 +73,7 @@ def test_a_loop_that_no_limit_ends_is_tried_at_the_end_of_its_battery(
     told(tmp_path)
 
 
+@long("ten minutes")
 @virtual
 async def test_a_right_one_costs_a_fifth_for_a_few_seconds(tmp_path: Path) -> None:
     """Export 0, and more PV than the battery takes: one trial, and then peace."""

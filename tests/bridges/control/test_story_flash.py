@@ -17,7 +17,7 @@ from schemas.profile import Profile
 from schemas.profiles import load_profile
 from tests.bridges.control.story import Story, story
 from tests.bridges.control.test_story_faults import flash
-from tests.timed import FULL
+from tests.timed import FULL, long
 from tests.virtual import virtual
 
 SOURCES = {"dispatch": Authority.OPERATOR, "scada": Authority.DSO}
@@ -95,6 +95,7 @@ async def test_a_cell_that_is_spared_in_fallback_is_used_again_without_a_command
         assert it.power == pytest.approx(50_000, abs=1000)
 
 
+@long("ten minutes")
 @virtual
 async def test_a_limit_that_changes_all_the_time_ends_where_it_belongs(tmp_path: Path) -> None:
     """Each 20 s a narrower or a wider one: more often than flash may be written."""
