@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumers.dispatch.held_windows import begun, filled
+from consumers.dispatch.held_windows import begun, filled, unended
 from consumers.dispatch.kept import KeptWindow
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.plans import binding, held, peak, planned
@@ -32,7 +32,8 @@ class BilledPeaks:
     """What the site is billed so far, by the last word of it: its peaks hold until their periods end."""
 
     before: Mapping[str, KeptWindow] = field(default_factory=dict)
-    """What the last run saw of the windows, by the names of the demands."""
+    """What the last run saw of the windows, by the names of the demands, until they have ended: after a clock that is
+    set back another one has the same name."""
 
     def __post_init__(self) -> None:
         self.demand = self.site.demand
@@ -52,6 +53,7 @@ class BilledPeaks:
         if self.before:
             self.fold.billing = begun(self.fold.billing, self.before)
             self.fold.windows = self.fold.windows.begun(self.before)
+            self.before = unended(self.before, self.fold.billing.at, self.site.demands)
         if self.told is not None:
             self.fold.billing = filled(self.fold.billing, self.told, now)
             self.fold.windows = self.fold.windows.filled(self.told, now)

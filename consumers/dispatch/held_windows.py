@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from consumers.dispatch.kept import KeptWindow
-from optimizer.billing import step_of
+from optimizer.billing import MOST
 from optimizer.running_window import RunningWindow
 from optimizer.site_billing import told
 from schemas.billing import Billing
 from schemas.site import Site
 from schemas.tariff import Demand
+from schemas.units import EARLIEST
+
+LONGEST = timedelta(hours=1)
+"""Of all windows there are."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class HeldWindows:
         """Of the demands of the tariff; none while it cannot be read."""
         zone, poll = site.zone, site.named(site.grid.meter).poll
         parts = {
-            one.name: RunningWindow(zone, one.model_copy(update={"minutes": step_of(one), "sliding": None}), poll)
+            one.name: RunningWindow(zone, one.model_copy(update={"minutes": one.sliding, "sliding": None}), poll)
             for one in site.demands
             if one.sliding
         }
@@ -56,9 +60,10 @@ class HeldWindows:
             if one.demand is not None:
                 held = (self.parts or {}).get(one.demand.name, one)
                 had = held.so_far(now)
+                beside = min(max(load, held.returned), MOST)
                 found[one.demand.name] = KeptWindow(
-                    start=had.start, imported=had.imported, seen=had.seconds, silences=held.silences,
-                    load=max(load, held.returned),
+                    start=max(had.start, EARLIEST), imported=had.imported, seen=had.seconds, silences=held.silences,
+                    load=beside,
                 )  # fmt: skip
         return found
 
@@ -86,6 +91,12 @@ def begun(one: RunningWindow, kept: Mapping[str, KeptWindow]) -> RunningWindow:
     if had is None or found is one:
         return one
     return replace(found, silences=one.silences + had.silences, returned=max(one.returned, had.load))
+
+
+def unended(kept: Mapping[str, KeptWindow], at: datetime | None, demands: Iterable[Demand]) -> Mapping[str, KeptWindow]:
+    """Those that were not over when the meter was read last."""
+    lengths = {one.name: timedelta(minutes=one.minutes) for one in demands}
+    return {name: one for name, one in kept.items() if at is None or at < one.start + lengths.get(name, LONGEST)}
 
 
 def filled(one: RunningWindow, billing: Billing | None, now: datetime) -> RunningWindow:

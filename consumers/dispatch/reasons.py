@@ -1,9 +1,11 @@
 """What binds each command, as codes for programs: of batteries, PV inverters and loads. Pure.
 
-An action carries none: a stop must reach whatever bridge there is. A bridge that is older than the field refuses it
-once, as an order half understood, and is told without it from then on; the command after that, 2 s later, is taken.
+An action carries none: a stop must reach whatever bridge there is. A bridge that is older than the field refuses it, as
+an order half understood. So the first command to each device asks: until its outcome has come the others carry none,
+however long it takes. Where it was refused the bridge is told without for a day, and the order is told again at once.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
@@ -16,6 +18,12 @@ from schemas.messages import Cause, Command, Mode, Outcome, Why
 from schemas.why import WhyCode
 
 SIDES = {WhyCode.IMPORT_HELD.value: "consumption", WhyCode.EXPORT_HELD.value: "feed_in"}
+AGAIN = 86_400.0
+"""Seconds after which a bridge that takes no reasons is asked again: it may be a newer one by now."""
+UNANSWERED = 60.0
+"""Seconds without an outcome after which it is asked again: the bridge may have been away."""
+AWAITED = 60
+"""Commands of a device whose outcomes may still come."""
 OF_A_LOAD = {
     Decides.PLAN: WhyCode.LOAD_PLANNED,
     Decides.FALLBACK: WhyCode.LOAD_UNPLANNED,
@@ -30,30 +38,47 @@ OF_A_LOAD = {
 
 @dataclass
 class Reasons:
-    """Of all devices that are commanded."""
+    """Of all devices that are commanded. Times of the monotonic clock."""
 
-    deaf: set[str] = field(default_factory=set)
-    """Whose bridge takes no command with a reason, until dispatch begins anew."""
-    _last: dict[str, str] = field(default_factory=dict)
-    """The id of the last command with a reason, by device."""
+    _takes: set[str] = field(default_factory=set)
+    """Whose bridge has taken a command with a reason."""
+    _deaf: dict[str, float] = field(default_factory=dict)
+    """Until when a bridge that has refused one is told without."""
+    _asked: dict[str, float] = field(default_factory=dict)
+    """When the command went out that asks whether a bridge takes reasons; none once that is known."""
+    _told: dict[str, deque[str]] = field(default_factory=dict)
+    """The ids of the last commands with a reason, by device."""
 
-    def add(self, command: Command, desk: Desk, device: str, order: Instruction) -> Command:
-        """The command with what binds it."""
-        if command.action is not None or device in self.deaf:
+    def add(self, command: Command, desk: Desk, device: str, order: Instruction, mono: float) -> Command:
+        """The command with what binds it, where that may be told."""
+        if command.action is not None or not self._may(device, mono):
             return command
         try:
             found = whys(desk, device, order, command.at)
         except ValueError:  # a number that no message carries is no cause to tell a battery nothing
             found = []
-        if found:
-            self._last[device] = command.id
-        return command.model_copy(update={"why": found}) if found else command
+        if not found:
+            return command
+        if device not in self._takes:
+            self._asked[device] = mono
+        self._told.setdefault(device, deque(maxlen=AWAITED)).append(command.id)
+        return command.model_copy(update={"why": found})
 
-    def hear(self, device: str, outcome: Outcome) -> bool:
-        """Whether its bridge turns out to take no reasons just now."""
-        if outcome.cause != Cause.INVALID or outcome.id != self._last.get(device) or device in self.deaf:
+    def _may(self, device: str, mono: float) -> bool:
+        if mono < self._deaf.get(device, -inf):
             return False
-        self.deaf.add(device)
+        return device in self._takes or mono - self._asked.get(device, -inf) >= UNANSWERED
+
+    def hear(self, device: str, outcome: Outcome, mono: float) -> bool:
+        """Whether its bridge has refused a command for its reason alone: then the order itself has no outcome yet."""
+        if outcome.id not in self._told.get(device, ()):
+            return False
+        self._asked.pop(device, None)
+        if outcome.cause != Cause.INVALID:
+            self._takes.add(device)
+            return False
+        self._takes.discard(device)
+        self._deaf[device] = mono + AGAIN
         return True
 
 

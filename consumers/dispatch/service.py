@@ -3,33 +3,28 @@
 import asyncio
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from itertools import count
-from secrets import token_hex
+from datetime import datetime
 from typing import Any
 
 from consumers.dispatch.account import account, undecided
 from consumers.dispatch.answers import unreadable
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
-from consumers.dispatch.kept import Kept, Stored
+from consumers.dispatch.kept import Stored
 from consumers.dispatch.limit_keeping import LimitKeeping
 from consumers.dispatch.own_lockouts import complaints
-from consumers.dispatch.reasons import Reasons
-from consumers.dispatch.state_file import read, write
+from consumers.dispatch.sending import Sending
+from consumers.dispatch.state_keeping import StateKeeping
 from consumers.dispatch.telling import Telling
 from runtime.bus import Bus, Refused
 from runtime.end_mark import up_to_mark
 from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.part import Part
-from runtime.signature import signed
 from runtime.tariff_watch import readable
 from schemas.billing import Billing
 from schemas.messages import (
     Cause,
-    Command,
     ControlMode,
     ControlRequest,
     Mode,
@@ -40,8 +35,6 @@ from schemas.messages import (
 from schemas.printable import printable
 from schemas.topics import (
     BILLING,
-    COMMAND,
-    COMMAND_TTL,
     CONTROL_MODE,
     CONTROL_OUTCOME,
     CONTROL_REQUEST,
@@ -54,8 +47,6 @@ from schemas.units import utc_now
 
 TICK = 2.0
 """Seconds between two commands: one or two may be lost before the ttl of 10 s ends."""
-DISK = 2.0
-"""Seconds a disk may take to keep what was asked; a lockout reaches the device meanwhile."""
 
 
 async def run(part: Part) -> None:
@@ -74,25 +65,21 @@ class Dispatch:
         self.part = part
         self._guarded = Guarded(part.log, part.counts)
         self.desk = Desk.of(part.site)
-        self.path = part.settings.state / f"dispatch-{part.site.site}.json"
+        self._state = StateKeeping(part.settings.state / f"dispatch-{part.site.site}.json")
+        self._sending = Sending(part, self.desk)
         self._remembering = asyncio.Lock()
-        self._epoch, self._numbers = token_hex(8), count(1)
         self._mode: ControlMode | None = None
         self._logged: dict[str, ControlMode | None] = {}
         self._unsaid: deque[ControlMode] = deque()
         """Modes that hold or held, and that the broker does not know yet: each is said, also one that was short."""
-        self._kept: Kept | None = None
-        self._disk = ThreadPoolExecutor(1, "dispatch.disk")  # one: an older state never overwrites a newer one
-        self._writing: asyncio.Future[None] | None = None
         self._telling = Telling(part.site.site)
         self._limits = LimitKeeping(part, self.desk.limits)
-        self._reasons = Reasons()
         self._unkept = self._unanswered = self._untold = self._unlimited = self._unread = ""
         """Why the disk does not keep our state, why the broker takes neither our answers nor what we do, and why the
         last plan that came cannot be read."""
 
     def close(self) -> None:
-        self._disk.shutdown(wait=False)
+        self._state.close()
 
     async def work(self, bus: Bus) -> None:
         if self.desk.control is None:
@@ -123,7 +110,7 @@ class Dispatch:
                 self._hear_plan(heard, utc_now())
             elif isinstance(heard.message, Billing):
                 self.desk.peaks.hear(heard.message, utc_now())
-        file = read(self.path)
+        file = self._state.begin()
         for fault in filter(None, (file.fault, broker.fault)):
             self.part.log.error("what was kept cannot be read: %s", fault)
         self._limits.begin()
@@ -144,7 +131,7 @@ class Dispatch:
     async def _act(self) -> None:
         """Decide, and send at once: a disk or a broker that hangs holds up no lockout that comes meanwhile, and the
         loss of one loses it not at the other."""
-        sends = [self._send(pcs, instruction) for pcs, instruction in self._instruct().items()]
+        sends = [self._sending.send(pcs, instruction) for pcs, instruction in self._instruct().items()]
         await asyncio.gather(*sends, self._remember(), self._tell_limits())
         await self._remember()  # what was sent, too
 
@@ -188,55 +175,14 @@ class Dispatch:
                 why = str(wrong)
             self._untold = self._once(self._untold, why, "what is done is not told")
 
-    async def _send(self, pcs: str, instruction: Instruction) -> None:
-        place = {"site": self.part.site.site, "device": pcs}
-        command = self._reasons.add(self._command(instruction), self.desk, pcs, instruction)
-        key = self.part.settings.command_key
-        if key is not None:
-            command = signed(command, COMMAND.at(**place), key)
-        self.desk.sends(command.id, pcs, instruction)  # before its outcome can come
-        await self.part.events.say(COMMAND, command, expiry=COMMAND_TTL, **place)
-        self.desk.has_sent(pcs, instruction, time.monotonic())
-        self.part.counts["commands"] += 1
-        self.part.succeeded()
-
-    def _command(self, instruction: Instruction) -> Command:
-        now, number = utc_now(), next(self._numbers)
-        return Command(
-            id=f"dispatch-{self._epoch}-{number}",
-            at=now,
-            until=now + timedelta(seconds=COMMAND_TTL),
-            epoch=self._epoch,
-            number=number,
-            source="dispatch",
-            authority=instruction.wanted.authority,
-            values=instruction.values,
-            action=instruction.action,
-            reason=instruction.wanted.reason,
-        )
-
     async def _remember(self) -> None:
         """On the disk before it is said: the mode, and all that the next run must know."""
         async with self._remembering:
-            await self._keep()
+            await self._state.keep(lambda: self.desk.keep(utc_now(), time.monotonic()))
+            self._unkept = self._once(self._unkept, self._state.trouble, "the state is not kept on the disk")
             while self._unsaid:
                 await self.part.events.say(CONTROL_MODE, self._unsaid[0], site=self.part.site.site)
                 self._unsaid.popleft()
-
-    async def _keep(self) -> None:
-        kept = self.desk.keep(utc_now(), time.monotonic())
-        if kept is None or not kept.differs(self._kept) or not (self._writing is None or self._writing.done()):
-            return
-        loop = asyncio.get_running_loop()
-        writing = self._writing = loop.run_in_executor(self._disk, write, self.path, kept)
-        writing.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at, also when it is late
-        done, _ = await asyncio.wait([writing], timeout=DISK)
-        why = f"{self.path} takes longer than {DISK:.0f} s" if not done else ""
-        if done and (wrong := writing.exception()) is not None:
-            why = str(wrong)
-        if not why:
-            self._kept = kept
-        self._unkept = self._once(self._unkept, why, "the state is not kept on the disk")
 
     def _note_mode(self) -> None:
         said = self.desk.mode.said()
@@ -290,8 +236,6 @@ class Dispatch:
 
     async def _hear(self, heard: Heard[Any]) -> None:
         now, mono = utc_now(), time.monotonic()
-        if isinstance(heard.message, Outcome) and self._reasons.hear(heard.place["device"], heard.message):
-            self.part.log.warning("%s takes commands without reasons only: its bridge is older", heard.place["device"])
         match heard.message:
             case Telemetry() as telemetry if not heard.retained:
                 self.desk.read(heard.place["device"], telemetry, now, mono)
@@ -299,6 +243,9 @@ class Dispatch:
                 self._hear_plan(heard, now)
             case Billing() as billing:
                 self.desk.peaks.hear(billing, now)
+            case Outcome() as outcome if self._sending.reasons.hear(heard.place["device"], outcome, mono):
+                self.part.log.warning("%s takes no commands with reasons: its bridge is older", heard.place["device"])
+                await self._act()  # what was refused is told again, and waits for no tick
             case Outcome() as outcome if outcome.source == "dispatch" and not heard.retained:
                 self.part.counts[outcome.state.value] += 1
                 told = self.desk.hear_outcome(outcome, now, mono)

@@ -73,7 +73,7 @@ def test_a_setpoint_says_what_binds_it(tmp_path: Path, happens: Callable[[Story]
     happens(story)
     order = story.order()
     assert order is not None
-    sent = Reasons().add(command(), story.desk, "pcs1", order)
+    sent = Reasons().add(command(), story.desk, "pcs1", order, 0.0)
     assert 1 <= len(sent.why) <= 2
     assert sentence(sent.why, Place("EUR", story.desk.site.zone), story.now).startswith(words)
 
@@ -99,22 +99,21 @@ def said(desk: Desk, load: str) -> str:
 
 
 def test_a_bridge_that_knows_no_reasons_is_told_without(tmp_path: Path) -> None:
-    """It refuses one command, as an order half understood, and takes the next; a stop it takes at once."""
+    """It refuses one command, as an order half understood; a stop it takes at once."""
     story, reasons = Story(plant_site(tmp_path)), Reasons()
     covers(story)
     order = story.order()
     assert order is not None
-    stop = reasons.add(command(1, what=Action.STOP), story.desk, "pcs1", order)
+    stop = reasons.add(command(1, what=Action.STOP), story.desk, "pcs1", order, 0.0)
     older(stop)
     with pytest.raises(ValueError, match="why"):
-        older(reasons.add(command(2), story.desk, "pcs1", order))
+        older(reasons.add(command(2), story.desk, "pcs1", order, 0.0))
     no = Outcome(id="dispatch-2", at=NOON, state=OutcomeState.REFUSED, cause=Cause.INVALID)
-    assert not reasons.hear("pcs1", no.model_copy(update={"cause": Cause.EXPIRED}))
-    assert not reasons.hear("pcs1", no.model_copy(update={"id": "dispatch-1"})), "of another command"
-    assert reasons.hear("pcs1", no)
-    assert not reasons.hear("pcs1", no), "once"
-    older(reasons.add(command(3), story.desk, "pcs1", order))
-    assert reasons.add(command(4), story.desk, "pcs2", order).why, "another bridge is asked for itself"
+    assert not reasons.hear("pcs1", no.model_copy(update={"id": "dispatch-1"}), 1.0), "of another command"
+    assert not reasons.hear("pcs2", no, 1.0), "of another bridge"
+    assert reasons.hear("pcs1", no, 1.0)
+    older(reasons.add(command(3), story.desk, "pcs1", order, 1.0))
+    assert reasons.add(command(4), story.desk, "pcs2", order, 1.0).why, "another bridge is asked for itself"
 
 
 def test_a_command_with_a_reason_is_signed_whole_and_read_again() -> None:

@@ -1,0 +1,130 @@
+"""What dispatch does each 2 s, attacked at the real rhythm: an older bridge, clocks, its file, windows that slide."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from consumers.dispatch.kept import Kept, KeptWindow
+from consumers.dispatch.reasons import Reasons
+from consumers.dispatch.state_keeping import StateKeeping
+from runtime.heard import Heard, read
+from schemas.messages import Cause, Command, ControlMode, Mode, Outcome, OutcomeState
+from schemas.site_file import load_site
+from schemas.topics import COMMAND
+from schemas.units import EARLIEST
+from tests.bridges.control.story import Story as BridgeStory
+from tests.bridges.control.story import story
+from tests.consumers.policy_site import PolicySite
+from tests.consumers.test_dispatch_desk import NOON, TARIFF, Story, plant_site
+from tests.consumers.test_dispatch_policy import CAP
+from tests.consumers.test_dispatch_policy_story import one_battery, plan
+from tests.consumers.test_dispatch_reasons import command, covers
+from tests.virtual import loop, virtual
+
+# an older bridge -------------------------------------------------------------------------------------------
+
+
+def hears_as_an_older(it: BridgeStory, sent: Command) -> None:
+    """The real way of a bridge that knows no `why`: here no key has this name."""
+    payload = sent.model_dump_json(exclude_defaults=True).encode().replace(b'"why"', b'"whence"')
+    found, fault = read(COMMAND, payload)
+    place = {"site": it.site.site, "device": "pcs"}
+    it.bridge.controls["pcs"].hear(Heard(COMMAND, place, found, fault, payload, False, 0))
+
+
+@virtual
+@pytest.mark.parametrize("late", [0.1, 5.0])
+async def test_an_older_bridge_refuses_one_command_however_late_its_word_comes(tmp_path: Path, late: float) -> None:
+    """By the id of the last command alone it was never known to be older where its word came after the next one: each
+    command was refused, and the battery stayed at its fallback."""
+    desk, reasons, heard = Story(plant_site(tmp_path)), Reasons(), 0
+    covers(desk)
+    order = desk.order()
+    assert order is not None
+    async with story(tmp_path / "bridge") as it:
+        for turn in range(10):
+            sent = it.wish(values={"p_set": 10_000.0 + 100 * turn})
+            hears_as_an_older(it, reasons.add(sent, desk.desk, "pcs", order, loop().time()))
+            await asyncio.sleep(2.0)
+            for at, _, outcome in it.outcomes[heard:]:
+                if at + late <= loop().time():
+                    heard += 1
+                    reasons.hear("pcs", outcome, loop().time())
+        refused = [one for one in it.said() if one.state is OutcomeState.REFUSED]
+        assert [one.cause for one in refused] == [Cause.INVALID]
+        assert it.power == pytest.approx(10_900.0, rel=0.02)
+        assert max(later[0] - at[0] for at, later in zip(it.written(), it.written()[1:], strict=False)) < 2.5
+
+
+def test_reasons_come_again_and_cost_an_older_bridge_one_command_a_day(tmp_path: Path) -> None:
+    desk, reasons = Story(plant_site(tmp_path)), Reasons()
+    covers(desk)
+    order = desk.order()
+    assert order is not None
+    counted, mono, number = dict[str, int](), 0.0, 0
+    for bridge, days in (("older", 3.0), ("newer", 0.1), ("away", 0.02), ("older", 1.5)):
+        for _ in range(round(days * 8640)):  # a command each 10 s
+            mono, number = mono + 10.0, number + 1
+            sent = reasons.add(command(number), desk.desk, "pcs1", order, mono)
+            if not sent.why or bridge == "away":
+                continue
+            counted[bridge] = counted.get(bridge, 0) + 1
+            refuses = bridge == "older"
+            state = OutcomeState.REFUSED if refuses else OutcomeState.VERIFIED
+            said = Outcome(id=sent.id, at=sent.at, state=state, cause=Cause.INVALID if refuses else None)
+            assert reasons.hear("pcs1", said, mono) is refuses
+    assert counted == {"older": 3 + 2, "newer": 864}
+
+
+# windows that slide, and those that were kept -------------------------------------------------------------
+
+
+def test_quarters_that_slide_by_five_minutes_are_held_wherever_they_begin(tmp_path: Path) -> None:
+    """Half of one quarter and half of the next at 110 kW: each of both held 60 kW, and one between them made 77."""
+    tariff = TARIFF.replace("price = 15.0", "price = 15.0, minutes = 15, sliding = 5")
+    it = PolicySite(plant_site(tmp_path, tariff=tariff), NOON)
+    it.hears(plan())
+    it.run(1262, lambda second: 20e3 if second < 500 else 110e3)
+    assert max(it.mean(begin) for begin in (0, 300)) <= CAP * 1.002
+
+
+def test_what_was_kept_of_a_window_is_not_taken_for_another_of_the_same_name(tmp_path: Path) -> None:
+    """The clock is set ahead, and back into the window of the last restart: of that one nothing had been drawn, and the
+    battery gave all of it away. A window of 60 kW came to 73."""
+    it = one_battery(tmp_path, NOON + timedelta(seconds=840), tells=False).run(4, 60e3)
+    assert it.kept is not None
+    nothing = {"demand": KeptWindow(start=NOON, imported=0.0, seen=840.0)}
+    it.kept = it.kept.model_copy(update={"windows": nothing})
+    it.restart(2, 60e3).run(4, 60e3)
+    for ahead, seconds in ((1800.0, 60), (-300.0, 30)):
+        it.ahead = ahead
+        it.run(seconds, 100e3)
+    assert it.grids[-1] <= CAP
+
+
+def test_a_window_that_no_file_carries_ends_nothing(tmp_path: Path) -> None:
+    """A controller in India without a clock of its own begins in 1970: its hour began in 1969, and dispatch ended with
+    that, as often as it was started."""
+    plant_site(tmp_path, tariff=TARIFF.replace("price = 15.0", "price = 15.0, minutes = 60"))
+    file = tmp_path / "site.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("Europe/Berlin", "Asia/Kolkata"), encoding="utf-8")
+    desk = Story(load_site(file))
+    desk.ahead = (EARLIEST - NOON).total_seconds()
+    desk.hear_all(grid=9e11, power=9e11)
+    desk.order()
+    kept = desk.desk.keep(desk.now, desk.second)
+    assert kept is not None
+    assert kept.windows["demand"].start == EARLIEST
+
+
+async def test_what_cannot_be_written_down_is_said_and_holds_up_nothing(tmp_path: Path) -> None:
+    keeping = StateKeeping(tmp_path / "kept.json")
+    good = Kept(at=NOON, mode=ControlMode(at=NOON, mode=Mode.AUTO, who="anna"))
+    for look, words in ((lambda: Kept(at=NOON, mode=None), "cannot be written down"), (lambda: good, "")):  # type: ignore[arg-type]
+        await keeping.keep(look)
+        assert words in keeping.trouble
+        assert bool(keeping.trouble) is bool(words)
+    keeping.close()
+    assert StateKeeping(tmp_path / "kept.json").begin().kept == good
