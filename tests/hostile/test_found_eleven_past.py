@@ -1,0 +1,75 @@
+"""What a hostile reader found in forecasts and in what is read of the past."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from optimizer.forecast.model import learn
+from optimizer.forecast.prices import forecast
+from optimizer.record import QUARTER, Record
+from optimizer.tariff import Series
+
+BERLIN = ZoneInfo("Europe/Berlin")
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MONDAY = datetime(2025, 5, 4, 22, tzinfo=UTC)
+"""A local midnight."""
+Price = Callable[[int, int], float]
+"""Of a day and an hour."""
+
+
+def told(days: int, price: Price) -> list[float]:
+    """Of the next day, by the quarter."""
+    prices = [price(day, hour) for day in range(days) for hour in range(24)]
+    series = Series([MONDAY + hour * HOUR for hour in range(len(prices))], prices)
+    found = forecast(series, MONDAY + (days + 1) * DAY, BERLIN, ())
+    assert found is not None
+    return [*found.prices]
+
+
+def noisy(day: int, hour: int) -> float:
+    return float(0.10 + 0.02 * np.sin(7.0 * day) + 0.03 * np.cos(hour / 4))
+
+
+@pytest.mark.parametrize(
+    ("days", "price", "least", "most"),
+    [
+        pytest.param(27, lambda day, _: 4.0 if day == 26 else 0.1, 0.1, 0.1, id="a spike on the last day"),
+        pytest.param(28, lambda day, _: 4.0 if day == 26 else 0.1, 0.1, 0.1, id="on the day before"),
+        pytest.param(27, lambda day, _: 4.0 if day == 20 else 0.1, 0.1, 0.1, id="on the last Sunday, for a Sunday"),
+        pytest.param(27, lambda day, hour: 4.0 if day == 26 else noisy(day, hour), 0.04, 0.18, id="beside noise"),
+        pytest.param(27, lambda *at: 4.0 if at == (26, 18) else noisy(*at), 0.04, 0.18, id="an hour"),
+        pytest.param(27, lambda day, hour: -0.5 if day == 26 else noisy(day, hour), 0.03, 0.16, id="below zero"),
+        pytest.param(28, lambda day, _: 0.2 if day >= 26 else 0.1, 0.17, 0.2, id="a new level, after two days"),
+        pytest.param(31, lambda day, _: 0.2 if day >= 26 else 0.1, 0.185, 0.2, id="after five"),
+        pytest.param(30, lambda day, hour: noisy(day, hour) + (0.3 if day >= 26 else 0), 0.3, 0.5, id="and with noise"),
+        pytest.param(28, lambda day, _: -0.1 if day >= 26 else 0.1, -0.1, -0.04, id="a new one below zero"),
+    ],
+)  # fmt: skip
+def test_a_day_of_scarcity_lifts_no_forecast_and_a_new_level_is_followed(
+    days: int, price: Price, least: float, most: float
+) -> None:
+    """26 days at .10 and one at 4.00: 2.09 was told for the next day, and 1.09 for the one after it."""
+    found = told(days, price)
+    assert least - 1e-9 <= min(found) <= max(found) <= most + 1e-9
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param(datetime(1, 1, 1, 5, tzinfo=UTC), id="the first day of a calendar"),
+        pytest.param(datetime(1969, 12, 31, tzinfo=UTC), id="before 1970"),
+        pytest.param(datetime(9999, 12, 29, 23, tzinfo=UTC), id="the last days"),
+    ],
+)
+def test_a_clock_at_either_end_of_the_calendar_has_a_forecast(now: datetime, zone: str) -> None:
+    """It was a ValueError: the year 0, or 10000, is out of range."""
+    count = min(288, (now - datetime(1, 1, 1, tzinfo=UTC)) // QUARTER)
+    start = now - count * QUARTER
+    record = Record(start, np.full(count, 5e3), np.zeros(count))
+    model = learn(record, now, ZoneInfo(zone))
+    ahead = model.ahead(record, [now + step * QUARTER for step in range(4)], 5e3, 0.0)
+    assert ahead.load.tolist() == pytest.approx([5e3] * 4)
