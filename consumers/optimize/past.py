@@ -2,6 +2,7 @@
 
 import asyncio
 from array import array
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from math import nan
@@ -71,10 +72,18 @@ class Past:
         self._forget(now - DAYS, begin)
         return self.oldest <= begin
 
+    def still(self) -> "Past":
+        """As it is now: a plan is made of it in a thread, while more is read. What was read once is replaced, and
+        never changed."""
+        found = copy(self)
+        found.means, found._load, found._sun = dict(self.means), dict(self._load), dict(self._sun)
+        return found
+
     async def _read(self, history: History, start: datetime, end: datetime) -> None:
         for device, point in self._sources():
             found = await history.means(self.site.site, device, point, start, end, 900)
-            self.means.setdefault(named(device, point), {}).update(found)
+            name = named(device, point)
+            self.means[name] = self.means.get(name, {}) | dict(found)
         self._fold(start, end)
 
     def _sources(self) -> list[tuple[str, str]]:
@@ -127,15 +136,14 @@ class Past:
         )
 
     def _forget(self, begin: datetime, learned: datetime | None) -> None:
-        for means in self.means.values():
-            for at in [at for at in means if at < begin]:
-                del means[at]
+        for name, means in self.means.items():
+            self.means[name] = {at: power for at, power in means.items() if at >= begin}
         for kept in (self._load, self._sun):
             for day in [day for day in kept if learned is not None and day < learned.astimezone(UTC).date()]:
                 del kept[day]
 
     def record(self) -> "Record":
-        """Load and PV of up to 186 days; nan where the archive has nothing."""
+        """Load and PV of up to 410 days; nan where the archive has nothing."""
         import numpy as np  # noqa: PLC0415  # loaded in the planning thread, with the solver
 
         from optimizer.record import Record  # noqa: PLC0415  # as above

@@ -1,16 +1,28 @@
 """What a hostile reader found in forecasts and in what is read of the past."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
+from consumers.optimize.filling import Filling
+from consumers.optimize.past import Past
+from consumers.optimize.service import FILLING
 from optimizer.forecast.model import learn
 from optimizer.forecast.prices import forecast
 from optimizer.record import QUARTER, Record
 from optimizer.tariff import Series
+from runtime.database import engine
+from runtime.history import History
+from runtime.part import Part
+from runtime.settings import Settings, parse_broker
+from schemas.units import utc_now
+from tests.consumers.test_dispatch_desk import plant_site
+from tests.virtual import virtual
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -73,3 +85,54 @@ def test_a_clock_at_either_end_of_the_calendar_has_a_forecast(now: datetime, zon
     model = learn(record, now, ZoneInfo(zone))
     ahead = model.ahead(record, [now + step * QUARTER for step in range(4)], 5e3, 0.0)
     assert ahead.load.tolist() == pytest.approx([5e3] * 4)
+
+
+class Slow(History):
+    """It takes its time for an answer, or answers what nobody understands."""
+
+    seconds, wrong = 0.0, False
+
+    async def means(self, *asked: object) -> list[tuple[datetime, float]]:
+        await asyncio.sleep(self.seconds)
+        if self.wrong:
+            raise ValueError("year 0 is out of range")
+        start, end = asked[3], asked[4]
+        assert isinstance(start, datetime)
+        assert isinstance(end, datetime)
+        first = start.timestamp() // 900
+        every = (datetime.fromtimestamp(900 * (first + number), UTC) for number in range((end - start) // QUARTER))
+        return [(at, 5e3) for at in every]
+
+
+@virtual
+async def test_no_plan_waits_for_a_slow_archive_and_what_it_has_comes_at_last(tmp_path: Path) -> None:
+    """Each answer took nine seconds, which is patience enough: the plan of a minute came after two of them."""
+    database = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "optimize", None, {}), database, None, tmp_path)
+    past, slow = Past(plant_site(tmp_path)), Slow(engine(database))
+    filling, loop = Filling(Part("optimize", past.site, settings), past, slow), asyncio.get_running_loop()
+
+    async def minute() -> str:
+        begun = loop.time()
+        said = await filling.fill(FILLING)
+        assert loop.time() - begun <= FILLING
+        await asyncio.sleep(60 - loop.time() + begun)
+        return said
+
+    slow.seconds = 9.0
+    assert await minute() == "; the archive is slow: still reading the past"
+    assert {await minute() for _ in range(3)} == {"; the archive is slow: still reading the past"}
+    read = past.still()
+    assert len(read.record()) >= 96
+    slow.seconds, before = 0.0, read.load()
+    for _ in range(3):
+        said = await minute()
+    assert said == ""
+    assert len(past.record()) > 400 * 96
+    assert read.load() == before, "a plan that is being made sees no other past meanwhile"
+    slow.wrong = True
+    assert "; without the archive, which cannot be understood: ValueError: year 0" in await minute()
+    filling.stop()
+    await slow.engine.dispose()
+    assert past.newest is not None
+    assert past.newest <= utc_now()
