@@ -12,6 +12,12 @@ import pytest
 from consumers.optimize.filling import Filling
 from consumers.optimize.past import Past
 from consumers.optimize.service import FILLING
+from joulebus.backtest.data import quarters
+from joulebus.backtest.prepare import begin_of
+from joulebus.backtest.table import read
+from joulebus.bill import month_of
+from joulebus.explain import explain, when
+from joulebus.export import moment
 from optimizer.forecast.model import learn
 from optimizer.forecast.prices import forecast
 from optimizer.record import QUARTER, Record
@@ -20,6 +26,7 @@ from runtime.database import engine
 from runtime.history import History
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
+from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.consumers.test_dispatch_desk import plant_site
 from tests.virtual import virtual
@@ -136,3 +143,53 @@ async def test_no_plan_waits_for_a_slow_archive_and_what_it_has_comes_at_last(tm
     await slow.engine.dispose()
     assert past.newest is not None
     assert past.newest <= utc_now()
+
+
+@pytest.mark.parametrize("given", ["0001-01-01", "0001-01-01T00:00+14:00", "9999-12-31", "9999-12-31T23:59-12:00"])
+def test_a_time_of_another_millennium_is_refused_with_what_would_be_right(given: str, tmp_path: Path) -> None:
+    """It ended with the traceback of an OverflowError."""
+    site = plant_site(tmp_path)
+    each: list[Callable[[], datetime]] = [
+        lambda: when(given, site, utc_now()),
+        lambda: moment(given, BERLIN, "--from"),
+        lambda: begin_of(given, BERLIN),
+        lambda: month_of(given[:7], site),
+    ]
+    for asked in each:
+        with pytest.raises(Trouble, match="beyond all archives: write a year from 1900 to 2999"):
+            asked()
+
+
+async def test_a_time_that_is_still_to_come_is_said_to_be_so(
+    tmp_path: Path, sqlite_archive: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "archive", None, {}), sqlite_archive, None, tmp_path)
+    assert await explain(settings, plant_site(tmp_path), "2200-01-01T00:00", as_json=False) == 1
+    assert "2200-01-01 00:00:00: that is still to come, and no plan tells of it" in capsys.readouterr().out
+
+
+def of_rows(folder: Path, seconds: Callable[[int], float], load: Callable[[int], float], count: int = 2000) -> Path:
+    first = datetime(2024, 3, 1, tzinfo=UTC)
+    rows = (f"{(first + timedelta(seconds=seconds(i))).isoformat()},{load(i)}" for i in range(count))
+    path = folder / "data.csv"
+    path.write_text("\n".join(["timestamp_utc,load_kw", *rows]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("step", [1, 10, 20])
+def test_rows_of_some_seconds_are_averaged_and_none_is_lost(step: int, tmp_path: Path) -> None:
+    """The first of each minute was taken for all of it, and the others for duplicates."""
+    table = read(of_rows(tmp_path, lambda i: i * step, lambda i: 60.0 if i * step % 60 else 0.0, 3600), BERLIN)
+    found = quarters(table)
+    assert found.load[:4] == pytest.approx([1000 * (60.0 - step)] * 4)
+    assert table.repairs["duplicated_rows_first_kept"] == 0
+    assert table.repairs["rows_of_the_same_minute_averaged"] == 3600
+
+
+def test_two_meters_in_one_file_are_refused_and_a_few_slips_are_not(tmp_path: Path) -> None:
+    """The load of the second one was left out as duplicates."""
+    with pytest.raises(Trouble, match=r"row 3: load_kw is 70, and 50 in row 2 of the same .* two meters"):
+        read(of_rows(tmp_path, lambda i: i // 2 * 900, lambda i: 50 + i % 2 * 20), BERLIN)
+    same = read(of_rows(tmp_path, lambda i: i // 2 * 900, lambda _: 50), BERLIN)
+    slips = read(of_rows(tmp_path, lambda i: max(i, 9) * 900, lambda i: 50 + i % 2 * 20), BERLIN)
+    assert [one.repairs["duplicated_rows_first_kept"] for one in (same, slips)] == [1000, 9]
