@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from consumers.archive.money.price_list import PriceList
 from joulebus.market_prices import MarketPrices
+from joulebus.reach import within_reach
 from optimizer.billing import Quarter, believed, quarter
 from optimizer.demand import later, period
 from optimizer.invoice import Interval, Line, invoice, total
@@ -45,9 +46,11 @@ class Bill(NamedTuple):
 def month_of(given: str, site: Site) -> datetime:
     """Where a month such as 2026-06 begins. Raises Trouble."""
     try:
-        return datetime.strptime(given, "%Y-%m").replace(tzinfo=site.zone).astimezone(UTC)
+        found = datetime.strptime(given, "%Y-%m").replace(tzinfo=site.zone)
     except ValueError:
         raise Trouble(f"--month {given}: write a month such as 2026-06") from None
+    within_reach(found, "--month", given)
+    return found.astimezone(UTC)
 
 
 def lately(now: datetime, site: Site) -> list[datetime]:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from joulebus.explain_words import facts, words
 from joulebus.export import moment
+from joulebus.reach import OutOfReach
 from joulebus.told import INSTANT, Ordered, Reading, Told
 from runtime.database import check_schema, engine
 from runtime.history import History
@@ -46,6 +47,8 @@ def when(given: str, site: Site, now: datetime) -> datetime:
     clock = given if "-" in given or not given[:1].isdigit() or ":" not in given else f"{today}T{given}"
     try:
         at = moment(clock, site.zone, "--at")
+    except OutOfReach:
+        raise
     except Trouble:
         raise Trouble(
             f"--at: {given!r} is no time; write now, 17:15 (today), 2026-06-01T17:15 or 2026-06-01T15:15Z"

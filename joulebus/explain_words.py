@@ -21,7 +21,8 @@ Near = tuple[datetime | None, datetime | None]
 def words(told: Told, site: Site, near: Near) -> list[str]:
     """For people: a line each, the clock in the site's zone."""
     if told.nothing:
-        return [f"{_clock(told.at, site)}: the archive knows nothing of that time", *_near(near, site)]
+        ahead = "that is still to come, and no plan tells of it" if told.at > told.now else ""
+        return [f"{_clock(told.at, site)}: {ahead or 'the archive knows nothing of that time'}", *_near(near, site)]
     rows = [
         *_plan(told, site),
         *_orders(told, site),

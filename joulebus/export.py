@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 from joulebus.archive_read import reading
+from joulebus.reach import within_reach
 from runtime.history import History
 from runtime.resolution import RESOLUTIONS
 from runtime.rollups import Bucket, floor
@@ -207,4 +208,5 @@ def moment(given: str, zone: ZoneInfo, option: str) -> datetime:
         found = datetime.fromisoformat(given)
     except ValueError:
         raise Trouble(f"{option}: {given!r} is no time; write 2026-06-01, 2026-06-01T12:00 or with +02:00") from None
+    within_reach(found, option, given)
     return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)

@@ -2,6 +2,8 @@
 
 import asyncio
 from array import array
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from math import nan
@@ -30,6 +32,8 @@ SLICE = timedelta(days=1)
 """Read at once; of what is older than that of each device a week."""
 SETTLED = timedelta(minutes=30)
 """What is younger may still be filled up by an outbox."""
+
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 Means = dict[datetime, float]
 
@@ -71,10 +75,18 @@ class Past:
         self._forget(now - DAYS, begin)
         return self.oldest <= begin
 
+    def still(self) -> "Past":
+        """As it is now: a plan is made of it in a thread, while more is read. What was read once is replaced, and
+        never changed."""
+        found = copy(self)
+        found.means, found._load, found._sun = dict(self.means), dict(self._load), dict(self._sun)
+        return found
+
     async def _read(self, history: History, start: datetime, end: datetime) -> None:
         for device, point in self._sources():
             found = await history.means(self.site.site, device, point, start, end, 900)
-            self.means.setdefault(named(device, point), {}).update(found)
+            name = named(device, point)
+            self.means[name] = self.means.get(name, {}) | dict(found)
         self._fold(start, end)
 
     def _sources(self) -> list[tuple[str, str]]:
@@ -100,9 +112,9 @@ class Past:
     def _fold(self, start: datetime, end: datetime) -> None:
         """Load and PV of what was read; the devices' own means are kept for 14 days only."""
         asleep = self._nights()
-        for kept, found in ((self._load, self.load()), (self._sun, self.pv())):
+        for kept, found in ((self._load, self.load(start, end)), (self._sun, self.pv(start, end))):
             for at, power in found:
-                if start <= at < end and not self._dark_by_day(at, asleep):
+                if not self._dark_by_day(at, asleep):
                     day = at.astimezone(UTC)
                     kept.setdefault(day.date(), array("d", [nan] * 96))[day.hour * 4 + day.minute // 15] = power
         self._forget(max(end, self.newest or end) - DAYS, None)
@@ -127,15 +139,14 @@ class Past:
         )
 
     def _forget(self, begin: datetime, learned: datetime | None) -> None:
-        for means in self.means.values():
-            for at in [at for at in means if at < begin]:
-                del means[at]
+        for name, means in self.means.items():
+            self.means[name] = {at: power for at, power in means.items() if at >= begin}
         for kept in (self._load, self._sun):
             for day in [day for day in kept if learned is not None and day < learned.astimezone(UTC).date()]:
                 del kept[day]
 
     def record(self) -> "Record":
-        """Load and PV of up to 186 days; nan where the archive has nothing."""
+        """Load and PV of up to 410 days; nan where the archive has nothing."""
         import numpy as np  # noqa: PLC0415  # loaded in the planning thread, with the solver
 
         from optimizer.record import Record  # noqa: PLC0415  # as above
@@ -166,22 +177,17 @@ class Past:
 
         return alone(self.record(), component, self.site.zone, now)
 
-    def pv(self) -> list[tuple[datetime, float]]:
+    def pv(self, start: datetime = FIRST, end: datetime = LAST) -> list[tuple[datetime, float]]:
         """W of all PV together."""
-        return [(at, sum(self._pv(at))) for at in self._seen()]
+        suns = self._suns()
+        return [(at, _sum(suns, at)) for at in self._seen() if start <= at < end]
 
-    def load(self) -> list[tuple[datetime, float]]:
+    def load(self, start: datetime = FIRST, end: datetime = LAST) -> list[tuple[datetime, float]]:
         """W: grid + battery + PV, less the flexible loads that are planned."""
-        grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
+        grid, suns = self._of(self.site.grid.meter), self._suns()
+        others = [*(self._of(pcs) for pcs in self.site.pcs), *suns]
         return [
-            (
-                at,
-                max(
-                    0.0,
-                    grid[at] + sum(one.get(at, 0.0) for one in batteries) + sum(self._pv(at)) - self._drawn(at),
-                ),
-            )
-            for at in self._seen()
+            (at, max(0.0, grid[at] + _sum(others, at) - self._drawn(at))) for at in self._seen() if start <= at < end
         ]
 
     def _seen(self) -> list[datetime]:
@@ -195,9 +201,9 @@ class Past:
     def _of(self, device: str) -> Means:
         return self.means.get(device, {})
 
-    def _pv(self, at: datetime) -> list[float]:
-        # An inverter that is not there sleeps: many draw their own supply from the panels.
-        return [self._of(named(*source)).get(at, 0.0) for source in self.site.pv_points]
+    def _suns(self) -> list[Means]:
+        """Of each PV."""
+        return [self._of(named(*source)) for source in self.site.pv_points]
 
     def expected(  # what is asked for, of which battery
         self, now: datetime, minutes: int, battery: Storage, rated: float, component: Demand | None = None
@@ -209,3 +215,8 @@ class Past:
         grid, batteries = self._of(self.site.grid.meter), [self._of(pcs) for pcs in self.site.pcs]
         nets = ((at, grid[at] + sum(one.get(at, 0.0) for one in batteries)) for at in self._seen())
         return expected_peak(nets, component, minutes, self.site.zone, battery, rated, now)
+
+
+def _sum(each: Sequence[Means], at: datetime) -> float:
+    """W. An inverter that is not there sleeps: many draw their own supply from the panels."""
+    return sum(one.get(at, 0.0) for one in each)

@@ -68,8 +68,9 @@ class Seldom:
         still = self.situation.still(self.situation.held, self.situation.intensity)
         try:
             known = await asyncio.to_thread(series, now, time.time())
-            self.situation.reserves = await asyncio.to_thread(_prices, still, self.past, known, now, time.monotonic())
-        except Trouble as wrong:
+            still_past = self.past.still()
+            self.situation.reserves = await asyncio.to_thread(_prices, still, still_past, known, now, time.monotonic())
+        except Exception as wrong:  # noqa: BLE001  # as for the batteries
             self.part.log.warning("what the reserves cost is not known: %s", wrong)
             return
         self.part.log.info("%s", in_words(self.situation.reserves, self.part.site.prices.currency))

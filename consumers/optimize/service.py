@@ -5,9 +5,8 @@ import contextlib
 import time
 from zlib import crc32
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from consumers.optimize.billed import Billed
+from consumers.optimize.filling import Filling
 from consumers.optimize.hearing import Hearing
 from consumers.optimize.past import Past
 from consumers.optimize.price_fetcher import keep_fetching
@@ -60,6 +59,7 @@ class Optimize:
         self.past = Past(part.site)
         self.past.learning.state = part.settings.state
         self.history = History(engine(part.settings.database, again=lambda: part.settings.fresh().database))
+        self._filling = Filling(part, self.past, self.history)
         self.billed = Billed(part, self.situation, self.history)
         self.plan: Plan | None = None
         self._seldom = Seldom(part, self.situation, self.past, self.history)
@@ -101,13 +101,16 @@ class Optimize:
             self.situation.bill()
 
     async def _plan_on(self) -> None:
-        while True:
-            if lacks := self.situation.lacks(time.monotonic()):
-                self.part.detail = f"no new plan: {lacks}"
-                await asyncio.sleep(1)
-                continue
-            await self._once()
-            await self._until_next()
+        try:
+            while True:
+                if lacks := self.situation.lacks(time.monotonic()):
+                    self.part.detail = f"no new plan: {lacks}"
+                    await asyncio.sleep(1)
+                    continue
+                await self._once()
+                await self._until_next()
+        finally:
+            self._filling.stop()
 
     async def _until_next(self) -> None:
         began, wall = time.monotonic(), time.time()
@@ -155,7 +158,7 @@ class Optimize:
         self._tell_short([*self._prices.faults.values(), *(one.words for one in short if one.urgent)])
         held = self.hearing.limits.held(now, time.monotonic())
         still = self.situation.still(held, self._carbon.now())  # telemetry goes on meanwhile
-        thought = await self._thinking.think(DEADLINE, still, self.past, series, now)
+        thought = await self._thinking.think(DEADLINE, still, self.past.still(), series, now)
         return thought, held, [one.words for one in short]
 
     async def _take(self, plan: Plan, held: list[HeldLimit]) -> None:
@@ -185,12 +188,7 @@ class Optimize:
     async def _fill(self) -> str:
         with contextlib.suppress(TimeoutError):  # the peak that is billed already, before the first plan
             await asyncio.wait_for(self.billed.tried.wait(), FILLING)
-        try:
-            whole = await self.past.fill(self.history, utc_now(), FILLING)
-        except (SQLAlchemyError, OSError) as wrong:
-            self.part.log.warning("the archive cannot be read: %s", wrong)
-            return "; without the archive"
-        return "" if whole else "; still reading the past"
+        return await self._filling.fill(FILLING)
 
 
 def _left(plan: Plan) -> float:

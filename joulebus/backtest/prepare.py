@@ -17,6 +17,7 @@ from joulebus.backtest.score import Played
 from joulebus.backtest.site import Terms
 from joulebus.backtest.table import read
 from joulebus.backtest.walk import Span
+from joulebus.reach import within_reach
 from optimizer.record import QUARTER, Vector
 from schemas.troubles import Trouble
 
@@ -55,6 +56,7 @@ def begin_of(given: str, zone: ZoneInfo) -> datetime:
         except ValueError:
             raise Trouble(f"--from {given}: write a day such as 2019-01-01, it begins on the site's clock") from None
         at = at if at.tzinfo else at.replace(tzinfo=zone)
+    within_reach(at, "--from", given)
     stamp = at.timestamp() // 900 * 900
     return datetime.fromtimestamp(stamp, ZoneInfo("UTC"))
 

@@ -30,8 +30,6 @@ OWN_SUPPLY = 0.02
 """Of the highest load: PV that draws more is no own supply of inverters at night."""
 MOST = {"kw": 1e7, "per_kwh": 1e6, "percent": 110.0}
 """No site has 10 GW, no currency such a price for a kWh, and no BMS shows more than that."""
-UNTIMED = -(1 << 62)
-"""Minutes of a row without a time."""
 LONGEST = 20 * 366 * 24 * 60
 """Minutes from the first to the last row."""
 
@@ -137,8 +135,8 @@ def _right(name: str) -> str:
     return f"Call the load in kW {NEEDED}; what PV gives is pv_kw beside it"
 
 
-def _times(found: Table, given: "pd.Series[str]", zone: ZoneInfo) -> NDArray[np.int64]:
-    """Minutes since 1970; a row whose time is empty is left out later (UNTIMED)."""
+def _times(found: Table, given: "pd.Series[str]", zone: ZoneInfo) -> NDArray[np.float64]:
+    """Seconds since 1970; a row whose time is empty is left out later (nan)."""
     empty = given.str.lower().isin(EMPTY)
     read = pd.to_datetime(given.where(~empty), format="ISO8601", utc=True, errors="coerce")
     if (bad := read.isna() & ~empty).any():
@@ -149,14 +147,14 @@ def _times(found: Table, given: "pd.Series[str]", zone: ZoneInfo) -> NDArray[np.
         )
     if empty.all():
         raise Trouble(f"{found.path}: {TIME} is empty in every row: write such as 2019-01-01T00:00:00Z")
-    seconds = (read - pd.Timestamp(0, unit="s", tz="UTC")).dt.total_seconds().fillna(0.0).to_numpy()
-    minutes = np.where(empty, UNTIMED, np.floor_divide(seconds, 60).astype(np.int64))
+    since = (read - pd.Timestamp(0, unit="s", tz="UTC")).dt.total_seconds()
+    seconds = np.asarray(since.to_numpy(), dtype=np.float64)
     naive = ~given.str.contains(ZONED, regex=True) & ~empty
     if naive.any():
-        _refuse_local(found, minutes[naive.to_numpy()], zone)
+        _refuse_local(found, (seconds[naive.to_numpy()] // 60).astype(np.int64), zone)
         found.repairs["times_without_zone_taken_for_utc"] += int(naive.sum())
     found.repairs["rows_without_time_left_out"] += int(empty.sum())
-    return minutes
+    return seconds
 
 
 def _refuse_local(found: Table, minutes: NDArray[np.int64], zone: ZoneInfo) -> None:
@@ -209,18 +207,45 @@ def _refuse_thousands(found: Table, name: str, text: "pd.Series[str]", commas: "
         )
 
 
-def _in_order(found: Table, minutes: NDArray[np.int64]) -> None:
-    kept = np.flatnonzero(minutes > UNTIMED)
-    if (np.diff(minutes[kept]) < 0).any():
-        found.repairs["rows_out_of_order_sorted"] += int((np.diff(minutes[kept]) < 0).sum())
-    order = kept[np.argsort(minutes[kept], kind="stable")]
-    times, first = np.unique(minutes[order], return_index=True)
+def _in_order(found: Table, seconds: NDArray[np.float64]) -> None:
+    kept = np.flatnonzero(np.isfinite(seconds))
+    if (back := np.diff(seconds[kept]) < 0).any():
+        found.repairs["rows_out_of_order_sorted"] += int(back.sum())
+    order = kept[np.argsort(seconds[kept], kind="stable")]
+    times, first, each = np.unique(seconds[order], return_index=True, return_inverse=True)
+    _refuse_two(found, order, order[first][each])
     found.repairs["duplicated_rows_first_kept"] += len(order) - len(first)
-    found.minutes = times
     found.columns = {name: values[order[first]] for name, values in found.columns.items()}
-    if times[-1] - times[0] > LONGEST:
+    if times[-1] - times[0] > LONGEST * 60:
         far = order[0] if np.diff(times[:2])[0] > times[-1] - times[1] else order[-1]
         raise Trouble(f"{found.path}, row {far + 2}: its {TIME} is many years away from the other rows: put it right")
+    _by_the_minute(found, (times // 60).astype(np.int64))
+
+
+def _refuse_two(found: Table, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> None:
+    """Of rows, and those of the same time that are kept for them: many that say otherwise are another meter, whose load
+    would be lost. Raises Trouble."""
+    for name, values in found.columns.items():
+        other = np.flatnonzero(np.abs(np.nan_to_num(values[rows] - values[kept])) > 0)
+        if len(other) > TOO_MANY * len(rows):
+            row, before = rows[other[0]], kept[other[0]]
+            raise Trouble(
+                f"{found.path}, row {row + 2}: {name} is {values[row]:g}, and {values[before]:g} in row {before + 2} "
+                f"of the same {TIME}, and so on: give one row a time. Are these two meters? Then add what they tell"
+            )
+
+
+def _by_the_minute(found: Table, minutes: NDArray[np.int64]) -> None:
+    """Rows of some seconds become the mean of their minute."""
+    found.minutes, each, count = np.unique(minutes, return_inverse=True, return_counts=True)
+    if len(found.minutes) == len(minutes):
+        return
+    found.repairs["rows_of_the_same_minute_averaged"] += int(count[count > 1].sum())
+    for name, values in found.columns.items():
+        known = np.isfinite(values)
+        total = np.bincount(each, np.where(known, values, 0.0), len(count))
+        number = np.bincount(each, known, len(count))
+        found.columns[name] = np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 def _physical(found: Table) -> None:

@@ -19,6 +19,8 @@ SUNDAY = 6
 SATURDAY = 5
 SECONDS = 900
 EPOCH = date(1970, 1, 1)
+FIRST, LAST = (at // SECONDS for at in (-62_135_596_800, 253_402_299_900))
+"""The first and the last quarter of the years 1 to 9999: others have no name."""
 
 
 def quarter(at: datetime) -> int:
@@ -27,8 +29,8 @@ def quarter(at: datetime) -> int:
 
 
 def instant(number: int) -> datetime:
-    """When a quarter begins."""
-    return datetime.fromtimestamp(number * SECONDS, UTC)
+    """When a quarter begins; the first or the last that has a name for one beyond."""
+    return datetime.fromtimestamp(min(max(number, FIRST), LAST) * SECONDS, UTC)
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ class LocalDays:
     def kinds(self, first: int, count: int) -> Numbers:
         """The weekday of each of so many days, Monday 0; a holiday is a Sunday."""
         days = np.arange(first, first + count)
-        off = np.array([EPOCH + timedelta(days=int(day)) in self.days_off for day in days], dtype=bool)
+        named = np.clip(days, FIRST // DAY, LAST // DAY)  # a holiday beyond nobody knows
+        off = np.array([EPOCH + timedelta(days=int(day)) in self.days_off for day in named], dtype=bool)
         return np.where(off, SUNDAY, (days + 3) % 7)
 
     def _offset(self, number: int) -> int:
         """Quarters by which the local clock is ahead of UTC."""
+        number = min(max(number, FIRST + DAY), LAST - DAY)  # where each zone can name it
         ahead = instant(number).astimezone(self.zone).utcoffset() or timedelta(0)
         return int(ahead.total_seconds() // SECONDS)

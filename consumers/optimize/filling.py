@@ -1,0 +1,47 @@
+"""Reads the archive beside the plans: a plan waits for it for some seconds, and what is slower goes on without it."""
+
+import asyncio
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from consumers.optimize.past import Past
+from runtime.history import History
+from runtime.part import Part
+from schemas.units import utc_now
+
+
+class Filling:
+    """One reading of the past at a time."""
+
+    def __init__(self, part: Part, past: Past, history: History) -> None:
+        self.part, self.past, self.history = part, past, history
+        self._reading: asyncio.Task[bool] | None = None
+
+    async def fill(self, seconds: float) -> str:
+        """For at most so many seconds; what is to be said of it in the plan, or nothing."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read(seconds), name="optimize.past")
+        done, _ = await asyncio.wait([self._reading], timeout=seconds)
+        if not done:
+            return "; the archive is slow: still reading the past"
+        if (wrong := self._reading.exception()) is not None:
+            return _said(self.part, wrong)
+        return "" if self._reading.result() else "; still reading the past"
+
+    def stop(self) -> None:
+        """Nobody waits for it any more."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._reading = None
+
+    async def _read(self, seconds: float) -> bool:
+        return await self.past.fill(self.history, utc_now(), seconds)
+
+
+def _said(part: Part, wrong: BaseException) -> str:
+    if isinstance(wrong, SQLAlchemyError | OSError):
+        part.log.warning("the archive cannot be read: %s", wrong)
+        return "; without the archive"
+    # whatever stands in the archive, it costs no plan
+    part.log.error("the archive cannot be understood", exc_info=wrong)
+    return f"; without the archive, which cannot be understood: {type(wrong).__name__}: {wrong}"

@@ -1,0 +1,195 @@
+"""What a hostile reader found in forecasts and in what is read of the past."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from consumers.optimize.filling import Filling
+from consumers.optimize.past import Past
+from consumers.optimize.service import FILLING
+from joulebus.backtest.data import quarters
+from joulebus.backtest.prepare import begin_of
+from joulebus.backtest.table import read
+from joulebus.bill import month_of
+from joulebus.explain import explain, when
+from joulebus.export import moment
+from optimizer.forecast.model import learn
+from optimizer.forecast.prices import forecast
+from optimizer.record import QUARTER, Record
+from optimizer.tariff import Series
+from runtime.database import engine
+from runtime.history import History
+from runtime.part import Part
+from runtime.settings import Settings, parse_broker
+from schemas.troubles import Trouble
+from schemas.units import utc_now
+from tests.consumers.test_dispatch_desk import plant_site
+from tests.virtual import virtual
+
+BERLIN = ZoneInfo("Europe/Berlin")
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MONDAY = datetime(2025, 5, 4, 22, tzinfo=UTC)
+"""A local midnight."""
+Price = Callable[[int, int], float]
+"""Of a day and an hour."""
+
+
+def told(days: int, price: Price) -> list[float]:
+    """Of the next day, by the quarter."""
+    prices = [price(day, hour) for day in range(days) for hour in range(24)]
+    series = Series([MONDAY + hour * HOUR for hour in range(len(prices))], prices)
+    found = forecast(series, MONDAY + (days + 1) * DAY, BERLIN, ())
+    assert found is not None
+    return [*found.prices]
+
+
+def noisy(day: int, hour: int) -> float:
+    return float(0.10 + 0.02 * np.sin(7.0 * day) + 0.03 * np.cos(hour / 4))
+
+
+@pytest.mark.parametrize(
+    ("days", "price", "least", "most"),
+    [
+        pytest.param(27, lambda day, _: 4.0 if day == 26 else 0.1, 0.1, 0.1, id="a spike on the last day"),
+        pytest.param(28, lambda day, _: 4.0 if day == 26 else 0.1, 0.1, 0.1, id="on the day before"),
+        pytest.param(27, lambda day, _: 4.0 if day == 20 else 0.1, 0.1, 0.1, id="on the last Sunday, for a Sunday"),
+        pytest.param(27, lambda day, hour: 4.0 if day == 26 else noisy(day, hour), 0.04, 0.18, id="beside noise"),
+        pytest.param(27, lambda *at: 4.0 if at == (26, 18) else noisy(*at), 0.04, 0.18, id="an hour"),
+        pytest.param(27, lambda day, hour: -0.5 if day == 26 else noisy(day, hour), 0.03, 0.16, id="below zero"),
+        pytest.param(28, lambda day, _: 0.2 if day >= 26 else 0.1, 0.17, 0.2, id="a new level, after two days"),
+        pytest.param(31, lambda day, _: 0.2 if day >= 26 else 0.1, 0.185, 0.2, id="after five"),
+        pytest.param(30, lambda day, hour: noisy(day, hour) + (0.3 if day >= 26 else 0), 0.3, 0.5, id="and with noise"),
+        pytest.param(28, lambda day, _: -0.1 if day >= 26 else 0.1, -0.1, -0.04, id="a new one below zero"),
+    ],
+)  # fmt: skip
+def test_a_day_of_scarcity_lifts_no_forecast_and_a_new_level_is_followed(
+    days: int, price: Price, least: float, most: float
+) -> None:
+    """26 days at .10 and one at 4.00: 2.09 was told for the next day, and 1.09 for the one after it."""
+    found = told(days, price)
+    assert least - 1e-9 <= min(found) <= max(found) <= most + 1e-9
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param(datetime(1, 1, 1, 5, tzinfo=UTC), id="the first day of a calendar"),
+        pytest.param(datetime(1969, 12, 31, tzinfo=UTC), id="before 1970"),
+        pytest.param(datetime(9999, 12, 29, 23, tzinfo=UTC), id="the last days"),
+    ],
+)
+def test_a_clock_at_either_end_of_the_calendar_has_a_forecast(now: datetime, zone: str) -> None:
+    """It was a ValueError: the year 0, or 10000, is out of range."""
+    count = min(288, (now - datetime(1, 1, 1, tzinfo=UTC)) // QUARTER)
+    start = now - count * QUARTER
+    record = Record(start, np.full(count, 5e3), np.zeros(count))
+    model = learn(record, now, ZoneInfo(zone))
+    ahead = model.ahead(record, [now + step * QUARTER for step in range(4)], 5e3, 0.0)
+    assert ahead.load.tolist() == pytest.approx([5e3] * 4)
+
+
+class Slow(History):
+    """It takes its time for an answer, or answers what nobody understands."""
+
+    seconds, wrong = 0.0, False
+
+    async def means(self, *asked: object) -> list[tuple[datetime, float]]:
+        await asyncio.sleep(self.seconds)
+        if self.wrong:
+            raise ValueError("year 0 is out of range")
+        start, end = asked[3], asked[4]
+        assert isinstance(start, datetime)
+        assert isinstance(end, datetime)
+        first = start.timestamp() // 900
+        every = (datetime.fromtimestamp(900 * (first + number), UTC) for number in range((end - start) // QUARTER))
+        return [(at, 5e3) for at in every]
+
+
+@virtual
+async def test_no_plan_waits_for_a_slow_archive_and_what_it_has_comes_at_last(tmp_path: Path) -> None:
+    """Each answer took nine seconds, which is patience enough: the plan of a minute came after two of them."""
+    database = f"sqlite+aiosqlite:///{tmp_path}/archive.db"
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "optimize", None, {}), database, None, tmp_path)
+    past, slow = Past(plant_site(tmp_path)), Slow(engine(database))
+    filling, loop = Filling(Part("optimize", past.site, settings), past, slow), asyncio.get_running_loop()
+
+    async def minute() -> str:
+        begun = loop.time()
+        said = await filling.fill(FILLING)
+        assert loop.time() - begun <= FILLING
+        await asyncio.sleep(60 - loop.time() + begun)
+        return said
+
+    slow.seconds = 9.0
+    assert await minute() == "; the archive is slow: still reading the past"
+    assert {await minute() for _ in range(3)} == {"; the archive is slow: still reading the past"}
+    read = past.still()
+    assert len(read.record()) >= 96
+    slow.seconds, before = 0.0, read.load()
+    for _ in range(3):
+        said = await minute()
+    assert said == ""
+    assert len(past.record()) > 400 * 96
+    assert read.load() == before, "a plan that is being made sees no other past meanwhile"
+    slow.wrong = True
+    assert "; without the archive, which cannot be understood: ValueError: year 0" in await minute()
+    filling.stop()
+    await slow.engine.dispose()
+    assert past.newest is not None
+    assert past.newest <= utc_now()
+
+
+@pytest.mark.parametrize("given", ["0001-01-01", "0001-01-01T00:00+14:00", "9999-12-31", "9999-12-31T23:59-12:00"])
+def test_a_time_of_another_millennium_is_refused_with_what_would_be_right(given: str, tmp_path: Path) -> None:
+    """It ended with the traceback of an OverflowError."""
+    site = plant_site(tmp_path)
+    each: list[Callable[[], datetime]] = [
+        lambda: when(given, site, utc_now()),
+        lambda: moment(given, BERLIN, "--from"),
+        lambda: begin_of(given, BERLIN),
+        lambda: month_of(given[:7], site),
+    ]
+    for asked in each:
+        with pytest.raises(Trouble, match="beyond all archives: write a year from 1900 to 2999"):
+            asked()
+
+
+async def test_a_time_that_is_still_to_come_is_said_to_be_so(
+    tmp_path: Path, sqlite_archive: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "archive", None, {}), sqlite_archive, None, tmp_path)
+    assert await explain(settings, plant_site(tmp_path), "2200-01-01T00:00", as_json=False) == 1
+    assert "2200-01-01 00:00:00: that is still to come, and no plan tells of it" in capsys.readouterr().out
+
+
+def of_rows(folder: Path, seconds: Callable[[int], float], load: Callable[[int], float], count: int = 2000) -> Path:
+    first = datetime(2024, 3, 1, tzinfo=UTC)
+    rows = (f"{(first + timedelta(seconds=seconds(i))).isoformat()},{load(i)}" for i in range(count))
+    path = folder / "data.csv"
+    path.write_text("\n".join(["timestamp_utc,load_kw", *rows]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("step", [1, 10, 20])
+def test_rows_of_some_seconds_are_averaged_and_none_is_lost(step: int, tmp_path: Path) -> None:
+    """The first of each minute was taken for all of it, and the others for duplicates."""
+    table = read(of_rows(tmp_path, lambda i: i * step, lambda i: 60.0 if i * step % 60 else 0.0, 3600), BERLIN)
+    found = quarters(table)
+    assert found.load[:4] == pytest.approx([1000 * (60.0 - step)] * 4)
+    assert table.repairs["duplicated_rows_first_kept"] == 0
+    assert table.repairs["rows_of_the_same_minute_averaged"] == 3600
+
+
+def test_two_meters_in_one_file_are_refused_and_a_few_slips_are_not(tmp_path: Path) -> None:
+    """The load of the second one was left out as duplicates."""
+    with pytest.raises(Trouble, match=r"row 3: load_kw is 70, and 50 in row 2 of the same .* two meters"):
+        read(of_rows(tmp_path, lambda i: i // 2 * 900, lambda i: 50 + i % 2 * 20), BERLIN)
+    same = read(of_rows(tmp_path, lambda i: i // 2 * 900, lambda _: 50), BERLIN)
+    slips = read(of_rows(tmp_path, lambda i: max(i, 9) * 900, lambda i: 50 + i % 2 * 20), BERLIN)
+    assert [one.repairs["duplicated_rows_first_kept"] for one in (same, slips)] == [1000, 9]
