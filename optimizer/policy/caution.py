@@ -36,8 +36,8 @@ def passed_anyway(daily: Sequence[float], days: float) -> float:
 def charged_to(look: Outlook, state: Windows | None, periods: Vector, held: Vector) -> Vector:
     """W by step that a window may reach by charging; inf where four weeks are known, and where no window counts.
 
-    What is billed, what the site has drawn of itself, and what the days left will pass anyway. A reserve that is to be
-    filled goes first. `periods` by step, `held` what is above 0 where a window counts.
+    What is billed, what the site has drawn of itself, and what the days left will pass anyway. `periods` by step,
+    `held` what is above 0 where a window counts.
     """
     found = np.full(len(look.starts), inf)
     if state is None or state.charge.alone is None:
@@ -47,6 +47,20 @@ def charged_to(look: Outlook, state: Windows | None, periods: Vector, held: Vect
         left = (period(begin, zone, charged(one.component))[1] - max(begin, look.now)).total_seconds() / 86400
         free = pieces(one.component, one.peaks, begin, zone)[0].above
         so_far = max(one.peaks.get(begin, 0.0), 0.0 if number else alone.so_far)
-        mine = (periods == number) & (held > 0) & (look.floors <= look.begin)
-        found[mine] = max(free, so_far, passed_anyway(alone.daily, left))
+        found[(periods == number) & (held > 0)] = max(free, so_far, passed_anyway(alone.daily, left))
+    return found
+
+
+def needed(look: Outlook, drawn_to: Vector) -> Vector:
+    """Wh at the end of each step up to which charging keeps to no bound: a reserve goes first.
+
+    What a reserve needs then, or what must be there already because until it is needed the windows leave no room to
+    charge it. `drawn_to`: W at the grid that each step may reach by charging. A load that is higher than forecast by
+    its usual error leaves less room.
+    """
+    net = look.load - look.pv + look.spread
+    room = np.clip(np.minimum(drawn_to, look.import_limit) - net, 0.0, look.most_charge)
+    gained, found = look.battery.efficiency * look.hours * room, look.floors.copy()
+    for step in range(len(found) - 2, -1, -1):
+        found[step] = max(found[step], found[step + 1] - gained[step + 1])
     return found

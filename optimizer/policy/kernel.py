@@ -7,7 +7,7 @@
 
 z is the slow error (a Markov chain), e the fast one, M the highest billed mean so far, E the stored energy, and b what
 the battery takes. b is chosen when net is known: the battery reacts within the window. Between nodes V is straight.
-By charging no mean passes max(M, UPTO).
+By charging no mean passes max(M, UPTO), but for what leads to no more than NEEDED.
 
 For one net and one b the cost, the mean and the move along E are the same for all M and E, so they are taken at once:
 the rows of E lie one after the other in one flat array, with room between them that is dearer than anything, and b is a
@@ -32,10 +32,12 @@ FAST_NODES = np.array([-1.732, 0.0, 1.732], dtype=np.float32)
 FAST_WEIGHTS = np.array([1 / 6, 2 / 3, 1 / 6], dtype=np.float32)
 """The normal law in three points: the same mean, spread, skew and kurtosis."""
 
+COLUMNS = range(17)
 (
     NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, SHARE, PERIOD, WEAR, LOWEST, UPTO,
-) = range(16)  # fmt: skip
-"""Columns of `steps`: see model.py."""
+    NEEDED,
+) = COLUMNS  # fmt: skip
+"""Of `steps`: see model.py."""
 
 
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -221,8 +223,11 @@ def backward(
                         else:
                             for begin in range(low, low + rows * width, width):
                                 _lower(best, begin, ahead, begin + shift, part, spent, count)
-                    if bold:
-                        continue  # where M is lower it would be a new peak
+                    if bold:  # where M is lower it would be a new peak: for a reserve only
+                        upto = int(np.floor((step[NEEDED] - energies[0]) / gap + np.float32(1e-2)))
+                        count = min(count, upto - shift - (1 if part > 0 else 0) - first + 1)
+                        if count <= 0:
+                            continue
                     if passed > 0 and passed < levels and c >= peaks_from:
                         _lower(above, passed * room + first, ahead, low + shift, part, spent, count)
                     elif passed > 0:
@@ -335,9 +340,10 @@ def forward(
             if step[SHARE] > 0:
                 mean = step[OFFSET] + step[SHARE] * max(net + taken, 0.0)
             after = max(peak, mean)
-            if taken > 0 and step[SHARE] > 0 and mean > max(peak, float(step[UPTO])) + 1e-3:
-                continue
             later = energy + hours * (taken * efficiency if taken > 0 else taken / efficiency)
+            bold = taken > 0 and step[SHARE] > 0 and mean > max(peak, float(step[UPTO])) + 1e-3
+            if bold and later > float(step[NEEDED]) + 1e-3:
+                continue
             place = min(max((later - bottom) / gap, 0.0), room - 1.0)
             i = min(int(place), room - 2)
             m, over = 0, 0.0

@@ -12,7 +12,7 @@ from optimizer.bill import peaks as peaks_of
 from optimizer.charge import worth
 from optimizer.outlook import Outlook, Vector
 from optimizer.policy import kernel
-from optimizer.policy.caution import charged_to
+from optimizer.policy.caution import charged_to, needed
 from optimizer.policy.kernel import Array
 from optimizer.policy.rest import rest_of_period, unlikely_below
 from optimizer.program import BEYOND, CHARGE, DISCHARGE, build
@@ -45,7 +45,7 @@ class Model:
 
     @cached_property
     def steps(self) -> Array:
-        look, found = self.outlook, np.zeros((len(self.outlook.starts), 16))
+        look, found = self.outlook, np.zeros((len(self.outlook.starts), len(kernel.COLUMNS)))
         found[:, kernel.NET] = (look.load - look.pv) / 1000
         found[:, kernel.SPREAD] = np.broadcast_to(look.spread, len(found)) / 1000
         found[:, kernel.HOURS], found[:, kernel.BUY], found[:, kernel.SELL] = look.hours, look.weighed, look.sell
@@ -57,8 +57,11 @@ class Model:
         found[:, kernel.WEAR] = look.battery.wear
         # no load is less than nothing, so without PV nothing is left over; a load below 0 hides PV that nobody measures
         found[:, kernel.LOWEST] = -BRIGHTEST * (look.pv + np.maximum(-look.load, 0)) / 1000
-        upto = charged_to(look, self.state, found[:, kernel.PERIOD], found[:, kernel.SHARE])
-        found[:, kernel.UPTO] = np.minimum(upto / 1000, UNBOUND)
+        share = found[:, kernel.SHARE]
+        upto = charged_to(look, self.state, found[:, kernel.PERIOD], share) / 1000
+        found[:, kernel.UPTO] = np.minimum(upto, UNBOUND)
+        drawn_to = np.divide(upto - found[:, kernel.OFFSET], share, out=np.full(len(found), np.inf), where=share > 0)
+        found[:, kernel.NEEDED] = self._node_from(needed(look, 1000 * drawn_to) / 1000)
         return found.astype(np.float32)
 
     @cached_property
@@ -157,6 +160,12 @@ class Model:
         battery = self.outlook.battery
         low, high = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
         return np.linspace(low, max(high, low + 1e-6), ENERGIES, dtype=np.float32)
+
+    def _node_from(self, stored: Vector) -> Vector:
+        """kWh of the lowest node of E that holds so much; below the lowest of all where that is not asked for."""
+        nodes = np.concatenate([[-1.0], self.energies.astype(float)])
+        least = np.where(stored > nodes[1], np.searchsorted(nodes, stored - 1e-3), 0)
+        return np.asarray(nodes[np.minimum(least, len(nodes) - 1)])
 
     @cached_property
     def missing(self) -> Array:
