@@ -12,7 +12,7 @@ from optimizer.bill import peaks as peaks_of
 from optimizer.charge import worth
 from optimizer.outlook import Outlook, Vector
 from optimizer.policy import kernel
-from optimizer.policy.caution import charged_to, needed
+from optimizer.policy.caution import charged_to, grid_to, needed
 from optimizer.policy.kernel import Array
 from optimizer.policy.rest import rest_of_period, unlikely_below
 from optimizer.program import BEYOND, CHARGE, DISCHARGE, build
@@ -28,7 +28,7 @@ LASTS = 0.93
 """Correlation of the slow error with that of a quarter of an hour before."""
 BRIGHTEST = 5.0
 """PV is at most so many times what was forecast: closed clouds leave a fifth of a clear sky."""
-UNBOUND = 1e9
+UNBOUND = float(kernel.DEAR)
 """kW that no charging ever comes to."""
 ROOM = 0.35
 """Of the battery's power: a peak this much above the lowest is looked at, whatever the forecast says."""
@@ -57,12 +57,18 @@ class Model:
         found[:, kernel.WEAR] = look.battery.wear
         # no load is less than nothing, so without PV nothing is left over; a load below 0 hides PV that nobody measures
         found[:, kernel.LOWEST] = -BRIGHTEST * (look.pv + np.maximum(-look.load, 0)) / 1000
-        share = found[:, kernel.SHARE]
+        self._bound(found)
+        return found.astype(np.float32)
+
+    def _bound(self, found: Vector) -> None:
+        """Up to where charging may go, of the `steps`."""
+        look, share = self.outlook, found[:, kernel.SHARE]
         upto = charged_to(look, self.state, found[:, kernel.PERIOD], share) / 1000
         found[:, kernel.UPTO] = np.minimum(upto, UNBOUND)
-        drawn_to = np.divide(upto - found[:, kernel.OFFSET], share, out=np.full(len(found), np.inf), where=share > 0)
-        found[:, kernel.NEEDED] = self._node_from(needed(look, 1000 * drawn_to) / 1000)
-        return found.astype(np.float32)
+        own = np.divide(upto - found[:, kernel.OFFSET], share, out=np.full(len(found), np.inf), where=share > 0)
+        others = grid_to(look, [windows for windows in _that_cost(look) if windows is not self.state]) / 1000
+        found[:, kernel.REACH] = np.minimum(others, UNBOUND)
+        found[:, kernel.NEEDED] = self._node_from(needed(look, 1000 * np.minimum(own, others)) / 1000)
 
     @cached_property
     def _means(self) -> tuple[Vector, Vector, Vector]:

@@ -10,7 +10,7 @@ import pytest
 
 from optimizer.lowest_peak import Alone
 from optimizer.policy import solve
-from tests.optimizer.outlooks import NOON, grid, outlook
+from tests.optimizer.outlooks import NOON, charge, grid, outlook
 
 QUARTERS = 42
 AHEAD = 48
@@ -95,3 +95,25 @@ def test_a_reserve_for_which_low_loads_leave_room_makes_no_peak() -> None:
     found = list(played(Day(lambda at: 20e3 if 16 <= at < 32 else 90e3, rises(36, 80.0))))
     assert max(one.short for one in found) < 500
     assert max(one.grid for one in found) <= 90e3 + 10
+
+
+@pytest.mark.parametrize("prices", [(5.0, 20.0), (10.0, 10.0)])
+def test_no_demand_is_charged_beyond_what_a_new_site_draws_of_itself(prices: tuple[float, float]) -> None:
+    """Of several demands too: a high load is forecast, and it does not come."""
+    load, soc, peaks, names = 30e3, 30.0, [0.0, 0.0], ("all", "evening")
+    for hour in range(8):
+        at = NOON + timedelta(hours=hour)
+        hours: list[dict[str, Any]] = [{}, {"hours": [{"start": "16:00", "end": "20:00"}]}]
+        charges = [
+            replace(charge(at, demand=price, billed=peak, name=name, **more), alone=Alone(load if hour else 0.0, []))
+            for price, peak, name, more in zip(prices, peaks, names, hours, strict=True)
+        ]
+        ahead = [90e3 if 20 <= quarter - 4 * hour < 30 and quarter else load for quarter in range(96)]
+        look = outlook(24, at, load=ahead, soc=soc, buy=0.1, charges=charges)
+        policy = solve(replace(look, spread=np.full(96, 30e3)))
+        found = policy.answer(0, soc, policy.stands, np.array([load]))
+        power = float(found.power[0])
+        counted = (True, 2 <= hour < 6)
+        peaks = [max(peak, (load - power) * of) for peak, of in zip(peaks, counted, strict=True)]
+        soc -= 100 * (power / 0.95 if power > 0 else power * 0.95) / ENERGY
+    assert max(peaks) <= load + 10
