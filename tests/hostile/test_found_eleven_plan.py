@@ -1,16 +1,21 @@
 """What a hostile reading of the plans found: what a site pays, and what it keeps for others."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from optimizer.lowest_peak import Alone
+from optimizer.outlook import step_starts
+from optimizer.plan import plan
 from optimizer.policy import solve
-from tests.optimizer.outlooks import NOON, charge, grid, outlook
+from optimizer.verify import verify
+from schemas.messages import Plan
+from tests.optimizer.outlooks import BERLIN, NOON, charge, grid, outlook, prices_by_hour
 
 QUARTERS = 42
 AHEAD = 48
@@ -117,3 +122,97 @@ def test_no_demand_is_charged_beyond_what_a_new_site_draws_of_itself(prices: tup
         peaks = [max(peak, (load - power) * of) for peak, of in zip(peaks, counted, strict=True)]
         soc -= 100 * (power / 0.95 if power > 0 else power * 0.95) / ENERGY
     assert max(peaks) <= load + 10
+
+
+UNSURE: dict[str, Any] = {"spread": np.full(96, 8e3), "floor": 70e3, "up": 20e3, "down": 10e3}
+KEPT = replace(
+    outlook(
+        24, load=[50e3] * 40 + [80e3] * 20 + [30e3] * 36, pv=[0.0] * 10 + [90e3] * 10 + [0.0] * 76, soc=60.0,
+        buy=prices_by_hour(), demand=15.0, billed=40e3, grid=grid(import_limit=90e3, export_limit=0.0),
+    ),
+    **UNSURE,
+)  # fmt: skip
+MADE = plan(KEPT)
+
+
+def answers(*pairs: tuple[float, float]) -> Plan:
+    return MADE.model_copy(update={"steps": [MADE.steps[0].model_copy(update={"policy": [*pairs]}), *MADE.steps[1:]]})
+
+
+def other(**values: Any) -> Plan:
+    return MADE.model_copy(update=values)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (other(until=MADE.at + timedelta(days=2)), "until 12 Jun"),
+        (other(until=MADE.at + timedelta(hours=2)), "it has no policy, and others"),
+        (other(at=MADE.at - timedelta(hours=1)), "it is from 10 Jun 09:00:00Z"),
+        (other(currency="CHF"), "its money is CHF, not EUR"),
+        (other(prices_until=MADE.at), "prices are known until"),
+        (other(peaks={**MADE.peaks, "night": 1.0}), "a peak of night"),
+        (other(cost=math.nan), "it costs"),
+        (other(cost_idle=math.nan), "idling costs"),
+        (other(steps=[MADE.steps[0].model_copy(update={"price_import": math.nan}), *MADE.steps[1:]]), "import price"),
+        (other(steps=[MADE.steps[0].model_copy(update={"cap": 1e9}), *MADE.steps[1:]]), "W that may come"),
+        (answers(), "it has no policy, and others"),
+        (answers((0.0, -50e3), (80e3, -50e3)), "at a net load of 80000 W, and 90000 W may be drawn"),
+        (answers((0.0, 50e3), (99e3, 50e3)), "at a net load of 0 W, and 0 W may be fed in"),
+        (answers((0.0, 0.0), (85e3, 85e3)), "and 20000 of 100000 W are reserved"),
+        (answers((-99e3, -95e3), (85e3, 0.0)), "and 10000 of 100000 W are reserved"),
+    ],
+)
+def test_what_dispatch_would_do_is_checked_too(broken: Plan, words: str) -> None:
+    """Dispatch goes by the answers, the cap and the end of a plan, more than by its powers."""
+    wrong = verify(broken, KEPT)
+    assert any(words in sentence for sentence in wrong), wrong
+
+
+def test_no_answer_takes_what_is_reserved_or_its_room() -> None:
+    low = replace(KEPT, soc=36.0, up=0.0, charges=())
+    made = plan(low)
+    pairs = {"below": [(0.0, 0.0), (85e3, 60e3)], "above": [(-85e3, -60e3), (0.0, 0.0)]}
+    assert verify(made, low) == []
+    for look, policy, words in (
+        (low, pairs["below"], "70.0 kWh are reserved"),
+        (replace(low, floor=0.0, down=0.0, ceiling=75e3), pairs["above"], "the room above 75.0 kWh"),
+    ):
+        good = plan(look)
+        bad = good.model_copy(update={"steps": [good.steps[0].model_copy(update={"policy": policy}), *good.steps[1:]]})
+        assert verify(good, look) == []
+        assert any(words in sentence for sentence in verify(bad, look))
+
+
+@pytest.mark.parametrize("spread", [1e3, 5e3])
+@pytest.mark.parametrize(
+    ("now", "busy"),
+    [
+        (datetime(2026, 3, 30, 22, 0, tzinfo=UTC), 31),  # a month ends, and the next one begins with a free day
+        (datetime(2026, 5, 1, 4, 0, tzinfo=UTC), 0),  # a month has begun with one
+    ],
+)
+def test_a_month_that_begins_with_free_days_has_plans(now: datetime, busy: int, spread: float) -> None:
+    """Up to what the month reaches anyway the night is bought from; to the second check that was dearer than rest."""
+    clocks = [at.astimezone(BERLIN) for at in step_starts(now, 36)]
+    load = [100e3 if at.day == busy and 7 <= at.hour < 18 else 20e3 for at in clocks]
+    look = outlook(36, now, load=load, buy=[0.1 if at.hour < 8 else 0.25 for at in clocks], soc=15.0, demand=15.0)
+    days = np.linspace(90e3, 150e3, 28).tolist()
+    look = replace(look, spread=np.full(len(load), spread), charges=[replace(one, daily=days) for one in look.charges])
+    found = plan(look)
+    assert max(step.grid for step in found.steps) > 80e3
+    assert verify(found, look) == []
+    knows_less = replace(look, charges=[replace(one, daily=[10e3] * 28) for one in look.charges])
+    assert any("dearer than idling" in words for words in verify(found, knows_less))
+
+
+@pytest.mark.parametrize("spread", [0.0, 5e3])
+@pytest.mark.parametrize(("soc", "of_all"), [(97.0, {"floor": 199e3}), (3.0, {"ceiling": 1e3})])
+def test_a_reserve_larger_than_the_battery_takes_no_plan_away(
+    soc: float, of_all: dict[str, float], spread: float
+) -> None:
+    """The SoC is outside of its band, and goes back into it: a reserve asks for no more than the owner allows."""
+    look = replace(outlook(12, soc=soc, load=60e3), spread=np.full(48, spread), **of_all)
+    found = plan(look)
+    assert verify(found, look) == []
+    assert 10.0 - 0.1 <= found.steps[-1].soc <= 90.0 + 0.1
