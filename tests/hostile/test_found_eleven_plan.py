@@ -209,7 +209,7 @@ def test_a_month_that_begins_with_free_days_has_plans(now: datetime, busy: int, 
 @pytest.mark.parametrize("spread", [0.0, 5e3])
 @pytest.mark.parametrize(("soc", "of_all"), [(97.0, {"floor": 199e3}), (3.0, {"ceiling": 1e3})])
 def test_a_reserve_larger_than_the_battery_takes_no_plan_away(
-    soc: float, of_all: dict[str, float], spread: float
+    soc: float, of_all: dict[str, Any], spread: float
 ) -> None:
     """The SoC is outside of its band, and goes back into it: a reserve asks for no more than the owner allows."""
     look = replace(outlook(12, soc=soc, load=60e3), spread=np.full(48, spread), **of_all)
