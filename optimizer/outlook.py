@@ -218,13 +218,13 @@ class Outlook:
 
     @cached_property
     def floors(self) -> Vector:
-        """`floor` by step."""
-        return self._by_step(self.floor)
+        """`floor` by step, as far as the owner lets it be filled."""
+        return np.minimum(self._by_step(self.floor), self.battery.energy * self.battery.soc_max / 100)
 
     @cached_property
     def ceilings(self) -> Vector:
-        """`ceiling` by step."""
-        return self._by_step(self.ceiling)
+        """`ceiling` by step, as far as the owner lets it be emptied."""
+        return np.maximum(self._by_step(self.ceiling), self.battery.energy * self.battery.soc_min / 100)
 
     @cached_property
     def short_at_most(self) -> Vector:

@@ -28,8 +28,8 @@ def _lacking(bare: Outlook, every: Sequence[Kept], steps: Sequence[Step]) -> Ite
     give = np.minimum(np.minimum(bare.rated - bare.inside, discharge), bare.allowed_discharge) - power
     up, down = (np.where(kept > 0, kept - left, 0.0) for kept, left in ((look.up, give), (look.down, take)))
     for key, short, most, what in (
-        ("below", look.floors - stored, near, "kWh are missing"),
-        ("above", stored - look.ceilings, near, "kWh of room are missing"),
+        ("below", look.floor - stored, near, "kWh are missing"),
+        ("above", stored - look.ceiling, near, "kWh of room are missing"),
         ("up", up, LITTLE, "kW up are missing"),
         ("down", down, LITTLE, "kW down are missing"),
     ):

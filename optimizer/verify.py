@@ -10,7 +10,8 @@ from optimizer.charge import Piece, pieces, worth
 from optimizer.demand import charged, counts, period
 from optimizer.outlook import Outlook
 from optimizer.tariff import window
-from optimizer.verify_step import WATT, walked, wrong_step
+from optimizer.verify_step import wrong_step
+from optimizer.verify_walk import WATT, walked
 from optimizer.windows import Charge
 from schemas.messages import Plan
 from schemas.tariff_demand import Demand
@@ -18,6 +19,10 @@ from schemas.tariff_demand import Demand
 MONEY = 1e-3
 SOC = 1e-8
 """kWh by Wh of the battery: a thousandth of a percent, the last digit of a SoC."""
+UNLIKELY = 0.1
+"""Of the last days: no period is taken to end with less than the peak that so few of them allow."""
+LEAST = timedelta(hours=1)
+"""A plan that looks no further ahead may be valid for so long."""
 PENALTY = 100.0
 """Per kWh beyond a limit of the site: idling is no match for a plan that keeps one."""
 
@@ -83,13 +88,26 @@ class Meter:
                 found[first] = max(found.get(first, charge.peaks.get(first, 0.0) / 1000), mean)
         return found
 
-    def total(self) -> float:
+    def total(self, *, foreseen: bool = False) -> float:
+        """What is paid; `foreseen`: a peak costs only what it adds to those that the rest of its period brings."""
         look, money = self.outlook, self.money
         for number, charge in enumerate(look.charges):
             for begin, peak in self.peaks(number).items():
                 costs = pieces(charge.component, charge.peaks, begin, look.zone, charge.expected)
-                money += worth(costs, 1000 * peak) - worth(costs, charge.peaks.get(begin, 0.0))
+                paid = _foreseen(look, charge, begin, costs, 1000 * peak) if foreseen else worth(costs, 1000 * peak)
+                money += paid - worth(costs, charge.peaks.get(begin, 0.0))
         return money
+
+
+def _foreseen(look: Outlook, charge: Charge, begin: datetime, costs: Sequence[Piece], peak: float) -> float:
+    """What a period costs in the mean that has a peak in W so far: of the days left half count, each like one of the
+    last ones; no period ends below what one in ten of those allows."""
+    days = np.sort(np.array(charge.daily or [charge.expected], dtype=float))
+    left = (period(begin, look.zone, charged(charge.component))[1] - look.end) / timedelta(days=1)
+    below = (np.arange(len(days) + 1) / len(days)) ** (max(left, 0.0) / 2)
+    least = max(peak, float(np.quantile(days, UNLIKELY)))
+    rest = [worth(costs, max(least, one)) for one in days.tolist()]
+    return float(np.dot(np.diff(below), rest) + below[0] * worth(costs, least))
 
 
 def verify(plan: Plan, outlook: Outlook) -> list[str]:
@@ -105,16 +123,26 @@ def verify(plan: Plan, outlook: Outlook) -> list[str]:
 def _times(plan: Plan, outlook: Outlook) -> Iterator[str]:
     if not plan.at < plan.until:
         yield "the plan ends before it begins"
+    last = max(outlook.end, outlook.now + LEAST)
+    if plan.at != outlook.now or plan.until > last:
+        said = f"from {plan.at:%d %b %H:%M:%S}Z until {plan.until:%d %b %H:%M:%S}"
+        yield f"it is {said}, not from {outlook.now:%d %b %H:%M:%S}Z until {last:%d %b %H:%M} at most"
+    if plan.currency != outlook.currency:
+        yield f"its money is {plan.currency}, not {outlook.currency}"
+    if plan.prices_until != outlook.prices_until:
+        yield f"it says that prices are known until {plan.prices_until}, and they are until {outlook.prices_until}"
     if len(plan.steps) != len(outlook.starts):
         yield f"{len(plan.steps)} steps where {len(outlook.starts)} were asked for"
         return
     for step, at, hours in zip(plan.steps, outlook.starts, outlook.hours, strict=True):
-        if step.at != at or abs(step.seconds - float(hours) * 3600) > 1e-3:
+        if step.at != at or not abs(step.seconds - float(hours) * 3600) <= 1e-3:
             yield f"the step at {step.at:%d %b %H:%M:%S}Z should be at {at:%H:%M:%S} for {float(hours) * 3600:.0f} s"
             return
 
 
 def _peaks(plan: Plan, outlook: Outlook, planned: Meter) -> Iterator[str]:
+    if more := plan.peaks.keys() - {charge.component.name for charge in outlook.charges}:
+        yield f"it has a peak of {', '.join(sorted(more))}, and no such demand is billed"
     for number, charge in enumerate(outlook.charges):
         begin = period(outlook.now, outlook.zone, charged(charge.component))[0]
         free = pieces(charge.component, charge.peaks, begin, outlook.zone, charge.expected)[0].above
@@ -123,7 +151,7 @@ def _peaks(plan: Plan, outlook: Outlook, planned: Meter) -> Iterator[str]:
             plan.peaks.get(charge.component.name),
         )
         of = f" of {charge.component.name}" if number else ""
-        if said is None or abs(said - peak) > WATT or (not number and said != plan.peak):
+        if said is None or not abs(said - peak) <= WATT or (not number and said != plan.peak):
             yield f"the peak{of} is {peak:.0f} W, not {plan.peak if not number else said}"
 
 
@@ -145,10 +173,12 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
         ("its CO2 costs", carbon, plan.carbon),
         ("the CO2 of idling costs", idle.carbon, plan.carbon_idle),
     ):
-        if abs(is_ - said) > near:
+        if not abs(is_ - said) <= near:
             yield f"{name} {is_:.4f}, not {said:.4f}"
     yield from _peaks(plan, outlook, planned)
     dearer = cost + carbon + PENALTY * planned.beyond - rest - idle.carbon - PENALTY * idle.beyond
+    if np.any(np.asarray(outlook.spread) > 0):
+        dearer += planned.total(foreseen=True) - planned.total() - idle.total(foreseen=True) + idle.total()
     if dearer > near + _insured(outlook) and _idle_is_right(outlook):
         yield f"it is {dearer:.4f} dearer than idling"
 

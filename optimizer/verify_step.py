@@ -2,66 +2,14 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from optimizer.charge import pieces
-from optimizer.demand import charged, counts, period
-from optimizer.outlook import Outlook
-from optimizer.tariff import window
-from schemas.messages import Plan, Step
-
-WATT = 1.0
-PERCENT = 0.02
-KEPT = 50.0
-"""Wh, beside two hundredths of a percent: a reserve that lacks less is kept."""
+from optimizer.verify_policy import wrong_policy
+from optimizer.verify_walk import KEPT, PERCENT, WATT, Walk, can
 
 DIGITS = {"load": 0.06, "PV": 0.06, "import price": 1e-6, "export price": 1e-6}
 """W and per kWh: what stands behind the last digit that a plan says."""
-
-
-@dataclass(frozen=True)
-class Walk:
-    """What is true before a step."""
-
-    plan: Plan
-    outlook: Outlook
-    index: int
-    taken: float = 0.0
-    """Wh that the import limit has cost until the end of this step, or would cost a battery that does nothing else."""
-    given: float = 0.0
-    """The same that the export limit has put in."""
-
-    @property
-    def step(self) -> Step:
-        return self.plan.steps[self.index]
-
-    @property
-    def hours(self) -> float:
-        return float(self.outlook.hours[self.index])
-
-    @property
-    def soc(self) -> float:
-        """% at the begin of the step."""
-        return self.plan.steps[self.index - 1].soc if self.index else self.outlook.soc
-
-    def of(self, given: object) -> float:
-        """What an outlook gives by step, or as one number, in this step."""
-        return float(np.broadcast_to(np.asarray(given, dtype=float), (len(self.plan.steps),))[self.index])
-
-
-def walked(plan: Plan, outlook: Outlook) -> Iterator[Walk]:
-    """Through the steps."""
-    taken = given = 0.0
-    both = outlook.battery.efficiency
-    for index, step in enumerate(plan.steps):
-        hours, rest = float(outlook.hours[index]), step.load - step.pv
-        taken += max(0.0, rest - float(outlook.import_limit[index])) * hours / both
-        over = 0.0 if outlook.gives_way[index] else max(0.0, -rest - float(outlook.export_limit[index]))
-        given += over * hours * both
-        yield Walk(plan, outlook, index, taken, given)
 
 
 def wrong_step(walk: Walk) -> Iterator[str]:
@@ -84,29 +32,20 @@ def wrong_step(walk: Walk) -> Iterator[str]:
     ):
         if over > WATT and over > resting + WATT:
             yield f"the battery drives the {name} {over:.0f} W beyond its limit"
-    yield from _policy(walk)
-    yield from _cap(walk)
+    yield from wrong_policy(walk)
 
 
 def _power(walk: Walk) -> Iterator[str]:
     outlook, power = walk.outlook, walk.step.power
     if abs(power) > outlook.rated + WATT:
         yield f"{power:.0f} W is more than the PCS can ({outlook.rated:.0f} W)"
-    name, can = _can(walk, power)
-    if can + WATT < abs(power) <= outlook.rated + WATT:
-        yield f"{power:.0f} W is more than may be {name} now ({can:.0f} W)"
+    name, most = can(walk, power)
+    if most + WATT < abs(power) <= outlook.rated + WATT:
+        yield f"{power:.0f} W is more than may be {name} now ({most:.0f} W)"
     if walk.index and outlook.ramp < math.inf:
         change = abs(power - walk.plan.steps[walk.index - 1].power)
         if change > outlook.ramp * walk.step.seconds + WATT:
             yield f"the power changes by {change:.0f} W, more than its ramp of {outlook.ramp:g} W/s lets in this step"
-
-
-def _can(walk: Walk, power: float) -> tuple[str, float]:
-    """W that the inverters and the cells can, one way."""
-    if power < 0:
-        return "charged", min(walk.outlook.rated, walk.of(walk.outlook.allowed_charge))
-    inside = walk.outlook.rated - walk.of(walk.outlook.inside)
-    return "discharged", max(0.0, min(inside, walk.of(walk.outlook.allowed_discharge)))
 
 
 def _soc(walk: Walk) -> Iterator[str]:
@@ -161,19 +100,19 @@ def _reserves(walk: Walk) -> Iterator[str]:
     outlook, step, index = walk.outlook, walk.step, walk.index
     energy, begin = outlook.battery.energy, outlook.battery.energy * outlook.soc / 100
     stored, near = energy * step.soc / 100, KEPT + energy * PERCENT / 100
-    floor, ceiling = walk.of(outlook.floor), walk.of(outlook.ceiling)
+    floor, ceiling = walk.reserved
     if stored < min(floor, max(begin, 0.0) if floor > begin else floor) - walk.taken - near:
         yield f"{stored / 1000:.1f} kWh in the battery, and {floor / 1000:.1f} kWh are reserved"
     if stored > max(ceiling, begin) + walk.given + near:
         yield f"{stored / 1000:.1f} kWh in the battery leave no room above {ceiling / 1000:.1f} kWh for a reserve"
-    can = _can(walk, step.power)[1]
+    most = can(walk, step.power)[1]
     rest = step.load - step.pv
     if step.power > 0:
         kept, need = walk.of(outlook.up), rest - float(outlook.import_limit[index])
     else:
         kept, need = walk.of(outlook.down), -rest - float(outlook.export_limit[index])
         need = 0.0 if outlook.gives_way[index] else need
-    left = can - abs(step.power)
+    left = most - abs(step.power)
     if left < kept - WATT and abs(step.power) > max(need, 0.0) + WATT:
         yield f"{step.power:.0f} W leave {max(left, 0.0):.0f} W of the {kept:.0f} W that are reserved"
 
@@ -185,47 +124,5 @@ def _balance(walk: Walk) -> Iterator[str]:
     given = (outlook.load[index], outlook.pv[index], outlook.buy[index], outlook.sell[index])
     used = (step.load, step.pv, step.price_import, step.price_export)
     for name, is_, should in zip(("load", "PV", "import price", "export price"), used, given, strict=True):
-        if abs(is_ - float(should)) > DIGITS[name]:
+        if not abs(is_ - float(should)) <= DIGITS[name]:
             yield f"the {name} is {is_:g}, not {float(should):g}"
-
-
-def _policy(walk: Walk) -> Iterator[str]:
-    """Of the table by which dispatch decides: its order, and no power that the inverters or the cells have not."""
-    table, battery = walk.step.policy, walk.outlook.battery
-    if not all(math.isfinite(number) for pair in table for number in pair):
-        yield "not every number of its policy is finite"
-        return
-    if any(after[0] <= before[0] for before, after in pairwise(table)):
-        yield "the net loads of its policy do not rise"
-    stored = battery.energy * walk.soc / 100
-    low, high = (battery.energy * soc / 100 for soc in (battery.soc_min, battery.soc_max))
-    near = KEPT + battery.energy * PERCENT / 100
-    for net, power in table:
-        what = f"its policy gives {power:.0f} W at a net load of {net:.0f} W"
-        name, can = _can(walk, power)
-        cells = power / battery.efficiency if power > 0 else power * battery.efficiency
-        after = stored - cells * walk.hours
-        if abs(power) > can + WATT:
-            yield f"{what}, and {can:.0f} W may be {name}"
-        elif (power > 0 and after < min(low, stored) - near) or (power < 0 and after > max(high, stored) + near):
-            yield f"{what}, and {walk.soc:.1f} % SoC have not so much"
-
-
-def _cap(walk: Walk) -> Iterator[str]:
-    """A cap below what is billed anyway spends energy for nothing."""
-    cap, outlook, zone = walk.step.cap, walk.outlook, walk.outlook.zone
-    if cap is None:
-        return
-    if not math.isfinite(cap):
-        yield "its cap is not finite"
-        return
-    billed = list[float]()
-    for charge in outlook.charges:
-        component = charge.component
-        begin = window(walk.step.at, zone, component.minutes)[0]
-        if counts(component, begin, zone):
-            first = period(begin, zone, charged(component))[0]
-            free = pieces(component, charge.peaks, first, zone, charge.expected)[0].above
-            billed.append(max(charge.peaks.get(first, 0.0), free))
-    if billed and cap < min(billed) - WATT:
-        yield f"its cap of {cap:.0f} W is below the {min(billed):.0f} W that are billed anyway"

@@ -7,7 +7,7 @@
 
 z is the slow error (a Markov chain), e the fast one, M the highest billed mean so far, E the stored energy, and b what
 the battery takes. b is chosen when net is known: the battery reacts within the window. Between nodes V is straight.
-By charging no mean passes max(M, UPTO).
+By charging no mean passes max(M, UPTO), and no grid power REACH, but for what leads to no more than NEEDED.
 
 For one net and one b the cost, the mean and the move along E are the same for all M and E, so they are taken at once:
 the rows of E lie one after the other in one flat array, with room between them that is dearer than anything, and b is a
@@ -32,10 +32,12 @@ FAST_NODES = np.array([-1.732, 0.0, 1.732], dtype=np.float32)
 FAST_WEIGHTS = np.array([1 / 6, 2 / 3, 1 / 6], dtype=np.float32)
 """The normal law in three points: the same mean, spread, skew and kurtosis."""
 
+COLUMNS = range(18)
 (
     NET, SPREAD, HOURS, BUY, SELL, CHARGE, DISCHARGE, INTO, OUT, GIVES_WAY, OFFSET, SHARE, PERIOD, WEAR, LOWEST, UPTO,
-) = range(16)  # fmt: skip
-"""Columns of `steps`: see model.py."""
+    REACH, NEEDED,
+) = COLUMNS  # fmt: skip
+"""Of `steps`: see model.py."""
 
 
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -160,6 +162,7 @@ def backward(
         into, out = gap / (hours * efficiency), gap * efficiency / hours
         far = max(step[CHARGE] / into, step[DISCHARGE] / out)
         margin = int(min(far, np.float32(room))) + 2
+        reserved = int(np.floor((step[NEEDED] - energies[0]) / gap + np.float32(1e-2)))
         width = room + margin
         ahead = np.full(margin + levels * width, DEAR)
         best = np.empty_like(ahead)
@@ -181,6 +184,10 @@ def backward(
                 most = min(step[CHARGE], max(step[INTO] - net, ZERO))
                 least = -min(step[DISCHARGE], max(step[OUT] + net, ZERO))
                 tried[0], tried[1], tried[2], tried[3], tried[4], n = ZERO, most, least, -net, -net - step[OUT], 5
+                if step[REACH] < DEAR:
+                    tried[n], n = step[REACH] - net, n + 1
+                if step[UPTO] < DEAR and step[SHARE] > 0:
+                    tried[n], n = (step[UPTO] - step[OFFSET]) / step[SHARE] - net, n + 1
                 for k in range(1, margin):
                     tried[n], tried[n + 1], n = k * into, -k * out, n + 2
                 for k in range(hinges.shape[1]):
@@ -207,6 +214,10 @@ def backward(
                     if part < 1e-3:
                         part = ZERO
                     first, count = _band(able, taken, shift, part)
+                    # of these those that a reserve needs, where a charge goes beyond its bound
+                    short = reserved - shift - (1 if part > 0 else 0) - first + 1
+                    if taken > 0 and net + taken > step[REACH] + np.float32(1e-3):
+                        count = min(count, short)
                     if count <= 0:
                         continue
                     drawn, passed = step[OFFSET] + step[SHARE] * max(net + taken, ZERO), 0
@@ -221,8 +232,10 @@ def backward(
                         else:
                             for begin in range(low, low + rows * width, width):
                                 _lower(best, begin, ahead, begin + shift, part, spent, count)
-                    if bold:
-                        continue  # where M is lower it would be a new peak
+                    if bold:  # where M is lower it would be a new peak: for a reserve only
+                        count = min(count, short)
+                        if count <= 0:
+                            continue
                     if passed > 0 and passed < levels and c >= peaks_from:
                         _lower(above, passed * room + first, ahead, low + shift, part, spent, count)
                     elif passed > 0:
@@ -310,7 +323,7 @@ def forward(
         for to in range(slow.shape[0]):
             chances[to] = (left + 1 - at) * moves[t, left, to] + (at - left) * moves[t, left + 1, to]
         cheapest = float(DEAR)
-        for c in range(TRIED + levels + hinges.shape[1] + 5):
+        for c in range(TRIED + levels + hinges.shape[1] + 6):
             if c == 0:
                 taken = 0.0
             elif c <= TRIED:
@@ -325,19 +338,23 @@ def forward(
                 taken = -net
             elif c == TRIED + levels + hinges.shape[1] + 2:
                 taken = -net - step[OUT]
+            elif c == TRIED + levels + hinges.shape[1] + 3:
+                taken = step[REACH] - net
             else:
                 if step[SHARE] == 0:
                     continue
-                upto = peak if c == TRIED + levels + hinges.shape[1] + 3 else max(peak, float(step[UPTO]))
+                upto = peak if c == TRIED + levels + hinges.shape[1] + 4 else max(peak, float(step[UPTO]))
                 taken = (upto - step[OFFSET]) / step[SHARE] - net
             taken = min(max(taken, least), most)
             mean = 0.0
             if step[SHARE] > 0:
                 mean = step[OFFSET] + step[SHARE] * max(net + taken, 0.0)
             after = max(peak, mean)
-            if taken > 0 and step[SHARE] > 0 and mean > max(peak, float(step[UPTO])) + 1e-3:
-                continue
             later = energy + hours * (taken * efficiency if taken > 0 else taken / efficiency)
+            bold = step[SHARE] > 0 and mean > max(peak, float(step[UPTO])) + 1e-3
+            bold = bold or net + taken > float(step[REACH]) + 1e-3
+            if taken > 0 and bold and later > float(step[NEEDED]) + 1e-3:
+                continue
             place = min(max((later - bottom) / gap, 0.0), room - 1.0)
             i = min(int(place), room - 2)
             m, over = 0, 0.0

@@ -12,7 +12,7 @@ from optimizer.bill import peaks as peaks_of
 from optimizer.charge import worth
 from optimizer.outlook import Outlook, Vector
 from optimizer.policy import kernel
-from optimizer.policy.caution import charged_to
+from optimizer.policy.caution import charged_to, grid_to, needed
 from optimizer.policy.kernel import Array
 from optimizer.policy.rest import rest_of_period, unlikely_below
 from optimizer.program import BEYOND, CHARGE, DISCHARGE, build
@@ -28,7 +28,7 @@ LASTS = 0.93
 """Correlation of the slow error with that of a quarter of an hour before."""
 BRIGHTEST = 5.0
 """PV is at most so many times what was forecast: closed clouds leave a fifth of a clear sky."""
-UNBOUND = 1e9
+UNBOUND = float(kernel.DEAR)
 """kW that no charging ever comes to."""
 ROOM = 0.35
 """Of the battery's power: a peak this much above the lowest is looked at, whatever the forecast says."""
@@ -45,7 +45,7 @@ class Model:
 
     @cached_property
     def steps(self) -> Array:
-        look, found = self.outlook, np.zeros((len(self.outlook.starts), 16))
+        look, found = self.outlook, np.zeros((len(self.outlook.starts), len(kernel.COLUMNS)))
         found[:, kernel.NET] = (look.load - look.pv) / 1000
         found[:, kernel.SPREAD] = np.broadcast_to(look.spread, len(found)) / 1000
         found[:, kernel.HOURS], found[:, kernel.BUY], found[:, kernel.SELL] = look.hours, look.weighed, look.sell
@@ -57,9 +57,18 @@ class Model:
         found[:, kernel.WEAR] = look.battery.wear
         # no load is less than nothing, so without PV nothing is left over; a load below 0 hides PV that nobody measures
         found[:, kernel.LOWEST] = -BRIGHTEST * (look.pv + np.maximum(-look.load, 0)) / 1000
-        upto = charged_to(look, self.state, found[:, kernel.PERIOD], found[:, kernel.SHARE])
-        found[:, kernel.UPTO] = np.minimum(upto / 1000, UNBOUND)
+        self._bound(found)
         return found.astype(np.float32)
+
+    def _bound(self, found: Vector) -> None:
+        """Up to where charging may go, of the `steps`."""
+        look, share = self.outlook, found[:, kernel.SHARE]
+        upto = charged_to(look, self.state, found[:, kernel.PERIOD], share) / 1000
+        found[:, kernel.UPTO] = np.minimum(upto, UNBOUND)
+        own = np.divide(upto - found[:, kernel.OFFSET], share, out=np.full(len(found), np.inf), where=share > 0)
+        others = grid_to(look, [windows for windows in _that_cost(look) if windows is not self.state]) / 1000
+        found[:, kernel.REACH] = np.minimum(others, UNBOUND)
+        found[:, kernel.NEEDED] = self._node_from(needed(look, 1000 * np.minimum(own, others)) / 1000)
 
     @cached_property
     def _means(self) -> tuple[Vector, Vector, Vector]:
@@ -157,6 +166,12 @@ class Model:
         battery = self.outlook.battery
         low, high = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
         return np.linspace(low, max(high, low + 1e-6), ENERGIES, dtype=np.float32)
+
+    def _node_from(self, stored: Vector) -> Vector:
+        """kWh of the lowest node of E that holds so much; below the lowest of all where that is not asked for."""
+        nodes = np.concatenate([[-1.0], self.energies.astype(float)])
+        least = np.where(stored > nodes[1], np.searchsorted(nodes, stored - 1e-3), 0)
+        return np.asarray(nodes[np.minimum(least, len(nodes) - 1)])
 
     @cached_property
     def missing(self) -> Array:

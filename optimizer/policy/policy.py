@@ -178,8 +178,9 @@ class Policy:
         even = row[kernel.NET] + np.linspace(-wide, wide, NETS)
         top = self._floor(step, peak) / 1000
         edges = [0.0, top - row[kernel.CHARGE], top, top + row[kernel.DISCHARGE]]
-        if row[kernel.UPTO] < UNBOUND:
-            edges += [row[kernel.UPTO] - row[kernel.CHARGE], row[kernel.UPTO]]
+        for bound in (row[kernel.UPTO], row[kernel.REACH]):
+            if bound < UNBOUND:
+                edges += [bound - row[kernel.CHARGE], bound]
         return np.unique(np.concatenate([even, edges])) * 1000
 
     def _worth(self, soc: Vector, peak: Vector, steps: slice = slice(None)) -> Vector:
