@@ -65,8 +65,8 @@ class Quarters:
             return None
         unknown = np.full(len(self), np.nan)
         soc = unknown if self.soc is None else self.soc
-        gained = np.diff(soc, prepend=np.nan) / 100 * energy / HOUR
-        return Lived(self.battery, self.imported, self.exported, unknown if self.drawn is None else self.drawn, gained)
+        drawn, gained = self.drawn, np.diff(soc, prepend=np.nan) / 100 * energy / HOUR
+        return Lived(self.battery, self.imported, self.exported, unknown if drawn is None else drawn, gained, soc)
 
 
 def quarters(table: Table) -> Quarters:

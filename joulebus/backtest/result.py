@@ -47,10 +47,17 @@ def share(none: float, cost: float, perfect: float) -> float | None:
 
 
 def document(  # what came out, and how near to the least perfect foresight is
-    ready: Prepared, none: Outcome, perfect: Outcome, played: Sequence[Outcome], gap: float = 0.0, *, exact: bool = True
+    ready: Prepared,
+    none: Outcome,
+    perfect: Outcome,
+    played: Sequence[Outcome],
+    gap: float = 0.0,
+    *,
+    exact: bool = True,
+    ran: Outcome | None = None,
 ) -> dict[str, Any]:
     """As result.json has it; the first strategy stands at the top. `gap`: money by which perfect foresight may be above
-    the least."""
+    the least; `ran`: what the battery did."""
     span, first = ready.span, played[0]
     each = {one.trace.strategy: _facts(one, none, perfect) for one in played}
     return {
@@ -77,6 +84,7 @@ def document(  # what came out, and how near to the least perfect foresight is
         "warnings": ready.warnings,
         "notes": ready.notes,
         "strategies": each,
+        "as_it_ran": _facts(ran, none, perfect) if ran else None,
     }
 
 

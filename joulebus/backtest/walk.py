@@ -25,6 +25,7 @@ from schemas.messages import ControlMode, Mode
 from schemas.tariff_demand import Demand
 
 PLANNED = ("lp", "plan")
+AS_IT_RAN = "as-it-ran"
 DAY = 96
 """Quarters: a rule on prices looks so far."""
 
@@ -124,6 +125,18 @@ def follow(span: Span, power: Vector, strategy: str, reason: str) -> Trace:
     for i, wanted in enumerate(power.tolist()):
         trace.battery[i], trace.soc[i] = cell.turn(wanted), cell.soc
     return trace
+
+
+def as_it_ran(span: Span) -> Trace | None:
+    """What the battery did, where the file tells it. Where it was silent it is taken to have rested, as the ledger of
+    the archive compares nothing there."""
+    lived = span.played.lived
+    if lived is None or np.isnan(lived.battery).all():
+        return None
+    soc, known = np.concatenate(([span.before.soc], lived.soc)), np.arange(len(lived.soc) + 1)
+    soc = soc[np.maximum.accumulate(np.where(np.isnan(soc), 0, known))][1:]  # the last one that was told
+    count = len(soc)
+    return Trace(AS_IT_RAN, np.nan_to_num(lived.battery), soc, ["as it ran"] * count, span.before.soc)
 
 
 def walk(span: Span, strategy: str, tick: Tick) -> Trace:
