@@ -37,7 +37,7 @@ price = 0.08
 START, END = datetime.fromisoformat("2026-06-10T00:00+02:00"), datetime.fromisoformat("2026-06-11T12:00+02:00")
 LATER = END + timedelta(minutes=20)
 RULE, PLAN = "2026-06-10", "2026-06-11"
-"""A day that a simple rule has lived, and one that the plan has lived until noon, which has paid for what it charged."""
+"""A day that a simple rule has lived, and one that the plan has lived until noon: what it charged is paid for."""
 SAME = 0.0005
 """By which part page and backtest may differ over what ran: two bills of the same quarters, by other code."""
 NEAR = 0.01
