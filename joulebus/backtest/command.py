@@ -16,7 +16,7 @@ from joulebus.backtest.play import play
 from joulebus.backtest.prepare import USUAL_DAYS, Prepared, begin_of, end_of, prepare
 from joulebus.backtest.report import report
 from joulebus.backtest.result import document, write
-from joulebus.backtest.site import Flags, Terms, of_flags, of_site, zone_of
+from joulebus.backtest.site import AS_LIVE, HOURLY, Flags, Terms, of_flags, of_site, zone_of
 from schemas.troubles import Trouble
 
 WRONG = 2
@@ -38,6 +38,8 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
 
 def _run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     strategies = strategies_of(parsed.strategy)
+    if parsed.replan_minutes is None:
+        parsed.replan_minutes = AS_LIVE if parsed.archive else HOURLY
     flags = Flags(**{one.name: getattr(parsed, one.name) for one in fields(Flags)})
     if parsed.days is not None and not 1 <= parsed.days <= LONGEST:
         raise Trouble(f"--days {parsed.days}: write 1 to {LONGEST}")
