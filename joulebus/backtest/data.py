@@ -47,6 +47,8 @@ class Quarters:
     exported: Vector | None = None
     drawn: Vector | None = None
     """By the meter's power."""
+    given: Vector | None = None
+    """By the battery, without what it took meanwhile."""
 
     def __len__(self) -> int:
         return len(self.load)
@@ -65,8 +67,9 @@ class Quarters:
             return None
         unknown = np.full(len(self), np.nan)
         soc = unknown if self.soc is None else self.soc
-        drawn, gained = self.drawn, np.diff(soc, prepend=np.nan) / 100 * energy / HOUR
-        return Lived(self.battery, self.imported, self.exported, unknown if drawn is None else drawn, gained, soc)
+        gained = np.diff(soc, prepend=np.nan) / 100 * energy / HOUR
+        drawn, given = (unknown if one is None else one for one in (self.drawn, self.given))
+        return Lived(self.battery, self.imported, self.exported, drawn, gained, soc, given)
 
 
 def quarters(table: Table) -> Quarters:

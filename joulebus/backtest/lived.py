@@ -42,6 +42,8 @@ class Lived:
     """W that the cells took up, by their SoC."""
     soc: Vector
     """% at the end of each quarter."""
+    given: Vector
+    """What it gave, without what it took meanwhile: that wears it."""
 
     def flow(self, i: int, battery: float) -> Flow | None:
         """With another power of the battery, as the ledger of the archive tells what it would be without; None where
@@ -54,5 +56,5 @@ class Lived:
 
     def part(self, begin: int, end: int) -> "Lived":
         """Of some quarters."""
-        each = self.battery, self.imported, self.exported, self.drawn, self.gained, self.soc
+        each = self.battery, self.imported, self.exported, self.drawn, self.gained, self.soc, self.given
         return Lived(*(one[begin:end] for one in each))

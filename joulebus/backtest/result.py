@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from joulebus.backtest.prepare import Prepared
-from joulebus.backtest.score import Money, carried, money, monthly_peaks
+from joulebus.backtest.score import Money, carried, given, money, monthly_peaks
 from joulebus.backtest.walk import Span, Trace
 from optimizer.record import QUARTER
 
@@ -35,7 +35,8 @@ class Outcome:
 def outcome(span: Span, trace: Trace) -> Outcome:
     """What a trace costs."""
     battery = span.terms.battery
-    spent = float(np.maximum(trace.battery, 0).sum()) / 4 / battery.efficiency / battery.energy if battery else 0.0
+    through = float(given(span.played, trace.battery).sum())
+    spent = through / 4 / battery.efficiency / battery.energy if battery else 0.0
     made = span.before.idle if trace.strategy == "none" else span.before.made
     paid = money(span.terms, span.played, trace.battery, trace.gained(battery), made)
     return Outcome(trace, paid, monthly_peaks(span.terms, span.played, trace.battery), spent)

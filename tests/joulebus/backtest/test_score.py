@@ -135,10 +135,10 @@ def test_a_day_as_it_ran_is_billed_by_what_the_meter_counted(tmp_path: Path) -> 
     """Within a quarter both ways, and an hour in which nobody knew what the battery did: then it saved nothing."""
     header, *plain = lines(rows(9))
     begin, hour = 8 * 96, range(8 * 96 + 40, 8 * 96 + 44)
-    measured = [",0,50,30,5,36"] * begin + [",10,49,30,5,36"] + [",10,50,30,5,36"] * 95  # it rested before
-    measured = [",,,,," if i in hour else one for i, one in enumerate(measured)]
+    measured = [",0,50,30,5,36,0"] * begin + [",10,49,30,5,36,12"] + [",10,50,30,5,36,12"] * 95  # it rested before
+    measured = [",,,,,," if i in hour else one for i, one in enumerate(measured)]
     text = [
-        f"{header},battery_kw,soc_percent,import_kw,export_kw,drawn_kw",
+        f"{header},battery_kw,soc_percent,import_kw,export_kw,drawn_kw,discharged_kw",
         *map("".join, zip(plain, measured, strict=True)),
     ]
     span = prepared(write(tmp_path / "data.csv", text), "2025-03-11", 1).span
@@ -150,7 +150,7 @@ def test_a_day_as_it_ran_is_billed_by_what_the_meter_counted(tmp_path: Path) -> 
     rests, paid = (outcome(span, one).money for one in (idle(96), ran))
     assert rests.energy - paid.energy == pytest.approx(23 * (0.2 * 5 + 0.05 * 5)), "what was fed in is used up first"
     assert rests.demand - paid.demand == pytest.approx(15 * 5)
-    assert paid.wear == pytest.approx(23 * 10 * 0.02)
+    assert paid.wear == pytest.approx(23 * 12 * 0.02), "what it took back meanwhile wore it, too"
     assert as_it_ran(ready(tmp_path, 1).span) is None, "a file that tells nothing of a battery"
 
 
