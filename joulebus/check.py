@@ -66,7 +66,7 @@ def _asked(troubles: list[Trouble], path: Path, ask: Callable[[], Answer], other
     try:
         return ask()
     except Trouble as wrong:
-        troubles.append(Trouble(f"{path}: {wrong}"))
+        troubles += [Trouble(f"{path}: {one}") for one in str(wrong).splitlines()]
         return otherwise
 
 

@@ -23,7 +23,7 @@ from simulator.world import World
 
 BATCH = 2000
 PLANNED, LEARNED = timedelta(days=3), timedelta(days=1)
-"""So much of the past is planned, 0.5 s a day; before it there is at least so much to learn from."""
+"""So much of the past is planned, 2 s a day; before it there is at least so much to learn from."""
 
 
 @dataclass(frozen=True)

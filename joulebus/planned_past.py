@@ -12,7 +12,7 @@ import numpy as np
 from joulebus.backtest.data import Quarters
 from joulebus.backtest.prices import of as prices_of
 from joulebus.backtest.score import HOUR, Played
-from joulebus.backtest.site import Flags, of_site
+from joulebus.backtest.site import AS_LIVE, Flags, of_site
 from joulebus.backtest.walk import Cell, Planned, Span, within
 from optimizer.record import QUARTER
 from optimizer.split import Room, split
@@ -127,5 +127,5 @@ def span_of(site: Site, path: Path, env: Mapping[str, str], begin: datetime, end
     start, count = seen[0][0], len(seen) - 1
     load, pv = (np.diff(np.array([counters for _, *counters in seen]), axis=0) / HOUR).T
     found = Quarters(start, load.copy(), pv, None, None)
-    terms, prices = prices_of(of_site(path, Flags(), env), found, 0, count, Counter())
+    terms, prices = prices_of(of_site(path, Flags(replan_minutes=AS_LIVE), env), found, 0, count, Counter())
     return Span(terms, found, Played(start, load, pv, prices.buy[:count], prices.sell[:count]), prices)

@@ -28,16 +28,20 @@ SHOWN = 3
 
 
 def look(site: Site, now: datetime) -> tuple[list[str], list[Odd]]:
-    """What stands in each price file, in lines, and warnings with their place in the tariff. Raises Trouble for one
-    that is not there, cannot be read or has no price."""
-    lines, warnings, series = list[str](), list[Odd](), dict[str, Series]()
+    """What stands in each price file, in lines, and warnings with their place in the tariff. Raises Trouble with a line
+    for each that is not there, cannot be read or has no price."""
+    lines, warnings, series, wrongs = list[str](), list[Odd](), dict[str, Series](), list[str]()
     read = dict[tuple[Path, Wanted], tuple[Published, str, list[str]]]()  # import and export often share a file
     for place, rule in site.prices.markets.items():
         if rule.file:
             path = site.price_files[place]
             file = path, wanted(site, rule)
             if file not in read:
-                published = _read(site, place, *file)
+                try:
+                    published = _read(site, place, *file)
+                except Trouble as wrong:
+                    wrongs += str(wrong).splitlines()
+                    continue
                 seen = _span(site, published, now), [*_units(site, path, published), *_holes(site, published)]
                 read[file] = published, *seen
             published, span, odd = read[file]
@@ -52,6 +56,8 @@ def look(site: Site, now: datetime) -> tuple[list[str], list[Odd]]:
         if rule.fetch and rule.fetch.from_ == "entsoe" and not eic(rule.area):
             known = ", ".join(EIC)
             warnings.append((f"{place}.day_ahead.area", f"{rule.area} is no bidding zone: write its EIC, or {known}"))
+    if wrongs:
+        raise Trouble("\n".join(dict.fromkeys(wrongs)))  # import and export may share one
     return lines, warnings + (_short(site, series, now) if series else [])
 
 

@@ -12,13 +12,13 @@ from schemas.site_rules import SiteRule
 
 SHOWN = 20
 """Times of a rule that are printed; the others are counted."""
-NAMES = {60.0: "means of a minute", 900.0: "means of a quarter of an hour"}
+NAMES = {60.0: "a minute", 900.0: "a quarter of an hour"}
 
 
 def report(site: Site, came: Replay, paid: Money | None, unpaid: str, span: tuple[datetime, datetime]) -> list[str]:
     """Line by line."""
     start, end = (f"{at.astimezone(site.zone):%Y-%m-%d %H:%M}" for at in span)
-    said = [f"{start} to {end}, by {NAMES[came.seconds]}"]
+    said = [f"{start} to {end}, by means of {NAMES[came.seconds]}"]
     for rule in site.rules:
         said += ["", in_words(rule), *_rule(site, came, rule)]
     said += ["", *sorted(came.ties), *_energy(came), *_money(site, paid, unpaid)]
@@ -60,7 +60,8 @@ def _energy(came: Replay) -> Iterator[str]:
     ):
         yield f"  {name:<12}{before / 1000:>12.1f} kWh{after / 1000:>12.1f} kWh"
     peak, other = max(one.grid for one in came.changed), max(one.other_grid for one in came.changed)
-    yield f"  {'most drawn':<12}{peak / 1000:>12.1f} kW {other / 1000:>12.1f} kW"
+    long = f"in the mean of {NAMES[came.seconds]}"
+    yield f"  {'most drawn':<12}{peak / 1000:>12.1f} kW {other / 1000:>12.1f} kW, {long}"
     yield f"  the batteries would hold {more(came.gained / 1000, 'kWh', 1)} at the end"
 
 
@@ -73,3 +74,7 @@ def _money(site: Site, paid: Money | None, unpaid: str) -> Iterator[str]:
     yield f"  energy {paid.energy:+.2f}, wear {paid.wear:+.2f}, energy that is then missing {paid.stored:+.2f}"
     if site.demands:
         yield f"  demand {paid.demand:+.2f}, as if the billed period began and ended with this time"
+        for one in site.demands:
+            found = paid.peaks.get(one.name)
+            powers = f"{found[0] / 1000:.1f} kW, then {found[1] / 1000:.1f} kW" if found else "none was seen whole"
+            yield f"    {one.name}: highest mean of {one.minutes} min that is billed: {powers}"

@@ -84,18 +84,20 @@ def read_prices(path: Path, wanted: Wanted = PLAIN) -> Series:
 
 
 def read_published(path: Path, wanted: Wanted = PLAIN) -> tuple[Published, str]:
-    """All files of a path with what was repeated and corrected, and their format. Raises Trouble for the first that is
-    wrong."""
-    documents, empty = list[Document](), list[str]()
+    """All files of a path with what was repeated and corrected, and their format. Raises Trouble with a line for each
+    that is wrong."""
+    documents, empty, wrongs = list[Document](), list[str](), list[str]()
     for one in files_of(path) or [path]:
         try:
             documents.append(_document(one, wanted))
         except NoPrices as nothing:
             empty.append(nothing.of(one))
         except Unreadable as wrong:
-            raise Trouble(wrong.of(one)) from wrong
+            wrongs.append(wrong.of(one))
         except OSError as wrong:
-            raise Trouble(f"{one} cannot be read: {wrong}") from wrong
+            wrongs.append(f"{one} cannot be read: {wrong}")
+    if wrongs:
+        raise Trouble("\n".join(wrongs))
     if not documents:
         raise Trouble("; ".join(empty[:3]))
     return _together(path, documents), documents[0].format

@@ -19,6 +19,8 @@ GRADES = ("online", "degraded", "silent", "offline", "unknown")
 """Of a battery's two devices the later one is shown."""
 TAKEN = (OutcomeState.APPLIED, OutcomeState.VERIFIED, OutcomeState.LIMITED)
 """What is told is done."""
+SHOWN = 0.05
+"""% of SoC: the page says no less."""
 SUMS = ("wanted", "applied", "measured")
 
 
@@ -62,6 +64,8 @@ def batteries(state: State, now: Moment) -> list[View]:
 def _battery(state: State, one: Unit, now: Moment) -> View:
     found = [(*device_state(state, name, now), name) for name in dict.fromkeys((one.pcs, *one.racks))]
     grade, reason, device = max(found, key=lambda each: GRADES.index(each[0]))
+    mine = next(battery for battery in state.site.battery if battery.name == one.of)
+    charged = _soc(state, [mine], now)
     return {
         "battery": one.name,
         "pcs": one.pcs,
@@ -69,10 +73,20 @@ def _battery(state: State, one: Unit, now: Moment) -> View:
         "state": grade,
         "reason": f"{device}: {reason}" if reason else "",
         "power": value_of(state, one.pcs, "p", now),
-        "soc": _soc(state, [battery for battery in state.site.battery if battery.name == one.of], now),
+        "soc": charged,
+        "counted": _counted(state, mine, charged["value"]),
         "dispatch": _outcome(state, one, now),
         "why": why_of(state, one, now),
     }
+
+
+def _counted(state: State, one: Battery, charged: Value | None) -> float | None:
+    """% that the plan counts of it, where it is another than the BMS shows: of several each counts within its own
+    limits (`optimizer.storage.soc`)."""
+    if len(state.site.battery) < 2 or not isinstance(charged, float):
+        return None
+    counted = min(max(charged, one.soc_min), one.soc_max)
+    return None if abs(counted - charged) < SHOWN else counted
 
 
 def dispatch(state: State, now: Moment) -> View | None:

@@ -16,7 +16,7 @@ from joulebus.backtest.play import play
 from joulebus.backtest.prepare import USUAL_DAYS, Prepared, begin_of, end_of, prepare
 from joulebus.backtest.report import report
 from joulebus.backtest.result import document, write
-from joulebus.backtest.site import Flags, Terms, of_flags, of_site, zone_of
+from joulebus.backtest.site import AS_LIVE, HOURLY, Flags, Terms, of_flags, of_site, zone_of
 from schemas.troubles import Trouble
 
 WRONG = 2
@@ -38,6 +38,8 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
 
 def _run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     strategies = strategies_of(parsed.strategy)
+    if parsed.replan_minutes is None:
+        parsed.replan_minutes = AS_LIVE if parsed.archive else HOURLY
     flags = Flags(**{one.name: getattr(parsed, one.name) for one in fields(Flags)})
     if parsed.days is not None and not 1 <= parsed.days <= LONGEST:
         raise Trouble(f"--days {parsed.days}: write 1 to {LONGEST}")
@@ -51,7 +53,7 @@ def _run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     data = _archived(parsed, zone, folder, env) if parsed.archive else parsed.data
     ready = prepare(data, parsed.start, parsed.days, zone, terms_for)
     found = play(ready, strategies, Progress(ready, strategies))
-    written = document(ready, found.none, found.perfect, found.played, found.gap, exact=found.exact)
+    written = document(ready, found.none, found.perfect, found.played, found.gap, exact=found.exact, ran=found.ran)
     write(folder, written, ready.span, found.played[0].trace)
     (folder / "report.html").write_text(report(ready, found, written), encoding="utf-8")
     _say(written, folder)
@@ -123,15 +125,24 @@ def _say(found: dict[str, Any], folder: Path) -> None:
     for words in found["warnings"]:
         print(f"WARNING: {words}")
     currency = found["currency"]
-    print(f"{'':<22}{'cost ' + currency:>14}{'energy':>12}{'demand':>12}{'wear':>10}{'share':>8}")
-    print(f"{'no battery':<22}{found['cost_no_battery_eur']:>14.2f}")
+    print(
+        f"{'':<18}{'cost ' + currency:>14}{'energy':>12}{'demand':>12}{'wear':>10}{'saved':>11}{'left':>9}{'share':>8}"
+    )
+    print(f"{'no battery':<18}{found['cost_no_battery_eur']:>14.2f}")
     for name, one in found["strategies"].items():
-        share = one["share_of_perfect_foresight"]
-        parts = f"{one['energy_cost_eur']:>12.2f}{one['demand_cost_eur']:>12.2f}{one['wear_cost_eur']:>10.2f}"
-        print(f"{name:<22}{one['cost_eur']:>14.2f}{parts}{'-' if share is None else f'{share:.3f}':>8}")
-    print(f"{'perfect foresight':<22}{found['cost_perfect_foresight_eur']:>14.2f}")
+        _say_one(name, one)
+    if found["as_it_ran"]:
+        _say_one("as it ran", found["as_it_ran"])
+    print(f"{'perfect foresight':<18}{found['cost_perfect_foresight_eur']:>14.2f}")
     for words in found["notes"]:
         print(f"note: {words}")
     for words, count in found["repairs"].items():
         print(f"repaired: {words.replace('_', ' ')}: {count}")
     print(f"written to {folder}{os.sep}: result.json, trace.csv, report.html")
+
+
+def _say_one(name: str, one: dict[str, Any]) -> None:
+    share = one["share_of_perfect_foresight"]
+    parts = f"{one['energy_cost_eur']:>12.2f}{one['demand_cost_eur']:>12.2f}{one['wear_cost_eur']:>10.2f}"
+    beside = f"{one['saved_eur']:>11.2f}{one['end_energy_value_eur']:>9.2f}"
+    print(f"{name:<18}{one['cost_eur']:>14.2f}{parts}{beside}{'-' if share is None else f'{share:.3f}':>8}")

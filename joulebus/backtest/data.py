@@ -47,6 +47,8 @@ class Quarters:
     exported: Vector | None = None
     drawn: Vector | None = None
     """By the meter's power."""
+    given: Vector | None = None
+    """By the battery, without what it took meanwhile."""
 
     def __len__(self) -> int:
         return len(self.load)
@@ -66,7 +68,8 @@ class Quarters:
         unknown = np.full(len(self), np.nan)
         soc = unknown if self.soc is None else self.soc
         gained = np.diff(soc, prepend=np.nan) / 100 * energy / HOUR
-        return Lived(self.battery, self.imported, self.exported, unknown if self.drawn is None else self.drawn, gained)
+        drawn, given = (unknown if one is None else one for one in (self.drawn, self.given))
+        return Lived(self.battery, self.imported, self.exported, drawn, gained, soc, given)
 
 
 def quarters(table: Table) -> Quarters:

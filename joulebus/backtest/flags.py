@@ -38,7 +38,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, type=_number, metavar="X", help=words)
     parser.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin [the site's, or UTC]")
     parser.add_argument("--prices-known", choices=["all", "day-ahead"], help="day-ahead: tomorrow's from 13 o'clock on")
-    parser.add_argument("--replan-minutes", type=int, default=60, metavar="MINUTES", help="15, 30, 45 or 60 [60]")
+    parser.add_argument("--replan-minutes", type=int, metavar="MINUTES", help="15, 30, 45 or 60 [60; of an archive 15]")
     parser.add_argument("--phase-minutes", type=int, default=0, metavar="MINUTES", help="past the hour, of a plan [0]")
 
 

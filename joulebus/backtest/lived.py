@@ -40,6 +40,10 @@ class Lived:
     drawn: Vector
     gained: Vector
     """W that the cells took up, by their SoC."""
+    soc: Vector
+    """% at the end of each quarter."""
+    given: Vector
+    """What it gave, without what it took meanwhile: that wears it."""
 
     def flow(self, i: int, battery: float) -> Flow | None:
         """With another power of the battery, as the ledger of the archive tells what it would be without; None where
@@ -52,4 +56,5 @@ class Lived:
 
     def part(self, begin: int, end: int) -> "Lived":
         """Of some quarters."""
-        return Lived(*(one[begin:end] for one in (self.battery, self.imported, self.exported, self.drawn, self.gained)))
+        each = self.battery, self.imported, self.exported, self.drawn, self.gained, self.soc, self.given
+        return Lived(*(one[begin:end] for one in each))

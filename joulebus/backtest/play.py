@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from joulebus.backtest.foresight import best
 from joulebus.backtest.prepare import Prepared
 from joulebus.backtest.result import Outcome, outcome
-from joulebus.backtest.walk import follow, idle, walk
+from joulebus.backtest.walk import as_it_ran, follow, idle, walk
 
 Told = Callable[[str, int], None]
 """Called with a strategy and the number of a quarter that is over."""
@@ -23,6 +23,8 @@ class Backtest:
     """Money: nobody could have paid less than `perfect` less this."""
     exact: bool = True
     """The gap is none."""
+    ran: Outcome | None = None
+    """What the battery did, billed as the strategies are; None where the file does not tell it."""
 
 
 def play(ready: Prepared, strategies: Sequence[str], told: Told = lambda _strategy, _quarter: None) -> Backtest:
@@ -32,9 +34,11 @@ def play(ready: Prepared, strategies: Sequence[str], told: Told = lambda _strate
     found = best(span.terms, span.played, span.before)
     perfect = outcome(span, follow(span, found.power, "perfect-foresight", "knows everything"))
     played = [outcome(span, walk(span, one, lambda quarter, name=one: told(name, quarter))) for one in strategies]  # type: ignore[misc]  # mypy does not know defaults of a lambda
-    least = _least(perfect, [none, *played])
+    trace = as_it_ran(span)
+    ran = None if trace is None else outcome(span, trace)
+    least = _least(perfect, [none, *played, *([ran] if ran else [])])
     gap = found.gap - (perfect.money.total - least.money.total)
-    return Backtest(none, least, played, max(0.0, gap), found.exact)
+    return Backtest(none, least, played, max(0.0, gap), found.exact, ran)
 
 
 def _least(perfect: Outcome, others: Sequence[Outcome]) -> Outcome:

@@ -80,6 +80,7 @@ def prepare(path: Path, given: str, days: int | None, zone: ZoneInfo, terms_for:
     terms = terms_for((found.buy is not None, found.sell is not None))
     start, notes, count = begin_of(given, zone), table.notes, table.repairs
     first = _first(path, found, given, start)
+    _count_gaps(found, first, count)
     found = without_flat_head(table, found, first)
     moved = first_known(found, first)
     if moved >= len(found):
@@ -116,6 +117,12 @@ def prepare(path: Path, given: str, days: int | None, zone: ZoneInfo, terms_for:
     span = Span(terms, seen, played, prices, before(terms, found, first))
     warnings = [*([short] if short and days else []), *doubts(terms, played)]
     return Prepared(span, +count, [*terms.notes, *notes], warnings, history)
+
+
+def _count_gaps(found: Quarters, first: int, count: Counter[str]) -> None:
+    """Of the history: a gap there is played nowhere, and forecasts are told that it is one."""
+    for name in ("load", "pv"):
+        count[f"{name}_missing_before_the_begin_left_out"] += int(np.isnan(getattr(found, name)[:first]).sum())
 
 
 def _short(played: float, given: str, days: int | None) -> str:

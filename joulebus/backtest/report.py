@@ -36,6 +36,8 @@ th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:50
 .dim{color:var(--dim);font-size:.9rem}.wide{overflow-x:auto}
 """
 
+PAGE = "as the page and <code>joulebus money</code> count it: without what is left in it at the end"
+
 
 def report(ready: Prepared, found: Backtest, written: dict[str, Any]) -> str:
     """The whole page. `written`: as result.json has it."""
@@ -79,17 +81,21 @@ def report(ready: Prepared, found: Backtest, written: dict[str, Any]) -> str:
 def _summary(written: dict[str, Any], money: str) -> str:
     saved, part = written["cost_no_battery_eur"] - written["cost_eur"], written["share_of_perfect_foresight"]
     of = "there was nothing to save" if part is None else f"{part:.0%} of what perfect foresight would have saved"
+    ran = written["as_it_ran"]
+    page = f"<p>As it ran the battery saved {ran['saved_eur']:,.2f} {money}, {PAGE}.</p>" if ran else ""
     return (
         f'<p class="big"><b>{escape(written["strategy"])}</b> {"saved" if saved >= 0 else "cost"} '
         f"<b>{abs(saved):,.0f} {money}</b>{'' if saved >= 0 else ' more than no battery'}: {of}.</p>"
         f'<p class="dim">{written["quarters"] / 96:.0f} days, {written["history_days"]:.0f} days of history, clock of '
         f"{escape(written['timezone'])}; "
-        f"{written['equivalent_full_cycles']:.0f} equivalent full cycles.</p>"
+        f"{written['equivalent_full_cycles']:.0f} equivalent full cycles.</p>{page}"
     )
 
 
 def _costs(found: Backtest) -> dict[str, float]:
     each = {one.trace.strategy: one.money.total for one in found.played if one.trace.strategy != "none"}
+    if found.ran:
+        each["as it ran"] = found.ran.money.total
     return {"no battery": found.none.money.total, **each, "perfect foresight": found.perfect.money.total}
 
 
@@ -97,7 +103,10 @@ def _table(found: Backtest, written: dict[str, Any]) -> str:
     rows = [_row("no battery", found.none, None), *(
         _row(one.trace.strategy, one, written["strategies"][one.trace.strategy]["share_of_perfect_foresight"])
         for one in found.played
-    ), _row("perfect foresight", found.perfect, 1.0)]  # fmt: skip
+    )]  # fmt: skip
+    if found.ran:
+        rows.append(_row("as it ran", found.ran, written["as_it_ran"]["share_of_perfect_foresight"]))
+    rows.append(_row("perfect foresight", found.perfect, 1.0))
     names = ("", "total", "energy", "demand", "other", "wear", "left at the end", "cycles", "share")
     head = "".join(f"<th>{name}</th>" for name in names)
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'

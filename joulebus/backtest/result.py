@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from joulebus.backtest.prepare import Prepared
-from joulebus.backtest.score import Money, carried, money, monthly_peaks
+from joulebus.backtest.score import Money, carried, given, money, monthly_peaks
 from joulebus.backtest.walk import Span, Trace
 from optimizer.record import QUARTER
 
@@ -35,7 +35,8 @@ class Outcome:
 def outcome(span: Span, trace: Trace) -> Outcome:
     """What a trace costs."""
     battery = span.terms.battery
-    spent = float(np.maximum(trace.battery, 0).sum()) / 4 / battery.efficiency / battery.energy if battery else 0.0
+    through = float(given(span.played, trace.battery).sum())
+    spent = through / 4 / battery.efficiency / battery.energy if battery else 0.0
     made = span.before.idle if trace.strategy == "none" else span.before.made
     paid = money(span.terms, span.played, trace.battery, trace.gained(battery), made)
     return Outcome(trace, paid, monthly_peaks(span.terms, span.played, trace.battery), spent)
@@ -47,10 +48,17 @@ def share(none: float, cost: float, perfect: float) -> float | None:
 
 
 def document(  # what came out, and how near to the least perfect foresight is
-    ready: Prepared, none: Outcome, perfect: Outcome, played: Sequence[Outcome], gap: float = 0.0, *, exact: bool = True
+    ready: Prepared,
+    none: Outcome,
+    perfect: Outcome,
+    played: Sequence[Outcome],
+    gap: float = 0.0,
+    *,
+    exact: bool = True,
+    ran: Outcome | None = None,
 ) -> dict[str, Any]:
     """As result.json has it; the first strategy stands at the top. `gap`: money by which perfect foresight may be above
-    the least."""
+    the least; `ran`: what the battery did."""
     span, first = ready.span, played[0]
     each = {one.trace.strategy: _facts(one, none, perfect) for one in played}
     return {
@@ -77,6 +85,7 @@ def document(  # what came out, and how near to the least perfect foresight is
         "warnings": ready.warnings,
         "notes": ready.notes,
         "strategies": each,
+        "as_it_ran": _facts(ran, none, perfect) if ran else None,
     }
 
 

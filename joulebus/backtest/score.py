@@ -96,6 +96,15 @@ def carried(terms: Terms, played: Played, battery: Vector) -> Vector:
     return np.array([one.grid for one in flows(terms, played, battery)])
 
 
+def given(played: Played, battery: Vector) -> Vector:
+    """W that a battery gave by quarter. Where it is played as it ran, what it gave then, beside what it took in the
+    same quarter; none of one that rests all the time."""
+    found, lived = np.maximum(battery, 0), played.lived
+    if lived is None or not battery.any():
+        return found
+    return np.where((battery == lived.battery) & ~np.isnan(lived.given), lived.given, found)
+
+
 def money(
     terms: Terms, played: Played, battery: Vector, gained: float, before: Mapping[str, Sequence[Made]] = NO_WINDOWS
 ) -> Money:
@@ -117,7 +126,7 @@ def money(
         name = f"{(played.start + begin * QUARTER).astimezone(terms.zone):%Y-%m}"
         months.append((name, fsum(one.amount or 0.0 for one in found)))
     own = terms.battery
-    wear = own.wear * float(np.maximum(battery, 0).sum()) * HOUR / 1000 if own else 0.0
+    wear = own.wear * float(given(played, battery).sum()) * HOUR / 1000 if own else 0.0
     worth = float(np.median(played.buy)) * own.efficiency * gained / 1000 if own else 0.0
     return Money(
         fsum(one.amount or 0.0 for one in lines if one.unit == "kWh"),

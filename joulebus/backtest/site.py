@@ -25,6 +25,11 @@ ASSUMED = (0.20, 0.05)
 """Per kWh drawn and fed in, where neither file nor flags say a price; the result says so."""
 
 
+HOURLY, AS_LIVE = 60, 15
+"""Minutes from plan to plan: of a year, which would take hours otherwise, and of what ran: there one comes each minute,
+and quarters of an hour are the nearest to it."""
+
+
 @dataclass(frozen=True)
 class Flags:
     """As they stand on the command line; None was not given."""
@@ -42,7 +47,7 @@ class Flags:
     export_limit_kw: float | None = None
     timezone: str | None = None
     prices_known: Known | None = None
-    replan_minutes: int = 60
+    replan_minutes: int = HOURLY
     phase_minutes: int = 0
 
 

@@ -18,7 +18,7 @@ from schemas.troubles import Trouble
 
 TIME = "timestamp_utc"
 NEEDED = "load_kw"
-METERED = ("battery_kw", "soc_percent", "import_kw", "export_kw", "drawn_kw")
+METERED = ("battery_kw", "soc_percent", "import_kw", "export_kw", "drawn_kw", "discharged_kw")
 """What was measured while a battery worked."""
 COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kwh", *METERED)
 EMPTY = ("", "nan", "na", "n/a", "null", "none", "-", "nat")

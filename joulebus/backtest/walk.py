@@ -25,6 +25,9 @@ from schemas.messages import ControlMode, Mode
 from schemas.tariff_demand import Demand
 
 PLANNED = ("lp", "plan")
+AS_IT_RAN = "as-it-ran"
+SAME = 0.001
+"""Of the rated power: two powers that are nearer are one, told by other registers."""
 DAY = 96
 """Quarters: a rule on prices looks so far."""
 
@@ -97,12 +100,17 @@ class Cell:
         cells = power / self.battery.efficiency if power > 0 else power * self.battery.efficiency
         return -(cells or self.own_supply) * HOUR
 
-    def as_lived(self, power: float, gained: float) -> None:
-        """What the cells gained at a power in W, and what they should have by this model, differs by what it does not
-        know: that comes to whatever they do. nan: nothing is known."""
-        if isnan(power) or isnan(gained):
-            return
-        self.energy = min(max(self.energy + gained * HOUR - self.through(power), 0.0), self.battery.energy)
+    def as_lived(self, power: float, lived: float, gained: float) -> float:
+        """The power that is played of a quarter whose `power` was taken, when the battery did `lived`: that, where both
+        are the same to a meter. What the cells gained then, and what they should have by this model, differs by what it
+        does not know: that comes to whatever they do. All in W; nan: nothing is known."""
+        if isnan(lived) or isnan(gained):
+            return power
+        if abs(power - lived) <= SAME * self.rated:
+            self.energy += self.through(lived) - self.through(power)
+            power = lived
+        self.energy = min(max(self.energy + gained * HOUR - self.through(lived), 0.0), self.battery.energy)
+        return power
 
 
 Tick = Callable[[int], None]
@@ -126,6 +134,18 @@ def follow(span: Span, power: Vector, strategy: str, reason: str) -> Trace:
     return trace
 
 
+def as_it_ran(span: Span) -> Trace | None:
+    """What the battery did, where the file tells it. Where it was silent it is taken to have rested, as the ledger of
+    the archive compares nothing there."""
+    lived = span.played.lived
+    if lived is None or np.isnan(lived.battery).all():
+        return None
+    soc, known = np.concatenate(([span.before.soc], lived.soc)), np.arange(len(lived.soc) + 1)
+    soc = soc[np.maximum.accumulate(np.where(np.isnan(soc), 0, known))][1:]  # the last one that was told
+    count = len(soc)
+    return Trace(AS_IT_RAN, np.nan_to_num(lived.battery), soc, ["as it ran"] * count, span.before.soc)
+
+
 def walk(span: Span, strategy: str, tick: Tick) -> Trace:
     """One strategy through the span."""
     battery, count = span.terms.battery, len(span.played)
@@ -140,7 +160,7 @@ def walk(span: Span, strategy: str, tick: Tick) -> Trace:
         wanted, trace.reasons[i] = mind.decide(i, net, cell)
         power = cell.turn(within(wanted, net, span.terms))
         if lived is not None:
-            cell.as_lived(float(lived.battery[i]), float(lived.gained[i]))
+            power = cell.as_lived(power, float(lived.battery[i]), float(lived.gained[i]))
         trace.battery[i], trace.soc[i] = power, cell.soc
         mind.turn(i, flow(span.terms, span.played, i, power).drawn)
         tick(i)

@@ -37,6 +37,8 @@ class Money:
     wear: float
     stored: float
     """Worth of what the batteries would hold less at the end, at the mean price of import."""
+    peaks: Mapping[str, tuple[float, float]]
+    """W by the name of a demand, of its highest window that was seen whole: as it was, and as it would have been."""
 
     @property
     def total(self) -> float:
@@ -61,9 +63,12 @@ def money(
     """The difference of two bills of the intervals that are known. Raises Trouble where the market has no price."""
     span = quarter_of(found.changed[0].at), quarter_of(found.changed[-1].at) + QUARTER
     sums, price = list[tuple[float, float]](), 0.0
+    highest = defaultdict[str, list[float]](list)
     for other in (False, True):
         each = [*_intervals(found, other=other)]
         peaks = {one.name: _peaks(each, found, one, zone) for one in tariff.components}
+        for name, made in peaks.items():
+            highest[name] += [max(one.power for one in made)] if made else []
         lines = invoice(tariff, each, peaks, zone, series, span)
         demand = total(line for line in lines if line.unit == "kW")
         sums.append((total(lines) - demand, demand))
@@ -74,6 +79,7 @@ def money(
         sums[1][1] - sums[0][1],
         (0.0 if battery is None else battery.wear) * used / 1000,
         -price * found.gained / 1000,
+        {name: (each[0], each[1]) for name, each in highest.items() if each},
     )
 
 

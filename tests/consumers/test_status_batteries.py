@@ -64,6 +64,13 @@ def test_powers_add_up_and_charges_are_weighed_by_their_energy(state: State) -> 
     ]
 
 
+@pytest.mark.parametrize(("soc", "counted"), [(91.1, 90.0), (90.0, None), (90.04, None), (4.0, 10.0)])
+def test_what_the_plan_does_not_count_is_said_of_its_battery(state: State, soc: float, counted: float | None) -> None:
+    said = Telemetry(at=NOON, epoch="0" * 16, seq=9, values={"soc": soc})
+    fold(state, TELEMETRY, {"site": "plant", "device": "bms2"}, said, NOW)
+    assert [one["counted"] for one in view(state, NOW)["batteries"]] == [None, counted]
+
+
 @pytest.mark.parametrize(("grid", "mark"), [(-61e3, "live"), (-90e3, "implausible")])
 def test_a_load_below_0_is_doubted(state: State, grid: float, mark: str) -> None:
     """60 kW out of the batteries and 90 kW into the grid: the meter is the wrong way round, or PV is not read."""

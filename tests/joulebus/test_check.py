@@ -317,6 +317,12 @@ def test_a_price_file_is_opened(check: Check, prices: str, code: int, says: str)
         ('fetch = { from = "tibber", url = "http://x.example" }', 1, r"is no https:// address"),
         ("plus = 0.1", 1, r'give file = "\.\.\.", topic = true, or fetch'),
         ('file = "none"', 1, r"none does not exist"),
+        (
+            'file = "none"\n[export.day_ahead]\nfile = "other"',
+            1,
+            r"import\.\S+ \S+none does .*\n.*export\.\S+ \S+other do",
+        ),
+        ('file = "*.toml"', 1, r"site\.toml:\d.*\n.*/tariff\.toml"),
         ('file = "prices.csv"\npart = "tax"', 1, r"part: 'tax' is not known; there is: energy, total"),
     ],
 )

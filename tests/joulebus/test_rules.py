@@ -219,11 +219,12 @@ def test_what_a_rule_would_have_done(folder: Path, capsys: pytest.CaptureFixture
     assert "2026-06-10 02:15 to 03:30: grid.p 80 kW > 50 kW" in lines
     assert "the batteries would have done otherwise meanwhile: 30.0 kWh, 40.0 kW at most" in lines
     assert "drawn 170.0 kWh 140.0 kWh" in lines
-    assert "most drawn 80.0 kW 80.0 kW" in lines
+    assert "most drawn 80.0 kW 80.0 kW, in the mean of a quarter of an hour" in lines
     assert "the batteries would hold 31.6 kWh less at the end" in lines
     assert "it would have cost 0.92 EUR more:" in lines, "-6.00 + 0.60 + 31.58 x 0.20"
     assert "energy -6.00, wear +0.60, energy that is then missing +6.32" in lines
     assert "demand +0.00, as if the billed period began and ended with this time" in lines
+    assert "demand: highest mean of 15 min that is billed: 80.0 kW, then 80.0 kW" in lines
 
 
 def test_rules_of_another_file_and_one_of_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,6 +239,7 @@ def test_rules_of_another_file_and_one_of_them(folder: Path, capsys: pytest.Capt
     assert (code, "dear" in said) == (0, False)
     assert "2026-06-10 02:00 to 03:00: from 02:00 to 03:00" in said
     assert "demand -300.00" in said
+    assert "80.0 kW, then 50.0 kW" in said
     code, said = said_of(folder, capsys, "try", *SPAN, "--file", str(other))
     assert "held once, 4.0 h in all" in said
     assert "batteries would have done otherwise meanwhile: 0.0 kWh" in said, "of both: the energy is kept"

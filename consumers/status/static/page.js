@@ -220,7 +220,8 @@ function drawBatteries({ batteries, why }) {
   rows($("batteries"), "t-battery", batteries.length > 1 ? batteries : [], "battery", (node, one) => {
     lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
     const told = one.dispatch?.current ? `${one.dispatch.told ?? direction(one.dispatch.applied ?? 0)}, ${one.dispatch.state.replace("_", " ")}` : "no command";
-    const soc = `${show(one.soc.value, "%")}${one.soc.state === "live" ? "" : ` (${doubt(one.soc)})`}`;
+    const beyond = one.counted === null ? "" : `, beyond its limits: the plan counts ${show(one.counted, "%")}`;
+    const soc = `${show(one.soc.value, "%")}${beyond}${one.soc.state === "live" ? "" : ` (${doubt(one.soc)})`}`;
     const power = one.power.state === "live" ? show(one.power.value, "W") : doubt(one.power);
     const own = news(one.why, why); // what is said of the site stands above
     fill(node, { name: one.battery, words: [soc, power, told, own].filter(Boolean).join(" · "), reason: one.reason || one.dispatch?.current && one.dispatch.cause && news(one.dispatch.reason, `${why}; ${own}`) || "" });

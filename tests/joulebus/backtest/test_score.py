@@ -12,7 +12,8 @@ from joulebus.backtest.foresight import foresight
 from joulebus.backtest.prepare import Prepared
 from joulebus.backtest.result import outcome, share
 from joulebus.backtest.score import money
-from joulebus.backtest.walk import follow, idle
+from joulebus.backtest.walk import Cell, as_it_ran, follow, idle
+from optimizer.storage import Storage
 from schemas.tariff import Tariff
 from tests.joulebus.backtest.files import BATTERY, lines, prepared, rows, write
 
@@ -128,3 +129,35 @@ def test_no_rule_is_better_than_perfect_foresight_under_any_tariff(tmp_path: Pat
 )
 def test_share(none: float, cost: float, perfect: float, found: float | None) -> None:
     assert share(none, cost, perfect) == found
+
+
+def test_a_day_as_it_ran_is_billed_by_what_the_meter_counted(tmp_path: Path) -> None:
+    """Within a quarter both ways, and an hour in which nobody knew what the battery did: then it saved nothing."""
+    header, *plain = lines(rows(9))
+    begin, hour = 8 * 96, range(8 * 96 + 40, 8 * 96 + 44)
+    measured = [",0,50,30,5,36,0"] * begin + [",10,49,30,5,36,12"] + [",10,50,30,5,36,12"] * 95  # it rested before
+    measured = [",,,,,," if i in hour else one for i, one in enumerate(measured)]
+    text = [
+        f"{header},battery_kw,soc_percent,import_kw,export_kw,drawn_kw,discharged_kw",
+        *map("".join, zip(plain, measured, strict=True)),
+    ]
+    span = prepared(write(tmp_path / "data.csv", text), "2025-03-11", 1).span
+
+    ran = as_it_ran(span)
+    assert ran is not None
+    assert ran.battery.tolist() == [0.0 if i + begin in hour else 10e3 for i in range(96)]
+    assert ran.soc[[0, 1, 40, 95]].tolist() == [49.0, 50.0, 50.0, 50.0]
+    rests, paid = (outcome(span, one).money for one in (idle(96), ran))
+    assert rests.energy - paid.energy == pytest.approx(23 * (0.2 * 5 + 0.05 * 5)), "what was fed in is used up first"
+    assert rests.demand - paid.demand == pytest.approx(15 * 5)
+    assert paid.wear == pytest.approx(23 * 12 * 0.02), "what it took back meanwhile wore it, too"
+    assert as_it_ran(ready(tmp_path, 1).span) is None, "a file that tells nothing of a battery"
+
+
+@pytest.mark.parametrize(("power", "played", "energy"), [(20e3, 20e3, 42e3), (20.04e3, 20e3, 42e3), (30e3, 30e3, None)])
+def test_what_a_meter_cannot_tell_apart_is_what_ran(power: float, played: float, energy: float | None) -> None:
+    """A battery of 50 kW gave 20 kW, and its cells lost 8 kWh in that quarter. Another power is reckoned from there."""
+    cell = Cell(Storage(100e3, efficiency=0.95), 50e3, 50e3)
+    assert cell.as_lived(cell.turn(power), 20e3, -32e3) == played
+    expected = 42e3 - (30e3 - 20e3) / 4 / 0.95 if energy is None else energy
+    assert cell.energy == pytest.approx(expected)

@@ -42,6 +42,8 @@ IN = 8 * 96 + 40
 REPAIRED: list[tuple[str, Change, str, int]] = [
     ("a missing hour", without(IN, IN + 4), "load_missing_filled", 4),
     ("missing days", without(IN - 30, IN + 66), "load_missing_filled", 96),
+    ("missing rows of the history", without(200, 248), "load_missing_before_the_begin_left_out", 48),
+    ("an empty cell of PV in the history", cell(200, 2, ""), "pv_missing_before_the_begin_left_out", 1),
     ("an empty cell", cell(IN, 1, ""), "load_missing_filled", 1),
     ("a nan", cell(IN, 1, "NaN"), "load_kw_cells_empty", 1),
     ("an empty cell of PV", cell(IN, 2, ""), "pv_missing_filled", 1),
