@@ -19,6 +19,8 @@ from joulebus.bill import month_of
 from joulebus.explain import explain, when
 from joulebus.export import moment
 from optimizer.forecast.model import learn
+from optimizer.forecast.outside import Issue, Proof, prove
+from optimizer.forecast.outside_formats import Told
 from optimizer.forecast.prices import forecast
 from optimizer.record import QUARTER, Record
 from optimizer.tariff import Series
@@ -193,3 +195,36 @@ def test_two_meters_in_one_file_are_refused_and_a_few_slips_are_not(tmp_path: Pa
     same = read(of_rows(tmp_path, lambda i: i // 2 * 900, lambda _: 50), BERLIN)
     slips = read(of_rows(tmp_path, lambda i: max(i, 9) * 900, lambda i: 50 + i % 2 * 20), BERLIN)
     assert [one.repairs["duplicated_rows_first_kept"] for one in (same, slips)] == [1000, 9]
+
+
+def proof_after(days: float, turns: Callable[[np.ndarray], np.ndarray]) -> Proof:
+    """Of a PV forecast that was 10 % off for two weeks, and turns into another one then."""
+    rng, quarters_ = np.random.default_rng(1), np.arange(96 * 40)
+    sky = np.repeat(rng.uniform(0.2, 1, 40), 96)
+    came = np.clip(np.sin((quarters_ % 96 - 24) / 48 * np.pi), 0, None) * 50e3 * sky
+    now = int(96 * (25 + days)) + 80
+    good = came * (1 + 0.1 * np.sin(quarters_ // 96))
+    each = ((at, good[at : at + 96]) for at in range(96 * 10, now, 24))
+    issues = [Issue(at, Told(at, told if at < 96 * 25 else turns(told))) for at, told in each]
+    return prove(issues, now, 0, came[:now], [None] * 3)
+
+
+@pytest.mark.parametrize(
+    ("turns", "words"),
+    [
+        (lambda told: told / 1000, "in the last two days it told 0.00"),
+        (lambda told: told * 1000, "it tells 2"),
+        (lambda told: told * 0, "in the last two days it told 0 times what came"),
+        (lambda told: (told > 0) * 50e3 - told, "its error of the last two days from 0 h ahead is "),
+    ],
+    ids=["W become kW", "kW become W", "zeros", "upside down"],
+)
+def test_an_outside_forecast_that_goes_wrong_counts_for_nothing_within_days(
+    turns: Callable[[np.ndarray], np.ndarray], words: str
+) -> None:
+    """Two good weeks spoke for it: it counted .7 on the second day, and .3 after ten."""
+    assert min(proof_after(0, lambda told: told).weights) > 0.9
+    assert max(proof_after(0, turns).weights) < 0.65
+    wrong = proof_after(2, turns)
+    assert wrong.weights == (0.0, 0.0, 0.0)
+    assert wrong.words.startswith(words)
