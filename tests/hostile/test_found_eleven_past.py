@@ -8,9 +8,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from consumers.optimize.filling import Filling
 from consumers.optimize.past import Past
+from consumers.optimize.price_sources import PriceSources
+from consumers.optimize.prices_recalled import recall_prices
 from consumers.optimize.service import FILLING
 from joulebus.backtest.data import quarters
 from joulebus.backtest.prepare import begin_of
@@ -22,12 +25,14 @@ from optimizer.forecast.model import learn
 from optimizer.forecast.outside import Issue, Proof, prove
 from optimizer.forecast.outside_formats import Told
 from optimizer.forecast.prices import forecast
+from optimizer.policy.bends import bends
 from optimizer.record import QUARTER, Record
 from optimizer.tariff import Series
 from runtime.database import engine
 from runtime.history import History
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
+from schemas.topics import MARKET_PRICES
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.consumers.test_dispatch_desk import plant_site
@@ -99,7 +104,7 @@ def test_a_clock_at_either_end_of_the_calendar_has_a_forecast(now: datetime, zon
 class Slow(History):
     """It takes its time for an answer, or answers what nobody understands."""
 
-    seconds, wrong = 0.0, False
+    seconds, wrong, odd = 0.0, False, 5e3
 
     async def means(self, *asked: object) -> list[tuple[datetime, float]]:
         await asyncio.sleep(self.seconds)
@@ -110,7 +115,7 @@ class Slow(History):
         assert isinstance(end, datetime)
         first = start.timestamp() // 900
         every = (datetime.fromtimestamp(900 * (first + number), UTC) for number in range((end - start) // QUARTER))
-        return [(at, 5e3) for at in every]
+        return [(at, self.odd if at.hour == 3 else 5e3) for at in every]
 
 
 @virtual
@@ -228,3 +233,39 @@ def test_an_outside_forecast_that_goes_wrong_counts_for_nothing_within_days(
     wrong = proof_after(2, turns)
     assert wrong.weights == (0.0, 0.0, 0.0)
     assert wrong.words.startswith(words)
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan, 1e308, -1e12])
+@virtual
+async def test_what_no_site_has_is_unknown_and_hangs_no_planner(tmp_path: Path, odd: float) -> None:
+    """A mean of 1e308 made numbers of the plan that are none. Then its curve was sought for ever, in the only thread
+    that plans: there was no plan until a restart."""
+    past, archive = Past(plant_site(tmp_path)), Slow(engine(f"sqlite+aiosqlite:///{tmp_path}/archive.db"))
+    archive.odd = odd
+    await past.fill(archive, utc_now(), seconds=-1)
+    await archive.engine.dispose()
+    record = past.record()
+    assert np.isfinite(record.load).sum() == 92
+    assert np.nanmax(record.load) == 15e3
+    assert len(bends(np.arange(50.0), np.full(50, np.nan), 12, 1.0)) == 2
+
+
+async def test_prices_of_the_archive_that_nobody_understands_stop_no_plan(
+    tmp_path: Path, sqlite_archive: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = plant_site(tmp_path, tariff="import = { day_ahead = { topic = true } }")
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "optimize", None, {}), sqlite_archive, None, tmp_path)
+    store = engine(sqlite_archive)
+    async with store.begin() as connection:
+        row = {"site": "plant", "at": "some day", "topic": MARKET_PRICES.name}
+        asked = "INSERT INTO control (site, at, topic, subject, who, body) VALUES (:site, :at, :topic, 'x', 'x', '{}')"
+        await connection.execute(text(asked), row)
+    recalling = asyncio.create_task(
+        recall_prices(Part("optimize", site, settings), PriceSources(site, tmp_path), store)
+    )
+    with caplog.at_level("INFO"):
+        done, _ = await asyncio.wait([recalling], timeout=0.5)
+    assert not done, "it is tried again"
+    assert "the prices of the last weeks are not known yet: " in caplog.text
+    recalling.cancel()
+    await store.dispose()
