@@ -30,6 +30,8 @@ NIGHT = 0.02
 """Of the highest PV: below it an inverter may sleep."""
 SLICE = timedelta(days=1)
 """Read at once; of what is older than that of each device a week."""
+IMPOSSIBLE = 1e10
+"""W: what is no number, or more than any site has, is not known."""
 SETTLED = timedelta(minutes=30)
 """What is younger may still be filled up by an outbox."""
 
@@ -86,7 +88,7 @@ class Past:
         for device, point in self._sources():
             found = await history.means(self.site.site, device, point, start, end, 900)
             name = named(device, point)
-            self.means[name] = self.means.get(name, {}) | dict(found)
+            self.means[name] = self.means.get(name, {}) | {at: power for at, power in found if abs(power) < IMPOSSIBLE}
         self._fold(start, end)
 
     def _sources(self) -> list[tuple[str, str]]:

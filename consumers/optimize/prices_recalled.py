@@ -2,7 +2,6 @@
 
 import asyncio
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.optimize.price_sources import PriceSources
@@ -23,7 +22,7 @@ async def recall_prices(part: Part, prices: PriceSources, archive: AsyncEngine) 
         try:
             async with asyncio.timeout(PATIENCE):
                 await told.read(utc_now())
-        except (SQLAlchemyError, OSError, TimeoutError) as wrong:
+        except Exception as wrong:  # noqa: BLE001  # a row that nobody understands must not stop the plans
             part.log.info("the prices of the last weeks are not known yet: %s", wrong)
             await asyncio.sleep(AGAIN)
         else:

@@ -20,6 +20,9 @@ PROVEN = 3 * DAY // 2
 """Quarters with something in them that were compared: three days of sun."""
 JUDGED = 14 * DAY
 """Quarters before now that are compared."""
+LATELY, SEEN = 2 * DAY, 32
+"""The last quarters, which count by themselves, too, and how many of them must be known: one that goes wrong has no two
+weeks in which its good days speak for it."""
 STALE = 12 * 4
 """Quarters after which a forecast that nobody renewed is not believed."""
 BAD = 1.5
@@ -114,15 +117,34 @@ def prove(issues: Sequence[Issue], now: int, first: int, came: Vector, own_rmse:
         return Proof(NO_WEIGHTS, f"not proven yet: {alive[0].sum() / 4:.0f} of {PROVEN // 4} hours were compared")
     if words := _wrong(told[0], real, alive[0]):
         return Proof(NO_WEIGHTS, words)
+    late = targets >= now - LATELY
+    if words := _wrong_lately(told[0][late], real[late], alive[0][late]):
+        return Proof(NO_WEIGHTS, words)
+    dull = _of_yesterday(came[: max(0, now - first)][-LATELY - DAY :])
     weights, words = [], ""
     for one, there, ours, (hours, _) in zip(told, alive, own_rmse, HOURS, strict=True):
         own = _of_yesterday(came) if ours is None else ours
-        known = np.isfinite(one) & np.isfinite(real)
-        error = float(np.sqrt(np.mean((one - real)[known] ** 2))) if there.sum() >= PROVEN else np.inf
-        weights.append(_weight(error, own))
-        if np.isfinite(error) and error > BAD * own:
-            words = words or f"its error from {hours} h ahead is {error / own:.1f} times our own"
+        error = _apart(one, real) if there.sum() >= PROVEN else np.inf
+        lately = _apart(one[late], real[late]) * own / max(own, dull) if there[late].sum() >= SEEN else 0.0
+        weights.append(_weight(max(error, lately), own))
+        if np.isfinite(error) and max(error, lately) > BAD * own:
+            of = "of the last two days " if lately > error else ""
+            words = words or f"its error {of}from {hours} h ahead is {max(error, lately) / own:.1f} times our own"
     return Proof(tuple(weights), "" if any(weights) else words or "not proven yet")
+
+
+def _apart(told: Vector, real: Vector) -> float:
+    """W: the root mean square error where both are known; infinite where nothing is."""
+    apart = told - real
+    return float(np.sqrt(np.nanmean(apart**2))) if np.isfinite(apart).any() else np.inf
+
+
+def _wrong_lately(told: Vector, real: Vector, alive: NDArray[np.bool_]) -> str:
+    """Another unit, or zeros, since some days."""
+    if alive.sum() < SEEN:
+        return ""
+    size = float(np.sum(told[alive])) / max(float(np.sum(real[alive])), 1e-9)
+    return "" if 1 / UNIT <= size <= UNIT else f"in the last two days it told {size:.3g} times what came"
 
 
 def _weight(error: float, own: float) -> float:
@@ -152,8 +174,7 @@ def _wrong(told: Vector, real: Vector, alive: NDArray[np.bool_]) -> str:
 
 def _error(told: Vector, real: Vector, shift: int) -> float:
     """W: the root mean square error of what was told, moved to later by so many quarters."""
-    apart = (np.roll(told, shift) - real)[4:-4]
-    return float(np.sqrt(np.nanmean(apart**2))) if np.isfinite(apart).any() else np.inf
+    return _apart(np.roll(told, shift)[4:-4], real[4:-4])
 
 
 def blend(own: Vector, leads: Vector, sources: Sequence[tuple[Vector, Proof]]) -> Vector:

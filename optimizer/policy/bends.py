@@ -12,7 +12,7 @@ def bends(x: Vector, y: Vector, most: int, close: float) -> list[tuple[float, fl
     while len(chosen) < most:
         kept = sorted(chosen)
         off = np.abs(np.interp(x, x[kept], y[kept]) - y)
-        if off.max() <= close:
+        if not off.max() > close:  # nor of what is no number: it would be chosen for ever
             break
         chosen.add(int(np.argmax(off)))
     return [(round(float(x[i]), 1), round(float(y[i]), 1) + 0.0) for i in sorted(chosen)]

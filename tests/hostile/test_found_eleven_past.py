@@ -8,9 +8,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from consumers.optimize.filling import Filling
 from consumers.optimize.past import Past
+from consumers.optimize.price_sources import PriceSources
+from consumers.optimize.prices_recalled import recall_prices
 from consumers.optimize.service import FILLING
 from joulebus.backtest.data import quarters
 from joulebus.backtest.prepare import begin_of
@@ -19,13 +22,17 @@ from joulebus.bill import month_of
 from joulebus.explain import explain, when
 from joulebus.export import moment
 from optimizer.forecast.model import learn
+from optimizer.forecast.outside import Issue, Proof, prove
+from optimizer.forecast.outside_formats import Told
 from optimizer.forecast.prices import forecast
+from optimizer.policy.bends import bends
 from optimizer.record import QUARTER, Record
 from optimizer.tariff import Series
 from runtime.database import engine
 from runtime.history import History
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
+from schemas.topics import MARKET_PRICES
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.consumers.test_dispatch_desk import plant_site
@@ -97,7 +104,7 @@ def test_a_clock_at_either_end_of_the_calendar_has_a_forecast(now: datetime, zon
 class Slow(History):
     """It takes its time for an answer, or answers what nobody understands."""
 
-    seconds, wrong = 0.0, False
+    seconds, wrong, odd = 0.0, False, 5e3
 
     async def means(self, *asked: object) -> list[tuple[datetime, float]]:
         await asyncio.sleep(self.seconds)
@@ -108,7 +115,7 @@ class Slow(History):
         assert isinstance(end, datetime)
         first = start.timestamp() // 900
         every = (datetime.fromtimestamp(900 * (first + number), UTC) for number in range((end - start) // QUARTER))
-        return [(at, 5e3) for at in every]
+        return [(at, self.odd if at.hour == 3 else 5e3) for at in every]
 
 
 @virtual
@@ -193,3 +200,72 @@ def test_two_meters_in_one_file_are_refused_and_a_few_slips_are_not(tmp_path: Pa
     same = read(of_rows(tmp_path, lambda i: i // 2 * 900, lambda _: 50), BERLIN)
     slips = read(of_rows(tmp_path, lambda i: max(i, 9) * 900, lambda i: 50 + i % 2 * 20), BERLIN)
     assert [one.repairs["duplicated_rows_first_kept"] for one in (same, slips)] == [1000, 9]
+
+
+def proof_after(days: float, turns: Callable[[np.ndarray], np.ndarray]) -> Proof:
+    """Of a PV forecast that was 10 % off for two weeks, and turns into another one then."""
+    rng, quarters_ = np.random.default_rng(1), np.arange(96 * 40)
+    sky = np.repeat(rng.uniform(0.2, 1, 40), 96)
+    came = np.clip(np.sin((quarters_ % 96 - 24) / 48 * np.pi), 0, None) * 50e3 * sky
+    now = int(96 * (25 + days)) + 80
+    good = came * (1 + 0.1 * np.sin(quarters_ // 96))
+    each = ((at, good[at : at + 96]) for at in range(96 * 10, now, 24))
+    issues = [Issue(at, Told(at, told if at < 96 * 25 else turns(told))) for at, told in each]
+    return prove(issues, now, 0, came[:now], [None] * 3)
+
+
+@pytest.mark.parametrize(
+    ("turns", "words"),
+    [
+        (lambda told: told / 1000, "in the last two days it told 0.00"),
+        (lambda told: told * 1000, "it tells 2"),
+        (lambda told: told * 0, "in the last two days it told 0 times what came"),
+        (lambda told: (told > 0) * 50e3 - told, "its error of the last two days from 0 h ahead is "),
+    ],
+    ids=["W become kW", "kW become W", "zeros", "upside down"],
+)
+def test_an_outside_forecast_that_goes_wrong_counts_for_nothing_within_days(
+    turns: Callable[[np.ndarray], np.ndarray], words: str
+) -> None:
+    """Two good weeks spoke for it: it counted .7 on the second day, and .3 after ten."""
+    assert min(proof_after(0, lambda told: told).weights) > 0.9
+    assert max(proof_after(0, turns).weights) < 0.65
+    wrong = proof_after(2, turns)
+    assert wrong.weights == (0.0, 0.0, 0.0)
+    assert wrong.words.startswith(words)
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan, 1e308, -1e12])
+@virtual
+async def test_what_no_site_has_is_unknown_and_hangs_no_planner(tmp_path: Path, odd: float) -> None:
+    """A mean of 1e308 made numbers of the plan that are none. Then its curve was sought for ever, in the only thread
+    that plans: there was no plan until a restart."""
+    past, archive = Past(plant_site(tmp_path)), Slow(engine(f"sqlite+aiosqlite:///{tmp_path}/archive.db"))
+    archive.odd = odd
+    await past.fill(archive, utc_now(), seconds=-1)
+    await archive.engine.dispose()
+    record = past.record()
+    assert np.isfinite(record.load).sum() == 92
+    assert np.nanmax(record.load) == 15e3
+    assert len(bends(np.arange(50.0), np.full(50, np.nan), 12, 1.0)) == 2
+
+
+async def test_prices_of_the_archive_that_nobody_understands_stop_no_plan(
+    tmp_path: Path, sqlite_archive: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = plant_site(tmp_path, tariff="import = { day_ahead = { topic = true } }")
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "optimize", None, {}), sqlite_archive, None, tmp_path)
+    store = engine(sqlite_archive)
+    async with store.begin() as connection:
+        row = {"site": "plant", "at": "some day", "topic": MARKET_PRICES.name}
+        asked = "INSERT INTO control (site, at, topic, subject, who, body) VALUES (:site, :at, :topic, 'x', 'x', '{}')"
+        await connection.execute(text(asked), row)
+    recalling = asyncio.create_task(
+        recall_prices(Part("optimize", site, settings), PriceSources(site, tmp_path), store)
+    )
+    with caplog.at_level("INFO"):
+        done, _ = await asyncio.wait([recalling], timeout=0.5)
+    assert not done, "it is tried again"
+    assert "the prices of the last weeks are not known yet: " in caplog.text
+    recalling.cancel()
+    await store.dispose()
