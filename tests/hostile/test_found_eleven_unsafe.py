@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Kept, KeptWindow
 from consumers.dispatch.reasons import Reasons
 from consumers.dispatch.state_keeping import StateKeeping
@@ -122,9 +123,32 @@ def test_a_window_that_no_file_carries_ends_nothing(tmp_path: Path) -> None:
 async def test_what_cannot_be_written_down_is_said_and_holds_up_nothing(tmp_path: Path) -> None:
     keeping = StateKeeping(tmp_path / "kept.json")
     good = Kept(at=NOON, mode=ControlMode(at=NOON, mode=Mode.AUTO, who="anna"))
-    for look, words in ((lambda: Kept(at=NOON, mode=None), "cannot be written down"), (lambda: good, "")):  # type: ignore[arg-type]
+    for look, words in ((lambda: Kept.model_validate({"at": NOON}), "cannot be written down"), (lambda: good, "")):
         await keeping.keep(look)
         assert words in keeping.trouble
         assert bool(keeping.trouble) is bool(words)
     keeping.close()
     assert StateKeeping(tmp_path / "kept.json").begin().kept == good
+
+
+# a meter that is late --------------------------------------------------------------------------------------
+
+
+class Late(PolicySite):
+    """Its meter shows what was 25 s before, and nothing is read in an even rhythm."""
+
+    def _shown(self) -> float:
+        return self.grids[max(0, len(self.grids) - 26)]
+
+    def _hear(self, desk: Desk) -> None:
+        true, self.second = self.second, self.second + 0.3 * (self.second * 0.618 % 1.0)
+        super()._hear(desk)
+        self.second = true
+
+
+def test_a_meter_that_is_late_for_good_passes_no_cap(tmp_path: Path) -> None:
+    """What the last 25 s of a window bring it shows in the next one: its own mean was 60.0 kW, the true one 61.1."""
+    it = Late(plant_site(tmp_path), NOON)
+    it.hears(plan())
+    it.run(902, lambda second: 120e3 if second // 50 % 2 else 60e3)
+    assert it.mean(0) <= CAP
