@@ -1,6 +1,7 @@
 """What dispatch does each 2 s, attacked at the real rhythm: an older bridge, clocks, its file, windows that slide."""
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Kept, KeptWindow
 from consumers.dispatch.reasons import Reasons
+from consumers.dispatch.state_file import read as read_state
 from consumers.dispatch.state_keeping import StateKeeping
 from runtime.heard import Heard, read
 from schemas.messages import Cause, Command, ControlMode, Mode, Outcome, OutcomeState
@@ -129,6 +131,36 @@ async def test_what_cannot_be_written_down_is_said_and_holds_up_nothing(tmp_path
         assert bool(keeping.trouble) is bool(words)
     keeping.close()
     assert StateKeeping(tmp_path / "kept.json").begin().kept == good
+
+
+WINDOW = {"start": "2026-06-10T10:00:00Z", "imported": 1e3, "seen": 60.0}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("windows", {"demand": {**WINDOW, "seen": None}}),  # a NaN in JSON
+        ("windows", {"demand": {**WINDOW, "seen": -5}}),
+        ("windows", {"demand": {**WINDOW, "start": "2999-01-01T00:00:00Z"}}),
+        ("windows", [WINDOW]),
+        ("peak", "60 kW"),
+        ("loads", {"one": {}}),
+        ("rules", 7),
+        ("mode", {"mode": "sleep", "at": "2026-06-10T10:00:00Z", "who": "anna"}),
+    ],
+)
+def test_only_what_says_who_steers_locks_a_site_out(tmp_path: Path, key: str, value: object) -> None:
+    """After a step back to an older program any other part of the file stopped the site until a person came."""
+    path = tmp_path / "dispatch-plant.json"
+    good = Kept(at=NOON, mode=ControlMode(at=NOON, mode=Mode.AUTO, who="anna"), lease=5.0)
+    text = json.dumps(json.loads(good.model_dump_json()) | {key: value})
+    path.write_text(text, encoding="utf-8")
+    found = read_state(path)
+    if key == "mode":
+        assert "mode" in found.fault
+    else:
+        assert (found.fault, found.kept) == ("", good)
+        assert f"{path}: {key}: " in found.lost
 
 
 # a meter that is late --------------------------------------------------------------------------------------
