@@ -109,6 +109,8 @@ class Kept(BaseModel):
     """By the name of their PCS; also those that are in the site file no more, and were locked out."""
     peak: Watts | None = None
     """The highest mean import of a billing window that may be, without a plan."""
+    peaks: dict[str, Watts] = {}
+    """The same of the demands beside the first, by their names."""
     requests: list[str] = []
     """Those that were followed last."""
     rules: KeptRules = KeptRules()
@@ -129,10 +131,10 @@ class Kept(BaseModel):
         loads = {name: one.essence() for name, one in self.loads.items()}
         read = int(self.at.timestamp() // LOADS) if loads else None
         drawn = {name: (one.start, int(one.seen // 60)) for name, one in self.windows.items()}
-        return (self.mode, minute, each, self.peak, self.requests, self.rules, loads, read, drawn)
+        return (self.mode, minute, each, self.peak, self.peaks, self.requests, self.rules, loads, read, drawn)
 
 
-BESIDE = ("peak", "requests", "rules", "loads", "windows")
+BESIDE = ("peak", "peaks", "requests", "rules", "loads", "windows")
 """What is known beside who steers: it begins anew where it cannot be read, and locks nothing out."""
 
 

@@ -144,6 +144,7 @@ WINDOW = {"start": "2026-06-10T10:00:00Z", "imported": 1e3, "seen": 60.0}
         ("windows", {"demand": {**WINDOW, "start": "2999-01-01T00:00:00Z"}}),
         ("windows", [WINDOW]),
         ("peak", "60 kW"),
+        ("peaks", {"noon": "60 kW"}),
         ("loads", {"one": {}}),
         ("rules", 7),
         ("mode", {"mode": "sleep", "at": "2026-06-10T10:00:00Z", "who": "anna"}),
@@ -161,6 +162,32 @@ def test_only_what_says_who_steers_locks_a_site_out(tmp_path: Path, key: str, va
     else:
         assert (found.fault, found.kept) == ("", good)
         assert f"{path}: {key}: " in found.lost
+
+
+# several demands -------------------------------------------------------------------------------------------
+
+NOONS = """
+import.period = [{ price = 0.12 }]
+demand = [
+    { name = "day", price = 5.0 },
+    { name = "noon", price = 15.0, hours = [{ start = 12:00:00, end = 14:00:00 }] },
+]
+"""
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["the plan ends", "a restart without one"])
+def test_each_demand_is_held_after_the_last_plan(tmp_path: Path, *, restarts: bool) -> None:
+    """Only that of the first was: the other window, of 60 kW, came to 78, and to 84 after a restart."""
+    it = PolicySite(plant_site(tmp_path, tariff=NOONS), NOON, tells_billing=False)
+    it.hears(plan().model_copy(update={"peak": 100e3, "peaks": {"day": 100e3, "noon": 60e3}, "steps": []}))
+    it.run(10, 50e3)
+    it.plan = None
+    if restarts:
+        it.restart(6, 50e3)
+    elif it.desk is not None:
+        it.desk.plans.hear(None, it.now)
+    it.run(902 - int(it.second), 90e3)
+    assert it.mean(0) <= CAP * 1.002
 
 
 # a meter that is late --------------------------------------------------------------------------------------
