@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ from tests.consumers.test_dispatch_desk import NOON, TARIFF, Story, plant_site
 from tests.consumers.test_dispatch_policy import CAP
 from tests.consumers.test_dispatch_policy_story import one_battery, plan
 from tests.consumers.test_dispatch_reasons import command, covers
+from tests.consumers.test_load_desk import SWITCHED
+from tests.consumers.test_load_desk import Story as Loads
 from tests.virtual import loop, virtual
 
 # an older bridge -------------------------------------------------------------------------------------------
@@ -188,6 +191,44 @@ def test_each_demand_is_held_after_the_last_plan(tmp_path: Path, *, restarts: bo
         it.desk.plans.hear(None, it.now)
     it.run(902 - int(it.second), 90e3)
     assert it.mean(0) <= CAP * 1.002
+
+
+# loads that do not obey ------------------------------------------------------------------------------------
+
+
+class Stubborn(Loads):
+    """Its load `one` goes off so many seconds after it was told to, or comes back by itself."""
+
+    after = inf
+    back = inf
+    told = inf
+
+    def powers(self) -> dict[str, float]:
+        powers = super().powers()
+        if powers["one"] > 0.0:
+            self.told = inf
+            return powers
+        self.told = min(self.told, self.second)
+        gone = self.second - self.told
+        return powers if self.after <= gone < self.after + self.back else powers | {"one": 10e3}
+
+
+@pytest.mark.parametrize(
+    ("after", "back"), [(inf, inf), (40.0, inf), (0.0, 120.0)], ids=["never", "late", "comes back"]
+)
+def test_a_load_that_does_not_obey_shields_no_other(tmp_path: Path, after: float, back: float) -> None:
+    """The first of the site file was told to go and did not, and counted as gone: 105 kW of 100 kW for ever."""
+    it = Stubborn(tmp_path, SWITCHED.replace("two", "one"), SWITCHED)
+    it.after, it.back, it.base = after, back, 50e3
+    it.tick(60)
+    it.base, beyond, switched = 75e3, 0, 0
+    for _ in range(600):
+        before = dict(it.shares)
+        it.tick()
+        beyond += it.base + sum(it.powers().values()) > 100e3
+        switched += it.shares != before
+    assert beyond <= 2 * 20, "each time half a minute at most, and no more than twice"
+    assert switched <= 8
 
 
 # a meter that is late --------------------------------------------------------------------------------------
