@@ -2,6 +2,8 @@
 
 A delay that jumps shows some seconds of the site twice, and others never. Over a window that is a sum of errors that
 know nothing of each other: each lasts about as long as the delay jumps, and is as large as what the meter shows moves.
+Of a meter that is late for good the last seconds of the window are not seen, and as many of the one before are: what
+is known of its delay is no more than the difference of the two.
 """
 
 from collections import deque
@@ -12,6 +14,9 @@ from optimizer.net_load import Reading
 
 JUMP = 5.0
 """Seconds: a measured delay that changes by less is the same."""
+OTHER = 1.0
+"""Seconds by which it must have changed to be remembered: with the rhythm of the readings it changes a little at each,
+and 100 of those were forgotten jumps."""
 TURNS = 2
 """So often it must have turned back by that: a meter that got later for good does not jump."""
 REMEMBERED = 1800.0
@@ -40,7 +45,7 @@ class MeterDoubt:
         away, self._at = grid - self._mean, at
         self._mean += (1.0 - keeps) * away
         self._square = keeps * (self._square + (1.0 - keeps) * away * away)
-        if delay is not None and (not self._delays or delay != self._delays[-1][1]):
+        if delay is not None and (not self._delays or abs(delay - self._delays[-1][1]) >= OTHER):
             self._delays.append((at, delay))
         while len(self._delays) > 1 and self._delays[1][0] < at - REMEMBERED:
             self._delays.popleft()
@@ -61,8 +66,9 @@ class MeterDoubt:
         return max(delay for _, delay in self._delays) if self.jumps else 0.0
 
     def off(self, seconds: float) -> float:
-        """W by which the mean of so many seconds may be off (one standard deviation); 0 where no delay jumps."""
-        if not self.jumps:
-            return 0.0
+        """W by which the mean of so many seconds may be off (one standard deviation); 0 where the meter is in time."""
         each = [delay for _, delay in self._delays]
-        return sqrt(self._square * min(1.0, (max(each) - min(each)) / seconds))
+        if self.jumps:
+            return sqrt(self._square * min(1.0, (max(each) - min(each)) / seconds))
+        late = each[-1] if each and each[-1] >= JUMP else 0.0
+        return sqrt(2.0 * self._square) * min(1.0, late / seconds)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from consumers.dispatch.held_windows import begun, filled, unended
-from consumers.dispatch.kept import KeptWindow
+from consumers.dispatch.kept import Kept, KeptWindow
 from consumers.dispatch.moment import Fold
 from consumers.dispatch.plans import binding, held, peak, planned
 from optimizer.demand import charged
@@ -28,6 +28,8 @@ class BilledPeaks:
     """Why a peak costs something; None also while the tariff cannot be read."""
     peak: float | None = None
     """W, the peak of the month or year as it was planned or billed last."""
+    others: dict[str, float] = field(default_factory=dict)
+    """The same of the demands beside the first, by their names."""
     told: Billing | None = None
     """What the site is billed so far, by the last word of it: its peaks hold until their periods end."""
 
@@ -58,6 +60,10 @@ class BilledPeaks:
             self.fold.billing = filled(self.fold.billing, self.told, now)
             self.fold.windows = self.fold.windows.filled(self.told, now)
 
+    def begin(self, kept: Kept) -> None:
+        """What the last run has kept."""
+        self.peak, self.others, self.before = kept.peak, dict(kept.peaks), kept.windows
+
     def keep(self, now: datetime) -> dict[str, KeptWindow]:
         """What the next run must know of the windows: what the last one knew, as long as this one has read nothing."""
         if self.fold.billing.at is None:
@@ -85,7 +91,10 @@ class BilledPeaks:
         found: list[tuple[Demand, float | None]] = [(self.demand, self.peak)]
         for one in self.site.demands[1:]:
             billed = max(self.fold.windows.measured(one), billed_peak(self.told, one, now, zone))
-            found.append((one, planned(plan, one, billed, now, zone)))
+            peak_of_it = planned(plan, one, self.others.get(one.name), billed, now, zone)
+            if peak_of_it is not None:
+                self.others[one.name] = peak_of_it
+            found.append((one, peak_of_it))
         return found
 
     def windows(self, plan: Plan | None, now: datetime, most: float) -> list[tuple[RunningWindow, float]]:

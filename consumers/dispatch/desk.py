@@ -27,7 +27,6 @@ from consumers.dispatch.instruction import Instruction, rest
 from consumers.dispatch.kept import Kept, Stored, begin_in
 from consumers.dispatch.limit_watch import LimitWatch
 from consumers.dispatch.load_desk import LoadDesk
-from consumers.dispatch.load_shedding import Strain
 from consumers.dispatch.load_strain import LoadStrain
 from consumers.dispatch.modes import Control, expire
 from consumers.dispatch.moment import Fold
@@ -111,7 +110,7 @@ class Desk:
         for pcs, one in self.batteries.items():
             one.begin(begun.batteries[pcs], mono, since)
         if kept is not None:
-            self.peaks.peak, self.peaks.before = kept.peak, kept.windows
+            self.peaks.begin(kept)
             self.asked.requests.remember(kept.requests)
             self.rules.begin(kept.rules, now, mono)
             self.loads.begin(kept.loads, mono, since)
@@ -130,6 +129,7 @@ class Desk:
             lease=None if ends is None else max(0.0, ends - mono),
             batteries=self.mode.left_over | {pcs: one.keep(mono) for pcs, one in self.batteries.items()},
             peak=self.peaks.peak,
+            peaks=dict(self.peaks.others),
             requests=list(self.asked.requests.seen),
             rules=self.rules.keep(now),
             loads=self.loads.keep(mono),
@@ -241,15 +241,13 @@ class Desk:
         if self.control is None or not self.loads.seen:
             return {}
         plan = self.plans.at(now)
-        found = self.loads.instruct(plan, self._strain(plan, now, mono), self.control.mode.mode, now, mono)
+        mode, shared = self.control.mode.mode, self.doing.shared
+        mine = [one for pcs, one in self.batteries.items() if mode is Mode.AUTO and pcs in shared]
+        draws = {name: one.power for name, one in self.loads.seen.items() if not one.silent(mono)}
+        strain = self.strain.look(plan, mine, now, mono, most=self.unreserved, loads=draws)
+        found = self.loads.instruct(plan, strain, mode, now, mono)
         self.detail = "; ".join(filter(None, (self.detail, *self.loads.complaints())))
         return found
-
-    def _strain(self, plan: Plan | None, now: datetime, mono: float) -> Strain:
-        steered = self.control is not None and self.control.mode.mode is Mode.AUTO
-        mine = [one for one in self.batteries.values() if steered and one.pcs in self.doing.shared]
-        loads = {name: one.power for name, one in self.loads.seen.items() if not one.silent(mono)}
-        return self.strain.look(plan, mine, now, mono, most=self.unreserved, loads=loads)
 
     def _by_hand(self, sent: Mapping[str, Instruction]) -> Doing:
         """A grid mode that a person asked for."""
@@ -283,16 +281,9 @@ class Desk:
         kept = reserved(rated.keeps, moment.soc or 0.0, rated.battery, rated.rated)
         self.unreserved = min((high for _, high, _ in kept), default=inf)
         wanted = decide(
-            rated,
-            moment,
-            mode,
-            billing=billing,
-            step=step,
-            peak=highest,
-            held=each,
-            billed=self.peaks.billed(now),
-            wishes=self.rules.wishes,
-        )
+            rated, moment, mode, billing=billing, step=step, peak=highest, held=each,
+            billed=self.peaks.billed(now), wishes=self.rules.wishes,
+        )  # fmt: skip
         self.ahead = ahead(each, moment)
         rests = [one for one in able if one.pcs not in {each.pcs for each in pool}]
         for one in rests:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from consumers.dispatch import lease
 from consumers.dispatch.load_seen import GAP, KeptLoad
@@ -109,6 +109,8 @@ class Kept(BaseModel):
     """By the name of their PCS; also those that are in the site file no more, and were locked out."""
     peak: Watts | None = None
     """The highest mean import of a billing window that may be, without a plan."""
+    peaks: dict[str, Watts] = {}
+    """The same of the demands beside the first, by their names."""
     requests: list[str] = []
     """Those that were followed last."""
     rules: KeptRules = KeptRules()
@@ -129,16 +131,32 @@ class Kept(BaseModel):
         loads = {name: one.essence() for name, one in self.loads.items()}
         read = int(self.at.timestamp() // LOADS) if loads else None
         drawn = {name: (one.start, int(one.seen // 60)) for name, one in self.windows.items()}
-        return (self.mode, minute, each, self.peak, self.requests, self.rules, loads, read, drawn)
+        return (self.mode, minute, each, self.peak, self.peaks, self.requests, self.rules, loads, read, drawn)
+
+
+BESIDE = ("peak", "peaks", "requests", "rules", "loads", "windows")
+"""What is known beside who steers: it begins anew where it cannot be read, and locks nothing out."""
 
 
 def understood(text: bytes) -> Kept:
     """What stands in the file, also as it was written while there could be but one battery. Raises ValueError."""
+    return partly(text)[0]
+
+
+def partly(text: bytes) -> tuple[Kept, str]:
+    """The same, and what of it cannot be read and is left out, in words. Raises ValueError for the rest."""
     found = json.loads(text)
     if isinstance(found, dict) and "batteries" not in found:
         its = {key: value for key, value in found.items() if key in KeptBattery.model_fields}
         text = json.dumps(found | {"batteries": {ONLY: its}}).encode()
-    return Kept.model_validate_json(text)
+    try:
+        return Kept.model_validate_json(text), ""
+    except ValidationError as wrong:
+        each = {str(one["loc"][0]): one["msg"] for one in wrong.errors() if one["loc"]}
+        if not isinstance(found, dict) or not each or not each.keys() <= {*BESIDE}:
+            raise
+        left = {key: value for key, value in json.loads(text).items() if key not in each}
+        return Kept.model_validate_json(json.dumps(left)), "; ".join(f"{key}: {words}" for key, words in each.items())
 
 
 SAFER: dict[Mode, int] = {Mode.LOCKOUT: 2, Mode.LOCAL: 1, Mode.MANUAL: 0, Mode.AUTO: 0}
@@ -151,6 +169,8 @@ class Stored:
 
     mode: ControlMode | None = None
     fault: str = ""
+    lost: str = ""
+    """What of `kept` cannot be read, and begins anew."""
     kept: Kept | None = field(default=None)
     """All that goes with it, from our own file."""
 

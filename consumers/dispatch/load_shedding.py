@@ -19,6 +19,8 @@ NEAR = 0.98
 """Of a limit: from there on the next step of any load would pass it."""
 DEAF = 1.1
 """Of what it is told: a dimmable load that draws more for `RELEASE` beyond a limit does not dim, and is switched."""
+OBEYS = 30.0
+"""Seconds after which a load that still draws more than it is told does not obey: what it should give others give."""
 HARD = (Authority.DSO, Authority.PROTECTION)
 """Whose limits go before the minimum times of a load."""
 
@@ -56,16 +58,23 @@ class Way:
     """The least share that was free since then."""
     obeyed: float = -inf
     """When it last drew no more than it was told, or no limit was passed."""
+    drew: float = inf
+    """Since when it draws more than it is told."""
 
     def rests(self, mono: float, *, short: bool) -> None:
         """It is off, or on for more than a limit. How often it had to go is remembered. `short`: it would not fit."""
         self.last = mono if short else self.last
-        self.cap, self.lowered, self.free, self.obeyed = 1.0, -inf, inf, mono
+        self.cap, self.lowered, self.free, self.obeyed, self.drew = 1.0, -inf, inf, mono, inf
 
     def waits(self, mono: float) -> bool:
         """It was in the way a short while ago."""
         times = sum(mono - turn < HOUR for turn in self.turns)
         return mono - self.last < min(RELEASE * 2.0 ** max(0, times - 1), LONGEST)
+
+    def gives(self, told: float, draws: float, mono: float) -> float:
+        """W more, or less, that it will draw than it does; nothing less of one that does not obey."""
+        self.drew = min(self.drew, mono) if draws > DEAF * told else inf
+        return told - draws if mono - self.drew <= OBEYS else max(told - draws, 0.0)
 
     def fit(self, share: float, mono: float) -> float:
         """What a dimmable one may draw, of which `share` would fit now."""
@@ -99,7 +108,7 @@ class Shedding:
             draws = one.power if one.on else 0.0
             dimmed = self._dimmed(one, choice, strain, lacks, mono) if one.load.dims else None
             found[name] = dimmed or self._switched(one, choice, strain, lacks, mono)
-            more = one.load.rated * (found[name].share or 0.0) - draws
+            more = self.ways[name].gives(one.load.rated * (found[name].share or 0.0), draws, mono)
             # what starts together must fit together
             lacks += max(0.0, more) if found[name] is choice else more
         return found

@@ -51,11 +51,13 @@ def peak(  # noqa: PLR0917  # what is known, and when: they read well in a row
     return billed if billed > (last or 0.0) else last
 
 
-def planned(plan: Plan | None, one: Demand, billed: float, now: datetime, zone: ZoneInfo) -> float | None:
-    """W of a demand beside the first, of which nothing is kept: by the plan, or what is `billed` already."""
+def planned(  # noqa: PLR0917  # what is known, and when: they read well in a row
+    plan: Plan | None, one: Demand, last: float | None, billed: float, now: datetime, zone: ZoneInfo
+) -> float | None:
+    """The same of a demand beside the first."""
     if plan is not None and one.name in plan.peaks and same_period(plan.at, now, zone, charged(one)):
         return max(plan.peaks[one.name], billed)
-    return billed or None
+    return billed if billed > (last or 0.0) else last
 
 
 Peaks = Iterable[tuple[Demand, float | None]]

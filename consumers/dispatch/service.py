@@ -12,6 +12,7 @@ from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.kept import Stored
 from consumers.dispatch.limit_keeping import LimitKeeping
+from consumers.dispatch.noting import Noting
 from consumers.dispatch.own_lockouts import complaints
 from consumers.dispatch.sending import Sending
 from consumers.dispatch.state_keeping import StateKeeping
@@ -24,7 +25,6 @@ from runtime.part import Part
 from runtime.tariff_watch import readable
 from schemas.billing import Billing
 from schemas.messages import (
-    Cause,
     ControlMode,
     ControlRequest,
     Mode,
@@ -32,7 +32,6 @@ from schemas.messages import (
     RequestOutcome,
     Telemetry,
 )
-from schemas.printable import printable
 from schemas.topics import (
     BILLING,
     CONTROL_MODE,
@@ -66,10 +65,9 @@ class Dispatch:
         self._guarded = Guarded(part.log, part.counts)
         self.desk = Desk.of(part.site)
         self._state = StateKeeping(part.settings.state / f"dispatch-{part.site.site}.json")
-        self._sending = Sending(part, self.desk)
+        self._sending, self._noting = Sending(part, self.desk), Noting(part, self.desk)
         self._remembering = asyncio.Lock()
         self._mode: ControlMode | None = None
-        self._logged: dict[str, ControlMode | None] = {}
         self._unsaid: deque[ControlMode] = deque()
         """Modes that hold or held, and that the broker does not know yet: each is said, also one that was short."""
         self._telling = Telling(part.site.site)
@@ -113,6 +111,8 @@ class Dispatch:
         file = self._state.begin()
         for fault in filter(None, (file.fault, broker.fault)):
             self.part.log.error("what was kept cannot be read: %s", fault)
+        if file.lost:
+            self.part.log.warning("this part of what was kept cannot be read, and begins anew: %s", file.lost)
         self._limits.begin()
         self.desk.begin(file, broker, utc_now(), time.monotonic())
         for words in complaints(self.desk.mode.left_over):
@@ -157,7 +157,7 @@ class Dispatch:
             self._telling.note(undecided(self.desk, self.part.detail, now))
             return {}
         self._note_mode()
-        self._note_limits()
+        self._noting.limits()
         self._telling.note(account(self.desk, instructions, now, mono))
         self.part.detail = self.desk.detail + (f"; not kept on the disk: {self._unkept}" if self._unkept else "")
         self.part.detail += f"; the last plan cannot be read: {self._unread}" if self._unread else ""
@@ -189,29 +189,7 @@ class Dispatch:
         if said is not None and said != self._mode:
             self._mode = said
             self._unsaid.append(said)
-        self._log_modes()
-
-    def _note_limits(self) -> None:
-        """One that is not held is a trouble of the site, whoever is at fault."""
-        if self.desk.watch.words:
-            self.part.causes.add(Cause.LIMIT_NOT_HELD, self.desk.watch.words)
-        else:
-            self.part.causes.clear(Cause.LIMIT_NOT_HELD, words="the limits at the grid connection are held again")
-        if self.desk.balance.words:
-            self.part.causes.add(Cause.BALANCE_IMPLAUSIBLE, self.desk.balance.words)
-        else:
-            self.part.causes.clear(Cause.BALANCE_IMPLAUSIBLE, words="the loads and what comes in add up again")
-
-    def _log_modes(self) -> None:
-        """A line for each that changed: of the site, and of a battery that is out alone."""
-        outs = {f"battery {name}": out for name, out in self.desk.mode.outs.items()}
-        site = None if self.desk.control is None else self.desk.control.mode
-        modes: dict[str, ControlMode | None] = {"the site": site, **outs}
-        for what, mode in modes.items():
-            if mode is not None and mode != self._logged.get(what):
-                log = self.part.log.warning if mode.mode is Mode.LOCKOUT else self.part.log.info
-                log("%s: %s, by %s: %s", what, mode.mode.value, printable(mode.who), printable(mode.why) or "-")
-        self._logged = modes
+        self._noting.modes()
 
     # what is heard -------------------------------------------------------------------------------
 

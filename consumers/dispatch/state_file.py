@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from consumers.dispatch.kept import Kept, Stored, understood
+from consumers.dispatch.kept import Kept, Stored, partly
 
 ASIDE = ".unreadable"
 
@@ -14,7 +14,7 @@ ASIDE = ".unreadable"
 def read(path: Path) -> Stored:
     """What was kept. A file that cannot be read is set aside, so that a person can look at it, and said in `fault`."""
     try:
-        kept = understood(path.read_bytes())
+        kept, lost = partly(path.read_bytes())
     except FileNotFoundError:
         return Stored()
     except OSError as wrong:
@@ -23,7 +23,7 @@ def read(path: Path) -> Stored:
         with contextlib.suppress(OSError):
             path.replace(path.with_name(path.name + ASIDE))
         return Stored(fault=f"{path}: {_in_words(wrong)}")
-    return Stored(kept.mode, kept=kept)
+    return Stored(kept.mode, lost=lost and f"{path}: {lost}", kept=kept)
 
 
 def _in_words(wrong: Exception) -> str:

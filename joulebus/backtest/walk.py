@@ -203,6 +203,8 @@ class Planned:
         self.planner = Planner(terms, battery, span.found, span.prices, certain=strategy == "lp")
         self.meters = meters(terms.charged, terms.zone, span.played.start, span.before.made)
         self.peak: float | None = None
+        self.others = dict[str, float | None]()
+        """Of the demands beside the first, by their names."""
         self.mode = ControlMode(at=span.played.start, mode=Mode.AUTO, who="backtest")
         self.ratings = Ratings(battery, terms.grid, terms.rated)
 
@@ -251,5 +253,7 @@ class Planned:
                 self.peak = peak(self.planner.latest, self.peak, billed, at, self.terms.zone, charged(one.component))
                 found.append((one.component, self.peak))
             else:
-                found.append((one.component, planned(self.planner.latest, one.component, billed, at, self.terms.zone)))
+                demand, last = one.component, self.others.get(one.component.name)
+                self.others[demand.name] = planned(self.planner.latest, demand, last, billed, at, self.terms.zone)
+                found.append((demand, self.others[demand.name]))
         return found

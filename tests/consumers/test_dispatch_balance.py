@@ -134,7 +134,7 @@ def test_dispatch_tells_it_of_itself_and_an_alarm_stands_for_it(tmp_path: Path) 
                 sample = Telemetry(at=now, epoch="0" * 16, seq=second, values={"p": power})
                 dispatch.desk.read(device, sample, now, float(second))
             dispatch.desk.instruct(now, float(second))
-        dispatch._note_limits()
+        dispatch._noting.limits()
         return [str(cause) for cause in dispatch.part.causes.names]
 
     assert after(range(1, 100)) == []

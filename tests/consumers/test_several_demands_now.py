@@ -87,13 +87,13 @@ def test_a_plan_tells_dispatch_the_peak_of_each(tmp_path: Path) -> None:
 
 def test_without_a_plan_what_the_owner_knows_is_held() -> None:
     one = evening(price=20.0, known=[{"peak": 70.0, "on": "2026-06-02"}])
-    assert planned(None, one, 70e3, NOON, BERLIN) == 70e3
-    assert planned(None, evening(price=20.0), 0.0, NOON, BERLIN) is None
+    assert planned(None, one, None, 70e3, NOON, BERLIN) == 70e3
+    assert planned(None, evening(price=20.0), None, 0.0, NOON, BERLIN) is None
     of_may = Plan.model_validate(
         {"id": "1", "at": NOON - timedelta(days=20), "until": NOON, "currency": "EUR", "steps": [], "cost": 0.0,
          "cost_idle": 0.0, "peaks": {"on-peak": 10e3}}
     )  # fmt: skip
-    assert planned(of_may, one, 70e3, NOON, BERLIN) == 70e3, "the plan is of the month before"
+    assert planned(of_may, one, None, 70e3, NOON, BERLIN) == 70e3, "the plan is of the month before"
 
 
 @pytest.mark.parametrize("order", [(60, 15), (15, 60)], ids=["hours first", "quarters first"])
