@@ -51,7 +51,8 @@ window mean that is meant to be let pass (`cap`). Dispatch decides each 2 s:
   billed already, or what the policy means where that is more: where the policy lets the peak rise, because its energy
   is worth more later or the battery has no more, it is not emptied for it.
 - **Other demands**, and windows of 30 or 60 minutes or that slide, are held at the plan's peak in their own windows, of
-  those that slide each part, and at the last planned one when no plan is valid: a policy knows quarter hours only, and what one of them leaves the others may draw. Limits of battery and grid
+  those that slide each part, and at the last planned one when no plan is valid: a policy knows
+  quarter hours only, and what one of them leaves the others may draw. Limits of battery and grid
   connection stand above all.
 - **From plan to plan** a step begins anew: the new plan knows what the window had before. Where two powers cost the
   same, the one of the first {grid_target.TIE:g} s of a quarter hour goes on. Setpoints closer than
@@ -68,7 +69,8 @@ is said, and the last one goes on.
 The reason says what binds: `holds 448 kW mean of 17:15-17:30; 10 EUR/kW`. A meter that is late makes no swing, or one
 where it is later than was known, up to 30 s: the load is told from readings and setpoints that belong together
 ([closed-loop.md](closed-loop.md)). While its measured delay goes to and fro by {meter_doubt.JUMP:g} s or more, or is
-{meter_doubt.JUMP:g} s or more for good, the mean that it shows of a window is not the true one, and dispatch aims lower by what it may be off. Flexible loads give
+{meter_doubt.JUMP:g} s or more for good, the mean that it shows of a window is not the true one,
+and dispatch aims lower by what it may be off. Flexible loads give
 way by what is left when the meter will have shown what batteries and loads have done already."""
 
 TRIALS = f"""\
