@@ -4,20 +4,17 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from joulebus.backtest.walk import walk
 from optimizer.lowest_peak import Alone
 from optimizer.outlook import step_starts
 from optimizer.plan import plan
 from optimizer.policy import solve
 from optimizer.verify import verify
 from schemas.messages import Plan
-from tests.joulebus.backtest.files import BATTERY, prepared, rows, write
 from tests.optimizer.outlooks import BERLIN, NOON, battery, charge, grid, outlook, prices_by_hour
 
 QUARTERS = 42
@@ -257,38 +254,3 @@ def test_what_gains_nothing_or_cannot_be_done_is_not_begun(given: dict[str, Any]
     found = plan(look)
     assert {step.power for step in found.steps} == {0.0}
     assert verify(found, look) == []
-
-
-DAYS, PLAYED, ZONE = 12, 60, "Europe/Berlin"
-BEGIN = datetime(2025, 3, 17, 23, 0, tzinfo=UTC)
-"""Midnight in Berlin, twelve days before the clocks change in the night after the played day."""
-
-
-def decided(folder: Path, moment: int = 10**6, *, gap: bool = False) -> list[float]:
-    """W of the battery in the first quarters of the last day. From a moment of it on there is another load and another
-    sun, or none, and other prices as soon as they are not published."""
-    known = 96 if moment < 52 else 188  # tomorrow's 23 hours from 13 o'clock on
-    text = ["timestamp_utc,load_kw,pv_kw,import_price_eur_per_kwh,export_price_eur_per_kwh"]
-    for number, (at, load, sun) in enumerate(rows(DAYS + 4, BEGIN)):
-        quarter, price = number - (DAYS - 1) * 96, 0.2 + 0.1 * math.sin(number / 7)
-        values = f",{load:.3f},{sun:.3f}" if quarter < moment else f",{load * 3 + 40:.3f},{sun / 3:.3f}"
-        if gap and moment <= quarter < moment + 12:
-            values = ",,"
-        price = price if quarter < known else 0.9 - price
-        text.append(f"{at:%Y-%m-%dT%H:%M:%SZ}{values},{price:.4f},0.05")
-    flags = replace(
-        BATTERY, timezone=ZONE, import_price=None, export_price=None, prices_known="day-ahead", demand_eur_per_kw=0
-    )
-    span = prepared(write(folder / "data.csv", text), "2025-03-29", 1, flags).span
-    day = span.played
-    part = replace(day, **{name: getattr(day, name)[:PLAYED] for name in ("load", "pv", "buy", "sell")})
-    return [float(power) for power in walk(replace(span, played=part), "plan", lambda _: None).battery]
-
-
-@pytest.mark.parametrize(("moment", "gap"), [(20, False), (51, True)])
-def test_no_decision_sees_prices_that_are_not_published(tmp_path: Path, moment: int, gap: bool) -> None:
-    """Nor a gap that comes; before a day of 23 hours."""
-    before, after = decided(tmp_path), decided(tmp_path, moment, gap=gap)
-    assert after[:moment] == before[:moment]
-    assert len({round(power) for power in before[:moment]}) > 3, "it does something"
-    assert gap or after[moment:] != before[moment:], "it is seen when it comes"
