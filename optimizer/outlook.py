@@ -24,6 +24,12 @@ SHORTEST = timedelta(seconds=1)
 SOONEST = 10.0
 """How much more a limit weighs now than at the end of the plan."""
 
+ENDLESS = ("allowed_charge", "allowed_discharge", "ceiling", "ramp")
+"""What may be endless."""
+NUMBERS = (
+    "load", "pv", "buy", "sell", "soc", "rated", "free", "inside", "spread", "up", "down", "floor", "carbon", *ENDLESS
+)  # fmt: skip
+
 
 def step_starts(now: datetime, hours: float, minutes: int = 15) -> list[datetime]:
     """Now, then every quarter hour, or as many `minutes` as divide one; the first step is the rest of the current one,
@@ -86,6 +92,16 @@ class Outlook:
     """From this step on prices are forecast; None where all are known."""
     ramp: float = inf
     """W/s by which the power may change from one step to the next."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where something is no number: a program would make any plan of it, or end the process."""
+        for name in NUMBERS:
+            given = np.atleast_1d(np.asarray(getattr(self, name), dtype=float))
+            bad = np.isnan(given) if name in ENDLESS else ~np.isfinite(given)
+            if bad.any():
+                first = int(np.argmax(bad))
+                when = f" at {self.starts[first]:%d %b %H:%M}Z" if len(given) > 1 else ""
+                raise ValueError(f"`{name}`{when} is {given[first]:g}, and should be a number: no plan is made of it")
 
     @property
     def now(self) -> datetime:

@@ -15,6 +15,8 @@ from optimizer.why_words import Place, sentence
 from optimizer.whys import whys
 from schemas.messages import Plan, Step
 
+LEAST = 0.1
+"""% of SoC between least and most: with less there is nothing to plan with, and no difference that can be told."""
 VALID = timedelta(hours=1)
 """Plans come each minute; with none for so long the prices hold, but the forecasts do not."""
 
@@ -57,8 +59,9 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None, policy: Po
 def unsure(outlook: Outlook) -> bool:
     """Whether load or PV of any step are not known for sure. A battery whose ramp is slower than its steps cannot
     answer what turns out: it needs a schedule; one without energy has no answer at all."""
+    able = outlook.battery.energy > 0 and outlook.battery.soc_max - outlook.battery.soc_min > LEAST
     slow = outlook.ramp * 3600 * float(np.min(outlook.hours[1:], initial=np.inf)) < 2 * outlook.rated
-    return bool(np.any(np.asarray(outlook.spread) > 0)) and not slow and outlook.battery.energy > 0
+    return able and not slow and bool(np.any(np.asarray(outlook.spread) > 0))
 
 
 def _caps(outlook: Outlook, grid: Vector) -> list[float | None]:

@@ -46,6 +46,8 @@ DUE = 5.0
 makes no new peak for what an hour more would do. Nothing that is there is sold: see `_bounds`."""
 SOONER = 1e-5
 """Per kWh and horizon: of equal hours the earlier one charges, a forecast is best near."""
+FEW = 1e-5
+"""Per kWh discharged, at least: where it gains nothing a battery rests, also one without losses and wear."""
 SECONDS = 5.0
 """The solver may take so long for one program."""
 ROUNDS = 3
@@ -102,7 +104,7 @@ def _cost(outlook: Outlook, n: int, peaks: Sequence[Peak]) -> Vector:
     hours = outlook.hours
     columns = np.zeros((BLOCKS, n))
     columns[CHARGE] = SOONER * hours * np.arange(n) / n
-    columns[DISCHARGE] = outlook.battery.wear * hours
+    columns[DISCHARGE] = max(outlook.battery.wear, FEW) * hours
     columns[IMPORT] = outlook.weighed * hours
     columns[EXPORT] = -outlook.sell * hours
     columns[IMPORT_BEYOND] = (np.maximum(outlook.weighed, 0) + BEYOND * outlook.urgency) * hours

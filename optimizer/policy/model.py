@@ -30,6 +30,8 @@ BRIGHTEST = 5.0
 """PV is at most so many times what was forecast: closed clouds leave a fifth of a clear sky."""
 UNBOUND = float(kernel.DEAR)
 """kW that no charging ever comes to."""
+CLOSEST = 1e-4
+"""Of the least energy: nodes that lie closer together are one to the arithmetic."""
 ROOM = 0.35
 """Of the battery's power: a peak this much above the lowest is looked at, whatever the forecast says."""
 
@@ -165,7 +167,7 @@ class Model:
     def energies(self) -> Array:
         battery = self.outlook.battery
         low, high = (battery.energy * share / 1e5 for share in (battery.soc_min, battery.soc_max))
-        return np.linspace(low, max(high, low + 1e-6), ENERGIES, dtype=np.float32)
+        return np.linspace(low, max(high, low + CLOSEST * max(low, 1e-3)), ENERGIES, dtype=np.float32)
 
     def _node_from(self, stored: Vector) -> Vector:
         """kWh of the lowest node of E that holds so much; below the lowest of all where that is not asked for."""

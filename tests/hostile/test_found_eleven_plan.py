@@ -15,7 +15,7 @@ from optimizer.plan import plan
 from optimizer.policy import solve
 from optimizer.verify import verify
 from schemas.messages import Plan
-from tests.optimizer.outlooks import BERLIN, NOON, charge, grid, outlook, prices_by_hour
+from tests.optimizer.outlooks import BERLIN, NOON, battery, charge, grid, outlook, prices_by_hour
 
 QUARTERS = 42
 AHEAD = 48
@@ -216,3 +216,41 @@ def test_a_reserve_larger_than_the_battery_takes_no_plan_away(
     found = plan(look)
     assert verify(found, look) == []
     assert 10.0 - 0.1 <= found.steps[-1].soc <= 90.0 + 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("load", math.nan),
+        ("pv", math.inf),
+        ("buy", math.nan),
+        ("sell", -math.inf),
+        ("soc", math.nan),
+        ("spread", math.nan),
+    ],
+)
+def test_what_is_no_number_makes_no_plan_and_ends_no_process(name: str, value: float) -> None:
+    """The dynamic program is machine code: of an index that is no number it wrote where it should not."""
+    look = replace(outlook(2), spread=np.full(8, 5e3))
+    given: Any = value if name == "soc" else np.where(np.arange(8) == 3, value, 1.0)
+    with pytest.raises(ValueError, match=f"`{name}`.* is -?(nan|inf), and should be a number"):
+        replace(look, **dict[str, Any]({name: given}))
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"battery": battery(efficiency=1.0, wear=0.0), "sell": 0.2},
+        {"battery": battery(efficiency=1.0, wear=0.0), "buy": 0.0, "sell": 0.0},
+        {"battery": replace(battery(), soc_min=50.0, soc_max=50.0), "demand": 15.0},
+        {"battery": replace(battery(), energy=0.0), "demand": 15.0},
+        {"rated": 0.0, "demand": 15.0},
+        {"allowed_charge": 0.0, "allowed_discharge": 0.0, "demand": 15.0},
+    ],
+)
+def test_what_gains_nothing_or_cannot_be_done_is_not_begun(given: dict[str, Any], spread: float) -> None:
+    look = replace(outlook(12, **given), spread=np.full(48, spread))
+    found = plan(look)
+    assert {step.power for step in found.steps} == {0.0}
+    assert verify(found, look) == []
