@@ -16,16 +16,21 @@ class Filling:
     def __init__(self, part: Part, past: Past, history: History) -> None:
         self.part, self.past, self.history = part, past, history
         self._reading: asyncio.Task[bool] | None = None
+        self._wrong: BaseException | None = None
+        """Why the last reading ended without the past, which may be while no plan waited for it."""
 
     async def fill(self, seconds: float) -> str:
         """For at most so many seconds; what is to be said of it in the plan, or nothing."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read(seconds), name="optimize.past")
+            self._reading.add_done_callback(self._ended)
         done, _ = await asyncio.wait([self._reading], timeout=seconds)
+        if done:
+            self._wrong = self._reading.exception()
+        if self._wrong is not None:
+            return _said(self.part, self._wrong)
         if not done:
             return "; the archive is slow: still reading the past"
-        if (wrong := self._reading.exception()) is not None:
-            return _said(self.part, wrong)
         return "" if self._reading.result() else "; still reading the past"
 
     def stop(self) -> None:
@@ -33,6 +38,10 @@ class Filling:
         if self._reading is not None:
             self._reading.cancel()
         self._reading = None
+
+    def _ended(self, reading: "asyncio.Task[bool]") -> None:
+        if not reading.cancelled():
+            self._wrong = reading.exception()
 
     async def _read(self, seconds: float) -> bool:
         return await self.past.fill(self.history, utc_now(), seconds)

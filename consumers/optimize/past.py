@@ -115,10 +115,14 @@ class Past:
         """Load and PV of what was read; the devices' own means are kept for 14 days only."""
         asleep = self._nights()
         for kept, found in ((self._load, self.load(start, end)), (self._sun, self.pv(start, end))):
+            days = dict[date, "array[float]"]()
             for at, power in found:
                 if not self._dark_by_day(at, asleep):
                     day = at.astimezone(UTC)
-                    kept.setdefault(day.date(), array("d", [nan] * 96))[day.hour * 4 + day.minute // 15] = power
+                    if day.date() not in days:
+                        days[day.date()] = kept.get(day.date(), array("d", [nan] * 96))[:]
+                    days[day.date()][day.hour * 4 + day.minute // 15] = power
+            kept.update(days)
         self._forget(max(end, self.newest or end) - DAYS, None)
 
     def _nights(self) -> dict[str, set[time]]:

@@ -213,26 +213,36 @@ def _in_order(found: Table, seconds: NDArray[np.float64]) -> None:
         found.repairs["rows_out_of_order_sorted"] += int(back.sum())
     order = kept[np.argsort(seconds[kept], kind="stable")]
     times, first, each = np.unique(seconds[order], return_index=True, return_inverse=True)
-    _refuse_two(found, order, order[first][each])
+    rows = {name: order[_first_known(values[order], first, each)] for name, values in found.columns.items()}
+    for name, its in rows.items():
+        _refuse_two(found, name, order, its[each])
     found.repairs["duplicated_rows_first_kept"] += len(order) - len(first)
-    found.columns = {name: values[order[first]] for name, values in found.columns.items()}
+    found.columns = {name: values[rows[name]] for name, values in found.columns.items()}
     if times[-1] - times[0] > LONGEST * 60:
         far = order[0] if np.diff(times[:2])[0] > times[-1] - times[1] else order[-1]
         raise Trouble(f"{found.path}, row {far + 2}: its {TIME} is many years away from the other rows: put it right")
     _by_the_minute(found, (times // 60).astype(np.int64))
 
 
-def _refuse_two(found: Table, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> None:
+def _first_known(values: NDArray[np.float64], first: NDArray[np.int64], each: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of the rows of each time the first that has a value: load and PV may stand in rows of their own. `first`: where
+    the rows of a time begin; `each`: which time a row has."""
+    known, found = np.flatnonzero(np.isfinite(values))[::-1], first.copy()
+    found[each[known]] = known  # the last that is set stays: the first of a time
+    return found
+
+
+def _refuse_two(found: Table, name: str, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> None:
     """Of rows, and those of the same time that are kept for them: many that say otherwise are another meter, whose load
     would be lost. Raises Trouble."""
-    for name, values in found.columns.items():
-        other = np.flatnonzero(np.abs(np.nan_to_num(values[rows] - values[kept])) > 0)
-        if len(other) > TOO_MANY * len(rows):
-            row, before = rows[other[0]], kept[other[0]]
-            raise Trouble(
-                f"{found.path}, row {row + 2}: {name} is {values[row]:g}, and {values[before]:g} in row {before + 2} "
-                f"of the same {TIME}, and so on: give one row a time. Are these two meters? Then add what they tell"
-            )
+    values = found.columns[name]
+    other = np.flatnonzero(np.abs(np.nan_to_num(values[rows] - values[kept])) > 0)
+    if len(other) > TOO_MANY * len(rows):
+        row, before = rows[other[0]], kept[other[0]]
+        raise Trouble(
+            f"{found.path}, row {row + 2}: {name} is {values[row]:g}, and {values[before]:g} in row {before + 2} "
+            f"of the same {TIME}, and so on: give one row a time. Are these two meters? Then add what they tell"
+        )
 
 
 def _by_the_minute(found: Table, minutes: NDArray[np.int64]) -> None:
