@@ -51,6 +51,7 @@ def site(kilowatts: float, pv: str = "0") -> str:
         (site(50), "--import-price 20", "of 20 cents write 0.2, of 20 per MWh 0.02"),
         (site(50), "--demand-eur-per-kw 180", 'a price per kW and year is written with per = "year"'),
         (site(50), "--wear-eur-per-kwh 2", "of 2 cents write 0.02"),
+        (site(50), "--soc-min 0.1", "of a part of 1 write 10"),
         (site(50), "--days 40", "--days 40: the file has 1.0 days from 2026-03-03 on"),
         # what is right, and large or dear
         (site(2_000), "", SAYS_NOTHING),
