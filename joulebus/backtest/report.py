@@ -81,16 +81,22 @@ def report(ready: Prepared, found: Backtest, written: dict[str, Any]) -> str:
 def _summary(written: dict[str, Any], money: str) -> str:
     saved, left, part = (written[name] for name in ("saved_eur", "end_energy_value_eur", "share_of_perfect_foresight"))
     of = "there was nothing to save" if part is None else f"{part:.0%} of what perfect foresight would have saved"
-    at_end = f"{abs(left):,.0f} {money} {'is left' if left >= 0 else 'is missing'} in the battery at the end"
+    at_end = (
+        f"energy worth {abs(left):,.0f} {money} {'is left' if left >= 0 else 'is missing'} in the battery at the end"
+    )
     ran = written["as_it_ran"]
     page = f"<p>As it ran the battery saved {ran['saved_eur']:,.2f} {money}, {PAGE}.</p>" if ran else ""
     return (
         f'<p class="big"><b>{escape(written["strategy"])}</b> {"saved" if saved >= 0 else "cost"} '
         f"<b>{abs(saved):,.0f} {money}</b>{'' if saved >= 0 else ' more than no battery'}, and {at_end}: {of}.</p>"
-        f'<p class="dim">{written["quarters"] / 96:.0f} days, {written["history_days"]:.0f} days of history, clock of '
+        f'<p class="dim">{_count(written["quarters"] / 96)}, {_count(written["history_days"])} of history, clock of '
         f"{escape(written['timezone'])}; "
         f"{written['equivalent_full_cycles']:.0f} equivalent full cycles.</p>{page}"
     )
+
+
+def _count(days: float) -> str:
+    return f"{days:.0f} day{'' if round(days) == 1 else 's'}"
 
 
 def _costs(found: Backtest) -> dict[str, float]:

@@ -124,4 +124,5 @@ def test_a_report_ends_on_its_last_day_and_shows_each_day_once(tmp_path: Path, d
     given = ["--data", str(tmp_path / "data.csv"), "--out", str(tmp_path), *FLAGS, "--days", str(days)]
     assert main(["backtest", *given]) == 0
     page = (tmp_path / "report.html").read_text()
+    assert f">{('1 day', '2 days')[days - 1]}, " in page
     assert (title in page, [page.count(f"day, {day:02} March 2026") for day in (3, 4)]) == (True, [1, days - 1])
