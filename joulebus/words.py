@@ -1,5 +1,6 @@
 """JSON schemas in words, for tables in documents."""
 
+from collections.abc import Iterator
 from typing import Any
 
 Node = dict[str, Any]
@@ -52,8 +53,20 @@ def type_words(schema: Node, defs: Node) -> str:
 
 
 def unit(schema: Node) -> str:
-    """The unit a number is in."""
-    return str(schema.get("unit") or next((part["unit"] for part in schema.get("anyOf", []) if "unit" in part), ""))
+    """The unit a number is in, also that of each number of a list or a table; empty where they differ."""
+    return next(iter(found)) if len(found := set(_units(schema))) == 1 else ""
+
+
+def _units(schema: Node) -> Iterator[str]:
+    """Of each number, whether it has one or not."""
+    inside = [schema[name] for name in ("items", "additionalProperties") if isinstance(schema.get(name), dict)]
+    lists = [schema.get(name, []) for name in ("anyOf", "prefixItems", "items")]
+    inside += [part for parts in lists if isinstance(parts, list) for part in parts if isinstance(part, dict)]
+    inside += schema.get("patternProperties", {}).values()
+    if "unit" in schema or schema.get("type") in ("number", "integer"):
+        yield str(schema.get("unit", ""))
+    for part in inside:
+        yield from _units(part)
 
 
 def _list_words(schema: Node, defs: Node) -> str:

@@ -65,6 +65,8 @@ def _battery(terms: Terms, played: Played) -> Iterator[str]:
     elif not SLOWEST <= power / energy <= FASTEST:
         hours = f"{energy / power:.3g} hours at {power:,g} kW"
         yield f"the battery's {energy:,g} kWh are {hours}: --battery-kw is in kW and --battery-kwh in kWh"
+    if 0 < battery.soc_min < 1:
+        yield f"the least SoC is {battery.soc_min:g} %: of a part of 1 write {100 * battery.soc_min:g}"
 
 
 def _money(terms: Terms, played: Played) -> Iterator[str]:

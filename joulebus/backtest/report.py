@@ -79,17 +79,24 @@ def report(ready: Prepared, found: Backtest, written: dict[str, Any]) -> str:
 
 
 def _summary(written: dict[str, Any], money: str) -> str:
-    saved, part = written["cost_no_battery_eur"] - written["cost_eur"], written["share_of_perfect_foresight"]
+    saved, left, part = (written[name] for name in ("saved_eur", "end_energy_value_eur", "share_of_perfect_foresight"))
     of = "there was nothing to save" if part is None else f"{part:.0%} of what perfect foresight would have saved"
+    at_end = (
+        f"energy worth {abs(left):,.0f} {money} {'is left' if left >= 0 else 'is missing'} in the battery at the end"
+    )
     ran = written["as_it_ran"]
     page = f"<p>As it ran the battery saved {ran['saved_eur']:,.2f} {money}, {PAGE}.</p>" if ran else ""
     return (
         f'<p class="big"><b>{escape(written["strategy"])}</b> {"saved" if saved >= 0 else "cost"} '
-        f"<b>{abs(saved):,.0f} {money}</b>{'' if saved >= 0 else ' more than no battery'}: {of}.</p>"
-        f'<p class="dim">{written["quarters"] / 96:.0f} days, {written["history_days"]:.0f} days of history, clock of '
+        f"<b>{abs(saved):,.0f} {money}</b>{'' if saved >= 0 else ' more than no battery'}, and {at_end}: {of}.</p>"
+        f'<p class="dim">{_count(written["quarters"] / 96)}, {_count(written["history_days"])} of history, clock of '
         f"{escape(written['timezone'])}; "
         f"{written['equivalent_full_cycles']:.0f} equivalent full cycles.</p>{page}"
     )
+
+
+def _count(days: float) -> str:
+    return f"{days:.0f} day{'' if round(days) == 1 else 's'}"
 
 
 def _costs(found: Backtest) -> dict[str, float]:
@@ -100,21 +107,23 @@ def _costs(found: Backtest) -> dict[str, float]:
 
 
 def _table(found: Backtest, written: dict[str, Any]) -> str:
-    rows = [_row("no battery", found.none, None), *(
-        _row(one.trace.strategy, one, written["strategies"][one.trace.strategy]["share_of_perfect_foresight"])
+    none = found.none.money.paid
+    rows = [_row("no battery", found.none, none, None), *(
+        _row(one.trace.strategy, one, none, written["strategies"][one.trace.strategy]["share_of_perfect_foresight"])
         for one in found.played
     )]  # fmt: skip
     if found.ran:
-        rows.append(_row("as it ran", found.ran, written["as_it_ran"]["share_of_perfect_foresight"]))
-    rows.append(_row("perfect foresight", found.perfect, 1.0))
-    names = ("", "total", "energy", "demand", "other", "wear", "left at the end", "cycles", "share")
+        rows.append(_row("as it ran", found.ran, none, written["as_it_ran"]["share_of_perfect_foresight"]))
+    rows.append(_row("perfect foresight", found.perfect, none, 1.0))
+    names = ("", "total", "energy", "demand", "other", "wear", "saved", "left at the end", "cycles", "share")
     head = "".join(f"<th>{name}</th>" for name in names)
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
-def _row(name: str, one: Outcome, part: float | None) -> str:
+def _row(name: str, one: Outcome, none: float, part: float | None) -> str:
+    """`none` is what was paid without a battery. What is left has the sign of the terminal: `total` deducts it."""
     paid = one.money
-    numbers = (paid.total, paid.energy, paid.demand, paid.other, paid.wear, -paid.stored)
+    numbers = (paid.total, paid.energy, paid.demand, paid.other, paid.wear, none - paid.paid, paid.stored)
     cells = "".join(f"<td>{number + 0.0:,.2f}</td>" for number in numbers)
     said = "" if part is None else f"{part:.3f}"
     return f"<tr><td>{escape(name)}</td>{cells}<td>{one.cycles:.0f}</td><td>{said}</td></tr>"

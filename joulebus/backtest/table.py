@@ -160,6 +160,7 @@ def _times(found: Table, given: "pd.Series[str]", zone: ZoneInfo) -> NDArray[np.
 def _refuse_local(found: Table, minutes: NDArray[np.int64], zone: ZoneInfo) -> None:
     """Times without a zone that are doubled just where the local clock is set back are no UTC."""
     values, counts = np.unique(minutes, return_counts=True)
+    _refuse_ahead(found, values, zone)
     doubled = pd.DatetimeIndex(pd.to_datetime(values[counts > 1] * 60, unit="s"))
     if len(doubled) == 0:
         return
@@ -171,6 +172,21 @@ def _refuse_local(found: Table, minutes: NDArray[np.int64], zone: ZoneInfo) -> N
             f"{TIME} holds local times. Write UTC with a Z, or local times with their offset, such as "
             f"{at:%Y-%m-%dT%H:%M:%S}-07:00"
         )
+
+
+def _refuse_ahead(found: Table, values: NDArray[np.int64], zone: ZoneInfo) -> None:
+    """Of minutes since 1970, rising, that leave out just the hour over which the local clock is set ahead."""
+    steps = np.diff(values)
+    for place in np.flatnonzero(steps == np.median(steps) + 60).tolist() if len(steps) else ():
+        between = pd.DatetimeIndex(pd.to_datetime(np.arange(values[place] + 1, values[place + 1]) * 60, unit="s"))
+        skipped = between.tz_localize(zone, ambiguous=np.ones(len(between), dtype=bool), nonexistent="NaT").isna()
+        if skipped.any():
+            at = between[int(np.argmax(skipped))]
+            raise Trouble(
+                f"{found.path}: the hour from {at:%Y-%m-%d %H:%M} is missing, over which the clocks of {zone.key} are "
+                f"set ahead: {TIME} holds local times. Write local times with their offset, such as "
+                f"{at:%Y-%m-%d}T12:00:00+02:00, or UTC with a Z; it is then a gap of the file"
+            )
 
 
 def _numbers(found: Table, name: str, given: "pd.Series[str]") -> NDArray[np.float64]:

@@ -51,6 +51,7 @@ def site(kilowatts: float, pv: str = "0") -> str:
         (site(50), "--import-price 20", "of 20 cents write 0.2, of 20 per MWh 0.02"),
         (site(50), "--demand-eur-per-kw 180", 'a price per kW and year is written with per = "year"'),
         (site(50), "--wear-eur-per-kwh 2", "of 2 cents write 0.02"),
+        (site(50), "--soc-min 0.1", "of a part of 1 write 10"),
         (site(50), "--days 40", "--days 40: the file has 1.0 days from 2026-03-03 on"),
         # what is right, and large or dear
         (site(2_000), "", SAYS_NOTHING),
@@ -123,4 +124,5 @@ def test_a_report_ends_on_its_last_day_and_shows_each_day_once(tmp_path: Path, d
     given = ["--data", str(tmp_path / "data.csv"), "--out", str(tmp_path), *FLAGS, "--days", str(days)]
     assert main(["backtest", *given]) == 0
     page = (tmp_path / "report.html").read_text()
+    assert f">{('1 day', '2 days')[days - 1]}, " in page
     assert (title in page, [page.count(f"day, {day:02} March 2026") for day in (3, 4)]) == (True, [1, days - 1])

@@ -10,7 +10,7 @@ import pytest
 from joulebus.asyncapi import document
 from joulebus.documents import DOCUMENTS, generate
 from joulebus.examples import EXAMPLES
-from joulebus.words import type_words
+from joulebus.words import type_words, unit
 from schemas.profiles import PROFILES
 from schemas.topics import COMMAND, TOPICS, Topic
 
@@ -163,3 +163,20 @@ def test_every_key_of_a_site_file_has_a_meaning() -> None:
 )
 def test_schemas_in_words(schema: Node, words: str) -> None:
     assert type_words(schema, {"Day": {"enum": ["mon", "tue"]}}) == words
+
+
+@pytest.mark.parametrize(
+    ("schema", "found"),
+    [
+        ({"type": "number", "unit": "W"}, "W"),
+        ({"anyOf": [{"type": "number", "unit": "W"}, {"type": "null"}]}, "W"),
+        ({"type": "object", "additionalProperties": {"type": "number", "unit": "s"}}, "s"),
+        ({"type": "object", "patternProperties": {"^a": {"type": "number", "unit": "var"}}}, "var"),
+        ({"type": "array", "items": {"type": "array", "prefixItems": [{"type": "number", "unit": "W"}] * 2}}, "W"),
+        ({"type": "array", "items": {"prefixItems": [{"type": "number", "unit": "W"}, {"type": "number"}]}}, ""),
+        ({"type": "array", "items": {"type": "string"}}, ""),
+    ],
+    ids=["plain", "or null", "table", "table by pattern", "pairs", "a pair of two kinds", "no number"],
+)
+def test_the_unit_of_each_number_of_a_list_or_a_table(schema: Node, found: str) -> None:
+    assert unit(schema) == found

@@ -41,7 +41,9 @@ def test_the_docs_example_on_a_file_of_ones_own(
     assert list(found["strategies"]) == ["plan", "lp", "self-consumption"]
     _sums_agree(found)
     _trace_agrees(out / "trace.csv", found)
-    _page_is_whole((out / "report.html").read_text(encoding="utf-8"))
+    page = (out / "report.html").read_text(encoding="utf-8")
+    _page_is_whole(page)
+    _page_says_the_same(page, found)
     said = capsys.readouterr()
     assert "perfect foresight" in said.out
     assert "plan: 2 of 2 days" in said.err
@@ -90,6 +92,16 @@ def _page_is_whole(page: str) -> None:
     assert "What dispatch saw" in page
     assert "The worst day" in page
     assert "A usual day" in page
+
+
+def _page_says_the_same(page: str, found: dict[str, float]) -> None:
+    """What is called saved, and what is left, are the numbers and the signs of the terminal and of result.json."""
+    row = re.search(r"<tr><td>plan</td>(.*?)</tr>", page)
+    assert row is not None
+    cells = [float(one.replace(",", "")) for one in re.findall(r"<td>([^<]*)</td>", row.group(1))]
+    names = ("cost", "energy_cost", "demand_cost", "other_cost", "wear_cost", "saved", "end_energy_value")
+    assert cells[: len(names)] == pytest.approx([found[f"{one}_eur"] for one in names], abs=0.006)
+    assert f"saved <b>{found['saved_eur']:,.0f} EUR</b>" in page
 
 
 SHORT = ["--battery-kw", "50", "--battery-kwh", "100", "--from", "2025-03-05", "--days", "1", "--timezone", "UTC"]

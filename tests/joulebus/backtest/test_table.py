@@ -1,6 +1,7 @@
 """Bad input: a clear sentence, or a repair that is counted. Never a silent zero."""
 
 import gzip
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,6 +133,27 @@ def test_local_times_without_a_zone_are_told_by_their_doubled_hour(tmp_path: Pat
     local = [one.replace("Z,", ",") for one in [*text[:back], *text[back - 4 : back], *text[back:]]]
     with pytest.raises(Trouble, match="is there twice, as when the clocks of Europe/Berlin are set back"):
         prepared(write(tmp_path / "data.csv", local), "2025-10-28", 1, berlin)
+
+
+@pytest.mark.parametrize(
+    ("gap", "local"),
+    [
+        (("03-30T02:00", "03-30T03:00"), True),
+        (("03-29T02:00", "03-29T03:00"), False),
+        (("03-30T02:00", "03-30T05:00"), False),
+    ],
+    ids=["the hour of the clocks", "an hour of the day before", "more than the hour"],
+)
+def test_local_times_without_a_zone_are_told_by_the_hour_that_is_none(
+    tmp_path: Path, gap: tuple[str, str], local: bool
+) -> None:
+    berlin = replace(BATTERY, timezone="Europe/Berlin")
+    text = lines(rows(10, START.replace(month=3, day=25)))
+    first, after = (next(i for i, one in enumerate(text) if f"2025-{at}" in one) for at in gap)
+    path = write(tmp_path / "data.csv", [one.replace("Z,", ",") for one in [*text[:first], *text[after:]]])
+    told = "2025-03-30 02:00 is missing, over which the clocks of Europe/Berlin are set ahead"
+    with pytest.raises(Trouble, match=told) if local else nullcontext():
+        prepared(path, "2025-04-01", 1, berlin)
 
 
 @pytest.mark.parametrize(
