@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,7 +13,8 @@ ASIDE = ".unreadable"
 
 
 def read(path: Path) -> Stored:
-    """What was kept. A file that cannot be read is set aside, so that a person can look at it, and said in `fault`."""
+    """What was kept. A file that cannot be read is set aside, so that a person can look at it, and said in `fault`; one
+    of which a part cannot be read is kept there as well, and said in `lost`."""
     try:
         kept, lost = partly(path.read_bytes())
     except FileNotFoundError:
@@ -23,6 +25,9 @@ def read(path: Path) -> Stored:
         with contextlib.suppress(OSError):
             path.replace(path.with_name(path.name + ASIDE))
         return Stored(fault=f"{path}: {_in_words(wrong)}")
+    if lost:
+        with contextlib.suppress(OSError):
+            shutil.copyfile(path, path.with_name(path.name + ASIDE))
     return Stored(kept.mode, lost=lost and f"{path}: {lost}", kept=kept)
 
 

@@ -11,6 +11,7 @@ import pytest
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.kept import Kept, KeptWindow
 from consumers.dispatch.reasons import Reasons
+from consumers.dispatch.state_file import ASIDE
 from consumers.dispatch.state_file import read as read_state
 from consumers.dispatch.state_keeping import StateKeeping
 from runtime.heard import Heard, read
@@ -165,6 +166,7 @@ def test_only_what_says_who_steers_locks_a_site_out(tmp_path: Path, key: str, va
     else:
         assert (found.fault, found.kept) == ("", good)
         assert f"{path}: {key}: " in found.lost
+        assert path.with_name(path.name + ASIDE).read_text(encoding="utf-8") == text
 
 
 # several demands -------------------------------------------------------------------------------------------
