@@ -24,7 +24,7 @@ from consumers.dispatch.grid_limits import GridLimits
 from consumers.dispatch.grid_mode import told as told_mode
 from consumers.dispatch.grid_signals import GridSignals
 from consumers.dispatch.instruction import Instruction, rest
-from consumers.dispatch.kept import Kept, Stored, begin_in
+from consumers.dispatch.kept import Kept, Stored, begin_in, keepable
 from consumers.dispatch.limit_watch import LimitWatch
 from consumers.dispatch.load_desk import LoadDesk
 from consumers.dispatch.load_strain import LoadStrain
@@ -123,18 +123,20 @@ class Desk:
         if self.control is None:
             return None
         ends = self.control.ends
-        return Kept(
-            at=now,
-            mode=self.control.mode,
-            lease=None if ends is None else max(0.0, ends - mono),
-            batteries=self.mode.left_over | {pcs: one.keep(mono) for pcs, one in self.batteries.items()},
-            peak=self.peaks.peak,
-            peaks=dict(self.peaks.others),
-            requests=list(self.asked.requests.seen),
-            rules=self.rules.keep(now),
-            loads=self.loads.keep(mono),
-            windows=self.peaks.keep(now),
-        )
+        steers = {
+            "at": now,
+            "mode": self.control.mode,
+            "lease": None if ends is None else max(0.0, ends - mono),
+            "batteries": self.mode.left_over | {pcs: one.keep(mono) for pcs, one in self.batteries.items()},
+        }
+        return keepable(steers, {
+            "peak": lambda: self.peaks.peak,
+            "peaks": lambda: dict(self.peaks.others),
+            "requests": lambda: list(self.asked.requests.seen),
+            "rules": lambda: self.rules.keep(now),
+            "loads": lambda: self.loads.keep(mono),
+            "windows": lambda: self.peaks.keep(now),
+        })  # fmt: skip
 
     # what is heard -------------------------------------------------------------------------------
 

@@ -4,10 +4,11 @@ A broker's acknowledgement is no durability: killed within its autosave it forge
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consumers.dispatch import lease
 from consumers.dispatch.load_seen import GAP, KeptLoad
@@ -119,6 +120,8 @@ class Kept(BaseModel):
     """The flexible loads, by their device."""
     windows: dict[str, KeptWindow] = {}
     """What the windows of the tariff's demands had drawn, by their names: a restart while nobody else tells it."""
+    left_out: list[str] = Field(default=[], exclude=True)
+    """Parts that no file carries: not in it."""
 
     def differs(self, other: "Kept | None") -> bool:
         """Whether it is worth a write: a clock that runs is none, but a lease is kept each minute, and so is
@@ -136,6 +139,21 @@ class Kept(BaseModel):
 
 BESIDE = ("peak", "peaks", "requests", "rules", "loads", "windows")
 """What is known beside who steers: it begins anew where it cannot be read, and locks nothing out."""
+
+
+def keepable(steers: Mapping[str, object], beside: Mapping[str, Callable[[], object]]) -> Kept:
+    """Who steers, and what is known beside it, by the names of `Kept`: of that each part which no file carries is left
+    out, so that a lockout outlives a number that is none. Raises ValueError where no file carries who steers."""
+    found, left_out = dict(steers), list[str]()
+    for name, make in beside.items():
+        try:
+            part = make()
+            Kept.model_validate({**steers, name: part})
+        except ValueError:
+            left_out.append(name)
+        else:
+            found[name] = part
+    return Kept.model_validate(found | {"left_out": left_out})
 
 
 def understood(text: bytes) -> Kept:

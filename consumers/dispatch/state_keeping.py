@@ -48,4 +48,5 @@ class StateKeeping:
             why = str(wrong)
         if not why:
             self._kept = kept
+            why = f"no file carries {', '.join(kept.left_out)}" if kept.left_out else ""
         self.trouble = why

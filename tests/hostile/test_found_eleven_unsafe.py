@@ -3,13 +3,13 @@
 import asyncio
 import json
 from datetime import timedelta
-from math import inf
+from math import inf, nan
 from pathlib import Path
 
 import pytest
 
 from consumers.dispatch.desk import Desk
-from consumers.dispatch.kept import Kept, KeptWindow
+from consumers.dispatch.kept import Kept, KeptWindow, keepable
 from consumers.dispatch.reasons import Reasons
 from consumers.dispatch.state_file import ASIDE
 from consumers.dispatch.state_file import read as read_state
@@ -135,6 +135,24 @@ async def test_what_cannot_be_written_down_is_said_and_holds_up_nothing(tmp_path
         assert bool(keeping.trouble) is bool(words)
     keeping.close()
     assert StateKeeping(tmp_path / "kept.json").begin().kept == good
+
+
+async def test_a_lockout_outlives_a_number_that_no_file_carries(tmp_path: Path) -> None:
+    """One window or load that was none, and the lockout beside it was not kept either."""
+    out = ControlMode(at=NOON, mode=Mode.LOCKOUT, who="anna", why="smoke")
+    keeping = StateKeeping(tmp_path / "kept.json")
+    beside = {
+        "windows": lambda: {"demand": KeptWindow(start=EARLIEST - timedelta(hours=1), imported=0.0, seen=0.0)},
+        "peaks": lambda: {"demand": nan},
+        "peak": lambda: 60e3,
+    }
+    await keeping.keep(lambda: keepable({"at": NOON, "mode": out}, beside))
+    assert keeping.trouble == "no file carries windows, peaks"
+    keeping.close()
+    again = StateKeeping(tmp_path / "kept.json").begin()
+    assert again.mode == out
+    assert again.kept is not None
+    assert again.kept.peak == 60e3
 
 
 WINDOW = {"start": "2026-06-10T10:00:00Z", "imported": 1e3, "seen": 60.0}
