@@ -1,6 +1,7 @@
 """Quarters of a tariff that follows `market/prices` are priced by what was said there, after a restart, too."""
 
-from datetime import timedelta
+import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,20 @@ TOPIC = """
 import.day_ahead = { topic = true }
 export.period = [{ price = 0.05 }]
 """
-BEGIN = utc_now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=4)
 KEY = "k" * 64
+
+
+def this_hour() -> datetime:
+    return utc_now().replace(minute=0, second=0, microsecond=0)
+
+
+BEGIN = this_hour() - timedelta(hours=4)
+
+
+@pytest.fixture(autouse=True)
+def _of_this_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long run imports this file in one hour and comes to it in the next."""
+    monkeypatch.setattr(sys.modules[__name__], "BEGIN", this_hour() - timedelta(hours=4))
 
 
 def told(number: int, *per_mwh: float, **more: Any) -> m.MarketPrices:
