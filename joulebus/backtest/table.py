@@ -14,16 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from joulebus.backtest.times import EMPTY, TIME, seconds_of
 from schemas.troubles import Trouble
 
-TIME = "timestamp_utc"
 NEEDED = "load_kw"
 METERED = ("battery_kw", "soc_percent", "import_kw", "export_kw", "drawn_kw", "discharged_kw")
 """What was measured while a battery worked."""
 COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kwh", *METERED)
-EMPTY = ("", "nan", "na", "n/a", "null", "none", "-", "nat")
 THOUSANDS = r"-?[1-9]\d{0,2},\d{3}"
-ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 TOO_MANY = 0.05
 """A share of rows: so many negative loads are no slips of a meter. Of the energy of PV: nor what inverters draw."""
 OWN_SUPPLY = 0.02
@@ -73,7 +71,7 @@ def read(path: Path, zone: ZoneInfo) -> Table:
         found.notes.append(f"{path.name} is separated by {separator!r}, not by commas")
     if unknown := [name for name in header if name not in {TIME, *COLUMNS}]:
         found.notes.append(f"columns that are not used: {', '.join(unknown)}")
-    times = _times(found, frame[TIME].str.strip(), zone)
+    times = seconds_of(path, frame[TIME].str.strip(), zone, found.repairs)
     for name in COLUMNS:
         if name in header:
             found.columns[name] = _numbers(found, name, frame[name].str.strip())
@@ -133,60 +131,6 @@ def _right(name: str) -> str:
     if name == TIME:
         return f"Call the begin of each interval {TIME} and write it as 2019-01-01T00:00:00Z"
     return f"Call the load in kW {NEEDED}; what PV gives is pv_kw beside it"
-
-
-def _times(found: Table, given: "pd.Series[str]", zone: ZoneInfo) -> NDArray[np.float64]:
-    """Seconds since 1970; a row whose time is empty is left out later (nan)."""
-    empty = given.str.lower().isin(EMPTY)
-    read = pd.to_datetime(given.where(~empty), format="ISO8601", utc=True, errors="coerce")
-    if (bad := read.isna() & ~empty).any():
-        row = int(np.argmax(bad.to_numpy()))
-        raise Trouble(
-            f"{found.path}, row {row + 2}: {TIME} is {given.iloc[row]!r}: write the begin of the interval in UTC, "
-            f"such as 2019-01-01T00:00:00Z"
-        )
-    if empty.all():
-        raise Trouble(f"{found.path}: {TIME} is empty in every row: write such as 2019-01-01T00:00:00Z")
-    since = (read - pd.Timestamp(0, unit="s", tz="UTC")).dt.total_seconds()
-    seconds = np.asarray(since.to_numpy(), dtype=np.float64)
-    naive = ~given.str.contains(ZONED, regex=True) & ~empty
-    if naive.any():
-        _refuse_local(found, (seconds[naive.to_numpy()] // 60).astype(np.int64), zone)
-        found.repairs["times_without_zone_taken_for_utc"] += int(naive.sum())
-    found.repairs["rows_without_time_left_out"] += int(empty.sum())
-    return seconds
-
-
-def _refuse_local(found: Table, minutes: NDArray[np.int64], zone: ZoneInfo) -> None:
-    """Times without a zone that are doubled just where the local clock is set back are no UTC."""
-    values, counts = np.unique(minutes, return_counts=True)
-    _refuse_ahead(found, values, zone)
-    doubled = pd.DatetimeIndex(pd.to_datetime(values[counts > 1] * 60, unit="s"))
-    if len(doubled) == 0:
-        return
-    back = doubled.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
-    if back.any():
-        at = doubled[int(np.argmax(back))]
-        raise Trouble(
-            f"{found.path}: {at:%Y-%m-%d %H:%M} is there twice, as when the clocks of {zone.key} are set back: "
-            f"{TIME} holds local times. Write UTC with a Z, or local times with their offset, such as "
-            f"{at:%Y-%m-%dT%H:%M:%S}-07:00"
-        )
-
-
-def _refuse_ahead(found: Table, values: NDArray[np.int64], zone: ZoneInfo) -> None:
-    """Of minutes since 1970, rising, that leave out just the hour over which the local clock is set ahead."""
-    steps = np.diff(values)
-    for place in np.flatnonzero(steps == np.median(steps) + 60).tolist() if len(steps) else ():
-        between = pd.DatetimeIndex(pd.to_datetime(np.arange(values[place] + 1, values[place + 1]) * 60, unit="s"))
-        skipped = between.tz_localize(zone, ambiguous=np.ones(len(between), dtype=bool), nonexistent="NaT").isna()
-        if skipped.any():
-            at = between[int(np.argmax(skipped))]
-            raise Trouble(
-                f"{found.path}: the hour from {at:%Y-%m-%d %H:%M} is missing, over which the clocks of {zone.key} are "
-                f"set ahead: {TIME} holds local times. Write local times with their offset, such as "
-                f"{at:%Y-%m-%d}T12:00:00+02:00, or UTC with a Z; it is then a gap of the file"
-            )
 
 
 def _numbers(found: Table, name: str, given: "pd.Series[str]") -> NDArray[np.float64]:
