@@ -97,9 +97,14 @@ EXAMPLES: dict[str, BaseModel] = {
         priority=m.AlarmPriority.MEDIUM,
         device="bms1",
         point="cell_t_max",
+        active=True,
+        alarm_class=m.AlarmClass.EQUIPMENT,
         text="The battery is warm and ages faster; the BMS may reduce its power. Check cooling, filters and doors.",
+        condition="cell_t_max > 45 degC",
+        unit="degC",
         value=46.5,
         limit=45.0,
+        requests=["ack", "shelve", "comment"],
         since=NOON,
         first_out=True,
     ),
@@ -269,5 +274,6 @@ EXAMPLES[t.SERVICE_EVENT.name] = m.Event(
     payload=_OUTCOME.model_dump(mode="json", exclude_unset=True),
 )
 # one shape, one example
+EXAMPLES[t.ALARM_MAINTENANCE.name] = EXAMPLES[t.ALARM_REQUEST.name]
 EXAMPLES[t.CONTROL_OUTCOME.name] = EXAMPLES[t.ALARM_OUTCOME.name]
 EXAMPLES[t.SERVICE_ARCHIVED.name] = EXAMPLES[t.ARCHIVED.name]

@@ -47,10 +47,10 @@ name = "import_high"
 kind = "meter"
 point = "p"
 above = 450e3
-clear = 430e3
-hold = 60
+deadband = 20e3
+on_delay = 60
 priority = "high"
-text = "The site is close to its connection's limit. Switch off what can wait."
+response = "The site is close to its connection's limit. Switch off what can wait."
 ```"""
 
 
@@ -123,9 +123,17 @@ def _delivery(topic: Topic[Any]) -> str:
 
 def _rule(rule: AlarmRule, kind: str = "") -> list[str]:
     wrong, right = _conditions(rule)
-    delays = f"{rule.hold:g} s / {rule.off:g} s"
+    delays = f"{rule.on_delay:g} s / {rule.off_delay:g} s"
     latched = ", latching" * rule.latched
-    return [f"`{rule.name}`", kind or str(rule.kind), wrong, right, delays, f"{rule.priority}{latched}", rule.text]
+    return [
+        f"`{rule.name}`",
+        kind or str(rule.kind),
+        wrong,
+        right,
+        delays,
+        f"{rule.priority}{latched}",
+        " ".join(filter(None, (rule.cause, rule.consequence, rule.response))),
+    ]
 
 
 def _conditions(rule: AlarmRule) -> tuple[str, str]:

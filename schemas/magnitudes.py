@@ -123,7 +123,9 @@ def _of_battery(one: Battery, rated: float) -> Iterator[Odd]:
 
 def odd_limits(site: Site) -> Iterator[Odd]:
     """Of alarms and interlocks over a power: far below what the device is made for, and in kW a likely part of it."""
-    rules: list[tuple[str, int, AlarmRule | InterlockRule]] = [("alarm", n, rule) for n, rule in enumerate(site.alarm)]
+    rules: list[tuple[str, int, AlarmRule | InterlockRule]] = [
+        ("alarm", n, rule) for n, rule in enumerate(site.alarm) if isinstance(rule, AlarmRule)
+    ]
     rules += [("interlock", n, rule) for n, rule in enumerate(site.interlock)]
     for table, number, rule in rules:
         for device in site.devices:

@@ -56,7 +56,7 @@ def late_silences(site: Site) -> list[str]:
     return [
         f"alarm {rule.name}: device {device.name} is read each {device.poll:g} s, so its silence is raised after "
         f"{POLLS * device.poll:g} s, not {rule.silent:g}; a poll of {rule.silent / POLLS:g} s would be right"
-        for rule in site.alarm
+        for rule in site.alarms
         for device in site.devices
         if rule.silent is not None and rule.silent < POLLS * device.poll
         if rule.device == device.name or rule.kind is site.profiles[device.name].kind

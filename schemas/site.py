@@ -14,7 +14,7 @@ from schemas.interlock import InterlockRule
 from schemas.messages import Authority
 from schemas.profile import Profile
 from schemas.shape import Shape, refused
-from schemas.site_alarm import AlarmRule
+from schemas.site_alarm import AlarmRule, Alarms, WrongAlarm
 from schemas.site_batteries import Place, mistakes, units
 from schemas.site_battery import Battery, Unit
 from schemas.site_carbon import Carbon
@@ -25,7 +25,7 @@ from schemas.site_lines import clashes
 from schemas.site_loads import FlexibleLoad
 from schemas.site_meters import mistakes as wrong_meters
 from schemas.site_meters import together
-from schemas.site_names import given_twice, named_by_file, named_by_watchers, unknown, wrong_zone
+from schemas.site_names import given_twice, named_by_file, named_by_interlocks, unknown, wrong_zone
 from schemas.site_profiles import profiles_of
 from schemas.site_pv import safe_share
 from schemas.site_reserves import Planning, Reserve
@@ -65,7 +65,8 @@ class Site(Shape):
     device: Annotated[list[Device], Field(min_length=1)]
     load: list[FlexibleLoad] = []
     """Loads that are planned with the battery and told when to run ([flexible loads](loads.md))."""
-    alarm: list[AlarmRule] = []
+    alarm: Alarms = []
+    """What is wrong, beside the [shipped rules](alarms.md). One that is wrong itself is refused, and the others run."""
     interlock: list[InterlockRule] = []
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
     rule: Rules = []
@@ -101,7 +102,7 @@ class Site(Shape):
 
     def _unknown_devices(self) -> Iterator[tuple[Place, str]]:
         yield from unknown(named_by_file(self.grid, self.battery, self.device), self.device)
-        yield from unknown(named_by_watchers(self.alarm, self.interlock), self.devices)
+        yield from unknown(named_by_interlocks(self.interlock), self.devices)
 
     @property
     def devices(self) -> list[Device]:
@@ -140,6 +141,21 @@ class Site(Shape):
         """Those that run, in the order of the file."""
         fit = [one for n, one in enumerate(self.rule) if n not in self._misfits]
         return [with_units(one, self.profiles) for one in fit if isinstance(one, SiteRule)]
+
+    @property
+    def alarms(self) -> list[AlarmRule]:
+        """Its own alarm rules, as far as they can be understood."""
+        return [one for one in self.alarm if isinstance(one, AlarmRule)]
+
+    @property
+    def wrong_alarms(self) -> list[tuple[str, str]]:
+        """Of those that cannot: the place in the file, and in words what would be right."""
+        return [
+            (f"alarm.{n}.{place}" if place else f"alarm.{n}", words)
+            for n, one in enumerate(self.alarm)
+            if isinstance(one, WrongAlarm)
+            for place, words in one.mistakes
+        ]
 
     @property
     def wrong_rules(self) -> list[tuple[str, str]]:

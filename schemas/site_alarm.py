@@ -1,16 +1,41 @@
 """A rule of the alarms in a site file."""
 
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, WrapValidator, model_validator
 
-from schemas.messages import AlarmPriority
+from schemas.interlock import Effect
+from schemas.messages import AlarmClass, AlarmPriority
 from schemas.shape import Shape
-from schemas.units import Kind, Name, Number, Seconds
+from schemas.troubles import mistakes_of
+from schemas.units import Chemistry, Kind, Name, Number, Seconds
+
+CONDITIONS = ("when", "above", "below", "equals", "contains", "no_data", "silent")
+FORMER = {"hold": "on_delay", "off": "off_delay", "text": "response"}
+"""Keys of the version before, and what they are called now; `clear` has become `deadband`, a distance."""
+
+
+def _former(given: object) -> object:
+    """A table with the keys of the version before, in the words of this one."""
+    if not isinstance(given, dict):
+        return given
+    rule = dict(given)
+    for old, new in FORMER.items():
+        if old in rule and new not in rule:
+            rule[new] = rule.pop(old)
+    limit = rule.get("above", rule.get("below"))
+    if "clear" in rule and "deadband" not in rule and isinstance(limit, int | float):
+        clear = rule["clear"]
+        if isinstance(clear, int | float) and not isinstance(clear, bool):
+            del rule["clear"]
+            rule["deadband"] = float(limit - clear if "above" in rule else clear - limit)
+    return rule
 
 
 class AlarmRule(Shape):
-    """When a point is wrong. One of above, below, equals, contains or silent."""
+    """When something is wrong, and what an operator should know of it (IEC 62682). One of when, above, below, equals,
+    contains, no_data or silent."""
 
     name: Name
     """The alarm is then called `<name>-<device>`; of two that would be called the same, each hyphen of the longer
@@ -19,6 +44,11 @@ class AlarmRule(Shape):
     """The rule holds for this device..."""
     kind: Annotated[Kind | None, Field(strict=False)] = None
     """...or for every device of this kind."""
+    chemistry: list[Annotated[Chemistry, Field(strict=False)]] = []
+    """Of the cells the limit is right for; for any when left out."""
+    when: str | None = None
+    """What is wrong, as an expression over points of this device and of others, such as
+    `"abs(i) > 1.05 * ccl"` ([expressions](alarms.md#expressions))."""
     point: Name = "p"
     """What is judged, as the profile calls it."""
     above: Number | None = None
@@ -29,29 +59,93 @@ class AlarmRule(Shape):
     """The name of a state that is wrong."""
     contains: str | None = None
     """A name in a list of flags; `*` for any."""
+    no_data: Annotated[Number | None, Field(gt=0, le=10_000)] = None
+    """No telemetry for so many polls of the device."""
     silent: Seconds | None = None
-    """No telemetry for so long, or for 2.5 polls of the device where that is longer."""
-    clear: Number | None = None
-    """Where it returns to normal, on the safe side of the limit (deadband)."""
-    hold: Seconds = 0.0
-    """On-delay: so long it must be wrong before the alarm is raised."""
-    off: Seconds = 0.0
-    """Off-delay: so long it must be right before the alarm returns to normal."""
+    """The same in seconds, for 2.5 polls at least."""
+    deadband: Annotated[Number, Field(ge=0)] = 0.0
+    """How far behind the limit the point must be before the alarm returns to normal, in its unit."""
+    on_delay: Seconds = 0.0
+    """So long it must be wrong, by readings that are believed, before the alarm is raised."""
+    off_delay: Seconds = 0.0
+    """So long it must be right before the alarm returns to normal."""
     priority: Annotated[AlarmPriority, Field(strict=False)] = AlarmPriority.MEDIUM
+    class_: Annotated[AlarmClass, Field(strict=False, alias="class")] = AlarmClass.PROCESS
+    """Whom it is about: safety (people), equipment, process, or system (joulebus and its lines)."""
     latched: bool = False
     """It stays until an operator resets it, and cannot be shelved."""
-    text: str = ""
-    """What the operator reads: what it means and what to do."""
+    cause: str = ""
+    """What is wrong, in a sentence."""
+    consequence: str = ""
+    """What comes of it when nobody does anything."""
+    response: str = ""
+    """What to do."""
+    time_to_respond: Seconds | None = None
+    """So long the operator has until the consequence can no longer be averted."""
+    group: Name | None = None
+    """Alarms of one group explain each other: the one whose condition came first is the first-out. Its battery when
+    left out, else its device."""
+    suppressed_by: list[Name] = []
+    """Rules of the same device, or alarms by their whole name: while one of them is active, this one is its
+    consequence and is not shown (suppressed by design)."""
+    suppress_when: str | None = None
+    """An expression: while it holds the alarm means nothing, such as `"state in (off, maintenance)"`."""
+    effect: list[Annotated[Effect, Field(strict=False)]] = []
+    """What it forbids the battery, or does, as the interlock of this name in its bridge. Not with `when`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former(cls, given: Any) -> Any:  # noqa: ANN401  # whatever a file says
+        return _former(given)
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
-        given = [c for c in ("above", "below", "equals", "contains", "silent") if getattr(self, c) is not None]
+        given = [c for c in CONDITIONS if getattr(self, c) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of above, below, equals, contains, silent; given: {given or 'none'}")
+            raise ValueError(f"give exactly one of {', '.join(CONDITIONS)}; given: {', '.join(given) or 'none'}")
         if (self.device is None) == (self.kind is None):
             raise ValueError("give either `device` or `kind`")
-        if self.clear is not None and (
-            (self.above is not None and self.clear > self.above) or (self.below is not None and self.clear < self.below)
-        ):
-            raise ValueError("`clear` lies on the wrong side of the limit: the alarm would never return to normal")
+        if self.deadband and self.above is None and self.below is None and self.when is None:
+            raise ValueError("`deadband` is a distance from a limit: it goes with `above`, `below` or `when`")
         return self
+
+    @property
+    def clear(self) -> float | None:
+        """Where it returns to normal; None without a limit."""
+        if self.above is not None:
+            return self.above - self.deadband
+        return None if self.below is None else self.below + self.deadband
+
+    @property
+    def seconds(self) -> bool:
+        """It judges how long the device says nothing."""
+        return self.silent is not None or self.no_data is not None
+
+
+@dataclass(frozen=True)
+class WrongAlarm:
+    """An alarm rule that cannot be understood: it is refused, and the others run."""
+
+    name: str
+    """As it was written; empty where that cannot be read either."""
+    mistakes: tuple[tuple[str, str], ...]
+    """The key in the rule, and what would be right."""
+
+
+def _each(given: object, _: object) -> AlarmRule | WrongAlarm:
+    if isinstance(given, AlarmRule | WrongAlarm):
+        return given
+    try:
+        return AlarmRule.model_validate(given)
+    except ValidationError as wrong:
+        name = given.get("name") if isinstance(given, dict) else None
+        return WrongAlarm(name if isinstance(name, str) else "", tuple(mistakes_of(wrong, AlarmRule)))
+
+
+def _listed(given: object) -> object:
+    return given if isinstance(given, list) else [given]
+
+
+WrittenAlarm = Annotated[AlarmRule | WrongAlarm, WrapValidator(_each, json_schema_input_type=AlarmRule)]
+"""An `[[alarm]]` as it stands in the site file. One that is wrong stops nothing else that the file says."""
+Alarms = Annotated[list[WrittenAlarm], BeforeValidator(_listed, json_schema_input_type=list[WrittenAlarm])]

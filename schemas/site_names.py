@@ -5,7 +5,6 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from schemas.interlock import InterlockRule
-from schemas.site_alarm import AlarmRule
 from schemas.site_batteries import Place, roles
 from schemas.site_battery import Battery
 from schemas.site_device import Device
@@ -42,12 +41,9 @@ def named_by_file(grid: Grid, batteries: Sequence[Battery], devices: Sequence[De
     ]
 
 
-def named_by_watchers(alarms: Sequence[AlarmRule], interlocks: Sequence[InterlockRule]) -> list[Named]:
+def named_by_interlocks(interlocks: Sequence[InterlockRule]) -> list[Named]:
     """Those that may be the sum of the grid's meters, too."""
-    return [
-        *((("alarm", n, "device"), f"alarm {rule.name} ", rule.device) for n, rule in enumerate(alarms)),
-        *((("interlock", n, "device"), f"interlock {one.name} ", one.device) for n, one in enumerate(interlocks)),
-    ]
+    return [(("interlock", n, "device"), f"interlock {one.name} ", one.device) for n, one in enumerate(interlocks)]
 
 
 def unknown(named: Sequence[Named], devices: Sequence[Device]) -> Iterator[tuple[Place, str]]:

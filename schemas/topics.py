@@ -139,8 +139,14 @@ ALARM = Topic(
 ALARM_REQUEST = Topic(
     f"{ROOT}/{{site}}/alarm/{{alarm}}/request",
     m.AlarmRequest,
-    "An operator acknowledges, shelves or resets an alarm. Never retained.",
-    ("status", "operator"),
+    "An operator acknowledges, shelves, resets or comments on an alarm. Never retained.",
+    ("status", "operator", "engineer"),
+)
+ALARM_MAINTENANCE = Topic(
+    f"{ROOT}/{{site}}/alarm/{{alarm}}/maintenance",
+    m.AlarmRequest,
+    "An engineer takes an alarm out of service, or brings it back. Never retained.",
+    ("status", "engineer"),
 )
 ALARM_OUTCOME = Topic(
     f"{ROOT}/{{site}}/alarm/{{alarm}}/outcome",
@@ -167,7 +173,7 @@ CONTROL_REQUEST = Topic(
     f"{ROOT}/{{site}}/control/request",
     m.ControlRequest,
     "A wanted mode, manual power, or grid mode of the PCS. Never retained.",
-    ("status", "operator"),
+    ("status", "operator", "engineer"),
     expires=True,
 )
 CONTROL_OUTCOME = Topic(
@@ -180,7 +186,7 @@ GRID_LIMIT = Topic(
     f"{ROOT}/{{site}}/control/grid_limit",
     m.GridLimitRequest,
     "How much may be fed in or drawn, by the network operator, a protection or an operator. Never retained.",
-    ("dso", "scada", "operator"),
+    ("dso", "scada", "operator", "engineer"),
     expires=True,
 )
 CONTROL_LIMITS = Topic(
@@ -250,6 +256,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     PLAN,
     ALARM,
     ALARM_REQUEST,
+    ALARM_MAINTENANCE,
     ALARM_OUTCOME,
     CONTROL_MODE,
     CONTROL_DISPATCH,

@@ -23,6 +23,9 @@ POLLS = 2.5
 Pair = tuple[str, str]
 """A rule's name and a device's."""
 
+WORDED = ("cause", "consequence", "response")
+"""What an operator reads; a site's rule without any has the words of the shipped one."""
+
 EVERY_SERVICE = "service"
 """In the place of a part's name."""
 
@@ -48,13 +51,13 @@ def watched(site: Site, catalog: Catalog) -> dict[str, AlarmRule]:
     found: dict[Pair, AlarmRule] = {}
     for rule in catalog.rules:
         found |= _instances(site, rule)
-    texts = {rule.name: rule.text for rule in catalog.rules}
-    for rule in site.alarm:
+    texts = {rule.name: {key: getattr(rule, key) for key in WORDED} for rule in catalog.rules}
+    for rule in site.alarms:
         mine = _instances(site, rule)
         if not mine:
             raise _unfit(site, rule)
         found |= {
-            pair: one if one.text else one.model_copy(update={"text": texts.get(rule.name, "")})
+            pair: one if any(getattr(one, key) for key in WORDED) else one.model_copy(update=texts.get(rule.name, {}))
             for pair, one in mine.items()
         }
     names = alarm_names(found.keys())

@@ -15,7 +15,7 @@ CONDITIONS = ("above", "below", "equals", "contains", "silent")
 def doubles(site: Site, rules: Mapping[str, AlarmRule]) -> Iterator[str]:
     """Two alarms that one condition raises. `rules` of the whole site by the alarm's name; the names are told."""
     first: dict[object, tuple[str, AlarmRule]] = {}
-    own = {rule.name for rule in site.alarm}
+    own = {rule.name for rule in site.alarms}
     for name, rule in rules.items():
         if rule.silent is not None:
             continue  # each silence has its own hold, and the longest poll makes several equal
@@ -35,7 +35,7 @@ def _limit(rule: AlarmRule) -> str:
 
 def unwatched(site: Site) -> Iterator[str]:
     """Devices that a rule of the site file means, and that lack what it looks at."""
-    for rule in site.alarm:
+    for rule in site.alarms:
         for device in site.devices:
             profile = site.profiles[device.name]
             if rule.kind is not profile.kind or profile.kind not in ALIKE:
@@ -48,7 +48,7 @@ def unwatched(site: Site) -> Iterator[str]:
 
 def unreached(site: Site) -> Iterator[str]:
     """Limits outside of what a profile believes of a point: such a value is never good, so no alarm comes."""
-    for rule in site.alarm:
+    for rule in site.alarms:
         for device in site.devices:
             profile = site.profiles[device.name]
             point = profile.points.get(rule.point)

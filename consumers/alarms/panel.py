@@ -243,7 +243,8 @@ def _text(rule: AlarmRule, battery: str | None, reason: str) -> str:
     """Of several batteries it names its own. What is degraded is known by the reason alone: an interlock is named
     there."""
     whose = f"Battery {battery}: " if battery else ""
-    return f"{whose}{rule.text}{f' {SPEAKS[rule.point]}: {reason}' if reason else ''}"
+    told = f"{SPEAKS[rule.point]}: {reason}" if reason else ""
+    return whose + " ".join(part for part in (rule.cause, rule.consequence, rule.response, told) if part)
 
 
 def _shown(value: Value | None) -> float | str | None:

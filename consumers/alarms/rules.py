@@ -162,7 +162,7 @@ def _delay(rule: AlarmRule, memory: Memory, wrong: bool, steady: float) -> Memor
     if wrong == memory.active:
         return memory if memory.turning is None else replace(memory, turning=None)
     turning = steady if memory.turning is None else memory.turning
-    if steady - turning < (rule.hold if wrong else rule.off):
+    if steady - turning < (rule.on_delay if wrong else rule.off_delay):
         return replace(memory, turning=turning)
     return replace(memory, active=wrong, turning=None)
 

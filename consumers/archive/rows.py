@@ -249,7 +249,7 @@ _ROWS: dict[str, Callable[[Place, Any], tuple[Table, Row]]] = {
     **{
         topic.template: _control(topic.name)
         for topic in (
-            *(topics.ALARM_REQUEST, topics.ALARM_OUTCOME),
+            *(topics.ALARM_REQUEST, topics.ALARM_MAINTENANCE, topics.ALARM_OUTCOME),
             *(topics.CONTROL_MODE, topics.CONTROL_REQUEST, topics.CONTROL_OUTCOME),
             *(topics.GRID_LIMIT, topics.CONTROL_LIMITS, topics.MARKET_PRICES),
         )

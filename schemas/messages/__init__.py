@@ -4,7 +4,7 @@ What devices and services report tolerates unknown keys, so that a newer bridge 
 consumer. What asks for something to be done forbids them: an order half understood is an order refused.
 """
 
-from schemas.messages.alarm import Alarm, AlarmPriority, AlarmState
+from schemas.messages.alarm import Alarm, AlarmClass, AlarmPriority, AlarmState
 from schemas.messages.cause import Cause
 from schemas.messages.command import Action, Authority, Command, Limited, Outcome, OutcomeState
 from schemas.messages.control import (
@@ -23,13 +23,15 @@ from schemas.messages.grid_limit import ControlLimits, Direction, GridLimitReque
 from schemas.messages.market_prices import Blocks, MarketPrices, PriceBlock
 from schemas.messages.message import Epoch, Id, Message, Order, Seq, Value
 from schemas.messages.plan import LoadStep, Plan, Step
-from schemas.messages.request import AlarmRequest, ControlRequest, RequestOutcome
+from schemas.messages.request import AlarmAction, AlarmRequest, ControlRequest, RequestOutcome
 from schemas.messages.service_status import ServiceStatus
 from schemas.messages.why import Why
 
 __all__ = [
     "Action",
     "Alarm",
+    "AlarmAction",
+    "AlarmClass",
     "AlarmPriority",
     "AlarmRequest",
     "AlarmState",

@@ -26,21 +26,30 @@ class RequestOutcome(Message):
     """The same in words for people."""
 
 
+AlarmAction = Literal["ack", "shelve", "unshelve", "reset", "out_of_service", "in_service", "comment"]
+"""What is asked of an alarm."""
+ENDS = ("shelve", "out_of_service")
+"""Those that need `until`."""
+
+
 class AlarmRequest(Order):
-    """An operator's answer to an alarm."""
+    """An operator's answer to an alarm, or an engineer's."""
 
     id: Id | None = None
     """Its outcome bears it."""
     at: Instant
-    action: Literal["ack", "shelve", "unshelve", "reset"]
+    action: AlarmAction
     who: Annotated[str, Field(min_length=1, max_length=64)]
     why: Annotated[str, Field(max_length=500)] = ""
+    """Needed by `out_of_service`; of a `comment` its words."""
     until: Instant | None = None
 
     @model_validator(mode="after")
-    def _shelving_ends(self) -> Self:
-        if (self.action == "shelve") != (self.until is not None):
-            raise ValueError("`until` goes with `shelve`, and `shelve` needs it: no alarm is shelved for ever")
+    def _ends(self) -> Self:
+        if (self.action in ENDS) != (self.until is not None):
+            raise ValueError("`until` goes with `shelve` and `out_of_service`, and they need it: nothing ends never")
+        if self.action in ("out_of_service", "comment") and not self.why.strip():
+            raise ValueError(f"`{self.action}` needs `why`: who comes later reads it")
         return self
 
 

@@ -121,9 +121,9 @@ def test_the_site_file_replaces_by_name_and_adds(tmp_path: Path) -> None:
         load_catalog(),
     )
     assert rules["soc_low-bms1"].below == 20
-    assert rules["soc_low-bms1"].text.startswith("The battery is nearly empty")
+    assert rules["soc_low-bms1"].response.startswith("The battery is nearly empty")
     assert rules["import_high-grid"].device == "grid"
-    assert rules["import_high-grid"].text == "Close to the connection's limit."
+    assert rules["import_high-grid"].response == "Close to the connection's limit."
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_the_shipped_alarms_tell_an_operator_what_to_do() -> None:
     names = [rule.name for rule in rules]
     assert len(names) == len(set(names))
     for rule in rules:
-        assert rule.text.endswith(".")
-        assert len(rule.text.split()) >= 8, f"{rule.name} does not say what it means and what to do"
+        assert rule.response.endswith(".")
+        assert len(rule.response.split()) >= 8, f"{rule.name} does not say what it means and what to do"
         assert rule.priority is not AlarmPriority.CRITICAL or rule.latched
         assert (rule.above is None and rule.below is None) or rule.clear is not None, f"{rule.name} would flap"
 

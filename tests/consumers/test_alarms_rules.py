@@ -26,9 +26,9 @@ from schemas.messages import AlarmRequest, AlarmState, Value
 from schemas.site_alarm import AlarmRule
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-HOT = AlarmRule(name="hot", device="bms1", point="t", above=45.0, clear=42.0, hold=10.0, off=5.0)
+HOT = AlarmRule(name="hot", device="bms1", point="t", above=45.0, deadband=3.0, on_delay=10.0, off_delay=5.0)
 TRIP = HOT.model_copy(update={"latched": True})
-QUICK = HOT.model_copy(update={"hold": 0.0, "off": 0.0})
+QUICK = HOT.model_copy(update={"on_delay": 0.0, "off_delay": 0.0})
 
 NORMAL, UNACK, ACKED = AlarmState.NORMAL, AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED
 RETURNED, LATCHED, SHELVED = AlarmState.RETURNED, AlarmState.LATCHED, AlarmState.SHELVED
@@ -206,7 +206,7 @@ def test_what_is_wrong(condition: dict[str, object], reading: Value, wrong: bool
 
 
 def test_an_active_alarm_is_over_only_beyond_clear() -> None:
-    low = AlarmRule(name="low", device="d", below=2.8, clear=3.0)
+    low = AlarmRule(name="low", device="d", below=2.8, deadband=0.2)
     assert [is_wrong(low, u, active=True) for u in (2.7, 2.9, 3.0)] == [True, True, False]
     assert [is_wrong(HOT, t, active=True) for t in (46.0, 43.0, 42.0)] == [True, True, False]
 
@@ -253,7 +253,7 @@ def test_it_is_never_active_without_its_hold(rule: AlarmRule, story: list[tuple[
         if isinstance(happens, float):
             hot_since = min(hot_since, now.steady) if happens > 45 else math.inf
         if after.active and not before.active:
-            assert now.steady - hot_since >= rule.hold
+            assert now.steady - hot_since >= rule.on_delay
 
 
 @given(rules, stories)

@@ -176,7 +176,7 @@ async def test_a_day_of_refused_plans_is_said_as_soon_as_none_is_valid(tmp_path:
         await optimize._once()
     assert optimize.part.causes.names == [Cause.NO_PLAN]
     assert "SoC 99.00 %" in optimize.part.causes.words
-    said = {one.contains: (one.priority, one.hold) for one in load_catalog().services}
+    said = {one.contains: (one.priority, one.on_delay) for one in load_catalog().services}
     assert said[Cause.NO_PLAN][0] == "medium"
     assert said[Cause.PLAN_FAILS][1] <= 300, "long before the hour is over"
     good.clear()

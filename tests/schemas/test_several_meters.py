@@ -95,7 +95,7 @@ def test_check_names_the_sum_and_the_meter_that_is_too_slow(tmp_path: Path, caps
 
 def test_rules_may_name_the_sum(tmp_path: Path) -> None:
     rule = '[[alarm]]\nname = "much"\ndevice = "grid"\nabove = 400e3\n\n[[device]]\nname = "pv"'
-    assert written(tmp_path, ('[[device]]\nname = "pv"', rule)).alarm[0].device == "grid"
+    assert written(tmp_path, ('[[device]]\nname = "pv"', rule)).alarms[0].device == "grid"
 
 
 def test_the_past_of_a_demo_has_the_sum(tmp_path: Path) -> None:
