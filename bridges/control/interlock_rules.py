@@ -1,5 +1,6 @@
 """Which interlocks a battery has: the shipped rules that fit its devices, and the site file's own."""
 
+import math
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from bridges.control.interlock_cause import Interlock
-from schemas.interlock import InterlockRule, misfit, points_of, states
+from schemas.interlock import DERATES, InterlockRule, misfit, points_of, states
 from schemas.shape import Shape
 from schemas.site import Site
 from schemas.site_battery import Unit
@@ -83,13 +84,18 @@ def omitted(site: Site) -> list[InterlockRule]:
 
 def unguarded(site: Site, battery: Unit) -> list[str]:
     """Limits of cells that hold for another chemistry only, so that nobody but the BMS guards them: point and side."""
-    held = {(lock.rule.point, lock.rule.condition) for lock in rules_for(site, battery)}
+    held = {(lock.rule.point, lock.rule.condition) for lock in rules_for(site, battery) if _guards(lock.rule)}
     limits = {
         (rule.point, rule.condition): None
         for rule in shipped()
-        if rule.chemistry and _fitting(site, battery, rule) and (rule.point, rule.condition) not in held
+        if rule.chemistry and _guards(rule) and _fitting(site, battery, rule) and (rule.point, rule.condition) not in held
     }
     return [f"{point} {SIDES[condition]}" for point, condition in limits]
+
+
+def _guards(rule: InterlockRule) -> bool:
+    """It does more than to leave a part of the power."""
+    return not set(rule.effect) <= set(DERATES)
 
 
 def _fitting(site: Site, battery: Unit, rule: InterlockRule, *, own: bool = False) -> dict[str, Interlock]:
@@ -99,7 +105,9 @@ def _fitting(site: Site, battery: Unit, rule: InterlockRule, *, own: bool = Fals
             point = site.profiles[name].points.get(str(rule.point))
             names = () if point is None else tuple(states(point) or ())
             lock = f"{rule.name}-{name}"
-            found[lock] = Interlock(lock, _narrowed(site, name, rule), name, points, names, shipped=not own)
+            left = math.inf if rule.derate is None else site.rated(battery) * rule.derate / 100
+            narrowed = _narrowed(site, name, rule)
+            found[lock] = Interlock(lock, narrowed, name, points, names, shipped=not own, left=left)
     return found
 
 
