@@ -51,5 +51,5 @@ def controllers(
         )
     if any(one.battery is not None for one in found.values()):
         for words in without_effect(site):
-            part.causes.add(Cause.WRONG_ALARM, words, about=words)
+            part.causes.add(Cause.ALARM_EFFECT, words, about=words)
     return found
