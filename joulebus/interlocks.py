@@ -34,6 +34,7 @@ has the point or one of the flags, and is then called `<rule>-<device>`.
   until it is known again. `at once, as if active` is what an input for people's safety means when it is silent.
 - After the bridge's start a point that was never read holds the battery at 0; after {FIRST_WORD:.0f} s, or the longer
   time given, the effect acts. What a device does not have at all is taken out in the site file, with the reason.
+- A percentage is what is left of the rated power of each PCS; it comes back along the battery's ramp.
 - *stop, open*: power to 0, stop the inverter, open the battery's contactor, where it has one we may open."""
 
 OWN = """\
@@ -187,14 +188,18 @@ def _row(rule: InterlockRule) -> list[str]:
 
 def _marks(rule: InterlockRule) -> list[str]:
     imposed = [IMPOSES[effect] for effect in rule.effect]
-    forbidden = (
-        any(one.low > -math.inf for one in imposed),
-        any(one.high < math.inf for one in imposed),
+    left = f"{rule.derate or 0.0:g} %"
+    sides = (
+        [one.share for one in imposed if one.low > -math.inf],
+        [one.share for one in imposed if one.high < math.inf],
+    )
+    orders = (
         any(not one.start for one in imposed),
         any(one.stop for one in imposed),
         any(one.lockout for one in imposed),
     )
-    return ["X" if one else "" for one in forbidden]
+    limits = [(left if all(shares) else "X") if shares else "" for shares in sides]
+    return [*limits, *("X" if one else "" for one in orders)]
 
 
 def cause(rule: InterlockRule, *, plain: bool = False) -> str:

@@ -66,3 +66,4 @@ class Cause(StrEnum):
     LIMIT_NOT_HELD = "limit_not_held"  # the grid meter stands beyond a limit of the connection point
     BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
     BROKER_REFUSES = "broker_refuses"
+    ALARM_EFFECT = "alarm_effect"  # an alarm of the site file that should drive control is refused: it holds nothing

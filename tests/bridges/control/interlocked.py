@@ -110,7 +110,9 @@ def cause_of(lock: Interlock, profile: Profile) -> dict[str, Value]:
     if rule.rises is not None:
         return {point: float(str(CALM[point])) + rule.rises + 1}
     if point in DERIVED:
-        return {"riso": (rule.below or 0.0) * float(str(CALM["u"])) / 1000 * 0.9}
+        insulation: dict[str, Value] = {"riso": (rule.below or 0.0) * float(str(CALM["u"])) / 1000 * 0.9}
+        high, low = DERIVED[point].parts
+        return insulation if point == "riso_per_volt" else {low: 20.0, high: 20.0 + (rule.above or 0.0) * 1.1}
     return {point: rule.above * 1.01 if rule.above is not None else (rule.below or 0.0) - 0.3}
 
 
