@@ -1,0 +1,65 @@
+"""What is billed by the kW, as alarms look at it: the peak, the window that runs, and the one that just closed. Pure.
+
+Of several demand components the first is meant, as in the plan.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schemas.billing import BilledComponent, Billing
+
+COMPLETE = 0.9
+"""Of a window of which less was seen nobody knows the mean."""
+END = 30.0
+"""Seconds before its end at which a window must have been told of last, and after it in which the next one must be; it
+is told of each 10 s."""
+
+
+@dataclass
+class BillingSeen:
+    """Of one site."""
+
+    now: BilledComponent | None = None
+    at: datetime | None = None
+    until: datetime | None = None
+    closed: float | None = None
+    """W, the mean of the window that closed last; None where it was not seen to its end, or is billed to nobody."""
+
+    def hear(self, billing: Billing | None) -> None:
+        """What is billed now. A topic that expired says nothing: the peak holds until its period ends."""
+        if billing is None:
+            return
+        new = next(iter(billing.components), None)
+        if self.now is not None and new is not None and new.name == self.now.name:
+            if new.window_start > self.now.window_start:
+                self.closed = self._mean(self.now, new)
+        else:
+            self.closed = None
+        self.now, self.at, self.until = new, billing.at, billing.until
+
+    def _mean(self, one: BilledComponent, new: BilledComponent) -> float | None:
+        """Of a window that is over; None where the one between it and the new one was missed."""
+        whole = (one.window_end - one.window_start).total_seconds()
+        seen_to_its_end = self.at is not None and (one.window_end - self.at).total_seconds() <= END
+        if new.window_start != one.window_end or not seen_to_its_end or not one.counts:
+            return None
+        return one.mean if one.covered + END >= COMPLETE * whole else None
+
+    def peak(self, wall: datetime) -> float | None:
+        """W that is billed of this period already, whatever comes; None while nothing is known."""
+        one = self.now
+        if one is None or wall >= one.period_end:
+            return None
+        if one.peak is None:
+            return one.floor or None
+        return max(one.peak, one.floor)
+
+    def mean(self, wall: datetime) -> float | None:
+        """W, of the window that runs so far."""
+        if self.now is None or self.until is None or wall >= min(self.until, self.now.window_end):
+            return None
+        return self.now.mean
+
+    def just_closed(self, wall: datetime) -> float | None:
+        """W, of the window before the one that runs."""
+        return self.closed if self.now is not None and wall < self.now.window_end + timedelta(seconds=END) else None
