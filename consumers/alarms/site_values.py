@@ -42,6 +42,7 @@ SITE: dict[str, Word] = {
     "peak_target": Word("W", "The highest mean import that is meant to be reached: the plan's, or what is billed."),
     "window": Word("W", "The mean import of the billing window that runs, so far."),
     "window_closed": Word("W", "The mean import of the billing window that closed last, if it was seen whole."),
+    "target_closed": Word("W", "The peak target as it stood when that window began."),
     "import_limit": Word("W", "What the site may draw now, by its contract and by who limits it."),
     "export_limit": Word("W", "What the site may feed in now, by its contract and by who limits it."),
     "limits": Word("", "Who limits the grid connection now beside the site file.", LIMITING, flags=True),
@@ -68,7 +69,7 @@ class SiteValues:
     site: Site
     began: Now
     plan: PlanSeen = field(init=False)
-    billing: BillingSeen = field(default_factory=BillingSeen)
+    billing: BillingSeen = field(init=False)
     limits: ControlLimits | None = None
     modes: GridModes = field(default_factory=GridModes)
     _unanswered: dict[str, Unanswered] = field(default_factory=lambda: defaultdict(Unanswered))
@@ -76,6 +77,7 @@ class SiteValues:
 
     def __post_init__(self) -> None:
         self.plan = PlanSeen(self.began.steady)
+        self.billing = BillingSeen(self.site.named(self.site.grid.meter).poll)
         self._known = {device.name for device in self.site.devices}
 
     def hear(self, message: object, now: Now, device: str = "") -> None:
@@ -84,7 +86,7 @@ class SiteValues:
             case Plan():
                 self.plan.hear(message, now.steady, now.wall)
             case Billing():
-                self.billing.hear(message)
+                self.billing.hear(message, self._target(now))
             case ControlLimits():
                 self.limits = message
             case Command() if device in self._known:
@@ -105,16 +107,15 @@ class SiteValues:
 
     def of_site(self, now: Now) -> dict[str, Value]:
         """By their names in `SITE`; what is not known is absent."""
-        plan, billed = self.plan.valid(now.steady), self.billing.peak(now.wall)
-        peaks = [peak for peak in (plan.peak if plan else None, billed) if peak is not None]
         planned = bool(self.site.battery) or self.plan.plan is not None
         found: dict[str, Value | None] = {
             "plan_age": self.plan.age(now.steady) if planned else None,
             "prices_left": self.plan.prices_left(now.steady),
-            "billed_peak": billed,
-            "peak_target": max(peaks, default=None),
+            "billed_peak": self.billing.peak(now.wall),
+            "peak_target": self._target(now),
             "window": self.billing.mean(now.wall),
             "window_closed": self.billing.just_closed(now.wall),
+            "target_closed": self.billing.meant,
             "import_limit": self.limits.import_limit if self.limits else self.site.grid.import_limit,
             "export_limit": self.limits.export_limit if self.limits else self.site.grid.export_limit,
             "limits": self._limiting(now.wall),
@@ -130,6 +131,11 @@ class SiteValues:
         if (offset := self._clocks[device].seconds(now.steady)) is not None:
             found["clock_offset"] = offset
         return found
+
+    def _target(self, now: Now) -> float | None:
+        plan = self.plan.valid(now.steady)
+        peaks = (plan.peak if plan else None, self.billing.peak(now.wall))
+        return max((peak for peak in peaks if peak is not None), default=None)
 
     def _limiting(self, wall: datetime) -> list[str] | None:
         """One whose end has passed is over, unless its source is waited for: dispatch says so then."""

@@ -40,10 +40,8 @@ def values(tmp_path: Path) -> SiteValues:
 
 
 def plan(made: float, *, until: float = 3600, prices: float | None = None, peak: float | None = None) -> Plan:
-    numbers = dict.fromkeys(
-        ("power", "soc", "grid", "load", "pv", "price_import", "price_export", "marginal_value"), 0.0
-    )
-    steps = [Step(at=T0 + timedelta(hours=hour), seconds=3600.0, reason="", **numbers) for hour in range(24)]
+    zeros = dict.fromkeys(NUMBERS, 0.0) | {"seconds": 3600.0}
+    steps = [Step.model_validate({**zeros, "at": T0 + timedelta(hours=hour), "reason": ""}) for hour in range(24)]
     known = None if prices is None else T0 + timedelta(seconds=prices)
     begin, end = T0 + timedelta(seconds=made), T0 + timedelta(seconds=until)
     return Plan(
@@ -133,6 +131,18 @@ SITE_TABLE: list[tuple[str, list[tuple[float, Any]], Now, dict[str, Any]]] = [
     ("the window that runs", [(0, billing(0, 0, 55e3))], at(20), {"window": 55e3, "window_closed": None}),
     ("it is not followed any more", [(0, billing(0, 0, 55e3))], at(31), {"window": None}),
     ("it closed", [(895, billing(895, 0, 60e3)), (905, billing(905, 1))], at(906), {"window_closed": 60e3}),
+    (
+        "it was meant to be lower, and is the peak now",
+        [
+            (0, plan(0, peak=50e3)),
+            (1, billing(1, 0, peak=50e3)),
+            (890, plan(889, peak=60e3)),
+            (895, billing(895, 0, 60e3, peak=50e3)),
+            (905, billing(905, 1, peak=60e3)),
+        ],
+        at(906),
+        {"window_closed": 60e3, "target_closed": 50e3, "peak_target": 60e3},
+    ),
     (
         "it was hardly seen",
         [(895, billing(895, 0, 60e3, covered=700.0)), (905, billing(905, 1))],

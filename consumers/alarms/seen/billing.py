@@ -6,10 +6,9 @@ Of several demand components the first is meant, as in the plan.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from optimizer.billing import least_seen
 from schemas.billing import BilledComponent, Billing
 
-COMPLETE = 0.9
-"""Of a window of which less was seen nobody knows the mean."""
 END = 30.0
 """Seconds before its end at which a window must have been told of last, and after it in which the next one must be; it
 is told of each 10 s."""
@@ -17,33 +16,38 @@ is told of each 10 s."""
 
 @dataclass
 class BillingSeen:
-    """Of one site."""
+    """Of one site. `poll`: seconds between two readings of the grid meter."""
 
+    poll: float = 1.0
     now: BilledComponent | None = None
     at: datetime | None = None
     until: datetime | None = None
     closed: float | None = None
     """W, the mean of the window that closed last; None where it was not seen to its end, or is billed to nobody."""
 
-    def hear(self, billing: Billing | None) -> None:
-        """What is billed now. A topic that expired says nothing: the peak holds until its period ends."""
-        if billing is None:
-            return
+    meant: float | None = None
+    """W that was the target when the window that closed last began: a peak that was reached is the target since."""
+    _aim: float | None = None
+    """The same of the window that runs."""
+
+    def hear(self, billing: Billing, target: float | None = None) -> None:
+        """What is billed now. `target`: W that no window should pass, by what was known before."""
         new = next(iter(billing.components), None)
         if self.now is not None and new is not None and new.name == self.now.name:
             if new.window_start > self.now.window_start:
-                self.closed = self._mean(self.now, new)
+                self.closed, self.meant = self._mean(self.now, new), self._aim
+                self._aim = target
         else:
-            self.closed = None
+            self.closed, self._aim = None, target
+        self._aim = target if self._aim is None else self._aim
         self.now, self.at, self.until = new, billing.at, billing.until
 
     def _mean(self, one: BilledComponent, new: BilledComponent) -> float | None:
         """Of a window that is over; None where the one between it and the new one was missed."""
-        whole = (one.window_end - one.window_start).total_seconds()
         seen_to_its_end = self.at is not None and (one.window_end - self.at).total_seconds() <= END
         if new.window_start != one.window_end or not seen_to_its_end or not one.counts:
             return None
-        return one.mean if one.covered + END >= COMPLETE * whole else None
+        return one.mean if one.covered + END >= least_seen(one.minutes, self.poll) else None
 
     def peak(self, wall: datetime) -> float | None:
         """W that is billed of this period already, whatever comes; None while nothing is known."""
