@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,6 +30,8 @@ PAUSE = 0.25
 
 CLOCK_SHOWN = 600.0
 """Seconds we go on saying that samples came whose time cannot be right."""
+AWAY_SHOWN = 30.0
+"""Seconds after which a database that is away is a trouble of its own: a restart of it is none."""
 REPLACED_SHOWN = 3600.0
 """Seconds we go on saying that the file is another one."""
 
@@ -39,9 +42,12 @@ async def run(part: Part, prices: MarketPrices = no_prices) -> None:
     `prices`: the market's, for what the site pays; quarters without a price wait.
     """
     database = engine(part.settings.database, again=lambda: part.settings.fresh().database)
+    if part.settings.watch_disks is None and database.dialect.name == "sqlite":
+        part.disks["the archive"] = Path(database.url.database or "").parent
     other = _upkeep(part)
     try:
-        archive = Archive(part, Store(database, lambda words: _tell(part, words)))
+        store = Store(database, lambda words: _tell(part, words, away=store.away))
+        archive = Archive(part, store)
         archive.upkeep = Upkeep(part, other or database, archive.store, prices)
         await part.run(archive.work, archive.beside, session=SESSION)
     finally:
@@ -129,9 +135,13 @@ class Archive:
             self.part.causes.add(Cause.CLOCK_QUARANTINE, words, seconds=CLOCK_SHOWN)
 
 
-def _tell(part: Part, trouble: str) -> None:
-    """One line when the database is lost, one when it is back."""
+def _tell(part: Part, trouble: str, *, away: bool) -> None:
+    """One line when the database is lost, one when it is back. `away`: it cannot be reached, or does not answer."""
     if trouble:
         part.causes.add(Cause.NOT_ARCHIVED, f"nothing is acknowledged: {trouble}")
     else:
         part.causes.clear(Cause.NOT_ARCHIVED, words="the database is back")
+    if trouble and away:
+        part.causes.add(Cause.DATABASE, f"for more than {AWAY_SHOWN:.0f} s", after=AWAY_SHOWN)
+    else:
+        part.causes.clear(Cause.DATABASE)
