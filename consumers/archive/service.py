@@ -12,7 +12,7 @@ from consumers.archive.rows import KEPT, OLDEST, confirmations, sort_out
 from consumers.archive.store import Kept, Store
 from consumers.archive.upkeep import MarketPrices, Upkeep, no_prices
 from runtime.bus import Bus
-from runtime.database import engine
+from runtime.database import AWAY_SHOWN, engine
 from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import Cause, DeviceStatus, Telemetry
@@ -30,8 +30,6 @@ PAUSE = 0.25
 
 CLOCK_SHOWN = 600.0
 """Seconds we go on saying that samples came whose time cannot be right."""
-AWAY_SHOWN = 30.0
-"""Seconds after which a database that is away is a trouble of its own: a restart of it is none."""
 REPLACED_SHOWN = 3600.0
 """Seconds we go on saying that the file is another one."""
 

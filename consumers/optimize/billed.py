@@ -12,6 +12,7 @@ from consumers.optimize.situation import Situation
 from optimizer.billing import Quarter, believed, quarter
 from optimizer.tariff import window
 from runtime.bus import Bus, Refused
+from runtime.database import AWAY_SHOWN
 from runtime.history import History
 from runtime.part import Part
 from schemas.billing import Billing
@@ -64,7 +65,7 @@ class Billed:
     def _note(self, *, away: bool) -> None:
         """A database that is away is an alarm, not a line in the log alone."""
         if away and self.part.site.archive:
-            self.part.causes.add(Cause.DATABASE, NOT_TOLD, about="billed", after=LATELY / 2)
+            self.part.causes.add(Cause.DATABASE, NOT_TOLD, about="billed", after=AWAY_SHOWN)
         else:
             self.part.causes.clear(Cause.DATABASE, about="billed")
 

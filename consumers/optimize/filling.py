@@ -5,14 +5,13 @@ import asyncio
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.optimize.past import Past
+from runtime.database import AWAY_SHOWN
 from runtime.history import History
 from runtime.part import Part
 from schemas.messages import Cause
 from schemas.units import utc_now
 
 PAST = "past"
-AWAY_SHOWN = 30.0
-"""Seconds after which a database that is away is a trouble: a restart of it is none."""
 
 
 class Filling:
