@@ -227,5 +227,7 @@ def _names(names: Iterable[str] | None, quote: str) -> str:
 def _unknown(rule: InterlockRule) -> str:
     if rule.silent is not None:
         return "is the cause"
+    if rule.unknown == "nothing":
+        return "as last known"
     after = f"after {rule.unknown_after:g} s" if rule.unknown_after else "at once"
     return f"{after}, as if active" if rule.unknown == "active" else after
