@@ -100,8 +100,8 @@ response = "Check the fans."
 - A wrong one stops no site: `joulebus check` refuses it with its line; a bridge that runs goes on with all others, and
   its status says which holds nothing (`alarm_effect`), which is an alarm itself.
 
-The status of the PCS names the interlocks that act, each with its effects ([status](topics.md#devicestatus)); an alarm says
-what was done about it, and dispatch which interlock keeps it from what it seeks."""
+The [status](topics.md#devicestatus) of the PCS names the interlocks that act, each with its effects; an alarm says what
+was done about it, and dispatch which interlock keeps it from what it seeks."""
 
 INPUTS = """\
 An emergency stop, a fire detector, a door contact or a local/remote selector is a device of kind `sensor` (an I/O
