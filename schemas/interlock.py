@@ -79,9 +79,10 @@ class InterlockRule(Shape):
     reset: Literal["auto", "operator"] = "auto"
     """It ends by itself when the cause is gone (it needs `off`, or `clear` with a distance, or it would flap), or then
     waits for the RESET of a named operator."""
-    unknown: Literal["last", "active"] = "last"
+    unknown: Literal["last", "active", "nothing"] = "last"
     """What it means when the point is not known: it is as it was last known for `unknown_after`, then the effect acts
-    until it is known again; or (`active`) the cause is there, and an operator's reset may be needed after it."""
+    until it is known again; or (`active`) the cause is there, and an operator's reset may be needed after it; or
+    (`nothing`) it is as it was last known: only for what derates a device that also guards itself."""
     unknown_after: Seconds = Field(default=10.0, ge=0)
     """Seconds the point may be unknown."""
     chemistry: list[Annotated[Chemistry, Field(strict=False)]] = []
@@ -110,6 +111,8 @@ class InterlockRule(Shape):
             raise ValueError(f"an interlock without effect: give one or more of {', '.join(Effect)}")
         if wrong := derating(self.effect, self.derate):
             raise ValueError(wrong)
+        if self.unknown == "nothing" and not set(self.effect) <= set(DERATES):
+            raise ValueError('`unknown = "nothing"` is for what derates alone: what blocks or stops trusts no silence')
         if (self.point is None) != (self.contains is not None):
             raise ValueError("`point` says what is judged; only `contains` looks into all points with flags")
         return self
@@ -150,6 +153,8 @@ def derating(effects: Collection[Effect], share: float | None) -> str:
 
 EXTRA_LOW = 60.0
 """V DC that hurt nobody (IEC 61140): below, insulation is not compared with the voltage."""
+NO_CURRENT = 10.0
+"""A: a current limit below counts as this, or an idle current would pass a limit of 0."""
 
 
 class Derived(NamedTuple):
@@ -163,6 +168,8 @@ class Derived(NamedTuple):
 DERIVED: dict[str, Derived] = {
     "cell_u_spread": Derived(("cell_u_max", "cell_u_min"), "V", lambda high, low: high - low),
     "cell_t_spread": Derived(("cell_t_max", "cell_t_min"), "K", lambda high, low: high - low),
+    "i_of_ccl": Derived(("i", "ccl"), "%", lambda i, ccl: 100 * max(0.0, -i) / max(ccl, NO_CURRENT)),
+    "i_of_dcl": Derived(("i", "dcl"), "%", lambda i, dcl: 100 * max(0.0, i) / max(dcl, NO_CURRENT)),
     "riso_per_volt": Derived(("riso", "u"), "Ohm/V", lambda kilo_ohm, u: 1000 * kilo_ohm / max(abs(u), EXTRA_LOW)),
 }
 

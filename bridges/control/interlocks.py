@@ -150,7 +150,7 @@ def judge(locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float) ->
         if after.state is not before.state:
             changes.append(Change(lock.name, before.state, after.state, after.reason))
     acting = tuple(
-        _acting(lock, entries[lock.name], now) for lock in locks if entries[lock.name].state is not State.CLEAR
+        _acting(lock, entries[lock.name], now) for lock in locks if _acts(lock.rule, entries[lock.name].state)
     )
     imposed = [each for one in acting for each in one.imposed]
     return Judgement(
@@ -163,6 +163,10 @@ def judge(locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float) ->
         changes=tuple(changes),
         memory=Memory(entries, began),
     )
+
+
+def _acts(rule: InterlockRule, state: State) -> bool:
+    return state is not State.CLEAR and not (state is State.UNTOLD and rule.unknown == "nothing")
 
 
 def _acting(lock: Interlock, entry: Entry, now: float) -> Acting:
@@ -230,6 +234,8 @@ def _told(rule: InterlockRule, entry: Entry, now: float) -> Event | None:
 
 def _unseen(rule: InterlockRule, entry: Entry, now: float, running: float) -> Event | None:
     """Without a reading: a cause goes on to last; None while a calm is as it was last known."""
+    if rule.unknown == "nothing":
+        return None
     if not entry.told:
         return Event.LOST if running >= max(FIRST_WORD, rule.patience) else None
     if entry.last and entry.steady is not None and now - entry.steady >= rule.hold:

@@ -31,7 +31,9 @@ LOCKS: dict[str, tuple[str, ...]] = {
     "soc_low": ("discharge_alarm",),
     "contactor_stuck": ("contactor_welded", "contactor_error"),
     "bms_fault": ("bms_failed",),
+    "pcs_heatsink_hot": ("pcs_hot",),
     "pcs_local": ("local",),
+    "bms_limit_exceeded": ("charge_limit_passed", "discharge_limit_passed"),
 }
 """Of a rule of the alarms, the interlocks of the same device that act on the same, beside the one of its own name."""
 

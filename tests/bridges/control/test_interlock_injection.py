@@ -30,6 +30,8 @@ def injections() -> list[Any]:
     for made in sites:
         for lock in locks_of(made):
             profile = made.profiles[lock.device]
+            if lock.rule.point == "i_of_ccl" and profile.points["i"].sign is not None:
+                continue  # the image shows one device's values, and the direction is no part of them
             found[f"{lock.rule.name} {profile.make} {profile.model}"] = made, lock
     return [pytest.param(made, lock, id=name) for name, (made, lock) in found.items()]
 
@@ -69,6 +71,9 @@ def test_every_shipped_interlock_acts_when_its_point_is_lost(made: Site, lock: I
     says = judge([lock], says.memory, lost, 1.0)
     assert bool(says.acting) == (lock.rule.patience == 0)
     says = judge([lock], says.memory, lost, 1.0 + lock.rule.patience)
+    if lock.rule.unknown == "nothing":
+        assert not says.acting, "its device guards itself"
+        return
     assert says.acting, "unknown is never fine"
     assert_imposed(says, [one for effect in lock.rule.effect for one in ACTS[says.acting[0].state][effect]], lock.left)
     back = judge([lock], says.memory, good, 2.0 + lock.rule.patience)
