@@ -33,7 +33,8 @@ class NotifyChannel(Shape):
 
     name: Name
     url: Annotated[str, AfterValidator(_without_secret)] | None = None
-    """An address of Apprise that is no secret, such as `"ntfy://ntfy.example/plant"` ([which there are](notifications.md#addresses))."""
+    """An address of Apprise that is no secret, such as `"ntfy://ntfy.example/plant"`
+    ([which there are](notifications.md#addresses))."""
     url_file: str | None = None
     """A file with the address, relative to the site file. Without `url` and `url_file` it stands in the environment:
     `JOULEBUS_NOTIFY_<NAME>`, or `JOULEBUS_NOTIFY_<NAME>_FILE`."""
