@@ -133,8 +133,8 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     price_key = _long_enough(_named(prices, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
     forecast_key = _long_enough(_named(planner, "JOULEBUS_FORECAST_KEY"), "JOULEBUS_FORECAST_KEY")
     price_token = secret(planner, "JOULEBUS_PRICE_TOKEN")
-    linked = env if role in {"notify", "status"} else {}
-    ack_key = _long_enough(_named(linked, "JOULEBUS_ACK_KEY"), "JOULEBUS_ACK_KEY")
+    ack_key = _named(env, "JOULEBUS_ACK_KEY") if role in {"notify", "status"} else None
+    ack_key = _long_enough(ack_key, "JOULEBUS_ACK_KEY")
     return Settings(
         broker,
         database,

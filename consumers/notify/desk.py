@@ -54,10 +54,17 @@ class Desk:
             self.changed = True
         self._post(self.escalation.hear(name, alarm, now), now)
 
-    def forget(self, known: set[str], now: datetime) -> None:
-        """All that the broker keeps was heard: what else we know is normal."""
-        self.changed = True
-        self._post(self.escalation.forget(known, now), now)
+    def doubt(self, known: set[str]) -> None:
+        """All that the broker keeps was heard."""
+        self.escalation.doubt(known)
+
+    def forget(self, now: datetime) -> None:
+        """What it still does not speak of is normal."""
+        self._post(self.escalation.forget(now), now)
+
+    def alone(self) -> None:
+        """There is no broker: chains go on by what was known last."""
+        self.escalation.doubt({*self.escalation.alarms})
 
     def silent(self, words: str, now: datetime) -> None:
         """There is no broker: who else could tell anybody."""

@@ -86,9 +86,12 @@ class Escalation:
     cases: dict[tuple[str, str], Case] = field(default_factory=dict)
     unreached: set[tuple[str, str]] = field(default_factory=set)
     """Cases that are due while nobody is on call."""
+    unsure: set[str] = field(default_factory=set)
+    """Alarms that the broker has not spoken of since we are connected: their chains wait."""
 
     def hear(self, name: str, alarm: Alarm | None, now: datetime) -> list[Notice]:
         """What an alarm says of itself; None when it is normal."""
+        self.unsure.discard(name)
         if alarm is None or alarm.state is AlarmState.NORMAL:
             before = self.alarms.pop(name, None)
             gone = [self.cases.pop(key) for key in [*self.cases] if key[0] == name]
@@ -97,9 +100,13 @@ class Escalation:
         self.alarms[name] = alarm
         return [notice for chain in self._chains(name, alarm) for notice in self._follow(name, alarm, chain, now)]
 
-    def forget(self, known: set[str], now: datetime) -> list[Notice]:
-        """The broker keeps these alone: what was not normal before has become so while we were away."""
-        return [notice for name in self.alarms.keys() - known - {SILENT} for notice in self.hear(name, None, now)]
+    def doubt(self, known: set[str]) -> None:
+        """The broker keeps these alone: what else we knew is over, or the broker has lost it and will hear it again."""
+        self.unsure = self.alarms.keys() - known - {SILENT}
+
+    def forget(self, now: datetime) -> list[Notice]:
+        """There was time for that: it is over."""
+        return [notice for name in sorted(self.unsure) for notice in self.hear(name, None, now)]
 
     def tick(self, now: datetime) -> list[Notice]:
         """What is due, the gravest first."""
@@ -108,6 +115,8 @@ class Escalation:
             chain, alarm = self._chain(case.chain), self.alarms.get(case.alarm)
             if chain is None or alarm is None:  # a chain that the site file has no more
                 self.cases.pop((case.alarm, case.chain))
+                continue
+            if case.alarm in self.unsure:
                 continue
             self._wake(case, chain, now)
             self._fold(case, alarm, chain, now)

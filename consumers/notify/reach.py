@@ -57,9 +57,7 @@ class Reach:
     def chains(self, alarm: Alarm) -> list[Chain]:
         """Those that an alarm is for."""
         return [
-            one
-            for one in self.notify.chain
-            if alarm.priority in one.priorities and alarm.alarm_class in one.classes
+            one for one in self.notify.chain if alarm.priority in one.priorities and alarm.alarm_class in one.classes
         ]
 
     def gaps(self, chain: Chain, begin: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from urllib.parse import unquote, urlsplit
 
@@ -77,9 +77,8 @@ class Sender:
         plugin = apprise.Apprise.instantiate(url, suppress_exceptions=True)
         if plugin is None:
             kind = urlsplit(url).scheme if "://" in url else ""
-            known = any(kind in {one.get("protocols") or "", *_protocols(one)} for one in _schemas())
-            what = f"its {kind} address lacks something" if known else "no such service is known"
-            raise Trouble(f"Apprise cannot use its address: {what}; see docs/notifications.md#addresses")
+            what = f"{kind}:// needs more than it holds" if _known(kind) else "no service is known by how it begins"
+            raise Trouble(f"its address cannot be used: {what}; docs/notifications.md shows some")
         if "format=" not in url:
             plugin.notify_format = apprise.NotifyFormat.TEXT
         self._plugin = plugin
@@ -101,8 +100,9 @@ class Sender:
 
     def _attempt(self, message: Outgoing) -> str:
         _EAR.said.clear()
-        if isinstance(getattr(self._plugin, "headers", None), dict):
-            self._plugin.headers["X-Joulebus-Message"] = message.id
+        headers = getattr(self._plugin, "headers", None)
+        if isinstance(headers, dict):  # of e-mails and webhooks: who gets one twice can tell
+            headers["X-Joulebus-Message"] = message.id
         body, title = (message.short, "") if self.channel.short else (f"{message.body}\n({message.id})", message.title)
         try:
             took = self._plugin.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
@@ -129,25 +129,14 @@ def _secrets(url: str) -> list[str]:
     return sorted(parts | {unquote(one) for one in parts}, key=len, reverse=True)
 
 
-def _schemas() -> list[dict[str, object]]:
-    found: list[dict[str, object]] = apprise.Apprise().details()["schemas"]
-    return found
+def _known(kind: str) -> bool:
+    """Whether Apprise has a service of that scheme."""
+    services = apprise.Apprise().details()["schemas"]
+    return any(kind in (one.get(key) or ()) for one in services for key in ("protocols", "secure_protocols"))
 
 
-def _protocols(one: Mapping[str, object]) -> list[str]:
-    found: list[str] = []
-    for key in ("protocols", "secure_protocols"):
-        given = one.get(key)
-        found += [given] if isinstance(given, str) else [str(each) for each in given] if isinstance(given, list | tuple) else []
-    return found
-
-
-def _in_thread(attempt: "object") -> "Future[str]":
+def _in_thread(attempt: Callable[[], str]) -> "Future[str]":
     """In a thread that ends with the process, also while its server is silent."""
     future: Future[str] = Future()
-
-    def run() -> None:
-        future.set_result(attempt())  # type: ignore[operator]
-
-    threading.Thread(target=run, daemon=True, name="notify.send").start()
+    threading.Thread(target=lambda: future.set_result(attempt()), daemon=True, name="notify.send").start()
     return future

@@ -66,3 +66,4 @@ class Cause(StrEnum):
     LIMIT_NOT_HELD = "limit_not_held"  # the grid meter stands beyond a limit of the connection point
     BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
     BROKER_REFUSES = "broker_refuses"
+    NOTIFY_FAILS = "notify_fails"  # a channel that tells people of alarms does not take its messages
