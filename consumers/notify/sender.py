@@ -21,6 +21,8 @@ from schemas.site import Site
 from schemas.site_notify import NotifyChannel
 from schemas.troubles import Trouble
 
+PAUSE = 1.0
+"""Seconds between two messages of a channel. Apprise waits for 5.5, and digests bound how many there are."""
 SHORTEST_SECRET = 4
 """Characters of a part of an address that is never shown."""
 
@@ -81,6 +83,7 @@ class Sender:
             raise Trouble(f"its address cannot be used: {what}; docs/notifications.md shows some")
         if "format=" not in url:
             plugin.notify_format = apprise.NotifyFormat.TEXT
+        plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, PAUSE)
         self._plugin = plugin
         self._running: tuple[str, Future[str]] | None = None
 

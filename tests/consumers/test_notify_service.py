@@ -115,7 +115,7 @@ async def test_people_are_told_and_one_wrong_channel_stops_nobody(
             )
             await bus.say(ALARM, None, site=site_name, alarm="hot-bms1")
             await until(lambda: len(box.mails) == len(hook.calls) == 2)
-            assert part.counts["sent"] == 4
+            await until(lambda: part.counts["sent"] == 4)
         headers, said = hook.calls[0]
         assert said["title"] == f"{site_name}: HIGH: bms1: the battery is too hot"
         lines = said["message"].splitlines()
