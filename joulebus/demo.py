@@ -106,7 +106,8 @@ class Demo:
         self.supervisor = Supervisor(self.folder / "log")
         self.observer = Observer(self.site.site)
         self.database = f"sqlite+aiosqlite:///{self.folder / 'joulebus.db'}"
-        self.ports = {part: self.wish.port + 1 + turn for turn, part in enumerate(SERVICES)}
+        needed = ("simulate", *parts_of(self.site))
+        self.ports = {part: self.wish.port + 1 + turn for turn, part in enumerate(SERVICES) if part in needed}
         """Of the health endpoints."""
 
     async def start(self) -> None:

@@ -86,7 +86,7 @@ def unreached(site: Site, now: datetime) -> Iterator[tuple[str, str]]:
         if not gaps:
             continue
         spans = ", ".join(f"{start:%a %d %b %H:%M} to {end:%a %d %b %H:%M}" for start, end in gaps[:SHOWN])
-        more = f" and {len(gaps) - SHOWN} times more" if len(gaps) > SHOWN else ""
+        more = f" and {len(gaps) - SHOWN} more" if len(gaps) > SHOWN else ""
         words = f"chain {chain.name!r} reaches nobody from {spans}{more} in the next {LOOK.days} days"
         yield f"notify.chain.{number}.step", f"{words}: an alarm then waits until somebody is on call"
     named = {name for one in reach.notify.person for name in one.channels}
