@@ -24,6 +24,8 @@ environment:
   JOULEBUS_FORECAST_KEY        optimize follows only topic forecasts that are signed with it; or ..._FILE
   JOULEBUS_PRICE_TOKEN         optimize fetches prices with it; better: JOULEBUS_PRICE_TOKEN_FILE
   JOULEBUS_LIMIT_KEYS_FILE     dispatch: lines SOURCE=KEY, whose limits are signed with which key
+  JOULEBUS_ACK_KEY             notify signs the links that acknowledge, status obeys them; better: JOULEBUS_ACK_KEY_FILE
+  JOULEBUS_NOTIFY_<NAME>       notify: the address of a channel; better: JOULEBUS_NOTIFY_<NAME>_FILE
   JOULEBUS_JOURNAL_KEY         the archive signs the seals of its journal with it; better: JOULEBUS_JOURNAL_KEY_FILE
   JOULEBUS_HEALTH              host:port of the health endpoint
   JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
@@ -78,6 +80,9 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
             "--past", type=float, default=0.0, metavar="DAYS", help="lived through before its first start"
         )
         _weather(parser)
+    if name == "notify":
+        parser.add_argument("what", nargs="?", choices=["test"], help="do not run, but send a test by every channel")
+        parser.add_argument("--channel", metavar="NAME", help="with test: by this one alone")
     if name == "status":
         parser.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the page listens")
 

@@ -16,6 +16,7 @@ from joulebus.forecast_files import forecast_lines
 from joulebus.grid_words import grid_lines
 from joulebus.interlocks import all_locks, notes
 from joulebus.load_words import load_lines
+from joulebus.notify_words import notify_lines
 from joulebus.price_files import look
 from joulebus.price_words import price_lines
 from joulebus.reserve_words import reserve_lines
@@ -48,6 +49,8 @@ def check(path: Path) -> int:
         troubles.append(point_at(path, effects))
     if site.wrong_rules:
         troubles.append(point_at(path, site.wrong_rules))
+    if site.notify is not None and site.notify.wrong_channels:
+        troubles.append(point_at(path, site.notify.wrong_channels))
     warnings = warned_of(path, site, rules, locks, unsure, now)
     today = now.astimezone(site.zone).date()
     if missing := [*holes(site.prices, today)]:
@@ -116,6 +119,7 @@ def _contents(site: Site) -> Iterator[str]:
     if site.archive:
         yield f"{'archive':<10} keeps {kept_words(site.retention)}"
         yield f"{'':<10} how much that is: joulebus archive status --forecast"
+    yield from notify_lines(site)
     for number, line in enumerate(grid_lines(site)):
         yield f"{'' if number else 'grid':<10} {line}"
 

@@ -11,11 +11,18 @@ from pathlib import Path
 from joulebus.supervisor import Supervisor
 from runtime.log import set_up
 from runtime.settings import read_settings
+from schemas.site import Site
 from schemas.site_file import load_site
 
 PARTS = ("bridge", "archive", "alarms", "optimize", "dispatch", "status")
+"""Of every site."""
 
 log = logging.getLogger("up")
+
+
+def parts_of(site: Site) -> tuple[str, ...]:
+    """Those that a site needs: where nobody is to be told, nothing runs for it."""
+    return PARTS if site.notify is None else (*PARTS, "notify")
 
 
 def command(part: str, site: Path, page: str = "", env: Path | None = None) -> list[str]:
@@ -43,13 +50,13 @@ async def run(wish: Wish, env: Mapping[str, str]) -> int:
     `env` is what the environment and the file of variables say now.
     """
     set_up("up")
-    load_site(wish.site)
+    needed = parts_of(load_site(wish.site))
     settings, _ = read_settings("bridge", env), read_settings("dispatch", env)  # its keys are judged as well
     supervisor = Supervisor(settings.state / "log")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    parts = ("simulate", *PARTS) if wish.simulate else PARTS
+    parts = ("simulate", *needed) if wish.simulate else needed
     for turn, part in enumerate(parts):
         health = {"JOULEBUS_HEALTH": f"127.0.0.1:{wish.health_from + turn}"}
         supervisor.start(part, command(part, wish.site, wish.page, wish.env), health)

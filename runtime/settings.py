@@ -70,6 +70,10 @@ class Settings:
     """With it optimize follows no forecasts of a topic that are not signed with it."""
     price_token: str | None = field(default=None, repr=False)
     """What a publisher of prices asks of who fetches them. Only optimize has these three."""
+    ack_key: str | None = field(default=None, repr=False)
+    """With it notify signs the links that acknowledge an alarm, and the page obeys them. Only these two have it."""
+    channels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables with the addresses of the channels; only notify has them."""
     journal_key: str | None = field(default=None, repr=False)
     """With it the archive signs the seals of its journal, and `joulebus journal verify` proves them."""
     upkeep: str | None = field(default=None, repr=False)
@@ -133,6 +137,8 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     price_key = _long_enough(_named(prices, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
     forecast_key = _long_enough(_named(planner, "JOULEBUS_FORECAST_KEY"), "JOULEBUS_FORECAST_KEY")
     price_token = secret(planner, "JOULEBUS_PRICE_TOKEN")
+    ack_key = _named(env, "JOULEBUS_ACK_KEY") if role in {"notify", "status"} else None
+    ack_key = _long_enough(ack_key, "JOULEBUS_ACK_KEY")
     return Settings(
         broker,
         database,
@@ -146,6 +152,8 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         forecast_key=forecast_key,
         price_token=price_token,
         journal_key=journal_key,
+        ack_key=ack_key,
+        channels={name: text for name, text in env.items() if role == "notify" and name.startswith("JOULEBUS_NOTIFY_")},
         upkeep=upkeep,
         watch_disks=_watched(env, "JOULEBUS_WATCH_DISKS"),
         watch_certificates=_watched(env, "JOULEBUS_WATCH_CERTIFICATES") or {},

@@ -242,7 +242,7 @@ SERVICE_STATUS = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/status",
     m.ServiceStatus,
     "How a part of joulebus is; offline is its last will.",
-    ("bridge", "archive", "alarms", "optimize", "dispatch", "status"),
+    ("bridge", "archive", "alarms", "optimize", "dispatch", "status", "notify"),
     retain=True,
 )
 

@@ -19,6 +19,7 @@ from fastapi.templating import Jinja2Templates
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from consumers.status.acknowledge import Links
 from consumers.status.answers import Busy
 from consumers.status.door import Door
 from consumers.status.wishes import CONTROL, AlarmWish, ControlWish, O, read_wish
@@ -56,9 +57,10 @@ def create_app(
     token: str | None = None,
     closing: asyncio.Event | None = None,
     counts: Counter[str] | None = None,
+    links: Links | None = None,
 ) -> FastAPI:
     """`view` gives the state for now, `curves` the columns of some hours, `closing` ends the open streams, `counts`
-    takes the wrong tokens. Raises Trouble for a token that is easily guessed.
+    takes the wrong tokens, `links` answers those of messages. Raises Trouble for a token that is easily guessed.
     """
     app = FastAPI(title="joulebus", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Door, token=token if token is None else strong(token), counts=counts)
@@ -68,6 +70,8 @@ def create_app(
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     _reading(app, site, view, curves, closing or asyncio.Event(), needs_token=token is not None)
     _acting(app, site, publish)
+    if links is not None:
+        links.mount(app)
     return app
 
 

@@ -35,6 +35,8 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
+LINKED = "/ack/"
+"""How the addresses begin that are signed themselves."""
 PASSED_ON = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 """Headers of proxies: who sent it is not who talks to us."""
 
@@ -59,9 +61,10 @@ class Door:
             await self.app(scope, receive, send)
             return
         send, request = _with_headers(send), Request(scope)
-        no = self._rebound(request)
+        linked = request.url.path.startswith(LINKED)
+        no = None if linked else self._rebound(request)
         if no is None and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            no, body = await self._let_in(request, receive)
+            no, body = await (self._read_linked if linked else self._let_in)(request, receive)
             receive = _again(body, receive)
         if no is None:
             await self.app(scope, receive, send)
@@ -84,6 +87,13 @@ class Door:
         if wait:
             return (429, f"too many wrong tokens: wait for {math.ceil(wait)} s; only a lockout is taken now"), b""
         return self._too_often(), body
+
+    async def _read_linked(self, request: Request, receive: Receive) -> tuple[Refusal | None, bytes]:
+        """The address is the right to act, whoever opens it from wherever: what is behind it looks at its signature."""
+        if no := _too_large(request):
+            return no, b""
+        body = await _read(receive)
+        return (body, b"") if isinstance(body, tuple) else (None, body)
 
     # who ---------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import aiomqtt
 import uvicorn
 from fastapi import FastAPI
 
+from consumers.status.acknowledge import Links
 from consumers.status.app import NotSaid, create_app
 from consumers.status.curves import Curves
 from consumers.status.state import Moment, State, fold
@@ -58,8 +59,17 @@ async def run(part: Part, host: str = "127.0.0.1", port: int = 8080, token: str 
     token = part.settings.page_token if token is None else token
     part.patience = None  # a page that says that the broker is away is worth more than none
     try:
+        key = part.settings.ack_key
+        links = None if key is None else Links(listener.state, key, listener.publish)
         app = create_app(
-            part.site, listener.view, curves.over, listener.publish, token=token, closing=closing, counts=part.counts
+            part.site,
+            listener.view,
+            curves.over,
+            listener.publish,
+            token=token,
+            closing=closing,
+            counts=part.counts,
+            links=links,
         )
         with bound(host, port) as door:
 

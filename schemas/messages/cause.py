@@ -71,3 +71,4 @@ class Cause(StrEnum):
     BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
     BROKER_REFUSES = "broker_refuses"
     ALARM_EFFECT = "alarm_effect"  # an alarm of the site file that should drive control is refused: it holds nothing
+    NOTIFY_FAILS = "notify_fails"  # a channel that tells people of alarms does not take its messages
