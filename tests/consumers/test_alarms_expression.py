@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from benchmarks.alarms import evaluate
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.watch import Look, Watch, watch, watch_text
 from consumers.alarms.expression.words import EXAMPLES, EXPRESSIONS
@@ -370,3 +371,9 @@ def test_what_is_sent_late_says_nothing_of_now() -> None:
     story.latest.hear("bms-1", old, BEGIN)
     story.latest.hear("nobody", old, BEGIN)
     assert story.look(one).wrong is None
+
+
+def test_the_rules_of_the_benchmark_are_judged() -> None:
+    found = evaluate(seconds=3, devices=2)
+    assert list(found) == ["cpu_share_10000_rules", "cpu_us_per_evaluation", "bare_loop_us_per_evaluation"]
+    assert all(value > 0 for value in found.values())
