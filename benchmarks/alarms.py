@@ -253,12 +253,20 @@ async def raised(turns: int, on_delay: float) -> dict[str, float]:
             ear = Ear(hears)
             await _until_there(says, ear)
             for turn in range(turns):
-                began = await _say(says, ear, 2000.0)
+                ear.forget()
+                began = await _say(says, 2000.0)
+                await ear.reading.wait()
+                bare.append(ear.read_at - began)
+                if on_delay:
+                    await asyncio.sleep(began + on_delay - time.perf_counter())
+                    while not ear.alarm.is_set():  # from now on any reading may be the one that raises it
+                        await _say(says, 2000.0)
+                        await asyncio.sleep(0.002)
                 await _within(ear)
                 late.append(ear.raised_at - began - on_delay)
-                bare.append(ear.read_at - began)
                 await asyncio.sleep(0.02 + 0.001 * (turn % 20))
-                await _say(says, ear, 0.0)
+                ear.forget()
+                await _say(says, 0.0)
                 await _within(ear)
             ear.task.cancel()
     return _spread("raise_latency_ms", late) | _spread("bare_message_ms", bare)
@@ -268,9 +276,8 @@ def _bus(secrets: Secrets, role: str) -> Bus:
     return Bus(parse_broker(secrets.url(role), role, None, {}), identifier=f"{role}-bench")
 
 
-async def _say(says: Bus, ear: Ear, power: float) -> float:
+async def _say(says: Bus, power: float) -> float:
     """One reading of the meter; when it was said."""
-    ear.forget()
     began = time.perf_counter()
     telemetry = Telemetry(at=utc_now(), epoch=EPOCH, seq=time.monotonic_ns(), values={"p": power})
     await says.say(TELEMETRY, telemetry, site="bench", device="grid")
@@ -287,7 +294,7 @@ async def _until_there(says: Bus, ear: Ear) -> None:
     for power in (2000.0, 0.0):
         async with asyncio.timeout(60):
             while not ear.alarm.is_set():
-                await _say(says, ear, power)
+                await _say(says, power)
                 await asyncio.sleep(0.3)
         await asyncio.sleep(0.5)
         ear.forget()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from schemas.messages import Cause, DeviceState, Telemetry, Value
 from schemas.profile import Profile
 from schemas.profiles import PROFILES, load_profile
 from schemas.site_alarm import AlarmRule
+from schemas.site_file import load_site
 from schemas.units import Kind, Quality
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -260,6 +262,15 @@ def test_the_examples_of_the_manual() -> None:
     for text in EXAMPLES:
         assert watch_text(text, scope.of("meter" if text.startswith("projected") else "bms-1")).words == text
     assert all(f"`{name}`" in EXPRESSIONS for name in ("kWh", "site.plan_age", "unanswered", "rate(x, span)"))
+
+
+def test_the_scope_of_a_site() -> None:
+    scope = Scope.of_site(load_site(Path(__file__).parents[1] / "one_battery.toml"))
+    found = watch_text(
+        "meter.p - site.import_limit > 2 kW and highest(bms.cell_t_max) > 40 and soc > 5", scope.of("bms")
+    )
+    assert found.reads == {("meter", "p"), ("@site", "import_limit"), ("bms", "cell_t_max"), ("bms", "soc")}
+    assert (scope.poll("meter"), scope.patience(("meter", "p")), str(scope.zone)) == (0.5, 5.0, "Europe/Berlin")
 
 
 When = list[tuple[float, float, Readings]]
