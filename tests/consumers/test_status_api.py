@@ -9,10 +9,11 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from consumers.status.app import BEAT, NotSaid, create_app
+from consumers.status.app import BEAT, create_app
 from consumers.status.door import LARGEST, OFTEN
 from consumers.status.foreseen import PLANNED
 from consumers.status.guesses import FREE
+from consumers.status.said import NotSaid
 from consumers.status.series import ACTUAL
 from schemas.alarm_name import alarm_name
 from schemas.messages import AlarmRequest, ControlRequest, Mode

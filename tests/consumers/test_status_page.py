@@ -589,7 +589,7 @@ async def test_a_latching_alarm_offers_no_shelf_and_silence_is_told_in_seconds(s
     latching = alarm(AlarmState.UNACKNOWLEDGED).model_copy(update={"latched": True})
     await scene.say("alarms", topics.ALARM, latching, alarm="hot-bms1")
     silent, hot = (page.locator(f"#alarms li[data-key={name}-bms1]") for name in ("mute", "hot"))
-    await expect(silent).to_contain_text("bms1 silent 5.1 s (limit 5 s) · since", timeout=SOON)
+    await expect(silent).to_contain_text("bms1 · no telemetry for 5.1 s (limit 5 s) · since", timeout=SOON)
     await expect(silent.get_by_role("button", name="Shelve")).to_be_visible()
     await expect(hot.locator("[data-ask=ack]")).to_be_visible()
     await expect(hot.locator("[data-ask=shelve]")).to_be_hidden()
