@@ -47,15 +47,15 @@ export function alarmAsks(state) {
 
   /** Those that somebody sees, and no others: each is asked for by its name, and answers in its row. */
   async function acknowledge(shown, folded) {
-    const list = shown.filter((one) => one.asks.includes("ack")).slice(0, AT_ONCE);
-    const critical = list.filter((one) => one.priority === "critical");
-    const others = list.length - critical.length;
+    const wanted = shown.filter((one) => one.asks.includes("ack"));
+    const list = wanted.toSorted((a, b) => (b.priority === "critical") - (a.priority === "critical")).slice(0, AT_ONCE);
+    const critical = list.filter((one) => one.priority === "critical").length;
     const words = [
-      `${list.length} alarm${list.length === 1 ? "" : "s"} in view, by one request each.`,
-      critical.length && others ? `Critical are these ${critical.length}; ${others} more follow${others === 1 ? "s" : ""}.` : "",
-      folded ? `${folded} folded consequence${folded === 1 ? " is" : "s are"} not in view, and stay${folded === 1 ? "s" : ""} as ${folded === 1 ? "it is" : "they are"}.` : "",
+      `${list.length} alarm${list.length === 1 ? "" : "s"} in view${critical ? `, ${critical} of them critical` : ""}: one request each.`,
+      list.length < wanted.length ? `${wanted.length - list.length} more come after these.` : "",
+      folded ? `Folded consequences are not in view: ${folded} stay${folded === 1 ? "s" : ""} not acknowledged.` : "",
     ];
-    prepare("Acknowledge all in view", words.filter(Boolean).join(" "), "ack", critical.length ? critical : list.slice(0, 5));
+    prepare("Acknowledge all in view", words.filter(Boolean).join(" "), "ack", list);
     const wish = await answered(dialog, "token");
     if (!wish) return [];
     const asked = new Map(list.map((one) => [one.alarm, asking(one.alarm, TITLES.ack)]));

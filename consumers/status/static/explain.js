@@ -4,7 +4,7 @@ import { $, fill, rows, say, show } from "./rows.js";
 import { age, clock, plain, since } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 220, 64, 12, 18, 24];
+const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 220, 88, 12, 24, 28];
 
 let asked = "";
 
@@ -73,7 +73,7 @@ function drawTrend(alarm, trend, zone) {
   add(svg, "text", { x: x(raised), y: TOP - 5, "text-anchor": "middle" }, `raised ${clock(alarm.since, zone)}`);
   if (limit !== null) {
     add(svg, "line", { class: "limit", x1: LEFT, x2: WIDTH - RIGHT, y1: y(limit), y2: y(limit) });
-    add(svg, "text", { class: "limit", x: WIDTH - RIGHT - 4, y: y(limit) - 4, "text-anchor": "end" }, `limit ${show(limit, unit)}`);
+    add(svg, "text", { class: "limit", x: LEFT + 4, y: y(limit) - 4 }, `limit ${show(limit, unit)}`);
   }
   add(svg, "path", { class: "curve", d: path(trend, x, y) });
   const [least, most] = [Math.min(...trend.mean), Math.max(...trend.mean)];
