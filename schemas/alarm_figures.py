@@ -94,13 +94,17 @@ class AlarmFigures(Message):
     top: list[FrequentAlarm] = []
     """Up to ten."""
     chattering: list[FrequentAlarm] = []
-    """Raised 3 times or more in 60 s; up to ten."""
+    """Raised 3 times or more in 60 s, and how often in such bursts; up to ten."""
     fleeting: list[FrequentAlarm] = []
     """Over within 60 s, and not chattering; up to ten."""
     stale: list[LastingAlarm] = []
     """Stood for more than 24 h; up to ten, the longest first."""
     floods: list[AlarmFlood] = []
     """The last ten."""
+    flood_count: Count = 0
+    flood_longest: Seconds = 0.0
+    flood_most: Count = 0
+    """Alarms of the largest."""
     priorities: dict[AlarmPriority, Count] = {}
     shelved: Quieted = Quieted()
     suppressed: Quieted = Quieted()
