@@ -104,7 +104,7 @@ async def asked(
     if names:
         question = question.where(c.subject.in_(names))
     wishes, answers = list[tuple[str, AlarmRequest]](), dict[str, RequestOutcome]()
-    for topic, subject, body in await _rows(engine, question.order_by(c.at)):
+    for topic, subject, body in await _rows(engine, question.order_by(c.at, c.topic)):
         try:
             said = topics[topic].payload.model_validate_json(body)
         except ValidationError:  # of another version

@@ -71,6 +71,8 @@ def clock(at: datetime, zone: ZoneInfo) -> str:
 
 def lasting(seconds: float) -> str:
     """A duration in its two largest units."""
+    if seconds < 10:
+        return f"{round(seconds, 1):g} s"
     whole = round(seconds)
     for size, name, next_size, next_name in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:
