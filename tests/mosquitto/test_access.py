@@ -28,6 +28,7 @@ alarm.state          -      r       b      r        r        r      r     r     
 alarm.request        -      r       r      r        r        w      -     w        w        -   -      -        r
 alarm.maintenance    -      r       r      -        -        w      -     -        w        -   -      -        r
 alarm.outcome        -      r       w      -        -        r      r     r        r        -   -      -        r
+site.alarms          -      -       w      -        -        r      r     r        r        -   -      -        r
 control.mode         -      r       r      r        b        r      r     r        r        -   -      -        r
 control.dispatch     -      -       r      r        w        r      r     r        r        -   -      -        r
 control.request      -      r       r      r        r        w      -     w        w        -   -      -        r
