@@ -212,14 +212,6 @@ class History:
         )
         return [(name, Alarm.model_validate_json(body)) for name, body in rows]
 
-    async def alarm_changes(
-        self, site: str, start: datetime, end: datetime, name: str | None = None, most: int = 2000
-    ) -> list[tuple[str, Alarm]]:
-        """The newest changes of all alarms in this span, or of one, newest first."""
-        mine = alarm.c.site == site, *_within(alarm.c, start, end), *([alarm.c.alarm == name] if name else [])
-        asked = select(alarm.c.alarm, alarm.c.body).where(*mine).order_by(alarm.c.at.desc(), alarm.c.alarm)
-        return [(one, Alarm.model_validate_json(body)) for one, body in await self._rows(asked.limit(most))]
-
     # --- what is there, and what is not ------------------------------------------------------------
 
     async def gaps(self, site: str, start: datetime, end: datetime) -> list[Gap]:

@@ -11,6 +11,7 @@ from consumers.status.answers import Answers
 from consumers.status.archive import Archive
 from consumers.status.series import WIDTHS
 from consumers.status.state import Moment, State
+from runtime.alarm_history import changes
 from runtime.history import History
 from schemas.messages import Alarm, AlarmState
 from schemas.units import utc_now
@@ -76,10 +77,11 @@ class AlarmPast:
     async def _changed(self, question: tuple[float, str | None]) -> dict[str, Any]:
         hours, alarm = question
         end = utc_now()
-        asked = self.history.alarm_changes(self.state.site.site, end - timedelta(hours=hours), end, alarm, MOST + 1)
+        site, names = self.state.site.site, [alarm] if alarm else []
+        asked = changes(self.history.engine, site, end - timedelta(hours=hours), end, names, MOST + 1)
         found = await self.archive.answer(asked)
-        listed = found or []
-        return {"fault": SILENT if found is None else "", "more": len(listed) > MOST, "changes": listed[:MOST]}
+        newest = [*reversed(found or [])]
+        return {"fault": SILENT if found is None else "", "more": len(newest) > MOST, "changes": newest[:MOST]}
 
     async def _trend(self, question: tuple[str, str, datetime]) -> dict[str, Any] | None:
         """Means of a point, in intervals of `seconds` that each begin at `at`."""

@@ -39,6 +39,7 @@ LISTENS = (
     topics.PLAN,
     topics.ALARM,
     topics.ALARM_OUTCOME,
+    topics.ALARM_FIGURES,
     topics.CONTROL_MODE,
     topics.CONTROL_DISPATCH,
     topics.CONTROL_LIMITS,

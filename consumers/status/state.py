@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from schemas.alarm_figures import AlarmFigures
 from schemas.billing import Billing
 from schemas.forecast_skill import ForecastSkill
 from schemas.messages import (
@@ -28,6 +29,7 @@ from schemas.messages import (
 from schemas.site import Site
 from schemas.topics import (
     ALARM,
+    ALARM_FIGURES,
     BILLING,
     CONTROL_DISPATCH,
     CONTROL_LIMITS,
@@ -107,12 +109,14 @@ class State:
     """What is billed by the kW so far, as optimize says it."""
     skill: ForecastSkill | None = None
     """How good forecasts were, as optimize says it."""
+    figures: AlarmFigures | None = None
+    """How well the alarms serve the operator, as their service says it."""
 
     def renew(self) -> None:
         """A new connection: the broker now says again all that is retained, and what it does not say is no more."""
         for table in (self.meta, self.devices, self.services, self.alarms, self.over):
             table.clear()
-        self.plan = self.mode = self.does = self.limits = self.billing = self.skill = None
+        self.plan = self.mode = self.does = self.limits = self.billing = self.skill = self.figures = None
 
 
 def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseModel | None, now: Moment) -> None:
@@ -134,7 +138,7 @@ def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseMo
             state.services[place["service"]] = _said(message, message.at, now)
         case Plan():
             state.plan = _said(message, message.at, now)
-        case Billing() | ForecastSkill():
+        case Billing() | ForecastSkill() | AlarmFigures():
             _fold_reckoned(state, message)
         case ControlMode() | ControlDispatch() | ControlLimits():
             _fold_control(state, message, now)
@@ -152,12 +156,14 @@ def _fold_control(state: State, message: ControlMode | ControlDispatch | Control
             state.limits = message
 
 
-def _fold_reckoned(state: State, message: Billing | ForecastSkill) -> None:
+def _fold_reckoned(state: State, message: Billing | ForecastSkill | AlarmFigures) -> None:
     match message:
         case Billing():
             state.billing = message
         case ForecastSkill():
             state.skill = message
+        case AlarmFigures():
+            state.figures = message
 
 
 def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
@@ -173,6 +179,8 @@ def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
         state.billing = None
     elif topic is FORECAST_SKILL:
         state.skill = None
+    elif topic is ALARM_FIGURES:
+        state.figures = None
     elif topic is ALARM:
         _end(state, place["alarm"])
     elif topic is META:

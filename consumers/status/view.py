@@ -32,6 +32,10 @@ KEY_POINTS = {
 """What an operator looks at first; the archive has the rest."""
 
 
+FIGURES = {"begin", "end", "seen", "raised", "last_10_min", "last_hour", "flooding", "figures", "top", "stale"}
+"""What the page shows of the alarms' figures."""
+
+
 def view(state: State, now: Moment) -> View:
     """The whole page as JSON."""
     return {
@@ -43,6 +47,7 @@ def view(state: State, now: Moment) -> View:
         "loads": loads(state, now),
         "soc": soc(state, now),
         "alarms": alarms(state, now),
+        "figures": state.figures.model_dump(mode="json", include=FIGURES) if state.figures else None,
         "devices": [_device(state, device, now) for device in state.site.devices],
         "services": _services(state, now),
         "answers": _answers(state, now),

@@ -195,7 +195,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("address", ["/api/control", "/api/alarms/soc_low-bms1"])
+@pytest.mark.parametrize("address", ["/api/control", "/api/alarms/soc_low-bms1", "/api/alarms/ack"])
 @pytest.mark.parametrize("body", WRONG.values(), ids=WRONG)
 async def test_a_wrong_wish_is_refused_in_words(tmp_path: Path, said: Said, address: str, body: bytes) -> None:
     async with client(tmp_path, said) as asking:
