@@ -96,8 +96,8 @@ function drawRow(node, { alarm, under }, at) {
 
 function details(alarm) {
   return [
-    ["What comes of it", plain(alarm.consequence)],
-    [alarm.active ? "What to do" : "What to do when it is back", plain(alarm.response)],
+    ["What comes of it", alarm.active ? plain(alarm.consequence) : ""],
+    ["What to do", alarm.active ? plain(alarm.response) : ""],
     ["Time to respond", alarm.time_to_respond === null ? "" : [age(alarm.time_to_respond), countdown(alarm)].filter(Boolean).join(", ")],
     ["Says the device", plain(alarm.reason)],
     ["What control did", alarm.active ? plain(alarm.did) : ""],
