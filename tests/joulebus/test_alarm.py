@@ -46,6 +46,7 @@ cause = "The battery is warm."
 consequence = "It ages faster."
 response = "Open a window."
 time_to_respond = 600
+group = "heat"
 suppressed_by = ["bms_silent"]
 [[alarm]]
 name = "flat"
