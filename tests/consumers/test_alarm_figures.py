@@ -165,6 +165,25 @@ def test_a_clock_that_is_set_back_makes_no_alarm_of_none() -> None:
     assert (heard.raised, stored.raised) == (2, 2)
 
 
+def test_what_came_and_went_out_of_service_is_annunciated_once_it_is_back_and_nobody_is_late_for_what_was_taken() -> (
+    None
+):
+    def at(minute: int, state: AlarmState, name: str = "latching") -> Change:
+        return change(name, BEGIN + timedelta(minutes=minute), state, why="sensor")
+
+    back = [at(1, S.OUT_OF_SERVICE), at(5, S.LATCHED_UNACKNOWLEDGED), at(6, S.LATCHED), at(7, S.UNACKNOWLEDGED)]
+    taken = [at(2, S.UNACKNOWLEDGED, "follows"), at(3, S.SUPPRESSED, "follows"), at(9, S.NORMAL, "follows")]
+    span = Span(BEGIN, BEGIN + DAY)
+    found = figures_of([], [*back, *taken], span, span.end)
+    assert (found.raised, found.out_of_service.times, found.suppressed.times) == (3, 1, 1)
+    assert of(found)["ack_median"][0] == 60
+    assert (of(found)["ack_never"], of(found)["fleeting"], of(found)["out_without_why"]) == (
+        (0, "ok"),
+        (0, "ok"),
+        (0, "ok"),
+    )
+
+
 # --- live ---------------------------------------------------------------------------------------------
 
 
@@ -243,9 +262,9 @@ NEXT: dict[AlarmState, tuple[AlarmState, ...]] = {
     S.RETURNED: (S.UNACKNOWLEDGED, S.NORMAL, S.SHELVED),
     S.LATCHED_UNACKNOWLEDGED: (S.LATCHED, S.UNACKNOWLEDGED),
     S.LATCHED: (S.NORMAL, S.UNACKNOWLEDGED),
-    S.SHELVED: (S.SHELVED, S.NORMAL, S.UNACKNOWLEDGED),
+    S.SHELVED: (S.SHELVED, S.NORMAL, S.UNACKNOWLEDGED, S.OUT_OF_SERVICE),
     S.SUPPRESSED: (S.NORMAL, S.UNACKNOWLEDGED),
-    S.OUT_OF_SERVICE: (S.NORMAL, S.UNACKNOWLEDGED),
+    S.OUT_OF_SERVICE: (S.NORMAL, S.UNACKNOWLEDGED, S.LATCHED_UNACKNOWLEDGED),
 }
 STEPS = st.lists(
     st.tuples(st.sampled_from([1, 7, 25, 59, 61, 200, 3000, 20_000]), st.integers(0, 3), st.integers(0, 5)),

@@ -46,6 +46,7 @@ cause = "The battery is warm."
 consequence = "It ages faster."
 response = "Open a window."
 time_to_respond = 600
+group = "heat"
 suppressed_by = ["bms_silent"]
 [[alarm]]
 name = "flat"
@@ -87,7 +88,7 @@ async def test_an_operator_lists_acknowledges_and_shelves(
         return await asyncio.to_thread(run, "alarm", *words)
 
     async with (
-        ear(broker.url("admin"), ALARM.at(site=site_name)) as hears,
+        ear(broker.url("admin"), ALARM.at(site=site_name), ALARM_FIGURES.at(site=site_name)) as hears,
         on_the_bus(broker, "bridge") as bridge,
         running(broker, tmp_path / "site.toml"),
     ):
@@ -119,6 +120,15 @@ async def test_an_operator_lists_acknowledges_and_shelves(
         assert "known" in (await typed("list", "--all"))[1]
         assert (await typed("unshelve", "flat-bms1"))[:2] == (0, "flat-bms1: no longer shelved\n")
         assert (await typed("ack", "--all"))[:2] == (0, "flat-bms1: acknowledged\n")
+        assert (await typed("comment", "flat-bms1", "it", "charges", "now"))[:2] == (0, "flat-bms1: comment kept\n")
+        code, _, wrong = await typed("reset", "flat-bms1")
+        assert (code, "only a latching alarm is reset" in wrong) == (1, True), wrong
+        monkeypatch.setenv("JOULEBUS_BROKER", broker.url("engineer"))
+        out = await typed("out-of-service", "flat-bms1", "--for", "8h", "--why", "sensor", "--who", "erik")
+        assert (out[0], out[1].startswith("flat-bms1: out of service until ")) == (0, True), out
+        assert "out of service until" in (await typed("list", "--all"))[1]
+        assert (await typed("in-service", "flat-bms1"))[:2] == (0, "flat-bms1: in service\n")
+        assert (await hears.until(ALARM_FIGURES)).figures, "the service says them"
         code, _, wrong = await typed("ack", "worm-bms1")
         assert (code, "did you mean" in wrong and "warm-bms1" in wrong) == (2, True), wrong
 

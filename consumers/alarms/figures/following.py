@@ -37,6 +37,8 @@ class Raise:
     """When it was acknowledged."""
     open: bool = True
     """It may be acknowledged yet."""
+    taken: bool = False
+    """It was kept from the operator before anybody acknowledged it: nobody could, or nobody had to."""
     seen: bool = True
     """Its raising was heard. Of another we know that it stands since then, and nothing else: it counts nowhere else."""
 
@@ -83,8 +85,9 @@ class Following:
         last.state, last.at = alarm.state, alarm.at
         self._answer(last, before, alarm)
         self._stand(last, alarm)
-        if alarm.state is AlarmState.UNACKNOWLEDGED and before is not AlarmState.UNACKNOWLEDGED:
+        if _annunciated(before, alarm.state):
             self._raise(name, last, alarm, seen=before is not None or alarm.at == alarm.since)
+            self._stand(last, alarm)
         elif alarm.state in STANDING and (last.raised is None or last.raised.over is not None):
             self._raise(name, last, alarm, seen=False)
         self._quiet(name, last, alarm)
@@ -120,13 +123,13 @@ class Following:
             return
         if alarm.state in ANSWERED or (alarm.state is AlarmState.NORMAL and alarm.by):
             one.answered = alarm.at
-        one.open = False
+        one.open, one.taken = False, alarm.state in QUIET
 
     def _stand(self, last: Last, alarm: Alarm) -> None:
         one = last.raised
         if one is None or one.over is not None or alarm.state in STANDING:
             return
-        one.over, one.returned = alarm.at, alarm.state not in QUIET
+        one.over, one.returned = alarm.at, alarm.state not in QUIET and alarm.at != one.at
 
     def _raise(self, name: str, last: Last, alarm: Alarm, *, seen: bool) -> None:
         if last.raised is not None:
@@ -141,6 +144,13 @@ class Following:
         if last.quiet is None and alarm.state in QUIET:
             last.quiet = Quiet(name, alarm.state, alarm.at, said_why=bool(alarm.why))
             self.quiets.append(last.quiet)
+
+
+def _annunciated(before: AlarmState | None, state: AlarmState) -> bool:
+    """It was raised: also where it came and went while it was kept from the operator, and asks for an answer now."""
+    if state is AlarmState.UNACKNOWLEDGED:
+        return before is not AlarmState.UNACKNOWLEDGED
+    return state in UNANSWERED and before is not None and before not in UNANSWERED
 
 
 def _close(last: Last, now: datetime) -> None:
