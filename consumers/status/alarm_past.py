@@ -68,11 +68,18 @@ class AlarmPast:
         if alarm is None:
             return None
         told = {"fault": "", "alarm": row(self.state, name, alarm, self.moment()), "trend": None}
-        profile = self.state.site.profiles.get(alarm.device)
-        if profile is None or alarm.point not in profile.points:
+        if (point := self._drawn(alarm)) is None:
             return told
-        trend = await self._trends.to((alarm.device, alarm.point, alarm.since))
+        trend = await self._trends.to((alarm.device, point, alarm.since))
         return told | {"trend": trend, "fault": SILENT if trend is None else ""}
+
+    def _drawn(self, alarm: Alarm) -> str | None:
+        """The point whose curve explains it: its own, or of a device that was silent one that shows the gap."""
+        profile = self.state.site.profiles.get(alarm.device)
+        points = profile.points if profile else {}
+        if alarm.silent:
+            return next((one for one in ("p", "soc", *points) if one in points), None)
+        return alarm.point if alarm.point in points else None
 
     async def _changed(self, question: tuple[float, str | None]) -> dict[str, Any]:
         hours, alarm = question
@@ -94,7 +101,10 @@ class AlarmPast:
         means = await self.archive.answer(asked)
         if means is None:
             return None
+        found = self.state.site.profiles[device].points[point]
         return {
+            "point": point,
+            "unit": found.unit,
             "start": start.timestamp(),
             "end": end.timestamp(),
             "seconds": seconds,

@@ -76,7 +76,9 @@ def asks(alarm: Alarm) -> list[str]:
 def what(alarm: Alarm, name: str) -> str:
     """What is, or was, wrong. Of one that is over it never says what to do: nobody should leave a cold room."""
     stands = is_active(alarm)
-    words = alarm.cause or (alarm.text if stands or alarm.active is not None else "")
+    words = alarm.cause
+    if not words and (not alarm.response if stands else alarm.active is not None):
+        words = alarm.text
     if not stands and alarm.response:
         words = words.replace(alarm.response, "")
     return words.strip() or name.removesuffix(f"-{alarm.device}").replace("_", " ").replace("-", " ").capitalize()

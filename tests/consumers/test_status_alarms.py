@@ -255,6 +255,13 @@ async def test_why_an_alarm_was_raised_is_told_with_the_curve_around_it(
         assert 59 < trend["mean"][-1] <= 60
 
 
+async def test_of_a_device_that_was_silent_a_curve_shows_the_gap(tmp_path: Path, stored: AsyncEngine) -> None:
+    mute = hot(silent=True, point="telemetry", unit="s", value=12.0, limit=5.0)
+    async with asking(tmp_path, stored, mute__bms1=mute) as page:
+        trend = (await page.get("/api/alarms/mute-bms1/explain")).json()["trend"]
+    assert (trend["point"], trend["unit"], trend["at"]) == ("soc", "%", [])
+
+
 async def test_what_nobody_knows_is_not_explained(tmp_path: Path, stored: AsyncEngine) -> None:
     async with asking(tmp_path, stored) as page:
         answer = await page.get("/api/alarms/nobody-bms1/explain")

@@ -366,6 +366,7 @@ OVER: dict[str, tuple[dict[str, Any], bool, str]] = {
     "older, active": ({"text": FLEE}, True, FLEE),
     "older, over": ({"state": RETURNED, "text": FLEE}, False, "Too hot"),
     "active": ({"active": True, "text": f"Hot. {FLEE}", "response": FLEE, "cause": "Hot."}, True, "Hot."),
+    "a rule without a cause": ({"active": True, "text": FLEE, "response": FLEE}, True, "Too hot"),
     "over": ({"state": RETURNED, "active": False, "cause": "It was hot.", "response": FLEE}, False, "It was hot."),
     "over, no cause": ({"state": RETURNED, "active": False, "text": f"Over. {FLEE}", "response": FLEE}, False, "Over."),
     "over, but a response": ({"state": RETURNED, "active": False, "text": FLEE, "response": FLEE}, False, "Too hot"),

@@ -57,9 +57,9 @@ function draw({ alarm, trend, fault: wrong }, zone) {
 function drawTrend(alarm, trend, zone) {
   const svg = $("trend").querySelector("svg");
   svg.replaceChildren();
-  const where = `${alarm.device}.${alarm.point}`;
+  const where = `${alarm.device}.${trend.point}`;
   if (!trend.at.length) return say($("trend-words"), `${where}: the archive has no numbers from ${clock(trend.start * 1000, zone)} to ${clock(trend.end * 1000, zone)}.`);
-  const unit = alarm.silent ? "" : alarm.unit;
+  const unit = alarm.silent ? trend.unit : alarm.unit;
   const limit = !alarm.silent && typeof alarm.limit === "number" ? alarm.limit : null;
   const every = limit === null ? trend.mean : [...trend.mean, limit];
   let [low, high] = [Math.min(...every), Math.max(...every)];
