@@ -19,16 +19,25 @@ function words({ value, unit }) {
   return ["%", "h"].includes(unit) ? `${text} ${unit}` : text; // of a rate its name says of what
 }
 
+const MAIN = ["per_hour", "per_10_min", "most_in_10_min", "stale", "chattering", "ack_p90"];
+
+function draw(node, one) {
+  fill(node, { name: NAMES[one.name] ?? one.name.replaceAll("_", " "), value: words(one), target: [one.target, one.source && `(${one.source})`].filter(Boolean).join(" ") });
+  lamp(node.querySelector(".lamp"), ...VERDICTS[one.verdict]);
+}
+
 export function drawFigures(figures, zone) {
   $("figures-none").hidden = Boolean(figures);
-  $("figures").hidden = $("figures-more").hidden = !figures;
+  $("figures").hidden = $("figures-rest").hidden = $("figures-more").hidden = !figures;
   if (!figures) return say($("figures-span"), "");
   const known = figures.seen < 0.995 ? `, ${Math.floor(100 * figures.seen)} % of it known` : "";
   say($("figures-span"), `${since(figures.begin, zone).slice(0, 16)} to ${since(figures.end, zone).slice(0, 16)}${known}: ${figures.raised} raised, ${figures.last_10_min} in the last 10 min`);
-  rows($("figures"), "t-figure", figures.figures, "name", (node, one) => {
-    fill(node, { name: NAMES[one.name] ?? one.name.replaceAll("_", " "), value: words(one), target: [one.target, one.source && `(${one.source})`].filter(Boolean).join(" ") });
-    lamp(node.querySelector(".lamp"), ...VERDICTS[one.verdict]);
-  });
+  const first = (one) => MAIN.includes(one.name) || one.verdict === "beyond";
+  const others = figures.figures.filter((one) => !first(one));
+  rows($("figures"), "t-figure", figures.figures.filter(first), "name", draw);
+  rows($("figures-rest").querySelector("ul"), "t-figure", others, "name", draw);
+  say($("figures-rest").querySelector("summary"), `${others.length} more, none of them beyond its target`);
+  $("figures-rest").hidden = !others.length;
   const top = figures.top.slice(0, 5).map((one) => `${one.alarm} (${one.raised})`).join(", ");
   const stale = figures.stale.slice(0, 5).map((one) => `${one.alarm} (${age(one.seconds)})`).join(", ");
   say($("figures-more"), [figures.flooding && "More alarms come now than anybody reads.", top && `Most frequent: ${top}.`, stale && `Stale: ${stale}.`].filter(Boolean).join(" "));
