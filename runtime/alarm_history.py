@@ -1,6 +1,7 @@
 """What the archive knows of alarms: their changes, what was asked of them, and their points around an event."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -132,7 +133,11 @@ async def trend(history: History, site: str, one: Alarm, at: datetime, pixels: i
 
 
 def _read(rows: Iterable[Sequence[str]]) -> list[Change]:
-    return [(name, Alarm.model_validate_json(body)) for name, body in rows]
+    found = list[Change]()
+    for name, body in rows:
+        with suppress(ValidationError):  # of another version
+            found.append((name, Alarm.model_validate_json(body)))
+    return found
 
 
 async def _rows(engine: AsyncEngine, question: Select[Any]) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from consumers.status.alarms import Row, row
 from consumers.status.answers import Answers
 from consumers.status.archive import Archive
-from consumers.status.series import WIDTHS
+from consumers.status.series import WIDTHS, Means
 from consumers.status.state import Moment, State
 from runtime.alarm_history import changes
 from runtime.history import History
@@ -97,8 +97,10 @@ class AlarmPast:
         poll = self.state.site.named(device).poll
         fit = (one for one in WIDTHS if (end - start).total_seconds() / one <= INTERVALS and one >= 2 * poll)
         seconds = next(fit, WIDTHS[-1])
-        asked = self.history.means(self.state.site.site, device, point, start, end, seconds)
-        means = await self.archive.answer(asked)
+        means: Means | None = []
+        if start < end:  # else a clock was wrong
+            asked = self.history.means(self.state.site.site, device, point, start, end, seconds)
+            means = await self.archive.answer(asked)
         if means is None:
             return None
         found = self.state.site.profiles[device].points[point]

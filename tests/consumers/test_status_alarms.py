@@ -172,7 +172,15 @@ async def stored(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     said = [("hot-bms1", hot()), ("hot-bms1", hot(**evil)), ("old-bms1", hot(at=now - 40 * HOUR))]
     said.append(("hot-bms1", hot(state=AlarmState.NORMAL, active=False, at=now - HOUR / 3)))
     said.append(("service_down-archive", hot(device="archive", point="state", value="offline", limit=None, unit="")))
-    rows = [
+    other = {
+        "site": "plant",
+        "alarm": "new-bms1",
+        "at": now,
+        "state": "x",
+        "priority": "high",
+        "body": '{"state": "x"}',
+    }
+    rows = [other] + [
         {"site": "plant", "alarm": name, "at": one.at, "state": one.state, "priority": one.priority,
          "body": one.model_dump_json()}
         for name, one in said
@@ -260,6 +268,12 @@ async def test_of_a_device_that_was_silent_a_curve_shows_the_gap(tmp_path: Path,
     async with asking(tmp_path, stored, mute__bms1=mute) as page:
         trend = (await page.get("/api/alarms/mute-bms1/explain")).json()["trend"]
     assert (trend["point"], trend["unit"], trend["at"]) == ("soc", "%", [])
+
+
+async def test_an_alarm_from_tomorrow_has_no_curve(tmp_path: Path, stored: AsyncEngine) -> None:
+    async with asking(tmp_path, stored, far__bms1=hot(since=utc_now() + 24 * HOUR)) as page:
+        found = (await page.get("/api/alarms/far-bms1/explain")).json()
+    assert (found["fault"], found["trend"]["at"]) == ("", [])
 
 
 async def test_what_nobody_knows_is_not_explained(tmp_path: Path, stored: AsyncEngine) -> None:

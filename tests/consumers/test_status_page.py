@@ -879,7 +879,7 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone(scene: Scene, width: int,
 @pytest.mark.parametrize("seed", range(20 if FULL else 2))
 async def test_whatever_is_said_the_page_goes_on(scene: Scene, seed: int) -> None:
     """Each role says what it may say, and none of it as it should: the page never stops, and never shows nonsense."""
-    page, mutations = await scene.open(), Mutations(seed)
+    page, alarms, mutations = await scene.open(), await scene.open("/alarms"), Mutations(seed)
     await scene.everything()
     names = {"device": (*DEVICES, "nobody"), "alarm": ("soc_low-bms1", "x"), "service": ROLES, "site": (scene.site,)}
     said: set[tuple[str, str]] = set()
@@ -905,8 +905,9 @@ async def test_whatever_is_said_the_page_goes_on(scene: Scene, seed: int) -> Non
     await expect(page.locator("[data-node=pv] .value")).to_have_text("45.6", timeout=SOON)
     await expect(page.locator("#lamp")).to_have_text("live")
     await expect(page.locator("#mode")).to_have_text("AUTO", timeout=SOON)
-    assert (await page.locator("body").inner_text()).count("undefined") == 0
-    await page.close()
+    for one in (page, alarms):
+        assert (await one.locator("body").inner_text()).count("undefined") == 0
+        await one.close()
     assert scene.complaints == []
 
 
