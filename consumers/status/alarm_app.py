@@ -23,16 +23,16 @@ def acting(app: FastAPI, site: Site, publish: Publish, *, has_engineer: bool) ->
     async def acknowledge(request: Request) -> dict[str, Any]:
         """Acknowledges those in a list, one by one; which were asked, and which not and why."""
         wishes = read(AckWish, await request.body()).each()
-        asked, failed = dict[str, str](), dict[str, str]()
-        for name, wish in wishes.items():
-            try:
+        asked = dict[str, str]()
+        try:
+            for name, wish in wishes.items():
                 await publish(ALARM_REQUEST, wish, site=site.site, alarm=name)
                 asked[name] = wish.id
-            except NotSaid as wrong:
-                failed[name] = str(wrong)
-                if not asked:
-                    raise  # nobody hears any of them
-        return {"asked": asked, "failed": failed}
+        except NotSaid as wrong:
+            if not asked:
+                raise  # nobody hears any of them
+            return {"asked": asked, "failed": {name: str(wrong) for name in wishes if name not in asked}}
+        return {"asked": asked, "failed": {}}
 
     @app.post("/api/alarms/{alarm}", status_code=202)
     async def answer(request: Request, alarm: Annotated[AlarmName, InPath()]) -> dict[str, str]:
