@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from joulebus import archive_arguments
+from joulebus.alarm import arguments as alarm_arguments
 from joulebus.argument_types import past_days
 from joulebus.parts import SERVICES, Service
 from joulebus.shipped_sites import site_file
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     _running_parts(commands)
     _field(commands)
     _limit(commands)
+    alarm_arguments.options(commands)
     archive_arguments.options(commands)
     _backtest(commands)
     docs = commands.add_parser("docs", help="write the generated documents")
@@ -74,6 +76,9 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument(
             "--forecast", action="store_true", help="with status: how large it becomes, and when the disk is full"
         )
+    if name == "alarms":
+        parser.add_argument("what", nargs="?", choices=["report"], help="do not run, but as `joulebus alarm report`")
+        alarm_arguments.of_report(parser)
     if name == "simulate":
         parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="switched on from the start")
         parser.add_argument(

@@ -88,6 +88,10 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)
+        case "alarm" | "alarms":
+            from joulebus.alarm.command import run as alarm  # noqa: PLC0415
+
+            return alarm(parsed, env)
         case "check":
             from joulebus.check import check  # noqa: PLC0415
 

@@ -57,6 +57,8 @@ class Settings:
     """Folder for what a part keeps between runs, such as the bridge's outbox."""
     page_token: str | None = field(default=None, repr=False)
     """What the status page asks of who wants to act; without it only this machine may. Only the page has it."""
+    engineer_token: str | None = field(default=None, repr=False)
+    """What the status page asks of who takes an alarm out of service; it is good for all else as well."""
     command_key: str | None = field(default=None, repr=False)
     """With it dispatch signs its commands, and a bridge obeys no other."""
     limit_key: str | None = field(default=None, repr=False)
@@ -125,7 +127,9 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     if secret_word := secret(env, "JOULEBUS_UPKEEP_DATABASE_PASSWORD"):
         upkeep = _with_password(upkeep, secret_word, "JOULEBUS_UPKEEP_DATABASE")
     state = Path(env.get("JOULEBUS_STATE", "."))
-    token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
+    pages = env if role == "status" else {}  # no other part fails for what the page needs
+    token = _token(pages, "JOULEBUS_PAGE_TOKEN")
+    engineer_token = _engineer_token(pages, token)
     key = _long_enough(_named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
     limit_key = _long_enough(_named(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
     journal_key = _long_enough(_named(env, "JOULEBUS_JOURNAL_KEY"), "JOULEBUS_JOURNAL_KEY")
@@ -145,6 +149,7 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         health,
         state,
         token,
+        engineer_token,
         command_key=key,
         limit_key=limit_key,
         limit_keys=limit_keys,
@@ -200,23 +205,32 @@ def _limit_keys(text: str, command_key: str | None) -> dict[str, str]:
     return found
 
 
-def strong(token: str) -> str:
-    """The page's token, as it is. Raises Trouble for one that could be guessed, or that no browser can send."""
+def strong(token: str, name: str = "JOULEBUS_PAGE_TOKEN") -> str:
+    """A token of the page, as it is. Raises Trouble for one that could be guessed, or that no browser can send."""
     if len(token) < SHORTEST_KEY or len(set(token)) < FEWEST_SIGNS:
         few = f"{len(token)} characters, {len(set(token))} different ones"
-        raise Trouble(f"JOULEBUS_PAGE_TOKEN has {few}; it needs {SHORTEST_KEY}, made by chance: openssl rand -hex 32")
+        raise Trouble(f"{name} has {few}; it needs {SHORTEST_KEY}, made by chance: openssl rand -hex 32")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise Trouble(
-            "JOULEBUS_PAGE_TOKEN: a token holds only letters, digits and signs of ASCII: openssl rand -hex 32"
-        )
+        raise Trouble(f"{name}: a token holds only letters, digits and signs of ASCII: openssl rand -hex 32")
     return token
 
 
-def _page_token(env: Mapping[str, str]) -> str | None:
+def _token(env: Mapping[str, str], name: str) -> str | None:
     """None when none is wanted. A variable that is there but empty is a mistake: it must not open the page."""
-    if not env.keys() & {"JOULEBUS_PAGE_TOKEN", "JOULEBUS_PAGE_TOKEN_FILE"}:
+    if not env.keys() & {name, f"{name}_FILE"}:
         return None
-    return strong(secret(env, "JOULEBUS_PAGE_TOKEN") or "")
+    return strong(secret(env, name) or "", name)
+
+
+def _engineer_token(env: Mapping[str, str], page_token: str | None) -> str | None:
+    token = _token(env, "JOULEBUS_ENGINEER_TOKEN")
+    if token is None:
+        return None
+    if page_token is None:
+        raise Trouble("JOULEBUS_ENGINEER_TOKEN needs JOULEBUS_PAGE_TOKEN, which operators show: set both, or neither")
+    if token == page_token:
+        raise Trouble("JOULEBUS_ENGINEER_TOKEN is the same as JOULEBUS_PAGE_TOKEN: then every operator is an engineer")
+    return token
 
 
 def secret(env: Mapping[str, str], name: str) -> str | None:

@@ -69,6 +69,8 @@ class Site(Shape):
     """Loads that are planned with the battery and told when to run ([flexible loads](loads.md))."""
     alarm: Alarms = []
     """What is wrong, beside the [shipped rules](alarms.md). One that is wrong itself is refused, and the others run."""
+    alarm_operators: Annotated[int, Field(ge=1, le=100)] = 1
+    """Operator positions that share its alarms: the [figures](alarm-figures.md) are of one of them."""
     interlock: list[InterlockRule] = []
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
     rule: Rules = []

@@ -9,7 +9,10 @@ from consumers.alarms import reading
 from consumers.alarms.actions import Actions
 from consumers.alarms.answer import answer
 from consumers.alarms.catalog import load_catalog, watched, whose
+from consumers.alarms.figures.live import Live
+from consumers.alarms.figures.telling import tell
 from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.places import Places
 from consumers.alarms.record import Record, together
 from consumers.alarms.rules import Now
 from runtime.bus import Bus, Refused
@@ -29,7 +32,16 @@ from schemas.messages import (
     Telemetry,
 )
 from schemas.printable import printable
-from schemas.topics import ALARM, ALARM_OUTCOME, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
+from schemas.topics import (
+    ALARM,
+    ALARM_MAINTENANCE,
+    ALARM_OUTCOME,
+    ALARM_REQUEST,
+    DEVICE_STATUS,
+    OUTCOME,
+    SERVICE_STATUS,
+    TELEMETRY,
+)
 from schemas.units import utc_now
 
 MARK = "end-of-stored"
@@ -43,7 +55,7 @@ FROZEN = 3.0
 async def run(part: Part) -> None:
     """Judge alarms until stopped. What is not normal stands in the broker and on our disk, and is read back."""
     catalog = load_catalog()
-    panel = Panel(watched(part.site, catalog), catalog.services, _now(), whose(part.site.battery))
+    panel = Panel(watched(part.site, catalog), catalog.services, _now(), whose(part.site.battery), Places.of(part.site))
     record = Record(part.settings.state / f"alarms-{part.site.site}.json")
     await part.run(_Desk(part, panel, record).work)
 
@@ -54,6 +66,7 @@ class _Desk:
     def __init__(self, part: Part, panel: Panel, record: Record) -> None:
         self.part, self.panel, self.record, self.site = part, panel, record, part.site.site
         self.actions = Actions()
+        self.figures = Live(part.settings.state / f"alarm-figures-{self.site}.json", part.site.alarm_operators)
         self.restored = False
         self.guarded = Guarded(part.log, part.counts)
         self.turn = asyncio.Lock()
@@ -68,15 +81,18 @@ class _Desk:
                 self.part.log.warning("%s", trouble)
             self.panel.restore(together(ours, stored), _now())
             self.actions.open |= self.panel.open_actions()
+            if trouble := await asyncio.to_thread(self.figures.begin, self.panel.shown(), utc_now()):
+                self.part.log.warning("%s", trouble)
             self.restored = True
         await self._record()
         await self._correct(bus, stored)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(bus), name="alarms.tick")
             group.create_task(self._listen(bus), name="alarms.listen")
+            group.create_task(tell(bus, self.part, self.figures), name="alarms.figures")
 
     async def _listen(self, bus: Bus) -> None:
-        topics = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST)
+        topics = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST, ALARM_MAINTENANCE)
         async for batch in bus.listen(*(topic.at(site=self.site) for topic in topics)):
             for heard in batch:
                 with self.guarded(heard):
@@ -97,7 +113,7 @@ class _Desk:
     async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:
         if heard.fault:
             self.part.counts["unreadable"] += 1
-        if heard.topic is ALARM_REQUEST:
+        if heard.topic in (ALARM_REQUEST, ALARM_MAINTENANCE):
             await self._answer(bus, heard)
         else:
             await self._say(bus, self._judge(heard))
@@ -183,6 +199,7 @@ class _Desk:
 
     async def _publish(self, bus: Bus, name: str, alarm: Alarm) -> None:
         """Subscribers hear `normal` once, then the topic is empty: who comes later sees only what is not normal."""
+        self.figures.hear(name, alarm)
         await self.part.events.say(ALARM, alarm, site=self.site, alarm=name)
         if alarm.state is AlarmState.NORMAL:
             await bus.say(ALARM, None, site=self.site, alarm=name)

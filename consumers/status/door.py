@@ -49,9 +49,16 @@ log = logging.getLogger("status")
 class Door:
     """Reading is free; acting needs the token, or without one a browser on this machine that shows this page."""
 
-    def __init__(self, app: ASGIApp, token: str | None = None, counts: Counter[str] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str | None = None,
+        counts: Counter[str] | None = None,
+        engineer_token: str | None = None,
+    ) -> None:
         self.app = app
         self.token = None if token is None else _digest(token)
+        self.engineer = None if engineer_token is None else _digest(engineer_token)
         self.guesses = Guesses()
         self.recent: deque[float] = deque(maxlen=OFTEN)
         self.counts = Counter[str]() if counts is None else counts
@@ -98,11 +105,16 @@ class Door:
     # who ---------------------------------------------------------------------------------------
 
     def _token_is_right(self, request: Request) -> bool:
-        """Takes the same time whatever the token is."""
+        """Takes the same time whatever the token is. `request.state.engineer` then says what it is good for: without
+        tokens whoever may act may do all."""
+        request.state.engineer = self.token is None
         if self.token is None:
             return True
         kind, _, given = request.headers.get("authorization", "").partition(" ")
-        right = kind.lower() == "bearer" and hmac.compare_digest(_digest(given), self.token)
+        found = _digest(given)
+        engineer = hmac.compare_digest(found, self.engineer or b"")
+        right = kind.lower() == "bearer" and (hmac.compare_digest(found, self.token) | engineer)
+        request.state.engineer = engineer
         source, now = _source(request), time.monotonic()
         looked_at = not self.guesses.wait(source, now)  # else it teaches nobody anything
         if right and looked_at:
