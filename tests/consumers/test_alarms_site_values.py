@@ -183,8 +183,8 @@ def test_values_of_the_site(
     for when, message in said:
         values.hear(message, at(when))
     found = values.of_site(now)
-    assert {name: found.get(name) for name in expected} == expected
-    assert found.keys() <= SITE.keys()
+    assert {name: found[name] for name in expected} == expected
+    assert found.keys() == SITE.keys()
 
 
 A, F = Action.GRID_FORMING, Action.GRID_FOLLOWING
@@ -264,11 +264,15 @@ def test_values_of_a_device(
         values.hear(message, at(when), "pcs1")
         values.hear(message, at(when), "a-stranger")
     found = values.of_device("pcs1", now)
-    assert {name: found.get(name) for name in expected} == {
+    assert {name: found[name] for name in expected} == {
         name: pytest.approx(value) if isinstance(value, float) else value for name, value in expected.items()
     }
-    assert found.keys() <= DEVICE.keys()
-    assert values.of_device("bms1", now) == {"unanswered": 0.0, "grid_mode": "grid_following"}
+    assert found.keys() == DEVICE.keys()
+    assert values.of_device("bms1", now) == {
+        "unanswered": 0.0,
+        "clock_offset": None,
+        "grid_mode": "grid_following",
+    }
 
 
 def test_what_was_answered_while_we_were_deaf_is_not_waited_for(values: SiteValues) -> None:
