@@ -1,13 +1,15 @@
 """Whether a disk is nearly full: how much is little, and how it is said."""
 
+import asyncio
 import logging
-import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from runtime import disks
 from runtime.causes import Causes
-from runtime.disks import by_disk, judge, least, look
+from runtime.disks import by_disk, judge, least
 from schemas.messages import Cause
 
 M, G = 1e6, 1e9
@@ -37,9 +39,15 @@ def test_folders_of_one_disk_are_one_trouble_and_one_that_is_absent_is_none(tmp_
     assert [*by_disk(named).values()] == [("state, broker", tmp_path), ("memory", other)]
 
 
-def test_a_real_disk_is_looked_at(tmp_path: Path) -> None:
-    """As the system tells it; it would be full if it were as large as what is left of it allows."""
-    causes, seen = Causes(logging.getLogger("test")), os.statvfs(tmp_path)
-    look("state", tmp_path, causes)
-    free = seen.f_bavail * seen.f_frsize
-    assert (Cause.DISK in causes.names) == (free < least(seen.f_blocks * seen.f_frsize))
+async def test_a_real_disk_is_looked_at_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that would have to be empty: of each some bytes are taken."""
+    monkeypatch.setattr(disks, "least", lambda size: size)
+    causes = Causes(logging.getLogger("test"))
+    watching = asyncio.create_task(disks.watch_disks({"state": tmp_path, "gone": tmp_path / "none"}, causes))
+    async with asyncio.timeout(5):
+        while not causes.names:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    watching.cancel()
+    size = shutil.disk_usage(tmp_path).total / 1e9
+    assert causes.words.startswith(f"state: the disk of {tmp_path} is nearly full: ")
+    assert causes.words.endswith(f" GB of {size:.1f} GB are left")
