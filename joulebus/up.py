@@ -28,10 +28,12 @@ def command(part: str, site: Path, page: str = "", env: Path | None = None) -> l
 
 def watched(part: str, folders: Mapping[str, Path], env: Mapping[str, str]) -> dict[str, str]:
     """Which disks a part watches where all keep on one machine: alarms those of all, the others none, so that one that
-    is full is one alarm. What a person wrote stands."""
-    if WATCH in env:
-        return {}
-    return {WATCH: ",".join(f"{name}={folder.absolute()}" for name, folder in folders.items()) * (part == "alarms")}
+    is full is one alarm. What a person names is watched beside them; an empty variable is a wish for none."""
+    given = env.get(WATCH)
+    if part != "alarms" or given == "":
+        return {WATCH: ""}
+    own = [f"{name}={folder.absolute()}" for name, folder in folders.items() if "," not in str(folder.absolute())]
+    return {WATCH: ",".join([*own, *filter(None, [given])])}
 
 
 def folder_of(database: str) -> dict[str, Path]:
