@@ -32,6 +32,7 @@ class NotifyChannel(Shape):
     """A way to one receiver: a mailbox, a phone, a room."""
 
     name: Name
+    """What persons call it."""
     url: Annotated[str, AfterValidator(_without_secret)] | None = None
     """An address of Apprise that is no secret, such as `"ntfy://ntfy.example/plant"`
     ([which there are](notifications.md#addresses))."""
@@ -82,6 +83,7 @@ class Person(Shape):
     """Somebody who is told."""
 
     name: Name
+    """What chains and rotas call them; they acknowledge by this name."""
     channels: Names
     """Where they are told; all of these."""
     quiet: list[Hours] = []
@@ -92,6 +94,7 @@ class Shift(Hours):
     """When somebody of a rota is on call."""
 
     person: Name
+    """Who is on call then."""
     first: date | None = None
     """From this local day on..."""
     last: date | None = None
@@ -112,7 +115,9 @@ class Rota(Shape):
     """Who is on call: the first shift that holds says it. What is an exception stands first."""
 
     name: Name
+    """What chains call it."""
     shift: Annotated[list[Shift], Field(min_length=1)]
+    """Who is on call when."""
 
 
 class Step(Shape):
@@ -130,11 +135,15 @@ class Chain(Shape):
     """Which alarms are told to whom, one step after the other until somebody acknowledges."""
 
     name: Name
+    """What logs and `joulebus check` call it."""
     priorities: list[Annotated[AlarmPriority, Field(strict=False)]] = [*AlarmPriority]
+    """Of the alarms that it is for; all when left out."""
     classes: list[Annotated[AlarmClass, Field(strict=False)]] = [*AlarmClass]
+    """Of the alarms that it is for; all when left out."""
     delay: Seconds = 0.0
     """So long after it was raised nobody is told: an alarm that returns or is acknowledged by then says nothing."""
     step: Annotated[list[Step], Field(min_length=1)]
+    """Who is told, one after the other."""
     repeat: Annotated[Seconds, Field(ge=60)] | None = None
     """After the last step it is told again each time so long has passed."""
     returned: bool = True
@@ -154,6 +163,7 @@ class Digest(Shape):
     above: Annotated[int, Field(ge=1, le=1000)] = 10
     """So many messages of a channel within `within` are told one by one; what comes then is collected."""
     within: Annotated[Seconds, Field(ge=10)] = 600.0
+    """Of that many seconds; the flood is over when fewer than half as many come in them."""
     every: Annotated[Seconds, Field(ge=10)] = 300.0
     """So long is collected for one message."""
     critical: Annotated[int, Field(ge=1, le=60)] = 6
@@ -171,10 +181,15 @@ class Notify(Shape):
     holidays: list[Holiday] | None = None
     """As in the tariff file; those of it when left out."""
     channel: Annotated[list[WrittenChannel], Field(min_length=1)]
+    """The ways to receivers. One that is wrong is refused, and the others are used."""
     person: Annotated[list[Person], Field(min_length=1)]
+    """Who is told."""
     rota: list[Rota] = []
+    """Who is on call."""
     chain: Annotated[list[Chain], Field(min_length=1)]
+    """Which alarms are told to whom."""
     digest: Digest = Digest()
+    """One message instead of a flood."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

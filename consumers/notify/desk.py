@@ -99,9 +99,10 @@ class Desk:
 
     def failed(self, message: Outgoing, why: str, now: datetime) -> bool:
         """The next step of its chains is taken at once, where it has another channel. Whether it was given up."""
+        again = message.tries > 0  # then the next step was taken already
         given_up = self.outbox.failed(message, why, now)
         failing = {*self.outbox.failing()}
-        for name, chain in message.cases:
+        for name, chain in [] if again else message.cases:
             self.escalation.hurry(name, chain, failing, now)
         self.changed = True
         return given_up

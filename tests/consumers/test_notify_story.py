@@ -1,7 +1,7 @@
 """Who is told what, and when: stories by the wall clock, without a wait."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from consumers.notify.calendar import Calendar
 from consumers.notify.desk import Desk, Kept
+from consumers.notify.outbox import MOST, Outbox, Outgoing
 from consumers.notify.reach import Reach
 from consumers.notify.words import SHORT, Words
 from schemas.holidays import Holidays
@@ -362,3 +363,59 @@ def test_the_short_form_of_anything_has_160_characters() -> None:
     assert len(text.short) <= SHORT
     plain = Words("Plant", BERLIN, "https://ems.example").alarm("hot", alarm(now), {}, None, again=False)
     assert plain.short == "Plant: HIGH: bms: the battery is too hot https://ems.example"
+
+
+def test_a_shift_of_every_second_week_over_midnight_belongs_to_the_day_it_began() -> None:
+    night = {"person": "anna", "start": "22:00", "end": "06:00", "first": date(2026, 6, 15), "every": 2}
+    rules = notify(rota=[{"name": "duty", "shift": [night]}])
+    calendar = Calendar(rules.person, rules.rota, Holidays(), BERLIN)
+    asked = ("15T03:00", "15T23:00", "21T23:00", "22T03:00", "22T23:00", "29T03:00", "29T23:00")
+    on_call = [calendar.on_call("duty", local(f"2026-06-{at}")) for at in asked]
+    assert on_call == [None, "anna", "anna", "anna", None, None, "anna"]
+
+
+def test_a_consequence_that_outlives_its_first_out_is_told_after_its_delay() -> None:
+    story = Story(notify(), local("2026-06-16T12:00"))
+    story.raised("silent")
+    story.raised("hot", consequence_of="silent", priority=AlarmPriority.LOW)
+    story.run("2026-06-16T12:10")
+    story.hear("silent", None)
+    assert story.who == ["12:00 ben", "12:10 ben"], "raised, and over"
+    story.run("2026-06-16T12:11")
+    assert story.told[-1] == ("12:10", "ben_sms", "Plant: LOW: bms: the battery is too hot")
+
+
+def test_a_failing_channel_hurries_each_step_once() -> None:
+    steps = [{"to": ["ben"]}, {"after": 600.0, "to": ["anna"]}, {"after": 1200.0, "to": ["chief"]}]
+    story = Story(notify(chain=[{"name": "all", "step": steps}]), local("2026-06-16T12:00"), down={"ben_sms"})
+    story.raised()
+    story.run("2026-06-16T12:30")
+    assert story.who == ["12:00 anna", "12:10 chief"], "ben's retries hurry nobody after anna, whom it reached"
+
+
+def test_two_people_behind_one_channel_are_told_there_once() -> None:
+    people = [{"name": name, "channels": ["anna_sms"]} for name in ("anna", "ben", "chief")]
+    chain = [{"name": "all", "step": [{"to": ["anna", "ben"]}]}]
+    story = Story(notify(person=people, chain=chain), local("2026-06-16T12:00"))
+    story.raised()
+    assert story.who == ["12:00 anna"]
+
+
+def waiting(number: int, made: datetime, *, urgent: bool = False) -> Outgoing:
+    return Outgoing(id=f"{number}", channel="sms", made=made, due=made, title="", body="", short="", urgent=urgent)
+
+
+def test_an_outbox_is_bounded_and_its_pauses_end_with_a_channel_that_works_or_a_clock_that_is_set_back() -> None:
+    now, box = local("2026-06-16T12:00"), Outbox()
+    box.put(waiting(n, now + timedelta(seconds=n), urgent=n == 0) for n in range(MOST + 2))
+    assert [one.id for one in box.waiting][:2] == ["0", "3"], "the oldest that are not urgent are given up"
+    assert (len(box.waiting), box.counts["given_up"]) == (MOST, 2)
+    two = Outbox([waiting(1, now), waiting(2, now)])
+    for _ in range(9):
+        two.failed(two.waiting[1], "no", now)
+    assert two.next("sms", now) is two.waiting[0]
+    two.arrived(two.waiting[0], now)
+    assert two.next("sms", now) is two.waiting[0], "at once, and not in 10 min"
+    two.failed(two.waiting[0], "no", now)
+    assert two.next("sms", now) is None
+    assert two.next("sms", now - timedelta(days=1)) is not None

@@ -1,15 +1,18 @@
 """[notify] of a site file, as `joulebus check` reads it; `joulebus notify test`; and which site has the part."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from consumers.notify.sender import Sender
 from joulebus.cli import main
 from joulebus.up import parts_of
 from schemas.site_file import load_site
+from schemas.site_notify import NotifyChannel
 from tests.consumers.notified import Hook, webhook
 from tests.joulebus.test_check import SITE, TARIFF
 
@@ -161,3 +164,12 @@ def test_the_test_says_what_each_channel_answered(
     assert "channel 'mial' does not exist; did you mean 'mail'?" in capsys.readouterr().err
     assert main(["notify", "test", "--site", str(written(tmp_path, ""))]) == 1
     assert "has no [notify]" in capsys.readouterr().err
+
+
+def test_each_address_of_the_page_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    table = page.partition("## Addresses")[2].partition("\n## ")[0]
+    addresses = re.findall(r"`(\w+://[^`]+)`", table)
+    assert len(addresses) == 7
+    for address in addresses:
+        Sender(NotifyChannel(name="one"), address)
