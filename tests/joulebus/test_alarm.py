@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
 from joulebus.alarm import bus as alarm_bus
 from joulebus.alarm.chart import chart
+from joulebus.alarm.known import rules_of
 from joulebus.alarm.listing import ordered
 from joulebus.cli import main
 from runtime.alarm_words import happened, lasting, measured
@@ -33,6 +36,7 @@ from tests.consumers.test_alarms_catalog import small_site
 from tests.consumers.test_alarms_service import Plant, on_the_bus, running
 from tests.ear import ear
 
+ROOT = Path(__file__).parents[2]
 RULES = """
 [[alarm]]
 name = "warm"
@@ -369,3 +373,21 @@ def test_an_alarm_is_explained_by_its_rule_its_past_and_its_curve(two_days: Run)
     assert (told["rule"]["above"], told["trend"]["point"]) == (30.0, "bms1.cell_t_max")
     code, said, _ = two_days("alarm", "explain", "flat-bms1")
     assert (code, "the archive knows no change of it" in said) == (0, True)
+
+
+def test_what_the_page_shows_can_be_typed_as_it_stands(
+    sqlite_archive: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its commands about the past are run; the alarms it names are those of the demo's site."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("JOULEBUS_DATABASE", sqlite_archive)
+    page = (ROOT / "docs" / "alarm-figures.md").read_text(encoding="utf-8")
+    lines = [shlex.split(line, comments=True) for line in re.findall(r"^joulebus alarms? .*$", page, re.MULTILINE)]
+    past = [words[1:] for words in lines if words[2] in ("history", "explain", "report")]
+    assert len(past) == 8
+    for words in past:
+        assert main(words) in (0, 1), words  # of an empty archive nothing is known
+        assert "joulebus:" not in capsys.readouterr().err, words
+    alarms = rules_of(load_site(ROOT / "site.toml"))
+    named = {words[3] for words in lines if len(words) > 3 and not words[3].startswith("-")}
+    assert named <= alarms.keys()
