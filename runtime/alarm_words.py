@@ -52,7 +52,7 @@ def measured(one: Alarm) -> str:
     if one.value is None:
         return ""
     unit = "s" if one.silent else one.unit
-    limit = "" if one.limit is None else f" (limit {number(one.limit, unit)})"
+    limit = f" (limit {number(one.limit, unit)})" if isinstance(one.limit, float) else ""  # a state is its own limit
     return f"{number(one.value, unit)}{limit}"
 
 

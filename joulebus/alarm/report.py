@@ -47,7 +47,7 @@ def words(found: AlarmFigures, site: Site) -> list[str]:
     """For people."""
     begin, end = (clock(at, site.zone)[:16] for at in (found.begin, found.end))
     positions = "1 operator" if found.operators == 1 else f"{found.operators} operators, of whom each figure is one's"
-    seen = "" if found.seen == 1 else f", of which {100 * found.seen:.0f} % was seen"
+    seen = "" if found.seen == 1 else f", of which {_seen(found)} was seen"
     head = f"alarms of {site.site}, {begin} to {end} ({site.time_zone}){seen}: {found.raised} raised; {positions}"
     if found.seen == 0:
         return [head, "the archive knows nothing of that time"]
@@ -57,10 +57,15 @@ def words(found: AlarmFigures, site: Site) -> list[str]:
     return [*said, *_crowds(found, site), *_lists(found, site)]
 
 
+def _seen(found: AlarmFigures) -> str:
+    seconds = found.seen * (found.end - found.begin).total_seconds()
+    return f"{lasting(seconds)} ({100 * found.seen:.0f} %)"
+
+
 def _figure(one: AlarmFigure) -> str:
     says = TARGETS[one.name].says if one.name in TARGETS else one.name
     value = "-" if one.value is None else f"{one.value:g} {one.unit}".strip()
-    return f"  {says:<33}{value:<18}{one.verdict:<9}{one.target} ({one.source})"
+    return f"  {says:<35}{value:<18}{one.verdict:<9}{one.target} ({one.source})"
 
 
 def _crowds(found: AlarmFigures, site: Site) -> Iterator[str]:

@@ -17,7 +17,7 @@ def rule_words(rule: AlarmRule | None, one: Alarm | None) -> Iterator[Line]:
         yield "over", f"{_over(rule, unit)}{_for(rule.off_delay)}"
         yield (
             "priority",
-            f"{rule.priority}, about {rule.class_}{', latching: it stays until it is reset' * rule.latched}",
+            f"{rule.priority}, class {rule.class_}{', latching: it stays until it is reset' * rule.latched}",
         )
         if rule.suppressed_by:
             yield "suppressed", f"while {' or '.join(rule.suppressed_by)} is active"
@@ -27,7 +27,7 @@ def rule_words(rule: AlarmRule | None, one: Alarm | None) -> Iterator[Line]:
             yield "control", f"does {', '.join(map(str, rule.effect))} while it is active"
     elif one is not None:
         yield "raised", f"{one.condition or one.point} (its rule is gone from the site file)"
-        yield "priority", f"{one.priority}, about {one.alarm_class}"
+        yield "priority", f"{one.priority}, class {one.alarm_class}"
     said = rule if rule is not None else one
     if said is None:
         return

@@ -50,6 +50,8 @@ class Live:
     following: Following = field(default_factory=Following)
     gaps: list[Gap] = field(default_factory=list)
     looked: datetime | None = None
+    unkept: bool = False
+    """A change was heard that is not in the file."""
     _reckoned: datetime | None = None
     _said: AlarmFigures | None = None
 
@@ -64,7 +66,7 @@ class Live:
 
     def hear(self, name: str, alarm: Alarm) -> None:
         """A change of an alarm; one that was heard already counts once."""
-        self.following.hear(name, alarm)
+        self.unkept |= self.following.hear(name, alarm)
 
     def told(self, now: datetime) -> AlarmFigures | None:
         """What is to be said now, if anything: each minute when it changed, and at least each 10 min. Then `keep`."""
@@ -88,7 +90,7 @@ class Live:
 
     def dump(self) -> bytes:
         """What is to be written; quick, and between two changes."""
-        one = self.following
+        one, self.unkept = self.following, False
         looked = self.looked or datetime.now(UTC)
         return _FILE.dump_json(_Kept(looked, self.gaps, one.last, [*one.raises], [*one.quiets]))
 

@@ -9,13 +9,19 @@ from schemas.messages import Cause
 from schemas.topics import ALARM_FIGURES
 from schemas.units import utc_now
 
+CALM = 10
+"""Seconds between two writings because an alarm changed: in a flood each second has one that does."""
+
 
 async def tell(bus: Bus, part: Part, live: Live) -> None:
-    """Say them for as long as there is a connection."""
+    """Say them for as long as there is a connection, and keep what was heard."""
+    since = CALM
     while True:
-        said = live.told(utc_now())
-        if said is not None:
+        said, since = live.told(utc_now()), since + 1
+        if said is not None or (live.unkept and since >= CALM):
             await _keep(part, live)
+            since = 0
+        if said is not None:
             await bus.say(ALARM_FIGURES, said, site=part.site.site)
         await asyncio.sleep(1)
 
