@@ -10,9 +10,10 @@ import pytest
 from bridges.control.battery_control import SLOW
 from bridges.control.interlock_rules import shipped
 from consumers.alarms.actions import Actions
+from consumers.alarms.board import Changes
 from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.first_out import FLOOD
-from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
 from consumers.alarms.requests import Refusal
 from consumers.alarms.rules import Now
