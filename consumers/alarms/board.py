@@ -11,7 +11,7 @@ from consumers.alarms.requests import Refusal, request
 from consumers.alarms.rules import Around, Memory, Now, follow, settle
 from consumers.alarms.said import Reasons, Standing, said
 from consumers.alarms.suppression import Suppression
-from consumers.alarms.watches import Watches, compiled
+from consumers.alarms.watches import INF, Watches, compiled
 from schemas.messages import Alarm, AlarmRequest, AlarmState, Cause
 from schemas.site_alarm import AlarmRule
 
@@ -93,7 +93,7 @@ class Board:
         """Ends what has an end, goes on with delays, and says why what stands does so."""
         changes: Changes = []
         for name in [*self._timed, *self.reasons.now]:
-            if self.watches.of[name].gap == float("inf"):  # a word holds until the next one
+            if self.watches.of[name].gap == INF:  # a word holds until the next one
                 changes += self.judge(name, look(name), now)
         changes += self._resettle([name for name in self._timed if self.memories[name].ends is not None], now)
         if self._held and now.steady >= self._held_until:

@@ -79,7 +79,7 @@ class Panel:
     ) -> Changes:
         """A device seen from outside: its link, or the outcome of a command. A word holds until the next one. `reason`:
         why it is said, for people; `action`: what was not followed."""
-        self._latest.tell(device, point, word)
+        self._latest.tell(device, point, str(word))
         looks = self._looks((device, point), now)
         wrong = {name for name, look in looks.items() if look.wrong and self._speaks(name)}
         self._board.reasons.explain(wrong, looks.keys() - wrong, reason, action)
@@ -159,7 +159,7 @@ class Panel:
         return bool(self._watches.of[name].speaks)
 
     def _note_causes(self, place: Place, causes: list[str], now: Now, reason: str, *, sure: bool) -> Changes:
-        self._latest.tell(*place, [*causes])
+        self._latest.tell(*place, [str(cause) for cause in causes])
         looks = self._looks(place, now)
         named = {name for name, look in looks.items() if look.wrong and self._speaks(name)}
         self._board.reasons.explain(named, looks.keys() - named if sure else (), reason)

@@ -13,6 +13,7 @@ from schemas.site_alarm import AlarmRule
 
 SPEAKS = {LINK: "Its status", CAUSES: "Its status", ACTION: "Its outcome", OUTCOME: "Its outcome"}
 """Words of a device whose reason stands in the text of an alarm."""
+INF = float("inf")
 MOST_SHAPES = 200
 """Sets of points in which a device tells its telemetry; a device reads its slow points in turn."""
 
@@ -39,14 +40,14 @@ def compiled(rule: AlarmRule, scope: Scope) -> Watched:
     condition = watch(rule, scope)
     reads = condition.reads
     words = {point for _, point in reads if point in WORDS}
-    points = {(device, point) for device, point in reads if device in scope.devices and point not in WORDS}
+    points = {(device, point) for device, point in reads if device in scope.devices}
+    points = {(device, point) for device, point in points if point in scope.devices[device].points}
     return Watched(
         condition=condition,
         meaningless=watch_text(rule.suppress_when, scope) if rule.suppress_when else None,
-        gap=max(map(scope.patience, reads), default=float("inf")),
+        gap=max((scope.patience(place) if place in points else INF for place in reads), default=INF),
         silence=condition.timed and not reads,
-        of_points=bool(reads)
-        and {*reads} == {(d, p) for d, p in points if p in scope.devices[d].points and d == scope.own},
+        of_points=bool(reads) and points == reads and {device for device, _ in reads} == {scope.own},
         speaks=next((SPEAKS[word] for word in SPEAKS if word in words and scope.own in scope.devices), ""),
     )
 
