@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.board import Changes
+from consumers.alarms.panel import Panel
 from consumers.alarms.requests import Refusal, check_right
 from consumers.alarms.rules import Now
 from runtime.heard import Heard

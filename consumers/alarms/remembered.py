@@ -26,6 +26,7 @@ def remembered(rule: AlarmRule, alarm: Alarm, now: Now) -> Memory:
         began_at=now.steady - max(0.0, (now.wall - began).total_seconds()),
         latch=rule.latched and (state not in AWAY or active or alarm.began is not None),
         value=alarm.value,
+        limit=alarm.limit,
         at=alarm.at,
         since=alarm.since,
         until=until,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from consumers.alarms import states
+from consumers.alarms.expression.topmost import Look
 from consumers.alarms.states import AWAY, Event, Transitions
 from schemas.messages import AlarmState, Value
 from schemas.site_alarm import AlarmRule
@@ -45,6 +46,8 @@ class Memory:
     latch: bool = False
     """The condition of a latching rule was there since the last reset."""
     value: Value | None = None
+    limit: Value | None = None
+    """What the value was compared with."""
     at: datetime = _NEVER
     """Of the last change: of its state, its condition, or of what it stands for."""
     since: datetime = _NEVER
@@ -77,41 +80,14 @@ def transitions(rule: AlarmRule) -> Transitions:
     return states.transitions(latched=rule.latched)
 
 
-def judge(rule: AlarmRule, memory: Memory, reading: Value | None, now: Now, around: Around = NOTHING) -> Memory:
-    """The memory after a reading. None is a reading nobody can believe: it neither raises nor clears.
-
-    A rule for silence is given the age of the telemetry in s.
-    """
-    wrong = None if reading is None else is_wrong(rule, reading, memory.active)
-    return follow(rule, memory, wrong, reading, now, around=around)
-
-
-def follow(
-    rule: AlarmRule, memory: Memory, wrong: bool | None, value: Value | None, now: Now, *, around: Around = NOTHING
-) -> Memory:
-    """The same for a condition that is judged already. `wrong` is None when nobody knows."""
-    if wrong is not None:
-        memory = _delay(rule, memory, wrong, now, around)
-        if (wrong or memory.state is not AlarmState.NORMAL) and memory.value != value:
-            memory = replace(memory, value=value)
+def follow(rule: AlarmRule, memory: Memory, look: Look, now: Now, around: Around = NOTHING) -> Memory:
+    """The memory after a look at the condition. One that nobody knows neither raises nor clears."""
+    if look.wrong is not None:
+        memory = _delay(rule, memory, look.wrong, now, around)
+        seen = look.wrong or memory.state is not AlarmState.NORMAL
+        if seen and look.value is not None and (memory.value, memory.limit) != (look.value, look.limit):
+            memory = replace(memory, value=look.value, limit=look.limit)
     return settle(rule, memory, now, suppressed=around.suppressed)
-
-
-def is_wrong(rule: AlarmRule, reading: Value, active: bool) -> bool | None:
-    """Whether a reading is wrong; None when the rule cannot tell. An active alarm is over only beyond `clear`."""
-    if rule.equals is not None:
-        return reading == rule.equals if isinstance(reading, str) else None
-    if rule.contains is not None:
-        if not isinstance(reading, list):
-            return None
-        return bool(reading) if rule.contains == "*" else rule.contains in reading
-    if not isinstance(reading, float):
-        return None
-    clear = rule.clear if active else None
-    if rule.below is not None:
-        return reading < (rule.below if clear is None else clear)
-    limit = rule.silent if rule.above is None else rule.above
-    return reading > ((limit or 0.0) if clear is None else clear)
 
 
 def settle(rule: AlarmRule, memory: Memory, now: Now, *, suppressed: bool = False) -> Memory:

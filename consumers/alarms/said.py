@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from consumers.alarms.reading import ACTION, CAUSES, LINK, OUTCOME
 from consumers.alarms.requests import offered
 from consumers.alarms.rules import Memory, Now
+from consumers.alarms.watches import Watched
 from schemas.messages import Action, Alarm, AlarmState, Value
 from schemas.printable import printable
 from schemas.site_alarm import AlarmRule
@@ -15,8 +15,6 @@ CALM = 30.0
 """Seconds between two words on why an alarm stands: a reason that comes and goes says it no more often."""
 NUMBER = re.compile(r"\d+(\.\d+)?")
 """A reason with other numbers is the same reason: it counts seconds, or tells a power."""
-SPEAKS = {LINK: "Its status", CAUSES: "Its status", ACTION: "Its outcome", OUTCOME: "Its outcome"}
-"""Words of a device whose reason stands in the text of an alarm."""
 TELEMETRY = "telemetry"
 """The point of an alarm about silence: its value is the age of that."""
 
@@ -32,9 +30,9 @@ REMAINS = {
 class Standing:
     """What an alarm stands for beside its own state."""
 
+    watched: Watched
     battery: str | None = None
     """Which one it is about, where the site has several."""
-    unit: str = ""
     group: str = ""
     service: bool = False
     """It is about a part of joulebus."""
@@ -78,6 +76,7 @@ class Reasons:
 
 def said(rule: AlarmRule, memory: Memory, standing: Standing) -> Alarm:
     """The message."""
+    silent = standing.watched.silence
     cause = f"{rule.device}: {rule.cause or _called(rule)}" if standing.service else rule.cause
     return Alarm(
         at=memory.at,
@@ -86,21 +85,21 @@ def said(rule: AlarmRule, memory: Memory, standing: Standing) -> Alarm:
         priority=rule.priority,
         alarm_class=rule.class_,
         device=str(rule.device),
-        point=TELEMETRY if rule.seconds else rule.point,
+        point=TELEMETRY if silent else _point(rule, standing.watched),
         text=_text(rule, memory, standing, cause),
         cause=cause,
         consequence=rule.consequence,
         response=rule.response,
         time_to_respond=rule.time_to_respond,
-        condition=condition(rule, standing.unit),
-        unit="s" if rule.seconds else standing.unit,
+        condition=standing.watched.condition.words,
+        unit=standing.watched.condition.unit,
         battery=standing.battery,
         action=standing.action,
         reason=standing.reason,
         did=standing.did,
         value=_shown(memory.value),
-        limit=limit(rule),
-        silent=rule.seconds,
+        limit=_shown(memory.limit),
+        silent=silent,
         latched=rule.latched,
         began=memory.began,
         since=memory.since,
@@ -123,7 +122,7 @@ def _text(rule: AlarmRule, memory: Memory, standing: Standing, cause: str) -> st
     if not memory.active:
         over = f"It is over: {cause or _called(rule)}"
         return whose + " ".join(filter(None, (_sentence(over), REMAINS.get(memory.state, ""))))
-    told = f"{SPEAKS.get(rule.point, 'Its status')}: {standing.reason}" if standing.reason else ""
+    told = f"{standing.watched.speaks or 'Its status'}: {standing.reason}" if standing.reason else ""
     return whose + " ".join(filter(None, (cause, rule.consequence, rule.response, told, standing.did)))
 
 
@@ -136,24 +135,10 @@ def _called(rule: AlarmRule) -> str:
     return rule.name.replace("_", " ")
 
 
-def condition(rule: AlarmRule, unit: str = "") -> str:
-    """When it is raised, as an expression."""
-    given, behind = limit(rule), f" {unit}" if unit else ""
-    if rule.when is not None:
-        return rule.when
-    if rule.seconds:
-        return f"no telemetry for {given:g} s" if isinstance(given, float) else "no telemetry"
-    if rule.equals is not None:
-        return f"{rule.point} == '{given}'"
-    if rule.contains is not None:
-        return f"has({rule.point})" if given == "*" else f"has({rule.point}, '{given}')"
-    return f"{rule.point} {'>' if rule.above is not None else '<'} {given:g}{behind}"
-
-
-def limit(rule: AlarmRule) -> float | str | None:
-    """Where it becomes wrong; of a silence in s."""
-    conditions = (rule.above, rule.below, rule.equals, rule.contains, rule.silent)
-    return next((limit for limit in conditions if limit is not None), None)
+def _point(rule: AlarmRule, watched: Watched) -> str:
+    """What it looks at; of several points the first."""
+    reads = sorted(point for device, point in watched.condition.reads if device == rule.device)
+    return rule.point if rule.when is None or not reads else reads[0]
 
 
 def _shown(value: Value | None) -> float | str | None:

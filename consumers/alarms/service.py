@@ -8,10 +8,11 @@ from typing import Any
 from consumers.alarms import reading
 from consumers.alarms.actions import Actions
 from consumers.alarms.answer import answer
+from consumers.alarms.board import Changes
 from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.figures.live import Live
 from consumers.alarms.figures.telling import tell
-from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
 from consumers.alarms.record import Record, together
 from consumers.alarms.rules import Now

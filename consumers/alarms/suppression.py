@@ -1,7 +1,8 @@
 """Which alarms are not shown because another one explains them (suppression by design, ISA-18.2). Pure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from consumers.alarms.watches import Watched
 from schemas.messages import AlarmClass, AlarmPriority
 from schemas.site_alarm import AlarmRule
 
@@ -10,8 +11,8 @@ class Suppression:
     """Who explains whom. An alarm explains another while its condition is there: also while it is acknowledged,
     shelved or itself suppressed, but not while it is out of service, because then nobody trusts it."""
 
-    def __init__(self, rules: Mapping[str, AlarmRule], of_points: Callable[[str], bool]) -> None:
-        """`of_points`: whether an alarm looks at points of its device alone; its device's silence suppresses it."""
+    def __init__(self, rules: Mapping[str, AlarmRule], watches: Mapping[str, Watched]) -> None:
+        """A device's silence suppresses the alarms that look at its points alone."""
         self._parents: dict[str, tuple[str, ...]] = {}
         self._children: dict[str, list[str]] = {}
         self.by_link: dict[str, list[str]] = {}
@@ -19,13 +20,14 @@ class Suppression:
         named = {(str(rule.device), rule.name): name for name, rule in rules.items()}
         silences: dict[str, list[str]] = {}
         for name, rule in rules.items():
-            if rule.seconds:
+            if watches[name].silence:
                 silences.setdefault(str(rule.device), []).append(name)
+        self._protected = {name for name, rule in rules.items() if protected(rule)}
         wanted = {}
         for name, rule in rules.items():
-            if protected(rule):
+            if name in self._protected:
                 continue
-            device, implied = str(rule.device), not rule.seconds and of_points(name)
+            device, implied = str(rule.device), watches[name].of_points
             if implied:
                 self.by_link.setdefault(device, []).append(name)
             written = (named.get((device, parent), parent) for parent in rule.suppressed_by)
@@ -40,6 +42,10 @@ class Suppression:
 
     def parents(self, name: str) -> Sequence[str]:
         return self._parents.get(name, ())
+
+    def protects(self, name: str) -> bool:
+        """It is shown whatever else is wrong."""
+        return name in self._protected
 
     def children(self, name: str) -> Sequence[str]:
         return self._children.get(name, ())

@@ -10,9 +10,10 @@ import pytest
 from bridges.control.battery_control import SLOW
 from bridges.control.interlock_rules import shipped
 from consumers.alarms.actions import Actions
+from consumers.alarms.board import Changes
 from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.first_out import FLOOD
-from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
 from consumers.alarms.requests import Refusal
 from consumers.alarms.rules import Now
@@ -96,7 +97,7 @@ def test_a_fault_is_raised_with_all_an_operator_needs(panel: Panel) -> None:
 def test_the_names_of_flags_are_the_value(panel: Panel) -> None:
     assert panel.hear("bms1", say(0, alarms=["fan"], alarms_2=["door"]), at(0)) == []
     ((name, alarm),) = panel.hear("bms1", say(2, alarms=["fan"], alarms_2=["door"]), at(2))
-    assert (name, alarm.value, alarm.limit) == ("bms_alarm-bms1", "fan, door", "*")
+    assert (name, alarm.value, alarm.condition) == ("bms_alarm-bms1", "fan, door", "has(alarms)")
 
 
 def test_alarms_are_over_only_when_every_register_says_so(panel: Panel) -> None:
@@ -222,7 +223,7 @@ def test_a_device_that_is_read_seldom_is_not_silent_between_two_readings(
     text = small_site(tmp_path).read_text().replace('name = "grid"\n', f'name = "grid"\npoll = {poll}\n')
     (tmp_path / "site.toml").write_text(text)
     site, catalog = load_site(tmp_path / "site.toml"), load_catalog()
-    panel = Panel(watched(site, catalog), catalog.services, at(0))
+    panel = Panel(watched(site, catalog), catalog.services, at(0), places=Places.of(site))
     changes: Changes = []
     readings = {round(poll * number + late * (number % 2)): number for number in range(1, 40) if number % 10}
     for second in range(int(40 * poll)):
@@ -484,7 +485,7 @@ def test_an_alarm_whose_rule_is_gone_is_left_out(panel: Panel, tmp_path: Path) -
 
 def test_of_several_batteries_an_alarm_names_its_own(tmp_path: Path) -> None:
     catalog, site = load_catalog(), two(tmp_path)
-    panel = Panel(watched(site, catalog), catalog.services, at(0), whose(site.battery))
+    panel = Panel(watched(site, catalog), catalog.services, at(0), whose(site.battery), Places.of(site))
     for second in range(120):
         panel.tick(at(second))  # every device is silent
     for device, battery in (("pcs1", "hall"), ("bms1", "hall"), ("pcs2", "yard"), ("bms2", "yard"), ("grid", None)):

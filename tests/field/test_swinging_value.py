@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers.alarms.catalog import load_catalog
-from consumers.alarms.rules import Memory, Now, judge
+from consumers.alarms.expression.topmost import Look
+from consumers.alarms.rules import Memory, Now, follow
 from schemas.site_alarm import AlarmRule
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -21,9 +22,12 @@ def changes(rule: AlarmRule, pace: float) -> int:
     limit = rule.above if rule.above is not None else rule.below
     assert limit is not None
     for turn in range(int(3600 / pace)):
-        before = memory.state
+        before, now = memory.state, Now(turn * pace, NOON + timedelta(seconds=turn * pace))
         value = limit + max(abs(limit), 1.0) * 0.0015 * (1 if turn % 2 else -1)
-        memory = judge(rule, memory, value, Now(turn * pace, NOON + timedelta(seconds=turn * pace)))
+        over = rule.clear if memory.active else limit
+        assert over is not None
+        wrong = value > over if rule.above is not None else value < over
+        memory = follow(rule, memory, Look(wrong, value, limit, ""), now)
         found += memory.state != before
     return found
 
