@@ -23,7 +23,6 @@ from optimizer.carbon_table import read_carbon
 from schemas.magnitudes import Odd
 from schemas.retention import kept_words
 from schemas.site import Site
-from schemas.site_alarm import AlarmRule
 from schemas.site_file import load_site
 from schemas.troubles import Trouble, point_at
 from schemas.units import Kind, utc_now
@@ -36,14 +35,13 @@ def check(path: Path) -> int:
     """Say what stands in a site file. Raises Trouble with what is wrong in it."""
     site, now = load_site(path), utc_now()
     troubles = list[Trouble]()
-    rules: dict[str, AlarmRule] = _asked(troubles, path, lambda: watched(site, load_catalog()), {})
+    rules, refused = watched(site, load_catalog())
     locks: list[Interlock] = _asked(troubles, path, lambda: all_locks(site), [])
     none: tuple[list[str], list[Odd]] = ([], [])
     prices, unsure = _asked(troubles, path, lambda: look(site, now), none)
     prices += _asked(troubles, path, lambda: _carbon(site), [])
     prices += _asked(troubles, path, lambda: [*forecast_lines(site)], [])
-    if site.wrong_rules:
-        troubles.append(point_at(path, site.wrong_rules))
+    troubles += [point_at(path, wrong) for wrong in (refused, site.wrong_rules) if wrong]
     warnings = warned_of(path, site, rules, locks, unsure, now)
     today = now.astimezone(site.zone).date()
     if missing := [*holes(site.prices, today)]:

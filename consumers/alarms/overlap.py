@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from consumers.alarms.catalog import missing
+from consumers.alarms.fit import missing
 from schemas.site import Site
 from schemas.site_alarm import AlarmRule
 from schemas.units import Kind
 
 ALIKE = (Kind.PCS, Kind.BMS, Kind.PV, Kind.METER)
 """Kinds of which a rule means each device; sensors and loads differ."""
-CONDITIONS = ("above", "below", "equals", "contains", "silent")
+CONDITIONS = ("above", "below", "equals", "contains", "silent", "no_data", "when")
 
 
 def doubles(site: Site, rules: Mapping[str, AlarmRule]) -> Iterator[str]:
@@ -17,7 +17,7 @@ def doubles(site: Site, rules: Mapping[str, AlarmRule]) -> Iterator[str]:
     first: dict[object, tuple[str, AlarmRule]] = {}
     own = {rule.name for rule in site.alarms}
     for name, rule in rules.items():
-        if rule.silent is not None:
+        if rule.seconds:
             continue  # each silence has its own hold, and the longest poll makes several equal
         key = (rule.device, rule.point, *(getattr(rule, condition) for condition in CONDITIONS))
         other, before = first.setdefault(key, (name, rule))
@@ -41,7 +41,7 @@ def unwatched(site: Site) -> Iterator[str]:
             if rule.kind is not profile.kind or profile.kind not in ALIKE:
                 continue
             if wrong := missing(rule, profile):
-                what, name, _ = wrong
+                _, what, name, _ = wrong
                 lacks = f"device {device.name} ({device.profile}) has no {what} {name!r}"
                 yield f"alarm {rule.name}: {lacks}: it is not watched"
 

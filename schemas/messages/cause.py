@@ -65,4 +65,5 @@ class Cause(StrEnum):
     PRICES = "prices"  # some are missing: told from other days, or the outermost of the tariff
     LIMIT_NOT_HELD = "limit_not_held"  # the grid meter stands beyond a limit of the connection point
     BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
+    ALARM_RULE = "alarm_rule"  # one of the site file is refused; the others run
     BROKER_REFUSES = "broker_refuses"
