@@ -1,0 +1,170 @@
+"""The topmost comparison of a condition: it says why, and its limit is moved by the deadband."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from consumers.alarms.expression.check import Checked
+from consumers.alarms.expression.scope import Scope
+from consumers.alarms.expression.tree import Among, Both, Call, Compare, Either, Not, Text
+from consumers.alarms.expression.truths import COMPARES, ends, has, names, of_names, patience, sides, truth
+from consumers.alarms.expression.units import unit
+from consumers.alarms.expression.values import reading
+from consumers.alarms.expression.windows import Run
+from consumers.alarms.latest import Latest
+from schemas.messages import Value
+from schemas.units import LARGEST
+
+
+class Look(NamedTuple):
+    """What a look found."""
+
+    wrong: bool | None
+    """None: not known."""
+    value: Value | None
+    """Of the topmost comparison that says why; of `and` the first, of `or` the first that is wrong."""
+    limit: Value | None
+    """What it is compared with, in the same unit; where an alarm is raised, without the deadband."""
+    unit: str
+
+
+Judge = Callable[[Latest, float, datetime, bool], Look]
+
+
+def judge(part: Checked, scope: Scope, deadband: float) -> Judge:  # noqa: PLR0911  # one case per kind of node
+    """`deadband`: in the unit of the first comparison; it moves each limit of that dimension that `and` and `or` lead
+    to."""
+    match part.node:
+        case Both():
+            return _joined([judge(one, scope, _share(part, one, deadband)) for one in part.parts], decides=False)
+        case Either():
+            return _joined([judge(one, scope, _share(part, one, deadband)) for one in part.parts], decides=True)
+        case Not():
+            return _turned(judge(part.parts[0], scope, 0.0))
+        case Compare() if not names(part):
+            return _numbers(part, scope, deadband)
+        case Compare(_, sign):
+            return _pair(COMPARES[sign], *of_names(part))
+        case Among(_, choices):
+            return _told(truth(part, scope), reading(part.parts[0]), ", ".join(choices))
+        case Call("has", args):
+            flag = args[1].value if len(args) == 2 and isinstance(args[1], Text) else None
+            return _told(has(part), reading(part.parts[0]), flag)
+        case Call("no_data" | "silent"):
+            return _aged(scope.own, patience(part, scope))
+    return _told(truth(part, scope), lambda _latest, _now, _wall: None, None)
+
+
+def leads(part: Checked) -> Checked | None:
+    """The first comparison of numbers with < or > that `and` and `or` lead to."""
+    match part.node:
+        case Both() | Either():
+            return next((found for one in part.parts if (found := leads(one)) is not None), None)
+        case Compare(_, sign) if not names(part) and sign not in ("==", "!="):
+            return part
+    return None
+
+
+def shown_unit(part: Checked) -> str:
+    """Of the value and the limit."""
+    match part.node:
+        case Both() | Either() | Not():
+            return shown_unit(part.parts[0])
+        case Compare() if not names(part):
+            return _unit(part)
+        case Call("no_data" | "silent"):
+            return "s"
+    return ""
+
+
+def _unit(part: Checked) -> str:
+    """Of a comparison of numbers: that of the side which is no constant."""
+    left, right = part.parts
+    one = right if not _looks(left) and _looks(right) else left
+    return one.quantity.unit or ""
+
+
+def _looks(part: Checked) -> bool:
+    return part.found is not None or any(_looks(one) for one in part.parts) or isinstance(part.node, Call)
+
+
+def _share(whole: Checked, one: Checked, deadband: float) -> float:
+    """The deadband in the unit of another comparison; 0 where that is of another dimension."""
+    first, own = leads(whole), leads(one)
+    if first is None or own is None or not deadband:
+        return 0.0
+    ours, its = unit(_unit(first)), unit(_unit(own))
+    return deadband * ours.factor / its.factor if ours.dimension == its.dimension else 0.0
+
+
+def _numbers(part: Checked, scope: Scope, deadband: float) -> Judge:
+    left, sign, right = sides(part, scope)
+    some, whole = ends(sign, left, right), (left.run, right.run)
+    moved = -deadband if sign in (">", ">=") else deadband if sign in ("<", "<=") else 0.0
+    compares, name = COMPARES[sign], _unit(part)
+
+    def compared(pair: tuple[Run, Run], latest: Latest, now: float, wall: datetime, active: bool) -> Look:
+        value, limit = pair[0](latest, now, wall), pair[1](latest, now, wall)
+        if value is None or limit is None:
+            return Look(None, _within(value), _within(limit), name)
+        wrong = compares(value, limit + moved) if active and moved else compares(value, limit)
+        return Look(wrong, _within(value), _within(limit), name)
+
+    def judged(latest: Latest, now: float, wall: datetime, active: bool) -> Look:
+        if some is not None:
+            found = compared(some, latest, now, wall, active)
+            if found.wrong:
+                return found
+        return compared(whole, latest, now, wall, active)
+
+    return judged
+
+
+def _within(value: float | None) -> float | None:
+    """What a message can say."""
+    return value if value is None or -LARGEST <= value <= LARGEST else LARGEST if value > 0 else -LARGEST
+
+
+def _pair(compares: Callable[[Any, Any], bool], left: Run, right: Run) -> Judge:
+    def judged(latest: Latest, now: float, wall: datetime, _active: bool) -> Look:
+        value, limit = left(latest, now, wall), right(latest, now, wall)
+        return Look(None if value is None or limit is None else compares(value, limit), value, limit, "")
+
+    return judged
+
+
+def _told(wrong: Run, value: Run, limit: str | None) -> Judge:
+    def judged(latest: Latest, now: float, wall: datetime, _active: bool) -> Look:
+        return Look(wrong(latest, now, wall), value(latest, now, wall), limit, "")
+
+    return judged
+
+
+def _aged(device: str, limit: float) -> Judge:
+    def judged(latest: Latest, now: float, _wall: datetime, _active: bool) -> Look:
+        age = latest.age(device, limit, now)
+        return Look(None if age is None else age > limit, age, limit, "s")
+
+    return judged
+
+
+def _turned(of: Judge) -> Judge:
+    def judged(latest: Latest, now: float, wall: datetime, _active: bool) -> Look:
+        found = of(latest, now, wall, False)
+        return found if found.wrong is None else found._replace(wrong=not found.wrong)
+
+    return judged
+
+
+def _joined(parts: list[Judge], *, decides: bool) -> Judge:
+    """All are looked at: what looks back in time must see each reading."""
+
+    def judged(latest: Latest, now: float, wall: datetime, active: bool) -> Look:
+        found = [one(latest, now, wall, active) for one in parts]
+        deciding = [one for one in found if one.wrong is decides]
+        if deciding:
+            return deciding[0] if decides else found[0]._replace(wrong=False)
+        wrong = None if any(one.wrong is None for one in found) else not decides
+        return found[0]._replace(wrong=wrong)
+
+    return judged

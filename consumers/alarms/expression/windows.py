@@ -1,0 +1,142 @@
+"""What looks back in time: a rate, a value that does not move, a count, and the mean of a window of the clock.
+
+Each keeps a bounded part of the past, on the monotonic clock. What was not known for longer than a reading may be
+late is a gap: behind it a window begins anew.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from consumers.alarms.latest import Latest
+
+Run = Callable[[Latest, float, datetime], Any]
+"""What a part of an expression is compiled to: its value now; None when it is not known."""
+
+SAMPLES = 60
+"""Of a rate's window are kept."""
+MOST_COUNTED = 1000
+UNSEEN = 10.0
+"""Seconds without a look behind which nobody knows what happened; the clock looks once a second."""
+STEP = 2.0
+"""Seconds by which the wall clock may run apart from the monotonic one between two looks: more is a step."""
+ENOUGH = 60.0
+"""Seconds of a window of the clock that must have been seen."""
+_OFFSET_HOLDS = 300
+"""Seconds: a zone changes its offset on full five minutes only."""
+
+
+class Rate:
+    """How fast a value rose over the span: from its first to its last reading."""
+
+    def __init__(self, of: Run, span: float, gap: float) -> None:
+        self._of, self._span, self._gap = of, span, gap
+        self._samples: deque[tuple[float, float]] = deque()
+        self._known = float("-inf")
+
+    def __call__(self, latest: Latest, now: float, wall: datetime) -> float | None:
+        value = self._of(latest, now, wall)
+        if value is None:
+            return None
+        samples = self._samples
+        if now - self._known > self._gap:
+            samples.clear()
+        self._known = now
+        if not samples or now - samples[-1][0] >= self._span / SAMPLES:
+            samples.append((now, value))
+        begin = now - self._span
+        while len(samples) > 1 and samples[1][0] <= begin:
+            samples.popleft()
+        first, then = samples[0]
+        return None if first > begin else (value - then) / (now - first)
+
+
+class Stuck:
+    """Whether a value has not moved for the span."""
+
+    def __init__(self, of: Run, span: float, gap: float) -> None:
+        self._of, self._span, self._gap = of, span, gap
+        self._held: object = None
+        self._since, self._known = 0.0, float("-inf")
+        self._moved = False
+
+    def __call__(self, latest: Latest, now: float, wall: datetime) -> bool | None:
+        value = self._of(latest, now, wall)
+        if value is None:
+            return None
+        if now - self._known > self._gap:
+            self._held, self._since, self._moved = value, now, False
+        elif value != self._held:
+            self._held, self._since, self._moved = value, now, True
+        self._known = now
+        if now - self._since >= self._span:
+            return True
+        return False if self._moved else None
+
+
+class Count:
+    """How often a condition came true within the span."""
+
+    def __init__(self, of: Run, span: float) -> None:
+        self._of, self._span = of, span
+        self._edges: deque[float] = deque(maxlen=MOST_COUNTED)
+        self._last: bool | None = None
+        self._looked = self._begin = float("-inf")
+
+    def at_least(self, latest: Latest, now: float, wall: datetime) -> float:
+        """What was seen of them."""
+        wrong = self._of(latest, now, wall)
+        if wrong is None or now - self._looked > UNSEEN:
+            self._begin = now
+        self._looked = now
+        if wrong and self._last is False:
+            self._edges.append(now)
+        if wrong is not None:
+            self._last = wrong
+        while self._edges and self._edges[0] <= now - self._span:
+            self._edges.popleft()
+        return float(len(self._edges))
+
+    def __call__(self, latest: Latest, now: float, wall: datetime) -> float | None:
+        seen = self.at_least(latest, now, wall)
+        return seen if now - self._begin >= self._span else None
+
+
+class Projected:
+    """The mean that the running window of the clock will have when the value stays as it is now."""
+
+    def __init__(self, of: Run, length: float, zone: tzinfo) -> None:
+        self._of, self._length, self._zone = of, length, zone
+        self._window: int | None = None
+        self._seen = self._sum = 0.0
+        self._last: float | None = None
+        self._at = self._wall = 0.0
+        self._offset, self._offset_of = 0.0, -1
+
+    def __call__(self, latest: Latest, now: float, wall: datetime) -> float | None:
+        value: float | None = self._of(latest, now, wall)
+        instant = wall.timestamp()
+        local = instant + self._zone_offset(instant)
+        window = int(local // self._length)
+        over = local - window * self._length
+        passed = now - self._at
+        counted = passed
+        if window != self._window:
+            stepped = abs(instant - self._wall - passed) > STEP
+            counted = 0.0 if stepped else min(passed, over)
+            self._window, self._seen, self._sum = window, 0.0, 0.0
+        if self._last is not None and passed <= UNSEEN:
+            self._seen += counted
+            self._sum += self._last * counted
+        self._last, self._at, self._wall = value, now, instant
+        if value is None or self._seen < ENOUGH:
+            return None
+        return (self._sum / self._seen * over + value * (self._length - over)) / self._length
+
+    def _zone_offset(self, instant: float) -> float:
+        part = int(instant // _OFFSET_HOLDS)
+        if part != self._offset_of:
+            offset = datetime.fromtimestamp(instant, UTC).astimezone(self._zone).utcoffset()
+            self._offset, self._offset_of = 0.0 if offset is None else offset.total_seconds(), part
+        return self._offset

@@ -1,0 +1,75 @@
+"""What is known now: the last believed value of each point, and how long each device has said nothing.
+
+`now` is seconds on the monotonic clock throughout.
+"""
+
+from math import inf
+
+from consumers.alarms.expression.scope import OWN, SITE_PLACE, Place, Scope
+from consumers.alarms.reading import alive
+from schemas.messages import Telemetry, Value
+
+Held = tuple[Value | None, float]
+"""A value, and until when it is known."""
+
+
+class Latest:
+    def __init__(self, scope: Scope, now: float) -> None:
+        self._scope = scope
+        self.values: dict[Place, Held] = {}
+        """Of each place that was heard of. Read by what an expression was compiled to."""
+        self._places: dict[str, dict[str, tuple[Place, float]]] = {device: {} for device in scope.devices}
+        self._alive: dict[str, float] = {}
+        self._listening = now
+
+    def hear(self, device: str, telemetry: Telemetry, now: float) -> None:
+        """A device's points. What is of bad quality is unknown at once; what is historical says nothing of now."""
+        places = self._places.get(device)
+        if telemetry.historical or places is None:
+            return
+        if alive(telemetry):
+            self._alive[device] = now
+        values, doubted = self.values, telemetry.quality
+        for point, value in telemetry.values.items():
+            known = places.get(point)
+            if known is None:
+                known = places[point] = (device, point), self._scope.patience((device, point))
+            place, patience = known
+            values[place] = None if point in doubted else value, now + patience
+
+    def tell(self, device: str, word: str, value: Value | None) -> None:
+        """A word that is said of a device from outside of it. It holds until the next one; None: nobody knows."""
+        self.values[device, word] = value, inf
+
+    def tell_service(self, service: str, word: str, value: Value | None) -> None:
+        """The same of a part of joulebus."""
+        self.values[f"{OWN}{service}", word] = value, inf
+
+    def tell_site(self, name: str, value: Value | None) -> None:
+        """The same of the site."""
+        self.values[SITE_PLACE, name] = value, inf
+
+    def value(self, place: Place, now: float) -> Value | None:
+        """None for what is not known, not believed or too old."""
+        held = self.values.get(place)
+        return None if held is None or held[1] < now else held[0]
+
+    def age(self, device: str, limit: float, now: float) -> float | None:
+        """Seconds since the device showed that it answers; None as long as we could not have heard for `limit`."""
+        age = now - self._alive.get(device, self._listening)
+        return age if device in self._alive or age > limit else None
+
+    def deaf(self, now: float) -> None:
+        """We heard nothing until now (no broker, a frozen process): nobody else's silence counts."""
+        self._listening = now
+        self._alive.clear()
+
+    def heard_nothing(self, begin: float, end: float) -> None:
+        """Nobody could be heard in between, because the broker stood still: nobody's silence grew in that time."""
+        self._listening = _later(self._listening, begin, end)
+        self._alive = {device: _later(at, begin, end) for device, at in self._alive.items()}
+
+
+def _later(at: float, begin: float, end: float) -> float:
+    """A moment, moved by the part of the gap that lies behind it."""
+    return at + max(0.0, end - max(begin, at))
