@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from consumers.alarms.bits import expanded
+from consumers.alarms.expression.scope import Scope
 from consumers.alarms.fit import Misfit, misfit
 from consumers.alarms.parents import unsound
 from schemas.alarm_name import alarm_names
@@ -69,10 +70,10 @@ def load_catalog(path: Path = CATALOG) -> Catalog:
 
 def watched(site: Site, catalog: Catalog) -> Watched:
     """Every alarm of a site. A rule of the site file replaces the shipped one of that name, for the devices it fits."""
-    refused = [*site.wrong_alarms]
+    refused, scope = [*site.wrong_alarms], Scope.of_site(site)
     numbered = [(n, rule) for n, rule in enumerate(site.alarm) if isinstance(rule, AlarmRule)]
     while True:
-        found, whose, more = _found(site, catalog, numbered)
+        found, whose, more = _found(site, catalog, numbered, scope)
         more += [(f"alarm.{n}{place}", words) for n, place, words in unsound(found, whose)]
         if not more:
             return Watched(_named(found), sorted(refused, key=_in_order))
@@ -86,17 +87,19 @@ def _in_order(refused: Place) -> int:
 
 
 def _found(
-    site: Site, catalog: Catalog, numbered: Sequence[tuple[int, AlarmRule]]
+    site: Site, catalog: Catalog, numbered: Sequence[tuple[int, AlarmRule]], scope: Scope
 ) -> tuple[dict[Pair, AlarmRule], dict[Pair, int], list[Place]]:
     """The rules of all devices; which of them are the site's, by their number in its file; and what is wrong there."""
     own = {rule.name for _, rule in numbered}
-    found = {pair: rule for rule in _shipped(site, catalog, own) for pair, rule in _instances(site, rule).items()}
+    found = {
+        pair: rule for rule in _shipped(site, catalog, own) for pair, rule in _instances(site, rule, scope).items()
+    }
     words = {rule.name: {key: getattr(rule, key) for key in WORDED} for rule in catalog.every}
     whose: dict[Pair, int] = {}
     wrong: list[Place] = []
     for number, rule in numbered:
-        mine = _instances(site, rule)
-        mistake = _mistake(site, rule) if not mine else _twice(mine, whose)
+        mine = _instances(site, rule, scope)
+        mistake = _mistake(site, rule, scope) if not mine else _twice(mine, whose)
         if mistake:
             wrong.append((f"alarm.{number}{mistake[0]}", f"alarm {rule.name}: {mistake[1]}"))
             continue
@@ -133,11 +136,11 @@ def for_device(rule: AlarmRule, name: str) -> AlarmRule:
     return rule.model_copy(update={"device": name, "kind": None})
 
 
-def _instances(site: Site, rule: AlarmRule) -> dict[Pair, AlarmRule]:
+def _instances(site: Site, rule: AlarmRule, scope: Scope) -> dict[Pair, AlarmRule]:
     return {
         (rule.name, device.name): _at_home(for_device(rule, device.name), site, device)
         for device in site.devices
-        if meant(rule, site, device) and misfit(rule, site, device.name) is None
+        if meant(rule, site, device) and misfit(rule, site, device.name, scope) is None
     }
 
 
@@ -157,12 +160,12 @@ def _at_home(rule: AlarmRule, site: Site, device: Device) -> AlarmRule:
     return rule
 
 
-def _mistake(site: Site, rule: AlarmRule) -> Misfit:
+def _mistake(site: Site, rule: AlarmRule, scope: Scope) -> Misfit:
     """Why a rule of the site file fits no device."""
     names = [device.name for device in site.devices]
     if rule.device is not None and rule.device not in names:
         return ".device", str(Trouble.unknown(f"device {rule.device!r}", rule.device, names))
-    found = (misfit(rule, site, device.name) for device in site.devices if meant(rule, site, device))
+    found = (misfit(rule, site, device.name, scope) for device in site.devices if meant(rule, site, device))
     if wrong := next((one for one in found if one is not None), None):
         return wrong
     kinds = sorted({profile.kind.value for profile in site.profiles.values()})

@@ -1,5 +1,8 @@
 """Whether an alarm rule fits a device, and if not, why: the key in the rule and what would be right. Pure."""
 
+from consumers.alarms.expression.scope import Scope
+from consumers.alarms.expression.watch import watch, watch_text
+from consumers.alarms.expression.wrong import Wrong
 from consumers.alarms.reading import ALARMS, INSTEAD, WORDS, spreads
 from schemas.interlock import states
 from schemas.profile import Profile
@@ -12,8 +15,13 @@ Misfit = tuple[str, str]
 """The key of a rule that does not fit, with a point before it, and in words what would be right."""
 
 
-def misfit(rule: AlarmRule, site: Site, device: str) -> Misfit | None:
-    """None where the rule can be raised for a device."""
+def misfit(rule: AlarmRule, site: Site, device: str, scope: Scope) -> Misfit | None:
+    """None where the rule can be raised for a device. `scope`: of the site, for what expressions name."""
+    return _of_cells(rule, site, device) or _judged(rule, site, device, scope.of(device))
+
+
+def _of_cells(rule: AlarmRule, site: Site, device: str) -> Misfit | None:
+    """A limit for other cells than those of the device's battery."""
     battery = site.battery_of(device)
     if rule.chemistry and (battery is None or battery.chemistry not in rule.chemistry):
         wanted = " or ".join(rule.chemistry)
@@ -21,6 +29,10 @@ def misfit(rule: AlarmRule, site: Site, device: str) -> Misfit | None:
             return ".chemistry", f"device {device!r} belongs to no battery: its cells are not known to be {wanted}"
         said = f"are {battery.chemistry}" if battery.chemistry else "are not told (`chemistry` in its [[battery]])"
         return ".chemistry", f"the cells of {device!r} {said}, and the rule is for {wanted}"
+    return None
+
+
+def _judged(rule: AlarmRule, site: Site, device: str, scope: Scope) -> Misfit | None:
     if rule.effect and rule.when is not None:
         return ".effect", (
             "goes with a limit, a state or a flag, and not with `when`: an interlock in the bridge must be able to "
@@ -32,7 +44,21 @@ def misfit(rule: AlarmRule, site: Site, device: str) -> Misfit | None:
         if name in INSTEAD and key == "point":
             return ".point", f"point {name!r} {INSTEAD[name]}"
         return f".{key}", str(Trouble.unknown(f"{what} {name!r} of device {device!r}", name, known))
-    return _unreturning(rule, site.profiles[device], device)
+    return _unreturning(rule, site.profiles[device], device) or _unsaid(rule, device, scope)
+
+
+def _unsaid(rule: AlarmRule, device: str, scope: Scope) -> Misfit | None:
+    """An expression that cannot be read, or does not fit what it names."""
+    key = "when"
+    try:
+        if rule.when is not None:
+            watch(rule, scope)
+        key = "suppress_when"
+        if rule.suppress_when is not None:
+            watch_text(rule.suppress_when, scope)
+    except Wrong as wrong:
+        return f".{key}", f"of device {device!r}: {wrong}"
+    return None
 
 
 Missing = tuple[str, str, str, list[str]]

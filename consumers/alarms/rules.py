@@ -104,7 +104,8 @@ def judge(rule: AlarmRule, memory: Memory, reading: Value | None, now: Now) -> M
 
     A rule for silence is given the age of the telemetry in s.
     """
-    wrong = None if reading is None else is_wrong(rule, reading, memory.active)
+    told = None if rule.when is not None else reading  # an expression is judged by its watch
+    wrong = None if told is None else is_wrong(rule, told, memory.active)
     if wrong is not None:
         memory = _delay(rule, memory, wrong, now.steady)
         if wrong or memory.state is not AlarmState.NORMAL:

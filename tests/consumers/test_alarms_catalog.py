@@ -96,14 +96,15 @@ def alarms_of(folder: Path, more: str = "") -> dict[str, object]:
 def test_a_site_has_the_shipped_alarms_its_devices_have_points_for(tmp_path: Path) -> None:
     assert set(alarms_of(tmp_path)) == {
         *(f"cell_voltage_{what}-bms1" for what in ("high", "too_high", "low", "too_low", "spread")),
-        *(f"cell_temperature_{what}-bms1" for what in ("high", "too_high")),
+        *(f"cell_temperature_{what}-bms1" for what in ("high", "too_high", "rising")),
         *(f"{what}-bms1" for what in ("soc_low", "bms_fault", "bms_fan", "bms_door", "bms_silent", "bms_degraded")),
         *(f"bms_{what}-bms1" for what in ("frozen", "critical_point_missing")),
         *(f"pcs_{what}-pcs1" for what in ("fault", "silent", "degraded", "command_refused", "command_failed")),
         *(f"pcs_{what}-pcs1" for what in ("not_obeyed", "reversed", "not_held", "foreign_write", "swinging", "local")),
-        *(f"pcs_{what}-pcs1" for what in ("worn", "action_not_obeyed", "action_failed")),
+        *(f"pcs_{what}-pcs1" for what in ("worn", "action_not_obeyed", "action_failed", "command_unanswered")),
         *(f"pcs_{what}-pcs1" for what in ("watchdog_not_armed", "critical_point_missing", "interlock")),
         *(f"meter_{what}-grid" for what in ("silent", "degraded", "polarity", "frozen", "critical_point_missing")),
+        *("peak_risk-grid", "peak_exceeded-grid", "clock_drift-grid"),
     }
 
 

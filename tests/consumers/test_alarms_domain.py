@@ -1,4 +1,5 @@
-"""The shipped alarms against the 32 that a battery site needs: which rule covers which, and where and why it differs."""
+# ruff: noqa: E501  # a table
+"""The shipped alarms against the 32 that a battery site needs: which rule covers which, where it differs and why."""
 
 import pytest
 
@@ -51,8 +52,14 @@ DIFFERS = {
     ("pcs_comm_lost", "on"): "`silent` waits the 5 s itself",
     ("meter_comm_lost", "on"): "`silent` waits the 5 s itself",
     ("bms_soc_low", "limit"): "2 % below soc_min: at soc_min itself it would come each evening, by plan",
-    ("pcs_setpoint_deviation", "on"): "the bridge compares, with the dead time of this PCS, and waits before it says so",
-    ("grid_lost", "state"): "`disconnected` is also said by a PCS that is off; grid forming that was asked for is meant",
+    (
+        "pcs_setpoint_deviation",
+        "on",
+    ): "the bridge compares, with the dead time of this PCS, and waits before it says so",
+    (
+        "grid_lost",
+        "state",
+    ): "`disconnected` is also said by a PCS that is off; grid forming that was asked for is meant",
     ("meter_sign_suspect", "on"): "the bridge counts steps of the battery, and waits before it says so",
     ("cmd_rejected", "on"): "a refusal that the next command mends tells an operator nothing",
     ("broker_lost", "off"): "the broker says the last will of who has lost it; who says online again is there",
@@ -74,7 +81,9 @@ def condition(rule: AlarmRule) -> str:
 
 def shipped(name: str) -> AlarmRule:
     """Of the chemistry of the table: LFP."""
-    (rule,) = [one for one in load_catalog().every if one.name == name and (not one.chemistry or "lfp" in one.chemistry)]
+    (rule,) = [
+        one for one in load_catalog().every if one.name == name and (not one.chemistry or "lfp" in one.chemistry)
+    ]
     return rule
 
 
