@@ -16,12 +16,13 @@ NAMED = "{flag}"
 """Stands in the words of a rule for the bit's."""
 
 PRIORITIES: tuple[tuple[AlarmPriority, frozenset[str]], ...] = (
+    (AlarmPriority.CRITICAL, frozenset({"adhesion"})),
     (AlarmPriority.LOW, frozenset({"warning", "derated", "derating"})),
     (AlarmPriority.MEDIUM, frozenset({"alarm", "alert"})),
     (
         AlarmPriority.HIGH,
         frozenset({"protection", "trip", "fault", "over", "under", "short", "arc", "ground", "isolation", "insulation"})
-        | {"adhesion", "epo", "emergency", "fuse", "damage"},
+        | {"epo", "emergency", "fuse", "damage"},
     ),
 )
 """Words in the name of a bit, and what they make of it; the first that fits. A warning of a limit is no trip."""
@@ -34,8 +35,9 @@ CLASSES: tuple[tuple[AlarmClass, frozenset[str]], ...] = (
     ),
     (AlarmClass.SYSTEM, frozenset({"communication", "timeout"})),
 )
-RESPOND = 1800.0
-"""Seconds for one of high priority: the device has protected itself already, and what is lost is its power."""
+RESPOND = {AlarmPriority.CRITICAL: 600.0, AlarmPriority.HIGH: 1800.0}
+"""Seconds. A contactor that is welded leaves the battery on whatever else fails, as `contactor_stuck` says; at one of
+high priority the device has protected itself already, and what is lost is its power."""
 
 
 def expanded(rule: AlarmRule, site: Site, known: Collection[str]) -> Iterator[AlarmRule]:
@@ -68,7 +70,8 @@ def _named(rule: AlarmRule, device: str, flag: str, point: str, known: Collectio
             "contains": flag,
             "priority": priority,
             "class_": next((one for one, those in CLASSES if those & {*words}), rule.class_),
-            "time_to_respond": RESPOND if priority is AlarmPriority.HIGH else None,
+            "latched": priority is AlarmPriority.CRITICAL,
+            "time_to_respond": RESPOND.get(priority),
             "cause": rule.cause.replace(NAMED, f"the alarm “{in_words(flag)}”"),
         }
     )

@@ -38,6 +38,8 @@ EVERY_SERVICE = "service"
 LOWEST = "soc_low"
 """The shipped rule whose limit is the battery's own: so far below the lowest SoC that a plan uses."""
 BELOW_SOC_MIN = 2.0
+PROJECTED, WINDOW = "peak_risk", "15 min"
+"""The shipped rule that looks at the window of the bill, and how that stands in it."""
 
 
 class Catalog(Shape):
@@ -150,13 +152,17 @@ def meant(rule: AlarmRule, site: Site, device: Device) -> bool:
 
 
 def _at_home(rule: AlarmRule, site: Site, device: Device) -> AlarmRule:
-    """A device that is read each 10 s is not silent for the 5 s between two readings; what is empty is said by the
-    battery."""
+    """A rule with what a device and its battery say of themselves. One that is read each 10 s is not silent for the
+    5 s between two readings; what counts as empty is said by the battery, and by the tariff what is billed."""
     if rule.silent is not None and rule.silent < POLLS * device.poll:
         return rule.model_copy(update={"silent": POLLS * device.poll})
+    if rule.name not in (LOWEST, PROJECTED) or rule.name in {one.name for one in site.alarms}:
+        return rule
     battery = site.battery_of(device.name)
-    if rule.name == LOWEST and battery is not None and rule not in site.alarms:
+    if rule.name == LOWEST and battery is not None:
         return rule.model_copy(update={"below": max(0.0, battery.soc_min - BELOW_SOC_MIN)})
+    if rule.when is not None and site.demand is not None:
+        return rule.model_copy(update={"when": rule.when.replace(WINDOW, f"{site.demand.minutes} min")})
     return rule
 
 

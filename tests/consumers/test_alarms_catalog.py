@@ -96,7 +96,7 @@ def alarms_of(folder: Path, more: str = "") -> dict[str, object]:
 def test_a_site_has_the_shipped_alarms_its_devices_have_points_for(tmp_path: Path) -> None:
     assert set(alarms_of(tmp_path)) == {
         *(f"cell_voltage_{what}-bms1" for what in ("high", "too_high", "low", "too_low", "spread")),
-        *(f"cell_temperature_{what}-bms1" for what in ("high", "too_high", "rising")),
+        *(f"cell_temperature_{what}-bms1" for what in ("high", "too_high", "rise")),
         *(f"{what}-bms1" for what in ("soc_low", "bms_fault", "bms_fan", "bms_door", "bms_silent", "bms_degraded")),
         *(f"bms_{what}-bms1" for what in ("frozen", "critical_point_missing")),
         *(f"pcs_{what}-pcs1" for what in ("fault", "silent", "degraded", "command_refused", "command_failed")),
@@ -264,3 +264,43 @@ def test_no_two_alarms_have_one_name_and_each_fits_its_topic(pairs: list[tuple[s
     names = alarm_names(pairs)
     assert len({*names.values()}) == len(names) == len(pairs)
     assert all(len(name) <= LONGEST_ALARM for name in names.values())
+
+
+@pytest.mark.parametrize(
+    ("chemistry", "limits"),
+    [
+        ('chemistry = "lfp"', {"high": 3.60, "too_high": 3.65, "low": 2.80, "too_low": 2.50}),
+        ('chemistry = "nmc"', {"high": 4.18, "too_high": 4.25, "low": 3.00, "too_low": 2.50}),
+        ('chemistry = "lto"', {"high": 2.70, "too_high": 2.80, "low": 1.70, "too_low": 1.50}),
+        ("", {}),
+    ],
+    ids=["lfp", "nmc", "lto", "not told"],
+)
+def test_cells_have_the_limits_of_their_chemistry(tmp_path: Path, chemistry: str, limits: dict[str, float]) -> None:
+    """A limit of LFP would let cells of LTO burn, and would call those of NMC overcharged at 60 %."""
+    path = small_site(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace('chemistry = "lfp"', chemistry or "wear = 0.02"), "utf-8")
+    rules = watched(load_site(path), load_catalog()).rules
+    names = {f"cell_voltage_{side}-bms1" for side in ("high", "too_high", "low", "too_low")} & rules.keys()
+    assert names == {f"cell_voltage_{side}-bms1" for side in limits}
+    for side, limit in limits.items():
+        rule = rules[f"cell_voltage_{side}-bms1"]
+        assert (rule.above if "high" in side else rule.below) == limit
+
+
+def test_a_battery_is_empty_below_the_least_that_its_plan_uses(tmp_path: Path) -> None:
+    """With soc_min = 5 an alarm at 8 would come each evening; with 30 one at 8 would come far too late."""
+    for least, limit in ((5, 3.0), (10, 8.0), (30, 28.0), (1, 0.0)):
+        path = small_site(tmp_path)
+        text = path.read_text(encoding="utf-8").replace("energy = 200e3", f"energy = 200e3, soc_min = {least}")
+        path.write_text(text, encoding="utf-8")
+        assert watched(load_site(path), load_catalog()).rules["soc_low-bms1"].below == limit
+
+
+def test_the_peak_is_projected_over_the_window_that_is_billed(tmp_path: Path) -> None:
+    path = small_site(tmp_path)
+    tariff = "[[import.period]]\nprice = 0.30\n[demand]\nprice = 12.5\nminutes = {}\n"
+    for minutes in (15, 30):
+        (tmp_path / "tariff.toml").write_text(tariff.format(minutes), encoding="utf-8")
+        rule = watched(load_site(path), load_catalog()).rules["peak_risk-grid"]
+        assert rule.when == f"projected(p, {minutes} min) > site.peak_target"

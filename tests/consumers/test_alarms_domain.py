@@ -21,7 +21,7 @@ WANTED = [
     ("bms_temp_high_trip", "cell_temperature_too_high", "cell_t_max > 55", "safety", "critical", 5, TRIP, 50, True),
     ("bms_temp_low_charge", "cell_temperature_low", "cell_t_min < 0", "equipment", "medium", 30, 60, 2, False),
     ("bms_temp_spread", "cell_temperature_spread", "cell_t_spread > 10", "equipment", "low", 300, 300, 8, False),
-    ("bms_temp_rise", "cell_temperature_rising", "rate(cell_t_max, 60 s) >= 0.1 K/s", "safety", "critical", 0, TRIP, None, True),
+    ("bms_temp_rise", "cell_temperature_rise", "rate(cell_t_max, 60 s) >= 0.1 K/s", "safety", "critical", 0, TRIP, None, True),
     ("bms_insulation_low", "insulation_low", "riso / u < 500 Ohm/V", "equipment", "high", 10, 60, None, False),
     ("bms_insulation_trip", "insulation_too_low", "riso / u < 100 Ohm/V", "safety", "critical", 2, TRIP, None, True),
     ("bms_soc_low", "soc_low", "soc < 8", "process", "low", 30, 60, 10, False),
