@@ -74,6 +74,10 @@ class Settings:
     """With it the archive signs the seals of its journal, and `joulebus journal verify` proves them."""
     upkeep: str | None = field(default=None, repr=False)
     """By which the archive makes rollups, deletes and drops partitions: a URL like `database`, and that when None."""
+    watch_disks: dict[str, Path] | None = None
+    """By a name for people, the folders whose disks a part watches; None for those of what it keeps itself."""
+    watch_certificates: Mapping[str, Path] = field(default_factory=dict)
+    """The same of files with certificates, beside those of its own connection."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
@@ -143,7 +147,22 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         price_token=price_token,
         journal_key=journal_key,
         upkeep=upkeep,
+        watch_disks=_watched(env, "JOULEBUS_WATCH_DISKS"),
+        watch_certificates=_watched(env, "JOULEBUS_WATCH_CERTIFICATES") or {},
     )
+
+
+def _watched(env: Mapping[str, str], name: str) -> dict[str, Path] | None:
+    """NAME=PATH, with a comma between two; None where the variable is absent. Raises Trouble."""
+    if name not in env:
+        return None
+    found: dict[str, Path] = {}
+    for one in filter(None, (part.strip() for part in env[name].split(","))):
+        who, equals, path = (word.strip() for word in one.partition("="))
+        if not equals or not who or not path or who in found:
+            raise Trouble(f"{name}: {one!r} is not NAME=PATH with a name of its own, such as broker=/mosquitto/data")
+        found[who] = Path(path).absolute()
+    return found
 
 
 def _long_enough(key: Text, where: str) -> Text:
