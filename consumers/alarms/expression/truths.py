@@ -135,10 +135,8 @@ def _compare(part: Checked, scope: Scope) -> Run:
     sure = _compared(compares, *some)
 
     def bounded(latest: Latest, now: float, wall: datetime) -> bool | None:
-        if sure(latest, now, wall):
-            return True
         found: bool | None = whole(latest, now, wall)
-        return found
+        return True if found is None and sure(latest, now, wall) else found
 
     return bounded
 
