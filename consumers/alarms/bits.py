@@ -4,11 +4,12 @@ A profile names the bits of its points `alarms`, `alarms_2`...; a bit that it do
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
-from consumers.alarms.fit import is_alarms
+from consumers.alarms.fit import is_alarms, meant
 from consumers.alarms.reading import ALARMS
 from schemas.messages import AlarmClass, AlarmPriority
+from schemas.profile import Profile
 from schemas.site import Site
 from schemas.site_alarm import AlarmRule
 
@@ -40,27 +41,31 @@ RESPOND = {AlarmPriority.CRITICAL: 600.0, AlarmPriority.HIGH: 1800.0}
 high priority the device has protected itself already, and what is lost is its power."""
 
 
-def expanded(rule: AlarmRule, site: Site, known: Collection[str]) -> Iterator[AlarmRule]:
-    """A rule for any flag of `alarms` as one for each flag of each device of its kind.
-
-    `known`: rules that there are by name; a bit that is called as one of these has the kind's name before it twice.
-    """
-    own = {rule.contains for rule in site.alarms if is_alarms(rule.point)}
+def expanded(rule: AlarmRule, site: Site, own: Sequence[AlarmRule], known: Collection[str]) -> Iterator[AlarmRule]:
+    """A rule for any flag of `alarms` as one for each flag of each device of its kind. `own`: the rules of the site
+    file, which take the place of those for the same flag; `known`: rules that there are by name."""
     for device in site.devices:
-        profile = site.profiles[device.name]
-        if profile.kind is not rule.kind:
-            continue
-        registers = {name: [*(one.flags or {}).values()] for name, one in profile.points.items() if is_alarms(name)}
-        several = Counter(flag for flags in registers.values() for flag in dict.fromkeys(flags))
-        for flag in several.keys() - own:
+        if site.profiles[device.name].kind is rule.kind:
+            taken = {one.contains for one in own if is_alarms(one.point) and meant(one, site, device)}
+            yield from of_device(rule, device.name, site.profiles[device.name], taken, known)
+
+
+def of_device(
+    rule: AlarmRule, device: str, profile: Profile, taken: Collection[str | None], known: Collection[str]
+) -> Iterator[AlarmRule]:
+    """The same of one device. A bit that is called as another rule has `bit` in its name."""
+    registers = {name: [*(one.flags or {}).values()] for name, one in profile.points.items() if is_alarms(name)}
+    several = Counter(flag for flags in registers.values() for flag in dict.fromkeys(flags))
+    for flag in several:
+        if flag not in taken:
             point = ALARMS if several[flag] > 1 else next(name for name, flags in registers.items() if flag in flags)
-            yield _named(rule, device.name, flag, point, known)
+            yield _named(rule, device, flag, point, known)
 
 
 def _named(rule: AlarmRule, device: str, flag: str, point: str, known: Collection[str]) -> AlarmRule:
     name = f"{rule.kind}_{flag}"
-    words = flag.split("_")
-    priority = next((one for one, those in PRIORITIES if those & {*words}), rule.priority)
+    words = {*flag.split("_")}
+    priority = next((one for one, those in PRIORITIES if those & words), rule.priority)
     return rule.model_copy(
         update={
             "name": f"{rule.kind}_bit_{flag}" if name in known else name,
@@ -69,8 +74,8 @@ def _named(rule: AlarmRule, device: str, flag: str, point: str, known: Collectio
             "point": point,
             "contains": flag,
             "priority": priority,
-            "class_": next((one for one, those in CLASSES if those & {*words}), rule.class_),
             "latched": priority is AlarmPriority.CRITICAL,
+            "class_": next((one for one, those in CLASSES if those & words), rule.class_),
             "time_to_respond": RESPOND.get(priority),
             "cause": rule.cause.replace(NAMED, f"the alarm “{in_words(flag)}”"),
         }

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from consumers.alarms.bits import expanded
 from consumers.alarms.expression.scope import Scope
-from consumers.alarms.fit import Misfit, misfit
-from consumers.alarms.parents import unsound
+from consumers.alarms.fit import Misfit, meant, misfit
+from consumers.alarms.parents import Named, unsound
 from schemas.alarm_name import alarm_names
 from schemas.shape import Shape
 from schemas.site import Site
@@ -74,9 +74,10 @@ def watched(site: Site, catalog: Catalog) -> Watched:
     """Every alarm of a site. A rule of the site file replaces the shipped one of that name, for the devices it fits."""
     refused, scope = [*site.wrong_alarms], Scope.of_site(site)
     numbered = [(n, rule) for n, rule in enumerate(site.alarm) if isinstance(rule, AlarmRule)]
+    known = Named({one.name for one in site.alarm}, [rule.name for rule in catalog.services])
     while True:
         found, whose, more = _found(site, catalog, numbered, scope)
-        more += [(f"alarm.{n}{place}", words) for n, place, words in unsound(found, whose)]
+        more += [(f"alarm.{n}{place}", words) for n, place, words in unsound(found, whose, known)]
         if not more:
             return Watched(_named(found), sorted(refused, key=_in_order))
         refused += more
@@ -92,7 +93,7 @@ def _found(
     site: Site, catalog: Catalog, numbered: Sequence[tuple[int, AlarmRule]], scope: Scope
 ) -> tuple[dict[Pair, AlarmRule], dict[Pair, int], list[Place]]:
     """The rules of all devices; which of them are the site's, by their number in its file; and what is wrong there."""
-    own = {rule.name for _, rule in numbered}
+    own = [rule for _, rule in numbered]
     found = {
         pair: rule for rule in _shipped(site, catalog, own) for pair, rule in _instances(site, rule, scope).items()
     }
@@ -116,13 +117,14 @@ def _worded(rule: AlarmRule) -> bool:
     return any(getattr(rule, key) for key in WORDED)
 
 
-def _shipped(site: Site, catalog: Catalog, own: set[str]) -> Iterator[AlarmRule]:
+def _shipped(site: Site, catalog: Catalog, own: Sequence[AlarmRule]) -> Iterator[AlarmRule]:
     """The rules of the catalogue, each flag of a device's alarms as one of its own. One that the site file replaces
     stays whole."""
-    known = {rule.name for rule in catalog.every} | own
+    names = {rule.name for rule in own}
+    known = {rule.name for rule in catalog.every} | names
     for rule in catalog.rules:
-        if rule.contains == "*" and rule.name not in own:
-            yield from expanded(rule, site, known)
+        if rule.contains == "*" and rule.name not in names:
+            yield from expanded(rule, site, own, known)
         else:
             yield rule
     yield from (for_device(rule, site.grid.meter) for rule in catalog.site)
@@ -144,11 +146,6 @@ def _instances(site: Site, rule: AlarmRule, scope: Scope) -> dict[Pair, AlarmRul
         for device in site.devices
         if meant(rule, site, device) and misfit(rule, site, device.name, scope) is None
     }
-
-
-def meant(rule: AlarmRule, site: Site, device: Device) -> bool:
-    """Whether a rule is about a device, whatever points that one has."""
-    return rule.device == device.name or (rule.device is None and site.profiles[device.name].kind is rule.kind)
 
 
 def _at_home(rule: AlarmRule, site: Site, device: Device) -> AlarmRule:

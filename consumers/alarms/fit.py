@@ -9,10 +9,16 @@ from schemas.profile import Profile
 from schemas.register import Point
 from schemas.site import Site
 from schemas.site_alarm import AlarmRule
+from schemas.site_device import Device
 from schemas.troubles import Trouble
 
 Misfit = tuple[str, str]
 """The key of a rule that does not fit, with a point before it, and in words what would be right."""
+
+
+def meant(rule: AlarmRule, site: Site, device: Device) -> bool:
+    """Whether a rule is about a device, whatever points that one has."""
+    return rule.device == device.name or (rule.device is None and site.profiles[device.name].kind is rule.kind)
 
 
 def misfit(rule: AlarmRule, site: Site, device: str, scope: Scope) -> Misfit | None:

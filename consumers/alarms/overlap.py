@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from consumers.alarms.catalog import meant
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.watch import words
-from consumers.alarms.fit import misfit
+from consumers.alarms.fit import meant, misfit
 from schemas.site import Site
 from schemas.site_alarm import AlarmRule
 from schemas.units import Kind

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.alarms.bits import of_device
 from consumers.alarms.catalog import EVERY_SERVICE, load_catalog, watched
-from consumers.alarms.fit import missing
+from consumers.alarms.fit import is_alarms, missing
 from schemas.alarm_name import LONGEST_ALARM, alarm_names
 from schemas.messages import AlarmPriority, Cause
 from schemas.profiles import PROFILES, load_profile
+from schemas.register import Point
 from schemas.site_alarm import AlarmRule
 from schemas.site_file import load_site
+from schemas.units import Kind
 
 BMS = """
 make = "ACME"
@@ -304,3 +307,116 @@ def test_the_peak_is_projected_over_the_window_that_is_billed(tmp_path: Path) ->
         (tmp_path / "tariff.toml").write_text(tariff.format(minutes), encoding="utf-8")
         rule = watched(load_site(path), load_catalog()).rules["peak_risk-grid"]
         assert rule.when == f"projected(p, {minutes} min) > site.peak_target"
+
+
+PROFILED = {path.stem: load_profile(path.stem) for path in PROFILES.glob("*.toml")}
+ANY = {rule.kind: rule for rule in load_catalog().rules if rule.contains == "*"}
+
+
+def test_each_bit_of_each_shipped_map_is_an_alarm_that_names_it() -> None:
+    """A person in the control room must not look a number up in a manual to know which bit it was."""
+    known = {rule.name for rule in load_catalog().every}
+    bits = 0
+    for profile in PROFILED.values():
+        flags = {f for name, one in profile.points.items() if is_alarms(name) for f in (one.flags or {}).values()}
+        assert not flags or profile.kind in ANY, f"{profile.model} has alarms, and no rule looks at them"
+        made = [*of_device(ANY[profile.kind], "a" * 64, profile, (), known)] if flags else []
+        assert {rule.contains for rule in made} == flags
+        bits += len(made)
+        names = alarm_names([(rule.name, str(rule.device)) for rule in made], known)
+        assert len({*names.values()}) == len(made)
+        for rule in made:
+            AlarmRule.model_validate(rule.model_dump(by_alias=True), strict=False)
+            assert str(rule.contains).replace("_", " ") in rule.cause
+            assert missing(rule, profile) is None, "its register says it"
+            assert len(names[rule.name, str(rule.device)]) <= LONGEST_ALARM
+    assert bits > 400
+
+
+@pytest.mark.parametrize(
+    ("flag", "priority", "whose"),
+    [
+        ("cell_over_voltage_warning", "low", "equipment"),
+        ("cell_over_voltage_alarm", "medium", "equipment"),
+        ("cell_over_voltage_protection", "high", "equipment"),
+        ("contactor_adhesion", "critical", "safety"),
+        ("ground_fault", "high", "safety"),
+        ("heat_sink_over_temperature", "high", "equipment"),
+        ("internal_communication", "medium", "system"),
+        ("fan", "medium", "equipment"),
+    ],
+)
+def test_how_urgent_a_bit_is_follows_from_its_name(flag: str, priority: str, whose: str) -> None:
+    register = {"register": 0, "flags": {"0": flag}}
+    profile = PROFILED["sinexcel_pws2"].model_copy(update={"points": {"alarms_2": Point.model_validate(register)}})
+    (rule,) = of_device(ANY[Kind.PCS], "pcs", profile, (), ())
+    assert (rule.priority, rule.class_, rule.latched) == (priority, whose, priority == "critical")
+
+
+OWN_BITS = """
+[[alarm]]
+name = "my_fan"
+device = "bms1"
+point = "alarms"
+contains = "fan"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "bits"),
+    [
+        ("", {"bms_fan-bms1", "bms_door-bms1"}),
+        (OWN_BITS, {"my_fan-bms1", "bms_door-bms1"}),
+        (OWN_BITS.replace("my_fan", "bms_fan"), {"bms_fan-bms1", "bms_door-bms1"}),
+        (OWN_BITS.replace('"fan"', '"fna"'), {"bms_fan-bms1", "bms_door-bms1"}),
+        (OWN_BITS.replace('"fan"', '"*"').replace("my_fan", "bms_alarm"), {"bms_alarm-bms1"}),
+    ],
+    ids=["shipped", "one of the site", "of the same name", "a wrong one", "all together"],
+)
+def test_a_rule_for_a_bit_takes_its_place(tmp_path: Path, more: str, bits: set[str]) -> None:
+    every = {"bms_fan-bms1", "bms_door-bms1", "my_fan-bms1", "bms_alarm-bms1"}
+    assert every & alarms_of(tmp_path, more).keys() == bits
+
+
+CYCLES = """
+[[alarm]]
+name = "a"
+device = "bms1"
+point = "soc"
+below = 3
+suppressed_by = ["b"]
+[[alarm]]
+name = "b"
+device = "bms1"
+point = "soc"
+below = 2
+suppressed_by = ["{}"]
+[[alarm]]
+name = "c"
+device = "bms1"
+point = "soc"
+below = 1
+suppressed_by = ["a"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("parent", "refused", "words"),
+    [
+        ("c", {"a", "b", "c"}, "a -> b -> c -> a is a cycle: each would hide the other"),
+        ("a", {"a", "b"}, "a -> b -> a is a cycle"),
+        ("c-bms1", {"a", "b", "c"}, "a -> b -> c -> a is a cycle"),
+        ("nobody", {"b"}, "an alarm 'nobody' does not exist"),
+        ("service_down-bridge", set(), ""),
+        ("pcs_fault-pcs1", set(), ""),
+        ("bms_silent", set(), ""),
+    ],
+)
+def test_what_explains_an_alarm_exists_and_is_not_explained_by_it(
+    tmp_path: Path, parent: str, refused: set[str], words: str
+) -> None:
+    """A rule that is refused takes no other with it: one that it would explain runs, and is explained by nobody."""
+    found = watched(load_site(small_site(tmp_path, more=CYCLES.format(parent))), load_catalog())
+    assert {"abc"[int(place.split(".")[1])] for place, _ in found.refused} == refused
+    assert words in " ".join(said for _, said in found.refused)
+    assert {f"{name}-bms1" for name in "abc"} & found.rules.keys() == {f"{name}-bms1" for name in {*"abc"} - refused}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from joulebus.alarm_pages import OWN_RULES
 from joulebus.cli import main
 
 SITE = """\
@@ -183,6 +184,12 @@ def test_a_key_of_the_version_before_is_read_and_named(check: Check, rules: str,
     line = (SITE + rules).splitlines().index(next(one for one in rules.splitlines() if one.startswith(place))) + 1
     assert code == 0
     assert f"site.toml:{line}: warning: alarm.0.{place}: {says}" in said
+
+
+def test_the_rules_of_the_documents_are_good(check: Check) -> None:
+    """The example in docs/alarms.md, as it stands there."""
+    code, said = check.of(SITE + OWN_RULES)
+    assert (code, "warning" in said) == (0, False), said
 
 
 FINE = '\n[[alarm]]\nname = "fine"\ndevice = "bms"\npoint = "soc"\nbelow = 5\n'
