@@ -22,11 +22,12 @@ PRIORITIES: tuple[tuple[AlarmPriority, frozenset[str]], ...] = (
     (AlarmPriority.MEDIUM, frozenset({"alarm", "alert"})),
     (
         AlarmPriority.HIGH,
-        frozenset({"protection", "trip", "fault", "over", "under", "short", "arc", "ground", "isolation", "insulation"})
+        frozenset({"protection", "trip", "fault", "short", "arc", "ground", "isolation", "insulation"})
         | {"epo", "emergency", "fuse", "damage"},
     ),
 )
-"""Words in the name of a bit, and what they make of it; the first that fits. A warning of a limit is no trip."""
+"""Words in the name of a bit, and what they make of it; the first that fits. A warning of a limit is no trip, and
+`over` and `under` are no more than the device says of its level: a grid's voltage comes and goes by itself."""
 CLASSES: tuple[tuple[AlarmClass, frozenset[str]], ...] = (
     (
         AlarmClass.SAFETY,
@@ -66,6 +67,8 @@ def _named(rule: AlarmRule, device: str, flag: str, point: str, known: Collectio
     name = f"{rule.kind}_{flag}"
     words = {*flag.split("_")}
     priority = next((one for one, those in PRIORITIES if those & words), rule.priority)
+    if rule.priority is AlarmPriority.LOW and priority is AlarmPriority.HIGH:
+        priority = AlarmPriority.MEDIUM  # of a meter or of PV: nobody is in danger, and the battery goes on
     return rule.model_copy(
         update={
             "name": f"{rule.kind}_bit_{flag}" if name in known else name,
@@ -80,6 +83,11 @@ def _named(rule: AlarmRule, device: str, flag: str, point: str, known: Collectio
             "cause": rule.cause.replace(NAMED, f"the alarm “{in_words(flag)}”"),
         }
     )
+
+
+def together(words: str) -> str:
+    """Words of a rule that looks at all flags at once; its value names them."""
+    return words.replace(NAMED, "alarms of its own")
 
 
 def in_words(flag: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from consumers.alarms.bits import expanded
+from consumers.alarms.bits import expanded, together
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.fit import Misfit, meant, misfit
 from consumers.alarms.parents import Named, unsound
@@ -97,7 +97,7 @@ def _found(
     found = {
         pair: rule for rule in _shipped(site, catalog, own) for pair, rule in _instances(site, rule, scope).items()
     }
-    words = {rule.name: {key: getattr(rule, key) for key in WORDED} for rule in catalog.every}
+    words = {rule.name: {key: together(getattr(rule, key)) for key in WORDED} for rule in catalog.every}
     whose: dict[Pair, int] = {}
     wrong: list[Place] = []
     for number, rule in numbered:
