@@ -5,13 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from benchmarks.alarms import evaluate
+from consumers.alarms.catalog import for_device, load_catalog, missing
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.watch import Look, Watch, watch, watch_text
 from consumers.alarms.expression.words import EXAMPLES, EXPRESSIONS
 from consumers.alarms.expression.wrong import Wrong
 from consumers.alarms.latest import Latest
-from schemas.messages import Telemetry, Value
+from schemas.messages import Cause, DeviceState, Telemetry, Value
 from schemas.profile import Profile
+from schemas.profiles import PROFILES, load_profile
 from schemas.site_alarm import AlarmRule
 from schemas.units import Kind, Quality
 
@@ -51,6 +54,7 @@ PCS = profile(
 )
 METER = profile(Kind.METER, p={"unit": "W"}, pf={}, t={"unit": "degC"}, name={"type": "text", "words": 4})
 SITE = Scope({"bms-1": BMS, "bms-2": BMS, "pcs-1": PCS, "grid": METER}, {"grid": 2.0})
+CATALOG = load_catalog()
 Readings = Mapping[str, Value | None]
 
 
@@ -124,6 +128,9 @@ def one_look(text: str, readings: Readings, own: str = "bms-1") -> Look:
         ("state == 'fault' and soc > 5", {"state": "off"}, (False, "off", "fault", "")),
         ("state == 'fault' or soc > 5", {"soc": 6.0}, (True, 6.0, 5.0, "%")),
         ("state == 'fault' or soc > 5", {"soc": 5.0}, (None, None, "fault", "")),
+        ("link == 'offline'", {"link": DeviceState.OFFLINE}, (True, "offline", "offline", "")),
+        ("has(causes, watchdog)", {"causes": [Cause.WATCHDOG]}, (True, ["watchdog"], "watchdog", "")),
+        ("unanswered > 5", {"unanswered": 6}, (True, 6.0, 5.0, "s")),
         ("link == 'degraded'", {"link": "degraded"}, (True, "degraded", "degraded", "")),
         ("has(causes, watchdog)", {"causes": ["watchdog"]}, (True, ["watchdog"], "watchdog", "")),
         ("unanswered > 5", {"unanswered": 6.0}, (True, 6.0, 5.0, "s")),
@@ -370,3 +377,22 @@ def test_what_is_sent_late_says_nothing_of_now() -> None:
     story.latest.hear("bms-1", old, BEGIN)
     story.latest.hear("nobody", old, BEGIN)
     assert story.look(one).wrong is None
+
+
+def test_the_rules_of_the_benchmark_are_judged() -> None:
+    found = evaluate(seconds=3, devices=2)
+    assert list(found) == ["cpu_share_10000_rules", "cpu_us_per_evaluation", "bare_loop_us_per_evaluation"]
+    assert all(value > 0 for value in found.values())
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in PROFILES.glob("*.toml")))
+def test_each_shipped_rule_that_fits_a_device_is_an_expression(name: str) -> None:
+    """Of each shipped profile: the units and states of its points are known here."""
+    device = load_profile(name)
+    scope = Scope({"it": device}).of("it")
+    rules = [rule for rule in CATALOG.rules if rule.kind is device.kind and missing(rule, device) is None]
+    assert rules
+    for rule in rules:
+        found = watch(for_device(rule, "it"), scope)
+        assert watch_text(found.words, scope).words == found.words
+        assert found.look(Latest(scope, BEGIN), BEGIN, NOON, False).wrong is None

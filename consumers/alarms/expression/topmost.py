@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from consumers.alarms.expression.check import Checked
+from consumers.alarms.expression.checked import Checked
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.tree import Among, Both, Call, Compare, Either, Not, Text
 from consumers.alarms.expression.truths import COMPARES, ends, has, names, of_names, patience, sides, truth

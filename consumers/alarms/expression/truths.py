@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from consumers.alarms.expression.check import Checked
+from consumers.alarms.expression.checked import Checked
 from consumers.alarms.expression.scope import Scope, Sort
 from consumers.alarms.expression.tree import Among, Both, Call, Compare, Either, Not, Number, Text
 from consumers.alarms.expression.units import unit

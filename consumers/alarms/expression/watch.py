@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from consumers.alarms.expression.check import Checked, condition
+from consumers.alarms.expression.check import condition
+from consumers.alarms.expression.checked import Checked
 from consumers.alarms.expression.grammar import parse
 from consumers.alarms.expression.scope import Place, Scope
 from consumers.alarms.expression.topmost import Judge, Look, judge, leads, shown_unit
