@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from consumers.alarms.catalog import load_catalog
-from consumers.alarms.panel import FLOOD
-from consumers.alarms.rules import LONGEST_SHELF, OLDEST_REQUEST, mermaid
+from consumers.alarms.first_out import FLOOD
+from consumers.alarms.requests import LONGEST_OUT, LONGEST_SHELF, OLDEST_REQUEST
+from consumers.alarms.states import mermaid
 from joulebus import alarm_pages
 from joulebus.asyncapi import schemas
 from joulebus.causes import MEANS
@@ -31,11 +32,19 @@ Alarms follow IEC 62682 (ISA-18.2). A rule is judged for each device it fits; th
 and stands in the topic `alarm/<rule>-<device>/state` as long as it is not normal.
 
 - The condition is calm: it must be wrong for the *on-delay* before the alarm is raised, and right, beyond *clear*, for
-  the *off-delay* before it returns. Values that are historical or of bad quality neither raise nor clear it.
+  the *off-delay* before it returns. Values that are historical or of bad quality neither raise nor clear it, and
+  after a gap of 2.5 polls without a believed value a delay begins anew.
 - An operator acknowledges, shelves or resets it by a request; one that is retained, or older than
   {OLDEST_REQUEST.total_seconds():.0f} s, is refused. Shelving ends by itself within {LONGEST_SHELF.days * 24} h.
-- A latching alarm stays until it was acknowledged and reset, and cannot be shelved.
-- The first alarm after a calm of {FLOOD:.0f} s is marked `first_out`: what follows is probably its consequence."""
+- An engineer takes it out of service for up to {LONGEST_OUT.days} days, and says why, at a topic of its own
+  (`alarm/<rule>-<device>/maintenance`). Out of service wins over the shelf, the shelf over suppression.
+- A latching alarm stays until it was acknowledged and reset, and cannot be shelved. One whose condition came and went
+  while it was out of service or suppressed comes back as `latched_unacknowledged`.
+- An alarm is *suppressed by design* while another one that explains it is active: the silence of its device, or what
+  its rule names. Critical alarms of the class safety are never suppressed.
+- Shelved, suppressed or out of service, its condition goes on to be judged: `active` says how it is.
+- Of the alarms of a group that come without a calm of {FLOOD:.0f} s between them, the one whose condition came first is
+  marked `first_out`; the others name it in `consequence_of`."""
 
 
 def topics() -> str:
@@ -74,7 +83,7 @@ def alarms() -> str:
         "# Alarms",
         ALARMS,
         f"```mermaid\n{mermaid()}\n```",
-        "What is not drawn is refused. `suppressed` is kept for suppression by design and is not used yet.",
+        "What is not drawn is refused.",
         *alarm_pages.rules(load_catalog()),
         *alarm_pages.own(),
     )

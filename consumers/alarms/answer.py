@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from consumers.alarms.panel import Changes, Panel
-from consumers.alarms.rules import Now, Refusal
+from consumers.alarms.requests import Refusal, check_right
+from consumers.alarms.rules import Now
 from runtime.heard import Heard
 from schemas.messages import AlarmRequest, Cause, RequestOutcome
 from schemas.printable import asked, printable
@@ -33,6 +34,7 @@ def _wish(heard: Heard[AlarmRequest]) -> AlarmRequest:
         raise Refusal(Cause.INVALID, f"not valid: {heard.fault or 'empty'}")
     if heard.retained:
         raise Refusal(Cause.RETAINED, "it is retained: it would be done again and again")
+    check_right(heard.topic, heard.place, heard.message.action)
     return heard.message
 
 

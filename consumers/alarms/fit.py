@@ -50,10 +50,10 @@ def _judged(rule: AlarmRule, site: Site, device: str, scope: Scope) -> Misfit | 
         if name in INSTEAD and key == "point":
             return ".point", f"point {name!r} {INSTEAD[name]}"
         return f".{key}", str(Trouble.unknown(f"{what} {name!r} of device {device!r}", name, known))
-    return _unreturning(rule, site.profiles[device], device) or _unsaid(rule, device, scope)
+    return _unreturning(rule, site.profiles[device], device) or unsaid(rule, device, scope)
 
 
-def _unsaid(rule: AlarmRule, device: str, scope: Scope) -> Misfit | None:
+def unsaid(rule: AlarmRule, device: str, scope: Scope) -> Misfit | None:
     """An expression that cannot be read, or does not fit what it names."""
     key = "when"
     try:

@@ -13,11 +13,13 @@ ALARMS = TypeAdapter(dict[str, Alarm])
 
 ATTENTION = (
     AlarmState.UNACKNOWLEDGED,
+    AlarmState.LATCHED_UNACKNOWLEDGED,
     AlarmState.RETURNED,
     AlarmState.LATCHED,
     AlarmState.ACKNOWLEDGED,
-    AlarmState.SHELVED,
     AlarmState.SUPPRESSED,
+    AlarmState.SHELVED,
+    AlarmState.OUT_OF_SERVICE,
     AlarmState.NORMAL,
 )
 """What asks more of an operator stands first."""

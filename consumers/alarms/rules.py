@@ -1,69 +1,19 @@
-"""When an alarm is raised, what an operator may do with it, and when it is over (IEC 62682, ISA-18.2).
+"""When an alarm is raised and when it is over (IEC 62682, ISA-18.2). Pure.
 
-Two things run side by side: the condition, which delays and a deadband make calm, and the state an operator sees.
+Two things run side by side: the condition, which delays and a deadband make calm, and the state that an operator sees
+(`states.py`). The condition goes on to be judged while the alarm is shelved, suppressed or out of service.
 """
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
-from schemas.messages import AlarmRequest, AlarmState, Cause, Value
+from consumers.alarms import states
+from consumers.alarms.states import AWAY, Event, Transitions
+from schemas.messages import AlarmState, Value
 from schemas.site_alarm import AlarmRule
 
-OLDEST_REQUEST = timedelta(seconds=30)
-"""An operator's request older than this was meant for another moment; also the clock error we accept."""
-LONGEST_SHELF = timedelta(hours=24)
-"""Who wants an alarm quiet for longer changes its rule in the site file."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-class Refusal(Exception):
-    """An operator's request that cannot be done, and why not, for programs and in words."""
-
-    def __init__(self, cause: Cause, words: str) -> None:
-        super().__init__(words)
-        self.cause = cause
-
-
-class Event(StrEnum):
-    RAISE = "raise"
-    RETURN = "return"
-    ACK = "ack"
-    SHELVE = "shelve"
-    UNSHELVE = "unshelve"
-    RESET = "reset"
-
-
-_SHELVING = {
-    (AlarmState.NORMAL, Event.SHELVE): AlarmState.SHELVED,
-    (AlarmState.UNACKNOWLEDGED, Event.SHELVE): AlarmState.SHELVED,
-    (AlarmState.ACKNOWLEDGED, Event.SHELVE): AlarmState.SHELVED,
-    (AlarmState.RETURNED, Event.SHELVE): AlarmState.SHELVED,
-    (AlarmState.SHELVED, Event.SHELVE): AlarmState.SHELVED,  # for longer, or for less long
-    (AlarmState.SHELVED, Event.UNSHELVE): AlarmState.NORMAL,  # and raised at once when it is still wrong
-}
-_EVERY = {
-    (AlarmState.NORMAL, Event.RAISE): AlarmState.UNACKNOWLEDGED,
-    (AlarmState.UNACKNOWLEDGED, Event.ACK): AlarmState.ACKNOWLEDGED,
-    (AlarmState.UNACKNOWLEDGED, Event.RETURN): AlarmState.RETURNED,
-    (AlarmState.RETURNED, Event.RAISE): AlarmState.UNACKNOWLEDGED,
-}
-PLAIN: dict[tuple[AlarmState, Event], AlarmState] = {
-    **_EVERY,
-    (AlarmState.ACKNOWLEDGED, Event.RETURN): AlarmState.NORMAL,
-    (AlarmState.RETURNED, Event.ACK): AlarmState.NORMAL,
-    **_SHELVING,
-}
-"""What follows what; what is not written is refused."""
-LATCHING: dict[tuple[AlarmState, Event], AlarmState] = {
-    **_EVERY,
-    (AlarmState.ACKNOWLEDGED, Event.RETURN): AlarmState.LATCHED,
-    (AlarmState.RETURNED, Event.ACK): AlarmState.LATCHED,
-    (AlarmState.LATCHED, Event.RAISE): AlarmState.UNACKNOWLEDGED,
-    (AlarmState.LATCHED, Event.RESET): AlarmState.NORMAL,
-}
-"""The same for a rule that latches. It guards people or the battery: it cannot be shelved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,46 +23,79 @@ class Now:
     steady: float
     wall: datetime
 
+    def ago(self, seconds: float) -> datetime:
+        """The wall's time some seconds before."""
+        return self.wall - timedelta(seconds=seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is known of one alarm."""
+    """What is known of one alarm. Times without a zone are seconds on the steady clock."""
 
     state: AlarmState = AlarmState.NORMAL
     active: bool = False
     """The condition, after its delays."""
     turning: float | None = None
-    """Since when, on the steady clock, readings say the opposite of `active`."""
+    """Since when believed readings say the opposite of `active`, without a gap."""
+    heard: float = 0.0
+    """When the last of them came."""
+    began: datetime | None = None
+    """When the condition came, before the on-delay; it stays until the alarm is normal."""
+    began_at: float = 0.0
+    latch: bool = False
+    """The condition of a latching rule was there since the last reset."""
     value: Value | None = None
     at: datetime = _NEVER
-    """Of the last change: of its state, or of what it stands for."""
+    """Of the last change: of its state, its condition, or of what it stands for."""
     since: datetime = _NEVER
-    """When it was raised, or shelved while it was normal."""
-    shelved_until: datetime | None = None
-    shelf_ends: float | None = None
-    """The same on the steady clock: a step of the wall clock must not bring a shelved alarm back."""
+    """When it was raised, or shelved or taken out of service while it was normal."""
+    until: datetime | None = None
+    """When it comes back from the shelf or into service by itself."""
+    ends: float | None = None
+    """The same on the steady clock: a step of the wall clock must not bring an alarm back."""
     by: str = ""
     why: str = ""
+    comment: str = ""
 
 
-def transitions(rule: AlarmRule) -> Mapping[tuple[AlarmState, Event], AlarmState]:
-    return LATCHING if rule.latched else PLAIN
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of an alarm beside its reading."""
+
+    gap: float = math.inf
+    """Seconds without a believed reading after which a delay begins anew."""
+    age: float = 0.0
+    """Seconds for which the condition was there already when it was seen first: a silence began with the last word."""
+    suppressed: bool = False
+    """By design, now."""
 
 
-def judge(rule: AlarmRule, memory: Memory, reading: Value | None, now: Now) -> Memory:
+NOTHING = Around()
+
+
+def transitions(rule: AlarmRule) -> Transitions:
+    return states.transitions(latched=rule.latched)
+
+
+def judge(rule: AlarmRule, memory: Memory, reading: Value | None, now: Now, around: Around = NOTHING) -> Memory:
     """The memory after a reading. None is a reading nobody can believe: it neither raises nor clears.
 
     A rule for silence is given the age of the telemetry in s.
     """
     told = None if rule.when is not None else reading  # an expression is judged by its watch
     wrong = None if told is None else is_wrong(rule, told, memory.active)
+    return follow(rule, memory, wrong, reading, now, around=around)
+
+
+def follow(
+    rule: AlarmRule, memory: Memory, wrong: bool | None, value: Value | None, now: Now, *, around: Around = NOTHING
+) -> Memory:
+    """The same for a condition that is judged already. `wrong` is None when nobody knows."""
     if wrong is not None:
-        memory = _delay(rule, memory, wrong, now.steady)
-        if wrong or memory.state is not AlarmState.NORMAL:
-            memory = replace(memory, value=reading)
-    if memory.shelf_ends is not None and now.steady >= memory.shelf_ends:
-        memory = _enter(memory, PLAIN[memory.state, Event.UNSHELVE], now)
-    return _settle(rule, memory, now)
+        memory = _delay(rule, memory, wrong, now, around)
+        if (wrong or memory.state is not AlarmState.NORMAL) and memory.value != value:
+            memory = replace(memory, value=value)
+    return settle(rule, memory, now, suppressed=around.suppressed)
 
 
 def is_wrong(rule: AlarmRule, reading: Value, active: bool) -> bool | None:
@@ -132,69 +115,55 @@ def is_wrong(rule: AlarmRule, reading: Value, active: bool) -> bool | None:
     return reading > ((limit or 0.0) if clear is None else clear)
 
 
-def request(rule: AlarmRule, memory: Memory, wish: AlarmRequest, now: Now) -> Memory:
-    """The memory after an operator's request. Raises Refusal."""
-    if abs(now.wall - wish.at) > OLDEST_REQUEST:
-        cause = Cause.EXPIRED if wish.at < now.wall else Cause.CLOCK_SKEW
-        raise Refusal(cause, f"it was sent at {wish.at:%H:%M:%S} and now is {now.wall:%H:%M:%S} UTC: too far apart")
-    event = Event(wish.action)
-    following = transitions(rule).get((memory.state, event))
-    if following is None:
-        raise Refusal(Cause.WRONG_STATE, _out_of_place(rule, memory.state, event))
-    memory = _enter(memory, following, now, by=wish.who, why=wish.why)
-    if wish.until is not None:
-        length = wish.until - now.wall
-        if not timedelta() < length <= LONGEST_SHELF:
-            hours = LONGEST_SHELF.total_seconds() / 3600
-            raise Refusal(Cause.OUT_OF_RANGE, f"it can be shelved for up to {hours:.0f} h, counted from now")
-        memory = replace(memory, shelved_until=wish.until, shelf_ends=now.steady + length.total_seconds())
-    return _settle(rule, memory, now)
+def settle(rule: AlarmRule, memory: Memory, now: Now, *, suppressed: bool = False) -> Memory:
+    """The state that the condition, the latch, the time and what suppresses it ask for."""
+    if memory.ends is not None and now.steady >= memory.ends:
+        memory = enter(rule, memory, AWAY[memory.state], now)
+    while (event := _due(memory, suppressed)) is not None and (memory.state, event) in transitions(rule):
+        memory = enter(rule, memory, event, now)
+    return memory
 
 
-def _out_of_place(rule: AlarmRule, state: AlarmState, event: Event) -> str:
-    if rule.latched and event in (Event.SHELVE, Event.UNSHELVE):
-        return "a latching alarm guards people or the battery: it cannot be shelved"
-    if event is Event.RESET and not rule.latched:
-        return "only a latching alarm is reset; this one ends by itself"
-    return f"the alarm is {state} now: there is nothing to {event}"
-
-
-def _delay(rule: AlarmRule, memory: Memory, wrong: bool, steady: float) -> Memory:
-    if wrong == memory.active:
-        return memory if memory.turning is None else replace(memory, turning=None)
-    turning = steady if memory.turning is None else memory.turning
-    if steady - turning < (rule.on_delay if wrong else rule.off_delay):
-        return replace(memory, turning=turning)
-    return replace(memory, active=wrong, turning=None)
-
-
-def _settle(rule: AlarmRule, memory: Memory, now: Now) -> Memory:
-    event = Event.RAISE if memory.active else Event.RETURN
-    following = transitions(rule).get((memory.state, event))
-    return memory if following is None else _enter(memory, following, now)
-
-
-def _enter(memory: Memory, state: AlarmState, now: Now, by: str = "", why: str = "") -> Memory:
+def enter(rule: AlarmRule, memory: Memory, event: Event, now: Now, *, by: str = "", why: str = "") -> Memory:
+    """The next state. Raises KeyError where the table has none."""
+    state = transitions(rule)[memory.state, event]
     fresh = memory.state is AlarmState.NORMAL or state is AlarmState.UNACKNOWLEDGED
     return replace(
         memory,
         state=state,
         at=now.wall,
         since=now.wall if fresh else memory.since,
-        shelved_until=None,
-        shelf_ends=None,
+        latch=memory.latch and event is not Event.RESET,
+        until=None,
+        ends=None,
         by=by,
         why=why,
     )
 
 
-def mermaid() -> str:
-    """The two tables as one diagram; what only a latching rule does says so."""
-    edges = dict.fromkeys([*PLAIN.items(), *LATCHING.items()])
-    lines = ["stateDiagram-v2", "    [*] --> normal"]
-    for (state, event), following in edges:
-        plain, latching = (table.get((state, event)) == following for table in (PLAIN, LATCHING))
-        only = "" if plain and latching else " (latching)" if latching else " (not latching)"
-        only = "" if event in (Event.SHELVE, Event.UNSHELVE, Event.RESET) else only
-        lines.append(f"    {state} --> {following}: {event}{only}")
-    return "\n".join(lines)
+def _due(memory: Memory, suppressed: bool) -> Event | None:
+    """What happens to it now without anybody asking."""
+    if memory.state is AlarmState.SUPPRESSED:
+        return None if suppressed else Event.UNSUPPRESS
+    if memory.state in AWAY:
+        return None
+    if not memory.active:
+        missed = memory.state is AlarmState.NORMAL and memory.latch
+        return Event.RAISE if missed else Event.RETURN
+    shown = memory.state not in states.OVER
+    return Event.SUPPRESS if suppressed and shown else Event.RAISE
+
+
+def _delay(rule: AlarmRule, memory: Memory, wrong: bool, now: Now, around: Around) -> Memory:
+    if wrong == memory.active:
+        return memory if memory.turning is None else replace(memory, turning=None)
+    turning = memory.turning
+    if turning is None or now.steady - memory.heard > around.gap:
+        turning = now.steady
+    if now.steady - turning < (rule.on_delay if wrong else rule.off_delay):
+        return replace(memory, turning=turning, heard=now.steady)
+    memory = replace(memory, active=wrong, turning=None)
+    if not wrong:
+        return memory
+    begun = max(now.steady - turning, around.age)
+    return replace(memory, latch=rule.latched, began=now.ago(begun), began_at=now.steady - begun)

@@ -10,6 +10,7 @@ from consumers.alarms.actions import Actions
 from consumers.alarms.answer import answer
 from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.panel import Changes, Panel
+from consumers.alarms.places import Places
 from consumers.alarms.record import Record, together
 from consumers.alarms.rules import Now
 from runtime.bus import Bus, Refused
@@ -29,7 +30,16 @@ from schemas.messages import (
     Telemetry,
 )
 from schemas.printable import printable
-from schemas.topics import ALARM, ALARM_OUTCOME, ALARM_REQUEST, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
+from schemas.topics import (
+    ALARM,
+    ALARM_MAINTENANCE,
+    ALARM_OUTCOME,
+    ALARM_REQUEST,
+    DEVICE_STATUS,
+    OUTCOME,
+    SERVICE_STATUS,
+    TELEMETRY,
+)
 from schemas.units import utc_now
 
 MARK = "end-of-stored"
@@ -46,7 +56,7 @@ async def run(part: Part) -> None:
     rules, refused = watched(part.site, catalog)
     for place, words in refused:
         part.causes.add(Cause.ALARM_RULE, f"{place} in the site file is refused: {words}", about=place)
-    panel = Panel(rules, catalog.services, _now(), whose(part.site.battery))
+    panel = Panel(rules, catalog.services, _now(), whose(part.site.battery), Places.of(part.site))
     record = Record(part.settings.state / f"alarms-{part.site.site}.json")
     await part.run(_Desk(part, panel, record).work)
 
@@ -79,7 +89,7 @@ class _Desk:
             group.create_task(self._listen(bus), name="alarms.listen")
 
     async def _listen(self, bus: Bus) -> None:
-        topics = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST)
+        topics = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST, ALARM_MAINTENANCE)
         async for batch in bus.listen(*(topic.at(site=self.site) for topic in topics)):
             for heard in batch:
                 with self.guarded(heard):
@@ -100,7 +110,7 @@ class _Desk:
     async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:
         if heard.fault:
             self.part.counts["unreadable"] += 1
-        if heard.topic is ALARM_REQUEST:
+        if heard.topic in (ALARM_REQUEST, ALARM_MAINTENANCE):
             await self._answer(bus, heard)
         else:
             await self._say(bus, self._judge(heard))
