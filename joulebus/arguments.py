@@ -27,6 +27,8 @@ environment:
   JOULEBUS_JOURNAL_KEY         the archive signs the seals of its journal with it; better: JOULEBUS_JOURNAL_KEY_FILE
   JOULEBUS_HEALTH              host:port of the health endpoint
   JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
+  JOULEBUS_WATCH_DISKS         NAME=FOLDER,... whose disks must not become full    [of what a part keeps]
+  JOULEBUS_WATCH_CERTIFICATES  NAME=FILE,... that must not end unseen, beside those for mqtts
 Each can be read from a file instead: NAME_FILE, or all from one with --env. {role} stands for the part's name.
 """
 

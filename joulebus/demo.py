@@ -24,7 +24,7 @@ from joulebus.observer import Observer
 from joulebus.parts import SERVICES
 from joulebus.server import answers, free_port
 from joulebus.supervisor import Supervisor
-from joulebus.up import PARTS, command
+from joulebus.up import PARTS, command, watched
 from runtime.bus import Bus
 from runtime.database import engine
 from runtime.history import History
@@ -150,6 +150,7 @@ class Demo:
             "JOULEBUS_BROKER_PASSWORD_FILE": str(broker.password_file(part)),
             "JOULEBUS_DATABASE": self.database,
             **{variable: str(broker.password_file(name)) for variable, name in KEYS.get(part, {}).items()},
+            **watched(part, {"the demo": self.folder}, {}),
         }
 
     async def _prepare_archive(self) -> None:

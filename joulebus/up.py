@@ -13,6 +13,7 @@ from runtime.log import set_up
 from runtime.settings import read_settings
 from schemas.site_file import load_site
 
+WATCH = "JOULEBUS_WATCH_DISKS"
 PARTS = ("bridge", "archive", "alarms", "optimize", "dispatch", "status")
 
 log = logging.getLogger("up")
@@ -23,6 +24,20 @@ def command(part: str, site: Path, page: str = "", env: Path | None = None) -> l
     extra = {"status": ["--page", page], "simulate": ["--past", "7"]}.get(part, [])
     variables = ["--env", str(env)] if env else []
     return [sys.executable, "-m", "joulebus.cli", part, "--site", str(site), *variables, *extra]
+
+
+def watched(part: str, folders: Mapping[str, Path], env: Mapping[str, str]) -> dict[str, str]:
+    """Which disks a part watches where all keep on one machine: alarms those of all, the others none, so that one that
+    is full is one alarm. What a person wrote stands."""
+    if WATCH in env:
+        return {}
+    return {WATCH: ",".join(f"{name}={folder.absolute()}" for name, folder in folders.items()) * (part == "alarms")}
+
+
+def folder_of(database: str) -> dict[str, Path]:
+    """Where a file of the archive lies; nothing for a server, whose disk is its own machine's."""
+    driver, _, file = database.partition(":///")
+    return {"the archive": Path(file).parent} if driver.startswith("sqlite") and file else {}
 
 
 @dataclass(frozen=True)
@@ -49,10 +64,11 @@ async def run(wish: Wish, env: Mapping[str, str]) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    folders = {"what all parts keep": settings.state} | folder_of(settings.database)
     parts = ("simulate", *PARTS) if wish.simulate else PARTS
     for turn, part in enumerate(parts):
         health = {"JOULEBUS_HEALTH": f"127.0.0.1:{wish.health_from + turn}"}
-        supervisor.start(part, command(part, wish.site, wish.page, wish.env), health)
+        supervisor.start(part, command(part, wish.site, wish.page, wish.env), health | watched(part, folders, env))
     log.info("%s run; page http://%s, logs in %s", ", ".join(parts), wish.page, supervisor.folder)
     try:
         await stop.wait()

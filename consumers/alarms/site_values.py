@@ -105,10 +105,10 @@ class SiteValues:
         for one in self._unanswered.values():
             one.forget()
 
-    def of_site(self, now: Now) -> dict[str, Value]:
-        """By their names in `SITE`; what is not known is absent."""
+    def of_site(self, now: Now) -> dict[str, Value | None]:
+        """By all the names in `SITE`; None for what is not known."""
         planned = bool(self.site.battery) or self.plan.plan is not None
-        found: dict[str, Value | None] = {
+        return {
             "plan_age": self.plan.age(now.steady) if planned else None,
             "prices_left": self.plan.prices_left(now.steady),
             "billed_peak": self.billing.peak(now.wall),
@@ -120,17 +120,14 @@ class SiteValues:
             "export_limit": self.limits.export_limit if self.limits else self.site.grid.export_limit,
             "limits": self._limiting(now.wall),
         }
-        return {name: value for name, value in found.items() if value is not None}
 
-    def of_device(self, device: str, now: Now) -> dict[str, Value]:
-        """By their names in `DEVICE`; what is not known is absent."""
-        found: dict[str, Value] = {
+    def of_device(self, device: str, now: Now) -> dict[str, Value | None]:
+        """By all the names in `DEVICE`; None for what is not known."""
+        return {
             "unanswered": self._unanswered[device].seconds(now.steady),
+            "clock_offset": self._clocks[device].seconds(now.steady),
             "grid_mode": self.modes.mode(device).value,
         }
-        if (offset := self._clocks[device].seconds(now.steady)) is not None:
-            found["clock_offset"] = offset
-        return found
 
     def _target(self, now: Now) -> float | None:
         plan = self.plan.valid(now.steady)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consumers.alarms.beside import Beside, Words
 from consumers.alarms.rules import Now
 from consumers.alarms.seen.plan import PATIENCE
 from consumers.alarms.site_values import DEVICE, LIMITING, SITE, SiteValues
@@ -183,8 +184,8 @@ def test_values_of_the_site(
     for when, message in said:
         values.hear(message, at(when))
     found = values.of_site(now)
-    assert {name: found.get(name) for name in expected} == expected
-    assert found.keys() <= SITE.keys()
+    assert {name: found[name] for name in expected} == expected
+    assert found.keys() == SITE.keys()
 
 
 A, F = Action.GRID_FORMING, Action.GRID_FOLLOWING
@@ -264,11 +265,15 @@ def test_values_of_a_device(
         values.hear(message, at(when), "pcs1")
         values.hear(message, at(when), "a-stranger")
     found = values.of_device("pcs1", now)
-    assert {name: found.get(name) for name in expected} == {
+    assert {name: found[name] for name in expected} == {
         name: pytest.approx(value) if isinstance(value, float) else value for name, value in expected.items()
     }
-    assert found.keys() <= DEVICE.keys()
-    assert values.of_device("bms1", now) == {"unanswered": 0.0, "grid_mode": "grid_following"}
+    assert found.keys() == DEVICE.keys()
+    assert values.of_device("bms1", now) == {
+        "unanswered": 0.0,
+        "clock_offset": None,
+        "grid_mode": "grid_following",
+    }
 
 
 def test_what_was_answered_while_we_were_deaf_is_not_waited_for(values: SiteValues) -> None:
@@ -281,3 +286,37 @@ def test_a_name_says_what_it_may_be() -> None:
     assert SITE["limits"].names == LIMITING == ("dso", "protection", "operator")
     assert {*DEVICE["grid_mode"].names} == {"grid_following", "grid_forming"}
     assert all(one.unit in ("s", "W") for one in [*SITE.values(), *DEVICE.values()] if not one.names)
+
+
+class Panel:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+
+    def tell_site(self, values: Words, now: Now) -> list[Any]:
+        return self.tell_device("site", values, now)
+
+    def tell_device(self, device: str, words: Words, now: Now) -> list[Any]:
+        assert now.wall.tzinfo is not None
+        self.told.append((device, dict(words)))
+        return [device]
+
+
+def test_the_panel_is_told_what_changes_and_an_island_outlives_a_restart(tmp_path: Path) -> None:
+    site, panel = load_site(small_site(tmp_path)), Panel()
+    beside = Beside(site, tmp_path, at(0))
+    assert [*beside.tell(panel, at(0))] == ["site", *(device.name for device in site.devices)], "all, at first"
+    assert beside.tell(panel, at(1)) == [], "nothing has changed"
+    beside.hear(command("1", 2, A), at(2), "pcs1")
+    beside.hear(sample(2), at(2.5), "pcs1")
+    panel.told.clear()
+    beside.tell(panel, at(3))
+    assert panel.told == [("pcs1", {"unanswered": 1.0, "clock_offset": 0.5, "grid_mode": "grid_forming"})]
+    again = Beside(site, tmp_path, at(0))
+    assert again.values.of_device("pcs1", at(0))["grid_mode"] == "grid_forming"
+    again.hear(command("2", 3, F), at(3), "pcs1")
+    assert (tmp_path / f"islands-{site.site}.json").read_text() == "[]"
+    for damaged in ("{", "[1, []]", '"pcs1"'):
+        (tmp_path / f"islands-{site.site}.json").write_text(damaged)
+        assert Beside(site, tmp_path, at(0)).values.modes.islands == []

@@ -1,5 +1,6 @@
 """The commands of each device that no outcome answers, and the grid mode that somebody asked for. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -80,6 +81,16 @@ class GridModes:
                 self.told[device] = before
         elif outcome.state is OutcomeState.VERIFIED:
             self.before.pop(device, None)
+
+    @property
+    def islands(self) -> list[str]:
+        """The devices that were told to form a grid: what the next run must know."""
+        return sorted(device for device in self.told if self.mode(device) is Action.GRID_FORMING)
+
+    def recall(self, islands: Iterable[str]) -> None:
+        """Those that the last run has kept, as long as nothing else was heard."""
+        for device in islands:
+            self.told.setdefault(device, ("", Action.GRID_FORMING))
 
     def mode(self, device: str) -> Action:
         return self.told[device][1] if device in self.told else Action.GRID_FOLLOWING
