@@ -42,6 +42,7 @@ MEANS: dict[Cause, str] = {
     Cause.SWINGING: "Power and meter swing although the load is constant.",
     Cause.BMS_MISSING: "The BMS is not heard: its limits are 0.",
     Cause.METER_MISSING: "The grid meter is not heard: the battery rests.",
+    Cause.ALARM_EFFECT: "An alarm of the site file that should drive control is refused: it holds nothing back.",
     Cause.CLOCK_STEP: "The wall clock was set while the part ran.",
     Cause.CLOCK_QUARANTINE: "The archive keeps samples aside whose time cannot be right.",
     Cause.OUTBOX: "What must be kept cannot be written down, or a damaged file was set aside.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridges.control.interlock_cause import Interlock
+from bridges.control.interlock_rules import wrong_effects
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.overlap import uncelled
 from joulebus.check_warnings import warned_of
@@ -45,6 +46,10 @@ def check(path: Path) -> int:
     prices, unsure = _asked(troubles, path, lambda: look(site, now), none)
     prices += _asked(troubles, path, lambda: _carbon(site), [])
     prices += _asked(troubles, path, lambda: [*forecast_lines(site)], [])
+    effects: list[tuple[str, str]] = _asked(troubles, path, lambda: wrong_effects(site), [])
+    if effects:
+        troubles.append(point_at(path, effects))
+        refused = [one for one in refused if one[0] not in {place for place, _ in effects}]  # said once
     if site.wrong_rules:
         troubles.append(point_at(path, site.wrong_rules))
     warnings = warned_of(path, site, rules, locks, unsure, now)

@@ -71,3 +71,4 @@ class Cause(StrEnum):
     BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
     ALARM_RULE = "alarm_rule"  # one of the site file is refused; the others run
     BROKER_REFUSES = "broker_refuses"
+    ALARM_EFFECT = "alarm_effect"  # an alarm of the site file that should drive control is refused: it holds nothing

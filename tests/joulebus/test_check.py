@@ -210,7 +210,6 @@ FINE = '\n[[alarm]]\nname = "fine"\ndevice = "bms"\npoint = "soc"\nbelow = 5\n'
         (ALARM + 'device = "bms"\nwhen = "u > 5 A"\n', "when", "of device 'bms': column .*V.*A"),
         (ALARM + 'device = "bms"\nwhen = "u > "\n', "when", "of device 'bms': column 4: a point, a number or"),
         (ALARM + HOT + "suppress_when = \"soc < 'full'\"\n", "suppress_when", "of device 'bms': column"),
-        (ALARM + 'device = "bms"\nwhen = "soc < 5"\neffect = ["stop"]\n', "effect", "not with `when`: an interlock"),
         (ALARM + 'device = "bms"\n', "", "give exactly one of when, above, below"),
     ],
     ids=lambda text: str(text)[-24:],
