@@ -59,6 +59,7 @@ MEANS: dict[Cause, str] = {
     Cause.PLAN_FAILS: "New plans are refused or not made, for one reason again and again: the last good one goes on.",
     Cause.NO_PLAN: "No plan is valid, and none comes: the batteries go by self-consumption, and the detail says why.",
     Cause.PRICES: "Prices are missing: plans are made with those of the days before, or the outermost of the tariff.",
+    Cause.ALARM_RULE: "An alarm rule of the site file is refused: it could never be raised. The others run.",
     Cause.BROKER_REFUSES: "The broker's access list forbids what the part needs.",
     Cause.NOTIFY_FAILS: "Somebody is not told of an alarm: a channel does not take its message, or nobody is on call.",
 }

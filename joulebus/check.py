@@ -3,6 +3,7 @@
 What cannot be right is refused, all of it at once; what can hardly be meant is a warning, and the file is good.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +11,7 @@ from typing import TypeVar
 from bridges.control.interlock_cause import Interlock
 from bridges.control.interlock_rules import wrong_effects
 from consumers.alarms.catalog import load_catalog, watched
+from consumers.alarms.overlap import uncelled
 from joulebus.check_warnings import warned_of
 from joulebus.commands import say
 from joulebus.forecast_files import forecast_lines
@@ -25,20 +27,21 @@ from optimizer.carbon_table import read_carbon
 from schemas.magnitudes import Odd
 from schemas.retention import kept_words
 from schemas.site import Site
-from schemas.site_alarm import AlarmRule
 from schemas.site_file import load_site
 from schemas.troubles import Trouble, point_at
 from schemas.units import Kind, utc_now
 
+REFUSED = 2
+"""How the command ends where alarm rules are refused and the rest is good: each part runs with it."""
 Answer = TypeVar("Answer")
 """What is asked for."""
 
 
 def check(path: Path) -> int:
-    """Say what stands in a site file. Raises Trouble with what is wrong in it."""
+    """Say what stands in a site file: 0, or 2 where alarm rules are refused. Raises Trouble with what else is wrong."""
     site, now = load_site(path), utc_now()
     troubles = list[Trouble]()
-    rules: dict[str, AlarmRule] = _asked(troubles, path, lambda: watched(site, load_catalog()), {})
+    rules, refused = watched(site, load_catalog())
     locks: list[Interlock] = _asked(troubles, path, lambda: all_locks(site), [])
     none: tuple[list[str], list[Odd]] = ([], [])
     prices, unsure = _asked(troubles, path, lambda: look(site, now), none)
@@ -47,6 +50,7 @@ def check(path: Path) -> int:
     effects: list[tuple[str, str]] = _asked(troubles, path, lambda: wrong_effects(site), [])
     if effects:
         troubles.append(point_at(path, effects))
+        refused = [one for one in refused if one[0] not in {place for place, _ in effects}]  # said once
     if site.wrong_rules:
         troubles.append(point_at(path, site.wrong_rules))
     if site.notify is not None and site.notify.wrong_channels:
@@ -57,15 +61,19 @@ def check(path: Path) -> int:
         troubles.append(point_at(site.tariff_path, missing))
     if troubles:
         _warn(warnings)
-        raise Trouble("\n".join(map(str, troubles)))
-    say(f"{path}: good. {site.title or site.site}: {_counted(site, len(rules), len(locks))}")
+        raise Trouble("\n".join(map(str, [*troubles, *([point_at(path, refused)] if refused else [])])))
+    good = f"without {len(refused)} of its alarm rules it is good" if refused else "good"
+    say(f"{path}: {good}. {site.title or site.site}: {_counted(site, len(rules), len(locks))}")
     told = [*price_lines(site.prices, site.zone, today), *tariff_lines(site.prices, today)]
     for line in [*_contents(site), *prices, *(f"{name:<10} {words}" for name, words in told)]:
         say(f"  {line}")
     _warn(warnings)
-    for note in notes(site):
+    for note in [*notes(site), *uncelled(site)]:
         say(f"  {note}")
-    return 0
+    if not refused:
+        return 0
+    print(f"joulebus: {point_at(path, refused)}", file=sys.stderr)
+    return REFUSED
 
 
 def _asked(troubles: list[Trouble], path: Path, ask: Callable[[], Answer], otherwise: Answer) -> Answer:

@@ -4,17 +4,17 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from consumers.alarms.catalog import POLLS, load_catalog
+from consumers.alarms.catalog import load_catalog
 from consumers.alarms.first_out import FLOOD
 from consumers.alarms.requests import LONGEST_OUT, LONGEST_SHELF, OLDEST_REQUEST
 from consumers.alarms.states import mermaid
+from joulebus import alarm_pages
 from joulebus.asyncapi import schemas
 from joulebus.causes import MEANS
 from joulebus.examples import EXAMPLES
 from joulebus.words import HEAD, Node, fields, page, table
 from optimizer.why_words import pattern
 from schemas.messages import Cause
-from schemas.site_alarm import AlarmRule
 from schemas.topics import TOPICS, Topic
 from schemas.why import WhyCode
 
@@ -45,22 +45,6 @@ and stands in the topic `alarm/<rule>-<device>/state` as long as it is not norma
 - Shelved, suppressed or out of service, its condition goes on to be judged: `active` says how it is.
 - Of the alarms of a group that come without a calm of {FLOOD:.0f} s between them, the one whose condition came first is
   marked `first_out`; the others name it in `consequence_of`."""
-
-OWN_RULE = """\
-Rules of your own stand in the [site file](configuration.md#alarm); one with the name of a shipped rule replaces it:
-
-```toml
-# site.toml
-[[alarm]]
-name = "import_high"
-kind = "meter"
-point = "p"
-above = 450e3
-deadband = 20e3
-on_delay = 60
-priority = "high"
-response = "The site is close to its connection's limit. Switch off what can wait."
-```"""
 
 
 def topics() -> str:
@@ -95,19 +79,13 @@ def topics() -> str:
 
 def alarms() -> str:
     """docs/alarms.md"""
-    catalog = load_catalog()
-    head = ["rule", "kind", "wrong when", "right when", "on / off delay", "priority", "what the operator reads"]
     return page(
         "# Alarms",
         ALARMS,
         f"```mermaid\n{mermaid()}\n```",
         "What is not drawn is refused.",
-        "## Shipped rules",
-        table(head, [_rule(rule) for rule in catalog.rules]),
-        "For each part of joulebus:",
-        table(head, [_rule(rule, str(rule.device)) for rule in catalog.services]),
-        "## Your own",
-        OWN_RULE,
+        *alarm_pages.rules(load_catalog()),
+        *alarm_pages.own(),
     )
 
 
@@ -128,30 +106,3 @@ def _described(schema: Node, kinds: Node) -> Iterator[str]:
 
 def _delivery(topic: Topic[Any]) -> str:
     return ", ".join(["QoS 1", *["retained"] * topic.retain, *["expires"] * topic.expires])
-
-
-def _rule(rule: AlarmRule, kind: str = "") -> list[str]:
-    wrong, right = _conditions(rule)
-    delays = f"{rule.on_delay:g} s / {rule.off_delay:g} s"
-    latched = ", latching" * rule.latched
-    return [
-        f"`{rule.name}`",
-        kind or str(rule.kind),
-        wrong,
-        right,
-        delays,
-        f"{rule.priority}{latched}",
-        " ".join(filter(None, (rule.cause, rule.consequence, rule.response))),
-    ]
-
-
-def _conditions(rule: AlarmRule) -> tuple[str, str]:
-    """When it is wrong, and when it is right again."""
-    if rule.silent is not None:
-        return f"no telemetry for {rule.silent:g} s or {POLLS:g} polls", "telemetry"
-    if rule.equals is not None:
-        return f"`{rule.point}` is `{rule.equals}`", "any other"
-    if rule.contains is not None:
-        return f"`{rule.point}` contains {'any' if rule.contains == '*' else f'`{rule.contains}`'}", "none"
-    sign, limit, back = (">", rule.above, "≤") if rule.above is not None else ("<", rule.below, "≥")
-    return f"`{rule.point}` {sign} {limit:g}", f"{back} {limit if rule.clear is None else rule.clear:g}"

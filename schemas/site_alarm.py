@@ -30,7 +30,17 @@ def _former(given: object) -> object:
         if isinstance(clear, int | float) and not isinstance(clear, bool):
             del rule["clear"]
             rule["deadband"] = float(limit - clear if "above" in rule else clear - limit)
+            if rule["deadband"] < 0:
+                raise ValueError(_wrong_side("above" if "above" in rule else "below", limit, clear))
     return rule
+
+
+def _wrong_side(key: str, limit: float, clear: float) -> str:
+    right = "below" if key == "above" else "above"
+    return (
+        f"clear = {clear:g} is on the wrong side of {key} = {limit:g}: the alarm would end while it is wrong; give how "
+        f"far {right} the limit it ends, such as deadband = {abs(limit - clear):g}"
+    )
 
 
 class AlarmRule(Shape):

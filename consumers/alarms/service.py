@@ -56,7 +56,10 @@ FROZEN = 3.0
 async def run(part: Part) -> None:
     """Judge alarms until stopped. What is not normal stands in the broker and on our disk, and is read back."""
     catalog = load_catalog()
-    panel = Panel(watched(part.site, catalog), catalog.services, _now(), whose(part.site.battery), Places.of(part.site))
+    rules, refused = watched(part.site, catalog)
+    for place, words in refused:
+        part.causes.add(Cause.ALARM_RULE, f"{place} in the site file is refused: {words}", about=place)
+    panel = Panel(rules, catalog.services, _now(), whose(part.site.battery), Places.of(part.site))
     record = Record(part.settings.state / f"alarms-{part.site.site}.json")
     await part.run(_Desk(part, panel, record).work)
 

@@ -16,7 +16,7 @@ class UnknownAlarm(Trouble):
 def rules_of(site: Site) -> dict[str, AlarmRule]:
     """By the name of the alarm: those of the devices, and those of the parts of joulebus. Raises Trouble."""
     catalog = load_catalog()
-    return watched(site, catalog) | _of_services(catalog)
+    return watched(site, catalog).rules | _of_services(catalog)
 
 
 def _of_services(catalog: Catalog) -> dict[str, AlarmRule]:

@@ -69,6 +69,7 @@ class Cause(StrEnum):
     PRICES = "prices"  # some are missing: told from other days, or the outermost of the tariff
     LIMIT_NOT_HELD = "limit_not_held"  # the grid meter stands beyond a limit of the connection point
     BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
+    ALARM_RULE = "alarm_rule"  # one of the site file is refused; the others run
     BROKER_REFUSES = "broker_refuses"
     ALARM_EFFECT = "alarm_effect"  # an alarm of the site file that should drive control is refused: it holds nothing
     NOTIFY_FAILS = "notify_fails"  # a channel that tells people of alarms does not take its messages

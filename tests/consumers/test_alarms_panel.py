@@ -44,6 +44,13 @@ name = "warm"
 kind = "bms"
 point = "cell_t_max"
 above = 30
+[[alarm]]
+name = "bms_alarm"
+kind = "bms"
+point = "alarms"
+contains = "*"
+on_delay = 2
+off_delay = 10
 """
 
 
@@ -77,7 +84,7 @@ def panel(tmp_path: Path) -> Panel:
 def a_panel(folder: Path, more: str = RULES, second: float = 0) -> Panel:
     catalog = load_catalog()
     site = load_site(small_site(folder, more=more))
-    return Panel(watched(site, catalog), catalog.services, at(second), whose(site.battery), Places.of(site))
+    return Panel(watched(site, catalog).rules, catalog.services, at(second), whose(site.battery), Places.of(site))
 
 
 def words(changes: Changes) -> dict[str, str]:
@@ -223,7 +230,7 @@ def test_a_device_that_is_read_seldom_is_not_silent_between_two_readings(
     text = small_site(tmp_path).read_text().replace('name = "grid"\n', f'name = "grid"\npoll = {poll}\n')
     (tmp_path / "site.toml").write_text(text)
     site, catalog = load_site(tmp_path / "site.toml"), load_catalog()
-    panel = Panel(watched(site, catalog), catalog.services, at(0), places=Places.of(site))
+    panel = Panel(watched(site, catalog).rules, catalog.services, at(0), places=Places.of(site))
     changes: Changes = []
     readings = {round(poll * number + late * (number % 2)): number for number in range(1, 40) if number % 10}
     for second in range(int(40 * poll)):
@@ -485,7 +492,7 @@ def test_an_alarm_whose_rule_is_gone_is_left_out(panel: Panel, tmp_path: Path) -
 
 def test_of_several_batteries_an_alarm_names_its_own(tmp_path: Path) -> None:
     catalog, site = load_catalog(), two(tmp_path)
-    panel = Panel(watched(site, catalog), catalog.services, at(0), whose(site.battery), Places.of(site))
+    panel = Panel(watched(site, catalog).rules, catalog.services, at(0), whose(site.battery), Places.of(site))
     for second in range(120):
         panel.tick(at(second))  # every device is silent
     for device, battery in (("pcs1", "hall"), ("bms1", "hall"), ("pcs2", "yard"), ("bms2", "yard"), ("grid", None)):

@@ -89,7 +89,7 @@ def test_the_page_shows_whatever_it_heard(site: Site, seed: int) -> None:
 @given(SEEDS)
 def test_alarms_judge_whatever_they_heard_and_can_say_it(site: Site, seed: int) -> None:
     catalog = load_catalog()
-    panel = Panel(watched(site, catalog), catalog.services, Now(0.0, NOON), places=Places.of(site))
+    panel = Panel(watched(site, catalog).rules, catalog.services, Now(0.0, NOON), places=Places.of(site))
     kept = messages(seed, topics.ALARM, count=5)
     stored = {one.place["alarm"]: one.message for one in kept if isinstance(one.message, Alarm)}
     panel.restore(stored, Now(0.0, NOON))
@@ -150,7 +150,7 @@ def test_a_name_is_no_longer_than_one_of_ours(letters: int, tmp_path: Path) -> N
     assert (find(f"ems/v1/plant/service/{'s' * letters}/status") is not None) == (letters == 64)
     site = page_site(tmp_path)
     catalog = load_catalog()
-    panel = Panel(watched(site, catalog), catalog.services, Now(0.0, NOON), places=Places.of(site))
+    panel = Panel(watched(site, catalog).rules, catalog.services, Now(0.0, NOON), places=Places.of(site))
     panel.note_service("s" * 64, ServiceStatus(state="offline"), Now(0.0, NOON))
     addresses = [topics.ALARM.at(site="plant", alarm=name) for name, _ in panel.tick(Now(20.0, NOON))]
     assert f"ems/v1/plant/alarm/service_down-{'s' * 64}/state" in addresses

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from joulebus.alarm_pages import OWN_RULES
 from joulebus.cli import main
 
 SITE = """\
@@ -149,10 +150,10 @@ ALARM = '\n[[alarm]]\nname = "mine"\n'
     [
         (ALARM + 'kind = "meter"\npoint = "p"\nabove = 450\n', r":43: warning: alarm\.0\.above: .*450 is in W"),
         (ALARM + 'device = "pcs"\npoint = "p"\nabove = 90\n', r"alarm mine of pcs: 90 is in W: for 90 kW"),
-        (ALARM + 'device = "bms"\npoint = "cell_t_max"\nabove = 45\nhold = 9\n',
-         r"above 45 of device bms raises both cell_temperature_high-bms and mine-bms: .* name = \"cell_t"),
+        (ALARM + 'device = "bms"\npoint = "cell_t_max"\nabove = 45\non_delay = 9\n',
+         r"cell_t_max > 45 degC of device bms raises both cell_temperature_high-bms and mine-bms: .* name = \"cell_t"),
         (ALARM + 'device = "pcs"\nabove = 90e3\n' + ALARM.replace("mine", "ours") + 'kind = "pcs"\nabove = 90e3\n',
-         r"p above 90000 of device pcs raises both mine-pcs and ours-pcs: keep one"),
+         r"p > 90000 W of device pcs raises both mine-pcs and ours-pcs: keep one"),
         (ALARM + 'device = "pcs"\npoint = "state"\nequals = "fault"\n', r"both pcs_fault-pcs and mine-pcs"),
         (ALARM + 'device = "bms"\npoint = "soc"\nabove = 100\n', r"soc above 100 is never reached"),
         (ALARM + 'device = "bms"\npoint = "soc"\nbelow = 101\n', r"soc is always below 101: its profile"),
@@ -163,6 +164,76 @@ def test_rules_that_do_not_fit_are_named(check: Check, rules: str, says: str) ->
     code, said = check.of(SITE + rules)
     assert code == 0
     assert re.search(says, said), said
+
+
+HOT = 'device = "bms"\npoint = "cell_t_max"\nabove = 45\n'
+
+
+@pytest.mark.parametrize(
+    ("rules", "place", "says"),
+    [
+        (ALARM + HOT + "hold = 9\n", "hold", "`hold` is called `on_delay` now; this version still reads it"),
+        (ALARM + HOT + "off = 9\n", "off", "`off` is called `off_delay` now"),
+        (ALARM + HOT + 'text = "Look."\n', "text", "`text` is called `response` now"),
+        (ALARM + HOT + "clear = 42.5\n", "clear", "is a distance from the limit now: write deadband = 2.5"),
+    ],
+    ids=["hold", "off", "text", "clear"],
+)
+def test_a_key_of_the_version_before_is_read_and_named(check: Check, rules: str, place: str, says: str) -> None:
+    code, said = check.of(SITE + rules)
+    line = (SITE + rules).splitlines().index(next(one for one in rules.splitlines() if one.startswith(place))) + 1
+    assert code == 0
+    assert f"site.toml:{line}: warning: alarm.0.{place}: {says}" in said
+
+
+def test_the_rules_of_the_documents_are_good(check: Check) -> None:
+    """The example in docs/alarms.md, as it stands there."""
+    code, said = check.of(SITE + OWN_RULES)
+    assert (code, "warning" in said) == (0, False), said
+
+
+FINE = '\n[[alarm]]\nname = "fine"\ndevice = "bms"\npoint = "soc"\nbelow = 5\n'
+
+
+@pytest.mark.parametrize(
+    ("rules", "key", "says"),
+    [
+        (ALARM + HOT.replace('"bms"', '"bsm"'), "device", "device 'bsm' does not exist; did you mean 'bms'?"),
+        (ALARM + HOT.replace("cell_t_max", "cell_t_mxa"), "point", "point 'cell_t_mxa' of device 'bms' does not exist"),
+        (ALARM + HOT.replace("cell_t_max", "alarms"), "point", "a number that the point says: 'alarms' of"),
+        (ALARM + HOT + "deadband = 200\n", "deadband", "with 200 the alarm returns to normal only below -155"),
+        (ALARM + HOT + "clear = 50\n", "", "clear = 50 is on the wrong side of above = 45.*such as deadband = 5"),
+        (ALARM + HOT + 'suppressed_by = ["soc_lwo"]\n', "suppressed_by", "'soc_lwo' does not exist; .*'soc_low'"),
+        (ALARM + HOT + 'suppressed_by = ["mine"]\n', "suppressed_by", "mine -> mine is a cycle: each would hide"),
+        (ALARM + HOT + ALARM + HOT.replace("45", "44"), "name", "another rule 'mine' for device 'bms' above"),
+        (ALARM + HOT + 'chemistry = ["nmc"]\n', "chemistry", "the cells of 'bms' are not told .* rule is for nmc"),
+        (ALARM + 'device = "bms"\nwhen = "u > 5 A"\n', "when", "of device 'bms': column .*V.*A"),
+        (ALARM + 'device = "bms"\nwhen = "u > "\n', "when", "of device 'bms': column 4: a point, a number or"),
+        (ALARM + HOT + "suppress_when = \"soc < 'full'\"\n", "suppress_when", "of device 'bms': column"),
+        (ALARM + 'device = "bms"\n', "", "give exactly one of when, above, below"),
+    ],
+    ids=lambda text: str(text)[-24:],
+)  # fmt: skip
+def test_a_wrong_alarm_rule_is_refused_with_its_line_and_the_rest_is_good(
+    check: Check, rules: str, key: str, says: str
+) -> None:
+    text = SITE + FINE + rules
+    code, said = check.of(text)
+    assert code == 2
+    found = re.search(rf"site\.toml:(\d+): alarm\.(\d)\.?{key}: .*{says}", said)
+    assert found, said
+    line = text.splitlines()[int(found[1]) - 1]
+    assert line.startswith(key) if key else line == "[[alarm]]"
+    assert "without 1 of its alarm rules it is good" in said
+    assert found[2] != "0", "the one that is fine runs"
+
+
+def test_all_wrong_alarm_rules_are_named_beside_what_else_is_wrong(check: Check) -> None:
+    two = ALARM + HOT.replace("cell_t_max", "x") + ALARM.replace("mine", "ours") + HOT.replace('"bms"', '"b"')
+    code, said = check.of(SITE + two + '\n[[rule]]\nname = "empty"\n')
+    assert code == 1, "what else is wrong weighs more"
+    assert re.search(r"alarm\.0\.point.*\n.*alarm\.1\.device", said)
+    assert "rule.0" in said
 
 
 def test_a_limit_of_a_few_watts_is_not_suspected(check: Check) -> None:
@@ -179,7 +250,7 @@ def test_a_device_that_a_rule_means_and_cannot_watch_is_named(check: Check) -> N
     rule = ALARM + 'kind = "bms"\npoint = "t"\nabove = 50\n'
     code, said = check.of(SITE + more + rule)
     assert code == 0
-    assert "warning: alarm mine: device bms2 (byd_c130) has no point 't': it is not watched" in said
+    assert "alarm mine: device bms2 (byd_c130) is not watched: point 't' of device 'bms2' does not exist" in said
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from consumers.alarms import site_values
 from consumers.alarms.reading import ALARMS, WORDS
+from consumers.alarms.site_values import Word
 from schemas.interlock import DERIVED, Derived, states
-from schemas.messages import Authority, Cause
+from schemas.messages import Cause
 from schemas.profile import Profile
 from schemas.register import Point
 from schemas.site import Site
@@ -50,17 +52,13 @@ def _seconds() -> Quantity:
     return Quantity(Sort.NUMBER, "s")
 
 
-SITE_VALUES: dict[str, Quantity] = {
-    "plan_age": _seconds(),
-    "prices_left": _seconds(),
-    "billed_peak": Quantity(Sort.NUMBER, "W"),
-    "peak_target": Quantity(Sort.NUMBER, "W"),
-    "window": Quantity(Sort.NUMBER, "W"),
-    "window_closed": Quantity(Sort.NUMBER, "W"),
-    "import_limit": Quantity(Sort.NUMBER, "W"),
-    "export_limit": Quantity(Sort.NUMBER, "W"),
-    "limits": Quantity(Sort.FLAGS, known=tuple(str(one) for one in Authority)),
-}
+def _heard(word: Word) -> Quantity:
+    if not word.names:
+        return Quantity(Sort.NUMBER, word.unit)
+    return Quantity(Sort.FLAGS if word.flags else Sort.STATE, known=word.names)
+
+
+SITE_VALUES: dict[str, Quantity] = {name: _heard(word) for name, word in site_values.SITE.items()}
 """`site.` and what comes behind it."""
 
 DEVICE_WORDS: dict[str, Quantity] = {
@@ -68,8 +66,7 @@ DEVICE_WORDS: dict[str, Quantity] = {
         word: Quantity(Sort.FLAGS if condition == "contains" else Sort.STATE, known=tuple(str(one) for one in said))
         for word, (condition, said) in WORDS.items()
     },
-    "unanswered": _seconds(),
-    "clock_offset": _seconds(),
+    **{name: _heard(word) for name, word in site_values.DEVICE.items()},
 }
 """What every device has beside its points."""
 
