@@ -33,7 +33,7 @@ LOCKS: dict[str, tuple[str, ...]] = {
     "bms_fault": ("bms_failed",),
     "pcs_heatsink_hot": ("pcs_hot",),
     "pcs_local": ("local",),
-    "bms_limit_exceeded": ("charge_limit_passed", "discharge_limit_passed"),
+    "current_limit_exceeded": ("charge_limit_passed", "discharge_limit_passed"),
 }
 """Of a rule of the alarms, the interlocks of the same device that act on the same, beside the one of its own name."""
 

@@ -53,6 +53,12 @@ class Panel:
                 place = own_place(alarm.device, CAUSES) if name in self._board.parts else (alarm.device, CAUSES)
                 self._causes.setdefault(place, []).append(rule.contains)
 
+    def rules_shown(self) -> dict[str, tuple[str, str]]:
+        """Of every alarm that is not normal the name of its rule, and its device."""
+        shown = [name for name, memory in self._board.memories.items() if memory.state is not NORMAL]
+        rules = {name: self._board.rules[name] for name in shown}
+        return {name: (rule.name, str(rule.device)) for name, rule in rules.items()}
+
     def open_actions(self) -> dict[str, Action]:
         """Of each device, the one that an alarm says was not followed and that may come true yet."""
         shown = [one for one in self.shown().values() if one.state not in OVER]

@@ -8,14 +8,17 @@ from typing import Any
 from consumers.alarms import reading
 from consumers.alarms.actions import Actions
 from consumers.alarms.answer import answer
+from consumers.alarms.beside import Beside
 from consumers.alarms.board import Changes
 from consumers.alarms.catalog import load_catalog, watched, whose
+from consumers.alarms.did import did
 from consumers.alarms.figures.live import Live
 from consumers.alarms.figures.telling import tell
 from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
 from consumers.alarms.record import Record, together
 from consumers.alarms.rules import Now
+from consumers.alarms.site_values import HEARD
 from runtime.bus import Bus, Refused
 from runtime.guarded import Guarded
 from runtime.heard import Heard
@@ -42,9 +45,19 @@ from schemas.topics import (
     OUTCOME,
     SERVICE_STATUS,
     TELEMETRY,
+    Topic,
 )
 from schemas.units import utc_now
 
+LISTENED: tuple[Topic[Any], ...] = (
+    TELEMETRY,
+    DEVICE_STATUS,
+    OUTCOME,
+    SERVICE_STATUS,
+    ALARM_REQUEST,
+    ALARM_MAINTENANCE,
+    *HEARD,
+)
 MARK = "end-of-stored"
 """An alarm that does not exist. Its clearing, heard back, follows everything the broker had stored."""
 LONGEST_READ = 20.0
@@ -70,6 +83,9 @@ class _Desk:
     def __init__(self, part: Part, panel: Panel, record: Record) -> None:
         self.part, self.panel, self.record, self.site = part, panel, record, part.site.site
         self.actions = Actions()
+        self.beside = Beside(part.site, part.settings.state, _now())
+        self.statuses: dict[str, DeviceStatus] = {}
+        """The last word on each device: which interlocks act."""
         self.figures = Live(part.settings.state / f"alarm-figures-{self.site}.json", part.site.alarm_operators)
         self.restored = False
         self.guarded = Guarded(part.log, part.counts)
@@ -78,7 +94,7 @@ class _Desk:
     async def work(self, bus: Bus) -> None:
         """One connection. The first takes over what is stored; later ones correct what is stored."""
         stored = await _stored(bus, self.site)
-        self.panel.deaf(_now())
+        self._deaf()
         if not self.restored:
             ours, trouble = await asyncio.to_thread(self.record.read)
             if trouble:
@@ -96,8 +112,7 @@ class _Desk:
             group.create_task(tell(bus, self.part, self.figures), name="alarms.figures")
 
     async def _listen(self, bus: Bus) -> None:
-        topics = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST, ALARM_MAINTENANCE)
-        async for batch in bus.listen(*(topic.at(site=self.site) for topic in topics)):
+        async for batch in bus.listen(*(topic.at(site=self.site) for topic in LISTENED)):
             for heard in batch:
                 with self.guarded(heard):
                     async with self.turn:
@@ -110,9 +125,20 @@ class _Desk:
             before = time.monotonic()
             await asyncio.sleep(1)
             if time.monotonic() - before > FROZEN:
-                self.panel.deaf(_now())
+                self._deaf()
             async with self.turn:
-                await self._say(bus, self.panel.tick(_now()))
+                told = self.beside.tell(self.panel, _now())
+                await self._say(bus, [*told, *self.panel.tick(_now()), *self._did()])
+
+    def _deaf(self) -> None:
+        """We were not there until now: nobody's silence counts, nor what was not answered."""
+        self.panel.deaf(_now())
+        self.beside.deaf()
+
+    def _did(self) -> Changes:
+        """What control does about the alarms that stand."""
+        shown = self.panel.rules_shown()
+        return self.panel.do({name: did(rule, device, self.statuses) for name, (rule, device) in shown.items()}, _now())
 
     async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:
         if heard.fault:
@@ -124,13 +150,16 @@ class _Desk:
 
     def _judge(self, heard: Heard[Any]) -> Changes:
         device = heard.place.get("device", "")
-        match heard.message:
+        message: Any = heard.message
+        self._note_beside(message, device)
+        match message:
             case Telemetry() as telemetry:
                 if not telemetry.historical:
                     self.part.lag = max(0.0, (utc_now() - telemetry.at).total_seconds())
                 arrived = self._note_action(device, self.actions.see(device, telemetry))
                 return [*arrived, *self.panel.hear(device, telemetry, _now())]
-            case DeviceStatus(state=state, causes=causes, reason=reason):
+            case DeviceStatus(state=state, causes=causes, reason=reason) as status:
+                self.statuses[device] = status
                 changes = self.panel.note(device, reading.LINK, state, _now(), reason)
                 sure = state is not DeviceState.OFFLINE
                 return [*changes, *self.panel.note_causes(device, causes, _now(), reason, sure=sure)]
@@ -141,6 +170,12 @@ class _Desk:
             case ServiceStatus() as said if heard.place["service"] != self.part.name or said.state == "online":
                 return self.panel.note_service(heard.place["service"], said, _now())
         return []  # our own last will among them: it was said of the one before us
+
+    def _note_beside(self, message: object, device: str) -> None:
+        try:
+            self.beside.hear(message, _now(), device)
+        except OSError as wrong:
+            self.part.log.warning("who was told to form an island is not kept: %s", wrong.strerror)
 
     def _note_action(self, device: str, word: OutcomeState | None, reason: str = "") -> Changes:
         action = self.actions.open.get(device)

@@ -1,6 +1,6 @@
 """What alarms can look at beside points: values of the site, and words of a device that no device says. Pure.
 
-`SITE` and `DEVICE` name them; the documents and the language of `when` are made from these tables.
+Their names stand in `site_words`.
 """
 
 from collections import defaultdict
@@ -11,55 +11,16 @@ from typing import Any
 from consumers.alarms.rules import Now
 from consumers.alarms.seen.billing import BillingSeen
 from consumers.alarms.seen.clocks import ClockOffset
-from consumers.alarms.seen.commands import GRID_MODES, GridModes, Unanswered, lasts
+from consumers.alarms.seen.commands import GridModes, Unanswered, lasts
 from consumers.alarms.seen.plan import PlanSeen
+from consumers.alarms.site_words import LIMITING
 from schemas.billing import Billing
-from schemas.messages import Authority, Command, ControlLimits, Outcome, Plan, Telemetry, Value
+from schemas.messages import Command, ControlLimits, Outcome, Plan, Telemetry, Value
 from schemas.site import Site
 from schemas.topics import BILLING, COMMAND, CONTROL_LIMITS, PLAN, Topic
 
 HEARD: tuple[Topic[Any], ...] = (PLAN, BILLING, CONTROL_LIMITS, COMMAND)
 """The topics it needs beside those of points, outcomes and statuses."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """One of them. Of flags and states `names` are the words it may say; a number has none."""
-
-    unit: str
-    says: str
-    names: tuple[str, ...] = ()
-    flags: bool = False
-    """It is a list of names, and not one of them."""
-
-
-LIMITING = (Authority.DSO.value, Authority.PROTECTION.value, Authority.OPERATOR.value)
-
-SITE: dict[str, Word] = {
-    "plan_age": Word("s", "Since the newest plan was made; where none ever came, since the alarms began to listen."),
-    "prices_left": Word("s", "Until the first price that is not published yet. Not known without a valid plan."),
-    "billed_peak": Word("W", "The highest mean import that this month or year is billed for already, at least."),
-    "peak_target": Word("W", "The highest mean import that is meant to be reached: the plan's, or what is billed."),
-    "window": Word("W", "The mean import of the billing window that runs, so far."),
-    "window_closed": Word("W", "The mean import of the billing window that closed last, if it was seen whole."),
-    "target_closed": Word("W", "The peak target as it stood when that window began."),
-    "import_limit": Word("W", "What the site may draw now, by its contract and by who limits it."),
-    "export_limit": Word("W", "What the site may feed in now, by its contract and by who limits it."),
-    "limits": Word("", "Who limits the grid connection now beside the site file.", LIMITING, flags=True),
-}
-"""`site.NAME` in an expression."""
-
-DEVICE: dict[str, Word] = {
-    "unanswered": Word("s", "Since the oldest command that no outcome answers; 0 while all are answered."),
-    "clock_offset": Word(
-        "s",
-        "How much later its samples arrive than they say, the least of a minute; below 0 its bridge's clock is ahead.",
-    ),
-    "grid_mode": Word(
-        "", "What somebody asked it for; `grid_following` until then.", tuple(mode.value for mode in GRID_MODES)
-    ),
-}
-"""`NAME` or `device.NAME`, of every device."""
 
 
 @dataclass

@@ -9,7 +9,8 @@ import pytest
 from consumers.alarms.beside import Beside, Words
 from consumers.alarms.rules import Now
 from consumers.alarms.seen.plan import PATIENCE
-from consumers.alarms.site_values import DEVICE, LIMITING, SITE, SiteValues
+from consumers.alarms.site_values import SiteValues
+from consumers.alarms.site_words import DEVICE, LIMITING, SITE
 from schemas.billing import BilledComponent, Billing
 from schemas.messages import (
     Action,

@@ -6,9 +6,9 @@ from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from consumers.alarms import site_values
+from consumers.alarms import site_words
 from consumers.alarms.reading import ALARMS, WORDS
-from consumers.alarms.site_values import Word
+from consumers.alarms.site_words import Word
 from schemas.interlock import DERIVED, Derived, states
 from schemas.messages import Cause
 from schemas.profile import Profile
@@ -58,7 +58,7 @@ def _heard(word: Word) -> Quantity:
     return Quantity(Sort.FLAGS if word.flags else Sort.STATE, known=word.names)
 
 
-SITE_VALUES: dict[str, Quantity] = {name: _heard(word) for name, word in site_values.SITE.items()}
+SITE_VALUES: dict[str, Quantity] = {name: _heard(word) for name, word in site_words.SITE.items()}
 """`site.` and what comes behind it."""
 
 DEVICE_WORDS: dict[str, Quantity] = {
@@ -66,7 +66,7 @@ DEVICE_WORDS: dict[str, Quantity] = {
         word: Quantity(Sort.FLAGS if condition == "contains" else Sort.STATE, known=tuple(str(one) for one in said))
         for word, (condition, said) in WORDS.items()
     },
-    **{name: _heard(word) for name, word in site_values.DEVICE.items()},
+    **{name: _heard(word) for name, word in site_words.DEVICE.items()},
 }
 """What every device has beside its points."""
 
