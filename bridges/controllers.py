@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from bridges.control.battery_control import BatteryControl
 from bridges.control.controller import Controller
 from bridges.control.grid_connection import GridConnection
+from bridges.control.interlock_rules import without_effect
 from bridges.control.site_limits import SiteLimits
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import FieldDevice
 from bridges.telemetry.latest_values import LatestValues
 from runtime.memory import Memory
 from runtime.part import Part
-from schemas.messages import Outcome
+from schemas.messages import Cause, Outcome
 
 
 def controllers(
@@ -48,4 +49,7 @@ def controllers(
             limits=limits,
             memory=Memory(part.settings.state / f"control-{site.site}-{one.name}.json"),
         )
+    if any(one.battery is not None for one in found.values()):
+        for words in without_effect(site):
+            part.causes.add(Cause.ALARM_EFFECT, words, about=words)
     return found

@@ -32,18 +32,21 @@ class DeviceStatuses:
             return [*found, *(one for one in guard.troubles if one[0] is Cause.METER_POLARITY)]
         return found
 
-    def tell(self, name: str, state: DeviceState, troubles: list[Doubt]) -> None:
+    def tell(self, name: str, state: DeviceState, troubles: list[Doubt], control: Controller | None = None) -> None:
         """Say a device's state when it changes, and when samples of another hour were given up."""
         said, dropped = self.said.get(name), self.dropped(name)
         reason = "; ".join(words for _, words in troubles)
         causes = list(dict.fromkeys(cause.value for cause, _ in troubles))
-        known = None if said is None else (said.state, said.reason, said.causes, said.dropped)
-        if known == (state, reason, causes, dropped):
+        locks = None if control is None or control.battery is None else control.battery.interlocks
+        acting, derated = ({}, {}) if locks is None else (locks.effects, locks.derated)
+        status = DeviceStatus(
+            at=utc_now(), state=state, causes=causes, reason=reason, interlocks=acting, derated=derated, dropped=dropped
+        )
+        if said is not None and said == status.model_copy(update={"at": said.at}):
             return
         if said is None or said.state != state:
             log = self.part.log.info if state is DeviceState.ONLINE else self.part.log.warning
             log("%s is %s%s", name, state.value, f": {reason}" if reason else "")
-        status = DeviceStatus(at=utc_now(), state=state, causes=causes, reason=reason, dropped=dropped)
         self.said[name] = status
         self.say(DEVICE_STATUS, status, name)
 

@@ -230,7 +230,7 @@ class Bridge:
         name = one.device.name
         control, before = self.controls[name], one.known
         if control.left_alone:
-            self.statuses.tell(name, DeviceState.OFFLINE, [(Cause.DECLINED, LEFT_ALONE)])
+            self.statuses.tell(name, DeviceState.OFFLINE, [(Cause.DECLINED, LEFT_ALONE)], control)
             return
         try:
             began, doubts = await one.read()
@@ -244,16 +244,17 @@ class Bridge:
         self._wake(name)
         troubles = [*self.statuses.troubles(name, self.controls), *doubts]
         degraded = any(cause is not Cause.MISSING_POINTS for cause, _ in troubles)  # what a model lacks is no trouble
-        self.statuses.tell(name, DeviceState.DEGRADED if degraded else DeviceState.ONLINE, troubles)
+        self.statuses.tell(name, DeviceState.DEGRADED if degraded else DeviceState.ONLINE, troubles, control)
 
     def _missed(self, one: DeviceReader | SumReader, wrong: Unreachable | Declined) -> None:
         self.part.counts["failed_readings"] += 1
         if one.failures < SILENT:
             return
-        self.controls[one.device.name].silent()
+        control = self.controls[one.device.name]
+        control.silent()
         cause = Cause.DECLINED if isinstance(wrong, Declined) else Cause.NO_ANSWER
         troubles = [(cause, str(wrong)), *self.statuses.troubles(one.device.name, self.controls)]
-        self.statuses.tell(one.device.name, DeviceState.OFFLINE, troubles)
+        self.statuses.tell(one.device.name, DeviceState.OFFLINE, troubles, control)
 
     def _wake(self, name: str) -> None:
         """A battery decides by its BMS, by the grid meter and by what its interlocks look at, too."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from joulebus import archive_arguments
+from joulebus.alarm import arguments as alarm_arguments
 from joulebus.argument_types import past_days
 from joulebus.parts import SERVICES, Service
 from joulebus.shipped_sites import site_file
@@ -24,9 +25,13 @@ environment:
   JOULEBUS_FORECAST_KEY        optimize follows only topic forecasts that are signed with it; or ..._FILE
   JOULEBUS_PRICE_TOKEN         optimize fetches prices with it; better: JOULEBUS_PRICE_TOKEN_FILE
   JOULEBUS_LIMIT_KEYS_FILE     dispatch: lines SOURCE=KEY, whose limits are signed with which key
+  JOULEBUS_ACK_KEY             notify signs the links that acknowledge, status obeys them; better: JOULEBUS_ACK_KEY_FILE
+  JOULEBUS_NOTIFY_<NAME>       notify: the address of a channel; better: JOULEBUS_NOTIFY_<NAME>_FILE
   JOULEBUS_JOURNAL_KEY         the archive signs the seals of its journal with it; better: JOULEBUS_JOURNAL_KEY_FILE
   JOULEBUS_HEALTH              host:port of the health endpoint
   JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
+  JOULEBUS_WATCH_DISKS         NAME=FOLDER,... whose disks must not become full    [of what a part keeps]
+  JOULEBUS_WATCH_CERTIFICATES  NAME=FILE,... that must not end unseen, beside those for mqtts
 Each can be read from a file instead: NAME_FILE, or all from one with --env. {role} stands for the part's name.
 """
 
@@ -47,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     _running_parts(commands)
     _field(commands)
     _limit(commands)
+    alarm_arguments.options(commands)
     archive_arguments.options(commands)
     _backtest(commands)
     docs = commands.add_parser("docs", help="write the generated documents")
@@ -72,12 +78,18 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument(
             "--forecast", action="store_true", help="with status: how large it becomes, and when the disk is full"
         )
+    if name == "alarms":
+        parser.add_argument("what", nargs="?", choices=["report"], help="do not run, but as `joulebus alarm report`")
+        alarm_arguments.of_report(parser)
     if name == "simulate":
         parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="switched on from the start")
         parser.add_argument(
             "--past", type=float, default=0.0, metavar="DAYS", help="lived through before its first start"
         )
         _weather(parser)
+    if name == "notify":
+        parser.add_argument("what", nargs="?", choices=["test"], help="do not run, but send a test by every channel")
+        parser.add_argument("--channel", metavar="NAME", help="with test: by this one alone")
     if name == "status":
         parser.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the page listens")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridges.control.interlock_cause import Interlock
+from bridges.control.interlock_rules import wrong_effects
 from consumers.alarms.catalog import load_catalog, watched
 from joulebus.check_warnings import warned_of
 from joulebus.commands import say
@@ -15,6 +16,7 @@ from joulebus.forecast_files import forecast_lines
 from joulebus.grid_words import grid_lines
 from joulebus.interlocks import all_locks, notes
 from joulebus.load_words import load_lines
+from joulebus.notify_words import notify_lines
 from joulebus.price_files import look
 from joulebus.price_words import price_lines
 from joulebus.reserve_words import reserve_lines
@@ -42,8 +44,13 @@ def check(path: Path) -> int:
     prices, unsure = _asked(troubles, path, lambda: look(site, now), none)
     prices += _asked(troubles, path, lambda: _carbon(site), [])
     prices += _asked(troubles, path, lambda: [*forecast_lines(site)], [])
+    effects: list[tuple[str, str]] = _asked(troubles, path, lambda: wrong_effects(site), [])
+    if effects:
+        troubles.append(point_at(path, effects))
     if site.wrong_rules:
         troubles.append(point_at(path, site.wrong_rules))
+    if site.notify is not None and site.notify.wrong_channels:
+        troubles.append(point_at(path, site.notify.wrong_channels))
     warnings = warned_of(path, site, rules, locks, unsure, now)
     today = now.astimezone(site.zone).date()
     if missing := [*holes(site.prices, today)]:
@@ -112,6 +119,7 @@ def _contents(site: Site) -> Iterator[str]:
     if site.archive:
         yield f"{'archive':<10} keeps {kept_words(site.retention)}"
         yield f"{'':<10} how much that is: joulebus archive status --forecast"
+    yield from notify_lines(site)
     for number, line in enumerate(grid_lines(site)):
         yield f"{'' if number else 'grid':<10} {line}"
 

@@ -8,6 +8,7 @@ from bridges.control.interlock_cause import Interlock
 from consumers.alarms.overlap import doubles, unreached, unwatched
 from joulebus.grid_words import grid_oddities
 from joulebus.load_words import load_oddities
+from joulebus.notify_words import notify_oddities
 from joulebus.price_words import odd_layers
 from joulebus.reserve_words import reserve_oddities
 from joulebus.tariff_words import oddities
@@ -34,6 +35,7 @@ def warned_of(  # noqa: PLR0917  # the file, what was read out of it, and when
         *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site)]),
         *_at(path, [] if site.wrong_rules else [*_odd_rules(site)]),
         *_at(path, [*reserve_oddities(site, now), *load_oddities(site, now)]),
+        *_at(path, notify_oddities(site, now)),
         *_at(site.tariff_path, _odd_tariff(site, now)),
         *(f"{path}: {words}" for words in [*too_slow(site), *_odd_devices(site)]),
         *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),

@@ -88,10 +88,18 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
             from joulebus import look  # noqa: PLC0415
 
             return look.run(parsed, env)
+        case "alarm" | "alarms":
+            from joulebus.alarm.command import run as alarm  # noqa: PLC0415
+
+            return alarm(parsed, env)
         case "check":
             from joulebus.check import check  # noqa: PLC0415
 
             return check(parsed.site)
+        case "notify":
+            from joulebus import notify_test  # noqa: PLC0415
+
+            return notify_test.run(parsed.site, parsed.channel, env)
         case "limit":
             from joulebus import limit  # noqa: PLC0415
 

@@ -24,7 +24,7 @@ from joulebus.observer import Observer
 from joulebus.parts import SERVICES
 from joulebus.server import answers, free_port
 from joulebus.supervisor import Supervisor
-from joulebus.up import PARTS, command
+from joulebus.up import command, parts_of, watched
 from runtime.bus import Bus
 from runtime.database import engine
 from runtime.history import History
@@ -46,8 +46,10 @@ KEYS = {
     "bridge": {"JOULEBUS_COMMAND_KEY_FILE": "command-key"},
     "archive": {"JOULEBUS_JOURNAL_KEY_FILE": "journal-key"},
     "dispatch": {"JOULEBUS_COMMAND_KEY_FILE": "command-key", "JOULEBUS_LIMIT_KEYS_FILE": "limit-keys"},
+    "status": {"JOULEBUS_ACK_KEY_FILE": "ack-key"},
+    "notify": {"JOULEBUS_ACK_KEY_FILE": "ack-key"},
 }
-"""The parts that know the key of commands, and those of limits."""
+"""The parts that know the key of commands, those of limits, and that of links that acknowledge."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class Demo:
         self.supervisor = Supervisor(self.folder / "log")
         self.observer = Observer(self.site.site)
         self.database = f"sqlite+aiosqlite:///{self.folder / 'joulebus.db'}"
-        self.ports = {part: self.wish.port + 1 + turn for turn, part in enumerate(SERVICES)}
+        needed = ("simulate", *parts_of(self.site))
+        self.ports = {part: self.wish.port + 1 + turn for turn, part in enumerate(SERVICES) if part in needed}
         """Of the health endpoints."""
 
     async def start(self) -> None:
@@ -121,7 +124,7 @@ class Demo:
         self._before = _counters(self._outbox())
         self.supervisor.start("broker", self.broker.command, self.broker.env)
         page = f"127.0.0.1:{self.wish.port}"
-        for part in ("simulate", *PARTS):
+        for part in ("simulate", *parts_of(self.site)):
             words = [*command(part, self.wish.site.resolve(), page), *self._weather(part)]
             self.supervisor.start(part, words, self._env(part, self.broker))
         log.info("the page is at http://%s   logs in %s   Ctrl-C stops it", page, self.supervisor.folder)
@@ -150,6 +153,7 @@ class Demo:
             "JOULEBUS_BROKER_PASSWORD_FILE": str(broker.password_file(part)),
             "JOULEBUS_DATABASE": self.database,
             **{variable: str(broker.password_file(name)) for variable, name in KEYS.get(part, {}).items()},
+            **watched(part, {"the demo": self.folder}, {}),
         }
 
     async def _prepare_archive(self) -> None:
@@ -187,12 +191,12 @@ class Demo:
     async def closing_line(self) -> dict[str, Any]:
         """What the whole run comes to, counted in the outbox and in the database, not in memory."""
         services = self.observer.service_states(time.monotonic())
-        services = {part: services.get(part, "silent") for part in PARTS}
+        services = {part: services.get(part, "silent") for part in parts_of(self.site)}
         await self.supervisor.stop("dispatch", "optimize")
         await self.supervisor.stop("simulate")
         await asyncio.sleep(1.2)  # one more cycle: what was read last is on its way
         waiting = await self._drained()
-        await self.supervisor.stop("bridge", "archive", "alarms", "status")
+        await self.supervisor.stop(*(part for part in parts_of(self.site) if part not in ("dispatch", "optimize")))
         published = _published(self._before, _counters(self._outbox()))
         store = engine(self.database)
         counts = await History(store).counts(self.site.site, self.started)

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from schemas import messages as m
 from schemas import topics as t
+from schemas.alarm_figures import AlarmFigure, AlarmFigures, AlarmFlood, FrequentAlarm, Quieted, Verdict
 from schemas.billing import BilledComponent, Billing, MonthPeak
 from schemas.forecast_powers import ForecastPowers
 from schemas.forecast_skill import ForecastSkill, LeadSkill, Outsider, PriceSkill
@@ -123,6 +124,32 @@ EXAMPLES: dict[str, BaseModel] = {
         wish="shelve",
         cause=m.Cause.WRONG_STATE,
         reason="the alarm is latched: it cannot be shelved",
+    ),
+    t.ALARM_FIGURES.name: AlarmFigures(
+        at=NOON,
+        begin=NOON - timedelta(days=1),
+        end=NOON,
+        seen=1.0,
+        raised=84,
+        last_10_min=1,
+        last_hour=5,
+        figures=[
+            AlarmFigure(
+                name="per_hour",
+                value=3.5,
+                unit="1/h",
+                target="at most 12, better 6",
+                verdict=Verdict.OK,
+                source="ISA-18.2, table of performance metrics",
+            )
+        ],
+        top=[FrequentAlarm(alarm="cell_temperature_high-bms1", raised=21, share=0.25)],
+        floods=[AlarmFlood(begin=NOON - timedelta(hours=3), end=NOON - timedelta(hours=2, minutes=48), alarms=17)],
+        flood_count=1,
+        flood_longest=720.0,
+        flood_most=17,
+        priorities={m.AlarmPriority.LOW: 70, m.AlarmPriority.HIGH: 14},
+        shelved=Quieted(now=1, times=2),
     ),
     t.CONTROL_MODE.name: m.ControlMode(
         at=NOON,

@@ -34,6 +34,7 @@ has the point or one of the flags, and is then called `<rule>-<device>`.
   until it is known again. `at once, as if active` is what an input for people's safety means when it is silent.
 - After the bridge's start a point that was never read holds the battery at 0; after {FIRST_WORD:.0f} s, or the longer
   time given, the effect acts. What a device does not have at all is taken out in the site file, with the reason.
+- A percentage is what is left of the rated power of each PCS; it comes back along the battery's ramp.
 - *stop, open*: power to 0, stop the inverter, open the battery's contactor, where it has one we may open."""
 
 OWN = """\
@@ -71,6 +72,36 @@ omit = "This PCS has no button: its bit floats."
 
 `joulebus interlocks site.toml` prints the matrix of a site; `joulebus check site.toml` refuses a rule that could never
 act."""
+
+ALARMS = """\
+An [alarm](alarms.md) of the site file with `effect` is an interlock of the same name in the bridge of the battery. It
+acts there, without the alarms service and without the broker:
+
+```toml
+# site.toml
+[[alarm]]
+name = "cells_hot_and_cold"
+kind = "bms"
+point = "cell_t_spread"
+above = 8
+deadband = 2
+on_delay = 60
+effect = ["derate"]
+derate = 50
+response = "Check the fans."
+```
+
+- `on_delay` is its *hold*, `off_delay` its *off*, limit and `deadband` make its *clear*; a `latched` one ends by
+  `operator`. Without `off_delay`, `deadband` and `latched` it would flap, and is refused.
+- `silent` and `no_data` count from the last reading of one point that each reading gives.
+- A point that is not known acts after 10 s, after 60 s where the effect stops or locks out.
+- `when` and `contains = "*"` are refused beside `effect`: an interlock judges one point, or flags by their names.
+- No alarm replaces an interlock, be it shipped or an `[[interlock]]`: one with the name of another is refused.
+- A wrong one stops no site: `joulebus check` refuses it with its line; a bridge that runs goes on with all others, and
+  its status says which holds nothing (`alarm_effect`), which is an alarm itself.
+
+The [status](topics.md#devicestatus) of the PCS names the interlocks that act, each with its effects; an alarm says what
+was done about it, and dispatch which interlock keeps it from what it seeks."""
 
 INPUTS = """\
 An emergency stop, a fire detector, a door contact or a local/remote selector is a device of kind `sensor` (an I/O
@@ -114,6 +145,8 @@ def interlocks() -> str:
         cells,
         "## Your own",
         OWN,
+        "## Alarms that drive control",
+        ALARMS,
     )
 
 
@@ -187,14 +220,18 @@ def _row(rule: InterlockRule) -> list[str]:
 
 def _marks(rule: InterlockRule) -> list[str]:
     imposed = [IMPOSES[effect] for effect in rule.effect]
-    forbidden = (
-        any(one.low > -math.inf for one in imposed),
-        any(one.high < math.inf for one in imposed),
+    left = f"{rule.derate or 0.0:g} %"
+    sides = (
+        [one.share for one in imposed if one.low > -math.inf],
+        [one.share for one in imposed if one.high < math.inf],
+    )
+    orders = (
         any(not one.start for one in imposed),
         any(one.stop for one in imposed),
         any(one.lockout for one in imposed),
     )
-    return ["X" if one else "" for one in forbidden]
+    limits = [(left if all(shares) else "X") if shares else "" for shares in sides]
+    return [*limits, *("X" if one else "" for one in orders)]
 
 
 def cause(rule: InterlockRule, *, plain: bool = False) -> str:
@@ -222,5 +259,7 @@ def _names(names: Iterable[str] | None, quote: str) -> str:
 def _unknown(rule: InterlockRule) -> str:
     if rule.silent is not None:
         return "is the cause"
+    if rule.unknown == "nothing":
+        return "as last known"
     after = f"after {rule.unknown_after:g} s" if rule.unknown_after else "at once"
     return f"{after}, as if active" if rule.unknown == "active" else after

@@ -20,4 +20,5 @@ SERVICES = {
     "optimize": Service("plan the battery's next hours", 9184),
     "dispatch": Service("turn the plan into commands, every two seconds", 9185),
     "status": Service("the page for operators", 9186),
+    "notify": Service("tell people of alarms", 9187),
 }

@@ -74,6 +74,10 @@ def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]
             from consumers.dispatch.service import run as dispatch  # noqa: PLC0415
 
             return dispatch(part)
+        case "notify":
+            from consumers.notify.service import run as notify  # noqa: PLC0415
+
+            return notify(part)
         case _:
             from consumers.status.service import run as status  # noqa: PLC0415
 

@@ -60,6 +60,7 @@ if [ $stale = yes ]; then
     echo "made passwords.hashed"
 fi
 password command-key  # not of a user: dispatch signs its commands with it, bridges obey no other
+password ack-key  # nor this: notify signs the links with it that acknowledge an alarm, and the page obeys no other
 password journal-key  # nor this: the archive signs the seals of its journal with it
 # A key for each user that may limit the grid connection, and all of them for dispatch, which follows no other.
 limiting=$(awk '$1 == "user" { user = $2 } $2 ~ /write/ && $3 ~ /\/control\/grid_limit$/ { print user }' "$here/acl")

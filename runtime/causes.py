@@ -14,8 +14,9 @@ NOT_READY = frozenset({Cause.NOT_ARCHIVED, Cause.BROKER_REFUSES})
 @dataclass(frozen=True, slots=True)
 class _Told:
     words: str
+    since: float
     until: float
-    """Monotonic seconds."""
+    """Between these it is told, in monotonic seconds."""
     ready: bool
 
 
@@ -27,18 +28,27 @@ class Causes:
         self._told: dict[tuple[Cause, str], _Told] = {}
 
     def add(
-        self, cause: Cause, words: str, *, about: str = "", seconds: float = math.inf, ready: bool | None = None
+        self,
+        cause: Cause,
+        words: str,
+        *,
+        about: str = "",
+        after: float = 0.0,
+        seconds: float = math.inf,
+        ready: bool | None = None,
     ) -> None:
-        """A trouble, which is over by itself after some seconds. `about` keeps apart two of one cause; `ready` says
-        whether the part does what it is for all the same.
+        """A trouble, which is told when it has lasted for `after` seconds, and is over by itself after some seconds.
+        `about` keeps apart two of one cause; `ready` says whether the part does what it is for all the same.
 
-        A line in the log when it is new or when its words change.
+        A line in the log when it is new or when its words change; none of what may be over before it is told.
         """
         before = self._told.get((cause, about))
-        if before is None or before.words != words:
+        if not after and (before is None or before.words != words):
             self._log.warning("%s", words)
         does = cause not in NOT_READY if ready is None else ready
-        self._told[cause, about] = _Told(words, time.monotonic() + seconds, does)
+        now = time.monotonic()
+        since = now + after if before is None else min(before.since, now + after)
+        self._told[cause, about] = _Told(words, since, now + seconds, does)
 
     def clear(self, cause: Cause, *, about: str = "", words: str = "") -> None:
         """It is over; `words` say so in the log, if it was there."""
@@ -61,4 +71,4 @@ class Causes:
     def _now(self) -> dict[tuple[Cause, str], _Told]:
         now = time.monotonic()
         self._told = {key: told for key, told in self._told.items() if now < told.until}
-        return self._told
+        return {key: told for key, told in self._told.items() if told.since <= now}

@@ -27,6 +27,9 @@ _MARIADB = {
 _CUT_OFF = 1047
 """A Galera node's word while it is not part of the majority: another one must be asked."""
 
+AWAY_SHOWN = 30.0
+"""Seconds after which a database that is away is told as a trouble of its own: a restart of it is none."""
+
 BUSY = 5000
 """Milliseconds a writer waits for one of another process."""
 LOG_KEPT = 16 * 2**20

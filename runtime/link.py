@@ -132,6 +132,7 @@ class Link:
                 part.log.info("the broker is back")
             self._lost, self._met, self._pause, part.patience = set(), True, 0.0, None
             part.ready = True
+            part.broker_certificate = bus.certificate
             part.events.bus = bus
             self._alone.set()
             jobs = {"heartbeat": self._heartbeat(bus), "silence": self._notice_silence(bus)}

@@ -15,8 +15,10 @@ from typing import Any
 
 from runtime.alive import tell_alive
 from runtime.causes import Causes
+from runtime.certificates import watch_certificates
 from runtime.clock import Clock
-from runtime.events import Events
+from runtime.disks import watch_disks
+from runtime.events import QUIET, Events
 from runtime.health import Orders, serve_health
 from runtime.instance import instance
 from runtime.link import Aside, Link, Work, end, raise_first
@@ -58,6 +60,11 @@ class Part:
         self.log = logging.getLogger(self.name)
         self.causes = Causes(self.log)
         self.events = Events(self.site.site, self.name, self.counts, self.causes)
+        own = {} if self.name in QUIET else {"what it keeps": self.settings.state.absolute()}
+        self.disks = own if self.settings.watch_disks is None else self.settings.watch_disks
+        """By a name for people, folders whose disk must not become full."""
+        self.broker_certificate: bytes | None = None
+        """As the broker has shown it with the last connection, in DER; None without TLS."""
 
     def succeeded(self) -> None:
         """The part did what it is for, now."""
@@ -109,7 +116,9 @@ class Part:
                 serving = serve_health(self.settings.health, self._report, self.orders)
                 self.health_port = await stack.enter_async_context(serving)
             jobs = [asyncio.create_task(job) for job in (self._work(work, aside, session, begin), stop.wait())]
-            beside = [asyncio.create_task(job) for job in (tell_alive(), self._watch_clock(), self.events.look_after())]
+            watches = (watch_disks(self.disks, self.causes), watch_certificates(self))
+            others = (tell_alive(), self._watch_clock(), self.events.look_after())
+            beside = [asyncio.create_task(job) for job in (*others, *watches)]
             stack.push_async_callback(end, [*jobs, *beside])
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             raise_first(done)

@@ -57,6 +57,8 @@ class Settings:
     """Folder for what a part keeps between runs, such as the bridge's outbox."""
     page_token: str | None = field(default=None, repr=False)
     """What the status page asks of who wants to act; without it only this machine may. Only the page has it."""
+    engineer_token: str | None = field(default=None, repr=False)
+    """What the status page asks of who takes an alarm out of service; it is good for all else as well."""
     command_key: str | None = field(default=None, repr=False)
     """With it dispatch signs its commands, and a bridge obeys no other."""
     limit_key: str | None = field(default=None, repr=False)
@@ -70,10 +72,18 @@ class Settings:
     """With it optimize follows no forecasts of a topic that are not signed with it."""
     price_token: str | None = field(default=None, repr=False)
     """What a publisher of prices asks of who fetches them. Only optimize has these three."""
+    ack_key: str | None = field(default=None, repr=False)
+    """With it notify signs the links that acknowledge an alarm, and the page obeys them. Only these two have it."""
+    channels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables with the addresses of the channels; only notify has them."""
     journal_key: str | None = field(default=None, repr=False)
     """With it the archive signs the seals of its journal, and `joulebus journal verify` proves them."""
     upkeep: str | None = field(default=None, repr=False)
     """By which the archive makes rollups, deletes and drops partitions: a URL like `database`, and that when None."""
+    watch_disks: dict[str, Path] | None = None
+    """By a name for people, the folders whose disks a part watches; None for those of what it keeps itself."""
+    watch_certificates: Mapping[str, Path] = field(default_factory=dict)
+    """The same of files with certificates, beside those of its own connection."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
@@ -117,7 +127,9 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     if secret_word := secret(env, "JOULEBUS_UPKEEP_DATABASE_PASSWORD"):
         upkeep = _with_password(upkeep, secret_word, "JOULEBUS_UPKEEP_DATABASE")
     state = Path(env.get("JOULEBUS_STATE", "."))
-    token = _page_token(env) if role == "status" else None  # no other part fails for what the page needs
+    pages = env if role == "status" else {}  # no other part fails for what the page needs
+    token = _token(pages, "JOULEBUS_PAGE_TOKEN")
+    engineer_token = _engineer_token(pages, token)
     key = _long_enough(_named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
     limit_key = _long_enough(_named(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
     journal_key = _long_enough(_named(env, "JOULEBUS_JOURNAL_KEY"), "JOULEBUS_JOURNAL_KEY")
@@ -129,12 +141,15 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
     price_key = _long_enough(_named(prices, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
     forecast_key = _long_enough(_named(planner, "JOULEBUS_FORECAST_KEY"), "JOULEBUS_FORECAST_KEY")
     price_token = secret(planner, "JOULEBUS_PRICE_TOKEN")
+    ack_key = _named(env, "JOULEBUS_ACK_KEY") if role in {"notify", "status"} else None
+    ack_key = _long_enough(ack_key, "JOULEBUS_ACK_KEY")
     return Settings(
         broker,
         database,
         health,
         state,
         token,
+        engineer_token,
         command_key=key,
         limit_key=limit_key,
         limit_keys=limit_keys,
@@ -142,8 +157,25 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         forecast_key=forecast_key,
         price_token=price_token,
         journal_key=journal_key,
+        ack_key=ack_key,
+        channels={name: text for name, text in env.items() if role == "notify" and name.startswith("JOULEBUS_NOTIFY_")},
         upkeep=upkeep,
+        watch_disks=_watched(env, "JOULEBUS_WATCH_DISKS"),
+        watch_certificates=_watched(env, "JOULEBUS_WATCH_CERTIFICATES") or {},
     )
+
+
+def _watched(env: Mapping[str, str], name: str) -> dict[str, Path] | None:
+    """NAME=PATH, with a comma between two; None where the variable is absent. Raises Trouble."""
+    if name not in env:
+        return None
+    found: dict[str, Path] = {}
+    for one in filter(None, (part.strip() for part in env[name].split(","))):
+        who, equals, path = (word.strip() for word in one.partition("="))
+        if not equals or not who or not path or who in found:
+            raise Trouble(f"{name}: {one!r} is not NAME=PATH with a name of its own, such as broker=/mosquitto/data")
+        found[who] = Path(path).absolute()
+    return found
 
 
 def _long_enough(key: Text, where: str) -> Text:
@@ -173,23 +205,32 @@ def _limit_keys(text: str, command_key: str | None) -> dict[str, str]:
     return found
 
 
-def strong(token: str) -> str:
-    """The page's token, as it is. Raises Trouble for one that could be guessed, or that no browser can send."""
+def strong(token: str, name: str = "JOULEBUS_PAGE_TOKEN") -> str:
+    """A token of the page, as it is. Raises Trouble for one that could be guessed, or that no browser can send."""
     if len(token) < SHORTEST_KEY or len(set(token)) < FEWEST_SIGNS:
         few = f"{len(token)} characters, {len(set(token))} different ones"
-        raise Trouble(f"JOULEBUS_PAGE_TOKEN has {few}; it needs {SHORTEST_KEY}, made by chance: openssl rand -hex 32")
+        raise Trouble(f"{name} has {few}; it needs {SHORTEST_KEY}, made by chance: openssl rand -hex 32")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise Trouble(
-            "JOULEBUS_PAGE_TOKEN: a token holds only letters, digits and signs of ASCII: openssl rand -hex 32"
-        )
+        raise Trouble(f"{name}: a token holds only letters, digits and signs of ASCII: openssl rand -hex 32")
     return token
 
 
-def _page_token(env: Mapping[str, str]) -> str | None:
+def _token(env: Mapping[str, str], name: str) -> str | None:
     """None when none is wanted. A variable that is there but empty is a mistake: it must not open the page."""
-    if not env.keys() & {"JOULEBUS_PAGE_TOKEN", "JOULEBUS_PAGE_TOKEN_FILE"}:
+    if not env.keys() & {name, f"{name}_FILE"}:
         return None
-    return strong(secret(env, "JOULEBUS_PAGE_TOKEN") or "")
+    return strong(secret(env, name) or "", name)
+
+
+def _engineer_token(env: Mapping[str, str], page_token: str | None) -> str | None:
+    token = _token(env, "JOULEBUS_ENGINEER_TOKEN")
+    if token is None:
+        return None
+    if page_token is None:
+        raise Trouble("JOULEBUS_ENGINEER_TOKEN needs JOULEBUS_PAGE_TOKEN, which operators show: set both, or neither")
+    if token == page_token:
+        raise Trouble("JOULEBUS_ENGINEER_TOKEN is the same as JOULEBUS_PAGE_TOKEN: then every operator is an engineer")
+    return token
 
 
 def secret(env: Mapping[str, str], name: str) -> str | None:

@@ -3,7 +3,7 @@ site file.
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
@@ -22,11 +22,17 @@ class Effect(StrEnum):
 
     BLOCK_CHARGE = "block_charge"
     BLOCK_DISCHARGE = "block_discharge"
+    DERATE = "derate"  # in both directions not more than the `derate` of the rule
+    DERATE_CHARGE = "derate_charge"
+    DERATE_DISCHARGE = "derate_discharge"
     BLOCK_START = "block_start"  # a battery that rests is not started; one that runs goes on
     ZERO = "zero"
     STOP = "stop"  # power 0, stop the inverter, then open the battery's contactor
     LOCK_OUT = "lock_out"  # the same, and nobody but a person takes it out of the lockout
 
+
+DERATES = (Effect.DERATE, Effect.DERATE_CHARGE, Effect.DERATE_DISCHARGE)
+"""Those that leave a part of the rated power: the rule says which."""
 
 Names = Annotated[list[str], Field(min_length=1)]
 CONDITIONS = ("above", "below", "rises", "equals", "unless", "contains", "silent")
@@ -68,12 +74,15 @@ class InterlockRule(Shape):
     """So long the cause must be gone before it counts as gone."""
     effect: list[Annotated[Effect, Field(strict=False)]] = []
     """What it forbids or does."""
+    derate: Number | None = Field(default=None, gt=0, lt=100)
+    """% of the rated power of the PCS that `derate`, `derate_charge` or `derate_discharge` leave."""
     reset: Literal["auto", "operator"] = "auto"
     """It ends by itself when the cause is gone (it needs `off`, or `clear` with a distance, or it would flap), or then
     waits for the RESET of a named operator."""
-    unknown: Literal["last", "active"] = "last"
+    unknown: Literal["last", "active", "nothing"] = "last"
     """What it means when the point is not known: it is as it was last known for `unknown_after`, then the effect acts
-    until it is known again; or (`active`) the cause is there, and an operator's reset may be needed after it."""
+    until it is known again; or (`active`) the cause is there, and an operator's reset may be needed after it; or
+    (`nothing`) it is as it was last known: only for what derates a device that also guards itself."""
     unknown_after: Seconds = Field(default=10.0, ge=0)
     """Seconds the point may be unknown."""
     chemistry: list[Annotated[Chemistry, Field(strict=False)]] = []
@@ -100,6 +109,10 @@ class InterlockRule(Shape):
             raise ValueError(f"give exactly one of {', '.join(CONDITIONS)}; given: {', '.join(given) or 'none'}")
         if not self.effect:
             raise ValueError(f"an interlock without effect: give one or more of {', '.join(Effect)}")
+        if wrong := derating(self.effect, self.derate):
+            raise ValueError(wrong)
+        if self.unknown == "nothing" and not set(self.effect) <= set(DERATES):
+            raise ValueError('`unknown = "nothing"` is for what derates alone: what blocks or stops trusts no silence')
         if (self.point is None) != (self.contains is not None):
             raise ValueError("`point` says what is judged; only `contains` looks into all points with flags")
         return self
@@ -128,8 +141,20 @@ class InterlockRule(Shape):
         return self.unknown_after if self.silent is None else self.silent
 
 
+def derating(effects: Collection[Effect], share: float | None) -> str:
+    """What is wrong with the share that is left of the power; empty where nothing is."""
+    derates = [one for one in DERATES if one in effects]
+    if derates and share is None:
+        return f"`{derates[0]}` leaves a part of the power: give `derate`, % of the rated power, such as 50"
+    if share is not None and not derates:
+        return f"`derate` goes with one of the effects {', '.join(DERATES)}"
+    return ""
+
+
 EXTRA_LOW = 60.0
 """V DC that hurt nobody (IEC 61140): below, insulation is not compared with the voltage."""
+NO_CURRENT = 10.0
+"""A: a current limit below counts as this, or an idle current would pass a limit of 0."""
 
 
 class Derived(NamedTuple):
@@ -143,6 +168,8 @@ class Derived(NamedTuple):
 DERIVED: dict[str, Derived] = {
     "cell_u_spread": Derived(("cell_u_max", "cell_u_min"), "V", lambda high, low: high - low),
     "cell_t_spread": Derived(("cell_t_max", "cell_t_min"), "K", lambda high, low: high - low),
+    "i_of_ccl": Derived(("i", "ccl"), "%", lambda i, ccl: 100 * max(0.0, -i) / max(ccl, NO_CURRENT)),
+    "i_of_dcl": Derived(("i", "dcl"), "%", lambda i, dcl: 100 * max(0.0, i) / max(dcl, NO_CURRENT)),
     "riso_per_volt": Derived(("riso", "u"), "Ohm/V", lambda kilo_ohm, u: 1000 * kilo_ohm / max(abs(u), EXTRA_LOW)),
 }
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from schemas.holidays import Holidays
 from schemas.interlock import InterlockRule
 from schemas.messages import Authority
 from schemas.profile import Profile
@@ -26,6 +27,7 @@ from schemas.site_loads import FlexibleLoad
 from schemas.site_meters import mistakes as wrong_meters
 from schemas.site_meters import together
 from schemas.site_names import given_twice, named_by_file, named_by_interlocks, unknown, wrong_zone
+from schemas.site_notify import Notify
 from schemas.site_profiles import profiles_of
 from schemas.site_pv import safe_share
 from schemas.site_reserves import Planning, Reserve
@@ -67,6 +69,8 @@ class Site(Shape):
     """Loads that are planned with the battery and told when to run ([flexible loads](loads.md))."""
     alarm: Alarms = []
     """What is wrong, beside the [shipped rules](alarms.md). One that is wrong itself is refused, and the others run."""
+    alarm_operators: Annotated[int, Field(ge=1, le=100)] = 1
+    """Operator positions that share its alarms: the [figures](alarm-figures.md) are of one of them."""
     interlock: list[InterlockRule] = []
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
     rule: Rules = []
@@ -81,6 +85,8 @@ class Site(Shape):
     """Power and energy that are promised to somebody."""
     retention: Retention = Retention()
     """How long the archive keeps what."""
+    notify: Notify | None = None
+    """Whom alarms are told to by e-mail, phone or webhook ([notifications](notifications.md)); nobody when left out."""
 
     _folder: Path = PrivateAttr(default=Path())
 
@@ -156,6 +162,17 @@ class Site(Shape):
             if isinstance(one, WrongAlarm)
             for place, words in one.mistakes
         ]
+
+    @property
+    def days_off(self) -> Holidays:
+        """The holidays people are off duty: those of [notify], else of the tariff, where that can be read."""
+        if self.notify is not None and self.notify.holidays is not None:
+            return Holidays(self.notify.holidays)
+        return Holidays() if self.tariff_fault else self.prices.days_off
+
+    def beside(self, name: str) -> Path:
+        """A file that the site file names, relative to it."""
+        return self._folder / name
 
     @property
     def wrong_rules(self) -> list[tuple[str, str]]:

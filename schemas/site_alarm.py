@@ -91,7 +91,11 @@ class AlarmRule(Shape):
     suppress_when: str | None = None
     """An expression: while it holds the alarm means nothing, such as `"state in (off, maintenance)"`."""
     effect: list[Annotated[Effect, Field(strict=False)]] = []
-    """What it forbids the battery, or does, as the interlock of this name in its bridge. Not with `when`."""
+    """What it forbids the battery, or does, as the interlock of this name in its bridge
+    ([alarms that drive control](interlocks.md#alarms-that-drive-control)). Not with `when`, and not with
+    `contains = "*"`."""
+    derate: Annotated[Number | None, Field(gt=0, lt=100)] = None
+    """% of the rated power of the PCS that an effect `derate`, `derate_charge` or `derate_discharge` leaves."""
 
     @model_validator(mode="before")
     @classmethod
@@ -130,6 +134,8 @@ class WrongAlarm:
     """As it was written; empty where that cannot be read either."""
     mistakes: tuple[tuple[str, str], ...]
     """The key in the rule, and what would be right."""
+    drives: bool = False
+    """It has an `effect`: what should hold the battery does not."""
 
 
 def _each(given: object, _: object) -> AlarmRule | WrongAlarm:
@@ -138,8 +144,10 @@ def _each(given: object, _: object) -> AlarmRule | WrongAlarm:
     try:
         return AlarmRule.model_validate(given)
     except ValidationError as wrong:
-        name = given.get("name") if isinstance(given, dict) else None
-        return WrongAlarm(name if isinstance(name, str) else "", tuple(mistakes_of(wrong, AlarmRule)))
+        said = given if isinstance(given, dict) else {}
+        name = said.get("name")
+        mistakes = tuple(mistakes_of(wrong, AlarmRule))
+        return WrongAlarm(name if isinstance(name, str) else "", mistakes, drives=bool(said.get("effect")))
 
 
 def _listed(given: object) -> object:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from schemas import messages as m
+from schemas.alarm_figures import AlarmFigures
 from schemas.alarm_name import LONGEST_ALARM
 from schemas.billing import Billing
 from schemas.forecast_powers import ForecastPowers
@@ -154,6 +155,13 @@ ALARM_OUTCOME = Topic(
     "What became of a request, and why not.",
     ("alarms",),
 )
+ALARM_FIGURES = Topic(
+    f"{ROOT}/{{site}}/site/alarms",
+    AlarmFigures,
+    "How well the alarms of the last 24 h served the operator: the figures of ISA-18.2, each against its target.",
+    ("alarms",),
+    retain=True,
+)
 CONTROL_MODE = Topic(
     f"{ROOT}/{{site}}/control/mode",
     m.ControlMode,
@@ -242,7 +250,7 @@ SERVICE_STATUS = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/status",
     m.ServiceStatus,
     "How a part of joulebus is; offline is its last will.",
-    ("bridge", "archive", "alarms", "optimize", "dispatch", "status"),
+    ("bridge", "archive", "alarms", "optimize", "dispatch", "status", "notify"),
     retain=True,
 )
 
@@ -258,6 +266,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     ALARM_REQUEST,
     ALARM_MAINTENANCE,
     ALARM_OUTCOME,
+    ALARM_FIGURES,
     CONTROL_MODE,
     CONTROL_DISPATCH,
     CONTROL_REQUEST,

@@ -111,6 +111,18 @@ class BatteryInterlocks:
         told = self._sentences([one for one in acting if one.state in TOLD])
         return [(Cause.INTERLOCK, words) for words in told]
 
+    @property
+    def effects(self) -> dict[str, list[str]]:
+        """What each of them does, as far as it is told."""
+        acting = () if self.judged is None else self.judged.acting
+        return {one.name: [effect.value for effect in one.effects] for one in acting if one.state in TOLD}
+
+    @property
+    def derated(self) -> dict[str, float]:
+        """% of the rated power that those leave which derate."""
+        shares = {lock.name: lock.rule.derate for lock in self._locks}
+        return {name: share for name in self.effects if (share := shares[name]) is not None}
+
     def _sentences(self, acting: Sequence[interlocks.Acting]) -> list[str]:
         return sentences(acting, self._silent, Counter(lock.device for lock in self._locks))
 

@@ -31,6 +31,8 @@ class Interlock:
     """The names its profile gives to what the point can say: any other (`unknown_7`) nobody understands."""
     shipped: bool = True
     """Not of the site file."""
+    left: float = math.inf
+    """W of the rated power that it leaves where it derates."""
 
 
 def read(lock: Interlock, seen: Seen) -> Value | None:

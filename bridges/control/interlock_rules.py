@@ -1,15 +1,21 @@
 """Which interlocks a battery has: the shipped rules that fit its devices, and the site file's own."""
 
+import math
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from pydantic import Field
 
 from bridges.control.interlock_cause import Interlock
-from schemas.interlock import InterlockRule, misfit, points_of, states
+from bridges.control.limit_inputs import METER_AGE
+from bridges.telemetry.latest_values import lasts
+from schemas.alarm_effect import as_interlock, unable
+from schemas.interlock import DERATES, InterlockRule, Misfit, misfit, mistake, points_of, states
 from schemas.shape import Shape
 from schemas.site import Site
+from schemas.site_alarm import AlarmRule, WrongAlarm
 from schemas.site_battery import Unit
 from schemas.troubles import Trouble, explain
 from schemas.units import Kind
@@ -40,10 +46,19 @@ def shipped(path: Path = SHIPPED) -> tuple[InterlockRule, ...]:
 def rules_for(site: Site, battery: Unit) -> tuple[Interlock, ...]:
     """The interlocks of a battery, each for one device. Raises Trouble for one that could not act as it is meant.
 
-    A rule of the site file replaces the shipped one of its name, or takes it out.
+    A rule of the site file replaces the shipped one of its name, or takes it out. An alarm with `effect` is one more;
+    one that cannot be is left out, and `wrong_effects` says why.
     """
+    found = _of_the_file(site, battery)
+    return tuple((found | _of_alarms(site, battery, found)[0]).values())
+
+
+def _of_the_file(site: Site, battery: Unit) -> dict[str, Interlock]:
+    """Without those of its alarms. Raises Trouble."""
     found, own = _shipped_for(site, battery), dict[str, Interlock]()
     for rule in site.interlock:
+        if rule.chemistry and battery.chemistry not in rule.chemistry:
+            continue
         if rule.omit:
             _omit(site, battery, rule, found)
             continue
@@ -51,7 +66,74 @@ def rules_for(site: Site, battery: Unit) -> tuple[Interlock, ...]:
         if twice := mine.keys() & own.keys():
             raise Trouble(f"interlock {min(twice)!r} is given twice; the later would hide the earlier")
         own |= mine
-    return tuple((found | own).values())
+    return found | own
+
+
+def _of_alarms(
+    site: Site, battery: Unit, taken: Mapping[str, Interlock]
+) -> tuple[dict[str, Interlock], list[tuple[int, Misfit | None]]]:
+    """Those of a battery, beside what is `taken`; and for each alarm and device how it came out."""
+    found, said = dict[str, Interlock](), list[tuple[int, Misfit | None]]()
+    for number, rule in enumerate(site.alarm):
+        if isinstance(rule, WrongAlarm) or not rule.effect:
+            continue
+        if rule.chemistry and battery.chemistry not in rule.chemistry:
+            continue
+        for name in _devices(site, battery, rule):
+            made = _yields(site, battery, rule, name, {**taken, **found})
+            if isinstance(made, InterlockRule):
+                found |= _fitting(site, battery, made, own=True)
+            said.append((number, None if isinstance(made, InterlockRule) else made))
+    return found, said
+
+
+def _yields(
+    site: Site, battery: Unit, rule: AlarmRule, device: str, taken: Mapping[str, Interlock]
+) -> InterlockRule | Misfit:
+    profile, poll = site.profiles[device], site.named(device).poll
+    made = as_interlock(rule, device, profile, poll, lasts(poll, METER_AGE))
+    if not isinstance(made, InterlockRule):
+        return made
+    if (other := taken.get(f"{rule.name}-{device}")) is not None:
+        beside = "is shipped" if other.shipped else "stands in this file, too"
+        words = f"an interlock {other.name} {beside}: give the alarm another name, or leave its `effect` out"
+        return "effect", words
+    return mistake(made, {device: profile}, battery.chemistry) or made
+
+
+def wrong_effects(site: Site) -> list[tuple[str, str]]:
+    """Alarms that should drive control and cannot: the place in the file, and what would be right.
+
+    One for a kind of device must fit one of them. Raises Trouble for an interlock that is wrong itself.
+    """
+    said = [one for unit in site.units for one in _of_alarms(site, unit, _of_the_file(site, unit))[1]]
+    wrong = []
+    for number, rule in enumerate(site.alarm):
+        if isinstance(rule, WrongAlarm) or not rule.effect:
+            continue
+        mine = [misfit for n, misfit in said if n == number]
+        taken = [one for one in mine if one is not None and one[0] == "effect"]
+        misfits = taken or ([] if None in mine else [one for one in mine if one is not None] or [_nowhere(site, rule)])
+        wrong += [(f"alarm.{number}.{key}", words) for key, words in misfits[:1]]
+    return wrong
+
+
+def without_effect(site: Site) -> list[str]:
+    """Alarms that should drive control and do not, in words for the status of the bridge that goes on without them."""
+    unread = [(n, one) for n, one in enumerate(site.alarm) if isinstance(one, WrongAlarm) and one.drives]
+    wrong = [(f"alarm.{n}.{key}", words) for n, one in unread for key, words in one.mistakes[:1]]
+    said = [*wrong, *wrong_effects(site)]
+    return [f"{place}: this alarm should hold the battery and does nothing: {words}" for place, words in said]
+
+
+def _nowhere(site: Site, rule: AlarmRule) -> Misfit:
+    if wrong := unable(rule):
+        return wrong
+    if rule.chemistry and site.units and all(one.chemistry not in rule.chemistry for one in site.units):
+        cells = ", ".join(sorted({str(one.chemistry or "not given") for one in site.units}))
+        return "chemistry", f"the battery's is {cells}: its effect would never act"
+    what = f"device {rule.device!r}" if rule.device else f"kind {rule.kind}"
+    return "effect", f"acts on a battery, and {what} belongs to none of this site: leave `effect` out"
 
 
 def _shipped_for(site: Site, battery: Unit) -> dict[str, Interlock]:
@@ -83,13 +165,21 @@ def omitted(site: Site) -> list[InterlockRule]:
 
 def unguarded(site: Site, battery: Unit) -> list[str]:
     """Limits of cells that hold for another chemistry only, so that nobody but the BMS guards them: point and side."""
-    held = {(lock.rule.point, lock.rule.condition) for lock in rules_for(site, battery)}
+    held = {(lock.rule.point, lock.rule.condition) for lock in rules_for(site, battery) if _guards(lock.rule)}
     limits = {
         (rule.point, rule.condition): None
         for rule in shipped()
-        if rule.chemistry and _fitting(site, battery, rule) and (rule.point, rule.condition) not in held
+        if rule.chemistry
+        and _guards(rule)
+        and _fitting(site, battery, rule)
+        and (rule.point, rule.condition) not in held
     }
     return [f"{point} {SIDES[condition]}" for point, condition in limits]
+
+
+def _guards(rule: InterlockRule) -> bool:
+    """It does more than to leave a part of the power."""
+    return not set(rule.effect) <= set(DERATES)
 
 
 def _fitting(site: Site, battery: Unit, rule: InterlockRule, *, own: bool = False) -> dict[str, Interlock]:
@@ -99,7 +189,9 @@ def _fitting(site: Site, battery: Unit, rule: InterlockRule, *, own: bool = Fals
             point = site.profiles[name].points.get(str(rule.point))
             names = () if point is None else tuple(states(point) or ())
             lock = f"{rule.name}-{name}"
-            found[lock] = Interlock(lock, _narrowed(site, name, rule), name, points, names, shipped=not own)
+            left = math.inf if rule.derate is None else site.rated(battery) * rule.derate / 100
+            narrowed = _narrowed(site, name, rule)
+            found[lock] = Interlock(lock, narrowed, name, points, names, shipped=not own, left=left)
     return found
 
 
@@ -128,7 +220,7 @@ def _points(site: Site, device: str, rule: InterlockRule, *, own: bool) -> tuple
     return ()
 
 
-def _devices(site: Site, battery: Unit, rule: InterlockRule) -> list[str]:
+def _devices(site: Site, battery: Unit, rule: InterlockRule | AlarmRule) -> list[str]:
     """Of this battery, or of all."""
     mine = {battery.pcs, *battery.racks}
     return [

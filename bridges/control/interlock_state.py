@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from schemas.interlock import Effect
 
@@ -63,16 +64,25 @@ class Imposed:
 
     low: float = -math.inf
     high: float = math.inf
+    share: bool = False
+    """`low` and `high` count in what the rule leaves of the rated power."""
     start: bool = True
     """It may be started."""
     stop: bool = False
     """Bring it to 0, stop the inverter, open the contactor."""
     lockout: bool = False
 
+    def of(self, left: float) -> Self:
+        """With `left` W of the rated power, where it takes a part of it."""
+        return replace(self, low=self.low * left, high=self.high * left, share=False) if self.share else self
+
 
 IMPOSES: dict[Effect, Imposed] = {
     Effect.BLOCK_CHARGE: Imposed(low=0.0),
     Effect.BLOCK_DISCHARGE: Imposed(high=0.0),
+    Effect.DERATE: Imposed(low=-1.0, high=1.0, share=True),
+    Effect.DERATE_CHARGE: Imposed(low=-1.0, share=True),
+    Effect.DERATE_DISCHARGE: Imposed(high=1.0, share=True),
     Effect.BLOCK_START: Imposed(start=False),
     Effect.ZERO: Imposed(low=0.0, high=0.0),
     Effect.STOP: Imposed(0.0, 0.0, start=False, stop=True),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bridges.control.interlock_cause import Interlock, Seen, is_wrong, lowest, read, words
-from bridges.control.interlock_state import ACTS, IMPOSES, QUIET, TABLES, Event, State
+from bridges.control.interlock_state import ACTS, IMPOSES, QUIET, TABLES, Event, Imposed, State
 from bridges.control.limits import Limit
 from schemas.interlock import Effect, InterlockRule
 from schemas.messages import Value
@@ -75,14 +75,21 @@ class Acting:
     device: str = ""
     blind: bool = False
     """It acts because something is not known, not because its cause was seen."""
+    left: float = math.inf
+    """W of the rated power that it leaves where it derates."""
     ends: float | None = None
     """Its cause is gone, or known not to be there: seconds until it ends by itself, if that lasts."""
 
     @property
     def limit(self) -> Limit:
         """What it leaves of the power, under its name."""
-        imposed = [IMPOSES[effect] for effect in self.effects]
+        imposed = self.imposed
         return Limit(f"interlock:{self.name}", max(one.low for one in imposed), min(one.high for one in imposed))
+
+    @property
+    def imposed(self) -> list[Imposed]:
+        """What its effects do to the battery."""
+        return [IMPOSES[effect].of(self.left) for effect in self.effects]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +150,9 @@ def judge(locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float) ->
         if after.state is not before.state:
             changes.append(Change(lock.name, before.state, after.state, after.reason))
     acting = tuple(
-        _acting(lock, entries[lock.name], now) for lock in locks if entries[lock.name].state is not State.CLEAR
+        _acting(lock, entries[lock.name], now) for lock in locks if _acts(lock.rule, entries[lock.name].state)
     )
-    imposed = [IMPOSES[effect] for one in acting for effect in one.effects]
+    imposed = [each for one in acting for each in one.imposed]
     return Judgement(
         acting=acting,
         low=max((one.low for one in imposed), default=-math.inf),
@@ -156,6 +163,10 @@ def judge(locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float) ->
         changes=tuple(changes),
         memory=Memory(entries, began),
     )
+
+
+def _acts(rule: InterlockRule, state: State) -> bool:
+    return state is not State.CLEAR and not (state is State.UNTOLD and rule.unknown == "nothing")
 
 
 def _acting(lock: Interlock, entry: Entry, now: float) -> Acting:
@@ -172,6 +183,7 @@ def _acting(lock: Interlock, entry: Entry, now: float) -> Acting:
         reason,
         tuple(effects),
         device=lock.device,
+        left=lock.left,
         blind=unread or (entry.blind and not entry.last and entry.state is not State.LATCHED),
         ends=ends if following is State.CLEAR and entry.state is not State.UNTOLD else None,
     )
@@ -222,6 +234,8 @@ def _told(rule: InterlockRule, entry: Entry, now: float) -> Event | None:
 
 def _unseen(rule: InterlockRule, entry: Entry, now: float, running: float) -> Event | None:
     """Without a reading: a cause goes on to last; None while a calm is as it was last known."""
+    if rule.unknown == "nothing":
+        return None
     if not entry.told:
         return Event.LOST if running >= max(FIRST_WORD, rule.patience) else None
     if entry.last and entry.steady is not None and now - entry.steady >= rule.hold:

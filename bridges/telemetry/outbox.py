@@ -61,8 +61,8 @@ class Outbox:
     _place: float = float("-inf")
     """How far the backlog was read: what is on its way is not read again and again."""
     _turned: float = 0.0
-    _waiting: Counter[str] = field(default_factory=Counter)
-    """Rows, by device."""
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Rows that wait, by device."""
     _bytes: int = 0
     _seq: dict[str, int] = field(default_factory=dict)
     _left: list[tuple[sqlite3.Connection, Iterator[Row]]] = field(default_factory=list)
@@ -105,7 +105,7 @@ class Outbox:
         else:
             self._left.append((before, outbox_rows.oldest_first(before)))
         self.epoch, self._seq = epoch, counters
-        self._waiting = Counter({device: rows for device, (rows, _) in amounts.items()})
+        self.waiting = Counter({device: rows for device, (rows, _) in amounts.items()})
         self._bytes = sum(size + rows * OVERHEAD for rows, size in amounts.values())
         self.most_bytes = self._room(db)
         self.forget_sent()
@@ -132,7 +132,7 @@ class Outbox:
         return self.given_up.hours
 
     def __len__(self) -> int:
-        return self._waiting.total()
+        return self.waiting.total()
 
     # what waits --------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class Outbox:
                 if epoch == self.epoch:
                     self._seq[device] = min(self._seq.get(device, seq), seq - 1)
             return False
-        self._waiting.update(row.key[1] for row in rows)
+        self.waiting.update(row.key[1] for row in rows)
         self._bytes += sum(len(row.body) + OVERHEAD for row in rows)
         if len(self) > self.most_rows or self._bytes > self.most_bytes:
             self._give_up(lambda db: outbox_rows.delete(db, self._past_the_cap(db)))
@@ -226,7 +226,7 @@ class Outbox:
 
     def devices(self) -> list[str]:
         """The names whose samples wait, also those the bridge has no more: confirmations come for them, too."""
-        return sorted(name for name, count in self._waiting.items() if count > 0)
+        return sorted(name for name, count in self.waiting.items() if count > 0)
 
     def unserved(self) -> list[str]:
         """The names whose samples wait and that the bridge has no more, such as one that was renamed."""
@@ -263,7 +263,7 @@ class Outbox:
     def _forget(self, gone: Sequence[Gone] | None) -> int:
         for key, length, _ in gone or ():
             self._sent.pop(key, None)
-            self._waiting[key[1]] -= 1
+            self.waiting[key[1]] -= 1
             self._bytes -= length + OVERHEAD
         return len(gone or ())
 

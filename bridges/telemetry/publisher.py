@@ -14,7 +14,7 @@ from bridges.telemetry.outbox_rows import Key, Row
 from bridges.telemetry.send_window import SendWindow
 from runtime.bus import LARGEST, Bus
 from runtime.part import Part
-from schemas.messages import Archived, Telemetry, Value
+from schemas.messages import Archived, Cause, Telemetry, Value
 from schemas.topics import TELEMETRY
 from schemas.units import Quality, utc_now
 
@@ -32,6 +32,9 @@ TOLD = 3600.0
 
 FULL = 60.0
 """Seconds after the last sample was given up in which the outbox counts as full."""
+
+BACKLOG = 60.0
+"""Seconds of samples that may wait to be confirmed: one that is sent again has had six chances."""
 
 STEP_BACK = timedelta(seconds=1)
 """A clock that went back farther than this was set; less is how time servers correct it."""
@@ -129,6 +132,7 @@ class Publisher:
             oldest = self.spool.oldest()
             self.part.lag = 0.0 if oldest is None else max(0.0, wall - oldest)
             self._tell()
+            self._tell_backlog()
             with contextlib.suppress(sqlite3.Error):  # the next one will do; a full disk is said by who writes
                 await asyncio.to_thread(self.spool.checkpoint)
             await asyncio.sleep(CHECKPOINT)
@@ -164,6 +168,17 @@ class Publisher:
             self.spool.file.aside = ""
         self.part.counts["dropped_samples"] = self.spool.dropped
         self.part.counts["lost_samples"] = self._unkept + self.spool.lost
+
+    def _tell_backlog(self) -> None:
+        """Also while it is sent at full speed after an outage: what the archive does not have yet it does not have."""
+        # of n samples the oldest is n - 1 polls old at least; what waits under other names is nobody's reading any more
+        late = [device.poll * (self.spool.waiting[device.name] - 1) for device in self.part.site.devices]
+        if max(late, default=0.0) > BACKLOG:
+            whose = "archive" if self.part.site.archive else "broker"
+            words = f"more than {BACKLOG:.0f} s of samples wait for the word of the {whose}"
+            self.part.causes.add(Cause.BACKLOG, words)
+        else:
+            self.part.causes.clear(Cause.BACKLOG, words="no samples wait any more")
 
     def _nameless(self, rows: list[Row]) -> list[Row]:
         """In an epoch of their own: the numbers of samples that were not kept are given again."""

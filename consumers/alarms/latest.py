@@ -39,15 +39,15 @@ class Latest:
 
     def tell(self, device: str, word: str, value: Value | None) -> None:
         """A word that is said of a device from outside of it. It holds until the next one; None: nobody knows."""
-        self.values[device, word] = value, inf
+        self.values[device, word] = _plain(value), inf
 
     def tell_service(self, service: str, word: str, value: Value | None) -> None:
         """The same of a part of joulebus."""
-        self.values[f"{OWN}{service}", word] = value, inf
+        self.values[f"{OWN}{service}", word] = _plain(value), inf
 
     def tell_site(self, name: str, value: Value | None) -> None:
         """The same of the site."""
-        self.values[SITE_PLACE, name] = value, inf
+        self.values[SITE_PLACE, name] = _plain(value), inf
 
     def value(self, place: Place, now: float) -> Value | None:
         """None for what is not known, not believed or too old."""
@@ -68,6 +68,18 @@ class Latest:
         """Nobody could be heard in between, because the broker stood still: nobody's silence grew in that time."""
         self._listening = _later(self._listening, begin, end)
         self._alive = {device: _later(at, begin, end) for device, at in self._alive.items()}
+
+
+def _plain(value: Value | None) -> Value | None:
+    """As telemetry has it: an expression looks at the type, and an enum or a whole number is of another one."""
+    match value:
+        case None:
+            return None
+        case str():
+            return str(value)
+        case int() | float():
+            return float(value)
+    return [str(one) for one in value]
 
 
 def _later(at: float, begin: float, end: float) -> float:

@@ -10,6 +10,8 @@ from consumers.alarms.actions import Actions
 from consumers.alarms.answer import answer
 from consumers.alarms.board import Changes
 from consumers.alarms.catalog import load_catalog, watched, whose
+from consumers.alarms.figures.live import Live
+from consumers.alarms.figures.telling import tell
 from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
 from consumers.alarms.record import Record, together
@@ -65,6 +67,7 @@ class _Desk:
     def __init__(self, part: Part, panel: Panel, record: Record) -> None:
         self.part, self.panel, self.record, self.site = part, panel, record, part.site.site
         self.actions = Actions()
+        self.figures = Live(part.settings.state / f"alarm-figures-{self.site}.json", part.site.alarm_operators)
         self.restored = False
         self.guarded = Guarded(part.log, part.counts)
         self.turn = asyncio.Lock()
@@ -79,12 +82,15 @@ class _Desk:
                 self.part.log.warning("%s", trouble)
             self.panel.restore(together(ours, stored), _now())
             self.actions.open |= self.panel.open_actions()
+            if trouble := await asyncio.to_thread(self.figures.begin, self.panel.shown(), utc_now()):
+                self.part.log.warning("%s", trouble)
             self.restored = True
         await self._record()
         await self._correct(bus, stored)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(bus), name="alarms.tick")
             group.create_task(self._listen(bus), name="alarms.listen")
+            group.create_task(tell(bus, self.part, self.figures), name="alarms.figures")
 
     async def _listen(self, bus: Bus) -> None:
         topics = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST, ALARM_MAINTENANCE)
@@ -194,6 +200,7 @@ class _Desk:
 
     async def _publish(self, bus: Bus, name: str, alarm: Alarm) -> None:
         """Subscribers hear `normal` once, then the topic is empty: who comes later sees only what is not normal."""
+        self.figures.hear(name, alarm)
         await self.part.events.say(ALARM, alarm, site=self.site, alarm=name)
         if alarm.state is AlarmState.NORMAL:
             await bus.say(ALARM, None, site=self.site, alarm=name)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,7 +12,7 @@ from consumers.archive.rows import KEPT, OLDEST, confirmations, sort_out
 from consumers.archive.store import Kept, Store
 from consumers.archive.upkeep import MarketPrices, Upkeep, no_prices
 from runtime.bus import Bus
-from runtime.database import engine
+from runtime.database import AWAY_SHOWN, engine
 from runtime.heard import Heard
 from runtime.part import Part
 from schemas.messages import Cause, DeviceStatus, Telemetry
@@ -39,9 +40,12 @@ async def run(part: Part, prices: MarketPrices = no_prices) -> None:
     `prices`: the market's, for what the site pays; quarters without a price wait.
     """
     database = engine(part.settings.database, again=lambda: part.settings.fresh().database)
+    if part.settings.watch_disks is None and database.dialect.name == "sqlite":
+        part.disks["the archive"] = Path(database.url.database or "").parent
     other = _upkeep(part)
     try:
-        archive = Archive(part, Store(database, lambda words: _tell(part, words)))
+        store = Store(database, lambda words: _tell(part, words, away=store.away))
+        archive = Archive(part, store)
         archive.upkeep = Upkeep(part, other or database, archive.store, prices)
         await part.run(archive.work, archive.beside, session=SESSION)
     finally:
@@ -129,9 +133,13 @@ class Archive:
             self.part.causes.add(Cause.CLOCK_QUARANTINE, words, seconds=CLOCK_SHOWN)
 
 
-def _tell(part: Part, trouble: str) -> None:
-    """One line when the database is lost, one when it is back."""
+def _tell(part: Part, trouble: str, *, away: bool) -> None:
+    """One line when the database is lost, one when it is back. `away`: it cannot be reached, or does not answer."""
     if trouble:
         part.causes.add(Cause.NOT_ARCHIVED, f"nothing is acknowledged: {trouble}")
     else:
         part.causes.clear(Cause.NOT_ARCHIVED, words="the database is back")
+    if trouble and away:
+        part.causes.add(Cause.DATABASE, f"for more than {AWAY_SHOWN:.0f} s", after=AWAY_SHOWN)
+    else:
+        part.causes.clear(Cause.DATABASE)

@@ -67,6 +67,8 @@ class Store:
     def __init__(self, engine: AsyncEngine, tell: Callable[[str], None]) -> None:
         self.engine, self.tell = engine, tell
         self.trouble = ""
+        self.away = False
+        """The trouble is that it cannot be reached, or fails: not that it is full, or not migrated, or another one."""
         self.replaced = 0
         """How often the file was."""
         self._current = self._unmigrated = False
@@ -122,6 +124,7 @@ class Store:
         words = str(wrong if isinstance(wrong, Trouble) else unreachable(self._where, wrong)) if wrong else ""
         migrates = self._unmigrated and isinstance(wrong, Unmigrated)  # a migration passes through older ones: no news
         self._unmigrated = isinstance(wrong, Unmigrated)
+        self.away = wrong is not None and not isinstance(wrong, Unmigrated | NoRoom | Replaced)
         if words != self.trouble:
             self.trouble = words
             if not migrates:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from consumers.dispatch.battery_seen import BETWEEN, STOPPED, BatterySeen
 from consumers.dispatch.held_back import HeldBack, Standing, hear, hear_standing
 from consumers.dispatch.instruction import Instruction, action, rest
+from consumers.dispatch.interlocked import Interlocked, named
 from consumers.dispatch.kept import KeptBattery
 from consumers.dispatch.lockout import Lockout, Seen
 from consumers.dispatch.outcomes import SAID
@@ -54,6 +55,7 @@ class BatteryDesk:
     """W, the setpoint sent last."""
     complaint: tuple[str, float] = ("", 0.0)
     """What the bridge says of our commands, and when it did."""
+    interlocked: Interlocked = field(default_factory=Interlocked)
     held_back: HeldBack | None = None
     standing: Standing | None = None
     stuck: Stuck = field(default_factory=Stuck)
@@ -123,11 +125,14 @@ class BatteryDesk:
 
     def _start(self, state: str, mode: Mode, mono: float, start: Instruction) -> Aside:
         if not self.starts.may:
-            who = "it was not we who stopped it (a person, its supply or an interlock)"
+            unknown = "it was not we who stopped it (a person, its supply or an interlock)"
+            stopped = self.interlocked.stopped
+            who = f"{stopped} has stopped it" if stopped else unknown
             again = "manual again" if mode is Mode.MANUAL else "auto"
             return Aside(f"{self.pcs} is {in_words(state)}, and {who}: start it at its panel, or ask for {again}")
         if not self.starts.attempts.due(mono):
-            return Aside(f"waits for {self.pcs} to start (attempt {self.starts.attempts.count})")
+            forbids = f": {self.interlocked.no_start} forbids it" if self.interlocked.no_start else ""
+            return Aside(f"waits for {self.pcs} to start (attempt {self.starts.attempts.count}){forbids}")
         return Aside("starts the PCS", start)
 
     def room(self, mono: float) -> Room:
@@ -142,7 +147,7 @@ class BatteryDesk:
         if sought == 0 or abs(power - edge) > AT_LIMIT:
             return ""
         held = self.held_back
-        return held.source if held is not None and edge != free else self.seen.limiter(charging=sought < 0)
+        return named(held.source) if held is not None and edge != free else self.seen.limiter(charging=sought < 0)
 
     @property
     def is_slow(self) -> bool:

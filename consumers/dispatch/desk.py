@@ -36,7 +36,7 @@ from consumers.dispatch.plans import Plans
 from consumers.dispatch.pv_desk import PvDesk
 from consumers.dispatch.reactive_desk import ReactiveDesk
 from consumers.dispatch.rules_desk import RulesDesk
-from consumers.dispatch.sharing import divide_cells, last_power, ratings, shares
+from consumers.dispatch.sharing import divide_cells, held, last_power, ratings, shares
 from consumers.dispatch.site_mode import SiteMode
 from consumers.dispatch.verdicts import Verdicts
 from optimizer.dispatch import Wanted, ahead, current_step, decide
@@ -264,7 +264,8 @@ class Desk:
             return sent
         wanted, shares = self._decide(control, able, now, mono)
         shared = frozenset(one.pcs for one in able if not one.why and not one.seen.unlimited(mono))
-        self.doing = Doing(wanted.reason, wanted.power, wanted.authority, shared=shared, wanted=wanted)
+        reason = "; ".join([wanted.reason, *held(wanted, able)])
+        self.doing = Doing(reason, wanted.power, wanted.authority, shared=shared, wanted=wanted)
         return sent | shares
 
     def _decide(

@@ -10,6 +10,7 @@ from consumers.dispatch.account import account, undecided
 from consumers.dispatch.answers import unreadable
 from consumers.dispatch.desk import Desk
 from consumers.dispatch.instruction import Instruction
+from consumers.dispatch.interlocked import Interlocked
 from consumers.dispatch.kept import Stored
 from consumers.dispatch.limit_keeping import LimitKeeping
 from consumers.dispatch.noting import Noting
@@ -27,6 +28,7 @@ from schemas.billing import Billing
 from schemas.messages import (
     ControlMode,
     ControlRequest,
+    DeviceStatus,
     Mode,
     Outcome,
     RequestOutcome,
@@ -37,6 +39,7 @@ from schemas.topics import (
     CONTROL_MODE,
     CONTROL_OUTCOME,
     CONTROL_REQUEST,
+    DEVICE_STATUS,
     GRID_LIMIT,
     OUTCOME,
     PLAN,
@@ -205,6 +208,7 @@ class Dispatch:
             ),
             CONTROL_REQUEST.at(site=site),
             GRID_LIMIT.at(site=site),
+            *(DEVICE_STATUS.at(site=site, device=one) for one in self.part.site.pcs),
         )
         async for batch in bus.listen(*addresses):
             for heard in batch:
@@ -217,6 +221,8 @@ class Dispatch:
         match heard.message:
             case Telemetry() as telemetry if not heard.retained:
                 self.desk.read(heard.place["device"], telemetry, now, mono)
+            case DeviceStatus() as status if (one := self.desk.batteries.get(heard.place["device"])) is not None:
+                one.interlocked = Interlocked.of(status)
             case _ if heard.topic is PLAN:
                 self._hear_plan(heard, now)
             case Billing() as billing:

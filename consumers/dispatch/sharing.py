@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from consumers.dispatch.battery_desk import BatteryDesk
+from consumers.dispatch.doing import of
 from consumers.dispatch.held_back import probe
 from consumers.dispatch.instruction import Instruction
 from optimizer.dispatch import Ratings, Wanted
@@ -52,7 +53,8 @@ def shares(
 ) -> dict[str, Instruction]:
     """By PCS. Each with the reason of the whole, and who does not take part."""
     if len(pool) == 1:
-        return {pool[0].pcs: Instruction(_because(wanted, wanted.power, without), request=request)}
+        said = [*held(wanted, pool), *without]
+        return {pool[0].pcs: Instruction(_because(wanted, wanted.power, said), request=request)}
     last = {one.pcs: one.last or 0.0 for one in pool}
     free = [one for one in pool if not one.stuck.holds(mono)] or pool  # where none obeys, each is asked again
     asked, left = dict[str, float](), wanted.power
@@ -78,8 +80,16 @@ def shares(
 
 def own_reason(one: BatteryDesk, wanted: Wanted, power: float, mono: float) -> str:
     """Why one of several does this: what the site wants, and what limits this one."""
+    if blocked := one.interlocked.holds(wanted.sought):
+        return f"{wanted.plain}; but {blocked}"
     limit = one.limit(wanted.sought, power, mono)
     return f"{wanted.plain}; limited by {limit}" if limit else wanted.plain
+
+
+def held(wanted: Wanted, pool: Sequence[BatteryDesk]) -> list[str]:
+    """Whom interlocks of the bridge keep from what the site seeks, in words."""
+    said = [(one, one.interlocked.holds(wanted.sought)) for one in pool]
+    return [f"but {of(one, words, pool)}" for one, words in said if words]
 
 
 def _more(

@@ -12,9 +12,11 @@ from consumers.optimize.situation import Situation
 from optimizer.billing import Quarter, believed, quarter
 from optimizer.tariff import window
 from runtime.bus import Bus, Refused
+from runtime.database import AWAY_SHOWN
 from runtime.history import History
 from runtime.part import Part
 from schemas.billing import Billing
+from schemas.messages import Cause
 from schemas.topics import BILLING
 from schemas.troubles import Trouble
 from schemas.units import utc_now
@@ -24,12 +26,11 @@ TOLD = 10.0
 LATELY, WHOLE = 60.0, 1800.0
 """Seconds after which the archive is asked again: for the last two days, and for all of it. So soon a late back-fill
 counts."""
-LONGEST = timedelta(hours=1)
-"""A window that slides into the recent days."""
 SLICE = timedelta(days=31)
 """Read at once: 3000 rows."""
 LONGEST = timedelta(hours=1)
 """A billing window, which may slide."""
+NOT_TOLD = "the archive does not tell what is billed"
 PATIENCE = 60.0
 """Seconds the archive has for an answer."""
 
@@ -55,10 +56,18 @@ class Billed:
                 why = ""
             except (SQLAlchemyError, OSError, TimeoutError, Trouble) as wrong:
                 why = str(wrong).split("\n", 1)[0] or type(wrong).__name__
-            self._unread = self._once(self._unread, why, "the archive does not tell what is billed")
+            self._unread = self._once(self._unread, why, NOT_TOLD)
+            self._note(away=bool(why))
             self.tried.set()
             self._news.set()
             await asyncio.sleep(LATELY)
+
+    def _note(self, *, away: bool) -> None:
+        """A database that is away is an alarm, not a line in the log alone."""
+        if away and self.part.site.archive:
+            self.part.causes.add(Cause.DATABASE, NOT_TOLD, about="billed", after=AWAY_SHOWN)
+        else:
+            self.part.causes.clear(Cause.DATABASE, about="billed")
 
     async def read(self, now: datetime, mono: float) -> None:
         """What is new, and from time to time all of it."""

@@ -5,9 +5,13 @@ import asyncio
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumers.optimize.past import Past
+from runtime.database import AWAY_SHOWN
 from runtime.history import History
 from runtime.part import Part
+from schemas.messages import Cause
 from schemas.units import utc_now
+
+PAST = "past"
 
 
 class Filling:
@@ -29,6 +33,8 @@ class Filling:
             self._wrong = self._reading.exception()
         if self._wrong is not None:
             return _said(self.part, self._wrong)
+        if done:
+            self.part.causes.clear(Cause.DATABASE, about=PAST)
         if not done:
             return "; the archive is slow: still reading the past"
         return "" if self._reading.result() else "; still reading the past"
@@ -50,6 +56,8 @@ class Filling:
 def _said(part: Part, wrong: BaseException) -> str:
     if isinstance(wrong, SQLAlchemyError | OSError):
         part.log.warning("the archive cannot be read: %s", wrong)
+        if part.site.archive:
+            part.causes.add(Cause.DATABASE, "the archive cannot be read", about=PAST, after=AWAY_SHOWN)
         return "; without the archive"
     # whatever stands in the archive, it costs no plan
     part.log.error("the archive cannot be understood", exc_info=wrong)

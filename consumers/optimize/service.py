@@ -104,7 +104,7 @@ class Optimize:
         try:
             while True:
                 if lacks := self.situation.lacks(time.monotonic()):
-                    self.part.detail = f"no new plan: {lacks}"
+                    self._setbacks.lack(lacks, valid=self._valid)
                     await asyncio.sleep(1)
                     continue
                 await self._once()
@@ -183,7 +183,12 @@ class Optimize:
 
     def _fail(self, why: str) -> None:
         self.occasions.failed()
-        self._setbacks.add(why, valid=self.plan is not None and _left(self.plan) > 0)
+        self._setbacks.add(why, valid=self._valid)
+
+    @property
+    def _valid(self) -> bool:
+        """The last plan goes on."""
+        return self.plan is not None and _left(self.plan) > 0
 
     async def _fill(self) -> str:
         with contextlib.suppress(TimeoutError):  # the peak that is billed already, before the first plan

@@ -10,6 +10,8 @@ from schemas.messages import Cause
 AGAIN, ROW = 2, 5
 """Plans in a row that fail for one reason, or for whatever reason, until that is a trouble although the last one goes
 on."""
+LACKS = 60.0
+"""Seconds without what a plan is made from until that is a trouble."""
 NUMBER = re.compile(r"\d[\d.,:]*")
 
 
@@ -37,6 +39,13 @@ class Setbacks:
             self.part.causes.add(Cause.NO_PLAN, f"no plan is valid: {why}")
         elif self._again >= AGAIN or self._row >= ROW:
             self.part.causes.add(Cause.PLAN_FAILS, f"no new plan, the last one goes on: {why}")
+
+    def lack(self, what: str, *, valid: bool) -> None:
+        """None can be made, as what it is made from is not known. At a start that takes some seconds."""
+        self.part.detail = f"no new plan: {what}"
+        if not valid:
+            self.part.causes.clear(Cause.PLAN_FAILS)
+            self.part.causes.add(Cause.NO_PLAN, f"no plan is valid: {what}", after=LACKS)
 
     def over(self) -> None:
         """There is a plan."""

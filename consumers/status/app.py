@@ -7,25 +7,27 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
-from fastapi import Path as InPath
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
-from pydantic import ValidationError
 from pydantic_core import to_json
 
+from consumers.status import alarm_app
+from consumers.status.acknowledge import Links
+from consumers.status.alarm_past import AlarmPast
 from consumers.status.answers import Busy
 from consumers.status.door import Door
-from consumers.status.wishes import CONTROL, AlarmWish, ControlWish, O, read_wish
+from consumers.status.said import NotSaid, Publish, mistakes, read
+from consumers.status.wishes import CONTROL, ControlWish
 from runtime.settings import strong
-from schemas.alarm_name import AlarmName
+from schemas.messages import AlarmClass, AlarmPriority
 from schemas.site import Site
-from schemas.topics import ALARM_REQUEST, COMMAND_TTL, CONTROL_REQUEST, M, Topic
+from schemas.topics import COMMAND_TTL, CONTROL_REQUEST
 
 HERE = Path(__file__).parent
 BEAT = 1.0
@@ -37,16 +39,6 @@ Curve = Literal[
 ]  # fmt: skip
 
 
-class NotSaid(Exception):
-    """The broker did not take a request."""
-
-
-class Publish(Protocol):
-    """Says something at the broker; raises NotSaid."""
-
-    async def __call__(self, topic: Topic[M], message: M, *, expiry: float | None = None, **place: str) -> None: ...
-
-
 def create_app(
     site: Site,
     view: Callable[[], dict[str, Any]],
@@ -54,20 +46,30 @@ def create_app(
     publish: Publish,
     *,
     token: str | None = None,
+    engineer_token: str | None = None,
+    past: AlarmPast | None = None,
     closing: asyncio.Event | None = None,
     counts: Counter[str] | None = None,
+    links: Links | None = None,
 ) -> FastAPI:
-    """`view` gives the state for now, `curves` the columns of some hours, `closing` ends the open streams, `counts`
-    takes the wrong tokens. Raises Trouble for a token that is easily guessed.
+    """`view` gives the state for now, `curves` the columns of some hours, `past` what alarms did, `closing` ends the
+    open streams, `counts` takes the wrong tokens, `links` answers those of messages. Raises Trouble for a token that is
+    easily guessed.
     """
     app = FastAPI(title="joulebus", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Door, token=token if token is None else strong(token), counts=counts)
+    strong_token = token if token is None else strong(token)
+    app.add_middleware(Door, token=strong_token, counts=counts, engineer_token=engineer_token)
     app.add_exception_handler(RequestValidationError, _wrong_question)
     app.add_exception_handler(NotSaid, _not_said)
     app.add_exception_handler(Busy, _busy)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     _reading(app, site, view, curves, closing or asyncio.Event(), needs_token=token is not None)
     _acting(app, site, publish)
+    if links is not None:
+        links.mount(app)
+    if past is not None:
+        alarm_app.reading(app, past)
+    alarm_app.acting(app, site, publish, has_engineer=engineer_token is not None)
     return app
 
 
@@ -94,6 +96,16 @@ def _reading(
             "grid_modes": able,
         }
         return templates.TemplateResponse(request, "page.html", words)
+
+    @app.get("/alarms", response_class=HTMLResponse)
+    async def alarms(request: Request) -> HTMLResponse:
+        words = {
+            "site": site,
+            "needs_token": needs_token,
+            "priorities": list(AlarmPriority),
+            "classes": list(AlarmClass),
+        }
+        return templates.TemplateResponse(request, "alarms.html", words)
 
     @app.get("/events", response_class=EventSourceResponse)
     async def events() -> AsyncIterable[ServerSentEvent]:
@@ -140,32 +152,14 @@ class _Stream:
 def _acting(app: FastAPI, site: Site, publish: Publish) -> None:
     @app.post(CONTROL, status_code=202)
     async def control(request: Request) -> dict[str, str]:
-        wish = _read(ControlWish, await request.body())
+        wish = read(ControlWish, await request.body())
         await publish(CONTROL_REQUEST, wish, expiry=COMMAND_TTL, site=site.site)
         return {"asked": wish.mode or wish.action or "", "id": wish.id}
-
-    @app.post("/api/alarms/{alarm}", status_code=202)
-    async def answer(request: Request, alarm: Annotated[AlarmName, InPath()]) -> dict[str, str]:
-        wish = _read(AlarmWish, await request.body())
-        await publish(ALARM_REQUEST, wish, site=site.site, alarm=alarm)
-        return {"asked": wish.action, "id": wish.id}
-
-
-def _read(shape: type[O], body: bytes) -> O:
-    try:
-        return read_wish(shape, body)
-    except ValidationError as wrong:
-        raise HTTPException(422, _mistakes(wrong.errors())) from None
-
-
-def _mistakes(errors: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # pydantic's and FastAPI's differ
-    """Without the input: a NaN in it could not be sent back as JSON."""
-    return [{"field": ".".join(map(str, error["loc"])), "why": error["msg"]} for error in errors]
 
 
 async def _wrong_question(_: Request, wrong: Exception) -> JSONResponse:
     errors = wrong.errors() if isinstance(wrong, RequestValidationError) else []
-    return JSONResponse({"detail": _mistakes(errors)}, 422)
+    return JSONResponse({"detail": mistakes(errors)}, 422)
 
 
 async def _busy(_: Request, __: Exception) -> JSONResponse:

@@ -1,41 +1,27 @@
 """Asks the archive for the page: curves for the chart. When it is silent there are gaps."""
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from math import inf
-from typing import Any, TypeVar
-
-from sqlalchemy.exc import SQLAlchemyError
+from typing import Any
 
 from consumers.status.answers import Answers
+from consumers.status.archive import Archive
 from consumers.status.foreseen import Foreseen
 from consumers.status.series import Column, Means, Span, actual, around, today
 from consumers.status.state import State
 from runtime.history import History
 from runtime.money_rows import told
-from schemas.troubles import Trouble
 from schemas.units import utc_now
-
-PATIENCE = 5.0
-"""Seconds the archive has for an answer."""
-HURRIED, SILENT = 1.0, 10.0
-"""Seconds it has after it was silent, for so long: those who ask for other spans wait for their turn."""
-
-T = TypeVar("T")
-log = logging.getLogger("status")
 
 
 class Curves:
     """The archive as the page needs it."""
 
-    def __init__(self, state: State, history: History) -> None:
+    def __init__(self, state: State, history: History, archive: Archive | None = None) -> None:
         self.state = state
         self.history = history
+        self.archive = archive or Archive(state)
         self._answers: Answers[float | None, dict[str, Any]] = Answers(self._columns)
-        self._silent = -inf
-        """When it let PATIENCE go by, by the loop's clock."""
 
     async def over(self, hours: float | None) -> dict[str, Any]:
         """Columns on one time axis: so many hours back and ahead, or the day of the site. Raises Busy."""
@@ -45,7 +31,7 @@ class Curves:
         now, site = utc_now(), self.state.site
         slowest = max(device.poll for device in site.device)
         span = around(now, hours, slowest) if hours else today(now, site.zone)
-        found = await self._answer(self._means(span, now))
+        found = await self.archive.answer(self._means(span, now))
         energies = [one.energy / len(one.racks) for one in site.battery for _ in one.racks]
         seen = found or {name: [[] for _ in places] for name, places in self._devices().items()}
         return {
@@ -54,7 +40,7 @@ class Curves:
             "fault": "the archive cannot be read" if found is None else "",
             "at": [at.timestamp() for at in span.instants],
             "columns": actual(seen, span, energies) | await self._foreseen(span, now),
-            "money": None if hours else await self._answer(self._money(now)),
+            "money": None if hours else await self.archive.answer(self._money(now)),
         }
 
     async def _money(self, now: datetime) -> dict[str, Any] | None:
@@ -67,7 +53,7 @@ class Curves:
         """What was planned at the time, and what is planned now."""
         columns = Foreseen(span)
         past = [at for at in span.instants if at <= now]
-        await self._answer(self._planned(columns, past, timedelta(seconds=span.seconds)))
+        await self.archive.answer(self._planned(columns, past, timedelta(seconds=span.seconds)))
         if self.state.plan is not None:
             columns.tell_newest(self.state.plan.word)
         return columns.columns
@@ -91,22 +77,3 @@ class Curves:
             name: [await self.history.means(site, *one, span.start, end, span.seconds) for one in places]
             for name, places in self._devices().items()
         }
-
-    async def _answer(self, question: Awaitable[T]) -> T | None:
-        """What the archive says, or None; the state remembers whether it spoke."""
-        now = asyncio.get_running_loop().time()
-        patience = HURRIED if now - self._silent < SILENT else PATIENCE
-        try:
-            async with asyncio.timeout(patience):
-                answer = await question
-        except (SQLAlchemyError, OSError, TimeoutError, Trouble) as wrong:
-            if isinstance(wrong, TimeoutError) and patience == PATIENCE:
-                self._silent = now + PATIENCE
-            if self.state.archive is not False:
-                log.warning("the archive cannot be read: %s", str(wrong).split("\n", 1)[0] or type(wrong).__name__)
-            self.state.archive = False
-            return None
-        if self.state.archive is False:
-            log.info("the archive is back")
-        self.state.archive, self._silent = True, -inf
-        return answer

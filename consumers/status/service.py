@@ -12,8 +12,12 @@ import aiomqtt
 import uvicorn
 from fastapi import FastAPI
 
-from consumers.status.app import NotSaid, create_app
+from consumers.status.acknowledge import Links
+from consumers.status.alarm_past import AlarmPast
+from consumers.status.app import create_app
+from consumers.status.archive import Archive
 from consumers.status.curves import Curves
+from consumers.status.said import NotSaid
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
 from runtime.bus import Bus, Refused
@@ -36,6 +40,7 @@ LISTENS = (
     topics.PLAN,
     topics.ALARM,
     topics.ALARM_OUTCOME,
+    topics.ALARM_FIGURES,
     topics.CONTROL_MODE,
     topics.CONTROL_DISPATCH,
     topics.CONTROL_LIMITS,
@@ -53,13 +58,25 @@ async def run(part: Part, host: str = "127.0.0.1", port: int = 8080, token: str 
     """
     listener = Listener(part)
     database = engine(part.settings.database, again=lambda: part.settings.fresh().database)
-    curves = Curves(listener.state, History(database))
+    history, archive = History(database), Archive(listener.state)
+    curves, past = Curves(listener.state, history, archive), AlarmPast(listener.state, history, archive, moment)
     closing = asyncio.Event()
     token = part.settings.page_token if token is None else token
     part.patience = None  # a page that says that the broker is away is worth more than none
     try:
+        key = part.settings.ack_key
+        links = None if key is None else Links(listener.state, key, listener.publish)
         app = create_app(
-            part.site, listener.view, curves.over, listener.publish, token=token, closing=closing, counts=part.counts
+            part.site,
+            listener.view,
+            curves.over,
+            listener.publish,
+            token=token,
+            engineer_token=part.settings.engineer_token,
+            past=past,
+            closing=closing,
+            counts=part.counts,
+            links=links,
         )
         with bound(host, port) as door:
 

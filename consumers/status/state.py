@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from schemas.alarm_figures import AlarmFigures
 from schemas.billing import Billing
 from schemas.forecast_skill import ForecastSkill
 from schemas.messages import (
@@ -28,6 +29,7 @@ from schemas.messages import (
 from schemas.site import Site
 from schemas.topics import (
     ALARM,
+    ALARM_FIGURES,
     BILLING,
     CONTROL_DISPATCH,
     CONTROL_LIMITS,
@@ -44,7 +46,7 @@ from schemas.units import Quality
 
 T = TypeVar("T")
 
-ANSWERS = 200
+ANSWERS = 500
 """So many answers to requests are remembered: far more than people ask for in the minutes they are shown."""
 
 PASSING = {OutcomeState.ACCEPTED, OutcomeState.SUPERSEDED}
@@ -92,6 +94,8 @@ class State:
     devices: dict[str, Said[DeviceStatus]] = field(default_factory=dict)
     services: dict[str, Said[ServiceStatus]] = field(default_factory=dict)
     alarms: dict[str, Alarm] = field(default_factory=dict)
+    over: dict[str, datetime] = field(default_factory=dict)
+    """Of an alarm that is over, since when: the first of its messages that said so."""
     outcomes: dict[str, Said[Outcome]] = field(default_factory=dict)
     plan: Said[Plan] | None = None
     mode: Said[ControlMode] | None = None
@@ -105,12 +109,14 @@ class State:
     """What is billed by the kW so far, as optimize says it."""
     skill: ForecastSkill | None = None
     """How good forecasts were, as optimize says it."""
+    figures: AlarmFigures | None = None
+    """How well the alarms serve the operator, as their service says it."""
 
     def renew(self) -> None:
         """A new connection: the broker now says again all that is retained, and what it does not say is no more."""
-        for table in (self.meta, self.devices, self.services, self.alarms):
+        for table in (self.meta, self.devices, self.services, self.alarms, self.over):
             table.clear()
-        self.plan = self.mode = self.does = self.limits = self.billing = self.skill = None
+        self.plan = self.mode = self.does = self.limits = self.billing = self.skill = self.figures = None
 
 
 def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseModel | None, now: Moment) -> None:
@@ -126,15 +132,13 @@ def fold(state: State, topic: Topic[Any], place: dict[str, str], message: BaseMo
             state.devices[place["device"]] = _said(message, message.at, now)
         case Outcome() if message.state not in PASSING:
             state.outcomes[place["device"]] = _said(message, message.at, now)
-        case Alarm() if message.state is AlarmState.NORMAL:
-            state.alarms.pop(place["alarm"], None)
         case Alarm():
-            state.alarms[place["alarm"]] = message
+            _fold_alarm(state, place["alarm"], message)
         case ServiceStatus():
             state.services[place["service"]] = _said(message, message.at, now)
         case Plan():
             state.plan = _said(message, message.at, now)
-        case Billing() | ForecastSkill():
+        case Billing() | ForecastSkill() | AlarmFigures():
             _fold_reckoned(state, message)
         case ControlMode() | ControlDispatch() | ControlLimits():
             _fold_control(state, message, now)
@@ -152,12 +156,14 @@ def _fold_control(state: State, message: ControlMode | ControlDispatch | Control
             state.limits = message
 
 
-def _fold_reckoned(state: State, message: Billing | ForecastSkill) -> None:
+def _fold_reckoned(state: State, message: Billing | ForecastSkill | AlarmFigures) -> None:
     match message:
         case Billing():
             state.billing = message
         case ForecastSkill():
             state.skill = message
+        case AlarmFigures():
+            state.figures = message
 
 
 def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
@@ -173,14 +179,39 @@ def _forget(state: State, topic: Topic[Any], place: dict[str, str]) -> None:
         state.billing = None
     elif topic is FORECAST_SKILL:
         state.skill = None
+    elif topic is ALARM_FIGURES:
+        state.figures = None
     elif topic is ALARM:
-        state.alarms.pop(place["alarm"], None)
+        _end(state, place["alarm"])
     elif topic is META:
         state.meta.pop(place["device"], None)
     elif topic is DEVICE_STATUS:
         state.devices.pop(place["device"], None)
     elif topic is SERVICE_STATUS:
         state.services.pop(place["service"], None)
+
+
+def _fold_alarm(state: State, name: str, message: Alarm) -> None:
+    if message.state is AlarmState.NORMAL:
+        _end(state, name)
+        return
+    state.alarms[name] = message
+    if is_active(message):
+        state.over.pop(name, None)
+    else:
+        state.over.setdefault(name, message.at)
+
+
+def is_active(alarm: Alarm) -> bool:
+    """Whether what it is about is so now; a message of an older joulebus says it by its state."""
+    if alarm.active is not None:
+        return alarm.active
+    return alarm.state in {AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED}
+
+
+def _end(state: State, name: str) -> None:
+    state.alarms.pop(name, None)
+    state.over.pop(name, None)
 
 
 def _fold_answer(state: State, topic: Topic[Any], message: RequestOutcome, now: Moment) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from consumers.status.alarms import alarms
 from consumers.status.batteries import batteries, dispatch, soc
 from consumers.status.doing import beside, why
 from consumers.status.limits import limits
 from consumers.status.skill import skill
 from consumers.status.state import Moment, Said, State
 from consumers.status.values import SILENT, alive, device_state, flow, loads, value_of
-from schemas.messages import Alarm, AlarmPriority, AlarmState, Mode, Plan, Step
+from schemas.messages import Mode, Plan, Step
 from schemas.site_device import Device
 from schemas.topics import SERVICE_STATUS
 from schemas.units import Kind
@@ -30,14 +31,9 @@ KEY_POINTS = {
 }
 """What an operator looks at first; the archive has the rest."""
 
-ASKS = {
-    AlarmState.UNACKNOWLEDGED: ["ack", "shelve"],
-    AlarmState.ACKNOWLEDGED: ["shelve"],
-    AlarmState.RETURNED: ["ack"],
-    AlarmState.LATCHED: ["reset"],
-    AlarmState.SHELVED: ["unshelve"],
-}
-"""What can be asked of an alarm in each state; one that latches is never shelved."""
+
+FIGURES = {"begin", "end", "seen", "raised", "last_10_min", "last_hour", "flooding", "figures", "top", "stale"}
+"""What the page shows of the alarms' figures."""
 
 
 def view(state: State, now: Moment) -> View:
@@ -50,7 +46,8 @@ def view(state: State, now: Moment) -> View:
         "flow": flow(state, now),
         "loads": loads(state, now),
         "soc": soc(state, now),
-        "alarms": _alarms(state, now),
+        "alarms": alarms(state, now),
+        "figures": state.figures.model_dump(mode="json", include=FIGURES) if state.figures else None,
         "devices": [_device(state, device, now) for device in state.site.devices],
         "services": _services(state, now),
         "answers": _answers(state, now),
@@ -123,41 +120,6 @@ def _service(state: State, name: str, now: Moment) -> View:
         "lag": word.lag,
         "version": word.version,
         "success": round((now.at - word.last_success).total_seconds(), 1) if word.last_success else None,
-    }
-
-
-# --- alarms --------------------------------------------------------------------------------------
-
-
-def _alarms(state: State, now: Moment) -> View:
-    """`doubt` says why an empty list does not mean that all is well."""
-    doubt = ""
-    if not state.broker:
-        doubt = "no connection to the broker"
-    elif not alive(state, "alarms", now):
-        doubt = "the alarm service is down"
-    return {
-        "doubt": doubt,
-        "list": [_alarm(state, name, alarm, now) for name, alarm in sorted(state.alarms.items(), key=_rank)],
-    }
-
-
-def _rank(item: tuple[str, Alarm]) -> tuple[bool, int, bool, float]:
-    """Shelved ones last; then by priority, unacknowledged before acknowledged, the newest first."""
-    alarm = item[1]
-    quiet = alarm.state in (AlarmState.SHELVED, AlarmState.SUPPRESSED)
-    known = alarm.state is not AlarmState.UNACKNOWLEDGED
-    return quiet, list(AlarmPriority).index(alarm.priority), known, -alarm.since.timestamp()
-
-
-def _alarm(state: State, name: str, alarm: Alarm, now: Moment) -> View:
-    profile = state.site.profiles.get(alarm.device)
-    point = profile.points.get(alarm.point) if profile else None
-    return alarm.model_dump(mode="json") | {
-        "alarm": name,
-        "unit": "s" if alarm.silent else point.unit if point else "",
-        "asks": [ask for ask in ASKS.get(alarm.state, []) if not (alarm.latched and "shelve" in ask)],
-        "seconds": max(0, round((now.at - alarm.since).total_seconds())),
     }
 
 

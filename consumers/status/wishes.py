@@ -1,15 +1,21 @@
 """What the page sends: requests of the public contract that are made now and named by us, when they do not say so."""
 
 from secrets import token_hex
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError
 
+from schemas.alarm_name import AlarmName
 from schemas.messages import AlarmRequest, ControlRequest, Id, Mode, Order
 from schemas.units import Instant, utc_now
 
 CONTROL = "/api/control"
 """Where a wish for dispatch is sent."""
+
+MOST_AT_ONCE = 200
+"""Alarms that one action acknowledges."""
+MAINTENANCE = ("out_of_service", "in_service")
+"""What only an engineer asks of an alarm."""
 
 O = TypeVar("O", bound=Order)  # noqa: E741  # an order
 
@@ -27,6 +33,18 @@ class ControlWish(ControlRequest):
 class AlarmWish(AlarmRequest):
     id: Id = Field(default_factory=_name)
     at: Instant = Field(default_factory=utc_now)
+
+
+class AckWish(Order):
+    """Acknowledges what somebody has in view."""
+
+    alarms: Annotated[list[AlarmName], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    who: Annotated[str, Field(min_length=1, max_length=64)]
+    why: Annotated[str, Field(max_length=500)] = ""
+
+    def each(self) -> dict[str, AlarmWish]:
+        """A request for each of them."""
+        return {name: AlarmWish(action="ack", who=self.who, why=self.why) for name in self.alarms}
 
 
 def read_wish(shape: type[O], body: bytes) -> O:

@@ -58,6 +58,10 @@ class Cause(StrEnum):
     OUTBOX = "outbox"
     SECOND_INSTANCE = "second_instance"
     NOT_ARCHIVED = "not_archived"
+    BACKLOG = "backlog"  # what was read waits for the archive's word for more than a minute
+    DATABASE = "database"  # it cannot be reached, for more than half a minute
+    DISK = "disk"  # a disk on which something is kept is nearly full
+    CERTIFICATE = "certificate"  # one of the connection to the broker ends within 14 days, or has ended
     UPKEEP = "upkeep"  # the archive stores, but its rollups, gaps or retention do not come to an end
     TARIFF = "tariff"  # it cannot be read: nothing is planned, and no peak is kept down
     NO_PLAN = "no_plan"  # none is valid, and none comes: the batteries go by self-consumption
@@ -66,3 +70,5 @@ class Cause(StrEnum):
     LIMIT_NOT_HELD = "limit_not_held"  # the grid meter stands beyond a limit of the connection point
     BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
     BROKER_REFUSES = "broker_refuses"
+    ALARM_EFFECT = "alarm_effect"  # an alarm of the site file that should drive control is refused: it holds nothing
+    NOTIFY_FAILS = "notify_fails"  # a channel that tells people of alarms does not take its messages

@@ -42,6 +42,11 @@ class DeviceStatus(Message):
     """What is wrong, in the words of `Cause`; the most important first."""
     reason: str = ""
     """The same in words for people."""
+    interlocks: dict[str, list[Name]] = {}
+    """Of a PCS: the [interlocks](interlocks.md) that act now, by name, each with its effects; those whose points were
+    only not read yet, in the first seconds of a bridge, are left out."""
+    derated: dict[str, Number] = {}
+    """% of the rated power that each of them leaves, where it derates."""
     dropped: list[tuple[Instant, Instant]] = []
     """The hours of which the bridge's outbox gave up samples, past its cap: the beginnings of the first and the last
     of each stretch."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from consumers.optimize import occasions, service
+from consumers.optimize import occasions, service, setbacks
 from consumers.optimize.past import Past
 from consumers.optimize.service import Optimize
 from consumers.optimize.situation import Situation
@@ -168,11 +168,18 @@ async def billed_site(broker: Broker, path: Path, database: str) -> AsyncIterato
         await ear.stop()
 
 
-async def test_a_silent_device_is_waited_for(broker: Broker, tmp_path: Path, site_name: str, database: str) -> None:
+async def test_a_silent_device_is_waited_for_and_said_when_it_lasts(
+    broker: Broker, tmp_path: Path, site_name: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setbacks, "LACKS", 1.0)
     async with scene(broker, plant_site(tmp_path, site_name), database) as played:
-        del played.plant.state["bms1"]
+        bms, causes = played.plant.state.pop("bms1"), played.part.causes
         await until(lambda: played.part.detail == "no new plan: bms1 was never heard")
         assert played.plans == []
+        await until(lambda: causes.names == [Cause.NO_PLAN])
+        assert causes.words == "no plan is valid: bms1 was never heard"
+        played.plant.state["bms1"] = bms
+        await until(lambda: bool(played.plans) and not causes.names)
 
 
 class Fickle(Optimize):

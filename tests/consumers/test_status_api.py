@@ -9,10 +9,11 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from consumers.status.app import BEAT, NotSaid, create_app
+from consumers.status.app import BEAT, create_app
 from consumers.status.door import LARGEST, OFTEN
 from consumers.status.foreseen import PLANNED
 from consumers.status.guesses import FREE
+from consumers.status.said import NotSaid
 from consumers.status.series import ACTUAL
 from schemas.alarm_name import alarm_name
 from schemas.messages import AlarmRequest, ControlRequest, Mode
@@ -194,7 +195,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("address", ["/api/control", "/api/alarms/soc_low-bms1"])
+@pytest.mark.parametrize("address", ["/api/control", "/api/alarms/soc_low-bms1", "/api/alarms/ack"])
 @pytest.mark.parametrize("body", WRONG.values(), ids=WRONG)
 async def test_a_wrong_wish_is_refused_in_words(tmp_path: Path, said: Said, address: str, body: bytes) -> None:
     async with client(tmp_path, said) as asking:

@@ -1,6 +1,7 @@
 """The page in a real browser over a real broker: an operator looks, and acts."""
 
 import asyncio
+import re
 import secrets
 import shutil
 import time
@@ -27,6 +28,7 @@ from runtime.money_rows import MoneyDay
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas import topics
+from schemas.alarm_figures import AlarmFigure, AlarmFigures, Verdict
 from schemas.billing import BilledComponent, Billing
 from schemas.forecast_skill import ForecastSkill, LeadSkill
 from schemas.messages import (
@@ -74,6 +76,10 @@ ROLES = ("bridge", "alarms", "optimize", "dispatch", "archive")
 SKILL = ForecastSkill(
     at=utc_now(), skills=[LeadSkill(of="load", from_hours=6, to_hours=24, quarters=900, bias=0.0, rmse=8e3)]
 )
+FIGURES = AlarmFigures(
+    at=utc_now(), begin=utc_now() - timedelta(days=1), end=utc_now(), seen=1.0, raised=400,
+    figures=[AlarmFigure(name="per_hour", value=16.7, unit="1/h", target="at most 12", verdict=Verdict.BEYOND)],
+)  # fmt: skip
 SOON = 15_000
 """Milliseconds until the page shows what was said."""
 
@@ -118,14 +124,14 @@ class Scene:
         auto = ControlMode(at=utc_now(), mode=Mode.AUTO, who="dispatch")
         await self.say("dispatch", topics.CONTROL_MODE, auto)
 
-    async def open(self, **options: Any) -> Page:
+    async def open(self, path: str = "", **options: Any) -> Page:
         page = await self.context.new_page()
         page.on(
             "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
         )
         page.on("pageerror", lambda wrong: self.complaints.append(str(wrong)))
         await page.emulate_media(**options)
-        await page.goto(self.address)
+        await page.goto(self.address + path)
         await expect(page.locator("#lamp")).to_have_text("live", timeout=SOON)
         return page
 
@@ -589,12 +595,181 @@ async def test_a_latching_alarm_offers_no_shelf_and_silence_is_told_in_seconds(s
     latching = alarm(AlarmState.UNACKNOWLEDGED).model_copy(update={"latched": True})
     await scene.say("alarms", topics.ALARM, latching, alarm="hot-bms1")
     silent, hot = (page.locator(f"#alarms li[data-key={name}-bms1]") for name in ("mute", "hot"))
-    await expect(silent).to_contain_text("bms1 silent 5.1 s (limit 5 s) · since", timeout=SOON)
+    await expect(silent).to_contain_text("bms1 · no telemetry for 5.1 s (limit 5 s) · since", timeout=SOON)
     await expect(silent.get_by_role("button", name="Shelve")).to_be_visible()
     await expect(hot.locator("[data-ask=ack]")).to_be_visible()
     await expect(hot.locator("[data-ask=shelve]")).to_be_hidden()
     for name in ("mute", "hot"):
         await scene.say("alarms", topics.ALARM, None, alarm=f"{name}-bms1")
+    await page.close()
+    assert scene.complaints == []
+
+
+LEAVE = "Leave the room and call the fire service."
+EVIL = "<img src=x onerror=alert(3)>"
+OVER = {"active": False, "cause": "It was hot.", "response": LEAVE, "requests": ["ack", "comment"]}
+LISTED: dict[str, dict[str, Any]] = {
+    "hot-bms1": {"priority": AlarmPriority.CRITICAL, "active": True, "cause": "It is hot.", "response": LEAVE,
+                 "time_to_respond": 600.0, "latched": True, "first_out": True, "did": "Charge is blocked.",
+                 "requests": ["ack", "comment", "out_of_service"], "condition": "cell_t_max > 45 degC", "unit": "degC"},
+    "cold-bms1": {"active": True, "consequence_of": "hot-bms1", "requests": ["ack", "shelve"]},
+    "over-bms1": OVER | {"state": AlarmState.RETURNED, "priority": AlarmPriority.CRITICAL},
+    "older-bms1": {"state": AlarmState.RETURNED, "text": LEAVE},
+    "mute-pcs1": {"device": "pcs1", "point": "p", "value": 12.0, "limit": 0.0, "silent": True, "comment": EVIL,
+                  "why": EVIL, "by": EVIL, "active": True, "requests": ["ack", "shelve", "comment"]},
+    "down-archive": {"device": "archive", "point": "state", "value": "offline", "limit": None, "active": True,
+                     "priority": AlarmPriority.LOW, "cause": "A part of joulebus does not run.", "requests": ["ack"]},
+    "off-pv1": {"device": "pv1", "state": AlarmState.OUT_OF_SERVICE, "active": True, "by": "Eve",
+                "requests": ["in_service"]},
+}  # fmt: skip
+READS = {
+    "hot-bms1": [
+        "critical",
+        "active, not acknowledged",
+        "7 min left to respond",
+        "46.0 °C (limit 45.0 °C)",
+        "first-out",
+    ],
+    "over-bms1": ["over since", "waits for acknowledgement", "It was hot."],
+    "older-bms1": ["over since", "Older"],
+    "mute-pcs1": ["pcs1", "no telemetry for 12 s"],
+    "down-archive": ["service archive", "archive: A part of joulebus does not run."],
+    "off-pv1": ["out of service by Eve, active"],
+}
+
+
+async def listed(scene: Scene, *names: str) -> None:
+    for name in names:
+        await scene.say("alarms", topics.ALARM, alarm().model_copy(update=LISTED[name]), alarm=name)
+
+
+async def unlisted(scene: Scene) -> None:
+    for name in LISTED:
+        await scene.say("alarms", topics.ALARM, None, alarm=name)
+
+
+@in_one_loop
+async def test_the_list_says_of_each_alarm_how_it_is_and_never_to_run_from_what_is_over(scene: Scene) -> None:
+    await scene.everything()
+    await listed(scene, *LISTED)
+    page = await scene.open("/alarms#q=bms1")
+    row = {name: page.locator(f"#list tbody[data-key={name}]") for name in LISTED}
+    await expect(page.locator("#list tbody")).to_have_count(3, timeout=SOON)
+    await expect(page.locator("#in-view")).to_have_text("3 of 7 shown, 3 not acknowledged")
+    await expect(row["hot-bms1"].locator("[data-fold]")).to_have_text("+ 1 consequence, worst high")
+    await row["hot-bms1"].locator("[data-fold]").click()
+    await expect(row["cold-bms1"]).to_be_visible()
+    await page.get_by_role("button", name="Clear").click()
+    await expect(page.locator("#list tbody")).to_have_count(7)
+    assert page.url.endswith("/alarms")
+    for name, words in READS.items():
+        for one in words:
+            await expect(row[name]).to_contain_text(one)
+    for name in ("over-bms1", "older-bms1"):
+        await row[name].locator("[data-open]").click()
+        await expect(row[name]).to_have_class(re.compile(r"\bover\b"))
+    assert (await page.locator("main").inner_text()).count(LEAVE) == 0
+    await row["hot-bms1"].locator("[data-open]").click()
+    await expect(row["hot-bms1"].locator("[data-ask=shelve]")).to_be_hidden()
+    await expect(row["hot-bms1"].locator("[data-ask=out_of_service]")).to_be_visible()
+    await row["mute-pcs1"].locator("[data-open]").click()
+    await expect(row["mute-pcs1"].locator(".facts")).to_contain_text(f"{EVIL}: {EVIL}")
+    assert await page.locator("main img").count() == 0
+    await page.get_by_label("State").select_option("out_of_service")
+    await expect(page.locator("#list tbody")).to_have_count(1)
+    assert page.url.endswith("#state=out_of_service")
+    front = await scene.open()
+    pills = front.locator("#alarm-pills")
+    await expect(pills).to_contain_text("1 critical", timeout=SOON)
+    await expect(pills.locator(".calls")).to_have_count(2)
+    card = front.locator("#alarms > li[data-key=hot-bms1]")
+    await expect(card.locator("> .under > summary")).to_have_text("+ 1 consequence, worst high")
+    await expect(card.locator("li[data-key=cold-bms1]")).to_be_hidden()
+    await expect(front.locator("#alarms > li[data-key=over-bms1]")).not_to_contain_text(LEAVE)
+    await expect(front.locator("#more-alarms")).to_contain_text("1 shelved, suppressed or out of service")
+    await unlisted(scene)
+    await expect(pills).to_have_text("No alarms", timeout=SOON)
+    await page.close()
+    await front.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_all_in_view_are_acknowledged_and_no_others_and_each_answers_in_its_row(scene: Scene) -> None:
+    await scene.everything()
+    await listed(scene, *LISTED)
+    page = await scene.open("/alarms#device=bms1")
+    await expect(page.locator("#list tbody")).to_have_count(3, timeout=SOON)
+    bus, address, requests = scene.buses["alarms"], topics.ALARM_REQUEST.at(site=scene.site), dict[str, AlarmRequest]()
+    await bus.subscribe([(address, 1)])
+
+    async def collect() -> None:
+        async for batch in bus.listen(address):
+            requests.update({one.place["alarm"]: one.message for one in batch if one.message})
+            bus.ack(batch)
+
+    collecting = asyncio.create_task(collect())
+    await page.get_by_role("button", name="Acknowledge all in view").click()
+    names = page.locator("#ask-list li")
+    await expect(page.locator("#ask-what")).to_contain_text("3 alarms in view, 2 of them critical")
+    await expect(page.locator("#ask-what")).to_contain_text("Folded consequences are not in view: 1 stays")
+    await expect(names).to_have_text(
+        [re.compile("critical: It is hot"), re.compile("critical"), re.compile("high: Older")]
+    )
+    await page.locator("#ask [name=who]").fill("Ann")
+    await page.keyboard.press("Enter")
+    seen = {"hot-bms1", "over-bms1", "older-bms1"}
+    for _ in range(100):
+        await asyncio.sleep(0.05)
+        if set(requests) >= seen:
+            break
+    await asyncio.sleep(0.3)
+    assert {name: (one.action, one.who) for name, one in requests.items()} == dict.fromkeys(seen, ("ack", "Ann"))
+    for name in seen:
+        refused = (Cause.WRONG_STATE, f"it is unacknowledged again {EVIL}") if name == "hot-bms1" else ()
+        await scene.say("alarms", topics.ALARM_OUTCOME, told(requests[name], *refused), alarm=name)
+    row = page.locator("#list tbody[data-key=hot-bms1]")
+    await expect(row.locator("[data-f=asked]")).to_have_text(
+        f"Acknowledge is refused: it is unacknowledged again {EVIL}", timeout=SOON
+    )
+    await expect(page.locator("#ack-told")).to_have_text("2 of 3 acknowledged; 1 refused: why stands in the row.")
+    collecting.cancel()
+    await unlisted(scene)
+    await page.close()
+    assert scene.complaints == []
+
+
+@in_one_loop
+async def test_an_alarm_is_commented_taken_out_of_service_and_explained(scene: Scene) -> None:
+    await scene.everything()
+    await listed(scene, "hot-bms1")
+    page = await scene.open("/alarms")
+    row = page.locator("#list tbody[data-key=hot-bms1]")
+    await row.locator("[data-open]").click(timeout=SOON)
+    for topic, button, action in (
+        (topics.ALARM_REQUEST, "Comment", "comment"),
+        (topics.ALARM_MAINTENANCE, "Out of service", "out_of_service"),
+    ):
+        listening = await hearing(scene.buses["alarms"], topic.at(site=scene.site))
+        await row.get_by_role("button", name=button).click()
+        await page.locator("#ask [name=who]").fill("Eve")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#ask [name=why]:invalid")).to_be_visible()
+        await page.locator("#ask [name=why]").fill(EVIL)
+        await page.keyboard.press("Enter")
+        got = await asyncio.wait_for(listening, SOON / 1000)
+        assert (got.message.action, got.message.why, got.place["alarm"]) == (action, EVIL, "hot-bms1")
+    await row.get_by_role("button", name="Explain").click()
+    explained = page.locator("#explain")
+    await expect(explained).to_contain_text("raised when cell_t_max > 45 degC", timeout=SOON)
+    await expect(explained).to_contain_text("the first-out")
+    await expect(page.locator("#trend-words")).to_contain_text("cell_t_max: the archive has no numbers")
+    await page.keyboard.press("Escape")
+    await scene.say("alarms", topics.ALARM_FIGURES, FIGURES)
+    await expect(page.locator("#figures li[data-key=per_hour]")).to_contain_text("beyond its target", timeout=SOON)
+    await scene.say("alarms", topics.ALARM_FIGURES, None)
+    await expect(page.locator("#figures-none")).to_have_text("Not known yet.", timeout=SOON)
+    await unlisted(scene)
     await page.close()
     assert scene.complaints == []
 
@@ -660,6 +835,9 @@ CONTRAST = """() => {
   return weak;
 }"""
 """Texts that are too faint for WCAG AA."""
+SMALL = """() => [...document.querySelectorAll("button, select, input, a")]
+  .filter((node) => node.offsetParent && node.getBoundingClientRect().height < 44).map((node) => node.outerHTML)"""
+"""What a finger misses."""
 
 
 @in_one_loop
@@ -686,6 +864,12 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone(scene: Scene, width: int,
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await page.evaluate(CONTRAST) == []
     assert await page.evaluate("document.getAnimations().length") == 0, "whoever wants no motion gets none"
+    await page.goto(f"{scene.address}/alarms")
+    await page.locator("#list [data-open]").click(timeout=SOON)
+    await expect(page.get_by_role("button", name="Explain")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await page.evaluate(CONTRAST) == []
+    assert width > 640 or await page.evaluate(SMALL) == []
     await scene.say("alarms", topics.ALARM, None, alarm="long-bms1")
     await page.close()
     assert scene.complaints == []
@@ -695,7 +879,7 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone(scene: Scene, width: int,
 @pytest.mark.parametrize("seed", range(20 if FULL else 2))
 async def test_whatever_is_said_the_page_goes_on(scene: Scene, seed: int) -> None:
     """Each role says what it may say, and none of it as it should: the page never stops, and never shows nonsense."""
-    page, mutations = await scene.open(), Mutations(seed)
+    page, alarms, mutations = await scene.open(), await scene.open("/alarms"), Mutations(seed)
     await scene.everything()
     names = {"device": (*DEVICES, "nobody"), "alarm": ("soc_low-bms1", "x"), "service": ROLES, "site": (scene.site,)}
     said: set[tuple[str, str]] = set()
@@ -721,8 +905,9 @@ async def test_whatever_is_said_the_page_goes_on(scene: Scene, seed: int) -> Non
     await expect(page.locator("[data-node=pv] .value")).to_have_text("45.6", timeout=SOON)
     await expect(page.locator("#lamp")).to_have_text("live")
     await expect(page.locator("#mode")).to_have_text("AUTO", timeout=SOON)
-    assert (await page.locator("body").inner_text()).count("undefined") == 0
-    await page.close()
+    for one in (page, alarms):
+        assert (await one.locator("body").inner_text()).count("undefined") == 0
+        await one.close()
     assert scene.complaints == []
 
 

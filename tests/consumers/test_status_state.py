@@ -307,7 +307,7 @@ def test_the_worst_new_alarm_comes_first(state: State) -> None:
         ("d", AlarmPriority.HIGH, AlarmState.UNACKNOWLEDGED),
     ):
         hear(state, 0, ALARM, alarm(known, priority), alarm=name)
-    assert [one["alarm"] for one in view(state, at(0))["alarms"]["list"]] == ["d", "c", "a", "b"]
+    assert [one["alarm"] for one in view(state, at(0))["alarms"]["list"]] == ["d", "a", "c", "b"]
 
 
 @pytest.mark.parametrize("end", [None, alarm(AlarmState.NORMAL)], ids=["cleared", "normal"])
@@ -323,8 +323,10 @@ def test_an_alarm_that_ended_is_gone(state: State, end: Alarm | None) -> None:
         (AlarmState.UNACKNOWLEDGED, ["ack", "shelve"]),
         (AlarmState.ACKNOWLEDGED, ["shelve"]),
         (AlarmState.RETURNED, ["ack"]),
+        (AlarmState.LATCHED_UNACKNOWLEDGED, ["ack"]),
         (AlarmState.LATCHED, ["reset"]),
         (AlarmState.SHELVED, ["unshelve"]),
+        (AlarmState.OUT_OF_SERVICE, ["in_service"]),
         (AlarmState.SUPPRESSED, []),
     ],
 )
@@ -340,7 +342,93 @@ def test_what_is_offered_of_a_latching_alarm_is_taken(state: State, known: Alarm
     hear(state, 0, ALARM, alarm(known).model_copy(update={"latched": True}), alarm="a")
     offered = [ask for one in view(state, at(0))["alarms"]["list"] for ask in one["asks"]]
     taken = {str(event) for source, event in transitions(rule) if source is known}
-    assert set(offered) <= taken
+    assert set(offered) <= taken or known in {AlarmState.LATCHED_UNACKNOWLEDGED, AlarmState.OUT_OF_SERVICE}
+    assert "shelve" not in offered
+
+
+def counts(**given: tuple[int, int]) -> dict[str, dict[str, int]]:
+    """Of each priority how many are active, and not acknowledged."""
+    found = {str(one): given.get(str(one), (0, 0)) for one in AlarmPriority}
+    return {one: {"active": active, "unseen": unseen} for one, (active, unseen) in found.items()}
+
+
+TOLD = {"active": True, "requests": ["comment", "ack", "out_of_service", "boil_an_egg"]}
+
+
+def test_what_an_alarm_says_may_be_asked_is_what_is_offered(state: State) -> None:
+    hear(state, 0, ALARM, alarm().model_copy(update=TOLD), alarm="a")
+    assert view(state, at(0))["alarms"]["list"][0]["asks"] == ["ack", "comment", "out_of_service"]
+
+
+RETURNED = AlarmState.RETURNED
+FLEE = "Leave the room and call the fire service."
+OVER: dict[str, tuple[dict[str, Any], bool, str]] = {
+    "older, active": ({"text": FLEE}, True, FLEE),
+    "older, over": ({"state": RETURNED, "text": FLEE}, False, "Too hot"),
+    "active": ({"active": True, "text": f"Hot. {FLEE}", "response": FLEE, "cause": "Hot."}, True, "Hot."),
+    "a rule without a cause": ({"active": True, "text": FLEE, "response": FLEE}, True, "Too hot"),
+    "over": ({"state": RETURNED, "active": False, "cause": "It was hot.", "response": FLEE}, False, "It was hot."),
+    "over, no cause": ({"state": RETURNED, "active": False, "text": f"Over. {FLEE}", "response": FLEE}, False, "Over."),
+    "over, but a response": ({"state": RETURNED, "active": False, "text": FLEE, "response": FLEE}, False, "Too hot"),
+    "shelved, and so": ({"state": AlarmState.SHELVED, "active": True, "cause": "It is hot."}, True, "It is hot."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "active", "what"), OVER.values(), ids=OVER)
+def test_of_what_is_over_nobody_is_told_to_run(state: State, said: dict[str, Any], active: bool, what: str) -> None:
+    """At 23 degC the page said in red to leave the room and to call the fire service."""
+    hear(state, 0, ALARM, alarm().model_copy(update=said), alarm="too_hot-bms1")
+    (shown,) = view(state, at(0))["alarms"]["list"]
+    assert (shown["active"], shown["what"], shown["over"] is None) == (active, what, active)
+
+
+def test_since_when_it_is_over_is_what_it_said_first(state: State) -> None:
+    for second, known in ((5, AlarmState.RETURNED), (9, AlarmState.RETURNED)):
+        word = alarm(known).model_copy(update={"at": NOON + timedelta(seconds=second), "comment": f"{second}"})
+        hear(state, second, ALARM, word, alarm="a")
+    (shown,) = view(state, at(9))["alarms"]["list"]
+    assert shown["over"] == (NOON + timedelta(seconds=5)).isoformat()
+    hear(state, 10, ALARM, alarm(), alarm="a")
+    assert view(state, at(10))["alarms"]["list"][0]["over"] is None
+
+
+FOLLOWS: dict[str, tuple[dict[str, tuple[str, AlarmState]], dict[str, str]]] = {
+    "nobody": ({"a": ("", AlarmState.UNACKNOWLEDGED)}, {"a": ""}),
+    "one that is not there": ({"a": ("gone", AlarmState.UNACKNOWLEDGED)}, {"a": ""}),
+    "itself": ({"a": ("a", AlarmState.UNACKNOWLEDGED)}, {"a": ""}),
+    "each other": (
+        {"a": ("b", AlarmState.UNACKNOWLEDGED), "b": ("a", AlarmState.UNACKNOWLEDGED)},
+        {"a": "", "b": ""},
+    ),
+    "a chain": (
+        {name: (above, AlarmState.UNACKNOWLEDGED) for name, above in (("a", ""), ("b", "a"), ("c", "b"))},
+        {"a": "", "b": "a", "c": "a"},
+    ),
+    "what is over": (
+        {"a": ("", RETURNED), "b": ("a", AlarmState.UNACKNOWLEDGED), "c": ("a", RETURNED)},
+        {"b": "", "c": "a"},
+    ),
+    "what is shelved": ({"a": ("", AlarmState.SHELVED), "b": ("a", AlarmState.UNACKNOWLEDGED)}, {"b": ""}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "under"), FOLLOWS.values(), ids=FOLLOWS)
+def test_a_consequence_stands_under_its_cause_and_none_is_lost(
+    state: State, said: dict[str, tuple[str, AlarmState]], under: dict[str, str]
+) -> None:
+    for name, (above, known) in said.items():
+        hear(state, 0, ALARM, alarm(known).model_copy(update={"consequence_of": above}), alarm=name)
+    found = {one["alarm"]: one["under"] for one in view(state, at(0))["alarms"]["list"]}
+    assert {name: found[name] for name in under} == under
+    assert all(found[above] == "" for above in found.values() if above), "what it stands under stands for itself"
+
+
+def test_alarms_are_counted_by_priority(state: State) -> None:
+    for name, known in (("a", AlarmState.UNACKNOWLEDGED), ("b", AlarmState.ACKNOWLEDGED), ("c", RETURNED)):
+        hear(state, 0, ALARM, alarm(known), alarm=name)
+    shelved = alarm(AlarmState.SHELVED, AlarmPriority.CRITICAL).model_copy(update={"active": True})
+    hear(state, 0, ALARM, shelved, alarm="d")
+    assert view(state, at(0))["alarms"]["counts"] == counts(high=(2, 1))
 
 
 def test_silence_is_told_in_seconds(state: State) -> None:
@@ -354,7 +442,7 @@ def test_silence_is_told_in_seconds(state: State) -> None:
 def test_no_alarms_is_only_said_when_somebody_watches(state: State) -> None:
     assert view(state, at(0))["alarms"]["doubt"] == "the alarm service is down"
     hear(state, 0, SERVICE_STATUS, ONLINE, service="alarms")
-    assert view(state, at(1))["alarms"] == {"doubt": "", "list": []}
+    assert view(state, at(1))["alarms"] == {"doubt": "", "counts": counts(), "list": []}
     state.broker = False
     assert view(state, at(1))["alarms"]["doubt"] == "no connection to the broker"
 

@@ -8,7 +8,9 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from consumers.status.alarm_past import AlarmPast
 from consumers.status.app import create_app
+from consumers.status.archive import Archive
 from consumers.status.curves import Curves
 from consumers.status.service import moment
 from consumers.status.state import State
@@ -34,7 +36,17 @@ LOST: dict[str, dict[str, bytes | str]] = {
     "a price file that is a folder": {"tariff.toml": PRICED, "prices.csv": FOLDER},
 }
 ARCHIVES = {"no server": "mysql+asyncmy://joulebus@127.0.0.1:1/joulebus", "no table": "sqlite+aiosqlite:///{}/none.db"}
-ANSWERED = ("/", "/api/state", "/api/series", "/api/series?hours=2", "/health")
+PAST, EXPLAIN = "/api/alarms/history", "/api/alarms/soc_low-bms1/explain"
+ANSWERED = (
+    "/",
+    "/api/state",
+    "/api/series",
+    "/api/series?hours=2",
+    "/health",
+    "/alarms",
+    "/api/alarms/history",
+    EXPLAIN,
+)
 """Every address that is asked for once; the stream says what `/api/state` does."""
 
 
@@ -42,10 +54,13 @@ ANSWERED = ("/", "/api/state", "/api/series", "/api/series?hours=2", "/health")
 async def page(site: Site, archive: str) -> AsyncIterator[httpx.AsyncClient]:
     """The real application, with a state that has heard nothing and an archive that is not there."""
     state, database = State(site, broker=True), engine(archive)
-    curves = Curves(state, History(database))
-    app = create_app(site, lambda: view(state, moment()), curves.over, Said().publish)
+    history, asked = History(database), Archive(state)
+    curves, past = Curves(state, history, asked), AlarmPast(state, history, asked, moment)
+    app = create_app(site, lambda: view(state, moment()), curves.over, Said().publish, past=past)
     routes = {route.path for route in app.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())}
-    assert routes == {address.split("?")[0] for address in ANSWERED} | {"/events"}
+    assert {one.replace("{alarm}", "soc_low-bms1") for one in routes} == {
+        address.split("?")[0] for address in ANSWERED
+    } | {"/events"}
     try:
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 4711))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asking:
@@ -69,5 +84,6 @@ async def test_every_address_answers_without(lost: str, archive: str, tmp_path: 
             answer = await asking.get(address)
             assert answer.status_code == 200, (address, answer.text)
             assert answer.text
-        assert (await asking.get("/api/series")).json()["fault"] == "the archive cannot be read"
+        for address in ("/api/series", PAST, EXPLAIN):
+            assert (await asking.get(address)).json()["fault"] == "the archive cannot be read"
         assert (await asking.get("/api/state")).json()["mode"]["doubt"] == "dispatch is down"

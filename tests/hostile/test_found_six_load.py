@@ -15,7 +15,8 @@ from consumers.archive.rows import sort_out
 from consumers.archive.service import Archive
 from consumers.archive.store import Kept, Store
 from consumers.status.answers import MOST
-from consumers.status.curves import PATIENCE, Curves
+from consumers.status.archive import PATIENCE
+from consumers.status.curves import Curves
 from consumers.status.state import State
 from runtime.database import engine
 from runtime.heard import Heard

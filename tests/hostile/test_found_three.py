@@ -96,8 +96,8 @@ async def test_nor_does_a_trial_of_a_meter_that_was_shown_to_be_right(tmp_path: 
         assert beyond <= 1.0, f"{beyond:.0f} s"
 
 
-@pytest.mark.search
-@pytest.mark.parametrize("ramp", few([1e3, 2e3], one_in=2))
+@long("behind a ramp of 2 kW/s it is named within minutes")
+@pytest.mark.parametrize("ramp", [1e3, 2e3])
 def test_a_wrong_meter_is_named_also_behind_a_slow_ramp(ramp: float, tmp_path: Path) -> None:
     """1 and 2 % of the rating a second; many networks ask for less. Five minutes, as at the end of its loop without a
     ramp it takes half a minute."""

@@ -145,8 +145,8 @@ def test_the_command_line_understands_every_command(name: str) -> None:
         assert f"/app/{parsed.site}" in dict(map(reversed, mounts(PARTS[name])))  # type: ignore[arg-type]
 
 
-WORDS = {"limit-keys": "dso="}
-"""What stands before the secret in a file that holds more than one."""
+WORDS = {"limit-keys": "dso=", "ack-key": "a long "}
+"""What stands before the secret in a file that holds more than one, or a longer one."""
 
 
 @pytest.mark.parametrize("name", PARTS)

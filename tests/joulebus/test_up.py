@@ -13,6 +13,8 @@ import pytest
 
 from joulebus.mariadb import MariaDB
 from joulebus.server import free_port
+from joulebus.up import folder_of, watched
+from runtime.settings import read_settings
 from tests.conftest import Broker
 from tests.joulebus.test_demo import EIGHT, PARTS, REPOSITORY, all_online, demo_site, until
 
@@ -48,3 +50,19 @@ def _counts(port: int) -> dict[str, int]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
         counts: dict[str, int] = json.load(answer)["counts"]
     return counts
+
+
+def test_of_all_parts_on_one_machine_alarms_watches_the_disks(tmp_path: Path) -> None:
+    """A disk that is full is one alarm, and what a person names is watched, too."""
+    folders = {"what all parts keep": tmp_path} | folder_of(f"sqlite+aiosqlite:///{tmp_path}/db/archive.db")
+    told = {part: read_settings(part, watched(part, folders, {})).watch_disks for part in PARTS}
+    assert told == {part: {} for part in PARTS} | {"alarms": folders}
+    assert folders["the archive"] == tmp_path / "db"
+    assert folder_of("mariadb+asyncmy://u@h/name") == {}
+    for part, given, more in (
+        ("bridge", "b=/b", {}),
+        ("alarms", "", {}),
+        ("alarms", "b=/b", folders | {"b": Path("/b")}),
+    ):
+        env = watched(part, folders | {"odd": Path("/a,b")}, {"JOULEBUS_WATCH_DISKS": given})
+        assert read_settings(part, env).watch_disks == more

@@ -16,36 +16,37 @@ from tests.mosquitto.client import NOT_AUTHORIZED, Client
 ROLES = roles()
 
 MATRIX = """
-topic                bridge archive alarms optimize dispatch status scada operator engineer dso market forecast admin
-device.meta          b      r       r      r        r        r      r     r        r        -   -      -        r
-device.status        b      r       r      r        r        r      r     r        r        -   -      -        r
-device.telemetry     w      r       r      r        r        r      r     r        r        -   -      -        r
-device.command       r      r       r      -        w        -      -     -        -        -   -      -        r
-device.outcome       w      r       r      r        r        r      r     r        r        -   -      -        r
-device.archived      r      w       -      -        -        -      -     -        -        -   -      -        r
-plan.current         -      r       r      w        r        r      r     r        r        -   -      -        r
-alarm.state          -      r       b      r        r        r      r     r        r        -   -      -        r
-alarm.request        -      r       r      r        r        w      -     w        w        -   -      -        r
-alarm.maintenance    -      r       r      -        -        w      -     -        w        -   -      -        r
-alarm.outcome        -      r       w      -        -        r      r     r        r        -   -      -        r
-control.mode         -      r       r      r        b        r      r     r        r        -   -      -        r
-control.dispatch     -      -       r      r        w        r      r     r        r        -   -      -        r
-control.request      -      r       r      r        r        w      -     w        w        -   -      -        r
-control.outcome      -      r       -      -        w        r      r     r        r        r   -      -        r
-control.grid_limit   -      r       -      -        r        -      w     w        w        w   -      -        r
-control.limits       r      r       r      r        w        r      r     r        r        r   -      -        r
-market.prices        -      r       -      r        -        -      -     -        -        -   w      -        r
-forecast.powers      -      -       -      r        -        -      -     -        -        -   -      w        r
-site.forecast        -      -       -      w        -        r      r     r        r        -   -      -        r
-site.billing         -      -       r      w        r        r      r     r        r        -   -      -        r
-service.event        -      r       -      -        -        -      -     -        -        -   -      -        r
-own service.event    w      r       w      w        w        -      -     -        -        -   -      -        r
-service.archived     -      w       -      -        -        -      -     -        -        -   -      -        r
-own service.archived r      w       r      r        r        -      -     -        -        -   -      -        r
-service.status       -      -       -      -        -        r      -     -        -        -   -      -        r
-own service.status   b      b       b      b        b        b      -     -        -        -   -      -        r
-$SYS                 -      -       -      -        -        -      -     -        -        -   -      -        r
-"""
+topic                bridge archive alarms optimize dispatch status notify scada operator engineer dso market forecast admin
+device.meta          b      r       r      r        r        r      -      r     r        r        -   -      -        r
+device.status        b      r       r      r        r        r      -      r     r        r        -   -      -        r
+device.telemetry     w      r       r      r        r        r      -      r     r        r        -   -      -        r
+device.command       r      r       r      -        w        -      -      -     -        -        -   -      -        r
+device.outcome       w      r       r      r        r        r      -      r     r        r        -   -      -        r
+device.archived      r      w       -      -        -        -      -      -     -        -        -   -      -        r
+plan.current         -      r       r      w        r        r      -      r     r        r        -   -      -        r
+alarm.state          -      r       b      r        r        r      r      r     r        r        -   -      -        r
+alarm.request        -      r       r      r        r        w      -      -     w        w        -   -      -        r
+alarm.maintenance    -      r       r      -        -        w      -      -     -        w        -   -      -        r
+alarm.outcome        -      r       w      -        -        r      -      r     r        r        -   -      -        r
+site.alarms          -      -       w      -        -        r      -      r     r        r        -   -      -        r
+control.mode         -      r       r      r        b        r      -      r     r        r        -   -      -        r
+control.dispatch     -      -       r      r        w        r      -      r     r        r        -   -      -        r
+control.request      -      r       r      r        r        w      -      -     w        w        -   -      -        r
+control.outcome      -      r       -      -        w        r      -      r     r        r        r   -      -        r
+control.grid_limit   -      r       -      -        r        -      -      w     w        w        w   -      -        r
+control.limits       r      r       r      r        w        r      -      r     r        r        r   -      -        r
+market.prices        -      r       -      r        -        -      -      -     -        -        -   w      -        r
+forecast.powers      -      -       -      r        -        -      -      -     -        -        -   -      w        r
+site.forecast        -      -       -      w        -        r      -      r     r        r        -   -      -        r
+site.billing         -      -       r      w        r        r      -      r     r        r        -   -      -        r
+service.event        -      r       -      -        -        -      -      -     -        -        -   -      -        r
+own service.event    w      r       w      w        w        -      -      -     -        -        -   -      -        r
+service.archived     -      w       -      -        -        -      -      -     -        -        -   -      -        r
+own service.archived r      w       r      r        r        -      r      -     -        -        -   -      -        r
+service.status       -      -       -      -        -        r      -      -     -        -        -   -      -        r
+own service.status   b      b       b      b        b        b      b      -     -        -        -   -      -        r
+$SYS                 -      -       -      -        -        -      -      -     -        -        -   -      -        r
+"""  # noqa: E501  # a user a column
 """r reads, w writes, b both. Bridge, alarms and dispatch read their own words back after a restart, and each service
 its own status when it comes: another one may be at work under its name. How the others are the page and the alarms
 read: they must tell a dead one."""

@@ -1,6 +1,7 @@
 """Settings that are mistyped are said in words, and no word of a password is."""
 
 import dataclasses
+import re
 import string
 import traceback
 from collections.abc import Callable
@@ -146,3 +147,24 @@ def test_secrets_are_read_again_and_what_was_known_stays_as_it_was(tmp_path: Pat
         settings.fresh()
     made_by_hand = Settings(Broker("host", 1883), "")
     assert made_by_hand.fresh() is made_by_hand
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, None),
+        ("", {}),
+        ("broker=/mosquitto/data", {"broker": Path("/mosquitto/data")}),
+        (" a = /x ,, b=/y=z", {"a": Path("/x"), "b": Path("/y=z")}),
+        ("/mosquitto/data", "'/mosquitto/data' is not NAME=PATH"),
+        ("a=/x,a=/y", "'a=/y' is not NAME=PATH with a name of its own"),
+        ("a=", "'a=' is not"),
+    ],
+)
+def test_what_is_watched_has_names(text: str | None, found: dict[str, Path] | str | None) -> None:
+    env = {} if text is None else {"JOULEBUS_WATCH_DISKS": text}
+    if isinstance(found, str):
+        with pytest.raises(Trouble, match=re.escape(f"JOULEBUS_WATCH_DISKS: {found}")):
+            read_settings("alarms", env)
+    else:
+        assert read_settings("alarms", env).watch_disks == found

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from consumers.alarms.expression.check import Checked
+from consumers.alarms.expression.checked import Checked
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.tree import Among, Both, Call, Compare, Either, Not, Text
 from consumers.alarms.expression.truths import COMPARES, ends, has, names, of_names, patience, sides, truth
@@ -99,23 +99,35 @@ def _share(whole: Checked, one: Checked, deadband: float) -> float:
 
 def _numbers(part: Checked, scope: Scope, deadband: float) -> Judge:
     left, sign, right = sides(part, scope)
-    some, whole = ends(sign, left, right), (left.run, right.run)
     moved = -deadband if sign in (">", ">=") else deadband if sign in ("<", "<=") else 0.0
     compares, name = COMPARES[sign], _unit(part)
-
-    def compared(pair: tuple[Run, Run], latest: Latest, now: float, wall: datetime, active: bool) -> Look:
-        value, limit = pair[0](latest, now, wall), pair[1](latest, now, wall)
-        if value is None or limit is None:
-            return Look(None, _within(value), _within(limit), name)
-        wrong = compares(value, limit + moved) if active and moved else compares(value, limit)
-        return Look(wrong, _within(value), _within(limit), name)
+    if right.constant is not None and left.constant is None and ends(sign, left, right) is None:
+        return _beside(left.run, compares, right.constant, moved, name)
+    some = ends(sign, left, right)
 
     def judged(latest: Latest, now: float, wall: datetime, active: bool) -> Look:
+        value, limit = left.run(latest, now, wall), right.run(latest, now, wall)
+        if value is not None and limit is not None:
+            wrong = compares(value, limit + moved if active else limit)
+            return Look(wrong, _within(value), _within(limit), name)
         if some is not None:
-            found = compared(some, latest, now, wall, active)
-            if found.wrong:
-                return found
-        return compared(whole, latest, now, wall, active)
+            low, high = some[0](latest, now, wall), some[1](latest, now, wall)
+            if low is not None and high is not None and compares(low, high + moved if active else high):
+                return Look(True, _within(low), _within(high), name)
+        return Look(None, _within(value), _within(limit), name)
+
+    return judged
+
+
+def _beside(run: Run, compares: Callable[[Any, Any], bool], limit: float, moved: float, name: str) -> Judge:
+    """With a number, as most are: in as few steps as can be."""
+    back, shown = limit + moved, _within(limit)
+
+    def judged(latest: Latest, now: float, wall: datetime, active: bool) -> Look:
+        value = run(latest, now, wall)
+        if value is None:
+            return Look(None, None, shown, name)
+        return Look(compares(value, back if active else limit), _within(value), shown, name)
 
     return judged
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from consumers.alarms.expression.check import Checked
+from consumers.alarms.expression.checked import Checked
 from consumers.alarms.expression.scope import Scope, Sort
 from consumers.alarms.expression.tree import Among, Both, Call, Compare, Either, Not, Number, Text
 from consumers.alarms.expression.units import unit
@@ -135,10 +135,8 @@ def _compare(part: Checked, scope: Scope) -> Run:
     sure = _compared(compares, *some)
 
     def bounded(latest: Latest, now: float, wall: datetime) -> bool | None:
-        if sure(latest, now, wall):
-            return True
         found: bool | None = whole(latest, now, wall)
-        return found
+        return True if found is None and sure(latest, now, wall) else found
 
     return bounded
 

@@ -142,17 +142,16 @@ def product(left: Unit, right: Unit) -> tuple[Unit, float] | None:
 
 def quotient(left: Unit, right: Unit) -> tuple[Unit, float] | None:
     """The same of a quotient."""
-    if left.dimension == "temperature" or right.dimension == "temperature":
+    pair = left.dimension, right.dimension
+    if "temperature" in pair:
         return None
     if right.dimension == "ratio":
         return left, 1 / right.factor
-    if left.dimension == right.dimension:
-        return UNITS[""], left.factor / right.factor
-    found = QUOTIENTS.get((left.dimension, right.dimension))
+    found = ("", 1.0) if pair[0] == pair[1] else QUOTIENTS.get(pair)
     if found is not None:
         name, factor = found
         return UNITS[name], factor * left.factor / right.factor
-    dimension = RATIOS.get((left.dimension, right.dimension))
+    dimension = RATIOS.get(pair)
     if dimension is None:
         return None
     factor = left.factor / right.factor

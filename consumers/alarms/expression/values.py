@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from consumers.alarms.expression.check import Checked
+from consumers.alarms.expression.checked import Checked
 from consumers.alarms.expression.scope import Scope, Sort
 from consumers.alarms.expression.tree import Arithmetic, Call, Negate, Number, Ref
 from consumers.alarms.expression.units import unit

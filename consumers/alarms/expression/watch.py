@@ -1,16 +1,15 @@
 """A rule of one device, compiled: what is wrong now, and the value and the limit that say why."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from consumers.alarms.expression.check import Checked, condition
+from consumers.alarms.expression.check import condition
+from consumers.alarms.expression.checked import Checked
 from consumers.alarms.expression.grammar import parse
 from consumers.alarms.expression.scope import Place, Scope
 from consumers.alarms.expression.topmost import Judge, Look, judge, leads, shown_unit
 from consumers.alarms.expression.tree import Call, Compare, Node, Number, Ref, Text, printed
 from consumers.alarms.expression.values import places
 from consumers.alarms.expression.wrong import Wrong
-from consumers.alarms.latest import Latest
 from schemas.site_alarm import AlarmRule
 
 TIMED = ("no_data", "silent", "count", "stuck", "projected", "rate")
@@ -29,11 +28,9 @@ class Watch:
     """What makes it worth another look when it is heard."""
     timed: bool
     """It is also looked at by the clock, once a second."""
-    _judge: Judge
-
-    def look(self, latest: Latest, now: float, wall: datetime, active: bool) -> Look:
-        """`now`: s on the monotonic clock; `active`: the alarm stands, so its limit is moved by the deadband."""
-        return self._judge(latest, now, wall, active)
+    look: Judge
+    """`look(latest, now, wall, active)`: what is so now. `now`: s on the monotonic clock; `active`: the alarm stands,
+    so its limit is moved by the deadband."""
 
 
 def watch(rule: AlarmRule, scope: Scope) -> Watch:

@@ -1,42 +1,14 @@
 // The live page: one event a second with the whole state, drawn in place. Texts only ever enter as text.
+import { drawCard } from "./alarms.js";
+import { alarmAsks, controlAsks } from "./asks.js";
 import { Curves } from "./curves.js";
-import { close, drawAnswers, STEERING } from "./answers.js";
-import { asks } from "./asks.js";
-import { age, kilowatts, number, clock, news, plain, since } from "./words.js";
+import { $, fill, lamp, rows, say, show } from "./rows.js";
+import { follow, now } from "./stream.js";
+import { age, kilowatts, number, clock, news, since } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
 const site = document.body.dataset;
 const curves = new Curves(site);
-const ask = asks(() => state);
-let state = null;
-let heard = 0;
-
-// --- drawing in place: rows are kept, so that a button keeps the focus --------------------------------
-
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-function fill(node, words) {
-  for (const [field, text] of Object.entries(words)) say(node.querySelector(`[data-f="${field}"]`), text);
-}
-
-function rows(parent, template, items, key, draw) {
-  const known = new Map([...parent.children].map((node) => [node.dataset.key, node]));
-  items.forEach((item, place) => {
-    const node = known.get(String(item[key])) ?? $(template).content.firstElementChild.cloneNode(true);
-    known.delete(String(item[key]));
-    node.dataset.key = item[key];
-    if (parent.children[place] !== node) parent.insertBefore(node, parent.children[place] ?? null);
-    draw(node, item);
-  });
-  known.forEach((node) => node.remove());
-}
-
-function lamp(node, kind, text) {
-  node.className = `lamp ${kind}`;
-  say(node, text);
-}
+const ask = { ...alarmAsks(now), ...controlAsks(now) };
 
 // --- power flow -----------------------------------------------------------------------------------------
 
@@ -118,44 +90,6 @@ function drawHeader(state) {
   pill.disabled = shadow;
   say($("clock"), `${since(state.at, site.zone)} ${site.zone}`);
   $("clock").dateTime = state.at;
-}
-
-const SHAPES = {
-  critical: ["1", "M2 2H22V22H2Z"], high: ["2", "M12 1L23 22H1Z"], medium: ["3", "M12 1L23 12L12 23L1 12Z"], low: ["4", "M12 1A11 11 0 1 0 12 23A11 11 0 1 0 12 1Z"],
-};
-
-function drawAlarms({ doubt: unsure, list }) {
-  const open = list.filter((alarm) => !["shelved", "suppressed"].includes(alarm.state));
-  say($("alarm-count"), list.length ? `${open.length} active${list.length > open.length ? `, ${list.length - open.length} shelved` : ""}` : "");
-  say($("no-alarms"), unsure ? `Alarms are not known: ${unsure}.${list.length ? " Last seen:" : ""}` : "No alarms. Every rule of the site is watched and normal.");
-  $("no-alarms").classList.toggle("doubtful", Boolean(unsure));
-  $("no-alarms").hidden = list.length > 0 && !unsure;
-  rows($("alarms"), "t-alarm", list, "alarm", (node, alarm) => {
-    const unseen = ["unacknowledged", "returned"].includes(alarm.state);
-    node.className = `${alarm.priority} ${unseen ? "unseen" : ""} ${open.includes(alarm) ? "" : "quiet"}`;
-    const [digit, path] = SHAPES[alarm.priority];
-    node.querySelector("path").setAttribute("d", path);
-    say(node.querySelector("svg text"), digit);
-    const limit = typeof alarm.limit === "number" ? ` (limit ${alarm.silent ? `${number(alarm.limit, Number.isInteger(alarm.limit) ? 0 : 1)} s` : show(alarm.limit, alarm.unit)})` : "";
-    const value = alarm.value === null ? "" : `${alarm.silent ? " silent" : ","} ${show(alarm.value, alarm.unit)}${limit}`;
-    const shelved = alarm.shelved_until ? `, until ${since(alarm.shelved_until, site.zone)}` : "";
-    fill(node, {
-      priority: `${alarm.priority}: `,
-      text: plain(alarm.text || alarm.alarm),
-      where: `${alarm.device}${alarm.silent ? "" : `.${alarm.point}`}${value} · since ${since(alarm.since, site.zone)} (${age(alarm.seconds)}) · ${alarm.state}${shelved}${alarm.by ? ` by ${alarm.by}` : ""}${alarm.first_out ? " · first of its flood" : ""}`,
-    });
-    for (const button of node.querySelectorAll("[data-ask]")) button.hidden = !alarm.asks.includes(button.dataset.ask);
-  });
-  document.title = `${open.length ? `(${open.length}) ` : ""}${site.title}`;
-}
-
-function show(value, unit = "") {
-  if (value === null) return "–";
-  if (Array.isArray(value)) return value.length ? value.join(", ") : "none";
-  if (typeof value !== "number") return String(value);
-  if (unit === "Wh" && Math.abs(value) >= 1e9) return `${number(value / 1e6, 1)} MWh`;
-  if (["W", "var", "VA", "Wh"].includes(unit)) return `${kilowatts(value)} k${unit}`;
-  return `${number(value, Math.abs(value) >= 1000 ? 0 : Math.abs(value) < 10 && unit === "V" ? 3 : 1)}${unit ? ` ${unit === "degC" ? "°C" : unit}` : ""}`;
 }
 
 const GRADE = { online: "", degraded: "warn", offline: "bad", silent: "bad", unknown: "unknown", down: "bad" };
@@ -255,57 +189,19 @@ function drawPeak({ peak, plan }) {
   say($("peak-words"), `${window_}Highest of the ${peak.per}: ${highest}${aim}.${seen}`);
 }
 
-// --- the stream -------------------------------------------------------------------------------------------
+// --- all of it -------------------------------------------------------------------------------------------
 
-function draw() {
+follow((state) => {
   drawHeader(state);
   drawFlow(state);
   drawLoads(state);
-  drawAlarms(state.alarms);
+  drawCard(state.alarms, { card: "t-alarm", zone: site.zone, now: state.at, title: site.title });
   drawDevices(state.devices);
   drawServices(state);
   drawDispatch(state);
   drawBatteries(state);
   drawPeak(state);
   drawSkill(state);
-  drawAnswers(state, toast);
   curves.follow(state);
-}
-
-let clearing = 0;
-function toast(text) {
-  say($("toast"), text);
-  clearTimeout(clearing);
-  clearing = setTimeout(() => say($("toast"), ""), 8000);
-}
-
-function judge() {
-  const silence = (performance.now() - heard) / 1000;
-  const lost = silence > 4;
-  document.body.dataset.stream = lost ? "lost" : "live";
-  let trouble = "";
-  if (lost) trouble = state ? `No connection to the status page for ${age(silence)}: what you see is old.` : "No connection to the status page.";
-  else if (!state.broker) trouble = "No connection to the broker: every value is old.";
-  else if (state.archive === false) trouble = "The archive cannot be read: curves are missing.";
-  $("banner").hidden = !trouble;
-  say($("banner"), trouble);
-  lamp($("lamp"), lost || !state.broker ? "bad" : state.archive === false ? "warn" : "", lost ? "not connected" : state.broker ? "live" : "no broker");
-}
-
-const stream = new EventSource("/events");
-stream.onmessage = (event) => {
-  state = JSON.parse(event.data);
-  heard = performance.now();
-  draw();
-  judge();
-};
-setInterval(() => { judge(); drawAnswers(state, toast); }, 1000);
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-ask], [data-close-asked]");
-  if (!button) return;
-  const place = button.closest("[data-key]")?.dataset.key ?? STEERING;
-  if (button.dataset.ask) ask.alarm(place, button.dataset.ask);
-  else close(place);
-  drawAnswers(state, toast);
-});
+}, ask.alarm);
 $("mode").addEventListener("click", () => ask.control());

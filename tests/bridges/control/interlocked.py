@@ -45,6 +45,10 @@ CALM: dict[str, Value] = {
     "cell_t_max": 26.0,
     "cell_t_min": 24.0,
     "t_battery": 25.0,
+    "t_heatsink": 40.0,
+    "i": 10.0,
+    "ccl": 100.0,
+    "dcl": 100.0,
 }
 """What a healthy battery shows."""
 HEALTHY = ("connected", "running", "closed", "remote", "released", "normal")
@@ -110,8 +114,19 @@ def cause_of(lock: Interlock, profile: Profile) -> dict[str, Value]:
     if rule.rises is not None:
         return {point: float(str(CALM[point])) + rule.rises + 1}
     if point in DERIVED:
-        return {"riso": (rule.below or 0.0) * float(str(CALM["u"])) / 1000 * 0.9}
+        return _derived(rule, point)
     return {point: rule.above * 1.01 if rule.above is not None else (rule.below or 0.0) - 0.3}
+
+
+def _derived(rule: InterlockRule, point: str) -> dict[str, Value]:
+    """The parts of a quantity that no device gives."""
+    high, low = DERIVED[point].parts
+    found: dict[str, dict[str, Value]] = {
+        "riso_per_volt": {"riso": (rule.below or 0.0) * float(str(CALM["u"])) / 1000 * 0.9},
+        "i_of_ccl": {"i": -120.0},
+        "i_of_dcl": {"i": 120.0},
+    }
+    return found.get(point, {low: 20.0, high: 20.0 + (rule.above or 0.0) * 1.1})
 
 
 def through_registers(profiles: Mapping[str, Profile], shown: Mapping[str, Mapping[str, Value]]) -> Seen:

@@ -30,6 +30,8 @@ def injections() -> list[Any]:
     for made in sites:
         for lock in locks_of(made):
             profile = made.profiles[lock.device]
+            if lock.rule.point == "i_of_ccl" and profile.points["i"].sign is not None:
+                continue  # the image shows one device's values, and the direction is no part of them
             found[f"{lock.rule.name} {profile.make} {profile.model}"] = made, lock
     return [pytest.param(made, lock, id=name) for name, (made, lock) in found.items()]
 
@@ -49,12 +51,12 @@ def test_every_shipped_interlock_acts_on_its_cause_and_ends_as_it_says(made: Sit
     assert judge([lock], says.memory, bad, 1.0).acting == () or not (rule.hold or rule.silent)
     says, now = hold(lock, judge([lock], says.memory, bad, 1.0), bad, 1.0, rule.silent or rule.hold)
     assert [one.state for one in says.acting] == [State.ACTIVE], "after `hold`, and at once without"
-    assert_imposed(says, rule.effect)
+    assert_imposed(says, rule.effect, lock.left)
 
     says, now = hold(lock, says, good, now + 1.0, max(rule.off, rule.within if rule.rises else 0.0) + rule.off)
     if rule.reset == "operator":
         assert [one.state for one in says.acting] == [State.LATCHED]
-        assert_imposed(says, rule.effect)
+        assert_imposed(says, rule.effect, lock.left)
         assert reset([lock], says.memory, "anna", now).cleared == (lock.name,)
     else:
         assert says.acting == ()
@@ -69,8 +71,11 @@ def test_every_shipped_interlock_acts_when_its_point_is_lost(made: Site, lock: I
     says = judge([lock], says.memory, lost, 1.0)
     assert bool(says.acting) == (lock.rule.patience == 0)
     says = judge([lock], says.memory, lost, 1.0 + lock.rule.patience)
+    if lock.rule.unknown == "nothing":
+        assert not says.acting, "its device guards itself"
+        return
     assert says.acting, "unknown is never fine"
-    assert_imposed(says, [one for effect in lock.rule.effect for one in ACTS[says.acting[0].state][effect]])
+    assert_imposed(says, [one for effect in lock.rule.effect for one in ACTS[says.acting[0].state][effect]], lock.left)
     back = judge([lock], says.memory, good, 2.0 + lock.rule.patience)
     back = judge([lock], back.memory, good, 2.0 + lock.rule.patience + lock.rule.off)
     latches = lock.rule.unknown == "active" and lock.rule.reset == "operator"
@@ -87,8 +92,8 @@ def hold(lock: Interlock, says: Judgement, seen: Any, since: float, seconds: flo
         now += 1.0
 
 
-def assert_imposed(says: Judgement, effects: Iterable[Effect]) -> None:
-    given = [IMPOSES[effect] for effect in effects]
+def assert_imposed(says: Judgement, effects: Iterable[Effect], left: float) -> None:
+    given = [IMPOSES[effect].of(left) for effect in effects]
     assert says.low == max(one.low for one in given)
     assert says.high == min(one.high for one in given)
     assert says.start == all(one.start for one in given)
@@ -176,7 +181,7 @@ async def test_a_fault_of_the_simulated_site_acts(  # noqa: PLR0917  # pytest gi
         simulated.world.plant.pcs.order(Order.RESET)
         says = await watch.look(1.0)
         says = await watch.look(60.0)
-        says = await watch.look(60.0)
+        says = await watch.look(300.0)
         waiting = {one.name for one in says.acting if one.state is State.LATCHED}
         assert waiting == names(says), "what does not wait for a person has ended by itself"
         assert bool(waiting) == (fault in ("bms:hot", "bms:cell_high"))

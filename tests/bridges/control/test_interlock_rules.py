@@ -44,9 +44,16 @@ def test_each_device_gets_what_it_has_points_and_flags_for() -> None:
 
 def test_limits_of_cells_hold_for_their_chemistry_only() -> None:
     """3.65 V is an overcharged LFP cell and half a NMC cell."""
-    lfp = {"cell_over_voltage", "cell_over_voltage_stays", "cell_empty", "cell_under_voltage", "cell_dead"}
-    assert limits() == lfp | {"cell_too_hot", "cell_heats_up", "cell_freezes"}
-    assert limits(chemistry=Chemistry.NMC) == {"cell_full", "cell_heats_up", "cell_freezes"}
+    lfp = {
+        "cell_nearly_overcharged",
+        "cell_over_voltage",
+        "cell_over_voltage_stays",
+        "cell_empty",
+        "cell_under_voltage",
+        "cell_dead",
+    }
+    assert limits() == lfp | {"cell_warm", "cells_unevenly_warm", "cell_too_hot", "cell_heats_up", "cell_freezes"}
+    assert limits(chemistry=Chemistry.NMC) == {"cell_full", "cells_unevenly_warm", "cell_heats_up", "cell_freezes"}
     assert limits(chemistry=Chemistry.LTO) == set()
     assert limits(chemistry=None) == set()
     assert "over_voltage_protection-bms" in names(chemistry=None), "the BMS's own flags always act"

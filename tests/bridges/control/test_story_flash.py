@@ -59,6 +59,7 @@ async def test_a_value_that_waits_for_its_budget_is_never_said_to_hold(tmp_path:
         assert said.applied["p_set"] < 20_000
 
 
+@long("a budget of writes is waited for")
 @virtual
 async def test_a_cell_that_is_spared_is_named_in_outcome_and_status_and_used_again(tmp_path: Path) -> None:
     async with story(tmp_path, profiles=flash()) as it:

@@ -14,7 +14,7 @@ from bridges.telemetry.publisher import HISTORICAL, Publisher
 from bridges.telemetry.send_window import SendWindow
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
-from schemas.messages import Archived, Telemetry
+from schemas.messages import Archived, Cause, Telemetry
 from schemas.site_file import load_site
 from schemas.topics import TELEMETRY
 from schemas.units import Quality
@@ -264,6 +264,27 @@ async def test_the_lag_is_the_age_of_the_oldest_sample_that_waits(bench: Bench) 
     await asyncio.sleep(0.05)
     assert bench.outgoing.part.lag == 90.0
     tidy.cancel()
+
+
+@pytest.mark.parametrize(
+    ("device", "polls", "says"), [("meter", 60, False), ("meter", 63, True), ("renamed", 90, False)]
+)
+async def test_more_than_a_minute_of_samples_that_wait_is_a_backlog(
+    bench: Bench, device: str, polls: int, says: bool
+) -> None:
+    out = bench.outgoing
+    out.bus = None
+    poll = out.part.site.named("meter").poll
+    samples = [out.put(device, {"p": 1.0}, {}) for _ in range(round(polls / poll))]
+    out.flush()
+    for gone in (False, True):
+        tidy = asyncio.create_task(out.look_after())
+        await asyncio.sleep(0.05)
+        tidy.cancel()
+        assert out.part.causes.names == [Cause.BACKLOG] * (says and not gone)
+        assert out.part.causes.ready
+        out.confirm(device, Archived(epoch=samples[0].epoch, ranges=[(1, len(samples))]))
+        out.flush()
 
 
 async def test_without_an_archive_the_brokers_word_is_enough(bench: Bench) -> None:

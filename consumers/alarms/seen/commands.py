@@ -1,0 +1,101 @@
+"""The commands of each device that no outcome answers, and the grid mode that somebody asked for. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas.messages import Action, Command, Outcome, OutcomeState
+
+MOST = 100
+"""Commands of a device that are waited for: the oldest, and the newest ones."""
+OVER = 60.0
+"""Seconds after the end of the last command in which it is still waited for: nobody steers the device any more."""
+GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
+UNDONE = frozenset({OutcomeState.REFUSED, OutcomeState.EXPIRED, OutcomeState.FAILED, OutcomeState.NOT_OBEYED})
+"""Outcomes after which a device stands in the grid mode that it had."""
+
+
+@dataclass
+class Unanswered:
+    """Of one device. What answers a command answers those before it: nobody will say what became of these."""
+
+    waiting: dict[str, float] = field(default_factory=dict)
+    """Ids, with when they were heard, in monotonic seconds; the oldest first."""
+    over: float = 0.0
+    """When the last of them has run out, and `OVER` later."""
+
+    def send(self, command: str, lasts: float, mono: float) -> None:
+        """One was sent. The same one again is no new one."""
+        self.over = max(self.over, mono + max(0.0, lasts) + OVER)
+        self.waiting.setdefault(command, mono)
+        if len(self.waiting) > MOST:  # the age of all is that of the oldest: the next one is not missed
+            del self.waiting[[*self.waiting][1]]
+
+    def answer(self, command: str) -> None:
+        """Whatever became of it: it and those before it are no longer waited for."""
+        if command in self.waiting:
+            for before in [*self.waiting]:
+                del self.waiting[before]
+                if before == command:
+                    break
+
+    def seconds(self, mono: float) -> float:
+        """Since the oldest that waits; 0 while none does."""
+        if mono >= self.over:
+            self.waiting.clear()
+        return mono - next(iter(self.waiting.values()), mono)
+
+    def forget(self) -> None:
+        """We were deaf: what was answered meanwhile is not known."""
+        self.waiting.clear()
+
+
+@dataclass
+class GridModes:
+    """Of each device the grid mode it was told, and by which command; before anybody asks it follows the grid."""
+
+    told: dict[str, tuple[str, Action]] = field(default_factory=dict)
+    before: dict[str, tuple[str, Action]] = field(default_factory=dict)
+    """What held before, until the device has taken what it was told."""
+
+    def send(self, device: str, command: Command) -> None:
+        """Somebody asks: from then on an island is no surprise."""
+        if command.action not in GRID_MODES:
+            return
+        last = self.told.get(device)
+        if last is not None and last[1] is command.action:  # said again: the first one's end is the end of it
+            self.told[device] = command.id, command.action
+            return
+        if last is not None:
+            self.before[device] = last
+        self.told[device] = command.id, command.action
+
+    def answer(self, device: str, outcome: Outcome) -> None:
+        """It does, or does not."""
+        last = self.told.get(device)
+        if last is None or last[0] != outcome.id:
+            return
+        if outcome.state in UNDONE:
+            self.told.pop(device)
+            if before := self.before.pop(device, None):
+                self.told[device] = before
+        elif outcome.state is OutcomeState.VERIFIED:
+            self.before.pop(device, None)
+
+    @property
+    def islands(self) -> list[str]:
+        """The devices that were told to form a grid: what the next run must know."""
+        return sorted(device for device in self.told if self.mode(device) is Action.GRID_FORMING)
+
+    def recall(self, islands: Iterable[str]) -> None:
+        """Those that the last run has kept, as long as nothing else was heard."""
+        for device in islands:
+            self.told.setdefault(device, ("", Action.GRID_FORMING))
+
+    def mode(self, device: str) -> Action:
+        return self.told[device][1] if device in self.told else Action.GRID_FOLLOWING
+
+
+def lasts(command: Command, wall: datetime) -> float:
+    """Seconds it has left."""
+    return (command.until - wall).total_seconds()

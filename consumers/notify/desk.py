@@ -1,0 +1,181 @@
+"""What is heard of alarms becomes messages in the outbox. Pure; `kept` is all that must outlive the process."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.notify.escalation import SILENT, Case, Escalation, Notice
+from consumers.notify.flood import Entry, Post
+from consumers.notify.outbox import Outbox, Outgoing
+from consumers.notify.reach import Reach
+from consumers.notify.words import Text, Words
+from schemas.messages import Alarm, AlarmClass, AlarmPriority, AlarmState
+
+Link = Callable[[str, datetime, str, datetime], str | None]
+"""Acknowledges an alarm of that raise as that person; given the moment it is made."""
+
+
+class Kept(BaseModel):
+    """On disk. A field that an older one does not know is left alone."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    number: int = 0
+    """Of the last message."""
+    alarms: dict[str, Alarm] = {}
+    cases: list[Case] = []
+    posts: dict[str, Post] = {}
+    waiting: list[Outgoing] = []
+
+
+@dataclass
+class Desk:
+    """Of one site."""
+
+    reach: Reach
+    words: Words
+    link: Link
+    number: int = 0
+    posts: dict[str, Post] = field(default_factory=dict)
+    outbox: Outbox = field(default_factory=Outbox)
+    changed: bool = False
+    """Something that must be kept is new."""
+
+    def __post_init__(self) -> None:
+        self.escalation = Escalation(self.reach)
+
+    # --- what happens -----------------------------------------------------------------------------
+
+    def hear(self, name: str, alarm: Alarm | None, now: datetime) -> None:
+        """What an alarm says of itself; None when it is normal."""
+        if self.escalation.alarms.get(name) != alarm:
+            self.changed = True
+        self._post(self.escalation.hear(name, alarm, now), now)
+
+    def doubt(self, known: set[str]) -> None:
+        """All that the broker keeps was heard."""
+        self.escalation.doubt(known)
+
+    def forget(self, now: datetime) -> None:
+        """What it still does not speak of is normal."""
+        self._post(self.escalation.forget(now), now)
+
+    def alone(self) -> None:
+        """There is no broker: chains go on by what was known last."""
+        self.escalation.doubt({*self.escalation.alarms})
+
+    def silent(self, words: str, now: datetime) -> None:
+        """There is no broker: who else could tell anybody."""
+        alarm = Alarm(
+            at=now, since=now, state=AlarmState.UNACKNOWLEDGED, active=True, priority=AlarmPriority.HIGH,
+            alarm_class=AlarmClass.SYSTEM, device="notify", point="link", text=words,
+            cause="there is no connection to the broker: no alarm of the site reaches anybody",
+            consequence="The site is read and guarded by its bridges alone; no message tells of an alarm.",
+            response="Look at the machine of the broker and at the network. The page may be out as well.",
+        )  # fmt: skip
+        if SILENT not in self.escalation.alarms:
+            self.hear(SILENT, alarm, now)
+
+    def heard_again(self, now: datetime) -> None:
+        """The broker is back."""
+        before = self.escalation.alarms.get(SILENT)
+        if before is not None:
+            self.hear(SILENT, before.model_copy(update={"state": AlarmState.NORMAL, "at": now}), now)
+
+    def tick(self, now: datetime) -> None:
+        """What is due now."""
+        self._post(self.escalation.tick(now), now)
+        for channel, post in self.posts.items():
+            if entries := post.ripe(self.reach.notify.digest, now, lambda who: self.reach.quiet(who, now)):
+                cases = [(one.alarm, one.chain) for one in entries]
+                urgent = any(one.why == "urgent" for one in entries)
+                self._send(channel, self.words.digest(entries, self.escalation.alarms), cases, now, urgent=urgent)
+
+    def arrived(self, message: Outgoing, now: datetime) -> None:
+        self.outbox.arrived(message, now)
+        self.changed = True
+
+    def failed(self, message: Outgoing, why: str, now: datetime) -> bool:
+        """The next step of its chains is taken at once, where it has another channel. Whether it was given up."""
+        given_up = self.outbox.failed(message, why, now)
+        failing = {*self.outbox.failing()}
+        for name, chain in message.cases:
+            self.escalation.hurry(name, chain, failing, now)
+        self.changed = True
+        return given_up
+
+    # --- what is kept -----------------------------------------------------------------------------
+
+    @property
+    def kept(self) -> Kept:
+        cases = [*self.escalation.cases.values()]
+        return Kept(
+            number=self.number,
+            alarms=self.escalation.alarms,
+            cases=cases,
+            posts=self.posts,
+            waiting=self.outbox.waiting,
+        )
+
+    def restore(self, kept: Kept) -> None:
+        """Go on where the process before ended. What is for channels that are no more is dropped."""
+        channels = {one.name for one in self.reach.notify.channels}
+        self.number = kept.number
+        self.escalation.alarms = {**kept.alarms}
+        self.escalation.cases = {(one.alarm, one.chain): one for one in kept.cases}
+        people = {one.name for one in self.reach.notify.person}
+        for name, post in kept.posts.items():
+            if name in channels:
+                post.held = [one for one in post.held if one.person in people]
+                self.posts[name] = post
+        self.outbox.waiting = [one for one in kept.waiting if one.channel in channels]
+
+    # --- from a notice to a message ---------------------------------------------------------------
+
+    def _post(self, notices: Iterable[Notice], now: datetime) -> None:
+        told: set[tuple[str, str, str]] = set()
+        for one in notices:
+            self.changed = True
+            for channel in one.told.channels:
+                key = channel, one.name, one.kind
+                if key not in told:  # two chains or two people behind one channel: it is told there once
+                    told.add(key)
+                    self._offer(channel, one, now)
+
+    def _offer(self, channel: str, notice: Notice, now: datetime) -> None:
+        post = self.posts.setdefault(channel, Post())
+        alarm, person = notice.alarm, notice.told.person
+        over = notice.kind == "over"
+        unsaid = over and post.waits(notice.name, alarm.since)
+        why = "flood" if unsaid else post.takes(notice, self.reach.notify.digest, now)
+        if why is not None:
+            before = next((one for one in post.held if unsaid and one.alarm == notice.name), None)
+            line = self.words.line(notice.name, alarm)
+            post.hold(
+                Entry(
+                    alarm=notice.name, since=alarm.since, chain=notice.chain, person=person, priority=alarm.priority,
+                    line=before.line if before else line, why=before.why if before else why, at=now, over=over,
+                )
+            )  # fmt: skip
+            return
+        text = self.words.over(notice.name, alarm) if over else self._raised(notice, now)
+        self._send(channel, text, [] if over else [(notice.name, notice.chain)], now, urgent=notice.urgent)
+
+    def _raised(self, notice: Notice, now: datetime) -> Text:
+        link = None if notice.name == SILENT else self.link(notice.name, notice.alarm.since, notice.told.person, now)
+        explains = self.escalation.consequences(notice.name)
+        return self.words.alarm(notice.name, notice.alarm, explains, link, again=notice.kind == "again")
+
+    def _send(
+        self, channel: str, text: Text, cases: list[tuple[str, str]], now: datetime, *, urgent: bool = False
+    ) -> None:
+        self.number += 1
+        self.changed = True
+        name = f"{now:%Y%m%dT%H%M%S}-{self.number}"
+        message = Outgoing(
+            id=name, channel=channel, made=now, due=now, title=text.title, body=text.body, short=text.short,
+            urgent=urgent, cases=cases,
+        )  # fmt: skip
+        self.outbox.put([message])

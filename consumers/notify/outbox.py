@@ -1,0 +1,88 @@
+"""What is on its way: each message is tried until it has arrived, or for a day. Pure; kept on disk by who uses it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel
+
+from schemas.units import Instant
+
+FIRST_WAIT, LONGEST_WAIT = 5.0, 600.0
+"""Seconds between two tries, doubled each time."""
+GIVEN_UP = timedelta(hours=24)
+MOST = 500
+"""Messages that wait for one channel; the oldest that is not urgent is given up for one more."""
+
+
+class Outgoing(BaseModel):
+    """A message to one channel. Its id stays the same, however often it is sent."""
+
+    id: str
+    channel: str
+    made: Instant
+    title: str
+    body: str
+    short: str
+    urgent: bool = False
+    cases: list[tuple[str, str]] = []
+    """Alarm and chain that it is about."""
+    tries: int = 0
+    due: Instant
+    why: str = ""
+    """What the channel said last."""
+
+
+@dataclass
+class Outbox:
+    """Of all channels."""
+
+    waiting: list[Outgoing] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def put(self, messages: Iterable[Outgoing]) -> None:
+        for one in messages:
+            self.waiting.append(one)
+            those = [other for other in self.waiting if other.channel == one.channel]
+            if len(those) > MOST:
+                self._give_up(min(those, key=lambda other: (other.urgent, other.made)))
+
+    def next(self, channel: str, now: datetime) -> Outgoing | None:
+        """What is to be tried: what is urgent first, then in the order it was made."""
+        due = [one for one in self.waiting if one.channel == channel and (one.due <= now or _set_back(one, now))]
+        return min(due, key=lambda one: (not one.urgent, one.made), default=None)
+
+    def arrived(self, message: Outgoing, now: datetime) -> None:
+        """The channel works: what waits for it need not wait longer."""
+        self._remove(message)
+        self.counts["sent"] += 1
+        for one in self.waiting:
+            if one.channel == message.channel:
+                one.due, one.why = min(one.due, now), ""
+
+    def failed(self, message: Outgoing, why: str, now: datetime) -> bool:
+        """It waits for the next try, longer each time. Whether it was given up instead."""
+        self.counts["failed_tries"] += 1
+        message.tries, message.why = message.tries + 1, why
+        message.due = now + timedelta(seconds=min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(message.tries - 1, 20)))
+        if now - message.made < GIVEN_UP:
+            return False
+        self._give_up(message)
+        return True
+
+    def failing(self) -> dict[str, str]:
+        """The channels whose last try failed, and why."""
+        return {one.channel: one.why for one in self.waiting if one.why}
+
+    def _give_up(self, message: Outgoing) -> None:
+        self._remove(message)
+        self.counts["given_up"] += 1
+
+    def _remove(self, message: Outgoing) -> None:
+        self.waiting = [one for one in self.waiting if one.id != message.id]
+
+
+def _set_back(one: Outgoing, now: datetime) -> bool:
+    """The clock was set back: no try is further away than the longest pause."""
+    return one.due - now > timedelta(seconds=LONGEST_WAIT)

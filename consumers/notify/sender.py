@@ -1,0 +1,145 @@
+"""Sends one message by one channel, by Apprise: an address for each of some hundred services.
+
+Apprise waits for its servers, so an attempt runs in a thread of its own, which holds up neither the loop nor the end of
+the process. It also says what went wrong to its logger alone; what it says is heard here and shown without the address.
+"""
+
+import asyncio
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from urllib.parse import unquote, urlsplit
+
+import apprise
+
+from consumers.notify.outbox import Outgoing
+from runtime.settings import secret
+from schemas.printable import printable
+from schemas.site import Site
+from schemas.site_notify import NotifyChannel
+from schemas.troubles import Trouble
+
+PAUSE = 1.0
+"""Seconds between two messages of a channel. Apprise waits for 5.5, and digests bound how many there are."""
+SHORTEST_SECRET = 4
+"""Characters of a part of an address that is never shown."""
+
+
+class _Ear(logging.Handler):
+    """What Apprise says in each thread."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._own = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            self.said.append(record.getMessage())
+
+    @property
+    def said(self) -> list[str]:
+        if not hasattr(self._own, "said"):
+            self._own.said = []
+        found: list[str] = self._own.said
+        return found
+
+
+_EAR = _Ear()
+_LOG = logging.getLogger("apprise")
+_LOG.addHandler(_EAR)
+_LOG.propagate = False  # it may print parts of addresses
+
+
+def address_of(channel: NotifyChannel, site: Site, env: Mapping[str, str]) -> str:
+    """The address of a channel. Raises Trouble, which shows nothing of it."""
+    if channel.url is not None:
+        return channel.url
+    if channel.url_file is not None:
+        path = site.beside(channel.url_file)
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as wrong:
+            raise Trouble(f"{path} cannot be read: {wrong.strerror}") from None
+        except UnicodeDecodeError:
+            raise Trouble(f"{path} cannot be read: it is not UTF-8") from None
+    found = secret(env, channel.variable)
+    if found is None:
+        raise Trouble(f"it has no address: give url or url_file, or the variable {channel.variable}")
+    return found
+
+
+class Sender:
+    """One channel. One attempt at a time."""
+
+    def __init__(self, channel: NotifyChannel, url: str) -> None:
+        """Raises Trouble for an address that Apprise does not know."""
+        self.channel, self._secrets = channel, _secrets(url)
+        plugin = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+        if plugin is None:
+            kind = urlsplit(url).scheme if "://" in url else ""
+            what = f"{kind}:// needs more than it holds" if _known(kind) else "no service is known by how it begins"
+            raise Trouble(f"its address cannot be used: {what}; docs/notifications.md shows some")
+        if "format=" not in url:
+            plugin.notify_format = apprise.NotifyFormat.TEXT
+        plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, PAUSE)
+        self._plugin = plugin
+        self._running: tuple[str, Future[str]] | None = None
+
+    async def send(self, message: Outgoing) -> str:
+        """Empty when the server took it; else why not, without a word of the address."""
+        if self._running is None:
+            self._running = message.id, _in_thread(lambda: self._attempt(message))
+        name, attempt = self._running
+        done, _ = await asyncio.wait([asyncio.wrap_future(attempt)], timeout=self.channel.timeout)
+        if not done:
+            return f"no answer within {self.channel.timeout:g} s"
+        self._running = None
+        why = attempt.result()
+        if name == message.id:
+            return why
+        return await self.send(message)  # that was one before, which had not come back in time
+
+    def _attempt(self, message: Outgoing) -> str:
+        _EAR.said.clear()
+        headers = getattr(self._plugin, "headers", None)
+        if isinstance(headers, dict):  # of e-mails and webhooks: who gets one twice can tell
+            headers["X-Joulebus-Message"] = message.id
+        body, title = (message.short, "") if self.channel.short else (f"{message.body}\n({message.id})", message.title)
+        try:
+            took = self._plugin.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
+        except Exception as wrong:  # noqa: BLE001  # a hundred plugins: whatever one does, the others go on
+            return self._shown(f"{type(wrong).__name__}: {wrong}")
+        if took:
+            return ""
+        return self._shown("; ".join(dict.fromkeys(_EAR.said)) or "it was not taken")
+
+    def _shown(self, words: str) -> str:
+        for one in self._secrets:
+            words = words.replace(one, "...")
+        return printable(words.rstrip("."), 200)
+
+
+def _secrets(url: str) -> list[str]:
+    """The parts of an address that could be secrets: all but the scheme and the host; the longest first."""
+    rest = url.partition("://")[2]
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    parts = {one for one in re.split(r"[/:@?&=,;\s]+", rest) if len(one) >= SHORTEST_SECRET and one.lower() != host}
+    return sorted(parts | {unquote(one) for one in parts}, key=len, reverse=True)
+
+
+def _known(kind: str) -> bool:
+    """Whether Apprise has a service of that scheme."""
+    services = apprise.Apprise().details()["schemas"]
+    return any(kind in (one.get(key) or ()) for one in services for key in ("protocols", "secure_protocols"))
+
+
+def _in_thread(attempt: Callable[[], str]) -> "Future[str]":
+    """In a thread that ends with the process, also while its server is silent."""
+    future: Future[str] = Future()
+    threading.Thread(target=lambda: future.set_result(attempt()), daemon=True, name="notify.send").start()
+    return future

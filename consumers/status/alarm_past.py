@@ -1,0 +1,133 @@
+"""What the archive tells of alarms: their changes, and how the point went before one was raised."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from consumers.status.alarms import Row, row
+from consumers.status.answers import Answers
+from consumers.status.archive import Archive
+from consumers.status.series import WIDTHS, Means
+from consumers.status.state import Moment, State
+from runtime.alarm_history import changes
+from runtime.history import History
+from schemas.messages import Alarm, AlarmState
+from schemas.units import utc_now
+
+MOST = 2000
+"""Changes in one answer; the newest."""
+BEFORE, AFTER = timedelta(minutes=30), timedelta(hours=24)
+"""Of a trend: so long before an alarm was raised, and behind it at most."""
+INTERVALS = 400
+LONGEST = timedelta(days=31)
+"""An alarm that is over is looked for so far back."""
+COLUMNS = (
+    "at",
+    "alarm",
+    "state",
+    "active",
+    "priority",
+    "device",
+    "what",
+    "value",
+    "limit",
+    "unit",
+    "by",
+    "why",
+    "comment",
+)
+SILENT = "the archive cannot be read"
+
+
+class AlarmPast:
+    """Each question is asked once, whoever asks it."""
+
+    def __init__(self, state: State, history: History, archive: Archive, moment: Callable[[], Moment]) -> None:
+        self.state = state
+        self.history = history
+        self.archive = archive
+        self.moment = moment
+        self._changes: Answers[tuple[float, str | None], dict[str, Any]] = Answers(self._changed)
+        self._trends: Answers[tuple[str, str, datetime], dict[str, Any] | None] = Answers(self._trend)
+
+    async def changes(self, hours: float, alarm: str | None = None) -> dict[str, Any]:
+        """What alarms did in the last hours, newest first; `more` says that there was more. Raises Busy."""
+        found = await self._changes.to((hours, alarm))
+        return found | {"changes": [_told(self.state, name, one, self.moment()) for name, one in found["changes"]]}
+
+    async def explain(self, name: str) -> dict[str, Any] | None:
+        """One alarm, and how its point went around it; None for one that nobody knows. Raises Busy."""
+        alarm = self.state.alarms.get(name)
+        if alarm is None:
+            found = await self._changes.to((LONGEST.total_seconds() / 3600, name))
+            if found["fault"]:
+                return {"fault": found["fault"], "alarm": None, "trend": None}
+            alarm = next((one for _, one in found["changes"] if one.state is not AlarmState.NORMAL), None)
+        if alarm is None:
+            return None
+        told = {"fault": "", "alarm": row(self.state, name, alarm, self.moment()), "trend": None}
+        if (point := self._drawn(alarm)) is None:
+            return told
+        trend = await self._trends.to((alarm.device, point, alarm.since))
+        return told | {"trend": trend, "fault": SILENT if trend is None else ""}
+
+    def _drawn(self, alarm: Alarm) -> str | None:
+        """The point whose curve explains it: its own, or of a device that was silent one that shows the gap."""
+        profile = self.state.site.profiles.get(alarm.device)
+        points = profile.points if profile else {}
+        if alarm.silent:
+            return next((one for one in ("p", "soc", *points) if one in points), None)
+        return alarm.point if alarm.point in points else None
+
+    async def _changed(self, question: tuple[float, str | None]) -> dict[str, Any]:
+        hours, alarm = question
+        end = utc_now()
+        site, names = self.state.site.site, [alarm] if alarm else []
+        asked = changes(self.history.engine, site, end - timedelta(hours=hours), end, names, MOST + 1)
+        found = await self.archive.answer(asked)
+        newest = [*reversed(found or [])]
+        return {"fault": SILENT if found is None else "", "more": len(newest) > MOST, "changes": newest[:MOST]}
+
+    async def _trend(self, question: tuple[str, str, datetime]) -> dict[str, Any] | None:
+        """Means of a point, in intervals of `seconds` that each begin at `at`."""
+        device, point, since = question
+        start, end = since - BEFORE, min(utc_now(), since + AFTER)
+        poll = self.state.site.named(device).poll
+        fit = (one for one in WIDTHS if (end - start).total_seconds() / one <= INTERVALS and one >= 2 * poll)
+        seconds = next(fit, WIDTHS[-1])
+        means: Means | None = []
+        if start < end:  # else a clock was wrong
+            asked = self.history.means(self.state.site.site, device, point, start, end, seconds)
+            means = await self.archive.answer(asked)
+        if means is None:
+            return None
+        found = self.state.site.profiles[device].points[point]
+        return {
+            "point": point,
+            "unit": found.unit,
+            "start": start.timestamp(),
+            "end": end.timestamp(),
+            "seconds": seconds,
+            "at": [at.timestamp() for at, _ in means],
+            "mean": [mean for _, mean in means],
+        }
+
+
+def _told(state: State, name: str, alarm: Alarm, now: Moment) -> Row:
+    told = row(state, name, alarm, now)
+    return {column: told[column] for column in (*COLUMNS, "service", "silent", "battery")}
+
+
+def as_csv(changes: Sequence[Row]) -> str:
+    """The changes as a table. A text that a spreadsheet would take for a formula gets a quote in front."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(one[column]) for column in COLUMNS] for one in changes)
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -1,0 +1,199 @@
+// The page of the alarms: what stands now with its filter, what was, and how good the alarms are.
+import { countdown, drawAlarm, drawPills, kind, lines, place, reading, stateWords, underWords, what } from "./alarms.js";
+import { alarmAsks } from "./asks.js";
+import { explain } from "./explain.js";
+import { drawFigures } from "./figures.js";
+import { $, fill, rows, say } from "./rows.js";
+import { follow, now } from "./stream.js";
+import { age, plain, since } from "./words.js";
+
+const site = document.body.dataset;
+const asks = alarmAsks(now);
+const filter = $("filter");
+const past = $("past");
+const FIELDS = ["priority", "class", "state", "device", "q"];
+const open = new Set(); // alarms whose details are shown
+const unfolded = new Set(); // causes whose consequences are shown
+
+// --- the filter, which stands in the address ----------------------------------------------------------------
+
+function chosen() {
+  return Object.fromEntries(FIELDS.map((name) => [name, filter.elements[name].value.trim()]));
+}
+
+function fits(alarm, want) {
+  const text = [alarm.alarm, what(alarm), alarm.text, place(alarm), alarm.consequence, alarm.response, alarm.reason, alarm.did, alarm.comment, alarm.by, alarm.why, alarm.condition].join(" ").toLowerCase();
+  return (!want.priority || alarm.priority === want.priority)
+    && (!want.class || alarm.alarm_class === want.class)
+    && (!want.state || kind(alarm) === want.state)
+    && (!want.device || alarm.device === want.device)
+    && want.q.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+function toAddress() {
+  const said = new URLSearchParams(Object.entries(chosen()).filter(([, value]) => value));
+  history.replaceState(null, "", `${location.pathname}${[...said].length ? `#${said}` : ""}`);
+}
+
+function fromAddress() {
+  const said = new URLSearchParams(location.hash.slice(1));
+  for (const name of FIELDS) {
+    const field = filter.elements[name];
+    const value = said.get(name) ?? "";
+    if (name === "device" && value) option(field, value);
+    field.value = value;
+    if (field.value !== value) field.value = ""; // a link with a word that is none
+  }
+}
+
+function option(select, value) {
+  if ([...select.options].some((one) => one.value === value)) return;
+  const added = document.createElement("option");
+  added.textContent = added.value = value;
+  select.append(added);
+}
+
+// --- what stands now ----------------------------------------------------------------------------------------
+
+/** The rows of the list as they stand on the page: causes, and their consequences where these are unfolded. */
+function inView(list) {
+  const want = chosen();
+  const found = lines(list.filter((alarm) => fits(alarm, want)));
+  const folded = found.filter((line) => !unfolded.has(line.alarm.alarm));
+  return {
+    found,
+    shown: found.flatMap((line) => [line, ...(unfolded.has(line.alarm.alarm) ? line.under.map((alarm) => ({ alarm, under: [] })) : [])]),
+    hidden: folded.flatMap((line) => line.under).filter((alarm) => alarm.asks.includes("ack")).length,
+  };
+}
+
+function drawList({ alarms, at }) {
+  const { shown } = inView(alarms.list);
+  for (const { device } of alarms.list) option(filter.elements.device, device);
+  const unseen = shown.filter((line) => line.alarm.asks.includes("ack")).length;
+  const all = alarms.list.length;
+  say($("in-view"), all ? `${shown.length} of ${all} shown${unseen ? `, ${unseen} not acknowledged` : ""}` : "");
+  const none = $("no-alarms");
+  say(none, alarms.doubt ? `Alarms are not known: ${alarms.doubt}.${all ? " Last seen:" : ""}` : all ? "None of the alarms fits the filter." : "No alarms. Every rule of the site is watched and normal.");
+  none.classList.toggle("doubtful", Boolean(alarms.doubt));
+  none.hidden = shown.length > 0 && !alarms.doubt;
+  $("list").hidden = !shown.length;
+  $("ack-all").disabled = !unseen;
+  rows($("list"), "t-row", shown.map((line) => ({ ...line, key: line.alarm.alarm })), "key", (node, line) => drawRow(node, line, at));
+}
+
+function drawRow(node, { alarm, under }, at) {
+  drawAlarm(node, alarm, site.zone, at);
+  const fold = node.querySelector("[data-fold]");
+  fold.hidden = !under.length;
+  fold.setAttribute("aria-expanded", String(unfolded.has(alarm.alarm)));
+  say(fold, under.length ? underWords(under) : "");
+  const isOpen = open.has(alarm.alarm);
+  node.querySelector("[data-open]").setAttribute("aria-expanded", String(isOpen));
+  node.querySelector(".detail").hidden = !isOpen;
+  if (isOpen) facts(node.querySelector(".facts"), details(alarm));
+}
+
+function details(alarm) {
+  return [
+    ["What comes of it", alarm.active ? plain(alarm.consequence) : ""],
+    ["What to do", alarm.active ? plain(alarm.response) : ""],
+    ["Time to respond", alarm.time_to_respond === null ? "" : [age(alarm.time_to_respond), countdown(alarm)].filter(Boolean).join(", ")],
+    ["Says the device", plain(alarm.reason)],
+    ["What control did", alarm.active ? plain(alarm.did) : ""],
+    ["Raised when", alarm.condition],
+    ["Comment", alarm.comment],
+    ["Who and why", [alarm.by, alarm.why].filter(Boolean).join(": ")],
+    ["Alarm", `${alarm.alarm}, class ${alarm.alarm_class}${alarm.group ? `, group ${alarm.group}` : ""}`],
+  ];
+}
+
+export function facts(list, pairs) {
+  const said = pairs.filter(([, words]) => words).map(([name, words]) => ({ name, words }));
+  rows(list, "t-fact", said, "name", (node, one) => fill(node, one));
+}
+
+// --- all in view --------------------------------------------------------------------------------------------
+
+let waiting = [];
+
+async function acknowledgeAll() {
+  const { shown, hidden } = inView(now().alarms.list);
+  waiting = await asks.acknowledge(shown.map((line) => line.alarm), hidden);
+}
+
+/** What became of all of them together; each one's own answer stands in its row. */
+function drawAcknowledged() {
+  if (!waiting.length) return;
+  const done = waiting.filter((one) => one.answer?.followed).length;
+  const refused = waiting.filter((one) => one.fault || (one.answer && !one.answer.followed)).length;
+  const open_ = waiting.length - done - refused;
+  $("ack-told").hidden = false;
+  say($("ack-told"), [`${done} of ${waiting.length} acknowledged`, refused && `${refused} refused: why stands in the row`, open_ && `${open_} without an answer`].filter(Boolean).join("; ") + ".");
+}
+
+// --- what was -----------------------------------------------------------------------------------------------
+
+async function askPast() {
+  const said = new URLSearchParams({ hours: past.elements.hours.value });
+  if (past.elements.alarm.value) said.set("alarm", past.elements.alarm.value);
+  $("csv").href = `/api/alarms/history?${said}&format=csv`;
+  let found;
+  try {
+    const answer = await fetch(`/api/alarms/history?${said}`);
+    found = await answer.json();
+    if (!answer.ok) throw new Error(typeof found.detail === "string" ? found.detail : `status ${answer.status}`);
+  } catch (wrong) {
+    found = { fault: `The history cannot be loaded: ${wrong.message}`, changes: [], more: false };
+  }
+  say($("past-fault"), found.fault);
+  $("past-fault").hidden = !found.fault;
+  for (const one of found.changes) option(past.elements.alarm, one.alarm);
+  const shown = found.changes.slice(0, 300);
+  say($("past-count"), found.fault ? "" : `${found.changes.length}${found.more ? " and more" : ""} changes${shown.length < found.changes.length ? `, the newest ${shown.length} shown; all in the CSV` : ""}`);
+  rows($("changes"), "t-change", shown.map((one) => ({ ...one, key: `${one.at} ${one.alarm} ${one.state}` })), "key", drawChange);
+}
+
+function drawChange(node, one) {
+  node.dataset.alarm = one.alarm;
+  const at = since(one.at, site.zone);
+  drawAlarm(node, { ...one, ...UNTOLD, since: one.at, over: one.at, seconds: 0 }, site.zone, one.at);
+  fill(node, { when: at, what: what(one), state: one.state === "normal" ? "normal" : stateWords({ ...one, ...UNTOLD, over: one.at }, site.zone, one.at), value: reading(one), said: [one.by, one.why || one.comment].filter(Boolean).join(": ") });
+}
+
+const UNTOLD = { response: "", did: "", asks: [], time_to_respond: null, consequence_of: "", first_out: false, shelved_until: null, out_until: null, under: "" };
+
+// --- all of it ----------------------------------------------------------------------------------------------
+
+function draw(state) {
+  say($("clock"), `${since(state.at, site.zone)} ${site.zone}`);
+  $("clock").dateTime = state.at;
+  const active = Object.values(state.alarms.counts).reduce((sum, one) => sum + one.active, 0);
+  document.title = `${active ? `(${active}) ` : ""}Alarms · ${site.title}`;
+  drawPills($("alarm-pills"), state.alarms.counts, state.alarms.doubt, state.alarms.list.filter((one) => one.unseen).length);
+  drawList(state);
+  drawAcknowledged();
+  drawFigures(state.figures, site.zone);
+}
+
+const again = () => { if (now()) drawList(now()); };
+filter.addEventListener("input", () => { toAddress(); again(); });
+filter.addEventListener("submit", (event) => event.preventDefault());
+filter.addEventListener("reset", () => setTimeout(() => { toAddress(); again(); }));
+addEventListener("hashchange", () => { fromAddress(); again(); });
+$("ack-all").addEventListener("click", acknowledgeAll);
+past.addEventListener("change", askPast);
+past.addEventListener("submit", (event) => { event.preventDefault(); askPast(); });
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-open], [data-fold], [data-explain]");
+  if (!button) return;
+  const row = button.closest("[data-key]");
+  if (button.dataset.explain !== undefined) return explain(row.dataset.alarm ?? row.dataset.key, site.zone);
+  const set = button.dataset.open === undefined ? unfolded : open;
+  if (!set.delete(row.dataset.key)) set.add(row.dataset.key);
+  again();
+});
+fromAddress();
+follow(draw, asks.alarm);
+askPast();
+setInterval(askPast, 60_000);

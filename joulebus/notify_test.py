@@ -1,0 +1,44 @@
+"""`joulebus notify test`: sends a message by each channel now, and says what each answered."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from consumers.notify.outbox import Outgoing
+from consumers.notify.sender import Sender
+from consumers.notify.service import senders_of
+from consumers.notify.words import Words
+from joulebus.commands import say
+from runtime.settings import read_settings
+from schemas.site_file import load_site
+from schemas.troubles import Trouble
+from schemas.units import utc_now
+
+
+def run(path: Path, channel: str | None, env: Mapping[str, str]) -> int:
+    """0 when each took it, else 1. Raises Trouble for a site that tells nobody, and for an unknown channel."""
+    site = load_site(path)
+    if site.notify is None:
+        raise Trouble(f"{path} has no [notify]: docs/notifications.md shows one")
+    senders, wrong = senders_of(site, read_settings("notify", env).channels)
+    if channel is not None and channel not in {**senders, **wrong}:
+        raise Trouble.unknown(f"channel {channel!r}", channel, [*senders, *wrong], str(path))
+    words = Words(site.title or site.site, site.zone, site.notify.page)
+    wanted = {name: one for name, one in senders.items() if channel in (None, name)}
+    answers = {name: why for name, why in wrong.items() if channel in (None, name)}
+    answers |= asyncio.run(_sent(wanted, words))
+    for name, why in answers.items():
+        say(f"{name:<16} {f'not sent: {why}' if why else 'sent: its server took the message'}")
+    return 1 if any(answers.values()) else 0
+
+
+async def _sent(senders: Mapping[str, Sender], words: Words) -> dict[str, str]:
+    """What each answered; empty when it took the message."""
+    now = utc_now()
+    texts = {name: words.test(name, now) for name in senders}
+    messages = [
+        Outgoing(id=f"test-{now:%H%M%S}", channel=name, made=now, due=now, title=t.title, body=t.body, short=t.short)
+        for name, t in texts.items()
+    ]
+    answers = await asyncio.gather(*(senders[one.channel].send(one) for one in messages))
+    return dict(zip(texts, answers, strict=True))

@@ -1,0 +1,145 @@
+"""What the archive knows of alarms: their changes, what was asked of them, and their points around an event."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Select, Table, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from runtime.history import History
+from schemas.messages import Alarm, AlarmRequest, RequestOutcome
+from schemas.tables import alarm, control, rollup_1h, telemetry
+from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST
+
+Change = tuple[str, Alarm]
+AROUND = timedelta(minutes=30)
+"""Before and after an event that its trend shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody asked of an alarm, and what became of it."""
+
+    at: datetime
+    alarm: str
+    who: str
+    wish: str
+    why: str = ""
+    until: datetime | None = None
+    followed: bool | None = None
+    """None: no answer is stored."""
+    reason: str = ""
+    """Why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A point around an event, in moments and numbers."""
+
+    device: str
+    point: str
+    resolution: str
+    curve: list[tuple[datetime, float]]
+
+
+async def changes(  # noqa: PLR0917  # where, when, which: they read well in a row
+    engine: AsyncEngine, site: str, start: datetime, end: datetime, names: Sequence[str] = (), most: int = 0
+) -> list[Change]:
+    """The changes of alarms in a span, oldest first, `end` excluded. `names`: of these alone; `most`: the newest."""
+    c = alarm.c
+    asked = select(c.alarm, c.body).where(c.site == site, c.at >= start, c.at < end)
+    if names:
+        asked = asked.where(c.alarm.in_(names))
+    newest_first = asked.order_by(c.at.desc(), c.state)
+    rows = await _rows(engine, newest_first.limit(most) if most else newest_first)
+    return _read(reversed(rows))
+
+
+async def standing(engine: AsyncEngine, site: str, at: datetime) -> list[Change]:
+    """The last change of each alarm before a moment: how it was then."""
+    c = alarm.c
+    last = select(c.alarm, func.max(c.at).label("at")).where(c.site == site, c.at < at).group_by(c.alarm).subquery()
+    asked = select(c.alarm, c.body).join(last, (c.alarm == last.c.alarm) & (c.at == last.c.at)).where(c.site == site)
+    return _read(await _rows(engine, asked.order_by(c.at, c.state)))
+
+
+async def names(engine: AsyncEngine, site: str) -> list[str]:
+    """Every alarm that ever changed."""
+    c = alarm.c
+    return [name for (name,) in await _rows(engine, select(c.alarm).where(c.site == site).distinct().order_by(c.alarm))]
+
+
+async def known_since(engine: AsyncEngine, site: str) -> datetime | None:
+    """Since when the archive knows this site: its first alarm, or the first that was measured. None: it does not."""
+    ((first,),) = await _rows(engine, select(func.min(alarm.c.at)).where(alarm.c.site == site))
+    found = [first] if first is not None else []
+    for table in (telemetry, rollup_1h):
+        found += await _first_of_each(engine, table, site)
+    return min(found, default=None)
+
+
+async def _first_of_each(engine: AsyncEngine, table: Table, site: str) -> list[datetime]:
+    """The first row of each device, by the key: a minimum over all rows would read months of them."""
+    c, found = table.c, list[datetime]()
+    first = select(c.device, c.at).where(c.site == site).order_by(*table.primary_key).limit(1)
+    rows = await _rows(engine, first)
+    while rows:
+        device, at = rows[0]
+        found.append(at)
+        rows = await _rows(engine, first.where(c.device > device))
+    return found
+
+
+async def asked(
+    engine: AsyncEngine, site: str, start: datetime, end: datetime, names: Sequence[str] = ()
+) -> list[Asked]:
+    """What people asked of alarms in a span, with what became of it, oldest first."""
+    c = control.c
+    topics = {one.name: one for one in (ALARM_REQUEST, ALARM_MAINTENANCE, ALARM_OUTCOME)}
+    question = select(c.topic, c.subject, c.body).where(c.site == site, c.at >= start, c.at < end)
+    question = question.where(c.topic.in_([*topics]))
+    if names:
+        question = question.where(c.subject.in_(names))
+    wishes, answers = list[tuple[str, AlarmRequest]](), dict[str, RequestOutcome]()
+    for topic, subject, body in await _rows(engine, question.order_by(c.at, c.topic)):
+        try:
+            said = topics[topic].payload.model_validate_json(body)
+        except ValidationError:  # of another version
+            continue
+        if isinstance(said, RequestOutcome):
+            answers[said.id] = said
+        else:
+            wishes.append((subject, said))
+    return [_asked(name, wish, answers.get(wish.id or "")) for name, wish in wishes]
+
+
+def _asked(name: str, wish: AlarmRequest, answer: RequestOutcome | None) -> Asked:
+    followed = None if answer is None else answer.followed
+    reason = "" if answer is None else answer.reason
+    return Asked(wish.at, name, wish.who, wish.action, wish.why, wish.until, followed, reason)
+
+
+async def trend(history: History, site: str, one: Alarm, at: datetime, pixels: int = 60) -> Trend | None:
+    """The alarm's own point half an hour before and after a moment; None where nothing is stored of it."""
+    fits, buckets = await history.series(site, one.device, one.point, at - AROUND, at + AROUND, pixels)
+    curve = [(bucket.at, bucket.mean) for bucket in buckets]
+    if not curve:
+        fits, curve = "raw", await history.numbers(site, one.device, one.point, at - AROUND, at + AROUND)
+    return Trend(one.device, one.point, fits, curve) if curve else None
+
+
+def _read(rows: Iterable[Sequence[str]]) -> list[Change]:
+    found = list[Change]()
+    for name, body in rows:
+        with suppress(ValidationError):  # of another version
+            found.append((name, Alarm.model_validate_json(body)))
+    return found
+
+
+async def _rows(engine: AsyncEngine, question: Select[Any]) -> list[Any]:
+    async with engine.connect() as connection:
+        return list((await connection.execute(question)).all())

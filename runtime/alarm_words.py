@@ -1,0 +1,81 @@
+"""A change of an alarm in words for people: the page, the history and the messages say the same. Pure."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from schemas.messages import Alarm, AlarmPriority, AlarmState
+
+ATTENTION = (
+    AlarmState.UNACKNOWLEDGED,
+    AlarmState.LATCHED_UNACKNOWLEDGED,
+    AlarmState.RETURNED,
+    AlarmState.LATCHED,
+    AlarmState.ACKNOWLEDGED,
+    AlarmState.SHELVED,
+    AlarmState.OUT_OF_SERVICE,
+    AlarmState.SUPPRESSED,
+    AlarmState.NORMAL,
+)
+"""What asks more of an operator stands first."""
+RANK = [*AlarmPriority]
+"""The most urgent first."""
+
+HAPPENED = {
+    AlarmState.NORMAL: "is over",
+    AlarmState.UNACKNOWLEDGED: "raised",
+    AlarmState.ACKNOWLEDGED: "acknowledged",
+    AlarmState.RETURNED: "returned to normal, not acknowledged",
+    AlarmState.LATCHED_UNACKNOWLEDGED: "returned to normal, waits to be acknowledged and reset",
+    AlarmState.LATCHED: "returned to normal, waits to be reset",
+    AlarmState.SHELVED: "shelved",
+    AlarmState.SUPPRESSED: "suppressed",
+    AlarmState.OUT_OF_SERVICE: "out of service",
+}
+
+
+def happened(one: Alarm, zone: ZoneInfo) -> str:
+    """What a change was, with who did it and until when."""
+    until = one.shelved_until if one.state is AlarmState.SHELVED else None
+    until = one.out_until if one.state is AlarmState.OUT_OF_SERVICE else until
+    parts = [HAPPENED[one.state]]
+    if one.state is AlarmState.SUPPRESSED and one.consequence_of:
+        parts.append(f"as a consequence of {one.consequence_of}")
+    if until is not None:
+        parts.append(f"until {clock(until, zone)}")
+    if one.by:
+        parts.append(f"by {one.by}")
+    return " ".join(parts) + (f": {one.why}" if one.why else "")
+
+
+def measured(one: Alarm) -> str:
+    """Value and limit with their unit; empty where there are none."""
+    if one.value is None:
+        return ""
+    unit = "s" if one.silent else one.unit
+    limit = "" if one.limit is None else f" (limit {number(one.limit, unit)})"
+    return f"{number(one.value, unit)}{limit}"
+
+
+def number(value: float | str, unit: str) -> str:
+    """As a person reads it: three places at most, kilo where it is large."""
+    if isinstance(value, str):
+        return value
+    if unit in ("W", "VA", "var", "Wh") and abs(value) >= 1000:
+        value, unit = value / 1000, f"k{unit}"
+    return f"{value:.3f}".rstrip("0").rstrip(".") + (f" {unit}" if unit else "")
+
+
+def clock(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def lasting(seconds: float) -> str:
+    """A duration in its two largest units."""
+    if seconds < 10:
+        return f"{round(seconds, 1):g} s"
+    whole = round(seconds)
+    for size, name, next_size, next_name in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // next_size
+            return f"{whole // size} {name}" + (f" {rest} {next_name}" if rest else "")
+    return f"{whole} s"

@@ -1,0 +1,111 @@
+"""How well the alarms of a site serve its operator: the figures of ISA-18.2, each with its target. Pure."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.alarm_name import AlarmName
+from schemas.messages import AlarmPriority, Message
+from schemas.units import Count, Instant, Number, Seconds
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Verdict(StrEnum):
+    """A figure against its target."""
+
+    OK = "ok"
+    BEYOND = "beyond"
+    UNKNOWN = "unknown"
+    """Nothing was seen, or too little to judge by."""
+
+
+class AlarmFigure(Message):
+    """One figure against its target."""
+
+    name: str
+    """Such as `per_hour`; docs/alarm-figures.md says what each one means."""
+    value: Number | None = None
+    """None: not known."""
+    unit: str = ""
+    target: str
+    """In words, for one operator."""
+    verdict: Verdict
+    source: str = ""
+    """Where the target comes from."""
+
+
+class FrequentAlarm(Message):
+    """One of those that were raised most often."""
+
+    alarm: AlarmName
+    raised: Count
+    share: Share
+    """Of all that were raised."""
+
+
+class LastingAlarm(Message):
+    """One that stands, or stood, for long."""
+
+    alarm: AlarmName
+    since: Instant
+    seconds: Seconds
+    """Until it was over, or until now."""
+
+
+class AlarmFlood(Message):
+    """A time in which more alarms came than anybody reads: it begins above 10 in 10 min, and ends below 5."""
+
+    begin: Instant
+    """When the eleventh came."""
+    end: Instant | None = None
+    """None: it goes on."""
+    alarms: Count
+    """With those of the 10 min that led to it."""
+
+
+class Quieted(Message):
+    """Alarms that were kept from the operator, in one of three ways."""
+
+    now: Count = 0
+    times: Count = 0
+    """How often one was, in the span."""
+    longest: LastingAlarm | None = None
+
+
+class AlarmFigures(Message):
+    """The alarm system of a site over a span of time (retained)."""
+
+    at: Instant
+    begin: Instant
+    end: Instant
+    seen: Share
+    """So much of the span is known; rates are of that part."""
+    operators: Annotated[int, Field(ge=1)] = 1
+    """Positions that share the alarms."""
+    raised: Count = 0
+    """Annunciated alarms: changes into unacknowledged."""
+    last_10_min: Count = 0
+    last_hour: Count = 0
+    flooding: bool = False
+    """More alarms come now than anybody reads."""
+    figures: list[AlarmFigure] = []
+    top: list[FrequentAlarm] = []
+    """Up to ten."""
+    chattering: list[FrequentAlarm] = []
+    """Raised 3 times or more in 60 s, and how often in such bursts; up to ten."""
+    fleeting: list[FrequentAlarm] = []
+    """Over within 60 s, and not chattering; up to ten."""
+    stale: list[LastingAlarm] = []
+    """Stood for more than 24 h; up to ten, the longest first."""
+    floods: list[AlarmFlood] = []
+    """The last ten."""
+    flood_count: Count = 0
+    flood_longest: Seconds = 0.0
+    flood_most: Count = 0
+    """Alarms of the largest."""
+    priorities: dict[AlarmPriority, Count] = {}
+    shelved: Quieted = Quieted()
+    suppressed: Quieted = Quieted()
+    out_of_service: Quieted = Quieted()

@@ -1,0 +1,86 @@
+"""The people of the tests: a mail server and a webhook's server that keep what they were sent."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+
+@dataclass
+class Mailbox:
+    """A mail server of this machine."""
+
+    port: int = 0
+    mails: list[tuple[list[str], str]] = field(default_factory=list)
+    """To whom, and the whole mail."""
+
+    async def handle_DATA(self, _: Any, __: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd calls it so
+        self.mails.append((envelope.rcpt_tos, envelope.content.decode()))
+        return "250 kept"
+
+
+@contextlib.asynccontextmanager
+async def mailbox() -> AsyncIterator[Mailbox]:
+    box = Mailbox()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(box, hostname="mail.example"), "127.0.0.1", 0)
+    box.port = server.sockets[0].getsockname()[1]
+    try:
+        yield box
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@dataclass
+class Hook:
+    """A server for webhooks."""
+
+    port: int = 0
+    status: int = 200
+    hangs: float = 0.0
+    """Seconds until it answers."""
+    calls: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    """Headers, in small letters, and the JSON."""
+    refused: int = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            headers = {
+                name.lower(): value.strip()
+                for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:])
+            }
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            await asyncio.sleep(self.hangs)
+            if self.status == 200:
+                self.calls.append((headers, json.loads(body)))
+            else:
+                self.refused += 1
+            writer.write(f"HTTP/1.1 {self.status} said\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+            await writer.drain()
+        writer.close()
+
+    @property
+    def titles(self) -> list[str]:
+        return [said["title"] for _, said in self.calls]
+
+    @property
+    def ids(self) -> list[str]:
+        return [headers["x-joulebus-message"] for headers, _ in self.calls]
+
+
+@contextlib.asynccontextmanager
+async def webhook(port: int = 0) -> AsyncIterator[Hook]:
+    hook = Hook()
+    server = await asyncio.start_server(hook.answer, "127.0.0.1", port)
+    hook.port = server.sockets[0].getsockname()[1]
+    try:
+        yield hook
+    finally:
+        server.close()
+        await server.wait_closed()

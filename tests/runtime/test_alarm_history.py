@@ -1,0 +1,76 @@
+"""What the archive tells of alarms, out of both databases."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from consumers.archive.rows import sort_out
+from consumers.archive.store import Store
+from runtime.alarm_history import asked, changes, known_since, names, standing, trend
+from runtime.database import engine
+from runtime.heard import Heard
+from runtime.history import History
+from schemas.messages import AlarmRequest, RequestOutcome, Telemetry, Value
+from schemas.topics import ALARM, ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, TELEMETRY
+from tests.consumers.alarm_journal import BEGIN, Change, S, change, excursion
+
+MINUTE = timedelta(minutes=1)
+SAID: list[Change] = [
+    *excursion("hot", BEGIN, ack=30, lasts=90),
+    *excursion("cold", BEGIN + 2 * MINUTE, ack=None, lasts=60),
+    change("hot", BEGIN + 10 * MINUTE, S.UNACKNOWLEDGED),
+]
+
+
+@pytest.fixture
+async def database(archive_url: str) -> AsyncIterator[AsyncEngine]:
+    found = engine(archive_url)
+    yield found
+    await found.dispose()
+
+
+async def keep(database: AsyncEngine, said: Sequence[tuple[Any, dict[str, str], Any]]) -> None:
+    heard = [Heard(topic, {"site": "plant", **place}, one, "", b"", False, 0) for topic, place, one in said]
+    await Store(database, pytest.fail).keep(sort_out(heard, BEGIN + timedelta(days=400))[0])
+
+
+async def test_changes_requests_and_the_curve_come_back(database: AsyncEngine) -> None:
+    assert await known_since(database, "plant") is None
+    said: list[tuple[Any, dict[str, str], Any]] = [(ALARM, {"alarm": name}, one) for name, one in SAID]
+    hot, later = {"alarm": "hot"}, BEGIN + timedelta(hours=8)
+    said += [
+        (ALARM_REQUEST, hot, AlarmRequest(id="a", at=BEGIN + MINUTE, action="ack", who="erik")),
+        (ALARM_MAINTENANCE, hot, AlarmRequest(id="b", at=BEGIN + 2 * MINUTE, action="out_of_service", who="erik",
+                                              why="sensor", until=later)),
+        (ALARM_OUTCOME, hot, RequestOutcome(id="b", at=BEGIN + 3 * MINUTE, followed=False, reason="no right")),
+    ]  # fmt: skip
+    for device, early in (("bms1", 0), ("bms2", 30)):
+        for second in range(60):
+            at = BEGIN + timedelta(seconds=second - early)
+            values: dict[str, Value] = {"cell_u_max": 3.0 + second / 100}
+            said.append(
+                (TELEMETRY, {"device": device}, Telemetry(at=at, epoch="0" * 16, seq=second + 1, values=values))
+            )
+    await keep(database, said)
+    all_of_it = sorted(SAID, key=lambda one: one[1].at)
+    assert await changes(database, "plant", BEGIN, BEGIN + timedelta(hours=1)) == all_of_it
+    assert await changes(database, "plant", BEGIN, BEGIN + timedelta(hours=1), ["cold"]) == all_of_it[3:5]
+    assert await changes(database, "plant", BEGIN, BEGIN + timedelta(hours=1), most=1) == all_of_it[-1:]
+    assert await changes(database, "plant", BEGIN, BEGIN) == []
+    then = dict(await standing(database, "plant", BEGIN + 10 * MINUTE))
+    assert {name: one.state for name, one in then.items()} == {"hot": S.NORMAL, "cold": S.RETURNED}
+    assert await names(database, "plant") == ["cold", "hot"]
+    assert await known_since(database, "plant") == BEGIN - timedelta(seconds=30)
+    wishes = await asked(database, "plant", BEGIN, BEGIN + timedelta(hours=1), ["hot"])
+    assert [(one.wish, one.who, one.followed, one.reason) for one in wishes] == [
+        ("ack", "erik", None, ""),
+        ("out_of_service", "erik", False, "no right"),
+    ]
+    seen = await trend(History(database), "plant", SAID[0][1], BEGIN)
+    assert seen is not None
+    assert (seen.device, seen.point) == ("bms1", "cell_u_max")
+    assert 3.0 <= seen.curve[0][1] <= 3.3
+    assert await trend(History(database), "plant", SAID[0][1].model_copy(update={"point": "soc"}), BEGIN) is None
