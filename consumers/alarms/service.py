@@ -8,14 +8,17 @@ from typing import Any
 from consumers.alarms import reading
 from consumers.alarms.actions import Actions
 from consumers.alarms.answer import answer
+from consumers.alarms.beside import Beside
 from consumers.alarms.board import Changes
 from consumers.alarms.catalog import load_catalog, watched, whose
+from consumers.alarms.delivery import Delivery
 from consumers.alarms.figures.live import Live
 from consumers.alarms.figures.telling import tell
 from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
 from consumers.alarms.record import Record, together
 from consumers.alarms.rules import Now
+from consumers.alarms.site_values import HEARD
 from runtime.bus import Bus, Refused
 from runtime.guarded import Guarded
 from runtime.heard import Heard
@@ -42,6 +45,7 @@ from schemas.topics import (
     OUTCOME,
     SERVICE_STATUS,
     TELEMETRY,
+    Topic,
 )
 from schemas.units import utc_now
 
@@ -49,8 +53,8 @@ MARK = "end-of-stored"
 """An alarm that does not exist. Its clearing, heard back, follows everything the broker had stored."""
 LONGEST_READ = 20.0
 """Seconds for that."""
-FROZEN = 3.0
-"""Seconds between two ticks that mean this process stood still; what it did not hear was not silent."""
+PROOF = 0.5
+"""Seconds between two questions to the broker whether it delivers."""
 
 
 async def run(part: Part) -> None:
@@ -66,7 +70,9 @@ class _Desk:
 
     def __init__(self, part: Part, panel: Panel, record: Record) -> None:
         self.part, self.panel, self.record, self.site = part, panel, record, part.site.site
-        self.actions = Actions()
+        self.actions, self.delivery = Actions(), Delivery(time.monotonic())
+        self.beside = Beside(part.site, part.settings.state, _now())
+        self.statuses: dict[str, DeviceStatus] = {}
         self.figures = Live(part.settings.state / f"alarm-figures-{self.site}.json", part.site.alarm_operators)
         self.restored = False
         self.guarded = Guarded(part.log, part.counts)
@@ -75,8 +81,8 @@ class _Desk:
     async def work(self, bus: Bus) -> None:
         """One connection. The first takes over what is stored; later ones correct what is stored."""
         stored = await _stored(bus, self.site)
-        self.panel.deaf(_now())
         if not self.restored:
+            self.panel.deaf(_now())
             ours, trouble = await asyncio.to_thread(self.record.read)
             if trouble:
                 self.part.log.warning("%s", trouble)
@@ -90,10 +96,12 @@ class _Desk:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(bus), name="alarms.tick")
             group.create_task(self._listen(bus), name="alarms.listen")
+            group.create_task(self._prove(bus), name="alarms.prove")
             group.create_task(tell(bus, self.part, self.figures), name="alarms.figures")
 
     async def _listen(self, bus: Bus) -> None:
-        topics = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST, ALARM_MAINTENANCE)
+        known = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST, ALARM_MAINTENANCE)
+        topics: tuple[Topic[Any], ...] = (*known, *HEARD)
         async for batch in bus.listen(*(topic.at(site=self.site) for topic in topics)):
             for heard in batch:
                 with self.guarded(heard):
@@ -104,12 +112,21 @@ class _Desk:
 
     async def _tick(self, bus: Bus) -> None:
         while True:
-            before = time.monotonic()
             await asyncio.sleep(1)
-            if time.monotonic() - before > FROZEN:
-                self.panel.deaf(_now())
             async with self.turn:
-                await self._say(bus, self.panel.tick(_now()))
+                now = _now()
+                if (missed := self.delivery.missed(now.steady)) is not None:
+                    self.panel.unheard(*missed)
+                    self.beside.deaf()
+                changes = [*self.beside.tell(self.panel, now), *self.panel.tick(now)]
+                await self._say(bus, changes + self.panel.note_control(self.statuses, now))
+
+    async def _prove(self, bus: Bus) -> None:
+        """Ask the broker something that changes nothing: what it has for us comes before its answer."""
+        while True:
+            await bus.while_connected(bus.unsubscribe(ALARM.at(site=self.site, alarm=MARK)))
+            self.delivery.answered(time.monotonic())
+            await asyncio.sleep(PROOF)
 
     async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:
         if heard.fault:
@@ -117,6 +134,10 @@ class _Desk:
         if heard.topic in (ALARM_REQUEST, ALARM_MAINTENANCE):
             await self._answer(bus, heard)
         else:
+            try:
+                self.beside.hear(heard.message, _now(), heard.place.get("device", ""))
+            except OSError as wrong:
+                self.part.log.warning("who was told to form an island cannot be kept: %s", wrong.strerror)
             await self._say(bus, self._judge(heard))
 
     def _judge(self, heard: Heard[Any]) -> Changes:
@@ -127,7 +148,8 @@ class _Desk:
                     self.part.lag = max(0.0, (utc_now() - telemetry.at).total_seconds())
                 arrived = self._note_action(device, self.actions.see(device, telemetry))
                 return [*arrived, *self.panel.hear(device, telemetry, _now())]
-            case DeviceStatus(state=state, causes=causes, reason=reason):
+            case DeviceStatus(state=state, causes=causes, reason=reason) as status:
+                self.statuses[device] = status
                 changes = self.panel.note(device, reading.LINK, state, _now(), reason)
                 sure = state is not DeviceState.OFFLINE
                 return [*changes, *self.panel.note_causes(device, causes, _now(), reason, sure=sure)]
