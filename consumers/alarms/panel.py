@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from consumers.alarms.board import NORMAL, Board, Changes
 from consumers.alarms.catalog import EVERY_SERVICE, for_device
+from consumers.alarms.did import did
 from consumers.alarms.expression.scope import SITE_PLACE, Place
 from consumers.alarms.expression.topmost import Look
 from consumers.alarms.latest import Latest
@@ -12,7 +13,7 @@ from consumers.alarms.reading import ACTION, CAUSES, LINK
 from consumers.alarms.rules import Now
 from consumers.alarms.states import OVER
 from consumers.alarms.watches import own_place
-from schemas.messages import Action, Alarm, AlarmRequest, DeviceState, ServiceStatus, Telemetry, Value
+from schemas.messages import Action, Alarm, AlarmRequest, DeviceState, DeviceStatus, ServiceStatus, Telemetry, Value
 from schemas.site_alarm import AlarmRule
 
 
@@ -52,12 +53,6 @@ class Panel:
             if rule.point == CAUSES and rule.contains and self._board.memories[name].active:
                 place = own_place(alarm.device, CAUSES) if name in self._board.parts else (alarm.device, CAUSES)
                 self._causes.setdefault(place, []).append(rule.contains)
-
-    def rules_shown(self) -> dict[str, tuple[str, str]]:
-        """Of every alarm that is not normal the name of its rule, and its device."""
-        shown = [name for name, memory in self._board.memories.items() if memory.state is not NORMAL]
-        rules = {name: self._board.rules[name] for name in shown}
-        return {name: (rule.name, str(rule.device)) for name, rule in rules.items()}
 
     def open_actions(self) -> dict[str, Action]:
         """Of each device, the one that an alarm says was not followed and that may come true yet."""
@@ -125,9 +120,10 @@ class Panel:
         """A person's answer. Raises Refusal."""
         return self._board.request(name, wish, now)
 
-    def do(self, did: Mapping[str, str], now: Now) -> Changes:
-        """What control does about alarms, by their names, in words for people."""
-        return self._board.do(did, now)
+    def note_control(self, statuses: Mapping[str, DeviceStatus], now: Now) -> Changes:
+        """What control does about the alarms whose condition is there, as the status of each device says it."""
+        rules = {name: self._board.rules[name] for name, one in self._board.memories.items() if one.active}
+        return self._board.do({name: did(rule.name, str(rule.device), statuses) for name, rule in rules.items()}, now)
 
     def tick(self, now: Now) -> Changes:
         """Time has passed: judges silence, goes on with delays, ends what has an end. Once a second."""

@@ -11,7 +11,7 @@ from consumers.alarms.answer import answer
 from consumers.alarms.beside import Beside
 from consumers.alarms.board import Changes
 from consumers.alarms.catalog import load_catalog, watched, whose
-from consumers.alarms.did import did
+from consumers.alarms.delivery import Delivery
 from consumers.alarms.figures.live import Live
 from consumers.alarms.figures.telling import tell
 from consumers.alarms.panel import Panel
@@ -49,21 +49,12 @@ from schemas.topics import (
 )
 from schemas.units import utc_now
 
-LISTENED: tuple[Topic[Any], ...] = (
-    TELEMETRY,
-    DEVICE_STATUS,
-    OUTCOME,
-    SERVICE_STATUS,
-    ALARM_REQUEST,
-    ALARM_MAINTENANCE,
-    *HEARD,
-)
 MARK = "end-of-stored"
 """An alarm that does not exist. Its clearing, heard back, follows everything the broker had stored."""
 LONGEST_READ = 20.0
 """Seconds for that."""
-FROZEN = 3.0
-"""Seconds between two ticks that mean this process stood still; what it did not hear was not silent."""
+PROOF = 0.5
+"""Seconds between two questions to the broker whether it delivers."""
 
 
 async def run(part: Part) -> None:
@@ -82,10 +73,9 @@ class _Desk:
 
     def __init__(self, part: Part, panel: Panel, record: Record) -> None:
         self.part, self.panel, self.record, self.site = part, panel, record, part.site.site
-        self.actions = Actions()
+        self.actions, self.delivery = Actions(), Delivery(time.monotonic())
         self.beside = Beside(part.site, part.settings.state, _now())
         self.statuses: dict[str, DeviceStatus] = {}
-        """The last word on each device: which interlocks act."""
         self.figures = Live(part.settings.state / f"alarm-figures-{self.site}.json", part.site.alarm_operators)
         self.restored = False
         self.guarded = Guarded(part.log, part.counts)
@@ -94,8 +84,8 @@ class _Desk:
     async def work(self, bus: Bus) -> None:
         """One connection. The first takes over what is stored; later ones correct what is stored."""
         stored = await _stored(bus, self.site)
-        self._deaf()
         if not self.restored:
+            self.panel.deaf(_now())
             ours, trouble = await asyncio.to_thread(self.record.read)
             if trouble:
                 self.part.log.warning("%s", trouble)
@@ -109,10 +99,13 @@ class _Desk:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(bus), name="alarms.tick")
             group.create_task(self._listen(bus), name="alarms.listen")
+            group.create_task(self._prove(bus), name="alarms.prove")
             group.create_task(tell(bus, self.part, self.figures), name="alarms.figures")
 
     async def _listen(self, bus: Bus) -> None:
-        async for batch in bus.listen(*(topic.at(site=self.site) for topic in LISTENED)):
+        known = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST, ALARM_MAINTENANCE)
+        topics: tuple[Topic[Any], ...] = (*known, *HEARD)
+        async for batch in bus.listen(*(topic.at(site=self.site) for topic in topics)):
             for heard in batch:
                 with self.guarded(heard):
                     async with self.turn:
@@ -122,23 +115,21 @@ class _Desk:
 
     async def _tick(self, bus: Bus) -> None:
         while True:
-            before = time.monotonic()
             await asyncio.sleep(1)
-            if time.monotonic() - before > FROZEN:
-                self._deaf()
             async with self.turn:
-                told = self.beside.tell(self.panel, _now())
-                await self._say(bus, [*told, *self.panel.tick(_now()), *self._did()])
+                now = _now()
+                if (missed := self.delivery.missed(now.steady)) is not None:
+                    self.panel.unheard(*missed)
+                    self.beside.deaf()
+                changes = [*self.beside.tell(self.panel, now), *self.panel.tick(now)]
+                await self._say(bus, changes + self.panel.note_control(self.statuses, now))
 
-    def _deaf(self) -> None:
-        """We were not there until now: nobody's silence counts, nor what was not answered."""
-        self.panel.deaf(_now())
-        self.beside.deaf()
-
-    def _did(self) -> Changes:
-        """What control does about the alarms that stand."""
-        shown = self.panel.rules_shown()
-        return self.panel.do({name: did(rule, device, self.statuses) for name, (rule, device) in shown.items()}, _now())
+    async def _prove(self, bus: Bus) -> None:
+        """Ask the broker something that changes nothing: what it has for us comes before its answer."""
+        while True:
+            await bus.while_connected(bus.unsubscribe(ALARM.at(site=self.site, alarm=MARK)))
+            self.delivery.answered(time.monotonic())
+            await asyncio.sleep(PROOF)
 
     async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:
         if heard.fault:
@@ -146,13 +137,15 @@ class _Desk:
         if heard.topic in (ALARM_REQUEST, ALARM_MAINTENANCE):
             await self._answer(bus, heard)
         else:
+            try:
+                self.beside.hear(heard.message, _now(), heard.place.get("device", ""))
+            except OSError as wrong:
+                self.part.log.warning("who was told to form an island cannot be kept: %s", wrong.strerror)
             await self._say(bus, self._judge(heard))
 
     def _judge(self, heard: Heard[Any]) -> Changes:
         device = heard.place.get("device", "")
-        message: Any = heard.message
-        self._note_beside(message, device)
-        match message:
+        match heard.message:
             case Telemetry() as telemetry:
                 if not telemetry.historical:
                     self.part.lag = max(0.0, (utc_now() - telemetry.at).total_seconds())
@@ -170,12 +163,6 @@ class _Desk:
             case ServiceStatus() as said if heard.place["service"] != self.part.name or said.state == "online":
                 return self.panel.note_service(heard.place["service"], said, _now())
         return []  # our own last will among them: it was said of the one before us
-
-    def _note_beside(self, message: object, device: str) -> None:
-        try:
-            self.beside.hear(message, _now(), device)
-        except OSError as wrong:
-            self.part.log.warning("who was told to form an island is not kept: %s", wrong.strerror)
 
     def _note_action(self, device: str, word: OutcomeState | None, reason: str = "") -> Changes:
         action = self.actions.open.get(device)

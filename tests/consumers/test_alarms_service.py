@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -10,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 
 from consumers.alarms.service import MARK, run
@@ -44,6 +46,7 @@ from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_alarms_catalog import small_site
 from tests.ear import ear as hearing
+from tests.timed import long
 
 RULES = """
 [[alarm]]
@@ -456,6 +459,43 @@ async def test_an_alarm_whose_rule_was_taken_out_ends(broker: Broker, site_file:
         small_site(site_file.parent, site_name)
         async with running(broker, site_file):
             await ear.hears(WARM, "unacknowledged", "normal", "cleared")
+
+
+@long("a broker that stands still for 14 s, and a device that falls silent before it")
+async def test_a_broker_that_stands_still_silences_nobody(tmp_path: Path, site_file: Path, site_name: str) -> None:
+    """Three false "does not answer" were raised; who is silent all the same is told."""
+    broker, silent = Broker(tmp_path / "broker"), set[str]()
+    broker.start()
+    breathing = asyncio.create_task(breathe_for_ever(broker, site_name, silent))
+    try:
+        async with running(broker, site_file) as part:
+            await asyncio.sleep(4)
+            silent.add("bms1")
+            await asyncio.sleep(1)
+            broker.send(signal.SIGSTOP)
+            await asyncio.sleep(14)
+            broker.send(signal.SIGCONT)
+            await asyncio.sleep(20)
+            async with on_the_bus(broker, "scada") as scada:
+                late = Ear(scada, site_name)
+                await late.hears("bms_silent-bms1", "unacknowledged", within=3)
+                await late.stop()
+            assert {heard.place["alarm"] for heard in late.heard} == {"bms_silent-bms1"}
+            assert part.counts["raised"] == 1
+    finally:
+        breathing.cancel()
+        broker.stop()
+
+
+async def breathe_for_ever(broker: Broker, site: str, silent: set[str]) -> None:
+    """A bridge's voice, with a new connection after each loss."""
+    while True:
+        with suppress(aiomqtt.MqttError):
+            async with on_the_bus(broker, "bridge") as bus:
+                plant = Plant(bus, site)
+                plant.silent = silent
+                await plant.breathe()
+        await asyncio.sleep(1)
 
 
 async def start(broker: Broker, site_file: Path) -> asyncio.subprocess.Process:

@@ -1,0 +1,41 @@
+"""In which time the broker was proven to deliver: in any other, nobody's silence is his own. Pure.
+
+A broker that stands still, a line that is lost and a process that is frozen look the same: a question to the broker is
+answered late. Then bridges need a moment to connect again, and that does not count either.
+"""
+
+FROZEN = 3.0
+"""Seconds between two answers of the broker that prove nothing of the time between them."""
+GRACE = 5.0
+"""Seconds that bridges may take behind it: they pause up to 3 s between two tries to connect."""
+
+
+class Delivery:
+    """Times are seconds on the steady clock."""
+
+    def __init__(self, now: float) -> None:
+        self._answered = now
+        self._patient = float("-inf")
+        self._lost: float | None = None
+        """Since when nobody could be heard, as far as that was not told yet."""
+
+    def answered(self, now: float) -> None:
+        """The broker has just answered a question that was put after the last answer."""
+        self._look(now)
+        if self._lost is not None and now - self._answered > FROZEN:
+            self._patient = now + GRACE
+        self._answered = now
+
+    def missed(self, now: float) -> tuple[float, float] | None:
+        """The time up to now in which nobody could be heard, each part of it once."""
+        self._look(now)
+        if self._lost is None:
+            return None
+        begin = self._lost
+        over = now - self._answered <= FROZEN and now >= self._patient
+        self._lost = None if over else now
+        return begin, now
+
+    def _look(self, now: float) -> None:
+        if self._lost is None and now - self._answered > FROZEN:
+            self._lost = self._answered
