@@ -126,9 +126,6 @@ def test_a_site_whose_bridges_obey_no_dispatch_is_named(
         ('"Europe/Berlin"', '"Berlin"', r"site\.toml:5: time_zone: 'Berlin' is not an IANA name such as Europe/Berlin"),
         ('name = "bms"', 'name = "BMS 1"', r"name: .*did you mean 'bms_1'"),
         ('name = "bms"', 'name = "pcs"', r":39: device\.1\.name: device 'pcs' is given 2 times"),
-        ("above = 45", "above = 45\nbelow = 3", r"give exactly one of above, below"),
-        ("clear = 42", "clear = 48", r"`clear` lies on the wrong side"),
-        ('point = "cell_t_max"', 'point = "cell_tt_max"', r"point 'cell_tt_max' .*did you mean 'cell_t_max'"),
         ('"tcp://127.0.0.1:15021"', '"http://127.0.0.1:15021"', r"address: "),
         ('tariff = "tariff.toml"', 'tariff = "nowhere.toml"', r"nowhere\.toml does not exist"),
         ("[grid]", "[grid", r"site\.toml: not valid TOML: .*line"),
@@ -143,6 +140,24 @@ def test_what_is_wrong_in_a_site_file_is_said(
     err = capsys.readouterr().err
     assert re.search(says, err), err
     assert str(site.parent) in err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("above = 8.0 ", "above = 8.0\nbelow = 3 ", r"give exactly one of when, above, below"),
+        ("deadband = 1.0", "clear = 9", r"clear = 9 is on the wrong side of above = 8"),
+        ('point = "t_0"\nabove = 8', 'point = "tt_0"\nabove = 8', r"tt_0.*did you mean 't_0'"),
+    ],
+)
+def test_an_alarm_that_is_wrong_is_refused_and_the_others_run(
+    site: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, says: str
+) -> None:
+    assert old in SITE
+    site.write_text(SITE.replace(old, new, 1), encoding="utf-8")
+    assert main(["check", str(site)]) == 2
+    err = capsys.readouterr().err
+    assert re.search(rf"site\.toml:1\d\d: alarm\.0.*{says}", err), err
     assert "Traceback" not in err
 
 
