@@ -100,7 +100,8 @@ def _key_points(state: State, device: Device) -> list[str]:
 
 
 def _services(state: State, now: Moment) -> list[View]:
-    names = dict.fromkeys([*SERVICE_STATUS.writers, *sorted(state.services)])
+    expected = [name for name in SERVICE_STATUS.writers if name != "notify" or state.site.notify is not None]
+    names = dict.fromkeys([*expected, *sorted(state.services)])
     return [_service(state, name, now) for name in names]
 
 

@@ -153,7 +153,7 @@ async def test_a_meter_the_wrong_way_round_ends_the_closed_loop(start: Start, br
     )
     await _swing(bench, 7)
     alarm = await bench.hears.until(ALARM, alarm="meter_polarity-meter")
-    assert (alarm.priority, alarm.value) == ("critical", "meter_polarity")
+    assert (alarm.priority, alarm.value) == ("high", "meter_polarity")
     alarms.cancel()
     await asyncio.gather(alarms, return_exceptions=True)
     doubted = await bench.hears.until(DEVICE_STATUS, lambda one: one.state is DeviceState.DEGRADED, device="meter")
