@@ -57,8 +57,6 @@ class Settings:
     """Folder for what a part keeps between runs, such as the bridge's outbox."""
     page_token: str | None = field(default=None, repr=False)
     """What the status page asks of who wants to act; without it only this machine may. Only the page has it."""
-    engineer_token: str | None = field(default=None, repr=False)
-    """What the status page asks of who takes an alarm out of service; it is good for all else as well."""
     command_key: str | None = field(default=None, repr=False)
     """With it dispatch signs its commands, and a bridge obeys no other."""
     limit_key: str | None = field(default=None, repr=False)
@@ -84,6 +82,8 @@ class Settings:
     """By a name for people, the folders whose disks a part watches; None for those of what it keeps itself."""
     watch_certificates: Mapping[str, Path] = field(default_factory=dict)
     """The same of files with certificates, beside those of its own connection."""
+    engineer_token: str | None = field(default=None, repr=False)
+    """What the status page asks of who takes an alarm out of service; it is good for all else as well."""
     again: "Callable[[], Settings] | None" = field(default=None, repr=False, compare=False)
     """Reads all of it again."""
 
@@ -149,7 +149,7 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         health,
         state,
         token,
-        engineer_token,
+        engineer_token=engineer_token,
         command_key=key,
         limit_key=limit_key,
         limit_keys=limit_keys,
