@@ -69,7 +69,7 @@ def request(rule: AlarmRule, memory: Memory, wish: AlarmRequest, now: Now, *, su
     if (memory.state, event) not in transitions(rule):
         raise Refusal(Cause.WRONG_STATE, _out_of_place(rule, memory.state, event))
     length = _length(event, wish, now)
-    memory = enter(rule, memory, event, now, by=wish.who, why=wish.why)
+    memory = enter(rule, memory, event, now, by=printable(wish.who), why=printable(wish.why))
     if length is not None:
         memory = replace(memory, until=wish.until, ends=now.steady + length.total_seconds())
     return settle(rule, memory, now, suppressed=suppressed)
