@@ -26,7 +26,7 @@ def remembered(rule: AlarmRule, alarm: Alarm, now: Now) -> Memory:
         active=active,
         began=alarm.began or (alarm.since if active else None),
         began_at=now.steady - max(0.0, (now.wall - began).total_seconds()),
-        latch=rule.latched and (state not in AWAY or active or alarm.began is not None),
+        latch=rule.latched and (state not in AWAY or active or alarm.began is not None or alarm.active is None),
         value=alarm.value,
         limit=alarm.limit,
         at=alarm.at,

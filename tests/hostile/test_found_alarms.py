@@ -10,6 +10,7 @@ from consumers.alarms.delivery import Delivery
 from consumers.alarms.expression.watch import watch
 from consumers.alarms.record import Record
 from consumers.alarms.remembered import remembered
+from consumers.alarms.requests import Refusal
 from consumers.alarms.rules import Now
 from schemas.messages import Alarm, AlarmRequest, AlarmState
 from schemas.site_alarm import AlarmRule
@@ -120,3 +121,35 @@ def test_one_spike_before_a_silence_is_no_delay_that_passed(tmp_path: Path) -> N
         panel.tick(at(second))
         raised += [second] if "over-grid" in panel.shown() else []
     assert raised[0] == 630
+
+
+@pytest.mark.parametrize("step", [0, -3600, 3600])
+def test_an_acknowledgement_is_not_one_of_the_next_raise(tmp_path: Path, step: float) -> None:
+    """It waited on a bad line; delivered twice, it was one of what came between. `step`: of the wall clock, before."""
+    panel = a_panel(tmp_path, WARM)
+
+    def now(second: float) -> Now:
+        return Now(at(second).steady, at(second + step if second else 0).wall)
+
+    def ask(sent: float, second: float) -> None:
+        wish = AlarmRequest.model_validate({"id": "1", "at": now(sent).wall, "action": "ack", "who": "anna"})
+        panel.request("warm-bms1", wish, now(second))
+
+    for second, heat in ((0, 40.0), (5, 20.0), (10, 40.0)):
+        panel.hear("bms1", say(second, cell_t_max=heat), now(second))
+    with pytest.raises(Refusal, match="before the alarm was raised this time"):
+        ask(1, 11)
+    assert panel.shown()["warm-bms1"].state is AlarmState.UNACKNOWLEDGED
+    ask(11, 12)
+    assert panel.shown()["warm-bms1"].state is AlarmState.ACKNOWLEDGED
+
+
+def test_what_an_older_joulebus_suppressed_is_not_lost_where_it_latches(tmp_path: Path) -> None:
+    """It did not say whether the condition is there, nor when it came."""
+    panel = a_panel(tmp_path, WARM + "latched = true\n")
+    former = {"state": AlarmState.SUPPRESSED, "active": None, "began": None}
+    panel.restore({"warm-bms1": warm(tmp_path, **former)}, at(20))
+    for second in range(20, 40):
+        panel.hear("bms1", say(second, cell_t_max=20.0), at(second))
+        panel.tick(at(second))
+    assert panel.shown()["warm-bms1"].state is AlarmState.LATCHED_UNACKNOWLEDGED
