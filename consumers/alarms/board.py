@@ -11,7 +11,7 @@ from consumers.alarms.requests import Refusal, request
 from consumers.alarms.rules import Around, Memory, Now, follow, settle
 from consumers.alarms.said import Reasons, Standing, said
 from consumers.alarms.suppression import Suppression
-from consumers.alarms.watches import INF, Watches, compiled
+from consumers.alarms.watches import Watches, compiled
 from schemas.messages import Alarm, AlarmRequest, AlarmState, Cause
 from schemas.site_alarm import AlarmRule
 
@@ -32,7 +32,8 @@ class Board:
         self.parts: set[str] = set()
         """Alarms about parts of joulebus."""
         self._offline: set[str] = set()
-        self._meaningless: set[str] = set()
+        self.meaningless: set[str] = set()
+        """Alarms whose `suppress_when` holds, as far as it is known."""
         self._held: set[str] = set()
         self._held_until = now.steady
         self._timed: set[str] = set()
@@ -93,7 +94,7 @@ class Board:
         """Ends what has an end, goes on with delays, and says why what stands does so."""
         changes: Changes = []
         for name in [*self._timed, *self.reasons.now]:
-            if self.watches.of[name].gap == INF:  # a word holds until the next one
+            if self.watches.of[name].held:
                 changes += self.judge(name, look(name), now)
         changes += self._resettle([name for name in self._timed if self.memories[name].ends is not None], now)
         if self._held and now.steady >= self._held_until:
@@ -110,9 +111,9 @@ class Board:
 
     def doubt(self, name: str, now: Now, *, meaningless: bool) -> Changes:
         """Whether what its rule says in `suppress_when` holds."""
-        if meaningless == (name in self._meaningless):
+        if meaningless == (name in self.meaningless):
             return []
-        (self._meaningless.add if meaningless else self._meaningless.discard)(name)
+        (self.meaningless.add if meaningless else self.meaningless.discard)(name)
         return self._resettle([name], now)
 
     def do(self, did: Mapping[str, str], now: Now) -> Changes:
@@ -127,7 +128,7 @@ class Board:
             memory = self.memories[parent]
             if memory.active and memory.state is not OUT:
                 return parent
-        if name in self._held or (name in self._meaningless and not self._suppression.protects(name)):
+        if name in self._held or (name in self.meaningless and not self._suppression.protects(name)):
             return ""
         device = str(self.rules[name].device)
         return "" if device in self._offline and name in self._suppression.by_link.get(device, ()) else None

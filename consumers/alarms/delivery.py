@@ -18,6 +18,14 @@ class Delivery:
         self._patient = float("-inf")
         self._lost: float | None = None
         """Since when nobody could be heard, as far as that was not told yet."""
+        self._longest = 0.0
+        """Seconds, of the gaps between two answers since it last delivered well."""
+
+    @property
+    def most(self) -> float:
+        """Seconds of one device's silence that the broker can be blamed for: it answered behind the longest gap, and
+        what was said before came first. A broker that is slow for ever would excuse everybody for ever."""
+        return self._longest + GRACE
 
     def answered(self, now: float) -> None:
         """The broker has just answered a question that was put after the last answer."""
@@ -37,5 +45,7 @@ class Delivery:
         return begin, now
 
     def _look(self, now: float) -> None:
-        if self._lost is None and now - self._answered > FROZEN:
-            self._lost = self._answered
+        gap = now - self._answered
+        if gap > FROZEN:
+            self._longest = gap if self._lost is None else max(self._longest, gap)
+            self._lost = self._answered if self._lost is None else self._lost

@@ -21,6 +21,8 @@ class Latest:
         self._places: dict[str, dict[str, tuple[Place, float]]] = {device: {} for device in scope.devices}
         self._alive: dict[str, float] = {}
         self._listening = now
+        self._excused: dict[str, float] = {}
+        """Seconds of each device's silence that are not its own, since it was heard."""
 
     def hear(self, device: str, telemetry: Telemetry, now: float) -> None:
         """A device's points. What is of bad quality is unknown at once; what is historical says nothing of now."""
@@ -29,6 +31,7 @@ class Latest:
             return
         if alive(telemetry):
             self._alive[device] = now
+            self._excused.pop(device, None)
         values, doubted = self.values, telemetry.quality
         for point, value in telemetry.values.items():
             known = places.get(point)
@@ -63,11 +66,20 @@ class Latest:
         """We heard nothing until now (no broker, a frozen process): nobody else's silence counts."""
         self._listening = now
         self._alive.clear()
+        self._excused.clear()
 
-    def heard_nothing(self, begin: float, end: float) -> None:
-        """Nobody could be heard in between, because the broker stood still: nobody's silence grew in that time."""
-        self._listening = _later(self._listening, begin, end)
-        self._alive = {device: _later(at, begin, end) for device, at in self._alive.items()}
+    def heard_nothing(self, begin: float, end: float, most: float = inf) -> None:
+        """Nobody could be heard in between, because the broker stood still: nobody's silence grew in that time. Of one
+        silence not more than `most` seconds are excused."""
+        self._listening = self._later("", self._listening, begin, end, most)
+        self._alive = {device: self._later(device, at, begin, end, most) for device, at in self._alive.items()}
+
+    def _later(self, device: str, at: float, begin: float, end: float, most: float) -> float:
+        """A moment, moved by the part of the gap that lies behind it."""
+        excused = self._excused.get(device, 0.0)
+        more = max(0.0, min(end - max(begin, at), most - excused))
+        self._excused[device] = excused + more
+        return at + more
 
 
 def _plain(value: Value | None) -> Value | None:
@@ -80,8 +92,3 @@ def _plain(value: Value | None) -> Value | None:
         case int() | float():
             return float(value)
     return [str(one) for one in value]
-
-
-def _later(at: float, begin: float, end: float) -> float:
-    """A moment, moved by the part of the gap that lies behind it."""
-    return at + max(0.0, end - max(begin, at))

@@ -1,6 +1,7 @@
 """All alarms of a site, like the panel on a control room's wall: what is heard goes in, changes come out."""
 
 from collections.abc import Iterable, Mapping
+from math import inf
 
 from consumers.alarms.board import NORMAL, Board, Changes
 from consumers.alarms.catalog import EVERY_SERVICE, for_device
@@ -63,9 +64,10 @@ class Panel:
         """We were not there until now (a frozen process): nobody's silence counts."""
         self._latest.deaf(now.steady)
 
-    def unheard(self, begin: float, end: float) -> None:
-        """The broker delivered nothing in between, on the steady clock: nobody's silence grew in that time."""
-        self._latest.heard_nothing(begin, end)
+    def unheard(self, begin: float, end: float, most: float = inf) -> None:
+        """The broker delivered nothing in between, on the steady clock: nobody's silence grew in that time; of one
+        silence by not more than `most` seconds."""
+        self._latest.heard_nothing(begin, end, most)
 
     def hear(self, device: str, telemetry: Telemetry, now: Now) -> Changes:
         """A device's points. What is historical, or of bad quality, neither raises nor clears."""
@@ -127,7 +129,8 @@ class Panel:
 
     def tick(self, now: Now) -> Changes:
         """Time has passed: judges silence, goes on with delays, ends what has an end. Once a second."""
-        changes = self._look(self._watches.timed, self._watches.meaning, now)
+        doubted = [*self._watches.meaning, *self._board.meaningless]  # what is known of a device that fell silent ends
+        changes = self._look(self._watches.timed, doubted, now)
         return changes + self._board.tick(lambda name: self._see(name, now), now)
 
     def _look(self, names: Iterable[str], doubted: Iterable[str], now: Now) -> Changes:

@@ -3,9 +3,11 @@
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
 from schemas.messages import Alarm, AlarmState
 
@@ -33,15 +35,18 @@ class Record:
         self._turn = threading.Lock()
 
     def read(self) -> tuple[dict[str, Alarm], str]:
-        """The alarms, and what is wrong with the file. One that is damaged is set aside."""
+        """The alarms, and what is wrong with the file. One that is damaged is set aside; what can be read of it
+        holds."""
         try:
-            return ALARMS.validate_json(self.path.read_bytes()), ""
+            said = self.path.read_bytes()
         except FileNotFoundError:
             return {}, ""
         except OSError as wrong:
             return {}, f"{self.path} cannot be read: {wrong.strerror}"
+        try:
+            return ALARMS.validate_json(said), ""
         except ValidationError:
-            return {}, self._set_aside()
+            return _readable(said), self._set_aside()
 
     def _set_aside(self) -> str:
         aside = self.path.with_suffix(".damaged")
@@ -65,6 +70,19 @@ class Record:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+def _readable(said: bytes) -> dict[str, Alarm]:
+    """What can be read of a file that is damaged: one alarm takes no other with it."""
+    try:
+        found = from_json(said)
+    except ValueError:
+        return {}
+    alarms: dict[str, Alarm] = {}
+    for name, alarm in found.items() if isinstance(found, dict) else ():
+        with suppress(ValidationError):
+            alarms[name] = Alarm.model_validate_json(to_json(alarm))
+    return alarms
 
 
 def together(ours: Mapping[str, Alarm], stored: Mapping[str, Alarm]) -> dict[str, Alarm]:

@@ -68,8 +68,12 @@ def request(rule: AlarmRule, memory: Memory, wish: AlarmRequest, now: Now, *, su
     event = Event(wish.action)
     if (memory.state, event) not in transitions(rule):
         raise Refusal(Cause.WRONG_STATE, _out_of_place(rule, memory.state, event))
+    asked_at = now.steady - (now.wall - wish.at).total_seconds()
+    if event in (Event.ACK, Event.RESET) and asked_at < memory.raised:
+        words = "it was sent before the alarm was raised this time, and nobody has seen that: look at it, and ask again"
+        raise Refusal(Cause.EXPIRED, words)
     length = _length(event, wish, now)
-    memory = enter(rule, memory, event, now, by=wish.who, why=wish.why)
+    memory = enter(rule, memory, event, now, by=printable(wish.who), why=printable(wish.why))
     if length is not None:
         memory = replace(memory, until=wish.until, ends=now.steady + length.total_seconds())
     return settle(rule, memory, now, suppressed=suppressed)

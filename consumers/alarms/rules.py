@@ -52,6 +52,8 @@ class Memory:
     """Of the last change: of its state, its condition, or of what it stands for."""
     since: datetime = _NEVER
     """When it was raised, or shelved or taken out of service while it was normal."""
+    raised: float = -math.inf
+    """When it was raised last, as far as that was seen."""
     until: datetime | None = None
     """When it comes back from the shelf or into service by itself."""
     ends: float | None = None
@@ -108,6 +110,7 @@ def enter(rule: AlarmRule, memory: Memory, event: Event, now: Now, *, by: str = 
         state=state,
         at=now.wall,
         since=now.wall if fresh else memory.since,
+        raised=now.steady if state is AlarmState.UNACKNOWLEDGED else memory.raised,
         latch=memory.latch and event is not Event.RESET,
         until=None,
         ends=None,

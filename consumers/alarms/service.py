@@ -119,7 +119,7 @@ class _Desk:
             async with self.turn:
                 now = _now()
                 if (missed := self.delivery.missed(now.steady)) is not None:
-                    self.panel.unheard(*missed)
+                    self.panel.unheard(*missed, self.delivery.most)
                     self.beside.deaf()
                 changes = [*self.beside.tell(self.panel, now), *self.panel.tick(now)]
                 await self._say(bus, changes + self.panel.note_control(self.statuses, now))

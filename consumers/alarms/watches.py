@@ -27,6 +27,8 @@ class Watched:
     """While it holds the alarm is suppressed."""
     gap: float
     """Seconds without a believed reading after which nobody knows how it was meanwhile."""
+    held: bool
+    """It looks at a word that holds until the next one: its delay goes on by the clock."""
     silence: bool
     """It looks at how long the device says nothing, and at nothing else."""
     of_points: bool
@@ -45,7 +47,8 @@ def compiled(rule: AlarmRule, scope: Scope) -> Watched:
     return Watched(
         condition=condition,
         meaningless=watch_text(rule.suppress_when, scope) if rule.suppress_when else None,
-        gap=max((scope.patience(place) if place in points else INF for place in reads), default=INF),
+        gap=max((scope.patience(place) for place in points), default=INF),
+        held=points != reads or not reads,
         silence=condition.timed and not reads,
         of_points=bool(reads) and points == reads and {device for device, _ in reads} == {scope.own},
         speaks=next((SPEAKS[word] for word in SPEAKS if word in words and scope.own in scope.devices), ""),
