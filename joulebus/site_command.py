@@ -13,7 +13,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def site_command(commands: Commands, name: str, says: str) -> argparse.ArgumentParser:
     """A new one called `name`, with its help and the arguments that all of these have."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=says, description=says.capitalize().replace("%%", "%") + "."
+        name, help=says, description=says[:1].upper() + says[1:].replace("%%", "%") + "."
     )
     parser.add_argument(
         "--site",

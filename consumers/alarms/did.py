@@ -63,6 +63,8 @@ COVERED: dict[Effect, set[Effect]] = {
     Effect.ZERO: set(Effect) - {Effect.BLOCK_START},
 }
 """What is not said beside one of these: it goes without saying."""
+NAMED = 3
+"""Interlocks are named of one effect; more are counted. A silent BMS makes ten act, and a person reads none of them."""
 
 
 def did(rule: str, device: str, statuses: Mapping[str, DeviceStatus]) -> str:
@@ -71,13 +73,26 @@ def did(rule: str, device: str, statuses: Mapping[str, DeviceStatus]) -> str:
     `rule` and `device`: of the alarm. `statuses`: the last word on each device of the site, by name.
     """
     told: dict[str, list[str]] = {}
+    effects: dict[str, set[Effect]] = {}
     for status in _of(rule, device, statuses):
-        for name, effects in status.interlocks.items():
+        for name, acts in status.interlocks.items():
             if rule in OF_THE_PCS or _belongs(name, rule, device):
-                names = told.setdefault(_words(effects, status.derated.get(name)), [])
+                words = _words(acts, status.derated.get(name))
+                names = told.setdefault(words, [])
                 names += [] if name in names else [name]
-    order = sorted((words for words in told if words), key=_rank)
-    return " ".join(f"{words} (interlock{'s'[: len(told[words]) > 1]} {', '.join(told[words])})." for words in order)
+                effects.setdefault(words, set()).update(_known(acts))
+    said, covered = list[str](), set[Effect]()
+    for words in sorted((words for words in told if words), key=_rank):
+        if not effects[words] <= covered:
+            said.append(f"{words} ({_named(told[words])}).")
+        covered.update(*(COVERED.get(one, ()) for one in effects[words]))
+    return " ".join(said)
+
+
+def _named(names: list[str]) -> str:
+    """Of one alone by its name; of many the first, and how many more."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"interlock{'s'[: len(names) > 1]} {', '.join(names[:NAMED])}{more}"
 
 
 def _of(rule: str, device: str, statuses: Mapping[str, DeviceStatus]) -> list[DeviceStatus]:
@@ -93,13 +108,17 @@ def _belongs(name: str, rule: str, device: str) -> bool:
 
 def _words(effects: list[str], share: float | None) -> str:
     """Of one interlock; empty for effects that only a newer bridge knows."""
-    left, said = {Effect(one) for one in effects if one in set(Effect)}, list[str]()
+    left, said = _known(effects), list[str]()
     for what, words in SAYS.items():
         if what <= left:
             left = left.difference(what, *(COVERED.get(one, ()) for one in what))
             told = words.format(share=share or 0.0)
             said.append(told if not said else told[0].lower() + told[1:])
     return "; ".join(said)
+
+
+def _known(effects: list[str]) -> set[Effect]:
+    return {Effect(one) for one in effects if one in set(Effect)}
 
 
 def _rank(words: str) -> int:

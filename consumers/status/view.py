@@ -100,7 +100,8 @@ def _key_points(state: State, device: Device) -> list[str]:
 
 
 def _services(state: State, now: Moment) -> list[View]:
-    expected = [name for name in SERVICE_STATUS.writers if name != "notify" or state.site.notify is not None]
+    idle = {"notify"} if state.site.notify is None else set()  # a part with nothing to do is not down
+    expected = (name for name in SERVICE_STATUS.writers if name not in idle)
     names = dict.fromkeys([*expected, *sorted(state.services)])
     return [_service(state, name, now) for name in names]
 

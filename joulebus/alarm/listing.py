@@ -89,9 +89,5 @@ def words(rows: list[Row], zone: ZoneInfo) -> list[str]:
             f"{margin}{one.priority:<8}  {name}{first}: {happened(one, zone)}, for {age}{value and f'; {value}'}"
         )
         if not below:
-            said += [
-                f"{margin}          {line}"
-                for line in (one.text, one.did and f"Control: {one.did}", one.comment)
-                if line
-            ]
+            said += [f"{margin}          {line}" for line in (one.text, one.comment) if line]
     return said

@@ -358,14 +358,15 @@ def test_a_window_of_the_clock() -> None:
 @pytest.mark.parametrize(
     ("step", "then"),
     [
-        (300, {101: (50 * 401 + 80 * 499) / 900}),  # in the same window: the mean so far holds
-        (3600, {101: None, 159: None, 160: 80.0}),  # another one: nothing of it was seen
+        (10, {101: (50 * 111 + 80 * 789) / 900}),  # in the same window: the mean so far holds
+        (300, {101: None, 599: None, 661: 80.0}),  # most of what is over was not seen, until the next window
+        (3600, {101: None, 799: None, 861: None, 960: 80.0}),  # another one: nothing of it was seen
         (-60, {101: (50 * 41 + 80 * 859) / 900}),
-        (-7200, {101: None, 161: 80.0}),
+        (-7200, {101: None, 861: None, 960: 80.0}),
     ],
 )
 def test_a_step_of_the_clock(step: int, then: dict[int, float | None]) -> None:
-    found = projection({0: 50.0, 100: 80.0}, {100: step}, 170)
+    found = projection({0: 50.0, 100: 80.0}, {100: step}, 970)
     for second, power in then.items():
         assert found[second] == (power if power is None else pytest.approx(power, rel=0.01))
 

@@ -35,7 +35,8 @@ FUNCTIONS: dict[str, Function] = {
         2,
         2,
         "the mean that the running window of the clock (5, 10, 15, 20, 30 or 60 min) will have: its mean so far for "
-        "the part that is over, the present value for the rest; unknown until 60 s of it were seen",
+        "the part that is over, the present value for the rest; unknown until 60 s of it, and nine tenths of what is "
+        "over, were seen",
     ),
 }
 OVER_KINDS = ("spread", "highest", "lowest", "sum")

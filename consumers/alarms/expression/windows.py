@@ -23,6 +23,9 @@ STEP = 2.0
 """Seconds by which the wall clock may run apart from the monotonic one between two looks: more is a step."""
 ENOUGH = 60.0
 """Seconds of a window of the clock that must have been seen."""
+SHARE = 0.9
+"""Of the part of such a window that is over must have been seen, as of one that is billed: after a start in its middle
+the minutes that were seen say nothing of those before."""
 _OFFSET_HOLDS = 300
 """Seconds: a zone changes its offset on full five minutes only."""
 
@@ -130,7 +133,7 @@ class Projected:
             self._seen += counted
             self._sum += self._last * counted
         self._last, self._at, self._wall = value, now, instant
-        if value is None or self._seen < ENOUGH:
+        if value is None or self._seen < max(ENOUGH, SHARE * over):
             return None
         return (self._sum / self._seen * over + value * (self._length - over)) / self._length
 

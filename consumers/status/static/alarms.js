@@ -50,7 +50,7 @@ export function reading(alarm) {
     return `${alarm.active ? "" : "was: "}${typeof alarm.value === "number" ? `no telemetry for ${seconds(alarm.value)}${most}` : "no telemetry"}`;
   }
   if (alarm.value === null || alarm.value === "") return "";
-  const limit = alarm.limit === null ? "" : ` (limit ${show(alarm.limit, alarm.unit)})`;
+  const limit = alarm.limit === null || typeof alarm.value !== "number" ? "" : ` (limit ${show(alarm.limit, alarm.unit)})`;
   return `${show(alarm.value, alarm.unit)}${limit}`;
 }
 
