@@ -487,6 +487,49 @@ async def test_a_broker_that_stands_still_silences_nobody(tmp_path: Path, site_f
         broker.stop()
 
 
+@long("a broker that is away for 15 s")
+async def test_a_broker_that_was_away_is_told_afterwards(tmp_path: Path, site_file: Path, site_name: str) -> None:
+    """With the time at which it was lost, and once for the archive."""
+    broker, name = Broker(tmp_path / "broker"), "broker_lost-alarms"
+    broker.start()
+    try:
+        record = site_file.parent / f"alarms-{site_name}.json"
+        async with running(broker, site_file) as part:
+            broker.stop()
+            await asyncio.sleep(5)
+            broker.start()  # for less than the delay: nobody is told
+            await until(lambda: part.events.bus is not None)
+            await asyncio.sleep(12)
+            assert name not in json.loads(record.read_bytes())
+            broker.stop()
+            lost = utc_now()
+            await until(lambda: name in json.loads(record.read_bytes()), within=14)
+            await asyncio.sleep(3)
+            broker.start()
+            back = utc_now()
+            async with (
+                hearing(broker.url("admin"), f"ems/v1/{site_name}/#") as admin,
+                on_the_bus(broker, "operator") as operator,
+            ):
+                ear = Ear(operator, site_name)
+                await ear.hears(name, "unacknowledged")
+                raised = ear.last(name)
+                assert raised.began is not None
+                assert abs(raised.began - lost) < timedelta(seconds=3)
+                assert timedelta(seconds=10) <= raised.since - raised.began < timedelta(seconds=12)
+                await ear.hears(name, "unacknowledged", "returned", within=18)
+                assert timedelta(seconds=9) <= ear.last(name).at - back < timedelta(seconds=18)
+                await admin.until(SERVICE_EVENT, lambda event: event.payload["state"] == "returned")
+                said = [one.payload for one in admin.all(SERVICE_EVENT) if one.topic.endswith(f"{name}/state")]
+                assert {(one["state"], one["at"]) for one in said} == {
+                    (one.state, json.loads(one.model_dump_json())["at"]) for one in (raised, ear.last(name))
+                }
+                await ear.stop()
+            assert "broker_lost" not in part.status().causes
+    finally:
+        broker.stop()
+
+
 async def breathe_for_ever(broker: Broker, site: str, silent: set[str]) -> None:
     """A bridge's voice, with a new connection after each loss."""
     while True:
