@@ -66,7 +66,8 @@ Happening = tuple[str, Any]
 Story = dict[float, list[Happening]]
 
 HOT, COOL, CALM = ("bms1", {"cell_t_max": 45.0}), ("bms1", {"cell_t_max": 20.0}), ("bms1", {"cell_t_max": 35.0})
-OPEN, SHUT = ("bms1", {"alarms_2": ["door"]}), ("bms1", {"alarms_2": []})
+OPEN: Happening = ("bms1", {"alarms_2": ["door"]})
+SHUT: Happening = ("bms1", {"alarms_2": []})
 FAULT = ("pcs1", {"state": "fault"})
 U, R, S, N = "unacknowledged", "returned", "suppressed", "normal"
 
