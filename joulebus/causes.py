@@ -61,5 +61,6 @@ MEANS: dict[Cause, str] = {
     Cause.PRICES: "Prices are missing: plans are made with those of the days before, or the outermost of the tariff.",
     Cause.ALARM_RULE: "An alarm rule of the site file is refused: it could never be raised. The others run.",
     Cause.BROKER_REFUSES: "The broker's access list forbids what the part needs.",
+    Cause.BROKER_LOST: "There is no connection to the broker. The alarms keep it, and tell it when it is back.",
     Cause.NOTIFY_FAILS: "Somebody is not told of an alarm: a channel does not take its message, or nobody is on call.",
 }

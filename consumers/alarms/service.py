@@ -3,13 +3,17 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
+
+import aiomqtt
 
 from consumers.alarms import reading
 from consumers.alarms.actions import Actions
 from consumers.alarms.answer import answer
 from consumers.alarms.beside import Beside
 from consumers.alarms.board import Changes
+from consumers.alarms.broker_away import BrokerAway
 from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.delivery import Delivery
 from consumers.alarms.figures.live import Live
@@ -65,7 +69,8 @@ async def run(part: Part) -> None:
         part.causes.add(Cause.ALARM_RULE, f"{place} in the site file is refused: {words}", about=place)
     panel = Panel(rules, catalog.services, _now(), whose(part.site.battery), Places.of(part.site))
     record = Record(part.settings.state / f"alarms-{part.site.site}.json")
-    await part.run(_Desk(part, panel, record).work)
+    desk = _Desk(part, panel, record)
+    await part.run(desk.work, desk.away.watch)
 
 
 class _Desk:
@@ -80,9 +85,11 @@ class _Desk:
         self.restored = False
         self.guarded = Guarded(part.log, part.counts)
         self.turn = asyncio.Lock()
+        self.away = BrokerAway(part, self._judge_ourselves)
 
     async def work(self, bus: Bus) -> None:
         """One connection. The first takes over what is stored; later ones correct what is stored."""
+        self.away.over()
         stored = await _stored(bus, self.site)
         if not self.restored:
             self.panel.deaf(_now())
@@ -94,8 +101,9 @@ class _Desk:
             if trouble := await asyncio.to_thread(self.figures.begin, self.panel.shown(), utc_now()):
                 self.part.log.warning("%s", trouble)
             self.restored = True
-        await self._record()
-        await self._correct(bus, stored)
+        async with self.turn:
+            await self._record()
+            await self._correct(bus, stored)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(bus), name="alarms.tick")
             group.create_task(self._listen(bus), name="alarms.listen")
@@ -184,6 +192,14 @@ class _Desk:
         await self._say(bus, given.changes)
         await self.part.events.say(ALARM_OUTCOME, said, site=self.site, alarm=name)
 
+    async def _judge_ourselves(self) -> None:
+        """Also without a connection: then it is written down, and said with the next one."""
+        async with self.turn:
+            if self.restored:
+                bus, changes = self.part.events.bus, self.panel.note_service(self.part.name, self.part.status(), _now())
+                with suppress(aiomqtt.MqttError, Refused):
+                    await self._say(bus, changes)
+
     async def _record(self) -> None:
         """Before the broker is told: what it confirms it may forget."""
         try:
@@ -202,7 +218,7 @@ class _Desk:
             words = f"alarms are written to {self.record.path} again"
             self.part.causes.clear(Cause.OUTBOX, about="record", words=words)
 
-    async def _say(self, bus: Bus, changes: Changes) -> None:
+    async def _say(self, bus: Bus | None, changes: Changes) -> None:
         if changes:
             await self._record()
         for name, alarm in changes:
@@ -223,11 +239,11 @@ class _Desk:
             await self._publish(bus, name, over)
         self.part.counts["active"] = len(shown)
 
-    async def _publish(self, bus: Bus, name: str, alarm: Alarm) -> None:
+    async def _publish(self, bus: Bus | None, name: str, alarm: Alarm) -> None:
         """Subscribers hear `normal` once, then the topic is empty: who comes later sees only what is not normal."""
         self.figures.hear(name, alarm)
         await self.part.events.say(ALARM, alarm, site=self.site, alarm=name)
-        if alarm.state is AlarmState.NORMAL:
+        if alarm.state is AlarmState.NORMAL and bus is not None:
             await bus.say(ALARM, None, site=self.site, alarm=name)
 
 

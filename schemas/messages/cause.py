@@ -71,5 +71,6 @@ class Cause(StrEnum):
     BALANCE_IMPLAUSIBLE = "balance_implausible"  # the loads that are measured draw more than comes into the site
     ALARM_RULE = "alarm_rule"  # one of the site file is refused; the others run
     BROKER_REFUSES = "broker_refuses"
+    BROKER_LOST = "broker_lost"  # the part that watches over the alarms has no connection to it
     ALARM_EFFECT = "alarm_effect"  # an alarm of the site file that should drive control is refused: it holds nothing
     NOTIFY_FAILS = "notify_fails"  # a channel that tells people of alarms does not take its messages

@@ -40,7 +40,7 @@ WANTED = [
     ("cmd_rejected", "pcs_command_refused", "outcome is refused", "system", "medium", 0, 10, None, False),
     ("cmd_timeout", "pcs_command_unanswered", "unanswered > 2 s", "system", "high", 0, 10, None, False),
     ("optimizer_stale", "plan_stale", "site.plan_age > 3 min", "system", "medium", 0, 10, None, False),
-    ("broker_lost", "service_down", "state is offline", "system", "high", 10, 10, None, False),
+    ("broker_lost", "broker_lost", "causes has broker_lost", "system", "high", 10, 10, None, False),
     ("clock_drift", "clock_drift", "abs(clock_offset) > 0.5 s", "system", "low", 60, 60, None, False),
     ("archive_backlog", "archive_backlog", "causes has backlog", "system", "medium", 30, 60, None, False),
     ("dimming_active", "dimming_active", "has(site.limits, 'dso')", "process", "low", 0, 5, None, False),
@@ -62,7 +62,6 @@ DIFFERS = {
     ): "`disconnected` is also said by a PCS that is off; grid forming that was asked for is meant",
     ("meter_sign_suspect", "on"): "the bridge counts steps of the battery, and waits before it says so",
     ("cmd_rejected", "on"): "a refusal that the next command mends tells an operator nothing",
-    ("broker_lost", "off"): "the broker says the last will of who has lost it; who says online again is there",
     ("optimizer_stale", "class"): "it is the site's energy that suffers; whether optimize runs is `service_down`",
 }
 

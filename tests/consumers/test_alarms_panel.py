@@ -374,6 +374,18 @@ def test_what_troubles_a_part_is_an_alarm_of_that_part(panel: Panel) -> None:
     assert panel.note_service("dispatch", part_is("clock_quarantine"), at(12)) == [], "a rule of the archive alone"
 
 
+def test_a_broker_that_is_away_for_more_than_10_s_is_told_with_when_it_was_lost(panel: Panel) -> None:
+    """The part that watches over the alarms says so of itself, each second."""
+    name, found = "broker_lost-alarms", dict[float, Alarm]()
+    for second in range(40):
+        away = second in range(2, 10) or second in range(12, 25)
+        told = panel.note_service("alarms", part_is(*["broker_lost"] * away), at(second))
+        found |= {float(second): alarm for one, alarm in told if one == name}
+    assert {second: alarm.state.value for second, alarm in found.items()} == {22: "unacknowledged", 35: "returned"}
+    assert {alarm.began for alarm in found.values()} == {at(12).wall}
+    assert {alarm.since for alarm in found.values()} == {at(22).wall}
+
+
 def test_a_part_that_is_called_like_a_device_is_not_the_device(panel: Panel) -> None:
     panel.note_service("pcs1", part_is("reversed", state="offline"), at(0))
     assert panel.shown() == {}

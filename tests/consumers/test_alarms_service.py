@@ -34,6 +34,7 @@ from schemas.messages import (
 from schemas.site_file import load_site
 from schemas.topics import (
     ALARM,
+    ALARM_MAINTENANCE,
     ALARM_OUTCOME,
     ALARM_REQUEST,
     DEVICE_STATUS,
@@ -451,6 +452,93 @@ async def test_killed_and_restarted_it_goes_on(broker: Broker, site_file: Path, 
             assert await asyncio.wait_for(second.wait(), 5) == 0
 
 
+MILD, SUPPRESSED = (
+    "mild-bms1",
+    """
+[[alarm]]
+name = "mild"
+device = "bms1"
+point = "cell_t_max"
+above = 25
+suppressed_by = ["warm"]
+""",
+)
+
+
+async def test_what_an_engineer_did_and_what_is_suppressed_survives_kill_9(
+    broker: Broker, tmp_path: Path, site_name: str
+) -> None:
+    site_file = small_site(tmp_path, site_name, RULES + SUPPRESSED)
+    out = {"until": utc_now() + timedelta(hours=8)}
+    async with (
+        everyone(broker, site_name) as (plant, operator, ear),
+        on_the_bus(broker, "engineer") as engineer,
+        hearing(broker.url("scada"), ALARM_OUTCOME.at(site=site_name)) as answers,
+    ):
+        first = await start(broker, site_file)
+        await plant.until_heard("bms1", WARM, ear, cell_t_max=35.0)
+        await ear.hears(MILD, "suppressed")
+        await engineer.say(ALARM_MAINTENANCE, wish("out_of_service", **out), site=site_name, alarm=TRIPPED)
+        await operator.say(ALARM_REQUEST, wish("out_of_service", **out), site=site_name, alarm=WARM)
+        await operator.say(ALARM_REQUEST, wish("comment", why="fan ordered"), site=site_name, alarm=WARM)
+        await plant.until_heard("pcs1", TRIPPED, ear, state="fault")
+        await ear.hears(TRIPPED, "out_of_service", "out_of_service")
+        await ear.hears(WARM, "unacknowledged", "unacknowledged")
+        await until(lambda: len(answers.heard) == 3)
+        said = [(one.place["alarm"], RequestOutcome.model_validate(one.message)) for one in answers.heard]
+        assert {(alarm, one.wish, one.cause) for alarm, one in said} == {
+            (TRIPPED, "out_of_service", None),
+            (WARM, "out_of_service", "authority"),
+            (WARM, "comment", None),
+        }
+        before = {name: ear.last(name) for name in (WARM, MILD, TRIPPED)}
+        assert (before[WARM].comment, before[MILD].consequence_of) == ("anna: fan ordered", WARM)
+        assert (before[TRIPPED].active, before[TRIPPED].out_until) == (True, out["until"])
+        first.kill()
+        await first.wait()
+
+        second = await start(broker, site_file)
+        try:
+            await plant.until_heard("pcs1", TRIPPED, ear, state="running")
+            now = ear.last(TRIPPED)
+            assert (now.state, now.active, now.by, now.why) == ("out_of_service", False, "anna", "test")
+            assert {name: ear.last(name) for name in (WARM, MILD)} == {name: before[name] for name in (WARM, MILD)}
+            await engineer.say(ALARM_MAINTENANCE, wish("in_service"), site=site_name, alarm=TRIPPED)
+            await ear.hears(TRIPPED, *["out_of_service"] * 3, "latched_unacknowledged")
+        finally:
+            second.kill()
+            await second.wait()
+
+
+FORMER = """{"at":"2026-06-01T12:00:00Z","state":"%s","priority":"medium","device":"%s","point":"%s",\
+"text":"As it was said.","battery":null,"action":null,"reason":"","value":%s,"limit":%s,"silent":false,"latched":%s,\
+"since":"2026-06-01T11:00:00Z","first_out":true,"shelved_until":%s,"by":"bert","why":"as agreed"}"""
+"""As the version before wrote it, into its file and to the broker: without `active`, `began` and `requests`."""
+
+
+async def test_what_the_former_version_left_is_read_and_goes_on(
+    broker: Broker, site_file: Path, site_name: str
+) -> None:
+    until = utc_now() + timedelta(hours=2)
+    warm = FORMER % ("shelved", "bms1", "cell_t_max", "35.0", "30.0", "false", f'"{until:%Y-%m-%dT%H:%M:%S.%fZ}"')
+    tripped = FORMER % ("latched", "pcs1", "state", '"fault"', '"fault"', "true", "null")
+    (site_file.parent / f"alarms-{site_name}.json").write_text(f'{{"{WARM}":{warm}}}')
+    async with on_the_bus(broker, "alarms") as before:
+        await before.send(ALARM.at(site=site_name, alarm=TRIPPED), tripped.encode(), retain=True)
+    async with running(broker, site_file), everyone(broker, site_name) as (plant, operator, ear):
+        await ear.hears(WARM, "shelved")
+        await ear.hears(TRIPPED, "latched")
+        was, tripped_now = ear.last(WARM), ear.last(TRIPPED)
+        assert (was.active, was.shelved_until, was.by, was.why) == (False, until, "bert", "as agreed")
+        assert (tripped_now.active, tripped_now.since.hour, tripped_now.requests[0]) == (False, 11, "reset")
+        await operator.say(ALARM_REQUEST, wish("reset"), site=site_name, alarm=TRIPPED)
+        await ear.hears(TRIPPED, "latched", "normal", "cleared")
+        await plant.say("bms1", cell_t_max=36.0)
+        await ear.hears(WARM, "shelved", "shelved")
+        await operator.say(ALARM_REQUEST, wish("unshelve"), site=site_name, alarm=WARM)
+        await ear.hears(WARM, "shelved", "shelved", "unacknowledged")
+
+
 async def test_an_alarm_whose_rule_was_taken_out_ends(broker: Broker, site_file: Path, site_name: str) -> None:
     async with everyone(broker, site_name) as (plant, _, ear):
         async with running(broker, site_file):
@@ -484,6 +572,49 @@ async def test_a_broker_that_stands_still_silences_nobody(tmp_path: Path, site_f
             assert part.counts["raised"] == 1
     finally:
         breathing.cancel()
+        broker.stop()
+
+
+@long("a broker that is away for 15 s")
+async def test_a_broker_that_was_away_is_told_afterwards(tmp_path: Path, site_file: Path, site_name: str) -> None:
+    """With the time at which it was lost, and once for the archive."""
+    broker, name = Broker(tmp_path / "broker"), "broker_lost-alarms"
+    broker.start()
+    try:
+        record = site_file.parent / f"alarms-{site_name}.json"
+        async with running(broker, site_file) as part:
+            broker.stop()
+            await asyncio.sleep(5)
+            broker.start()  # for less than the delay: nobody is told
+            await until(lambda: part.events.bus is not None)
+            await asyncio.sleep(12)
+            assert name not in json.loads(record.read_bytes())
+            broker.stop()
+            lost = utc_now()
+            await until(lambda: name in json.loads(record.read_bytes()), within=14)
+            await asyncio.sleep(3)
+            broker.start()
+            back = utc_now()
+            async with (
+                hearing(broker.url("admin"), f"ems/v1/{site_name}/#") as admin,
+                on_the_bus(broker, "operator") as operator,
+            ):
+                ear = Ear(operator, site_name)
+                await ear.hears(name, "unacknowledged")
+                raised = ear.last(name)
+                assert raised.began is not None
+                assert abs(raised.began - lost) < timedelta(seconds=3)
+                assert timedelta(seconds=10) <= raised.since - raised.began < timedelta(seconds=12)
+                await ear.hears(name, "unacknowledged", "returned", within=18)
+                assert timedelta(seconds=9) <= ear.last(name).at - back < timedelta(seconds=18)
+                await admin.until(SERVICE_EVENT, lambda event: event.payload["state"] == "returned")
+                said = [one.payload for one in admin.all(SERVICE_EVENT) if one.topic.endswith(f"{name}/state")]
+                assert {(one["state"], one["at"]) for one in said} == {
+                    (one.state, json.loads(one.model_dump_json())["at"]) for one in (raised, ear.last(name))
+                }
+                await ear.stop()
+            assert "broker_lost" not in part.status().causes
+    finally:
         broker.stop()
 
 
