@@ -2,14 +2,24 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
 
 from consumers.notify.outbox import Outgoing
 from consumers.notify.sender import Sender
+from consumers.status import acknowledge
+from consumers.status.state import State
+from runtime.ack_link import make_token
 from schemas.messages import AlarmPriority, AlarmState
 from schemas.site_notify import NotifyChannel
 from schemas.units import utc_now
 from tests.consumers.notified import webhook
+from tests.consumers.test_notify_service import KEY
 from tests.consumers.test_notify_story import NIGHTS, Story, alarm, local, notify
+from tests.consumers.test_status_acknowledge import RAISED, app_of, claim
+from tests.consumers.test_status_api import Said
+from tests.consumers.test_status_state import page_site
 
 
 def test_who_shares_a_channel_with_somebody_who_sleeps_is_told_at_once() -> None:
@@ -134,3 +144,16 @@ def test_where_the_next_channel_is_known_to_fail_the_one_after_it_is_taken_at_on
     story.raised("second")
     story.run("2026-06-16T12:02")
     assert story.who == ["12:00 chief", "12:01 chief"]
+
+
+async def test_a_link_that_nobody_answered_is_good_for_another_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alarm service was away: its request was lost, and the link was spent."""
+    monkeypatch.setattr(acknowledge, "PATIENCE", 0.05)
+    said, state = Said(), State(page_site(tmp_path), broker=True, alarms={"hot-bms1": RAISED})
+    async with app_of(state, said) as client:
+        for asked in (1, 2):
+            answer = await client.post(f"/ack/{make_token(claim(), KEY)}")
+            assert (answer.status_code, len(said.orders)) == (202, asked)
+            assert "has not answered" in answer.text
