@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +12,10 @@ from consumers.notify.outbox import Outbox, Outgoing
 from consumers.notify.reach import Reach
 from consumers.notify.words import Text, Words
 from schemas.messages import Alarm, AlarmClass, AlarmPriority, AlarmState
+from schemas.units import Instant
+
+SET_BACK = timedelta(seconds=2)
+"""A clock that goes back by more was set."""
 
 Link = Callable[[str, datetime, str, datetime], str | None]
 """Acknowledges an alarm of that raise as that person; given the moment it is made."""
@@ -24,6 +28,8 @@ class Kept(BaseModel):
 
     number: int = 0
     """Of the last message."""
+    clock: Instant | None = None
+    """When this was so."""
     alarms: dict[str, Alarm] = {}
     cases: list[Case] = []
     posts: dict[str, Post] = {}
@@ -42,6 +48,8 @@ class Desk:
     outbox: Outbox = field(default_factory=Outbox)
     changed: bool = False
     """Something that must be kept is new."""
+    clock: datetime | None = None
+    """At the last look."""
 
     def __post_init__(self) -> None:
         self.escalation = Escalation(self.reach)
@@ -86,12 +94,23 @@ class Desk:
 
     def tick(self, now: datetime) -> None:
         """What is due now."""
+        if self.clock is not None and self.clock - now > SET_BACK:
+            self._shift(self.clock - now)
+        self.clock = now
         self._post(self.escalation.tick(now), now)
         for channel, post in self.posts.items():
             if entries := post.ripe(self.reach.notify.digest, now, lambda who: self.reach.quiet(who, now)):
                 cases = [(one.alarm, one.chain) for one in entries]
                 urgent = any(one.why == "urgent" for one in entries)
                 self._send(channel, self.words.digest(entries, self.escalation.alarms), cases, now, urgent=urgent)
+
+    def _shift(self, back: timedelta) -> None:
+        """The clock was set back: nobody waits longer for that."""
+        self.changed = True
+        self.escalation.shift(back)
+        self.outbox.shift(back)
+        for post in self.posts.values():
+            post.shift(back)
 
     def arrived(self, message: Outgoing, now: datetime) -> None:
         self.outbox.arrived(message, now)
@@ -114,6 +133,7 @@ class Desk:
         cases = [*self.escalation.cases.values()]
         return Kept(
             number=self.number,
+            clock=self.clock,
             alarms=self.escalation.alarms,
             cases=cases,
             posts=self.posts,
@@ -123,7 +143,7 @@ class Desk:
     def restore(self, kept: Kept) -> None:
         """Go on where the process before ended. What is for channels that are no more is dropped."""
         channels = {one.name for one in self.reach.notify.channels}
-        self.number = kept.number
+        self.number, self.clock = kept.number, kept.clock
         self.escalation.alarms = {**kept.alarms}
         self.escalation.cases = {(one.alarm, one.chain): one for one in kept.cases}
         people = {one.name for one in self.reach.notify.person}
@@ -137,7 +157,8 @@ class Desk:
 
     def _post(self, notices: Iterable[Notice], now: datetime) -> None:
         told: set[tuple[str, str, str]] = set()
-        for one in notices:
+        # behind one channel, who is awake hears it before it would wait for who sleeps
+        for one in sorted(notices, key=lambda notice: notice.quiet):
             self.changed = True
             for channel in one.told.channels:
                 key = channel, one.name, one.kind

@@ -7,7 +7,7 @@ acknowledged, shelved, suppressed or out of service, and when it has returned. A
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel
@@ -51,7 +51,7 @@ class Case(BaseModel):
     over: bool = False
     """It was told that it is over."""
     hurried: int = -1
-    """The step that was taken at once because the one before did not arrive."""
+    """Up to this step they were taken at once, because the one before did not arrive."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,14 @@ class Escalation:
             before = self.alarms.pop(name, None)
             gone = [self.cases.pop(key) for key in [*self.cases] if key[0] == name]
             self.unreached -= {(one.alarm, one.chain) for one in gone}
-            return [notice for case in gone if before for notice in self._over(case, alarm or before, now)]
+            ended = alarm or (before and before.model_copy(update={"state": AlarmState.NORMAL, "at": now}))
+            return [notice for case in gone if before and ended for notice in self._over(case, ended, now)]
         self.alarms[name] = alarm
-        return [notice for chain in self._chains(name, alarm) for notice in self._follow(name, alarm, chain, now)]
+        fits = self._chains(name, alarm)
+        for case in self.cases.values():
+            if case.alarm == name and case.stopped is None and case.chain not in [one.name for one in fits]:
+                case.stopped = now  # its priority has changed, or the chain: of this one nobody hears but its end
+        return [notice for chain in fits for notice in self._follow(name, alarm, chain, now)]
 
     def doubt(self, known: set[str]) -> None:
         """The broker keeps these alone: what else we knew is over, or the broker has lost it and will hear it again."""
@@ -125,18 +130,25 @@ class Escalation:
         return found
 
     def hurry(self, name: str, chain_name: str, failing: set[str], now: datetime) -> bool:
-        """A message did not arrive: the next step is due at once where it has another channel. Whether it is."""
+        """A message did not arrive: what comes until a step with another channel is due at once. Whether one is."""
         case, chain = self.cases.get((name, chain_name)), self._chain(chain_name)
-        if case is None or chain is None or case.stopped is not None or case.hurried == case.step:
+        if case is None or chain is None or case.stopped is not None or case.hurried >= case.step:
             return False
-        if case.step >= len(chain.step):
-            return False
-        step = chain.step[case.step]
-        if not any({*told.channels} - failing for told in self.reach.people(step, now)):
-            return False
-        case.hurried = case.step
-        case.due = min(case.due, now - timedelta(seconds=step.after))
-        return True
+        for number in range(case.step, len(chain.step)):
+            step = chain.step[number]
+            if any({*told.channels} - failing for told in self.reach.people(step, now)):
+                # what fails on the way there hurries nobody after it
+                case.hurried = number if number == case.step else number + 1
+                case.due = min(case.due, now - timedelta(seconds=step.after))
+                return True
+        return False
+
+    def shift(self, back: timedelta) -> None:
+        """The clock was set back: what was to come in five minutes still does."""
+        for case in self.cases.values():
+            case.due -= back
+            case.last = case.last and case.last - back
+            case.stopped = case.stopped and case.stopped - back
 
     def consequences(self, name: str) -> dict[str, Alarm]:
         """What an alarm explains."""
@@ -160,7 +172,8 @@ class Escalation:
         case = self.cases.get(key)
         if alarm.state in RUNS:
             if case is None or case.since != alarm.since:
-                due = min(alarm.since, now) + timedelta(seconds=chain.delay)
+                delay, here = timedelta(seconds=chain.delay), now.astimezone(UTC)  # in UTC minutes are minutes
+                due = max(here, min(alarm.since, here) + delay)
                 self.cases[key] = Case(alarm=name, chain=chain.name, since=alarm.since, due=due)
             elif not case.quiet:
                 _resume(case, now)
@@ -223,8 +236,8 @@ class Escalation:
             return
         self.unreached.discard(key)
         after = timedelta(seconds=chain.step[step].after)
-        if now < case.due + after:  # nobody was on call for the steps before
-            case.due = now - after
+        if step >= case.hurried:  # late, or nobody was on call for those before: what follows keeps its distance
+            case.due = now.astimezone(UTC) - after
         yield from self._take(case, alarm, chain, step, now)
         if case.alarm == SILENT:
             case.step = len(chain.step)

@@ -34,6 +34,8 @@ class Entry(BaseModel):
     at: Instant
     over: bool = False
     """It was over before anybody was told."""
+    times: int = 1
+    """So often it came while this waited."""
 
 
 class Post(BaseModel):
@@ -61,16 +63,23 @@ class Post(BaseModel):
         return "flood" if self.flooded else None
 
     def hold(self, entry: Entry) -> None:
-        """Once each: what is told of it later replaces what was to be told before."""
+        """Each alarm once, however often it comes: what is told of it later replaces what was to be told before."""
         before = next((one for one in self.held if _same(one, entry)), None)
         if before is not None:
             self.held.remove(before)
-            entry = entry.model_copy(update={"at": before.at, "over": entry.over})
+            times = before.times + (before.since != entry.since)
+            entry = entry.model_copy(update={"at": before.at, "times": times})
         self.held.append(entry)
 
     def waits(self, name: str, since: datetime) -> bool:
         """Whether its raise has not been told here yet."""
         return any(one.alarm == name and one.since == since for one in self.held)
+
+    def shift(self, back: timedelta) -> None:
+        """The clock was set back."""
+        self.recent, self.urgent = [one - back for one in self.recent], [one - back for one in self.urgent]
+        for entry in self.held:
+            entry.at -= back
 
     def ripe(self, rules: Digest, now: datetime, quiet: Callable[[str], bool]) -> list[Entry]:
         """What is to be told now, together: by priority, then by time."""
@@ -99,7 +108,7 @@ class Post(BaseModel):
 
 
 def _same(one: Entry, other: Entry) -> bool:
-    return (one.alarm, one.since, one.person) == (other.alarm, other.since, other.person)
+    return (one.alarm, one.person) == (other.alarm, other.person)
 
 
 def counted(entries: Iterable[Entry]) -> str:

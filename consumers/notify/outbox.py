@@ -12,6 +12,8 @@ from schemas.units import Instant
 FIRST_WAIT, LONGEST_WAIT = 5.0, 600.0
 """Seconds between two tries, doubled each time."""
 GIVEN_UP = timedelta(hours=24)
+FEWEST = 12
+"""Tries until then: an hour. A clock that was set forward, or a machine that was off, is no day of tries."""
 MOST = 500
 """Messages that wait for one channel; the oldest that is not urgent is given up for one more."""
 
@@ -66,10 +68,15 @@ class Outbox:
         self.counts["failed_tries"] += 1
         message.tries, message.why = message.tries + 1, why
         message.due = now + timedelta(seconds=min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(message.tries - 1, 20)))
-        if now - message.made < GIVEN_UP:
+        if now - message.made < GIVEN_UP or message.tries < FEWEST:
             return False
         self._give_up(message)
         return True
+
+    def shift(self, back: timedelta) -> None:
+        """The clock was set back."""
+        for one in self.waiting:
+            one.made, one.due = one.made - back, one.due - back
 
     def failing(self) -> dict[str, str]:
         """The channels whose last try failed, and why."""

@@ -23,6 +23,8 @@ from schemas.troubles import Trouble
 
 PAUSE = 1.0
 """Seconds between two messages of a channel. Apprise waits for 5.5, and digests bound how many there are."""
+KEPT_LATE = 500
+"""Ids of messages that were taken late and are not asked for yet."""
 SHORTEST_SECRET = 4
 """Characters of a part of an address that is never shown."""
 
@@ -83,12 +85,19 @@ class Sender:
             raise Trouble(f"its address cannot be used: {what}; docs/notifications.md shows some")
         if "format=" not in url:
             plugin.notify_format = apprise.NotifyFormat.TEXT
+        if "overflow=" not in url:  # a service that refuses what is too long would do so for a day
+            plugin.overflow_mode = apprise.OverflowMode.SPLIT
         plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, PAUSE)
         self._plugin = plugin
         self._running: tuple[str, Future[str]] | None = None
+        self._late: list[str] = []
+        """What the server took after its time, and is not to get twice."""
 
     async def send(self, message: Outgoing) -> str:
         """Empty when the server took it; else why not, without a word of the address."""
+        if message.id in self._late:
+            self._late.remove(message.id)
+            return ""
         if self._running is None:
             self._running = message.id, _in_thread(lambda: self._attempt(message))
         name, attempt = self._running
@@ -99,7 +108,9 @@ class Sender:
         why = attempt.result()
         if name == message.id:
             return why
-        return await self.send(message)  # that was one before, which had not come back in time
+        if not why:  # that was one before, which had not come back in time
+            self._late = [*self._late[-KEPT_LATE:], name]
+        return await self.send(message)
 
     def _attempt(self, message: Outgoing) -> str:
         _EAR.said.clear()
@@ -128,6 +139,8 @@ def _secrets(url: str) -> list[str]:
         host = urlsplit(url).hostname or ""
     except ValueError:
         host = ""
+    if "." not in host and host != "localhost":
+        host = ""  # a service of the internet has a key there, such as pbul://key
     parts = {one for one in re.split(r"[/:@?&=,;\s]+", rest) if len(one) >= SHORTEST_SECRET and one.lower() != host}
     return sorted(parts | {unquote(one) for one in parts}, key=len, reverse=True)
 

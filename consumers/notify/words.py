@@ -68,7 +68,7 @@ class Words:
         quiet = all(one.why == "quiet" for one in entries)
         many = f"{len(entries)} alarm{'s'[: len(entries) != 1]}"
         title = f"{self.site}: {many}{' from your quiet hours' if quiet else ''}: {counted(entries)}"
-        lines = [f"{one.line}, since {self._clock(one.since)}: {_state(one, now_of)}" for one in entries[:MOST_LISTED]]
+        lines = [f"{one.line}, {self._since(one)}: {_state(one, now_of)}" for one in entries[:MOST_LISTED]]
         if len(entries) > MOST_LISTED:
             lines.append(f"and {len(entries) - MOST_LISTED} more")
         return _text(title, [*lines, *([f"Page: {self.page}"] if self.page else [])], self.page)
@@ -78,6 +78,10 @@ class Words:
         title = f"{self.site}: a test of joulebus"
         body = f"This is a test by channel {channel}, sent {self._clock(now)}. Nothing is wrong; nothing is to be done."
         return _text(title, [body, *([f"Page: {self.page}"] if self.page else [])])
+
+    def _since(self, entry: Entry) -> str:
+        often = f"{entry.times} times, the last one " if entry.times > 1 else ""
+        return f"{often}since {self._clock(entry.since)}"
 
     def _clock(self, at: datetime) -> str:
         return f"{at.astimezone(self.zone):%a %d %b %H:%M:%S %Z}"

@@ -94,7 +94,11 @@ class Links:
             del self._used[claim]  # it did not get there
             raise
         if outcome is None:
-            return 202, f"{claim.person} has acknowledged it; the alarm service has not answered yet: look at the page"
+            del self._used[claim]  # who answers nothing may not have heard it: the link is good for another try
+            return (
+                202,
+                f"{claim.person} asked for it; the alarm service has not answered yet: look at the page",
+            )
         if not outcome.followed:
             return 409, outcome.reason
         return 200, f"acknowledged by {claim.person}"

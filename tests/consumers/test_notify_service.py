@@ -27,6 +27,7 @@ from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.notified import mailbox, webhook
 from tests.consumers.test_alarms_catalog import small_site
+from tests.timed import long
 
 KEY = "0f" * 16
 NOTIFY = """
@@ -154,6 +155,7 @@ async def test_a_channel_that_fails_is_said_the_next_step_is_taken_and_it_delive
         await bus.say(ALARM, None, site=site_name, alarm="hot-pcs1")
 
 
+@long("two processes of their own; a restart at any moment is in the stories")
 async def test_a_killed_one_neither_repeats_what_arrived_nor_forgets_what_did_not(
     broker: Broker, site_name: str, tmp_path: Path
 ) -> None:
