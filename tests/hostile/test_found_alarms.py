@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 
 from consumers.alarms.delivery import Delivery
+from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.watch import watch
+from consumers.alarms.panel import Panel
+from consumers.alarms.places import Places
 from consumers.alarms.record import Record
 from consumers.alarms.remembered import remembered
 from consumers.alarms.requests import Refusal
 from consumers.alarms.rules import Now
 from schemas.messages import Alarm, AlarmRequest, AlarmState
 from schemas.site_alarm import AlarmRule
-from tests.consumers.test_alarms_expression import CATALOG, SITE, Story
+from tests.consumers.test_alarms_expression import BMS, CATALOG, SITE, Story
 from tests.consumers.test_alarms_panel import a_panel, at, say
 
 WARM = '[[alarm]]\nname = "warm"\nkind = "bms"\npoint = "cell_t_max"\nabove = 30\n'
@@ -153,3 +156,16 @@ def test_what_an_older_joulebus_suppressed_is_not_lost_where_it_latches(tmp_path
         panel.hear("bms1", say(second, cell_t_max=20.0), at(second))
         panel.tick(at(second))
     assert panel.shown()["warm-bms1"].state is AlarmState.LATCHED_UNACKNOWLEDGED
+
+
+@pytest.mark.parametrize("poll", [1.0, 20.0, 60.0])
+def test_a_point_that_is_read_in_turn_is_raised_however_seldom_its_device_is_read(poll: float) -> None:
+    """One of ten requests is read each poll: at 20 s each reading stood alone, and the delay began anew with each."""
+    places = Places(scope=Scope({"bms-1": BMS}, {"bms-1": poll}))
+    rule = AlarmRule(name="high", device="bms-1", point="cell_u_max", above=3.6, on_delay=30.0)
+    panel, second = Panel({"high-bms-1": rule}, [], at(0), {}, places), 0.0
+    while not panel.shown():
+        panel.hear("bms-1", say(second, cell_u_max=3.7), at(second))
+        panel.tick(at(second))
+        second += 10 * poll
+        assert second <= 30 + 20 * poll
