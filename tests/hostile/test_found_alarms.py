@@ -169,3 +169,18 @@ def test_a_point_that_is_read_in_turn_is_raised_however_seldom_its_device_is_rea
         panel.tick(at(second))
         second += 10 * poll
         assert second <= 30 + 20 * poll
+
+
+@pytest.mark.parametrize(
+    "condition", ["no_data = 0.2", 'when = "no_data(1)"', 'when = "silent(0.5 s)"', "silent = 0.1"]
+)
+def test_a_silence_shorter_than_a_poll_hides_no_other_alarm(tmp_path: Path, condition: str) -> None:
+    """Between two readings the device was silent, and all alarms of its points were suppressed as the consequence."""
+    panel = a_panel(tmp_path, WARM + f'[[alarm]]\nname = "quiet"\nkind = "bms"\n{condition}\n')
+    for second in range(20):
+        panel.tick(at(second + 0.9))
+        panel.hear("bms1", say(second + 1, cell_t_max=40.0), at(second + 1.0))
+        panel.tick(at(second + 1.7))
+    shown = panel.shown()
+    assert "quiet-bms1" not in shown
+    assert shown["warm-bms1"].state is AlarmState.UNACKNOWLEDGED
