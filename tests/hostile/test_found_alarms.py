@@ -8,7 +8,7 @@ import pytest
 
 from consumers.alarms.delivery import Delivery
 from consumers.alarms.expression.scope import Scope
-from consumers.alarms.expression.watch import watch
+from consumers.alarms.expression.watch import watch, watch_text
 from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
 from consumers.alarms.record import Record
@@ -184,3 +184,20 @@ def test_a_silence_shorter_than_a_poll_hides_no_other_alarm(tmp_path: Path, cond
     shown = panel.shown()
     assert "quiet-bms1" not in shown
     assert shown["warm-bms1"].state is AlarmState.UNACKNOWLEDGED
+
+
+@pytest.mark.parametrize(
+    ("every", "speed", "wrong"),
+    [(200, 0.03, False), (200, 0.11, True), (90, 0.07, False), (20, 0.05, False), (20, 0.11, True), (1, 0.11, True)],
+)
+def test_a_slow_reading_is_no_jump(every: int, speed: float, wrong: bool) -> None:
+    """What had risen since the last reading was counted as of the last 60 s. `speed`: K/s; `every`: s."""
+    scope = Scope({"bms-1": BMS}, {"bms-1": every / 2})
+    story, rises = Story(scope), watch_text("rate(cell_t_max, 60 s) >= 0.1 K/s", scope.of("bms-1"))
+    seen = set[bool | None]()
+    for second in range(1000):
+        story.second = second
+        if second % every == 0:
+            story.hear({"bms-1.cell_t_max": 20 + speed * second})
+        seen.add(story.look(rises).wrong)
+    assert (True in seen) is wrong
