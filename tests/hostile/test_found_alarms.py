@@ -17,6 +17,7 @@ from consumers.alarms.requests import Refusal
 from consumers.alarms.rules import Now
 from schemas.messages import Alarm, AlarmRequest, AlarmState
 from schemas.site_alarm import AlarmRule
+from schemas.units import Quality
 from tests.consumers.test_alarms_expression import BMS, CATALOG, SITE, Story
 from tests.consumers.test_alarms_panel import a_panel, at, say
 
@@ -201,3 +202,16 @@ def test_a_slow_reading_is_no_jump(every: int, speed: float, wrong: bool) -> Non
             story.hear({"bms-1.cell_t_max": 20 + speed * second})
         seen.add(story.look(rises).wrong)
     assert (True in seen) is wrong
+
+
+def test_a_device_that_speaks_is_not_offline_for_its_alarms(tmp_path: Path) -> None:
+    """A last will that came late said so, nobody took it back, and no silence was there to be told."""
+    panel = a_panel(tmp_path, WARM)
+    panel.note("bms1", "link", "offline", at(0))
+    doubted = say(1, quality={"cell_t_max": Quality.STALE}, cell_t_max=40.0)
+    panel.hear("bms1", doubted, at(1))
+    assert panel.shown() == {}
+    panel.hear("bms1", say(2, cell_t_max=40.0), at(2))
+    assert panel.shown()["warm-bms1"].state is AlarmState.UNACKNOWLEDGED
+    panel.note("bms1", "link", "offline", at(3))
+    assert panel.shown()["warm-bms1"].state is AlarmState.SUPPRESSED
