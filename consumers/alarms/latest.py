@@ -24,12 +24,14 @@ class Latest:
         self._excused: dict[str, float] = {}
         """Seconds of each device's silence that are not its own, since it was heard."""
 
-    def hear(self, device: str, telemetry: Telemetry, now: float) -> None:
-        """A device's points. What is of bad quality is unknown at once; what is historical says nothing of now."""
+    def hear(self, device: str, telemetry: Telemetry, now: float) -> bool:
+        """A device's points. What is of bad quality is unknown at once; what is historical says nothing of now. True
+        when it shows that the device answers."""
         places = self._places.get(device)
         if telemetry.historical or places is None:
-            return
-        if alive(telemetry):
+            return False
+        answers = alive(telemetry)
+        if answers:
             self._alive[device] = now
             self._excused.pop(device, None)
         values, doubted = self.values, telemetry.quality
@@ -39,6 +41,7 @@ class Latest:
                 known = places[point] = (device, point), self._scope.patience((device, point))
             place, patience = known
             values[place] = None if point in doubted else value, now + patience
+        return answers
 
     def tell(self, device: str, word: str, value: Value | None) -> None:
         """A word that is said of a device from outside of it. It holds until the next one; None: nobody knows."""

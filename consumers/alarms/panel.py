@@ -73,9 +73,10 @@ class Panel:
         """A device's points. What is historical, or of bad quality, neither raises nor clears."""
         if telemetry.historical:
             return []
-        self._latest.hear(device, telemetry, now.steady)
+        answers = self._latest.hear(device, telemetry, now.steady)
+        reached = self._board.reach(device, now, offline=False) if answers else []  # whatever was said of its link
         looked, doubted = self._watches.heard(device, telemetry)
-        return self._look(looked, doubted, now)
+        return [*reached, *self._look(looked, doubted, now)]
 
     def note(
         self, device: str, point: str, word: str, now: Now, reason: str = "", *, action: Action | None = None

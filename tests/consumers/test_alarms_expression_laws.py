@@ -148,7 +148,7 @@ def test_units_of_products_and_quotients_agree(one: Unit, other: Unit) -> None:
 def test_the_past_is_bounded() -> None:
     """Of a rate and of a count, however fast readings come: 50 a second for 100 s."""
     place, latest = ("bms-1", "soc"), Latest(SITE, BEGIN)
-    rate = Rate(lambda known, now, _: known.value(place, now), 60.0, 5.0)
+    rate = Rate(lambda known, now, _: known.value(place, now), 60.0, 5.0, [place])
     count = Count(lambda known, now, _: known.value(place, now) == 5.0, 86400.0)
     for step in range(5000):
         latest.values[place] = float(step % 2 + 4), math.inf

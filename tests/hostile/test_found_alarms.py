@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 
 from consumers.alarms.delivery import Delivery
-from consumers.alarms.expression.watch import watch
+from consumers.alarms.expression.scope import Scope
+from consumers.alarms.expression.watch import watch, watch_text
+from consumers.alarms.panel import Panel
+from consumers.alarms.places import Places
 from consumers.alarms.record import Record
 from consumers.alarms.remembered import remembered
 from consumers.alarms.requests import Refusal
 from consumers.alarms.rules import Now
 from schemas.messages import Alarm, AlarmRequest, AlarmState
 from schemas.site_alarm import AlarmRule
-from tests.consumers.test_alarms_expression import CATALOG, SITE, Story
+from schemas.units import Quality
+from tests.consumers.test_alarms_expression import BMS, CATALOG, SITE, Story
 from tests.consumers.test_alarms_panel import a_panel, at, say
 
 WARM = '[[alarm]]\nname = "warm"\nkind = "bms"\npoint = "cell_t_max"\nabove = 30\n'
@@ -153,3 +157,61 @@ def test_what_an_older_joulebus_suppressed_is_not_lost_where_it_latches(tmp_path
         panel.hear("bms1", say(second, cell_t_max=20.0), at(second))
         panel.tick(at(second))
     assert panel.shown()["warm-bms1"].state is AlarmState.LATCHED_UNACKNOWLEDGED
+
+
+@pytest.mark.parametrize("poll", [1.0, 20.0, 60.0])
+def test_a_point_that_is_read_in_turn_is_raised_however_seldom_its_device_is_read(poll: float) -> None:
+    """One of ten requests is read each poll: at 20 s each reading stood alone, and the delay began anew with each."""
+    places = Places(scope=Scope({"bms-1": BMS}, {"bms-1": poll}))
+    rule = AlarmRule(name="high", device="bms-1", point="cell_u_max", above=3.6, on_delay=30.0)
+    panel, second = Panel({"high-bms-1": rule}, [], at(0), {}, places), 0.0
+    while not panel.shown():
+        panel.hear("bms-1", say(second, cell_u_max=3.7), at(second))
+        panel.tick(at(second))
+        second += 10 * poll
+        assert second <= 30 + 20 * poll
+
+
+@pytest.mark.parametrize(
+    "condition", ["no_data = 0.2", 'when = "no_data(1)"', 'when = "silent(0.5 s)"', "silent = 0.1"]
+)
+def test_a_silence_shorter_than_a_poll_hides_no_other_alarm(tmp_path: Path, condition: str) -> None:
+    """Between two readings the device was silent, and all alarms of its points were suppressed as the consequence."""
+    panel = a_panel(tmp_path, WARM + f'[[alarm]]\nname = "quiet"\nkind = "bms"\n{condition}\n')
+    for second in range(20):
+        panel.tick(at(second + 0.9))
+        panel.hear("bms1", say(second + 1, cell_t_max=40.0), at(second + 1.0))
+        panel.tick(at(second + 1.7))
+    shown = panel.shown()
+    assert "quiet-bms1" not in shown
+    assert shown["warm-bms1"].state is AlarmState.UNACKNOWLEDGED
+
+
+@pytest.mark.parametrize(
+    ("every", "speed", "wrong"),
+    [(200, 0.03, False), (200, 0.11, True), (90, 0.07, False), (20, 0.05, False), (20, 0.11, True), (1, 0.11, True)],
+)
+def test_a_slow_reading_is_no_jump(every: int, speed: float, wrong: bool) -> None:
+    """What had risen since the last reading was counted as of the last 60 s. `speed`: K/s; `every`: s."""
+    scope = Scope({"bms-1": BMS}, {"bms-1": every / 2})
+    story, rises = Story(scope), watch_text("rate(cell_t_max, 60 s) >= 0.1 K/s", scope.of("bms-1"))
+    seen = set[bool | None]()
+    for second in range(1000):
+        story.second = second
+        if second % every == 0:
+            story.hear({"bms-1.cell_t_max": 20 + speed * second})
+        seen.add(story.look(rises).wrong)
+    assert (True in seen) is wrong
+
+
+def test_a_device_that_speaks_is_not_offline_for_its_alarms(tmp_path: Path) -> None:
+    """A last will that came late said so, nobody took it back, and no silence was there to be told."""
+    panel = a_panel(tmp_path, WARM)
+    panel.note("bms1", "link", "offline", at(0))
+    doubted = say(1, quality={"cell_t_max": Quality.STALE}, cell_t_max=40.0)
+    panel.hear("bms1", doubted, at(1))
+    assert panel.shown() == {}
+    panel.hear("bms1", say(2, cell_t_max=40.0), at(2))
+    assert panel.shown()["warm-bms1"].state is AlarmState.UNACKNOWLEDGED
+    panel.note("bms1", "link", "offline", at(3))
+    assert panel.shown()["warm-bms1"].state is AlarmState.SUPPRESSED

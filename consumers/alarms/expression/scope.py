@@ -24,6 +24,9 @@ SITE_PLACE = f"{OWN}{SITE}"
 
 FRESH, FRESH_SLOW = 5.0, 150.0
 """Seconds for which a value is known at least after it was heard; the second of a point that is read in turn."""
+TURNS = 20
+"""Polls for which a point that is read in turn is known at least, as for interlocks: one request of them is read each
+poll."""
 
 Place = tuple[str, str]
 """A device and its point: where a value is."""
@@ -156,7 +159,7 @@ class Scope:
 def patience(point: Point | None, poll: float) -> float:
     """Seconds for which a point is known after it was heard."""
     slow = point is not None and point.rate == "slow"
-    return max(POLLS * poll, FRESH_SLOW if slow else FRESH)
+    return max(TURNS * poll, FRESH_SLOW) if slow else max(POLLS * poll, FRESH)
 
 
 def _quantity(point: Point) -> Quantity:

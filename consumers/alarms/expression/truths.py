@@ -14,6 +14,7 @@ from consumers.alarms.expression.units import unit
 from consumers.alarms.expression.values import Value, gap, ratio, reading, scaled, value
 from consumers.alarms.expression.windows import Run, Stuck
 from consumers.alarms.latest import Latest
+from schemas.site_device import POLLS
 
 COMPARES: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -93,14 +94,15 @@ def has(part: Checked) -> Run:
 
 
 def patience(part: Checked, scope: Scope) -> float:
-    """Seconds that a device may say nothing, of no_data or silent."""
+    """Seconds that a device may say nothing, of no_data or silent: 2.5 polls at least. With less it would be silent
+    between two readings, and all alarms of its points would be the consequence."""
     call = part.node
     amount = call.args[0] if isinstance(call, Call) else None
     if not isinstance(call, Call) or not isinstance(amount, Number):
         raise TypeError(part)
     if call.name == "no_data":
-        return amount.value * scope.poll(scope.own)
-    return amount.value * unit(amount.unit).factor
+        return max(POLLS, amount.value) * scope.poll(scope.own)
+    return max(POLLS * scope.poll(scope.own), amount.value * unit(amount.unit).factor)
 
 
 def silence(part: Checked, scope: Scope) -> Run:

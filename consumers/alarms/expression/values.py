@@ -80,7 +80,7 @@ def _call(part: Checked, name: str, scope: Scope, truth: Truth) -> Value:  # noq
     match name:
         case "rate":
             of = value(part.parts[0], scope, truth)
-            return Value(Rate(of.run, _span(part), gap(part, scope)))
+            return Value(Rate(of.run, _span(part), gap(part, scope), places(part)))
         case "projected":
             return Value(Projected(value(part.parts[0], scope, truth).run, _span(part), scope.zone))
         case "count":

@@ -5,10 +5,12 @@ late is a gap: behind it a window begins anew.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, tzinfo
+from math import inf
 from typing import Any
 
+from consumers.alarms.expression.scope import Place
 from consumers.alarms.latest import Latest
 
 Run = Callable[[Latest, float, datetime], Any]
@@ -31,11 +33,13 @@ _OFFSET_HOLDS = 300
 
 
 class Rate:
-    """How fast a value rose over the span: from its first to its last reading."""
+    """How fast a value rose over the span: from its first to its last reading. One that holds until the next is read
+    is no reading: a point that is read each 200 s does not rise within the second in which it is."""
 
-    def __init__(self, of: Run, span: float, gap: float) -> None:
-        self._of, self._span, self._gap = of, span, gap
+    def __init__(self, of: Run, span: float, gap: float, places: Collection[Place]) -> None:
+        self._of, self._span, self._gap, self._places = of, span, gap, places
         self._samples: deque[tuple[float, float]] = deque()
+        self._last = self._read = (0.0, 0.0)
         self._known = float("-inf")
 
     def __call__(self, latest: Latest, now: float, wall: datetime) -> float | None:
@@ -46,13 +50,22 @@ class Rate:
         if now - self._known > self._gap:
             samples.clear()
         self._known = now
-        if not samples or now - samples[-1][0] >= self._span / SAMPLES:
-            samples.append((now, value))
-        begin = now - self._span
+        read = self._heard(latest, now), value
+        if read != self._read or not samples:
+            self._read, self._last = read, (now, value)
+            if not samples or now - samples[-1][0] >= self._span / SAMPLES:
+                samples.append(self._last)
+        at, value = self._last
+        begin = at - self._span
         while len(samples) > 1 and samples[1][0] <= begin:
             samples.popleft()
         first, then = samples[0]
-        return None if first > begin else (value - then) / (now - first)
+        return None if first > begin else (value - then) / (at - first)
+
+    def _heard(self, latest: Latest, now: float) -> float:
+        """Another one for each reading; of a word that holds for ever each look is one."""
+        until = max((latest.values[place][1] for place in self._places if place in latest.values), default=inf)
+        return now if until == inf else until
 
 
 class Stuck:

@@ -9,6 +9,7 @@ from consumers.alarms.expression.scope import (
     FRESH_SLOW,
     SERVICE_WORDS,
     SITE_VALUES,
+    TURNS,
     Quantity,
     Sort,
 )
@@ -77,9 +78,9 @@ state that is never said is refused with its column and what would be right.
 - A number without a unit takes that of the other side. Units are converted; `K` is a difference of temperatures, two
   temperatures have no sum. V × A is W; W and VA are compared; a unit such as `K/s` is written without blanks.
 - What is not known is neither true nor false: a value that is not believed, or older than {POLLS:g} polls and
-  {FRESH:g} s ({FRESH_SLOW:g} s for a point that is read in turn). `false and unknown` is false, `true or unknown` is
-  true; what is unknown neither raises nor ends an alarm. A highest, a spread or a count is already wrong when the part
-  of it that is known is enough for that.
+  {FRESH:g} s ({FRESH_SLOW:g} s and {TURNS} polls for a point that is read in turn). `false and unknown` is false,
+  `true or unknown` is true; what is unknown neither raises nor ends an alarm. A highest, a spread or a count is already
+  wrong when the part of it that is known is enough for that.
 - What looks back (`rate`, `stuck`, `count`) is unknown until its span was seen. Behind a gap it begins anew.
 - The deadband belongs to the first comparison, and to each other of its kind of unit that `and` or `or` join with it.
 
