@@ -37,7 +37,7 @@ def acting(derated: dict[str, float] | None = None, **effects: str) -> DeviceSta
         ("bms_silent", "bms", {"pcs": acting(a__bms="block_charge", b__bms="block_discharge", c__bms="block_charge")}, "Charging is blocked (interlocks a-bms, c-bms). Discharging is blocked (interlock b-bms)."),
         ("bms_silent", "bms", {"pcs": acting(a__bms="zero", b__bms="zero+block_start")}, "The power is held at 0 (interlock a-bms). The power is held at 0; it is not started (interlock b-bms)."),
         ("bms_silent", "bms", {"pcs": acting(a__bms="stop", b__bms="lock_out", c__bms="stop", d__bms="zero")}, "The battery is stopped and locked out (interlock b-bms)."),
-        ("bms_silent", "bms", {"pcs": acting(**{f"{one}__bms": "stop" for one in "abcdef"})}, "The battery is stopped (interlocks a-bms, b-bms, c-bms and 3 more)."),
+        ("bms_silent", "bms", {"pcs": acting(None, **{f"{one}__bms": "stop" for one in "abcdef"})}, "The battery is stopped (interlocks a-bms, b-bms, c-bms and 3 more)."),
         ("pcs_interlock", "pcs", {"pcs": acting(fire__inputs="lock_out"), "pcs2": acting(door__pcs2="zero+block_start")}, "The battery is stopped and locked out (interlock fire-inputs)."),
         ("pcs_interlock", "pcs", {}, ""),
         ("cell_temperature_low", "bms", {"pcs": acting(cell_freezes__bms="melts")}, ""),
