@@ -228,8 +228,8 @@ def test_consequences_stand_below_their_cause_and_what_asks_most_comes_first() -
         "ring_b": one(S.ACKNOWLEDGED, "low", of="ring_a"),
     }
     assert [(below, name) for below, name, _ in ordered(alarms)] == [
-        (0, "mild"), (1, "grave"), (0, "cause"), (1, "follows"), (2, "follows_that"), (0, "low"), (0, "orphan"), (0, "acknowledged"),
-        (0, "ring_a"), (1, "ring_b"),
+        (0, "mild"), (1, "grave"), (0, "cause"), (1, "follows"), (2, "follows_that"), (0, "low"), (0, "orphan"),
+        (0, "acknowledged"), (0, "ring_a"), (1, "ring_b"),
     ]  # fmt: skip
 
 
