@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from consumers.alarms.bits import CLASSES, PRIORITIES
 from consumers.alarms.catalog import EVERY_SERVICE, POLLS, Catalog
 from consumers.alarms.expression.words import EXPRESSIONS
 from joulebus.words import table
+from schemas.interlock import DERIVED
 from schemas.messages import AlarmPriority
+from schemas.profiles import PROFILES, load_profile
 from schemas.site_alarm import FORMER, AlarmRule
 from schemas.units import Kind
 
@@ -172,4 +175,13 @@ def conditions(rule: AlarmRule) -> tuple[str, str]:
     if rule.contains is not None:
         return f"`{rule.point}` contains {'any' if rule.contains == '*' else f'`{rule.contains}`'}", "none"
     sign, limit, back = (">", rule.above, "≤") if rule.above is not None else ("<", rule.below, "≥")
-    return f"`{rule.point}` {sign} {limit:g}", f"{back} {limit if rule.clear is None else rule.clear:g}"
+    unit = _units().get(str(rule.point), "")
+    over = limit if rule.clear is None else rule.clear
+    return f"`{rule.point}` {sign} {limit:g} {unit}".rstrip(), f"{back} {over:g} {unit}".rstrip()
+
+
+@cache
+def _units() -> dict[str, str]:
+    """Of the points of the shipped profiles, and of what is reckoned from them."""
+    points = [one for path in sorted(PROFILES.glob("*.toml")) for one in load_profile(path.stem).points.items()]
+    return {name: point.unit for name, point in points} | {name: one.unit for name, one in DERIVED.items()}

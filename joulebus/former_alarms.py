@@ -19,9 +19,9 @@ def former_keys(path: Path) -> Iterator[tuple[str, str]]:
 
 def _of(rule: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for old, new in FORMER.items():
-        if old in rule:
+        if old in rule and new not in rule:  # else it is refused
             yield old, f"`{old}` is called `{new}` now"
-    if "clear" not in rule:
+    if "clear" not in rule or "deadband" in rule:
         return
     limit, clear = rule.get("above", rule.get("below")), rule["clear"]
     if isinstance(limit, int | float) and isinstance(clear, int | float):

@@ -11,7 +11,7 @@ from sqlalchemy import Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.history import History
-from schemas.messages import Alarm, AlarmRequest, RequestOutcome
+from schemas.messages import Alarm, AlarmRequest, AlarmState, RequestOutcome
 from schemas.tables import alarm, control, rollup_1h, telemetry
 from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST
 
@@ -57,6 +57,22 @@ async def changes(  # noqa: PLR0917  # where, when, which: they read well in a r
     newest_first = asked.order_by(c.at.desc(), c.state)
     rows = await _rows(engine, newest_first.limit(most) if most else newest_first)
     return _read(reversed(rows))
+
+
+def without_repeats(came: Sequence[Change]) -> list[Change]:
+    """Those that change what a person reads of an alarm, of changes oldest first. An alarm is told again when its value
+    or what control does about it is another; who reads "raised" three times counts three alarms."""
+    last: dict[str, Any] = {}
+    found = list[Change]()
+    for name, one in came:
+        reads = (
+            one.state, one.active, one.priority, one.since, one.shelved_until, one.out_until, one.by, one.why,
+            one.comment, one.consequence_of if one.state is AlarmState.SUPPRESSED else "",
+        )  # fmt: skip
+        if last.get(name) != reads:
+            found.append((name, one))
+        last[name] = reads
+    return found
 
 
 async def standing(engine: AsyncEngine, site: str, at: datetime) -> list[Change]:

@@ -22,10 +22,14 @@ def _former(given: object) -> object:
         return given
     rule = dict(given)
     for old, new in FORMER.items():
-        if old in rule and new not in rule:
+        if old in rule and new in rule:
+            raise ValueError(f"`{old}` is called `{new}` now, which stands there as well: take `{old}` out")
+        if old in rule:
             rule[new] = rule.pop(old)
+    if "clear" in rule and "deadband" in rule:
+        raise ValueError("`clear` has become `deadband`, which stands there as well: take `clear` out")
     limit = rule.get("above", rule.get("below"))
-    if "clear" in rule and "deadband" not in rule and isinstance(limit, int | float):
+    if "clear" in rule and isinstance(limit, int | float):
         clear = rule["clear"]
         if isinstance(clear, int | float) and not isinstance(clear, bool):
             del rule["clear"]

@@ -1,0 +1,1 @@
+"""Judges the alarm rules of a site. The map of its files: docs/concepts.md, "Inside the alarms"."""

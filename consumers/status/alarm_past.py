@@ -11,7 +11,7 @@ from consumers.status.answers import Answers
 from consumers.status.archive import Archive
 from consumers.status.series import WIDTHS, Means
 from consumers.status.state import Moment, State
-from runtime.alarm_history import changes
+from runtime.alarm_history import changes, without_repeats
 from runtime.history import History
 from schemas.messages import Alarm, AlarmState
 from schemas.units import utc_now
@@ -87,8 +87,9 @@ class AlarmPast:
         site, names = self.state.site.site, [alarm] if alarm else []
         asked = changes(self.history.engine, site, end - timedelta(hours=hours), end, names, MOST + 1)
         found = await self.archive.answer(asked)
-        newest = [*reversed(found or [])]
-        return {"fault": SILENT if found is None else "", "more": len(newest) > MOST, "changes": newest[:MOST]}
+        more = len(found or []) > MOST
+        newest = [*reversed(without_repeats(found or []))]
+        return {"fault": SILENT if found is None else "", "more": more, "changes": newest[:MOST]}
 
     async def _trend(self, question: tuple[str, str, datetime]) -> dict[str, Any] | None:
         """Means of a point, in intervals of `seconds` that each begin at `at`."""

@@ -13,7 +13,7 @@ from joulebus.alarm.known import known, rules_of
 from joulebus.alarm.rule_words import rule_words
 from joulebus.archive_read import reading
 from joulebus.explain import when
-from runtime.alarm_history import Asked, Change, Trend, asked, changes, names, trend
+from runtime.alarm_history import Asked, Change, Trend, asked, changes, names, trend, without_repeats
 from runtime.alarm_words import clock, happened, measured
 from runtime.history import History
 from schemas.messages import Alarm, AlarmState
@@ -82,7 +82,7 @@ def words(story: Story, site: Site, at: datetime) -> list[str]:
     for name, text in (("first-out", _explains(last)), ("did", last.did), ("comment", last.comment)):
         if text:
             said.append(f"{name:<11}{text}")
-    said += ["", *events(story.came, story.wishes, site)]
+    said += ["", *events(without_repeats(story.came), story.wishes, site)]
     return [*said, "", *_curve(story, site)]
 
 
@@ -94,6 +94,8 @@ def _explains(one: Alarm) -> str:
 
 def _curve(story: Story, site: Site) -> list[str]:
     seen, one = story.trend, story.raised
+    if one is not None and (one.silent or isinstance(one.value, str)):
+        return ["it looks at no number that has a curve"]
     if seen is None or one is None:
         point = f"{one.device}.{one.point}" if one is not None else "its point"
         return [f"of {point} nothing is stored around that time"]

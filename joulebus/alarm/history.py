@@ -9,7 +9,7 @@ from datetime import datetime
 from joulebus.alarm.known import known
 from joulebus.alarm.spans import span
 from joulebus.archive_read import reading
-from runtime.alarm_history import Asked, Change, asked, changes, names
+from runtime.alarm_history import Asked, Change, asked, changes, names, without_repeats
 from runtime.alarm_words import clock, happened, measured
 from schemas.messages import Alarm
 from schemas.site import Site
@@ -23,7 +23,7 @@ async def history(url: str, site: Site, parsed: argparse.Namespace) -> int:
     begin, end = span(site, utc_now(), parsed.start, parsed.end)
     async with reading(url) as database:
         only = [known(parsed.name, site, await names(database, site.site))] if parsed.name else []
-        came = await changes(database, site.site, begin, end, only)
+        came = without_repeats(await changes(database, site.site, begin, end, only))
         wishes = await asked(database, site.site, begin, end, only)
     dated = [*((one.at, _changed((name, one))) for name, one in came), *((one.at, _wished(one)) for one in wishes)]
     rows = [row for _, row in sorted(dated, key=lambda each: each[0])]

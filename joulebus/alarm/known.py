@@ -42,5 +42,5 @@ def _guess(name: str, names: list[str]) -> str:
     if "; there is: " not in said:
         return said
     alike = [one for one in names if name and (name in one or one.split("-")[0] in name)][:5]
-    there = f"did you mean {' or '.join(alike)}?" if alike else f"the site has {len(names)}"
-    return f"alarm {name!r} does not exist; {there} docs/alarms.md names the rules, an alarm is called RULE-DEVICE"
+    there = f"did you mean {' or '.join(alike)}? " if alike else ""
+    return f"alarm {name!r} does not exist; {there}an alarm is called RULE-DEVICE, and docs/alarms.md names the rules"

@@ -70,11 +70,19 @@ def ordered(alarms: Mapping[str, Alarm]) -> list[Row]:
         for one in below.get(name, ()):
             tell(one, depth + 1)
 
-    for name in below.get("", ()):
-        tell(name, 0)
-    for name in sorted(alarms.keys() - told, key=urgency):  # two that name each other
-        tell(name, 0)
+    for name in sorted(alarms, key=urgency):  # a cause stands where the worst of what it explains would
+        tell(_root(name, alarms), 0)
     return rows
+
+
+def _root(name: str, alarms: Mapping[str, Alarm]) -> str:
+    """The alarm that explains it in the end; of some that name each other the first met."""
+    met = [name]
+    while (cause := alarms[met[-1]].consequence_of) in alarms:
+        if cause in met:
+            return cause
+        met.append(cause)
+    return met[-1]
 
 
 def words(rows: list[Row], zone: ZoneInfo) -> list[str]:

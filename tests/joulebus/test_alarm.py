@@ -222,12 +222,14 @@ def test_consequences_stand_below_their_cause_and_what_asks_most_comes_first() -
         "follows": one(S.SUPPRESSED, of="cause"),
         "follows_that": one(S.SUPPRESSED, of="follows"),
         "orphan": one(S.RETURNED, of="gone"),
+        "mild": one(S.UNACKNOWLEDGED, "low"),
+        "grave": one(S.UNACKNOWLEDGED, "critical", of="mild"),
         "ring_a": one(S.ACKNOWLEDGED, "low", of="ring_b"),
         "ring_b": one(S.ACKNOWLEDGED, "low", of="ring_a"),
     }
     assert [(below, name) for below, name, _ in ordered(alarms)] == [
-        (0, "cause"), (1, "follows"), (2, "follows_that"), (0, "low"), (0, "orphan"), (0, "acknowledged"),
-        (0, "ring_a"), (1, "ring_b"),
+        (0, "mild"), (1, "grave"), (0, "cause"), (1, "follows"), (2, "follows_that"), (0, "low"), (0, "orphan"),
+        (0, "acknowledged"), (0, "ring_a"), (1, "ring_b"),
     ]  # fmt: skip
 
 

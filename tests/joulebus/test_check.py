@@ -203,6 +203,8 @@ FINE = '\n[[alarm]]\nname = "fine"\ndevice = "bms"\npoint = "soc"\nbelow = 5\n'
         (ALARM + HOT.replace("cell_t_max", "alarms"), "point", "a number that the point says: 'alarms' of"),
         (ALARM + HOT + "deadband = 200\n", "deadband", "with 200 the alarm returns to normal only below -155"),
         (ALARM + HOT + "clear = 50\n", "", "clear = 50 is on the wrong side of above = 45.*such as deadband = 5"),
+        (ALARM + HOT + 'text = "Look."\nresponse = "Look."\n', "", "`text` is called `response` now, .*: take"),
+        (ALARM + HOT + "clear = 40\ndeadband = 5\n", "", "`clear` has become `deadband`, .*: take `clear` out"),
         (ALARM + HOT + 'suppressed_by = ["soc_lwo"]\n', "suppressed_by", "'soc_lwo' does not exist; .*'soc_low'"),
         (ALARM + HOT + 'suppressed_by = ["mine"]\n', "suppressed_by", "mine -> mine is a cycle: each would hide"),
         (ALARM + HOT + ALARM + HOT.replace("45", "44"), "name", "another rule 'mine' for device 'bms' above"),

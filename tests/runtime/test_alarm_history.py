@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
-from runtime.alarm_history import asked, changes, known_since, names, standing, trend
+from runtime.alarm_history import asked, changes, known_since, names, standing, trend, without_repeats
 from runtime.database import engine
 from runtime.heard import Heard
 from runtime.history import History
@@ -74,3 +74,11 @@ async def test_changes_requests_and_the_curve_come_back(database: AsyncEngine) -
     assert (seen.device, seen.point) == ("bms1", "cell_u_max")
     assert 3.0 <= seen.curve[0][1] <= 3.3
     assert await trend(History(database), "plant", SAID[0][1].model_copy(update={"point": "soc"}), BEGIN) is None
+
+
+def test_what_is_told_again_is_no_change() -> None:
+    raised, later = change("hot", BEGIN, S.UNACKNOWLEDGED), BEGIN + MINUTE
+    again = change("hot", later, S.UNACKNOWLEDGED, since=BEGIN)
+    others = [change("cold", later, S.UNACKNOWLEDGED), change("hot", later, S.ACKNOWLEDGED, since=BEGIN, by="erik")]
+    anew = change("hot", later, S.UNACKNOWLEDGED)
+    assert without_repeats([raised, again, *others, again, again, anew]) == [raised, *others, again, anew]

@@ -70,11 +70,12 @@ export function what(alarm) {
   return alarm.service && !words.includes(alarm.device) ? `${alarm.device}: ${words}` : words;
 }
 
-/** Lines of a list: each with those it explains, where these are in the list, too. */
+/** Lines of a list: each with those it explains, where these are in the list, too. A line stands where the first of them
+ * stands in the list: a critical consequence must not wait below its cause of less. */
 export function lines(list) {
   const named = new Map(list.map((alarm) => [alarm.alarm, { alarm, under: [] }]));
   for (const one of list) named.get(one.under)?.under.push(one);
-  return list.filter((one) => !named.has(one.under)).map((one) => named.get(one.alarm));
+  return [...new Set(list.map((one) => named.get(one.under) ?? named.get(one.alarm)))];
 }
 
 export function underWords(under) {
