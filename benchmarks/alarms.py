@@ -2,8 +2,8 @@
 
 10 000 rules on 200 devices of 50 points at 1 Hz: a third each a plain threshold, two points compared, and what looks
 back or around (rate, count, projected mean, spread). Beside it the same conditions written out by hand in a bare loop,
-without units, unknown values and deadband: what Python takes for them at least. Then the real service beside a real
-broker: from a reading that is wrong to the alarm, beyond the on-delay.
+without units, unknown values and deadband: what Python takes for them at least. Then the same through the panel, as
+the service hears it, and the real service beside a real broker: from a reading that is wrong to the alarm, beyond the on-delay.
 """
 
 import argparse
@@ -24,6 +24,9 @@ from typing import Any
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.watch import Watch, watch
 from consumers.alarms.latest import Latest
+from consumers.alarms.panel import Panel
+from consumers.alarms.places import Places
+from consumers.alarms.rules import Now
 from joulebus.broker import Secrets, prepare
 from joulebus.server import Server, free_port
 from runtime.bus import Bus
@@ -60,7 +63,7 @@ address = "tcp://127.0.0.1:502"
 [[alarm]]
 name = "high"
 device = "grid"
-above = 1000
+when = "abs(p) > 1 kW"
 on_delay = %s
 """
 METER = """\
@@ -179,6 +182,26 @@ def evaluate(seconds: int, devices: int = DEVICES) -> dict[str, float]:
         "cpu_us_per_evaluation": round(1e6 * spent[0] / looks, 3),
         "bare_loop_us_per_evaluation": round(1e6 * spent[1] / looks, 3),
     }
+
+
+def through_panel(seconds: int, devices: int = DEVICES) -> dict[str, float]:
+    """The same through all that the service does with a reading beside the broker: what is looked at, states, time."""
+    scope = Scope({f"d{n}": profile() for n in range(devices)})
+    rules = {f"{rule.name}-{device}": rule for device in scope.devices for rule in rules_of(device)}
+    began = time.process_time()
+    panel = Panel(rules, (), Now(0.0, NOON), {}, Places(scope))
+    start, spent = time.process_time() - began, 0.0
+    for second in range(WARM + seconds):
+        heard, now = readings(second, devices), Now(float(second), NOON + timedelta(seconds=second))
+        began = time.process_time()
+        changes = [
+            one for device, said in zip(scope.devices, heard, strict=True) for one in panel.hear(device, said, now)
+        ]
+        if [*changes, *panel.tick(now)]:
+            raise AssertionError(changes)
+        spent += (second >= WARM) * (time.process_time() - began)
+    share = spent / seconds / devices * DEVICES
+    return {"panel_cpu_share_10000_rules": round(share, 4), "panel_start_s": round(start / devices * DEVICES, 2)}
 
 
 def _looks(watches: Mapping[str, list[Watch]], latest: Latest, heard: list[Telemetry], now: float) -> int:
@@ -313,7 +336,8 @@ def main() -> None:
     parser.add_argument("--alarms", type=int, default=200, help="that are raised over the broker")
     parser.add_argument("--on-delay", type=float, default=0.0, help="s, of the alarm that is raised")
     wish = parser.parse_args()
-    found: dict[str, Any] = evaluate(wish.seconds) | asyncio.run(raised(wish.alarms, wish.on_delay))
+    found: dict[str, Any] = evaluate(wish.seconds) | through_panel(wish.seconds)
+    found |= asyncio.run(raised(wish.alarms, wish.on_delay))
     print(json.dumps(found) if wish.json else "\n".join(f"{name:<30} {value}" for name, value in found.items()))
 
 

@@ -38,6 +38,7 @@ class Board:
         self._held_until = now.steady
         self._timed: set[str] = set()
         """Alarms that change when time has passed."""
+        self._suppression = Suppression({}, {})
         self.add(rules)
 
     def add(self, rules: Mapping[str, AlarmRule], service: str = "") -> None:
@@ -49,8 +50,11 @@ class Board:
             self.watches.add(name, compiled(rule, of))
             if service:
                 self.parts.add(name)
-        self._suppression = Suppression(self.rules, self.watches.of)
-        self.watches.order(self._suppression.parents_first([*self.rules]))
+        if service and self._suppression.grow(rules, self.rules, self.watches.of):
+            self.watches.order(self._suppression.parents_first([*rules]), behind=True)
+        else:
+            self._suppression = Suppression(self.rules, self.watches.of)
+            self.watches.order(self._suppression.parents_first([*self.rules]))
 
     def shown(self) -> dict[str, Alarm]:
         """Every alarm that is not normal."""

@@ -17,21 +17,42 @@ class Suppression:
         self._children: dict[str, list[str]] = {}
         self.by_link: dict[str, list[str]] = {}
         """Of each device, the alarms that mean nothing while its bridge cannot reach it."""
-        named = {(str(rule.device), rule.name): name for name, rule in rules.items()}
-        silences: dict[str, list[str]] = {}
-        for name, rule in rules.items():
+        self._named: dict[tuple[str, str], str] = {}
+        """By device and rule."""
+        self._unmet: set[tuple[str, str]] = set()
+        """What is written as a parent and is none yet: the rule of a device, or a whole name beside no device."""
+        self._silences: dict[str, list[str]] = {}
+        self._protected: set[str] = set()
+        self._take(rules, rules, watches)
+
+    def grow(
+        self, more: Mapping[str, AlarmRule], rules: Mapping[str, AlarmRule], watches: Mapping[str, Watched]
+    ) -> bool:
+        """Take up some more rules; `rules` are all with them. False, and nothing is done, where they may explain what
+        was known before: then all has to be looked at anew."""
+        for name, rule in more.items():
+            if watches[name].silence or {("", name), (str(rule.device), rule.name)} & self._unmet:
+                return False
+        self._take(more, rules, watches)
+        return True
+
+    def _take(
+        self, more: Mapping[str, AlarmRule], rules: Mapping[str, AlarmRule], watches: Mapping[str, Watched]
+    ) -> None:
+        self._named |= {(str(rule.device), rule.name): name for name, rule in more.items()}
+        self._protected |= {name for name, rule in more.items() if protected(rule)}
+        for name, rule in more.items():
             if watches[name].silence:
-                silences.setdefault(str(rule.device), []).append(name)
-        self._protected = {name for name, rule in rules.items() if protected(rule)}
+                self._silences.setdefault(str(rule.device), []).append(name)
         wanted = {}
-        for name, rule in rules.items():
+        for name, rule in more.items():
             if name in self._protected:
                 continue
             device, implied = str(rule.device), watches[name].of_points
             if implied:
                 self.by_link.setdefault(device, []).append(name)
-            written = (named.get((device, parent), parent) for parent in rule.suppressed_by)
-            both = [*written, *(silences.get(device, ()) if implied else ())]
+            both = [*self._written(device, rule), *(self._silences.get(device, ()) if implied else ())]
+            self._unmet |= {("", parent) for parent in both if parent not in rules}
             if parents := [parent for parent in dict.fromkeys(both) if parent in rules and parent != name]:
                 wanted[name] = parents
         for name, parents in wanted.items():
@@ -39,6 +60,12 @@ class Suppression:
             self._parents[name] = kept
             for parent in kept:
                 self._children.setdefault(parent, []).append(name)
+
+    def _written(self, device: str, rule: AlarmRule) -> list[str]:
+        """The names of its parents. A rule of the same device comes before a whole name."""
+        places = [(device, parent) for parent in rule.suppressed_by]
+        self._unmet |= {place for place in places if place not in self._named}
+        return [self._named.get(place, place[1]) for place in places]
 
     def parents(self, name: str) -> Sequence[str]:
         return self._parents.get(name, ())

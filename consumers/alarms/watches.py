@@ -82,9 +82,10 @@ class Watches:
                 self._beside.setdefault(place, []).append(name)
         self._shapes.clear()
 
-    def order(self, names: Iterable[str]) -> None:
-        """In which they are looked at: what explains others first."""
-        self._rank = {name: place for place, name in enumerate(names)}
+    def order(self, names: Iterable[str], *, behind: bool = False) -> None:
+        """In which they are looked at: what explains others first. `behind`: these come behind those of before."""
+        known = self._rank if behind else {}
+        self._rank = known | {name: place for place, name in enumerate(names, len(known))}
         self.timed.sort(key=self._placed)
         self._shapes.clear()
 

@@ -12,6 +12,7 @@ from consumers.alarms.panel import Panel
 from consumers.alarms.rules import Memory
 from consumers.alarms.said import Standing, said
 from consumers.alarms.states import OVER
+from consumers.alarms.suppression import Suppression
 from consumers.alarms.watches import compiled
 from schemas.messages import AlarmPriority, AlarmRequest, AlarmState
 from schemas.profiles import PROFILES, load_profile
@@ -246,3 +247,31 @@ def test_what_is_active_tells_it_all(tmp_path: Path) -> None:
     assert (rule.response in alarm.text, rule.consequence in alarm.text) == (True, True)
     assert alarm.priority is AlarmPriority.CRITICAL
     assert words([("x", alarm)]) == {"x": U}
+
+
+@pytest.mark.parametrize("order", ["abcd", "dcba", "cadb"])
+def test_parts_that_are_met_one_by_one_explain_what_they_would_all_at_once(order: str) -> None:
+    """Also where the one that explains is met last, and where one explains what it does not know yet."""
+    parents = {"a": ["b_off-b"], "b": ["own"], "c": ["own-b", "b_off-b"], "d": ["a_off-a", "c_off-c"]}
+    rules = {
+        part: {
+            f"{name}-{part}": AlarmRule(name=name, device=part, point="causes", contains="disk", suppressed_by=others)
+            for name, others in ((f"{part}_off", parents[part]), ("own", []))
+        }
+        for part in order
+    }
+    every = {name: rule for part in order for name, rule in rules[part].items()}
+    watches = {name: compiled(rule, Scope({}).of_service(str(rule.device))) for name, rule in every.items()}
+    known: dict[str, AlarmRule] = {}
+    grown, anew = Suppression({}, {}), 0
+    for part in order:
+        known |= rules[part]
+        if not grown.grow(rules[part], known, watches):
+            grown, anew = Suppression(known, watches), anew + 1
+    whole = Suppression(every, watches)
+    assert {name: grown.parents(name) for name in every} == {name: whole.parents(name) for name in every}
+    assert {name: sorted(grown.children(name)) for name in every} == {
+        name: sorted(whole.children(name)) for name in every
+    }
+    assert whole.parents("d_off-d") == ("a_off-a", "c_off-c")
+    assert anew < len(order)
