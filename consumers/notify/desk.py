@@ -156,11 +156,12 @@ class Desk:
     # --- from a notice to a message ---------------------------------------------------------------
 
     def _post(self, notices: Iterable[Notice], now: datetime) -> None:
+        known = {one.name for one in self.reach.notify.channels}  # an alarm may outlive a channel that it was told by
         told: set[tuple[str, str, str]] = set()
         # behind one channel, who is awake hears it before it would wait for who sleeps
         for one in sorted(notices, key=lambda notice: notice.quiet):
             self.changed = True
-            for channel in one.told.channels:
+            for channel in (name for name in one.told.channels if name in known):
                 key = channel, one.name, one.kind
                 if key not in told:  # two chains or two people behind one channel: it is told there once
                     told.add(key)

@@ -208,6 +208,8 @@ class Escalation:
             people = self.reach.people(chain.step[max(0, case.step - 1)], now)
             if not people or not all(self.reach.quiet(one.person, now) for one in people):
                 _resume(case, now)
+                if people and not any(one.person in case.told for one in people):
+                    case.step = max(0, case.step - 1)  # somebody else is on call by now, who was not told
 
     def _fold(self, case: Case, alarm: Alarm, chain: Chain, now: datetime) -> None:
         """A consequence waits as long as its first-out is told in the same chain, and is no less grave."""

@@ -180,10 +180,10 @@ def test_what_is_not_critical_waits_for_the_end_of_the_quiet_hours_and_comes_as_
     story.becomes(AlarmState.NORMAL, "gone")
     story.raised("fire", priority=AlarmPriority.CRITICAL)
     story.run("2026-06-17T06:10")
-    assert story.who == ["23:40 anna", "23:55 chief", "06:00 anna"]
-    assert story.told[-1][2] == "Plant: 2 alarms from your quiet hours: 2 high"
+    assert story.who == ["23:40 anna", "23:55 chief", "06:00 anna", "06:00 ben"], "ben is on call by then"
+    assert story.told[2][2] == "Plant: 2 alarms from your quiet hours: 2 high"
     story.run("2026-06-17T07:00")
-    assert story.who[3:] == ["06:15 chief"], "the clock of the chain stood in the night"
+    assert story.who[4:] == ["06:15 chief"], "the clock of the chain stood in the night"
 
 
 @pytest.mark.parametrize(("night", "chief"), [("2026-10-25", "02:05"), ("2026-03-29", "03:05")])

@@ -157,3 +157,24 @@ async def test_a_link_that_nobody_answered_is_good_for_another_try(
             answer = await client.post(f"/ack/{make_token(claim(), KEY)}")
             assert (answer.status_code, len(said.orders)) == (202, asked)
             assert "has not answered" in answer.text
+
+
+def test_who_comes_on_call_awake_is_told_of_what_waits_for_who_sleeps() -> None:
+    """The chain went on without a word to ben."""
+    people = [one.model_dump() | ({"quiet": [NIGHTS]} if one.name == "anna" else {}) for one in notify().person]
+    story = Story(notify(person=people), local("2026-06-16T23:00"))
+    story.raised()
+    story.run("2026-06-17T06:05")
+    assert story.who == ["02:00 ben", "02:15 chief", "06:00 anna"]
+
+
+def test_the_end_is_not_said_to_a_channel_that_is_no_more() -> None:
+    """It waited for ever: nobody tries a channel that the site file does not have."""
+    story = Story(notify(), local("2026-06-16T12:00"))
+    story.raised()
+    channels = [{"name": name} for name in ("anna_sms", "chief_mail")]
+    people = [{"name": name, "channels": ["chief_mail"]} for name in ("anna", "ben", "chief")]
+    story.rules = notify(channel=channels, person=people)
+    story.restart()
+    story.hear("hot", None)
+    assert story.desk.outbox.waiting == []
