@@ -3,7 +3,8 @@
 10 000 rules on 200 devices of 50 points at 1 Hz: a third each a plain threshold, two points compared, and what looks
 back or around (rate, count, projected mean, spread). Beside it the same conditions written out by hand in a bare loop,
 without units, unknown values and deadband: what Python takes for them at least. Then the same through the panel, as
-the service hears it, and the real service beside a real broker: from a reading that is wrong to the alarm, beyond the on-delay.
+the service hears it, and the real service beside a real broker: from a reading that is wrong to the alarm, beyond the
+on-delay.
 """
 
 import argparse
