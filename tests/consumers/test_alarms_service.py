@@ -240,7 +240,7 @@ def text_of(request: AlarmRequest, **change: Any) -> bytes:
 
 async def test_every_request_is_answered_where_it_was_asked(broker: Broker, site_file: Path, site_name: str) -> None:
     long_ago, tomorrow = utc_now() - timedelta(minutes=1), utc_now() + timedelta(minutes=1)
-    ack, reset = wish("ack"), wish("reset")
+    ack, reset = wish("ack", at=utc_now() + timedelta(seconds=20)), wish("reset")  # sent behind the raise
     asked: list[tuple[str, bytes, bool, str]] = [
         (WARM, text_of(ack, id="r1"), True, "retained"),
         (WARM, text_of(ack, id="r2", at=long_ago.isoformat()), False, "expired"),
