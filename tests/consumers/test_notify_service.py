@@ -146,7 +146,7 @@ async def test_a_channel_that_fails_is_said_the_next_step_is_taken_and_it_delive
         hook.status = 503
         await bus.say(ALARM, alarm(device="pcs1"), site=site_name, alarm="hot-pcs1")
         await until(lambda: hook.refused >= 1)
-        assert "channel hook" in part.status().detail
+        await until(lambda: "channel hook does not" in part.status().detail)
         hook.status = 200
         await until(lambda: len(hook.calls) == 2)
         await until(lambda: "channel hook does not" not in part.status().detail)
