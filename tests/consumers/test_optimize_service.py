@@ -104,7 +104,7 @@ async def test_a_plan_is_made_from_the_archive_and_the_present(
         assert (plan.until - plan.at) == timedelta(hours=1)
         assert plan.inputs.keys() == {"grid", "pcs1", "bms1", "pv1"}
         assert part.detail.startswith(f"plan {plan.id}: ")
-        assert "archive" not in part.detail
+        assert "without the archive" not in part.detail, "a slow machine may still read it"
 
         async with on_the_bus(broker, "scada") as scada:  # who comes later hears it, too
             late = Ear(scada, PLAN.at(site=site_name))
@@ -179,7 +179,7 @@ async def test_a_silent_device_is_waited_for_and_said_when_it_lasts(
         await until(lambda: causes.names == [Cause.NO_PLAN])
         assert causes.words == "no plan is valid: bms1 was never heard"
         played.plant.state["bms1"] = bms
-        await until(lambda: bool(played.plans) and not causes.names)
+        await until(lambda: bool(played.plans) and not causes.names, within=40)
 
 
 class Fickle(Optimize):
