@@ -63,7 +63,8 @@ def create_app(
     app.add_exception_handler(NotSaid, _not_said)
     app.add_exception_handler(Busy, _busy)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    _reading(app, site, view, curves, closing or asyncio.Event(), needs_token=token is not None)
+    _pages(app, site, needs_token=token is not None)
+    _reading(app, view, curves, closing or asyncio.Event())
     _acting(app, site, publish)
     if links is not None:
         links.mount(app)
@@ -73,16 +74,8 @@ def create_app(
     return app
 
 
-def _reading(
-    app: FastAPI,
-    site: Site,
-    view: Callable[[], dict[str, Any]],
-    curves: Callable[[float | None], Awaitable[dict[str, Any]]],
-    closing: asyncio.Event,
-    *,
-    needs_token: bool,
-) -> None:
-    templates, stream = Jinja2Templates(directory=HERE), _Stream(view)
+def _pages(app: FastAPI, site: Site, *, needs_token: bool) -> None:
+    templates = Jinja2Templates(directory=HERE)
 
     @app.get("/", response_class=HTMLResponse)
     async def page(request: Request) -> HTMLResponse:
@@ -106,6 +99,15 @@ def _reading(
             "classes": list(AlarmClass),
         }
         return templates.TemplateResponse(request, "alarms.html", words)
+
+
+def _reading(
+    app: FastAPI,
+    view: Callable[[], dict[str, Any]],
+    curves: Callable[[float | None], Awaitable[dict[str, Any]]],
+    closing: asyncio.Event,
+) -> None:
+    stream = _Stream(view)
 
     @app.get("/events", response_class=EventSourceResponse)
     async def events() -> AsyncIterable[ServerSentEvent]:
