@@ -3,8 +3,8 @@
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.watch import watch, watch_text
 from consumers.alarms.expression.wrong import Wrong
-from consumers.alarms.reading import ALARMS, INSTEAD, WORDS, spreads
-from schemas.interlock import states
+from consumers.alarms.reading import ALARMS, INSTEAD, WORDS
+from schemas.interlock import DERIVED, states
 from schemas.profile import Profile
 from schemas.register import Point
 from schemas.site import Site
@@ -78,7 +78,8 @@ def missing(rule: AlarmRule, profile: Profile) -> Missing | None:
     if rule.point in WORDS:
         return _missing_word(rule)
     registers = [ALARMS] * any(map(is_alarms, profile.points))
-    names = [*dict.fromkeys([*profile.points, *registers, *spreads(profile.points), *WORDS])]
+    derived = [name for name, one in DERIVED.items() if set(one.parts) <= profile.points.keys()]
+    names = [*dict.fromkeys([*profile.points, *registers, *derived, *WORDS])]
     if rule.point not in names:
         return "point", "point", rule.point, names
     return _missing_name(rule, profile, profile.points.get(rule.point))
