@@ -208,8 +208,8 @@ async def test_without_a_broker_people_are_told(
         await until(lambda: len(hook.calls) == 1)
         assert "there is no connection to the broker" in hook.titles[0]
     async with webhook(hook.port) as again, running(broker, path, hook.port):
-        await until(lambda: len(again.calls) == 1)
-        assert "over: notify: there is no connection to the broker" in again.titles[0]
+        # The first hook may have closed before its answer was read: then what it took is sent once more, and comes first.
+        await until(lambda: any("over: notify: there is no connection to the broker" in one for one in again.titles))
 
 
 async def test_a_server_that_hangs_is_asked_once_and_what_it_takes_late_counts() -> None:
