@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from joulebus.described import Described
 from joulebus.examples import EXAMPLES, PLACES
 from schemas.topics import COMMAND, COMMAND_TTL, ROOT, TOPICS, Topic
 
@@ -53,7 +54,9 @@ def schemas() -> Node:
     kinds = {topic.payload for topic in TOPICS}
     ordered = sorted(kinds, key=lambda kind: kind.__name__)
     _, found = models_json_schema(
-        [(kind, "validation") for kind in ordered], ref_template="#/components/schemas/{model}"
+        [(kind, "validation") for kind in ordered],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=Described,
     )
     made: Node = _as_json(found["$defs"])
     return made

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from joulebus import asyncapi, control, devices, interlocks, pages, reference
+from joulebus.described import Described
 from schemas.site import Site
 
 DOCUMENTS: dict[str, Callable[[], str]] = {
@@ -17,7 +18,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "interlocks.md": interlocks.interlocks,
     "configuration.md": reference.configuration,
     "site.schema.json": lambda: _json(
-        {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Site.model_json_schema()
+        {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Site.model_json_schema(schema_generator=Described)
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from joulebus.described import Described
 from joulebus.words import HEAD, Node, fields, page, table
 from schemas.profile import Profile
 from schemas.shape import Shape
@@ -32,7 +33,7 @@ def configuration() -> str:
 
 
 def _file(shape: type[Shape]) -> Iterator[str]:
-    schema = shape.model_json_schema()
+    schema = shape.model_json_schema(schema_generator=Described)
     defs = schema.get("$defs", {})
     yield table(["key", *HEAD[1:]], fields(schema, defs))
     yield from _tables(schema, defs, "", set())

@@ -28,7 +28,7 @@ Via = Literal["asked", "signal"]
 class Word(BaseModel):
     """The last word of one authority for one direction and scope."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     authority: Authority
     direction: Direction
@@ -52,7 +52,7 @@ class Word(BaseModel):
 class KeptLimits(BaseModel):
     """The file."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     words: list[Word] = []
     seen: list[str] = []

@@ -26,7 +26,7 @@ ONLY = ""
 class KeptBattery(BaseModel):
     """One battery. What runs on the monotonic clock is kept as what was left, or as its age then."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str = ""
     """Of the battery; empty in a file from before it was kept."""
@@ -52,7 +52,7 @@ class KeptBattery(BaseModel):
 class KeptRule(BaseModel):
     """A rule that has begun, and goes on until an end of its own."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     began: Instant
     ends: Instant
@@ -63,7 +63,7 @@ class KeptRule(BaseModel):
 class KeptQuarter(BaseModel):
     """A quarter of an hour of this day that is over, as a plan told it last."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     at: Instant
     buy: Number
@@ -76,7 +76,7 @@ class KeptQuarter(BaseModel):
 class KeptRules(BaseModel):
     """What the rules of the site need after a restart."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     lasting: dict[str, KeptRule] = {}
     day: list[KeptQuarter] = []
@@ -85,7 +85,7 @@ class KeptRules(BaseModel):
 class KeptWindow(BaseModel):
     """A billing window that was running."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     start: Instant
     imported: WattHours
@@ -99,7 +99,7 @@ class KeptWindow(BaseModel):
 class Kept(BaseModel):
     """The file."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     at: Instant
     """When it was kept."""

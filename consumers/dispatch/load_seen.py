@@ -38,7 +38,7 @@ COMPLAINTS = (OutcomeState.REFUSED, OutcomeState.FAILED, OutcomeState.NOT_OBEYED
 class KeptLoad(BaseModel):
     """What the next run must know of it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     on: bool
     since: Seconds

@@ -21,14 +21,10 @@ Seq = Annotated[int, Field(ge=1, le=WHOLE)]
 class Message(BaseModel):
     """Something that is said about the site."""
 
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="ignore", ser_json_inf_nan="constants", use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", ser_json_inf_nan="constants")
 
 
 class Order(BaseModel):
     """Something that is wanted of the site: unknown keys are refused."""
 
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants", use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants")
