@@ -104,7 +104,16 @@ class Bus(aiomqtt.Client):
         if expiry is not None:
             properties = Properties(PacketTypes.PUBLISH)
             properties.MessageExpiryInterval = max(1, round(expiry))
-        confirmed = self.post(address, payload, retain=retain, properties=properties)
+        await self._acknowledged(address, self.post(address, payload, retain=retain, properties=properties))
+
+    async def send_all(self, said: Iterable[tuple[str, bytes, bool]]) -> None:
+        """The same for several: address, payload and whether it is retained. They arrive in this order, and none waits
+        for the acknowledgement of the one before."""
+        posted = [(address, self.post(address, payload, retain=retain)) for address, payload, retain in said]
+        for address, confirmed in posted:
+            await self._acknowledged(address, confirmed)
+
+    async def _acknowledged(self, address: str, confirmed: "asyncio.Future[int]") -> None:
         try:
             async with asyncio.timeout(self.timeout):
                 reason = await confirmed

@@ -3,7 +3,7 @@
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -62,21 +62,22 @@ class EventOutbox:
     def __len__(self) -> int:
         return self._rows
 
-    def keep(self, at: datetime, topic: str, payload: bytes) -> bool:
-        """Write one down; whether that could be."""
+    def keep(self, at: datetime, said: Sequence[tuple[str, bytes]]) -> bool:
+        """Write down what was said at some topics, in this order, or nothing of it; whether that could be."""
 
         def insert(db: sqlite3.Connection) -> bool:
             with Transaction(db):
                 sql = "INSERT INTO event (epoch, at, topic, payload) VALUES (?, ?, ?, ?)"
-                db.execute(sql, (self.epoch, at.isoformat(), topic, payload))
+                db.executemany(sql, [(self.epoch, at.isoformat(), topic, payload) for topic, payload in said])
             return True
 
         if not self.file.attempt("keep it", insert):
             return False
-        self._rows += 1
-        self._bytes += len(payload)
-        if self._rows > self.most_rows or self._bytes > self.most_bytes:
-            self._give_up()
+        self._rows += len(said)
+        self._bytes += sum(len(payload) for _, payload in said)
+        while self._rows > self.most_rows or self._bytes > self.most_bytes:
+            if not self._give_up():
+                break
         return True
 
     def due(self, now: float, most: int) -> list[Row]:
@@ -136,8 +137,8 @@ class EventOutbox:
         found = self.file.attempt("be read", lambda db: db.execute(sql, (value, most)).fetchall())
         return [Row(*row) for row in found or []]
 
-    def _give_up(self) -> None:
-        """The oldest hundredth goes: not one at a time, each would be a commit more."""
+    def _give_up(self) -> int:
+        """The oldest hundredth goes: not one at a time, each would be a commit more. Gives how many went."""
         oldest = "SELECT seq FROM event ORDER BY seq LIMIT ?"
         sql = f"DELETE FROM event WHERE seq IN ({oldest}) RETURNING seq, length(payload)"  # noqa: S608
 
@@ -148,6 +149,7 @@ class EventOutbox:
         gone = self.file.attempt("give up the oldest", delete) or []
         self._forget(gone)
         self.dropped += len(gone)
+        return len(gone)
 
     def _late(self, seq: int, now: float) -> bool:
         return now - self._sent[seq] >= AGAIN

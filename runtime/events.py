@@ -9,10 +9,12 @@ import contextlib
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from runtime.bus import Bus, Refused
 from runtime.causes import Causes
@@ -34,6 +36,9 @@ QUIET = {*SERVICE_STATUS.writers} - {*SERVICE_EVENT.writers}
 
 SHOWN = 600.0
 """Seconds a file that was set aside, or one that is full, is a trouble."""
+
+Said = tuple[Topic[Any], BaseModel | None, dict[str, str]]
+"""Topic, message (None clears a retained topic) and place."""
 
 
 class Events:
@@ -59,17 +64,23 @@ class Events:
 
         Raises what Bus.say raises, and nothing without a connection.
         """
-        self._keep(topic, message, place)
+        self._keep([(topic, message, place)])
         if self.bus is not None:
             await self.bus.say(topic, message, expiry=expiry, **place)
 
+    async def say_all(self, said: Sequence[Said]) -> None:
+        """Several, heard in this order: the broker is waited for once, behind the last of them. Raises as `say`."""
+        self._keep(said)
+        if self.bus is not None:
+            packed = [(topic.at(**place), _packed(message), topic.retain) for topic, message, place in said]
+            await self.bus.send_all(packed)
+
     def post(self, topic: Topic[M], message: M | None, **place: str) -> None:
         """The same without waiting for the broker. Raises ValueError when it is too large to send."""
-        self._keep(topic, message, place)
+        self._keep([(topic, message, place)])
         if self.bus is not None:
-            payload = message.model_dump_json().encode() if message is not None else b""
             with contextlib.suppress(aiomqtt.MqttError):
-                self.bus.post(topic.at(**place), payload, retain=topic.retain)
+                self.bus.post(topic.at(**place), _packed(message), retain=topic.retain)
 
     async def send(self, bus: Bus) -> None:
         """While there is a connection: the archive gets what it has not confirmed."""
@@ -104,12 +115,13 @@ class Events:
             self._outbox.close()
         self._outbox = None
 
-    def _keep(self, topic: Topic[M], message: M | None, place: dict[str, str]) -> None:
+    def _keep(self, said: Sequence[Said]) -> None:
         outbox = self._outbox
-        if outbox is None or message is None:
+        events = [(topic.at(**place), _packed(message)) for topic, message, place in said if message is not None]
+        if outbox is None or not events:
             return
-        if not outbox.keep(utc_now(), topic.at(**place), message.model_dump_json().encode()):
-            self._counts["lost_events"] += 1
+        if not outbox.keep(utc_now(), events):
+            self._counts["lost_events"] += len(events)
         if outbox.dropped > self._counts["dropped_events"]:
             self._counts["dropped_events"] = outbox.dropped
             words = f"{outbox.file.path} is full: the oldest events are given up"
@@ -158,3 +170,7 @@ class Events:
                 self._counts["confirmed_events"] += self._outbox.confirm(said.epoch, said.ranges, time.monotonic())
                 self._say_trouble(self._outbox)
                 self._news.set()
+
+
+def _packed(message: BaseModel | None) -> bytes:
+    return b"" if message is None else message.model_dump_json().encode()

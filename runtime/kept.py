@@ -45,33 +45,35 @@ class Transaction:
             self._db.execute("ROLLBACK")
 
 
-def open_or_set_aside(path: Path, tables: str) -> tuple[sqlite3.Connection, str]:
+def open_or_set_aside(path: Path, tables: str, *, durable: bool = False) -> tuple[sqlite3.Connection, str]:
     """Open a file with these tables (`CREATE TABLE IF NOT EXISTS ...`); make it where there is none.
+
+    `durable`: a commit is on the disk when it returns. Make it in a thread, as it waits for the disk; in one at a time.
 
     One that is no database, is damaged, or has other tables is set aside with its `-wal` and `-shm`: the second value
     then says where to, and why. It is empty otherwise. Raises sqlite3.Error where no file can be had: no folder, no
     right to write, a full disk.
     """
     try:
-        return _open(path, tables), ""
+        return _open(path, tables, durable=durable), ""
     except sqlite3.Error as wrong:
         if not damaged(wrong) and not path.is_dir():  # Docker makes a folder of a file that was not there to be mounted
             raise
         aside = _set_aside(path)
-        return _open(path, tables), f"{path} was damaged ({wrong}) and is kept as {aside.name}"
+        return _open(path, tables, durable=durable), f"{path} was damaged ({wrong}) and is kept as {aside.name}"
 
 
-def begin_anew(path: Path, tables: str, why: object) -> tuple[sqlite3.Connection, str]:
+def begin_anew(path: Path, tables: str, why: object, *, durable: bool = False) -> tuple[sqlite3.Connection, str]:
     """The same for a file whose damage shows while it is used; close it first. Raises sqlite3.Error."""
     if not path.exists():
-        return open_or_set_aside(path, tables)
+        return open_or_set_aside(path, tables, durable=durable)
     aside = _set_aside(path)
-    return _open(path, tables), f"{path} was damaged ({why}) and is kept as {aside.name}"
+    return _open(path, tables, durable=durable), f"{path} was damaged ({why}) and is kept as {aside.name}"
 
 
-def in_memory(tables: str) -> sqlite3.Connection:
+def in_memory(tables: str, *, durable: bool = False) -> sqlite3.Connection:
     """The same tables where no file can be had: they end with the process."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=not durable)
     db.executescript(tables)
     return db
 
@@ -85,12 +87,12 @@ def damaged(wrong: sqlite3.Error) -> bool:
     return code is None or code & 0xFF in _DAMAGE or code in _DAMAGED_ON_DISK
 
 
-def _open(path: Path, tables: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=1)
+def _open(path: Path, tables: str, *, durable: bool) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=1, check_same_thread=not durable)
     try:
         db.execute("PRAGMA journal_mode=WAL")
         # A killed process loses nothing with NORMAL; a power cut may take the last moments.
-        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         _compare(db, tables, made=False)
         db.executescript(tables)
         _compare(db, tables, made=True)

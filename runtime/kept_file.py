@@ -22,10 +22,12 @@ before and is whole: what it holds should move, and then it should be closed. No
 class KeptFile:
     """One of a part's files. Nothing here raises for the file's sake; `trouble` says what is wrong."""
 
-    def __init__(self, what: str, path: Path, tables: str, use: Use) -> None:
+    def __init__(self, what: str, path: Path, tables: str, use: Use, *, durable: bool = False) -> None:
+        """`durable`: see `open_or_set_aside`."""
         self.path, self.aside = path, ""
         """Which file was set aside, and why. Who has told it long enough empties it."""
         self._name, self._tables, self._use = f"{what} {path}", tables, use
+        self._durable = durable
         self._cannot: dict[str, str] = {}
         self._stat: os.stat_result | None = None
         self._moving = threading.Lock()
@@ -68,8 +70,12 @@ class KeptFile:
                 if self.on_disk:  # what belongs to the deleted file must not be taken for the new one's
                     for end in ("-wal", "-shm"):
                         self.path.with_name(self.path.name + end).unlink(missing_ok=True)
-                db, aside = open_or_set_aside(self.path, self._tables)
-            except (sqlite3.Error, OSError):
+                db, aside = open_or_set_aside(self.path, self._tables, durable=self._durable)
+            except (sqlite3.Error, OSError) as wrong:
+                if self.on_disk:
+                    self._cannot["be used"] = (
+                        f"{self._name} was deleted while it was used, and no new one begins: {wrong}"
+                    )
                 return
             before, gone = self._db, self.on_disk
             if self._adopt(db, before) is None:
@@ -94,9 +100,9 @@ class KeptFile:
             for _ in range(2):
                 try:
                     db, aside = (
-                        open_or_set_aside(self.path, self._tables)
+                        open_or_set_aside(self.path, self._tables, durable=self._durable)
                         if damage is None
-                        else begin_anew(self.path, self._tables, damage)
+                        else begin_anew(self.path, self._tables, damage, durable=self._durable)
                     )
                 except sqlite3.Error as wrong:
                     reason = wrong
@@ -111,7 +117,7 @@ class KeptFile:
             return self._without(reason)
 
     def _without(self, reason: sqlite3.Error) -> sqlite3.Connection:
-        db = in_memory(self._tables)
+        db = in_memory(self._tables, durable=self._durable)
         self._use(db, None)
         self._stat = None
         self._cannot["be used"] = f"{self._name} cannot be used: {reason}; what it should keep is in memory only"

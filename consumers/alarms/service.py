@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import deque
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import aiomqtt
@@ -18,11 +19,12 @@ from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.delivery import Delivery
 from consumers.alarms.figures.live import Live
 from consumers.alarms.figures.telling import tell
+from consumers.alarms.in_force import together
 from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
-from consumers.alarms.record import Record, together
 from consumers.alarms.rules import Now
 from consumers.alarms.site_values import HEARD
+from consumers.alarms.telling import Telling
 from runtime.bus import Bus, Refused
 from runtime.guarded import Guarded
 from runtime.heard import Heard
@@ -30,7 +32,6 @@ from runtime.part import Part
 from schemas.messages import (
     Alarm,
     AlarmRequest,
-    AlarmState,
     Cause,
     DeviceState,
     DeviceStatus,
@@ -57,6 +58,8 @@ MARK = "end-of-stored"
 """An alarm that does not exist. Its clearing, heard back, follows everything the broker had stored."""
 LONGEST_READ = 20.0
 """Seconds for that."""
+TOGETHER = 0.003
+"""Seconds in which changes are collected before they are written: about as long as a disk takes for that."""
 PROOF = 0.5
 """Seconds between two questions to the broker whether it delivers."""
 
@@ -68,60 +71,71 @@ async def run(part: Part) -> None:
     for place, words in refused:
         part.causes.add(Cause.ALARM_RULE, f"{place} in the site file is refused: {words}", about=place)
     panel = Panel(rules, catalog.services, _now(), whose(part.site.battery), Places.of(part.site))
-    record = Record(part.settings.state / f"alarms-{part.site.site}.json")
-    desk = _Desk(part, panel, record)
-    await part.run(desk.work, desk.away.watch)
+    part.patience = inf  # who tells that the broker is away must not end because it is; a wrong password is told
+    desk = _Desk(part, panel)
+    await part.run(desk.work, desk.away.watch, desk.telling.look_after, begin=desk.begin)
 
 
 class _Desk:
     """Between the panel and the broker. One change after the other: they must be heard in their order."""
 
-    def __init__(self, part: Part, panel: Panel, record: Record) -> None:
-        self.part, self.panel, self.record, self.site = part, panel, record, part.site.site
+    def __init__(self, part: Part, panel: Panel) -> None:
+        self.part, self.panel, self.site = part, panel, part.site.site
         self.actions, self.delivery = Actions(), Delivery(time.monotonic())
         self.beside = Beside(part.site, part.settings.state, _now())
         self.statuses: dict[str, DeviceStatus] = {}
         self.figures = Live(part.settings.state / f"alarm-figures-{self.site}.json", part.site.alarm_operators)
-        self.restored = False
+        self.telling = Telling(part, self.figures)
+        self.counting = self.restored = False
+        """Whether the figures have begun, and whether what the broker had stored was taken over."""
         self.guarded = Guarded(part.log, part.counts)
         self.turn = asyncio.Lock()
         self.away = BrokerAway(part, self._judge_ourselves)
+
+    def begin(self) -> None:
+        """Go on where the process before ended, with a broker or without one; called once the state folder is ours."""
+        self.panel.restore(self.telling.begin(), _now())
 
     async def work(self, bus: Bus) -> None:
         """One connection. The first takes over what is stored; later ones correct what is stored."""
         self.away.over()
         stored = await _stored(bus, self.site)
-        if not self.restored:
-            self.panel.deaf(_now())
-            ours, trouble = await asyncio.to_thread(self.record.read)
-            if trouble:
-                self.part.log.warning("%s", trouble)
-            self.panel.restore(together(ours, stored), _now())
-            self.actions.open |= self.panel.open_actions()
-            if trouble := await asyncio.to_thread(self.figures.begin, self.panel.shown(), utc_now()):
-                self.part.log.warning("%s", trouble)
-            self.restored = True
         async with self.turn:
-            await self._record()
-            await self._correct(bus, stored)
+            if not self.restored:
+                self.panel.deaf(_now())
+                shown = self.panel.shown()
+                known = together(shown, stored)
+                self.panel.restore({name: one for name, one in known.items() if shown.get(name) != one}, _now())
+                self.actions.open |= self.panel.open_actions()
+                self.restored = True
+                await self._count()
+            await self.telling.correct(self.panel.shown(), stored)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tick(bus), name="alarms.tick")
+            group.create_task(self._tick(), name="alarms.tick")
             group.create_task(self._listen(bus), name="alarms.listen")
             group.create_task(self._prove(bus), name="alarms.prove")
             group.create_task(tell(bus, self.part, self.figures), name="alarms.figures")
+
+    async def _count(self) -> None:
+        """The figures begin with what is not normal."""
+        if not self.counting:
+            self.counting = True
+            if trouble := await asyncio.to_thread(self.figures.begin, self.panel.shown(), utc_now()):
+                self.part.log.warning("%s", trouble)
 
     async def _listen(self, bus: Bus) -> None:
         known = (TELEMETRY, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, ALARM_REQUEST, ALARM_MAINTENANCE)
         topics: tuple[Topic[Any], ...] = (*known, *HEARD)
         async for batch in bus.listen(*(topic.at(site=self.site) for topic in topics)):
-            for heard in batch:
-                with self.guarded(heard):
-                    async with self.turn:
-                        await self._hear(bus, heard)
+            waiting = deque(batch)
+            while waiting:
+                async with self.turn:
+                    await self._hear_some(waiting)
+                await asyncio.sleep(0)  # others have their turn
             bus.ack(batch)
             self.part.succeeded()
 
-    async def _tick(self, bus: Bus) -> None:
+    async def _tick(self) -> None:
         while True:
             await asyncio.sleep(1)
             async with self.turn:
@@ -130,7 +144,7 @@ class _Desk:
                     self.panel.unheard(*missed, self.delivery.most)
                     self.beside.deaf()
                 changes = [*self.beside.tell(self.panel, now), *self.panel.tick(now)]
-                await self._say(bus, changes + self.panel.note_control(self.statuses, now))
+                await self.telling.say(changes + self.panel.note_control(self.statuses, now))
 
     async def _prove(self, bus: Bus) -> None:
         """Ask the broker something that changes nothing: what it has for us comes before its answer."""
@@ -139,17 +153,31 @@ class _Desk:
             self.delivery.answered(time.monotonic())
             await asyncio.sleep(PROOF)
 
-    async def _hear(self, bus: Bus, heard: Heard[Any]) -> None:
-        if heard.fault:
-            self.part.counts["unreadable"] += 1
-        if heard.topic in (ALARM_REQUEST, ALARM_MAINTENANCE):
-            await self._answer(bus, heard)
-        else:
-            try:
-                self.beside.hear(heard.message, _now(), heard.place.get("device", ""))
-            except OSError as wrong:
-                self.part.log.warning("who was told to form an island cannot be kept: %s", wrong.strerror)
-            await self._say(bus, self._judge(heard))
+    async def _hear_some(self, waiting: deque[Heard[Any]]) -> None:
+        """The oldest of what waits: what several messages change is written and said together, in its order. A request
+        is answered behind what was heard before it."""
+        changes: Changes = []
+        heard, end = waiting[0], time.monotonic() + TOGETHER
+        while waiting and time.monotonic() < end:
+            heard = waiting.popleft()
+            with self.guarded(heard):
+                if heard.fault:
+                    self.part.counts["unreadable"] += 1
+                if heard.topic in (ALARM_REQUEST, ALARM_MAINTENANCE):
+                    before, changes = changes, []
+                    await self.telling.say(before)
+                    await self._answer(heard)
+                else:
+                    changes += self._hear(heard)
+        with self.guarded(heard):
+            await self.telling.say(changes)
+
+    def _hear(self, heard: Heard[Any]) -> Changes:
+        try:
+            self.beside.hear(heard.message, _now(), heard.place.get("device", ""))
+        except OSError as wrong:
+            self.part.log.warning("who was told to form an island cannot be kept: %s", wrong.strerror)
+        return self._judge(heard)
 
     def _judge(self, heard: Heard[Any]) -> Changes:
         device = heard.place.get("device", "")
@@ -176,7 +204,7 @@ class _Desk:
         action = self.actions.open.get(device)
         return [] if word is None else self.panel.note(device, reading.ACTION, word, _now(), reason, action=action)
 
-    async def _answer(self, bus: Bus, heard: Heard[AlarmRequest]) -> None:
+    async def _answer(self, heard: Heard[AlarmRequest]) -> None:
         """First what it changes, then what became of it: who reads the answer finds the alarm as it says."""
         given = answer(self.panel, heard, _now())
         if given is None:
@@ -189,62 +217,17 @@ class _Desk:
             self.part.counts["refused"] += 1
             asked = f"{said.wish} of {name} by {said.who}" if said.wish else f"a request to {name}"
             self.part.log.warning("refused %s: %s", asked, said.reason)
-        await self._say(bus, given.changes)
+        await self.telling.say(given.changes)
         await self.part.events.say(ALARM_OUTCOME, said, site=self.site, alarm=name)
 
     async def _judge_ourselves(self) -> None:
         """Also without a connection: then it is written down, and said with the next one."""
         async with self.turn:
-            if self.restored:
-                bus, changes = self.part.events.bus, self.panel.note_service(self.part.name, self.part.status(), _now())
-                with suppress(aiomqtt.MqttError, Refused):
-                    await self._say(bus, changes)
-
-    async def _record(self) -> None:
-        """Before the broker is told: what it confirms it may forget."""
-        try:
-            await asyncio.to_thread(self.record.write, self.panel.shown())
-        except OSError as wrong:
-            self.part.counts["unrecorded"] += 1
-            self._tell(f"{self.record.path} cannot be written: {wrong.strerror}")
-        else:
-            self._tell("")
-
-    def _tell(self, trouble: str) -> None:
-        """One line when the disk is lost, one when it is back."""
-        if trouble:
-            self.part.causes.add(Cause.OUTBOX, f"alarms are kept by the broker alone: {trouble}", about="record")
-        else:
-            words = f"alarms are written to {self.record.path} again"
-            self.part.causes.clear(Cause.OUTBOX, about="record", words=words)
-
-    async def _say(self, bus: Bus | None, changes: Changes) -> None:
-        if changes:
-            await self._record()
-        for name, alarm in changes:
-            if alarm.state is AlarmState.UNACKNOWLEDGED and alarm.at == alarm.since:  # not one that has a new reason
-                self.part.counts["raised"] += 1
-            self.part.log.info("%s is %s (%s)", name, alarm.state, alarm.value)
-            await self._publish(bus, name, alarm)
-        self.part.counts["active"] = len(self.panel.shown())
-
-    async def _correct(self, bus: Bus, stored: Mapping[str, Alarm]) -> None:
-        """What was lost while we or the broker were away, and what a changed rule left behind."""
-        shown = self.panel.shown()
-        for name, alarm in shown.items():
-            if stored.get(name) != alarm:
-                await self._publish(bus, name, alarm)
-        for name in stored.keys() - shown.keys():
-            over = stored[name].model_copy(update={"state": AlarmState.NORMAL, "at": utc_now()})
-            await self._publish(bus, name, over)
-        self.part.counts["active"] = len(shown)
-
-    async def _publish(self, bus: Bus | None, name: str, alarm: Alarm) -> None:
-        """Subscribers hear `normal` once, then the topic is empty: who comes later sees only what is not normal."""
-        self.figures.hear(name, alarm)
-        await self.part.events.say(ALARM, alarm, site=self.site, alarm=name)
-        if alarm.state is AlarmState.NORMAL and bus is not None:
-            await bus.say(ALARM, None, site=self.site, alarm=name)
+            changes = self.panel.note_service(self.part.name, self.part.status(), _now())
+            if changes:
+                await self._count()
+            with suppress(aiomqtt.MqttError, Refused):
+                await self.telling.say(changes)
 
 
 async def _stored(bus: Bus, site: str) -> dict[str, Alarm]:

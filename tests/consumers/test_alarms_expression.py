@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.alarms import evaluate
+from benchmarks.alarms_rules import evaluate
 from consumers.alarms.catalog import for_device, load_catalog
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.watch import Look, Watch, watch, watch_text

@@ -14,6 +14,7 @@ from typing import Any
 import aiomqtt
 import pytest
 
+from consumers.alarms.salvage import read_rows
 from consumers.alarms.service import MARK, run
 from runtime.bus import Bus
 from runtime.heard import Heard
@@ -414,13 +415,13 @@ async def test_without_a_disk_the_broker_keeps_them(broker: Broker, site_file: P
             await plant.say("bms1", cell_t_max=35.0)
             await ear.hears(WARM, "unacknowledged")
             assert part.causes.names == ["outbox"]
-            assert "cannot be written: No such file or directory" in part.causes.words
+            assert f"alarms-{site_name}.db cannot be used: unable to open database file" in part.causes.words
             await ear.hears("outbox_damaged-alarms", "unacknowledged")
             nowhere.mkdir()
             await plant.say("bms1", cell_t_max=20.0)
             await ear.hears(WARM, "unacknowledged", "returned")
             assert "kept by the broker alone" not in part.causes.words
-            assert (nowhere / f"alarms-{site_name}.json").is_file()
+            assert kept(nowhere / f"alarms-{site_name}.db")[WARM].state == "returned"
 
 
 async def test_killed_and_restarted_it_goes_on(broker: Broker, site_file: Path, site_name: str) -> None:
@@ -522,12 +523,14 @@ async def test_what_the_former_version_left_is_read_and_goes_on(
     until = utc_now() + timedelta(hours=2)
     warm = FORMER % ("shelved", "bms1", "cell_t_max", "35.0", "30.0", "false", f'"{until:%Y-%m-%dT%H:%M:%S.%fZ}"')
     tripped = FORMER % ("latched", "pcs1", "state", '"fault"', '"fault"', "true", "null")
-    (site_file.parent / f"alarms-{site_name}.json").write_text(f'{{"{WARM}":{warm}}}')
+    former = site_file.parent / f"alarms-{site_name}.json"
+    former.write_text(f'{{"{WARM}":{warm}}}')
     async with on_the_bus(broker, "alarms") as before:
         await before.send(ALARM.at(site=site_name, alarm=TRIPPED), tripped.encode(), retain=True)
     async with running(broker, site_file), everyone(broker, site_name) as (plant, operator, ear):
         await ear.hears(WARM, "shelved")
         await ear.hears(TRIPPED, "latched")
+        assert [one.name for one in former.parent.glob("alarms-*.json*")] == [f"{former.name}.former"]
         was, tripped_now = ear.last(WARM), ear.last(TRIPPED)
         assert (was.active, was.shelved_until, was.by, was.why) == (False, until, "bert", "as agreed")
         assert (tripped_now.active, tripped_now.since.hour, tripped_now.requests[0]) == (False, 11, "reset")
@@ -581,17 +584,17 @@ async def test_a_broker_that_was_away_is_told_afterwards(tmp_path: Path, site_fi
     broker, name = Broker(tmp_path / "broker"), "broker_lost-alarms"
     broker.start()
     try:
-        record = site_file.parent / f"alarms-{site_name}.json"
+        record = site_file.parent / f"alarms-{site_name}.db"
         async with running(broker, site_file) as part:
             broker.stop()
             await asyncio.sleep(5)
             broker.start()  # for less than the delay: nobody is told
             await until(lambda: part.events.bus is not None)
             await asyncio.sleep(12)
-            assert name not in json.loads(record.read_bytes())
+            assert name not in kept(record)
             broker.stop()
             lost = utc_now()
-            await until(lambda: name in json.loads(record.read_bytes()), within=14)
+            await until(lambda: name in kept(record), within=14)
             await asyncio.sleep(3)
             broker.start()
             back = utc_now()
@@ -616,6 +619,13 @@ async def test_a_broker_that_was_away_is_told_afterwards(tmp_path: Path, site_fi
             assert "broker_lost" not in part.status().causes
     finally:
         broker.stop()
+
+
+def kept(record: Path) -> dict[str, Alarm]:
+    """What stands in the file of the alarms now."""
+    alarms, damage, unread = read_rows(record)
+    assert not damage + unread
+    return alarms
 
 
 async def breathe_for_ever(broker: Broker, site: str, silent: set[str]) -> None:

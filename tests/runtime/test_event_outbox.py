@@ -24,7 +24,7 @@ def opened(path: Path, boot: str = "one", **more: int) -> EventOutbox:
 
 def say(outbox: EventOutbox, *words: str) -> list[int]:
     """Gives their numbers."""
-    assert all(outbox.keep(NOON, TOPIC, json.dumps({"id": word}).encode()) for word in words)
+    assert all(outbox.keep(NOON, [(TOPIC, json.dumps({"id": word}).encode())]) for word in words)
     with sqlite3.connect(outbox.file.path) as kept:
         found = [seq for (seq,) in kept.execute("SELECT seq FROM event ORDER BY seq DESC LIMIT ?", (len(words),))]
     kept.close()
@@ -147,7 +147,7 @@ def test_numbers_go_on_in_a_run_of_the_machine_and_the_next_run_has_another_epoc
 def test_past_the_cap_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
     outbox = opened(tmp_path / "events.db", most_rows=200)
     for _ in range(300):
-        outbox.keep(NOON, TOPIC, b"{}")
+        outbox.keep(NOON, [(TOPIC, b"{}")])
     assert 190 < len(outbox) <= 200
     assert outbox.dropped == 300 - len(outbox)
     assert due(outbox, 0.0, 300) == list(range(outbox.dropped + 1, 301))
@@ -178,7 +178,7 @@ def test_a_file_that_is_deleted_takes_nothing_with_it(outbox: EventOutbox) -> No
     due(outbox, 0.0)
     for one in outbox.file.path.parent.glob("events.db*"):
         one.unlink()
-    outbox.keep(NOON, TOPIC, b'{"id": "c"}')
+    outbox.keep(NOON, [(TOPIC, b'{"id": "c"}')])
     outbox.file.mend()
     assert [json.loads(row.payload)["id"] for row in outbox.due(1.0, 9)] == [*"abc"]
     outbox.close()
@@ -187,7 +187,7 @@ def test_a_file_that_is_deleted_takes_nothing_with_it(outbox: EventOutbox) -> No
 
 def test_where_no_file_can_be_had_it_waits_in_memory_until_one_can(tmp_path: Path) -> None:
     outbox = opened(tmp_path / "later" / "events.db")
-    assert outbox.keep(NOON, TOPIC, b'{"id": "a"}')
+    assert outbox.keep(NOON, [(TOPIC, b'{"id": "a"}')])
     assert "in memory only" in outbox.file.trouble
     (tmp_path / "later").mkdir()
     outbox.file.mend()
