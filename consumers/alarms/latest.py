@@ -23,6 +23,8 @@ class Latest:
         self._listening = now
         self._excused: dict[str, float] = {}
         """Seconds of each device's silence that are not its own, since it was heard."""
+        self._alone: dict[str, tuple[float, float]] = {}
+        """Devices that their bridge does not read on purpose: since when, and until when that is believed."""
 
     def hear(self, device: str, telemetry: Telemetry, now: float) -> bool:
         """A device's points. What is of bad quality is unknown at once; what is historical says nothing of now. True
@@ -34,6 +36,7 @@ class Latest:
         if answers:
             self._alive[device] = now
             self._excused.pop(device, None)
+            self._alone.pop(device, None)
         values, doubted = self.values, telemetry.quality
         for point, value in telemetry.values.items():
             known = places.get(point)
@@ -62,7 +65,8 @@ class Latest:
 
     def age(self, device: str, limit: float, now: float) -> float | None:
         """Seconds since the device showed that it answers; None as long as we could not have heard for `limit`."""
-        age = now - self._alive.get(device, self._listening)
+        since, until = self._alone.get(device, (now, now))
+        age = max(0.0, now - self._alive.get(device, self._listening) - max(0.0, min(now, until) - since))
         return age if device in self._alive or age > limit else None
 
     def deaf(self, now: float) -> None:
@@ -70,6 +74,15 @@ class Latest:
         self._listening = now
         self._alive.clear()
         self._excused.clear()
+        self._alone.clear()
+
+    def left_alone(self, device: str, now: float, most: float) -> None:
+        """Its bridge does not read it on purpose: its silence does not grow, for `most` seconds. 0: it does again."""
+        if most > 0:
+            self._alone.setdefault(device, (now, now + most))
+        elif (found := self._alone.pop(device, None)) is not None:
+            since, until = found
+            self._alive[device] = self._alive.get(device, self._listening) + max(0.0, min(now, until) - since)
 
     def heard_nothing(self, begin: float, end: float, most: float = inf) -> None:
         """Nobody could be heard in between, because the broker stood still: nobody's silence grew in that time. Of one

@@ -14,7 +14,18 @@ from consumers.alarms.reading import ACTION, CAUSES, LINK
 from consumers.alarms.rules import Now
 from consumers.alarms.states import OVER
 from consumers.alarms.watches import own_place
-from schemas.messages import Action, Alarm, AlarmRequest, DeviceState, DeviceStatus, ServiceStatus, Telemetry, Value
+from schemas.messages import (
+    Action,
+    Alarm,
+    AlarmRequest,
+    Cause,
+    DeviceState,
+    DeviceStatus,
+    ServiceStatus,
+    Telemetry,
+    Value,
+)
+from schemas.register import BITES
 from schemas.site_alarm import AlarmRule
 
 
@@ -32,6 +43,7 @@ class Panel:
         places = places or Places()
         self._board = Board(rules, places, batteries or {}, now)
         self._watches = self._board.watches
+        self._scope = places.scope
         self._latest = Latest(places.scope, now.steady)
         self._services = {rule.name: rule for rule in services}
         self._met: set[str] = set()
@@ -96,7 +108,14 @@ class Panel:
 
         Not `sure`: nobody can see it now. What is not named then neither raises nor clears.
         """
+        self._latest.left_alone(device, now.steady, self._unread(device) if Cause.LEFT_ALONE in causes else 0.0)
         return self._note_causes((device, CAUSES), causes, now, reason, sure=sure)
+
+    def _unread(self, device: str) -> float:
+        """Seconds for which its bridge may leave it alone: one that died meanwhile excuses it no longer."""
+        profile = self._scope.devices.get(device)
+        dog = None if profile is None else profile.watchdog
+        return 0.0 if dog is None else BITES * dog.seconds + self._scope.poll(device)
 
     def note_service(self, service: str, said: ServiceStatus, now: Now) -> Changes:
         """A part of joulebus says how it is, or its last will does."""
