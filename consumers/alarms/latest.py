@@ -3,11 +3,15 @@
 `now` is seconds on the monotonic clock throughout.
 """
 
+from collections import deque
 from math import inf
 
 from consumers.alarms.expression.scope import OWN, SITE_PLACE, Place, Scope
 from consumers.alarms.reading import alive
 from schemas.messages import Telemetry, Value
+
+MOST_KNOWN = 200
+"""Messages that are kept to know one again."""
 
 Held = tuple[Value | None, float]
 """A value, and until when it is known."""
@@ -18,6 +22,9 @@ class Latest:
         self._scope = scope
         self.values: dict[Place, Held] = {}
         """Of each place that was heard of. Read by what an expression was compiled to."""
+        self.messages: dict[Place, int] = {}
+        """How many different ones were said, of words that are messages."""
+        self._known: deque[tuple[Place, str, str]] = deque(maxlen=MOST_KNOWN)
         self._places: dict[str, dict[str, tuple[Place, float]]] = {device: {} for device in scope.devices}
         self._alive: dict[str, float] = {}
         self._listening = now
@@ -49,6 +56,15 @@ class Latest:
     def tell(self, device: str, word: str, value: Value | None) -> None:
         """A word that is said of a device from outside of it. It holds until the next one; None: nobody knows."""
         self.values[device, word] = _plain(value), inf
+
+    def say(self, device: str, word: str, value: str, name: str) -> None:
+        """The same of a message about the command `name`. What is delivered twice, or said again of the same command,
+        is no other message; one without a name is."""
+        self.tell(device, word, value)
+        place, known = (device, word), ((device, word), name, value)
+        if not name or known not in self._known:
+            self._known.append(known)
+            self.messages[place] = self.messages.get(place, 0) + 1
 
     def tell_service(self, service: str, word: str, value: Value | None) -> None:
         """The same of a part of joulebus."""

@@ -10,7 +10,7 @@ from consumers.alarms.expression.scope import SITE_PLACE, Place
 from consumers.alarms.expression.topmost import Look
 from consumers.alarms.latest import Latest
 from consumers.alarms.places import Places
-from consumers.alarms.reading import ACTION, CAUSES, LINK
+from consumers.alarms.reading import ACTION, CAUSES, LINK, MESSAGES
 from consumers.alarms.rules import Now
 from consumers.alarms.states import OVER
 from consumers.alarms.watches import own_place
@@ -91,14 +91,26 @@ class Panel:
         return [*reached, *self._look(looked, doubted, now)]
 
     def note(
-        self, device: str, point: str, word: str, now: Now, reason: str = "", *, action: Action | None = None
+        self,
+        device: str,
+        point: str,
+        word: str,
+        now: Now,
+        reason: str = "",
+        *,
+        action: Action | None = None,
+        command: str = "",
     ) -> Changes:
         """A device seen from outside: its link, or the outcome of a command. A word holds until the next one. `reason`:
-        why it is said, for people; `action`: what was not followed."""
-        self._latest.tell(device, point, str(word))
+        why it is said, for people; `action`: what was not followed; `command`: whose outcome it is."""
+        if point in MESSAGES:
+            self._latest.say(device, point, str(word), command)
+        else:
+            self._latest.tell(device, point, str(word))
         looks = self._looks((device, point), now)
         wrong = {name for name, look in looks.items() if look.wrong and self._speaks(name)}
-        self._board.reasons.explain(wrong, looks.keys() - wrong, reason, action)
+        meant = {name for name in wrong if point not in MESSAGES or self._watches.speaks_of(name, word)}
+        self._board.reasons.explain(meant, looks.keys() - wrong, reason, action)
         changes = self._judge(looks, now) + self._doubt(self._watches.doubted([(device, point)]), now)
         offline = word == DeviceState.OFFLINE
         return changes + (self._board.reach(device, now, offline=offline) if point == LINK else [])

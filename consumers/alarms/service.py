@@ -165,16 +165,19 @@ class _Desk:
                 sure = state is not DeviceState.OFFLINE
                 return [*changes, *self.panel.note_causes(device, causes, _now(), reason, sure=sure)]
             case Outcome(state=state) as outcome:
-                ended = self._note_action(device, self.actions.hear(device, outcome), outcome.reason)
-                action = outcome.action
-                return [*ended, *self.panel.note(device, reading.OUTCOME, state, _now(), outcome.reason, action=action)]
+                ended = self._note_action(device, self.actions.hear(device, outcome), outcome.reason, outcome.id)
+                why, action = outcome.reason, outcome.action
+                said = self.panel.note(device, reading.OUTCOME, state, _now(), why, action=action, command=outcome.id)
+                return [*ended, *said]
             case ServiceStatus() as said if heard.place["service"] != self.part.name or said.state == "online":
                 return self.panel.note_service(heard.place["service"], said, _now())
         return []  # our own last will among them: it was said of the one before us
 
-    def _note_action(self, device: str, word: OutcomeState | None, reason: str = "") -> Changes:
+    def _note_action(self, device: str, word: OutcomeState | None, reason: str = "", command: str = "") -> Changes:
+        if word is None:
+            return []
         action = self.actions.open.get(device)
-        return [] if word is None else self.panel.note(device, reading.ACTION, word, _now(), reason, action=action)
+        return self.panel.note(device, reading.ACTION, word, _now(), reason, action=action, command=command)
 
     async def _answer(self, bus: Bus, heard: Heard[AlarmRequest]) -> None:
         """First what it changes, then what became of it: who reads the answer finds the alarm as it says."""

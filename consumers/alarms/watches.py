@@ -119,6 +119,11 @@ class Watches:
     def look(self, name: str, latest: Latest, now: Now, *, active: bool) -> Look:
         return self.of[name].condition.look(latest, now.steady, now.wall, active)
 
+    def speaks_of(self, name: str, word: str) -> bool:
+        """Whether a message may say why: one that a count does not name is none of those that it counts."""
+        condition = self.of[name].condition
+        return not condition.timed or f"'{word}'" in condition.words
+
     def means_nothing(self, name: str, latest: Latest, now: Now) -> bool:
         """What nobody knows suppresses nothing."""
         beside = self.of[name].meaningless

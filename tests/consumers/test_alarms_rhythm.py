@@ -97,3 +97,64 @@ def test_a_pause_of_the_bridge(tmp_path: Path, ends: int | None, raised: int | N
             panel.note_causes("pcs1", causes, at(second), sure=second != 100)
         seen |= {name: second for name, word in words(panel.tick(at(second))).items() if word == "unacknowledged"}
     assert seen.get("pcs_silent-pcs1") == raised
+
+
+FAILS = "pcs_command_failed-pcs1"
+
+
+@pytest.mark.parametrize(
+    ("said", "raised"),
+    [
+        pytest.param([(1, "c1", "failed"), (3, "c2", "failed"), (5, "c3", "failed")], 5, id="in a row"),
+        pytest.param([(1, "c1", "failed"), (3, "c1", "failed"), (5, "c1", "failed")], None, id="one, delivered thrice"),
+        pytest.param(
+            [(1, "c1", "failed"), (2, "c1", "applied"), (3, "c2", "failed"), (4, "c2", "applied"), (5, "c3", "failed")],
+            5,
+            id="now and then",
+        ),
+        pytest.param([(1, "c1", "failed"), (30, "c2", "failed"), (61, "c3", "failed")], None, id="not within 60 s"),
+        pytest.param([(s, f"c{s}", "applied") for s in range(9)], None, id="others do not count"),
+        pytest.param(
+            [(1, "c1", "failed"), (2, "c1", "superseded"), (3, "c2", "failed"), (5, "c3", "failed")], 5, id="between"
+        ),
+    ],
+)
+def test_each_command_that_fails_counts_once(
+    tmp_path: Path, said: list[tuple[int, str, str]], raised: int | None
+) -> None:
+    """Three that failed in a row, with nothing between them, counted as one."""
+    panel, seen = a_panel(tmp_path, ""), list[int]()
+    for second in range(70):
+        panel.hear("pcs1", say(second, p=1.0), at(second))
+        changes = panel.tick(at(second))
+        for _, command, word in (one for one in said if one[0] == second):
+            changes += panel.note("pcs1", "outcome", word, at(second), f"why {command}", command=command)
+        seen += [second for name, alarm in changes if name == FAILS and alarm.active]
+    assert (seen[0] if seen else None) == raised
+
+
+def test_a_count_goes_on_over_a_restart_and_says_why(tmp_path: Path) -> None:
+    """What the last run has seen is not seen any more: it stands until a whole span was, also when nobody commands."""
+    panel = a_panel(tmp_path, "")
+    for number in range(3):
+        panel.note("pcs1", "outcome", "failed", at(number), "no answer", command=f"c{number}")
+    panel.note("pcs1", "outcome", "superseded", at(4), "by c4", command="c3")
+    shown = panel.shown()[FAILS]
+    assert (shown.state, shown.reason) == ("unacknowledged", "no answer"), "the next command is no reason"
+    again = a_panel(tmp_path, "", second=10)
+    again.restore({FAILS: shown}, at(10))
+    told: dict[str, int] = {}
+    for second in range(11, 140):
+        again.hear("pcs1", say(second, p=1.0), at(second))
+        told |= {word: second for name, word in words(again.tick(at(second))).items() if name == FAILS}
+    assert told == {"returned": 131}, "60 s that were seen, and the off-delay"
+
+
+def test_a_count_of_points_counts_how_often_they_came(tmp_path: Path) -> None:
+    rule = '[[alarm]]\nname = "flaps"\nkind = "bms"\nwhen = "count(soc < 5 %, 60 s) >= 2"\n'
+    panel, seen = a_panel(tmp_path, rule), dict[str, int]()
+    for second in range(40):
+        low = 10 <= second < 20 or second >= 30  # for ten readings in a row: once
+        changes = panel.hear("bms1", say(second, soc=4.0 if low else 50.0), at(second))
+        seen |= {name: second for name, word in words(changes).items() if word == "unacknowledged"}
+    assert seen["flaps-bms1"] == 30
