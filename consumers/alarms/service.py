@@ -91,6 +91,7 @@ class _Desk:
         """One connection. The first takes over what is stored; later ones correct what is stored."""
         self.away.over()
         stored = await _stored(bus, self.site)
+        self.beside.deaf()
         if not self.restored:
             self.panel.deaf(_now())
             ours, trouble = await asyncio.to_thread(self.record.read)
@@ -128,7 +129,7 @@ class _Desk:
                 now = _now()
                 if (missed := self.delivery.missed(now.steady)) is not None:
                     self.panel.unheard(*missed, self.delivery.most)
-                    self.beside.deaf()
+                    self.beside.unheard(*missed, self.delivery.most)
                 changes = [*self.beside.tell(self.panel, now), *self.panel.tick(now)]
                 await self._say(bus, changes + self.panel.note_control(self.statuses, now))
 
