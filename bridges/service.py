@@ -230,7 +230,7 @@ class Bridge:
         name = one.device.name
         control, before = self.controls[name], one.known
         if control.left_alone:
-            self.statuses.tell(name, DeviceState.OFFLINE, [(Cause.DECLINED, LEFT_ALONE)], control)
+            self.statuses.tell(name, DeviceState.OFFLINE, [(Cause.LEFT_ALONE, LEFT_ALONE)], control)
             return
         try:
             began, doubts = await one.read()

@@ -167,9 +167,9 @@ def conditions(rule: AlarmRule) -> tuple[str, str]:
     if rule.when is not None:
         return f"`{rule.when}`", f"beyond it by {rule.deadband:g}" if rule.deadband else "else"
     if rule.silent is not None:
-        return f"no telemetry for {rule.silent:g} s or {POLLS:g} polls", "telemetry"
+        return f"no telemetry for {rule.silent:g} s or {POLLS:g} polls", "readings that follow each other"
     if rule.no_data is not None:
-        return f"no telemetry for {rule.no_data:g} polls", "telemetry"
+        return f"no telemetry for {rule.no_data:g} polls", "readings that follow each other"
     if rule.equals is not None:
         return f"`{rule.point}` is `{rule.equals}`", "any other"
     if rule.contains is not None:

@@ -27,6 +27,7 @@ MEANS: dict[Cause, str] = {
     Cause.STOPPING: "The bridge ends in good order.",
     Cause.NO_ANSWER: "The device does not answer.",
     Cause.DECLINED: "The device declines what it is asked (a Modbus exception).",
+    Cause.LEFT_ALONE: "It cannot be written, and is not even read, so that its own watchdog takes its power away.",
     Cause.MISSING_POINTS: "Some points of the device cannot be read.",
     Cause.DOUBTED_VALUES: "Some values of the device are not believed.",
     Cause.CRITICAL_POINT: "What the guard needs is absent or not believed.",

@@ -4,10 +4,11 @@ from bridges.control.command_history import LONGEST
 from bridges.control.guard import SKEW
 from bridges.control.renewal import LATE
 from bridges.control.verification import REVERSING, SETTLING
-from bridges.control.watchdog_care import BITES, LOOK
+from bridges.control.watchdog_care import LOOK
 from bridges.control.write_budget import MOST_URGENT
 from joulebus import control_dispatch, control_limits, control_lives, control_modes
 from joulebus.words import page
+from schemas.register import BITES
 from schemas.topics import COMMAND_TTL
 
 INTRO = f"""\

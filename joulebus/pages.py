@@ -33,7 +33,9 @@ and stands in the topic `alarm/<rule>-<device>/state` as long as it is not norma
 
 - The condition is calm: it must be wrong for the *on-delay* before the alarm is raised, and right, beyond *clear*, for
   the *off-delay* before it returns. Values that are historical or of bad quality neither raise nor clear it, and
-  after a gap of 2.5 polls without a believed value a delay begins anew.
+  after a gap of 2.5 polls without a believed value a delay begins anew. A silence is over when readings follow each
+  other within 2.5 polls for the off-delay, and 3 polls at least: a single answer ends none. A pause that the bridge
+  makes itself (cause `left_alone`) is no silence.
 - An operator acknowledges, shelves or resets it by a request; one that is retained, or older than
   {OLDEST_REQUEST.total_seconds():.0f} s, is refused. Shelving ends by itself within {LONGEST_SHELF.days * 24} h.
 - An engineer takes it out of service for up to {LONGEST_OUT.days} days, and says why, at a topic of its own

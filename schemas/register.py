@@ -220,6 +220,10 @@ class Setpoint(Register):
     """Most writes in 24 h; when not given 100000 for ram, 50 for eeprom. What makes the site safer is not held up."""
 
 
+BITES = 1.5
+"""Times the seconds of its own watchdog a device is left alone, so that it surely bites."""
+
+
 class Watchdog(Shape):
     """The device's own dead-man: it goes to its safe state when nobody writes for `seconds`."""
 

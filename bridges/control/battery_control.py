@@ -62,6 +62,8 @@ class BatteryControl:
         self.interlocks = BatteryInterlocks(
             self.site, self.battery, self._fresh, self.memory, self._lost, self.inputs.cells.left_out
         )
+        self.unread_since = math.inf
+        """Since when the PCS is left alone: we do not read it, and what it said last is no older for that."""
         self.position: float | None = None
         self._moved: float | None = None
         self._own: dict[Cause, str] = {}
@@ -107,6 +109,7 @@ class BatteryControl:
         """A value as long as it is fresh."""
         if (device, point) not in self._lasts:
             self._lasts[device, point] = self._age(device, point)
+        now = min(now, self.unread_since) if device == self.pcs.name else now
         return self.latest.said(device, point, now, self._lasts[device, point])
 
     def _age(self, device: str, point: str) -> float:

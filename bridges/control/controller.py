@@ -6,6 +6,7 @@ wall clock neither keeps a command alive nor kills it.
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from bridges.control.setpoint_writer import SetpointWriter
 from bridges.control.site_limits import SiteLimits
 from bridges.control.steering import Steering
 from bridges.control.targets import Wishes
+from bridges.control.watchdog_care import LEFT_ALONE
 from bridges.control.write_log import WriteLog
 from bridges.fieldbus.contract import Declined, Doubt, FieldDevice, Unreachable
 from bridges.telemetry.latest_values import LatestValues, lasts
@@ -177,6 +179,7 @@ class Controller:
         began = self._now()
         self.history.watch.look(began, self.wall())
         if self.battery is not None:
+            self.battery.unread_since = self.care.watchdog.silent_since if self.left_alone else math.inf
             self.battery.follow(began)
         while (arrival := self.queue.take()) is not None:
             await self._take(arrival)
@@ -188,6 +191,9 @@ class Controller:
             if await self.steering.steer(in_fallback=self.life is Life.FALLBACK):
                 self.rhythm.glance()
             await self._look()
+        elif self.left_alone:
+            self.pending.event("values", Event.WRITE_FAILED, LEFT_ALONE, Cause.LEFT_ALONE)
+            self.pending.event("limit", Event.HELD_BACK, LEFT_ALONE, Cause.LEFT_ALONE)
         self._prove()
         self._tell()
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bridges.fieldbus.contract import Watchdog
+from schemas.register import BITES
 
 LOOK = 30.0
 """Seconds between two looks whether it still holds its time: a reset of the device puts it back to its default."""
 FIRST_AGAIN, LONGEST_AGAIN = 2.0, 60.0
 """Seconds until it is armed again when it does not hold."""
-BITES = 1.5
-"""Times its own seconds it is left alone so that it surely bites."""
 LEFT_ALONE = "it cannot be written: it is left alone, not even read, so that its own watchdog takes its power away"
 """Said of it meanwhile."""
 
@@ -39,8 +38,9 @@ class WatchdogCare:
     tries: int = 0
     next: float = float("-inf")
     fed: float = float("-inf")
+    silent_since: float = float("-inf")
     silent_until: float = float("-inf")
-    """The device is neither read nor written until then."""
+    """The device is neither read nor written in between."""
 
     def due(self, now: float) -> Care:
         """The next thing to do about it."""
@@ -84,7 +84,7 @@ class WatchdogCare:
         if self.dog is None or self.holds is False:
             return False
         if now >= self.silent_until:
-            self.silent_until = now + BITES * self.dog.seconds
+            self.silent_since, self.silent_until = now, now + BITES * self.dog.seconds
         return True
 
     def bites(self, now: float) -> bool:

@@ -1,7 +1,7 @@
 """Tells the panel what alarms look at beside points, when it changes; keeps who was told to form an island.
 
 In the service: `Beside(site, folder, now)` once, `hear` each message, `tell` once a second before the panel's tick, and
-`deaf` wherever the panel is told that nobody was heard. `site_values.HEARD` are the topics it needs.
+`deaf` with each connection, `unheard` as the panel. `site_values.HEARD` are the topics it needs.
 """
 
 import json
@@ -46,8 +46,12 @@ class Beside:
             self._write()
 
     def deaf(self) -> None:
-        """Nobody was heard for a while."""
+        """The connection was lost: what was said meanwhile is lost, too."""
         self.values.deaf()
+
+    def unheard(self, begin: float, end: float, most: float) -> None:
+        """As the panel is told."""
+        self.values.unheard(begin, end, most)
 
     def tell(self, panel: Panel, now: Now) -> list[Any]:
         """What is another than it was; gives what the panel makes of it."""

@@ -91,7 +91,7 @@ class Board:
         if not look.wrong and memory.state is NORMAL and memory.turning is None:
             return []  # so are nearly all of them
         age = look.value if watched.silence and isinstance(look.value, float) else 0.0
-        around = Around(gap=watched.gap, age=age, suppressed=self._explained(name) is not None)
+        around = Around(gap=watched.gap, age=age, suppressed=self._explained(name) is not None, steady=watched.steady)
         return self._keep(name, follow(self.rules[name], memory, look, now, around), now)
 
     def tick(self, look: Callable[[str], Look], now: Now) -> Changes:

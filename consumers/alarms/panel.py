@@ -10,11 +10,22 @@ from consumers.alarms.expression.scope import SITE_PLACE, Place
 from consumers.alarms.expression.topmost import Look
 from consumers.alarms.latest import Latest
 from consumers.alarms.places import Places
-from consumers.alarms.reading import ACTION, CAUSES, LINK
+from consumers.alarms.reading import ACTION, CAUSES, LINK, MESSAGES
 from consumers.alarms.rules import Now
 from consumers.alarms.states import OVER
 from consumers.alarms.watches import own_place
-from schemas.messages import Action, Alarm, AlarmRequest, DeviceState, DeviceStatus, ServiceStatus, Telemetry, Value
+from schemas.messages import (
+    Action,
+    Alarm,
+    AlarmRequest,
+    Cause,
+    DeviceState,
+    DeviceStatus,
+    ServiceStatus,
+    Telemetry,
+    Value,
+)
+from schemas.register import BITES
 from schemas.site_alarm import AlarmRule
 
 
@@ -32,6 +43,7 @@ class Panel:
         places = places or Places()
         self._board = Board(rules, places, batteries or {}, now)
         self._watches = self._board.watches
+        self._scope = places.scope
         self._latest = Latest(places.scope, now.steady)
         self._services = {rule.name: rule for rule in services}
         self._met: set[str] = set()
@@ -79,14 +91,26 @@ class Panel:
         return [*reached, *self._look(looked, doubted, now)]
 
     def note(
-        self, device: str, point: str, word: str, now: Now, reason: str = "", *, action: Action | None = None
+        self,
+        device: str,
+        point: str,
+        word: str,
+        now: Now,
+        reason: str = "",
+        *,
+        action: Action | None = None,
+        command: str = "",
     ) -> Changes:
         """A device seen from outside: its link, or the outcome of a command. A word holds until the next one. `reason`:
-        why it is said, for people; `action`: what was not followed."""
-        self._latest.tell(device, point, str(word))
+        why it is said, for people; `action`: what was not followed; `command`: whose outcome it is."""
+        if point in MESSAGES:
+            self._latest.say(device, point, str(word), command)
+        else:
+            self._latest.tell(device, point, str(word))
         looks = self._looks((device, point), now)
         wrong = {name for name, look in looks.items() if look.wrong and self._speaks(name)}
-        self._board.reasons.explain(wrong, looks.keys() - wrong, reason, action)
+        meant = {name for name in wrong if point not in MESSAGES or self._watches.speaks_of(name, word)}
+        self._board.reasons.explain(meant, looks.keys() - wrong, reason, action)
         changes = self._judge(looks, now) + self._doubt(self._watches.doubted([(device, point)]), now)
         offline = word == DeviceState.OFFLINE
         return changes + (self._board.reach(device, now, offline=offline) if point == LINK else [])
@@ -96,7 +120,14 @@ class Panel:
 
         Not `sure`: nobody can see it now. What is not named then neither raises nor clears.
         """
+        self._latest.left_alone(device, now.steady, self._unread(device) if Cause.LEFT_ALONE in causes else 0.0)
         return self._note_causes((device, CAUSES), causes, now, reason, sure=sure)
+
+    def _unread(self, device: str) -> float:
+        """Seconds for which its bridge may leave it alone: one that died meanwhile excuses it no longer."""
+        profile = self._scope.devices.get(device)
+        dog = None if profile is None else profile.watchdog
+        return 0.0 if dog is None else BITES * dog.seconds + self._scope.poll(device)
 
     def note_service(self, service: str, said: ServiceStatus, now: Now) -> Changes:
         """A part of joulebus says how it is, or its last will does."""

@@ -15,6 +15,9 @@ WORDS: dict[str, tuple[str, type[StrEnum]]] = {
 the device; `outcome`: of its last command; `action`: of its last start, stop, reset or grid mode; `causes`: why it is
 not as it should be. Parts of joulebus have `causes`, too."""
 
+MESSAGES = frozenset({OUTCOME, ACTION})
+"""Words that are messages: the same word once more is another one."""
+
 INSTEAD = {
     point: f'is no more: write point = "{CAUSES}" and contains = "{cause}"'
     for point, cause in (("doubt", Cause.METER_POLARITY), ("detail", Cause.CLOCK_QUARANTINE))

@@ -73,6 +73,8 @@ class Around:
     """Seconds for which the condition was there already when it was seen first: a silence began with the last word."""
     suppressed: bool = False
     """By design, now."""
+    steady: float = 0.0
+    """Seconds for which the opposite must be seen at least before the condition is over, whatever its off-delay."""
 
 
 NOTHING = Around()
@@ -138,7 +140,7 @@ def _delay(rule: AlarmRule, memory: Memory, wrong: bool, now: Now, around: Aroun
     turning = memory.turning
     if turning is None or now.steady - memory.heard > around.gap:
         turning = now.steady
-    if now.steady - turning < (rule.on_delay if wrong else rule.off_delay):
+    if now.steady - turning < (rule.on_delay if wrong else max(rule.off_delay, around.steady)):
         return replace(memory, turning=turning, heard=now.steady)
     memory = replace(memory, active=wrong, turning=None)
     if not wrong:

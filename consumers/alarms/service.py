@@ -100,6 +100,20 @@ class _Desk:
         """One connection. The first takes over what is stored; later ones correct what is stored."""
         self.away.over()
         stored = await _stored(bus, self.site)
+<<<<<<< HEAD
+=======
+        self.beside.deaf()
+        if not self.restored:
+            self.panel.deaf(_now())
+            ours, trouble = await asyncio.to_thread(self.record.read)
+            if trouble:
+                self.part.log.warning("%s", trouble)
+            self.panel.restore(together(ours, stored), _now())
+            self.actions.open |= self.panel.open_actions()
+            if trouble := await asyncio.to_thread(self.figures.begin, self.panel.shown(), utc_now()):
+                self.part.log.warning("%s", trouble)
+            self.restored = True
+>>>>>>> rhythm
         async with self.turn:
             if not self.restored:
                 self.panel.deaf(_now())
@@ -142,7 +156,7 @@ class _Desk:
                 now = _now()
                 if (missed := self.delivery.missed(now.steady)) is not None:
                     self.panel.unheard(*missed, self.delivery.most)
-                    self.beside.deaf()
+                    self.beside.unheard(*missed, self.delivery.most)
                 changes = [*self.beside.tell(self.panel, now), *self.panel.tick(now)]
                 await self.telling.say(changes + self.panel.note_control(self.statuses, now))
 
@@ -193,16 +207,19 @@ class _Desk:
                 sure = state is not DeviceState.OFFLINE
                 return [*changes, *self.panel.note_causes(device, causes, _now(), reason, sure=sure)]
             case Outcome(state=state) as outcome:
-                ended = self._note_action(device, self.actions.hear(device, outcome), outcome.reason)
-                action = outcome.action
-                return [*ended, *self.panel.note(device, reading.OUTCOME, state, _now(), outcome.reason, action=action)]
+                ended = self._note_action(device, self.actions.hear(device, outcome), outcome.reason, outcome.id)
+                why, action = outcome.reason, outcome.action
+                said = self.panel.note(device, reading.OUTCOME, state, _now(), why, action=action, command=outcome.id)
+                return [*ended, *said]
             case ServiceStatus() as said if heard.place["service"] != self.part.name or said.state == "online":
                 return self.panel.note_service(heard.place["service"], said, _now())
         return []  # our own last will among them: it was said of the one before us
 
-    def _note_action(self, device: str, word: OutcomeState | None, reason: str = "") -> Changes:
+    def _note_action(self, device: str, word: OutcomeState | None, reason: str = "", command: str = "") -> Changes:
+        if word is None:
+            return []
         action = self.actions.open.get(device)
-        return [] if word is None else self.panel.note(device, reading.ACTION, word, _now(), reason, action=action)
+        return self.panel.note(device, reading.ACTION, word, _now(), reason, action=action, command=command)
 
     async def _answer(self, heard: Heard[AlarmRequest]) -> None:
         """First what it changes, then what became of it: who reads the answer finds the alarm as it says."""

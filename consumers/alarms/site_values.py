@@ -62,9 +62,14 @@ class SiteValues:
                 pass
 
     def deaf(self) -> None:
-        """We did not hear for a while: what was answered meanwhile is not waited for."""
+        """The connection was lost: what was answered meanwhile is not waited for."""
         for one in self._unanswered.values():
             one.forget()
+
+    def unheard(self, begin: float, end: float, most: float) -> None:
+        """The broker delivered nothing in between, on the steady clock; of one waiting `most` seconds are excused."""
+        for one in self._unanswered.values():
+            one.unheard(begin, end, most)
 
     def of_site(self, now: Now) -> dict[str, Value | None]:
         """By all the names in `SITE`; None for what is not known."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from consumers.alarms.expression.scope import OWN, Place, Scope
+from consumers.alarms.expression.truths import steady
 from consumers.alarms.expression.watch import Look, Watch, watch, watch_text
 from consumers.alarms.latest import Latest
 from consumers.alarms.reading import ACTION, CAUSES, LINK, OUTCOME, WORDS
@@ -14,6 +15,8 @@ from schemas.site_alarm import AlarmRule
 SPEAKS = {LINK: "Its status", CAUSES: "Its status", ACTION: "Its outcome", OUTCOME: "Its outcome"}
 """Words of a device whose reason stands in the text of an alarm."""
 INF = float("inf")
+FOLLOW = 1.2
+"""Times the longest pause between two steady readings for which a silent device must answer."""
 MOST_SHAPES = 200
 """Sets of points in which a device tells its telemetry; a device reads its slow points in turn."""
 
@@ -33,6 +36,8 @@ class Watched:
     """It looks at how long the device says nothing, and at nothing else."""
     of_points: bool
     """It looks at points of its own device, and at nothing else."""
+    steady: float
+    """Seconds for which a silent device must answer steadily; 0 for what is no silence."""
     speaks: str
     """Whose reason stands in its text; empty where nobody gives one."""
 
@@ -44,13 +49,15 @@ def compiled(rule: AlarmRule, scope: Scope) -> Watched:
     words = {point for _, point in reads if point in WORDS}
     points = {(device, point) for device, point in reads if device in scope.devices}
     points = {(device, point) for device, point in points if point in scope.devices[device].points}
+    silence = condition.timed and not reads
     return Watched(
         condition=condition,
         meaningless=watch_text(rule.suppress_when, scope) if rule.suppress_when else None,
         gap=max((scope.patience(place) for place in points), default=INF),
         held=points != reads or not reads,
-        silence=condition.timed and not reads,
+        silence=silence,
         of_points=bool(reads) and points == reads and {device for device, _ in reads} == {scope.own},
+        steady=FOLLOW * steady(scope) if silence else 0.0,
         speaks=next((SPEAKS[word] for word in SPEAKS if word in words and scope.own in scope.devices), ""),
     )
 
@@ -111,6 +118,11 @@ class Watches:
 
     def look(self, name: str, latest: Latest, now: Now, *, active: bool) -> Look:
         return self.of[name].condition.look(latest, now.steady, now.wall, active)
+
+    def speaks_of(self, name: str, word: str) -> bool:
+        """Whether a message may say why: one that a count does not name is none of those that it counts."""
+        condition = self.of[name].condition
+        return not condition.timed or f"'{word}'" in condition.words
 
     def means_nothing(self, name: str, latest: Latest, now: Now) -> bool:
         """What nobody knows suppresses nothing."""

@@ -36,6 +36,7 @@ class Cause(StrEnum):
     # between the bridge and a device
     NO_ANSWER = "no_answer"
     DECLINED = "declined"
+    LEFT_ALONE = "left_alone"  # it cannot be written, and is not even read, so that its own watchdog bites
     MISSING_POINTS = "missing_points"
     DOUBTED_VALUES = "doubted_values"
     CRITICAL_POINT = "critical_point"  # what the guard needs is absent or doubted

@@ -107,6 +107,7 @@ def test_a_site_has_the_shipped_alarms_its_devices_have_points_for(tmp_path: Pat
         *(f"pcs_{what}-pcs1" for what in ("fault", "silent", "degraded", "command_refused", "command_failed")),
         *(f"pcs_{what}-pcs1" for what in ("not_obeyed", "reversed", "not_held", "foreign_write", "swinging", "local")),
         *(f"pcs_{what}-pcs1" for what in ("worn", "action_not_obeyed", "action_failed", "command_unanswered")),
+        "pcs_left_alone-pcs1",
         *(f"pcs_{what}-pcs1" for what in ("watchdog_not_armed", "critical_point_missing", "interlock")),
         *(f"meter_{what}-grid" for what in ("silent", "degraded", "polarity", "frozen", "critical_point_missing")),
         *("peak_risk-grid", "peak_exceeded-grid", "clock_drift-grid"),

@@ -1,5 +1,6 @@
 """What alarms look at beside points: told from what the parts say, as tables."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from consumers.alarms.beside import Beside, Words
+from consumers.alarms.delivery import Delivery
 from consumers.alarms.rules import Now
 from consumers.alarms.seen.plan import PATIENCE
 from consumers.alarms.site_values import SiteValues
@@ -281,6 +283,40 @@ def test_what_was_answered_while_we_were_deaf_is_not_waited_for(values: SiteValu
     values.hear(command("1", 0), at(0), "pcs1")
     values.deaf()
     assert values.of_device("pcs1", at(20))["unanswered"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("slow", "dead", "most"),
+    [
+        pytest.param(0.01, False, 2.0, id="a broker and a bridge that are well"),
+        pytest.param(3.1, False, 2.0, id="a bridge that answers, behind a broker that takes 3.1 s for each message"),
+        pytest.param(8.0, False, 2.0, id="or 8 s"),
+        pytest.param(0.01, True, 600.0, id="a bridge that does not answer"),
+        pytest.param(3.1, True, 600.0, id="nor behind the slow broker"),
+    ],
+)
+def test_a_broker_that_is_slow_for_ever_hides_no_command_that_nobody_answers(
+    values: SiteValues, slow: float, dead: bool, most: float
+) -> None:
+    """Each answer of the broker was a reason to forget what waits: no command was ever unanswered."""
+    delivery, longest, raised = Delivery(at(0).steady), 0.0, math.inf
+    sent = [(2.0 * n + slow, command(str(n), 2 * n)) for n in range(100)]
+    said = [(when + slow, outcome(one.id)) for when, one in sent if not dead or when < 60]
+    heard, answered = sorted([*sent, *said], key=lambda one: one[0]), slow
+    for second in range(200):
+        while answered <= second:
+            for _, message in [one for one in heard if one[0] <= answered]:
+                values.hear(message, at(answered), "pcs1")
+            heard = [one for one in heard if one[0] > answered]
+            delivery.answered(at(answered).steady)
+            answered += slow + 0.5
+        if (missed := delivery.missed(at(second).steady)) is not None:
+            values.unheard(*missed, delivery.most)
+        waits = values.of_device("pcs1", at(second))["unanswered"]
+        assert isinstance(waits, float)
+        longest, raised = max(longest, waits), min(raised, second if waits > 2 else math.inf)
+    assert longest <= most
+    assert raised < 60 + 3.1 + 5 + 8 + 3 if dead else raised == math.inf
 
 
 def test_a_name_says_what_it_may_be() -> None:

@@ -16,12 +16,12 @@ from bridges.control.meter_polarity import FEWEST
 from bridges.control.steering import LEAVING
 from bridges.control.swing import LASTS, OVER
 from bridges.control.verification import REVERSING
-from bridges.control.watchdog_care import BITES
 from bridges.telemetry.latest_values import lasts
 from bridges.telemetry.standstill import FROZEN, READINGS
 from optimizer.delays import SLACK
 from schemas.messages import Authority, Cause, Value
 from schemas.profiles import load_profile
+from schemas.register import BITES
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.topics import COMMAND_TTL

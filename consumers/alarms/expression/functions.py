@@ -20,7 +20,13 @@ FUNCTIONS: dict[str, Function] = {
     "deviation": Function("deviation(x, y)", 2, 2, "how far two numbers are apart; of temperatures in K"),
     "rate": Function("rate(x, span)", 2, 2, "how fast a number rose over the span, per second; falling is negative"),
     "stuck": Function("stuck(x, span)", 2, 2, "whether a number or a state has not moved for the span"),
-    "count": Function("count(condition, span)", 2, 2, "how often a condition came true within the span"),
+    "count": Function(
+        "count(condition, span)",
+        2,
+        2,
+        "how often a condition came true within the span; of `outcome` and `action` how many messages fit it, also one "
+        "after the other; one that is said again of the same command is none",
+    ),
     "no_data": Function("no_data(polls)", 1, 1, "whether the device said nothing for so many of its polls"),
     "silent": Function("silent(span)", 1, 1, "the same in seconds"),
     "has": Function(

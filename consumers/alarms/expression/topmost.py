@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from consumers.alarms.expression.checked import Checked
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.tree import Among, Both, Call, Compare, Either, Not, Text
-from consumers.alarms.expression.truths import COMPARES, ends, has, names, of_names, patience, sides, truth
+from consumers.alarms.expression.truths import COMPARES, ends, has, names, of_names, patience, sides, steady, truth
 from consumers.alarms.expression.units import unit
 from consumers.alarms.expression.values import reading
 from consumers.alarms.expression.windows import Run
@@ -51,7 +51,7 @@ def judge(part: Checked, scope: Scope, deadband: float) -> Judge:  # noqa: PLR09
             flag = args[1].value if len(args) == 2 and isinstance(args[1], Text) else None
             return _told(has(part), reading(part.parts[0]), flag)
         case Call("no_data" | "silent"):
-            return _aged(scope.own, patience(part, scope))
+            return _aged(scope.own, patience(part, scope), steady(scope))
     return _told(truth(part, scope), lambda _latest, _now, _wall: None, None)
 
 
@@ -152,10 +152,12 @@ def _told(wrong: Run, value: Run, limit: str | None) -> Judge:
     return judged
 
 
-def _aged(device: str, limit: float) -> Judge:
-    def judged(latest: Latest, now: float, _wall: datetime, _active: bool) -> Look:
+def _aged(device: str, limit: float, again: float) -> Judge:
+    """One that was silent answers again when its readings follow each other: a single one is not the end."""
+
+    def judged(latest: Latest, now: float, _wall: datetime, active: bool) -> Look:
         age = latest.age(device, limit, now)
-        return Look(None if age is None else age > limit, age, limit, "s")
+        return Look(None if age is None else age > (again if active else limit), age, limit, "s")
 
     return judged
 

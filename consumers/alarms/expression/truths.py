@@ -105,6 +105,11 @@ def patience(part: Checked, scope: Scope) -> float:
     return max(POLLS * scope.poll(scope.own), amount.value * unit(amount.unit).factor)
 
 
+def steady(scope: Scope) -> float:
+    """Seconds between two readings within which a device answers steadily."""
+    return POLLS * max(1.0, scope.poll(scope.own))  # the clock looks once a second
+
+
 def silence(part: Checked, scope: Scope) -> Run:
     device, limit = scope.own, patience(part, scope)
 

@@ -11,6 +11,7 @@ from consumers.alarms.expression.tree import Arithmetic, Call, Negate, Number, R
 from consumers.alarms.expression.units import unit
 from consumers.alarms.expression.windows import Count, Projected, Rate, Run
 from consumers.alarms.latest import Latest
+from consumers.alarms.reading import MESSAGES
 
 HUGE = 1e300
 """Beyond it a product is not told: a sum of such would be no number."""
@@ -84,7 +85,8 @@ def _call(part: Checked, name: str, scope: Scope, truth: Truth) -> Value:  # noq
         case "projected":
             return Value(Projected(value(part.parts[0], scope, truth).run, _span(part), scope.zone))
         case "count":
-            count = Count(truth(part.parts[0], scope), _span(part))
+            events = [place for place in places(part) if place[1] in MESSAGES]
+            count = Count(truth(part.parts[0], scope), _span(part), events)
             return Value(count, at_least=count.at_least)
     first = part.parts[0]
     values = [scaled(value(one, scope, truth), ratio(one, first)) for one in part.parts]

@@ -92,10 +92,13 @@ class Stuck:
 
 
 class Count:
-    """How often a condition came true within the span."""
+    """How often a condition came true within the span; of what is said of commands how many messages fit, where each
+    is one of its own: three that failed in a row are three."""
 
-    def __init__(self, of: Run, span: float) -> None:
-        self._of, self._span = of, span
+    def __init__(self, of: Run, span: float, events: Collection[Place] = ()) -> None:
+        """`events`: the places of messages that the condition looks at."""
+        self._of, self._span, self._events = of, span, events
+        self._heard: int | None = None
         self._edges: deque[float] = deque(maxlen=MOST_COUNTED)
         self._last: bool | None = None
         self._looked = self._begin = float("-inf")
@@ -103,16 +106,24 @@ class Count:
     def at_least(self, latest: Latest, now: float, wall: datetime) -> float:
         """What was seen of them."""
         wrong = self._of(latest, now, wall)
-        if wrong is None or now - self._looked > UNSEEN:
+        unknown = wrong is None and not self._events  # while no message came there was none
+        if unknown or now - self._looked > UNSEEN:
             self._begin = now
         self._looked = now
-        if wrong and self._last is False:
+        if self._is_one(latest, wrong):
             self._edges.append(now)
         if wrong is not None:
             self._last = wrong
         while self._edges and self._edges[0] <= now - self._span:
             self._edges.popleft()
         return float(len(self._edges))
+
+    def _is_one(self, latest: Latest, wrong: bool | None) -> bool:
+        if not self._events:
+            return wrong is True and self._last is False
+        heard = sum(latest.messages.get(place, 0) for place in self._events)
+        before, self._heard = self._heard, heard
+        return wrong is True and heard != before and heard > 0
 
     def __call__(self, latest: Latest, now: float, wall: datetime) -> float | None:
         seen = self.at_least(latest, now, wall)

@@ -21,6 +21,8 @@ class Unanswered:
 
     waiting: dict[str, float] = field(default_factory=dict)
     """Ids, with when they were heard, in monotonic seconds; the oldest first."""
+    excused: dict[str, float] = field(default_factory=dict)
+    """Seconds of each one's waiting that are nobody's."""
     over: float = 0.0
     """When the last of them has run out, and `OVER` later."""
 
@@ -29,25 +31,38 @@ class Unanswered:
         self.over = max(self.over, mono + max(0.0, lasts) + OVER)
         self.waiting.setdefault(command, mono)
         if len(self.waiting) > MOST:  # the age of all is that of the oldest: the next one is not missed
-            del self.waiting[[*self.waiting][1]]
+            second = [*self.waiting][1]
+            del self.waiting[second]
+            self.excused.pop(second, None)
 
     def answer(self, command: str) -> None:
         """Whatever became of it: it and those before it are no longer waited for."""
         if command in self.waiting:
             for before in [*self.waiting]:
                 del self.waiting[before]
+                self.excused.pop(before, None)
                 if before == command:
                     break
 
     def seconds(self, mono: float) -> float:
         """Since the oldest that waits; 0 while none does."""
         if mono >= self.over:
-            self.waiting.clear()
+            self.forget()
         return mono - next(iter(self.waiting.values()), mono)
 
     def forget(self) -> None:
         """We were deaf: what was answered meanwhile is not known."""
         self.waiting.clear()
+        self.excused.clear()
+
+    def unheard(self, begin: float, end: float, most: float) -> None:
+        """The broker delivered nothing in between: nobody waited in that time. Of one waiting not more than `most`
+        seconds are excused: a broker that is slow for ever answers nobody's commands."""
+        for command, since in self.waiting.items():
+            before = self.excused.get(command, 0.0)
+            more = max(0.0, min(end - max(begin, since), most - before))
+            self.excused[command] = before + more
+            self.waiting[command] = since + more
 
 
 @dataclass

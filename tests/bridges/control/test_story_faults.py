@@ -42,7 +42,7 @@ async def test_what_cannot_be_written_is_left_alone_so_that_its_watchdog_bites(t
         began = loop().time()
         await it.until(lambda: it.power == pytest.approx(0, abs=1), 60)
         assert loop().time() - began <= 9 + 10 + 10 * 1.5 + 2, "the ttl, the ttl again, and its own 10 s"
-        assert it.causes() == [Cause.DECLINED], "its watchdog is armed: no word against it"
+        assert it.causes() == [Cause.LEFT_ALONE], "its watchdog is armed: no word against it"
         assert it.bridge.said["pcs"].reason == LEFT_ALONE
         it.simulated.faults.off("pcs:declines_p_set")
         await it.until(lambda: it.bridge.said["pcs"].state == "online", 60)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bridges.control.watchdog_care import BITES, LOOK, Care, WatchdogCare
+from bridges.control.watchdog_care import LOOK, Care, WatchdogCare
 from bridges.fieldbus.contract import FedBy, Watchdog
+from schemas.register import BITES
 
 
 def care(fed_by: FedBy = "any", seconds: float = 10.0) -> WatchdogCare:
