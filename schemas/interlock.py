@@ -55,7 +55,8 @@ class InterlockRule(Shape):
     below: Number | None = None
     """Less than this is the cause."""
     rises: Number | None = Field(default=None, gt=0)
-    """Rising by more than this within `within` is the cause."""
+    """Rising by more than this within `within` is the cause. Two readings must show it, and what comes back to where it
+    was within the last two spans has not risen."""
     within: Seconds = Field(default=60.0, gt=0, le=600)
     """Seconds `rises` looks back."""
     equals: Names | None = None

@@ -25,6 +25,9 @@ OF_A_BATTERY = (Kind.PCS, Kind.BMS)
 """Devices of one battery; all others (a fire detector) belong to every battery of the site."""
 
 
+TURNS, SURELY = 20, 1.5
+"""Polls in which a point was surely read again: of one that is read in turn, and of another."""
+
 SIDES = {"above": "too high", "below": "too low", "rises": "rising fast"}
 
 
@@ -191,7 +194,8 @@ def _fitting(site: Site, battery: Unit, rule: InterlockRule, *, own: bool = Fals
             lock = f"{rule.name}-{name}"
             left = math.inf if rule.derate is None else site.rated(battery) * rule.derate / 100
             narrowed = _narrowed(site, name, rule)
-            found[lock] = Interlock(lock, narrowed, name, points, names, shipped=not own, left=left)
+            every = site.named(name).poll * (TURNS if point is not None and point.rate == "slow" else SURELY)
+            found[lock] = Interlock(lock, narrowed, name, points, names, shipped=not own, left=left, every=every)
     return found
 
 

@@ -82,7 +82,7 @@ def _call(part: Checked, name: str, scope: Scope, truth: Truth) -> Value:  # noq
             of = value(part.parts[0], scope, truth)
             return Value(Rate(of.run, _span(part), gap(part, scope), places(part)))
         case "projected":
-            return Value(Projected(value(part.parts[0], scope, truth).run, _span(part), scope.zone))
+            return Value(Projected(value(part.parts[0], scope, truth).run, _span(part), scope.zone, places(part)))
         case "count":
             count = Count(truth(part.parts[0], scope), _span(part))
             return Value(count, at_least=count.at_least)
