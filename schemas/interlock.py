@@ -174,6 +174,13 @@ DERIVED: dict[str, Derived] = {
     "riso_per_volt": Derived(("riso", "u"), "Ohm/V", lambda kilo_ohm, u: 1000 * kilo_ohm / max(abs(u), EXTRA_LOW)),
 }
 
+
+def of_cells(point: str) -> bool:
+    """Whether a point is one of the cells, whoever tells it: the BMS, or the PCS of a hybrid. The current and the
+    insulation that a PCS tells are not theirs."""
+    return point.startswith("cell_") or point == "soc"
+
+
 Misfit = tuple[str, str]
 """The key of the rule that does not fit, and in words what would be right."""
 

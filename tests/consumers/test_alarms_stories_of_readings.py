@@ -2,6 +2,7 @@
 """What a rule makes of readings that nobody can believe, and of those that everybody must."""
 
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -10,13 +11,14 @@ from bridges.control.interlock_cause import Interlock
 from bridges.control.interlock_rules import SURELY, shipped
 from bridges.control.interlocks import Memory as LockMemory
 from bridges.control.interlocks import judge
-from consumers.alarms.catalog import load_catalog
+from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.expression.watch import watch
-from consumers.alarms.rules import Memory, Now, follow
+from consumers.alarms.rules import Around, Memory, Now, follow
 from schemas.interlock import InterlockRule
 from schemas.messages import Telemetry
 from schemas.site_alarm import AlarmRule
+from schemas.site_file import load_site
 from tests.consumers.test_alarms_expression import BEGIN, BMS, NOON, SITE, Story
 
 Says = Callable[[int], float | None]
@@ -169,3 +171,21 @@ def test_each_shipped_rule_believes_no_single_number() -> None:
              for rule in at_once if rule.when is not None}  # fmt: skip
     numbers |= {name for name, places in reads.items() if any(point in BMS.points for _, point in places)}
     assert numbers == {RISE.name}
+
+
+def test_cells_are_compared_at_rest() -> None:
+    """With a high current they are apart by their resistance: 20 kW is a tenth of 200 kWh in an hour."""
+    site = load_site(Path(__file__).parents[1] / "one_battery.toml")
+    rule = watched(site, load_catalog()).rules["cell_voltage_spread-bms"]
+    assert rule.when == "given(cell_u_spread, abs(i * u) < 20000 W) > 0.3 V"
+    story, one = Story(Scope.of_site(site)), watch(rule, Scope.of_site(site).of("bms"))
+    memory, seen = Memory(), []
+    for second in range(2000):
+        current = 60.0 if second < 500 or second >= 1000 else 2.0
+        apart = 0.4 if second < 1200 else 0.1
+        story.second = float(second)
+        story.hear({"bms.i": current, "bms.u": 750.0, "bms.cell_u_max": 3.2 + apart, "bms.cell_u_min": 3.2})
+        before, memory = memory, follow(rule, memory, story.look(one), Now(BEGIN + second, NOON), Around(gap=5.0))
+        if before.active != memory.active:
+            seen.append((second, memory.active))
+    assert seen == [(800, True)], "and it ends at rest alone"

@@ -27,6 +27,12 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "stuck": Function("stuck(x, span)", 2, 2, "whether a number or a state has not moved for the span"),
     "count": Function("count(condition, span)", 2, 2, "how often a condition came true within the span"),
+    "given": Function(
+        "given(x, condition)",
+        2,
+        2,
+        "a number where the condition holds; elsewhere it is unknown: nothing comes or goes",
+    ),
     "no_data": Function("no_data(polls)", 1, 1, "whether the device said nothing for so many of its polls"),
     "silent": Function("silent(span)", 1, 1, "the same in seconds"),
     "has": Function(

@@ -86,6 +86,8 @@ def _call(part: Checked, name: str, scope: Scope, truth: Truth) -> Value:  # noq
         case "count":
             count = Count(truth(part.parts[0], scope), _span(part))
             return Value(count, at_least=count.at_least)
+        case "given":
+            return Value(_given(value(part.parts[0], scope, truth).run, truth(part.parts[1], scope)))
     first = part.parts[0]
     values = [scaled(value(one, scope, truth), ratio(one, first)) for one in part.parts]
     runs = [one.run for one in values]
@@ -158,6 +160,16 @@ def _through(of: Callable[[float], float], run: Run) -> Run:
         return None if found is None else of(found)
 
     return through
+
+
+def _given(run: Run, holds: Run) -> Run:
+    """Both are looked at: what looks back in time must see each reading."""
+
+    def given(latest: Latest, now: float, wall: datetime) -> float | None:
+        found, held = run(latest, now, wall), holds(latest, now, wall)
+        return found if held is True else None
+
+    return given
 
 
 def _by(run: Run, factor: float) -> Run:
