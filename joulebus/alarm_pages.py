@@ -28,7 +28,11 @@ A battery has the limits of its own cells: `chemistry` in its `[[battery]]` deci
 without it none watches the voltage of its cells (`joulebus check` says so). The numbers are common ones, with their
 sources beside them in `consumers/alarms/catalog.toml`: compare each with the data sheet of your cells, and replace it
 by its name where that says otherwise. `soc_low` stands 2 % below the `soc_min` of the battery, and `peak_risk` looks at
-the billing window of the tariff."""
+the billing window of the tariff. A battery without a BMS has these rules for the PCS that tells its cells.
+
+`cell_voltage_spread` is judged at rest: while a rack gives or takes less than a tenth of its energy in an hour. Of a
+BMS that tells no voltage, it is while its current is below a tenth of what `ccl` or `dcl` allows; of one that tells
+neither, always. With more current the cells are apart by their resistance: then nothing comes and nothing goes."""
 
 REFUSED = """\
 A rule that could never be raised, or that says what cannot be, is refused alone: the others run, the alarms service

@@ -8,6 +8,7 @@ from consumers.alarms.catalog import load_catalog
 from consumers.alarms.first_out import FLOOD
 from consumers.alarms.requests import LONGEST_OUT, LONGEST_SHELF, OLDEST_REQUEST
 from consumers.alarms.states import mermaid
+from consumers.alarms.suppression import DOUBT
 from joulebus import alarm_pages
 from joulebus.asyncapi import schemas
 from joulebus.causes import MEANS
@@ -43,7 +44,9 @@ and stands in the topic `alarm/<rule>-<device>/state` as long as it is not norma
 - A latching alarm stays until it was acknowledged and reset, and cannot be shelved. One whose condition came and went
   while it was out of service or suppressed comes back as `latched_unacknowledged`.
 - An alarm is *suppressed by design* while another one that explains it is active: the silence of its device, or what
-  its rule names. Critical alarms of the class safety are never suppressed.
+  its rule names. Critical alarms of the class safety are never suppressed. What explains must be so now: an alarm whose
+  condition nobody knows explains nothing new, and what it explained before for {DOUBT:.0f} s. On the shelf it explains
+  what is not more urgent than itself, and who shelves it is told how many alarms that hides; out of service, nothing.
 - Shelved, suppressed or out of service, its condition goes on to be judged: `active` says how it is.
 - Of the alarms of a group that come without a calm of {FLOOD:.0f} s between them, the one whose condition came first is
   marked `first_out`; the others name it in `consequence_of`."""

@@ -55,7 +55,8 @@ class InterlockRule(Shape):
     below: Number | None = None
     """Less than this is the cause."""
     rises: Number | None = Field(default=None, gt=0)
-    """Rising by more than this within `within` is the cause."""
+    """Rising by more than this within `within` is the cause. Two readings must show it, and what comes back to where it
+    was within the last two spans has not risen."""
     within: Seconds = Field(default=60.0, gt=0, le=600)
     """Seconds `rises` looks back."""
     equals: Names | None = None
@@ -172,6 +173,13 @@ DERIVED: dict[str, Derived] = {
     "i_of_dcl": Derived(("i", "dcl"), "%", lambda i, dcl: 100 * max(0.0, i) / max(dcl, NO_CURRENT)),
     "riso_per_volt": Derived(("riso", "u"), "Ohm/V", lambda kilo_ohm, u: 1000 * kilo_ohm / max(abs(u), EXTRA_LOW)),
 }
+
+
+def of_cells(point: str) -> bool:
+    """Whether a point is one of the cells, whoever tells it: the BMS, or the PCS of a hybrid. The current and the
+    insulation that a PCS tells are not theirs."""
+    return point.startswith("cell_") or point == "soc"
+
 
 Misfit = tuple[str, str]
 """The key of the rule that does not fit, and in words what would be right."""

@@ -6,15 +6,10 @@ from dataclasses import dataclass
 
 from schemas.interlock import DERIVED, InterlockRule
 from schemas.messages import Value
+from schemas.rise import Past
 
 Seen = Callable[[str, str], Value | None]
 """What is known of a point of a device; None when it is absent, stale or not good."""
-
-Past = tuple[tuple[float, float], ...]
-"""Readings of the last time: when and what."""
-
-GRAINS = 20
-"""A rise is compared with so many readings of its window, not with each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +28,8 @@ class Interlock:
     """Not of the site file."""
     left: float = math.inf
     """W of the rated power that it leaves where it derates."""
+    every: float = 1.0
+    """Seconds behind which the same value is surely another reading: its point is read at least so often."""
 
 
 def read(lock: Interlock, seen: Seen) -> Value | None:
@@ -83,21 +80,23 @@ def is_wrong(rule: InterlockRule, value: Value, past: Past, *, active: bool) -> 
 
 def _beyond(rule: InterlockRule, value: float, past: Past, *, active: bool) -> bool:
     if rule.rises is not None:
-        return value - min((one for _, one in past), default=value) > rule.rises
+        moved = past.moved(rule.within, early=True)
+        return moved is not None and moved.amount > rule.rises
     if rule.above is not None:
         return value > (rule.clear if active and rule.clear is not None else rule.above)
     limit = rule.below if rule.below is not None else math.inf
     return value < (rule.clear if active and rule.clear is not None else limit)
 
 
-def lowest(past: Past, value: Value | None, now: float, within: float) -> Past:
-    """The readings a rise is compared with: those within the window, the lowest of each grain."""
-    kept = tuple(one for one in past if now - one[0] <= within)
+def seen_again(lock: Interlock, past: Past, value: Value | None, now: float) -> Past:
+    """With the reading that a look shows; without one that was seen before. Behind a gap it begins anew."""
     if not isinstance(value, float):
-        return kept
-    if kept and now - kept[-1][0] < within / GRAINS:
-        return (*kept[:-1], (kept[-1][0], min(kept[-1][1], value)))
-    return (*kept, (now, value))
+        return past
+    if past.last and now - past.last[-1][0] > lock.rule.within:
+        past = Past()
+    if past.last and value == past.last[-1][1] and now - past.last[-1][0] < lock.every:
+        return past
+    return past.read(now, value, lock.rule.within)
 
 
 def words(lock: Interlock, value: Value) -> str:

@@ -12,7 +12,7 @@ from bridges.control.interlock_cause import Interlock
 from bridges.control.limit_inputs import METER_AGE
 from bridges.telemetry.latest_values import lasts
 from schemas.alarm_effect import as_interlock, unable
-from schemas.interlock import DERATES, InterlockRule, Misfit, misfit, mistake, points_of, states
+from schemas.interlock import DERATES, InterlockRule, Misfit, misfit, mistake, of_cells, points_of, states
 from schemas.shape import Shape
 from schemas.site import Site
 from schemas.site_alarm import AlarmRule, WrongAlarm
@@ -24,6 +24,9 @@ SHIPPED = Path(__file__).with_name("interlocks.toml")
 OF_A_BATTERY = (Kind.PCS, Kind.BMS)
 """Devices of one battery; all others (a fire detector) belong to every battery of the site."""
 
+
+TURNS, SURELY = 20, 1.5
+"""Polls in which a point was surely read again: of one that is read in turn, and of another."""
 
 SIDES = {"above": "too high", "below": "too low", "rises": "rising fast"}
 
@@ -191,7 +194,8 @@ def _fitting(site: Site, battery: Unit, rule: InterlockRule, *, own: bool = Fals
             lock = f"{rule.name}-{name}"
             left = math.inf if rule.derate is None else site.rated(battery) * rule.derate / 100
             narrowed = _narrowed(site, name, rule)
-            found[lock] = Interlock(lock, narrowed, name, points, names, shipped=not own, left=left)
+            every = site.named(name).poll * (TURNS if point is not None and point.rate == "slow" else SURELY)
+            found[lock] = Interlock(lock, narrowed, name, points, names, shipped=not own, left=left, every=every)
     return found
 
 
@@ -226,6 +230,13 @@ def _devices(site: Site, battery: Unit, rule: InterlockRule | AlarmRule) -> list
     return [
         device.name
         for device in site.devices
-        if rule.device == device.name or (rule.device is None and site.profiles[device.name].kind is rule.kind)
+        if rule.device == device.name
+        or (rule.device is None and _meant(rule, site.profiles[device.name].kind, battery))
         if device.name in mine or site.profiles[device.name].kind not in OF_A_BATTERY
     ]
+
+
+def _meant(rule: InterlockRule | AlarmRule, kind: Kind, battery: Unit) -> bool:
+    """What holds for the cells of a BMS holds for the PCS that speaks for them where there is none."""
+    hybrid = kind is Kind.PCS and battery.pcs in battery.racks
+    return rule.kind is kind or (hybrid and rule.kind is Kind.BMS and of_cells(str(rule.point)))

@@ -9,11 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bridges.control.interlock_cause import Interlock, Seen, is_wrong, lowest, read, words
+from bridges.control.interlock_cause import Interlock, Seen, is_wrong, read, seen_again, words
 from bridges.control.interlock_state import ACTS, IMPOSES, QUIET, TABLES, Event, Imposed, State
 from bridges.control.limits import Limit
 from schemas.interlock import Effect, InterlockRule
 from schemas.messages import Value
+from schemas.rise import NO_PAST, Past
 
 FIRST_WORD = 30.0
 """Seconds after our start in which a point that was never read holds the battery at 0, and stops and opens nothing:
@@ -41,8 +42,8 @@ class Entry:
     """Since when its readings say the same, without a gap."""
     lost: float | None = None
     """Since when its point is not known."""
-    past: tuple[tuple[float, float], ...] = ()
-    """Readings of the last time, for a rule that looks at a rise: when and what."""
+    past: Past = NO_PAST
+    """Readings of the last time, for a rule that looks at a rise."""
     blind: bool = False
     """It began to act because its point was not known, and its cause was not seen since."""
 
@@ -193,7 +194,7 @@ def _follow(lock: Interlock, entry: Entry, seen: Seen, now: float, running: floa
     """The entry after one look. `running`: seconds since we began."""
     value = read(lock, seen)
     if lock.rule.rises is not None:
-        entry = replace(entry, past=lowest(entry.past, value, now, lock.rule.within))
+        entry = replace(entry, past=seen_again(lock, entry.past, value, now))
     wrong = None if value is None else is_wrong(lock.rule, value, entry.past, active=entry.state is State.ACTIVE)
     if wrong is False and entry.calm:
         return entry  # nearly always: 30 interlocks of a battery are judged in each cycle

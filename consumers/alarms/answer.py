@@ -27,7 +27,8 @@ def answer(panel: Panel, heard: Heard[AlarmRequest], now: Now) -> Answer | None:
         changes = panel.request(heard.place["alarm"], _wish(heard), now)
     except Refusal as reason:
         return Answer(_outcome(heard, now, reason))
-    return Answer(_outcome(heard, now), changes)
+    hidden = panel.hidden_by(heard.place["alarm"]) if heard.message and heard.message.action == "shelve" else ""
+    return Answer(_outcome(heard, now, hidden=hidden), changes)
 
 
 def _wish(heard: Heard[AlarmRequest]) -> AlarmRequest:
@@ -39,7 +40,9 @@ def _wish(heard: Heard[AlarmRequest]) -> AlarmRequest:
     return heard.message
 
 
-def _outcome(heard: Heard[AlarmRequest], now: Now, refusal: Refusal | None = None) -> RequestOutcome:
+def _outcome(
+    heard: Heard[AlarmRequest], now: Now, refusal: Refusal | None = None, *, hidden: str = ""
+) -> RequestOutcome:
     said, wish = asked(heard.payload), heard.message
     return RequestOutcome(
         id=(wish.id or "unknown") if wish else said.id,
@@ -48,5 +51,5 @@ def _outcome(heard: Heard[AlarmRequest], now: Now, refusal: Refusal | None = Non
         who=printable(wish.who) if wish else said.who,
         wish=wish.action if wish else said.wish,
         cause=refusal.cause if refusal else None,
-        reason=str(refusal) if refusal else "",
+        reason=str(refusal) if refusal else hidden,
     )

@@ -10,7 +10,7 @@ from consumers.alarms.remembered import remembered
 from consumers.alarms.requests import Refusal, request
 from consumers.alarms.rules import Around, Memory, Now, follow, settle
 from consumers.alarms.said import Reasons, Standing, said
-from consumers.alarms.suppression import Suppression
+from consumers.alarms.suppression import Belief, Suppression, also_hidden, hides
 from consumers.alarms.watches import Watches, compiled
 from schemas.messages import Alarm, AlarmRequest, AlarmState, Cause
 from schemas.site_alarm import AlarmRule
@@ -19,7 +19,7 @@ SETTLING = 10.0
 """Seconds after a restart for which what was suppressed stays so: what suppressed it has to be heard again first."""
 
 Changes = list[tuple[str, Alarm]]
-NORMAL, OUT = AlarmState.NORMAL, AlarmState.OUT_OF_SERVICE
+NORMAL, OUT, SHELVED = AlarmState.NORMAL, AlarmState.OUT_OF_SERVICE, AlarmState.SHELVED
 
 
 class Board:
@@ -38,7 +38,7 @@ class Board:
         self._held_until = now.steady
         self._timed: set[str] = set()
         """Alarms that change when time has passed."""
-        self._suppression = Suppression({}, {})
+        self._suppression, self._belief = Suppression({}, {}), Belief()
         self.add(rules)
 
     def add(self, rules: Mapping[str, AlarmRule], service: str = "") -> None:
@@ -69,10 +69,12 @@ class Board:
             self.reasons.did[name] = alarm.did
         memory = self.memories[name] = remembered(self.rules[name], alarm, now)
         self.reasons.tell(name, now)
+        self._belief.stands(name, active=memory.active)
         if memory.ends is not None:
             self._timed.add(name)
         if memory.state is AlarmState.SUPPRESSED:
             self._held.add(name)
+            self._belief.explained(name, alarm.consequence_of)
         first, because = alarm.first_out, alarm.consequence_of
         began = came(self.rules[name], memory.began_at)
         self._first_out.restore(name, self._group(name), began, now.steady, first=first, because=because)
@@ -85,6 +87,15 @@ class Board:
         suppressed = self._explained(name) is not None
         return self._keep(name, request(rule, self.memories[name], wish, now, suppressed=suppressed), now)
 
+    def hidden_by(self, name: str) -> str:
+        """What an operator is told who shelves an alarm: what else is not shown then. Empty for none."""
+        rule, children = self.rules[name], self._suppression.children(name)
+        mine = [child for child in children if hides(rule, self.rules[child])]
+        now = [
+            one for one in mine if self.memories[one].state is AlarmState.SUPPRESSED and self._explained(one) == name
+        ]
+        return also_hidden(now, len(mine))
+
     def judge(self, name: str, look: Look, now: Now) -> Changes:
         """What a look at its condition changes."""
         memory, watched = self.memories[name], self.watches.of[name]
@@ -94,9 +105,12 @@ class Board:
         around = Around(gap=watched.gap, age=age, suppressed=self._explained(name) is not None, steady=watched.steady)
         return self._keep(name, follow(self.rules[name], memory, look, now, around), now)
 
-    def tick(self, look: Callable[[str], Look], now: Now) -> Changes:
-        """Ends what has an end, goes on with delays, and says why what stands does so."""
+    def tick(self, look: Callable[[str], Look], known: Callable[[str], bool], now: Now) -> Changes:
+        """Ends what has an end, goes on with delays, and says why what stands does so. `known`: whether anybody knows
+        how the condition of an alarm is now."""
         changes: Changes = []
+        for name in self._belief.look(lambda one: not self._suppression.children(one) or known(one), now.steady):
+            changes += self._resettle(self._suppression.children(name), now)
         for name in [*self._timed, *self.reasons.now]:
             if self.watches.of[name].held:
                 changes += self.judge(name, look(name), now)
@@ -130,7 +144,9 @@ class Board:
         """The alarm that suppresses it, or nothing where that is no alarm; None when it stands for itself."""
         for parent in self._suppression.parents(name):
             memory = self.memories[parent]
-            if memory.active and memory.state is not OUT:
+            if not memory.active or memory.state is OUT or not self._belief.holds(parent, name):
+                continue
+            if memory.state is not SHELVED or hides(self.rules[parent], self.rules[name]):
                 return parent
         if name in self._held or (name in self.meaningless and not self._suppression.protects(name)):
             return ""
@@ -148,6 +164,9 @@ class Board:
     def _keep(self, name: str, memory: Memory, now: Now) -> Changes:
         before, self.memories[name] = self.memories[name], memory
         (self._timed.add if memory.turning is not None or memory.ends is not None else self._timed.discard)(name)
+        if memory.state is AlarmState.SUPPRESSED or before.state is AlarmState.SUPPRESSED:
+            explained = self._explained(name) if memory.state is AlarmState.SUPPRESSED else None
+            self._belief.explained(name, explained)
         same = (before.state, before.until, before.active, before.comment)
         if same == (memory.state, memory.until, memory.active, memory.comment):
             return self._renew([name], now) if self._has_news(name, memory, now) else []
@@ -159,7 +178,8 @@ class Board:
             self.memories[name] = replace(memory, value=None, limit=None, began=None, comment="")
             self._first_out.forget(name)
         changes += self._renew(others, now)
-        if before.active != memory.active or (before.state is OUT) != (memory.state is OUT):
+        self._belief.stands(name, active=memory.active)
+        if before.active != memory.active or {before.state, memory.state} & {OUT, SHELVED}:
             changes += self._resettle(self._suppression.children(name), now)
         return changes
 

@@ -18,6 +18,7 @@ from schemas.site_alarm import AlarmRule
 from schemas.site_battery import Battery
 from schemas.site_device import Device
 from schemas.troubles import Trouble
+from schemas.units import Kind
 
 CATALOG = Path(__file__).with_name("catalog.toml")
 
@@ -38,6 +39,9 @@ EVERY_SERVICE = "service"
 LOWEST = "soc_low"
 """The shipped rule whose limit is the battery's own: so far below the lowest SoC that a plan uses."""
 BELOW_SOC_MIN = 2.0
+SPREAD, AT_REST = "cell_voltage_spread", 0.1
+"""The shipped rule that is judged at rest: below so much of the current that fills or empties the cells in an hour, or
+of what the BMS allows. Above, the voltages are apart by the resistance of the cells, and not by their charge."""
 PROJECTED, WINDOW = "peak_risk", "15 min"
 """The shipped rule that looks at the window of the bill, and how that stands in it."""
 
@@ -153,14 +157,30 @@ def _at_home(rule: AlarmRule, site: Site, device: Device) -> AlarmRule:
     5 s between two readings; what counts as empty is said by the battery, and by the tariff what is billed."""
     if rule.silent is not None and rule.silent < POLLS * device.poll:
         return rule.model_copy(update={"silent": POLLS * device.poll})
-    if rule.name not in (LOWEST, PROJECTED) or rule.name in {one.name for one in site.alarms}:
+    if rule.name not in (LOWEST, PROJECTED, SPREAD) or rule.name in {one.name for one in site.alarms}:
         return rule
+    if rule.name == SPREAD:
+        return _at_rest(rule, site, device)
     battery = site.battery_of(device.name)
     if rule.name == LOWEST and battery is not None:
         return rule.model_copy(update={"below": max(0.0, battery.soc_min - BELOW_SOC_MIN)})
     if rule.when is not None and site.demand is not None:
         return rule.model_copy(update={"when": rule.when.replace(WINDOW, f"{site.demand.minutes} min")})
     return rule
+
+
+def _at_rest(rule: AlarmRule, site: Site, device: Device) -> AlarmRule:
+    """A limit that is judged while hardly any current flows; always where the device tells none of its cells."""
+    profile, battery = site.profiles[device.name], site.battery_of(device.name)
+    if profile.kind is not Kind.BMS or "i" not in profile.points:
+        return rule
+    if battery is not None and "u" in profile.points:
+        rest = f"abs(i * u) < {AT_REST * battery.energy / len(battery.racks):.0f} W"
+    elif {"ccl", "dcl"} <= profile.points.keys():
+        rest = f"abs(i) < {AT_REST:g} * max(ccl, dcl)"
+    else:
+        return rule
+    return rule.model_copy(update={"above": None, "when": f"given({rule.point}, {rest}) > {rule.above:g} V"})
 
 
 def _mistake(site: Site, rule: AlarmRule, scope: Scope) -> Misfit:

@@ -1,24 +1,53 @@
 """Whether an alarm rule fits a device, and if not, why: the key in the rule and what would be right. Pure."""
 
+from consumers.alarms.expression.grammar import parse
 from consumers.alarms.expression.scope import Scope
+from consumers.alarms.expression.tree import references
 from consumers.alarms.expression.watch import watch, watch_text
 from consumers.alarms.expression.wrong import Wrong
 from consumers.alarms.reading import ALARMS, INSTEAD, WORDS
-from schemas.interlock import DERIVED, states
+from schemas.interlock import DERIVED, of_cells, states
 from schemas.profile import Profile
 from schemas.register import Point
 from schemas.site import Site
 from schemas.site_alarm import AlarmRule
 from schemas.site_device import Device
 from schemas.troubles import Trouble
+from schemas.units import Kind
 
 Misfit = tuple[str, str]
 """The key of a rule that does not fit, with a point before it, and in words what would be right."""
 
 
 def meant(rule: AlarmRule, site: Site, device: Device) -> bool:
-    """Whether a rule is about a device, whatever points that one has."""
-    return rule.device == device.name or (rule.device is None and site.profiles[device.name].kind is rule.kind)
+    """Whether a rule is about a device, whatever points that one has. One about cells is about the device that tells
+    them: the BMS, or the PCS of a battery without one."""
+    if rule.device is not None:
+        return rule.device == device.name
+    return site.profiles[device.name].kind is rule.kind or (rule.kind is Kind.BMS and _tells_cells(rule, site, device))
+
+
+def _tells_cells(rule: AlarmRule, site: Site, device: Device) -> bool:
+    """Whether it is a PCS that speaks for its cells, and tells all that the rule looks at."""
+    battery, profile = site.battery_of(device.name), site.profiles[device.name]
+    if battery is None or battery.bms or profile.kind is not Kind.PCS:
+        return False
+    if rule.when is not None:
+        return _named(rule.when, profile)
+    return not rule.seconds and of_cells(rule.point) and missing(rule, profile) is None
+
+
+def _named(when: str, profile: Profile) -> bool:
+    """Whether an expression looks at nothing of its own device but at cells, and they are told."""
+    try:
+        own = {one.name for one in references(parse(when)) if not one.device}
+    except Wrong:
+        return False
+    return bool(own) and all(of_cells(name) and _told(name, profile) for name in own)
+
+
+def _told(name: str, profile: Profile) -> bool:
+    return name in profile.points or (name in DERIVED and set(DERIVED[name].parts) <= profile.points.keys())
 
 
 def misfit(rule: AlarmRule, site: Site, device: str, scope: Scope) -> Misfit | None:

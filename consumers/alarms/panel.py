@@ -49,6 +49,8 @@ class Panel:
         self._met: set[str] = set()
         self._causes: dict[Place, list[str]] = {}
         """What was said last, of each device and part."""
+        self._unsure: set[Place] = set()
+        """Of those, what nobody can see now."""
 
     def shown(self) -> dict[str, Alarm]:
         """Every alarm that is not normal."""
@@ -154,6 +156,10 @@ class Panel:
         """A person's answer. Raises Refusal."""
         return self._board.request(name, wish, now)
 
+    def hidden_by(self, name: str) -> str:
+        """What else is not shown while an alarm is shelved, in words; empty for nothing."""
+        return self._board.hidden_by(name)
+
     def note_control(self, statuses: Mapping[str, DeviceStatus], now: Now) -> Changes:
         """What control does about the alarms whose condition is there, as the status of each device says it."""
         rules = {name: self._board.rules[name] for name, one in self._board.memories.items() if one.active}
@@ -163,7 +169,12 @@ class Panel:
         """Time has passed: judges silence, goes on with delays, ends what has an end. Once a second."""
         doubted = [*self._watches.meaning, *self._board.meaningless]  # what is known of a device that fell silent ends
         changes = self._look(self._watches.timed, doubted, now)
-        return changes + self._board.tick(lambda name: self._see(name, now), now)
+        return changes + self._board.tick(lambda name: self._see(name, now), lambda name: self._knows(name, now), now)
+
+    def _knows(self, name: str, now: Now) -> bool:
+        """What a bridge said that is not there any more nobody sees now."""
+        unseen = not self._unsure.isdisjoint(self._watches.of[name].condition.reads)
+        return not unseen and self._see(name, now).wrong is not None
 
     def _look(self, names: Iterable[str], doubted: Iterable[str], now: Now) -> Changes:
         changes = self._doubt(doubted, now)
@@ -197,6 +208,7 @@ class Panel:
 
     def _note_causes(self, place: Place, causes: list[str], now: Now, reason: str, *, sure: bool) -> Changes:
         self._latest.tell(*place, [str(cause) for cause in causes])
+        (self._unsure.discard if sure else self._unsure.add)(place)
         looks = self._looks(place, now)
         named = {name for name, look in looks.items() if look.wrong and self._speaks(name)}
         self._board.reasons.explain(named, looks.keys() - named if sure else (), reason)

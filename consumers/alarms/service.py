@@ -100,20 +100,7 @@ class _Desk:
         """One connection. The first takes over what is stored; later ones correct what is stored."""
         self.away.over()
         stored = await _stored(bus, self.site)
-<<<<<<< HEAD
-=======
         self.beside.deaf()
-        if not self.restored:
-            self.panel.deaf(_now())
-            ours, trouble = await asyncio.to_thread(self.record.read)
-            if trouble:
-                self.part.log.warning("%s", trouble)
-            self.panel.restore(together(ours, stored), _now())
-            self.actions.open |= self.panel.open_actions()
-            if trouble := await asyncio.to_thread(self.figures.begin, self.panel.shown(), utc_now()):
-                self.part.log.warning("%s", trouble)
-            self.restored = True
->>>>>>> rhythm
         async with self.turn:
             if not self.restored:
                 self.panel.deaf(_now())

@@ -1,15 +1,20 @@
 """Which alarms are not shown because another one explains them (suppression by design, ISA-18.2). Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from consumers.alarms.watches import Watched
 from schemas.messages import AlarmClass, AlarmPriority
 from schemas.site_alarm import AlarmRule
 
+DOUBT = 60.0
+"""Seconds for which an alarm goes on to explain what it explained, after its condition was known last."""
+URGENCY = [*AlarmPriority]
+"""The most urgent first."""
+MOST_NAMED = 3
+
 
 class Suppression:
-    """Who explains whom. An alarm explains another while its condition is there: also while it is acknowledged,
-    shelved or itself suppressed, but not while it is out of service, because then nobody trusts it."""
+    """Who may explain whom."""
 
     def __init__(self, rules: Mapping[str, AlarmRule], watches: Mapping[str, Watched]) -> None:
         """A device's silence suppresses the alarms that look at its points alone."""
@@ -80,6 +85,65 @@ class Suppression:
     def parents_first(self, names: Sequence[str]) -> list[str]:
         """In an order in which what explains is judged before what it explains."""
         return sorted(names, key=lambda name: len(_ancestors(name, self._parents)))
+
+
+class Belief:
+    """Since when the conditions of alarms that explain others are not known any more. An explanation is what is there
+    now: what nobody knows explains nothing new, and what it explained only for a while."""
+
+    def __init__(self) -> None:
+        self._standing: set[str] = set()
+        self._since: dict[str, float] = {}
+        self._over: set[str] = set()
+        self._by: dict[str, str] = {}
+        """What each alarm was explained by last."""
+
+    def stands(self, name: str, *, active: bool) -> None:
+        """An alarm that explains others; its condition was there when it was known last, or is gone."""
+        if active:
+            self._standing.add(name)
+        else:
+            self._standing.discard(name)
+            self._since.pop(name, None)
+            self._over.discard(name)
+
+    def look(self, known: Callable[[str], bool], now: float) -> list[str]:
+        """Those that explain more or less than before. `now`: s on the steady clock."""
+        changed = []
+        for name in self._standing:
+            if known(name):
+                if self._since.pop(name, None) is not None:
+                    self._over.discard(name)
+                    changed.append(name)
+            elif name not in self._over and now - self._since.setdefault(name, now) >= DOUBT:
+                self._over.add(name)
+                changed.append(name)
+        return changed
+
+    def explained(self, name: str, by: str | None) -> None:
+        """An alarm is suppressed by another one, or by none."""
+        if by:
+            self._by[name] = by
+        else:
+            self._by.pop(name, None)
+
+    def holds(self, name: str, child: str) -> bool:
+        """Whether it explains another one."""
+        return name not in self._since or (self._by.get(child) == name and name not in self._over)
+
+
+def hides(parent: AlarmRule, child: AlarmRule) -> bool:
+    """Whether one on the shelf still explains another: who shelves knows what was shown, and nothing more urgent."""
+    return URGENCY.index(child.priority) >= URGENCY.index(parent.priority)
+
+
+def also_hidden(now: Sequence[str], ever: int) -> str:
+    """What an operator is told who shelves an alarm that explains others: those it hides now, of so many."""
+    if not ever:
+        return ""
+    some = ", ".join(now[:MOST_NAMED]) + f" and {len(now) - MOST_NAMED} more" * (len(now) > MOST_NAMED)
+    which = f" now, {len(now)} of them: {some}" if now else "; none of them now"
+    return f"while its condition is there it also hides {ever} alarm{'s' * (ever > 1)}{which}"
 
 
 def protected(rule: AlarmRule) -> bool:

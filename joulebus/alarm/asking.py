@@ -75,7 +75,7 @@ def _say(name: str, answer: RequestOutcome | None, done: str) -> int:
         print(f"{name}: {words}", file=sys.stderr)
         return 1
     if answer.followed:
-        print(f"{name}: {done}")
+        print(f"{name}: {'; '.join(filter(None, (done, answer.reason)))}")
         return 0
     print(f"{name}: refused, {': '.join(filter(None, (answer.cause, answer.reason)))}", file=sys.stderr)
     return 1

@@ -23,7 +23,8 @@ class RequestOutcome(Message):
     cause: Name | None = None
     """Why not, in the words of `Cause`."""
     reason: str = ""
-    """The same in words for people."""
+    """The same in words for people; of what was followed, what else comes of it: an alarm that is shelved may hide
+    others."""
 
 
 AlarmAction = Literal["ack", "shelve", "unshelve", "reset", "out_of_service", "in_service", "comment"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consumers.alarms.answer import answer
 from consumers.alarms.catalog import for_device, load_catalog
 from consumers.alarms.expression.scope import Scope
 from consumers.alarms.panel import Panel
@@ -14,9 +15,11 @@ from consumers.alarms.said import Standing, said
 from consumers.alarms.states import OVER
 from consumers.alarms.suppression import Suppression
 from consumers.alarms.watches import compiled
+from runtime.heard import Heard
 from schemas.messages import AlarmPriority, AlarmRequest, AlarmState
 from schemas.profiles import PROFILES, load_profile
 from schemas.site_alarm import AlarmRule
+from schemas.topics import ALARM_REQUEST
 from tests.consumers.test_alarms_panel import NOON, a_panel, at, part_is, say, words
 
 RULES = """
@@ -61,6 +64,14 @@ device = "pcs1"
 point = "state"
 equals = "fault"
 suppressed_by = ["hot-bms1"]
+[[alarm]]
+name = "idle"
+device = "pcs1"
+point = "state"
+equals = "off"
+priority = "high"
+time_to_respond = 60
+suppressed_by = ["hot-bms1"]
 """
 Happening = tuple[str, Any]
 """A device and what it says; `silence` for the time alone, `ask` and `link` for a person's and the bridge's word."""
@@ -69,7 +80,8 @@ Story = dict[float, list[Happening]]
 HOT, COOL, CALM = ("bms1", {"cell_t_max": 45.0}), ("bms1", {"cell_t_max": 20.0}), ("bms1", {"cell_t_max": 35.0})
 OPEN: Happening = ("bms1", {"alarms_2": ["door"]})
 SHUT: Happening = ("bms1", {"alarms_2": []})
-FAULT = ("pcs1", {"state": "fault"})
+FAULT, IDLE = ("pcs1", {"state": "fault"}), ("pcs1", {"state": "off"})
+WELL, DEAD = ("pcs1", {"state": "running"}), ("bms1", None)
 U, R, S, N = "unacknowledged", "returned", "suppressed", "normal"
 
 
@@ -154,8 +166,32 @@ STORIES: dict[str, tuple[Story, dict[str, list[tuple[float, str]]]]] = {
         {"low-bms1": [(0, U), (3, "shelved"), (23, S)]},
     ),
     "what is out of service explains nobody": (
-        {0: [CALM, ("ask", ("out_of_service", "hot-bms1", 60))], 5: [HOT]},
+        {0: [CALM, ("ask", ("out_of_service", "hot-bms1", 99))], 5: [HOT]},
         {"warm-bms1": [(0, U)], "hot-bms1": [(0, "out_of_service")]},
+    ),
+    "what nobody knows explains nothing new": (
+        {0: [HOT, WELL], 10: [DEAD], 20: [FAULT], 30: [HOT], 35: [COOL]},
+        {"stopped-pcs1": [(20, U), (30, S), (35, U)]},
+    ),
+    "what nobody knows any more explains what it explained for a while": (
+        {0: [HOT], 5: [FAULT], 10: [DEAD]},
+        {"stopped-pcs1": [(5, S), (75, U)]},
+    ),
+    "and longer, where it is known again": (
+        {0: [HOT], 5: [FAULT], 10: [DEAD], 60: [HOT], 61: [DEAD]},
+        {"stopped-pcs1": [(5, S)]},
+    ),
+    "on the shelf it explains what is not more urgent": (
+        {0: [HOT], 5: [("ask", ("shelve", "hot-bms1", 60))], 10: [FAULT]},
+        {"stopped-pcs1": [(10, S)], "hot-bms1": [(4, U), (5, "shelved"), (65, U)]},
+    ),
+    "on the shelf it hides nothing more urgent": (
+        {0: [HOT], 10: [IDLE], 15: [("ask", ("shelve", "hot-bms1", 60))]},
+        {"idle-pcs1": [(10, S), (15, U), (75, S)]},
+    ),
+    "on the shelf, and its condition is gone": (
+        {0: [HOT], 5: [FAULT], 15: [("ask", ("shelve", "hot-bms1", 60))], 20: [COOL]},
+        {"stopped-pcs1": [(5, S), (20, U)]},
     ),
     "critical and safety is shown whatever explains it": (
         {0: [("bms1", {"cell_t_max": 70.0, "soc": 5.0})], 8: [("bms1", None), ("link", "offline")]},
@@ -167,8 +203,36 @@ STORIES: dict[str, tuple[Story, dict[str, list[tuple[float, str]]]]] = {
 @pytest.mark.parametrize("name", STORIES)
 def test_what_is_not_shown_comes_back(tmp_path: Path, name: str) -> None:
     story, wanted = STORIES[name]
-    found = live(a_panel(tmp_path, RULES), story, 40)
+    found = live(a_panel(tmp_path, RULES), story, 80)
     assert {alarm: found.get(alarm, []) for alarm in wanted} == wanted
+
+
+def test_who_shelves_is_told_what_it_hides(tmp_path: Path) -> None:
+    panel = a_panel(tmp_path, RULES)
+    live(panel, {0: [HOT]}, 6)
+    assert panel.hidden_by("low-bms1") == ""
+    asks = asked("shelve", 6, until=at(60).wall)
+    place = {"site": "here", "alarm": "hot-bms1"}
+    shelved = answer(panel, Heard(ALARM_REQUEST, place, asks, "", asks.model_dump_json().encode(), False, 1), at(6))
+    assert shelved is not None
+    ever = "while its condition is there it also hides 3 alarms"
+    assert (shelved.outcome.followed, shelved.outcome.reason) == (True, f"{ever} now, 1 of them: warm-bms1")
+    panel.hear("bms1", say(7, cell_t_max=20.0), at(7))
+    assert panel.hidden_by("hot-bms1") == f"{ever}; none of them now"
+
+
+def test_a_frozen_device_whose_bridge_is_gone_hides_no_silence_for_ever(tmp_path: Path) -> None:
+    """What the bridge said last stood, and the silence was taken for its consequence for ever."""
+    panel, shown = a_panel(tmp_path, ""), dict[AlarmState, int]()
+    for second in range(120):
+        if second < 20:
+            panel.note_causes("bms1", ["frozen"], at(second), sure=True)
+        elif second == 20:
+            panel.note_causes("bms1", [], at(second), sure=False)
+        panel.tick(at(second))
+        if (alarm := panel.shown().get("bms_silent-bms1")) is not None:
+            shown.setdefault(alarm.state, second)
+    assert shown == {AlarmState.SUPPRESSED: 6, AlarmState.UNACKNOWLEDGED: 80}
 
 
 def test_the_cause_with_the_longer_delay_takes_the_mark_and_both_are_told_anew(tmp_path: Path) -> None:

@@ -114,6 +114,35 @@ def test_a_site_has_the_shipped_alarms_its_devices_have_points_for(tmp_path: Pat
     }
 
 
+HYBRID = """
+battery = {{ pcs = "hybrid", energy = 10e3, chemistry = "lfp", charge_limit = 5e3, discharge_limit = 5e3{more} }}
+[[device]]
+name = "hybrid"
+profile = "foxess_h3_pro"
+address = "tcp://127.0.0.1:503"
+rated_power = 10e3
+"""
+
+
+def test_the_cells_of_a_hybrid_are_watched_where_its_pcs_tells_them(tmp_path: Path) -> None:
+    """The rules of cells are for a BMS, and there is none. Its current is none of the cells'."""
+    path, own = small_site(tmp_path), '[[alarm]]\nname = "warm"\nkind = "bms"\npoint = "cell_t_max"\nabove = 30\n'
+    head, tail = path.read_text(encoding="utf-8").split("battery = ")
+    meter = tail[tail.index("[[device]]") : tail.index('[[device]]\nname = "pcs1"')]
+    path.write_text(head + HYBRID.format(more="") + meter + own, encoding="utf-8")
+    rules = watched(load_site(path), load_catalog())
+    mine = {
+        name for name, rule in rules.rules.items() if rule.device == "hybrid" and name.startswith(("cell", "soc", "wa"))
+    }
+    temperatures = {f"cell_temperature_{what}-hybrid" for what in ("high", "too_high", "rise", "low", "spread")}
+    assert (mine, rules.refused) == (temperatures | {"soc_low-hybrid", "warm-hybrid"}, [])
+    bms = tail[tail.index('[[device]]\nname = "bms1"') :]
+    path.write_text(head + HYBRID.format(more=', bms = "bms1"') + meter + bms, encoding="utf-8")
+    names = set(watched(load_site(path), load_catalog()).rules)
+    assert "cell_temperature_rise-bms1" in names, "told twice it is watched once"
+    assert not {name for name in names if name.startswith("cell") and name.endswith("-hybrid")}
+
+
 def test_the_site_file_replaces_by_name_and_adds(tmp_path: Path) -> None:
     rules = watched(
         load_site(

@@ -47,7 +47,10 @@ WANTED = [
 ]  # fmt: skip
 
 DIFFERS = {
-    ("bms_cell_spread", "current"): "a profile tells no capacity, so 0.1 C is not known; 300 s outlast a load step",
+    (
+        "bms_cell_spread",
+        "current",
+    ): "0.1 C is of the site: by the energy of its battery, or a tenth of ccl and dcl; judged there alone",
     ("bms_comm_lost", "on"): "`silent` waits the 5 s itself",
     ("pcs_comm_lost", "on"): "`silent` waits the 5 s itself",
     ("meter_comm_lost", "on"): "`silent` waits the 5 s itself",

@@ -29,9 +29,10 @@ from consumers.alarms.expression.tree import (
 from consumers.alarms.expression.units import UNITS, Unit, quotient
 from consumers.alarms.expression.units import product as times
 from consumers.alarms.expression.watch import watch, watch_text
-from consumers.alarms.expression.windows import MOST_COUNTED, SAMPLES, Count, Rate
+from consumers.alarms.expression.windows import MOST_COUNTED, Count, Rate
 from consumers.alarms.expression.wrong import Wrong
 from consumers.alarms.latest import Latest
+from schemas.rise import SAMPLES
 from schemas.site_alarm import AlarmRule
 from tests.consumers.test_alarms_expression import BEGIN, BMS, NOON, SITE, Story
 
@@ -154,5 +155,5 @@ def test_the_past_is_bounded() -> None:
         latest.values[place] = float(step % 2 + 4), math.inf
         rate(latest, BEGIN + step / 50, NOON)
         count(latest, BEGIN + step / 50, NOON)
-    assert len(vars(rate)["_samples"]) <= SAMPLES + 2
+    assert len(vars(rate)["_past"].middles) <= 2 * SAMPLES + 2
     assert len(vars(count)["_edges"]) == MOST_COUNTED

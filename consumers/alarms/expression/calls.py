@@ -96,6 +96,11 @@ def _count(node: Call, scope: Scope, check: Check) -> Checked:
     return _made(node, Quantity(Sort.NUMBER, ""), [part], _span(node.args[1], LONGEST_SPAN))
 
 
+def _given(node: Call, scope: Scope, check: Check) -> Checked:
+    part, holds = as_number(check(node.args[0], scope), "given"), as_truth(check(node.args[1], scope), "given")
+    return _made(node, Quantity(Sort.NUMBER, part.quantity.unit), [part, holds])
+
+
 def _projected(node: Call, scope: Scope, check: Check) -> Checked:
     part = as_number(check(node.args[0], scope), "projected")
     window = _span(node.args[1], max(WINDOWS))
@@ -152,6 +157,7 @@ _CALLS: dict[str, Callable[[Call, Scope, Check], Checked]] = {
     "rate": _rate,
     "stuck": _stuck,
     "count": _count,
+    "given": _given,
     "no_data": _no_data,
     "silent": _silent,
     "has": _has,

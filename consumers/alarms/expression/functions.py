@@ -18,7 +18,13 @@ FUNCTIONS: dict[str, Function] = {
     "min": Function("min(x, y, ...)", 2, MANY, "the least of numbers"),
     "max": Function("max(x, y, ...)", 2, MANY, "the greatest of numbers"),
     "deviation": Function("deviation(x, y)", 2, 2, "how far two numbers are apart; of temperatures in K"),
-    "rate": Function("rate(x, span)", 2, 2, "how fast a number rose over the span, per second; falling is negative"),
+    "rate": Function(
+        "rate(x, span)",
+        2,
+        2,
+        "how fast a number rose over the span, per second; falling is negative; as far as its last two readings agree, "
+        "and beyond where it was in the span before: a spike, or a sensor that said 0 for a while, is no rise",
+    ),
     "stuck": Function("stuck(x, span)", 2, 2, "whether a number or a state has not moved for the span"),
     "count": Function(
         "count(condition, span)",
@@ -26,6 +32,12 @@ FUNCTIONS: dict[str, Function] = {
         2,
         "how often a condition came true within the span; of `outcome` and `action` how many messages fit it, also one "
         "after the other; one that is said again of the same command is none",
+    ),
+    "given": Function(
+        "given(x, condition)",
+        2,
+        2,
+        "a number where the condition holds; elsewhere it is unknown: nothing comes or goes",
     ),
     "no_data": Function("no_data(polls)", 1, 1, "whether the device said nothing for so many of its polls"),
     "silent": Function("silent(span)", 1, 1, "the same in seconds"),
@@ -41,8 +53,8 @@ FUNCTIONS: dict[str, Function] = {
         2,
         2,
         "the mean that the running window of the clock (5, 10, 15, 20, 30 or 60 min) will have: its mean so far for "
-        "the part that is over, the present value for the rest; unknown until 60 s of it, and nine tenths of what is "
-        "over, were seen",
+        "the part that is over, the present value for the rest (of the last two readings the one nearer to that "
+        "mean); unknown until 60 s of it, and nine tenths of what is over, were seen",
     ),
 }
 OVER_KINDS = ("spread", "highest", "lowest", "sum")

@@ -1,5 +1,6 @@
 """An expression as a tree. Two that mean the same have the same tree, wherever they stand in their text."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 
@@ -120,6 +121,21 @@ def printed(node: Node) -> str:  # noqa: PLR0911  # one case per kind of node
             return " and ".join(_inside(part, 3) for part in parts)
         case Either(parts):
             return " or ".join(_inside(part, 2) for part in parts)
+
+
+def references(node: Node) -> Iterator[Ref]:
+    """All that it names; also a state or a flag that stands without quotes."""
+    match node:
+        case Ref():
+            yield node
+        case Call(_, parts) | Both(parts) | Either(parts):
+            for part in parts:
+                yield from references(part)
+        case Arithmetic(left, _, right) | Compare(left, _, right):
+            yield from references(left)
+            yield from references(right)
+        case Negate(of) | Not(of) | Among(of):
+            yield from references(of)
 
 
 def number(value: float) -> str:

@@ -11,7 +11,7 @@ from consumers.alarms.expression.checked import Checked
 from consumers.alarms.expression.scope import Scope, Sort
 from consumers.alarms.expression.tree import Among, Both, Call, Compare, Either, Not, Number, Text
 from consumers.alarms.expression.units import unit
-from consumers.alarms.expression.values import Value, gap, ratio, reading, scaled, value
+from consumers.alarms.expression.values import Value, gap, places, ratio, reading, scaled, value
 from consumers.alarms.expression.windows import Run, Stuck
 from consumers.alarms.latest import Latest
 from schemas.site_device import POLLS
@@ -127,7 +127,7 @@ def _stuck(part: Checked, scope: Scope) -> Run:
     span = node.args[1] if isinstance(node, Call) else None
     if not isinstance(span, Number):
         raise TypeError(part)
-    return Stuck(run, span.value * unit(span.unit).factor, gap(of, scope))
+    return Stuck(run, span.value * unit(span.unit).factor, gap(of, scope), places(of))
 
 
 def _compare(part: Checked, scope: Scope) -> Run:

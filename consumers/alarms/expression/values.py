@@ -83,11 +83,13 @@ def _call(part: Checked, name: str, scope: Scope, truth: Truth) -> Value:  # noq
             of = value(part.parts[0], scope, truth)
             return Value(Rate(of.run, _span(part), gap(part, scope), places(part)))
         case "projected":
-            return Value(Projected(value(part.parts[0], scope, truth).run, _span(part), scope.zone))
+            return Value(Projected(value(part.parts[0], scope, truth).run, _span(part), scope.zone, places(part)))
         case "count":
             events = [place for place in places(part) if place[1] in MESSAGES]
             count = Count(truth(part.parts[0], scope), _span(part), events)
             return Value(count, at_least=count.at_least)
+        case "given":
+            return Value(_given(value(part.parts[0], scope, truth).run, truth(part.parts[1], scope)))
     first = part.parts[0]
     values = [scaled(value(one, scope, truth), ratio(one, first)) for one in part.parts]
     runs = [one.run for one in values]
@@ -160,6 +162,16 @@ def _through(of: Callable[[float], float], run: Run) -> Run:
         return None if found is None else of(found)
 
     return through
+
+
+def _given(run: Run, holds: Run) -> Run:
+    """Both are looked at: what looks back in time must see each reading."""
+
+    def given(latest: Latest, now: float, wall: datetime) -> float | None:
+        found, held = run(latest, now, wall), holds(latest, now, wall)
+        return found if held is True else None
+
+    return given
 
 
 def _by(run: Run, factor: float) -> Run:

@@ -12,12 +12,11 @@ from typing import Any
 
 from consumers.alarms.expression.scope import Place
 from consumers.alarms.latest import Latest
+from schemas.rise import Past
 
 Run = Callable[[Latest, float, datetime], Any]
 """What a part of an expression is compiled to: its value now; None when it is not known."""
 
-SAMPLES = 60
-"""Of a rate's window are kept."""
 MOST_COUNTED = 1000
 UNSEEN = 10.0
 """Seconds without a look behind which nobody knows what happened; the clock looks once a second."""
@@ -33,60 +32,61 @@ _OFFSET_HOLDS = 300
 
 
 class Rate:
-    """How fast a value rose over the span: from its first to its last reading. One that holds until the next is read
-    is no reading: a point that is read each 200 s does not rise within the second in which it is."""
+    """How fast a value moved over the span, by more than one reading (`schemas/rise.py`). One that holds until the
+    next is read is no reading: a point that is read each 200 s does not rise within the second in which it is."""
 
     def __init__(self, of: Run, span: float, gap: float, places: Collection[Place]) -> None:
         self._of, self._span, self._gap, self._places = of, span, gap, places
-        self._samples: deque[tuple[float, float]] = deque()
-        self._last = self._read = (0.0, 0.0)
+        self._past = Past()
+        self._rate: float | None = None
+        self._read = (0.0, 0.0)
         self._known = float("-inf")
 
     def __call__(self, latest: Latest, now: float, wall: datetime) -> float | None:
         value = self._of(latest, now, wall)
         if value is None:
             return None
-        samples = self._samples
         if now - self._known > self._gap:
-            samples.clear()
+            self._past = Past()
         self._known = now
-        read = self._heard(latest, now), value
-        if read != self._read or not samples:
-            self._read, self._last = read, (now, value)
-            if not samples or now - samples[-1][0] >= self._span / SAMPLES:
-                samples.append(self._last)
-        at, value = self._last
-        begin = at - self._span
-        while len(samples) > 1 and samples[1][0] <= begin:
-            samples.popleft()
-        first, then = samples[0]
-        return None if first > begin else (value - then) / (at - first)
+        read = heard(latest, self._places, now), value
+        if read != self._read or not self._past.last:
+            self._read = read
+            self._past = self._past.read(now, value, self._span)
+            moved = self._past.moved(self._span)
+            self._rate = None if moved is None else moved.amount / moved.seconds
+        return self._rate
 
-    def _heard(self, latest: Latest, now: float) -> float:
-        """Another one for each reading; of a word that holds for ever each look is one."""
-        until = max((latest.values[place][1] for place in self._places if place in latest.values), default=inf)
-        return now if until == inf else until
+
+def heard(latest: Latest, places: Collection[Place], now: float) -> float:
+    """Another one for each reading; of a word that holds for ever each look is one."""
+    until = max((latest.values[place][1] for place in places if place in latest.values), default=inf)
+    return now if until == inf else until
 
 
 class Stuck:
-    """Whether a value has not moved for the span."""
+    """Whether a value has not moved for the span. One that holds until the next is read shows nothing meanwhile."""
 
-    def __init__(self, of: Run, span: float, gap: float) -> None:
-        self._of, self._span, self._gap = of, span, gap
+    def __init__(self, of: Run, span: float, gap: float, places: Collection[Place]) -> None:
+        self._of, self._span, self._gap, self._places = of, span, gap, places
         self._held: object = None
         self._since, self._known = 0.0, float("-inf")
+        self._read = self._at = 0.0
         self._moved = False
 
     def __call__(self, latest: Latest, now: float, wall: datetime) -> bool | None:
         value = self._of(latest, now, wall)
         if value is None:
             return None
+        read = heard(latest, self._places, now)
         if now - self._known > self._gap:
             self._held, self._since, self._moved = value, now, False
         elif value != self._held:
             self._held, self._since, self._moved = value, now, True
+        if read != self._read or self._since == now:
+            self._read, self._at = read, now
         self._known = now
-        if now - self._since >= self._span:
+        if self._at - self._since >= self._span:
             return True
         return False if self._moved else None
 
@@ -131,10 +131,13 @@ class Count:
 
 
 class Projected:
-    """The mean that the running window of the clock will have when the value stays as it is now."""
+    """The mean that the running window of the clock will have when the value stays as it is now. One reading that lies
+    farther from the mean so far than the one before is not taken for what stays."""
 
-    def __init__(self, of: Run, length: float, zone: tzinfo) -> None:
-        self._of, self._length, self._zone = of, length, zone
+    def __init__(self, of: Run, length: float, zone: tzinfo, places: Collection[Place]) -> None:
+        self._of, self._length, self._zone, self._places = of, length, zone, places
+        self._read: float | None = None
+        self._newest = self._before = 0.0
         self._window: int | None = None
         self._seen = self._sum = 0.0
         self._last: float | None = None
@@ -143,6 +146,8 @@ class Projected:
 
     def __call__(self, latest: Latest, now: float, wall: datetime) -> float | None:
         value: float | None = self._of(latest, now, wall)
+        if value is not None:
+            self._hear(value, heard(latest, self._places, now))
         instant = wall.timestamp()
         local = instant + self._zone_offset(instant)
         window = int(local // self._length)
@@ -159,7 +164,15 @@ class Projected:
         self._last, self._at, self._wall = value, now, instant
         if value is None or self._seen < max(ENOUGH, SHARE * over):
             return None
-        return (self._sum / self._seen * over + value * (self._length - over)) / self._length
+        mean = self._sum / self._seen
+        stays = min(self._newest, self._before, key=lambda one: abs(one - mean))
+        return (mean * over + stays * (self._length - over)) / self._length
+
+    def _hear(self, value: float, read: float) -> None:
+        """The last two readings."""
+        if read != self._read:
+            self._before = value if self._read is None else self._newest
+            self._newest, self._read = value, read
 
     def _zone_offset(self, instant: float) -> float:
         part = int(instant // _OFFSET_HOLDS)

@@ -43,6 +43,7 @@ FLAGS = Interlock(
 SILENT = lock_of(silent=60.0, off=5.0)
 RISE = lock_of(rises=6.0, within=60.0, hold=5.0, off=20.0)
 C, A, U, L, NO = State.CLEAR, State.ACTIVE, State.UNKNOWN, State.LATCHED, State.UNTOLD
+CALM = [(0, 25.0, C), (2, 25.0, C), (4, 25.0, C)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,10 @@ C, A, U, L, NO = State.CLEAR, State.ACTIVE, State.UNKNOWN, State.LATCHED, State.
         (SILENT, [(0, 1.0, C), (1, None, C), (60, None, C), (61, None, A), (67, 1.0, A), (72, 1.0, C)]),
         (SILENT, [(0, None, NO), (59, None, NO), (60, None, U), (61, 1.0, U), (66, 1.0, C)]),
         (FLAGS, [(0, [], C), (1, ["c"], C), (2, ["b", "c"], A), (3, ["c"], A), (5, ["c"], C)]),
-        (RISE, [(0, 25.0, C), (30, 30.0, C), (50, 32.0, C), (55, 32.0, A), (56, 30.0, A), (76, 31.0, C)]),
+        (RISE, [*CALM, (30, 30.0, C), (50, 32.0, C), (52, 32.0, C), (57, 32.0, A), (58, 30.0, A), (78, 31.0, C)]),
+        (RISE, [*CALM, (30, 31.5, C), (31, 25.0, C), (36, 25.0, C), (40, 45.0, C), (41, 25.0, C), (46, 25.0, C)]),
+        (RISE, [*CALM, *((second, 0.0, C) for second in range(10, 40)), (40, 25.0, C), (42, 25.0, C), (99, 25.0, C)]),
+        (RISE, [(0, 0.0, C), (2, 0.0, C), (4, 0.0, C), (6, 25.0, C), (8, 25.0, C), (15, 25.0, C), (65, 25.0, C)]),
         (RISE, [(0, 25.0, C), (61, 30.0, C), (122, 36.0, C), (183, 42.0, C)]),
     ],
     ids=[
@@ -95,6 +99,9 @@ C, A, U, L, NO = State.CLEAR, State.ACTIVE, State.UNKNOWN, State.LATCHED, State.
         "silent from the start",
         "one of several flags",
         "a quick rise",
+        "one reading is no rise",
+        "a sensor that said 0 and comes back",
+        "a device that begins with 0",
         "a slow rise",
     ],
 )  # fmt: skip

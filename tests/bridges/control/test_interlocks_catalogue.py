@@ -52,7 +52,7 @@ ROWS: dict[str, list[Asked] | str] = {
         Asked("cells_unevenly_warm", {"cell_t_max": 30.0, "cell_t_min": 20.0}, 300, Effect.DERATE, left=50)
     ],
     "bms_temp_rise": [
-        Asked("cell_heats_up", {"cell_t_max": 32.0}, 5, Effect.STOP, latched=True)
+        Asked("cell_heats_up", {"cell_t_max": 32.0}, 6, Effect.STOP, latched=True)  # 5 s behind the second reading
     ],  # one reading is no rise
     "bms_insulation_low": [Asked("insulation_low", {"riso": 399.0, "u": 800.0}, 10, Effect.BLOCK_START)],
     "bms_insulation_trip": [Asked("insulation_too_low", {"riso": 79.0, "u": 800.0}, 2, Effect.STOP, latched=True)],
@@ -99,7 +99,9 @@ def lock_of(asked: Asked) -> Interlock:
 @pytest.mark.parametrize(("row", "asked"), CASES, ids=[f"{row}-{asked.lock}" for row, asked in CASES])
 def test_what_the_catalogue_asks_for_is_done_in_time(row: str, asked: Asked) -> None:
     lock, wanted = lock_of(asked), IMPOSES[asked.does].of(1_000.0 * asked.left)
-    says = judge([lock], Memory(), lambda _, point: CALM[point], 0.0)
+    says = judge([lock], Memory(), lambda _, point: CALM[point], -15.0)
+    for second in range(-14, 1):
+        says = judge([lock], says.memory, lambda _, point: CALM[point], float(second))
     shown: dict[str, Value] = CALM | asked.shows
 
     def seen(_: str, point: str) -> Value | None:

@@ -5,8 +5,10 @@ from textwrap import dedent
 
 import pytest
 
+from bridges.control.interlock_rules import rules_for
 from schemas.messages import Cause
 from schemas.site_file import load_site
+from schemas.units import Kind
 from simulator.plant import Surroundings
 from tests.bridges.control.story import Story, story
 from tests.virtual import virtual
@@ -66,6 +68,16 @@ async def test_a_hybrid_is_a_battery_without_a_bms(tmp_path: Path, profile: str)
         await it.steer(4e3, 12)
         assert it.power <= allowed(it) + 100, "its own limits hold"
         assert "bms:current" in {limit.source for said in it.said() for limit in said.limited_by}
+
+
+def test_the_cells_of_a_hybrid_are_guarded_where_its_pcs_tells_them(tmp_path: Path) -> None:
+    cells = 'chemistry = "lfp"\n    charge_limit = 5e3\n    discharge_limit = 5e3'
+    path = written(tmp_path, "foxess_h3_pro", cells)
+    path.write_text('mode = "read_only"\n' + path.read_text(encoding="utf-8"), encoding="utf-8")
+    site = load_site(path)
+    names = {lock.name for lock in rules_for(site, site.units[0]) if lock.rule.kind is Kind.BMS}
+    hot = {"cell_warm", "cell_too_hot", "cell_heats_up", "cells_unevenly_warm"}
+    assert names == {f"{name}-pcs" for name in hot | {"cell_freezes"}}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
