@@ -32,6 +32,8 @@ class AlarmFigure(Message):
     target: str
     """In words, for one operator."""
     verdict: Verdict
+    why: str = ""
+    """Of one that is not judged: what it lacks, such as "3 h of 6 h seen"."""
     source: str = ""
     """Where the target comes from."""
 

@@ -38,7 +38,8 @@ BY_HAND: dict[str, tuple[float | None, str]] = {
     "fleeting": (2.0, "beyond"),
     "stale": (1.0, "ok"),
     "top_10_share": (60.0, "beyond"),  # ten of the twelve steady ones: 10 x 360 of 6 000
-    "priority_low_medium": (87.0, "ok"),  # (144 + 30) of 200
+    "priority_low": (72.0, "ok"),  # 144 of 200
+    "priority_medium": (15.0, "ok"),  # 30 of 200
     "priority_high": (3.0, "ok"),  # (3 + 2 + 1) of 200
     "priority_critical": (10.0, "beyond"),  # 20 of 200
     "ack_median": (120.0, "ok"),
@@ -157,6 +158,48 @@ def test_what_was_not_seen_is_told_and_never_judged() -> None:
     assert (told.seen, of(told)["per_hour"], of(told)["per_day"]) == (0.5, (1.0, "ok"), (None, "unknown"))
 
 
+@pytest.mark.parametrize(
+    ("name", "minutes", "alarms", "said"),
+    [  # an alarm each 30 s from the begin; what is said of so many minutes, and why it is not judged
+        ("per_10_min", 5, 1, (None, "unknown", "5 min of 1 h seen")),
+        ("per_10_min", 59, 1, (None, "unknown", "59 min of 1 h seen")),
+        ("per_10_min", 60, 1, (0.167, "ok", "")),
+        ("per_hour", 60, 40, (None, "unknown", "1 h of 6 h seen")),
+        ("per_hour", 360, 40, (6.667, "ok", "")),
+        ("per_day", 360, 40, (None, "unknown", "6 h of 20 h seen")),
+        ("per_day", 1200, 241, (289.2, "beyond", "")),
+        ("most_in_10_min", 5, 9, (9, "unknown", "5 min of 6 h seen")),
+        ("most_in_10_min", 6, 11, (11, "beyond", "")),  # it was; more time makes it no less
+        ("time_in_flood", 60, 40, (None, "unknown", "1 h of 6 h seen")),
+        ("hours_above_30", 360, 40, (None, "unknown", "6 h of 20 h seen")),
+        ("fleeting", 5, 1, (1, "beyond", "")),
+        ("fleeting", 5, 0, (0, "unknown", "5 min of 6 h seen")),
+        ("fleeting", 360, 0, (0, "ok", "")),
+        ("priority_low", 1440, 99, (100, "unknown", "99 of 100 alarms")),
+        ("priority_low", 1440, 100, (100, "ok", "")),
+        ("top_10_share", 1440, 199, (5.025, "unknown", "199 of 200 alarms")),
+        ("ack_p90", 1440, 9, (5, "unknown", "9 of 10 with a time to respond")),
+        ("ack_p90", 1440, 10, (5, "ok", "")),
+    ],
+)
+def test_a_verdict_needs_the_time_and_the_alarms_of_its_figure(
+    name: str, minutes: int, alarms: int, said: tuple[float | None, str, str]
+) -> None:
+    starts = [BEGIN + timedelta(seconds=30 * n) for n in range(alarms)]
+    changes = [one for n, at in enumerate(starts) for one in excursion(f"a{n}", at, ack=5, lasts=20, respond=60)]
+    span = Span(BEGIN, BEGIN + timedelta(minutes=minutes))
+    (one,) = (each for each in figures_of([], changes, span, span.end).figures if each.name == name)
+    assert (one.value, str(one.verdict), one.why) == said
+
+
+def test_stale_is_the_most_on_one_day_not_all_of_a_month() -> None:
+    each_day = [change(f"a{n}", BEGIN + n * DAY, S.UNACKNOWLEDGED) for n in range(6)]
+    over = [change(f"a{n}", BEGIN + (n + 2) * DAY - timedelta(seconds=1), S.RETURNED) for n in range(6)]
+    changes = sorted([*each_day, *over], key=lambda one: one[1].at)
+    told = figures_of([], changes, MONTH, MONTH.end)
+    assert (of(told)["stale"], len(told.stale)) == ((1.0, "ok"), 6)
+
+
 def test_a_clock_that_is_set_back_makes_no_alarm_of_none() -> None:
     minutes = [(600, S.UNACKNOWLEDGED), (571, S.RETURNED), (580, S.UNACKNOWLEDGED), (590, S.RETURNED)]
     changes = [change("one", BEGIN + timedelta(minutes=m), state) for m, state in minutes]
@@ -212,8 +255,8 @@ def test_it_is_told_each_minute_when_it_changed_and_each_ten_in_any_case(tmp_pat
             live.hear("one", change("one", now, S.UNACKNOWLEDGED)[1])
         if live.told(now) is not None:
             told.append(second)
-    # 60: it has seen something; 600: as long as a rate per 10 min needs; 660: the alarm; 1260: its 10 min are over
-    assert told == [0, 60, 600, 660, 1260]
+    # 600: in any case; 660: the alarm; 1260: its 10 min are over
+    assert told == [0, 600, 660, 1260]
 
 
 def test_over_a_restart_it_goes_on_and_tells_what_it_did_not_hear(tmp_path: Path) -> None:
@@ -252,7 +295,7 @@ def test_more_than_anybody_reads_is_bounded(tmp_path: Path, monkeypatch: pytest.
     live.looked = BEGIN + DAY
     found = live.figures(BEGIN + DAY)
     assert (found.raised, len(live.following.raises)) == (100, 100)
-    assert of(found)["per_hour"][0] == pytest.approx(20, rel=0.02), "of the time that is still known"
+    assert of(found)["per_10_min"][0] == pytest.approx(20 / 6, rel=0.02), "of the time that is still known"
 
 
 NEXT: dict[AlarmState, tuple[AlarmState, ...]] = {

@@ -134,7 +134,7 @@ _NO_NEWS = {
     **dict.fromkeys(("at", "begin", "end", "seen"), True),
     "stale": {"__all__": {"seconds"}},
     **dict.fromkeys(("shelved", "suppressed", "out_of_service"), _GROWS),
-    "figures": {"__all__": {"value"}},
+    "figures": {"__all__": {"value", "why"}},
 }
 """What grows with the time alone."""
 
