@@ -11,9 +11,10 @@ from sqlalchemy import Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.history import History
+from schemas.alarm_figures import AlarmWatch
 from schemas.messages import Alarm, AlarmRequest, AlarmState, RequestOutcome
 from schemas.tables import alarm, control, rollup_1h, telemetry
-from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST
+from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, ALARM_WATCHED
 
 Change = tuple[str, Alarm]
 AROUND = timedelta(minutes=30)
@@ -108,6 +109,22 @@ async def _first_of_each(engine: AsyncEngine, table: Table, site: str) -> list[d
         found.append(at)
         rows = await _rows(engine, first.where(c.device > device))
     return found
+
+
+async def watched(
+    engine: AsyncEngine, site: str, start: datetime, end: datetime
+) -> tuple[datetime | None, list[tuple[datetime, datetime]]]:
+    """Since when the alarm service says that it listens, and from when until when it did; from shortly before the
+    span to the first after it."""
+    c = control.c
+    mine = select(c.body).where(c.site == site, c.topic == ALARM_WATCHED.name).order_by(c.at)
+    rows = [
+        *await _rows(engine, mine.limit(1)),
+        *await _rows(engine, mine.where(c.at >= start - AROUND, c.at < end)),
+        *await _rows(engine, mine.where(c.at >= end).limit(1)),
+    ]
+    found = [AlarmWatch.model_validate_json(body) for (body,) in rows]
+    return (found[0].since, [(one.since, one.at) for one in found[1:]]) if found else (None, [])
 
 
 async def asked(

@@ -76,6 +76,13 @@ class Quieted(Message):
     longest: LastingAlarm | None = None
 
 
+class AlarmWatch(Message):
+    """The alarm service heard the site from `since` until `at`: what lies between two of these was not seen."""
+
+    at: Instant
+    since: Instant
+
+
 class AlarmFigures(Message):
     """The alarm system of a site over a span of time (retained)."""
 

@@ -3,15 +3,17 @@
 import argparse
 from collections.abc import Iterator
 from datetime import datetime
+from math import floor
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from consumers.alarms.figures.live import UNHEARD, WATCH
 from consumers.alarms.figures.past import figures_of
-from consumers.alarms.figures.span import Gap, Span
+from consumers.alarms.figures.span import Gap, Span, unseen
 from consumers.alarms.figures.targets import TARGETS
 from joulebus.alarm.spans import DAY, SPANS, span
 from joulebus.archive_read import reading
-from runtime.alarm_history import changes, known_since, standing
+from runtime.alarm_history import changes, known_since, standing, watched
 from runtime.alarm_words import clock, lasting
 from schemas.alarm_figures import AlarmFigure, AlarmFigures, FrequentAlarm, LastingAlarm, Quieted, Verdict
 from schemas.site import Site
@@ -31,16 +33,27 @@ async def report(url: str, site: Site, parsed: argparse.Namespace) -> int:
 async def look(  # noqa: PLR0917  # where, when, for whom: they read well in a row
     database: AsyncEngine, site: Site, begin: datetime, end: datetime, now: datetime, operators: int | None = None
 ) -> AlarmFigures:
-    """Ask the archive. What lies before its first word, and what is still to come, was not seen."""
-    since = await known_since(database, site.site)
+    """Ask the archive. What lies before its first word, what is still to come, and what the alarm service says that it
+    did not hear, was not seen. Before its first such word nobody knows: that is taken for seen."""
+    told, watches = await watched(database, site.site, begin, end)
+    first = (await known_since(database, site.site), told)
+    since = min((one for one in first if one is not None), default=None)
     gaps = list[Gap]()
     if since is None or since > begin:
         gaps.append((begin, min(since or end, end)))
     if end > now:
         gaps.append((max(now, begin), end))
+    if told is not None and told < (until := min(end, now)):
+        gaps += unseen(going_on(watches, now), max(begin, told), until)
     before = await standing(database, site.site, begin)
     during = await changes(database, site.site, begin, end)
     return figures_of(before, during, Span(begin, end, tuple(gaps)), now, operators or site.alarm_operators)
+
+
+def going_on(watches: list[Gap], now: datetime) -> list[Gap]:
+    """The last goes on until now, where the next is not due yet."""
+    last = watches[-1][1] if watches else now
+    return [*watches, (last, now)] if watches and now - last <= WATCH + UNHEARD else watches
 
 
 def words(found: AlarmFigures, site: Site) -> list[str]:
@@ -59,7 +72,7 @@ def words(found: AlarmFigures, site: Site) -> list[str]:
 
 def _seen(found: AlarmFigures) -> str:
     seconds = found.seen * (found.end - found.begin).total_seconds()
-    return f"{lasting(seconds)} ({100 * found.seen:.0f} %)"
+    return f"{lasting(seconds)} ({floor(1000 * found.seen) / 10:g} %)"
 
 
 def _figure(one: AlarmFigure) -> str:

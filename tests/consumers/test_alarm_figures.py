@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from consumers.alarms.figures.crowds import floods
 from consumers.alarms.figures.live import AT_LEAST, Live
 from consumers.alarms.figures.past import figures_of
-from consumers.alarms.figures.span import Span
+from consumers.alarms.figures.span import Gap, Span, unseen
 from consumers.alarms.figures.targets import TARGETS
+from joulebus.alarm.report import going_on
 from schemas.alarm_figures import AlarmFigures
 from schemas.messages import Alarm, AlarmState
 from tests.consumers.alarm_journal import BEGIN, DAYS, Change, S, before, change, excursion, month
@@ -329,29 +330,70 @@ def story(steps: list[tuple[int, int, int]]) -> list[Change]:
     return changes
 
 
-@given(STEPS, st.integers(0, 60), st.booleans())
+@given(STEPS, st.integers(0, 60), st.sampled_from([0, 5, 119, 121, 900, 30_000]), st.booleans())
 def test_what_is_followed_live_is_what_the_journal_gives(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, int]], restart: int, twice: bool
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, int]], restart: int, away: int, twice: bool
 ) -> None:
-    changes = story(steps)
+    """With what the service was away for: live it knows that itself, a report by what it told the archive."""
+    changes, watches = story(steps), list[Gap]()
     live = Live(tmp_path_factory.mktemp("live") / "figures.json")
     live.begin({}, BEGIN)
+
+    def look(now: datetime) -> None:
+        watches.extend((one.since, one.at) for one in live.watched(now))
+
     for number, (name, alarm) in enumerate(changes):
         live.told(alarm.at)
+        look(alarm.at)
         live.hear(name, alarm)
         if twice:
             live.hear(name, alarm)
         if number == restart:
             live.write(live.dump())
             live = Live(live.path)
-            live.begin(_shown(changes[: number + 1]), alarm.at)
+            back = alarm.at + timedelta(seconds=away)
+            if number + 1 < len(changes):
+                back = min(back, changes[number + 1][1].at)
+            live.begin(_shown(changes[: number + 1]), back)
+            look(back)
     now = (changes[-1][1].at if changes else BEGIN) + timedelta(seconds=30)
     found = live.told(now + AT_LEAST)
     assert found is not None
-    span = Span(found.begin, found.end, tuple(live.gaps))
+    look(found.at)
+    span = Span(found.begin, found.end, (*unseen(going_on(watches, found.at), found.begin, found.end),))
     earlier = {name: alarm for name, alarm in changes if alarm.at < span.begin}
     during = [one for one in changes if one[1].at >= span.begin]
     assert found == figures_of(earlier.items(), during, span, found.at)
+
+
+@pytest.mark.parametrize(
+    ("watches", "found"),
+    [  # hours of a day
+        ([], [(0, 24)]),
+        ([(0, 24)], []),
+        ([(-3, 2), (2, 9), (9, 30)], []),
+        ([(1, 4), (6, 7), (23, 26)], [(0, 1), (4, 6), (7, 23)]),
+        ([(6, 7), (1, 8), (2, 3)], [(0, 1), (8, 24)]),
+        ([(-9, -1), (30, 31)], [(0, 24)]),
+    ],
+)
+def test_what_no_watch_holds_was_not_seen(watches: list[tuple[int, int]], found: list[tuple[int, int]]) -> None:
+    def at(hours: Sequence[tuple[int, int]]) -> list[Gap]:
+        return [(BEGIN + timedelta(hours=one), BEGIN + timedelta(hours=other)) for one, other in hours]
+
+    assert unseen(at(watches), BEGIN, BEGIN + DAY) == at(found)
+
+
+def test_that_it_listens_is_told_each_quarter_and_where_a_gap_begins(tmp_path: Path) -> None:
+    live = Live(tmp_path / "figures.json")
+    live.begin({}, BEGIN)
+    told = [one for minute in range(41) for one in live.watched(BEGIN + timedelta(minutes=minute))]
+    live.write(live.dump())
+    again = Live(live.path)  # away from 0:40 to 1:00
+    again.begin({}, BEGIN + timedelta(minutes=60))
+    told += [one for minute in range(60, 76) for one in again.watched(BEGIN + timedelta(minutes=minute))]
+    minutes = [((one.since - BEGIN) / timedelta(minutes=1), (one.at - BEGIN) / timedelta(minutes=1)) for one in told]
+    assert minutes == [(0, 0), (0, 15), (15, 30), (30, 40), (60, 60), (60, 75)]
 
 
 def _shown(changes: list[Change]) -> dict[str, Alarm]:

@@ -27,9 +27,18 @@ from runtime.database import engine
 from runtime.heard import Heard
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
+from schemas.alarm_figures import AlarmWatch
 from schemas.messages import Alarm, AlarmPriority, AlarmRequest, RequestOutcome, Telemetry
 from schemas.site_file import load_site
-from schemas.topics import ALARM, ALARM_FIGURES, ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, TELEMETRY
+from schemas.topics import (
+    ALARM,
+    ALARM_FIGURES,
+    ALARM_MAINTENANCE,
+    ALARM_OUTCOME,
+    ALARM_REQUEST,
+    ALARM_WATCHED,
+    TELEMETRY,
+)
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.alarm_journal import BEGIN, Change, S, change, day
@@ -93,6 +102,7 @@ async def test_an_operator_lists_acknowledges_and_shelves(
         return await asyncio.to_thread(run, "alarm", *words)
 
     async with (
+        ear(broker.url("archive"), ALARM.at(site=site_name), ALARM_WATCHED.at(site=site_name)) as archive_hears,
         ear(broker.url("admin"), ALARM.at(site=site_name), ALARM_FIGURES.at(site=site_name)) as hears,
         on_the_bus(broker, "bridge") as bridge,
         running(broker, tmp_path / "site.toml"),
@@ -134,6 +144,7 @@ async def test_an_operator_lists_acknowledges_and_shelves(
         assert "out of service until" in (await typed("list", "--all"))[1]
         assert (await typed("in-service", "flat-bms1"))[:2] == (0, "flat-bms1: in service\n")
         assert (await hears.until(ALARM_FIGURES)).figures, "the service says them"
+        assert (await archive_hears.until(ALARM_WATCHED)).since, "and that it listens"
         code, _, wrong = await typed("ack", "worm-bms1")
         assert (code, "did you mean" in wrong and "warm-bms1" in wrong) == (2, True), wrong
 
@@ -336,11 +347,24 @@ def test_a_time_of_which_nothing_is_known_is_said_to_be_so(two_days: Run) -> Non
     code, said, _ = two_days("alarm", "report", "--from", "2026-05-01", "--to", "2026-05-02")
     assert (code, "the archive knows nothing of that time" in said) == (1, True)
     code, said, _ = two_days("alarm", "report", "--from", "2026-05-31T00:00Z", "--to", "2026-06-02T00:00Z")
-    assert (code, "of which 23 h 59 min (50 %) was seen" in said) == (0, True)
+    assert (code, "of which 23 h 59 min (49.9 %) was seen" in said) == (0, True)
     now = datetime.now(UTC)
     assert two_days("alarm", "report", "--shift")[0] == 0, now
     code, _, wrong = two_days("alarm", "report", "--from", "2026-06-02", "--to", "2026-06-01")
     assert (code, "lies not before --to" in wrong) == (1, True)
+
+
+def test_a_report_knows_when_the_service_was_away(two_days: Run, sqlite_archive: str, site_name: str) -> None:
+    hours = [(0, 0), (0, 24), (24.75, 24.75), (24.75, 40), (40, 60)]
+    watches = [
+        AlarmWatch(since=BEGIN + timedelta(hours=one), at=BEGIN + timedelta(hours=other)) for one, other in hours
+    ]
+    fill(sqlite_archive, site_name, [], [(ALARM_WATCHED, {}, one) for one in watches])
+    code, said, _ = two_days("alarm", "report", *TWO)
+    assert (code, "of which 1 d 23 h (98.4 %) was seen" in said) == (0, True), said
+    assert "8.487 1/h" in said, "401 in 47.25 h"
+    code, said, _ = two_days("alarm", "report", "--from", "2026-06-03T12:10Z", "--to", "2026-06-04T00:00Z")
+    assert (code, "the archive knows nothing of that time" in said) == (1, True), "it came never back"
 
 
 def test_the_history_of_one_alarm_tells_who_did_what(two_days: Run) -> None:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from consumers.alarms.figures.following import Following, Last, Quiet, Raise
 from consumers.alarms.figures.span import Gap, Span
 from consumers.alarms.figures.tally import tally
-from schemas.alarm_figures import AlarmFigures
+from schemas.alarm_figures import AlarmFigures, AlarmWatch
 from schemas.messages import Alarm
 
 WINDOW = timedelta(hours=24)
@@ -25,6 +25,8 @@ NEWS, AT_LEAST = timedelta(minutes=1), timedelta(minutes=10)
 """Between two words: when something changed, and in any case."""
 UNHEARD = timedelta(minutes=2)
 """A longer time without a look is one in which nobody listened."""
+WATCH = timedelta(minutes=15)
+"""Between two words on what was heard, for the archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class _Kept:
     last: dict[str, Last]
     raises: list[Raise]
     quiets: list[Quiet]
+    since: datetime | None = None
 
 
 _FILE = TypeAdapter(_Kept)
@@ -50,6 +53,10 @@ class Live:
     following: Following = field(default_factory=Following)
     gaps: list[Gap] = field(default_factory=list)
     looked: datetime | None = None
+    since: datetime | None = None
+    """From when on the archive was not told yet that we listen."""
+    ended: list[AlarmWatch] = field(default_factory=list)
+    """What came to its end by a gap and what began after it, not told yet."""
     unkept: bool = False
     """A change was heard that is not in the file."""
     _reckoned: datetime | None = None
@@ -79,6 +86,15 @@ class Live:
         self._said = found
         return found
 
+    def watched(self, now: datetime) -> list[AlarmWatch]:
+        """From when until when we listened, as far as it is due to be told: each 15 min, and around a gap at once."""
+        self._look(now)
+        found, self.ended = self.ended, []
+        if self.since is not None and now - self.since >= WATCH:
+            found.append(AlarmWatch(at=now, since=self.since))
+            self.since = now
+        return found
+
     def figures(self, now: datetime) -> AlarmFigures:
         """Of the last 24 h."""
         begin = now - WINDOW
@@ -92,7 +108,7 @@ class Live:
         """What is to be written; quick, and between two changes."""
         one, self.unkept = self.following, False
         looked = self.looked or datetime.now(UTC)
-        return _FILE.dump_json(_Kept(looked, self.gaps, one.last, [*one.raises], [*one.quiets]))
+        return _FILE.dump_json(_Kept(looked, self.gaps, one.last, [*one.raises], [*one.quiets], self.since))
 
     def write(self, written: bytes) -> None:
         """All of it or nothing, also when the power fails. For a thread: it waits for the disk. Raises OSError."""
@@ -107,7 +123,13 @@ class Live:
         """A clock that was set back, or forward by less than we notice, opens no gap."""
         if self.looked is not None and now - self.looked > UNHEARD:
             self.gaps.append((self.looked, now))
+            if self.since is not None and self.since < self.looked:
+                self.ended.append(AlarmWatch(at=self.looked, since=self.since))
+            self.since = None
         self.looked = now
+        if self.since is None:
+            self.ended.append(AlarmWatch(at=now, since=now))
+        self.since = min(self.since or now, now)
 
     def _read(self) -> str:
         try:
@@ -116,7 +138,7 @@ class Live:
             return ""
         except (OSError, ValidationError) as wrong:
             return f"{self.path} cannot be read ({type(wrong).__name__}): the figures of the alarms begin anew"
-        self.gaps, self.looked = kept.gaps, kept.looked
+        self.gaps, self.looked, self.since = kept.gaps, kept.looked, kept.since
         self.following = Following(kept.last)
         for one in kept.raises:
             mine = kept.last.get(one.alarm)
