@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.history import History
 from schemas.alarm_figures import AlarmWatch
 from schemas.messages import Alarm, AlarmRequest, AlarmState, RequestOutcome
-from schemas.tables import alarm, control, rollup_1h, telemetry
+from schemas.tables import alarm, control
 from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, ALARM_WATCHED
 
 Change = tuple[str, Alarm]
@@ -91,24 +91,9 @@ async def names(engine: AsyncEngine, site: str) -> list[str]:
 
 
 async def known_since(engine: AsyncEngine, site: str) -> datetime | None:
-    """Since when the archive knows this site: its first alarm, or the first that was measured. None: it does not."""
+    """Since when the archive knows alarms of this site. That it knows readings says nothing of who judged them."""
     ((first,),) = await _rows(engine, select(func.min(alarm.c.at)).where(alarm.c.site == site))
-    found = [first] if first is not None else []
-    for table in (telemetry, rollup_1h):
-        found += await _first_of_each(engine, table, site)
-    return min(found, default=None)
-
-
-async def _first_of_each(engine: AsyncEngine, table: Table, site: str) -> list[datetime]:
-    """The first row of each device, by the key: a minimum over all rows would read months of them."""
-    c, found = table.c, list[datetime]()
-    first = select(c.device, c.at).where(c.site == site).order_by(*table.primary_key).limit(1)
-    rows = await _rows(engine, first)
-    while rows:
-        device, at = rows[0]
-        found.append(at)
-        rows = await _rows(engine, first.where(c.device > device))
-    return found
+    return first if isinstance(first, datetime) else None
 
 
 async def watched(

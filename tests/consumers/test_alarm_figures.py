@@ -299,6 +299,18 @@ def test_more_than_anybody_reads_is_bounded(tmp_path: Path, monkeypatch: pytest.
     assert of(found)["per_10_min"][0] == pytest.approx(20 / 6, rel=0.02), "of the time that is still known"
 
 
+def test_the_retained_word_is_small_however_many_alarms_stand(tmp_path: Path) -> None:
+    live = Live(tmp_path / "figures.json")
+    live.begin({}, BEGIN - DAY)
+    for number in range(90):
+        stands, quiet = (f"cell_voltage_high_{kind}-bms_of_container_{number}" for kind in ("first", "second"))
+        live.hear(*change(stands, BEGIN - DAY / 2 + timedelta(seconds=number), S.UNACKNOWLEDGED))
+        state = S.SHELVED if number % 2 else S.OUT_OF_SERVICE
+        live.hear(*change(quiet, BEGIN - DAY / 2, state, by="anna" * 16, why="word " * 100))
+    live.looked = BEGIN
+    assert len(live.figures(BEGIN).model_dump_json()) < 12_000
+
+
 NEXT: dict[AlarmState, tuple[AlarmState, ...]] = {
     S.NORMAL: (S.UNACKNOWLEDGED, S.UNACKNOWLEDGED, S.SHELVED, S.SUPPRESSED, S.OUT_OF_SERVICE),
     S.UNACKNOWLEDGED: (S.ACKNOWLEDGED, S.RETURNED, S.LATCHED_UNACKNOWLEDGED, S.UNACKNOWLEDGED, S.SHELVED, S.SUPPRESSED),

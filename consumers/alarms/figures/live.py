@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -151,8 +152,8 @@ class Live:
         return ""
 
 
-_GROWS = {"longest": {"seconds"}}
-_NO_NEWS = {
+_GROWS: dict[str, Any] = {"longest": {"seconds"}, "standing": {"__all__": {"seconds"}}}
+_NO_NEWS: dict[str, Any] = {
     **dict.fromkeys(("at", "begin", "end", "seen"), True),
     "stale": {"__all__": {"seconds"}},
     **dict.fromkeys(("shelved", "suppressed", "out_of_service"), _GROWS),

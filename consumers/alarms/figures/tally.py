@@ -6,18 +6,29 @@ The one way to them: of the live figures, which hold the last 24 h in memory, an
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from textwrap import shorten
 
 from consumers.alarms.figures.acknowledging import acknowledging
 from consumers.alarms.figures.crowds import SLOT, Flood, chattering, fleeting, floods
 from consumers.alarms.figures.following import Following, Quiet, Raise
 from consumers.alarms.figures.span import Span, slots
 from consumers.alarms.figures.targets import FEW, FEW_NAMES, about, figure, per
-from schemas.alarm_figures import AlarmFigure, AlarmFigures, AlarmFlood, FrequentAlarm, LastingAlarm, Quieted
+from schemas.alarm_figures import (
+    AlarmFigure,
+    AlarmFigures,
+    AlarmFlood,
+    FrequentAlarm,
+    LastingAlarm,
+    QuietAlarm,
+    Quieted,
+)
 from schemas.messages import AlarmPriority, AlarmState
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TOP = 10
 STALE = timedelta(hours=24)
+WHY = 100
+"""Letters of a reason: the journal has all of it."""
 
 
 def tally(following: Following, span: Span, at: datetime, operators: int = 1) -> AlarmFigures:
@@ -153,7 +164,18 @@ def _quieted(quiets: Iterable[Quiet], state: AlarmState, span: Span) -> Quieted:
         for one in mine
     ]
     longest = max(lasting, key=lambda one: (one.seconds, one.alarm), default=None)
-    return Quieted(now=sum(one.end is None or one.end > span.end for one in mine), times=len(mine), longest=longest)
+    still = [one for one in mine if one.end is None or one.end > span.end]
+    by_people = still if state is not AlarmState.SUPPRESSED else []
+    standing = sorted(by_people, key=lambda one: (one.begin, one.alarm))[:TOP]
+    return Quieted(
+        now=len(still), times=len(mine), longest=longest, standing=[_quiet_alarm(one, span.end) for one in standing]
+    )
+
+
+def _quiet_alarm(one: Quiet, end: datetime) -> QuietAlarm:
+    lasts = (end - one.begin).total_seconds()
+    why = shorten(one.why, WHY, placeholder=" ...")
+    return QuietAlarm(alarm=one.alarm, since=one.begin, seconds=lasts, until=one.until, by=one.by, why=why)
 
 
 def _quiet_figures(quiets: Iterable[Quiet], shelved: Quieted, span: Span) -> list[AlarmFigure]:

@@ -6,7 +6,7 @@ const NAMES = {
   per_day: "alarms a day", per_hour: "alarms an hour", per_10_min: "alarms in 10 min", most_in_10_min: "most in 10 min",
   slots_above_10: "10 min with more than 10", hours_above_30: "hours with more than 30", time_in_flood: "time in flood",
   chattering: "alarms that chatter", fleeting: "alarms that are fleeting", stale: "stale alarms on the worst day",
-  top_10_share: "share of the 10 most frequent", priority_low: "low", priority_medium: "medium", priority_high: "high", priority_critical: "critical",
+  top_10_share: "share of the 10 most frequent", priority_low: "of priority low", priority_medium: "of priority medium", priority_high: "of priority high", priority_critical: "of priority critical",
   ack_median: "time to acknowledge, half of them", ack_p90: "time to acknowledge, 9 of 10", ack_never: "never acknowledged",
   shelved_longest: "longest shelved", out_without_why: "out of service without a reason",
 };
