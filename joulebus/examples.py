@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from schemas import messages as m
 from schemas import topics as t
-from schemas.alarm_figures import AlarmFigure, AlarmFigures, AlarmFlood, FrequentAlarm, Quieted, Verdict
+from schemas.alarm_figures import AlarmFigure, AlarmFigures, AlarmFlood, AlarmWatch, FrequentAlarm, Quieted, Verdict
 from schemas.billing import BilledComponent, Billing, MonthPeak
 from schemas.forecast_powers import ForecastPowers
 from schemas.forecast_skill import ForecastSkill, LeadSkill, Outsider, PriceSkill
@@ -140,7 +140,7 @@ EXAMPLES: dict[str, BaseModel] = {
                 unit="1/h",
                 target="at most 12, better 6",
                 verdict=Verdict.OK,
-                source="ISA-18.2, table of performance metrics",
+                source="ISA-18.2, EEMUA 191",
             )
         ],
         top=[FrequentAlarm(alarm="cell_temperature_high-bms1", raised=21, share=0.25)],
@@ -151,6 +151,7 @@ EXAMPLES: dict[str, BaseModel] = {
         priorities={m.AlarmPriority.LOW: 70, m.AlarmPriority.HIGH: 14},
         shelved=Quieted(now=1, times=2),
     ),
+    t.ALARM_WATCHED.name: AlarmWatch(at=NOON, since=NOON - timedelta(minutes=15)),
     t.CONTROL_MODE.name: m.ControlMode(
         at=NOON,
         mode=m.Mode.AUTO,

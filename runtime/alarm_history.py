@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.history import History
+from schemas.alarm_figures import AlarmWatch
 from schemas.messages import Alarm, AlarmRequest, AlarmState, RequestOutcome
-from schemas.tables import alarm, control, rollup_1h, telemetry
-from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST
+from schemas.tables import alarm, control
+from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, ALARM_WATCHED
 
 Change = tuple[str, Alarm]
 AROUND = timedelta(minutes=30)
@@ -90,24 +91,25 @@ async def names(engine: AsyncEngine, site: str) -> list[str]:
 
 
 async def known_since(engine: AsyncEngine, site: str) -> datetime | None:
-    """Since when the archive knows this site: its first alarm, or the first that was measured. None: it does not."""
+    """Since when the archive knows alarms of this site. That it knows readings says nothing of who judged them."""
     ((first,),) = await _rows(engine, select(func.min(alarm.c.at)).where(alarm.c.site == site))
-    found = [first] if first is not None else []
-    for table in (telemetry, rollup_1h):
-        found += await _first_of_each(engine, table, site)
-    return min(found, default=None)
+    return first if isinstance(first, datetime) else None
 
 
-async def _first_of_each(engine: AsyncEngine, table: Table, site: str) -> list[datetime]:
-    """The first row of each device, by the key: a minimum over all rows would read months of them."""
-    c, found = table.c, list[datetime]()
-    first = select(c.device, c.at).where(c.site == site).order_by(*table.primary_key).limit(1)
-    rows = await _rows(engine, first)
-    while rows:
-        device, at = rows[0]
-        found.append(at)
-        rows = await _rows(engine, first.where(c.device > device))
-    return found
+async def watched(
+    engine: AsyncEngine, site: str, start: datetime, end: datetime
+) -> tuple[datetime | None, list[tuple[datetime, datetime]]]:
+    """Since when the alarm service says that it listens, and from when until when it did; from shortly before the
+    span to the first after it."""
+    c = control.c
+    mine = select(c.body).where(c.site == site, c.topic == ALARM_WATCHED.name).order_by(c.at)
+    rows = [
+        *await _rows(engine, mine.limit(1)),
+        *await _rows(engine, mine.where(c.at >= start - AROUND, c.at < end)),
+        *await _rows(engine, mine.where(c.at >= end).limit(1)),
+    ]
+    found = [AlarmWatch.model_validate_json(body) for (body,) in rows]
+    return (found[0].since, [(one.since, one.at) for one in found[1:]]) if found else (None, [])
 
 
 async def asked(

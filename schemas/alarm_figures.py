@@ -32,6 +32,8 @@ class AlarmFigure(Message):
     target: str
     """In words, for one operator."""
     verdict: Verdict
+    why: str = ""
+    """Of one that is not judged: what it lacks, such as "3 h of 6 h seen"."""
     source: str = ""
     """Where the target comes from."""
 
@@ -65,6 +67,18 @@ class AlarmFlood(Message):
     """With those of the 10 min that led to it."""
 
 
+class QuietAlarm(Message):
+    """One that is kept from the operator at the end of the span, by a person."""
+
+    alarm: AlarmName
+    since: Instant
+    seconds: Seconds
+    until: Instant | None = None
+    """When it comes back by itself."""
+    by: str = ""
+    why: str = ""
+
+
 class Quieted(Message):
     """Alarms that were kept from the operator, in one of three ways."""
 
@@ -72,6 +86,15 @@ class Quieted(Message):
     times: Count = 0
     """How often one was, in the span."""
     longest: LastingAlarm | None = None
+    standing: list[QuietAlarm] = []
+    """Those that a person keeps quiet at the end, to be looked through; up to ten, the longest first."""
+
+
+class AlarmWatch(Message):
+    """The alarm service heard the site from `since` until `at`: what lies between two of these was not seen."""
+
+    at: Instant
+    since: Instant
 
 
 class AlarmFigures(Message):

@@ -35,6 +35,7 @@ from schemas.site_reserves import mistakes as wrong_reserves
 from schemas.site_retention import Retention
 from schemas.site_rules import SiteRule, WrongRule
 from schemas.site_rules_fit import Standing, in_words, misfits, with_units
+from schemas.site_shifts import THREE, Shifts
 from schemas.site_shorthand import Batteries, Claims, Rules
 from schemas.tariff import Demand, Tariff
 from schemas.toml_file import read_toml
@@ -71,6 +72,8 @@ class Site(Shape):
     """What is wrong, beside the [shipped rules](alarms.md). One that is wrong itself is refused, and the others run."""
     alarm_operators: Annotated[int, Field(ge=1, le=100)] = 1
     """Operator positions that share its alarms: the [figures](alarm-figures.md) are of one of them."""
+    shifts: Shifts = THREE
+    """When the shifts of its operators begin, on its clock: `joulebus alarm report --shift` is of one of them."""
     interlock: list[InterlockRule] = []
     """Causes that forbid the battery something, beside the [shipped ones](interlocks.md)."""
     rule: Rules = []

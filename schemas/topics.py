@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from schemas import messages as m
-from schemas.alarm_figures import AlarmFigures
+from schemas.alarm_figures import AlarmFigures, AlarmWatch
 from schemas.alarm_name import LONGEST_ALARM
 from schemas.billing import Billing
 from schemas.forecast_powers import ForecastPowers
@@ -162,6 +162,12 @@ ALARM_FIGURES = Topic(
     ("alarms",),
     retain=True,
 )
+ALARM_WATCHED = Topic(
+    f"{ROOT}/{{site}}/site/alarms/watched",
+    AlarmWatch,
+    "From when until when the alarm service heard the site, each 15 min: by it a report knows what was not seen.",
+    ("alarms",),
+)
 CONTROL_MODE = Topic(
     f"{ROOT}/{{site}}/control/mode",
     m.ControlMode,
@@ -267,6 +273,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     ALARM_MAINTENANCE,
     ALARM_OUTCOME,
     ALARM_FIGURES,
+    ALARM_WATCHED,
     CONTROL_MODE,
     CONTROL_DISPATCH,
     CONTROL_REQUEST,

@@ -40,7 +40,7 @@ VALUE, ROLLED, STEP = 20, 80, 45
 5.3 kB of a plan of 144 steps."""
 COMMANDS = DAY_S / 5
 """A day and commanded device: half the life of a command. Each has two outcomes."""
-PLANS, ALARMS, STATES, CONTROLS, DOUBTS = 1440, 300, 100, 300, 100
+PLANS, ALARMS, STATES, CONTROLS, DOUBTS = 1440, 300, 100, 400, 100
 """A day: a plan each minute; the states of each device."""
 LONGEST = 200 * 365
 """Days looked ahead."""

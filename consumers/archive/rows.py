@@ -14,6 +14,7 @@ from runtime import kept_plans
 from runtime.heard import Heard, find, read
 from schemas import messages as m
 from schemas import tables, topics
+from schemas.alarm_figures import AlarmWatch
 from schemas.alarm_name import LONGEST_ALARM
 
 Row = dict[str, Any]
@@ -214,7 +215,7 @@ def _plan(place: Place, said: m.Plan) -> tuple[Table, Row]:
 
 Wish = (
     m.ControlMode | m.ControlRequest | m.AlarmRequest | m.RequestOutcome | m.GridLimitRequest | m.ControlLimits
-    | m.MarketPrices
+    | m.MarketPrices | AlarmWatch
 )  # fmt: skip
 """What stands in the table of control: who wanted what, what became of it, and what holds."""
 
@@ -235,6 +236,8 @@ def _who(said: Wish) -> str:
             return said.held[0].source if said.held else "site"
         case m.MarketPrices():
             return "market"
+        case AlarmWatch():
+            return "alarms"
         case _:
             return said.who
 
@@ -249,7 +252,7 @@ _ROWS: dict[str, Callable[[Place, Any], tuple[Table, Row]]] = {
     **{
         topic.template: _control(topic.name)
         for topic in (
-            *(topics.ALARM_REQUEST, topics.ALARM_MAINTENANCE, topics.ALARM_OUTCOME),
+            *(topics.ALARM_REQUEST, topics.ALARM_MAINTENANCE, topics.ALARM_OUTCOME, topics.ALARM_WATCHED),
             *(topics.CONTROL_MODE, topics.CONTROL_REQUEST, topics.CONTROL_OUTCOME),
             *(topics.GRID_LIMIT, topics.CONTROL_LIMITS, topics.MARKET_PRICES),
         )

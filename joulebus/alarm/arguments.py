@@ -9,6 +9,8 @@ from joulebus.site_command import Commands, site_command
 
 LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d)")
 SIZES = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+FAR = 400
+"""Shifts, days, weeks or months that a report looks back at most."""
 PRIORITIES = ("critical", "high", "medium", "low")
 
 
@@ -34,8 +36,12 @@ def options(commands: Commands) -> None:
 def of_report(parser: argparse.ArgumentParser) -> None:
     """Of `joulebus alarm report`, and of `joulebus alarms report`."""
     span = parser.add_mutually_exclusive_group()
-    for name, says in (("shift", "the last 8 hours"), ("week", "the last 7 days"), ("month", "the last 30 days")):
-        span.add_argument(f"--{name}", dest="span", action="store_const", const=name, help=f"report: {says}")
+    for name, says in (("shift", "of the site file"), ("day", ""), ("week", "from Monday on"), ("month", "")):
+        words = f"report: the {name} that runs, on the site's clock" + (f"; {says}" if says else "")
+        span.add_argument(f"--{name}", dest="span", action="store_const", const=name, help=words)
+    parser.add_argument(
+        "--before", type=_back, default=0, metavar="N", help="report: so many of these before: 1 is the last whole one"
+    )
     parser.add_argument("--from", dest="start", default="", metavar="TIME", help="report: 2026-06-01 [24 hours before]")
     parser.add_argument(
         "--to", dest="end", default="", metavar="TIME", help="report: excluded, in the site's zone [now]"
@@ -135,6 +141,12 @@ def length(text: str) -> timedelta:
     if found is None or float(found[1]) <= 0 or float(found[1]) * SIZES[found[2]] > timedelta(days=365):
         raise argparse.ArgumentTypeError(f"{text!r} is no length of time: write 30min, 2h or 3d")
     return float(found[1]) * SIZES[found[2]]
+
+
+def _back(text: str) -> int:
+    if not text.isdecimal() or int(text) > FAR:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of shifts, days, weeks or months: write 0 to {FAR}")
+    return int(text)
 
 
 def _positions(text: str) -> int:

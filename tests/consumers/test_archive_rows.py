@@ -201,7 +201,7 @@ def test_the_archive_listens_to_everything_that_is_said_and_done() -> None:
     names = {topic.name for topic in KEPT}
     assert names == {
         *("device.telemetry", "device.status", "device.command", "device.outcome", "plan.current"),
-        *("alarm.state", "alarm.request", "alarm.maintenance", "alarm.outcome"),
+        *("alarm.state", "alarm.request", "alarm.maintenance", "alarm.outcome", "site.alarms.watched"),
         *("control.mode", "control.request", "control.outcome", "service.event"),
         *("control.grid_limit", "control.limits", "market.prices"),
     }

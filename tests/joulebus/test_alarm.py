@@ -5,12 +5,15 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumers.alarms.figures import telling
 from consumers.alarms.figures.live import Live
@@ -21,15 +24,27 @@ from joulebus.alarm import bus as alarm_bus
 from joulebus.alarm.chart import chart
 from joulebus.alarm.known import rules_of
 from joulebus.alarm.listing import ordered
+from joulebus.alarm.next_step import next_step
+from joulebus.alarm.spans import whole
 from joulebus.cli import main
 from runtime.alarm_words import happened, lasting, measured
 from runtime.database import engine
 from runtime.heard import Heard
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
+from schemas.alarm_figures import AlarmFigure, AlarmFigures, AlarmWatch, FrequentAlarm, LastingAlarm, Verdict
 from schemas.messages import Alarm, AlarmPriority, AlarmRequest, RequestOutcome, Telemetry
 from schemas.site_file import load_site
-from schemas.topics import ALARM, ALARM_FIGURES, ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, TELEMETRY
+from schemas.site_shifts import THREE
+from schemas.topics import (
+    ALARM,
+    ALARM_FIGURES,
+    ALARM_MAINTENANCE,
+    ALARM_OUTCOME,
+    ALARM_REQUEST,
+    ALARM_WATCHED,
+    TELEMETRY,
+)
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.alarm_journal import BEGIN, Change, S, change, day
@@ -93,6 +108,7 @@ async def test_an_operator_lists_acknowledges_and_shelves(
         return await asyncio.to_thread(run, "alarm", *words)
 
     async with (
+        ear(broker.url("archive"), ALARM.at(site=site_name), ALARM_WATCHED.at(site=site_name)) as archive_hears,
         ear(broker.url("admin"), ALARM.at(site=site_name), ALARM_FIGURES.at(site=site_name)) as hears,
         on_the_bus(broker, "bridge") as bridge,
         running(broker, tmp_path / "site.toml"),
@@ -134,6 +150,7 @@ async def test_an_operator_lists_acknowledges_and_shelves(
         assert "out of service until" in (await typed("list", "--all"))[1]
         assert (await typed("in-service", "flat-bms1"))[:2] == (0, "flat-bms1: in service\n")
         assert (await hears.until(ALARM_FIGURES)).figures, "the service says them"
+        assert (await archive_hears.until(ALARM_WATCHED)).since, "and that it listens"
         code, _, wrong = await typed("ack", "worm-bms1")
         assert (code, "did you mean" in wrong and "warm-bms1" in wrong) == (2, True), wrong
 
@@ -318,11 +335,18 @@ def test_a_report_says_each_figure_against_its_target(two_days: Run) -> None:
     code, said, wrong = two_days("alarm", "report", *TWO)
     assert (code, wrong) == (0, "")
     assert "401 raised; 1 operator" in said
-    assert (
-        "  alarms an hour                     8.357 1/h         ok       at most 12, better 6 (ISA-18.2, EEMUA 191)"
-        in said
+    lines = said.splitlines()
+    assert lines[1] == (
+        "do next: chatter chattered, 6 times: look at its sensor, or give its rule a deadband or an off_delay"
     )
-    assert "  10 min with more than 10           0.695 %           ok       below 1 % (ISA-18.2)" in said
+    assert len(lines) < 62, "one page"
+    beyond, within, rest = (
+        next(number for number, line in enumerate(lines) if line.startswith(head))
+        for head in ("beyond its target (8)", "within its target (", "the standard judges by a month")
+    )
+    most = "  most in 10 min                     31             at most 10                   ISA-18.2, EEMUA 191"
+    hourly = "  alarms an hour                     8.36 1/h       at most 12, better 6         ISA-18.2, EEMUA 191"
+    assert beyond < lines.index(most) < within < lines.index(hourly) < rest
     assert "floods: 2, the longest 12 min 50 s, the most alarms 32" in said
     assert "     24   6.0 %  steady-0" in said
     assert "shelved: 2 times, 0 at the end, the longest kept for 1 h" in said
@@ -334,13 +358,122 @@ def test_a_report_says_each_figure_against_its_target(two_days: Run) -> None:
 
 def test_a_time_of_which_nothing_is_known_is_said_to_be_so(two_days: Run) -> None:
     code, said, _ = two_days("alarm", "report", "--from", "2026-05-01", "--to", "2026-05-02")
-    assert (code, "the archive knows nothing of that time" in said) == (1, True)
+    assert (code, "nothing is known of that time" in said) == (1, True)
     code, said, _ = two_days("alarm", "report", "--from", "2026-05-31T00:00Z", "--to", "2026-06-02T00:00Z")
-    assert (code, "of which 23 h 59 min (50 %) was seen" in said) == (0, True)
+    assert (code, "of which 23 h 59 min (49.9 %) was seen" in said) == (0, True)
     now = datetime.now(UTC)
     assert two_days("alarm", "report", "--shift")[0] == 0, now
+    for words, says in (
+        (("--before", "1"), "give one of --shift, --day, --week and --month"),
+        (("--week", "--from", "2026-06-01"), "--week has its own begin and end"),
+    ):
+        code, _, wrong = two_days("alarm", "report", *words)
+        assert (code, says in wrong) == (1, True), wrong
     code, _, wrong = two_days("alarm", "report", "--from", "2026-06-02", "--to", "2026-06-01")
     assert (code, "lies not before --to" in wrong) == (1, True)
+
+
+def test_a_report_knows_when_the_service_was_away(two_days: Run, sqlite_archive: str, site_name: str) -> None:
+    hours = [(0, 0), (0, 24), (24.75, 24.75), (24.75, 40), (40, 60)]
+    watches = [
+        AlarmWatch(since=BEGIN + timedelta(hours=one), at=BEGIN + timedelta(hours=other)) for one, other in hours
+    ]
+    fill(sqlite_archive, site_name, [], [(ALARM_WATCHED, {}, one) for one in watches])
+    code, said, _ = two_days("alarm", "report", *TWO)
+    assert (code, "of which 1 d 23 h (98.4 %) was seen" in said) == (0, True), said
+    assert "8.49 1/h" in said, "401 in 47.25 h"
+    code, said, _ = two_days("alarm", "report", "--from", "2026-06-03T12:10Z", "--to", "2026-06-04T00:00Z")
+    assert (code, "nothing is known of that time" in said) == (1, True), "it came never back"
+
+
+def test_a_report_lists_who_keeps_what_quiet(two_days: Run, sqlite_archive: str, site_name: str) -> None:
+    at, more = BEGIN + timedelta(hours=20), {"by": "erik", "why": "sensor " * 40}
+    out = change("out", at, S.OUT_OF_SERVICE)[1].model_copy(update={**more, "out_until": at + timedelta(days=9)})
+    fill(sqlite_archive, site_name, [("out", out), change("calm", at, S.SHELVED, by="anna", why="known")])
+    _, said, _ = two_days("alarm", "report", *TWO)
+    sensors = " ".join(["sensor"] * 13)
+    for line in (
+        "shelved: 3 times, 1 at the end, the longest calm for 1 d 4 h",
+        "  calm, since 2026-06-01 20:00:00, 1 d 4 h, by anna: known",
+        f"  out, since 2026-06-01 20:00:00, 1 d 4 h, until 2026-06-10 20:00:00, by erik: {sensors} ...",
+        "requests to shelve or take out of service that were refused: 1 (joulebus alarm history)",
+    ):
+        assert line in said.splitlines(), said
+
+
+def frequent(alarm: str, raised: int, share: float) -> FrequentAlarm:
+    return FrequentAlarm(alarm=alarm, raised=raised, share=share)
+
+
+def judged(name: str, verdict: Verdict) -> AlarmFigure:
+    return AlarmFigure(name=name, target="", verdict=verdict)
+
+
+STANDS = LastingAlarm(alarm="d-x", since=BEGIN, seconds=4 * 86_400)
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [  # each with what the next ones have, too: the first is said
+        ({}, "wait: nothing can be judged yet"),
+        ({"figures": [judged("per_hour", Verdict.OK)]}, "nothing: no figure that can be judged"),
+        ({"figures": [judged("per_hour", Verdict.BEYOND)]}, "there are too many alarms"),
+        ({"figures": [judged("priority_high", Verdict.BEYOND)]}, "too many alarms are urgent"),
+        ({"figures": [judged("ack_never", Verdict.BEYOND)]}, "alarms wait too long"),
+        ({"flood_count": 1, "flood_most": 12}, "12 alarms came in a flood"),
+        ({"stale": [STANDS]}, "d-x stands for 4 d"),
+        ({"stale": [STANDS], "fleeting": [frequent("c-x", 2, 0.1)]}, "c-x came and went within a minute, 2 times"),
+        ({"fleeting": [frequent("c-x", 2, 0.1)], "top": [frequent("b-x", 4, 0.9)]}, "c-x came and went"),
+        ({"fleeting": [frequent("c-x", 2, 0.1)], "top": [frequent("b-x", 5, 0.9)]}, "b-x was raised 5 times, 90 %"),
+        ({"top": [frequent("b-x", 5, 0.9)], "chattering": [frequent("a-x", 3, 0.1)]}, "a-x chattered, 3 times"),
+    ],
+)
+def test_a_report_says_the_one_thing_to_do_next_bad_actors_first(found: dict[str, Any], says: str) -> None:
+    figures = AlarmFigures(at=BEGIN, begin=BEGIN - timedelta(days=1), end=BEGIN, seen=1.0, **found)
+    assert next_step(figures).startswith(says)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("kind", "now", "before", "begin", "end"),
+    [  # on the clock of Berlin, where 29 March 2026 has 23 h and 25 October 25 h
+        ("shift", "2026-06-03T13:59", 0, "2026-06-03T06:00", "2026-06-03T13:59"),
+        ("shift", "2026-06-03T14:00", 1, "2026-06-03T06:00", "2026-06-03T14:00"),
+        ("shift", "2026-06-03T02:00", 0, "2026-06-02T22:00", "2026-06-03T02:00"),  # over midnight
+        ("shift", "2026-06-03T02:00", 4, "2026-06-01T14:00", "2026-06-01T22:00"),
+        ("shift", "2026-03-29T06:30", 1, "2026-03-28T22:00", "2026-03-29T06:00"),  # 7 h
+        ("shift", "2026-10-25T06:30", 1, "2026-10-24T22:00", "2026-10-25T06:00"),  # 9 h
+        ("day", "2026-03-30T00:00", 1, "2026-03-29T00:00", "2026-03-30T00:00"),
+        ("day", "2026-10-25T23:59", 0, "2026-10-25T00:00", "2026-10-25T23:59"),
+        ("shift", "2026-10-25T02:59", 0, "2026-10-24T22:00", "2026-10-25T02:59"),
+        ("week", "2026-10-25T12:00", 0, "2026-10-19T00:00", "2026-10-25T12:00"),
+        ("week", "2026-10-26T12:00", 1, "2026-10-19T00:00", "2026-10-26T00:00"),  # 169 h
+        ("month", "2026-03-01T00:00", 1, "2026-02-01T00:00", "2026-03-01T00:00"),
+        ("month", "2026-04-15T12:00", 1, "2026-03-01T00:00", "2026-04-01T00:00"),
+    ],
+)
+def test_a_shift_a_day_a_week_and_a_month_begin_on_the_clock_of_the_site(
+    kind: str, now: str, before: int, begin: str, end: str
+) -> None:
+    def at(text: str) -> datetime:
+        return datetime.fromisoformat(text).replace(tzinfo=BERLIN).astimezone(UTC)
+
+    assert whole(kind, BERLIN, THREE, at(now), before) == (at(begin), at(end))
+
+
+@given(
+    st.sampled_from(["shift", "day", "week", "month"]),
+    st.integers(0, 2 * 365 * 24 * 60).map(lambda minutes: BEGIN + timedelta(minutes=minutes)),
+    st.sampled_from(["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "UTC"]),
+    st.lists(st.times(), min_size=1, max_size=5, unique=True),
+)
+def test_they_follow_each_other_without_a_hole(kind: str, now: datetime, zone: str, shifts: list[time]) -> None:
+    spans = [whole(kind, ZoneInfo(zone), shifts, now, before) for before in range(4)]
+    assert spans[0][1] == now
+    assert all(later[0] == earlier[1] for later, earlier in pairwise(spans))
+    assert all(begin <= end for begin, end in spans)
 
 
 def test_the_history_of_one_alarm_tells_who_did_what(two_days: Run) -> None:

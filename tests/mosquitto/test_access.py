@@ -29,6 +29,7 @@ alarm.request        -      r       r      r        r        w      -      -    
 alarm.maintenance    -      r       r      -        -        w      -      -     -        w        -   -      -        r
 alarm.outcome        -      r       w      -        -        r      -      r     r        r        -   -      -        r
 site.alarms          -      -       w      -        -        r      -      r     r        r        -   -      -        r
+site.alarms.watched  -      r       w      -        -        -      -      -     -        -        -   -      -        r
 control.mode         -      r       r      r        b        r      -      r     r        r        -   -      -        r
 control.dispatch     -      -       r      r        w        r      -      r     r        r        -   -      -        r
 control.request      -      r       r      r        r        w      -      -     w        w        -   -      -        r

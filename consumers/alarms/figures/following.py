@@ -52,6 +52,9 @@ class Quiet:
     begin: datetime
     end: datetime | None = None
     said_why: bool = True
+    by: str = ""
+    why: str = ""
+    until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -144,6 +147,9 @@ class Following:
         if last.quiet is None and alarm.state in QUIET:
             last.quiet = Quiet(name, alarm.state, alarm.at, said_why=bool(alarm.why))
             self.quiets.append(last.quiet)
+        if last.quiet is not None:
+            last.quiet.by, last.quiet.why = alarm.by, alarm.why
+            last.quiet.until = alarm.shelved_until or alarm.out_until
 
 
 def _annunciated(before: AlarmState | None, state: AlarmState) -> bool:

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from consumers.alarms.figures.following import Following, Last, Quiet, Raise
 from consumers.alarms.figures.span import Gap, Span
 from consumers.alarms.figures.tally import tally
-from schemas.alarm_figures import AlarmFigures
+from schemas.alarm_figures import AlarmFigures, AlarmWatch
 from schemas.messages import Alarm
 
 WINDOW = timedelta(hours=24)
@@ -25,6 +26,8 @@ NEWS, AT_LEAST = timedelta(minutes=1), timedelta(minutes=10)
 """Between two words: when something changed, and in any case."""
 UNHEARD = timedelta(minutes=2)
 """A longer time without a look is one in which nobody listened."""
+WATCH = timedelta(minutes=15)
+"""Between two words on what was heard, for the archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class _Kept:
     last: dict[str, Last]
     raises: list[Raise]
     quiets: list[Quiet]
+    since: datetime | None = None
 
 
 _FILE = TypeAdapter(_Kept)
@@ -50,6 +54,10 @@ class Live:
     following: Following = field(default_factory=Following)
     gaps: list[Gap] = field(default_factory=list)
     looked: datetime | None = None
+    since: datetime | None = None
+    """From when on the archive was not told yet that we listen."""
+    ended: list[AlarmWatch] = field(default_factory=list)
+    """What came to its end by a gap and what began after it, not told yet."""
     unkept: bool = False
     """A change was heard that is not in the file."""
     _reckoned: datetime | None = None
@@ -79,6 +87,15 @@ class Live:
         self._said = found
         return found
 
+    def watched(self, now: datetime) -> list[AlarmWatch]:
+        """From when until when we listened, as far as it is due to be told: each 15 min, and around a gap at once."""
+        self._look(now)
+        found, self.ended = self.ended, []
+        if self.since is not None and now - self.since >= WATCH:
+            found.append(AlarmWatch(at=now, since=self.since))
+            self.since = now
+        return found
+
     def figures(self, now: datetime) -> AlarmFigures:
         """Of the last 24 h."""
         begin = now - WINDOW
@@ -92,7 +109,7 @@ class Live:
         """What is to be written; quick, and between two changes."""
         one, self.unkept = self.following, False
         looked = self.looked or datetime.now(UTC)
-        return _FILE.dump_json(_Kept(looked, self.gaps, one.last, [*one.raises], [*one.quiets]))
+        return _FILE.dump_json(_Kept(looked, self.gaps, one.last, [*one.raises], [*one.quiets], self.since))
 
     def write(self, written: bytes) -> None:
         """All of it or nothing, also when the power fails. For a thread: it waits for the disk. Raises OSError."""
@@ -107,7 +124,13 @@ class Live:
         """A clock that was set back, or forward by less than we notice, opens no gap."""
         if self.looked is not None and now - self.looked > UNHEARD:
             self.gaps.append((self.looked, now))
+            if self.since is not None and self.since < self.looked:
+                self.ended.append(AlarmWatch(at=self.looked, since=self.since))
+            self.since = None
         self.looked = now
+        if self.since is None:
+            self.ended.append(AlarmWatch(at=now, since=now))
+        self.since = min(self.since or now, now)
 
     def _read(self) -> str:
         try:
@@ -116,7 +139,7 @@ class Live:
             return ""
         except (OSError, ValidationError) as wrong:
             return f"{self.path} cannot be read ({type(wrong).__name__}): the figures of the alarms begin anew"
-        self.gaps, self.looked = kept.gaps, kept.looked
+        self.gaps, self.looked, self.since = kept.gaps, kept.looked, kept.since
         self.following = Following(kept.last)
         for one in kept.raises:
             mine = kept.last.get(one.alarm)
@@ -129,12 +152,12 @@ class Live:
         return ""
 
 
-_GROWS = {"longest": {"seconds"}}
-_NO_NEWS = {
+_GROWS: dict[str, Any] = {"longest": {"seconds"}, "standing": {"__all__": {"seconds"}}}
+_NO_NEWS: dict[str, Any] = {
     **dict.fromkeys(("at", "begin", "end", "seen"), True),
     "stale": {"__all__": {"seconds"}},
     **dict.fromkeys(("shelved", "suppressed", "out_of_service"), _GROWS),
-    "figures": {"__all__": {"value"}},
+    "figures": {"__all__": {"value", "why"}},
 }
 """What grows with the time alone."""
 

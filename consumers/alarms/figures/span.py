@@ -49,6 +49,18 @@ def _joined(gaps: Iterable[Gap]) -> list[Gap]:
     return found
 
 
+def unseen(watches: Iterable[Gap], begin: datetime, end: datetime) -> list[Gap]:
+    """What none of these times in which somebody listened holds of a span."""
+    found, seen = list[Gap](), begin
+    for since, until in _joined(watches):
+        if since > seen:
+            found.append((seen, min(since, end)))
+        seen = max(seen, until)
+        if seen >= end:
+            return found
+    return [*found, (seen, end)]
+
+
 def slots(times: Iterable[datetime], length: timedelta) -> dict[int, int]:
     """How many of these moments lie in each slot of the clock (UTC) that has some."""
     found = dict[int, int]()

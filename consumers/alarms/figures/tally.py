@@ -4,20 +4,31 @@ The one way to them: of the live figures, which hold the last 24 h in memory, an
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from textwrap import shorten
 
 from consumers.alarms.figures.acknowledging import acknowledging
 from consumers.alarms.figures.crowds import SLOT, Flood, chattering, fleeting, floods
 from consumers.alarms.figures.following import Following, Quiet, Raise
 from consumers.alarms.figures.span import Span, slots
-from consumers.alarms.figures.targets import FEW, FEW_NAMES, about, figure
-from schemas.alarm_figures import AlarmFigure, AlarmFigures, AlarmFlood, FrequentAlarm, LastingAlarm, Quieted
+from consumers.alarms.figures.targets import FEW, FEW_NAMES, about, figure, per
+from schemas.alarm_figures import (
+    AlarmFigure,
+    AlarmFigures,
+    AlarmFlood,
+    FrequentAlarm,
+    LastingAlarm,
+    QuietAlarm,
+    Quieted,
+)
 from schemas.messages import AlarmPriority, AlarmState
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TOP = 10
 STALE = timedelta(hours=24)
+WHY = 100
+"""Letters of a reason: the journal has all of it."""
 
 
 def tally(following: Following, span: Span, at: datetime, operators: int = 1) -> AlarmFigures:
@@ -29,11 +40,12 @@ def tally(following: Following, span: Span, at: datetime, operators: int = 1) ->
     many = Counter(one.alarm for one in raised)
     top = _frequent(many, len(raised))
     stale = _stale(following.raises, span)
+    few_names = f"{len(raised)} of {FEW_NAMES} alarms" if len(raised) < FEW_NAMES else ""
     flooded = floods(times, span.end, operators)
     chatters, fleets = Counter(name for name, _ in chatter), Counter(one.alarm for one in gone)
     priorities = Counter(one.priority for one in raised)
     quiet = {state: _quieted(following.quiets, state, span) for state in (*_KINDS,)}
-    known = span.seen > 0
+    seen = span.seen
     return AlarmFigures(
         at=at,
         begin=span.begin,
@@ -47,15 +59,13 @@ def tally(following: Following, span: Span, at: datetime, operators: int = 1) ->
         figures=[
             *_rates(times, span, operators),
             _flooded(flooded, span),
-            figure("chattering", float(len(chatters)), known=known),
-            figure("fleeting", float(len(fleets)), known=known),
-            figure("stale", float(len(stale)), known=known),
-            figure(
-                "top_10_share", 100 * sum(one.share for one in top) if top else None, known=len(raised) >= FEW_NAMES
-            ),
-            *_priorities(priorities, len(raised)),
-            *acknowledging(raised, known=known),
-            *_quiet_figures(following.quiets, quiet[AlarmState.SHELVED], span, known=known),
+            figure("chattering", float(len(chatters)), seen),
+            figure("fleeting", float(len(fleets)), seen),
+            figure("stale", float(_on_the_worst_day(following.raises, span)), seen),
+            figure("top_10_share", 100 * sum(one.share for one in top) if top else None, seen, few=few_names),
+            *_priorities(priorities, len(raised), seen),
+            *acknowledging(raised, seen),
+            *_quiet_figures(following.quiets, quiet[AlarmState.SHELVED], span),
         ],
         top=top,
         chattering=_frequent(chatters, len(raised)),
@@ -76,29 +86,24 @@ _KINDS = AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE
 
 
 def _rates(times: Sequence[datetime], span: Span, operators: int) -> list[AlarmFigure]:
-    """A rate is told once its own time was seen: of a quarter of an hour nobody knows how a day is."""
-    seen = span.seen
-
-    def per(length: timedelta) -> float | None:
-        seconds = length.total_seconds()
-        return len(times) / operators * seconds / seen if seen >= seconds else None
-
+    """Of one operator, by the time that was seen."""
+    seen, many = span.seen, len(times) / operators
     tens, hours = slots(times, SLOT), slots(times, HOUR)
     crowded = sum(count > 10 * operators for count in tens.values())
     full = sum(count > 30 * operators for count in hours.values())
     return [
-        figure("per_day", per(DAY)),
-        figure("per_hour", per(HOUR)),
-        figure("per_10_min", per(SLOT)),
-        figure("most_in_10_min", max(tens.values(), default=0) / operators if seen else None),
-        figure("slots_above_10", _part(crowded * SLOT.total_seconds(), seen)),
-        figure("hours_above_30", _part(full * HOUR.total_seconds(), seen)),
+        per("per_day", many * DAY.total_seconds(), seen),
+        per("per_hour", many * HOUR.total_seconds(), seen),
+        per("per_10_min", many * SLOT.total_seconds(), seen),
+        figure("most_in_10_min", max(tens.values(), default=0) / operators if seen else None, seen),
+        _share("slots_above_10", crowded * SLOT.total_seconds(), seen),
+        _share("hours_above_30", full * HOUR.total_seconds(), seen),
     ]
 
 
-def _part(seconds: float, seen: float) -> float | None:
-    """In %."""
-    return min(100.0, 100 * seconds / seen) if seen else None
+def _share(name: str, seconds: float, seen: float) -> AlarmFigure:
+    """In %; a slot of the clock may lie partly beyond what was seen."""
+    return per(name, 100 * min(seconds, seen), seen)
 
 
 def _length(flood: Flood, span: Span) -> float:
@@ -106,7 +111,7 @@ def _length(flood: Flood, span: Span) -> float:
 
 
 def _flooded(flooded: Iterable[Flood], span: Span) -> AlarmFigure:
-    return figure("time_in_flood", _part(sum(_length(one, span) for one in flooded), span.seen))
+    return _share("time_in_flood", sum(_length(one, span) for one in flooded), span.seen)
 
 
 def _frequent(many: Counter[str], of: int) -> list[FrequentAlarm]:
@@ -117,23 +122,37 @@ def _frequent(many: Counter[str], of: int) -> list[FrequentAlarm]:
 def _stale(raises: Iterable[Raise], span: Span) -> list[LastingAlarm]:
     """Those that stood for more than 24 h at some time of the span, the longest first; each alarm once."""
     found = dict[str, LastingAlarm]()
-    for one in raises:
-        over = min(one.over or span.end, span.end)
-        if over - one.at > STALE and one.at + STALE < span.end and (one.over is None or one.over > span.begin):
-            mine = LastingAlarm(alarm=one.alarm, since=one.at, seconds=(over - one.at).total_seconds())
-            found[one.alarm] = max(mine, found.get(one.alarm, mine), key=lambda lasting: lasting.seconds)
+    for one, _, over in _standing_long(raises, span):
+        mine = LastingAlarm(alarm=one.alarm, since=one.at, seconds=(over - one.at).total_seconds())
+        found[one.alarm] = max(mine, found.get(one.alarm, mine), key=lambda lasting: lasting.seconds)
     return sorted(found.values(), key=lambda one: (-one.seconds, one.alarm))
 
 
-def _priorities(many: Counter[AlarmPriority], of: int) -> list[AlarmFigure]:
-    def share(*of_them: AlarmPriority) -> float | None:
-        return 100 * sum(many[one] for one in of_them) / of if of else None
+def _standing_long(raises: Iterable[Raise], span: Span) -> Iterator[tuple[Raise, datetime, datetime]]:
+    """What stood for more than 24 h, with from when until when it did so within the span."""
+    for one in raises:
+        over = min(one.over or span.end, span.end)
+        if over - one.at > STALE and one.at + STALE < span.end and (one.over is None or one.over > span.begin):
+            yield one, max(one.at + STALE, span.begin), over
 
-    known = of >= FEW
+
+def _on_the_worst_day(raises: Iterable[Raise], span: Span) -> int:
+    """Most alarms that were stale within the same 24 h, counted from the begin of the span."""
+    days: dict[int, set[str]] = {}
+    for one, begin, over in _standing_long(raises, span):
+        for day in range((begin - span.begin) // DAY, -((span.begin - over) // DAY)):
+            days.setdefault(day, set()).add(one.alarm)
+    return max(map(len, days.values()), default=0)
+
+
+def _priorities(many: Counter[AlarmPriority], of: int, seen: float) -> list[AlarmFigure]:
+    """The highest is to be rare; the others are about so many."""
+    few = f"{of} of {FEW} alarms" if of < FEW else ""
+    shares = {one: 100 * many[one] / of if of else None for one in AlarmPriority}
+    others = (AlarmPriority.LOW, AlarmPriority.MEDIUM, AlarmPriority.HIGH)
     return [
-        about("priority_low_medium", share(AlarmPriority.LOW, AlarmPriority.MEDIUM), known=known),
-        about("priority_high", share(AlarmPriority.HIGH), known=known),
-        about("priority_critical", share(AlarmPriority.CRITICAL), known=known),
+        *(about(f"priority_{one}", shares[one], seen, few=few) for one in others),
+        figure("priority_critical", shares[AlarmPriority.CRITICAL], seen, few=few),
     ]
 
 
@@ -145,13 +164,24 @@ def _quieted(quiets: Iterable[Quiet], state: AlarmState, span: Span) -> Quieted:
         for one in mine
     ]
     longest = max(lasting, key=lambda one: (one.seconds, one.alarm), default=None)
-    return Quieted(now=sum(one.end is None or one.end > span.end for one in mine), times=len(mine), longest=longest)
+    still = [one for one in mine if one.end is None or one.end > span.end]
+    by_people = still if state is not AlarmState.SUPPRESSED else []
+    standing = sorted(by_people, key=lambda one: (one.begin, one.alarm))[:TOP]
+    return Quieted(
+        now=len(still), times=len(mine), longest=longest, standing=[_quiet_alarm(one, span.end) for one in standing]
+    )
 
 
-def _quiet_figures(quiets: Iterable[Quiet], shelved: Quieted, span: Span, *, known: bool) -> list[AlarmFigure]:
+def _quiet_alarm(one: Quiet, end: datetime) -> QuietAlarm:
+    lasts = (end - one.begin).total_seconds()
+    why = shorten(one.why, WHY, placeholder=" ...")
+    return QuietAlarm(alarm=one.alarm, since=one.begin, seconds=lasts, until=one.until, by=one.by, why=why)
+
+
+def _quiet_figures(quiets: Iterable[Quiet], shelved: Quieted, span: Span) -> list[AlarmFigure]:
     out = AlarmState.OUT_OF_SERVICE
     silent = sum(one.state is out and not one.said_why and span.overlap(one.begin, one.end) > 0 for one in quiets)
     return [
-        figure("shelved_longest", shelved.longest.seconds / 3600 if shelved.longest else 0.0, known=known),
-        figure("out_without_why", float(silent), known=known),
+        figure("shelved_longest", shelved.longest.seconds / 3600 if shelved.longest else 0.0, span.seen),
+        figure("out_without_why", float(silent), span.seen),
     ]

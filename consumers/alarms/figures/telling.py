@@ -1,12 +1,13 @@
 """The figures of the alarms on the bus and on our disk: the shell around `Live`."""
 
 import asyncio
+from contextlib import suppress
 
 from consumers.alarms.figures.live import Live
 from runtime.bus import Bus
 from runtime.part import Part
 from schemas.messages import Cause
-from schemas.topics import ALARM_FIGURES
+from schemas.topics import ALARM_FIGURES, ALARM_WATCHED
 from schemas.units import utc_now
 
 CALM = 10
@@ -14,16 +15,23 @@ CALM = 10
 
 
 async def tell(bus: Bus, part: Part, live: Live) -> None:
-    """Say them for as long as there is a connection, and keep what was heard."""
+    """Say them for as long as there is a connection, and keep what was heard: also at the end, so that a restart that
+    is quick is no time that nobody saw."""
     since = CALM
-    while True:
-        said, since = live.told(utc_now()), since + 1
-        if said is not None or (live.unkept and since >= CALM):
-            await _keep(part, live)
-            since = 0
-        if said is not None:
-            await bus.say(ALARM_FIGURES, said, site=part.site.site)
-        await asyncio.sleep(1)
+    try:
+        while True:
+            said, since = live.told(utc_now()), since + 1
+            if said is not None or (live.unkept and since >= CALM):
+                await _keep(part, live)
+                since = 0
+            for watch in live.watched(utc_now()):
+                await part.events.say(ALARM_WATCHED, watch, site=part.site.site)
+            if said is not None:
+                await bus.say(ALARM_FIGURES, said, site=part.site.site)
+            await asyncio.sleep(1)
+    finally:
+        with suppress(OSError):
+            live.write(live.dump())
 
 
 async def _keep(part: Part, live: Live) -> None:

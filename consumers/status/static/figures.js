@@ -5,8 +5,8 @@ import { age, number, since } from "./words.js";
 const NAMES = {
   per_day: "alarms a day", per_hour: "alarms an hour", per_10_min: "alarms in 10 min", most_in_10_min: "most in 10 min",
   slots_above_10: "10 min with more than 10", hours_above_30: "hours with more than 30", time_in_flood: "time in flood",
-  chattering: "alarms that chatter", fleeting: "alarms that are fleeting", stale: "alarms that are stale",
-  top_10_share: "share of the 10 most frequent", priority_low_medium: "low and medium", priority_high: "high", priority_critical: "critical",
+  chattering: "alarms that chatter", fleeting: "alarms that are fleeting", stale: "stale alarms on the worst day",
+  top_10_share: "share of the 10 most frequent", priority_low: "of priority low", priority_medium: "of priority medium", priority_high: "of priority high", priority_critical: "of priority critical",
   ack_median: "time to acknowledge, half of them", ack_p90: "time to acknowledge, 9 of 10", ack_never: "never acknowledged",
   shelved_longest: "longest shelved", out_without_why: "out of service without a reason",
 };
@@ -22,7 +22,7 @@ function words({ value, unit }) {
 const MAIN = ["per_hour", "per_10_min", "most_in_10_min", "stale", "chattering", "ack_p90"];
 
 function draw(node, one) {
-  fill(node, { name: NAMES[one.name] ?? one.name.replaceAll("_", " "), value: words(one), target: [one.target, one.source && `(${one.source})`].filter(Boolean).join(" ") });
+  fill(node, { name: NAMES[one.name] ?? one.name.replaceAll("_", " "), value: words(one), target: [one.target, one.source && `(${one.source})`, one.why && `· ${one.why}`].filter(Boolean).join(" ") });
   lamp(node.querySelector(".lamp"), ...VERDICTS[one.verdict]);
 }
 
