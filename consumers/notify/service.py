@@ -14,6 +14,7 @@ from consumers.notify.sender import Sender, address_of
 from consumers.notify.words import Words, ack_url
 from runtime.ack_link import Claim, make_token
 from runtime.bus import Bus
+from runtime.cancelled import to_its_end
 from runtime.end_mark import up_to_mark
 from runtime.guarded import Guarded
 from runtime.heard import Heard
@@ -31,6 +32,8 @@ SETTLED = 30.0
 """Seconds after which an alarm that the broker does not keep is over: a broker that lost it hears it again by then."""
 TURN = 0.5
 """Seconds between two looks at what is due."""
+LAST = 5.0
+"""Seconds for what is on its way when the process is told to end: what is not heard of by then is sent again."""
 
 
 async def run(part: Part) -> None:
@@ -146,7 +149,7 @@ class Teller:
     async def _keep(self, kept: Kept) -> bool:
         """With a disk that is full it goes on all the same: it is worse to tell nobody than to tell twice."""
         try:
-            await asyncio.to_thread(self.record.write, kept.model_dump_json().encode())
+            await to_its_end(asyncio.to_thread(self.record.write, kept.model_dump_json().encode()), LAST)
         except OSError as wrong:
             words = f"{self.record.path} cannot be written: {wrong.strerror}; after a restart people are told again"
             self.part.causes.add(Cause.OUTBOX, words, about="record")
@@ -165,7 +168,7 @@ class Teller:
                 if message is None:
                     await self._news()
                 else:
-                    await self._send(sender, message)
+                    await to_its_end(self._send(sender, message), LAST)
 
         return deliver
 
