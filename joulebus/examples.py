@@ -125,6 +125,15 @@ EXAMPLES: dict[str, BaseModel] = {
         cause=m.Cause.WRONG_STATE,
         reason="the alarm is latched: it cannot be shelved",
     ),
+    t.NOTIFY_TOLD.name: m.Notified(
+        at=NOON,
+        id="20260621T120000-7",
+        result="failed",
+        alarms=["cell_temperature_high-bms1"],
+        people=["anna"],
+        channel="anna-mail",
+        why="no answer within 20 s",
+    ),
     t.ALARM_FIGURES.name: AlarmFigures(
         at=NOON,
         begin=NOON - timedelta(days=1),

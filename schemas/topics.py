@@ -162,6 +162,12 @@ ALARM_FIGURES = Topic(
     ("alarms",),
     retain=True,
 )
+NOTIFY_TOLD = Topic(
+    f"{ROOT}/{{site}}/notify/told",
+    m.Notified,
+    "To whom a message about alarms went and what became of it, or why nobody was told; for the archive.",
+    ("notify",),
+)
 CONTROL_MODE = Topic(
     f"{ROOT}/{{site}}/control/mode",
     m.ControlMode,
@@ -238,7 +244,7 @@ SERVICE_EVENT = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/event",
     m.Event,
     "What a service said, for the archive: sent again until it is committed, and obeyed by nobody.",
-    ("bridge", "alarms", "optimize", "dispatch"),
+    ("bridge", "alarms", "optimize", "dispatch", "notify"),
 )
 SERVICE_ARCHIVED = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/archived",
@@ -267,6 +273,7 @@ TOPICS: tuple[Topic[Any], ...] = (
     ALARM_MAINTENANCE,
     ALARM_OUTCOME,
     ALARM_FIGURES,
+    NOTIFY_TOLD,
     CONTROL_MODE,
     CONTROL_DISPATCH,
     CONTROL_REQUEST,

@@ -22,7 +22,7 @@ from runtime.part import Part
 from schemas.messages import Cause
 from schemas.site import Site
 from schemas.site_notify import Notify
-from schemas.topics import ALARM
+from schemas.topics import ALARM, NOTIFY_TOLD
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -141,6 +141,8 @@ class Teller:
     async def _settle(self, now: datetime) -> None:
         """What has become due, and all of it onto the disk before it is sent."""
         self.desk.tick(now)
+        for one in self.desk.diary.take():  # before the record: who is killed between says it twice and not never
+            self.part.events.post(NOTIFY_TOLD, one, site=self.part.site.site)
         if self.desk.changed:
             self.desk.changed = not await self._keep(self.desk.kept)
             self.news.set()

@@ -60,7 +60,7 @@ def reading(app: FastAPI, past: AlarmPast) -> None:
         if found["fault"]:
             raise HTTPException(503, found["fault"])
         name = {"content-disposition": 'attachment; filename="alarms.csv"'}
-        return Response(as_csv(found["changes"]), media_type="text/csv", headers=name)
+        return Response(as_csv(found["changes"], found["told"]), media_type="text/csv", headers=name)
 
     @app.get("/api/alarms/{alarm}/explain")
     async def explain(alarm: Annotated[AlarmName, InPath()]) -> Response:

@@ -22,6 +22,7 @@ from schemas.messages.event import Event
 from schemas.messages.grid_limit import ControlLimits, Direction, GridLimitRequest, HeldLimit, Scope
 from schemas.messages.market_prices import Blocks, MarketPrices, PriceBlock
 from schemas.messages.message import Epoch, Id, Message, Order, Seq, Value
+from schemas.messages.notified import Notified
 from schemas.messages.plan import LoadStep, Plan, Step
 from schemas.messages.request import AlarmAction, AlarmRequest, ControlRequest, RequestOutcome
 from schemas.messages.service_status import ServiceStatus
@@ -61,6 +62,7 @@ __all__ = [
     "Message",
     "Meta",
     "Mode",
+    "Notified",
     "Order",
     "Outcome",
     "OutcomeState",

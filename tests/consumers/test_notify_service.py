@@ -21,11 +21,12 @@ from runtime.settings import Settings, parse_broker
 from schemas.messages import AlarmState
 from schemas.site_file import load_site
 from schemas.site_notify import NotifyChannel
-from schemas.topics import ALARM
+from schemas.topics import ALARM, NOTIFY_TOLD, SERVICE_EVENT
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.notified import KEY, alarm, mailbox, notify_table, webhook
 from tests.consumers.test_alarms_catalog import small_site
+from tests.ear import ear as hearing
 from tests.timed import long
 
 CHANNELS = {"mail": 'url_file = "mail.url"', "hook": "", "lost": 'url = "nonsense://verysecret"'}
@@ -72,7 +73,10 @@ async def until(true: Callable[[], bool], within: float = 10) -> None:
 async def test_people_are_told_and_one_wrong_channel_stops_nobody(
     broker: Broker, site_name: str, tmp_path: Path
 ) -> None:
-    async with mailbox() as box, webhook() as hook, alarms(broker) as bus:
+    everything = f"ems/v1/{site_name}/#"
+    async with (
+        mailbox() as box, webhook() as hook, alarms(broker) as bus, hearing(broker.url("admin"), everything) as admin
+    ):  # fmt: skip
         path = site_file(tmp_path, site_name, mail=box.port)
         raised = alarm()
         await bus.say(ALARM, raised, site=site_name, alarm="hot-bms1")  # before anybody listens: it is kept
@@ -87,6 +91,17 @@ async def test_people_are_told_and_one_wrong_channel_stops_nobody(
             await bus.say(ALARM, None, site=site_name, alarm="hot-bms1")
             await until(lambda: len(box.mails) == len(hook.calls) == 2)
             await until(lambda: part.counts["sent"] == 4)
+            await admin.until(
+                SERVICE_EVENT, lambda event: event.payload["says"] == "over" and event.payload["people"] == ["ben"]
+            )
+            await until(lambda: len(admin.all(NOTIFY_TOLD)) == 4)
+        told = admin.all(NOTIFY_TOLD)
+        assert sorted((one.says, *one.people, one.channel, one.result, *one.alarms) for one in told) == [
+            (says, who, channel, "sent", "hot-bms1") for says in ("over", "raised")
+            for who, channel in (("anna", "mail"), ("ben", "hook"))
+        ]  # fmt: skip
+        assert {one.id for one in told} >= {*hook.ids}
+        assert not any(secret in f"{told}" for secret in ("127.0.0.1", "ems.example", "verysecret"))
         headers, said = hook.calls[0]
         assert said["title"] == f"{site_name}: HIGH: bms1: the battery is too hot"
         lines = said["message"].splitlines()

@@ -23,10 +23,10 @@ from consumers.status.wishes import MOST_AT_ONCE
 from runtime.database import engine
 from runtime.history import History
 from runtime.settings import read_settings
-from schemas.messages import Alarm, AlarmPriority, AlarmRequest, AlarmState
+from schemas.messages import Alarm, AlarmPriority, AlarmRequest, AlarmState, Notified
 from schemas.tables import alarm as alarms
-from schemas.tables import metadata, telemetry
-from schemas.topics import ALARM, ALARM_MAINTENANCE, ALARM_REQUEST, M, Topic
+from schemas.tables import control, metadata, telemetry
+from schemas.topics import ALARM, ALARM_MAINTENANCE, ALARM_REQUEST, NOTIFY_TOLD, M, Topic
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.consumers.test_status_api import PAGE, TOKEN, Said, curves
@@ -196,10 +196,21 @@ async def stored(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
          "historical": False, "points": f'{{"cell_t_max": {60 - ago / 10}}}', "quality": None}
         for ago in range(300)
     ]  # fmt: skip
+    message = Notified(
+        at=now - HOUR / 4,
+        result="given_up",
+        id="m-1",
+        alarms=["hot-bms1", "x"],
+        people=["anna"],
+        channel="mail",
+        why="no",
+    )
+    told = {"site": "plant", "at": message.at, "topic": NOTIFY_TOLD.name, "subject": "", "who": "anna"}
     async with database.begin() as connection:
         await connection.run_sync(metadata.create_all)
         await connection.execute(alarms.insert(), rows)
         await connection.execute(telemetry.insert(), measured)
+        await connection.execute(control.insert(), [told | {"body": message.model_dump_json()}])
     yield database
     await database.dispose()
 
@@ -231,6 +242,10 @@ async def test_the_history_tells_the_newest_change_first(tmp_path: Path, stored:
     moments = [change["at"] for change in found["a month"]["changes"]]
     assert moments == sorted(moments, reverse=True)
     assert [change["state"] for change in found["a day"]["changes"][:2]] == ["normal", "acknowledged"]
+    assert {name: [one["words"] for one in each["told"]] for name, each in found.items()} == {
+        name: ["not told to anna by mail, given up: no (m-1)"] if name in ("a day", "some minutes", "a month") else []
+        for name in SPANS
+    }
 
 
 async def test_a_table_of_the_history_runs_nothing_in_a_spreadsheet(tmp_path: Path, stored: AsyncEngine) -> None:
@@ -241,7 +256,10 @@ async def test_a_table_of_the_history_runs_nothing_in_a_spreadsheet(tmp_path: Pa
     rows = [*csv.DictReader(io.StringIO(answer.text))]
     said = next(row for row in rows if row["state"] == "acknowledged")
     assert (said["by"], said["why"]) == ("'=cmd|' /C calc'!A0", '<b>x</b>, "y"')
-    assert len(rows) == 4
+    assert len(rows) == 4 + 2
+    assert [(one["alarm"], one["people"], one["why"]) for one in rows if one["told"] == "given_up"] == [
+        ("hot-bms1", "anna", "no"), ("x", "anna", "no"),
+    ]  # fmt: skip
 
 
 EXPLAINED = {
