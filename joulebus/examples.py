@@ -125,6 +125,20 @@ EXAMPLES: dict[str, BaseModel] = {
         cause=m.Cause.WRONG_STATE,
         reason="the alarm is latched: it cannot be shelved",
     ),
+    t.NOTIFY_REQUEST.name: m.NotifyRequest(id="page-51d0", at=NOON, action="test", person="anna", who="erik"),
+    t.NOTIFY_OUTCOME.name: m.NotifyOutcome(
+        id="page-51d0",
+        at=NOON,
+        followed=False,
+        who="erik",
+        wish="test",
+        cause=m.Cause.NOTIFY_FAILS,
+        reason="anna-mail: sent: its server took the message; anna-phone: not sent: no answer within 20 s",
+        channels=[
+            m.ChannelAnswer(channel="anna-mail", sent=True),
+            m.ChannelAnswer(channel="anna-phone", sent=False, why="no answer within 20 s"),
+        ],
+    ),
     t.NOTIFY_TOLD.name: m.Notified(
         at=NOON,
         id="20260621T120000-7",

@@ -162,6 +162,19 @@ ALARM_FIGURES = Topic(
     ("alarms",),
     retain=True,
 )
+NOTIFY_REQUEST = Topic(
+    f"{ROOT}/{{site}}/notify/request",
+    m.NotifyRequest,
+    "An operator wants to see that people can be reached: a test by their channels. Never retained.",
+    ("status", "operator", "engineer"),
+    expires=True,
+)
+NOTIFY_OUTCOME = Topic(
+    f"{ROOT}/{{site}}/notify/outcome",
+    m.NotifyOutcome,
+    "What became of such a test: at once that it is on its way or why not, and then what each server said.",
+    ("notify",),
+)
 NOTIFY_TOLD = Topic(
     f"{ROOT}/{{site}}/notify/told",
     m.Notified,
@@ -273,6 +286,8 @@ TOPICS: tuple[Topic[Any], ...] = (
     ALARM_MAINTENANCE,
     ALARM_OUTCOME,
     ALARM_FIGURES,
+    NOTIFY_REQUEST,
+    NOTIFY_OUTCOME,
     NOTIFY_TOLD,
     CONTROL_MODE,
     CONTROL_DISPATCH,

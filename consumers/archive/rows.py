@@ -214,7 +214,7 @@ def _plan(place: Place, said: m.Plan) -> tuple[Table, Row]:
 
 Wish = (
     m.ControlMode | m.ControlRequest | m.AlarmRequest | m.RequestOutcome | m.GridLimitRequest | m.ControlLimits
-    | m.MarketPrices | m.Notified
+    | m.MarketPrices | m.NotifyRequest | m.Notified
 )  # fmt: skip
 """What stands in the table of control: who wanted what, what became of it, and what holds."""
 
@@ -258,7 +258,8 @@ _ROWS: dict[str, Callable[[Place, Any], tuple[Table, Row]]] = {
         for topic in (
             *(topics.ALARM_REQUEST, topics.ALARM_MAINTENANCE, topics.ALARM_OUTCOME),
             *(topics.CONTROL_MODE, topics.CONTROL_REQUEST, topics.CONTROL_OUTCOME),
-            *(topics.GRID_LIMIT, topics.CONTROL_LIMITS, topics.MARKET_PRICES, topics.NOTIFY_TOLD),
+            *(topics.GRID_LIMIT, topics.CONTROL_LIMITS, topics.MARKET_PRICES),
+            *(topics.NOTIFY_REQUEST, topics.NOTIFY_OUTCOME, topics.NOTIFY_TOLD),
         )
     },
 }

@@ -203,7 +203,8 @@ def test_the_archive_listens_to_everything_that_is_said_and_done() -> None:
         *("device.telemetry", "device.status", "device.command", "device.outcome", "plan.current"),
         *("alarm.state", "alarm.request", "alarm.maintenance", "alarm.outcome"),
         *("control.mode", "control.request", "control.outcome", "service.event"),
-        *("control.grid_limit", "control.limits", "market.prices", "notify.told"),
+        *("control.grid_limit", "control.limits", "market.prices"),
+        *("notify.request", "notify.outcome", "notify.told"),
     }
 
 

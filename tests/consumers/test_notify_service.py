@@ -3,8 +3,9 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -18,10 +19,10 @@ from runtime.ack_link import read_token
 from runtime.bus import Bus
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
-from schemas.messages import AlarmState
+from schemas.messages import AlarmState, Cause, NotifyRequest
 from schemas.site_file import load_site
 from schemas.site_notify import NotifyChannel
-from schemas.topics import ALARM, NOTIFY_TOLD, SERVICE_EVENT
+from schemas.topics import ALARM, NOTIFY_OUTCOME, NOTIFY_REQUEST, NOTIFY_TOLD, SERVICE_EVENT
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.notified import KEY, alarm, mailbox, notify_table, webhook
@@ -58,10 +59,14 @@ async def running(broker: Broker | str, path: Path, hook: int) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def alarms(broker: Broker) -> AsyncIterator[Bus]:
-    """The voice of the alarms consumer."""
-    async with Bus(parse_broker(broker.url("alarms"), "alarms", None, {}), identifier="alarms") as bus:
+async def speaking(broker: Broker, role: str) -> AsyncIterator[Bus]:
+    async with Bus(parse_broker(broker.url(role), role, None, {}), identifier=role) as bus:
         yield bus
+
+
+def alarms(broker: Broker) -> AbstractAsyncContextManager[Bus]:
+    """The voice of the alarms consumer."""
+    return speaking(broker, "alarms")
 
 
 async def until(true: Callable[[], bool], within: float = 10) -> None:
@@ -219,6 +224,41 @@ async def test_what_is_on_its_way_at_an_orderly_end_is_not_told_again_and_a_repe
         assert hook.ids[1] == hook.ids[2] != hook.ids[0]
         for number in (1, 2):
             await bus.say(ALARM, None, site=site_name, alarm=f"hot{number}-bms1")
+
+
+async def test_a_test_says_what_each_server_answered_and_is_asked_for_by_operators(
+    broker: Broker, site_name: str, tmp_path: Path
+) -> None:
+    path, asked = site_file(tmp_path, site_name, mail=free_port()), NOTIFY_REQUEST.at(site=site_name)
+
+    def wish(name: str, **more: Any) -> NotifyRequest:
+        return NotifyRequest(id=name, at=utc_now(), action="test", who="erik", **more)
+
+    async with (
+        webhook() as hook,
+        hearing(broker.url("engineer"), NOTIFY_OUTCOME.at(site=site_name)) as answers,
+        speaking(broker, "operator") as operator,
+        running(broker, path, hook.port) as part,
+    ):
+        await until(lambda: part.ready)
+        await operator.send(asked, wish("kept").model_dump_json().encode(), retain=True)
+        await answers.until(NOTIFY_OUTCOME, lambda one: one.cause == Cause.RETAINED)
+        await operator.send(asked, b"", retain=True)
+        await operator.say(NOTIFY_REQUEST, wish("all"), site=site_name)
+        await answers.until(NOTIFY_OUTCOME, lambda one: one.id == "all" and bool(one.channels))
+        await operator.say(NOTIFY_REQUEST, wish("soon", person="ben"), site=site_name)
+        await answers.until(NOTIFY_OUTCOME, lambda one: one.id == "soon")
+    begun, ended = (one for one in answers.all(NOTIFY_OUTCOME) if one.id == "all")
+    assert (begun.followed, begun.reason) == (True, "on its way by mail, hook, lost")
+    assert (ended.followed, ended.cause, {one.channel: one.sent for one in ended.channels}) == (
+        False, Cause.NOTIFY_FAILS, {"mail": False, "hook": True, "lost": False},
+    )  # fmt: skip
+    assert "hook: sent: its server took the message" in ended.reason
+    assert "lost: not sent: its address cannot be used" in ended.reason
+    assert not any(secret in ended.reason for secret in ("verysecret", "@ems.example"))
+    (soon,) = (one for one in answers.all(NOTIFY_OUTCOME) if one.id == "soon")
+    assert (soon.followed, soon.cause) == (False, Cause.TOO_OFTEN)
+    assert hook.titles[-1] == f"{site_name}: a test of joulebus"
 
 
 async def test_a_server_that_hangs_is_asked_once_and_what_it_takes_late_counts() -> None:

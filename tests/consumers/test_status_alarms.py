@@ -26,12 +26,14 @@ from runtime.settings import read_settings
 from schemas.messages import Alarm, AlarmPriority, AlarmRequest, AlarmState, Notified
 from schemas.tables import alarm as alarms
 from schemas.tables import control, metadata, telemetry
-from schemas.topics import ALARM, ALARM_MAINTENANCE, ALARM_REQUEST, NOTIFY_TOLD, M, Topic
+from schemas.topics import ALARM, ALARM_MAINTENANCE, ALARM_REQUEST, NOTIFY_REQUEST, NOTIFY_TOLD, M, Topic
 from schemas.troubles import Trouble
 from schemas.units import utc_now
+from tests.consumers.notified import notify_table
 from tests.consumers.test_status_api import PAGE, TOKEN, Said, curves
 from tests.consumers.test_status_state import EPOCH, page_site
 
+NOTIFY = notify_table({"mail": ""}, {"anna": '"mail"'}, '{ to = ["anna"] }')
 ENGINEER = "0f3a9c7be1d25846"
 OUT = b'{"action": "out_of_service", "who": "Eve", "why": "sensor", "until": "2030-01-01T00:00:00Z"}'
 BACK = b'{"action": "in_service", "who": "Eve"}'
@@ -153,6 +155,28 @@ async def test_of_a_list_each_that_was_not_asked_is_named(tmp_path: Path) -> Non
     assert ([*told["asked"]], told["failed"], breaking.tried) == (["a-bms1"], failed, 2)
     async with client(tmp_path, dead) as asking:
         assert (await asking.post("/api/alarms/ack", json=body, headers=PAGE)).status_code == 503
+
+
+TESTS: dict[str, tuple[str, bytes, int, str]] = {
+    "a person": (NOTIFY, b'{"person": "anna", "who": "Ann"}', 202, "test"),
+    "both": (NOTIFY, b'{"person": "anna", "channel": "mail", "who": "Ann"}', 422, "give either `channel` or `person`"),
+    "nobody asks": (NOTIFY, b'{"person": "anna"}', 422, "who"),
+    "nobody is told": ("", b'{"person": "anna", "who": "Ann"}', 404, "has no [notify]"),
+}
+
+
+@pytest.mark.parametrize("name", TESTS)
+async def test_a_test_of_channels_is_passed_on(tmp_path: Path, name: str) -> None:
+    table, body, status, words = TESTS[name]
+    said = Said()
+    app = create_app(page_site(tmp_path, more=table), dict, curves, said.publish)
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asking:
+        answer = await asking.post("/api/notify/test", content=body, headers=PAGE)
+        assert (await asking.post("/api/notify/test", content=body)).status_code == 403
+        assert ("Send a test to" in (await asking.get("/alarms")).text) == (status != 404)
+    assert (answer.status_code, words in answer.text) == (status, True)
+    assert [where for where, *_ in said.orders] == [NOTIFY_REQUEST.at(site="plant")] * (status == 202)
 
 
 # --- what was ----------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ alarm.request        -      r       r      r        r        w      -      -    
 alarm.maintenance    -      r       r      -        -        w      -      -     -        w        -   -      -        r
 alarm.outcome        -      r       w      -        -        r      -      r     r        r        -   -      -        r
 site.alarms          -      -       w      -        -        r      -      r     r        r        -   -      -        r
+notify.request       -      r       -      -        -        w      r      -     w        w        -   -      -        r
+notify.outcome       -      r       -      -        -        r      w      -     r        r        -   -      -        r
 notify.told          -      r       -      -        -        -      w      -     -        -        -   -      -        r
 control.mode         -      r       r      r        b        r      -      r     r        r        -   -      -        r
 control.dispatch     -      -       r      r        w        r      -      r     r        r        -   -      -        r

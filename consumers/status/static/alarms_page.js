@@ -194,6 +194,7 @@ filter.addEventListener("input", () => { toAddress(); again(); });
 filter.addEventListener("submit", (event) => event.preventDefault());
 filter.addEventListener("reset", () => setTimeout(() => { toAddress(); again(); }));
 addEventListener("hashchange", () => { fromAddress(); again(); });
+$("notify-test")?.addEventListener("submit", (event) => { event.preventDefault(); asks.test(event.target.elements.to.value); });
 $("ack-all").addEventListener("click", acknowledgeAll);
 past.addEventListener("change", askPast);
 past.addEventListener("submit", (event) => { event.preventDefault(); askPast(); });
