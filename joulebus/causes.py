@@ -13,6 +13,7 @@ MEANS: dict[Cause, str] = {
     Cause.OUT_OF_ORDER: "A newer one of its source, or a lockout, was followed already.",
     Cause.BEFORE_START: "It was made before the bridge began. Send a new one.",
     Cause.QUEUE_FULL: "Too many commands wait already. Send fewer.",
+    Cause.TOO_OFTEN: "The same was done a moment ago; the reason says how long to wait.",
     Cause.FOREIGN_SOURCE: "`command_sources` in the site file does not name its source.",
     Cause.SIGNATURE: "It is not signed with the site's command key, or was changed.",
     Cause.AUTHORITY: "Somebody stronger holds the device, or the source may not claim so much.",

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from consumers.notify.outbox import Outgoing
 from consumers.notify.sender import Sender
 from consumers.notify.service import senders_of
+from consumers.notify.trial import answered, message
 from consumers.notify.words import Words
 from joulebus.commands import say
 from runtime.settings import read_settings
@@ -28,17 +28,12 @@ def run(path: Path, channel: str | None, env: Mapping[str, str]) -> int:
     answers = {name: why for name, why in wrong.items() if channel in (None, name)}
     answers |= asyncio.run(_sent(wanted, words))
     for name, why in answers.items():
-        say(f"{name:<16} {f'not sent: {why}' if why else 'sent: its server took the message'}")
+        say(f"{name:<16} {answered(why)}")
     return 1 if any(answers.values()) else 0
 
 
 async def _sent(senders: Mapping[str, Sender], words: Words) -> dict[str, str]:
     """What each answered; empty when it took the message."""
     now = utc_now()
-    texts = {name: words.test(name, now) for name in senders}
-    messages = [
-        Outgoing(id=f"test-{now:%H%M%S}", channel=name, made=now, due=now, title=t.title, body=t.body, short=t.short)
-        for name, t in texts.items()
-    ]
-    answers = await asyncio.gather(*(senders[one.channel].send(one) for one in messages))
-    return dict(zip(texts, answers, strict=True))
+    answers = await asyncio.gather(*(one.send(message(words, name, now)) for name, one in senders.items()))
+    return dict(zip(senders, answers, strict=True))

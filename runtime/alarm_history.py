@@ -1,4 +1,5 @@
-"""What the archive knows of alarms: their changes, what was asked of them, and their points around an event."""
+"""What the archive knows of alarms: their changes, what was asked of them, who was told, and their points around an
+event."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -12,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.history import History
 from schemas.alarm_figures import AlarmWatch
-from schemas.messages import Alarm, AlarmRequest, AlarmState, RequestOutcome
-from schemas.tables import alarm, control
-from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, ALARM_WATCHED
+from schemas.messages import Alarm, AlarmRequest, AlarmState, Notified, RequestOutcome
+from schemas.tables import alarm, control, rollup_1h, telemetry
+from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, ALARM_WATCHED, NOTIFY_TOLD
 
 Change = tuple[str, Alarm]
 AROUND = timedelta(minutes=30)
@@ -133,6 +134,24 @@ async def asked(
         else:
             wishes.append((subject, said))
     return [_asked(name, wish, answers.get(wish.id or "")) for name, wish in wishes]
+
+
+async def told(  # noqa: PLR0917  # as `changes`
+    engine: AsyncEngine, site: str, start: datetime, end: datetime, names: Sequence[str] = (), most: int = 0
+) -> list[Notified]:
+    """Who was told of alarms in a span, or was not and why, oldest first. `names`, `most`: as of `changes`."""
+    c = control.c
+    question = select(c.body).where(c.site == site, c.at >= start, c.at < end, c.topic == NOTIFY_TOLD.name)
+    if names:
+        question = question.where(c.subject.in_([*names, ""]))  # without a subject: of several at once
+    question = question.order_by(c.at.desc())
+    found = list[Notified]()
+    for (body,) in reversed(await _rows(engine, question.limit(most) if most else question)):
+        with suppress(ValidationError):  # of another version
+            one = Notified.model_validate_json(body)
+            if not names or {*names} & {*one.alarms}:
+                found.append(one)
+    return found
 
 
 def _asked(name: str, wish: AlarmRequest, answer: RequestOutcome | None) -> Asked:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from schemas.messages import Alarm, AlarmPriority, AlarmState
+from schemas.messages import Alarm, AlarmPriority, AlarmState, Notified
 
 ATTENTION = (
     AlarmState.UNACKNOWLEDGED,
@@ -45,6 +45,30 @@ def happened(one: Alarm, zone: ZoneInfo) -> str:
     if one.by:
         parts.append(f"by {one.by}")
     return " ".join(parts) + (f": {one.why}" if one.why else "")
+
+
+def notified(one: Notified) -> str:
+    """What became of telling people of it."""
+    if one.result == "nobody":
+        return f"told nobody: {one.why}"
+    who = f"{' and '.join(one.people) or 'who it was for'} by {one.channel}"
+    name = f" ({one.id})" if one.id else ""
+    match one.result:
+        case "sent":
+            about = {"raised": "", "again": " again", "over": " that it is over", "digest": _beside(one)}
+            tries = f", after {one.tries} tries in vain" if one.tries else ""
+            return f"told {who}{about[one.says]}{tries}{name}"
+        case "waits":
+            return f"not told to {who} yet: {one.why}"
+        case "failed":
+            return f"not told to {who}, tried again: {one.why}{name}"
+        case _:
+            return f"not told to {who}, given up: {one.why}{name}"
+
+
+def _beside(one: Notified) -> str:
+    others = len(one.alarms) - 1
+    return f" with {others} other{'s'[: others != 1]}" if others else ""
 
 
 def measured(one: Alarm) -> str:

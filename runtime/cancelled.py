@@ -5,8 +5,11 @@ Who goes on in a loop after either looks again, or it could not be stopped: one 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -24,3 +27,15 @@ def stoppable() -> Iterator[None]:
     finally:
         if task is not None and task.cancelling() > before:
             raise asyncio.CancelledError
+
+
+async def to_its_end(job: Coroutine[Any, Any, T], patience: float) -> T:
+    """The result of a job. Who is told to end meanwhile first waits up to `patience` seconds for it:
+    what it does elsewhere (a server, a disk) goes on in any case, and would be half known."""
+    running = asyncio.create_task(job)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running], timeout=patience)
+        running.cancel()
+        raise

@@ -168,6 +168,25 @@ ALARM_WATCHED = Topic(
     "From when until when the alarm service heard the site, each 15 min: by it a report knows what was not seen.",
     ("alarms",),
 )
+NOTIFY_REQUEST = Topic(
+    f"{ROOT}/{{site}}/notify/request",
+    m.NotifyRequest,
+    "An operator wants to see that people can be reached: a test by their channels. Never retained.",
+    ("status", "operator", "engineer"),
+    expires=True,
+)
+NOTIFY_OUTCOME = Topic(
+    f"{ROOT}/{{site}}/notify/outcome",
+    m.NotifyOutcome,
+    "What became of such a test: at once that it is on its way or why not, and then what each server said.",
+    ("notify",),
+)
+NOTIFY_TOLD = Topic(
+    f"{ROOT}/{{site}}/notify/told",
+    m.Notified,
+    "To whom a message about alarms went and what became of it, or why nobody was told; for the archive.",
+    ("notify",),
+)
 CONTROL_MODE = Topic(
     f"{ROOT}/{{site}}/control/mode",
     m.ControlMode,
@@ -244,7 +263,7 @@ SERVICE_EVENT = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/event",
     m.Event,
     "What a service said, for the archive: sent again until it is committed, and obeyed by nobody.",
-    ("bridge", "alarms", "optimize", "dispatch"),
+    ("bridge", "alarms", "optimize", "dispatch", "notify"),
 )
 SERVICE_ARCHIVED = Topic(
     f"{ROOT}/{{site}}/service/{{service}}/archived",
@@ -274,6 +293,9 @@ TOPICS: tuple[Topic[Any], ...] = (
     ALARM_OUTCOME,
     ALARM_FIGURES,
     ALARM_WATCHED,
+    NOTIFY_REQUEST,
+    NOTIFY_OUTCOME,
+    NOTIFY_TOLD,
     CONTROL_MODE,
     CONTROL_DISPATCH,
     CONTROL_REQUEST,

@@ -215,17 +215,22 @@ def _plan(place: Place, said: m.Plan) -> tuple[Table, Row]:
 
 Wish = (
     m.ControlMode | m.ControlRequest | m.AlarmRequest | m.RequestOutcome | m.GridLimitRequest | m.ControlLimits
-    | m.MarketPrices | AlarmWatch
+    | m.MarketPrices | m.NotifyRequest | m.Notified | AlarmWatch
 )  # fmt: skip
 """What stands in the table of control: who wanted what, what became of it, and what holds."""
 
 
 def _control(topic: str) -> Callable[[Place, Any], tuple[Table, Row]]:
     def row(place: Place, said: Wish) -> tuple[Table, Row]:
-        key = {"site": place["site"], "at": said.at, "topic": topic, "subject": place.get("alarm", "")}
+        key = {"site": place["site"], "at": said.at, "topic": topic, "subject": place.get("alarm", _subject(said))}
         return tables.control, {**key, "who": _who(said)[: tables.LONGEST_NAME], "body": _text(said)}
 
     return row
+
+
+def _subject(said: Wish) -> str:
+    """The alarm it is about, where the address does not say it: none where there are several."""
+    return said.alarms[0] if isinstance(said, m.Notified) and len(said.alarms) == 1 else ""
 
 
 def _who(said: Wish) -> str:
@@ -238,6 +243,8 @@ def _who(said: Wish) -> str:
             return "market"
         case AlarmWatch():
             return "alarms"
+        case m.Notified():
+            return ",".join(said.people)
         case _:
             return said.who
 
@@ -255,6 +262,7 @@ _ROWS: dict[str, Callable[[Place, Any], tuple[Table, Row]]] = {
             *(topics.ALARM_REQUEST, topics.ALARM_MAINTENANCE, topics.ALARM_OUTCOME, topics.ALARM_WATCHED),
             *(topics.CONTROL_MODE, topics.CONTROL_REQUEST, topics.CONTROL_OUTCOME),
             *(topics.GRID_LIMIT, topics.CONTROL_LIMITS, topics.MARKET_PRICES),
+            *(topics.NOTIFY_REQUEST, topics.NOTIFY_OUTCOME, topics.NOTIFY_TOLD),
         )
     },
 }

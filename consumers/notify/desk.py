@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from consumers.notify.diary import Diary
 from consumers.notify.escalation import SILENT, Case, Escalation, Notice
 from consumers.notify.flood import Entry, Post
 from consumers.notify.outbox import Outbox, Outgoing
 from consumers.notify.reach import Reach
 from consumers.notify.words import Text, Words
 from schemas.messages import Alarm, AlarmClass, AlarmPriority, AlarmState
+from schemas.messages.notified import Told
 from schemas.units import Instant
 
 SET_BACK = timedelta(seconds=2)
@@ -46,6 +49,7 @@ class Desk:
     number: int = 0
     posts: dict[str, Post] = field(default_factory=dict)
     outbox: Outbox = field(default_factory=Outbox)
+    diary: Diary = field(default_factory=Diary)
     changed: bool = False
     """Something that must be kept is new."""
     clock: datetime | None = None
@@ -97,12 +101,15 @@ class Desk:
         if self.clock is not None and self.clock - now > SET_BACK:
             self._shift(self.clock - now)
         self.clock = now
+        before = {*self.escalation.unreached}
         self._post(self.escalation.tick(now), now)
+        self.diary.nobody(self.escalation.unreached - before, now)
         for channel, post in self.posts.items():
             if entries := post.ripe(self.reach.notify.digest, now, lambda who: self.reach.quiet(who, now)):
                 cases = [(one.alarm, one.chain) for one in entries]
                 urgent = any(one.why == "urgent" for one in entries)
-                self._send(channel, self.words.digest(entries, self.escalation.alarms), cases, now, urgent=urgent)
+                about = About("digest", [one.alarm for one in entries], _each(one.person for one in entries), cases)
+                self._send(channel, self.words.digest(entries, self.escalation.alarms), about, now, urgent=urgent)
 
     def _shift(self, back: timedelta) -> None:
         """The clock was set back: nobody waits longer for that."""
@@ -114,12 +121,16 @@ class Desk:
 
     def arrived(self, message: Outgoing, now: datetime) -> None:
         self.outbox.arrived(message, now)
+        self.diary.of(message, "sent", now)
         self.changed = True
 
     def failed(self, message: Outgoing, why: str, now: datetime) -> bool:
         """The next step of its chains is taken at once, where it has another channel. Whether it was given up."""
         again = message.tries > 0  # then the next step was taken already
+        known = again and message.why == why
         given_up = self.outbox.failed(message, why, now)
+        if given_up or not known:
+            self.diary.of(message, "given_up" if given_up else "failed", now, why)
         failing = {*self.outbox.failing()}
         for name, chain in [] if again else message.cases:
             self.escalation.hurry(name, chain, failing, now)
@@ -152,28 +163,33 @@ class Desk:
                 post.held = [one for one in post.held if one.person in people]
                 self.posts[name] = post
         self.outbox.waiting = [one for one in kept.waiting if one.channel in channels]
+        for one in kept.waiting:
+            if one.channel not in channels:
+                self.diary.of(one, "given_up", kept.clock or one.made, "the site file has no such channel any more")
 
     # --- from a notice to a message ---------------------------------------------------------------
 
     def _post(self, notices: Iterable[Notice], now: datetime) -> None:
         known = {one.name for one in self.reach.notify.channels}  # an alarm may outlive a channel that it was told by
-        told: set[tuple[str, str, str]] = set()
+        told: dict[tuple[str, str, str], tuple[Notice, list[str]]] = {}
         # behind one channel, who is awake hears it before it would wait for who sleeps
         for one in sorted(notices, key=lambda notice: notice.quiet):
             self.changed = True
             for channel in (name for name in one.told.channels if name in known):
-                key = channel, one.name, one.kind
-                if key not in told:  # two chains or two people behind one channel: it is told there once
-                    told.add(key)
-                    self._offer(channel, one, now)
+                # two chains or two people behind one channel: it is told there once
+                told.setdefault((channel, one.name, one.kind), (one, []))[1].append(one.told.person)
+        for (channel, _, _), (one, people) in told.items():
+            self._offer(channel, one, _each(people), now)
 
-    def _offer(self, channel: str, notice: Notice, now: datetime) -> None:
+    def _offer(self, channel: str, notice: Notice, people: list[str], now: datetime) -> None:
         post = self.posts.setdefault(channel, Post())
         alarm, person = notice.alarm, notice.told.person
         over = notice.kind == "over"
         unsaid = over and post.waits(notice.name, alarm.since)
         why = "flood" if unsaid else post.takes(notice, self.reach.notify.digest, now)
         if why is not None:
+            if not over and not post.waits(notice.name, alarm.since):
+                self.diary.waits(notice.name, people, channel, why, now)
             before = next((one for one in post.held if unsaid and one.alarm == notice.name), None)
             line = self.words.line(notice.name, alarm)
             post.hold(
@@ -184,21 +200,37 @@ class Desk:
             )  # fmt: skip
             return
         text = self.words.over(notice.name, alarm) if over else self._raised(notice, now)
-        self._send(channel, text, [] if over else [(notice.name, notice.chain)], now, urgent=notice.urgent)
+        says: Told = "raised" if notice.kind == "alarm" else notice.kind
+        about = About(says, [notice.name], people, [] if over else [(notice.name, notice.chain)])
+        self._send(channel, text, about, now, urgent=notice.urgent)
 
     def _raised(self, notice: Notice, now: datetime) -> Text:
         link = None if notice.name == SILENT else self.link(notice.name, notice.alarm.since, notice.told.person, now)
         explains = self.escalation.consequences(notice.name)
         return self.words.alarm(notice.name, notice.alarm, explains, link, again=notice.kind == "again")
 
-    def _send(
-        self, channel: str, text: Text, cases: list[tuple[str, str]], now: datetime, *, urgent: bool = False
-    ) -> None:
+    def _send(self, channel: str, text: Text, about: "About", now: datetime, *, urgent: bool = False) -> None:
         self.number += 1
         self.changed = True
         name = f"{now:%Y%m%dT%H%M%S}-{self.number}"
         message = Outgoing(
             id=name, channel=channel, made=now, due=now, title=text.title, body=text.body, short=text.short,
-            urgent=urgent, cases=cases,
+            urgent=urgent, cases=about.cases, alarms=about.alarms, people=about.people, says=about.says,
         )  # fmt: skip
-        self.outbox.put([message])
+        for one in self.outbox.put([message]):
+            self.diary.of(one, "given_up", now, "too many wait for this channel")
+
+
+class About(NamedTuple):
+    """What a message is about, and for whom."""
+
+    says: Told
+    alarms: list[str]
+    people: list[str]
+    cases: list[tuple[str, str]]
+    """Alarms and chains that its failure hurries."""
+
+
+def _each(names: Iterable[str]) -> list[str]:
+    """Once, in their order."""
+    return list(dict.fromkeys(names))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
+from schemas.messages.notified import Told
 from schemas.units import Instant
 
 FIRST_WAIT, LONGEST_WAIT = 5.0, 600.0
@@ -29,7 +30,11 @@ class Outgoing(BaseModel):
     short: str
     urgent: bool = False
     cases: list[tuple[str, str]] = []
-    """Alarm and chain that it is about."""
+    """Alarm and chain that it is about, and that its failure hurries."""
+    alarms: list[str] = []
+    people: list[str] = []
+    """To whom."""
+    says: Told = "raised"
     tries: int = 0
     due: Instant
     why: str = ""
@@ -43,12 +48,16 @@ class Outbox:
     waiting: list[Outgoing] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def put(self, messages: Iterable[Outgoing]) -> None:
+    def put(self, messages: Iterable[Outgoing]) -> list[Outgoing]:
+        """Those that were given up to make room."""
+        gone: list[Outgoing] = []
         for one in messages:
             self.waiting.append(one)
             those = [other for other in self.waiting if other.channel == one.channel]
             if len(those) > MOST:
-                self._give_up(min(those, key=lambda other: (other.urgent, other.made)))
+                gone.append(min(those, key=lambda other: (other.urgent, other.made)))
+                self._give_up(gone[-1])
+        return gone
 
     def next(self, channel: str, now: datetime) -> Outgoing | None:
         """What is to be tried: what is urgent first, then in the order it was made."""

@@ -92,9 +92,14 @@ class Sender:
         self._running: tuple[str, Future[str]] | None = None
         self._late: list[str] = []
         """What the server took after its time, and is not to get twice."""
+        self._turn = asyncio.Lock()
 
     async def send(self, message: Outgoing) -> str:
         """Empty when the server took it; else why not, without a word of the address."""
+        async with self._turn:  # a test that somebody asks for comes beside what is told of alarms
+            return await self._sent(message)
+
+    async def _sent(self, message: Outgoing) -> str:
         if message.id in self._late:
             self._late.remove(message.id)
             return ""
@@ -110,7 +115,7 @@ class Sender:
             return why
         if not why:  # that was one before, which had not come back in time
             self._late = [*self._late[-KEPT_LATE:], name]
-        return await self.send(message)
+        return await self._sent(message)
 
     def _attempt(self, message: Outgoing) -> str:
         _EAR.said.clear()

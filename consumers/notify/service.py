@@ -11,17 +11,19 @@ from consumers.notify.outbox import Outgoing
 from consumers.notify.reach import Reach
 from consumers.notify.record import Record
 from consumers.notify.sender import Sender, address_of
+from consumers.notify.trial import Refusal, Trials, begun, ended, message, refused
 from consumers.notify.words import Words, ack_url
 from runtime.ack_link import Claim, make_token
 from runtime.bus import Bus
+from runtime.cancelled import to_its_end
 from runtime.end_mark import up_to_mark
 from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.part import Part
-from schemas.messages import Cause
+from schemas.messages import Cause, NotifyOutcome, NotifyRequest
 from schemas.site import Site
 from schemas.site_notify import Notify
-from schemas.topics import ALARM
+from schemas.topics import ALARM, NOTIFY_OUTCOME, NOTIFY_REQUEST, NOTIFY_TOLD
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -31,6 +33,8 @@ SETTLED = 30.0
 """Seconds after which an alarm that the broker does not keep is over: a broker that lost it hears it again by then."""
 TURN = 0.5
 """Seconds between two looks at what is due."""
+LAST = 5.0
+"""Seconds for what is on its way when the process is told to end: what is not heard of by then is sent again."""
 
 
 async def run(part: Part) -> None:
@@ -74,6 +78,8 @@ class Teller:
         assert reach is not None, "the site has [notify]"  # noqa: S101  # asked by `run`
         page = notify.page if notify.page is None else notify.page.rstrip("/")
         self.desk = Desk(reach, Words(site.title or site.site, site.zone, page), self._link)
+        self.unusable = wrong
+        self.trials = Trials(notify)
         self.record = Record(part.settings.state / f"notify-{site.site}.json")
         self.guarded = Guarded(part.log, part.counts)
         self.turn = asyncio.Lock()
@@ -104,17 +110,23 @@ class Teller:
                 self.desk.doubt({name for name, there in known.items() if there})
                 self.desk.heard_again(now)
                 await self._settle(now)
-            async for batch in bus.listen(address):
-                async with self.turn:
-                    self._hear(batch, utc_now())
-                    await self._settle(utc_now())
-                bus.ack(batch)
-                self.part.succeeded()
+            async with asyncio.TaskGroup() as group:
+                async for batch in bus.listen(address, NOTIFY_REQUEST.at(site=self.part.site.site)):
+                    async with self.turn:
+                        self._hear(batch, utc_now())
+                        await self._settle(utc_now())
+                    for heard in batch:
+                        if heard.topic is NOTIFY_REQUEST:
+                            group.create_task(self._try(heard), name="notify.test")
+                    bus.ack(batch)
+                    self.part.succeeded()
         finally:
             self.connected, self.lost = False, time.monotonic()
 
     def _hear(self, batch: list[Heard[Any]], now: datetime) -> None:
         for heard in batch:
+            if heard.topic is not ALARM:
+                continue
             with self.guarded(heard):
                 if heard.fault:
                     self.part.counts["unreadable"] += 1
@@ -138,6 +150,8 @@ class Teller:
     async def _settle(self, now: datetime) -> None:
         """What has become due, and all of it onto the disk before it is sent."""
         self.desk.tick(now)
+        for one in self.desk.diary.take():  # before the record: who is killed between says it twice and not never
+            self.part.events.post(NOTIFY_TOLD, one, site=self.part.site.site)
         if self.desk.changed:
             self.desk.changed = not await self._keep(self.desk.kept)
             self.news.set()
@@ -146,7 +160,7 @@ class Teller:
     async def _keep(self, kept: Kept) -> bool:
         """With a disk that is full it goes on all the same: it is worse to tell nobody than to tell twice."""
         try:
-            await asyncio.to_thread(self.record.write, kept.model_dump_json().encode())
+            await to_its_end(asyncio.to_thread(self.record.write, kept.model_dump_json().encode()), LAST)
         except OSError as wrong:
             words = f"{self.record.path} cannot be written: {wrong.strerror}; after a restart people are told again"
             self.part.causes.add(Cause.OUTBOX, words, about="record")
@@ -165,7 +179,7 @@ class Teller:
                 if message is None:
                     await self._news()
                 else:
-                    await self._send(sender, message)
+                    await to_its_end(self._send(sender, message), LAST)
 
         return deliver
 
@@ -190,6 +204,39 @@ class Teller:
             elif self.desk.failed(message, why, now):
                 self.part.log.error("%s was given up after a day: %s does not take it: %s", message.id, name, why)
             await self._settle(now)
+
+    # --- what is tried ----------------------------------------------------------------------------
+
+    async def _try(self, heard: Heard[NotifyRequest]) -> None:
+        """A test that somebody asks for: the answer at once, and what each server said."""
+        if heard.retained and not heard.payload:
+            return  # one that was retained is taken back
+        try:
+            names = self.trials.channels(heard, utc_now(), time.monotonic())
+        except Refusal as why:
+            said = refused(heard, why, utc_now())
+            self.part.log.warning("refused a test for %s: %s", said.who or "somebody", said.reason)
+            self._answer(said)
+            return
+        wish = heard.message
+        assert wish is not None, "`channels` has looked"  # noqa: S101
+        self._answer(begun(wish, names, utc_now()))
+        answers = await asyncio.gather(*(self._tried(name) for name in names))
+        said = ended(wish, dict(zip(names, answers, strict=True)), utc_now())
+        self.part.log.info("a test for %s: %s", said.who, said.reason)
+        self._answer(said)
+
+    async def _tried(self, name: str) -> str:
+        """Empty when the server took it."""
+        sender = self.senders.get(name)
+        if sender is None:
+            return self.unusable.get(
+                name, "its table in the site file is wrong: `joulebus check` says what would be right"
+            )
+        return await sender.send(message(self.desk.words, name, utc_now()))
+
+    def _answer(self, said: NotifyOutcome) -> None:
+        self.part.events.post(NOTIFY_OUTCOME, said, site=self.part.site.site)
 
     def _tell(self) -> None:
         """In the status, from where the alarms hear it."""

@@ -8,10 +8,10 @@ from pydantic_core import to_json
 
 from consumers.status.alarm_past import AlarmPast, as_csv
 from consumers.status.said import NotSaid, Publish, read
-from consumers.status.wishes import MAINTENANCE, AckWish, AlarmWish
+from consumers.status.wishes import MAINTENANCE, AckWish, AlarmWish, NotifyWish
 from schemas.alarm_name import AlarmName
 from schemas.site import Site
-from schemas.topics import ALARM_MAINTENANCE, ALARM_REQUEST
+from schemas.topics import ALARM_MAINTENANCE, ALARM_REQUEST, COMMAND_TTL, NOTIFY_REQUEST
 
 ENGINEER = "taking an alarm out of service, or back into it, needs the engineer's token (JOULEBUS_ENGINEER_TOKEN)"
 
@@ -45,6 +45,18 @@ def acting(app: FastAPI, site: Site, publish: Publish, *, has_engineer: bool) ->
         return {"asked": wish.action, "id": wish.id}
 
 
+def testing(app: FastAPI, site: Site, publish: Publish) -> None:
+    """What is asked of notify: its answer comes as that of any request, by its id."""
+
+    @app.post("/api/notify/test", status_code=202)
+    async def test(request: Request) -> dict[str, str]:
+        if site.notify is None:
+            raise HTTPException(404, "the site file has no [notify]: there is nobody to tell")
+        wish = read(NotifyWish, await request.body())
+        await publish(NOTIFY_REQUEST, wish, expiry=COMMAND_TTL, site=site.site)
+        return {"asked": wish.action, "id": wish.id}
+
+
 def reading(app: FastAPI, past: AlarmPast) -> None:
     """What alarms did, and why."""
 
@@ -60,7 +72,7 @@ def reading(app: FastAPI, past: AlarmPast) -> None:
         if found["fault"]:
             raise HTTPException(503, found["fault"])
         name = {"content-disposition": 'attachment; filename="alarms.csv"'}
-        return Response(as_csv(found["changes"]), media_type="text/csv", headers=name)
+        return Response(as_csv(found["changes"], found["told"]), media_type="text/csv", headers=name)
 
     @app.get("/api/alarms/{alarm}/explain")
     async def explain(alarm: Annotated[AlarmName, InPath()]) -> Response:

@@ -1,4 +1,4 @@
-"""What the archive tells of alarms: their changes, and how the point went before one was raised."""
+"""What the archive tells of alarms: their changes, who was told, and how the point went before one was raised."""
 
 import csv
 import io
@@ -11,9 +11,10 @@ from consumers.status.answers import Answers
 from consumers.status.archive import Archive
 from consumers.status.series import WIDTHS, Means
 from consumers.status.state import Moment, State
-from runtime.alarm_history import changes, without_repeats
+from runtime.alarm_history import changes, told, without_repeats
+from runtime.alarm_words import notified
 from runtime.history import History
-from schemas.messages import Alarm, AlarmState
+from schemas.messages import Alarm, AlarmState, Notified
 from schemas.units import utc_now
 
 MOST = 2000
@@ -38,6 +39,8 @@ COLUMNS = (
     "why",
     "comment",
 )
+TOLD = ("told", "people", "channel", "message")
+"""Of a line that says who was told."""
 SILENT = "the archive cannot be read"
 
 
@@ -53,9 +56,11 @@ class AlarmPast:
         self._trends: Answers[tuple[str, str, datetime], dict[str, Any] | None] = Answers(self._trend)
 
     async def changes(self, hours: float, alarm: str | None = None) -> dict[str, Any]:
-        """What alarms did in the last hours, newest first; `more` says that there was more. Raises Busy."""
+        """What alarms did in the last hours, and who was told, each newest first; `more` says that there was more.
+        Raises Busy."""
         found = await self._changes.to((hours, alarm))
-        return found | {"changes": [_told(self.state, name, one, self.moment()) for name, one in found["changes"]]}
+        rows = [_changed(self.state, name, one, self.moment()) for name, one in found["changes"]]
+        return found | {"changes": rows, "told": [_told(one) for one in found["told"]]}
 
     async def explain(self, name: str) -> dict[str, Any] | None:
         """One alarm, and how its point went around it; None for one that nobody knows. Raises Busy."""
@@ -87,9 +92,12 @@ class AlarmPast:
         site, names = self.state.site.site, [alarm] if alarm else []
         asked = changes(self.history.engine, site, end - timedelta(hours=hours), end, names, MOST + 1)
         found = await self.archive.answer(asked)
-        more = len(found or []) > MOST
+        listening = told(self.history.engine, site, end - timedelta(hours=hours), end, names, MOST + 1)
+        messages = None if found is None else await self.archive.answer(listening)
+        more = len(found or []) > MOST or len(messages or []) > MOST
         newest = [*reversed(without_repeats(found or []))]
-        return {"fault": SILENT if found is None else "", "more": more, "changes": newest[:MOST]}
+        fault = SILENT if found is None or messages is None else ""
+        return {"fault": fault, "more": more, "changes": newest[:MOST], "told": [*reversed(messages or [])][:MOST]}
 
     async def _trend(self, question: tuple[str, str, datetime]) -> dict[str, Any] | None:
         """Means of a point, in intervals of `seconds` that each begin at `at`."""
@@ -116,18 +124,36 @@ class AlarmPast:
         }
 
 
-def _told(state: State, name: str, alarm: Alarm, now: Moment) -> Row:
-    told = row(state, name, alarm, now)
-    return {column: told[column] for column in (*COLUMNS, "service", "silent", "battery")}
+def _changed(state: State, name: str, alarm: Alarm, now: Moment) -> Row:
+    every = row(state, name, alarm, now)
+    return {column: every[column] for column in (*COLUMNS, "service", "silent", "battery")}
 
 
-def as_csv(changes: Sequence[Row]) -> str:
-    """The changes as a table. A text that a spreadsheet would take for a formula gets a quote in front."""
+def _told(one: Notified) -> Row:
+    return one.model_dump(mode="json") | {"words": notified(one)}
+
+
+def as_csv(changes: Sequence[Row], told: Sequence[Row] = ()) -> str:
+    """The changes as a table, and who was told of them: a line for each alarm of a message. A text that a spreadsheet
+    would take for a formula gets a quote in front."""
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(one[column]) for column in COLUMNS] for one in changes)
+    writer = csv.DictWriter(text, (*COLUMNS, *TOLD), restval="", extrasaction="ignore")
+    writer.writeheader()
+    lines = [{column: one[column] for column in COLUMNS} for one in changes]
+    lines += [
+        {"at": one["at"], "alarm": name, "told": one["result"], "people": " ".join(one["people"])}
+        | {"channel": one["channel"], "message": one["id"], "why": one["why"]}
+        for one in told
+        for name in one["alarms"]
+    ]
+    writer.writerows(
+        {name: _cell(value) for name, value in line.items()} for line in sorted(lines, key=_at, reverse=True)
+    )
     return text.getvalue()
+
+
+def _at(line: Row) -> datetime:
+    return datetime.fromisoformat(line["at"])
 
 
 def _cell(value: object) -> object:

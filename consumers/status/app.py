@@ -70,6 +70,7 @@ def create_app(
         links.mount(app)
     if past is not None:
         alarm_app.reading(app, past)
+    alarm_app.testing(app, site, publish)
     alarm_app.acting(app, site, publish, has_engineer=engineer_token is not None)
     return app
 

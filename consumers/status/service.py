@@ -41,6 +41,7 @@ LISTENS = (
     topics.ALARM,
     topics.ALARM_OUTCOME,
     topics.ALARM_FIGURES,
+    topics.NOTIFY_OUTCOME,
     topics.CONTROL_MODE,
     topics.CONTROL_DISPATCH,
     topics.CONTROL_LIMITS,

@@ -38,6 +38,7 @@ from schemas.topics import (
     DEVICE_STATUS,
     FORECAST_SKILL,
     META,
+    NOTIFY_OUTCOME,
     PLAN,
     SERVICE_STATUS,
     Topic,
@@ -215,11 +216,11 @@ def _end(state: State, name: str) -> None:
 
 
 def _fold_answer(state: State, topic: Topic[Any], message: RequestOutcome, now: Moment) -> None:
-    """Dispatch answers at once, and again when the device has. Alarms answer once: what is said of a request that came
-    twice is no answer to the first."""
+    """Dispatch answers at once, and again when the device has; notify again when the servers have. Alarms answer once:
+    what is said of a request that came twice is no answer to the first."""
     last = state.answers.get(message.id)
     if last is not None:
-        if topic is not CONTROL_OUTCOME or message.cause == Cause.DUPLICATE:
+        if topic not in (CONTROL_OUTCOME, NOTIFY_OUTCOME) or message.cause == Cause.DUPLICATE:
             return
         del state.answers[message.id]
     state.answers[message.id] = _said(message, message.at, now)

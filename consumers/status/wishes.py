@@ -1,12 +1,12 @@
 """What the page sends: requests of the public contract that are made now and named by us, when they do not say so."""
 
 from secrets import token_hex
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from schemas.alarm_name import AlarmName
-from schemas.messages import AlarmRequest, ControlRequest, Id, Mode, Order
+from schemas.messages import AlarmRequest, ControlRequest, Id, Mode, NotifyRequest, Order
 from schemas.units import Instant, utc_now
 
 CONTROL = "/api/control"
@@ -33,6 +33,12 @@ class ControlWish(ControlRequest):
 class AlarmWish(AlarmRequest):
     id: Id = Field(default_factory=_name)
     at: Instant = Field(default_factory=utc_now)
+
+
+class NotifyWish(NotifyRequest):
+    id: Id = Field(default_factory=_name)
+    at: Instant = Field(default_factory=utc_now)
+    action: Literal["test"] = "test"
 
 
 class AckWish(Order):

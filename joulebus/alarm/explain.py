@@ -13,10 +13,10 @@ from joulebus.alarm.known import known, rules_of
 from joulebus.alarm.rule_words import rule_words
 from joulebus.archive_read import reading
 from joulebus.explain import when
-from runtime.alarm_history import Asked, Change, Trend, asked, changes, names, trend, without_repeats
+from runtime.alarm_history import Asked, Change, Trend, asked, changes, names, told, trend, without_repeats
 from runtime.alarm_words import clock, happened, measured
 from runtime.history import History
-from schemas.messages import Alarm, AlarmState
+from schemas.messages import Alarm, AlarmState, Notified
 from schemas.site import Site
 from schemas.site_alarm import AlarmRule
 from schemas.units import EARLIEST, utc_now
@@ -34,6 +34,8 @@ class Story:
     came: list[Change]
     """The last changes up to the time that was asked of."""
     wishes: list[Asked]
+    messages: list[Notified]
+    """Who was told of them."""
     trend: Trend | None
 
     @property
@@ -63,12 +65,13 @@ async def look(database: AsyncEngine, site: Site, name: str, at: datetime) -> St
     until = at + timedelta(microseconds=1)
     came = await changes(database, site.site, EARLIEST, until, [name], LAST)
     wishes = await asked(database, site.site, came[0][1].at, until, [name]) if came else []
-    story = Story(name, rules_of(site).get(name), came, wishes, None)
+    messages = await told(database, site.site, came[0][1].at, until, [name]) if came else []
+    story = Story(name, rules_of(site).get(name), came, wishes, messages, None)
     one = story.raised
     if one is None:
         return story
     curve = await trend(History(database), site.site, one, one.at)
-    return Story(name, story.rule, came, wishes, curve)
+    return Story(name, story.rule, came, wishes, messages, curve)
 
 
 def words(story: Story, site: Site, at: datetime) -> list[str]:
@@ -82,7 +85,7 @@ def words(story: Story, site: Site, at: datetime) -> list[str]:
     for name, text in (("first-out", _explains(last)), ("did", last.did), ("comment", last.comment)):
         if text:
             said.append(f"{name:<11}{text}")
-    said += ["", *events(without_repeats(story.came), story.wishes, site)]
+    said += ["", *events(without_repeats(story.came), story.wishes, site, story.messages, [story.name])]
     return [*said, "", *_curve(story, site)]
 
 
@@ -115,6 +118,7 @@ def facts(story: Story) -> dict[str, object]:
             {"at": one.at.isoformat(), "who": one.who, "wish": one.wish, "why": one.why, "followed": one.followed}
             for one in story.wishes
         ],
+        "told": [one.model_dump(mode="json") for one in story.messages],
         "trend": None
         if seen is None
         else {

@@ -1,21 +1,39 @@
-"""`joulebus alarm history`: what happened to alarms, and what people asked of them."""
+"""`joulebus alarm history`: what happened to alarms, what people asked of them, and who was told of them."""
 
 import argparse
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 
 from joulebus.alarm.known import known
 from joulebus.alarm.spans import span
 from joulebus.archive_read import reading
-from runtime.alarm_history import Asked, Change, asked, changes, names, without_repeats
-from runtime.alarm_words import clock, happened, measured
-from schemas.messages import Alarm
+from runtime.alarm_history import Asked, Change, asked, changes, names, told, without_repeats
+from runtime.alarm_words import clock, happened, measured, notified
+from schemas.messages import Alarm, Notified
 from schemas.site import Site
 from schemas.units import utc_now
 
-COLUMNS = ("at", "alarm", "state", "priority", "value", "limit", "unit", "by", "why", "asked", "followed", "reason")
+COLUMNS = (
+    "at",
+    "alarm",
+    "state",
+    "priority",
+    "value",
+    "limit",
+    "unit",
+    "by",
+    "why",
+    "asked",
+    "followed",
+    "reason",
+    "told",
+    "people",
+    "channel",
+    "message",
+)
 
 
 async def history(url: str, site: Site, parsed: argparse.Namespace) -> int:
@@ -25,7 +43,9 @@ async def history(url: str, site: Site, parsed: argparse.Namespace) -> int:
         only = [known(parsed.name, site, await names(database, site.site))] if parsed.name else []
         came = without_repeats(await changes(database, site.site, begin, end, only))
         wishes = await asked(database, site.site, begin, end, only)
+        messages = await told(database, site.site, begin, end, only)
     dated = [*((one.at, _changed((name, one))) for name, one in came), *((one.at, _wished(one)) for one in wishes)]
+    dated += [(one.at, _told(one, name)) for one in messages for name in about(one, only)]
     rows = [row for _, row in sorted(dated, key=lambda each: each[0])]
     if parsed.json:
         print(json.dumps({"site": site.site, "from": _iso(begin), "to": _iso(end), "events": rows}))
@@ -35,15 +55,22 @@ async def history(url: str, site: Site, parsed: argparse.Namespace) -> int:
         lines.writerows(rows)
     else:
         print(
-            "\n".join(words(came, wishes, site))
+            "\n".join(words(came, wishes, site, messages, only))
             or f"no alarm from {clock(begin, site.zone)} to {clock(end, site.zone)}"
         )
     return int(not rows)
 
 
-def words(came: list[Change], wishes: list[Asked], site: Site) -> list[str]:
+def about(one: Notified, only: Sequence[str]) -> list[str]:
+    """The alarms that a message is about, of those that are asked for."""
+    return [name for name in one.alarms if not only or name in only]
+
+
+def words(
+    came: list[Change], wishes: list[Asked], site: Site, messages: Sequence[Notified] = (), only: Sequence[str] = ()
+) -> list[str]:
     """A line each. A request that was followed stands in the change that it made."""
-    told = [
+    said = [
         (one.at, f"{clock(one.at, site.zone)}  {one.priority:<8}  {name}: {_happened(one, site)}") for name, one in came
     ]
     for wish in wishes:
@@ -51,10 +78,14 @@ def words(came: list[Change], wishes: list[Asked], site: Site) -> list[str]:
             continue
         became = "no answer" if wish.followed is None else "done" if wish.followed else f"refused, {wish.reason}"
         why = f" ({wish.why})" if wish.why else ""
-        told.append(
+        said.append(
             (wish.at, f"{clock(wish.at, site.zone)}  {'':<8}  {wish.alarm}: {wish.wish} by {wish.who}{why}: {became}")
         )
-    return [line for _, line in sorted(told)]
+    for message in messages:
+        those = about(message, only)
+        names = ", ".join(those[:3]) + (f" and {len(those) - 3} more" if len(those) > 3 else "")
+        said.append((message.at, f"{clock(message.at, site.zone)}  {'':<8}  {names}: {notified(message)}"))
+    return [line for _, line in sorted(said)]
 
 
 def _happened(one: Alarm, site: Site) -> str:
@@ -74,6 +105,13 @@ def _wished(wish: Asked) -> dict[str, object]:
     return {
         "at": _iso(wish.at), "alarm": wish.alarm, "asked": wish.wish, "by": wish.who, "why": wish.why,
         "followed": wish.followed, "reason": wish.reason,
+    }  # fmt: skip
+
+
+def _told(one: Notified, name: str) -> dict[str, object]:
+    return {
+        "at": _iso(one.at), "alarm": name, "told": one.result, "people": " ".join(one.people), "channel": one.channel,
+        "message": one.id, "reason": one.why,
     }  # fmt: skip
 
 

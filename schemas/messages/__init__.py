@@ -22,6 +22,8 @@ from schemas.messages.event import Event
 from schemas.messages.grid_limit import ControlLimits, Direction, GridLimitRequest, HeldLimit, Scope
 from schemas.messages.market_prices import Blocks, MarketPrices, PriceBlock
 from schemas.messages.message import Epoch, Id, Message, Order, Seq, Value
+from schemas.messages.notified import Notified
+from schemas.messages.notify_request import ChannelAnswer, NotifyOutcome, NotifyRequest
 from schemas.messages.plan import LoadStep, Plan, Step
 from schemas.messages.request import AlarmAction, AlarmRequest, ControlRequest, RequestOutcome
 from schemas.messages.service_status import ServiceStatus
@@ -40,6 +42,7 @@ __all__ = [
     "BatteryDispatch",
     "Blocks",
     "Cause",
+    "ChannelAnswer",
     "Command",
     "ControlDispatch",
     "ControlLimits",
@@ -61,6 +64,9 @@ __all__ = [
     "Message",
     "Meta",
     "Mode",
+    "Notified",
+    "NotifyOutcome",
+    "NotifyRequest",
     "Order",
     "Outcome",
     "OutcomeState",

@@ -20,6 +20,7 @@ class Cause(StrEnum):
     OUT_OF_ORDER = "out_of_order"
     BEFORE_START = "before_start"
     QUEUE_FULL = "queue_full"
+    TOO_OFTEN = "too_often"
     FOREIGN_SOURCE = "foreign_source"
     SIGNATURE = "signature"
     AUTHORITY = "authority"  # somebody stronger holds it, or the source may not claim so much

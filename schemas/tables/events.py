@@ -38,7 +38,7 @@ control = table(
     Column("body", json_text(), nullable=False),
 )
 """Who wanted what, what became of it, and who steers: control modes, and requests for them or to alarms (the
-`subject`) with their outcomes; limits, and the market prices that were said."""
+`subject`) with their outcomes; limits, the market prices that were said, and who was told of which alarm."""
 
 plan = table(
     "plan",

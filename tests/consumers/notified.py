@@ -1,13 +1,39 @@
-"""The people of the tests: a mail server and a webhook's server that keep what they were sent."""
+"""The people of the tests: their [notify] of a site file, and a mail server and a webhook's server that keep what they
+were sent."""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
+
+from schemas.messages import Alarm, AlarmPriority, AlarmState
+from schemas.units import utc_now
+
+KEY = "0f" * 16
+"""Signs the links of messages."""
+
+
+def notify_table(channels: Mapping[str, str], people: Mapping[str, str], step: str, more: str = "") -> str:
+    """[notify] of a site file: channels with the line of their address, people with their channels, one chain."""
+    told = [f'[[notify.channel]]\nname = "{name}"\n{address}' for name, address in channels.items()]
+    told += [f'[[notify.person]]\nname = "{name}"\nchannels = [{where}]' for name, where in people.items()]
+    chain = f'[[notify.chain]]\nname = "all"\nstep = [{step}]\n'
+    return "\n".join(["\n[notify]", *(one.rstrip() for one in told), *([more] if more else []), chain])
+
+
+def alarm(**more: Any) -> Alarm:
+    """One that was just raised."""
+    now = utc_now()
+    plain: dict[str, Any] = {
+        "at": now, "since": now, "state": AlarmState.UNACKNOWLEDGED, "priority": AlarmPriority.HIGH, "device": "bms1",
+        "point": "cell_t_max", "text": "Too hot.", "cause": "the battery is too hot", "response": "Stop it.",
+        "consequence": "It ages.", "value": 56.0, "limit": 55.0, "unit": "degC",
+    }  # fmt: skip
+    return Alarm(**plain | more)
 
 
 @dataclass
@@ -47,6 +73,8 @@ class Hook:
     calls: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     """Headers, in small letters, and the JSON."""
     refused: int = 0
+    taken: int = 0
+    """Also of what it has not answered yet."""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -56,6 +84,7 @@ class Hook:
                 for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:])
             }
             body = await reader.readexactly(int(headers.get("content-length", "0")))
+            self.taken += 1
             await asyncio.sleep(self.hangs)
             if self.status == 200:
                 self.calls.append((headers, json.loads(body)))

@@ -204,6 +204,7 @@ def test_the_archive_listens_to_everything_that_is_said_and_done() -> None:
         *("alarm.state", "alarm.request", "alarm.maintenance", "alarm.outcome", "site.alarms.watched"),
         *("control.mode", "control.request", "control.outcome", "service.event"),
         *("control.grid_limit", "control.limits", "market.prices"),
+        *("notify.request", "notify.outcome", "notify.told"),
     }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,54 +19,26 @@ from runtime.ack_link import read_token
 from runtime.bus import Bus
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
-from schemas.messages import Alarm, AlarmPriority, AlarmState
+from schemas.messages import AlarmState, Cause, NotifyRequest
 from schemas.site_file import load_site
 from schemas.site_notify import NotifyChannel
-from schemas.topics import ALARM
+from schemas.topics import ALARM, NOTIFY_OUTCOME, NOTIFY_REQUEST, NOTIFY_TOLD, SERVICE_EVENT
 from schemas.units import utc_now
 from tests.conftest import Broker
-from tests.consumers.notified import mailbox, webhook
+from tests.consumers.notified import KEY, alarm, mailbox, notify_table, webhook
 from tests.consumers.test_alarms_catalog import small_site
+from tests.ear import ear as hearing
 from tests.timed import long
 
-KEY = "0f" * 16
-NOTIFY = """
-[notify]
-page = "https://ems.example/"
-[[notify.channel]]
-name = "mail"
-url_file = "mail.url"
-[[notify.channel]]
-name = "hook"
-[[notify.channel]]
-name = "lost"
-url = "nonsense://verysecret"
-[[notify.person]]
-name = "anna"
-channels = ["mail", "lost"]
-[[notify.person]]
-name = "ben"
-channels = ["hook"]
-[[notify.chain]]
-name = "all"
-step = [{{ to = [{first}] }}, {{ after = 600, to = ["ben"] }}]
-"""
-
-
-def alarm(**more: Any) -> Alarm:
-    now = utc_now()
-    plain: dict[str, Any] = {
-        "at": now, "since": now, "state": AlarmState.UNACKNOWLEDGED, "priority": AlarmPriority.HIGH, "device": "bms1",
-        "point": "cell_t_max", "text": "Too hot.", "cause": "the battery is too hot", "response": "Stop it.",
-        "consequence": "It ages.", "value": 56.0, "limit": 55.0, "unit": "degC",
-    }  # fmt: skip
-    return Alarm(**plain | more)
+CHANNELS = {"mail": 'url_file = "mail.url"', "hook": "", "lost": 'url = "nonsense://verysecret"'}
+PEOPLE = {"anna": '"mail", "lost"', "ben": '"hook"'}
 
 
 def site_file(folder: Path, name: str, first: str = '"anna", "ben"', mail: int = 1) -> Path:
     url = f"mailto://127.0.0.1:{mail}/?from=plant@ems.example&to=anna@ems.example&mode=insecure"
     (folder / "mail.url").write_text(url, encoding="utf-8")
-    return small_site(folder, name, NOTIFY.format(first=first))
+    table = notify_table(CHANNELS, PEOPLE, f'{{ to = [{first}] }}, {{ after = 600, to = ["ben"] }}')
+    return small_site(folder, name, table.replace("[notify]", '[notify]\npage = "https://ems.example/"'))
 
 
 @asynccontextmanager
@@ -87,10 +59,14 @@ async def running(broker: Broker | str, path: Path, hook: int) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def alarms(broker: Broker) -> AsyncIterator[Bus]:
-    """The voice of the alarms consumer."""
-    async with Bus(parse_broker(broker.url("alarms"), "alarms", None, {}), identifier="alarms") as bus:
+async def speaking(broker: Broker, role: str) -> AsyncIterator[Bus]:
+    async with Bus(parse_broker(broker.url(role), role, None, {}), identifier=role) as bus:
         yield bus
+
+
+def alarms(broker: Broker) -> AbstractAsyncContextManager[Bus]:
+    """The voice of the alarms consumer."""
+    return speaking(broker, "alarms")
 
 
 async def until(true: Callable[[], bool], within: float = 10) -> None:
@@ -102,7 +78,10 @@ async def until(true: Callable[[], bool], within: float = 10) -> None:
 async def test_people_are_told_and_one_wrong_channel_stops_nobody(
     broker: Broker, site_name: str, tmp_path: Path
 ) -> None:
-    async with mailbox() as box, webhook() as hook, alarms(broker) as bus:
+    everything = f"ems/v1/{site_name}/#"
+    async with (
+        mailbox() as box, webhook() as hook, alarms(broker) as bus, hearing(broker.url("admin"), everything) as admin
+    ):  # fmt: skip
         path = site_file(tmp_path, site_name, mail=box.port)
         raised = alarm()
         await bus.say(ALARM, raised, site=site_name, alarm="hot-bms1")  # before anybody listens: it is kept
@@ -117,6 +96,17 @@ async def test_people_are_told_and_one_wrong_channel_stops_nobody(
             await bus.say(ALARM, None, site=site_name, alarm="hot-bms1")
             await until(lambda: len(box.mails) == len(hook.calls) == 2)
             await until(lambda: part.counts["sent"] == 4)
+            await admin.until(
+                SERVICE_EVENT, lambda event: event.payload["says"] == "over" and event.payload["people"] == ["ben"]
+            )
+            await until(lambda: len(admin.all(NOTIFY_TOLD)) == 4)
+        told = admin.all(NOTIFY_TOLD)
+        assert sorted((one.says, *one.people, one.channel, one.result, *one.alarms) for one in told) == [
+            (says, who, channel, "sent", "hot-bms1") for says in ("over", "raised")
+            for who, channel in (("anna", "mail"), ("ben", "hook"))
+        ]  # fmt: skip
+        assert {one.id for one in told} >= {*hook.ids}
+        assert not any(secret in f"{told}" for secret in ("127.0.0.1", "ems.example", "verysecret"))
         headers, said = hook.calls[0]
         assert said["title"] == f"{site_name}: HIGH: bms1: the battery is too hot"
         lines = said["message"].splitlines()
@@ -208,8 +198,67 @@ async def test_without_a_broker_people_are_told(
         await until(lambda: len(hook.calls) == 1)
         assert "there is no connection to the broker" in hook.titles[0]
     async with webhook(hook.port) as again, running(broker, path, hook.port):
-        # The first hook may have closed before its answer was read: then what it took is sent once more, and comes first.
-        await until(lambda: any("over: notify: there is no connection to the broker" in one for one in again.titles))
+        await until(lambda: len(again.calls) >= 1)
+        assert "over: notify: there is no connection to the broker" in again.titles[0], "and nothing is told again"
+
+
+async def test_what_is_on_its_way_at_an_orderly_end_is_not_told_again_and_a_repeat_bears_its_id(
+    broker: Broker, site_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told to end while the server has not answered: within `LAST` it is heard of, after that it is sent once more."""
+    path = site_file(tmp_path, site_name, first='"ben"')
+    async with webhook() as hook, alarms(broker) as bus:
+
+        async def ended(number: int) -> None:
+            await bus.say(ALARM, alarm(), site=site_name, alarm=f"hot{number}-bms1")
+            async with running(broker, path, hook.port):
+                await until(lambda: hook.taken == number)
+
+        hook.hangs = 0.5
+        await ended(1)
+        monkeypatch.setattr(service, "LAST", 0.0)
+        await ended(2)
+        hook.hangs = 0.0
+        async with running(broker, path, hook.port):
+            await until(lambda: len(hook.calls) >= 3)
+        assert hook.ids[1] == hook.ids[2] != hook.ids[0]
+        for number in (1, 2):
+            await bus.say(ALARM, None, site=site_name, alarm=f"hot{number}-bms1")
+
+
+async def test_a_test_says_what_each_server_answered_and_is_asked_for_by_operators(
+    broker: Broker, site_name: str, tmp_path: Path
+) -> None:
+    path, asked = site_file(tmp_path, site_name, mail=free_port()), NOTIFY_REQUEST.at(site=site_name)
+
+    def wish(name: str, **more: Any) -> NotifyRequest:
+        return NotifyRequest(id=name, at=utc_now(), action="test", who="erik", **more)
+
+    async with (
+        webhook() as hook,
+        hearing(broker.url("engineer"), NOTIFY_OUTCOME.at(site=site_name)) as answers,
+        speaking(broker, "operator") as operator,
+        running(broker, path, hook.port) as part,
+    ):
+        await until(lambda: part.ready)
+        await operator.send(asked, wish("kept").model_dump_json().encode(), retain=True)
+        await answers.until(NOTIFY_OUTCOME, lambda one: one.cause == Cause.RETAINED)
+        await operator.send(asked, b"", retain=True)
+        await operator.say(NOTIFY_REQUEST, wish("all"), site=site_name)
+        await answers.until(NOTIFY_OUTCOME, lambda one: one.id == "all" and bool(one.channels))
+        await operator.say(NOTIFY_REQUEST, wish("soon", person="ben"), site=site_name)
+        await answers.until(NOTIFY_OUTCOME, lambda one: one.id == "soon")
+    begun, ended = (one for one in answers.all(NOTIFY_OUTCOME) if one.id == "all")
+    assert (begun.followed, begun.reason) == (True, "on its way by mail, hook, lost")
+    assert (ended.followed, ended.cause, {one.channel: one.sent for one in ended.channels}) == (
+        False, Cause.NOTIFY_FAILS, {"mail": False, "hook": True, "lost": False},
+    )  # fmt: skip
+    assert "hook: sent: its server took the message" in ended.reason
+    assert "lost: not sent: its address cannot be used" in ended.reason
+    assert not any(secret in ended.reason for secret in ("verysecret", "@ems.example"))
+    (soon,) = (one for one in answers.all(NOTIFY_OUTCOME) if one.id == "soon")
+    assert (soon.followed, soon.cause) == (False, Cause.TOO_OFTEN)
+    assert hook.titles[-1] == f"{site_name}: a test of joulebus"
 
 
 async def test_a_server_that_hangs_is_asked_once_and_what_it_takes_late_counts() -> None:

@@ -14,8 +14,9 @@ from consumers.notify.desk import Desk, Kept
 from consumers.notify.outbox import MOST, Outbox, Outgoing
 from consumers.notify.reach import Reach
 from consumers.notify.words import SHORT, Words
+from runtime.alarm_words import notified
 from schemas.holidays import Holidays
-from schemas.messages import Alarm, AlarmClass, AlarmPriority, AlarmState
+from schemas.messages import Alarm, AlarmClass, AlarmPriority, AlarmState, Notified
 from schemas.site_notify import Notify
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -65,6 +66,8 @@ class Story:
     """Local time, channel and title."""
     down: set[str] = field(default_factory=set)
     beat: float = 15.0
+    diary: list[Notified] = field(default_factory=list)
+    """What the archive gets."""
 
     def __post_init__(self) -> None:
         self.desk = self._new()
@@ -113,6 +116,7 @@ class Story:
                     self.told.append((f"{self.now.astimezone(BERLIN):%H:%M}", channel, message.title))
                     self.ids.append(message.id)
         self.desk.tick(self.now)
+        self.diary += self.desk.diary.take()
 
     @property
     def who(self) -> list[str]:
@@ -231,6 +235,42 @@ def test_what_is_critical_for_people_waits_for_no_digest_but_is_bounded() -> Non
     assert len(at_once) == 6
     story.run("2026-06-16T12:02")
     assert [title for _, _, title in story.told][16:] == ["Plant: 14 alarms: 14 critical"]
+
+
+def test_what_became_of_each_message_is_found_afterwards() -> None:
+    """Why did nobody call? One sleeps, one channel is dead for 40 min, and a rota has a hole."""
+    day = [{"name": "duty", "shift": [{"person": "anna", "start": "08:00", "end": "16:00"}]}]
+    people = [one.model_dump() | ({"quiet": [NIGHTS]} if one.name == "ben" else {}) for one in notify().person]
+    chains = [
+        {"name": "high", "priorities": ["high"], "step": [{"to": ["ben"]}]},
+        {"name": "low", "priorities": ["low"], "step": [{"to": ["duty"]}]},
+        {"name": "grave", "priorities": ["critical"], "step": [{"to": ["chief", "anna"]}]},
+    ]
+    story = Story(notify(rota=day, person=people, chain=chains), local("2026-06-17T05:50"), down={"chief_mail"})
+    story.raised("hot")
+    story.raised("slow", priority=AlarmPriority.LOW)
+    story.raised("fire", priority=AlarmPriority.CRITICAL)
+    story.run("2026-06-17T06:30")
+    story.down = set()
+    story.run("2026-06-17T08:01")
+    story.hear("fire", None)
+    read = [(f"{one.at.astimezone(BERLIN):%H:%M}", notified(one).replace(one.id or "-", "ID")) for one in story.diary]
+    tries = next(one.tries for one in story.diary if one.channel == "chief_mail" and one.result == "sent")
+    assert 5 < tries < 12
+    late = next(at for at, words in read if "in vain" in words)
+    assert sorted(read) == sorted([
+        ("05:50", "not told to ben by ben_sms yet: quiet hours of ben: it comes in one message when they end"),
+        ("05:50", "told nobody: nobody is on call in any step of chain low"),
+        ("05:50", "told anna by anna_sms (ID)"),
+        ("05:50", "not told to chief by chief_mail, tried again: no answer (ID)"),
+        ("06:00", "told ben by ben_sms (ID)"),
+        (late, f"told chief by chief_mail, after {tries} tries in vain (ID)"),
+        ("08:00", "told anna by anna_sms (ID)"),
+        ("08:01", "told chief by chief_mail that it is over (ID)"),
+        ("08:01", "told anna by anna_sms that it is over (ID)"),
+    ])  # fmt: skip
+    assert [one.alarms for one in story.diary if one.says == "digest"] == [["hot"]]
+    assert len({one.at for one in story.diary}) == len(story.diary), "each has an instant of its own"
 
 
 def test_consequences_are_told_with_their_first_out() -> None:

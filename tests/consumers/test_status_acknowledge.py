@@ -22,8 +22,8 @@ from schemas.messages import Alarm, AlarmState
 from schemas.site_file import load_site
 from schemas.units import utc_now
 from tests.conftest import Broker
+from tests.consumers.notified import KEY, alarm
 from tests.consumers.test_alarms_service import WARM, everyone, on_the_bus, running, site_file
-from tests.consumers.test_notify_service import KEY, alarm
 from tests.consumers.test_status_api import TOKEN, Said, curves
 from tests.consumers.test_status_state import page_site
 

@@ -23,15 +23,17 @@ from consumers.status.wishes import MOST_AT_ONCE
 from runtime.database import engine
 from runtime.history import History
 from runtime.settings import read_settings
-from schemas.messages import Alarm, AlarmPriority, AlarmRequest, AlarmState
+from schemas.messages import Alarm, AlarmPriority, AlarmRequest, AlarmState, Notified
 from schemas.tables import alarm as alarms
-from schemas.tables import metadata, telemetry
-from schemas.topics import ALARM, ALARM_MAINTENANCE, ALARM_REQUEST, M, Topic
+from schemas.tables import control, metadata, telemetry
+from schemas.topics import ALARM, ALARM_MAINTENANCE, ALARM_REQUEST, NOTIFY_REQUEST, NOTIFY_TOLD, M, Topic
 from schemas.troubles import Trouble
 from schemas.units import utc_now
+from tests.consumers.notified import notify_table
 from tests.consumers.test_status_api import PAGE, TOKEN, Said, curves
 from tests.consumers.test_status_state import EPOCH, page_site
 
+NOTIFY = notify_table({"mail": ""}, {"anna": '"mail"'}, '{ to = ["anna"] }')
 ENGINEER = "0f3a9c7be1d25846"
 OUT = b'{"action": "out_of_service", "who": "Eve", "why": "sensor", "until": "2030-01-01T00:00:00Z"}'
 BACK = b'{"action": "in_service", "who": "Eve"}'
@@ -155,6 +157,28 @@ async def test_of_a_list_each_that_was_not_asked_is_named(tmp_path: Path) -> Non
         assert (await asking.post("/api/alarms/ack", json=body, headers=PAGE)).status_code == 503
 
 
+TESTS: dict[str, tuple[str, bytes, int, str]] = {
+    "a person": (NOTIFY, b'{"person": "anna", "who": "Ann"}', 202, "test"),
+    "both": (NOTIFY, b'{"person": "anna", "channel": "mail", "who": "Ann"}', 422, "give either `channel` or `person`"),
+    "nobody asks": (NOTIFY, b'{"person": "anna"}', 422, "who"),
+    "nobody is told": ("", b'{"person": "anna", "who": "Ann"}', 404, "has no [notify]"),
+}
+
+
+@pytest.mark.parametrize("name", TESTS)
+async def test_a_test_of_channels_is_passed_on(tmp_path: Path, name: str) -> None:
+    table, body, status, words = TESTS[name]
+    said = Said()
+    app = create_app(page_site(tmp_path, more=table), dict, curves, said.publish)
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asking:
+        answer = await asking.post("/api/notify/test", content=body, headers=PAGE)
+        assert (await asking.post("/api/notify/test", content=body)).status_code == 403
+        assert ("Send a test to" in (await asking.get("/alarms")).text) == (status != 404)
+    assert (answer.status_code, words in answer.text) == (status, True)
+    assert [where for where, *_ in said.orders] == [NOTIFY_REQUEST.at(site="plant")] * (status == 202)
+
+
 # --- what was ----------------------------------------------------------------------------------------
 
 HOUR = timedelta(hours=1)
@@ -196,10 +220,21 @@ async def stored(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
          "historical": False, "points": f'{{"cell_t_max": {60 - ago / 10}}}', "quality": None}
         for ago in range(300)
     ]  # fmt: skip
+    message = Notified(
+        at=now - HOUR / 4,
+        result="given_up",
+        id="m-1",
+        alarms=["hot-bms1", "x"],
+        people=["anna"],
+        channel="mail",
+        why="no",
+    )
+    told = {"site": "plant", "at": message.at, "topic": NOTIFY_TOLD.name, "subject": "", "who": "anna"}
     async with database.begin() as connection:
         await connection.run_sync(metadata.create_all)
         await connection.execute(alarms.insert(), rows)
         await connection.execute(telemetry.insert(), measured)
+        await connection.execute(control.insert(), [told | {"body": message.model_dump_json()}])
     yield database
     await database.dispose()
 
@@ -231,6 +266,10 @@ async def test_the_history_tells_the_newest_change_first(tmp_path: Path, stored:
     moments = [change["at"] for change in found["a month"]["changes"]]
     assert moments == sorted(moments, reverse=True)
     assert [change["state"] for change in found["a day"]["changes"][:2]] == ["normal", "acknowledged"]
+    assert {name: [one["words"] for one in each["told"]] for name, each in found.items()} == {
+        name: ["not told to anna by mail, given up: no (m-1)"] if name in ("a day", "some minutes", "a month") else []
+        for name in SPANS
+    }
 
 
 async def test_a_table_of_the_history_runs_nothing_in_a_spreadsheet(tmp_path: Path, stored: AsyncEngine) -> None:
@@ -241,7 +280,10 @@ async def test_a_table_of_the_history_runs_nothing_in_a_spreadsheet(tmp_path: Pa
     rows = [*csv.DictReader(io.StringIO(answer.text))]
     said = next(row for row in rows if row["state"] == "acknowledged")
     assert (said["by"], said["why"]) == ("'=cmd|' /C calc'!A0", '<b>x</b>, "y"')
-    assert len(rows) == 4
+    assert len(rows) == 4 + 2
+    assert [(one["alarm"], one["people"], one["why"]) for one in rows if one["told"] == "given_up"] == [
+        ("hot-bms1", "anna", "no"), ("x", "anna", "no"),
+    ]  # fmt: skip
 
 
 EXPLAINED = {

@@ -46,6 +46,8 @@ from schemas.messages import (
     DeviceStatus,
     Limited,
     Mode,
+    Notified,
+    NotifyOutcome,
     Outcome,
     OutcomeState,
     Plan,
@@ -54,11 +56,12 @@ from schemas.messages import (
     Step,
     Telemetry,
 )
-from schemas.tables import CAUSES, metadata, money_day, telemetry
+from schemas.tables import CAUSES, control, metadata, money_day, telemetry
 from schemas.topics import M, Topic
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 from tests.conftest import Broker
+from tests.consumers.notified import notify_table
 from tests.consumers.test_dispatch_balance import load_plant
 from tests.consumers.test_dispatch_batteries import two
 from tests.consumers.test_status_state import DEVICES, EPOCH, page_site
@@ -72,7 +75,8 @@ CHROMIUM = [
     "--disable-background-networking",
     "--no-first-run",
 ]
-ROLES = ("bridge", "alarms", "optimize", "dispatch", "archive")
+NOTIFY = notify_table({"anna-mail": "", "hook": ""}, {"anna": '"anna-mail", "hook"'}, '{ to = ["anna"] }')
+ROLES = ("bridge", "alarms", "optimize", "dispatch", "archive", "notify")
 SKILL = ForecastSkill(
     at=utc_now(), skills=[LeadSkill(of="load", from_hours=6, to_hours=24, quarters=900, bias=0.0, rmse=8e3)]
 )
@@ -192,8 +196,11 @@ async def archive(folder: Path, site: str) -> str:
         demand_without=6.5, wear=0.5, saved=5.0, stored=-0.25,
         **dict.fromkeys(("carbon", "carbon_without", "planned", *CAUSES)),
     )  # fmt: skip
+    message = Notified(at=now, result="failed", alarms=["hot-bms1", "x"], people=["anna"], channel="hook", why=EVIL)
+    told = {"site": site, "at": now, "topic": topics.NOTIFY_TOLD.name, "subject": "", "who": "anna"}
     async with database.begin() as connection:
         await connection.run_sync(metadata.create_all)
+        await connection.execute(control.insert(), [told | {"body": message.model_dump_json()}])
         await connection.execute(telemetry.insert(), rows)
         await connection.execute(money_day.insert(), [{"site": site, **day._asdict()}])
     await database.dispose()
@@ -213,7 +220,7 @@ async def answering(address: str) -> None:
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def scene(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     folder, name = tmp_path_factory.mktemp("page"), f"page-{secrets.token_hex(4)}"
-    site, port = page_site(folder, name), free_port()
+    site, port = page_site(folder, name, NOTIFY), free_port()
     settings = Settings(parse_broker(broker.url("status"), "status", None, {}), await archive(folder, name))
     async with AsyncExitStack() as stack:
         stack.enter_context(pytest.MonkeyPatch.context()).setattr("consumers.status.app.BEAT", 0.1)
@@ -765,6 +772,21 @@ async def test_an_alarm_is_commented_taken_out_of_service_and_explained(scene: S
     await expect(explained).to_contain_text("the first-out")
     await expect(page.locator("#trend-words")).to_contain_text("cell_t_max: the archive has no numbers")
     await page.keyboard.press("Escape")
+    listening = await hearing(scene.buses["notify"], topics.NOTIFY_REQUEST.at(site=scene.site))
+    await page.get_by_role("button", name="Send a test").click()
+    await expect(page.locator("#ask-what")).to_contain_text("by all channels of anna")
+    await page.keyboard.press("Enter")
+    got = await asyncio.wait_for(listening, SOON / 1000)
+    assert (got.message.person, got.message.channel, got.message.who) == ("anna", None, "Eve")
+    said, words = page.locator("#notify [data-f=asked]"), ("on its way by hook", f"hook: not sent: {EVIL}")
+    for followed, reason in zip((True, False), words, strict=True):
+        answer = NotifyOutcome(id=got.message.id, at=utc_now(), followed=followed, reason=reason)
+        await scene.say("notify", topics.NOTIFY_OUTCOME, answer)
+        between = ":" if followed else " is not followed:"
+        await expect(said).to_have_text(f"Test by all channels of anna{between} {reason}", timeout=SOON)
+    row = page.locator("#changes tbody[data-alarm=hot-bms1]").filter(has_text="not told")
+    await expect(row).to_contain_text(f"not told to anna by hook, tried again: {EVIL}", timeout=SOON)
+    await expect(row.locator("[data-f=what]")).to_have_text("hot-bms1 and 1 more")
     await scene.say("alarms", topics.ALARM_FIGURES, FIGURES)
     await expect(page.locator("#figures li[data-key=per_hour]")).to_contain_text("beyond its target", timeout=SOON)
     await scene.say("alarms", topics.ALARM_FIGURES, None)

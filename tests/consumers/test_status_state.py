@@ -78,15 +78,15 @@ DEVICES = {
 }
 
 
-def page_site(folder: Path, name: str = "plant") -> Site:
-    """A site with one device of each kind, with shipped profiles."""
+def page_site(folder: Path, name: str = "plant", more: str = "") -> Site:
+    """A site with one device of each kind, with shipped profiles, and further tables of its file."""
     blocks = [
         f'[[device]]\nname = "{device}"\nprofile = "{profile}"\naddress = "tcp://127.0.0.1:{502 + number}"\n'
         "rated_power = 100e3\n"
         for number, (device, profile) in enumerate(DEVICES.items())
     ]
     (folder / "tariff.toml").write_text("[[import.period]]\nprice = 0.30\n", encoding="utf-8")
-    (folder / "site.toml").write_text(SITE.format(name=name) + "".join(blocks), encoding="utf-8")
+    (folder / "site.toml").write_text(SITE.format(name=name) + "".join(blocks) + more, encoding="utf-8")
     return load_site(folder / "site.toml")
 
 

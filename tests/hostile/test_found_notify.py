@@ -14,8 +14,7 @@ from runtime.ack_link import make_token
 from schemas.messages import AlarmPriority, AlarmState
 from schemas.site_notify import NotifyChannel
 from schemas.units import utc_now
-from tests.consumers.notified import webhook
-from tests.consumers.test_notify_service import KEY
+from tests.consumers.notified import KEY, webhook
 from tests.consumers.test_notify_story import NIGHTS, Story, alarm, local, notify
 from tests.consumers.test_status_acknowledge import RAISED, app_of, claim
 from tests.consumers.test_status_api import Said

@@ -33,7 +33,7 @@ from runtime.heard import Heard
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.alarm_figures import AlarmFigure, AlarmFigures, AlarmWatch, FrequentAlarm, LastingAlarm, Verdict
-from schemas.messages import Alarm, AlarmPriority, AlarmRequest, RequestOutcome, Telemetry
+from schemas.messages import Alarm, AlarmPriority, AlarmRequest, Notified, RequestOutcome, Telemetry
 from schemas.site_file import load_site
 from schemas.site_shifts import THREE
 from schemas.topics import (
@@ -43,6 +43,7 @@ from schemas.topics import (
     ALARM_OUTCOME,
     ALARM_REQUEST,
     ALARM_WATCHED,
+    NOTIFY_TOLD,
     TELEMETRY,
 )
 from schemas.units import utc_now
@@ -314,6 +315,10 @@ def two_days(run: Run, sqlite_archive: str, site_name: str, monkeypatch: pytest.
         id="a", at=noon + timedelta(seconds=50), action="shelve", who="erik", until=noon + timedelta(days=3)
     )
     refused = RequestOutcome(id="a", at=noon + timedelta(seconds=51), followed=False, reason="for up to 24 h")
+    message = Notified(
+        at=noon + timedelta(seconds=5), result="failed", id="m-1", alarms=["warm-bms1", "x"], people=["anna"],
+        channel="mail", why="no answer in 20 s", says="digest",
+    )  # fmt: skip
     readings = [
         (TELEMETRY, {"device": "bms1"}, sample(noon + timedelta(minutes=minute), minute + 30, 30.0 + minute / 20))
         for minute in range(-29, 30)
@@ -323,7 +328,12 @@ def two_days(run: Run, sqlite_archive: str, site_name: str, monkeypatch: pytest.
         site_name,
         [one for number in range(2) for one in day(BEGIN + timedelta(days=number))]
         + [(name, one.model_copy(update=more)) for name, one in warm],
-        [(ALARM_REQUEST, {"alarm": "warm-bms1"}, wish), (ALARM_OUTCOME, {"alarm": "warm-bms1"}, refused), *readings],
+        [
+            (ALARM_REQUEST, {"alarm": "warm-bms1"}, wish),
+            (ALARM_OUTCOME, {"alarm": "warm-bms1"}, refused),
+            (NOTIFY_TOLD, {}, message),
+            *readings,
+        ],
     )
     return run
 
@@ -482,12 +492,13 @@ def test_the_history_of_one_alarm_tells_who_did_what(two_days: Run) -> None:
         0,
         [
             "2026-06-01 12:00:00  high      warm-bms1: raised; 31 degC (limit 30 degC)",
+            "2026-06-01 12:00:05            warm-bms1: not told to anna by mail, tried again: no answer in 20 s (m-1)",
             "2026-06-01 12:00:40  low       warm-bms1: acknowledged by anna: window is open; 31 degC (limit 30 degC)",
             "2026-06-01 12:00:50            warm-bms1: shelve by erik: refused, for up to 24 h",
         ],
     )
     code, said, _ = two_days("alarm", "history", *TWO, "--csv")
-    assert (code, len(said.splitlines())) == (0, 1 + 2 * (144 * 3 + 30 * 3 + 7 + 4 + 20 * 3 + 7) + 3)
+    assert (code, len(said.splitlines())) == (0, 1 + 2 * (144 * 3 + 30 * 3 + 7 + 4 + 20 * 3 + 7) + 3 + 2)
     code, said, _ = two_days("alarm", "history", *TWO, "--json")
     events = json.loads(said)["events"]
     assert (events[0]["alarm"], events[0]["state"]) == ("steady-0", "unacknowledged")

@@ -13,27 +13,15 @@ from joulebus.cli import main
 from joulebus.up import parts_of
 from schemas.site_file import load_site
 from schemas.site_notify import NotifyChannel
-from tests.consumers.notified import Hook, webhook
+from tests.consumers.notified import Hook, notify_table, webhook
 from tests.joulebus.test_check import SITE, TARIFF
 
-NOTIFY = """
-[notify]
-[[notify.channel]]
-name = "mail"
-[[notify.channel]]
-name = "room"
-url = "ntfy://ntfy.example/plant"
-[[notify.person]]
-name = "anna"
-channels = ["mail", "room"]
-[[notify.rota]]
-name = "duty"
-[[notify.rota.shift]]
-person = "anna"
-[[notify.chain]]
-name = "all"
-step = [{ to = ["duty"] }, { after = 900, to = ["anna"] }]
-"""
+NOTIFY = notify_table(
+    {"mail": "", "room": 'url = "ntfy://ntfy.example/plant"'},
+    {"anna": '"mail", "room"'},
+    '{ to = ["duty"] }, { after = 900, to = ["anna"] }',
+    '[[notify.rota]]\nname = "duty"\n[[notify.rota.shift]]\nperson = "anna"',
+)
 SECRET = "verysecretword"
 
 

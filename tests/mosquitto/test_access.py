@@ -30,6 +30,9 @@ alarm.maintenance    -      r       r      -        -        w      -      -    
 alarm.outcome        -      r       w      -        -        r      -      r     r        r        -   -      -        r
 site.alarms          -      -       w      -        -        r      -      r     r        r        -   -      -        r
 site.alarms.watched  -      r       w      -        -        -      -      -     -        -        -   -      -        r
+notify.request       -      r       -      -        -        w      r      -     w        w        -   -      -        r
+notify.outcome       -      r       -      -        -        r      w      -     r        r        -   -      -        r
+notify.told          -      r       -      -        -        -      w      -     -        -        -   -      -        r
 control.mode         -      r       r      r        b        r      -      r     r        r        -   -      -        r
 control.dispatch     -      -       r      r        w        r      -      r     r        r        -   -      -        r
 control.request      -      r       r      r        r        w      -      -     w        w        -   -      -        r
@@ -41,7 +44,7 @@ forecast.powers      -      -       -      r        -        -      -      -    
 site.forecast        -      -       -      w        -        r      -      r     r        r        -   -      -        r
 site.billing         -      -       r      w        r        r      -      r     r        r        -   -      -        r
 service.event        -      r       -      -        -        -      -      -     -        -        -   -      -        r
-own service.event    w      r       w      w        w        -      -      -     -        -        -   -      -        r
+own service.event    w      r       w      w        w        -      w      -     -        -        -   -      -        r
 service.archived     -      w       -      -        -        -      -      -     -        -        -   -      -        r
 own service.archived r      w       r      r        r        -      r      -     -        -        -   -      -        r
 service.status       -      -       -      -        -        r      -      -     -        -        -   -      -        r

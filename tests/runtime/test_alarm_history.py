@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
-from runtime.alarm_history import asked, changes, known_since, names, standing, trend, without_repeats
+from runtime.alarm_history import asked, changes, known_since, names, standing, told, trend, without_repeats
 from runtime.database import engine
 from runtime.heard import Heard
 from runtime.history import History
-from schemas.messages import AlarmRequest, RequestOutcome, Telemetry, Value
-from schemas.topics import ALARM, ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, TELEMETRY
+from schemas.messages import AlarmRequest, Notified, RequestOutcome, Telemetry, Value
+from schemas.topics import ALARM, ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, NOTIFY_TOLD, TELEMETRY
 from tests.consumers.alarm_journal import BEGIN, Change, S, change, excursion
 
 MINUTE = timedelta(minutes=1)
@@ -47,6 +47,12 @@ async def test_changes_requests_and_the_curve_come_back(database: AsyncEngine) -
                                               why="sensor", until=later)),
         (ALARM_OUTCOME, hot, RequestOutcome(id="b", at=BEGIN + 3 * MINUTE, followed=False, reason="no right")),
     ]  # fmt: skip
+    messages = [
+        Notified(at=BEGIN + MINUTE, result="sent", id="m-1", alarms=["hot"], people=["anna"], channel="mail"),
+        Notified(at=BEGIN + 2 * MINUTE, result="failed", id="m-2", alarms=["cold", "hot"], channel="mail", why="no"),
+        Notified(at=BEGIN + 2 * MINUTE + timedelta(microseconds=1), result="nobody", alarms=["cold"], why="no"),
+    ]
+    said += [(NOTIFY_TOLD, {}, one) for one in messages]
     for device, early in (("bms1", 0), ("bms2", 30)):
         for second in range(60):
             at = BEGIN + timedelta(seconds=second - early)
@@ -69,6 +75,9 @@ async def test_changes_requests_and_the_curve_come_back(database: AsyncEngine) -
         ("ack", "erik", None, ""),
         ("out_of_service", "erik", False, "no right"),
     ]
+    found = {name: await told(database, "plant", BEGIN, later, [name]) for name in ("hot", "cold", "hotter")}
+    assert found == {"hot": messages[:2], "cold": messages[1:], "hotter": []}
+    assert await told(database, "plant", BEGIN, later, most=2) == messages[1:]
     seen = await trend(History(database), "plant", SAID[0][1], BEGIN)
     assert seen is not None
     assert (seen.device, seen.point) == ("bms1", "cell_u_max")

@@ -144,21 +144,34 @@ async function askPast() {
     found = await answer.json();
     if (!answer.ok) throw new Error(typeof found.detail === "string" ? found.detail : `status ${answer.status}`);
   } catch (wrong) {
-    found = { fault: `The history cannot be loaded: ${wrong.message}`, changes: [], more: false };
+    found = { fault: `The history cannot be loaded: ${wrong.message}`, changes: [], told: [], more: false };
   }
   say($("past-fault"), found.fault);
   $("past-fault").hidden = !found.fault;
   for (const one of found.changes) option(past.elements.alarm, one.alarm);
-  const shown = found.changes.slice(0, 300);
-  say($("past-count"), found.fault ? "" : `${found.changes.length}${found.more ? " and more" : ""} changes${shown.length < found.changes.length ? `, the newest ${shown.length} shown; all in the CSV` : ""}`);
+  const known = new Map(found.changes.map((one) => [one.alarm, one]));
+  const messages = found.told.map((one) => ({ ...one, alarm: past.elements.alarm.value || one.alarms[0], state: one.result, told: true }));
+  const all = [...found.changes, ...messages.map((one) => ({ ...one, like: known.get(one.alarm) }))].toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  const shown = all.slice(0, 300);
+  say($("past-count"), found.fault ? "" : `${found.changes.length}${found.more ? " and more" : ""} changes${messages.length ? ` and ${messages.length} messages` : ""}${shown.length < all.length ? `, the newest ${shown.length} shown; all in the CSV` : ""}`);
   rows($("changes"), "t-change", shown.map((one) => ({ ...one, key: `${one.at} ${one.alarm} ${one.state}` })), "key", drawChange);
 }
 
 function drawChange(node, one) {
   node.dataset.alarm = one.alarm;
   const at = since(one.at, site.zone);
+  if (one.told) return drawTold(node, one, at);
   drawAlarm(node, { ...one, ...UNTOLD, since: one.at, over: one.at, seconds: 0 }, site.zone, one.at);
   fill(node, { when: at, what: what(one), state: one.state === "normal" ? "normal" : stateWords({ ...one, ...UNTOLD, over: one.at }, site.zone, one.at), value: reading(one), said: [one.by, one.why || one.comment].filter(Boolean).join(": ") });
+}
+
+const BECAME = { sent: "told", failed: "not told", given_up: "not told, given up", waits: "not told yet", nobody: "told nobody" };
+
+/** Whom a message reached, or why nobody. */
+function drawTold(node, one, at) {
+  if (one.like) drawAlarm(node, { ...one.like, ...UNTOLD, unseen: false, active: false, since: one.at, over: one.at, seconds: 0 }, site.zone, one.at);
+  const more = one.alarms.length > 1 ? ` and ${one.alarms.length - 1} more` : "";
+  fill(node, { when: at, what: `${one.like ? what(one.like) : one.alarm}${more}`, state: BECAME[one.result], value: "", said: one.words });
 }
 
 const UNTOLD = { response: "", did: "", asks: [], time_to_respond: null, consequence_of: "", first_out: false, shelved_until: null, out_until: null, under: "" };
@@ -181,6 +194,7 @@ filter.addEventListener("input", () => { toAddress(); again(); });
 filter.addEventListener("submit", (event) => event.preventDefault());
 filter.addEventListener("reset", () => setTimeout(() => { toAddress(); again(); }));
 addEventListener("hashchange", () => { fromAddress(); again(); });
+$("notify-test")?.addEventListener("submit", (event) => { event.preventDefault(); asks.test(event.target.elements.to.value); });
 $("ack-all").addEventListener("click", acknowledgeAll);
 past.addEventListener("change", askPast);
 past.addEventListener("submit", (event) => { event.preventDefault(); askPast(); });

@@ -6,12 +6,14 @@ const PATIENCE = 5; // s until an answer is missed: dispatch and alarms answer a
 const SEEN = 15; // s a wish that is followed stays in sight; what went wrong stays until it is closed
 const KEPT = 300; // s after which nothing more is said of one that is followed: a PCS has started by then, or not
 export const STEERING = ""; // the place of what is asked of dispatch; an alarm's place is its name
+export const TESTING = "notify"; // the place of a test of channels
+const PARTS = { [STEERING]: "dispatch", [TESTING]: "notify" };
 
 const asked = new Map();
 
 /** Something is being asked at a place; what was shown there before is forgotten. */
 export function asking(place, words) {
-  const one = { words, part: place === STEERING ? "dispatch" : "alarms", since: performance.now() };
+  const one = { words, part: PARTS[place] ?? "alarms", since: performance.now() };
   asked.set(place, one);
   return one;
 }
@@ -29,6 +31,7 @@ function verdict(one, answers) {
   one.agreed ||= one.answer?.followed;
   const seconds = (performance.now() - one.since) / 1000;
   if (one.fault) return ["bad", `${one.words} was not asked: ${one.fault}`];
+  if (one.answer?.followed && one.part === "notify") return ["done", `${one.words}: ${plain(one.answer.reason)}`];
   if (one.answer?.followed) return ["done", [`${one.words}: ${one.part === "dispatch" ? "dispatch follows" : "done"}`, plain(one.answer.reason)].filter(Boolean).join("; ")];
   if (one.answer) return ["bad", `${one.words} is ${one.agreed ? "not followed" : "refused"}: ${plain(one.answer.reason || one.answer.cause)}`];
   if (one.id && seconds > PATIENCE) return ["bad", `${one.words}: no answer in ${PATIENCE} s. Is ${one.part} running?`];

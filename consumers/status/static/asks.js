@@ -1,10 +1,10 @@
 // What an operator asks of the site: each goes through a dialog that says what will happen, and needs a name.
 import { what } from "./alarms.js";
-import { asking, STEERING } from "./answers.js";
+import { asking, STEERING, TESTING } from "./answers.js";
 import { $, rows } from "./rows.js";
 import { kilowatts } from "./words.js";
 
-export const TITLES = { ack: "Acknowledge", shelve: "Shelve", unshelve: "Unshelve", reset: "Reset", comment: "Comment", out_of_service: "Out of service", in_service: "Back in service" };
+export const TITLES = { ack: "Acknowledge", shelve: "Shelve", unshelve: "Unshelve", reset: "Reset", comment: "Comment", out_of_service: "Out of service", in_service: "Back in service", test: "Send a test" };
 const HEADS = { comment: "Comment on this alarm", out_of_service: "Take this alarm out of service", in_service: "Bring this alarm back into service" };
 const ENGINEERS = ["out_of_service", "in_service"];
 const REASONED = ["comment", "out_of_service"];
@@ -68,7 +68,18 @@ export function alarmAsks(state) {
     return [...asked.values()];
   }
 
-  return { alarm, acknowledge };
+  /** `to` is "person anna", "channel anna-mail" or "every". */
+  async function test(to) {
+    const [kind, name] = to.split(" ");
+    const words = name ? `${kind === "person" ? "by all channels of" : "by channel"} ${name}` : "by every channel";
+    prepare("Send a test", `A message that says that nothing is wrong goes out now, ${words}.`, "test");
+    const wish = await answered(dialog, "token");
+    if (!wish) return;
+    const body = { ...(name ? { [kind]: name } : {}), who: wish.who, why: wish.why };
+    await send(asking(TESTING, `Test ${words}`), "/api/notify/test", body, wish.token, "token");
+  }
+
+  return { alarm, acknowledge, test };
 }
 
 /** What is asked of dispatch; needs the dialog `steer`. */
