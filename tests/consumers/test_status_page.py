@@ -783,6 +783,36 @@ async def test_an_alarm_is_commented_taken_out_of_service_and_explained(scene: S
 
 
 @in_one_loop
+async def test_a_link_opens_its_alarm_on_a_phone_with_what_to_do_and_the_button_in_view(scene: Scene) -> None:
+    await scene.everything()
+    await listed(scene, *LISTED)
+    page = await scene.open("/alarms#cold-bms1")
+    await page.set_viewport_size({"width": 400, "height": 800})
+    await expect(page.locator("#list tbody")).to_have_count(1, timeout=SOON)
+    await expect(page.locator("#list tbody[data-key=cold-bms1]")).to_contain_text("follows from hot-bms1")
+    await page.goto(f"{scene.address}/alarms#hot-bms1")  # another link of the same page
+    row = page.locator("#list tbody[data-key=hot-bms1]")
+    for part in (
+        row.get_by_text(LEAVE),
+        row.get_by_role("button", name="Acknowledge"),
+        row.get_by_text("cell_t_max > 45"),
+    ):
+        await expect(part).to_be_in_viewport(ratio=1, timeout=SOON)
+    await scene.say("alarms", topics.ALARM, None, alarm="hot-bms1")
+    await expect(page.locator("#no-alarms")).to_have_text("hot-bms1 is not raised now.", timeout=SOON)
+    await page.get_by_role("button", name="Show all").click()
+    await expect(page.locator("#list tbody")).to_have_count(len(LISTED) - 1)
+    assert page.url.endswith("/alarms")
+    await page.goto(f"{scene.address}/alarms#gone-bms1")
+    gone = page.locator("#explain-fault")
+    await expect(gone).to_have_text("no alarm gone-bms1 was raised in the last 31 days", timeout=SOON)
+    await unlisted(scene)
+    await page.close()
+    assert [one for one in scene.complaints if "404" not in one] == []
+    scene.complaints.clear()
+
+
+@in_one_loop
 async def test_the_headline_is_what_is_told_and_a_sentence_stands_once(scene: Scene) -> None:
     """`Discharge 92.0 kW` stood above a battery that was told nothing, and its reason three times; `auto` in marks."""
     page = await scene.open()

@@ -72,12 +72,19 @@ export function what(alarm) {
   return alarm.service && !words.includes(alarm.device) ? `${alarm.device}: ${words}` : words;
 }
 
-/** Lines of a list: each with those it explains, where these are in the list, too. A line stands where the first of them
- * stands in the list: a critical consequence must not wait below its cause of less. */
+/** Lines of a list: each with those it explains, where these are in the list, too. One that nobody has acknowledged and
+ * that is graver than its cause stands for itself: what is critical is never folded under less. Any other line stands where
+ * the first of them stands in the list. */
 export function lines(list) {
-  const named = new Map(list.map((alarm) => [alarm.alarm, { alarm, under: [] }]));
-  for (const one of list) named.get(one.under)?.under.push(one);
-  return [...new Set(list.map((one) => named.get(one.under) ?? named.get(one.alarm)))];
+  const known = new Map(list.map((alarm) => [alarm.alarm, alarm]));
+  const above = (one) => {
+    const cause = known.get(one.under);
+    const graver = cause && one.active && one.unseen && PRIORITIES.indexOf(one.priority) < PRIORITIES.indexOf(cause.priority);
+    return graver ? undefined : cause;
+  };
+  const named = new Map(list.map((alarm) => [alarm.alarm, { alarm: above(alarm) ? alarm : { ...alarm, under: "" }, under: [] }]));
+  for (const one of list) named.get(above(one)?.alarm)?.under.push(one);
+  return [...new Set(list.map((one) => named.get((above(one) ?? one).alarm)))];
 }
 
 export function underWords(under) {
