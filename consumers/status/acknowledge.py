@@ -61,7 +61,7 @@ class Links:
                 claim, _ = self._judge(token)
             except _Refused as refused:
                 return self._page(request, refused.status, words=str(refused))
-            return self._page(request, *await self._ask(claim), claim=claim)
+            return self._page(request, *await self._ask(claim))
 
     def _judge(self, token: str) -> tuple[Claim, Alarm]:
         """What a link is for, now. Raises _Refused."""
