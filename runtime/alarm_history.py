@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from runtime.history import History
 from schemas.alarm_figures import AlarmWatch
 from schemas.messages import Alarm, AlarmRequest, AlarmState, Notified, RequestOutcome
-from schemas.tables import alarm, control, rollup_1h, telemetry
+from schemas.tables import alarm, control
 from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, ALARM_WATCHED, NOTIFY_TOLD
 
 Change = tuple[str, Alarm]

@@ -48,7 +48,7 @@ class Words:
             explains and f"It explains: {', '.join(_named(other, one) for other, one in sorted(explains.items()))}",
             f"Alarm {name}",
             link and f"Acknowledge: {link}",
-            self.page and f"Page: {self.page}",
+            self.page and f"Page: {alarm_url(self.page, name)}",
         ]
         return _text(title, [one for one in facts if one], link, self.page)
 
@@ -56,7 +56,7 @@ class Words:
         """An alarm that was told is over."""
         title = f"{self.site}: over: {_about(alarm)}"
         facts = [f"It is over, since {self._clock(alarm.at)}; it came {self._clock(alarm.since)}.", f"Alarm {name}"]
-        return _text(title, [*facts, *([f"Page: {self.page}"] if self.page else [])])
+        return _text(title, [*facts, *([f"Page: {alarm_url(self.page, name)}"] if self.page else [])])
 
     def line(self, name: str, alarm: Alarm) -> str:
         """One alarm of a digest."""
@@ -95,6 +95,11 @@ class Words:
 
 def ack_url(page: str, token: str) -> str:
     return f"{page.rstrip('/')}/ack/{quote(token, safe='')}"
+
+
+def alarm_url(page: str, name: str) -> str:
+    """Where the page shows this alarm alone."""
+    return f"{page.rstrip('/')}/alarms#{quote(name, safe='')}"
 
 
 def _text(title: str, lines: Sequence[str], *links: str | None) -> Text:

@@ -32,7 +32,7 @@ DONE = ("ack", "shelve", "unshelve", "reset", "comment", "out_of_service", "in_s
 
 def alarms(state: State, now: Moment) -> dict[str, Any]:
     """All that are not normal. `doubt` says why an empty list does not mean that all is well; `counts` tells of each
-    priority how many are active, and how many of these nobody has acknowledged."""
+    priority how many are active, and how many of these nobody has acknowledged; `leads`, whether others follow."""
     doubt = ""
     if not state.broker:
         doubt = "no connection to the broker"
@@ -40,10 +40,14 @@ def alarms(state: State, now: Moment) -> dict[str, Any]:
         doubt = "the alarm service is down"
     listed = [row(state, name, alarm, now) for name, alarm in sorted(state.alarms.items(), key=_rank)]
     under = causes(state.alarms)
+    explaining = {one.consequence_of for one in state.alarms.values()}
     return {
         "doubt": doubt,
         "counts": _counts(state.alarms),
-        "list": [one | {"under": under[one["alarm"]]} for one in listed],
+        "list": [
+            one | {"under": under[one["alarm"]], "leads": one["first_out"] and one["alarm"] in explaining}
+            for one in listed
+        ],
     }
 
 
@@ -61,8 +65,22 @@ def row(state: State, name: str, alarm: Alarm, now: Moment) -> Row:
         "what": what(alarm, name),
         "over": over.isoformat() if over else None,
         "asks": asks(alarm),
+        "silence": silence(state, alarm, now),
         "seconds": max(0, round((now.at - alarm.since).total_seconds())),
     }
+
+
+def silence(state: State, alarm: Alarm, now: Moment) -> int | None:
+    """Seconds that its device has said nothing; None for other alarms, one that is over, and where nobody knows.
+
+    An alarm says how long it was when it was told. Here it goes on, and ends with the first word.
+    """
+    if not (alarm.silent and is_active(alarm)):
+        return None
+    last = state.telemetry.get(alarm.device)
+    known = [(now.at - alarm.began).total_seconds()] if alarm.began else []
+    known += [last.age(now)] if last else []
+    return max(0, round(min(known))) if known else None
 
 
 def asks(alarm: Alarm) -> list[str]:

@@ -403,6 +403,7 @@ def test_the_short_form_of_anything_has_160_characters() -> None:
     assert len(text.short) <= SHORT
     plain = Words("Plant", BERLIN, "https://ems.example").alarm("hot", alarm(now), {}, None, again=False)
     assert plain.short == "Plant: HIGH: bms: the battery is too hot https://ems.example"
+    assert plain.body.endswith("Page: https://ems.example/alarms#hot")
 
 
 def test_a_shift_of_every_second_week_over_midnight_belongs_to_the_day_it_began() -> None:

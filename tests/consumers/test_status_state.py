@@ -439,6 +439,28 @@ def test_silence_is_told_in_seconds(state: State) -> None:
     assert (shown["unit"], shown["silent"], shown["value"]) == ("s", True, 5.1)
 
 
+SILENT: dict[str, tuple[dict[str, Any], float | None, int | None]] = {
+    "it goes on": ({"began": NOON - timedelta(seconds=6)}, None, 26),
+    "its telemetry came back": ({"began": NOON - timedelta(seconds=6)}, 17, 3),
+    "the page knows it later": ({"began": NOON - timedelta(seconds=6)}, -2, 22),
+    "nobody knows since when": ({}, None, None),
+    "it is over": ({"began": NOON, "active": False}, None, None),
+    "not about silence": ({"began": NOON, "silent": False}, None, None),
+}
+
+
+@pytest.mark.parametrize(("said", "heard", "lasts"), SILENT.values(), ids=SILENT)
+def test_a_silence_that_goes_on_is_counted(
+    state: State, said: dict[str, Any], heard: float | None, lasts: int | None
+) -> None:
+    """`no telemetry for 5.1 s` stood still for the hour that a device was away."""
+    if heard is not None:
+        hear(state, heard, TELEMETRY, measured(heard, p=1.0), device="pcs1")
+    mute = alarm().model_copy(update={"device": "pcs1", "silent": True, "value": 5.1} | said)
+    hear(state, 0, ALARM, mute, alarm="pcs_silent-pcs1")
+    assert view(state, at(20))["alarms"]["list"][0]["silence"] == lasts
+
+
 def test_no_alarms_is_only_said_when_somebody_watches(state: State) -> None:
     assert view(state, at(0))["alarms"]["doubt"] == "the alarm service is down"
     hear(state, 0, SERVICE_STATUS, ONLINE, service="alarms")

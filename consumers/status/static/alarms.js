@@ -1,8 +1,8 @@
 // Alarms in words and rows, for the card of the front page and for the page of their own: both draw from here.
 import { rows, say, show, fill } from "./rows.js";
-import { age, number, plain, since } from "./words.js";
+import { number, plain, span, when } from "./words.js";
 
-const SHAPES = {
+export const SHAPES = {
   critical: ["1", "M2 2H22V22H2Z"], high: ["2", "M12 1L23 22H1Z"], medium: ["3", "M12 1L23 12L12 23L1 12Z"], low: ["4", "M12 1A11 11 0 1 0 12 23A11 11 0 1 0 12 1Z"],
 };
 export const PRIORITIES = Object.keys(SHAPES);
@@ -13,16 +13,11 @@ export function kind(alarm) {
   return QUIET.includes(alarm.state) ? alarm.state : alarm.active ? "active" : "returned";
 }
 
-function instant(at, zone, now) {
-  const text = since(at, zone);
-  return text.slice(0, 10) === since(now, zone).slice(0, 10) ? text.slice(11) : text.slice(0, 16);
-}
-
 /** Its state for a person; of one that is over it says so before all else. */
 export function stateWords(alarm, zone, now) {
-  const until = (at) => (at ? ` until ${instant(at, zone, now)}` : "");
+  const until = (at) => (at ? ` until ${when(at, zone, now)}${left(at, now)}` : "");
   const by = alarm.by ? ` by ${alarm.by}` : "";
-  const over = `over since ${alarm.over ? instant(alarm.over, zone, now).slice(0, -3) : "?"}`;
+  const over = `over since ${alarm.over ? when(alarm.over, zone, now) : "?"}`;
   switch (alarm.state) {
     case "unacknowledged": return "active, not acknowledged";
     case "acknowledged": return `active, acknowledged${by}`;
@@ -36,26 +31,33 @@ export function stateWords(alarm, zone, now) {
   }
 }
 
+/** How long until a time that is set; where it is past, that it should be over. */
+function left(at, now) {
+  const seconds = (Date.parse(at) - Date.parse(now)) / 1000;
+  return seconds > 0 ? ` (${span(seconds)} left)` : ", which is past";
+}
+
 /** How long the operator still has; nothing for one that is acknowledged or over. */
 export function countdown(alarm) {
   if (alarm.state !== "unacknowledged" || alarm.time_to_respond === null) return "";
-  const left = alarm.time_to_respond - alarm.seconds;
-  return left >= 0 ? `${age(Math.round(left))} left to respond` : `response due for ${age(Math.round(-left))}`;
+  const rest = alarm.time_to_respond - alarm.seconds;
+  return rest >= 0 ? `${span(rest)} left to respond` : `overdue by ${span(-rest)}`;
 }
 
 /** The value against its limit, or for how long nothing was heard. */
 export function reading(alarm) {
-  if (alarm.silent) {
-    const most = typeof alarm.limit === "number" ? ` (limit ${seconds(alarm.limit)})` : "";
-    return `${alarm.active ? "" : "was: "}${typeof alarm.value === "number" ? `no telemetry for ${seconds(alarm.value)}${most}` : "no telemetry"}`;
-  }
+  if (alarm.silent) return silence(alarm);
   if (alarm.value === null || alarm.value === "") return "";
   const limit = alarm.limit === null || typeof alarm.value !== "number" ? "" : ` (limit ${show(alarm.limit, alarm.unit)})`;
   return `${show(alarm.value, alarm.unit)}${limit}`;
 }
 
-function seconds(value) {
-  return `${number(value, Number.isInteger(value) ? 0 : 1)} s`;
+/** Of one that goes on it counts; `silence` is how long it is now, which a message of the past does not know. */
+function silence({ active, limit, silence: now, value }) {
+  const most = typeof limit === "number" ? ` (limit ${number(limit, Number.isInteger(limit) ? 0 : 1)} s)` : "";
+  const lasts = now ?? value;
+  if (active && typeof now === "number" && typeof limit === "number" && now < limit) return "telemetry has come back";
+  return `${active ? "" : "was: "}no telemetry${typeof lasts === "number" ? ` for ${span(lasts)}${most}` : ""}`;
 }
 
 /** Which device of which battery, or which part of joulebus. */
@@ -70,12 +72,19 @@ export function what(alarm) {
   return alarm.service && !words.includes(alarm.device) ? `${alarm.device}: ${words}` : words;
 }
 
-/** Lines of a list: each with those it explains, where these are in the list, too. A line stands where the first of them
- * stands in the list: a critical consequence must not wait below its cause of less. */
+/** Lines of a list: each with those it explains, where these are in the list, too. One that nobody has acknowledged and
+ * that is graver than its cause stands for itself: what is critical is never folded under less. Any other line stands where
+ * the first of them stands in the list. */
 export function lines(list) {
-  const named = new Map(list.map((alarm) => [alarm.alarm, { alarm, under: [] }]));
-  for (const one of list) named.get(one.under)?.under.push(one);
-  return [...new Set(list.map((one) => named.get(one.under) ?? named.get(one.alarm)))];
+  const known = new Map(list.map((alarm) => [alarm.alarm, alarm]));
+  const above = (one) => {
+    const cause = known.get(one.under);
+    const graver = cause && one.active && one.unseen && PRIORITIES.indexOf(one.priority) < PRIORITIES.indexOf(cause.priority);
+    return graver ? undefined : cause;
+  };
+  const named = new Map(list.map((alarm) => [alarm.alarm, { alarm: above(alarm) ? alarm : { ...alarm, under: "" }, under: [] }]));
+  for (const one of list) named.get(above(one)?.alarm)?.under.push(one);
+  return [...new Set(list.map((one) => named.get((above(one) ?? one).alarm)))];
 }
 
 export function underWords(under) {
@@ -102,55 +111,15 @@ export function drawAlarm(node, alarm, zone, now) {
     text: what(alarm),
     todo: alarm.active ? plain(alarm.response) : "",
     did: alarm.active ? plain(alarm.did) : "",
-    where: [at, measured, `since ${since(alarm.since, zone)} (${age(alarm.seconds)})`, state, alarm.first_out && "first of its flood"].filter(Boolean).join(" · "),
+    where: [at, measured, `since ${when(alarm.since, zone, now, true)} (${span(alarm.seconds)})`, state, alarm.leads && "came first"].filter(Boolean).join(" · "),
     state,
     left: countdown(alarm),
-    since: instant(alarm.since, zone, now),
-    age: age(alarm.seconds),
+    since: when(alarm.since, zone, now, true),
+    age: span(alarm.seconds),
     place: place(alarm),
     point: alarm.service || alarm.silent ? "" : alarm.point,
     value: measured,
-    first: alarm.first_out ? "first-out" : alarm.consequence_of ? `follows from ${alarm.consequence_of}` : "",
+    first: alarm.leads ? "first-out" : alarm.consequence_of ? `follows from ${alarm.consequence_of}` : "",
   });
   for (const button of node.querySelectorAll("[data-ask]")) button.hidden = !alarm.asks.includes(button.dataset.ask);
-}
-
-const SHOWN = 6;
-
-/** The card of the front page: what asks most, each cause once. */
-export function drawCard({ doubt, counts, list }, { card, zone, now, title }) {
-  const [count, none, rest, pills, home] = ["alarm-count", "no-alarms", "more-alarms", "alarm-pills", "alarms"].map((id) => document.getElementById(id));
-  const active = PRIORITIES.reduce((sum, one) => sum + counts[one].active, 0);
-  const unseen = list.filter((alarm) => alarm.unseen).length;
-  say(count, [countWords(counts), unseen && `${unseen} not acknowledged`].filter(Boolean).join(" · "));
-  const loud = lines(list).filter((line) => !QUIET.includes(line.alarm.state));
-  say(none, doubt ? `Alarms are not known: ${doubt}.${list.length ? " Last seen:" : ""}` : "No alarms. Every rule of the site is watched and normal.");
-  none.classList.toggle("doubtful", Boolean(doubt));
-  none.hidden = loud.length > 0 && !doubt;
-  rows(home, card, loud.slice(0, SHOWN).map((line) => ({ ...line, key: line.alarm.alarm })), "key", (node, line) => drawLine(node, line, card, zone, now));
-  const quiet = list.filter((alarm) => QUIET.includes(alarm.state) && !alarm.under).length;
-  say(rest, [loud.length > SHOWN && `${loud.length - SHOWN} more`, quiet && `${quiet} shelved, suppressed or out of service`, "All alarms, history and figures"].filter(Boolean).join(" · "));
-  drawPills(pills, counts, doubt, unseen);
-  document.title = `${active ? `(${active}) ` : ""}${title}`;
-}
-
-function drawLine(node, { alarm, under }, card, zone, now) {
-  drawAlarm(node, alarm, zone, now);
-  const fold = node.querySelector(".under");
-  fold.hidden = !under.length;
-  say(fold.querySelector("summary"), under.length ? underWords(under) : "");
-  rows(fold.querySelector("ul"), card, under, "alarm", (one, alarm_) => drawLine(one, { alarm: alarm_, under: [] }, card, zone, now));
-}
-
-/** In the header: how many of each priority; red for what is active, matters, and nobody has acknowledged. */
-export function drawPills(home, counts, doubt, unseen) {
-  const listed = PRIORITIES.filter((one) => counts[one].active).map((one) => ({ priority: one, ...counts[one] }));
-  rows(home, "t-pill", listed, "priority", (node, one) => {
-    node.className = `count ${one.priority}${one.unseen && ["critical", "high"].includes(one.priority) ? " calls" : ""}`;
-    node.querySelector(".shape path").setAttribute("d", SHAPES[one.priority][1]);
-    fill(node, { count: `${one.active} ${one.priority}` });
-  });
-  const words = home.querySelector("[data-f=none]");
-  say(words, doubt ? "Alarms not known" : listed.length ? "" : unseen ? `${unseen} over, not acknowledged` : "No alarms");
-  home.setAttribute("aria-label", `Alarms: ${doubt ? "not known" : countWords(counts) || "none"}`);
 }

@@ -1,11 +1,12 @@
 // The page of the alarms: what stands now with its filter, what was, and how good the alarms are.
-import { countdown, drawAlarm, drawPills, kind, lines, place, reading, stateWords, underWords, what } from "./alarms.js";
+import { countdown, drawAlarm, kind, lines, place, reading, stateWords, underWords, what } from "./alarms.js";
 import { alarmAsks } from "./asks.js";
-import { explain } from "./explain.js";
+import { drawExplained, explain } from "./explain.js";
 import { drawFigures } from "./figures.js";
+import { drawHead, drawNone } from "./head.js";
 import { $, fill, rows, say } from "./rows.js";
 import { follow, now } from "./stream.js";
-import { age, plain, since } from "./words.js";
+import { plain, since, span } from "./words.js";
 
 const site = document.body.dataset;
 const asks = alarmAsks(now);
@@ -14,6 +15,8 @@ const past = $("past");
 const FIELDS = ["priority", "class", "state", "device", "q"];
 const open = new Set(); // alarms whose details are shown
 const unfolded = new Set(); // causes whose consequences are shown
+let named = ""; // the alarm that a link means: it stands alone, so that no flood moves it away
+let toShow = false; // it is not in view yet
 
 // --- the filter, which stands in the address ----------------------------------------------------------------
 
@@ -23,6 +26,7 @@ function chosen() {
 
 function fits(alarm, want) {
   const text = [alarm.alarm, what(alarm), alarm.text, place(alarm), alarm.consequence, alarm.response, alarm.reason, alarm.did, alarm.comment, alarm.by, alarm.why, alarm.condition].join(" ").toLowerCase();
+  if (named) return alarm.alarm === named;
   return (!want.priority || alarm.priority === want.priority)
     && (!want.class || alarm.alarm_class === want.class)
     && (!want.state || kind(alarm) === want.state)
@@ -31,12 +35,17 @@ function fits(alarm, want) {
 }
 
 function toAddress() {
+  named = "";
   const said = new URLSearchParams(Object.entries(chosen()).filter(([, value]) => value));
   history.replaceState(null, "", `${location.pathname}${[...said].length ? `#${said}` : ""}`);
 }
 
 function fromAddress() {
-  const said = new URLSearchParams(location.hash.slice(1));
+  const hash = location.hash.slice(1);
+  named = hash.includes("=") ? "" : hash;
+  toShow = Boolean(named);
+  const said = new URLSearchParams(named ? "" : hash);
+  if (hash && !named) folded(false);
   for (const name of FIELDS) {
     const field = filter.elements[name];
     const value = said.get(name) ?? "";
@@ -73,13 +82,21 @@ function drawList({ alarms, at }) {
   const unseen = shown.filter((line) => line.alarm.asks.includes("ack")).length;
   const all = alarms.list.length;
   say($("in-view"), all ? `${shown.length} of ${all} shown${unseen ? `, ${unseen} not acknowledged` : ""}` : "");
-  const none = $("no-alarms");
-  say(none, alarms.doubt ? `Alarms are not known: ${alarms.doubt}.${all ? " Last seen:" : ""}` : all ? "None of the alarms fits the filter." : "No alarms. Every rule of the site is watched and normal.");
-  none.classList.toggle("doubtful", Boolean(alarms.doubt));
-  none.hidden = shown.length > 0 && !alarms.doubt;
+  const over = named && `${named} is not raised now.`;
+  drawNone(alarms, shown.length, over || (all ? "None of the alarms fits the filter." : ""));
   $("list").hidden = !shown.length;
   $("ack-all").disabled = !unseen;
+  $("named").hidden = !named;
+  if (named) open.add(named);
   rows($("list"), "t-row", shown.map((line) => ({ ...line, key: line.alarm.alarm })), "key", (node, line) => drawRow(node, line, at));
+  if (toShow) show(shown[0]);
+}
+
+/** What a link means comes into view once; of one that is over the archive is asked. */
+function show(line) {
+  toShow = false;
+  if (line) $("list").querySelector("tbody").scrollIntoView({ block: "start" });
+  else explain(named, site.zone);
 }
 
 function drawRow(node, { alarm, under }, at) {
@@ -91,14 +108,15 @@ function drawRow(node, { alarm, under }, at) {
   const isOpen = open.has(alarm.alarm);
   node.querySelector("[data-open]").setAttribute("aria-expanded", String(isOpen));
   node.querySelector(".detail").hidden = !isOpen;
+  const urgent = alarm.state === "unacknowledged" && ["critical", "high"].includes(alarm.priority);
+  say(node.querySelector("[data-f=todo]"), alarm.active && (isOpen || urgent) ? plain(alarm.response) : "");
   if (isOpen) facts(node.querySelector(".facts"), details(alarm));
 }
 
 function details(alarm) {
   return [
     ["What comes of it", alarm.active ? plain(alarm.consequence) : ""],
-    ["What to do", alarm.active ? plain(alarm.response) : ""],
-    ["Time to respond", alarm.time_to_respond === null ? "" : [age(alarm.time_to_respond), countdown(alarm)].filter(Boolean).join(", ")],
+    ["Time to respond", alarm.time_to_respond === null ? "" : [span(alarm.time_to_respond), countdown(alarm)].filter(Boolean).join(", ")],
     ["Says the device", plain(alarm.reason)],
     ["What control did", alarm.active ? plain(alarm.did) : ""],
     ["Raised when", alarm.condition],
@@ -174,19 +192,21 @@ function drawTold(node, one, at) {
   fill(node, { when: at, what: `${one.like ? what(one.like) : one.alarm}${more}`, state: BECAME[one.result], value: "", said: one.words });
 }
 
-const UNTOLD = { response: "", did: "", asks: [], time_to_respond: null, consequence_of: "", first_out: false, shelved_until: null, out_until: null, under: "" };
+const UNTOLD = { response: "", did: "", asks: [], time_to_respond: null, consequence_of: "", leads: false, silence: null, shelved_until: null, out_until: null, under: "" };
 
 // --- all of it ----------------------------------------------------------------------------------------------
 
 function draw(state) {
-  say($("clock"), `${since(state.at, site.zone)} ${site.zone}`);
-  $("clock").dateTime = state.at;
-  const active = Object.values(state.alarms.counts).reduce((sum, one) => sum + one.active, 0);
-  document.title = `${active ? `(${active}) ` : ""}Alarms · ${site.title}`;
-  drawPills($("alarm-pills"), state.alarms.counts, state.alarms.doubt, state.alarms.list.filter((one) => one.unseen).length);
+  drawHead(state, site, "Alarms · ");
   drawList(state);
   drawAcknowledged();
   drawFigures(state.figures, site.zone);
+  drawExplained(state, site.zone);
+}
+
+function folded(is) {
+  filter.classList.toggle("folded", is);
+  $("filter-fold").setAttribute("aria-expanded", String(!is));
 }
 
 const again = () => { if (now()) drawList(now()); };
@@ -195,6 +215,8 @@ filter.addEventListener("submit", (event) => event.preventDefault());
 filter.addEventListener("reset", () => setTimeout(() => { toAddress(); again(); }));
 addEventListener("hashchange", () => { fromAddress(); again(); });
 $("notify-test")?.addEventListener("submit", (event) => { event.preventDefault(); asks.test(event.target.elements.to.value); });
+$("named-all").addEventListener("click", () => { toAddress(); again(); });
+$("filter-fold").addEventListener("click", () => folded(!filter.classList.contains("folded")));
 $("ack-all").addEventListener("click", acknowledgeAll);
 past.addEventListener("change", askPast);
 past.addEventListener("submit", (event) => { event.preventDefault(); askPast(); });

@@ -1,7 +1,7 @@
 // Why an alarm was raised: its rule in words, and the curve of its point around it with the limit.
-import { place, reading, stateWords, what } from "./alarms.js";
+import { countdown, place, reading, stateWords, what } from "./alarms.js";
 import { $, fill, rows, say, show } from "./rows.js";
-import { age, clock, plain, since } from "./words.js";
+import { age, clock, plain, since, span } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 220, 88, 12, 24, 28];
@@ -35,23 +35,39 @@ function fault(words) {
 function draw({ alarm, trend, fault: wrong }, zone) {
   fault(wrong);
   if (!alarm) return say($("explain-where"), "");
+  drawWords(alarm, zone, shown?.at ?? alarm.at);
+  $("trend").hidden = !trend;
+  if (trend) drawTrend(alarm, trend, zone);
+}
+
+let shown = null;
+
+/** While it is open it says what is so now. */
+export function drawExplained(state, zone) {
+  shown = state;
+  if (!$("explain").open) return;
+  const alarm = state.alarms.list.find((one) => one.alarm === asked);
+  if (alarm) drawWords(alarm, zone, state.at);
+  else if ($("explain").dataset.stands) say($("explain-where"), `${asked} · over`);
+}
+
+function drawWords(alarm, zone, now) {
+  $("explain").dataset.stands = alarm.active ? "yes" : "";
   say($("explain-title"), what(alarm));
-  say($("explain-where"), `${alarm.alarm} · ${alarm.priority} · ${place(alarm)} · ${stateWords(alarm, zone, alarm.at)}`);
+  say($("explain-where"), `${alarm.alarm} · ${alarm.priority} · ${place(alarm)} · ${stateWords(alarm, zone, now)}`);
   const delay = alarm.began ? (Date.parse(alarm.since) - Date.parse(alarm.began)) / 1000 : null;
   const pairs = [
+    ["What to do", alarm.active ? plain(alarm.response) : ""],
+    ["Why it matters", plain(alarm.consequence)],
+    ["Time to respond", alarm.time_to_respond === null ? "" : [span(alarm.time_to_respond), countdown(alarm)].filter(Boolean).join(", ")],
     ["Rule", alarm.condition ? `raised when ${alarm.condition}` : alarm.silent ? "raised when the device is silent" : alarm.limit === null ? "" : `${alarm.point} against its limit of ${show(alarm.limit, alarm.unit)}`],
     ["Raised", `${since(alarm.since, zone)}${delay === null ? "" : delay > 0.5 ? `, ${age(delay)} after its condition came (${since(alarm.began, zone).slice(11)})` : ", as soon as its condition came"}`],
     ["Value", reading(alarm)],
-    ["Why it matters", plain(alarm.consequence)],
-    ["What to do", alarm.active ? plain(alarm.response) : ""],
-    ["Time to respond", alarm.time_to_respond === null ? "" : age(alarm.time_to_respond)],
     ["Says the device", plain(alarm.reason)],
     ["What control did", alarm.active ? plain(alarm.did) : ""],
-    ["Among others", alarm.first_out ? "the first-out: its condition came first of its group" : alarm.consequence_of ? `follows from ${alarm.consequence_of}` : ""],
+    ["Among others", (alarm.leads ?? alarm.first_out) ? "the first-out: its condition came first of its group" : alarm.consequence_of ? `follows from ${alarm.consequence_of}` : ""],
   ];
   rows($("explain-facts"), "t-fact", pairs.filter(([, words]) => words).map(([name, words]) => ({ name, words })), "name", (node, one) => fill(node, one));
-  $("trend").hidden = !trend;
-  if (trend) drawTrend(alarm, trend, zone);
 }
 
 function drawTrend(alarm, trend, zone) {

@@ -1,7 +1,8 @@
 // The live page: one event a second with the whole state, drawn in place. Texts only ever enter as text.
-import { drawCard } from "./alarms.js";
 import { alarmAsks, controlAsks } from "./asks.js";
+import { drawCard } from "./card.js";
 import { Curves } from "./curves.js";
+import { drawHead } from "./head.js";
 import { $, fill, lamp, rows, say, show } from "./rows.js";
 import { follow, now } from "./stream.js";
 import { age, kilowatts, number, clock, news, since } from "./words.js";
@@ -76,7 +77,7 @@ function doubt(part) {
 
 const PLAN_USES = { followed: "", last: " · last plan", fallback: " · no plan" };
 
-function drawHeader(state) {
+function drawMode(state) {
   const { mode, who, until, power, plan, doubt: unsure, read_only: shadow } = state.mode;
   const pill = $("mode");
   const lease = until ? ` until ${clock(until, site.zone)}` : "";
@@ -88,8 +89,6 @@ function drawHeader(state) {
     without && `since ${clock(plan.since, site.zone)}: ${plan.why}. `, who ? `by ${who}: ${state.mode.why || "no reason given"}. ` : "", "Change the mode",
   ].join("");
   pill.disabled = shadow;
-  say($("clock"), `${since(state.at, site.zone)} ${site.zone}`);
-  $("clock").dateTime = state.at;
 }
 
 const GRADE = { online: "", degraded: "warn", offline: "bad", silent: "bad", unknown: "unknown", down: "bad" };
@@ -192,10 +191,11 @@ function drawPeak({ peak, plan }) {
 // --- all of it -------------------------------------------------------------------------------------------
 
 follow((state) => {
-  drawHeader(state);
+  drawHead(state, site);
+  drawMode(state);
   drawFlow(state);
   drawLoads(state);
-  drawCard(state.alarms, { card: "t-alarm", zone: site.zone, now: state.at, title: site.title });
+  drawCard(state.alarms, { card: "t-alarm", zone: site.zone, now: state.at });
   drawDevices(state.devices);
   drawServices(state);
   drawDispatch(state);

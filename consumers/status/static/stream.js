@@ -43,7 +43,7 @@ function judge() {
   let trouble = "";
   if (lost) trouble = state ? `No connection to the status page for ${age(silence)}: what you see is old.` : "No connection to the status page.";
   else if (!state.broker) trouble = "No connection to the broker: every value is old.";
-  else if (state.archive === false) trouble = "The archive cannot be read: curves are missing.";
+  else if (state.archive === false) trouble = "The archive cannot be read: curves and the history of alarms are missing.";
   $("banner").hidden = !trouble;
   say($("banner"), trouble);
   lamp($("lamp"), lost || !state.broker ? "bad" : state.archive === false ? "warn" : "", lost ? "not connected" : state.broker ? "live" : "no broker");
