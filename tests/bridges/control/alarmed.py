@@ -12,7 +12,6 @@ from consumers.alarms import service
 from consumers.alarms.catalog import load_catalog, watched, whose
 from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
-from consumers.alarms.record import Record
 from consumers.alarms.rules import Now
 from runtime.heard import Heard
 from schemas.messages import Alarm, AlarmState
@@ -66,7 +65,7 @@ async def alarmed(story: Story, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     bridge, catalog, site = story.bridge, load_catalog(), story.site
     rules, _ = watched(site, catalog)
     panel = Panel(rules, catalog.services, _now(), whose(site.battery), Places.of(site))
-    it = Alarmed(story, service._Desk(bridge.part, panel, Record(bridge.part.settings.state / "alarms.json")))
+    it = Alarmed(story, service._Desk(bridge.part, panel))
     bridge.outgoing._clock = loop().wall
     put, say, outcome = bridge.outgoing.put_from, bridge.statuses.say, {}
 
