@@ -1,6 +1,6 @@
 """What is heard of alarms becomes messages in the outbox. Pure; `kept` is all that must outlive the process."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -12,7 +12,8 @@ from consumers.notify.escalation import SILENT, Case, Escalation, Notice
 from consumers.notify.flood import Entry, Post
 from consumers.notify.outbox import Outbox, Outgoing
 from consumers.notify.reach import Reach
-from consumers.notify.words import Text, Words
+from consumers.notify.words import MOST_LISTED, Text, Words
+from runtime.ack_link import ASKS
 from schemas.messages import Alarm, AlarmClass, AlarmPriority, AlarmState
 from schemas.messages.notified import Told
 from schemas.units import Instant
@@ -20,8 +21,10 @@ from schemas.units import Instant
 SET_BACK = timedelta(seconds=2)
 """A clock that goes back by more was set."""
 
-Link = Callable[[str, datetime, str, datetime], str | None]
-"""Acknowledges an alarm of that raise as that person; given the moment it is made."""
+Raises = Sequence[tuple[str, datetime]]
+"""Alarms, and since when they are raised."""
+Link = Callable[[Raises, str, datetime, bool], str | None]
+"""Acknowledges these raises as that person; given the moment it is made, and whether it must be short."""
 
 
 class Kept(BaseModel):
@@ -109,7 +112,7 @@ class Desk:
                 cases = [(one.alarm, one.chain) for one in entries]
                 urgent = any(one.why == "urgent" for one in entries)
                 about = About("digest", [one.alarm for one in entries], _each(one.person for one in entries), cases)
-                self._send(channel, self.words.digest(entries, self.escalation.alarms), about, now, urgent=urgent)
+                self._send(channel, self._digest(entries, now), about, now, urgent=urgent)
 
     def _shift(self, back: timedelta) -> None:
         """The clock was set back: nobody waits longer for that."""
@@ -205,9 +208,24 @@ class Desk:
         self._send(channel, text, about, now, urgent=notice.urgent)
 
     def _raised(self, notice: Notice, now: datetime) -> Text:
-        link = None if notice.name == SILENT else self.link(notice.name, notice.alarm.since, notice.told.person, now)
+        link = short = None
+        if notice.name != SILENT:
+            raised, person = [(notice.name, notice.alarm.since)], notice.told.person
+            link, short = (self.link(raised, person, now, must) for must in (False, True))
         explains = self.escalation.consequences(notice.name)
-        return self.words.alarm(notice.name, notice.alarm, explains, link, again=notice.kind == "again")
+        again = notice.kind == "again"
+        return self.words.alarm(notice.name, notice.alarm, explains, link, again=again, short_link=short)
+
+    def _digest(self, entries: Sequence[Entry], now: datetime) -> Text:
+        """Its link is for what it writes out and nobody has acknowledged: no raise that comes later is among them."""
+        alarms = self.escalation.alarms
+        there = ((one, alarms.get(one.alarm)) for one in entries[:MOST_LISTED] if one.alarm != SILENT)
+        raised = [
+            (one.alarm, one.since) for one, alarm in there if alarm and alarm.since == one.since and alarm.state in ASKS
+        ]
+        raised = list(dict.fromkeys(raised))
+        link = self.link(raised, entries[0].person, now, True) if raised else None
+        return self.words.digest(entries, alarms, link, len(raised))
 
     def _send(self, channel: str, text: Text, about: "About", now: datetime, *, urgent: bool = False) -> None:
         self.number += 1

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from consumers.notify.desk import Desk, Kept
+from consumers.notify.desk import Desk, Kept, Raises
 from consumers.notify.outbox import Outgoing
 from consumers.notify.reach import Reach
 from consumers.notify.record import Record
 from consumers.notify.sender import Sender, address_of
 from consumers.notify.trial import Refusal, Trials, begun, ended, message, refused
 from consumers.notify.words import Words, ack_url
-from runtime.ack_link import Claim, make_token
+from runtime.ack_link import Claim, ListClaim, make_list_token, make_token, mark
 from runtime.bus import Bus
 from runtime.cancelled import to_its_end
 from runtime.end_mark import up_to_mark
@@ -256,11 +256,14 @@ class Teller:
         self.part.counts["waiting"] = len(outbox.waiting)
         self.part.counts["collected"] = sum(len(post.held) for post in self.desk.posts.values())
 
-    def _link(self, name: str, since: datetime, person: str, now: datetime) -> str | None:
+    def _link(self, raised: Raises, person: str, now: datetime, short: bool) -> str | None:  # as Link
         """None where there is no page, or no key to sign with."""
-        key, page = self.part.settings.ack_key, self.notify.page
+        key, page, site = self.part.settings.ack_key, self.notify.page, self.part.site.site
         if key is None or page is None:
             return None
         until = now + timedelta(hours=self.notify.link_hours)
-        claim = Claim(site=self.part.site.site, alarm=name, since=since, person=person, until=until)
-        return ack_url(page, make_token(claim, key))
+        if short or len(raised) != 1:
+            marks = tuple(mark(site, name, since) for name, since in raised)
+            return ack_url(page, make_list_token(ListClaim(person, until, marks), key, site))
+        name, since = raised[0]
+        return ack_url(page, make_token(Claim(site=site, alarm=name, since=since, person=person, until=until), key))

@@ -33,8 +33,17 @@ class Words:
     zone: ZoneInfo
     page: str | None = None
 
-    def alarm(self, name: str, alarm: Alarm, explains: Mapping[str, Alarm], link: str | None, *, again: bool) -> Text:
-        """An alarm that is raised. `link` acknowledges it."""
+    def alarm(
+        self,
+        name: str,
+        alarm: Alarm,
+        explains: Mapping[str, Alarm],
+        link: str | None,
+        *,
+        again: bool,
+        short_link: str | None = None,
+    ) -> Text:
+        """An alarm that is raised. `link` acknowledges it, and so does `short_link`, which may fit a text message."""
         about = _about(alarm)
         title = f"{self.site}: {alarm.priority.upper()}{' again' if again else ''}: {about}"
         facts = [
@@ -50,7 +59,7 @@ class Words:
             link and f"Acknowledge: {link}",
             self.page and f"Page: {alarm_url(self.page, name)}",
         ]
-        return _text(title, [one for one in facts if one], link, self.page)
+        return _text(title, [one for one in facts if one], short_link, link, self.page)
 
     def over(self, name: str, alarm: Alarm) -> Text:
         """An alarm that was told is over."""
@@ -63,15 +72,19 @@ class Words:
         measured = _measured(alarm)
         return f"{alarm.priority}: {_named(name, alarm)}{f' ({measured})' if measured else ''}"
 
-    def digest(self, entries: Sequence[Entry], now_of: Mapping[str, Alarm]) -> Text:
-        """Several at once, the gravest first."""
+    def digest(
+        self, entries: Sequence[Entry], now_of: Mapping[str, Alarm], link: str | None = None, linked: int = 0
+    ) -> Text:
+        """Several at once, the gravest first. `link` acknowledges so many of those that are written out."""
         quiet = all(one.why == "quiet" for one in entries)
         many = f"{len(entries)} alarm{'s'[: len(entries) != 1]}"
         title = f"{self.site}: {many}{' from your quiet hours' if quiet else ''}: {counted(entries)}"
         lines = [f"{one.line}, {self._since(one)}: {_state(one, now_of)}" for one in entries[:MOST_LISTED]]
         if len(entries) > MOST_LISTED:
             lines.append(f"and {len(entries) - MOST_LISTED} more")
-        return _text(title, [*lines, *([f"Page: {self.page}"] if self.page else [])], self.page)
+        if link:
+            lines.append(f"Acknowledge {'this one' if linked == 1 else f'these {linked}'}: {link}")
+        return _text(title, [*lines, *([f"Page: {self.page}"] if self.page else [])], link, self.page)
 
     def test(self, channel: str, now: datetime) -> Text:
         """Proves that a channel arrives."""

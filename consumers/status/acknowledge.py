@@ -1,12 +1,12 @@
-"""The page behind the link in a message: it shows one alarm, and its button acknowledges it as who got the message.
+"""The page behind the link in a message: it shows what it is for, and its button acknowledges as who got the message.
 
-The link itself is the right to do so, once, for one raise of one alarm. Opening it never acknowledges: programs that
+The link itself is the right to do so, once, for one raise of each alarm. Opening it never acknowledges: programs that
 look through mail open every link.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
@@ -18,13 +18,12 @@ from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
 from consumers.status.state import State
-from runtime.ack_link import BadLink, Claim, read_token
-from schemas.messages import Alarm, AlarmRequest, AlarmState, RequestOutcome
+from runtime.ack_link import ASKS, BadLink, Claim, ListClaim, is_list, mark, read_list_token, read_token
+from runtime.alarm_words import RANK
+from schemas.messages import Alarm, AlarmRequest, RequestOutcome
 from schemas.topics import ALARM_REQUEST, M, Topic
 from schemas.units import utc_now
 
-ASKS = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED, AlarmState.LATCHED_UNACKNOWLEDGED)
-"""Those that can be acknowledged."""
 PATIENCE = 5.0
 """Seconds to hear what became of it."""
 HEADERS = {"cache-control": "no-store"}
@@ -42,7 +41,7 @@ class Links:
     def __init__(self, state: State, key: str, publish: Publish) -> None:
         self.state, self._key, self._publish = state, key, publish
         self.site = state.site
-        self._used: dict[Claim, float] = {}
+        self._used: dict[Claim | ListClaim, float] = {}
         """By whom something was asked; until it expires."""
         self._templates = Jinja2Templates(directory=Path(__file__).parent)
 
@@ -50,24 +49,25 @@ class Links:
         @app.get("/ack/{token}", response_class=HTMLResponse)
         async def show(request: Request, token: str) -> HTMLResponse:
             try:
-                claim, alarm = self._judge(token)
+                claim, alarms = self._judge(token)
             except _Refused as refused:
                 return self._page(request, refused.status, words=str(refused))
-            return self._page(request, 200, claim=claim, alarm=alarm)
+            return self._page(request, 200, claim=claim, alarms=alarms)
 
         @app.post("/ack/{token}", response_class=HTMLResponse)
         async def acknowledge(request: Request, token: str) -> HTMLResponse:
             try:
-                claim, _ = self._judge(token)
+                claim, alarms = self._judge(token)
             except _Refused as refused:
                 return self._page(request, refused.status, words=str(refused))
-            return self._page(request, *await self._ask(claim))
+            return self._page(request, *await self._ask(claim, [*alarms]))
 
-    def _judge(self, token: str) -> tuple[Claim, Alarm]:
+    def _judge(self, token: str) -> tuple[Claim | ListClaim, dict[str, Alarm]]:
         """What a link is for, now. Raises _Refused."""
-        now = utc_now()
+        now, site = utc_now(), self.site.site
+        read: Callable[[str, str, str, datetime], Claim | ListClaim] = read_list_token if is_list(token) else read_token
         try:
-            claim = read_token(token, self._key, self.site.site, now)
+            claim = read(token, self._key, site, now)
         except BadLink as bad:
             raise _Refused(403, str(bad)) from None
         if not self.state.broker:
@@ -75,33 +75,38 @@ class Links:
         self._used = {one: until for one, until in self._used.items() if time.monotonic() < until}
         if claim in self._used:
             raise _Refused(409, "this link was used")
-        words, alarm = stale(claim, self.state.alarms, self.site.zone)
-        if alarm is None:
+        if isinstance(claim, ListClaim):
+            found = listed(claim, self.state.alarms, site)
+            words = (
+                "none of the alarms of this message waits for it any more: they are over, acknowledged or raised anew"
+            )
+        else:
+            words, alarm = stale(claim, self.state.alarms, self.site.zone)
+            found = {} if alarm is None else {claim.alarm: alarm}
+        if not found:
             raise _Refused(409, words)
-        return claim, alarm
+        return claim, found
 
-    async def _ask(self, claim: Claim) -> tuple[int, str]:
+    async def _ask(self, claim: Claim | ListClaim, names: list[str]) -> tuple[int, str]:
         """Acknowledge, and say what became of it."""
         left = (claim.until - utc_now()).total_seconds()
         self._used[claim] = time.monotonic() + left
-        wish = AlarmRequest(
-            id=f"link-{token_hex(6)}", at=utc_now(), action="ack", who=claim.person, why="by the link of a message"
-        )
         try:
-            await self._publish(ALARM_REQUEST, wish, site=self.site.site, alarm=claim.alarm)
-            outcome = await self._outcome(wish.id or "")
+            asked = [(name, await self._say(name, claim.person)) for name in names]
+            outcomes = await asyncio.gather(*(self._outcome(one) for _, one in asked))
         except Exception:
             del self._used[claim]  # it did not get there
             raise
-        if outcome is None:
+        if None in outcomes:
             del self._used[claim]  # who answers nothing may not have heard it: the link is good for another try
-            return (
-                202,
-                f"{claim.person} asked for it; the alarm service has not answered yet: look at the page",
-            )
-        if not outcome.followed:
-            return 409, outcome.reason
-        return 200, f"acknowledged by {claim.person}"
+        return _became(claim.person, dict(zip(names, outcomes, strict=True)))
+
+    async def _say(self, name: str, person: str) -> str:
+        """The id of the request."""
+        one = f"link-{token_hex(6)}"
+        wish = AlarmRequest(id=one, at=utc_now(), action="ack", who=person, why="by the link of a message")
+        await self._publish(ALARM_REQUEST, wish, site=self.site.site, alarm=name)
+        return one
 
     async def _outcome(self, name: str) -> RequestOutcome | None:
         end = time.monotonic() + PATIENCE
@@ -112,17 +117,49 @@ class Links:
         return None
 
     def _page(
-        self, request: Request, status: int, words: str = "", *, claim: Claim | None = None, alarm: Alarm | None = None
+        self,
+        request: Request,
+        status: int,
+        words: str = "",
+        *,
+        claim: Claim | ListClaim | None = None,
+        alarms: Mapping[str, Alarm] | None = None,
     ) -> HTMLResponse:
-        since = "" if alarm is None else _clock(alarm.since, self.site.zone)
-        told = {"site": self.site, "words": words, "claim": claim, "alarm": alarm, "since": since, "good": status < 300}
+        shown = [(one, _clock(one.since, self.site.zone)) for one in (alarms or {}).values()]
+        gone = len(claim.marks) - len(shown) if isinstance(claim, ListClaim) else 0
+        told = {"site": self.site, "words": words, "claim": claim, "alarms": shown, "gone": gone, "good": status < 300}
         return self._templates.TemplateResponse(request, "acknowledge.html", told, status, HEADERS)
+
+
+def _became(person: str, outcomes: Mapping[str, RequestOutcome | None]) -> tuple[int, str]:
+    """Of all that were asked for: a status, and words."""
+    refused = {name: one.reason for name, one in outcomes.items() if one is not None and not one.followed}
+    silent = [name for name, one in outcomes.items() if one is None]
+    done = len(outcomes) - len(refused) - len(silent)
+    if len(outcomes) == 1:
+        if silent:
+            return 202, f"{person} asked for it; the alarm service has not answered yet: look at the page"
+        return (409, next(iter(refused.values()))) if refused else (200, f"acknowledged by {person}")
+    words = [f"{done} of {len(outcomes)} acknowledged by {person}"]
+    words += [f"{name} was refused: {why}" for name, why in refused.items()]
+    if silent:
+        words.append(f"of {', '.join(silent)} the alarm service has not answered yet: look at the page")
+    return 202 if silent else 200 if done else 409, "; ".join(words)
 
 
 class _Refused(Exception):
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
         self.status = status
+
+
+def listed(claim: ListClaim, alarms: Mapping[str, Alarm], site: str) -> dict[str, Alarm]:
+    """Those of the list that are still of the same raise and not acknowledged, the gravest first."""
+    marks = {*claim.marks}
+    found = {
+        name: one for name, one in alarms.items() if one.state in ASKS and mark(site, name, one.since) in marks
+    }  # fmt: skip
+    return dict(sorted(found.items(), key=lambda item: (RANK.index(item[1].priority), item[0])))
 
 
 def stale(claim: Claim, alarms: Mapping[str, Alarm], zone: ZoneInfo) -> tuple[str, Alarm | None]:

@@ -92,8 +92,10 @@ class AlarmPast:
         site, names = self.state.site.site, [alarm] if alarm else []
         asked = changes(self.history.engine, site, end - timedelta(hours=hours), end, names, MOST + 1)
         found = await self.archive.answer(asked)
-        listening = told(self.history.engine, site, end - timedelta(hours=hours), end, names, MOST + 1)
-        messages = None if found is None else await self.archive.answer(listening)
+        messages = None
+        if found is not None:
+            listening = told(self.history.engine, site, end - timedelta(hours=hours), end, names, MOST + 1)
+            messages = await self.archive.answer(listening)
         more = len(found or []) > MOST or len(messages or []) > MOST
         newest = [*reversed(without_repeats(found or []))]
         fault = SILENT if found is None or messages is None else ""

@@ -197,7 +197,7 @@ async def test_each_change_is_kept_for_the_archive(broker: Broker, site_file: Pa
                 while len(admin.all(ALARM, alarm=WARM)) == before:
                     await plant.say("bms1", cell_t_max=warm)
                     await asyncio.sleep(0.1)
-        await admin.until(SERVICE_EVENT, lambda event: event.payload["state"] == "returned")
+        await admin.until(SERVICE_EVENT, lambda event: event.payload.get("state") == "returned")
     kept = [event.payload for event in admin.all(SERVICE_EVENT) if event.topic.endswith(f"{WARM}/state")]
     live = [alarm.model_dump(mode="json") for alarm in admin.all(ALARM, alarm=WARM)]
     assert kept == live
@@ -610,7 +610,7 @@ async def test_a_broker_that_was_away_is_told_afterwards(tmp_path: Path, site_fi
                 assert timedelta(seconds=10) <= raised.since - raised.began < timedelta(seconds=12)
                 await ear.hears(name, "unacknowledged", "returned", within=18)
                 assert timedelta(seconds=9) <= ear.last(name).at - back < timedelta(seconds=18)
-                await admin.until(SERVICE_EVENT, lambda event: event.payload["state"] == "returned")
+                await admin.until(SERVICE_EVENT, lambda event: event.payload.get("state") == "returned")
                 said = [one.payload for one in admin.all(SERVICE_EVENT) if one.topic.endswith(f"{name}/state")]
                 assert {(one["state"], one["at"]) for one in said} == {
                     (one.state, json.loads(one.model_dump_json())["at"]) for one in (raised, ear.last(name))

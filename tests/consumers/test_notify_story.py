@@ -13,7 +13,7 @@ from consumers.notify.calendar import Calendar
 from consumers.notify.desk import Desk, Kept
 from consumers.notify.outbox import MOST, Outbox, Outgoing
 from consumers.notify.reach import Reach
-from consumers.notify.words import SHORT, Words
+from consumers.notify.words import MOST_LISTED, SHORT, Words
 from runtime.alarm_words import notified
 from schemas.holidays import Holidays
 from schemas.messages import Alarm, AlarmClass, AlarmPriority, AlarmState, Notified
@@ -404,6 +404,38 @@ def test_the_short_form_of_anything_has_160_characters() -> None:
     plain = Words("Plant", BERLIN, "https://ems.example").alarm("hot", alarm(now), {}, None, again=False)
     assert plain.short == "Plant: HIGH: bms: the battery is too hot https://ems.example"
     assert plain.body.endswith("Page: https://ems.example/alarms#hot")
+
+
+def test_a_digest_and_a_text_message_have_a_link_for_exactly_what_they_list() -> None:
+    people = [one.model_dump() | {"quiet": [NIGHTS]} for one in notify().person]
+    story = Story(notify(person=people), local("2026-06-16T23:00"))
+    asked: list[list[str]] = []
+
+    def link(raises: Any, person: str, _: datetime, short: bool) -> str:
+        asked.append([name for name, _ in raises])
+        return f"https://ems.example/ack/{person}{len(raises)}{'s' if short else ''}"
+
+    story.desk.link = link
+    for name in ("hot", "gone", "seen", "latched"):
+        story.raised(name)
+    story.becomes(AlarmState.NORMAL, "gone")
+    story.becomes(AlarmState.ACKNOWLEDGED, "seen")
+    story.becomes(AlarmState.LATCHED_UNACKNOWLEDGED, "latched")
+    for number in range(MOST_LISTED):
+        story.raised(f"z{number}", priority=AlarmPriority.LOW)
+    story.now = local("2026-06-17T06:00")
+    story.desk.tick(story.now)
+    digest = next(one for one in story.desk.outbox.waiting if one.channel == "anna_sms")
+    listed = next(names for names in asked if len(names) > 1)
+    assert listed == ["hot", "latched", *(f"z{n}" for n in range(MOST_LISTED - 4))], "no more than it writes out"
+    assert f"Acknowledge these {len(listed)}: https://ems.example/ack/anna{len(listed)}s" in digest.body
+    assert digest.short.endswith(f" https://ems.example/ack/anna{len(listed)}s")
+    one = Story(notify(), local("2026-06-16T12:00"), down={"ben_sms"})
+    one.desk.link = link
+    one.raised()
+    (message,) = (sent for sent in one.desk.outbox.waiting if sent.channel == "ben_sms")
+    assert message.short.endswith("the battery is too hot https://ems.example/ack/ben1s")
+    assert "Acknowledge: https://ems.example/ack/ben1\n" in message.body + "\n"
 
 
 def test_a_shift_of_every_second_week_over_midnight_belongs_to_the_day_it_began() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,16 +11,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.status import acknowledge
 from consumers.status.acknowledge import Links
 from consumers.status.app import create_app
 from consumers.status.door import LARGEST
 from consumers.status.service import Listener
+from consumers.status.state import Said as SaidOnce
 from consumers.status.state import State
-from runtime.ack_link import FORGED, BadLink, Claim, make_token, read_token
+from runtime.ack_link import (
+    FORGED,
+    BadLink,
+    Claim,
+    ListClaim,
+    is_list,
+    make_list_token,
+    make_token,
+    mark,
+    read_list_token,
+    read_token,
+)
 from runtime.part import Part
 from runtime.settings import Settings, parse_broker
-from schemas.messages import Alarm, AlarmState
+from schemas.messages import Alarm, AlarmPriority, AlarmState, RequestOutcome
 from schemas.site_file import load_site
+from schemas.topics import M, Topic
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.notified import KEY, alarm
@@ -82,6 +97,67 @@ async def test_a_link_that_is_opened_shows_and_never_acknowledges(name: str, sta
             assert said.orders == []
 
 
+COLD = RAISED.model_copy(update={"device": "bms2", "priority": AlarmPriority.CRITICAL})
+ANEW = RAISED.model_copy(update={"since": SINCE + timedelta(microseconds=1)})
+LISTED = {"hot-bms1": SINCE, "cold-bms2": SINCE}
+LISTS: dict[str, tuple[dict[str, Alarm], dict[str, datetime], int, list[str]]] = {
+    "as it was": ({}, LISTED, 200, ["cold-bms2", "hot-bms1"]),
+    "one raised later": ({"new-bms1": RAISED}, LISTED, 200, ["cold-bms2", "hot-bms1"]),
+    "one raised anew": ({"hot-bms1": ANEW}, LISTED, 200, ["cold-bms2"]),
+    "one acknowledged": (
+        {"hot-bms1": RAISED.model_copy(update={"state": AlarmState.ACKNOWLEDGED})}, LISTED, 200, ["cold-bms2"]),
+    "the raise of one under the name of another": ({}, {"cold-bms1": SINCE, "hot-bms2": SINCE}, 409, []),
+    "all over": ({}, {"gone-bms1": SINCE}, 409, []),
+}  # fmt: skip
+
+
+def list_link(raises: Mapping[str, datetime], until: datetime | None = None) -> str:
+    marks = tuple(mark("plant", name, since) for name, since in raises.items())
+    return make_list_token(ListClaim("anna", until or utc_now() + timedelta(hours=1), marks), KEY, "plant")
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_the_link_of_a_list_acknowledges_exactly_its_raises_once_and_by_its_button_alone(
+    name: str, state: State
+) -> None:
+    changed, raises, status, asked = LISTS[name]
+    said, state.alarms = Said(), {"hot-bms1": RAISED, "cold-bms2": COLD} | changed
+
+    async def publish(topic: Topic[M], message: M, *, expiry: float | None = None, **place: str) -> None:
+        """With an alarm service that answers at once."""
+        await said.publish(topic, message, expiry=expiry, **place)
+        word = RequestOutcome(id=getattr(message, "id", ""), at=utc_now(), followed=True)
+        state.answers[word.id] = SaidOnce(word, 0.0)
+
+    links = Links(state, KEY, publish)
+    app = create_app(state.site, dict, curves, publish, token=TOKEN, links=links)
+    transport = httpx.ASGITransport(app, client=("192.0.2.7", 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://ems.example") as client:
+        address = f"/ack/{list_link(raises)}"
+        for _ in range(2):
+            assert (await client.get(address)).status_code == status
+        assert said.orders == []
+        done = await client.post(address)
+        assert done.status_code == status
+        assert [topic.split("/")[4] for topic, *_ in said.orders] == asked
+        assert (await client.post(address)).status_code == 409, "used"
+        assert len(said.orders) == len(asked)
+    if len(asked) == 2:
+        assert "2 of 2 acknowledged by anna" in done.text
+
+
+async def test_a_list_without_an_answer_can_be_asked_again_and_an_old_one_not(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledge, "PATIENCE", 0.05)
+    said = Said()
+    async with app_of(state, said) as client:
+        for _ in range(2):
+            assert (await client.post(f"/ack/{list_link(LISTED)}")).status_code == 202
+        late = await client.post(f"/ack/{list_link(LISTED, utc_now())}")
+    assert (late.status_code, "has expired" in late.text, len(said.orders)) == (403, True, 2)
+
+
 async def test_the_address_is_no_door_to_anything_else(state: State) -> None:
     said = Said()
     async with app_of(state, said) as client:
@@ -133,8 +209,20 @@ def test_a_link_with_any_letter_changed_is_refused(place: int, letter: str) -> N
             read_token(changed, KEY, "plant", utc_now())
 
 
+@given(st.integers(0, 400), st.sampled_from("abcXYZ019-_.=/ "))
+def test_the_link_of_a_list_with_any_letter_changed_is_refused(place: int, letter: str) -> None:
+    token = list_link(LISTED)
+    changed = token[: place % len(token)] + letter + token[place % len(token) + 1 :]
+    if changed != token:
+        with pytest.raises(BadLink, match="was not made by this site"):
+            (read_list_token if is_list(changed) else read_token)(changed, KEY, "plant", utc_now())
+    for key, site in ((FOREIGN, "plant"), (KEY, "other")):
+        with pytest.raises(BadLink, match="was not made by this site"):
+            read_list_token(token, key, site, utc_now())
+
+
 @given(st.text(max_size=300))
 def test_whatever_stands_in_a_link_it_is_refused_in_words(token: str) -> None:
     with pytest.raises(BadLink) as refused:
-        read_token(token, KEY, "plant", datetime.now(tz=SINCE.tzinfo))
+        (read_list_token if is_list(token) else read_token)(token, KEY, "plant", datetime.now(tz=SINCE.tzinfo))
     assert str(refused.value) == FORGED
