@@ -120,13 +120,13 @@ TABLE: dict[str, Row] = {
     "maintenance_all_along": Row("0/1*2 50/1*4 0/1*3 0/0",
         "2 suppressed+, 6 suppressed-, 9 normal", rule='suppress_when = "y > 0.5 %"'),
     "silent_device": Row(
-        "0 50*4 -*7 50*4 0",
-        {"hot": "1 unacknowledged, 7~ suppressed+, 12~ unacknowledged, 16 returned",
-         "quiet": "7~ unacknowledged from 4, 12~ returned"}, more=QUIET),
+        "0 50*4 -*7 50*6 0",  # a silence is over when readings follow each other, for 3 polls
+        {"hot": "1 unacknowledged, 7~ suppressed+, 15~ unacknowledged, 18 returned",
+         "quiet": "7~ unacknowledged from 4, 15~ returned"}, more=QUIET),
     "silent_and_well_again": Row(
         "0 50*4 -*7 0",
-        {"hot": "1 unacknowledged, 7~ suppressed+, 12 suppressed-, 12~ normal",
-         "quiet": "7~ unacknowledged, 12~ returned"}, more=QUIET),
+        {"hot": "1 unacknowledged, 7~ suppressed+, 12 suppressed-, 15~ normal",
+         "quiet": "7~ unacknowledged, 15~ returned"}, more=QUIET),
     "parent": Row(
         "0 50*4 28*4 0", {"hot": "1 unacknowledged, 5 returned", "mild": "1 suppressed+, 5 unacknowledged, 9 returned"},
         more=MILD),
