@@ -315,7 +315,7 @@ def test_the_peak_is_projected_over_the_window_that_is_billed(tmp_path: Path) ->
     for minutes in (15, 30):
         (tmp_path / "tariff.toml").write_text(tariff.format(minutes), encoding="utf-8")
         rule = watched(load_site(path), load_catalog()).rules["peak_risk-grid"]
-        assert rule.when == f"projected(p, {minutes} min) > site.peak_target"
+        assert rule.when == f"projected(max(p, 0 W), {minutes} min) > site.peak_target"
 
 
 PROFILED = {path.stem: load_profile(path.stem) for path in PROFILES.glob("*.toml")}

@@ -16,6 +16,9 @@ from consumers.alarms.latest import Latest
 Run = Callable[[Latest, float, datetime], Any]
 """What a part of an expression is compiled to: its value now; None when it is not known."""
 
+Told = tuple[Place, Place, Place]
+"""Where the mean of a window so far stands, in the unit of the value, of how many seconds it is, and its length."""
+
 SAMPLES = 60
 """Of a rate's window are kept."""
 MOST_COUNTED = 1000
@@ -133,8 +136,9 @@ class Count:
 class Projected:
     """The mean that the running window of the clock will have when the value stays as it is now."""
 
-    def __init__(self, of: Run, length: float, zone: tzinfo) -> None:
-        self._of, self._length, self._zone = of, length, zone
+    def __init__(self, of: Run, length: float, zone: tzinfo, told: Told | None = None) -> None:
+        """`told`: who else has followed this window, for what was not seen here."""
+        self._of, self._length, self._zone, self._told = of, length, zone, told
         self._window: int | None = None
         self._seen = self._sum = 0.0
         self._last: float | None = None
@@ -157,9 +161,20 @@ class Projected:
             self._seen += counted
             self._sum += self._last * counted
         self._last, self._at, self._wall = value, now, instant
-        if value is None or self._seen < max(ENOUGH, SHARE * over):
+        least = max(ENOUGH, SHARE * over)
+        if value is None:
             return None
-        return (self._sum / self._seen * over + value * (self._length - over)) / self._length
+        mean = self._sum / self._seen if self._seen >= least else self._elsewhere(latest, now, least)
+        return None if mean is None else (mean * over + value * (self._length - over)) / self._length
+
+    def _elsewhere(self, latest: Latest, now: float, least: float) -> float | None:
+        """The mean so far as it is told, where that was seen enough."""
+        if self._told is None:
+            return None
+        mean, seen, length = (latest.value(place, now) for place in self._told)
+        if not isinstance(mean, float) or not isinstance(seen, float) or length != self._length:
+            return None
+        return mean if seen >= least else None
 
     def _zone_offset(self, instant: float) -> float:
         part = int(instant // _OFFSET_HOLDS)
