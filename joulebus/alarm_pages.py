@@ -7,6 +7,7 @@ from functools import cache
 from consumers.alarms.bits import CLASSES, PRIORITIES
 from consumers.alarms.catalog import EVERY_SERVICE, POLLS, Catalog
 from consumers.alarms.expression.words import EXPRESSIONS
+from consumers.alarms.priorities import HOUR, MATRIX, SOON
 from joulebus.words import table
 from schemas.interlock import DERIVED
 from schemas.messages import AlarmPriority
@@ -80,6 +81,9 @@ def rules(catalog: Catalog) -> Iterator[str]:
     """The shipped rules, a table for each kind, and how urgent they are."""
     yield "## Shipped rules"
     yield _spread(catalog)
+    yield "A priority follows from what comes when nobody does anything, and from how long somebody has to avert it:"
+    columns = ["what comes", *(f"within {_minutes(span)}" for span in (SOON, HOUR)), "later"]
+    yield table(columns, [[severity.value, *map(str, row)] for severity, row in MATRIX.items()])
     for kind, title in OF_KIND.items():
         yield f"### {title}"
         if kind is Kind.BMS:
@@ -118,7 +122,7 @@ def _spread(catalog: Catalog) -> str:
     told = ", ".join(f"{counted[one]} {one} ({100 * counted[one] / len(names):.0f} %)" for one in AlarmPriority)
     return (
         f"{len(names)} rules by name: {told}. ISA-18.2 means about 5 % critical, 15 % high and 80 % below, so that "
-        "what is urgent is seen; of the high ones we have more. The bits of devices come on top."
+        "what is urgent is seen; of the high ones we have some more. The bits of devices come on top."
     )
 
 

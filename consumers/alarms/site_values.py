@@ -80,6 +80,8 @@ class SiteValues:
             "billed_peak": self.billing.peak(now.wall),
             "peak_target": self._target(now),
             "window": self.billing.mean(now.wall),
+            "window_seen": self.billing.seen(now.wall),
+            "window_length": self.billing.length(self.site.zone),
             "window_closed": self.billing.just_closed(now.wall),
             "target_closed": self.billing.meant,
             "import_limit": self.limits.import_limit if self.limits else self.site.grid.import_limit,

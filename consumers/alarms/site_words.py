@@ -25,6 +25,8 @@ SITE: dict[str, Word] = {
     "billed_peak": Word("W", "The highest mean import that this month or year is billed for already, at least."),
     "peak_target": Word("W", "The highest mean import that is meant to be reached: the plan's, or what is billed."),
     "window": Word("W", "The mean import of the billing window that runs, so far."),
+    "window_seen": Word("s", "So much of that window was seen."),
+    "window_length": Word("s", "How long that window is; not known of one that does not begin on its clock."),
     "window_closed": Word("W", "The mean import of the billing window that closed last, if it was seen whole."),
     "target_closed": Word("W", "The peak target as it stood when that window began."),
     "import_limit": Word("W", "What the site may draw now, by its contract and by who limits it."),

@@ -35,7 +35,7 @@ WANTED = [
     ("grid_lost", "pcs_islanded", "grid_state is islanded", "process", "high", 1, 5, None, False),
     ("meter_comm_lost", "meter_silent", "silent 5 s", "system", "high", 5, 5, None, False),
     ("meter_sign_suspect", "meter_polarity", "causes has meter_polarity", "system", "high", 60, TRIP, None, True),
-    ("peak_limit_risk", "peak_risk", "projected(p, 15 min) > site.peak_target", "process", "high", 10, 30, None, False),
+    ("peak_limit_risk", "peak_risk", "projected(max(p, 0 W), 15 min) > site.peak_target", "process", "high", 10, 30, None, False),
     ("peak_limit_exceeded", "peak_exceeded", "site.window_closed > 1.01 * site.target_closed", "process", "high", 0, TRIP, None, False),
     ("cmd_rejected", "pcs_command_refused", "outcome is refused", "system", "medium", 0, 10, None, False),
     ("cmd_timeout", "pcs_command_unanswered", "unanswered > 2 s", "system", "high", 0, 10, None, False),

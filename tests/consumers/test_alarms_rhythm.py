@@ -158,3 +158,22 @@ def test_a_count_of_points_counts_how_often_they_came(tmp_path: Path) -> None:
         changes = panel.hear("bms1", say(second, soc=4.0 if low else 50.0), at(second))
         seen |= {name: second for name, word in words(changes).items() if word == "unacknowledged"}
     assert seen["flaps-bms1"] == 30
+
+
+@pytest.mark.parametrize(
+    ("power", "grid", "raised"),
+    [
+        pytest.param(-5e3, "disconnected", True, id="it takes what PV brings, and no grid is there"),
+        pytest.param(5e3, "disconnected", True, id="it feeds"),
+        pytest.param(5e3, "connected", False, id="with a grid"),
+        pytest.param(80.0, "disconnected", False, id="it stands"),
+    ],
+)
+def test_a_pcs_that_feeds_an_island_it_has_no_word_for(tmp_path: Path, power: float, grid: str, raised: bool) -> None:
+    words_of_grid = "grid_state = { register = 4, enum = { 0 = 'disconnected', 1 = 'connected' } }\n"
+    panel, seen = a_panel(tmp_path, "", pcs=words_of_grid), set[str]()
+    for second in range(10):
+        seen |= words(panel.hear("pcs1", say(second, p=power, grid_state=grid), at(second))).keys()
+    for second in range(10, 14):  # it stops: its breaker opens before its power is 0
+        seen |= words(panel.hear("pcs1", say(second, p=2e3, grid_state="disconnected"), at(second))).keys()
+    assert ("pcs_off_grid-pcs1" in seen) is raised

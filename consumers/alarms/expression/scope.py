@@ -1,7 +1,7 @@
 """What an expression can name: points of devices, words that are said of them, values of the site and of services."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import NamedTuple, Self
@@ -103,19 +103,21 @@ class Scope:
     is_service: bool = False
     zone: tzinfo = UTC
     """The windows of the clock stand on its time."""
+    billed: str = ""
+    """The meter whose import is billed."""
     _cache: dict[str, dict[str, Found]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of_site(cls, site: Site) -> Self:
-        return cls(site.profiles, {one.name: one.poll for one in site.devices}, zone=site.zone)
+        return cls(site.profiles, {one.name: one.poll for one in site.devices}, zone=site.zone, billed=site.grid.meter)
 
     def of(self, device: str) -> "Scope":
         """For a rule of this device."""
-        return Scope(self.devices, self.polls, device, False, self.zone, self._cache)
+        return replace(self, own=device, is_service=False)
 
     def of_service(self, service: str) -> "Scope":
         """For a rule of this part of joulebus."""
-        return Scope(self.devices, self.polls, service, True, self.zone, self._cache)
+        return replace(self, own=service, is_service=True)
 
     @property
     def place(self) -> str:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from consumers.alarms.expression.checked import Checked
-from consumers.alarms.expression.scope import Scope, Sort
+from consumers.alarms.expression.scope import SITE_PLACE, Scope, Sort
 from consumers.alarms.expression.tree import Arithmetic, Call, Negate, Number, Ref
 from consumers.alarms.expression.units import unit
-from consumers.alarms.expression.windows import Count, Projected, Rate, Run
+from consumers.alarms.expression.windows import Count, Projected, Rate, Run, Told
 from consumers.alarms.latest import Latest
 from consumers.alarms.reading import MESSAGES
 
@@ -83,7 +83,9 @@ def _call(part: Checked, name: str, scope: Scope, truth: Truth) -> Value:  # noq
             of = value(part.parts[0], scope, truth)
             return Value(Rate(of.run, _span(part), gap(part, scope), places(part)))
         case "projected":
-            return Value(Projected(value(part.parts[0], scope, truth).run, _span(part), scope.zone, places(part)))
+            of = value(part.parts[0], scope, truth)
+            told = _told(part.parts[0], scope)
+            return Value(Projected(of.run, _span(part), scope.zone, places(part), told))
         case "count":
             events = [place for place in places(part) if place[1] in MESSAGES]
             count = Count(truth(part.parts[0], scope), _span(part), events)
@@ -105,6 +107,15 @@ def _call(part: Checked, name: str, scope: Scope, truth: Truth) -> Value:  # noq
         case "max" | "highest":
             return _folded(_all(runs, max), *values)._replace(at_least=_some(runs, max))
     return _folded(_all(runs, _spread), *values)._replace(at_least=_some(runs, _spread))
+
+
+def _told(part: Checked, scope: Scope) -> Told | None:
+    """What is billed is followed by optimize as well: the import at the grid connection, and nothing else."""
+    node, nothing = part.node, [one for one in part.parts if isinstance(one.node, Number) and one.node.value == 0]
+    imported = isinstance(node, Call) and node.name == "max" and len(part.parts) == 2 and len(nothing) == 1
+    if not imported or part.quantity.unit != "W" or places(part) != {(scope.billed, "p")}:
+        return None
+    return (SITE_PLACE, "window"), (SITE_PLACE, "window_seen"), (SITE_PLACE, "window_length")
 
 
 def gap(part: Checked, scope: Scope) -> float:

@@ -17,6 +17,9 @@ from schemas.rise import Past
 Run = Callable[[Latest, float, datetime], Any]
 """What a part of an expression is compiled to: its value now; None when it is not known."""
 
+Told = tuple[Place, Place, Place]
+"""Where the mean of a window so far stands, in the unit of the value, of how many seconds it is, and its length."""
+
 MOST_COUNTED = 1000
 UNSEEN = 10.0
 """Seconds without a look behind which nobody knows what happened; the clock looks once a second."""
@@ -134,8 +137,11 @@ class Projected:
     """The mean that the running window of the clock will have when the value stays as it is now. One reading that lies
     farther from the mean so far than the one before is not taken for what stays."""
 
-    def __init__(self, of: Run, length: float, zone: tzinfo, places: Collection[Place]) -> None:
-        self._of, self._length, self._zone, self._places = of, length, zone, places
+    def __init__(
+        self, of: Run, length: float, zone: tzinfo, places: Collection[Place], told: Told | None = None
+    ) -> None:
+        """`told`: who else has followed this window, for what was not seen here."""
+        self._of, self._length, self._zone, self._places, self._told = of, length, zone, places, told
         self._read: float | None = None
         self._newest = self._before = 0.0
         self._window: int | None = None
@@ -162,9 +168,12 @@ class Projected:
             self._seen += counted
             self._sum += self._last * counted
         self._last, self._at, self._wall = value, now, instant
-        if value is None or self._seen < max(ENOUGH, SHARE * over):
+        least = max(ENOUGH, SHARE * over)
+        if value is None:
             return None
-        mean = self._sum / self._seen
+        mean = self._sum / self._seen if self._seen >= least else self._elsewhere(latest, now, least)
+        if mean is None:
+            return None
         stays = min(self._newest, self._before, key=lambda one: abs(one - mean))
         return (mean * over + stays * (self._length - over)) / self._length
 
@@ -173,6 +182,15 @@ class Projected:
         if read != self._read:
             self._before = value if self._read is None else self._newest
             self._newest, self._read = value, read
+
+    def _elsewhere(self, latest: Latest, now: float, least: float) -> float | None:
+        """The mean so far as it is told, where that was seen enough."""
+        if self._told is None:
+            return None
+        mean, seen, length = (latest.value(place, now) for place in self._told)
+        if not isinstance(mean, float) or not isinstance(seen, float) or length != self._length:
+            return None
+        return mean if seen >= least else None
 
     def _zone_offset(self, instant: float) -> float:
         part = int(instant // _OFFSET_HOLDS)

@@ -26,7 +26,7 @@ EXAMPLES = {
     "count(outcome == 'failed', 60 s) >= 3": "commands fail again and again",
     "state == 'fault' and not has(alarms, 'epo')": "it tripped, and nobody pressed the emergency stop",
     "meter.p - site.import_limit > 2 kW": "the site draws more than it may",
-    "projected(p, 15 min) > site.peak_target": "this quarter of an hour becomes a new peak",
+    "projected(max(p, 0 W), 15 min) > site.peak_target": "this quarter of an hour becomes a new peak",
     "given(cell_t_spread, abs(i) < 20 A) > 5 K": "the cells differ in temperature, and not by what flows now",
     "no_data(5)": "the device said nothing for five of its polls",
 }

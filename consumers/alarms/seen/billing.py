@@ -4,7 +4,7 @@ Of several demand components the first is meant, as in the plan.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from optimizer.billing import least_seen
 from schemas.billing import BilledComponent, Billing
@@ -63,6 +63,17 @@ class BillingSeen:
         if self.now is None or self.until is None or wall >= min(self.until, self.now.window_end):
             return None
         return self.now.mean
+
+    def seen(self, wall: datetime) -> float | None:
+        """Seconds of the window that runs of which its mean is known."""
+        return None if self.mean(wall) is None or self.now is None else self.now.covered
+
+    def length(self, zone: tzinfo) -> float | None:
+        """Seconds of the window that runs, where it stands on the clock: one that slides may begin between."""
+        if self.now is None:
+            return None
+        begin = self.now.window_start.astimezone(zone)
+        return 60.0 * self.now.minutes if (begin.hour * 60 + begin.minute) % self.now.minutes == 0 else None
 
     def just_closed(self, wall: datetime) -> float | None:
         """W, of the window before the one that runs."""
