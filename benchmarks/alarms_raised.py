@@ -105,27 +105,27 @@ class Ear:
 
 
 class Plant:
-    """What the meters say; those that are not asked repeat themselves each second, as meters do."""
+    """What the meters say; who has said nothing for a second repeats itself: a silent meter is an alarm of its own."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._power = {"flood": GOOD, "crowd": GOOD}
+        self._last = dict.fromkeys(("grid", "flood", "crowd"), (GOOD, 0.0))
         self.task = asyncio.create_task(self._breathe())
 
     async def say(self, device: str, power: float) -> float:
         """One reading; when it was said."""
         began = time.perf_counter()
-        if device in self._power:
-            self._power[device] = power
+        self._last[device] = power, began
         telemetry = Telemetry(at=utc_now(), epoch=EPOCH, seq=time.monotonic_ns(), values={"p": power})
         await self._bus.say(TELEMETRY, telemetry, site="bench", device=device)
         return began
 
     async def _breathe(self) -> None:
         while True:
-            await asyncio.sleep(1)
-            for device, power in self._power.items():
-                await self.say(device, power)
+            await asyncio.sleep(0.2)
+            for device, (power, when) in [*self._last.items()]:
+                if time.perf_counter() - when > 1:
+                    await self.say(device, power)
 
 
 @contextlib.asynccontextmanager

@@ -78,7 +78,14 @@ class KeptFile:
                     )
                 return
             before, gone = self._db, self.on_disk
-            if self._adopt(db, before) is None:
+            damage = self._adopt(db, before)
+            if damage is not None and damaged(damage):
+                try:
+                    db, aside = begin_anew(self.path, self._tables, damage, durable=self._durable)
+                except sqlite3.Error:
+                    return
+                damage = self._adopt(db, before)
+            if damage is None:
                 self._db = db
                 deleted = f"{self._name} was deleted while it was used; a new one began"
                 self.aside = aside or (deleted if gone else self.aside)

@@ -12,8 +12,8 @@ LOOK = 1.0
 
 
 class BrokerAway:
-    """Of the alarms service: its cause stands from the loss of the connection to the next one. How long it has to last
-    before an operator is told says the rule `broker_lost`."""
+    """Of the alarms service: its cause stands from the loss of the connection, or from a start without one, to the next
+    one. How long it has to last before an operator is told says the rule `broker_lost`."""
 
     def __init__(self, part: Part, judge: Callable[[], Awaitable[None]]) -> None:
         """`judge` looks at our own causes; what it changes is kept for the archive and said when the broker is back."""

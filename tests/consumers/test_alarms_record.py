@@ -92,6 +92,37 @@ def test_what_was_written_is_read_in_whatever_order_alarms_come_and_go(tmp_path:
     assert read(path) == {"other": alarm("latched")}
 
 
+def test_a_folder_that_is_taken_away_is_said_until_it_is_there_again(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "alarms.db"
+    path.parent.mkdir()
+    record = Record(path)
+    record.open()
+    assert not record.write([("a", alarm("latched"))])
+    shutil.rmtree(path.parent)
+    assert "no new one begins" in record.write([("b", alarm("shelved"))])
+    path.parent.mkdir()
+    assert not record.upkeep()
+    record.close()
+    assert read(path) == {"a": alarm("latched"), "b": alarm("shelved")}
+
+
+def test_a_disk_that_comes_late_with_a_damaged_file_is_used_all_the_same(tmp_path: Path) -> None:
+    path, whole = tmp_path / "state" / "alarms.db", Record(tmp_path / "alarms.db")
+    whole.open()
+    whole.replace(many(1))
+    whole.close()
+    record = Record(path)
+    assert record.open() == ({}, "")
+    assert "in memory only" in record.write([("a", alarm("latched"))])
+    path.parent.mkdir()
+    words = whole.path.read_bytes()
+    path.write_bytes(words[:8192] + bytes(8192) + words[16384:])
+    assert not record.upkeep()
+    assert "was damaged" in record.aside()
+    record.close()
+    assert read(path) == {"a": alarm("latched")}
+
+
 def test_with_a_thousand_alarms_a_change_writes_no_more_than_with_one(tmp_path: Path) -> None:
     written = []
     for count in (1, 1000):
