@@ -49,7 +49,7 @@ and stands in the topic `alarm/<rule>-<device>/state` as long as it is not norma
   what is not more urgent than itself, and who shelves it is told how many alarms that hides; out of service, nothing.
 - Shelved, suppressed or out of service, its condition goes on to be judged: `active` says how it is.
 - Of the alarms of a group that come without a calm of {FLOOD:.0f} s between them, the one whose condition came first is
-  marked `first_out`; the others name it in `consequence_of`."""
+  marked `first_out`, once there is another; the others name it in `consequence_of`."""
 
 
 def topics() -> str:

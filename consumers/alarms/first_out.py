@@ -40,6 +40,7 @@ class FirstOut:
         self._because: dict[str, str] = {}
 
     def marked(self, name: str) -> bool:
+        """It came first, and others came with it: one alone is the first of nothing."""
         return name in self._marked
 
     def because(self, name: str) -> str:
@@ -51,8 +52,7 @@ class FirstOut:
         one = self._now.get(group)
         if one is None or now - one.last >= FLOOD or (one.over is not None and now - one.over >= FLOOD):
             self._now[group] = _Incident(name, {name: came}, now)
-            self._marked.add(name)
-            self._because.pop(name, None)
+            self.forget(name)
             return set()
         one.last = now
         one.came[name] = min(came, one.came.get(name, came))
@@ -62,7 +62,9 @@ class FirstOut:
         if one.came[name] >= one.came[one.first]:
             self._because[name] = one.first
             self._marked.discard(name)
-            return set()
+            told = one.first in self._marked
+            self._marked.add(one.first)
+            return set() if told else {one.first}
         return self._lead(one, name) - {name}
 
     def returned(self, name: str, group: str, now: float) -> None:
@@ -82,7 +84,12 @@ class FirstOut:
         if not one.came:
             del self._now[group]
             return set()
-        return self._lead(one, min(one.came, key=lambda each: one.came[each])) if one.first == name else set()
+        if one.first == name:
+            return self._lead(one, min(one.came, key=lambda each: one.came[each]))
+        if len(one.came) == 1 and one.first in self._marked:
+            self._marked.discard(one.first)
+            return {one.first}
+        return set()
 
     def forget(self, name: str) -> None:
         """It is normal: nobody is told of it any more."""
@@ -103,7 +110,8 @@ class FirstOut:
         self._marked.discard(one.first)
         changed = {*one.came}
         one.first, one.over = name, None
-        self._marked.add(name)
+        if len(one.came) > 1:
+            self._marked.add(name)
         self._because.pop(name, None)
         self._because |= dict.fromkeys(changed - {name}, name)
         return changed

@@ -82,7 +82,7 @@ def words(story: Story, site: Site, at: datetime) -> list[str]:
         return [*said, f"{'never':<11}the archive knows no change of it up to {clock(at, site.zone)}"]
     value = measured(last)
     said.append(f"{'state':<11}{happened(last, site.zone)} at {clock(last.at, site.zone)}{value and f'; {value}'}")
-    for name, text in (("first-out", _explains(last)), ("did", last.did), ("comment", last.comment)):
+    for name, text in (("group", _explains(last)), ("did", last.did), ("comment", last.comment)):
         if text:
             said.append(f"{name:<11}{text}")
     said += ["", *events(without_repeats(story.came), story.wishes, site, story.messages, [story.name])]
@@ -90,9 +90,10 @@ def words(story: Story, site: Site, at: datetime) -> list[str]:
 
 
 def _explains(one: Alarm) -> str:
-    if one.consequence_of:
-        return f"no: it is a consequence of {one.consequence_of}"
-    return "yes: the others of its group are probably its consequence" if one.first_out else ""
+    """In the words of the page."""
+    if one.first_out:
+        return "the first-out: its condition came first of its group"
+    return f"follows from {one.consequence_of}" if one.consequence_of else ""
 
 
 def _curve(story: Story, site: Site) -> list[str]:

@@ -260,7 +260,8 @@ def test_the_cause_with_the_longer_delay_takes_the_mark_and_both_are_told_anew(t
         (name, alarm.first_out, alarm.consequence_of) for name, alarm in told if name in ("cause-bms1", "outcome-pcs1")
     ]
     assert mine == [
-        ("outcome-pcs1", True, ""),
+        ("outcome-pcs1", False, ""),
+        ("outcome-pcs1", True, ""),  # pcs_fault came, too
         ("cause-bms1", True, ""),
         ("outcome-pcs1", False, "cause-bms1"),
     ]

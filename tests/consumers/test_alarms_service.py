@@ -66,6 +66,8 @@ equals = "fault"
 latched = true
 """
 WARM, TRIPPED = "warm-bms1", "tripped-pcs1"
+LED = ("unacknowledged", "unacknowledged")
+"""It is told again as the first-out, once another one came with it."""
 
 
 @asynccontextmanager
@@ -386,7 +388,7 @@ async def test_what_operators_did_survives_the_death_of_the_broker(
             shelve = wish("shelve", until=utc_now() + timedelta(hours=8))
             await operator.say(ALARM_REQUEST, shelve, site=site_name, alarm=WARM)
             await ear.hears(WARM, "unacknowledged", "shelved")
-            await ear.hears(TRIPPED, "unacknowledged", "acknowledged")
+            await ear.hears(TRIPPED, *LED, "acknowledged")
             before = {name: ear.last(name) for name in (WARM, TRIPPED)}
         await asyncio.sleep(1)
         broker.kill()
@@ -431,7 +433,7 @@ async def test_killed_and_restarted_it_goes_on(broker: Broker, site_file: Path, 
         await plant.say("bms1", cell_t_max=35.0)
         await ear.hears(WARM, "unacknowledged")
         await operator.say(ALARM_REQUEST, wish("ack"), site=site_name, alarm=TRIPPED)
-        await ear.hears(TRIPPED, "unacknowledged", "acknowledged")
+        await ear.hears(TRIPPED, *LED, "acknowledged")
         before = ear.last(TRIPPED)
         first.kill()
         await first.wait()
@@ -441,12 +443,12 @@ async def test_killed_and_restarted_it_goes_on(broker: Broker, site_file: Path, 
             await plant.until_heard("bms1", WARM, ear, cell_t_max=20.0)
             await plant.say("pcs1", state="fault")
             await ear.hears(WARM, "unacknowledged", "returned")
-            assert ear.states(TRIPPED) == ["unacknowledged", "acknowledged"]
+            assert ear.states(TRIPPED) == [*LED, "acknowledged"]
             assert ear.last(TRIPPED) == before
             await plant.say("pcs1", state="running")
-            await ear.hears(TRIPPED, "unacknowledged", "acknowledged", "latched")
+            await ear.hears(TRIPPED, *LED, "acknowledged", "latched")
             await operator.say(ALARM_REQUEST, wish("reset"), site=site_name, alarm=TRIPPED)
-            await ear.hears(TRIPPED, "unacknowledged", "acknowledged", "latched", "normal", "cleared")
+            await ear.hears(TRIPPED, *LED, "acknowledged", "latched", "normal", "cleared")
             assert ear.last(TRIPPED).since == before.since
         finally:
             second.terminate()

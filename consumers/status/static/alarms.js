@@ -111,7 +111,7 @@ export function drawAlarm(node, alarm, zone, now) {
     text: what(alarm),
     todo: alarm.active ? plain(alarm.response) : "",
     did: alarm.active ? plain(alarm.did) : "",
-    where: [at, measured, `since ${when(alarm.since, zone, now, true)} (${span(alarm.seconds)})`, state, alarm.leads && "came first"].filter(Boolean).join(" · "),
+    where: [at, measured, `since ${when(alarm.since, zone, now, true)} (${span(alarm.seconds)})`, state, alarm.leads && "first-out"].filter(Boolean).join(" · "),
     state,
     left: countdown(alarm),
     since: when(alarm.since, zone, now, true),
