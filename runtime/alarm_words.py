@@ -71,13 +71,15 @@ def _beside(one: Notified) -> str:
     return f" with {others} other{'s'[: others != 1]}" if others else ""
 
 
-def measured(one: Alarm) -> str:
-    """Value and limit with their unit; empty where there are none."""
+def measured(one: Alarm, zone: ZoneInfo) -> str:
+    """Value and limit with their unit; empty where there are none. Of a silence when it began: that stays true."""
+    if one.silent:
+        since = "" if one.began is None else f"nothing since {clock(one.began, zone)}"
+        return f"was: {since}" if since and one.active is False else since
     if one.value is None:
         return ""
-    unit = "s" if one.silent else one.unit
-    limit = f" (limit {number(one.limit, unit)})" if isinstance(one.limit, float) else ""  # a state is its own limit
-    return f"{number(one.value, unit)}{limit}"
+    limit = f" (limit {number(one.limit, one.unit)})" if isinstance(one.limit, float) else ""  # a state is its own
+    return f"{number(one.value, one.unit)}{limit}"
 
 
 def number(value: float | str, unit: str) -> str:

@@ -37,6 +37,8 @@ CLASSES: tuple[tuple[AlarmClass, frozenset[str]], ...] = (
     ),
     (AlarmClass.SYSTEM, frozenset({"communication", "timeout"})),
 )
+MOST_PLACES = 2
+"""In which a bit of one name is told to stand."""
 RESPOND = {AlarmPriority.CRITICAL: 600.0, AlarmPriority.HIGH: 1800.0}
 """Seconds. A contactor that is welded leaves the battery on whatever else fails, as `contactor_stuck` says; at one of
 high priority the device has protected itself already, and what is lost is its power."""
@@ -60,10 +62,12 @@ def of_device(
     for flag in several:
         if flag not in taken:
             point = ALARMS if several[flag] > 1 else next(name for name, flags in registers.items() if flag in flags)
-            yield _named(rule, device, flag, point, known)
+            yield _named(rule, device, flag, point, where(profile, flag), known)
 
 
-def _named(rule: AlarmRule, device: str, flag: str, point: str, known: Collection[str]) -> AlarmRule:
+def _named(  # noqa: PLR0917  # the bit, its name and its place
+    rule: AlarmRule, device: str, flag: str, point: str, place: str, known: Collection[str]
+) -> AlarmRule:
     name = f"{rule.kind}_{flag}"
     words = {*flag.split("_")}
     priority = next((one for one, those in PRIORITIES if those & words), rule.priority)
@@ -81,8 +85,21 @@ def _named(rule: AlarmRule, device: str, flag: str, point: str, known: Collectio
             "class_": next((one for one, those in CLASSES if those & words), rule.class_),
             "time_to_respond": RESPOND.get(priority),
             "cause": rule.cause.replace(NAMED, f"the alarm “{in_words(flag)}”"),
+            "response": f"{rule.response} It is {place}.",
         }
     )
+
+
+def where(profile: Profile, flag: str) -> str:
+    """Its bit and its word, as the manual of the device has them."""
+    found = [
+        f"bit {bit} of {name}, register {point.register_}" + f" of model {point.model}" * (point.model is not None)
+        for name, point in profile.points.items()
+        if is_alarms(name)
+        for bit, one in (point.flags or {}).items()
+        if one == flag
+    ]
+    return " and ".join(found[:MOST_PLACES]) + " and others" * (len(found) > MOST_PLACES)
 
 
 def together(words: str) -> str:

@@ -51,7 +51,7 @@ class Words:
             alarm.consequence and f"What comes of it: {alarm.consequence}",
             alarm.response and f"What to do: {alarm.response}",
             self._respond(alarm),
-            _measured(alarm),
+            self._measured(alarm),
             alarm.did and f"Control: {alarm.did}",
             f"Since {self._clock(alarm.since)}.",
             explains and f"It explains: {', '.join(_named(other, one) for other, one in sorted(explains.items()))}",
@@ -69,8 +69,18 @@ class Words:
 
     def line(self, name: str, alarm: Alarm) -> str:
         """One alarm of a digest."""
-        measured = _measured(alarm)
+        measured = self._measured(alarm)
         return f"{alarm.priority}: {_named(name, alarm)}{f' ({measured})' if measured else ''}"
+
+    def _measured(self, alarm: Alarm) -> str:
+        if alarm.silent:  # how long it lasts would be wrong when it is read
+            return "" if alarm.began is None else f"nothing was heard since {self._clock(alarm.began)}"
+        if alarm.value is None:
+            return ""
+        value = f"{alarm.point} {_number(alarm.value, alarm.unit)}"
+        if alarm.limit is None or alarm.limit == alarm.value:  # a state is its own limit
+            return value
+        return f"{value}, limit {_number(alarm.limit, alarm.unit)}"
 
     def digest(
         self, entries: Sequence[Entry], now_of: Mapping[str, Alarm], link: str | None = None, linked: int = 0
@@ -135,16 +145,6 @@ def _about(alarm: Alarm) -> str:
 
 def _named(name: str, alarm: Alarm) -> str:
     return f"{alarm.device}: {alarm.cause}" if alarm.cause else name
-
-
-def _measured(alarm: Alarm) -> str:
-    if alarm.value is None:
-        return ""
-    if alarm.silent:
-        age = f"{alarm.value:.0f} s" if isinstance(alarm.value, float | int) else str(alarm.value)
-        return f"nothing was heard for {age}"
-    value = f"{alarm.point} {_number(alarm.value, alarm.unit)}"
-    return value if alarm.limit is None else f"{value}, limit {_number(alarm.limit, alarm.unit)}"
 
 
 def _number(value: float | str, unit: str) -> str:

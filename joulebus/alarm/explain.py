@@ -80,7 +80,7 @@ def words(story: Story, site: Site, at: datetime) -> list[str]:
     said += [f"{name:<11}{text}" for name, text in rule_words(story.rule, last)]
     if last is None:
         return [*said, f"{'never':<11}the archive knows no change of it up to {clock(at, site.zone)}"]
-    value = measured(last)
+    value = measured(last, site.zone)
     said.append(f"{'state':<11}{happened(last, site.zone)} at {clock(last.at, site.zone)}{value and f'; {value}'}")
     for name, text in (("group", _explains(last)), ("did", last.did), ("comment", last.comment)):
         if text:

@@ -89,7 +89,7 @@ def words(
 
 
 def _happened(one: Alarm, site: Site) -> str:
-    value = measured(one)
+    value = measured(one, site.zone)
     return happened(one, site.zone) + (f"; {value}" if value else "")
 
 

@@ -91,7 +91,7 @@ def words(rows: list[Row], zone: ZoneInfo) -> list[str]:
     for below, name, one in rows:
         margin = "    " * below
         age = lasting(max(0.0, (now - one.since).total_seconds()))
-        value = measured(one)
+        value = measured(one, zone)
         first = " first-out" if one.first_out else ""
         said.append(
             f"{margin}{one.priority:<8}  {name}{first}: {happened(one, zone)}, for {age}{value and f'; {value}'}"

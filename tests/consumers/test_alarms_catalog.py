@@ -377,6 +377,7 @@ def test_each_bit_of_each_shipped_map_is_an_alarm_that_names_it() -> None:
         for rule in made:
             AlarmRule.model_validate(rule.model_dump(by_alias=True), strict=False)
             assert str(rule.contains).replace("_", " ") in rule.cause
+            assert re.search(r" It is bit \d+ of alarms\w*, register \d+", rule.response)
             assert missing(rule, profile) is None, "its register says it"
             assert len(names[rule.name, str(rule.device)]) <= LONGEST_ALARM
     assert bits > 400

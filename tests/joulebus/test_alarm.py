@@ -265,11 +265,14 @@ def test_a_change_is_told_with_who_did_it_until_when_and_what_was_measured() -> 
         update={"shelved_until": BEGIN + timedelta(hours=2), "value": 3.71, "limit": 3.6, "unit": "V"}
     )
     assert happened(shelved, ZoneInfo("UTC")) == "shelved until 2026-06-01 02:00:00 by anna: known"
-    assert measured(shelved) == "3.71 V (limit 3.6 V)"
-    assert measured(one.model_copy(update={"value": 12_345.0, "limit": 10e3, "unit": "W"})) == "12.345 kW (limit 10 kW)"
-    assert (
-        measured(one.model_copy(update={"value": 7.0, "limit": 5.0, "unit": "W", "silent": True})) == "7 s (limit 5 s)"
+    assert measured(shelved, ZoneInfo("UTC")) == "3.71 V (limit 3.6 V)"
+    large = one.model_copy(update={"value": 12_345.0, "limit": 10e3, "unit": "W"})
+    assert measured(large, ZoneInfo("UTC")) == "12.345 kW (limit 10 kW)"
+    mute = one.model_copy(update={"value": 7.0, "limit": 5.0, "silent": True, "active": True, "began": BEGIN})
+    assert measured(mute, ZoneInfo("UTC")) == "nothing since 2026-06-01 00:00:00", (
+        "how long it lasts would be wrong soon"
     )
+    assert measured(mute.model_copy(update={"active": False}), ZoneInfo("UTC")).startswith("was: nothing since")
 
 
 def test_a_curve_is_drawn_with_its_limit_and_the_event() -> None:

@@ -49,7 +49,7 @@ def judge(part: Checked, scope: Scope, deadband: float) -> Judge:  # noqa: PLR09
             return _told(truth(part, scope), reading(part.parts[0]), ", ".join(choices))
         case Call("has", args):
             flag = args[1].value if len(args) == 2 and isinstance(args[1], Text) else None
-            return _told(has(part), reading(part.parts[0]), flag)
+            return _told(has(part), _of_flags(reading(part.parts[0]), flag), flag)
         case Call("no_data" | "silent"):
             return _aged(scope.own, patience(part, scope), steady(scope))
     return _told(truth(part, scope), lambda _latest, _now, _wall: None, None)
@@ -150,6 +150,17 @@ def _told(wrong: Run, value: Run, limit: str | None) -> Judge:
         return Look(wrong(latest, now, wall), value(latest, now, wall), limit, "")
 
     return judged
+
+
+def _of_flags(run: Run, flag: str | None) -> Run:
+    """Those that are set; of one that is named that one alone: the others have alarms of their own."""
+    if flag is None:
+        return run
+
+    def named(latest: Latest, now: float, wall: datetime) -> list[str] | None:
+        return [flag] if flag in (run(latest, now, wall) or ()) else None
+
+    return named
 
 
 def _aged(device: str, limit: float, again: float) -> Judge:

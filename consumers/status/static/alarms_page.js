@@ -180,7 +180,7 @@ function drawChange(node, one) {
   const at = since(one.at, site.zone);
   if (one.told) return drawTold(node, one, at);
   drawAlarm(node, { ...one, ...UNTOLD, since: one.at, over: one.at, seconds: 0 }, site.zone, one.at);
-  fill(node, { when: at, what: what(one), state: one.state === "normal" ? "normal" : stateWords({ ...one, ...UNTOLD, over: one.at }, site.zone, one.at), value: reading(one), said: [one.by, one.why || one.comment].filter(Boolean).join(": ") });
+  fill(node, { when: at, what: what(one), state: one.state === "normal" ? "normal" : stateWords({ ...one, ...UNTOLD, over: one.at }, site.zone, one.at), value: reading(one, site.zone, one.at), said: [one.by, one.why || one.comment].filter(Boolean).join(": ") });
 }
 
 const BECAME = { sent: "told", failed: "not told", given_up: "not told, given up", waits: "not told yet", nobody: "told nobody" };
