@@ -37,7 +37,7 @@ neither, always. With more current the cells are apart by their resistance: then
 
 REFUSED = """\
 A rule that could never be raised, or that says what cannot be, is refused alone: the others run, the alarms service
-raises `rule_refused-alarms`, and `joulebus check` says each with its line, what would be right, and ends with 2. Two
+raises `rule_refused-alarms`, and `joulebus check` says each with its line, what would be right, and ends with 1. Two
 alarms that one condition raises, a device that a rule means and cannot watch, and a limit that is never reached are
 warnings. What is refused: a device, point, state, flag or word that is not there; a unit that does not fit; a deadband
 on the wrong side of its limit or so large that the alarm would never end; `suppressed_by` that names nothing or comes

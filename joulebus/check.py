@@ -1,6 +1,8 @@
 """`joulebus check`: opens everything that a site file names, walks it, and says what is wrong with it.
 
-What cannot be right is refused, all of it at once; what can hardly be meant is a warning, and the file is good.
+What cannot be right is refused, all of it at once; what can hardly be meant is a warning, and the file is good. It ends
+with 0 when the file is good, warned of or not; with 1 when anything is refused, also an alarm rule alone, without which
+each part runs; with 2, as every command, when it was called wrongly.
 """
 
 import sys
@@ -31,16 +33,17 @@ from schemas.site_file import load_site
 from schemas.troubles import Trouble, point_at
 from schemas.units import Kind, utc_now
 
-REFUSED = 2
-"""How the command ends where alarm rules are refused and the rest is good: each part runs with it."""
+REFUSED = 1
+"""How the command ends where anything is refused."""
 Answer = TypeVar("Answer")
 """What is asked for."""
 
 
 def check(path: Path) -> int:
-    """Say what stands in a site file: 0, or 2 where alarm rules are refused. Raises Trouble with what else is wrong."""
+    """Say what stands in a site file: 0, or 1 where alarm rules are refused. Raises Trouble with what else is wrong."""
     site, now = load_site(path), utc_now()
-    troubles = list[Trouble]()
+    fault = site.tariff_fault
+    troubles = [Trouble(fault)] if fault else list[Trouble]()
     rules, refused = watched(site, load_catalog())
     locks: list[Interlock] = _asked(troubles, path, lambda: all_locks(site), [])
     none: tuple[list[str], list[Odd]] = ([], [])
@@ -57,7 +60,7 @@ def check(path: Path) -> int:
         troubles.append(point_at(path, site.notify.wrong_channels))
     warnings = warned_of(path, site, rules, locks, unsure, now)
     today = now.astimezone(site.zone).date()
-    if missing := [*holes(site.prices, today)]:
+    if not fault and (missing := [*holes(site.prices, today)]):
         troubles.append(point_at(site.tariff_path, missing))
     if troubles:
         _warn(warnings)
@@ -81,7 +84,9 @@ def _asked(troubles: list[Trouble], path: Path, ask: Callable[[], Answer], other
     try:
         return ask()
     except Trouble as wrong:
-        troubles += [Trouble(f"{path}: {one}") for one in str(wrong).splitlines()]
+        said = {str(one) for one in troubles}
+        if str(wrong) not in said:  # a tariff that cannot be read is met wherever a price is asked for
+            troubles += [Trouble(f"{path}: {one}") for one in str(wrong).splitlines()]
         return otherwise
 
 

@@ -1,6 +1,6 @@
 """What can hardly be meant in a site file that is good: `joulebus check` warns of it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from schemas.site import Site
 from schemas.site_alarm import AlarmRule
 from schemas.site_rules import SiteRule
 from schemas.site_rules_fit import odd_rules
-from schemas.troubles import point_at
+from schemas.troubles import Trouble, point_at
 from schemas.units import Kind
 
 
@@ -32,19 +32,30 @@ def warned_of(  # noqa: PLR0917  # the file, what was read out of it, and when
     now: datetime,
 ) -> list[str]:
     """A line each: file and place, and what is odd. `unsure`: what is odd in the files of prices."""
-    return [
-        *_at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site)]),
-        *_at(path, [] if site.wrong_rules else [*_odd_rules(site)]),
-        *_at(path, [*reserve_oddities(site, now), *load_oddities(site, now)]),
-        *_at(path, notify_oddities(site, now)),
-        *_at(path, former_keys(path)),
-        *_at(site.tariff_path, _odd_tariff(site, now)),
-        *(f"{path}: {words}" for words in [*too_slow(site), *_odd_devices(site)]),
-        *(f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
-        *(f"{path}: {words}" for words in late_silences(site)),
-        *(f"{path}: {words}" for words in [*doubles(site, rules), *unwatched(site), *unreached(site)]),
-        *_at(site.tariff_path, unsure),
+    asks: list[Callable[[], Iterable[str]]] = [
+        lambda: _at(path, [*odd_powers(site), *odd_wear(site), *odd_limits(site), *grid_oddities(site)]),
+        lambda: _at(path, [] if site.wrong_rules else [*_odd_rules(site)]),
+        lambda: _at(path, [*reserve_oddities(site, now), *load_oddities(site, now)]),
+        lambda: _at(path, notify_oddities(site, now)),
+        lambda: _at(path, former_keys(path)),
+        lambda: _at(site.tariff_path, _odd_tariff(site, now)),
+        lambda: (f"{path}: {words}" for words in [*too_slow(site), *_odd_devices(site)]),
+        lambda: (f"{path}: {words}" for words in late_interlocks(site, {lock.device for lock in locks})),
+        lambda: (f"{path}: {words}" for words in late_silences(site)),
+        lambda: (f"{path}: {words}" for words in [*doubles(site, rules), *unwatched(site), *unreached(site)]),
+        lambda: _at(site.tariff_path, unsure),
     ]
+    return [line for ask in asks for line in _told(site, ask)]
+
+
+def _told(site: Site, ask: Callable[[], Iterable[str]]) -> list[str]:
+    """What can be told without a tariff, where that cannot be read: its fault is told itself."""
+    try:
+        return [*ask()]
+    except Trouble:
+        if site.tariff_fault:
+            return []
+        raise
 
 
 def _odd_tariff(site: Site, now: datetime) -> list[tuple[str, str]]:

@@ -31,7 +31,8 @@ has the point or one of the flags, and is then called `<rule>-<device>`.
   resets it; as long as the cause is there, or nobody knows, that is refused and says why. What acts or waits is kept
   over a restart.
 - Unknown is never fine. A point that is not known is as it was last known for the time given, then the effect acts
-  until it is known again. `at once, as if active` is what an input for people's safety means when it is silent.
+  until it is known again. `at once, as if active` is what an input for people's safety means when it is silent. What
+  derates a device that guards itself may stay `as last known`; nothing else may.
 - After the bridge's start a point that was never read holds the battery at 0; after {FIRST_WORD:.0f} s, or the longer
   time given, the effect acts. What a device does not have at all is taken out in the site file, with the reason.
 - A percentage is what is left of the rated power of each PCS; it comes back along the battery's ramp.

@@ -155,10 +155,26 @@ def test_an_alarm_that_is_wrong_is_refused_and_the_others_run(
 ) -> None:
     assert old in SITE
     site.write_text(SITE.replace(old, new, 1), encoding="utf-8")
-    assert main(["check", str(site)]) == 2
+    assert main(["check", str(site)]) == 1
     err = capsys.readouterr().err
     assert re.search(rf"site\.toml:1\d\d: alarm\.0.*{says}", err), err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("tariff", [None, "[import", "[import]"])
+def test_a_tariff_that_cannot_be_read_hides_nothing_else(
+    site: Path, capsys: pytest.CaptureFixture[str], tariff: str | None
+) -> None:
+    """Of one run: the tariff, once, and the alarm rules and interlocks that are wrong."""
+    path = site.parent / "tariff.toml"
+    path.unlink() if tariff is None else path.write_text(tariff, encoding="utf-8")
+    wrong = SITE.replace("above = 8.0 ", "above = 8.0\nbelow = 3 ", 1)
+    site.write_text(wrong + '[[interlock]]\nname = "x"\nkind = "bms"\nomit = "gone"\n', encoding="utf-8")
+    assert main(["check", str(site)]) == 1
+    err = capsys.readouterr().err
+    assert err.count("tariff.toml") == 1, err
+    assert "give exactly one of when, above, below" in err
+    assert "interlock 'x' to omit" in err
 
 
 def test_an_empty_list_is_said_in_words(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
