@@ -142,6 +142,7 @@ async def test_the_link_of_a_list_acknowledges_exactly_its_raises_once_and_by_it
         done = await client.post(address)
         assert done.status_code == status
         assert [topic.split("/")[4] for topic, *_ in said.orders] == asked
+        assert {getattr(order, "since", None) for _, order, _ in said.orders} <= {SINCE}, "for that raise alone"
         assert (await client.post(address)).status_code == 409, "used"
         assert len(said.orders) == len(asked)
     if len(asked) == 2:
