@@ -151,6 +151,10 @@ def test_the_test_says_what_each_channel_answered(
     assert hook.titles == ["works: a test of joulebus"]
     headers, said_there = hook.calls[0]
     assert (headers["user-agent"], "x-icon" in headers, said_there["topic"]) == ("joulebus", False, "plant")
+    assert main([*words, "--person", "anna"]) == 1, "the room does not work"
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["mail", "room"]
+    assert main([*words, "--person", "ana"]) == 1
+    assert "person 'ana' does not exist; did you mean 'anna'?" in capsys.readouterr().err
     assert main([*words, "--channel", "mial"]) == 1
     assert "channel 'mial' does not exist; did you mean 'mail'?" in capsys.readouterr().err
     assert main(["notify", "test", "--site", str(written(tmp_path, ""))]) == 1
