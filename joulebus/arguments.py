@@ -89,7 +89,9 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
         _weather(parser)
     if name == "notify":
         parser.add_argument("what", nargs="?", choices=["test"], help="do not run, but send a test by every channel")
-        parser.add_argument("--channel", metavar="NAME", help="with test: by this one alone")
+        only = parser.add_mutually_exclusive_group()
+        only.add_argument("--channel", metavar="NAME", help="with test: by this one alone")
+        only.add_argument("--person", metavar="NAME", help="with test: by the channels of this person")
     if name == "status":
         parser.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the page listens")
 

@@ -99,7 +99,7 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
         case "notify":
             from joulebus import notify_test  # noqa: PLC0415
 
-            return notify_test.run(parsed.site, parsed.channel, env)
+            return notify_test.run(parsed.site, parsed.channel, parsed.person, env)
         case "limit":
             from joulebus import limit  # noqa: PLC0415
 

@@ -41,7 +41,9 @@ KEEPING: dict[str, Keeping] = {
     "run": Keeping("action_days", "commands and outcomes of closed pieces"),
     "alarm": Keeping("event_years", "alarms"),
     "device_status": Keeping("event_years", "what was said of a device"),
-    "control": Keeping("event_years", "modes, requests, limits, market prices that were said"),
+    "control": Keeping(
+        "event_years", "modes, requests, limits, market prices that were said, who was told of which alarm"
+    ),
     "quarantine": Keeping("doubt_days", "samples with an impossible time", at="received"),
     "dead_letter": Keeping("doubt_days", "messages nobody could read", at="received"),
     "horizon": Keeping("", "one row a site: from when on it keeps its telemetry"),

@@ -63,6 +63,10 @@ def request(rule: AlarmRule, memory: Memory, wish: AlarmRequest, now: Now, *, su
     if abs(now.wall - wish.at) > OLDEST_REQUEST:
         cause = Cause.EXPIRED if wish.at < now.wall else Cause.CLOCK_SKEW
         raise Refusal(cause, f"it was sent at {wish.at:%H:%M:%S} and now is {now.wall:%H:%M:%S} UTC: too far apart")
+    if wish.since is not None and wish.since != memory.since:
+        raised = f"{wish.since:%d %b %H:%M:%S} UTC"
+        words = f"it is for the raise of {raised}, and that is another one: look at it, and ask again"
+        raise Refusal(Cause.EXPIRED, words)
     if wish.action == COMMENT:
         return replace(memory, comment=f"{printable(wish.who)}: {printable(wish.why)}", at=now.wall)
     event = Event(wish.action)

@@ -12,6 +12,8 @@ from schemas.printable import printable
 MOST = 500
 """Alarms that one entry names."""
 TICK = timedelta(microseconds=1)
+SAME = timedelta(seconds=1)
+"""Further ahead than this the last entry is of a clock that was set back since."""
 WAITS = {
     "quiet": "quiet hours of {person}: it comes in one message when they end",
     "flood": "more messages than one reads: they come together",
@@ -58,5 +60,6 @@ class Diary:
         return found
 
     def _at(self, now: datetime) -> datetime:
-        self.last = now if self.last is None or now > self.last else self.last + TICK
+        same = self.last is not None and timedelta() <= self.last - now < SAME
+        self.last = self.last + TICK if same and self.last is not None else now
         return self.last

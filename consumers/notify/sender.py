@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import apprise
 
@@ -29,16 +29,30 @@ SHORTEST_SECRET = 4
 """Characters of a part of an address that is never shown."""
 
 
+OURS = apprise.AppriseAsset(
+    app_id="joulebus", app_desc="joulebus", app_url="", image_url_mask="", image_url_logo="", image_path_mask=""
+)
+"""Messages bear our name, and no image that a phone would fetch from elsewhere."""
+
+
+CAUSE = "Exception: "
+"""So Apprise begins, for those who debug it, what a server or the network said."""
+
+
 class _Ear(logging.Handler):
     """What Apprise says in each thread."""
 
     def __init__(self) -> None:
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG)
         self._own = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
+        words = record.getMessage()
         if record.levelno >= logging.WARNING:
-            self.said.append(record.getMessage())
+            self.said.append(words)
+        elif CAUSE in words:  # `Connection error` alone tells a wrong password from a wrong port to nobody
+            cause = words.partition(CAUSE)[2]
+            self.said.append(cause.rpartition("Caused by ")[2].rstrip("\"')"))
 
     @property
     def said(self) -> list[str]:
@@ -51,6 +65,7 @@ class _Ear(logging.Handler):
 _EAR = _Ear()
 _LOG = logging.getLogger("apprise")
 _LOG.addHandler(_EAR)
+_LOG.setLevel(logging.DEBUG)
 _LOG.propagate = False  # it may print parts of addresses
 
 
@@ -78,7 +93,7 @@ class Sender:
     def __init__(self, channel: NotifyChannel, url: str) -> None:
         """Raises Trouble for an address that Apprise does not know."""
         self.channel, self._secrets = channel, _secrets(url)
-        plugin = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+        plugin = apprise.Apprise.instantiate(url, asset=OURS, suppress_exceptions=True)
         if plugin is None:
             kind = urlsplit(url).scheme if "://" in url else ""
             what = f"{kind}:// needs more than it holds" if _known(kind) else "no service is known by how it begins"
@@ -134,7 +149,7 @@ class Sender:
     def _shown(self, words: str) -> str:
         for one in self._secrets:
             words = words.replace(one, "...")
-        return printable(words.rstrip("."), 200)
+        return printable(words.rstrip("."), 300)
 
 
 def _secrets(url: str) -> list[str]:
@@ -147,7 +162,8 @@ def _secrets(url: str) -> list[str]:
     if "." not in host and host != "localhost":
         host = ""  # a service of the internet has a key there, such as pbul://key
     parts = {one for one in re.split(r"[/:@?&=,;\s]+", rest) if len(one) >= SHORTEST_SECRET and one.lower() != host}
-    return sorted(parts | {unquote(one) for one in parts}, key=len, reverse=True)
+    plain = {unquote(one) for one in parts}
+    return sorted(parts | plain | {quote(one, safe="") for one in plain}, key=len, reverse=True)
 
 
 def _known(kind: str) -> bool:

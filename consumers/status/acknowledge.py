@@ -60,7 +60,7 @@ class Links:
                 claim, alarms = self._judge(token)
             except _Refused as refused:
                 return self._page(request, refused.status, words=str(refused))
-            return self._page(request, *await self._ask(claim, [*alarms]))
+            return self._page(request, *await self._ask(claim, alarms))
 
     def _judge(self, token: str) -> tuple[Claim | ListClaim, dict[str, Alarm]]:
         """What a link is for, now. Raises _Refused."""
@@ -87,24 +87,24 @@ class Links:
             raise _Refused(409, words)
         return claim, found
 
-    async def _ask(self, claim: Claim | ListClaim, names: list[str]) -> tuple[int, str]:
+    async def _ask(self, claim: Claim | ListClaim, alarms: Mapping[str, Alarm]) -> tuple[int, str]:
         """Acknowledge, and say what became of it."""
         left = (claim.until - utc_now()).total_seconds()
         self._used[claim] = time.monotonic() + left
         try:
-            asked = [(name, await self._say(name, claim.person)) for name in names]
-            outcomes = await asyncio.gather(*(self._outcome(one) for _, one in asked))
+            asked = [await self._say(name, one.since, claim.person) for name, one in alarms.items()]
+            outcomes = await asyncio.gather(*(self._outcome(one) for one in asked))
         except Exception:
             del self._used[claim]  # it did not get there
             raise
         if None in outcomes:
             del self._used[claim]  # who answers nothing may not have heard it: the link is good for another try
-        return _became(claim.person, dict(zip(names, outcomes, strict=True)))
+        return _became(claim.person, dict(zip(alarms, outcomes, strict=True)))
 
-    async def _say(self, name: str, person: str) -> str:
-        """The id of the request."""
-        one = f"link-{token_hex(6)}"
-        wish = AlarmRequest(id=one, at=utc_now(), action="ack", who=person, why="by the link of a message")
+    async def _say(self, name: str, since: datetime, person: str) -> str:
+        """The id of the request, which is for this raise alone: one that comes in this moment is another."""
+        one, why = f"link-{token_hex(6)}", "by the link of a message"
+        wish = AlarmRequest(id=one, at=utc_now(), action="ack", who=person, why=why, since=since)
         await self._publish(ALARM_REQUEST, wish, site=self.site.site, alarm=name)
         return one
 

@@ -44,6 +44,8 @@ class AlarmRequest(Order):
     why: Annotated[str, Field(max_length=500)] = ""
     """Needed by `out_of_service`; of a `comment` its words."""
     until: Instant | None = None
+    since: Instant | None = None
+    """Of the raise that it is for, as the alarm says it: another one is left alone. Without it, whichever stands."""
 
     @model_validator(mode="after")
     def _ends(self) -> Self:

@@ -218,6 +218,17 @@ def test_a_request_from_another_moment_is_refused(late: float) -> None:
         request(HOT, Memory(state=UNACK, active=True), wish("ack", at(0)), at(late))
 
 
+def test_a_request_for_one_raise_is_not_taken_for_another() -> None:
+    """The link of a message: the alarm was raised anew while somebody pressed its button."""
+    there, raised = Memory(state=UNACK, active=True, since=at(0).wall), wish("ack", at(5))
+    mine = raised.model_copy(update={"since": there.since})
+    assert request(HOT, there, mine, at(5)).state is AlarmState.ACKNOWLEDGED
+    for earlier in (timedelta(microseconds=1), timedelta(hours=1)):
+        other = raised.model_copy(update={"since": there.since - earlier})
+        with pytest.raises(Refusal, match="that is another one: look at it, and ask again"):
+            request(HOT, there, other, at(5))
+
+
 @pytest.mark.parametrize("minutes", [-1, 0, LONGEST_SHELF.total_seconds() / 60 + 1])
 def test_a_shelf_has_a_sensible_end(minutes: float) -> None:
     with pytest.raises(Refusal, match="up to 24 h"):

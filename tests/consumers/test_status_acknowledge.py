@@ -5,14 +5,16 @@ import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.notify.service import Teller
 from consumers.status import acknowledge
-from consumers.status.acknowledge import Links
+from consumers.status.acknowledge import Links, listed
 from consumers.status.app import create_app
 from consumers.status.door import LARGEST
 from consumers.status.service import Listener
@@ -37,7 +39,7 @@ from schemas.site_file import load_site
 from schemas.topics import M, Topic
 from schemas.units import utc_now
 from tests.conftest import Broker
-from tests.consumers.notified import KEY, alarm
+from tests.consumers.notified import KEY, alarm, notify_table
 from tests.consumers.test_alarms_service import WARM, everyone, on_the_bus, running, site_file
 from tests.consumers.test_status_api import TOKEN, Said, curves
 from tests.consumers.test_status_state import page_site
@@ -140,10 +142,27 @@ async def test_the_link_of_a_list_acknowledges_exactly_its_raises_once_and_by_it
         done = await client.post(address)
         assert done.status_code == status
         assert [topic.split("/")[4] for topic, *_ in said.orders] == asked
+        assert {getattr(order, "since", None) for _, order, _ in said.orders} <= {SINCE}, "for that raise alone"
         assert (await client.post(address)).status_code == 409, "used"
         assert len(said.orders) == len(asked)
     if len(asked) == 2:
         assert "2 of 2 acknowledged by anna" in done.text
+
+
+def test_the_page_reads_the_links_that_notify_makes(tmp_path: Path) -> None:
+    table = notify_table({"mail": ""}, {"anna": '"mail"'}, '{ to = ["anna"] }')
+    site = page_site(tmp_path, more=table.replace("[notify]", '[notify]\npage = "https://ems.example/"'))
+    settings = Settings(parse_broker("mqtt://127.0.0.1:1", "notify", None, {}), "", state=tmp_path, ack_key=KEY)
+    assert site.notify is not None
+    teller = Teller(Part("notify", site, settings), site.notify, {}, {})
+    url = teller._link([*LISTED.items()], "anna", utc_now(), True)
+    assert url is not None
+    assert url.startswith("https://ems.example/ack/")
+    claim = read_list_token(unquote(url.rpartition("/")[2]), KEY, "plant", utc_now())
+    assert [*listed(claim, {"hot-bms1": RAISED, "cold-bms2": COLD, "new-bms1": RAISED}, "plant")] == [*LISTED][::-1]
+    one = teller._link([("hot-bms1", SINCE)], "anna", utc_now(), True)
+    assert one is not None
+    assert len(one) < 75
 
 
 async def test_a_list_without_an_answer_can_be_asked_again_and_an_old_one_not(

@@ -177,3 +177,15 @@ def test_the_end_is_not_said_to_a_channel_that_is_no_more() -> None:
     story.restart()
     story.hear("hot", None)
     assert story.desk.outbox.waiting == []
+
+
+def test_what_is_told_after_a_clock_was_set_back_bears_the_time_of_the_clock() -> None:
+    """An hour of the history would have stood in the future, a microsecond apart."""
+    story = Story(notify(), local("2026-06-16T12:00"))
+    story.raised("hot")
+    story.raised("cold")
+    first, second = [one.at for one in story.diary]
+    assert second - first == timedelta(microseconds=1), "of one moment two"
+    story.now = local("2026-06-16T11:00")
+    story.raised("slow")
+    assert story.diary[-1].at == story.now

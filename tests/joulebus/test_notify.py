@@ -143,21 +143,55 @@ def test_the_test_says_what_each_channel_answered(
     said = capsys.readouterr().out
     assert "mail             not sent: it has no address" in said
     assert "room             not sent: " in said
+    assert "Connection refused" in said, "and not only that there is no connection"
     assert SECRET not in said
-    monkeypatch.setenv("JOULEBUS_NOTIFY_MAIL", f"json://127.0.0.1:{hook.port}/")
+    monkeypatch.setenv("JOULEBUS_NOTIFY_MAIL", f"ntfy://127.0.0.1:{hook.port}/plant")
     assert main([*words, "--channel", "mail"]) == 0
     assert "mail             sent: its server took the message" in capsys.readouterr().out
     assert hook.titles == ["works: a test of joulebus"]
+    headers, said_there = hook.calls[0]
+    assert (headers["user-agent"], "x-icon" in headers, said_there["topic"]) == ("joulebus", False, "plant")
+    assert main([*words, "--person", "anna"]) == 1, "the room does not work"
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["mail", "room"]
+    assert main([*words, "--person", "ana"]) == 1
+    assert "person 'ana' does not exist; did you mean 'anna'?" in capsys.readouterr().err
     assert main([*words, "--channel", "mial"]) == 1
     assert "channel 'mial' does not exist; did you mean 'mail'?" in capsys.readouterr().err
     assert main(["notify", "test", "--site", str(written(tmp_path, ""))]) == 1
     assert "has no [notify]" in capsys.readouterr().err
 
 
-def test_each_address_of_the_page_is_one() -> None:
+def addresses_of_the_page() -> list[str]:
     page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
     table = page.partition("## Addresses")[2].partition("\n## ")[0]
-    addresses = re.findall(r"`(\w+://[^`]+)`", table)
-    assert len(addresses) == 7
-    for address in addresses:
-        Sender(NotifyChannel(name="one"), address)
+    return re.findall(r"`(\w+://[^`]+)`", table.partition("| to |")[2])
+
+
+READ: dict[str, dict[str, object]] = {
+    "mailtos://plant%40example.org:password@": {
+        "user": "plant@example.org",
+        "smtp_host": "mail.example.org",
+        "port": 587,
+    },
+    "mailtos://user:password@example.org?smtp": {"smtp_host": "mail.example.org", "secure_mode": "starttls"},
+    "mailtos://user:password@mail.example.org:465": {"port": 465, "secure_mode": "ssl"},
+    "mailto://192.0.2.25": {"smtp_host": "192.0.2.25", "port": 25, "secure_mode": "insecure"},
+    "ntfys://tk_token": {"token": "tk_token", "auth": "token", "topics": ["topic"]},
+    "ntfys://user": {"user": "user", "password": "password", "auth": "basic"},
+    "tgram://123456789:bot_token/-100": {"targets": [(-1001234567890, None)]},
+    "workflow": {"workflow": "workflow", "signature": "signature"},
+    "clicksend": {"targets": ["4915100000000"]},
+    "smseagle": {"token": "token", "host": "192.0.2.20"},
+    "signal": {"source": "+4915100000000", "targets": ["+4915100000001"]},
+    "jsons": {"secure": True, "fullpath": "/path"},
+}
+"""What an address of the page must mean to who sends by it: one that is taken for something else is taken, too."""
+
+
+def test_each_address_of_the_page_is_one_and_means_what_it_says() -> None:
+    addresses = addresses_of_the_page()
+    assert len(addresses) == 13
+    senders = {one: Sender(NotifyChannel(name="one"), one) for one in addresses}
+    for begins, meant in READ.items():
+        plugin = next(sender._plugin for one, sender in senders.items() if one.startswith(begins))
+        assert {name: getattr(plugin, name, None) for name in meant} == meant, begins

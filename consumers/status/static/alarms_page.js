@@ -171,7 +171,7 @@ async function askPast() {
   const messages = found.told.map((one) => ({ ...one, alarm: past.elements.alarm.value || one.alarms[0], state: one.result, told: true }));
   const all = [...found.changes, ...messages.map((one) => ({ ...one, like: known.get(one.alarm) }))].toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
   const shown = all.slice(0, 300);
-  say($("past-count"), found.fault ? "" : `${found.changes.length}${found.more ? " and more" : ""} changes${messages.length ? ` and ${messages.length} messages` : ""}${shown.length < all.length ? `, the newest ${shown.length} shown; all in the CSV` : ""}`);
+  say($("past-count"), found.fault ? "" : `${found.changes.length}${found.more ? " and more" : ""} changes${messages.length ? ` and ${messages.length} message${messages.length === 1 ? "" : "s"}` : ""}${shown.length < all.length ? `, the newest ${shown.length} shown; all in the CSV` : ""}`);
   rows($("changes"), "t-change", shown.map((one) => ({ ...one, key: `${one.at} ${one.alarm} ${one.state}` })), "key", drawChange);
 }
 
