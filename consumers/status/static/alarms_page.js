@@ -179,7 +179,7 @@ function drawChange(node, one) {
   fill(node, { when: at, what: what(one), state: one.state === "normal" ? "normal" : stateWords({ ...one, ...UNTOLD, over: one.at }, site.zone, one.at), value: reading(one), said: [one.by, one.why || one.comment].filter(Boolean).join(": ") });
 }
 
-const UNTOLD = { response: "", did: "", asks: [], time_to_respond: null, consequence_of: "", leads: false, silence: null, shelved_until: null, out_until: null, under: "" };
+const UNTOLD = { response: "", did: "", asks: [], time_to_respond: null, consequence_of: "", leads: false, silence: null, present: null, shelved_until: null, out_until: null, under: "" };
 
 // --- all of it ----------------------------------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ function draw(state) {
   drawHead(state, site, "Alarms · ");
   drawList(state);
   drawAcknowledged();
-  drawFigures(state.figures, site.zone);
+  drawFigures(state, site.zone);
   drawExplained(state, site.zone);
 }
 
