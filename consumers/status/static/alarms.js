@@ -56,10 +56,11 @@ export function reading(alarm) {
 
 /** Of one that goes on it counts; `silence` is how long it is now, which a message of the past does not know. */
 function silence({ active, limit, silence: now, value }) {
+  const isBack = !active || (typeof now === "number" && typeof limit === "number" && now < limit);
+  if (isBack) return "telemetry has come back"; // and its value is the age of that
   const most = typeof limit === "number" ? ` (limit ${number(limit, Number.isInteger(limit) ? 0 : 1)} s)` : "";
   const lasts = now ?? value;
-  if (active && typeof now === "number" && typeof limit === "number" && now < limit) return "telemetry has come back";
-  return `${active ? "" : "was: "}no telemetry${typeof lasts === "number" ? ` for ${span(lasts)}${most}` : ""}`;
+  return `no telemetry${typeof lasts === "number" ? ` for ${span(lasts)}${most}` : ""}`;
 }
 
 /** Which device of which battery, or which part of joulebus. */
