@@ -113,6 +113,11 @@ def _short(parsed: argparse.Namespace, env: dict[str, str]) -> int:  # noqa: PLR
             from joulebus import interlocks  # noqa: PLC0415
 
             return interlocks.run(parsed.site)
+    return _shortest(parsed, env)
+
+
+def _shortest(parsed: argparse.Namespace, env: dict[str, str]) -> int:
+    """What needs no more than a call."""
     from joulebus import commands  # noqa: PLC0415
 
     short: dict[str, Callable[[], int]] = {

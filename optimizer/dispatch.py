@@ -5,88 +5,26 @@ how the two are meant where both leave a choice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from math import inf
 
+from optimizer.dispatch_moment import Demands, Moment, Ratings, Wanted
 from optimizer.follow_policy import Held, Present, follow
-from optimizer.reserve_now import NOTHING, Keeps
 from optimizer.reserve_now import bounds as reserved
 from optimizer.rules.wishes import NONE, Wishes, instead
 from optimizer.rules.wishes import bounds as wished
-from optimizer.running_step import RunningStep
 from optimizer.running_window import RunningWindow
 from optimizer.setpoint_whys import Around, Bound, Taken, clamp, reasons, through, tightest
-from optimizer.storage import Storage
 from optimizer.without_policy import Meant, alone, follow_step
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step, Why
 from schemas.site_grid import Grid
 from schemas.why import WhyCode
 
+__all__ = ["DEADBAND", "Moment", "Ratings", "Wanted", "ahead", "current_step", "decide"]
+
 DEADBAND = 0.005
 """Of the rated power: a smaller change is not worth a write."""
-
-
-@dataclass(frozen=True)
-class Ratings:
-    """What does not change. Seconds are ages after which something is not believed (`Device.stale_after`)."""
-
-    battery: Storage
-    grid: Grid
-    rated: float
-    """W of all PCS that can be steered."""
-    meter_fresh: float = 2.5
-    """A reading of the grid meter steers so long; twice as long it holds the last power; then 0 (meter_comm_lost)."""
-    bms_fresh: float = 5.0
-    currency: str = "EUR"
-    """Of the plan, for people."""
-    keeps: Keeps = NOTHING
-    """For a backup and for what is promised, now."""
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What is measured. Ages in seconds; None was never heard."""
-
-    now: datetime
-    net: float | None = None
-    """W the grid would carry if the battery rested: grid + battery, of readings that belong together."""
-    meter_age: float = 0.0
-    soc: float | None = None
-    charge: float | None = None
-    discharge: float | None = None
-    """W the BMS allows: CCL and DCL times its voltage."""
-    bms_age: float = 0.0
-    last: float = 0.0
-    """W wanted the last time."""
-    charging: float = 0.0
-    """W that batteries which cannot be steered draw from the grid beside `net`: no load that is to be covered, but the
-    grid carries it."""
-    spare: float | None = None
-    """W of curtailed PV that there would be if the battery took it, as far as it goes ahead; None while PV is not
-    curtailed, or gives all that it may."""
-    limiter: tuple[str, str] = ("the BMS", "the BMS")
-    """What `charge` and `discharge` end at; of several batteries that need not be a BMS."""
-    unsure: float = 0.0
-    """W by which the mean of a billing window may be off, as the meter's delay jumps."""
-    running: RunningStep | None = None
-    """The step so far, where it has a policy; None where this moment stands for all of it."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The answer, with its reason in words."""
-
-    power: float
-    reason: str
-    authority: Authority
-    sought: float = field(default=0.0, compare=False)
-    """W before the limits of the batteries."""
-    plain: str = field(default="", compare=False)
-    """The reason without the limits of the batteries: of several each has its own."""
-    whys: tuple[Why, ...] = field(default=(), compare=False)
-    """The same for programs: what binds it, then what was wished."""
 
 
 class Meter(StrEnum):
@@ -134,26 +72,43 @@ def decide(
     carried = net + moment.charging
     if held is None:
         held = [] if peak is None else [(billing, peak)]
-    if step is not None and step.policy:
-        made = billing.peak if billed is None else billed
-        seen = _present(ratings, moment, left, (billing, made, held))
-        followed = follow(step, seen, ratings.battery, ratings.currency)
-        meant = Meant(followed.power, followed.why, followed.whys)
-        # the policy keeps the peak by itself; a rule that moves the battery stands below it
-        low = followed.least if wishes == NONE else followed.needed
-        peaks = [Bound(low, inf, f"the {billing.how.per}'s peak", WhyCode.HOLDS_PEAK)]
-    else:
-        soc, per = moment.soc or 0.0, billing.how.per
-        meant = (
-            follow_step(step, left, ratings.battery, peak)
-            if step
-            else alone(ratings.battery, ratings.rated, left, soc, peak, per)
-        )
-        peaks = _peak_bounds(held, moment.now, carried, moment.unsure)
+    paid = Demands(billing, held, peak, billed)
+    meant, peaks = _meant(ratings, moment, step, paid, left=left, carried=carried, plain=wishes == NONE)
     power, words = instead(wishes, meant.power, meant.words, carried, moment.spare)
     whys = meant.whys if wishes.target is None else (Why(code=WhyCode.RULE.value, of=wishes.target.rule),)
     outer = _outer(ratings, moment, wishes, peaks, carried)
     return _bounded(ratings, moment, Wanted(power, words, authority, whys=whys), inner, outer, (step, held))
+
+
+def _meant(
+    ratings: Ratings,
+    moment: Moment,
+    step: Step | None,
+    paid: Demands,
+    *,
+    left: float,
+    carried: float,
+    plain: bool,
+) -> tuple[Meant, list[Bound]]:
+    """What the plan means now, or what is done without one, and what keeps the peaks. `left` and `carried` in W as in
+    `decide`; `plain`, that no rule of the site wishes anything."""
+    if step is not None and step.policy:
+        made = paid.billing.peak if paid.billed is None else paid.billed
+        seen = _present(ratings, moment, left, (paid.billing, made, paid.held))
+        followed = follow(step, seen, ratings.battery, ratings.currency)
+        meant = Meant(followed.power, followed.why, followed.whys)
+        # the policy keeps the peak by itself; a rule that moves the battery stands below it
+        low = followed.least if plain else followed.needed
+        peaks = [Bound(low, inf, f"the {paid.billing.how.per}'s peak", WhyCode.HOLDS_PEAK)]
+    else:
+        soc, per = moment.soc or 0.0, paid.billing.how.per
+        meant = (
+            follow_step(step, left, ratings.battery, paid.peak)
+            if step
+            else alone(ratings.battery, ratings.rated, left, soc, paid.peak, per)
+        )
+        peaks = _peak_bounds(paid.held, moment.now, carried, moment.unsure)
+    return meant, peaks
 
 
 def _outer(ratings: Ratings, moment: Moment, wishes: Wishes, peaks: list[Bound], carried: float) -> list[Bound]:

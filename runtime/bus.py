@@ -21,8 +21,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from runtime.heard import Heard, find, read
+from runtime.refusals import Refused, granted, not_let_in, refusal
 from runtime.settings import Broker
 from schemas.topics import TOPICS, M, Topic
+
+__all__ = ["BEAT", "BEHIND", "LARGEST", "Bus", "Refused", "not_let_in", "refusal", "tls"]
 
 T = TypeVar("T")
 Take = Callable[[str, bytes], None]
@@ -36,17 +39,6 @@ BEHIND = 600.0
 
 BEAT = 0.5
 """Seconds between two looks whether the broker still speaks."""
-
-_NOT_LET_IN = {0x84, 0x85, 0x86, 0x87, 0x8A}
-
-
-class Refused(Exception):
-    """The broker said no: the access list forbids it."""
-
-
-def refusal(address: str) -> str:
-    """In words, the same wherever it is noticed."""
-    return f"{address}: the broker refuses it, see the access list"
 
 
 class Bus(aiomqtt.Client):
@@ -192,7 +184,7 @@ class Bus(aiomqtt.Client):
                 self._news.clear()
                 self.raise_loss()
                 if subscribing.done() and not asked:
-                    _granted(addresses, subscribing.result())
+                    granted(addresses, subscribing.result())
                     asked = True
                 while self._inbox:
                     yield self._open(min(size, len(self._inbox)))
@@ -207,7 +199,7 @@ class Bus(aiomqtt.Client):
         """
         self._takers[address] = take
         try:
-            _granted((address,), await self.while_connected(self.subscribe(address, qos, timeout=BEHIND)))
+            granted((address,), await self.while_connected(self.subscribe(address, qos, timeout=BEHIND)))
             yield
         finally:
             del self._takers[address]
@@ -279,13 +271,6 @@ def _looked_at(done: "asyncio.Future[Any]") -> None:
         done.exception()
 
 
-def not_let_in(wrong: BaseException) -> bool:
-    """Whether the broker does not want us: trying again will not help."""
-    if not isinstance(wrong, aiomqtt.MqttCodeError):
-        return False
-    return (wrong.rc.value if isinstance(wrong.rc, ReasonCode) else int(wrong.rc or 0)) in _NOT_LET_IN
-
-
 def _options(address: str) -> SubscribeOptions:
     # Where nothing may be retained, see the flag as it was sent: a retained command is refused even when it is live.
     never = any(not topic.retain and _same_shape(topic, address) for topic in TOPICS)
@@ -294,13 +279,6 @@ def _options(address: str) -> SubscribeOptions:
 
 def _same_shape(topic: Topic[Any], address: str) -> bool:
     return topic.place(address.replace("+", "x")) is not None
-
-
-def _granted(addresses: tuple[str, ...], codes: Iterable[Any]) -> None:
-    for address, code in zip(addresses, codes, strict=True):
-        value = int(getattr(code, "value", code))
-        if value >= 0x80:
-            raise Refused(refusal(address))
 
 
 def tls(broker: Broker) -> ssl.SSLContext:

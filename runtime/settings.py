@@ -8,21 +8,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+from runtime.keys import long_enough, named, read_engineer_token, read_limit_keys, read_page_token, secret, strong, text
 from schemas.troubles import Trouble
-from schemas.units import NAME
+
+__all__ = ["Broker", "Settings", "parse_broker", "read_env_file", "read_settings", "secret", "strong", "without_broker"]
 
 BROKER = "mqtt://127.0.0.1:1883"
 _WRITE = "write mqtt://user@host:port or mqtts://user@host:port, and the password into JOULEBUS_BROKER_PASSWORD_FILE"
 _NAME = re.compile(r"JOULEBUS_[A-Z0-9_]+")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
-Text = TypeVar("Text", str, str | None)
-SHORTEST_KEY = 16
-"""Characters: a shorter key, or token, could be guessed."""
-FEWEST_SIGNS = 5
-"""Different characters of a token: a key that was held down is none."""
 DATABASE = "sqlite+aiosqlite:///joulebus.db"
 
 
@@ -128,21 +124,21 @@ def _read_settings(role: str, env: Mapping[str, str]) -> Settings:
         upkeep = _with_password(upkeep, secret_word, "JOULEBUS_UPKEEP_DATABASE")
     state = Path(env.get("JOULEBUS_STATE", "."))
     pages = env if role == "status" else {}  # no other part fails for what the page needs
-    token = _token(pages, "JOULEBUS_PAGE_TOKEN")
-    engineer_token = _engineer_token(pages, token)
-    key = _long_enough(_named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
-    limit_key = _long_enough(_named(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
-    journal_key = _long_enough(_named(env, "JOULEBUS_JOURNAL_KEY"), "JOULEBUS_JOURNAL_KEY")
-    lines = _named(env, "JOULEBUS_LIMIT_KEYS") if role == "dispatch" else None
-    limit_keys = None if lines is None else _limit_keys(lines, key)
+    token = read_page_token(pages, "JOULEBUS_PAGE_TOKEN")
+    engineer_token = read_engineer_token(pages, token)
+    key = long_enough(named(env, "JOULEBUS_COMMAND_KEY"), "JOULEBUS_COMMAND_KEY")
+    limit_key = long_enough(named(env, "JOULEBUS_LIMIT_KEY"), "JOULEBUS_LIMIT_KEY")
+    journal_key = long_enough(named(env, "JOULEBUS_JOURNAL_KEY"), "JOULEBUS_JOURNAL_KEY")
+    lines = named(env, "JOULEBUS_LIMIT_KEYS") if role == "dispatch" else None
+    limit_keys = None if lines is None else read_limit_keys(lines, key)
     health = _health(env.get("JOULEBUS_HEALTH", ""))
     planner = env if role == "optimize" else {}
     prices = env if role in {"optimize", "archive"} else {}
-    price_key = _long_enough(_named(prices, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
-    forecast_key = _long_enough(_named(planner, "JOULEBUS_FORECAST_KEY"), "JOULEBUS_FORECAST_KEY")
+    price_key = long_enough(named(prices, "JOULEBUS_PRICE_KEY"), "JOULEBUS_PRICE_KEY")
+    forecast_key = long_enough(named(planner, "JOULEBUS_FORECAST_KEY"), "JOULEBUS_FORECAST_KEY")
     price_token = secret(planner, "JOULEBUS_PRICE_TOKEN")
-    ack_key = _named(env, "JOULEBUS_ACK_KEY") if role in {"notify", "status"} else None
-    ack_key = _long_enough(ack_key, "JOULEBUS_ACK_KEY")
+    ack_key = named(env, "JOULEBUS_ACK_KEY") if role in {"notify", "status"} else None
+    ack_key = long_enough(ack_key, "JOULEBUS_ACK_KEY")
     return Settings(
         broker,
         database,
@@ -178,90 +174,10 @@ def _watched(env: Mapping[str, str], name: str) -> dict[str, Path] | None:
     return found
 
 
-def _long_enough(key: Text, where: str) -> Text:
-    if key is not None and len(key) < SHORTEST_KEY:
-        raise Trouble(f"{where} has {len(key)} characters, it needs {SHORTEST_KEY}: openssl rand -hex 32")
-    return key
-
-
-def _limit_keys(text: str, command_key: str | None) -> dict[str, str]:
-    """A line for each source that limits, `dso=KEY`; `#` for comments. Raises Trouble that names the line and shows
-    nothing of it."""
-    found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        where = f"JOULEBUS_LIMIT_KEYS: line {number}"
-        source, key = (part.strip() for part in line.partition("=")[::2])
-        if not re.fullmatch(NAME, source):
-            raise Trouble(f"{where} is not SOURCE=KEY, such as dso=..., with a source of command_sources")
-        if source in found:
-            raise Trouble(f"{where} gives {source} a second key: one line for each source")
-        if key == command_key:
-            raise Trouble(f"{where} gives {source} the command key: who limits could command; openssl rand -hex 32")
-        if key in found.values():
-            raise Trouble(f"{where} gives {source} the key of another one: either could speak for both")
-        found[source] = _long_enough(key, where)
-    return found
-
-
-def strong(token: str, name: str = "JOULEBUS_PAGE_TOKEN") -> str:
-    """A token of the page, as it is. Raises Trouble for one that could be guessed, or that no browser can send."""
-    if len(token) < SHORTEST_KEY or len(set(token)) < FEWEST_SIGNS:
-        few = f"{len(token)} characters, {len(set(token))} different ones"
-        raise Trouble(f"{name} has {few}; it needs {SHORTEST_KEY}, made by chance: openssl rand -hex 32")
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise Trouble(f"{name}: a token holds only letters, digits and signs of ASCII: openssl rand -hex 32")
-    return token
-
-
-def _token(env: Mapping[str, str], name: str) -> str | None:
-    """None when none is wanted. A variable that is there but empty is a mistake: it must not open the page."""
-    if not env.keys() & {name, f"{name}_FILE"}:
-        return None
-    return strong(secret(env, name) or "", name)
-
-
-def _engineer_token(env: Mapping[str, str], page_token: str | None) -> str | None:
-    token = _token(env, "JOULEBUS_ENGINEER_TOKEN")
-    if token is None:
-        return None
-    if page_token is None:
-        raise Trouble("JOULEBUS_ENGINEER_TOKEN needs JOULEBUS_PAGE_TOKEN, which operators show: set both, or neither")
-    if token == page_token:
-        raise Trouble("JOULEBUS_ENGINEER_TOKEN is the same as JOULEBUS_PAGE_TOKEN: then every operator is an engineer")
-    return token
-
-
-def secret(env: Mapping[str, str], name: str) -> str | None:
-    """A variable, or the content of the file that `name`_FILE names."""
-    if name in env:
-        return env[name]
-    if path := env.get(f"{name}_FILE"):
-        return _text(Path(path), f"{name}_FILE: ").strip()
-    return None
-
-
-def _named(env: Mapping[str, str], name: str) -> str | None:
-    """A secret without which more is obeyed: a variable for its file that names none is a mistake. Raises Trouble."""
-    if name not in env and env.get(f"{name}_FILE") == "":
-        raise Trouble(f"{name}_FILE names no file: write its path, or leave the variable out")
-    return secret(env, name)
-
-
-def _text(path: Path, where: str = "") -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as wrong:
-        raise Trouble(f"{where}{path} cannot be read: {wrong.strerror}") from None
-    except UnicodeDecodeError:
-        raise Trouble(f"{where}{path} cannot be read: it is not UTF-8") from None
-
-
 def read_env_file(path: Path) -> dict[str, str]:
     """KEY=VALUE lines, `#` for comments: the same variables as in the environment."""
     found: dict[str, str] = {}
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(text(path).splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             key, equals, value = line.partition("=")
             if not equals or not _NAME.fullmatch(key.strip()):

@@ -4,20 +4,19 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
 from math import inf
-from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
-from schemas.holidays import Holidays
 from schemas.interlock import InterlockRule
 from schemas.messages import Authority
 from schemas.profile import Profile
-from schemas.shape import Shape, refused
+from schemas.shape import refused
 from schemas.site_alarm import AlarmRule, Alarms, WrongAlarm
 from schemas.site_batteries import Place, mistakes, units
 from schemas.site_battery import Battery, Unit
+from schemas.site_beside import FilesBeside
 from schemas.site_carbon import Carbon
 from schemas.site_device import Device
 from schemas.site_forecasts import OutsideForecast, twice
@@ -37,13 +36,10 @@ from schemas.site_rules import SiteRule, WrongRule
 from schemas.site_rules_fit import Standing, in_words, misfits, with_units
 from schemas.site_shifts import THREE, Shifts
 from schemas.site_shorthand import Batteries, Claims, Rules
-from schemas.tariff import Demand, Tariff
-from schemas.toml_file import read_toml
-from schemas.troubles import Trouble
 from schemas.units import Kind, Name
 
 
-class Site(Shape):
+class Site(FilesBeside):
     """One grid connection with its devices."""
 
     site: Name
@@ -90,8 +86,6 @@ class Site(Shape):
     """How long the archive keeps what."""
     notify: Notify | None = None
     """Whom alarms are told to by e-mail, phone or webhook ([notifications](notifications.md)); nobody when left out."""
-
-    _folder: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -165,17 +159,6 @@ class Site(Shape):
             if isinstance(one, WrongAlarm)
             for place, words in one.mistakes
         ]
-
-    @property
-    def days_off(self) -> Holidays:
-        """The holidays people are off duty: those of [notify], else of the tariff, where that can be read."""
-        if self.notify is not None and self.notify.holidays is not None:
-            return Holidays(self.notify.holidays)
-        return Holidays() if self.tariff_fault else self.prices.days_off
-
-    def beside(self, name: str) -> Path:
-        """A file that the site file names, relative to it."""
-        return self._folder / name
 
     @property
     def wrong_rules(self) -> list[tuple[str, str]]:
@@ -268,68 +251,3 @@ class Site(Shape):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
-
-    @property
-    def tariff_path(self) -> Path:
-        return self._folder / self.tariff
-
-    @cached_property
-    def prices(self) -> Tariff:
-        """The tariff file, read when it is asked for: what guards a device needs none. Raises Trouble."""
-        tariff = read_toml(self.tariff_path, Tariff)
-        if not tariff.import_.layers:
-            raise Trouble(f"{self.tariff_path}: import: give at least one [[import.period]] or import.day_ahead")
-        return tariff
-
-    def forget_prices(self) -> None:
-        """The tariff file is read anew when it is asked for next."""
-        self.__dict__.pop("prices", None)
-
-    def renew_prices(self) -> None:
-        """Read the tariff file again. Raises Trouble; then what was read before holds."""
-        before = self.__dict__.pop("prices", None)
-        try:
-            self.prices  # noqa: B018  # reads it
-        except Trouble:
-            if before is not None:
-                self.__dict__["prices"] = before
-            raise
-
-    @property
-    def reserves(self) -> list[Reserve]:
-        """What is promised, by the holidays of the tariff file. Raises Trouble where that cannot be read."""
-        return [one.knowing(self.prices.days_off) for one in self.reserve]
-
-    @property
-    def demand(self) -> Demand | None:
-        """The first price of the highest draw; None also while the tariff cannot be read, see `tariff_fault`."""
-        return next(iter(self.demands), None)
-
-    @property
-    def demands(self) -> tuple[Demand, ...]:
-        """All that is paid by the kW; none also while the tariff cannot be read."""
-        return () if self.tariff_fault else self.prices.components
-
-    @property
-    def tariff_fault(self) -> str:
-        """Why the tariff cannot be read; empty when it can."""
-        try:
-            self.prices  # noqa: B018  # reads it
-        except Trouble as wrong:
-            return str(wrong)
-        return ""
-
-    @property
-    def carbon_path(self) -> Path | None:
-        """The file of intensities, where there is one."""
-        return self._folder / self.carbon.file if self.carbon and self.carbon.file else None
-
-    @property
-    def forecast_files(self) -> dict[str, Path]:
-        """The files of forecasts from outside, by their names."""
-        return {one.name: self._folder / one.file for one in self.forecast if one.file}
-
-    @property
-    def price_files(self) -> dict[str, Path]:
-        """The files of market prices by their place in the tariff, such as `import`. Raises Trouble."""
-        return {place: self.tariff_path.parent / rule.file for place, rule in self.prices.markets.items() if rule.file}

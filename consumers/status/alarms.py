@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from consumers.status.state import Moment, State, is_active
-from consumers.status.values import alive
+from consumers.status.values import alive, value_of
 from schemas.messages import Alarm, AlarmPriority, AlarmState
 
 Row = dict[str, Any]
@@ -66,6 +66,7 @@ def row(state: State, name: str, alarm: Alarm, now: Moment) -> Row:
         "over": over.isoformat() if over else None,
         "asks": asks(alarm),
         "silence": silence(state, alarm, now),
+        "present": present(state, alarm, now),
         "seconds": max(0, round((now.at - alarm.since).total_seconds())),
     }
 
@@ -81,6 +82,17 @@ def silence(state: State, alarm: Alarm, now: Moment) -> int | None:
     known = [(now.at - alarm.began).total_seconds()] if alarm.began else []
     known += [last.age(now)] if last else []
     return max(0, round(min(known))) if known else None
+
+
+def present(state: State, alarm: Alarm, now: Moment) -> float | None:
+    """What the point of an active alarm says now, where the alarm compares the point itself; None where that is no live
+    number."""
+    compares = alarm.condition.startswith(f"{alarm.point} ") and not alarm.silent and is_active(alarm)
+    if not compares or alarm.device not in state.site.profiles:
+        return None
+    found = value_of(state, alarm.device, alarm.point, now)
+    live = found["state"] == "live" and found["unit"] == alarm.unit
+    return found["value"] if live and isinstance(found["value"], float) else None
 
 
 def asks(alarm: Alarm) -> list[str]:

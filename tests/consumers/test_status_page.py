@@ -697,6 +697,8 @@ async def test_the_list_says_of_each_alarm_how_it_is_and_never_to_run_from_what_
     pills = front.locator("#alarm-pills")
     await expect(pills).to_contain_text("1 critical", timeout=SOON)
     await expect(pills.locator(".calls")).to_have_count(2)
+    await expect(pills).to_contain_text("6 not acknowledged, worst critical")
+    await expect(front.locator("main.calls")).to_have_count(1)
     card = front.locator("#alarms > li[data-key=hot-bms1]")
     await expect(card.locator("> .under > summary")).to_have_text("+ 1 consequence, worst high")
     await expect(card.locator("li[data-key=cold-bms1]")).to_be_hidden()
@@ -704,6 +706,7 @@ async def test_the_list_says_of_each_alarm_how_it_is_and_never_to_run_from_what_
     await expect(front.locator("#more-alarms")).to_contain_text("1 shelved, suppressed or out of service")
     await unlisted(scene)
     await expect(pills).to_have_text("No alarms", timeout=SOON)
+    await expect(front.locator("main.calls")).to_have_count(0)
     await page.close()
     await front.close()
     assert scene.complaints == []

@@ -461,6 +461,26 @@ def test_a_silence_that_goes_on_is_counted(
     assert view(state, at(20))["alarms"]["list"][0]["silence"] == lasts
 
 
+PRESENT: dict[str, tuple[dict[str, Any], float, float | None]] = {
+    "a point and its limit": ({}, 1, 63.5),
+    "an expression of it": ({"condition": "rate(soc, 60 s) > 1"}, 1, None),
+    "another unit": ({"unit": "W"}, 1, None),
+    "it is over": ({"active": False}, 1, None),
+    "the value is old": ({}, 100, None),
+    "a device that is none": ({"device": "archive"}, 1, None),
+}
+
+
+@pytest.mark.parametrize(("said", "second", "value"), PRESENT.values(), ids=PRESENT)
+def test_beside_what_it_was_told_with_stands_what_is_so_now(
+    state: State, said: dict[str, Any], second: float, value: float | None
+) -> None:
+    told = alarm().model_copy(update={"condition": "soc > 60 %", "unit": "%", "value": 61.0, "limit": 60.0} | said)
+    hear(state, 0, ALARM, told, alarm="full-bms1")
+    hear(state, 1, TELEMETRY, measured(1, soc=63.5), device="bms1")
+    assert view(state, at(second))["alarms"]["list"][0]["present"] == value
+
+
 def test_no_alarms_is_only_said_when_somebody_watches(state: State) -> None:
     assert view(state, at(0))["alarms"]["doubt"] == "the alarm service is down"
     hear(state, 0, SERVICE_STATUS, ONLINE, service="alarms")

@@ -44,20 +44,23 @@ export function countdown(alarm) {
   return rest >= 0 ? `${span(rest)} left to respond` : `overdue by ${span(-rest)}`;
 }
 
-/** The value against its limit, or for how long nothing was heard. */
+/** The value that it was told with against its limit, and what the point says now; or for how long nothing was heard. */
 export function reading(alarm) {
   if (alarm.silent) return silence(alarm);
   if (alarm.value === null || alarm.value === "") return "";
+  const told = show(alarm.value, alarm.unit);
   const limit = alarm.limit === null || typeof alarm.value !== "number" ? "" : ` (limit ${show(alarm.limit, alarm.unit)})`;
-  return `${show(alarm.value, alarm.unit)}${limit}`;
+  const now = typeof alarm.present === "number" ? show(alarm.present, alarm.unit) : told;
+  return `${told}${limit}${now === told ? "" : `, now ${now}`}`;
 }
 
 /** Of one that goes on it counts; `silence` is how long it is now, which a message of the past does not know. */
 function silence({ active, limit, silence: now, value }) {
+  const isBack = !active || (typeof now === "number" && typeof limit === "number" && now < limit);
+  if (isBack) return "telemetry has come back"; // and its value is the age of that
   const most = typeof limit === "number" ? ` (limit ${number(limit, Number.isInteger(limit) ? 0 : 1)} s)` : "";
   const lasts = now ?? value;
-  if (active && typeof now === "number" && typeof limit === "number" && now < limit) return "telemetry has come back";
-  return `${active ? "" : "was: "}no telemetry${typeof lasts === "number" ? ` for ${span(lasts)}${most}` : ""}`;
+  return `no telemetry${typeof lasts === "number" ? ` for ${span(lasts)}${most}` : ""}`;
 }
 
 /** Which device of which battery, or which part of joulebus. */

@@ -192,7 +192,7 @@ function drawTold(node, one, at) {
   fill(node, { when: at, what: `${one.like ? what(one.like) : one.alarm}${more}`, state: BECAME[one.result], value: "", said: one.words });
 }
 
-const UNTOLD = { response: "", did: "", asks: [], time_to_respond: null, consequence_of: "", leads: false, silence: null, shelved_until: null, out_until: null, under: "" };
+const UNTOLD = { response: "", did: "", asks: [], time_to_respond: null, consequence_of: "", leads: false, silence: null, present: null, shelved_until: null, out_until: null, under: "" };
 
 // --- all of it ----------------------------------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ function draw(state) {
   drawHead(state, site, "Alarms · ");
   drawList(state);
   drawAcknowledged();
-  drawFigures(state.figures, site.zone);
+  drawFigures(state, site.zone);
   drawExplained(state, site.zone);
 }
 

@@ -1,7 +1,7 @@
 // Why an alarm was raised: its rule in words, and the curve of its point around it with the limit.
 import { countdown, place, reading, stateWords, what } from "./alarms.js";
 import { $, fill, rows, say, show } from "./rows.js";
-import { age, clock, plain, since, span } from "./words.js";
+import { age, plain, span, when } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 220, 88, 12, 24, 28];
@@ -37,7 +37,7 @@ function draw({ alarm, trend, fault: wrong }, zone) {
   if (!alarm) return say($("explain-where"), "");
   drawWords(alarm, zone, shown?.at ?? alarm.at);
   $("trend").hidden = !trend;
-  if (trend) drawTrend(alarm, trend, zone);
+  if (trend) drawTrend(alarm, trend, zone, shown?.at ?? alarm.at);
 }
 
 let shown = null;
@@ -61,7 +61,7 @@ function drawWords(alarm, zone, now) {
     ["Why it matters", plain(alarm.consequence)],
     ["Time to respond", alarm.time_to_respond === null ? "" : [span(alarm.time_to_respond), countdown(alarm)].filter(Boolean).join(", ")],
     ["Rule", alarm.condition ? `raised when ${alarm.condition}` : alarm.silent ? "raised when the device is silent" : alarm.limit === null ? "" : `${alarm.point} against its limit of ${show(alarm.limit, alarm.unit)}`],
-    ["Raised", `${since(alarm.since, zone)}${delay === null ? "" : delay > 0.5 ? `, ${age(delay)} after its condition came (${since(alarm.began, zone).slice(11)})` : ", as soon as its condition came"}`],
+    ["Raised", `${when(alarm.since, zone, now, true)}${delay === null ? "" : delay > 0.5 ? `, ${age(delay)} after its condition came (${when(alarm.began, zone, now, true)})` : ", as soon as its condition came"}`],
     ["Value", reading(alarm)],
     ["Says the device", plain(alarm.reason)],
     ["What control did", alarm.active ? plain(alarm.did) : ""],
@@ -70,11 +70,12 @@ function drawWords(alarm, zone, now) {
   rows($("explain-facts"), "t-fact", pairs.filter(([, words]) => words).map(([name, words]) => ({ name, words })), "name", (node, one) => fill(node, one));
 }
 
-function drawTrend(alarm, trend, zone) {
+function drawTrend(alarm, trend, zone, now) {
+  const at = (seconds) => when(seconds * 1000, zone, now);
   const svg = $("trend").querySelector("svg");
   svg.replaceChildren();
   const where = `${alarm.device}.${trend.point}`;
-  if (!trend.at.length) return say($("trend-words"), `${where}: the archive has no numbers from ${clock(trend.start * 1000, zone)} to ${clock(trend.end * 1000, zone)}.`);
+  if (!trend.at.length) return say($("trend-words"), `${where}: the archive has no numbers from ${at(trend.start)} to ${at(trend.end)}.`);
   const unit = alarm.silent ? trend.unit : alarm.unit;
   const limit = !alarm.silent && typeof alarm.limit === "number" ? alarm.limit : null;
   const every = limit === null ? trend.mean : [...trend.mean, limit];
@@ -86,7 +87,7 @@ function drawTrend(alarm, trend, zone) {
   const raised = Date.parse(alarm.since) / 1000;
   add(svg, "rect", { class: "rail", x: LEFT, y: TOP, width: WIDTH - LEFT - RIGHT, height: HEIGHT - TOP - BOTTOM });
   add(svg, "line", { class: "raised", x1: x(raised), x2: x(raised), y1: TOP, y2: HEIGHT - BOTTOM });
-  add(svg, "text", { x: x(raised), y: TOP - 5, "text-anchor": "middle" }, `raised ${clock(alarm.since, zone)}`);
+  add(svg, "text", { x: x(raised), y: TOP - 5, "text-anchor": "middle" }, `raised ${at(raised)}`);
   if (limit !== null) {
     add(svg, "line", { class: "limit", x1: LEFT, x2: WIDTH - RIGHT, y1: y(limit), y2: y(limit) });
     add(svg, "text", { class: "limit", x: LEFT + 4, y: y(limit) - 4 }, `limit ${show(limit, unit)}`);
@@ -94,11 +95,11 @@ function drawTrend(alarm, trend, zone) {
   add(svg, "path", { class: "curve", d: path(trend, x, y) });
   const [least, most] = [Math.min(...trend.mean), Math.max(...trend.mean)];
   for (const value of new Set([least, most])) add(svg, "text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, show(value, unit));
-  add(svg, "text", { x: LEFT, y: HEIGHT - 6 }, clock(trend.start * 1000, zone));
-  add(svg, "text", { x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end" }, clock(trend.end * 1000, zone));
+  add(svg, "text", { x: LEFT, y: HEIGHT - 6 }, at(trend.start));
+  add(svg, "text", { x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end" }, at(trend.end));
   const last = trend.at.length - 1;
   const against = limit === null ? "" : ` The limit is ${show(limit, unit)}.`;
-  say($("trend-words"), `${where} from ${clock(trend.start * 1000, zone)} to ${clock(trend.end * 1000, zone)}, means of ${age(trend.seconds)}: from ${show(least, unit)} to ${show(most, unit)}, last ${show(trend.mean[last], unit)} at ${clock(trend.at[last] * 1000, zone)}.${against}`);
+  say($("trend-words"), `${where} from ${at(trend.start)} to ${at(trend.end)}, means of ${age(trend.seconds)}: from ${show(least, unit)} to ${show(most, unit)}, last ${show(trend.mean[last], unit)} at ${at(trend.at[last])}.${against}`);
 }
 
 /** A line that is broken where values are missing. */

@@ -1,6 +1,6 @@
 // How good the alarms are, by ISA-18.2: each figure against its target, as the alarm service reckons them.
 import { $, fill, lamp, rows, say } from "./rows.js";
-import { age, number, since } from "./words.js";
+import { age, number, when } from "./words.js";
 
 const NAMES = {
   per_day: "alarms a day", per_hour: "alarms an hour", per_10_min: "alarms in 10 min", most_in_10_min: "most in 10 min",
@@ -26,12 +26,12 @@ function draw(node, one) {
   lamp(node.querySelector(".lamp"), ...VERDICTS[one.verdict]);
 }
 
-export function drawFigures(figures, zone) {
+export function drawFigures({ figures, at }, zone) {
   $("figures-none").hidden = Boolean(figures);
   $("figures").hidden = $("figures-rest").hidden = $("figures-more").hidden = !figures;
   if (!figures) return say($("figures-span"), "");
   const known = figures.seen < 0.995 ? `, ${Math.floor(100 * figures.seen)} % of it known` : "";
-  say($("figures-span"), `${since(figures.begin, zone).slice(0, 16)} to ${since(figures.end, zone).slice(0, 16)}${known}: ${figures.raised} raised, ${figures.last_10_min} in the last 10 min`);
+  say($("figures-span"), `${when(figures.begin, zone, at)} to ${when(figures.end, zone, at)}${known}: ${figures.raised} raised, ${figures.last_10_min} in the last 10 min`);
   const first = (one) => MAIN.includes(one.name) || one.verdict === "beyond";
   const others = figures.figures.filter((one) => !first(one));
   rows($("figures"), "t-figure", figures.figures.filter(first), "name", draw);

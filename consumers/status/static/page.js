@@ -5,7 +5,7 @@ import { Curves } from "./curves.js";
 import { drawHead } from "./head.js";
 import { $, fill, lamp, rows, say, show } from "./rows.js";
 import { follow, now } from "./stream.js";
-import { age, kilowatts, number, clock, news, since } from "./words.js";
+import { age, kilowatts, number, clock, news, when } from "./words.js";
 
 const site = document.body.dataset;
 const curves = new Curves(site);
@@ -80,13 +80,13 @@ const PLAN_USES = { followed: "", last: " · last plan", fallback: " · no plan"
 function drawMode(state) {
   const { mode, who, until, power, plan, doubt: unsure, read_only: shadow } = state.mode;
   const pill = $("mode");
-  const lease = until ? ` until ${clock(until, site.zone)}` : "";
+  const lease = until ? ` until ${when(until, site.zone, state.at)}` : "";
   const wish = power === null || power === undefined ? "" : ` ${kilowatts(power)} kW`;
   const without = PLAN_USES[plan?.use ?? "followed"] ?? ` · plan ${plan.use}`;
   say(pill, `${mode.toUpperCase()}${wish}${mode === "auto" ? without : lease}${unsure ? ` (${unsure})` : ""}`);
   pill.className = `pill ${unsure ? "doubtful" : mode === "lockout" ? "lockout" : mode === "auto" && !without ? "" : "notable"}`;
   pill.title = [
-    without && `since ${clock(plan.since, site.zone)}: ${plan.why}. `, who ? `by ${who}: ${state.mode.why || "no reason given"}. ` : "", "Change the mode",
+    without && `since ${when(plan.since, site.zone, state.at)}: ${plan.why}. `, who ? `by ${who}: ${state.mode.why || "no reason given"}. ` : "", "Change the mode",
   ].join("");
   pill.disabled = shadow;
 }
@@ -124,7 +124,7 @@ function direction(power) {
   return `${power > 0 ? "Discharge" : "Charge"} ${kilowatts(Math.abs(power))} kW`;
 }
 
-function drawDispatch({ dispatch, plan, mode, why }) {
+function drawDispatch({ dispatch, plan, mode, why, at }) {
   const step = plan?.step;
   const now = dispatch?.current;
   $("wanted").classList.toggle("doubtful", !now);
@@ -142,8 +142,8 @@ function drawDispatch({ dispatch, plan, mode, why }) {
     now && dispatch.wanted !== null && ["asked", `${kilowatts(dispatch.wanted)} kW${dispatch.source ? ` by ${dispatch.source}` : ""}`],
     now && dispatch.measured !== null && ["measured", `${kilowatts(dispatch.measured)} kW`],
     !plan && ["plan", "none"],
-    plan && ["plan", `${plan.valid ? "made" : "not valid, made"} ${age(plan.age)} ago, until ${clock(plan.until, site.zone)}`],
-    plan?.valid && ["price now", `${number(step.price_import, 3)} import, ${number(step.price_export, 3)} export${plan.prices_until ? `; forecast from ${since(plan.prices_until, site.zone).slice(0, 16)} on` : ""}`],
+    plan && ["plan", `${plan.valid ? "made" : "not valid, made"} ${age(plan.age)} ago, until ${when(plan.until, site.zone, at)}`],
+    plan?.valid && ["price now", `${number(step.price_import, 3)} import, ${number(step.price_export, 3)} export${plan.prices_until ? `; forecast from ${when(plan.prices_until, site.zone, at)} on` : ""}`],
     plan?.valid && ["cost of plan", `${money(plan.cost)}, ${against(plan.cost_idle - plan.cost)}`],
   ].filter(Boolean));
 }
