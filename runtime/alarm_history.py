@@ -4,7 +4,7 @@ event."""
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +20,10 @@ from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, ALAR
 Change = tuple[str, Alarm]
 AROUND = timedelta(minutes=30)
 """Before and after an event that its trend shows."""
+
+
+CLOCK_SET = datetime(2020, 1, 1, tzinfo=UTC)
+"""Before it no clock of ours was right: one that was never set says 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +107,13 @@ async def watched(
     """Since when the alarm service says that it listens, and from when until when it did; from shortly before the
     span to the first after it."""
     c = control.c
-    mine = select(c.body).where(c.site == site, c.topic == ALARM_WATCHED.name).order_by(c.at)
+    mine = select(c.body).where(c.site == site, c.topic == ALARM_WATCHED.name, c.at >= CLOCK_SET).order_by(c.at)
     rows = [
         *await _rows(engine, mine.limit(1)),
         *await _rows(engine, mine.where(c.at >= start - AROUND, c.at < end)),
         *await _rows(engine, mine.where(c.at >= end).limit(1)),
     ]
-    found = [AlarmWatch.model_validate_json(body) for (body,) in rows]
+    found = [one for (body,) in rows if (one := AlarmWatch.model_validate_json(body)).since >= CLOCK_SET]
     return (found[0].since, [(one.since, one.at) for one in found[1:]]) if found else (None, [])
 
 

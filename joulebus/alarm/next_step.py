@@ -10,6 +10,10 @@ OFTEN = 5
 SHARE = 0.05
 """The share of all that the ten most frequent should have together."""
 
+COMES = "end its cause, or set its limit and on_delay anew"
+CHATTERS = "it chatters: look at its sensor, or give its rule a deadband or an off_delay"
+FLEETS = "it is over before anybody can answer: give its rule an on_delay"
+
 
 def next_step(found: AlarmFigures) -> str:
     """In words for people."""
@@ -21,17 +25,15 @@ def next_step(found: AlarmFigures) -> str:
 
 def _steps(found: AlarmFigures, beyond: set[str]) -> Iterator[str]:
     """A few alarms that come too often are most of the load, and each is one rule or one sensor."""
-    if found.chattering:
-        worst = found.chattering[0]
-        cure = "look at its sensor, or give its rule a deadband or an off_delay"
-        yield f"{worst.alarm} chattered, {worst.raised} times: {cure}"
+    chattering, fleeting = ({one.alarm for one in some} for some in (found.chattering, found.fleeting))
     if found.top and found.top[0].raised >= OFTEN and found.top[0].share > SHARE:
         worst = found.top[0]
-        many = f"{worst.raised} times, {100 * worst.share:.0f} % of all"
-        yield f"{worst.alarm} was raised {many}: end its cause, or set its limit and on_delay anew"
+        cure = CHATTERS if worst.alarm in chattering else FLEETS if worst.alarm in fleeting else COMES
+        yield f"{worst.alarm} was raised {worst.raised} times, {100 * worst.share:.0f} % of all: {cure}"
+    if found.chattering:
+        yield f"{found.chattering[0].alarm} chattered, {found.chattering[0].raised} times: {CHATTERS}"
     if found.fleeting:
-        worst = found.fleeting[0]
-        yield f"{worst.alarm} came and went within a minute, {worst.raised} times: give its rule an on_delay"
+        yield f"{found.fleeting[0].alarm} came and went within a minute, {found.fleeting[0].raised} times: {FLEETS}"
     if "stale" in beyond or (found.stale and found.stale[0].seconds > 3 * 86_400):
         stands = f"{found.stale[0].alarm} stands for {lasting(found.stale[0].seconds)}"
         yield f"{stands}: repair it, or take it out of service with a reason"

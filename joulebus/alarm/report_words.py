@@ -96,7 +96,8 @@ def _lasts(one: LastingAlarm, site: Site) -> str:
 
 def _quieted(name: str, one: Quieted) -> str:
     longest = f", the longest {one.longest.alarm} for {lasting(one.longest.seconds)}" if one.longest else ""
-    return f"{name}: {one.times} times, {one.now} at the end{longest}"
+    times = "once" if one.times == 1 else f"{one.times} times"
+    return f"{name}: {times}, {one.now} at the end{longest}"
 
 
 def _kept_quiet(one: QuietAlarm, site: Site) -> str:

@@ -76,6 +76,10 @@ class Live:
         """A change of an alarm; one that was heard already counts once."""
         self.unkept |= self.following.hear(name, alarm)
 
+    def anew(self) -> None:
+        """What was said last may have reached nobody: the connection broke."""
+        self._reckoned = self._said = None
+
     def told(self, now: datetime) -> AlarmFigures | None:
         """What is to be said now, if anything: each minute when it changed, and at least each 10 min. Then `keep`."""
         self._look(now)

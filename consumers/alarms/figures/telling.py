@@ -10,22 +10,24 @@ from schemas.messages import Cause
 from schemas.topics import ALARM_FIGURES, ALARM_WATCHED
 from schemas.units import utc_now
 
-CALM = 10
-"""Seconds between two writings because an alarm changed: in a flood each second has one that does."""
+CALM, LONGEST = 10, 60
+"""Seconds between two writings: because an alarm changed, as in a flood each second has one that does; and in any
+case, so that a power cut and a quick start are no time that nobody saw."""
 
 
 async def tell(bus: Bus, part: Part, live: Live) -> None:
     """Say them for as long as there is a connection, and keep what was heard: also at the end, so that a restart that
     is quick is no time that nobody saw."""
     since = CALM
+    live.anew()
     try:
         while True:
             said, since = live.told(utc_now()), since + 1
-            if said is not None or (live.unkept and since >= CALM):
+            if said is not None or since >= (CALM if live.unkept else LONGEST):
                 await _keep(part, live)
                 since = 0
             for watch in live.watched(utc_now()):
-                await part.events.say(ALARM_WATCHED, watch, site=part.site.site)
+                part.events.post(ALARM_WATCHED, watch, site=part.site.site)  # kept, also if the connection breaks now
             if said is not None:
                 await bus.say(ALARM_FIGURES, said, site=part.site.site)
             await asyncio.sleep(1)
