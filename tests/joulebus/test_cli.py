@@ -227,11 +227,14 @@ def test_a_wrong_password_is_said_and_not_printed(broker: Broker) -> None:
         ("JOULEBUS_HEALTH", "nine", "JOULEBUS_HEALTH: 'nine' is not host:port"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_said(variable: str, value: str, says: str) -> None:
-    done = run("alarms", **{variable: value})
-    assert done.returncode == 1
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_setting_that_makes_no_sense_is_said(
+    variable: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert main(["alarms", "--site", str(REPOSITORY / "site.toml")]) == 1
+    err = capsys.readouterr().err
+    assert says in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
@@ -245,7 +248,12 @@ def test_a_token_that_opens_to_anybody_stops_the_page_alone(given: dict[str, str
     assert "JOULEBUS_PAGE_TOKEN has" in page.stderr
     assert "openssl rand -hex 32" in page.stderr
     assert "Traceback" not in page.stderr
-    other = run("alarms", JOULEBUS_BROKER="mqtt://127.0.0.1:9", **given)
+
+
+def test_the_token_of_the_page_stops_no_other_part() -> None:
+    """It has no broker here, and ends by that."""
+    other = run("alarms", JOULEBUS_BROKER="mqtt://127.0.0.1:9", JOULEBUS_PAGE_TOKEN="", JOULEBUS_PAGE_TOKEN_FILE="")
+    assert "cannot be reached" in other.stderr
     assert "JOULEBUS_PAGE_TOKEN" not in other.stderr
 
 
