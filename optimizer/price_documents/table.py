@@ -35,14 +35,12 @@ def _rows(text: str, wanted: Wanted) -> Iterator[Row]:
     table = csv.reader(lines, delimiter=between)
     for cells in table:
         line = table.line_num + above
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) > len(names):
+        if len(cells) > len(names) and any(cell.strip() for cell in cells):
             raise Unreadable(f"{len(cells)} cells below {len(names)} names: with a decimal comma, put ; between the "
                              "cells", line)  # fmt: skip
         written = cells[price].strip() if len(cells) > price else ""
         if written.lower() in ABSENT:
-            continue  # a gap
+            continue  # a gap, or an empty line
         try:
             yield Row(line, _start(cells[time]), _number(written, between) / divisor)
         except (ValueError, OverflowError) as wrong:

@@ -15,7 +15,6 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bridges.fieldbus.contract import Declined, Unreachable
@@ -25,6 +24,7 @@ from joulebus.server import free_port
 from joulebus.shipped_sites import SITES
 from schemas.site import Site
 from schemas.site_file import load_site
+from tests import web
 from tests.joulebus.test_demo import EIGHT, all_online, demo, until
 from tests.joulebus.test_demo_batteries import batteries, fault, power
 from tests.timed import FULL
@@ -108,7 +108,7 @@ def ask(port: int) -> None:
     """All batteries together, by hand."""
     ends = (datetime.now(UTC) + timedelta(minutes=30)).isoformat()
     asks = {"mode": "manual", "power": WANTED, "who": "anna", "why": "one after the other", "until": ends}
-    answer = httpx.post(f"http://127.0.0.1:{port}/api/control", json=asks, headers={"x-joulebus": "page"}, timeout=5)
+    answer = web.post(f"http://127.0.0.1:{port}/api/control", json=asks, headers={"x-joulebus": "page"}, timeout=5)
     assert answer.is_success, answer.text
 
 

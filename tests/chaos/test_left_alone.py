@@ -7,10 +7,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 
 from joulebus.server import free_port
+from tests import web
 from tests.joulebus.test_demo import EIGHT, all_online, archive_is_calm, demo, demo_site, until
 from tests.timed import FULL
 
@@ -31,7 +31,7 @@ def test_a_demo_left_alone_for_5_minutes_logs_no_warning_and_fails_at_nothing(tm
         try:
             time.sleep(ALONE)
             counts = archive_is_calm(tmp_path, port)
-            alarms = httpx.get(f"http://127.0.0.1:{port}/api/state", timeout=5).json()["alarms"]["list"]
+            alarms = web.get(f"http://127.0.0.1:{port}/api/state", timeout=5).json()["alarms"]["list"]
         finally:
             if loop is not None:
                 loop.kill()

@@ -22,6 +22,7 @@ from runtime.heard import Heard
 from schemas.messages import Plan, Step
 from schemas.topics import PLAN
 from schemas.units import utc_now
+from tests import web
 from tests.consumers.test_status_page import answering
 from tests.consumers.test_status_state import page_site
 from tests.timed import FULL
@@ -96,7 +97,9 @@ async def test_two_hundred_readers_of_a_week_fit_into_the_page_s_container(tmp_p
     with page(tmp_path / "site.toml", url, port) as process:
         await answering(f"http://127.0.0.1:{port}")
         limits = httpx.Limits(max_connections=READERS)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as asking:
+        async with httpx.AsyncClient(
+            verify=web.PLAIN, base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60
+        ) as asking:
             codes = Counter(await asyncio.gather(*(read(asking, number) for number in range(READERS))))
             found = (await asking.get("/api/series?hours=168")).json()
         memory = most_memory(process)

@@ -21,6 +21,7 @@ from runtime.part import Part
 from runtime.settings import Settings, parse_broker
 from schemas.messages import Cause
 from schemas.site_file import load_site
+from simulator import service
 from simulator.pv import Pv
 from simulator.service import SimulatedSite
 from tests.bridges.control.story import DEMO, SUMMER_NOON, changed, field_devices
@@ -71,18 +72,20 @@ async def inverter(state: Path, energy: float = LIFE, poll: float = 1.0) -> Asyn
     site.__dict__["profiles"] = demo.profiles | {"pv": only_read}
     made = SimulatedSite(site, start=SUMMER_NOON, noisy=True, sockets=False)
     made.world.plant.pv["pv"].energy = energy
-    async with made as simulated:
-        settings = Settings(parse_broker("mqtt://127.0.0.1:1", "bridge", None, {}), "", None, state)
-        bridge = Bridge(Part("bridge", site, settings), field_devices(simulated, ["pv"]))
-        serving = asyncio.create_task(bridge.serve())
-        try:
-            await asyncio.sleep(10)
-            yield Inverter(simulated.world.plant.pv["pv"], bridge)
-            await asyncio.sleep(2)
-        finally:
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
-            bridge.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "TICK", 1.0)  # no setpoint moves here: ten steps a second were most of an hour's work
+        async with made as simulated:
+            settings = Settings(parse_broker("mqtt://127.0.0.1:1", "bridge", None, {}), "", None, state)
+            bridge = Bridge(Part("bridge", site, settings), field_devices(simulated, ["pv"]))
+            serving = asyncio.create_task(bridge.serve())
+            try:
+                await asyncio.sleep(10)
+                yield Inverter(simulated.world.plant.pv["pv"], bridge)
+                await asyncio.sleep(2)
+            finally:
+                serving.cancel()
+                await asyncio.gather(serving, return_exceptions=True)
+                bridge.close()
 
 
 FAULTS: dict[str, tuple[Callable[[float], float], float]] = {

@@ -39,6 +39,7 @@ from tests.consumers.test_optimize_pure import filled as in_memory
 from tests.consumers.test_optimize_pure import told
 from tests.optimizer.outlooks import BERLIN, NOON, battery, outlook
 from tests.optimizer.played_forward import Loop, measured
+from tests.timed import long
 
 # A German site with metered load profile: https://www.gesetze-im-internet.de/stromnev/__17.html ("Jahresleistungspreis
 # ... mit der Jahreshöchstleistung"); an own year: UK and Australian network years begin in April and July.
@@ -316,6 +317,7 @@ RECORDING = Path(__file__).parents[2] / "simulator" / "recordings" / "commercial
 APRIL = datetime(2016, 3, 31, 22, tzinfo=UTC)
 
 
+@long("five measured days, played forward twice; made ones are played each time")
 def test_the_first_days_of_a_measured_year() -> None:
     """A commercial site played forward, its year begins on a Friday in April: what a usual day tells costs no peak."""
     rows = measured(RECORDING, APRIL - timedelta(days=14), APRIL + timedelta(days=5))

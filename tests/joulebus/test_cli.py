@@ -22,15 +22,17 @@ TARIFF = (REPOSITORY / "tariff.toml").read_text(encoding="utf-8")
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """The demo's site file in a folder of its own, to spoil."""
+    """The demo's site file in a folder of its own, to spoil, with one price: to read the prices of four years takes as
+    long as all the rest."""
     (tmp_path / "simulator").symlink_to(REPOSITORY / "simulator")
-    (tmp_path / "tariff.toml").write_text(TARIFF, encoding="utf-8")
+    (tmp_path / "tariff.toml").write_text("[[import.period]]\nprice = 0.3\n", encoding="utf-8")
     path = tmp_path / "site.toml"
     path.write_text(SITE, encoding="utf-8")
     return path
 
 
 def test_a_good_site_file_is_called_good(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (site.parent / "tariff.toml").write_text(TARIFF, encoding="utf-8")
     assert main(["check", str(site)]) == 0
     said = capsys.readouterr().out
     assert "site.toml: good" in said
@@ -241,11 +243,14 @@ def test_a_wrong_password_is_said_and_not_printed(broker: Broker) -> None:
         ("JOULEBUS_HEALTH", "nine", "JOULEBUS_HEALTH: 'nine' is not host:port"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_said(variable: str, value: str, says: str) -> None:
-    done = run("alarms", **{variable: value})
-    assert done.returncode == 1
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_setting_that_makes_no_sense_is_said(
+    variable: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert main(["alarms", "--site", str(REPOSITORY / "site.toml")]) == 1
+    err = capsys.readouterr().err
+    assert says in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
@@ -259,7 +264,12 @@ def test_a_token_that_opens_to_anybody_stops_the_page_alone(given: dict[str, str
     assert "JOULEBUS_PAGE_TOKEN has" in page.stderr
     assert "openssl rand -hex 32" in page.stderr
     assert "Traceback" not in page.stderr
-    other = run("alarms", JOULEBUS_BROKER="mqtt://127.0.0.1:9", **given)
+
+
+def test_the_token_of_the_page_stops_no_other_part() -> None:
+    """It has no broker here, and ends by that."""
+    other = run("alarms", JOULEBUS_BROKER="mqtt://127.0.0.1:9", JOULEBUS_PAGE_TOKEN="", JOULEBUS_PAGE_TOKEN_FILE="")
+    assert "cannot be reached" in other.stderr
     assert "JOULEBUS_PAGE_TOKEN" not in other.stderr
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from joulebus.parts import SERVICES
 from joulebus.server import free_port
+from tests import web
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = ("bridge", "archive", "alarms", "optimize", "dispatch", "status")
@@ -75,7 +76,7 @@ def part(process: subprocess.Popen[str], name: str) -> psutil.Process:
 
 def services(port: int) -> dict[str, str]:
     """What the page says of every service."""
-    state = httpx.get(f"http://127.0.0.1:{port}/api/state", timeout=2).json()
+    state = web.get(f"http://127.0.0.1:{port}/api/state", timeout=2).json()
     return {service["service"]: service["state"] for service in state["services"]}
 
 
@@ -87,7 +88,7 @@ def all_online(port: int) -> bool:
 def archive_is_calm(folder: Path, port: int) -> dict[str, int]:
     """The archive has said nothing that anybody should read, and all it does beside storing works; what it counted."""
     health = f"http://127.0.0.1:{port + 1 + list(SERVICES).index('archive')}/health"
-    said = httpx.get(health, timeout=5).json()
+    said = web.get(health, timeout=5).json()
     log = (folder / "run" / "log" / "archive.log").read_text(encoding="utf-8")
     assert "WARNING" not in log, log
     assert (said["ready"], said["causes"], said["detail"]) == (True, [], "")
@@ -123,7 +124,7 @@ def test_any_part_may_die_nothing_is_lost_and_it_starts_again_quickly(tmp_path: 
         frozen.send_signal(signal.SIGCONT)
         part(process, "status").send_signal(signal.SIGKILL)
         until(partial(all_online, port), 20)
-        until(lambda: httpx.get(f"http://127.0.0.1:{port}/api/state", timeout=2).json()["plan"] is not None, 60)
+        until(lambda: web.get(f"http://127.0.0.1:{port}/api/state", timeout=2).json()["plan"] is not None, 60)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=150)
     said = json.loads(out.splitlines()[-1])
@@ -164,7 +165,7 @@ def test_a_port_in_use_is_said_in_a_sentence(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"], stderr=subprocess.DEVNULL
     ) as other:
-        until(lambda: httpx.get(f"http://127.0.0.1:{port}/", timeout=1).is_success, 10)
+        until(lambda: web.get(f"http://127.0.0.1:{port}/", timeout=1).is_success, 10)
         with demo(tmp_path, demo_site(tmp_path), port, "--for", "1", "--json") as process:
             _, err = process.communicate(timeout=20)
         other.kill()

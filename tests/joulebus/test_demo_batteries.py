@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from joulebus.parts import SERVICES
 from joulebus.server import free_port
 from schemas.units import utc_now
+from tests import web
 from tests.joulebus.test_demo import EIGHT, REPOSITORY, all_online, archive_is_calm, demo, demo_site, until
 
 WANTED = 150e3
@@ -21,7 +21,7 @@ WANTED = 150e3
 
 
 def page(port: int) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{port}/api/state", timeout=2).json()
+    found: dict[str, Any] = web.get(f"http://127.0.0.1:{port}/api/state", timeout=2).json()
     return found
 
 
@@ -49,7 +49,7 @@ def ask(port: int) -> None:
     ends = (utc_now() + timedelta(minutes=15)).isoformat()
     asks = {"mode": "manual", "power": WANTED, "who": "anna", "why": "both", "until": ends}
     headers = {"x-joulebus": "page"}
-    assert httpx.post(f"http://127.0.0.1:{port}/api/control", json=asks, headers=headers, timeout=5).is_success
+    assert web.post(f"http://127.0.0.1:{port}/api/control", json=asks, headers=headers, timeout=5).is_success
 
 
 @pytest.mark.slow

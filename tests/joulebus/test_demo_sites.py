@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from joulebus.server import free_port
+from tests import web
 from tests.joulebus.test_demo import EIGHT, REPOSITORY, all_online, demo, until
 
 HEAD = """
@@ -48,7 +48,7 @@ def written(folder: Path, name: str, more: str, *devices: str) -> Path:
 
 
 def state(port: int) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{port}/api/state", timeout=2).json()
+    found: dict[str, Any] = web.get(f"http://127.0.0.1:{port}/api/state", timeout=2).json()
     return found
 
 
@@ -64,7 +64,7 @@ def test_a_site_without_a_battery_is_watched_by_every_part(tmp_path: Path) -> No
         until(lambda: state(port)["flow"]["load"]["state"] == "live", 20)
         until(lambda: "no battery" in details(port)["dispatch"], 20)
         until(lambda: details(port)["optimize"] == "no battery: nothing to plan", 20)
-        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 200
+        assert web.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 200
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=150)
     said = json.loads(out.splitlines()[-1])

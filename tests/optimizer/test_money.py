@@ -27,6 +27,7 @@ from optimizer.money import (
 from optimizer.tariff import window
 from schemas.flows import autarky, self_consumption
 from schemas.tariff import Demand, KnownPeak, Tariff
+from tests.timed import FULL
 
 BERLIN, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
 MIDNIGHT = datetime(2026, 6, 1, tzinfo=BERLIN).astimezone(UTC)
@@ -234,7 +235,7 @@ TARIFF = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(5 if FULL else 2))
 def test_the_quarters_of_a_year_of_months_add_up_to_the_invoice(seed: int) -> None:
     """With hours, a ratchet over a known peak and a contract: by the tariff's own bill, line by line."""
     tariff, random = Tariff.model_validate(TARIFF), Random(seed)

@@ -36,7 +36,10 @@ def injections() -> list[Any]:
     return [pytest.param(made, lock, id=name) for name, (made, lock) in found.items()]
 
 
-@pytest.mark.parametrize(("made", "lock"), injections())
+INJECTIONS = injections()
+
+
+@pytest.mark.parametrize(("made", "lock"), INJECTIONS)
 def test_every_shipped_interlock_acts_on_its_cause_and_ends_as_it_says(made: Site, lock: Interlock) -> None:
     rule, profile = lock.rule, made.profiles[lock.device]
     healthy = calm(profile)
@@ -63,7 +66,7 @@ def test_every_shipped_interlock_acts_on_its_cause_and_ends_as_it_says(made: Sit
         assert says.acting == ()
 
 
-@pytest.mark.parametrize(("made", "lock"), injections())
+@pytest.mark.parametrize(("made", "lock"), INJECTIONS)
 def test_every_shipped_interlock_acts_when_its_point_is_lost(made: Site, lock: Interlock) -> None:
     profile = made.profiles[lock.device]
     good = through_registers({lock.device: profile}, {lock.device: calm(profile)})

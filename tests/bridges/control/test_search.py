@@ -28,7 +28,7 @@ from tests.bridges.control.story import DEMO
 from tests.virtual import loop, virtual
 
 FULL = os.environ.get("JOULEBUS_CHAOS") == "full"
-SEEDS, STEPS = (range(20), 50_000) if FULL else (range(3), 2_500)
+SEEDS, STEPS = (range(20), 50_000) if FULL else (range(2), 2_500)
 CYCLE, RAMP = 0.5, 50_000.0
 SOURCES = {"dispatch": Authority.OPERATOR, "scada": Authority.DSO}
 SITE = load_site(DEMO).model_copy(update={"command_sources": SOURCES})

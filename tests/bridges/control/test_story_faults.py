@@ -10,7 +10,8 @@ from bridges.control.write_budget import MOST_URGENT
 from schemas.messages import Action, Authority, Cause
 from schemas.profile import Profile
 from schemas.profiles import load_profile
-from tests.bridges.control.story import P_SET, changed, story
+from schemas.site_file import load_site
+from tests.bridges.control.story import DEMO, P_SET, changed, story
 from tests.timed import few
 from tests.virtual import loop, virtual
 
@@ -110,8 +111,11 @@ def test_a_register_that_does_not_hold_is_not_written_without_end(memory: str, t
 
     @virtual
     async def told(folder: Path) -> None:
+        slow = [
+            one.model_copy(update={"poll": 2.0}) for one in load_site(DEMO).device
+        ]  # 25 minutes: a third of the work
         async with story(
-            folder, "pcs:refuses_setpoint", profiles=flash(memory=memory), only=["pcs", "bms", "meter"]
+            folder, "pcs:refuses_setpoint", profiles=flash(memory=memory), only=["pcs", "bms", "meter"], device=slow
         ) as it:
             it.simulated.world.plant.pcs.p_set = 20_000.0
             await asyncio.sleep(600)
@@ -247,9 +251,6 @@ def test_a_slow_poll_makes_nothing_flap(device: str, poll: float, tmp_path: Path
 
     @virtual
     async def told(folder: Path) -> None:
-        from schemas.site_file import load_site  # noqa: PLC0415
-        from tests.bridges.control.story import DEMO  # noqa: PLC0415
-
         async with story(folder, device=changed(load_site(DEMO), device, poll=poll)) as it:
             await it.steer(50_000.0, 120)
             values = {value for at, (value,) in it.written() if at > 30}
