@@ -3,18 +3,22 @@
 All rows of a table are told at once beside each other, each with a device and a rule of its own.
 """
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from tests.chaos.clock import clocks
 from tests.conftest import Broker
-from tests.consumers.alarm_stage import Row, part, readings, running, site_file, stage
-from tests.timed import timed
+from tests.consumers.alarm_stage import Row, disk, part, readings, running, site_file, stage
+from tests.timed import in_time, long, timed
 
 PEOPLE = ("operator", "engineer")
+HOUR = 3600.0
 END = 24.0
 """Seconds the table takes."""
 QUIET = """
@@ -192,10 +196,74 @@ DRAWN = {f"drawn{n}": drawn(Random(n)) for n in range(24)}
 async def test_stories(broker: Broker, tmp_path: Path, site_name: str) -> None:
     rows, site = TABLE | DRAWN | {"flood": FLOOD}, f"{site_name}-{tmp_path.name}"  # told again it is another site
     path = site_file(tmp_path, site, rows)
-    async with stage(broker, site, rows, PEOPLE) as told, running(part("alarms", broker, path)):
-        await told.begin()
-        await told.until(END)
-        told.judge()
-        said = {name: told.last(f"{name}-flood") for name in ("hot", *CAUSED)}
-        assert {name for name, one in said.items() if one and one.first_out} == {"hot"}, "its condition came first"
-        assert {one.consequence_of for name, one in said.items() if one and name != "hot"} == {"hot-flood"}
+    with disk(site) as state:
+        service = part("alarms", broker, path, JOULEBUS_STATE=state)
+        async with stage(broker, site, rows, PEOPLE) as told, running(service):
+            await told.begin()
+            await told.until(END)
+            told.judge()
+            said = {name: told.last(f"{name}-flood") for name in ("hot", *CAUSED)}
+            assert {name for name, one in said.items() if one and one.first_out} == {"hot"}, "its condition came first"
+            assert {one.consequence_of for name, one in said.items() if one and name != "hot"} == {"hot-flood"}
+
+
+SET = {
+    # 6.5 s: the clock is set 61 s ahead; 8 s: the service starts anew; 23.5 s: an hour ahead; 29.5 s: an hour behind
+    "forward_in_mid_delay": Row("0*21 50", "26 unacknowledged", rule="on_delay = 4.5"),
+    "back_in_mid_delay": Row("0*27 50", "32 unacknowledged", rule="on_delay = 4.5"),
+    "forward_in_mid_return": Row("0 50*20 0", "1 unacknowledged, 26 returned", rule="off_delay = 4.5"),
+    "a_spike_at_a_step": Row("0*23 50 0*5 50 0", rule="on_delay = 0.5"),
+    "forward_on_the_shelf": Row(
+        "0 50", "1 unacknowledged, 21 shelved+, 29~ unacknowledged", asks=["21 operator shelve 8 -> followed"]),
+    "back_on_the_shelf": Row(
+        "0 50", "1 unacknowledged, 27 shelved+, 35~ unacknowledged", asks=["27 operator shelve 8 -> followed"]),
+    "forward_out_of_service": Row(
+        "0 50", "1 unacknowledged, 22 out_of_service+, 28~ unacknowledged",
+        asks=["22 engineer maintenance out_of_service 6 -> followed"]),
+    "asked_in_an_hour": Row("0 50*26 0", "1 unacknowledged, 25 acknowledged, 27 normal", asks=[
+        "25 operator ack -> followed"]),
+    "shelved_over_the_restart": Row(
+        "0 50", "1 unacknowledged, 4 shelved+, 18~ unacknowledged", asks=["4 operator shelve 14 -> followed"]),
+    "out_of_service_over_the_restart": Row(
+        "0*3 50", "2 out_of_service-, 3 out_of_service+, 5 out_of_service+, 18~ unacknowledged",
+        asks=["2 engineer maintenance out_of_service 60 -> followed",
+              "5 engineer maintenance out_of_service 13 -> followed"]),
+    "acknowledged_over_the_restart": Row(
+        "0 50*17 0", "1 unacknowledged, 5 acknowledged, 18 normal", asks=["5 operator ack -> followed"]),
+    "raised_over_the_restart": Row("0 50*17 0", "1 unacknowledged, 18 returned"),
+    "suppressed_over_the_restart": Row(
+        "0 50*17 0", {"hot": "1 unacknowledged, 18 returned", "mild": "1 suppressed+, 18 normal"}, more=MILD),
+    "a_latch_over_the_restart": Row(
+        "0 50 0", "1 unacknowledged, 2 latched_unacknowledged, 5 latched, 21 normal", rule="latched = true",
+        asks=["5 operator ack -> followed", "21 operator reset -> followed"]),
+}  # fmt: skip
+
+
+@long("40 s; the service looks at a file with each look at the clock")
+@timed
+async def test_clocks_that_are_set_and_a_restart(broker: Broker, tmp_path: Path, site_name: str) -> None:
+    """Also what the live figures tell of a flood: when it began, and that it is over."""
+    rows, site = SET | {"flood": FLOOD}, f"{site_name}-{tmp_path.name}"
+    path = site_file(tmp_path, site, rows)
+    with disk(site) as state, ExitStack() as stack:
+        service = part("alarms", broker, path, JOULEBUS_STATE=state)
+        (clock,) = stack.enter_context(clocks(tmp_path, service))
+        async with stage(broker, site, rows, PEOPLE) as told, running(service):
+            await told.begin()
+            await told.until(6.5)
+            clock.set(61)
+            told.ahead = 61
+            await told.until(8)
+            await asyncio.to_thread(service.restart)
+            with suppress(TimeoutError):
+                await told.sees(lambda: any(one.at > 9 for one in told.changes("hot-pulse")), within=19 - told.now)
+            in_time(told.now < 19, "a restart of 11 s")
+            for second, ahead in ((23.5, HOUR), (29.5, -HOUR)):
+                await told.until(second)
+                clock.set(ahead)
+                told.ahead = ahead
+            await told.until(38)
+            told.judge(steps=True)
+            floods = [one.flooding for one in told.figures]
+            assert [*dict.fromkeys(floods)] == [False, True], "it is told when it begins"
+            assert not floods[-1], "and when it is over"
