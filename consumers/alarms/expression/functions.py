@@ -55,7 +55,7 @@ FUNCTIONS: dict[str, Function] = {
         "the mean that the running window of the clock (5, 10, 15, 20, 30 or 60 min) will have: its mean so far for "
         "the part that is over, the present value for the rest (of the last two readings the one nearer to that "
         "mean); unknown until 60 s of it, and nine tenths of what is over, were seen; of `max(p, 0 W)` of the meter "
-        "that is billed as optimize has seen it, where that is enough and what was seen here is not, as after a restart",
+        "that is billed as optimize has seen it, where that is enough and what was seen here is not (after a restart)",
     ),
 }
 OVER_KINDS = ("spread", "highest", "lowest", "sum")
