@@ -120,7 +120,7 @@ async def test_who_shows_the_token_acts_on_alarms_and_reads_what_became_of_it(
         await desk.press("tripped-pcs1", "+ 3 consequences, worst critical")
         for untouched in ("late-bms1", "tripped-pcs1"):
             await desk.reads(untouched, "active, not acknowledged")
-            assert ear.states(untouched) == ["unacknowledged"]
+            assert {*ear.states(untouched)} == {"unacknowledged"}  # the first-out is told again when others follow
 
         await desk.press("late-bms1", "It gets hotter.")
         await desk.press("late-bms1", "Comment")
