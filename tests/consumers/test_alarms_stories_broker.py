@@ -269,7 +269,8 @@ async def test_clocks_that_are_set_and_a_restart(broker: Broker, tmp_path: Path,
                 clock.set(ahead)
                 told.ahead = ahead
             await told.until(38)
-            told.judge(steps=True)
+            told.judge(steps=True, beside={"clock_step-alarms", "clock_drift-grid"})
+            assert told.last("clock_step-alarms") is not None, "and that the clock was set is told"
             floods = [one.flooding for one in told.figures]
             assert [*dict.fromkeys(floods)] == [False, True], "it is told when it begins"
             assert not floods[-1], "and when it is over"
