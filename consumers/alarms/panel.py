@@ -88,9 +88,8 @@ class Panel:
         if telemetry.historical:
             return []
         answers = self._latest.hear(device, telemetry, now.steady)
-        reached = self._board.reach(device, now, offline=False) if answers else []  # whatever was said of its link
         looked, doubted = self._watches.heard(device, telemetry)
-        return [*reached, *self._look(looked, doubted, now)]
+        return self._look(looked, doubted, now, answers=device if answers else "")
 
     def note(
         self,
@@ -176,11 +175,16 @@ class Panel:
         unseen = not self._unsure.isdisjoint(self._watches.of[name].condition.reads)
         return not unseen and self._see(name, now).wrong is not None
 
-    def _look(self, names: Iterable[str], doubted: Iterable[str], now: Now) -> Changes:
-        changes = self._doubt(doubted, now)
-        for name in names:
-            changes += self._board.judge(name, self._see(name, now), now)
-        return changes
+    def _look(self, names: Iterable[str], doubted: Iterable[str], now: Now, answers: str = "") -> Changes:
+        """`answers`: a device that does, whatever was said of its link. What is over is judged before anything that
+        suppressed it lets it go: it would be raised for no time."""
+        looks = {name: self._see(name, now) for name in names}
+        over = {name: look for name, look in reversed(looks.items()) if look.wrong is False}
+        changes = self._judge(over, now)
+        if answers:
+            changes += self._board.reach(answers, now, offline=False)
+        changes += self._doubt(doubted, now)
+        return changes + self._judge({name: look for name, look in looks.items() if name not in over}, now)
 
     def _tell(self, places: list[Place], now: Now) -> Changes:
         return self._look(self._watches.told(places), self._watches.doubted(places), now)
