@@ -3,10 +3,9 @@ list, a bridge's voice, people who ask, and a SCADA that only listens. Times are
 
 import asyncio
 import os
-import re
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,118 +21,10 @@ from schemas.messages import Alarm, AlarmRequest, RequestOutcome, Telemetry
 from schemas.topics import ALARM, ALARM_FIGURES, ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, TELEMETRY
 from schemas.units import Quality, utc_now
 from tests.conftest import Broker
-from tests.timed import in_time
+from tests.consumers.alarm_rows import PULSE, Reading, Row, readings
 
 MARK = "end-of-stored"
-LATE, BEAT = 0.45, 0.95
-"""Seconds that this machine may lose before what is wrong may be its own doing, for delays end in the middle between
-two readings; and before a change is one of the next reading. Then the story is told again."""
-PULSE = "pulse"
-"""A device that is wrong each second second: by its alarm it is seen how late the service is."""
 EPOCH = "0" * 16
-PROFILE = """
-make = "ACME"
-model = "room"
-kind = "sensor"
-source = "made up for tests"
-[points]
-x = { register = 0, scale = 0.1, unit = "%" }
-y = { register = 1, scale = 0.1, unit = "%" }
-"""
-METER = """
-make = "ACME"
-model = "meter"
-kind = "meter"
-source = "made up for tests"
-[points]
-p = { register = 0, type = "i32", unit = "W" }
-"""
-SITE = """
-site = "{name}"
-mode = "read_only"
-time_zone = "Europe/Berlin"
-tariff = "tariff.toml"
-grid = {{ meter = "grid", import_limit = 100e3, export_limit = 0.0 }}
-[[device]]
-name = "grid"
-profile = "meter"
-address = "tcp://127.0.0.1:502"
-"""
-DEVICE = """
-[[device]]
-name = "{d}"
-profile = "room"
-address = "tcp://127.0.0.1:503"
-unit = {unit}
-"""
-HOT = """
-[[alarm]]
-name = "hot"
-device = "{d}"
-point = "x"
-above = 30
-{rule}
-"""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One story of one device."""
-
-    told: str
-    """What its bridge says each second, such as `0*3 50 50? - 0`: x, x of bad quality, nothing at all; `50/1` is x and
-    y, `B` an hour of x = 99 out of the outbox and then 0 now. The last one goes on."""
-    sees: str | dict[str, str] = ""
-    """What SCADA sees of `hot`, or of each alarm: `6 unacknowledged from 3, 7 returned`. `~`: within a second, by the
-    clock; `from`: since when its condition is there; `+` and `-`: whether it is there, where the state does not say."""
-    rule: str = ""
-    """More of the rule `hot`: x above 30."""
-    more: str = ""
-    """Further tables of the site file; `{d}` is the device."""
-    asks: Sequence[str] = ()
-    """`3 operator shelve 5 -> followed`: who asks for what at second 3, for 5 s, and what becomes of it: `followed`, a
-    cause, or `forbidden` by the broker. `stale`, `ahead` and `retained` before the action say how it is sent."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    values: dict[str, float]
-    good: bool = True
-    hour: bool = False
-    """Behind an hour of history."""
-
-
-def readings(told: str) -> list[Reading | None]:
-    """One each second; None where nothing is said."""
-    found: list[Reading | None] = []
-    for word in told.split():
-        text, _, times = word.partition("*")
-        found += [_reading(text)] * int(times or 1)
-    return found
-
-
-def _reading(text: str) -> Reading | None:
-    if text == "-":
-        return None
-    if text == "B":
-        return Reading({"x": 0.0, "y": 0.0}, hour=True)
-    x, _, y = text.rstrip("?").partition("/")
-    return Reading({"x": float(x), "y": float(y or 0)}, good=not text.endswith("?"))
-
-
-def site_file(folder: Path, name: str, rows: dict[str, Row], more: str = "") -> Path:
-    """A site with a device for each row, by the row's name."""
-    (folder / "profiles").mkdir(exist_ok=True)
-    (folder / "profiles" / "room.toml").write_text(PROFILE, encoding="utf-8")
-    (folder / "profiles" / "meter.toml").write_text(METER, encoding="utf-8")
-    (folder / "tariff.toml").write_text("[[import.period]]\nprice = 0.30\n", encoding="utf-8")
-    devices = "".join(DEVICE.format(d=d, unit=unit) for unit, d in enumerate([*rows, PULSE], 1))
-    rules = HOT.format(d=PULSE, rule="") + "".join(
-        HOT.format(d=d, rule=row.rule) + row.more.replace("{d}", d) for d, row in rows.items()
-    )
-    path = folder / "site.toml"
-    path.write_text(SITE.format(name=name) + devices + rules + more, encoding="utf-8")
-    return path
 
 
 def part(name: str, broker: Broker, path: Path, *more: str, **env: str) -> Server:
@@ -329,96 +220,11 @@ class Stage:
         """As its topic says it now."""
         return next((one.alarm for one in reversed(self.seen) if one.name == name), None)
 
-    # --- judging ------------------------------------------------------------------------------
-
-    def judge(self, *, steps: bool = False, beside: Collection[str] = ()) -> None:
-        """All rows. `beside`: alarms that may come as well. `steps`: clocks were set, so that what the service says of
-        times is not compared."""
-        wrong = [words for device, row in self.rows.items() for words in self._judge(device, row, steps)]
-        if wrong:
-            in_time(self.late < LATE and self._stood() < LATE, "this machine stood still: " + "\n".join(wrong))
-        assert not wrong, "\n".join(wrong)
-        assert not self._strangers() - {*beside}, "nothing else is raised"
-
-    def _stood(self) -> float:
-        """The most by which the service was behind the readings of the device that is wrong each second second."""
-        late = 0.0
-        for one in self.changes(f"hot-{PULSE}"):
-            active = one.alarm is not None and one.alarm.active
-            said = [at for at, reading in self.said[PULSE] if (reading.values["x"] > 30) is active]
-            late = max([late, *[one.at - at for at in said if at <= one.at][-1:]])
-        return late
-
-    def _strangers(self) -> set[str]:
-        known = {f"{rule}-{device}" for device, row in self.rows.items() for rule in _sees(row)}
-        return {one.name for one in self.seen} - known - {f"hot-{PULSE}"}
-
-    def _judge(self, device: str, row: Row, steps: bool) -> list[str]:
-        wrong = []
-        for rule, text in _sees(row).items():
-            meant = [_meant(one) for one in text.split(", ") if one]
-            came = self.changes(f"{rule}-{device}")
-            if [one.state for one in meant] != [f"{one.alarm.state}" for one in came if one.alarm]:
-                had = ", ".join(f"{one.at:.1f} {one.alarm.state}" for one in came if one.alarm)
-                wrong.append(f"{rule}-{device}: {text or 'nothing'} is meant, and it was: {had or 'nothing'}")
-                continue
-            for want, one in zip(meant, came, strict=True):
-                wrong += [f"{rule}-{device}: {want.text}: {words}" for words in self._compare(want, one, steps)]
-        asked = [(f"{device}: {ask}", ask.rpartition(" -> ")[2]) for ask in row.asks]
-        wrong += [
-            f"{ask}: the broker did not forbid it"
-            for ask, end in asked
-            if end == "forbidden" and ask not in self.forbidden
-        ]
-        wanted = [end for _, end in asked if end != "forbidden"]
-        told = [said.cause or "followed" for name, said in self.answers if name.endswith(f"-{device}")]
-        return wrong if wanted == told else [*wrong, f"{device}: the answers were {told}, and not {wanted}"]
-
-    def _compare(self, want: "Meant", seen: Seen, steps: bool) -> list[str]:
-        alarm = seen.alarm
-        assert alarm is not None
-        slack = 1.2 if want.by_clock else 0.0
-        patience = 3.0 if steps else BEAT
-        in_time(-LATE < seen.at - want.at < patience + slack, f"{seen.name}: {want.text}: it came at {seen.at:.2f}")
-        wrong = []
-        if alarm.active is not want.active:
-            wrong.append(f"active is {alarm.active}")
-        if not steps:
-            at = self.second(alarm.at)
-            in_time(abs(seen.at - at) < BEAT, f"{seen.name}: {want.text}: it says {at:.2f} and came at {seen.at:.2f}")
-        if want.began is not None and not steps:
-            began = self.second(alarm.began) if alarm.began else None
-            if began is None or abs(began - want.began) > LATE:
-                wrong.append(f"began is {began}")
-        return wrong
-
-
-@dataclass(frozen=True)
-class Meant:
-    text: str
-    at: float
-    by_clock: bool
-    state: str
-    active: bool
-    began: float | None
-
 
 def _explained_anew(before: Alarm | None, now: Alarm) -> bool:
     plain = {"at": now.at, "first_out": now.first_out, "consequence_of": now.consequence_of}
     other = before is not None and (before.first_out, before.consequence_of) != (now.first_out, now.consequence_of)
     return before is not None and other and before.model_copy(update=plain) == now
-
-
-def _sees(row: Row) -> dict[str, str]:
-    return row.sees if isinstance(row.sees, dict) else {"hot": row.sees}
-
-
-def _meant(text: str) -> Meant:
-    found = re.fullmatch(r"([\d.]+)(~?) ([a-z_]+)([+-]?)(?: from ([\d.]+))?", text)
-    assert found is not None, text
-    at, by_clock, state, mark, began = found.groups()
-    active = mark == "+" if mark else state in ("unacknowledged", "acknowledged")
-    return Meant(text, float(at), bool(by_clock), state, active, None if began is None else float(began))
 
 
 @contextmanager

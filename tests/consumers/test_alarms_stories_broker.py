@@ -14,7 +14,9 @@ import pytest
 
 from tests.chaos.clock import clocks
 from tests.conftest import Broker
-from tests.consumers.alarm_stage import Row, disk, part, readings, running, site_file, stage
+from tests.consumers.alarm_judging import judge
+from tests.consumers.alarm_rows import Row, readings, site_file
+from tests.consumers.alarm_stage import disk, part, running, stage
 from tests.timed import in_time, long, timed
 
 PEOPLE = ("operator", "engineer")
@@ -206,7 +208,7 @@ async def test_stories(broker: Broker, tmp_path: Path, site_name: str) -> None:
         async with stage(broker, site, rows, PEOPLE) as told, running(service):
             await told.begin()
             await told.until(END)
-            told.judge()
+            judge(told)
             said = {name: told.last(f"{name}-flood") for name in ("hot", *CAUSED)}
             assert {name for name, one in said.items() if one and one.first_out} == {"hot"}, "its condition came first"
             assert {one.consequence_of for name, one in said.items() if one and name != "hot"} == {"hot-flood"}
@@ -269,7 +271,7 @@ async def test_clocks_that_are_set_and_a_restart(broker: Broker, tmp_path: Path,
                 clock.set(ahead)
                 told.ahead = ahead
             await told.until(38)
-            told.judge(steps=True, beside={"clock_step-alarms", "clock_drift-grid"})
+            judge(told, steps=True, beside={"clock_step-alarms", "clock_drift-grid"})
             assert told.last("clock_step-alarms") is not None, "and that the clock was set is told"
             floods = [one.flooding for one in told.figures]
             assert [*dict.fromkeys(floods)] == [False, True], "it is told when it begins"

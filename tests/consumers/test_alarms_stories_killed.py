@@ -11,7 +11,8 @@ import pytest
 from schemas.messages import AlarmState
 from schemas.topics import SERVICE_EVENT
 from tests.conftest import Broker
-from tests.consumers.alarm_stage import PULSE, Row, Seen, Stage, disk, part, running, site_file, stage
+from tests.consumers.alarm_rows import PULSE, Row, site_file
+from tests.consumers.alarm_stage import Seen, Stage, disk, part, running, stage
 from tests.ear import ear
 from tests.timed import FULL
 

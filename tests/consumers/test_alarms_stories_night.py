@@ -14,7 +14,8 @@ from joulebus.server import free_port
 from schemas.units import utc_now
 from tests.chaos.clock import faked
 from tests.conftest import Broker
-from tests.consumers.alarm_stage import Row, Stage, disk, part, running, site_file, stage
+from tests.consumers.alarm_rows import Row, site_file
+from tests.consumers.alarm_stage import Stage, disk, part, running, stage
 from tests.consumers.notified import Hook, mailbox, webhook
 from tests.timed import in_time, timed
 
