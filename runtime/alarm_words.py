@@ -35,6 +35,8 @@ HAPPENED = {
 
 def happened(one: Alarm, zone: ZoneInfo) -> str:
     """What a change was, with who did it and until when."""
+    if only_comment(one):
+        return f"comment by {one.comment}"
     until = one.shelved_until if one.state is AlarmState.SHELVED else None
     until = one.out_until if one.state is AlarmState.OUT_OF_SERVICE else until
     parts = [HAPPENED[one.state]]
@@ -45,6 +47,11 @@ def happened(one: Alarm, zone: ZoneInfo) -> str:
     if one.by:
         parts.append(f"by {one.by}")
     return " ".join(parts) + (f": {one.why}" if one.why else "")
+
+
+def only_comment(one: Alarm) -> bool:
+    """Whether a change brought nothing but a comment, as `without_repeats` marks it."""
+    return bool(one.comment) and not one.by and one.why == one.comment
 
 
 def notified(one: Notified) -> str:

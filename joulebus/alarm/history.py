@@ -74,7 +74,7 @@ def words(
         (one.at, f"{clock(one.at, site.zone)}  {one.priority:<8}  {name}: {_happened(one, site)}") for name, one in came
     ]
     for wish in wishes:
-        if wish.followed and wish.wish not in ("comment", "reset"):
+        if wish.followed and wish.wish != "reset":
             continue
         became = "no answer" if wish.followed is None else "done" if wish.followed else f"refused, {wish.reason}"
         why = f" ({wish.why})" if wish.why else ""

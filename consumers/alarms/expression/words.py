@@ -84,6 +84,7 @@ state that is never said is refused with its column and what would be right.
   wrong when the part of it that is known is enough for that.
 - What looks back (`rate`, `stuck`, `count`) is unknown until its span was seen. Behind a gap it begins anew.
 - The deadband belongs to the first comparison, and to each other of its kind of unit that `and` or `or` join with it.
+  It is in the unit of the side that moves: of `p > 400 kW` in W, of `site.prices_left < 6 h` in s.
 
 {_table(("function", "what it is"), [(f"`{one.form}`", one.words) for one in FUNCTIONS.values()])}
 
