@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -9,6 +10,7 @@ from consumers.alarms.expression.scope import patience
 from consumers.alarms.expression.watch import watch_text
 from consumers.alarms.expression.wrong import Wrong
 from consumers.alarms.parents import Named, unsound
+from consumers.notify.words import Words
 from joulebus.alarm.history import words
 from joulebus.pages import alarms
 from runtime.alarm_history import Asked, without_repeats
@@ -72,6 +74,23 @@ def test_a_comment_is_no_second_acknowledgement() -> None:
     assert [(one.by, one.why) for _, one in came] == [("", ""), ("erik", "seen"), ("", said)]
     lines = words(came, [Asked(later, "hot", "root", "comment", "the fan is ordered", followed=True)], site())
     assert [line.split("hot: ")[1] for line in lines[1:]] == ["acknowledged by erik: seen", f"comment by {said}"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "unit", "reads"),
+    [
+        ("cell_t_max > 55 degC", 56.0, "degC", "cell_t_max 56 degC"),
+        ("rate(cell_t_max, 60 s) >= 0.1 K/s", 0.561219, "K/s", "0.561 K/s"),  # was: cell_t_max 0.561219 K/s
+        ("cell_t_max - cell_t_min > 10 K", 12.5, "K", "12.5 K"),
+        ("p > 450 kW", 460e3, "W", "p 460 kW"),
+    ],
+)
+def test_a_message_calls_a_value_what_it_is(condition: str, value: float, unit: str, reads: str) -> None:
+    point = "p" if unit == "W" else "cell_t_max"
+    told = {"point": point, "condition": condition, "value": value, "unit": unit, "limit": None}
+    _, one = change("hot", BEGIN, S.UNACKNOWLEDGED)
+    line = Words("Plant", ZoneInfo("UTC")).line("hot", one.model_copy(update=told))
+    assert line.endswith(f"({reads})")
 
 
 def rule(**given: object) -> AlarmRule:
