@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from consumers.alarms.expression.scope import patience
+from consumers.alarms.expression.scope import DEVICE_WORDS, SERVICE_WORDS, SITE_VALUES, patience
 from consumers.alarms.expression.watch import watch_text
+from consumers.alarms.expression.words import EXPRESSIONS
 from consumers.alarms.expression.wrong import Wrong
 from consumers.alarms.parents import Named, unsound
 from consumers.notify.words import Words
@@ -91,6 +92,18 @@ def test_a_message_calls_a_value_what_it_is(condition: str, value: float, unit: 
     _, one = change("hot", BEGIN, S.UNACKNOWLEDGED)
     line = Words("Plant", ZoneInfo("UTC")).line("hot", one.model_copy(update=told))
     assert line.endswith(f"({reads})")
+
+
+def test_each_name_that_an_expression_may_say_is_explained() -> None:
+    """The sentences stood in the code, and the page said `a number in W` of most. `age` of a part was never told."""
+    rows = [
+        line for line in EXPRESSIONS.splitlines() if " of a device" in line or "`site." in line or " of a part" in line
+    ]
+    rows = [line for line in rows if line.startswith("| `")]
+    assert len(rows) >= len(SITE_VALUES) + len(DEVICE_WORDS) + len(SERVICE_WORDS)
+    assert [line for line in rows if not line.endswith(". |")] == []
+    assert "Until the first price that is not published yet." in EXPRESSIONS
+    assert "age" not in SERVICE_WORDS
 
 
 def rule(**given: object) -> AlarmRule:
