@@ -102,6 +102,12 @@ def clock(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
+def apart(sent: datetime, now: datetime) -> str:
+    """Why a request is of another time; with the dates where these differ."""
+    form = "%H:%M:%S" if sent.date() == now.date() else "%Y-%m-%d %H:%M:%S"
+    return f"it was sent at {sent:{form}} and now is {now:{form}} UTC: too far apart"
+
+
 def lasting(seconds: float) -> str:
     """A duration in its two largest units."""
     if seconds < 10:

@@ -57,7 +57,7 @@ class AlarmRequest(Order):
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if (self.action in ENDS) != (self.until is not None):
-            raise ValueError("`until` goes with `shelve` and `out_of_service`, and they need it: nothing ends never")
+            raise ValueError("`until` goes with `shelve` and `out_of_service`, which need it: each of them ends")
         if self.action in ("out_of_service", "comment") and not self.why.strip():
             raise ValueError(f"`{self.action}` needs `why`: who comes later reads it")
         return self

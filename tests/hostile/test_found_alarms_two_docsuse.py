@@ -11,17 +11,20 @@ from consumers.alarms.expression.watch import watch_text
 from consumers.alarms.expression.words import EXPRESSIONS
 from consumers.alarms.expression.wrong import Wrong
 from consumers.alarms.parents import Named, unsound
+from consumers.alarms.requests import Refusal, request
+from consumers.alarms.rules import Memory, Now
 from consumers.notify.words import Words
 from joulebus.alarm.history import words
 from joulebus.pages import alarms
 from runtime.alarm_history import Asked, without_repeats
+from schemas.messages import AlarmRequest
 from schemas.register import Point
 from schemas.site import Site
 from schemas.site_alarm import AlarmRule
 from schemas.site_file import load_site
 from schemas.troubles import mistakes_of
 from tests.consumers.alarm_journal import BEGIN, S, change
-from tests.consumers.test_alarms_expression import SITE
+from tests.consumers.test_alarms_expression import NOON, SITE
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,23 @@ def test_each_name_that_an_expression_may_say_is_explained() -> None:
     assert [line for line in rows if not line.endswith(". |")] == []
     assert "Until the first price that is not published yet." in EXPRESSIONS
     assert "age" not in SERVICE_WORDS
+
+
+@pytest.mark.parametrize(
+    ("late", "says"),
+    [
+        (timedelta(minutes=5), "it was sent at 11:55:00 and now is 12:00:00 UTC: too far apart"),
+        (
+            timedelta(days=1),
+            "it was sent at 2026-05-31 12:00:00 and now is 2026-06-01 12:00:00 UTC",
+        ),  # was: 12:00:00 both
+    ],
+)
+def test_a_clock_that_is_a_day_behind_is_told_so(late: timedelta, says: str) -> None:
+    wish = AlarmRequest(id="x", at=NOON - late, action="ack", who="scada")
+    with pytest.raises(Refusal) as refused:
+        request(rule(), Memory(state=S.UNACKNOWLEDGED), wish, Now(100.0, NOON))
+    assert says in str(refused.value)
 
 
 def rule(**given: object) -> AlarmRule:
