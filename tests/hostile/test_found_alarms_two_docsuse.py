@@ -73,11 +73,12 @@ def test_a_comment_is_no_second_acknowledgement() -> None:
     acked = change("hot", BEGIN + timedelta(minutes=1), S.ACKNOWLEDGED, since=BEGIN, by="erik", why="seen")
     said, later = "root: the fan is ordered", BEGIN + timedelta(minutes=2)
     commented = change("hot", later, S.ACKNOWLEDGED, since=BEGIN, by="erik", why="seen")
-    commented = commented[0], commented[1].model_copy(update={"comment": said})
+    commented = commented[0], commented[1].model_copy(update={"comment": said, "value": 3.7})
+    acked = acked[0], acked[1].model_copy(update={"value": 3.7, "unit": "V"})
     came = without_repeats([raised, acked, commented, commented])
     assert [(one.by, one.why) for _, one in came] == [("", ""), ("erik", "seen"), ("", said)]
     lines = words(came, [Asked(later, "hot", "root", "comment", "the fan is ordered", followed=True)], site())
-    assert [line.split("hot: ")[1] for line in lines[1:]] == ["acknowledged by erik: seen", f"comment by {said}"]
+    assert [line.split("hot: ")[1] for line in lines[1:]] == ["acknowledged by erik: seen; 3.7 V", f"comment by {said}"]
 
 
 @pytest.mark.parametrize(
