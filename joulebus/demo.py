@@ -130,7 +130,9 @@ class Demo:
         log.info("the page is at http://%s   logs in %s   Ctrl-C stops it", page, self.supervisor.folder)
         passwords = self.broker.password_file("operator").parent
         log.info(
-            "the broker is at 127.0.0.1:%d: users scada and operator, passwords in %s", self.broker.port, passwords
+            "the broker is at 127.0.0.1:%d: users scada, operator and engineer, passwords in %s",
+            self.broker.port,
+            passwords,
         )
 
     def _check_ports(self) -> None:

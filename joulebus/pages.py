@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from consumers.alarms.catalog import load_catalog
+from consumers.alarms.catalog import POLLS, load_catalog
+from consumers.alarms.expression.scope import FRESH, FRESH_SLOW, TURNS
 from consumers.alarms.first_out import FLOOD
 from consumers.alarms.requests import LONGEST_OUT, LONGEST_SHELF, OLDEST_REQUEST
 from consumers.alarms.states import mermaid
@@ -28,15 +29,33 @@ REASONS = """\
 The codes of [`why`](#why) in a plan and in a command, and the words that are made of each. What stands in *italics*
 is the field of the reason (W are said in kW); what stands in [ ] is said where its fields are known."""
 
-ALARMS = f"""\
+INTRODUCTION = """\
 Alarms follow IEC 62682 (ISA-18.2). A rule is judged for each device it fits; the alarm is then called `<rule>-<device>`
-and stands in the topic `alarm/<rule>-<device>/state` as long as it is not normal.
+and stands in the topic `alarm/<rule>-<device>/state` as long as it is not normal."""
 
-- The condition is calm: it must be wrong for the *on-delay* before the alarm is raised, and right, beyond *clear*, for
-  the *off-delay* before it returns. Values that are historical or of bad quality neither raise nor clear it, and
-  after a gap of 2.5 polls without a believed value a delay begins anew. A silence is over when readings follow each
-  other within 2.5 polls for the off-delay, and 3 polls at least: a single answer ends none. A pause that the bridge
-  makes itself (cause `left_alone`) is no silence.
+BEGIN = """\
+1. `chemistry` in each `[[battery]]` of the site file: without it no alarm watches the voltages of its cells.
+2. Compare the limits [below](#batteries) with the data sheet of your cells. One that is another there is replaced by a
+   rule of the [same name](#your-own).
+3. Write [your own](#your-own) where the site has something that no shipped rule watches: a limit of one point in
+   `above` or `below`, anything else in [`when`](#expressions).
+4. `joulebus check site.toml` says each mistake with its line and what would be right. Start the alarms service again,
+   and the bridge where a rule has an `effect`: they read the site file at their start.
+5. Answer alarms and look back at them with [`joulebus alarm`](alarm-figures.md) or on the page; have people
+   [told](notifications.md). What holds the battery back is an [interlock](interlocks.md#alarms-that-drive-control).
+
+A new version is installed for the alarms service, the page, notify and the archive at once: what one of them says, an
+older one may not know. Its `mosquitto/acl` goes to the broker with it ([upgrading](operations.md#upgrading)), for
+`site/alarms/watched` and `notify/...` are new: with an older list parts say `broker_refuses`, nobody can look up who
+was told, and the test button of the page gets no answer."""
+
+ALARMS = f"""\
+- The condition is calm: it must be wrong for the *on-delay* before the alarm is raised, and right, by the *deadband*,
+  for the *off-delay* before it returns. Values that are historical or of bad quality neither raise nor end it. Without
+  a believed value for {POLLS:g} polls, and {FRESH:g} s at least, a delay begins anew ({TURNS} polls and
+  {FRESH_SLOW:g} s for a point that is read in turn). A silence is over when readings follow each other within
+  {POLLS:g} polls for the off-delay, and 3 polls at least: a single answer ends none. A pause that the bridge makes
+  itself (cause `left_alone`) is no silence.
 - An operator acknowledges, shelves or resets it by a request; one that is retained, or older than
   {OLDEST_REQUEST.total_seconds():.0f} s, is refused. Shelving ends by itself within {LONGEST_SHELF.days * 24} h.
 - An engineer takes it out of service for up to {LONGEST_OUT.days} days, and says why, at a topic of its own
@@ -86,6 +105,10 @@ def alarms() -> str:
     """docs/alarms.md"""
     return page(
         "# Alarms",
+        INTRODUCTION,
+        "## Where to begin",
+        BEGIN,
+        "## How an alarm lives",
         ALARMS,
         f"```mermaid\n{mermaid()}\n```",
         "What is not drawn is refused.",

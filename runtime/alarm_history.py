@@ -67,17 +67,21 @@ async def changes(  # noqa: PLR0917  # where, when, which: they read well in a r
 
 def without_repeats(came: Sequence[Change]) -> list[Change]:
     """Those that change what a person reads of an alarm, of changes oldest first. An alarm is told again when its value
-    or what control does about it is another; who reads "raised" three times counts three alarms."""
+    or what control does about it is another; who reads "raised" three times counts three alarms. One that brings
+    nothing but a comment tells that, and not once more who acknowledged it."""
     last: dict[str, Any] = {}
     found = list[Change]()
     for name, one in came:
         reads = (
             one.state, one.active, one.priority, one.since, one.shelved_until, one.out_until, one.by, one.why,
-            one.comment, one.consequence_of if one.state is AlarmState.SUPPRESSED else "",
+            one.consequence_of if one.state is AlarmState.SUPPRESSED else "",
         )  # fmt: skip
-        if last.get(name) != reads:
+        before, comment = last.get(name, (None, ""))
+        if before != reads:
             found.append((name, one))
-        last[name] = reads
+        elif comment != one.comment:
+            found.append((name, one.model_copy(update={"by": "", "why": one.comment})))
+        last[name] = reads, one.comment
     return found
 
 

@@ -35,6 +35,8 @@ HAPPENED = {
 
 def happened(one: Alarm, zone: ZoneInfo) -> str:
     """What a change was, with who did it and until when."""
+    if only_comment(one):
+        return f"comment by {one.comment}"
     until = one.shelved_until if one.state is AlarmState.SHELVED else None
     until = one.out_until if one.state is AlarmState.OUT_OF_SERVICE else until
     parts = [HAPPENED[one.state]]
@@ -45,6 +47,11 @@ def happened(one: Alarm, zone: ZoneInfo) -> str:
     if one.by:
         parts.append(f"by {one.by}")
     return " ".join(parts) + (f": {one.why}" if one.why else "")
+
+
+def only_comment(one: Alarm) -> bool:
+    """Whether a change brought nothing but a comment, as `without_repeats` marks it."""
+    return bool(one.comment) and not one.by and one.why == one.comment
 
 
 def notified(one: Notified) -> str:
@@ -93,6 +100,12 @@ def number(value: float | str, unit: str) -> str:
 
 def clock(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def apart(sent: datetime, now: datetime) -> str:
+    """Why a request is of another time; with the dates where these differ."""
+    form = "%H:%M:%S" if sent.date() == now.date() else "%Y-%m-%d %H:%M:%S"
+    return f"it was sent at {sent:{form}} and now is {now:{form}} UTC: too far apart"
 
 
 def lasting(seconds: float) -> str:

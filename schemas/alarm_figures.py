@@ -29,9 +29,11 @@ class AlarmFigure(Message):
     value: Number | None = None
     """None: not known."""
     unit: str = ""
+    """Empty for a count; a part of the whole is in %."""
     target: str
     """In words, for one operator."""
     verdict: Verdict
+    """`unknown` until enough was seen to judge by."""
     why: str = ""
     """Of one that is not judged: what it lacks, such as "3 h of 6 h seen"."""
     source: str = ""
@@ -42,7 +44,9 @@ class FrequentAlarm(Message):
     """One of those that were raised most often."""
 
     alarm: AlarmName
+    """As in the topic `alarm/{alarm}/state`."""
     raised: Count
+    """How often."""
     share: Share
     """Of all that were raised."""
 
@@ -83,6 +87,7 @@ class Quieted(Message):
     """Alarms that were kept from the operator, in one of three ways."""
 
     now: Count = 0
+    """At the end of the span."""
     times: Count = 0
     """How often one was, in the span."""
     longest: LastingAlarm | None = None
@@ -94,15 +99,20 @@ class AlarmWatch(Message):
     """The alarm service heard the site from `since` until `at`: what lies between two of these was not seen."""
 
     at: Instant
+    """Until when."""
     since: Instant
+    """From when."""
 
 
 class AlarmFigures(Message):
     """The alarm system of a site over a span of time (retained)."""
 
     at: Instant
+    """When it was said."""
     begin: Instant
+    """Of the span: 24 h before its end."""
     end: Instant
+    """Until when it was counted."""
     seen: Share
     """So much of the span is known; rates are of that part."""
     operators: Annotated[int, Field(ge=1)] = 1
@@ -110,10 +120,13 @@ class AlarmFigures(Message):
     raised: Count = 0
     """Annunciated alarms: changes into unacknowledged."""
     last_10_min: Count = 0
+    """Annunciated alarms of the 10 min before the end."""
     last_hour: Count = 0
+    """The same of an hour."""
     flooding: bool = False
     """More alarms come now than anybody reads."""
     figures: list[AlarmFigure] = []
+    """Find each by its `name`; their order may change."""
     top: list[FrequentAlarm] = []
     """Up to ten."""
     chattering: list[FrequentAlarm] = []
@@ -125,10 +138,16 @@ class AlarmFigures(Message):
     floods: list[AlarmFlood] = []
     """The last ten."""
     flood_count: Count = 0
+    """Floods in the span."""
     flood_longest: Seconds = 0.0
+    """How long the longest of them was."""
     flood_most: Count = 0
     """Alarms of the largest."""
     priorities: dict[AlarmPriority, Count] = {}
+    """Annunciated alarms of each priority."""
     shelved: Quieted = Quieted()
+    """By a person, for 24 h at most."""
     suppressed: Quieted = Quieted()
+    """By design: another alarm explains them."""
     out_of_service: Quieted = Quieted()
+    """By an engineer."""

@@ -78,7 +78,8 @@ class AlarmRule(Shape):
     silent: Seconds | None = None
     """The same in seconds, for 2.5 polls at least."""
     deadband: Annotated[Number, Field(ge=0)] = 0.0
-    """How far behind the limit the point must be before the alarm returns to normal, in its unit."""
+    """How far behind the limit the point must be before the alarm returns to normal: in the unit of the point, also
+    where `when` compares it with another: beside `p > 400 kW` it is in W."""
     on_delay: Seconds = 0.0
     """So long it must be wrong, by readings that are believed, before the alarm is raised."""
     off_delay: Seconds = 0.0
@@ -103,7 +104,7 @@ class AlarmRule(Shape):
     """Rules of the same device, or alarms by their whole name: while one of them is active, this one is its
     consequence and is not shown (suppressed by design)."""
     suppress_when: str | None = None
-    """An expression: while it holds the alarm means nothing, such as `"state in (off, maintenance)"`."""
+    """An expression: while it holds the alarm means nothing, such as `"state in ('off', 'standby')"`."""
     effect: list[Annotated[Effect, Field(strict=False)]] = []
     """What it forbids the battery, or does, as the interlock of this name in its bridge
     ([alarms that drive control](interlocks.md#alarms-that-drive-control)). Not with `when`, and not with

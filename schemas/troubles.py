@@ -163,6 +163,8 @@ def _plain(kind: str, given: object) -> str:
             return "is empty; give at least one"
         case "list_type", dict():
             return "needs a list: [{ ... }], or its name in double brackets, [[...]], once for each"
+        case "list_type", str():
+            return f'needs a list: ["{given}"]'
     return ""
 
 

@@ -15,7 +15,8 @@ ATTENTION = (
     AlarmState.OUT_OF_SERVICE,
     AlarmState.NORMAL,
 )
-"""What asks more of an operator stands first."""
+"""What asks more of an operator stands first. Of what is away, what may come back at any moment: that is why it is not
+the order of the page (`runtime.alarm_words`)."""
 
 
 def together(ours: Mapping[str, Alarm], stored: Mapping[str, Alarm]) -> dict[str, Alarm]:

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from consumers.alarms.expression.wrong import MEANT, guess
 from schemas.alarm_name import alarm_names
 from schemas.site_alarm import AlarmRule
-from schemas.troubles import Trouble
 
 Pair = tuple[str, str]
 
@@ -60,9 +60,20 @@ def _unknown(  # whose, and all that may be named
     for parent in rule.suppressed_by:
         if known.holds(parent) or any(parent_of(parent, device, found, names) for device in devices):
             continue
-        near = [*(name for name, device in found if device in devices), *names]
-        return str(Trouble.unknown(f"an alarm {parent!r}", parent, dict.fromkeys(near)))
+        near = dict.fromkeys([*(name for name, device in found if device in devices), *names])
+        return f"an alarm {parent!r} does not exist; {_hint(parent, near)}"
     return ""
+
+
+def _hint(parent: str, known: Collection[str]) -> str:
+    """The one that was probably meant. A site has hundreds of alarms, and nobody reads a list of them."""
+    meant = guess(parent, known)
+    if meant.startswith(MEANT):
+        return meant
+    first = next(iter(known), "bms_silent")
+    return (
+        f"name a rule of the same device, such as {first!r}, or an alarm by its whole name (docs/alarms.md lists them)"
+    )
 
 
 def _cycle(start: Pair, parents: Mapping[Pair, list[Pair]]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from consumers.alarms.rules import Memory, Now, enter, settle, transitions
 from consumers.alarms.states import Event
+from runtime.alarm_words import apart
 from schemas.messages import AlarmRequest, AlarmState, Cause
 from schemas.messages.request import AlarmAction
 from schemas.printable import printable
@@ -62,7 +63,7 @@ def request(rule: AlarmRule, memory: Memory, wish: AlarmRequest, now: Now, *, su
     """The memory after a request. Raises Refusal."""
     if abs(now.wall - wish.at) > OLDEST_REQUEST:
         cause = Cause.EXPIRED if wish.at < now.wall else Cause.CLOCK_SKEW
-        raise Refusal(cause, f"it was sent at {wish.at:%H:%M:%S} and now is {now.wall:%H:%M:%S} UTC: too far apart")
+        raise Refusal(cause, apart(wish.at, now.wall))
     if wish.since is not None and wish.since != memory.since:
         raised = f"{wish.since:%d %b %H:%M:%S} UTC"
         words = f"it is for the raise of {raised}, and that is another one: look at it, and ask again"

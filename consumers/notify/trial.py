@@ -8,6 +8,7 @@ from secrets import token_hex
 
 from consumers.notify.outbox import Outgoing
 from consumers.notify.words import Words
+from runtime.alarm_words import apart
 from runtime.heard import Heard
 from schemas.messages import Cause, ChannelAnswer, NotifyOutcome, NotifyRequest
 from schemas.printable import asked, printable
@@ -48,7 +49,7 @@ class Trials:
         late = (now - wish.at).total_seconds()
         if abs(late) > TOLERANCE:
             cause = Cause.EXPIRED if late > 0 else Cause.CLOCK_SKEW
-            raise Refusal(cause, f"it was sent at {wish.at:%H:%M:%S} and now is {now:%H:%M:%S} UTC: too far apart")
+            raise Refusal(cause, apart(wish.at, now))
         if wish.id is not None and wish.id in self.followed:
             raise Refusal(Cause.DUPLICATE, "this request was followed already: give a new one an id of its own")
         found = self._named(wish)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from consumers.notify.flood import Entry, counted
+from runtime.alarm_words import number
 from schemas.messages import Alarm, AlarmState
 from schemas.printable import printable
 
@@ -54,7 +55,7 @@ class Words:
             self._measured(alarm),
             alarm.did and f"Control: {alarm.did}",
             f"Since {self._clock(alarm.since)}.",
-            explains and f"It explains: {', '.join(_named(other, one) for other, one in sorted(explains.items()))}",
+            explains and f"It explains: {', '.join(_named(*one).rstrip('.') for one in sorted(explains.items()))}.",
             f"Alarm {name}",
             link and f"Acknowledge: {link}",
             self.page and f"Page: {alarm_url(self.page, name)}",
@@ -77,10 +78,10 @@ class Words:
             return "" if alarm.began is None else f"nothing was heard since {self._clock(alarm.began)}"
         if alarm.value is None:
             return ""
-        value = f"{alarm.point} {_number(alarm.value, alarm.unit)}"
+        value = f"{_measures(alarm)}{number(alarm.value, alarm.unit)}"
         if alarm.limit is None or alarm.limit == alarm.value:  # a state is its own limit
             return value
-        return f"{value}, limit {_number(alarm.limit, alarm.unit)}"
+        return f"{value}, limit {number(alarm.limit, alarm.unit)}"
 
     def digest(
         self, entries: Sequence[Entry], now_of: Mapping[str, Alarm], link: str | None = None, linked: int = 0
@@ -147,8 +148,11 @@ def _named(name: str, alarm: Alarm) -> str:
     return f"{alarm.device}: {alarm.cause}" if alarm.cause else name
 
 
-def _number(value: float | str, unit: str) -> str:
-    return value if isinstance(value, str) else f"{value:.6g} {unit}".strip()
+def _measures(alarm: Alarm) -> str:
+    """The point before its value. What a rate or a difference of it is, is not the point: that has another unit."""
+    behind = alarm.condition.removeprefix(f"{alarm.point} ")
+    itself = not alarm.condition or (behind != alarm.condition and behind[0] not in "+-*/")
+    return f"{alarm.point} " if itself or isinstance(alarm.value, str) else ""
 
 
 def _state(entry: Entry, now_of: Mapping[str, Alarm]) -> str:

@@ -8,6 +8,7 @@ import aiomqtt
 from pydantic import ValidationError
 
 from runtime.bus import Bus, Refused
+from runtime.refusals import not_let_in
 from runtime.settings import Settings
 from schemas.messages import Alarm, AlarmRequest, AlarmState, RequestOutcome
 from schemas.topics import ALARM, ALARM_OUTCOME, COMMAND_TTL, Topic
@@ -24,7 +25,20 @@ async def connected(settings: Settings) -> AsyncIterator[Bus]:
         async with Bus(settings.broker, identifier=settings.broker.user or "alarm") as bus:
             yield bus
     except (Refused, aiomqtt.MqttError) as wrong:
-        raise Trouble(f"{settings.broker}: {wrong}") from None
+        raise Trouble(f"{settings.broker}: {wrong}{_right(wrong)}") from None
+
+
+def _right(wrong: Exception) -> str:
+    """What would help against a broker that says no."""
+    if isinstance(wrong, Refused):
+        return "; `--as` names another user: `operator` answers alarms, `engineer` also takes them out of service"
+    if not_let_in(wrong):
+        return (
+            "; write the user into the address and name the file of its password: "
+            "JOULEBUS_BROKER=mqtt://{role}@HOST:PORT, JOULEBUS_BROKER_PASSWORD_FILE=FOLDER/{role} "
+            "({role} is the user that --as names)"
+        )
+    return ""
 
 
 async def shown(bus: Bus, site: str) -> dict[str, Alarm]:

@@ -14,7 +14,7 @@ from joulebus.alarm.rule_words import rule_words
 from joulebus.archive_read import reading
 from joulebus.explain import when
 from runtime.alarm_history import Asked, Change, Trend, asked, changes, names, told, trend, without_repeats
-from runtime.alarm_words import clock, happened, measured
+from runtime.alarm_words import clock, happened, measured, only_comment
 from runtime.history import History
 from schemas.messages import Alarm, AlarmState, Notified
 from schemas.site import Site
@@ -80,12 +80,14 @@ def words(story: Story, site: Site, at: datetime) -> list[str]:
     said += [f"{name:<11}{text}" for name, text in rule_words(story.rule, last)]
     if last is None:
         return [*said, f"{'never':<11}the archive knows no change of it up to {clock(at, site.zone)}"]
+    came = without_repeats(story.came)
+    since = [one for _, one in came if not only_comment(one)][-1].at
     value = measured(last, site.zone)
-    said.append(f"{'state':<11}{happened(last, site.zone)} at {clock(last.at, site.zone)}{value and f'; {value}'}")
+    said.append(f"{'state':<11}{happened(last, site.zone)} at {clock(since, site.zone)}{value and f'; {value}'}")
     for name, text in (("group", _explains(last)), ("did", last.did), ("comment", last.comment)):
         if text:
             said.append(f"{name:<11}{text}")
-    said += ["", *events(without_repeats(story.came), story.wishes, site, story.messages, [story.name])]
+    said += ["", *events(came, story.wishes, site, story.messages, [story.name])]
     return [*said, "", *_curve(story, site)]
 
 

@@ -11,7 +11,7 @@ from joulebus.alarm.known import known
 from joulebus.alarm.spans import span
 from joulebus.archive_read import reading
 from runtime.alarm_history import Asked, Change, asked, changes, names, told, without_repeats
-from runtime.alarm_words import clock, happened, measured, notified
+from runtime.alarm_words import clock, happened, measured, notified, only_comment
 from schemas.messages import Alarm, Notified
 from schemas.site import Site
 from schemas.units import utc_now
@@ -74,7 +74,7 @@ def words(
         (one.at, f"{clock(one.at, site.zone)}  {one.priority:<8}  {name}: {_happened(one, site)}") for name, one in came
     ]
     for wish in wishes:
-        if wish.followed and wish.wish not in ("comment", "reset"):
+        if wish.followed and wish.wish != "reset":
             continue
         became = "no answer" if wish.followed is None else "done" if wish.followed else f"refused, {wish.reason}"
         why = f" ({wish.why})" if wish.why else ""
@@ -89,7 +89,7 @@ def words(
 
 
 def _happened(one: Alarm, site: Site) -> str:
-    value = measured(one, site.zone)
+    value = "" if only_comment(one) else measured(one, site.zone)
     return happened(one, site.zone) + (f"; {value}" if value else "")
 
 

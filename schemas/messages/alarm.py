@@ -41,14 +41,20 @@ class Alarm(Message):
     """The state of one alarm (retained while it is not normal)."""
 
     at: Instant
+    """Of the last change: of its state, its condition, its comment, or of what it stands for."""
     state: AlarmState
+    """Where it is in its life (docs/alarms.md); `normal` is said once, before the retained message is taken away."""
     active: bool | None = None
     """Whether what it is about is so now; it goes on to be told while the alarm is shelved, suppressed or out of
     service. None in a message of an older joulebus: then it is what the state says."""
     priority: AlarmPriority
+    """How soon somebody must act; the most urgent first."""
     alarm_class: AlarmClass = AlarmClass.PROCESS
+    """Whom it is about: people, equipment, the process, or joulebus and its lines."""
     device: Name
+    """What it is about: a device, or a part of joulebus."""
     point: Name
+    """What it looks at; of several points the first."""
     text: str
     """What the operator reads: what is wrong, what comes of it and what to do; of one that is over, that it is."""
     cause: str = ""
@@ -72,7 +78,9 @@ class Alarm(Message):
     did: str = ""
     """What control does about it now, in words for people: what is blocked, and by which interlock."""
     value: Number | str | None = None
+    """What was read when it was told: a number, the name of a state, or flags."""
     limit: Number | str | None = None
+    """What the value was compared with."""
     silent: bool = False
     """The device does not speak: value and limit are the age of its telemetry in s, whatever the point."""
     latched: bool = False
@@ -88,6 +96,7 @@ class Alarm(Message):
     consequence_of: str = ""
     """The alarm that explains this one: the first-out of its group, or the one that suppresses it."""
     shelved_until: Instant | None = None
+    """When it comes back from the shelf by itself."""
     out_until: Instant | None = None
     """When it comes back into service by itself."""
     requests: list[str] = []

@@ -17,7 +17,9 @@ class RequestOutcome(Message):
     """The request's; `unknown` when it had none or could not be read."""
     at: Instant
     followed: bool
+    """Whether it was done; if not, `cause` and `reason` say why."""
     who: str = ""
+    """Who asked."""
     wish: str = ""
     """What was asked for: a mode, an action."""
     cause: Name | None = None
@@ -39,18 +41,23 @@ class AlarmRequest(Order):
     id: Id | None = None
     """Its outcome bears it."""
     at: Instant
+    """When it was sent: one that is older than 30 s, or from the future, is refused."""
     action: AlarmAction
+    """`out_of_service` and `in_service` are an engineer's, at the topic `maintenance`; `comment` goes there and to
+    `request`, all else to `request` alone."""
     who: Annotated[str, Field(min_length=1, max_length=64)]
+    """The person, as the history shall name them."""
     why: Annotated[str, Field(max_length=500)] = ""
     """Needed by `out_of_service`; of a `comment` its words."""
     until: Instant | None = None
+    """Needed by `shelve` (24 h at most) and `out_of_service` (30 days at most), and by no other."""
     since: Instant | None = None
     """Of the raise that it is for, as the alarm says it: another one is left alone. Without it, whichever stands."""
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if (self.action in ENDS) != (self.until is not None):
-            raise ValueError("`until` goes with `shelve` and `out_of_service`, and they need it: nothing ends never")
+            raise ValueError("`until` goes with `shelve` and `out_of_service`, which need it: each of them ends")
         if self.action in ("out_of_service", "comment") and not self.why.strip():
             raise ValueError(f"`{self.action}` needs `why`: who comes later reads it")
         return self

@@ -180,7 +180,7 @@ def test_a_look(text: str, readings: Readings, found: tuple[Value | None, ...]) 
         ("cell_t_max + cell_t_min > 3", "column 12: two temperatures have no sum"),
         ("rate(cell_t_max, 60 s) > 1 K", "column 26: rate(cell_t_max, 60 s) is in K/s, and 1 K is no difference of"),
         ("rate(soc, 5 V) > 1", "column 11: 5 V is no time"),
-        ("rate(soc) > 1", "column 1: rate is given 2: write rate(x, span)"),
+        ("rate(soc) > 1", "column 1: rate takes 2 in its parentheses: write rate(x, span)"),
         ("rate(soc, 48 h) > 1", "column 11: a span is 1 s to 86400 s long, and 48 h is not"),
         ("projected(i, 7 min) > 5", "column 14: no window of the clock is 7 min long"),
         ("no_data(5 s)", "column 9: 5 s is no count of polls; write no_data(5)"),

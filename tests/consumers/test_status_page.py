@@ -930,6 +930,9 @@ async def test_it_can_be_read_on_a_desk_and_on_a_phone(scene: Scene, width: int,
     await page.goto(f"{scene.address}/alarms")
     await page.locator("#list [data-open]").click(timeout=SOON)
     await expect(page.get_by_role("button", name="Explain")).to_be_visible()
+    await page.evaluate(
+        "document.querySelectorAll('.bar select').forEach(s => s.append(new Option('long_'.repeat(20))))"
+    )
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await page.evaluate(CONTRAST) == []
     assert width > 640 or await page.evaluate(SMALL) == []

@@ -173,7 +173,7 @@ async def test_an_engineer_asks_for_maintenance_where_only_an_engineer_may(
         assert said.until - said.at == timedelta(hours=8)
         monkeypatch.setenv("JOULEBUS_BROKER", broker.url("operator"))
         code, _, wrong = await asyncio.to_thread(run, *out)
-        assert (code, "the broker refuses it, see the access list" in wrong) == (1, True), wrong
+        assert (code, "see the access list; `--as` names another user" in wrong) == (1, True), wrong
 
 
 async def test_the_figures_are_said_by_the_service_and_kept(

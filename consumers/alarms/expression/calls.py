@@ -23,7 +23,7 @@ def call(node: Call, scope: Scope, check: Check) -> Checked:
     if not function.least <= len(node.args) <= function.most:
         count = f"{function.least}" if function.least == function.most else f"{function.least} or more"
         count = "1 or 2" if name == "has" else count
-        raise Wrong(node.column, f"{name} is given {count}: write {function.form}")
+        raise Wrong(node.column, f"{name} takes {count} in its parentheses: write {function.form}")
     return _CALLS[name](node, scope, check)
 
 
@@ -51,6 +51,9 @@ def _over_kind(node: Call, scope: Scope, check: Check) -> Checked:
     given: list[Checked] = []
     for arg in node.args:
         several = of_kind(arg, scope) if isinstance(arg, Ref) else None
+        if several is None and len(node.args) == 1:
+            words = f"{printed(arg)} is one value, and {node.name} compares several; write {node.name}(bms.soc)"
+            raise Wrong(arg.column, words)
         given += [check(arg, scope)] if several is None else [check(one, scope) for one in several]
     parts = alike([as_number(part, node.name) for part in given])
     first = parts[0].unit

@@ -34,7 +34,9 @@ def as_truth(part: Checked, whose: str) -> Checked:
     if part.quantity.sort is Sort.TRUTH:
         return part
     text = printed(part.node)
-    right = {Sort.NUMBER: f"{text} > 0", Sort.STATE: f"{text} == 'fault'", Sort.FLAGS: f"has({text})"}
+    known = part.quantity.known or ("fault",)
+    state = "fault" if "fault" in known else known[0]
+    right = {Sort.NUMBER: f"{text} > 0", Sort.STATE: f"{text} == '{state}'", Sort.FLAGS: f"has({text})"}
     words = f"{text} is {part.quantity.sort}, and {whose} needs a condition, such as {right[part.quantity.sort]}"
     raise Wrong(part.node.column, words)
 

@@ -176,7 +176,7 @@ class _Reader:
             return ""
         slash, behind = self.now, self._found[min(self._at + 1, len(self._found) - 1)]
         joined = slash.text == "/" and slash.column == token.end and behind.column == slash.end
-        if joined and is_unit(f"{unit}/{behind.text}"):
+        if joined and (is_unit(f"{unit}/{behind.text}") or (is_unit(unit) and is_unit(behind.text))):
             unit = f"{unit}/{behind.text}"
             self._at += 2
         if not is_unit(unit):

@@ -2,6 +2,7 @@
 
 from consumers.alarms.expression.scope import OWN, SITE, SITE_PLACE, Found, Scope
 from consumers.alarms.expression.tree import Ref, printed
+from consumers.alarms.expression.units import is_unit
 from consumers.alarms.expression.wrong import Wrong, guess
 from schemas.units import Kind
 
@@ -13,6 +14,10 @@ def find(ref: Ref, scope: Scope) -> Found:
     if ref.name in names:
         return names[ref.name]
     who = "the site" if device == SITE_PLACE else device.removeprefix(OWN)
+    if not ref.device and is_unit(ref.name):
+        raise Wrong(
+            ref.column, f"{ref.name} is a unit: it stands behind a number, and a slash in it without blanks: 5 K/min"
+        )
     if "-" in ref.name:
         first, _, second = ref.name.partition("-")
         raise Wrong(ref.column, f"{who} has no {ref.name!r}; a minus needs blanks: {first} - {second}")

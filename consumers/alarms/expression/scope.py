@@ -77,7 +77,6 @@ SERVICE_WORDS: dict[str, Quantity] = {
     "state": Quantity(Sort.STATE, known=("online", "offline")),
     "causes": Quantity(Sort.FLAGS, known=tuple(str(one) for one in Cause)),
     "lag": _seconds(),
-    "age": _seconds(),
 }
 """What every part of joulebus has."""
 

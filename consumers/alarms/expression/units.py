@@ -53,6 +53,14 @@ UNITS: dict[str, Unit] = {
     "h": Unit("h", "time", 3600.0),
 }
 """Every unit without a slash."""
+OTHERS = {
+    "C": "did you mean 'degC'?",
+    "F": "write it in degC",
+    "degF": "write it in degC",
+    "sec": "did you mean 's'?",
+    "hours": "did you mean 'h'?",
+}
+"""What others write, where the nearest name is another one."""
 
 _SPEEDS = {name: f"{name} per time" for name in BASES if name not in ("temperature", "time")}
 RATIOS: dict[tuple[str, str], str] = {
@@ -113,7 +121,11 @@ def unit(name: str) -> Unit:
 
 def no_unit(name: str) -> str:
     """Why a name is no unit, and which was meant."""
+    if name in OTHERS:
+        return f"{name!r} is no unit here; {OTHERS[name]}"
     above, slash, below = name.partition("/")
+    if slash and above == "degC" and below in UNITS:
+        return f"a difference of temperatures is in K; did you mean 'K/{below}'?"
     if slash and above in UNITS and below in UNITS:
         return f"{above} per {below} is no unit here; there is: K/s, W/min, Ohm/V and others per time"
     bad = name if not slash else above if above not in UNITS else below

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from consumers.alarms import site_words
 from consumers.alarms.expression.functions import FUNCTIONS, OVER_KINDS
 from consumers.alarms.expression.scope import (
     DEVICE_WORDS,
@@ -33,10 +34,22 @@ EXAMPLES = {
 """An expression, and what is wrong when it is true."""
 MANY = 12
 """So many names are listed; of more a few."""
+OF_DEVICES = {
+    "link": "What its bridge says of the way to it.",
+    "outcome": "What became of the last command to it.",
+    "action": "What became of its last start, stop, reset or grid mode.",
+    "causes": "Why it is not as it should be ([causes](topics.md#causes)).",
+}
+OF_PARTS = {
+    "state": "Whether it runs.",
+    "causes": "Why it is not as it should be ([causes](topics.md#causes)).",
+    "lag": "How far it is behind its input.",
+}
+"""What the words say that are not in `site_words`."""
 
 
-def _table(heads: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"| {first} | {second} |" for first, second in (heads, ("---", "---"), *rows))
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows))
 
 
 def _units() -> str:
@@ -49,17 +62,21 @@ def _units() -> str:
 
 def _says(of: Quantity) -> str:
     if of.sort is Sort.NUMBER:
-        return f"a number in {of.unit}"
+        return of.unit or "a number"
     names = [f"`{name}`" for name in of.known or ()]
     return f"{of.sort}, such as {', '.join(names[:3])}" if len(names) > MANY else f"{of.sort}: {', '.join(names)}"
 
 
 def _named() -> str:
-    rows = [(f"`site.{name}`", _says(one)) for name, one in SITE_VALUES.items()]
-    rows += [(f"`{name}` of a device", _says(one)) for name, one in DEVICE_WORDS.items()]
-    rows += [(f"`{name}` of a part of joulebus", _says(one)) for name, one in SERVICE_WORDS.items()]
-    rows += [(f"`{name}` of a device", f"{one.unit}, from {' and '.join(one.parts)}") for name, one in DERIVED.items()]
-    return _table(("name", "what it says"), rows)
+    told = {name: one.says for name, one in {**site_words.SITE, **site_words.DEVICE}.items()} | OF_DEVICES
+    rows = [(f"`site.{name}`", _says(one), told[name]) for name, one in SITE_VALUES.items()]
+    rows += [(f"`{name}` of a device", _says(one), told[name]) for name, one in DEVICE_WORDS.items()]
+    rows += [(f"`{name}` of a part of joulebus", _says(one), OF_PARTS[name]) for name, one in SERVICE_WORDS.items()]
+    rows += [
+        (f"`{name}` of a device", one.unit, f"From {' and '.join(f'`{part}`' for part in one.parts)}.")
+        for name, one in DERIVED.items()
+    ]
+    return _table(("name", "what it is", "what it says"), rows)
 
 
 EXPRESSIONS = f"""\
@@ -84,6 +101,7 @@ state that is never said is refused with its column and what would be right.
   wrong when the part of it that is known is enough for that.
 - What looks back (`rate`, `stuck`, `count`) is unknown until its span was seen. Behind a gap it begins anew.
 - The deadband belongs to the first comparison, and to each other of its kind of unit that `and` or `or` join with it.
+  It is in the unit of the side that moves: of `p > 400 kW` in W, of `site.prices_left < 6 h` in s.
 
 {_table(("function", "what it is"), [(f"`{one.form}`", one.words) for one in FUNCTIONS.values()])}
 
