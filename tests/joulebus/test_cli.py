@@ -268,7 +268,7 @@ def test_a_token_that_opens_to_anybody_stops_the_page_alone(given: dict[str, str
 
 def test_the_token_of_the_page_stops_no_other_part() -> None:
     """It has no broker here, and ends by that."""
-    other = run("alarms", JOULEBUS_BROKER="mqtt://127.0.0.1:9", JOULEBUS_PAGE_TOKEN="", JOULEBUS_PAGE_TOKEN_FILE="")
+    other = run("dispatch", JOULEBUS_BROKER="mqtt://127.0.0.1:9", JOULEBUS_PAGE_TOKEN="", JOULEBUS_PAGE_TOKEN_FILE="")
     assert "cannot be reached" in other.stderr
     assert "JOULEBUS_PAGE_TOKEN" not in other.stderr
 

@@ -136,14 +136,16 @@ def test_a_register_that_does_not_hold_is_not_written_without_end(memory: str, t
 @virtual
 async def test_a_cell_that_wears_is_made_safer_a_few_times_and_then_rests(tmp_path: Path) -> None:
     async with story(tmp_path, profiles=flash(), soc=60.0) as it:
-        await it.steer(90_000.0, 4)
         battery = it.simulated.world.plant.battery
+        battery.extra_kelvin = 25.0
+        await it.steer(90_000.0, 4)
         for step in range(30):  # the BMS takes its limit back, a little each time
-            battery.extra_kelvin = 14.0 + step * 0.4
+            battery.extra_kelvin = 25.0 + step * 0.1
             await it.steer(90_000.0, 10)
         writes = [value for _, (value,) in it.written()]
         assert len(writes) <= MOST_URGENT + 4
         assert writes[-1] == 0
+        assert Cause.WORN in it.causes()
 
 
 @virtual
