@@ -8,6 +8,8 @@ from schemas.interlock import DERIVED, InterlockRule
 from schemas.messages import Value
 from schemas.rise import Past
 
+GAP = 2.0
+"""Times the longest pause between two readings: behind it a rise is looked for anew."""
 Seen = Callable[[str, str], Value | None]
 """What is known of a point of a device; None when it is absent, stale or not good."""
 
@@ -80,7 +82,7 @@ def is_wrong(rule: InterlockRule, value: Value, past: Past, *, active: bool) -> 
 
 def _beyond(rule: InterlockRule, value: float, past: Past, *, active: bool) -> bool:
     if rule.rises is not None:
-        moved = past.moved(rule.within, early=True)
+        moved = past.moved(rule.within, early=True, held=True)
         return moved is not None and moved.amount > rule.rises
     if rule.above is not None:
         return value > (rule.clear if active and rule.clear is not None else rule.above)
@@ -92,9 +94,9 @@ def seen_again(lock: Interlock, past: Past, value: Value | None, now: float) -> 
     """With the reading that a look shows; without one that was seen before. Behind a gap it begins anew."""
     if not isinstance(value, float):
         return past
-    if past.last and now - past.last[-1][0] > lock.rule.within:
+    if past.said and now - past.said[-1][0] > max(lock.rule.within, GAP * lock.every):
         past = Past()
-    if past.last and value == past.last[-1][1] and now - past.last[-1][0] < lock.every:
+    if past.said and value == past.said[-1][1] and now - past.said[-1][0] < lock.every:
         return past
     return past.read(now, value, lock.rule.within)
 

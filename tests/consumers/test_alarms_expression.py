@@ -286,7 +286,7 @@ def heat(begin: int, end: int) -> When:
 @pytest.mark.parametrize(
     ("text", "when", "seen"),
     [
-        ("rate(cell_t_max, 60 s) >= 0.1 K/s", heat(0, 90), {61: None, 62: True, 89: True}),
+        ("rate(cell_t_max, 60 s) >= 0.1 K/s", heat(0, 90), {59: None, 62: True, 89: True}),
         ("rate(cell_t_max, 1 min) >= 0.2 K/s", heat(0, 90), {62: False}),
         ("rate(cell_t_max, 60 s) > 0.1 K/s", [*heat(0, 70), *heat(80, 143)], {69: True, 79: None, 142: True}),
         (

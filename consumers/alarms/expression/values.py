@@ -81,7 +81,8 @@ def _call(part: Checked, name: str, scope: Scope, truth: Truth) -> Value:  # noq
     match name:
         case "rate":
             of = value(part.parts[0], scope, truth)
-            return Value(Rate(of.run, _span(part), gap(part, scope), places(part)))
+            rate = Rate(of.run, _span(part), gap(part, scope), places(part))
+            return Value(rate, at_least=rate.rose, at_most=rate.fell)
         case "projected":
             of = value(part.parts[0], scope, truth)
             told = _told(part.parts[0], scope)
