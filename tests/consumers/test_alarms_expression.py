@@ -124,6 +124,8 @@ def one_look(text: str, readings: Readings, own: str = "bms-1") -> Look:
         ("state in (off, maintenance)", {"state": "off"}, (True, "off", "off, maintenance", "")),
         ("state not in ('off')", {"state": "off"}, (False, "off", "off", "")),
         ("has(alarms, 'epo')", {"alarms": ["epo"]}, (True, ["epo"], "epo", "")),
+        ("has(alarms, 'epo')", {"alarms": None, "alarms_2": ["fan"]}, (None, None, "epo", "")),
+        ("has(alarms, 'epo')", {"alarms": [], "alarms_2": None}, (False, None, "epo", "")),
         ("has(alarms)", {"alarms": [], "alarms_2": ["fan"]}, (True, ["fan"], None, "")),
         ("has(alarms)", {"alarms": [], "alarms_2": None}, (None, None, None, "")),
         ("has(alarms)", {"alarms": []}, (False, [], None, "")),
