@@ -7,9 +7,14 @@ import pytest
 
 from bridges.control.battery_control import BatteryControl
 from bridges.telemetry.latest_values import LatestValues
-from schemas.messages import Telemetry
+from consumers.alarms.catalog import load_catalog, watched
+from consumers.alarms.panel import Panel
+from consumers.alarms.places import Places
+from schemas.messages import Telemetry, Value
 from tests.bridges.control.bare import Bare
+from tests.bridges.control.interlocked import site
 from tests.bridges.control.test_search import SITE
+from tests.consumers.test_alarms_panel import at, say
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -41,3 +46,25 @@ def test_one_reading_is_one_however_long_it_is_the_last(readings: dict[int, floa
         assert judged is not None
         seen |= {one.name for one in judged.acting if one.state == "active"}
     assert ("cell_heats_up-bms" in seen) is acts
+
+
+@pytest.mark.parametrize(
+    ("said", "alarm"),
+    [
+        pytest.param({"fire": "detected"}, "fire_detected-inputs", id="fire"),
+        pytest.param({"fire": "unknown_3"}, "fire_detected-inputs", id="a word nobody knows"),
+        pytest.param({"emergency_stop": "pressed"}, "emergency_stop_pressed-inputs", id="emergency stop"),
+        pytest.param({"riso": 10.0}, "sensor_insulation_too_low-inputs", id="insulation"),
+        pytest.param({}, None, id="all is well"),
+    ],
+)
+def test_what_stops_a_battery_for_people_is_an_alarm_of_its_own(said: dict[str, Value], alarm: str | None) -> None:
+    """The fire detection said fire, and the only alarm was `pcs_interlock`, of medium priority."""
+    found = site()
+    rules = {name: rule for name, rule in watched(found, load_catalog()).rules.items() if rule.device == "inputs"}
+    panel = Panel(rules, [], at(0), places=Places.of(found))
+    well: dict[str, Value] = {"fire": "normal", "emergency_stop": "released", "riso": 1000.0, "u": 800.0}
+    for second in range(10):
+        panel.hear("inputs", say(second, **(well if second < 5 else well | said)), at(second))
+        panel.tick(at(second))
+    assert {*panel.shown()} == ({alarm} if alarm else set())
