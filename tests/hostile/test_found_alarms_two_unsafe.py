@@ -1,6 +1,7 @@
 """What was found by making the alarms and the interlock of a rise unsafe or blind: real parts, virtual time."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +11,11 @@ from bridges.telemetry.latest_values import LatestValues
 from consumers.alarms.catalog import load_catalog, watched
 from consumers.alarms.panel import Panel
 from consumers.alarms.places import Places
-from schemas.messages import Telemetry, Value
+from schemas.messages import Telemetry
 from tests.bridges.control.bare import Bare
 from tests.bridges.control.interlocked import site
 from tests.bridges.control.test_search import SITE
-from tests.consumers.test_alarms_panel import at, say
+from tests.consumers.test_alarms_panel import a_panel, at, say
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -58,13 +59,29 @@ def test_one_reading_is_one_however_long_it_is_the_last(readings: dict[int, floa
         pytest.param({}, None, id="all is well"),
     ],
 )
-def test_what_stops_a_battery_for_people_is_an_alarm_of_its_own(said: dict[str, Value], alarm: str | None) -> None:
+def test_what_stops_a_battery_for_people_is_an_alarm_of_its_own(said: dict[str, Any], alarm: str | None) -> None:
     """The fire detection said fire, and the only alarm was `pcs_interlock`, of medium priority."""
     found = site()
     rules = {name: rule for name, rule in watched(found, load_catalog()).rules.items() if rule.device == "inputs"}
     panel = Panel(rules, [], at(0), places=Places.of(found))
-    well: dict[str, Value] = {"fire": "normal", "emergency_stop": "released", "riso": 1000.0, "u": 800.0}
+    well: dict[str, Any] = {"fire": "normal", "emergency_stop": "released", "riso": 1000.0, "u": 800.0}
     for second in range(10):
         panel.hear("inputs", say(second, **(well if second < 5 else well | said)), at(second))
         panel.tick(at(second))
     assert {*panel.shown()} == ({alarm} if alarm else set())
+
+
+@pytest.mark.parametrize(("tries", "dead", "silent"), [(12, True, 121), (12, False, None), (1, True, 196)])
+def test_a_pause_that_is_made_again_for_ever_hides_no_dead_pcs(
+    tmp_path: Path, tries: int, dead: bool, silent: int | None
+) -> None:
+    """Left alone for 15 s, tried for some, left alone again: what it does not answer between is its silence."""
+    panel, seen = a_panel(tmp_path, "", pcs="[watchdog]\nregister = 9\nseconds = 10\nfed_by = 'any'\n"), list[int]()
+    for second in range(400):
+        alone = second >= 100 and (second - 100) % (15 + tries) < 15
+        if second <= 100 or not (dead or alone):
+            panel.hear("pcs1", say(second, p=1.0), at(second))
+        if second >= 100:
+            panel.note_causes("pcs1", ["left_alone"] if alone else [], at(second), sure=True)
+        seen += [second for name, one in panel.tick(at(second)) if name == "pcs_silent-pcs1" and one.active]
+    assert (seen[0] if seen else None) == silent
