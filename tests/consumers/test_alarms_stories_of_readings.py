@@ -19,6 +19,7 @@ from schemas.interlock import InterlockRule
 from schemas.messages import Telemetry
 from schemas.site_alarm import AlarmRule
 from schemas.site_file import load_site
+from tests.consumers.test_alarms_catalog import NOT_TOLD_YET
 from tests.consumers.test_alarms_expression import BEGIN, BMS, NOON, SITE, Story
 
 Says = Callable[[int], float | None]
@@ -175,7 +176,7 @@ def test_each_shipped_rule_believes_no_single_number() -> None:
     at_once = [rule for rule in load_catalog().rules if not rule.on_delay and not rule.seconds]
     numbers = {rule.name for rule in at_once if rule.above is not None or rule.below is not None}
     reads = {rule.name: watch(rule.model_copy(update={"device": "it", "kind": None}), scope.of("it")).reads
-             for rule in at_once if rule.when is not None}  # fmt: skip
+             for rule in at_once if rule.when is not None and rule.name not in NOT_TOLD_YET}  # fmt: skip
     numbers |= {name for name, places in reads.items() if any(point in BMS.points for _, point in places)}
     assert numbers == {RISE.name}
 
