@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.bridges.control.bare import Bare
 from tests.bridges.control.interlocked import site
 from tests.bridges.control.test_search import SITE
 from tests.consumers.test_alarms_panel import a_panel, at, say
+from tests.consumers.test_alarms_stories_of_readings import HEATS_UP, RISE, acts, raised
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -85,3 +87,27 @@ def test_a_pause_that_is_made_again_for_ever_hides_no_dead_pcs(
             panel.note_causes("pcs1", ["left_alone"] if alone else [], at(second), sure=True)
         seen += [second for name, one in panel.tick(at(second)) if name == "pcs_silent-pcs1" and one.active]
     assert (seen[0] if seen else None) == silent
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_a_fire_is_seen_and_a_spike_is_none_whatever_the_bms_is_like(seed: int) -> None:
+    """Tenths or whole degrees, measured each 1 to 5 s, with noise, spikes of a whole measurement, and lost readings."""
+    random = Random(seed)
+    step, every, lost = random.choice([0.1, 1.0]), random.choice([1, 2, 3, 5]), random.choice([0, 0.1, 0.3])
+    speed, noise = random.choice([0.0, 0.0, 0.15, 0.3, 1.0, 3.0]), random.choice([0.0, 0.3])
+    spikes = {random.randrange(100) // every * every: random.choice([-40.0, 0.0, 99.0, 45.0]) for _ in range(2)}
+    drawn = [(random.random() < lost, random.uniform(-noise, noise)) for _ in range(300)]
+
+    def says(second: int) -> float | None:
+        measured = second // every * every
+        warm = 25.0 + min(90.0, max(0, measured - 120) * speed) + drawn[measured][1]
+        return None if drawn[second][0] else spikes.get(measured, float(round(warm / step) * step))
+
+    alarm, lock = raised(RISE, "cell_t_max", says, 1, 300), acts(HEATS_UP, says, 1, 300)
+    if not speed:
+        assert (alarm, lock) == (None, None)
+        return
+    assert alarm is not None
+    assert lock is not None
+    assert 120 < alarm < 145 + 9 / speed
+    assert 120 < lock < 150 + 9 / speed
