@@ -60,7 +60,13 @@ class BatteryControl:
         self.following = Following(self.pcs.rated_power)
         self.start_stop = StartStop(self.pcs, self.racks, self.rest, self._shared)
         self.interlocks = BatteryInterlocks(
-            self.site, self.battery, self._fresh, self.memory, self._lost, self.inputs.cells.left_out
+            self.site,
+            self.battery,
+            self._fresh,
+            self.memory,
+            self._lost,
+            self.inputs.cells.left_out,
+            self.latest.began,
         )
         self.unread_since = math.inf
         """Since when the PCS is left alone: we do not read it, and what it said last is no older for that."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from logging import INFO, WARNING
 
 from bridges.control import interlocks
-from bridges.control.interlock_cause import Interlock
+from bridges.control.interlock_cause import Began, Interlock
 from bridges.control.interlock_memory import keep, recall
 from bridges.control.interlock_rules import rules_for
 from bridges.control.interlock_state import State
@@ -43,6 +43,8 @@ class BatteryInterlocks:
     """Whether a device is not read any more."""
     left_out: Callable[[], Collection[str]] = frozenset
     """Racks that are not connected: what holds for their cells holds for none that work, until they are again."""
+    began: Began | None = None
+    """When the reading of a point did that is shown: the same one seen again is no second one."""
     judged: interlocks.Judgement | None = None
     _known: interlocks.Memory | None = None
     _again: float = float("-inf")
@@ -59,7 +61,7 @@ class BatteryInterlocks:
         known = self._known if self._known is not None else self._recall(now)
         out = self.left_out()
         locks = [lock for lock in self._locks if lock.device not in out]
-        judged = interlocks.judge(locks, known, lambda device, point: self.look(device, point, now), now)
+        judged = interlocks.judge(locks, known, lambda device, point: self.look(device, point, now), now, self.began)
         if judged.stopping - (frozenset() if self.judged is None else self.judged.stopping):
             self._again = float("-inf")  # a new cause is no retry
         self.judged, self._known = judged, judged.memory

@@ -8,8 +8,12 @@ from schemas.interlock import DERIVED, InterlockRule
 from schemas.messages import Value
 from schemas.rise import Past
 
+GAP = 2.0
+"""Times the longest pause between two readings: behind it a rise is looked for anew."""
 Seen = Callable[[str, str], Value | None]
 """What is known of a point of a device; None when it is absent, stale or not good."""
+Began = Callable[[str, str], float]
+"""When the reading of it began, s on the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def is_wrong(rule: InterlockRule, value: Value, past: Past, *, active: bool) -> 
 
 def _beyond(rule: InterlockRule, value: float, past: Past, *, active: bool) -> bool:
     if rule.rises is not None:
-        moved = past.moved(rule.within, early=True)
+        moved = past.moved(rule.within, early=True, held=True)
         return moved is not None and moved.amount > rule.rises
     if rule.above is not None:
         return value > (rule.clear if active and rule.clear is not None else rule.above)
@@ -88,15 +92,18 @@ def _beyond(rule: InterlockRule, value: float, past: Past, *, active: bool) -> b
     return value < (rule.clear if active and rule.clear is not None else limit)
 
 
-def seen_again(lock: Interlock, past: Past, value: Value | None, now: float) -> Past:
-    """With the reading that a look shows; without one that was seen before. Behind a gap it begins anew."""
+def seen_again(lock: Interlock, past: Past, value: Value | None, now: float, began: float | None) -> Past:
+    """With the reading that a look shows; without one that was seen before. Behind a gap it begins anew. `began`: when
+    the reading did; None where that is not known."""
     if not isinstance(value, float):
         return past
-    if past.last and now - past.last[-1][0] > lock.rule.within:
+    at = now if began is None else began
+    if past.said and at - past.said[-1][0] > max(lock.rule.within, GAP * lock.every):
         past = Past()
-    if past.last and value == past.last[-1][1] and now - past.last[-1][0] < lock.every:
+    same = bool(past.said) and value == past.said[-1][1] and now - past.said[-1][0] < lock.every
+    if same if began is None else past.said and at <= past.said[-1][0]:
         return past
-    return past.read(now, value, lock.rule.within)
+    return past.read(at, value, lock.rule.within)
 
 
 def words(lock: Interlock, value: Value) -> str:

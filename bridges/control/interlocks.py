@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bridges.control.interlock_cause import Interlock, Seen, is_wrong, read, seen_again, words
+from bridges.control.interlock_cause import Began, Interlock, Seen, is_wrong, read, seen_again, words
 from bridges.control.interlock_state import ACTS, IMPOSES, QUIET, TABLES, Event, Imposed, State
 from bridges.control.limits import Limit
 from schemas.interlock import Effect, InterlockRule
@@ -141,13 +141,16 @@ class Judgement:
         return [one for one in self.changes if one.before not in QUIET and one.after in QUIET]
 
 
-def judge(locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float) -> Judgement:
-    """What follows from what is known now. Called at least in each control cycle of a battery."""
+def judge(
+    locks: Sequence[Interlock], memory: Memory, seen: Seen, now: float, began_at: Began | None = None
+) -> Judgement:
+    """What follows from what is known now. Called at least in each control cycle of a battery. `began_at`: without it
+    the same value is another reading once its point was surely read again."""
     began = now if memory.began is None else memory.began
     entries, changes = dict(memory.entries), []
     for lock in locks:
         before = entries.get(lock.name, Entry(since=now))
-        after = entries[lock.name] = _follow(lock, before, seen, now, now - began)
+        after = entries[lock.name] = _follow(lock, before, seen, now, now - began, began_at)
         if after.state is not before.state:
             changes.append(Change(lock.name, before.state, after.state, after.reason))
     acting = tuple(
@@ -190,11 +193,14 @@ def _acting(lock: Interlock, entry: Entry, now: float) -> Acting:
     )
 
 
-def _follow(lock: Interlock, entry: Entry, seen: Seen, now: float, running: float) -> Entry:
+def _follow(  # noqa: PLR0917  # one look
+    lock: Interlock, entry: Entry, seen: Seen, now: float, running: float, began_at: Began | None
+) -> Entry:
     """The entry after one look. `running`: seconds since we began."""
     value = read(lock, seen)
     if lock.rule.rises is not None:
-        entry = replace(entry, past=seen_again(lock, entry.past, value, now))
+        began = None if began_at is None else max(began_at(lock.device, point) for point in lock.points)
+        entry = replace(entry, past=seen_again(lock, entry.past, value, now, began))
     wrong = None if value is None else is_wrong(lock.rule, value, entry.past, active=entry.state is State.ACTIVE)
     if wrong is False and entry.calm:
         return entry  # nearly always: 30 interlocks of a battery are judged in each cycle

@@ -32,7 +32,8 @@ MATRIX: Mapping[Severity, tuple[AlarmPriority, AlarmPriority, AlarmPriority]] = 
 _NAMES = {
     Severity.PEOPLE: """
         cell_voltage_too_high cell_voltage_too_low cell_temperature_too_high cell_temperature_rise insulation_too_low
-        contactor_stuck insulation_low""",
+        contactor_stuck insulation_low fire_detected emergency_stop_pressed
+        sensor_insulation_too_low""",
     Severity.LASTING: """
         current_limit_exceeded bms_fault pcs_fault pcs_islanded pcs_off_grid meter_polarity peak_risk peak_exceeded
         grid_limit_not_held cell_voltage_high cell_voltage_low cell_temperature_high cell_temperature_low

@@ -52,7 +52,7 @@ class SiteValues:
                 self.limits = message
             case Command() if device in self._known:
                 self._unanswered[device].send(message.id, lasts(message, now.wall), now.steady)
-                self.modes.send(device, message)
+                self.modes.send(device, message, lasts(message, now.wall), now.steady)
             case Outcome() if device in self._known:
                 self._unanswered[device].answer(message.id)
                 self.modes.answer(device, message)
@@ -63,6 +63,7 @@ class SiteValues:
 
     def deaf(self) -> None:
         """The connection was lost: what was answered meanwhile is not waited for."""
+        self.modes.deaf()
         for one in self._unanswered.values():
             one.forget()
 
@@ -91,6 +92,7 @@ class SiteValues:
 
     def of_device(self, device: str, now: Now) -> dict[str, Value | None]:
         """By all the names in `DEVICE`; None for what is not known."""
+        self.modes.look(now.steady)
         return {
             "unanswered": self._unanswered[device].seconds(now.steady),
             "clock_offset": self._clocks[device].seconds(now.steady),

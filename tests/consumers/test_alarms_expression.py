@@ -124,6 +124,8 @@ def one_look(text: str, readings: Readings, own: str = "bms-1") -> Look:
         ("state in (off, maintenance)", {"state": "off"}, (True, "off", "off, maintenance", "")),
         ("state not in ('off')", {"state": "off"}, (False, "off", "off", "")),
         ("has(alarms, 'epo')", {"alarms": ["epo"]}, (True, ["epo"], "epo", "")),
+        ("has(alarms, 'epo')", {"alarms": None, "alarms_2": ["fan"]}, (None, None, "epo", "")),
+        ("has(alarms, 'epo')", {"alarms": [], "alarms_2": None}, (False, None, "epo", "")),
         ("has(alarms)", {"alarms": [], "alarms_2": ["fan"]}, (True, ["fan"], None, "")),
         ("has(alarms)", {"alarms": [], "alarms_2": None}, (None, None, None, "")),
         ("has(alarms)", {"alarms": []}, (False, [], None, "")),
@@ -286,7 +288,7 @@ def heat(begin: int, end: int) -> When:
 @pytest.mark.parametrize(
     ("text", "when", "seen"),
     [
-        ("rate(cell_t_max, 60 s) >= 0.1 K/s", heat(0, 90), {61: None, 62: True, 89: True}),
+        ("rate(cell_t_max, 60 s) >= 0.1 K/s", heat(0, 90), {59: None, 62: True, 89: True}),
         ("rate(cell_t_max, 1 min) >= 0.2 K/s", heat(0, 90), {62: False}),
         ("rate(cell_t_max, 60 s) > 0.1 K/s", [*heat(0, 70), *heat(80, 143)], {69: True, 79: None, 142: True}),
         (

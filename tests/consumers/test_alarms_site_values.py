@@ -255,6 +255,13 @@ DEVICE_TABLE: list[tuple[str, list[tuple[float, Any]], Now, dict[str, Any]]] = [
         at(4),
         {"grid_mode": "grid_forming"},
     ),
+    ("nobody took it", [(0, command("1", 0, A))], at(200), {"grid_mode": "grid_following"}),
+    (
+        "nobody took it, nor what took it back",
+        [(0, command("1", 0, A)), (2, command("2", 2, F)), (3, outcome("2", OutcomeState.REFUSED))],
+        at(4),
+        {"grid_mode": "grid_following"},
+    ),
 ]
 
 

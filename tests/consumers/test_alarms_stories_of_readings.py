@@ -19,6 +19,7 @@ from schemas.interlock import InterlockRule
 from schemas.messages import Telemetry
 from schemas.site_alarm import AlarmRule
 from schemas.site_file import load_site
+from tests.consumers.test_alarms_catalog import NOT_TOLD_YET
 from tests.consumers.test_alarms_expression import BEGIN, BMS, NOON, SITE, Story
 
 Says = Callable[[int], float | None]
@@ -91,14 +92,14 @@ def fire(speed: float, begin: int = 100, noise: float = 0.0, but: Says = lambda 
         pytest.param(only(s100_120=0.0), 1, None, None, id="0 for 20 s"),
         pytest.param(only(s100_150=-40.0), 1, None, None, id="-40 for 50 s"),
         pytest.param(only(s100_300=-40.0), 1, None, None, id="-40 for good"),
-        pytest.param(only(s100_200=0.0), 1, 220, 223, id="0 for longer than a span: nobody knows what was before"),
+        pytest.param(only(s100_200=0.0), 1, 220, 240, id="0 for longer than a span: nobody knows what was before"),
         pytest.param(only(s100_130=None), 1, None, None, id="327.67, which no profile believes"),
         pytest.param(only(s0_5=0.0), 1, None, None, id="a device that begins with 0"),
         pytest.param(only(s100_130=None, s131_300=28.0), 1, None, None, id="a gap, then warmer"),
         pytest.param(fire(0.0, noise=2.5), 1, None, None, id="noise of the converter"),
         pytest.param(fire(0.05, noise=0.5), 1, None, None, id="a warm charge"),
         pytest.param(lambda second: 25.0 + second // 12, 1, None, None, id="whole degrees, slowly"),
-        pytest.param(only(s100_300=32.0), 1, 101, 101, id="a step that stays"),
+        pytest.param(only(s100_300=32.0), 1, 106, 106, id="a step that stays"),
         pytest.param(fire(0.1), 1, 160, 162, id="0.1 K/s"),
         pytest.param(fire(0.12, noise=0.3), 1, 150, 165, id="0.12 K/s with noise"),
         pytest.param(fire(1.0), 1, 106, 108, id="1 K/s"),
@@ -107,6 +108,13 @@ def fire(speed: float, begin: int = 100, noise: float = 0.0, but: Says = lambda 
         pytest.param(fire(1.0, but=lambda s: 0.01 if 60 <= s < 80 else None), 1, 106, 108, id="a failed sensor before it"),
         pytest.param(only(s100=45.0), 20, None, None, id="a spike, read each 20 s"),
         pytest.param(fire(0.12), 20, 140, 200, id="0.12 K/s, read each 20 s"),
+        pytest.param(only(s100_104=119.0), 1, None, None, id="a spike, said for 5 s by a BMS that measures as seldom"),
+        pytest.param(fire(1.0, but=lambda s: 99.0 if 60 <= s < 65 else None), 1, 106, 108, id="such a spike before it"),
+        pytest.param(lambda s: float(round(fire(0.2)(s // 5 * 5) or 0)), 1, 130, 136, id="whole degrees, measured each 5 s"),
+        pytest.param(lambda s: fire(0.5)(s) if s % 40 >= 12 else None, 1, 110, 120, id="12 of 40 readings are lost"),
+        pytest.param(lambda s: fire(0.5)(s) if s % 9 == 0 else None, 1, 112, 126, id="read in the bridge's back-off"),
+        pytest.param(fire(1.0), 90, 270, 270, id="read each 90 s"),
+        pytest.param(fire(1.0, begin=0), 1, 10, 20, id="a start in mid-fire"),
     ],
 )  # fmt: skip
 def test_a_rise_is_carried_by_more_than_one_reading(says: Says, poll: int, first: int | None, last: int | None) -> None:
@@ -137,8 +145,8 @@ def rule_of(text: str, on_delay: float = 0.0) -> AlarmRule:
         pytest.param(rule_of("deviation(u, 25 V) > 5 V", 3.0), only(s100=60.0), 10, None, None, id="a spike, read seldom"),
         pytest.param(rule_of("deviation(u, 25 V) > 5 V", 3.0), only(s100_300=60.0), 10, 110, 110, id="two readings"),
         pytest.param(rule_of("rate(u, 60 s) < -0.1 V/s"), only(s100=0.0), 1, None, None, id="a fall for once"),
-        pytest.param(rule_of("rate(u, 60 s) < -0.1 V/s"), only(s100_300=0.0), 1, 101, 101, id="a fall that stays"),
-        pytest.param(rule_of("rate(u, 60 s) > 1 V/s"), lambda s: s * 5.0 % 1000, 1, 61, 63, id="a counter"),
+        pytest.param(rule_of("rate(u, 60 s) < -0.1 V/s"), only(s100_300=0.0), 1, 106, 106, id="a fall that stays"),
+        pytest.param(rule_of("rate(u, 60 s) > 1 V/s"), lambda s: s * 5.0 % 1000, 1, 13, 30, id="a counter"),
         pytest.param(rule_of("rate(u, 60 s) > 10 V/s"), lambda s: s * 5.0 % 1000, 1, None, None, id="a counter that begins anew"),
     ],
 )  # fmt: skip
@@ -168,7 +176,7 @@ def test_each_shipped_rule_believes_no_single_number() -> None:
     at_once = [rule for rule in load_catalog().rules if not rule.on_delay and not rule.seconds]
     numbers = {rule.name for rule in at_once if rule.above is not None or rule.below is not None}
     reads = {rule.name: watch(rule.model_copy(update={"device": "it", "kind": None}), scope.of("it")).reads
-             for rule in at_once if rule.when is not None}  # fmt: skip
+             for rule in at_once if rule.when is not None and rule.name not in NOT_TOLD_YET}  # fmt: skip
     numbers |= {name for name, places in reads.items() if any(point in BMS.points for _, point in places)}
     assert numbers == {RISE.name}
 

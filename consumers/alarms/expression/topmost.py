@@ -49,7 +49,7 @@ def judge(part: Checked, scope: Scope, deadband: float) -> Judge:  # noqa: PLR09
             return _told(truth(part, scope), reading(part.parts[0]), ", ".join(choices))
         case Call("has", args):
             flag = args[1].value if len(args) == 2 and isinstance(args[1], Text) else None
-            return _told(has(part), _of_flags(reading(part.parts[0]), flag), flag)
+            return _told(has(part, scope), _of_flags(reading(part.parts[0]), flag), flag)
         case Call("no_data" | "silent"):
             return _aged(scope.own, patience(part, scope), steady(scope))
     return _told(truth(part, scope), lambda _latest, _now, _wall: None, None)

@@ -3,15 +3,15 @@ is false, `true or unknown` is true.
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
 from consumers.alarms.expression.checked import Checked
-from consumers.alarms.expression.scope import Scope, Sort
+from consumers.alarms.expression.scope import Place, Scope, Sort
 from consumers.alarms.expression.tree import Among, Both, Call, Compare, Either, Not, Number, Text
 from consumers.alarms.expression.units import unit
-from consumers.alarms.expression.values import Value, gap, places, ratio, reading, scaled, value
+from consumers.alarms.expression.values import Value, flags, gap, places, ratio, reading, scaled, value
 from consumers.alarms.expression.windows import Run, Stuck
 from consumers.alarms.latest import Latest
 from schemas.site_device import POLLS
@@ -40,7 +40,7 @@ def truth(part: Checked, scope: Scope) -> Run:  # noqa: PLR0911  # one case per 
         case Either():
             return _joined([truth(one, scope) for one in part.parts], decides=True)
         case Call("has"):
-            return has(part)
+            return has(part, scope)
         case Call("stuck"):
             return _stuck(part, scope)
         case Call():
@@ -84,13 +84,21 @@ def ends(sign: str, left: Value, right: Value) -> tuple[Run, Run] | None:
     return pair[0] or left.run, pair[1] or right.run
 
 
-def has(part: Checked) -> Run:
-    node = part.node
-    run = reading(part.parts[0])
-    if isinstance(node, Call) and len(node.args) == 2 and isinstance(node.args[1], Text):
-        flag = node.args[1].value
-        return _test(run, lambda flags: flag in flags)
-    return _test(run, bool)
+def has(part: Checked, scope: Scope) -> Run:
+    """One flag is looked for where it may stand: what other registers say is no word on it."""
+    node, of = part.node, part.parts[0]
+    if not isinstance(node, Call) or len(node.args) != 2 or not isinstance(node.args[1], Text):
+        return _test(reading(of), bool)
+    flag, at = node.args[1].value, () if of.found is None else of.found.places
+    if len(at) == 1:
+        return _test(reading(of), lambda flags: flag in flags)
+    registers = [flags((place,)) for place in at if flag in _flags_of(scope, place)]
+    return _joined([_test(one, lambda names: flag in names) for one in registers], decides=True)
+
+
+def _flags_of(scope: Scope, place: Place) -> Collection[str]:
+    device, point = place
+    return (scope.devices[device].points[point].flags or {}).values()
 
 
 def patience(part: Checked, scope: Scope) -> float:

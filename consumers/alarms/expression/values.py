@@ -36,7 +36,7 @@ def reading(part: Checked) -> Run:
         first, second = (Value(_one(place, float)) for place in found.places)
         return _two(found.derived.of, first, second)
     if part.quantity.sort is Sort.FLAGS:
-        return _one(found.places[0], list) if len(found.places) == 1 else _flags(found.places)
+        return _one(found.places[0], list) if len(found.places) == 1 else flags(found.places)
     return _one(found.places[0], float if part.quantity.sort is Sort.NUMBER else str)
 
 
@@ -81,7 +81,8 @@ def _call(part: Checked, name: str, scope: Scope, truth: Truth) -> Value:  # noq
     match name:
         case "rate":
             of = value(part.parts[0], scope, truth)
-            return Value(Rate(of.run, _span(part), gap(part, scope), places(part)))
+            rate = Rate(of.run, _span(part), gap(part, scope), places(part))
+            return Value(rate, at_least=rate.rose, at_most=rate.fell)
         case "projected":
             of = value(part.parts[0], scope, truth)
             told = _told(part.parts[0], scope)
@@ -155,7 +156,7 @@ def _one(place: tuple[str, str], of: type) -> Run:
     return run
 
 
-def _flags(at: tuple[tuple[str, str], ...]) -> Run:
+def flags(at: tuple[tuple[str, str], ...]) -> Run:
     """Of several registers. None when nothing is set in those that can be believed, but there is one that cannot."""
 
     def run(latest: Latest, now: float, _wall: datetime) -> list[str] | None:

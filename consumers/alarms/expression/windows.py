@@ -12,7 +12,7 @@ from typing import Any
 
 from consumers.alarms.expression.scope import Place
 from consumers.alarms.latest import Latest
-from schemas.rise import Past
+from schemas.rise import BEGIN, Past
 
 Run = Callable[[Latest, float, datetime], Any]
 """What a part of an expression is compiled to: its value now; None when it is not known."""
@@ -36,29 +36,43 @@ _OFFSET_HOLDS = 300
 
 class Rate:
     """How fast a value moved over the span, by more than one reading (`schemas/rise.py`). One that holds until the
-    next is read is no reading: a point that is read each 200 s does not rise within the second in which it is."""
+    next is read is no reading: a point that is read each 200 s does not rise within the second in which it is. A gap
+    that is shorter than the span hides no rise."""
 
     def __init__(self, of: Run, span: float, gap: float, places: Collection[Place]) -> None:
-        self._of, self._span, self._gap, self._places = of, span, gap, places
+        self._of, self._span, self._gap, self._places = of, span, max(span, gap), places
         self._past = Past()
         self._rate: float | None = None
+        self._so_far = 0.0
         self._read = (0.0, 0.0)
         self._known = float("-inf")
 
     def __call__(self, latest: Latest, now: float, wall: datetime) -> float | None:
         value = self._of(latest, now, wall)
         if value is None:
+            self._so_far = 0.0
             return None
         if now - self._known > self._gap:
             self._past = Past()
         self._known = now
         read = heard(latest, self._places, now), value
-        if read != self._read or not self._past.last:
+        if read != self._read or not self._past.said:
             self._read = read
             self._past = self._past.read(now, value, self._span)
             moved = self._past.moved(self._span)
             self._rate = None if moved is None else moved.amount / moved.seconds
+            early = self._past.moved(self._span, early=True) if moved is None else None
+            begun = early is not None and now - self._past.first > BEGIN * self._span
+            self._so_far = early.amount / self._span if early is not None and begun else 0.0
         return self._rate
+
+    def rose(self, _latest: Latest, _now: float, _wall: datetime) -> float | None:
+        """At least so fast, by the last look, in a span of which a part was not seen: after a start in mid-fire."""
+        return self._so_far if self._so_far > 0 else None
+
+    def fell(self, _latest: Latest, _now: float, _wall: datetime) -> float | None:
+        """The same of a fall."""
+        return self._so_far if self._so_far < 0 else None
 
 
 def heard(latest: Latest, places: Collection[Place], now: float) -> float:

@@ -99,7 +99,8 @@ state that is never said is refused with its column and what would be right.
   {FRESH:g} s ({FRESH_SLOW:g} s and {TURNS} polls for a point that is read in turn). `false and unknown` is false,
   `true or unknown` is true; what is unknown neither raises nor ends an alarm. A highest, a spread or a count is already
   wrong when the part of it that is known is enough for that.
-- What looks back (`rate`, `stuck`, `count`) is unknown until its span was seen. Behind a gap it begins anew.
+- What looks back (`rate`, `stuck`, `count`) is unknown until its span was seen; of a rate and a count what was seen may
+  be enough to say that it is wrong. Behind a gap it begins anew; a rate only behind one longer than its span.
 - The deadband belongs to the first comparison, and to each other of its kind of unit that `and` or `or` join with it.
   It is in the unit of the side that moves: of `p > 400 kW` in W, of `site.prices_left < 6 h` in s.
 

@@ -1,5 +1,6 @@
 """The commands of each device that no outcome answers, and the grid mode that somebody asked for. Pure."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,8 @@ OVER = 60.0
 GRID_MODES = (Action.GRID_FOLLOWING, Action.GRID_FORMING)
 UNDONE = frozenset({OutcomeState.REFUSED, OutcomeState.EXPIRED, OutcomeState.FAILED, OutcomeState.NOT_OBEYED})
 """Outcomes after which a device stands in the grid mode that it had."""
+DONE = frozenset({OutcomeState.APPLIED, OutcomeState.VERIFIED, OutcomeState.LIMITED})
+"""Outcomes after which it was told: it is, or will be, in the new one."""
 
 
 @dataclass
@@ -72,17 +75,19 @@ class GridModes:
     told: dict[str, tuple[str, Action]] = field(default_factory=dict)
     before: dict[str, tuple[str, Action]] = field(default_factory=dict)
     """What held before, until the device has taken what it was told."""
+    waits: dict[str, float] = field(default_factory=dict)
+    """Until when, in monotonic seconds, an outcome is waited for: a command that reached nobody asked for nothing."""
 
-    def send(self, device: str, command: Command) -> None:
-        """Somebody asks: from then on an island is no surprise."""
+    def send(self, device: str, command: Command, lasts: float = math.inf, mono: float = 0.0) -> None:
+        """Somebody asks: from then on an island is no surprise. `lasts`: seconds."""
         if command.action not in GRID_MODES:
             return
         last = self.told.get(device)
-        if last is not None and last[1] is command.action:  # said again: the first one's end is the end of it
-            self.told[device] = command.id, command.action
-            return
-        if last is not None:
+        again = last is not None and last[1] is command.action
+        if last is not None and not again and device not in self.waits:  # said again: the first one's end is its end
             self.before[device] = last
+        if not again or device in self.waits:
+            self.waits[device] = mono + max(0.0, lasts) + OVER
         self.told[device] = command.id, command.action
 
     def answer(self, device: str, outcome: Outcome) -> None:
@@ -91,11 +96,26 @@ class GridModes:
         if last is None or last[0] != outcome.id:
             return
         if outcome.state in UNDONE:
-            self.told.pop(device)
-            if before := self.before.pop(device, None):
-                self.told[device] = before
-        elif outcome.state is OutcomeState.VERIFIED:
-            self.before.pop(device, None)
+            self._undo(device)
+        elif outcome.state in DONE:
+            self.waits.pop(device, None)
+            if outcome.state is OutcomeState.VERIFIED:
+                self.before.pop(device, None)
+
+    def look(self, mono: float) -> None:
+        """Time has passed: what nobody has answered by its end was not done."""
+        for device in [device for device, end in self.waits.items() if mono > end]:
+            self._undo(device)
+
+    def deaf(self) -> None:
+        """What was answered meanwhile is not known."""
+        self.waits.clear()
+
+    def _undo(self, device: str) -> None:
+        self.waits.pop(device, None)
+        self.told.pop(device, None)
+        if before := self.before.pop(device, None):
+            self.told[device] = before
 
     @property
     def islands(self) -> list[str]:

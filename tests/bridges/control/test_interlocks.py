@@ -43,7 +43,7 @@ FLAGS = Interlock(
 SILENT = lock_of(silent=60.0, off=5.0)
 RISE = lock_of(rises=6.0, within=60.0, hold=5.0, off=20.0)
 C, A, U, L, NO = State.CLEAR, State.ACTIVE, State.UNKNOWN, State.LATCHED, State.UNTOLD
-CALM = [(0, 25.0, C), (2, 25.0, C), (4, 25.0, C)]
+CALM = [(-12, 25.0, C), (-4, 25.0, C), (4, 25.0, C)]
 
 
 @pytest.mark.parametrize(
