@@ -1,0 +1,37 @@
+"""What was found by taking disk, clock, broker and archive away from the alarms: what was lost, or said untruly."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from consumers.alarms.rules import Now
+from schemas.messages import AlarmRequest, AlarmState
+from tests.consumers.test_alarms_panel import a_panel, at, say
+
+WARM = '[[alarm]]\nname = "warm"\nkind = "bms"\npoint = "cell_t_max"\nabove = 30\n'
+
+
+def ahead(second: float, step: float) -> Now:
+    """A moment at which the wall clock has been set."""
+    now = at(second)
+    return Now(now.steady, now.wall + timedelta(seconds=step))
+
+
+@pytest.mark.parametrize("step", [-3600, 61, 3600])
+@pytest.mark.parametrize("action", ["shelve", "out_of_service"])
+def test_a_clock_that_was_set_and_a_restart_end_no_shelf(tmp_path: Path, step: float, action: str) -> None:
+    """What was kept was the time before the step: +1 h ended it with the restart, and -1 h an hour too late."""
+    panel = a_panel(tmp_path, WARM)
+    panel.hear("bms1", say(0, cell_t_max=40.0), at(0))
+    wish = {"at": at(1).wall, "action": action, "who": "anna", "why": "fan", "until": at(601).wall}
+    panel.request("warm-bms1", AlarmRequest.model_validate(wish), at(1))
+    assert "warm-bms1" in dict(panel.tick(ahead(5, step))), "its new end is told"
+    after = a_panel(tmp_path, WARM)
+    after.restore(panel.shown(), ahead(20, step))
+    for second, away in ((21, True), (600, True), (602, False)):
+        after.tick(ahead(second, step))
+        known = after.shown()["warm-bms1"]
+        assert (known.state is not AlarmState.UNACKNOWLEDGED) == away, second
+        if away:
+            assert (known.shelved_until or known.out_until) == ahead(601, step).wall
