@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from consumers.alarms.figures.live import Live
 from consumers.alarms.rules import Now
-from schemas.messages import AlarmRequest, AlarmState
+from schemas.messages import AlarmRequest
 from tests.consumers.test_alarms_panel import a_panel, at, say
 
 WARM = '[[alarm]]\nname = "warm"\nkind = "bms"\npoint = "cell_t_max"\nabove = 30\n'
@@ -32,6 +33,24 @@ def test_a_clock_that_was_set_and_a_restart_end_no_shelf(tmp_path: Path, step: f
     for second, away in ((21, True), (600, True), (602, False)):
         after.tick(ahead(second, step))
         known = after.shown()["warm-bms1"]
-        assert (known.state is not AlarmState.UNACKNOWLEDGED) == away, second
-        if away:
-            assert (known.shelved_until or known.out_until) == ahead(601, step).wall
+        until = ahead(601, step).wall if away else None
+        assert (known.shelved_until or known.out_until) == until, second
+
+
+@pytest.mark.parametrize("ahead_by", [timedelta(hours=1), timedelta(days=3650)])
+def test_a_clock_that_was_ahead_for_a_while_blinds_no_figures(tmp_path: Path, ahead_by: timedelta) -> None:
+    """What was passed over by the step counted as not seen until the clock came there again: for ten years, if so."""
+    start = at(0).wall
+    live = Live(tmp_path / "figures.json")
+    live.begin({}, start)
+    for minute in range(60 * 24):
+        live.watched(start + timedelta(minutes=minute))
+    for minute in range(3):
+        live.watched(start + timedelta(days=1, minutes=minute) + ahead_by)
+    live.write(live.dump())
+    live = Live(tmp_path / "figures.json")
+    back = start + timedelta(days=1, minutes=5)
+    live.begin({}, back)
+    for minute in range(51):
+        live.watched(back + timedelta(minutes=minute))
+    assert live.figures(back + timedelta(minutes=50)).seen == 1.0
