@@ -1,14 +1,23 @@
 """What was found by taking disk, clock, broker and archive away from the alarms: what was lost, or said untruly."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from consumers.alarms import service
 from consumers.alarms.figures.live import Live
+from consumers.alarms.record import Record
 from consumers.alarms.rules import Now
 from schemas.messages import AlarmRequest
+from schemas.topics import ALARM, SERVICE_EVENT
+from tests.conftest import Broker
+from tests.consumers.test_alarms_catalog import small_site
 from tests.consumers.test_alarms_panel import a_panel, at, say
+from tests.consumers.test_alarms_record import alarm
+from tests.consumers.test_alarms_telling import part_of, stop
+from tests.ear import ear as hearing
 
 WARM = '[[alarm]]\nname = "warm"\nkind = "bms"\npoint = "cell_t_max"\nabove = 30\n'
 
@@ -54,3 +63,21 @@ def test_a_clock_that_was_ahead_for_a_while_blinds_no_figures(tmp_path: Path, ah
     for minute in range(51):
         live.watched(back + timedelta(minutes=minute))
     assert live.figures(back + timedelta(minutes=50)).seen > 0.99
+
+
+async def test_an_alarm_whose_rule_is_gone_ends_also_where_the_broker_has_forgotten_it(
+    broker: Broker, tmp_path: Path, site_name: str
+) -> None:
+    """Only what the broker kept was told to be over: in the archive behind one without a store it stood for ever."""
+    record = Record(tmp_path / f"alarms-{site_name}.db")
+    record.open()
+    record.write([("former-bms1", alarm("shelved").model_copy(update={"active": True, "text": "Run."}))])
+    record.close()
+    part = part_of(broker.url("alarms"), small_site(tmp_path, site_name, WARM))
+    async with hearing(broker.url("admin"), f"ems/v1/{site_name}/#") as admin:
+        job = asyncio.create_task(service.run(part))
+        kept = await admin.until(SERVICE_EVENT, lambda event: event.topic.endswith("former-bms1/state"))
+        told = await admin.until(ALARM, alarm="former-bms1")
+        await stop(job)
+    assert (told.state, told.active, told.shelved_until, told.text) == ("normal", False, None, "It is over.")
+    assert kept.payload["state"] == "normal"
