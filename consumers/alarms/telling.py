@@ -1,7 +1,7 @@
 """What changes goes to our disk, then to the archive's outbox and the broker: the shell around the record."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from consumers.alarms.board import Changes
 from consumers.alarms.figures.live import Live
@@ -33,10 +33,12 @@ class Telling:
         self._before = {**alarms}
         return alarms
 
-    async def look_after(self) -> None:
-        """For ever, also without a connection."""
+    async def look_after(self, take: Callable[[dict[str, Alarm]], Awaitable[None]]) -> None:
+        """For ever, also without a connection. `take` is told what the run before knew, when its disk comes late."""
         while True:
             self._judge(await asyncio.to_thread(self._record.upkeep))
+            if found := await asyncio.to_thread(self._record.found):
+                await take(found)
             await asyncio.sleep(UPKEEP)
 
     async def say(self, changes: Changes) -> None:

@@ -1,21 +1,24 @@
 """What was found by taking disk, clock, broker and archive away from the alarms: what was lost, or said untruly."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from consumers.alarms import service
+from consumers.alarms import service, telling
 from consumers.alarms.figures.live import Live
 from consumers.alarms.record import Record
 from consumers.alarms.rules import Now
+from consumers.alarms.salvage import read_rows
 from schemas.messages import AlarmRequest
-from schemas.topics import ALARM, SERVICE_EVENT
+from schemas.topics import ALARM, SERVICE_EVENT, SERVICE_STATUS
+from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_alarms_catalog import small_site
 from tests.consumers.test_alarms_panel import a_panel, at, say
-from tests.consumers.test_alarms_record import alarm
+from tests.consumers.test_alarms_record import alarm, read
 from tests.consumers.test_alarms_telling import part_of, stop
 from tests.ear import ear as hearing
 
@@ -81,3 +84,43 @@ async def test_an_alarm_whose_rule_is_gone_ends_also_where_the_broker_has_forgot
         await stop(job)
     assert (told.state, told.active, told.shelved_until, told.text) == ("normal", False, None, "It is over.")
     assert kept.payload["state"] == "normal"
+
+
+async def test_a_disk_that_comes_late_brings_the_record_of_the_run_before(
+    broker: Broker, tmp_path: Path, site_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was emptied without a word: what was out of service, shelved or latched was forgotten."""
+    monkeypatch.setattr(telling, "UPKEEP", 0.2)
+    state, path = tmp_path / "state", tmp_path / f"alarms-{site_name}.db"
+    before, names = Record(path), ("warm-bms1", "bms_silent-bms1", "over")
+    before.open()
+    until = utc_now() + timedelta(hours=1)
+    shelved = alarm("shelved").model_copy(update={"shelved_until": until})
+    before.write([(name, shelved) for name in names])
+    before.close()
+    part = part_of(broker.url("alarms"), small_site(tmp_path, site_name, WARM))
+    part.settings = replace(part.settings, state=state)
+    async with hearing(broker.url("admin"), f"ems/v1/{site_name}/#") as admin:
+        job = asyncio.create_task(service.run(part))
+        await admin.until(SERVICE_STATUS, service="alarms")
+        state.mkdir()
+        path.rename(state / path.name)
+        told = await admin.until(ALARM, alarm="warm-bms1")
+        await stop(job)
+    assert (told.state, told.shelved_until, told.by) == ("shelved", until, "anna")
+    assert {"warm-bms1", "bms_silent-bms1"} <= read_rows(state / path.name)[0].keys()
+
+
+def test_a_late_disk_brings_back_nothing_that_was_over_meanwhile(tmp_path: Path) -> None:
+    path, before = tmp_path / "state" / "alarms.db", Record(tmp_path / "alarms.db")
+    before.open()
+    before.write([(name, alarm("latched")) for name in "abc"])
+    before.close()
+    record = Record(path)
+    assert record.open() == ({}, "")
+    record.write([("a", alarm("normal", 1)), ("b", alarm("shelved", 1)), ("d", alarm("latched", 1))])
+    path.parent.mkdir()
+    before.path.rename(path)
+    assert (record.upkeep(), record.found()) == ("", {"c": alarm("latched")})
+    record.close()
+    assert read(path) == {"b": alarm("shelved", 1), "c": alarm("latched"), "d": alarm("latched", 1)}
