@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from consumers.alarms.former_record import read_former, set_former_aside
+from consumers.alarms.former_record import is_newer, read_former, set_former_aside
 from consumers.alarms.in_force import together
 from consumers.alarms.salvage import parsed, read_rows
 from runtime.kept import Transaction
@@ -53,12 +53,14 @@ class Record:
 
     def open(self) -> tuple[dict[str, Alarm], str]:
         """The alarms of the run before, and what is wrong with their file. A damaged one is set aside; what can be read
-        of it holds. What the version before kept is taken over once."""
+        of it holds. What the version before kept is taken over once; what it wrote since we did holds alone."""
         with self._turn:
+            newer = is_newer(self.path)
             alarms, self._damage, unread = read_rows(self.path)
             former, trouble = read_former(self.path)
             if former is not None:
-                alarms = together(alarms, former)
+                rows, alarms = alarms, former if newer and not trouble else together(alarms, former)
+                self._note_over(*(rows.keys() - alarms.keys()))
             self._said = {name: _dump(alarm) for name, alarm in alarms.items()}
             self._file = KeptFile("the record of alarms", self.path, _TABLES, self._use, durable=True)
             left = set_former_aside(self.path) if former is not None and self._file.on_disk else ""
