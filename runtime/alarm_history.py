@@ -125,7 +125,8 @@ async def names(engine: AsyncEngine, site: str) -> list[str]:
 
 async def known_since(engine: AsyncEngine, site: str) -> datetime | None:
     """Since when the archive knows alarms of this site. That it knows readings says nothing of who judged them."""
-    ((first,),) = await _rows(engine, select(func.min(alarm.c.at)).where(alarm.c.site == site))
+    asked = select(func.min(alarm.c.at)).where(alarm.c.site == site, alarm.c.at >= CLOCK_SET)
+    ((first,),) = await _rows(engine, asked)
     return first if isinstance(first, datetime) else None
 
 

@@ -115,3 +115,10 @@ async def test_what_ended_after_the_clock_was_set_back_does_not_stand(database: 
     before = await standing(database, "plant", BEGIN + 30 * MINUTE)
     during = await changes(database, "plant", BEGIN + 30 * MINUTE, later)
     assert dict(in_order([*before, *during]))["a"].state is S.NORMAL, "also where a report begins in between"
+
+
+async def test_a_clock_that_was_never_set_knows_nothing_of_all_the_years_since_1970(database: AsyncEngine) -> None:
+    """A report of last month said that all of it was seen, on a site that began yesterday."""
+    first = [change("a", BEGIN.replace(year=1970), S.UNACKNOWLEDGED), change("a", BEGIN, S.NORMAL)]
+    await keep(database, [(ALARM, {"alarm": name}, one) for name, one in first])
+    assert await known_since(database, "plant") == BEGIN
