@@ -100,10 +100,17 @@ class Bus(aiomqtt.Client):
 
     async def send_all(self, said: Iterable[tuple[str, bytes, bool]]) -> None:
         """The same for several: address, payload and whether it is retained. They arrive in this order, and none waits
-        for the acknowledgement of the one before."""
-        posted = [(address, self.post(address, payload, retain=retain)) for address, payload, retain in said]
+        for the acknowledgement of the one before. One that is too large keeps no other back, and raises at the end."""
+        posted, too_large = list[tuple[str, asyncio.Future[int]]](), list[ValueError]()
+        for address, payload, retain in said:
+            try:
+                posted.append((address, self.post(address, payload, retain=retain)))
+            except ValueError as wrong:
+                too_large.append(wrong)
         for address, confirmed in posted:
             await self._acknowledged(address, confirmed)
+        if too_large:
+            raise too_large[0]
 
     async def _acknowledged(self, address: str, confirmed: "asyncio.Future[int]") -> None:
         try:

@@ -13,16 +13,19 @@ from consumers.alarms.record import Record
 from consumers.alarms.rules import Now
 from consumers.alarms.salvage import read_rows
 from schemas.messages import AlarmRequest
+from schemas.site_file import load_site
 from schemas.topics import ALARM, SERVICE_EVENT, SERVICE_STATUS
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.test_alarms_catalog import small_site
 from tests.consumers.test_alarms_panel import a_panel, at, say
 from tests.consumers.test_alarms_record import alarm, read
+from tests.consumers.test_alarms_service import on_the_bus
 from tests.consumers.test_alarms_telling import part_of, stop
 from tests.ear import ear as hearing
 
 WARM = '[[alarm]]\nname = "warm"\nkind = "bms"\npoint = "cell_t_max"\nabove = 30\n'
+SIZES = {"before": 5, "large": 250_000, "behind": 5}
 
 
 def ahead(second: float, step: float) -> Now:
@@ -124,3 +127,21 @@ def test_a_late_disk_brings_back_nothing_that_was_over_meanwhile(tmp_path: Path)
     assert (record.upkeep(), record.found()) == ("", {"c": alarm("latched")})
     record.close()
     assert read(path) == {"b": alarm("shelved", 1), "c": alarm("latched"), "d": alarm("latched", 1)}
+
+
+async def test_what_is_too_large_keeps_no_other_back(broker: Broker, site_name: str) -> None:
+    """Of a flood nothing was told behind the alarm whose text no message has room for."""
+    async with hearing(broker.url("admin"), f"ems/v1/{site_name}/#") as admin, on_the_bus(broker, "alarms") as bus:
+        said = {name: alarm("latched").model_copy(update={"text": "x" * size}) for name, size in SIZES.items()}
+        packed = [
+            (ALARM.at(site=site_name, alarm=name), one.model_dump_json().encode(), True) for name, one in said.items()
+        ]
+        with pytest.raises(ValueError, match=r"large/state: .* the most a message may have"):
+            await bus.send_all(packed)
+        await admin.until(ALARM, alarm="behind")
+
+
+def test_words_that_no_message_has_room_for_are_refused(tmp_path: Path) -> None:
+    site = load_site(small_site(tmp_path, "plant", f'{WARM}cause = "{"x" * 2001}"\n'))
+    ((place, words),) = site.wrong_alarms
+    assert (place, "2000" in words) == ("alarm.0.cause", True), words
