@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.history import History
@@ -22,6 +22,10 @@ AROUND = timedelta(minutes=30)
 """Before and after an event that its trend shows."""
 
 
+SET_BACK = timedelta(days=1)
+"""By so much a clock is set back at the most while an alarm stands: what was said of it after that is looked for."""
+TOGETHER = 100
+"""Alarms that one question is about."""
 CLOCK_SET = datetime(2020, 1, 1, tzinfo=UTC)
 """Before it no clock of ours was right: one that was never set says 1970."""
 
@@ -62,7 +66,22 @@ async def changes(  # noqa: PLR0917  # where, when, which: they read well in a r
         asked = asked.where(c.alarm.in_(names))
     newest_first = asked.order_by(c.at.desc(), c.state)
     rows = await _rows(engine, newest_first.limit(most) if most else newest_first)
-    return _read(reversed(rows))
+    return in_order(_read(reversed(rows)))
+
+
+def in_order(came: Sequence[Change]) -> list[Change]:
+    """As they came, of changes oldest first. One that bears a time before its own raise came after the clock was set
+    back: what is known of that raise stands before it."""
+    behind = dict[tuple[str, datetime], datetime]()
+    for name, one in came:
+        if one.at < one.since:
+            behind.setdefault((name, one.since), one.at)
+
+    def key(change: Change) -> tuple[datetime, bool, datetime]:
+        name, one = change
+        return behind.get((name, one.since), one.at), one.at < one.since, one.at
+
+    return sorted(came, key=key)
 
 
 def without_repeats(came: Sequence[Change]) -> list[Change]:
@@ -90,7 +109,16 @@ async def standing(engine: AsyncEngine, site: str, at: datetime) -> list[Change]
     c = alarm.c
     last = select(c.alarm, func.max(c.at).label("at")).where(c.site == site, c.at < at).group_by(c.alarm).subquery()
     asked = select(c.alarm, c.body).join(last, (c.alarm == last.c.alarm) & (c.at == last.c.at)).where(c.site == site)
-    return _read(await _rows(engine, asked.order_by(c.at, c.state)))
+    found = _read(await _rows(engine, asked.order_by(c.at, c.state)))
+    doubtful, later = [(name, one) for name, one in found if one.state is not AlarmState.NORMAL], list[Change]()
+    for begin in range(0, len(doubtful), TOGETHER):
+        spans = [
+            and_(c.alarm == name, c.at >= one.since - SET_BACK, c.at < one.since)
+            for name, one in doubtful[begin : begin + TOGETHER]
+        ]
+        question = select(c.alarm, c.body).where(c.site == site, or_(*spans)).order_by(c.at)
+        later += _read(await _rows(engine, question))
+    return [*dict(in_order([*later, *found])).items()]
 
 
 async def names(engine: AsyncEngine, site: str) -> list[str]:
@@ -101,7 +129,8 @@ async def names(engine: AsyncEngine, site: str) -> list[str]:
 
 async def known_since(engine: AsyncEngine, site: str) -> datetime | None:
     """Since when the archive knows alarms of this site. That it knows readings says nothing of who judged them."""
-    ((first,),) = await _rows(engine, select(func.min(alarm.c.at)).where(alarm.c.site == site))
+    asked = select(func.min(alarm.c.at)).where(alarm.c.site == site, alarm.c.at >= CLOCK_SET)
+    ((first,),) = await _rows(engine, asked)
     return first if isinstance(first, datetime) else None
 
 

@@ -99,11 +99,16 @@ class Bus(aiomqtt.Client):
         await self._acknowledged(address, self.post(address, payload, retain=retain, properties=properties))
 
     async def send_all(self, said: Iterable[tuple[str, bytes, bool]]) -> None:
-        """The same for several: address, payload and whether it is retained. They arrive in this order, and none waits
-        for the acknowledgement of the one before."""
-        posted = [(address, self.post(address, payload, retain=retain)) for address, payload, retain in said]
+        """The same for several (address, payload, whether it is retained), in this order; waits once for all. One that
+        is too large keeps no other back, and raises at the end."""
+        said = [*said]
+        small = [one for one in said if len(one[1]) <= LARGEST]
+        posted = [(address, self.post(address, payload, retain=retain)) for address, payload, retain in small]
         for address, confirmed in posted:
             await self._acknowledged(address, confirmed)
+        for address, payload, retain in said:
+            if len(payload) > LARGEST:
+                self.post(address, payload, retain=retain)  # it raises
 
     async def _acknowledged(self, address: str, confirmed: "asyncio.Future[int]") -> None:
         try:

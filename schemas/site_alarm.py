@@ -15,6 +15,10 @@ CONDITIONS = ("when", "above", "below", "equals", "contains", "no_data", "silent
 FORMER = {"hold": "on_delay", "off": "off_delay", "text": "response"}
 """Keys of the version before, and what they are called now; `clear` has become `deadband`, a distance."""
 
+Words = Annotated[str, Field(max_length=2000)]
+"""For people. A message has room for all of them."""
+Expression = Annotated[str, Field(max_length=10_000)]
+
 
 def _former(given: object) -> object:
     """A table with the keys of the version before, in the words of this one."""
@@ -60,7 +64,7 @@ class AlarmRule(Shape):
     """...or for every device of this kind."""
     chemistry: list[Annotated[Chemistry, Field(strict=False)]] = []
     """Of the cells the limit is right for; for any when left out."""
-    when: str | None = None
+    when: Expression | None = None
     """What is wrong, as an expression over points of this device and of others, such as
     `"abs(i) > 1.05 * ccl"` ([expressions](alarms.md#expressions))."""
     point: Name = "p"
@@ -89,11 +93,11 @@ class AlarmRule(Shape):
     """Whom it is about: safety (people), equipment, process, or system (joulebus and its lines)."""
     latched: bool = False
     """It stays until an operator resets it, and cannot be shelved."""
-    cause: str = ""
+    cause: Words = ""
     """What is wrong, in a sentence."""
-    consequence: str = ""
+    consequence: Words = ""
     """What comes of it when nobody does anything."""
-    response: str = ""
+    response: Words = ""
     """What to do."""
     time_to_respond: Seconds | None = None
     """So long the operator has until the consequence can no longer be averted."""
@@ -103,7 +107,7 @@ class AlarmRule(Shape):
     suppressed_by: list[Name] = []
     """Rules of the same device, or alarms by their whole name: while one of them is active, this one is its
     consequence and is not shown (suppressed by design)."""
-    suppress_when: str | None = None
+    suppress_when: Expression | None = None
     """An expression: while it holds the alarm means nothing, such as `"state in ('off', 'standby')"`."""
     effect: list[Annotated[Effect, Field(strict=False)]] = []
     """What it forbids the battery, or does, as the interlock of this name in its bridge

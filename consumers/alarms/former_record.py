@@ -26,6 +26,16 @@ def read_former(path: Path) -> tuple[dict[str, Alarm] | None, str]:
         return _readable(said), f"{former} was damaged; what could be read of it holds"
 
 
+def is_newer(path: Path) -> bool:
+    """Whether it was written after the record of now: the version before was at work again meanwhile."""
+    of_now = [path.with_name(path.name + end) for end in ("", "-wal")]
+    try:
+        former = path.with_suffix(".json").stat().st_mtime_ns
+        return all(former > one.stat().st_mtime_ns for one in of_now if one.exists())
+    except OSError:
+        return False
+
+
 def set_former_aside(path: Path) -> str:
     """It was taken over. What is wrong, if anything: then it is taken over again with the next start."""
     former = path.with_suffix(".json")

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from consumers.alarms.former_record import read_former, set_former_aside
+from consumers.alarms.former_record import is_newer, read_former, set_former_aside
 from consumers.alarms.in_force import together
-from consumers.alarms.salvage import read_rows
+from consumers.alarms.salvage import parsed, read_rows
 from runtime.kept import Transaction
 from runtime.kept_file import KeptFile
 from schemas.messages import Alarm, AlarmState
@@ -40,6 +40,12 @@ class Record:
         self._damage = ""
         """Of the file that is there: it is set aside when it is opened."""
         self._aside = ""
+        self._seen = False
+        """Whether it is known what stood in the file: a disk may come late, with the record of the run before."""
+        self._over: set[str] = set()
+        """What was over before that."""
+        self._found: dict[str, Alarm] = {}
+        """What stood there, not taken yet."""
         self._turn = threading.Lock()
 
     def __len__(self) -> int:
@@ -47,15 +53,18 @@ class Record:
 
     def open(self) -> tuple[dict[str, Alarm], str]:
         """The alarms of the run before, and what is wrong with their file. A damaged one is set aside; what can be read
-        of it holds. What the version before kept is taken over once."""
+        of it holds. What the version before kept is taken over once; what it wrote since we did holds alone."""
         with self._turn:
+            newer = is_newer(self.path)
             alarms, self._damage, unread = read_rows(self.path)
             former, trouble = read_former(self.path)
             if former is not None:
-                alarms = together(alarms, former)
+                rows, alarms = alarms, former if newer and not trouble else together(alarms, former)
+                self._note_over(*(rows.keys() - alarms.keys()))
             self._said = {name: _dump(alarm) for name, alarm in alarms.items()}
             self._file = KeptFile("the record of alarms", self.path, _TABLES, self._use, durable=True)
             left = set_former_aside(self.path) if former is not None and self._file.on_disk else ""
+            alarms, self._found = {**alarms, **self._found}, {}
             return alarms, "; ".join(filter(None, [unread, trouble, left]))
 
     def write(self, changes: Iterable[tuple[str, Alarm]]) -> str:
@@ -65,6 +74,7 @@ class Record:
                 self._behind.add(name)
                 if alarm.state is AlarmState.NORMAL:
                     self._said.pop(name, None)
+                    self._note_over(name)
                 else:
                     self._said[name] = _dump(alarm)
             return self._bring()
@@ -74,6 +84,7 @@ class Record:
         with self._turn:
             new = {name: _dump(alarm) for name, alarm in alarms.items()}
             self._behind |= {name for name in {**new, **self._said} if new.get(name) != self._said.get(name)}
+            self._note_over(*(self._said.keys() - new.keys()))
             self._said = new
             return self._bring()
 
@@ -96,6 +107,12 @@ class Record:
             words, self._aside = self._aside, ""
             return words
 
+    def found(self) -> dict[str, Alarm]:
+        """What the run before knew, in a file that came late. Told once."""
+        with self._turn:
+            found, self._found = self._found, {}
+            return {name: alarm for name, alarm in found.items() if name in self._said}
+
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
@@ -108,6 +125,18 @@ class Record:
             self._file.attempt("keep what changed", self._keep)
         self._note_aside()
         return self._file.trouble
+
+    def _note_over(self, *names: str) -> None:
+        if not self._seen:
+            self._over |= {*names}
+
+    def _look_in(self, db: sqlite3.Connection) -> None:
+        """What stood there when we began is taken over. It may raise sqlite3.Error."""
+        rows = db.execute("SELECT name, said FROM alarm").fetchall()
+        found = {name: one for name, one in parsed(rows).items() if name not in {*self._said, *self._over}}
+        self._found |= found
+        self._said |= {name: _dump(alarm) for name, alarm in found.items()}
+        self._seen = db.execute("PRAGMA database_list").fetchone()[2] != ""
 
     def _note_aside(self) -> None:
         """It is told apart from what is wrong now."""
@@ -139,6 +168,8 @@ class Record:
         if self._damage and db.execute("SELECT count(*) FROM alarm").fetchone() != (0,):
             words, self._damage = self._damage, ""
             raise sqlite3.DatabaseError(words)
+        if not self._seen:
+            self._look_in(db)
         rows = [(slot, name, said) for slot, (name, said) in enumerate(self._said.items())]
         with Transaction(db):
             db.execute("DELETE FROM alarm")

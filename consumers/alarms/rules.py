@@ -15,6 +15,8 @@ from schemas.messages import AlarmState, Value
 from schemas.site_alarm import AlarmRule
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_SET = timedelta(seconds=5)
+"""So far the wall clock may be from what it said before: less is how time servers correct it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,18 @@ def settle(rule: AlarmRule, memory: Memory, now: Now, *, suppressed: bool = Fals
     """The state that the condition, the latch, the time and what suppresses it ask for."""
     if memory.ends is not None and now.steady >= memory.ends:
         memory = enter(rule, memory, AWAY[memory.state], now)
+    memory = _retimed(memory, now)
     while (event := _due(memory, suppressed)) is not None and (memory.state, event) in transitions(rule):
         memory = enter(rule, memory, event, now)
     return memory
+
+
+def _retimed(memory: Memory, now: Now) -> Memory:
+    """The wall clock was set: the same end has another time there, for people and for a restart."""
+    if memory.ends is None or memory.until is None:
+        return memory
+    until = now.ago(now.steady - memory.ends)
+    return memory if abs(until - memory.until) < _SET else replace(memory, until=until)
 
 
 def enter(rule: AlarmRule, memory: Memory, event: Event, now: Now, *, by: str = "", why: str = "") -> Memory:

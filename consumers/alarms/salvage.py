@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -26,14 +26,20 @@ def read_rows(path: Path) -> tuple[dict[str, Alarm], str, str]:
         rows, damage = _look(path)
     except (sqlite3.Error, OSError) as wrong:
         return {}, "", f"{path} cannot be read: {wrong}"
+    alarms = parsed(rows)
+    if not damage and len(alarms) < len(rows):
+        damage = f"{len(rows) - len(alarms)} of {len(rows)} alarms cannot be read"
+    return alarms, damage, ""
+
+
+def parsed(rows: Iterable[Row]) -> dict[str, Alarm]:
+    """Those that can be read."""
     alarms: dict[str, Alarm] = {}
     for name, said in rows:
         with suppress(ValidationError):
             if isinstance(name, str) and isinstance(said, bytes):
                 alarms[name] = Alarm.model_validate_json(said)
-    if not damage and len(alarms) < len(rows):
-        damage = f"{len(rows) - len(alarms)} of {len(rows)} alarms cannot be read"
-    return alarms, damage, ""
+    return alarms
 
 
 def _look(path: Path) -> tuple[list[Row], str]:

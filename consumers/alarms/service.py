@@ -73,7 +73,7 @@ async def run(part: Part) -> None:
     panel = Panel(rules, catalog.services, _now(), whose(part.site.battery), Places.of(part.site))
     part.patience = inf  # who tells that the broker is away must not end because it is; a wrong password is told
     desk = _Desk(part, panel)
-    await part.run(desk.work, desk.away.watch, desk.telling.look_after, begin=desk.begin)
+    await part.run(desk.work, desk.away.watch, desk.look_after, begin=desk.begin)
 
 
 class _Desk:
@@ -95,6 +95,20 @@ class _Desk:
     def begin(self) -> None:
         """Go on where the process before ended, with a broker or without one; called once the state folder is ours."""
         self.panel.restore(self.telling.begin(), _now())
+
+    async def look_after(self) -> None:
+        """For ever, also without a connection."""
+        await self.telling.look_after(self._take_late)
+
+    async def _take_late(self, found: dict[str, Alarm]) -> None:
+        """What the run before knew, from a disk that came late. What we know of an alarm ourselves holds."""
+        async with self.turn:
+            self.part.log.warning("the record of the run before came late: %s", ", ".join(sorted(found)))
+            shown = self.panel.shown()
+            self.panel.restore({name: one for name, one in found.items() if name not in shown}, _now())
+            now_shown = self.panel.shown()
+            with suppress(aiomqtt.MqttError, Refused):
+                await self.telling.say([(name, now_shown[name]) for name in found if name in now_shown])
 
     async def work(self, bus: Bus) -> None:
         """One connection. The first takes over what is stored; later ones correct what is stored."""

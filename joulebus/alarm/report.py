@@ -11,7 +11,7 @@ from consumers.alarms.figures.span import Gap, Span, unseen
 from joulebus.alarm.report_words import words
 from joulebus.alarm.spans import span, whole
 from joulebus.archive_read import reading
-from runtime.alarm_history import asked, changes, known_since, standing, watched
+from runtime.alarm_history import asked, changes, in_order, known_since, standing, watched
 from schemas.alarm_figures import AlarmFigures
 from schemas.site import Site
 from schemas.troubles import Trouble
@@ -62,7 +62,9 @@ async def look(  # noqa: PLR0917  # where, when, for whom: they read well in a r
         gaps += unseen(going_on(watches, now), max(begin, told), until)
     before = await standing(database, site.site, begin)
     during = await changes(database, site.site, begin, end)
-    return figures_of(before, during, Span(begin, end, tuple(gaps)), now, operators or site.alarm_operators)
+    return figures_of(
+        (), in_order([*before, *during]), Span(begin, end, tuple(gaps)), now, operators or site.alarm_operators
+    )
 
 
 def going_on(watches: list[Gap], now: datetime) -> list[Gap]:

@@ -208,6 +208,19 @@ def test_the_record_of_the_version_before_is_taken_over_once(tmp_path: Path) -> 
     assert {one.name for one in tmp_path.iterdir()} == {path.name, f"{former.name}.former"}
 
 
+def test_what_the_version_before_wrote_since_then_holds_alone(tmp_path: Path) -> None:
+    """Who went back to it and came again found alarms of weeks ago, unacknowledged."""
+    former, path = tmp_path / "alarms-plant.json", tmp_path / "alarms-plant.db"
+    record = Record(path)
+    record.open()
+    record.write([("over", alarm("unacknowledged")), ("both", alarm("unacknowledged"))])
+    record.close()
+    os.utime(path, ns=(0, 0))
+    former.write_text(json.dumps({"both": json.loads(alarm("acknowledged", 5).model_dump_json())}))
+    assert read(path) == {"both": alarm("acknowledged", 5)}
+    assert read(path) == {"both": alarm("acknowledged", 5)}, "also with the next start"
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 50, b"[]", b'{"a": {"state": "shelved"}}', b"\0" * 4096])
 def test_a_damaged_one_of_the_version_before_is_said(tmp_path: Path, content: bytes) -> None:
     former = tmp_path / "alarms.json"

@@ -211,7 +211,7 @@ def test_the_archive_listens_to_everything_that_is_said_and_done() -> None:
 def told_as_events() -> list[str]:
     """Every topic a part says through its events, by what stands in its source."""
     parts = [path for folder in ("bridges", "consumers") for path in (ROOT / folder).rglob("*.py")]
-    says = re.compile(r"(?:self\._?say|statuses\.say|events\.(?:say|post))\(([A-Z_]+),|Said\(([A-Z_]+),")
+    says = re.compile(r"(?:self\._?say|statuses\.say|events\.(?:say|post))\(([A-Z_]+),|said\.append\(\(([A-Z_]+),")
     found = [names for path in parts for names in says.findall(path.read_text(encoding="utf-8"))]
     return sorted({name for names in found for name in names if name})
 

@@ -178,9 +178,11 @@ def test_the_environment_says_where_everything_is(name: str, tmp_path: Path) -> 
 
 def known_variables() -> set[str]:
     """What the settings read; `NAME_FILE` stands for any `NAME` of a secret."""
-    source = "".join((REPOSITORY / "runtime" / f"{name}.py").read_text(encoding="utf-8") for name in ("settings", "keys"))
+    source = "".join(
+        (REPOSITORY / "runtime" / f"{name}.py").read_text(encoding="utf-8") for name in ("settings", "keys")
+    )
     named = set(re.findall(r"JOULEBUS_[A-Z_]*[A-Z]", source))
-    return named | {f"{name}_FILE" for name in re.findall(r'(?:secret|_named)\(env, "(\w+)"\)', source)}
+    return named | {f"{name}_FILE" for name in re.findall(r'(?:secret|named|read_page_token)\(\w+, "(\w+)"\)', source)}
 
 
 def test_the_brokers_configuration_finds_its_files() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumers.archive.rows import sort_out
 from consumers.archive.store import Store
-from runtime.alarm_history import asked, changes, known_since, names, standing, told, trend, without_repeats
+from runtime.alarm_history import asked, changes, in_order, known_since, names, standing, told, trend, without_repeats
 from runtime.database import engine
 from runtime.heard import Heard
 from runtime.history import History
@@ -91,3 +91,34 @@ def test_what_is_told_again_is_no_change() -> None:
     others = [change("cold", later, S.UNACKNOWLEDGED), change("hot", later, S.ACKNOWLEDGED, since=BEGIN, by="erik")]
     anew = change("hot", later, S.UNACKNOWLEDGED)
     assert without_repeats([raised, again, *others, again, again, anew]) == [raised, *others, again, anew]
+
+
+async def test_what_ended_after_the_clock_was_set_back_does_not_stand(database: AsyncEngine) -> None:
+    """Its end bore a time before its raise: by the times it stood for ever, until it was raised anew."""
+    raised, back = BEGIN + 60 * MINUTE, BEGIN + 5 * MINUTE
+    set_back = [
+        change("a", raised, S.UNACKNOWLEDGED),
+        change("a", raised + MINUTE, S.ACKNOWLEDGED, since=raised),
+        change("a", back, S.NORMAL, since=raised),
+        change("b", raised, S.UNACKNOWLEDGED),
+        change("b", back, S.RETURNED, since=raised),
+        change("b", back + MINUTE, S.UNACKNOWLEDGED),
+        change("c", raised, S.UNACKNOWLEDGED),
+    ]
+    await keep(database, [(ALARM, {"alarm": name}, one) for name, one in set_back])
+    later = BEGIN + timedelta(days=9)
+    found = await changes(database, "plant", BEGIN, later)
+    for name in "abc":
+        assert [one for one in found if one[0] == name] == [one for one in set_back if one[0] == name]
+    known = {name: one.state for name, one in await standing(database, "plant", later)}
+    assert known == {"a": S.NORMAL, "b": S.UNACKNOWLEDGED, "c": S.UNACKNOWLEDGED}
+    before = await standing(database, "plant", BEGIN + 30 * MINUTE)
+    during = await changes(database, "plant", BEGIN + 30 * MINUTE, later)
+    assert dict(in_order([*before, *during]))["a"].state is S.NORMAL, "also where a report begins in between"
+
+
+async def test_a_clock_that_was_never_set_knows_nothing_of_all_the_years_since_1970(database: AsyncEngine) -> None:
+    """A report of last month said that all of it was seen, on a site that began yesterday."""
+    first = [change("a", BEGIN.replace(year=1970), S.UNACKNOWLEDGED), change("a", BEGIN, S.NORMAL)]
+    await keep(database, [(ALARM, {"alarm": name}, one) for name, one in first])
+    assert await known_since(database, "plant") == BEGIN

@@ -125,7 +125,10 @@ class Live:
         new.replace(self.path)
 
     def _look(self, now: datetime) -> None:
-        """A clock that was set back, or forward by less than we notice, opens no gap."""
+        """A clock that was set back, or forward by less than we notice, opens no gap. What a clock that was ahead has
+        passed over is yet to come."""
+        if self.looked is not None and now < self.looked:
+            self.gaps = [(begin, min(end, now)) for begin, end in self.gaps if begin < now]
         if self.looked is not None and now - self.looked > UNHEARD:
             self.gaps.append((self.looked, now))
             if self.since is not None and self.since < self.looked:
