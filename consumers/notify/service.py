@@ -221,7 +221,11 @@ class Teller:
         wish = heard.message
         assert wish is not None, "`channels` has looked"  # noqa: S101
         self._answer(begun(wish, names, utc_now()))
-        answers = await asyncio.gather(*(self._tried(name) for name in names))
+        self.trials.under_way.update(names)
+        try:
+            answers = await asyncio.gather(*(self._tried(name) for name in names))
+        finally:
+            self.trials.under_way.difference_update(names)
         said = ended(wish, dict(zip(names, answers, strict=True)), utc_now())
         self.part.log.info("a test for %s: %s", said.who, said.reason)
         self._answer(said)

@@ -1,0 +1,116 @@
+"""What a hostile reader found between the alarms and people: links, tests of channels, the page, the terminal."""
+
+import argparse
+import csv
+import io
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.notify import trial
+from consumers.status.state import Said as SaidOnce
+from consumers.status.state import State
+from joulebus.alarm.history import history
+from runtime.ack_link import make_token
+from runtime.database import engine
+from schemas.messages import AlarmRequest, NotifyRequest, RequestOutcome
+from schemas.tables import control
+from schemas.topics import ALARM, ALARM_REQUEST, NOTIFY_OUTCOME, NOTIFY_REQUEST, M, Topic
+from schemas.units import utc_now
+from tests.conftest import Broker
+from tests.consumers.notified import KEY, alarm, webhook
+from tests.consumers.test_notify_service import alarms, running, site_file, speaking, until
+from tests.consumers.test_status_acknowledge import RAISED, app_of, claim
+from tests.consumers.test_status_alarms import client
+from tests.consumers.test_status_api import PAGE, Said
+from tests.consumers.test_status_state import page_site
+from tests.ear import ear as hearing
+
+
+async def test_tests_of_a_channel_that_hangs_do_not_stand_before_its_next_alarm(
+    broker: Broker, site_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that was asked for waited for its turn: after an hour of clicks an alarm came behind hundreds of them."""
+    monkeypatch.setattr(trial, "PAUSE", 0.0)
+    path = site_file(tmp_path, site_name, first='"ben"')
+    async with (
+        webhook() as hook, alarms(broker) as bus, speaking(broker, "operator") as operator,
+        hearing(broker.url("engineer"), NOTIFY_OUTCOME.at(site=site_name)) as answers,
+        running(broker, path, hook.port) as part,
+    ):  # fmt: skip
+        await bus.say(ALARM, alarm(), site=site_name, alarm="first-bms1")
+        await until(lambda: part.counts["sent"] == 1)
+        hook.hangs = 0.5
+        for name in ("one", "two", "three"):
+            wish = NotifyRequest(id=name, at=utc_now(), action="test", who="erik", channel="hook")
+            await operator.say(NOTIFY_REQUEST, wish, site=site_name)
+        await answers.until(NOTIFY_OUTCOME, lambda said: said.id == "three")
+        await bus.say(ALARM, alarm(), site=site_name, alarm="hot-bms1")
+        await until(lambda: part.counts["sent"] == 2)
+        assert ["test" in title for title in hook.titles] == [False, True, False]
+        assert "has not answered the last test yet" in next(
+            said.reason for said in answers.all(NOTIFY_OUTCOME) if said.id == "two"
+        )
+        for name in ("first-bms1", "hot-bms1"):
+            await bus.say(ALARM, None, site=site_name, alarm=name)
+
+
+class Refusing(Said):
+    """The alarms service refuses."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self.state = state
+
+    async def publish(self, topic: Topic[M], message: M, *, expiry: float | None = None, **place: str) -> None:
+        await super().publish(topic, message, expiry=expiry, **place)
+        assert isinstance(message, AlarmRequest)
+        assert message.id is not None
+        no = RequestOutcome(id=message.id, at=message.at, followed=False, cause="clock_skew", reason="too far apart")
+        self.state.answers[message.id] = SaidOnce(no, 0.0)
+
+
+async def test_a_link_whose_request_was_refused_is_good_for_another_try(tmp_path: Path) -> None:
+    """The clock of the page was wrong for a minute: the alarm waited on, and the link said that it was used."""
+    state = State(page_site(tmp_path), broker=True, alarms={"hot-bms1": RAISED})
+    said, address = Refusing(state), f"/ack/{make_token(claim(), KEY)}"
+    async with app_of(state, said) as asking:
+        for times in (1, 2):
+            answer = await asking.post(address)
+            assert (answer.status_code, "too far apart" in answer.text.lower(), len(said.orders)) == (409, True, times)
+
+
+async def test_all_in_view_are_acknowledged_as_they_were_seen(tmp_path: Path) -> None:
+    """What was raised anew behind the dialog, or on a page that was left open, was acknowledged by who never saw it."""
+    said, seen = Said(), RAISED.since.isoformat()
+    async with client(tmp_path, said) as asking:
+        body: dict[str, Any] = {"alarms": ["a-bms1", "b-bms1"], "raised": {"a-bms1": seen}, "who": "Ann"}
+        assert (await asking.post("/api/alarms/ack", json=body, headers=PAGE)).status_code == 202
+        wrong = await asking.post("/api/alarms/ack", json=body | {"raised": {"a-bms1": "soon"}}, headers=PAGE)
+    assert [order.since for _, order, _ in said.orders if isinstance(order, AlarmRequest)] == [RAISED.since, None]
+    assert (wrong.status_code, wrong.json()["detail"][0]["field"]) == (422, "raised.a-bms1")
+
+
+async def test_what_strangers_asked_moves_no_cursor_and_is_no_formula(
+    tmp_path: Path, sqlite_archive: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever may ask for something wrote the terminal and the spreadsheet of who read of it later."""
+    site, now = page_site(tmp_path), utc_now()
+    database = engine(sqlite_archive)
+    async with database.begin() as once:
+        wish = AlarmRequest(id="a", at=now, action="comment", who="\x1b[2Jeve", why="=cmd|' /C calc'!A0")
+        row = {"site": site.site, "at": now, "topic": ALARM_REQUEST.name, "subject": "hot-bms1", "who": wish.who}
+        await once.execute(control.insert().values(**row, body=wish.model_dump_json()))
+    await database.dispose()
+    for form in ("words", "csv"):
+        parsed = argparse.Namespace(
+            start=(now - timedelta(hours=1)).isoformat(), end=None, name=None, json=False, csv=form == "csv"
+        )
+        assert await history(sqlite_archive, site, parsed) == 0
+        said = capsys.readouterr().out
+        assert "eve" in said
+        assert "\x1b" not in said
+        if form == "csv":
+            assert next(csv.DictReader(io.StringIO(said)))["why"] == "'=cmd|' /C calc'!A0"
