@@ -3,19 +3,25 @@
 import argparse
 import csv
 import io
+import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from consumers.notify import trial
+from consumers.notify.outbox import Outgoing
+from consumers.notify.sender import Sender
 from consumers.status.state import Said as SaidOnce
 from consumers.status.state import State
 from joulebus.alarm.history import history
 from runtime.ack_link import make_token
 from runtime.database import engine
 from schemas.messages import AlarmRequest, NotifyRequest, RequestOutcome
+from schemas.site_notify import NotifyChannel
 from schemas.tables import control
 from schemas.topics import ALARM, ALARM_REQUEST, NOTIFY_OUTCOME, NOTIFY_REQUEST, M, Topic
 from schemas.units import utc_now
@@ -114,3 +120,26 @@ async def test_what_strangers_asked_moves_no_cursor_and_is_no_formula(
         assert "\x1b" not in said
         if form == "csv":
             assert next(csv.DictReader(io.StringIO(said)))["why"] == "'=cmd|' /C calc'!A0"
+
+
+ALIEN = "p < 0 & <b>t</b> <a href='https://evil.example'>here</a>"
+
+
+def test_a_text_is_no_markup_of_the_service_that_carries_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Telegram takes what comes for HTML: it refused `p < 0` for a day, and made a link of what a device said."""
+    sent: list[str] = []
+
+    def post(_: str, data: str, **__: Any) -> requests.Response:
+        sent.append(json.loads(data)["text"])
+        answer = requests.Response()
+        answer.status_code, answer._content = 200, b'{"ok": true}'
+        return answer
+
+    monkeypatch.setattr(requests, "post", post)
+    now = utc_now()
+    one = Outgoing(id="n-1", channel="room", made=now, due=now, title=ALIEN, body=f"{ALIEN}\nsecond", short=ALIEN)
+    for short in (False, True):
+        sender = Sender(NotifyChannel(name="room", short=short), "tgram://123456789:abcdefg_hijklmnop/12315544/")
+        assert sender._attempt(one) == ""
+        assert "p &lt; 0 &amp; &lt;b&gt;t&lt;/b&gt; &lt;a href=" in sent[-1]
+        assert {*re.findall("<[^>]*>", sent[-1])} <= {"<b>", "</b>"}, "of the title"
