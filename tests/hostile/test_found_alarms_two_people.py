@@ -1,6 +1,7 @@
 """What a hostile reader found between the alarms and people: links, tests of channels, the page, the terminal."""
 
 import argparse
+import asyncio
 import csv
 import io
 import json
@@ -9,14 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import requests
 
+from consumers.alarms.catalog import load_catalog
 from consumers.notify import trial
 from consumers.notify.outbox import Outgoing
 from consumers.notify.sender import Sender
+from consumers.status.app import create_app
+from consumers.status.service import moment
 from consumers.status.state import Said as SaidOnce
 from consumers.status.state import State
+from consumers.status.view import view
 from joulebus.alarm.history import history
 from runtime.ack_link import make_token
 from runtime.database import engine
@@ -30,7 +36,7 @@ from tests.consumers.notified import KEY, alarm, webhook
 from tests.consumers.test_notify_service import alarms, running, site_file, speaking, until
 from tests.consumers.test_status_acknowledge import RAISED, app_of, claim
 from tests.consumers.test_status_alarms import client
-from tests.consumers.test_status_api import PAGE, Said
+from tests.consumers.test_status_api import PAGE, Said, curves
 from tests.consumers.test_status_state import page_site
 from tests.ear import ear as hearing
 
@@ -143,3 +149,22 @@ def test_a_text_is_no_markup_of_the_service_that_carries_it(monkeypatch: pytest.
         assert sender._attempt(one) == ""
         assert "p &lt; 0 &amp; &lt;b&gt;t&lt;/b&gt; &lt;a href=" in sent[-1]
         assert {*re.findall("<[^>]*>", sent[-1])} <= {"<b>", "</b>"}, "of the title"
+
+
+async def test_a_state_with_300_alarms_is_packed_for_who_can_unpack_it(tmp_path: Path) -> None:
+    """It was half a megabyte each second to each viewer: on a phone at the site the page stood still."""
+    state, closing = State(page_site(tmp_path), broker=True), asyncio.Event()
+    texts = [one for rule in load_catalog().every for one in (rule.cause, rule.consequence, rule.response) if one]
+    for n in range(300):
+        cause, comes, do = (texts[(3 * n + k) % len(texts)] for k in range(3))
+        state.alarms[f"hot{n}-bms{n}"] = alarm(
+            device=f"bms{n}", cause=cause, consequence=comes, response=do, value=n / 7
+        )
+    app = create_app(state.site, lambda: view(state, moment()), curves, Said().publish, closing=closing)
+    asyncio.get_running_loop().call_later(1.5, closing.set)
+    heads = ({"accept-encoding": "br, gzip;q=0.5"}, {"accept-encoding": "gzip;q=0"})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as asking:
+        packed, plain = await asyncio.gather(*(asking.get("/events", headers=one) for one in heads))
+    assert [one.headers.get("content-encoding") for one in (packed, plain)] == ["gzip", None]
+    assert packed.text.count("hot299-bms299") == 2, "each event, whole"
+    assert packed.num_bytes_downloaded * 6 < plain.num_bytes_downloaded
