@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from consumers.alarms.catalog import load_catalog
-from consumers.notify import trial
+from consumers.notify import service, trial
 from consumers.notify.outbox import Outgoing
 from consumers.notify.sender import Sender
 from consumers.status.app import create_app
@@ -26,10 +26,10 @@ from consumers.status.view import view
 from joulebus.alarm.history import history
 from runtime.ack_link import make_token
 from runtime.database import engine
-from schemas.messages import AlarmRequest, NotifyRequest, RequestOutcome
+from schemas.messages import AlarmRequest, NotifyRequest, RequestOutcome, ServiceStatus
 from schemas.site_notify import NotifyChannel
 from schemas.tables import control
-from schemas.topics import ALARM, ALARM_REQUEST, NOTIFY_OUTCOME, NOTIFY_REQUEST, M, Topic
+from schemas.topics import ALARM, ALARM_REQUEST, NOTIFY_OUTCOME, NOTIFY_REQUEST, SERVICE_STATUS, M, Topic
 from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.notified import KEY, alarm, webhook
@@ -168,3 +168,28 @@ async def test_a_state_with_300_alarms_is_packed_for_who_can_unpack_it(tmp_path:
     assert [one.headers.get("content-encoding") for one in (packed, plain)] == ["gzip", None]
     assert packed.text.count("hot299-bms299") == 2, "each event, whole"
     assert packed.num_bytes_downloaded * 6 < plain.num_bytes_downloaded
+
+
+async def test_what_nobody_can_say_is_not_told_as_over(
+    broker: Broker, site_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that lost its memory, and no alarm service: after 30 s people were told that it is over."""
+    monkeypatch.setattr(service, "SETTLED", 0.5)
+    path = site_file(tmp_path, site_name, first='"ben"')
+    online = ServiceStatus(state="online", detail="", at=utc_now())
+    async with webhook() as hook, alarms(broker) as bus:
+        await bus.say(SERVICE_STATUS, online, site=site_name, service="alarms")
+        await bus.say(ALARM, alarm(), site=site_name, alarm="hot-bms1")
+        async with running(broker, path, hook.port) as part:
+            await until(lambda: part.counts["sent"] == 1)
+            await asyncio.sleep(0.5)
+        await bus.say(ALARM, None, site=site_name, alarm="hot-bms1")
+        await bus.say(SERVICE_STATUS, None, site=site_name, service="alarms")
+        async with running(broker, path, hook.port) as part:
+            await until(lambda: part.ready)
+            await asyncio.sleep(2.0)
+            assert len(hook.titles) == 1, hook.titles
+            await bus.say(SERVICE_STATUS, online, site=site_name, service="alarms")
+            await until(lambda: len(hook.titles) == 2)
+            assert "over" in hook.titles[1]
+        await bus.say(SERVICE_STATUS, None, site=site_name, service="alarms")
