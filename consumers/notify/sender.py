@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from html import escape
@@ -24,6 +25,8 @@ from schemas.troubles import Trouble
 
 PAUSE = 1.0
 """Seconds between two messages of a channel. Apprise waits for 5.5, and digests bound how many there are."""
+HUNG = 300.0
+"""Seconds after which an attempt is let go: a server that says a byte now and then would hold its channel for ever."""
 KEPT_LATE = 500
 """Ids of messages that were taken late and are not asked for yet."""
 SHORTEST_SECRET = 4
@@ -106,7 +109,8 @@ class Sender:
             plugin.overflow_mode = apprise.OverflowMode.SPLIT
         plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, PAUSE)
         self._plugin = plugin
-        self._running: tuple[str, Future[str]] | None = None
+        self._running: tuple[str, Future[str], float] | None = None
+        """Of which message, and since when by the monotonic clock."""
         self._late: list[str] = []
         """What the server took after its time, and is not to get twice."""
         self._turn = asyncio.Lock()
@@ -121,10 +125,12 @@ class Sender:
             self._late.remove(message.id)
             return ""
         if self._running is None:
-            self._running = message.id, _in_thread(lambda: self._attempt(message))
-        name, attempt = self._running
+            self._running = message.id, _in_thread(lambda: self._attempt(message)), time.monotonic()
+        name, attempt, began = self._running
         done, _ = await asyncio.wait([asyncio.wrap_future(attempt)], timeout=self.channel.timeout)
         if not done:
+            if time.monotonic() - began > HUNG:
+                self._running = None  # the next one is tried anew; it bears the same id
             return f"no answer within {self.channel.timeout:g} s"
         self._running = None
         why = attempt.result()

@@ -2,11 +2,12 @@
 
 import argparse
 import asyncio
+import contextlib
 import csv
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import requests
 
 from consumers.alarms.catalog import load_catalog
+from consumers.notify import sender as sender_module
 from consumers.notify import service, trial
 from consumers.notify.outbox import Outgoing
 from consumers.notify.sender import Sender
@@ -26,7 +28,7 @@ from consumers.status.view import view
 from joulebus.alarm.history import history
 from runtime.ack_link import make_token
 from runtime.database import engine
-from schemas.messages import AlarmRequest, NotifyRequest, RequestOutcome, ServiceStatus
+from schemas.messages import AlarmRequest, AlarmState, NotifyRequest, RequestOutcome, ServiceStatus
 from schemas.site_notify import NotifyChannel
 from schemas.tables import control
 from schemas.topics import ALARM, ALARM_REQUEST, NOTIFY_OUTCOME, NOTIFY_REQUEST, SERVICE_STATUS, M, Topic
@@ -34,6 +36,7 @@ from schemas.units import utc_now
 from tests.conftest import Broker
 from tests.consumers.notified import KEY, alarm, webhook
 from tests.consumers.test_notify_service import alarms, running, site_file, speaking, until
+from tests.consumers.test_notify_story import BERLIN, Story, local, notify
 from tests.consumers.test_status_acknowledge import RAISED, app_of, claim
 from tests.consumers.test_status_alarms import client
 from tests.consumers.test_status_api import PAGE, Said, curves
@@ -193,3 +196,61 @@ async def test_what_nobody_can_say_is_not_told_as_over(
             await until(lambda: len(hook.titles) == 2)
             assert "over" in hook.titles[1]
         await bus.say(SERVICE_STATUS, None, site=site_name, service="alarms")
+
+
+async def test_a_server_that_never_ends_its_answer_holds_its_channel_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A byte now and then kept each attempt alive; what came later waited for that one until a restart."""
+    monkeypatch.setattr(sender_module, "HUNG", 0.3)
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            asked.append((await reader.readuntil(b"\r\n\r\n")).decode().partition("Message: ")[2].partition("\r\n")[0])
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-slow: ")
+            for _ in range(40 if len(asked) == 1 else 0):
+                writer.write(b"x")
+                await asyncio.sleep(0.1)
+            writer.write(b"\r\n\r\n")
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"json://127.0.0.1:{server.sockets[0].getsockname()[1]}/?rto=1&cto=1"
+    sender, now = Sender(NotifyChannel(name="slow", timeout=0.2), url), utc_now()
+    one = Outgoing(id="n-1", channel="slow", made=now, due=now, title="t", body="b", short="s")
+    async with server:
+        async with asyncio.timeout(3):
+            while await sender.send(one):
+                pass
+    assert asked == ["n-1", "n-1"]
+
+
+def test_quiet_hours_in_the_nights_in_which_clocks_change() -> None:
+    """The hour that comes twice is quiet twice; the one that is missing keeps nobody waiting."""
+    people = [
+        {"name": name, "channels": ["ben_sms"], "quiet": [{"start": "02:00", "end": "03:00"}]} for name in ["ben"]
+    ]
+    rules = notify(person=people, rota=[], chain=[{"name": "all", "step": [{"to": ["ben"]}]}])
+    for night, told in (("2026-03-29", "03:01 ben"), ("2026-10-25", "03:00 ben")):
+        story = Story(rules, local(f"{night}T01:59"), beat=60.0)
+        story.now = datetime.fromtimestamp(story.now.timestamp() + 120, BERLIN)
+        began = story.now.timestamp()
+        story.raised()
+        story.run(f"{night}T06:00")
+        assert story.who == [told]
+        assert story.now.timestamp() - began == (3 * 3600 - 60 if night < "2026-05" else 5 * 3600 - 60)
+
+
+def test_an_acknowledgement_in_the_second_of_the_next_step_is_before_it() -> None:
+    story = Story(notify(), local("2026-06-16T23:00"))
+    story.raised()
+    for minute in range(1, 15):
+        story.restart()
+        story.run(f"2026-06-16T23:{minute:02d}")
+    story.run("2026-06-16T23:14:45")
+    story.now = local("2026-06-16T23:15")
+    story.becomes(AlarmState.ACKNOWLEDGED)
+    story.run("2026-06-17T06:00")
+    assert story.who == ["23:00 anna"]
