@@ -2,11 +2,11 @@
 
 import argparse
 import asyncio
-import contextlib
 import csv
 import io
 import json
 import re
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -203,18 +203,21 @@ async def test_a_server_that_never_ends_its_answer_holds_its_channel_not_for_eve
 ) -> None:
     """A byte now and then kept each attempt alive; what came later waited for that one until a restart."""
     monkeypatch.setattr(sender_module, "HUNG", 0.3)
-    asked: list[str] = []
+    asked, over, ended = list[str](), asyncio.Event(), list[int]()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            asked.append((await reader.readuntil(b"\r\n\r\n")).decode().partition("Message: ")[2].partition("\r\n")[0])
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-slow: ")
-            for _ in range(40 if len(asked) == 1 else 0):
-                writer.write(b"x")
-                await asyncio.sleep(0.1)
-            writer.write(b"\r\n\r\n")
-            await writer.drain()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(head.partition("Message: ")[2].partition("\r\n")[0])
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\nx-slow: ")
+        hangs = len(asked) == 1
+        while hangs and not over.is_set():
+            writer.write(b"x")
+            await asyncio.sleep(0.1)
+        writer.write(b"\r\n\r\n")
+        await writer.drain()
         writer.close()
+        await writer.wait_closed()
+        ended.append(1)
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     url = f"json://127.0.0.1:{server.sockets[0].getsockname()[1]}/?rto=1&cto=1"
@@ -224,6 +227,8 @@ async def test_a_server_that_never_ends_its_answer_holds_its_channel_not_for_eve
         async with asyncio.timeout(3):
             while await sender.send(one):
                 pass
+        over.set()
+        await until(lambda: len(ended) == 2 and not any(one.name == "notify.send" for one in threading.enumerate()))
     assert asked == ["n-1", "n-1"]
 
 
