@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from runtime.history import History
 from schemas.alarm_figures import AlarmWatch
 from schemas.messages import Alarm, AlarmRequest, AlarmState, Notified, RequestOutcome
+from schemas.printable import printable
 from schemas.tables import alarm, control
 from schemas.topics import ALARM_MAINTENANCE, ALARM_OUTCOME, ALARM_REQUEST, ALARM_WATCHED, NOTIFY_TOLD
 
@@ -26,6 +27,8 @@ SET_BACK = timedelta(days=1)
 """By so much a clock is set back at the most while an alarm stands: what was said of it after that is looked for."""
 TOGETHER = 100
 """Alarms that one question is about."""
+LONGEST = 2000
+"""Characters of a reason that are told."""
 CLOCK_SET = datetime(2020, 1, 1, tzinfo=UTC)
 """Before it no clock of ours was right: one that was never set says 1970."""
 
@@ -193,8 +196,9 @@ async def told(  # noqa: PLR0917  # as `changes`
 
 def _asked(name: str, wish: AlarmRequest, answer: RequestOutcome | None) -> Asked:
     followed = None if answer is None else answer.followed
-    reason = "" if answer is None else answer.reason
-    return Asked(wish.at, name, wish.who, wish.action, wish.why, wish.until, followed, reason)
+    reason = "" if answer is None else printable(answer.reason, LONGEST)
+    # the archive keeps what strangers sent; whoever reads of it sees no more than words
+    return Asked(wish.at, name, printable(wish.who), wish.action, printable(wish.why), wish.until, followed, reason)
 
 
 async def trend(history: History, site: str, one: Alarm, at: datetime, pixels: int = 60) -> Trend | None:

@@ -16,6 +16,11 @@ def printable(text: str, most: int = 500) -> str:
     return "".join(letter if letter.isprintable() else UNPRINTABLE for letter in text[:most])
 
 
+def cell(value: object) -> object:
+    """A value for a CSV file: a text that a spreadsheet would take for a formula gets a quote in front."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 class Asked(NamedTuple):
     """What can be read of a request that is not valid."""
 

@@ -40,6 +40,9 @@ class Kept(BaseModel):
     cases: list[Case] = []
     posts: dict[str, Post] = {}
     waiting: list[Outgoing] = []
+    hears_service: bool = False
+    """The access list of the broker lets us hear whether the alarm service is there; one of an older joulebus does
+    not."""
 
 
 @dataclass
@@ -57,6 +60,8 @@ class Desk:
     """Something that must be kept is new."""
     clock: datetime | None = None
     """At the last look."""
+    hears_service: bool = False
+    """It was heard of the alarm service whether it is there."""
 
     def __post_init__(self) -> None:
         self.escalation = Escalation(self.reach)
@@ -152,12 +157,13 @@ class Desk:
             cases=cases,
             posts=self.posts,
             waiting=self.outbox.waiting,
+            hears_service=self.hears_service,
         )
 
     def restore(self, kept: Kept) -> None:
         """Go on where the process before ended. What is for channels that are no more is dropped."""
         channels = {one.name for one in self.reach.notify.channels}
-        self.number, self.clock = kept.number, kept.clock
+        self.number, self.clock, self.hears_service = kept.number, kept.clock, kept.hears_service
         self.escalation.alarms = {**kept.alarms}
         self.escalation.cases = {(one.alarm, one.chain): one for one in kept.cases}
         people = {one.name for one in self.reach.notify.person}

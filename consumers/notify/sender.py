@@ -8,8 +8,10 @@ import asyncio
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from html import escape
 from urllib.parse import quote, unquote, urlsplit
 
 import apprise
@@ -23,6 +25,8 @@ from schemas.troubles import Trouble
 
 PAUSE = 1.0
 """Seconds between two messages of a channel. Apprise waits for 5.5, and digests bound how many there are."""
+HUNG = 300.0
+"""Seconds after which an attempt is let go: a server that says a byte now and then would hold its channel for ever."""
 KEPT_LATE = 500
 """Ids of messages that were taken late and are not asked for yet."""
 SHORTEST_SECRET = 4
@@ -98,13 +102,15 @@ class Sender:
             kind = urlsplit(url).scheme if "://" in url else ""
             what = f"{kind}:// needs more than it holds" if _known(kind) else "no service is known by how it begins"
             raise Trouble(f"its address cannot be used: {what}; docs/notifications.md shows some")
-        if "format=" not in url:
+        self._html = _reads_html(plugin) and "format=markdown" not in url
+        if "format=" not in url and not self._html:
             plugin.notify_format = apprise.NotifyFormat.TEXT
         if "overflow=" not in url:  # a service that refuses what is too long would do so for a day
             plugin.overflow_mode = apprise.OverflowMode.SPLIT
         plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, PAUSE)
         self._plugin = plugin
-        self._running: tuple[str, Future[str]] | None = None
+        self._running: tuple[str, Future[str], float] | None = None
+        """Of which message, and since when by the monotonic clock."""
         self._late: list[str] = []
         """What the server took after its time, and is not to get twice."""
         self._turn = asyncio.Lock()
@@ -119,10 +125,12 @@ class Sender:
             self._late.remove(message.id)
             return ""
         if self._running is None:
-            self._running = message.id, _in_thread(lambda: self._attempt(message))
-        name, attempt = self._running
+            self._running = message.id, _in_thread(lambda: self._attempt(message)), time.monotonic()
+        name, attempt, began = self._running
         done, _ = await asyncio.wait([asyncio.wrap_future(attempt)], timeout=self.channel.timeout)
         if not done:
+            if time.monotonic() - began > HUNG:
+                self._running = None  # the next one is tried anew; it bears the same id
             return f"no answer within {self.channel.timeout:g} s"
         self._running = None
         why = attempt.result()
@@ -138,8 +146,13 @@ class Sender:
         if isinstance(headers, dict):  # of e-mails and webhooks: who gets one twice can tell
             headers["X-Joulebus-Message"] = message.id
         body, title = (message.short, "") if self.channel.short else (f"{message.body}\n({message.id})", message.title)
+        form = apprise.NotifyFormat.TEXT
+        if self._html:
+            form, body = apprise.NotifyFormat.HTML, escape(body, quote=False).replace("\n", "<br/>")
+            if self._plugin.title_maxlen <= 0:  # it becomes a part of the body
+                title = escape(title, quote=False)
         try:
-            took = self._plugin.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
+            took = self._plugin.notify(body=body, title=title, body_format=form)
         except Exception as wrong:  # noqa: BLE001  # a hundred plugins: whatever one does, the others go on
             return self._shown(f"{type(wrong).__name__}: {wrong}")
         if took:
@@ -164,6 +177,13 @@ def _secrets(url: str) -> list[str]:
     parts = {one for one in re.split(r"[/:@?&=,;\s]+", rest) if len(one) >= SHORTEST_SECRET and one.lower() != host}
     plain = {unquote(one) for one in parts}
     return sorted(parts | plain | {quote(one, safe="") for one in plain}, key=len, reverse=True)
+
+
+def _reads_html(plugin: apprise.NotifyBase) -> bool:
+    """Whether it takes whatever comes for HTML, as Telegram's does: `p < 0` is refused there for ever."""
+    given = plugin.notify_format
+    formats = given if isinstance(given, tuple) else (given,)
+    return apprise.NotifyFormat.HTML in formats and apprise.NotifyFormat.TEXT not in formats
 
 
 def _known(kind: str) -> bool:

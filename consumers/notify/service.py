@@ -12,6 +12,7 @@ from consumers.notify.reach import Reach
 from consumers.notify.record import Record
 from consumers.notify.sender import Sender, address_of
 from consumers.notify.trial import Refusal, Trials, begun, ended, message, refused
+from consumers.notify.voice import Voice
 from consumers.notify.words import Words, ack_url
 from runtime.ack_link import Claim, ListClaim, make_list_token, make_token, mark
 from runtime.bus import Bus
@@ -20,10 +21,10 @@ from runtime.end_mark import up_to_mark
 from runtime.guarded import Guarded
 from runtime.heard import Heard
 from runtime.part import Part
-from schemas.messages import Cause, NotifyOutcome, NotifyRequest
+from schemas.messages import Cause, NotifyOutcome, NotifyRequest, ServiceStatus
 from schemas.site import Site
 from schemas.site_notify import Notify
-from schemas.topics import ALARM, NOTIFY_OUTCOME, NOTIFY_REQUEST, NOTIFY_TOLD
+from schemas.topics import ALARM, NOTIFY_OUTCOME, NOTIFY_REQUEST, NOTIFY_TOLD, SERVICE_STATUS
 from schemas.troubles import Trouble
 from schemas.units import utc_now
 
@@ -85,6 +86,7 @@ class Teller:
         self.turn = asyncio.Lock()
         self.news = asyncio.Event()
         self.connected = False
+        self.voice = Voice()
         self.lost = self.since = time.monotonic()
         """Since when there is no connection, and since when there is one."""
 
@@ -101,17 +103,17 @@ class Teller:
         """One connection. First all that the broker keeps, so that what is over is known; then what comes."""
         address = ALARM.at(site=self.part.site.site)
         stored = await up_to_mark(bus, self.part, address)
-        self.connected, self.since = True, time.monotonic()
+        self.connected, self.since, self.voice = True, time.monotonic(), Voice()
         try:
             async with self.turn:
                 now = utc_now()
                 self._hear(stored, now)
-                known = {heard.place["alarm"]: heard.message is not None for heard in stored}
-                self.desk.doubt({name for name, there in known.items() if there})
+                self.desk.doubt(self.voice.spoken)
                 self.desk.heard_again(now)
                 await self._settle(now)
             async with asyncio.TaskGroup() as group:
-                async for batch in bus.listen(address, NOTIFY_REQUEST.at(site=self.part.site.site)):
+                service = SERVICE_STATUS.at(site=self.part.site.site, service="alarms")
+                async for batch in bus.listen(address, NOTIFY_REQUEST.at(site=self.part.site.site), service):
                     async with self.turn:
                         self._hear(batch, utc_now())
                         await self._settle(utc_now())
@@ -125,13 +127,26 @@ class Teller:
 
     def _hear(self, batch: list[Heard[Any]], now: datetime) -> None:
         for heard in batch:
+            if heard.topic is SERVICE_STATUS:
+                self._hear_service(heard.message)
             if heard.topic is not ALARM:
                 continue
             with self.guarded(heard):
                 if heard.fault:
                     self.part.counts["unreadable"] += 1
                 else:
+                    self.voice.hear(heard.place["alarm"], there=heard.message is not None)
                     self.desk.hear(heard.place["alarm"], heard.message, now)
+
+    def _hear_service(self, status: ServiceStatus | None) -> None:
+        """Who speaks for the alarms: once it is back, it has a while to speak of those that are not over."""
+        there = status is not None and status.state == "online"
+        if there and not self.voice.there:
+            self.desk.doubt(self.voice.spoken)
+            self.since = time.monotonic()
+        self.voice.there = there
+        if status is not None and not self.desk.hears_service:
+            self.desk.hears_service = self.desk.changed = True
 
     async def look(self) -> None:
         """What is due by the clock, with a broker or without one."""
@@ -139,7 +154,10 @@ class Teller:
             async with self.turn:
                 now, mono = utc_now(), time.monotonic()
                 if self.connected and mono - self.since > SETTLED:
-                    self.desk.forget(now)
+                    if self.voice.there or not self.desk.hears_service:
+                        self.desk.forget(now)
+                    else:
+                        self.desk.alone()  # nobody can say that it is over: chains go on
                 if not self.connected and mono - self.lost > WITHOUT_BROKER:
                     self.desk.alone()
                     self.desk.silent(f"No connection to the broker since {mono - self.lost:.0f} s.", now)
@@ -221,7 +239,11 @@ class Teller:
         wish = heard.message
         assert wish is not None, "`channels` has looked"  # noqa: S101
         self._answer(begun(wish, names, utc_now()))
-        answers = await asyncio.gather(*(self._tried(name) for name in names))
+        self.trials.under_way.update(names)
+        try:
+            answers = await asyncio.gather(*(self._tried(name) for name in names))
+        finally:
+            self.trials.under_way.difference_update(names)
         said = ended(wish, dict(zip(names, answers, strict=True)), utc_now())
         self.part.log.info("a test for %s: %s", said.who, said.reason)
         self._answer(said)

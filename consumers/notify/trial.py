@@ -38,6 +38,8 @@ class Trials:
     followed: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     last: dict[str, float] = field(default_factory=dict)
     """When each channel was tried last, by the monotonic clock."""
+    under_way: set[str] = field(default_factory=set)
+    """Channels whose server has not answered a test yet: another one would stand before the next alarm."""
 
     def channels(self, heard: Heard[NotifyRequest], now: datetime, mono: float) -> list[str]:
         """Those to be tried. Raises Refusal."""
@@ -53,6 +55,9 @@ class Trials:
         if wish.id is not None and wish.id in self.followed:
             raise Refusal(Cause.DUPLICATE, "this request was followed already: give a new one an id of its own")
         found = self._named(wish)
+        if busy := [name for name in found if name in self.under_way]:
+            words = f"the server of {', '.join(busy)} has not answered the last test yet: wait for its answer"
+            raise Refusal(Cause.TOO_OFTEN, words)
         soon = [name for name in found if mono - self.last.get(name, -PAUSE) < PAUSE]
         if soon:
             words = f"{', '.join(soon)} was tried less than {PAUSE:.0f} s ago: wait for its answer, and ask again then"

@@ -97,8 +97,9 @@ class Links:
         except Exception:
             del self._used[claim]  # it did not get there
             raise
-        if None in outcomes:
-            del self._used[claim]  # who answers nothing may not have heard it: the link is good for another try
+        if any(one is None or not one.followed for one in outcomes):
+            # who answers nothing may not have heard it, and what is refused waits: the link is good for another try
+            del self._used[claim]
         return _became(claim.person, dict(zip(alarms, outcomes, strict=True)))
 
     async def _say(self, name: str, since: datetime, person: str) -> str:

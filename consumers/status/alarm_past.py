@@ -15,6 +15,7 @@ from runtime.alarm_history import changes, told, without_repeats
 from runtime.alarm_words import notified
 from runtime.history import History
 from schemas.messages import Alarm, AlarmState, Notified
+from schemas.printable import cell
 from schemas.units import utc_now
 
 MOST = 2000
@@ -149,14 +150,10 @@ def as_csv(changes: Sequence[Row], told: Sequence[Row] = ()) -> str:
         for name in one["alarms"]
     ]
     writer.writerows(
-        {name: _cell(value) for name, value in line.items()} for line in sorted(lines, key=_at, reverse=True)
+        {name: cell(value) for name, value in line.items()} for line in sorted(lines, key=_at, reverse=True)
     )
     return text.getvalue()
 
 
 def _at(line: Row) -> datetime:
     return datetime.fromisoformat(line["at"])
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

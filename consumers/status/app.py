@@ -22,6 +22,7 @@ from consumers.status.acknowledge import Links
 from consumers.status.alarm_past import AlarmPast
 from consumers.status.answers import Busy
 from consumers.status.door import Door
+from consumers.status.packed import Packed
 from consumers.status.said import NotSaid, Publish, mistakes, read
 from consumers.status.wishes import CONTROL, ControlWish
 from runtime.settings import strong
@@ -58,6 +59,7 @@ def create_app(
     """
     app = FastAPI(title="joulebus", docs_url=None, redoc_url=None, openapi_url=None)
     strong_token = token if token is None else strong(token)
+    app.add_middleware(Packed, path="/events")
     app.add_middleware(Door, token=strong_token, counts=counts, engineer_token=engineer_token)
     app.add_exception_handler(RequestValidationError, _wrong_question)
     app.add_exception_handler(NotSaid, _not_said)

@@ -45,12 +45,17 @@ class AckWish(Order):
     """Acknowledges what somebody has in view."""
 
     alarms: Annotated[list[AlarmName], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    raised: Annotated[dict[AlarmName, Instant], Field(max_length=MOST_AT_ONCE)] = {}
+    """Since when each was raised as it was seen: one that is raised anew meanwhile is left alone."""
     who: Annotated[str, Field(min_length=1, max_length=64)]
     why: Annotated[str, Field(max_length=500)] = ""
 
     def each(self) -> dict[str, AlarmWish]:
         """A request for each of them."""
-        return {name: AlarmWish(action="ack", who=self.who, why=self.why) for name in self.alarms}
+        return {
+            name: AlarmWish(action="ack", who=self.who, why=self.why, since=self.raised.get(name))
+            for name in self.alarms
+        }
 
 
 def read_wish(shape: type[O], body: bytes) -> O:

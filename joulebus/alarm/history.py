@@ -13,6 +13,7 @@ from joulebus.archive_read import reading
 from runtime.alarm_history import Asked, Change, asked, changes, names, told, without_repeats
 from runtime.alarm_words import clock, happened, measured, notified, only_comment
 from schemas.messages import Alarm, Notified
+from schemas.printable import cell
 from schemas.site import Site
 from schemas.units import utc_now
 
@@ -52,7 +53,7 @@ async def history(url: str, site: Site, parsed: argparse.Namespace) -> int:
     elif parsed.csv:
         lines = csv.DictWriter(sys.stdout, COLUMNS, restval="")
         lines.writeheader()
-        lines.writerows(rows)
+        lines.writerows({name: cell(value) for name, value in row.items()} for row in rows)
     else:
         print(
             "\n".join(words(came, wishes, site, messages, only))

@@ -141,3 +141,14 @@ async def test_who_shows_the_token_acts_on_alarms_and_reads_what_became_of_it(
         await desk.ask(token=ENGINEER, who="Eve", why="it is repaired")
         await desk.reads("tripped-pcs1", re.compile(r"out of service by Eve until .*\(7 h 59 min left\), active"))
         assert ear.last("tripped-pcs1").why == "it is repaired"
+
+        for state in ("normal", "unacknowledged", "dialog", "returned", "unacknowledged"):
+            if state == "dialog":
+                await desk.press("hot-bms1", "Acknowledge")
+                continue
+            async with asyncio.timeout(10):
+                while ear.last("hot-bms1").state != state:
+                    await plant.say("bms1", cell_t_max=33.0 if state == "unacknowledged" else 20.0)
+                    await asyncio.sleep(0.1)
+        await desk.ask()  # for the raise before the dialog
+        await desk.reads("hot-bms1", "Acknowledge is refused: it is for the raise of")

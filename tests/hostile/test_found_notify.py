@@ -151,9 +151,10 @@ async def test_a_link_that_nobody_answered_is_good_for_another_try(
     """The alarm service was away: its request was lost, and the link was spent."""
     monkeypatch.setattr(acknowledge, "PATIENCE", 0.05)
     said, state = Said(), State(page_site(tmp_path), broker=True, alarms={"hot-bms1": RAISED})
+    address = f"/ack/{make_token(claim(), KEY)}"
     async with app_of(state, said) as client:
         for asked in (1, 2):
-            answer = await client.post(f"/ack/{make_token(claim(), KEY)}")
+            answer = await client.post(address)
             assert (answer.status_code, len(said.orders)) == (202, asked)
             assert "has not answered" in answer.text
 

@@ -7,6 +7,7 @@ import { kilowatts } from "./words.js";
 export const TITLES = { ack: "Acknowledge", shelve: "Shelve", unshelve: "Unshelve", reset: "Reset", comment: "Comment", out_of_service: "Out of service", in_service: "Back in service", test: "Send a test" };
 const HEADS = { comment: "Comment on this alarm", out_of_service: "Take this alarm out of service", in_service: "Bring this alarm back into service" };
 const ENGINEERS = ["out_of_service", "in_service"];
+const SEEN = ["ack", "reset"]; // what is for the raise that somebody has seen alone
 const REASONED = ["comment", "out_of_service"];
 const LASTS = { shelve: "shelve-minutes", out_of_service: "out-minutes" };
 const MODES = { auto: "Auto", manual: "Manual", local: "Local", lockout: "Lockout", grid_following: "Follow the grid", grid_forming: "Form a grid" };
@@ -41,7 +42,8 @@ export function alarmAsks(state) {
     const wish = await answered(dialog, key);
     if (!wish) return;
     const until = LASTS[action] ? { until: later(state, wish[LASTS[action]]) } : {};
-    const body = { action, who: wish.who, why: wish.why, ...until };
+    const seen = found && SEEN.includes(action) ? { since: found.since } : {}; // not what comes while the dialog stands
+    const body = { action, who: wish.who, why: wish.why, ...until, ...seen };
     await send(asking(name, TITLES[action]), `/api/alarms/${encodeURIComponent(name)}`, body, wish.token, key);
   }
 
@@ -59,7 +61,8 @@ export function alarmAsks(state) {
     const wish = await answered(dialog, "token");
     if (!wish) return [];
     const asked = new Map(list.map((one) => [one.alarm, asking(one.alarm, TITLES.ack)]));
-    const answer = await post("/api/alarms/ack", { alarms: [...asked.keys()], who: wish.who, why: wish.why }, wish.token, "token");
+    const raised = Object.fromEntries(list.map((one) => [one.alarm, one.since])); // as the dialog lists them
+    const answer = await post("/api/alarms/ack", { alarms: [...asked.keys()], raised, who: wish.who, why: wish.why }, wish.token, "token");
     for (const [name, one] of asked) {
       one.id = answer.said?.asked[name];
       one.fault = answer.fault ?? answer.said.failed[name];
