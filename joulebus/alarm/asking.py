@@ -8,7 +8,7 @@ from joulebus.alarm.bus import ANSWERS, answered, connected, shown
 from joulebus.alarm.known import known
 from runtime.alarm_words import clock
 from runtime.settings import Settings
-from schemas.messages import AlarmRequest, AlarmState, RequestOutcome
+from schemas.messages import Alarm, AlarmRequest, AlarmState, RequestOutcome
 from schemas.messages.request import AlarmAction
 from schemas.site import Site
 from schemas.topics import ALARM_MAINTENANCE, ALARM_REQUEST
@@ -47,7 +47,7 @@ async def ask(site: Site, settings: Settings, parsed: argparse.Namespace) -> int
         if not names:
             print("no alarm waits to be acknowledged")
             return 0
-        wishes = [(name, request(parsed)) for name in names]
+        wishes = [(name, request(parsed, alarms.get(name))) for name in names]
         topic = ALARM_MAINTENANCE if parsed.what in ENGINEERS else ALARM_REQUEST
         answers = await answered(bus, site.site, topic, wishes)
     ends = wishes[0][1].until
@@ -56,8 +56,8 @@ async def ask(site: Site, settings: Settings, parsed: argparse.Namespace) -> int
     return max(codes)
 
 
-def request(parsed: argparse.Namespace) -> AlarmRequest:
-    """As it was typed, at this moment."""
+def request(parsed: argparse.Namespace, shown: Alarm | None = None) -> AlarmRequest:
+    """As it was typed, at this moment. An acknowledgement is for the raise that was shown, and not for a later one."""
     now, length = utc_now(), getattr(parsed, "length", None)
     return AlarmRequest(
         id=f"alarm-{token_hex(8)}",
@@ -66,6 +66,7 @@ def request(parsed: argparse.Namespace) -> AlarmRequest:
         who=parsed.who,
         why=" ".join(parsed.words) if parsed.what == "comment" else parsed.why,
         until=now + length if length is not None else None,
+        since=shown.since if shown is not None and parsed.what == "ack" else None,
     )
 
 

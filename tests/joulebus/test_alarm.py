@@ -112,7 +112,7 @@ async def test_an_operator_lists_acknowledges_and_shelves(
 
     async with (
         ear(broker.url("archive"), ALARM.at(site=site_name), ALARM_WATCHED.at(site=site_name)) as archive_hears,
-        ear(broker.url("admin"), ALARM.at(site=site_name), ALARM_FIGURES.at(site=site_name)) as hears,
+        ear(broker.url("admin"), *(one.at(site=site_name) for one in (ALARM, ALARM_REQUEST, ALARM_FIGURES))) as hears,
         on_the_bus(broker, "bridge") as bridge,
         running(broker, tmp_path / "site.toml"),
     ):
@@ -134,7 +134,9 @@ async def test_an_operator_lists_acknowledges_and_shelves(
         assert [one["alarm"] for one in json.loads(said)["alarms"]] == ["warm-bms1"]
 
         assert await typed("ack", "warm-bms1", "--who", "anna") == (0, "warm-bms1: acknowledged\n", "")
-        assert (await hears.until(ALARM, lambda one: one.state is S.ACKNOWLEDGED)).by == "anna"
+        acknowledged: Alarm = await hears.until(ALARM, lambda one: one.state is S.ACKNOWLEDGED)
+        asked: AlarmRequest = await hears.until(ALARM_REQUEST, alarm="warm-bms1")
+        assert (acknowledged.by, asked.since) == ("anna", acknowledged.since), "this raise, and no later one"
         code, _, wrong = await typed("ack", "warm-bms1")
         assert (code, wrong.startswith("warm-bms1: refused, wrong_state: ")) == (1, True), wrong
         code, said, _ = await typed("shelve", "flat-bms1", "--for", "2h", "--why", "known")
