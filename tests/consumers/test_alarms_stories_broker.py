@@ -221,18 +221,24 @@ SET = {
     "forward_in_mid_return": Row("0 50*20 0", "1 unacknowledged, 26 returned", rule="off_delay = 4.5"),
     "a_spike_at_a_step": Row("0*23 50 0*5 50 0", rule="on_delay = 0.5"),
     "forward_on_the_shelf": Row(
-        "0 50", "1 unacknowledged, 21 shelved+, 29~ unacknowledged", asks=["21 operator shelve 8 -> followed"]),
+        "0 50", "1 unacknowledged, 21 shelved+, 23.5~ shelved+, 29~ unacknowledged",
+        asks=["21 operator shelve 8 -> followed"]),
     "back_on_the_shelf": Row(
-        "0 50", "1 unacknowledged, 27 shelved+, 35~ unacknowledged", asks=["27 operator shelve 8 -> followed"]),
+        "0 50", "1 unacknowledged, 27 shelved+, 29.5~ shelved+, 35~ unacknowledged",
+        asks=["27 operator shelve 8 -> followed"]),
     "forward_out_of_service": Row(
-        "0 50", "1 unacknowledged, 22 out_of_service+, 28~ unacknowledged",
+        "0 50", "1 unacknowledged, 22 out_of_service+, 23.5~ out_of_service+, 28~ unacknowledged",
         asks=["22 engineer maintenance out_of_service 6 -> followed"]),
     "asked_in_an_hour": Row("0 50*26 0", "1 unacknowledged, 25 acknowledged, 27 normal", asks=[
         "25 operator ack -> followed"]),
+    "shelved_over_a_step_and_the_restart": Row(  # its end is told anew on the new clock, and kept
+        "0 50", "1 unacknowledged, 3 shelved+, 5.2~ shelved+, 18~ unacknowledged",
+        asks=["3 operator shelve 15 -> followed"]),
     "shelved_over_the_restart": Row(
         "0 50", "1 unacknowledged, 6.5 shelved+, 19~ unacknowledged", asks=["6.5 operator shelve 12.5 -> followed"]),
     "out_of_service_over_the_restart": Row(
-        "0*3 50", "2 out_of_service-, 3 out_of_service+, 6.5 out_of_service+, 19~ unacknowledged",
+        "0*3 50",
+        "2 out_of_service-, 3 out_of_service+, 5.2~ out_of_service+, 6.5 out_of_service+, 19~ unacknowledged",
         asks=["2 engineer maintenance out_of_service 60 -> followed",
               "6.5 engineer maintenance out_of_service 12.5 -> followed"]),
     "acknowledged_over_the_restart": Row(
