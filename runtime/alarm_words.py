@@ -11,12 +11,12 @@ ATTENTION = (
     AlarmState.RETURNED,
     AlarmState.LATCHED,
     AlarmState.ACKNOWLEDGED,
+    AlarmState.SUPPRESSED,
     AlarmState.SHELVED,
     AlarmState.OUT_OF_SERVICE,
-    AlarmState.SUPPRESSED,
     AlarmState.NORMAL,
 )
-"""What asks more of an operator stands first."""
+"""What asks more of an operator stands first; of what is away, what may come back at any moment."""
 RANK = [*AlarmPriority]
 """The most urgent first."""
 

@@ -2,21 +2,8 @@
 
 from collections.abc import Mapping
 
-from schemas.messages import Alarm, AlarmState
-
-ATTENTION = (
-    AlarmState.UNACKNOWLEDGED,
-    AlarmState.LATCHED_UNACKNOWLEDGED,
-    AlarmState.RETURNED,
-    AlarmState.LATCHED,
-    AlarmState.ACKNOWLEDGED,
-    AlarmState.SUPPRESSED,
-    AlarmState.SHELVED,
-    AlarmState.OUT_OF_SERVICE,
-    AlarmState.NORMAL,
-)
-"""What asks more of an operator stands first. Of what is away, what may come back at any moment: that is why it is not
-the order of the page (`runtime.alarm_words`)."""
+from runtime.alarm_words import ATTENTION
+from schemas.messages import Alarm
 
 
 def together(ours: Mapping[str, Alarm], stored: Mapping[str, Alarm]) -> dict[str, Alarm]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.consumers.test_alarms_catalog import METER
+
 PULSE = "pulse"
 """A device that is wrong each second second: by its alarm it is seen how late the service is."""
 PROFILE = """
@@ -14,14 +16,6 @@ source = "made up for tests"
 [points]
 x = { register = 0, scale = 0.1, unit = "%" }
 y = { register = 1, scale = 0.1, unit = "%" }
-"""
-METER = """
-make = "ACME"
-model = "meter"
-kind = "meter"
-source = "made up for tests"
-[points]
-p = { register = 0, type = "i32", unit = "W" }
 """
 SITE = """
 site = "{name}"

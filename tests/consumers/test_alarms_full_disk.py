@@ -1,14 +1,10 @@
 """A disk that is full, and one that is read-only, here a tmpfs of a namespace of our own: what stood there is read,
 what changes is kept in memory and said to be, and lies in the file once it can."""
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
+from tests.small_disk import told_on
 
-ROOT = Path(__file__).parents[2]
 STORY = """
 import subprocess, sys
 from pathlib import Path
@@ -72,12 +68,4 @@ assert read(path) == known
 
 
 def test_on_a_disk_that_takes_nothing_alarms_go_on(tmp_path: Path) -> None:
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        pytest.skip("there is no unshare")
-    mount = 'mount -t tmpfs -o size=1M tmpfs "$1" || exit 77; exec "$2" -B -c "$3" "$1"'
-    command = [unshare, "-rm", "sh", "-c", mount, "sh", str(tmp_path), sys.executable, STORY]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
-    if done.returncode == 77 or "unshare" in done.stderr:
-        pytest.skip(f"a namespace of our own is not permitted: {done.stderr}")
-    assert done.returncode == 0, done.stderr
+    told_on("1M", tmp_path, STORY)

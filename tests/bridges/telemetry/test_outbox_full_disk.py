@@ -2,14 +2,10 @@
 there is room, and then lie in the file."""
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
+from tests.small_disk import told_on
 
-ROOT = Path(__file__).parents[3]
 STORY = """
 import json, sys
 from pathlib import Path
@@ -48,16 +44,7 @@ print(json.dumps(said))
 
 
 def test_samples_wait_in_memory_until_there_is_room(tmp_path: Path) -> None:
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        pytest.skip("there is no unshare")
-    mount = 'mount -t tmpfs -o size=3M tmpfs "$1" || exit 77; exec "$2" -B -c "$3" "$1"'
-    command = [unshare, "-rm", "sh", "-c", mount, "sh", str(tmp_path), sys.executable, STORY]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
-    if done.returncode == 77 or "unshare" in done.stderr:
-        pytest.skip(f"a namespace of our own is not permitted: {done.stderr}")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [
+    assert json.loads(told_on("3M", tmp_path, STORY)) == [
         [True, False, 5, True],
         [True, True, 6, False],
         [True, False, 7, True],
