@@ -1,13 +1,13 @@
 """The file in which dispatch keeps its state: written whole or not at all, and on the disk when `write` returns."""
 
 import contextlib
-import os
 import shutil
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from consumers.dispatch.kept import Kept, Stored, partly
+from runtime.whole_file import write_whole
 
 ASIDE = ".unreadable"
 
@@ -40,14 +40,4 @@ def _in_words(wrong: Exception) -> str:
 
 def write(path: Path, kept: Kept) -> None:
     """Raises OSError: the folder is not there, is read-only, or the disk is full. The old file is then as it was."""
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(kept.model_dump_json().encode())
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the name, too
-    finally:
-        os.close(folder)
+    write_whole(path, kept.model_dump_json().encode())

@@ -1,13 +1,13 @@
 """What notify keeps on its disk: written as a whole before anything is sent, so that a process that is killed neither
 forgets a message nor begins a chain anew."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from consumers.notify.desk import Kept
+from runtime.whole_file import write_whole
 
 
 class Record:
@@ -34,14 +34,4 @@ class Record:
 
     def write(self, text: bytes) -> None:
         """All of it or nothing, also when the power fails. For a thread: it waits for the disk. Raises OSError."""
-        new = self.path.with_suffix(".new")
-        with new.open("wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(self.path, text)

@@ -4,7 +4,6 @@ What is kept is bounded: the raises of 24 h and what still stands, and at most M
 that the figures tell of: rates are of the time that was seen.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from consumers.alarms.figures.following import Following, Last, Quiet, Raise
 from consumers.alarms.figures.span import Gap, Span
 from consumers.alarms.figures.tally import tally
+from runtime.whole_file import write_whole
 from schemas.alarm_figures import AlarmFigures, AlarmWatch
 from schemas.messages import Alarm
 
@@ -117,12 +117,7 @@ class Live:
 
     def write(self, written: bytes) -> None:
         """All of it or nothing, also when the power fails. For a thread: it waits for the disk. Raises OSError."""
-        new = self.path.with_suffix(".new")
-        with new.open("wb") as file:
-            file.write(written)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.path)
+        write_whole(self.path, written)
 
     def _look(self, now: datetime) -> None:
         """A clock that was set back, or forward by less than we notice, opens no gap. What a clock that was ahead has
