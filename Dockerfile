@@ -13,10 +13,10 @@ RUN echo "setuptools==80.9.0 --hash=sha256:062d34222ad13e0cc312a4c02d73f059e86a4
     && pip install --require-hashes -r /tmp/build.txt
 
 # Only the names of the packages matter here: an editable install points at /app, where the files are copied below.
-COPY pyproject.toml /app/
+COPY pyproject.toml in_place.py /app/
 WORKDIR /app
 RUN mkdir bridges consumers joulebus optimizer runtime schemas simulator \
-    && touch README.md bridges/__init__.py consumers/__init__.py joulebus/__init__.py optimizer/__init__.py \
+    && touch README.md LICENSE bridges/__init__.py consumers/__init__.py joulebus/__init__.py optimizer/__init__.py \
         runtime/__init__.py schemas/__init__.py simulator/__init__.py \
     && pip install --no-deps --no-build-isolation --editable . \
     && pip uninstall --yes setuptools

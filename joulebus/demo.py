@@ -20,6 +20,7 @@ from typing import Any
 
 from joulebus import neighbours
 from joulebus.broker import Secrets, prepare
+from joulebus.checkout import whole
 from joulebus.observer import Observer
 from joulebus.parts import SERVICES
 from joulebus.server import answers, free_port
@@ -112,6 +113,7 @@ class Demo:
 
     async def start(self) -> None:
         """Ports, passwords, tables, a past to look back on, and then every process."""
+        whole()
         self._check_ports()
         shutil.rmtree(self.folder / "log", ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
