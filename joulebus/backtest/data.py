@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joulebus.backtest.lived import Lived
+from joulebus.backtest.rows import METERED, NEEDED, Table
 from joulebus.backtest.score import HOUR
-from joulebus.backtest.table import METERED, NEEDED, Table
 from optimizer.record import QUARTER, Record, Vector
 from schemas.troubles import Trouble
 

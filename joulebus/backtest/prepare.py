@@ -15,7 +15,6 @@ from joulebus.backtest.doubts import doubts
 from joulebus.backtest.prices import of as prices_of
 from joulebus.backtest.score import Played
 from joulebus.backtest.site import Terms
-from joulebus.backtest.table import read
 from joulebus.backtest.walk import Span
 from joulebus.reach import within_reach
 from optimizer.record import QUARTER, Vector
@@ -75,6 +74,8 @@ def _size(watts: Vector) -> str:
 
 def prepare(path: Path, given: str, days: int | None, zone: ZoneInfo, terms_for: OfPrices) -> Prepared:
     """`days`: None where nobody asked for a number of them. Raises Trouble."""
+    from joulebus.backtest.table import read  # noqa: PLC0415  # loads pandas, which only a CSV is read with
+
     table = read(path, zone)
     found = quarters(table)
     terms = terms_for((found.buy is not None, found.sell is not None))

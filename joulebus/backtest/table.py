@@ -4,8 +4,6 @@ import csv
 import gzip
 import warnings
 import zlib
-from collections import Counter
-from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,13 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from joulebus.backtest.rows import COLUMNS, NEEDED, Table
 from joulebus.backtest.times import EMPTY, TIME, seconds_of
 from schemas.troubles import Trouble
 
-NEEDED = "load_kw"
-METERED = ("battery_kw", "soc_percent", "import_kw", "export_kw", "drawn_kw", "discharged_kw")
-"""What was measured while a battery worked."""
-COLUMNS = (NEEDED, "pv_kw", "import_price_eur_per_kwh", "export_price_eur_per_kwh", *METERED)
 THOUSANDS = r"-?[1-9]\d{0,2},\d{3}"
 TOO_MANY = 0.05
 """A share of rows: so many negative loads are no slips of a meter. Of the energy of PV: nor what inverters draw."""
@@ -30,19 +25,6 @@ MOST = {"kw": 1e7, "per_kwh": 1e6, "percent": 110.0}
 """No site has 10 GW, no currency such a price for a kWh, and no BMS shows more than that."""
 LONGEST = 20 * 366 * 24 * 60
 """Minutes from the first to the last row."""
-
-
-@dataclass
-class Table:
-    """Rows by rising time, each once."""
-
-    path: Path
-    minutes: NDArray[np.int64]
-    """Since 1970, UTC: when each row begins."""
-    columns: dict[str, NDArray[np.float64]]
-    """kW, and prices per kWh; nan where a cell is empty."""
-    repairs: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
 
 
 def read(path: Path, zone: ZoneInfo) -> Table:

@@ -85,3 +85,12 @@ def test_an_installation_in_place_answers_from_any_folder(copy: Path, python: Pa
     assert demo.returncode == 1
     assert "commercial_site_2016.csv.gz is not there" in demo.stdout
     assert "Traceback" not in demo.stdout
+
+
+def test_what_runs_for_years_loads_no_pandas() -> None:
+    """Nor do the packages that it imports. What parts import late is held by a contract of pyproject.toml."""
+    parts = [f"consumers.{one}.service" for one in ("archive", "alarms", "optimize", "dispatch", "status", "notify")]
+    every = ", ".join(["bridges.service", *parts, "joulebus.export", "joulebus.look", "joulebus.planned_past"])
+    program = f"import sys, {every}; print(*{{'numba', 'pandas', 'pyarrow', 'scipy'}} & sys.modules.keys())"
+    done = run(sys.executable, "-W", "ignore", "-c", program, cwd=REPOSITORY)
+    assert set(done.stdout.split()) == {"numba", "scipy"}
