@@ -163,7 +163,7 @@ def _parquet(path: Path, columns: Sequence[str]) -> Any:  # noqa: ANN401  # as a
         import pyarrow as pa  # noqa: PLC0415  # 166 MB that only this needs
         from pyarrow import parquet  # noqa: PLC0415
     except ImportError:
-        raise Trouble('Parquet needs pyarrow: pip install "joulebus[parquet]"; or write to a .csv file') from None
+        raise Trouble('Parquet needs pyarrow: pip install "pyarrow>=21"; or write to a .csv file') from None
     text = pa.string()
     kinds = {"at": pa.timestamp("us", tz="UTC"), "device": text, "point": text, "samples": pa.int64()}
     kinds |= {"state": text, "source": text}

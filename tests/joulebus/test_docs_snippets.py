@@ -15,7 +15,7 @@ from schemas.site import Site
 from schemas.tariff import Tariff
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md"), *ROOT.glob("*.md")])
 
 
 class Block(NamedTuple):

@@ -230,7 +230,7 @@ def test_without_pyarrow_parquet_says_what_to_install(tmp_path: Path) -> None:
     env = os.environ | {"JOULEBUS_DATABASE": url}
     done = subprocess.run([sys.executable, "-c", script, *words], env=env, check=False, capture_output=True, text=True)
     assert done.returncode == 1
-    assert 'pip install "joulebus[parquet]"' in done.stderr
+    assert 'pip install "pyarrow>=21"' in done.stderr
     assert "Traceback" not in done.stderr
 
 
