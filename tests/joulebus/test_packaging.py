@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,16 @@ def test_what_runs_for_years_loads_no_pandas() -> None:
     program = f"import sys, {every}; print(*{{'numba', 'pandas', 'pyarrow', 'scipy'}} & sys.modules.keys())"
     done = run(sys.executable, "-W", "ignore", "-c", program, cwd=REPOSITORY)
     assert set(done.stdout.split()) == {"numba", "scipy"}
+
+
+def test_the_changelog_has_the_version_of_the_project_on_top() -> None:
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    heads = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert heads[0] == "Unreleased"
+    released = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", head) for head in heads[1:]]
+    assert all(released), heads
+    versions = [tuple(map(int, one.groups()[:3])) for one in released if one]
+    dates = [date.fromisoformat(one[4]) for one in released if one]
+    assert ".".join(map(str, versions[0])) == PROJECT["project"]["version"]
+    assert versions == sorted(set(versions), reverse=True)
+    assert dates == sorted(dates, reverse=True)
