@@ -1,8 +1,6 @@
 """Optimize beside a real broker and a real archive: plans come, and what goes wrong leaves the last one standing."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -292,11 +290,3 @@ async def test_a_broker_that_forgot_gets_the_plan_again(
         await asyncio.gather(job, return_exceptions=True)
         await ear.stop()
     await optimize.history.engine.dispose()
-
-
-def test_the_solver_is_not_loaded_before_it_is_needed() -> None:
-    heavy = {"numpy", "scipy", "pandas", "numba"}
-    needed = {"consumers.dispatch.service": {"numpy"}}  # it measures how late a meter is, at each reading
-    for module in ("consumers.optimize.service", "consumers.dispatch.service", "consumers.archive.service"):
-        bad = f"bad = {heavy - needed.get(module, set())} & sys.modules.keys(); sys.exit(str(bad) if bad else 0)"
-        subprocess.run([sys.executable, "-c", f"import sys, {module}; {bad}"], check=True)
