@@ -35,10 +35,11 @@ export class Today {
     const { zone, currency } = this.site;
     const until = Object.values(energies).map((one) => one.until).filter(Boolean).toSorted().at(-1);
     const date = since(begin, zone).slice(0, 10);
-    say($("today-span"), `${date}${until ? ` until ${clock(until, zone)}` : fault ? "" : ": no quarter of an hour is measured yet"}`);
+    const hole = common(energies);
+    say($("today-span"), `${date}${until ? [` until ${clock(until, zone)}`, hole].filter(Boolean).join(", ") : fault ? "" : ": no quarter of an hour is measured yet"}`);
     for (const node of document.querySelectorAll(".energies [data-sum]")) {
       const flow = energies[node.dataset.sum];
-      fill(node, flow.wh === null ? { ...UNKNOWN, note: fault || !until ? "" : "not measured" } : { ...energy(flow.wh), note: part(flow, until, zone, node.dataset.sum === "pv") });
+      fill(node, flow.wh === null ? { ...UNKNOWN, note: fault || !until ? "" : "not measured" } : { ...energy(flow.wh), note: part(flow, until, zone, node.dataset.sum === "pv", hole) });
     }
     const nothing = fault ? "" : currency ? "not priced yet" : "no price: the tariff cannot be read";
     const cost = document.querySelector("[data-sum=cost]");
@@ -75,10 +76,22 @@ function amount(value, { currency }) {
   return { value: number(value, 2), unit: currency };
 }
 
-/** Of which part of the day a sum is, where that is not all of it. A PV inverter sleeps at night. */
-function part({ from, until, quarters, of }, end, zone, sleeps) {
+/** Of which part of the day a sum is, where that is not all of it; what all have in common stands above them. A PV inverter
+ * sleeps at night. */
+function part({ from, until, quarters, of }, end, zone, sleeps, above) {
   const span = sleeps ? `${clock(from, zone)} to ${clock(until, zone)}` : until === end ? "" : `until ${clock(until, zone)}`;
-  return [span, quarters < of && `${hours(quarters)} of ${hours(of)} h measured`].filter(Boolean).join(", ");
+  const hole = measured(quarters, of);
+  return [span, hole !== above && hole].filter(Boolean).join(", ");
+}
+
+function measured(quarters, of) {
+  return quarters < of ? `${hours(quarters)} of ${hours(of)} h measured` : "";
+}
+
+/** The hole that each sum has but that of the PV, which has a day of its own. */
+function common({ pv, ...others }) {
+  const [first, ...rest] = Object.values(others).map((one) => measured(one.quarters, one.of));
+  return rest.every((one) => one === first) ? first : "";
 }
 
 function hours(quarters) {
