@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any, NamedTuple
 
 from schemas.energies import Energy
@@ -10,6 +11,9 @@ from schemas.site import Site
 QUARTER = timedelta(minutes=15)
 LATE = timedelta(minutes=15)
 """After a quarter the archive has so long to tell of it before it counts as missing."""
+
+FAINT = 0.05
+"""Of its rated power: a PV inverter that makes no more may be asleep in the next quarter, as in the ledger of gaps."""
 
 Place = tuple[str, str]
 """Device and point."""
@@ -21,13 +25,17 @@ class Places(NamedTuple):
 
     meter: Place
     batteries: list[Place]
-    suns: list[Place]
+    suns: Mapping[Place, float]
+    """With the Wh of a quarter below which it may fall asleep, or wake up."""
 
     @classmethod
     def of(cls, site: Site) -> "Places":
         """A hybrid has the PV behind it in one point, and its battery in `p`."""
-        suns = dict.fromkeys((device, "p" if point == "p" else "pv_p") for device, point in site.pv_points)
-        return cls((site.grid.meter, "p"), [(pcs, "p") for pcs in site.pcs], [*suns])
+        suns = {
+            (device, "p" if point == "p" else "pv_p"): FAINT * (site.named(device).rated_power or inf) / 4
+            for device, point in site.pv_points
+        }
+        return cls((site.grid.meter, "p"), [(pcs, "p") for pcs in site.pcs], suns)
 
     @property
     def all(self) -> list[Place]:
@@ -43,7 +51,7 @@ def energies(places: Places, known: Known, start: datetime, now: datetime) -> di
     quarters = [start + n * QUARTER for n in range((over - start) // QUARTER)]
     meter = by_place[places.meter]
     flows = {"imported": {at: meter[at].out for at in meter}, "exported": {at: meter[at].into for at in meter}}
-    sun, holes = _sun([by_place[one] for one in places.suns], quarters)
+    sun, holes = _sun([(by_place[one], faint) for one, faint in places.suns.items()], quarters)
     if places.suns:
         flows["pv"] = sun
     batteries = [by_place[one] for one in places.batteries]
@@ -57,35 +65,41 @@ def energies(places: Places, known: Known, start: datetime, now: datetime) -> di
         for at, (out, into) in gave.items()
         if at in meter and at not in holes
     }
-    return {name: _sum(flow, quarters, sleeps=name == "pv") for name, flow in flows.items()}
+    return {
+        name: _sum(flow, [at for at in quarters if at in flow or at in holes] if name == "pv" else quarters)
+        for name, flow in flows.items()
+    }
 
 
 def _sun(
-    suns: Iterable[Mapping[datetime, Energy]], quarters: Sequence[datetime]
+    suns: Iterable[tuple[Mapping[datetime, Energy], float]], quarters: Sequence[datetime]
 ) -> tuple[dict[datetime, float], set[datetime]]:
-    """Wh of the PV, and its holes: an inverter that is silent before its first quarter or after its last one sleeps,
-    between them it is not known."""
+    """Wh of the PV, and its holes. An inverter that is silent before its first quarter or after its last one sleeps,
+    where it made next to nothing in that one; any other silence is not known."""
     total: dict[datetime, float] = {}
     holes = set[datetime]()
-    for told in suns:
+    for told, faint in suns:
+        made = {at: max(0.0, one.out - one.into) for at, one in sorted(told.items())}
+        first, last = next(iter(made), None), next(reversed(made), None)
         for at in quarters:
-            if at in told:
-                total[at] = total.get(at, 0.0) + max(0.0, told[at].out - told[at].into)
-            elif told and min(told) < at < max(told):
+            if at in made:
+                total[at] = total.get(at, 0.0) + made[at]
+            elif first and last and not _sleeps(at, (first, made[first]), (last, made[last]), faint):
                 holes.add(at)
     return {at: wh for at, wh in total.items() if at not in holes}, holes
 
 
-def _sum(flow: Mapping[datetime, float], quarters: Sequence[datetime], *, sleeps: bool) -> dict[str, Any]:
-    """`of`: quarters that were over; of what sleeps those from its first to its last."""
+def _sleeps(at: datetime, first: tuple[datetime, float], last: tuple[datetime, float], faint: float) -> bool:
+    return (at < first[0] and first[1] <= faint) or (at > last[0] and last[1] <= faint)
+
+
+def _sum(flow: Mapping[datetime, float], quarters: Sequence[datetime]) -> dict[str, Any]:
+    """The quarters are those in which something was to be measured."""
     known = [at for at in quarters if at in flow]
-    if not known:
-        return {"wh": None, "quarters": 0, "of": 0 if sleeps else len(quarters), "from": None, "until": None}
-    until = known[-1] + QUARTER
     return {
-        "wh": sum(flow[at] for at in known),
+        "wh": sum(flow[at] for at in known) if known else None,
         "quarters": len(known),
-        "of": (until - known[0]) // QUARTER if sleeps else len(quarters),
-        "from": known[0].isoformat(),
-        "until": until.isoformat(),
+        "of": len(quarters),
+        "from": known[0].isoformat() if known else None,
+        "until": (known[-1] + QUARTER).isoformat() if known else None,
     }

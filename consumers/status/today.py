@@ -53,5 +53,4 @@ class Today:
             return known, None
         day, quarters = days[-1], await self.history.money(site, start, now)
         until = quarters[-1].at + QUARTER if quarters else None
-        parts = {"energy": day.energy, "demand": day.demand, "wear": day.wear}
-        return known, told(day) | parts | {"until": until.isoformat() if until else None}
+        return known, told(day) | {"until": until.isoformat() if until else None}

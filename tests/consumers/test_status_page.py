@@ -306,7 +306,7 @@ async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
 
 @in_one_loop
 async def test_the_day_so_far_stands_first_and_an_unknown_is_no_nothing(scene: Scene) -> None:
-    """Three quarters of the grid alone, of which the last is the third of the day; money of another span."""
+    """Money of the archive, no energies in it; then figures with holes, and an archive that is away."""
     page = await scene.open()
     await scene.everything()
     cost, saved, bought = (page.locator(f"[data-sum={name}]") for name in ("cost", "saved", "imported"))
@@ -321,6 +321,7 @@ async def test_the_day_so_far_stands_first_and_an_unknown_is_no_nothing(scene: S
     known = {"from": begin.isoformat(), "until": (begin + timedelta(minutes=45)).isoformat()}
     flows: dict[str, Any] = {name: {"wh": 12_340.0, "quarters": 2, "of": 3} | known for name in answer["energies"]}
     flows["exported"] = {"wh": 0.0, "quarters": 3, "of": 3} | known
+    flows["pv"] |= {"from": (begin + timedelta(minutes=15)).isoformat()}
     flows["load"] = {"wh": None, "quarters": 0, "of": 3, "from": None, "until": None}
     changed = answer | {"energies": flows}
     await page.route("**/api/today", lambda route: route.fulfill(json=changed))
@@ -328,7 +329,7 @@ async def test_the_day_so_far_stands_first_and_an_unknown_is_no_nothing(scene: S
     await expect(bought).to_contain_text("12.3 kWh", timeout=SOON)
     await expect(bought.locator("[data-f=note]")).to_have_text("0.5 of 0.75 h measured")
     await expect(page.locator("[data-sum=exported] [data-f=value]")).to_have_text("0.0")
-    await expect(page.locator("[data-sum=pv] [data-f=note]")).to_have_text("00:00 to 00:45, 0.5 of 0.75 h measured")
+    await expect(page.locator("[data-sum=pv] [data-f=note]")).to_have_text("00:15 to 00:45, 0.5 of 0.75 h measured")
     await expect(page.locator("[data-sum=load]")).to_contain_text("not measured")
     await expect(page.locator("#today-span")).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d until 00:45$"))
     changed["fault"], changed["money"] = "the archive cannot be read", None

@@ -23,7 +23,7 @@ START = datetime(2026, 6, 9, 22, tzinfo=UTC)
 NOW = START + timedelta(hours=2, minutes=5)
 """Seven quarters are over for as long as the archive has to tell of them."""
 METER, PCS, SUN = ("grid", "p"), ("pcs1", "p"), ("pv1", "p")
-PLANT = Places(METER, [PCS], [SUN])
+PLANT = Places(METER, [PCS], {SUN: 25.0})
 
 
 def told(numbers: Sequence[int], out: float = 0.0, into: float = 0.0) -> list[Energy]:
@@ -46,7 +46,9 @@ CASES: dict[str, tuple[Mapping[Any, list[Energy]], Places, dict[str, tuple[float
     "a PV inverter that woke late": (WHOLE | {SUN: told(range(5, 8), 20.0)}, PLANT, {"pv": (60.0, 3, 3),
         "load": (540.0, 8, 8)}),
     "a hole in its day": (WHOLE | {SUN: told([4, 7], 20.0)}, PLANT, {"pv": (40.0, 2, 4), "load": (400.0, 6, 8)}),
-    "without battery and PV": ({METER: WHOLE[METER]}, Places(METER, [], []), {"load": (800.0, 8, 8)}),
+    "one that fell silent at noon": (WHOLE | {SUN: told(range(5), 26.0)}, PLANT, {"pv": (130.0, 5, 8),
+        "load": (430.0, 5, 8)}),
+    "without battery and PV": ({METER: WHOLE[METER]}, Places(METER, [], {}), {"load": (800.0, 8, 8)}),
 }  # fmt: skip
 
 

@@ -39,7 +39,7 @@ export class Today {
     say($("today-span"), `${date}${until ? [` until ${clock(until, zone)}`, hole].filter(Boolean).join(", ") : fault ? "" : ": no quarter of an hour is measured yet"}`);
     for (const node of document.querySelectorAll(".energies [data-sum]")) {
       const flow = energies[node.dataset.sum];
-      fill(node, flow.wh === null ? { ...UNKNOWN, note: fault || !until ? "" : "not measured" } : { ...energy(flow.wh), note: part(flow, until, zone, node.dataset.sum === "pv", hole) });
+      fill(node, flow.wh === null ? { ...UNKNOWN, note: fault || !until ? "" : "not measured" } : { ...energy(flow.wh), note: part(flow, { begin, until, hole }, zone, node.dataset.sum === "pv") });
     }
     const nothing = fault ? "" : currency ? "not priced yet" : "no price: the tariff cannot be read";
     const cost = document.querySelector("[data-sum=cost]");
@@ -68,7 +68,7 @@ function complain(fault) {
 }
 
 function energy(wh) {
-  if (Math.abs(wh) >= 1e8) return { value: number(wh / 1e6, 1), unit: "MWh" };
+  if (Math.abs(wh) >= 1e7) return { value: number(wh / 1e6, Math.abs(wh) < 1e8 ? 2 : 1), unit: "MWh" };
   return { value: number(wh / 1e3, Math.abs(wh) < 99_950 ? 1 : 0), unit: "kWh" };
 }
 
@@ -78,10 +78,10 @@ function amount(value, { currency }) {
 
 /** Of which part of the day a sum is, where that is not all of it; what all have in common stands above them. A PV inverter
  * sleeps at night. */
-function part({ from, until, quarters, of }, end, zone, sleeps, above) {
-  const span = sleeps ? `${clock(from, zone)} to ${clock(until, zone)}` : until === end ? "" : `until ${clock(until, zone)}`;
+function part({ from, until, quarters, of }, day, zone, sleeps) {
+  const begins = sleeps && Date.parse(from) !== Date.parse(day.begin) ? `${clock(from, zone)} to ${clock(until, zone)}` : "";
   const hole = measured(quarters, of);
-  return [span, hole !== above && hole].filter(Boolean).join(", ");
+  return [begins || (until !== day.until && `until ${clock(until, zone)}`), hole !== day.hole && hole].filter(Boolean).join(", ");
 }
 
 function measured(quarters, of) {
