@@ -6,6 +6,7 @@ Standard library only, because it runs before anything is installed: `python3 -m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import os
 import shutil
@@ -13,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,17 @@ FONTS = """<?xml version="1.0"?>
   <dir>/usr/share/fonts</dir>
   <dir prefix="relative">usr/share/fonts</dir>
   <cachedir prefix="xdg">fontconfig</cachedir>
+  <match><test name="family"><string>system-ui</string></test>
+    <edit name="family" mode="assign" binding="same"><string>DejaVu Sans</string></edit></match>
+  <match><test name="family"><string>sans-serif</string></test>
+    <edit name="family" mode="assign" binding="same"><string>DejaVu Sans</string></edit></match>
+  <match><test name="family"><string>monospace</string></test>
+    <edit name="family" mode="assign" binding="same"><string>DejaVu Sans Mono</string></edit></match>
+  <match><edit name="family" mode="append_last"><string>DejaVu Sans</string></edit></match>
 </fontconfig>
 """
+"""Where the unpacked browser finds its fonts. The aliases of a system live in its own configuration: without these ones
+`system-ui` is any font, such as a serif."""
 
 
 class Missing(RuntimeError):
@@ -140,9 +149,21 @@ def unpacked(neighbour: str, name: str, folder: Path) -> Program:
     env["PATH"] = ":".join([*map(str, places), SEARCHED])
     if libraries:
         env["LD_LIBRARY_PATH"] = ":".join([*map(str, libraries), *filter(None, [env.get("LD_LIBRARY_PATH")])])
-    if (tree / "fonts.conf").is_file():
-        env["FONTCONFIG_FILE"] = str(tree / "fonts.conf")
+    if neighbour == "chromium":
+        env["FONTCONFIG_FILE"] = str(_fonts(tree))
     return Program(path, env)
+
+
+def _fonts(tree: Path) -> Path:
+    """The fonts' file of a tree; one that an older joulebus wrote is made anew. A tree nobody may write in stays as it
+    is: its fonts are worse, and all else works."""
+    conf = tree / "fonts.conf"
+    if not conf.is_file() or conf.read_text(encoding="utf-8") != FONTS:
+        with contextlib.suppress(OSError):
+            new = tree / f"fonts.conf.{os.getpid()}"
+            new.write_text(FONTS, encoding="utf-8")
+            new.replace(conf)
+    return conf
 
 
 def make_venv(folder: Path) -> None:
@@ -184,12 +205,10 @@ def _fetch(neighbour: str, folder: Path) -> None:
                 f"install it with: apt-get install --no-install-recommends {' '.join(names)}"
             ) from wrong
         shutil.rmtree(archives)
-        if neighbour == "chromium":
-            (part / "fonts.conf").write_text(FONTS, encoding="utf-8")
         part.rename(folder / neighbour)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One fetch at a time, also among processes."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -92,10 +92,14 @@ class MoneyDay(NamedTuple):
 
 
 def told(day: MoneyDay) -> dict[str, Any]:
-    """What the page says of a day. `saved` is of the `compared` quarters; None where none could be compared."""
+    """What the page says of a day. `paid` is the sum of the three behind it; `saved` is of the `compared` quarters;
+    None where none could be compared."""
     return {
         "currency": day.currency,
         "paid": day.paid,
+        "energy": day.energy,
+        "demand": day.demand,
+        "wear": day.wear,
         "saved": day.saved,
         "stored": day.stored,
         "quarters": day.quarters,

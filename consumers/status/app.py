@@ -52,10 +52,11 @@ def create_app(
     closing: asyncio.Event | None = None,
     counts: Counter[str] | None = None,
     links: Links | None = None,
+    today: Callable[[], Awaitable[dict[str, Any]]] | None = None,
 ) -> FastAPI:
     """`view` gives the state for now, `curves` the columns of some hours, `past` what alarms did, `closing` ends the
-    open streams, `counts` takes the wrong tokens, `links` answers those of messages. Raises Trouble for a token that is
-    easily guessed.
+    open streams, `counts` takes the wrong tokens, `links` answers those of messages, `today` gives the figures of the
+    day. Raises Trouble for a token that is easily guessed.
     """
     app = FastAPI(title="joulebus", docs_url=None, redoc_url=None, openapi_url=None)
     strong_token = token if token is None else strong(token)
@@ -68,6 +69,8 @@ def create_app(
     _pages(app, site, needs_token=token is not None)
     _reading(app, view, curves, closing or asyncio.Event())
     _acting(app, site, publish)
+    if today is not None:
+        _figures(app, today)
     if links is not None:
         links.mount(app)
     if past is not None:
@@ -137,6 +140,12 @@ def _reading(
         now = view()
         well = now["broker"] and now["archive"] is not False
         return {"status": "ok" if well else "degraded", "broker": now["broker"], "archive": now["archive"]}
+
+
+def _figures(app: FastAPI, figures: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    @app.get("/api/today")
+    async def today() -> Response:
+        return Response(to_json(await figures()), media_type="application/json")
 
 
 class _Stream:

@@ -19,6 +19,7 @@ from consumers.status.archive import Archive
 from consumers.status.curves import Curves
 from consumers.status.said import NotSaid
 from consumers.status.state import Moment, State, fold
+from consumers.status.today import Today
 from consumers.status.view import view
 from runtime.bus import Bus, Refused
 from runtime.database import engine
@@ -78,6 +79,7 @@ async def run(part: Part, host: str = "127.0.0.1", port: int = 8080, token: str 
             closing=closing,
             counts=part.counts,
             links=links,
+            today=Today(listener.state, history, archive).figures,
         )
         with bound(host, port) as door:
 

@@ -117,7 +117,7 @@ async def answers(site: Plant, page: str, bus: Bus, hears: Ear) -> None:
     await hears.until(topics.ARCHIVED, lambda one: _confirms(one, epoch, least), SOON, device="meter")
     await _locked(bus, hears, name, mark)
     async with httpx.AsyncClient(verify=web.PLAIN, base_url=f"http://{page}", timeout=10) as asking:
-        for where in ("/", "/api/state", "/api/series", "/health"):
+        for where in ("/", "/api/state", "/api/series", "/api/today", "/health"):
             assert (await asking.get(where)).status_code == 200, where
         async with asking.stream("GET", "/events") as stream:
             assert (await anext(stream.aiter_lines())).startswith("data: {")

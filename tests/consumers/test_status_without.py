@@ -14,6 +14,7 @@ from consumers.status.archive import Archive
 from consumers.status.curves import Curves
 from consumers.status.service import moment
 from consumers.status.state import State
+from consumers.status.today import Today
 from consumers.status.view import view
 from runtime.database import engine
 from runtime.history import History
@@ -42,6 +43,7 @@ ANSWERED = (
     "/api/state",
     "/api/series",
     "/api/series?hours=2",
+    "/api/today",
     "/health",
     "/alarms",
     "/api/alarms/history",
@@ -56,7 +58,14 @@ async def page(site: Site, archive: str) -> AsyncIterator[httpx.AsyncClient]:
     state, database = State(site, broker=True), engine(archive)
     history, asked = History(database), Archive(state)
     curves, past = Curves(state, history, asked), AlarmPast(state, history, asked, moment)
-    app = create_app(site, lambda: view(state, moment()), curves.over, Said().publish, past=past)
+    app = create_app(
+        site,
+        lambda: view(state, moment()),
+        curves.over,
+        Said().publish,
+        past=past,
+        today=Today(state, history, asked).figures,
+    )
     routes = {route.path for route in app.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())}
     assert {one.replace("{alarm}", "soc_low-bms1") for one in routes} == {
         address.split("?")[0] for address in ANSWERED
@@ -84,6 +93,6 @@ async def test_every_address_answers_without(lost: str, archive: str, tmp_path: 
             answer = await asking.get(address)
             assert answer.status_code == 200, (address, answer.text)
             assert answer.text
-        for address in ("/api/series", PAST, EXPLAIN):
+        for address in ("/api/series", "/api/today", PAST, EXPLAIN):
             assert (await asking.get(address)).json()["fault"] == "the archive cannot be read"
         assert (await asking.get("/api/state")).json()["mode"]["doubt"] == "dispatch is down"

@@ -52,6 +52,20 @@ def test_an_unknown_neighbour_is_refused() -> None:
     assert "mosquitto" in done.stderr
 
 
+def test_the_fonts_of_a_browser_that_is_there_already_are_mended(tmp_path: Path) -> None:
+    """Without the aliases of a system `system-ui` was a serif."""
+    folder = tmp_path / "chromium" / "usr/lib/chromium"
+    folder.mkdir(parents=True)
+    (folder / "chromium-headless-shell").touch()
+    conf = tmp_path / "chromium" / "fonts.conf"
+    for before in (None, "<fontconfig></fontconfig>"):
+        if before:
+            conf.write_text(before, encoding="utf-8")
+        found = neighbours.unpacked("chromium", "chromium-headless-shell", tmp_path)
+        assert found.env["FONTCONFIG_FILE"] == str(conf)
+        assert conf.read_text(encoding="utf-8") == neighbours.FONTS
+
+
 def test_a_broken_folder_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "mosquitto").mkdir()
     with pytest.raises(neighbours.Missing, match="delete that folder"):

@@ -11,12 +11,23 @@ export function drawCard(alarms, { card, zone, now }) {
   const loud = lines(list).filter((line) => !QUIET.includes(line.alarm.state));
   drawNone(alarms, loud.length);
   const unseen = list.filter((alarm) => alarm.unseen);
-  const main = document.querySelector("main");
-  if (!unseen.length) main.classList.remove("calls");
-  else if (unseen.some((alarm) => alarm.active && ["critical", "high"].includes(alarm.priority))) main.classList.add("calls");
+  if (!unseen.length) stand(false);
+  else if (unseen.some((alarm) => alarm.active && ["critical", "high"].includes(alarm.priority))) stand(true);
   rows($("alarms"), card, loud.slice(0, SHOWN).map((line) => ({ ...line, key: line.alarm.alarm })), "key", (node, line) => drawLine(node, line, card, zone, now));
   const quiet = list.filter((alarm) => QUIET.includes(alarm.state) && !alarm.under).length;
   say($("more-alarms"), [loud.length > SHOWN && `${loud.length - SHOWN} more`, quiet && `${quiet} shelved, suppressed or out of service`, "All alarms, history and figures"].filter(Boolean).join(" · "));
+}
+
+/** What is critical or high and not acknowledged stands first, until all is acknowledged: also for who goes by the
+ * keyboard or has it read aloud, so the card moves in the page itself. */
+function stand(first) {
+  const main = document.querySelector("main");
+  if (main.classList.contains("calls") === first) return;
+  const card = document.querySelector(".card.alarms");
+  const held = card.contains(document.activeElement) ? document.activeElement : null;
+  main.classList.toggle("calls", first);
+  main.insertBefore(card, first ? main.firstElementChild : document.querySelector(".card.devices"));
+  held?.focus({ preventScroll: true });
 }
 
 function drawLine(node, { alarm, under }, card, zone, now) {

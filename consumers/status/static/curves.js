@@ -41,25 +41,10 @@ export class Curves {
       const found = await answer.json();
       if (hours !== this.hours) return;
       this.show(found);
-      if (!hours) this.price(found.money); // asked with the day alone
       this.complain(found.fault);
     } catch {
       this.complain("the curves cannot be loaded");
     }
-  }
-
-  /** What the day has cost so far, and what the battery saved of it: as the archive's ledger has it. */
-  price(money) {
-    $("money").hidden = !money;
-    if (!money) return;
-    const sum = (value) => `${number(value, 2)} ${money.currency}`;
-    const part = money.compared < money.quarters ? `, in ${money.compared} of ${money.quarters} quarters of an hour` : "";
-    const saved =
-      money.saved === null
-        ? "What the battery saved is not known: it was silent"
-        : `The battery ${money.saved < 0 ? "cost" : "saved"} ${sum(Math.abs(money.saved))}, its wear deducted${part}`;
-    const stored = Math.abs(money.stored ?? 0) < 0.005 ? "" : ` Stored meanwhile: worth ${money.stored < 0 ? "−" : "+"}${sum(Math.abs(money.stored))}.`;
-    $("money-words").textContent = `${sum(money.paid)} so far. ${saved}.${stored}`;
   }
 
   complain(fault) {

@@ -7,16 +7,21 @@ import { since } from "./words.js";
 export function drawHead({ at, alarms }, { zone, title }, subject = "") {
   const active = PRIORITIES.reduce((sum, one) => sum + alarms.counts[one].active, 0);
   document.title = `${active ? `(${active}) ` : ""}${subject}${title}`;
-  say($("clock"), `${since(at, zone)} ${zone}`);
+  const [date, time] = since(at, zone).split(" ");
+  fill($("clock"), { date, time, zone });
   $("clock").dateTime = at;
   drawPills($("alarm-pills"), alarms);
 }
 
-/** How many nobody has acknowledged and the gravest priority of these; nothing where all are. */
-export function unseenWords(list) {
+/** How many nobody has acknowledged, and the gravest priority of these; nothing where all are. */
+function unseenParts(list) {
   const unseen = list.filter((alarm) => alarm.unseen);
   const worst = PRIORITIES.find((one) => unseen.some((alarm) => alarm.priority === one));
-  return worst ? `${unseen.length} not acknowledged, ${unseen.length === 1 ? "" : "worst "}${worst}` : "";
+  return worst ? [`${unseen.length} not acknowledged`, `, ${unseen.length === 1 ? "" : "worst "}${worst}`] : ["", ""];
+}
+
+export function unseenWords(list) {
+  return unseenParts(list).join("");
 }
 
 function aside(list) {
@@ -29,14 +34,13 @@ function drawPills(home, { counts, doubt, list }) {
   rows(home, "t-pill", listed, "priority", (node, one) => {
     node.className = `count ${one.priority}${one.unseen && ["critical", "high"].includes(one.priority) ? " calls" : ""}`;
     node.querySelector(".shape path").setAttribute("d", SHAPES[one.priority][1]);
-    fill(node, { count: `${one.active} ${one.priority}` });
+    fill(node, { count: String(one.active), name: ` ${one.priority}` });
   });
   const quiet = aside(list);
-  const known = unseenWords(list) || (listed.length ? "" : `No alarms${quiet ? `, ${quiet} set aside` : ""}`);
-  const words = doubt ? `Alarms not known${list.length ? ", last seen:" : ""}` : known;
-  const node = home.querySelector("[data-f=none]");
-  say(node, words);
-  node.className = unseenWords(list) || doubt ? "" : "soft";
+  const [unseen, worst] = unseenParts(list);
+  const known = unseen || (listed.length ? "" : `No alarms${quiet ? `, ${quiet} set aside` : ""}`);
+  fill(home, { none: doubt ? `Alarms not known${list.length ? ", last seen:" : ""}` : known, worst: doubt ? "" : worst });
+  home.querySelector(".told").className = unseen || doubt ? "told" : "told soft";
   home.setAttribute("aria-label", `Alarms: ${[doubt && "not known", countWords(counts), unseenWords(list)].filter(Boolean).join("; ") || "none"}`);
 }
 

@@ -4,11 +4,14 @@ import { drawCard } from "./card.js";
 import { Curves } from "./curves.js";
 import { drawHead } from "./head.js";
 import { $, fill, lamp, rows, say, show } from "./rows.js";
+import { drawServices } from "./services.js";
 import { follow, now } from "./stream.js";
-import { age, kilowatts, number, clock, news, when } from "./words.js";
+import { Today } from "./today.js";
+import { age, kilowatts, number, news, when } from "./words.js";
 
 const site = document.body.dataset;
 const curves = new Curves(site);
+const today = new Today(site);
 const ask = { ...alarmAsks(now), ...controlAsks(now) };
 
 // --- power flow -----------------------------------------------------------------------------------------
@@ -110,15 +113,6 @@ function drawDevices(devices) {
   });
 }
 
-// What dispatch says of itself stands in its own card; here stands what does not.
-function drawServices({ services, why }) {
-  rows($("services"), "t-service", services, "service", (node, one) => {
-    lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
-    const words = one.state === "online" ? [age(one.lag), one.version, one.service === "dispatch" ? news(one.detail, why) : one.detail] : [one.detail || `last word ${age(one.age)} ago`];
-    fill(node, { name: one.service, words: words.filter(Boolean).join(" · ") });
-  });
-}
-
 function direction(power) {
   if (Math.abs(power) < IDLE) return "Rest";
   return `${power > 0 ? "Discharge" : "Charge"} ${kilowatts(Math.abs(power))} kW`;
@@ -174,20 +168,6 @@ function drawSkill({ skill }) {
   say($("skill"), skill ?? "");
 }
 
-function drawPeak({ peak, plan }) {
-  $("peak").hidden = !peak;
-  if ($("peak").hidden) return;
-  const most = Math.max(peak.highest ?? 0, peak.window ?? 0, plan?.peak ?? 0, 1) * 1.1;
-  $("peak-window").setAttribute("width", (300 * Math.max(0, peak.window ?? 0)) / most);
-  $("peak-highest").setAttribute("x", (300 * (peak.highest ?? 0)) / most);
-  if (!peak.per) return say($("peak-words"), `Unknown: ${peak.doubt}.`);
-  const aim = plan?.peak === null || plan?.peak === undefined ? "" : `; the plan keeps ${kilowatts(plan.peak)} kW`;
-  const window_ = peak.window === null ? "" : `This window of ${peak.minutes} min until ${clock(peak.ends, site.zone)}: ${kilowatts(peak.window)} kW. `;
-  const highest = peak.highest === null ? "not known" : `${kilowatts(peak.highest)} kW`;
-  const seen = peak.doubt ? ` As far as it is known: ${peak.doubt}.` : peak.seen < 0.995 ? ` ${Math.floor(100 * peak.seen)} % of the ${peak.per} so far was measured.` : "";
-  say($("peak-words"), `${window_}Highest of the ${peak.per}: ${highest}${aim}.${seen}`);
-}
-
 // --- all of it -------------------------------------------------------------------------------------------
 
 follow((state) => {
@@ -200,8 +180,8 @@ follow((state) => {
   drawServices(state);
   drawDispatch(state);
   drawBatteries(state);
-  drawPeak(state);
   drawSkill(state);
   curves.follow(state);
+  today.follow(state);
 }, ask.alarm);
 $("mode").addEventListener("click", () => ask.control());

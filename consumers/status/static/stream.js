@@ -39,6 +39,7 @@ export function follow(draw, ask) {
 function judge() {
   const silence = (performance.now() - heard) / 1000;
   const lost = silence > 4;
+  if (!state && !lost) return; // it has only just been opened
   document.body.dataset.stream = lost ? "lost" : "live";
   let trouble = "";
   if (lost) trouble = state ? `No connection to the status page for ${age(silence)}: what you see is old.` : "No connection to the status page.";
