@@ -13,6 +13,7 @@ from consumers.status.app import create_app
 from consumers.status.archive import Archive
 from consumers.status.curves import Curves
 from consumers.status.service import moment
+from consumers.status.slots import slots
 from consumers.status.state import State
 from consumers.status.view import view
 from runtime.database import engine
@@ -42,6 +43,8 @@ ANSWERED = (
     "/api/state",
     "/api/series",
     "/api/series?hours=2",
+    "/api/series?day=2026-03-29",
+    "/api/plan",
     "/health",
     "/alarms",
     "/api/alarms/history",
@@ -56,7 +59,14 @@ async def page(site: Site, archive: str) -> AsyncIterator[httpx.AsyncClient]:
     state, database = State(site, broker=True), engine(archive)
     history, asked = History(database), Archive(state)
     curves, past = Curves(state, history, asked), AlarmPast(state, history, asked, moment)
-    app = create_app(site, lambda: view(state, moment()), curves.over, Said().publish, past=past)
+    app = create_app(
+        site,
+        lambda: view(state, moment()),
+        curves.over,
+        Said().publish,
+        past=past,
+        slots=lambda: slots(None, moment().at, site.zone),
+    )
     routes = {route.path for route in app.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())}
     assert {one.replace("{alarm}", "soc_low-bms1") for one in routes} == {
         address.split("?")[0] for address in ANSWERED
