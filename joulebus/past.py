@@ -15,9 +15,9 @@ from consumers.archive.store import Store
 from runtime.database import engine
 from runtime.heard import Heard
 from runtime.history import History
-from schemas.messages import Telemetry
+from schemas.messages import Plan, Telemetry
 from schemas.site import Site
-from schemas.topics import TELEMETRY
+from schemas.topics import PLAN, TELEMETRY
 from simulator.past import METERED, Steer, by_rule, past
 from simulator.world import World
 
@@ -36,15 +36,16 @@ class Wish:
     end: datetime
     env: Mapping[str, str]
 
-    def steer(self) -> Steer:
-        """Who steers its batteries. Raises Trouble where the tariff cannot be read."""
+    def steer(self, plans: list[Plan]) -> Steer:
+        """Who steers its batteries; `plans` takes what was planned in the last hours. Raises Trouble where the tariff
+        cannot be read."""
         takes_over = max(self.start + LEARNED, self.end - PLANNED)
         if not self.site.battery or takes_over >= self.end:
             return by_rule
         from joulebus.planned_past import PlannedPast, span_of  # noqa: PLC0415  # loads the solver: 3 s
 
         span = span_of(self.site, self.path, self.env, self.start, self.end)
-        return by_rule if span.terms.battery is None else PlannedPast(span, span.terms.battery, takes_over)
+        return by_rule if span.terms.battery is None else PlannedPast(span, span.terms.battery, takes_over, plans)
 
 
 def remember(database: str, wish: Wish, memory: Path) -> None:
@@ -59,11 +60,13 @@ async def _remember(database: str, wish: Wish, memory: Path) -> None:
     try:
         if await History(store).latest(wish.site.site):
             return
-        kept = _Kept(wish.steer())
+        plans = list[Plan]()
+        kept = _Kept(wish.steer(plans))
         rows = _entries(wish, kept)
         archive = Store(store, lambda _: None)
         while batch := list(islice(rows, BATCH)):
             await archive.keep(batch)
+        await archive.keep(sort_out([_said(wish.site, one) for one in plans], wish.end)[0])
         if kept.world is not None:
             await asyncio.to_thread(memory.write_text, json.dumps(kept.world.plant.remember()), encoding="utf-8")
     finally:
@@ -90,3 +93,7 @@ def _entries(wish: Wish, steer: Steer) -> Iterator[Entry]:
 def _heard(site: Site, device: str, sample: Telemetry) -> Heard[Telemetry]:
     payload = sample.model_dump_json().encode()
     return Heard(TELEMETRY, {"site": site.site, "device": device}, sample, "", payload, False, 0)
+
+
+def _said(site: Site, plan: Plan) -> Heard[Plan]:
+    return Heard(PLAN, {"site": site.site}, plan, "", b"", True, 0)

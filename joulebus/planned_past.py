@@ -3,7 +3,7 @@ plays them."""
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import fmean
 
@@ -14,23 +14,29 @@ from joulebus.backtest.prices import of as prices_of
 from joulebus.backtest.score import HOUR, Played
 from joulebus.backtest.site import AS_LIVE, Flags, of_site
 from joulebus.backtest.walk import Cell, Planned, Span, within
+from optimizer.plan import plan
 from optimizer.record import QUARTER
 from optimizer.split import Room, split
 from optimizer.storage import Storage
+from schemas.messages import Plan
 from schemas.site import Site
 from schemas.site_battery import Battery
 from simulator.past import EDGE, METERED, by_rule, lived
 from simulator.roles.cast import image_of
 from simulator.world import World
 
+KEPT = timedelta(hours=13)
+"""So much of the past has its plans: as far back as the page's charts look at first. Each takes 10 ms."""
+
 
 class PlannedPast:
     """A `simulator.past.Steer`: the simple rule at first, then the plan."""
 
-    def __init__(self, span: Span, battery: Storage, takes_over: datetime) -> None:
+    def __init__(self, span: Span, battery: Storage, takes_over: datetime, plans: list[Plan]) -> None:
         """`takes_over`: when the plan does."""
         self.span, self.battery, self.takes_over = span, battery, takes_over
         self.mind = Planned(span, "plan", battery)
+        self._end = span.played.start + len(span.played) * QUARTER
         self._carried: tuple[datetime, float] | None = None
         self._last = dict[str, float]()
         self._socs = dict[str, float]()
@@ -39,6 +45,8 @@ class PlannedPast:
         """Wh drawn less fed in, as the meter showed it then."""
         self._off: float | None = None
         """Wh by which that was off when the quarter before began."""
+        self.plans = plans
+        """Takes those of its last hours, one each quarter of an hour: as the archive of a site that runs has them."""
 
     def __call__(self, world: World) -> None:
         """Each step; a decision each quarter, by what was read just before it."""
@@ -52,6 +60,13 @@ class PlannedPast:
             by_rule(world)
         elif begins:
             self._tell(world, self._decide(world, (world.at - self.span.played.start) // QUARTER))
+            self._keep(world.at)
+
+    def _keep(self, at: datetime) -> None:
+        """The plan that is carried out from now on, in full: of the whole past that would take as long as all else."""
+        policy = self.mind.planner.policy
+        if policy is not None and policy.outlook.now == at and at >= self._end - KEPT:
+            self.plans.append(plan(policy.outlook, policy=policy))
 
     def _count(self, world: World) -> None:
         """What the meter has counted in the quarter that is over."""

@@ -153,7 +153,8 @@ class History:
     async def plans_at(self, site: str, instants: Sequence[datetime], lasts: timedelta) -> AsyncIterator[Held]:
         """The plan that held at each of these instants, or else the first of the `lasts` behind it; oldest first.
 
-        Read one by one: a week of plans is hundreds of megabytes. An instant without a plan is left out.
+        It has those steps alone that tell of its instants and of the `lasts` behind each. Some plans are read at a
+        time: a week of them is hundreds of megabytes. An instant without a plan is left out.
         """
         if not instants:
             return
@@ -165,10 +166,13 @@ class History:
             number = max(bisect_right(made, at) - 1, 0)
             if number < len(made) and made[number] < at + lasts:
                 held.setdefault(made[number], []).append(at)
-        for at, mine in held.items():
-            asked = select(plan.c.body, plan.c.packed).where(plan.c.site == site, plan.c.at == at).limit(1)
-            for body, packed in await self._rows(asked):
-                yield kept_plans.read(body, packed), mine
+        times = list(held)
+        for first in range(0, len(times), AT_ONCE):
+            asked = select(plan.c.at, plan.c.body, plan.c.packed).where(plan.c.site == site)
+            some = asked.where(plan.c.at.in_(times[first : first + AT_ONCE]))
+            found = {at: (body, packed) for at, body, packed in await self._rows(some)}
+            for at in sorted(found):
+                yield kept_plans.read(*found[at], (held[at][0], held[at][-1] + lasts)), held[at]
 
     async def forecasts(
         self,
@@ -261,6 +265,8 @@ class History:
                 return list((await connection.execute(question)).all())
 
 
+AT_ONCE = 50
+"""Plans: some 200 kB."""
 LONGEST_PLAN = timedelta(days=2)
 """No plan tells of more, so none that is older says anything of an instant."""
 _QUARTER = timedelta(minutes=15)

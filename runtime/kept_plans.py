@@ -13,6 +13,8 @@ from pydantic_core import from_json, to_json
 
 from schemas.messages import Plan, Step
 
+Span = tuple[datetime, datetime]
+
 QUARTER = timedelta(minutes=15)
 DIGITS = {
     **dict.fromkeys(("power", "grid", "load", "pv", "cap", "policy"), 0),
@@ -33,8 +35,9 @@ def pack(plan: Plan) -> bytes:
     return zlib.compress(to_json(plan.model_dump(mode="json") | {"steps": columns}), 9)
 
 
-def unpack(packed: bytes, body: str) -> Plan:
-    """The plan again, out of `pack` and `forecasts` of it. Raises ValueError when they are something else."""
+def unpack(packed: bytes, body: str, span: Span | None = None) -> Plan:
+    """The plan again, out of `pack` and `forecasts` of it; of a span the steps alone that reach into it. Raises
+    ValueError when they are something else."""
     try:
         said = from_json(zlib.decompress(packed))
         columns = said["steps"]
@@ -44,15 +47,20 @@ def unpack(packed: bytes, body: str) -> Plan:
         for row in rows:
             row["grid"] += _balance(row)
             begin = end if row["at"] is None else datetime.fromisoformat(row["at"])
-            row["at"], end = begin.isoformat(), begin + timedelta(seconds=row["seconds"])
-        return Plan.model_validate_json(to_json(said | {"steps": rows}))
+            row["at"], end = begin, begin + timedelta(seconds=row["seconds"])
+        return Plan.model_validate_json(to_json(said | {"steps": [row for row in rows if _reaches(row, span)]}))
     except (zlib.error, LookupError, AttributeError, TypeError, ValueError) as wrong:
         raise ValueError(f"a plan of the archive cannot be read: {wrong}") from wrong
 
 
-def read(body: str, packed: bytes | None) -> Plan:
-    """The plan of a row; one of an older joulebus is not packed. Raises ValueError."""
-    return Plan.model_validate_json(body) if packed is None else unpack(packed, body)
+def read(body: str, packed: bytes | None, span: Span | None = None) -> Plan:
+    """The plan of a row; one of an older joulebus is not packed. Of a span less of it is read: a day of a chart needs a
+    step of each of its plans, and to check all of them took nine tenths of its time. Raises ValueError."""
+    return Plan.model_validate_json(body) if packed is None else unpack(packed, body, span)
+
+
+def _reaches(row: Mapping[str, Any], span: Span | None) -> bool:
+    return span is None or (row["at"] < span[1] and row["at"] + timedelta(seconds=row["seconds"]) > span[0])
 
 
 def _rounded(step: Step) -> dict[str, Any]:

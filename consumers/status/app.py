@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from consumers.status.answers import Busy
 from consumers.status.door import Door
 from consumers.status.packed import Packed
 from consumers.status.said import NotSaid, Publish, mistakes, read
+from consumers.status.series import AHEAD, BACK, Asked
 from consumers.status.wishes import CONTROL, ControlWish
 from runtime.settings import strong
 from schemas.messages import AlarmClass, AlarmPriority
@@ -34,6 +36,9 @@ HERE = Path(__file__).parent
 BEAT = 1.0
 """Seconds between two states of the event stream."""
 
+OLDEST, NEWEST = date(2000, 1, 1), date(2200, 1, 1)
+"""Days that are shown."""
+
 Curve = Literal[
     "grid", "pv", "battery", "load", "soc",
     "plan_grid", "plan_pv", "plan_battery", "plan_load", "plan_soc", "price_import", "price_export",
@@ -43,7 +48,7 @@ Curve = Literal[
 def create_app(
     site: Site,
     view: Callable[[], dict[str, Any]],
-    curves: Callable[[float | None], Awaitable[dict[str, Any]]],
+    curves: Callable[[Asked], Awaitable[dict[str, Any]]],
     publish: Publish,
     *,
     token: str | None = None,
@@ -53,10 +58,11 @@ def create_app(
     counts: Counter[str] | None = None,
     links: Links | None = None,
     today: Callable[[], Awaitable[dict[str, Any]]] | None = None,
+    slots: Callable[[], dict[str, Any]] | None = None,
 ) -> FastAPI:
-    """`view` gives the state for now, `curves` the columns of some hours, `past` what alarms did, `closing` ends the
-    open streams, `counts` takes the wrong tokens, `links` answers those of messages, `today` gives the figures of the
-    day. Raises Trouble for a token that is easily guessed.
+    """`view` gives the state for now, `curves` the columns of some hours or a day, `past` what alarms did, `closing`
+    ends the open streams, `counts` takes the wrong tokens, `links` answers those of messages, `today` gives the figures
+    of the day, `slots` what is planned next. Raises Trouble for a token that is easily guessed.
     """
     app = FastAPI(title="joulebus", docs_url=None, redoc_url=None, openapi_url=None)
     strong_token = token if token is None else strong(token)
@@ -75,6 +81,8 @@ def create_app(
         links.mount(app)
     if past is not None:
         alarm_app.reading(app, past)
+    if slots is not None:
+        app.get("/api/plan")(_answering(slots))
     alarm_app.testing(app, site, publish)
     alarm_app.acting(app, site, publish, has_engineer=engineer_token is not None)
     return app
@@ -110,7 +118,7 @@ def _pages(app: FastAPI, site: Site, *, needs_token: bool) -> None:
 def _reading(
     app: FastAPI,
     view: Callable[[], dict[str, Any]],
-    curves: Callable[[float | None], Awaitable[dict[str, Any]]],
+    curves: Callable[[Asked], Awaitable[dict[str, Any]]],
     closing: asyncio.Event,
 ) -> None:
     stream = _Stream(view)
@@ -130,8 +138,11 @@ def _reading(
     async def series(
         point: Annotated[list[Curve] | None, Query()] = None,
         hours: Annotated[float | None, Query(gt=0, le=168)] = None,
+        back: Annotated[float, Query(ge=0, le=168)] = BACK,
+        ahead: Annotated[float, Query(ge=0, le=168)] = AHEAD,
+        day: Annotated[date | None, Query(ge=OLDEST, le=NEWEST)] = None,
     ) -> Response:
-        found = await curves(hours)
+        found = await curves(Asked(hours or back, hours or ahead, day))
         wanted = {name: found["columns"][name] for name in point or found["columns"]}
         return Response(to_json(found | {"columns": wanted}), media_type="application/json")
 
@@ -146,6 +157,13 @@ def _figures(app: FastAPI, figures: Callable[[], Awaitable[dict[str, Any]]]) -> 
     @app.get("/api/today")
     async def today() -> Response:
         return Response(to_json(await figures()), media_type="application/json")
+
+
+def _answering(slots: Callable[[], dict[str, Any]]) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def plan() -> dict[str, Any]:
+        return slots()
+
+    return plan
 
 
 class _Stream:

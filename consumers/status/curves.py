@@ -1,16 +1,15 @@
 """Asks the archive for the page: curves for the chart. When it is silent there are gaps."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from consumers.status.answers import Answers
 from consumers.status.archive import Archive
+from consumers.status.chart_words import spoken
 from consumers.status.foreseen import Foreseen
-from consumers.status.series import Column, Means, Span, actual, around, today
+from consumers.status.series import Asked, Means, Span, actual, clock_change, span_of
 from consumers.status.state import State
 from runtime.history import History
-from runtime.money_rows import told
 from schemas.units import utc_now
 
 
@@ -21,46 +20,49 @@ class Curves:
         self.state = state
         self.history = history
         self.archive = archive or Archive(state)
-        self._answers: Answers[float | None, dict[str, Any]] = Answers(self._columns)
+        self._answers: Answers[tuple[Asked, str], dict[str, Any]] = Answers(self._columns)
 
-    async def over(self, hours: float | None) -> dict[str, Any]:
-        """Columns on one time axis: so many hours back and ahead, or the day of the site. Raises Busy."""
-        return await self._answers.to(hours)
+    async def over(self, asked: Asked) -> dict[str, Any]:
+        """Columns on one time axis; another plan makes them anew at once. Raises Busy."""
+        return await self._answers.to((asked, "" if self.state.plan is None else self.state.plan.word.id))
 
-    async def _columns(self, hours: float | None) -> dict[str, Any]:
+    async def _columns(self, question: tuple[Asked, str]) -> dict[str, Any]:
+        asked, _ = question
         now, site = utc_now(), self.state.site
-        slowest = max(device.poll for device in site.device)
-        span = around(now, hours, slowest) if hours else today(now, site.zone)
+        span = span_of(asked, now, site.zone, max(device.poll for device in site.device))
         found = await self.archive.answer(self._means(span, now))
         energies = [one.energy / len(one.racks) for one in site.battery for _ in one.racks]
         seen = found or {name: [[] for _ in places] for name, places in self._devices().items()}
+        foreseen = await self._foreseen(span, now)
+        columns = actual(seen, span, energies) | foreseen.columns
+        plan = None if self.state.plan is None else self.state.plan.word
+        since = foreseen.planned_since()
         return {
             "seconds": span.seconds,
             "now": now.timestamp(),
             "fault": "the archive cannot be read" if found is None else "",
             "at": [at.timestamp() for at in span.instants],
-            "columns": actual(seen, span, energies) | await self._foreseen(span, now),
-            "money": None if hours else await self.archive.answer(self._money(now)),
+            "columns": columns,
+            "forecast": plan.prices_until.timestamp() if plan and plan.prices_until else None,
+            "planned": since.timestamp() if since else None,
+            "clocks": clock_change(span, site.zone),
+            "words": spoken(columns, span, now, site.zone, plan.prices_until if plan else None),
         }
 
-    async def _money(self, now: datetime) -> dict[str, Any] | None:
-        """What the present day has cost so far, as far as it is priced, and what the battery has saved of it."""
-        site = self.state.site
-        days = await self.history.money_days(site.site, today(now, site.zone).start, now)
-        return told(days[-1]) if days else None
-
-    async def _foreseen(self, span: Span, now: datetime) -> dict[str, Column]:
+    async def _foreseen(self, span: Span, now: datetime) -> Foreseen:
         """What was planned at the time, and what is planned now."""
-        columns = Foreseen(span)
-        past = [at for at in span.instants if at <= now]
-        await self.archive.answer(self._planned(columns, past, timedelta(seconds=span.seconds)))
+        foreseen = Foreseen(span)
+        if span.start < now:
+            await self.archive.answer(self._planned(foreseen, now))
         if self.state.plan is not None:
-            columns.tell_newest(self.state.plan.word)
-        return columns.columns
+            foreseen.tell_newest(self.state.plan.word, now)
+        foreseen.price(self.state.site)
+        return foreseen
 
-    async def _planned(self, columns: Foreseen, past: Sequence[datetime], lasts: timedelta) -> None:
-        async for plan, instants in self.history.plans_at(self.state.site.site, past, lasts):
-            columns.tell(plan, instants)
+    async def _planned(self, foreseen: Foreseen, now: datetime) -> None:
+        slots, lasts = foreseen.slots(now), timedelta(seconds=foreseen.lasts)
+        async for plan, begun in self.history.plans_at(self.state.site.site, list(slots), lasts):
+            foreseen.tell_held(plan, [at for slot in begun for at in slots[slot]])
 
     def _devices(self) -> dict[str, list[tuple[str, str]]]:
         site = self.state.site
@@ -73,6 +75,8 @@ class Curves:
 
     async def _means(self, span: Span, now: datetime) -> dict[str, list[Means]]:
         site, end = self.state.site.site, min(span.end, now)
+        if end <= span.start:
+            return {name: [[] for _ in places] for name, places in self._devices().items()}
         return {
             name: [await self.history.means(site, *one, span.start, end, span.seconds) for one in places]
             for name, places in self._devices().items()

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from itertools import repeat
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise, repeat
 from zoneinfo import ZoneInfo
 
 Means = list[tuple[datetime, float]]
@@ -15,8 +15,19 @@ Column = list[float | None]
 ACTUAL = ("grid", "pv", "battery", "load", "soc")
 
 WIDTHS = (10, 30, 60, 300, 900, 3600)
-MOST = 400
+MOST = 450
 """Intervals of a span at most: about as many as a chart has pixels to spare for."""
+BACK, AHEAD = 12.0, 24.0
+"""Hours that are shown where nobody chooses others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which time is to be shown: hours back and ahead of now, or a day of the site."""
+
+    back: float = BACK
+    ahead: float = AHEAD
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +44,46 @@ class Span:
         return [self.start + timedelta(seconds=self.seconds * number) for number in range(count)]
 
 
+def span_of(asked: Asked, now: datetime, zone: ZoneInfo, poll: float = 1.0) -> Span:
+    """In intervals that hold a value of a device read every `poll` seconds."""
+    return around(now, asked.back, asked.ahead, poll) if asked.day is None else day(asked.day, zone, poll)
+
+
 def today(now: datetime, zone: ZoneInfo) -> Span:
     """The day of the site, which has 23 or 25 hours when the clocks change."""
-    day = now.astimezone(zone).date()
-    start, end = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
-    return Span(start, end, 300)
+    return day(now.astimezone(zone).date(), zone)
 
 
-def around(now: datetime, hours: float, poll: float = 1.0) -> Span:
-    """So many hours back and ahead, in intervals that hold a value of a device read every `poll` seconds."""
-    fit = (width for width in WIDTHS if 7200 * hours / width <= MOST and width >= 2 * poll)
-    seconds = next(fit, WIDTHS[-1])
+def day(date_: date, zone: ZoneInfo, poll: float = 1.0) -> Span:
+    """A day of the site."""
+    start, end = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (date_, date_ + timedelta(days=1)))
+    return Span(start, end, _width(24, poll))
+
+
+def around(now: datetime, back: float, ahead: float, poll: float = 1.0) -> Span:
+    """So many hours back and ahead."""
+    seconds = _width(back + ahead, poll)
     middle = datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
-    reach = timedelta(hours=hours)
-    return Span(middle - reach, middle + reach, seconds)
+    steps = [timedelta(seconds=3600 * hours // seconds * seconds) for hours in (back, ahead)]
+    return Span(middle - steps[0], middle + max(steps[1], timedelta(seconds=seconds)), seconds)
+
+
+def _width(hours: float, poll: float) -> int:
+    """Seconds of an interval."""
+    fit = (width for width in WIDTHS if 3600 * hours / width <= MOST and width >= 2 * poll)
+    return next(fit, WIDTHS[-1])
+
+
+def clock_change(span: Span, zone: ZoneInfo) -> str:
+    """Where the clocks of the site change within a span, in words; empty where they do not."""
+    hours = int((span.end - span.start) / timedelta(hours=1))
+    local = [(span.start + timedelta(hours=number)).astimezone(zone) for number in range(hours + 1)]
+    for before, after in pairwise(local):
+        moved = (after.utcoffset() or timedelta()) - (before.utcoffset() or timedelta())
+        if moved:
+            way = "forward" if moved > timedelta() else "back"
+            return f"The clocks go {way} by {abs(moved) // timedelta(minutes=1)} min on {after:%a %-d %b}."
+    return ""
 
 
 def actual(means: Mapping[str, Sequence[Means]], span: Span, energies: Sequence[float] = (1.0,)) -> dict[str, Column]:

@@ -18,6 +18,7 @@ from consumers.status.app import create_app
 from consumers.status.archive import Archive
 from consumers.status.curves import Curves
 from consumers.status.said import NotSaid
+from consumers.status.slots import slots
 from consumers.status.state import Moment, State, fold
 from consumers.status.today import Today
 from consumers.status.view import view
@@ -80,6 +81,7 @@ async def run(part: Part, host: str = "127.0.0.1", port: int = 8080, token: str 
             counts=part.counts,
             links=links,
             today=Today(listener.state, history, archive).figures,
+            slots=listener.slots,
         )
         with bound(host, port) as door:
 
@@ -126,6 +128,10 @@ class Listener:
 
     def view(self) -> dict[str, Any]:
         return view(self.state, moment())
+
+    def slots(self) -> dict[str, Any]:
+        plan = self.state.plan
+        return slots(None if plan is None else plan.word, utc_now(), self.part.site.zone)
 
     async def publish(self, topic: Topic[M], message: M, *, expiry: float | None = None, **place: str) -> None:
         """Pass on a request; whoever asked gets to know when it did not reach the broker."""

@@ -19,8 +19,10 @@ from consumers.alarms.places import Places
 from consumers.alarms.rules import Now
 from consumers.archive.rows import KEPT, confirmations, sort_out
 from consumers.optimize.situation import Situation
+from consumers.status.chart_words import spoken
 from consumers.status.foreseen import PLANNED, Foreseen
 from consumers.status.series import around
+from consumers.status.slots import slots
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
 from runtime.bus import LARGEST
@@ -80,10 +82,13 @@ def test_the_page_shows_whatever_it_heard(site: Site, seed: int) -> None:
             json.dumps(shown, allow_nan=False).encode()
         if isinstance(heard.message, Plan):
             for hours in (1.0, 24.0, 168.0):
-                columns = Foreseen(around(now.at, hours))
-                columns.tell_newest(heard.message)
+                span = around(now.at, hours, hours)
+                columns = Foreseen(span)
+                columns.tell_newest(heard.message, now.at)
                 assert set(columns.columns) == set(PLANNED)
                 json.dumps(columns.columns, allow_nan=False)
+                assert all(spoken(columns.columns, span, now.at, site.zone, heard.message.prices_until).values())
+            json.dumps(slots(heard.message, now.at, site.zone), allow_nan=False).encode()
 
 
 @given(SEEDS)

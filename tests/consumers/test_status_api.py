@@ -14,7 +14,7 @@ from consumers.status.door import LARGEST, OFTEN
 from consumers.status.foreseen import PLANNED
 from consumers.status.guesses import FREE
 from consumers.status.said import NotSaid
-from consumers.status.series import ACTUAL
+from consumers.status.series import ACTUAL, Asked
 from schemas.alarm_name import alarm_name
 from schemas.messages import AlarmRequest, ControlRequest, Mode
 from schemas.topics import ALARM_REQUEST, COMMAND_TTL, CONTROL_REQUEST, M, Topic
@@ -41,8 +41,8 @@ class Said:
         self.orders.append((topic.at(**place), message, expiry))
 
 
-async def curves(hours: float | None) -> dict[str, Any]:
-    return {"hours": hours, "fault": "", "at": [], "columns": {name: [] for name in (*ACTUAL, *PLANNED)}}
+async def curves(asked: Asked) -> dict[str, Any]:
+    return {"hours": asked.ahead, "fault": "", "at": [], "columns": {name: [] for name in (*ACTUAL, *PLANNED)}}
 
 
 @pytest.fixture
@@ -231,6 +231,10 @@ async def test_an_alarm_with_the_longest_names_can_be_answered(tmp_path: Path, s
         ("GET", "/api/series?hours=inf", 422),
         ("GET", "/api/series?hours=-1", 422),
         ("GET", "/api/series?hours=169", 422),
+        ("GET", "/api/series?back=-1", 422),
+        ("GET", "/api/series?ahead=nan", 422),
+        ("GET", "/api/series?day=yesterday", 422),
+        ("GET", "/api/series?day=9999-12-31", 422),
     ],
 )
 async def test_a_wrong_question_is_answered(tmp_path: Path, said: Said, method: str, address: str, answer: int) -> None:

@@ -344,14 +344,32 @@ async def test_the_day_so_far_stands_first_and_an_unknown_is_no_nothing(scene: S
 async def test_the_curves_show_the_archive_beside_the_plan(scene: Scene) -> None:
     page = await scene.open()
     await scene.everything()
+    chart = page.locator("#chart-power")
+    await expect(chart).to_have_attribute("aria-label", re.compile("the plan charges 20 kW now"), timeout=SOON)
+    await expect(page.locator("#curves-notes")).to_contain_text("No plan is archived before")
+    await expect(page.locator("#price-now")).to_have_text("now import 0.300, export 0.100")
     await page.get_by_role("button", name="±1 h").click()
     await expect(page.locator(".uplot")).to_have_count(3, timeout=SOON)
+    await expect(chart).to_have_attribute("aria-label", re.compile("PV gives 20.0 kW"), timeout=SOON)
     await page.locator("#chart-power .u-over").hover(position={"x": 180, "y": 40})
     words = page.locator("[data-curve=pv] b")
     await expect(words).to_have_text("20.0 / –", timeout=SOON)
+    await chart.focus()
+    await chart.press("End")
+    await expect(words).to_have_text("– / 50.0")
+    await chart.press("ArrowLeft")
+    await expect(page.locator("#at-price")).to_contain_text("import 0.300, export 0.100")
+    await chart.press("Escape")
+    await expect(words).to_have_text("")
+    await page.get_by_text("As a table").click()
+    await expect(page.locator("#number-rows tr").last).to_contain_text("50.0")
     found = (await page.evaluate("fetch('/api/series?hours=1').then(r => r.json())"))["columns"]
     assert max(value for value in found["load"] if value is not None) == 30e3
     assert found["plan_pv"][-1] == 50e3
+    await expect(page.locator("#slots tr")).to_have_count(1)
+    await expect(page.locator("#slots tr")).to_contain_text(
+        re.compile(r"now.*charge 20 kW.*67 %.*10 kW.*0\.30.*store what", re.DOTALL)
+    )
     await expect(page.locator("#curves-fault")).to_be_hidden()
     await page.close()
     assert scene.complaints == []

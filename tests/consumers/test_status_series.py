@@ -1,15 +1,19 @@
 """The curves: one time axis, gaps stay gaps, and the past shows the plan that was believed then."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.status.chart_words import spoken
 from consumers.status.foreseen import Foreseen
-from consumers.status.series import MOST, Column, Span, actual, around, today, total
+from consumers.status.series import MOST, Asked, Column, Span, actual, around, clock_change, span_of, today, total
 from schemas.messages import Plan, Step
+from schemas.site_file import load_site
+from tests.consumers.test_status_state import page_site
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -40,6 +44,7 @@ def plan(made: float, power: float, minutes: int = 60) -> Plan:
     )
 
 
+NOW = NOON + timedelta(minutes=30)
 HOUR = Span(NOON, NOON + timedelta(hours=1), 300)
 
 
@@ -55,15 +60,45 @@ def test_a_day_of_the_site_has_the_hours_it_has(day: tuple[int, int, int], hours
     assert len(span.instants) == hours * 12
 
 
+@pytest.mark.parametrize(
+    ("asked", "begins", "ends", "seconds"),
+    [
+        (Asked(), "01 00:00", "02 12:00", 300),
+        (Asked(1, 1), "01 11:00", "01 13:00", 30),
+        (Asked(24, 24), "31 12:00", "02 12:00", 900),
+        (Asked(0, 0), "01 12:00", "01 12:00", 10),
+        (Asked(day=date(2026, 5, 30)), "29 22:00", "30 22:00", 300),
+    ],
+)
+def test_the_time_shown_is_the_one_asked_for(asked: Asked, begins: str, ends: str, seconds: int) -> None:
+    span = span_of(asked, NOON + timedelta(seconds=7), BERLIN)
+    assert (f"{span.start:%d %H:%M}", f"{span.end:%d %H:%M}", span.seconds) == (begins, ends, seconds)
+    assert span.instants
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "words"),
+    [
+        ((2026, 6, 1), "Europe/Berlin", ""),
+        ((2026, 3, 29), "Europe/Berlin", "The clocks go forward by 60 min on Sun 29 Mar."),
+        ((2026, 10, 25), "Europe/Berlin", "The clocks go back by 60 min on Sun 25 Oct."),
+        ((2026, 10, 4), "Australia/Lord_Howe", "The clocks go forward by 30 min on Sun 4 Oct."),
+    ],
+)
+def test_a_change_of_the_clocks_is_said(day: tuple[int, int, int], zone: str, words: str) -> None:
+    at = datetime(*day, 6, tzinfo=ZoneInfo(zone))
+    assert clock_change(around(at, 12, 24), ZoneInfo(zone)) == words
+
+
 @given(st.floats(0.01, 168, exclude_min=True))
 def test_a_span_never_has_more_points_than_a_chart_can_show(hours: float) -> None:
-    span = around(NOON + timedelta(seconds=1.7), hours)
+    span = around(NOON + timedelta(seconds=1.7), hours, hours)
     assert len(span.instants) <= MOST or span.seconds == 3600
     assert span.start <= NOON <= span.end
 
 
 def test_an_interval_holds_a_value_of_the_slowest_device() -> None:
-    assert [around(NOON, 1, poll).seconds for poll in (1.0, 20.0, 60.0, 3600.0)] == [30, 60, 300, 3600]
+    assert [around(NOON, 1, 1, poll).seconds for poll in (1.0, 20.0, 60.0, 3600.0)] == [30, 60, 300, 3600]
 
 
 def test_means_stand_in_their_interval_and_gaps_stay_gaps() -> None:
@@ -91,7 +126,7 @@ def planned(plans: list[Plan], span: Span) -> dict[str, Column]:
     for at in span.instants:
         if held := [one for one in plans[:-1] if one.at <= at]:
             columns.tell(held[-1], [at])
-    columns.tell_newest(plans[-1])
+    columns.tell_newest(plans[-1], plans[-1].at)
     return columns.columns
 
 
@@ -129,3 +164,103 @@ def test_an_hour_of_a_chart_shows_the_mean_of_its_quarters_and_the_soc_at_its_en
     columns = planned([one.model_copy(update={"steps": steps}), plan(55, 7.0, minutes=65)], coarse)
     assert columns["plan_battery"] == [150.0, 7.0]
     assert columns["plan_soc"] == [95.0, 100.0]
+
+
+def test_of_a_quarter_the_plan_is_shown_that_held_when_it_began_as_the_archive_compares_it() -> None:
+    columns = Foreseen(HOUR)
+    slots = columns.slots(NOON + timedelta(minutes=22))
+    assert {f"{slot:%H:%M}": len(instants) for slot, instants in slots.items()} == {"12:00": 3, "12:15": 2}
+
+
+def test_a_plan_whose_time_is_over_is_not_told_as_if_it_had_held() -> None:
+    """The optimizer stood still for hours: dispatch went on without a plan, and the chart drew one."""
+    dead = plan(0, 1.0).model_copy(update={"until": NOON + timedelta(minutes=20)})
+    held, newest = Foreseen(HOUR), Foreseen(HOUR)
+    held.tell_held(dead, HOUR.instants)
+    newest.tell_newest(dead, NOW)
+    assert held.columns["plan_battery"] == [1.0] * 4 + [None] * 8
+    assert newest.columns["plan_battery"] == [1.0] * 4 + [None] * 2 + [1.0] * 6, "what comes is all it knows"
+
+
+PRICED = {
+    "fixed": ("[[import.period]]\nprice = 0.3\n[[export.period]]\nprice = 0.1\n", [0.3, 0.3], [0.1, 0.1]),
+    "by the hour": (
+        '[[import.period]]\nprice = 0.4\nstart = "14:10"\nend = "15:00"\n[[import.period]]\nprice = 0.2\n',
+        [0.2, 0.4],
+        [0.0, 0.0],
+    ),
+    "a market": ("[import.day_ahead]\ntopic = true\n", [None, None], [None, None]),
+    "none": ("price = 1", [None, None], [None, None]),
+}
+
+
+@pytest.mark.parametrize(("tariff", "buy", "sell"), PRICED.values(), ids=PRICED)
+def test_where_no_plan_tells_a_price_the_tariff_does_as_far_as_it_can(
+    tariff: str, buy: Column, sell: Column, tmp_path: Path
+) -> None:
+    page_site(tmp_path)
+    (tmp_path / "tariff.toml").write_text(tariff, encoding="utf-8")
+    columns = Foreseen(HOUR)
+    columns.tell(plan(0, 1.0).model_copy(update={"steps": plan(0, 1.0).steps[2:3]}), HOUR.instants)
+    columns.price(load_site(tmp_path / "site.toml"))
+    assert [columns.columns["price_import"][n] for n in (1, 2)] == buy
+    assert [columns.columns["price_export"][n] for n in (1, 2)] == sell
+    assert columns.columns["price_import"][6] == 0.3, "the plan's own stays"
+    assert columns.planned_since() == NOW
+
+
+def row(*values: float | None) -> Column:
+    return [value for value in values for _ in range(3)]
+
+
+SPOKEN: dict[str, tuple[dict[str, Column], dict[str, str]]] = {
+    "nothing": (
+        {},
+        {
+            "power": "From 14:00 to 15:00. Nothing was measured lately. Battery: nothing is planned.",
+            "soc": "State of charge not known now; nothing is planned.",
+            "price": "The price of now is not known.",
+        },
+    ),
+    "an evening": (
+        {
+            "grid": row(5e3, 87e3, None, None),
+            "pv": row(0.0, 100.0, None, None),
+            "battery": row(20e3, 0.0, None, None),
+            "load": row(25e3, 87e3, None, None),
+            "soc": row(50.0, 44.4, None, None),
+            "plan_battery": row(None, None, 0.0, -80e3),
+            "plan_soc": [*[None] * 8, 44.0, None, None, 60.0],
+            "price_import": row(0.2, 0.191, 0.21, 0.15),
+            "price_export": row(0.1, 0.086, 0.1, 0.05),
+        },
+        {
+            "power": "From 14:00 to 15:00. Now the grid connection draws 87.0 kW, PV is at 0 kW, the battery rests, "
+            "the load takes 87.0 kW. Battery: rested since 14:15; the plan charges 80 kW at 14:45.",
+            "soc": "State of charge 44 % now; planned lowest 44 % at 14:45, highest 60 % at 15:00.",
+            "price": "Now import 0.191 per kWh, export 0.086 per kWh. To come, lowest import 0.150 at 14:45, highest "
+            "0.210 at 14:30. From 14:45 on prices are forecast.",
+        },
+    ),
+    "it works, and the plan rests": (
+        {"battery": row(-20e3, -20e3, None, None), "plan_battery": row(0.0, 0.0, 0.0, 0.0)},
+        {
+            "power": "From 14:00 to 15:00. Now the battery charges 20.0 kW. Battery: has charged since 14:00; the plan "
+            "rests until 15:00.",
+        },
+    ),
+    "feeding in, and silent for long": (
+        {"grid": row(-9e3, -9e3, None, None), "battery": [9e3, *[None] * 11], "soc": [70.0, *[None] * 11]},
+        {
+            "power": "From 14:00 to 15:00. Now the grid connection feeds in 9.0 kW. Battery: nothing is planned.",
+            "soc": "State of charge not known now; nothing is planned.",
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("columns", "words"), SPOKEN.values(), ids=SPOKEN)
+def test_each_chart_is_told_in_a_sentence(columns: dict[str, Column], words: dict[str, str]) -> None:
+    now, forecast = NOON + timedelta(minutes=29), NOON + timedelta(minutes=45)
+    found = spoken(columns, HOUR, now, BERLIN, forecast if "price_import" in columns else None)
+    assert {name: found[name] for name in words} == words

@@ -13,6 +13,7 @@ from consumers.status.app import create_app
 from consumers.status.archive import Archive
 from consumers.status.curves import Curves
 from consumers.status.service import moment
+from consumers.status.slots import slots
 from consumers.status.state import State
 from consumers.status.today import Today
 from consumers.status.view import view
@@ -44,6 +45,8 @@ ANSWERED = (
     "/api/series",
     "/api/series?hours=2",
     "/api/today",
+    "/api/series?day=2026-03-29",
+    "/api/plan",
     "/health",
     "/alarms",
     "/api/alarms/history",
@@ -65,6 +68,7 @@ async def page(site: Site, archive: str) -> AsyncIterator[httpx.AsyncClient]:
         Said().publish,
         past=past,
         today=Today(state, history, asked).figures,
+        slots=lambda: slots(None, moment().at, site.zone),
     )
     routes = {route.path for route in app.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())}
     assert {one.replace("{alarm}", "soc_low-bms1") for one in routes} == {

@@ -17,6 +17,7 @@ from consumers.archive.store import Kept, Store
 from consumers.status.answers import MOST
 from consumers.status.archive import PATIENCE
 from consumers.status.curves import Curves
+from consumers.status.series import Asked
 from consumers.status.state import State
 from runtime.database import engine
 from runtime.heard import Heard
@@ -107,15 +108,15 @@ async def test_while_the_archive_is_silent_the_readers_of_other_spans_are_told_s
     """MariaDB stood still (SIGSTOP): of sixteen spans the last was told so after 160 s, each waited for all before."""
     history = Frozen()
     curves, loop = Curves(State(SITE, broker=True), history), asyncio.get_running_loop()
-    found = await asyncio.gather(*(curves.over(1.0 + n) for n in range(MOST)))
+    found = await asyncio.gather(*(curves.over(Asked(1.0 + n)) for n in range(MOST)))
     assert {one["fault"] for one in found} == {"the archive cannot be read"}
     assert loop.time() < 60
     history.awake.set()
-    assert (await curves.over(50.0))["fault"] == ""
+    assert (await curves.over(Asked(50.0)))["fault"] == ""
     # a large span that takes its time has it again
     history.awake.clear()
     loop.call_later(PATIENCE - 1, history.awake.set)
-    assert (await curves.over(51.0))["fault"] == ""
+    assert (await curves.over(Asked(51.0)))["fault"] == ""
 
 
 async def test_the_next_spans_are_read_off_the_key_however_many_wait(sqlite_archive: str) -> None:

@@ -1,22 +1,34 @@
-// Three charts on one time axis: power, state of charge, price. Actual is solid, what was planned is dashed.
-import { clock, day, number } from "./words.js";
+// Three charts on one time axis: power, state of charge, price. Actual is solid, what was planned is dashed, and prices
+// that are forecast are dotted.
+import { steer } from "./curve_cursor.js";
+import { drawTable, hourly } from "./curve_table.js";
+import { Slots } from "./slots.js";
+import { clock, day, kilowatts, number, since, when } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const EVERY = 20_000; // ms between two questions to the archive
 const POWERS = ["grid", "pv", "battery", "load"];
+const CHARTS = ["chart-power", "chart-soc", "chart-price"];
+const NAMES = ["Power", "State of charge", "Price"];
 const ZONE_STEPS = [300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
 
 export class Curves {
   constructor(site) {
     this.site = site;
-    this.hours = "";
+    this.slots = new Slots();
+    this.span = document.querySelector("[data-span][aria-pressed=true]").dataset.span;
     this.hidden = new Set();
     this.charts = [];
     this.now = Date.now() / 1000;
     this.asked = -EVERY;
     this.plan = null;
-    for (const button of document.querySelectorAll("[data-hours]")) button.addEventListener("click", () => this.choose(button));
+    this.place = null; // of the cursor
+    this.lines = [];
+    for (const button of document.querySelectorAll("[data-span]")) button.addEventListener("click", () => this.choose(button.dataset.span));
     for (const button of document.querySelectorAll("[data-curve]")) button.addEventListener("click", () => this.toggle(button));
+    $("shown-day").addEventListener("change", (event) => event.target.value && this.choose(`day=${event.target.value}`));
+    $("numbers").addEventListener("toggle", () => this.tabulate());
+    for (const id of CHARTS) steer($(id), { at: () => this.place ?? this.here(), count: () => this.found?.at.length, place: (x) => this.under(x), move: (place) => this.move(place) });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
     new ResizeObserver(() => this.resize()).observe($("chart-power"));
   }
@@ -24,22 +36,24 @@ export class Curves {
   /** Called with each state: the line of now moves on; a new plan or some time brings new curves. */
   follow(state) {
     this.now = Date.parse(state.at) / 1000;
+    this.lines = limits(state, this.site);
     const fresh = state.plan?.id !== this.plan;
     if (performance.now() - this.asked > EVERY || fresh) {
       this.plan = state.plan?.id;
       this.ask();
     }
     for (const chart of this.charts) chart.redraw(false);
+    this.slots.follow(state);
   }
 
   async ask() {
     this.asked = performance.now();
-    const hours = this.hours;
+    const span = this.span;
     try {
-      const answer = await fetch(`/api/series${hours ? `?hours=${hours}` : ""}`);
+      const answer = await fetch(`/api/series?${span === "today" ? `day=${since(this.now * 1000, this.site.zone).slice(0, 10)}` : span}`);
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const found = await answer.json();
-      if (hours !== this.hours) return;
+      if (span !== this.span) return;
       this.show(found);
       this.complain(found.fault);
     } catch {
@@ -53,21 +67,44 @@ export class Curves {
   }
 
   show(found) {
+    this.found = found;
     const scaled = (name) => found.columns[name].map((value) => (value === null ? null : value / 1000));
+    const known = (name, yes) => found.columns[name].map((value, place) => (yes === (found.forecast === null || found.at[place] < found.forecast) ? value : null));
     this.sets = [
       [found.at, ...POWERS.map(scaled), ...POWERS.map((name) => scaled(`plan_${name}`))],
       [found.at, found.columns.soc, found.columns.plan_soc],
-      [found.at, found.columns.price_import, found.columns.price_export],
+      [found.at, ...[true, false].flatMap((yes) => ["price_import", "price_export"].map((name) => known(name, yes)))],
     ];
-    this.range = [found.at[0], found.at[found.at.length - 1] + found.seconds];
+    this.range = [found.at[0], found.at.at(-1) + found.seconds];
     if (this.charts.length) this.charts.forEach((chart, place) => chart.setData(this.sets[place]));
     else this.build();
-    this.read(null);
+    CHARTS.forEach((id, place) => $(id).setAttribute("aria-label", `${NAMES[place]}. ${found.words[["power", "soc", "price"][place]]}`));
+    this.note();
+    this.tabulate();
+    this.move(this.place);
   }
 
-  choose(button) {
-    this.hours = button.dataset.hours;
-    for (const one of document.querySelectorAll("[data-hours]")) one.setAttribute("aria-pressed", one === button);
+  /** What the curves cannot say themselves. */
+  note() {
+    const { at, planned, forecast, clocks, seconds } = this.found;
+    const late = planned === null ? at[0] < this.now : planned > at[0] + seconds && at[0] < this.now;
+    const told = planned === null ? "No plan is archived of this time." : `No plan is archived before ${this.time(planned)}.`;
+    const dotted = forecast !== null && forecast < this.range[1];
+    $("price-forecast").hidden = !dotted;
+    const words = [clocks, late && told, dotted && `Prices from ${this.time(forecast)} on are forecast.`].filter(Boolean).join(" ");
+    $("curves-notes").hidden = !words;
+    $("curves-notes").textContent = words;
+  }
+
+  tabulate() {
+    if ($("numbers").open && this.found) drawTable($("number-rows"), hourly(this.found, (at) => this.time(at)));
+  }
+
+  choose(span) {
+    this.span = span;
+    for (const one of document.querySelectorAll("[data-span]")) one.setAttribute("aria-pressed", one.dataset.span === span);
+    if (!span.startsWith("day=")) $("shown-day").value = "";
+    this.place = null;
     this.ask();
   }
 
@@ -101,10 +138,11 @@ export class Curves {
       ...POWERS.map((name) => plan(name)),
     ].map((series, place) => ({ ...series, show: !this.hidden.has(POWERS[place % POWERS.length]) }));
     const socs = [actual("battery", { fill: `${colour("battery")}1f` }), plan("battery", { spanGaps: true, paths: uPlot.paths.linear() })];
-    const prices = [actual("price", { paths: stepped }), plan("price", { width: 1.2 })];
+    const price = (more) => actual("price", { paths: stepped, ...more });
+    const prices = [price({}), price({ width: 1 }), price({ dash: [1.5, 3] }), price({ width: 1, dash: [1.5, 3] })];
     const wholes = [null, [0, 100], null];
     this.charts = [powers, socs, prices].map((series, place) =>
-      new uPlot(this.options(place, series, wholes[place], colour), this.sets[place], $(["chart-power", "chart-soc", "chart-price"][place])));
+      new uPlot(this.options(place, series, wholes[place], colour), this.sets[place], $(CHARTS[place])));
   }
 
   options(place, series, whole, colour) {
@@ -122,13 +160,24 @@ export class Curves {
         { ...axis, size: 46, space: place ? 22 : 34, values: (_, values) => values.map((value) => number(value, last ? 2 : decimals(values))) },
       ],
       series: [{}, ...series],
-      hooks: { drawAxes: [(chart) => this.drawNow(chart, colour)], setCursor: [(chart) => this.read(chart.cursor.idx)] },
+      hooks: {
+        drawAxes: [(chart) => this.drawNow(chart, colour)],
+        draw: place ? [] : [(chart) => this.drawLimits(chart, colour)],
+        setCursor: [(chart) => this.read(chart.cursor.idx)],
+      },
     };
   }
 
   label(at) {
     const time = clock(at * 1000, this.site.zone);
     return time === "00:00" ? day(at * 1000, this.site.zone) : time;
+  }
+
+  /** A moment in words; in the hour that comes twice when the clocks go back it is said which of the two. */
+  time(at) {
+    const { zone } = this.site;
+    const twice = [-3600, 3600].some((hour) => clock((at + hour) * 1000, zone) === clock(at * 1000, zone));
+    return when(at * 1000, zone, this.now * 1000) + (twice ? ` ${offset(at, zone)}` : "");
   }
 
   /** The line of now; what is to come lies on a quiet ground. */
@@ -144,24 +193,74 @@ export class Curves {
     ctx.restore();
   }
 
+  /** Thin lines at what the grid connection may draw, where they lie among the curves. */
+  drawLimits(chart, colour) {
+    const { ctx } = chart;
+    const { left, width } = chart.bbox;
+    ctx.save();
+    ctx.fillStyle = colour("soft");
+    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = "right";
+    for (const { watts, words } of this.lines) {
+      if (watts / 1000 > chart.scales.y.max) continue;
+      const y = Math.round(chart.valToPos(watts / 1000, "y", true));
+      ctx.fillRect(left, y, width, devicePixelRatio / 2);
+      ctx.fillText(words, left + width - 4 * devicePixelRatio, y - 3 * devicePixelRatio);
+    }
+    ctx.restore();
+  }
+
+  /** The interval of now, as far as it is shown. */
+  here() {
+    return lastBefore(this.found?.at ?? [], this.now);
+  }
+
+  under(x) {
+    const [chart] = this.charts;
+    if (!chart) return null;
+    return chart.posToIdx(x - chart.over.getBoundingClientRect().left);
+  }
+
+  /** Puts the cursor of all charts at an interval, or takes it away. */
+  move(place) {
+    for (const chart of this.charts) chart.setCursor(place === null ? { left: -10, top: -10 } : { left: chart.valToPos(this.sets[0][0][place], "x"), top: 0 }, false);
+    this.read(place);
+  }
+
   /** The values under the cursor; without one only the price of now, the rest stands beside the charts. */
   read(place) {
     if (!this.sets) return;
-    const here = place ?? lastBefore(this.sets[0][0], this.now);
-    const hovered = place !== null && place !== undefined;
-    const at = (set, column, digits) => words(this.sets[set][column]?.[here], digits);
-    POWERS.forEach((name, column) => {
-      const text = hovered ? `${at(0, column + 1, 1)} / ${at(0, column + 1 + POWERS.length, 1)}` : "";
-      $("legend").querySelector(`[data-curve="${name}"] b`).textContent = text;
-    });
-    $("reading").textContent = hovered ? clock(this.sets[0][0][here] * 1000, this.site.zone) : "";
-    $("at-soc").textContent = hovered ? `${at(1, 1, 1)} / ${at(1, 2, 1)}` : "";
-    $("at-price").textContent = `import ${at(2, 1, 3)}, export ${at(2, 2, 3)}`;
+    this.place = place ?? null;
+    const hovered = this.place !== null;
+    const at = (name, unit, digits, here = place) => words(this.found.columns[name]?.[here], unit, digits);
+    for (const name of POWERS) {
+      $("legend").querySelector(`[data-curve="${name}"] b`).textContent = hovered ? `${at(name, 1000, 1)} / ${at(`plan_${name}`, 1000, 1)}` : "";
+    }
+    const then = hovered ? this.found.at[place] : null;
+    $("reading").textContent = hovered ? this.time(then) : "";
+    $("at-soc").textContent = hovered ? `${at("soc", 1, 1)} / ${at("plan_soc", 1, 1)}` : "";
+    const prices = (here) => `import ${at("price_import", 1, 3, here)}, export ${at("price_export", 1, 3, here)}`;
+    const present = this.range[0] <= this.now && this.now < this.range[1];
+    $("price-now").textContent = present ? `now ${prices(this.here())}` : "";
+    const guessed = this.found.forecast !== null && then >= this.found.forecast ? " (forecast)" : "";
+    $("at-price").textContent = hovered ? `${this.time(then)}: ${prices(place)}${guessed}` : "";
   }
 }
 
-function words(value, digits) {
-  return value === null || value === undefined ? "–" : number(value, digits);
+/** What the grid connection may draw, and what the plan keeps of the billed peak. */
+function limits({ plan }, site) {
+  const peak = plan?.valid && plan.peak ? [{ watts: plan.peak, words: `peak the plan keeps ${kilowatts(plan.peak)} kW` }] : [];
+  const limit = Number(site.importLimit);
+  return limit ? [{ watts: limit, words: `import limit ${kilowatts(limit)} kW` }, ...peak] : peak;
+}
+
+function words(value, unit, digits) {
+  return value === null || value === undefined ? "–" : number(value / unit, digits);
+}
+
+function offset(at, zone) {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZone: zone, timeZoneName: "short" }).formatToParts(new Date(at * 1000));
+  return parts.find((one) => one.type === "timeZoneName").value;
 }
 
 function lastBefore(at, now) {
