@@ -17,7 +17,7 @@ from runtime.history import History
 from runtime.resolution import RESOLUTIONS
 from runtime.rollups import Bucket, floor
 from schemas.energies import Energy, Source
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 
 Row = Sequence[Any]
 Write = Callable[[list[Row]], None]
@@ -45,7 +45,7 @@ class Wish:
 
     def __post_init__(self) -> None:
         if self.start >= self.end:
-            raise Trouble(f"--from {self.start:%Y-%m-%d %H:%M} must lie before --to {self.end:%Y-%m-%d %H:%M} (UTC)")
+            raise Usage(f"--from {self.start:%Y-%m-%d %H:%M} must lie before --to {self.end:%Y-%m-%d %H:%M} (UTC)")
         _writer(self.out.suffix)
 
 
@@ -140,7 +140,7 @@ def _writer(suffix: str) -> Callable[[Path, Sequence[str]], AbstractContextManag
         return _csv
     if suffix == ".parquet":
         return _parquet
-    raise Trouble(f"--out: {suffix or 'a name without an ending'} is not known; end the name with .csv or .parquet")
+    raise Usage(f"--out: {suffix or 'a name without an ending'} is not known; end the name with .csv or .parquet")
 
 
 @contextmanager
@@ -195,9 +195,9 @@ def points(given: list[str], known: Iterable[str]) -> list[tuple[str, str]]:
     for one in given:
         device, dot, point = one.partition(".")
         if not dot or not point:
-            raise Trouble(f"--point: {one!r} is not DEVICE.POINT, such as {names[0]}.p")
+            raise Usage(f"--point: {one!r} is not DEVICE.POINT, such as {names[0]}.p")
         if device not in names:
-            raise Trouble.unknown(f"device {device!r}", device, names)
+            raise Usage.unknown(f"device {device!r}", device, names)
         found.append((device, point))
     return found
 
@@ -207,6 +207,6 @@ def moment(given: str, zone: ZoneInfo, option: str) -> datetime:
     try:
         found = datetime.fromisoformat(given)
     except ValueError:
-        raise Trouble(f"{option}: {given!r} is no time; write 2026-06-01, 2026-06-01T12:00 or with +02:00") from None
+        raise Usage(f"{option}: {given!r} is no time; write 2026-06-01, 2026-06-01T12:00 or with +02:00") from None
     within_reach(found, option, given)
     return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)

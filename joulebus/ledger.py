@@ -19,7 +19,7 @@ from runtime.history import History
 from runtime.stored_counts import Gap
 from schemas.site import Site
 from schemas.tables import metadata, telemetry
-from schemas.troubles import Trouble
+from schemas.troubles import Usage
 from schemas.units import utc_now
 
 HOUR = timedelta(hours=1)
@@ -92,7 +92,7 @@ async def verify_journal(url: str, site: Site, key: str | None, head: str) -> in
     `head`: what was written down last time, as it was printed; or empty. Raises Trouble when it is not that.
     """
     if head and not re.fullmatch(r"\d{1,18}:[0-9a-f]{64}", head):
-        raise Trouble(f"--head: {head!r} is no head; write what `joulebus journal verify` printed, NUMBER:HASH")
+        raise Usage(f"--head: {head!r} is no head; write what `joulebus journal verify` printed, NUMBER:HASH")
     async with reading(url) as database:
         verdict = await verify(database, site.site, key, head)
     if verdict.wrong:
