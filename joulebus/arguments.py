@@ -2,13 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from joulebus import archive_arguments
 from joulebus.alarm import arguments as alarm_arguments
-from joulebus.argument_types import past_days
+from joulebus.argument_types import moment, past_days, port, seconds
 from joulebus.help_texts import CLOSING, overview
 from joulebus.parts import SERVICES, Service
 from joulebus.shipped_sites import site_file
@@ -54,7 +53,8 @@ class _Version(argparse.Action):
         from importlib.metadata import metadata  # noqa: PLC0415  # each command would wait 20 ms for it
 
         of = metadata(PROGRAM)
-        parser.exit(message=f"{of['Name']} {of['Version']}\n")
+        print(f"{of['Name']} {of['Version']}")
+        parser.exit()
 
 
 def _add_service(commands: Commands, name: str, service: Service) -> argparse.ArgumentParser:
@@ -80,7 +80,7 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
     if name == "simulate":
         parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="switched on from the start")
         parser.add_argument(
-            "--past", type=float, default=0.0, metavar="DAYS", help="lived through before its first start"
+            "--past", type=past_days, default=0.0, metavar="DAYS", help="lived through before its first start"
         )
         _weather(parser)
     if name == "notify":
@@ -94,18 +94,18 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
 
 def _weather(parser: argparse.ArgumentParser) -> None:
     says = "load and sun are those of this moment on, such as 2026-06-07T12:00, and not of today"
-    parser.add_argument("--weather", type=datetime.fromisoformat, metavar="TIME", help=says)
+    parser.add_argument("--weather", type=moment, metavar="TIME", help=says)
 
 
 def _together(commands: Commands) -> None:
     up = site_command(commands, "up", "run all parts on this machine under one supervisor")
     up.add_argument("--simulate", action="store_true", help="run the simulated site as well")
     up.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the status page listens")
-    up.add_argument("--health-from", type=int, default=9180, metavar="PORT", help="first port of the parts' endpoints")
+    up.add_argument("--health-from", type=port, default=9180, metavar="PORT", help="first port of the parts' endpoints")
     demo = site_command(commands, "demo", "a site that lives on measured data, with all that it needs")
-    demo.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="stop after so long")
+    demo.add_argument("--for", dest="seconds", type=seconds, metavar="SECONDS", help="stop after so long")
     demo.add_argument("--json", action="store_true", help="no summary; end with one line of JSON")
-    demo.add_argument("--port", type=int, default=8080, help="of the status page; the health endpoints follow it")
+    demo.add_argument("--port", type=port, default=8080, help="of the status page; the health endpoints follow it")
     demo.add_argument(
         "--folder", type=Path, default=Path(".run/demo"), help="what it keeps: database, outbox, passwords"
     )

@@ -53,7 +53,7 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
             missed, more = f"{one.stored:6} of {one.expected:6}", f", {hours} h" if hours > 1 else ""
             print(f"{_local(one.at, site)}  {one.device:16} {missed}  {one.cause:18} {over}{more}")
         for device, share in complete.items():
-            print(f"{device:16} {percent(share):>8} complete")
+            print(f"{device:16} {'no whole hour yet' if share is None else f'{percent(share):>8} complete'}")
         if not complete:
             print("nothing is stored yet")
     return int(any(one.closed is None for one in found))
