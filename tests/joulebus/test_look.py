@@ -130,6 +130,8 @@ def test_an_export_ends_before_its_end_and_speaks_the_sites_time(url: str, joule
         (["--point", "pcs"], "is not DEVICE.POINT"),
         (["--point", "psc.p"], "device 'psc'"),
         (["--from", "yesterday"], "--from: 'yesterday' is no time"),
+        (["--point", "pcs.pp"], "--point: pcs has no point 'pp'; did you mean p"),
+        (["--point", "bms.zzz"], "--point: bms has no point 'zzz'; there is: "),
         (["--to", "2026-05-01"], "must lie before --to"),
         (["--out", "x.xlsx"], "end the name with .csv or .parquet"),
         (["--out", "/no/such/folder/x.csv"], "cannot be written"),
@@ -240,6 +242,15 @@ def test_a_time_without_an_offset_is_the_sites_also_in_the_night_of_the_change()
     assert moment("2026-10-26", zone, "--to") - moment("2026-10-25", zone, "--from") == timedelta(hours=25)
     with pytest.raises(Trouble, match="--to"):
         moment("24:00", zone, "--to")
+
+
+def test_of_a_device_that_is_new_no_share_is_known(url: str, joulebus: Joulebus) -> None:
+    """Nothing was counted yet, and 100.000 % was said of it."""
+    now = utc_now()
+    one = m.Telemetry(at=now - timedelta(seconds=5), epoch="00112233aabbccdd", seq=1, values={"p": 1.0})
+    write(url, said=[(topics.TELEMETRY, "pcs", one)])
+    assert joulebus("gaps") == (0, "pcs              no whole hour yet\n")
+    assert json.loads(joulebus("gaps", "--json")[1])["completeness"] == {"pcs": None}
 
 
 def test_gaps_are_listed_with_their_cause(url: str, joulebus: Joulebus) -> None:
