@@ -25,7 +25,7 @@ from joulebus.broker import Secrets, prepare
 from joulebus.live_line import fitted
 from joulebus.observer import Observer
 from joulebus.parts import SERVICES
-from joulebus.server import answers, free_port
+from joulebus.server import answers, free_port, is_free
 from joulebus.supervisor import Supervisor
 from joulebus.up import command, parts_of, watched
 from runtime.bus import Bus
@@ -145,6 +145,8 @@ class Demo:
         for name, port in [("the status page", self.wish.port), *self.ports.items()]:
             if answers(port):
                 raise Trouble(f"port {port} for {name} is in use; give another one: joulebus demo --port 8180")
+            if not is_free(port):
+                raise Trouble(f"port {port} for {name} cannot be opened, below 1024 only root may; give another --port")
         for device in self.site.device:
             if answers(device.endpoint[1]):
                 raise Trouble(f"port {device.endpoint[1]} of device {device.name} is in use; is another demo running?")

@@ -98,6 +98,9 @@ async def verify_journal(url: str, site: Site, key: str | None, head: str) -> in
     if verdict.wrong:
         print(f"the journal of {site.site} was changed: {verdict.wrong}")
         return 1
+    if not verdict.links:
+        print(f"the journal of {site.site} is empty: no command is written down yet")
+        return 0
     print(f"the journal of {site.site} is whole: {verdict.links} links, head {verdict.links}:{verdict.head}")
     if verdict.pruned:
         print(f"{verdict.pruned} of them were pruned: whole when they were, and none is missing since")

@@ -280,6 +280,7 @@ def test_a_journal_that_was_changed_is_found(url: str, joulebus: Joulebus) -> No
         )
         for n in range(5)
     ]  # fmt: skip
+    assert joulebus("journal", "verify") == (0, "the journal of demo is empty: no command is written down yet\n")
     write(url, said=[(topics.COMMAND, "pcs", one) for one in commands])
     code, said = joulebus("journal", "verify")
     assert code == 0
