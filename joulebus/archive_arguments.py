@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from joulebus.argument_types import days, months, size, whole_days
-from joulebus.site_command import Commands, site_command
+from joulebus.site_command import Commands, env_option, plain_command, site_command
 
 
 def options(commands: Commands) -> None:
@@ -22,18 +22,16 @@ def _records(commands: Commands) -> None:
     export.add_argument("--to", dest="end", required=True, metavar="TIME", help="excluded; both in the site's zone")
     export.add_argument("--resolution", choices=["raw", "1m", "15m", "1h"], default="raw")
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends with .csv or .parquet")
-    gaps = site_command(commands, "gaps", "what is or was missing in the archive, and how complete it is")
+    gaps = site_command(commands, "gaps", "what is missing in the archive, and how complete it is")
     gaps.add_argument("--days", type=days, default=7.0, help="back from now [7]")
     gaps.add_argument("--json", action="store_true", help="one line of JSON")
-    journal = site_command(commands, "journal", "whether the record of all commands was changed")
+    journal = site_command(commands, "journal", "whether anybody changed the record of commands")
     journal.add_argument("what", choices=["verify"])
     journal.add_argument("--head", metavar="NUMBER:HASH", default="", help="the head that was written down last time")
 
 
 def _money(commands: Commands) -> None:
-    money = site_command(
-        commands, "money", "what was paid each day, with the battery and without it, and why not as planned"
-    )
+    money = site_command(commands, "money", "what was paid each day, with the battery and without it")
     money.add_argument("--days", type=whole_days, default=30, help="local days back, with today [30]")
     money.add_argument("--month", default="", help="its bill alone, such as 2026-06 [this one and the last]")
     how = money.add_mutually_exclusive_group()
@@ -45,12 +43,10 @@ def _money(commands: Commands) -> None:
 
 
 def _batteries(commands: Commands) -> None:
-    battery = site_command(commands, "battery", "how much energy each battery still has, and how much of it is lost")
+    battery = site_command(commands, "battery", "how much energy each battery holds, and how much is lost")
     battery.add_argument("--days", type=days, default=90.0, help="back from now [90]")
     battery.add_argument("--json", action="store_true", help="one line of JSON")
-    advice = site_command(
-        commands, "advice", "base load, peaks, power factor, another tariff, a battery of another size"
-    )
+    advice = site_command(commands, "advice", "what would save money: peaks, tariffs, battery sizes")
     advice.add_argument("--months", type=months, default=12, help="back, with this one [12]")
     advice.add_argument("--tariff", type=Path, metavar="FILE", help="the same measured energy by another tariff file")
     advice.add_argument("--size", type=size, action="append", default=[], metavar="KWH",
@@ -59,7 +55,7 @@ def _batteries(commands: Commands) -> None:
 
 
 def _rules(commands: Commands) -> None:
-    rules = site_command(commands, "rules", "the rules of a site in words, and what they would have done in the past")
+    rules = site_command(commands, "rules", "the site's rules in words, and what they would have done")
     rules.add_argument("what", nargs="?", choices=["explain", "try"], default="explain", help="[explain]")
     rules.add_argument("--from", dest="start", default="", metavar="TIME", help="try: 2026-06-01 [seven days before]")
     rules.add_argument("--to", dest="end", default="", metavar="TIME", help="excluded; both in the site's zone [now]")
@@ -68,16 +64,16 @@ def _rules(commands: Commands) -> None:
 
 
 def _database(commands: Commands) -> None:
-    database = commands.add_parser("database", help="a user of the MariaDB for each part, with the least rights")
+    database = plain_command(commands, "database", "a user of the MariaDB for each part, with the least rights")
     database.add_argument("what", choices=["users"])
     database.add_argument(
         "--passwords", type=Path, required=True, metavar="FOLDER", help="with a file for each, such as database-archive"
     )
     database.add_argument("--host", default="%", help="where they come from: 10.0.0.%% or 127.0.0.1 [any]")
     database.add_argument("--sql", action="store_true", help="do nothing, print it for the server's own client")
-    database.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")
-    backup = commands.add_parser("backup", help="copy the embedded archive while it is being written")
+    env_option(database)
+    backup = plain_command(commands, "backup", "copy the embedded archive while it is being written")
     backup.add_argument("file", type=Path)
-    backup.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")
-    migrate = commands.add_parser("migrate", help="bring the archive's tables up to date")
-    migrate.add_argument("--env", type=Path, metavar="FILE", help="variables as KEY=VALUE lines")
+    env_option(backup)
+    migrate = plain_command(commands, "migrate", "bring the archive's tables up to date")
+    env_option(migrate)

@@ -1,9 +1,13 @@
 """The numbers that commands take, refused with what would be right."""
 
 import argparse
+from datetime import datetime
 
 LONGEST_BACK = 36_525
 """Days."""
+FIRST_YEAR, LAST_YEAR = 1971, 2199
+LAST_PORT = 65_500
+"""The health endpoints of all parts follow it."""
 
 
 def days(text: str) -> float:
@@ -43,6 +47,31 @@ def past_days(text: str) -> float:
     return days
 
 
+def moment(text: str) -> datetime:
+    """A time of this century or near it, as there is no other weather."""
+    found = datetime.fromisoformat(text)
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise argparse.ArgumentTypeError(f"{text} lies too far off: write a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return found
+
+
+def port(text: str) -> int:
+    """A port with room for the few behind it that belong to it."""
+    number = int(text)
+    if not 1 <= number <= LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: write 1024 to {LAST_PORT}, such as 8080")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A length of time."""
+    length = float(text)
+    if not 0 < length <= LONGEST_BACK * 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is no length of time: write seconds, such as 60")
+    return length
+
+
+port.__name__, seconds.__name__, moment.__name__ = "port", "number of seconds", "time such as 2026-06-07T12:00"
 days.__name__, whole_days.__name__ = "number of days", "whole number of days"  # as argparse names them
 months.__name__, size.__name__ = "whole number of months", "energy in kWh"
 past_days.__name__ = "number of days from 0 to 60"

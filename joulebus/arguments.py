@@ -1,50 +1,32 @@
 """The arguments of every command, with the help that is shown for them."""
 
 import argparse
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from joulebus import archive_arguments
 from joulebus.alarm import arguments as alarm_arguments
-from joulebus.argument_types import past_days
+from joulebus.argument_types import moment, past_days, port, seconds
+from joulebus.help_texts import CLOSING, overview
 from joulebus.parts import SERVICES, Service
 from joulebus.shipped_sites import site_file
-from joulebus.site_command import Commands, site_command
-
-EPILOG = """\
-environment:
-  JOULEBUS_BROKER              mqtt(s)://user@host:port    [mqtt://127.0.0.1:1883]
-  JOULEBUS_BROKER_PASSWORD     better: JOULEBUS_BROKER_PASSWORD_FILE, the name of a file
-  JOULEBUS_BROKER_CA, _CERT, _KEY   for mqtts
-  JOULEBUS_DATABASE            mariadb+asyncmy://user@host/name or sqlite+aiosqlite:///file    [sqlite+aiosqlite:///joulebus.db]
-  JOULEBUS_DATABASE_PASSWORD   better: JOULEBUS_DATABASE_PASSWORD_FILE
-  JOULEBUS_UPKEEP_DATABASE, _PASSWORD   archive: by which it deletes    [JOULEBUS_DATABASE]
-  JOULEBUS_COMMAND_KEY         dispatch signs with it, bridges then obey no other; better: JOULEBUS_COMMAND_KEY_FILE
-  JOULEBUS_LIMIT_KEY           `joulebus limit` signs with it instead; better: JOULEBUS_LIMIT_KEY_FILE
-  JOULEBUS_PRICE_KEY           optimize and archive follow only topic prices that are signed with it; or ..._FILE
-  JOULEBUS_FORECAST_KEY        optimize follows only topic forecasts that are signed with it; or ..._FILE
-  JOULEBUS_PRICE_TOKEN         optimize fetches prices with it; better: JOULEBUS_PRICE_TOKEN_FILE
-  JOULEBUS_LIMIT_KEYS_FILE     dispatch: lines SOURCE=KEY, whose limits are signed with which key
-  JOULEBUS_ACK_KEY             notify signs the links that acknowledge, status obeys them; better: JOULEBUS_ACK_KEY_FILE
-  JOULEBUS_NOTIFY_<NAME>       notify: the address of a channel; better: JOULEBUS_NOTIFY_<NAME>_FILE
-  JOULEBUS_JOURNAL_KEY         the archive signs the seals of its journal with it; better: JOULEBUS_JOURNAL_KEY_FILE
-  JOULEBUS_HEALTH              host:port of the health endpoint
-  JOULEBUS_STATE               folder for what a part keeps, such as the outbox    [.]
-  JOULEBUS_WATCH_DISKS         NAME=FOLDER,... whose disks must not become full    [of what a part keeps]
-  JOULEBUS_WATCH_CERTIFICATES  NAME=FILE,... that must not end unseen, beside those for mqtts
-Each can be read from a file instead: NAME_FILE, or all from one with --env. {role} stands for the part's name.
-"""
+from joulebus.site_command import PROGRAM, Commands, plain_command, site_command
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Every command with its help."""
     parser = argparse.ArgumentParser(
-        prog="joulebus",
-        description="An energy management system for sites with a battery.",
-        epilog=EPILOG,
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [-h] [--version] COMMAND ...",
+        epilog=CLOSING,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action=_Version, help="name and version")
+    # what the commands are stands in groups above the options
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS, prog=PROGRAM
+    )
     for name, service in SERVICES.items():
         _options(_add_service(commands, name, service), name)
     _together(commands)
@@ -55,14 +37,28 @@ def build_parser() -> argparse.ArgumentParser:
     alarm_arguments.options(commands)
     archive_arguments.options(commands)
     _backtest(commands)
-    docs = commands.add_parser("docs", help="write the generated documents")
-    docs.add_argument("folder", type=Path, nargs="?", default=Path("docs"))
+    docs = plain_command(commands, "docs", "write the generated documents")
+    docs.add_argument("folder", type=Path, nargs="?", default=Path("docs"), help="where to [docs]")
+    parser.description = overview({name: one.description or "" for name, one in commands.choices.items()})
     return parser
+
+
+class _Version(argparse.Action):
+    """Says name and version, out of the metadata of the package."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:  # noqa: ANN401  # argparse's
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **more)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import metadata  # noqa: PLC0415  # each command would wait 20 ms for it
+
+        of = metadata(PROGRAM)
+        print(f"{of['Name']} {of['Version']}")
+        parser.exit()
 
 
 def _add_service(commands: Commands, name: str, service: Service) -> argparse.ArgumentParser:
     parser = site_command(commands, name, service.says)
-    parser.epilog, parser.formatter_class = EPILOG, argparse.RawDescriptionHelpFormatter
     where = f"where /health and /metrics answer [127.0.0.1:{service.health}]"
     parser.add_argument("--health", metavar="HOST:PORT", help=where)
     return parser
@@ -84,7 +80,7 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
     if name == "simulate":
         parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="switched on from the start")
         parser.add_argument(
-            "--past", type=float, default=0.0, metavar="DAYS", help="lived through before its first start"
+            "--past", type=past_days, default=0.0, metavar="DAYS", help="lived through before its first start"
         )
         _weather(parser)
     if name == "notify":
@@ -98,18 +94,18 @@ def _options(parser: argparse.ArgumentParser, name: str) -> None:
 
 def _weather(parser: argparse.ArgumentParser) -> None:
     says = "load and sun are those of this moment on, such as 2026-06-07T12:00, and not of today"
-    parser.add_argument("--weather", type=datetime.fromisoformat, metavar="TIME", help=says)
+    parser.add_argument("--weather", type=moment, metavar="TIME", help=says)
 
 
 def _together(commands: Commands) -> None:
     up = site_command(commands, "up", "run all parts on this machine under one supervisor")
     up.add_argument("--simulate", action="store_true", help="run the simulated site as well")
     up.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the status page listens")
-    up.add_argument("--health-from", type=int, default=9180, metavar="PORT", help="first port of the parts' endpoints")
-    demo = site_command(commands, "demo", "a battery site that lives on measured data: broker, simulation, all parts")
-    demo.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="stop after so long")
+    up.add_argument("--health-from", type=port, default=9180, metavar="PORT", help="first port of the parts' endpoints")
+    demo = site_command(commands, "demo", "a site that lives on measured data, with all that it needs")
+    demo.add_argument("--for", dest="seconds", type=seconds, metavar="SECONDS", help="stop after so long")
     demo.add_argument("--json", action="store_true", help="no summary; end with one line of JSON")
-    demo.add_argument("--port", type=int, default=8080, help="of the status page; the health endpoints follow it")
+    demo.add_argument("--port", type=port, default=8080, help="of the status page; the health endpoints follow it")
     demo.add_argument(
         "--folder", type=Path, default=Path(".run/demo"), help="what it keeps: database, outbox, passwords"
     )
@@ -118,34 +114,32 @@ def _together(commands: Commands) -> None:
 
 
 def _site_files(commands: Commands) -> None:
-    check = commands.add_parser("check", help="say what is wrong with a site file")
-    check.add_argument("site", type=site_file)
-    interlocks = commands.add_parser("interlocks", help="what forbids the battery what: the cause-and-effect matrix")
-    interlocks.add_argument("site", type=Path, nargs="?", help="of this site; what is shipped when left out")
+    check = plain_command(commands, "check", "say what is wrong with a site file")
+    check.add_argument("site", type=site_file, metavar="FILE", help="or a folder with a site.toml in it")
+    interlocks = plain_command(commands, "interlocks", "what forbids the battery what: causes and effects")
+    interlocks.add_argument("site", type=site_file, nargs="?", metavar="FILE", help="of this site [what is shipped]")
 
 
 def _running_parts(commands: Commands) -> None:
-    fault = commands.add_parser("fault", help="switch a fault of the simulated site on or off")
+    fault = plain_command(commands, "fault", "break something at the simulated site, and mend it")
     fault.add_argument("name", help="such as bms:silent; `list` shows all")
     fault.add_argument("switch", choices=["on", "off"], nargs="?", default="on")
     fault.add_argument("--health", default=f"127.0.0.1:{SERVICES['simulate'].health}", help="the simulator's endpoint")
-    health = commands.add_parser("health", help="ask a part's health endpoint; exit 0 when it is ready")
+    health = plain_command(commands, "health", "ask a part's health endpoint; exit 0 when it is ready")
     health.add_argument("address", nargs="?", help="host:port; JOULEBUS_HEALTH when left out")
     outbox = site_command(commands, "outbox", "show what a bridge keeps until it is archived")
     outbox.add_argument("file", type=Path, nargs="?", help="one outbox; those of the site when left out")
 
 
 def _field(commands: Commands) -> None:
-    scan = commands.add_parser("scan", help="look at Modbus addresses; of several, propose the whole site file")
+    scan = plain_command(commands, "scan", "look at Modbus addresses, and propose the site file")
     scan.add_argument(
         "address", nargs="+", help="tcp://host:502, /3 for unit 3; rtu+tcp://host:port; rtu:///dev/ttyUSB0"
     )
     scan.add_argument("--units", metavar="1-10", help="look at several units; 1,3 for some")
     scan.add_argument("--write", type=Path, metavar="FILE", help="propose the whole site in a new file")
     scan.add_argument("--watch", type=float, default=20.0, metavar="SECONDS", help="to see what belongs together [20]")
-    commission = site_command(
-        commands, "commission", "read a new site's devices, step its batteries by 5 %%, write a report"
-    )
+    commission = site_command(commands, "commission", "read all devices, step the batteries by 5 %%, write a report")
     commission.add_argument("--full", action="store_true", help="also ramp to 100 %% in both directions")
     commission.add_argument(
         "--no-broker", action="store_true", help="when the broker does not answer: you will type that no bridge runs"
@@ -156,7 +150,7 @@ def _field(commands: Commands) -> None:
 
 
 def _limit(commands: Commands) -> None:
-    limit = site_command(commands, "limit", "say how much the site may feed in or draw; without a size, what holds")
+    limit = site_command(commands, "limit", "say how much the site may feed in or draw, or ask what holds")
     limit.add_argument("--feed-in", metavar="SIZE", help="60%% of the PV's rated power, 42000W or 42kW; 100%% ends it")
     limit.add_argument("--consumption", metavar="SIZE", help="the same of what is drawn; %% are of grid.import_limit")
     limit.add_argument("--steerable", action="store_true", help="only of PV, or of what batteries draw from the grid")
@@ -171,5 +165,5 @@ def _limit(commands: Commands) -> None:
 def _backtest(commands: Commands) -> None:
     from joulebus.backtest.flags import options  # noqa: PLC0415
 
-    parser = commands.add_parser("backtest", help="play a year of a site's own load, PV and prices through the planner")
+    parser = plain_command(commands, "backtest", "play a year of load, PV and prices through the planner")
     options(parser)

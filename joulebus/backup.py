@@ -5,9 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import make_url
-
-from runtime.database import describe
+from runtime.database import describe, parse
 from schemas.troubles import Trouble
 
 
@@ -16,13 +14,15 @@ def backup(url: str, file: Path) -> str:
 
     VACUUM INTO and not SQLite's backup interface: that one begins anew whenever the archive commits.
     """
-    where = make_url(url)
+    where = parse(url)
     if where.get_backend_name() != "sqlite":
         raise Trouble(
             f"the database {describe(url)} is backed up by its own tools: mariadb-dump --single-transaction "
             f"--master-data=2 {where.database} > {file}; docs/backup.md says how to restore it to any moment"
         )
     source, part = Path(where.database or ""), file.with_name(f"{file.name}.part")
+    if source.is_dir():
+        raise Trouble(f"the database {source} is a folder; JOULEBUS_DATABASE names a file in it")
     if not source.is_file():
         raise Trouble(f"the database {source} does not exist; JOULEBUS_DATABASE says where it is")
     if file.exists():

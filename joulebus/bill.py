@@ -17,7 +17,7 @@ from runtime.history import History
 from runtime.prices_told import PricesTold
 from runtime.settings import Settings
 from schemas.site import Site
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 
 QUARTER, HOUR = timedelta(minutes=15), timedelta(hours=1)
 REACTIVE = "q"
@@ -48,7 +48,7 @@ def month_of(given: str, site: Site) -> datetime:
     try:
         found = datetime.strptime(given, "%Y-%m").replace(tzinfo=site.zone)
     except ValueError:
-        raise Trouble(f"--month {given}: write a month such as 2026-06") from None
+        raise Usage(f"--month {given}: write a month such as 2026-06") from None
     within_reach(found, "--month", given)
     return found.astimezone(UTC)
 

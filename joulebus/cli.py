@@ -6,12 +6,14 @@ import os
 import select
 import signal
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from joulebus.arguments import build_parser
 from joulebus.parts import SERVICES
 from joulebus.start import environment, serve
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage, of_the_machine
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,14 +31,41 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _told(arguments: list[str] | None) -> int:
-    parsed = build_parser().parse_args(arguments)
+    part = False
     try:
+        parsed = build_parser().parse_args(arguments)
+        part = _is_part(parsed)
         return _run(parsed)
     except Trouble as trouble:
         print(f"joulebus: {trouble}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(trouble, Usage) else 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        raise
+    except OSError as wrong:  # of a file that nobody was more careful with
+        print(f"joulebus: {of_the_machine(wrong)}", file=sys.stderr)
+        return 1
+    except Exception as wrong:
+        if part or os.environ.get("JOULEBUS_LOG") == "DEBUG":  # the log of a part is for engineers
+            raise
+        print(f"joulebus: {_own_fault(wrong)}", file=sys.stderr)
+        return 1
+
+
+def _is_part(parsed: argparse.Namespace) -> bool:
+    """It runs until it is told to stop."""
+    return parsed.command in SERVICES and getattr(parsed, "what", None) is None
+
+
+def _own_fault(wrong: Exception) -> str:
+    """A mistake of ours in one line, with its place."""
+    frame = traceback.extract_tb(wrong.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}, line {frame.lineno}"
+    return (
+        f"this is a mistake in joulebus and not in what you gave: {type(wrong).__name__}: {wrong} ({place}); "
+        "with JOULEBUS_LOG=DEBUG it shows where it comes from"
+    )
 
 
 def _nobody_reads() -> bool:
@@ -50,7 +79,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from runtime.log import set_up  # noqa: PLC0415
 
     env = environment(getattr(parsed, "env", None))
-    if parsed.command in SERVICES and getattr(parsed, "what", None) is None:
+    if _is_part(parsed):
         return serve(parsed, env)
     if parsed.command == "up":
         from joulebus import up  # noqa: PLC0415

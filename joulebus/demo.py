@@ -18,16 +18,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from joulebus import neighbours
 from joulebus.broker import Secrets, prepare
 from joulebus.checkout import whole
+from joulebus.live_line import fitted
 from joulebus.observer import Observer
 from joulebus.parts import SERVICES
-from joulebus.server import answers, free_port
+from joulebus.server import answers, free_port, is_free
 from joulebus.supervisor import Supervisor
 from joulebus.up import command, parts_of, watched
 from runtime.bus import Bus
-from runtime.database import engine
+from runtime.database import describe, engine, unreachable
 from runtime.history import History
 from runtime.log import set_up
 from runtime.settings import parse_broker
@@ -85,10 +88,13 @@ async def run(wish: Wish) -> int:
         await asyncio.gather(watching, return_exceptions=True)
         if wish.json:
             print(json.dumps(await demo.closing_line()))  # the line other programs read
-        elif sys.stdout.isatty():
-            print()  # below the live line
+        else:
+            below = "\n" if sys.stdout.isatty() else ""  # the live line
+            print(f"{below}stopping", flush=True)
     finally:
         await demo.supervisor.close()
+    if not wish.json:
+        print(await demo.last_words())
     return 0
 
 
@@ -141,6 +147,8 @@ class Demo:
         for name, port in [("the status page", self.wish.port), *self.ports.items()]:
             if answers(port):
                 raise Trouble(f"port {port} for {name} is in use; give another one: joulebus demo --port 8180")
+            if not is_free(port):
+                raise Trouble(f"port {port} for {name} cannot be opened, below 1024 only root may; give another --port")
         for device in self.site.device:
             if answers(device.endpoint[1]):
                 raise Trouble(f"port {device.endpoint[1]} of device {device.name} is in use; is another demo running?")
@@ -188,7 +196,8 @@ class Demo:
     async def _talk(self) -> None:
         while True:
             await asyncio.sleep(2)
-            line = self.observer.line(self.site.grid.meter, self.site.battery, self.site.pv_points)
+            seen = self.observer.seen(self.site.grid.meter, self.site.battery, self.site.pv_points)
+            line = fitted(seen, shutil.get_terminal_size().columns - 1)  # the cursor stands behind it
             live = sys.stdout.isatty()
             print(f"\r{line}\x1b[K" if live else line, end="" if live else "\n", flush=True)
 
@@ -219,6 +228,18 @@ class Demo:
             "failed": self.supervisor.failures(),
         }
 
+    async def last_words(self) -> str:
+        """Counted once all has stopped."""
+        published = _published(self._before, _counters(self._outbox()))
+        store = engine(self.database)
+        try:
+            counts = await History(store).counts(self.site.site, self.started)
+        except (OSError, SQLAlchemyError) as wrong:
+            return f"stopped; nobody can say what is kept: {unreachable(describe(self.database), wrong)}"
+        finally:
+            await store.dispose()
+        return kept_words(published, counts.samples, _waiting(self._outbox()))
+
     async def _drained(self) -> int:
         """Samples that are still in the outbox once the archive had time to take them."""
         end = time.monotonic() + DRAIN
@@ -228,6 +249,15 @@ class Demo:
 
     def _outbox(self) -> Path:
         return self.folder / f"outbox-{self.site.site}-bridge.db"
+
+
+def kept_words(published: int, archived: int, waiting: int) -> str:
+    """How it ends: what was measured is in the archive, or waits for it on the disk."""
+    if (lost := published - archived - waiting) > 0:
+        return f"stopped, and {lost} of {published} samples are lost"
+    if waiting:
+        return f"stopped, all kept: {archived} samples are archived, {waiting} wait in the outbox for the next start"
+    return f"stopped, all kept: {archived} samples are archived"
 
 
 def _counters(outbox: Path) -> dict[tuple[str, str], int]:

@@ -18,7 +18,7 @@ from runtime.settings import Settings
 from schemas.messages import Command, Outcome, Plan
 from schemas.site import Site
 from schemas.tables import plan, rollup_15m, telemetry
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 from schemas.units import utc_now
 
 QUARTER, MINUTE = timedelta(minutes=15), timedelta(minutes=1)
@@ -50,11 +50,11 @@ def when(given: str, site: Site, now: datetime) -> datetime:
     except OutOfReach:
         raise
     except Trouble:
-        raise Trouble(
+        raise Usage(
             f"--at: {given!r} is no time; write now, 17:15 (today), 2026-06-01T17:15 or 2026-06-01T15:15Z"
         ) from None
     if often := _not_once(datetime.fromisoformat(clock), site.zone):
-        raise Trouble(f"--at: {given!r} {often}")
+        raise Usage(f"--at: {given!r} {often}")
     return at
 
 

@@ -3,10 +3,11 @@
 import csv
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from runtime.history import History
 from runtime.resolution import RESOLUTIONS
 from runtime.rollups import Bucket, floor
 from schemas.energies import Energy, Source
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 
 Row = Sequence[Any]
 Write = Callable[[list[Row]], None]
@@ -28,6 +29,8 @@ SEEN = Bucket._fields[1 : Bucket._fields.index("plus")]
 GIVEN = ("out_wh", "in_wh", "source")
 """Of a quarter or an hour of a power whose energy is known, by the one rule for energies."""
 ROLLED = ("at", "device", "point", *SEEN, *GIVEN)
+NEAR = 5
+"""Names of points that are guessed."""
 STRIDES = {"raw": timedelta(hours=3), "1m": timedelta(days=2), "15m": timedelta(days=30), "1h": timedelta(days=120)}
 """How much is read at once: about 10 000 rows at 1 Hz."""
 
@@ -42,10 +45,12 @@ class Wish:
     end: datetime
     resolution: str
     out: Path
+    known: Mapping[str, Collection[str]]
+    """The points of each device's profile. The archive may have others, of a former one."""
 
     def __post_init__(self) -> None:
         if self.start >= self.end:
-            raise Trouble(f"--from {self.start:%Y-%m-%d %H:%M} must lie before --to {self.end:%Y-%m-%d %H:%M} (UTC)")
+            raise Usage(f"--from {self.start:%Y-%m-%d %H:%M} must lie before --to {self.end:%Y-%m-%d %H:%M} (UTC)")
         _writer(self.out.suffix)
 
 
@@ -57,18 +62,33 @@ async def export(url: str, wish: Wish, progress: TextIO = sys.stderr) -> str:
     try:
         async with reading(url) as database:
             with _writer(wish.out.suffix)(part, columns) as write:
+                history, seen = History(database), set[tuple[str, str]]()
                 done = Progress(progress, (wish.end - wish.start) * len(wish.points))
-                async for some, span in _rows(History(database), wish):
+                async for some, span in _rows(history, wish):
                     if some:
                         write(some)
+                        seen.add((some[0][1], some[0][2]))
                     rows += len(some)
                     done.add(span, rows)
+                await _look_for(history, wish, [one for one in wish.points if one not in seen])
         part.rename(wish.out)
     except OSError as wrong:
         raise Trouble(f"{wish.out} cannot be written: {wrong.strerror or wrong}") from wrong
     finally:
         part.unlink(missing_ok=True)
     return f"{wish.out}: {rows} rows of {len(wish.points)} points at {wish.resolution}"
+
+
+async def _look_for(history: History, wish: Wish, empty: Iterable[tuple[str, str]]) -> None:
+    """Of points without a value. Raises Usage for one that its device does not have, and names those that are near."""
+    asked = [(device, point) for device, point in empty if point not in wish.known.get(device, ())]
+    latest = await history.latest(wish.site) if asked else {}
+    for device, point in asked:
+        names = {*wish.known.get(device, ()), *latest.get(device, (None, {}))[1]}
+        if point not in names:
+            near = get_close_matches(point, sorted(names), n=NEAR, cutoff=0.4)
+            there = f"did you mean {' or '.join(near)}?" if near else f"there is: {', '.join(sorted(names))}"
+            raise Usage(f"--point: {device} has no point {point!r}; {there}")
 
 
 async def _rows(history: History, wish: Wish) -> AsyncIterator[tuple[list[Row], timedelta]]:
@@ -140,7 +160,7 @@ def _writer(suffix: str) -> Callable[[Path, Sequence[str]], AbstractContextManag
         return _csv
     if suffix == ".parquet":
         return _parquet
-    raise Trouble(f"--out: {suffix or 'a name without an ending'} is not known; end the name with .csv or .parquet")
+    raise Usage(f"--out: {suffix or 'a name without an ending'} is not known; end the name with .csv or .parquet")
 
 
 @contextmanager
@@ -195,9 +215,9 @@ def points(given: list[str], known: Iterable[str]) -> list[tuple[str, str]]:
     for one in given:
         device, dot, point = one.partition(".")
         if not dot or not point:
-            raise Trouble(f"--point: {one!r} is not DEVICE.POINT, such as {names[0]}.p")
+            raise Usage(f"--point: {one!r} is not DEVICE.POINT, such as {names[0]}.p")
         if device not in names:
-            raise Trouble.unknown(f"device {device!r}", device, names)
+            raise Usage.unknown(f"device {device!r}", device, names)
         found.append((device, point))
     return found
 
@@ -207,6 +227,6 @@ def moment(given: str, zone: ZoneInfo, option: str) -> datetime:
     try:
         found = datetime.fromisoformat(given)
     except ValueError:
-        raise Trouble(f"{option}: {given!r} is no time; write 2026-06-01, 2026-06-01T12:00 or with +02:00") from None
+        raise Usage(f"{option}: {given!r} is no time; write 2026-06-01, 2026-06-01T12:00 or with +02:00") from None
     within_reach(found, option, given)
     return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)

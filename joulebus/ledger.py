@@ -19,7 +19,7 @@ from runtime.history import History
 from runtime.stored_counts import Gap
 from schemas.site import Site
 from schemas.tables import metadata, telemetry
-from schemas.troubles import Trouble
+from schemas.troubles import Usage
 from schemas.units import utc_now
 
 HOUR = timedelta(hours=1)
@@ -53,7 +53,7 @@ async def gaps(url: str, site: Site, days: float, *, as_json: bool) -> int:
             missed, more = f"{one.stored:6} of {one.expected:6}", f", {hours} h" if hours > 1 else ""
             print(f"{_local(one.at, site)}  {one.device:16} {missed}  {one.cause:18} {over}{more}")
         for device, share in complete.items():
-            print(f"{device:16} {percent(share):>8} complete")
+            print(f"{device:16} {'no whole hour yet' if share is None else f'{percent(share):>8} complete'}")
         if not complete:
             print("nothing is stored yet")
     return int(any(one.closed is None for one in found))
@@ -92,12 +92,15 @@ async def verify_journal(url: str, site: Site, key: str | None, head: str) -> in
     `head`: what was written down last time, as it was printed; or empty. Raises Trouble when it is not that.
     """
     if head and not re.fullmatch(r"\d{1,18}:[0-9a-f]{64}", head):
-        raise Trouble(f"--head: {head!r} is no head; write what `joulebus journal verify` printed, NUMBER:HASH")
+        raise Usage(f"--head: {head!r} is no head; write what `joulebus journal verify` printed, NUMBER:HASH")
     async with reading(url) as database:
         verdict = await verify(database, site.site, key, head)
     if verdict.wrong:
         print(f"the journal of {site.site} was changed: {verdict.wrong}")
         return 1
+    if not verdict.links:
+        print(f"the journal of {site.site} is empty: no command is written down yet")
+        return 0
     print(f"the journal of {site.site} is whole: {verdict.links} links, head {verdict.links}:{verdict.head}")
     if verdict.pruned:
         print(f"{verdict.pruned} of them were pruned: whole when they were, and none is missing since")

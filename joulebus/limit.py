@@ -14,13 +14,15 @@ import aiomqtt
 from pydantic import ValidationError
 
 from runtime.bus import Bus, Refused
+from runtime.refusals import ASK, not_let_in
 from runtime.settings import Settings, read_settings
 from runtime.signature import signed
+from runtime.tls import Unreadable
 from schemas.messages import Authority, Cause, ControlLimits, Direction, GridLimitRequest, RequestOutcome
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.topics import COMMAND_TTL, CONTROL_LIMITS, CONTROL_OUTCOME, GRID_LIMIT
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 from schemas.units import utc_now
 
 ANSWERS = 10.0
@@ -53,7 +55,7 @@ def run(wish: Wish, env: Mapping[str, str]) -> int:
 def request(wish: Wish, site: Site, now: datetime) -> GridLimitRequest:
     """What is sent. Raises Trouble that says what would be right."""
     if wish.feed_in is not None and wish.consumption is not None:
-        raise Trouble("give one of --feed-in and --consumption; each is a limit of its own")
+        raise Usage("give one of --feed-in and --consumption; each is a limit of its own")
     direction: Direction = "feed_in" if wish.feed_in is not None else "consumption"
     power, percent = size(wish.feed_in or wish.consumption or "")
     try:
@@ -72,14 +74,14 @@ def request(wish: Wish, site: Site, now: datetime) -> GridLimitRequest:
     except ValidationError as wrong:
         first = wrong.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise Trouble(f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}") from None
+        raise Usage(f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}") from None
 
 
 def size(text: str) -> tuple[float | None, float | None]:
     """W and %, of which one is given. Raises Trouble."""
     found = SIZE.fullmatch(text.strip())
     if found is None:
-        raise Trouble(f"{text!r} is no size: write 60%, 42000W or 42kW")
+        raise Usage(f"{text!r} is no size: write 60%, 42000W or 42kW")
     number = float(found[1])
     return {"%": (None, number), "W": (number, None), "kW": (1000 * number, None)}[found[2]]
 
@@ -95,12 +97,10 @@ def _time(text: str, site: Site, now: datetime) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise Trouble(f"--until {text!r} is no time: write 2026-06-21T18:00, in the site's zone") from None
+        raise Usage(f"--until {text!r} is no time: write 2026-06-21T18:00, in the site's zone") from None
     found = found if found.tzinfo else found.replace(tzinfo=site.zone)
     if found <= now:
-        raise Trouble(
-            f"--until {text!r} lies in the past: it is {now.astimezone(site.zone):%Y-%m-%dT%H:%M} at the site"
-        )
+        raise Usage(f"--until {text!r} lies in the past: it is {now.astimezone(site.zone):%Y-%m-%dT%H:%M} at the site")
     return found
 
 
@@ -122,7 +122,7 @@ async def _ask(wish: GridLimitRequest, site: Site, settings: Settings) -> int:
     except TimeoutError:
         raise Trouble(f"dispatch has not answered within {ANSWERS:.0f} s: the limit may hold or not") from None
     except (Refused, aiomqtt.MqttError) as wrong:
-        raise Trouble(f"{settings.broker}: {wrong}") from None
+        raise Trouble(_said_of(settings, wrong)) from None
     words = f"{said.wish}: {'followed' if said.followed else 'refused'}"
     reason = ": ".join(filter(None, (said.cause, said.reason)))
     if said.cause == Cause.SIGNATURE and key is None:
@@ -145,7 +145,7 @@ async def _show(site: Site, settings: Settings, source: str) -> int:
     except TimeoutError:
         raise Trouble(f"nobody says what limits {site.site}; may {source} read it, and does dispatch run?") from None
     except (Refused, aiomqtt.MqttError) as wrong:
-        raise Trouble(f"{settings.broker}: {wrong}") from None
+        raise Trouble(_said_of(settings, wrong)) from None
     print(f"may draw {said.import_limit / 1000:g} kW and feed in {said.export_limit / 1000:g} kW")
     for one in said.held:
         ends = f" until {one.until.astimezone(site.zone):%Y-%m-%d %H:%M}" if one.until else ""
@@ -154,6 +154,14 @@ async def _show(site: Site, settings: Settings, source: str) -> int:
         by = f"by {one.source} as {one.authority}, {one.cause}"
         print(f"  {one.direction}{scope} {one.power / 1000:g} kW {by}{ends}{why}")
     return 0
+
+
+def _said_of(settings: Settings, wrong: Exception) -> str:
+    if isinstance(wrong, Refused) or not_let_in(wrong):
+        return f"{settings.broker}: {wrong}"
+    return (
+        str(wrong) if isinstance(wrong, Unreadable) else f"the broker {settings.broker} cannot be reached: {wrong}{ASK}"
+    )
 
 
 def _bus(settings: Settings) -> Bus:

@@ -29,7 +29,8 @@ def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
             export.moment(given, site.zone, option)
             for given, option in ((parsed.start, "--from"), (parsed.end, "--to"))
         )
-        wish = export.Wish(site.site, points, start, end, parsed.resolution, parsed.out)
+        known = {name: profile.points for name, profile in site.profiles.items()}
+        wish = export.Wish(site.site, points, start, end, parsed.resolution, parsed.out, known)
         print(asyncio.run(export.export(url, wish)))
         return 0
     if parsed.command in _TOLD:

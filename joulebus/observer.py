@@ -8,6 +8,7 @@ from datetime import datetime
 from statistics import fmean, quantiles
 from typing import Any
 
+from joulebus.live_line import Seen
 from runtime.bus import Bus
 from runtime.heard import Heard
 from schemas.messages import (
@@ -111,28 +112,24 @@ class Observer:
         hundredths = quantiles(self.round_trips, n=100)
         return {"p50": round(hundredths[49] * 1000, 1), "p99": round(hundredths[98] * 1000, 1)}
 
-    def line(self, meter: str, batteries: Sequence[Battery], pv: Sequence[tuple[str, str]]) -> str:
-        """The site in one line."""
+    def seen(self, meter: str, batteries: Sequence[Battery], pv: Sequence[tuple[str, str]]) -> Seen:
+        """The site at this moment."""
 
-        def kw(*keys: tuple[str, str]) -> str:
+        def power(*keys: tuple[str, str]) -> float | None:
             known = [self.values[key] for key in keys if key in self.values]
-            return f"{sum(known) / 1000:.1f} kW" if len(known) == len(keys) else "?"
+            return sum(known) if len(known) == len(keys) else None
 
-        each = [(pcs, "p") for one in batteries for pcs in one.pcs]
-        age = self.plan_age(utc_now())
-        return "  ".join(
-            [
-                f"grid {kw((meter, 'p'))}",
-                f"pv {kw(*pv)}",
-                *(f"{one.name} {kw(*((pcs, 'p') for pcs in one.pcs))} {self._soc(one)}" for one in batteries),
-                f"load {kw((meter, 'p'), *each, *pv)}",
-                self.mode.mode.value if self.mode else "no mode yet",
-                f"plan {age:.0f} s old" if age is not None else "no plan yet",
-                f"alarms {len(self.active_alarms())}",
-                f"samples {self.samples}",
-            ]
+        return Seen(
+            grid=power((meter, "p")),
+            pv=power(*pv),
+            batteries=[(one.name, power(*((pcs, "p") for pcs in one.pcs)), self._soc(one)) for one in batteries],
+            load=power((meter, "p"), *((pcs, "p") for one in batteries for pcs in one.pcs), *pv),
+            mode=self.mode.mode.value if self.mode else "",
+            plan_age=self.plan_age(utc_now()),
+            alarms=len(self.active_alarms()),
+            samples=self.samples,
         )
 
-    def _soc(self, one: Battery) -> str:
+    def _soc(self, one: Battery) -> float | None:
         socs = [self.values[rack, "soc"] for rack in one.racks if (rack, "soc") in self.values]
-        return f"at {fmean(socs):.1f} %" if socs else "at ?"
+        return fmean(socs) if socs else None

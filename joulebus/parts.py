@@ -13,8 +13,8 @@ class Service:
 
 
 SERVICES = {
-    "simulate": Service("a whole site that does not exist: Modbus servers with physics behind them", 9180),
-    "bridge": Service("read the devices, publish telemetry, obey commands within the limits", 9181),
+    "simulate": Service("a site that does not exist: Modbus servers with physics", 9180),
+    "bridge": Service("read the devices, obey commands within the limits", 9181),
     "archive": Service("store what is said on the bus", 9182),
     "alarms": Service("judge the alarm rules", 9183),
     "optimize": Service("plan the battery's next hours", 9184),

@@ -2,12 +2,12 @@
 
 from datetime import date
 
-from schemas.troubles import Trouble
+from schemas.troubles import Usage
 
 FIRST, LAST = 1900, 2999
 
 
-class OutOfReach(Trouble):
+class OutOfReach(Usage):
     """A day or time of another millennium."""
 
 

@@ -23,7 +23,7 @@ from schemas.shape import Shape
 from schemas.site import Site
 from schemas.site_rules import WrittenRule
 from schemas.toml_file import read_toml
-from schemas.troubles import Trouble, point_at
+from schemas.troubles import Trouble, Usage, point_at
 from schemas.units import utc_now
 
 
@@ -72,7 +72,7 @@ def try_(site: Site, settings: Settings, wish: Wish) -> int:
     if wish.rule:
         mine = [one for one in found.rules if one.name == wish.rule]
         if not mine:
-            raise Trouble.unknown(f"rule {wish.rule!r}", wish.rule, [one.name for one in found.rules], str(path))
+            raise Usage.unknown(f"rule {wish.rule!r}", wish.rule, [one.name for one in found.rules], str(path))
         found = found.with_rules([*mine])
     if not found.rules:
         raise Trouble(f"{path} has no [[rule]] to try")
@@ -92,7 +92,7 @@ def _span(site: Site, wish: Wish) -> tuple[datetime, datetime]:
     end = moment(wish.end, site.zone, "--to") if wish.end else utc_now()
     start = moment(wish.start, site.zone, "--from") if wish.start else end - timedelta(days=7)
     if start >= end:
-        raise Trouble(f"--from {wish.start or start} lies not before --to {wish.end or end}")
+        raise Usage(f"--from {wish.start or start} lies not before --to {wish.end or end}")
     return start, end
 
 

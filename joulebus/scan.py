@@ -10,7 +10,7 @@ from joulebus.commands import say
 from schemas.address import spelled
 from schemas.profile import LineTiming, Profile
 from schemas.profiles import PROFILES, load_profile
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 from schemas.units import Kind
 
 TIMEOUT = 2.0
@@ -122,7 +122,7 @@ def target(text: str, units: str | None) -> tuple[str, list[int]]:
     try:
         address = spelled(f"{given[1]}{given[2] or ':502'}" if given else text)
     except ValueError as wrong:
-        raise Trouble(f"{text}: {wrong}; `joulebus scan tcp://host:502/3` asks unit 3") from wrong
+        raise Usage(f"{text}: {wrong}; `joulebus scan tcp://host:502/3` asks unit 3") from wrong
     return address, _units(units or (given and given[3]) or "1")
 
 
@@ -131,6 +131,6 @@ def _units(text: str) -> list[int]:
     for part in text.split(","):
         edges = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
         if not edges or not int(edges[1]) <= int(edges[2] or edges[1]) <= 255:
-            raise Trouble(f"{text!r} are not units; write --units 1-10 or --units 1,3,5, from 0 to 255")
+            raise Usage(f"{text!r} are not units; write --units 1-10 or --units 1,3,5, from 0 to 255")
         found += range(int(edges[1]), int(edges[2] or edges[1]) + 1)
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from joulebus.parts import SERVICES
-from schemas.troubles import Trouble
+from schemas.troubles import Usage
 
 
 def serve(parsed: argparse.Namespace, env: dict[str, str]) -> int:
@@ -85,8 +85,8 @@ def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """`host:port` in two. Raises Trouble for anything else."""
+    """`host:port` of --page in two. Raises Usage for anything else."""
     host, _, port = address.rpartition(":")
     if not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise Trouble(f"{address!r} is not host:port")
+        raise Usage(f"--page: {address!r} is not HOST:PORT, such as 127.0.0.1:8080")
     return host or "127.0.0.1", int(port)

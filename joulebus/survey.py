@@ -23,7 +23,7 @@ from joulebus.site_text import site_text
 from schemas.profile import LineTiming, Profile
 from schemas.profiles import PROFILES, load_profile
 from schemas.site_device import Device
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 from schemas.units import Kind
 
 TIMEOUT = 2.0
@@ -50,7 +50,7 @@ def run(addresses: Sequence[str], units: str | None, seconds: float, file: Path 
 def survey(places: Sequence[Place], seconds: float, file: Path | None) -> int:
     """Propose the site that stands there. Raises Trouble when nothing does, or the file is there."""
     if not 0 < seconds <= LONGEST:
-        raise Trouble(f"--watch {seconds:g}: give seconds from 1 to {LONGEST:.0f}")
+        raise Usage(f"--watch {seconds:g}: give seconds from 1 to {LONGEST:.0f}")
     if file is not None and file.exists():
         raise Trouble(f"{file} is there already: a scan writes over no file; give another name")
     seen = asyncio.run(look(places, seconds))

@@ -23,6 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from runtime.heard import Heard, find, read
 from runtime.refusals import Refused, granted, not_let_in, refusal
 from runtime.settings import Broker
+from runtime.tls import tls
 from schemas.topics import TOPICS, M, Topic
 
 __all__ = ["BEAT", "BEHIND", "LARGEST", "Bus", "Refused", "not_let_in", "refusal", "tls"]
@@ -284,16 +285,3 @@ def _options(address: str) -> SubscribeOptions:
 
 def _same_shape(topic: Topic[Any], address: str) -> bool:
     return topic.place(address.replace("+", "x")) is not None
-
-
-def tls(broker: Broker) -> ssl.SSLContext:
-    """How a broker is trusted, and who we are there. Raises MqttError when the certificates cannot be read."""
-    try:
-        context = ssl.create_default_context(cafile=broker.ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        if broker.cert:
-            context.load_cert_chain(broker.cert, broker.key)
-    except OSError as wrong:  # they are read for each connection, and may just be changed
-        files = ", ".join(file for file in (broker.ca, broker.cert, broker.key) if file)
-        raise aiomqtt.MqttError(f"the certificates {files} cannot be read: {wrong}") from wrong
-    return context

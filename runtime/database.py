@@ -49,7 +49,7 @@ def engine(url: str, *, patience: int = 10, again: Callable[[], str] | None = No
     `patience`: seconds MariaDB may take for one answer. `again`: the URL as it stands now; its user and password are
     used for each new connection.
     """
-    where = _parse(url)
+    where = parse(url)
     if where.drivername == "sqlite+aiosqlite":
         return _sqlite(where)
     try:
@@ -182,7 +182,8 @@ def unreachable(where: str, wrong: BaseException) -> Trouble:
     return Trouble(f"the database {where} cannot be used: {words}; {hint}")
 
 
-def _parse(url: str) -> URL:
+def parse(url: str) -> URL:
+    """Raises Trouble for a URL nobody can follow."""
     try:
         where = make_url(url)
     except (ArgumentError, ValueError):
@@ -227,7 +228,7 @@ def _renewed(made: AsyncEngine, again: Callable[[], str]) -> None:
     @event.listens_for(made.sync_engine, "do_connect")
     def _connect(_dialect: object, _record: object, _args: object, kwargs: dict[str, Any]) -> None:
         with suppress(Trouble):  # it is just being changed: what we know may still do
-            now = _parse(again())
+            now = parse(again())
             kwargs |= {"user": now.username, "password": now.password or ""}
 
 
@@ -263,6 +264,8 @@ def _sqlite(where: URL) -> AsyncEngine:
     folder = Path(where.database or "").parent
     if not folder.is_dir():
         raise Trouble(f"JOULEBUS_DATABASE: the folder {folder} of {where.database} does not exist")
+    if Path(where.database or "").is_dir():
+        raise Trouble(f"JOULEBUS_DATABASE: {where.database} is a folder; name a file in it, such as joulebus.db")
     made = create_async_engine(where, execution_options={"turn": asyncio.Lock()})
 
     @event.listens_for(made.sync_engine, "connect")

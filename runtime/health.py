@@ -43,7 +43,7 @@ async def serve_health(address: tuple[str, int], report: Report, orders: Orders 
         server = await asyncio.start_server(answer, *address)
     except OSError as wrong:
         raise Trouble(
-            f"health endpoint {address[0]}:{address[1]}: {wrong.strerror or wrong}; give another port"
+            f"health endpoint {address[0]}:{address[1]}: {wrong.strerror or wrong}; give another: --health HOST:PORT"
         ) from wrong
     try:
         yield server.sockets[0].getsockname()[1]

@@ -224,8 +224,9 @@ class History:
         asked = select(c.device, c.at, c.expected, c.stored, c.cause, c.closed).where(c.site == site)
         return [Gap(*row) for row in await self._rows(asked.where(*_within(c, start, end)).order_by(c.at, c.device))]
 
-    async def completeness(self, site: str, start: datetime, end: datetime) -> dict[str, float]:
-        """How much of what was expected of each device is stored, from 0 to 1: since `start`, or its first sample."""
+    async def completeness(self, site: str, start: datetime, end: datetime) -> dict[str, float | None]:
+        """How much of what was expected of each device is stored, from 0 to 1, since `start` or its first sample; None
+        where no whole hour is over since then."""
         since = select(telemetry.c.device, func.min(telemetry.c.at)).where(telemetry.c.site == site)
         found = dict(await self._rows(since.group_by(telemetry.c.device)))
         return stored_counts.completeness(found, await self.gaps(site, start, end), start, end)

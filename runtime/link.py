@@ -11,9 +11,11 @@ import aiomqtt
 
 from runtime.bus import Bus, Refused, not_let_in, refusal
 from runtime.cancelled import stoppable
+from runtime.refusals import ASK
 from runtime.rivals import FIRST_PAUSE, LONGEST_PAUSE, SHOWN, SILENT, Other, Us, other
 from runtime.settings import Broker
 from runtime.stored import retained
+from runtime.tls import Unreadable
 from schemas.messages import Cause, ServiceStatus
 from schemas.topics import SERVICE_STATUS
 from schemas.troubles import Trouble
@@ -209,15 +211,14 @@ class Link:
     def _say_lost(self, reason: BaseException, born: float) -> None:
         """One line for each reason. Raises Trouble when a first connection cannot be had."""
         part = self.part
+        if part.patience is not None and isinstance(reason, Unreadable):
+            raise Trouble(str(reason))
         if part.patience is not None and not_let_in(reason):
             raise Trouble(
                 f"the broker {part.settings.broker} does not let us in: {reason}; check the user and the password"
             )
         if part.patience is not None and time.monotonic() - born > part.patience:
-            raise Trouble(
-                f"the broker {part.settings.broker} cannot be reached: {reason}; is it running? "
-                "JOULEBUS_BROKER says where"
-            )
+            raise Trouble(f"the broker {part.settings.broker} cannot be reached: {reason}{ASK}")
         if str(reason) not in self._lost:
             begins = "the broker %s is not there yet: %s" if part.patience is not None else "lost the broker %s: %s"
             part.log.warning("the broker %s is still away: %s" if self._lost else begins, part.settings.broker, reason)

@@ -3,9 +3,15 @@
 import logging
 import sys
 
+from schemas.troubles import Trouble
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 
 def set_up(name: str, level: str = "INFO") -> None:
-    """Lines on standard error: time, part, level, words."""
+    """Lines on standard error: time, part, level, words. Raises Trouble for a level that there is not."""
+    if level not in LEVELS:
+        raise Trouble.unknown(f"JOULEBUS_LOG: the level {level!r}", level, LEVELS)
     logging.basicConfig(
         stream=sys.stderr,
         level=level,

@@ -9,6 +9,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 _NOT_LET_IN = {0x84, 0x85, 0x86, 0x87, 0x8A}
 
 
+ASK = "; is it running? JOULEBUS_BROKER says where"
+"""Behind why a broker cannot be reached."""
+
+
 class Refused(Exception):
     """The broker said no: the access list forbids it."""
 

@@ -66,11 +66,22 @@ def ranges(site: str, epoch: str) -> Select[Any]:
 
 def completeness(
     first: Mapping[str, datetime], gaps: Iterable[Gap], start: datetime, end: datetime
-) -> dict[str, float]:
-    """Of each device the part that is stored, from 0 to 1: since `start`, or since its `first` sample."""
+) -> dict[str, float | None]:
+    """Of each device the part that is stored, from 0 to 1: since `start`, or since its `first` sample; None where no
+    hour was whole since then, as gaps are counted by the hour."""
     missing = dict.fromkeys(first, 0.0)
     for one in gaps:
         if one.device in missing and one.expected:
             missing[one.device] += max(0, one.expected - one.stored) / one.expected
     hours = {device: (end - max(start, rollups.floor(at, 3600))) / _HOUR for device, at in first.items()}
-    return {device: max(0.0, 1 - missing[device] / max(hours[device], 1.0)) for device in sorted(first)}
+    judged = {device: _whole(max(start, at), end) for device, at in first.items()}
+    return {
+        device: max(0.0, 1 - missing[device] / max(hours[device], 1.0)) if judged[device] else None
+        for device in sorted(first)
+    }
+
+
+def _whole(begin: datetime, end: datetime) -> bool:
+    """Whether an hour of the clock lies in between."""
+    full = rollups.floor(begin, 3600)
+    return (full if full == begin else full + _HOUR) + _HOUR <= end

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from os.path import realpath
 
-WRITE = "write tcp://192.0.2.10:502, rtu+tcp://192.0.2.10:4001 or rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1"
+EXAMPLES = ["tcp://192.0.2.10:502", "rtu+tcp://192.0.2.10:4001", "rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1"]
+WRITE = f"write {EXAMPLES[0]}, {EXAMPLES[1]} or {EXAMPLES[2]}"
 HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^\s/:@?#\[\]]+):([0-9]+)"
 LOOKS_LIKE = r"^((tcp|rtu\+tcp)://\S+:[0-9]{1,5}|rtu:///\S+)$"
-"""For editors; what is wrong with an address is said in words."""
+"""For editors, that show the examples; what is wrong with an address is said in words."""
+FOR_EDITORS = {"pattern": LOOKS_LIKE, "patternErrorMessage": WRITE, "examples": EXAMPLES}
 PORTS = range(1, 65536)
 SERIAL = {"baud": ("9600", r"[1-9][0-9]{2,6}"), "parity": ("N", "[NEO]"), "stop": ("1", "[12]")}
 """The settings of a serial line: what holds when one is not given, and what it may be."""
@@ -55,7 +57,16 @@ def parse_address(text: str) -> Address:
         return _serial(rest)
     if scheme in ("tcp", "rtu+tcp") and mark:
         return _network(scheme, rest)
-    raise ValueError(f"{text!r} is not an address; {WRITE}")
+    raise ValueError(f"{text!r} is not an address; {_meant(text) or WRITE}")
+
+
+def _meant(text: str) -> str:
+    """What is forgotten most often is how it is spoken there."""
+    if re.fullmatch(HOST_AND_PORT, text):
+        return f"write tcp://{text}"
+    if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", text):
+        return f"write tcp://{text}:502"
+    return f"write rtu://{text}?baud=9600&parity=N&stop=1" if re.fullmatch(r"/dev/[^\s?]+", text) else ""
 
 
 def spelled(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.messages import Order
-from schemas.units import Instant
+from schemas.units import SIGNATURE, Instant
 
 MOST = 1e10
 """W: no site has so much."""
@@ -26,7 +26,7 @@ class ForecastPowers(Order):
     """That each value lasts."""
     values: Annotated[list[Power], Field(min_length=1, max_length=1536)]
     """W, means, one after the other: 16 days of quarters of an hour at most."""
-    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    signature: Annotated[str, Field(pattern=SIGNATURE)] | None = None
     """As a command's, with the key `JOULEBUS_FORECAST_KEY`."""
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
-from schemas.address import LOOKS_LIKE, parse_address, spelled
+from schemas.address import FOR_EDITORS, parse_address, spelled
 from schemas.profile import LineTiming
 from schemas.shape import Shape
 from schemas.units import Name, Number, RatedWatts, VoltAmperes
@@ -31,7 +31,7 @@ class Device(Shape):
     shown and archived, and part of no balance."""
     behind: Name | None = None
     """The load whose meter this load's stands behind: it is a part of that one, and counted once."""
-    address: Annotated[str, AfterValidator(spelled), Field(json_schema_extra={"pattern": LOOKS_LIKE})]
+    address: Annotated[str, AfterValidator(spelled), Field(json_schema_extra={**FOR_EDITORS})]
     """`tcp://host:port`, `rtu+tcp://host:port` for a serial gateway that passes RTU frames through, or a serial line
     of this machine, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stop=1`. Devices at the same host and port, or at the same
     device file, share one line, however it is spelled; its settings must then be the same."""

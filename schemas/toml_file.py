@@ -8,12 +8,17 @@ from schemas.shape import Shape
 from schemas.site_batteries import written_for
 from schemas.troubles import Trouble, explain
 
+SHOWN = 6
+"""Files that are named of a folder."""
 S = TypeVar("S", bound=Shape)
 
 
 def read_toml(path: Path, shape: type[S]) -> S:
     """Raises Trouble: the file, the field, what would be right."""
-    if not path.is_file():
+    if path.is_dir():
+        there = ", ".join(sorted(one.name for one in path.glob("*.toml"))[:SHOWN]) or "no .toml file"
+        raise Trouble(f"{path} is a folder: write the name of a file in it; there is: {there}")
+    if not path.exists():
         raise Trouble(f"{path} does not exist")
     given = dict[str, Any]()
     try:

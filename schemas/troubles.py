@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.units import CURRENCY, NAME
+from schemas.units import CURRENCY, EPOCH, ID, NAME, SIGNATURE, plain_letters
 
 NEEDS = {
     "list_type": "needs a list: [...]",
@@ -23,6 +23,13 @@ NEEDS = {
 }
 """What would be right, where pydantic speaks of its own types."""
 
+WRITTEN = {
+    ID: "letters, digits and _ . : - alone, such as plan-17",
+    EPOCH: "16 digits of 0-9 and a-f",
+    SIGNATURE: "64 digits of 0-9 and a-f",
+}
+"""How a text looks that has to have a pattern, for people."""
+
 
 class Trouble(Exception):
     """Something the person at the keyboard can put right. Printed without a traceback."""
@@ -33,6 +40,17 @@ class Trouble(Exception):
         known = list(known)
         hint = _meant(name, known) or f"there is: {', '.join(known) or 'none'}"
         return cls(f"{where}: {what} does not exist; {hint}" if where else f"{what} does not exist; {hint}")
+
+
+class Usage(Trouble):
+    """The same of what was typed behind a command."""
+
+
+def of_the_machine(wrong: OSError, *, named: bool = True) -> str:
+    """What the system has refused: the file where it names one and it shall be `named`, and why."""
+    why = wrong.strerror or str(wrong) or type(wrong).__name__
+    files = " and ".join(str(one) for one in (wrong.filename, wrong.filename2) if one is not None and named)
+    return f"{files}: {why[:1].lower()}{why[1:]}" if files else why
 
 
 def explain(
@@ -48,8 +66,10 @@ def explain(
     """
     if isinstance(wrong, tomllib.TOMLDecodeError):
         return _twice(path, shape) or _not_toml(path, str(wrong))
+    if isinstance(wrong, UnicodeDecodeError):
+        return Trouble(f"{path}: is no text in UTF-8: byte {wrong.start + 1} cannot be read; is it the right file?")
     if not isinstance(wrong, ValidationError):
-        return Trouble(f"{path}: {wrong}")
+        return Trouble(f"{path}: {of_the_machine(wrong, named=False) if isinstance(wrong, OSError) else wrong}")
     found = mistakes_of(wrong, shape, whose)
     return point_at(path, found)
 
@@ -137,8 +157,8 @@ def _say(kind: str, message: str, given: object, meant: str, context: Mapping[st
         case "value_error" | "json_invalid":
             return message.removeprefix("Value error, ")
         case "string_pattern_mismatch" if isinstance(given, str) and context.get("pattern") == NAME:
-            right = re.sub(r"[^a-z0-9_-]+", "_", given.lower())
-            return f"a name holds only a-z, 0-9, _ and -; did you mean {right!r}?"
+            right = re.sub(r"[^a-z0-9_-]+", "_", plain_letters(given.lower()))
+            return f"a name holds only a-z, 0-9, _ and -{f'; did you mean {right!r}?' if right.strip('_') else ''}"
         case "literal_error" | "enum" if isinstance(given, str) and expected:
             names = ", ".join(name for name in expected if name)
             return f"{given!r} is not known; {_meant(given, expected) or f'there is: {names}'}"
@@ -170,10 +190,14 @@ def _plain(kind: str, given: object) -> str:
 
 def _spelled(kind: str, given: object, pattern: object) -> str:
     """How what is meant is written; nothing for any other mistake."""
+    if kind == "string_type" and isinstance(given, int | float):
+        return f'needs text in quotes: "{given}"'
     if pattern == CURRENCY:
         return f"needs the three capital letters of a currency, such as EUR (given: {given!r})"
     if kind in ("float_parsing", "float_type") and isinstance(given, str) and re.fullmatch(r"-?\d+,\d+", given):
         return f"needs a number with a point, without quotes: {given.replace(',', '.')} (given: {given!r})"
+    if kind == "string_pattern_mismatch" and pattern in WRITTEN:
+        return f"needs {WRITTEN[str(pattern)]} (given: {given!r})"
     return ""
 
 

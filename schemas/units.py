@@ -7,6 +7,7 @@ what no plant can have would overflow the first sum, square or date that is made
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
+from unicodedata import normalize
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
@@ -46,6 +47,15 @@ Percent = Annotated[float, _unit("%", ge=0, le=100)]
 
 NAME = r"^[a-z0-9_-]+$"
 CURRENCY = r"^[A-Z]{3}$"
+ID, EPOCH, SIGNATURE = r"^[A-Za-z0-9_.:-]+$", r"^[0-9a-f]{16}$", r"^[0-9a-f]{64}$"
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "o", "å": "a"})
+
+
+def plain_letters(text: str) -> str:
+    """Without accents, as people write a name where it may have none."""
+    return normalize("NFKD", text.translate(UMLAUTS)).encode("ascii", "ignore").decode()
+
+
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 """Part of a topic: lower-case letters, digits, `_` and `-`."""
 

@@ -155,7 +155,7 @@ def bound(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=100)
     except OSError as wrong:
         reason = os.strerror(wrong.errno) if wrong.errno else wrong.strerror or wrong
-        raise Trouble(f"the status page cannot listen at {host}:{port}: {reason}; give another --port") from wrong
+        raise Trouble(f"the status page cannot listen at {host}:{port}: {reason}; give another --page") from wrong
 
 
 class _Server(uvicorn.Server):

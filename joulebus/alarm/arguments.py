@@ -5,7 +5,7 @@ import getpass
 import re
 from datetime import timedelta
 
-from joulebus.site_command import Commands, site_command
+from joulebus.site_command import Commands, plain_command, site_command
 
 LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d)")
 SIZES = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -16,20 +16,14 @@ PRIORITIES = ("critical", "high", "medium", "low")
 
 def options(commands: Commands) -> None:
     """`joulebus alarm` with all that it does."""
-    alarm = commands.add_parser(
-        "alarm",
-        help="what is wrong at the site, what was, and what operators say to it",
-        description="What is wrong at the site, what was, and what operators say to it. "
-        "The service that judges is `joulebus alarms`.",
-    )
+    alarm = plain_command(commands, "alarm", "what is wrong, what was, and what operators say to it")
+    alarm.epilog = "The service that judges is `joulebus alarms`."
     each = alarm.add_subparsers(dest="what", required=True, metavar="WHAT")
     _list(each)
     _requests(each)
     _maintenance(each)
     _past(each)
-    report = site_command(
-        each, "report", "how well the alarms serve the operator: ISA-18.2, each figure with its target"
-    )
+    report = site_command(each, "report", "how well the alarms serve the operator (ISA-18.2)")
     of_report(report)
 
 
@@ -85,12 +79,12 @@ def _requests(each: Commands) -> None:
 
 
 def _maintenance(each: Commands) -> None:
-    out = site_command(each, "out-of-service", "take an alarm out of service for maintenance; only an engineer may")
+    out = site_command(each, "out-of-service", "take an alarm out of service, as an engineer")
     out.add_argument("name", metavar="NAME")
     out.add_argument("--for", dest="length", type=length, required=True, metavar="TIME", help="8h, 3d")
     out.add_argument("--why", required=True, metavar="WORDS", help="who comes later reads it")
     _who(out, "engineer", why=False)
-    back = site_command(each, "in-service", "bring an alarm back into service; only an engineer may")
+    back = site_command(each, "in-service", "bring an alarm back into service, as an engineer")
     back.add_argument("name", metavar="NAME")
     _who(back, "engineer")
 
@@ -103,7 +97,7 @@ def _past(each: Commands) -> None:
     how = history.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="one line of JSON")
     how.add_argument("--csv", action="store_true", help="a line each")
-    explain = site_command(each, "explain", "an alarm's rule in words, what happened to it, and its point around that")
+    explain = site_command(each, "explain", "an alarm's rule in words, and what happened to it")
     explain.add_argument("name", metavar="NAME")
     explain.add_argument(
         "--at", default="", metavar="TIME", help="as it was then: 17:15 or 2026-06-01T17:15 [its last]"

@@ -8,8 +8,9 @@ import aiomqtt
 from pydantic import ValidationError
 
 from runtime.bus import Bus, Refused
-from runtime.refusals import not_let_in
-from runtime.settings import Settings
+from runtime.refusals import ASK, not_let_in
+from runtime.settings import Broker, Settings
+from runtime.tls import Unreadable
 from schemas.messages import Alarm, AlarmRequest, AlarmState, RequestOutcome
 from schemas.topics import ALARM, ALARM_OUTCOME, COMMAND_TTL, Topic
 from schemas.troubles import Trouble
@@ -25,20 +26,27 @@ async def connected(settings: Settings) -> AsyncIterator[Bus]:
         async with Bus(settings.broker, identifier=settings.broker.user or "alarm") as bus:
             yield bus
     except (Refused, aiomqtt.MqttError) as wrong:
-        raise Trouble(f"{settings.broker}: {wrong}{_right(wrong)}") from None
+        raise Trouble(said_of(settings.broker, wrong)) from None
+
+
+def said_of(broker: Broker, wrong: Exception) -> str:
+    """Why a broker is of no use, and what would help."""
+    if isinstance(wrong, Unreadable):
+        return str(wrong)
+    if isinstance(wrong, Refused) or not_let_in(wrong):
+        return f"{broker}: {wrong}{_right(wrong)}"
+    return f"the broker {broker} cannot be reached: {wrong}{ASK}"
 
 
 def _right(wrong: Exception) -> str:
     """What would help against a broker that says no."""
     if isinstance(wrong, Refused):
         return "; `--as` names another user: `operator` answers alarms, `engineer` also takes them out of service"
-    if not_let_in(wrong):
-        return (
-            "; write the user into the address and name the file of its password: "
-            "JOULEBUS_BROKER=mqtt://{role}@HOST:PORT, JOULEBUS_BROKER_PASSWORD_FILE=FOLDER/{role} "
-            "({role} is the user that --as names)"
-        )
-    return ""
+    return (
+        "; write the user into the address and name the file of its password: "
+        "JOULEBUS_BROKER=mqtt://{role}@HOST:PORT, JOULEBUS_BROKER_PASSWORD_FILE=FOLDER/{role} "
+        "({role} is the user that --as names)"
+    )
 
 
 async def shown(bus: Bus, site: str) -> dict[str, Alarm]:

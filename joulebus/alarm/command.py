@@ -5,26 +5,17 @@ Exit code 0 done or followed, 1 refused or out of reach, 2 wrong usage.
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Mapping
 
-from joulebus.alarm.known import UnknownAlarm
 from runtime.settings import read_settings, without_broker
 from schemas.site_file import load_site
+from schemas.troubles import Usage
 
 ON_THE_BUS = {"list", "ack", "shelve", "unshelve", "reset", "comment", "out-of-service", "in-service"}
 
 
 def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     """Raises Trouble."""
-    try:
-        return _run(parsed, env)
-    except UnknownAlarm as wrong:
-        print(f"joulebus: {wrong}", file=sys.stderr)
-        return 2
-
-
-def _run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
     site = load_site(parsed.site)
     if parsed.what == "list":
         from joulebus.alarm.listing import show  # noqa: PLC0415  # each is imported only when it runs
@@ -34,8 +25,7 @@ def _run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
         from joulebus.alarm.asking import ask  # noqa: PLC0415
 
         if parsed.what == "ack" and bool(parsed.name) == parsed.all:
-            print("joulebus: ack: give either the NAME of an alarm or --all", file=sys.stderr)
-            return 2
+            raise Usage("ack: give either the NAME of an alarm or --all")
         return asyncio.run(ask(site, read_settings(parsed.source, env), parsed))
     settings = read_settings("archive", without_broker(env))
     if parsed.what == "history":

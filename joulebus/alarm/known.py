@@ -6,10 +6,10 @@ from consumers.alarms.catalog import EVERY_SERVICE, Catalog, for_device, load_ca
 from joulebus.parts import SERVICES
 from schemas.site import Site
 from schemas.site_alarm import AlarmRule
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 
 
-class UnknownAlarm(Trouble):
+class UnknownAlarm(Usage):
     """An alarm that the site does not have."""
 
 

@@ -14,7 +14,7 @@ from joulebus.archive_read import reading
 from runtime.alarm_history import asked, changes, in_order, known_since, standing, watched
 from schemas.alarm_figures import AlarmFigures
 from schemas.site import Site
-from schemas.troubles import Trouble
+from schemas.troubles import Usage
 from schemas.units import utc_now
 
 KEEPS_QUIET = ("shelve", "out_of_service")
@@ -36,12 +36,10 @@ def _asked(site: Site, now: datetime, parsed: argparse.Namespace) -> tuple[datet
     """Raises Trouble."""
     if parsed.span is None:
         if parsed.before:
-            raise Trouble(
-                "--before counts shifts, days, weeks or months: give one of --shift, --day, --week and --month"
-            )
+            raise Usage("--before counts shifts, days, weeks or months: give one of --shift, --day, --week and --month")
         return span(site, now, parsed.start, parsed.end)
     if parsed.start or parsed.end:
-        raise Trouble(f"--{parsed.span} has its own begin and end: leave out --from and --to, or --{parsed.span}")
+        raise Usage(f"--{parsed.span} has its own begin and end: leave out --from and --to, or --{parsed.span}")
     return whole(parsed.span, site.zone, site.shifts, now, parsed.before)
 
 

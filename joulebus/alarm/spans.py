@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from joulebus.export import moment
 from schemas.site import Site
-from schemas.troubles import Trouble
+from schemas.troubles import Usage
 
 DAY = timedelta(days=1)
 MIDNIGHT = (time(),)
@@ -17,7 +17,7 @@ def span(site: Site, now: datetime, start: str, end: str, back: timedelta = DAY)
     until = moment(end, site.zone, "--to") if end else now
     begin = moment(start, site.zone, "--from") if start else until - back
     if begin >= until:
-        raise Trouble(f"--from {begin:%Y-%m-%dT%H:%MZ} lies not before --to {until:%Y-%m-%dT%H:%MZ}")
+        raise Usage(f"--from {begin:%Y-%m-%dT%H:%MZ} lies not before --to {until:%Y-%m-%dT%H:%MZ}")
     return begin, until
 
 

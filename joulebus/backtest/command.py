@@ -17,10 +17,8 @@ from joulebus.backtest.prepare import USUAL_DAYS, Prepared, begin_of, end_of, pr
 from joulebus.backtest.report import report
 from joulebus.backtest.result import document, write
 from joulebus.backtest.site import AS_LIVE, HOURLY, Flags, Terms, of_flags, of_site, zone_of
-from schemas.troubles import Trouble
+from schemas.troubles import Usage
 
-WRONG = 2
-"""The exit code of bad input."""
 LONGEST = 20 * 366
 """Days."""
 BAR = 40
@@ -28,21 +26,13 @@ BAR = 40
 
 
 def run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
-    """0 when all is written, 2 when the input is not usable; why is said on stderr."""
-    try:
-        return _run(parsed, env)
-    except Trouble as wrong:
-        print(f"joulebus backtest: {wrong}", file=sys.stderr)
-        return WRONG
-
-
-def _run(parsed: argparse.Namespace, env: Mapping[str, str]) -> int:
+    """0 when all is written. Raises Trouble where the input is not usable."""
     strategies = strategies_of(parsed.strategy)
     if parsed.replan_minutes is None:
         parsed.replan_minutes = AS_LIVE if parsed.archive else HOURLY
     flags = Flags(**{one.name: getattr(parsed, one.name) for one in fields(Flags)})
     if parsed.days is not None and not 1 <= parsed.days <= LONGEST:
-        raise Trouble(f"--days {parsed.days}: write 1 to {LONGEST}")
+        raise Usage(f"--days {parsed.days}: write 1 to {LONGEST}")
     folder = _folder(parsed.out)
     terms = of_site(parsed.site, flags, env) if parsed.site else None
     zone = terms.zone if terms else zone_of(flags.timezone or "UTC", "--timezone")
@@ -67,7 +57,7 @@ def _archived(parsed: argparse.Namespace, zone: ZoneInfo, folder: Path, env: Map
     from schemas.site_file import load_site  # noqa: PLC0415
 
     if parsed.site is None:
-        raise Trouble("--archive: of which site? Give its file with --site")
+        raise Usage("--archive: of which site? Give its file with --site")
     site, url = load_site(parsed.site), read_settings("archive", without_broker(env)).database
     start = begin_of(parsed.start, zone)
     end, path = end_of(start, parsed.days or USUAL_DAYS, zone), folder / "data.csv"
@@ -83,9 +73,9 @@ def strategies_of(given: str) -> list[str]:
     )
     for name in names:
         if name not in STRATEGIES:
-            raise Trouble.unknown(f"--strategy {name}", name, STRATEGIES)
+            raise Usage.unknown(f"--strategy {name}", name, STRATEGIES)
     if not names:
-        raise Trouble(f"--strategy is empty: write one or more of {', '.join(STRATEGIES)}, with commas")
+        raise Usage(f"--strategy is empty: write one or more of {', '.join(STRATEGIES)}, with commas")
     return names
 
 
@@ -96,7 +86,7 @@ def _folder(path: Path) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as wrong:
-        raise Trouble(f"--out {path}: cannot be written: {wrong.strerror}: name a folder of your own") from None
+        raise Usage(f"--out {path}: cannot be written: {wrong.strerror}: name a folder of your own") from None
     return path
 
 

@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
+from joulebus.shipped_sites import site_file
+
 STRATEGIES = ("none", "self-consumption", "price-rule", "lp", "plan")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """The flags. Those of the site take the place of what the site file says."""
-    parser.add_argument("--site", type=Path, metavar="FILE", help="site file; without it the flags say all")
+    parser.add_argument("--site", type=site_file, metavar="FILE", help="site file; without it the flags say all")
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--data", type=Path, metavar="CSV", help="timestamp_utc, load_kw, pv_kw, prices")
     given.add_argument(

@@ -18,7 +18,7 @@ from joulebus.backtest.site import Terms
 from joulebus.backtest.walk import Span
 from joulebus.reach import within_reach
 from optimizer.record import QUARTER, Vector
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 
 USUAL_DAYS = 364
 ENOUGH = 60
@@ -53,7 +53,7 @@ def begin_of(given: str, zone: ZoneInfo) -> datetime:
         try:
             at = datetime.fromisoformat(given)
         except ValueError:
-            raise Trouble(f"--from {given}: write a day such as 2019-01-01, it begins on the site's clock") from None
+            raise Usage(f"--from {given}: write a day such as 2019-01-01, it begins on the site's clock") from None
         at = at if at.tzinfo else at.replace(tzinfo=zone)
     within_reach(at, "--from", given)
     stamp = at.timestamp() // 900 * 900
@@ -140,7 +140,7 @@ def _first(path: Path, found: Quarters, given: str, start: datetime) -> int:
     first = found.at(start)
     if not 0 <= first < len(found):
         words = f"the file goes from {found.start:%Y-%m-%dT%H:%MZ} to {found.end:%Y-%m-%dT%H:%MZ}"
-        raise Trouble(f"--from {given} lies outside of {path}: {words}")
+        raise Usage(f"--from {given} lies outside of {path}: {words}")
     return first
 
 

@@ -13,7 +13,7 @@ from optimizer.tariff import Series
 from schemas.site_grid import Grid
 from schemas.tariff import Side, Tariff
 from schemas.tariff_demand import Demand
-from schemas.troubles import Trouble
+from schemas.troubles import Usage
 
 Known = Literal["all", "day-ahead"]
 
@@ -83,7 +83,7 @@ def zone_of(name: str, where: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         words = f"{where}: {name!r} is no time zone: write one such as Europe/Berlin or America/Los_Angeles"
-        raise Trouble(words) from None
+        raise Usage(words) from None
 
 
 def of_flags(flags: Flags, priced: tuple[bool, bool]) -> Terms:
@@ -143,10 +143,10 @@ def _priced(flags: Flags) -> None:
     """Prices that are none. Raises Trouble."""
     for name, price in (("import", flags.import_price), ("export", flags.export_price)):
         if price is not None and abs(price) > DEAREST:
-            raise Trouble(f"--{name}-price {price:g}: no kWh costs that: write a price per kWh such as 0.20")
+            raise Usage(f"--{name}-price {price:g}: no kWh costs that: write a price per kWh such as 0.20")
     demand = flags.demand_eur_per_kw or 0.0
     if not 0 <= demand <= DEAREST:
-        raise Trouble(f"--demand-eur-per-kw {demand:g}: a price per kW and month is 0 or more, such as 15")
+        raise Usage(f"--demand-eur-per-kw {demand:g}: a price per kW and month is 0 or more, such as 15")
 
 
 def _with_flags(tariff: Tariff, flags: Flags) -> Tariff:
@@ -195,9 +195,9 @@ def _battery(flags: Flags, own: Storage | None, rated: float, notes: list[str]) 
     energy = default.energy if flags.battery_kwh is None else 1000 * flags.battery_kwh
     for name, value in (("--battery-kw", power), ("--battery-kwh", energy)):
         if not 0 <= value < WIDE:
-            raise Trouble(f"{name} {value / 1000:g}: write 0 or more, and less than {WIDE / 1000:g}")
+            raise Usage(f"{name} {value / 1000:g}: write 0 or more, and less than {WIDE / 1000:g}")
     if own is None and (flags.battery_kw is None or flags.battery_kwh is None):
-        raise Trouble("which battery? Give --battery-kw 100 --battery-kwh 200, or --site with a site file")
+        raise Usage("which battery? Give --battery-kw 100 --battery-kwh 200, or --site with a site file")
     low, high, efficiency, wear = (
         own_ if given is None else given
         for given, own_ in (
@@ -208,13 +208,13 @@ def _battery(flags: Flags, own: Storage | None, rated: float, notes: list[str]) 
         )
     )
     if not 0 <= low < high <= 100:
-        raise Trouble(f"--soc-min {low:g} --soc-max {high:g}: write % of 0 to 100, the least below the most")
+        raise Usage(f"--soc-min {low:g} --soc-max {high:g}: write % of 0 to 100, the least below the most")
     if flags.soc_max is not None and high <= 1:
-        raise Trouble(f"--soc-max {high:g}: it is in %: for {100 * high:g} % write {100 * high:g}")
+        raise Usage(f"--soc-max {high:g}: it is in %: for {100 * high:g} % write {100 * high:g}")
     if not 0.5 < efficiency <= 1:
-        raise Trouble(f"--efficiency {efficiency:g}: write that of one direction, such as 0.95")
+        raise Usage(f"--efficiency {efficiency:g}: write that of one direction, such as 0.95")
     if not 0 <= wear < WIDE:
-        raise Trouble(f"--wear-eur-per-kwh {wear:g}: write 0 or more")
+        raise Usage(f"--wear-eur-per-kwh {wear:g}: write 0 or more")
     if power == 0 or energy == 0:
         notes.append("the battery has no power or no energy: nothing is steered, and every strategy is `none`")
         return None, 0.0
@@ -229,7 +229,7 @@ def _grid(flags: Flags, own: Grid) -> Grid:
     ):
         if limit is not None:
             if not least <= limit:
-                raise Trouble(
+                raise Usage(
                     f"--{name.replace('_', '-')}-kw {limit:g}: write kW, {'more than' if least else 'at least'} 0"
                 )
             changed[name] = 1000 * limit
@@ -238,7 +238,7 @@ def _grid(flags: Flags, own: Grid) -> Grid:
 
 def _rhythm(flags: Flags) -> tuple[timedelta, timedelta]:
     if flags.replan_minutes not in (15, 30, 45, 60):
-        raise Trouble(f"--replan-minutes {flags.replan_minutes}: write 15, 30, 45 or 60; a plan is valid for an hour")
+        raise Usage(f"--replan-minutes {flags.replan_minutes}: write 15, 30, 45 or 60; a plan is valid for an hour")
     if not 0 <= flags.phase_minutes < 60:
-        raise Trouble(f"--phase-minutes {flags.phase_minutes}: write 0 to 59 minutes past the hour")
+        raise Usage(f"--phase-minutes {flags.phase_minutes}: write 0 to 59 minutes past the hour")
     return timedelta(minutes=flags.replan_minutes), timedelta(minutes=flags.phase_minutes)

@@ -14,7 +14,7 @@ from joulebus.commission.walk import Walk
 from runtime.settings import Settings
 from schemas.site import Site
 from schemas.site_battery import Unit
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 from schemas.units import utc_now
 
 
@@ -131,7 +131,7 @@ def units_of(site: Site, name: str | None) -> list[Unit]:
     """What is walked: each PCS of the battery, or of all. Raises Trouble."""
     names = [one.name for one in site.battery]
     if name is not None and name not in names:
-        raise Trouble.unknown(f"battery {name!r}", name, names)
+        raise Usage.unknown(f"battery {name!r}", name, names)
     return [one for one in site.units if name in (None, one.of)]
 
 
@@ -187,7 +187,8 @@ def typed(words: str) -> str:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return input(words)
-    except EOFError:
+    except (EOFError, OSError, RuntimeError, UnicodeDecodeError):  # a closed one is a RuntimeError
+        print("\nnobody is at a terminal to answer: taken for no; --yes answers before each write")
         return ""
     finally:
         signal.signal(signal.SIGINT, before)

@@ -7,7 +7,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from schemas.messages.message import Epoch, Id, Message, Order
 from schemas.messages.why import Why
-from schemas.units import Instant, Name, Number
+from schemas.units import SIGNATURE, Instant, Name, Number
 
 
 class Authority(StrEnum):
@@ -60,7 +60,7 @@ class Command(Order):
     why: list[Why] = Field(default=[], max_length=8)
     """What binds it, for programs, the most important first; dispatch says two at most. It is left out where nothing is
     said: so a bridge that is older than the field takes the command."""
-    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    signature: Annotated[str, Field(pattern=SIGNATURE)] | None = None
     """HMAC-SHA256 over the topic's address and the other fields, where the site has a command key."""
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from schemas.messages.command import Authority
 from schemas.messages.message import Id, Message, Order
-from schemas.units import Instant, Name, Percent, Watts
+from schemas.units import SIGNATURE, Instant, Name, Percent, Watts
 
 Direction = Literal["feed_in", "consumption"]
 """At the connection point, seen from the site."""
@@ -35,7 +35,7 @@ class GridLimitRequest(Order):
     """When it ends, or must have been said anew where the site file declares what is safe then. None: until it is said
     anew."""
     reason: str = Field(max_length=500)
-    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    signature: Annotated[str, Field(pattern=SIGNATURE)] | None = None
     """As a command's."""
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.messages.message import Id, Order
-from schemas.units import CURRENCY, Instant, Number
+from schemas.units import CURRENCY, SIGNATURE, Instant, Number
 
 
 class PriceBlock(Order):
@@ -47,7 +47,7 @@ class MarketPrices(Order):
     prices: Blocks
     export: Blocks | None = None
     """Where fed-in energy has other prices; None: the same."""
-    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    signature: Annotated[str, Field(pattern=SIGNATURE)] | None = None
     """As a command's, with the key `JOULEBUS_PRICE_KEY`."""
 
     @model_validator(mode="after")

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.units import WHOLE, Number
+from schemas.units import EPOCH, ID, WHOLE, Number
 
 Value = Number | str | list[str]
 """A point's value: a number, a state's name, or the names of the bits that are set."""
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=64)]
+Id = Annotated[str, Field(pattern=ID, max_length=64)]
 
-Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Epoch = Annotated[str, Field(pattern=EPOCH)]
 """Names one outbox file for ever: 64 random bits drawn when the file is made."""
 
 Seq = Annotated[int, Field(ge=1, le=WHOLE)]

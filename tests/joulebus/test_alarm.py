@@ -395,9 +395,9 @@ def test_a_time_of_which_nothing_is_known_is_said_to_be_so(two_days: Run) -> Non
         (("--week", "--from", "2026-06-01"), "--week has its own begin and end"),
     ):
         code, _, wrong = two_days("alarm", "report", *words)
-        assert (code, says in wrong) == (1, True), wrong
+        assert (code, says in wrong) == (2, True), wrong
     code, _, wrong = two_days("alarm", "report", "--from", "2026-06-02", "--to", "2026-06-01")
-    assert (code, "lies not before --to" in wrong) == (1, True)
+    assert (code, "lies not before --to" in wrong) == (2, True)
 
 
 def test_a_report_knows_when_the_service_was_away(two_days: Run, sqlite_archive: str, site_name: str) -> None:

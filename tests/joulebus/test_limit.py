@@ -155,7 +155,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_typed_wrong_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
     given, words = WRONG[what]
-    assert main(["limit", "--site", str(site_file(tmp_path, "demo")), *given]) == 1
+    assert main(["limit", "--site", str(site_file(tmp_path, "demo")), *given]) == 2
     assert words in capsys.readouterr().err
 
 

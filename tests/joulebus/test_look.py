@@ -130,6 +130,8 @@ def test_an_export_ends_before_its_end_and_speaks_the_sites_time(url: str, joule
         (["--point", "pcs"], "is not DEVICE.POINT"),
         (["--point", "psc.p"], "device 'psc'"),
         (["--from", "yesterday"], "--from: 'yesterday' is no time"),
+        (["--point", "pcs.pp"], "--point: pcs has no point 'pp'; did you mean p"),
+        (["--point", "bms.zzz"], "--point: bms has no point 'zzz'; there is: "),
         (["--to", "2026-05-01"], "must lie before --to"),
         (["--out", "x.xlsx"], "end the name with .csv or .parquet"),
         (["--out", "/no/such/folder/x.csv"], "cannot be written"),
@@ -141,7 +143,7 @@ def test_what_cannot_be_exported_is_said_in_words(
 ) -> None:
     good = ["--point", "pcs.p", *SPAN, "--out", str(tmp_path / "out.csv")]
     code, said = joulebus("export", *good, *change)
-    assert code == 1
+    assert code == (1 if says == "cannot be written" else 2)
     assert says in said
     assert not list(tmp_path.glob("out*"))
 
@@ -242,6 +244,15 @@ def test_a_time_without_an_offset_is_the_sites_also_in_the_night_of_the_change()
         moment("24:00", zone, "--to")
 
 
+def test_of_a_device_that_is_new_no_share_is_known(url: str, joulebus: Joulebus) -> None:
+    """Nothing was counted yet, and 100.000 % was said of it."""
+    now = utc_now()
+    one = m.Telemetry(at=now - timedelta(seconds=5), epoch="00112233aabbccdd", seq=1, values={"p": 1.0})
+    write(url, said=[(topics.TELEMETRY, "pcs", one)])
+    assert joulebus("gaps") == (0, "pcs              no whole hour yet\n")
+    assert json.loads(joulebus("gaps", "--json")[1])["completeness"] == {"pcs": None}
+
+
 def test_gaps_are_listed_with_their_cause(url: str, joulebus: Joulebus) -> None:
     assert joulebus("gaps") == (0, "nothing is stored yet\n")
     hour = utc_now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
@@ -269,6 +280,7 @@ def test_a_journal_that_was_changed_is_found(url: str, joulebus: Joulebus) -> No
         )
         for n in range(5)
     ]  # fmt: skip
+    assert joulebus("journal", "verify") == (0, "the journal of demo is empty: no command is written down yet\n")
     write(url, said=[(topics.COMMAND, "pcs", one) for one in commands])
     code, said = joulebus("journal", "verify")
     assert code == 0

@@ -138,7 +138,7 @@ def test_the_bill_of_a_month_line_by_line(
 
 
 def test_a_month_that_is_none_or_to_come(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*words, "--month", "June"]) == 1
+    assert main([*words, "--month", "June"]) == 2
     assert "--month June: write a month such as 2026-06" in capsys.readouterr().err
     assert main([*words, "--month", f"{utc_now().year + 1}-06"]) == 1
     assert "nothing is known" in capsys.readouterr().out

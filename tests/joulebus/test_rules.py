@@ -244,7 +244,7 @@ def test_rules_of_another_file_and_one_of_them(folder: Path, capsys: pytest.Capt
     assert "held once, 4.0 h in all" in said
     assert "batteries would have done otherwise meanwhile: 0.0 kWh" in said, "of both: the energy is kept"
     code, said = said_of(folder, capsys, "try", *SPAN, "--file", str(other), "--rule", "thrid")
-    assert (code, "rule 'thrid' does not exist; did you mean 'third'?" in said) == (1, True)
+    assert (code, "rule 'thrid' does not exist; did you mean 'third'?" in said) == (2, True)
 
 
 def test_of_what_the_archive_does_not_have_nothing_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
