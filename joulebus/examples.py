@@ -81,7 +81,7 @@ EXAMPLES: dict[str, BaseModel] = {
                 marginal_value=0.24,
                 cap=80_000.0,
                 policy=[(-90_000.0, -90_000.0), (0.0, 0.0), (80_000.0, 0.0), (180_000.0, 100_000.0)],
-                reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 later",
+                reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 EUR/kWh later",
                 why=[m.Why(code="stores_pv", value=0.24, price=0.06)],
             )
         ],
@@ -108,10 +108,10 @@ EXAMPLES: dict[str, BaseModel] = {
         mode=m.Mode.AUTO,
         power=-40_000.0,
         authority=m.Authority.PLAN,
-        reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 later",
+        reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 EUR/kWh later",
         batteries={
             "hall": m.BatteryDispatch(
-                takes_part=True, power=-40_000.0, reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 later"
+                takes_part=True, power=-40_000.0, reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 EUR/kWh later"
             ),
             "yard": m.BatteryDispatch(takes_part=False, reason="pcs2 is silent; nothing is sent"),
         },

@@ -1,6 +1,6 @@
 """What `joulebus explain` says, for people and for programs. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from joulebus.told import Ordered, Reading, Told
 from optimizer.money import shifted
 from optimizer.why_words import Place, sentence
 from runtime.money_rows import MoneyQuarter
-from schemas.messages import Plan, Step, Why
+from schemas.messages import Command, Plan, Step
 from schemas.site import Site
 from schemas.tables import CAUSES
 
@@ -70,17 +70,17 @@ def _orders(told: Told, site: Site) -> Iterator[tuple[str, str]]:
             f"{one.device}: {what} by {command.source} as {command.authority}: {command.reason or 'no reason'}",
         )
         if command.why:
-            yield "because", f"{one.device}: {_because(command.why, Place(_currency(told, site), site.zone), told.at)}"
+            yield "because", f"{one.device}: {_because(command, Place(_currency(told, site), site.zone), told.at)}"
         if one.outcomes:
             yield "did", f"{one.device}: {_outcome(one)}"
 
 
-def _because(whys: Sequence[Why], place: Place, at: datetime) -> str:
+def _because(command: Command, place: Place, at: datetime) -> str:
     """Of one that a newer dispatch knows, its code and its numbers."""
     said = []
-    for one in whys:
+    for one in command.why:
         try:
-            said.append(sentence([one], place, at))
+            said.append(sentence([one], place, at, command.values.get("p_set")))
         except KeyError:
             said.append(", ".join(f"{name} {value}" for name, value in one.model_dump(mode="json").items()))
     return "; ".join(said)

@@ -18,6 +18,21 @@ KINDS: dict[Kind, str] = {
 }
 """What a device is."""
 
+CANONICAL: dict[str, str] = {
+    r"(.*_)?p(_l[123]|_set|_max_inj|_max_abs)?|dc_p": "W",
+    r"q(_l[123]|_set)?": "var",
+    r"s(_l[123]|_max)?": "VA",
+    r"f": "Hz",
+    r"u(_l[123]n|_l12|_l23|_l31|_charge_max|_discharge_min)?|dc_u|cell_u_(max|min|avg)": "V",
+    r"i(_l[123])?|dc_i|ccl|dcl": "A",
+    r"soc|soh|p_limit_pct|throttle_pct": "%",
+    r"t|t_.*|cell_t_(max|min)": "degC",
+    r"e_.*": "Wh",
+    r"eq_(import|export)": "varh",
+    r"riso(_pos|_neg)?": "kOhm",
+}
+"""Names with one meaning everywhere in joulebus have one unit everywhere: alarms and limits rely on it."""
+
 PHASE = r"(l\d+n?)"
 LABELS: dict[str, str] = {
     # power
@@ -233,3 +248,9 @@ def in_words(name: str) -> str:
 def switched(point: str, value: float) -> str | None:
     """`on` or `off` for what is switched; None for a number."""
     return {0.0: "off", 1.0: "on"}.get(value) if point in SWITCHED else None
+
+
+def unit_of(point: str) -> str | None:
+    """The unit for people of a name that has one meaning everywhere; None of another."""
+    unit = next((unit for pattern, unit in CANONICAL.items() if re.fullmatch(pattern, point)), None)
+    return "°C" if unit == "degC" else unit

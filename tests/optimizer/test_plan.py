@@ -32,8 +32,8 @@ def test_it_buys_cheap_and_covers_the_dear_hours() -> None:
     charging = [step for step in found.steps if step.power < -1]
     covering = [step for step in found.steps if step.power > 1]
     assert {step.price_import for step in charging} == {0.08}
-    assert charging[0].reason == "charges; 0.08 EUR/kWh now, 0.30 at 18:00; at the 100.0 kW of its power"
-    assert covering[0].reason == "covers the load; 0.30 EUR/kWh now, it pays from 0.21"
+    assert charging[0].reason == "charges; 0.08 EUR/kWh now, 0.30 EUR/kWh at 18:00; at the 100.0 kW of its power"
+    assert covering[0].reason == "covers the load; 0.30 EUR/kWh now, it pays from 0.21 EUR/kWh"
     assert sum(powers(found, 18, 21)) / 4 == pytest.approx(150e3)  # all the load of three hours
     assert found.cost < found.cost_idle - 20
 
@@ -42,8 +42,8 @@ def test_equal_prices_leave_it_at_rest() -> None:
     found = good(outlook())
     assert {step.power for step in found.steps} == {0.0}
     assert found.steps[0].reason == (
-        "holds 50 % for later; 0.20 EUR/kWh now, it pays from 0.22; does not charge: 0.20 EUR/kWh now, "
-        "later 0.20 at most, and with losses and wear it pays from 0.24"
+        "holds 50 % for later; 0.20 EUR/kWh now, it pays from 0.22 EUR/kWh; does not charge: 0.20 EUR/kWh now, "
+        "later 0.20 EUR/kWh at most, and with losses and wear it pays from 0.24 EUR/kWh"
     )
     assert found.cost == pytest.approx(found.cost_idle)
 
@@ -57,7 +57,7 @@ def test_it_stores_pv_that_would_be_sold_for_little() -> None:
     sun = [80e3 if 12 <= s.astimezone(BERLIN).hour < 15 else 0.0 for s in outlook().starts]
     found = good(outlook(pv=sun, load=30e3, soc=10.0))
     assert min(powers(found, 12, 15)) == pytest.approx(-50e3)
-    assert found.steps[0].reason == "stores PV, sold for 0.05 EUR/kWh, worth 0.16 later"
+    assert found.steps[0].reason == "stores PV, sold for 0.05 EUR/kWh, worth 0.16 EUR/kWh later"
     assert max(step.soc for step in found.steps) <= 90 + 1e-6
 
 
