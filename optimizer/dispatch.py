@@ -235,7 +235,7 @@ def _bounded(  # noqa: PLR0917  # the wish between what it is made from and what
         allowed = held
     reason, plain = (_limited(wish, by, allowed), _limited(wish, outside, sought))
     whys = reasons(wish.whys, by, _around(ratings, moment, by[-1], *plan) if by else None)
-    if whys and not fits(whys[0].code, allowed):  # it stays at what was told before
+    if near and whys and not fits(whys[0].code, allowed):  # it stays at what was told before
         whys, reason = (Why(code=WhyCode.STAYS.value), *whys)[:MOST], f"{STAYS}; else {reason}"[:500]
     return Wanted(round(allowed, 1) + 0.0, reason, wish.authority, sought, plain, whys)
 
