@@ -7,6 +7,7 @@ from typing import Any
 from consumers.status.alarms import alarms
 from consumers.status.batteries import batteries, dispatch, soc
 from consumers.status.doing import beside, why
+from consumers.status.headline import headline
 from consumers.status.limits import limits
 from consumers.status.skill import skill
 from consumers.status.state import Moment, Said, State
@@ -51,6 +52,7 @@ def view(state: State, now: Moment) -> View:
         "devices": [_device(state, device, now) for device in state.site.devices],
         "services": _services(state, now),
         "answers": _answers(state, now),
+        "headline": headline(state, now),
         "dispatch": dispatch(state, now),
         "why": "; ".join(filter(None, (why(state, now), *limits(state), *beside(state, now)))),
         "batteries": batteries(state, now),
