@@ -88,6 +88,8 @@ EXAMPLES: dict[str, BaseModel] = {
         peak=80_000.0,
         cost=12.4,
         cost_idle=31.9,
+        peak_cost=0.0,
+        peak_cost_idle=9.6,
         inputs={"bms1": 0.8, "grid": 0.5},
     ),
     **ALARMS,

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from joulebus.difference import more
 from joulebus.money import WORDS
 from joulebus.told import Ordered, Reading, Told
 from optimizer.money import shifted
+from optimizer.plan_words import costs
 from optimizer.why_words import Place, sentence
 from runtime.money_rows import MoneyQuarter
 from schemas.messages import Command, Plan, Step
@@ -42,6 +43,8 @@ def _plan(told: Told, site: Site) -> Iterator[tuple[str, str]]:
         return
     out = f", {'will have' if told.at > told.now else 'had'} run out by then" if plan.until <= told.at else ""
     yield "plan", f"{plan.id}, made {_clock(plan.at, site)}, valid until {_hour(plan.until, site)}{out}"
+    if plan.steps:
+        yield "costs", f"{costs(plan, plan.at)}, until {_clock(_ends(plan), site)}"
     if step is None:
         return
     yield "step", f"{_hour(step.at, site)}, {step.seconds / 60:.0f} min: {_means(step, plan)}"
@@ -50,6 +53,10 @@ def _plan(told: Told, site: Site) -> Iterator[tuple[str, str]]:
         yield "cap", f"billing windows up to {_kw(step.cap)} were meant to be let pass"
     for one in plan.limits:
         yield "limit", one
+
+
+def _ends(plan: Plan) -> datetime:
+    return plan.steps[-1].at + timedelta(seconds=plan.steps[-1].seconds)
 
 
 def _means(step: Step, plan: Plan) -> str:

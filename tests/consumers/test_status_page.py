@@ -289,14 +289,14 @@ async def test_an_operator_sees_the_site_live(scene: Scene) -> None:
     await expect(page.locator("#no-alarms")).to_contain_text("No alarms")
     await expect(page.locator("#devices tr")).to_have_count(4)
     await expect(page.locator("#services .bad")).to_have_count(0)
-    await expect(page.locator("#facts")).to_contain_text("2.50 EUR less than at rest")
+    await expect(page.locator("#facts")).to_contain_text("next 2 h10.00 EUR, 2.50 EUR less than without the battery")
     await expect(page.locator("#peak-words")).to_contain_text("30.0 kW. Highest of the month: 80.0 kW; the plan keeps")
     await expect(page.locator("#skill")).to_have_text("Forecast: load ±8 kW (6 to 24 h ahead).")
     await expect(page.locator("#peak-words")).to_contain_text("40 % of the month so far was measured")
     await scene.measure("grid", p=-3_000.0)
     await expect(page.locator("[data-label=grid]")).to_have_text("exporting", timeout=SOON)
     await scene.say("optimize", topics.PLAN, plan().model_copy(update={"id": "p2", "cost": 13.9}))
-    await expect(page.locator("#facts")).to_contain_text("1.40 EUR more than at rest", timeout=SOON)
+    await expect(page.locator("#facts")).to_contain_text("1.40 EUR more than without the battery", timeout=SOON)
     await page.close()
     assert scene.complaints == []
 
@@ -845,7 +845,7 @@ async def test_the_headline_is_what_is_told_and_a_sentence_stands_once(scene: Sc
     done = {"p_set": 92e3}
     before = Outcome(id="c9", at=utc_now(), state=OutcomeState.VERIFIED, requested=done, applied=done)
     await scene.say("bridge", topics.OUTCOME, before, device="pcs1")
-    await expect(page.locator("#wanted")).to_have_text("Discharge 92.0 kW", timeout=SOON)
+    await expect(page.locator("#wanted")).to_have_text("Discharging 92.0 kW", timeout=SOON)
     why = "pcs1 is steered at its own panel; nothing is sent"
     aside = BatteryDispatch(takes_part=False, reason=why)
     does = ControlDispatch(at=utc_now(), mode=Mode.AUTO, reason=why, batteries={"battery": aside})
@@ -853,7 +853,8 @@ async def test_the_headline_is_what_is_told_and_a_sentence_stands_once(scene: Sc
     status = online().model_copy(update={"detail": f"auto: {why}; not kept on the disk: full"})
     await scene.say("dispatch", topics.SERVICE_STATUS, status, service="dispatch")
     await scene.say("alarms", topics.ALARM, alarm(text="Ask for `auto` then."), alarm="marks-bms1")
-    await expect(page.locator("#wanted")).to_have_text("Nothing is told", timeout=SOON)
+    head = "Not told anything: pcs1 is steered at its own panel"
+    await expect(page.locator("#wanted")).to_have_text(head, timeout=SOON)
     await expect(page.locator("#alarms")).to_contain_text("Ask for auto then.")
     await expect(page.locator("#services")).to_contain_text("not kept on the disk: full")
     text = await page.locator("main").inner_text()
@@ -872,8 +873,7 @@ async def test_a_refused_command_is_not_shown_as_if_it_were_done(scene: Scene) -
         id="c2", at=utc_now(), state=OutcomeState.REFUSED, requested={"p_set": 30e3}, reason="a retained command"
     )
     await scene.say("bridge", topics.OUTCOME, refused, device="pcs1")
-    await expect(page.locator("#wanted")).to_have_text("Last command: refused", timeout=SOON)
-    await expect(page.locator("#because")).to_contain_text("a retained command")
+    await expect(page.locator("#wanted")).to_have_text("Last command refused: a retained command", timeout=SOON)
     await page.close()
     assert scene.complaints == []
 
