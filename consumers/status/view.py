@@ -7,6 +7,7 @@ from typing import Any
 from consumers.status.alarms import alarms
 from consumers.status.batteries import batteries, dispatch, soc
 from consumers.status.doing import beside, why
+from consumers.status.grid_modes import grid_modes
 from consumers.status.headline import headline
 from consumers.status.key_values import doubts, flags, key_values
 from consumers.status.limits import limits
@@ -45,6 +46,7 @@ def view(state: State, now: Moment) -> View:
         "services": _services(state, now),
         "answers": _answers(state, now),
         "headline": headline(state, now),
+        "grid_modes": grid_modes(state, now),
         "dispatch": dispatch(state, now),
         "why": "; ".join(filter(None, (why(state, now), *limits(state), *beside(state, now)))),
         "batteries": batteries(state, now),

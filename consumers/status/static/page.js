@@ -4,6 +4,7 @@ import { drawCard } from "./card.js";
 import { Curves } from "./curves.js";
 import { doubt, drawDevices, GRADE } from "./devices.js";
 import { drawBatteries, drawDispatch, drawMode } from "./dispatch.js";
+import { drawGridModes } from "./grid_modes.js";
 import { drawHead } from "./head.js";
 import { $, fill, lamp, rows, say, show } from "./rows.js";
 import { follow, now } from "./stream.js";
@@ -106,6 +107,7 @@ function drawPeak({ peak, plan }) {
 follow((state) => {
   drawHead(state, site);
   drawMode(state, site);
+  drawGridModes(state);
   drawFlow(state);
   drawLoads(state);
   drawCard(state.alarms, { card: "t-alarm", zone: site.zone, now: state.at });
