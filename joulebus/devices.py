@@ -1,6 +1,7 @@
 """The generated page about devices: what the shipped profiles read and write."""
 
 from joulebus.words import page, table
+from schemas.labels import label
 from schemas.profile import Grade, LineTiming, Profile
 from schemas.profiles import PROFILES, load_profile
 from schemas.register import Point, Register, Setpoint
@@ -57,9 +58,18 @@ def _sections(name: str, profile: Profile) -> list[str]:
     found += [_needs(profile)]
     found += [
         table(
-            ["point", "unit", "register", "type", "scale", "rate", "what it tells"],
+            ["point", "name", "unit", "register", "type", "scale", "rate", "what it tells"],
             [
-                [_name(key, profile), point.unit, _place(point), point.type, _scale(point), point.rate, _tells(point)]
+                [
+                    _name(key, profile),
+                    label(key),
+                    point.unit,
+                    _place(point),
+                    point.type,
+                    _scale(point),
+                    point.rate,
+                    _tells(point),
+                ]
                 for key, point in profile.points.items()
                 if point.repeats is None
             ],

@@ -81,13 +81,15 @@ EXAMPLES: dict[str, BaseModel] = {
                 marginal_value=0.24,
                 cap=80_000.0,
                 policy=[(-90_000.0, -90_000.0), (0.0, 0.0), (80_000.0, 0.0), (180_000.0, 100_000.0)],
-                reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 later",
+                reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 EUR/kWh later",
                 why=[m.Why(code="stores_pv", value=0.24, price=0.06)],
             )
         ],
         peak=80_000.0,
         cost=12.4,
         cost_idle=31.9,
+        peak_cost=0.0,
+        peak_cost_idle=9.6,
         inputs={"bms1": 0.8, "grid": 0.5},
     ),
     **ALARMS,
@@ -108,10 +110,10 @@ EXAMPLES: dict[str, BaseModel] = {
         mode=m.Mode.AUTO,
         power=-40_000.0,
         authority=m.Authority.PLAN,
-        reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 later",
+        reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 EUR/kWh later",
         batteries={
             "hall": m.BatteryDispatch(
-                takes_part=True, power=-40_000.0, reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 later"
+                takes_part=True, power=-40_000.0, reason="stores PV, sold for 0.06 EUR/kWh, worth 0.24 EUR/kWh later"
             ),
             "yard": m.BatteryDispatch(takes_part=False, reason="pcs2 is silent; nothing is sent"),
         },

@@ -1,17 +1,18 @@
 """What `joulebus explain` says, for people and for programs. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from joulebus.difference import more
 from joulebus.money import WORDS
 from joulebus.told import Ordered, Reading, Told
 from optimizer.money import shifted
+from optimizer.plan_words import costs
 from optimizer.why_words import Place, sentence
 from runtime.money_rows import MoneyQuarter
-from schemas.messages import Plan, Step, Why
+from schemas.messages import Command, Plan, Step
 from schemas.site import Site
 from schemas.tables import CAUSES
 
@@ -42,6 +43,8 @@ def _plan(told: Told, site: Site) -> Iterator[tuple[str, str]]:
         return
     out = f", {'will have' if told.at > told.now else 'had'} run out by then" if plan.until <= told.at else ""
     yield "plan", f"{plan.id}, made {_clock(plan.at, site)}, valid until {_hour(plan.until, site)}{out}"
+    if plan.steps:
+        yield "costs", f"{costs(plan, plan.at)}, until {_clock(_ends(plan), site)}"
     if step is None:
         return
     yield "step", f"{_hour(step.at, site)}, {step.seconds / 60:.0f} min: {_means(step, plan)}"
@@ -50,6 +53,10 @@ def _plan(told: Told, site: Site) -> Iterator[tuple[str, str]]:
         yield "cap", f"billing windows up to {_kw(step.cap)} were meant to be let pass"
     for one in plan.limits:
         yield "limit", one
+
+
+def _ends(plan: Plan) -> datetime:
+    return plan.steps[-1].at + timedelta(seconds=plan.steps[-1].seconds)
 
 
 def _means(step: Step, plan: Plan) -> str:
@@ -70,17 +77,17 @@ def _orders(told: Told, site: Site) -> Iterator[tuple[str, str]]:
             f"{one.device}: {what} by {command.source} as {command.authority}: {command.reason or 'no reason'}",
         )
         if command.why:
-            yield "because", f"{one.device}: {_because(command.why, Place(_currency(told, site), site.zone), told.at)}"
+            yield "because", f"{one.device}: {_because(command, Place(_currency(told, site), site.zone), told.at)}"
         if one.outcomes:
             yield "did", f"{one.device}: {_outcome(one)}"
 
 
-def _because(whys: Sequence[Why], place: Place, at: datetime) -> str:
+def _because(command: Command, place: Place, at: datetime) -> str:
     """Of one that a newer dispatch knows, its code and its numbers."""
     said = []
-    for one in whys:
+    for one in command.why:
         try:
-            said.append(sentence([one], place, at))
+            said.append(sentence([one], place, at, command.values.get("p_set")))
         except KeyError:
             said.append(", ".join(f"{name} {value}" for name, value in one.model_dump(mode="json").items()))
     return "; ".join(said)

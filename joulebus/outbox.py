@@ -10,6 +10,7 @@ from pathlib import Path
 from bridges.telemetry.outbox import UNSERVED
 from runtime.kept import ASIDE
 from schemas.site_file import load_site
+from schemas.spans import about
 from schemas.troubles import Trouble
 
 _PER_DEVICE = """
@@ -72,13 +73,13 @@ def report(path: Path, now: float) -> Iterator[str]:
     yield f"  {rows - sent} wait to be sent, {sent} were sent and wait for the archive, {dropped} were dropped"
     for one in devices:
         what = f"{one.rows:>8} samples {_size(one.bytes):>10}"
-        span = f"  {_moment(one.oldest)} .. {_moment(one.newest)}  oldest {_age(now - one.oldest)}" if one.rows else ""
+        span = f"  {_moment(one.oldest)} .. {_moment(one.newest)}  oldest {about(now - one.oldest)}" if one.rows else ""
         yield f"  {one.device:<16} {what}{span}" + (f"  {one.dropped} dropped" if one.dropped else "")
     for one in devices:
         if one.rows and not one.served:
             yield (
                 f"  the bridge has no device {one.device} any more: the archive is offered its {one.rows} samples"
-                f" under this name, until they are {_age(UNSERVED)} old"
+                f" under this name, until they are {about(UNSERVED)} old"
             )
     for aside in sorted(path.parent.glob(f"{path.name}{ASIDE}*Z")):
         yield f"  {aside.name}: {_size(aside.stat().st_size)}, was damaged and set aside; nobody uses it"
@@ -93,13 +94,6 @@ def _served(db: sqlite3.Connection) -> set[str] | None:
 
 def _moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _age(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _size(amount: float) -> str:

@@ -30,9 +30,13 @@ def cost(outlook: Outlook, power: Vector) -> float:
     energy = np.maximum(grid, 0) @ (outlook.buy * outlook.hours) - paid(outlook, grid) @ (outlook.sell * outlook.hours)
     wear = outlook.battery.wear * float(np.maximum(power, 0) @ outlook.hours)
     gained = float(stored(outlook, power)[-1]) - outlook.battery.energy * outlook.soc / 100
-    made = zip(outlook.windows, peaks(outlook, grid), strict=True)
-    demand = sum(windows.cost(found) for windows, found in made)
-    return (float(energy) + wear - outlook.stored_value * gained) / 1000 + demand
+    return (float(energy) + wear - outlook.stored_value * gained) / 1000 + demand(outlook, power)
+
+
+def demand(outlook: Outlook, power: Vector) -> float:
+    """Of the same bill what its peaks cost, beyond those that are billed already."""
+    made = zip(outlook.windows, peaks(outlook, outlook.load - outlook.pv - power), strict=True)
+    return sum(windows.cost(found) for windows, found in made)
 
 
 def carbon(outlook: Outlook, power: Vector) -> float:

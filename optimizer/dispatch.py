@@ -11,15 +11,16 @@ from math import inf
 
 from optimizer.dispatch_moment import Demands, Moment, Ratings, Wanted
 from optimizer.follow_policy import Held, Present, follow
+from optimizer.present_whys import STAYS, Meant, present
 from optimizer.reserve_now import bounds as reserved
 from optimizer.rules.wishes import NONE, Wishes, instead
 from optimizer.rules.wishes import bounds as wished
 from optimizer.running_window import RunningWindow
-from optimizer.setpoint_whys import Around, Bound, Taken, clamp, reasons, through, tightest
-from optimizer.without_policy import Meant, alone, follow_step
+from optimizer.setpoint_whys import MOST, Around, Bound, Taken, clamp, reasons, through, tightest
+from optimizer.without_policy import alone, follow_step
 from schemas.messages import Authority, ControlMode, Mode, Plan, Step, Why
 from schemas.site_grid import Grid
-from schemas.why import WhyCode
+from schemas.why import WhyCode, fits
 
 __all__ = ["DEADBAND", "Moment", "Ratings", "Wanted", "ahead", "current_step", "decide"]
 
@@ -108,7 +109,7 @@ def _meant(
             else alone(ratings.battery, ratings.rated, left, soc, paid.peak, per)
         )
         peaks = _peak_bounds(paid.held, moment.now, carried, moment.unsure)
-    return meant, peaks
+    return present(meant, step, left, ratings.currency), peaks
 
 
 def _outer(ratings: Ratings, moment: Moment, wishes: Wishes, peaks: list[Bound], carried: float) -> list[Bound]:
@@ -232,8 +233,10 @@ def _bounded(  # noqa: PLR0917  # the wish between what it is made from and what
     held, broken = clamp(moment.last, bounds)
     if near and not broken:  # the last power again, where every bound lets it pass
         allowed = held
-    reason, plain = _limited(wish.reason, by), _limited(wish.reason, outside)
+    reason, plain = (_limited(wish, by, allowed), _limited(wish, outside, sought))
     whys = reasons(wish.whys, by, _around(ratings, moment, by[-1], *plan) if by else None)
+    if near and whys and not fits(whys[0].code, allowed):  # it stays at what was told before
+        whys, reason = (Why(code=WhyCode.STAYS.value), *whys)[:MOST], f"{STAYS}; else {reason}"[:500]
     return Wanted(round(allowed, 1) + 0.0, reason, wish.authority, sought, plain, whys)
 
 
@@ -245,6 +248,10 @@ def _around(ratings: Ratings, moment: Moment, last: Taken, step: Step | None, he
     return Around(ratings.grid.import_limit, ratings.grid.export_limit, moment.soc or 0.0, peak, *gains)
 
 
-def _limited(reason: str, by: Sequence[Taken]) -> str:
+def _limited(wish: Wanted, by: Sequence[Taken], power: float) -> str:
+    """The words of a wish of which limits have left `power`: where that goes another way they come first."""
+    if not by:
+        return wish.reason[:500]
     names = ", ".join(one.bound.whose for one in by)
-    return (f"{reason}; limited by {names}" if by else reason)[:500]
+    goes = not wish.whys or fits(wish.whys[0].code, power)
+    return (f"{wish.reason}; limited by {names}" if goes else f"limited by {names}; else {wish.reason}")[:500]

@@ -13,8 +13,9 @@ from optimizer.running_window import RunningWindow
 from optimizer.setpoint_whys import of_peak, of_policy
 from optimizer.storage import Storage
 from optimizer.stored_worth import worth
+from optimizer.why_words import minus
 from schemas.messages import Step, Why
-from schemas.why import WhyCode
+from schemas.why import WhyCode, way
 
 Held = Sequence[tuple[RunningWindow, float]]
 """Billing windows that run, each with the highest mean import in W that it may have."""
@@ -99,7 +100,7 @@ def follow(step: Step, seen: Present, battery: Storage, currency: str) -> Follow
     if not (meant.sells or meant.buys):
         wished = grid_target.steady(wished, seen.last, worth(step, battery), seen.net, seen.now)
     asks = max((_asks(step, seen, meant, *one) for one in seen.held), key=lambda one: one.least, default=None)
-    words, whys = _why(step, meant)
+    words, whys = _why(step, meant, wished, currency)
     if asks is None or asks.least == -inf:  # no window counts now
         return Followed(wished, words, -inf, -inf, whys)
     floor = asks.least if asks.window.left(seen.now) < grid_target.ENDING else -inf
@@ -167,24 +168,27 @@ def _holds(asks: Asks, step: Step, now: datetime, currency: str) -> str:
     return f"{words}; more cannot be given" if step.cap is not None and asks.peak > step.cap + SMALL else words
 
 
-def _why(step: Step, meant: Target) -> tuple[str, tuple[Why, ...]]:
-    """In the plan's words where it foresaw what is done now."""
-    same = step.power * meant.given > 0 or max(abs(step.power), abs(meant.given)) <= SMALL
+def _why(step: Step, meant: Target, power: float, currency: str) -> tuple[str, tuple[Why, ...]]:
+    """In the plan's words where it foresaw what is done now, `power` in W."""
+    same = way(step.power) == way(meant.given) or way(step.power) == way(power)
     if same:
         return step.reason, (*step.why,)
-    return _unforeseen(step, meant), of_policy(step, meant)
+    return _unforeseen(step, meant, currency), of_policy(step, meant)
 
 
-def _unforeseen(step: Step, meant: Target) -> str:
-    stored = f"{step.marginal_value:.2f} per kWh"
+def _unforeseen(step: Step, meant: Target, currency: str) -> str:
+    def price(amount: float) -> str:
+        return f"{minus(f'{amount:.2f}')} {currency}/kWh"
+
+    stored, bought, sold = price(step.marginal_value), price(step.price_import), price(step.price_export)
     if meant.sells:
-        return f"sells at {step.price_export:.2f} per kWh: stored it is worth {stored}"
+        return f"sells at {sold}: stored it is worth {stored}"
     if meant.buys:
         dear = step.price_import > step.marginal_value
         why = ", for a load that may be higher than forecast" if dear else f": stored it is worth {stored}"
-        return f"buys at {step.price_import:.2f} per kWh{why}"
-    if meant.given > SMALL:
-        return f"covers the load: a kWh costs {step.price_import:.2f}, stored it is worth {stored}"
-    if meant.given < -SMALL:
-        return f"stores PV: worth {stored}, sold at {step.price_export:.2f}"
+        return f"buys at {bought}{why}"
+    if meant.given > meant.near:
+        return f"covers the load: bought it costs {bought}, stored it is worth {stored}"
+    if meant.given < -meant.near:
+        return f"stores PV: worth {stored}, sold at {sold}"
     return f"rests: stored energy is worth {stored}"

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from optimizer.bill import carbon, cost, peaks, stored
+from optimizer.bill import carbon, cost, demand, peaks, stored
 from optimizer.digits import PERCENT, PRICE, SECOND, WATT, rounded, watts_of
 from optimizer.outlook import Outlook, Vector
 from optimizer.policy.policy import Policy, Table
@@ -50,6 +50,8 @@ def plan(outlook: Outlook, inputs: Mapping[str, float] | None = None, policy: Po
         peaks=found,
         cost=rounded(cost(outlook, power), PRICE),
         cost_idle=rounded(cost(outlook, idle), PRICE),
+        peak_cost=rounded(demand(outlook, power), PRICE) if outlook.charges else None,
+        peak_cost_idle=rounded(demand(outlook, idle), PRICE) if outlook.charges else None,
         carbon=rounded(carbon(outlook, power), PRICE),
         carbon_idle=rounded(carbon(outlook, idle), PRICE),
         inputs={name: rounded(age, SECOND) for name, age in (inputs or {}).items()},

@@ -155,6 +155,13 @@ def _peaks(plan: Plan, outlook: Outlook, planned: Meter) -> Iterator[str]:
             yield f"the peak{of} is {peak:.0f} W, not {plan.peak if not number else said}"
 
 
+def _of_peaks(plan: Plan, planned: Meter, idle: Meter) -> Iterator[tuple[str, float, float]]:
+    """What its peaks cost, where it says so."""
+    if plan.peak_cost is not None and plan.peak_cost_idle is not None:
+        yield "its peaks cost", planned.total() - planned.money, plan.peak_cost
+        yield "the peaks of idling cost", idle.total() - idle.money, plan.peak_cost_idle
+
+
 def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
     planned, idle = Meter(outlook), Meter(outlook)
     wear = 0.0
@@ -170,6 +177,7 @@ def _money(plan: Plan, outlook: Outlook) -> Iterator[str]:
     for name, is_, said in (
         ("it costs", cost, plan.cost),
         ("idling costs", rest, plan.cost_idle),
+        *_of_peaks(plan, planned, idle),
         ("its CO2 costs", carbon, plan.carbon),
         ("the CO2 of idling costs", idle.carbon, plan.carbon_idle),
     ):

@@ -4,43 +4,51 @@
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from schemas.labels import unit_of
 from schemas.messages import Why
-from schemas.why import WhyCode
+from schemas.spans import about
+from schemas.why import WhyCode, fits
 
 PEAK = "the {per}'s peak[ of {of}] of {value:kw} kW[ at {at}][, worth {price:money} {currency}/kW]"
 NOW = "{price:money} {currency}/kWh now"
+FROM = "[, it pays from {limit:money} {currency}/kWh]"
+LATER = "[, worth {value:money} {currency}/kWh later]"
 LIMIT = "limit of {limit:kw} kW[ by {of}]"
 CONTRACT = "the {limit:kw} kW of the contract of {of}"
 STEERABLE = "the {limit:kw} kW that batteries may draw by {of}"
 PASSED = "{value:kw} kW above "
 MORE = "[; a kWh more of it is worth {price:money} {currency}]"
-SILENT = "does not say what is needed[, not for more than {limit:s} s]"
+SILENT = "does not say what is needed[, not for more than {limit:span}]"
 SAME = " are expected all the same"
 
 SENTENCES: dict[WhyCode, str] = {
     WhyCode.HOLDS_PEAK: f"holds {PEAK}",
-    WhyCode.COVERS_LOAD: f"covers the load; {NOW}[, it pays from {{limit:money}}]",
-    WhyCode.SELLS: f"sells; {NOW}[, it pays from {{limit:money}}]",
+    WhyCode.COVERS_LOAD: f"covers the load; {NOW}{FROM}",
+    WhyCode.SELLS: f"sells; {NOW}{FROM}",
     WhyCode.KEEPS_IMPORT: f"keeps the {{value:kw}} kW of the load below the import limit of {{limit:kw}} kW{MORE}",
-    WhyCode.STORES_PV: "stores PV[, sold for {price:money} {currency}/kWh][, worth {value:money} later]",
-    WhyCode.CHARGES_FOR_PRICE: f"charges; {NOW}, {{value:money}} at {{at}}[ as {{forecast}}]",
+    WhyCode.STORES_PV: f"stores PV[, sold for {{price:money}} {{currency}}/kWh]{LATER}",
+    WhyCode.CHARGES_FOR_PRICE: f"charges; {NOW}, {{value:money}} {{currency}}/kWh at {{at}}[ as {{forecast}}]",
     WhyCode.CHARGES_FOR_PEAK: f"charges for {PEAK}",
-    WhyCode.CHARGES_FOR_LATER: f"charges; {NOW}[, worth {{value:money}} later]",
+    WhyCode.CHARGES_FOR_LATER: f"charges; {NOW}{LATER}",
     WhyCode.BACK_INSIDE: "comes back within its SoC limits: {value:%} %, {limit:%} % is allowed",
     WhyCode.KEEPS_FOR_PEAK: f"holds {{limit:%}} % for {PEAK}",
-    WhyCode.KEEPS_FOR_PRICE: f"holds {{limit:%}} % for {{at}}; {NOW}, {{value:money}} then[ as {{forecast}}]",
-    WhyCode.KEEPS_FOR_LATER: f"holds {{value:%}} % for later; {NOW}[, it pays from {{limit:money}}]",
+    WhyCode.KEEPS_FOR_PRICE: f"holds {{limit:%}} % for {{at}}; {NOW}, {{value:money}} {{currency}}/kWh then"
+    "[ as {forecast}]",
+    WhyCode.KEEPS_FOR_LATER: f"holds {{value:%}} % for later; {NOW}{FROM}",
     WhyCode.RESTS_FULL: "rests: full at {value:%} %",
     WhyCode.RESTS_EMPTY: "rests: empty at {value:%} %",
-    WhyCode.RESTS_SPREAD: f"does not charge: {NOW}, later {{value:money}} at most, and with losses and wear it pays "
-    "from {limit:money}",
+    WhyCode.RESTS_SPREAD: f"does not charge: {NOW}, later {{value:money}} {{currency}}/kWh at most, and with losses "
+    "and wear it pays from {limit:money} {currency}/kWh",
     WhyCode.RESTS_PEAK: f"does not charge: it would raise {PEAK}",
     WhyCode.RESTS: "rests",
+    WhyCode.NOTHING_TO_COVER: "rests: PV covers the load",
+    WhyCode.NOTHING_TO_STORE: "rests: no PV is left to store",
+    WhyCode.NOT_NEEDED: "rests: not needed for the load of now",
     WhyCode.AT_RATED: "at the {limit:kw} kW of its power[; a kWh more is worth {price:money} {currency}]",
     WhyCode.UNTIL_FULL: "then it is full at {limit:%} %",
     WhyCode.UNTIL_EMPTY: "then it is empty at {limit:%} %[; a kWh more is worth {price:money} {currency}]",
@@ -63,24 +71,31 @@ SENTENCES: dict[WhyCode, str] = {
     WhyCode.RULE_HELD: "held to {limit:kw} kW by the rule `{of}`",
     WhyCode.RESERVE_HELD: "held to {limit:kw} kW for what is kept in reserve",
     WhyCode.BMS_HELD: "held by the {limit:kw} kW of {of}",
+    WhyCode.STAYS: "so small a change is not told",
     WhyCode.FEED_IN_COSTS: "feed-in costs {price:money} {currency}/kWh",
     WhyCode.LOAD_PLANNED: "as it is planned",
     WhyCode.LOAD_UNPLANNED: "no plan for it: its fallback",
     WhyCode.LOAD_SHED: "gives way to a limit",
     WhyCode.LOAD_TIMES: "kept by its minimum times",
-    WhyCode.LOAD_COMFORT: "for its comfort band, {of} is {value:tenth}",
+    WhyCode.LOAD_COMFORT: "for its comfort band, {of} is {value:tenth}[ {unit}]",
     WhyCode.LOAD_UNREAD: "{of} is not read: its fallback",
     WhyCode.LOAD_DEADLINE: "{value:kw} kWh are missing until {at}",
     WhyCode.LOAD_DONE: "has taken what it needs",
 }
 """Every code has one."""
 
+
+def minus(number: str) -> str:
+    """With the sign that people print; nothing is no less than 0."""
+    return f"\N{MINUS SIGN}{number[1:]}" if number.startswith("-") and number.strip("-0.") else number.removeprefix("-")
+
+
 SAID: dict[str, Callable[[float], str]] = {
-    "kw": lambda watts: f"{watts / 1000:.1f}",
+    "kw": lambda watts: minus(f"{watts / 1000:.1f}"),
     "%": lambda percent: f"{percent:.0f}",
-    "money": lambda price: f"{price:.2f}",
-    "tenth": lambda number: f"{number:.1f}",
-    "s": lambda seconds: f"{seconds:g}",
+    "money": lambda price: minus(f"{price:.2f}"),
+    "tenth": lambda number: minus(f"{number:.1f}"),
+    "span": about,
 }
 """How a number is said."""
 
@@ -101,17 +116,27 @@ def pattern(code: WhyCode) -> str:
     return re.sub(r"\{(\w+)[^}]*\}", r"*\1*", SENTENCES[code])
 
 
-def sentence(whys: Sequence[Why], place: Place, now: datetime) -> str:
-    """All reasons in words. A time of another day than that of `now` has its weekday.
+def sentence(whys: Sequence[Why], place: Place, now: datetime, power: float | None = None) -> str:
+    """All reasons in words. A time of another day than that of `now` has its weekday. `power`: W that is told for them;
+    what would have it go another way is said to be what else there would be.
 
     Raises KeyError for a code without words, and for a number that its words need and that is missing.
     """
-    return "; ".join(_one(why, place, now) for why in whys)
+    return "; ".join(f"{_else(why, power)}{said_by(SENTENCES, why, place, now)}" for why in whys)
 
 
-def _one(why: Why, place: Place, now: datetime) -> str:
+def _else(why: Why, power: float | None) -> str:
+    return "" if power is None or fits(why.code, power) else "else "
+
+
+def said_by(table: Mapping[WhyCode, str], why: Why, place: Place, now: datetime) -> str:
+    """One reason by a table of words. Raises KeyError as `sentence` does."""
+    return _filled(table[_code(why)], why, place, now)
+
+
+def _filled(words: str, why: Why, place: Place, now: datetime) -> str:
     known = _known(why, place, now)
-    said = _PART.sub(lambda part: part[1] if {*_NUMBER.findall(part[1])} <= known.keys() else "", SENTENCES[_code(why)])
+    said = _PART.sub(lambda part: part[1] if {*_NUMBER.findall(part[1])} <= known.keys() else "", words)
     return _NUMBER.sub(lambda name: known[name[1]], said)
 
 
@@ -137,4 +162,6 @@ def _known(why: Why, place: Place, now: datetime) -> dict[str, str]:
         known["at"] = f"{at:%H:%M}" if at.date() == now.astimezone(place.zone).date() else f"{at:%a %H:%M}"
         if place.prices_until is not None and why.at >= place.prices_until:
             known["forecast"] = "forecast"
+    if (unit := unit_of(why.of.rpartition(".")[2])) is not None:
+        known["unit"] = unit
     return known | {"currency": place.currency}

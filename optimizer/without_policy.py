@@ -1,8 +1,7 @@
 """What the battery is to give where no policy says it: by a step that has none, or without any plan. Pure."""
 
-from typing import NamedTuple
-
 from optimizer.grid_target import SMALL
+from optimizer.present_whys import Meant
 from optimizer.setpoint_whys import stores
 from optimizer.storage import Storage
 from optimizer.stored_worth import Worth, worth
@@ -15,14 +14,6 @@ refilled and used with less than full power, so that nothing chatters at the edg
 REFILL = 0.8
 """Of the billed peak: the reserve is refilled from the grid as long as it carries less."""
 NO_PLAN = (Why(code=WhyCode.NO_PLAN.value),)
-
-
-class Meant(NamedTuple):
-    """W before any limit, and why: in words, and for programs."""
-
-    power: float
-    words: str
-    whys: tuple[Why, ...]
 
 
 def alone(  # noqa: PLR0917  # the battery and what is measured: they read well in a row
@@ -63,7 +54,7 @@ def follow_step(step: Step, net: float, battery: Storage, peak: float | None) ->
         power = min(net, 0.0) if whole else max(step.power, min(net, 0.0))
         return Meant(power, step.reason, (*step.why,))
     if net < -SMALL and step.marginal_value * battery.efficiency > step.price_export:
-        words = f"stores PV nobody forecast: worth {step.marginal_value:.2f} per kWh, sold at {step.price_export:.2f}"
+        words = f"stores PV nobody forecast: a kWh is worth {step.marginal_value:.2f}, sold at {step.price_export:.2f}"
         return Meant(net, words, (stores(step),))
     return Meant(0.0, step.reason, (*step.why,))
 

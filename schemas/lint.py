@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import combinations
 
+from schemas.labels import CANONICAL
 from schemas.profile import Profile
 from schemas.register import WORDS, Modes, Point, Register, Setpoint
 
@@ -14,20 +15,6 @@ Mistake = tuple[str, str]
 """Where (`points.p`) and what, with what would be right."""
 
 LAST = 65535
-CANONICAL = {
-    r"(.*_)?p(_l[123]|_set|_max_inj|_max_abs)?|dc_p": "W",
-    r"q(_l[123]|_set)?": "var",
-    r"s(_l[123]|_max)?": "VA",
-    r"f": "Hz",
-    r"u(_l[123]n|_l12|_l23|_l31|_charge_max|_discharge_min)?|dc_u|cell_u_(max|min|avg)": "V",
-    r"i(_l[123])?|dc_i|ccl|dcl": "A",
-    r"soc|soh|p_limit_pct|throttle_pct": "%",
-    r"t|t_.*|cell_t_(max|min)": "degC",
-    r"e_.*": "Wh",
-    r"eq_(import|export)": "varh",
-    r"riso(_pos|_neg)?": "kOhm",
-}
-"""Names with one meaning everywhere in joulebus have one unit everywhere: alarms and limits rely on it."""
 
 
 def mistakes(profile: Profile) -> Iterator[Mistake]:

@@ -32,6 +32,11 @@ class WhyCode(StrEnum):
     RESTS_PEAK = "rests_peak"  # to charge would raise the peak
     RESTS = "rests"
 
+    # the load of now is another than the plan's: it rests
+    NOTHING_TO_COVER = "nothing_to_cover"
+    NOTHING_TO_STORE = "nothing_to_store"
+    NOT_NEEDED = "not_needed"
+
     # what ends a power of the plan
     AT_RATED = "at_rated"
     UNTIL_FULL = "until_full"
@@ -57,6 +62,7 @@ class WhyCode(StrEnum):
     RULE_HELD = "rule_held"
     RESERVE_HELD = "reserve_held"
     BMS_HELD = "bms_held"  # less than the rating: by the BMS, or by what the bridge let pass lately
+    STAYS = "stays"  # so small a change is not told
     FEED_IN_COSTS = "feed_in_costs"  # PV is curtailed
 
     # what decides of a flexible load
@@ -68,3 +74,49 @@ class WhyCode(StrEnum):
     LOAD_UNREAD = "load_unread"
     LOAD_DEADLINE = "load_deadline"
     LOAD_DONE = "load_done"
+
+
+WAYS: dict[str, int] = {
+    **dict.fromkeys((WhyCode.COVERS_LOAD, WhyCode.SELLS, WhyCode.KEEPS_IMPORT, WhyCode.UNTIL_EMPTY), 1),
+    **dict.fromkeys(
+        (
+            WhyCode.STORES_PV,
+            WhyCode.CHARGES_FOR_PRICE,
+            WhyCode.CHARGES_FOR_PEAK,
+            WhyCode.CHARGES_FOR_LATER,
+            WhyCode.UNTIL_FULL,
+        ),
+        -1,
+    ),
+    **dict.fromkeys(
+        (
+            WhyCode.KEEPS_FOR_PEAK,
+            WhyCode.KEEPS_FOR_PRICE,
+            WhyCode.KEEPS_FOR_LATER,
+            WhyCode.RESTS_FULL,
+            WhyCode.RESTS_EMPTY,
+            WhyCode.RESTS_SPREAD,
+            WhyCode.RESTS_PEAK,
+            WhyCode.RESTS,
+            WhyCode.NOTHING_TO_COVER,
+            WhyCode.NOTHING_TO_STORE,
+            WhyCode.NOT_NEEDED,
+            WhyCode.BMS_SILENT,
+        ),
+        0,
+    ),
+}
+"""Of reasons that only one way of a battery has: 1 discharging, -1 charging, 0 at rest. Every other one may have any:
+a peak is held by less charging, too."""
+IDLE = 50.0
+"""W: less is rest."""
+
+
+def way(power: float) -> int:
+    """1 discharging, -1 charging, 0 at rest."""
+    return 0 if abs(power) < IDLE else 1 if power > 0 else -1
+
+
+def fits(code: str, power: float) -> bool:
+    """Whether it can be why a battery is told this power, in W."""
+    return WAYS.get(code, way(power)) == way(power)

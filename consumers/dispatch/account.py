@@ -5,12 +5,12 @@ from datetime import datetime
 
 from consumers.dispatch.battery_desk import BatteryDesk
 from consumers.dispatch.desk import Desk
-from consumers.dispatch.doing import Doing, asides
+from consumers.dispatch.doing import asides
 from consumers.dispatch.instruction import Instruction
 from consumers.dispatch.own_lockouts import complaints
+from consumers.dispatch.reasons import whys
 from consumers.dispatch.sharing import own_reason
-from optimizer.dispatch import current_step
-from schemas.messages import Authority, BatteryDispatch, ControlDispatch, ControlMode, Mode, Why
+from schemas.messages import BatteryDispatch, ControlDispatch, ControlMode, Mode, Why
 
 STEERED = (Mode.AUTO, Mode.MANUAL)
 """Where one battery can stand aside while others work."""
@@ -31,8 +31,8 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         authority=doing.authority,
         action=doing.action,
         reason="; ".join([reason, *aside, *complaints(desk.mode.left_over)]),
-        why=_of_plan(desk, now) if doing.authority is Authority.PLAN else [],
-        batteries={one.battery.name: _battery(one, sent.get(one.pcs), doing, reason, mono) for one in each},
+        why=[] if doing.wanted is None else [*doing.wanted.whys],
+        batteries={one.battery.name: _battery(desk, one, sent.get(one.pcs), reason, (now, mono)) for one in each},
         pv=dict(desk.pv.told),
         curtailed=desk.pv.reason,
         loads=dict(desk.loads.told),
@@ -40,12 +40,6 @@ def account(desk: Desk, sent: Mapping[str, Instruction], now: datetime, mono: fl
         rules=desk.rules.told,
         rules_hold=desk.rules.holding,
     )
-
-
-def _of_plan(desk: Desk, now: datetime) -> list[Why]:
-    plan = desk.plans.at(now)
-    step = current_step(plan, max(now, plan.at)) if plan else None
-    return step.why if step else []
 
 
 def undecided(desk: Desk, why: str, now: datetime) -> ControlDispatch | None:
@@ -62,7 +56,10 @@ def undecided(desk: Desk, why: str, now: datetime) -> ControlDispatch | None:
     )
 
 
-def _battery(one: BatteryDesk, sent: Instruction | None, doing: Doing, reason: str, mono: float) -> BatteryDispatch:
+def _battery(
+    desk: Desk, one: BatteryDesk, sent: Instruction | None, reason: str, at: tuple[datetime, float]
+) -> BatteryDispatch:
+    (now, mono), doing = at, desk.doing
     action, shares = None if sent is None else sent.action, one.pcs in doing.shared
     if sent is not None and doing.wanted is not None and shares and len(doing.shared) > 1:
         reason = own_reason(one, doing.wanted, sent.counted, mono)
@@ -72,9 +69,20 @@ def _battery(one: BatteryDesk, sent: Instruction | None, doing: Doing, reason: s
         reactive_power=None if sent is None else sent.reactive,
         action=action,
         reason=one.why or reason,
+        why=_whys(desk, one.pcs, sent, now),
         locked_out="" if one.out is None else one.out.why,
         complaint=one.complains(mono),
     )
+
+
+def _whys(desk: Desk, pcs: str, sent: Instruction | None, now: datetime) -> list[Why]:
+    """Of the power that it is told; empty where it is told none, or a number is too large for a message."""
+    if sent is None or sent.action is not None:
+        return []
+    try:
+        return whys(desk, pcs, sent, now)
+    except ValueError:
+        return []
 
 
 def _reason(mode: ControlMode, batteries: Sequence[BatteryDesk]) -> str:

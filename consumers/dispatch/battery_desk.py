@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from consumers.dispatch.battery_seen import BETWEEN, STOPPED, BatterySeen
+from consumers.dispatch.battery_seen import BETWEEN, BatterySeen
 from consumers.dispatch.held_back import HeldBack, Standing, hear, hear_standing
 from consumers.dispatch.instruction import Instruction, action, rest
 from consumers.dispatch.interlocked import Interlocked, named
@@ -13,6 +13,7 @@ from consumers.dispatch.resets import LOCKOUTS, Advice, Resets
 from consumers.dispatch.starts import Attempts, Starts
 from consumers.dispatch.stuck import Stuck
 from optimizer.split import Room
+from schemas.grid_modes import STOPPED
 from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest, Mode, Outcome, OutcomeState
 from schemas.profile import Profile
 from schemas.register import Setpoint

@@ -16,7 +16,6 @@ from schemas.site_battery import Unit
 
 DC_TO_AC = 0.95
 """The cells deliver the losses, too: of DCL x U so much arrives, as the bridge counts it."""
-STOPPED = ("off", "sleeping", "standby")
 BETWEEN = ("starting", "stopping", "precharge")
 
 

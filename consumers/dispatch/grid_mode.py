@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consumers.dispatch.battery_desk import BatteryDesk
-from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.instruction import Instruction, action
-from consumers.dispatch.modes import DOES, Control, act
+from consumers.dispatch.modes import Control, act
 from consumers.dispatch.requests import Refusal
+from schemas.grid_modes import DOES, STOPPED, whose
 from schemas.messages import Action, Authority, Cause, ControlRequest
 
 
@@ -25,7 +25,7 @@ class GridMode:
         one = _meant(request, batteries)
         if isinstance(one, Refusal):
             return one
-        pcs = f"{one.battery.name}'s PCS ({one.pcs})" if len(batteries) > 1 else f"the PCS ({one.pcs})"
+        pcs = whose(one.battery.name, one.pcs, several=len(batteries) > 1)
         no = act(held, request, pcs, state=one.seen.state(mono), able=one.profile.actions)
         self.wish = None if no else (one.pcs, request)
         return no

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.instruction import Instruction, action, rest
 from consumers.dispatch.outcomes import DOUBTS
 from consumers.dispatch.starts import Attempts
+from schemas.grid_modes import STOPPED
 from schemas.messages import Action, Authority, Cause, ControlMode, ControlRequest
 
 EMPTYING = 10.0

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from consumers.dispatch import lease
-from consumers.dispatch.battery_seen import STOPPED
 from consumers.dispatch.requests import Refusal
-from schemas.messages import Action, Cause, ControlMode, ControlRequest, Mode
-from schemas.state_words import in_words
+from schemas.grid_modes import barred
+from schemas.messages import Cause, ControlMode, ControlRequest, Mode
 
 NEXT: dict[Mode, frozenset[Mode]] = {
     Mode.AUTO: frozenset({Mode.AUTO, Mode.MANUAL, Mode.LOCAL, Mode.LOCKOUT}),
@@ -19,12 +18,6 @@ NEXT: dict[Mode, frozenset[Mode]] = {
 """From which mode one may ask for which."""
 LENT = frozenset({Mode.MANUAL, Mode.LOCAL})
 """What a person holds, and gives back when the lease ends. Lockout has no end but a named request; auto needs none."""
-DOES: dict[Action | None, str] = {
-    None: "do this",
-    Action.GRID_FOLLOWING: "follow the grid",
-    Action.GRID_FORMING: "form a grid",
-}
-"""A grid mode as a person says it."""
 NOBODY = "somebody"
 """Who locks out without a name: it is no moment to ask for one."""
 
@@ -66,19 +59,11 @@ def ask(control: Control, request: ControlRequest, now: datetime, mono: float) -
 def act(control: Control, request: ControlRequest, pcs: str, *, state: str, able: Collection[str]) -> Refusal | None:
     """Why a timely wish for a grid mode is not followed. `pcs`: whose PCS it is; `state` is its state, `able` what its
     profile can be told."""
-    held, who = control.mode, request.who.strip()
-    checks = (
-        (not who, Cause.INVALID, "the request does not say who asks"),
-        (held.mode is Mode.LOCAL, Cause.LOCAL, f"{held.who} steers at the device; nothing is sent"),
-        (held.mode is Mode.MANUAL and held.who != who, Cause.AUTHORITY, f"manual is held by {held.who}"),
-        (request.action not in able, Cause.UNKNOWN, f"{pcs} cannot {DOES[request.action]}"),
-        (
-            state not in STOPPED,
-            Cause.WRONG_STATE,
-            f"the grid mode changes only at rest, {pcs} is {in_words(state)}: ask for a lockout first",
-        ),
-    )
-    return next((Refusal(cause, reason) for wrong, cause, reason in checks if wrong), None)
+    who = request.who.strip()
+    if not who:
+        return Refusal(Cause.INVALID, "the request does not say who asks")
+    no = barred(request.action, pcs, control.mode, state=state, able=able, who=who)
+    return None if no is None else Refusal(*no)
 
 
 def expire(control: Control, now: datetime, mono: float) -> Control:

@@ -4,7 +4,8 @@ hands in it. Pure: the clock is an argument."""
 from dataclasses import dataclass, field
 from typing import Literal
 
-from consumers.dispatch.battery_seen import BETWEEN, STOPPED
+from consumers.dispatch.battery_seen import BETWEEN
+from schemas.grid_modes import STOPPED
 
 FIRST_AGAIN, LONGEST_AGAIN = 10.0, 300.0
 LONGEST_STOP = 60.0

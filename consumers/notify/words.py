@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from consumers.notify.flood import Entry, counted
 from runtime.alarm_words import number
+from schemas.labels import label
 from schemas.messages import Alarm, AlarmState
 from schemas.printable import printable
 
@@ -152,7 +153,7 @@ def _measures(alarm: Alarm) -> str:
     """The point before its value. What a rate or a difference of it is, is not the point: that has another unit."""
     behind = alarm.condition.removeprefix(f"{alarm.point} ")
     itself = not alarm.condition or (behind != alarm.condition and behind[0] not in "+-*/")
-    return f"{alarm.point} " if itself or isinstance(alarm.value, str) else ""
+    return f"{label(alarm.point)} " if itself or isinstance(alarm.value, str) else ""
 
 
 def _state(entry: Entry, now_of: Mapping[str, Alarm]) -> str:

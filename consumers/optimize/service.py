@@ -19,6 +19,7 @@ from consumers.optimize.skill_told import tell_skill
 from consumers.optimize.thinking import Planner, Thinking
 from consumers.optimize.thought import Thought
 from optimizer.carbon_table import CarbonFile
+from optimizer.plan_words import costs
 from optimizer.shortage import shortages
 from runtime.bus import Bus
 from runtime.database import engine
@@ -170,7 +171,8 @@ class Optimize:
 
     def _tell(self, plan: Plan, notes: list[str]) -> None:
         note = "; ".join([*notes, *plan.limits, *plan.shortage, *self.past.learning.notes])
-        self.part.detail = f"plan {plan.id}: {plan.cost:.2f} {plan.currency}, resting {plan.cost_idle:.2f}{note}"
+        made = plan.at.astimezone(self.site.zone)
+        self.part.detail = f"plan of {made:%H:%M}, {costs(plan, plan.at)}{note}"
         self.part.counts["plans"] += 1
         self.part.succeeded()
 

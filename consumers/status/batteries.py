@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from consumers.status.doing import TOLD, headline, is_told, reason_of, why, why_of
+from consumers.status.doing import TOLD, is_told, reason_of, why, why_of
+from consumers.status.headline import headline_of
 from consumers.status.state import Moment, State
 from consumers.status.values import device_state, value_of, worst
 from optimizer.racks import left_out
-from schemas.messages import Outcome, OutcomeState, Value
+from schemas.messages import Outcome, Value
 from schemas.rack import RackMap
 from schemas.site_battery import Battery, Unit
 from schemas.topics import COMMAND_TTL
@@ -17,8 +18,6 @@ View = dict[str, Any]
 
 GRADES = ("online", "degraded", "silent", "offline", "unknown")
 """Of a battery's two devices the later one is shown."""
-TAKEN = (OutcomeState.APPLIED, OutcomeState.VERIFIED, OutcomeState.LIMITED)
-"""What is told is done."""
 SHOWN = 0.05
 """% of SoC: the page says no less."""
 SUMS = ("wanted", "applied", "measured")
@@ -76,6 +75,7 @@ def _battery(state: State, one: Unit, now: Moment) -> View:
         "soc": charged,
         "counted": _counted(state, mine, charged["value"]),
         "dispatch": _outcome(state, one, now),
+        "headline": headline_of(state, one, now),
         "why": why_of(state, one, now),
     }
 
@@ -91,14 +91,13 @@ def _counted(state: State, one: Battery, charged: Value | None) -> float | None:
 
 def dispatch(state: State, now: Moment) -> View | None:
     """The last command and what became of it. Without a new one for the ttl the device falls back. Of several
-    batteries the powers add up, and of the rest the newest word holds. `headline` where no power is shared."""
+    batteries the powers add up, and of the rest the newest word holds."""
     each = [(one, said) for one in state.site.units if (said := _outcome(state, one, now)) is not None]
     if not each:
         return None
     told = [(one, said) for one, said in each if is_told(state, one, now)]
     newest = min((said for _, said in told or each), key=lambda said: said["age"])
-    words = headline(state, now) if not told or newest["state"] in TAKEN else ""
-    found: View = newest | {"why": why(state, now), "headline": words}
+    found: View = newest | {"why": why(state, now)}
     current = [(one, said) for one, said in told if said["current"]]
     if not told:
         found |= dict.fromkeys(SUMS) | {"limited_by": []}

@@ -17,7 +17,6 @@ TOLD: dict[Action, tuple[str, str]] = {
 """An action as an operator calls it, and what holds when it has been followed."""
 
 
-NOTHING = "Nothing is told"
 IDLE = "is idle"
 """How the words of a rule end that wants nothing."""
 READ_ONLY = "read only, would do this: "
@@ -25,7 +24,7 @@ READ_ONLY = "read only, would do this: "
 
 def why(state: State, now: Moment) -> str:
     """Of the site; empty when dispatch does not say. A lockout says who locked and how it ends."""
-    does = _does(state, now)
+    does = does_now(state, now)
     if does is None:
         return ""
     return _framed(state, does, [_plain(does.action, does.reason), does.curtailed, *_of_each(does)])
@@ -33,7 +32,7 @@ def why(state: State, now: Moment) -> str:
 
 def why_of(state: State, one: Unit, now: Moment) -> str:
     """Of one of several batteries."""
-    does = _does(state, now)
+    does = does_now(state, now)
     mine = None if does is None else does.batteries.get(one.name)
     if does is None or mine is None or len(does.batteries) == 1:
         return ""
@@ -43,7 +42,7 @@ def why_of(state: State, one: Unit, now: Moment) -> str:
 
 def beside(state: State, now: Moment) -> list[str]:
     """What each flexible load is told and why, and each rule of the site that is not idle, in words."""
-    does = _does(state, now)
+    does = does_now(state, now)
     if does is None:
         return []
     loads = [f"{name}: {one.reason}{f'; {one.complaint}' * bool(one.complaint)}" for name, one in does.loads.items()]
@@ -56,17 +55,9 @@ def _plain(action: Action | None, reason: str) -> str:
     return reason if action is None else reason.replace(action, TOLD[action][0].lower(), 1)
 
 
-def headline(state: State, now: Moment) -> str:
-    """While no battery takes part; empty while one does or gets an action, or nobody says."""
-    does = _does(state, now)
-    if does is None or does.power is not None or any(one.action for one in does.batteries.values()):
-        return ""
-    return "Rest" if any(one.power is not None for one in does.batteries.values()) else NOTHING
-
-
 def is_told(state: State, one: Unit, now: Moment) -> bool:
     """It is told something now; also where dispatch does not say. What it was told before holds no more."""
-    does = _does(state, now)
+    does = does_now(state, now)
     mine = None if does is None else does.batteries.get(one.name)
     return mine is None or mine.power is not None or mine.action is not None
 
@@ -78,7 +69,7 @@ def reason_of(word: Outcome) -> str:
     return word.reason
 
 
-def _does(state: State, now: Moment) -> ControlDispatch | None:
+def does_now(state: State, now: Moment) -> ControlDispatch | None:
     """What a dead service did last it does no more."""
     said = state.does
     if said is None or said.age(now) > SILENT or not alive(state, "dispatch", now):

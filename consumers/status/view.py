@@ -7,29 +7,23 @@ from typing import Any
 from consumers.status.alarms import alarms
 from consumers.status.batteries import batteries, dispatch, soc
 from consumers.status.doing import beside, why
+from consumers.status.grid_modes import grid_modes
+from consumers.status.headline import headline
+from consumers.status.key_values import doubts, flags, key_values
 from consumers.status.limits import limits
 from consumers.status.skill import skill
 from consumers.status.state import Moment, Said, State
-from consumers.status.values import SILENT, alive, device_state, flow, loads, value_of
+from consumers.status.values import SILENT, alive, device_state, flow, loads
+from optimizer.plan_words import hours
+from schemas.labels import KINDS
 from schemas.messages import Mode, Plan, Step
 from schemas.site_device import Device
 from schemas.topics import SERVICE_STATUS
-from schemas.units import Kind
 
 View = dict[str, Any]
 
 ANSWERED = 300.0
 """Seconds an answer to a request is shown: a browser that was asleep finds it, too."""
-
-KEY_POINTS = {
-    Kind.PCS: ("p", "soc", "state", "q", "f", "dc_u", "t_heatsink", "t_cab"),
-    Kind.BMS: ("soc", "u", "i", "ccl", "dcl", "cell_u_min", "cell_u_max", "cell_t_max", "state", "work_state"),
-    Kind.METER: ("p", "q", "f", "u_l1n", "e_import", "e_export"),
-    Kind.PV: ("p", "p_limit_pct", "state", "dc_p", "dc_u"),
-    Kind.LOAD: ("p", "state"),
-    Kind.SENSOR: ("inputs",),
-}
-"""What an operator looks at first; the archive has the rest."""
 
 
 FIGURES = {"begin", "end", "seen", "raised", "last_10_min", "last_hour", "flooding", "figures", "top", "stale"}
@@ -51,6 +45,8 @@ def view(state: State, now: Moment) -> View:
         "devices": [_device(state, device, now) for device in state.site.devices],
         "services": _services(state, now),
         "answers": _answers(state, now),
+        "headline": headline(state, now),
+        "grid_modes": grid_modes(state, now),
         "dispatch": dispatch(state, now),
         "why": "; ".join(filter(None, (why(state, now), *limits(state), *beside(state, now)))),
         "batteries": batteries(state, now),
@@ -72,31 +68,17 @@ def _device(state: State, device: Device, now: Moment) -> View:
     return {
         "device": device.name,
         "kind": str(profile.kind),
+        "said": KINDS[profile.kind],
         "make": meta.make if meta else profile.make,
         "model": meta.model if meta else profile.model,
         "state": mark,
         "reason": reason,
         "age": round(age, 1) if age is not None else None,
         "doubtful": {point: str(quality) for point, quality in last.word.quality.items()} if last else {},
-        "values": [{"point": point} | value_of(state, device.name, point, now) for point in _key_points(state, device)],
-        "flags": _flags(state, device, now),
+        "doubts": doubts(last.word.quality) if last else "",
+        "values": key_values(state, device, now),
+        "flags": flags(state, device, now),
     }
-
-
-def _flags(state: State, device: Device, now: Moment) -> list[str] | None:
-    """The device's own alarms, wherever its map keeps them; None when it has none to say or they are not live."""
-    points = [name for name in state.site.profiles[device.name].points if name.startswith("alarms")]
-    found = [value_of(state, device.name, point, now) for point in points]
-    if not found or any(one["state"] != "live" for one in found):
-        return None
-    return [flag for one in found for flag in (one["value"] if isinstance(one["value"], list) else [one["value"]])]
-
-
-def _key_points(state: State, device: Device) -> list[str]:
-    profile = state.site.profiles[device.name]
-    first, *others = KEY_POINTS[profile.kind] or ("",)
-    known = [point for point in (first, *profile.pv_points, *others) if point in profile.points]
-    return (known or list(profile.points))[:6]
 
 
 def _services(state: State, now: Moment) -> list[View]:
@@ -165,6 +147,10 @@ def _plan(state: State, now: Moment) -> View | None:
         "peak": word.peak,
         "cost": word.cost,
         "cost_idle": word.cost_idle,
+        "peak_cost": word.peak_cost,
+        "peak_cost_idle": word.peak_cost_idle,
+        "hours": hours(word, now.at),
+        "per": state.billing.components[0].per if state.billing and state.billing.components else "month",
         "step": step.model_dump(mode="json") if step else None,
     }
 

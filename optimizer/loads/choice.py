@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from optimizer.loads.load import Load, LoadNow, must_stay, pace, to_go
+from schemas.labels import unit_of
+from schemas.spans import about
 
 INSIDE = 0.05
 """Of the band: so far inside it must be again before the plan goes on, so that nothing chatters at its edge."""
@@ -63,7 +65,9 @@ def choose(load: Load, now: LoadNow, at: datetime, planned: float | None, before
     if wait > 0 and wish.on is not now.on:
         least = load.shares[0] if now.on else 0.0
         which = "on" if now.on else "off"
-        return Choice(least, Why.TIMES, f"stays {which} for another {wait:.0f} s: its minimum times; then {wish.words}")
+        return Choice(
+            least, Why.TIMES, f"stays {which} for another {about(wait)}: its minimum times; then {wish.words}"
+        )
     if wish.on and not now.on and not load.lasts(at):
         return Choice(0.0, Why.TIMES, "waits: its hours end before its minimum time on would")
     return wish
@@ -74,7 +78,7 @@ def shed(load: Load, now: LoadNow, choice: Choice, why: str, *, hard: bool = Fal
     `hard` limit goes before the minimum time."""
     wait = must_stay(load, now) if now.on else 0.0
     if wait > 0 and hard:
-        return Choice(0.0, Why.SHED, f"off, {wait:.0f} s before its minimum time is over: {why}")
+        return Choice(0.0, Why.SHED, f"off, {about(wait)} before its minimum time is over: {why}")
     if wait > 0:
         return Choice(load.shares[0], Why.SHED, f"at its least: {why}")
     return Choice(0.0, Why.SHED, f"{'off' if now.on else 'waits'}: {why}") if choice.on else choice
@@ -96,7 +100,9 @@ def _comfort(load: Load, now: LoadNow, before: Why | None) -> Choice | None:
     if not (low or high):
         return None
     runs = low is band.raises
-    words = f"{band.point} is {now.value:.1f}, {band.low:g} to {band.high:g} is its band"
+    unit = unit_of(str(band.point).rpartition(".")[2])
+    of_it = f" {unit}" if unit else ""
+    words = f"{band.point} is {now.value:.1f}{of_it}, {band.low:g} to {band.high:g}{of_it} is its band"
     return Choice(float(runs), Why.COMFORT, f"{'on' if runs else 'off'}: {words}")
 
 

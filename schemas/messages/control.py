@@ -70,6 +70,8 @@ class BatteryDispatch(Message):
     """What it is told instead of a power."""
     reason: str
     """Why it does this, or why it takes no part, in words for people."""
+    why: list[Why] = []
+    """Why it is told this power, for programs, the binding reason first; empty while it is told none."""
     locked_out: str = ""
     """Why it alone is locked out, as `out` of the mode says it; a named request for auto takes it back."""
     complaint: str = ""
@@ -125,8 +127,7 @@ class ControlDispatch(Message):
     reason: str
     """In words for people."""
     why: list[Why] = []
-    """For programs: that of the plan's step, while `authority` is `plan`. What dispatch makes of the step (the load as
-    it came, a limit, a rule, a silent meter) stands in `reason`, and as codes in the `why` of each command."""
+    """For programs: why it is this power now, the binding reason first, as in the `why` of each command."""
     batteries: dict[Name, BatteryDispatch]
     """By their names in the site file."""
     pv: dict[Name, Percent] = {}

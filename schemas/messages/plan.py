@@ -75,6 +75,11 @@ class Plan(Message):
     cost: Number
     cost_idle: Number
     """The same hours with a battery that rests."""
+    peak_cost: Number | None = None
+    """Of `cost` what the peaks of these hours cost beyond what is billed already. Where little of the month is known,
+    as after a start, that is nearly all of its peak. None where nothing is billed by the kW."""
+    peak_cost_idle: Number | None = None
+    """The same of `cost_idle`."""
     carbon: Number = 0.0
     """What the CO2 of these hours costs where it has a price: weighed beside `cost`, and no part of it."""
     carbon_idle: Number = 0.0

@@ -90,7 +90,7 @@ def test_a_load_says_what_decides(tmp_path: Path) -> None:
     cold = Loads(tmp_path / "warm", HALL)
     cold.temperature = 10.0
     cold.tick(10)
-    assert said(cold.desk, "one") == "for its comfort band, t is 10.0"
+    assert said(cold.desk, "one") == "for its comfort band, t is 10.0 °C"
 
 
 def said(desk: Desk, load: str) -> str:

@@ -113,7 +113,7 @@ async def test_people_are_told_and_one_wrong_channel_stops_nobody(
         lines = said["message"].splitlines()
         assert lines[:4] == [
             "the battery is too hot", "What comes of it: It ages.", "What to do: Stop it.",
-            "cell_t_max 56 degC, limit 55 degC",
+            "Highest cell temperature 56 degC, limit 55 degC",
         ]  # fmt: skip
         link = next(one for one in lines if one.startswith("Acknowledge: https://ems.example/ack/"))
         claim = read_token(unquote(link.rpartition("/")[2]), KEY, site_name, utc_now())

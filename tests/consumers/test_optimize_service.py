@@ -101,7 +101,8 @@ async def test_a_plan_is_made_from_the_archive_and_the_present(
         assert plan.peak > 30e3, "of what is to come"
         assert (plan.until - plan.at) == timedelta(hours=1)
         assert plan.inputs.keys() == {"grid", "pcs1", "bms1", "pv1"}
-        assert part.detail.startswith(f"plan {plan.id}: ")
+        assert part.detail.startswith("plan of ")
+        assert "h: energy " in part.detail
         assert "without the archive" not in part.detail, "a slow machine may still read it"
 
         async with on_the_bus(broker, "scada") as scada:  # who comes later hears it, too

@@ -4,12 +4,15 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from consumers.status.series import actual, today
 from consumers.status.state import Moment, State, fold
 from consumers.status.view import view
+from optimizer.why_heads import HEADS, head
+from optimizer.why_words import Place
 from schemas.messages import (
     Action,
     Cause,
@@ -22,9 +25,11 @@ from schemas.messages import (
     OutcomeState,
     ServiceStatus,
     Telemetry,
+    Why,
 )
 from schemas.state_words import ASK
 from schemas.topics import CONTROL_DISPATCH, CONTROL_MODE, DEVICE_STATUS, OUTCOME, SERVICE_STATUS, TELEMETRY
+from schemas.why import WAYS, WhyCode, way
 from tests.consumers.test_dispatch_batteries import two
 
 NOON = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -105,12 +110,57 @@ def test_what_was_told_adds_up_and_a_limit_names_its_battery(state: State) -> No
 
 COVERS = {"takes_part": True, "power": 60e3, "reason": "covers the load"}
 GONE = {"takes_part": False, "reason": "it is silent; nothing is sent"}
+
+
+def due(power: float, code: str, **change: Any) -> dict[str, Any]:
+    return {"power": power, "why": [{"code": code, "price": 0.1, "value": 0.3, "per": "month", **change}]}
+
+
+BOTH = {"batteries": {"hall": COVERS, "yard": COVERS}}
+HOLDS = due(0.0, "keeps_for_peak", limit=44.0)
+OF_THE_PV = "Discharging 60.0 kW: covers the load"
 HEADLINES: dict[str, tuple[dict[str, Any], str, float | None]] = {
-    "both work": ({"power": 60e3, "batteries": {"hall": COVERS, "yard": COVERS}}, "", 60e3),
-    "one is told nothing any more": ({"power": 40e3, "batteries": {"hall": COVERS, "yard": GONE}}, "", 40e3),
-    "none is told anything": ({"batteries": {"hall": GONE, "yard": GONE}}, "Nothing is told", None),
-    "all rest": ({"batteries": {"hall": GONE | {"power": 0.0}, "yard": GONE}}, "Rest", 40e3),
-    "one is started": ({"batteries": {"hall": GONE | {"action": "start"}, "yard": GONE}}, "", 40e3),
+    "both work": (BOTH | due(60e3, "covers_load"), OF_THE_PV, 60e3),
+    "a reason that does not fit is left out": (BOTH | due(60e3, "charges_for_later"), "Discharging 60.0 kW", 60e3),
+    "of a newer dispatch": (BOTH | due(60e3, "moonlight"), "Discharging 60.0 kW", 60e3),
+    "a limit, and what it is for": (
+        BOTH | {"power": 60e3, "why": [{"code": "at_rated", "limit": 60e3}, {"code": "holds_peak", "per": "month"}]},
+        "Discharging 60.0 kW: holds the month's peak, all of its power",
+        60e3,
+    ),
+    "what is measured goes another way": (
+        BOTH | due(-80e3, "charges_for_price", at="2026-06-10T16:00:00Z"),
+        "Told to charge 80.0 kW: cheap now, dear at 18:00",
+        60e3,
+    ),
+    "read only": (
+        BOTH | {"read_only": True} | due(-80e3, "stores_pv"),
+        "Read only, would be charging 80.0 kW: stores PV",
+        60e3,
+    ),
+    "one is told nothing any more": (
+        {"batteries": {"hall": COVERS, "yard": GONE}} | due(60e3, "covers_load"),
+        OF_THE_PV,
+        40e3,
+    ),
+    "none is told anything": (
+        {"batteries": {"hall": GONE, "yard": GONE}},
+        "Not told anything: no battery takes part",
+        None,
+    ),
+    "all rest": (
+        {"batteries": {"hall": GONE | {"power": 0.0, "reason": "rests: it is silent"}, "yard": GONE}},
+        "Resting: it is silent",
+        40e3,
+    ),
+    "one is started": (
+        {"batteries": {"hall": GONE | {"action": "start", "reason": "off"}, "yard": GONE}},
+        "Start: off",
+        40e3,
+    ),
+    "stopped": ({"mode": "lockout", "batteries": {"hall": GONE, "yard": GONE}}, "Stopped: locked out by anna", None),
+    "at the device": ({"mode": "local", "batteries": {}}, "Not told anything: anna steers at the device", 60e3),
+    "it holds energy": (BOTH | HOLDS, "Told to rest: holds 44 % for the month's peak", 60e3),
 }
 
 
@@ -123,9 +173,19 @@ def test_the_headline_is_what_is_told_now(state: State, story: str) -> None:
     given = {"at": NOON.isoformat(), "mode": "auto", "reason": "as it is", **does}
     said = ControlDispatch.model_validate_json(json.dumps(given))
     fold(state, CONTROL_DISPATCH, {"site": "plant"}, said, NOW)
+    fold(state, CONTROL_MODE, {"site": "plant"}, ControlMode(at=NOON, mode=said.mode, who="anna"), NOW)
     fold(state, SERVICE_STATUS, {"site": "plant", "service": "dispatch"}, ServiceStatus(state="online"), NOW)
-    found = view(state, NOW)["dispatch"]
-    assert (found["headline"], found["applied"]) == (words, applied)
+    found = view(state, NOW)
+    assert (found["headline"], found["dispatch"]["applied"]) == (words, applied)
+
+
+def test_a_headline_never_goes_another_way_than_its_reason() -> None:
+    """Each code has a head; at a power it does not fit it says nothing."""
+    assert HEADS.keys() == {*WhyCode}
+    for code, goes in WAYS.items():
+        why = [Why(code=code, value=1.0, limit=2.0, price=3.0, at=NOON, of="whom", per="month")]
+        said = {power for power in (-9e3, 0.0, 9e3) if head(why, power, Place("EUR", ZoneInfo("UTC")), NOON)}
+        assert {way(power) for power in said} == {goes}, code
 
 
 def test_the_curve_of_the_charge_is_weighed_too(state: State) -> None:

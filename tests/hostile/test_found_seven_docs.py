@@ -122,7 +122,9 @@ def test_each_code_of_a_reason_stands_in_the_topics() -> None:
     """To the SCADA engineer: the codes of `why` were said to stand in a Python file; and some that nobody ever said."""
     told = topics()
     assert [code for code in WhyCode if f"| `{code}` |" not in told] == []
-    assert "| `covers_load` | covers the load; *price* *currency*/kWh now[, it pays from *limit*] |" in told
+    assert (
+        "| `covers_load` | covers the load; *price* *currency*/kWh now[, it pays from *limit* *currency*/kWh] |" in told
+    )
 
 
 def test_a_load_that_is_covered_for_its_price_holds_no_peak_of_two_kilowatts() -> None:

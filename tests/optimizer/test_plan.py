@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from optimizer.bill import stored
 from optimizer.outlook import Outlook
 from optimizer.plan import plan
+from optimizer.plan_words import costs
 from optimizer.program import CHARGE, DISCHARGE, build, solve
 from optimizer.verify import verify
 from schemas.messages import Plan
@@ -32,8 +33,8 @@ def test_it_buys_cheap_and_covers_the_dear_hours() -> None:
     charging = [step for step in found.steps if step.power < -1]
     covering = [step for step in found.steps if step.power > 1]
     assert {step.price_import for step in charging} == {0.08}
-    assert charging[0].reason == "charges; 0.08 EUR/kWh now, 0.30 at 18:00; at the 100.0 kW of its power"
-    assert covering[0].reason == "covers the load; 0.30 EUR/kWh now, it pays from 0.21"
+    assert charging[0].reason == "charges; 0.08 EUR/kWh now, 0.30 EUR/kWh at 18:00; at the 100.0 kW of its power"
+    assert covering[0].reason == "covers the load; 0.30 EUR/kWh now, it pays from 0.21 EUR/kWh"
     assert sum(powers(found, 18, 21)) / 4 == pytest.approx(150e3)  # all the load of three hours
     assert found.cost < found.cost_idle - 20
 
@@ -42,8 +43,8 @@ def test_equal_prices_leave_it_at_rest() -> None:
     found = good(outlook())
     assert {step.power for step in found.steps} == {0.0}
     assert found.steps[0].reason == (
-        "holds 50 % for later; 0.20 EUR/kWh now, it pays from 0.22; does not charge: 0.20 EUR/kWh now, "
-        "later 0.20 at most, and with losses and wear it pays from 0.24"
+        "holds 50 % for later; 0.20 EUR/kWh now, it pays from 0.22 EUR/kWh; does not charge: 0.20 EUR/kWh now, "
+        "later 0.20 EUR/kWh at most, and with losses and wear it pays from 0.24 EUR/kWh"
     )
     assert found.cost == pytest.approx(found.cost_idle)
 
@@ -57,7 +58,7 @@ def test_it_stores_pv_that_would_be_sold_for_little() -> None:
     sun = [80e3 if 12 <= s.astimezone(BERLIN).hour < 15 else 0.0 for s in outlook().starts]
     found = good(outlook(pv=sun, load=30e3, soc=10.0))
     assert min(powers(found, 12, 15)) == pytest.approx(-50e3)
-    assert found.steps[0].reason == "stores PV, sold for 0.05 EUR/kWh, worth 0.16 later"
+    assert found.steps[0].reason == "stores PV, sold for 0.05 EUR/kWh, worth 0.16 EUR/kWh later"
     assert max(step.soc for step in found.steps) <= 90 + 1e-6
 
 
@@ -176,3 +177,33 @@ def _timed(look: Outlook) -> float:
     began = time.perf_counter()
     plan(look)
     return time.perf_counter() - began
+
+
+def test_what_a_peak_costs_stands_apart_from_the_energy() -> None:
+    """Where nothing of the month is known, as after a start, all of its peak is charged to these hours."""
+    known, unknown = (good(outlook(demand=15.0, billed=billed)) for billed in (70e3, 0.0))
+    assert known.peak_cost is not None
+    assert unknown.peak_cost is not None
+    assert unknown.peak is not None
+    assert unknown.peak_cost == pytest.approx(15.0 * unknown.peak / 1000, abs=0.01)
+    assert unknown.peak_cost - known.peak_cost > 500
+    assert unknown.cost - unknown.peak_cost == pytest.approx(known.cost - known.peak_cost, rel=0.05)
+    assert good(outlook()).peak_cost is None, "nothing is billed by the kW"
+
+
+@pytest.mark.parametrize(
+    ("costs_", "words"),
+    [
+        ((687.1, 785.3, None, None), "next 36 h: 687.10 EUR, 98.20 EUR less than without the battery"),
+        (
+            (4.0, 3.5, 4.0, 3.0),
+            "next 36 h: energy 0.00 EUR, 0.50 EUR less than without the battery; peak 4.00",
+        ),
+        ((5572.3, 6870.0, 4885.0, 6100.0), "peak 4885 EUR beyond what is billed, 1215 EUR less"),
+        ((-2.0, -1.0, None, None), "next 36 h: \N{MINUS SIGN}2.00 EUR, 1.00 EUR less"),
+    ],
+)
+def test_a_sum_says_of_which_hours_it_is(costs_: tuple[float, float, float | None, float | None], words: str) -> None:
+    names = ("cost", "cost_idle", "peak_cost", "peak_cost_idle")
+    said = plan(outlook(36)).model_copy(update=dict(zip(names, costs_, strict=True)))
+    assert words in costs(said, said.at)

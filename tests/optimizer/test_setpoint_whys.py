@@ -27,7 +27,7 @@ DEAR = STEP.model_copy(update={"policy": [(-100e3, 0.0), (0.0, 0.0), (100e3, 90e
 RESTS = planned(0.0, why=[Why(code="rests")]).steps[0]
 
 CASES: dict[str, tuple[Step | None, dict[str, Any], list[str], str]] = {
-    "the plan": (STEP, {}, ["covers_load"], "covers the load; 0.20 EUR/kWh now, it pays from 0.18"),
+    "the plan": (STEP, {}, ["covers_load"], "covers the load; 0.20 EUR/kWh now, it pays from 0.18 EUR/kWh"),
     "a peak that is billed": (
         RESTS,
         {"net": 90e3, "billing": BUSY, "peak": 60e3},
@@ -85,7 +85,7 @@ CASES: dict[str, tuple[Step | None, dict[str, Any], list[str], str]] = {
         RESTS,
         {"net": -20e3},
         ["stores_pv"],
-        "stores PV, sold for 0.05 EUR/kWh, worth 0.15 later",
+        "stores PV, sold for 0.05 EUR/kWh, worth 0.15 EUR/kWh later",
     ),
     "what is kept in reserve": (
         STEP,

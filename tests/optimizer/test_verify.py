@@ -53,6 +53,7 @@ BROKEN: dict[str, tuple[Plan, str]] = {
     "beyond the import limit": (with_powers([-90e3] + [0.0] * LAST), "drives the import"),
     "a wrong cost": (GOOD.model_copy(update={"cost": GOOD.cost - 1}), "it costs"),
     "a wrong cost of idling": (GOOD.model_copy(update={"cost_idle": GOOD.cost_idle + 1}), "idling costs"),
+    "a wrong cost of its peaks": (GOOD.model_copy(update={"peak_cost": 1e3}), "its peaks cost"),
     "a wrong peak": (GOOD.model_copy(update={"peak": 1e3}), "the peak is"),
     "dearer than idling": (with_powers([50e3, -50e3] * (len(GOOD.steps) // 2)), "dearer than idling"),
 }

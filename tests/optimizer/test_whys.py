@@ -44,7 +44,8 @@ STORIES: dict[str, tuple[dict[str, Any], float, list[tuple[WhyCode, dict[str, An
         [(WhyCode.KEEPS_FOR_PEAK, {"value": 60e3, "price": 15.0}), (WhyCode.RESTS_SPREAD, {"price": 0.2})],
         (
             "holds 57 % for the month's peak of 60.0 kW at 18:00, worth 15.00 EUR/kW; "
-            "does not charge: 0.20 EUR/kWh now, later 0.20 at most, and with losses and wear it pays from 0.24"
+            "does not charge: 0.20 EUR/kWh now, later 0.20 EUR/kWh at most, and with losses "
+            "and wear it pays from 0.24 EUR/kWh"
         ),
     ),
     "it charges for the peak": (
@@ -57,34 +58,37 @@ STORIES: dict[str, tuple[dict[str, Any], float, list[tuple[WhyCode, dict[str, An
         {"buy": prices_by_hour()},
         12.0,
         [(WhyCode.CHARGES_FOR_PRICE, {"price": 0.08, "value": 0.30}), (WhyCode.AT_RATED, {"limit": 100e3})],
-        "charges; 0.08 EUR/kWh now, 0.30 at 18:00; at the 100.0 kW of its power",
+        "charges; 0.08 EUR/kWh now, 0.30 EUR/kWh at 18:00; at the 100.0 kW of its power",
     ),
     "full, and kept for the dear hour": (
         {"buy": prices_by_hour()},
         17.0,
         [(WhyCode.KEEPS_FOR_PRICE, {"price": 0.20, "value": 0.30}), (WhyCode.RESTS_FULL, {"value": 90.0})],
-        "holds 90 % for 18:00; 0.20 EUR/kWh now, 0.30 then; rests: full at 90 %",
+        "holds 90 % for 18:00; 0.20 EUR/kWh now, 0.30 EUR/kWh then; rests: full at 90 %",
     ),
     "the spread does not pay losses and wear": (
         {"buy": prices_by_hour(cheap=0.19, dear=0.21), "soc": 10.0},
         12.0,
         [(WhyCode.RESTS_SPREAD, {"price": 0.19, "value": 0.21, "limit": 0.19 / 0.95**2 + 0.02})],
-        "does not charge: 0.19 EUR/kWh now, later 0.21 at most, and with losses and wear it pays from 0.23",
+        (
+            "does not charge: 0.19 EUR/kWh now, later 0.21 EUR/kWh at most, and with losses and wear it pays "
+            "from 0.23 EUR/kWh"
+        ),
     ),
     "empty in a dear hour": (
         {"buy": by_hour(0.2, h12=0.6, h13=0.6), "soc": 10.0},
         12.0,
         [(WhyCode.RESTS_EMPTY, {"value": 10.0}), (WhyCode.RESTS_SPREAD, {"price": 0.6, "value": 0.6})],
         (
-            "rests: empty at 10 %; does not charge: 0.60 EUR/kWh now, later 0.60 at most, and with losses and wear "
-            "it pays from 0.68"
+            "rests: empty at 10 %; does not charge: 0.60 EUR/kWh now, later 0.60 EUR/kWh at most, and with losses "
+            "and wear it pays from 0.68 EUR/kWh"
         ),
     ),
     "PV instead of a low price": (
         {"pv": by_hour(0, h12=80e3, h13=80e3, h14=80e3), "load": 30e3, "soc": 10.0},
         12.0,
         [(WhyCode.STORES_PV, {"price": 0.05})],
-        "stores PV, sold for 0.05 EUR/kWh, worth 0.16 later",
+        "stores PV, sold for 0.05 EUR/kWh, worth 0.16 EUR/kWh later",
     ),
     "sold where it pays": (
         {"sell": by_hour(0.05, h18=0.60), "load": 0.0, "buy": 0.3},
@@ -108,7 +112,7 @@ STORIES: dict[str, tuple[dict[str, Any], float, list[tuple[WhyCode, dict[str, An
         {"buy": prices_by_hour(), "load": 50e3, "held": [[limit(power=60e3)]] * 96},
         13.0,
         [(WhyCode.CHARGES_FOR_PRICE, {"price": 0.08}), (WhyCode.IMPORT_HELD, {"limit": 60e3, "of": "dso"})],
-        "charges; 0.08 EUR/kWh now, 0.30 at 18:00; held by the import limit of 60.0 kW by dso; a kWh more of it is",
+        "charges; 0.08 EUR/kWh now, 0.30 EUR/kWh at 18:00; held by the import limit of 60.0 kW by dso; a kWh more",
     ),
     "a limit that was sent": (
         {"load": by_hour(50e3, h18=90e3), "held": [[limit(power=80e3)]] * 96},
@@ -143,9 +147,9 @@ def test_of_two_peaks_in_one_window_the_dearer_one_is_named() -> None:
 
 def test_a_clock_of_tomorrow_has_its_day() -> None:
     why = Why(code="charges_for_price", value=0.3, price=0.1, at=NOON.replace(day=11))
-    assert sentence([why], EUR, NOON) == "charges; 0.10 EUR/kWh now, 0.30 at Thu 12:00"
+    assert sentence([why], EUR, NOON) == "charges; 0.10 EUR/kWh now, 0.30 EUR/kWh at Thu 12:00"
     known = EUR._replace(prices_until=why.at)
-    assert sentence([why], known, NOON) == "charges; 0.10 EUR/kWh now, 0.30 at Thu 12:00 as forecast"
+    assert sentence([why], known, NOON) == "charges; 0.10 EUR/kWh now, 0.30 EUR/kWh at Thu 12:00 as forecast"
 
 
 def test_every_code_has_a_sentence_and_each_number_is_one() -> None:
@@ -154,6 +158,7 @@ def test_every_code_has_a_sentence_and_each_number_is_one() -> None:
         "currency",
         "of",
         "per",
+        "unit",
         "at",
         "forecast",
         *(f"{name}:{how}" for name in ("value", "limit", "price") for how in SAID),

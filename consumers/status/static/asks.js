@@ -1,6 +1,7 @@
 // What an operator asks of the site: each goes through a dialog that says what will happen, and needs a name.
 import { what } from "./alarms.js";
 import { asking, STEERING, TESTING } from "./answers.js";
+import { drawGridModes } from "./grid_modes.js";
 import { $, rows } from "./rows.js";
 import { kilowatts } from "./words.js";
 
@@ -96,11 +97,16 @@ export function controlAsks(state) {
     if ($("which")) $("which").disabled = !mode.startsWith("grid_");
     steer.why.placeholder = steer.why.required ? "a grid mode needs a reason" : "optional";
   };
-  steer.addEventListener("change", fit);
+  steer.addEventListener("change", () => {
+    fit();
+    drawGridModes(state());
+  });
 
   async function control() {
     fit();
-    const wish = await answered($("steer"), "token");
+    const asks = answered($("steer"), "token");
+    drawGridModes(state());
+    const wish = await asks;
     if (!wish) return;
     const manual = wish.mode === "manual" ? { power: Number(wish.sign) * Number(wish.kw) * 1000 } : {};
     const lease = LENT.includes(wish.mode) ? { until: later(state, wish.minutes) } : {};

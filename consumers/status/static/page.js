@@ -2,12 +2,15 @@
 import { alarmAsks, controlAsks } from "./asks.js";
 import { drawCard } from "./card.js";
 import { Curves } from "./curves.js";
+import { doubt, drawDevices } from "./devices.js";
+import { drawBatteries, drawDispatch, drawMode } from "./dispatch.js";
+import { drawGridModes } from "./grid_modes.js";
 import { drawHead } from "./head.js";
-import { $, fill, lamp, rows, say, show } from "./rows.js";
+import { $, fill, rows, say, show } from "./rows.js";
 import { drawServices } from "./services.js";
 import { follow, now } from "./stream.js";
 import { Today } from "./today.js";
-import { age, kilowatts, number, news, when } from "./words.js";
+import { age, kilowatts, number } from "./words.js";
 
 const site = document.body.dataset;
 const curves = new Curves(site);
@@ -71,96 +74,7 @@ function drawLink(name, moving, inward, share) {
   arrow.setAttribute("transform", `translate(${arrow.dataset.x} ${arrow.dataset.y}) rotate(${toHub + (inward ? 0 : 180)}) scale(${1 + 0.6 * share})`);
 }
 
-function doubt(part) {
-  if (part.state === "missing") return "no value";
-  return part.state === "stale" ? `stale, ${age(part.age)} old` : part.state;
-}
-
 // --- the rest -------------------------------------------------------------------------------------------
-
-const PLAN_USES = { followed: "", last: " · last plan", fallback: " · no plan" };
-
-function drawMode(state) {
-  const { mode, who, until, power, plan, doubt: unsure, read_only: shadow } = state.mode;
-  const pill = $("mode");
-  const lease = until ? ` until ${when(until, site.zone, state.at)}` : "";
-  const wish = power === null || power === undefined ? "" : ` ${kilowatts(power)} kW`;
-  const without = PLAN_USES[plan?.use ?? "followed"] ?? ` · plan ${plan.use}`;
-  say(pill, `${mode.toUpperCase()}${wish}${mode === "auto" ? without : lease}${unsure ? ` (${unsure})` : ""}`);
-  pill.className = `pill ${unsure ? "doubtful" : mode === "lockout" ? "lockout" : mode === "auto" && !without ? "" : "notable"}`;
-  pill.title = [
-    without && `since ${when(plan.since, site.zone, state.at)}: ${plan.why}. `, who ? `by ${who}: ${state.mode.why || "no reason given"}. ` : "", "Change the mode",
-  ].join("");
-  pill.disabled = shadow;
-}
-
-const GRADE = { online: "", degraded: "warn", offline: "bad", silent: "bad", unknown: "unknown", down: "bad" };
-
-function drawDevices(devices) {
-  rows($("devices"), "t-device", devices, "device", (node, device) => {
-    lamp(node.querySelector(".lamp"), GRADE[device.state], device.state);
-    const doubtful = Object.entries(device.doubtful).map(([point, quality]) => `${point} ${quality}`);
-    fill(node, {
-      name: device.device, model: `${device.make} ${device.model}`, reason: device.reason, age: age(device.age),
-      quality: device.age === null ? "–" : doubtful.length ? doubtful.join(", ") : device.state === "online" ? "good" : "–",
-    });
-    const flags = device.flags === null ? [] : [{ point: "alarms", value: device.flags, unit: "", state: "live" }];
-    rows(node.querySelector("[data-list]"), "t-value", [...device.values, ...flags], "point", (chip, value) => {
-      chip.className = value.state === "live" ? "" : "doubtful";
-      chip.title = value.state === "live" ? "" : doubt(value);
-      fill(chip, { point: value.point, value: show(value.value, value.unit) + (value.state === "stale" ? ` (${age(value.age)} old)` : "") });
-    });
-  });
-}
-
-function direction(power) {
-  if (Math.abs(power) < IDLE) return "Rest";
-  return `${power > 0 ? "Discharge" : "Charge"} ${kilowatts(Math.abs(power))} kW`;
-}
-
-function drawDispatch({ dispatch, plan, mode, why, at }) {
-  const step = plan?.step;
-  const now = dispatch?.current;
-  $("wanted").classList.toggle("doubtful", !now);
-  if (!dispatch) say($("wanted"), "No command heard yet");
-  else if (dispatch.headline) say($("wanted"), dispatch.headline);
-  else if (!now) say($("wanted"), `No command for ${age(dispatch.age)}`);
-  else say($("wanted"), ["applied", "verified", "limited"].includes(dispatch.state) ? dispatch.told ?? direction(dispatch.applied ?? 0) : `Last command: ${dispatch.state.replace("_", " ")}`);
-  say($("because"), [now && news(dispatch.reason, why), why || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
-  rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
-    fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
-  const money = (amount) => `${number(amount, 2)} ${plan.currency}`;
-  const against = (saved) => `${money(Math.abs(saved))} ${saved < 0 ? "more" : "less"} than at rest`; // more: against a peak that may come
-  facts([
-    dispatch && ["outcome", `${dispatch.state.replace("_", " ")}, ${age(dispatch.age)} ago`],
-    now && dispatch.wanted !== null && ["asked", `${kilowatts(dispatch.wanted)} kW${dispatch.source ? ` by ${dispatch.source}` : ""}`],
-    now && dispatch.measured !== null && ["measured", `${kilowatts(dispatch.measured)} kW`],
-    !plan && ["plan", "none"],
-    plan && ["plan", `${plan.valid ? "made" : "not valid, made"} ${age(plan.age)} ago, until ${when(plan.until, site.zone, at)}`],
-    plan?.valid && ["price now", `${number(step.price_import, 3)} import, ${number(step.price_export, 3)} export${plan.prices_until ? `; forecast from ${when(plan.prices_until, site.zone, at)} on` : ""}`],
-    plan?.valid && ["cost of plan", `${money(plan.cost)}, ${against(plan.cost_idle - plan.cost)}`],
-  ].filter(Boolean));
-}
-
-// Of several batteries: what each does, and why one does not.
-function drawBatteries({ batteries, why }) {
-  rows($("batteries"), "t-battery", batteries.length > 1 ? batteries : [], "battery", (node, one) => {
-    lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
-    const told = one.dispatch?.current ? `${one.dispatch.told ?? direction(one.dispatch.applied ?? 0)}, ${one.dispatch.state.replace("_", " ")}` : "no command";
-    const beyond = one.counted === null ? "" : `, beyond its limits: the plan counts ${show(one.counted, "%")}`;
-    const soc = `${show(one.soc.value, "%")}${beyond}${one.soc.state === "live" ? "" : ` (${doubt(one.soc)})`}`;
-    const power = one.power.state === "live" ? show(one.power.value, "W") : doubt(one.power);
-    const own = news(one.why, why); // what is said of the site stands above
-    fill(node, { name: one.battery, words: [soc, power, told, own].filter(Boolean).join(" · "), reason: one.reason || one.dispatch?.current && one.dispatch.cause && news(one.dispatch.reason, `${why}; ${own}`) || "" });
-  });
-}
-
-function facts(pairs) {
-  const list = $("facts");
-  while (list.children.length > 2 * pairs.length) list.lastChild.remove();
-  while (list.children.length < 2 * pairs.length) list.append(document.createElement("dt"), document.createElement("dd"));
-  pairs.flat().forEach((text, place) => say(list.children[place], text));
-}
 
 /** How far off forecasts were; nothing where nothing was compared. */
 function drawSkill({ skill }) {
@@ -172,13 +86,14 @@ function drawSkill({ skill }) {
 
 follow((state) => {
   drawHead(state, site);
-  drawMode(state);
+  drawMode(state, site);
+  drawGridModes(state);
   drawFlow(state);
   drawLoads(state);
   drawCard(state.alarms, { card: "t-alarm", zone: site.zone, now: state.at });
   drawDevices(state.devices);
   drawServices(state);
-  drawDispatch(state);
+  drawDispatch(state, site);
   drawBatteries(state);
   drawSkill(state);
   curves.follow(state);

@@ -1,8 +1,7 @@
 // The parts of joulebus: one line while all are well, and each that is not at once.
+import { GRADE } from "./devices.js";
 import { $, fill, lamp, rows, say } from "./rows.js";
 import { age, news } from "./words.js";
-
-const GRADE = { online: "", unknown: "unknown", down: "bad" };
 
 /** What dispatch says of itself stands in its own card; here stands what does not. */
 function draw(node, one, why) {

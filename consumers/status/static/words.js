@@ -21,6 +21,21 @@ export function plain(words) {
   return words.replaceAll("`", "");
 }
 
+/** 5572.34 EUR, and 5572 EUR where cents say nothing. */
+export function money(amount, currency) {
+  return `${number(amount, Math.abs(amount) >= 1000 ? 0 : 2)} ${currency}`;
+}
+
+/** 0.191 EUR/kWh */
+export function price(amount, currency) {
+  return `${number(amount, 3)} ${currency}/kWh`;
+}
+
+/** An age that is looked at all day: what is fresh does not count. */
+export function calm(seconds) {
+  return seconds !== null && seconds < 10 ? "now" : age(seconds);
+}
+
 export function age(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 10) return `${number(seconds, 1)} s`;

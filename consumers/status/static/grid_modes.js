@@ -1,0 +1,24 @@
+// A grid mode that cannot be now is grey, and says why: by the rule of dispatch, while the dialog stands open, too.
+import { $, say } from "./rows.js";
+
+const MODES = ["grid_following", "grid_forming"];
+
+export function drawGridModes(state) {
+  const dialog = $("steer");
+  if (!dialog.open || !state) return;
+  const form = dialog.querySelector("form");
+  const chosen = form.elements.battery?.value;
+  const meant = state.grid_modes.filter((one) => !chosen || one.battery === chosen);
+  for (const mode of MODES) {
+    const box = form.querySelector(`[value=${mode}]`);
+    if (!box) continue;
+    const free = meant.some((one) => !one[mode]);
+    say(form.querySelector(`[data-bars=${mode}]`), free ? "" : [...new Set(meant.map((one) => one[mode]))].join("; "));
+    if (box.disabled === !free) continue;
+    box.disabled = !free;
+    if (!free && box.checked) {
+      form.querySelector("[value=auto]").checked = true;
+      form.dispatchEvent(new Event("change"));
+    }
+  }
+}
