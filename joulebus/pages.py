@@ -121,7 +121,7 @@ def _topic(topic: Topic[Any], kinds: Node) -> Iterator[str]:
     yield f"## {topic.name}"
     yield f"`{topic.template}`"
     yield from _described(kinds[topic.payload.__name__], kinds)
-    example = EXAMPLES[topic.name].model_dump(mode="json", exclude_unset=True)
+    example = EXAMPLES[topic.name].model_dump(mode="json", exclude_unset=True, exclude_none=True)
     yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```"
 
 
