@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.units import WHOLE, Number
+from schemas.units import WHOLE, Reading
 
-Value = Number | str | list[str]
+Value = Reading | str | list[str]
 """A point's value: a number, a state's name, or the names of the bits that are set."""
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=64)]
