@@ -23,7 +23,8 @@ _SAYS = {
 }
 
 _DRAFT_7 = {"prefixItems": "items"}
-_NONE = re.compile(r"\bNone\b(?! of)")
+_NONE = re.compile(r"(^|[.]\s)?\bNone\b(?! of)")
+_NULL = {"type": "null"}
 
 
 def document() -> Node:
@@ -113,7 +114,7 @@ def _operation(topic: Topic[Any], action: str) -> Node:
 
 def _message(topic: Topic[Any]) -> Node:
     name = topic.payload.__name__
-    example = EXAMPLES[topic.name].model_dump(mode="json", exclude_unset=True)
+    example = EXAMPLES[topic.name].model_dump(mode="json", exclude_unset=True, exclude_none=True)
     return {
         "name": name,
         "summary": topic.says,
@@ -124,14 +125,32 @@ def _message(topic: Topic[Any]) -> Node:
 
 def _as_json(node: Any) -> Any:  # noqa: ANN401  # JSON is anything
     """AsyncAPI speaks JSON Schema draft 7, where a tuple is written as a list of `items`; and what Python calls None is
-    `null` to everybody else."""
+    absent on the wire."""
     if isinstance(node, list):
         return [_as_json(part) for part in node]
     if isinstance(node, dict):
         return {
-            _DRAFT_7.get(key, key): _NONE.sub("`null`", part)
+            _DRAFT_7.get(key, key): _NONE.sub(_absent, part)
             if key == "description" and isinstance(part, str)
             else _as_json(part)
-            for key, part in node.items()
+            for key, part in _said(node).items()
         }
     return node
+
+
+def _said(node: Node) -> Node:
+    """A schema without `null`, which readers take and nobody says."""
+    default = node.get("default")
+    if isinstance(default, dict):
+        node = node | {"default": {key: part for key, part in default.items() if part is not None}}
+    if _NULL not in node.get("anyOf", ()):
+        return node
+    either = [part for part in node["anyOf"] if part != _NULL]
+    rest = {key: part for key, part in node.items() if key != "anyOf" and (key, part) != ("default", None)}
+    # draft 7 looks at nothing beside a reference
+    alone = len(either) == 1 and "$ref" not in either[0]
+    return {**either[0], **rest} if alone else {"anyOf": either, **rest}
+
+
+def _absent(found: re.Match[str]) -> str:
+    return "absent" if found[1] is None else f"{found[1]}Absent"

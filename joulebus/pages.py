@@ -10,7 +10,7 @@ from consumers.alarms.first_out import FLOOD
 from consumers.alarms.requests import LONGEST_OUT, LONGEST_SHELF, OLDEST_REQUEST
 from consumers.alarms.states import mermaid
 from consumers.alarms.suppression import DOUBT
-from joulebus import alarm_pages
+from joulebus import alarm_pages, connect
 from joulebus.asyncapi import schemas
 from joulebus.causes import MEANS
 from joulebus.examples import EXAMPLES
@@ -88,6 +88,8 @@ def topics() -> str:
     return page(
         "# Topics",
         CONTRACT,
+        connect.section(),
+        "## All topics",
         table(["topic", "who writes", "delivery", "what it says"], rows),
         *(section for topic in TOPICS for section in _topic(topic, kinds)),
         "## Causes",
@@ -121,7 +123,7 @@ def _topic(topic: Topic[Any], kinds: Node) -> Iterator[str]:
     yield f"## {topic.name}"
     yield f"`{topic.template}`"
     yield from _described(kinds[topic.payload.__name__], kinds)
-    example = EXAMPLES[topic.name].model_dump(mode="json", exclude_unset=True)
+    example = EXAMPLES[topic.name].model_dump(mode="json", exclude_unset=True, exclude_none=True)
     yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```"
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from unicodedata import normalize
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer
 
 LARGEST = 1e50
 """Of any number: above all that 64 bits or a float of 32 can hold with the largest scale factor of SunSpec (10^10);
@@ -29,21 +29,36 @@ def _within(low: float, high: float) -> AfterValidator:
     return AfterValidator(check)
 
 
+def plain(made: float) -> float:
+    """What was reckoned, with 12 digits: 0.3 and not 0.30000000000000004."""
+    return float(f"{made:.12g}")
+
+
+def _said(value: object) -> object:
+    return plain(value) if isinstance(value, float) else value
+
+
+SAID = PlainSerializer(_said, return_type=Any, when_used="json")
+"""On the wire, and in files, numbers have 12 digits."""
+
+
 def _unit(unit: str, gt: float | None = None, ge: float | None = None, le: float | None = None) -> Any:  # noqa: ANN401  # what pydantic says of Field, too
     return Field(gt=gt, ge=ge, le=le, allow_inf_nan=False, json_schema_extra={"unit": unit})
 
 
-Number = Annotated[float, Field(allow_inf_nan=False), _within(-LARGEST, LARGEST)]
+Reading = Annotated[float, Field(allow_inf_nan=False), _within(-LARGEST, LARGEST)]
+"""A number that comes as it is to be said, as those of registers do; thousands of them a second cost nothing more."""
+Number = Annotated[Reading, SAID]
 Count = Annotated[int, Field(ge=0, le=WHOLE)]
-Watts = Annotated[float, _unit("W"), _within(-1e12, 1e12)]
-RatedWatts = Annotated[float, _unit("W", gt=0, le=10**12)]
-VoltAmperes = Annotated[float, _unit("VA", gt=0, le=10**12)]
-Vars = Annotated[float, _unit("var"), _within(-1e12, 1e12)]
-Volts = Annotated[float, _unit("V"), _within(-1e6, 1e6)]
-WattHours = Annotated[float, _unit("Wh"), _within(-1e18, 1e18)]
-Seconds = Annotated[float, _unit("s"), _within(0, 1e10)]
+Watts = Annotated[float, _unit("W"), _within(-1e12, 1e12), SAID]
+RatedWatts = Annotated[float, _unit("W", gt=0, le=10**12), SAID]
+VoltAmperes = Annotated[float, _unit("VA", gt=0, le=10**12), SAID]
+Vars = Annotated[float, _unit("var"), _within(-1e12, 1e12), SAID]
+Volts = Annotated[float, _unit("V"), _within(-1e6, 1e6), SAID]
+WattHours = Annotated[float, _unit("Wh"), _within(-1e18, 1e18), SAID]
+Seconds = Annotated[float, _unit("s"), _within(0, 1e10), SAID]
 """A duration or an age: up to 317 years, more than lies between any two instants."""
-Percent = Annotated[float, _unit("%", ge=0, le=100)]
+Percent = Annotated[float, _unit("%", ge=0, le=100), SAID]
 
 NAME = r"^[a-z0-9_-]+$"
 CURRENCY = r"^[A-Z]{3}$"

@@ -13,7 +13,7 @@ from schemas.messages import Value
 from schemas.register import Point
 from schemas.site_device import POLLS
 from schemas.site_meters import HOW, MADE_OF
-from schemas.units import Quality
+from schemas.units import Quality, plain
 
 SLOW, TURNS = 60.0, 20
 """Seconds for which a point that is read in turn with others tells of now at least, and so many polls."""
@@ -118,7 +118,7 @@ class Rounds:
                 continue
             s = hypot(p, q)
             if HOW[point] == "apparent" or s:
-                values[point] = s if HOW[point] == "apparent" else p / s
+                values[point] = plain(s if HOW[point] == "apparent" else p / s)
                 quality[point] = _worst([quality[part] for part in MADE_OF[point]])
         return Summed(values, quality, min(self._began.values()))
 
@@ -139,13 +139,13 @@ class Rounds:
 
 
 def _sum(parts: Sequence[Seen]) -> tuple[float, Quality]:
-    return sum(one.value for one in parts), _worst([one.quality for one in parts])
+    return plain(sum(one.value for one in parts)), _worst([one.quality for one in parts])
 
 
 def _mean(parts: Sequence[Seen]) -> tuple[float, Quality]:
     total, how = _sum(parts)
     low, high = min(one.value for one in parts), max(one.value for one in parts)
-    return total / len(parts), how if high - low <= APART * high else _worst([how, Quality.IMPLAUSIBLE])
+    return plain(total / len(parts)), how if high - low <= APART * high else _worst([how, Quality.IMPLAUSIBLE])
 
 
 def _any(parts: Sequence[Seen]) -> tuple[float, Quality]:

@@ -170,7 +170,8 @@ def _misfit(entry: Entry) -> str:
 
 
 def _text(content: object) -> str:
-    return to_json(content).decode()
+    """As it was said: what is absent there is absent here."""
+    return to_json(content, exclude_none=True).decode()
 
 
 def _short(value: m.Value) -> m.Value | int:

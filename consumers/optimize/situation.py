@@ -81,7 +81,7 @@ class Situation:
         """What dispatch says of the flexible loads, and of the rules of the site."""
         states = {name: one.state for name, one in dispatch.loads.items() if one.state is not None}
         self.told_loads = mono, {name: state for name, state in states.items() if name in self.loaded}
-        self.ruled = mono, dispatch.rules_hold
+        self.ruled = mono, dict.fromkeys(dispatch.rules_endless) | dispatch.rules_hold
 
     def holding(self, mono: float) -> dict[str, datetime | None]:
         """The rules that hold now; of a dispatch that is silent nothing is known."""

@@ -1,6 +1,9 @@
 """Who steers, and what dispatch does now."""
 
 from enum import StrEnum
+from typing import Self
+
+from pydantic import model_validator
 
 from schemas.messages.command import Action, Authority
 from schemas.messages.message import Message
@@ -139,6 +142,17 @@ class ControlDispatch(Message):
     rules: dict[Name, str] = {}
     """The state of each rule of the site, in words: why it holds and what it proposes, or what is not known."""
     rules_hold: dict[Name, Instant | None] = {}
-    """The rules that hold now, each with its own end; `null` where it ends with its conditions."""
+    """The rules that hold now and have an end of their own, each with it."""
+    rules_endless: list[Name] = []
+    """The rules that hold now and end with their conditions."""
     loads: dict[Name, LoadDispatch] = {}
     """What each flexible load is told, by its device."""
+
+    @model_validator(mode="after")
+    def _endless_rules(self) -> Self:
+        """An older dispatch says `null` for the end of a rule that has none."""
+        if None in self.rules_hold.values():
+            endless = [name for name, end in self.rules_hold.items() if end is None]
+            ending = {name: end for name, end in self.rules_hold.items() if end is not None}
+            vars(self).update(rules_hold=ending, rules_endless=[*self.rules_endless, *endless])  # it is frozen
+        return self

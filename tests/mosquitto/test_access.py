@@ -1,5 +1,6 @@
 """The access list against the real broker: every user, every topic, both directions."""
 
+import re
 import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -47,13 +48,16 @@ service.event        -      r       -      -        -        -      -      -    
 own service.event    w      r       w      w        w        -      w      -     -        -        -   -      -        r
 service.archived     -      w       -      -        -        -      -      -     -        -        -   -      -        r
 own service.archived r      w       r      r        r        -      r      -     -        -        -   -      -        r
-service.status       -      -       -      -        -        r      -      -     -        -        -   -      -        r
-own service.status   b      b       b      b        b        b      b      -     -        -        -   -      -        r
+service.status       -      -       -      -        -        r      -      r     r        r        -   -      -        r
+own service.status   b      b       b      b        b        b      b      r     r        r        -   -      -        r
 $SYS                 -      -       -      -        -        -      -      -     -        -        -   -      -        r
 """  # noqa: E501  # a user a column
 """r reads, w writes, b both. Bridge, alarms and dispatch read their own words back after a restart, and each service
-its own status when it comes: another one may be at work under its name. How the others are the page and the alarms
-read: they must tell a dead one."""
+its own status when it comes: another one may be at work under its name. How the others are read the page, the alarms
+and the people outside: they must tell a dead one."""
+
+WATCHES = {"status", "alarms", "admin", "scada", "operator", "engineer"}
+"""Hear how every part is."""
 
 OWN = ("own service.status", "own service.event", "own service.archived")
 """A service's words about itself and for the archive, and what the archive says to it alone."""
@@ -69,7 +73,13 @@ def matrix() -> dict[tuple[str, str], str]:
     for row in rows:
         *topic, rights = row[:20].strip(), row[20:].split()
         cells |= {(role, topic[0]): right for role, right in zip(roles, rights, strict=True)}
-    return cells
+    more = {role: kind(role) for role in ROLES if kind(role) != role}
+    return cells | {(role, topic): cells[same, topic] for role, same in more.items() for _, topic in [*cells]}
+
+
+def kind(role: str) -> str:
+    """`scada` for `scada-2`, which may do the same."""
+    return re.sub(r"-\d$", "", role)
 
 
 @dataclass
@@ -138,15 +148,15 @@ def test_the_matrix_names_every_user_and_every_topic() -> None:
 def test_the_writers_in_the_contract_are_those_of_the_access_list() -> None:
     for topic in TOPICS:
         row = f"own {topic.name}" if topic in (topics.SERVICE_STATUS, topics.SERVICE_EVENT) else topic.name
-        assert set(topic.writers) == {role for role in ROLES if CELLS[role, row] in "wb"}, topic.name
+        assert set(topic.writers) == {kind(role) for role in ROLES if CELLS[role, row] in "wb"}, topic.name
 
 
 @pytest.mark.parametrize("reader", ROLES)
-def test_only_the_page_the_alarms_and_the_admin_hear_how_the_other_services_are(tried: Tried, reader: str) -> None:
+def test_only_who_watches_hears_how_the_other_services_are(tried: Tried, reader: str) -> None:
     heard = {at for role, at in tried.heard if role == reader and "/service/" in at and at.endswith("/status")}
     writers = {role for role in ROLES if CELLS[role, "own service.status"] in "wb"}
     one = {"alarms"} if reader == "notify" else set()  # without it nobody can say that an alarm is over
-    known = writers if reader in ("status", "alarms", "admin") else writers & {reader, *one}
+    known = writers if kind(reader) in WATCHES else writers & {reader, *one}
     assert heard == {f"ems/v1/site/service/{role}/status" for role in known}
 
 

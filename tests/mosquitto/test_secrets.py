@@ -47,7 +47,7 @@ def test_everybody_who_may_limit_has_a_key_that_dispatch_knows(made: tuple[Path,
     keys = {
         path.name.removeprefix("limit-key-"): path.read_text(encoding="utf-8") for path in folder.glob("limit-key-*")
     }
-    assert keys.keys() == {"dso", "engineer", "operator", "scada"}
+    assert keys.keys() == {"dso", "engineer", "operator", "operator-2", "scada", "scada-2", "scada-3"}
     assert read_settings("dispatch", {"JOULEBUS_LIMIT_KEYS": lines}).limit_keys == keys
 
 

@@ -56,7 +56,8 @@ def test_whatever_its_steps_are_it_is_the_same_plan(rows: list[tuple[float, floa
                           price_import=0.1, price_export=0.05, marginal_value=0.1, reason="x"))  # fmt: skip
         at += timedelta(seconds=seconds)
     said = Plan(id="p", at=NOON, until=NOON + timedelta(hours=1), currency="EUR", steps=steps, cost=1.5, cost_idle=2)
-    same(said, again(said))
+    heard = Plan.model_validate_json(said.model_dump_json())
+    same(heard, again(heard))
 
 
 def test_what_is_no_plan_is_said() -> None:

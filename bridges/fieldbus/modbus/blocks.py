@@ -13,6 +13,7 @@ from bridges.fieldbus.modbus.codec import decode, unpack
 from schemas.messages import Value
 from schemas.profile import Profile
 from schemas.register import Point, Register
+from schemas.units import plain
 
 MOST = 125
 
@@ -177,7 +178,7 @@ def _difference(one: Located, value: Value, image: Words, profile: Profile, powe
     if not isinstance(value, float) or any(word is None for word in words):
         return None
     taken = decode(one.point, [word for word in words if word is not None], profile.word_order, power, profile.sunspec)
-    return value - taken if isinstance(taken, float) else None
+    return plain(value - taken) if isinstance(taken, float) else None
 
 
 def _directed(value: Value, negative: bool, scale: float) -> Value:

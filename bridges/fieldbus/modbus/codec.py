@@ -4,8 +4,10 @@ import math
 import struct
 from collections.abc import Mapping
 
+from bridges.fieldbus.modbus.decimals import factor, shortest
 from schemas.messages import Value
 from schemas.register import Point, Register
+from schemas.units import plain
 
 FORMATS = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f32": "f", "f64": "d"}
 _STRUCTS = {kind: struct.Struct(">" + code) for kind, code in FORMATS.items()}
@@ -53,7 +55,7 @@ def decode(point: Point, words: list[int], order: str = "big", power: int = 0, s
     absent = raw in point.absent or (sunspec and raw == NOT_IMPLEMENTED.get(point.type))
     if absent or not math.isfinite(raw):
         return None
-    return _meaning(point, raw, power)
+    return _meaning(point, shortest(raw) if point.type == "f32" else raw, power)
 
 
 def _meaning(point: Point, raw: float, power: int) -> Value:
@@ -63,7 +65,7 @@ def _meaning(point: Point, raw: float, power: int) -> Value:
         return next((name for bit, name in point.first.items() if int(raw) >> int(bit) & 1), point.otherwise)
     if point.flags is not None:
         return [name for bit, name in point.flags.items() if int(raw) >> int(bit) & 1]
-    return _scaled(raw, point.scale, power)
+    return _scaled(raw, point, power)
 
 
 def encode(register: Register, value: float, order: str = "big", power: int = 0) -> list[int]:
@@ -71,11 +73,11 @@ def encode(register: Register, value: float, order: str = "big", power: int = 0)
     return pack(register, value / (register.scale * 10.0**power), order)
 
 
-def _scaled(raw: float, scale: float, power: int) -> float:
-    # Multiplying by 0.1 would publish 230.10000000000002: dividing by 10 is exact in the digits that count.
-    if power:
-        scale *= 10.0**power
-    value = raw / (1 / scale) if 0 < abs(scale) < 1 else float(raw * scale)
+def _scaled(raw: float, point: Point, power: int) -> float:
+    by, divide = factor(point.scale, power)
+    value = raw / by if divide else float(raw * by)
+    if point.type == "f32" and by != 1:
+        value = plain(value)
     return value + 0.0  # an inverted 0 is 0, not -0
 
 

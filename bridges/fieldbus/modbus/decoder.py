@@ -8,12 +8,13 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from bridges.fieldbus.modbus.blocks import Block, Located, covered, values
 from bridges.fieldbus.modbus.codec import FORMATS, NOT_IMPLEMENTED
+from bridges.fieldbus.modbus.decimals import factor, shortest
 from schemas.messages import Value
 from schemas.profile import Profile
+from schemas.units import plain
 
 _NO_SCALE = -1
 
@@ -25,8 +26,12 @@ class _Number:
     name: str
     absent: frozenset[int]
     scale: float
+    factor: tuple[float, bool]
+    """Without a scale register."""
     power_at: int
     """Place of its scale register in the block, or `_NO_SCALE`."""
+    single: bool
+    """It is a 32-bit float."""
 
 
 class Decoder:
@@ -47,14 +52,16 @@ class Decoder:
         for number, raw in zip(self._numbers, self._unpack(self._pack(*words)), strict=True):
             if raw in number.absent:
                 continue
-            power = 0
+            by, divide = number.factor
             if number.power_at != _NO_SCALE:
                 power = words[number.power_at]
                 power -= (power & 0x8000) << 1
                 if not -10 <= power <= 10:
                     continue
-            factor, divide = _factor(number.scale, power)
-            value = raw / factor if divide else raw * factor
+                by, divide = factor(number.scale, power)
+            value = raw / by if divide else raw * by
+            if number.single and math.isfinite(value):
+                value = _single(raw, by, divide)
             if math.isfinite(value):
                 found[number.name] = value + 0.0
         if self._others:
@@ -90,13 +97,14 @@ class Decoder:
         absent = set(one.point.absent)
         if self._profile.sunspec and one.point.type in NOT_IMPLEMENTED:
             absent.add(NOT_IMPLEMENTED[one.point.type])
+        scale = one.point.scale
         power_at = _NO_SCALE if one.scale_address is None else one.scale_address - self._block.start
-        return _Number(one.name, frozenset(absent), one.point.scale, power_at)
+        return _Number(one.name, frozenset(absent), scale, factor(scale, 0), power_at, one.point.type == "f32")
 
 
-@lru_cache(maxsize=1000)
-def _factor(scale: float, power: int) -> tuple[float, bool]:
-    """What to multiply with or to divide by: dividing by 10 is exact in the digits that count, 0.1 is not."""
-    if power:
-        scale *= 10.0**power
-    return (1 / scale, True) if 0 < abs(scale) < 1 else (scale, False)
+def _single(stored: float, by: float, divide: bool) -> float:
+    """What a 32-bit float means."""
+    value = shortest(stored)
+    if by == 1:
+        return value
+    return plain(value / by if divide else value * by)
