@@ -33,6 +33,9 @@ search: .venv/test   ## look for cases nobody has tried yet, in all that is test
 trials: .venv/test   ## try every loop and every fault in virtual time: writes docs/closed-loop.md and time-to-safe.md
 	$(V)/python -m tests.scenarios docs
 
+picture: .venv/test  ## take docs/page.png again: the page of the demo, in the fetched browser
+	$(V)/python -m tests.picture
+
 check: .venv/test    ## lint, types, and which room may import which
 	$(V)/ruff format --check .
 	$(V)/ruff check .
@@ -79,5 +82,5 @@ clean:               ## forget what was fetched and what the demo kept
 	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll libfaketime
 	@touch $@
 
-.PHONY: help demo setup test test-fast chaos faults search trials check collect docs lock up down clean
+.PHONY: help demo setup test test-fast chaos faults search trials picture check collect docs lock up down clean
 .DEFAULT_GOAL := help

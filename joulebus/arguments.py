@@ -100,6 +100,7 @@ def _weather(parser: argparse.ArgumentParser) -> None:
 def _together(commands: Commands) -> None:
     up = site_command(commands, "up", "run all parts on this machine under one supervisor")
     up.add_argument("--simulate", action="store_true", help="run the simulated site as well")
+    _with_broker(up)
     up.add_argument("--page", metavar="HOST:PORT", default="127.0.0.1:8080", help="where the status page listens")
     up.add_argument("--health-from", type=port, default=9180, metavar="PORT", help="first port of the parts' endpoints")
     demo = site_command(commands, "demo", "a site that lives on measured data, with all that it needs")
@@ -111,6 +112,14 @@ def _together(commands: Commands) -> None:
     )
     demo.add_argument("--past", type=past_days, default=7.0, metavar="DAYS", help="that a new one looks back on [7]")
     _weather(demo)
+
+
+def _with_broker(up: argparse.ArgumentParser) -> None:
+    says = "run a broker for this site as well, with passwords of its own, in the folder `broker` of JOULEBUS_STATE"
+    up.add_argument("--with-broker", action="store_true", help=says)
+    up.add_argument("--broker-port", type=int, metavar="PORT", help="of that broker on 127.0.0.1 [1883]")
+    says = "open that broker to other machines, by certificates, such as 0.0.0.0:8883"
+    up.add_argument("--mqtts", default="", metavar="HOST:PORT", help=says)
 
 
 def _site_files(commands: Commands) -> None:

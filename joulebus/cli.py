@@ -82,9 +82,10 @@ def _run(parsed: argparse.Namespace) -> int:
     if _is_part(parsed):
         return serve(parsed, env)
     if parsed.command == "up":
-        from joulebus import up  # noqa: PLC0415
+        from joulebus import site_broker, up  # noqa: PLC0415
 
-        all_parts = up.Wish(parsed.site, parsed.simulate, parsed.page, parsed.health_from, parsed.env)
+        broker = site_broker.wished(parsed.broker_port, parsed.mqtts, own=parsed.with_broker)
+        all_parts = up.Wish(parsed.site, parsed.simulate, parsed.page, parsed.health_from, parsed.env, broker)
         return asyncio.run(up.run(all_parts, env))
     if parsed.command == "demo":
         from joulebus import demo  # noqa: PLC0415

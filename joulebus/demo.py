@@ -46,15 +46,6 @@ DRAIN = 60.0
 
 log = logging.getLogger("demo")
 
-KEYS = {
-    "bridge": {"JOULEBUS_COMMAND_KEY_FILE": "command-key"},
-    "archive": {"JOULEBUS_JOURNAL_KEY_FILE": "journal-key"},
-    "dispatch": {"JOULEBUS_COMMAND_KEY_FILE": "command-key", "JOULEBUS_LIMIT_KEYS_FILE": "limit-keys"},
-    "status": {"JOULEBUS_ACK_KEY_FILE": "ack-key"},
-    "notify": {"JOULEBUS_ACK_KEY_FILE": "ack-key"},
-}
-"""The parts that know the key of commands, those of limits, and that of links that acknowledge."""
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -161,10 +152,8 @@ class Demo:
         return {
             "JOULEBUS_HEALTH": f"127.0.0.1:{self.ports[part]}",
             "JOULEBUS_STATE": str(self.folder),
-            "JOULEBUS_BROKER": broker.address(part),
-            "JOULEBUS_BROKER_PASSWORD_FILE": str(broker.password_file(part)),
             "JOULEBUS_DATABASE": self.database,
-            **{variable: str(broker.password_file(name)) for variable, name in KEYS.get(part, {}).items()},
+            **broker.variables(part),
             **watched(part, {"the demo": self.folder}, {}),
         }
 

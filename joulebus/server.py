@@ -50,6 +50,13 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def reached(host: str, port: int) -> bool:
+    """Whether somebody listens there, on any machine."""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=2):
+        return True
+    return False
+
+
 @dataclass
 class Server:
     """A program that listens on `port`. What it says goes to `log`."""

@@ -8,11 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from joulebus.parts import SERVICES
+from joulebus.server import answers
+from joulebus.site_broker import VARIABLES, BrokerWish, bring, missing
+from joulebus.start import host_and_port
 from joulebus.supervisor import Supervisor
+from runtime.database import Unmigrated, check_schema, engine
 from runtime.log import set_up
-from runtime.settings import read_settings
+from runtime.settings import Broker, read_settings, without_broker
 from schemas.site import Site
 from schemas.site_file import load_site
+from schemas.troubles import Trouble
 
 WATCH = "JOULEBUS_WATCH_DISKS"
 PARTS = ("bridge", "archive", "alarms", "optimize", "dispatch", "status")
@@ -59,28 +65,87 @@ class Wish:
     health_from: int
     env: Path | None = None
     """A file of variables."""
+    broker: BrokerWish | None = None
+    """One of its own; None for the one that is there."""
 
 
 async def run(wish: Wish, env: Mapping[str, str]) -> int:
-    """Run the parts until told to stop. Raises Trouble when the site file or the settings are wrong.
+    """Run the parts until told to stop. Raises Trouble when the site file or the settings are wrong, a port is in use,
+    or no broker answers and nobody has named one.
 
     `env` is what the environment and the file of variables say now.
     """
     set_up("up")
-    needed = parts_of(load_site(wish.site))
-    settings, _ = read_settings("bridge", env), read_settings("dispatch", env)  # its keys are judged as well
+    site = load_site(wish.site)
+    parts = ("simulate", *parts_of(site)) if wish.simulate else parts_of(site)
+    health = {part: wish.health_from + turn for turn, part in enumerate(SERVICES) if part in parts}
+    check_ports(
+        "joulebus up --page HOST:PORT, or --health-from PORT", {"the status page": host_and_port(wish.page)[1]} | health
+    )
+    settings = read_settings("bridge", env if wish.broker is None else without_broker(env))
     supervisor = Supervisor(settings.state / "log")
+    own = await _own_broker(wish.broker, supervisor, settings.state, env) if wish.broker else {}
+    if not own:
+        read_settings("dispatch", env)  # its keys are judged as well
+        await _look_at_the_broker(settings.broker, wish.site, named="JOULEBUS_BROKER" in env)
+    if site.archive:
+        await _look_at_the_archive(settings.database)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folders = {"what all parts keep": settings.state} | folder_of(settings.database)
-    parts = ("simulate", *needed) if wish.simulate else needed
-    for turn, part in enumerate(parts):
-        health = {"JOULEBUS_HEALTH": f"127.0.0.1:{wish.health_from + turn}"}
-        supervisor.start(part, command(part, wish.site, wish.page, wish.env), health | watched(part, folders, env))
+    for part in parts:
+        given = {"JOULEBUS_HEALTH": f"127.0.0.1:{health[part]}"} | watched(part, folders, env) | own.get(part, {})
+        supervisor.start(part, command(part, wish.site, wish.page, wish.env), given)
     log.info("%s run; page http://%s, logs in %s", ", ".join(parts), wish.page, supervisor.folder)
     try:
         await stop.wait()
     finally:
         await supervisor.close()
     return 0
+
+
+def check_ports(other: str, ports: Mapping[str, int]) -> None:
+    """Raises Trouble that names the first port that is in use; `other` says how to give another one."""
+    for name, port in ports.items():
+        if answers(port):
+            raise Trouble(f"port {port} for {name} is in use; give another one: {other}")
+
+
+async def _own_broker(
+    wish: BrokerWish, supervisor: Supervisor, state: Path, env: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Start the broker that the site brings along; gives each part its variables. What a person set stays."""
+    broker = await asyncio.to_thread(bring, wish, state, env)
+    supervisor.start("broker", broker.command, broker.env)
+    log.info(
+        "the broker is at 127.0.0.1:%d; other commands find it with --env %s", wish.port, broker.folder / VARIABLES
+    )
+    return {part: _unset(broker.variables(part), env) for part in SERVICES}
+
+
+def _unset(variables: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    """Those that nobody has set, neither by itself nor by its file."""
+    return {name: value for name, value in variables.items() if not {name, name.removesuffix("_FILE")} & {*env}}
+
+
+async def _look_at_the_broker(broker: Broker, site: Path, *, named: bool) -> None:
+    """Raises Trouble where nobody has named a broker and none is there; one that is named may come later."""
+    words = await asyncio.to_thread(missing, broker, site)
+    if words and not named:
+        raise Trouble(words)
+    if words:
+        log.warning("%s. The parts try again until it does", words)
+
+
+async def _look_at_the_archive(database: str) -> None:
+    """Say what a person must do; the archive itself goes on looking."""
+    store = engine(database)
+    try:
+        await check_schema(store)
+    except Unmigrated as wrong:
+        log.warning("%s. Until then nothing is stored; the bridge keeps all it reads", wrong)
+    except Trouble as away:
+        log.warning("%s", away)
+    finally:
+        await store.dispose()

@@ -7,7 +7,7 @@ from math import inf
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.interlock import InterlockRule
 from schemas.messages import Authority
@@ -25,7 +25,7 @@ from schemas.site_lines import clashes
 from schemas.site_loads import FlexibleLoad
 from schemas.site_meters import mistakes as wrong_meters
 from schemas.site_meters import together
-from schemas.site_names import given_twice, named_by_file, named_by_interlocks, unknown, wrong_zone
+from schemas.site_names import given_twice, known_zone, named_by_file, named_by_interlocks, unknown
 from schemas.site_notify import Notify
 from schemas.site_profiles import profiles_of
 from schemas.site_pv import safe_share
@@ -46,7 +46,7 @@ class Site(FilesBeside):
     """Its name in topics and in the database."""
     title: str = ""
     """Its name on pages."""
-    time_zone: str = "UTC"
+    time_zone: Annotated[str, AfterValidator(known_zone)] = "UTC"
     """An IANA name such as Europe/Berlin: billing intervals and tariffs follow it."""
     mode: Literal["control", "read_only"] = "control"
     """read_only (shadow) never writes to a device."""
@@ -92,7 +92,6 @@ class Site(FilesBeside):
         """The first kind of mistake is said, all of it: what comes behind may only follow from it."""
         names = [device.name for device in self.device]
         for wrong in (
-            wrong_zone(self.time_zone),
             given_twice(names),
             wrong_meters(self.grid.meters, names),
             clashes(self.device),

@@ -17,10 +17,11 @@ time_zones = cache(available_timezones)
 """The IANA names this machine knows; they are files, and listing them takes longer than reading a site file."""
 
 
-def wrong_zone(time_zone: str) -> Iterator[tuple[Place, str]]:
-    """One that no clock knows."""
+def known_zone(time_zone: str) -> str:
+    """The name itself. Raises ValueError for one that no clock knows."""
     if time_zone not in time_zones():
-        yield ("time_zone",), f"{time_zone!r} is not an IANA name such as Europe/Berlin"
+        raise ValueError(f"{time_zone!r} is not an IANA name such as Europe/Berlin")
+    return time_zone
 
 
 def given_twice(names: Sequence[str]) -> Iterator[tuple[Place, str]]:

@@ -20,13 +20,14 @@ import pytest
 from bridges.fieldbus.contract import Declined, Unreachable
 from bridges.fieldbus.modbus.connection import Connection
 from bridges.fieldbus.modbus.device import ModbusDevice
+from joulebus.commands import fault
 from joulebus.server import free_port
 from joulebus.shipped_sites import SITES
 from schemas.site import Site
 from schemas.site_file import load_site
 from tests import web
 from tests.joulebus.test_demo import EIGHT, all_online, demo, until
-from tests.joulebus.test_demo_batteries import batteries, fault, power
+from tests.joulebus.test_readme import batteries, power
 from tests.timed import FULL
 
 SUNDAY = "2026-06-07T12:00"
@@ -143,7 +144,7 @@ async def test_one_battery_after_the_other_trips_and_nothing_is_fed_in_for_long(
             left = sum(watts for _, watts in CAN.values())
             for name, (pcs, watts) in CAN.items():
                 began, left = time.monotonic(), left - watts
-                await asyncio.to_thread(fault, path, port, f"{pcs}:trip", "on")
+                await asyncio.to_thread(fault, f"{pcs}:trip", on=True, address=f"127.0.0.1:{port + 1}")
                 await wait(partial(rests, port, name), SETTLES)
                 took = time.monotonic() - began + await wait(partial(within, port, max(WANTED, -left)), SETTLES)
                 await asyncio.sleep(max(0.0, SETTLES - (time.monotonic() - began)))

@@ -19,9 +19,7 @@ ALONE = 300.0
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not FULL, reason="5 min each: JOULEBUS_CHAOS=full; a minute of it is tests/joulebus/test_demo_batteries.py"
-)
+@pytest.mark.skipif(not FULL, reason="5 min each: JOULEBUS_CHAOS=full; a minute of it is tests/joulebus/test_readme.py")
 @pytest.mark.parametrize("busy", [False, True], ids=["quiet", "beside a busy loop"])
 def test_a_demo_left_alone_for_5_minutes_logs_no_warning_and_fails_at_nothing(tmp_path: Path, busy: bool) -> None:
     port = free_port(EIGHT)
@@ -30,7 +28,7 @@ def test_a_demo_left_alone_for_5_minutes_logs_no_warning_and_fails_at_nothing(tm
         loop = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
         try:
             time.sleep(ALONE)
-            counts = archive_is_calm(tmp_path, port)
+            counts = archive_is_calm(tmp_path / "run", port)
             alarms = web.get(f"http://127.0.0.1:{port}/api/state", timeout=5).json()["alarms"]["list"]
         finally:
             if loop is not None:

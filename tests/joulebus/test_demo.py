@@ -89,7 +89,7 @@ def archive_is_calm(folder: Path, port: int) -> dict[str, int]:
     """The archive has said nothing that anybody should read, and all it does beside storing works; what it counted."""
     health = f"http://127.0.0.1:{port + 1 + list(SERVICES).index('archive')}/health"
     said = web.get(health, timeout=5).json()
-    log = (folder / "run" / "log" / "archive.log").read_text(encoding="utf-8")
+    log = (folder / "log" / "archive.log").read_text(encoding="utf-8")
     assert "WARNING" not in log, log
     assert (said["ready"], said["causes"], said["detail"]) == (True, [], "")
     counts: dict[str, int] = said["counts"]

@@ -13,6 +13,7 @@ from joulebus.arguments import build_parser
 from schemas.profile import Profile
 from schemas.site import Site
 from schemas.tariff import Tariff
+from tests.joulebus.readme import ACTIVATE
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md"), *ROOT.glob("*.md")])
@@ -73,6 +74,8 @@ def test_every_command_is_understood(block: Block) -> None:
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             del words[0]
         match words:
+            case [".", ".venv/bin/activate"]:
+                pass
             case [] | ["git" | "docker" | "cd" | "sudo" | "curl", *_]:
                 pass
             case ["joulebus" | ".venv/bin/joulebus", *arguments]:
@@ -83,6 +86,14 @@ def test_every_command_is_understood(block: Block) -> None:
                 assert (ROOT / script).is_file(), f"{block.where}: {script} does not exist"
             case _:
                 pytest.fail(f"{block.where}: nobody has checked {line!r}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_joulebus_is_found_by_who_types_what_a_page_shows(page: Path) -> None:
+    """The first block that needs it says how, once for the whole page."""
+    shown = re.findall(r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    first = next((text for text in shown if re.search(r"^(\w+=\S+ )*joulebus ", text, re.MULTILINE)), ACTIVATE)
+    assert first.startswith(ACTIVATE), f"{page.name}: begin its first commands with `{ACTIVATE}`"
 
 
 @pytest.mark.parametrize("block", blocks("json"))
