@@ -30,6 +30,9 @@ faults: .venv/test   ## the single faults of docs/guarantees.md, as long as they
 search: .venv/test   ## look for cases nobody has tried yet, in all that is tested by properties
 	JOULEBUS_CHAOS=full $(V)/pytest -q -n 2 -m "hypothesis or search" $(ARGS)
 
+test-containers: .venv/test ## docker-compose.yml really built, started, used and removed: needs root and docker.io
+	JOULEBUS_CONTAINERS=1 $(V)/pytest -q -s -rs tests/containers $(ARGS)
+
 trials: .venv/test   ## try every loop and every fault in virtual time: writes docs/closed-loop.md and time-to-safe.md
 	$(V)/python -m tests.scenarios docs
 
@@ -87,5 +90,5 @@ clean:               ## forget what was fetched and what the demo kept
 	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll libfaketime
 	@touch $@
 
-.PHONY: help demo setup test test-fast chaos faults search trials check collect docs lock up down clean
+.PHONY: help demo setup test test-fast chaos faults search test-containers trials check collect docs lock up down clean
 .DEFAULT_GOAL := help

@@ -165,7 +165,7 @@ def test_without_mosquitto_python_makes_hashes_that_the_broker_takes(tmp_path: P
     in test_broker.py."""
     env = without_mosquitto(tmp_path)
     secrets = tmp_path / "broker" / "secrets"
-    command = ["sh", SHIPPED / "secrets.sh", "--passwords", secrets]
+    command = ["sh", str(SHIPPED / "secrets.sh"), "--passwords", str(secrets)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     made = (secrets / "passwords.hashed").read_text(encoding="utf-8")
@@ -187,7 +187,7 @@ def test_without_mosquitto_python_makes_hashes_that_the_broker_takes(tmp_path: P
 def test_with_neither_it_says_what_to_install(tmp_path: Path) -> None:
     env = without_mosquitto(tmp_path)
     (tmp_path / "bin" / "python3").unlink()
-    command = ["sh", SHIPPED / "secrets.sh", "--passwords", tmp_path / "s"]
+    command = ["sh", str(SHIPPED / "secrets.sh"), "--passwords", str(tmp_path / "s")]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "apt-get install mosquitto, or python3" in done.stderr
