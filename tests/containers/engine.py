@@ -28,10 +28,10 @@ class Engine:
     own: bool
     """Started by us, for us alone."""
 
-    def docker(self, *words: str | Path, folder: Path | None = None) -> str:
+    def docker(self, *words: str | Path) -> str:
         """What docker prints. Raises subprocess.CalledProcessError."""
-        done = subprocess.run(["docker", *words], env=self.env, cwd=folder, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
+        env = self.env | {"DOCKER_BUILDKIT": "0"}  # the other builder is a plug-in, which may not be here
+        return subprocess.run(["docker", *words], env=env, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def engine(folder: Path) -> Iterator[Engine]:
 def _dockerd(folder: Path) -> Iterator[Engine]:
     socket = f"unix://{folder}/socket"
     places = [f"--{name}={folder / name}" for name in ("data-root", "exec-root", "pidfile")]
-    own = Engine({**os.environ, "DOCKER_HOST": socket, "DOCKER_BUILDKIT": "0"}, own=True)
+    own = Engine({**os.environ, "DOCKER_HOST": socket}, own=True)
     forwards = FORWARD.read_text(encoding="ascii")
     rules = _rules()
     with (folder / "log").open("wb") as log:
