@@ -67,6 +67,8 @@ def _dockerd(folder: Path) -> Iterator[Engine]:
     finally:
         process.terminate()
         process.wait(PATIENCE)
+        for left in (folder / "exec-root" / "netns").glob("*"):  # dockerd leaves that of the machine's own network
+            subprocess.run(["umount", left], check=True)
         _restore(rules)
         FORWARD.write_text(forwards, encoding="ascii")
 

@@ -152,7 +152,7 @@ def stand() -> Iterator[Stand]:
             finally:
                 made.down()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder)
 
 
 def _images(copy: Path, written: State) -> dict[str, str]:
