@@ -101,6 +101,14 @@ class Stand:
         except OSError:
             return {"devices": [], "alarms": {"list": []}, "answers": {}, "mode": {}, "services": []}
 
+    def shown(self) -> str:
+        """The page itself; nothing while it is away."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.page}/", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
     def ask(self, token: str, power: float) -> tuple[int, State]:
         """Ask for manual power in W for ten minutes: the answer's status and body."""
         until = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
