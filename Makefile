@@ -30,6 +30,9 @@ faults: .venv/test   ## the single faults of docs/guarantees.md, as long as they
 search: .venv/test   ## look for cases nobody has tried yet, in all that is tested by properties
 	JOULEBUS_CHAOS=full $(V)/pytest -q -n 2 -m "hypothesis or search" $(ARGS)
 
+test-containers: .venv/test ## docker-compose.yml really built, started, used and removed: needs root and docker.io
+	JOULEBUS_CONTAINERS=1 $(V)/pytest -q -s -rs tests/containers $(ARGS)
+
 trials: .venv/test   ## try every loop and every fault in virtual time: writes docs/closed-loop.md and time-to-safe.md
 	$(V)/python -m tests.scenarios docs
 
@@ -52,12 +55,20 @@ lock: .venv/test     ## resolve the dependencies again: pinned versions and hash
 	$(V)/uv pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-header -p 3.11 -o requirements.txt
 	$(V)/uv pip compile -q pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header -p 3.11 -c requirements.txt -o requirements-dev.txt
 
-up:                  ## the containers of docker-compose.yml, with passwords and keys of their own
+up: site             ## the containers of docker-compose.yml, with passwords and keys of their own
 	sh mosquitto/secrets.sh --containers mosquitto/secrets mosquitto localhost
-	docker compose up --build --detach
+	docker compose $(ARGS) up --build --detach
+	@echo "The page: http://$${JOULEBUS_PAGE:-127.0.0.1:8080}. Who acts on it shows the token that stands in"
+	@echo "  mosquitto/secrets/passwords/page-token       operators: steer, acknowledge, shelve, comment"
+	@echo "  mosquitto/secrets/passwords/engineer-token   engineers: take alarms out of service as well"
 
-down:                ## and stop them
-	docker compose down
+site:                # what the containers read: site.toml, tariff.toml, profiles and prices. What is there stays
+	mkdir site
+	sed 's,tcp://127\.0\.0\.1:,tcp://simulate:,' site.toml > site/site.toml
+	cp --parents tariff.toml simulator/recordings/de_lu_day_ahead_2020_2023.csv.gz site
+
+down:                ## and stop them; what they keep stays
+	docker compose --profile demo down
 
 clean:               ## forget what was fetched and what the demo kept
 	rm -rf .venv .tools .run
@@ -82,5 +93,5 @@ clean:               ## forget what was fetched and what the demo kept
 	@$(V)/python -m joulebus.neighbours mosquitto mosquitto-clients mariadb mariadb-client galera chromium mbpoll libfaketime
 	@touch $@
 
-.PHONY: help demo setup test test-fast chaos faults search trials picture check collect docs lock up down clean
+.PHONY: help demo setup test test-fast chaos faults search test-containers trials picture check collect docs lock up down clean
 .DEFAULT_GOAL := help

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes what the broker and its clients must keep to themselves: a password and a certificate for each user of the
 # access list, the broker's own certificate, and the authority that signs them. What is there already stays.
-# Prints the names of what it made, never a secret. Needs mosquitto_passwd, and openssl for the certificates.
+# Prints the names of what it made, never a secret. Needs mosquitto_passwd or python3, and openssl for the certificates.
 set -eu
 umask 077
 
@@ -46,6 +46,31 @@ password() {
     echo "made passwords/$1"
 }
 
+# NAME:PASSWORD lines become NAME:HASH lines. Without mosquitto_passwd the same hash (PBKDF2 of SHA-512) is made by Python.
+hash_passwords() {
+    if command -v mosquitto_passwd >/dev/null; then
+        mosquitto_passwd -U "$1"
+    elif command -v python3 >/dev/null; then
+        python3 - "$1" <<'END'
+import base64, hashlib, os, pathlib, sys
+
+ROUNDS = 1000  # mosquitto_passwd of 2.0 makes 101: the passwords are 192 bits made by chance, nobody tries them all
+path = pathlib.Path(sys.argv[1])
+lines = []
+for line in path.read_text().splitlines():
+    name, _, password = line.partition(":")
+    salt = os.urandom(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ROUNDS)
+    salt, digest = (base64.b64encode(one).decode() for one in (salt, digest))
+    lines.append(f"{name}:$7${ROUNDS}${salt}${digest}\n")
+path.write_text("".join(lines))
+END
+    else
+        echo "secrets.sh: neither mosquitto_passwd nor python3 is here: apt-get install mosquitto, or python3" >&2
+        return 1
+    fi
+}
+
 stale=no
 for role in $roles; do
     password "$role"
@@ -54,13 +79,15 @@ done
 if [ $stale = yes ]; then
     trap "rm -f passwords.new" EXIT
     for role in $roles; do printf '%s:%s\n' "$role" "$(cat "passwords/$role")"; done > passwords.new
-    mosquitto_passwd -U passwords.new
+    hash_passwords passwords.new
     chmod 600 passwords.new
     mv passwords.new passwords.hashed
     echo "made passwords.hashed"
 fi
 password command-key  # not of a user: dispatch signs its commands with it, bridges obey no other
 password ack-key  # nor this: notify signs the links with it that acknowledge an alarm, and the page obeys no other
+password page-token  # nor this: who steers, acknowledges or resets on the page shows it
+password engineer-token  # nor this: who takes an alarm out of service on the page shows it
 password journal-key  # nor this: the archive signs the seals of its journal with it
 # A key for each user that may limit the grid connection, and all of them for dispatch, which follows no other.
 limiting=$(awk '$1 == "user" { user = $2 } $2 ~ /write/ && $3 ~ /\/control\/grid_limit$/ { print user }' "$here/acl")

@@ -24,6 +24,8 @@ from joulebus.arguments import build_parser
 from joulebus.broker import SHIPPED, roles
 from joulebus.parts import SERVICES
 from runtime.settings import read_settings
+from schemas.address import parse_address
+from schemas.site_file import load_site
 
 ROLES = roles()
 
@@ -76,8 +78,8 @@ def test_the_specification_finds_mistakes(specification: Validator, change: Serv
 def mounts(service: Service) -> Iterator[tuple[str, str]]:
     """Source and target of each mount."""
     for mount in service.get("volumes", []):
-        source, target, *_ = mount.split(":")
-        yield source, target
+        source, target, *_ = (mount["source"], mount["target"]) if isinstance(mount, dict) else mount.split(":")
+        yield re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", source), target
 
 
 def secret_targets(service: Service) -> dict[str, str]:
@@ -89,9 +91,37 @@ def secret_targets(service: Service) -> dict[str, str]:
     return found
 
 
+SITE = "./site"
+"""The folder that `make site` makes."""
+
+
 def test_every_mounted_file_and_volume_exists(service: Service) -> None:
     for source, _ in mounts(service):
-        assert (REPOSITORY / source).is_file() if source.startswith("./") else source in COMPOSE["volumes"]
+        if source != SITE:
+            assert (REPOSITORY / source).is_file() if source.startswith("./") else source in COMPOSE["volumes"]
+
+
+@pytest.fixture(scope="module")
+def made_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make site` makes of the repository, as the containers mount it."""
+    here = tmp_path_factory.mktemp("here")
+    for name in ("Makefile", "site.toml", "tariff.toml", "simulator"):
+        (here / name).symlink_to(REPOSITORY / name)
+    subprocess.run(["make", "site"], cwd=here, check=True, capture_output=True)
+    return here / "site"
+
+
+def test_the_folder_of_the_site_has_all_that_its_files_name(made_site: Path) -> None:
+    site = load_site(made_site / "site.toml")
+    assert all(path.is_file() for path in site.price_files.values())
+    assert site.price_files
+    assert {parse_address(device.address).host for device in site.device} == {"simulate"} & PARTS.keys()
+
+
+def test_a_site_of_ones_own_is_never_overwritten(made_site: Path) -> None:
+    (made_site / "site.toml").write_text('site = "mine"', encoding="utf-8")
+    subprocess.run(["make", "site"], cwd=made_site.parent, check=True, capture_output=True)
+    assert (made_site / "site.toml").read_text(encoding="utf-8") == 'site = "mine"'
 
 
 def test_no_volume_and_no_secret_is_left_over() -> None:
@@ -142,11 +172,30 @@ def test_the_command_line_understands_every_command(name: str) -> None:
     parsed = build_parser().parse_args(PARTS[name]["command"])
     assert parsed.command == name
     if name not in ONCE:
-        assert f"/app/{parsed.site}" in dict(map(reversed, mounts(PARTS[name])))  # type: ignore[arg-type]
+        folder = parsed.site.parent
+        # the folder and not the file: an editor puts a new file in the place of the old one
+        assert [source for source, target in mounts(PARTS[name]) if target == str(folder)] == [SITE]
 
 
-WORDS = {"limit-keys": "dso=", "ack-key": "a long "}
-"""What stands before the secret in a file that holds more than one, or a longer one."""
+@pytest.mark.parametrize("name", PARTS)
+def test_every_secret_that_is_named_is_mounted_and_no_other(name: str) -> None:
+    """A part has no secret that it does not read."""
+    service = PARTS[name]
+    named = set(re.findall(r"/run/secrets/[\w-]+", " ".join(service["environment"].values())))
+    # who makes the database's users reads a folder of passwords, looked at above
+    assert named == secret_targets(service).keys() or name == "database"
+
+
+def test_only_the_page_knows_its_tokens() -> None:
+    knows = {
+        name for name, service in ALL.items() if {"page-token", "engineer-token"} & {*secret_targets(service).values()}
+    }
+    assert knows == {"status"}
+
+
+WORDS = {"limit-keys": "dso=word of limit-keys", "ack-key": "a long word of ack-key"}
+WORDS |= {name: f"the-token-of-{name}" for name in ("page-token", "engineer-token")}
+"""What stands in a file that holds more than one secret, a longer one, or one without blanks."""
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -158,7 +207,7 @@ def test_the_environment_says_where_everything_is(name: str, tmp_path: Path) -> 
         assert variable in known_variables()
         if variable.endswith("_FILE"):
             secret = tmp_path / secret_targets(service)[value]
-            secret.write_text(f"{WORDS.get(secret.name, '')}word of {secret.name}", encoding="utf-8")
+            secret.write_text(WORDS.get(secret.name, f"word of {secret.name}"), encoding="utf-8")
             env[variable] = str(secret)
     settings = read_settings(name, env)
     if "JOULEBUS_BROKER" in env:
@@ -169,6 +218,8 @@ def test_the_environment_says_where_everything_is(name: str, tmp_path: Path) -> 
         who, word = ("root", "root") if name == "database" else (database_users.user(name), name)
         assert settings.database == f"mariadb+asyncmy://{who}:word%20of%20database-{word}@mariadb/joulebus"
         assert ALL["mariadb"]["environment"]["MARIADB_DATABASE"] == "joulebus"
+    if name == "status":
+        assert (settings.page_token, settings.engineer_token) == (WORDS["page-token"], WORDS["engineer-token"])
     if name == "archive":
         assert settings.upkeep == "mariadb+asyncmy://joulebus_upkeep:word%20of%20database-upkeep@mariadb/joulebus"
     if name not in ONCE:

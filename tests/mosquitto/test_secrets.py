@@ -1,7 +1,10 @@
 """The script that makes passwords and certificates: safe to run twice, silent about what it makes."""
 
+import os
+import shutil
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,8 @@ import pytest
 from joulebus import neighbours
 from joulebus.broker import SHIPPED, roles
 from runtime.settings import read_settings
+from tests.conftest import Broker
+from tests.mosquitto.client import Client
 
 ROLES = roles()
 
@@ -119,6 +124,81 @@ def test_for_containers_the_files_are_open_and_the_folder_is_closed(tmp_path: Pa
     assert modes.pop("ca.key") == 0o600  # no container needs it
     assert set(modes.values()) == {0o644}
     assert {"passwords/database-archive", "passwords/database-root"} <= modes.keys()
+
+
+def without_mosquitto(tmp_path: Path) -> dict[str, str]:
+    """A PATH with all of this machine's programs but mosquitto_passwd."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in NEEDED:
+        found = os.path.realpath(sys.executable) if name == "python3" else shutil.which(name)
+        assert found is not None, name
+        (folder / name).symlink_to(found)
+    return {"PATH": str(folder)}
+
+
+NEEDED = [
+    "sh",
+    "sed",
+    "mkdir",
+    "chmod",
+    "od",
+    "tr",
+    "mv",
+    "find",
+    "cat",
+    "awk",
+    "cmp",
+    "cp",
+    "rm",
+    "openssl",
+    "uname",
+    "sort",
+    "paste",
+    "dirname",
+    "python3",
+]
+
+
+def test_without_mosquitto_python_makes_hashes_that_the_broker_takes(tmp_path: Path) -> None:
+    """The real broker lets in who has the password, and nobody with a wrong one; it is asked so of mosquitto_passwd's
+    in test_broker.py."""
+    env = without_mosquitto(tmp_path)
+    secrets = tmp_path / "broker" / "secrets"
+    command = ["sh", str(SHIPPED / "secrets.sh"), "--passwords", str(secrets)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = (secrets / "passwords.hashed").read_text(encoding="utf-8")
+    assert [line.partition(":$7$")[0] for line in made.splitlines()] == list(ROLES)
+    broker = Broker(tmp_path / "broker")  # finds the secrets there and keeps them
+    broker.start()
+    try:
+        assert (secrets / "passwords.hashed").read_text(encoding="utf-8") == made
+        for role in ("scada", "archive"):
+            with Client.of(broker.url(role)):
+                pass
+        stranger = Client.of(broker.url("scada").replace(broker.secrets.password("scada"), "wrong"))
+        assert stranger.connect().is_failure
+        stranger.close()
+    finally:
+        broker.stop()
+
+
+def test_with_neither_it_says_what_to_install(tmp_path: Path) -> None:
+    env = without_mosquitto(tmp_path)
+    (tmp_path / "bin" / "python3").unlink()
+    command = ["sh", str(SHIPPED / "secrets.sh"), "--passwords", str(tmp_path / "s")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "apt-get install mosquitto, or python3" in done.stderr
+    assert not (tmp_path / "s" / "passwords.hashed").exists()
+
+
+def test_the_tokens_of_the_page_are_strong_and_differ(made: tuple[Path, str]) -> None:
+    files = {name: str(made[0] / "passwords" / name) for name in ("page-token", "engineer-token")}
+    given = {f"JOULEBUS_{name.upper().replace('-', '_')}_FILE": path for name, path in files.items()}
+    settings = read_settings("status", given)
+    assert settings.page_token != settings.engineer_token
 
 
 def test_a_wrong_option_makes_nothing(tmp_path: Path) -> None:
