@@ -245,7 +245,7 @@ def kept_words(published: int, archived: int, waiting: int) -> str:
     if (lost := published - archived - waiting) > 0:
         return f"stopped, and {lost} of {published} samples are lost"
     if waiting:
-        return f"stopped, all kept: {archived} samples are archived, {waiting} wait in the outbox for the next start"
+        return f"stopped, all kept: {archived} samples are archived, {waiting} more in the outbox for the next start"
     return f"stopped, all kept: {archived} samples are archived"
 
 

@@ -52,7 +52,7 @@ def _sum(powers: Sequence[float | None]) -> float | None:
 
 
 def _kw(power: float | None) -> str:
-    return "?" if power is None else f"{power / 1000:.1f}"
+    return "?" if power is None else f"{round(power / 1000, 1) + 0.0:.1f}"  # no -0.0
 
 
 def _percent(soc: float | None) -> str:

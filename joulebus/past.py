@@ -9,19 +9,26 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from consumers.archive.migrate import migrate
 from consumers.archive.rows import Entry, sort_out
 from consumers.archive.store import Store
-from runtime.database import engine
+from runtime.database import engine, writing
 from runtime.heard import Heard
 from runtime.history import History
+from runtime.rollups import floor
 from schemas.messages import Plan, Telemetry
 from schemas.site import Site
+from schemas.tables import gap, telemetry
 from schemas.topics import PLAN, TELEMETRY
 from simulator.past import METERED, Steer, by_rule, past
 from simulator.world import World
 
 BATCH = 2000
+BEGIN = timedelta(minutes=1)
+"""Until all parts of a demo run."""
 PLANNED, LEARNED = timedelta(days=3), timedelta(days=1)
 """So much of the past is planned, 2 s a day; before it there is at least so much to learn from."""
 
@@ -67,10 +74,24 @@ async def _remember(database: str, wish: Wish, memory: Path) -> None:
         while batch := list(islice(rows, BATCH)):
             await archive.keep(batch)
         await archive.keep(sort_out([_said(wish.site, one) for one in plans], wish.end)[0])
+        await _known_whole(store, wish)
         if kept.world is not None:
             await asyncio.to_thread(memory.write_text, json.dumps(kept.world.plant.remember()), encoding="utf-8")
     finally:
         await store.dispose()
+
+
+async def _known_whole(store: AsyncEngine, wish: Wish) -> None:
+    """The ledger of what is missing begins here. The past holds what it was made with, and no reading more was due."""
+    hour, c = floor(wish.end, 3600), telemetry.c
+    left = max(0.0, (hour + timedelta(hours=1) - wish.end - BEGIN).total_seconds())
+    asked = select(c.device, func.count()).where(c.site == wish.site.site, c.at >= hour).group_by(c.device)
+    async with writing(store) as connection:
+        found: dict[str, int] = {row[0]: row[1] for row in await connection.execute(asked)}
+        for device in wish.site.devices:
+            due = max(1, found.get(device.name, 0) + round(left / device.poll))
+            row = {"site": wish.site.site, "device": device.name, "at": hour, "cause": "", "closed": wish.end}
+            await connection.execute(insert(gap), row | {"expected": due, "stored": due})
 
 
 class _Kept:

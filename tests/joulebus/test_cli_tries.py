@@ -324,7 +324,7 @@ def test_an_address_that_is_none_is_answered_with_one_that_is(given: str, right:
 
 # --- the demo ---------------------------------------------------------------------------------------
 
-HALL, YARD = ("hall", -49_950.0, 47.4), ("yard", 0.0, 46.0)
+HALL, YARD = ("hall", -49_950.0, 47.4), ("yard", -12.0, 46.0)
 
 
 def seen(*batteries: tuple[str, float | None, float | None], known: bool = True) -> Seen:
@@ -350,6 +350,7 @@ def test_the_live_line_fits_every_terminal(site: Seen, columns: int) -> None:
     line = fitted(site, columns)
     assert 0 < len(line) <= columns
     assert line.startswith("grid ")
+    assert "-0.0" not in line
     if columns >= 79:
         assert "load" in line
         assert "alarms 12" in line
@@ -362,7 +363,7 @@ def test_the_live_line_fits_every_terminal(site: Seen, columns: int) -> None:
     ("counts", "says"),
     [
         ((500, 500, 0), "stopped, all kept: 500 samples are archived"),
-        ((500, 480, 20), "stopped, all kept: 480 samples are archived, 20 wait in the outbox for the next start"),
+        ((500, 480, 20), "stopped, all kept: 480 samples are archived, 20 more in the outbox for the next start"),
         ((500, 480, 19), "stopped, and 1 of 500 samples are lost"),
     ],
 )

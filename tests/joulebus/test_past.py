@@ -5,6 +5,10 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
+from consumers.archive.ledger import Ledger, Witness
+from joulebus.cli import main
 from joulebus.past import LEARNED, Wish, remember
 from optimizer.record import QUARTER
 from runtime.database import engine
@@ -36,3 +40,27 @@ async def test_it_keeps_the_plan_that_was_carried_out_of_each_quarter_of_an_hour
         assert isinstance(yard, float | int)
         assert abs(one.steps[0].soc - (200 * hall + 130 * yard) / 330) < 4, "the battery does what was planned"
         assert one.steps[0].reason
+
+
+def test_nothing_is_missing_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first `joulebus gaps` of a newcomer: it holds a reading a minute or fewer, and 96 % was missing."""
+    url, now, site = f"sqlite+aiosqlite:///{tmp_path}/joulebus.db", utc_now(), load_site(SITE)
+    remember(url, Wish(site, SITE, now - timedelta(hours=4), now, {}), tmp_path / "memory.json")
+
+    async def look() -> int:
+        database = engine(url)
+        try:
+            return await Ledger(database, site, Witness([one.name for one in site.devices], now), now).write(
+                now + timedelta(minutes=3)
+            )
+        finally:
+            await database.dispose()
+
+    assert asyncio.run(look()) == 0
+    monkeypatch.setenv("JOULEBUS_DATABASE", url)
+    assert main(["gaps", "--site", str(SITE)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert {line.split(maxsplit=1)[1].strip() for line in lines} == {"100.000% complete"}
