@@ -1,7 +1,7 @@
 // The alarms on the front page: what asks most, each cause once.
 import { countWords, drawAlarm, lines, QUIET, underWords } from "./alarms.js";
 import { drawNone, unseenWords } from "./head.js";
-import { $, rows, say } from "./rows.js";
+import { $, rows, say, still } from "./rows.js";
 
 const SHOWN = 6;
 
@@ -24,10 +24,8 @@ function stand(first) {
   const main = document.querySelector("main");
   if (main.classList.contains("calls") === first) return;
   const card = document.querySelector(".card.alarms");
-  const held = card.contains(document.activeElement) ? document.activeElement : null;
   main.classList.toggle("calls", first);
-  main.insertBefore(card, first ? main.firstElementChild : document.querySelector(".card.devices"));
-  held?.focus({ preventScroll: true });
+  still(card, () => main.insertBefore(card, first ? main.firstElementChild : document.querySelector(".card.devices")));
 }
 
 function drawLine(node, { alarm, under }, card, zone, now) {

@@ -15,6 +15,13 @@ export function fill(node, words) {
   }
 }
 
+/** What has the focus keeps it while it is moved: a browser takes it from a node that changes its place. */
+export function still(parent, move) {
+  const held = parent.contains(document.activeElement) ? document.activeElement : null;
+  move();
+  if (held?.isConnected && held !== document.activeElement) held.focus({ preventScroll: true });
+}
+
 /** A child for each item, in their order, behind what has no key (the head of a table). */
 export function rows(parent, template, items, key, draw) {
   const keyed = [...parent.children].filter((node) => node.dataset.key !== undefined);
@@ -24,7 +31,7 @@ export function rows(parent, template, items, key, draw) {
     const node = known.get(String(item[key])) ?? $(template).content.firstElementChild.cloneNode(true);
     known.delete(String(item[key]));
     node.dataset.key = item[key];
-    if (parent.children[first + place] !== node) parent.insertBefore(node, parent.children[first + place] ?? null);
+    if (parent.children[first + place] !== node) still(parent, () => parent.insertBefore(node, parent.children[first + place] ?? null));
     draw(node, item);
   });
   known.forEach((node) => node.remove());

@@ -10,11 +10,16 @@ export class Today {
     this.site = site;
     this.asked = -EVERY;
     this.per = "";
+    this.told = null;
   }
 
   /** Called with each state. */
   follow(state) {
-    this.per = state.peak?.per ?? "";
+    const per = state.peak?.per ?? "";
+    if (per !== this.per) {
+      this.per = per;
+      if (this.told) this.draw(this.told);
+    }
     drawPeak(state, this.site.zone);
     if (performance.now() - this.asked > EVERY) this.ask();
   }
@@ -24,7 +29,8 @@ export class Today {
     try {
       const answer = await fetch("/api/today");
       if (!answer.ok) throw new Error(`status ${answer.status}`);
-      this.draw(await answer.json());
+      this.told = await answer.json();
+      this.draw(this.told);
     } catch {
       complain("the figures cannot be loaded: what stands here is old");
     }
