@@ -53,7 +53,8 @@ function planMoney({ cost, cost_idle: idle, peak_cost: peak, peak_cost_idle: pea
 export function drawBatteries({ batteries, why, headline }) {
   rows($("batteries"), "t-battery", batteries.length > 1 ? batteries : [], "battery", (node, one) => {
     lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
-    const told = one.headline || "no command";
+    const same = headline.includes(": ") && one.headline.endsWith(headline.slice(headline.indexOf(": ")));
+    const told = (same ? one.headline.split(": ")[0] : one.headline) || "no command"; // the same why stands above
     const outcome = one.dispatch?.current && one.dispatch.state !== "verified" ? one.dispatch.state.replaceAll("_", " ") : "";
     const beyond = one.counted === null ? "" : `, beyond its limits: the plan counts ${show(one.counted, "%")}`;
     const soc = `${show(one.soc.value, "%")}${beyond}${one.soc.state === "live" ? "" : ` (${doubt(one.soc)})`}`;
