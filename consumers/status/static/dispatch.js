@@ -1,7 +1,7 @@
 // Who steers, what the batteries do now and why, and what the plan comes to.
 import { doubt, GRADE } from "./devices.js";
 import { $, fill, lamp, rows, say, show } from "./rows.js";
-import { age, kilowatts, money, news, number, price, when } from "./words.js";
+import { age, kilowatts, money, news, number, plain, price, when } from "./words.js";
 
 const PLAN_USES = { followed: "", last: " · last plan", fallback: " · no plan" };
 
@@ -24,7 +24,7 @@ export function drawDispatch({ headline, dispatch, plan, peak, mode, why, at }, 
   const now = dispatch?.current;
   $("wanted").classList.toggle("doubtful", !now);
   say($("wanted"), headline || "No battery");
-  say($("because"), [now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
+  say($("because"), plain([now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · ")));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
   facts([
