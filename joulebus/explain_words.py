@@ -12,6 +12,7 @@ from optimizer.money import shifted
 from optimizer.plan_words import costs
 from optimizer.why_words import Place, sentence
 from runtime.money_rows import MoneyQuarter
+from schemas.labels import unit_of
 from schemas.messages import Command, Plan, Step
 from schemas.site import Site
 from schemas.tables import CAUSES
@@ -63,15 +64,16 @@ def _means(step: Step, plan: Plan) -> str:
     told = " as forecast" if plan.prices_until is not None and step.at >= plan.prices_until else ""
     return (
         f"battery {_way(step.power)}, grid {_kw(step.grid)}, SoC {step.soc:.0f} % at its end; load {_kw(step.load)}, "
-        f"PV {_kw(step.pv)}; bought at {step.price_import:.4f}, sold at {step.price_export:.4f}{told}, a stored kWh "
-        f"is worth {step.marginal_value:.4f} {plan.currency}"
+        f"PV {_kw(step.pv)}; bought at {step.price_import:.4f} "
+        f"{plan.currency}/kWh, sold at {step.price_export:.4f} {plan.currency}/kWh{told}, a stored kWh is worth "
+        f"{step.marginal_value:.4f} {plan.currency}"
     )
 
 
 def _orders(told: Told, site: Site) -> Iterator[tuple[str, str]]:
     for one in told.ordered:
         command = one.command
-        what = ", ".join(f"{point} {value:.10g}" for point, value in command.values.items()) or str(command.action)
+        what = _values(command.values) or str(command.action)
         yield (
             "told",
             f"{one.device}: {what} by {command.source} as {command.authority}: {command.reason or 'no reason'}",
@@ -95,8 +97,20 @@ def _because(command: Command, place: Place, at: datetime) -> str:
 
 def _outcome(one: Ordered) -> str:
     last = one.outcomes[-1]
-    measured = ", ".join(f"{point} {value:.10g}" for point, value in last.measured.items())
+    measured = _values(last.measured)
     return "; ".join([last.state.value, *([f"measured {measured}"] if measured else []), *filter(None, [last.reason])])
+
+
+def _values(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{point} {_value(point, value)}" for point, value in values.items())
+
+
+def _value(point: str, value: float) -> str:
+    """With the unit of its name, where that has one."""
+    unit = unit_of(point) or ""
+    if unit in ("W", "var", "VA"):
+        return f"{value / 1000:.1f} k{unit}"
+    return f"{value:.10g} {unit}".rstrip()
 
 
 def _limits(told: Told) -> Iterator[tuple[str, str]]:
@@ -104,10 +118,8 @@ def _limits(told: Told) -> Iterator[tuple[str, str]]:
     for one in told.ordered:
         seen = {(limit.point, limit.source): limit for outcome in one.outcomes for limit in outcome.limited_by}
         for limit in seen.values():
-            yield (
-                "limited",
-                f"{one.device}.{limit.point}: {limit.source} made {limit.allowed:.10g} of {limit.wanted:.10g}",
-            )
+            made, of = _value(limit.point, limit.allowed), _value(limit.point, limit.wanted)
+            yield "limited", f"{one.device}.{limit.point}: {limit.source} made {made} of {of}"
 
 
 def _measured(told: Told, site: Site) -> Iterator[tuple[str, str]]:

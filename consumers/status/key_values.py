@@ -38,7 +38,17 @@ def key_values(state: State, device: Device, now: Moment) -> list[Shown]:
 
 def _shown(state: State, device: str, point: str, now: Moment) -> Shown:
     one = value_of(state, device, point, now)
-    return {"point": point, "label": label(point)} | one | {"value": _worded(point, one["value"])}
+    said = _told(state, device, point, one["value"]) or _worded(point, one["value"])
+    return {"point": point, "label": label(point)} | one | {"value": said}
+
+
+def _told(state: State, device: str, point: str, value: object) -> str:
+    """`on` or `off` of a load by its rule: a contact that opens may switch it on. Empty of what is no switch."""
+    rule = next((one for one in state.site.load if one.device == device), None)
+    profile = state.site.profiles[device]
+    if rule is None or not isinstance(value, float) or switched(point, 0.0) is None or rule.told_by(profile) != point:
+        return ""
+    return "on" if rule.share(value, profile, 1.0) > 0 else "off"
 
 
 def _worded(point: str, value: object) -> object:

@@ -474,7 +474,7 @@ async def test_a_grid_mode_is_asked_for_with_a_reason(scene: Scene) -> None:
     await page.locator("#mode").click()
     await expect(page.locator("#steer [name=kw]")).to_be_disabled()
     await expect(page.get_by_label("Form a grid")).to_be_disabled(timeout=SOON)
-    bars = page.locator("[data-bars=grid_forming]")
+    bars = page.locator("#bars")
     await expect(bars).to_contain_text("the PCS (pcs1) is running: ask for a lockout first")
     await scene.measure("pcs1", p=0.0, state="standby")
     await page.get_by_label("Form a grid").check(timeout=SOON)

@@ -117,12 +117,13 @@ def test_it_tells_plan_order_result_limit_money_and_rest(
     assert " as forecast, a stored kWh is worth" in told["step"]
     assert told["why"] == "holds the month's peak of 30.0 kW at 12:00, worth 10.00 EUR/kW"
     assert told["cap"] == "billing windows up to 30.0 kW were meant to be let pass"
-    assert told["told"] == "pcs1: p_set 40000 by dispatch as plan: story"
+    assert told["costs"].startswith("next ")
+    assert told["told"] == "pcs1: p_set 40.0 kW by dispatch as plan: story"
     assert told["because"] == (
         "pcs1: holds the month's peak of 30.0 kW at 12:00, worth 10.00 EUR/kW; code newer, limit 1.0"
     )
     assert told["did"] == "pcs1: limited"
-    assert told["limited"] == "pcs1.p_set: pcs:rated_power made 20000 of 40000"
+    assert told["limited"] == "pcs1.p_set: pcs:rated_power made 20.0 kW of 40.0 kW"
     assert told["measured"].startswith("grid 20.0 kW (mean of the quarter of an hour), pcs1 20.0 kW")
     assert "without its batteries the site would have drawn 40.0 kW" in said
     assert told["money"].startswith("the quarter of an hour cost 201.0000 EUR: energy 1.0000 for 5.000 kWh drawn and")
@@ -186,7 +187,7 @@ def test_orders_of_a_sealed_segment_are_told_too(
     explain: Callable[..., tuple[int, str]], archive_url: str, tmp_path: Path
 ) -> None:
     fill(archive_url, tmp_path, commanded(40e3), quarter(NOON, grid=1e3), sealed=True)
-    assert lines(explain("--at", THEN)[1])["told"] == "pcs1: p_set 40000 by dispatch as plan: story"
+    assert lines(explain("--at", THEN)[1])["told"] == "pcs1: p_set 40.0 kW by dispatch as plan: story"
 
 
 def test_a_time_is_written_as_people_do(tmp_path: Path) -> None:

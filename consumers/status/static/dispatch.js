@@ -1,7 +1,7 @@
 // Who steers, what the batteries do now and why, and what the plan comes to.
 import { doubt, GRADE } from "./devices.js";
 import { $, fill, lamp, rows, say, show } from "./rows.js";
-import { age, kilowatts, money, news, number, price, when } from "./words.js";
+import { age, kilowatts, money, news, number, plain, price, when } from "./words.js";
 
 const PLAN_USES = { followed: "", last: " · last plan", fallback: " · no plan" };
 
@@ -24,7 +24,7 @@ export function drawDispatch({ headline, dispatch, plan, peak, mode, why, at }, 
   const now = dispatch?.current;
   $("wanted").classList.toggle("doubtful", !now);
   say($("wanted"), headline || "No battery");
-  say($("because"), [now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · "));
+  say($("because"), plain([now && news(dispatch.reason, `${headline}; ${why}`), news(why, headline) || mode.mode === "auto" && plan?.valid && step?.reason && `plan: ${step.reason}`].filter(Boolean).join(" · ")));
   rows($("limits"), "t-limit", now ? dispatch.limited_by : [], "source", (node, limit) =>
     fill(node, { source: `limited by ${limit.source}`, words: `${kilowatts(limit.wanted)} → ${kilowatts(limit.allowed)} kW` }));
   facts([
@@ -53,7 +53,8 @@ function planMoney({ cost, cost_idle: idle, peak_cost: peak, peak_cost_idle: pea
 export function drawBatteries({ batteries, why, headline }) {
   rows($("batteries"), "t-battery", batteries.length > 1 ? batteries : [], "battery", (node, one) => {
     lamp(node.querySelector(".lamp"), GRADE[one.state], one.state);
-    const told = one.headline || "no command";
+    const same = headline.includes(": ") && one.headline.endsWith(headline.slice(headline.indexOf(": ")));
+    const told = (same ? one.headline.split(": ")[0] : one.headline) || "no command"; // the same why stands above
     const outcome = one.dispatch?.current && one.dispatch.state !== "verified" ? one.dispatch.state.replaceAll("_", " ") : "";
     const beyond = one.counted === null ? "" : `, beyond its limits: the plan counts ${show(one.counted, "%")}`;
     const soc = `${show(one.soc.value, "%")}${beyond}${one.soc.state === "live" ? "" : ` (${doubt(one.soc)})`}`;

@@ -48,5 +48,5 @@ export function show(value, unit = "") {
   if (typeof value !== "number") return String(value);
   if (unit === "Wh" && Math.abs(value) >= 1e9) return `${number(value / 1e6, 1)} MWh`;
   if (["W", "var", "VA", "Wh"].includes(unit)) return `${kilowatts(value)} k${unit}`;
-  return `${number(value, Math.abs(value) >= 1000 ? 0 : Math.abs(value) < 10 && unit === "V" ? 3 : 1)}${unit ? ` ${unit === "degC" ? "°C" : unit}` : ""}`;
+  return `${number(value, Math.abs(value) >= 1000 ? 0 : value && Math.abs(value) < 10 && unit === "V" ? 3 : 1)}${unit ? ` ${unit === "degC" ? "°C" : unit}` : ""}`;
 }
