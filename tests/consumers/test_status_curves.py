@@ -79,3 +79,15 @@ async def test_the_past_shows_the_plan_that_held_when_each_quarter_began_and_rea
     assert found["forecast"] == state.plan.word.until.timestamp()
     of_plans = [one for one in asked if "plan" in one.split("FROM")[-1].split("WHERE")[0]]
     assert len(of_plans) == 2, "one for when they were made, and one for those that are shown"
+
+
+async def test_without_the_archive_the_time_to_come_is_drawn_all_the_same(tmp_path: Path) -> None:
+    database = engine(f"sqlite+aiosqlite:///{tmp_path}/none.db")
+    state = State(page_site(tmp_path), broker=True)
+    state.plan = Said(made(utc_now(), 7e3), 0.0)
+    found = await Curves(state, History(database)).over(Asked())
+    await database.dispose()
+    coming = [one for at, one in zip(found["at"], found["columns"]["plan_battery"], strict=True) if at > found["now"]]
+    assert coming[:30] == [7e3] * 30
+    assert found["fault"] == "the archive cannot be read"
+    assert "Nothing was measured lately. Battery: the plan discharges 7 kW now." in found["words"]["power"]
