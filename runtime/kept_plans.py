@@ -55,7 +55,7 @@ def unpack(packed: bytes, body: str, span: Span | None = None) -> Plan:
 
 def read(body: str, packed: bytes | None, span: Span | None = None) -> Plan:
     """The plan of a row; one of an older joulebus is not packed. Of a span less of it is read: a day of a chart needs a
-    step of each of its plans, and to check all of them took nine tenths of its time. Raises ValueError."""
+    step of each of its plans, and to check all of them took most of its time. Raises ValueError."""
     return Plan.model_validate_json(body) if packed is None else unpack(packed, body, span)
 
 

@@ -370,6 +370,14 @@ async def test_the_curves_show_the_archive_beside_the_plan(scene: Scene) -> None
     await expect(page.locator("#slots tr")).to_contain_text(
         re.compile(r"now.*charge 20 kW.*67 %.*10 kW.*0\.30.*store what", re.DOTALL)
     )
+    await expect(page.locator("#price-forecast")).to_be_hidden()
+    soon = {"id": "forecast", "prices_until": utc_now() + timedelta(minutes=20)}
+    await scene.say("optimize", topics.PLAN, plan().model_copy(update=soon))
+    await expect(page.locator("#curves-notes")).to_contain_text("on are forecast", timeout=SOON)
+    await expect(page.locator("#price-forecast")).to_be_visible()
+    await chart.press("End")
+    await expect(page.locator("#at-price")).to_contain_text("(forecast)")
+    await expect(page.locator("#slots tr")).to_have_count(2)
     await expect(page.locator("#curves-fault")).to_be_hidden()
     await page.close()
     assert scene.complaints == []
