@@ -1,11 +1,13 @@
 """The short commands: they do one thing, say it, and end."""
 
+import re
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage
 
 
 def migrate(env: dict[str, str]) -> int:
@@ -28,7 +30,8 @@ def database_users(passwords: Path, host: str, *, as_sql: bool, env: dict[str, s
 
 def fault(name: str, on: bool, address: str) -> int:
     """Switch a fault of the simulated site."""
-    path = "/fault/list" if name == "list" else f"/fault/{name}/{'on' if on else 'off'}"
+    _is_place(address)
+    path = "/fault/list" if name == "list" else f"/fault/{quote(name)}/{'on' if on else 'off'}"
     request = urllib.request.Request(f"http://{address}{path}", method="POST")  # http is written here
     try:
         with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
@@ -45,7 +48,8 @@ def fault(name: str, on: bool, address: str) -> int:
 def health(address: str) -> int:
     """0 when a part is ready, 1 when it is not or does not answer."""
     if not address:
-        raise Trouble("give host:port, or set JOULEBUS_HEALTH")
+        raise Usage("give HOST:PORT, or set JOULEBUS_HEALTH")
+    _is_place(address)
     try:
         with urllib.request.urlopen(f"http://{address}/health", timeout=3) as answer:  # as above
             say(answer.read().decode().strip())
@@ -55,6 +59,12 @@ def health(address: str) -> int:
     except OSError as wrong:
         raise Trouble(f"nothing answers at {address}: {wrong}") from None
     return 0
+
+
+def _is_place(address: str) -> None:
+    """Raises Usage."""
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}", address):
+        raise Usage(f"{address!r} is not HOST:PORT, such as 127.0.0.1:8081")
 
 
 def outbox(file: Path | None, site: Path, env: dict[str, str]) -> int:
