@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
-from schemas.troubles import Trouble, Usage
+from schemas.troubles import Trouble, Usage, of_the_machine
 
 
 def migrate(env: dict[str, str]) -> int:
@@ -40,7 +40,7 @@ def fault(name: str, on: bool, address: str) -> int:
         raise Trouble(f"fault {name!r} is not known; joulebus fault list --health {address} shows all") from None
     except OSError as wrong:
         raise Trouble(
-            f"no simulator answers at {address}: {wrong}; --health says where: the demo's is 127.0.0.1:8081"
+            f"no simulator answers at {address}: {_reason(wrong)}; --health says where: the demo's is 127.0.0.1:8081"
         ) from None
     return 0
 
@@ -57,8 +57,14 @@ def health(address: str) -> int:
         say(wrong.read().decode().strip())
         return 1
     except OSError as wrong:
-        raise Trouble(f"nothing answers at {address}: {wrong}") from None
+        raise Trouble(f"nothing answers at {address}: {_reason(wrong)}") from None
     return 0
+
+
+def _reason(wrong: OSError) -> str:
+    """Without the words of the library around it."""
+    inner = getattr(wrong, "reason", wrong)
+    return of_the_machine(inner) if isinstance(inner, OSError) else str(inner)
 
 
 def _is_place(address: str) -> None:
