@@ -1,7 +1,10 @@
 """The numbers that commands take, refused with what would be right."""
 
 import argparse
+import re
 from datetime import datetime
+
+from schemas.units import NAME
 
 LONGEST_BACK = 36_525
 """Days."""
@@ -61,6 +64,13 @@ def port(text: str) -> int:
     if not 1 <= number <= LAST_PORT:
         raise argparse.ArgumentTypeError(f"{text} is no port: write 1024 to {LAST_PORT}, such as 8080")
     return number
+
+
+def part_name(text: str) -> str:
+    """Of a part: it is a word of its topics and of its files."""
+    if not re.fullmatch(NAME, text) or len(text) > 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: write up to 64 of a-z, 0-9, _ and -, such as bridge_2")
+    return text
 
 
 def seconds(text: str) -> float:

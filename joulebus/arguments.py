@@ -7,7 +7,7 @@ from typing import Any
 
 from joulebus import archive_arguments
 from joulebus.alarm import arguments as alarm_arguments
-from joulebus.argument_types import moment, past_days, port, seconds
+from joulebus.argument_types import moment, part_name, past_days, port, seconds
 from joulebus.help_texts import CLOSING, overview
 from joulebus.parts import SERVICES, Service
 from joulebus.shipped_sites import site_file
@@ -66,7 +66,7 @@ def _add_service(commands: Commands, name: str, service: Service) -> argparse.Ar
 
 def _options(parser: argparse.ArgumentParser, name: str) -> None:
     if name == "bridge":
-        parser.add_argument("--name", default="bridge", help="when several bridges share a site")
+        parser.add_argument("--name", type=part_name, default="bridge", help="when several bridges share a site")
         parser.add_argument("--device", action="append", metavar="NAME", help="serve only this one; may be repeated")
     if name == "archive":
         parser.add_argument("what", nargs="?", choices=["status"], help="do not run, but say how large it is")

@@ -1,11 +1,13 @@
 """The short commands: they do one thing, say it, and end."""
 
+import re
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
-from schemas.troubles import Trouble
+from schemas.troubles import Trouble, Usage, of_the_machine
 
 
 def migrate(env: dict[str, str]) -> int:
@@ -28,7 +30,8 @@ def database_users(passwords: Path, host: str, *, as_sql: bool, env: dict[str, s
 
 def fault(name: str, on: bool, address: str) -> int:
     """Switch a fault of the simulated site."""
-    path = "/fault/list" if name == "list" else f"/fault/{name}/{'on' if on else 'off'}"
+    _is_place(address)
+    path = "/fault/list" if name == "list" else f"/fault/{quote(name)}/{'on' if on else 'off'}"
     request = urllib.request.Request(f"http://{address}{path}", method="POST")  # http is written here
     try:
         with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
@@ -37,7 +40,7 @@ def fault(name: str, on: bool, address: str) -> int:
         raise Trouble(f"fault {name!r} is not known; joulebus fault list --health {address} shows all") from None
     except OSError as wrong:
         raise Trouble(
-            f"no simulator answers at {address}: {wrong}; --health says where: the demo's is 127.0.0.1:8081"
+            f"no simulator answers at {address}: {_reason(wrong)}; --health says where: the demo's is 127.0.0.1:8081"
         ) from None
     return 0
 
@@ -45,7 +48,8 @@ def fault(name: str, on: bool, address: str) -> int:
 def health(address: str) -> int:
     """0 when a part is ready, 1 when it is not or does not answer."""
     if not address:
-        raise Trouble("give host:port, or set JOULEBUS_HEALTH")
+        raise Usage("give HOST:PORT, or set JOULEBUS_HEALTH")
+    _is_place(address)
     try:
         with urllib.request.urlopen(f"http://{address}/health", timeout=3) as answer:  # as above
             say(answer.read().decode().strip())
@@ -53,8 +57,20 @@ def health(address: str) -> int:
         say(wrong.read().decode().strip())
         return 1
     except OSError as wrong:
-        raise Trouble(f"nothing answers at {address}: {wrong}") from None
+        raise Trouble(f"nothing answers at {address}: {_reason(wrong)}") from None
     return 0
+
+
+def _reason(wrong: OSError) -> str:
+    """Without the words of the library around it."""
+    inner = getattr(wrong, "reason", wrong)
+    return of_the_machine(inner) if isinstance(inner, OSError) else str(inner)
+
+
+def _is_place(address: str) -> None:
+    """Raises Usage."""
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}", address):
+        raise Usage(f"{address!r} is not HOST:PORT, such as 127.0.0.1:8081")
 
 
 def outbox(file: Path | None, site: Path, env: dict[str, str]) -> int:

@@ -22,7 +22,7 @@ from schemas.messages import Authority, Cause, ControlLimits, Direction, GridLim
 from schemas.site import Site
 from schemas.site_file import load_site
 from schemas.topics import COMMAND_TTL, CONTROL_LIMITS, CONTROL_OUTCOME, GRID_LIMIT
-from schemas.troubles import Trouble, Usage
+from schemas.troubles import Trouble, Usage, mistakes_of
 from schemas.units import utc_now
 
 ANSWERS = 10.0
@@ -72,9 +72,8 @@ def request(wish: Wish, site: Site, now: datetime) -> GridLimitRequest:
             reason=wish.reason,
         )
     except ValidationError as wrong:
-        first = wrong.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise Usage(f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}") from None
+        place, words = mistakes_of(wrong)[0]
+        raise Usage(f"{place + ': ' if place else ''}{words}") from None
 
 
 def size(text: str) -> tuple[float | None, float | None]:

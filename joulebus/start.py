@@ -31,6 +31,7 @@ def _settings(parsed: argparse.Namespace, name: str) -> Any:  # noqa: ANN401  # 
 
     env = {"JOULEBUS_HEALTH": f"127.0.0.1:{SERVICES[parsed.command].health}"} | environment(parsed.env)
     if parsed.health:
+        host_and_port(parsed.health, "--health")
         env["JOULEBUS_HEALTH"] = parsed.health
     if parsed.command == "simulate":  # it speaks Modbus only, and has no password to read
         env = {
@@ -84,9 +85,9 @@ def _service(parsed: argparse.Namespace, part: Any) -> Coroutine[Any, Any, None]
             return status(part, *host_and_port(parsed.page))
 
 
-def host_and_port(address: str) -> tuple[str, int]:
-    """`host:port` of --page in two. Raises Usage for anything else."""
+def host_and_port(address: str, option: str = "--page") -> tuple[str, int]:
+    """`host:port` of an option in two. Raises Usage for anything else."""
     host, _, port = address.rpartition(":")
     if not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise Usage(f"--page: {address!r} is not HOST:PORT, such as 127.0.0.1:8080")
+        raise Usage(f"{option}: {address!r} is not HOST:PORT, such as 127.0.0.1:8080")
     return host or "127.0.0.1", int(port)

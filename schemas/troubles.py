@@ -190,7 +190,7 @@ def _plain(kind: str, given: object) -> str:
 
 def _spelled(kind: str, given: object, pattern: object) -> str:
     """How what is meant is written; nothing for any other mistake."""
-    if kind == "string_type" and isinstance(given, int | float):
+    if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
         return f'needs text in quotes: "{given}"'
     if pattern == CURRENCY:
         return f"needs the three capital letters of a currency, such as EUR (given: {given!r})"

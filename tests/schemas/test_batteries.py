@@ -86,7 +86,7 @@ WRONG = {
         'name = "yard"\n', "soc_min = 101\n", ":23: battery.1.soc_min: battery 2 of 2: input should be less than",
     ),
     "a name that is a number": (
-        'name = "yard"', "name = 2", ":23: battery.1.name: battery 2 of 2: input should be a valid string",
+        'name = "yard"', "name = 2", ":23: battery.1.name: battery 2 of 2: name needs text in quotes: \"2\"",
     ),
     "no range": (
         "efficiency = 0.96", "soc_min = 95.0",
