@@ -15,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from pydantic import BaseModel
 from pydantic_core import to_json
 from sqlalchemy import Connection, text
 
@@ -237,7 +238,7 @@ def _old_words(connection: Connection) -> None:
     connection.execute(metadata.tables["plan"].insert().values(**values))
 
 
-def _as_it_was_said(word: m.Message | m.Order) -> str:
+def _as_it_was_said(word: BaseModel) -> str:
     """By an older joulebus: with each digit, and with `null`."""
     return to_json(word.model_dump()).decode()
 
