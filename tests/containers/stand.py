@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 import yaml
 
 from joulebus import neighbours
+from joulebus.parts import SERVICES
 from joulebus.server import free_port
 from tests.containers.engine import Engine, engine, provide_images
 from tests.containers.packages import compose
@@ -27,6 +28,8 @@ from tests.containers.packages import compose
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".tools", ".run", "tests", "secrets", "site", "__pycache__", ".*_cache"
 )
+LASTING = {*SERVICES, "mosquitto", "mariadb"}
+"""The containers that do not end."""
 OWN_PROFILE = "own_meter"
 MAKE = "A make of our own"
 
@@ -65,7 +68,8 @@ class Stand:
     def up(self) -> None:
         """Started, and all of it healthy. What is to end has ended, and well."""
         start = time.monotonic()
-        self.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+        self.compose("up", "--detach")  # its --wait gives up at the first answer that was late
+        until(lambda: {self.health(name) for name in LASTING} == {"healthy"}, 300, "all are healthy")
         self.seconds = time.monotonic() - start
 
     def down(self) -> None:
@@ -83,6 +87,9 @@ class Stand:
     def container(self, service: str) -> State:
         found: State = json.loads(self.engine.docker("inspect", f"{self.project}-{service}-1"))[0]["State"]
         return found
+
+    def health(self, service: str) -> str:
+        return str(self.container(service).get("Health", {}).get("Status"))
 
     def kill(self, service: str) -> None:
         """Its first process ends as by a fault; `docker kill` would be the wish of a person, which is respected."""
