@@ -37,6 +37,12 @@ mkdir -p "$folder/passwords"
 chmod 700 "$folder" "$folder/passwords"
 cd "$folder"
 
+# What root makes belongs to whom the folder belongs: a broker that is not root could not read it, and would let nobody in.
+give() {
+    [ "$(id -u)" != 0 ] || find "$@" -user 0 -exec chown -h "$(stat -c %u:%g .)" {} +
+}
+trap "rm -f passwords.new; give ." EXIT
+
 # --- passwords: one file each, and one file of their hashes for the broker --------------------------
 password() {
     [ -s "passwords/$1" ] && return
@@ -77,10 +83,10 @@ for role in $roles; do
     [ -z "$(find "passwords/$role" -newer passwords.hashed 2>&1)" ] || stale=yes
 done
 if [ $stale = yes ]; then
-    trap "rm -f passwords.new" EXIT
     for role in $roles; do printf '%s:%s\n' "$role" "$(cat "passwords/$role")"; done > passwords.new
     hash_passwords passwords.new
     chmod 600 passwords.new
+    give passwords.new
     mv passwords.new passwords.hashed
     echo "made passwords.hashed"
 fi

@@ -111,6 +111,19 @@ def test_what_was_lost_is_made_anew_and_the_rest_is_kept(tmp_path: Path) -> None
     assert changed == {"passwords/scada", "passwords.hashed", "clients/scada.crt", "clients/scada.key", "ca.srl"}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give files away")
+def test_what_root_makes_later_can_be_read_by_the_broker_too(tmp_path: Path) -> None:
+    """mosquitto has a user of its own: where it cannot read the hashes it lets nobody in, and drops who is there."""
+    folder = tmp_path / "s"
+    run(folder)
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    (folder / "server.crt").unlink()
+    (folder / "passwords" / "market").unlink()
+    assert run(folder).stdout == "made passwords/market\nmade passwords.hashed\nmade server.crt\n"
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in folder.rglob("*")} == {(65534, 65534)}
+
+
 def test_passwords_alone_need_no_openssl(tmp_path: Path) -> None:
     assert run("--passwords", tmp_path / "s").returncode == 0
     assert {path.name for path in (tmp_path / "s").iterdir()} == {"passwords", "passwords.hashed"}
@@ -157,6 +170,9 @@ NEEDED = [
     "paste",
     "dirname",
     "python3",
+    "id",
+    "stat",
+    "chown",
 ]
 
 
