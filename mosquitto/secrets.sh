@@ -16,7 +16,7 @@ usage: secrets.sh [--passwords] [--containers] [FOLDER [HOST...]]
 END
 }
 
-certificates=yes containers=no
+certificates=yes containers=no unsigned=
 while [ $# -gt 0 ]; do
     case $1 in
         --passwords) certificates=no ;;
@@ -41,7 +41,13 @@ cd "$folder"
 give() {
     [ "$(id -u)" != 0 ] || find "$@" -user 0 -exec chown -h "$(stat -c %u:%g .)" {} +
 }
-trap "rm -f passwords.new; give ." EXIT
+# However it ends: what was made is of use.
+leave() {
+    rm -f passwords.new
+    give .
+    [ $containers = no ] || find . -type f ! -name ca.key -exec chmod 644 {} +
+}
+trap leave EXIT
 
 # --- passwords: one file each, and one file of their hashes for the broker --------------------------
 password() {
@@ -109,17 +115,22 @@ fi
 # name, subject alternative names, usage
 certificate() {
     [ -s "$1.crt" ] && return
-    openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"
+    if [ ! -s ca.key ]; then
+        unsigned="$unsigned $1.crt"
+        return
+    fi
+    openssl ecparam -name prime256v1 -genkey -noout -out "$1.key.new"
     {
         echo "basicConstraints=critical,CA:FALSE"
         echo "keyUsage=critical,digitalSignature"
         echo "extendedKeyUsage=$3"
         [ -z "$2" ] || echo "subjectAltName=$2"
     } > "$1.ext"
-    openssl req -new -key "$1.key" -subj "/CN=${1##*/}" |
+    openssl req -new -key "$1.key.new" -subj "/CN=${1##*/}" |
         openssl x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 825 -sha256 \
             -extfile "$1.ext" -out "$1.new" 2>/dev/null
     rm "$1.ext"
+    mv "$1.key.new" "$1.key"
     mv "$1.new" "$1.crt"
     echo "made $1.crt"
 }
@@ -147,6 +158,8 @@ if [ $certificates = yes ]; then
     [ $# -gt 0 ] || set -- localhost 127.0.0.1 "$(uname -n)"
     certificate server "$(names "$@")" serverAuth
     for role in $roles; do certificate "clients/$role" "" clientAuth; done
+    if [ -n "$unsigned" ]; then  # it was carried away, as it should be: all else is made
+        echo "secrets.sh: to make$unsigned bring ca.key back into $PWD and run it again" >&2
+        [ -s server.crt ]
+    fi
 fi
-
-[ $containers = no ] || find . -type f ! -name ca.key -exec chmod 644 {} +

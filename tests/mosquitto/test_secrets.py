@@ -111,6 +111,24 @@ def test_what_was_lost_is_made_anew_and_the_rest_is_kept(tmp_path: Path) -> None
     assert changed == {"passwords/scada", "passwords.hashed", "clients/scada.crt", "clients/scada.key", "ca.srl"}
 
 
+def test_without_the_key_of_the_authority_all_else_is_made_and_nothing_is_spoilt(tmp_path: Path) -> None:
+    """That key is best kept elsewhere: an update that brings a new user must not end half way, without a word."""
+    folder = tmp_path / "s"
+    run("--containers", folder)
+    (folder / "ca.key").unlink()
+    for name in ("passwords/scada-2", "passwords/journal-key", "clients/scada-2.crt", "clients/scada-2.key"):
+        (folder / name).unlink()
+    done = run("--containers", folder)
+    assert (done.returncode, "make clients/scada-2.crt bring ca.key back" in done.stderr) == (0, True), done
+    assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o644}
+    assert (folder / "passwords" / "journal-key").is_file()
+    assert not list(folder.glob("clients/scada-2*"))
+    key = (folder / "server.key").read_bytes()
+    (folder / "server.crt").rename(tmp_path / "server.crt")
+    assert run("--containers", folder).returncode == 1
+    assert (folder / "server.key").read_bytes() == key  # which the certificate, moved back, needs
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give files away")
 def test_what_root_makes_later_can_be_read_by_the_broker_too(tmp_path: Path) -> None:
     """mosquitto has a user of its own: where it cannot read the hashes it lets nobody in, and drops who is there."""
