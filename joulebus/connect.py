@@ -100,7 +100,9 @@ passwords are in `.run/demo/broker/secrets/passwords`.
 A user is one connection: so nobody can push a part of joulebus out by taking its client id. A second program of the
 same user pushes the first out, and both then connect again for ever. So `scada`, `scada-2` and `scada-3` have the
 same rights, and so have `operator` and `operator-2`. A redundant pair takes one each; whoever looks by hand beside it
-takes the third. For more there is [one more user](../mosquitto/README.md#one-more-user).
+takes the third. For more there is [one more user](../mosquitto/README.md#one-more-user). `joulebus alarm` and
+`joulebus limit` are `operator`: where a control room is that already, give them `--as operator-2` (which
+`command_sources` must name for limits).
 
 ### Who is alive
 

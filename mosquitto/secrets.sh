@@ -12,7 +12,7 @@ usage: secrets.sh [--passwords] [--containers] [FOLDER [HOST...]]
   HOST          names and addresses clients reach the broker by (default: localhost 127.0.0.1 and this host's name)
   --passwords   passwords only, no certificates
   --containers  files readable inside containers, whose users differ; the folder stays closed to others. Also
-                makes the database's passwords
+                makes the database's passwords. A folder that was made so stays so
 END
 }
 
@@ -36,6 +36,7 @@ roles=$(sed -n 's/^user //p' "$here/acl")
 mkdir -p "$folder/passwords"
 chmod 700 "$folder" "$folder/passwords"
 cd "$folder"
+[ ! -s passwords/database-root ] || containers=yes  # it was made for them before
 
 # What root makes belongs to whom the folder belongs: a broker that is not root could not read it, and would let nobody in.
 give() {

@@ -3,14 +3,18 @@
 import hmac
 import json
 import re
+import struct
 from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 import yaml
 
+from bridges.fieldbus.modbus.codec import decode
+from bridges.telemetry.energy_counter import EnergyCounter
 from joulebus.broker import SHIPPED
 from joulebus.neighbours import REPOSITORY
 from runtime.signature import forgery
+from schemas.register import Point
 from schemas.topics import GRID_LIMIT, TELEMETRY
 from schemas.units import SAID, Reading
 from tests.schemas.test_absent import KINDS
@@ -61,3 +65,23 @@ def test_all_who_may_be_away_at_once_fit_into_the_memory_of_the_broker() -> None
     compose = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8"))
     limit = compose["services"]["mosquitto"]["mem_limit"]
     assert int(limit[:-1]) * {"m": 2**20, "g": 2**30}[limit[-1]] >= len(away) * int(queued[1]) * 4 / 3
+
+
+@pytest.mark.parametrize("start", [2e7, 2e9, 1.4e11])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 1000.0])
+@pytest.mark.parametrize("down", [True, False])
+def test_a_counter_of_32_bits_is_believed_and_never_falls(start: float, scale: float, down: bool) -> None:
+    """Whether its meter rounds or cuts off; it is said shorter than it is stored, which is one rounding more."""
+    point = Point(register=0, type="f32", scale=scale)
+    counter, true, last = EnergyCounter(point, most=100e3, sign=1), start, 0.0
+    for second in range(300):
+        true += 99e3 / 3600
+        (bits,) = struct.unpack("I", struct.pack("f", true / scale))
+        if down and struct.unpack("f", struct.pack("I", bits))[0] > true / scale:
+            bits -= 1
+        said = decode(point, [bits >> 16, bits & 0xFFFF])
+        assert isinstance(said, float)
+        counter.passes(99e3, second)
+        assert counter.believes(said, second)
+        assert last <= said <= true * (1 + 2**-22)
+        last = said

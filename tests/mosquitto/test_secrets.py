@@ -129,6 +129,16 @@ def test_without_the_key_of_the_authority_all_else_is_made_and_nothing_is_spoilt
     assert (folder / "server.key").read_bytes() == key  # which the certificate, moved back, needs
 
 
+def test_a_folder_for_containers_stays_one(tmp_path: Path) -> None:
+    """Who makes a new token by the shortest line must not leave one that the page in its container cannot read."""
+    folder = tmp_path / "s"
+    run("--passwords", "--containers", folder)
+    for name in ("page-token", "market"):
+        (folder / "passwords" / name).unlink()
+    assert run("--passwords", folder).returncode == 0
+    assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o644}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give files away")
 def test_what_root_makes_later_can_be_read_by_the_broker_too(tmp_path: Path) -> None:
     """mosquitto has a user of its own: where it cannot read the hashes it lets nobody in, and drops who is there."""
