@@ -111,10 +111,11 @@ def test_what_was_lost_is_made_anew_and_the_rest_is_kept(tmp_path: Path) -> None
     assert changed == {"passwords/scada", "passwords.hashed", "clients/scada.crt", "clients/scada.key", "ca.srl"}
 
 
-def test_without_the_key_of_the_authority_all_else_is_made_and_nothing_is_spoilt(tmp_path: Path) -> None:
+def test_without_the_key_of_the_authority_all_else_is_made_and_nothing_is_spoilt(
+    made: tuple[Path, str], tmp_path: Path
+) -> None:
     """That key is best kept elsewhere: an update that brings a new user must not end half way, without a word."""
-    folder = tmp_path / "s"
-    run("--containers", folder)
+    folder = shutil.copytree(made[0], tmp_path / "s")
     (folder / "ca.key").unlink()
     for name in ("passwords/scada-2", "passwords/journal-key", "clients/scada-2.crt", "clients/scada-2.key"):
         (folder / name).unlink()
@@ -140,10 +141,9 @@ def test_a_folder_for_containers_stays_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give files away")
-def test_what_root_makes_later_can_be_read_by_the_broker_too(tmp_path: Path) -> None:
+def test_what_root_makes_later_can_be_read_by_the_broker_too(made: tuple[Path, str], tmp_path: Path) -> None:
     """mosquitto has a user of its own: where it cannot read the hashes it lets nobody in, and drops who is there."""
-    folder = tmp_path / "s"
-    run(folder)
+    folder = shutil.copytree(made[0], tmp_path / "s")
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, 65534, 65534)
     (folder / "server.crt").unlink()
