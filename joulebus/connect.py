@@ -15,7 +15,7 @@ DEVICES = TELEMETRY.at(site=SITE)
 HEAR = f"mosquitto_sub {INSIDE} -q 1 -v -t {DEVICES}"
 HEAR_OUTSIDE = f"mosquitto_sub {OUTSIDE} -q 1 -v -t {DEVICES}"
 ALIVE = f"mosquitto_sub {OUTSIDE} -q 1 -v -t {SERVICE_STATUS.at(site=SITE)} -t ems/v1/{SITE}/device/+/status"
-KEPT = f"mosquitto_sub {OUTSIDE} -i history -c -x 3600 -q 1 -v -t {DEVICES}"
+KEPT = f"mosquitto_sub {OUTSIDE.replace('scada.', 'scada-3.')} -i history -c -x 3600 -q 1 -v -t {DEVICES}"
 ANSWER = f"mosquitto_sub {OUTSIDE} -q 1 -v -t {CONTROL_OUTCOME.at(site=SITE)} -t {CONTROL_LIMITS.at(site=SITE)}"
 LIMIT = f"""\
 topic={GRID_LIMIT.at(site=SITE)}
@@ -100,7 +100,9 @@ passwords are in `.run/demo/broker/secrets/passwords`.
 A user is one connection: so nobody can push a part of joulebus out by taking its client id. A second program of the
 same user pushes the first out, and both then connect again for ever. So `scada`, `scada-2` and `scada-3` have the
 same rights, and so have `operator` and `operator-2`. A redundant pair takes one each; whoever looks by hand beside it
-takes the third. For more there is [one more user](../mosquitto/README.md#one-more-user).
+takes the third. For more there is [one more user](../mosquitto/README.md#one-more-user). `joulebus alarm` and
+`joulebus limit` are `operator`: where a control room is that already, give them `--as operator-2` (which
+`command_sources` must name for limits).
 
 ### Who is alive
 
@@ -117,7 +119,8 @@ says otherwise.
 
 A limit of the grid connection. It counts when `command_sources` in the site file lets its source claim the authority,
 such as `command_sources = {{ dispatch = "operator", scada = "dso" }}`. Where dispatch has keys it must be signed:
-HMAC-SHA256 over the address, a line feed, and the JSON of the other fields with sorted keys and without blanks.
+HMAC-SHA256 over the address, a line feed, and the JSON of the other fields with sorted keys and without blanks;
+numbers as short as they can be (60 or 0.5, not 60.50), letters such as ü as they are or escaped.
 `mosquitto/secrets.sh` makes the key, and both of a pair may sign as `scada`. `joulebus limit` [does all of
 it](operations.md#limiting-feed-in-and-consumption); by hand it is:
 
@@ -147,7 +150,9 @@ To ask for modes or to acknowledge alarms connect as `operator` ([how](operation
 - **kept session**: for a historian that must hear what is said while it is away. The broker keeps {queued} messages
   of QoS 1 or {megabytes} MB for each client, whichever is less, for as long as the client's session expiry says and
   for {days} days at most; what comes then is dropped. A site that says 20 messages a second fills that in {fills}
-  minutes. What is played afterwards is old: go by `at`. [The archive](archive.md) has all of it anyway.
+  minutes. What is played afterwards is old: go by `at`. [The archive](archive.md) has all of it anyway. Give it a
+  user that nothing else uses: a clean start by the same user throws away what was kept. One that is full takes 170 MB
+  of the broker's memory. To end it for good connect once with a clean start.
 - **wildcards**: `+` is one level, `#` all below. `{devices}` is each device, `ems/v1/+/alarm/+/state` the alarms of
   all sites, `ems/v1/{site}/#` all that the user may hear. No subscription is refused: what a user may not hear stays
   silent ([who may what](../mosquitto/acl)).

@@ -12,11 +12,11 @@ usage: secrets.sh [--passwords] [--containers] [FOLDER [HOST...]]
   HOST          names and addresses clients reach the broker by (default: localhost 127.0.0.1 and this host's name)
   --passwords   passwords only, no certificates
   --containers  files readable inside containers, whose users differ; the folder stays closed to others. Also
-                makes the database's passwords
+                makes the database's passwords. A folder that was made so stays so
 END
 }
 
-certificates=yes containers=no
+certificates=yes containers=no unsigned=
 while [ $# -gt 0 ]; do
     case $1 in
         --passwords) certificates=no ;;
@@ -36,6 +36,19 @@ roles=$(sed -n 's/^user //p' "$here/acl")
 mkdir -p "$folder/passwords"
 chmod 700 "$folder" "$folder/passwords"
 cd "$folder"
+[ ! -s passwords/database-root ] || containers=yes  # it was made for them before
+
+# What root makes belongs to whom the folder belongs: a broker that is not root could not read it, and would let nobody in.
+give() {
+    [ "$(id -u)" != 0 ] || find "$@" -user 0 -exec chown -h "$(stat -c %u:%g .)" {} +
+}
+# However it ends: what was made is of use.
+leave() {
+    rm -f passwords.new
+    give .
+    [ $containers = no ] || find . -type f ! -name ca.key -exec chmod 644 {} +
+}
+trap leave EXIT
 
 # --- passwords: one file each, and one file of their hashes for the broker --------------------------
 password() {
@@ -77,10 +90,10 @@ for role in $roles; do
     [ -z "$(find "passwords/$role" -newer passwords.hashed 2>&1)" ] || stale=yes
 done
 if [ $stale = yes ]; then
-    trap "rm -f passwords.new" EXIT
     for role in $roles; do printf '%s:%s\n' "$role" "$(cat "passwords/$role")"; done > passwords.new
     hash_passwords passwords.new
     chmod 600 passwords.new
+    give passwords.new
     mv passwords.new passwords.hashed
     echo "made passwords.hashed"
 fi
@@ -103,17 +116,22 @@ fi
 # name, subject alternative names, usage
 certificate() {
     [ -s "$1.crt" ] && return
-    openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"
+    if [ ! -s ca.key ]; then
+        unsigned="$unsigned $1.crt"
+        return
+    fi
+    openssl ecparam -name prime256v1 -genkey -noout -out "$1.key.new"
     {
         echo "basicConstraints=critical,CA:FALSE"
         echo "keyUsage=critical,digitalSignature"
         echo "extendedKeyUsage=$3"
         [ -z "$2" ] || echo "subjectAltName=$2"
     } > "$1.ext"
-    openssl req -new -key "$1.key" -subj "/CN=${1##*/}" |
+    openssl req -new -key "$1.key.new" -subj "/CN=${1##*/}" |
         openssl x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 825 -sha256 \
             -extfile "$1.ext" -out "$1.new" 2>/dev/null
     rm "$1.ext"
+    mv "$1.key.new" "$1.key"
     mv "$1.new" "$1.crt"
     echo "made $1.crt"
 }
@@ -141,6 +159,8 @@ if [ $certificates = yes ]; then
     [ $# -gt 0 ] || set -- localhost 127.0.0.1 "$(uname -n)"
     certificate server "$(names "$@")" serverAuth
     for role in $roles; do certificate "clients/$role" "" clientAuth; done
+    if [ -n "$unsigned" ]; then  # it was carried away, as it should be: all else is made
+        echo "secrets.sh: to make$unsigned bring ca.key back into $PWD and run it again" >&2
+        [ -s server.crt ]
+    fi
 fi
-
-[ $containers = no ] || find . -type f ! -name ca.key -exec chmod 644 {} +

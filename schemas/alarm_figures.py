@@ -7,9 +7,7 @@ from pydantic import Field
 
 from schemas.alarm_name import AlarmName
 from schemas.messages import AlarmPriority, Message
-from schemas.units import Count, Instant, Number, Seconds
-
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+from schemas.units import Count, Instant, Number, Seconds, Share
 
 
 class Verdict(StrEnum):

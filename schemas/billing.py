@@ -5,10 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.messages import Message
-from schemas.units import Instant, Name, Number, Seconds, Watts
-
-Share = Annotated[float, Field(ge=0, le=1)]
-WattHours = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+from schemas.units import SAID, Instant, Name, Number, Seconds, Share, Watts
 
 
 class MonthPeak(Message):
@@ -32,7 +29,7 @@ class BilledComponent(Message):
     window_end: Instant
     counts: bool = True
     """Whether the component bills the window that runs; some bill only certain hours."""
-    imported: WattHours
+    imported: Annotated[float, Field(ge=0, allow_inf_nan=False, json_schema_extra={"unit": "Wh"}), SAID]
     """Wh in the window that runs, while it was seen."""
     covered: Seconds
     """Of the window that runs, so many seconds were seen."""

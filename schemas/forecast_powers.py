@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.messages import Order
-from schemas.units import SIGNATURE, Instant
+from schemas.units import SAID, SIGNATURE, Instant
 
 MOST = 1e10
 """W: no site has so much."""
-Power = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Power = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False), SAID]
 
 
 class ForecastPowers(Order):

@@ -5,9 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.messages import Message
-from schemas.units import Instant, Number, Percent, Watts
-
-Part = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+from schemas.units import SAID, Instant, Number, Percent, Share, Watts
 
 
 class LeadSkill(Message):
@@ -35,7 +33,7 @@ class Outsider(Message):
     """An outside forecast: what it counts for."""
 
     name: str
-    weights: dict[str, Part] = {}
+    weights: dict[str, Share] = {}
     """Its part in the blend by hours ahead: `0-1`, `1-6`, `6-24`."""
     words: str = ""
     """Why it has no weight, or what is wrong with its file or topic; empty where nothing is."""
@@ -61,7 +59,7 @@ class ForecastSkill(Message):
     at: Instant
     learned: Instant | None = None
     """When the forecast was learned; None: never."""
-    days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    days: Annotated[float, Field(ge=0, allow_inf_nan=False), SAID] = 0.0
     """Of the past that it was learned from; below 21 the simple forecast is used."""
     skills: list[LeadSkill] = []
     outside: list[Outsider] = []

@@ -59,6 +59,8 @@ WattHours = Annotated[float, _unit("Wh"), _within(-1e18, 1e18), SAID]
 Seconds = Annotated[float, _unit("s"), _within(0, 1e10), SAID]
 """A duration or an age: up to 317 years, more than lies between any two instants."""
 Percent = Annotated[float, _unit("%", ge=0, le=100), SAID]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), SAID]
+"""A part of a whole."""
 
 NAME = r"^[a-z0-9_-]+$"
 CURRENCY = r"^[A-Z]{3}$"

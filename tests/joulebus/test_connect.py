@@ -145,6 +145,21 @@ async def test_two_of_a_pair_hear_all_at_once(outer: Broker, shell: Run) -> None
             assert [one.seq for one in heard if one.seq != SAID.seq] == [*range(100, 400)]
 
 
+async def test_who_looks_by_hand_takes_nothing_from_the_historian(outer: Broker, shell: Run) -> None:
+    """What is said while it is away waits for it, whichever other line of the page is run meanwhile."""
+    kept = await shell(connect.KEPT)
+    await until_heard(kept, outer)
+    await kept.end()
+    other = await shell(connect.HEAR_OUTSIDE)
+    async with ear(outer.url("bridge")) as bridge:
+        await bridge.bus.say(TELEMETRY, SAID.model_copy(update={"seq": 777}), site=SITE, device="pcs1")
+    await until_heard(other, outer)
+    await other.end()
+    back, seqs = await shell(connect.KEPT), set[int]()
+    while 777 not in seqs:
+        seqs.add((await back.hears(TELEMETRY, site=SITE, device="pcs1")).seq)
+
+
 async def test_it_is_seen_who_is_alive(outer: Broker, shell: Run) -> None:
     said = ServiceStatus(state="online", version="1")
     async with ear(outer.url("archive")) as archive:

@@ -111,6 +111,47 @@ def test_what_was_lost_is_made_anew_and_the_rest_is_kept(tmp_path: Path) -> None
     assert changed == {"passwords/scada", "passwords.hashed", "clients/scada.crt", "clients/scada.key", "ca.srl"}
 
 
+def test_without_the_key_of_the_authority_all_else_is_made_and_nothing_is_spoilt(
+    made: tuple[Path, str], tmp_path: Path
+) -> None:
+    """That key is best kept elsewhere: an update that brings a new user must not end half way, without a word."""
+    folder = shutil.copytree(made[0], tmp_path / "s")
+    (folder / "ca.key").unlink()
+    for name in ("passwords/scada-2", "passwords/journal-key", "clients/scada-2.crt", "clients/scada-2.key"):
+        (folder / name).unlink()
+    done = run("--containers", folder)
+    assert (done.returncode, "make clients/scada-2.crt bring ca.key back" in done.stderr) == (0, True), done
+    assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o644}
+    assert (folder / "passwords" / "journal-key").is_file()
+    assert not list(folder.glob("clients/scada-2*"))
+    key = (folder / "server.key").read_bytes()
+    (folder / "server.crt").rename(tmp_path / "server.crt")
+    assert run("--containers", folder).returncode == 1
+    assert (folder / "server.key").read_bytes() == key  # which the certificate, moved back, needs
+
+
+def test_a_folder_for_containers_stays_one(tmp_path: Path) -> None:
+    """Who makes a new token by the shortest line must not leave one that the page in its container cannot read."""
+    folder = tmp_path / "s"
+    run("--passwords", "--containers", folder)
+    for name in ("page-token", "market"):
+        (folder / "passwords" / name).unlink()
+    assert run("--passwords", folder).returncode == 0
+    assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o644}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give files away")
+def test_what_root_makes_later_can_be_read_by_the_broker_too(made: tuple[Path, str], tmp_path: Path) -> None:
+    """mosquitto has a user of its own: where it cannot read the hashes it lets nobody in, and drops who is there."""
+    folder = shutil.copytree(made[0], tmp_path / "s")
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    (folder / "server.crt").unlink()
+    (folder / "passwords" / "market").unlink()
+    assert run(folder).stdout == "made passwords/market\nmade passwords.hashed\nmade server.crt\n"
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in folder.rglob("*")} == {(65534, 65534)}
+
+
 def test_passwords_alone_need_no_openssl(tmp_path: Path) -> None:
     assert run("--passwords", tmp_path / "s").returncode == 0
     assert {path.name for path in (tmp_path / "s").iterdir()} == {"passwords", "passwords.hashed"}
@@ -157,6 +198,9 @@ NEEDED = [
     "paste",
     "dirname",
     "python3",
+    "id",
+    "stat",
+    "chown",
 ]
 
 
