@@ -201,7 +201,7 @@ async def test_each_change_is_kept_for_the_archive(broker: Broker, site_file: Pa
                     await asyncio.sleep(0.1)
         await admin.until(SERVICE_EVENT, lambda event: event.payload.get("state") == "returned")
     kept = [event.payload for event in admin.all(SERVICE_EVENT) if event.topic.endswith(f"{WARM}/state")]
-    live = [alarm.model_dump(mode="json") for alarm in admin.all(ALARM, alarm=WARM)]
+    live = [alarm.model_dump(mode="json", exclude_none=True) for alarm in admin.all(ALARM, alarm=WARM)]
     assert kept == live
 
 

@@ -84,10 +84,10 @@ def test_a_comment_is_no_second_acknowledgement() -> None:
 @pytest.mark.parametrize(
     ("condition", "value", "unit", "reads"),
     [
-        ("cell_t_max > 55 degC", 56.0, "degC", "cell_t_max 56 degC"),
+        ("cell_t_max > 55 degC", 56.0, "degC", "Highest cell temperature 56 degC"),
         ("rate(cell_t_max, 60 s) >= 0.1 K/s", 0.561219, "K/s", "0.561 K/s"),  # was: cell_t_max 0.561219 K/s
         ("cell_t_max - cell_t_min > 10 K", 12.5, "K", "12.5 K"),
-        ("p > 450 kW", 460e3, "W", "p 460 kW"),
+        ("p > 450 kW", 460e3, "W", "Power 460 kW"),
     ],
 )
 def test_a_message_calls_a_value_what_it_is(condition: str, value: float, unit: str, reads: str) -> None:

@@ -125,7 +125,7 @@ async def test_a_signed_site_obeys_nothing_else(start: Start) -> None:
     limit = signed(limit, address, "a key of the site that is long")
     await bench.tells.bus.send(address, limit.model_dump_json().encode())  # no limit is a command, whoever signed it
     assert (await bench.outcome("l1")).state is OutcomeState.REFUSED
-    genuine = signed(good, address, "a key of the site that is long").model_dump(mode="json")
+    genuine = json.loads(signed(good, address, "a key of the site that is long").model_dump_json())
     forged = json.dumps(genuine | {"values": {"p_set": 90_000.0}}).encode()
     await bench.tells.bus.send(address, forged)
     assert (await bench.outcome(good.id, "refused")).state is OutcomeState.REFUSED

@@ -23,7 +23,7 @@ KEYS = {
 
 def example() -> list[str]:
     """The arguments that stand in the docs."""
-    found = re.search(r"```sh\njoulebus (backtest .*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    found = re.search(r"^joulebus (backtest .*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert found is not None
     return shlex.split(found.group(1).replace("\\\n", " "))
 
