@@ -89,10 +89,10 @@ async def look(history: History, site: Site, at: datetime, now: datetime) -> Tol
 
 
 async def _plan(history: History, site: Site, at: datetime) -> Plan | None:
-    found = None
-    async for one, _ in history.plans_at(site.site, [at], INSTANT):
-        found = one
-    return found
+    """The newest one from before then, with all its steps: its costs are those of all of them."""
+    found = [one.at async for one, _ in history.plans_at(site.site, [at], INSTANT)]
+    whole = await history.plans(site.site, found[-1], found[-1] + INSTANT) if found else []
+    return whole[0] if whole else None
 
 
 async def _ordered(history: History, site: Site, at: datetime) -> list[Ordered]:
