@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from joulebus.parts import SERVICES
-from joulebus.server import answers
+from joulebus.server import answers, may_open
 from joulebus.site_broker import VARIABLES, BrokerWish, bring, missing
 from joulebus.start import host_and_port
 from joulebus.supervisor import Supervisor
@@ -106,10 +106,12 @@ async def run(wish: Wish, env: Mapping[str, str]) -> int:
 
 
 def check_ports(other: str, ports: Mapping[str, int]) -> None:
-    """Raises Trouble that names the first port that is in use; `other` says how to give another one."""
+    """Raises Trouble that names the first port that is in use or root's; `other` says how to give another one."""
     for name, port in ports.items():
         if answers(port):
             raise Trouble(f"port {port} for {name} is in use; give another one: {other}")
+        if not may_open(port):
+            raise Trouble(f"port {port} for {name} may be opened by root alone; give another one: {other}")
 
 
 async def _own_broker(
