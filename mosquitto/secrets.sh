@@ -36,6 +36,7 @@ roles=$(sed -n 's/^user //p' "$here/acl")
 mkdir -p "$folder/passwords"
 chmod 700 "$folder" "$folder/passwords"
 cd "$folder"
+[ -e .gitignore ] || echo '*' > .gitignore # in whatever checkout the folder lies, `git add .` leaves it alone
 
 # --- passwords: one file each, and one file of their hashes for the broker --------------------------
 password() {

@@ -1,11 +1,14 @@
 """What an integrator met who followed the documents alone, and typed wrong things."""
 
+import os
 import socket
+from pathlib import Path
 
 import pytest
 
 from joulebus.server import may_open
-from joulebus.up import check_ports
+from joulebus.up import alone, check_ports
+from schemas.troubles import Trouble
 
 
 def test_a_port_whose_connections_ended_a_moment_ago_can_be_opened_again() -> None:
@@ -22,3 +25,18 @@ def test_a_port_whose_connections_ended_a_moment_ago_can_be_opened_again() -> No
         plain.bind(("127.0.0.1", port))
     assert may_open(port)
     check_ports("another --port", {"the status page": port})
+
+
+def test_a_second_up_in_one_folder_is_refused_and_names_the_first(tmp_path: Path) -> None:
+    """With other ports, as each message proposed, two brokers shared one configuration and one file of what is kept."""
+    with alone(tmp_path, "up-demo", "broker"):
+        for names in (["up-demo"], ["up-other", "broker"]):
+            with (
+                pytest.raises(Trouble, match=rf"process number {os.getpid()}.*works in {tmp_path} already"),
+                alone(tmp_path, *names),
+            ):
+                pass
+        with alone(tmp_path, "up-other"), alone(tmp_path / "other", "up-demo", "broker"):
+            pass
+    with alone(tmp_path, "up-demo", "broker"):
+        pass
