@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from joulebus.server import may_open
+from joulebus import survey
+from joulebus.cli import main
+from joulebus.neighbours import REPOSITORY
+from joulebus.server import free_port, may_open
 from joulebus.up import alone, check_ports
 from schemas.troubles import Trouble
 
@@ -40,3 +43,24 @@ def test_a_second_up_in_one_folder_is_refused_and_names_the_first(tmp_path: Path
             pass
     with alone(tmp_path, "up-demo", "broker"):
         pass
+
+
+@pytest.mark.parametrize("words", [["alarm", "list"], ["limit"]])
+def test_who_types_a_command_beside_the_folder_broker_is_told_its_file(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`alarm` explained two variables, and `limit` said "Not authorized" alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOULEBUS_BROKER", f"mqtt://127.0.0.1:{free_port()}")
+    site = ["--site", str(REPOSITORY / "site.toml")]
+    assert main([*words, *site]) == 1
+    assert "--env" not in capsys.readouterr().err
+    (tmp_path / "broker").mkdir()
+    (tmp_path / "broker" / "joulebus.env").touch()
+    assert main([*words, *site]) == 1
+    assert "is found by --env broker/joulebus.env" in capsys.readouterr().err
+
+
+def test_a_scan_that_cannot_write_does_not_watch_first(tmp_path: Path) -> None:
+    with pytest.raises(Trouble, match=r"x\.toml cannot be written: there is no folder .*none"):
+        survey.run(["tcp://127.0.0.1:1"], None, 20.0, tmp_path / "none" / "x.toml")

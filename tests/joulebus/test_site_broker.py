@@ -39,7 +39,7 @@ def test_no_secret_gets_into_a_commit_wherever_the_folder_lies(brought: Secrets,
     """The parts keep what they have where JOULEBUS_STATE says, and `demo --folder` names any folder of a checkout."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     shutil.copytree(brought.folder, tmp_path / "state" / "broker")
-    asked = ["git", "-C", tmp_path, "status", "--short", "--untracked-files=all"]
+    asked = ["git", "-C", str(tmp_path), "status", "--short", "--untracked-files=all"]
     seen = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
     assert "mosquitto.conf" in seen
     assert "secrets/" not in seen

@@ -202,7 +202,7 @@ async def test_the_simulated_site_is_proposed_and_only_the_owners_answers_are_mi
 
     assert main(["check", str(file)]) == 1
     said = capsys.readouterr().err
-    asked = ("grid.import_limit", "grid.export_limit", "battery.0.energy", "device.0.rated_power")
+    asked = ("time_zone", "grid.import_limit", "grid.export_limit", "battery.0.energy", "device.0.rated_power")
     assert [place for place in asked if f"{place}: is not filled in yet" not in said] == []
     assert said.count("\n") == len(asked), said
     for key, value in (
@@ -287,7 +287,7 @@ async def test_a_gateway_that_swallows_the_first_seconds_is_found_and_what_it_ne
 
 @pytest.mark.parametrize("seconds", ["0", "nan", "inf", "-3"])
 def test_a_time_that_is_none_is_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["scan", "tcp://127.0.0.1:9", "tcp://127.0.0.1:7", f"--watch={seconds}"]) == 1
+    assert main(["scan", "tcp://127.0.0.1:9", "tcp://127.0.0.1:7", f"--watch={seconds}"]) == 2
     assert "give seconds from 1 to 3600" in capsys.readouterr().err
 
 
